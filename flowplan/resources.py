@@ -1,0 +1,281 @@
+"""The nodes of the graph: `volume`, `bid` and `ports`. Desired and live are these same classes.
+
+What a change of a field means is written on the field, once (`metadata["change"]`):
+
+    update          changed in place (PATCH)
+    replace         the API has no way to change it: cancel, then place again
+    input           carried to the instance by the startup script, which runs on first boot only: replace
+    destroys_data   replacing destroys what the volume holds: guarded
+    follows         belongs to another resource and changes with it
+
+The API's names hold here (`limit_price`, `instance_quantity`, `size_gb`, `interface`); Foundry's YAML
+spellings are mapped to them in config.py, the API's own asymmetries in cloud/api.py.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from decimal import Decimal
+from typing import Any, Literal, TypeAlias
+
+import attrs
+from attrs import field, frozen
+
+UPDATE, REPLACE, INPUT, DESTROYS_DATA, FOLLOWS = "update", "replace", "input", "destroys_data", "follows"
+
+Kind: TypeAlias = Literal["volume", "bid", "ports"]
+Interface: TypeAlias = Literal["Block", "File"]
+KINDS: tuple[Kind, ...] = ("volume", "bid", "ports")
+
+# The grammars; the first is the API's own (fcp: CreateVolumeRequest.name), the second flowplan's.
+VOLUME_NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?", re.ASCII)
+VOLUME_NAME_LENGTH = 64
+BID_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
+
+
+@frozen(order=True)
+class Address:
+    """Where a resource stands in the configuration: `volume.data`, `bid.train`, `ports.train`."""
+
+    kind: Kind
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}.{self.name}"
+
+    @classmethod
+    def parse(cls, text: str) -> Address:
+        """The address written as `text`. Raises ValueError, saying what an address looks like."""
+        kind, dot, name = text.partition(".")
+        for known in KINDS:
+            if kind == known and dot and name:
+                return cls(known, name)
+        raise ValueError(f"{text!r} is not an address: expected volume.NAME, bid.NAME or ports.NAME")
+
+
+# A volume as a bid refers to it: its address while it is not created, its id (`vol_...`) once it is.
+Ref: TypeAlias = "Address | str"
+
+
+@frozen
+class Script:
+    """The user's own startup script. Compared by digest; `text` travels only from the file to the API."""
+
+    sha256: str
+    size: int  # bytes of UTF-8
+    text: str | None = field(default=None, eq=False, repr=False)
+
+    @classmethod
+    def of(cls, text: str) -> Script:
+        data = text.encode()
+        return cls(hashlib.sha256(data).hexdigest(), len(data), text)
+
+
+@frozen(order=True)
+class PortPair:
+    """One published port: EXTERNAL of the instance leads to INTERNAL on it."""
+
+    external: int
+    internal: int
+    protocol: str = "tcp"
+
+    def __str__(self) -> str:
+        return f"{self.external}" if self.external == self.internal else f"{self.external}:{self.internal}"
+
+
+@frozen
+class Mount:
+    """A volume mounted at a directory of the instance."""
+
+    volume: Ref
+    mount_point: str
+    interface: Interface = field(default="Block", eq=False)
+    volume_name: str = field(default="", eq=False)  # a File volume appears under its name
+
+
+@frozen(order=True)
+class LocalDisk:
+    """A disk of the instance itself, mounted at a directory; its content dies with the instance."""
+
+    device: str
+    mount_point: str
+
+
+@frozen
+class ContainerImage:
+    """An image to build (with a context) or pull, and to run before the user's script."""
+
+    image_name: str
+    build_context: str | None = None
+    run_options: str | None = None
+
+
+@frozen
+class Inputs:
+    """What the startup script carries to the instance. Bids are compared by the digest of this, never by
+    rendered text, so that a flowplan with another template replaces nothing.
+
+    `given_sha256` is set when only the marker of a live bid is known: then ports and mounts are known,
+    the rest is not, and the digest is the marker's.
+    """
+
+    startup_script: Script | None = None
+    ports: tuple[PortPair, ...] = ()
+    mounts: tuple[Mount, ...] = ()
+    local_disks: tuple[LocalDisk, ...] = ()
+    container_image: ContainerImage | None = None
+    given_sha256: str | None = None
+
+    @property
+    def resolved(self) -> bool:
+        """Whether every mounted volume has an id; only then `sha256` exists."""
+        return not any(isinstance(mount.volume, Address) for mount in self.mounts)
+
+    @property
+    def sha256(self) -> str:
+        """The digest in the marker. Raises ValueError when a volume has no id yet."""
+        if self.given_sha256 is not None:
+            return self.given_sha256
+        if not self.resolved:
+            raise ValueError("the digest of inputs is not known before their volumes are created")
+        image = self.container_image
+        material = {
+            "startup_script": self.startup_script.sha256 if self.startup_script else None,
+            "ports": [[p.external, p.internal, p.protocol] for p in self.ports],
+            "mounts": [[str(m.volume), m.mount_point] for m in self.mounts],
+            "local_disks": [[d.device, d.mount_point] for d in self.local_disks],
+            "container_image": [image.image_name, image.build_context, image.run_options] if image else None,
+        }
+        return hashlib.sha256(json.dumps(material, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+@frozen
+class Volume:
+    """A persistent volume. `size_gb` in GB; `region` a region's name."""
+
+    name: str = field(metadata={"change": UPDATE})  # only `moved` changes the name of the same address
+    size_gb: int = field(metadata={"change": DESTROYS_DATA})
+    interface: Interface = field(metadata={"change": DESTROYS_DATA})
+    region: str = field(metadata={"change": DESTROYS_DATA})
+
+    @property
+    def needs(self) -> tuple[Address, ...]:
+        return ()
+
+
+@frozen
+class Bid:
+    """An all-or-nothing order for `instance_quantity` instances at up to `limit_price` dollars per
+    instance-hour (what is paid is the second price). `instance_type` and `ssh_keys` are ids.
+
+    The `*_name(s)` fields are for people; they take no part in comparisons.
+    `inputs` is None for a bid that flowplan did not place: unknown, which never replaces by itself.
+    `memory_gb` None: the platform's default, not compared.
+    """
+
+    name: str = field(metadata={"change": REPLACE})
+    instance_type: str = field(metadata={"change": REPLACE})
+    region: str = field(metadata={"change": REPLACE})
+    instance_quantity: int = field(metadata={"change": REPLACE})
+    limit_price: Decimal = field(metadata={"change": UPDATE})
+    ssh_keys: tuple[str, ...] = field(metadata={"change": REPLACE})
+    volumes: tuple[Ref, ...] = field(default=(), metadata={"change": UPDATE})
+    paused: bool = field(default=False, metadata={"change": UPDATE})
+    memory_gb: int | None = field(default=None, metadata={"change": UPDATE})
+    inputs: Inputs | None = field(default=None, metadata={"change": INPUT})
+    instance_type_name: str = field(default="", eq=False)
+    ssh_key_names: tuple[str, ...] = field(default=(), eq=False)
+    gpus: int | None = field(default=None, eq=False)  # per instance
+
+    @property
+    def needs(self) -> tuple[Address, ...]:
+        return tuple(volume for volume in self.volumes if isinstance(volume, Address))
+
+
+@frozen
+class PortMapping:
+    """The published ports of one bid. FCP has no such object: it lives in the bid's startup script,
+    has the bid's id, and is created, replaced and deleted with it."""
+
+    bid: Address = field(metadata={"change": FOLLOWS})
+    pairs: tuple[PortPair, ...] = field(metadata={"change": FOLLOWS})
+
+    @property
+    def needs(self) -> tuple[Address, ...]:
+        return (self.bid,)
+
+
+Resource: TypeAlias = Volume | Bid | PortMapping
+CLASSES: dict[Kind, type[Volume] | type[Bid] | type[PortMapping]] = {
+    "volume": Volume,
+    "bid": Bid,
+    "ports": PortMapping,
+}
+
+
+def changes_of(kind: Kind) -> dict[str, str]:
+    """Field name -> what its change means (see the module's docstring), for the fields that are compared."""
+    return {a.name: a.metadata["change"] for a in attrs.fields(CLASSES[kind]) if "change" in a.metadata}
+
+
+def resolve(resource: Resource, ids: dict[Address, str]) -> Resource:
+    """`resource` with every volume address that has an id in `ids` replaced by that id."""
+    if not isinstance(resource, Bid):
+        return resource
+
+    def known(ref: Ref) -> Ref:
+        return ids.get(ref, ref) if isinstance(ref, Address) else ref
+
+    inputs = resource.inputs
+    if inputs is not None and not inputs.resolved:
+        inputs = attrs.evolve(inputs, mounts=tuple(attrs.evolve(m, volume=known(m.volume)) for m in inputs.mounts))
+    return attrs.evolve(resource, volumes=tuple(known(v) for v in resource.volumes), inputs=inputs)
+
+
+def to_json(resource: Resource) -> dict[str, Any]:
+    """`resource` as plain data: addresses and money as strings, the script as digest and size only."""
+    if isinstance(resource, Volume):
+        return attrs.asdict(resource)
+    if isinstance(resource, PortMapping):
+        return {"bid": str(resource.bid), "pairs": [_pair_to_json(pair) for pair in resource.pairs]}
+    data: dict[str, Any] = {
+        "name": resource.name,
+        "instance_type": resource.instance_type,
+        "instance_type_name": resource.instance_type_name,
+        "gpus": resource.gpus,
+        "region": resource.region,
+        "instance_quantity": resource.instance_quantity,
+        "limit_price": f"{resource.limit_price:.2f}",
+        "ssh_keys": list(resource.ssh_keys),
+        "ssh_key_names": list(resource.ssh_key_names),
+        "volumes": [str(volume) for volume in resource.volumes],
+        "paused": resource.paused,
+        "memory_gb": resource.memory_gb,
+    }
+    return data | {"inputs": _inputs_to_json(resource.inputs) if resource.inputs else None}
+
+
+def _pair_to_json(pair: PortPair) -> dict[str, Any]:
+    return {"external": pair.external, "internal": pair.internal, "protocol": pair.protocol}
+
+
+def _inputs_to_json(inputs: Inputs) -> dict[str, Any]:
+    script, image = inputs.startup_script, inputs.container_image
+    return {
+        "startup_script": {"sha256": script.sha256, "size": script.size} if script else None,
+        "ports": [_pair_to_json(pair) for pair in inputs.ports],
+        "mounts": [
+            {
+                "volume": str(m.volume),
+                "mount_point": m.mount_point,
+                "interface": m.interface,
+                "volume_name": m.volume_name,
+            }
+            for m in inputs.mounts
+        ],
+        "local_disks": [{"device": d.device, "mount_point": d.mount_point} for d in inputs.local_disks],
+        "container_image": attrs.asdict(image) if image else None,
+        "given_sha256": inputs.given_sha256,
+    }
