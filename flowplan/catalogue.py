@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from decimal import Decimal
+from functools import cache
 
 from attrs import field, frozen
 
@@ -55,16 +56,24 @@ class Catalogue:
     ssh_keys: tuple[Named, ...] = ()
     _by_id: dict[str, InstanceType] = field(init=False, eq=False, repr=False)
     _at: dict[tuple[str, str], Auction] = field(init=False, eq=False, repr=False)
+    _of: dict[str, list[Auction]] = field(init=False, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         object.__setattr__(self, "_by_id", {kind.id: kind for kind in self.types})
         object.__setattr__(self, "_at", {(a.instance_type, a.region): a for a in self.auctions})
+        of: dict[str, list[Auction]] = {}
+        for auction in self.auctions:
+            of.setdefault(auction.instance_type, []).append(auction)
+        object.__setattr__(self, "_of", of)
 
     def type(self, id: str) -> InstanceType | None:
         return self._by_id.get(id)
 
     def auction(self, instance_type: str, region: str) -> Auction | None:
         return self._at.get((instance_type, region))
+
+    def auctions_of(self, instance_type: str) -> list[Auction]:
+        return self._of.get(instance_type, [])
 
     @property
     def regions(self) -> tuple[str, ...]:
@@ -107,6 +116,7 @@ _SHORT = (
 )
 
 
+@cache
 def read_type_name(text: str) -> TypeName:
     """Take apart `h100.8x.SXM5.IB`, `h100-80gb.sxm.8x`, `8xh100`, `h100:8` or `it_...`.
 

@@ -204,3 +204,24 @@ class Secret:
 
     def __reduce__(self) -> tuple[type[Secret], tuple[str]]:
         return (Secret, ("********",))
+
+
+def shown(text: str, limit: int = 80) -> str:
+    """`text` from a file or from the cloud, fit to be printed: what a terminal would obey or hide (control
+    characters, bidirectional and zero-width ones, odd blanks) is escaped, and what is long is cut."""
+    if len(text) > limit:
+        text = text[: limit - 1] + "\N{HORIZONTAL ELLIPSIS}"
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(char if visible(char) else char.encode("unicode_escape").decode("ascii") for char in text)
+
+
+def visible(char: str) -> bool:
+    """Whether a terminal shows `char` and does nothing else with it."""
+    return char.isprintable() and char not in _INVISIBLE
+
+
+# Printable by Python's account, and yet nothing is seen: fillers and variation selectors.
+_INVISIBLE = frozenset(
+    map(chr, (0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0, *range(0x180B, 0x1810)))
+) | frozenset(map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))))

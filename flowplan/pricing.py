@@ -6,10 +6,15 @@ quantities. Where the public documentation is silent, docs/ASSUMPTIONS.md says w
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from decimal import Decimal
+from collections.abc import Iterable, Mapping
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Literal, TypeAlias
 
-from attrs import frozen
+from attrs import field, frozen
+
+CENT = Decimal("0.01")
+HOURS_PER_MONTH = 730
+STORAGE_PER_GB_MONTH = Decimal("0.08")  # FCP: volumes of either interface, from the moment they exist
 
 
 @frozen
@@ -64,3 +69,178 @@ def clear(capacity: int, reserve: Decimal, orders: Iterable[Order]) -> Clearing:
     price = max([reserve, *(limit for limit in losing if limit <= lowest)])
     capped = max(reserve, min(max(losing), lowest)) if losing else reserve
     return Clearing(price, tuple(winners), lowest, (price, capped) if price != capped else None)
+
+
+# ---- what a bid costs now -------------------------------------------------------------------------------
+
+
+@frozen
+class Market:
+    """One auction as `pricing/current` shows it for `quantity` instances. Prices in dollars per
+    instance-hour, capacities in instances; None where the API says nothing."""
+
+    instance_type: str
+    region: str
+    quantity: int
+    spot: Decimal | None = None
+    minimum: Decimal | None = None
+    lowest_allocated: Decimal | None = None
+    win_price: Decimal | None = None  # the smallest limit that wins `quantity` now
+    available: int | None = None
+    total: int | None = None
+    as_of: str | None = None
+
+
+Key: TypeAlias = tuple[str, str, int]  # instance type, region, quantity
+Outlook: TypeAlias = Literal["runs", "waits", "cannot_win", "paused", "unknown"]
+
+
+@frozen
+class EntryPrice:
+    """What this bid would pay per instance-hour if it ran now: `point`, within `low` to `high`.
+
+    `basis` says why: `holding` (it runs already), `room` (free capacity), `displacing` (it pushes others
+    out and pays the highest limit among them), `losing`, `below_reserve`, `unknown`.
+    """
+
+    point: Decimal | None
+    low: Decimal | None
+    high: Decimal | None
+    basis: Literal["holding", "room", "displacing", "losing", "below_reserve", "unknown"]
+
+
+def entry_price(market: Market | None, limit: Decimal, *, holding: bool) -> EntryPrice:
+    """The second price for a bid of `market.quantity` instances at `limit`; `holding`: it is allocated now.
+
+    With room left nobody is displaced and the price stays. When the auction is full, the bids pushed out
+    become the highest losers: one instance pays exactly today's lowest winning limit, several pay at most
+    the win price. Today's spot price alone would be too low in a full auction.
+    """
+    if market is None or market.spot is None:
+        return EntryPrice(None, market.minimum if market else None, limit, "unknown")
+    spot, minimum = market.spot, market.minimum
+    if minimum is not None and limit < minimum:
+        return EntryPrice(None, None, None, "below_reserve")
+    if holding and limit >= spot:
+        return EntryPrice(spot, spot, limit, "holding")
+    if market.available is not None and market.available >= market.quantity and limit >= spot:
+        return EntryPrice(spot, spot, limit, "room")
+    if market.available is None and market.win_price is None:
+        return EntryPrice(None, minimum, limit, "unknown")
+    return _displacing(market, limit, spot)
+
+
+def _displacing(market: Market, limit: Decimal, spot: Decimal) -> EntryPrice:
+    win, lowest = market.win_price, market.lowest_allocated
+    if win is None and market.quantity == 1 and lowest is not None:
+        win = lowest + CENT  # equal limits go to the older bid, so a newcomer must be above
+    if win is None:
+        return EntryPrice(None, spot, limit, "unknown")
+    if limit < win:
+        return EntryPrice(None, win, None, "losing")
+    point = lowest if market.quantity == 1 and lowest is not None else win
+    return EntryPrice(min(point, limit), min(spot, point), min(max(win, point), limit), "displacing")
+
+
+@frozen
+class Estimate:
+    """What one bid costs in dollars per hour, all its instances together.
+
+    `now`: 0 while it would not run, None when the market says too little. `if_won`: what it would pay
+    once it ran. `worst`: every instance at the limit, the ceiling.
+    """
+
+    quantity: int
+    limit: Decimal
+    outlook: Outlook
+    entry: EntryPrice
+    market: Market | None
+    gpus: int | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def now(self) -> Decimal | None:
+        if self.outlook == "unknown":
+            return None
+        if self.outlook != "runs" or self.entry.point is None:
+            return Decimal(0)
+        return self.entry.point * self.quantity
+
+    @property
+    def if_won(self) -> Decimal | None:
+        """A waiting bid would pay at least what wins now; below the reserve it never wins: None."""
+        price = self.entry.low if self.entry.basis == "losing" else self.entry.point
+        return None if price is None else price * self.quantity
+
+    @property
+    def worst(self) -> Decimal:
+        return Decimal(0) if self.outlook == "paused" else self.limit * self.quantity
+
+
+def estimate(
+    market: Market | None, limit: Decimal, quantity: int, *, gpus: int | None, paused: bool, holding: bool
+) -> Estimate:
+    """The estimate of a bid; `holding`: it is allocated now and stays so if its limit allows."""
+    entry = entry_price(market, limit, holding=holding)
+    outlook: Outlook
+    if paused:
+        outlook = "paused"
+    elif entry.basis == "below_reserve":
+        outlook = "cannot_win"
+    elif entry.basis == "losing":
+        outlook = "waits"
+    else:
+        outlook = "unknown" if entry.point is None else "runs"
+    return Estimate(quantity, limit, outlook, entry, market, gpus, _warnings(market, entry, limit, quantity))
+
+
+def _warnings(market: Market | None, entry: EntryPrice, limit: Decimal, quantity: int) -> tuple[str, ...]:
+    found = []
+    if entry.basis == "below_reserve":
+        found.append("below_reserve")
+    if entry.basis == "losing":
+        found.append("cannot_win_now")
+    if market and market.lowest_allocated == limit and entry.basis != "holding":
+        found.append("tie")
+    if market and market.total is not None and quantity > market.total:
+        found.append("all_or_nothing_too_large")
+    return tuple(found)
+
+
+def storage_per_hour(size_gb: int) -> Decimal:
+    """Dollars per hour of a volume."""
+    return STORAGE_PER_GB_MONTH * size_gb / HOURS_PER_MONTH
+
+
+@frozen
+class Total:
+    """Dollars per hour of several things together. `now` is None as soon as one of them is unknown."""
+
+    now: Decimal | None = Decimal(0)
+    worst: Decimal = Decimal(0)
+
+    def __add__(self, other: Total) -> Total:
+        known = None if self.now is None or other.now is None else self.now + other.now
+        return Total(known, self.worst + other.worst)
+
+    def __sub__(self, other: Total) -> Total:
+        known = None if self.now is None or other.now is None else self.now - other.now
+        return Total(known, self.worst - other.worst)
+
+
+@frozen
+class Totals:
+    """The stack per hour as it is and as planned; storage included."""
+
+    current: Total
+    planned: Total
+    by_auction: Mapping[Key, Market] = field(factory=dict, eq=False)
+
+    @property
+    def delta(self) -> Total:
+        return self.planned - self.current
+
+
+def cents(amount: Decimal) -> Decimal:
+    """`amount` rounded once, at output: half up to the cent."""
+    return amount.quantize(CENT, ROUND_HALF_UP)

@@ -18,7 +18,7 @@ import hashlib
 import json
 import re
 from decimal import Decimal
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import attrs
 from attrs import field, frozen
@@ -56,7 +56,7 @@ class Address:
 
 
 # A volume as a bid refers to it: its address while it is not created, its id (`vol_...`) once it is.
-Ref: TypeAlias = "Address | str"
+Ref: TypeAlias = Address | str
 
 
 @frozen
@@ -232,50 +232,3 @@ def resolve(resource: Resource, ids: dict[Address, str]) -> Resource:
     if inputs is not None and not inputs.resolved:
         inputs = attrs.evolve(inputs, mounts=tuple(attrs.evolve(m, volume=known(m.volume)) for m in inputs.mounts))
     return attrs.evolve(resource, volumes=tuple(known(v) for v in resource.volumes), inputs=inputs)
-
-
-def to_json(resource: Resource) -> dict[str, Any]:
-    """`resource` as plain data: addresses and money as strings, the script as digest and size only."""
-    if isinstance(resource, Volume):
-        return attrs.asdict(resource)
-    if isinstance(resource, PortMapping):
-        return {"bid": str(resource.bid), "pairs": [_pair_to_json(pair) for pair in resource.pairs]}
-    data: dict[str, Any] = {
-        "name": resource.name,
-        "instance_type": resource.instance_type,
-        "instance_type_name": resource.instance_type_name,
-        "gpus": resource.gpus,
-        "region": resource.region,
-        "instance_quantity": resource.instance_quantity,
-        "limit_price": f"{resource.limit_price:.2f}",
-        "ssh_keys": list(resource.ssh_keys),
-        "ssh_key_names": list(resource.ssh_key_names),
-        "volumes": [str(volume) for volume in resource.volumes],
-        "paused": resource.paused,
-        "memory_gb": resource.memory_gb,
-    }
-    return data | {"inputs": _inputs_to_json(resource.inputs) if resource.inputs else None}
-
-
-def _pair_to_json(pair: PortPair) -> dict[str, Any]:
-    return {"external": pair.external, "internal": pair.internal, "protocol": pair.protocol}
-
-
-def _inputs_to_json(inputs: Inputs) -> dict[str, Any]:
-    script, image = inputs.startup_script, inputs.container_image
-    return {
-        "startup_script": {"sha256": script.sha256, "size": script.size} if script else None,
-        "ports": [_pair_to_json(pair) for pair in inputs.ports],
-        "mounts": [
-            {
-                "volume": str(m.volume),
-                "mount_point": m.mount_point,
-                "interface": m.interface,
-                "volume_name": m.volume_name,
-            }
-            for m in inputs.mounts
-        ],
-        "local_disks": [{"device": d.device, "mount_point": d.mount_point} for d in inputs.local_disks],
-        "container_image": attrs.asdict(image) if image else None,
-        "given_sha256": inputs.given_sha256,
-    }

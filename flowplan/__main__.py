@@ -1,0 +1,25 @@
+"""The entry point. `--version` is answered before click is imported: it costs a quarter of the time."""
+
+from __future__ import annotations
+
+import gc
+import sys
+
+from flowplan import __version__
+
+
+def main() -> int:
+    """Run the command line; returns the exit code (the README has the table)."""
+    if sys.argv[1:] == ["--version"]:
+        sys.stdout.write(f"flowplan {__version__}\n")
+        return 0
+    gc.set_threshold(100_000)  # a plan allocates much and frees little: collecting finds nothing
+    from flowplan.cli import run
+
+    code = run(sys.argv[1:])
+    gc.freeze()  # or the interpreter walks everything once more on its way out
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

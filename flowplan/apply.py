@@ -1,0 +1,670 @@
+"""Plan -> calls, in dependency order, several at once, the journal written around each.
+
+One thread owns the journal. In each round it makes durable, in one frame, the results that are back and the
+intents of what they free; then it tells of the results; then it lets the freed calls go. So a call is never
+under way without a durable intent, and nothing is called done before its result is durable.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from queue import Empty, SimpleQueue
+from typing import Any, Literal, Protocol, TypeAlias
+
+import attrs
+from attrs import field, frozen
+
+from flowplan.errors import (
+    Ambiguous,
+    ApplyFailed,
+    CloudError,
+    FlowplanError,
+    Held,
+    NameTaken,
+    NotFound,
+    OutcomeUnknown,
+    Refused,
+    StateError,
+    Unauthorized,
+)
+from flowplan.graph import Step
+from flowplan.live import Live, LiveBid, Marker
+from flowplan.plan import Change, Plan, differences
+from flowplan.recover import SETTLE_WINDOW, Clock, Finding, look_up
+from flowplan.resources import Address, Bid, Resource, Volume, resolve
+from flowplan.state import Binding, Closed, Done, Intent, Record, State
+
+GRACE = 5.0  # seconds that calls under way get once the run is stopped
+PROGRESS_EVERY = 10.0  # seconds
+_PATCH_TRIES = 3
+_POLLS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)  # seconds between looks at something that is ending
+
+
+class Cloud(Protocol):
+    """The calls an apply makes. Each raises CloudError and its children."""
+
+    def live(self) -> Live: ...
+    def bid(self, id: str) -> LiveBid: ...
+    def bid_request(self, bid: Bid, script: str | None) -> Mapping[str, Any]: ...
+    def volume_request(self, volume: Volume) -> Mapping[str, Any]: ...
+    def create(self, kind: str, request: Mapping[str, Any], *, key: str) -> str: ...
+    def update_bid(self, id: str, **fields: Any) -> None: ...
+    def cancel_bid(self, id: str) -> None: ...
+    def rename_volume(self, id: str, name: str) -> None: ...
+    def delete_volume(self, id: str) -> None: ...
+
+
+class Journal(Protocol):
+    """Where intents and results become durable (backends/). `append` raises StateError."""
+
+    def append(self, records: Iterable[Record]) -> None: ...
+
+
+class Events(Protocol):
+    """Told what happens, after it is durable. Must not raise: reports decide nothing."""
+
+    def started(self, step: Step, change: Change) -> None: ...
+    def progress(self, step: Step, change: Change, seconds: float) -> None: ...
+    def done(self, step: Step, change: Change, id: str | None, seconds: float) -> None: ...
+    def failed(self, step: Step, change: Change, error: FlowplanError) -> None: ...
+    def note(self, text: str) -> None: ...
+
+
+Render: TypeAlias = Callable[[Bid, Marker], str | None]
+Wait: TypeAlias = Literal["placed", "allocated", "running"]
+
+
+@frozen
+class Options:
+    """`settle_window` in seconds; `on_unknown` "stop" never sends a create a second time."""
+
+    parallelism: int = 10
+    settle_window: float = SETTLE_WINDOW
+    on_unknown: Literal["retry", "stop"] = "retry"
+    endpoint: str = ""
+    boot_id: str = ""
+    timeout: float = 1800.0  # seconds for a removal, or for what --wait waits for
+
+
+@frozen
+class Outcome:
+    """What a run came to. `state` is what is true now; `pending` are the intents still in doubt."""
+
+    state: State
+    pending: tuple[Intent, ...] = ()
+    done: tuple[Step, ...] = ()
+    failed: Mapping[Step, FlowplanError] = field(factory=dict)
+    unknown: tuple[Step, ...] = ()
+    not_started: tuple[Step, ...] = ()
+    stopped: bool = False
+
+
+@frozen
+class _Work:
+    """One step with the intent that announces it and the call that does it."""
+
+    step: Step
+    change: Change
+    intent: Intent
+    call: Callable[[], Binding | None]
+
+
+@frozen
+class _Result:
+    work: _Work
+    binding: Binding | None = None
+    error: FlowplanError | None = None
+
+
+class Applying:
+    """One run of one plan. `stopped()` turns true when a signal asked for it; `hold_lock()` raises
+    StateError when the lock is no longer ours; `absent`: intents of creates proved not to have happened."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        state: State,
+        cloud: Cloud,
+        journal: Journal,
+        render: Render,
+        events: Events,
+        *,
+        options: Options,
+        clock: Clock,
+        hold_lock: Callable[[], None] = lambda: None,
+        absent: Mapping[str, Intent] | None = None,
+    ) -> None:
+        self.plan, self.state, self.cloud, self.journal = plan, state, cloud, journal
+        self.render, self.events, self.options, self.clock, self.hold_lock = render, events, options, clock, hold_lock
+        self.changes = plan.by_address()
+        self.waits = {step: set(before) for step, before in plan.order.items()}
+        self.users: dict[Step, list[Step]] = {}
+        for step, before in plan.order.items():
+            for one in before:
+                self.users.setdefault(one, []).append(step)
+        self.ready = [step for step, before in plan.order.items() if not before]
+        self.absent = {intent.address: intent for intent in (absent or {}).values()}
+        self.pending: dict[str, Intent] = dict(absent or {})
+        self.running: dict[Step, tuple[_Work, float]] = {}
+        self.results: SimpleQueue[_Result | None] = SimpleQueue()
+        self.doubts: list[_Result] = []
+        self.done: list[Step] = []
+        self.failed: dict[Step, FlowplanError] = {}
+        self.unknown: list[Step] = []
+        self.bindings = dict(state.bindings)
+        self.halted: FlowplanError | None = None  # an error after which nothing more may be sent
+        self.refused_kinds: dict[tuple[str, str], FlowplanError] = {}
+        self.untold: list[tuple[Step, Change, str | None]] = []  # steps without a call, not yet durable
+        self.superseded: list[Record] = [*self._stale_absences(), *self._refreshed()]
+
+    # -- the rounds
+
+    def run(self) -> Outcome:
+        """Do the plan. Raises StateError when a result could not be made durable; everything else is in
+        the Outcome."""
+        pool = ThreadPoolExecutor(self.options.parallelism, thread_name_prefix="flowplan")
+        try:
+            self._rounds(pool)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+        return self._outcome()
+
+    def _rounds(self, pool: ThreadPoolExecutor) -> None:
+        back: list[_Result] = []
+        while True:
+            records = self._records_of(back)
+            works, local = self._prepare()
+            records += local + [work.intent for work in works]
+            if records:
+                self._make_durable(records, back)
+            self._tell(back)
+            for work in works:
+                self._send(pool, work)
+            if self.running:
+                back = self._take()
+                if not back:
+                    return  # stopped, and the time of grace is over: what runs still stays in doubt
+            elif self.doubts and not self._stopping():
+                back = self._resolve_doubts(pool)
+            elif not works and not local:
+                return
+            else:
+                back = []
+
+    def wake(self) -> None:
+        """End the wait for a result, from a signal handler."""
+        self.results.put(None)
+
+    def _stopping(self) -> bool:
+        return self.clock.stopped() or self.halted is not None
+
+    def _make_durable(self, records: list[Record], back: Sequence[_Result]) -> None:
+        try:
+            self.journal.append(records)
+        except StateError as error:
+            made = [
+                f"{r.work.step.address} = {r.binding.id}" for r in back if r.binding and r.work.intent.op == "create"
+            ]
+            late = [r for r in self._drain(GRACE) if r.binding and r.work.intent.op == "create"]
+            made += [f"{r.work.step.address} = {r.binding.id}" for r in late if r.binding]
+            if made:
+                error.detail = (
+                    "made, but not recorded: " + ", ".join(made) + (f"\n{error.detail}" if error.detail else "")
+                )
+            raise
+
+    # -- results
+
+    def _take(self) -> list[_Result]:
+        """The results that are back, at least one, or none when the run is stopped and out of grace."""
+        deadline: float | None = None
+        while True:
+            if self._stopping() and deadline is None:
+                deadline = time.monotonic() + GRACE
+            timeout = self._until_progress() if deadline is None else deadline - time.monotonic()
+            if timeout <= 0 and deadline is not None:
+                return []
+            try:
+                first = self.results.get(timeout=max(timeout, 0.0))
+            except Empty:
+                self._tell_progress()
+                continue
+            if first is not None:
+                return [first, *self._at_hand()]
+
+    def _at_hand(self) -> list[_Result]:
+        found: list[_Result] = []
+        while True:
+            try:
+                result = self.results.get_nowait()
+            except Empty:
+                return found
+            if result is not None:
+                found.append(result)
+
+    def _drain(self, seconds: float) -> list[_Result]:
+        """What comes back within `seconds` while nothing new is sent."""
+        found: list[_Result] = []
+        deadline = time.monotonic() + seconds
+        while len(found) < len(self.running) and (left := deadline - time.monotonic()) > 0:
+            try:
+                result = self.results.get(timeout=left)
+            except Empty:
+                break
+            if result is not None:
+                found.append(result)
+        return found
+
+    def _records_of(self, back: Iterable[_Result]) -> list[Record]:
+        records: list[Record] = []
+        for result in back:
+            work = result.work
+            self.running.pop(work.step, None)
+            if result.error is None:
+                records.append(self._finish(work, result.binding))
+            elif work.intent.op == "create" and in_doubt(result.error):
+                self.doubts.append(result)
+                if isinstance(result.error, Held):
+                    self.halted = result.error
+            else:
+                self.pending.pop(work.intent.intent, None)
+                records.append(Closed(work.intent.intent, type(result.error).__name__))
+                self._fail(work.step, result.error)
+        return records
+
+    def _finish(self, work: _Work, binding: Binding | None) -> Record:
+        self.pending.pop(work.intent.intent, None)
+        self._bind(work.step, binding)
+        return Done(work.intent.intent, work.step.address, binding)
+
+    def _bind(self, step: Step, binding: Binding | None) -> None:
+        if binding is None:
+            self.bindings.pop(step.address, None)
+        else:
+            self.bindings[step.address] = binding
+        self.done.append(step)
+        for user in self.users.get(step, ()):
+            self.waits[user].discard(step)
+            if not self.waits[user]:
+                self.ready.append(user)
+
+    def _fail(self, step: Step, error: FlowplanError) -> None:
+        self.failed[step] = error
+        change = self.changes[step.address]
+        if isinstance(error, (Unauthorized, Held)):
+            self.halted = error
+        elif step.way == "up" and is_exhausted(error):
+            self.refused_kinds[_sort(change)] = error
+
+    def _tell(self, back: Iterable[_Result]) -> None:
+        for result in back:
+            step, change = result.work.step, result.work.change
+            if result.error is None:
+                self.events.done(step, change, result.binding.id if result.binding else None, self._seconds(result))
+            elif step in self.failed:
+                self.events.failed(step, change, result.error)
+            else:
+                self.events.note(f"{step.address}: {result.error}; looking whether it happened")
+        for step, change, id in self.untold:
+            self.events.done(step, change, id, 0.0)
+        self.untold.clear()
+
+    def _seconds(self, result: _Result) -> float:
+        return max(self.clock.wall() - result.work.intent.started, 0.0)
+
+    def _until_progress(self) -> float:
+        oldest = min(since for _, since in self.running.values())
+        elapsed = self.clock.monotonic() - oldest
+        return PROGRESS_EVERY - elapsed % PROGRESS_EVERY
+
+    def _tell_progress(self) -> None:
+        for step, (work, since) in self.running.items():
+            elapsed = self.clock.monotonic() - since
+            if elapsed >= PROGRESS_EVERY:
+                self.events.progress(step, work.change, elapsed)
+
+    # -- what can start
+
+    def _prepare(self) -> tuple[list[_Work], list[Record]]:
+        """The works that may start now, and the records of steps that need no call at all."""
+        works: list[_Work] = []
+        local: list[Record] = []
+        while self.ready and not self._stopping() and len(self.running) + len(works) < self.options.parallelism:
+            step = self.ready.pop(0)
+            change = self.changes[step.address]
+            if step.address.kind == "ports" or change.action in ("forget", "import"):
+                local.append(self._without_call(step, change))
+                continue
+            refused = self.refused_kinds.get(_sort(change)) if step.way == "up" else None
+            try:
+                if refused is not None:
+                    raise Refused(f"not tried: {refused}")
+                works.append(self._work(step, change))
+            except FlowplanError as error:
+                self._fail(step, error)
+                self.events.failed(step, change, error)
+        local += self.superseded
+        self.superseded = []
+        return works, local
+
+    def _stale_absences(self) -> list[Record]:
+        """Creates proved absent that this plan does not make any more."""
+        made = {step.address for step in self.plan.order if step.way == "up"}
+        return [self._supersede(intent) for address, intent in self.absent.items() if address not in made]
+
+    def _refreshed(self) -> Iterable[Record]:
+        """What needs no call, but is not in the state as it is now: seen drift, an adopted bid, another file."""
+        for change in self.plan.changes:
+            if change.action != "no-op" or change.after is None or change.id is None:
+                continue
+            now = Binding(change.address, change.id, change.after, change.needs, change.generation, change.source)
+            known = self.bindings.get(change.address)
+            if known is None or not _alike(known, now):
+                self.bindings[change.address] = now
+                yield Done("", change.address, now)
+
+    def _supersede(self, intent: Intent) -> Record:
+        self.pending.pop(intent.intent, None)
+        return Closed(intent.intent, "proved absent, and planned otherwise since")
+
+    def _without_call(self, step: Step, change: Change) -> Record:
+        binding = None
+        if step.way == "up" and change.after is not None:
+            bid = self.bindings[Address("bid", step.address.name)] if step.address.kind == "ports" else None
+            id = bid.id if bid else change.id or ""
+            binding = Binding(step.address, id, change.after, change.needs, change.generation, change.source)
+        self._bind(step, binding)
+        self.untold.append((step, change, binding.id if binding else None))
+        return Done("", step.address, binding)
+
+    def _work(self, step: Step, change: Change) -> _Work:
+        if step.way == "down":
+            intent = self._intent("delete", change, None, "", change.before)
+            return _Work(step, change, intent, lambda: self._remove(change))
+        assert change.after is not None  # noqa: S101 - every `up` step has something to make
+        wanted = resolve(change.after, {a: b.id for a, b in self.bindings.items() if a in change.needs})
+        if change.action == "update":
+            intent = self._intent("update", change, None, "", wanted)
+            return _Work(step, change, intent, lambda: self._update(change, wanted))
+        return self._creation(step, change, wanted)
+
+    def _creation(self, step: Step, change: Change, wanted: Resource) -> _Work:
+        earlier = self.absent.get(step.address)
+        if earlier is not None and earlier.generation == change.generation:
+            request = self._request(wanted, change, earlier.intent)
+            if _sha256(request) == earlier.payload_sha256:
+                # The same key and bytes: should the first attempt commit after all, the two are one.
+                return self._post(step, change, attrs.evolve(earlier, resent=True), request, wanted)
+        if earlier is not None:
+            self.superseded.append(self._supersede(earlier))
+        id = str(uuid.uuid4())
+        request = self._request(wanted, change, id)
+        intent = self._intent("create", change, id, _sha256(request), wanted)
+        return self._post(step, change, intent, request, wanted)
+
+    def _post(self, step: Step, change: Change, intent: Intent, request: Mapping[str, Any], wanted: Resource) -> _Work:
+        def call() -> Binding:
+            id = self._create(step.address.kind, request, intent, change)
+            return Binding(step.address, id, wanted, change.needs, change.generation, change.source)
+
+        return _Work(step, change, intent, call)
+
+    def _request(self, wanted: Resource, change: Change, intent: str) -> Mapping[str, Any]:
+        if isinstance(wanted, Volume):
+            return self.cloud.volume_request(wanted)
+        assert isinstance(wanted, Bid) and wanted.inputs is not None  # noqa: S101 - desired bids carry inputs
+        marker = Marker(
+            self.state.stack,
+            self.state.lineage,
+            change.address,
+            change.generation,
+            intent,
+            wanted.inputs.sha256,
+            wanted.inputs.ports,
+            wanted.inputs.mounts,
+        )
+        return self.cloud.bid_request(wanted, self.render(wanted, marker))
+
+    def _intent(
+        self,
+        op: Literal["create", "update", "delete"],
+        change: Change,
+        id: str | None,
+        payload: str,
+        made: Resource | None,
+    ) -> Intent:
+        id = id or str(uuid.uuid4())
+        return Intent(
+            intent=id,
+            op=op,
+            address=change.address,
+            generation=change.generation,
+            name=getattr(made, "name", ""),
+            key=f"flowplan-{id}",
+            payload_sha256=payload,
+            started=self.clock.wall(),
+            id=change.id if op != "create" else None,
+            resource=made,
+            needs=change.needs,
+            source=change.source,
+            boot_id=self.options.boot_id,
+            endpoint=self.options.endpoint,
+            project=self.state.project,
+        )
+
+    def _send(self, pool: ThreadPoolExecutor, work: _Work) -> None:
+        self.hold_lock()
+        self.pending[work.intent.intent] = work.intent
+        self.running[work.step] = (work, self.clock.monotonic())
+        self.events.started(work.step, work.change)
+        pool.submit(self._call, work)
+
+    # -- in a worker thread
+
+    def _call(self, work: _Work) -> None:
+        try:
+            result = _Result(work, work.call())
+        except FlowplanError as error:
+            result = _Result(work, error=error)
+        except BaseException as error:  # noqa: BLE001 - a bug here must leave the intent in doubt, not vanish
+            result = _Result(work, error=Ambiguous(f"internal error: {type(error).__name__}: {error}"))
+        self.results.put(result)
+
+    def _create(self, kind: str, request: Mapping[str, Any], intent: Intent, change: Change) -> str:
+        polls = list(_POLLS)
+        while True:
+            try:
+                return self.cloud.create(kind, request, key=intent.key)
+            except NameTaken as error:
+                if kind == "volume" and not intent.resent:
+                    # Nobody had the name when we planned, and this was the first attempt: it is not ours.
+                    raise Refused(str(error), status=error.status, hint=error.hint) from error
+                if change.action != "replace" or not polls:
+                    raise Ambiguous(str(error), status=error.status, hint=error.hint) from error
+                self.clock.pause(polls.pop(0))  # our own previous generation is not quite gone
+
+    def _update(self, change: Change, wanted: Resource) -> Binding:
+        assert change.id is not None  # noqa: S101 - what is updated exists
+        if isinstance(wanted, Volume):
+            self._surely(lambda: self.cloud.rename_volume(change.id or "", wanted.name))
+        elif isinstance(wanted, Bid) and isinstance(change.before, Bid):
+            self._patch(change.id, patches(change, change.before, wanted))
+        return Binding(change.address, change.id, wanted, change.needs, change.generation, change.source)
+
+    def _patch(self, id: str, calls: Sequence[Mapping[str, Any]]) -> None:
+        paused = False
+        try:
+            for fields in calls:
+                self._surely(partial(self.cloud.update_bid, id, **fields))
+                paused = fields.get("paused", paused)
+        except FlowplanError:
+            if paused and calls[-1] == {"paused": False}:
+                self._surely(partial(self.cloud.update_bid, id, paused=False))  # never leave it standing still
+            raise
+
+    def _surely(self, call: Callable[[], None]) -> None:
+        """A change with absolute values may be sent again when its answer was lost."""
+        for left in reversed(range(_PATCH_TRIES)):
+            try:
+                return call()
+            except Ambiguous as error:
+                if not left:
+                    raise CloudError(str(error), status=error.status, hint="run the same command again") from error
+            self.clock.pause(_POLLS[-1 - left])
+        return None
+
+    def _remove(self, change: Change) -> None:
+        assert change.id is not None  # noqa: S101 - what is removed exists
+        remove = self._delete_volume if change.address.kind == "volume" else self._cancel
+        try:
+            remove(change.id)
+        except NotFound:
+            return
+
+    def _cancel(self, id: str) -> None:
+        self.cloud.cancel_bid(id)
+        for _ in self._patiently(f"{id} to end"):
+            if self.cloud.bid(id).ended:
+                return
+
+    def _delete_volume(self, id: str) -> None:
+        """Delete once nothing uses it any more: a cancelled bid lets go of its volumes a little later."""
+        for _ in self._patiently(f"{id} to be let go"):
+            try:
+                return self.cloud.delete_volume(id)
+            except Refused as error:
+                if error.status != 409:
+                    raise
+        return None
+
+    def _patiently(self, what: str) -> Iterable[int]:
+        deadline = self.clock.monotonic() + self.options.timeout
+        n = 0
+        while self.clock.monotonic() < deadline and not self.clock.stopped():
+            yield n
+            self.clock.pause(_POLLS[min(n, len(_POLLS) - 1)])
+            n += 1
+        raise CloudError(f"gave up waiting for {what}", hint="run the same command again")
+
+    # -- creates in doubt
+
+    def _resolve_doubts(self, pool: ThreadPoolExecutor) -> list[_Result]:
+        """Look up everything in doubt at once; what is proved absent is sent once more, with the same bytes."""
+        doubts, self.doubts = self.doubts, []
+        intents = [result.work.intent for result in doubts]
+        findings = look_up(intents, self.state.lineage, self.cloud, window=self.options.settle_window, clock=self.clock)
+        back: list[_Result] = []
+        for result in doubts:
+            finding = findings[result.work.intent.intent]
+            if finding.verdict == "absent" and not result.work.intent.resent and self.options.on_unknown == "retry":
+                self._send_again(pool, result.work)
+            else:
+                back += self._judged(result, finding)
+        return back
+
+    def _send_again(self, pool: ThreadPoolExecutor, work: _Work) -> None:
+        again = attrs.evolve(work, intent=attrs.evolve(work.intent, resent=True))
+        self._make_durable([again.intent], [])
+        self.events.note(f"{work.step.address} was not created; sending it once more")
+        self._send(pool, again)
+
+    def _judged(self, result: _Result, finding: Finding) -> list[_Result]:
+        step, work = result.work.step, result.work
+        if finding.verdict == "found":
+            return [_Result(work, finding.binding)]
+        if finding.verdict == "foreign":
+            message = f"the name {work.intent.name} is taken by {finding.ids[0]}, which flowplan did not make"
+            return [_Result(work, error=Refused(message, hint="choose another name, or remove the other one"))]
+        if finding.verdict == "ended":
+            return [_Result(work, error=Refused(f"{finding.ids[0]} was created, and has ended since"))]
+        # absent after the second sending (or with --on-unknown stop), several, or not to be known
+        self.unknown.append(step)
+        self.events.failed(step, work.change, _unknown(finding))
+        return []
+
+    # -- the end
+
+    def _outcome(self) -> Outcome:
+        for result in self.doubts:
+            self.unknown.append(result.work.step)
+        self.unknown += [step for step in self.running if step not in self.unknown]
+        settled = {*self.done, *self.failed, *self.unknown}
+        return Outcome(
+            state=attrs.evolve(self.state, bindings=self.bindings),
+            pending=tuple(self.pending.values()),
+            done=tuple(self.done),
+            failed=self.failed,
+            unknown=tuple(self.unknown),
+            not_started=tuple(step for step in self.plan.order if step not in settled),
+            stopped=self.clock.stopped(),
+        )
+
+
+def _alike(known: Binding, now: Binding) -> bool:
+    """Whether nothing worth a new snapshot differs; the order of ids is not."""
+    same = (known.id, known.needs, known.generation, known.source) == (now.id, now.needs, now.generation, now.source)
+    return same and not differences(known.applied, now.applied)
+
+
+def in_doubt(error: FlowplanError) -> bool:
+    """Whether a create that raised `error` may have happened."""
+    return isinstance(error, (Ambiguous, NameTaken, Held))
+
+
+def is_exhausted(error: FlowplanError) -> bool:
+    """Whether further creates of the same kind must meet the same refusal: a quota, or the billing."""
+    words = str(error).lower()
+    return isinstance(error, Refused) and (error.status == 402 or "quota" in words or "billing" in words)
+
+
+def patches(change: Change, before: Bid, wanted: Bid) -> list[dict[str, Any]]:
+    """The PATCHes of an update, in order. Volumes change only while the bid is paused, and a bid that is
+    to run is un-paused last, so that a repetition from any point ends right."""
+    names = {one.name for one in change.fields}
+    first: dict[str, Any] = {name: getattr(wanted, name) for name in ("limit_price", "memory_gb") if name in names}
+    if "volumes" not in names:
+        if "paused" in names:
+            first["paused"] = wanted.paused
+        return [first] if first else []
+    calls: list[dict[str, Any]] = [] if before.paused else [{"paused": True}]
+    calls.append(first | {"volumes": [str(volume) for volume in wanted.volumes]})
+    return calls if wanted.paused else [*calls, {"paused": False}]
+
+
+def _sort(change: Change) -> tuple[str, str]:
+    """What a quota counts together."""
+    after = change.after
+    return (change.address.kind, after.instance_type if isinstance(after, Bid) else "")
+
+
+def _unknown(finding: Finding) -> OutcomeUnknown:
+    ids = f": {', '.join(finding.ids)}" if finding.ids else ""
+    why = {"several": "several live objects carry its marker", "absent": "it does not show, though it may yet"}
+    text = why.get(finding.verdict, str(finding.error) if finding.error else "the look-up was stopped")
+    return OutcomeUnknown(f"whether it was created is not known: {text}{ids}", hint="run `flowplan recover`")
+
+
+def _sha256(request: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(request, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def verdict(outcome: Outcome) -> None:
+    """Raise what the run amounts to, by the precedence of the exit codes; nothing when all is done."""
+    if outcome.unknown or any(isinstance(error, OutcomeUnknown) for error in outcome.failed.values()):
+        what = ", ".join(str(step.address) for step in outcome.unknown)
+        raise OutcomeUnknown(
+            f"whether {what} happened is not known; the intent is kept",
+            hint="run `flowplan recover`, or the same command again: both look first and never create twice",
+        )
+    if outcome.failed:
+        count = len(outcome.failed)
+        raise ApplyFailed(
+            f"{count} step{'' if count == 1 else 's'} failed; what was done is saved",
+            hint="mend the cause and run the same command again: it goes on from here",
+        )

@@ -1,0 +1,1 @@
+"""Where the state lives. One file a backend; each has the methods of `local.LocalStore`."""

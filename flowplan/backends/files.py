@@ -1,0 +1,90 @@
+"""Writing files that are complete or not there at all, whatever happens in between.
+
+Every error of the operating system becomes a StateError: what could not be made durable did not happen.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from flowplan.errors import StateError
+
+PRIVATE = 0o600
+_TEMPORARY = ".flowplan-tmp"
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Make `path` hold exactly `data`, durably; a reader sees all of the old or all of the new.
+
+    The temporary file stands beside the target, so that the rename stays within one file system; a
+    symlink is followed, not replaced. Raises StateError.
+    """
+    target = Path(os.path.realpath(path))
+    temporary = target.with_name(f"{target.name}{_TEMPORARY}.{os.getpid()}")
+    with durable(path):
+        try:
+            _write_new(temporary, data)
+            temporary.replace(target)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
+        sync_directory(target.parent)
+
+
+def _write_new(path: Path, data: bytes) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        descriptor = os.open(path, flags, PRIVATE)
+    except FileExistsError:  # left by a run that died with our pid; ours to remove, under the lock
+        path.unlink()
+        descriptor = os.open(path, flags, PRIVATE)
+    try:
+        os.fchmod(descriptor, PRIVATE)
+        write_all(descriptor, data, 0)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_all(descriptor: int, data: bytes, offset: int) -> None:
+    """Write all of `data` at `offset`: the system may take it in pieces. Raises OSError."""
+    view = memoryview(data)
+    while view:
+        written = os.pwrite(descriptor, view, offset)
+        if written == 0:
+            raise OSError(errno.EIO, "the system wrote nothing")
+        view, offset = view[written:], offset + written
+
+
+def sync_directory(path: Path) -> None:
+    """Make renames in `path` durable. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sweep(directory: Path, name: str) -> None:
+    """Remove temporary files that killed runs left for `name`. Only under the lock."""
+    for left in directory.glob(f"{name}{_TEMPORARY}.*"):
+        left.unlink(missing_ok=True)
+
+
+@contextmanager
+def durable(path: Path) -> Iterator[None]:
+    """Turn an OSError inside into a StateError that names `path`."""
+    try:
+        yield
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise StateError(
+            f"{path} could not be made durable: {reason}",
+            hint="free some space, or make the directory writable, and run the same command again"
+            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM)
+            else None,
+        ) from error

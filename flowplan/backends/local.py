@@ -1,0 +1,169 @@
+"""State in the working directory: `flowplan.state.json`, its journal and its backup.
+
+The snapshot is replaced as a whole at the end of a run; in between, the journal grows by one frame at a
+time, each durable before anything that depends on it. A kill at any instruction leaves a state that reads.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import attrs
+from attrs import field, frozen
+
+from flowplan.backends.files import PRIVATE, durable, replace_file, sweep, sync_directory, write_all
+from flowplan.errors import StateError
+from flowplan.state import RESTORE, Header, Intent, Journal, Record, State, dump, fold, frame, header_frame, load
+from flowplan.state import read_journal as parse_journal
+
+DEFAULT = "flowplan.state.json"
+RESERVED = 1024 * 1024  # bytes of journal allocated before the first call: a full disk is met before, not during
+
+
+@frozen
+class Loaded:
+    """What was found. `fresh`: nothing was ever applied here. `pending`: operations whose outcome is in doubt."""
+
+    state: State
+    pending: Mapping[str, Intent] = field(factory=dict)
+    fresh: bool = False
+    serial_on_disk: int | None = None
+    journaled: bool = False  # the journal holds results that the snapshot does not
+
+
+class LocalStore:
+    """The state beside `path`. Reading needs no lock; `append` and `save` do."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        stem = path.name.removesuffix(".json")
+        self.journal_path = path.with_name(f"{stem}.journal")
+        self.backup_path = path.with_name(f"{path.name}.backup")
+        self._descriptor: int | None = None
+        self._end = 0
+        self._state: State | None = None
+
+    # -- reading
+
+    def read(self) -> Loaded:
+        """The state as it is now: snapshot and journal. Raises StateError for anything but a clean story."""
+        journal = self._read_journal()
+        data = _bytes_of(self.path)
+        if data is None:
+            return self._without_snapshot(journal)
+        snapshot = load(data, str(self.path))
+        header = journal.header
+        if header is None:
+            return Loaded(snapshot, serial_on_disk=snapshot.serial)
+        self._hold_together(snapshot, header)
+        folded, pending = fold(snapshot, journal.records)
+        if header.serial < snapshot.serial:  # killed between the snapshot and the journal's renewal
+            return Loaded(snapshot, pending, serial_on_disk=snapshot.serial, journaled=True)
+        journaled = folded.bindings != snapshot.bindings
+        return Loaded(folded, pending, serial_on_disk=snapshot.serial, journaled=journaled)
+
+    def _read_journal(self) -> Journal:
+        data = _bytes_of(self.journal_path)
+        return parse_journal(data, str(self.journal_path)) if data else Journal(None)
+
+    def _without_snapshot(self, journal: Journal) -> Loaded:
+        header = journal.header
+        if header is not None and header.serial == 0:  # the first apply was stopped before its first snapshot
+            state, pending = fold(header.fresh(), journal.records)
+            return Loaded(state, pending, journaled=bool(journal.records))
+        trace = self.journal_path if header is not None else self.backup_path
+        if header is not None or self.backup_path.exists():
+            raise StateError(
+                f"{self.path} is missing, but {trace.name} shows that there was one",
+                hint=f"{RESTORE}; if you really mean to start anew, remove {trace.name} yourself",
+            )
+        return Loaded(State(lineage=str(uuid.uuid4())), fresh=True)
+
+    def _hold_together(self, snapshot: State, header: Header) -> None:
+        if header.lineage != snapshot.lineage:
+            raise StateError(
+                f"{self.path.name} and {self.journal_path.name} belong to different stacks "
+                f"(lineage {snapshot.lineage} and {header.lineage})",
+                hint=RESTORE,
+            )
+        if header.serial > snapshot.serial:
+            raise StateError(
+                f"{self.path.name} went back: serial {snapshot.serial}, but {header.serial} was seen here",
+                hint=RESTORE,
+            )
+
+    # -- writing
+
+    def prepare(self, state: State) -> None:
+        """Name the state that the journal continues. Nothing is written before the first `append`."""
+        self._state = state
+
+    def append(self, records: Iterable[Record]) -> None:
+        """Add one frame; it is durable when this returns. Raises StateError, and then never appends again.
+
+        The first one opens the journal and reserves its room, so that a full disk is met before any call.
+        """
+        with durable(self.journal_path):
+            if not self.appended:
+                self._begin()
+            self._write(frame(records))
+
+    @property
+    def appended(self) -> bool:
+        """Whether anything was recorded in this run."""
+        return self._end > 0
+
+    def _begin(self) -> None:
+        assert self._state is not None  # noqa: S101 - `prepare` comes first
+        sweep(self.path.parent, self.path.name)
+        journal = self._read_journal()
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        self._descriptor = os.open(self.journal_path, flags, PRIVATE)
+        os.ftruncate(self._descriptor, journal.length)  # whatever was torn, or allocated ahead
+        self._end = journal.length
+        os.posix_fallocate(self._descriptor, self._end, RESERVED)
+        if journal.header is None:
+            self._write(header_frame(Header.of(self._state)))
+        sync_directory(self.journal_path.parent)
+
+    def _write(self, data: bytes) -> None:
+        descriptor = self._descriptor
+        if descriptor is None:
+            raise StateError(f"{self.journal_path} is closed after an error")
+        try:
+            write_all(descriptor, data, self._end)
+            os.fdatasync(descriptor)
+        except OSError:
+            self.close()  # after a failed sync the kernel may have dropped the pages: never trust this fd again
+            raise
+        self._end += len(data)
+
+    def save(self, state: State, pending: Iterable[Intent] = ()) -> State:
+        """Replace the snapshot by `state` with the next serial, keep the old one as backup, and renew the
+        journal, which goes on with `pending`. Returns the state as saved. Raises StateError."""
+        saved = attrs.evolve(state, serial=state.serial + 1)
+        old = _bytes_of(self.path)
+        if old is not None:
+            replace_file(self.backup_path, old)
+        replace_file(self.path, dump(saved))
+        self.close()
+        pending = tuple(pending)
+        replace_file(self.journal_path, header_frame(Header.of(saved)) + (frame(pending) if pending else b""))
+        return saved
+
+    def close(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def _bytes_of(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StateError(f"{path} cannot be read: {error.strerror}") from error

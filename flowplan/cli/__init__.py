@@ -1,0 +1,159 @@
+"""The command line: the only place that wires things together.
+
+A command is a module of this folder, imported when it is asked for; the table below is what `--help` needs
+without importing any of them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from flowplan import __version__
+from flowplan.cli.terminal import Terminal
+from flowplan.errors import ConfigError, FlowplanError, UsageProblem
+
+click.UsageError.exit_code = UsageProblem.exit_code  # click's own 2 would read as "changes" in a pipeline
+
+# name -> (module, attribute, one line of help), in the order of `flowplan --help`
+COMMANDS: dict[str, tuple[str, str, str]] = {
+    "validate": ("validate", "validate", "Check the configuration; no network."),
+    "plan": ("plan", "plan", "Show what would change, and what it would cost."),
+    "apply": ("apply", "apply", "Make it so, or carry out a saved plan."),
+    "destroy": ("destroy", "destroy", "Cancel and delete everything flowplan made."),
+    "status": ("status", "status", "Live bids, instances, ssh, ports, price."),
+    "show": ("show", "show", "Show a saved plan, or the state."),
+    "graph": ("graph", "graph", "The resource graph, for Graphviz or Mermaid."),
+    "state": ("state", "state", "Look into the state."),
+    "lock": ("lock", "lock", "Who holds the lock."),
+    "force-unlock": ("lock", "force_unlock", "Break the lock of a run that is dead."),
+    "simulator": ("simulator", "simulator", "The embedded Foundry Cloud Platform."),
+}
+
+
+class Commands(click.Group):
+    """Commands that are imported when they run."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module, attribute, _ = COMMANDS[name]
+        command: click.Command = getattr(importlib.import_module(f"flowplan.cli.{module}"), attribute)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        self.commands = dict.fromkeys(COMMANDS, click.Command(""))  # for click's "Did you mean"
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, _, line) in COMMANDS.items()])
+
+
+class Anywhere(click.Option):
+    """A global option: it may stand before the command or after it."""
+
+    def __init__(self, *names: str, **how: Any) -> None:
+        super().__init__(list(names), expose_value=False, callback=_remember, **how)
+
+
+def _remember(ctx: click.Context, option: click.Parameter, value: Any) -> None:
+    told: dict[str, Any] = ctx.find_root().ensure_object(dict)
+    if option.name and value not in (None, False):
+        told[option.name] = value
+
+
+def global_options(*, hidden: bool) -> list[click.Parameter]:
+    """The options every command takes; shown once, in `flowplan --help`."""
+    return [
+        Anywhere("--chdir", metavar="DIR", hidden=hidden, help="Work in DIR."),
+        Anywhere("--state", metavar="FILE", hidden=hidden, help="The state file (flowplan.state.json)."),
+        Anywhere("--api-url", metavar="URL", hidden=hidden, help="The API; sim: is the embedded simulator."),
+        Anywhere("--project", metavar="NAME", hidden=hidden, help="The project, by name or id."),
+        Anywhere("--ssh-key", metavar="NAME", hidden=hidden, help="The SSH key of tasks that name none."),
+        Anywhere("--lock-timeout", metavar="TIME", hidden=hidden, help="How long to wait for the lock (0s)."),
+        Anywhere("--no-lock", is_flag=True, hidden=hidden, help="Do not lock; only to look at things."),
+        Anywhere("--no-color", is_flag=True, hidden=hidden, help="No colour."),
+        Anywhere("-v", "--verbose", is_flag=True, hidden=hidden, help="Log the API calls to stderr."),
+    ]
+
+
+class Command(click.Command):
+    """A command that also takes the global options, without listing them again."""
+
+    def __init__(self, *args: Any, **how: Any) -> None:
+        super().__init__(*args, **how)
+        self.params = [*self.params, *global_options(hidden=True)]
+        self.epilog = self.epilog or "`flowplan --help` lists the options that every command takes."
+
+
+class Group(click.Group):
+    """A command with commands of its own."""
+
+    command_class = Command
+
+
+@click.command(
+    cls=Commands,
+    params=global_options(hidden=False),
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Start with `flowplan plan --api-url sim:`: it needs no account.",
+)
+@click.version_option(__version__, message="flowplan %(version)s")
+def main() -> None:
+    """Plan, price and apply GPU tasks on the Foundry Cloud Platform.
+
+    Reads task files (flowplan.yaml, or the PATHs given), compares them with what is live, shows what would
+    change and what it costs at the second price, and does it in the right order.
+    """
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command line; returns the exit code. Every error ends here, once."""
+    told: dict[str, Any] = {}
+    terminal = Terminal.of(sys.stdout, sys.stderr, os.environ)
+    told["terminal"] = terminal
+    try:
+        result = main.main(list(arguments), prog_name="flowplan", standalone_mode=False, obj=told)
+        code = result if isinstance(result, int) else 0
+    except click.exceptions.Exit as end:
+        code = end.exit_code
+    except click.ClickException as error:
+        _tell_usage(error, terminal)
+        code = error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        terminal.err("\ninterrupted; nothing was changed")
+        code = 128 + signal.SIGINT
+    except ConfigError as error:
+        _tell_problems(error, terminal)
+        code = error.exit_code
+    except FlowplanError as error:
+        terminal.error(error)
+        code = error.exit_code
+    terminal.flush()
+    return code
+
+
+def _tell_usage(error: click.ClickException, terminal: Terminal) -> None:
+    context = getattr(error, "ctx", None)
+    terminal.err(f"{terminal.paint_err('error:', 'red', 'bold')} {error.format_message()}")
+    if context is not None:
+        terminal.err(context.get_usage())
+        terminal.err(f"  hint: {context.command_path} --help lists what it takes")
+
+
+def _tell_problems(error: ConfigError, terminal: Terminal) -> None:
+    from flowplan.reports.problems import text
+
+    terminal.err(text(error.problems, terminal.paint_err))

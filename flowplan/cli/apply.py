@@ -1,0 +1,130 @@
+"""flowplan apply."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from flowplan.cli import Command, options
+from flowplan.errors import GuardRefused, UsageProblem
+
+_PLAN_LIMIT = 256 * 1024 * 1024  # bytes
+
+
+@click.command(cls=Command)
+@options.paths
+@options.replace
+@options.applying
+@click.option("--expect", metavar="SHA256", help="The digest the saved plan must have.")
+@click.pass_context
+def apply(
+    ctx: click.Context,
+    /,
+    paths: tuple[str, ...],
+    replace: tuple[str, ...],
+    allow_volume_destroy: tuple[str, ...],
+    expect: str | None,
+    **how: Any,
+) -> int:
+    """Make what is live match the configuration.
+
+    PATHs are task files or directories; none means flowplan.yaml. Shows the plan and asks; only 'yes' is
+    accepted. A single PATH that is a saved plan is carried out exactly, without asking, or refused.
+
+    \b
+    Exit codes: 0 done; 1 failed, or not approved; 3 refused by a guard, or a
+    stale plan; 4 locked; 5 the state; 6 a create's outcome is unknown;
+    65 problems in the configuration; 130, 143 stopped by a signal, state saved.
+    """
+    from flowplan.cli.running import How, Run
+    from flowplan.cli.session import Session
+    from flowplan.plan import Wishes
+
+    session = Session.of(ctx)
+    saved = saved_plan(paths)
+    if expect is not None and saved is None:
+        raise UsageProblem("--expect goes with a saved plan", hint="flowplan apply PLANFILE --expect SHA256")
+    if saved is not None:
+        hold_expected(saved, expect)
+        paths = tuple(saved["stack"]["paths"])
+    destroying = saved is not None and saved["mode"] == "destroy"
+    sources, scope = session.sources(paths, optional=destroying)
+    config = None if destroying else session.configuration(sources)
+    wishes = Wishes(
+        mode="destroy" if destroying else "apply",
+        replace=options.addresses(replace, "--replace") | saved_replacements(saved),
+        destroyable=frozenset(allow_volume_destroy) | saved_destroyable(saved),
+        in_scope=scope.covers,
+    )
+    return Run(session, config, wishes, How(**how), saved)()
+
+
+def saved_plan(paths: tuple[str, ...]) -> dict[str, Any] | None:
+    """The saved plan that the single PATH is, or None for a configuration. Raises GuardRefused for a file
+    that is a plan but not a whole one."""
+    if len(paths) != 1 or not Path(paths[0]).is_file():
+        return None
+    with Path(paths[0]).open("rb") as file:
+        start = file.read(4096)
+        if not start.lstrip().startswith(b"{"):
+            return None
+        data = start + file.read(_PLAN_LIMIT)
+    return read_plan(data, paths[0])
+
+
+def read_plan(data: bytes, name: str) -> dict[str, Any] | None:
+    """A plan document, checked; None for JSON that is none (a task file may be written in JSON)."""
+    from flowplan import __version__
+    from flowplan.reports.plan_json import FORMAT_VERSION, digest_of
+
+    try:
+        body = json.loads(data)
+    except (ValueError, RecursionError):
+        if b'"format_version"' in data[:200]:
+            raise _not_valid(name, "it is cut off, or was edited") from None
+        return None
+    if not isinstance(body, dict) or "format_version" not in body:
+        return None
+    if body["format_version"] != FORMAT_VERSION or body.get("flowplan_version") != __version__:
+        raise _not_valid(name, f"it was made by flowplan {body.get('flowplan_version')}; this is {__version__}")
+    if body.get("sha256") != digest_of(body):
+        raise _not_valid(name, "its digest does not match its content")
+    return body
+
+
+def _not_valid(name: str, why: str) -> GuardRefused:
+    return GuardRefused(f"{name} is not a valid plan: {why}", reason="invalid_plan", hint="plan again")
+
+
+def hold_expected(saved: dict[str, Any], expect: str | None) -> None:
+    """Raise GuardRefused unless the plan is the one that was approved, and may be applied at all."""
+    if expect is not None and saved["sha256"] != expect.lower():
+        raise GuardRefused(
+            f"this plan has the digest {saved['sha256']}, not the expected one",
+            reason="unexpected_plan",
+            hint="apply the plan that was approved, or approve this one",
+        )
+    if saved["errored"]:
+        errors = [one for one in saved["diagnostics"] if one["severity"] == "error"]
+        raise GuardRefused(f"this plan was refused: {errors[0]['summary']}", reason=errors[0]["detail"])
+
+
+def saved_replacements(saved: dict[str, Any] | None) -> frozenset[Any]:
+    """What was replaced by request: planning again must request it again."""
+    from flowplan.resources import Address
+
+    changes = saved["resource_changes"] if saved else ()
+    return frozenset(Address.parse(o["address"]) for o in changes if o["action_reason"] == "replace_by_request")
+
+
+def saved_destroyable(saved: dict[str, Any] | None) -> frozenset[str]:
+    """Volumes whose destruction the plan holds: it would not be applicable had it not been allowed."""
+    changes = saved["resource_changes"] if saved else ()
+    return frozenset(
+        one["change"]["before"]["name"]
+        for one in changes
+        if one["type"] == "volume" and "delete" in one["change"]["actions"]
+    )

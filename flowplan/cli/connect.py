@@ -1,0 +1,31 @@
+"""Open the API that the session's URL means: the embedded simulator, or a server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flowplan.cloud.fcp import Fcp
+from flowplan.cloud.http import Transport
+from flowplan.errors import Secret
+
+if TYPE_CHECKING:
+    from flowplan.cli.session import Session
+
+
+def connect(session: Session, parallelism: int) -> Fcp:
+    """A client with credentials. Raises Unauthorized when there are none, UsageProblem for a bad URL."""
+    log = session.terminal.err if session.told.get("verbose") else None
+    if session.simulated:
+        from flowplan.cloud.simulator import SIMULATOR_KEY, SIMULATOR_URL, Simulator
+
+        simulator = Simulator.open(session.simulator_data)
+        transport = Transport(
+            SIMULATOR_URL, Secret(SIMULATOR_KEY), adapter=simulator.adapter(), parallelism=parallelism, log=log
+        )
+        return Fcp(transport, parallelism=1)
+    from flowplan.cloud import credentials
+
+    found = credentials.find(session.environ)
+    token = credentials.token(found, session.api_url)
+    transport = Transport(session.api_url, token, parallelism=parallelism, log=log)
+    return Fcp(transport, parallelism=parallelism)

@@ -1,0 +1,98 @@
+"""Configuration files: which ones a PATH means, read with care. The only place that opens them."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+
+from attrs import frozen
+
+from flowplan.config import Source
+from flowplan.document import SIZE_LIMIT
+from flowplan.errors import ConfigError, Problem, UsageProblem
+from flowplan.state import Binding
+
+DEFAULT = "flowplan.yaml"
+_SUFFIXES = (".yaml", ".yml")
+
+
+@frozen
+class Scope:
+    """What the PATHs cover: these files, and every file that is or was directly in these directories.
+    `everything`: no PATH was needed (destroy of a whole state)."""
+
+    files: frozenset[str] = frozenset()
+    directories: frozenset[str] = frozenset()
+    everything: bool = False
+
+    def covers(self, binding: Binding) -> bool:
+        """Whether a resource that `binding.source` named is this run's business."""
+        source = binding.source
+        if self.everything or not source:
+            return True
+        return source in self.files or str(Path(source).parent) in self.directories
+
+
+def find(paths: Sequence[str], *, optional: bool = False) -> tuple[list[Source], Scope]:
+    """The files that `paths` mean, read; none: `flowplan.yaml` here. Raises ConfigError, UsageProblem.
+
+    `optional`: without PATH and without flowplan.yaml there is no configuration, and everything is covered.
+    """
+    if not paths:
+        if not Path(DEFAULT).exists():
+            if optional:
+                return [], Scope(everything=True)
+            raise _nothing_here()
+        paths = [DEFAULT]
+    files: list[str] = []
+    directories: list[str] = []
+    for path in (str(Path(path)) for path in paths):
+        if Path(path).is_dir():
+            directories.append(path)
+            files += _in_directory(path)
+        else:
+            files.append(path)
+    names = list(dict.fromkeys(files))
+    return [Source(name, _read(name)) for name in names], Scope(frozenset(names), frozenset(directories))
+
+
+def _nothing_here() -> UsageProblem:
+    there = sorted(entry.name + ("/" if entry.is_dir() else "") for entry in Path().iterdir() if entry.name[0] != ".")
+    listed = ", ".join(there[:12]) + (f" and {len(there) - 12} more" if len(there) > 12 else "")
+    return UsageProblem(
+        f"there is no {DEFAULT} here, and no PATH was given",
+        detail=f"here: {listed}" if there else "this directory is empty",
+        hint="name the task file: flowplan plan my-task.yaml",
+    )
+
+
+def _in_directory(path: str) -> list[str]:
+    found = [entry for entry in Path(path).iterdir() if entry.suffix in _SUFFIXES and entry.name[0] != "."]
+    if not found:
+        raise UsageProblem(f"there is no *.yaml or *.yml in {path}")
+    return sorted(map(str, found))
+
+
+def read_beside(source: str, path: str) -> bytes:
+    """A file that `source` names, relative to it. Raises OSError."""
+    return _regular(Path(source).parent / Path(path).expanduser())
+
+
+def _read(name: str) -> bytes:
+    try:
+        return _regular(Path(name))
+    except OSError as error:
+        reason = error.strerror or str(error)
+        hint = "flowplan reads regular files; a directory means all *.yaml and *.yml in it"
+        raise ConfigError([Problem(f"{name} cannot be read: {reason}", hint=hint)]) from error
+
+
+def _regular(path: Path) -> bytes:
+    """The bytes of a regular file, one more than the limit at most: whoever reads them says what is too much."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO must not hold us up
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(0, "not a regular file")
+        return file.read(SIZE_LIMIT + 1)

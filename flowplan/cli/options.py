@@ -1,0 +1,75 @@
+"""Options that several commands share, each written once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from flowplan.errors import UsageProblem
+from flowplan.resources import Address
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+paths = click.argument("paths", nargs=-1, metavar="[PATH...]", type=click.Path())
+replace = click.option("--replace", multiple=True, metavar="ADDR", help="Replace this resource, whatever differs.")
+allow_volume_destroy = click.option(
+    "--allow-volume-destroy", multiple=True, metavar="NAME", help="The data on this volume may go ('*': on all)."
+)
+auto_approve = click.option("--auto-approve", is_flag=True, help="Do not ask.")
+parallelism = click.option(
+    "--parallelism", type=click.IntRange(1, 256), default=10, show_default=True, metavar="N", help="Calls at once."
+)
+wait = click.option(
+    "--wait",
+    type=click.Choice(["placed", "allocated", "running"]),
+    default="placed",
+    show_default=True,
+    help="What to wait for after placing a bid.",
+)
+timeout = click.option(
+    "--timeout", default="30m", show_default=True, metavar="TIME", help="How long to wait for a bid, or a removal."
+)
+settle_window = click.option(
+    "--settle-window",
+    type=click.FloatRange(0, 3600),
+    envvar="FLOWPLAN_SETTLE_WINDOW",
+    default=45,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long a create whose answer was lost may still show up.",
+)
+on_unknown = click.option(
+    "--on-unknown",
+    type=click.Choice(["retry", "stop"]),
+    default="retry",
+    show_default=True,
+    help="When a create is proved absent: send it once more, or stop.",
+)
+events = click.option("--json", "as_events", is_flag=True, help="Events as JSON, one a line, on stdout.")
+
+
+def applying(function: F) -> F:
+    """The options of everything that changes the cloud."""
+    for option in reversed(
+        (allow_volume_destroy, auto_approve, parallelism, wait, timeout, events, settle_window, on_unknown)
+    ):
+        function = option(function)
+    return function
+
+
+def addresses(texts: Sequence[str], option: str) -> frozenset[Address]:
+    """The addresses given to `option`. Raises UsageProblem."""
+    try:
+        return frozenset(map(Address.parse, texts))
+    except ValueError as error:
+        raise UsageProblem(f"{option}: {error}") from None
+
+
+def write_output(path: str, text: str) -> None:
+    """Write a file the user asked for: private, all of it or nothing. Raises StateError."""
+    from flowplan.backends.files import replace_file
+
+    replace_file(Path(path), text.encode())

@@ -1,0 +1,267 @@
+"""Carrying out a plan: approval, signals, the run itself, and what is said at the end. For apply and destroy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+from attrs import define, field, frozen
+
+from flowplan.apply import Applying, Options, Outcome, verdict
+from flowplan.cli.durations import read_duration
+from flowplan.cli.session import Observed, Session, observe, plan_of, refuse
+from flowplan.cli.stop import Stop, exit_signal
+from flowplan.cli.waiting import Waiting
+from flowplan.errors import ApprovalMissing, Interrupted, StalePlan
+from flowplan.lock import boot_id
+from flowplan.plan import Plan, Wishes
+from flowplan.recover import Recovered, recover
+from flowplan.resources import Volume
+from flowplan.state import State
+
+if TYPE_CHECKING:
+    from flowplan.backends.local import Loaded, LocalStore
+    from flowplan.config import Config
+    from flowplan.lock import Lock
+    from flowplan.reports.progress import Reporter
+
+
+@frozen
+class How:
+    """What the command line says about the run."""
+
+    auto_approve: bool = False
+    parallelism: int = 10
+    wait: str = "placed"
+    timeout: str = "30m"
+    as_events: bool = False
+    settle_window: float = 45.0
+    on_unknown: str = "retry"
+
+    @property
+    def seconds(self) -> float:
+        return read_duration(self.timeout, "--timeout")
+
+
+@define
+class Run:
+    """One apply or destroy, from the lock to the last line."""
+
+    session: Session
+    config: Config | None  # None: destroy, which needs none
+    wishes: Wishes
+    how: How
+    saved: dict[str, Any] | None = None  # a saved plan: carried out exactly, or refused
+    stop: Stop = field(factory=Stop)
+    _reporter: Any = field(default=None, init=False)
+
+    def __call__(self) -> int:
+        if not self.saved and not self.how.auto_approve and not self.session.terminal.interactive:
+            raise ApprovalMissing(
+                "nobody is here to approve the plan",
+                hint="give --auto-approve, or apply a saved plan: flowplan plan --out FILE, flowplan apply FILE",
+            )
+        with self.session.locked() as lock:
+            assert lock is not None  # noqa: S101 - only reading goes without
+            return self._locked(lock)
+
+    def _locked(self, lock: Lock) -> int:
+        store = self.session.store
+        loaded = self.session.load()
+        recovered, seen = self._look(store, loaded, lock)
+        plan = self._approved(seen)
+        outcome = self._carry_out(plan, recovered, store, lock)
+        saved = self._save(store, outcome, changed=store.appended or loaded.journaled)
+        return self._finish(plan, outcome, saved)
+
+    # -- recovery and observation
+
+    def _look(self, store: LocalStore, loaded: Loaded, lock: Lock) -> tuple[Recovered, Observed]:
+        """Settle what an earlier run left, then observe."""
+        session = self.session
+        session.cloud(self.how.parallelism)
+        seen = observe(session, self.config, loaded.state, loaded.pending, kept=self._saved_places())
+        state = attrs.evolve(
+            loaded.state,
+            stack=seen.state.stack,
+            api_url=seen.state.api_url,
+            project=seen.state.project,
+            project_name=seen.state.project_name,
+        )
+        if loaded.pending:
+            count = len(loaded.pending)
+            session.terminal.note(f"recovering {count} operation{'s' if count > 1 else ''} of an earlier run")
+        with self.stop.listening():
+            self.stop.say = session.terminal.err
+            found = recover(
+                state,
+                loaded.pending,
+                session.cloud(),
+                seen.live,
+                window=self.how.settle_window,
+                clock=self.stop.clock(),
+            )
+        store.prepare(state)
+        if found.records:
+            lock.verify()
+            store.append(found.records)
+        for note in found.notes:
+            session.terminal.note(note)
+        if loaded.pending or found.notes:
+            live = session.cloud().live()
+            seen = attrs.evolve(seen, live=live)
+        return found, attrs.evolve(seen, state=found.state, pending={})
+
+    def _saved_places(self) -> dict[Any, Any] | None:
+        """The types and regions that a saved plan chose: prices may have moved since."""
+        from flowplan.resources import Address
+
+        if self.saved is None:
+            return None
+        return {
+            Address("bid", one["name"]): (one["change"]["after"]["instance_type"], one["change"]["after"]["region"])
+            for one in self.saved["resource_changes"]
+            if one["type"] == "bid" and one["change"]["after"]
+        }
+
+    # -- approval
+
+    def _approved(self, seen: Observed) -> Plan:
+        """The plan somebody approved: the saved one, or the one just shown, unless the cloud moved meanwhile."""
+        plan = plan_of(self.session, seen, self.wishes)
+        if self.saved is not None:
+            self._hold_to_saved(plan, seen)
+            refuse(plan)
+            return plan
+        self._show(plan, seen)
+        plan = self._typed_volumes(plan, seen)
+        refuse(plan)
+        if plan.empty or self.how.auto_approve:
+            return plan
+        self._ask(plan)
+        again = attrs.evolve(seen, live=self.session.cloud().live())
+        now = plan_of(self.session, again, self.wishes)
+        if self._does(now, again) != self._does(plan, seen):
+            raise StalePlan(
+                "what is live has changed since the plan was shown; nothing was done",
+                hint="run the same command again and look at the new plan",
+            )
+        return now
+
+    def _does(self, plan: Plan, seen: Observed) -> str:
+        from flowplan.cli.plan import document_of
+        from flowplan.reports.plan_json import actions_of
+
+        return actions_of(document_of(self.session, seen, plan))
+
+    def _hold_to_saved(self, plan: Plan, seen: Observed) -> None:
+        """Raise StalePlan unless planning again gives exactly the saved plan."""
+        from flowplan.cli.plan import document_of
+        from flowplan.reports.plan_json import actions_of
+        from flowplan.reports.plan_text import moved
+
+        saved = self.saved
+        assert saved is not None  # noqa: S101 - the caller asked
+        now = document_of(self.session, seen, plan)
+        if now["stack"]["config_sha256"] != saved["stack"]["config_sha256"]:
+            raise StalePlan("the configuration has changed since the plan was saved", hint="plan again")
+        if actions_of(now) != actions_of(saved):
+            raise StalePlan(
+                "what the plan touches has changed since it was saved; nothing was done",
+                detail="\n".join(moved(saved, now)),
+                hint="plan again",
+            )
+
+    def _show(self, plan: Plan, seen: Observed) -> None:
+        from flowplan.cli.plan import document_of, show
+
+        body = document_of(self.session, seen, plan)
+        if self.how.as_events:
+            self.reporter.planned(body)
+        else:
+            show(self.session, body, "text")
+
+    def _typed_volumes(self, plan: Plan, seen: Observed) -> Plan:
+        """In an interactive destroy, a volume's name typed in is the permission to destroy its data."""
+        if self.wishes.mode != "destroy" or not plan.refusals or not self.session.terminal.interactive:
+            return plan
+        names = {c.address: c.before.name for c in plan.changes if isinstance(c.before, Volume)}
+        typed: set[str] = set()
+        for refusal in plan.refusals:
+            name = names.get(refusal.address)
+            if refusal.reason != "volume_data" or name is None:
+                return plan
+            self.session.terminal.err(f"\n{refusal.message}.")
+            if self.session.terminal.ask("  Type the volume's name to let its data go: ").strip() != name:
+                raise ApprovalMissing("the name was not typed; nothing was changed")
+            typed.add(name)
+        self.wishes = attrs.evolve(self.wishes, destroyable=self.wishes.destroyable | typed)
+        return plan_of(self.session, seen, self.wishes)
+
+    def _ask(self, plan: Plan) -> None:
+        what = "Destroy all this?" if self.wishes.mode == "destroy" else "Apply this plan?"
+        answer = self.session.terminal.ask(f"\n{what} Only 'yes' is accepted: ")
+        if answer != "yes":
+            raise ApprovalMissing("not approved; nothing was changed")
+
+    # -- the run
+
+    def _carry_out(self, plan: Plan, recovered: Recovered, store: LocalStore, lock: Lock) -> Outcome:
+        from flowplan.startup import script
+
+        applying = Applying(
+            plan,
+            recovered.state,
+            self.session.cloud(),
+            store,
+            lambda bid, marker: script.render(bid.inputs, marker) if bid.inputs else None,
+            self.reporter,
+            options=Options(
+                parallelism=self.how.parallelism,
+                settle_window=self.how.settle_window,
+                on_unknown="stop" if self.how.on_unknown == "stop" else "retry",
+                endpoint=self.session.api_url,
+                boot_id=boot_id(),
+                timeout=self.how.seconds,
+            ),
+            clock=self.stop.clock(),
+            hold_lock=lock.verify,
+            absent=recovered.absent,
+        )
+        self.stop.wake, self.stop.say = applying.wake, self.session.terminal.err
+        with self.stop.listening():
+            outcome = applying.run()
+            return Waiting(self.session, self.how.wait, self.how.seconds, self.stop, self.reporter)(plan, outcome)
+
+    @property
+    def reporter(self) -> Reporter:
+        if self._reporter is None:
+            from flowplan.reports.progress import EventLines, ProgressLines
+
+            terminal = self.session.terminal
+            self._reporter = (
+                EventLines(terminal.out, self.session.now)
+                if self.how.as_events
+                else ProgressLines(terminal.out, terminal.err, terminal.paint_err, terminal.paint)
+            )
+        found: Reporter = self._reporter
+        return found
+
+    # -- the end
+
+    def _save(self, store: LocalStore, outcome: Outcome, *, changed: bool) -> State:
+        """A snapshot, unless nothing was recorded: then the serial stays."""
+        if not changed:
+            store.close()
+            return outcome.state
+        return store.save(outcome.state, outcome.pending)
+
+    def _finish(self, plan: Plan, outcome: Outcome, state: State) -> int:
+        reporter = self.reporter
+        reporter.summary(plan, outcome)
+        if self.stop.number is not None:
+            number = exit_signal(self.stop.number)
+            if not outcome.unknown:
+                raise Interrupted("stopped by a signal; what was done is saved", signal_number=number)
+        verdict(outcome)
+        return 0

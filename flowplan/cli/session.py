@@ -1,0 +1,265 @@
+"""One run of a command: where things are, and the steps that several commands share."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import click
+from attrs import define, field, frozen
+
+from flowplan.backends.local import DEFAULT, Loaded, LocalStore
+from flowplan.cli.durations import read_duration
+from flowplan.cli.files import Scope, find, read_beside
+from flowplan.cli.terminal import Terminal
+from flowplan.errors import ConfigError, GuardRefused, Problem, UsageProblem
+from flowplan.lock import NAME as LOCK_NAME
+from flowplan.lock import Lock, this_process
+from flowplan.state import State
+
+if TYPE_CHECKING:
+    from flowplan.catalogue import Catalogue, Named
+    from flowplan.cloud.fcp import Fcp
+    from flowplan.config import Config, Source
+    from flowplan.desired import Desired, Place
+    from flowplan.live import Live
+    from flowplan.plan import Plan, Wishes
+    from flowplan.resources import Address
+    from flowplan.state import Intent
+
+PUBLIC_API = "https://api.mithril.ai"
+SIMULATOR = "sim:"
+SIMULATOR_DATA = ".flowplan/simulator.db"
+_LONGEST_STACK = "s" * 64  # stands for the stack's name when scripts are measured without reading the state
+
+
+@define
+class Session:
+    """The world of one command. Made from the click context; nothing is opened before it is needed."""
+
+    told: Mapping[str, Any]  # the global options
+    terminal: Terminal
+    environ: Mapping[str, str] = field(factory=lambda: os.environ)
+    _cloud: Any = field(default=None, init=False)
+
+    @classmethod
+    def of(cls, ctx: click.Context) -> Session:
+        """The session of a command; goes to --chdir first."""
+        told = ctx.find_root().obj
+        terminal: Terminal = told["terminal"]
+        if told.get("no_color"):
+            terminal.plain()
+        if directory := told.get("chdir"):
+            try:
+                os.chdir(directory)
+            except OSError as error:
+                raise UsageProblem(f"--chdir {directory}: {error.strerror}") from error
+        return cls(told, terminal)
+
+    # -- where things are
+
+    @property
+    def store(self) -> LocalStore:
+        return LocalStore(Path(self.told.get("state") or DEFAULT))
+
+    @property
+    def lock_path(self) -> Path:
+        return self.store.path.with_name(LOCK_NAME)
+
+    @property
+    def api_url(self) -> str:
+        """--api-url, FLOWPLAN_API_URL, MITHRIL_API_URL, else the public API; without a slash at the end."""
+        found = self.told.get("api_url") or self.environ.get("FLOWPLAN_API_URL") or self.environ.get("MITHRIL_API_URL")
+        return (found or PUBLIC_API).rstrip("/")
+
+    @property
+    def simulated(self) -> bool:
+        return self.api_url.startswith(SIMULATOR)
+
+    @property
+    def simulator_data(self) -> Path:
+        return Path(self.api_url.removeprefix(SIMULATOR) or SIMULATOR_DATA)
+
+    def now(self) -> str:
+        return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+    # -- the configuration
+
+    def sources(self, paths: Sequence[str], *, optional: bool = False) -> tuple[list[Source], Scope]:
+        return find(paths, optional=optional)
+
+    def configuration(self, sources: Sequence[Source]) -> Config:
+        """Read and check everything that needs no network. Raises ConfigError with every problem."""
+        from flowplan.config import read
+
+        config = read(sources, read_beside)
+        problems = unsendable(config, _LONGEST_STACK)
+        if problems:
+            raise ConfigError([*problems, *config.warnings])
+        return config
+
+    def stack_name(self, state: State) -> str:
+        """Kept in the state since the first apply; before that, the directory's name."""
+        return state.stack or Path.cwd().name[: len(_LONGEST_STACK)] or "flowplan"
+
+    # -- the lock and the state
+
+    @contextmanager
+    def locked(self, *, reading: bool = False) -> Iterator[Lock | None]:
+        """Hold the lock. `reading`: a directory that cannot be written is no reason not to look."""
+        if self.told.get("no_lock"):
+            if not reading:
+                raise UsageProblem("--no-lock is for looking only", hint="leave it out")
+            self.terminal.note("the lock is not taken; somebody else may be changing things")
+            yield None
+            return
+        if reading and not os.access(self.lock_path.absolute().parent, os.W_OK):
+            self.terminal.note("this directory cannot be written, so the lock is not taken")
+            yield None
+            return
+        lock = Lock(self.lock_path)
+        timeout = read_duration(self.told.get("lock_timeout") or "0s", "--lock-timeout")
+        owner = this_process(" ".join(["flowplan", *sys.argv[1:]]), self.environ, self.now())
+        lock.acquire(owner, timeout=timeout, say=self.terminal.note)
+        try:
+            yield lock
+        finally:
+            lock.release()
+
+    def load(self) -> Loaded:
+        """The state, which must belong to this API. Raises StateError, GuardRefused."""
+        loaded = self.store.read()
+        recorded = loaded.state.api_url
+        if recorded and recorded != self.api_url:
+            raise GuardRefused(
+                f"this state belongs to {recorded}, not to {self.api_url}",
+                reason="other_endpoint",
+                hint=f"give --api-url {recorded}, or another --state for the other API",
+            )
+        return loaded
+
+    # -- the cloud
+
+    def cloud(self, parallelism: int = 10) -> Fcp:
+        """The API's client; opened once."""
+        if self._cloud is None:
+            from flowplan.cli.connect import connect
+
+            self._cloud = connect(self, parallelism)
+        found: Fcp = self._cloud
+        return found
+
+    def enter_project(self, state: State, config: Config | None) -> Named:
+        """Find the project and make it the client's. Raises ConfigError, and GuardRefused for another one
+        than the state's."""
+        from flowplan.cli.project import choose_project
+
+        cloud = self.cloud()
+        project = choose_project(cloud.projects(), self.told.get("project"), config, self.environ, state)
+        if state.project and state.project != project.id:
+            raise GuardRefused(
+                f"this state belongs to project {state.project_name or state.project}, not to {project.name}",
+                reason="other_project",
+                hint=f"give --project {state.project_name or state.project}, or another --state for {project.name}",
+            )
+        cloud.project = project.id
+        return project
+
+    def ssh_keys(self) -> tuple[str, ...]:
+        """The key for tasks that name none (--ssh-key, FOUNDRY_SSH_KEY_NAME)."""
+        name = self.told.get("ssh_key") or self.environ.get("FOUNDRY_SSH_KEY_NAME")
+        return (name,) if name else ()
+
+
+def unsendable(config: Config, stack: str) -> list[Problem]:
+    """Startup scripts that could not be sent, each at its place."""
+    from flowplan.resources import Inputs, Mount
+    from flowplan.startup import script
+
+    problems = []
+    for address, task in config.tasks.items():
+        mounts = tuple(
+            Mount(use.volume, use.mount_point, volume_name=str(use.volume).removeprefix("volume."))
+            for use in task.volumes
+            if use.mount_point
+        )
+        inputs = Inputs(task.startup_script, task.ports, mounts, task.local_disks, task.container_image)
+        found = script.check(inputs, address, stack)
+        if found is not None:
+            place = config.problem(address, "startup_script", found.summary, hint=found.hint)
+            problems.append(attrs.evolve(place, detail=found.detail))
+    return problems
+
+
+@frozen
+class Observed:
+    """Everything a plan is made from. `state` counts what is live and ours, also where its making is in doubt."""
+
+    config: Config | None
+    state: State
+    pending: Mapping[str, Intent]
+    desired: Desired
+    catalogue: Catalogue
+    live: Live
+
+
+def observe(
+    session: Session,
+    config: Config | None,
+    state: State,
+    pending: Mapping[str, Intent],
+    *,
+    kept: Mapping[Address, Place] | None = None,
+) -> Observed:
+    """Look at the cloud, and look every name up. `state` gets its stack, API and project.
+
+    `kept`: types and regions chosen already (a saved plan's). Raises ConfigError for what only the cloud shows.
+    """
+    from flowplan.desired import Desired, look_up
+    from flowplan.plan import conflicts, places_kept, presume, volume_regions
+
+    project = session.enter_project(state, config)
+    catalogue, live = session.cloud().observe()
+    state = attrs.evolve(
+        state,
+        stack=session.stack_name(state),
+        api_url=session.api_url,
+        project=project.id,
+        project_name=project.name,
+    )
+    state = presume(state, pending, live)
+    desired = Desired()
+    if config is not None:
+        desired = look_up(
+            config,
+            catalogue,
+            live,
+            kept={**(kept or {}), **places_kept(state, live)},
+            volume_regions=volume_regions(state, live),
+            ssh_keys=session.ssh_keys(),
+        )
+        taken = conflicts(desired, state, live)
+        if taken:
+            raise ConfigError([config.problem(address, "name", what, hint=hint) for address, what, hint in taken])
+    return Observed(config, state, pending, desired, catalogue, live)
+
+
+def plan_of(session: Session, seen: Observed, wishes: Wishes) -> Plan:
+    """Fetch the prices (one call per distinct type, region and quantity) and plan."""
+    from flowplan.plan import auctions_needed, make_plan
+
+    markets = session.cloud().markets(auctions_needed(seen.desired, seen.state, seen.live))
+    return make_plan(seen.desired, seen.state, seen.live, markets, wishes, seen.pending)
+
+
+def refuse(plan: Plan) -> None:
+    """Raise GuardRefused when a guard says no; the plan, which says why, is shown by then."""
+    if plan.refusals:
+        reasons = ", ".join(sorted({refusal.reason for refusal in plan.refusals}))
+        raise GuardRefused(f"refused by the guard {reasons}; nothing was changed", reason=plan.refusals[0].reason)

@@ -1,0 +1,45 @@
+"""flowplan show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from flowplan.cli import Command
+from flowplan.cli.apply import read_plan
+from flowplan.cli.plan import show as show_plan
+from flowplan.cli.session import Session
+from flowplan.errors import GuardRefused, UsageProblem
+
+
+@click.command(cls=Command)
+@click.argument("planfile", required=False)
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.pass_context
+def show(ctx: click.Context, planfile: str | None, form: str) -> int:
+    """Show a saved plan as it was made, or, without PLANFILE, the state. No network."""
+    session = Session.of(ctx)
+    if planfile is None:
+        return _state(session, form)
+    try:
+        data = Path(planfile).read_bytes()
+    except OSError as error:
+        raise UsageProblem(f"{planfile} cannot be read: {error.strerror}") from error
+    body = read_plan(data, planfile)
+    if body is None:
+        raise GuardRefused(f"{planfile} is not a saved plan", reason="invalid_plan", hint="flowplan plan --out FILE")
+    show_plan(session, body, form)
+    return 0
+
+
+def _state(session: Session, form: str) -> int:
+    from flowplan.reports import state_text
+    from flowplan.state import dump
+
+    loaded = session.store.read()
+    if form == "json":
+        session.terminal.out(dump(loaded.state).decode(), end="")
+    else:
+        session.terminal.out(state_text.whole(loaded.state, list(loaded.pending.values())))
+    return 0

@@ -1,0 +1,60 @@
+"""Signals: the first one asks the run to end cleanly, the second ends it at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from attrs import define, field
+
+from flowplan.recover import Clock
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@define
+class Stop:
+    """Set by the first signal; the second ends the process at once, which the journal survives."""
+
+    number: int | None = None
+    wake: Callable[[], None] = lambda: None
+    say: Callable[[str], None] = lambda _: None
+    _event: threading.Event = field(factory=threading.Event)
+
+    def on(self, number: int, _: FrameType | None) -> None:
+        if self.number is not None:
+            self.say("\nstopped at once; what was under way is in the journal, and is looked up by the next run")
+            os._exit(128 + exit_signal(number))
+        self.number = number
+        self._event.set()
+        self.say("\nstopping: nothing new is started, what is under way gets up to 5 s (again: stop at once)")
+        self.wake()
+
+    def stopped(self) -> bool:
+        return self.number is not None
+
+    def pause(self, seconds: float) -> None:
+        """Wait, but not longer than until the first signal."""
+        self._event.wait(seconds)
+
+    def clock(self) -> Clock:
+        return Clock(time.monotonic, time.time, self.pause, self.stopped)
+
+    @contextmanager
+    def listening(self) -> Iterator[Stop]:
+        before = {number: signal.signal(number, self.on) for number in SIGNALS}
+        try:
+            yield self
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def exit_signal(number: int) -> int:
+    """A lost terminal ends a run like SIGTERM: the table of exit codes knows two."""
+    return signal.SIGTERM if number == signal.SIGHUP else number

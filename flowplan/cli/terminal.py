@@ -1,0 +1,95 @@
+"""Where output goes: data and plans to stdout, everything else to stderr; colour, prompts, closed pipes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import TextIO
+
+from flowplan.errors import FlowplanError, shown
+from flowplan.reports.paint import Paint
+
+
+class Terminal:
+    """The two streams. An output that fails never changes what a command does or returns."""
+
+    def __init__(self, out: TextIO, err: TextIO, paint: Paint, paint_err: Paint, *, interactive: bool) -> None:
+        self._out, self._err = out, err
+        self.paint, self.paint_err = paint, paint_err
+        self.interactive = interactive
+
+    @classmethod
+    def of(cls, out: TextIO, err: TextIO, environ: Mapping[str, str]) -> Terminal:
+        """The process's own. It prompts only with a terminal on stdin and stderr, and never in CI."""
+        in_ci = environ.get("CI", "").lower() not in ("", "0", "false")
+        asks = not in_ci and sys.stdin is not None and sys.stdin.isatty() and err.isatty()
+        return cls(out, err, Paint(_colour(out, environ)), Paint(_colour(err, environ)), interactive=asks)
+
+    def plain(self) -> None:
+        """No colour from here on."""
+        self.paint = self.paint_err = Paint(False)
+
+    @property
+    def live(self) -> bool:
+        """Whether progress may redraw a line: stderr is a terminal that moves its cursor."""
+        return self._err.isatty() and os.environ.get("TERM") != "dumb"
+
+    def out(self, text: str = "", *, end: str = "\n") -> None:
+        self._write(self._out, text + end)
+
+    def err(self, text: str = "", *, end: str = "\n") -> None:
+        self._write(self._err, text + end)
+
+    def _write(self, stream: TextIO, text: str) -> None:
+        try:
+            stream.write(text)
+            stream.flush()
+        except UnicodeEncodeError:
+            self._write(stream, text.encode("ascii", "backslashreplace").decode())
+        except (OSError, ValueError):  # closed pipe, full disk: the work goes on, and its exit code stays right
+            _discard(stream)
+
+    def note(self, text: str) -> None:
+        self.err(f"{self.paint_err('note:', 'cyan')} {text}")
+
+    def error(self, error: FlowplanError) -> None:
+        """One error: what happened, then the detail, then the hint on a line of its own."""
+        self.err(f"{self.paint_err('error:', 'red', 'bold')} {shown(str(error), 2000)}")
+        for line in (error.detail or "").splitlines():
+            self.err(f"  {shown(line, 500)}")
+        if error.hint:
+            self.err(f"  hint: {shown(error.hint, 1000)}")
+
+    def ask(self, question: str) -> str:
+        """The answer to `question`, "" at the end of input. Only when `interactive`."""
+        self.err(question, end="")
+        try:
+            return input()
+        except EOFError:
+            self.err()
+            return ""
+
+    def flush(self) -> None:
+        for stream in (self._out, self._err):
+            try:
+                stream.flush()
+            except (OSError, ValueError):
+                _discard(stream)
+
+
+def _discard(stream: TextIO) -> None:
+    """Send `stream` nowhere from now on, so that the interpreter's last flush does not complain either."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    except (OSError, ValueError):
+        return
+
+
+def _colour(stream: TextIO, environ: Mapping[str, str]) -> bool:
+    """NO_COLOR and TERM=dumb say no, FORCE_COLOR says yes, else a terminal decides."""
+    if environ.get("NO_COLOR"):
+        return False
+    if environ.get("FORCE_COLOR"):
+        return True
+    return stream.isatty() and environ.get("TERM") != "dumb"

@@ -1,0 +1,1 @@
+"""The FCP v2 client, and the embedded simulator that serves the same API."""

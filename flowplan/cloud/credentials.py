@@ -1,0 +1,157 @@
+"""Where the API's credentials come from: the environment, or a private file it names. Never a flag, never YAML.
+
+The first of these that is set, and not empty, decides:
+
+    FLOWPLAN_API_KEY
+    FLOWPLAN_API_KEY_FILE               a file of the user's own that nobody else may read
+    FOUNDRY_API_KEY
+    MITHRIL_API_KEY
+    FOUNDRY_EMAIL and FOUNDRY_PASSWORD  POST /login, once, gives a bearer token
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from flowplan.cloud.http import CREDENTIALS_HINT, Transport
+from flowplan.errors import CloudError, Secret, Unauthorized, shown
+
+KEY_FILE = "FLOWPLAN_API_KEY_FILE"
+SOURCES = ("FLOWPLAN_API_KEY", KEY_FILE, "FOUNDRY_API_KEY", "MITHRIL_API_KEY")
+LOGIN = "FOUNDRY_EMAIL and FOUNDRY_PASSWORD"
+KEY_LENGTH = 4096  # characters: far above any key, far below a file named by mistake
+
+
+@frozen
+class Credentials:
+    """What was found: an API key, or a password with the `email` it belongs to. `source` is safe to show."""
+
+    source: str
+    secret: Secret
+    email: str | None = None
+
+
+def find(environ: Mapping[str, str]) -> Credentials:
+    """The credentials `environ` offers. Raises Unauthorized: none, half a login, a malformed key, an open file."""
+    for name in SOURCES:
+        value = environ.get(name)
+        if value:
+            key = _from_file(value) if name == KEY_FILE else value
+            return Credentials(name, _checked(key, name))
+    email, password = environ.get("FOUNDRY_EMAIL"), environ.get("FOUNDRY_PASSWORD")
+    if email and password:
+        return Credentials(LOGIN, Secret(password), email)
+    if email or password:
+        missing = "FOUNDRY_PASSWORD" if email else "FOUNDRY_EMAIL"
+        raise Unauthorized(f"half a login: {missing} is not set", hint=CREDENTIALS_HINT)
+    raise Unauthorized(
+        "no credentials for the API", hint=f"{CREDENTIALS_HINT}; or try it without: --api-url sim: needs none"
+    )
+
+
+def token(credentials: Credentials, base_url: str, **options: Any) -> Callable[[], Secret]:
+    """What gives a Transport its bearer token. A password is exchanged for one on the first call, once for all threads.
+
+    `options` are Transport's. The call raises Unauthorized if the login is refused, CloudError if it fails.
+    """
+    if credentials.email is None:
+        return lambda: credentials.secret
+    lock = threading.Lock()
+    found: list[Secret] = []
+
+    def login_once() -> Secret:
+        with lock:
+            if not found:
+                found.append(_login(credentials, base_url, options))
+            return found[0]
+
+    return login_once
+
+
+def _login(credentials: Credentials, base_url: str, options: Mapping[str, Any]) -> Secret:
+    transport = Transport(base_url, None, **{**options, "secrets": (*options.get("secrets", ()), credentials.secret)})
+    body = {"email": credentials.email, "password": credentials.secret.reveal()}
+    try:
+        data = transport.call("POST", "/login", body=body).data
+    except CloudError as error:
+        raise _login_failed(error) from None
+    # The endpoint is older than the API's description: Foundry's first client read `access_token`.
+    given = (data.get("access_token") or data.get("token")) if isinstance(data, dict) else None
+    if not isinstance(given, str):
+        raise CloudError("POST /login: invalid response: access_token is missing or no text")
+    return _checked(given, "the token that POST /login gave")
+
+
+def _login_failed(error: CloudError) -> CloudError:
+    """Never Ambiguous: a login creates nothing, so nobody needs to look what became of it."""
+    refused = error.status in (400, 401, 403, 404, 409, 422)
+    kind = Unauthorized if refused else CloudError
+    hint = f"check {LOGIN}, or set an API key instead" if refused else error.hint
+    return kind(
+        f"login failed: {error}", status=error.status, request_id=error.request_id, hint=hint, detail=error.detail
+    )
+
+
+def _checked(key: str, source: str) -> Secret:
+    """`key` if a header can carry it. What is wrong is told without telling the key."""
+    if len(key) > KEY_LENGTH:
+        raise _malformed(source, f"is longer than {KEY_LENGTH} characters")
+    if any(character.isspace() for character in key):
+        raise _malformed(source, "holds a space or a line break")
+    if not key.isascii() or not key.isprintable():
+        raise _malformed(source, "holds a character that is not printable ASCII")
+    if key[0] in "\"'" or key[-1] in "\"'":
+        raise _malformed(source, "begins or ends with a quotation mark")
+    return Secret(key)
+
+
+def _malformed(source: str, says: str) -> Unauthorized:
+    return Unauthorized(f"{source} {says}", hint="copy the key again, alone and without quotation marks")
+
+
+def _from_file(name: str) -> str:
+    """The key in a regular file that the user owns and nobody else may read; a line break at its end is left out."""
+    try:
+        path = Path(name).expanduser()
+        link = path.lstat()
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO must not hold us
+        try:
+            _check_private(name, link, os.fstat(descriptor))
+            data = os.read(descriptor, KEY_LENGTH + 3)
+        finally:
+            os.close(descriptor)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise _bad_file(name, f"cannot be read: {getattr(error, 'strerror', None) or 'not a path'}") from None
+    try:
+        key = data.decode()
+    except UnicodeDecodeError:
+        raise _malformed(KEY_FILE, "holds what is not text") from None
+    key = key.removesuffix("\n").removesuffix("\r")
+    if not key:
+        raise _bad_file(name, "is empty")
+    return key
+
+
+def _check_private(name: str, link: os.stat_result, target: os.stat_result) -> None:
+    """Looks at the opened file, not at its name: a name can be changed between two looks."""
+    me = os.geteuid()
+    if not stat.S_ISREG(target.st_mode):
+        raise _bad_file(name, "is not a regular file")
+    if target.st_uid != me:
+        raise _bad_file(name, "belongs to another user")
+    if stat.S_ISLNK(link.st_mode) and link.st_uid not in (me, 0):
+        raise _bad_file(name, "is a symbolic link of another user")
+    if target.st_mode & 0o077:
+        mode = stat.S_IMODE(target.st_mode)
+        raise _bad_file(name, f"may be read by others (mode {mode:04o})", hint=f"chmod 600 {shown(name, 4096)}")
+
+
+def _bad_file(name: str, says: str, hint: str | None = None) -> Unauthorized:
+    return Unauthorized(f"the file '{shown(name, 4096)}' that {KEY_FILE} names {says}", hint=hint or CREDENTIALS_HINT)

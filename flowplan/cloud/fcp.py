@@ -1,0 +1,344 @@
+"""FCP API v2 in flowplan's own classes. Units, case and names are normalised here and nowhere else:
+
+    money       "$25.60" on bids and auctions, integer cents in prices    -> Decimal dollars
+    volumes     `size_gb` and `disk_interface` in requests, `capacity_gb` and `interface` in answers
+    bids        `status` "Paused"                                         -> `paused`
+
+One list call per kind, whatever the number of resources: never one call a resource.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from attrs import frozen
+
+from flowplan.catalogue import Auction, Catalogue, InstanceType, Named
+from flowplan.errors import Ambiguous, CloudError
+from flowplan.live import Live, LiveBid, LiveVolume
+from flowplan.pricing import Key, Market
+from flowplan.resources import Bid, Volume
+from flowplan.startup import marker
+
+if TYPE_CHECKING:
+    from flowplan.cloud.http import Transport
+
+PAGE = 100  # rows a page: the most the API gives
+_COLLECTIONS = {"volume": "/v2/volumes", "bid": "/v2/spot/bids"}
+T = TypeVar("T")
+
+
+@frozen
+class Instance:
+    """One machine of a bid. `ssh_destination` is `host` or `host:port`, None until it is up."""
+
+    id: str
+    name: str
+    bid: str | None
+    status: str
+    region: str
+    ssh_destination: str | None
+
+
+class Fcp:
+    """The cloud, for one `project` (an id, set once it is known). Methods raise CloudError and its children
+    (see http.py)."""
+
+    def __init__(self, transport: Transport, *, parallelism: int = 8) -> None:
+        self.http = transport
+        self.project = ""
+        self._parallelism = parallelism
+        self._catalogue = Catalogue((), ())
+
+    # -- reading
+
+    def projects(self) -> tuple[Named, ...]:
+        return tuple(Named(_text(row, "fid"), _text(row, "name")) for row in self._list("/v2/projects"))
+
+    def observe(self) -> tuple[Catalogue, Live]:
+        """What is offered and what is there: five lists, side by side."""
+        types, auctions, keys, volumes, bids = self.side_by_side(
+            [
+                lambda: tuple(_instance_type(row) for row in self._list("/v2/instance-types")),
+                lambda: tuple(_auction(row) for row in self._list("/v2/spot/availability")),
+                lambda: tuple(_named(row) for row in self._list("/v2/ssh-keys", project=self.project)),
+                self._volumes,
+                lambda: tuple(self._bids()),
+            ]
+        )
+        self._catalogue = Catalogue(types, auctions, keys)
+        return self._catalogue, Live(volumes, _by_id(self._live_bids(bids)))
+
+    def live(self) -> Live:
+        """What is there now; names of types and keys are those of the last `observe`."""
+        volumes, bids = self.side_by_side([self._volumes, lambda: tuple(self._bids())])
+        return Live(volumes, _by_id(self._live_bids(bids)))
+
+    def _volumes(self) -> dict[str, LiveVolume]:
+        rows = self._list("/v2/volumes", project=self.project)
+        return _by_id(_live_volume(row) for row in rows if row.get("deleted_at") is None)
+
+    def _bids(self) -> Iterator[Mapping[str, Any]]:
+        query = {"project": self.project, "limit": PAGE, "sort_by": "created_at", "sort_dir": "asc"}
+        for page in self.http.pages("/v2/spot/bids", query):
+            yield from page
+
+    def _live_bids(self, rows: Iterable[Mapping[str, Any]]) -> Iterator[LiveBid]:
+        keys = {key.id: key.name for key in self._catalogue.ssh_keys}
+        return (_live_bid(row, self._catalogue, keys) for row in rows)
+
+    def bid(self, id: str) -> LiveBid:
+        """One bid as it is now. Raises NotFound."""
+        return _live_bid(self._object("GET", f"/v2/spot/bids/{id}"), Catalogue((), ()), {})
+
+    def instances(self) -> tuple[Instance, ...]:
+        pages = self.http.pages("/v2/instances", {"project": self.project, "limit": PAGE})
+        return tuple(_instance(row) for page in pages for row in page)
+
+    def markets(self, keys: Sequence[Key]) -> dict[Key, Market]:
+        """The prices of each distinct (type, region, quantity): one call each."""
+        found = self.side_by_side([partial(self.market, key) for key in keys])
+        return dict(zip(keys, found, strict=True))
+
+    def market(self, key: Key) -> Market:
+        instance_type, region, quantity = key
+        path = "/v2/pricing/current"
+        query = {"instance_type": instance_type, "region": region, "instance_quantity": quantity}
+        answer = self.http.call("GET", path, query=query)
+        row = _mapping(answer.data, path)
+        return Market(
+            instance_type,
+            region,
+            quantity,
+            spot=_cents(row, "spot_price_cents"),
+            minimum=_cents(row, "minimum_price_cents"),
+            lowest_allocated=_cents(row, "lowest_allocated_bid_cents"),
+            win_price=_cents(row, "dynamic_win_price_cents"),
+            available=_integer_or_none(row, "available_capacity"),
+            total=_integer_or_none(row, "total_capacity"),
+            as_of=answer.headers.get("Date"),
+        )
+
+    def now(self) -> datetime | None:
+        """The server's clock, as its last answer had it."""
+        return self.http.server_time
+
+    def paid(self) -> Iterator[Mapping[str, Any]]:
+        """Rows of `/v2/instances/pricing/history`: what each instance was billed, in cents an hour."""
+        query = {"project": self.project, "limit": PAGE}
+        for page in self.http.pages("/v2/instances/pricing/history", query, rows="instances"):
+            yield from page
+
+    # -- changing. A create is one POST; what is raised says whether it may have happened.
+
+    def volume_request(self, volume: Volume) -> dict[str, Any]:
+        """CreateVolumeRequest."""
+        return {
+            "name": volume.name,
+            "project": self.project,
+            "disk_interface": volume.interface,
+            "region": volume.region,
+            "size_gb": volume.size_gb,
+        }
+
+    def bid_request(self, bid: Bid, script: str | None) -> dict[str, Any]:
+        """CreateBidRequest. Every volume of `bid` must have an id."""
+        return {
+            "project": self.project,
+            "region": bid.region,
+            "instance_type": bid.instance_type,
+            "limit_price": dollars(bid.limit_price),
+            "instance_quantity": bid.instance_quantity,
+            "name": bid.name,
+            "launch_specification": {
+                "volumes": [str(volume) for volume in bid.volumes],
+                "ssh_keys": list(bid.ssh_keys),
+                "startup_script": script,
+                "memory_gb": bid.memory_gb,
+            },
+        }
+
+    def create(self, kind: str, request: Mapping[str, Any], *, key: str) -> str:
+        """Make a volume or place a bid; returns its id. Raises NameTaken, Refused, Ambiguous and others."""
+        path = _COLLECTIONS[kind]
+        answer = self.http.call("POST", path, body=request, key=key)
+        id = answer.data.get("fid") if isinstance(answer.data, dict) else None
+        if not isinstance(id, str) or not id:
+            raise Ambiguous(f"POST {path} was accepted, but the answer has no id", status=answer.status)
+        return id
+
+    def update_bid(self, id: str, **fields: Any) -> None:
+        """PATCH with absolute values: `limit_price` (Decimal), `paused`, `volumes` (ids), `memory_gb`."""
+        if "limit_price" in fields:
+            fields["limit_price"] = dollars(fields["limit_price"])
+        self.http.call("PATCH", f"/v2/spot/bids/{id}", body=fields)
+
+    def cancel_bid(self, id: str) -> None:
+        """Cancel; raises NotFound when it is gone already."""
+        self.http.call("DELETE", f"/v2/spot/bids/{id}")
+
+    def rename_volume(self, id: str, name: str) -> None:
+        self.http.call("PATCH", f"/v2/volumes/{id}", body={"name": name})
+
+    def delete_volume(self, id: str) -> None:
+        """Delete for good; raises NotFound when it is gone already, Refused while it is in use."""
+        self.http.call("DELETE", f"/v2/volumes/{id}")
+
+    # -- calling
+
+    def _list(self, path: str, **query: Any) -> list[Mapping[str, Any]]:
+        rows = self.http.call("GET", path, query=query or None).data
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise CloudError(f"GET {path}: expected a list of objects")
+        return rows
+
+    def _object(self, method: str, path: str) -> Mapping[str, Any]:
+        return _mapping(self.http.call(method, path).data, path)
+
+    def side_by_side(self, calls: Sequence[Callable[[], Any]]) -> list[Any]:
+        """The results of `calls` in their order; with a parallelism of 1 (in the process itself there is
+        nothing to wait for) without threads."""
+        workers = min(self._parallelism, len(calls))
+        if workers < 2:
+            return [call() for call in calls]
+        with ThreadPoolExecutor(workers) as pool:
+            return list(pool.map(lambda call: call(), calls))
+
+
+def dollars(amount: Decimal) -> str:
+    """Money as bids carry it: "$25.60"."""
+    return f"${amount:.2f}"
+
+
+# ---- answers ----------------------------------------------------------------------------------------------
+
+
+def _live_bid(row: Mapping[str, Any], catalogue: Catalogue, keys: Mapping[str, str]) -> LiveBid:
+    launch = _mapping(row.get("launch_specification"), "launch_specification")
+    kind = catalogue.type(_text(row, "instance_type"))
+    ssh_keys = tuple(launch.get("ssh_keys") or ())
+    status = _text(row, "status")
+    bid = Bid(
+        name=_text(row, "name"),
+        instance_type=_text(row, "instance_type"),
+        region=row.get("region") or "",
+        instance_quantity=_integer(row, "instance_quantity"),
+        limit_price=money(row.get("limit_price"), "limit_price"),
+        ssh_keys=ssh_keys,
+        volumes=tuple(launch.get("volumes") or ()),
+        paused=status == "Paused",
+        memory_gb=launch.get("memory_gb"),
+        instance_type_name=kind.name if kind else "",
+        ssh_key_names=tuple(keys.get(key, key) for key in ssh_keys),
+        gpus=kind.gpus if kind else None,
+    )
+    return LiveBid(
+        id=_text(row, "fid"),
+        bid=bid,
+        status=status,
+        created_at=_text(row, "created_at"),
+        marker=marker.read(launch.get("startup_script") or ""),
+        instances=tuple(row.get("instances") or ()),
+    )
+
+
+def _live_volume(row: Mapping[str, Any]) -> LiveVolume:
+    interface = _text(row, "interface")
+    if interface not in ("Block", "File"):
+        raise CloudError(f"a volume has the interface {interface!r}, which this flowplan does not know")
+    volume = Volume(
+        _text(row, "name"),
+        _integer(row, "capacity_gb"),
+        "Block" if interface == "Block" else "File",
+        _text(row, "region"),
+    )
+    users = (*(row.get("bids") or ()), *(row.get("reservations") or ()), *(row.get("attachments") or ()))
+    return LiveVolume(_text(row, "fid"), volume, tuple(dict.fromkeys(users)), _text(row, "created_at"))
+
+
+def _instance_type(row: Mapping[str, Any]) -> InstanceType:
+    return InstanceType(
+        id=_text(row, "fid"),
+        name=_text(row, "name"),
+        gpu_type=_text(row, "gpu_type"),
+        gpus=_integer(row, "num_gpus"),
+        gpu_memory_gb=_integer(row, "gpu_memory_gb"),
+        gpu_socket=_text(row, "gpu_socket"),
+        network_type=row.get("network_type"),
+    )
+
+
+def _auction(row: Mapping[str, Any]) -> Auction:
+    lowest = row.get("lowest_allocated_price")
+    return Auction(
+        id=_text(row, "fid"),
+        instance_type=_text(row, "instance_type"),
+        region=_text(row, "region"),
+        capacity=_integer(row, "capacity"),
+        last_price=money(row["last_instance_price"], "last_instance_price") if row.get("last_instance_price") else None,
+        lowest_allocated=money(lowest, "lowest_allocated_price") if lowest else None,
+    )
+
+
+def _instance(row: Mapping[str, Any]) -> Instance:
+    return Instance(
+        id=_text(row, "fid"),
+        name=_text(row, "name"),
+        bid=row.get("bid") or row.get("bid_id"),
+        status=_text(row, "status"),
+        region=row.get("region") or "",
+        ssh_destination=row.get("ssh_destination"),
+    )
+
+
+def _named(row: Mapping[str, Any]) -> Named:
+    return Named(_text(row, "fid"), _text(row, "name"))
+
+
+def money(value: Any, name: str) -> Decimal:
+    """Dollars from "$1,234.50". Raises CloudError naming the field."""
+    try:
+        amount = Decimal(str(value).replace("$", "").replace(",", ""))
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not amount.is_finite():
+        raise CloudError(f"the API gives {value!r} as {name}, which is not an amount")
+    return amount
+
+
+def _cents(row: Mapping[str, Any], name: str) -> Decimal | None:
+    value = _integer_or_none(row, name)
+    return None if value is None else Decimal(value) / 100
+
+
+def _text(row: Mapping[str, Any], name: str) -> str:
+    value = row.get(name)
+    if type(value) is not str:
+        raise CloudError(f"the API's answer lacks the text {name!r}", detail=f"it has: {', '.join(sorted(row))}")
+    return value
+
+
+def _integer(row: Mapping[str, Any], name: str) -> int:
+    value = row.get(name)
+    if type(value) is not int:
+        raise CloudError(f"the API's answer lacks the integer {name!r}", detail=f"it has: {', '.join(sorted(row))}")
+    return value
+
+
+def _integer_or_none(row: Mapping[str, Any], name: str) -> int | None:
+    return None if row.get(name) is None else _integer(row, name)
+
+
+def _mapping(value: Any, where: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise CloudError(f"{where}: expected an object")
+    return value
+
+
+def _by_id(rows: Iterable[Any]) -> dict[str, Any]:
+    return {row.id: row for row in rows}

@@ -1,0 +1,403 @@
+"""Bids: placed, changed and cancelled by their owner; allocated and put on notice by the auction (rounds.py).
+
+Open -> Allocated -> Preempting (notice of 5 minutes) -> Open or, if it wins again, Allocated
+Open, Allocated, Preempting -> Paused -> Open;  any -> Terminated, for good
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from typing import Any, NamedTuple
+
+from flowplan.cloud.simulator import catalogue, instances, market, quotas, volumes
+from flowplan.cloud.simulator.clock import MINUTE, iso
+from flowplan.cloud.simulator.ids import fid, next_number
+from flowplan.cloud.simulator.messages import Call, Refusal, Response, compact, no_content, reply, reply_text
+from flowplan.cloud.simulator.paging import paging_fields, read_page
+from flowplan.cloud.simulator.projects import require_project, require_ssh_keys, user_fid
+from flowplan.cloud.simulator.validation import (
+    Field,
+    boolean,
+    choice,
+    dollars,
+    integer,
+    list_of,
+    members,
+    nullable,
+    read_body,
+    read_query,
+    text,
+)
+
+STATUSES = ("Open", "Allocated", "Preempting", "Terminated", "Paused")
+NOTICE = 5 * MINUTE
+LONGEST_SCRIPT = 10_000  # characters
+
+_LAUNCH = {
+    "volumes": Field(list_of(text())),
+    "ssh_keys": Field(list_of(text())),
+    "startup_script": Field(nullable(text()), None),
+    "kubernetes_cluster": Field(nullable(text()), None),
+    "image_version": Field(nullable(text()), None),
+    "memory_gb": Field(nullable(integer(least=1)), None),
+}
+_CREATE = {
+    "project": Field(text()),
+    "region": Field(text()),
+    "instance_type": Field(text()),
+    "limit_price": Field(dollars),
+    "instance_quantity": Field(integer(least=1)),
+    "name": Field(text(shortest=1)),
+    "launch_specification": Field(members(_LAUNCH)),
+    "notification_email": Field(nullable(text()), None),
+}
+_CHANGE = {
+    "limit_price": Field(nullable(dollars), None),
+    "paused": Field(nullable(boolean), None),
+    "volumes": Field(nullable(list_of(text())), None),
+    "memory_gb": Field(nullable(integer(least=1)), None),
+}
+
+
+# --- placing ---------------------------------------------------------------------------------------------------
+
+
+def place_bid(call: Call) -> Response:
+    """Answers with the bid as placed, `Open`; the auction is cleared before anybody reads it."""
+    body = read_body(call.request, _CREATE)
+    project = require_project(call, body["project"])
+    auction = _require_auction(call, body)
+    _require_unused_name(call, project, body["name"])
+    _require_launchable(call, project, body)
+    quotas.require(call.db, project, quotas.SPOT, auction.instance_type, body["instance_quantity"])
+    seq = next_number(call.db)
+    attached = volumes.require(call, project, auction.region, body["launch_specification"]["volumes"])
+    volumes.attach(call.db, seq, body["instance_quantity"], attached)
+    return _insert(call, seq, project, auction, body)
+
+
+def _insert(call: Call, seq: int, project: str, auction: market.Auction, body: dict[str, Any]) -> Response:
+    id, quantity, limit = fid(call.seed, "bid", seq), body["instance_quantity"], body["limit_price"]
+    fixed = {
+        "fid": id,
+        "name": body["name"],
+        "project": project,
+        "created_by": call.user,
+        "created_at": iso(call.now),
+        "instance_quantity": quantity,
+        "instance_type": auction.instance_type,
+        "region": auction.region,
+    }
+    fixed_json, launch = compact(fixed)[1:-1], compact(body["launch_specification"])
+    call.db.execute(
+        "INSERT INTO bids (seq, fid, project, name, status, limit_cents, quantity, auction, instance_type, region,"
+        " created_at, fixed, launch) VALUES (?, ?, ?, ?, 'Open', ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            *(seq, id, project, body["name"], limit, quantity, auction.seq, auction.instance_type, auction.region),
+            *(call.now, fixed_json, launch),
+        ),
+    )
+    market.enter(call.db, auction.seq, seq, limit, quantity, own=True)
+    _note(call.db, seq, call.now, "Placed", limit_cents=limit, user=call.user)
+    return reply_text(201, _json((fixed_json, None, limit, "[]", launch, "Open")), id)
+
+
+def _require_auction(call: Call, body: dict[str, Any]) -> market.Auction:
+    kind, region = body["instance_type"], body["region"]
+    auction = market.auction_of(call.db, kind, region)
+    if auction is None:
+        raise Refusal(400, f"No spot auction for instance type {kind[:80]} in region {region[:80]}")
+    if body["limit_price"] < auction.reserve_cents:
+        raise Refusal(400, f"Limit price below minimum of {money(auction.reserve_cents)}")
+    return auction
+
+
+def _require_unused_name(call: Call, project: str, name: str) -> None:
+    row = call.db.execute(
+        "SELECT fid FROM bids WHERE name = ? AND project = ? AND status <> 'Terminated' LIMIT 1", (name, project)
+    ).fetchone()
+    if row:
+        raise Refusal(400, f"Bid name already used by {row[0]}")
+
+
+def _require_launchable(call: Call, project: str, body: dict[str, Any]) -> None:
+    launch = body["launch_specification"]
+    script = launch["startup_script"]
+    if script is not None and len(script) > LONGEST_SCRIPT:
+        raise Refusal(400, f"Startup script exceeds {LONGEST_SCRIPT} characters: {len(script)}")
+    if launch["kubernetes_cluster"] is not None:
+        raise Refusal(400, "Kubernetes cluster not found")
+    image = launch["image_version"]
+    if image is not None and all(image != known["image_version_fid"] for known in catalogue.IMAGE_VERSIONS):
+        raise Refusal(400, "Image version not found")
+    if launch["memory_gb"] is not None:
+        raise Refusal(400, "Memory of this instance type is not adjustable")
+    require_ssh_keys(call, project, launch["ssh_keys"])
+
+
+def money(cents: int) -> str:
+    return f"${cents // 100}.{cents % 100:02d}"
+
+
+# --- changing --------------------------------------------------------------------------------------------------
+
+
+class _Bid(NamedTuple):
+    seq: int
+    fid: str
+    project: str
+    status: str
+    limit_cents: int
+    quantity: int
+    auction: int
+    instance_type: str
+    region: str
+    launch: str
+
+    @property
+    def in_book(self) -> bool:
+        return self.status in ("Open", "Allocated", "Preempting")
+
+    @property
+    def holds_instances(self) -> bool:
+        return self.status in ("Allocated", "Preempting")
+
+
+_BID = "SELECT seq, fid, project, status, limit_cents, quantity, auction, instance_type, region, launch FROM bids "
+
+
+def _require(call: Call) -> _Bid:
+    """The bid of the path. Raises Refusal (404)."""
+    row = call.db.execute(_BID + "WHERE fid = ?", (call.params["bid_fid"],)).fetchone()
+    if row is None:
+        raise Refusal(404, "Bid not found")
+    return _Bid(*row)
+
+
+def change_bid(call: Call) -> Response:
+    """The whole change or nothing. Pausing comes first, resuming last, so that both go with new volumes."""
+    body = read_body(call.request, _CHANGE)
+    bid = _require(call)
+    if bid.status == "Terminated":
+        raise Refusal(400, "Bid is terminated")
+    if body["memory_gb"] is not None:
+        raise Refusal(400, "Memory of this instance type is not adjustable")
+    if body["limit_price"] is not None:
+        _change_limit(call, bid, body["limit_price"])
+    if body["paused"] is True and bid.status != "Paused":
+        _pause(call, bid)
+        bid = _require(call)
+    if body["volumes"] is not None:
+        _change_volumes(call, bid, body["volumes"])
+    if body["paused"] is False and bid.status == "Paused":
+        _resume(call, _require(call))
+    return reply_text(200, _read_json(call, bid.fid), bid.fid)
+
+
+def _change_limit(call: Call, bid: _Bid, limit: int) -> None:
+    reserve: int = call.db.execute("SELECT reserve_cents FROM auctions WHERE seq = ?", (bid.auction,)).fetchone()[0]
+    if limit < reserve:
+        raise Refusal(400, f"Limit price below minimum of {money(reserve)}")
+    if limit == bid.limit_cents:
+        return
+    if bid.in_book:
+        market.reprice(call.db, bid.auction, bid.seq, bid.limit_cents, limit)
+    call.db.execute("UPDATE bids SET limit_cents = ? WHERE seq = ?", (limit, bid.seq))
+    _note(call.db, bid.seq, call.now, "Limit Price Changed", limit_cents=limit, user=call.user)
+
+
+def _pause(call: Call, bid: _Bid) -> None:
+    limit: int = call.db.execute("SELECT limit_cents FROM bids WHERE seq = ?", (bid.seq,)).fetchone()[0]
+    market.leave(call.db, bid.auction, bid.seq, limit)
+    _release(call.db, bid)
+    instances.stop(call.db, bid.seq, call.now, "STATUS_STOPPING", "STATUS_PAUSED")
+    call.db.execute("UPDATE bids SET status = 'Paused', notice_ends_at = NULL WHERE seq = ?", (bid.seq,))
+    _note(call.db, bid.seq, call.now, "Paused", user=call.user)
+
+
+def _resume(call: Call, bid: _Bid) -> None:
+    """Back into the auction; it keeps its age."""
+    quotas.require(call.db, bid.project, quotas.SPOT, bid.instance_type, bid.quantity)
+    market.enter(call.db, bid.auction, bid.seq, bid.limit_cents, bid.quantity, own=True)
+    call.db.execute("UPDATE bids SET status = 'Open' WHERE seq = ?", (bid.seq,))
+    _note(call.db, bid.seq, call.now, "Resumed", user=call.user)
+
+
+def _change_volumes(call: Call, bid: _Bid, wanted: list[str]) -> None:
+    """`wanted` is the whole new list."""
+    launch = json.loads(bid.launch)
+    before: list[str] = launch["volumes"]
+    if wanted == before:
+        return
+    if bid.status != "Paused":
+        raise Refusal(400, "Volumes can only be changed while the bid is paused")
+    volumes.detach(call.db, bid.seq)
+    volumes.attach(call.db, bid.seq, bid.quantity, volumes.require(call, bid.project, bid.region, wanted))
+    call.db.execute("UPDATE bids SET launch = ? WHERE seq = ?", (compact(launch | {"volumes": wanted}), bid.seq))
+    for id in wanted:
+        if id not in before:
+            _note(call.db, bid.seq, call.now, "Volumes Attached", user=call.user, attached=id)
+    for id in before:
+        if id not in wanted:
+            _note(call.db, bid.seq, call.now, "Volumes Removed", user=call.user, removed=id)
+
+
+def cancel_bid(call: Call) -> Response:
+    """From any state: instances end and volumes are detached at once. Cancelling twice is no error."""
+    bid = _require(call)
+    if bid.status != "Terminated":
+        terminate(call.db, bid, call.now, call.user)
+    return no_content(bid.fid)
+
+
+def terminate(db: sqlite3.Connection, bid: _Bid, now: int, user: str | None) -> None:
+    if bid.in_book:
+        market.leave(db, bid.auction, bid.seq, bid.limit_cents)
+    _release(db, bid)
+    instances.stop(db, bid.seq, now, "STATUS_STOPPING", "STATUS_TERMINATED")
+    volumes.detach(db, bid.seq)
+    db.execute(
+        "UPDATE bids SET status = 'Terminated', deactivated_at = ?, notice_ends_at = NULL WHERE seq = ?", (now, bid.seq)
+    )
+    _note(db, bid.seq, now, "Terminated", user=user)
+
+
+def _release(db: sqlite3.Connection, bid: _Bid) -> None:
+    if bid.holds_instances:
+        quotas.use(db, bid.project, quotas.SPOT, bid.instance_type, -bid.quantity)
+
+
+# --- what the auction does -------------------------------------------------------------------------------------
+
+
+def allocate(db: sqlite3.Connection, seq: int, now: int, seed: int) -> None:
+    """The bid wins: its instances start, or start again, or (within the notice) go on."""
+    id, project, status, quantity, kind, made, fixed = db.execute(
+        "SELECT fid, project, status, quantity, instance_type, instances, fixed FROM bids WHERE seq = ?", (seq,)
+    ).fetchone()
+    if status == "Open":
+        quotas.use(db, project, quotas.SPOT, kind, quantity)
+    if made == "[]":
+        name = json.loads(f"{{{fixed}}}")["name"]
+        made = compact(instances.create(db, seq, id, name, quantity, user_fid(seed), now, seed))
+    else:
+        instances.start_again(db, seq, now)
+    db.execute("UPDATE bids SET status = 'Allocated', notice_ends_at = NULL, instances = ? WHERE seq = ?", (made, seq))
+    _note(db, seq, now, "Allocated")
+
+
+def give_notice(db: sqlite3.Connection, seq: int, now: int) -> None:
+    """The bid no longer wins: five minutes until its instances are stopped."""
+    end = now + NOTICE
+    instances.give_notice(db, seq, now, end)
+    db.execute("UPDATE bids SET status = 'Preempting', notice_ends_at = ? WHERE seq = ?", (end, seq))
+    _note(db, seq, now, "Preempted")
+
+
+def end_notices(db: sqlite3.Connection, now: int) -> None:
+    """Bids whose notice is over are open again, their instances stopped."""
+    rows = db.execute(_BID + "WHERE notice_ends_at <= ?", (now,)).fetchall()
+    for bid in [_Bid(*row) for row in rows]:
+        _release(db, bid)
+        instances.stop(db, bid.seq, now, "STATUS_PREEMPTED")
+        db.execute("UPDATE bids SET status = 'Open', notice_ends_at = NULL WHERE seq = ?", (bid.seq,))
+
+
+def _note(
+    db: sqlite3.Connection,
+    seq: int,
+    now: int,
+    event_type: str,
+    *,
+    limit_cents: int | None = None,
+    user: str | None = None,
+    attached: str | None = None,
+    removed: str | None = None,
+) -> None:
+    db.execute(
+        "INSERT INTO bid_events VALUES (?, ?, ?, ?, ?, NULL, ?, ?)",
+        (seq, now, event_type, limit_cents, user, attached, removed),
+    )
+
+
+# --- reading ---------------------------------------------------------------------------------------------------
+
+_LIST = {
+    **paging_fields("created_at", "status"),
+    "project": Field(nullable(text()), None),
+    "instance_type": Field(nullable(text()), None),
+    "region": Field(nullable(text()), None),
+    "status": Field(choice(*STATUSES), None),
+    "name": Field(nullable(text()), None),
+}
+_ONE = "SELECT fixed, deactivated_at, limit_cents, instances, launch, status FROM bids WHERE fid = ?"
+_PAGE = "SELECT fixed, deactivated_at, limit_cents, instances, launch, status, {key}, seq FROM bids"
+
+
+def list_bids(call: Call) -> Response:
+    query = read_query(call.request.query, _LIST)
+    where: dict[str, Any] = {}
+    if query["project"] is not None:
+        where["project = ?"] = require_project(call, query["project"])
+    else:
+        where["project IN (SELECT fid FROM projects WHERE mine = ?)"] = 1
+    for name in ("name", "status", "instance_type", "region"):
+        if query[name] is not None:
+            where[f"{name} = ?"] = query[name]
+    rows, cursor = read_page(call.db, _PAGE, where, query, {"status": "status"})
+    return reply_text(200, f'{{"data":[{",".join(map(_json, rows))}],"next_cursor":{compact(cursor)}}}')
+
+
+def get_bid(call: Call) -> Response:
+    return reply_text(200, _read_json(call, call.params["bid_fid"]))
+
+
+def _read_json(call: Call, id: str) -> str:
+    row = call.db.execute(_ONE, (id,)).fetchone()
+    if row is None:
+        raise Refusal(404, "Bid not found")
+    return _json(row)
+
+
+def _json(row: tuple[Any, ...]) -> str:
+    fixed, ended, limit, made, launch, status = row[:6]
+    deactivated = f'"{iso(ended)}"' if ended is not None else "null"
+    return (
+        f'{{{fixed},"deactivated_at":{deactivated},"limit_price":"{money(limit)}","instances":{made},'
+        f'"launch_specification":{launch},"status":"{status}"}}'
+    )
+
+
+def get_status(call: Call) -> Response:
+    bid = _require(call)
+    return reply(200, {"bid_fid": bid.fid, "status": bid.status})
+
+
+def get_history(call: Call) -> Response:
+    bid = _require(call)
+    rows = call.db.execute(
+        "SELECT at, event_type, limit_cents, user, memory_gb, attached, removed FROM bid_events WHERE bid = ?"
+        " ORDER BY rowid",
+        (bid.seq,),
+    )
+    return reply(200, {"bid_fid": bid.fid, "events": [_event_json(*row) for row in rows]})
+
+
+def _event_json(
+    at: int,
+    event_type: str,
+    limit_cents: int | None,
+    user: str | None,
+    memory_gb: int | None,
+    attached: str | None,
+    removed: str | None,
+) -> dict[str, Any]:
+    return {
+        "timestamp": iso(at),
+        "event_type": event_type,
+        "limit_price": None if limit_cents is None else money(limit_cents),
+        "user_id": user,
+        "memory_gb": memory_gb,
+        "persistent_disk_change": {"attached": attached, "removed": removed} if attached or removed else None,
+    }

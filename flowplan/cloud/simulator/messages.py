@@ -1,0 +1,93 @@
+"""What goes in and out of the simulator: `Request`, `Response`, and `Refusal` for every answer that is a refusal."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from attrs import define, field, frozen
+
+Query = Mapping[str, list[str]]
+Broken = Literal["reset", "timeout", "truncated"]
+
+
+@frozen
+class Request:
+    """One HTTP request. `path` is decoded and without the query; the names of `headers` are in lower case."""
+
+    method: str
+    path: str
+    query: Query = field(factory=dict)
+    headers: Mapping[str, str] = field(factory=dict)
+    body: bytes = b""
+
+    @classmethod
+    def to(cls, method: str, url: str, headers: Mapping[str, str] | None = None, body: bytes = b"") -> Request:
+        """The request to `url` (absolute, or a path with a query)."""
+        parts = urlsplit(url)
+        query = parse_qs(parts.query, keep_blank_values=True) if parts.query else {}
+        lowered = {name.lower(): value for name, value in (headers or {}).items()}
+        return cls(method.upper(), unquote(parts.path, errors="replace"), query, lowered, body)
+
+
+@define
+class Response:
+    """One HTTP response. `subject` is the id of what was created or changed (for the ledger).
+
+    `broken` asks the transport to lose or cut the answer: the fault injection's way to a network error.
+    """
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    subject: str | None = None
+    broken: Broken | None = None
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Call(NamedTuple):
+    """What a handler gets: the request, its path parameters, the database in a transaction, and the time.
+
+    `now` is virtual time in milliseconds since 1970 UTC; `user` the fid of whose key it is.
+    """
+
+    db: sqlite3.Connection
+    request: Request
+    params: Mapping[str, str]
+    now: int
+    seed: int
+    user: str
+
+
+class Refusal(Exception):
+    """The request is refused with `status` and `{"detail": detail}`; nothing it did is kept."""
+
+    def __init__(self, status: int, detail: str | list[dict[str, Any]], headers: Mapping[str, str] | None = None):
+        super().__init__(status, detail)
+        self.response = reply(status, {"detail": detail})
+        self.response.headers.update(headers or {})
+
+
+def reply(status: int, value: Any, subject: str | None = None) -> Response:
+    """An answer with `value` as JSON."""
+    return reply_text(status, compact(value), subject)
+
+
+def reply_text(status: int, text: str, subject: str | None = None) -> Response:
+    """An answer whose JSON is already written. It is ASCII, as `compact` makes it."""
+    return Response(status, {"content-type": "application/json"}, text.encode("ascii"), subject)
+
+
+def no_content(subject: str | None = None) -> Response:
+    return Response(204, {}, b"", subject)
+
+
+def compact(value: Any) -> str:
+    """`value` as JSON without spaces, in ASCII. Raises ValueError for what JSON cannot hold (NaN, infinity)."""
+    return json.dumps(value, separators=(",", ":"), allow_nan=False)

@@ -1,0 +1,222 @@
+"""What the market shows of itself: instance types, availability, prices now and the last 14 days.
+
+The 14 days before a simulator began are not replayed: a seeded process gives them, made when first read and never
+stored. It looks as spot prices do: long flat stretches at the reserve, spells of contention, bursts with heavy
+tails. What happened since is in `price_events`.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable
+from functools import lru_cache
+from random import Random
+from typing import Any
+
+from flowplan.cloud.simulator import catalogue, market
+from flowplan.cloud.simulator.bids import money
+from flowplan.cloud.simulator.clock import DAY, HOUR, MINUTE, iso
+from flowplan.cloud.simulator.messages import Call, Response, reply
+from flowplan.cloud.simulator.validation import Field, integer, moment, nullable, read_query, text
+
+PAST = 14 * DAY
+ROUND = 2 * MINUTE
+Stream = tuple[list[int], list[int]]  # (moments in ms, cents): each price holds until the next moment
+
+
+def list_instance_types(call: Call) -> Response:
+    """Those that have an auction."""
+    sold = {row[0] for row in call.db.execute("SELECT DISTINCT instance_type FROM auctions")}
+    return reply(200, [kind.json() for kind in catalogue.INSTANCE_TYPES if kind.fid in sold])
+
+
+def list_availability(call: Call) -> Response:
+    """`capacity` is the whole stock in instances of this size: in an auction, what is taken can still be won."""
+    return reply(200, [_availability(auction) for auction in market.auctions(call.db)])
+
+
+def _availability(auction: market.Auction) -> dict[str, Any]:
+    return {
+        "fid": auction.fid,
+        "instance_type": auction.instance_type,
+        "region": auction.region,
+        "capacity": auction.capacity,
+        "last_instance_price": money(auction.price_cents),
+        "lowest_allocated_price": None if auction.lowest_cents is None else money(auction.lowest_cents),
+        "adjustable_memory": False,
+        "default_image_version": catalogue.DEFAULT_IMAGE,
+    }
+
+
+_CURRENT = {
+    "instance_type": Field(text()),
+    "region": Field(nullable(text()), None),
+    "instance_quantity": Field(integer(least=1, most=256), 1),
+}
+
+
+def current_prices(call: Call) -> Response:
+    """Without a region: the auction of the type that is cheapest now. Of what is not sold, everything is null."""
+    query = read_query(call.request.query, _CURRENT)
+    found = market.auctions(call.db, query["instance_type"], query["region"])
+    auction = min(found, key=lambda one: (one.price_cents, one.seq), default=None)
+    win = market.win_price(call.db, auction, query["instance_quantity"]) if auction else None
+    return reply(
+        200,
+        {
+            "spot_price_cents": auction and auction.price_cents,
+            "reserved_price_cents": auction and reserved_cents(auction.instance_type),
+            "minimum_price_cents": auction and auction.reserve_cents,
+            "lowest_allocated_bid_cents": auction and auction.lowest_cents,
+            "dynamic_win_price_cents": win,
+            "available_capacity": auction and auction.available,
+            "total_capacity": auction and auction.capacity,
+        },
+    )
+
+
+def reserved_cents(instance_type: str) -> int:
+    """The price of reserved capacity, cents per instance-hour."""
+    return round(catalogue.TYPE_BY_FID[instance_type].hourly_price * 100)
+
+
+_HISTORY = {
+    "instance_types": Field(nullable(text()), None),
+    "region": Field(nullable(text()), None),
+    "num_samples": Field(integer(least=-1, most=1000), 100),
+    "start_time": Field(nullable(moment), None),
+    "end_time": Field(nullable(moment), None),
+}
+
+
+def price_history(call: Call) -> Response:
+    """Series of price changes; with `num_samples` other than -1 and fewer than the changes, evenly thinned out."""
+    query = read_query(call.request.query, _HISTORY)
+    wanted = set(query["instance_types"].split(",")) if query["instance_types"] else None
+    start = max(query["start_time"] or 0, call.now - PAST)
+    end = min(query["end_time"] if query["end_time"] is not None else call.now, call.now)
+    samples = query["num_samples"]
+    series, complete = [], True
+    for auction in market.auctions(call.db, None, query["region"]):
+        if wanted is None or auction.instance_type in wanted:
+            moments, cents = _window(price_stream(call, auction), start, end)
+            if 0 <= samples < len(moments):
+                kept = [index * len(moments) // samples for index in range(samples)]
+                moments, cents, complete = [moments[i] for i in kept], [cents[i] for i in kept], False
+            series.append(_series(auction, moments, cents))
+    return reply(200, {"series": series, "complete": complete, "show_disabled_regions": False})
+
+
+def _series(auction: market.Auction, moments: list[int], cents: list[int]) -> dict[str, Any]:
+    return {
+        "instance_type": auction.instance_type,
+        "region": auction.region,
+        "timestamps": [iso(at) for at in moments],
+        "spot_prices": [money(price) for price in cents],
+        "reserved_prices": [money(reserved_cents(auction.instance_type))] * len(moments),
+        "region_disabled": False,
+    }
+
+
+def price_stream(call: Call, auction: market.Auction) -> Stream:
+    """The whole stream: the seeded past, then what happened."""
+    started: int = call.db.execute("SELECT started FROM clock").fetchone()[0]
+    temper: str = call.db.execute("SELECT temper FROM pools WHERE seq = ?", (auction.pool,)).fetchone()[0]
+    rows = call.db.execute(
+        "SELECT at, price_cents FROM price_events WHERE auction = ? ORDER BY at", (auction.seq,)
+    ).fetchall()
+    moments, cents = seeded_past(call.seed, auction.fid, temper, auction.reserve_cents, started, rows[0][1])
+    return [*moments, *(row[0] for row in rows)], [*cents, *(row[1] for row in rows)]
+
+
+def _window(stream: Stream, start: int, end: int) -> Stream:
+    """The part from `start` to `end`, beginning with the price in force at `start`."""
+    moments, cents = stream
+    first, last = bisect_right(moments, start) - 1, bisect_right(moments, end)
+    if first < 0:
+        return moments[:last], cents[:last]
+    if first >= last:
+        return [], []
+    return [max(start, moments[first]), *moments[first + 1 : last]], cents[first:last]
+
+
+@lru_cache(maxsize=64)
+def seeded_past(seed: int, auction: str, temper: str, reserve: int, started: int, now_cents: int) -> Stream:
+    """14 days of prices before `started`, never below `reserve` (cents), ending at the price it started with."""
+    random = Random(f"{seed}:{auction}:past")  # noqa: S311
+    moments: list[int] = []
+    cents: list[int] = []
+    at = started - PAST
+    for rounds, price in _PROCESSES[temper](random, reserve, now_cents):
+        if not cents or cents[-1] != price:
+            moments.append(at)
+            cents.append(price)
+        at += rounds * ROUND
+    last = started - 3 * HOUR  # the last hours are as the present is, so that nothing jumps at the start
+    keep = bisect_left(moments, last)
+    return [*moments[:keep], last], [*cents[:keep], now_cents]
+
+
+Spans = list[tuple[int, int]]  # (rounds, cents)
+_ROUNDS = PAST // ROUND
+
+
+def _calm(random: Random, reserve: int, now_cents: int) -> Spans:
+    """At the reserve or a little above; no bursts."""
+    spans: Spans = []
+    while _length(spans) < _ROUNDS:
+        spans.append((_between(random, 3 * 30, 20 * 30), max(reserve, now_cents)))
+        for _ in range(random.randrange(1, 12)):
+            spans.append((_between(random, 5, 90), reserve + round(reserve * random.random() ** 3 * 0.5)))
+    return spans
+
+
+def _idle(random: Random, reserve: int, now_cents: int) -> Spans:
+    """Mostly exactly at the reserve; now and then a burst."""
+    spans: Spans = []
+    while _length(spans) < _ROUNDS:
+        spans.append((_between(random, 2 * 30, 40 * 30), reserve))
+        spans += _burst(random, reserve)
+    return spans
+
+
+def _busy(random: Random, reserve: int, now_cents: int) -> Spans:
+    """Contended: a wandering level around the present price, bursts on top, sometimes down to the reserve."""
+    spans: Spans = []
+    level = float(now_cents)
+    total = 0
+    while total < _ROUNDS:
+        before = len(spans)
+        level = max(reserve, level * random.lognormvariate(0, 0.06) * (now_cents / level) ** 0.03)
+        kind = random.random()
+        if kind < 0.02:
+            spans += _burst(random, round(level))
+        elif kind < 0.04:
+            spans.append((_between(random, 60, 12 * 30), reserve))
+        else:
+            spans.append((_between(random, 1, 40), round(level)))
+        total += _length(spans[before:])
+    return spans
+
+
+def _burst(random: Random, base: int) -> Spans:
+    """Up within minutes, to a height with a heavy tail, and down in steps over up to some hours."""
+    height = min(base * (1 + 0.4 * random.paretovariate(1.3)), base * 12)
+    spans, price = [], height
+    while price > base * 1.05:
+        spans.append((_between(random, 1, 15), round(price)))
+        price = base + (price - base) * random.uniform(0.55, 1.02)
+    return spans
+
+
+_PROCESSES: dict[str, Callable[[Random, int, int], Spans]] = {"calm": _calm, "idle": _idle, "busy": _busy}
+
+
+def _length(spans: Spans) -> int:
+    return sum(rounds for rounds, _ in spans)
+
+
+def _between(random: Random, least: int, most: int) -> int:
+    """A number of rounds, most often near `least` (log-uniform)."""
+    return round(least * math.exp(random.random() * math.log(most / least)))

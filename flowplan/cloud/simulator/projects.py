@@ -1,0 +1,151 @@
+"""Who asks and where: the user, teammates, projects, SSH keys; and the check that a project is the key's."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from flowplan.cloud.simulator import catalogue
+from flowplan.cloud.simulator.clock import iso
+from flowplan.cloud.simulator.ids import fid, next_number
+from flowplan.cloud.simulator.messages import Call, Refusal, Response, no_content, reply
+from flowplan.cloud.simulator.validation import Field, boolean, nullable, read_body, read_query, text
+
+PROJECT_QUERY = {"project": Field(text())}
+
+
+def user_fid(seed: int) -> str:
+    return fid(seed, "user", 1)
+
+
+def project_of_query(call: Call) -> str:
+    """The required query parameter `project`, checked."""
+    return require_project(call, read_query(call.request.query, PROJECT_QUERY)["project"])
+
+
+def require_project(call: Call, project: str) -> str:
+    """`project` itself. Raises Refusal (403) when it is not one of the key's, existing or not."""
+    if not call.db.execute("SELECT 1 FROM projects WHERE fid = ? AND mine = 1", (project,)).fetchone():
+        raise Refusal(403, "Project not found, or this API key has no access to it")
+    return project
+
+
+def get_me(call: Call) -> Response:
+    return reply(200, _me(call) | {"email": catalogue.EMAIL, "organization_id": _uuid(call, "organization")})
+
+
+def list_teammates(call: Call) -> Response:
+    projects = [row[0] for row in call.db.execute("SELECT fid FROM projects WHERE mine = 1 ORDER BY seq")]
+    return reply(200, [_me(call) | {"email": catalogue.EMAIL, "project_ids": projects, "deactivated_at": None}])
+
+
+def _me(call: Call) -> dict[str, Any]:
+    return {"id": _uuid(call, "user"), "fid": call.user, "user_name": "Engineer", "organization_role": "admin"}
+
+
+def _uuid(call: Call, what: str) -> str:
+    digits = hashlib.sha256(f"{call.seed}:{what}".encode()).hexdigest()
+    return f"{digits[:8]}-{digits[8:12]}-5{digits[13:16]}-8{digits[17:20]}-{digits[20:32]}"
+
+
+def list_projects(call: Call) -> Response:
+    rows = call.db.execute("SELECT fid, name, created_at FROM projects WHERE mine = 1 ORDER BY seq")
+    return reply(200, [{"fid": row[0], "name": row[1], "created_at": iso(row[2])} for row in rows])
+
+
+def list_ssh_keys(call: Call) -> Response:
+    return reply(200, [_key_json(row) for row in call.db.execute(_KEYS + "project = ?", (project_of_query(call),))])
+
+
+_KEYS = "SELECT fid, name, project, public_key, created_at, required FROM ssh_keys WHERE "
+
+
+def _key_json(row: tuple[str, str, str, str, int, int]) -> dict[str, Any]:
+    id, name, project, public_key, created_at, required = row
+    return {
+        "fid": id,
+        "name": name,
+        "project": project,
+        "public_key": public_key,
+        "created_at": iso(created_at),
+        "required": bool(required),
+    }
+
+
+_CREATE = {
+    "project": Field(text()),
+    "name": Field(text()),
+    "public_key": Field(nullable(text()), None),
+    "required": Field(boolean, False),
+}
+
+
+def create_ssh_key(call: Call) -> Response:
+    body = read_body(call.request, _CREATE)
+    project = require_project(call, body["project"])
+    public_key, private_key = body["public_key"], None
+    if not public_key:
+        from flowplan.cloud.simulator.keypair import make_pair
+
+        public_key, private_key = make_pair(body["name"])
+    number = next_number(call.db)
+    id = fid(call.seed, "sshkey", number)
+    call.db.execute(
+        "INSERT INTO ssh_keys VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (number, id, project, body["name"], public_key, call.now, body["required"]),
+    )
+    return reply(201, _read_key(call, id) | {"private_key": private_key}, id)
+
+
+def change_ssh_key(call: Call) -> Response:
+    body = read_body(call.request, {"required": Field(boolean)})
+    id = call.params["ssh_key_fid"]
+    _read_key(call, id)
+    call.db.execute("UPDATE ssh_keys SET required = ? WHERE fid = ?", (body["required"], id))
+    return reply(200, _read_key(call, id), id)
+
+
+def delete_ssh_key(call: Call) -> Response:
+    id = call.params["ssh_key_fid"]
+    _read_key(call, id)
+    in_use = call.db.execute(
+        "SELECT 1 FROM bids, json_each(bids.launch, '$.ssh_keys') k"
+        " WHERE bids.status IN ('Open', 'Allocated', 'Preempting', 'Paused') AND k.value = ? LIMIT 1",
+        (id,),
+    ).fetchone()
+    if in_use:
+        raise Refusal(400, "SSH key is in use by an active bid")
+    call.db.execute("DELETE FROM ssh_keys WHERE fid = ?", (id,))
+    return no_content(id)
+
+
+def _read_key(call: Call, id: str) -> dict[str, Any]:
+    row = call.db.execute(_KEYS + "fid = ?", (id,)).fetchone()
+    if row is None:
+        raise Refusal(404, "SSH key not found")
+    return _key_json(row)
+
+
+def require_ssh_keys(call: Call, project: str, given: list[str]) -> None:
+    """Raises Refusal when a key is unknown, or one that the project requires is missing."""
+    known = {
+        row[0]: (row[1], row[2])
+        for row in call.db.execute("SELECT fid, name, required FROM ssh_keys WHERE project = ?", (project,))
+    }
+    for id in given:
+        if id not in known:
+            raise Refusal(400, f"SSH key not found: {id[:80]}")
+    for id, (name, required) in known.items():
+        if required and id not in given:
+            raise Refusal(400, f"SSH key required: {name}")
+
+
+_LOGIN = {"email": Field(text()), "password": Field(text())}
+
+
+def log_in(call: Call) -> Response:
+    """Foundry's older way in: e-mail and password for a bearer token."""
+    body = read_body(call.request, _LOGIN)
+    if (body["email"], body["password"]) != (catalogue.EMAIL, catalogue.PASSWORD):
+        raise Refusal(401, "Invalid email or password")
+    return reply(200, {"access_token": f"fkey_login{fid(call.seed, 'token', 1)[6:]}", "token_type": "bearer"})

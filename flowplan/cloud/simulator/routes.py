@@ -1,0 +1,87 @@
+"""The API as a table: method and path -> what answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from flowplan.cloud.simulator import bids, billing, catalogue, instances, prices, projects, quotas, volumes
+from flowplan.cloud.simulator.messages import Call, Refusal, Response, reply
+
+Handler = Callable[[Call], Response]
+
+
+class Route(NamedTuple):
+    """`replays`: an `Idempotency-Key` is honoured. `public`: needs no authorisation."""
+
+    method: str
+    template: str
+    answer: Handler
+    replays: bool = False
+    public: bool = False
+
+    @property
+    def mutates(self) -> bool:
+        return self.method != "GET" and not self.public
+
+
+def list_image_versions(call: Call) -> Response:
+    return reply(200, list(catalogue.IMAGE_VERSIONS))
+
+
+ROUTES = (
+    Route("POST", "/login", projects.log_in, public=True),
+    Route("GET", "/v2/me", projects.get_me),
+    Route("GET", "/v2/me/teammates", projects.list_teammates),
+    Route("GET", "/v2/projects", projects.list_projects),
+    Route("GET", "/v2/ssh-keys", projects.list_ssh_keys),
+    Route("POST", "/v2/ssh-keys", projects.create_ssh_key),
+    Route("PATCH", "/v2/ssh-keys/{ssh_key_fid}", projects.change_ssh_key),
+    Route("DELETE", "/v2/ssh-keys/{ssh_key_fid}", projects.delete_ssh_key),
+    Route("GET", "/v2/quotas", quotas.list_quotas),
+    Route("GET", "/v2/instance-types", prices.list_instance_types),
+    Route("GET", "/v2/image-versions", list_image_versions),
+    Route("GET", "/v2/spot/availability", prices.list_availability),
+    Route("GET", "/v2/pricing/current", prices.current_prices),
+    Route("GET", "/v2/pricing/history", prices.price_history),
+    Route("GET", "/v2/spot/bids", bids.list_bids),
+    Route("POST", "/v2/spot/bids", bids.place_bid, replays=True),
+    Route("GET", "/v2/spot/bids/{bid_fid}", bids.get_bid),
+    Route("PATCH", "/v2/spot/bids/{bid_fid}", bids.change_bid),
+    Route("DELETE", "/v2/spot/bids/{bid_fid}", bids.cancel_bid),
+    Route("GET", "/v2/spot/bids/{bid_fid}/status", bids.get_status),
+    Route("GET", "/v2/spot/bids/{bid_fid}/history", bids.get_history),
+    Route("GET", "/v2/instances", instances.list_instances),
+    Route("GET", "/v2/instances/status/history", instances.status_history),
+    Route("GET", "/v2/instances/pricing/history", billing.pricing_history),
+    Route("GET", "/v2/instances/{instance_fid}/status", instances.get_status),
+    Route("GET", "/v2/volumes", volumes.list_volumes),
+    Route("POST", "/v2/volumes", volumes.create_volume, replays=True),
+    Route("PATCH", "/v2/volumes/{volume_fid}", volumes.rename_volume),
+    Route("DELETE", "/v2/volumes/{volume_fid}", volumes.delete_volume),
+)
+
+_EXACT: dict[str, dict[str, Route]] = {}
+_TEMPLATES: dict[tuple[str, ...], dict[str, Route]] = {}
+for _route in ROUTES:
+    if "{" in _route.template:
+        _TEMPLATES.setdefault(tuple(_route.template.split("/")), {})[_route.method] = _route
+    else:
+        _EXACT.setdefault(_route.template, {})[_route.method] = _route
+
+
+def find_route(method: str, path: str) -> tuple[Route, Mapping[str, str]]:
+    """The route of a request and its path parameters. Raises Refusal (404, 405)."""
+    methods, params = (_EXACT[path], {}) if path in _EXACT else _find_template(path.split("/"))
+    if method not in methods:
+        raise Refusal(405, "Method Not Allowed", {"allow": ", ".join(sorted(methods))})
+    return methods[method], params
+
+
+def _find_template(segments: list[str]) -> tuple[dict[str, Route], dict[str, str]]:
+    for template, methods in _TEMPLATES.items():
+        if len(template) == len(segments):
+            pairs = list(zip(template, segments, strict=True))
+            if all(part == segment or (part[:1] == "{" and segment) for part, segment in pairs):
+                return methods, {part[1:-1]: segment for part, segment in pairs if part[:1] == "{"}
+    raise Refusal(404, "Not Found")

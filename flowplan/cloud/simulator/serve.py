@@ -1,0 +1,139 @@
+"""The simulator on a loopback port, through Flask: `flowplan simulator serve`, and tests that want a socket."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import socket
+import struct
+import threading
+from types import TracebackType
+from typing import Any
+from urllib.parse import parse_qs
+
+import flask
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+from werkzeug.test import run_wsgi_app
+
+from flowplan.cloud.simulator.messages import Request
+from flowplan.cloud.simulator.simulator import Simulator
+
+HOST = "127.0.0.1"
+LONGEST_BODY = 16 * 1024 * 1024
+_BROKEN = "flowplan.broken"  # key of the WSGI environment: how the answer is to be broken
+
+
+def flask_app(simulator: Simulator) -> flask.Flask:
+    """The table of routes as a Flask application.
+
+    Every method and path goes to `Simulator.handle`, before Flask's own routing has a say.
+    """
+    app = flask.Flask("flowplan.simulator", static_folder=None)
+
+    @app.before_request
+    def answer() -> flask.Response:
+        given = flask.request
+        query = parse_qs(given.query_string.decode("ascii", "replace"), keep_blank_values=True)
+        headers = {name.lower(): value for name, value in given.headers.items()}
+        response = simulator.handle(Request(given.method, given.path, query, headers, given.get_data()))
+        given.environ[_BROKEN] = response.broken
+        sent = flask.Response(response.body, response.status)
+        del sent.headers["Content-Type"]
+        sent.headers.update(response.headers)
+        return sent
+
+    return app
+
+
+class KeepAliveHandler(WSGIRequestHandler):
+    """Werkzeug's handler, keeping the connection open: its own closes it after every answer.
+
+    Answers leave in one piece: unbuffered, header and body are two packets, and Nagle's algorithm holds the second
+    back for 40 ms.
+    """
+
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1
+    disable_nagle_algorithm = True
+
+    def run_wsgi(self) -> None:
+        environ = self.make_environ()
+        if not self._read_body(environ):
+            return self.send_error(400, "Bad body")
+        body, status, headers = run_wsgi_app(self.server.app, environ, buffered=True)
+        data = b"".join(body)
+        broken = environ.get(_BROKEN)
+        if broken in ("reset", "timeout"):
+            return self._hang_up(reset=broken == "reset")
+        code, _, reason = status.partition(" ")
+        self.send_response_only(int(code), reason)
+        if data or int(code) != 204:
+            headers["Content-Length"] = str(len(data))
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(data[: len(data) // 2] if broken == "truncated" else data)
+        if broken:
+            self.close_connection = True
+        return None
+
+    def _read_body(self, environ: dict[str, Any]) -> bool:
+        """Take the whole body from the connection, wanted or not: what follows it is the next request.
+
+        False, and the connection is to be closed, when where it ends cannot be told, or it is too long.
+        """
+        try:
+            if environ.get("wsgi.input_terminated"):
+                data = environ["wsgi.input"].read(LONGEST_BODY + 1)
+                length = len(data)
+            else:
+                length = int(environ.get("CONTENT_LENGTH") or 0)
+                data = self.rfile.read(length) if 0 <= length <= LONGEST_BODY else b""
+        except (ValueError, OSError):
+            return False
+        environ["wsgi.input"], environ["CONTENT_LENGTH"] = io.BytesIO(data), str(len(data))
+        return 0 <= length <= LONGEST_BODY
+
+    def _hang_up(self, *, reset: bool) -> None:
+        """Close without an answer; `reset`: with an RST instead of a FIN."""
+        if reset:
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close_connection = True
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Silent."""
+
+
+class Server:
+    """A served simulator. `with Server(simulator) as server: ... server.url`, or `serve_forever()`."""
+
+    def __init__(self, simulator: Simulator, port: int = 0) -> None:
+        """Listens on `port` of the loopback address (0: a free one). Raises OSError when it is taken."""
+        self._server: BaseWSGIServer = make_server(
+            HOST, port, flask_app(simulator), threaded=True, request_handler=KeepAliveHandler
+        )
+        self._thread: threading.Thread | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self._server.server_port}"
+
+    def serve_forever(self) -> None:
+        """Serve in this thread, until interrupted."""
+        with contextlib.suppress(KeyboardInterrupt):
+            self._server.serve_forever(poll_interval=0.1)
+        self._server.server_close()
+
+    def __enter__(self) -> Server:
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        if self._thread:
+            self._thread.join()

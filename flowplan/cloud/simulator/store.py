@@ -1,0 +1,216 @@
+"""The simulator's data in SQLite: the tables, and how a file of them is opened, made and made anew.
+
+Money is integer cents per instance-hour, time integer milliseconds since 1970 UTC. `seq` numbers are drawn from
+one sequence (`clock.numbered`), so `seq` also orders by age.
+
+Units: an auction belongs to a pool of GPUs, and the sizes of one pool share its stock. A pool counts in *units*,
+one unit being its smallest size; an instance of an auction takes `weight` units (1, 2, 4 or 8). Limits of one book
+are compared per unit, as `rank` = minus the limit in eighths of a cent per unit (exact, as weights divide 8).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from flowplan.errors import FlowplanError
+
+VERSION = 1
+
+SCHEMA = """
+CREATE TABLE clock (now INTEGER NOT NULL, numbered INTEGER NOT NULL, seed INTEGER NOT NULL, started INTEGER NOT NULL);
+
+CREATE TABLE projects (
+  seq INTEGER PRIMARY KEY, fid TEXT NOT NULL UNIQUE, name TEXT NOT NULL, created_at INTEGER NOT NULL,
+  mine INTEGER NOT NULL
+);
+CREATE TABLE ssh_keys (
+  seq INTEGER PRIMARY KEY, fid TEXT NOT NULL UNIQUE, project TEXT NOT NULL, name TEXT NOT NULL,
+  public_key TEXT NOT NULL, created_at INTEGER NOT NULL, required INTEGER NOT NULL
+);
+CREATE INDEX ssh_keys_of_project ON ssh_keys (project);
+CREATE TABLE quotas (
+  seq INTEGER PRIMARY KEY, fid TEXT NOT NULL UNIQUE, project TEXT NOT NULL, product_type TEXT NOT NULL,
+  instance_type TEXT NOT NULL, total INTEGER NOT NULL, used INTEGER NOT NULL, units TEXT NOT NULL, name TEXT NOT NULL,
+  UNIQUE (project, product_type, instance_type)
+);
+
+CREATE TABLE pools (
+  seq INTEGER PRIMARY KEY, units INTEGER NOT NULL, reserve INTEGER NOT NULL, free INTEGER NOT NULL,
+  temper TEXT NOT NULL, changed INTEGER NOT NULL
+);
+CREATE INDEX pools_changed ON pools (seq) WHERE changed = 1;
+CREATE TABLE auctions (
+  seq INTEGER PRIMARY KEY, fid TEXT NOT NULL UNIQUE, pool INTEGER NOT NULL, instance_type TEXT NOT NULL,
+  region TEXT NOT NULL, weight INTEGER NOT NULL, reserve_cents INTEGER NOT NULL, price_cents INTEGER NOT NULL,
+  lowest_cents INTEGER, UNIQUE (instance_type, region)
+);
+CREATE INDEX auctions_of_pool ON auctions (pool);
+CREATE TABLE orders (
+  pool INTEGER NOT NULL, rank INTEGER NOT NULL, seq INTEGER NOT NULL, units INTEGER NOT NULL,
+  auction INTEGER NOT NULL, own INTEGER NOT NULL, winning INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (pool, rank, seq)
+) WITHOUT ROWID;
+CREATE INDEX orders_winning ON orders (pool) WHERE winning = 1;
+CREATE TABLE price_events (
+  auction INTEGER NOT NULL, at INTEGER NOT NULL, price_cents INTEGER NOT NULL, PRIMARY KEY (auction, at)
+) WITHOUT ROWID;
+
+CREATE TABLE bids (
+  seq INTEGER PRIMARY KEY, fid TEXT NOT NULL UNIQUE, project TEXT NOT NULL, name TEXT NOT NULL,
+  status TEXT NOT NULL, limit_cents INTEGER NOT NULL, quantity INTEGER NOT NULL, auction INTEGER NOT NULL,
+  instance_type TEXT NOT NULL, region TEXT NOT NULL, created_at INTEGER NOT NULL, deactivated_at INTEGER,
+  notice_ends_at INTEGER, instances TEXT NOT NULL DEFAULT '[]',
+  fixed TEXT NOT NULL,  -- JSON members that never change: '"fid":...,"name":...'
+  launch TEXT NOT NULL  -- JSON of the launch specification
+);
+CREATE INDEX bids_of_project ON bids (project);
+CREATE INDEX bids_by_status ON bids (project, status);
+CREATE INDEX bids_by_name ON bids (name);
+CREATE INDEX bids_of_auction ON bids (instance_type, region);
+CREATE INDEX bids_due ON bids (notice_ends_at) WHERE notice_ends_at IS NOT NULL;
+CREATE TABLE bid_events (
+  bid INTEGER NOT NULL, at INTEGER NOT NULL, event_type TEXT NOT NULL, limit_cents INTEGER, user TEXT,
+  memory_gb INTEGER, attached TEXT, removed TEXT
+);
+CREATE INDEX events_of_bid ON bid_events (bid);
+
+CREATE TABLE instances (
+  seq INTEGER PRIMARY KEY, fid TEXT NOT NULL UNIQUE, bid INTEGER NOT NULL, project TEXT NOT NULL,
+  instance_type TEXT NOT NULL, region TEXT NOT NULL, auction INTEGER NOT NULL, status TEXT NOT NULL,
+  created_at INTEGER NOT NULL, due_at INTEGER, end_at INTEGER, ssh_destination TEXT,
+  fixed TEXT NOT NULL
+);
+CREATE INDEX instances_of_project ON instances (project);
+CREATE INDEX instances_by_status ON instances (project, status);
+CREATE INDEX instances_by_type ON instances (project, instance_type);
+CREATE INDEX instances_of_bid ON instances (bid);
+CREATE INDEX instances_due ON instances (due_at) WHERE due_at IS NOT NULL;
+CREATE TABLE instance_events (instance INTEGER NOT NULL, at INTEGER NOT NULL, status TEXT NOT NULL);
+CREATE INDEX events_of_instance ON instance_events (instance);
+
+CREATE TABLE volumes (
+  seq INTEGER PRIMARY KEY, fid TEXT NOT NULL UNIQUE, project TEXT NOT NULL, name TEXT NOT NULL, region TEXT NOT NULL,
+  size_gb INTEGER NOT NULL, interface TEXT NOT NULL, created_at INTEGER NOT NULL, deleted_at INTEGER
+);
+CREATE INDEX volumes_of_project ON volumes (project) WHERE deleted_at IS NULL;
+CREATE UNIQUE INDEX volumes_by_name ON volumes (project, name) WHERE deleted_at IS NULL;
+CREATE TABLE attachments (
+  volume INTEGER NOT NULL, bid INTEGER NOT NULL, PRIMARY KEY (volume, bid)
+) WITHOUT ROWID;
+CREATE INDEX attachments_of_bid ON attachments (bid);
+
+CREATE TABLE replays (
+  key TEXT NOT NULL, path TEXT NOT NULL, status INTEGER NOT NULL, subject TEXT, body TEXT NOT NULL,
+  PRIMARY KEY (key, path)
+) WITHOUT ROWID;
+CREATE TABLE ledger (
+  seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, method TEXT NOT NULL, path TEXT NOT NULL, key TEXT,
+  status INTEGER NOT NULL, subject TEXT, executed INTEGER NOT NULL
+);
+"""
+
+Fill = Callable[[sqlite3.Connection], None]
+
+
+def open_database(path: str | Path, fill: Fill) -> sqlite3.Connection:
+    """The database at `path`, made and filled when there is none yet. `":memory:"` is private to this process.
+
+    Several processes may have it open. A kill at any time leaves it valid (WAL; not proof against power loss).
+    Raises FlowplanError when the file is not a simulator's, or another version's.
+    """
+    if str(path) == ":memory:":
+        return _make(":memory:", fill)
+    path = Path(path)
+    if not path.exists():
+        _create(path, fill)
+    db = _connect(str(path))
+    try:
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+    except sqlite3.DatabaseError as error:
+        db.close()
+        raise FlowplanError(f"{path} is not a simulator's data: {error}", hint="delete the file") from error
+    if version != VERSION:
+        db.close()
+        raise FlowplanError(
+            f"{path} holds simulator data of version {version}; this is version {VERSION}", hint="delete the file"
+        )
+    return db
+
+
+def remake(db: sqlite3.Connection, fill: Fill) -> None:
+    """Delete everything and fill anew, in one transaction: other processes see the old or the new data."""
+    with writing(db):
+        tables = db.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+        for (name,) in tables.fetchall():
+            db.execute(f'DROP TABLE "{name}"')
+        _create_tables(db)
+        fill(db)
+
+
+@contextlib.contextmanager
+def writing(db: sqlite3.Connection) -> Iterator[None]:
+    """One write transaction: everything in it, or on any exception nothing."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+
+
+@contextlib.contextmanager
+def reading(db: sqlite3.Connection) -> Iterator[None]:
+    """One read transaction: every query in it sees the same data."""
+    db.execute("BEGIN")
+    try:
+        yield
+    finally:
+        db.execute("COMMIT")
+
+
+def _create(path: Path, fill: Fill) -> None:
+    """Make the file complete under another name, then link it: whoever opens `path` finds all or nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
+    os.close(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    try:
+        _make(str(unfinished), fill).close()
+        with contextlib.suppress(FileExistsError):  # another process was first: its data hold
+            os.link(unfinished, path)
+    finally:
+        unfinished.unlink()
+
+
+def _make(name: str, fill: Fill) -> sqlite3.Connection:
+    db = _connect(name)
+    try:
+        with writing(db):
+            _create_tables(db)
+            fill(db)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _create_tables(db: sqlite3.Connection) -> None:
+    for statement in SCHEMA.split(";"):
+        if statement.strip():
+            db.execute(statement)
+    db.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _connect(name: str) -> sqlite3.Connection:
+    db = sqlite3.connect(name, timeout=60, isolation_level=None, check_same_thread=False, cached_statements=256)
+    try:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = OFF")
+    except sqlite3.DatabaseError as error:
+        db.close()
+        raise FlowplanError(f"{name} is not a simulator's data: {error}", hint="delete the file") from error
+    return db

@@ -1,0 +1,360 @@
+"""persistent_storage and ephemeral_storage_config: volumes created and attached, and where everything is mounted. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from attrs import define, field, frozen
+
+from flowplan.config.instances import REGION
+from flowplan.config.types import VolumeUse, VolumeWanted
+from flowplan.config.values import (
+    Grammar,
+    Keys,
+    Section,
+    agree,
+    choice,
+    given,
+    items,
+    open_section,
+    text,
+    text_of,
+    whole,
+)
+from flowplan.document import Document, Node, Scalar
+from flowplan.document import Mapping as MappingNode
+from flowplan.errors import Position
+from flowplan.resources import VOLUME_NAME, VOLUME_NAME_LENGTH, Address, Interface, LocalDisk
+
+MOST_VOLUMES = 20  # of one instance (fcp)
+LARGEST_GB = 32_768  # fcp: max_volume_size_tb 32
+_GB_PER_TB = 1_024
+
+STORAGE_KEYS = Keys(
+    ("create", "attach", "mount_dir"),
+    "persistent_storage: {attach: {volume_name: my-data, mount_point: /mnt/data}}",
+    {"mount_point": "it belongs in create or attach", "volumes": "write create or attach"},
+)
+CREATE_KEYS = Keys(
+    (
+        "volume_name",
+        "size",
+        "size_unit",
+        "storage_type",
+        "disk_interface",
+        "region_id",
+        "mount_point",
+        "mount_dir",
+    ),
+    "create: {volume_name: my-data, size: 100, disk_interface: Block, mount_point: /mnt/data}",
+    {
+        "name": "write volume_name",
+        "size_gb": "write size: it is in GB",
+        "interface": "write disk_interface: Block or File",
+        "region": "write region_id",
+        "cluster_id": "write region_id",
+        "path": "write mount_point",
+        "mount_path": "write mount_point",
+    },
+)
+_ONLY_CREATED = "it belongs to create; a volume that exists has it already"
+ATTACH_KEYS = Keys(
+    ("volume_name", "mount_point", "mount_dir"),
+    "attach: {volume_name: my-data, mount_point: /mnt/data}",
+    {
+        "name": "write volume_name",
+        "id": "write volume_name: it takes a name or an id",
+        "volume_id": "write volume_name: it takes a name or an id",
+        "volume": "write volume_name",
+        "path": "write mount_point",
+        "mount_path": "write mount_point",
+        **dict.fromkeys(("size", "size_unit", "storage_type", "disk_interface", "region_id"), _ONLY_CREATED),
+    },
+)
+LOCAL_KEYS = Keys(("mounts",), "ephemeral_storage_config: {mounts: {/dev/nvme0n1: /mnt/scratch}}")
+DISK_KEYS = Keys(
+    ("device", "mount_point"),
+    "- {device: /dev/nvme0n1, mount_point: /mnt/scratch}",
+    {"mount_dir": "write mount_point", "path": "write mount_point"},
+)
+
+CREATED_NAME = Grammar(
+    VOLUME_NAME,
+    re.compile(r"[a-z0-9-]", re.ASCII),
+    "small letters, digits and '-', beginning with a letter and not ending with '-'",
+    VOLUME_NAME_LENGTH,
+)
+ATTACHED_NAME = Grammar(
+    re.compile(rf"vol_[A-Za-z0-9]+|{VOLUME_NAME.pattern}", re.ASCII),
+    re.compile(r"[A-Za-z0-9_-]", re.ASCII),
+    "the name of a volume (small letters, digits and '-') or its id (vol_...)",
+    VOLUME_NAME_LENGTH,
+)
+MOUNT_POINT = Grammar(
+    re.compile(r"/|(?:/[A-Za-z0-9._][A-Za-z0-9._-]*)+/?", re.ASCII),
+    re.compile(r"[A-Za-z0-9._/-]", re.ASCII),
+    "an absolute path of letters, digits and . _ - (no part empty, or beginning with '-')",
+    255,
+)
+DEVICE = Grammar(
+    re.compile(r"/dev(?:/[A-Za-z0-9_][A-Za-z0-9_-]*)+", re.ASCII),
+    re.compile(r"[A-Za-z0-9_/-]", re.ASCII),
+    "a device such as /dev/nvme0n1",
+    64,
+)
+
+# Nothing may be mounted on or below these: the system would not start, or its files would be hidden.
+SYSTEM_TREES = (
+    "/bin /boot /dev /etc /lib /lib32 /lib64 /libx32 /proc /root /run /sbin /snap /sys /tmp /usr".split()
+)
+# Nothing may be mounted on these: it would hide SSH keys, logs, packages, or what the platform mounts there.
+SYSTEM_DIRECTORIES = (
+    "/home /home/ubuntu /media /mnt /opt /opt/foundry /opt/mithril /srv /var /var/lib /var/log /var/run".split()
+)
+
+_INTERFACES: dict[str, Interface] = {"block": "Block", "nfs": "File", "Block": "Block", "File": "File"}
+
+
+@define(eq=False)
+class Storage:
+    """What the storage of one task comes to. `mounts`: every directory in use, with where it is written."""
+
+    created: list[VolumeWanted] = field(factory=list)
+    uses: list[VolumeUse] = field(factory=list)
+    mounts: dict[str, Node] = field(factory=dict)
+    names: dict[str, Node] = field(factory=dict)
+
+
+@frozen
+class Around:
+    """What else of the task its volumes must fit."""
+
+    region: str | None
+    region_node: Node | None
+    instance_quantity: int
+    quantity_node: Node | None
+
+
+# ---- persistent_storage -----------------------------------------------------------------------------------
+
+
+def read_volumes(section: Section | None, around: Around, storage: Storage) -> None:
+    """Fill `storage` from persistent_storage: what is created first, then what is attached."""
+    if section is None:
+        return
+    creates, attaches = _sections(section, "create", CREATE_KEYS), _sections(section, "attach", ATTACH_KEYS)
+    if not section.has("create") and not section.has("attach"):
+        hint = f"write {STORAGE_KEYS.example}"
+        section.document.problem(section.node, "persistent_storage has neither create nor attach", hint, code="missing")
+    shared = _shared_directory(section, len(creates) + len(attaches))
+    for create in creates:
+        _create(create, section, shared, around, storage)
+    for attach in attaches:
+        _attach(attach, section, shared, storage)
+    if len(storage.uses) > MOST_VOLUMES:
+        summary = f"the task has {len(storage.uses)} volumes"
+        node = list(storage.names.values())[MOST_VOLUMES]
+        section.document.problem(node, summary, f"an instance has at most {MOST_VOLUMES}", code="value")
+
+
+def _sections(storage: Section, key: str, keys: Keys) -> list[Section]:
+    node = storage.get(key)
+    if node is None:
+        return []
+    title = storage.name(key)
+    opened = (
+        open_section(storage.document, item, title, keys) for item in items(storage.document, node, title)
+    )
+    return [section for section in opened if section is not None]
+
+
+def _shared_directory(section: Section, volumes: int) -> str | None:
+    """mount_dir directly under persistent_storage: that of the only volume."""
+    directory = _directory(section, "mount_dir")
+    if directory is not None and volumes > 1:
+        hint = "give each volume its mount_point"
+        key = section.node.key("mount_dir")
+        section.document.problem(key, f"mount_dir cannot be that of {volumes} volumes", hint, code="conflict")
+        return None
+    return directory
+
+
+def _create(create: Section, parent: Section, shared: str | None, around: Around, storage: Storage) -> None:
+    name = _volume_name(create, CREATED_NAME, storage)
+    size, interface, region = _size(create), _interface(create), text(create, "region_id", REGION)
+    directory = _mounted(create, parent, shared, storage)
+    document = create.document
+    if region is not None and around.region is not None and region != around.region:
+        also = (("the task's region", around.region_node),) if around.region_node else ()
+        summary = f"region_id is {region}, but the task runs in {around.region}"
+        hint = "a volume and its instances must be in one region: leave region_id out"
+        document.problem(create.at("region_id"), summary, hint, code="conflict", also=also)
+    if interface == "Block" and around.instance_quantity > 1:
+        place = create.node.get("disk_interface") or create.node.get("storage_type") or create.node
+        also = (("num_instances", around.quantity_node),) if around.quantity_node else ()
+        summary = f"a Block volume has one writer, and the task has {around.instance_quantity} instances"
+        document.problem(place, summary, "write disk_interface: File", code="conflict", also=also)
+    if name is None:
+        return
+    address, source = Address("volume", name), _source(create, "volume_name")
+    storage.created.append(
+        VolumeWanted(address, name, size or 1, interface, region or around.region, directory, source)
+    )
+    storage.uses.append(VolumeUse(address, directory, source))
+
+
+def _attach(attach: Section, parent: Section, shared: str | None, storage: Storage) -> None:
+    name = _volume_name(attach, ATTACHED_NAME, storage)
+    directory = _mounted(attach, parent, shared, storage)
+    if name is not None:
+        storage.uses.append(VolumeUse(name, directory, _source(attach, "volume_name")))
+
+
+def _source(section: Section, key: str) -> Position:
+    return section.document.position(section.at(key))
+
+
+def _volume_name(section: Section, grammar: Grammar, storage: Storage) -> str | None:
+    if not section.has("volume_name"):
+        section.document.problem(section.node, f"{section.title} has no volume_name", "add one", code="missing")
+        return None
+    name, node = text(section, "volume_name", grammar), section.at("volume_name")
+    if name is None:
+        return None
+    if name in storage.names:
+        also = (("first used here", storage.names[name]),)
+        hint = "a volume is created or attached, once"
+        section.document.problem(node, f"the task uses volume {name} twice", hint, code="duplicate", also=also)
+        return None
+    storage.names[name] = node
+    return name
+
+
+def _size(create: Section) -> int | None:
+    """In GB. A TB is 1,024 of them (the largest volume, 32 TB, has 32,768 GB)."""
+    unit = choice(create, "size_unit", ("gb", "tb", "GB", "TB")) or "gb"
+    if not create.has("size"):
+        create.document.problem(create.node, f"{create.title} has no size", "add size: 100 (GB)", code="missing")
+        return None
+    if unit.lower() == "tb":
+        size = whole(create, "size", 1, LARGEST_GB // _GB_PER_TB, "TB")
+        return None if size is None else size * _GB_PER_TB
+    return whole(create, "size", 1, LARGEST_GB, "GB")
+
+
+def _interface(create: Section) -> Interface:
+    storage_type = choice(create, "storage_type", ("block", "nfs"))
+    interface = choice(create, "disk_interface", ("Block", "File"))
+    if storage_type and interface and _INTERFACES[storage_type] != interface:
+        summary = f"disk_interface is {interface}, but storage_type is {storage_type}"
+        hint = "they are one setting: block is Block, nfs is File; keep one"
+        also = (("storage_type is given here", create.at("storage_type")),)
+        create.document.problem(create.at("disk_interface"), summary, hint, code="conflict", also=also)
+    return _INTERFACES[interface or storage_type or "block"]
+
+
+# ---- directories ------------------------------------------------------------------------------------------
+
+
+def _mounted(volume: Section, parent: Section, shared: str | None, storage: Storage) -> str | None:
+    """The directory of one volume: mount_point, its older spelling, or the one beside create and attach."""
+    point, older = _directory(volume, "mount_point"), _directory(volume, "mount_dir")
+    spellings = given(volume, "mount_point", point) + given(volume, "mount_dir", older) + given(parent, "mount_dir", shared)
+    agree(volume.document, spellings)
+    if not spellings:
+        return None
+    directory = str(spellings[0].value)
+    _take(volume.document, directory, spellings[0].node, storage)
+    return directory
+
+
+def _directory(section: Section, key: str) -> str | None:
+    node = section.get(key)
+    return None if node is None else mount_point(section.document, node, section.name(key))
+
+
+def mount_point(document: Document, node: Node, name: str) -> str | None:
+    """A directory on which something may be mounted, without a `/` at its end."""
+    written = text_of(document, node, name, MOUNT_POINT)
+    if written is None:
+        return None
+    path = written.rstrip("/")
+    parts = path.split("/")[1:]
+    if any(part in (".", "..") for part in parts):
+        document.problem(node, f"{name} {written} has a part that is . or ..", "write the path out", code="mount-point")
+        return None
+    tree = next((tree for tree in SYSTEM_TREES if path == tree or path.startswith(f"{tree}/")), None)
+    if tree is not None or path in SYSTEM_DIRECTORIES or not path:
+        what = f"{tree} belongs to the system" if tree else f"it would hide what the system keeps in {written}"
+        hint = "mount below /mnt, /data, /volumes, /opt or /var, for example at /mnt/data"
+        document.problem(node, f"nothing can be mounted at {written}", hint, detail=what, code="mount-point")
+        return None
+    return path
+
+
+def _take(document: Document, directory: str, node: Node, storage: Storage) -> None:
+    """Report a directory that is taken, or that is inside of another one or around it."""
+    mounts = storage.mounts
+    if directory in mounts:
+        also = (("first mounted here", mounts[directory]),)
+        summary = f"two things are mounted at {directory}"
+        document.problem(node, summary, "give each a directory of its own", code="mount-point", also=also)
+        return
+    outer = next((parent for parent in _parents(directory) if parent in mounts), None)
+    inner = next((other for other in mounts if other.startswith(f"{directory}/")), None) if outer is None else None
+    if outer or inner:
+        summary = f"{directory} is inside of {outer}" if outer else f"{inner} is inside of {directory}"
+        also = (("the other one is mounted here", mounts[outer or inner or ""]),)
+        hint = "one would hide the other, by the order of mounting: put them side by side"
+        document.problem(node, summary, hint, code="mount-point", also=also)
+    mounts[directory] = node
+
+
+def _parents(directory: str) -> Sequence[str]:
+    parts = directory.split("/")
+    return ["/".join(parts[:length]) for length in range(2, len(parts))]
+
+
+# ---- ephemeral_storage_config -----------------------------------------------------------------------------
+
+
+def read_local_disks(section: Section | None, storage: Storage) -> tuple[LocalDisk, ...]:
+    """The disks of the instance itself, in the order of their devices."""
+    node = section.get("mounts") if section is not None else None
+    if section is None or node is None:
+        if section is not None and not section.has("mounts"):
+            section.document.problem(section.node, f"{section.title} has no mounts", f"write {LOCAL_KEYS.example}", code="missing")
+        return ()
+    document, title = section.document, section.name("mounts")
+    found: dict[str, tuple[str, Node]] = {}
+    for device_node, point_node in _disks(document, node, title):
+        device = text_of(document, device_node, f"{title}: device", DEVICE)
+        point = mount_point(document, point_node, f"{title}: directory")
+        if device is not None and device in found:
+            also = (("first given here", found[device][1]),)
+            document.problem(device_node, f"{device} is mounted twice", "keep one", code="duplicate", also=also)
+        elif device is not None:
+            found[device] = (point or "", device_node)
+        if point is not None:
+            _take(document, point, point_node, storage)
+    return tuple(sorted(LocalDisk(device, point) for device, (point, _) in found.items()))
+
+
+def _disks(document: Document, node: Node, title: str) -> list[tuple[Node, Node]]:
+    """Devices and directories, of either form."""
+    if isinstance(node, MappingNode):
+        pairs: list[tuple[Scalar, Node | None]] = [(node.key(key), node.get(key)) for key in node.entries]
+        return [(key, value) for key, value in pairs if value is not None]
+    found: list[tuple[Node, Node]] = []
+    for item in items(document, node, title):
+        disk = open_section(document, item, title, DISK_KEYS)
+        if disk is None:
+            continue
+        device, point = disk.get("device"), disk.get("mount_point")
+        for key in DISK_KEYS.known:
+            if not disk.has(key):
+                document.problem(item, f"this disk has no {key}", f"write {DISK_KEYS.example}", code="missing")
+        if device is not None and point is not None:
+            found.append((device, point))
+    return found

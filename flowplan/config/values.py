@@ -1,0 +1,357 @@
+"""The values of a mapping, read strictly: nothing is coerced, nothing is dropped, everything wrong is reported. Pure.
+
+Every function gives None for a value that is absent or wrong; what is wrong was reported then.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import TypeVar
+
+from attrs import define, field, frozen
+
+from flowplan.document import KINDS, Document, Node, Scalar, looks_like, looks_secret, quoted
+from flowplan.document import Mapping as MappingNode
+from flowplan.document import Sequence as SequenceNode
+from flowplan.errors import shown
+
+Choice = TypeVar("Choice", bound=str)
+
+
+@frozen
+class Grammar:
+    """What a text must look like. `letters`: what each of its characters must be; `says` is read after "must be"."""
+
+    pattern: re.Pattern[str]
+    letters: re.Pattern[str]
+    says: str
+    longest: int = 128
+
+
+@frozen
+class Keys:
+    """The keys a mapping may have, and what people write instead of them. `example`: how the mapping looks."""
+
+    known: tuple[str, ...]
+    example: str
+    instead: Mapping[str, str] = field(factory=dict)
+    every: frozenset[str] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "every", frozenset(self.known))
+
+
+@define(eq=False)
+class Section:
+    """A mapping that is being read. `title`: how messages name it; "" for the task itself."""
+
+    document: Document
+    node: MappingNode
+    title: str
+
+    def get(self, key: str) -> Node | None:
+        """The value of `key`; None when there is none, or when it is empty, which is reported."""
+        node = self.node.get(key)
+        if node is None or node.kind == "broken":
+            return None
+        if isinstance(node, Scalar) and not node.style and node.kind == "null":
+            self.document.problem(node, f"{self.name(key)} has no value", "give it one, or delete the key", code="empty")
+            return None
+        return node
+
+    def has(self, key: str) -> bool:
+        return key in self.node.entries
+
+    def at(self, key: str) -> Node:
+        """Where to report something about `key`: its value, or the whole mapping when it has none."""
+        return self.node.get(key) or self.node
+
+    def name(self, key: str) -> str:
+        return f"{self.title}.{key}" if self.title else key
+
+
+def open_section(document: Document, node: Node | None, title: str, keys: Keys) -> Section | None:
+    """`node` as a section, its unknown keys reported; None when it is no mapping."""
+    if node is None or node.kind == "broken":
+        return None
+    if not isinstance(node, MappingNode):
+        summary = f"{title or 'a document'} must be a mapping, not {KINDS[node.kind]}"
+        document.problem(node, summary, f"write {keys.example}", code="type")
+        return None
+    section = Section(document, node, title)
+    if not keys.every.issuperset(node.entries):
+        for key in node.entries:
+            if key not in keys.every:
+                _unknown_key(section, key, keys)
+    return section
+
+
+# ---- keys that are not known --------------------------------------------------------------------------------
+
+# Where a key belongs that is at home in another mapping.
+HOMES: dict[str, str] = {}
+_STACK_KEYS = frozenset(
+    "defaults depends_on for_each guards import lifecycle moved outputs removed tasks variables volumes".split()
+)
+
+
+def _unknown_key(section: Section, key: str, keys: Keys) -> None:
+    node, where = section.node.key(key), f" in {section.title}" if section.title else ""
+    if looks_secret(key):
+        hint = "set FLOWPLAN_API_KEY in the environment; a credential in a file is soon in a repository"
+        section.document.problem(node, f"{quoted(key)}: credentials are not read from files", hint, code="credential")
+        return
+    section.document.problem(
+        node, f"unknown key {quoted(key)}{where}", _key_hint(section, key, keys), detail=_strange(key), code="unknown-key"
+    )
+
+
+def _key_hint(section: Section, key: str, keys: Keys) -> str:
+    if key in keys.instead:
+        return keys.instead[key]
+    if key in HOMES and HOMES[key] != section.title:
+        return f"it belongs in {HOMES[key]}" if HOMES[key] else "it belongs at the top of the task"
+    if key in _STACK_KEYS:
+        return "it belongs in a stack file (version: 2)"
+    near = looks_like(key, keys.known)
+    if near:
+        return f"did you mean '{near}'?"
+    return f"known here: {', '.join(keys.known)}"
+
+
+def _strange(text: str) -> str | None:
+    """What to say of the first character that is not what it seems, or not seen at all."""
+    from unicodedata import name as name_of  # only when something is wrong
+
+    for char in text[:200]:
+        if not char.isascii() or not char.isprintable():
+            name = name_of(char, "a control character").lower()
+            return f"it has the character U+{ord(char):04X} ({name})"
+    return None
+
+
+# ---- texts ------------------------------------------------------------------------------------------------
+
+
+def text(section: Section, key: str, grammar: Grammar) -> str | None:
+    node = section.get(key)
+    return None if node is None else text_of(section.document, node, section.name(key), grammar)
+
+
+def text_of(document: Document, node: Node, name: str, grammar: Grammar) -> str | None:
+    """`node` as a text of this grammar."""
+    found = as_text(document, node, name)
+    if found is None:
+        return None
+    if len(found.text) <= grammar.longest and grammar.pattern.fullmatch(found.text):
+        return found.text
+    document.problem(
+        found,
+        f"{name} {quoted(found.text)} must be {grammar.says}",
+        _text_hint(found.text, grammar),
+        detail=_strange(found.text),
+        code="value",
+    )
+    return None
+
+
+def as_text(document: Document, node: Node, name: str) -> Scalar | None:
+    """`node` when it is a text, of any grammar."""
+    kind = node.kind
+    if isinstance(node, Scalar):
+        if kind == "string":
+            return node
+        hint = f'put it in quotes: "{shown(node.text)}"' if kind != "null" else None
+        document.problem(node, f"{name} must be a text, not {KINDS[kind]}", hint, code="type")
+    elif kind != "broken":
+        document.problem(node, f"{name} must be a text, not {KINDS[kind]}", code="type")
+    return None
+
+
+def _text_hint(text: str, grammar: Grammar) -> str | None:
+    if "${" in text:
+        return "nothing is substituted in a task file; ${...} belongs in a stack file (version: 2)"
+    if len(text) > grammar.longest:
+        return f"it has {len(text):,} characters; at most {grammar.longest} are allowed"
+    if text != text.strip():
+        return "it begins or ends with a blank"
+    plain = re.sub(r"[\s_]+", "-", text)
+    for suggestion in (plain, plain.lower(), re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")):
+        if suggestion != text and grammar.pattern.fullmatch(suggestion):
+            return f"for example '{suggestion}'"
+    wrong = next((char for char in text if not grammar.letters.fullmatch(char)), None)
+    return f"'{shown(wrong)}' is not allowed" if wrong else None
+
+
+def choice(section: Section, key: str, options: Sequence[Choice]) -> Choice | None:
+    """A text that is one of `options`, exactly."""
+    node = section.get(key)
+    found = None if node is None else as_text(section.document, node, section.name(key))
+    if found is None:
+        return None
+    for option in options:
+        if found.text == option:
+            return option
+    near = looks_like(found.text, options)
+    known = " or ".join([", ".join(options[:-1]), options[-1]] if len(options) > 1 else options)
+    hint = f"did you mean '{near}'? It is {known}" if near else f"it is {known}"
+    section.document.problem(found, f"{section.name(key)} cannot be {quoted(found.text)}", hint, code="value")
+    return None
+
+
+def texts(section: Section, key: str, grammar: Grammar) -> tuple[str, ...]:
+    """One text, or a list of different ones."""
+    node = section.get(key)
+    if node is None:
+        return ()
+    found: dict[str, Node] = {}
+    for item in items(section.document, node, section.name(key)):
+        value = text_of(section.document, item, section.name(key), grammar)
+        if value is not None and value in found:
+            also = (("first given here", found[value]),)
+            summary = f"{section.name(key)} has {quoted(value)} twice"
+            section.document.problem(item, summary, "keep one of the two", code="duplicate", also=also)
+        elif value is not None:
+            found[value] = item
+    return tuple(found)
+
+
+def items(document: Document, node: Node, name: str) -> list[Node]:
+    """The items of a list, or the one thing that stands for a list of one. An empty list is reported."""
+    if not isinstance(node, SequenceNode):
+        return [node]
+    if not node.items:
+        document.problem(node, f"{name} is an empty list", "put something in it, or delete the key", code="empty")
+    return [item for item in node.items if item.kind != "broken"]
+
+
+# ---- numbers ----------------------------------------------------------------------------------------------
+
+_WHOLE = re.compile(r"-?(?:0|[1-9][0-9]{0,17})", re.ASCII)
+_DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.([0-9]+))?([eE][-+]?[0-9]{1,3})?", re.ASCII)
+CENTS = 2
+_HIGHEST_PRICE = Decimal(1_000_000)  # dollars per hour; beyond that it is a slip of the pen
+
+
+def whole(section: Section, key: str, low: int, high: int, unit: str = "") -> int | None:
+    """A whole number from `low` to `high`, written plainly: not 1.0, '1', 010, 0x1 or true."""
+    node = section.get(key)
+    if node is None:
+        return None
+    name = section.name(key)
+    wanted = f"{name} must be a whole number{f' of {unit}' if unit else ''} from {low:,} to {high:,}"
+    if not isinstance(node, Scalar) or not is_plain_number(node):
+        hint = "write it without quotes" if isinstance(node, Scalar) and _WHOLE.fullmatch(node.text) else None
+        section.document.problem(node, f"{wanted}, not {KINDS[node.kind]}", hint, code="type")
+        return None
+    if not _WHOLE.fullmatch(node.text):
+        section.document.problem(node, f"{wanted}, not {shown(node.text, 24)}", whole_hint(node.text), code="value")
+        return None
+    number = int(node.text)
+    if not low <= number <= high:
+        section.document.problem(node, f"{wanted}, not {number:,}", code="value")
+        return None
+    return number
+
+
+def is_plain_number(node: Scalar) -> bool:
+    return not node.style and node.kind in ("int", "float")
+
+
+def whole_hint(text: str) -> str | None:
+    """What is the matter with a text that looks like a number and is no plain whole one."""
+    digits = text.lstrip("+-")
+    if len(digits) > 18 and digits.isdigit():
+        return f"it has {len(digits):,} digits"
+    if re.fullmatch(r"0[0-9]+", digits):
+        return f"a leading zero means octal to some and nothing to others: write {digits.lstrip('0') or '0'}"
+    if text.startswith("+"):
+        return f"write {digits}"
+    if digits[:2].lower() in ("0x", "0o"):
+        return "write it in decimal"
+    return None
+
+
+def money(section: Section, key: str, unit: str) -> Decimal | None:
+    """Dollars: a number or a decimal text, above zero, in whole cents. Taken from the text, never through a float."""
+    number = decimal(section, key, unit, places=CENTS, highest=_HIGHEST_PRICE)
+    return None if number is None else number.quantize(Decimal("0.01"))
+
+
+def decimal(section: Section, key: str, unit: str, *, places: int, highest: Decimal) -> Decimal | None:
+    """A number above zero up to `highest` with at most `places` decimals; a text in quotes will do."""
+    node = section.get(key)
+    if node is None:
+        return None
+    name = section.name(key)
+    if not isinstance(node, Scalar) or node.kind not in ("int", "float", "string"):
+        section.document.problem(node, f"{name} must be a number of {unit}, not {KINDS[node.kind]}", code="type")
+        return None
+    found = _DECIMAL.fullmatch(node.text) if len(node.text) <= 40 else None
+    if found is None:
+        summary = f"{name} {quoted(node.text)} is not a number of {unit}"
+        section.document.problem(node, summary, _decimal_hint(node.text), code="value")
+        return None
+    number = Decimal(node.text)
+    wrong = None
+    if number <= 0:
+        wrong = f"{name} must be above zero, not {shown(node.text)}"
+    elif number > highest:
+        wrong = f"{name} must be at most {highest:,}, not {shown(node.text)}"
+    elif len(found[1] or "") > places or number != round(number, places):
+        wrong = f"{name} has more than {places} decimals: {shown(node.text)}"
+    if wrong:
+        section.document.problem(node, wrong, f"it is a number of {unit}", code="value")
+        return None
+    return number
+
+
+def _decimal_hint(text: str) -> str | None:
+    if "$" in text:
+        return f"leave out the dollar sign: {shown(text.replace('$', '').strip())}"
+    if re.fullmatch(r"[0-9]{1,3}(,[0-9]{3})*(\.[0-9]+)?|[0-9]+,[0-9]{1,2}|[0-9_]+(\.[0-9]+)?", text):
+        return "write it like 17.92: a point, and nothing between the thousands"
+    if re.fullmatch(r"[-+]?\.(inf|nan)", text, re.IGNORECASE):
+        return "it must be finite"
+    return "write it like 17.92"
+
+
+# ---- the rest -----------------------------------------------------------------------------------------------
+
+
+def flag(section: Section, key: str) -> bool:
+    """true or false; absent is false."""
+    node = section.get(key)
+    if node is None:
+        return False
+    if isinstance(node, Scalar) and node.kind == "bool":
+        return node.text.lower() == "true"
+    hint = "write true or false, without quotes; yes and no are texts in YAML 1.2"
+    section.document.problem(node, f"{section.name(key)} must be true or false, not {KINDS[node.kind]}", hint, code="type")
+    return False
+
+
+@frozen
+class Given:
+    """A value, what messages call it, and where it is written."""
+
+    name: str
+    value: object
+    node: Node
+
+
+def given(section: Section | None, key: str, value: object) -> list[Given]:
+    """`value` as one `Given` when it is there, for `agree`."""
+    return [] if section is None or value is None else [Given(section.name(key), value, section.at(key))]
+
+
+def agree(document: Document, spellings: Sequence[Given]) -> None:
+    """Report spellings of one setting that say different things."""
+    for other in spellings[1:]:
+        first = spellings[0]
+        if other.value != first.value:
+            summary = f"{other.name} is {shown(str(other.value))}, but {first.name} is {shown(str(first.value))}"
+            also = ((f"{first.name} is given here", first.node),)
+            document.problem(other.node, summary, "they are one setting: keep one", code="conflict", also=also)

@@ -1,0 +1,388 @@
+"""(Config, Catalogue, live) -> the resources wanted, with every name looked up. Pure.
+
+What only the cloud can tell is decided here: ids of types, keys and attached volumes, and, where the user
+leaves it open, which type and region. What is chosen once stays with the live bid, so that a second plan
+is empty when prices move.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from attrs import field, frozen
+
+from flowplan.catalogue import Auction, Catalogue, InstanceType, Named, find_types, has_word, read_type_name
+from flowplan.config import Config, Task, VolumeUse
+from flowplan.errors import ConfigError, Position, Problem
+from flowplan.live import Live, LiveVolume
+from flowplan.resources import Address, Bid, Inputs, Mount, PortMapping, Ref, Resource, Volume
+
+Place = tuple[str, str]  # instance type id, region
+
+
+@frozen
+class Desired:
+    """The resources wanted, by address. `reads`: attached volumes that flowplan only reads.
+    `choices`: why a bid got its type and region, where that was left open."""
+
+    resources: Mapping[Address, Resource] = field(factory=dict)
+    reads: Mapping[Address, LiveVolume] = field(factory=dict)
+    choices: Mapping[Address, str] = field(factory=dict)
+    sources: Mapping[Address, Position] = field(factory=dict)
+
+
+@frozen
+class Candidate:
+    """One viable place for a task; `rank` is the type's place in the user's list."""
+
+    kind: InstanceType
+    auction: Auction
+    rank: int
+    limit: Decimal
+
+    @property
+    def place(self) -> Place:
+        return (self.kind.id, self.auction.region)
+
+    def can_win(self, quantity: int) -> bool:
+        """Whether the bid would run now, as far as the list of auctions tells."""
+        price, lowest = self.auction.last_price, self.auction.lowest_allocated
+        if price is None or self.limit < price:
+            return False
+        return self.auction.capacity >= quantity or (lowest is not None and self.limit > lowest)
+
+
+def look_up(
+    config: Config,
+    catalogue: Catalogue,
+    live: Live,
+    *,
+    kept: Mapping[Address, Place],
+    volume_regions: Mapping[Address, str],
+    ssh_keys: Sequence[str] = (),
+) -> Desired:
+    """Everything `config` asks for, with ids. Raises ConfigError with every problem that only the cloud shows.
+
+    `kept`: the type and region of bids that exist (or of a saved plan); `volume_regions`: the region of
+    volumes that exist; `ssh_keys`: names for tasks that give none.
+    """
+    search = _Search(config, catalogue, live, kept, dict(volume_regions), tuple(ssh_keys))
+    return search.run()
+
+
+class _Search:
+    """One pass over the tasks, collecting problems; `regions` of volumes fill up as tasks are placed."""
+
+    def __init__(
+        self,
+        config: Config,
+        catalogue: Catalogue,
+        live: Live,
+        kept: Mapping[Address, Place],
+        regions: dict[Address, str],
+        ssh_keys: tuple[str, ...],
+    ) -> None:
+        self.config, self.catalogue, self.live, self.kept = config, catalogue, live, kept
+        self.ssh_keys = ssh_keys
+        self.regions = regions | {a: wanted.region for a, wanted in config.volumes.items() if wanted.region}
+        self.problems: list[Problem] = []
+        self.reads: dict[Address, LiveVolume] = {}
+        self.choices: dict[Address, str] = {}
+        self._by_name: dict[str, list[LiveVolume]] = {}
+        for volume in live.volumes.values():
+            self._by_name.setdefault(volume.volume.name, []).append(volume)
+
+    def run(self) -> Desired:
+        bids = {address: self.bid(task) for address, task in self.config.tasks.items()}
+        volumes = {address: self.volume(address) for address in self.config.volumes}
+        if self.problems:
+            raise ConfigError(self.problems)
+        resources: dict[Address, Resource] = {a: volume for a, volume in volumes.items() if volume}
+        for address, bid in bids.items():
+            if bid is None:
+                continue
+            resources[address] = bid
+            if bid.inputs and bid.inputs.ports:
+                resources[Address("ports", address.name)] = PortMapping(address, bid.inputs.ports)
+        sources = {a: w.source for a, w in self.config.volumes.items()}
+        for address, task in self.config.tasks.items():
+            sources[address] = task.source
+            sources[Address("ports", address.name)] = self.config.position_of(address, "ports")
+        return Desired(resources, self.reads, self.choices, sources)
+
+    def say(self, address: Address, field: str, summary: str, hint: str | None = None) -> None:
+        self.problems.append(self.config.problem(address, field, summary, hint=hint))
+
+    # -- volumes
+
+    def volume(self, address: Address) -> Volume | None:
+        wanted = self.config.volumes[address]
+        region = self.regions.get(address)
+        if region is None:
+            if not self.problems:  # else its task already failed
+                self.say(address, "region", f"no task gives volume {wanted.name} a region", "add region_id")
+            return None
+        if region not in self.catalogue.regions:
+            self.unknown_region(address, region)
+            return None
+        return Volume(wanted.name, wanted.size_gb, wanted.interface, region)
+
+    def use(self, task: Task, use: VolumeUse) -> tuple[Ref, Mount | None] | None:
+        """The reference and the mount of one used volume, or None when it is not there."""
+        if isinstance(use.volume, Address):
+            wanted = self.config.volumes[use.volume]
+            mount = Mount(use.volume, use.mount_point, wanted.interface, wanted.name) if use.mount_point else None
+            return use.volume, mount
+        found = self.find_volume(task, use.volume)
+        if found is None:
+            return None
+        self.reads[Address("volume", found.volume.name)] = found
+        interface, name = found.volume.interface, found.volume.name
+        if interface == "Block" and task.instance_quantity > 1:
+            self.say(task.address, "volumes", f"{name} is a Block volume: one instance only can use it")
+        return found.id, Mount(found.id, use.mount_point, interface, name) if use.mount_point else None
+
+    def find_volume(self, task: Task, wanted: str) -> LiveVolume | None:
+        by_id = self.live.volumes.get(wanted)
+        found = [by_id] if by_id else self._by_name.get(wanted, [])
+        if len(found) == 1:
+            return found[0]
+        if found:
+            ids = ", ".join(sorted(volume.id for volume in found))
+            self.say(task.address, "volumes", f"several volumes are named {wanted}: {ids}", "give the id")
+        else:
+            self.say(
+                task.address,
+                "volumes",
+                f"there is no volume {wanted} to attach",
+                candidates(wanted, self._by_name) or "this project has no volumes; `create` makes one",
+            )
+        return None
+
+    # -- bids
+
+    def bid(self, task: Task) -> Bid | None:
+        uses = [self.use(task, use) for use in task.volumes]
+        keys = self.keys(task)
+        place = self.place(task)
+        if place is None or keys is None or None in uses:
+            return None
+        found = [use for use in uses if use is not None]
+        inputs = Inputs(
+            startup_script=task.startup_script,
+            ports=task.ports,
+            mounts=tuple(mount for _, mount in found if mount),
+            local_disks=task.local_disks,
+            container_image=task.container_image,
+        )
+        return Bid(
+            name=task.name,
+            instance_type=place.kind.id,
+            region=place.auction.region,
+            instance_quantity=task.instance_quantity,
+            limit_price=place.limit,
+            ssh_keys=tuple(key.id for key in keys),
+            volumes=tuple(ref for ref, _ in found),
+            paused=task.paused,
+            inputs=inputs,
+            instance_type_name=place.kind.name,
+            ssh_key_names=tuple(key.name for key in keys),
+            gpus=place.kind.gpus,
+        )
+
+    def keys(self, task: Task) -> list[Named] | None:
+        visible = self.catalogue.ssh_keys
+        wanted = task.ssh_keys or self.ssh_keys
+        if not wanted:
+            if len(visible) == 1:
+                return list(visible)
+            hint = candidates("", (key.name for key in visible)) if visible else "add one in the console first"
+            self.say(task.address, "ssh_keys", "no ssh_key_name is given, and there is not exactly one to take", hint)
+            return None
+        found = []
+        for name in wanted:
+            matching = [key for key in visible if name in (key.id, key.name)]
+            if len(matching) == 1:
+                found.append(matching[0])
+                continue
+            what = f"several SSH keys are named {name}" if matching else f"there is no SSH key {name}"
+            hint = "give the id" if matching else candidates(name, (key.name for key in visible))
+            self.say(task.address, "ssh_keys", what, hint)
+        return found if len(found) == len(wanted) else None
+
+    # -- type and region
+
+    def place(self, task: Task) -> Candidate | None:
+        region, clean = self.region(task)
+        kinds = self.kinds(task)
+        if not clean or kinds is None:
+            return None
+        every = [
+            Candidate(kind, auction, rank, limit_of(task, kind))
+            for rank, kind in kinds
+            for auction in self.catalogue.auctions_of(kind.id)
+        ]
+        here = [candidate for candidate in every if region in (None, candidate.auction.region)]
+        if not here:
+            self.no_auction(task, [kind for _, kind in kinds], region, every)
+            return None
+        chosen = self.choose(task, here)
+        if chosen is not None:
+            for use in task.volumes:
+                if isinstance(use.volume, Address):
+                    self.regions.setdefault(use.volume, chosen.auction.region)
+        return chosen
+
+    def region(self, task: Task) -> tuple[str | None, bool]:
+        """The region that the task or its volumes fix, and whether they agree."""
+        fixed: list[tuple[str, str]] = [(task.region, "the task")] if task.region else []
+        for use in task.volumes:
+            if isinstance(use.volume, Address):
+                where, name = self.regions.get(use.volume), use.volume.name
+            else:
+                found = self.live.volumes.get(use.volume) or next(iter(self._by_name.get(use.volume, [])), None)
+                where, name = (found.volume.region if found else None), use.volume
+            if where:
+                fixed.append((where, f"volume {name}"))
+        if task.region and task.region not in self.catalogue.regions:
+            self.unknown_region(task.address, task.region)
+            return None, False
+        if len({region for region, _ in fixed}) > 1:
+            what = ", ".join(f"{who} in {region}" for region, who in fixed)
+            self.say(task.address, "region", f"a bid and its volumes must be in one region: {what}")
+            return None, False
+        return (fixed[0][0] if fixed else None), True
+
+    def unknown_region(self, address: Address, region: str) -> None:
+        self.say(address, "region", f"there is no region {region}", candidates(region, self.catalogue.regions))
+
+    def kinds(self, task: Task) -> list[tuple[int, InstanceType]] | None:
+        if not task.instance_types:
+            return self.selected(task)
+        found: list[tuple[int, InstanceType]] = []
+        for rank, text in enumerate(task.instance_types):
+            matching = find_types(read_type_name(text), self.catalogue.types)
+            if not matching:
+                names = sorted({kind.name for kind in self.catalogue.types})
+                self.say(task.address, "instance_type", f"there is no instance type {text}", candidates(text, names))
+                return None
+            found += [(rank, kind) for kind in matching]
+        wrong = next((k for _, k in found if task.gpu.gpus not in (None, k.gpus)), None)
+        if wrong is not None:
+            summary = f"num_gpus is {task.gpu.gpus}, but {wrong.name} has {wrong.gpus} GPUs"
+            self.say(task.address, "gpus", summary, "leave num_gpus out, or name another type")
+            return None
+        return found
+
+    def selected(self, task: Task) -> list[tuple[int, InstanceType]] | None:
+        wanted = task.gpu
+        found = [
+            kind
+            for kind in self.catalogue.types
+            if (wanted.gpu_type is None or has_word(kind.gpu_type, wanted.gpu_type))
+            and wanted.gpus in (None, kind.gpus)
+            and _same(wanted.intranode_interconnect, kind.gpu_socket)
+            and _same(wanted.internode_interconnect, kind.network_type)
+        ]
+        if not found:
+            offered = sorted(
+                {f"{kind.gpus}x {kind.gpu_type} {kind.gpu_socket}".strip() for kind in self.catalogue.types}
+            )
+            self.say(
+                task.address, "instance_type", "no instance type fits this selection", f"offered: {', '.join(offered)}"
+            )
+            return None
+        return [(0, kind) for kind in found]
+
+    def no_auction(self, task: Task, kinds: list[InstanceType], region: str | None, every: list[Candidate]) -> None:
+        names = ", ".join(sorted({kind.name for kind in kinds}))
+        places = sorted({candidate.auction.region for candidate in every})
+        where = f" in {region}" if region else ""
+        hint = f"it is offered in {', '.join(places)}" if places else "it has no auction anywhere now"
+        self.say(task.address, "region", f"there is no auction for {names}{where}", hint)
+
+    def choose(self, task: Task, here: list[Candidate]) -> Candidate | None:
+        if len(here) == 1:
+            return here[0]
+        stays = next((c for c in here if c.place == self.kept.get(task.address)), None)
+        if stays is not None:
+            self.choices[task.address] = "kept: the type and region it has"
+            return stays
+        ambiguous = same_name_twice(here)
+        if ambiguous:
+            ids = ", ".join(sorted(c.kind.id for c in ambiguous))
+            what = f"{ambiguous[0].kind.name} means several types in {ambiguous[0].auction.region}: {ids}"
+            self.say(task.address, "instance_type", what, "give the id")
+            return None
+        chosen = best(task, here)
+        self.choices[task.address] = why(task, chosen, here)
+        return chosen
+
+
+def limit_of(task: Task, kind: InstanceType) -> Decimal:
+    """The task's limit in dollars per instance-hour on `kind`."""
+    if task.limit_price is not None:
+        return task.limit_price
+    assert task.limit_price_per_gpu is not None  # noqa: S101 - config.py gives one of the two
+    return task.limit_price_per_gpu * max(kind.gpus, 1)
+
+
+def best(task: Task, candidates: Iterable[Candidate]) -> Candidate:
+    """The place for a task: one that would run now if there is any; then as `optimize` says; then by name.
+
+    Absent: the user's order of types, then the lower price. `budget`: the lower price.
+    `job_completion_time`: the smaller share of the limit, which is the room for prices to rise.
+    """
+
+    def rank(candidate: Candidate) -> Any:
+        price = candidate.auction.last_price
+        known = (price is None, price or Decimal(0))
+        share = (price is None, (price or Decimal(0)) / candidate.limit)
+        wish = {
+            "budget": (known, candidate.rank),
+            "job_completion_time": (share, candidate.rank),
+            None: (candidate.rank, known),
+        }[task.optimize]
+        return (not candidate.can_win(task.instance_quantity), wish, candidate.auction.region, candidate.kind.id)
+
+    return min(candidates, key=rank)
+
+
+def why(task: Task, chosen: Candidate, candidates: Sequence[Candidate]) -> str:
+    """One line: what was chosen, and by what."""
+    price = chosen.auction.last_price
+    shown = f"${price:.2f} now" if price is not None else "price unknown"
+    rule = {
+        "budget": "the lowest price",
+        "job_completion_time": "the most room under the limit",
+        None: "the first type in your order, at its lowest price",
+    }[task.optimize]
+    wins = "" if chosen.can_win(task.instance_quantity) else "; none would run now"
+    return f"{chosen.kind.name} in {chosen.auction.region} ({shown}): {rule} of {len(candidates)} places{wins}"
+
+
+def same_name_twice(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
+    """Different ids of one name with an auction in the same region: nobody can tell which is meant."""
+    seen: dict[tuple[str, str], list[Candidate]] = {}
+    for candidate in candidates:
+        group = seen.setdefault((candidate.kind.name, candidate.auction.region), [])
+        if all(candidate.kind.id != other.kind.id for other in group):
+            group.append(candidate)
+    return next((tuple(group) for group in seen.values() if len(group) > 1), ())
+
+
+def candidates(wanted: str, names: Iterable[str]) -> str | None:
+    """A hint that lists what there is, the likely one first."""
+    known = sorted(set(names))
+    if not known:
+        return None
+    near = difflib.get_close_matches(wanted, known, n=1, cutoff=0.6)
+    listed = ", ".join(known[:12]) + (f" and {len(known) - 12} more" if len(known) > 12 else "")
+    return f"did you mean {near[0]}? there are: {listed}" if near else f"there are: {listed}"
+
+
+def _same(wanted: str | None, there: str | None) -> bool:
+    return wanted is None or wanted.lower() == (there or "").lower()

@@ -1,0 +1,82 @@
+"""The order of steps. Steps are ordered, not resources: two sweeps (all deletes, then all creates) would
+delete a volume that a bid still uses until that bid's own update.
+
+    up(x)    after up(n) for every n that x needs
+    up(x)    after down(x)
+    down(n)  after down(x), or else up(x), for every x that used n before
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from graphlib import CycleError, TopologicalSorter
+from typing import Literal, TypeAlias
+
+from attrs import frozen
+
+from flowplan.resources import Address
+
+Way: TypeAlias = Literal["down", "up"]
+
+
+@frozen(order=True)
+class Step:
+    """One half of a change: `down` takes the old object away, `up` makes or alters the new one."""
+
+    way: Way
+    address: Address
+
+    def __str__(self) -> str:
+        return f"{self.way}({self.address})"
+
+
+Order: TypeAlias = dict[Step, tuple[Step, ...]]
+
+
+class Cycle(ValueError):
+    """The steps wait for each other in a circle: `members` in order, the first again at the end."""
+
+    def __init__(self, members: Iterable[Step]) -> None:
+        self.members = tuple(members)
+        super().__init__(" -> ".join(map(str, self.members)))
+
+
+def order(
+    steps: Iterable[Step],
+    needs_after: Mapping[Address, Iterable[Address]],
+    needs_before: Mapping[Address, Iterable[Address]],
+) -> Order:
+    """Each step with the steps it waits for, in an order in which they could run one by one.
+
+    `needs_after`: what each address will need; `needs_before`: what it needed when it was last applied.
+    The order is the same for the same input. Raises `Cycle`.
+    """
+    known = set(steps)
+    waits: dict[Step, set[Step]] = {step: set() for step in sorted(known)}
+    for step in known:
+        if step.way == "up":
+            ups = (Step("up", need) for need in needs_after.get(step.address, ()))
+            waits[step].update(up for up in ups if up in known)
+            if (down := Step("down", step.address)) in known:
+                waits[step].add(down)
+    for user, needs in needs_before.items():
+        last_use = next((s for s in (Step("down", user), Step("up", user)) if s in known), None)
+        for need in needs:
+            down = Step("down", need)
+            if last_use is not None and down in known:
+                waits[down].add(last_use)
+    return _sorted(waits)
+
+
+def _sorted(waits: Mapping[Step, set[Step]]) -> Order:
+    sorter = TopologicalSorter(waits)
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        raise Cycle(reversed(error.args[1])) from None  # graphlib lists predecessors first
+    done: Order = {}
+    while sorter.is_active():
+        ready = sorted(sorter.get_ready())
+        done.update((step, tuple(sorted(waits[step]))) for step in ready)
+        sorter.done(*ready)
+    return done

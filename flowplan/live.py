@@ -1,0 +1,67 @@
+"""What the cloud has, as listed at one moment: the live counterpart of a configuration. Pure data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attrs import field, frozen
+
+from flowplan.resources import Address, Bid, Mount, PortPair, Volume
+
+TERMINATED = "Terminated"
+STATUSES = ("Open", "Allocated", "Preempting", "Paused", TERMINATED)
+
+
+@frozen
+class Marker:
+    """The line by which flowplan knows its own bids again (written and read by startup/marker.py).
+
+    `inputs` is `Inputs.sha256`; `intent` the journal's intent that placed the bid.
+    """
+
+    stack: str
+    lineage: str
+    address: Address
+    generation: int
+    intent: str
+    inputs: str
+    ports: tuple[PortPair, ...] = ()
+    mounts: tuple[Mount, ...] = ()
+
+
+@frozen
+class LiveBid:
+    """A bid as listed, terminated ones included. `status` is the API's word, also one we do not know."""
+
+    id: str
+    bid: Bid
+    status: str
+    created_at: str = ""
+    marker: Marker | None = None
+    instances: tuple[str, ...] = ()
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is over. An unknown status counts as live: never buy again because of a new word."""
+        return self.status == TERMINATED
+
+
+@frozen
+class LiveVolume:
+    """A volume as listed. `bids`: ids of the bids (and reservations) that use it."""
+
+    id: str
+    volume: Volume
+    bids: tuple[str, ...] = ()
+    created_at: str = ""
+
+
+@frozen
+class Live:
+    """Everything of one project."""
+
+    volumes: Mapping[str, LiveVolume] = field(factory=dict)
+    bids: Mapping[str, LiveBid] = field(factory=dict)
+
+    def volumes_named(self, name: str) -> tuple[LiveVolume, ...]:
+        return tuple(v for v in self.volumes.values() if v.volume.name == name)

@@ -1,0 +1,585 @@
+"""(what is wanted, what flowplan made, what the cloud has, prices) -> Plan. Pure.
+
+Live and desired are the same classes; `==` decides, and the field's own metadata says what a difference
+means. docs/planning.md lists every action with its exact condition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal, TypeAlias
+
+import attrs
+from attrs import field, frozen
+
+from flowplan import graph
+from flowplan.desired import Desired, Place
+from flowplan.errors import Position
+from flowplan.live import Live, LiveBid, LiveVolume
+from flowplan.pricing import Estimate, Key, Market, Total, Totals, estimate, storage_per_hour
+from flowplan.resources import (
+    DESTROYS_DATA,
+    INPUT,
+    REPLACE,
+    Address,
+    Bid,
+    Inputs,
+    PortMapping,
+    Resource,
+    Volume,
+    changes_of,
+    resolve,
+)
+from flowplan.state import Binding, Intent, State
+
+Action: TypeAlias = Literal["create", "update", "replace", "delete", "no-op", "read", "forget", "import"]
+Mode: TypeAlias = Literal["apply", "destroy"]
+ACTIONS: tuple[Action, ...] = ("create", "update", "replace", "delete", "no-op", "read", "forget", "import")
+EVERYTHING = "*"  # as a volume's name: every volume may be destroyed
+
+
+@frozen
+class FieldChange:
+    """One field that differs. `forces`: this difference alone makes a replacement necessary."""
+
+    name: str
+    before: Any
+    after: Any
+    forces: bool = False
+
+
+@frozen
+class Change:
+    """What happens to one address. `before` is what is live, `after` what is wanted.
+
+    `id`: the live object's; `generation`: the one `after` will have; `needs_before`: what it used when it
+    was last applied; `reason`: why, as a machine-readable word; `note`: why, for people.
+    """
+
+    action: Action
+    address: Address
+    before: Resource | None = None
+    after: Resource | None = None
+    fields: tuple[FieldChange, ...] = ()
+    reason: str | None = None
+    note: str | None = None
+    id: str | None = None
+    status: str | None = None
+    generation: int = 1
+    needs: tuple[Address, ...] = ()
+    needs_before: tuple[Address, ...] = ()
+    position: Position | None = None
+    source: str = ""
+    cost_before: Estimate | None = None
+    cost: Estimate | None = None
+
+    @property
+    def ways(self) -> tuple[graph.Way, ...]:
+        """The steps this change is made of."""
+        both: dict[Action, tuple[graph.Way, ...]] = {
+            "create": ("up",),
+            "import": ("up",),
+            "update": ("up",),
+            "replace": ("down", "up"),
+            "delete": ("down",),
+            "forget": ("down",),
+        }
+        return both.get(self.action, ())
+
+
+@frozen
+class Refusal:
+    """A guard that says no: `reason` for machines, the rest for people."""
+
+    reason: str
+    address: Address
+    message: str
+    hint: str
+
+
+@frozen
+class Plan:
+    """Everything that would be done, in order, and what it costs."""
+
+    mode: Mode
+    changes: tuple[Change, ...]
+    order: graph.Order
+    drift: tuple[Change, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    totals: Totals = field(factory=lambda: Totals(Total(), Total()))
+    markets: Mapping[Key, Market] = field(factory=dict)
+    left_alone: int = 0  # addresses of configuration files that were not given
+    in_doubt: tuple[Intent, ...] = ()  # operations of an earlier run whose outcome is not known
+
+    @property
+    def empty(self) -> bool:
+        return not self.order
+
+    def by_address(self) -> dict[Address, Change]:
+        return {change.address: change for change in self.changes}
+
+    def count(self) -> dict[Action, int]:
+        counts: dict[Action, int] = dict.fromkeys(ACTIONS, 0)
+        for change in self.changes:
+            counts[change.action] += 1
+        return counts
+
+
+@frozen
+class Wishes:
+    """What the command line asks beyond the configuration."""
+
+    mode: Mode = "apply"
+    replace: frozenset[Address] = frozenset()
+    destroyable: frozenset[str] = frozenset()  # names of volumes whose data may go, or EVERYTHING
+    in_scope: Callable[[Binding], bool] = lambda _: True
+
+
+def make_plan(
+    desired: Desired,
+    state: State,
+    live: Live,
+    markets: Mapping[Key, Market],
+    wishes: Wishes,
+    pending: Mapping[str, Intent] | None = None,
+) -> Plan:
+    """The plan that brings `live` to `desired`. `state` is what `presume` makes of it, `pending` what it
+    presumed. Raises graph.Cycle only for a state that was edited by hand."""
+    changes = _Changes(desired, state, live, wishes).all()
+    changes = {address: price(change, markets) for address, change in changes.items()}
+    ordered = tuple(changes[address] for address in sorted(changes))
+    return Plan(
+        mode=wishes.mode,
+        changes=ordered,
+        order=order_of(ordered),
+        drift=tuple(_drift(state, live, wishes)),
+        refusals=tuple(_refusals(ordered, wishes)),
+        totals=_totals(ordered),
+        markets=markets,
+        left_alone=sum(not wishes.in_scope(b) for a, b in state.bindings.items() if a not in changes),
+        in_doubt=tuple((pending or {}).values()),
+    )
+
+
+def auctions_needed(desired: Desired, state: State, live: Live) -> list[Key]:
+    """The distinct (type, region, quantity) a plan has to price: one call each."""
+    bids = [bid for bid in desired.resources.values() if isinstance(bid, Bid)]
+    bids += [found.bid for found in map(live.bids.get, _bid_ids(state)) if found is not None and not found.ended]
+    return sorted({key_of(bid) for bid in bids})
+
+
+def key_of(bid: Bid) -> Key:
+    return (bid.instance_type, bid.region, bid.instance_quantity)
+
+
+def order_of(changes: Iterable[Change]) -> graph.Order:
+    changes = tuple(changes)
+    steps = [graph.Step(way, change.address) for change in changes for way in change.ways]
+    return graph.order(
+        steps,
+        {change.address: change.needs for change in changes},
+        {change.address: change.needs_before for change in changes},
+    )
+
+
+def presume(state: State, pending: Mapping[str, Intent], live: Live) -> State:
+    """`state` as a look-up would find it: what the cloud shows to be ours counts as made, whether an
+    operation in doubt made it or a state lost since.
+
+    A plan is only a forecast; apply looks the intents up itself, with the settle window, before it plans.
+    """
+    bindings = dict(state.bindings)
+    for intent in pending.values():
+        found = find_created(intent, state.lineage, live) if intent.op == "create" else ()
+        if len(found) == 1 and intent.resource is not None:
+            bindings[intent.address] = binding_of(intent, found[0].id)
+    for binding in strays(state, live):
+        bindings.setdefault(binding.address, binding)
+    return attrs.evolve(state, bindings=bindings)
+
+
+def strays(state: State, live: Live) -> list[Binding]:
+    """Live bids with our lineage in their marker whose address the state does not know: ours to adopt.
+    Two for one address are left to `flowplan recover`."""
+    found: dict[Address, list[LiveBid]] = {}
+    known = {binding.id for binding in state.bindings.values()}
+    for bid in live.bids.values():
+        marker = bid.marker
+        if marker is None or bid.ended or marker.lineage != state.lineage or bid.id in known:
+            continue
+        if marker.address not in state.bindings:
+            found.setdefault(marker.address, []).append(bid)
+    return [_stray(address, bids[0]) for address, bids in found.items() if len(bids) == 1]
+
+
+def _stray(address: Address, found: LiveBid) -> Binding:
+    assert found.marker is not None  # noqa: S101 - strays are found by it
+    return Binding(address, found.id, as_known(found, None), (), found.marker.generation)
+
+
+def conflicts(desired: Desired, state: State, live: Live) -> list[tuple[Address, str, str]]:
+    """Wanted names that live objects of somebody else have: (address, what, hint). The API would refuse
+    the name, or, for a bid, have two of it; flowplan never takes over, renames or deletes what it did not make."""
+    taken: dict[tuple[str, str], list[str]] = {}
+    for volume in live.volumes.values():
+        taken.setdefault(("volume", volume.volume.name), []).append(volume.id)
+    for bid in live.bids.values():
+        if not bid.ended:
+            taken.setdefault(("bid", bid.bid.name), []).append(bid.id)
+    found = []
+    for address, wanted in desired.resources.items():
+        if address in state.bindings or isinstance(wanted, PortMapping):
+            continue
+        others = taken.get((address.kind, wanted.name), [])
+        if others:
+            what = (
+                f"a {address.kind} named {wanted.name} exists already ({', '.join(others)}); flowplan did not make it"
+            )
+            use = "use `attach` to use it as it is" if address.kind == "volume" else "choose another name, or cancel it"
+            found.append((address, what, use))
+    return found
+
+
+def binding_of(intent: Intent, id: str) -> Binding:
+    """What the state records once the create of `intent` is known to have made `id`."""
+    assert intent.resource is not None  # noqa: S101 - creates always carry it
+    return Binding(intent.address, id, intent.resource, intent.needs, intent.generation, intent.source)
+
+
+def find_created(intent: Intent, lineage: str, live: Live) -> tuple[LiveBid | LiveVolume, ...]:
+    """The live objects that the create of `intent` made: by marker, or (volumes carry none) by name and
+    equal size, interface and region, since the intent records that no volume had that name before."""
+    if intent.address.kind == "volume":
+        return tuple(v for v in live.volumes_named(intent.name) if v.volume == intent.resource)
+    return tuple(
+        bid
+        for bid in live.bids.values()
+        if bid.marker is not None and not bid.ended and bid.marker.lineage == lineage
+        if bid.marker.address == intent.address and bid.marker.generation == intent.generation
+    )
+
+
+# ---- what is there, in the words of the configuration -----------------------------------------------------
+
+
+def as_known(found: LiveBid, applied: Resource | None) -> Bid:
+    """The live bid with what it carries: in full when the marker agrees with what was applied, else as far
+    as the marker tells; unknown when there is no marker."""
+    marker = found.marker
+    if marker is None:
+        return found.bid
+    if isinstance(applied, Bid) and applied.inputs is not None and applied.inputs.sha256 == marker.inputs:
+        return attrs.evolve(found.bid, inputs=applied.inputs)
+    inputs = Inputs(ports=marker.ports, mounts=marker.mounts, given_sha256=marker.inputs)
+    return attrs.evolve(found.bid, inputs=inputs)
+
+
+def differences(before: Resource, after: Resource) -> tuple[FieldChange, ...]:
+    """Every field that differs, in the order of the class. Lists of ids are compared as sets."""
+    found: list[FieldChange] = []
+    for name, meaning in changes_of(_kind_of(after)).items():
+        old, new = getattr(before, name), getattr(after, name)
+        if old == new or _same(name, old, new):
+            continue
+        if meaning == INPUT:
+            found += _input_differences(old, new)
+        else:
+            found.append(FieldChange(name, old, new, meaning in (REPLACE, DESTROYS_DATA)))
+    return tuple(found)
+
+
+def _same(name: str, old: Any, new: Any) -> bool:
+    if name in ("volumes", "ssh_keys"):
+        return len(old) == len(new) and set(old) == set(new)
+    if name == "memory_gb":
+        return new is None
+    # The name is fixed at creation: what keeps its address keeps its name.
+    return name == "name"
+
+
+def _input_differences(old: Inputs | None, new: Inputs | None) -> list[FieldChange]:
+    if old is None or new is None or (new.resolved and old.sha256 == new.sha256):
+        return []
+    names = ["startup_script", "ports", "mounts", "local_disks", "container_image"]
+    if old.given_sha256 is not None:  # only a marker: the rest is not known, and so not shown
+        names = ["ports", "mounts"]
+    found = [
+        FieldChange(name, getattr(old, name), getattr(new, name), forces=True)
+        for name in names
+        if getattr(old, name) != getattr(new, name)
+    ]
+    return found or [FieldChange("inputs", old.sha256, new.sha256 if new.resolved else None, forces=True)]
+
+
+def _kind_of(resource: Resource) -> Any:
+    return {Volume: "volume", Bid: "bid", PortMapping: "ports"}[type(resource)]
+
+
+# ---- changes ----------------------------------------------------------------------------------------------
+
+
+class _Changes:
+    """One pass over all addresses: volumes, then bids (which look at their volumes), then ports."""
+
+    def __init__(self, desired: Desired, state: State, live: Live, wishes: Wishes) -> None:
+        self.desired, self.state, self.live, self.wishes = desired, state, live, wishes
+        self.made: dict[Address, Change] = {}
+        # The ids that references resolve to. A volume that is created or replaced has none yet.
+        self.ids = {a: b.id for a, b in state.bindings.items() if a.kind == "volume" and b.id in live.volumes}
+
+    def all(self) -> dict[Address, Change]:
+        for address, found in self.desired.reads.items():
+            if self.wishes.mode == "apply":
+                self.made[address] = Change("read", address, found.volume, found.volume, id=found.id)
+        for kind in ("volume", "bid", "ports"):
+            for address in self._addresses(kind):
+                self._add(address)
+        return self.made
+
+    def _addresses(self, kind: str) -> list[Address]:
+        wanted = [] if self.wishes.mode == "destroy" else [a for a in self.desired.resources if a.kind == kind]
+        bound = [a for a, b in self.state.bindings.items() if a.kind == kind and self.wishes.in_scope(b)]
+        return sorted({*wanted, *bound})
+
+    def _add(self, address: Address) -> None:
+        change = self._change(address)
+        binding = self.state.bindings.get(address)
+        if change.action in ("create", "replace"):
+            self.ids.pop(address, None)
+        position = self.desired.sources.get(address)
+        self.made[address] = attrs.evolve(
+            change,
+            position=position,
+            source=position.file if position else (binding.source if binding else ""),
+            needs_before=binding.needs if binding else (),
+        )
+
+    def _change(self, address: Address) -> Change:
+        wanted = None if self.wishes.mode == "destroy" else self.desired.resources.get(address)
+        binding = self.state.bindings.get(address)
+        if address.kind == "ports":
+            return self._ports(address, wanted, binding)
+        if binding is None:
+            assert wanted is not None  # noqa: S101 - an address is wanted or bound
+            return self._create(address, wanted, 1)
+        found = self._found(binding)
+        if found is None:
+            return self._gone(address, wanted, binding)
+        if wanted is None:
+            return self._unwanted(address, found, binding)
+        return self._compare(address, found, wanted, binding)
+
+    def _found(self, binding: Binding) -> LiveBid | LiveVolume | None:
+        if binding.address.kind == "volume":
+            return self.live.volumes.get(binding.id)
+        bid = self.live.bids.get(binding.id)
+        return None if bid is None or bid.ended else bid
+
+    def _create(
+        self, address: Address, wanted: Resource, generation: int, reason: str | None = None, note: str | None = None
+    ) -> Change:
+        note = note or self.desired.choices.get(address)
+        after = resolve(wanted, self.ids)
+        return Change(
+            "create", address, None, after, reason=reason, note=note, generation=generation, needs=wanted.needs
+        )
+
+    def _gone(self, address: Address, wanted: Resource | None, binding: Binding) -> Change:
+        ended = self.live.bids.get(binding.id)
+        how = "was terminated" if ended is not None else "is gone"
+        if wanted is None:
+            note = f"{binding.id} {how} outside of flowplan"
+            return Change("forget", address, binding.applied, None, id=binding.id, reason="gone_outside", note=note)
+        note = f"{binding.id} {how} outside of flowplan"
+        return self._create(address, wanted, binding.generation + 1, "create_because_gone", note)
+
+    def _unwanted(self, address: Address, found: LiveBid | LiveVolume, binding: Binding) -> Change:
+        before = self._before(found, binding)
+        common: dict[str, Any] = {"id": binding.id, "status": getattr(found, "status", None)}
+        if address in self.desired.reads and self.wishes.mode == "apply":
+            note = "attached now: flowplan no longer manages it"
+            return Change("forget", address, before, None, reason="forget_because_attached", note=note, **common)
+        if self.wishes.mode == "destroy":
+            return Change("delete", address, before, None, reason="delete_because_destroy", **common)
+        note = f"{address} is not in the configuration"
+        return Change("delete", address, before, None, reason="delete_because_no_resource_config", note=note, **common)
+
+    def _compare(self, address: Address, found: LiveBid | LiveVolume, wanted: Resource, binding: Binding) -> Change:
+        before, after = self._before(found, binding), resolve(wanted, self.ids)
+        fields = differences(before, after)
+        action, reason, note = self._action(address, fields, wanted)
+        if not fields and action == "no-op":
+            after = before
+        return Change(
+            action,
+            address,
+            before,
+            after,
+            fields,
+            reason,
+            note or self.desired.choices.get(address),
+            id=binding.id,
+            status=getattr(found, "status", None),
+            generation=binding.generation + (action == "replace"),
+            needs=wanted.needs,
+        )
+
+    def _action(
+        self, address: Address, fields: tuple[FieldChange, ...], wanted: Resource
+    ) -> tuple[Action, str | None, str | None]:
+        if any(change.forces for change in fields):
+            return "replace", "replace_because_cannot_update", None
+        if address in self.wishes.replace:
+            return "replace", "replace_by_request", "as requested by --replace"
+        renewed = [need for need in wanted.needs if need in self.made and self.made[need].action == "replace"]
+        if renewed:
+            # Detaching from a running bid and attaching what does not exist yet would wait for each other.
+            return "replace", "replace_because_dependency", f"{renewed[0]} is replaced"
+        return ("update" if fields else "no-op"), None, None
+
+    def _before(self, found: LiveBid | LiveVolume, binding: Binding) -> Resource:
+        return found.volume if isinstance(found, LiveVolume) else as_known(found, binding.applied)
+
+    # -- ports follow their bid
+
+    def _ports(self, address: Address, wanted: Resource | None, binding: Binding | None) -> Change:
+        bid = self.made.get(Address("bid", address.name))
+        before = self._ports_before(binding, bid)
+        note = f"{bid.address} is {_PAST[bid.action]}" if bid is not None and bid.action in _PAST else None
+        common: dict[str, Any] = {"before": before, "id": binding.id if binding else None}
+        if wanted is None:
+            gone = bid is not None and bid.action in ("forget", "create")
+            action: Action = "forget" if gone else "delete"
+            reason = "gone_outside" if gone else "delete_because_no_resource_config"
+            if self.wishes.mode == "destroy" and not gone:
+                reason, note = "delete_because_destroy", None
+            return Change(action, address, reason=reason, note=note, **common)
+        return self._wanted_ports(
+            address, wanted, bid, before, attrs.evolve(Change("no-op", address, **common), note=note)
+        )
+
+    def _wanted_ports(
+        self, address: Address, wanted: Resource, bid: Change | None, before: PortMapping | None, blank: Change
+    ) -> Change:
+        generation = bid.generation if bid else 1
+        blank = attrs.evolve(blank, needs=wanted.needs, generation=generation)
+        if bid is None or before is None or bid.action == "create":
+            # A bid that flowplan did not place: what it publishes is unknown, which changes nothing by itself.
+            unknown = bid is not None and bid.action in ("no-op", "update")
+            return attrs.evolve(blank, action="no-op" if unknown else "create", before=None, after=wanted, note=None)
+        if bid.action != "replace":
+            return attrs.evolve(blank, after=before, note=None)
+        fields = differences(before, wanted)
+        reason = "replace_because_cannot_update" if fields else "replace_because_dependency"
+        return attrs.evolve(blank, action="replace", after=wanted, fields=fields, reason=reason)
+
+    def _ports_before(self, binding: Binding | None, bid: Change | None) -> PortMapping | None:
+        if binding is None or bid is None:
+            return binding.applied if binding and isinstance(binding.applied, PortMapping) else None
+        live = bid.before.inputs if isinstance(bid.before, Bid) else None
+        if live is not None:
+            return PortMapping(bid.address, live.ports)
+        return binding.applied if isinstance(binding.applied, PortMapping) else None
+
+
+_PAST: dict[Action, str] = {"replace": "replaced", "delete": "deleted", "create": "created", "forget": "forgotten"}
+
+
+# ---- drift, guards, cost ----------------------------------------------------------------------------------
+
+
+def _drift(state: State, live: Live, wishes: Wishes) -> Iterable[Change]:
+    """What changed outside of flowplan since it last applied, as changes from applied to live."""
+    for address in sorted(state.bindings):
+        binding = state.bindings[address]
+        if address.kind == "ports" or not wishes.in_scope(binding):
+            continue
+        common: dict[str, Any] = {"id": binding.id, "source": binding.source}
+        found = live.volumes.get(binding.id) if address.kind == "volume" else live.bids.get(binding.id)
+        if found is None or (isinstance(found, LiveBid) and found.ended):
+            note = "terminated" if found is not None else "gone"
+            yield Change("delete", address, binding.applied, None, reason="gone_outside", note=note, **common)
+            continue
+        now = found.volume if isinstance(found, LiveVolume) else as_known(found, binding.applied)
+        fields = differences(binding.applied, now)
+        if fields:
+            yield Change("update", address, binding.applied, now, fields, "changed_outside", **common)
+
+
+def _refusals(changes: Iterable[Change], wishes: Wishes) -> Iterable[Refusal]:
+    for change in changes:
+        volume = change.before
+        if not isinstance(volume, Volume) or change.action not in ("replace", "delete"):
+            continue
+        if not {volume.name, EVERYTHING} & wishes.destroyable:
+            how = "replacing" if change.action == "replace" else "deleting"
+            yield Refusal(
+                "volume_data",
+                change.address,
+                f"{how} {change.address} destroys the data on volume {volume.name} ({volume.size_gb} GB)",
+                f"if the data may go: --allow-volume-destroy {volume.name}",
+            )
+
+
+def price(change: Change, markets: Mapping[Key, Market]) -> Change:
+    """`change` with what its bid costs as it is and as planned."""
+    before, after = change.before, change.after
+    allocated = change.status == "Allocated"
+    old = new = None
+    if isinstance(before, Bid) and change.action not in ("forget", "create"):
+        old = _estimate(before, markets, holding=allocated, paused=before.paused)
+    if isinstance(after, Bid):
+        # What a replaced bid holds comes free before its successor is placed.
+        stays = (
+            allocated
+            and isinstance(before, Bid)
+            and (before.instance_type, before.region) == (after.instance_type, after.region)
+            and after.instance_quantity <= before.instance_quantity
+        )
+        new = _estimate(after, markets, holding=stays, paused=after.paused)
+    return attrs.evolve(change, cost_before=old, cost=new)
+
+
+def _estimate(bid: Bid, markets: Mapping[Key, Market], *, holding: bool, paused: bool) -> Estimate:
+    market = markets.get(key_of(bid))
+    return estimate(market, bid.limit_price, bid.instance_quantity, gpus=bid.gpus, paused=paused, holding=holding)
+
+
+def _totals(changes: Iterable[Change]) -> Totals:
+    current = planned = Total()
+    for change in changes:
+        if change.action in ("read", "forget"):
+            continue
+        current += _cost(change.before, change.cost_before)
+        planned += _cost(change.after, change.cost)
+    return Totals(current, planned)
+
+
+def _cost(resource: Resource | None, cost: Estimate | None) -> Total:
+    if isinstance(resource, Volume):
+        storage = storage_per_hour(resource.size_gb)
+        return Total(storage, storage)
+    return Total(cost.now, cost.worst) if cost is not None else Total()
+
+
+def places_kept(state: State, live: Live) -> dict[Address, Place]:
+    """The type and region of every bid that runs: what a task without either keeps."""
+    kept = {}
+    for address, binding in state.bindings.items():
+        found = live.bids.get(binding.id)
+        if address.kind == "bid" and found is not None and not found.ended:
+            kept[address] = (found.bid.instance_type, found.bid.region)
+    return kept
+
+
+def volume_regions(state: State, live: Live) -> dict[Address, str]:
+    """The region of every volume that exists: moving one would destroy its data."""
+    return {
+        address: live.volumes[binding.id].volume.region
+        for address, binding in state.bindings.items()
+        if binding.id in live.volumes
+    }
+
+
+def _bid_ids(state: State) -> list[str]:
+    return [binding.id for address, binding in state.bindings.items() if address.kind == "bid"]

@@ -1,0 +1,186 @@
+"""What became of operations whose outcome is not known: looked up before anything is done again.
+
+A create whose answer was lost may have happened, may happen late, and may show in lists later still. So a
+find counts at once, an absence only after the settle window and over two complete scans.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal, Protocol, TypeAlias
+
+from attrs import frozen
+
+from flowplan.errors import CloudError, OutcomeUnknown
+from flowplan.live import Live, LiveBid, LiveVolume
+from flowplan.plan import binding_of, find_created, strays
+from flowplan.state import Binding, Closed, Done, Intent, Record, State
+
+SETTLE_WINDOW = 45.0  # seconds: longer than a request may still commit, plus the worst list delay, plus skew
+_SCAN_INTERVALS = (0.25, 0.5, 1.0, 2.0, 4.0)  # seconds between scans, the last one repeated
+
+Verdict: TypeAlias = Literal["found", "absent", "several", "foreign", "ended", "unprovable"]
+
+
+class Reads(Protocol):
+    """What a look-up needs of the cloud."""
+
+    def live(self) -> Live: ...
+
+
+@frozen
+class Finding:
+    """What the look-up of one intent came to. `ids`: the live objects it is about."""
+
+    intent: Intent
+    verdict: Verdict
+    binding: Binding | None = None
+    ids: tuple[str, ...] = ()
+    error: CloudError | None = None
+
+
+@frozen
+class Clock:
+    """Time as a value, so that tests need not wait. `pause` returns early when the run is stopped."""
+
+    monotonic: Callable[[], float] = time.monotonic
+    wall: Callable[[], float] = time.time
+    pause: Callable[[float], None] = time.sleep
+    stopped: Callable[[], bool] = lambda: False
+
+
+def look_up(
+    intents: Sequence[Intent], lineage: str, cloud: Reads, *, window: float, clock: Clock
+) -> dict[str, Finding]:
+    """Look for what `intents` (creates) made, all together, for up to `window` seconds from now.
+
+    Every intent gets a finding. `unprovable`: the cloud could not be listed, or the run was stopped.
+    """
+    open_ = {intent.intent: intent for intent in intents}
+    findings: dict[str, Finding] = {}
+    deadline = clock.monotonic() + window
+    absences = 0
+    for interval in itertools.chain(_SCAN_INTERVALS, itertools.repeat(_SCAN_INTERVALS[-1])):
+        late = clock.monotonic() >= deadline
+        try:
+            live = cloud.live()
+        except CloudError as error:
+            if late:
+                return findings | {i: Finding(intent, "unprovable", error=error) for i, intent in open_.items()}
+        else:
+            absences += late
+            for finding in [_finding(intent, lineage, live) for intent in open_.values()]:
+                if finding.verdict != "absent" or absences == 2:
+                    findings[finding.intent.intent] = finding
+                    del open_[finding.intent.intent]
+        if not open_:
+            break
+        if clock.stopped():
+            return findings | {i: Finding(intent, "unprovable") for i, intent in open_.items()}
+        left = deadline - clock.monotonic()
+        clock.pause(min(interval, left) if left > 0 else interval if window else 0.0)
+    return findings
+
+
+def _finding(intent: Intent, lineage: str, live: Live) -> Finding:
+    found = find_created(intent, lineage, live)
+    ids = tuple(one.id for one in sorted(found, key=lambda one: (one.created_at, one.id)))
+    if len(found) == 1:
+        return Finding(intent, "found", binding_of(intent, ids[0]), ids)
+    if found:
+        return Finding(intent, "several", ids=ids)
+    ended = tuple(b.id for b in live.bids.values() if b.ended and b.marker and b.marker.intent == intent.intent)
+    if ended:
+        return Finding(intent, "ended", ids=ended)
+    foreign = _foreign(intent, live)
+    return Finding(intent, "foreign", ids=foreign) if foreign else Finding(intent, "absent")
+
+
+def _foreign(intent: Intent, live: Live) -> tuple[str, ...]:
+    everything: list[LiveBid | LiveVolume] = (
+        list(live.volumes_named(intent.name))
+        if intent.address.kind == "volume"
+        else [bid for bid in live.bids.values() if not bid.ended and bid.bid.name == intent.name]
+    )
+    return tuple(one.id for one in everything if one.id != intent.id)
+
+
+# ---- before a run -----------------------------------------------------------------------------------------
+
+
+@frozen
+class Recovered:
+    """The state after recovery, what the journal must record, and the creates proved absent, which may be
+    sent again under their own key."""
+
+    state: State
+    records: tuple[Record, ...]
+    absent: Mapping[str, Intent]
+    notes: tuple[str, ...] = ()
+
+
+def recover(
+    state: State, pending: Mapping[str, Intent], cloud: Reads, live: Live, *, window: float, clock: Clock
+) -> Recovered:
+    """Settle what an earlier run left in doubt. Raises OutcomeUnknown when that is impossible now.
+
+    Updates and deletes need no look-up: the plan compares with what is live, and does the rest again.
+    """
+    from flowplan.state import fold
+
+    creates = [intent for intent in pending.values() if intent.op == "create"]
+    left = max((window - (clock.wall() - intent.started) for intent in creates), default=0.0)
+    # A clock that was set back must not shorten the window, nor may one set ahead stretch it for ever.
+    findings = (
+        look_up(creates, state.lineage, cloud, window=min(max(left, 0.0), window), clock=clock) if creates else {}
+    )
+    hold_provable(findings.values())
+    records: list[Record] = [
+        Closed(intent.intent, "planned again") for intent in pending.values() if intent.op != "create"
+    ]
+    notes = []
+    absent = {}
+    for finding in findings.values():
+        intent = finding.intent
+        if finding.verdict == "found":
+            records.append(Done(intent.intent, intent.address, finding.binding))
+            notes.append(f"{intent.address} was created by an interrupted run ({finding.ids[0]}); it is kept")
+        elif finding.verdict == "absent":
+            absent[intent.intent] = intent
+        else:
+            records.append(Closed(intent.intent, finding.verdict))
+            notes.append(_told(finding))
+    folded, _ = fold(state, records)
+    adopted = [Done("", stray.address, stray) for stray in strays(folded, live)]
+    notes += [
+        f"{done.address} is live ({done.binding.id}) with our marker; it is kept" for done in adopted if done.binding
+    ]
+    folded, _ = fold(folded, adopted)
+    return Recovered(folded, (*records, *adopted), absent, tuple(notes))
+
+
+def hold_provable(findings: object) -> None:
+    """Raise OutcomeUnknown for the first finding that leaves the outcome open."""
+    for finding in findings:  # type: ignore[attr-defined]
+        if finding.verdict == "several":
+            ids = finding.ids
+            cancel = "\n".join(f"  flowplan recover --cancel {id}" for id in ids[1:])
+            raise OutcomeUnknown(
+                f"{finding.intent.address} has {len(ids)} live objects with our marker: {', '.join(ids)}",
+                detail=f"the oldest, {ids[0]}, is the one to keep; nothing is deleted without you:\n{cancel}",
+            )
+        if finding.verdict == "unprovable":
+            reason = f": {finding.error}" if finding.error else ""
+            raise OutcomeUnknown(
+                f"whether {finding.intent.address} was created cannot be known now{reason}",
+                hint="its intent is kept; run the same command again",
+            )
+
+
+def _told(finding: Finding) -> str:
+    address, id = finding.intent.address, finding.ids[0]
+    if finding.verdict == "ended":
+        return f"{address} was created by an interrupted run ({id}) and has ended since"
+    return f"{address}: the name {finding.intent.name} belongs to {id}, which flowplan did not make"

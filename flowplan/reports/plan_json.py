@@ -1,0 +1,364 @@
+"""Plan -> the JSON document: the machine format, the saved plan, and what every other report is made of.
+
+Sorted, and byte-identical for equal input except `timestamp`. Money is a string, unknown is null.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from attrs import frozen
+
+from flowplan import __version__
+from flowplan.errors import Position, Problem
+from flowplan.plan import ACTIONS, Action, Change, Plan
+from flowplan.pricing import STORAGE_PER_GB_MONTH, Estimate, Market, Total, cents, storage_per_hour
+from flowplan.resources import Address, Bid, Inputs, PortMapping, PortPair, Resource, Volume
+from flowplan.state import State, digest
+
+FORMAT_VERSION = "1.0"
+UNKNOWN_AFTER = {"id": True}
+_WORDS: dict[Action, list[str]] = {"replace": ["delete", "create"]}
+
+
+@frozen
+class Circumstances:
+    """What a plan was made from, besides its input: `timestamp` in RFC 3339."""
+
+    timestamp: str
+    state: State
+    config_sha256: str
+    warnings: Sequence[Problem] = ()
+    paths: tuple[str, ...] = ()  # the PATHs given, for whoever applies the plan later
+
+
+def document(plan: Plan, about: Circumstances) -> dict[str, Any]:
+    """The whole document, with its own digest in `sha256` (of everything but that and `timestamp`)."""
+    changes = [entry(change) for change in plan.changes]
+    body: dict[str, Any] = {
+        "format_version": FORMAT_VERSION,
+        "flowplan_version": __version__,
+        "timestamp": about.timestamp,
+        "mode": plan.mode,
+        "complete": not plan.in_doubt,
+        "applyable": not plan.refusals and not plan.empty,
+        "errored": bool(plan.refusals),
+        "stack": _stack(about, plan),
+        "resource_changes": changes,
+        "resource_drift": [entry(change) for change in plan.drift],
+        "summary": {action: count for action, count in plan.count().items() if action in ACTIONS},
+        "cost": totals(plan),
+        "outputs": {},
+        "diagnostics": [*_diagnostics(about.warnings), *_refusals(plan), *_notes(plan)],
+    }
+    body["sha256"] = digest_of(body)
+    return body
+
+
+def digest_of(body: Mapping[str, Any]) -> str:
+    """What `sha256` of a document must be."""
+    return digest({key: value for key, value in body.items() if key not in ("timestamp", "sha256")})
+
+
+def actions_of(body: Mapping[str, Any]) -> str:
+    """The digest of what a document would do, whatever it costs: equal when two plans do the same."""
+    return digest([{key: value for key, value in one.items() if key != "cost"} for one in body["resource_changes"]])
+
+
+def dumps(body: Mapping[str, Any]) -> str:
+    return json.dumps(body, indent=2) + "\n"
+
+
+def _stack(about: Circumstances, plan: Plan) -> dict[str, Any]:
+    state = about.state
+    return {
+        "name": state.stack,
+        "project": {"id": state.project, "name": state.project_name},
+        "api_url": state.api_url,
+        "lineage": state.lineage,
+        "serial": state.serial,
+        "paths": list(about.paths),
+        "config_sha256": about.config_sha256,
+        "observed_sha256": digest([[str(one.address), one.id, plain(one.before)] for one in plan.changes]),
+    }
+
+
+# ---- entries ----------------------------------------------------------------------------------------------
+
+
+def entry(change: Change) -> dict[str, Any]:
+    """One change. `replace_paths` names the fields that force a replacement."""
+    forcing = [[one.name] for one in change.fields if one.forces]
+    return {
+        "address": str(change.address),
+        "type": change.address.kind,
+        "name": change.address.name,
+        "id": change.id,
+        "change": {
+            "actions": _WORDS.get(change.action, [change.action]),
+            "before": plain(change.before),
+            "after": plain(change.after),
+            "after_unknown": _unknown(change),
+            "replace_paths": forcing if change.action == "replace" else [],
+        },
+        "action_reason": change.reason,
+        "note": change.note,
+        "status": change.status,
+        "needs": [str(need) for need in sorted(change.needs or change.needs_before)],
+        "source": _source(change.position),
+        "cost": cost(change),
+    }
+
+
+def _unknown(change: Change) -> dict[str, Any]:
+    if change.action not in ("create", "replace", "update"):
+        return {}
+    unknown: dict[str, Any] = dict(UNKNOWN_AFTER) if change.action != "update" else {}
+    if isinstance(change.after, Bid):
+        if any(isinstance(volume, Address) for volume in change.after.volumes):
+            unknown["volumes"] = [isinstance(volume, Address) for volume in change.after.volumes]
+    elif isinstance(change.after, PortMapping) and change.action != "update":
+        unknown["bid"] = True
+    return unknown
+
+
+def plain(resource: Resource | None) -> Any:
+    """A resource as JSON: what people and policies read; the state has its own, complete form."""
+    if resource is None:
+        return None
+    if isinstance(resource, Volume):
+        return {
+            "name": resource.name,
+            "size_gb": resource.size_gb,
+            "interface": resource.interface,
+            "region": resource.region,
+        }
+    if isinstance(resource, PortMapping):
+        return _pairs(resource.pairs)
+    return {
+        "name": resource.name,
+        "instance_type": resource.instance_type,
+        "instance_type_name": resource.instance_type_name,
+        "region": resource.region,
+        "instance_quantity": resource.instance_quantity,
+        "limit_price": f"{resource.limit_price:.2f}",
+        "volumes": [str(volume) for volume in resource.volumes],
+        "ssh_keys": list(resource.ssh_keys),
+        "ssh_key_names": list(resource.ssh_key_names),
+        "paused": resource.paused,
+        "memory_gb": resource.memory_gb,
+        **_inputs(resource.inputs),
+    }
+
+
+def _inputs(inputs: Inputs | None) -> dict[str, Any]:
+    """What the instance is given; null where it is not known."""
+    names = ("startup_script", "mounts", "local_disks", "container_image")
+    if inputs is None:
+        return dict.fromkeys(names)
+    script, image = inputs.startup_script, inputs.container_image
+    complete = inputs.given_sha256 is None
+    return {
+        "startup_script": {"sha256": script.sha256, "size": script.size} if script else None,
+        "mounts": [{"volume": str(one.volume), "mount_point": one.mount_point} for one in inputs.mounts],
+        "local_disks": [{"device": one.device, "mount_point": one.mount_point} for one in inputs.local_disks]
+        if complete
+        else None,
+        "container_image": {
+            "image_name": image.image_name,
+            "build_context": image.build_context,
+            "run_options": image.run_options,
+        }
+        if image
+        else None,
+    }
+
+
+def _pairs(pairs: Iterable[PortPair]) -> list[dict[str, Any]]:
+    return [{"external": one.external, "internal": one.internal, "protocol": one.protocol} for one in pairs]
+
+
+def _source(position: Position | None) -> dict[str, Any] | None:
+    if position is None:
+        return None
+    return {"file": position.file, "line": position.line, "column": position.column}
+
+
+# ---- cost -------------------------------------------------------------------------------------------------
+
+
+def cost(change: Change) -> dict[str, Any] | None:
+    """What a bid or a volume costs as planned (as it is, when it goes away); null for ports, which are free."""
+    resource = change.after or change.before
+    if isinstance(resource, Volume):
+        return _storage(resource)
+    found = change.cost or change.cost_before
+    return _auction(found) if found is not None else None
+
+
+def _storage(volume: Volume) -> dict[str, Any]:
+    hour = storage_per_hour(volume.size_gb)
+    month = STORAGE_PER_GB_MONTH * volume.size_gb
+    return {
+        "unit": "USD/GB-month",
+        "quantity": volume.size_gb,
+        "price": _money(STORAGE_PER_GB_MONTH),
+        "cost": {
+            "hour": {"now": _money(hour), "worst": _money(hour)},
+            "month": {"now": _money(month), "worst": _money(month)},
+        },
+        "warnings": [],
+        "basis": "list",
+    }
+
+
+def _auction(found: Estimate) -> dict[str, Any]:
+    market = found.market
+    entry = found.entry
+    return {
+        "unit": "USD/instance-hour",
+        "quantity": found.quantity,
+        "gpus_per_instance": found.gpus,
+        "limit": _money(found.limit),
+        "reserve": _money(market.minimum if market else None),
+        "last_price": _money(market.spot if market else None),
+        "entry_price": {
+            "point": _money(entry.point),
+            "low": _money(entry.low),
+            "high": _money(entry.high),
+            "basis": entry.basis,
+        },
+        "outlook": found.outlook,
+        "price_paid": dict.fromkeys(("p10", "p50", "p90")),
+        "availability": dict.fromkeys(("p10", "mean", "p90")),
+        "preemptions_per_day": None,
+        "cost": {
+            "hour": {
+                "now": _money(found.now),
+                "if_won": _money(found.if_won),
+                "p10": None,
+                "p50": None,
+                "p90": None,
+                "worst": _money(found.worst),
+            }
+        },
+        "savings_vs_limit": _savings(found),
+        "savings_vs_list": None,
+        "finish_time": None,
+        "advice": None,
+        "warnings": list(found.warnings),
+        "confidence": "point-only" if found.outlook != "unknown" else "unknown",
+        "basis": "point-only" if found.outlook != "unknown" else "unknown",
+        "as_of": market.as_of if market else None,
+        "market_snapshot_id": snapshot_id(market) if market else None,
+    }
+
+
+def _savings(found: Estimate) -> str | None:
+    """1 - price / limit, rounded down to a tenth of a percent; only where it would run."""
+    if found.entry.point is None or not found.limit:
+        return None
+    share = 1 - found.entry.point / found.limit
+    return f"{int(share * 1000) / 1000:.3f}"
+
+
+def snapshot_id(market: Market) -> str:
+    """A digest of the prices that were used."""
+    prices = (market.spot, market.minimum, market.lowest_allocated, market.win_price)
+    return digest(
+        [market.instance_type, market.region, market.quantity, [_money(price) for price in prices], market.available]
+    )[:16]
+
+
+def totals(plan: Plan) -> dict[str, Any]:
+    """Per hour, storage included: as it is, as planned, and the difference."""
+    all_ = plan.totals
+    return {
+        "unit": "USD/hour",
+        "current": _total(all_.current),
+        "planned": _total(all_.planned),
+        "delta": _total(all_.delta),
+        "hourlyCost": _money(all_.planned.now),
+        "pastHourlyCost": _money(all_.current.now),
+        "diffHourlyCost": _money(all_.delta.now),
+    }
+
+
+def _total(total: Total) -> dict[str, Any]:
+    return {"now": _money(total.now), "p50": None, "p90": None, "worst": _money(total.worst)}
+
+
+def _money(amount: Decimal | None) -> str | None:
+    if amount is None:
+        return None
+    if amount and abs(amount) < Decimal("0.01"):  # a small volume is cheap, not free
+        return f"{amount:.6f}"
+    return f"{cents(amount):.2f}"
+
+
+# ---- diagnostics ------------------------------------------------------------------------------------------
+
+
+def _diagnostics(problems: Iterable[Problem]) -> Iterable[dict[str, Any]]:
+    for problem in problems:
+        yield {
+            "severity": problem.severity,
+            "summary": problem.summary,
+            "detail": problem.detail,
+            "source": _source(problem.position),
+            "hint": problem.hint,
+        }
+
+
+def _refusals(plan: Plan) -> Iterable[dict[str, Any]]:
+    places = {change.address: change.position for change in plan.changes}
+    for refusal in plan.refusals:
+        yield {
+            "severity": "error",
+            "summary": refusal.message,
+            "detail": refusal.reason,
+            "source": _source(places.get(refusal.address)),
+            "hint": refusal.hint,
+        }
+
+
+def _notes(plan: Plan) -> Iterable[dict[str, Any]]:
+    for change in plan.changes:
+        for warning in change.cost.warnings if change.cost and change.action != "no-op" else ():
+            yield {
+                "severity": "warning",
+                "summary": told(warning, change),
+                "detail": warning,
+                "source": _source(change.position),
+                "hint": None,
+            }
+    if plan.in_doubt:
+        yield _note(
+            f"{len(plan.in_doubt)} of an earlier run's operations: whether they happened is not known",
+            "apply looks first what became of it",
+        )
+    if plan.left_alone:
+        what = "address of a file" if plan.left_alone == 1 else "addresses of files"
+        yield _note(f"{plan.left_alone} {what} not given here: left alone", None)
+
+
+def _note(summary: str, hint: str | None) -> dict[str, Any]:
+    return {"severity": "note", "summary": summary, "detail": None, "source": None, "hint": hint}
+
+
+def told(warning: str, change: Change) -> str:
+    """A warning of the estimate, with its figures."""
+    bid, found = change.after, change.cost
+    assert isinstance(bid, Bid) and found is not None  # noqa: S101 - only estimates have warnings
+    market, limit = found.market, f"${bid.limit_price:.2f}"
+    minimum = f"${market.minimum:.2f}" if market and market.minimum is not None else "unknown"
+    win = f"${market.win_price:.2f}" if market and market.win_price is not None else "unknown"
+    return {
+        "below_reserve": f"{change.address}: the limit {limit} is below the reserve {minimum}; it can never win",
+        "cannot_win_now": f"{change.address}: the limit {limit} does not win now; the smallest that does is {win}",
+        "tie": f"{change.address}: the limit {limit} equals the lowest winning one; the older bid wins a tie",
+        "all_or_nothing_too_large": f"{change.address}: {found.quantity} instances are more than the whole auction has",
+    }[warning]

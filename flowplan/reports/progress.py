@@ -1,0 +1,178 @@
+"""What happens during an apply: lines for people on stderr, or events for machines on stdout (cli.md section 5)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from flowplan.apply import Outcome
+from flowplan.errors import FlowplanError, shown
+from flowplan.graph import Step
+from flowplan.plan import Change, Plan
+from flowplan.reports.paint import Paint
+
+_DOING = {
+    ("up", "create"): "creating",
+    ("up", "replace"): "creating",
+    ("up", "update"): "updating",
+    ("up", "import"): "importing",
+    ("down", "delete"): "destroying",
+    ("down", "replace"): "destroying",
+    ("down", "forget"): "forgetting",
+}
+_DONE = {
+    "creating": "created",
+    "updating": "updated",
+    "importing": "imported",
+    "destroying": "destroyed",
+    "forgetting": "forgotten",
+}
+_NOTABLE = 1.0  # seconds: what is faster is told without a time
+
+
+class Reporter(Protocol):
+    """Told the plan, what happens to it, and what it came to in the end."""
+
+    def planned(self, body: dict[str, Any]) -> None: ...
+    def started(self, step: Step, change: Change) -> None: ...
+    def progress(self, step: Step, change: Change, seconds: float) -> None: ...
+    def done(self, step: Step, change: Change, id: str | None, seconds: float) -> None: ...
+    def failed(self, step: Step, change: Change, error: FlowplanError) -> None: ...
+    def note(self, text: str) -> None: ...
+    def summary(self, plan: Plan, outcome: Outcome) -> None: ...
+
+
+class ProgressLines:
+    """One line an event. `out` gets the summary, `say` the rest."""
+
+    def __init__(self, out: Callable[[str], None], say: Callable[[str], None], paint: Paint, paint_out: Paint) -> None:
+        self._out, self._say, self._paint, self._paint_out = out, say, paint, paint_out
+
+    def planned(self, body: dict[str, Any]) -> None:
+        """People have read the plan itself."""
+
+    def started(self, step: Step, change: Change) -> None:
+        if step.way == "down" or step.address.kind != "ports":
+            self._say(f"{self._name(step)}: {doing(step, change)}...")
+
+    def progress(self, step: Step, change: Change, seconds: float) -> None:
+        self._say(f"{self._name(step)}: still {doing(step, change)}... ({seconds:.0f} s)")
+
+    def done(self, step: Step, change: Change, id: str | None, seconds: float) -> None:
+        took = f" after {seconds:.0f} s" if seconds >= _NOTABLE else ""
+        which = f" ({shown(id)})" if id and step.way == "up" else ""
+        self._say(f"{self._name(step)}: {_DONE[doing(step, change)]}{took}{which}")
+
+    def failed(self, step: Step, change: Change, error: FlowplanError) -> None:
+        self._say(f"{self._paint('error:', 'red', 'bold')} {shown(str(step.address))}: {shown(str(error), 1000)}")
+        if change.position is not None:
+            self._say(f"  at {change.position}")
+        for line in (error.detail or "").splitlines():
+            self._say(f"  {shown(line, 500)}")
+        if error.hint:
+            self._say(f"  hint: {shown(error.hint, 600)}")
+
+    def note(self, text: str) -> None:
+        self._say(f"{self._paint('note:', 'cyan')} {shown(text, 1000)}")
+
+    def summary(self, plan: Plan, outcome: Outcome) -> None:
+        counts = counted(plan, outcome)
+        clean = not (outcome.failed or outcome.unknown or outcome.not_started or outcome.stopped)
+        word = "Destroy" if plan.mode == "destroy" else "Apply"
+        if clean and not outcome.done:
+            return
+        done = ", ".join(
+            f"{counts[key]} {key}"
+            for key in ("added", "changed", "destroyed", "forgotten")
+            if counts[key] or key in ("added", "changed", "destroyed")
+        )
+        if clean:
+            self._out(self._paint_out(f"{word} complete: {done}.", "bold", "green"))
+            return
+        rest = [
+            f"{len(outcome.failed)} failed",
+            f"{len(outcome.unknown)} unknown",
+            f"{len(outcome.not_started)} not started",
+        ]
+        self._out(self._paint_out(f"{word} incomplete: {done}; {', '.join(rest)}.", "bold", "red"))
+        for title, steps in (("unknown", outcome.unknown), ("not started", outcome.not_started)):
+            for address in dict.fromkeys(step.address for step in steps):
+                self._say(f"  {title}: {shown(str(address))}")
+
+    def _name(self, step: Step) -> str:
+        return self._paint(shown(str(step.address)), "bold")
+
+
+class EventLines:
+    """One JSON object a line, each with `type`, `timestamp`, `address`."""
+
+    def __init__(self, out: Callable[[str], None], now: Callable[[], str]) -> None:
+        self._out, self._now = out, now
+
+    def event(self, type: str, address: str | None = None, **more: Any) -> None:
+        self._out(json.dumps({"type": type, "timestamp": self._now(), "address": address, **more}))
+
+    def planned(self, body: dict[str, Any]) -> None:
+        """The events of the plan itself, from its document."""
+        self.event("version", flowplan=body["flowplan_version"], format_version=body["format_version"])
+        for one in body["resource_changes"]:
+            if one["change"]["actions"] != ["no-op"]:
+                self.event(
+                    "planned_change", one["address"], actions=one["change"]["actions"], reason=one["action_reason"]
+                )
+        self.event("change_summary", changes=body["summary"], cost=body["cost"])
+        for one in body["diagnostics"]:
+            self.event("diagnostic", None, **one)
+
+    def started(self, step: Step, change: Change) -> None:
+        self.event("apply_start", str(step.address), action=doing(step, change))
+
+    def progress(self, step: Step, change: Change, seconds: float) -> None:
+        self.event("apply_progress", str(step.address), action=doing(step, change), elapsed_seconds=round(seconds, 3))
+
+    def done(self, step: Step, change: Change, id: str | None, seconds: float) -> None:
+        self.event(
+            "apply_complete", str(step.address), action=doing(step, change), id=id, elapsed_seconds=round(seconds, 3)
+        )
+
+    def failed(self, step: Step, change: Change, error: FlowplanError) -> None:
+        self.event("apply_errored", str(step.address), action=doing(step, change))
+        place = change.position
+        source = {"file": place.file, "line": place.line, "column": place.column} if place else None
+        self.event(
+            "diagnostic",
+            str(step.address),
+            severity="error",
+            summary=str(error),
+            detail=error.detail,
+            source=source,
+            hint=error.hint,
+        )
+
+    def note(self, text: str) -> None:
+        self.event("diagnostic", None, severity="note", summary=text, detail=None, source=None, hint=None)
+
+    def summary(self, plan: Plan, outcome: Outcome) -> None:
+        self.event("outputs", None, outputs=dict(outcome.state.outputs))
+        self.event(
+            "summary",
+            None,
+            **counted(plan, outcome),
+            failed=len(outcome.failed),
+            unknown=[str(step.address) for step in outcome.unknown],
+            not_started=[str(step.address) for step in outcome.not_started],
+        )
+
+
+def doing(step: Step, change: Change) -> str:
+    """What a step does, as a participle."""
+    return _DOING[step.way, change.action]
+
+
+def counted(plan: Plan, outcome: Outcome) -> dict[str, int]:
+    """Resources added, changed, destroyed and forgotten by the steps that are done."""
+    changes = plan.by_address()
+    words = [_DONE[doing(step, changes[step.address])] for step in outcome.done]
+    names = {"added": "created", "changed": "updated", "destroyed": "destroyed", "forgotten": "forgotten"}
+    return {name: words.count(word) for name, word in names.items()}

@@ -1,0 +1,131 @@
+"""The auctions: the published result is the rule's, for every book; and what one sees of it."""
+
+from __future__ import annotations
+
+import sqlite3
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flowplan.cloud.simulator import Simulator, market
+from flowplan.cloud.simulator.ids import next_number
+from flowplan.pricing import Order, clear
+
+from .conftest import H100, REGION, Api
+
+ORDERS = st.lists(st.tuples(st.integers(80, 400), st.sampled_from([1, 1, 1, 2, 3, 4, 8])), max_size=12)
+
+
+def empty_market(simulator: Simulator, instance_type: str, region: str, units: int, reserve: int) -> market.Auction:
+    """The auction of a pool without rivals, with `units` of stock and a reserve in cents."""
+    db = database(simulator)
+    auction = market.auction_of(db, instance_type, region)
+    assert auction
+    db.execute("DELETE FROM orders WHERE pool = ?", (auction.pool,))
+    db.execute("UPDATE pools SET units = ?, reserve = ? WHERE seq = ?", (units, reserve * market.EIGHTHS, auction.pool))
+    db.execute("UPDATE auctions SET reserve_cents = ? * weight WHERE pool = ?", (reserve, auction.pool))
+    return auction
+
+
+def database(simulator: Simulator) -> sqlite3.Connection:
+    return simulator._db
+
+
+def published(simulator: Simulator, auction: market.Auction) -> market.Auction:
+    market.clear_pool(database(simulator), auction.pool, 0)
+    found = market.auction_of(database(simulator), auction.instance_type, auction.region)
+    assert found
+    return found
+
+
+def winners(simulator: Simulator, pool: int) -> set[int]:
+    rows = database(simulator).execute("SELECT seq FROM orders WHERE pool = ? AND winning = 1", (pool,))
+    return {row[0] for row in rows}
+
+
+@settings(max_examples=150, deadline=None)
+@given(orders=ORDERS, stock=st.integers(1, 12))
+def test_one_size_is_the_rule_word_for_word(orders: list[tuple[int, int]], stock: int) -> None:
+    with Simulator.open(":memory:") as simulator:
+        auction = empty_market(simulator, H100, REGION, stock, 100)
+        book = []
+        for limit, quantity in orders:
+            seq = next_number(database(simulator))
+            market.enter(database(simulator), auction.seq, seq, limit, quantity, own=False)
+            book.append(Order(str(seq), Decimal(limit), quantity, seq))
+        expected = clear(stock, Decimal(100), book)
+        shown = published(simulator, auction)
+        assert winners(simulator, auction.pool) == {int(id) for id in expected.winners}
+        assert shown.price_cents == (expected.price if expected.price is not None else 100)
+        assert shown.lowest_cents == expected.lowest_allocated
+        for quantity in (1, 2, 5, 13):
+            won = [
+                limit
+                for limit in range(100, 402)
+                if "me" in clear(stock, Decimal(100), [*book, Order("me", Decimal(limit), quantity, 1 << 40)]).winners
+            ]
+            assert market.win_price(database(simulator), shown, quantity) == min(won, default=None)
+
+
+SIZES = ("it_RrgkIZz6c9BZu5gi", "it_TiAPxzKNi4xO0IAr", "it_4TugeYWOov5FllEf", "it_Sg1nDx1I8NFep60J")
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    orders=st.lists(st.tuples(st.integers(0, 3), st.integers(50, 400), st.sampled_from([1, 1, 2])), max_size=14),
+    stock=st.integers(1, 24),
+)
+def test_sizes_of_one_pool_share_its_stock(orders: list[tuple[int, int, int]], stock: int) -> None:
+    with Simulator.open(":memory:") as simulator:
+        db = database(simulator)
+        first = empty_market(simulator, SIZES[0], REGION, stock, 50)
+        auctions = {a.seq: a for a in market.auctions(db, None, REGION) if a.pool == first.pool}
+        bought = {}
+        for size, per_gpu, quantity in orders:
+            auction = list(auctions.values())[size]
+            seq = next_number(db)
+            bought[seq] = (auction.seq, per_gpu * auction.weight + size, quantity)
+            market.enter(db, auction.seq, seq, bought[seq][1], quantity, own=False)
+        market.clear_pool(db, first.pool, 0)
+        after = {a.seq: a for a in market.auctions(db, None, REGION)}
+        won = winners(simulator, first.pool)
+        assert sum(after[bought[seq][0]].weight * bought[seq][2] for seq in won) <= stock
+        for seq in won:
+            auction, limit, _ = bought[seq]
+            assert after[auction].reserve_cents <= after[auction].price_cents <= limit
+        assert after[first.seq].price_cents * 8 >= after[list(auctions)[-1]].price_cents
+
+
+def test_a_full_market_shows_what_it_takes_to_win(local: Api) -> None:
+    query = {"instance_type": H100, "region": "us-central1-a"}
+    prices = local.get("/v2/pricing/current", **query, instance_quantity=2)
+    assert prices["available_capacity"] < 2
+    win = prices["dynamic_win_price_cents"]
+    losing = local.placed("losing", region="us-central1-a", instance_quantity=2, limit_price=f"${(win - 1) / 100:.2f}")
+    assert local.status(losing) == "Open"
+    local("DELETE", f"/v2/spot/bids/{losing}")
+    winning = local.placed("winning", region="us-central1-a", instance_quantity=2, limit_price=f"${win / 100:.2f}")
+    assert local.status(winning) == "Allocated"
+    after = local.get("/v2/pricing/current", **query)
+    assert prices["minimum_price_cents"] <= after["spot_price_cents"] <= win
+
+
+def test_own_bids_beyond_the_stock_stay_open_and_set_the_price(local: Api) -> None:
+    for number in range(70):
+        local.placed(f"t{number}")
+    statuses = [bid["status"] for bid in local.get("/v2/spot/bids", sort_dir="asc")["data"]]
+    assert statuses == ["Allocated"] * 64 + ["Open"] * 6
+    prices = local.get("/v2/pricing/current", instance_type=H100, region=REGION)
+    assert prices["spot_price_cents"] == 1792
+    assert prices["available_capacity"] == 0
+    assert prices["dynamic_win_price_cents"] == 1793
+
+
+@pytest.mark.parametrize("quantity", [65, 256])
+def test_more_than_the_stock_never_wins(local: Api, quantity: int) -> None:
+    bid = local.placed(instance_quantity=quantity, limit_price="$100")
+    assert local.status(bid) == "Open"
+    query = {"instance_type": H100, "region": REGION, "instance_quantity": quantity}
+    assert local.get("/v2/pricing/current", **query)["dynamic_win_price_cents"] is None

@@ -1,0 +1,221 @@
+"""The file behind a simulator: shared, private, killed, made anew; and the same from the same calls."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import requests
+
+from flowplan.cloud.simulator import SIMULATOR_URL, Request, Simulator
+from flowplan.cloud.simulator.clock import EPOCH
+from flowplan.cloud.simulator.serve import Server
+from flowplan.errors import FlowplanError
+
+from .conftest import Api
+
+ROOT = Path(__file__).parents[2]
+
+
+def run_calls(simulator: Simulator) -> list[str]:
+    with requests.Session() as session:
+        session.mount(SIMULATOR_URL, simulator.adapter())
+        api = Api(SIMULATOR_URL, session)
+        volume = api.volume().json()["fid"]
+        bid = api.placed(launch_specification={"volumes": [volume], "ssh_keys": []})
+        api.status(bid)
+        simulator.advance(300)
+        api.change(bid, paused=True)
+        api.placed("other", limit_price="$9.00")
+        simulator.advance(timedelta(hours=1))
+    return list(simulator._db.iterdump())
+
+
+def test_same_seed_and_calls_same_data(tmp_path: Path) -> None:
+    dumps = []
+    for name, seed in (("a", 7), ("b", 7), ("c", 8)):
+        with Simulator.open(tmp_path / name, seed=seed) as simulator:
+            dumps.append(run_calls(simulator))
+    assert dumps[0] == dumps[1]
+    assert dumps[0] != dumps[2]
+
+
+def test_the_file_is_private_and_keeps_everything(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "er" / "simulator.db"
+    with Simulator.open(path) as simulator:
+        dump = run_calls(simulator)
+        assert {file.stat().st_mode & 0o777 for file in path.parent.iterdir()} == {0o600}
+    with Simulator.open(path, seed=99) as simulator:
+        assert list(simulator._db.iterdump()) == dump
+        assert simulator.now() == datetime(2026, 11, 2, 10, 5, tzinfo=UTC)
+
+
+def test_reset_makes_everything_anew(tmp_path: Path) -> None:
+    with Simulator.open(tmp_path / "s.db", seed=3) as simulator, Simulator.open(tmp_path / "s.db") as other:
+        new = list(simulator._db.iterdump())
+        run_calls(simulator)
+        assert len(other.ledger()) == 4
+        other.reset()
+        assert list(simulator._db.iterdump()) == new
+        assert simulator.now() == datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("content", [b"not a database, but long enough to be taken for one" * 9, b"{}"])
+def test_another_file_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "other"
+    path.write_bytes(content)
+    with pytest.raises(FlowplanError, match="simulator"):
+        Simulator.open(path)
+    assert path.read_bytes() == content
+
+
+def test_a_file_of_another_version_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    Simulator.open(path).close()
+    db = sqlite3.connect(path)
+    db.execute("PRAGMA user_version = 99")
+    db.close()
+    with pytest.raises(FlowplanError, match="version 99"):
+        Simulator.open(path)
+
+
+PLACE = """
+import json, os, sys
+from flowplan.cloud.simulator import Request, Simulator
+with Simulator.open(sys.argv[1]) as simulator:
+    headers = {"authorization": "Bearer fkey_x"}
+    project = simulator.handle(Request.to("GET", "/v2/projects", headers)).json[0]["fid"]
+    for number in range(int(sys.argv[2])):
+        body = {"project": project, "region": "us-central1-b", "instance_type": "it_5ECSoHQjLBzrp5YM",
+                "limit_price": "$9.00", "instance_quantity": 1, "name": f"{os.getpid()}-{number}",
+                "launch_specification": {"volumes": [], "ssh_keys": [], "startup_script": "x" * 5000}}
+        answer = simulator.handle(Request.to("POST", "/v2/spot/bids", headers, json.dumps(body).encode()))
+        assert answer.status == 201, answer.body
+        print(answer.json["fid"], flush=True)
+        simulator.handle(Request.to("GET", "/v2/spot/bids", headers))
+"""
+
+
+def place_in_another_process(path: Path, count: int) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", PLACE, str(path), str(count)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+
+
+def test_several_processes_share_the_file_from_the_first_moment(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    processes = [place_in_another_process(path, 25) for _ in range(4)]
+    placed = [line for process in processes for line in process.communicate(timeout=60)[0].split()]
+    assert [process.returncode for process in processes] == [0, 0, 0, 0]
+    with Simulator.open(path) as simulator:
+        assert sorted(entry.subject or "" for entry in simulator.ledger()) == sorted(placed)
+    assert len(set(placed)) == 100
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["s.db"]
+
+
+@pytest.mark.parametrize("after", [1, 7, 20])
+def test_a_kill_leaves_valid_data(tmp_path: Path, after: int) -> None:
+    path = tmp_path / "s.db"
+    process = place_in_another_process(path, 10_000)
+    assert process.stdout
+    told = [process.stdout.readline().strip() for _ in range(after)]
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    with Simulator.open(path) as simulator:
+        assert simulator._db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        kept = [entry.subject for entry in simulator.ledger()]
+    assert kept[:after] == told
+
+
+def test_many_threads(tmp_path: Path) -> None:
+    with Simulator.open(tmp_path / "s.db") as simulator, Server(simulator) as server:
+        failures: list[str] = []
+
+        def place(thread: int) -> None:
+            with requests.Session() as session:
+                api = Api(server.url, session)
+                for number in range(10):
+                    answer = api.bid(f"t{thread}-{number}", key=f"k{thread}-{number}")
+                    if answer.status_code != 201 or api.status(answer.json()["fid"]) == "Paused":
+                        failures.append(answer.text)
+
+        threads = [threading.Thread(target=place, args=(number,)) for number in range(10)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert failures == []
+        assert len({entry.subject for entry in simulator.ledger()}) == 100
+
+
+def test_a_served_clock_runs_at_its_speed(tmp_path: Path) -> None:
+    with Simulator.open(tmp_path / "s.db", speed=1e6) as simulator, Simulator.open(tmp_path / "s.db") as other:
+        first = simulator.now()
+        assert simulator.now() > first
+        other.advance(timedelta(days=30))
+        advanced = simulator.now()
+        assert advanced >= EPOCH + timedelta(days=30)
+        assert simulator.now() > advanced
+    with Simulator.open(tmp_path / "s.db") as simulator:
+        assert simulator.now() > advanced
+        assert simulator.now() == simulator.now()
+
+
+def test_time_does_not_go_back(simulator: Simulator) -> None:
+    with pytest.raises(ValueError, match="back"):
+        simulator.advance(-1)
+
+
+def test_importing_the_simulator_imports_no_transport() -> None:
+    heavy = "('flask', 'requests', 'werkzeug', 'jinja2', 'click')"
+    code = f"import sys, flowplan.cloud.simulator; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_served_connection_is_kept_and_quick(simulator: Simulator) -> None:
+    with Server(simulator) as server, requests.Session() as session:
+        api = Api(server.url, session)
+        times = []
+        for _ in range(20):
+            answer = api("GET", "/v2/me")
+            times.append(answer.elapsed)
+            assert "Connection" not in answer.headers
+        assert sorted(times)[10] < timedelta(milliseconds=30)
+        (pool,) = session.get_adapter(server.url).poolmanager.pools._container.values()
+        assert pool.num_connections == 1
+
+
+@pytest.mark.parametrize("method", ["QUERY", "GET", "PUT", "HEAD"])
+def test_a_body_nobody_reads_is_not_the_next_request(simulator: Simulator, method: str) -> None:
+    with Server(simulator) as server, requests.Session() as session:
+        api = Api(server.url, session)
+        answer = session.request(method, server.url + "/v2/nothing", data=b"GET /v2/x HTTP/1.1\r\n\r\n", timeout=5)
+        assert answer.status_code == 404
+        api.get("/v2/me")
+        chunks = iter([b'{"email": "x",', b'"password": "y"}'])
+        assert session.post(server.url + "/login", data=chunks, timeout=5).status_code == 401
+        api.get("/v2/me")
+
+
+@pytest.mark.parametrize("length", ["-1", "x", "999999999"])
+def test_a_body_of_no_length_closes_the_connection(simulator: Simulator, length: str) -> None:
+    with Server(simulator) as server, socket.create_connection(("127.0.0.1", int(server.url[17:]))) as connection:
+        connection.sendall(f"POST /login HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n{{}}".encode())
+        connection.settimeout(5)
+        answer = b""
+        while part := connection.recv(4096):
+            answer += part
+        assert answer.startswith(b"HTTP/1.1 400")
+
+
+def test_handle_needs_no_transport(simulator: Simulator) -> None:
+    assert simulator.handle(Request.to("GET", "/v2/me?x=%C3%A9", {"Authorization": "Bearer fkey_x"})).status == 200

@@ -1,0 +1,220 @@
+"""The auction rule against hand-made vectors and an independent brute-force clearer; entry prices; estimates."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flowplan.pricing import Market, Order, Total, cents, clear, entry_price, estimate, storage_per_hour
+
+D = Decimal
+
+
+def book(text: str) -> list[Order]:
+    """`A23 B21x2` -> orders in their order of age; a name is one letter."""
+    orders = []
+    for age, word in enumerate(text.split()):
+        limit, _, quantity = word[1:].partition("x")
+        orders.append(Order(word[0], D(limit), int(quantity or 1), age))
+    return orders
+
+
+DOCS = "A23 B21 C16 D13 E12 F8"
+
+VECTORS = {
+    "V01 single unit, Vickrey": ("A23 B21 C16", 1, "1", "A", "21"),
+    "V02 the documentation's example": (DOCS, 3, "1", "ABC", "13"),
+    "V03 a loser moves the price": (f"{DOCS} X13.01", 3, "1", "ABC", "13.01"),
+    "V04 a newcomer pays the old lowest winner": (f"{DOCS} N20", 3, "1", "ABN", "16"),
+    "V05 room left: the reserve": ("A23 B21", 3, "8", "AB", "8"),
+    "V06 exact fit, no loser": ("A23 B21 C16", 3, "8", "ABC", "8"),
+    "V07 a loser under the reserve does not count": ("A23 B21 C16 D5", 3, "8", "ABC", "8"),
+    "V08 below the reserve never wins": ("A7.99 B9", 2, "8", "B", "8"),
+    "V09 a tie goes to the older": ("A10 B10 C10", 2, "1", "AB", "10"),
+    "V10 two displaced, pays the higher": ("A23 B21 C16 D13 N22x2", 3, "1", "AN", "21"),
+    "V11 a large one passed over": ("A20x2 B15x2 C10 D9", 3, "1", "AC", "9"),
+    "V12 the price is ambiguous": ("A20x2 B15x2 C10", 3, "1", "AC", "1"),
+}
+
+
+@pytest.mark.parametrize("name", VECTORS)
+def test_vectors(name: str) -> None:
+    text, capacity, reserve, winners, price = VECTORS[name]
+    cleared = clear(capacity, D(reserve), book(text))
+    assert "".join(sorted(cleared.winners)) == winners
+    assert cleared.price == D(price)
+
+
+def test_where_the_rule_is_silent_both_prices_are_given() -> None:
+    assert clear(3, D(1), book("A20x2 B15x2 C10")).ambiguous == (D(1), D(10))
+    assert clear(3, D(1), book("A20x2 B15x2 C10 D9")).ambiguous == (D(9), D(10))
+    assert clear(3, D(1), book(DOCS)).ambiguous is None
+
+
+def test_lowest_allocated_is_the_lowest_winning_limit() -> None:
+    assert clear(3, D(1), book(DOCS)).lowest_allocated == D(16)
+
+
+def test_nobody_wins() -> None:
+    cleared = clear(3, D(8), book("A7 B5"))
+    assert (cleared.price, cleared.winners, cleared.lowest_allocated) == (None, (), None)
+
+
+def by_brute_force(capacity: int, reserve: Decimal, orders: list[Order]) -> tuple[set[str], Decimal | None]:
+    """The rule read off the documentation, one unit of capacity at a time, sharing nothing with `clear`."""
+    slots: list[str | None] = [None] * capacity
+    waiting = [order for order in orders if not order.limit_price < reserve]
+    lost: list[Order] = []
+    won: list[Order] = []
+    while waiting:
+        top = max(order.limit_price for order in waiting)
+        best = [order for order in waiting if order.limit_price == top]
+        oldest = min(order.created_at for order in best)
+        chosen = min((order for order in best if order.created_at == oldest), key=lambda order: order.id)
+        waiting.remove(chosen)
+        free = [place for place, holder in enumerate(slots) if holder is None]
+        if len(free) >= chosen.quantity:
+            for place in free[: chosen.quantity]:
+                slots[place] = chosen.id
+            won.append(chosen)
+        else:
+            lost.append(chosen)
+    if not won:
+        return set(), None
+    floor = min(order.limit_price for order in won)
+    price = reserve
+    for order in lost:
+        if order.limit_price <= floor and order.limit_price > price:
+            price = order.limit_price
+    return {order.id for order in won}, price
+
+
+orders = st.lists(st.tuples(st.integers(1, 3000), st.integers(1, 8), st.integers(0, 6)), max_size=14).map(
+    lambda rows: [Order(f"o{n:02}", D(limit) / 100, size, age) for n, (limit, size, age) in enumerate(rows)]
+)
+
+
+@given(st.integers(0, 16), st.integers(1, 2000).map(lambda n: D(n) / 100), orders)
+def test_clear_is_the_brute_force_rule(capacity: int, reserve: Decimal, made: list[Order]) -> None:
+    cleared = clear(capacity, reserve, made)
+    winners, price = by_brute_force(capacity, reserve, made)
+    assert set(cleared.winners) == winners
+    assert cleared.price == price
+
+
+@given(st.integers(1, 16), st.integers(1, 2000).map(lambda n: D(n) / 100), orders)
+def test_what_holds_of_every_clearing(capacity: int, reserve: Decimal, made: list[Order]) -> None:
+    cleared = clear(capacity, reserve, made)
+    won = [order for order in made if order.id in cleared.winners]
+    assert sum(order.quantity for order in won) <= capacity
+    if cleared.price is not None:
+        assert reserve <= cleared.price <= min(order.limit_price for order in won)
+        assert clear(capacity, reserve, reversed(made)) == cleared  # the order of the list means nothing
+
+
+@given(st.integers(1, 8), orders, st.integers(0, 13))
+def test_truth_pays_for_one_unit(capacity: int, made: list[Order], which: int) -> None:
+    """With one instance each, a winner who raises his limit pays the same."""
+    single = [Order(o.id, o.limit_price, 1, o.created_at) for o in made]
+    cleared = clear(capacity, D("0.01"), single)
+    if which < len(single) and single[which].id in cleared.winners:
+        raised = list(single)
+        raised[which] = Order(single[which].id, single[which].limit_price + 5, 1, single[which].created_at)
+        again = clear(capacity, D("0.01"), raised)
+        assert single[which].id in again.winners
+        assert again.price == cleared.price
+
+
+# ---- what this bid would pay ----------------------------------------------------------------------------
+
+
+def market(**given: object) -> Market:
+    values: dict[str, object] = {
+        "spot": D(13),
+        "minimum": D(8),
+        "lowest_allocated": D(16),
+        "win_price": D("16.01"),
+        "available": 0,
+        "total": 3,
+    }
+    return Market("it_1", "r", 1, **(values | given))  # type: ignore[arg-type]
+
+
+def test_room_left_pays_the_spot_price() -> None:
+    found = entry_price(market(available=2, spot=D(8)), D(20), holding=False)
+    assert (found.point, found.basis) == (D(8), "room")
+
+
+def test_full_pays_the_highest_limit_displaced_not_the_spot_price() -> None:
+    found = entry_price(market(), D(20), holding=False)
+    assert (found.point, found.basis) == (D(16), "displacing")
+
+
+def test_full_and_too_low_waits() -> None:
+    found = entry_price(market(), D(16), holding=False)
+    assert (found.point, found.low, found.basis) == (None, D("16.01"), "losing")
+
+
+def test_who_holds_pays_the_spot_price_in_a_full_auction() -> None:
+    assert entry_price(market(), D(20), holding=True).point == D(13)
+
+
+def test_below_the_reserve_there_is_no_price() -> None:
+    assert entry_price(market(), D("7.99"), holding=False).basis == "below_reserve"
+
+
+def test_nothing_known_is_unknown_never_zero() -> None:
+    found = estimate(None, D(20), 2, gpus=8, paused=False, holding=False)
+    assert (found.now, found.if_won, found.worst, found.outlook) == (None, None, D(40), "unknown")
+    assert (Total(found.now, found.worst) + Total(D(1), D(1))).now is None
+
+
+def test_a_waiting_bid_costs_nothing_now() -> None:
+    found = estimate(market(), D(15), 1, gpus=8, paused=False, holding=False)
+    assert (found.now, found.if_won, found.outlook) == (D(0), D("16.01"), "waits")
+    assert "cannot_win_now" in found.warnings
+
+
+def test_a_paused_bid_costs_nothing_at_all() -> None:
+    found = estimate(market(), D(20), 1, gpus=8, paused=True, holding=False)
+    assert (found.now, found.worst) == (D(0), D(0))
+
+
+@given(
+    st.decimals("0.01", "300", places=2),
+    st.integers(1, 64),
+    st.none() | st.decimals("0.01", "200", places=2),
+    st.none() | st.decimals("0.01", "200", places=2),
+    st.none() | st.decimals("0.01", "200", places=2),
+    st.none() | st.integers(0, 100),
+    st.booleans(),
+)
+def test_no_estimate_exceeds_the_limit(
+    limit: Decimal,
+    quantity: int,
+    spot: Decimal | None,
+    lowest: Decimal | None,
+    win: Decimal | None,
+    available: int | None,
+    holding: bool,
+) -> None:
+    found = estimate(
+        Market("it", "r", quantity, spot, D("0.01"), lowest, win, available, 100),
+        limit,
+        quantity,
+        gpus=1,
+        paused=False,
+        holding=holding,
+    )
+    assert found.worst == limit * quantity
+    if found.now is not None:
+        assert 0 <= found.now <= found.worst
+    if found.entry.point is not None and found.entry.low is not None and found.entry.high is not None:
+        assert found.entry.low <= found.entry.point <= found.entry.high
+
+
+def test_storage_is_eight_cents_a_gb_month() -> None:
+    assert cents(storage_per_hour(730)) == D("0.08")
