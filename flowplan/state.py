@@ -278,7 +278,7 @@ def header_frame(header: Header) -> bytes:
 
 def _frame(entries: list[dict[str, Any]]) -> bytes:
     payload = json.dumps(entries, separators=(",", ":")).encode()
-    return b"%08x %08x " % (len(payload), zlib.crc32(payload)) + payload + b"\n"
+    return _head(payload) + payload + b"\n"
 
 
 def read_journal(data: bytes, name: str) -> Journal:
@@ -299,15 +299,19 @@ def read_journal(data: bytes, name: str) -> Journal:
 
 
 def _payload_at(data: bytes, at: int) -> tuple[bytes | None, int]:
-    head = data[at : at + _HEAD]
+    """The payload of the frame at `at` and where it ends, or None when there is no complete one."""
     try:
-        length, crc = int(head[:8], 16), int(head[9:17], 16)
+        length = int(data[at : at + 8], 16)
     except ValueError:
         return None, at
-    payload, end = data[at + _HEAD : at + _HEAD + length], at + _HEAD + length + 1
-    if len(payload) != length or zlib.crc32(payload) != crc or data[end - 1 : end] != b"\n":
-        return None, at
-    return payload, end
+    end = at + _HEAD + length + 1
+    payload = data[at + _HEAD : end - 1]
+    whole = data[at : at + _HEAD] == _head(payload) and data[end - 1 : end] == b"\n"
+    return (payload, end) if whole else (None, at)
+
+
+def _head(payload: bytes) -> bytes:
+    return b"%08x %08x " % (len(payload), zlib.crc32(payload))
 
 
 def _journal(frames: list[list[dict[str, Any]]], length: int, torn: bool, name: str) -> Journal:
@@ -373,7 +377,7 @@ def _binding_out(made: Converter) -> Callable[[Binding], dict[str, Any]]:
 
 def _binding_in(made: Converter) -> Callable[[Any, Any], Binding]:
     def read(value: Any, _: Any) -> Binding:
-        if not _BINDING_KEYS >= value.keys():
+        if not value.keys() <= _BINDING_KEYS:
             raise ValueError(f"unknown keys: {', '.join(sorted(value.keys() - _BINDING_KEYS))}")
         address = Address.parse(_text(value["address"]))
         return Binding(

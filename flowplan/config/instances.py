@@ -8,14 +8,14 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
-from attrs import frozen
+from attrs import field, frozen
 
 from flowplan.catalogue import TypeName, has_word, read_type_name
+from flowplan.config import keys
 from flowplan.config.types import GpuWanted
 from flowplan.config.values import (
     Given,
     Grammar,
-    Keys,
     Section,
     agree,
     as_text,
@@ -60,45 +60,13 @@ _PROPERTY = Grammar(
     64,
 )
 
-SPECIFICATION_KEYS = Keys(
-    (
-        "fcp_instance",
-        "num_instances",
-        "num_gpus",
-        "gpu_type",
-        "intranode_interconnect",
-        "internode_interconnect",
-        "cluster_id",
-        "region",
-        "advanced",
-    ),
-    "resources_specification: {fcp_instance: h100.8x.SXM5.IB, cluster_id: us-central1-b}",
-    {
-        "instance_type": "write fcp_instance",
-        "instance": "write fcp_instance",
-        "instance_quantity": "write num_instances",
-        "gpus": "write num_gpus",
-        "region_id": "write cluster_id",
-        "zone": "write cluster_id",
-    },
-)
-ADVANCED_KEYS = Keys(("optimize", "nearest_estimated_duration"), "advanced: {optimize: budget}")
-MANAGEMENT_KEYS = Keys(
-    ("priority", "utility_threshold_price", "utility_threshold_price_per_gpu", "num_instances"),
-    "task_management: {priority: high}",
-    {
-        "limit_price": "write utility_threshold_price: dollars per instance-hour",
-        "max_price": "write utility_threshold_price: dollars per instance-hour",
-    },
-)
-
 
 @frozen
 class Wanted:
     """resources_specification, read. The nodes are kept for what other fields must agree with."""
 
     instance_types: tuple[str, ...] = ()
-    gpu: GpuWanted = GpuWanted()
+    gpu: GpuWanted = field(factory=GpuWanted)
     region: str | None = None
     region_node: Node | None = None
     optimize: Optimize | None = None
@@ -121,7 +89,7 @@ def read_specification(task: Section, section: Section | None) -> Wanted:
     document = task.document
     if section is None:
         if not task.has("resources_specification"):
-            hint = f"add {SPECIFICATION_KEYS.example}"
+            hint = f"add {keys.SPECIFICATION.example}"
             document.problem(task.node, "there is no resources_specification", hint, code="missing")
         return Wanted()
     types = _types(section)
@@ -137,7 +105,7 @@ def read_specification(task: Section, section: Section | None) -> Wanted:
         document.problem(key, "no instance type is named", hint, code="missing")
     _gpus_agree(section, types, gpu)
     region = _region(section)
-    advanced = open_section(document, section.get("advanced"), section.name("advanced"), ADVANCED_KEYS)
+    advanced = open_section(document, section.get("advanced"), section.name("advanced"), keys.ADVANCED)
     optimize, hours = _advanced(advanced) if advanced else (None, None)
     node = section.node.get("cluster_id") or section.node.get("region")
     return Wanted(tuple(name.text for name, _ in types), gpu, region, node, optimize, hours)

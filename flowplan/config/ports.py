@@ -12,7 +12,8 @@ from functools import lru_cache
 
 from attrs import frozen
 
-from flowplan.config.values import Keys, open_section, whole_hint
+from flowplan.config import keys
+from flowplan.config.values import open_section, whole_hint
 from flowplan.document import KINDS, Document, Node, Scalar, Sequence, quoted
 from flowplan.document import Mapping as MappingNode
 from flowplan.errors import shown
@@ -22,21 +23,11 @@ LAST = 65535
 WIDEST = 1_000
 _LOW_ALLOWED = (80, 443)
 _SSH = 22
-_HINT = f'a port is a whole number from 1 to {LAST}: 8080, "6006-6010", "8441:8001" or {{external: 8442, internal: 8002}}'
+_WHOLE = f"a port is a whole number from 1 to {LAST}"
+_HINT = f'{_WHOLE}: 8080, "6006-6010", "8441:8001" or {{external: 8442, internal: 8002}}'
 _ALLOWED = "FCP publishes 80, 443 and 1024-65535"
 _UDP = "FCP's forwarder (foundrypf) publishes TCP only"
 
-PORT_KEYS = Keys(
-    ("external", "internal", "protocol"),
-    "- {external: 8442, internal: 8002, protocol: tcp}",
-    {
-        "host": "write external: the port outside",
-        "container": "write internal: the port of your program",
-        "port": "write external",
-        "published": "write external: the port outside",
-        "target": "write internal: the port of your program",
-    },
-)
 
 _RANGE = r"([1-9][0-9]{0,4})(?:-([1-9][0-9]{0,4}))?"
 _TEXT = re.compile(rf"{_RANGE}(?::{_RANGE})?", re.ASCII)
@@ -71,7 +62,7 @@ def read_ports(document: Document, node: Node | None) -> tuple[PortPair, ...]:
     found = [item for entry in node.items if (item := _item(document, entry)) is not None]
     kept = _without_overlaps(document, found)
     _refuse_taken(document, kept)
-    return tuple(sorted(pair for item in kept for pair in item.pairs()))
+    return tuple(sorted((pair for item in kept for pair in item.pairs()), key=lambda pair: pair.external))
 
 
 # ---- one entry --------------------------------------------------------------------------------------------
@@ -94,13 +85,13 @@ def _item(document: Document, node: Node) -> Item | None:
 
 
 def _from_mapping(document: Document, node: MappingNode) -> Item | None:
-    section = open_section(document, node, "ports", PORT_KEYS)
+    section = open_section(document, node, "ports", keys.PORT)
     if section is None:
         return None
     if not _is_tcp(document, node.get("protocol")):
         return None
     if not section.has("external"):
-        document.problem(node, "this port has no external", f"write {PORT_KEYS.example}", code="missing")
+        document.problem(node, "this port has no external", f"write {keys.PORT.example}", code="missing")
         return None
     external = _side(document, section.get("external"))
     internal = _side(document, section.get("internal")) if section.has("internal") else external
@@ -138,9 +129,9 @@ def _port_hint(node: Scalar) -> str:
     text = node.text
     wrong = whole_hint(text)
     if wrong:
-        return f"{wrong}; a port is a whole number from 1 to {LAST}"
+        return f"{wrong}; {_WHOLE}"
     if text != text.strip() and _TEXT.fullmatch(text.strip()):
-        return f'write "{text.strip()}", without the blank; a port is a whole number from 1 to {LAST}'
+        return f'write "{text.strip()}", without the blank; {_WHOLE}'
     if text.lower().endswith("/udp"):
         return _UDP
     if text.lower().endswith("/tcp"):
@@ -152,7 +143,7 @@ def _range(document: Document, node: Node, low: str, high: str | None) -> range 
     first, last = int(low), int(high or low)
     wrong = next((port for port in (first, last) if port > LAST), None)
     if wrong is not None:
-        document.problem(node, f"{wrong} is not a port", f"a port is a whole number from 1 to {LAST}", code="port")
+        document.problem(node, f"{wrong} is not a port", _WHOLE, code="port")
     elif last < first:
         document.problem(node, f"the range {first}-{last} is reversed", f"write {last}-{first}", code="port")
     elif last - first >= WIDEST:
@@ -198,7 +189,9 @@ def _without_overlaps(document: Document, found: list[Item]) -> list[Item]:
         if again:
             also = (("first published here", owners[again[0]].node),)
             summary = f"the external port {_some(again)} is published twice"
-            document.problem(item.node, summary, "give each an external port of its own", code="port-overlap", also=also)
+            document.problem(
+                item.node, summary, "give each an external port of its own", code="port-overlap", also=also
+            )
             continue
         owners.update(dict.fromkeys(item.external, item))
         kept.append(item)

@@ -6,7 +6,8 @@ import re
 import shlex
 from collections.abc import Callable
 
-from flowplan.config.values import Grammar, Keys, Section, as_text, open_section, text
+from flowplan.config import keys
+from flowplan.config.values import Grammar, Section, as_text, open_section, text
 from flowplan.document import SIZE_LIMIT, Document, Node, Scalar, quoted
 from flowplan.errors import shown
 from flowplan.resources import ContainerImage, Script
@@ -16,7 +17,10 @@ ReadFile = Callable[[str, str], bytes]
 
 _PRINTABLE = re.compile(r"[ -~]", re.ASCII)
 PATH = Grammar(
-    re.compile(r"[!-,.-~](?:[ -~]*[!-~])?", re.ASCII), _PRINTABLE, "a path of printable ASCII not beginning with '-'", 1024
+    re.compile(r"[!-,.-~](?:[ -~]*[!-~])?", re.ASCII),
+    _PRINTABLE,
+    "a path of printable ASCII that does not begin with '-'",
+    1024,
 )
 _OPTIONS = Grammar(re.compile(r"[ -~]*", re.ASCII), _PRINTABLE, "one line of printable ASCII", 4096)
 _WORD = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
@@ -30,18 +34,6 @@ IMAGE = Grammar(
     "an image such as nvcr.io/nvidia/pytorch:24.05-py3",
     512,
 )
-IMAGE_KEYS = Keys(
-    ("image_name", "build_context", "run_options"),
-    "container_image: {image_name: nvcr.io/nvidia/pytorch:24.05-py3}",
-    {
-        "image": "write image_name",
-        "name": "write image_name",
-        "tag": "it is part of image_name: name:tag",
-        "context": "write build_context",
-        "options": "write run_options",
-        "args": "write run_options",
-    },
-)
 
 
 # ---- the script -------------------------------------------------------------------------------------------
@@ -52,7 +44,9 @@ def read_script(task: Section, read_file: ReadFile) -> Script | None:
     if task.has("startup_script") and task.has("startup_script_file"):
         also = (("startup_script is here", task.node.key("startup_script")),)
         summary = "startup_script and startup_script_file are both given"
-        task.document.problem(task.at("startup_script_file"), summary, "keep one of the two", code="conflict", also=also)
+        task.document.problem(
+            task.at("startup_script_file"), summary, "keep one of the two", code="conflict", also=also
+        )
         return None
     if task.has("startup_script_file"):
         return _from_file(task, read_file)
@@ -123,11 +117,11 @@ def _script(document: Document, node: Node, content: str, name: str, *, crlf: bo
 
 
 def read_image(task: Section) -> ContainerImage | None:
-    section = open_section(task.document, task.get("container_image"), "container_image", IMAGE_KEYS)
+    section = open_section(task.document, task.get("container_image"), "container_image", keys.IMAGE)
     if section is None:
         return None
     if not section.has("image_name"):
-        hint = f"write {IMAGE_KEYS.example}"
+        hint = f"write {keys.IMAGE.example}"
         section.document.problem(section.node, "container_image has no image_name", hint, code="missing")
     name = text(section, "image_name", IMAGE)
     context, options = text(section, "build_context", PATH), text(section, "run_options", _OPTIONS)

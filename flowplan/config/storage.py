@@ -1,4 +1,4 @@
-"""persistent_storage and ephemeral_storage_config: volumes created and attached, and where everything is mounted. Pure."""
+"""persistent_storage, ephemeral_storage_config: volumes created and attached, and all that is mounted. Pure."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 from attrs import define, field, frozen
 
+from flowplan.config import keys
 from flowplan.config.instances import REGION
 from flowplan.config.types import VolumeUse, VolumeWanted
 from flowplan.config.values import (
     Grammar,
-    Keys,
     Section,
     agree,
     choice,
@@ -31,53 +31,6 @@ MOST_VOLUMES = 20  # of one instance (fcp)
 LARGEST_GB = 32_768  # fcp: max_volume_size_tb 32
 _GB_PER_TB = 1_024
 
-STORAGE_KEYS = Keys(
-    ("create", "attach", "mount_dir"),
-    "persistent_storage: {attach: {volume_name: my-data, mount_point: /mnt/data}}",
-    {"mount_point": "it belongs in create or attach", "volumes": "write create or attach"},
-)
-CREATE_KEYS = Keys(
-    (
-        "volume_name",
-        "size",
-        "size_unit",
-        "storage_type",
-        "disk_interface",
-        "region_id",
-        "mount_point",
-        "mount_dir",
-    ),
-    "create: {volume_name: my-data, size: 100, disk_interface: Block, mount_point: /mnt/data}",
-    {
-        "name": "write volume_name",
-        "size_gb": "write size: it is in GB",
-        "interface": "write disk_interface: Block or File",
-        "region": "write region_id",
-        "cluster_id": "write region_id",
-        "path": "write mount_point",
-        "mount_path": "write mount_point",
-    },
-)
-_ONLY_CREATED = "it belongs to create; a volume that exists has it already"
-ATTACH_KEYS = Keys(
-    ("volume_name", "mount_point", "mount_dir"),
-    "attach: {volume_name: my-data, mount_point: /mnt/data}",
-    {
-        "name": "write volume_name",
-        "id": "write volume_name: it takes a name or an id",
-        "volume_id": "write volume_name: it takes a name or an id",
-        "volume": "write volume_name",
-        "path": "write mount_point",
-        "mount_path": "write mount_point",
-        **dict.fromkeys(("size", "size_unit", "storage_type", "disk_interface", "region_id"), _ONLY_CREATED),
-    },
-)
-LOCAL_KEYS = Keys(("mounts",), "ephemeral_storage_config: {mounts: {/dev/nvme0n1: /mnt/scratch}}")
-DISK_KEYS = Keys(
-    ("device", "mount_point"),
-    "- {device: /dev/nvme0n1, mount_point: /mnt/scratch}",
-    {"mount_dir": "write mount_point", "path": "write mount_point"},
-)
 
 CREATED_NAME = Grammar(
     VOLUME_NAME,
@@ -104,13 +57,13 @@ DEVICE = Grammar(
     64,
 )
 
-# Nothing may be mounted on or below these: the system would not start, or its files would be hidden.
-SYSTEM_TREES = (
-    "/bin /boot /dev /etc /lib /lib32 /lib64 /libx32 /proc /root /run /sbin /snap /sys /tmp /usr".split()
+# Nothing may be mounted on or below these: the system would not start, or its files would be hidden or cleaned.
+SYSTEM_TREES = re.compile(
+    r"(/(?:bin|boot|dev|etc|lib|lib32|lib64|libx32|proc|root|run|sbin|snap|sys|tmp|usr))(?:/.*)?", re.ASCII
 )
 # Nothing may be mounted on these: it would hide SSH keys, logs, packages, or what the platform mounts there.
-SYSTEM_DIRECTORIES = (
-    "/home /home/ubuntu /media /mnt /opt /opt/foundry /opt/mithril /srv /var /var/lib /var/log /var/run".split()
+SYSTEM_DIRECTORIES = re.compile(
+    r"/?|/home(?:/ubuntu)?|/media|/mnt|/opt(?:/foundry|/mithril)?|/srv|/var(?:/cache|/lib|/log|/run)?", re.ASCII
 )
 
 _INTERFACES: dict[str, Interface] = {"block": "Block", "nfs": "File", "Block": "Block", "File": "File"}
@@ -143,9 +96,9 @@ def read_volumes(section: Section | None, around: Around, storage: Storage) -> N
     """Fill `storage` from persistent_storage: what is created first, then what is attached."""
     if section is None:
         return
-    creates, attaches = _sections(section, "create", CREATE_KEYS), _sections(section, "attach", ATTACH_KEYS)
+    creates, attaches = _sections(section, "create"), _sections(section, "attach")
     if not section.has("create") and not section.has("attach"):
-        hint = f"write {STORAGE_KEYS.example}"
+        hint = f"write {keys.STORAGE.example}"
         section.document.problem(section.node, "persistent_storage has neither create nor attach", hint, code="missing")
     shared = _shared_directory(section, len(creates) + len(attaches))
     for create in creates:
@@ -158,14 +111,13 @@ def read_volumes(section: Section | None, around: Around, storage: Storage) -> N
         section.document.problem(node, summary, f"an instance has at most {MOST_VOLUMES}", code="value")
 
 
-def _sections(storage: Section, key: str, keys: Keys) -> list[Section]:
+def _sections(storage: Section, key: str) -> list[Section]:
     node = storage.get(key)
     if node is None:
         return []
     title = storage.name(key)
-    opened = (
-        open_section(storage.document, item, title, keys) for item in items(storage.document, node, title)
-    )
+    each = items(storage.document, node, title)
+    opened = (open_section(storage.document, item, title, keys.MAPPINGS[title]) for item in each)
     return [section for section in opened if section is not None]
 
 
@@ -260,7 +212,8 @@ def _interface(create: Section) -> Interface:
 def _mounted(volume: Section, parent: Section, shared: str | None, storage: Storage) -> str | None:
     """The directory of one volume: mount_point, its older spelling, or the one beside create and attach."""
     point, older = _directory(volume, "mount_point"), _directory(volume, "mount_dir")
-    spellings = given(volume, "mount_point", point) + given(volume, "mount_dir", older) + given(parent, "mount_dir", shared)
+    spellings = given(volume, "mount_point", point) + given(volume, "mount_dir", older)
+    spellings += given(parent, "mount_dir", shared)
     agree(volume.document, spellings)
     if not spellings:
         return None
@@ -284,9 +237,9 @@ def mount_point(document: Document, node: Node, name: str) -> str | None:
     if any(part in (".", "..") for part in parts):
         document.problem(node, f"{name} {written} has a part that is . or ..", "write the path out", code="mount-point")
         return None
-    tree = next((tree for tree in SYSTEM_TREES if path == tree or path.startswith(f"{tree}/")), None)
-    if tree is not None or path in SYSTEM_DIRECTORIES or not path:
-        what = f"{tree} belongs to the system" if tree else f"it would hide what the system keeps in {written}"
+    tree = SYSTEM_TREES.fullmatch(path)
+    if tree or SYSTEM_DIRECTORIES.fullmatch(path):
+        what = f"{tree[1]} belongs to the system" if tree else f"it would hide what the system keeps in {written}"
         hint = "mount below /mnt, /data, /volumes, /opt or /var, for example at /mnt/data"
         document.problem(node, f"nothing can be mounted at {written}", hint, detail=what, code="mount-point")
         return None
@@ -321,10 +274,13 @@ def _parents(directory: str) -> Sequence[str]:
 
 def read_local_disks(section: Section | None, storage: Storage) -> tuple[LocalDisk, ...]:
     """The disks of the instance itself, in the order of their devices."""
-    node = section.get("mounts") if section is not None else None
-    if section is None or node is None:
-        if section is not None and not section.has("mounts"):
-            section.document.problem(section.node, f"{section.title} has no mounts", f"write {LOCAL_KEYS.example}", code="missing")
+    if section is None:
+        return ()
+    node = section.get("mounts")
+    if node is None:
+        if not section.has("mounts"):
+            hint = f"write {keys.LOCAL.example}"
+            section.document.problem(section.node, f"{section.title} has no mounts", hint, code="missing")
         return ()
     document, title = section.document, section.name("mounts")
     found: dict[str, tuple[str, Node]] = {}
@@ -348,13 +304,13 @@ def _disks(document: Document, node: Node, title: str) -> list[tuple[Node, Node]
         return [(key, value) for key, value in pairs if value is not None]
     found: list[tuple[Node, Node]] = []
     for item in items(document, node, title):
-        disk = open_section(document, item, title, DISK_KEYS)
+        disk = open_section(document, item, title, keys.DISK)
         if disk is None:
             continue
         device, point = disk.get("device"), disk.get("mount_point")
-        for key in DISK_KEYS.known:
+        for key in keys.DISK.known:
             if not disk.has(key):
-                document.problem(item, f"this disk has no {key}", f"write {DISK_KEYS.example}", code="missing")
+                document.problem(item, f"this disk has no {key}", f"write {keys.DISK.example}", code="missing")
         if device is not None and point is not None:
             found.append((device, point))
     return found

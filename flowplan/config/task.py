@@ -6,30 +6,14 @@ import re
 
 from attrs import frozen
 
-from flowplan.config.instances import (
-    MANAGEMENT_KEYS,
-    SPECIFICATION_KEYS,
-    Wanted,
-    read_price,
-    read_quantity,
-    read_specification,
-)
-from flowplan.config.ports import PORT_KEYS, read_ports
-from flowplan.config.script import IMAGE_KEYS, ReadFile, read_image, read_script
-from flowplan.config.storage import (
-    ATTACH_KEYS,
-    CREATE_KEYS,
-    LOCAL_KEYS,
-    STORAGE_KEYS,
-    Around,
-    Storage,
-    read_local_disks,
-    read_volumes,
-)
+from flowplan.config import keys
+from flowplan.config.instances import read_price, read_quantity, read_specification
+from flowplan.config.ports import read_ports
+from flowplan.config.script import ReadFile, read_image, read_script
+from flowplan.config.storage import Around, Storage, read_local_disks, read_volumes
 from flowplan.config.types import Task, VolumeWanted
-from flowplan.config.values import HOMES, Grammar, Keys, Section, flag, open_section, text, texts
+from flowplan.config.values import Grammar, Section, flag, open_section, text, texts
 from flowplan.document import Document
-from flowplan.errors import Position
 from flowplan.resources import BID_NAME, Address
 
 NAME = Grammar(
@@ -39,94 +23,69 @@ NAME = Grammar(
 )
 # What exists in the cloud already may be called anything that can be typed.
 _CLOUD_NAME = Grammar(re.compile(r"[!-~](?:[ -~]*[!-~])?", re.ASCII), re.compile(r"[ -~]", re.ASCII), "printable ASCII")
-
-TASK_KEYS = Keys(
-    (
-        "name",
-        "project_name",
-        "ssh_key_name",
-        "task_management",
-        "resources_specification",
-        "num_instances",
-        "ports",
-        "persistent_storage",
-        "ephemeral_storage_config",
-        "container_image",
-        "startup_script",
-        "startup_script_file",
-        "paused",
-        "version",
-        "networking",
-        "resources",
-    ),
-    "name: my-task",
-    {
-        "project": "write project_name",
-        "ssh_key": "write ssh_key_name",
-        "ssh_keys": "write ssh_key_name: it takes a list",
-        "image": "write container_image: {image_name: ...}",
-        "script": "write startup_script",
-        "command": "write startup_script",
-        "storage": "write persistent_storage",
-        "instance_type": "write resources_specification: {fcp_instance: ...}",
-        "create": "it belongs in persistent_storage",
-        "attach": "it belongs in persistent_storage",
-    },
-)
-IGNORED = ("networking", "resources")
-
-# A key's first home wins; the task's own come last, where nothing else has them.
-for _title, _keys in (
-    ("resources_specification", SPECIFICATION_KEYS),
-    ("task_management", MANAGEMENT_KEYS),
-    ("persistent_storage", STORAGE_KEYS),
-    ("persistent_storage.create", CREATE_KEYS),
-    ("persistent_storage.attach", ATTACH_KEYS),
-    ("resources_specification.advanced", Keys(("optimize", "nearest_estimated_duration"), "")),
-    ("ephemeral_storage_config", LOCAL_KEYS),
-    ("container_image", IMAGE_KEYS),
-    ("ports", PORT_KEYS),
-    ("", TASK_KEYS),
-):
-    for _key in _keys.known:
-        HOMES.setdefault(_key, _title)
+_IGNORED = ("networking", "resources")
 
 
 @frozen
 class Part:
-    """What one document adds. `named`: whether the task's name is written in it."""
+    """What one document adds. `unnamed`: the document of a task whose name is the fallback (a document is
+    large, and not kept otherwise)."""
 
-    document: Document
     tasks: tuple[Task, ...] = ()
     volumes: tuple[VolumeWanted, ...] = ()
-    named: bool = True
+    unnamed: Document | None = None
 
 
 def read_task(document: Document, fallback: str, read_file: ReadFile) -> Part:
-    """The task of `document`; its name is `fallback` when it gives none. Problems are reported to the document;
-    a task that has some is still returned, so that what tasks share can be checked, too."""
-    task = open_section(document, document.root, "", TASK_KEYS)
+    """The task of `document`, named `fallback` when it gives no name. Problems are reported to the document;
+    a task that has some is returned all the same, so that what tasks share is checked, too."""
+    task = open_section(document, document.root, "", keys.TASK)
     if task is None:
-        return Part(document)
+        return Part()
     _warn_of_ignored(task)
-    wanted, quantity, storage = _instances(task)
+    specification = _section(task, "resources_specification")
+    management = _section(task, "task_management")
+    wanted = read_specification(task, specification)
+    price = read_price(management)
+    quantity, quantity_node = read_quantity(document, [specification, management, task])
+    storage = Storage()
+    around = Around(wanted.region, wanted.region_node, quantity, quantity_node)
+    read_volumes(_section(task, "persistent_storage"), around, storage)
+    disks = read_local_disks(_section(task, "ephemeral_storage_config"), storage)
     name = text(task, "name", NAME)
-    if name is None and task.has("name"):
-        return Part(document)
-    return _part(task, name or fallback, wanted, quantity, storage, read_file, named=name is not None)
+    found = Task(
+        address=Address("bid", name or fallback),
+        name=name or fallback,
+        source=document.position(task.at("name")),
+        project=text(task, "project_name", _CLOUD_NAME),
+        ssh_keys=texts(task, "ssh_key_name", _CLOUD_NAME),
+        priority=price.priority,
+        limit_price=price.limit_price,
+        limit_price_per_gpu=price.limit_price_per_gpu,
+        instance_types=wanted.instance_types,
+        gpu=wanted.gpu,
+        instance_quantity=quantity,
+        region=wanted.region,
+        optimize=wanted.optimize,
+        estimated_hours=wanted.estimated_hours,
+        ports=read_ports(document, task.get("ports")),
+        volumes=tuple(storage.uses),
+        local_disks=disks,
+        container_image=read_image(task),
+        startup_script=read_script(task, read_file),
+        paused=flag(task, "paused"),
+        ports_source=document.position(task.node.key("ports")) if task.has("ports") else None,
+    )
+    tasks = (found,) if name is not None or not task.has("name") else ()
+    return Part(tasks, tuple(storage.created), None if task.has("name") else document)
 
 
-def _instances(task: Section) -> tuple[Wanted, tuple[int, Section | None], Storage]:
-    raise NotImplementedError
+def _section(task: Section, key: str) -> Section | None:
+    return open_section(task.document, task.get(key), key, keys.MAPPINGS[key])
 
 
 def _warn_of_ignored(task: Section) -> None:
-    for key in IGNORED:
+    for key in _IGNORED:
         if task.has(key):
             summary = f"{key} has no effect: FCP has no such setting"
             task.document.problem(task.node.key(key), summary, "delete it", code="ignored", severity="warning")
-
-
-def source_of(document: Document, task: Section) -> Position:
-    """Where a task is: at its name, else at its first key."""
-    return document.position(task.at("name"))

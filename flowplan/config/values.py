@@ -6,12 +6,13 @@ Every function gives None for a value that is absent or wrong; what is wrong was
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import TypeVar
 
-from attrs import define, field, frozen
+from attrs import define, frozen
 
+from flowplan.config.keys import HOMES, STACK, Keys
 from flowplan.document import KINDS, Document, Node, Scalar, looks_like, looks_secret, quoted
 from flowplan.document import Mapping as MappingNode
 from flowplan.document import Sequence as SequenceNode
@@ -30,19 +31,6 @@ class Grammar:
     longest: int = 128
 
 
-@frozen
-class Keys:
-    """The keys a mapping may have, and what people write instead of them. `example`: how the mapping looks."""
-
-    known: tuple[str, ...]
-    example: str
-    instead: Mapping[str, str] = field(factory=dict)
-    every: frozenset[str] = field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        object.__setattr__(self, "every", frozenset(self.known))
-
-
 @define(eq=False)
 class Section:
     """A mapping that is being read. `title`: how messages name it; "" for the task itself."""
@@ -57,7 +45,9 @@ class Section:
         if node is None or node.kind == "broken":
             return None
         if isinstance(node, Scalar) and not node.style and node.kind == "null":
-            self.document.problem(node, f"{self.name(key)} has no value", "give it one, or delete the key", code="empty")
+            self.document.problem(
+                node, f"{self.name(key)} has no value", "give it one, or delete the key", code="empty"
+            )
             return None
         return node
 
@@ -90,12 +80,6 @@ def open_section(document: Document, node: Node | None, title: str, keys: Keys) 
 
 # ---- keys that are not known --------------------------------------------------------------------------------
 
-# Where a key belongs that is at home in another mapping.
-HOMES: dict[str, str] = {}
-_STACK_KEYS = frozenset(
-    "defaults depends_on for_each guards import lifecycle moved outputs removed tasks variables volumes".split()
-)
-
 
 def _unknown_key(section: Section, key: str, keys: Keys) -> None:
     node, where = section.node.key(key), f" in {section.title}" if section.title else ""
@@ -104,16 +88,20 @@ def _unknown_key(section: Section, key: str, keys: Keys) -> None:
         section.document.problem(node, f"{quoted(key)}: credentials are not read from files", hint, code="credential")
         return
     section.document.problem(
-        node, f"unknown key {quoted(key)}{where}", _key_hint(section, key, keys), detail=_strange(key), code="unknown-key"
+        node,
+        f"unknown key {quoted(key)}{where}",
+        _key_hint(section, key, keys),
+        detail=_strange(key),
+        code="unknown-key",
     )
 
 
 def _key_hint(section: Section, key: str, keys: Keys) -> str:
     if key in keys.instead:
         return keys.instead[key]
-    if key in HOMES and HOMES[key] != section.title:
+    if HOMES.get(key, section.title) != section.title:
         return f"it belongs in {HOMES[key]}" if HOMES[key] else "it belongs at the top of the task"
-    if key in _STACK_KEYS:
+    if key in STACK:
         return "it belongs in a stack file (version: 2)"
     near = looks_like(key, keys.known)
     if near:
@@ -329,7 +317,9 @@ def flag(section: Section, key: str) -> bool:
     if isinstance(node, Scalar) and node.kind == "bool":
         return node.text.lower() == "true"
     hint = "write true or false, without quotes; yes and no are texts in YAML 1.2"
-    section.document.problem(node, f"{section.name(key)} must be true or false, not {KINDS[node.kind]}", hint, code="type")
+    section.document.problem(
+        node, f"{section.name(key)} must be true or false, not {KINDS[node.kind]}", hint, code="type"
+    )
     return False
 
 

@@ -7,8 +7,8 @@ is counted first, in nodes and in depth, so nothing that reads a document can be
 from flowplan.document.nodes import KINDS, Broken, Document, Kind, Mapping, Node, Scalar, Sequence
 from flowplan.document.parse import MAX_DEPTH, MAX_NODES, documents
 from flowplan.document.text import (
-    SIZE_LIMIT,
     MAX_PROBLEMS,
+    SIZE_LIMIT,
     Findings,
     Mark,
     Text,
@@ -22,10 +22,10 @@ from flowplan.document.text import (
 
 __all__ = [
     "KINDS",
-    "SIZE_LIMIT",
     "MAX_DEPTH",
     "MAX_NODES",
     "MAX_PROBLEMS",
+    "SIZE_LIMIT",
     "Broken",
     "Document",
     "Findings",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping as MappingType
 from copy import copy
+from functools import lru_cache
 from typing import ClassVar, Literal, TypeAlias, cast
 
 from attrs import define, field, frozen
@@ -37,6 +38,12 @@ _CORE = re.compile(
 )
 
 
+@lru_cache(maxsize=10_000)  # documents say the same few things over and over
+def _plain_kind(text: str) -> Kind:
+    found = _CORE.fullmatch(text)
+    return cast(Kind, found.lastgroup) if found else "string"
+
+
 @define(eq=False)
 class Scalar:
     """A value as written: `text` without quotes and escapes, `style` "" when plain, else ' " | or >."""
@@ -51,10 +58,7 @@ class Scalar:
 
     @property
     def kind(self) -> Kind:
-        if self.style:
-            return "string"
-        found = _CORE.fullmatch(self.text)
-        return cast(Kind, found.lastgroup) if found else "string"
+        return "string" if self.style else _plain_kind(self.text)
 
 
 @define(eq=False)

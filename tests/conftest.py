@@ -1,0 +1,120 @@
+"""What the tests share: a working directory with flowplan in it, on the embedded simulator.
+
+The simulator is the only fake. `pytest --accept` rewrites the expected files of the golden cases for review.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from attrs import frozen
+from hypothesis import settings
+
+from flowplan.cloud.simulator import SIMULATOR_KEY, LedgerEntry, Request, Response, Simulator
+
+ROOT = Path(__file__).parent.parent
+EXAMPLES = ROOT / "examples"
+
+settings.register_profile("here", deadline=None, print_blob=True)
+settings.load_profile("here")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--accept", action="store_true", help="rewrite the expected files of the golden cases")
+
+
+@frozen
+class Result:
+    """What a command left: exit code and both streams."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Place:
+    """A working directory and the commands run in it, in this process."""
+
+    def __init__(self, path: Path, capture: pytest.CaptureFixture[str]) -> None:
+        self.path = path
+        self._capture = capture
+
+    def run(self, *arguments: str) -> Result:
+        """`flowplan ARGUMENTS`, here."""
+        from flowplan.cli import run
+
+        self._capture.readouterr()
+        code = run(arguments)
+        out, err = self._capture.readouterr()
+        return Result(code, out, err)
+
+    def ok(self, *arguments: str) -> str:
+        """The output of a command that must succeed."""
+        result = self.run(*arguments)
+        assert result.code == 0, result
+        return result.out
+
+    def write(self, text: str, name: str = "flowplan.yaml") -> None:
+        (self.path / name).write_text(text)
+
+    def edit(self, old: str, new: str, name: str = "flowplan.yaml") -> None:
+        text = (self.path / name).read_text()
+        assert old in text
+        self.write(text.replace(old, new), name)
+
+    def simulator(self) -> Simulator:
+        """The data behind `sim:` here, as another client sees it."""
+        return Simulator.open(self.path / ".flowplan" / "simulator.db")
+
+    def call(self, method: str, target: str, body: bytes = b"") -> Response:
+        """Somebody else's call to the same cloud."""
+        with self.simulator() as simulator:
+            return simulator.handle(Request.to(method, target, {"Authorization": f"Bearer {SIMULATOR_KEY}"}, body))
+
+    def ledger(self) -> list[LedgerEntry]:
+        """Every change that was executed."""
+        with self.simulator() as simulator:
+            return simulator.ledger()
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Place:
+    """An empty directory called `work`, with `sim:` as the API and nobody at the terminal."""
+    path = tmp_path / "work"
+    path.mkdir()
+    monkeypatch.chdir(path)
+    for name in list(os.environ):
+        if name.startswith(("FLOWPLAN_", "FOUNDRY_", "MITHRIL_")) or name in ("NO_COLOR", "FORCE_COLOR", "CI"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("FLOWPLAN_API_URL", "sim:")
+    monkeypatch.setenv("FLOWPLAN_SETTLE_WINDOW", "0.2")
+    return Place(path, capsys)
+
+
+@pytest.fixture
+def in_memory() -> Iterator[Path]:
+    """A directory whose syncs cost nothing, for tests that sync thousands of times."""
+    fast = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=fast if fast.is_dir() else None) as name:
+        yield Path(name)
+
+
+@pytest.fixture
+def accepts(request: pytest.FixtureRequest) -> Callable[[Path, str], None]:
+    """Compare a text with an expected file, or, with --accept, rewrite it."""
+
+    def check(expected: Path, actual: str) -> None:
+        if request.config.getoption("--accept"):
+            expected.write_text(actual)
+        assert expected.exists(), f"{expected} is missing: pytest --accept writes it"
+        assert actual == expected.read_text(), f"{expected} differs: if that is meant, pytest --accept"
+
+    return check
+
+
+FLOWPLAN = (sys.executable, "-m", "flowplan")

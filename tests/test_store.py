@@ -1,0 +1,256 @@
+"""The local store: what survives a kill at every system call, and what is refused."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flowplan.backends import files
+from flowplan.backends.local import LocalStore
+from flowplan.errors import StateError
+from flowplan.resources import Address, Volume
+from flowplan.state import Binding, Done, Intent, State
+
+V = Address("volume", "data")
+BINDING = Binding(V, "vol_1", Volume("data", 1, "Block", "r"))
+INTENT = Intent("i1", "create", V, 1, "data", "flowplan-i1", "", 1.0, resource=BINDING.applied)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalStore:
+    return LocalStore(tmp_path / "flowplan.state.json")
+
+
+def run(store: LocalStore) -> State:
+    """What an apply does with the store: intent, result, snapshot."""
+    loaded = store.read()
+    store.prepare(loaded.state)
+    store.append([INTENT])
+    store.append([Done("i1", V, BINDING)])
+    return store.save(store.read().state)
+
+
+def test_nothing_there_is_a_fresh_start_with_a_lineage_of_its_own(store: LocalStore, tmp_path: Path) -> None:
+    found = store.read()
+    assert found.fresh
+    assert found.state.lineage != LocalStore(tmp_path / "other.json").read().state.lineage
+    assert list(tmp_path.iterdir()) == []  # reading writes nothing
+
+
+def test_after_a_run_the_state_holds_what_was_made(store: LocalStore) -> None:
+    saved = run(store)
+    found = store.read()
+    assert (found.state, found.state.serial, found.fresh) == (saved, 1, False)
+    assert found.state.bindings == {V: BINDING}
+
+
+def test_everything_is_private(store: LocalStore, tmp_path: Path) -> None:
+    old = os.umask(0)
+    try:
+        run(store)
+        run(LocalStore(store.path))
+    finally:
+        os.umask(old)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    assert set(modes.values()) == {0o600}, modes
+    assert len(modes) == 3
+
+
+def test_the_old_snapshot_is_the_backup(store: LocalStore) -> None:
+    run(store)
+    before = store.path.read_bytes()
+    run(LocalStore(store.path))
+    assert store.backup_path.read_bytes() == before
+
+
+def test_a_symlink_is_followed_not_replaced(store: LocalStore, tmp_path: Path) -> None:
+    real = tmp_path / "elsewhere"
+    real.mkdir()
+    store.path.symlink_to(real / "state.json")
+    run(store)
+    assert store.path.is_symlink()
+    assert (real / "state.json").exists()
+
+
+def test_an_intent_without_result_is_in_doubt(store: LocalStore) -> None:
+    store.prepare(store.read().state)
+    store.append([INTENT])
+    store.close()
+    found = LocalStore(store.path).read()
+    assert found.pending == {"i1": INTENT}
+    assert not found.state.bindings
+
+
+def test_the_journal_goes_on_after_a_kill(store: LocalStore) -> None:
+    store.prepare(store.read().state)
+    store.append([INTENT])  # and then the process dies
+    again = LocalStore(store.path)
+    again.prepare(again.read().state)
+    again.append([Done("i1", V, BINDING)])
+    found = LocalStore(store.path).read()
+    assert (found.state.bindings, found.pending) == ({V: BINDING}, {})
+
+
+def test_what_is_in_doubt_survives_the_snapshot(store: LocalStore) -> None:
+    store.prepare(store.read().state)
+    store.append([INTENT])
+    store.save(store.read().state, [INTENT])
+    assert LocalStore(store.path).read().pending == {"i1": INTENT}
+
+
+def test_missing_with_traces_is_an_error(store: LocalStore) -> None:
+    run(store)
+    store.path.unlink()
+    with pytest.raises(StateError, match="missing") as caught:
+        LocalStore(store.path).read()
+    assert "restore" in (caught.value.hint or "")
+
+
+def test_an_older_snapshot_is_an_error(store: LocalStore) -> None:
+    run(store)
+    old = store.path.read_bytes()
+    run(LocalStore(store.path))
+    store.path.write_bytes(old)
+    with pytest.raises(StateError, match="went back: serial 1, but 2"):
+        LocalStore(store.path).read()
+
+
+def test_another_stacks_journal_is_an_error(store: LocalStore, tmp_path: Path) -> None:
+    run(store)
+    other = LocalStore(tmp_path / "other.json")
+    run(other)
+    other.journal_path.replace(store.journal_path)
+    with pytest.raises(StateError, match="different stacks"):
+        LocalStore(store.path).read()
+
+
+def test_a_snapshot_without_a_journal_is_taken_as_it_is(store: LocalStore) -> None:
+    saved = run(store)
+    store.journal_path.unlink()
+    assert LocalStore(store.path).read().state == saved
+
+
+def test_killed_between_snapshot_and_journal(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The old journal still holds results that the new snapshot has: they are not folded in twice."""
+    store.prepare(store.read().state)
+    store.append([INTENT])
+    store.append([Done("i1", V, BINDING)])
+    journal = store.journal_path.read_bytes()
+    store.save(store.read().state)
+    store.journal_path.write_bytes(journal)
+    found = LocalStore(store.path).read()
+    assert (found.state.serial, found.state.bindings, found.pending) == (1, {V: BINDING}, {})
+
+
+# ---- a fault at the n-th call, for every n ------------------------------------------------------------------
+
+
+class Killed(BaseException):
+    """The process is gone at this call: nothing after it happens, not even cleaning up."""
+
+
+CALLS = ("open", "pwrite", "fsync", "fdatasync", "ftruncate", "posix_fallocate", "fchmod")
+
+
+class Faulty:
+    """`os` whose n-th call fails: `kill` before it happens, or an OSError in its place. Afterwards, when
+    killed, every further call fails too."""
+
+    def __init__(self, at: int, errno: int | None) -> None:
+        self.at, self.errno, self.calls, self.dead = at, errno, 0, False
+
+    def __getattr__(self, name: str) -> Any:
+        real = getattr(os, name)
+        return self.wrap(real) if name in CALLS else real
+
+    def wrap(self, real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if self.dead:
+                raise Killed
+            self.calls += 1
+            if self.calls == self.at:
+                if self.errno is None:
+                    self.dead = True
+                    raise Killed
+                raise OSError(self.errno, os.strerror(self.errno))
+            return real(*args, **kwargs)
+
+        return call
+
+
+def faults(at: int, errno: int | None, monkeypatch: pytest.MonkeyPatch) -> Faulty:
+    from flowplan.backends import local
+
+    faulty = Faulty(at, errno)
+    for module in (files, local):
+        monkeypatch.setattr(module, "os", faulty)
+    replace = Path.replace
+    monkeypatch.setattr(Path, "replace", lambda self, target: faulty.wrap(lambda: replace(self, target))())
+    unlink = Path.unlink
+
+    def unlink_unless_dead(self: Path, missing_ok: bool = False) -> None:
+        if not faulty.dead:
+            unlink(self, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", unlink_unless_dead)
+    return faulty
+
+
+def every_point() -> Iterator[int]:
+    """A run makes fewer calls than this; the test says how many there were."""
+    yield from range(1, 200)
+
+
+@pytest.mark.parametrize("errno", [None, 28, 5], ids=["SIGKILL", "ENOSPC", "EIO"])
+@pytest.mark.parametrize("runs_before", [0, 1], ids=["first run", "second run"])
+def test_a_fault_at_every_call_leaves_a_state_that_reads(in_memory: Path, errno: int | None, runs_before: int) -> None:
+    points = 0
+    for at in every_point():
+        directory = in_memory / str(at)
+        directory.mkdir()
+        path = directory / "flowplan.state.json"
+        for _ in range(runs_before):
+            run(LocalStore(path))
+        with pytest.MonkeyPatch.context() as patch:
+            faulty = faults(at, errno, patch)
+            try:
+                run(LocalStore(path))
+            except Killed:
+                assert errno is None
+            except StateError:
+                assert errno is not None
+        if faulty.calls < at:
+            break
+        points += 1
+        found = LocalStore(path).read()
+        assert found.state.bindings in ({}, {V: BINDING})
+        if runs_before:
+            assert found.state.bindings == {V: BINDING}
+        final = run(LocalStore(path))
+        assert LocalStore(path).read().state == final
+        assert not list(directory.glob("*tmp*"))
+    assert points > 15
+    print(f"{points} points, {points} recovered")
+
+
+def test_after_a_failed_sync_nothing_more_is_appended(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.prepare(store.read().state)
+    store.append([INTENT])
+    monkeypatch.setattr(os, "fdatasync", lambda _: (_ for _ in ()).throw(OSError(5, "EIO")))
+    with pytest.raises(StateError, match="durable"):
+        store.append([INTENT])
+    monkeypatch.undo()
+    with pytest.raises(StateError, match="closed"):
+        store.append([INTENT])
+
+
+def test_short_writes_are_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda fd, data, at: real(fd, bytes(data)[:7], at))
+    files.replace_file(tmp_path / "f", b"x" * 100)
+    assert (tmp_path / "f").read_bytes() == b"x" * 100
