@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from flowplan.catalogue import Auction, Catalogue, InstanceType, Named, find_types, has_word, read_type_name
 from flowplan.config import Config, Task, VolumeUse
@@ -113,8 +113,14 @@ class _Search:
             sources[Address("ports", address.name)] = self.config.position_of(address, "ports")
         return Desired(resources, self.reads, self.choices, sources)
 
-    def say(self, address: Address, field: str, summary: str, hint: str | None = None) -> None:
-        self.problems.append(self.config.problem(address, field, summary, hint=hint))
+    def say(
+        self, address: Address, field: str, summary: str, hint: str | None = None, at: Position | None = None
+    ) -> None:
+        """Note a problem of a field, or of what stands `at` a place more exact than that."""
+        problem = self.config.problem(address, field, summary, hint=hint)
+        if at is not None:
+            problem = evolve(problem, position=at, source=self.config.source_line(at))
+        self.problems.append(problem)
 
     # -- volumes
 
@@ -136,7 +142,7 @@ class _Search:
             wanted = self.config.volumes[use.volume]
             mount = Mount(use.volume, use.mount_point, wanted.interface, wanted.name) if use.mount_point else None
             return use.volume, mount
-        found = self.find_volume(task, use.volume)
+        found = self.find_volume(task, use.volume, use.source)
         if found is None:
             return None
         self.reads[Address("volume", found.volume.name)] = found
@@ -145,20 +151,21 @@ class _Search:
             self.say(task.address, "volumes", f"{name} is a Block volume: one instance only can use it")
         return found.id, Mount(found.id, use.mount_point, interface, name) if use.mount_point else None
 
-    def find_volume(self, task: Task, wanted: str) -> LiveVolume | None:
+    def find_volume(self, task: Task, wanted: str, at: Position) -> LiveVolume | None:
         by_id = self.live.volumes.get(wanted)
         found = [by_id] if by_id else self._by_name.get(wanted, [])
         if len(found) == 1:
             return found[0]
         if found:
             ids = ", ".join(sorted(volume.id for volume in found))
-            self.say(task.address, "volumes", f"several volumes are named {wanted}: {ids}", "give the id")
+            self.say(task.address, "volumes", f"several volumes are named {wanted}: {ids}", "give the id", at)
         else:
             self.say(
                 task.address,
                 "volumes",
                 f"there is no volume {wanted} to attach",
                 candidates(wanted, self._by_name) or "this project has no volumes; `create` makes one",
+                at,
             )
         return None
 

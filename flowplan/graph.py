@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
+from operator import attrgetter
 from typing import Literal, TypeAlias
 
 from attrs import frozen
@@ -19,7 +20,7 @@ from flowplan.resources import Address
 Way: TypeAlias = Literal["down", "up"]
 
 
-@frozen(order=True)
+@frozen(cache_hash=True)
 class Step:
     """One half of a change: `down` takes the old object away, `up` makes or alters the new one."""
 
@@ -30,6 +31,7 @@ class Step:
         return f"{self.way}({self.address})"
 
 
+_in_order = attrgetter("way", "address.kind", "address.name")
 Order: TypeAlias = dict[Step, tuple[Step, ...]]
 
 
@@ -52,7 +54,7 @@ def order(
     The order is the same for the same input. Raises `Cycle`.
     """
     known = set(steps)
-    waits: dict[Step, set[Step]] = {step: set() for step in sorted(known)}
+    waits: dict[Step, set[Step]] = {step: set() for step in known}
     for step in known:
         if step.way == "up":
             ups = (Step("up", need) for need in needs_after.get(step.address, ()))
@@ -76,7 +78,7 @@ def _sorted(waits: Mapping[Step, set[Step]]) -> Order:
         raise Cycle(reversed(error.args[1])) from None  # graphlib lists predecessors first
     done: Order = {}
     while sorter.is_active():
-        ready = sorted(sorter.get_ready())
-        done.update((step, tuple(sorted(waits[step]))) for step in ready)
+        ready = sorted(sorter.get_ready(), key=_in_order)
+        done.update((step, tuple(sorted(waits[step], key=_in_order))) for step in ready)
         sorter.done(*ready)
     return done

@@ -28,6 +28,7 @@ from flowplan.resources import (
     Resource,
     Volume,
     changes_of,
+    in_order,
     resolve,
 )
 from flowplan.state import Binding, Intent, State
@@ -147,7 +148,7 @@ def make_plan(
     presumed. Raises graph.Cycle only for a state that was edited by hand."""
     changes = _Changes(desired, state, live, wishes).all()
     changes = {address: price(change, markets) for address, change in changes.items()}
-    ordered = tuple(changes[address] for address in sorted(changes))
+    ordered = tuple(changes[address] for address in sorted(changes, key=in_order))
     return Plan(
         mode=wishes.mode,
         changes=ordered,
@@ -339,7 +340,7 @@ class _Changes:
     def _addresses(self, kind: str) -> list[Address]:
         wanted = [] if self.wishes.mode == "destroy" else [a for a in self.desired.resources if a.kind == kind]
         bound = [a for a, b in self.state.bindings.items() if a.kind == kind and self.wishes.in_scope(b)]
-        return sorted({*wanted, *bound})
+        return sorted({*wanted, *bound}, key=in_order)
 
     def _add(self, address: Address) -> None:
         change = self._change(address)
@@ -386,7 +387,7 @@ class _Changes:
 
     def _gone(self, address: Address, wanted: Resource | None, binding: Binding) -> Change:
         ended = self.live.bids.get(binding.id)
-        how = "was terminated" if ended is not None else "is gone"
+        how = "was terminated" if ended is not None else "was deleted"
         if wanted is None:
             note = f"{binding.id} {how} outside of flowplan"
             return Change("forget", address, binding.applied, None, id=binding.id, reason="gone_outside", note=note)
@@ -430,7 +431,7 @@ class _Changes:
         if any(change.forces for change in fields):
             return "replace", "replace_because_cannot_update", None
         if address in self.wishes.replace:
-            return "replace", "replace_by_request", "as requested by --replace"
+            return "replace", "replace_by_request", None
         renewed = [need for need in wanted.needs if need in self.made and self.made[need].action == "replace"]
         if renewed:
             # Detaching from a running bid and attaching what does not exist yet would wait for each other.
@@ -490,7 +491,7 @@ _PAST: dict[Action, str] = {"replace": "replaced", "delete": "deleted", "create"
 
 def _drift(state: State, live: Live, wishes: Wishes) -> Iterable[Change]:
     """What changed outside of flowplan since it last applied, as changes from applied to live."""
-    for address in sorted(state.bindings):
+    for address in sorted(state.bindings, key=in_order):
         binding = state.bindings[address]
         if address.kind == "ports" or not wishes.in_scope(binding):
             continue

@@ -21,7 +21,7 @@ from attrs import field, frozen
 
 from flowplan import __version__
 from flowplan.errors import StateError
-from flowplan.resources import CLASSES, Address, Bid, PortMapping, Ref, Resource, Script, Volume
+from flowplan.resources import CLASSES, Address, Bid, PortMapping, Ref, Resource, Script, Volume, in_order
 
 if TYPE_CHECKING:
     from cattrs import Converter
@@ -186,7 +186,7 @@ def dump(state: State) -> bytes:
         "api_url": state.api_url,
         "project": state.project,
         "project_name": state.project_name,
-        "resources": [encode(state.bindings[address]) for address in sorted(state.bindings)],
+        "resources": [encode(state.bindings[address]) for address in sorted(state.bindings, key=in_order)],
         "outputs": dict(state.outputs),
     }
     body["sha256"] = digest(body)

@@ -330,11 +330,23 @@ def test_429_ten_workers_share_a_narrow_door_and_every_post_is_executed_once() -
     def clock() -> float:
         return time.monotonic() * 20  # 20 times faster than life
 
-    server = Limited(clock, rate=5)
+    server = Limited(clock, rate=2)
     api = Transport(API, TOKEN, adapter=server, clock=clock, wait=lambda seconds: time.sleep(seconds / 20))
     with ThreadPoolExecutor(10) as pool:
-        list(pool.map(lambda n: api.call("POST", BIDS, body=str(n).encode()), range(40)))
-    assert sorted(server.executed) == sorted(str(n).encode() for n in range(40))
+        list(pool.map(lambda n: api.call("POST", BIDS, body=str(n).encode()), range(24)))
+    assert sorted(server.executed) == sorted(str(n).encode() for n in range(24))
+
+
+def test_429_while_a_worker_waits_makes_it_wait_again(times: Time) -> None:
+    def wait(seconds: float) -> None:
+        times.wait(seconds)
+        if len(times.waits) == 1:
+            gate.close(9)  # another worker was refused in the meantime
+
+    gate = http._Gate(times.clock, wait)
+    gate.close(5)
+    gate.enter()
+    assert times.now == 1014
 
 
 # -- 5xx -------------------------------------------------------------------------------------------------------------

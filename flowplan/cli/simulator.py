@@ -9,6 +9,7 @@ import click
 from flowplan.cli import Command, Group
 from flowplan.cli.durations import read_duration
 from flowplan.cli.session import PUBLIC_API, SIMULATOR_DATA, Session
+from flowplan.errors import UsageProblem
 
 _db = click.option("--db", metavar="FILE", help=f"The simulator's data ({SIMULATOR_DATA}).")
 
@@ -31,11 +32,20 @@ def simulator() -> None:
 def serve(ctx: click.Context, port: int, db: str | None, seed: int, speed: float, api_key: str | None) -> int:
     """Serve the API on a loopback port until Ctrl-C."""
     from flowplan.cloud.simulator import Simulator
-    from flowplan.cloud.simulator.serve import serve as run
+    from flowplan.cloud.simulator.serve import Server
 
     session = Session.of(ctx)
     with Simulator.open(_data(session, db), seed=seed, speed=speed, api_key=api_key) as found:
-        run(found, port=port, say=session.terminal.err)
+        try:
+            server = Server(found, port)
+        except OSError as error:
+            raise UsageProblem(
+                f"port {port} cannot be used: {error.strerror}", hint="give another --port; 0 takes any that is free"
+            ) from error
+        session.terminal.out(server.url)
+        session.terminal.note(f"for example: MITHRIL_API_URL={server.url} MITHRIL_API_KEY=fkey_any flowplan plan")
+        session.terminal.note("Ctrl-C ends it; the data stays")
+        server.serve_forever()
     return 0
 
 

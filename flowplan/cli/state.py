@@ -9,7 +9,7 @@ import click
 from flowplan.cli import Command, Group
 from flowplan.cli.session import Session
 from flowplan.errors import FlowplanError, UsageProblem
-from flowplan.resources import Address
+from flowplan.resources import Address, in_order
 
 
 @click.group(cls=Group)
@@ -22,7 +22,7 @@ def state() -> None:
 def list_(ctx: click.Context) -> int:
     """List the addresses, one a line."""
     session = Session.of(ctx)
-    for address in sorted(session.store.read().state.bindings):
+    for address in sorted(session.store.read().state.bindings, key=in_order):
         session.terminal.out(str(address))
     return 0
 

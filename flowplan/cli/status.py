@@ -28,7 +28,7 @@ def status(ctx: click.Context) -> int:
 def rows(session: Session) -> list[Row]:
     """One row a bid of the state, from a fixed number of lists and one price per distinct auction."""
     from flowplan.reports.status_text import Row, paid_by_bid
-    from flowplan.resources import Address, Bid, PortMapping
+    from flowplan.resources import Address, Bid, PortMapping, in_order
 
     state = session.load().state
     ours = {address: binding for address, binding in state.bindings.items() if address.kind == "bid"}
@@ -42,7 +42,7 @@ def rows(session: Session) -> list[Row]:
     markets = cloud.markets(sorted({key_of(bid) for bid in found}))
     paid = paid_by_bid(cloud.paid(), cloud.now())
     made = []
-    for address in sorted(ours):
+    for address in sorted(ours, key=in_order):
         id = ours[address].id
         ports = state.bindings.get(Address("ports", address.name))
         bid = live.bids[id].bid if id in live.bids else ours[address].applied

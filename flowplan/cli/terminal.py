@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TextIO
 
 from flowplan.errors import FlowplanError, shown
-from flowplan.reports.paint import Paint
+from flowplan.reports.paint import Paint, wrapped
 
 
 class Terminal:
@@ -51,15 +51,16 @@ class Terminal:
             _discard(stream)
 
     def note(self, text: str) -> None:
-        self.err(f"{self.paint_err('note:', 'cyan')} {text}")
+        self.err("\n".join(wrapped(f"{self.paint_err('note:', 'cyan')} {shown(text, 1000)}", "", "  ")))
 
     def error(self, error: FlowplanError) -> None:
         """One error: what happened, then the detail, then the hint on a line of its own."""
-        self.err(f"{self.paint_err('error:', 'red', 'bold')} {shown(str(error), 2000)}")
+        lines = wrapped(f"{self.paint_err('error:', 'red', 'bold')} {shown(str(error), 2000)}", "", "  ")
         for line in (error.detail or "").splitlines():
-            self.err(f"  {shown(line, 500)}")
+            lines += wrapped(shown(line, 500), "  ", "    ")
         if error.hint:
-            self.err(f"  hint: {shown(error.hint, 1000)}")
+            lines += wrapped(f"hint: {shown(error.hint, 1000)}", "  ", "    ")
+        self.err("\n".join(lines))
 
     def ask(self, question: str) -> str:
         """The answer to `question`, "" at the end of input. Only when `interactive`."""

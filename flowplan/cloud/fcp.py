@@ -121,7 +121,7 @@ class Fcp:
             win_price=_cents(row, "dynamic_win_price_cents"),
             available=_integer_or_none(row, "available_capacity"),
             total=_integer_or_none(row, "total_capacity"),
-            as_of=answer.headers.get("Date"),
+            as_of=_rfc3339(self.http.server_time),
         )
 
     def now(self) -> datetime | None:
@@ -314,6 +314,10 @@ def money(value: Any, name: str) -> Decimal:
 def _cents(row: Mapping[str, Any], name: str) -> Decimal | None:
     value = _integer_or_none(row, name)
     return None if value is None else Decimal(value) / 100
+
+
+def _rfc3339(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat().replace("+00:00", "Z")
 
 
 def _text(row: Mapping[str, Any], name: str) -> str:

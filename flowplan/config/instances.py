@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Literal, TypeAlias
@@ -88,7 +89,7 @@ class Price:
 def read_specification(task: Section, section: Section | None) -> Wanted:
     document = task.document
     if section is None:
-        if not task.has("resources_specification"):
+        if task.lacks("resources_specification"):
             hint = f"add {keys.SPECIFICATION.example}"
             document.problem(task.node, "there is no resources_specification", hint, code="missing")
         return Wanted()
@@ -99,8 +100,8 @@ def read_specification(task: Section, section: Section | None) -> Wanted:
         text(section, "intranode_interconnect", _PROPERTY),
         text(section, "internode_interconnect", _PROPERTY),
     )
-    if not section.has("fcp_instance") and not section.has("gpu_type"):
-        key = section.node if not task.has("resources_specification") else task.node.key("resources_specification")
+    if section.lacks("fcp_instance") and section.lacks("gpu_type"):
+        key = task.node.key("resources_specification")
         hint = "add fcp_instance: h100.8x.SXM5.IB, or gpu_type: H100 with num_gpus: 8"
         document.problem(key, "no instance type is named", hint, code="missing")
     _gpus_agree(section, types, gpu)
@@ -143,12 +144,11 @@ def _type(section: Section, item: Node) -> TypeName | None:
 
 
 def _type_hint(written: str) -> str:
-    plain = re.sub(r"[\s_]+", "", written[:_LONGEST_TYPE])
-    try:
-        if plain != written and plain:
-            return f"did you mean '{read_type_name(plain).text}'?"
-    except ValueError:
-        pass
+    for between in ("", ".", "-", ":"):
+        plain = re.sub(r"[\s_]+", between, written[:_LONGEST_TYPE].strip())
+        with suppress(ValueError):
+            if read_type_name(plain).gpu is not None:
+                return f"did you mean '{plain}'?"
     return "write h100.8x.SXM5.IB, h100-80gb.sxm.8x, 8xh100, h100:8, or an id such as it_5ECSoHQjLBzrp5YM"
 
 

@@ -16,7 +16,6 @@ from flowplan.config import keys
 from flowplan.config.values import open_section, whole_hint
 from flowplan.document import KINDS, Document, Node, Scalar, Sequence, quoted
 from flowplan.document import Mapping as MappingNode
-from flowplan.errors import shown
 from flowplan.resources import PortPair
 
 LAST = 65535
@@ -91,7 +90,8 @@ def _from_mapping(document: Document, node: MappingNode) -> Item | None:
     if not _is_tcp(document, node.get("protocol")):
         return None
     if not section.has("external"):
-        document.problem(node, "this port has no external", f"write {keys.PORT.example}", code="missing")
+        if section.lacks("external"):
+            document.problem(node, "this port has no external", f"write {keys.PORT.example}", code="missing")
         return None
     external = _side(document, section.get("external"))
     internal = _side(document, section.get("internal")) if section.has("internal") else external
@@ -158,8 +158,8 @@ def _checked(document: Document, node: Node, external: range | None, internal: r
     if external is None or internal is None:
         return None
     if len(external) != len(internal):
-        summary = f"{_span(external)} has {len(external)} ports, and {_span(internal)} has {len(internal)}"
-        document.problem(node, summary, "ranges pair up port by port: make them equally long", code="port")
+        summary = f"external {_span(external)} and internal {_span(internal)} are not equally long"
+        document.problem(node, summary, "ranges pair up port by port", code="port")
         return None
     refused = next((port for port in external if port < 1024 and port not in _LOW_ALLOWED), None)
     if refused == _SSH:
@@ -201,14 +201,14 @@ def _without_overlaps(document: Document, found: list[Item]) -> list[Item]:
 def _refuse_taken(document: Document, found: list[Item]) -> None:
     """A port on which a forwarder listens is not there for a program: neither for that of another pair."""
     listening = {port: item for item in found if item.forwards for port in item.external}
-    taken: dict[tuple[int, int], tuple[Item, Item, list[int]]] = {}
+    taken: dict[frozenset[int], tuple[Item, Item, list[int]]] = {}
     if not listening:
         return
     for item in found:
         for port in item.internal:
             if port in listening:
                 forwarder = listening[port]
-                taken.setdefault((id(forwarder), id(item)), (forwarder, item, []))[2].append(port)
+                taken.setdefault(frozenset((id(forwarder), id(item))), (forwarder, item, []))[2].append(port)
     for forwarder, item, ports in taken.values():
         summary = f"port {_some(ports)} is needed twice on the instance"
         forwarded = f"{_span(forwarder.external)}:{_span(forwarder.internal)}"
@@ -223,5 +223,4 @@ def _label(item: Item) -> str:
 
 
 def _some(ports: list[int]) -> str:
-    text = ", ".join(map(str, ports[:5]))
-    return f"{text} (and {len(ports) - 5} more)" if len(ports) > 5 else shown(text)
+    return f"{ports[0]} (and {len(ports) - 1} more)" if len(ports) > 1 else f"{ports[0]}"

@@ -12,8 +12,19 @@ from attrs import define, field
 from flowplan.config.script import ReadFile
 from flowplan.config.task import NAME, Part, read_task
 from flowplan.config.types import Config, Source, Task, VolumeUse, VolumeWanted
-from flowplan.document import Document, Findings, Mapping, Scalar, Text, TooManyProblems, documents, quoted, read_text
-from flowplan.errors import ConfigError, Position, shown
+from flowplan.document import (
+    KINDS,
+    Document,
+    Findings,
+    Mapping,
+    Scalar,
+    Text,
+    TooManyProblems,
+    documents,
+    quoted,
+    read_text,
+)
+from flowplan.errors import ConfigError, Position
 from flowplan.resources import Address
 
 Resource = TypeVar("Resource", Task, VolumeWanted)
@@ -128,9 +139,9 @@ Format = Callable[[Document, str, ReadFile], Part]
 
 
 def _refuse_stack(document: Document, fallback: str, read_file: ReadFile) -> Part:
-    node = _version(document)
-    hint = "write each task as a file or document of its own, without `version: 2`"
-    if node is not None:
+    hint = "write each task as a file or a document of its own, with version: 1.2"
+    if isinstance(document.root, Mapping):
+        node = document.root.key("version")
         document.problem(node, "stack files (version: 2) are not read by this flowplan yet", hint, code="version")
     return Part()
 
@@ -140,18 +151,13 @@ FORMATS: dict[str, Format] = {"1": read_task, "1.1": read_task, "1.2": read_task
 
 def _read_document(document: Document, fallback: str, read_file: ReadFile) -> Part:
     """Read `document` by its version; without one it is a task."""
-    node = _version(document)
+    node = document.root.get("version") if isinstance(document.root, Mapping) else None
     if node is None:
         return read_task(document, fallback, read_file)
-    known = FORMATS.get(node.text) if node.kind in ("int", "float", "string") else None
+    known = FORMATS.get(node.text) if isinstance(node, Scalar) else None
     if known is None:
-        summary = f"version {shown(node.text)} is not known"
-        document.problem(node, summary, "a task file has version: 1.2, a stack file version: 2", code="version")
+        what = quoted(node.text) if isinstance(node, Scalar) and not node.is_null else f"of {KINDS[node.kind]}"
+        hint = "a task file has version: 1.2, a stack file version: 2"
+        document.problem(node, f"there is no version {what}", hint, code="version")
         return Part()
     return known(document, fallback, read_file)
-
-
-def _version(document: Document) -> Scalar | None:
-    """The version as written; what is no single value is left to the keys' own rules."""
-    node = document.root.get("version") if isinstance(document.root, Mapping) else None
-    return node if isinstance(node, Scalar) else None

@@ -120,7 +120,7 @@ def read_image(task: Section) -> ContainerImage | None:
     section = open_section(task.document, task.get("container_image"), "container_image", keys.IMAGE)
     if section is None:
         return None
-    if not section.has("image_name"):
+    if section.lacks("image_name"):
         hint = f"write {keys.IMAGE.example}"
         section.document.problem(section.node, "container_image has no image_name", hint, code="missing")
     name = text(section, "image_name", IMAGE)

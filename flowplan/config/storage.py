@@ -97,7 +97,7 @@ def read_volumes(section: Section | None, around: Around, storage: Storage) -> N
     if section is None:
         return
     creates, attaches = _sections(section, "create"), _sections(section, "attach")
-    if not section.has("create") and not section.has("attach"):
+    if section.lacks("create") and section.lacks("attach"):
         hint = f"write {keys.STORAGE.example}"
         section.document.problem(section.node, "persistent_storage has neither create nor attach", hint, code="missing")
     shared = _shared_directory(section, len(creates) + len(attaches))
@@ -168,9 +168,8 @@ def _source(section: Section, key: str) -> Position:
 
 
 def _volume_name(section: Section, grammar: Grammar, storage: Storage) -> str | None:
-    if not section.has("volume_name"):
+    if section.lacks("volume_name"):
         section.document.problem(section.node, f"{section.title} has no volume_name", "add one", code="missing")
-        return None
     name, node = text(section, "volume_name", grammar), section.at("volume_name")
     if name is None:
         return None
@@ -186,7 +185,7 @@ def _volume_name(section: Section, grammar: Grammar, storage: Storage) -> str | 
 def _size(create: Section) -> int | None:
     """In GB. A TB is 1,024 of them (the largest volume, 32 TB, has 32,768 GB)."""
     unit = choice(create, "size_unit", ("gb", "tb", "GB", "TB")) or "gb"
-    if not create.has("size"):
+    if create.lacks("size"):
         create.document.problem(create.node, f"{create.title} has no size", "add size: 100 (GB)", code="missing")
         return None
     if unit.lower() == "tb":
@@ -278,7 +277,7 @@ def read_local_disks(section: Section | None, storage: Storage) -> tuple[LocalDi
         return ()
     node = section.get("mounts")
     if node is None:
-        if not section.has("mounts"):
+        if section.lacks("mounts"):
             hint = f"write {keys.LOCAL.example}"
             section.document.problem(section.node, f"{section.title} has no mounts", hint, code="missing")
         return ()
@@ -309,7 +308,7 @@ def _disks(document: Document, node: Node, title: str) -> list[tuple[Node, Node]
             continue
         device, point = disk.get("device"), disk.get("mount_point")
         for key in keys.DISK.known:
-            if not disk.has(key):
+            if disk.lacks(key):
                 document.problem(item, f"this disk has no {key}", f"write {keys.DISK.example}", code="missing")
         if device is not None and point is not None:
             found.append((device, point))

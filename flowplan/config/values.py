@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import TypeVar
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from flowplan.config.keys import HOMES, STACK, Keys
-from flowplan.document import KINDS, Document, Node, Scalar, looks_like, looks_secret, quoted
+from flowplan.document import KINDS, Broken, Document, Node, Scalar, looks_like, looks_secret, quoted
 from flowplan.document import Mapping as MappingNode
 from flowplan.document import Sequence as SequenceNode
 from flowplan.errors import shown
@@ -38,21 +38,25 @@ class Section:
     document: Document
     node: MappingNode
     title: str
+    misspelt: set[str] = field(factory=set)  # known keys that an unknown one was probably meant to be
 
     def get(self, key: str) -> Node | None:
         """The value of `key`; None when there is none, or when it is empty, which is reported."""
         node = self.node.get(key)
-        if node is None or node.kind == "broken":
+        if isinstance(node, Scalar):
+            if not node.is_null:
+                return node
+            hint = "give it one, or delete the key"
+            self.document.problem(node, f"{self.name(key)} has no value", hint, code="empty")
             return None
-        if isinstance(node, Scalar) and not node.style and node.kind == "null":
-            self.document.problem(
-                node, f"{self.name(key)} has no value", "give it one, or delete the key", code="empty"
-            )
-            return None
-        return node
+        return None if isinstance(node, Broken) else node
 
     def has(self, key: str) -> bool:
         return key in self.node.entries
+
+    def lacks(self, key: str) -> bool:
+        """Whether `key` is missing, and nothing was reported that explains it."""
+        return not (self.has(key) or key in self.misspelt or self.node.incomplete)
 
     def at(self, key: str) -> Node:
         """Where to report something about `key`: its value, or the whole mapping when it has none."""
@@ -105,7 +109,11 @@ def _key_hint(section: Section, key: str, keys: Keys) -> str:
         return "it belongs in a stack file (version: 2)"
     near = looks_like(key, keys.known)
     if near:
+        section.misspelt.add(near)
         return f"did you mean '{near}'?"
+    elsewhere = looks_like(key, HOMES)
+    if elsewhere:
+        return f"did you mean '{elsewhere}', in {HOMES[elsewhere] or 'the task itself'}?"
     return f"known here: {', '.join(keys.known)}"
 
 
@@ -166,7 +174,9 @@ def _text_hint(text: str, grammar: Grammar) -> str | None:
     if text != text.strip():
         return "it begins or ends with a blank"
     plain = re.sub(r"[\s_]+", "-", text)
-    for suggestion in (plain, plain.lower(), re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")):
+    for suggestion in (
+        () if _strange(text) else (plain, plain.lower(), re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-"))
+    ):
         if suggestion != text and grammar.pattern.fullmatch(suggestion):
             return f"for example '{suggestion}'"
     wrong = next((char for char in text if not grammar.letters.fullmatch(char)), None)
@@ -220,6 +230,7 @@ def items(document: Document, node: Node, name: str) -> list[Node]:
 _WHOLE = re.compile(r"-?(?:0|[1-9][0-9]{0,17})", re.ASCII)
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.([0-9]+))?([eE][-+]?[0-9]{1,3})?", re.ASCII)
 CENTS = 2
+_LONGEST_NUMBER = 40
 _HIGHEST_PRICE = Decimal(1_000_000)  # dollars per hour; beyond that it is a slip of the pen
 
 
@@ -277,7 +288,7 @@ def decimal(section: Section, key: str, unit: str, *, places: int, highest: Deci
     if not isinstance(node, Scalar) or node.kind not in ("int", "float", "string"):
         section.document.problem(node, f"{name} must be a number of {unit}, not {KINDS[node.kind]}", code="type")
         return None
-    found = _DECIMAL.fullmatch(node.text) if len(node.text) <= 40 else None
+    found = _DECIMAL.fullmatch(node.text) if len(node.text) <= _LONGEST_NUMBER else None
     if found is None:
         summary = f"{name} {quoted(node.text)} is not a number of {unit}"
         section.document.problem(node, summary, _decimal_hint(node.text), code="value")
@@ -299,6 +310,8 @@ def decimal(section: Section, key: str, unit: str, *, places: int, highest: Deci
 def _decimal_hint(text: str) -> str | None:
     if "$" in text:
         return f"leave out the dollar sign: {shown(text.replace('$', '').strip())}"
+    if len(text) > _LONGEST_NUMBER:
+        return f"it has {len(text):,} characters"
     if re.fullmatch(r"[0-9]{1,3}(,[0-9]{3})*(\.[0-9]+)?|[0-9]+,[0-9]{1,2}|[0-9_]+(\.[0-9]+)?", text):
         return "write it like 17.92: a point, and nothing between the thousands"
     if re.fullmatch(r"[-+]?\.(inf|nan)", text, re.IGNORECASE):

@@ -38,6 +38,9 @@ _CORE = re.compile(
 )
 
 
+_NULLS = frozenset(("", "~", "null", "Null", "NULL"))
+
+
 @lru_cache(maxsize=10_000)  # documents say the same few things over and over
 def _plain_kind(text: str) -> Kind:
     found = _CORE.fullmatch(text)
@@ -58,7 +61,13 @@ class Scalar:
 
     @property
     def kind(self) -> Kind:
-        return "string" if self.style else _plain_kind(self.text)
+        if self.style:
+            return "string"
+        return _plain_kind(self.text) if len(self.text) < 100 else _plain_kind.__wrapped__(self.text)
+
+    @property
+    def is_null(self) -> bool:
+        return not self.style and self.text in _NULLS
 
 
 @define(eq=False)
@@ -69,7 +78,7 @@ class Sequence:
     also: Also | None = None
     through: Also | None = None  # the alias by which the items were reached
     nodes: int = 1
-    height: int = 0
+    height: int = 1
     own: list[Node] = field(factory=list)
     kind: ClassVar[Kind] = "list"
 
@@ -86,8 +95,9 @@ class Mapping:
     also: Also | None = None
     through: Also | None = None
     nodes: int = 1
-    height: int = 0
+    height: int = 1
     entries: dict[str, tuple[Scalar, Node]] = field(factory=dict)
+    incomplete: bool = False  # an entry was left out, because its key is no text
     pending: Node | None = None  # while it is built: the key whose value comes next
     merges: list[Node] = field(factory=list)
     kind: ClassVar[Kind] = "mapping"

@@ -81,6 +81,7 @@ class _Builder:
     def _reset(self) -> None:
         self.root: Node | None = None
         self.open: list[tuple[Sequence | Mapping, int]] = []  # each with the count before it
+        self.top: Sequence | Mapping | None = None  # the innermost of them
         self.anchors: dict[str, Node] = {}
         self.scalars: list[tuple[int, int]] = []  # where each stands, when there are tabs to judge
 
@@ -119,7 +120,9 @@ class _Builder:
             self._properties(event, scalar)
         if self.has_tabs:
             self.scalars.append((scalar.start.index, scalar.end.index))
-        self._count(1, scalar.start)
+        self.count += 1
+        if self.count > MAX_NODES:
+            self._too_many(scalar.start)
         self._add(scalar)
 
     def _sequence(self, event: Any) -> None:
@@ -134,13 +137,17 @@ class _Builder:
         if len(self.open) == MAX_DEPTH:
             self._too_deep(node.start)
         self.open.append((node, self.count))
-        self._count(1, node.start)
+        self.top = node
+        self.count += 1
 
     def _close(self, event: Any) -> None:
         node, before = self.open.pop()
         node.nodes = self.count - before
         if isinstance(node, Mapping) and node.merges:
             self._merge(node)
+        top = self.top = self.open[-1][0] if self.open else None
+        if top is not None and node.height >= top.height:
+            top.height = node.height + 1
         self._add(node)
 
     def _alias(self, event: Any) -> None:
@@ -155,7 +162,11 @@ class _Builder:
         elif len(self.open) + target.height > MAX_DEPTH:
             self._too_deep(mark)
         node = Broken(mark) if target is None else _used(target, shown(name), mark)
-        self._count(node.nodes, mark)
+        self.count += node.nodes
+        if self.count > MAX_NODES:
+            self._too_many(mark)
+        if self.top is not None and node.height >= self.top.height:
+            self.top.height = node.height + 1
         self._add(node)
 
     def _finish(self, end: Mark) -> Iterator[Document]:
@@ -169,22 +180,12 @@ class _Builder:
 
     # -- building
 
-    def _count(self, nodes: int, mark: Mark) -> None:
-        self.count += nodes
-        if self.count > MAX_NODES:
-            summary = f"the file comes to more than {MAX_NODES:,} values, aliases expanded"
-            self._problem(mark, summary, "no stack needs that", code="expansion")
-            raise _Unreadable(len(self.text.content))
-
     def _add(self, node: Node) -> None:
         """Put a finished node where it belongs."""
-        if not self.open:
+        top = self.top
+        if top is None:
             self.root = node
-            return
-        top = self.open[-1][0]
-        if node.height >= top.height:
-            top.height = node.height + 1
-        if isinstance(top, Sequence):
+        elif isinstance(top, Sequence):
             top.own.append(node)
         elif top.pending is None:
             top.pending = node
@@ -194,11 +195,13 @@ class _Builder:
 
     def _entry(self, mapping: Mapping, key: Node, value: Node) -> None:
         if not isinstance(key, Scalar):
+            mapping.incomplete = True
             if not isinstance(key, Broken):
                 self._problem(key.start, f"a key must be a text, not {KINDS[key.kind]}", code="key")
             return
         kind = key.kind
         if kind != "string":
+            mapping.incomplete = True
             self._odd_key(key, kind, value)
         elif key.text == "<<" and not key.style:
             if mapping.merges:
@@ -261,6 +264,11 @@ class _Builder:
         also: tuple[tuple[str, Position], ...] = (),
     ) -> None:
         self.text.problem(self.text.inside(mark), summary, hint, code=code, also=also)
+
+    def _too_many(self, mark: Mark) -> None:
+        summary = f"the file comes to more than {MAX_NODES:,} values, aliases expanded"
+        self._problem(mark, summary, "no stack needs that", code="expansion")
+        raise _Unreadable(len(self.text.content))
 
     def _too_deep(self, mark: Mark) -> None:
         self._problem(mark, f"nested more than {MAX_DEPTH} deep", "no task needs that", code="nesting")

@@ -32,7 +32,11 @@ _SYNTAX: Mapping[str, tuple[str, str | None, bool]] = {
         f"{_INDENT}; documents begin with ---",
         False,
     ),
-    "found unexpected ':'": ("a ':' inside a value", "put a blank after the ':' of a key", False),
+    "found unexpected ':'": (
+        "a ':' inside a value",
+        "put a blank behind the ':' of a key, quotes around a value",
+        False,
+    ),
     "found unexpected end of stream": ("the quote that opens here is never closed", None, True),
     "found unexpected document indicator": ("the quote that opens here is never closed", None, True),
     "found unknown escape character": ("no such escape in a text in double quotes", "use single quotes", False),

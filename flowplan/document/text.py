@@ -56,7 +56,8 @@ _SECRET_KEY = re.compile(
     r"api[_-]?key|token|passw(?:or)?d|passphrase|secret|credential|private[_-]?key|access[_-]?key", re.IGNORECASE
 )
 _SECRET_TEXT = re.compile(rf"((?:{_SECRET_KEY.pattern})[\w-]*[\"']?\s*[:=]\s*)\S.*|\bfkey_\w+", re.IGNORECASE)
-_LONG_LINE = 1_000
+_LONG_LINE = 1_000  # what stands further right is not shown
+_BEYOND = 100
 
 
 @define(eq=False)
@@ -101,6 +102,8 @@ class Text:
     ) -> None:
         """Report something at `position`, with the line that stands there."""
         source = self.line(position.line) if position.column <= _LONG_LINE else None
+        if source is not None and len(source) > position.column + _BEYOND:
+            source = source[: position.column + _BEYOND] + "\N{HORIZONTAL ELLIPSIS}"
         self.findings.add(Problem(summary, position, hint, detail, severity, source, also, code))
 
 

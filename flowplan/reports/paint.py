@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
+import re
+
 from attrs import frozen
 
+WIDTH = 80  # columns that prose is kept to; where output goes makes no difference to it
 _CODES = {"green": "32", "yellow": "33", "red": "31", "cyan": "36", "bold": "1", "dim": "2"}
 SYMBOL_STYLES = {"+": "green", "~": "yellow", "-": "red", "-/+": "red", "<=": "cyan", ".": "cyan", "<": "cyan"}
+
+
+def wrapped(text: str, first: str, rest: str) -> list[str]:
+    """`text` in lines of at most WIDTH columns; `first` before the first, `rest` before the others."""
+    lines, line = [], first
+    for word in text.split(" "):
+        if line.strip(" ") and line not in (first, rest) and _columns(line) + 1 + len(word) > WIDTH:
+            lines.append(line)
+            line = rest
+        line += word if line in (first, rest) else f" {word}"
+    return [*lines, line]
+
+
+def _columns(line: str) -> int:
+    return len(re.sub(r"\x1b\[[0-9;]*m", "", line))
 
 
 @frozen

@@ -107,7 +107,7 @@ def entry(change: Change) -> dict[str, Any]:
         "action_reason": change.reason,
         "note": change.note,
         "status": change.status,
-        "needs": [str(need) for need in sorted(change.needs or change.needs_before)],
+        "needs": sorted(map(str, change.needs or change.needs_before)),
         "source": _source(change.position),
         "cost": cost(change),
     }
@@ -117,11 +117,8 @@ def _unknown(change: Change) -> dict[str, Any]:
     if change.action not in ("create", "replace", "update"):
         return {}
     unknown: dict[str, Any] = dict(UNKNOWN_AFTER) if change.action != "update" else {}
-    if isinstance(change.after, Bid):
-        if any(isinstance(volume, Address) for volume in change.after.volumes):
-            unknown["volumes"] = [isinstance(volume, Address) for volume in change.after.volumes]
-    elif isinstance(change.after, PortMapping) and change.action != "update":
-        unknown["bid"] = True
+    if isinstance(change.after, Bid) and any(isinstance(volume, Address) for volume in change.after.volumes):
+        unknown["volumes"] = [isinstance(volume, Address) for volume in change.after.volumes]
     return unknown
 
 
@@ -281,9 +278,9 @@ def totals(plan: Plan) -> dict[str, Any]:
         "current": _total(all_.current),
         "planned": _total(all_.planned),
         "delta": _total(all_.delta),
-        "hourlyCost": _money(all_.planned.now),
-        "pastHourlyCost": _money(all_.current.now),
-        "diffHourlyCost": _money(all_.delta.now),
+        "totalHourlyCost": _money(all_.planned.now),
+        "pastTotalHourlyCost": _money(all_.current.now),
+        "diffTotalHourlyCost": _money(all_.delta.now),
     }
 
 

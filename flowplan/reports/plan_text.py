@@ -9,10 +9,11 @@ from itertools import groupby
 from typing import Any, TypeAlias
 
 from flowplan.errors import shown
-from flowplan.reports.paint import Paint
+from flowplan.reports.paint import WIDTH, Paint, wrapped
 
 Entry: TypeAlias = Mapping[str, Any]
 KNOWN_AFTER = "(known after apply)"
+_ARROW = " -> "
 UNKNOWN = "(unknown)"
 
 _SYMBOLS = {
@@ -88,11 +89,12 @@ def block(entry: Entry, paint: Paint) -> str:
     head = f"{_pad(symbol, paint)} {paint(shown(entry['address']), 'bold')} {paint(_head(entry, symbol), 'bold')}"
     lines = [head]
     if entry["note"]:
-        lines.append(f"      # {shown(entry['note'])}")
+        lines += wrapped(shown(entry["note"], 400), "      # ", "      # ")
     rows = _port_rows(entry) if entry["type"] == "ports" else _rows(entry)
     lines += _aligned(rows, paint)
     if line := cost_line(entry):
-        lines.append(f"      {paint('$', 'cyan')} {line}")
+        word = "saves:" if symbol == "-" else "cost:"
+        lines += wrapped(f"{paint(word, 'cyan')} {line}", "      ", "            ")
     return "\n".join(lines)
 
 
@@ -149,7 +151,7 @@ def _difference(name: str, before: Mapping[str, Any], after: Mapping[str, Any], 
     if isinstance(old, list) and isinstance(new, list) and old and new and len(old) + len(new) > 2:
         return [("~", name, "", remark), *_inner(old, new)]
     was = _value(before, name) if name in before else UNKNOWN
-    return [("~", name, f"{was} -> {_value(after, name)}", remark)]
+    return [("~", name, f"{was}{_ARROW}{_value(after, name)}", remark)]
 
 
 def _inner(old: Sequence[Any], new: Sequence[Any]) -> list[Row]:
@@ -200,7 +202,9 @@ def _value(values: Mapping[str, Any], name: str) -> str:
 
 def _item(value: Any) -> str:
     if isinstance(value, dict) and "mount_point" in value:
-        return f"{shown(value.get('volume') or value.get('device') or '')} at {shown(value['mount_point'])}"
+        return f"{_item(value.get('volume') or value.get('device') or '')} at {shown(value['mount_point'])}"
+    if isinstance(value, str) and value.startswith("volume."):  # an address: its id does not exist yet
+        return f"{shown(value)} {KNOWN_AFTER}"
     return shown(value) if isinstance(value, str) else str(value)
 
 
@@ -218,10 +222,21 @@ def _aligned(rows: Sequence[Row], paint: Paint) -> list[str]:
         elif not name.strip():
             line = f"      {name}{paint.symbol(symbol)} {value}"
         else:
-            line = f"      {paint.symbol(symbol)} {name:<{width}} = {value}".rstrip()
-            line = line.removesuffix(" =") + (":" if not value else "")
+            line = (
+                f"      {paint.symbol(symbol)} {name:<{width}} = {_broken(value, width, remark)}"
+                if value
+                else (f"      {paint.symbol(symbol)} {name}:")
+            )
         lines.append(line + (f"  {paint('# ' + remark, 'red')}" if remark else ""))
     return lines
+
+
+def _broken(value: str, indent: int, remark: str) -> str:
+    """`before -> after` on two lines where one would be too long."""
+    if len(value) + indent + len(remark) + 15 <= WIDTH or _ARROW not in value:
+        return value
+    before, _, after = value.partition(_ARROW)
+    return f"{before}\n{' ' * (8 + indent)}{_ARROW}{after}"
 
 
 # ---- ports ------------------------------------------------------------------------------------------------
@@ -310,11 +325,13 @@ def cost_line(entry: Entry) -> str:
     cost = entry["cost"]
     if cost is None:
         return ""
+    if entry["change"]["actions"] == ["forget"]:
+        return ""
     if entry["type"] == "volume":
         return f"{_price(cost['cost']['month']['now'])} a month for storage"
     hour = cost["cost"]["hour"]
     if entry["change"]["actions"] == ["delete"]:
-        return f"saves {_price(hour['now'])} an hour" if hour["now"] != "0.00" else "costs nothing now"
+        return f"{_price(hour['now'])} an hour now"
     at_most = f"at most {_price(hour['worst'])}"
     if cost["outlook"] == "paused":
         return "paused: no charge for instances"
@@ -367,6 +384,8 @@ def _short(amount: str) -> str:
 def _signed(amount: str | None) -> str:
     if amount is None:
         return "unknown"
+    if not Decimal(amount):
+        return "$0.00"
     sign = "-" if amount.startswith("-") else "+"
     return f"{sign}${_short(amount.removeprefix('-'))}"
 
@@ -375,11 +394,12 @@ def diagnostics(entries: Iterable[Mapping[str, Any]], paint: Paint) -> str:
     styles = {"error": "red", "warning": "yellow", "note": "cyan"}
     lines = []
     for one in entries:
-        lines.append(f"{paint(one['severity'] + ':', styles[one['severity']], 'bold')} {shown(one['summary'], 400)}")
+        word = paint(one["severity"] + ":", styles[one["severity"]], "bold")
+        lines += wrapped(f"{word} {shown(one['summary'], 400)}", "", "  ")
         if place := one["source"]:
             lines.append(f"  at {place['file']}:{place['line']}:{place['column']}")
         if one["hint"]:
-            lines.append(f"  hint: {shown(one['hint'], 400)}")
+            lines += wrapped(f"hint: {shown(one['hint'], 400)}", "  ", "    ")
     return "\n".join(lines)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from flowplan.errors import Position, Problem, shown
-from flowplan.reports.paint import Paint
+from flowplan.reports.paint import Paint, wrapped
 
 WIDEST = 160  # characters of a source line that are shown
 _STYLES = {"error": "red", "warning": "yellow", "note": "cyan"}
@@ -22,7 +22,8 @@ def text(problems: Iterable[Problem], paint: Paint) -> str:
 
 def one(problem: Problem, paint: Paint) -> str:
     """One problem, as a compiler would show it."""
-    lines = [f"{paint(problem.severity + ':', _STYLES[problem.severity], 'bold')} {shown(problem.summary, 400)}"]
+    word = paint(problem.severity + ":", _STYLES[problem.severity], "bold")
+    lines = wrapped(f"{word} {shown(problem.summary, 400)}", "", "  ")
     place = problem.position
     if place is not None:
         lines.append(f"  at {shown(str(place), 300)}")
@@ -31,9 +32,9 @@ def one(problem: Problem, paint: Paint) -> str:
     for what, where in problem.also:
         lines.append(f"  {what}: {shown(str(where), 300)}")
     if problem.detail:
-        lines += [f"  {shown(line, 400)}" for line in problem.detail.splitlines()]
+        lines += [part for line in problem.detail.splitlines() for part in wrapped(shown(line, 400), "  ", "  ")]
     if problem.hint:
-        lines.append(f"  hint: {shown(problem.hint, 600)}")
+        lines += wrapped(f"hint: {shown(problem.hint, 600)}", "  ", "    ")
     return "\n".join(lines)
 
 

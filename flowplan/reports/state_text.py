@@ -8,6 +8,7 @@ from typing import Any
 from flowplan.errors import shown
 from flowplan.reports.plan_json import plain
 from flowplan.reports.plan_text import ranges
+from flowplan.resources import in_order
 from flowplan.state import Binding, Intent, State
 
 
@@ -16,7 +17,7 @@ def whole(state: State, pending: Sequence[Intent]) -> str:
     if not state.bindings and not pending:
         return "The state is empty: flowplan has made nothing here."
     head = f"stack {shown(state.stack)}, project {shown(state.project_name)}, serial {state.serial}"
-    parts = [head, *(one(state.bindings[address]) for address in sorted(state.bindings))]
+    parts = [head, *(one(state.bindings[address]) for address in sorted(state.bindings, key=in_order))]
     parts += [f"in doubt: {intent.op} of {intent.address}" for intent in pending]
     return "\n\n".join(parts)
 

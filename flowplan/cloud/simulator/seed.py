@@ -56,14 +56,15 @@ def _add_auctions(db: sqlite3.Connection, seed: int, now: int) -> None:
         unit = min(size.num_gpus for size in sizes)  # GPUs of one unit
         units = pool.gpus // unit
         db.execute(
-            "INSERT INTO pools VALUES (?, ?, ?, ?, ?, 0)",
+            "INSERT INTO pools (seq, units, reserve, free, temper, changed) VALUES (?, ?, ?, ?, ?, 0)",
             (number, units, pool.reserve_cents * unit * market.EIGHTHS, units, pool.temper),
         )
         for size in sizes:
             seq = next_number(db)
             reserve = pool.reserve_cents * size.num_gpus
             db.execute(
-                "INSERT INTO auctions VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)",
+                "INSERT INTO auctions (seq, fid, pool, instance_type, region, weight, reserve_cents, price_cents)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     *(seq, fid(seed, "auc", f"{size.fid}/{pool.region}"), number, size.fid, pool.region),
                     *(size.num_gpus // unit, reserve, reserve),

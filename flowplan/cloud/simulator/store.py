@@ -18,7 +18,7 @@ from pathlib import Path
 
 from flowplan.errors import FlowplanError
 
-VERSION = 1
+VERSION = 2
 
 SCHEMA = """
 CREATE TABLE clock (now INTEGER NOT NULL, numbered INTEGER NOT NULL, seed INTEGER NOT NULL, started INTEGER NOT NULL);
@@ -40,20 +40,27 @@ CREATE TABLE quotas (
 
 CREATE TABLE pools (
   seq INTEGER PRIMARY KEY, units INTEGER NOT NULL, reserve INTEGER NOT NULL, free INTEGER NOT NULL,
-  temper TEXT NOT NULL, changed INTEGER NOT NULL
+  temper TEXT NOT NULL, changed INTEGER NOT NULL,
+  drawn INTEGER NOT NULL DEFAULT 0,  -- events of the rivals' process so far
+  next_at INTEGER,                   -- when its next one is
+  due_at INTEGER,                    -- the next round in which a rival does something
+  noticed INTEGER NOT NULL DEFAULT 0, noticed_until INTEGER NOT NULL DEFAULT 0  -- units still held by the displaced
 );
 CREATE INDEX pools_changed ON pools (seq) WHERE changed = 1;
+CREATE INDEX pools_due ON pools (due_at) WHERE due_at IS NOT NULL;
 CREATE TABLE auctions (
   seq INTEGER PRIMARY KEY, fid TEXT NOT NULL UNIQUE, pool INTEGER NOT NULL, instance_type TEXT NOT NULL,
   region TEXT NOT NULL, weight INTEGER NOT NULL, reserve_cents INTEGER NOT NULL, price_cents INTEGER NOT NULL,
-  lowest_cents INTEGER, UNIQUE (instance_type, region)
+  lowest_cents INTEGER, adjustable_memory INTEGER NOT NULL DEFAULT 0, UNIQUE (instance_type, region)
 );
 CREATE INDEX auctions_of_pool ON auctions (pool);
 CREATE TABLE orders (
   pool INTEGER NOT NULL, rank INTEGER NOT NULL, seq INTEGER NOT NULL, units INTEGER NOT NULL,
   auction INTEGER NOT NULL, own INTEGER NOT NULL, winning INTEGER NOT NULL DEFAULT 0,
+  leaves_at INTEGER,  -- when a rival withdraws
   PRIMARY KEY (pool, rank, seq)
 ) WITHOUT ROWID;
+CREATE INDEX orders_by_size ON orders (pool, units, rank, seq);
 CREATE INDEX orders_winning ON orders (pool) WHERE winning = 1;
 CREATE TABLE price_events (
   auction INTEGER NOT NULL, at INTEGER NOT NULL, price_cents INTEGER NOT NULL, PRIMARY KEY (auction, at)
@@ -63,7 +70,7 @@ CREATE TABLE bids (
   seq INTEGER PRIMARY KEY, fid TEXT NOT NULL UNIQUE, project TEXT NOT NULL, name TEXT NOT NULL,
   status TEXT NOT NULL, limit_cents INTEGER NOT NULL, quantity INTEGER NOT NULL, auction INTEGER NOT NULL,
   instance_type TEXT NOT NULL, region TEXT NOT NULL, created_at INTEGER NOT NULL, deactivated_at INTEGER,
-  notice_ends_at INTEGER, instances TEXT NOT NULL DEFAULT '[]',
+  notice_ends_at INTEGER, away_until INTEGER, instances TEXT NOT NULL DEFAULT '[]',
   fixed TEXT NOT NULL,  -- JSON members that never change: '"fid":...,"name":...'
   launch TEXT NOT NULL  -- JSON of the launch specification
 );
@@ -72,6 +79,7 @@ CREATE INDEX bids_by_status ON bids (project, status);
 CREATE INDEX bids_by_name ON bids (name);
 CREATE INDEX bids_of_auction ON bids (instance_type, region);
 CREATE INDEX bids_due ON bids (notice_ends_at) WHERE notice_ends_at IS NOT NULL;
+CREATE INDEX bids_away ON bids (away_until) WHERE away_until IS NOT NULL;
 CREATE TABLE bid_events (
   bid INTEGER NOT NULL, at INTEGER NOT NULL, event_type TEXT NOT NULL, limit_cents INTEGER, user TEXT,
   memory_gb INTEGER, attached TEXT, removed TEXT
@@ -97,11 +105,33 @@ CREATE TABLE volumes (
   size_gb INTEGER NOT NULL, interface TEXT NOT NULL, created_at INTEGER NOT NULL, deleted_at INTEGER
 );
 CREATE INDEX volumes_of_project ON volumes (project) WHERE deleted_at IS NULL;
-CREATE UNIQUE INDEX volumes_by_name ON volumes (project, name) WHERE deleted_at IS NULL;
+CREATE INDEX volumes_by_name ON volumes (project, name) WHERE deleted_at IS NULL;
 CREATE TABLE attachments (
   volume INTEGER NOT NULL, bid INTEGER NOT NULL, PRIMARY KEY (volume, bid)
 ) WITHOUT ROWID;
 CREATE INDEX attachments_of_bid ON attachments (bid);
+
+CREATE TABLE api_keys (
+  seq INTEGER PRIMARY KEY, fid TEXT NOT NULL UNIQUE, name TEXT NOT NULL, sha256 TEXT NOT NULL UNIQUE,
+  created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, deactivated_at INTEGER
+);
+CREATE TABLE lifecycle_scripts (
+  seq INTEGER PRIMARY KEY, fid TEXT NOT NULL UNIQUE, project TEXT NOT NULL, name TEXT NOT NULL,
+  description TEXT NOT NULL, content TEXT NOT NULL, scope TEXT NOT NULL, created_at INTEGER NOT NULL,
+  modified_at INTEGER NOT NULL
+);
+CREATE INDEX scripts_of_project ON lifecycle_scripts (project);
+
+CREATE TABLE faults (
+  seq INTEGER PRIMARY KEY, given TEXT NOT NULL, seen INTEGER NOT NULL DEFAULT 0, met INTEGER NOT NULL DEFAULT 0,
+  spent INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX faults_pending ON faults (seq) WHERE spent = 0;
+CREATE TABLE conditions (name TEXT PRIMARY KEY, value REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE late (seq INTEGER PRIMARY KEY, request TEXT NOT NULL, due_at INTEGER NOT NULL, real_at INTEGER NOT NULL);
+CREATE TABLE stale (  -- what lists still show of an object: as it was before a change (NULL: not at all)
+  seq INTEGER PRIMARY KEY, fid TEXT NOT NULL, shown TEXT, due_at INTEGER NOT NULL, real_at INTEGER NOT NULL
+);
 
 CREATE TABLE replays (
   key TEXT NOT NULL, path TEXT NOT NULL, status INTEGER NOT NULL, subject TEXT, body TEXT NOT NULL,

@@ -1,0 +1,68 @@
+"""Golden cases: `tests/cases/NAME/` holds the input and the whole expected output.
+
+    flowplan.yaml       what is planned
+    before.yaml         applied first, where there is one
+    outside.txt         what somebody else does to the cloud then: METHOD /path BODY, one a line; {NAME} stands
+                        for the id of that address
+    args.txt            further arguments of `flowplan plan`
+    plan.txt plan.json  what the plan says; or problems.txt, when it does not come to a plan
+
+The simulator starts the same each time, so ids and prices are the same; lineage, time and digests are not,
+and are masked.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Place
+
+CASES = Path(__file__).parent / "cases"
+MASKED = ("lineage", "timestamp", "sha256", "config_sha256", "observed_sha256", "market_snapshot_id")
+
+
+def masked(value: Any) -> Any:
+    if isinstance(value, dict):
+        keep = value.get("size")  # the digest of a script is the same each time, and worth seeing
+        return {
+            key: "..." if key in MASKED and value[key] and keep is None else masked(one) for key, one in value.items()
+        }
+    return [masked(one) for one in value] if isinstance(value, list) else value
+
+
+def outside(place: Place, text: str) -> None:
+    ids = {
+        one["address"]: one["id"] for one in json.loads((place.path / "flowplan.state.json").read_text())["resources"]
+    }
+    for line in filter(None, text.splitlines()):
+        method, target, *body = re.sub(r"\{([a-z]+\.[\w.-]+)\}", lambda found: ids[found[1]], line).split(" ", 2)
+        answer = place.call(method, target, " ".join(body).encode())
+        assert answer.status < 300, answer
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in CASES.iterdir() if path.is_dir()))
+def test_case(name: str, place: Place, accepts: Callable[[Path, str], None]) -> None:
+    case = CASES / name
+    before = case / "before.yaml"
+    if before.exists():
+        place.write(before.read_text())
+        place.ok("apply", "--auto-approve")
+    if (case / "outside.txt").exists():
+        outside(place, (case / "outside.txt").read_text())
+    place.write((case / "flowplan.yaml").read_text())
+    arguments = (case / "args.txt").read_text().split() if (case / "args.txt").exists() else []
+
+    text = place.run("plan", *arguments)
+    if text.code == 65:
+        accepts(case / "problems.txt", text.err)
+        return
+    code = f"\n(exit code {text.code})\n" if text.code else ""
+    accepts(case / "plan.txt", text.out + code)
+    body = json.loads(place.run("plan", "--format", "json", *arguments).out)
+    accepts(case / "plan.json", json.dumps(masked(body), indent=2) + "\n")
