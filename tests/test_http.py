@@ -310,8 +310,11 @@ class Limited(BaseAdapter):
             if self.tokens >= 1:
                 self.tokens -= 1
                 self.executed.append(request.body)
-                return local_answer(201, b"{}")
-        return local_answer(429, b"{}", {"Retry-After": "1"})
+                answer = local_answer(201, b"{}")
+            else:
+                answer = local_answer(429, b"{}", {"Retry-After": "1"})
+        time.sleep(0.005)  # the way back: others are under way meanwhile
+        return answer
 
     def close(self) -> None:
         pass
@@ -345,8 +348,8 @@ def test_429_while_a_worker_waits_makes_it_wait_again(times: Time) -> None:
 
     gate = http._Gate(times.clock, wait)
     gate.close(5)
-    gate.enter()
-    assert times.now == 1014
+    with gate:
+        assert times.now == 1014
 
 
 # -- 5xx -------------------------------------------------------------------------------------------------------------

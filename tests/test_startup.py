@@ -158,13 +158,13 @@ class Node:
         process = subprocess.Popen(
             [BASH, *options, script],
             env=environ,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
         try:
-            output, _ = process.communicate(timeout=60)
+            output, _ = process.communicate(b"typed\n", timeout=60)
         finally:
             self.stop(process)
         self.output, self.code = output.decode(errors="replace"), process.returncode
@@ -695,13 +695,13 @@ def test_a_shebang_to_nowhere_is_the_users_failure(node: Node):
     assert node.status[-1] == f"script=exit {node.code}"
 
 
-def test_it_runs_alone_in_a_private_directory_that_is_removed(node: Node):
-    node.boot(
-        inputs('echo "$0"; stat=$(cd "${0%/*}" && echo *); echo "$stat"; umask; read -r line || echo "no input"\n')
-    )
+@pytest.mark.parametrize("size", [0, 9000])
+def test_it_runs_alone_in_a_private_directory_that_is_removed(node: Node, size: int):
+    text = 'echo "$0"; ls=$(cd "${0%/*}" && echo *); echo "$ls"; umask; read -r line || echo "no input"\n'
+    node.boot(inputs(text + long(size)))
     path, listing, mask, rest, _ = node.output.splitlines()
     assert path.startswith(f"{node.root}/var/lib/flowplan.") and not Path(path).parent.exists()
-    assert (listing, rest) == ("script", "no input")
+    assert (listing, rest) == ("script steps" if size else "script", "no input")
     assert int(mask, 8) == current_umask()
 
 
@@ -757,6 +757,20 @@ def test_a_damaged_script_is_not_run(node: Node, size: int):
         if damaged.endswith("main\n") or size:
             assert node.code != 0
             assert "damaged" in node.output
+
+
+def test_damaged_steps_are_not_run(node: Node):
+    """Tampered with by somebody who left the checksum as it was, or cut off on the way."""
+    text = rendered(inputs(KEEP + long()), root=str(node.root))
+    head, start, rest = text.partition("<<'END'")
+    pipe, packed, end = rest.split("\n", 2)
+    tampered = base64.b64encode(gzip.compress(gzip.decompress(base64.b64decode(packed)) + b"\n")).decode()
+    for damaged in (tampered, packed[:400], ""):
+        node.run("".join([head, start, pipe, "\n", damaged, "\n", end]))
+        assert node.code == 1
+        assert node.output.splitlines()[-1] == "flowplan: damaged, nothing was run"
+        assert not (node.path / "ran").exists()
+        assert list((node.root / "var/lib").iterdir()) == []
 
 
 def test_half_a_script_does_nothing(node: Node):
@@ -855,6 +869,15 @@ def test_without_systemd_it_is_kept_running_in_the_background(node: Node):
         "socat TCP-LISTEN:8441,fork,reuseaddr TCP:127.0.0.1:8001",
     ]
     assert node.status[:2] == ["port.8080=ok", "port.8441=ok"]
+
+
+def test_what_is_kept_running_is_started_again_when_it_fails(node: Node):
+    (node.root / "run/systemd/system").rmdir()
+    node.environ |= {"PATH": str(without(node, "sleep")), "keeps": "5"}
+    write_stub(node.path / "fewer/sleep", f"exec {shutil.which('sleep')} 0.01")
+    node.answer("foundrypf", "exit 1")
+    node.boot(inputs("exit 5", [PortPair(8080, 8080)]))
+    assert node.calls()[:4] == ["foundrypf 8080", "sleep 5"] * 2
 
 
 def test_without_any_forwarder_the_pair_fails_and_the_rest_goes_on(node: Node):
@@ -1122,12 +1145,24 @@ def test_whatever_fails_the_users_script_runs(node: Node, stub: str):
     assert len(node.status) == 18
 
 
-def test_a_file_system_that_takes_nothing_does_not_stop_the_users_script(node: Node):
+def test_a_step_ends_with_its_first_failure(node: Node):
+    everything(node)
+    node.answer("mkfs.ext4", "exit 1")
+    node.boot(attrs.evolve(EVERYTHING, startup_script=Script.of("exit 8")))
+    assert [line for line in node.status if line.endswith("failed")] == [
+        "mount./mnt/my-new-volume=failed",
+        "mount./scratch=failed",
+    ]
+    assert node.calls("mount") == ["mount --bind /mnt/shared /data/shared"]
+
+
+@pytest.mark.parametrize("size", [0, 9000])
+def test_a_file_system_that_takes_nothing_does_not_stop_the_users_script(node: Node, size: int):
     """Not even a status or a log can be written; the script's directory is then one of mktemp's own choice."""
     for name in ("var", "etc", "mnt", "run"):
         shutil.rmtree(node.root / name)
         (node.root / name).write_text("a file where a directory should be")
-    node.boot(attrs.evolve(EVERYTHING, startup_script=Script.of("echo still here; exit 8")))
+    node.boot(attrs.evolve(EVERYTHING, startup_script=Script.of(f"echo still here; exit 8\n{long(size)}")))
     assert node.code == 8
     assert "still here" in node.output
 

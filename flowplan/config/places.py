@@ -86,8 +86,9 @@ _Table = dict[Position, dict[str, Position]]  # a resource's own position -> its
 
 @define
 class Places:
-    """The tables of the files that were asked about."""
+    """The files that were asked about, and their tables."""
 
+    _texts: dict[str, Text | None] = field(factory=dict)
     _tables: dict[str, tuple[_Table, _Table]] = field(factory=dict)
 
     def of_task(self, sources: Sequence[_Source], source: Position, name: str) -> Position:
@@ -103,20 +104,20 @@ class Places:
     def _of(self, sources: Sequence[_Source], file: str) -> tuple[_Table, _Table]:
         if file not in self._tables:
             self._tables[file] = ({}, {})
-            text = _text(sources, file)
+            text = self._text(sources, file)
             for document in documents(text) if text is not None else ():
                 _fill(document, *self._tables[file])
         return self._tables[file]
 
+    def line(self, sources: Sequence[_Source], position: Position) -> str | None:
+        text = self._text(sources, position.file)
+        return text.line(position.line) if text is not None else None
 
-def source_line(sources: Sequence[_Source], position: Position) -> str | None:
-    text = _text(sources, position.file)
-    return text.line(position.line) if text is not None else None
-
-
-def _text(sources: Sequence[_Source], file: str) -> Text | None:
-    source = next((source for source in sources if source.name == file), None)
-    return read_text(file, source.data, Findings()) if source is not None else None
+    def _text(self, sources: Sequence[_Source], file: str) -> Text | None:
+        if file not in self._texts:
+            source = next((source for source in sources if source.name == file), None)
+            self._texts[file] = read_text(file, source.data, Findings()) if source is not None else None
+        return self._texts[file]
 
 
 def _fill(document: Document, tasks: _Table, volumes: _Table) -> None:

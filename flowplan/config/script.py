@@ -16,6 +16,7 @@ from flowplan.resources import ContainerImage, Script
 ReadFile = Callable[[str, str], bytes]
 
 _PRINTABLE = re.compile(r"[ -~]", re.ASCII)
+_FILE = Grammar(re.compile(r"[ -~\w]*[!-~\w]"), re.compile(r"[ -~\w]"), "the path of a file", 1024)
 PATH = Grammar(
     re.compile(r"[!-,.-~](?:[ -~]*[!-~])?", re.ASCII),
     _PRINTABLE,
@@ -66,6 +67,7 @@ def _from_text(task: Section) -> Script | None:
     if scalar is None:
         return None
     _warn_if_folded(document, scalar)
+    _warn_of_comment(task, scalar)
     written = "\r" in document.raw(scalar) or "\r\n" in scalar.text
     return _script(document, scalar, scalar.text, "startup_script", crlf=written)
 
@@ -78,8 +80,17 @@ def _warn_if_folded(document: Document, scalar: Scalar) -> None:
         document.problem(scalar, summary, hint, code="folded", severity="warning")
 
 
+def _warn_of_comment(task: Section, scalar: Scalar) -> None:
+    """`startup_script: #!/bin/bash` begins a comment, and the script is what follows."""
+    key = task.node.key("startup_script")
+    if "#!" in task.document.text.content[key.end.index : scalar.start.index]:
+        hint = "write `startup_script: |` and the #! line below it"
+        summary = "the #! line is a comment here, and no part of the script"
+        task.document.problem(key, summary, hint, code="comment", severity="warning")
+
+
 def _from_file(task: Section, read_file: ReadFile) -> Script | None:
-    path, node, document = text(task, "startup_script_file", PATH), task.at("startup_script_file"), task.document
+    path, node, document = text(task, "startup_script_file", _FILE), task.at("startup_script_file"), task.document
     if path is None:
         return None
     try:

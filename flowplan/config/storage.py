@@ -32,6 +32,14 @@ LARGEST_GB = 32_768  # fcp: max_volume_size_tb 32
 _GB_PER_TB = 1_024
 
 
+def _path_hint(path: str) -> str | None:
+    if not path.startswith("/"):
+        return "begin it with /"
+    if "//" in path:
+        return "it has an empty part (//)"
+    return "no part may begin with -" if "/-" in path else None
+
+
 CREATED_NAME = Grammar(
     VOLUME_NAME,
     re.compile(r"[a-z0-9-]", re.ASCII),
@@ -47,8 +55,9 @@ ATTACHED_NAME = Grammar(
 MOUNT_POINT = Grammar(
     re.compile(r"/|(?:/[A-Za-z0-9._][A-Za-z0-9._-]*)+/?", re.ASCII),
     re.compile(r"[A-Za-z0-9._/-]", re.ASCII),
-    "an absolute path of letters, digits and . _ - (no part empty, or beginning with '-')",
+    "an absolute path such as /mnt/data, of letters, digits and . _ -",
     255,
+    _path_hint,
 )
 DEVICE = Grammar(
     re.compile(r"/dev(?:/[A-Za-z0-9_][A-Za-z0-9_-]*)+", re.ASCII),
@@ -169,7 +178,9 @@ def _source(section: Section, key: str) -> Position:
 
 def _volume_name(section: Section, grammar: Grammar, storage: Storage) -> str | None:
     if section.lacks("volume_name"):
-        section.document.problem(section.node, f"{section.title} has no volume_name", "add one", code="missing")
+        section.document.problem(
+            section.node, f"{section.title} has no volume_name", "add volume_name: my-data", code="missing"
+        )
     name, node = text(section, "volume_name", grammar), section.at("volume_name")
     if name is None:
         return None

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from attrs import field, frozen
 
-from flowplan.config.places import Places, source_line
+from flowplan.config.places import Places
 from flowplan.errors import Position, Problem
 from flowplan.resources import Address, ContainerImage, Interface, LocalDisk, PortPair, Script
 
@@ -122,7 +122,7 @@ class Config:
 
     def source_line(self, position: Position) -> str | None:
         """The text of the line at `position`, fit to be printed; None when there is none."""
-        return source_line(self.sources, position)
+        return self._places.line(self.sources, position)
 
     def problem(
         self,

@@ -6,7 +6,7 @@ Every function gives None for a value that is absent or wrong; what is wrong was
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import TypeVar
 
@@ -29,6 +29,7 @@ class Grammar:
     letters: re.Pattern[str]
     says: str
     longest: int = 128
+    hint: Callable[[str], str | None] | None = None  # what to say of a text that is not of it
 
 
 @define(eq=False)
@@ -102,7 +103,9 @@ def _unknown_key(section: Section, key: str, keys: Keys) -> None:
 
 def _key_hint(section: Section, key: str, keys: Keys) -> str:
     if key in keys.instead:
-        return keys.instead[key]
+        hint = keys.instead[key]
+        section.misspelt.update(known for known in re.findall(r"\w+", hint) if known in keys.every)
+        return hint
     if HOMES.get(key, section.title) != section.title:
         return f"it belongs in {HOMES[key]}" if HOMES[key] else "it belongs at the top of the task"
     if key in STACK:
@@ -173,6 +176,8 @@ def _text_hint(text: str, grammar: Grammar) -> str | None:
         return f"it has {len(text):,} characters; at most {grammar.longest} are allowed"
     if text != text.strip():
         return "it begins or ends with a blank"
+    if grammar.hint is not None and (hint := grammar.hint(text)):
+        return hint
     plain = re.sub(r"[\s_]+", "-", text)
     for suggestion in (
         () if _strange(text) else (plain, plain.lower(), re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-"))

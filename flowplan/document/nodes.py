@@ -49,12 +49,16 @@ def _plain_kind(text: str) -> Kind:
 
 @define(eq=False)
 class Scalar:
-    """A value as written: `text` without quotes and escapes, `style` "" when plain, else ' " | or >."""
+    """A value as written: `text` without quotes and escapes, `style` "" when plain, else ' " | or >.
+
+    Of every node: `start` is where it is written, `alias` where an alias stands for it, and `also` names
+    the other place when one of the two has a part in a problem."""
 
     text: str
     style: str
     start: Mark
     end: Mark
+    alias: Mark | None = None
     also: Also | None = None
     nodes: ClassVar[int] = 1
     height: ClassVar[int] = 0
@@ -75,6 +79,7 @@ class Sequence:
     """A list. `nodes` and `height` are those of the tree below, aliases expanded."""
 
     start: Mark
+    alias: Mark | None = None
     also: Also | None = None
     through: Also | None = None  # the alias by which the items were reached
     nodes: int = 1
@@ -92,6 +97,7 @@ class Mapping:
     """Keys (strings, each once) to values, in the order of the text; merge keys are merged already."""
 
     start: Mark
+    alias: Mark | None = None
     also: Also | None = None
     through: Also | None = None
     nodes: int = 1
@@ -116,6 +122,7 @@ class Broken:
     """A value that cannot be had, of which a problem was reported already: read it as if it were absent."""
 
     start: Mark
+    alias: Mark | None = None
     also: Also | None = None
     nodes: ClassVar[int] = 1
     height: ClassVar[int] = 0
@@ -144,7 +151,7 @@ class Document:
     root: Node
 
     def position(self, node: Node) -> Position:
-        return self.text.position(node.start)
+        return self.text.position(node.alias or node.start)
 
     def raw(self, node: Scalar) -> str:
         """The characters of the file between which `node` stands: quotes, escapes and line ends included."""

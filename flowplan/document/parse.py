@@ -197,7 +197,7 @@ class _Builder:
         if not isinstance(key, Scalar):
             mapping.incomplete = True
             if not isinstance(key, Broken):
-                self._problem(key.start, f"a key must be a text, not {KINDS[key.kind]}", code="key")
+                self._problem(key.alias or key.start, f"a key must be a text, not {KINDS[key.kind]}", code="key")
             return
         kind = key.kind
         if kind != "string":
@@ -208,10 +208,11 @@ class _Builder:
                 self._problem(key.start, "<< is given twice", "merge a list: `<<: [*a, *b]`", code="duplicate-key")
             mapping.merges.append(value)
         elif key.text in mapping.entries:
-            first = self.text.position(mapping.entries[key.text][0].start)
+            earlier = mapping.entries[key.text][0]
+            first = self.text.position(earlier.alias or earlier.start)
             summary = f"the key {quoted(key.text)} is given twice"
             also = (("first given here", first),)
-            self._problem(key.start, summary, "keep one of the two", code="duplicate-key", also=also)
+            self._problem(key.alias or key.start, summary, "keep one of the two", code="duplicate-key", also=also)
         else:
             mapping.entries[key.text] = (key, value)
 
@@ -233,13 +234,13 @@ class _Builder:
         mapping.merges = []
         for source in sources:
             if isinstance(source, Mapping):
-                through = source.through or ("merged here", source.start)
+                through = source.through or ("merged here", source.alias or source.start)
                 for name, (key, value) in source.entries.items():
                     if name not in mapping.entries:
                         mapping.entries[name] = (cast(Scalar, reached(key, through)), reached(value, through))
             elif not isinstance(source, Broken):
-                hint = "write `<<: *name`, the name of an anchor"
-                self._problem(source.start, f"<< merges mappings, and this is {KINDS[source.kind]}", hint, code="alias")
+                mark, hint = source.alias or source.start, "write `<<: *name`, the name of an anchor"
+                self._problem(mark, f"<< merges mappings, and this is {KINDS[source.kind]}", hint, code="alias")
 
     def _properties(self, event: Any, node: Scalar | Sequence | Mapping) -> None:
         """An anchor or a tag stands before the node: the node starts behind it. Tags are refused."""
@@ -296,7 +297,7 @@ class _Builder:
 def _used(target: Node, name: str, mark: Mark) -> Node:
     """`target` as an alias at `mark` shows it: it stands there, and is written at its anchor."""
     node = copy(target)
-    node.start = mark
+    node.alias = mark
     node.also = (f"the value of &{name}", target.start)
     if isinstance(node, Sequence | Mapping):
         node.through = (f"used here, by *{name}", mark)

@@ -11,6 +11,7 @@ from flowplan.errors import Position, shown
 TAB_HINT = "use blanks: YAML counts them, and a tab has no width of its own"
 _QUOTE = "if the value holds ': ' or begins with a special character, put it in quotes"
 _INDENT = "look at the indentation of this line and of the one before it"
+_NO_VALUE = "did not find expected node content"
 
 # The parser's text -> (summary, hint, whether the place is where the thing began).
 _SYNTAX: Mapping[str, tuple[str, str | None, bool]] = {
@@ -26,7 +27,7 @@ _SYNTAX: Mapping[str, tuple[str, str | None, bool]] = {
     "mapping keys are not allowed in this context": ("a '?' is not expected here", _INDENT, False),
     "did not find expected ',' or ']'": ("a ',' or ']' is expected here", None, False),
     "did not find expected ',' or '}'": ("a ',' or '}' is expected here", None, False),
-    "did not find expected node content": ("a value is expected here", None, False),
+    _NO_VALUE: ("a value is expected here", None, False),
     "did not find expected <document start>": (
         "nothing is expected here",
         f"{_INDENT}; documents begin with ---",
@@ -34,7 +35,7 @@ _SYNTAX: Mapping[str, tuple[str, str | None, bool]] = {
     ),
     "found unexpected ':'": (
         "a ':' inside a value",
-        "put a blank behind the ':' of a key, quotes around a value",
+        "behind a key it needs a blank, and a value that has one needs quotes",
         False,
     ),
     "found unexpected end of stream": ("the quote that opens here is never closed", None, True),
@@ -56,6 +57,8 @@ def syntax_problem(text: Text, error: Any) -> int:
     place = text.inside(stopped)
     if error.problem == "found character that cannot start any token" or "tab character" in str(error.problem):
         summary, hint = _odd_start(text.content[stopped.index : stopped.index + 1])
+    elif error.problem == _NO_VALUE and not text.content[stopped.index :].strip():
+        summary = "the file ends where a value is expected"
     elif began and error.context in _BRACKETS and not text.content[stopped.index :].strip():
         summary, place = f"the '{_BRACKETS[error.context]}' that opens here is never closed", text.inside(began)
     elif began and at_start:

@@ -41,7 +41,8 @@ class Findings:
         self._seen.add(key)
         self.all.append(problem)
         if len(self.all) == MAX_PROBLEMS:
-            self.all.append(Problem(f"more than {MAX_PROBLEMS} problems: the rest is not shown", problem.position))
+            summary = f"more than {MAX_PROBLEMS:,} problems: the rest is not shown"
+            self.all.append(Problem(summary, problem.position, code="too-many"))
             raise TooManyProblems
 
     @property

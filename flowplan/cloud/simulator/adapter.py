@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
+import signal
+import time
 from collections.abc import Mapping
 from http.client import responses
 from typing import TYPE_CHECKING
@@ -11,7 +14,9 @@ from requests import PreparedRequest, Response
 from requests.adapters import BaseAdapter
 from requests.exceptions import ConnectionError, ReadTimeout
 from requests.structures import CaseInsensitiveDict
-from urllib3 import HTTPResponse
+from urllib3 import HTTPConnectionPool, HTTPResponse
+from urllib3.connection import HTTPConnection
+from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError
 
 from flowplan.cloud.simulator.messages import Request
 from flowplan.cloud.simulator.messages import Response as Answer
@@ -37,10 +42,8 @@ class SimulatorAdapter(BaseAdapter):
         proxies: Mapping[str, str] | None = None,
     ) -> Response:
         answer = self._simulator.handle(_read(request))
-        if answer.broken == "timeout":
-            raise ReadTimeout("the simulator does not answer", request=request)
-        if answer.broken == "reset":
-            raise ConnectionError("the simulator closed the connection", request=request)
+        if answer.broken or answer.delay:
+            _break(request, answer, timeout[1] if isinstance(timeout, tuple) else timeout)
         return self._write(request, answer)
 
     def close(self) -> None:
@@ -60,6 +63,27 @@ class SimulatorAdapter(BaseAdapter):
             io.BytesIO(body), headers, answer.status, preload_content=False, request_method=request.method
         )
         return response
+
+
+def _break(request: PreparedRequest, answer: Answer, patience: float | None) -> None:
+    """Raise what requests raises for a network error like this one; wait for an answer that is only slow."""
+    if answer.broken == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if answer.broken == "refused":
+        raise ConnectionError(_refused(request), request=request)
+    if answer.broken == "reset":
+        reset = ConnectionResetError(104, "Connection reset by peer")
+        raise ConnectionError(ProtocolError("Connection aborted.", reset), request=request)
+    if answer.broken == "timeout" or (patience is not None and answer.delay > patience):
+        raise ReadTimeout(f"Read timed out. (read timeout={patience})", request=request)
+    if answer.broken is None:
+        time.sleep(answer.delay)
+
+
+def _refused(request: PreparedRequest) -> MaxRetryError:
+    connection = HTTPConnection("simulator.invalid")
+    reason = NewConnectionError(connection, "Failed to establish a new connection: [Errno 111] Connection refused")
+    return MaxRetryError(HTTPConnectionPool("simulator.invalid"), request.path_url, reason)
 
 
 def _read(request: PreparedRequest) -> Request:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from flowplan.cloud.simulator import catalogue, instances, market, quotas, volumes
 from flowplan.cloud.simulator.clock import MINUTE, iso
+from flowplan.cloud.simulator.conditions import condition
 from flowplan.cloud.simulator.ids import fid, next_number
 from flowplan.cloud.simulator.messages import Call, Refusal, Response, compact, no_content, reply, reply_text
 from flowplan.cloud.simulator.paging import paging_fields, read_page
@@ -114,6 +115,8 @@ def _require_auction(call: Call, body: dict[str, Any]) -> market.Auction:
 
 
 def _require_unused_name(call: Call, project: str, name: str) -> None:
+    if condition(call.db, "duplicate_names"):
+        return
     row = call.db.execute(
         "SELECT fid FROM bids WHERE name = ? AND project = ? AND status <> 'Terminated' LIMIT 1", (name, project)
     ).fetchone()
@@ -212,7 +215,9 @@ def _pause(call: Call, bid: _Bid) -> None:
     market.leave(call.db, bid.auction, bid.seq, limit)
     _release(call.db, bid)
     instances.stop(call.db, bid.seq, call.now, "STATUS_STOPPING", "STATUS_PAUSED")
-    call.db.execute("UPDATE bids SET status = 'Paused', notice_ends_at = NULL WHERE seq = ?", (bid.seq,))
+    call.db.execute(
+        "UPDATE bids SET status = 'Paused', notice_ends_at = NULL, away_until = NULL WHERE seq = ?", (bid.seq,)
+    )
     _note(call.db, bid.seq, call.now, "Paused", user=call.user)
 
 
@@ -258,7 +263,9 @@ def terminate(db: sqlite3.Connection, bid: _Bid, now: int, user: str | None) -> 
     instances.stop(db, bid.seq, now, "STATUS_STOPPING", "STATUS_TERMINATED")
     volumes.detach(db, bid.seq)
     db.execute(
-        "UPDATE bids SET status = 'Terminated', deactivated_at = ?, notice_ends_at = NULL WHERE seq = ?", (now, bid.seq)
+        "UPDATE bids SET status = 'Terminated', deactivated_at = ?, notice_ends_at = NULL, away_until = NULL"
+        " WHERE seq = ?",
+        (now, bid.seq),
     )
     _note(db, bid.seq, now, "Terminated", user=user)
 
@@ -302,6 +309,28 @@ def end_notices(db: sqlite3.Connection, now: int) -> None:
         _release(db, bid)
         instances.stop(db, bid.seq, now, "STATUS_PREEMPTED")
         db.execute("UPDATE bids SET status = 'Open', notice_ends_at = NULL WHERE seq = ?", (bid.seq,))
+
+
+def take_back(db: sqlite3.Connection, id: str, now: int, until: int) -> None:
+    """The cloud needs the instances: notice at once, and no part in the auction before `until` (ms).
+
+    Raises ValueError when the bid holds no instances, or is on notice already.
+    """
+    row = db.execute(_BID + "WHERE fid = ? AND status = 'Allocated'", (id,)).fetchone()
+    if row is None:
+        raise ValueError(f"no allocated bid {id}")
+    bid = _Bid(*row)
+    market.leave(db, bid.auction, bid.seq, bid.limit_cents)
+    give_notice(db, bid.seq, now)
+    db.execute("UPDATE bids SET away_until = ? WHERE seq = ?", (max(until, now + NOTICE), bid.seq))
+
+
+def let_back(db: sqlite3.Connection, now: int) -> None:
+    """Bids that were taken out of the auction for a while are in it again."""
+    rows = db.execute(_BID + "WHERE away_until <= ?", (now,)).fetchall()
+    for bid in [_Bid(*row) for row in rows]:
+        market.enter(db, bid.auction, bid.seq, bid.limit_cents, bid.quantity, own=True)
+        db.execute("UPDATE bids SET away_until = NULL WHERE seq = ?", (bid.seq,))
 
 
 def _note(
@@ -354,10 +383,16 @@ def get_bid(call: Call) -> Response:
 
 
 def _read_json(call: Call, id: str) -> str:
-    row = call.db.execute(_ONE, (id,)).fetchone()
-    if row is None:
+    found = listed(call.db, id)
+    if found is None:
         raise Refusal(404, "Bid not found")
-    return _json(row)
+    return found
+
+
+def listed(db: sqlite3.Connection, id: str) -> str | None:
+    """The bid as JSON; None: there is none."""
+    row = db.execute(_ONE, (id,)).fetchone()
+    return _json(row) if row else None
 
 
 def _json(row: tuple[Any, ...]) -> str:

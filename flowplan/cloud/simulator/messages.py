@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from attrs import define, field, frozen
 
 Query = Mapping[str, list[str]]
-Broken = Literal["reset", "timeout", "truncated"]
+Broken = Literal["reset", "timeout", "truncated", "refused", "kill"]
 
 
 @frozen
@@ -37,7 +37,8 @@ class Request:
 class Response:
     """One HTTP response. `subject` is the id of what was created or changed (for the ledger).
 
-    `broken` asks the transport to lose or cut the answer: the fault injection's way to a network error.
+    `broken` asks the transport to lose or cut the answer, `delay` to send it so many seconds later (of a timeout: to
+    hold the connection so long): the fault injection's way to a network error.
     """
 
     status: int
@@ -45,6 +46,7 @@ class Response:
     body: bytes
     subject: str | None = None
     broken: Broken | None = None
+    delay: float = 0
 
     @property
     def json(self) -> Any:

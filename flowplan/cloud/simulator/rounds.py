@@ -21,7 +21,8 @@ def next_due(db: sqlite3.Connection) -> int | None:
     """When something is due next: an instance is up, a notice ends."""
     row: tuple[int | None] = db.execute(
         "SELECT min(at) FROM (SELECT min(due_at) AS at FROM instances WHERE due_at IS NOT NULL"
-        " UNION ALL SELECT min(notice_ends_at) FROM bids WHERE notice_ends_at IS NOT NULL)"
+        " UNION ALL SELECT min(notice_ends_at) FROM bids WHERE notice_ends_at IS NOT NULL"
+        " UNION ALL SELECT min(away_until) FROM bids WHERE away_until IS NOT NULL)"
     ).fetchone()
     return row[0]
 
@@ -36,5 +37,6 @@ def advance(db: sqlite3.Connection, target: int, seed: int) -> None:
     while (due := next_due(db)) is not None and due <= target:
         instances.finish_starts(db, due)
         bids.end_notices(db, due)
+        bids.let_back(db, due)
         settle(db, due, seed)
     db.execute("UPDATE clock SET now = max(now, ?)", (target,))

@@ -12,13 +12,17 @@ Handler = Callable[[Call], Response]
 
 
 class Route(NamedTuple):
-    """`replays`: an `Idempotency-Key` is honoured. `public`: needs no authorisation."""
+    """`replays`: an `Idempotency-Key` is honoured. `public`: needs no authorisation.
+
+    `lists`: it is a list that can lag behind; the prefix of the ids in it.
+    """
 
     method: str
     template: str
     answer: Handler
     replays: bool = False
     public: bool = False
+    lists: str = ""
 
     @property
     def mutates(self) -> bool:
@@ -44,7 +48,7 @@ ROUTES = (
     Route("GET", "/v2/spot/availability", prices.list_availability),
     Route("GET", "/v2/pricing/current", prices.current_prices),
     Route("GET", "/v2/pricing/history", prices.price_history),
-    Route("GET", "/v2/spot/bids", bids.list_bids),
+    Route("GET", "/v2/spot/bids", bids.list_bids, lists="bid"),
     Route("POST", "/v2/spot/bids", bids.place_bid, replays=True),
     Route("GET", "/v2/spot/bids/{bid_fid}", bids.get_bid),
     Route("PATCH", "/v2/spot/bids/{bid_fid}", bids.change_bid),
@@ -55,7 +59,7 @@ ROUTES = (
     Route("GET", "/v2/instances/status/history", instances.status_history),
     Route("GET", "/v2/instances/pricing/history", billing.pricing_history),
     Route("GET", "/v2/instances/{instance_fid}/status", instances.get_status),
-    Route("GET", "/v2/volumes", volumes.list_volumes),
+    Route("GET", "/v2/volumes", volumes.list_volumes, lists="vol"),
     Route("POST", "/v2/volumes", volumes.create_volume, replays=True),
     Route("PATCH", "/v2/volumes/{volume_fid}", volumes.rename_volume),
     Route("DELETE", "/v2/volumes/{volume_fid}", volumes.delete_volume),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import select
 import socket
 import struct
 import threading
@@ -15,12 +16,13 @@ import flask
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from werkzeug.test import run_wsgi_app
 
-from flowplan.cloud.simulator.messages import Request
+from flowplan.cloud.simulator import control
+from flowplan.cloud.simulator.messages import Request, Response
 from flowplan.cloud.simulator.simulator import Simulator
 
 HOST = "127.0.0.1"
 LONGEST_BODY = 16 * 1024 * 1024
-_BROKEN = "flowplan.broken"  # key of the WSGI environment: how the answer is to be broken
+_ANSWER = "flowplan.answer"  # key of the WSGI environment: a list that gets the simulator's own Response
 
 
 def flask_app(simulator: Simulator) -> flask.Flask:
@@ -35,8 +37,10 @@ def flask_app(simulator: Simulator) -> flask.Flask:
         given = flask.request
         query = parse_qs(given.query_string.decode("ascii", "replace"), keep_blank_values=True)
         headers = {name.lower(): value for name, value in given.headers.items()}
-        response = simulator.handle(Request(given.method, given.path, query, headers, given.get_data()))
-        given.environ[_BROKEN] = response.broken
+        request = Request(given.method, given.path, query, headers, given.get_data())
+        controls = request.path.startswith(control.PREFIX)
+        response = control.answer(simulator, request) if controls else simulator.handle(request)
+        given.environ.get(_ANSWER, []).append(response)
         sent = flask.Response(response.body, response.status)
         del sent.headers["Content-Type"]
         sent.headers.update(response.headers)
@@ -60,11 +64,15 @@ class KeepAliveHandler(WSGIRequestHandler):
         environ = self.make_environ()
         if not self._read_body(environ):
             return self.send_error(400, "Bad body")
+        answers: list[Response] = []
+        environ[_ANSWER] = answers
         body, status, headers = run_wsgi_app(self.server.app, environ, buffered=True)
         data = b"".join(body)
-        broken = environ.get(_BROKEN)
-        if broken in ("reset", "timeout"):
-            return self._hang_up(reset=broken == "reset")
+        broken = answers[0].broken if answers else None
+        if answers and answers[0].delay and broken in (None, "timeout"):
+            self._wait(answers[0].delay)
+        if broken not in (None, "truncated"):
+            return self._hang_up(reset=broken != "timeout")
         code, _, reason = status.partition(" ")
         self.send_response_only(int(code), reason)
         if data or int(code) != 204:
@@ -94,6 +102,10 @@ class KeepAliveHandler(WSGIRequestHandler):
             return False
         environ["wsgi.input"], environ["CONTENT_LENGTH"] = io.BytesIO(data), str(len(data))
         return 0 <= length <= LONGEST_BODY
+
+    def _wait(self, seconds: float) -> None:
+        """Hold the connection, but no longer than the client does."""
+        select.select([self.connection], [], [], seconds)
 
     def _hang_up(self, *, reset: bool) -> None:
         """Close without an answer; `reset`: with an RST instead of a FIN."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple
 
 from flowplan.cloud.simulator import clock, market, rounds
+from flowplan.cloud.simulator.conditions import condition
 from flowplan.cloud.simulator.messages import Call, Refusal, Request, Response
 from flowplan.cloud.simulator.projects import user_fid
 from flowplan.cloud.simulator.routes import Route, find_route
@@ -19,6 +21,7 @@ from flowplan.cloud.simulator.store import open_database, reading, remake, writi
 
 if TYPE_CHECKING:
     from flowplan.cloud.simulator.adapter import SimulatorAdapter
+    from flowplan.cloud.simulator.faults import Fault, Faults
 
 SIMULATOR_URL = "https://simulator.invalid"  # where clients in the same process find it
 SIMULATOR_KEY = "fkey_simulator"
@@ -27,7 +30,8 @@ SIMULATOR_KEY = "fkey_simulator"
 class LedgerEntry(NamedTuple):
     """One mutating request that was received. `subject` is the id it created or changed.
 
-    `executed` is false for refusals (status 4xx) and for answers repeated because of their idempotency key.
+    `executed` is false for refusals (status 4xx), for answers repeated because of their idempotency key, and for
+    requests lost to a fault. `status` is of the true answer, whatever the client got; 0: it was lost before.
     """
 
     at: datetime
@@ -106,9 +110,14 @@ class Simulator:
         passed = seconds if isinstance(seconds, timedelta) else timedelta(seconds=seconds)
         if passed < timedelta(0):
             raise ValueError("time does not go back")
-        with self._lock, writing(self._db):
-            self._catch_up()
-            rounds.advance(self._db, self._stored_now() + passed // timedelta(milliseconds=1), self._seed)
+        with self._lock:
+            with writing(self._db):
+                self._catch_up()
+            target = self._stored_now() + passed // timedelta(milliseconds=1)
+            while (now := self._stored_now()) < target:
+                with writing(self._db):  # in pieces: a month is not one transaction
+                    rounds.advance(self._db, min(target, now + clock.DAY, self._late_at(now)), self._seed)
+                self._execute_late()
 
     def ledger(self, *, everything: bool = False) -> list[LedgerEntry]:
         """The mutating requests that were executed, oldest first; with `everything` also those that were not."""
@@ -122,6 +131,13 @@ class Simulator:
             for at, method, path, key, status, subject, executed in rows
         ]
 
+    @property
+    def faults(self) -> Faults:
+        """What goes wrong: see faults.py."""
+        from flowplan.cloud.simulator.faults import Faults
+
+        return Faults(self)
+
     def adapter(self) -> SimulatorAdapter:
         """A requests transport adapter: mount it at SIMULATOR_URL."""
         from flowplan.cloud.simulator.adapter import SimulatorAdapter
@@ -132,18 +148,29 @@ class Simulator:
         """Answer one request. Never raises for what is in the request."""
         with self._lock:
             self._answered += 1
-            try:
-                route, params = find_route(request.method, request.path)
-                if not route.public:
-                    self._authorise(request)
-                response = self._answer(route, params, request)
-            except Refusal as refusal:
-                response = refusal.response
+            fault = self._meet_faults(request) if self._has_faults() else None
+            response = self._spoilt(fault, request) if fault else self._answer_or_refuse(request)
             response.headers["date"] = clock.http_date(self._now() // clock.SECOND)
             response.headers["x-request-id"] = f"req_{self._answered:012d}"
             return response
 
+    @contextlib.contextmanager
+    def exclusive(self) -> Iterator[sqlite3.Connection]:
+        """The database, in a write transaction of its own."""
+        with self._lock, writing(self._db):
+            yield self._db
+
     # --- one request ---------------------------------------------------------------------------------------
+
+    def _answer_or_refuse(self, request: Request, *, trusted: bool = False) -> Response:
+        """The true answer. `trusted`: without a look at the credentials."""
+        try:
+            route, params = find_route(request.method, request.path)
+            if not route.public and not trusted:
+                self._authorise(request)
+            return self._answer(route, params, request)
+        except Refusal as refusal:
+            return refusal.response
 
     def _authorise(self, request: Request) -> None:
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
@@ -161,7 +188,12 @@ class Simulator:
                 self._catch_up()
                 rounds.settle(self._db, self._stored_now(), self._seed)
         with reading(self._db):
-            return route.answer(self._call(params, request))
+            response = route.answer(self._call(params, request))
+            if route.lists and condition(self._db, "list_lag"):
+                from flowplan.cloud.simulator.lag import as_it_was
+
+                return as_it_was(self._db, route.lists, response, self._now())
+            return response
 
     def _change(self, route: Route, params: Mapping[str, str], request: Request) -> Response:
         """One transaction: what the request does, its ledger entry, and its answer for the case it comes again."""
@@ -170,11 +202,11 @@ class Simulator:
             with writing(self._db):
                 self._catch_up()
                 replayed = self._replay(route, request, key)
-                response = replayed or route.answer(self._call(params, request))
+                response = replayed or self._execute(route, params, request)
                 self._record(request, key, response, executed=replayed is None)
                 if route.replays and key and not replayed:
                     self._db.execute(
-                        "INSERT INTO replays VALUES (?, ?, ?, ?, ?)",
+                        "INSERT OR IGNORE INTO replays VALUES (?, ?, ?, ?, ?)",
                         (key, request.path, response.status, response.subject, response.body.decode("ascii")),
                     )
                 return response
@@ -183,9 +215,20 @@ class Simulator:
                 self._record(request, key, refusal.response, executed=False)
             raise
 
+    def _execute(self, route: Route, params: Mapping[str, str], request: Request) -> Response:
+        seconds = condition(self._db, "list_lag")
+        if not seconds:
+            return route.answer(self._call(params, request))
+        from flowplan.cloud.simulator import lag
+
+        before = lag.shown(self._db, next(iter(params.values()), ""))
+        response = route.answer(self._call(params, request))
+        lag.remember(self._db, response.subject or "", before, self._stored_now(), seconds)
+        return response
+
     def _replay(self, route: Route, request: Request, key: str | None) -> Response | None:
         """The original answer to a create with this key, if there was one."""
-        if not route.replays or not key:
+        if not route.replays or not key or not condition(self._db, "idempotency"):
             return None
         row = self._db.execute(
             "SELECT status, subject, body FROM replays WHERE key = ? AND path = ?", (key, request.path)
@@ -203,6 +246,71 @@ class Simulator:
 
     def _call(self, params: Mapping[str, str], request: Request) -> Call:
         return Call(self._db, request, params, self._now(), self._seed, self._user)
+
+    # --- faults ---------------------------------------------------------------------------------------------
+
+    def _has_faults(self) -> bool:
+        """Whether there is any fault or late request. Cheap: two indexes that are almost always empty."""
+        sql = "SELECT EXISTS(SELECT 1 FROM faults WHERE spent = 0) OR EXISTS(SELECT 1 FROM late)"
+        return bool(self._db.execute(sql).fetchone()[0])
+
+    def _meet_faults(self, request: Request) -> Fault | None:
+        """Execute what is late and due, then see what happens to this request."""
+        from flowplan.cloud.simulator import faults
+
+        self._execute_late()
+        return faults.meet(self._db, request)
+
+    def _late_at(self, now: int) -> int:
+        """When the next late request is due, after `now`; the end of time when there is none."""
+        row = self._db.execute("SELECT min(due_at) FROM late WHERE due_at > ?", (now,)).fetchone()
+        return clock.NEVER if row[0] is None else int(row[0])
+
+    def _execute_late(self) -> None:
+        if not self._db.execute("SELECT 1 FROM late LIMIT 1").fetchone():
+            return
+        from flowplan.cloud.simulator import faults
+
+        while (late := faults.take_late(self._db, self._now())) is not None:
+            self._answer_or_refuse(late, trusted=True)
+
+    def _spoilt(self, fault: Fault, request: Request) -> Response:
+        from flowplan.cloud.simulator import faults
+
+        if fault.executes:
+            return fault.spoil(self._answer_or_refuse(request))
+        lost = fault.spoil(None)
+        if fault.late is not None:
+            faults.postpone(self._db, request, self._now(), fault.late)
+        elif request.method != "GET" and fault.does != "refused":
+            with writing(self._db):
+                lost_entry = Response(lost.status if not lost.broken else 0, {}, b"")
+                self._record(request, request.headers.get("idempotency-key"), lost_entry, executed=False)
+        return lost
+
+    def third_party(self, request: Request) -> Response:
+        """Execute a request of somebody else in the project: no fault, no lag, no ledger. See `Faults.third_party`."""
+        with self._lock:
+            try:
+                route, params = find_route(request.method, request.path)
+                with writing(self._db):
+                    self._catch_up()
+                    response = route.answer(self._call(params, request))
+                    rounds.settle(self._db, self._stored_now(), self._seed)
+                    return response
+            except Refusal as refusal:
+                return refusal.response
+
+    def preempt(self, bid: str, seconds: float) -> None:
+        """See `Faults.preempt`."""
+        from flowplan.cloud.simulator import bids
+
+        with self.exclusive():
+            self._catch_up()
+            now = self._stored_now()
+            rounds.settle(self._db, now, self._seed)
+            bids.take_back(self._db, bid, now, now + round(seconds * clock.SECOND))
+            rounds.settle(self._db, now, self._seed)
 
     # --- time ----------------------------------------------------------------------------------------------
 

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 from flowplan.cloud.simulator import catalogue, quotas
 from flowplan.cloud.simulator.clock import iso
+from flowplan.cloud.simulator.conditions import condition
 from flowplan.cloud.simulator.ids import fid, next_number
-from flowplan.cloud.simulator.messages import Call, Refusal, Response, no_content, reply
+from flowplan.cloud.simulator.messages import Call, Refusal, Response, compact, no_content, reply
 from flowplan.cloud.simulator.projects import require_project
 from flowplan.cloud.simulator.validation import (
     Field,
@@ -68,6 +69,12 @@ def list_volumes(call: Call) -> Response:
     return reply(200, [_json(volume, users.get(volume.seq, [])) for volume in (Volume(*row) for row in rows)])
 
 
+def listed(db: sqlite3.Connection, id: str) -> str | None:
+    """The volume as JSON; None: there is none, or no more."""
+    row = db.execute(_VOLUME + "WHERE fid = ? AND deleted_at IS NULL", (id,)).fetchone()
+    return compact(_json(Volume(*row), _users(db, row[0]).get(row[0], []))) if row else None
+
+
 def create_volume(call: Call) -> Response:
     body = read_body(call.request, _CREATE)
     project = require_project(call, body["project"])
@@ -124,6 +131,8 @@ def _require(call: Call) -> Volume:
 
 
 def _require_unused_name(call: Call, project: str, name: str) -> None:
+    if condition(call.db, "duplicate_names"):
+        return
     row = call.db.execute(
         "SELECT fid FROM volumes WHERE project = ? AND name = ? AND deleted_at IS NULL", (project, name)
     ).fetchone()

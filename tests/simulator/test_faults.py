@@ -1,0 +1,348 @@
+"""Faults on demand: each does what it says, once, where it says; the same from Python and over the control path."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from requests.exceptions import ChunkedEncodingError, ConnectionError, ReadTimeout
+
+from flowplan.cloud.simulator import SIMULATOR_URL, Simulator
+from flowplan.cloud.simulator.serve import Server
+
+from .conftest import H100, Api
+
+ROOT = Path(__file__).parents[2]
+POST_BID = "POST /v2/spot/bids"
+
+
+def names(api: Api) -> list[str]:
+    return [bid["name"] for bid in api.get("/v2/spot/bids", sort_dir="asc")["data"]]
+
+
+def test_a_status_with_retry_after_happens_to_the_nth_call(api: Api, simulator: Simulator) -> None:
+    simulator.faults.add("GET /v2/volumes", "status", nth=2, times=2, status=429, retry_after=7)
+    answers = [api.session.get(api.url + "/v2/volumes", params={"project": api.project}, timeout=5) for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [200, 429, 429, 200]
+    assert answers[1].headers["Retry-After"] == "7"
+    assert answers[1].json() == {"detail": "Simulated 429"}
+    (seen,) = simulator.faults.seen()
+    assert (seen.seen, seen.met) == (3, 2)
+
+
+@pytest.mark.parametrize(
+    ("given", "error"),
+    [
+        ({"does": "timeout"}, (ReadTimeout, ConnectionError)),
+        ({"does": "reset"}, ConnectionError),
+        ({"does": "truncated"}, (ChunkedEncodingError, ConnectionError)),
+    ],
+)
+@pytest.mark.parametrize("after_commit", [False, True])
+def test_a_lost_answer_before_and_after_commit(
+    api: Api, simulator: Simulator, given: dict[str, Any], error: Any, after_commit: bool
+) -> None:
+    simulator.faults.add(POST_BID, **given, after_commit=after_commit, seconds=0.3)
+    with pytest.raises(error):
+        api.bid("train")
+    executed = after_commit or given["does"] == "truncated"
+    assert names(api) == (["train"] if executed else [])
+    (entry,) = simulator.ledger(everything=True)
+    assert (entry.executed, entry.status) == ((True, 201) if executed else (False, 0))
+    assert api.bid("train").status_code == (400 if executed else 201)
+
+
+def test_a_timeout_in_process_takes_no_time(local: Api, simulator: Simulator) -> None:
+    simulator.faults.add("GET *", "timeout")
+    start = time.monotonic()
+    with pytest.raises(ReadTimeout):
+        local.get("/v2/me")
+    assert time.monotonic() - start < 1
+
+
+def test_a_served_timeout_holds_the_connection(simulator: Simulator) -> None:
+    simulator.faults.add("GET /v2/me", "timeout", seconds=30)
+    with Server(simulator) as server, pytest.raises(ReadTimeout):
+        requests.get(server.url + "/v2/me", headers={"Authorization": "Bearer fkey_x"}, timeout=0.2)
+
+
+def test_slow_answers(local: Api, simulator: Simulator) -> None:
+    simulator.faults.add("GET /v2/me", "slow", seconds=0.05)
+    simulator.faults.add("GET /v2/projects", "slow", seconds=60)
+    start = time.monotonic()
+    local.get("/v2/me")
+    assert time.monotonic() - start >= 0.05
+    with pytest.raises(ReadTimeout):
+        local.session.get(local.url + "/v2/projects", timeout=10)
+
+
+def test_refused(local: Api, simulator: Simulator) -> None:
+    simulator.faults.add(POST_BID, "refused")
+    with pytest.raises(ConnectionError, match="refused"):
+        local.bid()
+    assert simulator.ledger(everything=True) == []
+
+
+def test_bodies_that_are_not_what_they_should_be(api: Api, simulator: Simulator) -> None:
+    url, session = api.url + "/v2/projects", api.session
+    html = {"content-type": "text/html"}
+    simulator.faults.add("GET /v2/projects", "status", status=200, body="<html>", headers=html, repeat=3)
+    simulator.faults.add("GET /v2/projects", "garbled", nth=2)
+    simulator.faults.add("GET /v2/projects", "edited", nth=3, put={"fid": 7, "status": "Hibernating"}, drop=["name"])
+    first, second, third = (session.get(url, timeout=5) for _ in range(3))
+    assert (first.headers["Content-Type"], first.text) == ("text/html", "<html>" * 3)
+    with pytest.raises(requests.JSONDecodeError):
+        second.json()
+    (row,) = third.json()
+    assert (row["fid"], row["status"], "name" in row) == (7, "Hibernating", False)
+
+
+def test_an_unknown_status_in_a_page_of_bids(local: Api, simulator: Simulator) -> None:
+    local.placed()
+    simulator.faults.add("GET /v2/spot/bids", "edited", put={"status": "Hibernating"}, times=None)
+    for _ in range(3):
+        page = local.session.get(local.url + "/v2/spot/bids", timeout=5).json()
+        assert [bid["status"] for bid in page["data"]] == ["Hibernating"]
+
+
+def test_a_late_commit_by_virtual_time(local: Api, simulator: Simulator) -> None:
+    simulator.faults.add(POST_BID, "timeout", late=90)
+    with pytest.raises(ReadTimeout):
+        local.bid("train", key="k")
+    simulator.advance(89)
+    assert names(local) == []
+    simulator.advance(1)
+    assert names(local) == ["train"]
+    (bid,) = local.get("/v2/spot/bids")["data"]
+    assert bid["created_at"] == "2026-11-02T09:01:30Z"
+    assert local.bid("train", key="k").json()["fid"] == bid["fid"]
+
+
+def test_a_late_commit_by_real_time(local: Api, simulator: Simulator) -> None:
+    simulator.faults.add(POST_BID, "status", status=504, late=0.05)
+    assert local.session.post(local.url + "/v2/spot/bids", json=body_of(local), timeout=5).status_code == 504
+    deadline = time.monotonic() + 10
+    while names(local) == []:
+        assert time.monotonic() < deadline
+    assert names(local) == ["train"]
+
+
+def body_of(api: Api) -> dict[str, Any]:
+    return {
+        "project": api.project,
+        "region": "us-central1-b",
+        "instance_type": H100,
+        "limit_price": "$17.92",
+        "instance_quantity": 1,
+        "name": "train",
+        "launch_specification": {"volumes": [], "ssh_keys": []},
+    }
+
+
+def test_lists_that_lag(local: Api, simulator: Simulator) -> None:
+    old = local.volume("old").json()["fid"]
+    simulator.faults.set(list_lag=60)
+    bid, volume = local.placed(), local.volume("new").json()
+    local("PATCH", f"/v2/volumes/{old}", json={"name": "renamed"})
+    assert names(local) == []
+    assert local.status(bid) == "Allocated"
+    assert [v["name"] for v in local.get("/v2/volumes", project=local.project)] == ["old"]
+    simulator.advance(60)
+    assert names(local) == ["train"]
+    local("DELETE", f"/v2/volumes/{volume['fid']}")
+    local("DELETE", f"/v2/spot/bids/{bid}")
+    assert {v["name"] for v in local.get("/v2/volumes", project=local.project)} == {"renamed", "new"}
+    assert [b["status"] for b in local.get("/v2/spot/bids")["data"]] == ["Allocated"]
+    simulator.advance(60)
+    assert [v["name"] for v in local.get("/v2/volumes", project=local.project)] == ["renamed"]
+    assert [b["status"] for b in local.get("/v2/spot/bids")["data"]] == ["Terminated"]
+
+
+def test_a_lag_ends_with_real_time_too(local: Api, simulator: Simulator) -> None:
+    simulator.faults.set(list_lag=0.05)
+    local.placed()
+    deadline = time.monotonic() + 10
+    while names(local) == []:
+        assert time.monotonic() < deadline
+
+
+def test_duplicate_names_and_keys_that_are_not_honoured(local: Api, simulator: Simulator) -> None:
+    simulator.faults.set(duplicate_names=True, idempotency=False)
+    assert local.bid("train", key="k").json()["fid"] != local.bid("train", key="k").json()["fid"]
+    assert [local.volume("data").status_code for _ in range(2)] == [201, 201]
+    simulator.faults.clear()
+    assert local.volume("data").status_code == 409
+
+
+def test_somebody_else_edits_and_deletes(local: Api, simulator: Simulator) -> None:
+    bid, volume = local.placed(), local.volume().json()["fid"]
+    before = simulator.ledger(everything=True)
+    simulator.faults.add("*  *".replace("  ", " "), "timeout", nth=99)
+    assert simulator.faults.third_party("PATCH", f"/v2/spot/bids/{bid}", {"limit_price": "$20.00"}).status == 200
+    assert simulator.faults.third_party("DELETE", f"/v2/volumes/{volume}").status == 204
+    assert simulator.faults.third_party("DELETE", "/v2/volumes/vol_no").status == 404
+    assert local.get(f"/v2/spot/bids/{bid}")["limit_price"] == "$20.00"
+    assert local.get("/v2/volumes", project=local.project) == []
+    assert simulator.ledger(everything=True) == before
+
+
+def test_preemption_now(local: Api, simulator: Simulator) -> None:
+    bid, other = local.placed(), local.placed("other")
+    local.status(bid)
+    simulator.advance(600)
+    simulator.faults.preempt(bid, seconds=1200)
+    assert (local.status(bid), local.status(other)) == ("Preempting", "Allocated")
+    simulator.advance(300)
+    assert local.status(bid) == "Open"
+    simulator.advance(899)
+    assert local.status(bid) == "Open"
+    simulator.advance(1)
+    assert local.status(bid) == "Allocated"
+    with pytest.raises(ValueError, match="allocated"):
+        simulator.faults.preempt("bid_no")
+
+
+@pytest.mark.parametrize("end", ["pause", "cancel"])
+def test_a_bid_taken_out_of_the_auction_can_be_paused_and_cancelled(local: Api, simulator: Simulator, end: str) -> None:
+    bid = local.placed()
+    local.status(bid)
+    simulator.faults.preempt(bid)
+    local.change(bid, limit_price="$18.00")
+    if end == "pause":
+        local.change(bid, paused=True)
+    else:
+        local("DELETE", f"/v2/spot/bids/{bid}")
+    simulator.advance(3600)
+    assert local.status(bid) == {"pause": "Paused", "cancel": "Terminated"}[end]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"on": "POST /v2/bids", "does": "timeout"},
+        {"on": POST_BID, "does": "explode"},
+        {"on": POST_BID, "does": "refused", "after_commit": True},
+        {"on": POST_BID, "does": "truncated", "late": 1},
+        {"on": POST_BID, "does": "timeout", "nth": 0},
+        {"on": POST_BID, "does": "timeout", "whenever": 1},
+    ],
+)
+def test_faults_that_could_never_happen(simulator: Simulator, given: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        simulator.faults.add(**given)
+    assert simulator.faults.seen() == []
+
+
+@pytest.mark.parametrize(
+    "on", [POST_BID, "GET *", "* /v2/spot/bids/{bid_fid}", "* /v2/spot/bids/bid_x", "DELETE /v2/volumes/*", "* *"]
+)
+def test_ways_to_name_requests(simulator: Simulator, on: str) -> None:
+    assert simulator.faults.add(on, "timeout").on == on
+
+
+CLIENT = """
+import sys, requests
+from flowplan.cloud.simulator import SIMULATOR_URL, Simulator
+with Simulator.open(sys.argv[1]) as simulator, requests.Session() as session:
+    session.mount(SIMULATOR_URL, simulator.adapter())
+    session.headers["Authorization"] = "Bearer fkey_x"
+    body = {"name": sys.argv[2], "disk_interface": "File", "region": "us-central1-b", "size_gb": 5}
+    body["project"] = session.get(SIMULATOR_URL + "/v2/projects").json()[0]["fid"]
+    print(session.post(SIMULATOR_URL + "/v2/volumes", json=body).status_code)
+"""
+
+
+def in_another_process(path: Path, name: str) -> tuple[int, str]:
+    command = [sys.executable, "-c", CLIENT, str(path), name]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    return done.returncode, done.stdout.strip() or done.stderr.strip().rpartition("\n")[2]
+
+
+@pytest.mark.parametrize("after_commit", [False, True])
+def test_another_process_meets_them_and_can_be_killed(tmp_path: Path, after_commit: bool) -> None:
+    path = tmp_path / "s.db"
+    with Simulator.open(path) as simulator:
+        simulator.faults.add("POST /v2/volumes", "kill", after_commit=after_commit)
+        simulator.faults.add("POST /v2/volumes", "timeout", nth=2, after_commit=True)
+    assert in_another_process(path, "data")[0] == -signal.SIGKILL
+    code, error = in_another_process(path, "other")
+    assert (code, "ReadTimeout" in error) == (1, True)
+    assert in_another_process(path, "third") == (0, "201")
+    with Simulator.open(path) as simulator:
+        made = [entry.status for entry in simulator.ledger()]
+        assert made == [201] * (3 if after_commit else 2)
+        assert [seen.met for seen in simulator.faults.seen()] == [1, 1]
+
+
+# --- the control path ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def served(simulator: Simulator) -> Iterator[Api]:
+    with Server(simulator) as server, requests.Session() as session:
+        yield Api(server.url, session)
+
+
+def control(api: Api, method: str, path: str, body: Any = None, **headers: str) -> requests.Response:
+    return requests.request(method, f"{api.url}/_simulator/{path}", json=body, headers=headers, timeout=10)
+
+
+def test_the_control_path_does_what_python_does(served: Api, simulator: Simulator) -> None:
+    fault = {"on": POST_BID, "does": "reset", "after_commit": True}
+    assert control(served, "POST", "faults", fault).status_code == 201
+    with pytest.raises(ConnectionError):
+        served.bid("train")
+    assert control(served, "GET", "faults").json()["faults"][0]["met"] == 1
+    (bid,) = served.get("/v2/spot/bids")["data"]
+    assert control(served, "POST", "preempt", {"bid": bid["fid"]}).status_code == 204
+    assert served.status(bid["fid"]) == "Preempting"
+    assert control(served, "POST", "advance", {"seconds": 300}).json() == {"now": "2026-11-02T09:05:00+00:00"}
+    assert served.status(bid["fid"]) == "Open"
+    change = {"method": "PATCH", "path": f"/v2/spot/bids/{bid['fid']}", "body": {"limit_price": "$9.00"}}
+    assert control(served, "POST", "third-party", change).json()["limit_price"] == "$9.00"
+    assert control(served, "PATCH", "faults", {"list_lag": 5}).json()["list_lag"] == 5
+    assert control(served, "DELETE", "faults").status_code == 204
+    assert control(served, "GET", "faults").json() == {"faults": [], "conditions": simulator.faults.conditions()}
+    assert [entry["status"] for entry in control(served, "GET", "ledger").json()] == [201]
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "[", "127.0.0.1@evil.example", ""])
+def test_the_control_path_is_for_this_machine_only(served: Api, host: str) -> None:
+    assert control(served, "POST", "advance", {"seconds": 1}, Host=host).status_code in (400, 403)
+    assert control(served, "GET", "faults", Host="localhost:99").status_code == 200
+
+
+def test_no_web_page_reaches_the_control_path(served: Api) -> None:
+    assert control(served, "DELETE", "faults", Origin="http://127.0.0.1").status_code == 403
+    answer = requests.post(f"{served.url}/_simulator/advance", data=b'{"seconds": 1}', timeout=5)
+    assert answer.status_code == 415
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("POST", "faults", {"on": "x", "does": "timeout"}, 400),
+        ("POST", "faults", {"does": "timeout"}, 400),
+        ("POST", "faults", [], 400),
+        ("PATCH", "faults", {"unknown": 1}, 400),
+        ("POST", "preempt", {}, 400),
+        ("POST", "advance", {"seconds": -1}, 400),
+        ("GET", "nothing", None, 404),
+    ],
+)
+def test_bad_requests_to_the_control_path(served: Api, method: str, path: str, body: Any, status: int) -> None:
+    answer = control(served, method, path, body)
+    assert answer.status_code == status
+    assert isinstance(json.loads(answer.text)["detail"], str)
+
+
+def test_in_process_there_is_no_control_path(local: Api) -> None:
+    assert local.session.get(SIMULATOR_URL + "/_simulator/faults", timeout=5).status_code == 404

@@ -1,0 +1,599 @@
+"""The commands as a pipeline sees them: exit codes, streams, what is left behind."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from flowplan import __version__
+from tests.conftest import EXAMPLES, FLOWPLAN, Place
+
+TASK = (EXAMPLES / "task" / "flowplan.yaml").read_text()
+BID, PORTS, VOLUME = "bid.flow-sdk-batch-task-example", "ports.flow-sdk-batch-task-example", "volume.my-new-volume"
+DESTROY = ("destroy", "--auto-approve", "--allow-volume-destroy", "my-new-volume")
+
+
+@pytest.fixture
+def example(place: Place) -> Place:
+    """Foundry's example, not applied yet."""
+    place.write(TASK)
+    return place
+
+
+@pytest.fixture
+def applied(example: Place) -> Place:
+    """Foundry's example, applied."""
+    example.ok("apply", "--auto-approve")
+    return example
+
+
+def serial(place: Place) -> int:
+    return int(json.loads((place.path / "flowplan.state.json").read_text())["serial"])
+
+
+# ---- plan -------------------------------------------------------------------------------------------------
+
+
+def test_plan_changes_nothing(example: Place) -> None:
+    out = example.ok("plan")
+    assert "Plan: 3 to add, 0 to change, 0 to destroy." in out
+    assert example.ledger() == []
+    assert not (example.path / "flowplan.state.json").exists()
+
+
+def test_detailed_exitcode(example: Place) -> None:
+    assert example.run("plan").code == 0
+    assert example.run("plan", "--detailed-exitcode").code == 2
+    example.ok("apply", "--auto-approve")
+    assert example.run("plan", "--detailed-exitcode").code == 0
+
+
+def test_plan_to_a_file_is_clean(example: Place) -> None:
+    result = example.run("plan")
+    assert result.err == ""
+    assert "\x1b" not in result.out
+    assert all(line == line.rstrip() for line in result.out.splitlines())
+
+
+def test_force_color_and_no_color(example: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    coloured = example.ok("plan")
+    assert "\x1b[32m" in coloured
+    assert "\x1b" not in example.ok("--no-color", "plan")
+    assert "\x1b" not in example.ok("plan", "--no-color")
+    monkeypatch.setenv("NO_COLOR", "1")
+    plain = example.ok("plan")
+    assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == plain
+
+
+def test_two_plans_are_the_same_but_for_the_time(applied: Place) -> None:
+    first, second = (json.loads(applied.ok("plan", "--format", "json")) for _ in range(2))
+    assert {**first, "timestamp": ""} == {**second, "timestamp": ""}
+
+
+def test_order_of_keys_changes_nothing(applied: Place) -> None:
+    blocks = re.split(r"\n(?=\w)", TASK)
+    applied.write("\n".join(reversed(blocks)))
+    assert applied.run("plan", "--detailed-exitcode").code == 0
+
+
+def test_the_number_of_calls_is_fixed(place: Place) -> None:
+    """Lists and their pages, and one price per distinct auction: never one call a resource."""
+
+    def calls(tasks: int) -> list[str]:
+        place.write(many(tasks))
+        err = place.run("-v", "plan").err
+        return [line for line in err.splitlines() if " /v2/" in line]
+
+    assert len(calls(1)) == len(calls(40)) == 7
+
+
+def many(count: int, price: str = "17.92", first: int = 0) -> str:
+    """`count` tasks with a volume and a port each."""
+    return "".join(
+        f"---\nname: task-{n:03}\nproject_name: my-foundry-project\nssh_key_name: my-ssh-key\n"
+        f"task_management: {{utility_threshold_price: {price}}}\n"
+        "resources_specification: {fcp_instance: h100.8x.SXM5.IB, cluster_id: us-central1-b}\n"
+        f"persistent_storage: {{create: {{volume_name: vol-{n:03}, size: 1, mount_point: /mnt/d}}}}\nports: [8080]\n"
+        for n in range(first, first + count)
+    )
+
+
+@pytest.mark.parametrize("name", ["task", "minimal", "attach"])
+def test_the_examples_are_planned(name: str, place: Place) -> None:
+    place.write((EXAMPLES / name / "flowplan.yaml").read_text())
+    if name == "attach":  # the volume that it attaches exists already
+        found = re.search(r"volume_name: (\S+)", (place.path / "flowplan.yaml").read_text())
+        assert found is not None
+        project = json.loads(place.call("GET", "/v2/projects").body)[0]["fid"]
+        region = re.search(r"cluster_id: (\S+)", (place.path / "flowplan.yaml").read_text())
+        body = {
+            "name": found[1],
+            "project": project,
+            "disk_interface": "Block",
+            "region": region[1] if region else "us-central1-b",
+            "size_gb": 10,
+        }
+        assert place.call("POST", "/v2/volumes", json.dumps(body).encode()).status == 201
+    assert " to add, 0 to change, 0 to destroy." in place.ok("plan")
+    place.ok("apply", "--auto-approve")
+    assert place.run("plan", "--detailed-exitcode").code == 0
+
+
+# ---- apply and destroy ------------------------------------------------------------------------------------
+
+
+def test_apply_then_nothing_is_left_to_do(applied: Place) -> None:
+    before, ledger = serial(applied), applied.ledger()
+    out = applied.ok("apply", "--auto-approve")
+    assert "No changes." in out
+    assert serial(applied) == before
+    assert applied.ledger() == ledger
+
+
+def test_steps_go_up_in_order_and_down_in_reverse(applied: Place) -> None:
+    applied.ok(*DESTROY)
+    assert [(entry.method, entry.path.split("/")[2]) for entry in applied.ledger()] == [
+        ("POST", "volumes"),
+        ("POST", "spot"),
+        ("DELETE", "spot"),
+        ("DELETE", "volumes"),
+    ]
+    state = json.loads((applied.path / "flowplan.state.json").read_text())
+    assert (state["resources"], state["serial"]) == ([], 2)
+
+
+def test_destroy_of_nothing(place: Place) -> None:
+    assert "No changes. No objects need to be destroyed." in place.ok("destroy", "--auto-approve")
+
+
+def test_destroy_keeps_the_volume_unless_it_is_named(applied: Place) -> None:
+    ledger = applied.ledger()
+    result = applied.run("destroy", "--auto-approve")
+    assert result.code == 3
+    assert "--allow-volume-destroy my-new-volume" in result.out
+    assert "volume_data" in result.err
+    assert applied.ledger() == ledger
+    assert applied.run("destroy", "--auto-approve", "--allow-volume-destroy", "another").code == 3
+    applied.ok("destroy", "--auto-approve", "--allow-volume-destroy", "*")
+
+
+def test_destroy_needs_no_valid_configuration(applied: Place) -> None:
+    applied.write("this is: [not a task\n")
+    applied.ok(*DESTROY)
+    assert applied.ok("state", "list") == ""
+
+
+def test_update_in_place_sends_one_patch(applied: Place) -> None:
+    applied.edit("17.92", "21.50")
+    applied.ok("apply", "--auto-approve")
+    last = applied.ledger()[-1]
+    assert (last.method, last.path.split("/")[2]) == ("PATCH", "spot")
+
+
+def test_replacing_a_bid_keeps_its_volume(applied: Place) -> None:
+    applied.edit('"8080"', '"8090"')
+    applied.ok("apply", "--auto-approve")
+    assert [entry.method for entry in applied.ledger()] == ["POST", "POST", "DELETE", "POST"]
+    assert "generation=2" in marker_of(applied)
+
+
+def marker_of(place: Place) -> str:
+    """Line 2 of the startup script of the one bid that is live."""
+    bids = json.loads(place.call("GET", "/v2/spot/bids?limit=100").body)["data"]
+    live = [bid for bid in bids if bid["status"] != "Terminated"]
+    assert len(live) == 1
+    return str(live[0]["launch_specification"]["startup_script"].splitlines()[1])
+
+
+def test_the_marker_names_what_flowplan_made(applied: Place) -> None:
+    state = json.loads((applied.path / "flowplan.state.json").read_text())
+    marker = marker_of(applied)
+    assert marker.startswith(f"# flowplan:1 stack=work lineage={state['lineage']} address={BID} generation=1 intent=")
+    assert "ports=6006-6010,8080,8441-8445:8001-8005" in marker
+
+
+def test_drift_is_shown_and_put_right(applied: Place) -> None:
+    bid = applied.ok("state", "show", BID).split("(")[1].split(")")[0]
+    applied.call("PATCH", f"/v2/spot/bids/{bid}", b'{"limit_price": "$30.00"}')
+    assert "limit_price $17.92 -> $30.00" in applied.ok("plan")
+    applied.ok("apply", "--auto-approve")
+    assert applied.run("plan", "--detailed-exitcode").code == 0
+
+
+def test_a_paused_bid_runs_again(applied: Place) -> None:
+    bid = applied.ok("state", "show", BID).split("(")[1].split(")")[0]
+    applied.call("PATCH", f"/v2/spot/bids/{bid}", b'{"paused": true}')
+    applied.ok("apply", "--auto-approve")
+    assert applied.run("plan", "--detailed-exitcode").code == 0
+
+
+def test_a_volume_that_moves_to_attach_is_forgotten_not_deleted(applied: Place) -> None:
+    applied.write(
+        re.sub(r"  create:\n", "  attach:\n", re.sub(r"    (storage_type|size|region_id|disk_inter\w+):.*\n", "", TASK))
+    )
+    out = applied.ok("apply", "--auto-approve")
+    assert "1 forgotten" in out
+    assert all(entry.method == "POST" for entry in applied.ledger())
+    assert VOLUME not in applied.ok("state", "list")
+    assert applied.run("plan", "--detailed-exitcode").code == 0
+    applied.ok("destroy", "--auto-approve")
+    assert "/v2/volumes" not in str(applied.ledger()[-1])
+
+
+def test_a_volume_taken_off_a_bid_goes_after_the_bid_lets_go(place: Place) -> None:
+    """Attached without a mount: the bid is updated in place (pause, volumes, go on), then the volume is deleted."""
+    place.write(many(1))
+    place.edit(", mount_point: /mnt/d", "")
+    place.ok("apply", "--auto-approve")
+    place.write(re.sub(r"persistent_storage.*\n", "", many(1)))
+    out = place.ok("apply", "--auto-approve", "--allow-volume-destroy", "vol-000")
+    assert "Apply complete: 0 added, 1 changed, 1 destroyed." in out
+    assert [entry.method for entry in place.ledger()[2:]] == ["PATCH", "PATCH", "PATCH", "DELETE"]
+    assert place.run("plan", "--detailed-exitcode").code == 0
+
+
+def test_nothing_of_somebody_elses_is_taken_over(place: Place) -> None:
+    place.write(TASK)
+    place.ok("apply", "--auto-approve")
+    for name in ("flowplan.state.json", "flowplan.state.json.backup", "flowplan.state.journal"):
+        (place.path / name).unlink(missing_ok=True)
+    result = place.run("apply", "--auto-approve")  # another lineage: these are not ours any more
+    assert result.code == 65
+    assert "a bid named flow-sdk-batch-task-example exists already" in result.err
+    assert "a volume named my-new-volume exists already" in result.err
+
+
+# ---- approval ---------------------------------------------------------------------------------------------
+
+
+def test_without_a_terminal_nothing_prompts(example: Place) -> None:
+    result = example.run("apply")
+    assert result.code == 1
+    assert "--auto-approve" in result.err
+    assert result.out == ""
+    assert example.ledger() == []
+
+
+# ---- saved plans ------------------------------------------------------------------------------------------
+
+
+def test_a_saved_plan_is_carried_out_without_asking(example: Place) -> None:
+    example.ok("plan", "--out", "p")
+    assert (example.path / "p").stat().st_mode & 0o777 == 0o600
+    assert "Apply complete: 3 added" in example.ok("apply", "p")
+    assert example.run("plan", "--detailed-exitcode").code == 0
+
+
+def test_show_renders_a_saved_plan_as_it_was(example: Place) -> None:
+    assert example.ok("plan", "--out", "p") == example.ok("show", "p")
+    assert json.loads(example.ok("show", "p", "--format", "json")) == json.loads((example.path / "p").read_text())
+
+
+def test_the_same_saved_plan_twice_is_stale(example: Place) -> None:
+    example.ok("plan", "--out", "p")
+    example.ok("apply", "p")
+    ledger = example.ledger()
+    result = example.run("apply", "p")
+    assert result.code == 3
+    assert "changed since it was saved" in result.err
+    assert example.ledger() == ledger
+
+
+def test_stale_when_the_configuration_changed(example: Place) -> None:
+    example.ok("plan", "--out", "p")
+    example.edit("17.92", "18.00")
+    result = example.run("apply", "p")
+    assert result.code == 3
+    assert "the configuration has changed" in result.err
+    assert example.ledger() == []
+
+
+def test_a_comment_does_not_make_it_stale(example: Place) -> None:
+    example.ok("plan", "--out", "p")
+    example.write("# a comment\n\n" + TASK.replace("# the same number outside and on the instance", ""))
+    example.ok("apply", "p")
+
+
+def test_stale_when_what_it_touches_changed(applied: Place) -> None:
+    applied.edit("17.92", "21.50")
+    applied.ok("plan", "--out", "p")
+    bid = applied.ok("state", "show", BID).split("(")[1].split(")")[0]
+    applied.call("PATCH", f"/v2/spot/bids/{bid}", b'{"limit_price": "$30.00"}')
+    result = applied.run("apply", "p")
+    assert result.code == 3
+    assert f"{BID}: what is live has changed" in result.err
+
+
+def test_not_stale_when_only_prices_moved(example: Place) -> None:
+    example.ok("plan", "--out", "p")
+    example.ok("simulator", "advance", "6h")
+    example.ok("apply", "p")
+
+
+def test_a_saved_destroy_plan(applied: Place) -> None:
+    applied.ok("plan", "--destroy", "--allow-volume-destroy", "my-new-volume", "--out", "p")
+    assert "Destroy complete: 0 added, 0 changed, 3 destroyed." in applied.ok("apply", "p")
+
+
+def test_a_refused_plan_is_refused_again(applied: Place) -> None:
+    assert applied.run("plan", "--destroy", "--out", "p").code == 3
+    result = applied.run("apply", "p")
+    assert result.code == 3
+    assert "this plan was refused" in result.err
+
+
+def test_expect(example: Place) -> None:
+    example.ok("plan", "--out", "p")
+    digest = json.loads((example.path / "p").read_text())["sha256"]
+    assert example.run("apply", "p", "--expect", "0" * 64).code == 3
+    example.ok("apply", "p", "--expect", digest)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: data[:-200],
+        lambda data: data.replace(b'"17.92"', b'"99.92"'),
+        lambda data: data.replace(b'"format_version": "1.0"', b'"format_version": "2.0"'),
+        lambda data: data.replace(__version__.encode(), b"9.9.9"),
+    ],
+    ids=["cut off", "edited", "future format", "another flowplan"],
+)
+def test_a_damaged_plan_is_refused(example: Place, damage: object) -> None:
+    example.ok("plan", "--out", "p")
+    path = example.path / "p"
+    path.write_bytes(damage(path.read_bytes()))  # type: ignore[operator]
+    result = example.run("apply", "p")
+    assert result.code == 3
+    assert "not a valid plan" in result.err
+    assert example.ledger() == []
+
+
+def test_a_plan_for_another_endpoint_is_refused(example: Place) -> None:
+    example.ok("apply", "--auto-approve")
+    result = example.run("--api-url", "sim:other.db", "plan")
+    assert result.code == 3
+    assert "this state belongs to sim:" in result.err
+
+
+# ---- several files ----------------------------------------------------------------------------------------
+
+
+def test_files_given_one_after_the_other_leave_each_other_alone(place: Place) -> None:
+    place.write(many(2), "a.yaml")
+    place.write(many(1, first=7), "b.yaml")
+    place.ok("apply", "a.yaml", "--auto-approve")
+    out = place.ok("apply", "b.yaml", "--auto-approve")
+    assert "6 addresses of files not given here: left alone" in out
+    assert place.run("plan", "--detailed-exitcode", "a.yaml", "b.yaml").code == 0
+    assert place.run("plan", "--detailed-exitcode", ".").code == 0
+    out = place.ok("destroy", "b.yaml", "--auto-approve", "--allow-volume-destroy", "*")
+    assert "3 destroyed" in out
+    assert len(place.ok("state", "list").splitlines()) == 6
+
+
+def test_a_file_removed_from_a_directory_is_a_removal(place: Place) -> None:
+    stack = place.path / "stack"
+    stack.mkdir()
+    place.write(many(1), "stack/a.yaml")
+    place.write(many(1, first=1), "stack/b.yaml")
+    place.ok("apply", "stack", "--auto-approve")
+    (stack / "b.yaml").unlink()
+    out = place.ok("plan", "stack", "--allow-volume-destroy", "vol-001")
+    assert "Plan: 0 to add, 0 to change, 3 to destroy." in out
+
+
+def test_an_attached_volume_of_the_same_stack_comes_first(place: Place) -> None:
+    place.write(
+        many(1)
+        + many(1, first=1).replace(
+            "create: {volume_name: vol-001, size: 1, mount_point: /mnt/d}",
+            "attach: {volume_name: vol-000, mount_point: /mnt/d}",
+        )
+    )
+    place.edit("size: 1,", "size: 1, disk_interface: File,")
+    place.ok("apply", "--auto-approve")
+    assert [entry.path for entry in place.ledger()] == ["/v2/volumes", "/v2/spot/bids", "/v2/spot/bids"]
+    assert '"volume.vol-000" -> "bid.task-001"' in place.ok("graph")
+
+
+# ---- usage ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("plam",), "plan"),
+        (("plan", "--detailed-exitcod"), "--detailed-exitcode"),
+        (("plan", "nosuch.yaml"), "nosuch.yaml"),
+        (("plan",), "flowplan.yaml"),
+        (("plan", "--replace", "nonsense"), "volume.NAME, bid.NAME or ports.NAME"),
+        (("plan", "--lock-timeout", "soon"), "90s, 5m, 6h or 2d"),
+        (("state", "show", "nonsense"), "volume.NAME"),
+        (("--chdir", "/nonexistent", "plan"), "/nonexistent"),
+        (("apply", "--expect", "x"), "PLANFILE"),
+        (("apply", "--no-lock", "--auto-approve"), "--no-lock"),
+    ],
+)
+def test_wrong_usage(place: Place, arguments: tuple[str, ...], says: str) -> None:
+    if arguments not in (("plan",), ("plan", "nosuch.yaml")):
+        place.write(TASK)
+    result = place.run(*arguments)
+    assert result.code in (64, 65), result
+    assert says in result.err
+    assert result.out == ""
+
+
+def test_an_empty_directory_says_what_is_there(place: Place) -> None:
+    place.write("", "notes.txt")
+    result = place.run("plan")
+    assert result.code == 64
+    assert "notes.txt" in result.err
+    assert "flowplan plan my-task.yaml" in result.err
+
+
+def test_global_options_stand_anywhere(example: Place) -> None:
+    assert example.ok("--state", "x.state.json", "plan") == example.ok("plan", "--state", "x.state.json")
+
+
+def test_chdir(example: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir("/")
+    assert "Plan: 3 to add" in example.ok("--chdir", str(example.path), "plan")
+
+
+def test_help_names_every_command(place: Place) -> None:
+    from flowplan.cli import COMMANDS
+
+    out = place.ok("--help")
+    assert all(f"  {name} " in out for name in COMMANDS)
+    for name in COMMANDS:
+        assert place.ok(name, "--help").startswith(f"Usage: flowplan {name}")
+
+
+def test_version(place: Place) -> None:
+    assert place.ok("--version") == f"flowplan {__version__}\n"
+    done = subprocess.run([*FLOWPLAN, "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"flowplan {__version__}\n"
+
+
+# ---- validate, graph, state, show, status, lock, simulator -------------------------------------------------
+
+
+def test_validate_needs_no_network(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FLOWPLAN_API_URL")
+    place.write(TASK)
+    assert place.ok("validate") == "Valid: 1 task, 1 volume.\n"
+    place.edit("size: 1 ", "sise: 1 ")
+    result = place.run("validate")
+    assert result.code == 65
+    assert "did you mean 'size'" in result.err
+    body = json.loads(place.run("validate", "--format", "json").out)
+    assert (body["valid"], body["error_count"]) == (False, len(body["diagnostics"]))
+    assert body["diagnostics"][0]["source"]["file"] == "flowplan.yaml"
+
+
+def test_problems_make_no_api_call(place: Place) -> None:
+    place.write(TASK.replace("17.92", "-1"))
+    for command in ("validate", "plan", "apply"):
+        result = place.run("-v", command, *(["--auto-approve"] if command == "apply" else []))
+        assert result.code == 65
+        assert "/v2/" not in result.err
+    assert not (place.path / ".flowplan").exists()
+
+
+def test_a_script_that_cannot_be_sent_is_a_problem_already_in_validate(place: Place) -> None:
+    import random
+
+    noise = "".join(random.Random(1).choices("0123456789abcdef", k=30_000))
+    place.write(TASK.replace("nvidia-smi", f"echo {noise}"))
+    result = place.run("validate")
+    assert result.code == 65
+    assert "10,000" in result.err
+    assert "flowplan.yaml:35:" in result.err
+
+
+def test_graph(example: Place) -> None:
+    dot = example.ok("graph")
+    assert f'"{VOLUME}" -> "{BID}"' in dot
+    assert f'"{BID}" -> "{PORTS}"' in dot
+    assert example.ok("graph", "--format", "mermaid").startswith("graph LR\n")
+    if shutil.which("dot"):
+        subprocess.run(["dot", "-Tsvg"], input=dot, text=True, check=True, capture_output=True)
+
+
+def test_state_list_and_show(applied: Place) -> None:
+    assert applied.ok("state", "list").splitlines() == [BID, PORTS, VOLUME]
+    assert "limit_price" in applied.ok("state", "show", BID)
+    result = applied.run("state", "show", "bid.flow-sdk-batch-task-exampel")
+    assert result.code == 1
+    assert f"did you mean {BID}" in result.err
+
+
+def test_show_the_state(applied: Place) -> None:
+    out = applied.ok("show")
+    assert BID in out and VOLUME in out
+    assert json.loads(applied.ok("show", "--format", "json"))["lineage"]
+
+
+def test_status(applied: Place) -> None:
+    applied.ok("simulator", "advance", "1h")
+    out = applied.ok("status")
+    assert "Allocated" in out
+    assert "ssh -p " in out or "ssh ubuntu@" in out
+    paid = re.search(r"\$([0-9.]+) paid so far", out)
+    assert paid is not None and 7 < float(paid[1]) <= 8
+    assert "Nothing is placed" in applied.ok("status", "--state", "other.json")
+
+
+def test_lock_show_and_force_unlock(place: Place) -> None:
+    assert "Nobody holds the lock." in place.ok("lock", "show")
+    assert place.run("force-unlock", "x").code == 1
+
+
+def test_simulator_reset_and_advance(applied: Place) -> None:
+    assert "10:00:00" in applied.ok("simulator", "advance", "1h")
+    applied.ok("simulator", "reset")
+    assert applied.ledger() == []
+
+
+def test_apply_events(example: Place) -> None:
+    lines = [json.loads(line) for line in example.ok("apply", "--auto-approve", "--json").splitlines()]
+    kinds = [line["type"] for line in lines]
+    assert kinds[0] == "version"
+    assert kinds.count("planned_change") == 3
+    assert kinds.count("apply_complete") == 3
+    assert kinds[-1] == "summary"
+    assert all({"type", "timestamp", "address"} <= line.keys() for line in lines)
+    assert lines[-1]["added"] == 3
+
+
+def test_wait_for_allocated(example: Place) -> None:
+    example.ok("apply", "--auto-approve", "--wait", "allocated")
+
+
+def test_wait_gives_up_and_says_that_the_bid_stays(example: Place) -> None:
+    example.edit("17.92", "8.00")
+    example.edit("us-central1-b          #", "us-central1-a          #")
+    example.edit("region_id: us-central1-b", "region_id: us-central1-a")
+    example.edit("utility_threshold_price: 8.00", "utility_threshold_price: 12.50")
+    result = example.run("apply", "--auto-approve", "--wait", "allocated", "--timeout", "0s")
+    assert result.code == 1
+    assert "placed, but not allocated" in result.err
+    assert BID in example.ok("state", "list")
+
+
+# ---- the state under the commands ---------------------------------------------------------------------------
+
+
+def test_an_empty_state_file_is_never_a_fresh_start(applied: Place) -> None:
+    (applied.path / "flowplan.state.json").write_bytes(b"")
+    for command in ("plan", "apply --auto-approve", "destroy --auto-approve", "status", "show", "state list"):
+        result = applied.run(*command.split())
+        assert result.code == 5, command
+        assert "flowplan.state.json is empty" in result.err
+    assert len(applied.ledger()) == 2
+
+
+def test_a_locked_directory(applied: Place) -> None:
+    from flowplan.lock import Lock, this_process
+
+    lock = Lock(applied.path / "flowplan.lock")
+    lock.acquire(this_process("flowplan apply", {}, "now"))
+    # flock is held by this very process, through another descriptor: for flock, that is another holder
+    result = applied.run("apply", "--auto-approve")
+    assert result.code == 4
+    assert "flowplan apply" in result.err
+    assert "No changes." in applied.ok("plan", "--no-lock")
+    assert "held" in applied.ok("lock", "show")
+    lock.release()
+
+
+def test_everything_left_behind_is_private(applied: Place) -> None:
+    applied.ok("plan", "--out", "p")
+    loose = [path for path in applied.path.iterdir() if path.is_file() and path.stat().st_mode & 0o077]
+    assert [path.name for path in loose] == ["flowplan.yaml"]
