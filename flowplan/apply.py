@@ -419,15 +419,13 @@ class Applying:
         if isinstance(wanted, Volume):
             return self.cloud.volume_request(wanted)
         assert isinstance(wanted, Bid) and wanted.inputs is not None  # noqa: S101 - desired bids carry inputs
-        marker = Marker(
-            self.state.stack,
-            self.state.lineage,
-            change.address,
-            change.generation,
-            intent,
-            wanted.inputs.sha256,
-            wanted.inputs.ports,
-            wanted.inputs.mounts,
+        marker = Marker.of(
+            wanted.inputs,
+            stack=self.state.stack,
+            lineage=self.state.lineage,
+            address=change.address,
+            generation=change.generation,
+            intent=intent,
         )
         return self.cloud.bid_request(wanted, self.render(wanted, marker))
 

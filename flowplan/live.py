@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from attrs import field, frozen
 
-from flowplan.resources import Address, Bid, Mount, PortPair, Volume
+from flowplan.resources import Address, Bid, Inputs, Mount, PortPair, Volume
 
 TERMINATED = "Terminated"
 STATUSES = ("Open", "Allocated", "Preempting", "Paused", TERMINATED)
@@ -14,9 +14,11 @@ STATUSES = ("Open", "Allocated", "Preempting", "Paused", TERMINATED)
 
 @frozen
 class Marker:
-    """The line by which flowplan knows its own bids again (written and read by startup/marker.py).
+    """The line by which flowplan knows its own bids again (written and read by startup/marker.py): where a bid
+    came from (`generation` and `intent`: which attempt placed it) and what its script does.
 
-    `inputs` is `Inputs.sha256`; `intent` the journal's intent that placed the bid.
+    `inputs` is `Inputs.sha256`. The mounts' volumes are ids; as read back they have neither `interface`
+    nor `volume_name`, which take no part in comparisons.
     """
 
     stack: str
@@ -27,6 +29,11 @@ class Marker:
     inputs: str
     ports: tuple[PortPair, ...] = ()
     mounts: tuple[Mount, ...] = ()
+
+    @classmethod
+    def of(cls, inputs: Inputs, *, stack: str, lineage: str, address: Address, generation: int, intent: str) -> Marker:
+        """The marker of a script that carries `inputs`. Raises ValueError while a volume has no id."""
+        return cls(stack, lineage, address, generation, intent, inputs.sha256, inputs.ports, inputs.mounts)
 
 
 @frozen

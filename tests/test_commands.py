@@ -412,7 +412,7 @@ def test_an_attached_volume_of_the_same_stack_comes_first(place: Place) -> None:
         (("plan", "--detailed-exitcod"), "--detailed-exitcode"),
         (("plan", "nosuch.yaml"), "nosuch.yaml"),
         (("plan",), "flowplan.yaml"),
-        (("plan", "--replace", "nonsense"), "volume.NAME, bid.NAME or ports.NAME"),
+        (("plan", "--replace", "nonsense"), "volume.NAME, bid.NAME"),
         (("plan", "--lock-timeout", "soon"), "90s, 5m, 6h or 2d"),
         (("state", "show", "nonsense"), "volume.NAME"),
         (("--chdir", "/nonexistent", "plan"), "/nonexistent"),

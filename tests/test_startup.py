@@ -24,10 +24,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flowplan.errors import ConfigError
+from flowplan.live import Marker
 from flowplan.resources import BID_NAME, Address, ContainerImage, Inputs, LocalDisk, Mount, PortPair, Script
 from flowplan.startup import marker as markers
 from flowplan.startup import script as scripts
-from flowplan.startup.marker import Marker
 
 GOLDEN = Path(__file__).parent / "startup" / "golden.sh"
 BASH = shutil.which("bash") or "/bin/bash"
@@ -68,7 +68,7 @@ def rendered(given_inputs: Inputs, **where) -> str:
 
 
 def figure(text: str) -> None:
-    print(text)  # noqa: T201 - shown by `pytest -s` and `-rP`
+    print(text)
 
 
 def incompressible(size: int) -> str:
@@ -588,7 +588,8 @@ def write_all(texts: Sequence[str], directory: Path) -> list[Path]:
 
 
 def lint(paths: Sequence[Path]) -> None:
-    """`bash -n` and, where there is one, shellcheck: no remark at all, of no severity."""
+    """`bash -n` and, where there is one, shellcheck: no remark of any severity, but for SC2016: that `$` in a value
+    in single quotes does not expand is what is wanted."""
     for path in paths:
         result = subprocess.run([BASH, "-n", path], capture_output=True, text=True, check=False)
         assert (result.returncode, result.stderr) == (0, ""), path.read_text()
@@ -596,7 +597,10 @@ def lint(paths: Sequence[Path]) -> None:
         pytest.skip("only bash -n was run: shellcheck is not installed (apt-get install shellcheck)")
     for start in range(0, len(paths), 50):
         result = subprocess.run(
-            [SHELLCHECK, "--norc", *paths[start : start + 50]], capture_output=True, text=True, check=False
+            [SHELLCHECK, "--norc", "--exclude=SC2016", *paths[start : start + 50]],
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert (result.returncode, result.stdout) == (0, "")
 

@@ -26,6 +26,6 @@ def connect(session: Session, parallelism: int) -> Fcp:
     from flowplan.cloud import credentials
 
     found = credentials.find(session.environ)
-    token = credentials.token(found, session.api_url)
-    transport = Transport(session.api_url, token, parallelism=parallelism, log=log)
+    token = credentials.token(found, session.api_url, environ=session.environ, log=log)
+    transport = Transport(session.api_url, token, parallelism=parallelism, log=log, environ=session.environ)
     return Fcp(transport, parallelism=parallelism)

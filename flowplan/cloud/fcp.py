@@ -14,19 +14,17 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from attrs import frozen
 
 from flowplan.catalogue import Auction, Catalogue, InstanceType, Named
+from flowplan.cloud.http import Transport, segment
 from flowplan.errors import Ambiguous, CloudError
 from flowplan.live import Live, LiveBid, LiveVolume
 from flowplan.pricing import Key, Market
 from flowplan.resources import Bid, Volume
 from flowplan.startup import marker
-
-if TYPE_CHECKING:
-    from flowplan.cloud.http import Transport
 
 PAGE = 100  # rows a page: the most the API gives
 _COLLECTIONS = {"volume": "/v2/volumes", "bid": "/v2/spot/bids"}
@@ -94,7 +92,7 @@ class Fcp:
 
     def bid(self, id: str) -> LiveBid:
         """One bid as it is now. Raises NotFound."""
-        return _live_bid(self._object("GET", f"/v2/spot/bids/{id}"), Catalogue((), ()), {})
+        return _live_bid(self._object("GET", f"/v2/spot/bids/{segment(id)}"), Catalogue((), ()), {})
 
     def instances(self) -> tuple[Instance, ...]:
         pages = self.http.pages("/v2/instances", {"project": self.project, "limit": PAGE})
@@ -176,18 +174,18 @@ class Fcp:
         """PATCH with absolute values: `limit_price` (Decimal), `paused`, `volumes` (ids), `memory_gb`."""
         if "limit_price" in fields:
             fields["limit_price"] = dollars(fields["limit_price"])
-        self.http.call("PATCH", f"/v2/spot/bids/{id}", body=fields)
+        self.http.call("PATCH", f"/v2/spot/bids/{segment(id)}", body=fields)
 
     def cancel_bid(self, id: str) -> None:
         """Cancel; raises NotFound when it is gone already."""
-        self.http.call("DELETE", f"/v2/spot/bids/{id}")
+        self.http.call("DELETE", f"/v2/spot/bids/{segment(id)}")
 
     def rename_volume(self, id: str, name: str) -> None:
-        self.http.call("PATCH", f"/v2/volumes/{id}", body={"name": name})
+        self.http.call("PATCH", f"/v2/volumes/{segment(id)}", body={"name": name})
 
     def delete_volume(self, id: str) -> None:
         """Delete for good; raises NotFound when it is gone already, Refused while it is in use."""
-        self.http.call("DELETE", f"/v2/volumes/{id}")
+        self.http.call("DELETE", f"/v2/volumes/{segment(id)}")
 
     # -- calling
 

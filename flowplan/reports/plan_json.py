@@ -63,9 +63,18 @@ def digest_of(body: Mapping[str, Any]) -> str:
     return digest({key: value for key, value in body.items() if key not in ("timestamp", "sha256")})
 
 
+# What a change costs, where it stands in its file and what is said of it does not change what is done.
+_BESIDE = ("cost", "source", "note")
+
+
+def acts(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """What an entry would do, and nothing else."""
+    return {key: value for key, value in entry.items() if key not in _BESIDE}
+
+
 def actions_of(body: Mapping[str, Any]) -> str:
-    """The digest of what a document would do, whatever it costs: equal when two plans do the same."""
-    return digest([{key: value for key, value in one.items() if key != "cost"} for one in body["resource_changes"]])
+    """The digest of what a document would do: equal when two plans do the same."""
+    return digest([acts(one) for one in body["resource_changes"]])
 
 
 def dumps(body: Mapping[str, Any]) -> str:

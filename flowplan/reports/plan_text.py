@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 from flowplan.errors import shown
 from flowplan.reports.paint import WIDTH, Paint, wrapped
+from flowplan.reports.plan_json import acts
 
 Entry: TypeAlias = Mapping[str, Any]
 KNOWN_AFTER = "(known after apply)"
@@ -416,6 +417,6 @@ def moved(saved: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
             lines.append(f"{address}: {'+'.join(old['change']['actions'])}, now {'+'.join(new['change']['actions'])}")
         elif old["change"]["before"] != new["change"]["before"]:
             lines.append(f"{address}: what is live has changed")
-        elif {**old, "cost": None} != {**new, "cost": None}:
+        elif acts(old) != acts(new):
             lines.append(f"{address}: differs")
     return lines

@@ -16,9 +16,8 @@ from functools import lru_cache
 from itertools import chain
 from urllib.parse import quote, unquote
 
-from attrs import frozen
-
-from flowplan.resources import Address, Inputs, Mount, PortPair
+from flowplan.live import Marker
+from flowplan.resources import Address, Mount, PortPair
 
 START = "# flowplan:1 "
 FIELDS = ("stack", "lineage", "address", "generation", "intent", "inputs", "ports", "mounts")
@@ -28,29 +27,6 @@ GENERATION_DIGITS = 10
 # A script has at most 10,000 characters; a longer line, or more ports than exist, is not ours.
 LINE_LENGTH = 10_000
 PORTS = 65_535
-
-
-@frozen
-class Marker:
-    """Where a bid came from (`generation` and `intent`: which attempt placed it) and what its script does.
-
-    `inputs` is `Inputs.sha256`. The mounts' volumes are ids; as read back they have neither `interface`
-    nor `volume_name`, which take no part in comparisons.
-    """
-
-    stack: str
-    lineage: str
-    address: Address
-    generation: int
-    intent: str
-    inputs: str
-    ports: tuple[PortPair, ...] = ()
-    mounts: tuple[Mount, ...] = ()
-
-    @classmethod
-    def of(cls, inputs: Inputs, *, stack: str, lineage: str, address: Address, generation: int, intent: str) -> Marker:
-        """The marker of a script that carries `inputs`. Raises ValueError while a volume has no id."""
-        return cls(stack, lineage, address, generation, intent, inputs.sha256, inputs.ports, inputs.mounts)
 
 
 def line(marker: Marker) -> str:

@@ -28,9 +28,9 @@ import attrs
 from attrs import frozen
 
 from flowplan.errors import ConfigError, Problem
+from flowplan.live import Marker
 from flowplan.resources import VOLUME_NAME, Address, ContainerImage, Inputs, Mount, Script
 from flowplan.startup import marker as marker_line
-from flowplan.startup.marker import Marker
 
 if TYPE_CHECKING:
     from jinja2 import Template

@@ -135,8 +135,17 @@ def _require_launchable(call: Call, project: str, body: dict[str, Any]) -> None:
     if image is not None and all(image != known["image_version_fid"] for known in catalogue.IMAGE_VERSIONS):
         raise Refusal(400, "Image version not found")
     if launch["memory_gb"] is not None:
-        raise Refusal(400, "Memory of this instance type is not adjustable")
+        _require_memory(call, body["instance_type"], body["region"], launch["memory_gb"])
     require_ssh_keys(call, project, launch["ssh_keys"])
+
+
+def _require_memory(call: Call, instance_type: str, region: str, memory_gb: int) -> None:
+    auction = market.auction_of(call.db, instance_type, region)
+    if auction is None or not auction.adjustable_memory:
+        raise Refusal(400, "Memory of this instance type is not adjustable")
+    most = catalogue.TYPE_BY_FID[instance_type].ram_gb
+    if memory_gb > most:
+        raise Refusal(400, f"Memory exceeds the {most} GB of this instance type")
 
 
 def money(cents: int) -> str:
@@ -185,7 +194,8 @@ def change_bid(call: Call) -> Response:
     if bid.status == "Terminated":
         raise Refusal(400, "Bid is terminated")
     if body["memory_gb"] is not None:
-        raise Refusal(400, "Memory of this instance type is not adjustable")
+        _change_memory(call, bid, body["memory_gb"])
+        bid = _require(call)
     if body["limit_price"] is not None:
         _change_limit(call, bid, body["limit_price"])
     if body["paused"] is True and bid.status != "Paused":
@@ -246,6 +256,16 @@ def _change_volumes(call: Call, bid: _Bid, wanted: list[str]) -> None:
     for id in before:
         if id not in wanted:
             _note(call.db, bid.seq, call.now, "Volumes Removed", user=call.user, removed=id)
+
+
+def _change_memory(call: Call, bid: _Bid, memory_gb: int) -> None:
+    """In force from the next start of the instances."""
+    _require_memory(call, bid.instance_type, bid.region, memory_gb)
+    launch = json.loads(bid.launch)
+    if launch["memory_gb"] == memory_gb:
+        return
+    call.db.execute("UPDATE bids SET launch = ? WHERE seq = ?", (compact(launch | {"memory_gb": memory_gb}), bid.seq))
+    _note(call.db, bid.seq, call.now, "Memory Adjusted", user=call.user, memory_gb=memory_gb)
 
 
 def cancel_bid(call: Call) -> Response:
@@ -343,10 +363,11 @@ def _note(
     user: str | None = None,
     attached: str | None = None,
     removed: str | None = None,
+    memory_gb: int | None = None,
 ) -> None:
     db.execute(
-        "INSERT INTO bid_events VALUES (?, ?, ?, ?, ?, NULL, ?, ?)",
-        (seq, now, event_type, limit_cents, user, attached, removed),
+        "INSERT INTO bid_events VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (seq, now, event_type, limit_cents, user, memory_gb, attached, removed),
     )
 
 

@@ -61,6 +61,7 @@ class Pool(NamedTuple):
     gpus: int
     reserve_cents: int
     temper: Temper
+    adjustable_memory: bool = False
 
 
 def _type(
@@ -140,7 +141,7 @@ POOLS = (
     Pool("eu-central1-b", _NEB_B200, 16 * 8, 200, "idle"),
     Pool("us-central1-a", _A40, 160, 20, "idle"),
     Pool("us-central2-a", _A40, 96, 20, "busy"),
-    Pool("us-central1-b", _A5000, 128, 12, "idle"),
+    Pool("us-central1-b", _A5000, 128, 12, "idle", adjustable_memory=True),
     Pool("us-east1-a", _V6E, 64, 60, "idle"),
 )
 

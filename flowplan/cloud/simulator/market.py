@@ -47,13 +47,14 @@ class Auction(NamedTuple):
     reserve_cents: int
     price_cents: int
     lowest_cents: int | None
+    adjustable_memory: int
     capacity: int
     available: int
 
 
 _AUCTION = (
     "SELECT a.seq, a.fid, a.pool, a.instance_type, a.region, a.weight, a.reserve_cents, a.price_cents, a.lowest_cents,"
-    " p.units / a.weight, p.free / a.weight FROM auctions a JOIN pools p ON p.seq = a.pool"
+    " a.adjustable_memory, p.units / a.weight, p.free / a.weight FROM auctions a JOIN pools p ON p.seq = a.pool"
 )
 
 

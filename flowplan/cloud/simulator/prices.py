@@ -31,6 +31,10 @@ def list_instance_types(call: Call) -> Response:
     return reply(200, [kind.json() for kind in catalogue.INSTANCE_TYPES if kind.fid in sold])
 
 
+def list_image_versions(call: Call) -> Response:
+    return reply(200, list(catalogue.IMAGE_VERSIONS))
+
+
 def list_availability(call: Call) -> Response:
     """`capacity` is the whole stock in instances of this size: in an auction, what is taken can still be won."""
     return reply(200, [_availability(auction) for auction in market.auctions(call.db)])
@@ -44,7 +48,7 @@ def _availability(auction: market.Auction) -> dict[str, Any]:
         "capacity": auction.capacity,
         "last_instance_price": money(auction.price_cents),
         "lowest_allocated_price": None if auction.lowest_cents is None else money(auction.lowest_cents),
-        "adjustable_memory": False,
+        "adjustable_memory": bool(auction.adjustable_memory),
         "default_image_version": catalogue.DEFAULT_IMAGE,
     }
 

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from functools import cache
+from importlib import import_module
+from typing import NamedTuple, cast
 
-from flowplan.cloud.simulator import bids, billing, catalogue, instances, prices, projects, quotas, volumes
-from flowplan.cloud.simulator.messages import Call, Refusal, Response, reply
+from flowplan.cloud.simulator.messages import Call, Refusal, Response
 
 Handler = Callable[[Call], Response]
 
 
 class Route(NamedTuple):
-    """`replays`: an `Idempotency-Key` is honoured. `public`: needs no authorisation.
+    """`handler`: "module.function", imported when first called: no command needs them all.
 
-    `lists`: it is a list that can lag behind; the prefix of the ids in it.
+    `replays`: an `Idempotency-Key` is honoured. `public`: needs no authorisation. `lists`: it is a list that can lag
+    behind; the prefix of the ids in it.
     """
 
     method: str
     template: str
-    answer: Handler
+    handler: str
     replays: bool = False
     public: bool = False
     lists: str = ""
@@ -28,41 +30,61 @@ class Route(NamedTuple):
     def mutates(self) -> bool:
         return self.method != "GET" and not self.public
 
+    def answer(self, call: Call) -> Response:
+        return _handler(self.handler)(call)
 
-def list_image_versions(call: Call) -> Response:
-    return reply(200, list(catalogue.IMAGE_VERSIONS))
+
+@cache
+def _handler(name: str) -> Handler:
+    module, _, function = name.partition(".")
+    return cast(Handler, getattr(import_module(f"flowplan.cloud.simulator.{module}"), function))
 
 
 ROUTES = (
-    Route("POST", "/login", projects.log_in, public=True),
-    Route("GET", "/v2/me", projects.get_me),
-    Route("GET", "/v2/me/teammates", projects.list_teammates),
-    Route("GET", "/v2/projects", projects.list_projects),
-    Route("GET", "/v2/ssh-keys", projects.list_ssh_keys),
-    Route("POST", "/v2/ssh-keys", projects.create_ssh_key),
-    Route("PATCH", "/v2/ssh-keys/{ssh_key_fid}", projects.change_ssh_key),
-    Route("DELETE", "/v2/ssh-keys/{ssh_key_fid}", projects.delete_ssh_key),
-    Route("GET", "/v2/quotas", quotas.list_quotas),
-    Route("GET", "/v2/instance-types", prices.list_instance_types),
-    Route("GET", "/v2/image-versions", list_image_versions),
-    Route("GET", "/v2/spot/availability", prices.list_availability),
-    Route("GET", "/v2/pricing/current", prices.current_prices),
-    Route("GET", "/v2/pricing/history", prices.price_history),
-    Route("GET", "/v2/spot/bids", bids.list_bids, lists="bid"),
-    Route("POST", "/v2/spot/bids", bids.place_bid, replays=True),
-    Route("GET", "/v2/spot/bids/{bid_fid}", bids.get_bid),
-    Route("PATCH", "/v2/spot/bids/{bid_fid}", bids.change_bid),
-    Route("DELETE", "/v2/spot/bids/{bid_fid}", bids.cancel_bid),
-    Route("GET", "/v2/spot/bids/{bid_fid}/status", bids.get_status),
-    Route("GET", "/v2/spot/bids/{bid_fid}/history", bids.get_history),
-    Route("GET", "/v2/instances", instances.list_instances),
-    Route("GET", "/v2/instances/status/history", instances.status_history),
-    Route("GET", "/v2/instances/pricing/history", billing.pricing_history),
-    Route("GET", "/v2/instances/{instance_fid}/status", instances.get_status),
-    Route("GET", "/v2/volumes", volumes.list_volumes, lists="vol"),
-    Route("POST", "/v2/volumes", volumes.create_volume, replays=True),
-    Route("PATCH", "/v2/volumes/{volume_fid}", volumes.rename_volume),
-    Route("DELETE", "/v2/volumes/{volume_fid}", volumes.delete_volume),
+    Route("POST", "/login", "projects.log_in", public=True),
+    Route("GET", "/v2/me", "projects.get_me"),
+    Route("GET", "/v2/me/teammates", "projects.list_teammates"),
+    Route("GET", "/v2/projects", "projects.list_projects"),
+    Route("GET", "/v2/ssh-keys", "projects.list_ssh_keys"),
+    Route("POST", "/v2/ssh-keys", "projects.create_ssh_key"),
+    Route("PATCH", "/v2/ssh-keys/{ssh_key_fid}", "projects.change_ssh_key"),
+    Route("DELETE", "/v2/ssh-keys/{ssh_key_fid}", "projects.delete_ssh_key"),
+    Route("GET", "/v2/quotas", "quotas.list_quotas"),
+    Route("GET", "/v2/instance-types", "prices.list_instance_types"),
+    Route("GET", "/v2/image-versions", "prices.list_image_versions"),
+    Route("GET", "/v2/spot/availability", "prices.list_availability"),
+    Route("GET", "/v2/pricing/current", "prices.current_prices"),
+    Route("GET", "/v2/pricing/history", "prices.price_history"),
+    Route("GET", "/v2/spot/bids", "bids.list_bids", lists="bid"),
+    Route("POST", "/v2/spot/bids", "bids.place_bid", replays=True),
+    Route("GET", "/v2/spot/bids/{bid_fid}", "bids.get_bid"),
+    Route("PATCH", "/v2/spot/bids/{bid_fid}", "bids.change_bid"),
+    Route("DELETE", "/v2/spot/bids/{bid_fid}", "bids.cancel_bid"),
+    Route("GET", "/v2/spot/bids/{bid_fid}/status", "bids.get_status"),
+    Route("GET", "/v2/spot/bids/{bid_fid}/history", "bids.get_history"),
+    Route("GET", "/v2/instances", "instances.list_instances"),
+    Route("GET", "/v2/instances/status/history", "instances.status_history"),
+    Route("GET", "/v2/instances/pricing/history", "billing.pricing_history"),
+    Route("GET", "/v2/instances/{instance_fid}/status", "instances.get_status"),
+    Route("GET", "/v2/volumes", "volumes.list_volumes", lists="vol"),
+    Route("POST", "/v2/volumes", "volumes.create_volume", replays=True),
+    Route("PATCH", "/v2/volumes/{volume_fid}", "volumes.rename_volume"),
+    Route("DELETE", "/v2/volumes/{volume_fid}", "volumes.delete_volume"),
+    Route("GET", "/v2/lifecycle-scripts", "lifecycle_scripts.list_scripts"),
+    Route("POST", "/v2/lifecycle-scripts", "lifecycle_scripts.create_script"),
+    Route("PATCH", "/v2/lifecycle-scripts/{ls_fid}", "lifecycle_scripts.change_script"),
+    Route("DELETE", "/v2/lifecycle-scripts/{ls_fid}", "lifecycle_scripts.delete_script"),
+    Route("GET", "/v2/lifecycle-scripts/{ls_fid}/content", "lifecycle_scripts.get_content"),
+    Route("GET", "/v2/api-keys", "api_keys.list_api_keys"),
+    Route("POST", "/v2/api-keys", "api_keys.create_api_key"),
+    Route("DELETE", "/v2/api-keys/{api_key_fid}", "api_keys.revoke_api_key"),
+    Route("PATCH", "/v2/instances", "unsold.change_instances"),
+    Route("POST", "/v2/instances/{instance_fid}/restart", "unsold.restart"),
+    Route("POST", "/v2/instances/{instance_fid}/refresh-boot-disk", "unsold.refresh_boot_disk"),
+    Route("GET", "/v2/reservation", "unsold.list_reservations"),
+    Route("GET", "/v2/cpu/instance-types", "unsold.list_cpu_instance_types"),
+    Route("GET", "/v2/cpu/regions", "unsold.list_cpu_regions"),
+    Route("GET", "/marketplace/v1/regions", "unsold.list_regions"),
 )
 
 _EXACT: dict[str, dict[str, Route]] = {}

@@ -63,11 +63,11 @@ def _add_auctions(db: sqlite3.Connection, seed: int, now: int) -> None:
             seq = next_number(db)
             reserve = pool.reserve_cents * size.num_gpus
             db.execute(
-                "INSERT INTO auctions (seq, fid, pool, instance_type, region, weight, reserve_cents, price_cents)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO auctions (seq, fid, pool, instance_type, region, weight, reserve_cents, price_cents,"
+                " adjustable_memory) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     *(seq, fid(seed, "auc", f"{size.fid}/{pool.region}"), number, size.fid, pool.region),
-                    *(size.num_gpus // unit, reserve, reserve),
+                    *(size.num_gpus // unit, reserve, reserve, pool.adjustable_memory),
                 ),
             )
 

@@ -1,0 +1,76 @@
+"""What FCP has and the simulator does not sell: reservations and CPU machines. Clients ask about them all the same.
+
+Instances of spot bids refuse what only reserved ones can do (501).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from flowplan.cloud.simulator import catalogue
+from flowplan.cloud.simulator.messages import Call, Refusal, Response, reply
+from flowplan.cloud.simulator.paging import paging_fields
+from flowplan.cloud.simulator.projects import require_project
+from flowplan.cloud.simulator.validation import Field, choice, list_of, nullable, read_body, read_query, text
+
+_RESERVATIONS = {
+    **paging_fields("created_at", "status", "start_time", "end_time"),
+    "project": Field(text()),
+    "status": Field(choice("Pending", "Active", "Paused", "Canceled", "Ended"), None),
+    "region": Field(nullable(text()), None),
+    "instance_type": Field(nullable(text()), None),
+}
+_PATCH = {"instances": Field(list_of(text())), "status": Field(choice("STATUS_RUNNING", "STATUS_PAUSED"))}
+
+
+def list_reservations(call: Call) -> Response:
+    require_project(call, read_query(call.request.query, _RESERVATIONS)["project"])
+    return reply(200, {"data": [], "next_cursor": None})
+
+
+def list_cpu_instance_types(call: Call) -> Response:
+    return reply(200, [])
+
+
+def change_instances(call: Call) -> Response:
+    for id in read_body(call.request, _PATCH)["instances"]:
+        _refuse_spot(call, id)
+    return reply(200, {"instances": {}})
+
+
+def restart(call: Call) -> Response:
+    return _refuse_spot(call, call.params["instance_fid"])
+
+
+def refresh_boot_disk(call: Call) -> Response:
+    if call.request.body.strip() not in (b"", b"null"):
+        read_body(call.request, {"image_version": Field(nullable(text()), None)})
+    return _refuse_spot(call, call.params["instance_fid"])
+
+
+def _refuse_spot(call: Call, id: str) -> Response:
+    if not call.db.execute("SELECT 1 FROM instances WHERE fid = ?", (id,)).fetchone():
+        raise Refusal(404, "Instance not found")
+    raise Refusal(501, "Not implemented for spot instances")
+
+
+def list_regions(call: Call) -> Response:
+    """Where volumes of which kind can be."""
+    return reply(200, [_region(name) for name in catalogue.REGIONS])
+
+
+def list_cpu_regions(call: Call) -> Response:
+    limits = {"max_volume_size_tb": catalogue.LARGEST_VOLUME_GB // 1024, "max_volume_name_length": 64}
+    return reply(200, [_region(name) | limits for name in catalogue.REGIONS])
+
+
+def _region(name: str) -> dict[str, Any]:
+    digits = hashlib.sha256(name.encode()).hexdigest()
+    return {
+        "id": f"{digits[:8]}-{digits[8:12]}-5{digits[13:16]}-8{digits[17:20]}-{digits[20:32]}",
+        "name": name,
+        "block_storage_enabled": True,
+        "fileshare_storage_enabled": True,
+        "k8s_enabled": False,
+    }
