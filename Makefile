@@ -3,24 +3,22 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test quick lint bench clean
+.PHONY: demo test soak lint clean
 
 demo: $(VENV)/.installed
 	@PATH="$(abspath $(BIN)):$$PATH" bash examples/demo.sh
 
 test: $(VENV)/.tests
-	$(BIN)/python -m pytest -n 2 -q
+	$(BIN)/python -m pytest -n 2 -q -m "not slow and not clients"
 
-quick: $(VENV)/.tests
-	$(BIN)/python -m pytest -n 2 -q -m "not slow"
+# The long runs, which CI leaves out.
+soak: $(VENV)/.tests
+	$(BIN)/python -m pytest -n 2 -q -rP -m "slow or clients"
 
 lint: $(VENV)/.lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-
-bench: $(VENV)/.installed
-	$(BIN)/python tests/bench.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache

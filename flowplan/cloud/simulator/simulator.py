@@ -338,8 +338,7 @@ class Simulator:
     def _is_something_due(self) -> bool:
         if market.is_changed(self._db):
             return True
-        due = rounds.next_due(self._db) if self._speed else None
-        return due is not None and due <= self._now()
+        return bool(self._speed) and rounds.next_due(self._db) <= self._now()
 
     def _catch_up(self) -> None:
         """Let the time pass that a running clock says has passed. Needs a write transaction."""
