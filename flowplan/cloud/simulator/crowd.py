@@ -25,10 +25,11 @@ def round_after(at: int) -> int:
 def pools(db: sqlite3.Connection, seqs: list[int] | None = None) -> list[Pool]:
     """The pools (None: all), as their rivals see them."""
     found = []
-    for row in db.execute("SELECT seq, units, reserve, temper FROM pools ORDER BY seq").fetchall():
-        if seqs is None or row[0] in seqs:
-            sizes = db.execute("SELECT seq, weight FROM auctions WHERE pool = ? ORDER BY seq", (row[0],)).fetchall()
-            found.append(Pool(*row, tuple(sizes)))
+    rows = db.execute("SELECT seq, units, reserve, temper FROM pools ORDER BY seq").fetchall()
+    for seq, units, reserve, temper in rows:
+        if seqs is None or seq in seqs:
+            sizes = db.execute("SELECT seq, weight FROM auctions WHERE pool = ? ORDER BY seq", (seq,)).fetchall()
+            found.append(Pool(seq, units, reserve, temper, tuple(sizes)))
     return found
 
 
@@ -120,7 +121,8 @@ class Book:
         self._save_orders()
         free = self._pool.units - sum(entry.units for entry in self._winners.values())
         self._db.execute(
-            "UPDATE pools SET free = ?, noticed = ?, noticed_until = ?, drawn = ?, next_at = ?, due_at = ? WHERE seq = ?",
+            "UPDATE pools SET free = ?, noticed = ?, noticed_until = ?, drawn = ?, next_at = ?, due_at = ?"
+            " WHERE seq = ?",
             (free, *self._stock[1:], self._drawn, self._next_at, self.due_at, self._pool.seq),
         )
 

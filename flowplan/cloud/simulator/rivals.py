@@ -38,7 +38,7 @@ class Temper(NamedTuple):
 TEMPERS = {
     "calm": Temper(0.5, 0.05, 30, 0.12, 0.1, 1.5, 0),
     "idle": Temper(0.72, 0.15, 14, 0.5, 0.5, 12, 1.2),
-    "busy": Temper(1.15, 0.3, 6, 0.6, 0.5, 12, 1.5),
+    "busy": Temper(1.2, 0.3, 6, 0.6, 0.5, 12, 1.5),
 }
 _QUANTITIES = (1, 1, 1, 1, 1, 2, 2, 3, 4)
 _CHANGES_OF_MIND = 1.0  # a day and rival
@@ -110,9 +110,10 @@ def _random(seed: int, pool: Pool, what: int | Literal["start"]) -> Random:
 
 
 def _demand(pool: Pool, now: int) -> float:
-    """As a share of the stock, by the time of day (each pool has its own noon)."""
+    """As a share of the stock, by the time of day: most at about nine o'clock, in some pools earlier, in some later."""
     temper = TEMPERS[pool.temper]
-    return temper.demand * (1 + temper.cycle * math.sin(2 * math.pi * (now % DAY / DAY + pool.seq * 0.17)))
+    noon = 9 * HOUR + (pool.seq % 5 - 2) * HOUR
+    return temper.demand * (1 + temper.cycle * math.cos(2 * math.pi * (now - noon) / DAY))
 
 
 def _mean_units(pool: Pool) -> float:
@@ -129,11 +130,8 @@ def _arrival(random: Random, pool: Pool, now: int) -> Rival:
 
 def _size(random: Random, pool: Pool) -> tuple[int, int]:
     """(auction, units). Nobody wants more than a quarter of the stock."""
-    (auction, weight), quantity = (
-        random.choices(pool.sizes, [1 / w for _, w in pool.sizes])[0],
-        random.choice(_QUANTITIES),
-    )
-    return auction, weight * max(1, min(quantity, pool.units // 4 // weight))
+    auction, weight = random.choices(pool.sizes, [1 / weight for _, weight in pool.sizes])[0]
+    return auction, weight * max(1, min(random.choice(_QUANTITIES), pool.units // 4 // weight))
 
 
 def _rank(random: Random, pool: Pool) -> int:

@@ -23,15 +23,17 @@ def _tell(db: sqlite3.Connection, outcome: clearing.Outcome, now: int, seed: int
 
 def next_due(db: sqlite3.Connection) -> int:
     """When something is due next: a step of an instance, the end of a notice, a round in which rivals act."""
-    row: tuple[int | None] = db.execute(_NEXT_OF_BIDS + " UNION ALL SELECT min(due_at) FROM pools)").fetchone()
+    row: tuple[int | None] = db.execute("SELECT min(due_at) FROM pools").fetchone()
+    return min(_next_of_bids(db), clock.NEVER if row[0] is None else row[0])
+
+
+def _next_of_bids(db: sqlite3.Connection) -> int:
+    row: tuple[int | None] = db.execute(
+        "SELECT min(at) FROM (SELECT min(due_at) AS at FROM instances WHERE due_at IS NOT NULL"
+        " UNION ALL SELECT min(notice_ends_at) FROM bids WHERE notice_ends_at IS NOT NULL"
+        " UNION ALL SELECT min(away_until) FROM bids WHERE away_until IS NOT NULL)"
+    ).fetchone()
     return clock.NEVER if row[0] is None else row[0]
-
-
-_NEXT_OF_BIDS = (
-    "SELECT min(at) FROM (SELECT min(due_at) AS at FROM instances WHERE due_at IS NOT NULL"
-    " UNION ALL SELECT min(notice_ends_at) FROM bids WHERE notice_ends_at IS NOT NULL"
-    " UNION ALL SELECT min(away_until) FROM bids WHERE away_until IS NOT NULL"
-)
 
 
 def advance(db: sqlite3.Connection, target: int, seed: int) -> None:
@@ -54,8 +56,3 @@ def advance(db: sqlite3.Connection, target: int, seed: int) -> None:
             crowd = Crowd(db, target, seed)
     crowd.save()
     db.execute("UPDATE clock SET now = max(now, ?)", (target,))
-
-
-def _next_of_bids(db: sqlite3.Connection) -> int:
-    row: tuple[int | None] = db.execute(_NEXT_OF_BIDS + ")").fetchone()
-    return clock.NEVER if row[0] is None else row[0]

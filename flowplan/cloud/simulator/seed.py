@@ -75,12 +75,8 @@ def _add_rivals(db: sqlite3.Connection, seed: int, now: int) -> None:
     """Who is in the books at the start, and when the first of them does something."""
     for pool in crowd.pools(db):
         present = rivals.population(seed, pool, now)
-        first: int = db.execute(
-            "UPDATE clock SET numbered = numbered + ? RETURNING numbered", (len(present),)
-        ).fetchone()[0]
         rows = [
-            (pool.seq, rival.rank, first - index, rival.units, rival.auction, rival.leaves_at)
-            for index, rival in enumerate(present)
+            (pool.seq, rival.rank, next_number(db), rival.units, rival.auction, rival.leaves_at) for rival in present
         ]
         db.executemany(
             "INSERT INTO orders (pool, rank, seq, units, auction, own, leaves_at) VALUES (?, ?, ?, ?, ?, 0, ?)", rows
