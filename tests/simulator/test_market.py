@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowplan.cloud.simulator import Simulator, clearing, market
+from flowplan.cloud.simulator import Simulator, market
 from flowplan.cloud.simulator.ids import next_number
 from flowplan.pricing import Order, clear
 
@@ -34,7 +34,7 @@ def database(simulator: Simulator) -> sqlite3.Connection:
 
 
 def published(simulator: Simulator, auction: market.Auction) -> market.Auction:
-    clearing.clear_pool(database(simulator), auction.pool, 0)
+    market.clear_pool(database(simulator), auction.pool, 0)
     found = market.auction_of(database(simulator), auction.instance_type, auction.region)
     assert found
     return found
@@ -88,7 +88,7 @@ def test_sizes_of_one_pool_share_its_stock(orders: list[tuple[int, int, int]], s
             seq = next_number(db)
             bought[seq] = (auction.seq, per_gpu * auction.weight + size, quantity)
             market.enter(db, auction.seq, seq, bought[seq][1], quantity, own=False)
-        clearing.clear_pool(db, first.pool, 0)
+        market.clear_pool(db, first.pool, 0)
         after = {a.seq: a for a in market.auctions(db, None, REGION)}
         won = winners(simulator, first.pool)
         assert sum(after[bought[seq][0]].weight * bought[seq][2] for seq in won) <= stock

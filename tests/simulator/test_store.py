@@ -9,7 +9,6 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -158,26 +157,16 @@ def test_many_threads(tmp_path: Path) -> None:
 
 
 def test_a_served_clock_runs_at_its_speed(tmp_path: Path) -> None:
-    with Simulator.open(tmp_path / "s.db", speed=1e4) as simulator, Simulator.open(tmp_path / "s.db") as other:
+    with Simulator.open(tmp_path / "s.db", speed=1e6) as simulator, Simulator.open(tmp_path / "s.db") as other:
         first = simulator.now()
         assert simulator.now() > first
-        other.advance(timedelta(days=2))
+        other.advance(timedelta(days=30))
         advanced = simulator.now()
-        assert advanced >= EPOCH + timedelta(days=2)
+        assert advanced >= EPOCH + timedelta(days=30)
         assert simulator.now() > advanced
     with Simulator.open(tmp_path / "s.db") as simulator:
         assert simulator.now() > advanced
         assert simulator.now() == simulator.now()
-
-
-def test_a_running_clock_does_by_itself_what_is_due(tmp_path: Path) -> None:
-    with Simulator.open(tmp_path / "s.db", speed=600) as simulator, requests.Session() as session:
-        session.mount(SIMULATOR_URL, simulator.adapter())
-        api = Api(SIMULATOR_URL, session)
-        api.placed()
-        deadline = time.monotonic() + 20
-        while api.instances()[0]["status"] != "STATUS_RUNNING":
-            assert time.monotonic() < deadline
 
 
 def test_time_does_not_go_back(simulator: Simulator) -> None:

@@ -11,8 +11,7 @@ import sqlite3
 from typing import Any, NamedTuple
 
 from flowplan.cloud.simulator import catalogue, instances, market, quotas, volumes
-from flowplan.cloud.simulator.clearing import NOTICE
-from flowplan.cloud.simulator.clock import iso
+from flowplan.cloud.simulator.clock import MINUTE, iso
 from flowplan.cloud.simulator.conditions import condition
 from flowplan.cloud.simulator.ids import fid, next_number
 from flowplan.cloud.simulator.messages import Call, Refusal, Response, compact, no_content, reply, reply_text
@@ -33,6 +32,7 @@ from flowplan.cloud.simulator.validation import (
 )
 
 STATUSES = ("Open", "Allocated", "Preempting", "Terminated", "Paused")
+NOTICE = 5 * MINUTE
 LONGEST_SCRIPT = 10_000  # characters
 
 _LAUNCH = {
@@ -298,11 +298,8 @@ def _release(db: sqlite3.Connection, bid: _Bid) -> None:
 # --- what the auction does -------------------------------------------------------------------------------------
 
 
-def allocate(db: sqlite3.Connection, seq: int, now: int, room_at: int, seed: int) -> None:
-    """The bid wins: its instances start, or start again, or (within the notice) go on.
-
-    They wait until `room_at`, when those whom the bid displaced are gone.
-    """
+def allocate(db: sqlite3.Connection, seq: int, now: int, seed: int) -> None:
+    """The bid wins: its instances start, or start again, or (within the notice) go on."""
     id, project, status, quantity, kind, made, fixed = db.execute(
         "SELECT fid, project, status, quantity, instance_type, instances, fixed FROM bids WHERE seq = ?", (seq,)
     ).fetchone()
@@ -310,9 +307,9 @@ def allocate(db: sqlite3.Connection, seq: int, now: int, room_at: int, seed: int
         quotas.use(db, project, quotas.SPOT, kind, quantity)
     if made == "[]":
         name = json.loads(f"{{{fixed}}}")["name"]
-        made = compact(instances.create(db, seq, id, name, quantity, user_fid(seed), now, room_at, seed))
+        made = compact(instances.create(db, seq, id, name, quantity, user_fid(seed), now, seed))
     else:
-        instances.start_again(db, seq, now, room_at)
+        instances.start_again(db, seq, now)
     db.execute("UPDATE bids SET status = 'Allocated', notice_ends_at = NULL, instances = ? WHERE seq = ?", (made, seq))
     _note(db, seq, now, "Allocated")
 
@@ -344,13 +341,8 @@ def take_back(db: sqlite3.Connection, id: str, now: int, until: int) -> None:
         raise ValueError(f"no allocated bid {id}")
     bid = _Bid(*row)
     market.leave(db, bid.auction, bid.seq, bid.limit_cents)
-    market.hold(db, bid.auction, bid.quantity, now, now + NOTICE)
     give_notice(db, bid.seq, now)
     db.execute("UPDATE bids SET away_until = ? WHERE seq = ?", (max(until, now + NOTICE), bid.seq))
-
-
-def are_due_back(db: sqlite3.Connection, now: int) -> bool:
-    return db.execute("SELECT 1 FROM bids WHERE away_until <= ? LIMIT 1", (now,)).fetchone() is not None
 
 
 def let_back(db: sqlite3.Connection, now: int) -> None:

@@ -16,12 +16,12 @@ from typing import Any
 
 from flowplan.cloud.simulator import catalogue, market
 from flowplan.cloud.simulator.bids import money
-from flowplan.cloud.simulator.clock import DAY, HOUR, iso
+from flowplan.cloud.simulator.clock import DAY, HOUR, MINUTE, iso
 from flowplan.cloud.simulator.messages import Call, Response, reply
-from flowplan.cloud.simulator.rivals import ROUND
 from flowplan.cloud.simulator.validation import Field, integer, moment, nullable, read_query, text
 
 PAST = 14 * DAY
+ROUND = 2 * MINUTE
 Stream = tuple[list[int], list[int]]  # (moments in ms, cents): each price holds until the next moment
 
 

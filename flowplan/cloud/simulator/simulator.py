@@ -89,7 +89,9 @@ class Simulator:
     def close(self) -> None:
         """Keep the time and close the file."""
         with self._lock:
-            self._catch_up()
+            if self._speed:
+                with writing(self._db):
+                    self._catch_up()
             self._db.close()
 
     def reset(self) -> None:
@@ -109,8 +111,13 @@ class Simulator:
         if passed < timedelta(0):
             raise ValueError("time does not go back")
         with self._lock:
-            self._catch_up()
-            self._run_to(self._stored_now() + passed // timedelta(milliseconds=1))
+            with writing(self._db):
+                self._catch_up()
+            target = self._stored_now() + passed // timedelta(milliseconds=1)
+            while (now := self._stored_now()) < target:
+                with writing(self._db):  # in pieces: a month is not one transaction
+                    rounds.advance(self._db, min(target, now + clock.DAY, self._late_at(now)), self._seed)
+                self._execute_late()
 
     def ledger(self, *, everything: bool = False) -> list[LedgerEntry]:
         """The mutating requests that were executed, oldest first; with `everything` also those that were not."""
@@ -183,8 +190,8 @@ class Simulator:
         if route.mutates:
             return self._change(route, params, request)
         if self._is_something_due():
-            self._catch_up()
             with writing(self._db):
+                self._catch_up()
                 rounds.settle(self._db, self._stored_now(), self._seed)
         with reading(self._db):
             response = route.answer(self._call(params, request))
@@ -197,9 +204,9 @@ class Simulator:
     def _change(self, route: Route, params: Mapping[str, str], request: Request) -> Response:
         """One transaction: what the request does, its ledger entry, and its answer for the case it comes again."""
         key = request.headers.get("idempotency-key") or None
-        self._catch_up()
         try:
             with writing(self._db):
+                self._catch_up()
                 replayed = self._replay(route, request, key)
                 response = replayed or self._execute(route, params, request)
                 self._record(request, key, response, executed=replayed is None)
@@ -244,8 +251,7 @@ class Simulator:
         )
 
     def _call(self, params: Mapping[str, str], request: Request) -> Call:
-        """Time is the stored time: what a running clock has on top of it has nothing due in it."""
-        return Call(self._db, request, params, self._stored_now(), self._seed, self._user)
+        return Call(self._db, request, params, self._now(), self._seed, self._user)
 
     # --- faults ---------------------------------------------------------------------------------------------
 
@@ -291,10 +297,10 @@ class Simulator:
     def third_party(self, request: Request) -> Response:
         """Execute a request of somebody else in the project: no fault, no lag, no ledger. See `Faults.third_party`."""
         with self._lock:
-            self._catch_up()
             try:
                 route, params = find_route(request.method, request.path)
                 with writing(self._db):
+                    self._catch_up()
                     response = route.answer(self._call(params, request))
                     rounds.settle(self._db, self._stored_now(), self._seed)
                     return response
@@ -305,7 +311,8 @@ class Simulator:
         """See `Faults.preempt`."""
         from flowplan.cloud.simulator import bids
 
-        with self._lock, writing(self._db):
+        with self.exclusive():
+            self._catch_up()
             now = self._stored_now()
             rounds.settle(self._db, now, self._seed)
             bids.take_back(self._db, bid, now, now + round(seconds * clock.SECOND))
@@ -331,19 +338,13 @@ class Simulator:
     def _is_something_due(self) -> bool:
         if market.is_changed(self._db):
             return True
-        return bool(self._speed) and rounds.next_due(self._db) <= self._now()
+        due = rounds.next_due(self._db) if self._speed else None
+        return due is not None and due <= self._now()
 
     def _catch_up(self) -> None:
-        """Let the time pass that a running clock says has passed."""
+        """Let the time pass that a running clock says has passed. Needs a write transaction."""
         if self._speed:
-            self._run_to(self._now())
-
-    def _run_to(self, target: int) -> None:
-        """Let time pass until `target` (ms), a day in a transaction: a month is not one."""
-        while (now := self._stored_now()) < target:
-            with writing(self._db):
-                rounds.advance(self._db, min(target, now + clock.DAY, self._late_at(now)), self._seed)
-            self._execute_late()
+            rounds.advance(self._db, self._now(), self._seed)
 
 
 def _fill(db: sqlite3.Connection, seed: int, now: int) -> None:
