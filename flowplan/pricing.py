@@ -136,6 +136,7 @@ def _displacing(market: Market, limit: Decimal, spot: Decimal) -> EntryPrice:
         win = lowest + CENT  # equal limits go to the older bid, so a newcomer must be above
     if win is None:
         return EntryPrice(None, spot, limit, "unknown")
+    win = max(win, spot)  # prices read at different moments may disagree: nobody enters below the spot price
     if limit < win:
         return EntryPrice(None, win, None, "losing")
     point = lowest if market.quantity == 1 and lowest is not None else win
