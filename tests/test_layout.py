@@ -1,0 +1,132 @@
+"""Imports go one way. The table is the documentation: what each module may import of flowplan."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import flowplan
+
+ROOT = Path(flowplan.__file__).parent
+BELOW_CONFIG = {"errors", "resources", "catalogue"}
+PURE = {
+    "errors",
+    "resources",
+    "catalogue",
+    "live",
+    "graph",
+    "state",
+    "pricing",
+    "document",
+    "config",
+    "desired",
+    "plan",
+}
+
+ALLOWED: dict[str, set[str]] = {
+    "errors": set(),
+    "resources": set(),
+    "document": {"errors"},
+    "catalogue": set(),
+    "live": {"resources"},
+    "graph": {"resources"},
+    "state": {"errors", "resources"},
+    "pricing": set(),
+    "config": {"document", *BELOW_CONFIG},
+    "desired": {"config", "live", *BELOW_CONFIG},
+    "plan": {"desired", "live", "graph", "state", "pricing", "errors", "resources"},
+    "recover": {"plan", "live", "state", "errors"},
+    "apply": {"recover", "plan", "live", "graph", "state", "errors", "resources"},
+    "startup": {"live", "errors", "resources"},
+    "lock": {"errors"},
+    "backends": {"state", "errors"},
+    "cloud": {"startup", "live", "pricing", *BELOW_CONFIG},
+    "reports": {"apply", "config", "plan", "graph", "state", "pricing", "errors", "resources"},
+}
+ALLOWED["cli"] = set(ALLOWED) | {"cli"}
+ALLOWED["__main__"] = {"cli"}
+
+# What a pure module never touches: the network, files, the clock, the environment.
+IMPURE = {"requests", "socket", "os", "time", "subprocess", "io", "sqlite3", "pathlib.Path"}
+
+
+def modules() -> list[Path]:
+    return sorted(ROOT.rglob("*.py"))
+
+
+def part_of(path: Path) -> str:
+    """The row of the table that a file belongs to."""
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def imports_of(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_go_one_way(path: Path) -> None:
+    part = part_of(path)
+    if part == "__init__":
+        return
+    own = {name.split(".")[1] for name in imports_of(path) if name.startswith("flowplan.")}
+    assert own - {part, "__version__"} <= ALLOWED[part], f"{part} may not import these"
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in modules() if part_of(path) in PURE], ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_the_core_does_no_io(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    names = imports_of(path)
+    assert not (names | {name.split(".")[0] for name in names}) & IMPURE
+    called = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+    assert not called & {"open", "print", "input"}
+
+
+def imported(*arguments: str, cwd: Path) -> set[str]:
+    """The top-level modules that a command imports."""
+    code = (
+        "import sys; sys.argv = ['flowplan', *sys.argv[1:]]\n"
+        "from flowplan.__main__ import main\n"
+        "code = main()\n"
+        "print('\\n'.join({name.split('.')[0] for name in sys.modules}), file=sys.stderr)\n"
+        "sys.exit(code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=cwd, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done
+    return set(done.stderr.splitlines())
+
+
+TASK = """name: t
+project_name: my-foundry-project
+resources_specification: {fcp_instance: h100.8x.SXM5.IB, cluster_id: us-central1-b}
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "without"),
+    [
+        (("--version",), {"click", "attr", "ruamel", "requests"}),
+        (("--help",), {"requests", "jinja2", "rich", "deepdiff", "ruamel", "cattrs", "flask", "sqlite3"}),
+        (("validate",), {"requests", "jinja2", "rich", "deepdiff", "flask", "sqlite3"}),
+        (("--api-url", "sim:", "plan"), {"jinja2", "rich", "deepdiff", "flask"}),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_start_up_imports_nothing_it_does_not_need(
+    arguments: tuple[str, ...], without: set[str], tmp_path: Path
+) -> None:
+    (tmp_path / "flowplan.yaml").write_text(TASK)
+    assert not imported(*arguments, cwd=tmp_path) & without
