@@ -1,0 +1,250 @@
+"""An apply that is interrupted, killed, refused in one part, or asked about: in a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pty
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+
+from tests.conftest import FLOWPLAN, Place
+from tests.test_commands import TASK, many
+
+TASKS = 40
+
+
+def start(place: Place, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*FLOWPLAN, *arguments],
+        cwd=place.path,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def read_until(process: subprocess.Popen[str], wanted: Callable[[str], bool]) -> None:
+    assert process.stderr is not None
+    for line in process.stderr:
+        if wanted(line):
+            return
+    raise AssertionError("the process ended before it said so")
+
+
+def created(place: Place) -> Counter[str]:
+    """How often each name was created, by the simulator's own book."""
+    rows = json.loads(place.call("GET", "/v2/projects").body)
+    project = rows[0]["fid"]
+    names: list[str] = []
+    cursor = ""
+    while True:
+        page = json.loads(place.call("GET", f"/v2/spot/bids?limit=100{cursor}").body)
+        names += [bid["name"] for bid in page["data"]]
+        if not page["next_cursor"]:
+            break
+        cursor = f"&next_cursor={page['next_cursor']}"
+    names += [
+        row["name"] for row in json.loads(place.call("GET", f"/v2/volumes?project={project}&include_deleted=true").body)
+    ]
+    return Counter(names)
+
+
+def converge(place: Place) -> None:
+    """The next apply finishes, and then there is nothing left to do; nothing was made twice."""
+    place.ok("apply", "--auto-approve")
+    assert place.run("plan", "--detailed-exitcode").code == 0
+    counts = created(place)
+    assert len(counts) == 2 * TASKS
+    assert set(counts.values()) == {1}
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)],
+    ids=lambda value: value.name if isinstance(value, signal.Signals) else "",
+)
+def test_a_signal_stops_cleanly(place: Place, number: signal.Signals, code: int) -> None:
+    place.write(many(TASKS))
+    process = start(place, "apply", "--auto-approve", "--parallelism", "1")
+    read_until(process, lambda line: "created" in line)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == code, (out, err)
+    assert "stopping" in err
+    assert "not started" in out
+    state = json.loads((place.path / "flowplan.state.json").read_text())
+    assert 0 < len(state["resources"]) < 3 * TASKS
+    assert (place.path / "flowplan.lock").read_bytes() == b""
+    converge(place)
+
+
+def test_killed_at_moments_all_over_the_run(place: Place) -> None:
+    """SIGKILL after the n-th line of progress, again and again until it is done."""
+    place.write(many(TASKS))
+    kills = 0
+    for lines in range(1, 200, 11):
+        process = start(place, "apply", "--auto-approve", "--parallelism", "4")
+        seen = 0
+        assert process.stderr is not None
+        for line in process.stderr:
+            seen += "creat" in line
+            if seen >= lines:
+                break
+        process.kill()
+        process.communicate()
+        if process.returncode == 0:
+            break
+        kills += 1
+    assert kills >= 5
+    converge(place)
+    print(f"{kills} kills, {kills} recovered, 0 duplicates")
+
+
+def test_a_run_that_died_is_told_of(place: Place) -> None:
+    place.write(many(TASKS))
+    process = start(place, "apply", "--auto-approve", "--parallelism", "2")
+    read_until(process, lambda line: "created" in line)
+    process.kill()
+    process.communicate()
+    assert "died; taking over its lock" in place.run("plan").err
+    converge(place)
+
+
+def test_two_at_once_one_works_and_the_other_is_told(place: Place) -> None:
+    place.write(many(TASKS))
+    first = start(place, "apply", "--auto-approve", "--parallelism", "1")
+    read_until(first, lambda line: "creating" in line)
+    second = place.run("apply", "--auto-approve")
+    first.communicate(timeout=60)
+    assert (first.returncode, second.code) == (0, 4)
+    converge(place)
+
+
+def test_the_other_waits_when_asked_to(place: Place) -> None:
+    place.write(many(TASKS))
+    first = start(place, "apply", "--auto-approve", "--parallelism", "1")
+    read_until(first, lambda line: "creating" in line)
+    second = place.run("apply", "--auto-approve", "--lock-timeout", "60s")
+    first.communicate(timeout=60)
+    assert (first.returncode, second.code) == (0, 0)
+    assert "No changes." in second.out
+    converge(place)
+
+
+def test_one_part_fails_the_rest_is_done(place: Place) -> None:
+    """A limit below the reserve is refused by the API: that bid and its ports are missing, all else is there."""
+    place.write(many(2) + many(1, price="1.00", first=2))
+    result = place.run("apply", "--auto-approve")
+    assert result.code == 1
+    assert "error: bid.task-002" in result.err
+    assert "flowplan.yaml:" in result.err
+    assert "not started: ports.task-002" in result.err
+    assert "Apply incomplete: 7 added, 0 changed, 0 destroyed; 1 failed, 0 unknown, 1 not started." in result.out
+    assert "volume.vol-002" in place.ok("state", "list")
+    place.edit("1.00", "17.92")
+    assert "Apply complete: 2 added" in place.ok("apply", "--auto-approve")
+    assert place.run("plan", "--detailed-exitcode").code == 0
+
+
+def test_a_closed_pipe_does_not_stop_an_apply(place: Place) -> None:
+    place.write(many(TASKS))
+    process = start(place, "apply", "--auto-approve")
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    process.stderr.close()
+    assert process.wait(60) == 0
+    assert place.run("plan", "--detailed-exitcode").code == 0
+
+
+def test_plan_into_head_is_no_error(place: Place) -> None:
+    place.write(many(TASKS))
+    done = subprocess.run(
+        ["bash", "-c", 'set -o pipefail; "$@" plan | head -1', "-", *FLOWPLAN],
+        cwd=place.path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+# ---- somebody at a terminal ---------------------------------------------------------------------------------
+
+
+def at_terminal(place: Place, answer: str, *arguments: str) -> tuple[int, str]:
+    """Run with a terminal on all three streams, and type `answer` when asked. What it showed, and its code."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(place.path)
+        os.execv(FLOWPLAN[0], FLOWPLAN + arguments)
+    shown, typed = "", False
+    deadline = time.monotonic() + 60
+    with contextlib.suppress(OSError):  # a terminal whose other end is closed reads as an error
+        while time.monotonic() < deadline:
+            data = os.read(terminal, 65536)
+            if not data:
+                break
+            shown += data.decode()
+            if not typed and shown.rstrip("\x1b[0m ").endswith(":"):
+                os.write(terminal, answer.encode())
+                typed = True
+    os.close(terminal)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), shown
+
+
+def test_yes_applies(place: Place) -> None:
+    place.write(TASK)
+    code, shown = at_terminal(place, "yes\n", "apply")
+    assert code == 0, shown
+    assert "Only 'yes' is accepted:" in shown
+    assert "Apply complete: 3 added" in shown
+    assert "\x1b[32m" in shown
+
+
+@pytest.mark.parametrize(
+    "answer", ["no\n", "y\n", "YES\n", "\n", "\x04"], ids=["no", "y", "YES", "enter", "end of input"]
+)
+def test_anything_else_changes_nothing(place: Place, answer: str) -> None:
+    place.write(TASK)
+    code, shown = at_terminal(place, answer, "apply")
+    assert code == 1, shown
+    assert "not approved; nothing was changed" in shown
+    assert place.ledger() == []
+
+
+def test_ctrl_c_at_the_prompt(place: Place) -> None:
+    place.write(TASK)
+    code, shown = at_terminal(place, "\x03", "apply")
+    assert code == 130, shown
+    assert "Traceback" not in shown
+    assert place.ledger() == []
+
+
+def test_destroy_wants_the_name_of_the_volume(place: Place) -> None:
+    place.write(TASK)
+    place.ok("apply", "--auto-approve")
+    ledger = place.ledger()
+    code, shown = at_terminal(place, "yes\n", "destroy")
+    assert code == 1, shown
+    assert "Type the volume's name" in shown
+    assert place.ledger() == ledger
+    code, shown = at_terminal(place, "my-new-volume\nyes\n", "destroy")
+    assert code == 0, shown
+    assert "Destroy complete" in shown
+
+
+def test_ci_never_prompts(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.write(TASK)
+    monkeypatch.setenv("CI", "true")
+    code, shown = at_terminal(place, "yes\n", "apply")
+    assert code == 1
+    assert "--auto-approve" in shown
