@@ -1,0 +1,154 @@
+"""`make bench`: CPU seconds of flowplan and, where it is installed, of Terraform on the same graph, in one run.
+
+The graph: N tasks of a volume, a bid and a port mapping; for Terraform as many `terraform_data`, each bid
+needing its volume, each port mapping its bid. Ratios are what counts: shared machines are noisy, so each
+figure is the least of several runs.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from attrs import frozen
+
+RUNS = 3
+FLOWPLAN = (sys.executable, "-m", "flowplan")
+GOALS = {"plan": 0.20, "nothing to change": 0.15, "apply": 0.05}
+
+
+@frozen
+class Cost:
+    """Of one command: CPU seconds, user and system; peak memory in MB."""
+
+    seconds: float
+    megabytes: float
+
+
+def cost_of(command: Sequence[str], directory: Path, environ: dict[str, str]) -> Cost:
+    """Run a command that must succeed, and measure it alone (in a child of a child, whose children are none)."""
+    read, write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(read)
+        with (directory / "bench.log").open("wb") as log:
+            done = subprocess.run(command, cwd=directory, env=environ, stdout=log, stderr=log, check=False)
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        os.write(write, f"{done.returncode} {used.ru_utime + used.ru_stime} {used.ru_maxrss / 1024}".encode())
+        os._exit(0)
+    os.close(write)
+    with os.fdopen(read) as result:
+        code, seconds, megabytes = result.read().split()
+    os.waitpid(pid, 0)
+    if code != "0":
+        sys.exit(f"{' '.join(command)} failed:\n{(directory / 'bench.log').read_text()[-2000:]}")
+    return Cost(float(seconds), float(megabytes))
+
+
+def least(measure: Callable[[], Cost], runs: int = RUNS) -> Cost:
+    return min((measure() for _ in range(runs)), key=lambda cost: cost.seconds)
+
+
+def tasks(count: int) -> str:
+    return "".join(
+        f"""---
+name: task-{n:05}
+project_name: my-foundry-project
+ssh_key_name: my-ssh-key
+task_management: {{priority: low, utility_threshold_price: 17.92}}
+resources_specification: {{fcp_instance: h100.8x.SXM5.IB, num_instances: 1, cluster_id: us-central1-b}}
+ports: ["8080", "8441:8001"]
+persistent_storage: {{create: {{volume_name: vol-{n:05}, size: 1, mount_point: /mnt/data, disk_interface: Block}}}}
+startup_script: |
+  #!/bin/bash
+  echo task {n}
+version: 1.2
+"""
+        for n in range(count)
+    )
+
+
+def terraform_data(count: int) -> str:
+    return "".join(
+        f"""resource "terraform_data" "volume_{n}" {{
+  input = {{ name = "vol-{n:05}", size_gb = 1, interface = "Block", region = "us-central1-b" }}
+}}
+resource "terraform_data" "bid_{n}" {{
+  input = {{
+    name = "task-{n:05}", instance_type = "h100-80gb.sxm.8x", region = "us-central1-b", limit_price = "17.92",
+    volumes = [terraform_data.volume_{n}.id], startup_script = "#!/bin/bash\\necho task {n}\\n"
+  }}
+}}
+resource "terraform_data" "ports_{n}" {{
+  input = {{ bid = terraform_data.bid_{n}.id, pairs = ["8080:8080", "8441:8001"] }}
+}}
+"""
+        for n in range(count)
+    )
+
+
+def flowplan(count: int, directory: Path) -> dict[str, Cost]:
+    """plan, apply, and plan with nothing to change."""
+    environ = {**os.environ, "FLOWPLAN_API_URL": "sim:"}
+    (directory / "flowplan.yaml").write_text(tasks(count))
+    cost_of([*FLOWPLAN, "plan"], directory, environ)  # warm: the simulator's data, compiled modules
+    plan = least(lambda: cost_of([*FLOWPLAN, "plan"], directory, environ))
+    apply = cost_of([*FLOWPLAN, "apply", "--auto-approve"], directory, environ)
+    nothing = least(lambda: cost_of([*FLOWPLAN, "plan"], directory, environ))
+    return {"plan": plan, "nothing to change": nothing, "apply": apply}
+
+
+def terraform(count: int, directory: Path) -> dict[str, Cost]:
+    environ = {**os.environ, "CHECKPOINT_DISABLE": "1"}
+    (directory / "main.tf").write_text(terraform_data(count))
+    cost_of(["terraform", "init", "-input=false"], directory, environ)
+    plan = least(lambda: cost_of(["terraform", "plan", "-input=false"], directory, environ))
+    apply = cost_of(["terraform", "apply", "-auto-approve", "-input=false"], directory, environ)
+    nothing = least(lambda: cost_of(["terraform", "plan", "-input=false"], directory, environ))
+    return {"plan": plan, "nothing to change": nothing, "apply": apply}
+
+
+def start_up(directory: Path) -> None:
+    """What the shortest commands cost above a bare interpreter."""
+    environ = dict(os.environ)
+    bare = least(lambda: cost_of([sys.executable, "-c", "pass"], directory, environ), 10).seconds
+    for option, goal in (("--version", 15), ("--help", 60)):
+        mine = least(lambda option=option: cost_of([*FLOWPLAN, option], directory, environ), 10).seconds
+        print(f"{option:<20} {1000 * (mine - bare):6.0f} ms CPU above a bare interpreter   (goal {goal})")
+
+
+def row(case: str, mine: Cost, theirs: Cost | None, goal: float | None) -> None:
+    ratio = f"{mine.seconds / theirs.seconds:6.3f}" if theirs else "     -"
+    other = f"{theirs.seconds:8.2f} s {theirs.megabytes:6.0f} MB" if theirs else f"{'-':>19}"
+    wanted = f"  (goal {goal:.2f})" if goal and theirs else ""
+    print(f"{case:<28} {mine.seconds:8.2f} s {mine.megabytes:6.0f} MB {other} {ratio}{wanted}")
+
+
+def compare(count: int, *, with_terraform: bool) -> None:
+    with tempfile.TemporaryDirectory() as ours, tempfile.TemporaryDirectory() as others:
+        mine = flowplan(count, Path(ours))
+        theirs = terraform(count, Path(others)) if with_terraform else {}
+    for case, cost in mine.items():
+        row(f"{case}, {count} tasks", cost, theirs.get(case), GOALS[case])
+
+
+def main() -> None:
+    """Print the table."""
+    installed = shutil.which("terraform") is not None
+    with tempfile.TemporaryDirectory() as name:
+        start_up(Path(name))
+    print(f"\n{'CPU, peak memory':<28} {'flowplan':>20} {'terraform':>19}  ratio")
+    compare(333, with_terraform=installed)
+    compare(3334, with_terraform=False)  # its apply grows with the square: minutes
+    if not installed:
+        print("terraform is not installed: its column is empty")
+
+
+if __name__ == "__main__":
+    main()
