@@ -92,6 +92,7 @@ class _Search:
         self.reads: dict[Address, LiveVolume] = {}
         self.choices: dict[Address, str] = {}
         self._by_name: dict[str, list[LiveVolume]] = {}
+        self._types: dict[str, tuple[InstanceType, ...]] = {}
         for volume in live.volumes.values():
             self._by_name.setdefault(volume.volume.name, []).append(volume)
 
@@ -271,7 +272,9 @@ class _Search:
             return self.selected(task)
         found: list[tuple[int, InstanceType]] = []
         for rank, text in enumerate(task.instance_types):
-            matching = find_types(read_type_name(text), self.catalogue.types)
+            if text not in self._types:
+                self._types[text] = find_types(read_type_name(text), self.catalogue.types)
+            matching = self._types[text]
             if not matching:
                 names = sorted({kind.name for kind in self.catalogue.types})
                 self.say(task.address, "instance_type", f"there is no instance type {text}", candidates(text, names))

@@ -538,7 +538,7 @@ def price(change: Change, markets: Mapping[Key, Market]) -> Change:
             and after.instance_quantity <= before.instance_quantity
         )
         new = _estimate(after, markets, holding=stays, paused=after.paused)
-    return attrs.evolve(change, cost_before=old, cost=new)
+    return change if old is new else attrs.evolve(change, cost_before=old, cost=new)
 
 
 def _estimate(bid: Bid, markets: Mapping[Key, Market], *, holding: bool, paused: bool) -> Estimate:

@@ -42,6 +42,7 @@ def plan(
     3 a guard refuses the plan; 4 locked; 65 problems in the configuration.
     """
     from flowplan.plan import Wishes
+    from flowplan.reports.plan_json import sealed
 
     session = Session.of(ctx)
     sources, scope = session.sources(paths, optional=destroy)
@@ -57,6 +58,8 @@ def plan(
         seen = observe(session, config, loaded.state, loaded.pending)
         found = plan_of(session, seen, wishes)
     body = document_of(session, seen, found, paths)
+    if out or form == "json":
+        body = sealed(body)
     if out:
         options.write_output(out, _dumps(body))
     show(session, body, form)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from attrs import frozen
@@ -36,8 +37,7 @@ class Circumstances:
 
 
 def document(plan: Plan, about: Circumstances) -> dict[str, Any]:
-    """The whole document, with its own digest in `sha256` (of everything but that and `timestamp`)."""
-    changes = [entry(change) for change in plan.changes]
+    """The whole document but for its digests, which cost as much as all the rest: `sealed` adds them."""
     body: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
         "flowplan_version": __version__,
@@ -46,16 +46,23 @@ def document(plan: Plan, about: Circumstances) -> dict[str, Any]:
         "complete": not plan.in_doubt,
         "applyable": not plan.refusals and not plan.empty,
         "errored": bool(plan.refusals),
-        "stack": _stack(about, plan),
-        "resource_changes": changes,
+        "stack": _stack(about),
+        "resource_changes": [entry(change) for change in plan.changes],
         "resource_drift": [entry(change) for change in plan.drift],
         "summary": {action: count for action, count in plan.count().items() if action in ACTIONS},
         "cost": totals(plan),
         "outputs": {},
         "diagnostics": [*_diagnostics(about.warnings), *_refusals(plan), *_notes(plan)],
     }
-    body["sha256"] = digest_of(body)
     return body
+
+
+def sealed(body: Mapping[str, Any]) -> dict[str, Any]:
+    """`body` with the digest of what was seen, and with its own in `sha256` (of everything but that and
+    `timestamp`): what a machine reads, and what is saved."""
+    seen = [[one["address"], one["id"], one["change"]["before"]] for one in body["resource_changes"]]
+    whole = {**body, "stack": {**body["stack"], "observed_sha256": digest(seen)}}
+    return {**whole, "sha256": digest_of(whole)}
 
 
 def digest_of(body: Mapping[str, Any]) -> str:
@@ -81,7 +88,7 @@ def dumps(body: Mapping[str, Any]) -> str:
     return json.dumps(body, indent=2) + "\n"
 
 
-def _stack(about: Circumstances, plan: Plan) -> dict[str, Any]:
+def _stack(about: Circumstances) -> dict[str, Any]:
     state = about.state
     return {
         "name": state.stack,
@@ -91,7 +98,6 @@ def _stack(about: Circumstances, plan: Plan) -> dict[str, Any]:
         "serial": state.serial,
         "paths": list(about.paths),
         "config_sha256": about.config_sha256,
-        "observed_sha256": digest([[str(one.address), one.id, plain(one.before)] for one in plan.changes]),
     }
 
 
@@ -271,6 +277,7 @@ def _savings(found: Estimate) -> str | None:
     return f"{int(share * 1000) / 1000:.3f}"
 
 
+@cache
 def snapshot_id(market: Market) -> str:
     """A digest of the prices that were used."""
     prices = (market.spot, market.minimum, market.lowest_allocated, market.win_price)
