@@ -13,7 +13,7 @@ def main() -> int:
     if sys.argv[1:] == ["--version"]:
         sys.stdout.write(f"flowplan {__version__}\n")
         return 0
-    gc.set_threshold(100_000)  # a plan allocates much and frees little: collecting finds nothing
+    gc.set_threshold(1_000_000)  # a plan allocates much and frees little: collecting finds nothing
     from flowplan.cli import run
 
     code = run(sys.argv[1:])
