@@ -57,8 +57,9 @@ def plan(
         loaded = session.load()
         seen = observe(session, config, loaded.state, loaded.pending)
         found = plan_of(session, seen, wishes)
-    body = document_of(session, seen, found, paths)
-    if out or form == "json":
+    for_machines = bool(out) or form == "json"
+    body = document_of(session, seen, found, paths, unchanged=for_machines)
+    if for_machines:
         body = sealed(body)
     if out:
         options.write_output(out, _dumps(body))
@@ -70,8 +71,11 @@ def plan(
     return 2 if detailed_exitcode and not found.empty else 0
 
 
-def document_of(session: Session, seen: Observed, found: Plan, paths: Sequence[str] = ()) -> dict[str, Any]:
-    """The plan's JSON document. `paths`: what it was made of, for whoever applies it later."""
+def document_of(
+    session: Session, seen: Observed, found: Plan, paths: Sequence[str] = (), *, unchanged: bool = True
+) -> dict[str, Any]:
+    """The plan's JSON document. `paths`: what it was made of, for whoever applies it later; `unchanged`:
+    with the resources that stay as they are."""
     from flowplan.reports.plan_json import Circumstances, document
 
     config = seen.config
@@ -82,7 +86,7 @@ def document_of(session: Session, seen: Observed, found: Plan, paths: Sequence[s
         warnings=config.warnings if config is not None else (),
         paths=tuple(paths),
     )
-    return document(found, about)
+    return document(found, about, unchanged=unchanged)
 
 
 def show(session: Session, body: dict[str, Any], form: str) -> None:

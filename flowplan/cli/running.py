@@ -175,7 +175,7 @@ class Run:
     def _show(self, plan: Plan, seen: Observed) -> None:
         from flowplan.cli.plan import document_of, show
 
-        body = document_of(self.session, seen, plan)
+        body = document_of(self.session, seen, plan, unchanged=False)
         if self.how.as_events:
             self.reporter.planned(body)
         else:

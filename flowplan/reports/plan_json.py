@@ -36,8 +36,11 @@ class Circumstances:
     paths: tuple[str, ...] = ()  # the PATHs given, for whoever applies the plan later
 
 
-def document(plan: Plan, about: Circumstances) -> dict[str, Any]:
-    """The whole document but for its digests, which cost as much as all the rest: `sealed` adds them."""
+def document(plan: Plan, about: Circumstances, *, unchanged: bool = True) -> dict[str, Any]:
+    """The whole document but for its digests, which cost as much as all the rest: `sealed` adds them.
+
+    Without `unchanged` it lists no resource that stays as it is: people are not shown those.
+    """
     body: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
         "flowplan_version": __version__,
@@ -47,7 +50,7 @@ def document(plan: Plan, about: Circumstances) -> dict[str, Any]:
         "applyable": not plan.refusals and not plan.empty,
         "errored": bool(plan.refusals),
         "stack": _stack(about),
-        "resource_changes": [entry(change) for change in plan.changes],
+        "resource_changes": [entry(change) for change in plan.changes if unchanged or change.action != "no-op"],
         "resource_drift": [entry(change) for change in plan.drift],
         "summary": {action: count for action, count in plan.count().items() if action in ACTIONS},
         "cost": totals(plan),
