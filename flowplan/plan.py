@@ -347,13 +347,13 @@ class _Changes:
         binding = self.state.bindings.get(address)
         if change.action in ("create", "replace"):
             self.ids.pop(address, None)
-        position = self.desired.sources.get(address)
-        self.made[address] = attrs.evolve(
-            change,
-            position=position,
-            source=position.file if position else (binding.source if binding else ""),
-            needs_before=binding.needs if binding else (),
-        )
+        self.made[address] = self._placed(change, binding)
+
+    def _placed(self, change: Change, binding: Binding | None) -> Change:
+        """`change` with its place in the configuration, and what it used before."""
+        position = self.desired.sources.get(change.address)
+        source = position.file if position else (binding.source if binding else "")
+        return attrs.evolve(change, position=position, source=source, needs_before=binding.needs if binding else ())
 
     def _change(self, address: Address) -> Change:
         wanted = None if self.wishes.mode == "destroy" else self.desired.resources.get(address)

@@ -18,6 +18,7 @@ import hashlib
 import json
 import re
 from decimal import Decimal
+from functools import cache
 from operator import attrgetter
 from typing import Literal, TypeAlias
 
@@ -219,6 +220,7 @@ CLASSES: dict[Kind, type[Volume] | type[Bid] | type[PortMapping]] = {
 }
 
 
+@cache
 def changes_of(kind: Kind) -> dict[str, str]:
     """Field name -> what its change means (see the module's docstring), for the fields that are compared."""
     return {a.name: a.metadata["change"] for a in attrs.fields(CLASSES[kind]) if "change" in a.metadata}
@@ -226,7 +228,7 @@ def changes_of(kind: Kind) -> dict[str, str]:
 
 def resolve(resource: Resource, ids: dict[Address, str]) -> Resource:
     """`resource` with every volume address that has an id in `ids` replaced by that id."""
-    if not isinstance(resource, Bid):
+    if not isinstance(resource, Bid) or not resource.volumes:
         return resource
 
     def known(ref: Ref) -> Ref:
