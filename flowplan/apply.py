@@ -115,6 +115,14 @@ class _Work:
     call: Callable[[], Binding | None]
 
 
+class _HalfDone(Exception):
+    """The object exists, and is recorded as it is, but the step did not reach all it was to do."""
+
+    def __init__(self, binding: Binding, error: FlowplanError) -> None:
+        super().__init__(str(error))
+        self.binding, self.error = binding, error
+
+
 @frozen
 class _Result:
     work: _Work
@@ -266,7 +274,10 @@ class Applying:
         for result in back:
             work = result.work
             self.running.pop(work.step, None)
-            if result.error is None:
+            if result.binding is not None and result.error is not None:
+                records.append(self._finish(work, result.binding))
+                self._fail(work.step, result.error)
+            elif result.error is None:
                 records.append(self._finish(work, result.binding))
             elif work.intent.op == "create" and in_doubt(result.error):
                 self.doubts.append(result)
@@ -411,7 +422,8 @@ class Applying:
     def _post(self, step: Step, change: Change, intent: Intent, request: Mapping[str, Any], wanted: Resource) -> _Work:
         def call() -> Binding:
             id = self._create(step.address.kind, request, intent, change)
-            return Binding(step.address, id, wanted, change.needs, change.generation, change.source)
+            made = Binding(step.address, id, wanted, change.needs, change.generation, change.source)
+            return self._paused(made) if isinstance(wanted, Bid) and wanted.paused else made
 
         return _Work(step, change, intent, call)
 
@@ -468,6 +480,8 @@ class Applying:
     def _call(self, work: _Work) -> None:
         try:
             result = _Result(work, work.call())
+        except _HalfDone as half:
+            result = _Result(work, half.binding, half.error)
         except FlowplanError as error:
             result = _Result(work, error=error)
         except BaseException as error:  # noqa: BLE001 - a bug here must leave the intent in doubt, not vanish
@@ -486,6 +500,16 @@ class Applying:
                 if change.action != "replace" or not polls:
                     raise Ambiguous(str(error), status=error.status, hint=error.hint) from error
                 self.clock.pause(polls.pop(0))  # our own previous generation is not quite gone
+
+    def _paused(self, made: Binding) -> Binding:
+        """A bid can only be placed running: one that is to be paused is paused at once."""
+        try:
+            self._surely(partial(self.cloud.update_bid, made.id, paused=True))
+        except CloudError as error:
+            assert isinstance(made.applied, Bid)  # noqa: S101 - the caller asked
+            running = attrs.evolve(made, applied=attrs.evolve(made.applied, paused=False))
+            raise _HalfDone(running, CloudError(f"placed, but it could not be paused: {error}")) from error
+        return made
 
     def _update(self, change: Change, wanted: Resource) -> Binding:
         assert change.id is not None  # noqa: S101 - what is updated exists
@@ -645,7 +669,7 @@ def _unknown(finding: Finding) -> OutcomeUnknown:
     ids = f": {', '.join(finding.ids)}" if finding.ids else ""
     why = {"several": "several live objects carry its marker", "absent": "it does not show, though it may yet"}
     text = why.get(finding.verdict, str(finding.error) if finding.error else "the look-up was stopped")
-    return OutcomeUnknown(f"whether it was created is not known: {text}{ids}", hint="run `flowplan recover`")
+    return OutcomeUnknown(f"whether it was created is not known: {text}{ids}", hint="run the same command again")
 
 
 def _sha256(request: Mapping[str, Any]) -> str:
@@ -658,7 +682,7 @@ def verdict(outcome: Outcome) -> None:
         what = ", ".join(str(step.address) for step in outcome.unknown)
         raise OutcomeUnknown(
             f"whether {what} happened is not known; the intent is kept",
-            hint="run `flowplan recover`, or the same command again: both look first and never create twice",
+            hint="run `flowplan recover`, or the same command again: both look first, and neither creates twice",
         )
     if outcome.failed:
         count = len(outcome.failed)

@@ -15,7 +15,7 @@ from typing import Any
 from attrs import evolve, field, frozen
 
 from flowplan.catalogue import Auction, Catalogue, InstanceType, Named, find_types, has_word, read_type_name
-from flowplan.config import Config, Task, VolumeUse
+from flowplan.config import PRIORITIES, Config, Task, VolumeUse
 from flowplan.errors import ConfigError, Position, Problem
 from flowplan.live import Live, LiveVolume
 from flowplan.resources import Address, Bid, Inputs, Mount, PortMapping, Ref, Resource, Volume
@@ -178,6 +178,8 @@ class _Search:
         place = self.place(task)
         if place is None or keys is None or None in uses:
             return None
+        if task.limit_price is None:
+            self.explain(task, place)
         found = [use for use in uses if use is not None]
         inputs = Inputs(
             startup_script=task.startup_script,
@@ -200,6 +202,13 @@ class _Search:
             ssh_key_names=tuple(key.name for key in keys),
             gpus=place.kind.gpus,
         )
+
+    def explain(self, task: Task, place: Candidate) -> None:
+        """How a limit per GPU became one per instance."""
+        by_priority = task.limit_price_per_gpu == PRIORITIES.get(task.priority)
+        what = f"limit: priority {task.priority}," if by_priority else "limit:"
+        text = f"{what} ${task.limit_price_per_gpu:.2f} a GPU-hour x {max(place.kind.gpus, 1)}"
+        self.choices[task.address] = "; ".join(filter(None, [self.choices.get(task.address), text]))
 
     def keys(self, task: Task) -> list[Named] | None:
         visible = self.catalogue.ssh_keys
@@ -368,10 +377,13 @@ def why(task: Task, chosen: Candidate, candidates: Sequence[Candidate]) -> str:
     rule = {
         "budget": "the lowest price",
         "job_completion_time": "the most room under the limit",
-        None: "the first type in your order, at its lowest price",
+        None: "the first type in your order where it costs least"
+        if len(task.instance_types) > 1
+        else "the lowest price",
     }[task.optimize]
+    what = "regions" if len({c.kind.id for c in candidates}) == 1 else "places"
     wins = "" if chosen.can_win(task.instance_quantity) else "; none would run now"
-    return f"{chosen.kind.name} in {chosen.auction.region} ({shown}): {rule} of {len(candidates)} places{wins}"
+    return f"{chosen.kind.name} in {chosen.auction.region} ({shown}): {rule} of {len(candidates)} {what}{wins}"
 
 
 def same_name_twice(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:

@@ -109,7 +109,7 @@ class Plan:
     refusals: tuple[Refusal, ...] = ()
     totals: Totals = field(factory=lambda: Totals(Total(), Total()))
     markets: Mapping[Key, Market] = field(factory=dict)
-    left_alone: int = 0  # addresses of configuration files that were not given
+    left_alone: tuple[Address, ...] = ()  # addresses of configuration files that were not given
     in_doubt: tuple[Intent, ...] = ()  # operations of an earlier run whose outcome is not known
 
     @property
@@ -157,7 +157,7 @@ def make_plan(
         refusals=tuple(_refusals(ordered, wishes)),
         totals=_totals(ordered),
         markets=markets,
-        left_alone=sum(not wishes.in_scope(b) for a, b in state.bindings.items() if a not in changes),
+        left_alone=tuple(a for a, b in state.bindings.items() if a not in changes and not wishes.in_scope(b)),
         in_doubt=tuple((pending or {}).values()),
     )
 
@@ -518,7 +518,8 @@ def _refusals(changes: Iterable[Change], wishes: Wishes) -> Iterable[Refusal]:
                 "volume_data",
                 change.address,
                 f"{how} {change.address} destroys the data on volume {volume.name} ({volume.size_gb} GB)",
-                f"if the data may go: --allow-volume-destroy {volume.name}",
+                f"if the data may go: --allow-volume-destroy {volume.name}; to keep it, change `create` to `attach` in "
+                "the task file: flowplan then lets the volume be",
             )
 
 
@@ -549,7 +550,11 @@ def _estimate(bid: Bid, markets: Mapping[Key, Market], *, holding: bool, paused:
 def _totals(changes: Iterable[Change]) -> Totals:
     current = planned = Total()
     for change in changes:
-        if change.action in ("read", "forget"):
+        if change.action == "read" or change.reason == "gone_outside":
+            continue
+        if change.action == "forget":  # it is managed no longer, but it goes on costing
+            current += _cost(change.before, None)
+            planned += _cost(change.before, None)
             continue
         current += _cost(change.before, change.cost_before)
         planned += _cost(change.after, change.cost)

@@ -255,8 +255,53 @@ def test_without_a_terminal_nothing_prompts(example: Place) -> None:
     result = example.run("apply")
     assert result.code == 1
     assert "--auto-approve" in result.err
-    assert result.out == ""
+    assert "is accepted" not in result.err
     assert example.ledger() == []
+
+
+def test_without_a_terminal_nothing_to_do_is_nothing_to_approve(applied: Place) -> None:
+    assert "No changes." in applied.ok("apply")
+
+
+def test_a_bid_that_is_to_be_paused_is_paused(example: Place) -> None:
+    example.write(TASK + "paused: true\n")
+    result = example.run("apply", "--auto-approve")
+    if result.code == 65:  # not a key of a plain task: then there is nothing to pause
+        pytest.skip("paused is no key of a task file of version 1")
+    assert example.run("plan", "--detailed-exitcode").code == 0
+    example.ok("simulator", "advance", "2h")
+    assert "$0.00 paid so far" in example.ok("status")
+
+
+def test_out_replaces_nothing_but_a_plan(applied: Place) -> None:
+    for name in ("flowplan.state.json", "flowplan.yaml", "flowplan.lock"):
+        (applied.path / "flowplan.lock").write_text("x")
+        before = (applied.path / name).read_bytes()
+        assert applied.run("plan", "--out", name).code == 64
+        assert (applied.path / name).read_bytes() == before
+    (applied.path / "flowplan.lock").write_text("")
+    applied.ok("plan", "--out", "p")
+    applied.ok("plan", "--out", "p")
+
+
+def test_destroy_knows_the_addresses_of_a_renamed_file(applied: Place) -> None:
+    (applied.path / "flowplan.yaml").rename(applied.path / "only.yaml")
+    out = applied.ok("destroy", "only.yaml", "--auto-approve", "--allow-volume-destroy", "*")
+    assert "3 destroyed" in out
+
+
+def test_replace_of_nothing_known(applied: Place) -> None:
+    result = applied.run("plan", "--replace", "bid.flow-sdk-batch-task-exampel")
+    assert result.code == 64
+    assert f"did you mean {BID}" in result.err
+
+
+def test_wait_waits_for_what_was_there_before_too(applied: Place) -> None:
+    result = applied.run("apply", "--auto-approve", "--wait", "running", "--timeout", "0s")
+    assert result.code == 1
+    assert "allocated, but its instances are not" in result.err
+    applied.ok("simulator", "advance", "10m")
+    applied.ok("apply", "--auto-approve", "--wait", "running", "--timeout", "0s")
 
 
 # ---- saved plans ------------------------------------------------------------------------------------------

@@ -520,8 +520,8 @@ def test_422_lists_the_fields(net: responses.RequestsMock, api: Transport) -> No
     [
         (400, "Spot quota exceeded for h100", "quota"),
         (403, "Quota exceeded", "quota"),
-        (400, "Limit price below minimum", "limit_price"),
-        (400, "Bid price below minimum ($2.00)", "limit_price"),
+        (400, "Limit price below minimum", "utility_threshold_price"),
+        (400, "Bid price below minimum ($2.00)", "utility_threshold_price"),
         (400, "SSH key is required", "SSH key"),
         (400, "no ssh keys", "SSH key"),
         (400, "Billing is not set up", "payment method"),

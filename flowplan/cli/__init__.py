@@ -147,6 +147,9 @@ def run(arguments: Sequence[str]) -> int:
 
 def _tell_usage(error: click.ClickException, terminal: Terminal) -> None:
     context = getattr(error, "ctx", None)
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        terminal.err(error.format_message())
+        return
     terminal.err(f"{terminal.paint_err('error:', 'red', 'bold')} {error.format_message()}")
     if context is not None:
         terminal.err(context.get_usage())

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from flowplan.cli import Command, options
+from flowplan.cli.destroy import addresses_in
 from flowplan.errors import GuardRefused, UsageProblem
 
 _PLAN_LIMIT = 256 * 1024 * 1024  # bytes
@@ -53,11 +54,12 @@ def apply(
     destroying = saved is not None and saved["mode"] == "destroy"
     sources, scope = session.sources(paths, optional=destroying)
     config = None if destroying else session.configuration(sources)
+    declared = addresses_in(sources) if destroying else set()
     wishes = Wishes(
         mode="destroy" if destroying else "apply",
         replace=options.addresses(replace, "--replace") | saved_replacements(saved),
         destroyable=frozenset(allow_volume_destroy) | saved_destroyable(saved),
-        in_scope=scope.covers,
+        in_scope=lambda binding: scope.covers(binding) or binding.address in declared,
     )
     return Run(session, config, wishes, How(**how), saved)()
 

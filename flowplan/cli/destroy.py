@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from flowplan.cli import Command, options
+
+if TYPE_CHECKING:
+    from flowplan.config import Source
+    from flowplan.resources import Address
 
 
 @click.command(cls=Command)
@@ -29,6 +34,27 @@ def destroy(ctx: click.Context, /, paths: tuple[str, ...], allow_volume_destroy:
     from flowplan.plan import Wishes
 
     session = Session.of(ctx)
-    _, scope = session.sources(paths, optional=True)  # what is in the files does not matter any more
-    wishes = Wishes(mode="destroy", destroyable=frozenset(allow_volume_destroy), in_scope=scope.covers)
+    sources, scope = session.sources(paths, optional=True)
+    declared = addresses_in(sources)
+    wishes = Wishes(
+        mode="destroy",
+        destroyable=frozenset(allow_volume_destroy),
+        in_scope=lambda binding: scope.covers(binding) or binding.address in declared,
+    )
     return Run(session, None, wishes, How(**how))()
+
+
+def addresses_in(sources: Sequence[Source]) -> set[Address]:
+    """What the files declare, under whatever name they were applied; nothing, when they cannot be read:
+    what they made can be destroyed all the same."""
+    from flowplan.cli.files import read_beside
+    from flowplan.config import read
+    from flowplan.errors import ConfigError
+    from flowplan.resources import Address
+
+    try:
+        config = read(sources, read_beside)
+    except ConfigError:
+        return set()
+    ports = {Address("ports", address.name) for address in config.tasks}
+    return {*config.tasks, *config.volumes, *ports}

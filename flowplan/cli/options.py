@@ -68,6 +68,21 @@ def addresses(texts: Sequence[str], option: str) -> frozenset[Address]:
         raise UsageProblem(f"{option}: {error}") from None
 
 
+def hold_writable(path: str) -> None:
+    """Raise UsageProblem when `path` is something else than a plan saved earlier: that is not to be replaced."""
+    target = Path(path)
+    if not target.exists():
+        return
+    head = b""
+    if target.is_file():
+        with target.open("rb") as file:
+            head = file.read(64).lstrip()
+    if head and not head.startswith(b'{\n  "format_version": "'):
+        raise UsageProblem(f"{path} exists and is not a saved plan; nothing was written", hint="choose another name")
+    if not target.is_file():
+        raise UsageProblem(f"{path} is not a file", hint="choose another name")
+
+
 def write_output(path: str, text: str) -> None:
     """Write a file the user asked for: private, all of it or nothing. Raises StateError."""
     from flowplan.backends.files import replace_file

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flowplan.cli import Command, options
+from flowplan.cli.destroy import addresses_in
 from flowplan.cli.session import Observed, Session, observe, plan_of, refuse
 
 if TYPE_CHECKING:
@@ -45,13 +46,16 @@ def plan(
     from flowplan.reports.plan_json import sealed
 
     session = Session.of(ctx)
+    if out:
+        options.hold_writable(out)
     sources, scope = session.sources(paths, optional=destroy)
     config = None if destroy else session.configuration(sources)
+    declared = addresses_in(sources) if destroy else set()
     wishes = Wishes(
         mode="destroy" if destroy else "apply",
         replace=options.addresses(replace, "--replace"),
         destroyable=frozenset(allow_volume_destroy),
-        in_scope=scope.covers,
+        in_scope=lambda binding: scope.covers(binding) or binding.address in declared,
     )
     with session.locked(reading=True):
         loaded = session.load()

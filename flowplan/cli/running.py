@@ -56,11 +56,6 @@ class Run:
     _reporter: Any = field(default=None, init=False)
 
     def __call__(self) -> int:
-        if not self.saved and not self.how.auto_approve and not self.session.terminal.interactive:
-            raise ApprovalMissing(
-                "nobody is here to approve the plan",
-                hint="give --auto-approve, or apply a saved plan: flowplan plan --out FILE, flowplan apply FILE",
-            )
         with self.session.locked() as lock:
             assert lock is not None  # noqa: S101 - only reading goes without
             return self._locked(lock)
@@ -138,7 +133,7 @@ class Run:
         refuse(plan)
         if plan.empty or self.how.auto_approve:
             return plan
-        self._ask(plan)
+        self._ask()
         again = attrs.evolve(seen, live=self.session.cloud().live())
         now = plan_of(self.session, again, self.wishes)
         if self._does(now, again) != self._does(plan, seen):
@@ -175,30 +170,42 @@ class Run:
     def _show(self, plan: Plan, seen: Observed) -> None:
         from flowplan.cli.plan import document_of, show
 
+        if self._asks_for_volumes(plan):
+            plan = attrs.evolve(plan, refusals=())  # the question that follows says it
         body = document_of(self.session, seen, plan, unchanged=False)
         if self.how.as_events:
             self.reporter.planned(body)
         else:
             show(self.session, body, "text")
 
+    def _asks_for_volumes(self, plan: Plan) -> bool:
+        """Whether somebody at the terminal can permit all that the guards refuse, by typing names."""
+        only_data = all(refusal.reason == "volume_data" for refusal in plan.refusals)
+        asks = self.wishes.mode == "destroy" and self.session.terminal.interactive
+        return asks and bool(plan.refusals) and only_data
+
     def _typed_volumes(self, plan: Plan, seen: Observed) -> Plan:
         """In an interactive destroy, a volume's name typed in is the permission to destroy its data."""
-        if self.wishes.mode != "destroy" or not plan.refusals or not self.session.terminal.interactive:
+        if not self._asks_for_volumes(plan):
             return plan
         names = {c.address: c.before.name for c in plan.changes if isinstance(c.before, Volume)}
         typed: set[str] = set()
         for refusal in plan.refusals:
             name = names.get(refusal.address)
-            if refusal.reason != "volume_data" or name is None:
-                return plan
-            self.session.terminal.err(f"\n{refusal.message}.")
-            if self.session.terminal.ask("  Type the volume's name to let its data go: ").strip() != name:
+            message = refusal.message[0].upper() + refusal.message[1:]
+            self.session.terminal.err(f"\n{message}.")
+            if self.session.terminal.ask("Type the volume's name to let its data go: ").strip() != name:
                 raise ApprovalMissing("the name was not typed; nothing was changed")
             typed.add(name)
         self.wishes = attrs.evolve(self.wishes, destroyable=self.wishes.destroyable | typed)
         return plan_of(self.session, seen, self.wishes)
 
-    def _ask(self, plan: Plan) -> None:
+    def _ask(self) -> None:
+        if not self.session.terminal.interactive:
+            raise ApprovalMissing(
+                "nobody is here to approve the plan; nothing was changed",
+                hint="give --auto-approve, or apply a saved plan: flowplan plan --out FILE, flowplan apply FILE",
+            )
         what = "Destroy all this?" if self.wishes.mode == "destroy" else "Apply this plan?"
         answer = self.session.terminal.ask(f"\n{what} Only 'yes' is accepted: ")
         if answer != "yes":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -254,8 +254,22 @@ def plan_of(session: Session, seen: Observed, wishes: Wishes) -> Plan:
     """Fetch the prices (one call per distinct type, region and quantity) and plan."""
     from flowplan.plan import auctions_needed, make_plan
 
+    hold_known(wishes.replace, seen)
     markets = session.cloud().markets(auctions_needed(seen.desired, seen.state, seen.live))
     return make_plan(seen.desired, seen.state, seen.live, markets, wishes, seen.pending)
+
+
+def hold_known(addresses: Iterable[Address], seen: Observed) -> None:
+    """Raise UsageProblem for an address that neither the files nor the state know."""
+    from flowplan.desired import candidates
+
+    known = {*seen.desired.resources, *seen.state.bindings}
+    for address in addresses:
+        if address not in known:
+            raise UsageProblem(
+                f"--replace {address}: neither the files nor the state have it",
+                hint=candidates(str(address), map(str, known)),
+            )
 
 
 def refuse(plan: Plan) -> None:

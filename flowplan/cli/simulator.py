@@ -74,7 +74,7 @@ def reset(ctx: click.Context, db: str | None, seed: int) -> int:
 
     session = Session.of(ctx)
     with Simulator.open(_data(session, db), seed=seed) as found:
-        found.reset()
+        found.reset(seed)
     session.terminal.out("The simulator's data is made anew.")
     return 0
 

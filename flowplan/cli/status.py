@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import click
@@ -56,7 +57,7 @@ def rows(session: Session) -> list[Row]:
                 market=markets.get(key_of(bid)),
                 instances=tuple(one for one in instances if one.bid == id),
                 pairs=ports.applied.pairs if ports and isinstance(ports.applied, PortMapping) else (),
-                paid=paid.get(id),
+                paid=paid.get(id, Decimal(0)),  # the API lists what was billed: nothing listed, nothing billed
             )
         )
     return made

@@ -9,13 +9,13 @@ import attrs
 from attrs import frozen
 
 from flowplan.errors import CloudError
+from flowplan.graph import Step
 from flowplan.resources import Bid
 
 if TYPE_CHECKING:
     from flowplan.apply import Outcome
     from flowplan.cli.session import Session
     from flowplan.cli.stop import Stop
-    from flowplan.graph import Step
     from flowplan.plan import Plan
     from flowplan.reports.progress import Reporter
 
@@ -34,46 +34,58 @@ class Waiting:
     reporter: Reporter
 
     def __call__(self, plan: Plan, outcome: Outcome) -> Outcome:
-        placed = _placed(plan, outcome)
-        if self.what == "placed" or not placed or outcome.failed or outcome.stopped:
+        wanted = _wanted(plan, outcome)
+        if self.what == "placed" or not wanted or outcome.failed or outcome.unknown or outcome.stopped:
             return outcome
-        self.reporter.note(f"waiting until {len(placed)} bid{'s are' if len(placed) > 1 else ' is'} {self.what}")
         deadline = time.monotonic() + self.seconds
-        while missing := self._missing(placed):
+        told = False
+        while missing := self._missing(wanted):
             if self.stop.stopped():
+                self.reporter.note("the bids stay placed, and go on: flowplan status")
                 return attrs.evolve(outcome, stopped=True)
             if time.monotonic() >= deadline:
-                return self._gave_up(plan, outcome, [placed[id] for id in missing])
+                return self._gave_up(plan, outcome, wanted, missing)
+            if not told:
+                count = f"{len(missing)} bid{'s are' if len(missing) > 1 else ' is'}"
+                self.reporter.note(f"waiting until {count} {self.what}")
+                told = True
             self.stop.pause(_INTERVAL)
         return outcome
 
-    def _missing(self, placed: dict[str, Step]) -> list[str]:
-        """Those that are not allocated yet, or whose instances are not all running."""
+    def _missing(self, wanted: dict[str, Step]) -> dict[str, str]:
+        """Those that are not allocated yet, or whose instances are not all running, each with what it is."""
         live = self.session.cloud().live()
-        waiting = [id for id in placed if id not in live.bids or live.bids[id].status != "Allocated"]
-        if self.what == "allocated" or waiting:
-            return waiting
-        instances = self.session.cloud().instances()
-        up = {one.bid for one in instances if one.status == "STATUS_RUNNING"}
-        starting = {one.bid for one in instances if one.status in _STARTING}
-        return [id for id in placed if id not in up or id in starting]
+        statuses = {id: live.bids[id].status if id in live.bids else "gone" for id in wanted}
+        missing = {id: status for id, status in statuses.items() if status != "Allocated"}
+        if self.what == "running":
+            instances = self.session.cloud().instances()
+            up = {one.bid for one in instances if one.status == "STATUS_RUNNING"}
+            starting = {one.bid for one in instances if one.status in _STARTING}
+            missing |= {id: "Allocated" for id in wanted if id not in missing and (id not in up or id in starting)}
+        return missing
 
-    def _gave_up(self, plan: Plan, outcome: Outcome, steps: list[Step]) -> Outcome:
-        hint = "the bid stays and may win later: flowplan status"
-        if self.session.simulated:
-            hint += "; time in the simulator moves by `flowplan simulator advance`"
-        error = CloudError(f"placed, but not {self.what} within {self.seconds:g} s", hint=hint)
-        for step in steps:
-            self.reporter.failed(step, plan.by_address()[step.address], error)
-        return attrs.evolve(outcome, failed={**outcome.failed, **dict.fromkeys(steps, error)})
+    def _gave_up(self, plan: Plan, outcome: Outcome, wanted: dict[str, Step], missing: dict[str, str]) -> Outcome:
+        failed = dict(outcome.failed)
+        for id, status in missing.items():
+            error = self._error(status)
+            self.reporter.failed(wanted[id], plan.by_address()[wanted[id].address], error)
+            failed[wanted[id]] = error
+        return attrs.evolve(outcome, failed=failed)
+
+    def _error(self, status: str) -> CloudError:
+        time_moves = "; time in the simulator moves by `flowplan simulator advance`" if self.session.simulated else ""
+        if status == "Allocated":
+            message = f"allocated, but its instances are not running after {self.seconds:g} s"
+            return CloudError(message, hint=f"they may still be starting: flowplan status{time_moves}")
+        message = f"placed, but not allocated within {self.seconds:g} s"
+        return CloudError(message, hint=f"the bid stays and may win later: flowplan status{time_moves}")
 
 
-def _placed(plan: Plan, outcome: Outcome) -> dict[str, Step]:
-    """The bids of this run that are meant to run: id -> step."""
-    wanted = {c.address for c in plan.changes if isinstance(c.after, Bid) and not c.after.paused}
+def _wanted(plan: Plan, outcome: Outcome) -> dict[str, Step]:
+    """The bids that are meant to run, those that were there before too: id -> step."""
     bindings = outcome.state.bindings
     return {
-        bindings[step.address].id: step
-        for step in outcome.done
-        if step.way == "up" and step.address in wanted and step.address in bindings
+        bindings[change.address].id: Step("up", change.address)
+        for change in plan.changes
+        if isinstance(change.after, Bid) and not change.after.paused and change.address in bindings
     }

@@ -94,7 +94,7 @@ _HINTS: Final = (
     (re.compile(r"quota"), "the project's quota does not allow it: free something, or ask for more in the console"),
     (
         re.compile(r"price\b.*\bbelow\b.*\bminimum", re.DOTALL),
-        "raise limit_price to the auction's minimum or above; `flowplan market` shows the prices",
+        "raise utility_threshold_price to that minimum or above",
     ),
     (
         re.compile(r"ssh\b.*key.*required|no ssh keys|required.*ssh\b.*key", re.DOTALL),

@@ -357,8 +357,10 @@ def _notes(plan: Plan) -> Iterable[dict[str, Any]]:
             "apply looks first what became of it",
         )
     if plan.left_alone:
-        what = "address of a file" if plan.left_alone == 1 else "addresses of files"
-        yield _note(f"{plan.left_alone} {what} not given here: left alone", None)
+        count = len(plan.left_alone)
+        what = "address of a file" if count == 1 else "addresses of files"
+        listed = ", ".join(map(str, plan.left_alone[:6])) + (f" and {count - 6} more" if count > 6 else "")
+        yield _note(f"{count} {what} not given here: left alone: {listed}", None)
 
 
 def _note(summary: str, hint: str | None) -> dict[str, Any]:

@@ -327,7 +327,8 @@ def cost_line(entry: Entry) -> str:
     if cost is None:
         return ""
     if entry["change"]["actions"] == ["forget"]:
-        return ""
+        kept = entry["action_reason"] == "forget_because_attached"
+        return f"{_price(cost['cost']['month']['now'])} a month for storage goes on" if kept else ""
     if entry["type"] == "volume":
         return f"{_price(cost['cost']['month']['now'])} a month for storage"
     hour = cost["cost"]["hour"]

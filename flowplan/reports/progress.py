@@ -10,7 +10,7 @@ from flowplan.apply import Outcome
 from flowplan.errors import FlowplanError, shown
 from flowplan.graph import Step
 from flowplan.plan import Change, Plan
-from flowplan.reports.paint import Paint
+from flowplan.reports.paint import Paint, wrapped
 
 _DOING = {
     ("up", "create"): "creating",
@@ -65,16 +65,18 @@ class ProgressLines:
         self._say(f"{self._name(step)}: {_DONE[doing(step, change)]}{took}{which}")
 
     def failed(self, step: Step, change: Change, error: FlowplanError) -> None:
-        self._say(f"{self._paint('error:', 'red', 'bold')} {shown(str(step.address))}: {shown(str(error), 1000)}")
+        word = self._paint("error:", "red", "bold")
+        lines = wrapped(f"{word} {shown(str(step.address))}: {shown(str(error), 1000)}", "", "  ")
         if change.position is not None:
-            self._say(f"  at {change.position}")
+            lines.append(f"  at {change.position}")
         for line in (error.detail or "").splitlines():
-            self._say(f"  {shown(line, 500)}")
+            lines += wrapped(shown(line, 500), "  ", "    ")
         if error.hint:
-            self._say(f"  hint: {shown(error.hint, 600)}")
+            lines += wrapped(f"hint: {shown(error.hint, 600)}", "  ", "    ")
+        self._say("\n".join(lines))
 
     def note(self, text: str) -> None:
-        self._say(f"{self._paint('note:', 'cyan')} {shown(text, 1000)}")
+        self._say("\n".join(wrapped(f"{self._paint('note:', 'cyan')} {shown(text, 1000)}", "", "  ")))
 
     def summary(self, plan: Plan, outcome: Outcome) -> None:
         counts = counted(plan, outcome)
@@ -97,8 +99,9 @@ class ProgressLines:
         ]
         self._out(self._paint_out(f"{word} incomplete: {done}; {', '.join(rest)}.", "bold", "red"))
         for title, steps in (("unknown", outcome.unknown), ("not started", outcome.not_started)):
-            for address in dict.fromkeys(step.address for step in steps):
-                self._say(f"  {title}: {shown(str(address))}")
+            names = ", ".join(shown(str(address)) for address in dict.fromkeys(step.address for step in steps))
+            if names:
+                self._say("\n".join(wrapped(f"{title}: {names}", "  ", "    ")))
 
     def _name(self, step: Step) -> str:
         return self._paint(shown(str(step.address)), "bold")

@@ -21,7 +21,7 @@ _OVER = ("STATUS_TERMINATED", "STATUS_REPLACED", "STATUS_PREEMPTED")
 
 @frozen
 class Row:
-    """One bid: `paid` in dollars so far, None when the API tells nothing."""
+    """One bid: `paid` in dollars so far."""
 
     address: str
     id: str
@@ -30,7 +30,7 @@ class Row:
     market: Market | None
     instances: tuple[Any, ...]
     pairs: tuple[PortPair, ...]
-    paid: Decimal | None
+    paid: Decimal
 
 
 def text(rows: Sequence[Row], paint: Paint) -> str:
@@ -59,9 +59,14 @@ def _paragraph(row: Row, paint: Paint) -> str:
 
 def _price(row: Row) -> str:
     spot = row.market.spot if row.market else None
+    if row.status == "Paused":
+        return f"paused: no charge for instances, limit ${row.bid.limit_price:.2f}; {_paid(row)}"
     now = "price unknown" if spot is None else f"${spot:.2f} an instance-hour now"
-    paid = "paid so far unknown" if row.paid is None else f"${cents(row.paid):,.2f} paid so far"
-    return f"{now}, limit ${row.bid.limit_price:.2f}; {paid}"
+    return f"{now}, limit ${row.bid.limit_price:.2f}; {_paid(row)}"
+
+
+def _paid(row: Row) -> str:
+    return f"${cents(row.paid):,.2f} paid so far"
 
 
 def _short(status: str) -> str:

@@ -214,6 +214,7 @@ def test_history_of_a_bid(api: Api) -> None:
         "Allocated",
         "Terminated",
     ]
+    assert events[0]["persistent_disk_change"] == {"attached": None, "removed": None}  # a client fails on null
     assert events[2]["limit_price"] == "$20.00"
     assert events[4]["persistent_disk_change"] == {"attached": volume, "removed": None}
 

@@ -33,7 +33,7 @@ def bill(api: Api, bid: str) -> list[dict[str, Any]]:
 def test_an_instance_starts_within_minutes(local: Api, simulator: Simulator) -> None:
     local.placed()
     (instance,) = local.instances()
-    assert (instance["status"], instance["ssh_destination"]) == ("STATUS_STARTING", None)
+    assert (instance["status"], instance["ssh_destination"]) == ("STATUS_NEW", None)
     simulator.advance(timedelta(minutes=3))
     (instance,) = local.instances()
     assert instance["status"] == "STATUS_RUNNING"
@@ -116,7 +116,7 @@ def test_pause_and_resume_keep_the_instances(local: Api, simulator: Simulator) -
     assert {(i["status"], i["ssh_destination"]) for i in local.instances()} == {("STATUS_PAUSED", None)}
     local.change(bid, paused=False)
     assert local.get(f"/v2/spot/bids/{bid}")["instances"] == before
-    assert {i["status"] for i in local.instances()} == {"STATUS_STARTING"}
+    assert {i["status"] for i in local.instances()} == {"STATUS_INITIALIZING"}
 
 
 @pytest.mark.parametrize("state", ["Open", "Allocated", "Preempting", "Paused"])

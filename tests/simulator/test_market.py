@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from decimal import Decimal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowplan.cloud.simulator import Simulator, market
-from flowplan.cloud.simulator.ids import next_number
+from flowplan.cloud.simulator import Simulator, clearing, market
+from flowplan.cloud.simulator.ids import next_age
 from flowplan.pricing import Order, clear
 
 from .conftest import H100, REGION, Api
@@ -34,7 +35,7 @@ def database(simulator: Simulator) -> sqlite3.Connection:
 
 
 def published(simulator: Simulator, auction: market.Auction) -> market.Auction:
-    market.clear_pool(database(simulator), auction.pool, 0)
+    clearing.clear_pool(database(simulator), auction.pool, 0)
     found = market.auction_of(database(simulator), auction.instance_type, auction.region)
     assert found
     return found
@@ -52,7 +53,7 @@ def test_one_size_is_the_rule_word_for_word(orders: list[tuple[int, int]], stock
         auction = empty_market(simulator, H100, REGION, stock, 100)
         book = []
         for limit, quantity in orders:
-            seq = next_number(database(simulator))
+            seq = next_age(database(simulator))
             market.enter(database(simulator), auction.seq, seq, limit, quantity, own=False)
             book.append(Order(str(seq), Decimal(limit), quantity, seq))
         expected = clear(stock, Decimal(100), book)
@@ -67,6 +68,41 @@ def test_one_size_is_the_rule_word_for_word(orders: list[tuple[int, int]], stock
                 if "me" in clear(stock, Decimal(100), [*book, Order("me", Decimal(limit), quantity, 1 << 40)]).winners
             ]
             assert market.win_price(database(simulator), shown, quantity) == min(won, default=None)
+
+
+@settings(max_examples=150, deadline=None)
+@given(orders=ORDERS, stock=st.integers(1, 12))
+def test_a_book_is_not_read_on_and_on_where_nothing_fits(orders: list[tuple[int, int]], stock: int) -> None:
+    with Simulator.open(":memory:") as simulator, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(clearing, "PATIENCE", 0)
+        auction = empty_market(simulator, H100, REGION, stock, 100)
+        book = []
+        for limit, quantity in orders:
+            seq = next_age(database(simulator))
+            market.enter(database(simulator), auction.seq, seq, limit, quantity, own=False)
+            book.append(Order(str(seq), Decimal(limit), quantity, seq))
+        expected = clear(stock, Decimal(100), book)
+        shown = published(simulator, auction)
+        assert winners(simulator, auction.pool) == {int(id) for id in expected.winners}
+        assert shown.price_cents == (expected.price if expected.price is not None else 100)
+
+
+def test_ten_thousand_orders_that_do_not_fit_cost_nothing(simulator: Simulator) -> None:
+    auction = empty_market(simulator, H100, REGION, 64, 100)
+    db = database(simulator)
+    rows = [(auction.pool, -(80_000 - n), 1_000 + n, 64 if n else 63, auction.seq) for n in range(20_000)]
+    db.executemany("INSERT INTO orders (pool, rank, seq, units, auction, own) VALUES (?, ?, ?, ?, ?, 0)", rows)
+    market.enter(db, auction.seq, 50_000, 200, 1, own=False)
+    best = min(timed_clearing(simulator, auction.pool) for _ in range(5))
+    print(f"clearing a book of 20,001 orders of which two fit: {best * 1e3:.2f} ms")
+    assert len(winners(simulator, auction.pool)) == 2
+    assert best < 0.02
+
+
+def timed_clearing(simulator: Simulator, pool: int) -> float:
+    start = time.perf_counter()
+    clearing.clear_pool(database(simulator), pool, 0)
+    return time.perf_counter() - start
 
 
 SIZES = ("it_RrgkIZz6c9BZu5gi", "it_TiAPxzKNi4xO0IAr", "it_4TugeYWOov5FllEf", "it_Sg1nDx1I8NFep60J")
@@ -85,10 +121,10 @@ def test_sizes_of_one_pool_share_its_stock(orders: list[tuple[int, int, int]], s
         bought = {}
         for size, per_gpu, quantity in orders:
             auction = list(auctions.values())[size]
-            seq = next_number(db)
+            seq = next_age(db)
             bought[seq] = (auction.seq, per_gpu * auction.weight + size, quantity)
             market.enter(db, auction.seq, seq, bought[seq][1], quantity, own=False)
-        market.clear_pool(db, first.pool, 0)
+        clearing.clear_pool(db, first.pool, 0)
         after = {a.seq: a for a in market.auctions(db, None, REGION)}
         won = winners(simulator, first.pool)
         assert sum(after[bought[seq][0]].weight * bought[seq][2] for seq in won) <= stock
@@ -96,6 +132,19 @@ def test_sizes_of_one_pool_share_its_stock(orders: list[tuple[int, int, int]], s
             auction, limit, _ = bought[seq]
             assert after[auction].reserve_cents <= after[auction].price_cents <= limit
         assert after[first.seq].price_cents * 8 >= after[list(auctions)[-1]].price_cents
+        for auction in after.values():
+            if auction.pool == first.pool:
+                win = market.win_price(db, auction, 2)
+                assert win is None or (wins(db, auction, win), wins(db, auction, win - 1)) == (True, False)
+
+
+def wins(db: sqlite3.Connection, auction: market.Auction, limit: int) -> bool:
+    """Whether a new bid for two instances would win, by the rule on the whole book."""
+    units, reserve = db.execute("SELECT units, reserve FROM pools WHERE seq = ?", (auction.pool,)).fetchone()
+    rows = db.execute("SELECT seq, rank, units FROM orders WHERE pool = ?", (auction.pool,)).fetchall()
+    new = (1 << 40, market.rank_of(limit, auction.weight), 2 * auction.weight)
+    book = [Order(str(seq), Decimal(-rank), needed, seq) for seq, rank, needed in [*rows, new]]
+    return str(new[0]) in clear(units, Decimal(reserve), book).winners
 
 
 def test_a_full_market_shows_what_it_takes_to_win(local: Api) -> None:

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -66,6 +67,9 @@ def test_reset_makes_everything_anew(tmp_path: Path) -> None:
         other.reset()
         assert list(simulator._db.iterdump()) == new
         assert simulator.now() == datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
+        simulator.reset(4)
+        with Simulator.open(":memory:", seed=4) as fresh:
+            assert list(simulator._db.iterdump()) == list(fresh._db.iterdump())
 
 
 @pytest.mark.parametrize("content", [b"not a database, but long enough to be taken for one" * 9, b"{}"])
@@ -157,16 +161,26 @@ def test_many_threads(tmp_path: Path) -> None:
 
 
 def test_a_served_clock_runs_at_its_speed(tmp_path: Path) -> None:
-    with Simulator.open(tmp_path / "s.db", speed=1e6) as simulator, Simulator.open(tmp_path / "s.db") as other:
+    with Simulator.open(tmp_path / "s.db", speed=1e4) as simulator, Simulator.open(tmp_path / "s.db") as other:
         first = simulator.now()
         assert simulator.now() > first
-        other.advance(timedelta(days=30))
+        other.advance(timedelta(days=2))
         advanced = simulator.now()
-        assert advanced >= EPOCH + timedelta(days=30)
+        assert advanced >= EPOCH + timedelta(days=2)
         assert simulator.now() > advanced
     with Simulator.open(tmp_path / "s.db") as simulator:
         assert simulator.now() > advanced
         assert simulator.now() == simulator.now()
+
+
+def test_a_running_clock_does_by_itself_what_is_due(tmp_path: Path) -> None:
+    with Simulator.open(tmp_path / "s.db", speed=600) as simulator, requests.Session() as session:
+        session.mount(SIMULATOR_URL, simulator.adapter())
+        api = Api(SIMULATOR_URL, session)
+        api.placed()
+        deadline = time.monotonic() + 20
+        while api.instances()[0]["status"] != "STATUS_RUNNING":
+            assert time.monotonic() < deadline
 
 
 def test_time_does_not_go_back(simulator: Simulator) -> None:

@@ -3,10 +3,12 @@
 One table of handlers (`routes.py`) answers plain `Request`s with plain `Response`s. `adapter.py` puts it under
 requests, in the same process; `serve.py` puts it on a loopback port.
 
-    request -> routes -> (bids | volumes | instances | prices | profile) -> store (SQLite)
-                                   `- market: clears an auction when it is read after a change
+    request -> routes -> (bids | bid_views | volumes | instances | prices | ...) -> store (SQLite)
+    a book changed, and somebody reads -> rounds -> clearing -> bids, instances
+    time passes -> rounds -> crowd (books in memory) -> rivals (what they do), clearing -> bids, instances
 
-Time is virtual: it stands still but for `Simulator.advance` (or runs, with `speed`).
+Time is virtual: it stands still but for `Simulator.advance` (or runs, with `speed`). What goes wrong on demand is in
+faults.py, and over HTTP in control.py.
 """
 
 from flowplan.cloud.simulator.messages import Request, Response

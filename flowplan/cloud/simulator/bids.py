@@ -11,28 +11,25 @@ import sqlite3
 from typing import Any, NamedTuple
 
 from flowplan.cloud.simulator import catalogue, instances, market, quotas, volumes
-from flowplan.cloud.simulator.clock import MINUTE, iso
+from flowplan.cloud.simulator.bid_views import bid_json, money, read
+from flowplan.cloud.simulator.clearing import NOTICE
+from flowplan.cloud.simulator.clock import iso
 from flowplan.cloud.simulator.conditions import condition
-from flowplan.cloud.simulator.ids import fid, next_number
-from flowplan.cloud.simulator.messages import Call, Refusal, Response, compact, no_content, reply, reply_text
-from flowplan.cloud.simulator.paging import paging_fields, read_page
+from flowplan.cloud.simulator.ids import fid, next_age, next_number
+from flowplan.cloud.simulator.messages import Call, Refusal, Response, compact, no_content, reply_text
 from flowplan.cloud.simulator.projects import require_project, require_ssh_keys, user_fid
 from flowplan.cloud.simulator.validation import (
     Field,
     boolean,
-    choice,
     dollars,
     integer,
     list_of,
     members,
     nullable,
     read_body,
-    read_query,
     text,
 )
 
-STATUSES = ("Open", "Allocated", "Preempting", "Terminated", "Paused")
-NOTICE = 5 * MINUTE
 LONGEST_SCRIPT = 10_000  # characters
 
 _LAUNCH = {
@@ -72,14 +69,14 @@ def place_bid(call: Call) -> Response:
     _require_unused_name(call, project, body["name"])
     _require_launchable(call, project, body)
     quotas.require(call.db, project, quotas.SPOT, auction.instance_type, body["instance_quantity"])
-    seq = next_number(call.db)
+    seq = next_age(call.db)
     attached = volumes.require(call, project, auction.region, body["launch_specification"]["volumes"])
     volumes.attach(call.db, seq, body["instance_quantity"], attached)
     return _insert(call, seq, project, auction, body)
 
 
 def _insert(call: Call, seq: int, project: str, auction: market.Auction, body: dict[str, Any]) -> Response:
-    id, quantity, limit = fid(call.seed, "bid", seq), body["instance_quantity"], body["limit_price"]
+    id, quantity, limit = fid(call.seed, "bid", next_number(call.db)), body["instance_quantity"], body["limit_price"]
     fixed = {
         "fid": id,
         "name": body["name"],
@@ -101,7 +98,7 @@ def _insert(call: Call, seq: int, project: str, auction: market.Auction, body: d
     )
     market.enter(call.db, auction.seq, seq, limit, quantity, own=True)
     _note(call.db, seq, call.now, "Placed", limit_cents=limit, user=call.user)
-    return reply_text(201, _json((fixed_json, None, limit, "[]", launch, "Open")), id)
+    return reply_text(201, bid_json((fixed_json, None, limit, "[]", launch, "Open")), id)
 
 
 def _require_auction(call: Call, body: dict[str, Any]) -> market.Auction:
@@ -146,10 +143,6 @@ def _require_memory(call: Call, instance_type: str, region: str, memory_gb: int)
     most = catalogue.TYPE_BY_FID[instance_type].ram_gb
     if memory_gb > most:
         raise Refusal(400, f"Memory exceeds the {most} GB of this instance type")
-
-
-def money(cents: int) -> str:
-    return f"${cents // 100}.{cents % 100:02d}"
 
 
 # --- changing --------------------------------------------------------------------------------------------------
@@ -205,7 +198,7 @@ def change_bid(call: Call) -> Response:
         _change_volumes(call, bid, body["volumes"])
     if body["paused"] is False and bid.status == "Paused":
         _resume(call, _require(call))
-    return reply_text(200, _read_json(call, bid.fid), bid.fid)
+    return reply_text(200, read(call, bid.fid), bid.fid)
 
 
 def _change_limit(call: Call, bid: _Bid, limit: int) -> None:
@@ -298,8 +291,11 @@ def _release(db: sqlite3.Connection, bid: _Bid) -> None:
 # --- what the auction does -------------------------------------------------------------------------------------
 
 
-def allocate(db: sqlite3.Connection, seq: int, now: int, seed: int) -> None:
-    """The bid wins: its instances start, or start again, or (within the notice) go on."""
+def allocate(db: sqlite3.Connection, seq: int, now: int, room_at: int, seed: int) -> None:
+    """The bid wins: its instances start, or start again, or (within the notice) go on.
+
+    They wait until `room_at`, when those whom the bid displaced are gone.
+    """
     id, project, status, quantity, kind, made, fixed = db.execute(
         "SELECT fid, project, status, quantity, instance_type, instances, fixed FROM bids WHERE seq = ?", (seq,)
     ).fetchone()
@@ -307,9 +303,9 @@ def allocate(db: sqlite3.Connection, seq: int, now: int, seed: int) -> None:
         quotas.use(db, project, quotas.SPOT, kind, quantity)
     if made == "[]":
         name = json.loads(f"{{{fixed}}}")["name"]
-        made = compact(instances.create(db, seq, id, name, quantity, user_fid(seed), now, seed))
+        made = compact(instances.create(db, seq, id, name, quantity, user_fid(seed), now, room_at, seed))
     else:
-        instances.start_again(db, seq, now)
+        instances.start_again(db, seq, now, room_at)
     db.execute("UPDATE bids SET status = 'Allocated', notice_ends_at = NULL, instances = ? WHERE seq = ?", (made, seq))
     _note(db, seq, now, "Allocated")
 
@@ -341,8 +337,13 @@ def take_back(db: sqlite3.Connection, id: str, now: int, until: int) -> None:
         raise ValueError(f"no allocated bid {id}")
     bid = _Bid(*row)
     market.leave(db, bid.auction, bid.seq, bid.limit_cents)
+    market.hold(db, bid.auction, bid.quantity, now, now + NOTICE)
     give_notice(db, bid.seq, now)
     db.execute("UPDATE bids SET away_until = ? WHERE seq = ?", (max(until, now + NOTICE), bid.seq))
+
+
+def are_due_back(db: sqlite3.Connection, now: int) -> bool:
+    return db.execute("SELECT 1 FROM bids WHERE away_until <= ? LIMIT 1", (now,)).fetchone() is not None
 
 
 def let_back(db: sqlite3.Connection, now: int) -> None:
@@ -369,91 +370,3 @@ def _note(
         "INSERT INTO bid_events VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (seq, now, event_type, limit_cents, user, memory_gb, attached, removed),
     )
-
-
-# --- reading ---------------------------------------------------------------------------------------------------
-
-_LIST = {
-    **paging_fields("created_at", "status"),
-    "project": Field(nullable(text()), None),
-    "instance_type": Field(nullable(text()), None),
-    "region": Field(nullable(text()), None),
-    "status": Field(choice(*STATUSES), None),
-    "name": Field(nullable(text()), None),
-}
-_ONE = "SELECT fixed, deactivated_at, limit_cents, instances, launch, status FROM bids WHERE fid = ?"
-_PAGE = "SELECT fixed, deactivated_at, limit_cents, instances, launch, status, {key}, seq FROM bids"
-
-
-def list_bids(call: Call) -> Response:
-    query = read_query(call.request.query, _LIST)
-    where: dict[str, Any] = {}
-    if query["project"] is not None:
-        where["project = ?"] = require_project(call, query["project"])
-    else:
-        where["project IN (SELECT fid FROM projects WHERE mine = ?)"] = 1
-    for name in ("name", "status", "instance_type", "region"):
-        if query[name] is not None:
-            where[f"{name} = ?"] = query[name]
-    rows, cursor = read_page(call.db, _PAGE, where, query, {"status": "status"})
-    return reply_text(200, f'{{"data":[{",".join(map(_json, rows))}],"next_cursor":{compact(cursor)}}}')
-
-
-def get_bid(call: Call) -> Response:
-    return reply_text(200, _read_json(call, call.params["bid_fid"]))
-
-
-def _read_json(call: Call, id: str) -> str:
-    found = listed(call.db, id)
-    if found is None:
-        raise Refusal(404, "Bid not found")
-    return found
-
-
-def listed(db: sqlite3.Connection, id: str) -> str | None:
-    """The bid as JSON; None: there is none."""
-    row = db.execute(_ONE, (id,)).fetchone()
-    return _json(row) if row else None
-
-
-def _json(row: tuple[Any, ...]) -> str:
-    fixed, ended, limit, made, launch, status = row[:6]
-    deactivated = f'"{iso(ended)}"' if ended is not None else "null"
-    return (
-        f'{{{fixed},"deactivated_at":{deactivated},"limit_price":"{money(limit)}","instances":{made},'
-        f'"launch_specification":{launch},"status":"{status}"}}'
-    )
-
-
-def get_status(call: Call) -> Response:
-    bid = _require(call)
-    return reply(200, {"bid_fid": bid.fid, "status": bid.status})
-
-
-def get_history(call: Call) -> Response:
-    bid = _require(call)
-    rows = call.db.execute(
-        "SELECT at, event_type, limit_cents, user, memory_gb, attached, removed FROM bid_events WHERE bid = ?"
-        " ORDER BY rowid",
-        (bid.seq,),
-    )
-    return reply(200, {"bid_fid": bid.fid, "events": [_event_json(*row) for row in rows]})
-
-
-def _event_json(
-    at: int,
-    event_type: str,
-    limit_cents: int | None,
-    user: str | None,
-    memory_gb: int | None,
-    attached: str | None,
-    removed: str | None,
-) -> dict[str, Any]:
-    return {
-        "timestamp": iso(at),
-        "event_type": event_type,
-        "limit_price": None if limit_cents is None else money(limit_cents),
-        "user_id": user,
-        "memory_gb": memory_gb,
-        "persistent_disk_change": {"attached": attached, "removed": removed} if attached or removed else None,
-    }

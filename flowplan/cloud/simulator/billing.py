@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-from flowplan.cloud.simulator.clock import iso
+from flowplan.cloud.simulator.clock import NEVER, iso
 from flowplan.cloud.simulator.instances import page_of_history
 from flowplan.cloud.simulator.messages import Call, Response, reply
 
@@ -37,11 +37,19 @@ def _json(period: Period) -> dict[str, Any]:
 
 
 def billed_periods(db: sqlite3.Connection, instance: int, auction: int) -> list[Period]:
-    """The periods of one price each in which the instance was billed, in order."""
+    """The periods of one price each in which the instance was billed, in order.
+
+    On notice the auction's price may be above the limit that lost: what is billed never is.
+    """
+    limits = db.execute(
+        "SELECT at, limit_cents FROM bid_events WHERE bid = (SELECT bid FROM instances WHERE seq = ?)"
+        " AND limit_cents IS NOT NULL ORDER BY rowid",
+        (instance,),
+    ).fetchall()
     return [
         period
         for start, end in _running_periods(db, instance)
-        for period in _priced(db, auction, start, end)
+        for period in _priced(_prices(db, auction, start, end), limits, start, end)
         if period[1] != period[2]
     ]
 
@@ -63,20 +71,27 @@ def _running_periods(db: sqlite3.Connection, instance: int) -> list[tuple[int, i
     return periods
 
 
-def _priced(db: sqlite3.Connection, auction: int, start: int, end: int | None) -> list[Period]:
-    """The period cut at each change of price."""
-    first: int = db.execute(
-        "SELECT price_cents FROM price_events WHERE auction = ? AND at <= ? ORDER BY at DESC LIMIT 1", (auction, start)
-    ).fetchone()[0]
-    changes = db.execute(
-        "SELECT at, price_cents FROM price_events WHERE auction = ?1 AND at > ?2 AND (?3 IS NULL OR at < ?3)"
-        " ORDER BY at",
-        (auction, start, end),
-    )
+Steps = list[tuple[int, int]]  # (since, cents), in order
+
+
+def _prices(db: sqlite3.Connection, auction: int, start: int, end: int | None) -> Steps:
+    """The price in force at `start`, and every change before `end`."""
+    return db.execute(
+        "SELECT at, price_cents FROM price_events WHERE auction = ?1 AND at < ?3 AND at >="
+        " (SELECT max(at) FROM price_events WHERE auction = ?1 AND at <= ?2) ORDER BY at",
+        (auction, start, NEVER if end is None else end),
+    ).fetchall()
+
+
+def _priced(prices: Steps, limits: Steps, start: int, end: int | None) -> list[Period]:
+    """The period cut at each change of what is billed: the price, but never more than the limit."""
     periods: list[Period] = []
-    cents = first
-    for at, next_cents in changes:
-        if next_cents != cents:
-            periods.append((cents, start, at))
-            start, cents = at, next_cents
-    return [*periods, (cents, start, end)]
+    price = limit = billed = 0
+    changes = [(at, cents, "price") for at, cents in prices] + [(at, cents, "limit") for at, cents in limits]
+    for at, cents, what in sorted(changes, key=lambda change: change[0]):
+        price, limit = (cents, limit) if what == "price" else (price, cents)
+        if at > start and (end is None or at < end) and min(price, limit) != billed:
+            periods.append((billed, start, at))
+            start = at
+        billed = min(price, limit) if at <= start else billed
+    return [*periods, (billed, start, end)]

@@ -11,6 +11,7 @@ MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 NEVER = 1 << 60
+ROUND = 2 * MINUTE  # between two rounds of an auction
 
 # Where a new simulator's clock stands, unless told otherwise. Fixed, so that the same calls make the same data.
 EPOCH = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)

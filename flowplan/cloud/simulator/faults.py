@@ -199,7 +199,8 @@ class Faults:
 
     def third_party(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Response:
         """Somebody else of the project sends a request: executed at once, meeting no fault, in no ledger."""
-        return self._simulator.third_party(Request(method, path, body=compact(body).encode() if body else b""))
+        data = b"" if body is None else compact(body).encode()
+        return self._simulator.third_party(Request.to(method, path, body=data))
 
     def preempt(self, bid: str, *, seconds: float = 600) -> None:
         """The cloud takes the instances of a bid back: five minutes' notice, and for `seconds` of virtual time the bid

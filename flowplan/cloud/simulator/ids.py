@@ -20,6 +20,12 @@ def fid(seed: int, prefix: str, number: int | str) -> str:
 
 
 def next_number(db: sqlite3.Connection) -> int:
-    """The next number of the one sequence that orders everything ever made (so it is also a bid's age)."""
+    """The next number for something made through the API."""
     row: tuple[int] = db.execute("UPDATE clock SET numbered = numbered + 1 RETURNING numbered").fetchone()
+    return row[0]
+
+
+def next_age(db: sqlite3.Connection) -> int:
+    """The next number for an order of a book: the smaller, the older. Rivals draw from it too."""
+    row: tuple[int] = db.execute("UPDATE clock SET aged = aged + 1 RETURNING aged").fetchone()
     return row[0]

@@ -1,10 +1,11 @@
 """Instances: made when a bid is first allocated, kept (with their boot disk) until it is terminated.
 
-    NEW -> CONFIRMED -> INITIALIZING -> STARTING -> RUNNING -> PREEMPTING -> PREEMPTED  (-> STARTING ...)
-                                                            -> PAUSED                   (-> STARTING ...)
+    NEW -> CONFIRMED -> INITIALIZING -> STARTING -> RUNNING -> PREEMPTING -> PREEMPTED  (-> INITIALIZING ...)
+                                                            -> STOPPING -> PAUSED       (-> INITIALIZING ...)
                                                             -> STOPPING -> TERMINATED
 
-The first three take no time here. Every step is an event; bills are computed from them (billing.py).
+Any of the first five may be put on notice or stopped. Stopping takes no time. Every step is an event; bills are
+computed from them (billing.py).
 """
 
 from __future__ import annotations
@@ -35,19 +36,33 @@ STATUSES = (
     "STATUS_PAUSED",
     "STATUS_ERROR",
 )
-BIRTH = ("STATUS_NEW", "STATUS_CONFIRMED", "STATUS_INITIALIZING", "STATUS_STARTING")
-START_AGAIN = ("STATUS_INITIALIZING", "STATUS_STARTING")
+# How long each status lasts before the next, in ms; STARTING takes 75 to 135 seconds, by the instance's number.
+_FIRST = 2 * SECOND
+_STEPS = {
+    "STATUS_NEW": ("STATUS_CONFIRMED", 3 * SECOND),
+    "STATUS_CONFIRMED": ("STATUS_INITIALIZING", 10 * SECOND),
+    "STATUS_INITIALIZING": ("STATUS_STARTING", 0),
+    "STATUS_STARTING": ("STATUS_RUNNING", 0),
+}
 
 
 def start_up_time(number: int) -> int:
-    """How long an instance takes to start, in ms: 90 to 150 seconds, by its number."""
-    return (90 + number * 37 % 61) * SECOND
+    return (75 + number * 37 % 61) * SECOND
 
 
 def create(
-    db: sqlite3.Connection, bid: int, bid_fid: str, name: str, quantity: int, user: str, now: int, seed: int
+    db: sqlite3.Connection,
+    bid: int,
+    bid_fid: str,
+    name: str,
+    quantity: int,
+    user: str,
+    now: int,
+    room_at: int,
+    seed: int,
 ) -> list[str]:
-    """Make the instances of a bid that is allocated for the first time. Returns their ids."""
+    """Make the instances of a bid that is allocated for the first time; they stay NEW until `room_at`. Returns their
+    ids."""
     project, kind, region, auction = db.execute(
         "SELECT project, instance_type, region, auction FROM bids WHERE seq = ?", (bid,)
     ).fetchone()
@@ -70,24 +85,22 @@ def create(
         db.execute(
             "INSERT INTO instances VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, ?)",
             (
-                *(number, id, bid, project, kind, region, auction, BIRTH[-1], now, now + start_up_time(number)),
+                *(number, id, bid, project, kind, region, auction, "STATUS_NEW", now, max(now + _FIRST, room_at)),
                 compact(fixed)[1:-1],
             ),
         )
-        _note(db, number, now, *BIRTH)
+        _note(db, number, now, "STATUS_NEW")
         made.append(id)
     return made
 
 
-def start_again(db: sqlite3.Connection, bid: int, now: int) -> None:
-    """The bid has won again: those on notice go on, those stopped start from their boot disk."""
+def start_again(db: sqlite3.Connection, bid: int, now: int, room_at: int) -> None:
+    """The bid has won again: those on notice that run go on, the others start from their boot disk."""
     for seq, status, ssh in _of_bid(db, bid):
         if status == "STATUS_PREEMPTING" and ssh:
             _set(db, seq, now, "STATUS_RUNNING", ssh=ssh)
-        elif status == "STATUS_PREEMPTING":
-            _set(db, seq, now, "STATUS_STARTING", due=now + start_up_time(seq))
         else:
-            _set(db, seq, now, *START_AGAIN, due=now + start_up_time(seq))
+            _set(db, seq, now, "STATUS_INITIALIZING", due=max(now + _STEPS["STATUS_CONFIRMED"][1], room_at))
 
 
 def give_notice(db: sqlite3.Connection, bid: int, now: int, end: int) -> None:
@@ -102,10 +115,14 @@ def stop(db: sqlite3.Connection, bid: int, now: int, *statuses: str) -> None:
         _set(db, seq, now, *statuses)
 
 
-def finish_starts(db: sqlite3.Connection, now: int) -> None:
-    """Those whose start-up time is over run, and get their address."""
-    for seq in [row[0] for row in db.execute("SELECT seq FROM instances WHERE due_at <= ?", (now,))]:
-        _set(db, seq, now, "STATUS_RUNNING", ssh=_ssh_destination(seq))
+def step(db: sqlite3.Connection, now: int) -> None:
+    """Those whose time in a status is over are in the next; those that run get their address."""
+    for seq, status in db.execute("SELECT seq, status FROM instances WHERE due_at <= ?", (now,)).fetchall():
+        following, lasts = _STEPS[status]
+        if following == "STATUS_RUNNING":
+            _set(db, seq, now, following, ssh=_ssh_destination(seq))
+        else:
+            _set(db, seq, now, following, due=now + (lasts or start_up_time(seq)))
 
 
 def _ssh_destination(number: int) -> str:

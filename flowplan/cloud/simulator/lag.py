@@ -10,7 +10,7 @@ import json
 import sqlite3
 import time
 
-from flowplan.cloud.simulator import bids, volumes
+from flowplan.cloud.simulator import bid_views, volumes
 from flowplan.cloud.simulator.messages import Response, reply
 
 
@@ -25,7 +25,7 @@ def real_time() -> int:
 
 def shown(db: sqlite3.Connection, fid: str) -> str | None:
     """The JSON with which a bid or a volume is listed now; None: it is not."""
-    return bids.listed(db, fid) or volumes.listed(db, fid)
+    return bid_views.listed(db, fid) or volumes.listed(db, fid)
 
 
 def remember(db: sqlite3.Connection, fid: str, before: str | None, now: int, seconds: float) -> None:

@@ -1,38 +1,15 @@
-"""The auctions. A change of a book only notes that its pool changed; the pool is cleared when it is next read.
+"""The auctions and their books. A change of a book only notes that its pool changed; the pool is cleared (clearing.py)
+when it is next read.
 
-So every reader sees a cleared market, and a thousand bids placed in a row cost one clearing. What wins and what it
-pays is `flowplan.pricing.clear`, applied to the pool's book in units (see store.py): with one size in the pool that
-is the documented rule word for word; with several sizes, limits compete per GPU and prices are rounded up to the
-cent (still never above a winner's limit, which is whole cents).
+So every reader sees a cleared market, and a thousand bids placed in a row cost one clearing.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
-from decimal import Decimal
 from typing import NamedTuple
 
-from flowplan.pricing import Clearing, Order, clear
-
 EIGHTHS = 8  # ranks are in eighths of a cent per unit
-
-
-class Entry(NamedTuple):
-    """One order of a book. `rank`: minus the limit, in eighths of a cent per unit; `own`: placed through the API."""
-
-    rank: int
-    seq: int
-    units: int
-    own: int
-    winning: int
-
-
-class Outcome(NamedTuple):
-    """What a clearing means for the API's own bids (by seq): those that win now, those that no longer do."""
-
-    won: list[int]
-    lost: list[int]
 
 
 class Auction(NamedTuple):
@@ -113,64 +90,14 @@ def changed_pools(db: sqlite3.Connection) -> list[int]:
     return [row[0] for row in db.execute("SELECT seq FROM pools WHERE changed = 1")]
 
 
-def clear_pool(db: sqlite3.Connection, pool: int, now: int) -> Outcome:
-    """Clear one pool and publish its prices. Needs a write transaction."""
-    units, reserve = db.execute("SELECT units, reserve FROM pools WHERE seq = ?", (pool,)).fetchone()
-    book = _top_of_book(db, pool, units)
-    clearing = clear(units, Decimal(reserve), [Order(str(e.seq), Decimal(-e.rank), e.units, e.seq) for e in book])
-    winners = {int(id) for id in clearing.winners}
-    before = [Entry(*row) for row in db.execute(_ENTRY + " WHERE pool = ? AND winning = 1", (pool,))]
-    lost = [entry for entry in before if entry.seq not in winners]
-    won = [entry for entry in book if entry.seq in winners and not entry.winning]
-    db.executemany(
-        "UPDATE orders SET winning = 1 - winning WHERE pool = ? AND rank = ? AND seq = ?",
-        [(pool, entry.rank, entry.seq) for entry in (*lost, *won)],
+def hold(db: sqlite3.Connection, auction: int, quantity: int, now: int, until: int) -> None:
+    """`quantity` instances that have left the book keep their stock until `until` (ms)."""
+    pool, weight = db.execute("SELECT pool, weight FROM auctions WHERE seq = ?", (auction,)).fetchone()
+    db.execute(
+        "UPDATE pools SET noticed = CASE WHEN noticed_until > ?1 THEN noticed ELSE 0 END + ?2, noticed_until = ?3"
+        " WHERE seq = ?4",
+        (now, quantity * weight, until, pool),
     )
-    free = units - sum(entry.units for entry in book if entry.seq in winners)
-    db.execute("UPDATE pools SET changed = 0, free = ? WHERE seq = ?", (free, pool))
-    _publish(db, pool, reserve, clearing, now)
-    return Outcome([e.seq for e in won if e.own], [e.seq for e in lost if e.own])
-
-
-_ENTRY = "SELECT rank, seq, units, own, winning FROM orders"
-
-
-def _top_of_book(db: sqlite3.Connection, pool: int, units: int) -> Sequence[Entry]:
-    """The book from the highest limit down to the first order after the stock is used up.
-
-    Nothing below can win or set the price (the highest loser not above the lowest winner is in it), so `clear`
-    answers as for the whole book, at the cost of the stock and not of the queue behind it.
-    """
-    book = []
-    left = units
-    for row in db.execute(_ENTRY + " WHERE pool = ? ORDER BY rank, seq", (pool,)):
-        entry = Entry(*row)
-        book.append(entry)
-        if left == 0:
-            break
-        if entry.units <= left:
-            left -= entry.units
-    return book
-
-
-def _publish(db: sqlite3.Connection, pool: int, reserve: int, clearing: Clearing, now: int) -> None:
-    """Write the new prices of the pool's auctions. A second price at the same instant replaces the first."""
-    price = reserve if clearing.price is None else int(clearing.price)
-    lowest = None if clearing.lowest_allocated is None else int(clearing.lowest_allocated)
-    rows = db.execute("SELECT seq, weight, price_cents FROM auctions WHERE pool = ?", (pool,)).fetchall()
-    for auction, weight, old_cents in rows:
-        cents = _cents(price, weight)
-        lowest_cents = None if lowest is None else _cents(lowest, weight)
-        db.execute(
-            "UPDATE auctions SET price_cents = ?, lowest_cents = ? WHERE seq = ?", (cents, lowest_cents, auction)
-        )
-        if cents != old_cents:
-            db.execute("INSERT OR REPLACE INTO price_events VALUES (?, ?, ?)", (auction, now, cents))
-
-
-def _cents(per_unit: int, weight: int) -> int:
-    """Eighths of a cent per unit as cents per instance, rounded up."""
-    return -(-per_unit * weight // EIGHTHS)
 
 
 def win_price(db: sqlite3.Connection, auction: Auction, quantity: int) -> int | None:

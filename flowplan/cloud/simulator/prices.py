@@ -8,6 +8,7 @@ tails. What happened since is in `price_events`.
 from __future__ import annotations
 
 import math
+import sqlite3
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from functools import lru_cache
@@ -15,13 +16,12 @@ from random import Random
 from typing import Any
 
 from flowplan.cloud.simulator import catalogue, market
-from flowplan.cloud.simulator.bids import money
-from flowplan.cloud.simulator.clock import DAY, HOUR, MINUTE, iso
+from flowplan.cloud.simulator.bid_views import money
+from flowplan.cloud.simulator.clock import DAY, HOUR, ROUND, iso
 from flowplan.cloud.simulator.messages import Call, Response, reply
 from flowplan.cloud.simulator.validation import Field, integer, moment, nullable, read_query, text
 
 PAST = 14 * DAY
-ROUND = 2 * MINUTE
 Stream = tuple[list[int], list[int]]  # (moments in ms, cents): each price holds until the next moment
 
 
@@ -104,7 +104,7 @@ def price_history(call: Call) -> Response:
     series, complete = [], True
     for auction in market.auctions(call.db, None, query["region"]):
         if wanted is None or auction.instance_type in wanted:
-            moments, cents = _window(price_stream(call, auction), start, end)
+            moments, cents = _window(price_stream(call.db, call.seed, auction, call.now), start, end)
             if 0 <= samples < len(moments):
                 kept = [index * len(moments) // samples for index in range(samples)]
                 moments, cents, complete = [moments[i] for i in kept], [cents[i] for i in kept], False
@@ -123,15 +123,20 @@ def _series(auction: market.Auction, moments: list[int], cents: list[int]) -> di
     }
 
 
-def price_stream(call: Call, auction: market.Auction) -> Stream:
-    """The whole stream: the seeded past, then what happened."""
-    started: int = call.db.execute("SELECT started FROM clock").fetchone()[0]
-    temper: str = call.db.execute("SELECT temper FROM pools WHERE seq = ?", (auction.pool,)).fetchone()[0]
-    rows = call.db.execute(
-        "SELECT at, price_cents FROM price_events WHERE auction = ? ORDER BY at", (auction.seq,)
+def price_stream(db: sqlite3.Connection, seed: int, auction: market.Auction, now: int) -> Stream:
+    """The stream of the last 14 days, and what was in force before: the seeded past, then what happened."""
+    started: int = db.execute("SELECT started FROM clock").fetchone()[0]
+    rows = db.execute(
+        "SELECT at, price_cents FROM price_events WHERE auction = ?1 AND at >="
+        " (SELECT max(at) FROM price_events WHERE auction = ?1 AND at <= ?2) ORDER BY at",
+        (auction.seq, max(now - PAST, started)),
     ).fetchall()
-    moments, cents = seeded_past(call.seed, auction.fid, temper, auction.reserve_cents, started, rows[0][1])
-    return [*moments, *(row[0] for row in rows)], [*cents, *(row[1] for row in rows)]
+    moments, cents = [row[0] for row in rows], [row[1] for row in rows]
+    if now - PAST >= started:
+        return moments, cents
+    temper: str = db.execute("SELECT temper FROM pools WHERE seq = ?", (auction.pool,)).fetchone()[0]
+    before = seeded_past(seed, auction.fid, temper, auction.reserve_cents, started, cents[0])
+    return [*before[0], *moments], [*before[1], *cents]
 
 
 def _window(stream: Stream, start: int, end: int) -> Stream:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import sqlite3
-from random import Random
 
-from flowplan.cloud.simulator import catalogue, market
-from flowplan.cloud.simulator.ids import fid, next_number
+from flowplan.cloud.simulator import catalogue, clearing, crowd, market, rivals
+from flowplan.cloud.simulator.ids import fid, next_age
+
+FIRST_NUMBER = 431  # ids of what is made through the API begin after it; any would do, but all ids follow from it
 
 
 def fill(db: sqlite3.Connection, seed: int, now: int) -> None:
     """Fill the new, empty tables. The same seed and time give the same content."""
-    db.execute("INSERT INTO clock (now, numbered, seed, started) VALUES (?, 100, ?, ?)", (now, seed, now))
+    db.execute("INSERT INTO clock VALUES (?, ?, ?, 0, ?)", (now, now, seed, FIRST_NUMBER))
     _add_projects(db, seed, now)
-    _add_auctions(db, seed, now)
-    _add_rivals(db, seed)
+    _add_auctions(db, seed)
+    _add_rivals(db, seed, now)
     for pool in market.changed_pools(db):
-        market.clear_pool(db, pool, now)
+        clearing.clear_pool(db, pool, now)
     db.execute("INSERT OR IGNORE INTO price_events SELECT seq, ?, price_cents FROM auctions", (now,))
 
 
@@ -50,7 +51,8 @@ def _add_quota(
     )
 
 
-def _add_auctions(db: sqlite3.Connection, seed: int, now: int) -> None:
+def _add_auctions(db: sqlite3.Connection, seed: int) -> None:
+    auction = 0
     for number, pool in enumerate(catalogue.POOLS, 1):
         sizes = [catalogue.TYPE_BY_FID[id] for id in pool.types]
         unit = min(size.num_gpus for size in sizes)  # GPUs of one unit
@@ -60,39 +62,26 @@ def _add_auctions(db: sqlite3.Connection, seed: int, now: int) -> None:
             (number, units, pool.reserve_cents * unit * market.EIGHTHS, units, pool.temper),
         )
         for size in sizes:
-            seq = next_number(db)
+            auction += 1
             reserve = pool.reserve_cents * size.num_gpus
             db.execute(
                 "INSERT INTO auctions (seq, fid, pool, instance_type, region, weight, reserve_cents, price_cents,"
                 " adjustable_memory) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
-                    *(seq, fid(seed, "auc", f"{size.fid}/{pool.region}"), number, size.fid, pool.region),
+                    *(auction, fid(seed, "auc", f"{size.fid}/{pool.region}"), number, size.fid, pool.region),
                     *(size.num_gpus // unit, reserve, reserve, pool.adjustable_memory),
                 ),
             )
 
 
-# Of each temper: demand as a share of the stock, and how far above the reserve limits go (log-normal mean, spread).
-_DEMAND = {"calm": 0.6, "idle": 0.75, "busy": 1.3}
-_LIMITS = {"calm": (0.12, 0.1), "idle": (0.5, 0.5), "busy": (0.7, 0.55)}
-_HIGHEST = {"calm": 1.5, "idle": 12.0, "busy": 12.0}
-
-
-def _add_rivals(db: sqlite3.Connection, seed: int) -> None:
-    """Bids of others, enough to make a market: each pool's from its own stream of random numbers."""
-    rows = db.execute("SELECT seq, units, temper FROM pools ORDER BY seq").fetchall()
-    for pool, units, temper in rows:
-        random = Random(f"{seed}:{pool}:rivals")  # noqa: S311
-        auctions = db.execute(
-            "SELECT seq, weight, reserve_cents FROM auctions WHERE pool = ? ORDER BY seq", (pool,)
-        ).fetchall()
-        demand = round(units * _DEMAND[temper])
-        while demand > 0:
-            auction, weight, reserve = random.choice(auctions)
-            quantity = random.choice((1, 1, 1, 2, 2, 4, 8))
-            if quantity * weight > max(units // 4, 1):
-                continue
-            above = min(random.lognormvariate(*_LIMITS[temper]), _HIGHEST[temper])
-            limit = max(reserve, round(reserve * above))
-            market.enter(db, auction, next_number(db), limit, quantity, own=False)
-            demand -= quantity * weight
+def _add_rivals(db: sqlite3.Connection, seed: int, now: int) -> None:
+    """Who is in the books at the start, and when the first of them does something."""
+    for pool in crowd.pools(db):
+        present = rivals.population(seed, pool, now)
+        rows = [(pool.seq, rival.rank, next_age(db), rival.units, rival.auction, rival.leaves_at) for rival in present]
+        db.executemany(
+            "INSERT INTO orders (pool, rank, seq, units, auction, own, leaves_at) VALUES (?, ?, ?, ?, ?, 0, ?)", rows
+        )
+        next_at = now + rivals.event(seed, pool, 0, now).next_in
+        due_at = crowd.round_after(min([next_at, *(rival.leaves_at for rival in present)]))
+        db.execute("UPDATE pools SET changed = 1, next_at = ?, due_at = ? WHERE seq = ?", (next_at, due_at, pool.seq))

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple
 
-from flowplan.cloud.simulator import clock, market, rounds
+from flowplan.cloud.simulator import clock, market
 from flowplan.cloud.simulator.conditions import condition
 from flowplan.cloud.simulator.messages import Call, Refusal, Request, Response
 from flowplan.cloud.simulator.projects import user_fid
@@ -22,6 +22,7 @@ from flowplan.cloud.simulator.store import open_database, reading, remake, writi
 if TYPE_CHECKING:
     from flowplan.cloud.simulator.adapter import SimulatorAdapter
     from flowplan.cloud.simulator.faults import Fault, Faults
+    from flowplan.cloud.simulator.view import AuctionView
 
 SIMULATOR_URL = "https://simulator.invalid"  # where clients in the same process find it
 SIMULATOR_KEY = "fkey_simulator"
@@ -89,14 +90,14 @@ class Simulator:
     def close(self) -> None:
         """Keep the time and close the file."""
         with self._lock:
-            if self._speed:
-                with writing(self._db):
-                    self._catch_up()
+            self._catch_up()
             self._db.close()
 
-    def reset(self) -> None:
-        """Delete all data and make them anew, from the seed they were made with."""
+    def reset(self, seed: int | None = None) -> None:
+        """Delete all data and make them anew, from `seed` or from the one they were made with."""
         with self._lock:
+            self._seed = self._seed if seed is None else seed
+            self._user = user_fid(self._seed)
             remake(self._db, lambda db: _fill(db, self._seed, self._start))
             self._real, self._virtual = time.monotonic(), self._start
 
@@ -111,13 +112,8 @@ class Simulator:
         if passed < timedelta(0):
             raise ValueError("time does not go back")
         with self._lock:
-            with writing(self._db):
-                self._catch_up()
-            target = self._stored_now() + passed // timedelta(milliseconds=1)
-            while (now := self._stored_now()) < target:
-                with writing(self._db):  # in pieces: a month is not one transaction
-                    rounds.advance(self._db, min(target, now + clock.DAY, self._late_at(now)), self._seed)
-                self._execute_late()
+            self._catch_up()
+            self._run_to(self._stored_now() + passed // timedelta(milliseconds=1))
 
     def ledger(self, *, everything: bool = False) -> list[LedgerEntry]:
         """The mutating requests that were executed, oldest first; with `everything` also those that were not."""
@@ -137,6 +133,16 @@ class Simulator:
         from flowplan.cloud.simulator.faults import Faults
 
         return Faults(self)
+
+    def market(self, instance_type: str | None = None, region: str | None = None) -> list[AuctionView]:
+        """The auctions with their books, own bids marked, and prices: of a type (id or name), in a region."""
+        from flowplan.cloud.simulator.view import auction_views
+
+        with self._lock:
+            self._catch_up()
+            with writing(self._db):
+                self._settle()
+                return list(auction_views(self._db, self._seed, self._stored_now(), instance_type, region))
 
     def adapter(self) -> SimulatorAdapter:
         """A requests transport adapter: mount it at SIMULATOR_URL."""
@@ -190,9 +196,9 @@ class Simulator:
         if route.mutates:
             return self._change(route, params, request)
         if self._is_something_due():
+            self._catch_up()
             with writing(self._db):
-                self._catch_up()
-                rounds.settle(self._db, self._stored_now(), self._seed)
+                self._settle()
         with reading(self._db):
             response = route.answer(self._call(params, request))
             if route.lists and condition(self._db, "list_lag"):
@@ -204,9 +210,9 @@ class Simulator:
     def _change(self, route: Route, params: Mapping[str, str], request: Request) -> Response:
         """One transaction: what the request does, its ledger entry, and its answer for the case it comes again."""
         key = request.headers.get("idempotency-key") or None
+        self._catch_up()
         try:
             with writing(self._db):
-                self._catch_up()
                 replayed = self._replay(route, request, key)
                 response = replayed or self._execute(route, params, request)
                 self._record(request, key, response, executed=replayed is None)
@@ -251,7 +257,8 @@ class Simulator:
         )
 
     def _call(self, params: Mapping[str, str], request: Request) -> Call:
-        return Call(self._db, request, params, self._now(), self._seed, self._user)
+        """Time is the stored time: what a running clock has on top of it has nothing due in it."""
+        return Call(self._db, request, params, self._stored_now(), self._seed, self._user)
 
     # --- faults ---------------------------------------------------------------------------------------------
 
@@ -297,12 +304,12 @@ class Simulator:
     def third_party(self, request: Request) -> Response:
         """Execute a request of somebody else in the project: no fault, no lag, no ledger. See `Faults.third_party`."""
         with self._lock:
+            self._catch_up()
             try:
                 route, params = find_route(request.method, request.path)
                 with writing(self._db):
-                    self._catch_up()
                     response = route.answer(self._call(params, request))
-                    rounds.settle(self._db, self._stored_now(), self._seed)
+                    self._settle()
                     return response
             except Refusal as refusal:
                 return refusal.response
@@ -311,12 +318,11 @@ class Simulator:
         """See `Faults.preempt`."""
         from flowplan.cloud.simulator import bids
 
-        with self.exclusive():
-            self._catch_up()
+        with self._lock, writing(self._db):
             now = self._stored_now()
-            rounds.settle(self._db, now, self._seed)
+            self._settle()
             bids.take_back(self._db, bid, now, now + round(seconds * clock.SECOND))
-            rounds.settle(self._db, now, self._seed)
+            self._settle()
 
     # --- time ----------------------------------------------------------------------------------------------
 
@@ -335,16 +341,34 @@ class Simulator:
             self._real, self._virtual = real, stored
         return max(stored, running)
 
+    def _settle(self) -> None:
+        """Clear the auctions whose books have changed. Needs a write transaction."""
+        from flowplan.cloud.simulator import rounds  # reading alone needs no auction
+
+        rounds.settle(self._db, self._stored_now(), self._seed)
+
     def _is_something_due(self) -> bool:
         if market.is_changed(self._db):
             return True
-        due = rounds.next_due(self._db) if self._speed else None
-        return due is not None and due <= self._now()
+        if not self._speed:
+            return False
+        from flowplan.cloud.simulator import rounds
+
+        return rounds.next_due(self._db) <= self._now()
 
     def _catch_up(self) -> None:
-        """Let the time pass that a running clock says has passed. Needs a write transaction."""
+        """Let the time pass that a running clock says has passed."""
         if self._speed:
-            rounds.advance(self._db, self._now(), self._seed)
+            self._run_to(self._now())
+
+    def _run_to(self, target: int) -> None:
+        """Let time pass until `target` (ms), a day in a transaction: a month is not one."""
+        from flowplan.cloud.simulator import rounds
+
+        while (now := self._stored_now()) < target:
+            with writing(self._db):
+                rounds.advance(self._db, min(target, now + clock.DAY, self._late_at(now)), self._seed)
+            self._execute_late()
 
 
 def _fill(db: sqlite3.Connection, seed: int, now: int) -> None:

@@ -1,7 +1,8 @@
 """The simulator's data in SQLite: the tables, and how a file of them is opened, made and made anew.
 
-Money is integer cents per instance-hour, time integer milliseconds since 1970 UTC. `seq` numbers are drawn from
-one sequence (`clock.numbered`), so `seq` also orders by age.
+Money is integer cents per instance-hour, time integer milliseconds since 1970 UTC. `seq` numbers order by age: those
+of bids and of the rivals' orders are drawn from one sequence (`clock.aged`), all others from another
+(`clock.numbered`), from which ids are made too: so ids do not depend on what the rivals do.
 
 Units: an auction belongs to a pool of GPUs, and the sizes of one pool share its stock. A pool counts in *units*,
 one unit being its smallest size; an instance of an auction takes `weight` units (1, 2, 4 or 8). Limits of one book
@@ -18,10 +19,14 @@ from pathlib import Path
 
 from flowplan.errors import FlowplanError
 
-VERSION = 2
+VERSION = 3
 
 SCHEMA = """
-CREATE TABLE clock (now INTEGER NOT NULL, numbered INTEGER NOT NULL, seed INTEGER NOT NULL, started INTEGER NOT NULL);
+CREATE TABLE clock (
+  now INTEGER NOT NULL, started INTEGER NOT NULL, seed INTEGER NOT NULL,
+  aged INTEGER NOT NULL,  -- the last number given to an order of a book
+  numbered INTEGER NOT NULL  -- the last number given to anything else
+);
 
 CREATE TABLE projects (
   seq INTEGER PRIMARY KEY, fid TEXT NOT NULL UNIQUE, name TEXT NOT NULL, created_at INTEGER NOT NULL,

@@ -1,0 +1,165 @@
+"""The public FCP clients, unchanged from PyPI, against a served simulator. Each has an environment of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flowplan.cloud.simulator import Simulator
+from flowplan.cloud.simulator.serve import Server
+
+pytestmark = pytest.mark.clients
+ROOT = Path(__file__).parents[2]
+ENVIRONMENTS = ROOT / ".venv-clients"
+OFFLINE = r"establish a new connection|name resolution|Network is unreachable|Connection refused|timed out|ProxyError"
+
+
+def installed(requirement: str) -> Path:
+    """The directory of the programs of a client, which is installed when it is not yet.
+
+    Skips when there is no network; any other failure to install is a failure.
+    """
+    where = ENVIRONMENTS / requirement
+    mark = where / "installed"
+    if not mark.exists():
+        subprocess.run([sys.executable, "-m", "venv", "--clear", where], check=True, timeout=120)
+        pip = [where / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", requirement]
+        done = subprocess.run(pip, capture_output=True, text=True, timeout=900)
+        if done.returncode and re.search(OFFLINE, done.stderr):
+            pytest.skip(f"PyPI cannot be reached to install {requirement}: {done.stderr.strip()[-300:]}")
+        assert done.returncode == 0, done.stderr
+        mark.touch()
+    return where / "bin"
+
+
+class Client:
+    """A client's programs, in an environment in which they know nothing but the simulator."""
+
+    def __init__(self, programs: Path, home: Path, url: str) -> None:
+        self._programs = programs
+        self._home = home
+        self._environment = {
+            "PATH": os.defpath,
+            "HOME": str(home),
+            "LANG": "C.UTF-8",
+            "COLUMNS": "200",
+            "MITHRIL_API_URL": url,
+            "MITHRIL_API_KEY": "fkey_client",
+        }
+
+    def set(self, **variables: str) -> None:
+        self._environment |= variables
+
+    def __call__(self, program: str, *arguments: str) -> str:
+        """What it prints. A program that fails fails the test."""
+        done = subprocess.run(
+            [self._programs / program, *arguments],
+            cwd=self._home,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == 0, f"{program} {' '.join(arguments)}: {done.stdout}\n{done.stderr}"
+        return done.stdout
+
+
+@pytest.fixture
+def server(simulator: Simulator) -> Iterator[Server]:
+    with Server(simulator) as running:
+        yield running
+
+
+def project_of(simulator: Simulator) -> str:
+    return str(simulator._db.execute("SELECT fid FROM projects WHERE mine = 1").fetchone()[0])
+
+
+def test_flow_compute(simulator: Simulator, server: Server, tmp_path: Path) -> None:
+    client = Client(installed("flow-compute==3.28.2"), tmp_path, server.url)
+    client.set(MITHRIL_PROJECT="my-foundry-project", FLOW_HTTP_CACHE_DIR="/dev/null")
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "key"], check=True)
+
+    def flow(*arguments: str) -> str:
+        return client("flow", *arguments)
+
+    def data(*arguments: str) -> Any:
+        return json.loads(flow(*arguments, "--json"))["data"]
+
+    flow(
+        "volume",
+        "create",
+        "--size",
+        "10",
+        "--name",
+        "data",
+        "--interface",
+        "file",
+        "--region",
+        "us-central1-b",
+        "--yes",
+    )
+    assert [(row["name"], row["size_gb"]) for row in data("volume", "list")] == [("data", 10)]
+    assert "us-central1-b" in flow("volume", "info", "data")
+
+    assert "mine" in flow("ssh-key", "upload", "key.pub", "--name", "mine")
+    assert "mine" in flow("ssh-key", "list")
+
+    rows = data("availability", "-i", "h100", "-r", "us-central1-b")["availability"]
+    assert [row["price_per_instance_hour"] for row in rows] == [8.0]
+    assert "H100" in flow("pricing", "-i", "h100")
+    assert data("quota")["quotas"][0]["used_quantity"] == 10
+
+    run = data(
+        "run", "nvidia-smi", "-i", "8xh100", "-r", "us-central1-b", "-n", "job", "--wait-until", "submitted", "-y"
+    )
+    bid = run["task_id"]
+    simulator.advance(600)
+    assert bid in flow("status")
+    assert [row["fid"] for row in data("bid", "list")["bids"]] == [bid]
+    assert "$70.00" in flow("bid", "update", bid, "-m", "70", "--yes")
+    flow("bid", "pause", bid, "--yes")
+    assert status_of(simulator, bid) == "Paused"
+    flow("bid", "unpause", bid)
+    assert status_of(simulator, bid) in ("Open", "Allocated")
+
+    flow("cancel", bid, "--yes")
+    assert status_of(simulator, bid) == "Terminated"
+    flow("volume", "delete", "data", "--yes")
+    flow("ssh-key", "delete", "mine", "--yes")
+    assert all(entry.status < 400 for entry in simulator.ledger(everything=True))
+
+
+def status_of(simulator: Simulator, bid: str) -> str:
+    return str(simulator._db.execute("SELECT status FROM bids WHERE fid = ?", (bid,)).fetchone()[0])
+
+
+def test_mithril_client(simulator: Simulator, server: Server, tmp_path: Path) -> None:
+    client = Client(installed("mithril-client==0.1.0rc3"), tmp_path, server.url)
+    client.set(MITHRIL_PROJECT=project_of(simulator))
+    driven = client("python", str(Path(__file__).with_name("drive_bindings.py")))
+    assert driven.count("ok ") > 30
+
+    assert "h100-80gb.sxm.8x" in client("ml", "instance", "list-types")
+    body = {
+        "project": project_of(simulator),
+        "region": "us-central1-b",
+        "instance_type": "it_5ECSoHQjLBzrp5YM",
+        "limit_price": "$17.92",
+        "instance_quantity": 1,
+        "name": "listed",
+        "launch_specification": {"volumes": [], "ssh_keys": []},
+    }
+    bid = simulator.faults.third_party("POST", "/v2/spot/bids", body).json["fid"]
+    assert "listed" in client("ml", "instance", "list", "--json")
+    assert "17.92" in client("ml", "instance", "info", "listed")
+    client("ml", "instance", "delete", "listed", "--yes")
+    assert status_of(simulator, bid) == "Terminated"

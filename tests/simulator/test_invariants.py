@@ -1,0 +1,290 @@
+"""What holds after every step, whatever is done in whatever order: the market's and the bills' invariants."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from datetime import timedelta
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
+
+from flowplan.cloud.simulator import Request, Simulator
+from flowplan.cloud.simulator.clearing import cents
+from flowplan.pricing import Order, clear
+
+HEADERS = {"authorization": "Bearer fkey_x"}
+SOLD = {
+    ("it_XqgKWbhZ5gznAYsG", "us-east1-a"): 3,
+    ("it_7RHoQUztab9lU9Ne", "us-central5-a"): 8,
+    ("it_A40x1mU7cQd3RkZt", "us-central2-a"): 16,
+    ("it_A40x8zC6rMk4WdSb", "us-central2-a"): 16,  # the same 16 GPUs
+}
+STARTING = ("NEW", "CONFIRMED", "INITIALIZING", "STARTING", "RUNNING")
+OF_BID = {  # statuses of the instances of a bid
+    "Open": ("PREEMPTED", "PAUSED"),
+    "Allocated": STARTING,
+    "Preempting": ("PREEMPTING",),
+    "Paused": ("PAUSED",),
+    "Terminated": ("TERMINATED",),
+}
+NEXT = {
+    None: ("NEW",),
+    "NEW": ("CONFIRMED", "PREEMPTING", "STOPPING"),
+    "CONFIRMED": ("INITIALIZING", "PREEMPTING", "STOPPING"),
+    "INITIALIZING": ("STARTING", "PREEMPTING", "STOPPING"),
+    "STARTING": ("RUNNING", "PREEMPTING", "STOPPING"),
+    "RUNNING": ("PREEMPTING", "STOPPING"),
+    "PREEMPTING": ("RUNNING", "INITIALIZING", "PREEMPTED", "STOPPING"),
+    "STOPPING": ("PAUSED", "TERMINATED"),
+    "PAUSED": ("INITIALIZING", "STOPPING"),
+    "PREEMPTED": ("INITIALIZING", "STOPPING"),
+    "TERMINATED": (),
+}
+BID_NEXT = {
+    None: ("Placed",),
+    "Placed": ("Allocated", "Paused", "Terminated"),
+    "Allocated": ("Preempted", "Paused", "Terminated"),
+    "Preempted": ("Allocated", "Paused", "Terminated"),
+    "Paused": ("Resumed", "Terminated"),
+    "Resumed": ("Allocated", "Paused", "Terminated"),
+    "Terminated": (),
+}
+LASTING = ("Placed", "Allocated", "Preempted", "Paused", "Resumed", "Terminated")
+
+
+class Market(RuleBasedStateMachine):
+    """Bids of all sizes in two busy pools and a made-up market of none, through the API, with time and mishaps."""
+
+    bids = Bundle("bids")
+    volumes = Bundle("volumes")
+
+    @initialize(seed=st.integers(1, 50))
+    def open(self, seed: int) -> None:
+        self.simulator = Simulator.open(":memory:", seed=seed)
+        self.db = self.simulator._db
+        self.project = self.call("GET", "/v2/projects")[0]["fid"]
+        self.made = 0
+        for (kind, region), units in SOLD.items():  # so little stock that bids get in each other's way
+            pool = "(SELECT pool FROM auctions WHERE instance_type = ? AND region = ?)"
+            self.db.execute(f"DELETE FROM orders WHERE pool = {pool}", (kind, region))
+            self.db.execute(f"UPDATE pools SET units = ?, changed = 1 WHERE seq = {pool}", (units, kind, region))
+
+    def teardown(self) -> None:
+        if hasattr(self, "simulator"):
+            self.simulator.close()
+
+    def call(self, method: str, path: str, body: Any = None) -> Any:
+        data = json.dumps(body).encode() if body is not None else b""
+        answer = self.simulator.handle(Request.to(method, path, HEADERS, data))
+        assert answer.status < 500
+        return answer.json if answer.status in (200, 201) else None
+
+    @rule(target=volumes, interface=st.sampled_from(["Block", "File"]), size=st.integers(1, 500))
+    def create_volume(self, interface: str, size: int) -> Any:
+        self.made += 1
+        body = {"name": f"v{self.made}", "project": self.project, "disk_interface": interface}
+        return self.call("POST", "/v2/volumes", body | {"region": "us-central2-a", "size_gb": size})["fid"]
+
+    def place(self, sold: tuple[str, str], dollars: int, quantity: int, volume: str | None) -> Any:
+        self.made += 1
+        body = {
+            "project": self.project,
+            "instance_type": sold[0],
+            "region": sold[1],
+            "limit_price": f"${dollars}.00",
+            "instance_quantity": quantity,
+            "name": f"b{self.made}",
+            "launch_specification": {"volumes": [volume] if volume else [], "ssh_keys": []},
+        }
+        placed = self.call("POST", "/v2/spot/bids", body)
+        return placed["fid"] if placed else multiple()
+
+    @rule(
+        target=bids,
+        sold=st.sampled_from(sorted(SOLD)),
+        dollars=st.integers(12, 60),
+        quantity=st.sampled_from([1, 1, 1, 2, 3, 8]),
+        volume=st.none() | volumes,
+    )
+    def place_some(self, sold: tuple[str, str], dollars: int, quantity: int, volume: str | None) -> Any:
+        return self.place(sold, dollars, quantity, volume)
+
+    @rule(target=bids, sold=st.sampled_from(sorted(SOLD)), dollars=st.integers(61, 90), more=st.sampled_from([0, 0, 1]))
+    def crowd_out(self, sold: tuple[str, str], dollars: int, more: int) -> Any:
+        """All the stock, or one too many; and time enough for what runs to be on notice and what won to start."""
+        self.advance(400)
+        weight = self.db.execute("SELECT weight FROM auctions WHERE instance_type = ? AND region = ?", sold).fetchone()[
+            0
+        ]
+        bid = self.place(sold, dollars, SOLD[sold] // weight + more, None)
+        self.call("GET", f"/v2/spot/bids?project={self.project}")
+        self.advance(250)
+        return bid
+
+    @rule(bid=bids, dollars=st.integers(12, 60))
+    def change_limit(self, bid: str, dollars: int) -> None:
+        self.call("PATCH", f"/v2/spot/bids/{bid}", {"limit_price": f"${dollars}.00"})
+
+    @rule(bid=bids, paused=st.booleans(), volume=st.none() | volumes)
+    def pause_or_resume(self, bid: str, paused: bool, volume: str | None) -> None:
+        changes = {"volumes": [volume] if volume else []} if paused else {}
+        self.call("PATCH", f"/v2/spot/bids/{bid}", {"paused": paused} | changes)
+
+    @rule(bid=bids)
+    def take_back(self, bid: str) -> None:
+        if self.call("GET", f"/v2/spot/bids/{bid}")["status"] == "Allocated":
+            self.simulator.faults.preempt(bid, seconds=700)
+
+    @rule(bid=consumes(bids))
+    def cancel(self, bid: str) -> None:
+        self.call("DELETE", f"/v2/spot/bids/{bid}")
+        assert not self.db.execute(
+            "SELECT 1 FROM attachments a JOIN bids b ON b.seq = a.bid AND b.fid = ?", (bid,)
+        ).fetchone()
+
+    @rule(volume=volumes)
+    def delete_volume(self, volume: str) -> None:
+        self.call("DELETE", f"/v2/volumes/{volume}")
+
+    @rule(seconds=st.sampled_from([1, 30, 119, 300, 900, 3_600, 20_000]))
+    def let_time_pass(self, seconds: int) -> None:
+        self.advance(seconds)
+
+    def advance(self, seconds: int) -> None:
+        self.simulator.advance(timedelta(seconds=seconds))
+
+    # --- what always holds ---
+
+    @invariant()
+    def prices_are_the_rule_on_the_visible_book(self) -> None:
+        self.call("GET", "/v2/spot/availability")
+        for pool, units, reserve, free in self.db.execute("SELECT seq, units, reserve, free FROM pools").fetchall():
+            rows = self.db.execute("SELECT seq, rank, units, winning FROM orders WHERE pool = ?", (pool,)).fetchall()
+            book = [Order(str(seq), Decimal(-rank), needed, seq) for seq, rank, needed, _ in rows]
+            expected = clear(units, Decimal(reserve), book)
+            winning = {seq: (-rank, needed) for seq, rank, needed, wins in rows if wins}
+            assert set(winning) == {int(id) for id in expected.winners}
+            assert sum(needed for _, needed in winning.values()) == units - free <= units
+            price = int(expected.price or reserve)
+            assert all(reserve <= price <= limit for limit, _ in winning.values())
+            for weight, shown in self.db.execute("SELECT weight, price_cents FROM auctions WHERE pool = ?", (pool,)):
+                assert shown == cents(price, weight)
+
+    @invariant()
+    def running_machines_fit_into_the_stock(self) -> None:
+        rows = self.db.execute(
+            "SELECT p.units, sum(a.weight) FROM instances i JOIN auctions a ON a.seq = i.auction"
+            " JOIN pools p ON p.seq = a.pool WHERE i.ssh_destination IS NOT NULL GROUP BY p.seq"
+        )
+        assert all(used <= units for units, used in rows)
+
+    @invariant()
+    def machines_follow_their_bids(self) -> None:
+        rows = self.db.execute("SELECT b.status, i.status FROM instances i JOIN bids b ON b.seq = i.bid")
+        assert all(machine.removeprefix("STATUS_") in OF_BID[bid] for bid, machine in rows)
+
+    @invariant()
+    def quotas_are_sums(self) -> None:
+        held = Counter(
+            dict(
+                self.db.execute(
+                    "SELECT instance_type, sum(quantity) FROM bids WHERE status IN ('Allocated', 'Preempting')"
+                    " GROUP BY instance_type"
+                ).fetchall()
+            )
+        )
+        held[""] = self.db.execute("SELECT coalesce(sum(size_gb), 0) FROM volumes WHERE deleted_at IS NULL").fetchone()[
+            0
+        ]
+        for instance_type, used in self.db.execute("SELECT instance_type, used FROM quotas"):
+            assert used == held[instance_type]
+
+    @invariant()
+    def blocks_have_one_writer(self) -> None:
+        rows = self.db.execute(
+            "SELECT v.interface, v.deleted_at, count(*) FROM attachments a JOIN volumes v ON v.seq = a.volume"
+            " GROUP BY v.seq"
+        )
+        assert all(deleted is None and (interface == "File" or users == 1) for interface, deleted, users in rows)
+
+    @invariant()
+    def no_status_is_skipped(self) -> None:
+        for (instance,) in self.db.execute("SELECT seq FROM instances").fetchall():
+            before = None
+            for _, status in self.events(instance):
+                name = status.removeprefix("STATUS_")
+                assert name in NEXT[before], (before, name)
+                before = name
+        for (bid,) in self.db.execute("SELECT seq FROM bids").fetchall():
+            before = None
+            rows = self.db.execute("SELECT event_type FROM bid_events WHERE bid = ? ORDER BY rowid", (bid,))
+            for (kind,) in rows:
+                if kind in LASTING:
+                    assert kind in BID_NEXT[before], (before, kind)
+                    before = kind
+
+    def events(self, instance: int) -> list[tuple[int, str]]:
+        return self.db.execute(
+            "SELECT at, status FROM instance_events WHERE instance = ? ORDER BY rowid", (instance,)
+        ).fetchall()
+
+    @invariant()
+    def bills_are_running_time_at_the_price_of_each_moment(self) -> None:
+        page = self.call("GET", f"/v2/instances/pricing/history?project={self.project}")
+        for row in page["instances"]:
+            instance, auction, bid = self.db.execute(
+                "SELECT seq, auction, bid FROM instances WHERE fid = ?", (row["instance_fid"],)
+            ).fetchone()
+            billed = [(p["start_time"], p["end_time"], p["price_cents"]) for p in row["events"]]
+            assert sum(self.milliseconds(start, end) * price for start, end, price in billed) == sum(
+                self.due(instance, auction, bid)
+            )
+            assert all(end is not None and end <= start for (_, end, _), (start, _, _) in pairwise(billed))
+
+    def milliseconds(self, start: str, end: str | None) -> int:
+        from flowplan.cloud.simulator.clock import from_iso, to_ms
+
+        return (from_iso(end) if end else to_ms(self.simulator.now())) - from_iso(start)
+
+    def due(self, instance: int, auction: int, bid: int) -> Iterator[int]:
+        """Cents times milliseconds, computed another way: from each moment in which anything changes to the next."""
+        now = self.db.execute("SELECT now FROM clock").fetchone()[0]
+        states = self.events(instance)
+        prices = self.db.execute("SELECT at, price_cents FROM price_events WHERE auction = ?", (auction,)).fetchall()
+        limits = self.db.execute(
+            "SELECT at, limit_cents FROM bid_events WHERE bid = ? AND limit_cents IS NOT NULL ORDER BY rowid", (bid,)
+        ).fetchall()
+        moments = sorted({at for at, _ in [*states, *prices, *limits]} | {now})
+        ran = False
+        for at, until in pairwise(moments):
+            for when, status in states:
+                if when == at:
+                    ran = status == "STATUS_RUNNING" or (ran and status == "STATUS_PREEMPTING")
+            if ran:
+                yield (until - at) * min(in_force(prices, at), in_force(limits, at))
+
+
+def in_force(steps: list[tuple[int, int]], at: int) -> int:
+    return [cents for since, cents in steps if since <= at][-1]
+
+
+class TestMarket(Market.TestCase):
+    settings = settings(
+        max_examples=25,
+        stateful_step_count=30,
+        deadline=None,
+        phases=[Phase.explicit, Phase.reuse, Phase.generate],  # to shrink takes minutes, and tells little
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+@pytest.mark.slow
+class TestMarketLong(TestMarket):
+    settings = settings(TestMarket.settings, max_examples=1_000, stateful_step_count=60)

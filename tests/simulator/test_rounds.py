@@ -1,0 +1,201 @@
+"""The market as time passes: the same however time is cut, like real prices, quick; and what it does to bids."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from flowplan.cloud.simulator import Simulator, catalogue
+from flowplan.cloud.simulator.clock import DAY
+
+from .conftest import H100, REGION, Api
+
+BUSY = "us-central1-a"  # where H100s are contended
+
+
+def dump(simulator: Simulator) -> list[str]:
+    return list(simulator._db.iterdump())
+
+
+def test_time_in_pieces_is_the_same_time() -> None:
+    dumps = []
+    for pieces in ([86_400], [3_600] * 24, [7, 86_393], [119.999, 0.001, 86_280]):
+        with Simulator.open(":memory:", seed=5) as simulator:
+            for seconds in pieces:
+                simulator.advance(seconds)
+            dumps.append(dump(simulator))
+    assert dumps.count(dumps[0]) == len(dumps)
+
+
+def test_prices_change_in_rounds_of_two_minutes(simulator: Simulator) -> None:
+    simulator.advance(timedelta(days=1))
+    rows = simulator._db.execute("SELECT DISTINCT at FROM price_events").fetchall()
+    assert len(rows) > 100
+    assert {at % 120_000 for (at,) in rows} == {0}
+
+
+class Prices:
+    """The prices of one auction over some days, each held until the next."""
+
+    def __init__(self, simulator: Simulator, auction: int, reserve: int, temper: str) -> None:
+        end = simulator._db.execute("SELECT now FROM clock").fetchone()[0]
+        rows = simulator._db.execute(
+            "SELECT at, price_cents FROM price_events WHERE auction = ? ORDER BY at", (auction,)
+        ).fetchall()
+        ends = [at for at, _ in rows[1:]] + [end]
+        self.temper = temper
+        self.spans = [(until - at, cents / reserve) for (at, cents), until in zip(rows, ends, strict=True)]
+        self.days = (end - rows[0][0]) / DAY
+
+    @property
+    def at_reserve(self) -> float:
+        return sum(span for span, price in self.spans if price == 1) / sum(span for span, _ in self.spans)
+
+    @property
+    def highest(self) -> float:
+        return max(price for _, price in self.spans)
+
+
+@pytest.fixture(scope="module")
+def week() -> Iterator[list[Prices]]:
+    with Simulator.open(":memory:") as simulator:
+        simulator.advance(timedelta(days=7))
+        rows = simulator._db.execute(
+            "SELECT a.seq, a.reserve_cents, p.temper FROM auctions a JOIN pools p ON p.seq = a.pool"
+            " GROUP BY a.pool ORDER BY a.seq"
+        ).fetchall()
+        yield [Prices(simulator, *row) for row in rows]
+
+
+def test_prices_look_like_spot_prices(week: list[Prices]) -> None:
+    """Idle auctions: nearly always at the reserve, with bursts. Busy ones: some hundred changes a day at most, long
+    stretches at the reserve too. Nothing below the reserve, and heights that the middle does not hint at."""
+    by_temper = {temper: [one for one in week if one.temper == temper] for temper in ("calm", "idle", "busy")}
+    for temper, found in by_temper.items():
+        changes = statistics.mean(len(one.spans) / one.days for one in found)
+        at_reserve = statistics.mean(one.at_reserve for one in found)
+        print(
+            f"{temper}: {changes:.0f} changes a day, {at_reserve:.0%} at the reserve, "
+            f"highest {max(one.highest for one in found):.1f} x reserve"
+        )
+    assert min(price for one in week for _, price in one.spans) >= 1
+    assert all(one.at_reserve > 0.95 for one in by_temper["calm"])
+    assert all(one.at_reserve > 0.6 for one in by_temper["idle"])
+    assert all(0.05 < one.at_reserve < 0.9 for one in by_temper["busy"])
+    assert all(5 < len(one.spans) / one.days < 500 for one in by_temper["busy"])
+    assert max(one.highest for one in week) > 4
+    longest = max(span for one in by_temper["idle"] for span, price in one.spans if price == 1)
+    assert longest > DAY
+
+
+def test_busy_auctions_are_contended_from_the_start(simulator: Simulator) -> None:
+    rows = simulator._db.execute(
+        "SELECT a.price_cents > a.reserve_cents FROM auctions a JOIN pools p ON p.seq = a.pool"
+        " WHERE p.temper = 'busy' GROUP BY a.pool"
+    ).fetchall()
+    assert all(row[0] for row in rows)
+
+
+def test_the_examples_bid_wins_at_8_dollars_and_stays(local: Api, simulator: Simulator) -> None:
+    bid = local.placed(limit_price="$17.92")
+    for _ in range(7):
+        assert local.status(bid) == "Allocated"
+        price = local.get("/v2/pricing/current", instance_type=H100, region=REGION)["spot_price_cents"]
+        assert 800 <= price <= 1200
+        simulator.advance(timedelta(days=1))
+    events = local.get(f"/v2/spot/bids/{bid}/history")["events"]
+    assert [event["event_type"] for event in events] == ["Placed", "Allocated"]
+
+
+def test_a_modest_bid_in_a_busy_auction_is_preempted_and_comes_back(local: Api, simulator: Simulator) -> None:
+    bid = local.placed(region=BUSY, limit_price="$18.00")
+    simulator.advance(timedelta(days=4))
+    events = [event["event_type"] for event in local.get(f"/v2/spot/bids/{bid}/history")["events"]]
+    assert events.count("Allocated") > 1
+    assert "Preempted" in events
+    (instance,) = local.get("/v2/instances/pricing/history", project=local.project, bid_fid=bid)["instances"]
+    assert len(instance["events"]) > 5
+    assert all(1200 <= period["price_cents"] <= 1800 for period in instance["events"])
+
+
+def test_who_displaces_somebody_waits_until_he_is_gone(local: Api, simulator: Simulator) -> None:
+    bid = local.placed(region=BUSY, limit_price="$900.00")
+    local.status(bid)
+    simulator.advance(299)
+    assert local.instances()[0]["status"] == "STATUS_NEW"
+    simulator.advance(1)
+    assert local.instances()[0]["status"] == "STATUS_CONFIRMED"
+    simulator.advance(180)
+    assert local.instances()[0]["status"] == "STATUS_RUNNING"
+    (instance,) = local.get("/v2/instances/pricing/history", project=local.project, bid_fid=bid)["instances"]
+    assert instance["events"][0]["start_time"] >= "2026-11-02T09:06"
+
+
+def test_own_bids_that_displace_own_bids_wait_too(local: Api, simulator: Simulator) -> None:
+    first = local.placed("first", instance_quantity=64, limit_price="$30.00")
+    local.status(first)
+    simulator.advance(900)
+    second = local.placed("second", instance_quantity=64, limit_price="$40.00")
+    local.status(second)
+    for _ in range(12):
+        running = [row for row in all_instances(local) if row["status"] in ("STATUS_RUNNING", "STATUS_PREEMPTING")]
+        assert len(running) <= 64
+        simulator.advance(60)
+    assert {row["bid"] for row in running} == {second}
+
+
+def all_instances(api: Api) -> list[dict[str, Any]]:
+    rows, cursor = [], None
+    while True:
+        more = {"next_cursor": cursor} if cursor else {}
+        page = api.get("/v2/instances", project=api.project, **more)
+        rows += page["data"]
+        cursor = page["next_cursor"]
+        if not cursor:
+            return rows
+
+
+def test_a_day_of_40_auctions_and_2000_rivals(monkeypatch: pytest.MonkeyPatch) -> None:
+    large = tuple(pool._replace(gpus=pool.gpus * 4) for pool in catalogue.POOLS)
+    monkeypatch.setattr(catalogue, "POOLS", large)
+    with Simulator.open(":memory:") as simulator:
+        auctions, rivals = simulator._db.execute(
+            "SELECT (SELECT count(*) FROM auctions), (SELECT count(*) FROM orders)"
+        ).fetchone()
+        start = time.process_time()
+        simulator.advance(timedelta(days=1))
+        took = time.process_time() - start
+    print(f"a day of {auctions} auctions and {rivals} rivals: {took:.2f} s CPU")
+    assert auctions >= 40
+    assert rivals >= 2_000
+    assert took < 10
+
+
+def test_the_market_view_shows_book_prices_and_own_bids(local: Api, simulator: Simulator) -> None:
+    bid = local.placed()
+    (shown,) = simulator.market("h100-80gb.sxm.8x", REGION)
+    lines = [line for line in shown.book if line.bid]
+    assert [(line.bid, line.winning, line.quantity) for line in lines] == [((bid, "train"), True, 1)]
+    ranks = [line.limit_price for line in shown.book]
+    assert ranks == sorted(ranks, reverse=True)
+    assert shown.history[-1][1] == shown.price == shown.minimum == 8
+    assert len(simulator.market(region="us-central1-a")) == 9
+    assert simulator.market("no-such-type") == []
+    assert sum(line.quantity for line in shown.book if line.winning) == shown.capacity - shown.available
+
+
+def test_who_takes_the_place_of_a_bid_taken_back_waits_for_it(local: Api, simulator: Simulator) -> None:
+    first = local.placed("first", instance_quantity=64, limit_price="$30.00")
+    second = local.placed("second", instance_quantity=64, limit_price="$20.00")
+    local.status(first)
+    simulator.advance(900)
+    simulator.faults.preempt(first)
+    assert local.status(second) == "Allocated"
+    simulator.advance(299)
+    rows = {(row["bid"], row["status"]) for row in all_instances(local)}
+    assert rows == {(first, "STATUS_PREEMPTING"), (second, "STATUS_NEW")}

@@ -1,0 +1,129 @@
+"""What clients ask beside bids and volumes: API keys, lifecycle scripts, regions, reservations, reserved instances."""
+
+from __future__ import annotations
+
+import importlib
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import requests
+
+from flowplan.cloud.simulator import SIMULATOR_URL, Simulator
+from flowplan.cloud.simulator.routes import ROUTES
+
+from .conftest import DOCUMENT, Api
+
+A5000 = "it_A5kx1tF3vHy7JgLp"
+
+
+def test_every_path_of_the_document_is_answered() -> None:
+    served = {(route.method, route.template) for route in ROUTES}
+    wanted = {(method.upper(), path) for path, methods in DOCUMENT["paths"].items() for method in methods}
+    assert wanted <= served
+
+
+@pytest.mark.parametrize("handler", sorted({route.handler for route in ROUTES}))
+def test_every_handler_exists(handler: str) -> None:
+    module, _, function = handler.partition(".")
+    assert callable(getattr(importlib.import_module(f"flowplan.cloud.simulator.{module}"), function))
+
+
+def test_an_api_key_works_until_it_is_revoked_or_expires(api: Api, simulator: Simulator) -> None:
+    body = {"name": "ci", "expires_at": "2026-11-02T10:00:00Z"}
+    one, two = (api("POST", "/v2/api-keys", json=body).json() for _ in range(2))
+    assert one["secret"].startswith("fkey_")
+    listed = api.get("/v2/api-keys")
+    assert [key["fid"] for key in listed] == [one["fid"], two["fid"]]
+    assert "secret" not in listed[0]
+    assert api("DELETE", f"/v2/api-keys/{one['fid']}").status_code == 204
+    assert api("DELETE", "/v2/api-keys/apikey_no").status_code == 404
+    assert me_with(api, one["secret"]) == 401
+    assert me_with(api, two["secret"]) == 200
+    simulator.advance(timedelta(hours=1))
+    assert me_with(api, two["secret"]) == 401
+    assert me_with(api, "fkey_any_other") == 200
+    assert api("POST", "/v2/api-keys", json=body).status_code == 400
+
+
+def me_with(api: Api, key: str) -> int:
+    return requests.Session.get(api.session, api.url + "/v2/me", headers={"Authorization": f"Bearer {key}"}).status_code
+
+
+def test_with_one_good_key_others_can_be_made(tmp_path: Any) -> None:
+    with Simulator.open(tmp_path / "s.db", api_key="fkey_one") as simulator, requests.Session() as session:
+        session.mount(SIMULATOR_URL, simulator.adapter())
+        api = Api(SIMULATOR_URL, session)
+        session.headers["Authorization"] = "Bearer fkey_one"
+        made = api("POST", "/v2/api-keys", json={"name": "ci", "expires_at": "2027-01-01T00:00:00Z"}).json()
+        assert [me_with(api, key) for key in ("fkey_one", made["secret"], "fkey_other")] == [200, 200, 401]
+
+
+def test_no_secret_is_kept(tmp_path: Any) -> None:
+    with Simulator.open(tmp_path / "s.db") as simulator, requests.Session() as session:
+        session.mount(SIMULATOR_URL, simulator.adapter())
+        api = Api(SIMULATOR_URL, session)
+        made = api("POST", "/v2/api-keys", json={"name": "ci", "expires_at": "2027-01-01T00:00:00Z"}).json()
+        simulator.faults.add("POST /v2/volumes", "status", late=60)
+        session.post(SIMULATOR_URL + "/v2/volumes", json={}, headers={"Authorization": f"Bearer {made['secret']}"})
+        dump = "\n".join(simulator._db.iterdump())
+    assert made["secret"] not in dump
+
+
+def test_life_of_a_lifecycle_script(api: Api, simulator: Simulator) -> None:
+    body = {"project": api.project, "name": "warm", "content": "#!/bin/sh\necho \u00e9\n"}
+    made = api("POST", "/v2/lifecycle-scripts", json=body).json()
+    simulator.advance(60)
+    path = f"/v2/lifecycle-scripts/{made['fid']}"
+    changed = api("PATCH", path, json={"description": "x", "scope": "ORGANIZATION"}).json()
+    assert (changed["name"], changed["description"], changed["scope"]) == ("warm", "x", "ORGANIZATION")
+    assert changed["created_at"] < changed["last_modified_at"]
+    assert api.get(path + "/content") == body["content"]
+    newer = api("POST", "/v2/lifecycle-scripts", json=body | {"name": "newer"}).json()
+    page = api.get("/v2/lifecycle-scripts", project=api.project, limit=1, sort_by="last_modified_at")
+    rest = api.get(
+        "/v2/lifecycle-scripts",
+        project=api.project,
+        limit=1,
+        sort_by="last_modified_at",
+        next_cursor=page["next_cursor"],
+    )
+    assert {row["fid"] for row in page["data"] + rest["data"]} == {made["fid"], newer["fid"]}
+    assert api("DELETE", path).status_code == 204
+    assert [api(method, path, json={}).status_code for method in ("DELETE", "PATCH")] == [404, 404]
+
+
+def test_spot_instances_refuse_what_reserved_ones_can(api: Api) -> None:
+    bid = api.placed()
+    api.status(bid)
+    instance = api.instances()[0]["fid"]
+    for id, status in ((instance, 501), ("inst_no", 404)):
+        patch = {"instances": [id], "status": "STATUS_PAUSED"}
+        assert api("PATCH", "/v2/instances", json=patch).status_code == status
+        assert api("POST", f"/v2/instances/{id}/restart").status_code == status
+        assert api("POST", f"/v2/instances/{id}/refresh-boot-disk").status_code == status
+        assert api("POST", f"/v2/instances/{id}/refresh-boot-disk", json={"image_version": None}).status_code == status
+    assert api("POST", f"/v2/instances/{instance}/refresh-boot-disk", json={"image_version": 1}).status_code == 422
+    assert api("PATCH", "/v2/instances", json={"instances": [], "status": "STATUS_NEW"}).status_code == 422
+
+
+def test_what_is_not_sold_is_empty_and_regions_are_listed(api: Api) -> None:
+    assert api.get("/v2/reservation", project=api.project) == {"data": [], "next_cursor": None}
+    assert api("GET", "/v2/reservation").status_code == 422
+    assert api.get("/v2/cpu/instance-types") == []
+    regions, cpu = api.get("/marketplace/v1/regions"), api.get("/v2/cpu/regions")
+    assert [row["name"] for row in regions] == [row["name"] for row in cpu]
+    assert {auction["region"] for auction in api.get("/v2/spot/availability")} <= {row["name"] for row in regions}
+    assert cpu[0]["max_volume_size_tb"] == 32
+
+
+def test_memory_where_it_is_adjustable(api: Api) -> None:
+    adjustable = {row["instance_type"] for row in api.get("/v2/spot/availability") if row["adjustable_memory"]}
+    assert A5000 in adjustable
+    launch = {"volumes": [], "ssh_keys": [], "memory_gb": 32}
+    bid = api.placed(instance_type=A5000, launch_specification=launch)
+    assert api.change(bid, memory_gb=48).json()["launch_specification"]["memory_gb"] == 48
+    events = api.get(f"/v2/spot/bids/{bid}/history")["events"]
+    assert ("Memory Adjusted", 48) in [(event["event_type"], event["memory_gb"]) for event in events]
+    assert api.change(bid, memory_gb=65).status_code == 400
+    assert api.bid("other", launch_specification=launch).status_code == 400
