@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
+import threading
 
 from flowplan import __version__
 
@@ -17,6 +19,8 @@ def main() -> int:
     from flowplan.cli import run
 
     code = run(sys.argv[1:])
+    if threading.active_count() > 1:  # a stopped run: calls that nobody waits for any more, each in the journal
+        os._exit(code)
     gc.freeze()  # or the interpreter walks everything once more on its way out
     return code
 

@@ -24,6 +24,7 @@ from flowplan.errors import (
     Ambiguous,
     ApplyFailed,
     CloudError,
+    ConfigError,
     FlowplanError,
     Held,
     NameTaken,
@@ -38,7 +39,7 @@ from flowplan.live import Live, LiveBid, Marker
 from flowplan.plan import Change, Plan, differences
 from flowplan.recover import SETTLE_WINDOW, Clock, Finding, look_up
 from flowplan.resources import Address, Bid, Resource, Volume, resolve
-from flowplan.state import Binding, Closed, Done, Intent, Record, State
+from flowplan.state import Binding, Closed, Done, Intent, Record, State, consistent
 
 GRACE = 5.0  # seconds that calls under way get once the run is stopped
 PROGRESS_EVERY = 10.0  # seconds
@@ -113,6 +114,10 @@ class _Work:
     change: Change
     intent: Intent
     call: Callable[[], Binding | None]
+
+
+class _NotTried(Refused):
+    """Spared the refusal that another create of its kind met."""
 
 
 class _HalfDone(Exception):
@@ -279,10 +284,10 @@ class Applying:
                 self._fail(work.step, result.error)
             elif result.error is None:
                 records.append(self._finish(work, result.binding))
+            elif isinstance(result.error, Held):
+                self._fail(work.step, result.error)  # its intent stays: the next run looks what became of it
             elif work.intent.op == "create" and in_doubt(result.error):
                 self.doubts.append(result)
-                if isinstance(result.error, Held):
-                    self.halted = result.error
             else:
                 self.pending.pop(work.intent.intent, None)
                 records.append(Closed(work.intent.intent, type(result.error).__name__))
@@ -310,7 +315,7 @@ class Applying:
         change = self.changes[step.address]
         if isinstance(error, (Unauthorized, Held)):
             self.halted = error
-        elif step.way == "up" and is_exhausted(error):
+        elif step.way == "up" and is_exhausted(error) and not isinstance(error, _NotTried):
             self.refused_kinds[_sort(change)] = error
 
     def _tell(self, back: Iterable[_Result]) -> None:
@@ -352,14 +357,16 @@ class Applying:
             if step.address.kind == "ports" or change.action in ("forget", "import"):
                 local.append(self._without_call(step, change))
                 continue
-            refused = self.refused_kinds.get(_sort(change)) if step.way == "up" else None
+            # What is replaced has freed its own share, and an update takes none: only creates are spared.
+            refused = self.refused_kinds.get(_sort(change)) if change.action == "create" else None
             try:
                 if refused is not None:
-                    raise Refused(f"not tried: {refused}")
+                    raise _NotTried(f"not tried: {refused}")
                 works.append(self._work(step, change))
             except FlowplanError as error:
-                self._fail(step, error)
-                self.events.failed(step, change, error)
+                told = _told(error)
+                self._fail(step, told)
+                self.events.failed(step, change, told)
         local += self.superseded
         self.superseded = []
         return works, local
@@ -615,10 +622,14 @@ class Applying:
     def _outcome(self) -> Outcome:
         for result in self.doubts:
             self.unknown.append(result.work.step)
-        self.unknown += [step for step in self.running if step not in self.unknown]
+        for step, (work, _) in self.running.items():
+            if work.intent.op == "create":
+                self.unknown.append(step)
+            else:  # an update or a delete is simply done again by the next run, if it is still needed
+                self.failed[step] = CloudError("stopped before its answer came")
         settled = {*self.done, *self.failed, *self.unknown}
         return Outcome(
-            state=attrs.evolve(self.state, bindings=self.bindings),
+            state=attrs.evolve(self.state, bindings=consistent(self.bindings)),
             pending=tuple(self.pending.values()),
             done=tuple(self.done),
             failed=self.failed,
@@ -634,9 +645,17 @@ def _alike(known: Binding, now: Binding) -> bool:
     return same and not differences(known.applied, now.applied)
 
 
+def _told(error: FlowplanError) -> FlowplanError:
+    """A script that cannot be sent, as an error of its step: what is wrong, not that something is."""
+    if not isinstance(error, ConfigError):
+        return error
+    first = error.problems[0]
+    return CloudError(first.summary, hint=first.hint, detail=first.detail)
+
+
 def in_doubt(error: FlowplanError) -> bool:
     """Whether a create that raised `error` may have happened."""
-    return isinstance(error, (Ambiguous, NameTaken, Held))
+    return isinstance(error, (Ambiguous, NameTaken))
 
 
 def is_exhausted(error: FlowplanError) -> bool:

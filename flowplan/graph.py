@@ -4,6 +4,7 @@ delete a volume that a bid still uses until that bid's own update.
     up(x)    after up(n) for every n that x needs
     up(x)    after down(x)
     down(n)  after down(x), or else up(x), for every x that used n before
+    down(x)  after up(n) for every new n that the successor of x needs: should n fail, x stays
 """
 
 from __future__ import annotations
@@ -61,6 +62,12 @@ def order(
             waits[step].update(up for up in ups if up in known)
             if (down := Step("down", step.address)) in known:
                 waits[step].add(down)
+    for step in known:
+        if step.way == "down":
+            for need in needs_after.get(step.address, ()):
+                up = Step("up", need)
+                if up in known and Step("down", need) not in known:
+                    waits[step].add(up)
     for user, needs in needs_before.items():
         last_use = next((s for s in (Step("down", user), Step("up", user)) if s in known), None)
         for need in needs:

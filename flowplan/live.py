@@ -65,10 +65,12 @@ class LiveVolume:
 
 @frozen
 class Live:
-    """Everything of one project."""
+    """Everything of one project. `gone`: ids that are proved to be no more; what is merely not listed may
+    still be there, because lists lag."""
 
     volumes: Mapping[str, LiveVolume] = field(factory=dict)
     bids: Mapping[str, LiveBid] = field(factory=dict)
+    gone: frozenset[str] = frozenset()
 
     def volumes_named(self, name: str) -> tuple[LiveVolume, ...]:
         return tuple(v for v in self.volumes.values() if v.volume.name == name)

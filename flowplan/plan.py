@@ -110,6 +110,8 @@ class Plan:
     totals: Totals = field(factory=lambda: Totals(Total(), Total()))
     markets: Mapping[Key, Market] = field(factory=dict)
     left_alone: tuple[Address, ...] = ()  # addresses of configuration files that were not given
+    twins: tuple[tuple[Address, tuple[str, ...]], ...] = ()  # further live bids that carry our marker
+    moved: tuple[tuple[Address, str, str], ...] = ()  # address, the file that made it, the file that has it now
     in_doubt: tuple[Intent, ...] = ()  # operations of an earlier run whose outcome is not known
 
     @property
@@ -154,7 +156,9 @@ def make_plan(
         changes=ordered,
         order=order_of(ordered),
         drift=tuple(_drift(state, live, wishes)),
-        refusals=tuple(_refusals(ordered, wishes)),
+        refusals=(*_refusals(ordered, wishes), *_still_used(ordered, live)),
+        twins=tuple(twins(state, live)),
+        moved=tuple(_moved(ordered, state)),
         totals=_totals(ordered),
         markets=markets,
         left_alone=tuple(a for a, b in state.bindings.items() if a not in changes and not wishes.in_scope(b)),
@@ -218,6 +222,24 @@ def _stray(address: Address, found: LiveBid) -> Binding:
     return Binding(address, found.id, as_known(found, None), (), found.marker.generation)
 
 
+def is_live(binding: Binding | None, live: Live) -> bool:
+    """Whether what the state binds is there: then its name is its own."""
+    if binding is None:
+        return False
+    bid = live.bids.get(binding.id)
+    return binding.id in live.volumes or (bid is not None and not bid.ended)
+
+
+def twins(state: State, live: Live) -> list[tuple[Address, tuple[str, ...]]]:
+    """Addresses of ours with further live bids that carry our marker: each costs money, and no plan names it."""
+    found: dict[Address, list[str]] = {}
+    bound = {binding.id for binding in state.bindings.values()}
+    for bid in live.bids.values():
+        if bid.marker is not None and not bid.ended and bid.marker.lineage == state.lineage and bid.id not in bound:
+            found.setdefault(bid.marker.address, []).append(bid.id)
+    return [(address, tuple(ids)) for address, ids in sorted(found.items(), key=lambda one: one[0].name)]
+
+
 def conflicts(desired: Desired, state: State, live: Live) -> list[tuple[Address, str, str]]:
     """Wanted names that live objects of somebody else have: (address, what, hint). The API would refuse
     the name, or, for a bid, have two of it; flowplan never takes over, renames or deletes what it did not make."""
@@ -229,7 +251,7 @@ def conflicts(desired: Desired, state: State, live: Live) -> list[tuple[Address,
             taken.setdefault(("bid", bid.bid.name), []).append(bid.id)
     found = []
     for address, wanted in desired.resources.items():
-        if address in state.bindings or isinstance(wanted, PortMapping):
+        if isinstance(wanted, PortMapping) or is_live(state.bindings.get(address), live):
             continue
         others = taken.get((address.kind, wanted.name), [])
         if others:
@@ -521,6 +543,28 @@ def _refusals(changes: Iterable[Change], wishes: Wishes) -> Iterable[Refusal]:
                 f"if the data may go: --allow-volume-destroy {volume.name}; to keep it, change `create` to `attach` in "
                 "the task file: flowplan then lets the volume be",
             )
+
+
+def _still_used(changes: Iterable[Change], live: Live) -> Iterable[Refusal]:
+    """Volumes that would go while a bid that stays uses them: the API would refuse, after all the rest is done."""
+    changes = tuple(changes)
+    leaving = {one.id for one in changes if one.address.kind == "bid" and one.action in ("delete", "replace", "update")}
+    for change in changes:
+        volume = live.volumes.get(change.id or "")
+        if volume is None or change.address.kind != "volume" or change.action not in ("delete", "replace"):
+            continue
+        users = [live.bids[id] for id in volume.bids if id in live.bids and id not in leaving]
+        names = ", ".join(f"{bid.bid.name} ({bid.id})" for bid in users if not bid.ended)
+        if names:
+            message = f"{change.address} is used by {names}, which stays"
+            yield Refusal("volume_in_use", change.address, message, "remove what uses it first, or together with it")
+
+
+def _moved(changes: Iterable[Change], state: State) -> Iterable[tuple[Address, str, str]]:
+    for change in changes:
+        known = state.bindings.get(change.address)
+        if known is not None and known.source and change.position is not None and known.source != change.position.file:
+            yield change.address, known.source, change.position.file
 
 
 def price(change: Change, markets: Mapping[Key, Market]) -> Change:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal, Protocol, TypeAlias
 
 from attrs import frozen
@@ -119,12 +119,21 @@ class Recovered:
     records: tuple[Record, ...]
     absent: Mapping[str, Intent]
     notes: tuple[str, ...] = ()
+    ended: tuple[str, ...] = ()  # what was created and has ended since: not to be bought again in this run
 
 
 def recover(
-    state: State, pending: Mapping[str, Intent], cloud: Reads, live: Live, *, window: float, clock: Clock
+    state: State,
+    pending: Mapping[str, Intent],
+    cloud: Reads,
+    live: Live,
+    *,
+    window: float,
+    clock: Clock,
+    resend: bool = True,
 ) -> Recovered:
-    """Settle what an earlier run left in doubt. Raises OutcomeUnknown when that is impossible now.
+    """Settle what an earlier run left in doubt. Raises OutcomeUnknown when that is impossible now, and for a
+    create proved absent unless it may be sent again (`resend`).
 
     Updates and deletes need no look-up: the plan compares with what is live, and does the rest again.
     """
@@ -136,11 +145,12 @@ def recover(
     findings = (
         look_up(creates, state.lineage, cloud, window=min(max(left, 0.0), window), clock=clock) if creates else {}
     )
-    hold_provable(findings.values())
+    hold_provable(findings.values(), resend=resend)
     records: list[Record] = [
         Closed(intent.intent, "planned again") for intent in pending.values() if intent.op != "create"
     ]
     notes = []
+    ended = []
     absent = {}
     for finding in findings.values():
         intent = finding.intent
@@ -152,18 +162,24 @@ def recover(
         else:
             records.append(Closed(intent.intent, finding.verdict))
             notes.append(_told(finding))
+            ended += [notes[-1]] if finding.verdict == "ended" else []
     folded, _ = fold(state, records)
     adopted = [Done("", stray.address, stray) for stray in strays(folded, live)]
     notes += [
         f"{done.address} is live ({done.binding.id}) with our marker; it is kept" for done in adopted if done.binding
     ]
     folded, _ = fold(folded, adopted)
-    return Recovered(folded, (*records, *adopted), absent, tuple(notes))
+    return Recovered(folded, (*records, *adopted), absent, tuple(notes), tuple(ended))
 
 
-def hold_provable(findings: object) -> None:
+def hold_provable(findings: Iterable[Finding], *, resend: bool) -> None:
     """Raise OutcomeUnknown for the first finding that leaves the outcome open."""
-    for finding in findings:  # type: ignore[attr-defined]
+    for finding in findings:
+        if finding.verdict == "absent" and not resend:
+            raise OutcomeUnknown(
+                f"{finding.intent.address} does not show; with --on-unknown stop it is not sent again",
+                hint="its intent is kept; --on-unknown retry sends it once more, under the same key",
+            )
         if finding.verdict == "several":
             ids = finding.ids
             cancel = "\n".join(f"  flowplan recover --cancel {id}" for id in ids[1:])

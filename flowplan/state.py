@@ -159,9 +159,14 @@ def fold(state: State, records: Iterable[Record]) -> tuple[State, dict[str, Inte
                 gone.add(record.address)
             else:
                 bindings[record.address] = record.binding
-    if gone - bindings.keys():
-        bindings = {address: _without(binding, gone - bindings.keys()) for address, binding in bindings.items()}
-    return attrs.evolve(state, bindings=bindings), pending
+    return attrs.evolve(state, bindings=consistent(bindings) if gone else bindings), pending
+
+
+def consistent(bindings: Mapping[Address, Binding]) -> dict[Address, Binding]:
+    """`bindings` none of which needs what is not there any more: a volume that was forgotten, or deleted
+    although a resource of another file still names it."""
+    gone = {need for binding in bindings.values() for need in binding.needs} - bindings.keys()
+    return {address: _without(binding, gone) for address, binding in bindings.items()} if gone else dict(bindings)
 
 
 def _without(binding: Binding, gone: Set[Address]) -> Binding:
@@ -175,7 +180,9 @@ def _without(binding: Binding, gone: Set[Address]) -> Binding:
 
 
 def dump(state: State) -> bytes:
-    """The state file: canonical JSON, resources sorted by address, with the digest of everything else."""
+    """The state file: canonical JSON, resources sorted by address, with the digest of everything else.
+    Raises StateError for a state that `load` would refuse: nothing is written that cannot be read."""
+    _hold_invariants(state, list(state.bindings.values()), "the new state")
     encode = converter().unstructure
     body = {
         "format_version": FORMAT_VERSION,

@@ -642,3 +642,208 @@ def test_everything_left_behind_is_private(applied: Place) -> None:
     applied.ok("plan", "--out", "p")
     loose = [path for path in applied.path.iterdir() if path.is_file() and path.stat().st_mode & 0o077]
     assert [path.name for path in loose] == ["flowplan.yaml"]
+
+
+# ---- what two strangers found -------------------------------------------------------------------------------
+
+
+def faulty(place: Place, route: str, kind: str, **more: object) -> None:
+    with place.simulator() as simulator:
+        simulator.faults.add(route, kind, **more)  # type: ignore[arg-type]
+
+
+def bid_id(place: Place, address: str = BID) -> str:
+    return place.ok("state", "show", address).split("(")[1].split(")")[0]
+
+
+def test_what_is_not_listed_is_not_gone(applied: Place) -> None:
+    """Lists lag. Forgetting a bid because a list does not show it would leave it running for ever."""
+    with applied.simulator() as simulator:
+        simulator.faults.add("GET /v2/spot/bids", "edited", put={"data": [], "next_cursor": None}, times=None)
+    assert applied.run("plan", "--detailed-exitcode").code == 0
+    with applied.simulator() as simulator:
+        simulator.faults.clear()
+        simulator.faults.add("GET /v2/volumes", "status", status=200, body="[]", times=None)
+    ledger = applied.ledger()
+    result = applied.run("apply", "--auto-approve")
+    assert result.code == 1
+    assert "listed neither as live nor as deleted" in " ".join(result.err.split())
+    assert applied.run(*DESTROY).code == 1
+    assert applied.ledger() == ledger
+
+
+def test_a_volume_that_another_files_task_needs_is_forgotten_all_the_same(place: Place) -> None:
+    """The state stays one that reads, although a resource of a file not given still names the volume."""
+    volume = "persistent_storage: {create: {volume_name: vol-000, size: 1, mount_point: /mnt/d, disk_interface: File}}"
+    first = many(1).replace(
+        "persistent_storage: {create: {volume_name: vol-000, size: 1, mount_point: /mnt/d}}", volume
+    )
+    attach = "persistent_storage: {attach: {volume_name: vol-000, mount_point: /mnt/d}}"
+    place.write(first, "a.yaml")
+    place.write(re.sub("persistent_storage.*", attach, many(1, first=1)), "b.yaml")
+    place.ok("apply", "a.yaml", "b.yaml", "--auto-approve")
+    place.write(first.replace(volume, attach), "a.yaml")
+    assert "1 forgotten" in place.ok("apply", "a.yaml", "--auto-approve")
+    assert "volume.vol-000" not in place.ok("state", "list")
+    assert place.run("plan", "a.yaml", "b.yaml", "--detailed-exitcode").code == 0
+
+
+def test_a_volume_still_used_is_refused_before_anything_is_done(place: Place) -> None:
+    share = "create: {volume_name: vol-000, size: 1, mount_point: /mnt/d, disk_interface: File}"
+    first = many(1).replace("create: {volume_name: vol-000, size: 1, mount_point: /mnt/d}", share)
+    place.write(first, "a.yaml")
+    place.write(
+        re.sub("persistent_storage.*", "persistent_storage: {attach: {volume_name: vol-000}}", many(1, first=1)),
+        "b.yaml",
+    )
+    place.ok("apply", "a.yaml", "b.yaml", "--auto-approve")
+    ledger = place.ledger()
+    result = place.run("destroy", "a.yaml", "--auto-approve", "--allow-volume-destroy", "*")
+    assert result.code == 3
+    assert "is used by task-001" in result.out
+    assert place.ledger() == ledger
+
+
+def test_a_saved_plan_is_not_carried_out_on_another_cloud(example: Place) -> None:
+    example.ok("plan", "--out", "p")
+    result = example.run("--api-url", "sim:other.db", "apply", "p")
+    assert result.code == 3
+    assert "this plan is for the API sim:" in result.err
+
+
+def test_a_saved_plan_does_not_mind_the_status_of_what_it_leaves_alone(place: Place) -> None:
+    place.write(many(2))
+    place.ok("apply", "--auto-approve")
+    place.write(many(1) + many(1, price="21.50", first=1))
+    place.ok("plan", "--out", "p")
+    with place.simulator() as simulator:
+        simulator.faults.preempt(bid_id(place, "bid.task-000"), seconds=600)
+    assert "1 changed" in place.ok("apply", "p")
+
+
+def test_somebody_elses_volume_of_the_name_of_ours_is_a_problem(applied: Place) -> None:
+    applied.call("DELETE", f"/v2/spot/bids/{bid_id(applied)}")
+    volume = applied.ok("state", "show", VOLUME).split("(")[1].split(")")[0]
+    assert applied.call("DELETE", f"/v2/volumes/{volume}").status == 204
+    project = json.loads(applied.call("GET", "/v2/projects").body)[0]["fid"]
+    body = {
+        "name": "my-new-volume",
+        "project": project,
+        "disk_interface": "Block",
+        "region": "us-central1-b",
+        "size_gb": 1,
+    }
+    assert applied.call("POST", "/v2/volumes", json.dumps(body).encode()).status == 201
+    result = applied.run("apply", "--auto-approve")
+    assert result.code == 65
+    assert "flowplan did not make it" in " ".join(result.err.split())
+
+
+def test_one_file_however_it_is_named(applied: Place) -> None:
+    applied.edit("name: flow-sdk-batch-task-example", "name: another")
+    out = applied.run("plan", str(applied.path / "flowplan.yaml")).out
+    assert f"{BID} will be destroyed" in out
+
+
+def test_twins_are_named_and_can_be_cancelled(applied: Place) -> None:
+    """A second live bid with our marker costs money: the plan says so, and `recover --cancel` ends it."""
+    bids = json.loads(applied.call("GET", "/v2/spot/bids").body)["data"]
+    ours = bids[0]
+    copy = {key: ours[key] for key in ("project", "region", "instance_type", "limit_price", "instance_quantity")}
+    launch = {**ours["launch_specification"], "volumes": []}
+    twin = applied.call(
+        "POST", "/v2/spot/bids", json.dumps({**copy, "name": "twin", "launch_specification": launch}).encode()
+    )
+    id = json.loads(twin.body)["fid"]
+    assert f"flowplan recover --cancel {id}" in " ".join(applied.ok("plan").split())
+    assert applied.run("recover", "--cancel", ours["fid"]).code == 3
+    assert f"{id} ({BID}) is cancelled." in applied.ok("recover", "--cancel", id)
+    assert "warning" not in applied.ok("plan")
+    assert "Nothing is in doubt." in applied.ok("recover")
+
+
+def test_created_and_gone_is_not_bought_again_in_the_same_run(place: Place) -> None:
+    place.write(many(1))
+    with place.simulator() as simulator:
+        simulator.faults.add("POST /v2/spot/bids", "timeout", after_commit=True)
+        simulator.faults.add("GET /v2/spot/bids", "status", status=503, nth=2, times=None)
+    assert place.run("apply", "--auto-approve").code == 6
+    with place.simulator() as simulator:
+        simulator.faults.clear()
+    bid = json.loads(place.call("GET", "/v2/spot/bids").body)["data"][0]["fid"]
+    place.call("DELETE", f"/v2/spot/bids/{bid}")
+    result = place.run("apply", "--auto-approve")
+    assert result.code == 1
+    assert "has ended since" in result.err
+    assert "Apply complete: 2 added" in place.ok("apply", "--auto-approve")
+
+
+def test_an_answer_that_was_lost_is_looked_for(place: Place) -> None:
+    place.write(many(1))
+    faulty(place, "POST /v2/spot/bids", "timeout", after_commit=True)
+    out = place.ok("apply", "--auto-approve")
+    assert "Apply complete: 3 added" in out
+    assert sum(entry.path == "/v2/spot/bids" and entry.method == "POST" for entry in place.ledger()) == 1
+
+
+def test_a_create_that_never_happened_is_sent_once_more_under_its_own_key(place: Place) -> None:
+    place.write(many(1))
+    faulty(place, "POST /v2/spot/bids", "timeout")
+    place.ok("apply", "--auto-approve")
+    with place.simulator() as simulator:
+        posts = [e for e in simulator.ledger(everything=True) if e.path == "/v2/spot/bids" and e.method == "POST"]
+    assert len({entry.key for entry in posts}) == 1
+    assert sum(entry.executed for entry in posts) == 1
+
+
+def test_on_unknown_stop_never_sends_it_again(place: Place) -> None:
+    place.write(many(1))
+    faulty(place, "POST /v2/spot/bids", "timeout")
+    for _ in range(2):
+        assert place.run("apply", "--auto-approve", "--on-unknown", "stop").code == 6
+    with place.simulator() as simulator:
+        posts = [e for e in simulator.ledger(everything=True) if e.path == "/v2/spot/bids" and e.method == "POST"]
+    assert len(posts) == 1
+
+
+def test_state_restore(applied: Place) -> None:
+    applied.edit("17.92", "21.50")
+    applied.ok("apply", "--auto-approve")
+    assert applied.run("state", "restore").code == 5  # nothing is wrong with it
+    (applied.path / "flowplan.state.json").write_bytes(b"")
+    assert "state restore" in applied.run("plan").err
+    applied.ok("state", "restore")
+    assert (applied.path / "flowplan.state.json.damaged").exists()
+    assert applied.run("plan", "--detailed-exitcode").code == 0
+
+
+def test_state_rm_forgets_and_touches_nothing(applied: Place) -> None:
+    ledger = applied.ledger()
+    assert "it still exists" in applied.ok("state", "rm", VOLUME)
+    assert VOLUME not in applied.ok("state", "list")
+    assert applied.ledger() == ledger
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("plan", "x" * 300), ("apply", "x" * 300, "--auto-approve"), ("simulator", "advance", "999999999999d")],
+    ids=["plan", "apply", "advance"],
+)
+def test_no_traceback(place: Place, arguments: tuple[str, ...]) -> None:
+    assert place.run(*arguments).code in (64, 65)
+
+
+def test_a_plan_without_its_parts_is_no_plan(place: Place) -> None:
+    from flowplan.reports.plan_json import digest_of
+
+    body = {"format_version": "1.0", "flowplan_version": __version__}
+    place.write(json.dumps({**body, "sha256": digest_of(body)}), "p")
+    for command in (("apply", "p"), ("show", "p")):
+        assert place.run(*command).code == 3
+
+
+def test_a_directory_with_any_name_can_be_a_stack(place: Place) -> None:
+    here = place.path / "größe und 名前"
+    here.mkdir()
+    (here / "flowplan.yaml").write_text(TASK)
+    place.ok("--chdir", str(here), "apply", "--auto-approve")

@@ -147,6 +147,21 @@ def test_killed_between_snapshot_and_journal(store: LocalStore, monkeypatch: pyt
     assert (found.state.serial, found.state.bindings, found.pending) == (1, {V: BINDING}, {})
 
 
+def test_what_is_recorded_after_such_a_kill_is_not_lost(store: LocalStore) -> None:
+    """The journal of the run that died is renewed before anything is added to it."""
+    store.prepare(store.read().state)
+    store.append([INTENT])
+    journal = store.journal_path.read_bytes()
+    store.save(store.read().state)
+    store.journal_path.write_bytes(journal)  # as if killed just before the renewal
+    again = LocalStore(store.path)
+    again.prepare(again.read().state)
+    again.append([Done("i1", V, BINDING)])
+    again.close()
+    found = LocalStore(store.path).read()
+    assert (found.state.bindings, found.pending) == ({V: BINDING}, {})
+
+
 # ---- a fault at the n-th call, for every n ------------------------------------------------------------------
 
 

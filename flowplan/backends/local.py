@@ -20,6 +20,10 @@ from flowplan.state import RESTORE, Header, Intent, Journal, Record, State, dump
 from flowplan.state import read_journal as parse_journal
 
 DEFAULT = "flowplan.state.json"
+_NO_BACKUP = (
+    "remove the state and its journal, then apply: bids and volumes that exist already are named then, "
+    "and nothing is made twice"
+)
 RESERVED = 1024 * 1024  # bytes of journal allocated before the first call: a full disk is met before, not during
 
 
@@ -120,6 +124,11 @@ class LocalStore:
         assert self._state is not None  # noqa: S101 - `prepare` comes first
         sweep(self.path.parent, self.path.name)
         journal = self._read_journal()
+        if journal.header is not None and journal.header.serial < self._state.serial:
+            # The last run died between its snapshot and this renewal: what it recorded is in the snapshot.
+            _, pending = fold(self._state, journal.records)
+            self._renew(self._state, pending.values())
+            journal = self._read_journal()
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         self._descriptor = os.open(self.journal_path, flags, PRIVATE)
         os.ftruncate(self._descriptor, journal.length)  # whatever was torn, or allocated ahead
@@ -150,9 +159,52 @@ class LocalStore:
             replace_file(self.backup_path, old)
         replace_file(self.path, dump(saved))
         self.close()
-        pending = tuple(pending)
-        replace_file(self.journal_path, header_frame(Header.of(saved)) + (frame(pending) if pending else b""))
+        self._renew(saved, pending)
         return saved
+
+    def _renew(self, state: State, pending: Iterable[Intent]) -> None:
+        """A journal that continues `state`, with nothing in it but what is in doubt."""
+        pending = tuple(pending)
+        replace_file(self.journal_path, header_frame(Header.of(state)) + (frame(pending) if pending else b""))
+
+    def restore(self) -> tuple[State, Path | None]:
+        """Put the backup back, and on top of it what the journal holds, if it belongs to it.
+
+        Returns the state as saved, and where the damaged file was kept. Raises StateError when there is no
+        good backup, or when the state reads and needs no restoring.
+        """
+        try:
+            self.read()
+        except StateError as error:
+            reason = str(error)
+        else:
+            raise StateError(f"{self.path} is in order: nothing is restored")
+        data = _bytes_of(self.backup_path)
+        if data is None:
+            raise StateError(f"there is no {self.backup_path.name} to restore", detail=reason, hint=_NO_BACKUP)
+        state, pending, highest = self._with_journal(load(data, str(self.backup_path)))
+        damaged = self._set_aside()
+        return self.save(attrs.evolve(state, serial=max(state.serial, highest)), pending), damaged
+
+    def _with_journal(self, backup: State) -> tuple[State, list[Intent], int]:
+        """The backup with the journal's records, where they belong to it: state, what is in doubt, and the
+        highest serial seen."""
+        try:
+            journal = self._read_journal()
+        except StateError:
+            return backup, [], backup.serial
+        if journal.header is None or journal.header.lineage != backup.lineage:
+            return backup, [], backup.serial
+        state, pending = fold(backup, journal.records)
+        return state, list(pending.values()), journal.header.serial
+
+    def _set_aside(self) -> Path | None:
+        if not self.path.exists():
+            return None
+        damaged = self.path.with_name(f"{self.path.name}.damaged")
+        with durable(damaged):
+            self.path.replace(damaged)
+        return damaged
 
     def close(self) -> None:
         if self._descriptor is not None:

@@ -67,7 +67,10 @@ def apply(
 def saved_plan(paths: tuple[str, ...]) -> dict[str, Any] | None:
     """The saved plan that the single PATH is, or None for a configuration. Raises GuardRefused for a file
     that is a plan but not a whole one."""
-    if len(paths) != 1 or not Path(paths[0]).is_file():
+    try:
+        if len(paths) != 1 or not Path(paths[0]).is_file():
+            return None
+    except OSError:  # a name that is too long: reading it as a configuration says so
         return None
     with Path(paths[0]).open("rb") as file:
         start = file.read(4096)
@@ -94,7 +97,12 @@ def read_plan(data: bytes, name: str) -> dict[str, Any] | None:
         raise _not_valid(name, f"it was made by flowplan {body.get('flowplan_version')}; this is {__version__}")
     if body.get("sha256") != digest_of(body):
         raise _not_valid(name, "its digest does not match its content")
+    if not body.keys() >= _KEYS or not isinstance(body["stack"], dict) or "paths" not in body["stack"]:
+        raise _not_valid(name, "parts of it are missing")
     return body
+
+
+_KEYS = {"mode", "errored", "stack", "resource_changes", "resource_drift", "summary", "cost", "diagnostics"}
 
 
 def _not_valid(name: str, why: str) -> GuardRefused:

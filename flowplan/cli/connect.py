@@ -15,17 +15,26 @@ if TYPE_CHECKING:
 def connect(session: Session, parallelism: int) -> Fcp:
     """A client with credentials. Raises Unauthorized when there are none, UsageProblem for a bad URL."""
     log = session.terminal.err if session.told.get("verbose") else None
+
+    def wait(seconds: float) -> None:
+        session.pause(seconds)  # looked up late: a run sets it after connecting
+
     if session.simulated:
         from flowplan.cloud.simulator import SIMULATOR_KEY, SIMULATOR_URL, Simulator
 
         simulator = Simulator.open(session.simulator_data)
         transport = Transport(
-            SIMULATOR_URL, Secret(SIMULATOR_KEY), adapter=simulator.adapter(), parallelism=parallelism, log=log
+            SIMULATOR_URL,
+            Secret(SIMULATOR_KEY),
+            adapter=simulator.adapter(),
+            parallelism=parallelism,
+            log=log,
+            wait=wait,
         )
         return Fcp(transport, parallelism=1)
     from flowplan.cloud import credentials
 
     found = credentials.find(session.environ)
     token = credentials.token(found, session.api_url, environ=session.environ, log=log)
-    transport = Transport(session.api_url, token, parallelism=parallelism, log=log, environ=session.environ)
+    transport = Transport(session.api_url, token, parallelism=parallelism, log=log, wait=wait, environ=session.environ)
     return Fcp(transport, parallelism=parallelism)

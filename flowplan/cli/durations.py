@@ -7,6 +7,7 @@ import re
 from flowplan.errors import UsageProblem
 
 _PATTERN = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|d|)")
+_LONGEST = 10 * 366 * 86400  # seconds
 _SECONDS = {"s": 1, "": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -15,4 +16,7 @@ def read_duration(text: str, option: str) -> float:
     found = _PATTERN.fullmatch(text.strip())
     if found is None:
         raise UsageProblem(f"{option}: {text!r} is not a duration", hint="write 90s, 5m, 6h or 2d")
-    return float(found[1]) * _SECONDS[found[2]]
+    seconds = float(found[1]) * _SECONDS[found[2]]
+    if seconds > _LONGEST:
+        raise UsageProblem(f"{option}: {text} is more than ten years")
+    return seconds

@@ -30,7 +30,7 @@ class Scope:
     def covers(self, binding: Binding) -> bool:
         """Whether a resource that `binding.source` named is this run's business."""
         source = binding.source
-        if self.everything or not source:
+        if self.everything:
             return True
         return source in self.files or str(Path(source).parent) in self.directories
 
@@ -48,14 +48,28 @@ def find(paths: Sequence[str], *, optional: bool = False) -> tuple[list[Source],
         paths = [DEFAULT]
     files: list[str] = []
     directories: list[str] = []
-    for path in (str(Path(path)) for path in paths):
-        if Path(path).is_dir():
+    for path in map(_plain, paths):
+        if _is_directory(path):
             directories.append(path)
             files += _in_directory(path)
         else:
             files.append(path)
     names = list(dict.fromkeys(files))
     return [Source(name, _read(name)) for name in names], Scope(frozenset(names), frozenset(directories))
+
+
+def _is_directory(path: str) -> bool:
+    try:
+        return Path(path).is_dir()
+    except OSError:  # a name that is too long: reading it says so
+        return False
+
+
+def _plain(path: str) -> str:
+    """One spelling of a path: a file belongs to the same resources however it was named."""
+    here = Path.cwd()
+    there = Path(os.path.normpath(here / path))
+    return str(there.relative_to(here)) if there.is_relative_to(here) else str(there)
 
 
 def _nothing_here() -> UsageProblem:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from flowplan.errors import UsageProblem
+from flowplan.errors import FlowplanError, StateError, UsageProblem
 from flowplan.resources import Address
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -84,7 +84,10 @@ def hold_writable(path: str) -> None:
 
 
 def write_output(path: str, text: str) -> None:
-    """Write a file the user asked for: private, all of it or nothing. Raises StateError."""
+    """Write a file the user asked for: private, all of it or nothing. Raises FlowplanError."""
     from flowplan.backends.files import replace_file
 
-    replace_file(Path(path), text.encode())
+    try:
+        replace_file(Path(path), text.encode())
+    except StateError as error:  # no state was in danger
+        raise FlowplanError(str(error), hint=error.hint) from error

@@ -65,10 +65,9 @@ def plan(
     body = document_of(session, seen, found, paths, unchanged=for_machines)
     if for_machines:
         body = sealed(body)
-    if out:
-        options.write_output(out, _dumps(body))
     show(session, body, form)
     if out:
+        options.write_output(out, _dumps(body))
         session.terminal.note(f"saved to {out}: flowplan apply {out}")
         session.terminal.note(f"its digest, for apply --expect: {body['sha256']}")
     refuse(found)

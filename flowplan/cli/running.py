@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -9,10 +10,10 @@ from attrs import define, field, frozen
 
 from flowplan.apply import Applying, Options, Outcome, verdict
 from flowplan.cli.durations import read_duration
-from flowplan.cli.session import Observed, Session, observe, plan_of, refuse
+from flowplan.cli.session import Observed, Session, certain, observe, plan_of, refuse
 from flowplan.cli.stop import Stop, exit_signal
 from flowplan.cli.waiting import Waiting
-from flowplan.errors import ApprovalMissing, Interrupted, StalePlan
+from flowplan.errors import ApplyFailed, ApprovalMissing, CloudError, GuardRefused, Interrupted, StalePlan
 from flowplan.lock import boot_id
 from flowplan.plan import Plan, Wishes
 from flowplan.recover import Recovered, recover
@@ -55,7 +56,14 @@ class Run:
     stop: Stop = field(factory=Stop)
     _reporter: Any = field(default=None, init=False)
 
+    def _pause(self, seconds: float) -> None:
+        """Between two tries of a call. Raises CloudError once the run is stopped: the call is abandoned."""
+        self.stop.pause(seconds)
+        if self.stop.stopped():
+            raise CloudError("stopped before it was sent again")
+
     def __call__(self) -> int:
+        _ = self.how.seconds  # a wrong --timeout is told before anything is looked at
         with self.session.locked() as lock:
             assert lock is not None  # noqa: S101 - only reading goes without
             return self._locked(lock)
@@ -65,15 +73,18 @@ class Run:
         loaded = self.session.load()
         recovered, seen = self._look(store, loaded, lock)
         plan = self._approved(seen)
-        outcome = self._carry_out(plan, recovered, store, lock)
-        saved = self._save(store, outcome, changed=store.appended or loaded.journaled)
-        return self._finish(plan, outcome, saved)
+        with self.stop.listening():
+            outcome = self._carry_out(plan, recovered, store, lock)
+            self._save(store, outcome, changed=store.appended or loaded.journaled)
+            outcome = self._wait(plan, outcome)
+        return self._finish(plan, outcome)
 
     # -- recovery and observation
 
     def _look(self, store: LocalStore, loaded: Loaded, lock: Lock) -> tuple[Recovered, Observed]:
         """Settle what an earlier run left, then observe."""
         session = self.session
+        session.pause = self._pause
         session.cloud(self.how.parallelism)
         seen = observe(session, self.config, loaded.state, loaded.pending, kept=self._saved_places())
         state = attrs.evolve(
@@ -95,6 +106,7 @@ class Run:
                 seen.live,
                 window=self.how.settle_window,
                 clock=self.stop.clock(),
+                resend=self.how.on_unknown == "retry",
             )
         store.prepare(state)
         if found.records:
@@ -102,9 +114,14 @@ class Run:
             store.append(found.records)
         for note in found.notes:
             session.terminal.note(note)
+        if found.ended:
+            raise ApplyFailed(
+                "; ".join(found.ended),
+                hint="it is not bought again in this run; the same command once more places it anew",
+            )
         if loaded.pending or found.notes:
-            live = session.cloud().live()
-            seen = attrs.evolve(seen, live=live)
+            # Types, regions and names have to be looked up again, with what was found in its place.
+            seen = observe(session, self.config, found.state, {}, kept=self._saved_places())
         return found, attrs.evolve(seen, state=found.state, pending={})
 
     def _saved_places(self) -> dict[Any, Any] | None:
@@ -134,7 +151,7 @@ class Run:
         if plan.empty or self.how.auto_approve:
             return plan
         self._ask()
-        again = attrs.evolve(seen, live=self.session.cloud().live())
+        again = attrs.evolve(seen, live=certain(self.session, seen.state, self.session.cloud().live()))
         now = plan_of(self.session, again, self.wishes)
         if self._does(now, again) != self._does(plan, seen):
             raise StalePlan(
@@ -158,6 +175,7 @@ class Run:
         saved = self.saved
         assert saved is not None  # noqa: S101 - the caller asked
         now = document_of(self.session, seen, plan)
+        hold_same_cloud(saved["stack"], now["stack"])
         if now["stack"]["config_sha256"] != saved["stack"]["config_sha256"]:
             raise StalePlan("the configuration has changed since the plan was saved", hint="plan again")
         if actions_of(now) != actions_of(saved):
@@ -166,6 +184,8 @@ class Run:
                 detail="\n".join(moved(saved, now)),
                 hint="plan again",
             )
+        if saved["stack"]["lineage"] != now["stack"]["lineage"]:
+            raise StalePlan("the plan was made for another state; nothing was done", hint="plan again")
 
     def _show(self, plan: Plan, seen: Observed) -> None:
         from flowplan.cli.plan import document_of, show
@@ -236,9 +256,16 @@ class Run:
             absent=recovered.absent,
         )
         self.stop.wake, self.stop.say = applying.wake, self.session.terminal.err
-        with self.stop.listening():
-            outcome = applying.run()
-            return Waiting(self.session, self.how.wait, self.how.seconds, self.stop, self.reporter)(plan, outcome)
+        return applying.run()
+
+    def _wait(self, plan: Plan, outcome: Outcome) -> Outcome:
+        """What --wait asks for; the state is saved by then, so an API that fails now costs nothing."""
+        waiting = Waiting(self.session, self.how.wait, self.how.seconds, self.stop, self.reporter)
+        try:
+            return waiting(plan, outcome)
+        except CloudError as error:
+            self.reporter.note(f"gave up waiting: {error}")
+            return outcome
 
     @property
     def reporter(self) -> Reporter:
@@ -263,7 +290,7 @@ class Run:
             return outcome.state
         return store.save(outcome.state, outcome.pending)
 
-    def _finish(self, plan: Plan, outcome: Outcome, state: State) -> int:
+    def _finish(self, plan: Plan, outcome: Outcome) -> int:
         reporter = self.reporter
         reporter.summary(plan, outcome)
         if self.stop.number is not None:
@@ -272,3 +299,18 @@ class Run:
                 raise Interrupted("stopped by a signal; what was done is saved", signal_number=number)
         verdict(outcome)
         return 0
+
+
+def hold_same_cloud(saved: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Raise GuardRefused for a plan that was made for another API or project."""
+    for what, theirs, ours in (
+        ("API", saved["api_url"], now["api_url"]),
+        ("project", saved["project"]["name"], now["project"]["name"]),
+        ("project id", saved["project"]["id"], now["project"]["id"]),
+    ):
+        if theirs != ours:
+            raise GuardRefused(
+                f"this plan is for the {what} {theirs}, not for {ours}",
+                reason="other_plan",
+                hint="plan again",
+            )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -46,6 +48,7 @@ class Session:
     told: Mapping[str, Any]  # the global options
     terminal: Terminal
     environ: Mapping[str, str] = field(factory=lambda: os.environ)
+    pause: Callable[[float], None] = time.sleep  # between two tries of a call; a run that is stopped raises there
     _cloud: Any = field(default=None, init=False)
 
     @classmethod
@@ -106,7 +109,8 @@ class Session:
 
     def stack_name(self, state: State) -> str:
         """Kept in the state since the first apply; before that, the directory's name."""
-        return state.stack or Path.cwd().name[: len(_LONGEST_STACK)] or "flowplan"
+        plain = re.sub(r"[^A-Za-z0-9._-]+", "-", Path.cwd().name).strip("-")
+        return state.stack or plain[: len(_LONGEST_STACK)] or "flowplan"
 
     # -- the lock and the state
 
@@ -234,6 +238,7 @@ def observe(
         project_name=project.name,
     )
     state = presume(state, pending, live)
+    live = certain(session, state, live)
     desired = Desired()
     if config is not None:
         desired = look_up(
@@ -248,6 +253,15 @@ def observe(
         if taken:
             raise ConfigError([config.problem(address, "name", what, hint=hint) for address, what, hint in taken])
     return Observed(config, state, pending, desired, catalogue, live)
+
+
+def certain(session: Session, state: State, live: Live) -> Live:
+    """`live` with everything in it that the state knows, or the proof that it is gone: one call a missing
+    object, none when all is listed."""
+    ids = {kind: [b.id for a, b in state.bindings.items() if a.kind == kind] for kind in ("bid", "volume")}
+    if all(id in live.bids for id in ids["bid"]) and all(id in live.volumes for id in ids["volume"]):
+        return live
+    return session.cloud().look_again(live, ids["bid"], ids["volume"])
 
 
 def plan_of(session: Session, seen: Observed, wishes: Wishes) -> Plan:

@@ -20,7 +20,7 @@ from attrs import frozen
 
 from flowplan.catalogue import Auction, Catalogue, InstanceType, Named
 from flowplan.cloud.http import Transport, segment
-from flowplan.errors import Ambiguous, CloudError
+from flowplan.errors import Ambiguous, CloudError, NotFound
 from flowplan.live import Live, LiveBid, LiveVolume
 from flowplan.pricing import Key, Market
 from flowplan.resources import Bid, Volume
@@ -76,6 +76,31 @@ class Fcp:
         """What is there now; names of types and keys are those of the last `observe`."""
         volumes, bids = self.side_by_side([self._volumes, lambda: tuple(self._bids())])
         return Live(volumes, _by_id(self._live_bids(bids)))
+
+    def look_again(self, live: Live, bids: Iterable[str], volumes: Iterable[str]) -> Live:
+        """`live` with certainty about objects it should hold and does not: a bid is asked for by its id, a
+        volume among the deleted ones. Raises CloudError for what is neither there nor proved gone."""
+        found = dict(live.bids)
+        gone: set[str] = set()
+        for id in bids:
+            if id in found:
+                continue
+            try:
+                found[id] = self.bid(id)
+            except NotFound:
+                gone.add(id)
+        missing = [id for id in volumes if id not in live.volumes]
+        if missing:
+            rows = self._list("/v2/volumes", project=self.project, include_deleted="true")
+            gone |= {_text(row, "fid") for row in rows if row.get("deleted_at") is not None}
+        unclear = [id for id in missing if id not in gone]
+        if unclear:
+            raise CloudError(
+                f"{', '.join(unclear)}: in the state, but listed neither as live nor as deleted",
+                hint="lists may lag: run the same command again a little later; if it is gone for good, "
+                "`flowplan state rm ADDRESS` forgets it",
+            )
+        return Live(live.volumes, found, frozenset(gone))
 
     def _volumes(self) -> dict[str, LiveVolume]:
         rows = self._list("/v2/volumes", project=self.project)

@@ -74,7 +74,7 @@ def digest_of(body: Mapping[str, Any]) -> str:
 
 
 # What a change costs, where it stands in its file and what is said of it does not change what is done.
-_BESIDE = ("cost", "source", "note")
+_BESIDE = ("cost", "source", "note", "status")
 
 
 def acts(entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -84,7 +84,8 @@ def acts(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 def actions_of(body: Mapping[str, Any]) -> str:
     """The digest of what a document would do: equal when two plans do the same."""
-    return digest([acts(one) for one in body["resource_changes"]])
+    idle = (["no-op"], ["read"])
+    return digest([acts(one) for one in body["resource_changes"] if one["change"]["actions"] not in idle])
 
 
 def dumps(body: Mapping[str, Any]) -> str:
@@ -97,7 +98,7 @@ def _stack(about: Circumstances) -> dict[str, Any]:
         "name": state.stack,
         "project": {"id": state.project, "name": state.project_name},
         "api_url": state.api_url,
-        "lineage": state.lineage,
+        "lineage": state.lineage if state.serial else None,  # none yet: the first apply makes it
         "serial": state.serial,
         "paths": list(about.paths),
         "config_sha256": about.config_sha256,
@@ -351,6 +352,16 @@ def _notes(plan: Plan) -> Iterable[dict[str, Any]]:
                 "source": _source(change.position),
                 "hint": None,
             }
+    for address, ids in plan.twins:
+        yield {
+            "severity": "warning",
+            "summary": f"{address}: further live bids carry our marker, and cost money: {', '.join(ids)}",
+            "detail": "twins",
+            "source": None,
+            "hint": "if they are not wanted: " + "; ".join(f"flowplan recover --cancel {id}" for id in ids),
+        }
+    for address, before, now in plan.moved:
+        yield _note(f"{address} was made from {before}, and is now that of {now}", None)
     if plan.in_doubt:
         yield _note(
             f"{len(plan.in_doubt)} of an earlier run's operations: whether they happened is not known",
