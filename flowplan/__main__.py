@@ -19,8 +19,8 @@ def main() -> int:
     from flowplan.cli import run
 
     code = run(sys.argv[1:])
-    if threading.active_count() > 1:  # a stopped run: calls that nobody waits for any more, each in the journal
-        os._exit(code)
+    if any(thread.name.startswith("flowplan-call") for thread in threading.enumerate()):
+        os._exit(code)  # a stopped run: calls that nobody waits for any more, each in the journal
     gc.freeze()  # or the interpreter walks everything once more on its way out
     return code
 

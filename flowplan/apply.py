@@ -41,6 +41,7 @@ from flowplan.recover import SETTLE_WINDOW, Clock, Finding, look_up
 from flowplan.resources import Address, Bid, Resource, Volume, resolve
 from flowplan.state import Binding, Closed, Done, Intent, Record, State, consistent
 
+WORKERS = "flowplan-call"  # the names of the threads that calls are made in begin so
 GRACE = 5.0  # seconds that calls under way get once the run is stopped
 PROGRESS_EVERY = 10.0  # seconds
 _PATCH_TRIES = 3
@@ -181,11 +182,11 @@ class Applying:
     def run(self) -> Outcome:
         """Do the plan. Raises StateError when a result could not be made durable; everything else is in
         the Outcome."""
-        pool = ThreadPoolExecutor(self.options.parallelism, thread_name_prefix="flowplan")
+        pool = ThreadPoolExecutor(self.options.parallelism, thread_name_prefix=WORKERS)
         try:
             self._rounds(pool)
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(wait=not self.running, cancel_futures=True)  # what still runs, nobody waits for
         return self._outcome()
 
     def _rounds(self, pool: ThreadPoolExecutor) -> None:

@@ -31,7 +31,7 @@ def connect(session: Session, parallelism: int) -> Fcp:
             log=log,
             wait=wait,
         )
-        return Fcp(transport, parallelism=1)
+        return Fcp(transport, parallelism=1, close=simulator.close)
     from flowplan.cloud import credentials
 
     found = credentials.find(session.environ)

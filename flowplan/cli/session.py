@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -41,6 +42,11 @@ SIMULATOR_DATA = ".flowplan/simulator.db"
 _LONGEST_STACK = "s" * 64  # stands for the stack's name when scripts are measured without reading the state
 
 
+def calls_left() -> bool:
+    """Whether a stopped run left calls under way that nobody waits for: each has its intent in the journal."""
+    return any(thread.name.startswith("flowplan-call") for thread in threading.enumerate())
+
+
 @define
 class Session:
     """The world of one command. Made from the click context; nothing is opened before it is needed."""
@@ -63,7 +69,15 @@ class Session:
                 os.chdir(directory)
             except OSError as error:
                 raise UsageProblem(f"--chdir {directory}: {error.strerror}") from error
-        return cls(told, terminal)
+        session = cls(told, terminal)
+        ctx.call_on_close(session.close)
+        return session
+
+    def close(self) -> None:
+        """Close what was opened; a second time does nothing."""
+        if self._cloud is not None and not calls_left():
+            self._cloud.close()
+            self._cloud = None
 
     # -- where things are
 

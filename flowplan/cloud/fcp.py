@@ -47,11 +47,19 @@ class Fcp:
     """The cloud, for one `project` (an id, set once it is known). Methods raise CloudError and its children
     (see http.py)."""
 
-    def __init__(self, transport: Transport, *, parallelism: int = 8) -> None:
+    def __init__(
+        self, transport: Transport, *, parallelism: int = 8, close: Callable[[], object] = lambda: None
+    ) -> None:
         self.http = transport
         self.project = ""
         self._parallelism = parallelism
+        self._close = close
         self._catalogue = Catalogue((), ())
+
+    def close(self) -> None:
+        """Let go of connections, and of the simulator inside this process."""
+        self.http.close()
+        self._close()
 
     # -- reading
 

@@ -77,9 +77,9 @@ Steps = list[tuple[int, int]]  # (since, cents), in order
 def _prices(db: sqlite3.Connection, auction: int, start: int, end: int | None) -> Steps:
     """The price in force at `start`, and every change before `end`."""
     return db.execute(
-        "SELECT at, price_cents FROM price_events WHERE auction = ?1 AND at < ?3 AND at >="
-        " (SELECT max(at) FROM price_events WHERE auction = ?1 AND at <= ?2) ORDER BY at",
-        (auction, start, NEVER if end is None else end),
+        "SELECT at, price_cents FROM price_events WHERE auction = :auction AND at < :end AND at >="
+        " (SELECT max(at) FROM price_events WHERE auction = :auction AND at <= :start) ORDER BY at",
+        {"auction": auction, "start": start, "end": NEVER if end is None else end},
     ).fetchall()
 
 

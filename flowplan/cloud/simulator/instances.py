@@ -239,9 +239,9 @@ def status_history(call: Call) -> Response:
     listed = []
     for seq, id, bid, _ in rows:
         events = call.db.execute(
-            "SELECT at, status FROM instance_events WHERE instance = ?1 AND (?2 IS NULL OR at >= ?2)"
-            " AND (?3 IS NULL OR at <= ?3) ORDER BY rowid",
-            (seq, query["start_time"], query["end_time"]),
+            "SELECT at, status FROM instance_events WHERE instance = :seq AND (:start IS NULL OR at >= :start)"
+            " AND (:end IS NULL OR at <= :end) ORDER BY rowid",
+            {"seq": seq, "start": query["start_time"], "end": query["end_time"]},
         )
         listed.append(
             {

@@ -37,8 +37,10 @@ _AUCTION = (
 
 def auctions(db: sqlite3.Connection, instance_type: str | None = None, region: str | None = None) -> list[Auction]:
     """The auctions of a type and a region (each None: all), in the order of the catalogue."""
-    where = " WHERE (?1 IS NULL OR a.instance_type = ?1) AND (?2 IS NULL OR a.region = ?2) ORDER BY a.seq"
-    return [Auction(*row) for row in db.execute(_AUCTION + where, (instance_type, region))]
+    where = (
+        " WHERE (:type IS NULL OR a.instance_type = :type) AND (:region IS NULL OR a.region = :region) ORDER BY a.seq"
+    )
+    return [Auction(*row) for row in db.execute(_AUCTION + where, {"type": instance_type, "region": region})]
 
 
 def auction_of(db: sqlite3.Connection, instance_type: str, region: str) -> Auction | None:
@@ -94,8 +96,8 @@ def hold(db: sqlite3.Connection, auction: int, quantity: int, now: int, until: i
     """`quantity` instances that have left the book keep their stock until `until` (ms)."""
     pool, weight = db.execute("SELECT pool, weight FROM auctions WHERE seq = ?", (auction,)).fetchone()
     db.execute(
-        "UPDATE pools SET noticed = CASE WHEN noticed_until > ?1 THEN noticed ELSE 0 END + ?2, noticed_until = ?3"
-        " WHERE seq = ?4",
+        "UPDATE pools SET noticed = CASE WHEN noticed_until > ? THEN noticed ELSE 0 END + ?, noticed_until = ?"
+        " WHERE seq = ?",
         (now, quantity * weight, until, pool),
     )
 

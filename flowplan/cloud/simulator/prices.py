@@ -127,9 +127,9 @@ def price_stream(db: sqlite3.Connection, seed: int, auction: market.Auction, now
     """The stream of the last 14 days, and what was in force before: the seeded past, then what happened."""
     started: int = db.execute("SELECT started FROM clock").fetchone()[0]
     rows = db.execute(
-        "SELECT at, price_cents FROM price_events WHERE auction = ?1 AND at >="
-        " (SELECT max(at) FROM price_events WHERE auction = ?1 AND at <= ?2) ORDER BY at",
-        (auction.seq, max(now - PAST, started)),
+        "SELECT at, price_cents FROM price_events WHERE auction = :auction AND at >="
+        " (SELECT max(at) FROM price_events WHERE auction = :auction AND at <= :start) ORDER BY at",
+        {"auction": auction.seq, "start": max(now - PAST, started)},
     ).fetchall()
     moments, cents = [row[0] for row in rows], [row[1] for row in rows]
     if now - PAST >= started:

@@ -59,11 +59,11 @@ def list_volumes(call: Call) -> Response:
     query = read_query(call.request.query, _LIST)
     rows = call.db.execute(
         _VOLUME
-        + "WHERE project = ?1 AND (?2 IS NULL OR region = ?2)"
+        + "WHERE project = :project AND (:region IS NULL OR region = :region)"
         # Spelt out, because an index holds exactly the volumes that are not deleted.
         + ("" if query["include_deleted"] else " AND deleted_at IS NULL")
         + " ORDER BY seq",
-        (require_project(call, query["project"]), query["region"]),
+        {"project": require_project(call, query["project"]), "region": query["region"]},
     ).fetchall()
     users = _users(call.db)
     return reply(200, [_json(volume, users.get(volume.seq, [])) for volume in (Volume(*row) for row in rows)])
@@ -187,8 +187,8 @@ def _users(db: sqlite3.Connection, volume: int | None = None) -> dict[int, Users
     users: dict[int, Users] = {}
     rows = db.execute(
         "SELECT t.volume, b.fid, b.status, b.instances FROM attachments t JOIN bids b ON b.seq = t.bid"
-        " WHERE ?1 IS NULL OR t.volume = ?1",
-        (volume,),
+        " WHERE :volume IS NULL OR t.volume = :volume",
+        {"volume": volume},
     )
     for seq, bid, status, instances in rows:
         running = json.loads(instances) if status in ("Allocated", "Preempting") else []
