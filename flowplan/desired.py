@@ -8,6 +8,7 @@ is empty when prices move.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -98,6 +99,7 @@ class _Search:
 
     def run(self) -> Desired:
         bids = {address: self.bid(task) for address, task in self.config.tasks.items()}
+        self.one_writer()
         volumes = {address: self.volume(address) for address in self.config.volumes}
         if self.problems:
             raise ConfigError(self.problems)
@@ -113,6 +115,23 @@ class _Search:
             sources[address] = task.source
             sources[Address("ports", address.name)] = self.config.position_of(address, "ports")
         return Desired(resources, self.reads, self.choices, sources)
+
+    def one_writer(self) -> None:
+        """A Block volume is one bid's: the API would refuse the second, after the first is placed."""
+        users: dict[str, Address] = {}
+        for address, task in self.config.tasks.items():
+            for use in task.volumes:
+                if isinstance(use.volume, Address):
+                    block, name = self.config.volumes[use.volume].interface == "Block", use.volume.name
+                else:
+                    found = self.reads.get(Address("volume", use.volume))
+                    block, name = found is not None and found.volume.interface == "Block", use.volume
+                if not block:
+                    continue
+                if name in users:
+                    what = f"the Block volume {name} is used by {users[name]} too: one bid only can use it"
+                    self.say(address, "volumes", what, "a File volume (disk_interface: File) can be shared", use.source)
+                users.setdefault(name, address)
 
     def say(
         self, address: Address, field: str, summary: str, hint: str | None = None, at: Position | None = None
@@ -161,13 +180,9 @@ class _Search:
             ids = ", ".join(sorted(volume.id for volume in found))
             self.say(task.address, "volumes", f"several volumes are named {wanted}: {ids}", "give the id", at)
         else:
-            self.say(
-                task.address,
-                "volumes",
-                f"there is no volume {wanted} to attach",
-                candidates(wanted, self._by_name) or "this project has no volumes; `create` makes one",
-                at,
-            )
+            names = {*self._by_name, *(volume.name for volume in self.config.volumes.values())}
+            hint = candidates(wanted, names) or "this project has no volumes; `create` makes one"
+            self.say(task.address, "volumes", f"there is no volume {wanted} to attach", hint, at)
         return None
 
     # -- bids
@@ -402,7 +417,10 @@ def candidates(wanted: str, names: Iterable[str]) -> str | None:
     if not known:
         return None
     near = difflib.get_close_matches(wanted, known, n=1, cutoff=0.6)
-    listed = ", ".join(known[:12]) + (f" and {len(known) - 12} more" if len(known) > 12 else "")
+    stem = re.split(r"[^a-z0-9]", wanted.lower())[0]
+    alike = [name for name in known if stem and stem in name.lower()]
+    shown = [*alike, *(name for name in known if name not in alike)][:12]
+    listed = ", ".join(shown) + (f" and {len(known) - 12} more" if len(known) > 12 else "")
     return f"did you mean {near[0]}? there are: {listed}" if near else f"there are: {listed}"
 
 

@@ -847,3 +847,22 @@ def test_a_directory_with_any_name_can_be_a_stack(place: Place) -> None:
     here.mkdir()
     (here / "flowplan.yaml").write_text(TASK)
     place.ok("--chdir", str(here), "apply", "--auto-approve")
+
+
+def test_a_block_volume_is_one_tasks(place: Place) -> None:
+    attach = "persistent_storage: {attach: {volume_name: vol-000, mount_point: /mnt/d}}"
+    place.write(many(1) + re.sub("persistent_storage.*", attach, many(1, first=1)))
+    result = place.run("plan")
+    assert result.code == 65
+    assert "the Block volume vol-000 is used by bid.task-000 too" in " ".join(result.err.split())
+
+
+def test_a_near_name_of_a_volume_of_the_same_files(place: Place) -> None:
+    attach = "persistent_storage: {attach: {volume_name: vol-00, mount_point: /mnt/d}}"
+    place.write(many(1) + re.sub("persistent_storage.*", attach, many(1, first=1)))
+    assert "did you mean vol-000?" in place.run("plan").err
+
+
+def test_types_alike_are_listed_first(place: Place) -> None:
+    place.write(TASK.replace("h100.8x.SXM5.IB", "h100.1x.SXM5").replace("  num_gpus: 8\n", ""))
+    assert "h100-80gb.sxm.8x" in place.run("plan").err
