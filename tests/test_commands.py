@@ -463,6 +463,8 @@ def test_an_attached_volume_of_the_same_stack_comes_first(place: Place) -> None:
         (("--chdir", "/nonexistent", "plan"), "/nonexistent"),
         (("apply", "--expect", "x"), "PLANFILE"),
         (("apply", "--no-lock", "--auto-approve"), "--no-lock"),
+        (("plan", "--state", "/nonexistent/x.json"), "there is no directory /nonexistent"),
+        (("destroy", "--wait", "running"), "--wait"),
     ],
 )
 def test_wrong_usage(place: Place, arguments: tuple[str, ...], says: str) -> None:
@@ -479,7 +481,9 @@ def test_an_empty_directory_says_what_is_there(place: Place) -> None:
     result = place.run("plan")
     assert result.code == 64
     assert "notes.txt" in result.err
-    assert "flowplan plan my-task.yaml" in result.err
+    assert "flowplan.lock" not in result.err
+    place.write("", "a.yaml")
+    assert "`.` for all of this directory" in place.run("plan").err
 
 
 def test_global_options_stand_anywhere(example: Place) -> None:
@@ -517,6 +521,7 @@ def test_validate_needs_no_network(place: Place, monkeypatch: pytest.MonkeyPatch
     result = place.run("validate")
     assert result.code == 65
     assert "did you mean 'size'" in result.err
+    assert json.loads(place.run("plan", "--format", "json").out)["errored"]
     body = json.loads(place.run("validate", "--format", "json").out)
     assert (body["valid"], body["error_count"]) == (False, len(body["diagnostics"]))
     assert body["diagnostics"][0]["source"]["file"] == "flowplan.yaml"
@@ -572,6 +577,8 @@ def test_status(applied: Place) -> None:
     assert "ssh -p " in out or "ssh ubuntu@" in out
     paid = re.search(r"\$([0-9.]+) paid so far", out)
     assert paid is not None and 7 < float(paid[1]) <= 8
+    assert f"{VOLUME}  1 GB Block in us-central1-b, $0.08 a month" in out
+    assert "In all $8.00 an hour now, storage included." in out
     assert "Nothing is placed" in applied.ok("status", "--state", "other.json")
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.command(cls=Command)
 @options.paths
-@options.applying
+@options.destroying
 @click.pass_context
 def destroy(ctx: click.Context, /, paths: tuple[str, ...], allow_volume_destroy: tuple[str, ...], **how: Any) -> int:
     """Cancel the bids and delete the volumes that flowplan made.

@@ -73,12 +73,18 @@ def _plain(path: str) -> str:
 
 
 def _nothing_here() -> UsageProblem:
-    there = sorted(entry.name + ("/" if entry.is_dir() else "") for entry in Path().iterdir() if entry.name[0] != ".")
+    entries = [
+        entry for entry in Path().iterdir() if not entry.name.startswith((".", "flowplan.state", "flowplan.lock"))
+    ]
+    there = sorted(entry.name + ("/" if entry.is_dir() else "") for entry in entries)
+    tasks = any(entry.suffix in _SUFFIXES for entry in entries)
     listed = ", ".join(there[:12]) + (f" and {len(there) - 12} more" if len(there) > 12 else "")
     return UsageProblem(
         f"there is no {DEFAULT} here, and no PATH was given",
         detail=f"here: {listed}" if there else "this directory is empty",
-        hint="name the task file: flowplan plan my-task.yaml",
+        hint="name a task file, or `.` for all of this directory"
+        if tasks
+        else "a PATH names a task file or a directory",
     )
 
 

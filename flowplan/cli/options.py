@@ -51,11 +51,18 @@ on_unknown = click.option(
 events = click.option("--json", "as_events", is_flag=True, help="Events as JSON, one a line, on stdout.")
 
 
+def destroying(function: F) -> F:
+    """The options of everything that takes away."""
+    return _all_of(function, allow_volume_destroy, auto_approve, parallelism, timeout, events, settle_window)
+
+
 def applying(function: F) -> F:
-    """The options of everything that changes the cloud."""
-    for option in reversed(
-        (allow_volume_destroy, auto_approve, parallelism, wait, timeout, events, settle_window, on_unknown)
-    ):
+    """The options of everything that places."""
+    return destroying(_all_of(function, wait, on_unknown))
+
+
+def _all_of(function: F, *options: Callable[[F], F]) -> F:
+    for option in reversed(options):
         function = option(function)
     return function
 

@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
+from attrs import frozen
 
 from flowplan.cli import Command, options
 from flowplan.cli.destroy import addresses_in
 from flowplan.cli.session import Observed, Session, observe, plan_of, refuse
+from flowplan.errors import ConfigError
 
 if TYPE_CHECKING:
     from flowplan.plan import Plan
+    from flowplan.resources import Address
 
 
 @click.command(cls=Command)
@@ -42,36 +45,66 @@ def plan(
     Exit codes: 0 done; 2 changes are pending (with --detailed-exitcode);
     3 a guard refuses the plan; 4 locked; 65 problems in the configuration.
     """
-    from flowplan.plan import Wishes
-    from flowplan.reports.plan_json import sealed
-
     session = Session.of(ctx)
     if out:
         options.hold_writable(out)
-    sources, scope = session.sources(paths, optional=destroy)
-    config = None if destroy else session.configuration(sources)
-    declared = addresses_in(sources) if destroy else set()
+    asked = Asked(tuple(paths), out, destroy, frozenset(allow_volume_destroy), form)
+    try:
+        found = made(session, asked, options.addresses(replace, "--replace"))
+    except ConfigError as error:
+        if form == "json":  # who reads the plan as JSON reads its failure so too
+            session.terminal.out(_dumps(errored(session, error)), end="")
+        raise
+    refuse(found)
+    return 2 if detailed_exitcode and not found.empty else 0
+
+
+@frozen
+class Asked:
+    """What the command line says."""
+
+    paths: tuple[str, ...]
+    out: str | None
+    destroy: bool
+    destroyable: frozenset[str]
+    form: str
+
+
+def made(session: Session, asked: Asked, replace: frozenset[Address]) -> Plan:
+    """Plan, show the plan, save it."""
+    from flowplan.plan import Wishes
+    from flowplan.reports.plan_json import sealed
+
+    sources, scope = session.sources(asked.paths, optional=asked.destroy)
+    config = None if asked.destroy else session.configuration(sources)
+    declared = addresses_in(sources) if asked.destroy else set()
     wishes = Wishes(
-        mode="destroy" if destroy else "apply",
-        replace=options.addresses(replace, "--replace"),
-        destroyable=frozenset(allow_volume_destroy),
+        mode="destroy" if asked.destroy else "apply",
+        replace=replace,
+        destroyable=asked.destroyable,
         in_scope=lambda binding: scope.covers(binding) or binding.address in declared,
     )
     with session.locked(reading=True):
         loaded = session.load()
         seen = observe(session, config, loaded.state, loaded.pending)
         found = plan_of(session, seen, wishes)
-    for_machines = bool(out) or form == "json"
-    body = document_of(session, seen, found, paths, unchanged=for_machines)
+    for_machines = bool(asked.out) or asked.form == "json"
+    body = document_of(session, seen, found, asked.paths, unchanged=for_machines)
     if for_machines:
         body = sealed(body)
-    show(session, body, form)
-    if out:
-        options.write_output(out, _dumps(body))
-        session.terminal.note(f"saved to {out}: flowplan apply {out}")
+    show(session, body, asked.form)
+    if asked.out:
+        options.write_output(asked.out, _dumps(body))
+        session.terminal.note(f"saved to {asked.out}: flowplan apply {asked.out}")
         session.terminal.note(f"its digest, for apply --expect: {body['sha256']}")
-    refuse(found)
-    return 2 if detailed_exitcode and not found.empty else 0
+    return found
+
+
+def errored(session: Session, error: ConfigError) -> dict[str, Any]:
+    """The document of a plan that did not come about."""
+    from flowplan.reports.plan_json import failed
+
+    return failed(session.now(), error.problems)
 
 
 def document_of(

@@ -131,6 +131,8 @@ class Session:
     @contextmanager
     def locked(self, *, reading: bool = False) -> Iterator[Lock | None]:
         """Hold the lock. `reading`: a directory that cannot be written is no reason not to look."""
+        if not self.lock_path.absolute().parent.is_dir():
+            raise UsageProblem(f"--state {self.store.path}: there is no directory {self.store.path.parent}")
         if self.told.get("no_lock"):
             if not reading:
                 raise UsageProblem("--no-lock is for looking only", hint="leave it out")

@@ -10,54 +10,70 @@ import click
 from flowplan.cli import Command
 from flowplan.cli.session import Session
 from flowplan.plan import key_of
+from flowplan.resources import Address, Bid, PortMapping, Volume, in_order
 
 if TYPE_CHECKING:
-    from flowplan.reports.status_text import Row
+    from flowplan.cloud.fcp import Instance
+    from flowplan.live import Live
+    from flowplan.reports.status_text import Row, VolumeRow
+    from flowplan.state import State
 
 
 @click.command(cls=Command)
 @click.pass_context
 def status(ctx: click.Context) -> int:
-    """Show what flowplan's bids are doing: status, instances, ssh, ports, price now, paid so far."""
+    """Show what flowplan made and what it is doing: status, instances, ssh, ports, price now, paid so far."""
     from flowplan.reports.status_text import text
 
     session = Session.of(ctx)
-    session.terminal.out(text(rows(session), session.terminal.paint), end="")
+    session.terminal.out(text(*rows(session), session.terminal.paint), end="")
     return 0
 
 
-def rows(session: Session) -> list[Row]:
-    """One row a bid of the state, from a fixed number of lists and one price per distinct auction."""
-    from flowplan.reports.status_text import Row, paid_by_bid
-    from flowplan.resources import Address, Bid, PortMapping, in_order
+def rows(session: Session) -> tuple[list[Row], list[VolumeRow]]:
+    """A row a bid and a row a volume of the state, from a fixed number of lists and one price per distinct auction."""
+    from flowplan.reports.status_text import VolumeRow
 
     state = session.load().state
-    ours = {address: binding for address, binding in state.bindings.items() if address.kind == "bid"}
-    if not ours:
-        return []
+    if not state.bindings:
+        return [], []
     session.enter_project(state, None)
+    _, live = session.cloud().observe()
+    volumes = [
+        VolumeRow(str(address), binding.id, binding.applied, binding.id in live.volumes)
+        for address, binding in sorted(state.bindings.items(), key=lambda one: in_order(one[0]))
+        if isinstance(binding.applied, Volume)
+    ]
+    return bid_rows(session, state, live), volumes
+
+
+def bid_rows(session: Session, state: State, live: Live) -> list[Row]:
+    """The bids, each with its instances, its price and what it was billed."""
+    from flowplan.reports.status_text import Row, paid_by_bid
+
     cloud = session.cloud()
-    _, live = cloud.observe()
-    instances = cloud.instances()
-    found = [live.bids[binding.id].bid for binding in ours.values() if binding.id in live.bids]
-    markets = cloud.markets(sorted({key_of(bid) for bid in found}))
+    ours = {a: state.bindings[a] for a in sorted(state.bindings, key=in_order) if a.kind == "bid"}
+    bids = {a: live.bids[b.id].bid if b.id in live.bids else b.applied for a, b in ours.items()}
+    markets = cloud.markets(sorted({key_of(bid) for bid in bids.values() if isinstance(bid, Bid)}))
+    instances: dict[str, list[Instance]] = {}
+    for one in cloud.instances():
+        instances.setdefault(one.bid or "", []).append(one)
     paid = paid_by_bid(cloud.paid(), cloud.now())
     made = []
-    for address in sorted(ours, key=in_order):
-        id = ours[address].id
+    for address, binding in ours.items():
         ports = state.bindings.get(Address("ports", address.name))
-        bid = live.bids[id].bid if id in live.bids else ours[address].applied
+        bid = bids[address]
         assert isinstance(bid, Bid)  # noqa: S101 - bid addresses hold bids
         made.append(
             Row(
                 address=str(address),
-                id=id,
-                status=live.bids[id].status if id in live.bids else "gone",
+                id=binding.id,
+                status=live.bids[binding.id].status if binding.id in live.bids else "gone",
                 bid=bid,
                 market=markets.get(key_of(bid)),
-                instances=tuple(one for one in instances if one.bid == id),
+                instances=tuple(instances.get(binding.id, ())),
                 pairs=ports.applied.pairs if ports and isinstance(ports.applied, PortMapping) else (),
-                paid=paid.get(id, Decimal(0)),  # the API lists what was billed: nothing listed, nothing billed
+                paid=paid.get(binding.id, Decimal(0)),  # what is not listed was not billed
             )
         )
     return made

@@ -20,7 +20,7 @@ def validate(ctx: click.Context, paths: tuple[str, ...], form: str) -> int:
     """Check the configuration: every problem in one run, each with its place. No network.
 
     \b
-    Exit codes: 0 valid; 65 problems; 64 no such file to check.
+    Exit codes: 0 valid; 65 problems, or a file that cannot be read; 64 nothing to check.
     """
     session = Session.of(ctx)
     sources, _ = session.sources(paths)

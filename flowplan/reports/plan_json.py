@@ -60,6 +60,19 @@ def document(plan: Plan, about: Circumstances, *, unchanged: bool = True) -> dic
     return body
 
 
+def failed(timestamp: str, problems: Sequence[Problem]) -> dict[str, Any]:
+    """The document of a plan that did not come about, because of `problems`."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "flowplan_version": __version__,
+        "timestamp": timestamp,
+        "complete": False,
+        "applyable": False,
+        "errored": True,
+        "diagnostics": list(_diagnostics(problems)),
+    }
+
+
 def sealed(body: Mapping[str, Any]) -> dict[str, Any]:
     """`body` with the digest of what was seen, and with its own in `sha256` (of everything but that and
     `timestamp`): what a machine reads, and what is saved."""

@@ -10,10 +10,10 @@ from typing import Any
 from attrs import frozen
 
 from flowplan.errors import shown
-from flowplan.pricing import Market, cents
+from flowplan.pricing import STORAGE_PER_GB_MONTH, Market, cents, storage_per_hour
 from flowplan.reports.paint import Paint
 from flowplan.reports.plan_text import ranges
-from flowplan.resources import Bid, PortPair
+from flowplan.resources import Bid, PortPair, Volume
 
 _STYLES = {"Allocated": "green", "Open": "yellow", "Preempting": "red", "Paused": "yellow", "Terminated": "dim"}
 _OVER = ("STATUS_TERMINATED", "STATUS_REPLACED", "STATUS_PREEMPTED")
@@ -33,11 +33,42 @@ class Row:
     paid: Decimal
 
 
-def text(rows: Sequence[Row], paint: Paint) -> str:
-    """A paragraph a bid, ending in a newline."""
-    if not rows:
+@frozen
+class VolumeRow:
+    """One volume: it costs from the moment it exists, used or not. `there`: whether the cloud lists it."""
+
+    address: str
+    id: str
+    volume: Volume
+    there: bool
+
+
+def text(rows: Sequence[Row], volumes: Sequence[VolumeRow], paint: Paint) -> str:
+    """A paragraph a bid, a line a volume, and what is paid an hour now; ends in a newline."""
+    if not rows and not volumes:
         return "Nothing is placed from here.\n"
-    return "\n\n".join(_paragraph(row, paint) for row in rows) + "\n"
+    parts = [_paragraph(row, paint) for row in rows]
+    if volumes:
+        parts.append("\n".join(_volume(row, paint) for row in volumes))
+    return "\n\n".join([*parts, _total(rows, volumes)]) + "\n"
+
+
+def _volume(row: VolumeRow, paint: Paint) -> str:
+    volume, month = row.volume, STORAGE_PER_GB_MONTH * row.volume.size_gb
+    what = f"{volume.size_gb:,} GB {volume.interface} in {shown(volume.region)}, ${cents(month):,.2f} a month"
+    return f"{paint(shown(row.address), 'bold')}  {what if row.there else 'gone'}  ({shown(row.id)})"
+
+
+def _total(rows: Sequence[Row], volumes: Sequence[VolumeRow]) -> str:
+    """What runs costs the spot price, also on notice; what waits or is paused costs nothing."""
+    running = [row for row in rows if row.status in ("Allocated", "Preempting")]
+    storage = sum((storage_per_hour(row.volume.size_gb) for row in volumes if row.there), Decimal(0))
+    prices = [
+        row.market.spot * row.bid.instance_quantity for row in running if row.market and row.market.spot is not None
+    ]
+    if len(prices) < len(running):
+        return "In all: a price is unknown."
+    return f"In all ${cents(sum(prices, storage)):,.2f} an hour now, storage included."
 
 
 def _paragraph(row: Row, paint: Paint) -> str:
@@ -48,7 +79,7 @@ def _paragraph(row: Row, paint: Paint) -> str:
         f"  {row.bid.instance_quantity} x {shown(kind)} in {shown(row.bid.region)}",
         f"  {_price(row)}",
     ]
-    for one in row.instances:
+    for one in sorted(row.instances, key=lambda one: one.name):
         if one.status not in _OVER:
             lines.append(f"  {shown(one.name)}  {_short(one.status)}{_ssh(one.ssh_destination)}")
     if row.pairs:
@@ -61,7 +92,10 @@ def _price(row: Row) -> str:
     spot = row.market.spot if row.market else None
     if row.status == "Paused":
         return f"paused: no charge for instances, limit ${row.bid.limit_price:.2f}; {_paid(row)}"
+    count = row.bid.instance_quantity
     now = "price unknown" if spot is None else f"${spot:.2f} an instance-hour now"
+    if spot is not None and count > 1:
+        now += f" (${spot * count:,.2f} for {count})"
     return f"{now}, limit ${row.bid.limit_price:.2f}; {_paid(row)}"
 
 
