@@ -873,3 +873,10 @@ def test_a_near_name_of_a_volume_of_the_same_files(place: Place) -> None:
 def test_types_alike_are_listed_first(place: Place) -> None:
     place.write(TASK.replace("h100.8x.SXM5.IB", "h100.1x.SXM5").replace("  num_gpus: 8\n", ""))
     assert "h100-80gb.sxm.8x" in place.run("plan").err
+
+
+def test_another_generation_of_socket_is_another_type(place: Place) -> None:
+    place.write(TASK.replace("SXM5", "SXM6"))
+    result = place.run("plan")
+    assert result.code == 65
+    assert "there is no instance type h100.8x.SXM6.IB" in result.err
