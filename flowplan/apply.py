@@ -7,19 +7,17 @@ under way without a durable intent, and nothing is called done before its result
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, Literal, Protocol, TypeAlias
 
 import attrs
 from attrs import field, frozen
 
+from flowplan.calls import Calls, Cloud, HalfDone
 from flowplan.errors import (
     Ambiguous,
     ApplyFailed,
@@ -28,38 +26,22 @@ from flowplan.errors import (
     FlowplanError,
     Held,
     NameTaken,
-    NotFound,
     OutcomeUnknown,
     Refused,
     StateError,
     Unauthorized,
 )
 from flowplan.graph import Step
-from flowplan.live import Live, LiveBid, Marker
+from flowplan.journal import Closed, Done, Intent, Record
+from flowplan.live import Marker
 from flowplan.plan import Change, Plan, differences
 from flowplan.recover import SETTLE_WINDOW, Clock, Finding, look_up
 from flowplan.resources import Address, Bid, Resource, Volume, resolve
-from flowplan.state import Binding, Closed, Done, Intent, Record, State, consistent
+from flowplan.state import Binding, State, consistent, digest
 
 WORKERS = "flowplan-call"  # the names of the threads that calls are made in begin so
 GRACE = 5.0  # seconds that calls under way get once the run is stopped
 PROGRESS_EVERY = 10.0  # seconds
-_PATCH_TRIES = 3
-_POLLS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)  # seconds between looks at something that is ending
-
-
-class Cloud(Protocol):
-    """The calls an apply makes. Each raises CloudError and its children."""
-
-    def live(self) -> Live: ...
-    def bid(self, id: str) -> LiveBid: ...
-    def bid_request(self, bid: Bid, script: str | None) -> Mapping[str, Any]: ...
-    def volume_request(self, volume: Volume) -> Mapping[str, Any]: ...
-    def create(self, kind: str, request: Mapping[str, Any], *, key: str) -> str: ...
-    def update_bid(self, id: str, **fields: Any) -> None: ...
-    def cancel_bid(self, id: str) -> None: ...
-    def rename_volume(self, id: str, name: str) -> None: ...
-    def delete_volume(self, id: str) -> None: ...
 
 
 class Journal(Protocol):
@@ -79,7 +61,6 @@ class Events(Protocol):
 
 
 Render: TypeAlias = Callable[[Bid, Marker], str | None]
-Wait: TypeAlias = Literal["placed", "allocated", "running"]
 
 
 @frozen
@@ -121,14 +102,6 @@ class _NotTried(Refused):
     """Spared the refusal that another create of its kind met."""
 
 
-class _HalfDone(Exception):
-    """The object exists, and is recorded as it is, but the step did not reach all it was to do."""
-
-    def __init__(self, binding: Binding, error: FlowplanError) -> None:
-        super().__init__(str(error))
-        self.binding, self.error = binding, error
-
-
 @frozen
 class _Result:
     work: _Work
@@ -155,6 +128,7 @@ class Applying:
         absent: Mapping[str, Intent] | None = None,
     ) -> None:
         self.plan, self.state, self.cloud, self.journal = plan, state, cloud, journal
+        self.calls = Calls(cloud, clock, options.timeout)
         self.render, self.events, self.options, self.clock, self.hold_lock = render, events, options, clock, hold_lock
         self.changes = plan.by_address()
         self.waits = {step: set(before) for step, before in plan.order.items()}
@@ -405,33 +379,33 @@ class Applying:
     def _work(self, step: Step, change: Change) -> _Work:
         if step.way == "down":
             intent = self._intent("delete", change, None, "", change.before)
-            return _Work(step, change, intent, lambda: self._remove(change))
+            return _Work(step, change, intent, lambda: self.calls.remove(change))
         assert change.after is not None  # noqa: S101 - every `up` step has something to make
         wanted = resolve(change.after, {a: b.id for a, b in self.bindings.items() if a in change.needs})
         if change.action == "update":
             intent = self._intent("update", change, None, "", wanted)
-            return _Work(step, change, intent, lambda: self._update(change, wanted))
+            return _Work(step, change, intent, lambda: self.calls.update(change, wanted))
         return self._creation(step, change, wanted)
 
     def _creation(self, step: Step, change: Change, wanted: Resource) -> _Work:
         earlier = self.absent.get(step.address)
         if earlier is not None and earlier.generation == change.generation:
             request = self._request(wanted, change, earlier.intent)
-            if _sha256(request) == earlier.payload_sha256:
+            if digest(request) == earlier.payload_sha256:
                 # The same key and bytes: should the first attempt commit after all, the two are one.
                 return self._post(step, change, attrs.evolve(earlier, resent=True), request, wanted)
         if earlier is not None:
             self.superseded.append(self._supersede(earlier))
         id = str(uuid.uuid4())
         request = self._request(wanted, change, id)
-        intent = self._intent("create", change, id, _sha256(request), wanted)
+        intent = self._intent("create", change, id, digest(request), wanted)
         return self._post(step, change, intent, request, wanted)
 
     def _post(self, step: Step, change: Change, intent: Intent, request: Mapping[str, Any], wanted: Resource) -> _Work:
         def call() -> Binding:
-            id = self._create(step.address.kind, request, intent, change)
+            id = self.calls.create(step.address.kind, request, intent, change)
             made = Binding(step.address, id, wanted, change.needs, change.generation, change.source)
-            return self._paused(made) if isinstance(wanted, Bid) and wanted.paused else made
+            return self.calls.paused(made) if isinstance(wanted, Bid) and wanted.paused else made
 
         return _Work(step, change, intent, call)
 
@@ -488,99 +462,13 @@ class Applying:
     def _call(self, work: _Work) -> None:
         try:
             result = _Result(work, work.call())
-        except _HalfDone as half:
+        except HalfDone as half:
             result = _Result(work, half.binding, half.error)
         except FlowplanError as error:
             result = _Result(work, error=error)
         except BaseException as error:  # noqa: BLE001 - a bug here must leave the intent in doubt, not vanish
             result = _Result(work, error=Ambiguous(f"internal error: {type(error).__name__}: {error}"))
         self.results.put(result)
-
-    def _create(self, kind: str, request: Mapping[str, Any], intent: Intent, change: Change) -> str:
-        polls = list(_POLLS)
-        while True:
-            try:
-                return self.cloud.create(kind, request, key=intent.key)
-            except NameTaken as error:
-                if kind == "volume" and not intent.resent:
-                    # Nobody had the name when we planned, and this was the first attempt: it is not ours.
-                    raise Refused(str(error), status=error.status, hint=error.hint) from error
-                if change.action != "replace" or not polls:
-                    raise Ambiguous(str(error), status=error.status, hint=error.hint) from error
-                self.clock.pause(polls.pop(0))  # our own previous generation is not quite gone
-
-    def _paused(self, made: Binding) -> Binding:
-        """A bid can only be placed running: one that is to be paused is paused at once."""
-        try:
-            self._surely(partial(self.cloud.update_bid, made.id, paused=True))
-        except CloudError as error:
-            assert isinstance(made.applied, Bid)  # noqa: S101 - the caller asked
-            running = attrs.evolve(made, applied=attrs.evolve(made.applied, paused=False))
-            raise _HalfDone(running, CloudError(f"placed, but it could not be paused: {error}")) from error
-        return made
-
-    def _update(self, change: Change, wanted: Resource) -> Binding:
-        assert change.id is not None  # noqa: S101 - what is updated exists
-        if isinstance(wanted, Volume):
-            self._surely(lambda: self.cloud.rename_volume(change.id or "", wanted.name))
-        elif isinstance(wanted, Bid) and isinstance(change.before, Bid):
-            self._patch(change.id, patches(change, change.before, wanted))
-        return Binding(change.address, change.id, wanted, change.needs, change.generation, change.source)
-
-    def _patch(self, id: str, calls: Sequence[Mapping[str, Any]]) -> None:
-        paused = False
-        try:
-            for fields in calls:
-                self._surely(partial(self.cloud.update_bid, id, **fields))
-                paused = fields.get("paused", paused)
-        except FlowplanError:
-            if paused and calls[-1] == {"paused": False}:
-                self._surely(partial(self.cloud.update_bid, id, paused=False))  # never leave it standing still
-            raise
-
-    def _surely(self, call: Callable[[], None]) -> None:
-        """A change with absolute values may be sent again when its answer was lost."""
-        for left in reversed(range(_PATCH_TRIES)):
-            try:
-                return call()
-            except Ambiguous as error:
-                if not left:
-                    raise CloudError(str(error), status=error.status, hint="run the same command again") from error
-            self.clock.pause(_POLLS[-1 - left])
-        return None
-
-    def _remove(self, change: Change) -> None:
-        assert change.id is not None  # noqa: S101 - what is removed exists
-        remove = self._delete_volume if change.address.kind == "volume" else self._cancel
-        try:
-            remove(change.id)
-        except NotFound:
-            return
-
-    def _cancel(self, id: str) -> None:
-        self.cloud.cancel_bid(id)
-        for _ in self._patiently(f"{id} to end"):
-            if self.cloud.bid(id).ended:
-                return
-
-    def _delete_volume(self, id: str) -> None:
-        """Delete once nothing uses it any more: a cancelled bid lets go of its volumes a little later."""
-        for _ in self._patiently(f"{id} to be let go"):
-            try:
-                return self.cloud.delete_volume(id)
-            except Refused as error:
-                if error.status != 409:
-                    raise
-        return None
-
-    def _patiently(self, what: str) -> Iterable[int]:
-        deadline = self.clock.monotonic() + self.options.timeout
-        n = 0
-        while self.clock.monotonic() < deadline and not self.clock.stopped():
-            yield n
-            self.clock.pause(_POLLS[min(n, len(_POLLS) - 1)])
-            n += 1
-        raise CloudError(f"gave up waiting for {what}", hint="run the same command again")
 
     # -- creates in doubt
 
@@ -665,20 +553,6 @@ def is_exhausted(error: FlowplanError) -> bool:
     return isinstance(error, Refused) and (error.status == 402 or "quota" in words or "billing" in words)
 
 
-def patches(change: Change, before: Bid, wanted: Bid) -> list[dict[str, Any]]:
-    """The PATCHes of an update, in order. Volumes change only while the bid is paused, and a bid that is
-    to run is un-paused last, so that a repetition from any point ends right."""
-    names = {one.name for one in change.fields}
-    first: dict[str, Any] = {name: getattr(wanted, name) for name in ("limit_price", "memory_gb") if name in names}
-    if "volumes" not in names:
-        if "paused" in names:
-            first["paused"] = wanted.paused
-        return [first] if first else []
-    calls: list[dict[str, Any]] = [] if before.paused else [{"paused": True}]
-    calls.append(first | {"volumes": [str(volume) for volume in wanted.volumes]})
-    return calls if wanted.paused else [*calls, {"paused": False}]
-
-
 def _sort(change: Change) -> tuple[str, str]:
     """What a quota counts together."""
     after = change.after
@@ -690,10 +564,6 @@ def _unknown(finding: Finding) -> OutcomeUnknown:
     why = {"several": "several live objects carry its marker", "absent": "it does not show, though it may yet"}
     text = why.get(finding.verdict, str(finding.error) if finding.error else "the look-up was stopped")
     return OutcomeUnknown(f"whether it was created is not known: {text}{ids}", hint="run the same command again")
-
-
-def _sha256(request: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(request, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def verdict(outcome: Outcome) -> None:

@@ -13,9 +13,11 @@ import attrs
 from attrs import field, frozen
 
 from flowplan import graph
-from flowplan.desired import Desired, Place
+from flowplan.desired import Desired
 from flowplan.errors import Position
+from flowplan.journal import Intent
 from flowplan.live import Live, LiveBid, LiveVolume
+from flowplan.ownership import as_known, twins
 from flowplan.pricing import Estimate, Key, Market, Total, Totals, estimate, storage_per_hour
 from flowplan.resources import (
     DESTROYS_DATA,
@@ -31,7 +33,7 @@ from flowplan.resources import (
     in_order,
     resolve,
 )
-from flowplan.state import Binding, Intent, State
+from flowplan.state import Binding, State
 
 Action: TypeAlias = Literal["create", "update", "replace", "delete", "no-op", "read", "forget", "import"]
 Mode: TypeAlias = Literal["apply", "destroy"]
@@ -174,10 +176,12 @@ def auctions_needed(desired: Desired, state: State, live: Live) -> list[Key]:
 
 
 def key_of(bid: Bid) -> Key:
+    """The auction and quantity that a bid is priced in."""
     return (bid.instance_type, bid.region, bid.instance_quantity)
 
 
 def order_of(changes: Iterable[Change]) -> graph.Order:
+    """The steps of `changes`, in their order. Raises graph.Cycle."""
     changes = tuple(changes)
     steps = [graph.Step(way, change.address) for change in changes for way in change.ways]
     return graph.order(
@@ -187,114 +191,7 @@ def order_of(changes: Iterable[Change]) -> graph.Order:
     )
 
 
-def presume(state: State, pending: Mapping[str, Intent], live: Live) -> State:
-    """`state` as a look-up would find it: what the cloud shows to be ours counts as made, whether an
-    operation in doubt made it or a state lost since.
-
-    A plan is only a forecast; apply looks the intents up itself, with the settle window, before it plans.
-    """
-    bindings = dict(state.bindings)
-    for intent in pending.values():
-        found = find_created(intent, state.lineage, live) if intent.op == "create" else ()
-        if len(found) == 1 and intent.resource is not None:
-            bindings[intent.address] = binding_of(intent, found[0].id)
-    for binding in strays(state, live):
-        bindings.setdefault(binding.address, binding)
-    return attrs.evolve(state, bindings=bindings)
-
-
-def strays(state: State, live: Live) -> list[Binding]:
-    """Live bids with our lineage in their marker whose address the state does not know: ours to adopt.
-    Two for one address are left to `flowplan recover`."""
-    found: dict[Address, list[LiveBid]] = {}
-    known = {binding.id for binding in state.bindings.values()}
-    for bid in live.bids.values():
-        marker = bid.marker
-        if marker is None or bid.ended or marker.lineage != state.lineage or bid.id in known:
-            continue
-        if marker.address not in state.bindings:
-            found.setdefault(marker.address, []).append(bid)
-    return [_stray(address, bids[0]) for address, bids in found.items() if len(bids) == 1]
-
-
-def _stray(address: Address, found: LiveBid) -> Binding:
-    assert found.marker is not None  # noqa: S101 - strays are found by it
-    return Binding(address, found.id, as_known(found, None), (), found.marker.generation)
-
-
-def is_live(binding: Binding | None, live: Live) -> bool:
-    """Whether what the state binds is there: then its name is its own."""
-    if binding is None:
-        return False
-    bid = live.bids.get(binding.id)
-    return binding.id in live.volumes or (bid is not None and not bid.ended)
-
-
-def twins(state: State, live: Live) -> list[tuple[Address, tuple[str, ...]]]:
-    """Addresses of ours with further live bids that carry our marker: each costs money, and no plan names it."""
-    found: dict[Address, list[str]] = {}
-    bound = {binding.id for binding in state.bindings.values()}
-    for bid in live.bids.values():
-        if bid.marker is not None and not bid.ended and bid.marker.lineage == state.lineage and bid.id not in bound:
-            found.setdefault(bid.marker.address, []).append(bid.id)
-    return [(address, tuple(ids)) for address, ids in sorted(found.items(), key=lambda one: one[0].name)]
-
-
-def conflicts(desired: Desired, state: State, live: Live) -> list[tuple[Address, str, str]]:
-    """Wanted names that live objects of somebody else have: (address, what, hint). The API would refuse
-    the name, or, for a bid, have two of it; flowplan never takes over, renames or deletes what it did not make."""
-    taken: dict[tuple[str, str], list[str]] = {}
-    for volume in live.volumes.values():
-        taken.setdefault(("volume", volume.volume.name), []).append(volume.id)
-    for bid in live.bids.values():
-        if not bid.ended:
-            taken.setdefault(("bid", bid.bid.name), []).append(bid.id)
-    found = []
-    for address, wanted in desired.resources.items():
-        if isinstance(wanted, PortMapping) or is_live(state.bindings.get(address), live):
-            continue
-        others = taken.get((address.kind, wanted.name), [])
-        if others:
-            what = (
-                f"a {address.kind} named {wanted.name} exists already ({', '.join(others)}); flowplan did not make it"
-            )
-            use = "use `attach` to use it as it is" if address.kind == "volume" else "choose another name, or cancel it"
-            found.append((address, what, use))
-    return found
-
-
-def binding_of(intent: Intent, id: str) -> Binding:
-    """What the state records once the create of `intent` is known to have made `id`."""
-    assert intent.resource is not None  # noqa: S101 - creates always carry it
-    return Binding(intent.address, id, intent.resource, intent.needs, intent.generation, intent.source)
-
-
-def find_created(intent: Intent, lineage: str, live: Live) -> tuple[LiveBid | LiveVolume, ...]:
-    """The live objects that the create of `intent` made: by marker, or (volumes carry none) by name and
-    equal size, interface and region, since the intent records that no volume had that name before."""
-    if intent.address.kind == "volume":
-        return tuple(v for v in live.volumes_named(intent.name) if v.volume == intent.resource)
-    return tuple(
-        bid
-        for bid in live.bids.values()
-        if bid.marker is not None and not bid.ended and bid.marker.lineage == lineage
-        if bid.marker.address == intent.address and bid.marker.generation == intent.generation
-    )
-
-
 # ---- what is there, in the words of the configuration -----------------------------------------------------
-
-
-def as_known(found: LiveBid, applied: Resource | None) -> Bid:
-    """The live bid with what it carries: in full when the marker agrees with what was applied, else as far
-    as the marker tells; unknown when there is no marker."""
-    marker = found.marker
-    if marker is None:
-        return found.bid
-    if isinstance(applied, Bid) and applied.inputs is not None and applied.inputs.sha256 == marker.inputs:
-        return attrs.evolve(found.bid, inputs=applied.inputs)
-    inputs = Inputs(ports=marker.ports, mounts=marker.mounts, given_sha256=marker.inputs)
-    return attrs.evolve(found.bid, inputs=inputs)
 
 
 def differences(before: Resource, after: Resource) -> tuple[FieldChange, ...]:
@@ -469,7 +366,8 @@ class _Changes:
         bid = self.made.get(Address("bid", address.name))
         before = self._ports_before(binding, bid)
         note = f"{bid.address} is {_PAST[bid.action]}" if bid is not None and bid.action in _PAST else None
-        common: dict[str, Any] = {"before": before, "id": binding.id if binding else None}
+        owner = binding.id if binding else bid.id if bid and before else None
+        common: dict[str, Any] = {"before": before, "id": owner}
         if wanted is None:
             gone = bid is not None and bid.action in ("forget", "create")
             action: Action = "forget" if gone else "delete"
@@ -497,12 +395,12 @@ class _Changes:
         return attrs.evolve(blank, action="replace", after=wanted, fields=fields, reason=reason)
 
     def _ports_before(self, binding: Binding | None, bid: Change | None) -> PortMapping | None:
-        if binding is None or bid is None:
-            return binding.applied if binding and isinstance(binding.applied, PortMapping) else None
-        live = bid.before.inputs if isinstance(bid.before, Bid) else None
-        if live is not None:
-            return PortMapping(bid.address, live.ports)
-        return binding.applied if isinstance(binding.applied, PortMapping) else None
+        """What the bid publishes: what it carries, where that is known (also of an adopted bid, whose ports the
+        state does not name yet), else what was applied."""
+        carried = bid.before.inputs if bid is not None and isinstance(bid.before, Bid) else None
+        if bid is not None and carried is not None and (carried.ports or binding is not None):
+            return PortMapping(bid.address, carried.ports)
+        return binding.applied if binding is not None and isinstance(binding.applied, PortMapping) else None
 
 
 _PAST: dict[Action, str] = {"replace": "replaced", "delete": "deleted", "create": "created", "forget": "forgotten"}
@@ -610,25 +508,6 @@ def _cost(resource: Resource | None, cost: Estimate | None) -> Total:
         storage = storage_per_hour(resource.size_gb)
         return Total(storage, storage)
     return Total(cost.now, cost.worst) if cost is not None else Total()
-
-
-def places_kept(state: State, live: Live) -> dict[Address, Place]:
-    """The type and region of every bid that runs: what a task without either keeps."""
-    kept = {}
-    for address, binding in state.bindings.items():
-        found = live.bids.get(binding.id)
-        if address.kind == "bid" and found is not None and not found.ended:
-            kept[address] = (found.bid.instance_type, found.bid.region)
-    return kept
-
-
-def volume_regions(state: State, live: Live) -> dict[Address, str]:
-    """The region of every volume that exists: moving one would destroy its data."""
-    return {
-        address: live.volumes[binding.id].volume.region
-        for address, binding in state.bindings.items()
-        if binding.id in live.volumes
-    }
 
 
 def _bid_ids(state: State) -> list[str]:

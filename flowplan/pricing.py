@@ -6,11 +6,11 @@ quantities. Where the public documentation is silent, docs/ASSUMPTIONS.md says w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Literal, TypeAlias
 
-from attrs import field, frozen
+from attrs import frozen
 
 CENT = Decimal("0.01")
 HOURS_PER_MONTH = 730
@@ -235,7 +235,6 @@ class Totals:
 
     current: Total
     planned: Total
-    by_auction: Mapping[Key, Market] = field(factory=dict, eq=False)
 
     @property
     def delta(self) -> Total:

@@ -14,9 +14,10 @@ from typing import Literal, Protocol, TypeAlias
 from attrs import frozen
 
 from flowplan.errors import CloudError, OutcomeUnknown
+from flowplan.journal import Closed, Done, Intent, Record, fold
 from flowplan.live import Live, LiveBid, LiveVolume
-from flowplan.plan import binding_of, find_created, strays
-from flowplan.state import Binding, Closed, Done, Intent, Record, State
+from flowplan.ownership import binding_of, find_created, strays
+from flowplan.state import Binding, State
 
 SETTLE_WINDOW = 45.0  # seconds: longer than a request may still commit, plus the worst list delay, plus skew
 _SCAN_INTERVALS = (0.25, 0.5, 1.0, 2.0, 4.0)  # seconds between scans, the last one repeated
@@ -137,8 +138,6 @@ def recover(
 
     Updates and deletes need no look-up: the plan compares with what is live, and does the rest again.
     """
-    from flowplan.state import fold
-
     creates = [intent for intent in pending.values() if intent.op == "create"]
     left = max((window - (clock.wall() - intent.started) for intent in creates), default=0.0)
     # A clock that was set back must not shorten the window, nor may one set ahead stretch it for ever.

@@ -1,20 +1,16 @@
-"""What flowplan made: address -> id, the resource as applied, what it needs. And the journal. Pure.
+"""What flowplan made: address -> id, the resource as applied, what it needs. Pure.
 
-The state file is a snapshot. Since then the journal has recorded, in frames that are durable one by one,
-what was about to be done (`Intent`) and what came of it (`Created`, `Updated`, `Deleted`, `Dropped`).
-Snapshot + fold(journal) is the state; intents without a result are in doubt and are looked up first.
+The state file is a snapshot; what has happened since is in the journal (journal.py).
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
-import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from decimal import Decimal, InvalidOperation
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import attrs
 from attrs import field, frozen
@@ -27,7 +23,6 @@ if TYPE_CHECKING:
     from cattrs import Converter
 
 FORMAT_VERSION = 1
-JOURNAL_VERSION = 1
 SIZE_LIMIT = 256 * 1024 * 1024  # bytes; nothing flowplan writes comes near it
 
 
@@ -59,107 +54,6 @@ class State:
 
     def ids(self) -> dict[Address, str]:
         return {address: binding.id for address, binding in self.bindings.items()}
-
-
-# ---- journal records ----------------------------------------------------------------------------------
-
-
-@frozen
-class Intent:
-    """Durable before the call it announces. `key` is the Idempotency-Key, the same in every attempt.
-
-    `started` is in seconds of the server's clock (or the local one before any answer); after a crash
-    the settle window is counted from it.
-    """
-
-    intent: str
-    op: Literal["create", "update", "delete"]
-    address: Address
-    generation: int
-    name: str
-    key: str
-    payload_sha256: str
-    started: float
-    id: str | None = None  # of the object, where it exists already
-    resource: Resource | None = None  # what is being made
-    needs: tuple[Address, ...] = ()
-    source: str = ""
-    boot_id: str = ""
-    endpoint: str = ""
-    project: str = ""
-    resent: bool = False  # the one re-POST of a run was used
-
-
-@frozen
-class Done:
-    """The call of `intent` succeeded: this is what the address is now (None: it is gone)."""
-
-    intent: str
-    address: Address
-    binding: Binding | None
-
-
-@frozen
-class Closed:
-    """`intent` is proved not to have happened; nothing changed."""
-
-    intent: str
-    why: str
-
-
-Record: TypeAlias = Intent | Done | Closed
-_RECORDS: dict[str, type[Intent] | type[Done] | type[Closed]] = {"intent": Intent, "done": Done, "closed": Closed}
-_RECORD_NAMES = {cls: name for name, cls in _RECORDS.items()}
-
-
-@frozen
-class Header:
-    """The first frame of a journal: the snapshot it continues. Its serial is the high-water mark:
-    a state file with a smaller one has gone back in time. The rest serves until the first snapshot."""
-
-    lineage: str
-    serial: int
-    stack: str = ""
-    api_url: str = ""
-    project: str = ""
-    project_name: str = ""
-
-    @classmethod
-    def of(cls, state: State) -> Header:
-        return cls(state.lineage, state.serial, state.stack, state.api_url, state.project, state.project_name)
-
-    def fresh(self) -> State:
-        """The state before anything was made."""
-        return State(**attrs.asdict(self))
-
-
-@frozen
-class Journal:
-    """A journal as read. `length` is the number of bytes that hold complete frames: the next goes there."""
-
-    header: Header | None
-    records: tuple[Record, ...] = ()
-    length: int = 0
-    torn: bool = False
-
-
-def fold(state: State, records: Iterable[Record]) -> tuple[State, dict[str, Intent]]:
-    """The state after `records`, and the intents that have no result yet, oldest first."""
-    bindings = dict(state.bindings)
-    pending: dict[str, Intent] = {}
-    gone: set[Address] = set()
-    for record in records:
-        if isinstance(record, Intent):
-            pending[record.intent] = record
-            continue
-        pending.pop(record.intent, None)
-        if isinstance(record, Done):
-            if record.binding is None:
-                bindings.pop(record.address, None)
-                gone.add(record.address)
-            else:
-                bindings[record.address] = record.binding
-    return attrs.evolve(state, bindings=consistent(bindings) if gone else bindings), pending
 
 
 def consistent(bindings: Mapping[Address, Binding]) -> dict[Address, Binding]:
@@ -214,7 +108,7 @@ def load(data: bytes, name: str) -> State:
             outputs=body["outputs"],
         )
     except Exception as error:
-        raise StateError(f"{name} is not a state file of flowplan: {_reason(error)}", hint=RESTORE) from error
+        raise StateError(f"{name} is not a state file of flowplan: {reason(error)}", hint=RESTORE) from error
     _hold_invariants(state, bindings, name)
     return state
 
@@ -230,7 +124,7 @@ def _checked(data: bytes, name: str) -> dict[str, Any]:
     try:
         body = json.loads(data, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        raise StateError(f"{name} cannot be read: {_reason(error)}", hint=RESTORE) from None
+        raise StateError(f"{name} cannot be read: {reason(error)}", hint=RESTORE) from None
     if not isinstance(body, dict) or "format_version" not in body:
         raise StateError(f"{name} is not a state file of flowplan", hint=RESTORE)
     version = body["format_version"]
@@ -263,77 +157,6 @@ def _hold_invariants(state: State, bindings: Sequence[Binding], name: str) -> No
 def digest(value: Any) -> str:
     """sha256 of the canonical JSON of `value`."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-
-
-# ---- journal frames -----------------------------------------------------------------------------------
-# A frame is one write, and so is durable or torn as a whole: 8 hex digits length, 8 hex digits CRC-32 (of
-# the payload), the payload, a newline. The file is allocated ahead, so what follows the last frame is NULs.
-
-_HEAD = 18
-_FRAME = re.compile(rb"[0-9a-f]{8} [0-9a-f]{8} \[")
-
-
-def frame(records: Iterable[Record]) -> bytes:
-    """One frame that holds `records`."""
-    return _frame([{"record": _RECORD_NAMES[type(record)], **converter().unstructure(record)} for record in records])
-
-
-def header_frame(header: Header) -> bytes:
-    """The first frame of a journal that continues `header`."""
-    return _frame([{"record": "begin", "journal_version": JOURNAL_VERSION, **attrs.asdict(header)}])
-
-
-def _frame(entries: list[dict[str, Any]]) -> bytes:
-    payload = json.dumps(entries, separators=(",", ":")).encode()
-    return _head(payload) + payload + b"\n"
-
-
-def read_journal(data: bytes, name: str) -> Journal:
-    """Read a journal. A torn last frame is dropped: the call it would have announced was never made,
-    because a frame is durable before its calls. Damage before that raises StateError."""
-    frames: list[list[dict[str, Any]]] = []
-    at = 0
-    while at < len(data) and data[at] != 0:
-        payload, end = _payload_at(data, at)
-        if payload is None:
-            break
-        frames.append(json.loads(payload))
-        at = end
-    torn = at < len(data) and data[at] != 0
-    if any(_payload_at(data, found.start())[0] is not None for found in _FRAME.finditer(data, at)):
-        raise StateError(f"{name} is damaged at byte {at}, before its end", hint=RESTORE)
-    return _journal(frames, at, torn, name)
-
-
-def _payload_at(data: bytes, at: int) -> tuple[bytes | None, int]:
-    """The payload of the frame at `at` and where it ends, or None when there is no complete one."""
-    try:
-        length = int(data[at : at + 8], 16)
-    except ValueError:
-        return None, at
-    end = at + _HEAD + length + 1
-    payload = data[at + _HEAD : end - 1]
-    whole = data[at : at + _HEAD] == _head(payload) and data[end - 1 : end] == b"\n"
-    return (payload, end) if whole else (None, at)
-
-
-def _head(payload: bytes) -> bytes:
-    return b"%08x %08x " % (len(payload), zlib.crc32(payload))
-
-
-def _journal(frames: list[list[dict[str, Any]]], length: int, torn: bool, name: str) -> Journal:
-    entries: Iterator[dict[str, Any]] = (entry for frame in frames for entry in frame)
-    first = next(entries, None)
-    if first is None:
-        return Journal(None, length=length, torn=torn)
-    if first.get("record") != "begin" or first.get("journal_version") != JOURNAL_VERSION:
-        raise StateError(f"{name} is not a journal that this flowplan reads", hint="use the flowplan that wrote it")
-    try:
-        records = tuple(converter().structure(entry, _RECORDS[entry.pop("record")]) for entry in entries)
-        header = Header(**{key: value for key, value in first.items() if key not in ("record", "journal_version")})
-    except Exception as error:
-        raise StateError(f"{name} holds a record that cannot be read: {_reason(error)}", hint=RESTORE) from error
-    return Journal(header, records, length, torn)
 
 
 # ---- conversion ---------------------------------------------------------------------------------------
@@ -448,6 +271,7 @@ def _no_constant(text: str) -> Any:
     raise ValueError(f"{text} is not JSON")
 
 
-def _reason(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
+    """One line of what a library said, cut to 200 characters."""
     text = str(error).splitlines()[0] if str(error) else type(error).__name__
     return text if len(text) < 200 else text[:200] + "..."

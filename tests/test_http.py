@@ -30,7 +30,8 @@ import responses
 from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
 
-from flowplan.cloud import http
+from flowplan.cloud import http, origin, replies
+from flowplan.cloud.gate import Gate
 from flowplan.cloud.http import Transport, encode, redacted, segment
 from flowplan.errors import (
     Ambiguous,
@@ -346,7 +347,7 @@ def test_429_while_a_worker_waits_makes_it_wait_again(times: Time) -> None:
         if len(times.waits) == 1:
             gate.close(9)  # another worker was refused in the meantime
 
-    gate = http._Gate(times.clock, wait)
+    gate = Gate(times.clock, wait)
     gate.close(5)
     with gate:
         assert times.now == 1014
@@ -406,7 +407,7 @@ def test_the_budget_of_a_call_is_two_minutes(net: responses.RequestsMock, api: T
 
 
 def test_backoff_is_full_jitter_with_a_cap(api: Transport) -> None:
-    reply = http._Reply(503, {}, b"", "r")
+    reply = replies.Reply(503, {}, b"", "r")
     assert [api._pause(reply, tries) for tries in range(1, 9)] == [0.5, 1, 2, 4, 8, 10, 10, 10]
 
 
@@ -624,7 +625,7 @@ def bomb(size: int) -> bytes:
 def test_response_over_the_cap(
     net: responses.RequestsMock, api: Transport, monkeypatch: pytest.MonkeyPatch, method: str, packed: bool
 ) -> None:
-    monkeypatch.setattr(http, "RESPONSE_CAP", 1 << 20)
+    monkeypatch.setattr(replies, "RESPONSE_CAP", 1 << 20)
     body = bomb(80 << 20) if packed else b" " * (2 << 20)
     assert not packed or len(body) < 1 << 20
     answers(net, method, {"body": body, "headers": {"Content-Encoding": "gzip"} if packed else {}})
@@ -637,12 +638,12 @@ def test_response_over_the_cap(
 
 
 def test_the_cap_is_64_mb() -> None:
-    assert http.RESPONSE_CAP == 64 * 1024 * 1024
+    assert replies.RESPONSE_CAP == 64 * 1024 * 1024
 
 
 def test_a_gzip_bomb_is_not_unpacked_beyond_the_cap(api: Transport) -> None:
-    unpack = http._unpacker("gzip")
-    assert len(unpack(bomb(200 << 20))) == http.RESPONSE_CAP + 1
+    unpack = replies._unpacker("gzip")
+    assert len(unpack(bomb(200 << 20))) == replies.RESPONSE_CAP + 1
 
 
 # -- redirects -------------------------------------------------------------------------------------------------------
@@ -929,14 +930,14 @@ def test_a_slow_endless_body_ends_at_the_deadline(serve: Callable[..., Server], 
 def test_an_endless_body_ends_at_the_cap(
     serve: Callable[..., Server], times: Time, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http, "RESPONSE_CAP", 4 << 20)
+    monkeypatch.setattr(replies, "RESPONSE_CAP", 4 << 20)
     assert "larger than 4 MB" in str(failure(transport(times, serve(endless).url), "GET"))
 
 
 def test_endless_gzip_of_nothing_ends_at_the_cap(
     serve: Callable[..., Server], times: Time, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http, "RESPONSE_CAP", 1 << 20)
+    monkeypatch.setattr(replies, "RESPONSE_CAP", 1 << 20)
     packer = zlib.compressobj(wbits=31)
     start = packer.compress(b"[") + packer.flush(zlib.Z_SYNC_FLUSH)
     nothing = b"\x00\x00\x00\xff\xff" * 10_000  # empty stored blocks
@@ -1133,7 +1134,7 @@ def test_redirect_and_netrc_together_lead_nowhere(
 def test_an_endless_redirect_body_is_capped(
     serve: Callable[..., Server], times: Time, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http, "RESPONSE_CAP", 1 << 20)
+    monkeypatch.setattr(replies, "RESPONSE_CAP", 1 << 20)
 
     def redirect(connection: socket.socket) -> None:
         connection.sendall(b"HTTP/1.1 302 Found\r\nLocation: https://evil.test/\r\n\r\n")
@@ -1163,14 +1164,14 @@ def test_the_proxy_of_the_environment_is_used_for_https(serve: Callable[..., Ser
 @pytest.mark.parametrize("no_proxy", ["*", "example.test", ".example.test", "a, API.example.test ,b"])
 def test_no_proxy_exempts_hosts(no_proxy: str) -> None:
     environ = {"https_proxy": "proxy.test:3128", "NO_PROXY": no_proxy}
-    assert http._proxies(environ, "api.example.test") == {}
-    assert http._proxies({**environ, "NO_PROXY": "ample.test"}, "api.example.test") == {
+    assert origin.proxies(environ, "api.example.test") == {}
+    assert origin.proxies({**environ, "NO_PROXY": "ample.test"}, "api.example.test") == {
         "https": "http://proxy.test:3128"
     }
 
 
 def test_loopback_needs_no_proxy() -> None:
-    assert [http._proxies({"HTTPS_PROXY": "http://p.test"}, host) for host in ("localhost", "127.0.0.1", "::1")] == [
+    assert [origin.proxies({"HTTPS_PROXY": "http://p.test"}, host) for host in ("localhost", "127.0.0.1", "::1")] == [
         {}
     ] * 3
 

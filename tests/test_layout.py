@@ -20,10 +20,12 @@ PURE = {
     "live",
     "graph",
     "state",
+    "journal",
     "pricing",
     "document",
     "config",
     "desired",
+    "ownership",
     "plan",
 }
 
@@ -35,23 +37,40 @@ ALLOWED: dict[str, set[str]] = {
     "live": {"resources"},
     "graph": {"resources"},
     "state": {"errors", "resources"},
+    "journal": {"state", "errors", "resources"},
     "pricing": set(),
     "config": {"document", *BELOW_CONFIG},
     "desired": {"config", "live", *BELOW_CONFIG},
-    "plan": {"desired", "live", "graph", "state", "pricing", "errors", "resources"},
-    "recover": {"plan", "live", "state", "errors"},
-    "apply": {"recover", "plan", "live", "graph", "state", "errors", "resources"},
+    "ownership": {"desired", "live", "journal", "state", "resources"},
+    "plan": {"ownership", "desired", "live", "graph", "journal", "state", "pricing", "errors", "resources"},
+    "recover": {"ownership", "live", "journal", "state", "errors"},
+    "calls": {"journal", "plan", "live", "state", "errors", "resources", "recover"},
+    "apply": {"calls", "recover", "plan", "live", "graph", "journal", "state", "errors", "resources"},
     "startup": {"live", "errors", "resources"},
     "lock": {"errors"},
-    "backends": {"state", "errors"},
+    "backends": {"journal", "state", "errors"},
     "cloud": {"startup", "live", "pricing", *BELOW_CONFIG},
-    "reports": {"apply", "config", "plan", "graph", "state", "pricing", "errors", "resources"},
+    "reports": {"apply", "config", "plan", "graph", "journal", "state", "pricing", "errors", "resources"},
 }
 ALLOWED["cli"] = set(ALLOWED) | {"cli"}
 ALLOWED["__main__"] = {"cli"}
 
 # What a pure module never touches: the network, files, the clock, the environment.
-IMPURE = {"requests", "socket", "os", "time", "subprocess", "io", "sqlite3", "pathlib.Path"}
+IMPURE = {
+    "errors",
+    "resources",
+    "catalogue",
+    "live",
+    "graph",
+    "state",
+    "journal",
+    "pricing",
+    "document",
+    "config",
+    "desired",
+    "ownership",
+    "plan",
+}
 
 
 def modules() -> list[Path]:

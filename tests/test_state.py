@@ -10,22 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowplan.errors import StateError
+from flowplan.journal import Closed, Done, Header, Intent, Record, fold, frame, header_frame, read_journal
 from flowplan.resources import Address, Bid, Inputs, Mount, PortMapping, PortPair, Resource, Script, Volume
-from flowplan.state import (
-    Binding,
-    Closed,
-    Done,
-    Header,
-    Intent,
-    Record,
-    State,
-    dump,
-    fold,
-    frame,
-    header_frame,
-    load,
-    read_journal,
-)
+from flowplan.state import Binding, State, dump, load
 
 V, B, P = Address("volume", "data"), Address("bid", "train"), Address("ports", "train")
 PAIRS = (PortPair(8080, 8080), PortPair(8441, 8001))

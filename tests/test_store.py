@@ -13,8 +13,9 @@ import pytest
 from flowplan.backends import files
 from flowplan.backends.local import LocalStore
 from flowplan.errors import StateError
+from flowplan.journal import Done, Intent
 from flowplan.resources import Address, Volume
-from flowplan.state import Binding, Done, Intent, State
+from flowplan.state import Binding, State
 
 V = Address("volume", "data")
 BINDING = Binding(V, "vol_1", Volume("data", 1, "Block", "r"))

@@ -16,8 +16,9 @@ from attrs import field, frozen
 
 from flowplan.backends.files import PRIVATE, durable, replace_file, sweep, sync_directory, write_all
 from flowplan.errors import StateError
-from flowplan.state import RESTORE, Header, Intent, Journal, Record, State, dump, fold, frame, header_frame, load
-from flowplan.state import read_journal as parse_journal
+from flowplan.journal import Header, Intent, Journal, Record, fold, frame, header_frame
+from flowplan.journal import read_journal as parse_journal
+from flowplan.state import RESTORE, State, dump, load
 
 DEFAULT = "flowplan.state.json"
 _NO_BACKUP = (
@@ -34,7 +35,6 @@ class Loaded:
     state: State
     pending: Mapping[str, Intent] = field(factory=dict)
     fresh: bool = False
-    serial_on_disk: int | None = None
     journaled: bool = False  # the journal holds results that the snapshot does not
 
 
@@ -61,13 +61,13 @@ class LocalStore:
         snapshot = load(data, str(self.path))
         header = journal.header
         if header is None:
-            return Loaded(snapshot, serial_on_disk=snapshot.serial)
+            return Loaded(snapshot)
         self._hold_together(snapshot, header)
         folded, pending = fold(snapshot, journal.records)
         if header.serial < snapshot.serial:  # killed between the snapshot and the journal's renewal
-            return Loaded(snapshot, pending, serial_on_disk=snapshot.serial, journaled=True)
+            return Loaded(snapshot, pending, journaled=True)
         journaled = folded.bindings != snapshot.bindings
-        return Loaded(folded, pending, serial_on_disk=snapshot.serial, journaled=journaled)
+        return Loaded(folded, pending, journaled=journaled)
 
     def _read_journal(self) -> Journal:
         data = _bytes_of(self.journal_path)

@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from flowplan.cloud.fcp import Fcp
     from flowplan.config import Config, Source
     from flowplan.desired import Desired, Place
+    from flowplan.journal import Intent
     from flowplan.live import Live
     from flowplan.plan import Plan, Wishes
     from flowplan.resources import Address
-    from flowplan.state import Intent
 
 PUBLIC_API = "https://api.mithril.ai"
 SIMULATOR = "sim:"
@@ -242,7 +242,7 @@ def observe(
     `kept`: types and regions chosen already (a saved plan's). Raises ConfigError for what only the cloud shows.
     """
     from flowplan.desired import Desired, look_up
-    from flowplan.plan import conflicts, places_kept, presume, volume_regions
+    from flowplan.ownership import conflicts, places_kept, presume, volume_regions
 
     project = session.enter_project(state, config)
     catalogue, live = session.cloud().observe()

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from attrs import frozen
 
@@ -28,7 +28,6 @@ from flowplan.startup import marker
 
 PAGE = 100  # rows a page: the most the API gives
 _COLLECTIONS = {"volume": "/v2/volumes", "bid": "/v2/spot/bids"}
-T = TypeVar("T")
 
 
 @frozen

@@ -87,6 +87,7 @@ class Price:
 
 
 def read_specification(task: Section, section: Section | None) -> Wanted:
+    """What `resources_specification` asks for; its problems are reported."""
     document = task.document
     if section is None:
         if task.lacks("resources_specification"):

@@ -128,6 +128,7 @@ def _script(document: Document, node: Node, content: str, name: str, *, crlf: bo
 
 
 def read_image(task: Section) -> ContainerImage | None:
+    """`container_image`, or None; its problems are reported."""
     section = open_section(task.document, task.get("container_image"), "container_image", keys.IMAGE)
     if section is None:
         return None

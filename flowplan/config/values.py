@@ -135,6 +135,7 @@ def _strange(text: str) -> str | None:
 
 
 def text(section: Section, key: str, grammar: Grammar) -> str | None:
+    """The text under `key` that fits `grammar`, or None; a problem is reported."""
     node = section.get(key)
     return None if node is None else text_of(section.document, node, section.name(key), grammar)
 
@@ -261,6 +262,7 @@ def whole(section: Section, key: str, low: int, high: int, unit: str = "") -> in
 
 
 def is_plain_number(node: Scalar) -> bool:
+    """Whether a scalar is a number that was not quoted."""
     return not node.style and node.kind in ("int", "float")
 
 

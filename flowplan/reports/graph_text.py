@@ -24,6 +24,7 @@ def edges_of(config: Config) -> dict[str, list[str]]:
 
 
 def dot(edges: Mapping[str, list[str]]) -> str:
+    """For Graphviz; what flowplan only reads is dashed."""
     lines = ["digraph flowplan {", "  rankdir = LR;", "  node [shape = box];"]
     lines += [f'  "{node}"{" [style = dashed]" if node.endswith(")") else ""};' for node in edges]
     lines += [f'  "{needed}" -> "{user}";' for needed, users in edges.items() for user in users]
@@ -31,6 +32,7 @@ def dot(edges: Mapping[str, list[str]]) -> str:
 
 
 def mermaid(edges: Mapping[str, list[str]]) -> str:
+    """For Mermaid."""
     ids = {node: f"n{number}" for number, node in enumerate(edges)}
     lines = ["graph LR", *(f'  {ids[node]}["{node}"]' for node in edges)]
     lines += [f"  {ids[needed]} --> {ids[user]}" for needed, users in edges.items() for user in users]

@@ -102,6 +102,7 @@ def actions_of(body: Mapping[str, Any]) -> str:
 
 
 def dumps(body: Mapping[str, Any]) -> str:
+    """A document as it is printed and saved."""
     return json.dumps(body, indent=2) + "\n"
 
 

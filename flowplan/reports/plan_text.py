@@ -159,13 +159,10 @@ def _inner(old: Sequence[Any], new: Sequence[Any]) -> list[Row]:
     """What differs inside two lists, element by element, whatever their order."""
     from deepdiff import DeepDiff  # 85 ms: only for lists already known to differ
 
-    diff = DeepDiff(old, new, ignore_order=True, report_repetition=True)
-    gone = [*diff.get("iterable_item_removed", {}).values()]
-    come = [*diff.get("iterable_item_added", {}).values()]
-    for changed in diff.get("values_changed", {}).items():
-        index = int(changed[0].split("[")[1].split("]")[0])
-        gone.append(old[index])
-        come += [one for one in new if one not in old and one not in come][:1]
+    # Without pairing, what changed inside an element is told as the old one gone and the new one come.
+    diff = DeepDiff(old, new, ignore_order=True, report_repetition=True, cutoff_distance_for_pairs=0)
+    gone = diff.get("iterable_item_removed", {}).values()
+    come = diff.get("iterable_item_added", {}).values()
     return [("-", "  ", _item(one), "") for one in gone] + [("+", "  ", _item(one), "") for one in come]
 
 
@@ -393,6 +390,7 @@ def _signed(amount: str | None) -> str:
 
 
 def diagnostics(entries: Iterable[Mapping[str, Any]], paint: Paint) -> str:
+    """Errors, warnings and notes, each with place and hint."""
     styles = {"error": "red", "warning": "yellow", "note": "cyan"}
     lines = []
     for one in entries:

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from flowplan.errors import shown
+from flowplan.journal import Intent
 from flowplan.reports.plan_json import plain
 from flowplan.reports.plan_text import ranges
 from flowplan.resources import in_order
-from flowplan.state import Binding, Intent, State
+from flowplan.state import Binding, State
 
 
 def whole(state: State, pending: Sequence[Intent]) -> str:

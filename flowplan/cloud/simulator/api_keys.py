@@ -19,6 +19,7 @@ _KEYS = "SELECT fid, name, created_at, expires_at, deactivated_at FROM api_keys 
 
 
 def list_api_keys(call: Call) -> Response:
+    """GET /v2/api-keys."""
     return reply(200, [_json(row) for row in call.db.execute(_KEYS + "ORDER BY seq")])
 
 
@@ -58,6 +59,7 @@ def _json(row: tuple[str, str, int, int, int | None]) -> dict[str, Any]:
 
 
 def digest(secret: str) -> str:
+    """What is stored of a key."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 

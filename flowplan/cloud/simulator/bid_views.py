@@ -26,6 +26,7 @@ _PAGE = "SELECT fixed, deactivated_at, limit_cents, instances, launch, status, {
 
 
 def list_bids(call: Call) -> Response:
+    """GET /v2/spot/bids."""
     query = read_query(call.request.query, _LIST)
     where: dict[str, Any] = {}
     if query["project"] is not None:
@@ -40,6 +41,7 @@ def list_bids(call: Call) -> Response:
 
 
 def get_bid(call: Call) -> Response:
+    """GET /v2/spot/bids/{bid_fid}."""
     return reply_text(200, read(call, call.params["bid_fid"]))
 
 
@@ -68,6 +70,7 @@ def bid_json(row: tuple[Any, ...]) -> str:
 
 
 def get_status(call: Call) -> Response:
+    """GET /v2/spot/bids/{bid_fid}/status."""
     row = call.db.execute("SELECT fid, status FROM bids WHERE fid = ?", (call.params["bid_fid"],)).fetchone()
     if row is None:
         raise Refusal(404, "Bid not found")
@@ -75,6 +78,7 @@ def get_status(call: Call) -> Response:
 
 
 def get_history(call: Call) -> Response:
+    """GET /v2/spot/bids/{bid_fid}/history."""
     id = call.params["bid_fid"]
     read(call, id)
     rows = call.db.execute(
@@ -105,4 +109,5 @@ def _event_json(
 
 
 def money(cents: int) -> str:
+    """Cents as bids carry them: "$25.60"."""
     return f"${cents // 100}.{cents % 100:02d}"

@@ -270,6 +270,7 @@ def cancel_bid(call: Call) -> Response:
 
 
 def terminate(db: sqlite3.Connection, bid: _Bid, now: int, user: str | None) -> None:
+    """End a bid at `now` (ms), in any state: instances stop, volumes are let go, at once."""
     if bid.in_book:
         market.leave(db, bid.auction, bid.seq, bid.limit_cents)
     _release(db, bid)
@@ -343,6 +344,7 @@ def take_back(db: sqlite3.Connection, id: str, now: int, until: int) -> None:
 
 
 def are_due_back(db: sqlite3.Connection, now: int) -> bool:
+    """Whether a bid that was taken out of the auction is to be in it again."""
     return db.execute("SELECT 1 FROM bids WHERE away_until <= ? LIMIT 1", (now,)).fetchone() is not None
 
 

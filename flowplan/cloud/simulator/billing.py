@@ -17,6 +17,7 @@ Period = tuple[int, int, int | None]  # cents per hour, start, end (None: still 
 
 
 def pricing_history(call: Call) -> Response:
+    """GET /v2/instances/pricing/history."""
     query, rows, cursor = page_of_history(call)
     since, until = query["start_time"], query["end_time"]
     listed = []

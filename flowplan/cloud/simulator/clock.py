@@ -29,6 +29,7 @@ def to_ms(moment: datetime) -> int:
 
 
 def to_datetime(ms: int) -> datetime:
+    """A moment in ms as UTC."""
     return _ZERO + timedelta(milliseconds=ms)
 
 

@@ -13,5 +13,6 @@ CONDITIONS: Final = {
 
 
 def condition(db: sqlite3.Connection, name: str) -> float:
+    """The value that was set for a condition, else its default."""
     row = db.execute("SELECT value FROM conditions WHERE name = ?", (name,)).fetchone()
     return float(row[0]) if row else CONDITIONS[name]

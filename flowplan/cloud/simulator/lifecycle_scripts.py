@@ -31,6 +31,7 @@ _PAGE = f"SELECT {_COLUMNS}, {{key}}, seq FROM lifecycle_scripts"  # noqa: S608
 
 
 def list_scripts(call: Call) -> Response:
+    """GET /v2/lifecycle-scripts."""
     query = read_query(call.request.query, _LIST)
     where = {"project = ?": require_project(call, query["project"])}
     rows, cursor = read_page(call.db, _PAGE, where, query, {"last_modified_at": "modified_at"})
@@ -38,6 +39,7 @@ def list_scripts(call: Call) -> Response:
 
 
 def create_script(call: Call) -> Response:
+    """POST /v2/lifecycle-scripts."""
     body = read_body(call.request, _CREATE)
     project = require_project(call, body["project"])
     number = next_number(call.db)
@@ -64,6 +66,7 @@ def change_script(call: Call) -> Response:
 
 
 def delete_script(call: Call) -> Response:
+    """DELETE /v2/lifecycle-scripts/{ls_fid}."""
     id = call.params["ls_fid"]
     _read(call, id)
     call.db.execute("DELETE FROM lifecycle_scripts WHERE fid = ?", (id,))

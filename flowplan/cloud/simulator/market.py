@@ -44,11 +44,13 @@ def auctions(db: sqlite3.Connection, instance_type: str | None = None, region: s
 
 
 def auction_of(db: sqlite3.Connection, instance_type: str, region: str) -> Auction | None:
+    """The auction of a type in a region, or None where it is not sold."""
     row = db.execute(_AUCTION + " WHERE a.instance_type = ? AND a.region = ?", (instance_type, region)).fetchone()
     return Auction(*row) if row else None
 
 
 def rank_of(limit_cents: int, weight: int) -> int:
+    """The place of a limit among all sizes of its pool: smaller is earlier, in eighths of a cent per unit."""
     return -(limit_cents * EIGHTHS // weight)
 
 
@@ -89,6 +91,7 @@ def is_changed(db: sqlite3.Connection) -> bool:
 
 
 def changed_pools(db: sqlite3.Connection) -> list[int]:
+    """Pools whose book has changed since they were cleared."""
     return [row[0] for row in db.execute("SELECT seq FROM pools WHERE changed = 1")]
 
 

@@ -87,6 +87,7 @@ def reply_text(status: int, text: str, subject: str | None = None) -> Response:
 
 
 def no_content(subject: str | None = None) -> Response:
+    """204; `subject` is the id that the ledger names."""
     return Response(204, {}, b"", subject)
 
 

@@ -32,6 +32,7 @@ def list_instance_types(call: Call) -> Response:
 
 
 def list_image_versions(call: Call) -> Response:
+    """GET /v2/image-versions."""
     return reply(200, list(catalogue.IMAGE_VERSIONS))
 
 

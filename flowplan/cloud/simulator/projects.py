@@ -15,6 +15,7 @@ PROJECT_QUERY = {"project": Field(text())}
 
 
 def user_fid(seed: int) -> str:
+    """The id of the one user."""
     return fid(seed, "user", 1)
 
 
@@ -31,10 +32,12 @@ def require_project(call: Call, project: str) -> str:
 
 
 def get_me(call: Call) -> Response:
+    """GET /v2/me."""
     return reply(200, _me(call) | {"email": catalogue.EMAIL, "organization_id": _uuid(call, "organization")})
 
 
 def list_teammates(call: Call) -> Response:
+    """GET /v2/me/teammates."""
     projects = [row[0] for row in call.db.execute("SELECT fid FROM projects WHERE mine = 1 ORDER BY seq")]
     return reply(200, [_me(call) | {"email": catalogue.EMAIL, "project_ids": projects, "deactivated_at": None}])
 
@@ -49,11 +52,13 @@ def _uuid(call: Call, what: str) -> str:
 
 
 def list_projects(call: Call) -> Response:
+    """GET /v2/projects."""
     rows = call.db.execute("SELECT fid, name, created_at FROM projects WHERE mine = 1 ORDER BY seq")
     return reply(200, [{"fid": row[0], "name": row[1], "created_at": iso(row[2])} for row in rows])
 
 
 def list_ssh_keys(call: Call) -> Response:
+    """GET /v2/ssh-keys."""
     return reply(200, [_key_json(row) for row in call.db.execute(_KEYS + "project = ?", (project_of_query(call),))])
 
 
@@ -81,6 +86,7 @@ _CREATE = {
 
 
 def create_ssh_key(call: Call) -> Response:
+    """POST /v2/ssh-keys."""
     body = read_body(call.request, _CREATE)
     project = require_project(call, body["project"])
     public_key, private_key = body["public_key"], None
@@ -98,6 +104,7 @@ def create_ssh_key(call: Call) -> Response:
 
 
 def change_ssh_key(call: Call) -> Response:
+    """PATCH /v2/ssh-keys/{ssh_key_fid}."""
     body = read_body(call.request, {"required": Field(boolean)})
     id = call.params["ssh_key_fid"]
     _read_key(call, id)
@@ -106,6 +113,7 @@ def change_ssh_key(call: Call) -> Response:
 
 
 def delete_ssh_key(call: Call) -> Response:
+    """DELETE /v2/ssh-keys/{ssh_key_fid}."""
     id = call.params["ssh_key_fid"]
     _read_key(call, id)
     in_use = call.db.execute(

@@ -11,6 +11,7 @@ SPOT, STORAGE = "Spot", "Storage"
 
 
 def list_quotas(call: Call) -> Response:
+    """GET /v2/quotas."""
     rows = call.db.execute(
         "SELECT fid, project, nullif(instance_type, ''), product_type, total, used, units, name FROM quotas"
         " WHERE project = ? ORDER BY seq",

@@ -25,25 +25,30 @@ _PATCH = {"instances": Field(list_of(text())), "status": Field(choice("STATUS_RU
 
 
 def list_reservations(call: Call) -> Response:
+    """GET /v2/reservation."""
     require_project(call, read_query(call.request.query, _RESERVATIONS)["project"])
     return reply(200, {"data": [], "next_cursor": None})
 
 
 def list_cpu_instance_types(call: Call) -> Response:
+    """GET /v2/cpu/instance-types."""
     return reply(200, [])
 
 
 def change_instances(call: Call) -> Response:
+    """PATCH /v2/instances."""
     for id in read_body(call.request, _PATCH)["instances"]:
         _refuse_spot(call, id)
     return reply(200, {"instances": {}})
 
 
 def restart(call: Call) -> Response:
+    """POST /v2/instances/{instance_fid}/restart."""
     return _refuse_spot(call, call.params["instance_fid"])
 
 
 def refresh_boot_disk(call: Call) -> Response:
+    """POST /v2/instances/{instance_fid}/refresh-boot-disk."""
     if call.request.body.strip() not in (b"", b"null"):
         read_body(call.request, {"image_version": Field(nullable(text()), None)})
     return _refuse_spot(call, call.params["instance_fid"])
@@ -61,6 +66,7 @@ def list_regions(call: Call) -> Response:
 
 
 def list_cpu_regions(call: Call) -> Response:
+    """GET /v2/cpu/regions."""
     limits = {"max_volume_size_tb": catalogue.LARGEST_VOLUME_GB // 1024, "max_volume_name_length": 64}
     return reply(200, [_region(name) | limits for name in catalogue.REGIONS])
 

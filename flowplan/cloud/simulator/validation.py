@@ -96,6 +96,8 @@ def _default(name: str, field: Field, loc: Loc, whole: Any, problems: Problems) 
 
 
 def nullable(check: Check) -> Check:
+    """`check`, or null."""
+
     def checked(value: Any, loc: Loc, problems: Problems) -> Any:
         return None if value is None else check(value, loc, problems)
 
@@ -126,6 +128,8 @@ def text(*, shortest: int = 0, longest: int | None = None, pattern: str | None =
 
 
 def integer(*, above: int | None = None, least: int | None = None, most: int | None = None) -> Check:
+    """An integer within bounds; text that is one counts, as it does for the API."""
+
     def check(value: Any, loc: Loc, problems: Problems) -> Any:
         number = _read_integer(value, loc, problems)
         if number is None:
@@ -171,6 +175,7 @@ _TRUTH = {
 
 
 def boolean(value: Any, loc: Loc, problems: Problems) -> Any:
+    """A boolean, or what the API takes for one."""
     if isinstance(value, str | int | float):
         key = value.lower() if isinstance(value, str) else value
         if key in _TRUTH:
@@ -181,6 +186,7 @@ def boolean(value: Any, loc: Loc, problems: Problems) -> Any:
 
 
 def choice(*allowed: str) -> Check:
+    """One of these words."""
     quoted = [f"'{word}'" for word in allowed]
     expected = " or ".join((", ".join(quoted[:-1]), quoted[-1])) if len(quoted) > 1 else quoted[0]
 
@@ -193,6 +199,8 @@ def choice(*allowed: str) -> Check:
 
 
 def list_of(check_item: Check) -> Check:
+    """A list whose items pass `check_item`."""
+
     def check(value: Any, loc: Loc, problems: Problems) -> Any:
         if not isinstance(value, list):
             return problems.append(_problem("list_type", loc, "Input should be a valid list", value))

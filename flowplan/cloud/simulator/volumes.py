@@ -40,6 +40,8 @@ MOST_PER_INSTANCE = 20
 
 
 class Volume(NamedTuple):
+    """A row of the table; times in ms, `size_gb` in GB."""
+
     seq: int
     fid: str
     name: str
@@ -76,6 +78,7 @@ def listed(db: sqlite3.Connection, id: str) -> str | None:
 
 
 def create_volume(call: Call) -> Response:
+    """POST /v2/volumes."""
     body = read_body(call.request, _CREATE)
     project = require_project(call, body["project"])
     if body["region"] not in catalogue.REGIONS:
@@ -105,6 +108,7 @@ def create_volume(call: Call) -> Response:
 
 
 def rename_volume(call: Call) -> Response:
+    """PATCH /v2/volumes/{volume_fid}."""
     body = read_body(call.request, {"name": Field(_NAME)})
     volume = _require(call)
     if body["name"] != volume.name:
@@ -114,6 +118,7 @@ def rename_volume(call: Call) -> Response:
 
 
 def delete_volume(call: Call) -> Response:
+    """DELETE /v2/volumes/{volume_fid}."""
     volume = _require(call)
     if call.db.execute("SELECT 1 FROM attachments WHERE volume = ? LIMIT 1", (volume.seq,)).fetchone():
         raise Refusal(409, "Volume is in use")

@@ -1,0 +1,167 @@
+"""What one step does to the cloud, in a worker thread: the calls, and what is done again when an answer is lost.
+
+A create is one POST. Updates carry absolute values, so they may be sent again; a removal is over only when the
+cloud says so. Nothing here writes the journal or knows of other steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, Protocol
+
+import attrs
+from attrs import frozen
+
+from flowplan.errors import Ambiguous, CloudError, FlowplanError, NameTaken, NotFound, Refused, Unauthorized
+from flowplan.journal import Intent
+from flowplan.live import Live, LiveBid
+from flowplan.plan import Change
+from flowplan.recover import Clock
+from flowplan.resources import Bid, Resource, Volume
+from flowplan.state import Binding
+
+_PATCH_TRIES = 3
+_POLLS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)  # seconds between looks at something that is ending
+
+
+class Cloud(Protocol):
+    """The calls an apply makes. Each raises CloudError and its children."""
+
+    def live(self) -> Live: ...
+    def bid(self, id: str) -> LiveBid: ...
+    def bid_request(self, bid: Bid, script: str | None) -> Mapping[str, Any]: ...
+    def volume_request(self, volume: Volume) -> Mapping[str, Any]: ...
+    def create(self, kind: str, request: Mapping[str, Any], *, key: str) -> str: ...
+    def update_bid(self, id: str, **fields: Any) -> None: ...
+    def cancel_bid(self, id: str) -> None: ...
+    def rename_volume(self, id: str, name: str) -> None: ...
+    def delete_volume(self, id: str) -> None: ...
+
+
+class HalfDone(Exception):
+    """The object exists, and is recorded as it is, but the step did not reach all it was to do."""
+
+    def __init__(self, binding: Binding, error: FlowplanError) -> None:
+        super().__init__(str(error))
+        self.binding, self.error = binding, error
+
+
+@frozen
+class Calls:
+    """The calls of the steps of one run. `timeout`: seconds that a removal may take. Every method raises
+    CloudError and its children; `paused` raises HalfDone."""
+
+    cloud: Cloud
+    clock: Clock
+    timeout: float
+
+    def create(self, kind: str, request: Mapping[str, Any], intent: Intent, change: Change) -> str:
+        """One POST; returns the new id. What is raised says whether it may have happened."""
+        polls = list(_POLLS)
+        while True:
+            try:
+                return self.cloud.create(kind, request, key=intent.key)
+            except NameTaken as error:
+                if kind == "volume" and not intent.resent:
+                    # Nobody had the name when we planned, and this was the first attempt: it is not ours.
+                    raise Refused(str(error), status=error.status, hint=error.hint) from error
+                if change.action != "replace" or not polls:
+                    raise Ambiguous(str(error), status=error.status, hint=error.hint) from error
+                self.clock.pause(polls.pop(0))  # our own previous generation is not quite gone
+
+    def paused(self, made: Binding) -> Binding:
+        """A bid can only be placed running: one that is to be paused is paused at once."""
+        try:
+            self._surely(partial(self.cloud.update_bid, made.id, paused=True))
+        except CloudError as error:
+            assert isinstance(made.applied, Bid)  # noqa: S101 - the caller asked
+            running = attrs.evolve(made, applied=attrs.evolve(made.applied, paused=False))
+            raise HalfDone(running, CloudError(f"placed, but it could not be paused: {error}")) from error
+        return made
+
+    def update(self, change: Change, wanted: Resource) -> Binding:
+        """Change what differs, in place."""
+        assert change.id is not None  # noqa: S101 - what is updated exists
+        if isinstance(wanted, Volume):
+            self._surely(lambda: self.cloud.rename_volume(change.id or "", wanted.name))
+        elif isinstance(wanted, Bid) and isinstance(change.before, Bid):
+            self._patch(change.id, patches(change, change.before, wanted))
+        return Binding(change.address, change.id, wanted, change.needs, change.generation, change.source)
+
+    def _patch(self, id: str, calls: Sequence[Mapping[str, Any]]) -> None:
+        paused = False
+        try:
+            for fields in calls:
+                self._surely(partial(self.cloud.update_bid, id, **fields))
+                paused = fields.get("paused", paused)
+        except FlowplanError:
+            if paused and calls[-1] == {"paused": False}:
+                self._surely(partial(self.cloud.update_bid, id, paused=False))  # never leave it standing still
+            raise
+
+    def _surely(self, call: Callable[[], None]) -> None:
+        """A change with absolute values may be sent again when its answer was lost."""
+        for left in reversed(range(_PATCH_TRIES)):
+            try:
+                return call()
+            except Ambiguous as error:
+                if not left:
+                    raise CloudError(str(error), status=error.status, hint="run the same command again") from error
+            self.clock.pause(_POLLS[-1 - left])
+        return None
+
+    def remove(self, change: Change) -> None:
+        """Cancel or delete, and wait until it is over; what is gone already is success."""
+        assert change.id is not None  # noqa: S101 - what is removed exists
+        remove = self._delete_volume if change.address.kind == "volume" else self._cancel
+        try:
+            remove(change.id)
+        except NotFound:
+            return
+
+    def _cancel(self, id: str) -> None:
+        try:
+            self.cloud.cancel_bid(id)
+        except (NotFound, Refused, Unauthorized):
+            raise
+        except CloudError:  # its answer was lost, however often it was asked: the bid itself tells
+            if self.cloud.bid(id).ended:
+                return
+            raise
+        for _ in self._patiently(f"{id} to end"):
+            if self.cloud.bid(id).ended:
+                return
+
+    def _delete_volume(self, id: str) -> None:
+        """Delete once nothing uses it any more: a cancelled bid lets go of its volumes a little later."""
+        for _ in self._patiently(f"{id} to be let go"):
+            try:
+                return self.cloud.delete_volume(id)
+            except Refused as error:
+                if error.status != 409:
+                    raise
+        return None
+
+    def _patiently(self, what: str) -> Iterable[int]:
+        deadline = self.clock.monotonic() + self.timeout
+        n = 0
+        while self.clock.monotonic() < deadline and not self.clock.stopped():
+            yield n
+            self.clock.pause(_POLLS[min(n, len(_POLLS) - 1)])
+            n += 1
+        raise CloudError(f"gave up waiting for {what}", hint="run the same command again")
+
+
+def patches(change: Change, before: Bid, wanted: Bid) -> list[dict[str, Any]]:
+    """The PATCHes of an update, in order. Volumes change only while the bid is paused, and a bid that is
+    to run is un-paused last, so that a repetition from any point ends right."""
+    names = {one.name for one in change.fields}
+    first: dict[str, Any] = {name: getattr(wanted, name) for name in ("limit_price", "memory_gb") if name in names}
+    if "volumes" not in names:
+        if "paused" in names:
+            first["paused"] = wanted.paused
+        return [first] if first else []
+    calls: list[dict[str, Any]] = [] if before.paused else [{"paused": True}]
+    calls.append(first | {"volumes": [str(volume) for volume in wanted.volumes]})
+    return calls if wanted.paused else [*calls, {"paused": False}]

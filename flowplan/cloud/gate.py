@@ -1,0 +1,68 @@
+"""The gate that all workers of a transport pass: how they slow down together when the API says 429."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable
+
+
+class Gate:
+    """What all workers pass with each attempt (`with gate:`). A 429 closes it for all of them.
+
+    When it opens again it lets them through as a congested line does: one at a time and with a distance, then more
+    and closer with each success. If all came back in one moment, the unlucky ones would use up their tries (ten
+    workers, two requests a second, answers after 0.1 s: 7 of 30 calls failed with a mere pause).
+    """
+
+    def __init__(self, clock: Callable[[], float], wait: Callable[[float], object]) -> None:
+        self._clock = clock
+        self._wait = wait
+        self._changed = threading.Condition()
+        self._opens = 0.0  # when attempts may begin again, on the clock
+        self._next = 0.0  # when the next one may
+        self._spacing = 0.0  # seconds between two
+        self._busy = 0  # attempts under way
+        self._limit = math.inf  # how many may be
+
+    def __enter__(self) -> None:
+        waited = 0.0  # the moment waited for: a wait is believed, whatever the clock says
+        while (turn := self._begin(waited)) is not None:
+            self._wait(max(0.0, turn - self._clock()))
+            waited = turn
+
+    def __exit__(self, *_: object) -> None:
+        with self._changed:
+            self._busy -= 1
+            self._changed.notify_all()
+
+    def _begin(self, waited: float) -> float | None:
+        """Lets the caller through: None; or says until when it must wait before it asks again."""
+        with self._changed:
+            while self._busy >= self._limit:
+                self._changed.wait()
+            now = max(self._clock(), waited)
+            turn = max(self._opens, self._next)
+            if now < turn:
+                return turn
+            self._busy += 1
+            self._next = now + self._spacing
+            return None
+
+    def close(self, seconds: float) -> None:
+        """Lets nobody through for `seconds`, and few after that."""
+        with self._changed:
+            now = self._clock()
+            if now >= self._opens:  # refusals of attempts that were under way together count once
+                self._spacing = min(2.0, 2 * self._spacing or 0.1)
+                self._limit = 1
+            self._opens = max(self._opens, now + seconds)
+
+    def ease(self) -> None:
+        """An attempt was not refused: a little more may be tried."""
+        if self._limit == math.inf:
+            return
+        with self._changed:
+            self._limit += 1 / self._limit
+            self._spacing = self._spacing * 0.9 if self._spacing > 0.02 else 0.0
+            self._changed.notify_all()

@@ -1,0 +1,41 @@
+"""Credentials in messages: the hint that says how to give them, and the forms in which they must never show."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable
+from urllib.parse import quote
+
+from flowplan.errors import Secret
+
+CREDENTIALS_HINT = (
+    "set FLOWPLAN_API_KEY, FLOWPLAN_API_KEY_FILE, FOUNDRY_API_KEY or MITHRIL_API_KEY, "
+    "or FOUNDRY_EMAIL with FOUNDRY_PASSWORD"
+)
+
+
+def redacted(text: str, secrets: Iterable[Secret]) -> str:
+    """`text` without the values of `secrets`: plain, URL-encoded, JSON-escaped and in base64."""
+    return without(text, [form for secret in secrets for form in forms_of(secret.reveal())])
+
+
+def forms_of(value: str) -> list[str]:
+    """The ways in which `value` could stand in a text, longest first; none if it is too short to be told apart."""
+    if len(value) < 4:
+        return []
+    raw = value.encode("utf-8", "surrogatepass")
+    forms = {value, quote(value, safe=""), json.dumps(value)[1:-1]}
+    for before in range(3):  # base64 of a text in which the value begins at any offset
+        packed = base64.b64encode(bytes(before) + raw).decode()
+        core = packed[(8 * before + 5) // 6 : 8 * (before + len(raw)) // 6]
+        if len(core) >= 8:
+            forms |= {core, core.replace("+", "-").replace("/", "_")}
+    return sorted(forms, key=len, reverse=True)
+
+
+def without(text: str, forms: Iterable[str]) -> str:
+    """`text` with none of `forms` in it."""
+    for form in forms:
+        text = text.replace(form, "********")
+    return text
