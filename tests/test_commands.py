@@ -592,6 +592,49 @@ def test_simulator_reset_and_advance(applied: Place) -> None:
     assert applied.ledger() == []
 
 
+def test_simulator_market_lists_the_auctions(applied: Place) -> None:
+    out = applied.ok("simulator", "market")
+    lines = out.splitlines()
+    assert lines[0] == "2026-11-02 09:00 in the simulator"
+    with applied.simulator() as simulator:
+        there = simulator.market()
+    assert len([line for line in lines if any(block in line for block in "▁█")]) == len(there)
+    assert [line for line in lines if len(line) > 80] == []
+    own = lines[lines.index("your bids") + 1 :]
+    assert own[0].split()[0] == "wins" and bid_id(applied, BID) in own[0]
+    assert "limit $17.92" in own[1]
+    assert "You have no bids" in applied.ok("simulator", "market", "a100", "--region", "us-central1-b")
+
+
+def test_simulator_market_shows_a_book(applied: Place) -> None:
+    out = applied.ok("simulator", "market", "h100", "--region", "us-central1-b", "--depth", "2", "--history", "1d")
+    assert "an instance-hour now, reserve $8.00" in out
+    assert "01 Nov 09:00" in out and "02 Nov 09:00" in out
+    book = out[out.index("winning, ") :].splitlines()
+    cut = next(index for index, line in enumerate(book) if "winners above, waiting below" in line)
+    assert [line for line in book[1:cut] if "<- flow-sdk-batch-task-example" in line]
+    limits = [float(line.split()[1][1:]) for line in book if line.startswith("  wins")]
+    assert limits == sorted(limits, reverse=True)
+    assert len(limits) == 3  # two of others, and one's own
+    out = applied.ok("simulator", "market", "a100-80gb.sxm.8x", "--region", "us-central1-b")
+    assert "all sizes share the stock" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("h1000",), "no auction sells h1000"),
+        (("h200", "--region", "us-central1-a"), "it is sold in us-central5-a, us-east1-a"),
+        (("--region", "mars"), "there is no region mars"),
+        (("--history", "0s"), "it has no length"),
+    ],
+)
+def test_simulator_market_says_what_there_is(place: Place, arguments: tuple[str, ...], says: str) -> None:
+    result = place.run("simulator", "market", *arguments)
+    assert result.code == 64
+    assert says in result.err
+
+
 def test_apply_events(example: Place) -> None:
     lines = [json.loads(line) for line in example.ok("apply", "--auto-approve", "--json").splitlines()]
     kinds = [line["type"] for line in lines]

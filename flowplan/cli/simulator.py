@@ -1,8 +1,11 @@
-"""flowplan simulator serve, advance, reset."""
+"""flowplan simulator serve, advance, reset, market."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,6 +13,9 @@ from flowplan.cli import Command, Group
 from flowplan.cli.durations import read_duration
 from flowplan.cli.session import PUBLIC_API, SIMULATOR_DATA, Session
 from flowplan.errors import UsageProblem
+
+if TYPE_CHECKING:
+    from flowplan.cloud.simulator.view import AuctionView
 
 _db = click.option("--db", metavar="FILE", help=f"The simulator's data ({SIMULATOR_DATA}).")
 
@@ -77,6 +83,59 @@ def reset(ctx: click.Context, db: str | None, seed: int) -> int:
         found.reset(seed)
     session.terminal.out("The simulator's data is made anew.")
     return 0
+
+
+@simulator.command(cls=Command)
+@click.argument("instance_type", metavar="[TYPE]", required=False)
+@click.option("--region", metavar="R", help="Only this region.")
+@click.option("--history", default="14d", show_default=True, metavar="TIME", help="How far back; at most 14 days.")
+@click.option("--depth", type=click.IntRange(0), default=5, show_default=True, metavar="N", help="Orders of others.")
+@_db
+@click.pass_context
+def market(
+    ctx: click.Context, instance_type: str | None, region: str | None, history: str, depth: int, db: str | None
+) -> int:
+    """Show the auctions: prices and your bids; of a single type also a picture of its prices, and the books.
+
+    TYPE is an instance type, or how the names of several begin (a100). Only the auctioneer sees the books: `--depth`
+    orders of others are shown on either side of the line between those that win and those that wait.
+    """
+    from flowplan.cloud.simulator import Simulator
+    from flowplan.reports import book_text
+
+    session = Session.of(ctx)
+    since = timedelta(seconds=min(read_duration(history, "--history"), 14 * 86400))
+    if not since:
+        raise UsageProblem("--history: it has no length", hint="write 6h or 14d")
+    with Simulator.open(_data(session, db)) as found:
+        all_, now = found.market(), found.now()
+    auctions = [one for one in all_ if region in (None, one.region) and _is_asked_for(one, instance_type)]
+    if not auctions:
+        raise _no_auction(all_, instance_type, region)
+    paint = session.terminal.paint
+    if len({one.name for one in auctions}) > 1:
+        text = book_text.table(auctions, now, since, paint)
+    else:
+        text = "\n".join(book_text.auction(one, now, since, depth, paint) for one in auctions)
+    session.terminal.out(f"{now:%Y-%m-%d %H:%M} in the simulator\n\n{text}", end="")
+    return 0
+
+
+def _is_asked_for(one: AuctionView, instance_type: str | None) -> bool:
+    return instance_type in (None, one.instance_type) or one.name.startswith(instance_type.lower())
+
+
+def _no_auction(all_: Sequence[AuctionView], instance_type: str | None, region: str | None) -> UsageProblem:
+    """What is wrong with what was asked for, with what there is that is near."""
+    sold = [one for one in all_ if _is_asked_for(one, instance_type)]
+    if not sold:
+        types = sorted({one.name for one in all_})
+        return UsageProblem(f"no auction sells {instance_type}", hint=f"types: {', '.join(types)}")
+    regions = sorted({one.region for one in all_})
+    if region not in regions:
+        return UsageProblem(f"there is no region {region}", hint=f"regions: {', '.join(regions)}")
+    there = sorted({one.region for one in sold})
+    return UsageProblem(f"{instance_type} is not sold in {region}", hint=f"it is sold in {', '.join(there)}")
 
 
 def _data(session: Session, db: str | None) -> Path:

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Mapping
 from typing import TextIO
 
+from attrs import evolve
+
 from flowplan.errors import FlowplanError, shown
 from flowplan.reports.paint import Paint, wrapped
 
@@ -24,11 +26,11 @@ class Terminal:
         """The process's own. It prompts only with a terminal on stdin and stderr, and never in CI."""
         in_ci = environ.get("CI", "").lower() not in ("", "0", "false")
         asks = not in_ci and sys.stdin is not None and sys.stdin.isatty() and err.isatty()
-        return cls(out, err, Paint(_colour(out, environ)), Paint(_colour(err, environ)), interactive=asks)
+        return cls(out, err, _paint(out, environ), _paint(err, environ), interactive=asks)
 
     def plain(self) -> None:
         """No colour from here on."""
-        self.paint = self.paint_err = Paint(False)
+        self.paint, self.paint_err = evolve(self.paint, on=False), evolve(self.paint_err, on=False)
 
     @property
     def live(self) -> bool:
@@ -85,6 +87,10 @@ def _discard(stream: TextIO) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     except (OSError, ValueError):
         return
+
+
+def _paint(stream: TextIO, environ: Mapping[str, str]) -> Paint:
+    return Paint(_colour(stream, environ), ascii=not (stream.encoding or "").lower().startswith("utf"))
 
 
 def _colour(stream: TextIO, environ: Mapping[str, str]) -> bool:

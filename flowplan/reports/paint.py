@@ -28,9 +28,11 @@ def _columns(line: str) -> int:
 
 @frozen
 class Paint:
-    """`paint("text", "red")` gives ANSI codes when `on`, the text itself when not."""
+    """`paint("text", "red")` gives ANSI codes when `on`, the text itself when not. `ascii`: what is painted on knows
+    no other characters."""
 
     on: bool = False
+    ascii: bool = False
 
     def __call__(self, text: str, *styles: str) -> str:
         if not self.on or not text:

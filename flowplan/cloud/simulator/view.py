@@ -14,9 +14,11 @@ from flowplan.cloud.simulator.prices import price_stream
 
 
 class Line(NamedTuple):
-    """One order of a book. `limit_price` in dollars per instance-hour; `bid`: its id and name when it is one's own."""
+    """One order of a book. `limit_price` in dollars per instance-hour, `gpus` per instance; `bid`: its id and name when
+    it is one's own."""
 
     limit_price: Decimal
+    gpus: int
     quantity: int
     instance_type: str
     winning: bool
@@ -74,7 +76,8 @@ def _book(db: sqlite3.Connection, pool: int) -> Iterator[Line]:
     for rank, units, winning, weight, kind, fid, name in rows:
         limit = _dollars(-rank * weight // market.EIGHTHS)
         bid = (fid, name) if fid else None
-        yield Line(limit, units // weight, catalogue.TYPE_BY_FID[kind].name, bool(winning), bid)
+        of = catalogue.TYPE_BY_FID[kind]
+        yield Line(limit, of.num_gpus, units // weight, of.name, bool(winning), bid)
 
 
 def _dollars(cents: int) -> Decimal:
