@@ -178,3 +178,16 @@ def test_more_than_the_stock_never_wins(local: Api, quantity: int) -> None:
     assert local.status(bid) == "Open"
     query = {"instance_type": H100, "region": REGION, "instance_quantity": quantity}
     assert local.get("/v2/pricing/current", **query)["dynamic_win_price_cents"] is None
+
+
+def test_the_past_of_all_sizes_of_a_pool_is_one(simulator: Simulator) -> None:
+    """They share their stock: what one costs per GPU, the others cost, to the cent that is rounded up."""
+    sizes = [one for one in simulator.market(region="us-central2-a") if one.name.startswith("b200")]
+    assert len(sizes) == 4
+    smallest = dict(sizes[0].history)
+    for one in sizes[1:]:
+        assert all(after[1] != before[1] for before, after in zip(one.history, one.history[1:], strict=False))
+        gpus = int(one.minimum / sizes[0].minimum)
+        shared = [(price, smallest[at]) for at, price in one.history if at in smallest]
+        assert len(shared) > 20
+        assert all(abs(price - gpus * small) < gpus * Decimal("0.01") for price, small in shared)

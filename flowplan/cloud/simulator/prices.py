@@ -17,11 +17,13 @@ from typing import Any
 
 from flowplan.cloud.simulator import catalogue, market
 from flowplan.cloud.simulator.bid_views import money
+from flowplan.cloud.simulator.clearing import cents as cents_of
 from flowplan.cloud.simulator.clock import DAY, HOUR, ROUND, iso
 from flowplan.cloud.simulator.messages import Call, Response, reply
 from flowplan.cloud.simulator.validation import Field, integer, moment, nullable, read_query, text
 
 PAST = 14 * DAY
+_SETTLED = 3 * HOUR
 Stream = tuple[list[int], list[int]]  # (moments in ms, cents): each price holds until the next moment
 
 
@@ -135,9 +137,26 @@ def price_stream(db: sqlite3.Connection, seed: int, auction: market.Auction, now
     moments, cents = [row[0] for row in rows], [row[1] for row in rows]
     if now - PAST >= started:
         return moments, cents
-    temper: str = db.execute("SELECT temper FROM pools WHERE seq = ?", (auction.pool,)).fetchone()[0]
-    before = seeded_past(seed, auction.fid, temper, auction.reserve_cents, started, cents[0])
-    return [*before[0], *moments], [*before[1], *cents]
+    before = _past_of(db, seed, auction, started)
+    past = [cents_of(per_unit, auction.weight) for per_unit in before[1]]
+    return _changes([*before[0], started - _SETTLED, *moments], [*past, cents[0], *cents])
+
+
+def _changes(moments: list[int], cents: list[int]) -> Stream:
+    """Without the moments at which the price stayed."""
+    kept = [index for index, price in enumerate(cents) if not index or price != cents[index - 1]]
+    return [moments[index] for index in kept], [cents[index] for index in kept]
+
+
+def _past_of(db: sqlite3.Connection, seed: int, auction: market.Auction, started: int) -> Stream:
+    """The pool's seeded past: its sizes share their stock, so their prices move together."""
+    reserve, temper = db.execute("SELECT reserve, temper FROM pools WHERE seq = ?", (auction.pool,)).fetchone()
+    weight, began_with = db.execute(
+        "SELECT a.weight, e.price_cents FROM auctions a JOIN price_events e ON e.auction = a.seq AND e.at = ?"
+        " WHERE a.pool = ? ORDER BY a.weight DESC LIMIT 1",
+        (started, auction.pool),
+    ).fetchone()
+    return seeded_past(seed, auction.pool, temper, reserve, started, began_with * market.EIGHTHS // weight)
 
 
 def _window(stream: Stream, start: int, end: int) -> Stream:
@@ -152,37 +171,37 @@ def _window(stream: Stream, start: int, end: int) -> Stream:
 
 
 @lru_cache(maxsize=64)
-def seeded_past(seed: int, auction: str, temper: str, reserve: int, started: int, now_cents: int) -> Stream:
-    """14 days of prices before `started`, never below `reserve` (cents), ending at the price it started with."""
-    random = Random(f"{seed}:{auction}:past")  # noqa: S311
+def seeded_past(seed: int, pool: int, temper: str, reserve: int, started: int, now: int) -> Stream:
+    """14 days of a pool's prices before `started`, never below `reserve`; both and `now`, the price it started with,
+    in eighths of a cent per unit. The last hours are as the present is, so that nothing jumps at the start."""
+    random = Random(f"{seed}:{pool}:past")  # noqa: S311
     moments: list[int] = []
-    cents: list[int] = []
+    prices: list[int] = []
     at = started - PAST
-    for rounds, price in _PROCESSES[temper](random, reserve, now_cents):
-        if not cents or cents[-1] != price:
+    for rounds, price in _PROCESSES[temper](random, reserve, now):
+        if not prices or prices[-1] != price:
             moments.append(at)
-            cents.append(price)
+            prices.append(price)
         at += rounds * ROUND
-    last = started - 3 * HOUR  # the last hours are as the present is, so that nothing jumps at the start
-    keep = bisect_left(moments, last)
-    return [*moments[:keep], last], [*cents[:keep], now_cents]
+    keep = bisect_left(moments, started - _SETTLED)
+    return moments[:keep], prices[:keep]
 
 
-Spans = list[tuple[int, int]]  # (rounds, cents)
+Spans = list[tuple[int, int]]  # (rounds, price)
 _ROUNDS = PAST // ROUND
 
 
-def _calm(random: Random, reserve: int, now_cents: int) -> Spans:
+def _calm(random: Random, reserve: int, now: int) -> Spans:
     """At the reserve or a little above; no bursts."""
     spans: Spans = []
     while _length(spans) < _ROUNDS:
-        spans.append((_between(random, 3 * 30, 20 * 30), max(reserve, now_cents)))
+        spans.append((_between(random, 3 * 30, 20 * 30), max(reserve, now)))
         for _ in range(random.randrange(1, 12)):
             spans.append((_between(random, 5, 90), reserve + round(reserve * random.random() ** 3 * 0.5)))
     return spans
 
 
-def _idle(random: Random, reserve: int, now_cents: int) -> Spans:
+def _idle(random: Random, reserve: int, now: int) -> Spans:
     """Mostly exactly at the reserve; now and then a burst."""
     spans: Spans = []
     while _length(spans) < _ROUNDS:
@@ -191,14 +210,14 @@ def _idle(random: Random, reserve: int, now_cents: int) -> Spans:
     return spans
 
 
-def _busy(random: Random, reserve: int, now_cents: int) -> Spans:
+def _busy(random: Random, reserve: int, now: int) -> Spans:
     """Contended: a wandering level around the present price, bursts on top, sometimes down to the reserve."""
     spans: Spans = []
-    level = float(now_cents)
+    level = float(now)
     total = 0
     while total < _ROUNDS:
         before = len(spans)
-        level = max(reserve, level * random.lognormvariate(0, 0.06) * (now_cents / level) ** 0.03)
+        level = max(reserve, level * random.lognormvariate(0, 0.06) * (now / level) ** 0.03)
         kind = random.random()
         if kind < 0.02:
             spans += _burst(random, round(level))
