@@ -13,13 +13,13 @@ import pytest
 from flowplan.backends import files
 from flowplan.backends.local import LocalStore
 from flowplan.errors import StateError
-from flowplan.journal import Done, Intent
+from flowplan.journal import Done, Intent, Moment
 from flowplan.resources import Address, Volume
 from flowplan.state import Binding, State
 
 V = Address("volume", "data")
 BINDING = Binding(V, "vol_1", Volume("data", 1, "Block", "r"))
-INTENT = Intent("i1", "create", V, 1, "data", "flowplan-i1", "", 1.0, resource=BINDING.applied)
+INTENT = Intent("i1", "create", V, 1, "data", "flowplan-i1", "", Moment(1.0, 1.0, ""), resource=BINDING.applied)
 
 
 @pytest.fixture
