@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -45,9 +46,11 @@ PROGRESS_EVERY = 10.0  # seconds
 
 
 class Journal(Protocol):
-    """Where intents and results become durable (backends/). `append` raises StateError."""
+    """Where intents and results become durable (backends/); `spill`: results that could not, in another place, which
+    it returns. Both raise StateError."""
 
     def append(self, records: Iterable[Record]) -> None: ...
+    def spill(self, records: Iterable[Record]) -> Path: ...
 
 
 class Events(Protocol):
@@ -196,16 +199,22 @@ class Applying:
         try:
             self.journal.append(records)
         except StateError as error:
-            made = [
-                f"{r.work.step.address} = {r.binding.id}" for r in back if r.binding and r.work.intent.op == "create"
-            ]
-            late = [r for r in self._drain(GRACE) if r.binding and r.work.intent.op == "create"]
-            made += [f"{r.work.step.address} = {r.binding.id}" for r in late if r.binding]
-            if made:
-                error.detail = (
-                    "made, but not recorded: " + ", ".join(made) + (f"\n{error.detail}" if error.detail else "")
-                )
+            late = [r for r in self._drain(GRACE) if r.binding is not None or r.error is None]
+            results: list[Record] = [record for record in records if not isinstance(record, Intent)]
+            results += [Done(r.work.intent.intent, r.work.step.address, r.binding) for r in late]
+            if results:
+                made = [r for r in (*back, *late) if r.binding and r.work.intent.op == "create"]
+                error.detail = "\n".join(filter(None, [self._spill(results, made), error.detail]))
             raise
+
+    def _spill(self, results: Sequence[Record], made: Sequence[_Result]) -> str:
+        """Keep results that the journal could not take. What was made is told in any case: as a last resort, here."""
+        ids = ", ".join(f"{r.work.step.address} = {r.binding.id}" for r in made if r.binding)
+        told = f"made: {ids}\n" if ids else ""
+        try:
+            return f"{told}the results are kept in {self.journal.spill(results)}; the next run takes them over"
+        except StateError as error:
+            return f"{told}not recorded anywhere, for {error}"
 
     # -- results
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -853,6 +855,54 @@ def test_on_unknown_stop_never_sends_it_again(place: Place) -> None:
     with place.simulator() as simulator:
         posts = [e for e in simulator.ledger(everything=True) if e.path == "/v2/spot/bids" and e.method == "POST"]
     assert len(posts) == 1
+
+
+@pytest.mark.parametrize("nth", [3, 4])
+def test_what_the_full_disk_did_not_take_is_not_lost(place: Place, monkeypatch: pytest.MonkeyPatch, nth: int) -> None:
+    """The disk gives out at the n-th frame of the journal: exit 5, and the next apply knows what was made."""
+    place.write(TASK)
+    real, count = os.fdatasync, itertools.count(1)
+
+    def full(descriptor: int) -> None:
+        if next(count) >= nth:
+            raise OSError(28, "ENOSPC")
+        real(descriptor)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", full)
+        result = place.run("apply", "--auto-approve")
+    assert result.code == 5
+    assert "No space left" in result.err
+    (spill,) = (place.path.parent / "state-home" / "flowplan").iterdir()
+    assert str(spill) in result.err.replace("\n    ", "")
+    assert VOLUME in place.ok("state", "list")
+    place.ok("apply", "--auto-approve")
+    assert not spill.exists()
+    assert place.run("plan", "--detailed-exitcode").code == 0
+    assert len([one for one in place.ledger() if one.method == "POST"]) == 2
+
+
+@pytest.mark.parametrize("home", ["nowhere", "a-file"])
+def test_as_a_last_resort_the_ids_are_told(place: Place, monkeypatch: pytest.MonkeyPatch, home: str) -> None:
+    place.write(TASK)
+    (place.path / "a-file").write_text("")
+    real, count = os.fdatasync, itertools.count(1)
+
+    def full(descriptor: int) -> None:
+        if next(count) >= 3:
+            raise OSError(28, "ENOSPC")
+        real(descriptor)
+
+    monkeypatch.delenv("XDG_STATE_HOME")
+    monkeypatch.setenv("HOME", "" if home == "nowhere" else str(place.path / home))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", full)
+        result = place.run("apply", "--auto-approve")
+    assert result.code == 5
+    assert f"{VOLUME} = vol_" in result.err or f"{BID} = bid_" in result.err
+    assert "not recorded anywhere" in result.err
+    place.ok("apply", "--auto-approve")  # the intent is in the journal: it is looked up
+    assert len([one for one in place.ledger() if one.method == "POST"]) == 2
 
 
 def test_state_restore(applied: Place) -> None:
