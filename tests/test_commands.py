@@ -12,6 +12,7 @@ import subprocess
 import pytest
 
 from flowplan import __version__
+from flowplan.errors import CloudError
 from tests.conftest import EXAMPLES, FLOWPLAN, Place
 
 TASK = (EXAMPLES / "task" / "flowplan.yaml").read_text()
@@ -1011,3 +1012,45 @@ def test_what_differs_inside_a_list_is_told_element_by_element(place: Place) -> 
     assert "~ volumes:" in out
     assert len(re.findall(r"(?m)^        - vol_", out)) == 1
     assert "        + volume.d (known after apply)" in out
+
+
+# ---- the last hold on secrets ------------------------------------------------------------------------------
+
+
+def test_a_bug_is_told_without_a_value(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The interpreter's own report would show what the error says, whatever is in it."""
+    import flowplan.cloud.fcp
+
+    key = "fkey_CANARY+wZ7q"
+
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError(f"with {key} in it")
+
+    place.write(TASK)
+    monkeypatch.setenv("FLOWPLAN_API_URL", "https://127.0.0.1:9")
+    monkeypatch.setenv("FLOWPLAN_API_KEY", key)
+    monkeypatch.setattr(flowplan.cloud.fcp.Fcp, "projects", broken)
+    result = place.run("plan")
+    assert result.code == 1
+    assert "RuntimeError: with ******** in it" in result.err
+    assert "this is a bug of flowplan" in result.err
+    assert key not in result.out + result.err
+
+
+def test_no_core_is_written_once_the_key_is_known(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    import resource
+
+    import flowplan.cloud.fcp
+
+    limits: list[object] = []
+
+    def then_asked(*_: object, **__: object) -> None:
+        assert limits == [(resource.RLIMIT_CORE, (0, 0))]
+        raise CloudError("as far as this goes")
+
+    place.write(TASK)
+    monkeypatch.setenv("FLOWPLAN_API_URL", "https://127.0.0.1:9")
+    monkeypatch.setenv("FLOWPLAN_API_KEY", "fkey_any")
+    monkeypatch.setattr(resource, "setrlimit", lambda *given: limits.append(given))
+    monkeypatch.setattr(flowplan.cloud.fcp.Fcp, "projects", then_asked)
+    assert "as far as this goes" in place.run("plan").err

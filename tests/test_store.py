@@ -348,3 +348,25 @@ def test_restoring_the_backup_counts_the_spill(spilling: LocalStore) -> None:
     store.path.write_bytes(b"")
     state, _ = store.restore()
     assert set(state.bindings) == {V, other}
+
+
+# ---- where others may write ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o707])
+def test_a_directory_that_anybody_may_write_to_is_refused(store: LocalStore, mode: int) -> None:
+    run(store)
+    store.path.parent.chmod(mode)
+    with pytest.raises(StateError, match="anybody may write to") as found:
+        store.read()
+    assert found.value.hint == f"chmod o-w {store.path.parent}"
+    store.path.parent.chmod(0o1777)  # like /tmp: nobody can rename what is another's
+    assert store.read().state.bindings
+
+
+@pytest.mark.parametrize("name", ["flowplan.state.json", "flowplan.state.journal"])
+def test_a_file_that_anybody_may_write_to_is_refused(store: LocalStore, name: str) -> None:
+    run(store)
+    store.path.with_name(name).chmod(0o666)
+    with pytest.raises(StateError, match=f"anybody may write to .*{name}"):
+        store.read()

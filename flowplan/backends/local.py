@@ -17,7 +17,15 @@ from pathlib import Path
 import attrs
 from attrs import field, frozen
 
-from flowplan.backends.files import PRIVATE, durable, replace_file, sweep, sync_directory, write_all
+from flowplan.backends.files import (
+    PRIVATE,
+    durable,
+    hold_unwritable_by_others,
+    replace_file,
+    sweep,
+    sync_directory,
+    write_all,
+)
 from flowplan.backends.spill import Spill
 from flowplan.errors import StateError
 from flowplan.journal import Header, Intent, Journal, Record, fold, frame, header_frame
@@ -60,6 +68,8 @@ class LocalStore:
 
     def read(self) -> Loaded:
         """The state as it is now: snapshot, journal and spill. Raises StateError for anything but a clean story."""
+        for path in (self.path, self.journal_path):
+            hold_unwritable_by_others(path)
         loaded = self._read_here()
         spilled = self._spill.read(loaded.state.lineage)
         if not spilled:
