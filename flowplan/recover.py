@@ -9,12 +9,13 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Literal, Protocol, TypeAlias
 
 from attrs import frozen
 
 from flowplan.errors import CloudError, OutcomeUnknown
-from flowplan.journal import Closed, Done, Intent, Record, fold
+from flowplan.journal import Closed, Done, Intent, Moment, Record, fold
 from flowplan.live import Live, LiveBid, LiveVolume
 from flowplan.ownership import binding_of, find_created, strays
 from flowplan.state import Binding, State
@@ -26,9 +27,10 @@ Verdict: TypeAlias = Literal["found", "absent", "several", "foreign", "ended", "
 
 
 class Reads(Protocol):
-    """What a look-up needs of the cloud."""
+    """What a look-up needs of the cloud. `now`: the server's clock, as its last answer had it."""
 
     def live(self) -> Live: ...
+    def now(self) -> datetime | None: ...
 
 
 @frozen
@@ -44,12 +46,18 @@ class Finding:
 
 @frozen
 class Clock:
-    """Time as a value, so that tests need not wait. `pause` returns early when the run is stopped."""
+    """Time as a value, so that tests need not wait. `pause` returns early when the run is stopped. `boot_id` names
+    the boot that `monotonic` counts from."""
 
     monotonic: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
     pause: Callable[[float], None] = time.sleep
     stopped: Callable[[], bool] = lambda: False
+    boot_id: str = ""
+
+    def moment(self, server: datetime | None) -> Moment:
+        """Now; `server` is what the server's clock says."""
+        return Moment(self.wall(), self.monotonic(), self.boot_id, server.timestamp() if server else None)
 
 
 def look_up(
@@ -139,11 +147,9 @@ def recover(
     Updates and deletes need no look-up: the plan compares with what is live, and does the rest again.
     """
     creates = [intent for intent in pending.values() if intent.op == "create"]
-    left = max((window - (clock.wall() - intent.started) for intent in creates), default=0.0)
-    # A clock that was set back must not shorten the window, nor may one set ahead stretch it for ever.
-    findings = (
-        look_up(creates, state.lineage, cloud, window=min(max(left, 0.0), window), clock=clock) if creates else {}
-    )
+    now = clock.moment(cloud.now())
+    left = max((window - intent.at.age(now) for intent in creates), default=0.0)
+    findings = look_up(creates, state.lineage, cloud, window=max(left, 0.0), clock=clock) if creates else {}
     hold_provable(findings.values(), resend=resend)
     records: list[Record] = [
         Closed(intent.intent, "planned again") for intent in pending.values() if intent.op != "create"

@@ -93,6 +93,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
             monkeypatch.delenv(name)
     monkeypatch.setenv("FLOWPLAN_API_URL", "sim:")
     monkeypatch.setenv("FLOWPLAN_SETTLE_WINDOW", "0.2")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state-home"))
     return Place(path, capsys)
 
 

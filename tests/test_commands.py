@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -10,6 +12,7 @@ import subprocess
 import pytest
 
 from flowplan import __version__
+from flowplan.errors import CloudError
 from tests.conftest import EXAMPLES, FLOWPLAN, Place
 
 TASK = (EXAMPLES / "task" / "flowplan.yaml").read_text()
@@ -855,6 +858,54 @@ def test_on_unknown_stop_never_sends_it_again(place: Place) -> None:
     assert len(posts) == 1
 
 
+@pytest.mark.parametrize("nth", [3, 4])
+def test_what_the_full_disk_did_not_take_is_not_lost(place: Place, monkeypatch: pytest.MonkeyPatch, nth: int) -> None:
+    """The disk gives out at the n-th frame of the journal: exit 5, and the next apply knows what was made."""
+    place.write(TASK)
+    real, count = os.fdatasync, itertools.count(1)
+
+    def full(descriptor: int) -> None:
+        if next(count) >= nth:
+            raise OSError(28, "ENOSPC")
+        real(descriptor)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", full)
+        result = place.run("apply", "--auto-approve")
+    assert result.code == 5
+    assert "No space left" in result.err
+    (spill,) = (place.path.parent / "state-home" / "flowplan").iterdir()
+    assert str(spill) in result.err.replace("\n    ", "")
+    assert VOLUME in place.ok("state", "list")
+    place.ok("apply", "--auto-approve")
+    assert not spill.exists()
+    assert place.run("plan", "--detailed-exitcode").code == 0
+    assert len([one for one in place.ledger() if one.method == "POST"]) == 2
+
+
+@pytest.mark.parametrize("home", ["nowhere", "a-file"])
+def test_as_a_last_resort_the_ids_are_told(place: Place, monkeypatch: pytest.MonkeyPatch, home: str) -> None:
+    place.write(TASK)
+    (place.path / "a-file").write_text("")
+    real, count = os.fdatasync, itertools.count(1)
+
+    def full(descriptor: int) -> None:
+        if next(count) >= 3:
+            raise OSError(28, "ENOSPC")
+        real(descriptor)
+
+    monkeypatch.delenv("XDG_STATE_HOME")
+    monkeypatch.setenv("HOME", "" if home == "nowhere" else str(place.path / home))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", full)
+        result = place.run("apply", "--auto-approve")
+    assert result.code == 5
+    assert f"{VOLUME} = vol_" in result.err or f"{BID} = bid_" in result.err
+    assert "not recorded anywhere" in result.err
+    place.ok("apply", "--auto-approve")  # the intent is in the journal: it is looked up
+    assert len([one for one in place.ledger() if one.method == "POST"]) == 2
+
+
 def test_state_restore(applied: Place) -> None:
     applied.edit("17.92", "21.50")
     applied.ok("apply", "--auto-approve")
@@ -961,3 +1012,45 @@ def test_what_differs_inside_a_list_is_told_element_by_element(place: Place) -> 
     assert "~ volumes:" in out
     assert len(re.findall(r"(?m)^        - vol_", out)) == 1
     assert "        + volume.d (known after apply)" in out
+
+
+# ---- the last hold on secrets ------------------------------------------------------------------------------
+
+
+def test_a_bug_is_told_without_a_value(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The interpreter's own report would show what the error says, whatever is in it."""
+    import flowplan.cloud.fcp
+
+    key = "fkey_CANARY+wZ7q"
+
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError(f"with {key} in it")
+
+    place.write(TASK)
+    monkeypatch.setenv("FLOWPLAN_API_URL", "https://127.0.0.1:9")
+    monkeypatch.setenv("FLOWPLAN_API_KEY", key)
+    monkeypatch.setattr(flowplan.cloud.fcp.Fcp, "projects", broken)
+    result = place.run("plan")
+    assert result.code == 1
+    assert "RuntimeError: with ******** in it" in result.err
+    assert "this is a bug of flowplan" in result.err
+    assert key not in result.out + result.err
+
+
+def test_no_core_is_written_once_the_key_is_known(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    import resource
+
+    import flowplan.cloud.fcp
+
+    limits: list[object] = []
+
+    def then_asked(*_: object, **__: object) -> None:
+        assert limits == [(resource.RLIMIT_CORE, (0, 0))]
+        raise CloudError("as far as this goes")
+
+    place.write(TASK)
+    monkeypatch.setenv("FLOWPLAN_API_URL", "https://127.0.0.1:9")
+    monkeypatch.setenv("FLOWPLAN_API_KEY", "fkey_any")
+    monkeypatch.setattr(resource, "setrlimit", lambda *given: limits.append(given))
+    monkeypatch.setattr(flowplan.cloud.fcp.Fcp, "projects", then_asked)
+    assert "as far as this goes" in place.run("plan").err

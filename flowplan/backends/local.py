@@ -2,6 +2,9 @@
 
 The snapshot is replaced as a whole at the end of a run; in between, the journal grows by one frame at a
 time, each durable before anything that depends on it. A kill at any instruction leaves a state that reads.
+
+When the journal's disk gives out in the middle of a run, the results that came back are spilled (spill.py): whoever
+reads the state afterwards reads both, and the next run takes them over before it does anything.
 """
 
 from __future__ import annotations
@@ -14,7 +17,16 @@ from pathlib import Path
 import attrs
 from attrs import field, frozen
 
-from flowplan.backends.files import PRIVATE, durable, replace_file, sweep, sync_directory, write_all
+from flowplan.backends.files import (
+    PRIVATE,
+    durable,
+    hold_unwritable_by_others,
+    replace_file,
+    sweep,
+    sync_directory,
+    write_all,
+)
+from flowplan.backends.spill import Spill
 from flowplan.errors import StateError
 from flowplan.journal import Header, Intent, Journal, Record, fold, frame, header_frame
 from flowplan.journal import read_journal as parse_journal
@@ -35,14 +47,16 @@ class Loaded:
     state: State
     pending: Mapping[str, Intent] = field(factory=dict)
     fresh: bool = False
-    journaled: bool = False  # the journal holds results that the snapshot does not
+    journaled: bool = False  # the journal (or a spill) holds results that the snapshot does not
 
 
 class LocalStore:
-    """The state beside `path`. Reading needs no lock; `append` and `save` do."""
+    """The state beside `path`. Reading needs no lock; `append` and `save` do. `spills`: where results go that the
+    journal cannot take; None: nowhere."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, spills: Path | None = None) -> None:
         self.path = path
+        self._spill = Spill(spills, path)
         stem = path.name.removesuffix(".json")
         self.journal_path = path.with_name(f"{stem}.journal")
         self.backup_path = path.with_name(f"{path.name}.backup")
@@ -53,7 +67,17 @@ class LocalStore:
     # -- reading
 
     def read(self) -> Loaded:
-        """The state as it is now: snapshot and journal. Raises StateError for anything but a clean story."""
+        """The state as it is now: snapshot, journal and spill. Raises StateError for anything but a clean story."""
+        for path in (self.path, self.journal_path):
+            hold_unwritable_by_others(path)
+        loaded = self._read_here()
+        spilled = self._spill.read(loaded.state.lineage)
+        if not spilled:
+            return loaded
+        state, pending = fold(loaded.state, [*loaded.pending.values(), *spilled])
+        return Loaded(state, pending, journaled=True)
+
+    def _read_here(self) -> Loaded:
         journal = self._read_journal()
         data = _bytes_of(self.path)
         if data is None:
@@ -113,7 +137,21 @@ class LocalStore:
         with durable(self.journal_path):
             if not self.appended:
                 self._begin()
+                self._take_over_spill()
             self._write(frame(records))
+
+    def spill(self, records: Iterable[Record]) -> Path:
+        """Keep results elsewhere that `append` could not take; returns where. Raises StateError."""
+        assert self._state is not None  # noqa: S101 - `prepare` comes first
+        return self._spill.write(self._state, records)
+
+    def _take_over_spill(self) -> None:
+        """The results that an earlier run spilled, into the journal. A kill in between leaves them in both."""
+        assert self._state is not None  # noqa: S101 - `prepare` comes first
+        spilled = self._spill.read(self._state.lineage)
+        if spilled:
+            self._write(frame(spilled))
+            self._spill.remove(self._state.lineage)
 
     @property
     def appended(self) -> bool:
@@ -160,6 +198,8 @@ class LocalStore:
         replace_file(self.path, dump(saved))
         self.close()
         self._renew(saved, pending)
+        with durable(self.path):
+            self._spill.remove(saved.lineage)  # the snapshot holds it: who saves has read it
         return saved
 
     def _renew(self, state: State, pending: Iterable[Intent]) -> None:
@@ -187,15 +227,16 @@ class LocalStore:
         return self.save(attrs.evolve(state, serial=max(state.serial, highest)), pending), damaged
 
     def _with_journal(self, backup: State) -> tuple[State, list[Intent], int]:
-        """The backup with the journal's records, where they belong to it: state, what is in doubt, and the
-        highest serial seen."""
+        """The backup with the records of journal and spill, where they belong to it: state, what is in doubt, and
+        the highest serial seen."""
+        spilled = self._spill.read(backup.lineage)
         try:
             journal = self._read_journal()
         except StateError:
-            return backup, [], backup.serial
+            journal = Journal(None)
         if journal.header is None or journal.header.lineage != backup.lineage:
-            return backup, [], backup.serial
-        state, pending = fold(backup, journal.records)
+            return fold(backup, spilled)[0], [], backup.serial
+        state, pending = fold(backup, [*journal.records, *spilled])
         return state, list(pending.values()), journal.header.serial
 
     def _set_aside(self) -> Path | None:

@@ -142,6 +142,9 @@ def run(arguments: Sequence[str]) -> int:
     except FlowplanError as error:
         terminal.error(error)
         code = error.exit_code
+    except Exception as error:  # noqa: BLE001 - the interpreter would write past the last hold on secrets
+        terminal.bug(error)
+        code = FlowplanError.exit_code
     terminal.flush()
     return code
 

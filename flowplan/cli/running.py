@@ -14,7 +14,6 @@ from flowplan.cli.session import Observed, Session, certain, observe, plan_of, r
 from flowplan.cli.stop import Stop, exit_signal
 from flowplan.cli.waiting import Waiting
 from flowplan.errors import ApplyFailed, ApprovalMissing, CloudError, GuardRefused, Interrupted, StalePlan
-from flowplan.lock import boot_id
 from flowplan.plan import Plan, Wishes
 from flowplan.recover import Recovered, recover
 from flowplan.resources import Volume
@@ -248,7 +247,6 @@ class Run:
                 settle_window=self.how.settle_window,
                 on_unknown="stop" if self.how.on_unknown == "stop" else "retry",
                 endpoint=self.session.api_url,
-                boot_id=boot_id(),
                 timeout=self.how.seconds,
             ),
             clock=self.stop.clock(),
