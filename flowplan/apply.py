@@ -306,6 +306,8 @@ class Applying:
         for result in back:
             step, change = result.work.step, result.work.change
             if result.error is None:
+                if step.way == "down" and step.address in self.calls.found_gone:
+                    self.events.note(f"{step.address} was gone already")
                 self.events.done(step, change, result.binding.id if result.binding else None, result.seconds)
             elif step in self.failed:
                 self.events.failed(step, change, result.error)

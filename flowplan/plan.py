@@ -16,7 +16,7 @@ from flowplan import graph
 from flowplan.desired import Desired
 from flowplan.errors import Position
 from flowplan.journal import Intent
-from flowplan.live import Live, LiveBid, LiveVolume
+from flowplan.live import STATUSES, Live, LiveBid, LiveVolume
 from flowplan.ownership import as_known, twins
 from flowplan.pricing import Estimate, Key, Market, Total, Totals, estimate, storage_per_hour
 from flowplan.resources import (
@@ -88,6 +88,11 @@ class Change:
             "forget": ("down",),
         }
         return both.get(self.action, ())
+
+    @property
+    def status_is_strange(self) -> bool:
+        """Whether the API has a word for its status that is not known here."""
+        return self.status is not None and self.status not in STATUSES
 
 
 @frozen

@@ -14,7 +14,7 @@ from typing import Any
 from attrs import frozen
 
 from flowplan import __version__
-from flowplan.errors import Position, Problem
+from flowplan.errors import Position, Problem, shown
 from flowplan.plan import ACTIONS, Action, Change, Plan
 from flowplan.pricing import STORAGE_PER_GB_MONTH, Estimate, Market, Total, cents, storage_per_hour
 from flowplan.resources import Address, Bid, Inputs, PortMapping, PortPair, Resource, Volume
@@ -366,6 +366,11 @@ def _notes(plan: Plan) -> Iterable[dict[str, Any]]:
                 "source": _source(change.position),
                 "hint": None,
             }
+        if change.status == "Preempting":
+            yield _note(f"{change.address} is Preempting: the cloud takes its instances back", None)
+        elif change.status_is_strange:
+            what = f"the status {shown(str(change.status))!r} of {change.address} is not known here; it counts as live"
+            yield {"severity": "warning", "summary": what, "detail": "unknown_status", "source": None, "hint": None}
     for address, ids in plan.twins:
         yield {
             "severity": "warning",
