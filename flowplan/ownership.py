@@ -6,9 +6,10 @@ ours; everything else is somebody's, whatever its name.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import attrs
+from attrs import frozen
 
 from flowplan.desired import Desired, Place
 from flowplan.journal import Intent
@@ -68,6 +69,33 @@ def twins(state: State, live: Live) -> list[tuple[Address, tuple[str, ...]]]:
         if bid.marker is not None and not bid.ended and bid.marker.lineage == state.lineage and bid.id not in bound:
             found.setdefault(bid.marker.address, []).append(bid.id)
     return [(address, tuple(ids)) for address, ids in sorted(found.items(), key=lambda one: one[0].name)]
+
+
+@frozen
+class Orphans:
+    """What is live with our marker, and bound by no state here. `ours`: bids of this stack; `volumes`: what those
+    and ended bids of this stack used, though a volume carries no marker itself; `elsewhere`: bids of other stacks,
+    whose state is in another place, or lost."""
+
+    ours: tuple[LiveBid, ...]
+    volumes: tuple[LiveVolume, ...]
+    elsewhere: tuple[LiveBid, ...]
+
+
+def orphans(state: State, pending: Iterable[Intent], live: Live) -> Orphans:
+    """The orphans of this stack and of others. What an operation in doubt may have made is none: it is looked up."""
+    bound = {binding.id for binding in state.bindings.values()}
+    doubted = {one.id for intent in pending for one in find_created(intent, state.lineage, live)}
+    marked = [bid for bid in live.bids.values() if bid.marker is not None]
+    of_stack = [bid for bid in marked if bid.marker and bid.marker.lineage == state.lineage]
+    loose = [bid for bid in marked if not bid.ended and bid.id not in bound and bid.id not in doubted]
+    used = {str(mount.volume) for bid in of_stack if bid.marker for mount in bid.marker.mounts}
+    used -= {str(id) for bid in live.bids.values() if bid.id in bound for id in bid.bid.volumes}
+    return Orphans(
+        ours=tuple(bid for bid in loose if bid in of_stack),
+        volumes=tuple(live.volumes[id] for id in sorted(used - bound - doubted) if id in live.volumes),
+        elsewhere=tuple(bid for bid in loose if bid not in of_stack),
+    )
 
 
 def conflicts(desired: Desired, state: State, live: Live) -> list[tuple[Address, str, str]]:

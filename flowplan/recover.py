@@ -12,12 +12,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Literal, Protocol, TypeAlias
 
+import attrs
 from attrs import frozen
 
 from flowplan.errors import CloudError, OutcomeUnknown
 from flowplan.journal import Closed, Done, Intent, Moment, Record, fold
 from flowplan.live import Live, LiveBid, LiveVolume
-from flowplan.ownership import binding_of, find_created, strays
+from flowplan.ownership import as_known, binding_of, find_created, strays
+from flowplan.resources import Address, Resource, Volume
 from flowplan.state import Binding, State
 
 SETTLE_WINDOW = 45.0  # seconds: longer than a request may still commit, plus the worst list delay, plus skew
@@ -205,3 +207,49 @@ def _told(finding: Finding) -> str:
     if finding.verdict == "ended":
         return f"{address} was created by an interrupted run ({id}) and has ended since"
     return f"{address}: the name {finding.intent.name} belongs to {id}, which flowplan did not make"
+
+
+# ---- a state that is lost --------------------------------------------------------------------------------------
+
+
+@frozen
+class Rebuilt:
+    """A state made from the markers of live bids, and what has to be said of it."""
+
+    state: State
+    notes: tuple[str, ...]
+
+
+def rebuild(empty: State, live: Live, declared: Mapping[Address, Resource]) -> Rebuilt:
+    """What the markers of `empty`'s lineage tell, on top of `empty`.
+
+    Of two bids with one address the older one is kept, and the other is named. A volume carries no marker: one is
+    taken for ours only if `declared` (what the files ask for) has it, alike, and a bid of ours uses it; an attached
+    volume is somebody's.
+    """
+    found: dict[Address, list[LiveBid]] = {}
+    for bid in sorted(live.bids.values(), key=lambda one: (one.created_at, one.id)):
+        if bid.marker is not None and not bid.ended and bid.marker.lineage == empty.lineage:
+            found.setdefault(bid.marker.address, []).append(bid)
+    notes = [
+        f"{address} has further live bids, which cost money: flowplan recover --cancel {twin.id}"
+        for address, bids in found.items()
+        for twin in bids[1:]
+    ]
+    used = {str(id) for bids in found.values() for id in bids[0].bid.volumes}
+    bindings: dict[Address, Binding] = {}
+    for address, wanted in declared.items():
+        if not isinstance(wanted, Volume):
+            continue
+        same = [one for one in live.volumes_named(wanted.name) if one.volume == wanted]
+        if len(same) == 1 and same[0].id in used:
+            bindings[address] = Binding(address, same[0].id, same[0].volume)
+        elif live.volumes_named(wanted.name):
+            notes.append(f"{address}: a volume of that name is live, but nothing proves that flowplan made it")
+    volumes = {binding.id: address for address, binding in bindings.items()}
+    for address, bids in found.items():
+        bid = bids[0]
+        needs = tuple(volumes[str(id)] for id in bid.bid.volumes if str(id) in volumes)
+        generation = bid.marker.generation if bid.marker else 1
+        bindings[address] = Binding(address, bid.id, as_known(bid, None), needs, generation)
+    return Rebuilt(attrs.evolve(empty, bindings=bindings), tuple(notes))

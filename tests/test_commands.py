@@ -13,25 +13,9 @@ import pytest
 
 from flowplan import __version__
 from flowplan.errors import CloudError
-from tests.conftest import EXAMPLES, FLOWPLAN, Place
+from tests.conftest import BID, EXAMPLES, FLOWPLAN, PORTS, TASK, VOLUME, Place, bid_id, many
 
-TASK = (EXAMPLES / "task" / "flowplan.yaml").read_text()
-BID, PORTS, VOLUME = "bid.flow-sdk-batch-task-example", "ports.flow-sdk-batch-task-example", "volume.my-new-volume"
 DESTROY = ("destroy", "--auto-approve", "--allow-volume-destroy", "my-new-volume")
-
-
-@pytest.fixture
-def example(place: Place) -> Place:
-    """Foundry's example, not applied yet."""
-    place.write(TASK)
-    return place
-
-
-@pytest.fixture
-def applied(example: Place) -> Place:
-    """Foundry's example, applied."""
-    example.ok("apply", "--auto-approve")
-    return example
 
 
 def serial(place: Place) -> int:
@@ -93,17 +77,6 @@ def test_the_number_of_calls_is_fixed(place: Place) -> None:
         return [line for line in err.splitlines() if " /v2/" in line]
 
     assert len(calls(1)) == len(calls(40)) == 7
-
-
-def many(count: int, price: str = "17.92", first: int = 0) -> str:
-    """`count` tasks with a volume and a port each."""
-    return "".join(
-        f"---\nname: task-{n:03}\nproject_name: my-foundry-project\nssh_key_name: my-ssh-key\n"
-        f"task_management: {{utility_threshold_price: {price}}}\n"
-        "resources_specification: {fcp_instance: h100.8x.SXM5.IB, cluster_id: us-central1-b}\n"
-        f"persistent_storage: {{create: {{volume_name: vol-{n:03}, size: 1, mount_point: /mnt/d}}}}\nports: [8080]\n"
-        for n in range(first, first + count)
-    )
 
 
 @pytest.mark.parametrize("name", ["task", "minimal", "attach"])
@@ -702,10 +675,6 @@ def test_everything_left_behind_is_private(applied: Place) -> None:
 def faulty(place: Place, route: str, kind: str, **more: object) -> None:
     with place.simulator() as simulator:
         simulator.faults.add(route, kind, **more)  # type: ignore[arg-type]
-
-
-def bid_id(place: Place, address: str = BID) -> str:
-    return place.ok("state", "show", address).split("(")[1].split(")")[0]
 
 
 def test_what_is_not_listed_is_not_gone(applied: Place) -> None:

@@ -106,7 +106,8 @@ class LocalStore:
         if header is not None or self.backup_path.exists():
             raise StateError(
                 f"{self.path} is missing, but {trace.name} shows that there was one",
-                hint=f"{RESTORE}; if you really mean to start anew, remove {trace.name} yourself",
+                hint=f"{RESTORE}, `flowplan recover --from-live` rebuilds it from what is live; "
+                "`apply --init` starts anew",
             )
         return Loaded(State(lineage=str(uuid.uuid4())), fresh=True)
 
@@ -223,7 +224,8 @@ class LocalStore:
         if data is None:
             raise StateError(f"there is no {self.backup_path.name} to restore", detail=reason, hint=_NO_BACKUP)
         state, pending, highest = self._with_journal(load(data, str(self.backup_path)))
-        damaged = self._set_aside()
+        with durable(self.path):
+            damaged = self._set_aside(self.path)
         return self.save(attrs.evolve(state, serial=max(state.serial, highest)), pending), damaged
 
     def _with_journal(self, backup: State) -> tuple[State, list[Intent], int]:
@@ -239,12 +241,30 @@ class LocalStore:
         state, pending = fold(backup, [*journal.records, *spilled])
         return state, list(pending.values()), journal.header.serial
 
-    def _set_aside(self) -> Path | None:
-        if not self.path.exists():
+    def has_backup(self) -> bool:
+        """Whether there is a backup that reads."""
+        data = _bytes_of(self.backup_path)
+        try:
+            return data is not None and bool(load(data, str(self.backup_path)))
+        except StateError:
+            return False
+
+    def begin_anew(self) -> list[Path]:
+        """Set aside whatever is here, also what cannot be read; returns where. The next `read` is a fresh start."""
+        with durable(self.path):
+            kept = [self._set_aside(path) for path in (self.path, self.journal_path, self.backup_path)]
+        return [path for path in kept if path is not None]
+
+    def _set_aside(self, path: Path) -> Path | None:
+        """Rename `path` to one that ends in .damaged and a number of its own. Raises OSError."""
+        if not path.exists():
             return None
-        damaged = self.path.with_name(f"{self.path.name}.damaged")
-        with durable(damaged):
-            self.path.replace(damaged)
+        damaged = path.with_name(f"{path.name}.damaged")
+        number = 1
+        while damaged.exists():
+            number += 1
+            damaged = path.with_name(f"{path.name}.damaged.{number}")
+        path.replace(damaged)
         return damaged
 
     def close(self) -> None:

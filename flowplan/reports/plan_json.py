@@ -81,9 +81,21 @@ def sealed(body: Mapping[str, Any]) -> dict[str, Any]:
     return {**whole, "sha256": digest_of(whole)}
 
 
+def signed(body: Mapping[str, Any], key: bytes) -> dict[str, Any]:
+    """A sealed `body` with the HMAC-SHA256 of its digest: who has no `key` cannot make such a plan."""
+    return {**body, "hmac_sha256": mac_of(body, key)}
+
+
+def mac_of(body: Mapping[str, Any], key: bytes) -> str:
+    """What `hmac_sha256` of a sealed document must be."""
+    import hmac
+
+    return hmac.new(key, f"flowplan plan {body['sha256']}".encode(), "sha256").hexdigest()
+
+
 def digest_of(body: Mapping[str, Any]) -> str:
     """What `sha256` of a document must be."""
-    return digest({key: value for key, value in body.items() if key not in ("timestamp", "sha256")})
+    return digest({key: value for key, value in body.items() if key not in ("timestamp", "sha256", "hmac_sha256")})
 
 
 # What a change costs, where it stands in its file and what is said of it does not change what is done.

@@ -16,8 +16,7 @@ from flowplan.cloud import credentials
 from flowplan.cloud.http import Transport
 from flowplan.cloud.simulator import adapter
 from flowplan.recover import Clock
-from tests.conftest import Place
-from tests.test_commands import many
+from tests.conftest import Place, many
 
 from .world import _CALL, COMMANDS, Sent, Time, World
 

@@ -26,8 +26,7 @@ from flowplan.cloud.fcp import Fcp
 from flowplan.cloud.simulator import Simulator
 from flowplan.cloud.simulator.serve import Server as Served
 from flowplan.resources import Address
-from tests.conftest import FLOWPLAN
-from tests.test_commands import many
+from tests.conftest import FLOWPLAN, many
 from tests.test_http import Server, certificates, says, serve, tls  # noqa: F401 - two are fixtures
 
 from .matrix import Matrix

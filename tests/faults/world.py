@@ -27,8 +27,7 @@ from flowplan.cloud.simulator.serve import Server
 from flowplan.lock import NAME as LOCK
 from flowplan.lock import Lock
 from flowplan.startup import marker
-from tests.conftest import Place
-from tests.test_commands import many
+from tests.conftest import Place, many
 
 STATE, JOURNAL, BACKUP = "flowplan.state.json", "flowplan.state.journal", "flowplan.state.json.backup"
 BIDS, VOLUMES = "/v2/spot/bids", "/v2/volumes"
