@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from flowplan.errors import FlowplanError, Secret, StateError, UsageProblem
+from flowplan.errors import FlowplanError, Secret, StateError, UsageProblem, shown
 from flowplan.resources import Address
 
 PLAN_KEY = "FLOWPLAN_PLAN_KEY"
@@ -95,8 +95,11 @@ def plan_key(environ: Mapping[str, str]) -> Secret | None:
 def hold_writable(path: str) -> None:
     """Raise UsageProblem when `path` is something else than a plan saved earlier: that is not to be replaced."""
     target = Path(path)
-    if not target.exists():
-        return
+    try:
+        if not target.exists():
+            return
+    except OSError as error:  # a name that is too long
+        raise UsageProblem(f"{shown(path)}: {error.strerror}", hint="choose another name") from error
     head = b""
     if target.is_file():
         with target.open("rb") as file:
