@@ -6,7 +6,7 @@ ours; everything else is somebody's, whatever its name.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
 from attrs import frozen
@@ -113,12 +113,27 @@ def conflicts(desired: Desired, state: State, live: Live) -> list[tuple[Address,
             continue
         others = taken.get((address.kind, wanted.name), [])
         if others:
-            what = (
-                f"a {address.kind} named {wanted.name} exists already ({', '.join(others)}); flowplan did not make it"
+            whose, remedy = _whose(address.kind, others, state, live)
+            found.append(
+                (address, f"a {address.kind} named {wanted.name} exists already ({', '.join(others)}); {whose}", remedy)
             )
-            use = "use `attach` to use it as it is" if address.kind == "volume" else "choose another name, or cancel it"
-            found.append((address, what, use))
     return found
+
+
+def _whose(kind: str, ids: Sequence[str], state: State, live: Live) -> tuple[str, str]:
+    """Whose the objects `ids` are, and the remedy: another state's, when a marker says so, else somebody's."""
+    users = [
+        bid for bid in live.bids.values() if bid.id in ids or not {str(v) for v in bid.bid.volumes}.isdisjoint(ids)
+    ]
+    stacks = sorted({bid.marker.stack for bid in users if bid.marker and bid.marker.lineage != state.lineage})
+    use = "`attach` uses it as it is" if kind == "volume" else "choose another name, or cancel it"
+    if not stacks:
+        return "flowplan did not make it", use
+    whose = "belongs to" if kind == "bid" else "is used by a bid of"
+    return (
+        f"it {whose} another state of flowplan (stack {stacks[0]})",
+        f"if that state is lost: flowplan recover --from-live; else {use}",
+    )
 
 
 def binding_of(intent: Intent, id: str) -> Binding:

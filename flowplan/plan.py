@@ -163,7 +163,7 @@ def make_plan(
         changes=ordered,
         order=order_of(ordered),
         drift=tuple(_drift(state, live, wishes)),
-        refusals=(*_refusals(ordered, wishes), *_still_used(ordered, live)),
+        refusals=(*_refusals(ordered, wishes), *_still_used(ordered, live), *_held_elsewhere(ordered, live)),
         twins=tuple(twins(state, live)),
         moved=tuple(_moved(ordered, state)),
         totals=_totals(ordered),
@@ -461,6 +461,23 @@ def _still_used(changes: Iterable[Change], live: Live) -> Iterable[Refusal]:
         if names:
             message = f"{change.address} is used by {names}, which stays"
             yield Refusal("volume_in_use", change.address, message, "remove what uses it first, or together with it")
+
+
+def _held_elsewhere(changes: Iterable[Change], live: Live) -> Iterable[Refusal]:
+    """Block volumes that a bid would take while another that stays holds them: one bid only can use one."""
+    changes = tuple(changes)
+    leaving = {one.id for one in changes if one.address.kind == "bid" and one.action in ("delete", "replace", "update")}
+    for change in changes:
+        if not isinstance(change.after, Bid) or change.action == "no-op":
+            continue
+        for volume in (live.volumes.get(str(ref)) for ref in change.after.volumes):
+            if volume is None or volume.volume.interface != "Block":
+                continue
+            users = [live.bids[id] for id in volume.bids if id in live.bids and id not in {*leaving, change.id}]
+            names = ", ".join(f"{bid.bid.name} ({bid.id})" for bid in users if not bid.ended)
+            if names:
+                message = f"{change.address} is to use the Block volume {volume.volume.name}, which {names} holds"
+                yield Refusal("volume_in_use", change.address, message, "one bid at a time: cancel that one first")
 
 
 def _moved(changes: Iterable[Change], state: State) -> Iterable[tuple[Address, str, str]]:

@@ -926,6 +926,20 @@ def test_a_block_volume_is_one_tasks(place: Place) -> None:
     assert "the Block volume vol-000 is used by bid.task-000 too" in " ".join(result.err.split())
 
 
+def test_a_block_volume_that_somebody_holds_is_refused_before_anything_is_done(place: Place) -> None:
+    place.write(many(1), "a.yaml")
+    place.ok("apply", "a.yaml", "--auto-approve")
+    attach = "persistent_storage: {attach: {volume_name: vol-000, mount_point: /mnt/d}}"
+    place.write(re.sub("persistent_storage.*", attach, many(1, first=1)), "b.yaml")
+    before = place.ledger()
+    result = place.run("apply", "b.yaml", "--auto-approve")
+    assert result.code == 3
+    assert "bid.task-001 is to use the Block volume vol-000, which task-000" in " ".join(result.out.split())
+    assert place.ledger() == before
+    place.write(many(1).replace("create: {volume_name: vol-000, size: 1", "attach: {volume_name: vol-000"), "a.yaml")
+    place.ok("apply", "a.yaml", "--auto-approve")  # its own bid holds it, which is no obstacle
+
+
 def test_a_near_name_of_a_volume_of_the_same_files(place: Place) -> None:
     attach = "persistent_storage: {attach: {volume_name: vol-00, mount_point: /mnt/d}}"
     place.write(many(1) + re.sub("persistent_storage.*", attach, many(1, first=1)))

@@ -337,3 +337,13 @@ def test_a_short_key_is_wrong_usage(example: Place, monkeypatch: pytest.MonkeyPa
     result = example.run("plan", "--out", "plan.json")
     assert result.code == 64
     assert "openssl rand" in result.err
+
+
+def test_a_lost_state_is_suspected_where_a_marker_says_so(applied: Place) -> None:
+    lose(applied)
+    result = applied.run("plan")
+    assert result.code == 65
+    told = result.err.replace("\n  ", " ")
+    assert "it belongs to another state of flowplan (stack work)" in told
+    assert "it is used by a bid of another state of flowplan (stack work)" in told
+    assert told.count("flowplan recover --from-live") == 2
