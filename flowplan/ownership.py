@@ -98,6 +98,21 @@ def orphans(state: State, pending: Iterable[Intent], live: Live) -> Orphans:
     )
 
 
+def namesakes(state: State, live: Live) -> list[tuple[Address, tuple[str, ...]]]:
+    """Bids of ours whose name further live bids have, which somebody else placed: they are left alone."""
+    others: dict[str, list[str]] = {}
+    for bid in live.bids.values():
+        if not bid.ended and (bid.marker is None or bid.marker.lineage != state.lineage):
+            others.setdefault(bid.bid.name, []).append(bid.id)
+    found = []
+    for address, binding in sorted(state.bindings.items(), key=lambda one: one[0].name):
+        ours = live.bids.get(binding.id) if address.kind == "bid" else None
+        ids = [id for id in others.get(ours.bid.name, ()) if id != binding.id] if ours is not None else []
+        if ids:
+            found.append((address, tuple(ids)))
+    return found
+
+
 def conflicts(desired: Desired, state: State, live: Live) -> list[tuple[Address, str, str]]:
     """Wanted names that live objects of somebody else have: (address, what, hint). The API would refuse
     the name, or, for a bid, have two of it; flowplan never takes over, renames or deletes what it did not make."""

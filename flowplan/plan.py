@@ -17,7 +17,7 @@ from flowplan.desired import Desired
 from flowplan.errors import Position
 from flowplan.journal import Intent
 from flowplan.live import STATUSES, Live, LiveBid, LiveVolume
-from flowplan.ownership import as_known, twins
+from flowplan.ownership import as_known, namesakes, twins
 from flowplan.pricing import Estimate, Key, Market, Total, Totals, estimate, storage_per_hour
 from flowplan.resources import (
     DESTROYS_DATA,
@@ -118,6 +118,7 @@ class Plan:
     markets: Mapping[Key, Market] = field(factory=dict)
     left_alone: tuple[Address, ...] = ()  # addresses of configuration files that were not given
     twins: tuple[tuple[Address, tuple[str, ...]], ...] = ()  # further live bids that carry our marker
+    namesakes: tuple[tuple[Address, tuple[str, ...]], ...] = ()  # bids of somebody else with the name of ours
     moved: tuple[tuple[Address, str, str], ...] = ()  # address, the file that made it, the file that has it now
     in_doubt: tuple[Intent, ...] = ()  # operations of an earlier run whose outcome is not known
 
@@ -165,6 +166,7 @@ def make_plan(
         drift=tuple(_drift(state, live, wishes)),
         refusals=(*_refusals(ordered, wishes), *_still_used(ordered, live), *_held_elsewhere(ordered, live)),
         twins=tuple(twins(state, live)),
+        namesakes=tuple(one for one in namesakes(state, live) if one[0] in changes),
         moved=tuple(_moved(ordered, state)),
         totals=_totals(ordered),
         markets=markets,

@@ -391,6 +391,8 @@ def _notes(plan: Plan) -> Iterable[dict[str, Any]]:
             "source": None,
             "hint": "if they are not wanted: " + "; ".join(f"flowplan recover --cancel {id}" for id in ids),
         }
+    for address, ids in plan.namesakes:
+        yield _note(f"{', '.join(ids)} has the name of {address}; flowplan did not place it, and leaves it alone", None)
     for address, before, now in plan.moved:
         yield _note(f"{address} was made from {before}, and is now that of {now}", None)
     if plan.in_doubt:

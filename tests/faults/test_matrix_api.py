@@ -1071,6 +1071,7 @@ def ours_is_known_by_its_id(world: World, command: str, _: None) -> None:
     ours, theirs = world.bid(), world.namesake()
     told = world.do(command)
     assert told.code == 0, told
+    assert f"{theirs} has the name of bid.task-000" in told.said
     after = {bid["fid"]: bid for bid in world.bids()}
     assert after[theirs]["limit_price"] == "$17.92"
     assert (ours in after) is (command != "destroy")
