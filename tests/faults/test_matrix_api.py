@@ -93,9 +93,26 @@ MATRIX.not_applicable("there is nothing between a plan and itself", "deleted-bet
 
 
 def quiet_between(told: Told, seconds: float) -> bool:
-    """Whether nothing at all was sent for `seconds` after each 429."""
+    """Whether nothing at all was sent for `seconds` after each 429. One worker: of several, calls that were under way
+    together answer together."""
     refused = [(n, one.at) for n, one in enumerate(told.sent) if one.outcome == "429"]
     return bool(refused) and all(later.at >= at + seconds for n, at in refused for later in told.sent[n + 1 : n + 2])
+
+
+def one_worker(command: str) -> tuple[str, ...]:
+    return () if command == "plan" else ("--parallelism", "1")
+
+
+@cell("429-with-retry-after", "apply", "destroy", variants={"ten-workers": 11})
+def all_workers_wait_and_each_change_is_made_once(world: World, command: str, seconds: int) -> None:
+    world.begin(command, tasks=8)
+    world.fault("POST *" if command == "apply" else "DELETE *", "status", status=429, retry_after=seconds, times=3)
+    told = world.do(command)
+    assert told.code == 0, told
+    assert told.seconds >= seconds
+    changes = 16 if command == "apply" else 4
+    assert len(told.mutations) == changes + 3
+    assert len(world.executed("POST" if command == "apply" else "DELETE")) == changes
 
 
 @cell("429-with-retry-after", "plan", "apply", "destroy")
@@ -104,7 +121,7 @@ def asked_to_wait_it_waits(world: World, command: str) -> None:
     world.fault("GET /v2/spot/bids", "status", status=429, retry_after=7)
     world.fault(POST_BID, "status", status=429, retry_after=11)
     world.fault("DELETE *", "status", status=429, retry_after=11)
-    told = world.do(command)
+    told = world.do(command, *one_worker(command))
     assert told.code == 0, told
     assert quiet_between(told, 7)
     assert told.seconds >= (7 if command == "plan" else 18)
@@ -130,7 +147,7 @@ def a_429_that_does_not_say_when_backs_off(world: World, command: str, header: s
     world.begin(command)
     for route in ("GET /v2/spot/bids", POST_BID, "DELETE *"):
         world.fault(route, "status", status=429, retry_after=header, times=2)
-    told = world.do(command)
+    told = world.do(command, *one_worker(command))
     assert told.code == 0, told
     assert quiet_between(told, 0.1)  # never a spin
     assert len(world.executed("POST")) == 4
