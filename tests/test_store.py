@@ -270,3 +270,30 @@ def test_short_writes_are_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(os, "pwrite", lambda fd, data, at: real(fd, bytes(data)[:7], at))
     files.replace_file(tmp_path / "f", b"x" * 100)
     assert (tmp_path / "f").read_bytes() == b"x" * 100
+
+
+@pytest.mark.parametrize("which", ["path", "backup_path", "journal_path"])
+def test_what_a_killed_run_left_half_written_is_swept(store: LocalStore, which: str) -> None:
+    run(store)
+    target = getattr(store, which)
+    left = target.with_name(f"{target.name}.flowplan-tmp.1")
+    left.write_bytes(b"half")
+    LocalStore(store.path).save(store.read().state)
+    assert not left.exists()
+
+
+def test_a_close_that_fails_is_not_durable(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some file systems tell of a failed write only when the file is closed."""
+    store.prepare(store.read().state)
+    store.append([INTENT])
+    close = os.close
+
+    def complaining(descriptor: int) -> None:
+        close(descriptor)
+        raise OSError(5, "EIO")
+
+    monkeypatch.setattr(os, "close", complaining)
+    with pytest.raises(StateError, match="durable"):
+        store.close()
+    monkeypatch.undo()
+    store.close()  # a second time does nothing
