@@ -7,7 +7,7 @@ run, and a plan with nothing in it. `scenarios.py` has the scenarios, `points.py
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -72,87 +72,64 @@ def done_or_in_doubt(rest: Sequence[str], ran: Ran) -> bool:
     return ran.codes == [0] or (ran.codes == [6] and rest[0].startswith(("sent POST", "answer POST")))
 
 
-def at_all(proof: Proof, plan: Iterable[tuple[Act, Wanted, Allowed]], what: str) -> None:
+def prove(proof: Proof, *plan: tuple[Act, Wanted, Allowed]) -> None:
     """Every act at every point that it is for."""
     for act, wanted, allowed in plan:
         for number in proof.numbers(wanted):
             proof.interrupt(number, act, allowed)
-    print(proof.figure(what))
-    assert not proof.undone, "\n".join(proof.undone)
-    assert proof.points
+    proof.conclude()
 
 
-# ---- killed -----------------------------------------------------------------------------------------------------
+# ---- at one point -----------------------------------------------------------------------------------------------
 
 
-def test_killed_at_every_write_sync_rename_and_request(proof: Proof) -> None:
-    at_all(proof, [("kill", of("write", "sync", "rename", "sent", "answer"), killed)], "killed")
-
-
-def test_killed_in_the_middle_of_every_write(proof: Proof) -> None:
-    at_all(proof, [("torn", of("write"), killed)], "killed in the middle of a write")
-
-
-def test_power_lost_at_every_sync_rename_and_answer(proof: Proof) -> None:
-    wanted: Wanted = lambda label: of("sync", "rename", "answer")(label) and changing(label)  # noqa: E731
-    at_all(proof, [("power", wanted, killed)], "everything lost that was not synced")
-
-
-@pytest.mark.slow
-def test_killed_and_power_lost_at_every_call(proof: Proof) -> None:
-    at_all(proof, [("kill", ANY, killed), ("power", ANY, killed)], "killed, or the power lost")
-
-
-# ---- failed -----------------------------------------------------------------------------------------------------
-
-
-def test_the_disk_fails_at_every_write_sync_and_rename(proof: Proof) -> None:
-    at_all(
+def test_killed_at_every_point(proof: Proof) -> None:
+    """SIGKILL at every write, sync, rename, request and answer, and in the middle of every write; and the power lost,
+    with all that was not synced, wherever a sync could have been forgotten."""
+    prove(
         proof,
-        [
-            ("ENOSPC", of("write", "rename"), refused),
-            ("EIO", of("sync", "rename"), refused),
-            ("short", of("write"), done),
-            ("short, ENOSPC", of("write"), refused),
-        ],
-        "ENOSPC, EIO or a short write",
+        ("kill", of("write", "sync", "rename", "sent", "answer"), killed),
+        ("torn", of("write"), killed),
+        ("power", lambda label: changing(label) and of("sync", "rename", "answer")(label), killed),
     )
 
 
-def test_the_connection_breaks_before_and_after_every_change(proof: Proof) -> None:
-    if not proof.numbers(of("sent")):
-        print(f"{proof.name}: makes no request")
-        return
-    changes = proof.numbers(lambda label: of("sent", "answer")(label) and " GET " not in label)
-    wanted = changes or proof.numbers(of("sent"))
-    for number in wanted:
-        proof.interrupt(number, "reset", done_or_in_doubt)
-    print(proof.figure("the connection broken"))
-    assert not proof.undone, "\n".join(proof.undone)
-
-
-@pytest.mark.slow
-def test_the_disk_or_the_connection_fails_at_every_call(proof: Proof) -> None:
-    at_all(
+def test_an_error_at_every_point(proof: Proof) -> None:
+    """The disk full or broken at a write, a sync or a rename; the connection broken before and after a change."""
+    prove(
         proof,
-        [
-            ("ENOSPC", ON_FILES, refused),
-            ("EIO", ON_FILES, refused),
-            ("full", ON_FILES, refused_if_room_is_needed),
-            ("reset", of("sent", "answer"), done_or_in_doubt),
-        ],
-        "ENOSPC, EIO, a disk full from then on, or a broken connection",
+        ("ENOSPC", of("write"), refused),
+        ("EIO", of("sync", "rename"), refused),
+        ("short", of("write"), done),
+        ("reset", lambda label: changing(label) and of("sent", "answer")(label), done_or_in_doubt),
     )
 
 
-# ---- killed, and killed again while recovering --------------------------------------------------------------------
+@pytest.mark.slow
+def test_killed_at_every_call(proof: Proof) -> None:
+    prove(proof, ("kill", ANY, killed), ("power", ANY, killed))
+
+
+@pytest.mark.slow
+def test_an_error_at_every_call(proof: Proof) -> None:
+    prove(
+        proof,
+        ("ENOSPC", ON_FILES, refused),
+        ("EIO", ON_FILES, refused),
+        ("short, ENOSPC", of("write"), refused),
+        ("full", ON_FILES, refused_if_room_is_needed),
+        ("reset", of("sent", "answer"), done_or_in_doubt),
+    )
+
+
+# ---- at two points: killed, and killed again while recovering ----------------------------------------------------
+
+
+SMALL = ("create", "replace", "destroy")
 
 
 def every_eighth(turn: int) -> Callable[[Sequence[str]], list[int]]:
     return lambda labels: numbers(labels, changing)[turn % 8 :: 8]
-
-
-SMALL = ("create", "replace", "destroy")
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -161,15 +138,14 @@ def test_killed_twice(name: str, in_memory: Path, runner: Runner) -> None:
     proof = Proof(name, SCENARIOS[name], in_memory, runner)
     for turn, at in enumerate(proof.numbers(changing)):
         proof.interrupt_twice(at, every_eighth(turn))
-    print(proof.figure("killed twice"))
-    assert not proof.undone, "\n".join(proof.undone)
+    proof.conclude()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SMALL)
 def test_killed_twice_at_every_pair_of_calls(name: str, in_memory: Path, runner: Runner) -> None:
+    """Wherever a first kill can leave something, and then at every point of the recovering run."""
     proof = Proof(name, SCENARIOS[name], in_memory, runner)
     for at in proof.numbers(changing):
         proof.interrupt_twice(at, lambda labels: numbers(labels, ANY))
-    print(proof.figure("killed twice"))
-    assert not proof.undone, "\n".join(proof.undone)
+    proof.conclude()
