@@ -37,7 +37,7 @@ def strays(state: State, live: Live) -> list[Binding]:
     """Live bids with our lineage in their marker whose address the state does not know: ours to adopt.
     Two for one address are left to `flowplan recover`."""
     found: dict[Address, list[LiveBid]] = {}
-    known = {binding.id for binding in state.bindings.values()}
+    known = bound_bids(state)
     for bid in live.bids.values():
         marker = bid.marker
         if marker is None or bid.ended or marker.lineage != state.lineage or bid.id in known:
@@ -45,6 +45,11 @@ def strays(state: State, live: Live) -> list[Binding]:
         if marker.address not in state.bindings:
             found.setdefault(marker.address, []).append(bid)
     return [_stray(address, bids[0]) for address, bids in found.items() if len(bids) == 1]
+
+
+def bound_bids(state: State) -> set[str]:
+    """The ids of the bids that the state knows. Ports bear their bid's id too, but do not make it known."""
+    return {binding.id for address, binding in state.bindings.items() if address.kind == "bid"}
 
 
 def _stray(address: Address, found: LiveBid) -> Binding:
@@ -63,7 +68,7 @@ def is_live(binding: Binding | None, live: Live) -> bool:
 def twins(state: State, live: Live) -> list[tuple[Address, tuple[str, ...]]]:
     """Addresses of ours with further live bids that carry our marker: each costs money, and no plan names it."""
     found: dict[Address, list[str]] = {}
-    bound = {binding.id for binding in state.bindings.values()}
+    bound = bound_bids(state)
     for bid in live.bids.values():
         if bid.marker is not None and not bid.ended and bid.marker.lineage == state.lineage and bid.id not in bound:
             found.setdefault(bid.marker.address, []).append(bid.id)

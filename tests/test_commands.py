@@ -938,6 +938,16 @@ def test_a_cancellation_without_answer_is_seen_at_the_bid(applied: Place, monkey
     assert "3 destroyed" in applied.ok(*DESTROY)
 
 
+def test_a_forgotten_bid_is_known_by_its_marker_though_its_ports_are_not_forgotten(applied: Place) -> None:
+    """The ports bear the bid's id, which must not pass for the bid's being known."""
+    applied.ok("state", "rm", BID)
+    ledger = applied.ledger()
+    applied.ok("apply", "--auto-approve")
+    assert applied.ledger() == ledger
+    assert applied.ok("state", "list").splitlines() == [BID, PORTS, VOLUME]
+    assert applied.run("plan", "--detailed-exitcode").code == 0
+
+
 def test_an_adopted_bid_brings_its_ports(applied: Place) -> None:
     """The state lost the bid; its marker tells where it belongs and what it publishes."""
     applied.ok("state", "rm", PORTS)

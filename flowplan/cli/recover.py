@@ -8,6 +8,7 @@ from flowplan.cli import Command, options
 from flowplan.cli.session import Session, observe
 from flowplan.errors import GuardRefused
 from flowplan.live import Live
+from flowplan.ownership import bound_bids
 from flowplan.state import State
 
 
@@ -55,8 +56,7 @@ def recover(ctx: click.Context, ids: tuple[str, ...], settle_window: float) -> i
 def cancel(session: Session, live: Live, state: State, id: str) -> None:
     """Cancel bid `id`, which must carry this stack's marker and must not be the one the state holds."""
     bid = live.bids.get(id)
-    bound = {binding.id for binding in state.bindings.values()}
-    if bid is None or bid.marker is None or bid.marker.lineage != state.lineage or id in bound:
+    if bid is None or bid.marker is None or bid.marker.lineage != state.lineage or id in bound_bids(state):
         raise GuardRefused(
             f"{id} is not a further bid of this stack; it stays",
             reason="not_ours",
