@@ -272,7 +272,8 @@ class _Changes:
         """`change` with its place in the configuration, and what it used before."""
         position = self.desired.sources.get(change.address)
         source = position.file if position else (binding.source if binding else "")
-        return attrs.evolve(change, position=position, source=source, needs_before=binding.needs if binding else ())
+        used = binding.needs if binding and change.action != "create" else ()  # what is gone uses nothing any more
+        return attrs.evolve(change, position=position, source=source, needs_before=used)
 
     def _change(self, address: Address) -> Change:
         wanted = None if self.wishes.mode == "destroy" else self.desired.resources.get(address)

@@ -938,6 +938,16 @@ def test_a_cancellation_without_answer_is_seen_at_the_bid(applied: Place, monkey
     assert "3 destroyed" in applied.ok(*DESTROY)
 
 
+def test_the_volume_of_a_bid_that_was_cancelled_outside_is_replaced(applied: Place) -> None:
+    """What is gone uses its volume no more: the volume's removal need not wait for the bid's next generation."""
+    id = bid_id(applied)
+    with applied.simulator() as simulator:
+        assert simulator.faults.third_party("DELETE", f"/v2/spot/bids/{id}").status == 204
+    applied.edit("size: 1 ", "size: 2 ")
+    applied.ok("apply", "--auto-approve", "--allow-volume-destroy", "*")
+    assert applied.run("plan", "--detailed-exitcode").code == 0
+
+
 def test_a_forgotten_bid_is_known_by_its_marker_though_its_ports_are_not_forgotten(applied: Place) -> None:
     """The ports bear the bid's id, which must not pass for the bid's being known."""
     applied.ok("state", "rm", BID)
