@@ -188,7 +188,13 @@ def order_of(changes: Iterable[Change]) -> graph.Order:
         steps,
         {change.address: change.needs for change in changes},
         {change.address: change.needs_before for change in changes},
+        {change.address for change in changes if _is_block(change.after) or _is_block(change.before)},
     )
+
+
+def _is_block(resource: Resource | None) -> bool:
+    """Whether one bid only can use it at a time."""
+    return isinstance(resource, Volume) and resource.interface == "Block"
 
 
 # ---- what is there, in the words of the configuration -----------------------------------------------------

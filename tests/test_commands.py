@@ -948,6 +948,25 @@ def test_the_volume_of_a_bid_that_was_cancelled_outside_is_replaced(applied: Pla
     assert applied.run("plan", "--detailed-exitcode").code == 0
 
 
+@pytest.mark.parametrize("parallelism", ["1", "10"])
+def test_a_renamed_task_takes_its_block_volume_along(applied: Place, parallelism: str) -> None:
+    """The new bid waits for the old one to go: a Block volume has one writer."""
+    applied.edit("name: flow-sdk-batch-task-example", "name: a-new-name")
+    applied.ok("apply", "--auto-approve", "--parallelism", parallelism)
+    assert [entry.method for entry in applied.ledger()][2:] == ["DELETE", "POST"]
+
+
+def test_a_bid_that_a_lagging_list_still_shows_is_not_adopted(applied: Place) -> None:
+    with applied.simulator() as simulator:
+        simulator.faults.set(list_lag=3600)
+    applied.ok(*DESTROY)
+    applied.write(many(1))
+    result = applied.run("apply", "--auto-approve")
+    assert result.code == 0, result
+    assert "it is kept" not in result.err
+    assert BID not in applied.ok("state", "list")
+
+
 def test_a_forgotten_bid_is_known_by_its_marker_though_its_ports_are_not_forgotten(applied: Place) -> None:
     """The ports bear the bid's id, which must not pass for the bid's being known."""
     applied.ok("state", "rm", BID)

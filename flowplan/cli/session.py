@@ -242,7 +242,7 @@ def observe(
     `kept`: types and regions chosen already (a saved plan's). Raises ConfigError for what only the cloud shows.
     """
     from flowplan.desired import Desired, look_up
-    from flowplan.ownership import conflicts, places_kept, presume, volume_regions
+    from flowplan.ownership import conflicts, places_kept, presume, strays, volume_regions
 
     project = session.enter_project(state, config)
     catalogue, live = session.cloud().observe()
@@ -253,6 +253,8 @@ def observe(
         project=project.id,
         project_name=project.name,
     )
+    found = {stray.id: session.cloud().bid(stray.id) for stray in strays(state, live)}  # lists lag: is it live?
+    live = attrs.evolve(live, bids={**live.bids, **found}) if found else live
     state = presume(state, pending, live)
     live = certain(session, state, live)
     desired = Desired()
