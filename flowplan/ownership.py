@@ -75,14 +75,20 @@ def twins(state: State, live: Live) -> list[tuple[Address, tuple[str, ...]]]:
     return [(address, tuple(ids)) for address, ids in sorted(found.items(), key=lambda one: one[0].name)]
 
 
-def conflicts(desired: Desired, state: State, live: Live) -> list[tuple[Address, str, str]]:
+def conflicts(
+    desired: Desired, state: State, pending: Mapping[str, Intent], live: Live
+) -> list[tuple[Address, str, str]]:
     """Wanted names that live objects of somebody else have: (address, what, hint). The API would refuse
-    the name, or, for a bid, have two of it; flowplan never takes over, renames or deletes what it did not make."""
+    the name, or, for a bid, have two of it; flowplan never takes over, renames or deletes what it did not make.
+    What an operation in doubt may have made is for the look-up to judge, also when it is more than one."""
+    creates = [intent for intent in pending.values() if intent.op == "create"]
+    in_doubt = {one.id for intent in creates for one in find_created(intent, state.lineage, live)}
     taken: dict[tuple[str, str], list[str]] = {}
     for volume in live.volumes.values():
-        taken.setdefault(("volume", volume.volume.name), []).append(volume.id)
+        if volume.id not in in_doubt:
+            taken.setdefault(("volume", volume.volume.name), []).append(volume.id)
     for bid in live.bids.values():
-        if not bid.ended:
+        if not bid.ended and bid.id not in in_doubt:
             taken.setdefault(("bid", bid.bid.name), []).append(bid.id)
     found = []
     for address, wanted in desired.resources.items():

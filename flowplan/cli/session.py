@@ -267,7 +267,7 @@ def observe(
             volume_regions=volume_regions(state, live),
             ssh_keys=session.ssh_keys(),
         )
-        taken = conflicts(desired, state, live)
+        taken = conflicts(desired, state, pending, live)
         if taken:
             raise ConfigError([config.problem(address, "name", what, hint=hint) for address, what, hint in taken])
     return Observed(config, state, pending, desired, catalogue, live)

@@ -326,7 +326,7 @@ class Stack(RuleBasedStateMachine):
 
     @rule(
         edits=EDITS,
-        cut=st.builds(Cut, st.sampled_from(WAYS), st.integers(1, 90)),
+        cut=st.builds(Cut, st.sampled_from(WAYS), st.integers(1, 60)),
         troubles=st.lists(_lost_answers(), max_size=1),
         parallelism=PARALLELISM,
         command=st.sampled_from([APPLY, APPLY, APPLY, APPLY, DESTROY]),
@@ -643,7 +643,7 @@ def live(
         stateful_step_count=STEPS,
         deadline=None,
         database=None,
-        phases=[Phase.generate] if os.environ.get("FAST") else list(Phase),
+        phases=[Phase.generate] if os.environ.get("NO_SHRINK") else list(Phase),
         suppress_health_check=list(HealthCheck),
     )
     run_state_machine_as_test(machine, settings=how)
