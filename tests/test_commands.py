@@ -708,7 +708,8 @@ def bid_id(place: Place, address: str = BID) -> str:
 def test_what_is_not_listed_is_not_gone(applied: Place) -> None:
     """Lists lag. Forgetting a bid because a list does not show it would leave it running for ever."""
     with applied.simulator() as simulator:
-        simulator.faults.add("GET /v2/spot/bids", "edited", put={"data": [], "next_cursor": None}, times=None)
+        nobody = '{"data": [], "next_cursor": null}'
+        simulator.faults.add("GET /v2/spot/bids", "status", status=200, body=nobody, times=None)
     assert applied.run("plan", "--detailed-exitcode").code == 0
     with applied.simulator() as simulator:
         simulator.faults.clear()

@@ -13,12 +13,12 @@ import stat
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from attrs import define, field, frozen
 
-Way = Literal["kill", "power", "power, names kept", "signal"]
-WAYS: tuple[Way, ...] = ("kill", "power", "power, names kept", "signal")
+Way = Literal["kill", "power", "power, names kept", "power, last name kept", "signal"]
+WAYS: tuple[Way, ...] = get_args(Way)
 _CHANGES = ("pwrite", "ftruncate", "posix_fallocate")
 _SYNCS = ("fsync", "fdatasync")
 _replace, _open = os.replace, os.open
@@ -66,13 +66,16 @@ class Disk:
         if source in self.contents:
             self.contents[target] = self.contents.pop(source)
 
-    def lose(self, *, names_kept: bool) -> None:
+    def lose(self, way: Way) -> None:
+        """Contents go that were not synced; and of the names all, none, or all but the last: a file system keeps
+        their order only where it was told to."""
         for path, content in self.contents.items():
             if os.path.exists(path):
                 Path(path).write_bytes(content)
-        if names_kept:
+        if way == "power, names kept":
             return
-        for path, before in reversed(self.names):
+        lost = self.names[:-1] if way == "power, last name kept" else self.names
+        for path, before in reversed(lost):
             if before is not None:
                 Path(path).write_bytes(before)
             elif os.path.exists(path):
@@ -138,7 +141,7 @@ class Points:
                 return
             if self.cut.way != "kill":
                 os.replace, os.open = _replace, _open  # type: ignore[assignment]
-                self.disk.lose(names_kept=self.cut.way == "power, names kept")
+                self.disk.lose(self.cut.way)
             os.kill(os.getpid(), signal.SIGKILL)
 
 

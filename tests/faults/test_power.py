@@ -51,9 +51,19 @@ def made(path: Path) -> list[str]:
     return sorted([bid.name for bid in world.bids.values()] + [volume.name for volume in world.volumes.values()])
 
 
-@pytest.mark.parametrize("way", ["kill", "power", "power, names kept"])
-@pytest.mark.parametrize("first", [True, False], ids=["first run", "later run"])
-def test_the_power_goes_at_every_point(zygote: Zygote, in_memory: Path, way: Way, first: bool) -> None:
+@pytest.mark.parametrize(
+    ("first", "way"),
+    [
+        (True, "kill"),
+        (True, "power"),
+        (True, "power, names kept"),
+        (True, "power, last name kept"),
+        (False, "power, names kept"),
+        (False, "power, last name kept"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "first run" if value else "later run",
+)
+def test_the_power_goes_at_every_point(zygote: Zygote, in_memory: Path, first: bool, way: Way) -> None:
     begun = in_memory / "begun"
     (begun / ".flowplan").mkdir(parents=True)
     Simulator.open(begun / ".flowplan" / "simulator.db").close()
