@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import multiprocessing
 import os
@@ -146,6 +147,27 @@ def test_a_lock_taken_away_is_noticed(path: Path) -> None:
     with pytest.raises(StateError, match="taken away"):
         lock.verify()
     lock.release()
+
+
+def test_a_file_that_is_replaced_while_it_is_being_locked_is_tried_again(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lock of a file that has no name any more excludes nobody."""
+    flock, calls = fcntl.flock, []
+
+    def replaced(descriptor: int, how: int) -> None:
+        calls.append(how)
+        if len(calls) == 1:
+            path.unlink()
+            path.touch()
+        flock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", replaced)
+    lock = Lock(path)
+    lock.acquire(this_process("flowplan apply", {}, "now"), timeout=5)
+    lock.verify()
+    lock.release()
+    assert len(calls) == 2
 
 
 def test_a_removed_file_is_noticed(path: Path) -> None:

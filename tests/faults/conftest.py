@@ -1,5 +1,5 @@
-"""What the proofs share: a `runner` of commands in processes that die (one for each worker of pytest), and a `world` for
-every cell of the matrices: virtual time under the commands, every attempt recorded, invariants at the end."""
+"""What the proofs share: a `runner` of commands in processes that die (one for each worker of pytest), and a `world`
+for every cell of the matrices: virtual time under the commands, every attempt recorded, invariants at the end."""
 
 from __future__ import annotations
 
