@@ -38,7 +38,7 @@ def strays(state: State, live: Live) -> list[Binding]:
     """Live bids with our lineage in their marker whose address the state does not know: ours to adopt.
     Two for one address are left to `flowplan recover`."""
     found: dict[Address, list[LiveBid]] = {}
-    known = {binding.id for binding in state.bindings.values()}
+    known = bound_bids(state)
     for bid in live.bids.values():
         marker = bid.marker
         if marker is None or bid.ended or marker.lineage != state.lineage or bid.id in known:
@@ -46,6 +46,11 @@ def strays(state: State, live: Live) -> list[Binding]:
         if marker.address not in state.bindings:
             found.setdefault(marker.address, []).append(bid)
     return [_stray(address, bids[0]) for address, bids in found.items() if len(bids) == 1]
+
+
+def bound_bids(state: State) -> set[str]:
+    """The ids of the bids that the state knows. Ports bear their bid's id too, but do not make it known."""
+    return {binding.id for address, binding in state.bindings.items() if address.kind == "bid"}
 
 
 def _stray(address: Address, found: LiveBid) -> Binding:
@@ -64,7 +69,7 @@ def is_live(binding: Binding | None, live: Live) -> bool:
 def twins(state: State, live: Live) -> list[tuple[Address, tuple[str, ...]]]:
     """Addresses of ours with further live bids that carry our marker: each costs money, and no plan names it."""
     found: dict[Address, list[str]] = {}
-    bound = {binding.id for binding in state.bindings.values()}
+    bound = bound_bids(state)
     for bid in live.bids.values():
         if bid.marker is not None and not bid.ended and bid.marker.lineage == state.lineage and bid.id not in bound:
             found.setdefault(bid.marker.address, []).append(bid.id)
@@ -84,7 +89,7 @@ class Orphans:
 
 def orphans(state: State, pending: Iterable[Intent], live: Live) -> Orphans:
     """The orphans of this stack and of others. What an operation in doubt may have made is none: it is looked up."""
-    bound = {binding.id for binding in state.bindings.values()}
+    bound = bound_bids(state) | {one.id for address, one in state.bindings.items() if address.kind == "volume"}
     doubted = {one.id for intent in pending for one in find_created(intent, state.lineage, live)}
     marked = [bid for bid in live.bids.values() if bid.marker is not None]
     of_stack = [bid for bid in marked if bid.marker and bid.marker.lineage == state.lineage]
@@ -113,14 +118,20 @@ def namesakes(state: State, live: Live) -> list[tuple[Address, tuple[str, ...]]]
     return found
 
 
-def conflicts(desired: Desired, state: State, live: Live) -> list[tuple[Address, str, str]]:
+def conflicts(
+    desired: Desired, state: State, pending: Mapping[str, Intent], live: Live
+) -> list[tuple[Address, str, str]]:
     """Wanted names that live objects of somebody else have: (address, what, hint). The API would refuse
-    the name, or, for a bid, have two of it; flowplan never takes over, renames or deletes what it did not make."""
+    the name, or, for a bid, have two of it; flowplan never takes over, renames or deletes what it did not make.
+    What an operation in doubt may have made is for the look-up to judge, also when it is more than one."""
+    creates = [intent for intent in pending.values() if intent.op == "create"]
+    in_doubt = {one.id for intent in creates for one in find_created(intent, state.lineage, live)}
     taken: dict[tuple[str, str], list[str]] = {}
     for volume in live.volumes.values():
-        taken.setdefault(("volume", volume.volume.name), []).append(volume.id)
+        if volume.id not in in_doubt:
+            taken.setdefault(("volume", volume.volume.name), []).append(volume.id)
     for bid in live.bids.values():
-        if not bid.ended:
+        if not bid.ended and bid.id not in in_doubt:
             taken.setdefault(("bid", bid.bid.name), []).append(bid.id)
     found = []
     for address, wanted in desired.resources.items():

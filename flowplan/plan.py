@@ -195,7 +195,13 @@ def order_of(changes: Iterable[Change]) -> graph.Order:
         steps,
         {change.address: change.needs for change in changes},
         {change.address: change.needs_before for change in changes},
+        {change.address for change in changes if _is_block(change.after) or _is_block(change.before)},
     )
+
+
+def _is_block(resource: Resource | None) -> bool:
+    """Whether one bid only can use it at a time."""
+    return isinstance(resource, Volume) and resource.interface == "Block"
 
 
 # ---- what is there, in the words of the configuration -----------------------------------------------------
@@ -279,7 +285,8 @@ class _Changes:
         """`change` with its place in the configuration, and what it used before."""
         position = self.desired.sources.get(change.address)
         source = position.file if position else (binding.source if binding else "")
-        return attrs.evolve(change, position=position, source=source, needs_before=binding.needs if binding else ())
+        used = binding.needs if binding and change.action != "create" else ()  # what is gone uses nothing any more
+        return attrs.evolve(change, position=position, source=source, needs_before=used)
 
     def _change(self, address: Address) -> Change:
         wanted = None if self.wishes.mode == "destroy" else self.desired.resources.get(address)

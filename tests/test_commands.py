@@ -680,7 +680,8 @@ def faulty(place: Place, route: str, kind: str, **more: object) -> None:
 def test_what_is_not_listed_is_not_gone(applied: Place) -> None:
     """Lists lag. Forgetting a bid because a list does not show it would leave it running for ever."""
     with applied.simulator() as simulator:
-        simulator.faults.add("GET /v2/spot/bids", "edited", put={"data": [], "next_cursor": None}, times=None)
+        nobody = '{"data": [], "next_cursor": null}'
+        simulator.faults.add("GET /v2/spot/bids", "status", status=200, body=nobody, times=None)
     assert applied.run("plan", "--detailed-exitcode").code == 0
     with applied.simulator() as simulator:
         simulator.faults.clear()
@@ -970,6 +971,45 @@ def test_a_cancellation_without_answer_is_seen_at_the_bid(applied: Place, monkey
 
     monkeypatch.setattr(Fcp, "cancel_bid", lost)
     assert "3 destroyed" in applied.ok(*DESTROY)
+
+
+def test_the_volume_of_a_bid_that_was_cancelled_outside_is_replaced(applied: Place) -> None:
+    """What is gone uses its volume no more: the volume's removal need not wait for the bid's next generation."""
+    id = bid_id(applied)
+    with applied.simulator() as simulator:
+        assert simulator.faults.third_party("DELETE", f"/v2/spot/bids/{id}").status == 204
+    applied.edit("size: 1 ", "size: 2 ")
+    applied.ok("apply", "--auto-approve", "--allow-volume-destroy", "*")
+    assert applied.run("plan", "--detailed-exitcode").code == 0
+
+
+@pytest.mark.parametrize("parallelism", ["1", "10"])
+def test_a_renamed_task_takes_its_block_volume_along(applied: Place, parallelism: str) -> None:
+    """The new bid waits for the old one to go: a Block volume has one writer."""
+    applied.edit("name: flow-sdk-batch-task-example", "name: a-new-name")
+    applied.ok("apply", "--auto-approve", "--parallelism", parallelism)
+    assert [entry.method for entry in applied.ledger()][2:] == ["DELETE", "POST"]
+
+
+def test_a_bid_that_a_lagging_list_still_shows_is_not_adopted(applied: Place) -> None:
+    with applied.simulator() as simulator:
+        simulator.faults.set(list_lag=3600)
+    applied.ok(*DESTROY)
+    applied.write(many(1))
+    result = applied.run("apply", "--auto-approve")
+    assert result.code == 0, result
+    assert "it is kept" not in result.err
+    assert BID not in applied.ok("state", "list")
+
+
+def test_a_forgotten_bid_is_known_by_its_marker_though_its_ports_are_not_forgotten(applied: Place) -> None:
+    """The ports bear the bid's id, which must not pass for the bid's being known."""
+    applied.ok("state", "rm", BID)
+    ledger = applied.ledger()
+    applied.ok("apply", "--auto-approve")
+    assert applied.ledger() == ledger
+    assert applied.ok("state", "list").splitlines() == [BID, PORTS, VOLUME]
+    assert applied.run("plan", "--detailed-exitcode").code == 0
 
 
 def test_an_adopted_bid_brings_its_ports(applied: Place) -> None:

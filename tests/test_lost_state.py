@@ -169,8 +169,7 @@ def test_orphans_of_nothing(applied: Place) -> None:
 
 def test_what_was_forgotten_is_an_orphan(applied: Place) -> None:
     id = bid_id(applied, BID)
-    applied.ok("state", "rm", PORTS)
-    applied.ok("state", "rm", BID)
+    applied.ok("state", "rm", BID)  # its ports, which bear its id, do not make it known
     out = applied.ok("orphans")
     assert f"flowplan recover --cancel {id}" in out
     assert "at most $17.92 an hour" in out

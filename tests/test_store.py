@@ -370,3 +370,30 @@ def test_a_file_that_anybody_may_write_to_is_refused(store: LocalStore, name: st
     store.path.with_name(name).chmod(0o666)
     with pytest.raises(StateError, match=f"anybody may write to .*{name}"):
         store.read()
+
+
+@pytest.mark.parametrize("which", ["path", "backup_path", "journal_path"])
+def test_what_a_killed_run_left_half_written_is_swept(store: LocalStore, which: str) -> None:
+    run(store)
+    target = getattr(store, which)
+    left = target.with_name(f"{target.name}.flowplan-tmp.1")
+    left.write_bytes(b"half")
+    LocalStore(store.path).save(store.read().state)
+    assert not left.exists()
+
+
+def test_a_close_that_fails_is_not_durable(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some file systems tell of a failed write only when the file is closed."""
+    store.prepare(store.read().state)
+    store.append([INTENT])
+    close = os.close
+
+    def complaining(descriptor: int) -> None:
+        close(descriptor)
+        raise OSError(5, "EIO")
+
+    monkeypatch.setattr(os, "close", complaining)
+    with pytest.raises(StateError, match="durable"):
+        store.close()
+    monkeypatch.undo()
+    store.close()  # a second time does nothing

@@ -161,7 +161,7 @@ class LocalStore:
 
     def _begin(self) -> None:
         assert self._state is not None  # noqa: S101 - `prepare` comes first
-        sweep(self.path.parent, self.path.name)
+        self._sweep()
         journal = self._read_journal()
         if journal.header is not None and journal.header.serial < self._state.serial:
             # The last run died between its snapshot and this renewal: what it recorded is in the snapshot.
@@ -193,6 +193,7 @@ class LocalStore:
         """Replace the snapshot by `state` with the next serial, keep the old one as backup, and renew the
         journal, which goes on with `pending`. Returns the state as saved. Raises StateError."""
         saved = attrs.evolve(state, serial=state.serial + 1)
+        self._sweep()
         old = _bytes_of(self.path)
         if old is not None:
             replace_file(self.backup_path, old)
@@ -202,6 +203,12 @@ class LocalStore:
         with durable(self.path):
             self._spill.remove(saved.lineage)  # the snapshot holds it: who saves has read it
         return saved
+
+    def _sweep(self) -> None:
+        """Remove what killed runs left half-written, whichever of our files it was to become."""
+        for path in (self.path, self.backup_path, self.journal_path):
+            with durable(path):
+                sweep(path.parent, path.name)
 
     def _renew(self, state: State, pending: Iterable[Intent]) -> None:
         """A journal that continues `state`, with nothing in it but what is in doubt."""
@@ -268,9 +275,11 @@ class LocalStore:
         return damaged
 
     def close(self) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        """Close the journal. Raises StateError when the system says only now that a write went wrong."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            with durable(self.journal_path):
+                os.close(descriptor)
 
 
 def _bytes_of(path: Path) -> bytes | None:

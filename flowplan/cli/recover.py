@@ -11,6 +11,7 @@ from flowplan.cli import Command, options
 from flowplan.cli.session import Session, observe
 from flowplan.errors import FlowplanError, GuardRefused, StateError, UsageProblem
 from flowplan.live import Live, Marker
+from flowplan.ownership import bound_bids
 from flowplan.resources import Address, Resource
 from flowplan.state import State
 
@@ -84,8 +85,7 @@ def _settle(session: Session, ids: tuple[str, ...], settle_window: float) -> int
 def cancel(session: Session, live: Live, state: State, id: str) -> None:
     """Cancel bid `id`, which must carry this stack's marker and must not be the one the state holds."""
     bid = live.bids.get(id)
-    bound = {binding.id for binding in state.bindings.values()}
-    if bid is None or bid.marker is None or bid.marker.lineage != state.lineage or id in bound:
+    if bid is None or bid.marker is None or bid.marker.lineage != state.lineage or id in bound_bids(state):
         raise GuardRefused(
             f"{id} is not a further bid of this stack; it stays",
             reason="not_ours",

@@ -243,7 +243,7 @@ def observe(
     `kept`: types and regions chosen already (a saved plan's). Raises ConfigError for what only the cloud shows.
     """
     from flowplan.desired import Desired, look_up
-    from flowplan.ownership import conflicts, places_kept, presume, volume_regions
+    from flowplan.ownership import conflicts, places_kept, presume, strays, volume_regions
 
     project = session.enter_project(state, config)
     catalogue, live = session.cloud().observe()
@@ -254,6 +254,8 @@ def observe(
         project=project.id,
         project_name=project.name,
     )
+    found = {stray.id: session.cloud().bid(stray.id) for stray in strays(state, live)}  # lists lag: is it live?
+    live = attrs.evolve(live, bids={**live.bids, **found}) if found else live
     state = presume(state, pending, live)
     live = certain(session, state, live)
     desired = Desired()
@@ -266,7 +268,7 @@ def observe(
             volume_regions=volume_regions(state, live),
             ssh_keys=session.ssh_keys(),
         )
-        taken = conflicts(desired, state, live)
+        taken = conflicts(desired, state, pending, live)
         if taken:
             raise ConfigError([config.problem(address, "name", what, hint=hint) for address, what, hint in taken])
     return Observed(config, state, pending, desired, catalogue, live)

@@ -1,4 +1,5 @@
-"""A `world` for every cell: virtual time under the commands, every attempt recorded, invariants at the end."""
+"""What the proofs share: a `runner` of commands in processes that die (one for each worker of pytest), and a `world`
+for every cell of the matrices: virtual time under the commands, every attempt recorded, invariants at the end."""
 
 from __future__ import annotations
 
@@ -18,7 +19,14 @@ from flowplan.cloud.simulator import adapter
 from flowplan.recover import Clock
 from tests.conftest import Place, many
 
+from .runner import Runner
 from .world import _CALL, COMMANDS, Sent, Time, World
+
+
+@pytest.fixture(scope="session")
+def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
+    with Runner(tmp_path_factory.mktemp("runner")) as started:
+        yield started
 
 
 @pytest.fixture(scope="session")
