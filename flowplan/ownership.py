@@ -6,9 +6,10 @@ ours; everything else is somebody's, whatever its name.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
+from attrs import frozen
 
 from flowplan.desired import Desired, Place
 from flowplan.journal import Intent
@@ -37,7 +38,7 @@ def strays(state: State, live: Live) -> list[Binding]:
     """Live bids with our lineage in their marker whose address the state does not know: ours to adopt.
     Two for one address are left to `flowplan recover`."""
     found: dict[Address, list[LiveBid]] = {}
-    known = {binding.id for binding in state.bindings.values()}
+    known = bound_bids(state)
     for bid in live.bids.values():
         marker = bid.marker
         if marker is None or bid.ended or marker.lineage != state.lineage or bid.id in known:
@@ -45,6 +46,11 @@ def strays(state: State, live: Live) -> list[Binding]:
         if marker.address not in state.bindings:
             found.setdefault(marker.address, []).append(bid)
     return [_stray(address, bids[0]) for address, bids in found.items() if len(bids) == 1]
+
+
+def bound_bids(state: State) -> set[str]:
+    """The ids of the bids that the state knows. Ports bear their bid's id too, but do not make it known."""
+    return {binding.id for address, binding in state.bindings.items() if address.kind == "bid"}
 
 
 def _stray(address: Address, found: LiveBid) -> Binding:
@@ -63,21 +69,69 @@ def is_live(binding: Binding | None, live: Live) -> bool:
 def twins(state: State, live: Live) -> list[tuple[Address, tuple[str, ...]]]:
     """Addresses of ours with further live bids that carry our marker: each costs money, and no plan names it."""
     found: dict[Address, list[str]] = {}
-    bound = {binding.id for binding in state.bindings.values()}
+    bound = bound_bids(state)
     for bid in live.bids.values():
         if bid.marker is not None and not bid.ended and bid.marker.lineage == state.lineage and bid.id not in bound:
             found.setdefault(bid.marker.address, []).append(bid.id)
     return [(address, tuple(ids)) for address, ids in sorted(found.items(), key=lambda one: one[0].name)]
 
 
-def conflicts(desired: Desired, state: State, live: Live) -> list[tuple[Address, str, str]]:
+@frozen
+class Orphans:
+    """What is live with our marker, and bound by no state here. `ours`: bids of this stack; `volumes`: what those
+    and ended bids of this stack used, though a volume carries no marker itself; `elsewhere`: bids of other stacks,
+    whose state is in another place, or lost."""
+
+    ours: tuple[LiveBid, ...]
+    volumes: tuple[LiveVolume, ...]
+    elsewhere: tuple[LiveBid, ...]
+
+
+def orphans(state: State, pending: Iterable[Intent], live: Live) -> Orphans:
+    """The orphans of this stack and of others. What an operation in doubt may have made is none: it is looked up."""
+    bound = bound_bids(state) | {one.id for address, one in state.bindings.items() if address.kind == "volume"}
+    doubted = {one.id for intent in pending for one in find_created(intent, state.lineage, live)}
+    marked = [bid for bid in live.bids.values() if bid.marker is not None]
+    of_stack = [bid for bid in marked if bid.marker and bid.marker.lineage == state.lineage]
+    loose = [bid for bid in marked if not bid.ended and bid.id not in bound and bid.id not in doubted]
+    used = {str(mount.volume) for bid in of_stack if bid.marker for mount in bid.marker.mounts}
+    used -= {str(id) for bid in live.bids.values() if bid.id in bound for id in bid.bid.volumes}
+    return Orphans(
+        ours=tuple(bid for bid in loose if bid in of_stack),
+        volumes=tuple(live.volumes[id] for id in sorted(used - bound - doubted) if id in live.volumes),
+        elsewhere=tuple(bid for bid in loose if bid not in of_stack),
+    )
+
+
+def namesakes(state: State, live: Live) -> list[tuple[Address, tuple[str, ...]]]:
+    """Bids of ours whose name further live bids have, which somebody else placed: they are left alone."""
+    others: dict[str, list[str]] = {}
+    for bid in live.bids.values():
+        if not bid.ended and (bid.marker is None or bid.marker.lineage != state.lineage):
+            others.setdefault(bid.bid.name, []).append(bid.id)
+    found = []
+    for address, binding in sorted(state.bindings.items(), key=lambda one: one[0].name):
+        ours = live.bids.get(binding.id) if address.kind == "bid" else None
+        ids = [id for id in others.get(ours.bid.name, ()) if id != binding.id] if ours is not None else []
+        if ids:
+            found.append((address, tuple(ids)))
+    return found
+
+
+def conflicts(
+    desired: Desired, state: State, pending: Mapping[str, Intent], live: Live
+) -> list[tuple[Address, str, str]]:
     """Wanted names that live objects of somebody else have: (address, what, hint). The API would refuse
-    the name, or, for a bid, have two of it; flowplan never takes over, renames or deletes what it did not make."""
+    the name, or, for a bid, have two of it; flowplan never takes over, renames or deletes what it did not make.
+    What an operation in doubt may have made is for the look-up to judge, also when it is more than one."""
+    creates = [intent for intent in pending.values() if intent.op == "create"]
+    in_doubt = {one.id for intent in creates for one in find_created(intent, state.lineage, live)}
     taken: dict[tuple[str, str], list[str]] = {}
     for volume in live.volumes.values():
-        taken.setdefault(("volume", volume.volume.name), []).append(volume.id)
+        if volume.id not in in_doubt:
+            taken.setdefault(("volume", volume.volume.name), []).append(volume.id)
     for bid in live.bids.values():
-        if not bid.ended:
+        if not bid.ended and bid.id not in in_doubt:
             taken.setdefault(("bid", bid.bid.name), []).append(bid.id)
     found = []
     for address, wanted in desired.resources.items():
@@ -85,12 +139,27 @@ def conflicts(desired: Desired, state: State, live: Live) -> list[tuple[Address,
             continue
         others = taken.get((address.kind, wanted.name), [])
         if others:
-            what = (
-                f"a {address.kind} named {wanted.name} exists already ({', '.join(others)}); flowplan did not make it"
+            whose, remedy = _whose(address.kind, others, state, live)
+            found.append(
+                (address, f"a {address.kind} named {wanted.name} exists already ({', '.join(others)}); {whose}", remedy)
             )
-            use = "use `attach` to use it as it is" if address.kind == "volume" else "choose another name, or cancel it"
-            found.append((address, what, use))
     return found
+
+
+def _whose(kind: str, ids: Sequence[str], state: State, live: Live) -> tuple[str, str]:
+    """Whose the objects `ids` are, and the remedy: another state's, when a marker says so, else somebody's."""
+    users = [
+        bid for bid in live.bids.values() if bid.id in ids or not {str(v) for v in bid.bid.volumes}.isdisjoint(ids)
+    ]
+    stacks = sorted({bid.marker.stack for bid in users if bid.marker and bid.marker.lineage != state.lineage})
+    use = "`attach` uses it as it is" if kind == "volume" else "choose another name, or cancel it"
+    if not stacks:
+        return "flowplan did not make it", use
+    whose = "belongs to" if kind == "bid" else "is used by a bid of"
+    return (
+        f"it {whose} another state of flowplan (stack {stacks[0]})",
+        f"if that state is lost: flowplan recover --from-live; else {use}",
+    )
 
 
 def binding_of(intent: Intent, id: str) -> Binding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import multiprocessing
 import os
@@ -148,6 +149,27 @@ def test_a_lock_taken_away_is_noticed(path: Path) -> None:
     lock.release()
 
 
+def test_a_file_that_is_replaced_while_it_is_being_locked_is_tried_again(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lock of a file that has no name any more excludes nobody."""
+    flock, calls = fcntl.flock, []
+
+    def replaced(descriptor: int, how: int) -> None:
+        calls.append(how)
+        if len(calls) == 1:
+            path.unlink()
+            path.touch()
+        flock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", replaced)
+    lock = Lock(path)
+    lock.acquire(this_process("flowplan apply", {}, "now"), timeout=5)
+    lock.verify()
+    lock.release()
+    assert len(calls) == 2
+
+
 def test_a_removed_file_is_noticed(path: Path) -> None:
     lock = Lock(path)
     lock.acquire(me())
@@ -179,3 +201,27 @@ def test_the_ci_run_is_named() -> None:
     assert ci_run(github) == "https://github.com/a/b/actions/runs/7"
     assert ci_run({"CI_JOB_URL": "https://gitlab/x/1"}) == "https://gitlab/x/1"
     assert ci_run({}) is None
+
+
+def test_a_name_written_in_pieces_is_complete(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pwrite = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda descriptor, data, at: pwrite(descriptor, data[:7], at))
+    lock = Lock(path)
+    lock.acquire(me())
+    lock.verify()
+    lock.release()
+
+
+def test_letting_go_never_fails(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock = Lock(path)
+    lock.acquire(me())
+    close = os.close
+
+    def complaining(descriptor: int) -> None:
+        close(descriptor)
+        raise OSError(5, "EIO")
+
+    monkeypatch.setattr(os, "close", complaining)
+    lock.release()
+    monkeypatch.undo()
+    assert not Lock(path).held()

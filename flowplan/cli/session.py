@@ -18,6 +18,7 @@ import click
 from attrs import define, field, frozen
 
 from flowplan.backends.local import DEFAULT, Loaded, LocalStore
+from flowplan.backends.spill import spill_directory
 from flowplan.cli.durations import read_duration
 from flowplan.cli.files import Scope, find, read_beside
 from flowplan.cli.terminal import Terminal
@@ -83,7 +84,7 @@ class Session:
 
     @property
     def store(self) -> LocalStore:
-        return LocalStore(Path(self.told.get("state") or DEFAULT))
+        return LocalStore(Path(self.told.get("state") or DEFAULT), spill_directory(self.environ))
 
     @property
     def lock_path(self) -> Path:
@@ -242,7 +243,7 @@ def observe(
     `kept`: types and regions chosen already (a saved plan's). Raises ConfigError for what only the cloud shows.
     """
     from flowplan.desired import Desired, look_up
-    from flowplan.ownership import conflicts, places_kept, presume, volume_regions
+    from flowplan.ownership import conflicts, places_kept, presume, strays, volume_regions
 
     project = session.enter_project(state, config)
     catalogue, live = session.cloud().observe()
@@ -253,6 +254,8 @@ def observe(
         project=project.id,
         project_name=project.name,
     )
+    found = {stray.id: session.cloud().bid(stray.id) for stray in strays(state, live)}  # lists lag: is it live?
+    live = attrs.evolve(live, bids={**live.bids, **found}) if found else live
     state = presume(state, pending, live)
     live = certain(session, state, live)
     desired = Desired()
@@ -265,7 +268,7 @@ def observe(
             volume_regions=volume_regions(state, live),
             ssh_keys=session.ssh_keys(),
         )
-        taken = conflicts(desired, state, live)
+        taken = conflicts(desired, state, pending, live)
         if taken:
             raise ConfigError([config.problem(address, "name", what, hint=hint) for address, what, hint in taken])
     return Observed(config, state, pending, desired, catalogue, live)

@@ -1,0 +1,170 @@
+"""What an apply must not do when it does not know what it did: each case is one way to pay twice."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from flowplan.lock import Lock
+from tests.conftest import Place
+from tests.test_commands import many
+
+POST_BID = "POST /v2/spot/bids"
+
+
+def posts(place: Place) -> list[str | None]:
+    """The keys of all bids that were asked for, also of those that were lost on the way."""
+    with place.simulator() as simulator:
+        ledger = simulator.ledger(everything=True)
+    return [entry.key for entry in ledger if (entry.method, entry.path) == ("POST", "/v2/spot/bids")]
+
+
+def bids(place: Place) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = json.loads(place.call("GET", "/v2/spot/bids?limit=100").body)["data"]
+    return found
+
+
+def place_foreign(place: Place, name: str, script: str = "echo theirs") -> str:
+    body = {
+        "project": json.loads(place.call("GET", "/v2/projects").body)[0]["fid"],
+        "region": "us-central1-b",
+        "instance_type": "it_5ECSoHQjLBzrp5YM",
+        "limit_price": "$17.92",
+        "instance_quantity": 1,
+        "name": name,
+        "launch_specification": {"volumes": [], "ssh_keys": [], "startup_script": script},
+    }
+    with place.simulator() as simulator:
+        answer = simulator.faults.third_party("POST", "/v2/spot/bids", body)
+    assert answer.status == 201, answer
+    found: str = answer.json["fid"]
+    return found
+
+
+@pytest.mark.parametrize("lost", ["timeout", "reset", "status", "truncated"])
+def test_a_late_commit_within_the_settle_window_is_found(place: Place, lost: str) -> None:
+    """Neither names nor keys protect: only waiting does."""
+    place.write(many(1))
+    with place.simulator() as simulator:
+        simulator.faults.set(duplicate_names=True, idempotency=False)
+        how = {} if lost == "truncated" else {"late": 0.7}
+        simulator.faults.add(POST_BID, lost, **how)  # type: ignore[arg-type]
+    place.ok("apply", "--auto-approve", "--settle-window", "1.2")
+    assert len(bids(place)) == 1
+    assert place.run("plan", "--detailed-exitcode").code == 0
+
+
+def test_the_next_run_sends_what_is_proved_absent_under_the_key_of_the_first(place: Place) -> None:
+    place.write(many(1))
+    with place.simulator() as simulator:
+        simulator.faults.add(POST_BID, "timeout")
+    assert place.run("apply", "--auto-approve", "--on-unknown", "stop").code == 6
+    place.ok("apply", "--auto-approve")
+    assert len(posts(place)) == 2
+    assert len(set(posts(place))) == 1
+
+
+def test_an_intent_that_was_resent_and_lost_again_is_sent_no_third_time(place: Place) -> None:
+    place.write(many(1))
+    with place.simulator() as simulator:
+        simulator.faults.add(POST_BID, "timeout", times=4)
+    assert place.run("apply", "--auto-approve").code == 6
+    assert len(posts(place)) == 2
+
+
+def test_somebody_elses_bid_of_the_name_is_not_adopted(place: Place) -> None:
+    """It comes between the plan and the look-up of an answer that was lost."""
+    place.write(many(1))
+    with place.simulator() as simulator:
+        simulator.faults.set(duplicate_names=True)
+        simulator.faults.add(POST_BID, "timeout")
+    assert place.run("apply", "--auto-approve", "--on-unknown", "stop").code == 6
+    theirs = place_foreign(place, "task-000")
+    assert place.run("apply", "--auto-approve").code == 65
+    assert theirs not in place.ok("state", "list", "-v")
+    states = (place.path / "flowplan.state.json").read_text() + (place.path / "flowplan.state.journal").read_text()
+    assert theirs not in states
+
+
+def test_another_stacks_bid_of_the_same_address_is_not_adopted(place: Place) -> None:
+    """Its marker names another lineage."""
+    place.write(many(1))
+    place.ok("apply", "--auto-approve")
+    ours = bids(place)[0]
+    script = str(ours["launch_specification"]["startup_script"])  # type: ignore[index]
+    lineage = json.loads((place.path / "flowplan.state.json").read_text())["lineage"]
+    place.ok("destroy", "--auto-approve", "--allow-volume-destroy", "*")
+    theirs = place_foreign(place, "theirs", script.replace(lineage, "0" * 8 + lineage[8:]))
+    result = place.run("apply", "--auto-approve")
+    assert result.code == 0
+    assert theirs not in (place.path / "flowplan.state.json").read_text()
+    place.ok("destroy", "--auto-approve", "--allow-volume-destroy", "*")
+    assert [bid["fid"] for bid in bids(place) if bid["status"] != "Terminated"] == [theirs]
+
+
+def test_two_live_bids_of_one_intent_are_for_people_to_sort_out(place: Place) -> None:
+    place.write(many(1))
+    with place.simulator() as simulator:
+        simulator.faults.set(duplicate_names=True, idempotency=False)
+        simulator.faults.add(POST_BID, "timeout", after_commit=True)
+        simulator.faults.add("GET /v2/spot/bids", "status", status=403, nth=2, times=None)
+    assert place.run("apply", "--auto-approve").code == 6
+    with place.simulator() as simulator:
+        simulator.faults.clear()
+        simulator.faults.set(duplicate_names=True)
+    ours = bids(place)[0]
+    place_foreign(place, "twin", str(ours["launch_specification"]["startup_script"]))  # type: ignore[index]
+    result = place.run("apply", "--auto-approve")
+    assert result.code == 6
+    assert "recover --cancel" in " ".join(result.err.split())
+    assert len([bid for bid in bids(place) if bid["status"] != "Terminated"]) == 2
+
+
+def test_a_removal_is_of_the_id_whoever_has_the_name(place: Place) -> None:
+    place.write(many(1))
+    place.ok("apply", "--auto-approve")
+    with place.simulator() as simulator:
+        simulator.faults.set(duplicate_names=True)
+    theirs = place_foreign(place, "task-000")
+    place.ok("destroy", "--auto-approve", "--allow-volume-destroy", "*")
+    assert [bid["fid"] for bid in bids(place) if bid["status"] != "Terminated"] == [theirs]
+
+
+def test_nothing_is_sent_once_the_lock_is_somebody_elses(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the first call and the next the lock file is replaced, as a careless `rm` does."""
+    place.write(many(2))
+    verify, calls = Lock.verify, []
+
+    def taken_away(lock: Lock) -> None:
+        calls.append(lock)
+        if len(calls) == 2:
+            lock.path.unlink()
+            lock.path.write_text("")
+        verify(lock)
+
+    monkeypatch.setattr(Lock, "verify", taken_away)
+    result = place.run("apply", "--auto-approve", "--parallelism", "1")
+    assert result.code == 5
+    assert len(place.ledger()) == 1
+
+
+def test_an_absence_is_seen_twice(place: Place) -> None:
+    """The window is over at the first look already; a list that lags by one look must not make a second bid."""
+    place.write(many(1))
+    with place.simulator() as simulator:
+        simulator.faults.set(duplicate_names=True, idempotency=False)
+        simulator.faults.add(POST_BID, "timeout", after_commit=True)
+        # the lists of the plan, then that of the first look
+        nobody = '{"data": [], "next_cursor": null}'
+        simulator.faults.add("GET /v2/spot/bids", "status", nth=2, status=200, body=nobody)
+    place.ok("apply", "--auto-approve", "--settle-window", "0")
+    assert len(bids(place)) == 1
+
+
+def test_an_empty_state_is_an_error_also_when_nothing_else_is_left(place: Place) -> None:
+    place.write(many(1))
+    (place.path / "flowplan.state.json").write_bytes(b"")
+    for command in (("plan",), ("apply", "--auto-approve"), ("destroy", "--auto-approve")):
+        assert place.run(*command).code == 5
+    assert place.ledger() == []

@@ -1,0 +1,671 @@
+"""Random lives of a stack: edits, drift, preemption, faults, crashes, second processes. After every step the
+invariants hold; once the faults stop, one apply converges, and the plan after it is empty.
+
+The model (model.py) says what an apply must do from what is there and what is asked for; the simulator's own ledger
+says what was done. Time is the simulator's, so the settle window is the real one, of 45 s.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import io
+import json
+import os
+import re
+import shutil
+import stat
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+import hypothesis
+import pytest
+from attrs import frozen
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+
+from flowplan.backends.local import LocalStore
+from flowplan.cloud.simulator import SIMULATOR_KEY, Simulator
+from flowplan.journal import Intent
+from tests.conftest import Result
+from tests.faults import virtual_time
+from tests.faults.disk import WAYS, Cut
+from tests.faults.model import PLACES, Judge, LiveVolume, Storage, Task, World, shared_name, text_of
+from tests.faults.zygote import Command, Zygote
+
+APPLY = ("apply", "--auto-approve", "--allow-volume-destroy", "*")
+DESTROY = ("destroy", "--auto-approve", "--allow-volume-destroy", "*")
+STEPS = 14  # of a sequence, at most
+
+# ---- what is drawn; never from what is there, so that a sequence can be played again ------------------------
+
+NAMES = st.sampled_from(["a", "b", "c"])
+STORAGES = st.none() | st.builds(
+    Storage, size=st.sampled_from([1, 1, 2, None]), shared=st.booleans(), mounted=st.booleans()
+)
+PRICES = st.sampled_from(["17.92", "21.50", "25.60"])
+PORTS = st.sampled_from([(8080,), (8080, 8081), ()])
+TASKS = st.builds(
+    Task,
+    price=PRICES,
+    place=st.integers(0, len(PLACES) - 1),
+    quantity=st.sampled_from([1, 1, 2]),
+    storage=STORAGES,
+    paused=st.booleans(),
+    ports=PORTS,
+)
+
+
+@frozen
+class Edit:
+    """What the user changes of the task `name`; `to`: the new value, of `add` a task."""
+
+    what: str
+    name: str
+    to: Any = None
+
+
+def _edit(what: str, to: st.SearchStrategy[Any]) -> st.SearchStrategy[Edit]:
+    return st.builds(Edit, st.just(what), NAMES, to)
+
+
+EDIT = st.one_of(
+    _edit("add", TASKS),
+    _edit("add", TASKS),
+    _edit("remove", st.none()),
+    _edit("rename", st.none()),
+    _edit("price", PRICES),
+    _edit("place", st.integers(0, len(PLACES) - 1)),
+    _edit("quantity", st.sampled_from([1, 2])),
+    _edit("storage", STORAGES),
+    _edit("storage", STORAGES),
+    _edit("paused", st.booleans()),
+    _edit("ports", PORTS),
+    _edit("script", st.integers(0, 2)),
+)
+EDITS = st.lists(EDIT, max_size=3)
+OTHERS = st.sampled_from(["$19.00", "$30.00", "cancel", "cancel", "rename a volume", "take a name", "preempt"])
+PARALLELISM = st.sampled_from(["1", "1", "10"])
+CREATES = st.sampled_from(["POST /v2/spot/bids", "POST /v2/volumes", "POST *"])
+
+
+@frozen
+class Trouble:
+    """A fault to add, and whether a run gets over it by itself when it is the only one."""
+
+    on: str
+    does: str
+    how: dict[str, Any]
+    tolerable: bool = True
+
+
+def _lost_answers() -> st.SearchStrategy[Trouble]:
+    """Answers to creates that never come: the create is not executed, executed, or executed later."""
+    when = st.sampled_from([{}, {"after_commit": True}, {"late": 1}, {"late": 10}, {"late": 25}])
+    what = st.sampled_from(
+        [
+            ("timeout", {}),
+            ("reset", {}),
+            ("status", {"status": 500}),
+            ("status", {"status": 502}),
+            ("status", {"status": 504}),
+        ]
+    )
+    nth = st.integers(1, 3)
+    return st.builds(lambda on, do, at, n: Trouble(on, do[0], {**do[1], **at, "nth": n}), CREATES, what, when, nth)
+
+
+TROUBLE = st.one_of(
+    _lost_answers(),
+    _lost_answers(),
+    st.builds(
+        lambda on, does, nth: Trouble(on, does, {"nth": nth}),
+        CREATES,
+        st.sampled_from(["truncated", "garbled"]),
+        st.integers(1, 2),
+    ),
+    st.builds(lambda on: Trouble(on, "edited", {"drop": ["fid"]}), CREATES),
+    st.builds(
+        lambda on, wait, times: Trouble(on, "status", {"status": 429, "retry_after": wait, "times": times}),
+        CREATES | st.sampled_from(["GET *", "PATCH *", "DELETE *"]),
+        st.sampled_from([1, 5, 30]),
+        st.integers(1, 3),
+    ),
+    st.builds(
+        lambda on, times: Trouble(on, "refused", {"times": times}), CREATES | st.just("GET *"), st.integers(1, 2)
+    ),
+    st.builds(
+        lambda on, does, after, nth: Trouble(on, does, {"after_commit": after, "nth": nth}),
+        st.sampled_from(["PATCH *", "DELETE *"]),
+        st.sampled_from(["timeout", "reset", "status"]),
+        st.booleans(),
+        st.integers(1, 2),
+    ),
+    st.builds(
+        lambda does, nth: Trouble("GET *", does, {"nth": nth}),
+        st.sampled_from(["timeout", "truncated", "status", "reset"]),
+        st.integers(1, 12),
+    ),
+    st.builds(  # for good, as far as this run goes
+        lambda on, after: Trouble(on, "timeout", {"times": None, "after_commit": after}, tolerable=False),
+        CREATES | st.sampled_from(["PATCH *", "DELETE *"]),
+        st.booleans(),
+    ),
+    st.builds(lambda on: Trouble(on, "status", {"status": 401, "times": None}, tolerable=False), CREATES),
+)
+
+
+# ---- one stack ---------------------------------------------------------------------------------------------
+
+
+class Figures(Counter[str]):
+    """What the sequences of a test came to."""
+
+    def line(self) -> str:
+        return ", ".join(f"{count} {what}" for what, count in self.items())
+
+
+class Stack(RuleBasedStateMachine):
+    """One working directory and its cloud. `zygote`, `template` and `figures` are the test's."""
+
+    zygote: Zygote
+    template: Path
+    figures: Figures
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._directory = tempfile.TemporaryDirectory(dir=self.template.parent)
+        self.path = Path(self._directory.name) / "work"
+        (self.path / ".flowplan").mkdir(parents=True)
+        shutil.copy(self.template, self.path / ".flowplan" / "simulator.db")
+        os.chdir(self.path)
+        self.simulator = Simulator.open(self.path / ".flowplan" / "simulator.db")
+        self.project = self.simulator.faults.third_party("GET", "/v2/projects").json[0]["fid"]
+        self.shared = {region: self._make_shared(region) for region in sorted({place[2] for place in PLACES})}
+        self.tasks: dict[str, Task] = {}
+        self.world = World()
+        self.read_entries = 0  # of the ledger
+        self.alive: dict[str, str] = {}  # "bid NAME" or "volume NAME" -> the id of the live one, by the ledger
+        self.born: dict[str, str] = {}  # volume id -> the name it was made under
+        self.forgotten: set[str] = set()  # tasks whose bid was taken out of the state
+        self.homeless: set[str] = set()  # the same, until an apply that names them: no file is known to have made them
+        self.lagging = False
+        self.saved: str | None = None  # what a saved plan was made from
+        self.trace: list[str] = []
+
+    def _make_shared(self, region: str) -> str:
+        body = {
+            "name": shared_name(region),
+            "project": self.project,
+            "disk_interface": "File",
+            "region": region,
+            "size_gb": 10,
+        }
+        found: str = self.simulator.faults.third_party("POST", "/v2/volumes", body).json["fid"]
+        return found
+
+    # -- edits
+
+    @initialize(first=TASKS, second=st.none() | TASKS)
+    def begin(self, first: Task, second: Task | None) -> None:
+        self.tasks = {"a": first} | ({"b": second} if second else {})
+        self.edit([])
+
+    @rule(edits=EDITS)
+    def edit(self, edits: list[Edit]) -> None:
+        for edit in edits:
+            self._edit(edit)
+        (self.path / "flowplan.yaml").write_text(text_of(self.tasks))
+
+    def _edit(self, edit: Edit) -> None:
+        found = self._named(edit.name)
+        if found is None:
+            if edit.what == "add":
+                self.tasks[edit.name] = edit.to
+        elif edit.what in ("remove", "rename"):
+            if found in self.homeless or (edit.what == "remove" and len(self.tasks) == 1):
+                return
+            task = self.tasks.pop(found)
+            if edit.what == "rename":
+                self.tasks[edit.name if "-" in found else f"{edit.name}-2"] = task
+        elif edit.what != "add":
+            self.tasks[found] = attrs.evolve(self.tasks[found], **{edit.what: edit.to})
+
+    def _named(self, name: str) -> str | None:
+        return next((task for task in self.tasks if task.split("-")[0] == name), None)
+
+    # -- what others do
+
+    @rule(what=OTHERS, which=st.integers(0, 2))
+    def others(self, what: str, which: int) -> None:
+        """Somebody else, or the market, does something to one of our bids or volumes."""
+        bids = sorted(bid.id for bid in self.world.ours().values())[which : which + 1]
+        if what == "take a name":
+            self._somebody_takes_a_name("abc"[which])
+        elif what == "rename a volume":
+            self._somebody_renames_a_volume(which)
+        for bid in bids:
+            if what == "preempt":
+                with contextlib.suppress(ValueError):  # it holds no instances
+                    self.simulator.faults.preempt(bid)
+                    self.figures["preemptions"] += 1
+            elif what == "cancel":
+                self._third_party("DELETE", f"/v2/spot/bids/{bid}")
+                self.alive.pop(f"bid {self.world.bids[bid].task}")
+            elif what.startswith("$"):
+                self._third_party("PATCH", f"/v2/spot/bids/{bid}", {"limit_price": what})
+
+    def _somebody_renames_a_volume(self, which: int) -> None:
+        """One that is in the state: the name is all by which a volume in doubt can be found."""
+        known = sorted(id for address, id in self._state().items() if address.startswith("volume."))
+        for id in known[which : which + 1]:
+            self._third_party("PATCH", f"/v2/volumes/{id}", {"name": f"theirs-{id[-6:].lower()}"})
+
+    def _somebody_takes_a_name(self, name: str) -> None:
+        """Refused where the name is in use, unless names may be used twice."""
+        body = {
+            "project": self.project,
+            "region": PLACES[0][2],
+            "instance_type": PLACES[0][1],
+            "limit_price": "$16.00",
+            "instance_quantity": 1,
+            "name": self._named(name) or name,
+            "launch_specification": {"volumes": [], "ssh_keys": [], "startup_script": "echo theirs"},
+        }
+        self._third_party("POST", "/v2/spot/bids", body)
+
+    @rule(seconds=st.sampled_from([1, 30, 600, 7200]))
+    def advance(self, seconds: int) -> None:
+        self.simulator.advance(seconds)
+
+    @rule(lag=st.sampled_from([0, 0, 0, 5, 15]), duplicates=st.booleans(), idempotency=st.booleans())
+    def the_cloud_is_like(self, lag: int, duplicates: bool, idempotency: bool) -> None:
+        self.simulator.faults.set(list_lag=lag, duplicate_names=duplicates, idempotency=idempotency)
+        self.lagging = self.lagging or lag > 0
+
+    def _third_party(self, method: str, path: str, body: dict[str, Any] | None = None) -> None:
+        answer = self.simulator.faults.third_party(method, path, body)
+        self.figures["third-party edits"] += answer.status < 300
+
+    # -- commands
+
+    @rule(edits=EDITS)
+    def plan(self, edits: list[Edit]) -> None:
+        self.edit(edits)
+        calls, blocked = self._judge().calls(), self._taken_names()
+        result = self._run("plan", "--detailed-exitcode", changes=False)
+        if not self._unclear():
+            expected = 65 if blocked else 3 if self._loses_data(calls) else 2 if calls else 0
+            assert result.code in (expected, 2 if expected == 0 else expected), (expected, result)
+
+    @rule(edits=EDITS, parallelism=PARALLELISM, careful=st.booleans())
+    def apply(self, edits: list[Edit], parallelism: str, careful: bool) -> None:
+        """Without a fault: what it does is known exactly. `careful`: no volume may be destroyed."""
+        self.edit(edits)
+        words = (*(APPLY[:2] if careful else APPLY), "--parallelism", parallelism)
+        exact = not self._unclear()
+        judge, expected = self._judge(), self._expected()
+        if expected == {0} and careful and self._loses_data(judge.calls()):
+            expected = {3}
+        result = self._run(*words)
+        if not exact:
+            assert result.code in {0, 1, 3, 6, 65}, result
+        else:
+            assert result.code in expected, (expected, result)
+            self._hold_calls(judge if result.code == 0 else None)
+        if result.code == 0 and not self.lagging:
+            self._hold_converged()
+
+    @rule(edits=EDITS, troubles=st.lists(TROUBLE, min_size=1, max_size=2), parallelism=PARALLELISM)
+    def apply_in_trouble(self, edits: list[Edit], troubles: list[Trouble], parallelism: str) -> None:
+        self.edit(edits)
+        self._cause(troubles)
+        tolerable = len(troubles) == 1 and troubles[0].tolerable and not self._unclear()
+        expected = self._expected()
+        result = self._run(*APPLY, "--parallelism", parallelism)
+        assert result.code in (expected if tolerable else {0, 1, 6, *expected, 65, 3}), (expected, result)
+        self._end_troubles()
+
+    @rule(
+        edits=EDITS,
+        cut=st.builds(Cut, st.sampled_from(WAYS), st.integers(1, 60)),
+        troubles=st.lists(_lost_answers(), max_size=1),
+        parallelism=PARALLELISM,
+        command=st.sampled_from([APPLY, APPLY, APPLY, APPLY, DESTROY]),
+    )
+    def apply_is_cut_off(
+        self, edits: list[Edit], cut: Cut, troubles: list[Trouble], parallelism: str, command: Sequence[str]
+    ) -> None:
+        """By SIGKILL, a power cut, or SIGINT, at some write, sync, rename or request."""
+        self.edit(edits)
+        self._cause(troubles)
+        expected = self._expected()
+        [ended] = self._fork(Command((*command, "--parallelism", parallelism), "", cut=cut))
+        died = {130} if cut.way == "signal" else {-9}
+        assert ended.code in {0, 1, 6, *expected, *died, *((3, 65) if self.lagging else ())}, (expected, ended)
+        self.figures["kills" if cut.way == "kill" else "signals" if cut.way == "signal" else "power cuts"] += (
+            ended.code in died
+        )
+        self._end_troubles()
+
+    @rule(edits=EDITS, wait=st.booleans(), parallelism=PARALLELISM)
+    def two_apply_at_once(self, edits: list[Edit], wait: bool, parallelism: str) -> None:
+        self.edit(edits)
+        words = (*APPLY, "--parallelism", parallelism, *(("--lock-timeout", "60s") if wait else ()))
+        exact, expected = not self._unclear(), self._expected()
+        ended = self._fork(Command(words, ""), Command(words, ""))
+        codes = {one.code for one in ended}
+        if exact:
+            again = {0} if expected == {1} else expected  # what ended while in doubt is placed by the second
+            assert codes <= expected | again | (set() if wait else {4}), (expected, ended)
+            assert codes & (expected | again), ended
+        self.figures["second processes"] += 1
+
+    @rule(edits=EDITS)
+    def save_a_plan(self, edits: list[Edit]) -> None:
+        self.edit(edits)
+        result = self._run("plan", "--out", "saved.json", changes=False)
+        if result.code == 0:
+            self.saved = self._everything()
+
+    @rule()
+    def apply_the_saved_plan(self) -> None:
+        if self.saved is None:
+            return
+        exact, unchanged = not self._unclear(), self._everything() == self.saved
+        judge, expected = self._judge(), self._expected()
+        result = self._run("apply", "saved.json")
+        if exact:
+            allowed = expected if unchanged and expected != {0} else {0} if unchanged else {0, 3, 65, 1}
+            allowed = allowed | ({3} if self._loses_data(judge.calls()) else set())
+            assert result.code in allowed, (allowed, result)
+            self._hold_calls(judge if result.code == 0 else None)
+
+    @rule()
+    def destroy(self) -> None:
+        exact, expected = not self._unclear(), self._expected(destroying=True)
+        judge = attrs.evolve(self._judge(), tasks={})
+        result = self._run(*DESTROY)
+        if exact:
+            assert result.code in expected, (expected, result)
+            self._hold_calls(judge if result.code == 0 else None)
+            if result.code == 0:
+                assert not self._state()
+                assert not self.world.ours()
+
+    @rule()
+    def recover(self) -> None:
+        result = self._run("recover", changes=False)
+        assert result.code == 0 or self.lagging, result
+
+    @rule(name=NAMES)
+    def forget(self, name: str) -> None:
+        """A bid leaves the state, and costs on: the next apply knows it by its marker."""
+        found = self._named(name)
+        if f"bid.{found}" in self._state():
+            assert self._run("state", "rm", f"bid.{found}", changes=False).code == 0
+            self.forgotten.add(found or "")
+            self.homeless.add(found or "")
+
+    # -- how a command is run
+
+    def _run(self, *words: str, changes: bool = True) -> Result:
+        """In this process. `changes`: whether it may change anything in the cloud."""
+        before = len(self.simulator.ledger(everything=True))
+        out, err = io.StringIO(), io.StringIO()
+        from flowplan.cli import run
+
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = run(words)
+        result = Result(code, out.getvalue(), err.getvalue())
+        self._ended(words, result)
+        if not changes:
+            pending = {intent.key for intent in self._pending()}
+            sent = [entry for entry in self.simulator.ledger(everything=True)[before:] if entry.key not in pending]
+            assert not sent, f"(I7) {words[0]} changed something: {sent}"
+        return result
+
+    def _fork(self, *commands: Command) -> list[Result]:
+        """In processes of their own, all at once."""
+        environ = {"FLOWPLAN_API_URL": "sim:"}
+        commands = tuple(
+            attrs.evolve(command, directory=str(self.path), environ=environ, virtual_time=True) for command in commands
+        )
+        ended = [Result(one.code, one.out, one.err) for one in self.zygote.run(*commands)]
+        for command, one in zip(commands, ended, strict=True):
+            self._ended((*command.arguments, str(command.cut or "")), one)
+        return ended
+
+    def _ended(self, words: Sequence[str], result: Result) -> None:
+        self.trace.append(f"{' '.join(words)} -> {result.code} {result.err.strip()[-300:]}")
+        assert "Traceback" not in result.err, result
+        assert SIMULATOR_KEY not in result.out + result.err, "(I4)"
+        self.figures["commands"] += 1
+        self._look()
+        if result.code == 0 and words[0] in ("apply", "recover", "destroy") and not self.lagging:
+            self.forgotten.clear()  # a lagging list may not show it yet
+            self.homeless -= self.tasks.keys() if words[0] == "apply" else set()
+
+    def _cause(self, troubles: Sequence[Trouble]) -> None:
+        for trouble in troubles:
+            self.simulator.faults.add(trouble.on, trouble.does, **trouble.how)  # type: ignore[arg-type]
+
+    def _end_troubles(self) -> None:
+        self.figures["faults met"] += sum(one.met for one in self.simulator.faults.seen())
+        if any(one.met < (one.fault.times or 1 << 60) for one in self.simulator.faults.seen()):
+            conditions = self.simulator.faults.conditions()
+            self.simulator.faults.clear()
+            names = ("list_lag", "duplicate_names", "idempotency")
+            self.simulator.faults.set(**{name: conditions[name] for name in names})  # type: ignore[arg-type]
+
+    # -- what is expected
+
+    def _unclear(self) -> bool:
+        """Whether what comes cannot be told exactly: something is in doubt, or lists lag."""
+        return self.lagging or bool(self._pending())
+
+    def _expected(self, *, destroying: bool = False) -> set[int]:
+        """The codes a run may end with when nothing goes wrong on the way."""
+        if self._taken_names() and not destroying:
+            return {65}
+        return {1} if self._ended_in_doubt() else {0}
+
+    def _taken_names(self) -> set[str]:
+        """Wanted names that a bid of somebody else has, while we have none."""
+        return {bid.name for bid in self.world.foreign()} & self.tasks.keys() - self.world.ours().keys()
+
+    def _ended_in_doubt(self) -> bool:
+        """Whether a bid in doubt was placed and has ended since: it is not placed again in the same run."""
+        pending = {intent.intent for intent in self._pending()}
+        return any(not bid.live and bid.intent in pending for bid in self.world.bids.values())
+
+    def _pending(self) -> list[Intent]:
+        found = LocalStore(self.path / "flowplan.state.json").read().pending.values()
+        return [intent for intent in found if intent.op == "create"]
+
+    @staticmethod
+    def _loses_data(calls: Counter[tuple[str, str]]) -> bool:
+        return any(method == "DELETE" and what.startswith("volume") for method, what in calls)
+
+    def _judge(self) -> Judge:
+        return Judge(self.tasks, self.world.ours(), self._our_volumes(), self.shared)
+
+    def _our_volumes(self) -> dict[str, LiveVolume]:
+        return {name: self.world.volumes[id] for id, name in self.born.items() if not self.world.volumes[id].deleted}
+
+    def _everything(self) -> str:
+        """All that a plan depends on."""
+        return repr((self.tasks, self.world, self._state(), self._pending()))
+
+    # -- what is checked
+
+    def _look(self) -> None:
+        """Read the cloud and what is new in its ledger, by which nothing is ever made twice."""
+        self.world = World.look(self.simulator, self.project)
+        ledger = self.simulator.ledger()
+        self.new: Counter[tuple[str, str]] = Counter()
+        for entry in ledger[self.read_entries :]:
+            kind, id = ("bid" if "/spot/" in entry.path else "volume"), entry.subject or ""
+            if kind == "bid":
+                what = f"bid {self.world.bids[id].task}"
+            else:
+                what = f"volume {self.born.setdefault(id, self.world.volumes[id].name)}"
+            self.new[entry.method, what] += 1
+            if entry.method == "POST":
+                assert what not in self.alive, f"{what} was created twice: {self.alive[what]} and {id}"
+                self.alive[what] = id
+                self.figures["creations"] += 1
+            elif entry.method == "DELETE":
+                assert id not in self.shared.values(), "an attached volume was deleted"
+                assert self.alive.pop(what, id) == id
+        self.read_entries = len(ledger)
+        keys = Counter(entry.key for entry in ledger if entry.method == "POST")
+        assert not [key for key, count in keys.items() if count > 1 or key is None], "a key was executed twice"
+
+    def _hold_calls(self, judge: Judge | None) -> None:
+        """What was done is what had to be done (None: nothing)."""
+        assert self.new == (judge.calls() if judge else Counter()), judge
+
+    def _hold_converged(self) -> None:
+        judge = self._judge()
+        assert judge.satisfied(), judge.calls()
+        state = self._state()
+        live = {f"bid.{name}": bid.id for name, bid in self.world.ours().items()}
+        live |= {f"volume.{name}": volume.id for name, volume in self._our_volumes().items()}
+        assert {a: id for a, id in state.items() if not a.startswith("ports.")} == live
+        ports = {f"ports.{name}" for name, task in self.tasks.items() if task.ports}
+        assert {address for address in state if address.startswith("ports.")} == ports
+
+    def _state(self) -> dict[str, str]:
+        state = LocalStore(self.path / "flowplan.state.json").read().state
+        return {str(address): id for address, id in state.ids().items()}
+
+    @invariant()
+    def holds(self) -> None:
+        self._look()
+        self._holds_i1_and_i2()
+        self._holds_i3_and_i6()
+
+    def _holds_i1_and_i2(self) -> None:
+        live = [bid for bid in self.world.bids.values() if bid.live and bid.task is not None]
+        assert len({bid.lineage for bid in live}) <= 1, "a second stack"
+        counts = Counter(bid.task for bid in live)
+        assert not [name for name, count in counts.items() if count > 1], f"(I2) {counts}"
+        known = set(self._state().values())
+        names = {str(intent.address) for intent in self._pending()}
+        orphans = [f"bid.{bid.task}" for bid in live if bid.id not in known and bid.task not in self.forgotten]
+        orphans += [f"volume.{name}" for name, volume in self._our_volumes().items() if volume.id not in known]
+        assert set(orphans) <= names, f"(I1) neither in the state nor in doubt: {set(orphans) - names}"
+        for bid in self.world.foreign():
+            assert (str(bid.price), bid.script) == ("16.00", None), f"somebody else's bid was changed: {bid}"
+
+    def _holds_i3_and_i6(self) -> None:
+        for name in ("flowplan.state.json", "flowplan.state.journal", "flowplan.state.json.backup", "flowplan.lock"):
+            path = self.path / name
+            if not path.exists():
+                continue
+            assert stat.S_IMODE(path.stat().st_mode) == 0o600, f"(I3) {name}"
+            assert SIMULATOR_KEY.encode() not in path.read_bytes(), f"(I4) {name}"
+            if name == "flowplan.lock":
+                with path.open("rb") as file:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # (I6): else BlockingIOError
+
+    # -- the end
+
+    def teardown(self) -> None:
+        try:
+            if sys.exc_info()[0] is None:
+                self._converge()
+                self.figures["sequences"] += 1
+        finally:
+            hypothesis.note("\n".join(self.trace))
+            self.simulator.close()
+            os.chdir(self.template.parent)
+            self._directory.cleanup()
+
+    def _converge(self) -> None:
+        """Faults stop, others take their bids away: one apply, and there is nothing left to do, now and later."""
+        self.simulator.faults.clear()
+        self.lagging = False
+        for bid in self.world.foreign():
+            self._third_party("DELETE", f"/v2/spot/bids/{bid.id}")
+        self._look()
+        exact, judge = not self._pending(), self._judge()
+        if self._ended_in_doubt():
+            assert self._run(*APPLY).code == 1
+        result = self._run(*APPLY)
+        assert result.code == 0, result
+        if exact:
+            self._hold_calls(judge)
+        for seconds in (0, 60):  # nothing comes late
+            self.simulator.advance(seconds)
+            self._look()
+            self._hold_converged()
+            self.holds()
+            result = self._run("plan", "--detailed-exitcode", changes=False)
+            assert result.code == 0, result
+        state = json.loads((self.path / "flowplan.state.json").read_text())
+        assert not re.search(r"fkey_", json.dumps(state))
+
+
+# ---- the tests ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def zygote() -> Iterator[Zygote]:
+    with Zygote() as made:
+        yield made
+
+
+@pytest.fixture
+def template(in_memory: Path) -> Path:
+    """A simulator's data, to be copied: making them takes as long as everything else of a sequence."""
+    path = in_memory / "template.db"
+    Simulator.open(path).close()
+    assert not path.with_name("template.db-wal").exists(), "the copy would lack something"
+    return path
+
+
+def live(seed: int, sequences: int, zygote: Zygote, template: Path, monkeypatch: pytest.MonkeyPatch) -> Figures:
+    """So many random lives, the same for the same seed."""
+    monkeypatch.chdir(template.parent)
+    for name in list(os.environ):
+        if name.startswith(("FLOWPLAN_", "FOUNDRY_", "MITHRIL_")) or name in ("CI", "NO_COLOR", "FORCE_COLOR"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("FLOWPLAN_API_URL", "sim:")
+    virtual_time.install(monkeypatch.setattr)
+    figures = Figures()
+    machine = hypothesis.seed(seed)(
+        type(Stack)(f"Stack{seed}", (Stack,), {"zygote": zygote, "template": template, "figures": figures})
+    )
+    how = settings(
+        max_examples=sequences,
+        stateful_step_count=STEPS,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate] if os.environ.get("NO_SHRINK") else list(Phase),
+        suppress_health_check=list(HealthCheck),
+    )
+    run_state_machine_as_test(machine, settings=how)
+    figures["sequences"] = figures.pop("sequences")  # last
+    print(f"{figures.line()}: all converged by one apply, 0 duplicates, 0 orphans")
+    assert figures["sequences"] >= sequences
+    return figures
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_fifty_lives(seed: int, zygote: Zygote, template: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    live(seed, 50, zygote, template, monkeypatch)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(100, 120))
+def test_ten_thousand_lives(seed: int, zygote: Zygote, template: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A twentieth of them each."""
+    live(seed, 500, zygote, template, monkeypatch)

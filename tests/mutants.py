@@ -1,0 +1,345 @@
+"""Seeded mistakes: each is edited into a copy of the package, and some test must fail there. `make mutants`.
+
+    python tests/mutants.py [WORD...]     all of them, or those whose names contain a WORD
+
+Prints a table and ends with 1 when a mistake survives. Before that, the same tests must pass on an unchanged copy.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from attrs import frozen
+
+ROOT = Path(__file__).parent.parent
+AT_ONCE = 2
+LONGEST = 600  # seconds for the tests of one mistake
+
+DOUBT, POWER, STORE, STATE = (
+    f"tests/{name}.py" for name in ("faults/test_doubt", "faults/test_power", "test_store", "test_state")
+)
+COMMANDS, LOCK, GRAPH, HTTP = (f"tests/test_{name}.py" for name in ("commands", "lock", "graph", "http"))
+LIVES = "tests/faults/test_state_machine.py"
+
+
+@frozen
+class Mistake:
+    """In `file` of the package, `old` (found exactly once) becomes `new`; one of `tests` fails then."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+MISTAKES = (
+    # -- the seven
+    Mistake(
+        "drop the fsync of the journal",
+        "backends/local.py",
+        "            os.fdatasync(descriptor)\n",
+        "",
+        (POWER, "-k", "first and power and not name"),
+    ),
+    Mistake(
+        "drop the intent",
+        "apply.py",
+        "records += local + [work.intent for work in works]",
+        "records += local",
+        (POWER, "-k", "first and kill"),
+    ),
+    Mistake(
+        "no settle window",
+        "recover.py",
+        "    deadline = clock.monotonic() + window\n",
+        "    deadline = clock.monotonic()\n",
+        (DOUBT,),
+    ),
+    Mistake(
+        "adopt without marker",
+        "ownership.py",
+        "        if bid.marker is not None and not bid.ended and bid.marker.lineage == lineage\n"
+        "        if bid.marker.address == intent.address and bid.marker.generation == intent.generation\n",
+        "        if not bid.ended and bid.bid.name == intent.name\n",
+        (DOUBT,),
+    ),
+    Mistake(
+        "a fresh key in each run",
+        "apply.py",
+        "attrs.evolve(earlier, resent=True), request, wanted)",
+        'attrs.evolve(earlier, resent=True, key=f"flowplan-{uuid.uuid4()}"), request, wanted)',
+        (DOUBT,),
+    ),
+    Mistake(
+        "treat an empty state as fresh",
+        "backends/local.py",
+        "        if data is None:\n            return self._without_snapshot(journal)",
+        "        if not data:\n            return self._without_snapshot(journal)",
+        (DOUBT,),
+    ),
+    Mistake(
+        "retry a POST on 502",
+        "cloud/answers.py",
+        "self._tries_unless_paid(1 if status == 501 else TRIES)",
+        "(1 if status == 501 else TRIES)",
+        (HTTP, DOUBT),
+    ),
+    # -- durability
+    Mistake(
+        "drop the fsync of a new file",
+        "backends/files.py",
+        "        os.fsync(descriptor)\n    finally:\n        os.close(descriptor)\n\n\ndef write_all",
+        "    finally:\n        os.close(descriptor)\n\n\ndef write_all",
+        (POWER, "-k", "first and names"),
+    ),
+    Mistake(
+        "skip the fsync of the directory of a new journal",
+        "backends/local.py",
+        "        sync_directory(self.journal_path.parent)\n",
+        "",
+        (POWER, "-k", "first and power and not name"),
+    ),
+    Mistake(
+        "skip the fsync of the directory of a replaced file",
+        "backends/files.py",
+        "        sync_directory(target.parent)\n",
+        "",
+        (POWER, "-k", "first and last"),
+    ),
+    Mistake(
+        "tell before it is durable",
+        "apply.py",
+        "            records = self._records_of(back)\n",
+        "            records = self._records_of(back)\n            self._tell(back)\n",
+        (POWER, "-k", "first and kill"),
+    ),
+    Mistake(
+        "write the state in place",
+        "backends/files.py",
+        "            _write_new(temporary, data)\n            temporary.replace(target)\n",
+        "            target.unlink(missing_ok=True)\n            _write_new(target, data)\n",
+        (STORE,),
+    ),
+    Mistake(
+        "no CRC check",
+        "journal.py",
+        "    whole = data[at : at + _HEAD] == _head(payload) and",
+        "    whole = data[at : at + 9] == _head(payload)[:9] and",
+        (STATE,),
+    ),
+    Mistake(
+        "no high-water mark",
+        "backends/local.py",
+        "        if header.serial > snapshot.serial:",
+        "        if header.serial > snapshot.serial + 1_000_000:",
+        (STORE,),
+    ),
+    Mistake(
+        "forget what is in doubt with the snapshot",
+        "cli/running.py",
+        "        return store.save(outcome.state, outcome.pending)",
+        "        return store.save(outcome.state)",
+        (DOUBT,),
+    ),
+    Mistake("a state that others can read", "backends/files.py", "PRIVATE = 0o600", "PRIVATE = 0o644", (STORE,)),
+    # -- doubt
+    Mistake(
+        "close the intent on 5xx",
+        "apply.py",
+        "    return isinstance(error, (Ambiguous, NameTaken))",
+        "    return isinstance(error, NameTaken) or (isinstance(error, Ambiguous) and (error.status or 0) < 500)",
+        (DOUBT,),
+    ),
+    Mistake(
+        "an absence seen once is enough",
+        "recover.py",
+        "            absences += late\n",
+        "            absences += 2 * late\n",
+        (DOUBT,),
+    ),
+    Mistake(
+        "adopt one of two",
+        "recover.py",
+        "    if len(found) == 1:\n        return Finding(intent",
+        "    if found:\n        return Finding(intent",
+        (DOUBT,),
+    ),
+    Mistake(
+        "send again and again",
+        "apply.py",
+        'finding.verdict == "absent" and not result.work.intent.resent and self',
+        'finding.verdict == "absent" and self',
+        (DOUBT, "-k", "third"),
+    ),
+    Mistake(
+        "adopt another stack's bid",
+        "ownership.py",
+        "        if marker is None or bid.ended or marker.lineage != state.lineage or bid.id in known:",
+        "        if marker is None or bid.ended or bid.id in known:",
+        (DOUBT,),
+    ),
+    Mistake(
+        "place anew what ended while in doubt",
+        "cli/running.py",
+        "        if found.ended:\n",
+        "        if found.ended and not found:\n",
+        (COMMANDS, "-k", "created_and_gone"),
+    ),
+    Mistake(
+        "take what is not listed for gone",
+        "cli/session.py",
+        '    if all(id in live.bids for id in ids["bid"]) and all(id in live.volumes for id in ids["volume"]):\n',
+        "    if ids:\n",
+        (COMMANDS, "-k", "not_listed"),
+    ),
+    # -- the lock
+    Mistake("ignore that the lock was taken away", "apply.py", "        self.hold_lock()\n", "", (DOUBT,)),
+    Mistake(
+        "lock a file that was replaced",
+        "lock.py",
+        "            if _same_file(descriptor, self.path):\n                self._descriptor",
+        "            if descriptor:\n                self._descriptor",
+        (LOCK,),
+    ),
+    Mistake(
+        "no lock at all",
+        "lock.py",
+        "            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
+        "",
+        ("tests/faults/test_concurrency.py", "-m", "not slow"),
+    ),
+    # -- what is deleted, and in which order
+    Mistake(
+        "cancel by name",
+        "calls.py",
+        "            remove(change.id)\n",
+        "            named = [b.id for b in self.cloud.live().bids.values() if b.bid.name == change.address.name and not b.ended]\n"
+        "            remove(named[-1] if named and change.address.kind == 'bid' else change.id)\n",
+        (DOUBT,),
+    ),
+    Mistake(
+        "delete a volume that is attached now",
+        "plan.py",
+        '        if address in self.desired.reads and self.wishes.mode == "apply":\n            note',
+        '        if address in self.desired.reads and self.wishes.mode == "destroy":\n            note',
+        ("tests/test_cases.py", COMMANDS, "-k", "attach or another_files"),
+    ),
+    Mistake(
+        "destroy data that nobody named",
+        "plan.py",
+        "        if not {volume.name, EVERYTHING} & wishes.destroyable:\n",
+        "        if not {volume.name, EVERYTHING}:\n",
+        (COMMANDS, "-k", "destroy"),
+    ),
+    Mistake(
+        "take the old bid away before what the new one needs is there",
+        "graph.py",
+        '                if up in known and Step("down", need) not in known:\n',
+        '                if up in known and Step("down", need) in known and not known:\n',
+        (GRAPH,),
+    ),
+    Mistake(
+        "delete a volume before its user has let go",
+        "graph.py",
+        "            if last_use is not None and down in known:\n",
+        "            if last_use is None and down in known:\n",
+        (GRAPH,),
+    ),
+    Mistake(
+        "place the next user of a Block volume before the last is gone",
+        "graph.py",
+        "        if up in known and going in known:\n",
+        "        if up in known and going in known and not known:\n",
+        (COMMANDS, "-k", "renamed_task"),
+    ),
+)
+
+
+def main(words: list[str]) -> int:
+    chosen = [one for one in MISTAKES if not words or any(word in one.name for word in words)]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        sound = list(pool.map(_sound, dict.fromkeys(one.tests for one in chosen)))
+        if not all(sound):
+            return 1
+        killers = list(pool.map(_tried, chosen))
+    survivors = [one.name for one, killer in zip(chosen, killers, strict=True) if killer is None]
+    print(f"{len(chosen)} mistakes, {len(chosen) - len(survivors)} found by a test, {len(survivors)} survived")
+    return 1 if survivors else 0
+
+
+def _sound(tests: tuple[str, ...]) -> bool:
+    """Whether the tests pass without a mistake: else they prove nothing."""
+    with tempfile.TemporaryDirectory() as directory:
+        done = _run(_copy(Path(directory)), tests)
+    if done.returncode != 0:
+        print(f"not sound: pytest {' '.join(tests)}\n{done.stdout[-3000:]}{done.stderr[-2000:]}")
+    return done.returncode == 0
+
+
+def _tried(mistake: Mistake) -> str | None:
+    """The test that failed; None when none did."""
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as directory:
+        copy = _copy(Path(directory))
+        _edit(copy / "flowplan" / mistake.file, mistake)
+        done = _run(copy, mistake.tests)
+    killer = _killer(done)
+    print(f"{mistake.name:<62} | {killer or 'SURVIVED':<90} | {time.monotonic() - began:5.1f} s", flush=True)
+    return killer
+
+
+def _copy(directory: Path) -> Path:
+    """The package, its tests and what they read."""
+    copy = directory / "flowplan"
+    copy.mkdir()
+    for name in ("flowplan", "tests", "examples", "docs"):
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "setup.cfg", "README.md"):
+        shutil.copy(ROOT / name, copy / name)
+    return copy
+
+
+def _edit(path: Path, mistake: Mistake) -> None:
+    text = path.read_text()
+    count = text.count(mistake.old)
+    if count != 1:
+        raise SystemExit(f"{mistake.name}: the text to replace stands {count} times in {mistake.file}, not once")
+    path.write_text(text.replace(mistake.old, mistake.new))
+
+
+def _run(copy: Path, tests: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+    environ = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1", "NO_SHRINK": "1"}
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
+    if "-m" not in tests:
+        command += ["-m", "not slow"]
+    try:
+        return subprocess.run(
+            command, cwd=copy, env=environ, capture_output=True, text=True, check=False, timeout=LONGEST
+        )
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(command, 124, "", "")
+
+
+def _killer(done: subprocess.CompletedProcess[str]) -> str | None:
+    """The name of the test that failed. Raises SystemExit for a run that came to no verdict."""
+    if done.returncode == 0:
+        return None
+    if done.returncode == 124:
+        return f"(no end within {LONGEST} s)"
+    found = re.search(r"^FAILED \S+?/(test_\w+\.py::\S+)", done.stdout, re.MULTILINE)
+    if done.returncode != 1 or found is None:
+        raise SystemExit(f"pytest ended with {done.returncode}:\n{done.stdout[-3000:]}{done.stderr[-2000:]}")
+    return found[1]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
