@@ -7,7 +7,6 @@ stack to its own configuration, so after a round the stack is what the last one 
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
@@ -179,4 +178,4 @@ def test_exactly_one_works_while_the_lock_is_held(directory: Directory) -> None:
     ended = directory.round([stack(0, number) for number in range(8)])
     assert sorted(one.code for one in ended) == [0, 4, 4, 4, 4, 4, 4, 4], ended
     assert hold_ledger(directory, set()) in (3, 4)
-    assert os.stat(directory.path / "flowplan.lock").st_size == 0
+    assert (directory.path / "flowplan.lock").stat().st_size == 0

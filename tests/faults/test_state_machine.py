@@ -642,7 +642,7 @@ def live(seed: int, sequences: int, zygote: Zygote, template: Path, monkeypatch:
     virtual_time.install(monkeypatch.setattr)
     figures = Figures()
     machine = hypothesis.seed(seed)(
-        type(Stack)(f"Stack{seed}", (Stack,), {"zygote": zygote, "template": template, "figures": figures})
+        type(f"Stack{seed}", (Stack,), {"zygote": zygote, "template": template, "figures": figures})
     )
     how = settings(
         max_examples=sequences,
