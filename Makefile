@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test soak lint bench clean
+.PHONY: demo test soak mutants lint bench clean
 
 demo: $(VENV)/.installed
 	@PATH="$(abspath $(BIN)):$$PATH" bash examples/demo.sh
@@ -14,6 +14,10 @@ test: $(VENV)/.tests
 # The long runs, which CI leaves out.
 soak: $(VENV)/.tests
 	$(BIN)/python -m pytest -n 2 -q -rP -m "slow or clients"
+
+# Mistakes made on purpose: a test must fail for each.
+mutants: $(VENV)/.tests
+	$(BIN)/python tests/mutants.py
 
 lint: $(VENV)/.lint
 	$(BIN)/ruff check .

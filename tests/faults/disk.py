@@ -36,32 +36,32 @@ class Cut:
 class Disk:
     """What would be lost: contents since the last sync of each file, and names since the last of each directory."""
 
-    contents: dict[str, bytes] = field(factory=dict)  # of files with unsynced writes: as they were last synced
-    names: list[tuple[str, bytes | None]] = field(factory=list)  # a name, and what it named before; oldest first
+    contents: dict[Path, bytes] = field(factory=dict)  # of files with unsynced writes: as they were last synced
+    names: list[tuple[Path, bytes | None]] = field(factory=list)  # a name, and what it named before; oldest first
 
-    def opens(self, path: str, flags: int) -> None:
-        path = os.path.realpath(path)
-        if flags & os.O_CREAT and not os.path.lexists(path):
+    def opens(self, name: str | Path, flags: int) -> None:
+        path = Path(name).resolve()
+        if flags & os.O_CREAT and not path.exists():
             self.names.append((path, None))
             self.contents[path] = b""
 
     def changes(self, descriptor: int) -> None:
         path = _path_of(descriptor)
         if path not in self.contents:
-            self.contents[path] = Path(path).read_bytes()
+            self.contents[path] = path.read_bytes()
 
     def syncs(self, descriptor: int) -> None:
         path = _path_of(descriptor)
         if stat.S_ISDIR(os.fstat(descriptor).st_mode):
-            self.names = [entry for entry in self.names if os.path.dirname(entry[0]) != path]
+            self.names = [(name, before) for name, before in self.names if name.parent != path]
         else:
             self.contents.pop(path, None)
 
-    def renames(self, source: str, target: str) -> None:
-        source, target = os.path.realpath(source), os.path.realpath(target)
+    def renames(self, source: str | Path, target: str | Path) -> None:
+        source, target = Path(source).resolve(), Path(target).resolve()
         before = self.contents.pop(target, None)
-        if before is None and os.path.exists(target):
-            before = Path(target).read_bytes()
+        if before is None and target.exists():
+            before = target.read_bytes()
         self.names.append((target, before))
         if source in self.contents:
             self.contents[target] = self.contents.pop(source)
@@ -70,16 +70,16 @@ class Disk:
         """Contents go that were not synced; and of the names all, none, or all but the last: a file system keeps
         their order only where it was told to."""
         for path, content in self.contents.items():
-            if os.path.exists(path):
-                Path(path).write_bytes(content)
+            if path.exists():
+                path.write_bytes(content)
         if way == "power, names kept":
             return
         lost = self.names[:-1] if way == "power, last name kept" else self.names
         for path, before in reversed(lost):
             if before is not None:
-                Path(path).write_bytes(before)
-            elif os.path.exists(path):
-                os.unlink(path)
+                path.write_bytes(before)
+            else:
+                path.unlink(missing_ok=True)
 
 
 class Points:
@@ -108,7 +108,7 @@ class Points:
             finally:
                 self.point()
 
-        SimulatorAdapter.send = sent  # type: ignore[method-assign]
+        SimulatorAdapter.send = sent  # type: ignore[method-assign, assignment]
 
     def _wrap(
         self,
@@ -140,10 +140,10 @@ class Points:
                 os.kill(os.getpid(), signal.SIGINT)
                 return
             if self.cut.way != "kill":
-                os.replace, os.open = _replace, _open  # type: ignore[assignment]
+                os.replace, os.open = _replace, _open
                 self.disk.lose(self.cut.way)
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _path_of(descriptor: int) -> str:
-    return os.readlink(f"/proc/self/fd/{descriptor}")
+def _path_of(descriptor: int) -> Path:
+    return Path(f"/proc/self/fd/{descriptor}").readlink()

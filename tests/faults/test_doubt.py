@@ -42,15 +42,21 @@ def place_foreign(place: Place, name: str, script: str = "echo theirs") -> str:
     return found
 
 
+def without_volume(text: str) -> str:
+    return "".join(line for line in text.splitlines(True) if not line.startswith("persistent_storage"))
+
+
 @pytest.mark.parametrize("lost", ["timeout", "reset", "status", "truncated"])
 def test_a_late_commit_within_the_settle_window_is_found(place: Place, lost: str) -> None:
-    """Neither names nor keys protect: only waiting does."""
-    place.write(many(1))
+    """Neither names nor keys nor a Block volume protect: only waiting does."""
+    place.write(without_volume(many(1)))
     with place.simulator() as simulator:
         simulator.faults.set(duplicate_names=True, idempotency=False)
         how = {} if lost == "truncated" else {"late": 0.7}
         simulator.faults.add(POST_BID, lost, **how)  # type: ignore[arg-type]
     place.ok("apply", "--auto-approve", "--settle-window", "1.2")
+    with place.simulator() as simulator:
+        simulator.advance(60)  # whatever was to come is there now
     assert len(bids(place)) == 1
     assert place.run("plan", "--detailed-exitcode").code == 0
 
@@ -127,8 +133,19 @@ def test_a_removal_is_of_the_id_whoever_has_the_name(place: Place) -> None:
     with place.simulator() as simulator:
         simulator.faults.set(duplicate_names=True)
     theirs = place_foreign(place, "task-000")
-    place.ok("destroy", "--auto-approve", "--allow-volume-destroy", "*")
+    place.ok("destroy", "--auto-approve", "--allow-volume-destroy", "*", "--timeout", "5s")
     assert [bid["fid"] for bid in bids(place) if bid["status"] != "Terminated"] == [theirs]
+
+
+def test_a_bid_stays_when_what_its_successor_needs_cannot_be_made(place: Place) -> None:
+    whole = many(1)
+    place.write(without_volume(whole))
+    place.ok("apply", "--auto-approve")
+    place.write(whole)
+    with place.simulator() as simulator:
+        simulator.faults.add("POST /v2/volumes", "status", status=403, times=None)
+    assert place.run("apply", "--auto-approve").code == 1
+    assert [bid["status"] != "Terminated" for bid in bids(place)] == [True]
 
 
 def test_nothing_is_sent_once_the_lock_is_somebody_elses(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

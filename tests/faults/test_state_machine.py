@@ -3,6 +3,8 @@ invariants hold; once the faults stop, one apply converges, and the plan after i
 
 The model (model.py) says what an apply must do from what is there and what is asked for; the simulator's own ledger
 says what was done. Time is the simulator's, so the settle window is the real one, of 45 s.
+
+A sequence that fails is shown with what each command said. SHRINK=1 looks for a shorter one, for up to five minutes.
 """
 
 from __future__ import annotations
@@ -417,7 +419,7 @@ class Stack(RuleBasedStateMachine):
 
     def _run(self, *words: str, changes: bool = True) -> Result:
         """In this process. `changes`: whether it may change anything in the cloud."""
-        before = len(self.simulator.ledger(everything=True))
+        before, pending = len(self.simulator.ledger(everything=True)), {intent.key for intent in self._pending()}
         out, err = io.StringIO(), io.StringIO()
         from flowplan.cli import run
 
@@ -425,8 +427,7 @@ class Stack(RuleBasedStateMachine):
             code = run(words)
         result = Result(code, out.getvalue(), err.getvalue())
         self._ended(words, result)
-        if not changes:
-            pending = {intent.key for intent in self._pending()}
+        if not changes:  # but what was sent earlier may come now
             sent = [entry for entry in self.simulator.ledger(everything=True)[before:] if entry.key not in pending]
             assert not sent, f"(I7) {words[0]} changed something: {sent}"
         return result
@@ -642,14 +643,14 @@ def live(seed: int, sequences: int, zygote: Zygote, template: Path, monkeypatch:
     virtual_time.install(monkeypatch.setattr)
     figures = Figures()
     machine = hypothesis.seed(seed)(
-        type(Stack)(f"Stack{seed}", (Stack,), {"zygote": zygote, "template": template, "figures": figures})
+        type(f"Stack{seed}", (Stack,), {"zygote": zygote, "template": template, "figures": figures})
     )
     how = settings(
         max_examples=sequences,
         stateful_step_count=STEPS,
         deadline=None,
         database=None,
-        phases=[Phase.generate] if os.environ.get("NO_SHRINK") else list(Phase),
+        phases=list(Phase) if os.environ.get("SHRINK") else [Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
     run_state_machine_as_test(machine, settings=how)
