@@ -119,7 +119,7 @@ def test_the_older_of_two_is_kept(applied: Place) -> None:
     first = bid_id(applied, BID)
     twin = json.loads(applied.call("GET", f"/v2/spot/bids/{first}").body)
     with applied.simulator() as simulator:
-        simulator.faults.set(duplicate_names=1)
+        simulator.faults.set(duplicate_names=True)
         body = {
             "project": twin["project"],
             "name": twin["name"],

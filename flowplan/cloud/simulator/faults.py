@@ -279,9 +279,11 @@ class Faults:
             if list_lag == 0:
                 db.execute("DELETE FROM stale")
 
-    def conditions(self) -> dict[str, float]:
+    def conditions(self) -> dict[str, float | bool]:
+        """What holds now, as `set` takes it."""
         with self._simulator.exclusive() as db:
-            return {name: condition(db, name) for name in CONDITIONS}
+            held = {name: condition(db, name) for name in CONDITIONS}
+        return {name: value if name == "list_lag" else bool(value) for name, value in held.items()}
 
     def seen(self) -> list[Seen]:
         """All faults added since the last `clear`, the oldest first."""
