@@ -397,3 +397,18 @@ def test_a_close_that_fails_is_not_durable(store: LocalStore, monkeypatch: pytes
         store.close()
     monkeypatch.undo()
     store.close()  # a second time does nothing
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"\0" * 99])
+def test_a_damaged_state_names_the_backup_that_could_replace_it(store: LocalStore, damage: bytes) -> None:
+    run(store)
+    run(LocalStore(store.path))
+    store.path.write_bytes(damage)
+    with pytest.raises(StateError) as found:
+        LocalStore(store.path).read()
+    assert found.value.detail is not None
+    assert found.value.detail.startswith("flowplan.state.json.backup is in order: serial 1, written 20")
+    store.backup_path.write_bytes(damage)
+    with pytest.raises(StateError) as found:
+        LocalStore(store.path).read()
+    assert found.value.detail is None

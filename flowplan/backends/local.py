@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 import attrs
@@ -70,6 +71,13 @@ class LocalStore:
         """The state as it is now: snapshot, journal and spill. Raises StateError for anything but a clean story."""
         for path in (self.path, self.journal_path):
             hold_unwritable_by_others(path)
+        try:
+            return self._read_everything()
+        except StateError as error:
+            error.detail = error.detail or self._about_backup()
+            raise
+
+    def _read_everything(self) -> Loaded:
         loaded = self._read_here()
         spilled = self._spill.read(loaded.state.lineage)
         if not spilled:
@@ -250,11 +258,19 @@ class LocalStore:
 
     def has_backup(self) -> bool:
         """Whether there is a backup that reads."""
-        data = _bytes_of(self.backup_path)
+        return self._about_backup() is not None
+
+    def _about_backup(self) -> str | None:
+        """What a damaged state could be replaced by; None: nothing."""
         try:
-            return data is not None and bool(load(data, str(self.backup_path)))
-        except StateError:
-            return False
+            data = _bytes_of(self.backup_path)
+            if data is None:
+                return None
+            serial = load(data, str(self.backup_path)).serial
+            written = datetime.fromtimestamp(self.backup_path.stat().st_mtime, UTC)
+        except (StateError, OSError):
+            return None
+        return f"{self.backup_path.name} is in order: serial {serial}, written {written:%Y-%m-%dT%H:%M:%SZ}"
 
     def begin_anew(self) -> list[Path]:
         """Set aside whatever is here, also what cannot be read; returns where. The next `read` is a fresh start."""
