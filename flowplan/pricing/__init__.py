@@ -29,7 +29,7 @@ from flowplan.pricing.entry import (
     storage_per_hour,
 )
 from flowplan.pricing.forecast import Band, Finish, Forecast, forecast, forecast_of, listed, nothing
-from flowplan.pricing.stack import StackForecast, Sum, stack
+from flowplan.pricing.stack import StackForecast, Sum, stack_totals
 from flowplan.pricing.stream import Basis, Method, Stream
 
 __all__ = [
@@ -68,6 +68,6 @@ __all__ = [
     "listed",
     "nothing",
     "rank",
-    "stack",
+    "stack_totals",
     "storage_per_hour",
 ]

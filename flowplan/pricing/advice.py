@@ -44,7 +44,7 @@ def advise(
     confidence: float,
     horizon_hours: float,
 ) -> Advice:
-    """The smallest limit with which a bid runs `availability` (0.95) of the horizon in `confidence` (0.9) of all cases."""
+    """The smallest limit with which a bid runs `availability` (0.95) of the horizon in `confidence` (0.9) of cases."""
     return advise_of(Stream.of(stream, now), availability, confidence, horizon_hours)
 
 

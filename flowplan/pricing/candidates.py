@@ -17,8 +17,8 @@ Optimize = Literal["budget", "job_completion_time"]
 
 @frozen
 class Candidate:
-    """A type in a region, by `name`. `limit`: dollars per instance-hour there; `entry`: what it would pay first, None if
-    that is the last price. `pace`: how much work of the task an hour there does, 1 being what its hours are given in.
+    """A type in a region, by `name`. `limit`: dollars per instance-hour there; `entry`: what it would pay first, None
+    if that is the last price. `pace`: how much work an hour there does; 1: as much as the task's hours are given in.
     """
 
     name: str

@@ -16,7 +16,7 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from attrs import Factory, field, frozen
 
-from flowplan.pricing.stream import METHOD, Basis, Met, Method, Stream, quantile
+from flowplan.pricing.stream import METHOD, Basis, Done, Met, Method, Stream, quantile
 
 DIGITS = Decimal("0.000001")
 LOW, MIDDLE, HIGH = Decimal("0.1"), Decimal("0.5"), Decimal("0.9")
@@ -24,7 +24,7 @@ LOW, MIDDLE, HIGH = Decimal("0.1"), Decimal("0.5"), Decimal("0.9")
 
 @frozen
 class Band:
-    """A quantity that is not certain: it is below `p10` in one case of ten, below `p90` in nine. `expected`: its mean."""
+    """A quantity that is not certain: below `p10` in one case of ten, below `p90` in nine. `expected`: its mean."""
 
     p10: Decimal | None = None
     p50: Decimal | None = None
@@ -136,7 +136,8 @@ def forecast_of(
         cost = _at_most(_widened(cost, stream, limit, quantity, hours, entry), worst)
     finish = None
     if work_hours is not None:
-        finish = _finish(stream, limit, quantity, level, work_hours, restart_hours, method)
+        ends = stream.work(limit, reach, level, work_hours, restart_hours)
+        finish = _finish(ends, spread, quantity, work_hours, restart_hours)
     return Forecast(
         hours=hours,
         quantity=quantity,
@@ -211,31 +212,17 @@ def _price_paid(met: Sequence[Met], weights: Sequence[float], inner: float) -> B
     return Spread([weight for _, weight in ran], inner).money([price for price, _ in ran])
 
 
-def _finish(
-    stream: Stream,
-    limit: Decimal | None,
-    quantity: int,
-    level: float,
-    wanted: float,
-    loss: float,
-    method: Method,
-) -> Finish:
-    """Of paths twice as long as the work, where the past is long enough."""
-    reach = stream.longest(2 * wanted)
-    weights = stream.weights(reach, level, method)
-    ends = stream.work(limit, reach, level, wanted, loss)
-    pairs = list(zip(ends, weights, strict=True))
-    total = math.fsum(weights)
-    # what is left at the end of a path goes on as paths do on average, counted over all of them
-    done = math.fsum((wanted - end.left) * weight for end, weight in pairs)
-    took = math.fsum(end.hours * weight for end, weight in pairs)
-    paid = math.fsum(end.cost * weight for end, weight in pairs)
-    seen = math.fsum(weight for end, weight in pairs if not end.left) / total
+def _finish(ends: Sequence[Done], spread: Spread, quantity: int, wanted: float, loss: float) -> Finish:
+    """On the same paths. What is left at the end of one goes on as they all do on average."""
+    total, weights = spread.total, spread.weights
+    done = math.fsum((wanted - end.left) * weight for end, weight in zip(ends, weights, strict=True))
     if done <= 0:
         return Finish(wanted, loss, Band(), Band(), Decimal(0))
-    spread = Spread(weights, stream.share(HIGH, reach, method))
-    hours = spread.money([end.hours + end.left * took / done for end in ends])
-    cost = spread.money([(end.cost + end.left * paid / done) * quantity for end in ends])
+    slowness = math.fsum(end.hours * weight for end, weight in zip(ends, weights, strict=True)) / done
+    price = math.fsum(end.cost * weight for end, weight in zip(ends, weights, strict=True)) / done
+    seen = math.fsum(weight for end, weight in zip(ends, weights, strict=True) if not end.left) / total
+    hours = spread.money([end.hours + end.left * slowness for end in ends])
+    cost = spread.money([(end.cost + end.left * price) * quantity for end in ends])
     return Finish(wanted, loss, hours, cost, _down(seen))
 
 

@@ -33,7 +33,7 @@ class StackForecast:
     delta: Sum
 
 
-def stack(
+def stack_totals(
     current: Iterable[Forecast],
     planned: Iterable[Forecast],
     *,

@@ -15,7 +15,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
 
 from attrs import frozen
@@ -117,7 +117,7 @@ class Stream:
                 times.append(hours)
                 kept.append(known[at])
         prices = tuple(float(price) for price in kept)
-        lengths = (later - earlier for earlier, later in zip(times, times[1:], strict=False))
+        lengths = (later - earlier for earlier, later in pairwise(times))
         areas = accumulate((price * length for price, length in zip(prices, lengths, strict=False)), initial=0.0)
         last = kept[-1] if kept else None
         return cls(tuple(times), prices, last, reserve, complete, tuple(areas), {}, [0])
@@ -258,28 +258,30 @@ class Stream:
     def _needs(self, availability: float, hours: float, level: float) -> Iterable[float]:
         least, most = self.bounds(level)
         for path, ratio in zip(self.paths(hours), self.ratios(hours, level), strict=True):
-            if path.least == path.most:
-                need = path.least
-            else:
-                need = quantile(sorted(self._pieces(path, hours)), availability)
+            flat = path.least == path.most
+            need = path.least if flat else quantile(sorted(self._pieces(path, hours)), availability)
             yield min(max(need * ratio, least), most)
 
     def work(self, limit: Decimal | None, hours: float, level: float, wanted: float, loss: float) -> tuple[Done, ...]:
-        """How far `wanted` hours of work get on each path of `hours`, each preemption undoing `loss` hours."""
-        return self.once(
-            ("work", limit, hours, level, wanted, loss),
-            lambda: tuple(self._work(limit, hours, level, wanted, loss)),
-        )
+        """How far `wanted` hours of work get on each path of `hours`, each preemption undoing `loss` hours. A path goes
+        on beyond its end, until the work is done, now is reached, or twice the work has passed."""
+        question = ("work", limit, hours, level, wanted, loss)
+        return self.once(question, lambda: tuple(self._work(limit, hours, level, wanted, loss)))
 
     def _work(self, limit: Decimal | None, hours: float, level: float, wanted: float, loss: float) -> Iterable[Done]:
         least, most = self.bounds(level)
         highest = math.inf if limit is None else float(limit) * HAIR
+        ends = (*self.times[1:], 0.0)
         for path, ratio in zip(self.paths(hours), self.ratios(hours, level), strict=True):
-            left, cost, at, out = wanted, 0.0, 0.0, 0.0
+            left, cost, at, out = wanted, 0.0, path.start, 0.0
             ran = False
-            for price, length in self._pieces(path, hours):
-                scaled = min(max(price * ratio, least), most)
-                if scaled > highest:
+            latest = min(0.0, path.start + max(hours, 2 * wanted))
+            index = path.first
+            while left and at < latest:
+                length = min(ends[index], latest) - at
+                price = min(max(self.prices[index] * ratio, least), most)
+                index += 1
+                if price > highest:
                     at += length
                     out += length
                     continue
@@ -287,13 +289,11 @@ class Stream:
                     left += loss
                 ran, out = True, 0.0
                 used = min(length, left)
-                left -= used
+                left = left - used if left - used > 1e-9 else 0.0
                 at += used
-                cost += scaled * used
-                if left <= 1e-9:
-                    left = 0.0
-                    break
-            yield Done(at, cost, left)
+                cost += price * used
+            self.walked[0] += index - path.first
+            yield Done(at - path.start, cost, left)
 
     def once(self, question: tuple[Hashable, ...], answer: Callable[[], T]) -> T:
         """The answer, worked out the first time it is asked for."""
