@@ -56,9 +56,10 @@ def advise_of(
     entry: Decimal | None = None,
     *,
     method: Method = METHOD,
+    unit: Decimal = CENT,
 ) -> Advice:
     """Each past path has a need: the limit with which it would have run so much of it. The limit advised is what
-    suffices for `confidence` of them, counted as for a forecast."""
+    suffices for `confidence` of them, counted as for a forecast, rounded up to `unit`."""
     asked = Decimal(str(availability))
     basis = stream.basis(hours)
     if basis in ("unknown", "point-only"):
@@ -69,9 +70,9 @@ def advise_of(
     weights = stream.weights(reach, level, method)
     share = stream.share(Decimal(str(confidence)), reach, method)
     need = quantile(sorted(zip(needs, weights, strict=True)), share)
-    limit = (Decimal(need) / Decimal(HAIR)).quantize(CENT, ROUND_CEILING)
+    limit = (Decimal(need) / Decimal(HAIR)).quantize(unit, ROUND_CEILING)
     if stream.reserve is not None:
-        limit = max(limit, stream.reserve.quantize(CENT, ROUND_CEILING))
+        limit = max(limit, stream.reserve.quantize(unit, ROUND_CEILING))
     holds = min(confidence, promised(stream.span / reach))
     at_limit = forecast_of(stream, limit, 1, hours, entry, method=method)
     return Advice(

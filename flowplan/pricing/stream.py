@@ -80,11 +80,13 @@ class Done(NamedTuple):
 @frozen(eq=False)
 class Stream:
     """Price changes of the last 14 days, the oldest first: `times` in hours (0 is now), `prices` in dollars per
-    instance-hour. Each price holds until the next; the last until now. Answers are kept, so that equal questions
-    are worked out once: `walked` counts the events that had to be looked at one by one."""
+    instance-hour, held for `lengths` hours; `areas`: dollar-hours up to each. The last price holds until now.
+    Answers are kept, so that equal questions are worked out once; `walked` counts the events looked at one by one.
+    """
 
     times: tuple[float, ...]
     prices: tuple[float, ...]
+    lengths: tuple[float, ...]
     last: Decimal | None
     reserve: Decimal | None
     complete: bool
@@ -117,10 +119,10 @@ class Stream:
                 times.append(hours)
                 kept.append(known[at])
         prices = tuple(float(price) for price in kept)
-        lengths = (later - earlier for earlier, later in pairwise(times))
-        areas = accumulate((price * length for price, length in zip(prices, lengths, strict=False)), initial=0.0)
+        lengths = tuple(later - earlier for earlier, later in pairwise((*times, 0.0)))
+        areas = accumulate((price * length for price, length in zip(prices, lengths, strict=True)), initial=0.0)
         last = kept[-1] if kept else None
-        return cls(tuple(times), prices, last, reserve, complete, tuple(areas), {}, [0])
+        return cls(tuple(times), prices, lengths, last, reserve, complete, tuple(areas), {}, [0])
 
     @property
     def span(self) -> float:
@@ -247,9 +249,10 @@ class Stream:
         """(price, hours) of a path."""
         first, last = path.first, path.last
         self.walked[0] += last - first + 1
-        ends = (*self.times[first + 1 : last + 1], path.start + hours)
-        begins = (path.start, *self.times[first + 1 : last + 1])
-        return [(p, e - b) for p, b, e in zip(self.prices[first : last + 1], begins, ends, strict=True)]
+        lengths = list(self.lengths[first : last + 1])
+        lengths[-1] = path.start + hours - self.times[last]
+        lengths[0] -= path.start - self.times[first]
+        return zip(self.prices[first : last + 1], lengths, strict=True)
 
     def needs(self, availability: float, hours: float, level: float) -> tuple[float, ...]:
         """For each path the smallest limit with which an instance runs `availability` of it."""
@@ -271,29 +274,52 @@ class Stream:
     def _work(self, limit: Decimal | None, hours: float, level: float, wanted: float, loss: float) -> Iterable[Done]:
         least, most = self.bounds(level)
         highest = math.inf if limit is None else float(limit) * HAIR
-        ends = (*self.times[1:], 0.0)
         for path, ratio in zip(self.paths(hours), self.ratios(hours, level), strict=True):
-            left, cost, at, out = wanted, 0.0, path.start, 0.0
-            ran = False
-            latest = min(0.0, path.start + max(hours, 2 * wanted))
-            index = path.first
-            while left and at < latest:
-                length = min(ends[index], latest) - at
-                price = min(max(self.prices[index] * ratio, least), most)
-                index += 1
-                if price > highest:
-                    at += length
-                    out += length
-                    continue
+            within = least <= path.least * ratio * HAIR and path.most * ratio <= min(most, highest) * HAIR
+            if within and wanted <= hours:
+                paid = (self._area(path.start + wanted) - self._area(path.start)) * ratio
+                yield Done(wanted, paid, 0.0)
+            else:
+                latest = min(0.0, path.start + max(hours, 2 * wanted))
+                yield self._go_on(path, latest, ratio, (least, most, highest), wanted, loss)
+
+    def _go_on(
+        self,
+        path: Path,
+        latest: float,
+        ratio: float,
+        bounds: tuple[float, float, float],
+        left: float,
+        loss: float,
+    ) -> Done:
+        least, most, highest = bounds
+        cost, at, out = 0.0, path.start, 0.0
+        ran = False
+        index = path.first
+        for until in (*self.times[index + 1 : bisect_right(self.times, latest)], latest):
+            length = until - at
+            price = self.prices[index] * ratio
+            price = least if price < least else most if price > most else price
+            index += 1
+            if price > highest:
+                out += length
+                at = until
+                continue
+            if out:
                 if ran and out >= GRACE:
                     left += loss
-                ran, out = True, 0.0
-                used = min(length, left)
-                left = left - used if left - used > 1e-9 else 0.0
-                at += used
-                cost += price * used
-            self.walked[0] += index - path.first
-            yield Done(at - path.start, cost, left)
+                out = 0.0
+            ran = True
+            if left - length < 1e-9:
+                at += left
+                cost += price * left
+                left = 0.0
+                break
+            left -= length
+            at = until
+            cost += price * length
+        self.walked[0] += index - path.first
+        return Done(at - path.start, cost, left)
 
     def once(self, question: tuple[Hashable, ...], answer: Callable[[], T]) -> T:
         """The answer, worked out the first time it is asked for."""
