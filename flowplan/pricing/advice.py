@@ -68,7 +68,7 @@ def advise_of(
     reach = stream.longest(hours)
     needs = stream.needs(availability, reach, level)
     weights = stream.weights(reach, level, method)
-    share = stream.share(Decimal(str(confidence)), reach, method)
+    share = stream.share(confidence, reach, method)
     need = quantile(sorted(zip(needs, weights, strict=True)), share)
     limit = (Decimal(need) / Decimal(HAIR)).quantize(unit, ROUND_CEILING)
     if stream.reserve is not None:

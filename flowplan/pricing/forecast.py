@@ -16,10 +16,10 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from attrs import Factory, field, frozen
 
-from flowplan.pricing.stream import METHOD, Basis, Done, Met, Method, Stream, quantile
+from flowplan.pricing.stream import METHOD, Basis, Done, Met, Method, Stream, quantile, step_of
 
 DIGITS = Decimal("0.000001")
-LOW, MIDDLE, HIGH = Decimal("0.1"), Decimal("0.5"), Decimal("0.9")
+HIGH = 0.9
 
 
 @frozen
@@ -56,11 +56,13 @@ class Finish:
 @frozen
 class Replayed:
     """`costs`: dollars on each path, the latest first; `weights`: what each counts; `inner`: how much of all weight the
-    upper end of a band leaves below it. `below`, `above`: by how much the ends were moved since."""
+    upper end of a band leaves below it; `step`: hours from one path to the next. `below`, `above`: by how much the
+    ends of the cost were moved since."""
 
     costs: tuple[float, ...]
     weights: tuple[float, ...]
     inner: float
+    step: float
     below: Decimal = Decimal(0)
     above: Decimal = Decimal(0)
 
@@ -150,7 +152,7 @@ def forecast_of(
         basis=basis,
         evidence=_evidence(stream, hours, reach, len(met)),
         finish=finish,
-        replayed=Replayed(costs, weights, inner, _moved(met_cost.p10, cost.p10), _moved(met_cost.p90, cost.p90)),
+        replayed=Replayed(costs, weights, inner, step_of(reach), *_moved(met_cost, cost)),
     )
 
 
@@ -165,7 +167,7 @@ def listed(price: Decimal, limit: Decimal | None, quantity: int, hours: float, s
     """From a dated list price, where nothing else is known; `source` names the list and its date."""
     worst = _worst(limit, quantity, hours)
     paid = price if limit is None else min(price, limit)
-    cost = Band(None, _round(paid * quantity * Decimal(hours)), worst)
+    cost = Band(None, _round(paid * quantity * Decimal(str(hours))), worst)
     return Forecast(hours, quantity, limit, cost, Band(None, paid, limit), Band(), Band(), worst, "stale", source)
 
 
@@ -233,7 +235,7 @@ def _at_a_point(stream: Stream, limit: Decimal | None, quantity: int, hours: flo
     if price is None:
         return Forecast(hours, quantity, limit, Band(), Band(), Band(), Band(), worst, "unknown", "no price is known")
     runs = limit is None or price <= limit
-    each = quantity * Decimal(hours)
+    each = quantity * Decimal(str(hours))
     low = None if stream.reserve is None else min(price, stream.reserve)
     cost = Band(
         Decimal(0) if not runs else None if low is None else _round(low * each),
@@ -254,13 +256,16 @@ def _widened(
     for price in (stream.last, entry):
         if price is not None:
             runs = limit is None or price <= limit
-            ends.append(_round(price * quantity * Decimal(hours)) if runs else Decimal(0))
+            ends.append(_round(price * quantity * Decimal(str(hours))) if runs else Decimal(0))
     known = [end for end in ends if end is not None]
     return Band(min(known), cost.p50, max(known), cost.expected)
 
 
-def _moved(before: Decimal | None, after: Decimal | None) -> Decimal:
-    return Decimal(0) if before is None or after is None else after - before
+def _moved(before: Band, after: Band) -> tuple[Decimal, Decimal]:
+    """By how much the lower and the upper end are elsewhere."""
+    assert before.p10 is not None and before.p90 is not None  # noqa: S101 - a replay knows both
+    assert after.p10 is not None and after.p90 is not None  # noqa: S101
+    return after.p10 - before.p10, after.p90 - before.p90
 
 
 def _evidence(stream: Stream, hours: float, reach: float, paths: int) -> str:
@@ -272,7 +277,7 @@ def _evidence(stream: Stream, hours: float, reach: float, paths: int) -> str:
 
 
 def _worst(limit: Decimal | None, quantity: int, hours: float) -> Decimal | None:
-    return None if limit is None else limit * quantity * Decimal(hours)
+    return None if limit is None else limit * quantity * Decimal(str(hours))
 
 
 def _at_most(band: Band, most: Decimal | None) -> Band:

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from attrs import frozen
 
-from flowplan.pricing.forecast import Band, Forecast, Replayed, Spread
+from flowplan.pricing.forecast import Band, Forecast, Spread
 from flowplan.pricing.stream import Basis
 
 SURENESS: tuple[Basis, ...] = ("exact", "high", "medium", "low", "point-only", "stale", "unknown")
@@ -47,42 +47,68 @@ def stack_totals(
     before, after = tuple(current), tuple(planned)
     if len({each.hours for each in (*before, *after)}) > 1:
         raise ValueError("a total needs one horizon")
-    spread = _common([each.replayed for each in (*before, *after) if each.replayed])
-    paths = len(spread.weights) if spread else 0
-    was, will = _on_paths(before, paths), _on_paths(after, paths)
-    moved = [new - old for old, new in zip(was, will, strict=True)]
-    first = Sum(_plus(_spread_of(spread, was), before, storage_now), _worst(before, storage_now), _basis(before))
-    second = Sum(_plus(_spread_of(spread, will), after, storage_planned), _worst(after, storage_planned), _basis(after))
+    first, second = _sum(before, storage_now), _sum(after, storage_planned)
     worst = None
     if first.worst_case is not None and second.worst_case is not None:
         worst = second.worst_case - first.worst_case
-    change = _plus(_spread_of(spread, moved), after, storage_planned - storage_now)
-    change = _minus(change, before)
-    return StackForecast(first, second, Sum(change, worst, _basis((*before, *after))))
+    gone, new = _without(before, after), _without(after, before)  # what stays makes no difference
+    common = _Common.of([*gone, *new])
+    moved = [b - a for a, b in zip(common.costs(gone), common.costs(new), strict=True)]
+    change = _minus(_plus(common.band(moved), new, storage_planned - storage_now), gone)
+    return StackForecast(first, second, Sum(change, worst, _basis((*gone, *new))))
 
 
-def _common(replayed: Sequence[Replayed]) -> Spread | None:
-    """What each path counts: the geometric mean of what it counts in each auction; in one auction, what it does there.
-    Only the latest paths are common where one past is shorter."""
-    different = list({id(each.weights): each.weights for each in replayed}.values())
-    if not different:
-        return None
-    inner = max(each.inner for each in replayed)
-    if len(different) == 1:
-        return Spread(different[0], inner)
-    length = min(map(len, different))
-    rows = zip(*(weights[:length] for weights in different), strict=True)
-    return Spread([math.exp(math.fsum(map(math.log, row)) / len(row)) for row in rows], inner)
+def _sum(forecasts: Sequence[Forecast], storage: Decimal) -> Sum:
+    common = _Common.of(forecasts)
+    cost = _plus(common.band(common.costs(forecasts)), forecasts, storage)
+    return Sum(cost, _total([storage, *(each.worst_case for each in forecasts)]), _basis(forecasts))
 
 
-def _on_paths(forecasts: Sequence[Forecast], paths: int) -> list[float]:
-    """What all of them cost on each common path."""
-    costs = [each.replayed.costs[:paths] for each in forecasts if each.replayed]
-    return [math.fsum(row) for row in zip(*costs, strict=True)] if costs else [0.0] * paths
+def _without(these: Sequence[Forecast], those: Sequence[Forecast]) -> list[Forecast]:
+    """One of `those` takes away one of `these`."""
+    left = list(these)
+    for each in those:
+        if each in left:
+            left.remove(each)
+    return left
 
 
-def _spread_of(spread: Spread | None, values: Sequence[float]) -> Band:
-    return spread.money(values) if spread else Band.sure(Decimal(0))
+@frozen
+class _Common:
+    """The paths that several forecasts have in common: those that end at the same moments of the past. Only the latest
+    are where one past is shorter; every other one where one takes a path each half hour and another each hour.
+
+    What each counts is the geometric mean of what it counts in each auction; in one auction, what it does there.
+    """
+
+    spread: Spread | None
+    step: float
+    paths: int
+
+    @classmethod
+    def of(cls, forecasts: Iterable[Forecast]) -> _Common:
+        replayed = [each.replayed for each in forecasts if each.replayed]
+        if not replayed:
+            return cls(None, 1.0, 0)
+        step = max(each.step for each in replayed)
+        inner = max(each.inner for each in replayed)
+        known = {id(each.weights): each.weights[:: round(step / each.step)] for each in replayed}
+        different = list(known.values())
+        paths = min(map(len, different))
+        if len(different) == 1:
+            return cls(Spread(different[0], inner), step, paths)
+        rows = zip(*(weights[:paths] for weights in different), strict=True)
+        weights = [math.exp(math.fsum(map(math.log, row)) / len(row)) for row in rows]
+        return cls(Spread(weights, inner), step, paths)
+
+    def costs(self, forecasts: Iterable[Forecast]) -> list[float]:
+        """What all of them cost on each path."""
+        replayed = [each.replayed for each in forecasts if each.replayed]
+        costs = [each.costs[:: round(self.step / each.step)][: self.paths] for each in replayed]
+        return [math.fsum(row) for row in zip(*costs, strict=True)] if costs else [0.0] * self.paths
+
+    def band(self, costs: Sequence[float]) -> Band:
+        return self.spread.money(costs) if self.spread else Band.sure(Decimal(0))
 
 
 def _plus(band: Band, forecasts: Sequence[Forecast], storage: Decimal) -> Band:
@@ -113,10 +139,6 @@ def _beside_paths(forecast: Forecast) -> Band:
     if forecast.replayed is None:
         return forecast.cost
     return Band(forecast.replayed.below, Decimal(0), forecast.replayed.above, Decimal(0))
-
-
-def _worst(forecasts: Sequence[Forecast], storage: Decimal) -> Decimal | None:
-    return _total([storage, *(each.worst_case for each in forecasts)])
 
 
 def _basis(forecasts: Sequence[Forecast]) -> Basis:

@@ -151,10 +151,10 @@ class Stream:
             return float(entry)
         return self.prices[-1]
 
-    def share(self, level: Decimal, hours: float, method: Method = METHOD) -> float:
+    def share(self, level: float, hours: float, method: Method = METHOD) -> float:
         """How far out the ends of a band at `level` (0.8 of all, 0.9 below) are taken: further, the fewer
         independent paths there are."""
-        return min(1.0, float(level) * (1 + method.widening * hours / self.span))
+        return min(1.0, level * (1 + method.widening * hours / self.span))
 
     def paths(self, hours: float) -> tuple[Path, ...]:
         """Every past path of `hours`, the latest first, one each half hour (each hour where they are longer than a
@@ -162,7 +162,7 @@ class Stream:
         return self.once(("paths", hours), lambda: tuple(self._paths(hours)))
 
     def _paths(self, hours: float) -> Iterable[Path]:
-        step = 0.5 if hours <= 24 else 1.0
+        step = step_of(hours)
         times, prices = self.times, self.prices
         for number in range(int((self.span - hours) / step + 1e-9) + 1):
             start = -hours - number * step
@@ -327,6 +327,11 @@ class Stream:
             self.answers[question] = answer()
         known: T = self.answers[question]
         return known
+
+
+def step_of(hours: float) -> float:
+    """Hours from one path of `hours` to the next."""
+    return 0.5 if hours <= 24 else 1.0
 
 
 def quantile(ranked: Sequence[tuple[float, float]], share: float) -> float:
