@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -26,6 +27,7 @@ from flowplan.pricing import (
     stack_totals,
     storage_per_hour,
 )
+from tests import backtest
 
 D = Decimal
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -466,3 +468,18 @@ def test_a_stack_of_fifty_bids_walks_no_more_than_fifty_forecasts() -> None:
     before = [stream.walked[0] for stream in prepared]
     stack_totals(found[:25], found)
     assert before == [stream.walked[0] for stream in prepared]
+
+
+def test_the_backtest_measures_any_stream(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Of days that are all alike nothing is left to chance."""
+    rows = [f"{at.isoformat()},{price}\n" for at, price in days_and_nights() if at < NOW]
+    later = [f"{(at + timedelta(days=14)).isoformat()},{price}\n" for at, price in days_and_nights()]
+    (tmp_path / "g2.2xlarge.csv").write_text("timestamp,dollars\n" + "".join(rows + later))
+    stream = backtest.read(tmp_path / "g2.2xlarge.csv")
+    assert (len(stream.at), stream.limit) == (57, D("0.65"))
+    stream = stream._replace(limit=D(15))
+    scores, advice = backtest.measure([stream], 3)
+    backtest.report([stream], scores, advice)
+    assert backtest.skill(scores, "on-demand", 24, "flowplan", stream.name) > 0.9
+    assert scores["on-demand", 24, "flowplan", stream.name].cover() == 1
+    assert "advice for 95 %" in capsys.readouterr().out

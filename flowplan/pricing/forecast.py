@@ -19,7 +19,7 @@ from attrs import Factory, field, frozen
 from flowplan.pricing.stream import METHOD, Basis, Done, Met, Method, Stream, quantile, step_of
 
 DIGITS = Decimal("0.000001")
-HIGH = 0.9
+HIGH = 0.9  # where the upper end of a band is taken, before it is widened
 
 
 @frozen
