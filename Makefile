@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test soak mutants lint bench clean
+.PHONY: demo test soak mutants lint bench backtest clean
 
 demo: $(VENV)/.installed
 	@PATH="$(abspath $(BIN)):$$PATH" bash examples/demo.sh
@@ -26,6 +26,10 @@ lint: $(VENV)/.lint
 
 bench: $(VENV)/.installed
 	$(BIN)/python tests/bench.py
+
+# How well forecasts would have held: DATA=dir of price streams (csv or csv.gz: timestamp,dollars); without it, simulated.
+backtest: $(VENV)/.installed
+	$(BIN)/python tests/backtest.py $(DATA)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache

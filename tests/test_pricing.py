@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowplan.pricing import Market, Order, Total, cents, clear, entry_price, estimate, storage_per_hour
+from flowplan.pricing import Clearing, Market, Order, Total, cents, clear, entry_price, estimate, storage_per_hour
 
 D = Decimal
 
@@ -24,43 +25,42 @@ def book(text: str) -> list[Order]:
 
 DOCS = "A23 B21 C16 D13 E12 F8"
 
+# bids, capacity, reserve -> winners, price, lowest allocated, the other reading of the price where there is one
 VECTORS = {
-    "V01 single unit, Vickrey": ("A23 B21 C16", 1, "1", "A", "21"),
-    "V02 the documentation's example": (DOCS, 3, "1", "ABC", "13"),
-    "V03 a loser moves the price": (f"{DOCS} X13.01", 3, "1", "ABC", "13.01"),
-    "V04 a newcomer pays the old lowest winner": (f"{DOCS} N20", 3, "1", "ABN", "16"),
-    "V05 room left: the reserve": ("A23 B21", 3, "8", "AB", "8"),
-    "V06 exact fit, no loser": ("A23 B21 C16", 3, "8", "ABC", "8"),
-    "V07 a loser under the reserve does not count": ("A23 B21 C16 D5", 3, "8", "ABC", "8"),
-    "V08 below the reserve never wins": ("A7.99 B9", 2, "8", "B", "8"),
-    "V09 a tie goes to the older": ("A10 B10 C10", 2, "1", "AB", "10"),
-    "V10 two displaced, pays the higher": ("A23 B21 C16 D13 N22x2", 3, "1", "AN", "21"),
-    "V11 a large one passed over": ("A20x2 B15x2 C10 D9", 3, "1", "AC", "9"),
-    "V12 the price is ambiguous": ("A20x2 B15x2 C10", 3, "1", "AC", "1"),
+    "V01 single unit, Vickrey": ("A23 B21 C16", 1, "1", "A", "21", "23", None),
+    "V02 the documentation's example": (DOCS, 3, "1", "ABC", "13", "16", None),
+    "V03 a loser moves the price": (f"{DOCS} X13.01", 3, "1", "ABC", "13.01", "16", None),
+    "V04 a newcomer pays the old lowest winner": (f"{DOCS} N20", 3, "1", "ABN", "16", "20", None),
+    "V05 room left: the reserve": ("A23 B21", 3, "8", "AB", "8", "21", None),
+    "V06 exact fit, no loser": ("A23 B21 C16", 3, "8", "ABC", "8", "16", None),
+    "V07 a loser under the reserve does not count": ("A23 B21 C16 D5", 3, "8", "ABC", "8", "16", None),
+    "V08 below the reserve never wins": ("A7.99 B9", 2, "8", "B", "8", "9", None),
+    "V09 a tie goes to the older": ("A10 B10 C10", 2, "1", "AB", "10", "10", None),
+    "V10 two displaced, pays the higher": ("A23 B21 C16 D13 N22x2", 3, "1", "AN", "21", "22", None),
+    "V11 a large one passed over": ("A20x2 B15x2 C10 D9", 3, "1", "AC", "9", "10", "10"),
+    "V12 the price is ambiguous": ("A20x2 B15x2 C10", 3, "1", "AC", "1", "10", "10"),
+    "one's own bids compete": ("A20 B12 R9", 1, "1", "A", "12", "20", None),
+    "without the second bid of one's own": ("A20 R9", 1, "1", "A", "9", "20", None),
+    "chunks: one loses, so the others pay the limit": ("A14.99 B14.99 C14.99 R5", 2, "1", "AB", "14.99", "14.99", None),
+    "the same as one bid": ("A14.99x2 R5", 2, "1", "A", "5", "14.99", None),
+    "a losing bid raised raises the price": ("A20 B19 R9", 1, "1", "A", "19", "20", None),
+    "nobody wins": ("A7 B5", 3, "8", "", None, None, None),
+    "nothing to win": ("A7 B5", 0, "1", "", None, None, None),
+    "too large for all of it": ("A30x4 B9", 3, "1", "B", "1", "9", "9"),
 }
 
 
 @pytest.mark.parametrize("name", VECTORS)
 def test_vectors(name: str) -> None:
-    text, capacity, reserve, winners, price = VECTORS[name]
+    text, capacity, reserve, winners, price, lowest, capped = VECTORS[name]
     cleared = clear(capacity, D(reserve), book(text))
+    assert cleared == Clearing(
+        None if price is None else D(price),
+        cleared.winners,
+        None if lowest is None else D(lowest),
+        None if capped is None or price is None else (D(price), D(capped)),
+    )
     assert "".join(sorted(cleared.winners)) == winners
-    assert cleared.price == D(price)
-
-
-def test_where_the_rule_is_silent_both_prices_are_given() -> None:
-    assert clear(3, D(1), book("A20x2 B15x2 C10")).ambiguous == (D(1), D(10))
-    assert clear(3, D(1), book("A20x2 B15x2 C10 D9")).ambiguous == (D(9), D(10))
-    assert clear(3, D(1), book(DOCS)).ambiguous is None
-
-
-def test_lowest_allocated_is_the_lowest_winning_limit() -> None:
-    assert clear(3, D(1), book(DOCS)).lowest_allocated == D(16)
-
-
-def test_nobody_wins() -> None:
-    cleared = clear(3, D(8), book("A7 B5"))
-    assert (cleared.price, cleared.winners, cleared.lowest_allocated) == (None, (), None)
 
 
 def by_brute_force(capacity: int, reserve: Decimal, orders: list[Order]) -> tuple[set[str], Decimal | None]:
@@ -97,6 +97,25 @@ orders = st.lists(st.tuples(st.integers(1, 3000), st.integers(1, 8), st.integers
 )
 
 
+def random_book(random: Random) -> tuple[int, Decimal, list[Order]]:
+    """Few different limits and ages, so that ties are common; sizes up to more than there is."""
+    cents = random.choice((5, 40, 3000))
+    made = [
+        Order(f"o{n:02}", D(random.randint(1, cents)) / 100, random.randint(1, 8), random.randint(0, 4))
+        for n in range(random.randint(0, 14))
+    ]
+    return random.randint(0, 16), D(random.randint(0, cents)) / 100, made
+
+
+def test_ten_thousand_books_clear_as_by_brute_force() -> None:
+    random = Random(1961)
+    for _ in range(10_000):
+        capacity, reserve, made = random_book(random)
+        cleared = clear(capacity, reserve, made)
+        winners, price = by_brute_force(capacity, reserve, made)
+        assert (set(cleared.winners), cleared.price) == (winners, price), (capacity, reserve, made)
+
+
 @given(st.integers(0, 16), st.integers(1, 2000).map(lambda n: D(n) / 100), orders)
 def test_clear_is_the_brute_force_rule(capacity: int, reserve: Decimal, made: list[Order]) -> None:
     cleared = clear(capacity, reserve, made)
@@ -126,6 +145,73 @@ def test_truth_pays_for_one_unit(capacity: int, made: list[Order], which: int) -
         again = clear(capacity, D("0.01"), raised)
         assert single[which].id in again.winners
         assert again.price == cleared.price
+
+
+CHEAP = D("0.01")
+
+
+def one_each(made: list[Order]) -> list[Order]:
+    return [Order(order.id, order.limit_price, 1, order.created_at) for order in made]
+
+
+@given(st.integers(1, 8), orders)
+def test_one_instance_each_is_the_k_plus_first_price(capacity: int, made: list[Order]) -> None:
+    """The textbook's rule, where the documentation's cannot be read in two ways."""
+    limits = sorted((order.limit_price for order in made), reverse=True)
+    cleared = clear(capacity, CHEAP, one_each(made))
+    assert len(cleared.winners) == min(capacity, len(made))
+    if made:
+        assert cleared.price == (limits[capacity] if len(limits) > capacity else CHEAP)
+        assert cleared.lowest_allocated == limits[: len(cleared.winners)][-1]
+        assert cleared.ambiguous is None
+
+
+@given(st.integers(1, 8), orders.filter(bool), st.integers(0, 13), st.integers(1, 3000))
+def test_no_lie_pays_with_one_instance_each(capacity: int, made: list[Order], which: int, lie: int) -> None:
+    """What one gets for the truth, value less price, no other limit betters."""
+    honest = one_each(made)
+    own = honest[which % len(honest)]
+
+    def gain(book: list[Order]) -> Decimal:
+        cleared = clear(capacity, CHEAP, book)
+        return own.limit_price - cleared.price if cleared.price and own.id in cleared.winners else D(0)
+
+    told = [Order(o.id, D(lie) / 100, 1, o.created_at) if o is own else o for o in honest]
+    assert gain(told) <= gain(honest)
+
+
+@given(st.integers(1, 8), orders.filter(bool), st.integers(1, 3000))
+def test_another_rival_never_lowers_the_price(capacity: int, made: list[Order], limit: int) -> None:
+    """With one instance each; and a newcomer who pushes somebody out pays what the lowest winner had offered."""
+    before = clear(capacity, CHEAP, one_each(made))
+    after = clear(capacity, CHEAP, [*one_each(made), Order("zz", D(limit) / 100, 1, 99)])
+    assert before.price is not None and after.price is not None and before.lowest_allocated is not None
+    assert after.price >= before.price
+    if "zz" in after.winners and len(before.winners) == capacity:
+        assert after.price == before.lowest_allocated
+
+
+@given(st.integers(1, 16), st.integers(1, 2000).map(lambda n: D(n) / 100), orders)
+def test_of_two_readings_the_documentation_s_bounds_hold(capacity: int, reserve: Decimal, made: list[Order]) -> None:
+    cleared = clear(capacity, reserve, made)
+    if cleared.ambiguous:
+        low, high = cleared.ambiguous
+        assert cleared.price == low < high == cleared.lowest_allocated
+        least = min(order.limit_price for order in made if order.id in cleared.winners)
+        assert any(o.limit_price > least for o in made if o.id not in cleared.winners)
+
+
+@given(st.integers(1, 16), st.integers(1, 2000).map(lambda n: D(n) / 100), orders)
+def test_who_loses_did_not_fit(capacity: int, reserve: Decimal, made: list[Order]) -> None:
+    """Nobody is passed over who, at a better place in the order, would have left room for himself."""
+    cleared = clear(capacity, reserve, made)
+    won = {order.id: order for order in made if order.id in cleared.winners}
+    for order in made:
+        if order.id in won or order.limit_price < reserve:
+            continue
+        place = (-order.limit_price, order.created_at, order.id)
+        ahead = sum(o.quantity for o in won.values() if (-o.limit_price, o.created_at, o.id) < place)
+        assert ahead + order.quantity > capacity
 
 
 # ---- what this bid would pay ----------------------------------------------------------------------------

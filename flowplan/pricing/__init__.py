@@ -1,0 +1,73 @@
+"""The auction rule, what a bid pays by it now, and what it will pay. Pure: prices are given, nothing is fetched.
+
+auction.py     the rule: a book -> winners and their price
+entry.py       the prices of this moment -> what a bid costs per hour
+stream.py      the past prices of an auction, prepared once, and what a bid would have met on each past path
+forecast.py    a prepared past, a limit, a horizon -> cost, availability, preemptions, finish, each as a band
+stack.py       forecasts -> what a stack costs, before and after
+advice.py      the smallest limit that keeps a bid running
+candidates.py  the places a task could go -> a table, the best first
+"""
+
+from flowplan.pricing.advice import Advice, advise, advise_of
+from flowplan.pricing.auction import Clearing, Order, clear
+from flowplan.pricing.candidates import Candidate, Scored, because, rank
+from flowplan.pricing.entry import (
+    CENT,
+    HOURS_PER_MONTH,
+    STORAGE_PER_GB_MONTH,
+    EntryPrice,
+    Estimate,
+    Key,
+    Market,
+    Outlook,
+    Total,
+    Totals,
+    cents,
+    entry_price,
+    estimate,
+    storage_per_hour,
+)
+from flowplan.pricing.forecast import Band, Finish, Forecast, forecast, forecast_of, listed, nothing
+from flowplan.pricing.stack import StackForecast, Sum, stack_totals
+from flowplan.pricing.stream import Basis, Method, Stream
+
+__all__ = [
+    "CENT",
+    "HOURS_PER_MONTH",
+    "STORAGE_PER_GB_MONTH",
+    "Advice",
+    "Band",
+    "Basis",
+    "Candidate",
+    "Clearing",
+    "EntryPrice",
+    "Estimate",
+    "Finish",
+    "Forecast",
+    "Key",
+    "Market",
+    "Method",
+    "Order",
+    "Outlook",
+    "Scored",
+    "StackForecast",
+    "Stream",
+    "Sum",
+    "Total",
+    "Totals",
+    "advise",
+    "advise_of",
+    "because",
+    "cents",
+    "clear",
+    "entry_price",
+    "estimate",
+    "forecast",
+    "forecast_of",
+    "listed",
+    "nothing",
+    "rank",
+    "stack_totals",
+    "storage_per_hour",
+]

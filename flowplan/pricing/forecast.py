@@ -1,0 +1,300 @@
+"""What a bid will pay, run and be preempted over a horizon: all from the same replayed paths, so the figures agree.
+
+    stream = Stream.of(events, now)                      once per auction
+    forecast_of(stream, limit, quantity, hours)          as often as one likes
+    forecast(events, now, limit, quantity, hours)        both in one
+
+What is not known is None, never 0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import ROUND_HALF_UP, Decimal
+
+from attrs import Factory, field, frozen
+
+from flowplan.pricing.stream import METHOD, Basis, Done, Met, Method, Stream, quantile, step_of
+
+DIGITS = Decimal("0.000001")
+HIGH = 0.9  # where the upper end of a band is taken, before it is widened
+
+
+@frozen
+class Band:
+    """A quantity that is not certain: below `p10` in one case of ten, below `p90` in nine. `expected`: its mean."""
+
+    p10: Decimal | None = None
+    p50: Decimal | None = None
+    p90: Decimal | None = None
+    expected: Decimal | None = None
+
+    @property
+    def mean(self) -> Decimal | None:
+        return self.expected
+
+    @classmethod
+    def sure(cls, value: Decimal) -> Band:
+        return cls(value, value, value, value)
+
+
+@frozen
+class Finish:
+    """When some hours of work are done, and what they cost all instances together. `hours` from now, waiting
+    included. `seen`: the share of paths on which the work was done before the path ended; on the others it goes on as
+    paths do on average. All None where no path gets anywhere."""
+
+    work_hours: float
+    restart_hours: float
+    hours: Band
+    cost: Band
+    seen: Decimal | None
+
+
+@frozen
+class Replayed:
+    """`costs`: dollars on each path, the latest first; `weights`: what each counts; `inner`: how much of all weight the
+    upper end of a band leaves below it; `step`: hours from one path to the next. `below`, `above`: by how much the
+    ends of the cost were moved since."""
+
+    costs: tuple[float, ...]
+    weights: tuple[float, ...]
+    inner: float
+    step: float
+    below: Decimal = Decimal(0)
+    above: Decimal = Decimal(0)
+
+
+@frozen
+class Forecast:
+    """Over `hours` from now. `cost`: dollars of all `quantity` instances. `price_paid`: dollars per instance-hour while
+    running. `availability`: the share of the time it runs, rounded down. `worst_case`: every instance at the limit all
+    the time; None without a limit. `evidence` says in words what `basis` rests on.
+
+    `replayed` is what sums over several bids are made from (stack.py).
+    """
+
+    hours: float
+    quantity: int
+    limit: Decimal | None
+    cost: Band
+    price_paid: Band
+    availability: Band
+    preemptions_per_day: Band
+    worst_case: Decimal | None
+    basis: Basis
+    evidence: str
+    finish: Finish | None = None
+    replayed: Replayed | None = field(default=None, repr=False)
+
+
+def forecast(
+    stream: Sequence[tuple[datetime, Decimal]],
+    now: datetime,
+    limit: Decimal | None,
+    quantity: int,
+    horizon_hours: float,
+    entry: Decimal | None = None,
+) -> Forecast:
+    """For a bid of `quantity` instances at `limit` (None: whatever it costs), from the price changes in `stream`.
+    `entry`: what it would pay first, where that is not the last price (`entry_price`)."""
+    return forecast_of(Stream.of(stream, now), limit, quantity, horizon_hours, entry)
+
+
+def forecast_of(
+    stream: Stream,
+    limit: Decimal | None,
+    quantity: int,
+    hours: float,
+    entry: Decimal | None = None,
+    *,
+    work_hours: float | None = None,
+    restart_hours: float = 0.0,
+    method: Method = METHOD,
+) -> Forecast:
+    """As `forecast`, of a stream that is prepared. With `work_hours` also when so much work is done; a preemption
+    undoes `restart_hours` of it."""
+    if hours <= 0:
+        raise ValueError("a horizon is longer than nothing")
+    if limit is not None and stream.reserve is not None and limit < stream.reserve:
+        evidence = "the limit is below the reserve: it never runs"
+        return nothing(hours, quantity, limit, stream.basis(hours), evidence)
+    basis = stream.basis(hours)
+    if basis in ("unknown", "point-only"):
+        return _at_a_point(stream, limit, quantity, hours, entry)
+    level = stream.level_of(entry)
+    reach = stream.longest(hours)
+    weights = stream.weights(reach, level, method)
+    met = stream.replay(limit, reach, level)
+    inner = stream.share(HIGH, reach, method)
+    spread = Spread(weights, inner)
+    scale = hours / reach * quantity
+    costs = tuple(path.cost * scale for path in met)
+    worst = _worst(limit, quantity, hours)
+    met_cost = cost = _at_most(spread.money(costs), worst)
+    if basis == "low" and hours <= stream.span / 2:
+        cost = _at_most(_widened(cost, stream, limit, quantity, hours, entry), worst)
+    finish = None
+    if work_hours is not None:
+        ends = stream.work(limit, reach, level, work_hours, restart_hours)
+        finish = _finish(ends, spread, quantity, work_hours, restart_hours)
+    return Forecast(
+        hours=hours,
+        quantity=quantity,
+        limit=limit,
+        cost=cost,
+        price_paid=_at_most(_price_paid(met, weights, inner), limit),
+        availability=spread.share([path.running / reach for path in met]),
+        preemptions_per_day=spread.money([path.preemptions * 24 / reach for path in met]),
+        worst_case=worst,
+        basis=basis,
+        evidence=_evidence(stream, hours, reach, len(met)),
+        finish=finish,
+        replayed=Replayed(costs, weights, inner, step_of(reach), *_moved(met_cost, cost)),
+    )
+
+
+def nothing(hours: float, quantity: int, limit: Decimal | None, basis: Basis = "exact", evidence: str = "") -> Forecast:
+    """Of a bid that does not run: paused, or below the reserve. It costs nothing, for sure."""
+    zero = Band.sure(Decimal(0))
+    worst = Decimal(0)
+    return Forecast(hours, quantity, limit, zero, Band(), zero, zero, worst, basis, evidence or "it does not run")
+
+
+def listed(price: Decimal, limit: Decimal | None, quantity: int, hours: float, source: str) -> Forecast:
+    """From a dated list price, where nothing else is known; `source` names the list and its date."""
+    worst = _worst(limit, quantity, hours)
+    paid = price if limit is None else min(price, limit)
+    cost = Band(None, _round(paid * quantity * Decimal(str(hours))), worst)
+    return Forecast(hours, quantity, limit, cost, Band(None, paid, limit), Band(), Band(), worst, "stale", source)
+
+
+@frozen
+class Spread:
+    """Bands of what differs from path to path. `inner`: how much of all weight is at or below the upper end."""
+
+    weights: Sequence[float]
+    inner: float
+    total: float = Factory(lambda self: math.fsum(self.weights), takes_self=True)
+
+    def money(self, values: Sequence[float]) -> Band:
+        low, middle, high, mean = self.of(values)
+        return Band(_decimal(low), _decimal(middle), _decimal(high), _decimal(mean))
+
+    def share(self, values: Sequence[float]) -> Band:
+        low, middle, high, mean = self.of(values)
+        return Band(_down(low), _down(middle), _down(high), _down(mean))
+
+    def of(self, values: Sequence[float]) -> tuple[float, float, float, float]:
+        """p10, p50, p90 and mean."""
+        mean = math.fsum(value * weight for value, weight in zip(values, self.weights, strict=True)) / self.total
+        least, most = min(values), max(values)
+        if least == most:
+            return least, least, least, least
+        ranked = sorted(zip(values, self.weights, strict=True))
+        return (
+            quantile(ranked, 1 - self.inner),
+            quantile(ranked, 0.5),
+            quantile(ranked, self.inner),
+            mean,
+        )
+
+
+def _price_paid(met: Sequence[Met], weights: Sequence[float], inner: float) -> Band:
+    """Of the paths on which it runs at all, each counting by how long."""
+    ran = [
+        (path.cost / path.running, weight * path.running)
+        for path, weight in zip(met, weights, strict=True)
+        if path.running
+    ]
+    if not ran:
+        return Band()
+    return Spread([weight for _, weight in ran], inner).money([price for price, _ in ran])
+
+
+def _finish(ends: Sequence[Done], spread: Spread, quantity: int, wanted: float, loss: float) -> Finish:
+    """On the same paths. What is left at the end of one goes on as they all do on average."""
+    total, weights = spread.total, spread.weights
+    done = math.fsum((wanted - end.left) * weight for end, weight in zip(ends, weights, strict=True))
+    if done <= 0:
+        return Finish(wanted, loss, Band(), Band(), Decimal(0))
+    slowness = math.fsum(end.hours * weight for end, weight in zip(ends, weights, strict=True)) / done
+    price = math.fsum(end.cost * weight for end, weight in zip(ends, weights, strict=True)) / done
+    seen = math.fsum(weight for end, weight in zip(ends, weights, strict=True) if not end.left) / total
+    hours = spread.money([end.hours + end.left * slowness for end in ends])
+    cost = spread.money([(end.cost + end.left * price) * quantity for end in ends])
+    return Finish(wanted, loss, hours, cost, _down(seen))
+
+
+def _at_a_point(stream: Stream, limit: Decimal | None, quantity: int, hours: float, entry: Decimal | None) -> Forecast:
+    """From present prices alone: the price may go anywhere between the reserve and the limit."""
+    price = entry if entry is not None else stream.last
+    worst = _worst(limit, quantity, hours)
+    if price is None:
+        return Forecast(hours, quantity, limit, Band(), Band(), Band(), Band(), worst, "unknown", "no price is known")
+    runs = limit is None or price <= limit
+    each = quantity * Decimal(str(hours))
+    low = None if stream.reserve is None else min(price, stream.reserve)
+    cost = Band(
+        Decimal(0) if not runs else None if low is None else _round(low * each),
+        _round(price * each) if runs else Decimal(0),
+        worst,
+    )
+    paid = Band(low, price, limit) if runs else Band(None, None, limit)
+    up = Band(Decimal(0), Decimal(int(runs)), Decimal(1))
+    evidence = "less than a day of past prices" if stream.times else "the present price alone"
+    return Forecast(hours, quantity, limit, cost, paid, up, Band(), worst, "point-only", evidence)
+
+
+def _widened(
+    cost: Band, stream: Stream, limit: Decimal | None, quantity: int, hours: float, entry: Decimal | None
+) -> Band:
+    """A thin past may not contain what the present says."""
+    ends = [cost.p10, cost.p90]
+    for price in (stream.last, entry):
+        if price is not None:
+            runs = limit is None or price <= limit
+            ends.append(_round(price * quantity * Decimal(str(hours))) if runs else Decimal(0))
+    known = [end for end in ends if end is not None]
+    return Band(min(known), cost.p50, max(known), cost.expected)
+
+
+def _moved(before: Band, after: Band) -> tuple[Decimal, Decimal]:
+    """By how much the lower and the upper end are elsewhere."""
+    assert before.p10 is not None and before.p90 is not None  # noqa: S101 - a replay knows both
+    assert after.p10 is not None and after.p90 is not None  # noqa: S101
+    return after.p10 - before.p10, after.p90 - before.p90
+
+
+def _evidence(stream: Stream, hours: float, reach: float, paths: int) -> str:
+    days = f"{stream.span / 24:.1f} days"
+    said = f"{len(stream.times)} prices of {days}, {paths} paths of {reach:g} h"
+    if not stream.complete:
+        said += ", thinned"
+    return said + (f", taken for {hours:g} h" if reach < hours else "")
+
+
+def _worst(limit: Decimal | None, quantity: int, hours: float) -> Decimal | None:
+    return None if limit is None else limit * quantity * Decimal(str(hours))
+
+
+def _at_most(band: Band, most: Decimal | None) -> Band:
+    """Rounding must not lift a figure above its ceiling."""
+    if most is None:
+        return band
+    return Band(*(None if part is None else min(part, most) for part in (band.p10, band.p50, band.p90, band.expected)))
+
+
+def _round(amount: Decimal) -> Decimal:
+    return amount.quantize(DIGITS, ROUND_HALF_UP)
+
+
+def _decimal(value: float) -> Decimal:
+    return _round(Decimal(value))
+
+
+def _down(share: float) -> Decimal:
+    """A share rounded down to 0.1 %."""
+    return Decimal(math.floor(share * 1000 + 1e-6)) / 1000

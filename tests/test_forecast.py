@@ -1,0 +1,485 @@
+"""Forecasts, totals, advice and candidates: by hand on small streams, and what holds on any."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import pairwise
+from pathlib import Path
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flowplan import pricing
+from flowplan.pricing import (
+    Band,
+    Candidate,
+    Forecast,
+    Stream,
+    advise_of,
+    because,
+    forecast_of,
+    listed,
+    nothing,
+    rank,
+    stack_totals,
+    storage_per_hour,
+)
+from tests import backtest
+
+D = Decimal
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+CLOSE = D("0.00001")
+Events = list[tuple[datetime, Decimal]]
+
+
+def ago(hours: float) -> datetime:
+    return NOW - timedelta(hours=hours)
+
+
+def flat(price: str, hours: float = 336) -> Events:
+    return [(ago(hours), D(price))]
+
+
+def days_and_nights() -> Events:
+    """14 days: 10 dollars for 12 hours, then 20 for 12 hours; now the 10 begin."""
+    return [(ago(336 - 12 * half), D(20 if half % 2 else 10)) for half in range(28)] + [(NOW, D(10))]
+
+
+def wandering(seed: int, events: int = 300, hours: float = 336) -> Events:
+    random = Random(seed)
+    price, found = 10.0, []
+    for number in range(events):
+        price = max(1.0, price * random.lognormvariate(0, 0.2) * (10 / price) ** 0.1)
+        found.append((ago(hours * (1 - number / events)), D(f"{price:.2f}")))
+    return found
+
+
+def known(band: Band) -> tuple[Decimal, Decimal, Decimal, Decimal]:
+    assert band.p10 is not None and band.p50 is not None and band.p90 is not None and band.expected is not None
+    return band.p10, band.p50, band.p90, band.expected
+
+
+# ---- by hand --------------------------------------------------------------------------------------------
+
+
+def test_a_price_that_never_moved_is_what_is_paid() -> None:
+    found = pricing.forecast(flat("8"), NOW, D(12), 3, 24)
+    assert found.cost == Band.sure(D(8 * 3 * 24))
+    assert found.price_paid == Band.sure(D(8))
+    assert found.availability == Band.sure(D(1))
+    assert found.preemptions_per_day == Band.sure(D(0))
+    assert found.worst_case == 12 * 3 * 24
+
+
+def test_the_limit_itself_is_enough_and_a_cent_less_is_not() -> None:
+    assert pricing.forecast(flat("8"), NOW, D(8), 1, 24).availability == Band.sure(D(1))
+    below = pricing.forecast(flat("8"), NOW, D("7.99"), 1, 24)
+    assert below.availability == below.cost == Band.sure(D(0))
+    assert below.price_paid == Band()  # it never runs, so nothing is paid; that is not 0 dollars an hour
+
+
+def test_a_day_of_days_and_nights() -> None:
+    """A path that began at noon has 12 h at 10 and 12 h at 20; one that began at midnight is set to begin at 10 and
+    stays within what was seen. Every path of 24 h has as much day as night, so as begun the bid runs half of it."""
+    found = forecast_of(Stream.of(days_and_nights(), NOW), D(15), 1, 24)
+    assert found.basis == "high"
+    assert found.availability.p50 == D("0.5")
+    assert found.price_paid.p50 == 10
+    assert found.cost.p50 == 120
+    assert found.worst_case == 360
+
+
+def test_preemptions_are_counted_once_an_outage() -> None:
+    """Twice a day the price passes the limit for an hour, once for two minutes: that is within the notice."""
+    events = []
+    for day in range(14):
+        at = 336 - 24 * day
+        for after, price in ((0, 10), (6, 30), (6.5, 31), (7, 10), (12, 30), (12.03, 10), (18, 30), (19, 10)):
+            events.append((ago(at - after), D(price)))
+    found = forecast_of(Stream.of(events, NOW), D(15), 1, 24)
+    assert found.preemptions_per_day.p50 == 2
+
+
+def test_work_waits_while_the_price_is_above_the_limit() -> None:
+    """15 hours of work in 12-hour days: 12 now, 12 hours of night, 3 more; and a restart of 2 hours after the night."""
+    stream = Stream.of(days_and_nights(), NOW)
+    found = forecast_of(stream, D(15), 2, 24, work_hours=15).finish
+    assert found is not None and (found.hours.p50, found.cost.p50) == (27, 15 * 10 * 2)
+    again = forecast_of(stream, D(15), 2, 24, work_hours=15, restart_hours=2).finish
+    assert again is not None and (again.hours.p50, again.cost.p50) == (29, 17 * 10 * 2)
+
+
+def test_work_that_nothing_stops_is_done_in_its_hours_at_the_cost_of_the_horizon() -> None:
+    found = forecast_of(Stream.of(wandering(1), NOW), None, 2, 10, work_hours=10)
+    assert found.finish is not None
+    assert found.finish.hours == Band.sure(D(10))
+    assert found.finish.seen == 1
+    assert found.finish.cost == found.cost
+
+
+def test_work_that_never_runs_is_never_done() -> None:
+    found = forecast_of(Stream.of(flat("8"), NOW), D(7), 1, 10, work_hours=10).finish
+    assert found is not None and (found.hours, found.cost) == (Band(), Band())
+
+
+def test_a_long_horizon_is_not_scaled_from_an_hour() -> None:
+    """A month from 14 days: weeks are replayed, and it is said to be unsure."""
+    found = pricing.forecast(flat("8"), NOW, D(12), 1, 730)
+    assert (found.cost.p50, found.basis) == (8 * 730, "low")
+    assert "paths of 168 h, taken for 730 h" in found.evidence
+
+
+def test_the_price_at_entry_is_where_paths_begin() -> None:
+    low = pricing.forecast(flat("8"), NOW, D(20), 1, 24)
+    high = pricing.forecast(flat("8"), NOW, D(20), 1, 24, entry=D(16))
+    assert (low.price_paid.p50, high.price_paid.p50) == (8, 16)
+    assert pricing.forecast(flat("8"), NOW, D(12), 1, 24, entry=D(16)).availability.p50 == 0
+
+
+# ---- how sure -------------------------------------------------------------------------------------------
+
+
+def test_nothing_known_is_unknown_never_zero() -> None:
+    found = pricing.forecast([], NOW, D(12), 2, 24)
+    assert (found.basis, found.worst_case) == ("unknown", 12 * 2 * 24)
+    assert found.cost == found.price_paid == found.availability == found.preemptions_per_day == Band()
+
+
+def test_a_present_price_alone_is_a_point_within_all_that_is_possible() -> None:
+    found = pricing.forecast([], NOW, D(12), 2, 24, entry=D(9))
+    assert (found.basis, found.cost) == ("point-only", Band(None, D(9 * 48), D(12 * 48)))
+    reserved = forecast_of(Stream.of(flat("9", 3), NOW, reserve=D(8)), D(12), 2, 24)
+    assert (reserved.basis, reserved.cost.p10) == ("point-only", D(8 * 48))
+    assert (reserved.price_paid.p10, reserved.price_paid.p50, reserved.price_paid.p90) == (8, 9, 12)
+
+
+def test_a_list_price_is_stale_and_says_which() -> None:
+    found = listed(D(10), D(12), 1, 24, "price list of 2026-01-05")
+    assert (found.basis, found.evidence, found.cost.p50) == ("stale", "price list of 2026-01-05", 240)
+
+
+@pytest.mark.parametrize(
+    ("events", "hours", "basis"),
+    [
+        (wandering(1), 24, "high"),
+        (wandering(1), 72, "medium"),
+        (wandering(1), 168, "medium"),
+        (wandering(1), 169, "low"),
+        (wandering(1, hours=170), 6, "high"),
+        (wandering(1, hours=160), 6, "low"),
+        (wandering(1, hours=23), 6, "point-only"),
+        (wandering(1, events=15), 24, "low"),
+        (flat("8"), 24, "low"),
+        ([], 24, "unknown"),
+    ],
+)
+def test_the_label_follows_from_how_much_is_known(events: Events, hours: float, basis: str) -> None:
+    assert Stream.of(events, NOW).basis(hours) == basis
+
+
+def test_a_price_at_rest_on_the_reserve_is_sure() -> None:
+    assert Stream.of(flat("8"), NOW, reserve=D(8)).basis(24) == "high"
+    assert Stream.of(wandering(1), NOW, complete=False).basis(24) == "low"
+
+
+def test_a_thin_past_is_widened_by_what_the_present_says() -> None:
+    events = [*flat("8", 100), (ago(1), D(11))]
+    found = pricing.forecast(events, NOW, D(12), 1, 24, entry=D(12))
+    p10, p50, p90, _ = known(found.cost)
+    assert p10 <= 11 * 24 and p90 == 12 * 24 and p10 <= p50
+
+
+# ---- what is strange ------------------------------------------------------------------------------------
+
+
+def test_order_repetition_and_the_future_do_not_matter() -> None:
+    events = wandering(2)
+    mixed = [*reversed(events), (NOW + timedelta(hours=1), D(999)), *events]
+    assert pricing.forecast(mixed, NOW, D(12), 1, 24) == pricing.forecast(events, NOW, D(12), 1, 24)
+    assert Stream.of([(ago(2), D(5)), (ago(2), D(6))], NOW).last == 6
+    assert Stream.of([(ago(2), D(5)), (ago(1), D(5)), (ago(0), D(5))], NOW).times == (-2.0,)
+
+
+def test_the_price_from_before_the_window_holds_at_its_beginning() -> None:
+    stream = Stream.of([(ago(900), D(7)), (ago(500), D(5)), (ago(100), D(6))], NOW)
+    assert (stream.times, stream.prices) == ((-336.0, -100.0), (5.0, 6.0))
+
+
+def test_prices_of_nothing_and_flashes() -> None:
+    events = [*flat("0"), *((ago(330 - 10 * n), D("200" if n % 2 else "0.01")) for n in range(30)), (ago(1), D(0))]
+    found = pricing.forecast(events, NOW, D(250), 4, 24)
+    p10, p50, p90, _ = known(found.cost)
+    assert 0 <= p10 <= p50 <= p90 <= 200 * 4 * 24
+    assert pricing.forecast(flat("0"), NOW, D(1), 1, 24).cost == Band.sure(D(0))  # known to be nothing
+
+
+def test_below_the_reserve_it_never_runs_and_paused_it_costs_nothing() -> None:
+    found = forecast_of(Stream.of(flat("8"), NOW, reserve=D(8)), D(7), 1, 24)
+    assert (found.cost.p90, found.availability.p90, found.worst_case) == (0, 0, 0)
+    assert nothing(24, 2, D(9)).cost == Band.sure(D(0))
+
+
+def test_without_a_limit_there_is_no_worst_case() -> None:
+    found = pricing.forecast(wandering(3), NOW, None, 1, 24)
+    assert found.worst_case is None and found.availability == Band.sure(D(1))
+
+
+def test_a_horizon_is_longer_than_nothing() -> None:
+    with pytest.raises(ValueError, match="horizon"):
+        pricing.forecast(flat("8"), NOW, D(9), 1, 0)
+
+
+# ---- what holds on any stream ---------------------------------------------------------------------------
+
+streams = st.lists(
+    st.tuples(st.integers(0, 4000), st.sampled_from([0, 1, 5, 80, 100, 101, 150, 20_000]) | st.integers(0, 3000)),
+    min_size=1,
+    max_size=40,
+).map(lambda rows: [(ago(tenths / 10), D(cents) / 100) for tenths, cents in rows])
+limits = st.integers(1, 4000).map(lambda cents: D(cents) / 100)
+horizons = st.sampled_from([1, 6, 24, 72, 200])
+
+
+@settings(max_examples=120, deadline=None)
+@given(streams, limits, st.integers(1, 16), horizons, st.none() | limits)
+def test_figures_agree(events: Events, limit: Decimal, quantity: int, hours: int, entry: Decimal | None) -> None:
+    found = pricing.forecast(events, NOW, limit, quantity, hours, entry)
+    assert found == pricing.forecast(events, NOW, limit, quantity, hours, entry)
+    assert found.worst_case == limit * quantity * hours
+    for band in (found.cost, found.price_paid, found.availability, found.preemptions_per_day):
+        ends = [end for end in (band.p10, band.p50, band.p90) if end is not None]
+        assert ends == sorted(ends)
+        assert all(end >= 0 for end in ends)
+    assert found.cost.p90 is not None and found.cost.p90 <= found.worst_case
+    if found.price_paid.p90 is not None:
+        assert found.price_paid.p90 <= limit
+    assert found.availability.p90 is not None and found.availability.p90 <= 1
+    if found.replayed and found.basis != "low":
+        lowest = min(min(price for _, price in events), entry if entry is not None else limit)
+        assert found.price_paid.p10 is None or found.price_paid.p10 >= lowest - CLOSE
+        for cost, up in zip(known(found.cost)[:3], known(found.availability)[:3], strict=True):
+            assert cost <= limit * quantity * hours * (up + D("0.001")) + CLOSE
+
+
+@settings(max_examples=60, deadline=None)
+@given(streams, limits, limits, horizons)
+def test_a_higher_limit_runs_longer_and_costs_no_less(events: Events, one: Decimal, other: Decimal, hours: int) -> None:
+    stream = Stream.of(events, NOW)
+    low, high = (forecast_of(stream, limit, 1, hours) for limit in sorted((one, other)))
+    if low.replayed and high.replayed:
+        for less, more in zip(low.replayed.costs, high.replayed.costs, strict=True):
+            assert less <= more + 1e-6
+        for less, more in zip(known(low.availability), known(high.availability), strict=True):
+            assert less <= more
+
+
+@settings(max_examples=60, deadline=None)
+@given(streams, limits, st.integers(2, 9), horizons)
+def test_more_instances_cost_as_many_times_as_much(events: Events, limit: Decimal, many: int, hours: int) -> None:
+    stream = Stream.of(events, NOW)
+    one, all_of = forecast_of(stream, limit, 1, hours), forecast_of(stream, limit, many, hours)
+    assert one.availability == all_of.availability and one.price_paid == all_of.price_paid
+    for single, together in zip(
+        (one.cost.p10, one.cost.p50, one.cost.p90), (all_of.cost.p10, all_of.cost.p50, all_of.cost.p90), strict=True
+    ):
+        if single is None or together is None:
+            assert single is together  # a present price alone, no reserve known
+        else:
+            assert abs(single * many - together) <= CLOSE * many
+
+
+@settings(max_examples=40, deadline=None)
+@given(streams, limits, st.integers(1, 60), st.sampled_from([0.0, 0.5]))
+def test_work_takes_at_least_its_hours(events: Events, limit: Decimal, wanted: int, restart: float) -> None:
+    found = forecast_of(Stream.of(events, NOW), limit, 1, 24, work_hours=wanted, restart_hours=restart).finish
+    if found is not None and found.hours.p10 is not None:
+        assert found.hours.p10 >= wanted - CLOSE
+        assert found.cost.p10 is not None and found.cost.p10 >= 0
+
+
+@settings(max_examples=40, deadline=None)
+@given(streams, st.integers(1, 2000))
+def test_the_same_at_any_size_of_money(events: Events, times: int) -> None:
+    """Units mean nothing: in other money the same bid costs as many times as much."""
+    one = pricing.forecast(events, NOW, D(20), 1, 24)
+    other = pricing.forecast([(at, price * times) for at, price in events], NOW, D(20) * times, 1, 24)
+    assert one.availability == other.availability
+    assert one.cost.p50 is not None and other.cost.p50 is not None
+    assert abs(one.cost.p50 * times - other.cost.p50) <= CLOSE * times
+
+
+# ---- several bids ---------------------------------------------------------------------------------------
+
+
+def test_the_total_of_one_is_that_one() -> None:
+    found = pricing.forecast(wandering(1), NOW, D(12), 2, 24)
+    total = stack_totals([], [found])
+    assert (total.planned.cost, total.planned.worst_case) == (found.cost, found.worst_case)
+    assert total.delta.cost == total.planned.cost
+    assert total.current.cost == Band.sure(D(0))
+
+
+def test_opposite_prices_are_surer_together_than_apart() -> None:
+    """One auction is dear when the other is cheap: the total hardly moves, though either may."""
+    random = Random(4)
+    ups = [(ago(336 - 6 * n), random.choice((10, 20))) for n in range(56)]
+    one = Stream.of([(at, D(price)) for at, price in ups], NOW)
+    other = Stream.of([(at, D(30 - price)) for at, price in ups], NOW)
+    flat_method = pricing.Method(width=None)
+    each = [forecast_of(stream, None, 1, 24, D(15), method=flat_method) for stream in (one, other)]
+    total = stack_totals([], each).planned.cost
+    apart = sum(known(found.cost)[2] - known(found.cost)[0] for found in each)
+    assert known(total)[2] - known(total)[0] < apart / 2
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(streams, limits, st.integers(1, 4)), min_size=1, max_size=3), st.integers(0, 5000))
+def test_totals(parts: list[tuple[Events, Decimal, int]], gigabytes: int) -> None:
+    found = [pricing.forecast(events, NOW, limit, quantity, 24) for events, limit, quantity in parts]
+    storage = storage_per_hour(gigabytes) * 24
+    total = stack_totals(found[:1], found, storage_planned=storage)
+    worst = total.planned.worst_case
+    assert worst == storage + sum(each.worst_case or 0 for each in found)
+    ends = [end for end in (total.planned.cost.p10, total.planned.cost.p50, total.planned.cost.p90) if end is not None]
+    assert ends == sorted(ends) and all(end <= worst + CLOSE for end in ends)
+    assert total.delta.worst_case == worst - (found[0].worst_case or 0)
+    same = stack_totals(found, found)
+    assert same.delta.cost == Band.sure(D(0))
+
+
+def test_a_part_that_is_unknown_makes_the_total_unknown_but_not_a_difference_it_is_not_in() -> None:
+    sure = pricing.forecast(wandering(1), NOW, D(12), 1, 24)
+    blank = pricing.forecast([], NOW, D(12), 1, 24)
+    total = stack_totals([blank], [blank, sure])
+    assert (total.planned.cost, total.planned.basis) == (Band(), "unknown")
+    assert total.planned.worst_case == 2 * 12 * 24
+    assert (total.delta.cost, total.delta.basis) == (sure.cost, "high")
+
+
+def test_pasts_of_different_length_have_their_latest_paths_in_common() -> None:
+    found = [pricing.forecast(wandering(n, hours=hours), NOW, D(12), 1, 30) for n, hours in ((1, 336), (2, 40))]
+    assert found[0].replayed and found[1].replayed
+    assert (found[0].replayed.step, found[1].replayed.step) == (1.0, 0.5)
+    assert stack_totals([], found).planned.basis == "low"
+
+
+def test_one_horizon() -> None:
+    found = [pricing.forecast(flat("8"), NOW, D(9), 1, hours) for hours in (6, 24)]
+    with pytest.raises(ValueError, match="horizon"):
+        stack_totals([], found)
+
+
+# ---- advice ---------------------------------------------------------------------------------------------
+
+
+def test_the_limit_advised_is_what_past_windows_needed() -> None:
+    """Half of every day costs 20: to run more than half of it takes 20, to run half of it 10."""
+    stream = Stream.of(days_and_nights(), NOW)
+    assert advise_of(stream, 0.95, 0.9, 24).limit_price == 20
+    assert advise_of(stream, 0.5, 0.5, 24).limit_price == 10
+
+
+def test_advice_is_a_limit_that_clears_and_says_what_it_costs_more() -> None:
+    stream = Stream.of([(at, price + D("0.001")) for at, price in wandering(5)], NOW)
+    advice = advise_of(stream, 0.95, 0.9, 24)
+    now = forecast_of(stream, D(9), 3, 24)
+    assert advice.limit_price is not None and advice.limit_price == advice.limit_price.quantize(D("0.01"))
+    assert advice.forecast is not None and known(advice.forecast.availability)[0] >= D("0.9")
+    assert advice.dearer_than(now) == known(advice.forecast.cost)[3] * 3 - known(now.cost)[3] > 0
+    assert pricing.advise(flat("8.001"), NOW, 0.95, 0.9, 24).limit_price == D("8.01")  # up, not to the nearest
+
+
+def test_a_surer_or_longer_promise_takes_a_higher_limit() -> None:
+    stream = Stream.of(wandering(6), NOW)
+    wanted = [advise_of(stream, up, sure, 24).limit_price for up, sure in ((0.5, 0.5), (0.5, 0.9), (0.95, 0.9))]
+    assert all(low is not None and high is not None and low <= high for low, high in pairwise(wanted))
+
+
+def test_no_more_is_promised_than_so_few_windows_can_bear() -> None:
+    stream = Stream.of(wandering(6), NOW)
+    assert advise_of(stream, 0.95, 0.9, 24).confidence == D("0.9")
+    assert advise_of(stream, 0.95, 0.9, 168).confidence == D("0.8")
+
+
+def test_without_a_past_there_is_no_advice() -> None:
+    found = pricing.advise([], NOW, 0.95, 0.9, 24)
+    assert (found.limit_price, found.confidence, found.basis) == (None, None, "unknown")
+    assert found.dearer_than(nothing(24, 1, D(1))) is None
+
+
+# ---- candidates -----------------------------------------------------------------------------------------
+
+
+def candidates() -> list[Candidate]:
+    half = Stream.of(days_and_nights(), NOW)
+    return [
+        Candidate("nowhere", Stream.of([], NOW), D(30), 1),
+        Candidate("cheap, half the time", half, D(15), 1),
+        Candidate("dear, always", Stream.of(flat("12"), NOW), D(15), 1),
+        Candidate("twice as fast, dearer", Stream.of(flat("28"), NOW), D(30), 1, pace=2),
+    ]
+
+
+def test_candidates_are_ranked_by_cost_to_finish_or_by_finish() -> None:
+    """20 hours of work: 200 dollars over two days; 240 in 20 hours; 280 in 10."""
+    by_cost = rank(candidates(), "budget", 20)
+    assert [row.candidate.name.split(",")[0] for row in by_cost] == ["cheap", "dear", "twice as fast", "nowhere"]
+    by_time = rank(candidates(), "job_completion_time", 20)
+    assert [row.candidate.name.split(",")[0] for row in by_time] == ["twice as fast", "dear", "cheap", "nowhere"]
+    assert (by_time[0].hours, by_time[0].cost, by_time[1].cost, by_time[3].cost) == (10, 280, 240, None)
+    assert because(by_cost, "budget").startswith("least expected cost to finish of 4, 1 unknown: $")
+    assert because(rank(candidates()[:1], "budget", 20), "budget").startswith("nothing is known")
+
+
+def test_restarts_count_against_a_place_that_preempts() -> None:
+    (calm,) = rank(candidates()[1:2], "budget", 20)
+    (lossy,) = rank(candidates()[1:2], "budget", 20, restart_hours=6)
+    assert calm.cost is not None and lossy.cost is not None and lossy.cost > calm.cost + 30
+
+
+# ---- how much work --------------------------------------------------------------------------------------
+
+
+def test_equal_questions_are_worked_out_once_and_easy_ones_not_event_by_event() -> None:
+    stream = Stream.of(wandering(7, events=2000), NOW)
+
+    def walked(limit: Decimal | None) -> int:
+        before = stream.walked[0]
+        forecast_of(stream, limit, 1, 24)
+        return stream.walked[0] - before
+
+    first = walked(D(12))
+    paths = len(stream.paths(24))
+    assert 0 < first <= paths * (2000 // 14 + 2)
+    assert walked(D(12)) == 0
+    assert forecast_of(stream, D(12), 5, 24).quantity == 5 and walked(D(12)) == 0  # another quantity: the same paths
+    assert walked(D("0.50")) == 0  # never runs on any path
+    flat_stream = Stream.of(flat("8"), NOW)
+    forecast_of(flat_stream, D(9), 1, 24, work_hours=10)
+    assert flat_stream.walked == [0]
+
+
+def test_a_stack_of_fifty_bids_walks_no_more_than_fifty_forecasts() -> None:
+    prepared = [Stream.of(wandering(n, events=500), NOW) for n in range(5)]
+    found: list[Forecast] = [forecast_of(prepared[n % 5], D(8 + n // 10), 1, 24) for n in range(50)]
+    before = [stream.walked[0] for stream in prepared]
+    stack_totals(found[:25], found)
+    assert before == [stream.walked[0] for stream in prepared]
+
+
+def test_the_backtest_measures_any_stream(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Of days that are all alike nothing is left to chance."""
+    rows = [f"{at.isoformat()},{price}\n" for at, price in days_and_nights() if at < NOW]
+    later = [f"{(at + timedelta(days=14)).isoformat()},{price}\n" for at, price in days_and_nights()]
+    (tmp_path / "g2.2xlarge.csv").write_text("timestamp,dollars\n" + "".join(rows + later))
+    stream = backtest.read(tmp_path / "g2.2xlarge.csv")
+    assert (len(stream.at), stream.limit) == (57, D("0.65"))
+    stream = stream._replace(limit=D(15))
+    scores, advice = backtest.measure([stream], 3)
+    backtest.report([stream], scores, advice)
+    assert backtest.skill(scores, "on-demand", 24, "flowplan", stream.name) > 0.9
+    assert scores["on-demand", 24, "flowplan", stream.name].cover() == 1
+    assert "advice for 95 %" in capsys.readouterr().out
