@@ -10,8 +10,20 @@ import threading
 from flowplan import __version__
 
 
+def _hold_streams() -> None:
+    """What whoever started us closed goes nowhere: otherwise the next file opened would take its number."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            opened = os.open(os.devnull, os.O_RDWR)
+            if opened != number:
+                os.dup2(opened, number)
+                os.close(opened)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8"))
+
+
 def main() -> int:
     """Run the command line; returns the exit code (the README has the table)."""
+    _hold_streams()
     if sys.argv[1:] == ["--version"]:
         sys.stdout.write(f"flowplan {__version__}\n")
         return 0

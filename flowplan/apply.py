@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -32,7 +33,7 @@ from flowplan.errors import (
     Unauthorized,
 )
 from flowplan.graph import Step
-from flowplan.journal import Closed, Done, Intent, Record
+from flowplan.journal import Closed, Done, Intent, Moment, Record
 from flowplan.live import Marker
 from flowplan.plan import Change, Plan, differences
 from flowplan.recover import SETTLE_WINDOW, Clock, Finding, look_up
@@ -45,9 +46,11 @@ PROGRESS_EVERY = 10.0  # seconds
 
 
 class Journal(Protocol):
-    """Where intents and results become durable (backends/). `append` raises StateError."""
+    """Where intents and results become durable (backends/); `spill`: results that could not, in another place, which
+    it returns. Both raise StateError."""
 
     def append(self, records: Iterable[Record]) -> None: ...
+    def spill(self, records: Iterable[Record]) -> Path: ...
 
 
 class Events(Protocol):
@@ -71,7 +74,6 @@ class Options:
     settle_window: float = SETTLE_WINDOW
     on_unknown: Literal["retry", "stop"] = "retry"
     endpoint: str = ""
-    boot_id: str = ""
     timeout: float = 1800.0  # seconds for a removal, or for what --wait waits for
 
 
@@ -107,6 +109,7 @@ class _Result:
     work: _Work
     binding: Binding | None = None
     error: FlowplanError | None = None
+    seconds: float = 0.0
 
 
 class Applying:
@@ -196,16 +199,22 @@ class Applying:
         try:
             self.journal.append(records)
         except StateError as error:
-            made = [
-                f"{r.work.step.address} = {r.binding.id}" for r in back if r.binding and r.work.intent.op == "create"
-            ]
-            late = [r for r in self._drain(GRACE) if r.binding and r.work.intent.op == "create"]
-            made += [f"{r.work.step.address} = {r.binding.id}" for r in late if r.binding]
-            if made:
-                error.detail = (
-                    "made, but not recorded: " + ", ".join(made) + (f"\n{error.detail}" if error.detail else "")
-                )
+            late = [r for r in self._drain(GRACE) if r.binding is not None or r.error is None]
+            results: list[Record] = [record for record in records if not isinstance(record, Intent)]
+            results += [Done(r.work.intent.intent, r.work.step.address, r.binding) for r in late]
+            if results:
+                made = [r for r in (*back, *late) if r.binding and r.work.intent.op == "create"]
+                error.detail = "\n".join(filter(None, [self._spill(results, made), error.detail]))
             raise
+
+    def _spill(self, results: Sequence[Record], made: Sequence[_Result]) -> str:
+        """Keep results that the journal could not take. What was made is told in any case: as a last resort, here."""
+        ids = ", ".join(f"{r.work.step.address} = {r.binding.id}" for r in made if r.binding)
+        told = f"made: {ids}\n" if ids else ""
+        try:
+            return f"{told}the results are kept in {self.journal.spill(results)}; the next run takes them over"
+        except StateError as error:
+            return f"{told}not recorded anywhere, for {error}"
 
     # -- results
 
@@ -297,7 +306,9 @@ class Applying:
         for result in back:
             step, change = result.work.step, result.work.change
             if result.error is None:
-                self.events.done(step, change, result.binding.id if result.binding else None, self._seconds(result))
+                if step.way == "down" and step.address in self.calls.found_gone:
+                    self.events.note(f"{step.address} was gone already")
+                self.events.done(step, change, result.binding.id if result.binding else None, result.seconds)
             elif step in self.failed:
                 self.events.failed(step, change, result.error)
             else:
@@ -305,9 +316,6 @@ class Applying:
         for step, change, id in self.untold:
             self.events.done(step, change, id, 0.0)
         self.untold.clear()
-
-    def _seconds(self, result: _Result) -> float:
-        return max(self.clock.wall() - result.work.intent.started, 0.0)
 
     def _until_progress(self) -> float:
         oldest = min(since for _, since in self.running.values())
@@ -393,7 +401,7 @@ class Applying:
             request = self._request(wanted, change, earlier.intent)
             if digest(request) == earlier.payload_sha256:
                 # The same key and bytes: should the first attempt commit after all, the two are one.
-                return self._post(step, change, attrs.evolve(earlier, resent=True), request, wanted)
+                return self._post(step, change, self._again(earlier), request, wanted)
         if earlier is not None:
             self.superseded.append(self._supersede(earlier))
         id = str(uuid.uuid4())
@@ -440,15 +448,21 @@ class Applying:
             name=getattr(made, "name", ""),
             key=f"flowplan-{id}",
             payload_sha256=payload,
-            started=self.clock.wall(),
+            at=self._now(),
             id=change.id if op != "create" else None,
             resource=made,
             needs=change.needs,
             source=change.source,
-            boot_id=self.options.boot_id,
             endpoint=self.options.endpoint,
             project=self.state.project,
         )
+
+    def _again(self, intent: Intent) -> Intent:
+        """`intent` for its one further attempt, whose settle window begins anew."""
+        return attrs.evolve(intent, resent=True, at=self._now())
+
+    def _now(self) -> Moment:
+        return self.clock.moment(self.cloud.now())
 
     def _send(self, pool: ThreadPoolExecutor, work: _Work) -> None:
         self.hold_lock()
@@ -460,6 +474,7 @@ class Applying:
     # -- in a worker thread
 
     def _call(self, work: _Work) -> None:
+        began = self.clock.monotonic()
         try:
             result = _Result(work, work.call())
         except HalfDone as half:
@@ -468,7 +483,7 @@ class Applying:
             result = _Result(work, error=error)
         except BaseException as error:  # noqa: BLE001 - a bug here must leave the intent in doubt, not vanish
             result = _Result(work, error=Ambiguous(f"internal error: {type(error).__name__}: {error}"))
-        self.results.put(result)
+        self.results.put(attrs.evolve(result, seconds=self.clock.monotonic() - began))
 
     # -- creates in doubt
 
@@ -487,7 +502,7 @@ class Applying:
         return back
 
     def _send_again(self, pool: ThreadPoolExecutor, work: _Work) -> None:
-        again = attrs.evolve(work, intent=attrs.evolve(work.intent, resent=True))
+        again = attrs.evolve(work, intent=self._again(work.intent))
         self._make_durable([again.intent], [])
         self.events.note(f"{work.step.address} was not created; sending it once more")
         self._send(pool, again)

@@ -7,18 +7,19 @@ cloud says so. Nothing here writes the journal or knows of other steps.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from functools import partial
 from typing import Any, Protocol
 
 import attrs
-from attrs import frozen
+from attrs import field, frozen
 
 from flowplan.errors import Ambiguous, CloudError, FlowplanError, NameTaken, NotFound, Refused, Unauthorized
 from flowplan.journal import Intent
 from flowplan.live import Live, LiveBid
 from flowplan.plan import Change
 from flowplan.recover import Clock
-from flowplan.resources import Bid, Resource, Volume
+from flowplan.resources import Address, Bid, Resource, Volume
 from flowplan.state import Binding
 
 _PATCH_TRIES = 3
@@ -29,6 +30,7 @@ class Cloud(Protocol):
     """The calls an apply makes. Each raises CloudError and its children."""
 
     def live(self) -> Live: ...
+    def now(self) -> datetime | None: ...
     def bid(self, id: str) -> LiveBid: ...
     def bid_request(self, bid: Bid, script: str | None) -> Mapping[str, Any]: ...
     def volume_request(self, volume: Volume) -> Mapping[str, Any]: ...
@@ -55,6 +57,7 @@ class Calls:
     cloud: Cloud
     clock: Clock
     timeout: float
+    found_gone: set[Address] = field(factory=set)  # what was to be removed, and was gone already
 
     def create(self, kind: str, request: Mapping[str, Any], intent: Intent, change: Change) -> str:
         """One POST; returns the new id. What is raised says whether it may have happened."""
@@ -73,7 +76,7 @@ class Calls:
     def paused(self, made: Binding) -> Binding:
         """A bid can only be placed running: one that is to be paused is paused at once."""
         try:
-            self._surely(partial(self.cloud.update_bid, made.id, paused=True))
+            self._change(made.id, {"paused": True})
         except CloudError as error:
             assert isinstance(made.applied, Bid)  # noqa: S101 - the caller asked
             running = attrs.evolve(made, applied=attrs.evolve(made.applied, paused=False))
@@ -93,12 +96,23 @@ class Calls:
         paused = False
         try:
             for fields in calls:
-                self._surely(partial(self.cloud.update_bid, id, **fields))
+                self._change(id, fields)
                 paused = fields.get("paused", paused)
         except FlowplanError:
             if paused and calls[-1] == {"paused": False}:
-                self._surely(partial(self.cloud.update_bid, id, paused=False))  # never leave it standing still
+                self._change(id, {"paused": False})  # never leave it standing still
             raise
+
+    def _change(self, id: str, fields: Mapping[str, Any]) -> None:
+        """One PATCH; when all its answers are lost, the bid itself tells whether it was done."""
+        try:
+            self._surely(partial(self.cloud.update_bid, id, **fields))
+        except CloudError as error:
+            if not isinstance(error.__cause__, Ambiguous):
+                raise
+            found = self.cloud.bid(id).bid
+            if any(_plain(getattr(found, name)) != _plain(value) for name, value in fields.items()):
+                raise
 
     def _surely(self, call: Callable[[], None]) -> None:
         """A change with absolute values may be sent again when its answer was lost."""
@@ -118,7 +132,7 @@ class Calls:
         try:
             remove(change.id)
         except NotFound:
-            return
+            self.found_gone.add(change.address)
 
     def _cancel(self, id: str) -> None:
         try:
@@ -151,6 +165,11 @@ class Calls:
             self.clock.pause(_POLLS[min(n, len(_POLLS) - 1)])
             n += 1
         raise CloudError(f"gave up waiting for {what}", hint="run the same command again")
+
+
+def _plain(value: Any) -> Any:
+    """A field's value for comparison: the order of a list of ids means nothing."""
+    return sorted(map(str, value)) if isinstance(value, (list, tuple)) else value
 
 
 def patches(change: Change, before: Bid, wanted: Bid) -> list[dict[str, Any]]:

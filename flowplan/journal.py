@@ -22,11 +22,32 @@ JOURNAL_VERSION = 1
 
 
 @frozen
-class Intent:
-    """Durable before the call it announces. `key` is the Idempotency-Key, the same in every attempt.
+class Moment:
+    """A point in time by every clock there is, in seconds: this machine's, its time since boot, the server's (None:
+    it has not told)."""
 
-    `started` is in seconds of this machine's clock; after a crash the settle window is counted from it.
-    """
+    wall: float
+    since_boot: float
+    boot_id: str
+    server: float | None = None
+
+    def age(self, now: Moment) -> float:
+        """Seconds from this moment to `now`, at least 0; never more than have passed, whatever clock was set forward.
+
+        Within one boot its own clock tells. Across boots and machines it is the lesser of what the others say.
+        """
+        if self.boot_id and self.boot_id == now.boot_id:
+            return max(now.since_boot - self.since_boot, 0.0)
+        said = [now.wall - self.wall]
+        if self.server is not None and now.server is not None:
+            said.append(now.server - self.server)
+        return max(min(said), 0.0)
+
+
+@frozen
+class Intent:
+    """Durable before the call it announces. `key` is the Idempotency-Key, the same in every attempt; `at` is when the
+    last attempt was about to be sent: after a crash the settle window is counted from it."""
 
     intent: str
     op: Literal["create", "update", "delete"]
@@ -35,12 +56,11 @@ class Intent:
     name: str
     key: str
     payload_sha256: str
-    started: float
+    at: Moment
     id: str | None = None  # of the object, where it exists already
     resource: Resource | None = None  # what is being made
     needs: tuple[Address, ...] = ()
     source: str = ""
-    boot_id: str = ""
     endpoint: str = ""
     project: str = ""
     resent: bool = False  # the one re-POST of a run was used

@@ -6,6 +6,7 @@ process would then lock another inode. A dead owner's lock is free at once, beca
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import getpass
 import json
@@ -131,7 +132,9 @@ class Lock:
     def _write(self, data: bytes) -> None:
         assert self._descriptor is not None  # noqa: S101 - a promise of the callers, not a check of input
         os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, data, 0)
+        written = 0
+        while written < len(data):  # the system may take it in pieces
+            written += os.pwrite(self._descriptor, data[written:], written)
 
     def holder(self) -> Owner | None:
         """Who the file names, or None when it names nobody (or nobody can tell)."""
@@ -173,10 +176,10 @@ class Lock:
         self._drop()
 
     def _drop(self) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
-        self._owner = None
+        descriptor, self._descriptor, self._owner = self._descriptor, None, None
+        if descriptor is not None:
+            with contextlib.suppress(OSError):  # the kernel lets go of the lock even when it complains
+                os.close(descriptor)
 
     def break_(self, id: str) -> Owner:
         """Remove the name of `id` from the file. Raises FlowplanError when another holds it, or nobody."""

@@ -6,9 +6,10 @@ ours; everything else is somebody's, whatever its name.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
+from attrs import frozen
 
 from flowplan.desired import Desired, Place
 from flowplan.journal import Intent
@@ -75,6 +76,48 @@ def twins(state: State, live: Live) -> list[tuple[Address, tuple[str, ...]]]:
     return [(address, tuple(ids)) for address, ids in sorted(found.items(), key=lambda one: one[0].name)]
 
 
+@frozen
+class Orphans:
+    """What is live with our marker, and bound by no state here. `ours`: bids of this stack; `volumes`: what those
+    and ended bids of this stack used, though a volume carries no marker itself; `elsewhere`: bids of other stacks,
+    whose state is in another place, or lost."""
+
+    ours: tuple[LiveBid, ...]
+    volumes: tuple[LiveVolume, ...]
+    elsewhere: tuple[LiveBid, ...]
+
+
+def orphans(state: State, pending: Iterable[Intent], live: Live) -> Orphans:
+    """The orphans of this stack and of others. What an operation in doubt may have made is none: it is looked up."""
+    bound = bound_bids(state) | {one.id for address, one in state.bindings.items() if address.kind == "volume"}
+    doubted = {one.id for intent in pending for one in find_created(intent, state.lineage, live)}
+    marked = [bid for bid in live.bids.values() if bid.marker is not None]
+    of_stack = [bid for bid in marked if bid.marker and bid.marker.lineage == state.lineage]
+    loose = [bid for bid in marked if not bid.ended and bid.id not in bound and bid.id not in doubted]
+    used = {str(mount.volume) for bid in of_stack if bid.marker for mount in bid.marker.mounts}
+    used -= {str(id) for bid in live.bids.values() if bid.id in bound for id in bid.bid.volumes}
+    return Orphans(
+        ours=tuple(bid for bid in loose if bid in of_stack),
+        volumes=tuple(live.volumes[id] for id in sorted(used - bound - doubted) if id in live.volumes),
+        elsewhere=tuple(bid for bid in loose if bid not in of_stack),
+    )
+
+
+def namesakes(state: State, live: Live) -> list[tuple[Address, tuple[str, ...]]]:
+    """Bids of ours whose name further live bids have, which somebody else placed: they are left alone."""
+    others: dict[str, list[str]] = {}
+    for bid in live.bids.values():
+        if not bid.ended and (bid.marker is None or bid.marker.lineage != state.lineage):
+            others.setdefault(bid.bid.name, []).append(bid.id)
+    found = []
+    for address, binding in sorted(state.bindings.items(), key=lambda one: one[0].name):
+        ours = live.bids.get(binding.id) if address.kind == "bid" else None
+        ids = [id for id in others.get(ours.bid.name, ()) if id != binding.id] if ours is not None else []
+        if ids:
+            found.append((address, tuple(ids)))
+    return found
+
+
 def conflicts(
     desired: Desired, state: State, pending: Mapping[str, Intent], live: Live
 ) -> list[tuple[Address, str, str]]:
@@ -96,12 +139,27 @@ def conflicts(
             continue
         others = taken.get((address.kind, wanted.name), [])
         if others:
-            what = (
-                f"a {address.kind} named {wanted.name} exists already ({', '.join(others)}); flowplan did not make it"
+            whose, remedy = _whose(address.kind, others, state, live)
+            found.append(
+                (address, f"a {address.kind} named {wanted.name} exists already ({', '.join(others)}); {whose}", remedy)
             )
-            use = "use `attach` to use it as it is" if address.kind == "volume" else "choose another name, or cancel it"
-            found.append((address, what, use))
     return found
+
+
+def _whose(kind: str, ids: Sequence[str], state: State, live: Live) -> tuple[str, str]:
+    """Whose the objects `ids` are, and the remedy: another state's, when a marker says so, else somebody's."""
+    users = [
+        bid for bid in live.bids.values() if bid.id in ids or not {str(v) for v in bid.bid.volumes}.isdisjoint(ids)
+    ]
+    stacks = sorted({bid.marker.stack for bid in users if bid.marker and bid.marker.lineage != state.lineage})
+    use = "`attach` uses it as it is" if kind == "volume" else "choose another name, or cancel it"
+    if not stacks:
+        return "flowplan did not make it", use
+    whose = "belongs to" if kind == "bid" else "is used by a bid of"
+    return (
+        f"it {whose} another state of flowplan (stack {stacks[0]})",
+        f"if that state is lost: flowplan recover --from-live; else {use}",
+    )
 
 
 def binding_of(intent: Intent, id: str) -> Binding:

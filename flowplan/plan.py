@@ -16,8 +16,8 @@ from flowplan import graph
 from flowplan.desired import Desired
 from flowplan.errors import Position
 from flowplan.journal import Intent
-from flowplan.live import Live, LiveBid, LiveVolume
-from flowplan.ownership import as_known, twins
+from flowplan.live import STATUSES, Live, LiveBid, LiveVolume
+from flowplan.ownership import as_known, namesakes, twins
 from flowplan.pricing import Estimate, Key, Market, Total, Totals, estimate, storage_per_hour
 from flowplan.resources import (
     DESTROYS_DATA,
@@ -89,6 +89,11 @@ class Change:
         }
         return both.get(self.action, ())
 
+    @property
+    def status_is_strange(self) -> bool:
+        """Whether the API has a word for its status that is not known here."""
+        return self.status is not None and self.status not in STATUSES
+
 
 @frozen
 class Refusal:
@@ -113,6 +118,7 @@ class Plan:
     markets: Mapping[Key, Market] = field(factory=dict)
     left_alone: tuple[Address, ...] = ()  # addresses of configuration files that were not given
     twins: tuple[tuple[Address, tuple[str, ...]], ...] = ()  # further live bids that carry our marker
+    namesakes: tuple[tuple[Address, tuple[str, ...]], ...] = ()  # bids of somebody else with the name of ours
     moved: tuple[tuple[Address, str, str], ...] = ()  # address, the file that made it, the file that has it now
     in_doubt: tuple[Intent, ...] = ()  # operations of an earlier run whose outcome is not known
 
@@ -158,8 +164,9 @@ def make_plan(
         changes=ordered,
         order=order_of(ordered),
         drift=tuple(_drift(state, live, wishes)),
-        refusals=(*_refusals(ordered, wishes), *_still_used(ordered, live)),
+        refusals=(*_refusals(ordered, wishes), *_still_used(ordered, live), *_held_elsewhere(ordered, live)),
         twins=tuple(twins(state, live)),
+        namesakes=tuple(one for one in namesakes(state, live) if one[0] in changes),
         moved=tuple(_moved(ordered, state)),
         totals=_totals(ordered),
         markets=markets,
@@ -463,6 +470,23 @@ def _still_used(changes: Iterable[Change], live: Live) -> Iterable[Refusal]:
         if names:
             message = f"{change.address} is used by {names}, which stays"
             yield Refusal("volume_in_use", change.address, message, "remove what uses it first, or together with it")
+
+
+def _held_elsewhere(changes: Iterable[Change], live: Live) -> Iterable[Refusal]:
+    """Block volumes that a bid would take while another that stays holds them: one bid only can use one."""
+    changes = tuple(changes)
+    leaving = {one.id for one in changes if one.address.kind == "bid" and one.action in ("delete", "replace", "update")}
+    for change in changes:
+        if not isinstance(change.after, Bid) or change.action == "no-op":
+            continue
+        for volume in (live.volumes.get(str(ref)) for ref in change.after.volumes):
+            if volume is None or volume.volume.interface != "Block":
+                continue
+            users = [live.bids[id] for id in volume.bids if id in live.bids and id not in {*leaving, change.id}]
+            names = ", ".join(f"{bid.bid.name} ({bid.id})" for bid in users if not bid.ended)
+            if names:
+                message = f"{change.address} is to use the Block volume {volume.volume.name}, which {names} holds"
+                yield Refusal("volume_in_use", change.address, message, "one bid at a time: cancel that one first")
 
 
 def _moved(changes: Iterable[Change], state: State) -> Iterable[tuple[Address, str, str]]:

@@ -10,14 +10,17 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Literal, Protocol, TypeAlias
 
+import attrs
 from attrs import frozen
 
 from flowplan.errors import CloudError, OutcomeUnknown
-from flowplan.journal import Closed, Done, Intent, Record, fold
+from flowplan.journal import Closed, Done, Intent, Moment, Record, fold
 from flowplan.live import Live, LiveBid, LiveVolume
-from flowplan.ownership import binding_of, find_created, strays
+from flowplan.ownership import as_known, binding_of, find_created, strays
+from flowplan.resources import Address, Resource, Volume
 from flowplan.state import Binding, State
 
 SETTLE_WINDOW = 45.0  # seconds: longer than a request may still commit, plus the worst list delay, plus skew
@@ -27,9 +30,10 @@ Verdict: TypeAlias = Literal["found", "absent", "several", "foreign", "ended", "
 
 
 class Reads(Protocol):
-    """What a look-up needs of the cloud."""
+    """What a look-up needs of the cloud. `now`: the server's clock, as its last answer had it."""
 
     def live(self) -> Live: ...
+    def now(self) -> datetime | None: ...
 
 
 @frozen
@@ -45,12 +49,18 @@ class Finding:
 
 @frozen
 class Clock:
-    """Time as a value, so that tests need not wait. `pause` returns early when the run is stopped."""
+    """Time as a value, so that tests need not wait. `pause` returns early when the run is stopped. `boot_id` names
+    the boot that `monotonic` counts from."""
 
     monotonic: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
     pause: Callable[[float], None] = time.sleep
     stopped: Callable[[], bool] = lambda: False
+    boot_id: str = ""
+
+    def moment(self, server: datetime | None) -> Moment:
+        """Now; `server` is what the server's clock says."""
+        return Moment(self.wall(), self.monotonic(), self.boot_id, server.timestamp() if server else None)
 
 
 def look_up(
@@ -145,11 +155,9 @@ def recover(
     Updates and deletes need no look-up: the plan compares with what is live, and does the rest again.
     """
     creates = [intent for intent in pending.values() if intent.op == "create"]
-    left = max((window - (clock.wall() - intent.started) for intent in creates), default=0.0)
-    # A clock that was set back must not shorten the window, nor may one set ahead stretch it for ever.
-    findings = (
-        look_up(creates, state.lineage, cloud, window=min(max(left, 0.0), window), clock=clock) if creates else {}
-    )
+    now = clock.moment(cloud.now())
+    left = max((window - intent.at.age(now) for intent in creates), default=0.0)
+    findings = look_up(creates, state.lineage, cloud, window=max(left, 0.0), clock=clock) if creates else {}
     hold_provable(findings.values(), resend=resend)
     records: list[Record] = [
         Closed(intent.intent, "planned again") for intent in pending.values() if intent.op != "create"
@@ -205,3 +213,49 @@ def _told(finding: Finding) -> str:
     if finding.verdict == "ended":
         return f"{address} was created by an interrupted run ({id}) and has ended since"
     return f"{address}: the name {finding.intent.name} belongs to {id}, which flowplan did not make"
+
+
+# ---- a state that is lost --------------------------------------------------------------------------------------
+
+
+@frozen
+class Rebuilt:
+    """A state made from the markers of live bids, and what has to be said of it."""
+
+    state: State
+    notes: tuple[str, ...]
+
+
+def rebuild(empty: State, live: Live, declared: Mapping[Address, Resource]) -> Rebuilt:
+    """What the markers of `empty`'s lineage tell, on top of `empty`.
+
+    Of two bids with one address the older one is kept, and the other is named. A volume carries no marker: one is
+    taken for ours only if `declared` (what the files ask for) has it, alike, and a bid of ours uses it; an attached
+    volume is somebody's.
+    """
+    found: dict[Address, list[LiveBid]] = {}
+    for bid in sorted(live.bids.values(), key=lambda one: (one.created_at, one.id)):
+        if bid.marker is not None and not bid.ended and bid.marker.lineage == empty.lineage:
+            found.setdefault(bid.marker.address, []).append(bid)
+    notes = [
+        f"{address} has further live bids, which cost money: flowplan recover --cancel {twin.id}"
+        for address, bids in found.items()
+        for twin in bids[1:]
+    ]
+    used = {str(id) for bids in found.values() for id in bids[0].bid.volumes}
+    bindings: dict[Address, Binding] = {}
+    for address, wanted in declared.items():
+        if not isinstance(wanted, Volume):
+            continue
+        same = [one for one in live.volumes_named(wanted.name) if one.volume == wanted]
+        if len(same) == 1 and same[0].id in used:
+            bindings[address] = Binding(address, same[0].id, same[0].volume)
+        elif live.volumes_named(wanted.name):
+            notes.append(f"{address}: a volume of that name is live, but nothing proves that flowplan made it")
+    volumes = {binding.id: address for address, binding in bindings.items()}
+    for address, bids in found.items():
+        bid = bids[0]
+        needs = tuple(volumes[str(id)] for id in bid.bid.volumes if str(id) in volumes)
+        generation = bid.marker.generation if bid.marker else 1
+        bindings[address] = Binding(address, bid.id, as_known(bid, None), needs, generation)
+    return Rebuilt(attrs.evolve(empty, bindings=bindings), tuple(notes))

@@ -19,6 +19,8 @@ from flowplan.cloud.simulator import SIMULATOR_KEY, LedgerEntry, Request, Respon
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
+TASK = (EXAMPLES / "task" / "flowplan.yaml").read_text()
+BID, PORTS, VOLUME = "bid.flow-sdk-batch-task-example", "ports.flow-sdk-batch-task-example", "volume.my-new-volume"
 
 settings.register_profile("here", deadline=None, print_blob=True)
 settings.load_profile("here")
@@ -82,6 +84,21 @@ class Place:
             return simulator.ledger()
 
 
+def many(count: int, price: str = "17.92", first: int = 0) -> str:
+    """`count` tasks with a volume and a port each."""
+    return "".join(
+        f"---\nname: task-{n:03}\nproject_name: my-foundry-project\nssh_key_name: my-ssh-key\n"
+        f"task_management: {{utility_threshold_price: {price}}}\n"
+        "resources_specification: {fcp_instance: h100.8x.SXM5.IB, cluster_id: us-central1-b}\n"
+        f"persistent_storage: {{create: {{volume_name: vol-{n:03}, size: 1, mount_point: /mnt/d}}}}\nports: [8080]\n"
+        for n in range(first, first + count)
+    )
+
+
+def bid_id(place: Place, address: str = BID) -> str:
+    return place.ok("state", "show", address).split("(")[1].split(")")[0]
+
+
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Place:
     """An empty directory called `work`, with `sim:` as the API and nobody at the terminal."""
@@ -93,7 +110,22 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
             monkeypatch.delenv(name)
     monkeypatch.setenv("FLOWPLAN_API_URL", "sim:")
     monkeypatch.setenv("FLOWPLAN_SETTLE_WINDOW", "0.2")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state-home"))
     return Place(path, capsys)
+
+
+@pytest.fixture
+def example(place: Place) -> Place:
+    """Foundry's example, not applied yet."""
+    place.write(TASK)
+    return place
+
+
+@pytest.fixture
+def applied(example: Place) -> Place:
+    """Foundry's example, applied."""
+    example.ok("apply", "--auto-approve")
+    return example
 
 
 @pytest.fixture

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -10,25 +12,10 @@ import subprocess
 import pytest
 
 from flowplan import __version__
-from tests.conftest import EXAMPLES, FLOWPLAN, Place
+from flowplan.errors import CloudError
+from tests.conftest import BID, EXAMPLES, FLOWPLAN, PORTS, TASK, VOLUME, Place, bid_id, many
 
-TASK = (EXAMPLES / "task" / "flowplan.yaml").read_text()
-BID, PORTS, VOLUME = "bid.flow-sdk-batch-task-example", "ports.flow-sdk-batch-task-example", "volume.my-new-volume"
 DESTROY = ("destroy", "--auto-approve", "--allow-volume-destroy", "my-new-volume")
-
-
-@pytest.fixture
-def example(place: Place) -> Place:
-    """Foundry's example, not applied yet."""
-    place.write(TASK)
-    return place
-
-
-@pytest.fixture
-def applied(example: Place) -> Place:
-    """Foundry's example, applied."""
-    example.ok("apply", "--auto-approve")
-    return example
 
 
 def serial(place: Place) -> int:
@@ -90,17 +77,6 @@ def test_the_number_of_calls_is_fixed(place: Place) -> None:
         return [line for line in err.splitlines() if " /v2/" in line]
 
     assert len(calls(1)) == len(calls(40)) == 7
-
-
-def many(count: int, price: str = "17.92", first: int = 0) -> str:
-    """`count` tasks with a volume and a port each."""
-    return "".join(
-        f"---\nname: task-{n:03}\nproject_name: my-foundry-project\nssh_key_name: my-ssh-key\n"
-        f"task_management: {{utility_threshold_price: {price}}}\n"
-        "resources_specification: {fcp_instance: h100.8x.SXM5.IB, cluster_id: us-central1-b}\n"
-        f"persistent_storage: {{create: {{volume_name: vol-{n:03}, size: 1, mount_point: /mnt/d}}}}\nports: [8080]\n"
-        for n in range(first, first + count)
-    )
 
 
 @pytest.mark.parametrize("name", ["task", "minimal", "attach"])
@@ -701,10 +677,6 @@ def faulty(place: Place, route: str, kind: str, **more: object) -> None:
         simulator.faults.add(route, kind, **more)  # type: ignore[arg-type]
 
 
-def bid_id(place: Place, address: str = BID) -> str:
-    return place.ok("state", "show", address).split("(")[1].split(")")[0]
-
-
 def test_what_is_not_listed_is_not_gone(applied: Place) -> None:
     """Lists lag. Forgetting a bid because a list does not show it would leave it running for ever."""
     with applied.simulator() as simulator:
@@ -856,6 +828,54 @@ def test_on_unknown_stop_never_sends_it_again(place: Place) -> None:
     assert len(posts) == 1
 
 
+@pytest.mark.parametrize("nth", [3, 4])
+def test_what_the_full_disk_did_not_take_is_not_lost(place: Place, monkeypatch: pytest.MonkeyPatch, nth: int) -> None:
+    """The disk gives out at the n-th frame of the journal: exit 5, and the next apply knows what was made."""
+    place.write(TASK)
+    real, count = os.fdatasync, itertools.count(1)
+
+    def full(descriptor: int) -> None:
+        if next(count) >= nth:
+            raise OSError(28, "ENOSPC")
+        real(descriptor)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", full)
+        result = place.run("apply", "--auto-approve")
+    assert result.code == 5
+    assert "No space left" in result.err
+    (spill,) = (place.path.parent / "state-home" / "flowplan").iterdir()
+    assert str(spill) in result.err.replace("\n    ", "")
+    assert VOLUME in place.ok("state", "list")
+    place.ok("apply", "--auto-approve")
+    assert not spill.exists()
+    assert place.run("plan", "--detailed-exitcode").code == 0
+    assert len([one for one in place.ledger() if one.method == "POST"]) == 2
+
+
+@pytest.mark.parametrize("home", ["nowhere", "a-file"])
+def test_as_a_last_resort_the_ids_are_told(place: Place, monkeypatch: pytest.MonkeyPatch, home: str) -> None:
+    place.write(TASK)
+    (place.path / "a-file").write_text("")
+    real, count = os.fdatasync, itertools.count(1)
+
+    def full(descriptor: int) -> None:
+        if next(count) >= 3:
+            raise OSError(28, "ENOSPC")
+        real(descriptor)
+
+    monkeypatch.delenv("XDG_STATE_HOME")
+    monkeypatch.setenv("HOME", "" if home == "nowhere" else str(place.path / home))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", full)
+        result = place.run("apply", "--auto-approve")
+    assert result.code == 5
+    assert f"{VOLUME} = vol_" in result.err or f"{BID} = bid_" in result.err
+    assert "not recorded anywhere" in result.err
+    place.ok("apply", "--auto-approve")  # the intent is in the journal: it is looked up
+    assert len([one for one in place.ledger() if one.method == "POST"]) == 2
+
+
 def test_state_restore(applied: Place) -> None:
     applied.edit("17.92", "21.50")
     applied.ok("apply", "--auto-approve")
@@ -905,6 +925,20 @@ def test_a_block_volume_is_one_tasks(place: Place) -> None:
     result = place.run("plan")
     assert result.code == 65
     assert "the Block volume vol-000 is used by bid.task-000 too" in " ".join(result.err.split())
+
+
+def test_a_block_volume_that_somebody_holds_is_refused_before_anything_is_done(place: Place) -> None:
+    place.write(many(1), "a.yaml")
+    place.ok("apply", "a.yaml", "--auto-approve")
+    attach = "persistent_storage: {attach: {volume_name: vol-000, mount_point: /mnt/d}}"
+    place.write(re.sub("persistent_storage.*", attach, many(1, first=1)), "b.yaml")
+    before = place.ledger()
+    result = place.run("apply", "b.yaml", "--auto-approve")
+    assert result.code == 3
+    assert "bid.task-001 is to use the Block volume vol-000, which task-000" in " ".join(result.out.split())
+    assert place.ledger() == before
+    place.write(many(1).replace("create: {volume_name: vol-000, size: 1", "attach: {volume_name: vol-000"), "a.yaml")
+    place.ok("apply", "a.yaml", "--auto-approve")  # its own bid holds it, which is no obstacle
 
 
 def test_a_near_name_of_a_volume_of_the_same_files(place: Place) -> None:
@@ -1001,3 +1035,45 @@ def test_what_differs_inside_a_list_is_told_element_by_element(place: Place) -> 
     assert "~ volumes:" in out
     assert len(re.findall(r"(?m)^        - vol_", out)) == 1
     assert "        + volume.d (known after apply)" in out
+
+
+# ---- the last hold on secrets ------------------------------------------------------------------------------
+
+
+def test_a_bug_is_told_without_a_value(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The interpreter's own report would show what the error says, whatever is in it."""
+    import flowplan.cloud.fcp
+
+    key = "fkey_CANARY+wZ7q"
+
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError(f"with {key} in it")
+
+    place.write(TASK)
+    monkeypatch.setenv("FLOWPLAN_API_URL", "https://127.0.0.1:9")
+    monkeypatch.setenv("FLOWPLAN_API_KEY", key)
+    monkeypatch.setattr(flowplan.cloud.fcp.Fcp, "projects", broken)
+    result = place.run("plan")
+    assert result.code == 1
+    assert "RuntimeError: with ******** in it" in result.err
+    assert "this is a bug of flowplan" in result.err
+    assert key not in result.out + result.err
+
+
+def test_no_core_is_written_once_the_key_is_known(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    import resource
+
+    import flowplan.cloud.fcp
+
+    limits: list[object] = []
+
+    def then_asked(*_: object, **__: object) -> None:
+        assert limits == [(resource.RLIMIT_CORE, (0, 0))]
+        raise CloudError("as far as this goes")
+
+    place.write(TASK)
+    monkeypatch.setenv("FLOWPLAN_API_URL", "https://127.0.0.1:9")
+    monkeypatch.setenv("FLOWPLAN_API_KEY", "fkey_any")
+    monkeypatch.setattr(resource, "setrlimit", lambda *given: limits.append(given))
+    monkeypatch.setattr(flowplan.cloud.fcp.Fcp, "projects", then_asked)
+    assert "as far as this goes" in place.run("plan").err

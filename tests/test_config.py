@@ -392,6 +392,13 @@ WARNINGS = {
             "save the file with LF: bash takes a CR for a part of the command"
         ],
     ),
+    "a secret in a script": (
+        f"startup_script: |\n  cd /work\n  export HF_TOKEN=hf_abcdefghijklmnopqrstuvwxyz\n{TYPE}",
+        [
+            "a.yaml:1:17: [token] startup_script seems to hold a secret in its line 2; whoever may read the bid can "
+            "read it; let the script fetch it when it runs, or read it from a volume"
+        ],
+    ),
     "folded": (
         f"startup_script: >\n  a\n  b\n{TYPE}",
         [
@@ -983,3 +990,38 @@ def test_a_problem_of_one_key_points_into_its_value(key: str, value: Any) -> Non
             places = [problem.position, *(place for _, place in problem.also)]
             lines = {place.line for place in places if place is not None}
             assert own in lines or problem.code in ("missing", "conflict"), line(problem)
+
+
+# ---- secrets in scripts -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "export WANDB_API_KEY=0123456789abcdef0123",
+        "curl -H 'x: ghp_0123456789abcdefghijklmnopqrstuvwxyz'",
+        "AWS=AKIAABCDEFGHIJKLMNOP",
+        "cat <<X\n-----BEGIN OPENSSH PRIVATE KEY-----",
+        'MY_PASSWORD="correct horse battery"',
+    ],
+)
+def test_a_script_that_holds_a_secret_is_warned_of_without_showing_it(text: str) -> None:
+    config = read_texts("startup_script: |\n" + "".join(f"  {one}\n" for one in text.splitlines()) + TYPE)
+    assert [problem.code for problem in config.warnings] == ["token"]
+    told = str(config.warnings)
+    assert not any(word in told for word in ("0123456789", "AKIAABC", "horse"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "export HF_TOKEN=$(cat /mnt/secrets/hf)",
+        'TOKEN="$1"',
+        "export API_KEY=${KEY:?}",
+        "read -s PASSWORD",
+        "pip install hf_transfer",
+        "TOKENIZERS_PARALLELISM=false python train.py",
+    ],
+)
+def test_a_script_that_fetches_its_secrets_is_not(text: str) -> None:
+    assert read_texts(f"startup_script: |\n  {text}\n{TYPE}").warnings == ()

@@ -315,15 +315,25 @@ def test_a_script_that_cannot_be_read_is_a_problem(error: OSError) -> None:
 COMMANDS = [("validate",), ("plan",), ("apply", "--auto-approve")]
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=[command[0] for command in COMMANDS])
-@pytest.mark.parametrize("name", ["alias bomb", "deep nesting", "duplicate key", "money .inf", "ports overlap", "NUL"])
-def test_every_command_refuses_before_any_call(command: tuple[str, ...], name: str, place: Place) -> None:
+@pytest.mark.parametrize("name", FAULTS)
+def test_every_command_refuses_before_any_call(name: str, place: Place) -> None:
     text, where, _ = FAULTS[name]
-    (place.path / "flowplan.yaml").write_bytes(text.encode() if isinstance(text, str) else text)
-    result = place.run(*command)
-    assert result.code == 65, result
-    assert f"flowplan.yaml:{where}" in result.out + result.err
-    assert not (place.path / ".flowplan").exists()
+    (place.path / "flowplan.yaml").write_bytes(
+        text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
+    )
+    for command in COMMANDS:
+        result = place.run(*command)
+        assert result.code == 65, result
+        assert f"flowplan.yaml:{where}" in result.out + result.err
+    assert not (place.path / ".flowplan").exists()  # the simulator was not even opened
+    assert not (place.path / "flowplan.state.json").exists()
+
+
+def test_a_destroy_is_not_held_up_by_a_broken_file(place: Place) -> None:
+    """The one command that differs: who wants to stop paying must not be stopped by a typo."""
+    place.write(f"name: [\n{TYPE}")
+    assert place.run("destroy", "--auto-approve").code == 0
+    assert place.ledger() == []
 
 
 def test_a_script_that_cannot_be_sent_is_refused_with_its_size(place: Place) -> None:
@@ -333,3 +343,69 @@ def test_a_script_that_cannot_be_sent_is_refused_with_its_size(place: Place) -> 
     assert result.code == 65, result
     assert "flowplan.yaml:1:" in result.out + result.err
     assert "10,000" in result.out + result.err
+
+
+def test_overlapping_ports_name_both_lines() -> None:
+    text, _, _ = FAULTS["ports overlap"]
+    assert isinstance(text, str)
+    assert [position.line for _, position in fault(text, "3:5").also] == [2]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "meant"), [("prots", "ports"), ("startup_scirpt", "startup_script"), ("nam", "name")]
+)
+def test_a_near_miss_is_told_what_was_meant(wrong: str, meant: str) -> None:
+    assert meant in (fault(f"{wrong}: x\n{TYPE}", "1:1").hint or "")
+
+
+# ---- the rows of the matrix ---------------------------------------------------------------------------------
+
+# row -> what covers it: the beginnings of names in FAULTS, or of tests here
+ROWS: dict[str, tuple[str, ...]] = {
+    "file over the cap, non-regular file, FIFO, symlink loop": ("file over", "test_what_is_no_regular", "test_a_large"),
+    "alias bomb": ("alias bomb",),
+    "recursive alias": ("recursive alias",),
+    "duplicate keys": ("duplicate key",),
+    "tabs, NUL, C1, lone surrogate, non-UTF-8": ("tab", "NUL", "C1", "lone surrogate", "not UTF-8", "UTF-16"),
+    "deep nesting": ("deep nesting",),
+    "1e309, .inf, .nan, 1e3 as money": ("money 1e309", "money .inf", "money .nan", "test_money_with_an_exponent"),
+    "5,000-digit int": ("5,000-digit",),
+    "port 010": ("port 010", "port '010'"),
+    "port map 22:22 unquoted": ("test_a_pair_without_quotes",),
+    "on: yes": ("non-string key", "boolean key", "test_on_and_yes"),
+    'ports 0, -1, 65536, 22.0, "22 ", true, null': (
+        *("port 0", "port -1", "port 65536", "port 22.0", "port '22 '", "port true", "port null"),
+        "test_a_wrong_port_is_told",
+    ),
+    "range reversed, empty, > 1,000 wide, widths differ": ("range ", "ranges of other widths"),
+    "overlapping external ports, or with reserved": (
+        "ports overlap",
+        "port reserved",
+        "test_overlapping",
+        "port by udp",
+    ),
+    "shell metacharacters in mount_point / names": (
+        *("shell in", "quote in", "line in", "option as", "relative", "directory with", "root directory"),
+        "test_system_directories",
+    ),
+    "templates in a startup script": ("test_templates_in_a_script",),
+    "CRLF": ("test_windows_line_ends",),
+    "BOM, NEL, empty file, scalar top level, null/list keys, timestamps": (
+        *("test_a_byte_order_mark", "NEL", "empty file", "scalar at the top", "null key", "list key"),
+        *("date as a name", "test_dates_stay"),
+    ),
+    "unknown field / near-miss spelling": ("unknown field", "test_a_near_miss"),
+    "script > API limit": ("test_a_script_that_cannot_be_sent",),
+    "ESC / BiDi / zero-width / homoglyph in names": ("ESC", "BiDi", "zero width", "homoglyph", "test_a_homoglyph"),
+}
+
+
+def test_every_row_of_the_matrix_is_covered() -> None:
+    names = [*FAULTS, *(name for name in globals() if name.startswith("test_"))]
+    missing = [(row, start) for row, starts in ROWS.items() for start in starts if not covered(start, names)]
+    assert not missing
+    print(f"3.3: {len(ROWS)} rows, {len(FAULTS)} faults in files x {len(COMMANDS)} commands, 0 calls")
+
+
+def covered(start: str, names: list[str]) -> bool:
+    return any(name.startswith(start) for name in names)

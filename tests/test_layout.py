@@ -43,14 +43,26 @@ ALLOWED: dict[str, set[str]] = {
     "desired": {"config", "live", *BELOW_CONFIG},
     "ownership": {"desired", "live", "journal", "state", "resources"},
     "plan": {"ownership", "desired", "live", "graph", "journal", "state", "pricing", "errors", "resources"},
-    "recover": {"ownership", "live", "journal", "state", "errors"},
+    "recover": {"ownership", "live", "journal", "state", "errors", "resources"},
     "calls": {"journal", "plan", "live", "state", "errors", "resources", "recover"},
     "apply": {"calls", "recover", "plan", "live", "graph", "journal", "state", "errors", "resources"},
     "startup": {"live", "errors", "resources"},
     "lock": {"errors"},
     "backends": {"journal", "state", "errors"},
     "cloud": {"startup", "live", "pricing", *BELOW_CONFIG},
-    "reports": {"apply", "config", "plan", "graph", "journal", "state", "pricing", "errors", "resources"},
+    "reports": {
+        "apply",
+        "config",
+        "plan",
+        "ownership",
+        "live",
+        "graph",
+        "journal",
+        "state",
+        "pricing",
+        "errors",
+        "resources",
+    },
 }
 ALLOWED["cli"] = set(ALLOWED) | {"cli"}
 ALLOWED["__main__"] = {"cli"}

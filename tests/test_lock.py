@@ -201,3 +201,27 @@ def test_the_ci_run_is_named() -> None:
     assert ci_run(github) == "https://github.com/a/b/actions/runs/7"
     assert ci_run({"CI_JOB_URL": "https://gitlab/x/1"}) == "https://gitlab/x/1"
     assert ci_run({}) is None
+
+
+def test_a_name_written_in_pieces_is_complete(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pwrite = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda descriptor, data, at: pwrite(descriptor, data[:7], at))
+    lock = Lock(path)
+    lock.acquire(me())
+    lock.verify()
+    lock.release()
+
+
+def test_letting_go_never_fails(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock = Lock(path)
+    lock.acquire(me())
+    close = os.close
+
+    def complaining(descriptor: int) -> None:
+        close(descriptor)
+        raise OSError(5, "EIO")
+
+    monkeypatch.setattr(os, "close", complaining)
+    lock.release()
+    monkeypatch.undo()
+    assert not Lock(path).held()

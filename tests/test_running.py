@@ -14,8 +14,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.conftest import FLOWPLAN, Place
-from tests.test_commands import TASK, many
+from tests.conftest import FLOWPLAN, TASK, Place, many
 
 TASKS = 40
 

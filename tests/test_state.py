@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowplan.errors import StateError
-from flowplan.journal import Closed, Done, Header, Intent, Record, fold, frame, header_frame, read_journal
+from flowplan.journal import Closed, Done, Header, Intent, Moment, Record, fold, frame, header_frame, read_journal
 from flowplan.resources import Address, Bid, Inputs, Mount, PortMapping, PortPair, Resource, Script, Volume
 from flowplan.state import Binding, State, dump, load
 
@@ -41,7 +41,8 @@ STATE = State(
         P: Binding(P, "bid_1", PortMapping(B, PAIRS), (B,), 2, "flowplan.yaml"),
     },
 )
-INTENT = Intent("i1", "create", B, 1, "train", "flowplan-i1", "0" * 64, 12.5, resource=BID, needs=(V,))
+AT = Moment(1000.5, 12.5, "boot", 1001.0)
+INTENT = Intent("i1", "create", B, 1, "train", "flowplan-i1", "0" * 64, AT, resource=BID, needs=(V,))
 
 
 def test_state_round_trip() -> None:
@@ -130,7 +131,7 @@ def test_invariants() -> None:
 
 RECORDS: list[list[Record]] = [
     [INTENT],
-    [Done("i1", B, STATE.bindings[B]), Intent("i2", "delete", V, 1, "data", "flowplan-i2", "", 13.0, id="vol_1")],
+    [Done("i1", B, STATE.bindings[B]), Intent("i2", "delete", V, 1, "data", "flowplan-i2", "", AT, id="vol_1")],
     [Closed("i2", "Refused")],
 ]
 JOURNAL = header_frame(Header.of(STATE)) + b"".join(map(frame, RECORDS))
@@ -213,5 +214,26 @@ resources: st.SearchStrategy[Resource] = st.one_of(
 
 @given(resources)
 def test_any_intent_comes_back(resource: Resource) -> None:
-    intent = Intent("i", "create", V, 1, "n", "k", "", 0.0, resource=resource)
+    intent = Intent("i", "create", V, 1, "n", "k", "", AT, resource=resource)
     assert read_journal(header_frame(Header("l", 0)) + frame([intent]), "journal").records == (intent,)
+
+
+# ---- how long ago an attempt was -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "age"),
+    [
+        pytest.param(Moment(1000, 50, "a"), Moment(1000, 60, "a"), 10, id="same-boot"),
+        pytest.param(Moment(1000, 50, "a", 900), Moment(90_000, 60, "a", 990), 10, id="same-boot-clock-set-ahead"),
+        pytest.param(Moment(1000, 50, "a"), Moment(500, 60, "a"), 10, id="same-boot-clock-set-back"),
+        pytest.param(Moment(1000, 50, "a"), Moment(1030, 5, "b"), 30, id="another-boot"),
+        pytest.param(Moment(1000, 50, "a", 900), Moment(87_400, 5, "b", 930), 30, id="clock-set-ahead-between-boots"),
+        pytest.param(Moment(1000, 50, "a", 900), Moment(1030, 5, "b", 87_300), 30, id="server-ahead-between-boots"),
+        pytest.param(Moment(1000, 50, "a", 900), Moment(400, 5, "b", 930), 0, id="clock-set-back-between-boots"),
+        pytest.param(Moment(1000, 50, "a", 900), Moment(1030, 5, "b"), 30, id="server-silent"),
+        pytest.param(Moment(1000, 50, ""), Moment(1030, 9000, ""), 30, id="a-machine-that-has-no-boot-id"),
+    ],
+)
+def test_the_age_of_an_attempt_is_never_overstated(then: Moment, now: Moment, age: float) -> None:
+    assert then.age(now) == age

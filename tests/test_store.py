@@ -13,13 +13,13 @@ import pytest
 from flowplan.backends import files
 from flowplan.backends.local import LocalStore
 from flowplan.errors import StateError
-from flowplan.journal import Done, Intent
+from flowplan.journal import Done, Intent, Moment
 from flowplan.resources import Address, Volume
 from flowplan.state import Binding, State
 
 V = Address("volume", "data")
 BINDING = Binding(V, "vol_1", Volume("data", 1, "Block", "r"))
-INTENT = Intent("i1", "create", V, 1, "data", "flowplan-i1", "", 1.0, resource=BINDING.applied)
+INTENT = Intent("i1", "create", V, 1, "data", "flowplan-i1", "", Moment(1.0, 1.0, ""), resource=BINDING.applied)
 
 
 @pytest.fixture
@@ -270,3 +270,130 @@ def test_short_writes_are_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(os, "pwrite", lambda fd, data, at: real(fd, bytes(data)[:7], at))
     files.replace_file(tmp_path / "f", b"x" * 100)
     assert (tmp_path / "f").read_bytes() == b"x" * 100
+
+
+# ---- what the journal could not take ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def spilling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalStore:
+    """A store whose journal's disk gave out after the intent, and whose result was spilled."""
+    store = LocalStore(tmp_path / "flowplan.state.json", tmp_path / "elsewhere")
+    store.prepare(store.read().state)
+    store.append([INTENT])
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", lambda *_: (_ for _ in ()).throw(OSError(28, "ENOSPC")))
+        with pytest.raises(StateError, match="No space left"):
+            store.append([Done("i1", V, BINDING)])
+    store.spill([Done("i1", V, BINDING), INTENT])
+    return LocalStore(store.path, tmp_path / "elsewhere")
+
+
+def spills(store: LocalStore) -> list[Path]:
+    return list(store.path.parent.glob("elsewhere/*"))
+
+
+def test_a_spill_is_private_and_is_read_with_the_journal(spilling: LocalStore) -> None:
+    (spill,) = spills(spilling)
+    assert stat.S_IMODE(spill.stat().st_mode) == 0o600
+    assert stat.S_IMODE(spill.parent.stat().st_mode) == 0o700
+    found = spilling.read()
+    assert (found.state.bindings, found.pending, found.journaled) == ({V: BINDING}, {}, True)
+    assert len(spills(spilling)) == 1  # reading moves nothing
+
+
+def test_the_next_run_takes_the_spill_over(spilling: LocalStore) -> None:
+    spilling.prepare(spilling.read().state)
+    spilling.append([])
+    assert spills(spilling) == []
+    spilling.close()
+    assert LocalStore(spilling.path).read().state.bindings == {V: BINDING}
+
+
+def test_a_snapshot_takes_the_spill_over(spilling: LocalStore) -> None:
+    spilling.save(spilling.read().state)
+    assert spills(spilling) == []
+    assert LocalStore(spilling.path).read().state.bindings == {V: BINDING}
+
+
+def test_a_second_spill_keeps_the_first(spilling: LocalStore) -> None:
+    other = Address("volume", "other")
+    spilling.prepare(spilling.read().state)
+    spilling.spill([Done("i2", other, Binding(other, "vol_2", Volume("other", 1, "Block", "r")))])
+    assert set(spilling.read().state.bindings) == {V, other}
+
+
+def test_a_copy_of_the_directory_does_not_take_the_spill(spilling: LocalStore, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    (copy / spilling.journal_path.name).write_bytes(spilling.journal_path.read_bytes())
+    assert LocalStore(copy / spilling.path.name, tmp_path / "elsewhere").read().state.bindings == {}
+
+
+def test_a_damaged_spill_is_an_error(spilling: LocalStore) -> None:
+    (spill,) = spills(spilling)
+    spill.write_bytes(spill.read_bytes()[:-3])
+    with pytest.raises(StateError, match="damaged"):
+        spilling.read()
+
+
+def test_restoring_the_backup_counts_the_spill(spilling: LocalStore) -> None:
+    store = LocalStore(spilling.path, spilling.path.parent / "elsewhere")
+    other = Address("volume", "other")
+    store.save(store.read().state)
+    store = LocalStore(store.path, store.path.parent / "elsewhere")
+    store.save(store.read().state)
+    store.prepare(store.read().state)
+    store.spill([Done("i2", other, Binding(other, "vol_2", Volume("other", 1, "Block", "r")))])
+    store.path.write_bytes(b"")
+    state, _ = store.restore()
+    assert set(state.bindings) == {V, other}
+
+
+# ---- where others may write ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o707])
+def test_a_directory_that_anybody_may_write_to_is_refused(store: LocalStore, mode: int) -> None:
+    run(store)
+    store.path.parent.chmod(mode)
+    with pytest.raises(StateError, match="anybody may write to") as found:
+        store.read()
+    assert found.value.hint == f"chmod o-w {store.path.parent}"
+    store.path.parent.chmod(0o1777)  # like /tmp: nobody can rename what is another's
+    assert store.read().state.bindings
+
+
+@pytest.mark.parametrize("name", ["flowplan.state.json", "flowplan.state.journal"])
+def test_a_file_that_anybody_may_write_to_is_refused(store: LocalStore, name: str) -> None:
+    run(store)
+    store.path.with_name(name).chmod(0o666)
+    with pytest.raises(StateError, match=f"anybody may write to .*{name}"):
+        store.read()
+
+
+@pytest.mark.parametrize("which", ["path", "backup_path", "journal_path"])
+def test_what_a_killed_run_left_half_written_is_swept(store: LocalStore, which: str) -> None:
+    run(store)
+    target = getattr(store, which)
+    left = target.with_name(f"{target.name}.flowplan-tmp.1")
+    left.write_bytes(b"half")
+    LocalStore(store.path).save(store.read().state)
+    assert not left.exists()
+
+
+def test_a_close_that_fails_is_not_durable(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some file systems tell of a failed write only when the file is closed."""
+    store.prepare(store.read().state)
+    store.append([INTENT])
+    close = os.close
+
+    def complaining(descriptor: int) -> None:
+        close(descriptor)
+        raise OSError(5, "EIO")
+
+    monkeypatch.setattr(os, "close", complaining)
+    with pytest.raises(StateError, match="durable"):
+        store.close()
+    monkeypatch.undo()
+    store.close()  # a second time does nothing

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -67,6 +68,20 @@ def sync_directory(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def hold_unwritable_by_others(path: Path) -> None:
+    """Raise StateError when anybody on this machine may replace `path`: by writing it, or into its directory."""
+    for one, mode in ((path, stat.S_IWOTH), (path.absolute().parent, stat.S_IWOTH | stat.S_ISVTX)):
+        try:
+            found = one.stat().st_mode
+        except OSError:  # what is not there nobody has tampered with
+            continue
+        if found & mode == stat.S_IWOTH:
+            raise StateError(
+                f"anybody may write to {one} (mode {stat.S_IMODE(found):04o}): a state there is not to be trusted",
+                hint=f"chmod o-w {one}",
+            )
 
 
 def sweep(directory: Path, name: str) -> None:

@@ -2,6 +2,9 @@
 
 The snapshot is replaced as a whole at the end of a run; in between, the journal grows by one frame at a
 time, each durable before anything that depends on it. A kill at any instruction leaves a state that reads.
+
+When the journal's disk gives out in the middle of a run, the results that came back are spilled (spill.py): whoever
+reads the state afterwards reads both, and the next run takes them over before it does anything.
 """
 
 from __future__ import annotations
@@ -14,7 +17,16 @@ from pathlib import Path
 import attrs
 from attrs import field, frozen
 
-from flowplan.backends.files import PRIVATE, durable, replace_file, sweep, sync_directory, write_all
+from flowplan.backends.files import (
+    PRIVATE,
+    durable,
+    hold_unwritable_by_others,
+    replace_file,
+    sweep,
+    sync_directory,
+    write_all,
+)
+from flowplan.backends.spill import Spill
 from flowplan.errors import StateError
 from flowplan.journal import Header, Intent, Journal, Record, fold, frame, header_frame
 from flowplan.journal import read_journal as parse_journal
@@ -35,14 +47,16 @@ class Loaded:
     state: State
     pending: Mapping[str, Intent] = field(factory=dict)
     fresh: bool = False
-    journaled: bool = False  # the journal holds results that the snapshot does not
+    journaled: bool = False  # the journal (or a spill) holds results that the snapshot does not
 
 
 class LocalStore:
-    """The state beside `path`. Reading needs no lock; `append` and `save` do."""
+    """The state beside `path`. Reading needs no lock; `append` and `save` do. `spills`: where results go that the
+    journal cannot take; None: nowhere."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, spills: Path | None = None) -> None:
         self.path = path
+        self._spill = Spill(spills, path)
         stem = path.name.removesuffix(".json")
         self.journal_path = path.with_name(f"{stem}.journal")
         self.backup_path = path.with_name(f"{path.name}.backup")
@@ -53,7 +67,17 @@ class LocalStore:
     # -- reading
 
     def read(self) -> Loaded:
-        """The state as it is now: snapshot and journal. Raises StateError for anything but a clean story."""
+        """The state as it is now: snapshot, journal and spill. Raises StateError for anything but a clean story."""
+        for path in (self.path, self.journal_path):
+            hold_unwritable_by_others(path)
+        loaded = self._read_here()
+        spilled = self._spill.read(loaded.state.lineage)
+        if not spilled:
+            return loaded
+        state, pending = fold(loaded.state, [*loaded.pending.values(), *spilled])
+        return Loaded(state, pending, journaled=True)
+
+    def _read_here(self) -> Loaded:
         journal = self._read_journal()
         data = _bytes_of(self.path)
         if data is None:
@@ -82,7 +106,8 @@ class LocalStore:
         if header is not None or self.backup_path.exists():
             raise StateError(
                 f"{self.path} is missing, but {trace.name} shows that there was one",
-                hint=f"{RESTORE}; if you really mean to start anew, remove {trace.name} yourself",
+                hint=f"{RESTORE}, `flowplan recover --from-live` rebuilds it from what is live; "
+                "`apply --init` starts anew",
             )
         return Loaded(State(lineage=str(uuid.uuid4())), fresh=True)
 
@@ -113,7 +138,21 @@ class LocalStore:
         with durable(self.journal_path):
             if not self.appended:
                 self._begin()
+                self._take_over_spill()
             self._write(frame(records))
+
+    def spill(self, records: Iterable[Record]) -> Path:
+        """Keep results elsewhere that `append` could not take; returns where. Raises StateError."""
+        assert self._state is not None  # noqa: S101 - `prepare` comes first
+        return self._spill.write(self._state, records)
+
+    def _take_over_spill(self) -> None:
+        """The results that an earlier run spilled, into the journal. A kill in between leaves them in both."""
+        assert self._state is not None  # noqa: S101 - `prepare` comes first
+        spilled = self._spill.read(self._state.lineage)
+        if spilled:
+            self._write(frame(spilled))
+            self._spill.remove(self._state.lineage)
 
     @property
     def appended(self) -> bool:
@@ -122,7 +161,7 @@ class LocalStore:
 
     def _begin(self) -> None:
         assert self._state is not None  # noqa: S101 - `prepare` comes first
-        sweep(self.path.parent, self.path.name)
+        self._sweep()
         journal = self._read_journal()
         if journal.header is not None and journal.header.serial < self._state.serial:
             # The last run died between its snapshot and this renewal: what it recorded is in the snapshot.
@@ -154,13 +193,22 @@ class LocalStore:
         """Replace the snapshot by `state` with the next serial, keep the old one as backup, and renew the
         journal, which goes on with `pending`. Returns the state as saved. Raises StateError."""
         saved = attrs.evolve(state, serial=state.serial + 1)
+        self._sweep()
         old = _bytes_of(self.path)
         if old is not None:
             replace_file(self.backup_path, old)
         replace_file(self.path, dump(saved))
         self.close()
         self._renew(saved, pending)
+        with durable(self.path):
+            self._spill.remove(saved.lineage)  # the snapshot holds it: who saves has read it
         return saved
+
+    def _sweep(self) -> None:
+        """Remove what killed runs left half-written, whichever of our files it was to become."""
+        for path in (self.path, self.backup_path, self.journal_path):
+            with durable(path):
+                sweep(path.parent, path.name)
 
     def _renew(self, state: State, pending: Iterable[Intent]) -> None:
         """A journal that continues `state`, with nothing in it but what is in doubt."""
@@ -183,33 +231,55 @@ class LocalStore:
         if data is None:
             raise StateError(f"there is no {self.backup_path.name} to restore", detail=reason, hint=_NO_BACKUP)
         state, pending, highest = self._with_journal(load(data, str(self.backup_path)))
-        damaged = self._set_aside()
+        with durable(self.path):
+            damaged = self._set_aside(self.path)
         return self.save(attrs.evolve(state, serial=max(state.serial, highest)), pending), damaged
 
     def _with_journal(self, backup: State) -> tuple[State, list[Intent], int]:
-        """The backup with the journal's records, where they belong to it: state, what is in doubt, and the
-        highest serial seen."""
+        """The backup with the records of journal and spill, where they belong to it: state, what is in doubt, and
+        the highest serial seen."""
+        spilled = self._spill.read(backup.lineage)
         try:
             journal = self._read_journal()
         except StateError:
-            return backup, [], backup.serial
+            journal = Journal(None)
         if journal.header is None or journal.header.lineage != backup.lineage:
-            return backup, [], backup.serial
-        state, pending = fold(backup, journal.records)
+            return fold(backup, spilled)[0], [], backup.serial
+        state, pending = fold(backup, [*journal.records, *spilled])
         return state, list(pending.values()), journal.header.serial
 
-    def _set_aside(self) -> Path | None:
-        if not self.path.exists():
+    def has_backup(self) -> bool:
+        """Whether there is a backup that reads."""
+        data = _bytes_of(self.backup_path)
+        try:
+            return data is not None and bool(load(data, str(self.backup_path)))
+        except StateError:
+            return False
+
+    def begin_anew(self) -> list[Path]:
+        """Set aside whatever is here, also what cannot be read; returns where. The next `read` is a fresh start."""
+        with durable(self.path):
+            kept = [self._set_aside(path) for path in (self.path, self.journal_path, self.backup_path)]
+        return [path for path in kept if path is not None]
+
+    def _set_aside(self, path: Path) -> Path | None:
+        """Rename `path` to one that ends in .damaged and a number of its own. Raises OSError."""
+        if not path.exists():
             return None
-        damaged = self.path.with_name(f"{self.path.name}.damaged")
-        with durable(damaged):
-            self.path.replace(damaged)
+        damaged = path.with_name(f"{path.name}.damaged")
+        number = 1
+        while damaged.exists():
+            number += 1
+            damaged = path.with_name(f"{path.name}.damaged.{number}")
+        path.replace(damaged)
         return damaged
 
     def close(self) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        """Close the journal. Raises StateError when the system says only now that a write went wrong."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            with durable(self.journal_path):
+                os.close(descriptor)
 
 
 def _bytes_of(path: Path) -> bytes | None:

@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "show": ("show", "show", "Show a saved plan, or the state."),
     "graph": ("graph", "graph", "The resource graph, for Graphviz or Mermaid."),
     "recover": ("recover", "recover", "Settle what an interrupted run left in doubt."),
+    "orphans": ("orphans", "orphans", "What is live with our marker and in no state."),
     "state": ("state", "state", "Look into the state, or mend it."),
     "lock": ("lock", "lock", "Who holds the lock."),
     "force-unlock": ("lock", "force_unlock", "Break the lock of a run that is dead."),
@@ -142,6 +143,9 @@ def run(arguments: Sequence[str]) -> int:
     except FlowplanError as error:
         terminal.error(error)
         code = error.exit_code
+    except Exception as error:  # noqa: BLE001 - the interpreter would write past the last hold on secrets
+        terminal.bug(error)
+        code = FlowplanError.exit_code
     terminal.flush()
     return code
 

@@ -10,7 +10,7 @@ import click
 
 from flowplan.cli import Command, options
 from flowplan.cli.destroy import addresses_in
-from flowplan.errors import GuardRefused, UsageProblem
+from flowplan.errors import GuardRefused, Secret, UsageProblem
 
 _PLAN_LIMIT = 256 * 1024 * 1024  # bytes
 
@@ -50,6 +50,7 @@ def apply(
         raise UsageProblem("--expect goes with a saved plan", hint="flowplan apply PLANFILE --expect SHA256")
     if saved is not None:
         hold_expected(saved, expect)
+        hold_signed(saved, options.plan_key(session.environ))
         paths = tuple(saved["stack"]["paths"])
     destroying = saved is not None and saved["mode"] == "destroy"
     sources, scope = session.sources(paths, optional=destroying)
@@ -120,6 +121,23 @@ def hold_expected(saved: dict[str, Any], expect: str | None) -> None:
     if saved["errored"]:
         errors = [one for one in saved["diagnostics"] if one["severity"] == "error"]
         raise GuardRefused(f"this plan was refused: {errors[0]['summary']}", reason=errors[0]["detail"])
+
+
+def hold_signed(saved: dict[str, Any], key: Secret | None) -> None:
+    """Raise GuardRefused unless the plan was made by somebody who has the key, where there is one."""
+    import hmac
+
+    from flowplan.reports.plan_json import mac_of
+
+    if key is None:
+        return
+    given, right = saved.get("hmac_sha256"), mac_of(saved, key.reveal().encode())
+    if not isinstance(given, str) or not hmac.compare_digest(given.encode(), right.encode()):
+        raise GuardRefused(
+            f"this plan is not signed with the key in {options.PLAN_KEY}; nothing was done",
+            reason="unsigned_plan" if given is None else "tampered_plan",
+            hint="plan again, where the key is set",
+        )
 
 
 def saved_replacements(saved: dict[str, Any] | None) -> frozenset[Any]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from flowplan.errors import FlowplanError, StateError, UsageProblem
+from flowplan.errors import FlowplanError, Secret, StateError, UsageProblem, shown
 from flowplan.resources import Address
 
+PLAN_KEY = "FLOWPLAN_PLAN_KEY"
+_KEY_LENGTH = 16
 F = TypeVar("F", bound=Callable[..., Any])
 
 paths = click.argument("paths", nargs=-1, metavar="[PATH...]", type=click.Path())
@@ -48,6 +50,9 @@ on_unknown = click.option(
     show_default=True,
     help="When a create is proved absent: send it once more, or stop.",
 )
+init = click.option(
+    "--init", is_flag=True, help="Start a new state although there are traces of an earlier one; they are set aside."
+)
 events = click.option("--json", "as_events", is_flag=True, help="Events as JSON, one a line, on stdout.")
 
 
@@ -58,7 +63,7 @@ def destroying(function: F) -> F:
 
 def applying(function: F) -> F:
     """The options of everything that places."""
-    return destroying(_all_of(function, wait, on_unknown))
+    return destroying(_all_of(function, wait, on_unknown, init))
 
 
 def _all_of(function: F, *options: Callable[[F], F]) -> F:
@@ -75,11 +80,26 @@ def addresses(texts: Sequence[str], option: str) -> frozenset[Address]:
         raise UsageProblem(f"{option}: {error}") from None
 
 
+def plan_key(environ: Mapping[str, str]) -> Secret | None:
+    """FLOWPLAN_PLAN_KEY: with it saved plans are signed, and only signed ones are carried out. Raises UsageProblem."""
+    key = environ.get(PLAN_KEY)
+    if not key:
+        return None
+    if len(key) < _KEY_LENGTH:
+        raise UsageProblem(
+            f"{PLAN_KEY} is shorter than {_KEY_LENGTH} characters", hint="openssl rand -hex 32 makes one"
+        )
+    return Secret(key)
+
+
 def hold_writable(path: str) -> None:
     """Raise UsageProblem when `path` is something else than a plan saved earlier: that is not to be replaced."""
     target = Path(path)
-    if not target.exists():
-        return
+    try:
+        if not target.exists():
+            return
+    except OSError as error:  # a name that is too long
+        raise UsageProblem(f"{shown(path)}: {error.strerror}", hint="choose another name") from error
     head = b""
     if target.is_file():
         with target.open("rb") as file:

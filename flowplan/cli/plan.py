@@ -73,7 +73,7 @@ class Asked:
 def made(session: Session, asked: Asked, replace: frozenset[Address]) -> Plan:
     """Plan, show the plan, save it."""
     from flowplan.plan import Wishes
-    from flowplan.reports.plan_json import sealed
+    from flowplan.reports.plan_json import sealed, signed
 
     sources, scope = session.sources(asked.paths, optional=asked.destroy)
     config = None if asked.destroy else session.configuration(sources)
@@ -92,6 +92,8 @@ def made(session: Session, asked: Asked, replace: frozenset[Address]) -> Plan:
     body = document_of(session, seen, found, asked.paths, unchanged=for_machines)
     if for_machines:
         body = sealed(body)
+        if key := options.plan_key(session.environ):
+            body = signed(body, key.reveal().encode())
     show(session, body, asked.form)
     if asked.out:
         options.write_output(asked.out, _dumps(body))

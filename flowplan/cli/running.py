@@ -13,8 +13,7 @@ from flowplan.cli.durations import read_duration
 from flowplan.cli.session import Observed, Session, certain, observe, plan_of, refuse
 from flowplan.cli.stop import Stop, exit_signal
 from flowplan.cli.waiting import Waiting
-from flowplan.errors import ApplyFailed, ApprovalMissing, CloudError, GuardRefused, Interrupted, StalePlan
-from flowplan.lock import boot_id
+from flowplan.errors import ApplyFailed, ApprovalMissing, CloudError, GuardRefused, Interrupted, StalePlan, UsageProblem
 from flowplan.plan import Plan, Wishes
 from flowplan.recover import Recovered, recover
 from flowplan.resources import Volume
@@ -38,6 +37,7 @@ class How:
     as_events: bool = False
     settle_window: float = 45.0
     on_unknown: str = "retry"
+    init: bool = False  # start anew although there are traces of an earlier state
 
     @property
     def seconds(self) -> float:
@@ -70,6 +70,8 @@ class Run:
 
     def _locked(self, lock: Lock) -> int:
         store = self.session.store
+        if self.how.init:
+            self._begin_anew(store)
         loaded = self.session.load()
         recovered, seen = self._look(store, loaded, lock)
         plan = self._approved(seen)
@@ -78,6 +80,16 @@ class Run:
             self._save(store, outcome, changed=store.appended or loaded.journaled)
             outcome = self._wait(plan, outcome)
         return self._finish(plan, outcome)
+
+    def _begin_anew(self, store: LocalStore) -> None:
+        """--init: only where the state itself is missing; what is left of it is set aside, never deleted."""
+        if store.path.exists():
+            raise UsageProblem(
+                f"--init: {store.path} exists",
+                hint="to begin anew, move it away yourself; what it knows costs money until it is cancelled",
+            )
+        for kept in store.begin_anew():
+            self.session.terminal.note(f"set aside as {kept}")
 
     # -- recovery and observation
 
@@ -248,7 +260,6 @@ class Run:
                 settle_window=self.how.settle_window,
                 on_unknown="stop" if self.how.on_unknown == "stop" else "retry",
                 endpoint=self.session.api_url,
-                boot_id=boot_id(),
                 timeout=self.how.seconds,
             ),
             clock=self.stop.clock(),

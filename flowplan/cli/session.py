@@ -18,6 +18,7 @@ import click
 from attrs import define, field, frozen
 
 from flowplan.backends.local import DEFAULT, Loaded, LocalStore
+from flowplan.backends.spill import spill_directory
 from flowplan.cli.durations import read_duration
 from flowplan.cli.files import Scope, find, read_beside
 from flowplan.cli.terminal import Terminal
@@ -83,7 +84,7 @@ class Session:
 
     @property
     def store(self) -> LocalStore:
-        return LocalStore(Path(self.told.get("state") or DEFAULT))
+        return LocalStore(Path(self.told.get("state") or DEFAULT), spill_directory(self.environ))
 
     @property
     def lock_path(self) -> Path:

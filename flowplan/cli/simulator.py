@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,10 +51,22 @@ def serve(ctx: click.Context, port: int, db: str | None, seed: int, speed: float
                 f"port {port} cannot be used: {error.strerror}", hint="give another --port; 0 takes any that is free"
             ) from error
         session.terminal.out(server.url)
-        session.terminal.note(f"for example: MITHRIL_API_URL={server.url} MITHRIL_API_KEY=fkey_any flowplan plan")
+        key = "KEY" if api_key else "fkey_any"  # the KEY of --api-key: one is not printed
+        session.terminal.note(f"for example: MITHRIL_API_URL={server.url} MITHRIL_API_KEY={key} flowplan plan")
         session.terminal.note("Ctrl-C ends it; the data stays")
-        server.serve_forever()
+        with _ended_like_ctrl_c():
+            server.serve_forever()
     return 0
+
+
+@contextmanager
+def _ended_like_ctrl_c() -> Iterator[None]:
+    """SIGTERM, too, closes the data, with the time that has passed."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @simulator.command(cls=Command)

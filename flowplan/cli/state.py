@@ -1,23 +1,24 @@
-"""flowplan state list, show, rm, restore."""
+"""flowplan state list, show, mv, rm, pull, push, restore."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from typing import BinaryIO
 
 import attrs
 import click
 
 from flowplan.cli import Command, Group
 from flowplan.cli.session import Session
-from flowplan.errors import FlowplanError, UsageProblem
+from flowplan.errors import FlowplanError, StateError, UsageProblem
 from flowplan.resources import Address, in_order
-from flowplan.state import Binding, consistent
+from flowplan.state import SIZE_LIMIT, Binding, State, consistent, dump, load
 
 
 @click.group(cls=Group)
 def state() -> None:
-    """Look into the state, by address; forget one address; put the last good version back."""
+    """Look into the state, by address; mend it; copy it; put the last good version back."""
 
 
 @state.command("list", cls=Command)
@@ -71,6 +72,110 @@ def rm(ctx: click.Context, address: str) -> int:
         store.save(attrs.evolve(loaded.state, bindings=consistent(kept)), loaded.pending.values())
     session.terminal.out(f"{binding.address} ({binding.id}) is forgotten; it still exists.")
     return 0
+
+
+@state.command("mv", cls=Command)
+@click.argument("old", metavar="ADDR")
+@click.argument("new", metavar="NEW")
+@click.pass_context
+def mv(ctx: click.Context, old: str, new: str) -> int:
+    """Let a resource have another address. The object itself, and its name in the cloud, stay as they are.
+
+    The ports of a bid go with it.
+    """
+    session = Session.of(ctx)
+    with session.locked():
+        store = session.store
+        loaded = store.read()
+        moved = _moves(_bound(old, loaded.state.bindings).address, new, loaded.state.bindings)
+        in_doubt = [str(intent.address) for intent in loaded.pending.values() if intent.address in moved]
+        if in_doubt:
+            raise FlowplanError(f"{in_doubt[0]} is in doubt", hint="`flowplan recover` settles it first")
+        kept = {moved.get(one, one): _moved(b, moved) for one, b in loaded.state.bindings.items()}
+        store.save(attrs.evolve(loaded.state, bindings=kept), loaded.pending.values())
+    for one, other in moved.items():
+        session.terminal.out(f"{one} is now {other}.")
+    return 0
+
+
+def _moves(old: Address, new: str, bindings: Mapping[Address, Binding]) -> dict[Address, Address]:
+    """What moves where. Raises UsageProblem for a place that cannot be, or is taken."""
+    try:
+        to = Address.parse(new)
+    except ValueError as error:
+        raise UsageProblem(str(error)) from None
+    if old.kind == "ports" or to.kind != old.kind:
+        raise UsageProblem(
+            f"{old} cannot become {to}", hint="ports go with their bid" if old.kind == "ports" else "the kind stays"
+        )
+    moved = {old: to}
+    ports = Address("ports", old.name)
+    if old.kind == "bid" and ports in bindings:
+        moved[ports] = Address("ports", to.name)
+    taken = [address for address in moved.values() if address in bindings]
+    if taken:
+        raise UsageProblem(f"{taken[0]} is in the state already")
+    return moved
+
+
+def _moved(binding: Binding, moved: Mapping[Address, Address]) -> Binding:
+    needs = tuple(moved.get(need, need) for need in binding.needs)
+    return attrs.evolve(binding, address=moved.get(binding.address, binding.address), needs=needs)
+
+
+@state.command("pull", cls=Command)
+@click.pass_context
+def pull(ctx: click.Context) -> int:
+    """Print the state, with what its journal holds, as a state file."""
+    session = Session.of(ctx)
+    session.terminal.out(dump(session.store.read().state).decode(), end="")
+    return 0
+
+
+@state.command("push", cls=Command)
+@click.argument("file", metavar="FILE", type=click.File("rb"))
+@click.option("--force", is_flag=True, help="Also over a newer state, or one of another lineage.")
+@click.pass_context
+def push(ctx: click.Context, file: BinaryIO, force: bool) -> int:
+    """Make FILE ('-': stdin) the state. It must continue the state that is here.
+
+    \b
+    Exit codes: 0 done; 4 locked; 5 FILE is no state, or does not continue the one here.
+    """
+    session = Session.of(ctx)
+    with session.locked():
+        store = session.store
+        new = load(file.read(SIZE_LIMIT + 1), file.name)
+        loaded = store.read()
+        if loaded.pending:
+            raise StateError(
+                "an operation of an earlier run is in doubt; its intent would be lost",
+                hint="`flowplan recover` settles it first",
+            )
+        if not loaded.fresh and not force:
+            _hold_continued(loaded.state, new, file.name)
+        if not loaded.fresh and new.lineage != loaded.state.lineage:
+            session.terminal.note(_lineages(loaded.state, new))
+        saved = store.save(attrs.evolve(new, serial=max(new.serial, loaded.state.serial)))
+    session.terminal.out(f"The state is that of {file.name}, now with serial {saved.serial}.")
+    return 0
+
+
+def _hold_continued(old: State, new: State, name: str) -> None:
+    """Raise StateError unless `new` is a later version of `old`."""
+    if new.lineage != old.lineage:
+        raise StateError(
+            f"{name} belongs to another stack", detail=_lineages(old, new), hint="--force puts it here all the same"
+        )
+    if new.serial < old.serial:
+        raise StateError(
+            f"{name} is older than the state here: serial {new.serial}, here {old.serial}",
+            hint="--force puts it here all the same",
+        )
+
+
+def _lineages(old: State, new: State) -> str:
+    return f"lineage here {old.lineage} (serial {old.serial}), in the file {new.lineage} (serial {new.serial})"
 
 
 @state.command("restore", cls=Command)

@@ -12,6 +12,7 @@ from types import FrameType
 
 from attrs import define, field
 
+from flowplan.lock import boot_id
 from flowplan.recover import Clock
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -43,7 +44,7 @@ class Stop:
         self._event.wait(seconds)
 
     def clock(self) -> Clock:
-        return Clock(time.monotonic, time.time, self.pause, self.stopped)
+        return Clock(time.monotonic, time.time, self.pause, self.stopped, boot_id())
 
     @contextmanager
     def listening(self) -> Iterator[Stop]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TextIO
 
 from attrs import evolve
@@ -20,6 +20,7 @@ class Terminal:
         self._out, self._err = out, err
         self.paint, self.paint_err = paint, paint_err
         self.interactive = interactive
+        self._hidden: Callable[[], Iterable[str]] = tuple
 
     @classmethod
     def of(cls, out: TextIO, err: TextIO, environ: Mapping[str, str]) -> Terminal:
@@ -31,6 +32,10 @@ class Terminal:
     def plain(self) -> None:
         """No colour from here on."""
         self.paint, self.paint_err = evolve(self.paint, on=False), evolve(self.paint_err, on=False)
+
+    def hide(self, forms: Callable[[], Iterable[str]]) -> None:
+        """From here on no output shows any of `forms`, asked for at each: the last hold on what must stay secret."""
+        self._hidden = forms
 
     @property
     def live(self) -> bool:
@@ -44,6 +49,8 @@ class Terminal:
         self._write(self._err, text + end)
 
     def _write(self, stream: TextIO, text: str) -> None:
+        for form in self._hidden():
+            text = text.replace(form, "********")
         try:
             stream.write(text)
             stream.flush()
@@ -63,6 +70,19 @@ class Terminal:
         if error.hint:
             lines += wrapped(f"hint: {shown(error.hint, 1000)}", "  ", "    ")
         self.err("\n".join(lines))
+
+    def bug(self, error: Exception) -> None:
+        """An error nobody foresaw: where it came from, for a report, without the values of any variable."""
+        import traceback
+
+        self.err("".join(traceback.format_exception(error)), end="")
+        self.error(
+            FlowplanError(
+                f"internal error: {type(error).__name__}",
+                hint="this is a bug of flowplan; please report the lines above. What was done is in the state and its "
+                "journal: the same command again looks there first",
+            )
+        )
 
     def ask(self, question: str) -> str:
         """The answer to `question`, "" at the end of input. Only when `interactive`."""

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from attrs import frozen
 
@@ -26,6 +27,7 @@ from flowplan.pricing import Key, Market
 from flowplan.resources import Bid, Volume
 from flowplan.startup import marker
 
+T = TypeVar("T")
 PAGE = 100  # rows a page: the most the API gives
 _COLLECTIONS = {"volume": "/v2/volumes", "bid": "/v2/spot/bids"}
 
@@ -63,15 +65,15 @@ class Fcp:
     # -- reading
 
     def projects(self) -> tuple[Named, ...]:
-        return tuple(Named(_text(row, "fid"), _text(row, "name")) for row in self._list("/v2/projects"))
+        return self._rows("/v2/projects", _named)
 
     def observe(self) -> tuple[Catalogue, Live]:
         """What is offered and what is there: five lists, side by side."""
         types, auctions, keys, volumes, bids = self.side_by_side(
             [
-                lambda: tuple(_instance_type(row) for row in self._list("/v2/instance-types")),
-                lambda: tuple(_auction(row) for row in self._list("/v2/spot/availability")),
-                lambda: tuple(_named(row) for row in self._list("/v2/ssh-keys", project=self.project)),
+                lambda: self._rows("/v2/instance-types", _instance_type),
+                lambda: self._rows("/v2/spot/availability", _auction),
+                lambda: self._rows("/v2/ssh-keys", _named, project=self.project),
                 self._volumes,
                 lambda: tuple(self._bids()),
             ]
@@ -99,7 +101,8 @@ class Fcp:
         missing = [id for id in volumes if id not in live.volumes]
         if missing:
             rows = self._list("/v2/volumes", project=self.project, include_deleted="true")
-            gone |= {_text(row, "fid") for row in rows if row.get("deleted_at") is not None}
+            with _answer_of("/v2/volumes"):
+                gone |= {_text(row, "fid") for row in rows if row.get("deleted_at") is not None}
         unclear = [id for id in missing if id not in gone]
         if unclear:
             raise CloudError(
@@ -111,24 +114,30 @@ class Fcp:
 
     def _volumes(self) -> dict[str, LiveVolume]:
         rows = self._list("/v2/volumes", project=self.project)
-        return _by_id(_live_volume(row) for row in rows if row.get("deleted_at") is None)
+        with _answer_of("/v2/volumes"):
+            return _by_id(_live_volume(row) for row in rows if row.get("deleted_at") is None)
 
     def _bids(self) -> Iterator[Mapping[str, Any]]:
         query = {"project": self.project, "limit": PAGE, "sort_by": "created_at", "sort_dir": "asc"}
         for page in self.http.pages("/v2/spot/bids", query):
             yield from page
 
-    def _live_bids(self, rows: Iterable[Mapping[str, Any]]) -> Iterator[LiveBid]:
+    def _live_bids(self, rows: Iterable[Mapping[str, Any]]) -> list[LiveBid]:
         keys = {key.id: key.name for key in self._catalogue.ssh_keys}
-        return (_live_bid(row, self._catalogue, keys) for row in rows)
+        with _answer_of("/v2/spot/bids"):
+            return [_live_bid(row, self._catalogue, keys) for row in rows]
 
     def bid(self, id: str) -> LiveBid:
         """One bid as it is now. Raises NotFound."""
-        return _live_bid(self._object("GET", f"/v2/spot/bids/{segment(id)}"), Catalogue((), ()), {})
+        path = f"/v2/spot/bids/{segment(id)}"
+        row = self._object("GET", path)
+        with _answer_of(path):
+            return _live_bid(row, Catalogue((), ()), {})
 
     def instances(self) -> tuple[Instance, ...]:
         pages = self.http.pages("/v2/instances", {"project": self.project, "limit": PAGE})
-        return tuple(_instance(row) for page in pages for row in page)
+        with _answer_of("/v2/instances"):
+            return tuple(_instance(row) for page in pages for row in page)
 
     def markets(self, keys: Sequence[Key]) -> dict[Key, Market]:
         """The prices of each distinct (type, region, quantity): one call each."""
@@ -141,6 +150,11 @@ class Fcp:
         query = {"instance_type": instance_type, "region": region, "instance_quantity": quantity}
         answer = self.http.call("GET", path, query=query)
         row = _mapping(answer.data, path)
+        with _answer_of(path):
+            return self._market(key, row)
+
+    def _market(self, key: Key, row: Mapping[str, Any]) -> Market:
+        instance_type, region, quantity = key
         return Market(
             instance_type,
             region,
@@ -216,8 +230,17 @@ class Fcp:
         self.http.call("PATCH", f"/v2/volumes/{segment(id)}", body={"name": name})
 
     def delete_volume(self, id: str) -> None:
-        """Delete for good; raises NotFound when it is gone already, Refused while it is in use."""
-        self.http.call("DELETE", f"/v2/volumes/{segment(id)}")
+        """Delete for good; raises NotFound when it is gone already, Refused while it is in use, CloudError when it
+        is still there although something (a proxy?) answered with success."""
+        path = f"/v2/volumes/{segment(id)}"
+        answer = self.http.call("DELETE", path)
+        if answer.status != 204 and id in self._volumes():
+            raise CloudError(
+                f"DELETE {path}: answered with {answer.status}, but the volume is still there",
+                status=answer.status,
+                request_id=answer.request_id,
+                hint="a proxy or a login page may have answered instead of the API",
+            )
 
     # -- calling
 
@@ -226,6 +249,12 @@ class Fcp:
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise CloudError(f"GET {path}: expected a list of objects")
         return rows
+
+    def _rows(self, path: str, read: Callable[[Mapping[str, Any]], T], **query: Any) -> tuple[T, ...]:
+        """A list that comes as one page, each row read by `read`."""
+        rows = self._list(path, **query)
+        with _answer_of(path):
+            return tuple(map(read, rows))
 
     def _object(self, method: str, path: str) -> Mapping[str, Any]:
         return _mapping(self.http.call(method, path).data, path)
@@ -238,6 +267,19 @@ class Fcp:
             return [call() for call in calls]
         with ThreadPoolExecutor(workers) as pool:
             return list(pool.map(lambda call: call(), calls))
+
+
+class _Unfit(CloudError):
+    """A field of an answer is not as it must be; which answer, `_answer_of` adds."""
+
+
+@contextmanager
+def _answer_of(path: str) -> Iterator[None]:
+    """Inside, the answer to `GET path` is read: what is wrong with it is told with its place."""
+    try:
+        yield
+    except _Unfit as error:
+        raise CloudError(f"GET {path}: invalid response: {error}", detail=error.detail) from None
 
 
 def dollars(amount: Decimal) -> str:
@@ -280,7 +322,7 @@ def _live_bid(row: Mapping[str, Any], catalogue: Catalogue, keys: Mapping[str, s
 def _live_volume(row: Mapping[str, Any]) -> LiveVolume:
     interface = _text(row, "interface")
     if interface not in ("Block", "File"):
-        raise CloudError(f"a volume has the interface {interface!r}, which this flowplan does not know")
+        raise _Unfit(f"a volume has the interface {interface!r}, which this flowplan does not know")
     volume = Volume(
         _text(row, "name"),
         _integer(row, "capacity_gb"),
@@ -337,7 +379,7 @@ def money(value: Any, name: str) -> Decimal:
     except InvalidOperation:
         amount = Decimal("NaN")
     if not amount.is_finite():
-        raise CloudError(f"the API gives {value!r} as {name}, which is not an amount")
+        raise _Unfit(f"the API gives {value!r} as {name}, which is not an amount")
     return amount
 
 
@@ -353,14 +395,14 @@ def _rfc3339(moment: datetime | None) -> str | None:
 def _text(row: Mapping[str, Any], name: str) -> str:
     value = row.get(name)
     if type(value) is not str:
-        raise CloudError(f"the API's answer lacks the text {name!r}", detail=f"it has: {', '.join(sorted(row))}")
+        raise _Unfit(f"it lacks the text {name!r}", detail=f"it has: {', '.join(sorted(row))}")
     return value
 
 
 def _integer(row: Mapping[str, Any], name: str) -> int:
     value = row.get(name)
     if type(value) is not int:
-        raise CloudError(f"the API's answer lacks the integer {name!r}", detail=f"it has: {', '.join(sorted(row))}")
+        raise _Unfit(f"it lacks the integer {name!r}", detail=f"it has: {', '.join(sorted(row))}")
     return value
 
 

@@ -17,7 +17,7 @@ import re
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -27,14 +27,14 @@ from flowplan.cloud.answers import EXCERPT, RETRY_AFTER_CAP, Answer, Call
 from flowplan.cloud.gate import Gate
 from flowplan.cloud.origin import PATH, authorities, checked_url, proxies
 from flowplan.cloud.replies import UNREACHABLE, Reply, answered, http_date, unanswered
-from flowplan.cloud.secrecy import CREDENTIALS_HINT, forms_of, redacted, without
+from flowplan.cloud.secrecy import CREDENTIALS_HINT, forms_of, without
 from flowplan.errors import CloudError, Secret, Unauthorized, shown
 
 if TYPE_CHECKING:
     from requests import PreparedRequest
     from requests.adapters import BaseAdapter
 
-__all__ = ["CREDENTIALS_HINT", "Transport", "encode", "redacted", "segment"]
+__all__ = ["CREDENTIALS_HINT", "Transport", "encode", "segment"]
 
 CONNECT_TIMEOUT = 10.0  # seconds, TLS included
 READ_TIMEOUT = 30.0  # seconds without a byte
@@ -115,6 +115,11 @@ class Transport:
 
     def __repr__(self) -> str:
         return f"Transport({self.base_url!r})"
+
+    @property
+    def hidden(self) -> Sequence[str]:
+        """The forms of every secret known by now; no output may show one of them."""
+        return self._hidden
 
     @property
     def server_time(self) -> datetime | None:

@@ -7,17 +7,10 @@ import json
 from collections.abc import Iterable
 from urllib.parse import quote
 
-from flowplan.errors import Secret
-
 CREDENTIALS_HINT = (
     "set FLOWPLAN_API_KEY, FLOWPLAN_API_KEY_FILE, FOUNDRY_API_KEY or MITHRIL_API_KEY, "
     "or FOUNDRY_EMAIL with FOUNDRY_PASSWORD"
 )
-
-
-def redacted(text: str, secrets: Iterable[Secret]) -> str:
-    """`text` without the values of `secrets`: plain, URL-encoded, JSON-escaped and in base64."""
-    return without(text, [form for secret in secrets for form in forms_of(secret.reveal())])
 
 
 def forms_of(value: str) -> list[str]:
@@ -32,6 +25,13 @@ def forms_of(value: str) -> list[str]:
         if len(core) >= 8:
             forms |= {core, core.replace("+", "-").replace("/", "_")}
     return sorted(forms, key=len, reverse=True)
+
+
+def forget_cores() -> None:
+    """No memory image of this process is written when it crashes: the credentials would be in it."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def without(text: str, forms: Iterable[str]) -> str:

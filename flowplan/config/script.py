@@ -121,7 +121,27 @@ def _script(document: Document, node: Node, content: str, name: str, *, crlf: bo
         hint = "save the file with LF: bash takes a CR for a part of the command"
         document.problem(node, summary, hint, code="crlf", severity="warning")
         content = content.replace("\r\n", "\n")
+    _warn_of_token(document, node, content, name)
     return Script.of(content) if content else None
+
+
+# What common services' secrets look like, or a literal assigned to a name that says so.
+_TOKEN = re.compile(
+    r"\b(?:fkey_|hf_|gh[pousr]_|github_pat_|glpat-|sk-|xox[abprs]-)[A-Za-z0-9_-]{16,}|\bAKIA[0-9A-Z]{16}\b"
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----"
+    r"|(?:API_?KEY|TOKEN|SECRET|PASSWORD)\w*=(?:'[^'$]{12,}|\"[^\"$]{12,}|[^\s'\"$()`]{12,})",
+    re.IGNORECASE,
+)
+
+
+def _warn_of_token(document: Document, node: Node, content: str, name: str) -> None:
+    """Whoever may read the bid may read its script."""
+    found = _TOKEN.search(content)
+    if found is not None:
+        line = content.count("\n", 0, found.start()) + 1
+        summary = f"{name} seems to hold a secret in its line {line}; whoever may read the bid can read it"
+        hint = "let the script fetch it when it runs, or read it from a volume"
+        document.problem(node, summary, hint, code="token", severity="warning")
 
 
 # ---- the image --------------------------------------------------------------------------------------------

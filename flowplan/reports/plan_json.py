@@ -14,7 +14,7 @@ from typing import Any
 from attrs import frozen
 
 from flowplan import __version__
-from flowplan.errors import Position, Problem
+from flowplan.errors import Position, Problem, shown
 from flowplan.plan import ACTIONS, Action, Change, Plan
 from flowplan.pricing import STORAGE_PER_GB_MONTH, Estimate, Market, Total, cents, storage_per_hour
 from flowplan.resources import Address, Bid, Inputs, PortMapping, PortPair, Resource, Volume
@@ -81,9 +81,21 @@ def sealed(body: Mapping[str, Any]) -> dict[str, Any]:
     return {**whole, "sha256": digest_of(whole)}
 
 
+def signed(body: Mapping[str, Any], key: bytes) -> dict[str, Any]:
+    """A sealed `body` with the HMAC-SHA256 of its digest: who has no `key` cannot make such a plan."""
+    return {**body, "hmac_sha256": mac_of(body, key)}
+
+
+def mac_of(body: Mapping[str, Any], key: bytes) -> str:
+    """What `hmac_sha256` of a sealed document must be."""
+    import hmac
+
+    return hmac.new(key, f"flowplan plan {body['sha256']}".encode(), "sha256").hexdigest()
+
+
 def digest_of(body: Mapping[str, Any]) -> str:
     """What `sha256` of a document must be."""
-    return digest({key: value for key, value in body.items() if key not in ("timestamp", "sha256")})
+    return digest({key: value for key, value in body.items() if key not in ("timestamp", "sha256", "hmac_sha256")})
 
 
 # What a change costs, where it stands in its file and what is said of it does not change what is done.
@@ -366,6 +378,11 @@ def _notes(plan: Plan) -> Iterable[dict[str, Any]]:
                 "source": _source(change.position),
                 "hint": None,
             }
+        if change.status == "Preempting":
+            yield _note(f"{change.address} is Preempting: the cloud takes its instances back", None)
+        elif change.status_is_strange:
+            what = f"the status {shown(str(change.status))!r} of {change.address} is not known here; it counts as live"
+            yield {"severity": "warning", "summary": what, "detail": "unknown_status", "source": None, "hint": None}
     for address, ids in plan.twins:
         yield {
             "severity": "warning",
@@ -374,6 +391,8 @@ def _notes(plan: Plan) -> Iterable[dict[str, Any]]:
             "source": None,
             "hint": "if they are not wanted: " + "; ".join(f"flowplan recover --cancel {id}" for id in ids),
         }
+    for address, ids in plan.namesakes:
+        yield _note(f"{', '.join(ids)} has the name of {address}; flowplan did not place it, and leaves it alone", None)
     for address, before, now in plan.moved:
         yield _note(f"{address} was made from {before}, and is now that of {now}", None)
     if plan.in_doubt:

@@ -403,6 +403,14 @@ def diagnostics(entries: Iterable[Mapping[str, Any]], paint: Paint) -> str:
     return "\n".join(lines)
 
 
+def _moves(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> str:
+    """The fields of an object that differ, each with both values."""
+    old, new = old or {}, new or {}
+    names = [name for name in (*old, *new) if old.get(name) != new.get(name)]
+    pairs = (f"{name} {shown(str(old.get(name)))} -> {shown(str(new.get(name)))}" for name in dict.fromkeys(names))
+    return ", ".join(pairs)
+
+
 def moved(saved: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Where planning again differs from a saved plan, one line an address."""
     then = {one["address"]: one for one in saved["resource_changes"]}
@@ -415,7 +423,9 @@ def moved(saved: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         elif old["change"]["actions"] != new["change"]["actions"]:
             lines.append(f"{address}: {'+'.join(old['change']['actions'])}, now {'+'.join(new['change']['actions'])}")
         elif old["change"]["before"] != new["change"]["before"]:
-            lines.append(f"{address}: what is live has changed")
+            lines.append(
+                f"{address}: what is live has changed: {_moves(old['change']['before'], new['change']['before'])}"
+            )
         elif acts(old) != acts(new):
             lines.append(f"{address}: differs")
     return lines

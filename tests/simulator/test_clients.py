@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -71,6 +73,37 @@ class Client:
         )
         assert done.returncode == 0, f"{program} {' '.join(arguments)}: {done.stdout}\n{done.stderr}"
         return done.stdout
+
+    def at_a_terminal(self, answers: dict[bytes, bytes], program: str, *arguments: str) -> str:
+        """What it prints at a terminal, where each question that it asks gets its answer, once."""
+        ours, theirs = pty.openpty()
+        command = [self._programs / program, *arguments]
+        environment = self._environment | {"TERM": "xterm"}
+        process = subprocess.Popen(
+            command, cwd=self._home, env=environment, stdin=theirs, stdout=theirs, stderr=theirs, close_fds=True
+        )
+        os.close(theirs)
+        shown, left = b"", dict(answers)
+        deadline = threading.Timer(120, process.kill)
+        deadline.start()
+        try:
+            while part := read_terminal(ours):
+                shown += part
+                for question in [question for question in left if question in shown]:
+                    os.write(ours, left.pop(question))
+            assert process.wait() == 0, shown.decode()
+        finally:
+            deadline.cancel()
+            os.close(ours)
+        return shown.decode()
+
+
+def read_terminal(ours: int) -> bytes:
+    """What is shown next; nothing when the program has ended."""
+    try:
+        return os.read(ours, 4096)
+    except OSError:  # Linux's way to say so
+        return b""
 
 
 @pytest.fixture
@@ -163,3 +196,13 @@ def test_mithril_client(simulator: Simulator, server: Server, tmp_path: Path) ->
     assert "17.92" in client("ml", "instance", "info", "listed")
     client("ml", "instance", "delete", "listed", "--yes")
     assert status_of(simulator, bid) == "Terminated"
+
+    order = ("instance", "create", "-i", "8xh100", "-r", "us-central1-b", "-m", "25.5", "-n", "made")
+    shown = client.at_a_terminal({b"Select SSH key": b" \r"}, "ml", *order)
+    assert "Bid created" in shown
+    made = simulator.faults.third_party("GET", "/v2/spot/bids?name=made").json["data"][0]
+    assert made["fid"] in shown
+    assert (made["limit_price"], len(made["launch_specification"]["ssh_keys"])) == ("$25.50", 1)
+
+    assert "billing=ok" in client("ml", "setup", "--check")
+    assert "No active clusters" in client("ml", "k8s", "list")

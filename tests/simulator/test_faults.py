@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -39,19 +40,19 @@ def test_a_status_with_retry_after_happens_to_the_nth_call(api: Api, simulator: 
 
 
 @pytest.mark.parametrize(
-    ("given", "error"),
+    ("given", "error", "message"),
     [
-        ({"does": "timeout"}, (ReadTimeout, ConnectionError)),
-        ({"does": "reset"}, ConnectionError),
-        ({"does": "truncated"}, (ChunkedEncodingError, ConnectionError)),
+        ({"does": "timeout", "seconds": 0.3}, (ReadTimeout, ConnectionError), r"Read timed out|without response"),
+        ({"does": "reset"}, ConnectionError, "Connection reset by peer"),
+        ({"does": "truncated"}, ChunkedEncodingError, "IncompleteRead"),
     ],
 )
 @pytest.mark.parametrize("after_commit", [False, True])
 def test_a_lost_answer_before_and_after_commit(
-    api: Api, simulator: Simulator, given: dict[str, Any], error: Any, after_commit: bool
+    api: Api, simulator: Simulator, given: dict[str, Any], error: Any, message: str, after_commit: bool
 ) -> None:
-    simulator.faults.add(POST_BID, **given, after_commit=after_commit, seconds=0.3)
-    with pytest.raises(error):
+    simulator.faults.add(POST_BID, **given, after_commit=after_commit)
+    with pytest.raises(error, match=message):
         api.bid("train")
     executed = after_commit or given["does"] == "truncated"
     assert names(api) == (["train"] if executed else [])
@@ -72,6 +73,29 @@ def test_a_served_timeout_holds_the_connection(simulator: Simulator) -> None:
     simulator.faults.add("GET /v2/me", "timeout", seconds=30)
     with Server(simulator) as server, pytest.raises(ReadTimeout):
         requests.get(server.url + "/v2/me", headers={"Authorization": "Bearer fkey_x"}, timeout=0.2)
+
+
+def test_a_reset_is_no_close(simulator: Simulator) -> None:
+    simulator.faults.add("GET /v2/me", "reset", times=None)
+    with Server(simulator) as server:
+        for _ in range(5):
+            with socket.create_connection(("127.0.0.1", int(server.url[17:])), timeout=5) as connection:
+                connection.sendall(b"GET /v2/me HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer fkey_x\r\n\r\n")
+                with pytest.raises(ConnectionResetError):
+                    connection.recv(1)
+
+
+@pytest.mark.parametrize("does", ["truncated", "garbled"])
+def test_answers_without_a_body_cannot_be_cut(api: Api, simulator: Simulator, does: Any) -> None:
+    volume = api.volume().json()["fid"]
+    simulator.faults.add("* /v2/volumes/*", does)
+    if does == "truncated":
+        with pytest.raises(ConnectionError, match="Connection reset by peer"):
+            api("DELETE", f"/v2/volumes/{volume}")
+    else:
+        assert api("DELETE", f"/v2/volumes/{volume}").status_code == 204
+    assert api.get("/v2/volumes", project=api.project) == []
+    assert [entry.status for entry in simulator.ledger()] == [201, 204]
 
 
 def test_slow_answers(local: Api, simulator: Simulator) -> None:
@@ -111,6 +135,41 @@ def test_an_unknown_status_in_a_page_of_bids(local: Api, simulator: Simulator) -
     for _ in range(3):
         page = local.session.get(local.url + "/v2/spot/bids", timeout=5).json()
         assert [bid["status"] for bid in page["data"]] == ["Hibernating"]
+
+
+EDITED = {"put": {"x": 1}, "drop": ["created_at", "status", "timestamp", "spot_prices"]}
+
+
+@pytest.mark.parametrize(
+    ("path", "edited"),
+    [
+        ("/v2/pricing/history", [("series", 0)]),
+        ("/v2/instances", [("data", 0)]),
+        ("/v2/instances/status/history", [("instances", 0), ("instances", 0, "events", 0)]),
+        ("/v2/spot/bids/{bid}", [()]),
+        ("/v2/spot/bids/{bid}/history", [("events", 0)]),
+        ("/v2/me", [()]),
+        ("/v2/quotas", [(0,), (1,)]),
+    ],
+)
+def test_every_object_of_an_answer_is_edited(local: Api, simulator: Simulator, path: str, edited: Any) -> None:
+    bid = local.placed()
+    simulator.faults.add("GET " + path.replace("{bid}", "*"), "edited", **EDITED)
+    url = local.url + path.replace("{bid}", bid)
+    whole = local.session.get(url, params={"project": local.project}, timeout=5).json()
+    for steps in edited:
+        found = whole
+        for step in steps:
+            found = found[step]
+        assert found["x"] == 1
+        assert not set(EDITED["drop"]) & set(found)  # type: ignore[call-overload]
+    assert () in edited or "x" not in whole
+
+
+def test_a_text_has_nothing_to_edit(local: Api, simulator: Simulator) -> None:
+    script = local("POST", "/v2/lifecycle-scripts", json={"project": local.project, "name": "n", "content": "c"}).json()
+    simulator.faults.add("GET /v2/lifecycle-scripts/{ls_fid}/content", "edited", put={"x": 1})
+    assert local.get(f"/v2/lifecycle-scripts/{script['fid']}/content") == "c"
 
 
 def test_a_late_commit_by_virtual_time(local: Api, simulator: Simulator) -> None:
@@ -164,6 +223,107 @@ def test_lists_that_lag(local: Api, simulator: Simulator) -> None:
     simulator.advance(60)
     assert [v["name"] for v in local.get("/v2/volumes", project=local.project)] == ["renamed"]
     assert [b["status"] for b in local.get("/v2/spot/bids")["data"]] == ["Terminated"]
+
+
+def test_filters_go_by_what_a_list_still_shows(local: Api, simulator: Simulator) -> None:
+    bid, volume = local.placed(), local.volume(region="us-central1-b").json()["fid"]
+    simulator.faults.set(list_lag=60)
+    local.change(bid, paused=True)
+    local("DELETE", f"/v2/volumes/{volume}")
+
+    def bids(**query: str) -> list[str]:
+        return [row["status"] for row in local.get("/v2/spot/bids", **query)["data"]]
+
+    def volumes(region: str) -> int:
+        return len(local.get("/v2/volumes", project=local.project, region=region))
+
+    assert (bids(status="Paused"), bids(status="Allocated")) == ([], ["Allocated"])
+    assert (volumes("us-central1-a"), volumes("us-central1-b")) == (0, 1)
+    simulator.advance(60)
+    assert (bids(status="Paused"), bids(status="Allocated")) == (["Paused"], [])
+    assert volumes("us-central1-b") == 0
+
+
+def test_pages_that_lag_hold_everything_once(local: Api, simulator: Simulator) -> None:
+    bids = [local.placed(f"t{number}") for number in range(5)]
+    simulator.faults.set(list_lag=60)
+    local.change(bids[1], paused=True)
+    local("DELETE", f"/v2/spot/bids/{bids[2]}")
+    local.placed("new")
+    seen, query = [], {"limit": 2, "sort_by": "status", "sort_dir": "asc"}
+    while True:
+        page = local.get("/v2/spot/bids", **query)
+        seen += page["data"]
+        if not page["next_cursor"]:
+            break
+        query["next_cursor"] = page["next_cursor"]
+    assert [(bid["fid"], bid["status"]) for bid in seen] == [(fid, "Allocated") for fid in bids]
+
+
+def test_instances_keys_and_what_uses_a_volume_lag_too(local: Api, simulator: Simulator) -> None:
+    volume = local.volume().json()["fid"]
+    (key,) = (row["fid"] for row in local.get("/v2/ssh-keys", project=local.project))
+    bid = local.placed("old")
+    local.change(bid, paused=True)
+    simulator.faults.set(list_lag=60)
+    local.change(bid, volumes=[volume], paused=False)
+    local("DELETE", f"/v2/ssh-keys/{key}")
+    made = local("POST", "/v2/ssh-keys", json={"project": local.project, "name": "new", "public_key": "ssh-x A"}).json()
+    local.placed("new")
+
+    def listed() -> Any:
+        keys = [row["fid"] for row in local.get("/v2/ssh-keys", project=local.project)]
+        bids = [row["bids"] for row in local.get("/v2/volumes", project=local.project)]
+        return keys, bids, [(row["name"], row["status"]) for row in local.instances()]
+
+    assert listed() == ([key], [[]], [("old", "STATUS_PAUSED")])
+    assert local.status(bid) == "Allocated"
+    simulator.advance(60)
+    keys, bids, instances = listed()
+    assert (keys, bids) == ([made["fid"]], [[bid]])
+    assert [name for name, _ in instances] == ["old", "new"]
+    assert "STATUS_PAUSED" not in [status for _, status in instances]
+
+
+def test_a_list_that_lags_changes_nothing(local: Api, simulator: Simulator) -> None:
+    bid = local.placed()
+    simulator.faults.set(list_lag=60)
+    local.change(bid, paused=True)
+    dump = list(simulator._db.iterdump())
+    local.get("/v2/spot/bids")
+    local.instances()
+    assert list(simulator._db.iterdump()) == dump
+    simulator.faults.set(list_lag=0)
+    assert [row["status"] for row in local.get("/v2/spot/bids")["data"]] == ["Paused"]
+
+
+def test_what_somebody_else_did_can_lag(local: Api, simulator: Simulator) -> None:
+    bid = local.placed()
+    simulator.faults.third_party("DELETE", f"/v2/spot/bids/{bid}", lag=60)
+    mine = local.placed("mine")
+    listed = {row["fid"]: row["status"] for row in local.get("/v2/spot/bids")["data"]}
+    assert listed == {bid: "Allocated", mine: "Allocated"}
+    assert local.status(bid) == "Terminated"
+    simulator.advance(60)
+    listed = {row["fid"]: row["status"] for row in local.get("/v2/spot/bids")["data"]}
+    assert listed == {bid: "Terminated", mine: "Allocated"}
+
+
+def test_somebody_else_is_another_user(local: Api, simulator: Simulator) -> None:
+    me, other = (row["fid"] for row in local.get("/v2/me/teammates"))
+    assert local.get("/v2/me")["fid"] == me
+    mine = local.placed("mine")
+    bid = {**body_of(local), "name": "theirs"}
+    theirs = simulator.faults.third_party("POST", "/v2/spot/bids", bid).json["fid"]
+    simulator.faults.third_party("PATCH", f"/v2/spot/bids/{mine}", {"limit_price": "$20.00"})
+    assert [row["created_by"] for row in local.get("/v2/spot/bids", sort_dir="asc")["data"]] == [me, other]
+    assert {row["bid"]: row["created_by"] for row in local.instances()} == {mine: me, theirs: other}
+    events = local.get(f"/v2/spot/bids/{mine}/history")["events"]
+    assert [event["user_id"] for event in events if event["limit_price"]] == [me, other]
+    body = {"project": local.project, "name": "n", "content": "c"}
+    script = local("POST", "/v2/lifecycle-scripts", json=body).json()["fid"]
+    changed = simulator.faults.third_party("PATCH", f"/v2/lifecycle-scripts/{script}", {"name": "m"}).json
+    assert (changed["created_by"], changed["last_modified_by"]) == (me, other)
 
 
 def test_a_lag_ends_with_real_time_too(local: Api, simulator: Simulator) -> None:
@@ -233,12 +393,56 @@ def test_a_bid_taken_out_of_the_auction_can_be_paused_and_cancelled(local: Api, 
         {"on": POST_BID, "does": "truncated", "late": 1},
         {"on": POST_BID, "does": "timeout", "nth": 0},
         {"on": POST_BID, "does": "timeout", "whenever": 1},
+        {"on": 5, "does": "timeout"},
+        {"on": POST_BID, "does": "timeout", "after_commit": True, "late": 5},
+        {"on": POST_BID, "does": "timeout", "after_commit": "yes"},
+        {"on": POST_BID, "does": "timeout", "late": -1},
+        {"on": POST_BID, "does": "timeout", "late": float("nan")},
+        {"on": POST_BID, "does": "timeout", "nth": 1.5},
+        {"on": POST_BID, "does": "timeout", "times": 10**30},
+        {"on": POST_BID, "does": "status", "status": "abc"},
+        {"on": POST_BID, "does": "status", "status": 42},
+        {"on": POST_BID, "does": "status", "status": 600},
+        {"on": POST_BID, "does": "status", "body": 5},
+        {"on": POST_BID, "does": "status", "body": "x", "repeat": 1 << 29},
+        {"on": POST_BID, "does": "status", "retry_after": [1]},
+        {"on": POST_BID, "does": "status", "retry_after": "x\r\ny"},
+        {"on": POST_BID, "does": "status", "headers": {"x": 1}},
+        {"on": POST_BID, "does": "status", "headers": ["x"]},
+        {"on": POST_BID, "does": "slow", "seconds": "x"},
+        {"on": POST_BID, "does": "slow", "seconds": -3},
+        {"on": POST_BID, "does": "slow", "seconds": float("inf")},
+        {"on": POST_BID, "does": "edited"},
+        {"on": POST_BID, "does": "edited", "put": [1]},
+        {"on": POST_BID, "does": "edited", "put": {"x": object()}},
+        {"on": POST_BID, "does": "edited", "drop": "name"},
+        {"on": POST_BID, "does": "edited", "drop": [1]},
+        {"on": "DELETE *", "does": "garbled"},
+        {"on": "DELETE /v2/volumes/{volume_fid}", "does": "edited", "put": {"x": 1}},
     ],
 )
 def test_faults_that_could_never_happen(simulator: Simulator, given: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"."):
         simulator.faults.add(**given)
     assert simulator.faults.seen() == []
+
+
+@pytest.mark.parametrize(
+    "given", [{"list_lag": -5}, {"list_lag": "5"}, {"list_lag": True}, {"duplicate_names": 1}, {"idempotency": "no"}]
+)
+def test_conditions_that_make_no_sense(simulator: Simulator, given: dict[str, Any]) -> None:
+    before = simulator.faults.conditions()
+    with pytest.raises(ValueError, match=next(iter(given))):
+        simulator.faults.set(**given)
+    assert simulator.faults.conditions() == before
+
+
+@pytest.mark.parametrize("status", [204, 304])
+def test_a_status_that_has_no_body_comes_without(api: Api, simulator: Simulator, status: int) -> None:
+    simulator.faults.add("GET /v2/me", "status", status=status)
+    answer = api.session.get(api.url + "/v2/me", timeout=5)
+    assert (answer.status_code, answer.content) == (status, b"")
+    api.get("/v2/me")
 
 
 @pytest.mark.parametrize(
@@ -334,7 +538,19 @@ def test_no_web_page_reaches_the_control_path(served: Api) -> None:
         ("POST", "faults", [], 400),
         ("PATCH", "faults", {"unknown": 1}, 400),
         ("POST", "preempt", {}, 400),
+        ("POST", "preempt", {"bid": "bid_x", "seconds": 1e308}, 400),
+        ("POST", "preempt", {"bid": [1]}, 400),
         ("POST", "advance", {"seconds": -1}, 400),
+        ("POST", "advance", {"seconds": 1e18}, 400),
+        ("POST", "advance", {"seconds": 10**400}, 400),
+        ("POST", "advance", {"seconds": "1"}, 400),
+        ("POST", "advance", {"seconds": None}, 400),
+        ("POST", "third-party", {"method": 1, "path": "/v2/me"}, 400),
+        ("POST", "third-party", {"method": "GET", "path": None}, 400),
+        ("POST", "third-party", {"method": "GET", "path": "//["}, 400),
+        ("POST", "third-party", {"method": "GET", "path": "/v2/me", "lag": -1}, 400),
+        ("PATCH", "faults", {"list_lag": 1e308}, 400),
+        ("POST", "faults", {"on": POST_BID, "does": "timeout", "times": 10**30}, 400),
         ("GET", "nothing", None, 404),
     ],
 )
@@ -342,6 +558,12 @@ def test_bad_requests_to_the_control_path(served: Api, method: str, path: str, b
     answer = control(served, method, path, body)
     assert answer.status_code == status
     assert isinstance(json.loads(answer.text)["detail"], str)
+
+
+def test_a_deep_body_is_a_bad_request(served: Api) -> None:
+    json_called = {"Content-Type": "application/json"}
+    url = f"{served.url}/_simulator/advance"
+    assert requests.post(url, data=b"[" * 100_000, headers=json_called, timeout=5).status_code == 400
 
 
 def test_in_process_there_is_no_control_path(local: Api) -> None:

@@ -6,7 +6,6 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
-from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
@@ -15,9 +14,9 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
 
-from flowplan.cloud.simulator import Request, Simulator
-from flowplan.cloud.simulator.clearing import cents
-from flowplan.pricing import Order, clear
+from flowplan.cloud.simulator import Request, Simulator, rounds
+
+from .rule import Bidder, cents_of, price_of, winners_of
 
 HEADERS = {"authorization": "Bearer fkey_x"}
 SOLD = {
@@ -75,6 +74,7 @@ class Market(RuleBasedStateMachine):
             pool = "(SELECT pool FROM auctions WHERE instance_type = ? AND region = ?)"
             self.db.execute(f"DELETE FROM orders WHERE pool = {pool}", (kind, region))
             self.db.execute(f"UPDATE pools SET units = ?, changed = 1 WHERE seq = {pool}", (units, kind, region))
+        rounds.settle(self.db, self.simulator._stored_now(), seed)
 
     def teardown(self) -> None:
         if hasattr(self, "simulator"):
@@ -167,23 +167,41 @@ class Market(RuleBasedStateMachine):
         self.call("GET", "/v2/spot/availability")
         for pool, units, reserve, free in self.db.execute("SELECT seq, units, reserve, free FROM pools").fetchall():
             rows = self.db.execute("SELECT seq, rank, units, winning FROM orders WHERE pool = ?", (pool,)).fetchall()
-            book = [Order(str(seq), Decimal(-rank), needed, seq) for seq, rank, needed, _ in rows]
-            expected = clear(units, Decimal(reserve), book)
-            winning = {seq: (-rank, needed) for seq, rank, needed, wins in rows if wins}
-            assert set(winning) == {int(id) for id in expected.winners}
-            assert sum(needed for _, needed in winning.values()) == units - free <= units
-            price = int(expected.price or reserve)
-            assert all(reserve <= price <= limit for limit, _ in winning.values())
+            book = [Bidder(-rank, seq, needed) for seq, rank, needed, _ in rows]
+            winners = winners_of(units, reserve, book)
+            assert {seq for seq, _, _, wins in rows if wins} == {winner.age for winner in winners}
+            assert sum(winner.units for winner in winners) == units - free <= units
+            price = price_of(reserve, book, winners)
+            assert all(reserve <= price <= winner.limit for winner in winners)
             for weight, shown in self.db.execute("SELECT weight, price_cents FROM auctions WHERE pool = ?", (pool,)):
-                assert shown == cents(price, weight)
+                assert shown == cents_of(price, weight)
 
     @invariant()
-    def running_machines_fit_into_the_stock(self) -> None:
+    def machines_fit_into_the_stock(self) -> None:
+        """Those of one's own that run, those of rivals, and those of rivals on notice."""
+        now = self.simulator._stored_now()
+        for pool, units in self.db.execute("SELECT seq, units FROM pools").fetchall():
+            (own,) = self.db.execute(
+                "SELECT coalesce(sum(a.weight), 0) FROM instances i JOIN auctions a ON a.seq = i.auction"
+                " WHERE a.pool = ? AND i.ssh_destination IS NOT NULL",
+                (pool,),
+            ).fetchone()
+            (rivals,) = self.db.execute(
+                "SELECT coalesce(sum(units), 0) FROM orders o WHERE pool = ? AND own = 0 AND (winning = 1 OR seq IN"
+                " (SELECT seq FROM handovers WHERE at > ?)) AND seq NOT IN"
+                " (SELECT seq FROM handovers WHERE begins AND at > ?)",
+                (pool, now, now),
+            ).fetchone()
+            assert own + rivals <= units
+
+    @invariant()
+    def who_waits_wins_and_who_is_on_notice_does_not(self) -> None:
         rows = self.db.execute(
-            "SELECT p.units, sum(a.weight) FROM instances i JOIN auctions a ON a.seq = i.auction"
-            " JOIN pools p ON p.seq = a.pool WHERE i.ssh_destination IS NOT NULL GROUP BY p.seq"
+            "SELECT h.begins, o.winning FROM handovers h LEFT JOIN orders o ON o.pool = h.pool AND o.seq = h.seq"
+            " WHERE h.at > ?",
+            (self.simulator._stored_now(),),
         )
-        assert all(used <= units for units, used in rows)
+        assert all(winning == begins or (winning is None and not begins) for begins, winning in rows)
 
     @invariant()
     def machines_follow_their_bids(self) -> None:
@@ -203,8 +221,15 @@ class Market(RuleBasedStateMachine):
         held[""] = self.db.execute("SELECT coalesce(sum(size_gb), 0) FROM volumes WHERE deleted_at IS NULL").fetchone()[
             0
         ]
-        for instance_type, used in self.db.execute("SELECT instance_type, used FROM quotas"):
-            assert used == held[instance_type]
+        claimed = dict(
+            self.db.execute(
+                "SELECT instance_type, sum(quantity) FROM bids WHERE status NOT IN ('Paused', 'Terminated')"
+                " GROUP BY instance_type"
+            ).fetchall()
+        )
+        claimed[""] = held[""]
+        for instance_type, *counted in self.db.execute("SELECT instance_type, used, claimed FROM quotas"):
+            assert counted == [held[instance_type], claimed.get(instance_type, 0)]
 
     @invariant()
     def blocks_have_one_writer(self) -> None:
@@ -239,13 +264,15 @@ class Market(RuleBasedStateMachine):
     def bills_are_running_time_at_the_price_of_each_moment(self) -> None:
         page = self.call("GET", f"/v2/instances/pricing/history?project={self.project}")
         for row in page["instances"]:
-            instance, auction, bid = self.db.execute(
-                "SELECT seq, auction, bid FROM instances WHERE fid = ?", (row["instance_fid"],)
+            instance, auction = self.db.execute(
+                "SELECT seq, auction FROM instances WHERE fid = ?", (row["instance_fid"],)
             ).fetchone()
             billed = [(p["start_time"], p["end_time"], p["price_cents"]) for p in row["events"]]
             assert sum(self.milliseconds(start, end) * price for start, end, price in billed) == sum(
-                self.due(instance, auction, bid)
+                self.due(instance, auction)
             )
+            prices = self.db.execute("SELECT price_cents FROM price_events WHERE auction = ?", (auction,)).fetchall()
+            assert {price for _, _, price in billed} <= {price for (price,) in prices}
             assert all(end is not None and end <= start for (_, end, _), (start, _, _) in pairwise(billed))
 
     def milliseconds(self, start: str, end: str | None) -> int:
@@ -253,26 +280,31 @@ class Market(RuleBasedStateMachine):
 
         return (from_iso(end) if end else to_ms(self.simulator.now())) - from_iso(start)
 
-    def due(self, instance: int, auction: int, bid: int) -> Iterator[int]:
-        """Cents times milliseconds, computed another way: from each moment in which anything changes to the next."""
+    def due(self, instance: int, auction: int) -> Iterator[int]:
+        """Cents times milliseconds, computed another way: from each moment in which anything changes to the next.
+
+        Looks at nothing but recorded prices: on notice, at the one of the last moment before in which it ran.
+        """
         now = self.db.execute("SELECT now FROM clock").fetchone()[0]
         states = self.events(instance)
         prices = self.db.execute("SELECT at, price_cents FROM price_events WHERE auction = ?", (auction,)).fetchall()
-        limits = self.db.execute(
-            "SELECT at, limit_cents FROM bid_events WHERE bid = ? AND limit_cents IS NOT NULL ORDER BY rowid", (bid,)
-        ).fetchall()
-        moments = sorted({at for at, _ in [*states, *prices, *limits]} | {now})
-        ran = False
+        moments = sorted({at for at, _ in [*states, *prices]} | {now})
+        won_at = None  # the price of the last moment in which it ran; None: it has not begun to
         for at, until in pairwise(moments):
-            for when, status in states:
-                if when == at:
-                    ran = status == "STATUS_RUNNING" or (ran and status == "STATUS_PREEMPTING")
-            if ran:
-                yield (until - at) * min(in_force(prices, at), in_force(limits, at))
+            reached = [status for when, status in states if when == at]
+            if won_at is None and "STATUS_RUNNING" in reached:
+                won_at = in_force(prices, at - 1)
+            status = in_force(states, at) if states and states[0][0] <= at else None
+            if status == "STATUS_RUNNING":
+                won_at = in_force(prices, at)
+            elif status != "STATUS_PREEMPTING":
+                won_at = None
+            if won_at is not None:
+                yield (until - at) * won_at
 
 
-def in_force(steps: list[tuple[int, int]], at: int) -> int:
-    return [cents for since, cents in steps if since <= at][-1]
+def in_force(steps: list[tuple[int, Any]], at: int) -> Any:
+    return [what for since, what in steps if since <= at][-1]
 
 
 class TestMarket(Market.TestCase):

@@ -138,3 +138,67 @@ def test_cancel_ends_everything_at_once_from_any_state(local: Api, simulator: Si
     assert local("DELETE", f"/v2/volumes/{volume}").status_code == 204
     simulator.advance(3600)
     assert local.status(bid) == "Terminated"
+
+
+# --- what is billed on notice ----------------------------------------------------------------------------------
+
+
+def test_a_notice_costs_what_was_paid_last(local: Api, simulator: Simulator) -> None:
+    """Not the price that drove it out, and no price that nobody ever saw."""
+    bid = local.placed()
+    simulator.advance(600)
+    crowd_out(local)
+    local.placed("more", limit_price="$60.00", instance_quantity=STOCK)
+    shown = local.get("/v2/pricing/current", instance_type=H100, region=REGION)["spot_price_cents"]
+    simulator.advance(600)
+    assert shown == 5000
+    assert [(period["price_cents"], period["end_time"]) for period in bill(local, bid)] == [
+        (800, "2026-11-02T09:15:00Z")
+    ]
+
+
+def test_a_limit_lowered_below_the_price_is_no_price(local: Api, simulator: Simulator) -> None:
+    bid = local.placed()
+    local.placed("rest", instance_quantity=STOCK - 1, limit_price="$60.00")
+    simulator.advance(600)
+    local.change(bid, limit_price="$8.00")
+    simulator.advance(600)
+    history = local.get("/v2/pricing/history", instance_types=H100, region=REGION, num_samples=-1)["series"][0]
+    billed = {f"${period['price_cents'] / 100:.2f}" for period in bill(local, bid)}
+    assert local.status(bid) == "Open"
+    assert billed <= set(history["spot_prices"])
+
+
+# --- quotas ----------------------------------------------------------------------------------------------------
+
+
+def quota(api: Api) -> dict[str, Any]:
+    (one,) = [one for one in api.get("/v2/quotas", project=api.project) if one["instance_type"] == H100]
+    return one
+
+
+def test_bids_together_never_exceed_the_quota(local: Api, simulator: Simulator) -> None:
+    """What open bids would use counts when one is placed or resumed; what is shown as used runs."""
+    simulator._db.execute("UPDATE quotas SET total = 4 WHERE instance_type = ?", (H100,))
+    first = local.placed("first", instance_quantity=4)
+    assert quota(local)["used_quantity"] == 4
+    local.change(first, paused=True)
+    waits = local.placed("waits", instance_quantity=3, limit_price="$8.00")
+    refused = local.bid("second", instance_quantity=2)
+    assert refused.status_code == 400
+    assert "Quota exceeded for Spot" in refused.json()["detail"]
+    assert local.change(first, paused=False).status_code == 400
+    local("DELETE", f"/v2/spot/bids/{waits}")
+    assert local.change(first, paused=False).status_code == 200
+    assert quota(local)["used_quantity"] == 4
+
+
+def test_a_bid_that_waits_counts_too(local: Api, simulator: Simulator) -> None:
+    simulator._db.execute("UPDATE quotas SET total = 65 WHERE instance_type = ?", (H100,))
+    local.placed("waits", instance_quantity=65)  # more than there is: it never wins
+    assert quota(local)["used_quantity"] == 0
+    refused = local.bid("second")
+    assert (refused.status_code, refused.json()) == (
+        400,
+        {"detail": "Quota exceeded for Spot h100-80gb.sxm.8x: 1 requested, 0 of 65 instances in use, 65 more bid for"},
+    )

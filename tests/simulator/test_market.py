@@ -15,6 +15,7 @@ from flowplan.cloud.simulator.ids import next_age
 from flowplan.pricing import Order, clear
 
 from .conftest import H100, REGION, Api
+from .rule import Bidder, price_of, winners_of
 
 ORDERS = st.lists(st.tuples(st.integers(80, 400), st.sampled_from([1, 1, 1, 2, 3, 4, 8])), max_size=12)
 
@@ -174,7 +175,7 @@ def test_own_bids_beyond_the_stock_stay_open_and_set_the_price(local: Api) -> No
 
 @pytest.mark.parametrize("quantity", [65, 256])
 def test_more_than_the_stock_never_wins(local: Api, quantity: int) -> None:
-    bid = local.placed(instance_quantity=quantity, limit_price="$100")
+    bid = local.placed(instance_quantity=quantity, limit_price="$100.00")
     assert local.status(bid) == "Open"
     query = {"instance_type": H100, "region": REGION, "instance_quantity": quantity}
     assert local.get("/v2/pricing/current", **query)["dynamic_win_price_cents"] is None
@@ -191,3 +192,23 @@ def test_the_past_of_all_sizes_of_a_pool_is_one(simulator: Simulator) -> None:
         shared = [(price, smallest[at]) for at, price in one.history if at in smallest]
         assert len(shared) > 20
         assert all(abs(price - gpus * small) < gpus * Decimal("0.01") for price, small in shared)
+
+
+@settings(max_examples=100, deadline=None)
+@given(orders=ORDERS, stock=st.integers(1, 12))
+def test_what_needs_no_clearing_would_have_changed_nothing(orders: list[tuple[int, int]], stock: int) -> None:
+    """Order after order, cleared only where the book says that it has changed."""
+    with Simulator.open(":memory:") as simulator:
+        db = database(simulator)
+        auction = empty_market(simulator, H100, REGION, stock, 100)
+        shown = published(simulator, auction)
+        book = []
+        for limit, quantity in [(limit, quantity) for limit, quantity in orders if limit >= 100]:
+            seq = next_age(db)
+            market.enter(db, auction.seq, seq, limit, quantity, own=False)
+            book.append(Bidder(limit, seq, quantity))
+            if auction.pool in market.changed_pools(db):
+                shown = published(simulator, auction)
+            expected = winners_of(stock, 100, book)
+            assert winners(simulator, auction.pool) == {winner.age for winner in expected}
+            assert shown.price_cents == price_of(100, book, expected)

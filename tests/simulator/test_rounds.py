@@ -1,17 +1,15 @@
-"""The market as time passes: the same however time is cut, like real prices, quick; and what it does to bids."""
+"""The market as time passes: the same however time is cut, quick; and what it does to bids."""
 
 from __future__ import annotations
 
-import statistics
 import time
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
+import requests
 
-from flowplan.cloud.simulator import Simulator, catalogue
-from flowplan.cloud.simulator.clock import DAY
+from flowplan.cloud.simulator import SIMULATOR_URL, Simulator, catalogue, timekeeping
 
 from .conftest import H100, REGION, Api
 
@@ -37,60 +35,6 @@ def test_prices_change_in_rounds_of_two_minutes(simulator: Simulator) -> None:
     rows = simulator._db.execute("SELECT DISTINCT at FROM price_events").fetchall()
     assert len(rows) > 100
     assert {at % 120_000 for (at,) in rows} == {0}
-
-
-class Prices:
-    """The prices of one auction over some days, each held until the next."""
-
-    def __init__(self, simulator: Simulator, auction: int, reserve: int, temper: str) -> None:
-        end = simulator._db.execute("SELECT now FROM clock").fetchone()[0]
-        rows = simulator._db.execute(
-            "SELECT at, price_cents FROM price_events WHERE auction = ? ORDER BY at", (auction,)
-        ).fetchall()
-        ends = [at for at, _ in rows[1:]] + [end]
-        self.temper = temper
-        self.spans = [(until - at, cents / reserve) for (at, cents), until in zip(rows, ends, strict=True)]
-        self.days = (end - rows[0][0]) / DAY
-
-    @property
-    def at_reserve(self) -> float:
-        return sum(span for span, price in self.spans if price == 1) / sum(span for span, _ in self.spans)
-
-    @property
-    def highest(self) -> float:
-        return max(price for _, price in self.spans)
-
-
-@pytest.fixture(scope="module")
-def week() -> Iterator[list[Prices]]:
-    with Simulator.open(":memory:") as simulator:
-        simulator.advance(timedelta(days=7))
-        rows = simulator._db.execute(
-            "SELECT a.seq, a.reserve_cents, p.temper FROM auctions a JOIN pools p ON p.seq = a.pool"
-            " GROUP BY a.pool ORDER BY a.seq"
-        ).fetchall()
-        yield [Prices(simulator, *row) for row in rows]
-
-
-def test_prices_look_like_spot_prices(week: list[Prices]) -> None:
-    """Idle auctions: nearly always at the reserve, with bursts. Busy ones: some hundred changes a day at most, long
-    stretches at the reserve too. Nothing below the reserve, and heights that the middle does not hint at."""
-    by_temper = {temper: [one for one in week if one.temper == temper] for temper in ("calm", "idle", "busy")}
-    for temper, found in by_temper.items():
-        changes = statistics.mean(len(one.spans) / one.days for one in found)
-        at_reserve = statistics.mean(one.at_reserve for one in found)
-        print(
-            f"{temper}: {changes:.0f} changes a day, {at_reserve:.0%} at the reserve, "
-            f"highest {max(one.highest for one in found):.1f} x reserve"
-        )
-    assert min(price for one in week for _, price in one.spans) >= 1
-    assert all(one.at_reserve > 0.95 for one in by_temper["calm"])
-    assert all(one.at_reserve > 0.6 for one in by_temper["idle"])
-    assert all(0.05 < one.at_reserve < 0.9 for one in by_temper["busy"])
-    assert all(5 < len(one.spans) / one.days < 500 for one in by_temper["busy"])
-    assert max(one.highest for one in week) > 4
-    longest = max(span for one in by_temper["idle"] for span, price in one.spans if price == 1)
-    assert longest > DAY
 
 
 def test_busy_auctions_are_contended_from_the_start(simulator: Simulator) -> None:
@@ -199,3 +143,69 @@ def test_who_takes_the_place_of_a_bid_taken_back_waits_for_it(local: Api, simula
     simulator.advance(299)
     rows = {(row["bid"], row["status"]) for row in all_instances(local)}
     assert rows == {(first, "STATUS_PREEMPTING"), (second, "STATUS_NEW")}
+
+
+# --- when a change counts --------------------------------------------------------------------------------------
+
+READS = (
+    *("/v2/spot/availability", "/v2/spot/bids", f"/v2/pricing/current?instance_type={H100}&region={REGION}"),
+    "/v2/pricing/history",
+)
+
+
+def test_reading_changes_nothing(local: Api, simulator: Simulator) -> None:
+    """While the clock stands, a change counts at once; whoever looks afterwards finds all done."""
+    simulator.advance(61)
+    bid = local.placed(region=BUSY, limit_price="$900.00")
+    local.change(bid, limit_price="$13.00")
+    local.change(bid, limit_price="$901.00")
+    before = dump(simulator)
+    for path in READS:
+        local.get(path)
+    assert simulator.market(region=BUSY)
+    assert local.status(bid) == "Allocated"
+    assert dump(simulator) == before
+
+
+class Hands:
+    """A real clock that tests put forward."""
+
+    seconds = 1_000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@pytest.mark.parametrize("looks", [True, False])
+def test_while_the_clock_runs_a_change_counts_in_the_next_round(monkeypatch: pytest.MonkeyPatch, looks: bool) -> None:
+    hands = Hands()
+    monkeypatch.setattr(timekeeping, "monotonic", hands)
+    with Simulator.open(":memory:", speed=1) as simulator, requests.Session() as session:
+        session.mount(SIMULATOR_URL, simulator.adapter())
+        api = Api(SIMULATOR_URL, session)
+        hands.seconds += 61
+        bid = api.placed(limit_price="$50.00", instance_quantity=64)
+        for passed in (0, 58.999):
+            hands.seconds += passed
+            assert not looks or api.status(bid) == "Open"
+        hands.seconds += 0.001
+        assert api.status(bid) == "Allocated"
+        api.placed("at-the-round-itself", limit_price="$60.00", instance_quantity=64)
+        assert not looks or api.status(bid) == "Allocated"
+        hands.seconds += 120
+        assert api.status(bid) == "Preempting"
+        rows = simulator._db.execute("SELECT at FROM price_events WHERE auction = 1 ORDER BY at").fetchall()
+        assert [at // 1000 - rows[0][0] // 1000 for (at,) in rows] == [0, 120, 240]
+        assert {at % 120_000 for (at,) in rows} == {0}
+
+
+def test_who_is_back_in_the_auction_counts_in_a_round(local: Api, simulator: Simulator) -> None:
+    simulator.advance(61)
+    bid = local.placed()
+    simulator.faults.preempt(bid, seconds=600)
+    simulator.advance(658)  # it is back at 661 seconds, the next round is at 720
+    assert local.status(bid) == "Open"
+    simulator.advance(0.999)
+    assert local.status(bid) == "Open"
+    simulator.advance(0.001)
+    assert local.status(bid) == "Allocated"

@@ -36,6 +36,7 @@ def test_an_api_key_works_until_it_is_revoked_or_expires(api: Api, simulator: Si
     listed = api.get("/v2/api-keys")
     assert [key["fid"] for key in listed] == [one["fid"], two["fid"]]
     assert "secret" not in listed[0]
+    assert [key["snippet"] for key in listed] == [f"fkey_...{made['secret'][-4:]}" for made in (one, two)]
     assert api("DELETE", f"/v2/api-keys/{one['fid']}").status_code == 204
     assert api("DELETE", "/v2/api-keys/apikey_no").status_code == 404
     assert me_with(api, one["secret"]) == 401
@@ -79,6 +80,8 @@ def test_life_of_a_lifecycle_script(api: Api, simulator: Simulator) -> None:
     assert (changed["name"], changed["description"], changed["scope"]) == ("warm", "x", "ORGANIZATION")
     assert changed["created_at"] < changed["last_modified_at"]
     assert api.get(path + "/content") == body["content"]
+    assert made["content_url"] == api.url + path + "/content"
+    assert api.session.get(changed["content_url"], timeout=5).json() == body["content"]
     newer = api("POST", "/v2/lifecycle-scripts", json=body | {"name": "newer"}).json()
     page = api.get("/v2/lifecycle-scripts", project=api.project, limit=1, sort_by="last_modified_at")
     rest = api.get(
@@ -115,6 +118,86 @@ def test_what_is_not_sold_is_empty_and_regions_are_listed(api: Api) -> None:
     assert [row["name"] for row in regions] == [row["name"] for row in cpu]
     assert {auction["region"] for auction in api.get("/v2/spot/availability")} <= {row["name"] for row in regions}
     assert cpu[0]["max_volume_size_tb"] == 32
+
+
+def test_bills_are_in_order_and_there_are_no_clusters(api: Api) -> None:
+    me = api.get("/v2/me")
+    for id in (me["id"], me["fid"]):
+        assert api.get(f"/users/{id}/billing_check")["code"] == "ok"
+    assert api("GET", "/users/user_no/billing_check").status_code == 404
+    assert api.get("/v2/kubernetes/clusters", project=api.project) == []
+    assert api("GET", "/v2/kubernetes/clusters").status_code == 422
+
+
+def test_a_key_in_use_stays_until_its_last_bid_is_over(api: Api) -> None:
+    body = {"project": api.project, "name": "k", "public_key": "ssh-x A"}
+    key, free = (api("POST", "/v2/ssh-keys", json=body).json()["fid"] for _ in range(2))
+    launch = {"volumes": [], "ssh_keys": [key, key]}
+    one, two = (api.placed(name, launch_specification=launch) for name in ("one", "two"))
+    api.change(two, paused=True)
+    assert api("DELETE", f"/v2/ssh-keys/{free}").status_code == 204
+    for bid in (one, two):
+        refused = api("DELETE", f"/v2/ssh-keys/{key}")
+        assert (refused.status_code, refused.json()) == (400, {"detail": "SSH key is in use by an active bid"})
+        api("DELETE", f"/v2/spot/bids/{bid}")
+    assert api("DELETE", f"/v2/ssh-keys/{key}").status_code == 204
+
+
+def test_who_uses_a_key_is_looked_up(simulator: Simulator) -> None:
+    """Not searched for in all bids: there may be ten thousand."""
+    sql = "EXPLAIN QUERY PLAN SELECT 1 FROM ssh_key_uses WHERE ssh_key = ? LIMIT 1"
+    ((*_, plan),) = simulator._db.execute(sql, ("sshkey_x",)).fetchall()
+    assert plan.startswith("SEARCH ssh_key_uses USING")
+    steps = 0
+
+    def count() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    with requests.Session() as session:
+        session.mount(SIMULATOR_URL, simulator.adapter())
+        api = Api(SIMULATOR_URL, session)
+        body = {"project": api.project, "name": "k", "public_key": "ssh-x A"}
+        taken = []
+        for bids in (0, 100):
+            for number in range(bids):
+                api.placed(f"t{number}", limit_price="$8.00")
+            key = api("POST", "/v2/ssh-keys", json=body).json()["fid"]
+            steps = 0
+            simulator._db.set_progress_handler(count, 10)
+            assert api("DELETE", f"/v2/ssh-keys/{key}").status_code == 204
+            simulator._db.set_progress_handler(None, 0)
+            taken.append(steps)
+    assert taken[1] <= taken[0] + 20
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ("2026-11-09", "2026-11-09T00:00:00Z"),
+        ("2026-11-09T10:00:00.5+02:00", "2026-11-09T08:00:00.500Z"),
+        (1_794_218_400, "2026-11-09T10:00:00Z"),
+        (1_794_218_400_000, "2026-11-09T10:00:00Z"),
+        ("1794218400", "2026-11-09T10:00:00Z"),
+    ],
+)
+def test_times_are_read_as_leniently_as_pydantic_does(local: Api, given: Any, read: str) -> None:
+    made = local("POST", "/v2/api-keys", json={"name": "", "expires_at": given})
+    assert (made.status_code, made.json().get("expires_at")) == (201, read)
+
+
+@pytest.mark.parametrize(
+    "given", ["", "soon", "2026-13-01", "2026-11-31", "26-11-09", True, None, [], 1e300, "9" * 15, -1e14, "2026-11-09T"]
+)
+def test_what_is_no_time(local: Api, given: Any) -> None:
+    assert local("POST", "/v2/api-keys", json={"name": "ci", "expires_at": given}).status_code == 422
+
+
+def test_a_date_is_a_time_in_a_query(local: Api) -> None:
+    query = {"num_samples": -1, "start_time": "2026-10-25"}
+    history = local.get("/v2/pricing/history", **query)
+    assert {series["timestamps"][0] for series in history["series"]} == {"2026-10-25T00:00:00Z"}
 
 
 def test_memory_where_it_is_adjustable(api: Api) -> None:

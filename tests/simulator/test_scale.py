@@ -87,3 +87,44 @@ def test_memory_does_not_grow(tmp_path: Path) -> None:
         first, last = run(simulator, 12_000, samples=2, warm_up=3_000)
     print(f"memory after 3,000 requests {first:.1f} MB, after 15,000 {last:.1f} MB")
     assert last - first < 4
+
+
+def test_what_is_not_there_is_not_searched_for_everywhere(simulator: Simulator) -> None:
+    """Counted in steps of SQLite's machine: 600 bids cost a listing no more than 20 do."""
+    project = simulator.handle(Request.to("GET", "/v2/projects", HEADERS)).json[0]["fid"]
+    volume = {"project": project, "region": REGION, "disk_interface": "File", "size_gb": 1}
+    simulator.handle(Request.to("POST", "/v2/volumes", HEADERS, json.dumps(volume | {"name": "all"}).encode()))
+    shared = simulator.handle(Request.to("GET", f"/v2/volumes?project={project}", HEADERS)).json[0]["fid"]
+    elsewhere = f"project={project}&region=us-east1-a"
+    urls = (
+        *(f"/v2/spot/bids?{elsewhere}", f"/v2/spot/bids?{elsewhere}&instance_type={H100}"),
+        *(f"/v2/spot/bids?project={project}&instance_type=it_no", f"/v2/instances?{elsewhere}"),
+    )
+    asked = [("GET", url, None) for url in urls]
+    one = simulator.handle(
+        Request.to("POST", "/v2/volumes", HEADERS, json.dumps(volume | {"name": "one"}).encode())
+    ).json["fid"]
+    asked += [("PATCH", f"/v2/volumes/{one}", {"name": "two"}), ("PATCH", f"/v2/volumes/{one}", {"name": "one"})]
+    steps = []
+    for number in range(600):
+        body = bid_of(project, f"t{number}", number)
+        body["launch_specification"] = {"volumes": [shared], "ssh_keys": []}
+        timed(simulator, "POST", "/v2/spot/bids", body)
+        if number in (19, 599):
+            steps.append([counted(simulator, *request) for request in asked])
+    print(f"steps with 20 and with 600 bids: {steps}")
+    assert all(many < 2 * few + 100 for few, many in zip(*steps, strict=True))
+
+
+def counted(simulator: Simulator, method: str, url: str, body: dict[str, object] | None) -> int:
+    """Steps of SQLite's machine (by tens) that a request takes."""
+    steps = 0
+
+    def count() -> None:
+        nonlocal steps
+        steps += 1
+
+    simulator._db.set_progress_handler(count, 10)
+    timed(simulator, method, url, body)
+    simulator._db.set_progress_handler(None, 0)
+    return steps

@@ -49,6 +49,17 @@ def test_same_seed_and_calls_same_data(tmp_path: Path) -> None:
     assert dumps[0] != dumps[2]
 
 
+def test_same_seed_same_key_pair() -> None:
+    dumps = []
+    for _ in range(2):
+        with Simulator.open(":memory:", seed=7) as simulator, requests.Session() as session:
+            session.mount(SIMULATOR_URL, simulator.adapter())
+            api = Api(SIMULATOR_URL, session)
+            assert api("POST", "/v2/ssh-keys", json={"project": api.project, "name": "made"}).json()["private_key"]
+            dumps.append(list(simulator._db.iterdump()))
+    assert dumps[0] == dumps[1]
+
+
 def test_the_file_is_private_and_keeps_everything(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "er" / "simulator.db"
     with Simulator.open(path) as simulator:
@@ -179,7 +190,7 @@ def test_a_running_clock_does_by_itself_what_is_due(tmp_path: Path) -> None:
         api = Api(SIMULATOR_URL, session)
         api.placed()
         deadline = time.monotonic() + 20
-        while api.instances()[0]["status"] != "STATUS_RUNNING":
+        while [row["status"] for row in api.instances()] != ["STATUS_RUNNING"]:
             assert time.monotonic() < deadline
 
 

@@ -1,4 +1,4 @@
-"""API keys: made with an end, shown once, revoked. Only the digest of a secret is kept.
+"""API keys: made with an end, shown once, revoked. Only the digest of a secret and its last letters are kept.
 
 Any other `fkey_...` is a good key too, unless the simulator was opened with the one.
 """
@@ -14,8 +14,8 @@ from flowplan.cloud.simulator.ids import fid, next_number
 from flowplan.cloud.simulator.messages import Call, Refusal, Response, no_content, reply
 from flowplan.cloud.simulator.validation import Field, moment, read_body, text
 
-_CREATE = {"name": Field(text(shortest=1)), "expires_at": Field(moment)}
-_KEYS = "SELECT fid, name, created_at, expires_at, deactivated_at FROM api_keys "
+_CREATE = {"name": Field(text()), "expires_at": Field(moment)}
+_KEYS = "SELECT fid, name, snippet, created_at, expires_at, deactivated_at FROM api_keys "
 
 
 def list_api_keys(call: Call) -> Response:
@@ -31,11 +31,11 @@ def create_api_key(call: Call) -> Response:
     number = next_number(call.db)
     id, secret = fid(call.seed, "apikey", number), f"fkey_{fid(call.seed, 'secret', number)[7:]}"
     call.db.execute(
-        "INSERT INTO api_keys VALUES (?, ?, ?, ?, ?, ?, NULL)",
-        (number, id, body["name"], digest(secret), call.now, body["expires_at"]),
+        "INSERT INTO api_keys VALUES (?, ?, ?, ?, ?, ?, ?, NULL)",
+        (number, id, body["name"], f"fkey_...{secret[-4:]}", digest(secret), call.now, body["expires_at"]),
     )
     row = call.db.execute(_KEYS + "WHERE fid = ?", (id,)).fetchone()
-    return reply(201, _json(row) | {"secret": secret, "snippet": f"fkey_...{secret[-4:]}"}, id)
+    return reply(201, _json(row) | {"secret": secret}, id)
 
 
 def revoke_api_key(call: Call) -> Response:
@@ -47,11 +47,12 @@ def revoke_api_key(call: Call) -> Response:
     return no_content(id)
 
 
-def _json(row: tuple[str, str, int, int, int | None]) -> dict[str, Any]:
-    id, name, created_at, expires_at, deactivated_at = row
+def _json(row: tuple[str, str, str, int, int, int | None]) -> dict[str, Any]:
+    id, name, snippet, created_at, expires_at, deactivated_at = row
     return {
         "fid": id,
         "name": name,
+        "snippet": snippet,
         "created_at": iso(created_at),
         "expires_at": iso(expires_at),
         "deactivated_at": None if deactivated_at is None else iso(deactivated_at),

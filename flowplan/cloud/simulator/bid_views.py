@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from typing import Any
 
 from flowplan.cloud.simulator.clock import iso
@@ -36,7 +35,7 @@ def list_bids(call: Call) -> Response:
     for name in ("name", "status", "instance_type", "region"):
         if query[name] is not None:
             where[f"{name} = ?"] = query[name]
-    rows, cursor = read_page(call.db, _PAGE, where, query, {"status": "status"})
+    rows, cursor = read_page(call, _PAGE, where, query, {"status": "status"})
     return reply_text(200, f'{{"data":[{",".join(map(bid_json, rows))}],"next_cursor":{compact(cursor)}}}')
 
 
@@ -47,16 +46,10 @@ def get_bid(call: Call) -> Response:
 
 def read(call: Call, id: str) -> str:
     """The bid as JSON. Raises Refusal (404)."""
-    found = listed(call.db, id)
-    if found is None:
+    row = call.db.execute(_ONE, (id,)).fetchone()
+    if row is None:
         raise Refusal(404, "Bid not found")
-    return found
-
-
-def listed(db: sqlite3.Connection, id: str) -> str | None:
-    """The bid as JSON; None: there is none."""
-    row = db.execute(_ONE, (id,)).fetchone()
-    return bid_json(row) if row else None
+    return bid_json(row)
 
 
 def bid_json(row: tuple[Any, ...]) -> str:

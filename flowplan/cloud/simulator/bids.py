@@ -17,7 +17,7 @@ from flowplan.cloud.simulator.clock import iso
 from flowplan.cloud.simulator.conditions import condition
 from flowplan.cloud.simulator.ids import fid, next_age, next_number
 from flowplan.cloud.simulator.messages import Call, Refusal, Response, compact, no_content, reply_text
-from flowplan.cloud.simulator.projects import require_project, require_ssh_keys, user_fid
+from flowplan.cloud.simulator.projects import let_go_of_ssh_keys, require_project, require_ssh_keys, use_ssh_keys
 from flowplan.cloud.simulator.validation import (
     Field,
     boolean,
@@ -46,7 +46,7 @@ _CREATE = {
     "instance_type": Field(text()),
     "limit_price": Field(dollars),
     "instance_quantity": Field(integer(least=1)),
-    "name": Field(text(shortest=1)),
+    "name": Field(text()),
     "launch_specification": Field(members(_LAUNCH)),
     "notification_email": Field(nullable(text()), None),
 }
@@ -62,16 +62,17 @@ _CHANGE = {
 
 
 def place_bid(call: Call) -> Response:
-    """Answers with the bid as placed, `Open`; the auction is cleared before anybody reads it."""
+    """Answers with the bid as placed, `Open`: it is for the auction to allocate it."""
     body = read_body(call.request, _CREATE)
     project = require_project(call, body["project"])
     auction = _require_auction(call, body)
     _require_unused_name(call, project, body["name"])
     _require_launchable(call, project, body)
-    quotas.require(call.db, project, quotas.SPOT, auction.instance_type, body["instance_quantity"])
+    quotas.claim(call.db, project, quotas.SPOT, auction.instance_type, body["instance_quantity"])
     seq = next_age(call.db)
     attached = volumes.require(call, project, auction.region, body["launch_specification"]["volumes"])
     volumes.attach(call.db, seq, body["instance_quantity"], attached)
+    use_ssh_keys(call.db, seq, body["launch_specification"]["ssh_keys"])
     return _insert(call, seq, project, auction, body)
 
 
@@ -161,7 +162,7 @@ class _Bid(NamedTuple):
     launch: str
 
     @property
-    def in_book(self) -> bool:
+    def is_bidding(self) -> bool:
         return self.status in ("Open", "Allocated", "Preempting")
 
     @property
@@ -207,7 +208,7 @@ def _change_limit(call: Call, bid: _Bid, limit: int) -> None:
         raise Refusal(400, f"Limit price below minimum of {money(reserve)}")
     if limit == bid.limit_cents:
         return
-    if bid.in_book:
+    if bid.is_bidding:
         market.reprice(call.db, bid.auction, bid.seq, bid.limit_cents, limit)
     call.db.execute("UPDATE bids SET limit_cents = ? WHERE seq = ?", (limit, bid.seq))
     _note(call.db, bid.seq, call.now, "Limit Price Changed", limit_cents=limit, user=call.user)
@@ -217,6 +218,7 @@ def _pause(call: Call, bid: _Bid) -> None:
     limit: int = call.db.execute("SELECT limit_cents FROM bids WHERE seq = ?", (bid.seq,)).fetchone()[0]
     market.leave(call.db, bid.auction, bid.seq, limit)
     _release(call.db, bid)
+    quotas.give_up(call.db, bid.project, quotas.SPOT, bid.instance_type, bid.quantity)
     instances.stop(call.db, bid.seq, call.now, "STATUS_STOPPING", "STATUS_PAUSED")
     call.db.execute(
         "UPDATE bids SET status = 'Paused', notice_ends_at = NULL, away_until = NULL WHERE seq = ?", (bid.seq,)
@@ -226,7 +228,7 @@ def _pause(call: Call, bid: _Bid) -> None:
 
 def _resume(call: Call, bid: _Bid) -> None:
     """Back into the auction; it keeps its age."""
-    quotas.require(call.db, bid.project, quotas.SPOT, bid.instance_type, bid.quantity)
+    quotas.claim(call.db, bid.project, quotas.SPOT, bid.instance_type, bid.quantity)
     market.enter(call.db, bid.auction, bid.seq, bid.limit_cents, bid.quantity, own=True)
     call.db.execute("UPDATE bids SET status = 'Open' WHERE seq = ?", (bid.seq,))
     _note(call.db, bid.seq, call.now, "Resumed", user=call.user)
@@ -271,11 +273,13 @@ def cancel_bid(call: Call) -> Response:
 
 def terminate(db: sqlite3.Connection, bid: _Bid, now: int, user: str | None) -> None:
     """End a bid at `now` (ms), in any state: instances stop, volumes are let go, at once."""
-    if bid.in_book:
+    if bid.is_bidding:
         market.leave(db, bid.auction, bid.seq, bid.limit_cents)
+        quotas.give_up(db, bid.project, quotas.SPOT, bid.instance_type, bid.quantity)
     _release(db, bid)
     instances.stop(db, bid.seq, now, "STATUS_STOPPING", "STATUS_TERMINATED")
     volumes.detach(db, bid.seq)
+    let_go_of_ssh_keys(db, bid.seq)
     db.execute(
         "UPDATE bids SET status = 'Terminated', deactivated_at = ?, notice_ends_at = NULL, away_until = NULL"
         " WHERE seq = ?",
@@ -303,8 +307,9 @@ def allocate(db: sqlite3.Connection, seq: int, now: int, room_at: int, seed: int
     if status == "Open":
         quotas.use(db, project, quotas.SPOT, kind, quantity)
     if made == "[]":
-        name = json.loads(f"{{{fixed}}}")["name"]
-        made = compact(instances.create(db, seq, id, name, quantity, user_fid(seed), now, room_at, seed))
+        placed = json.loads(f"{{{fixed}}}")
+        name, user = placed["name"], placed["created_by"]
+        made = compact(instances.create(db, seq, id, name, quantity, user, now, room_at, seed))
     else:
         instances.start_again(db, seq, now, room_at)
     db.execute("UPDATE bids SET status = 'Allocated', notice_ends_at = NULL, instances = ? WHERE seq = ?", (made, seq))
@@ -337,8 +342,10 @@ def take_back(db: sqlite3.Connection, id: str, now: int, until: int) -> None:
     if row is None:
         raise ValueError(f"no allocated bid {id}")
     bid = _Bid(*row)
+    has_machines = not market.is_waiting(db, bid.auction, bid.seq, now)
     market.leave(db, bid.auction, bid.seq, bid.limit_cents)
-    market.hold(db, bid.auction, bid.quantity, now, now + NOTICE)
+    if has_machines:
+        market.hold(db, bid.auction, bid.seq, bid.quantity, now + NOTICE)
     give_notice(db, bid.seq, now)
     db.execute("UPDATE bids SET away_until = ? WHERE seq = ?", (max(until, now + NOTICE), bid.seq))
 

@@ -40,59 +40,68 @@ def _json(period: Period) -> dict[str, Any]:
 def billed_periods(db: sqlite3.Connection, instance: int, auction: int) -> list[Period]:
     """The periods of one price each in which the instance was billed, in order.
 
-    On notice the auction's price may be above the limit that lost: what is billed never is.
+    While it wins it pays the price of the auction; on notice, when that price may be above its limit, the last price
+    at which it won. Either is a price that the auction's history has.
     """
-    limits = db.execute(
-        "SELECT at, limit_cents FROM bid_events WHERE bid = (SELECT bid FROM instances WHERE seq = ?)"
-        " AND limit_cents IS NOT NULL ORDER BY rowid",
-        (instance,),
-    ).fetchall()
-    return [
-        period
-        for start, end in _running_periods(db, instance)
-        for period in _priced(_prices(db, auction, start, end), limits, start, end)
-        if period[1] != period[2]
-    ]
+    periods: list[Period] = []
+    for run in _runs(db, instance):
+        won_at: int | None = None
+        for start, end, on_notice in run:
+            if not on_notice:
+                found = _at_prices(db, auction, start, end)
+                won_at = found[-1][0]
+            else:
+                won_at = _price_before(db, auction, start) if won_at is None else won_at
+                found = [(won_at, start, end)]
+            periods += found
+    return _joined(periods)
 
 
-def _running_periods(db: sqlite3.Connection, instance: int) -> list[tuple[int, int | None]]:
-    """When it ran: from RUNNING until neither RUNNING nor on notice. A notice before it ever ran is not billed."""
-    periods: list[tuple[int, int | None]] = []
-    since = None
-    for at, status in db.execute(
+Span = tuple[int, int | None, bool]  # start, end (None: still running), whether on notice
+
+
+def _runs(db: sqlite3.Connection, instance: int) -> list[list[Span]]:
+    """Each time it ran: from RUNNING until neither RUNNING nor on notice. A notice before it ever ran is not billed."""
+    rows = db.execute(
         "SELECT at, status FROM instance_events WHERE instance = ? ORDER BY rowid", (instance,)
-    ):
-        if since is None and status == "STATUS_RUNNING":
-            since = at
-        elif since is not None and status not in BILLED:
-            periods.append((since, at))
-            since = None
-    if since is not None:
-        periods.append((since, None))
-    return periods
+    ).fetchall()
+    ends = [at for at, _ in rows[1:]] + [None]
+    runs: list[list[Span]] = []
+    runs_now = False
+    for (start, status), end in zip(rows, ends, strict=True):
+        started = status == "STATUS_RUNNING" and not runs_now
+        runs_now = status == "STATUS_RUNNING" or (runs_now and status in BILLED)
+        if started:
+            runs.append([])
+        if runs_now and start != end:
+            runs[-1].append((start, end, status != "STATUS_RUNNING"))
+    return runs
 
 
-Steps = list[tuple[int, int]]  # (since, cents), in order
-
-
-def _prices(db: sqlite3.Connection, auction: int, start: int, end: int | None) -> Steps:
-    """The price in force at `start`, and every change before `end`."""
-    return db.execute(
-        "SELECT at, price_cents FROM price_events WHERE auction = :auction AND at < :end AND at >="
+def _at_prices(db: sqlite3.Connection, auction: int, start: int, end: int | None) -> list[Period]:
+    """The span cut at each change of the auction's price."""
+    steps = db.execute(
+        "SELECT max(at, :start), price_cents FROM price_events WHERE auction = :auction AND at < :end AND at >="
         " (SELECT max(at) FROM price_events WHERE auction = :auction AND at <= :start) ORDER BY at",
         {"auction": auction, "start": start, "end": NEVER if end is None else end},
     ).fetchall()
+    ends = [at for at, _ in steps[1:]] + [end]
+    return [(cents, at, until) for (at, cents), until in zip(steps, ends, strict=True)]
 
 
-def _priced(prices: Steps, limits: Steps, start: int, end: int | None) -> list[Period]:
-    """The period cut at each change of what is billed: the price, but never more than the limit."""
-    periods: list[Period] = []
-    price = limit = billed = 0
-    changes = [(at, cents, "price") for at, cents in prices] + [(at, cents, "limit") for at, cents in limits]
-    for at, cents, what in sorted(changes, key=lambda change: change[0]):
-        price, limit = (cents, limit) if what == "price" else (price, cents)
-        if at > start and (end is None or at < end) and min(price, limit) != billed:
-            periods.append((billed, start, at))
-            start = at
-        billed = min(price, limit) if at <= start else billed
-    return [*periods, (billed, start, end)]
+def _price_before(db: sqlite3.Connection, auction: int, moment: int) -> int:
+    cents: int = db.execute(
+        "SELECT price_cents FROM price_events WHERE auction = ? AND at < ? ORDER BY at DESC LIMIT 1", (auction, moment)
+    ).fetchone()[0]
+    return cents
+
+
+def _joined(periods: list[Period]) -> list[Period]:
+    """Periods that follow each other at one price as one."""
+    joined: list[Period] = []
+    for cents, start, end in periods:
+        if joined and joined[-1][0] == cents and joined[-1][2] == start:
+            joined[-1] = (cents, joined[-1][1], end)
+        else:
+            joined.append((cents, start, end))
+    return joined

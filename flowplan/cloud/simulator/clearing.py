@@ -8,7 +8,8 @@ winner's limit, which is whole cents).
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from typing import NamedTuple
@@ -31,28 +32,32 @@ class Entry(NamedTuple):
     winning: int
 
 
-class Stock(NamedTuple):
-    """A pool's units, and how many of them the displaced still hold, until when (ms)."""
+class Handover(NamedTuple):
+    """When (ms) the machines of an order begin, because it has to wait for others to go, or end, because it is on
+    notice: until then it has not yet, or has still, its `units`."""
 
+    at: int
     units: int
-    noticed: int
-    noticed_until: int
+    begins: bool
+
+
+Handovers = dict[int, Handover]  # by the order's seq
 
 
 class Outcome(NamedTuple):
     """What a clearing means for the API's own bids: (seq, when there is room for it) of those that win now, seq of
-    those that no longer do. `stock` is the pool's afterwards."""
+    those that no longer do, and of those that win as before (seq, when there is room for it) where that has moved.
+    `handovers` are the pool's afterwards."""
 
     won: list[tuple[int, int]]
     lost: list[int]
-    stock: Stock
+    moved: list[tuple[int, int]]
+    handovers: Handovers
 
 
 def clear_pool(db: sqlite3.Connection, pool: int, now: int) -> Outcome:
     """Clear one pool in the database and publish its prices. Needs a write transaction."""
-    units, reserve, noticed, until = db.execute(
-        "SELECT units, reserve, noticed, noticed_until FROM pools WHERE seq = ?", (pool,)
-    ).fetchone()
+    units, reserve = db.execute("SELECT units, reserve FROM pools WHERE seq = ?", (pool,)).fetchone()
     book = _top_of_book(db, pool, units, reserve)
     before = [Entry(*row) for row in db.execute(_ENTRY + " WHERE pool = ? AND winning = 1", (pool,))]
     clearing, winners = cleared(units, reserve, book)
@@ -62,12 +67,10 @@ def clear_pool(db: sqlite3.Connection, pool: int, now: int) -> Outcome:
         "UPDATE orders SET winning = 1 - winning WHERE pool = ? AND rank = ? AND seq = ?",
         [(pool, entry.rank, entry.seq) for entry in (*lost, *won)],
     )
-    result = outcome(Stock(units, noticed, until), before, won, lost, now)
+    result = outcome(units, load_handovers(db, pool), before, won, lost, now)
+    save_handovers(db, pool, result.handovers)
     free = units - sum(entry.units for entry in book if entry.seq in winners)
-    db.execute(
-        "UPDATE pools SET changed = 0, free = ?, noticed = ?, noticed_until = ? WHERE seq = ?",
-        (free, result.stock.noticed, result.stock.noticed_until, pool),
-    )
+    db.execute("UPDATE pools SET changed = 0, free = ? WHERE seq = ?", (free, pool))
     publish(db, pool, prices(reserve, clearing), now)
     return result
 
@@ -83,19 +86,77 @@ def _order(seq: int, rank: int, units: int) -> Order:
     return Order(str(seq), Decimal(-rank), units, seq)
 
 
-def outcome(stock: Stock, before: Iterable[Entry], won: Sequence[Entry], lost: Sequence[Entry], now: int) -> Outcome:
-    """Whoever is displaced holds his units for the five minutes of his notice: who needs them waits for them."""
-    noticed = stock.noticed if now < stock.noticed_until else 0
-    free = stock.units - noticed - sum(entry.units for entry in before)
-    noticed += sum(entry.units for entry in lost)
-    until = now + NOTICE if lost else stock.noticed_until
-    starts = []
-    for entry in won:
-        at_once = entry.units <= free
-        free -= entry.units if at_once else 0
-        if entry.own:
-            starts.append((entry.seq, now if at_once else max(now, until)))
-    return Outcome(starts, [e.seq for e in lost if e.own], Stock(stock.units, noticed, until))
+# --- who waits for whom ----------------------------------------------------------------------------------------
+
+
+def outcome(
+    units: int, handovers: Handovers, before: Iterable[Entry], won: Sequence[Entry], lost: Sequence[Entry], now: int
+) -> Outcome:
+    """Whoever is displaced holds his units for the five minutes of his notice: who needs them waits for them.
+
+    `before`: who won until now. One who wins again within his notice goes on, so that others may have to wait longer;
+    one who loses before his machines began holds nothing.
+    """
+    pending = {seq: handover for seq, handover in handovers.items() if handover.at > now}
+    goes_on = {entry.seq for entry in won if entry.seq in pending}
+    for seq in goes_on:
+        del pending[seq]
+    for entry in lost:
+        if pending.pop(entry.seq, None) is None:
+            pending[entry.seq] = Handover(now + NOTICE, entry.units, begins=False)
+    waiting = sorted((entry for entry in before if entry.seq in pending and pending[entry.seq].begins), key=_age)
+    waited = {entry.seq: pending.pop(entry.seq).at for entry in waiting}
+    new = [entry for entry in won if entry.seq not in goes_on]
+    machines = {entry.seq: entry.units for entry in (*before, *won)}
+    for entry in (*lost, *waiting, *new):
+        machines.pop(entry.seq, None)
+    starts = _starts([*waiting, *new], pending, units - sum(machines.values()), now)
+    waits = {e.seq: Handover(starts[e.seq], e.units, begins=True) for e in (*waiting, *new) if starts[e.seq] > now}
+    return Outcome(
+        won=[(entry.seq, starts.get(entry.seq, now)) for entry in won if entry.own],
+        lost=[entry.seq for entry in lost if entry.own],
+        moved=[(e.seq, starts[e.seq]) for e in waiting if e.own and starts[e.seq] != waited[e.seq]],
+        handovers=pending | waits,
+    )
+
+
+def _age(entry: Entry) -> int:
+    return entry.seq
+
+
+def _starts(queue: Sequence[Entry], leaving: Handovers, free: int, now: int) -> dict[int, int]:
+    """When there is room for each. `free`: units that are when all who leave have left."""
+    changes: Counter[int] = Counter()  # of what is free, at each moment
+    for handover in leaving.values():
+        changes[handover.at] += handover.units
+    starts = {}
+    for entry in queue:
+        at = starts[entry.seq] = _room_at(entry.units, changes, free, now)
+        free -= entry.units
+        if at > now:
+            changes[at] -= entry.units
+    return starts
+
+
+def _room_at(needed: int, changes: Mapping[int, int], free: int, now: int) -> int:
+    """From when on there is always room: seen from the end, the first moment before which there is too little."""
+    for at in sorted(changes, reverse=True):
+        free -= changes[at]
+        if free < needed:
+            return at
+    return now
+
+
+def load_handovers(db: sqlite3.Connection, pool: int) -> Handovers:
+    """The handovers of a pool, those that are over too."""
+    rows = db.execute("SELECT seq, at, units, begins FROM handovers WHERE pool = ?", (pool,))
+    return {seq: Handover(at, units, bool(begins)) for seq, at, units, begins in rows}
+
+
+def save_handovers(db: sqlite3.Connection, pool: int, handovers: Handovers) -> None:
+    """Replace the handovers of a pool."""
+    db.execute("DELETE FROM handovers WHERE pool = ?", (pool,))
+    db.executemany("INSERT INTO handovers VALUES (?, ?, ?, ?, ?)", [(pool, seq, *h) for seq, h in handovers.items()])
 
 
 # --- prices ----------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@
     GET    /_simulator/faults       what was added, how often it was seen and met; and the conditions
     DELETE /_simulator/faults       no more faults, conditions as at first
     PATCH  /_simulator/faults       {"list_lag": 5, "duplicate_names": true, "idempotency": false}
-    POST   /_simulator/third-party  {"method": "DELETE", "path": "/v2/volumes/vol_x", "body": null}
+    POST   /_simulator/third-party  {"method": "DELETE", "path": "/v2/volumes/vol_x", "body": null, "lag": 0}
     POST   /_simulator/preempt      {"bid": "bid_x", "seconds": 600}
     POST   /_simulator/advance      {"seconds": 3600}
     GET    /_simulator/ledger       the mutating requests received
@@ -60,7 +60,10 @@ def _host(header: str) -> str | None:
 
 
 def _body(request: Request) -> dict[str, Any]:
-    body = json.loads(request.body or b"{}")
+    try:
+        body = json.loads(request.body or b"{}")
+    except RecursionError:
+        raise ValueError("the body is too deep") from None
     if not isinstance(body, dict):
         raise ValueError("the body must be an object")
     return body
@@ -86,7 +89,7 @@ def _set(simulator: Simulator, body: Mapping[str, Any]) -> Response:
 
 
 def _third_party(simulator: Simulator, body: Mapping[str, Any]) -> Response:
-    return simulator.faults.third_party(body["method"], body["path"], body.get("body"))
+    return simulator.faults.third_party(body["method"], body["path"], body.get("body"), lag=body.get("lag", 0))
 
 
 def _preempt(simulator: Simulator, body: Mapping[str, Any]) -> Response:

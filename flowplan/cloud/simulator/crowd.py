@@ -9,12 +9,15 @@ from __future__ import annotations
 import heapq
 import sqlite3
 from bisect import bisect_left, insort
+from collections.abc import Container
 
-from flowplan.cloud.simulator.clearing import Entry, Outcome, Stock, cleared, outcome, prices, publish, top_of_book
+from flowplan.cloud.simulator import clearing, market
+from flowplan.cloud.simulator.clearing import Entry, Outcome
 from flowplan.cloud.simulator.clock import NEVER, ROUND
 from flowplan.cloud.simulator.ids import next_age
 from flowplan.cloud.simulator.rivals import Event, Pool, Rival
 from flowplan.cloud.simulator.rivals import event as draw
+from flowplan.cloud.simulator.surges import next_surge, rivals_of
 
 
 def round_after(at: int) -> int:
@@ -22,7 +25,13 @@ def round_after(at: int) -> int:
     return -(-at // ROUND) * ROUND
 
 
-def pools(db: sqlite3.Connection, seqs: list[int] | None = None) -> list[Pool]:
+def next_round(now: int) -> int:
+    """The round in which a change made at `now` (ms) counts: always a later one, so that it is no matter who else
+    looks at the market in the same millisecond."""
+    return (now // ROUND + 1) * ROUND
+
+
+def pools(db: sqlite3.Connection, seqs: Container[int] | None = None) -> list[Pool]:
     """The pools (None: all), as their rivals see them."""
     found = []
     rows = db.execute("SELECT seq, units, reserve, temper FROM pools ORDER BY seq").fetchall()
@@ -36,14 +45,16 @@ def pools(db: sqlite3.Connection, seqs: list[int] | None = None) -> list[Pool]:
 class Book:
     """One pool's orders in memory."""
 
-    def __init__(self, db: sqlite3.Connection, pool: Pool, seed: int) -> None:
+    def __init__(self, db: sqlite3.Connection, pool: Pool, seed: int, now: int) -> None:
         self._db = db
         self._pool = pool
         self._seed = seed
-        self._drawn, self._next_at, noticed, until = db.execute(
-            "SELECT drawn, next_at, noticed, noticed_until FROM pools WHERE seq = ?", (pool.seq,)
+        self._drawn, self._next_at, surge_at, changed = db.execute(
+            "SELECT drawn, next_at, surge_at, changed FROM pools WHERE seq = ?", (pool.seq,)
         ).fetchone()
-        self._stock = Stock(pool.units, noticed, until)
+        self._changed_due = next_round(now) if changed else NEVER
+        self._surge = None if surge_at is None else next_surge(seed, pool, surge_at - 1)
+        self._handovers = clearing.load_handovers(db, pool.seq)
         rows = db.execute(
             "SELECT rank, seq, units, own, winning, auction, leaves_at FROM orders WHERE pool = ? ORDER BY rank, seq",
             (pool.seq,),
@@ -59,13 +70,24 @@ class Book:
 
     @property
     def due_at(self) -> int:
-        """The next round in which a rival does something."""
-        return round_after(min(self._next_at, self._leaving[0][0]) if self._leaving else self._next_at)
+        """The next round in which there is something to clear."""
+        return min(self._changed_due, self._rivals_due_at)
+
+    @property
+    def _rivals_due_at(self) -> int:
+        leaves_at = self._leaving[0][0] if self._leaving else NEVER
+        surges_at = self._surge.at if self._surge else NEVER
+        return round_after(min(self._next_at, leaves_at, surges_at))
 
     def hold_round(self, now: int) -> Outcome:
         """Let the rivals do what they have decided until now, and clear."""
         while self._leaving and self._leaving[0][0] <= now:
-            self._remove(heapq.heappop(self._leaving)[1])
+            seq = heapq.heappop(self._leaving)[1]
+            self._remove(seq)
+            self._handovers.pop(seq, None)
+        while self._surge and self._surge.at <= now:
+            self._come(rivals_of(self._seed, self._pool, self._surge))
+            self._surge = next_surge(self._seed, self._pool, self._surge.at)
         while self._next_at <= now:
             self._drawn += 1
             event = draw(self._seed, self._pool, self._drawn, self._next_at)
@@ -73,11 +95,14 @@ class Book:
             self._happen(event)
         return self._clear(now)
 
-    def _happen(self, event: Event) -> None:
-        for rival in event.comes:
+    def _come(self, rivals: list[Rival]) -> None:
+        for rival in rivals:
             seq = next_age(self._db)
             heapq.heappush(self._leaving, (rival.leaves_at, seq))
             self._put(seq, rival)
+
+    def _happen(self, event: Event) -> None:
+        self._come(event.comes)
         if event.changes and self._rivals:
             place, rank = event.changes
             seq = sorted(self._rivals)[int(place * len(self._rivals))]
@@ -100,30 +125,34 @@ class Book:
 
     def _clear(self, now: int) -> Outcome:
         smallest = min((entry.units for entry in self._entries), default=1)
-        book = top_of_book(self._entries, self._pool.units, smallest)
-        result, winners = cleared(self._pool.units, self._pool.reserve, book)
+        book = clearing.top_of_book(self._entries, self._pool.units, smallest)
+        result, winners = clearing.cleared(self._pool.units, self._pool.reserve, book)
         before = list(self._winners.values())
         won = [entry for entry in book if entry.seq in winners and entry.seq not in self._winners]
         lost = [entry for entry in before if entry.seq not in winners]
         self._winners = {entry.seq: entry for entry in book if entry.seq in winners}
-        shown = prices(self._pool.reserve, result)
+        shown = clearing.prices(self._pool.reserve, result)
         if shown != self._shown:
             self._shown = shown
             self._prices.append((now, shown))
-        found = outcome(self._stock, before, won, lost, now)
-        self._stock = found.stock
+        found = clearing.outcome(self._pool.units, self._handovers, before, won, lost, now)
+        self._handovers = found.handovers
+        self._changed_due = NEVER
         return found
 
     def save(self) -> None:
         """Write everything back."""
         for now, shown in self._prices:
-            publish(self._db, self._pool.seq, shown, now)
+            clearing.publish(self._db, self._pool.seq, shown, now)
+        clearing.save_handovers(self._db, self._pool.seq, self._handovers)
         self._save_orders()
         free = self._pool.units - sum(entry.units for entry in self._winners.values())
         self._db.execute(
-            "UPDATE pools SET free = ?, noticed = ?, noticed_until = ?, drawn = ?, next_at = ?, due_at = ?"
-            " WHERE seq = ?",
-            (free, *self._stock[1:], self._drawn, self._next_at, self.due_at, self._pool.seq),
+            "UPDATE pools SET free = ?, changed = ?, drawn = ?, next_at = ?, surge_at = ?, due_at = ? WHERE seq = ?",
+            (
+                *(free, self._changed_due < NEVER, self._drawn, self._next_at, self._surge and self._surge.at),
+                *(self._rivals_due_at, self._pool.seq),
+            ),
         )
 
     def _save_orders(self) -> None:
@@ -147,11 +176,13 @@ class Book:
 
 
 class Crowd:
-    """The books of the pools in which something happens until `target` (ms)."""
+    """The books of the pools in which something happens between `now` and `target` (ms)."""
 
-    def __init__(self, db: sqlite3.Connection, target: int, seed: int) -> None:
-        due = [row[0] for row in db.execute("SELECT seq FROM pools WHERE due_at <= ?", (target,))]
-        self._books = {pool.seq: Book(db, pool, seed) for pool in pools(db, due)}
+    def __init__(self, db: sqlite3.Connection, now: int, target: int, seed: int) -> None:
+        due = {row[0] for row in db.execute("SELECT seq FROM pools WHERE due_at <= ?", (target,))}
+        if next_round(now) <= target:
+            due.update(market.changed_pools(db))
+        self._books = {pool.seq: Book(db, pool, seed, now) for pool in pools(db, due)}
         self._due = [(book.due_at, seq) for seq, book in self._books.items()]
         heapq.heapify(self._due)
 

@@ -5,6 +5,7 @@
     faults.add("GET *", "status", status=503, nth=2, times=3)         calls 2, 3 and 4
     faults.set(list_lag=5, duplicate_names=True, idempotency=False)   until further notice
     faults.third_party("DELETE", "/v2/volumes/vol_x")                 somebody else does it, now
+    faults.third_party("DELETE", "/v2/volumes/vol_x", lag=60)         and lists show it a minute later
     faults.preempt("bid_x")                                           the cloud takes its instances back, now
 
 They are kept in the simulator's data, so that a process that opens the same file later meets them too. A kill
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, get_args
@@ -24,7 +25,7 @@ from attrs import asdict, field, fields, frozen
 
 from flowplan.cloud.simulator.conditions import CONDITIONS, condition
 from flowplan.cloud.simulator.lag import due, real_time
-from flowplan.cloud.simulator.messages import Refusal, Request, Response, compact, reply
+from flowplan.cloud.simulator.messages import Broken, Refusal, Request, Response, compact, reply
 from flowplan.cloud.simulator.routes import ROUTES, find_route
 from flowplan.cloud.simulator.store import writing
 
@@ -34,16 +35,26 @@ if TYPE_CHECKING:
 Does = Literal[
     "status",  # an answer of this status, with `retry_after`, `headers` and `body` as given
     "timeout",  # no answer
-    "reset",  # the connection is closed instead of an answer
+    "reset",  # the connection is reset instead of an answer
     "refused",  # no connection (over a socket: as reset)
     "kill",  # SIGKILL to the client, when it runs the simulator in its own process (over a socket: as reset)
-    "truncated",  # the true answer breaks off in the middle
-    "garbled",  # the first half of the true answer, as if it were all: no JSON
-    "edited",  # the true answer, every object of it with the members of `put` and without those of `drop`
+    "truncated",  # the true answer breaks off in the middle; one without a body before it begins (as reset)
+    "garbled",  # the first half of the true answer, as if it were all: no JSON; one without a body is as it is
+    "edited",  # the true answer, every object listed in it (else itself) with the members of `put`, without `drop`
     "slow",  # the true answer after `seconds` of real time
 ]
 _OF_THE_TRUE_ANSWER: Final = ("truncated", "garbled", "edited", "slow")
 _NEVER_SENT: Final = ("refused",)
+_OF_A_BODY: Final = ("garbled", "edited")
+_LISTS: Final = ("data", "series", "instances", "events")  # members with an answer's objects
+_LONGEST_BODY: Final = 1 << 28
+_MOST: Final = 1 << 30  # of what is counted
+_LONGEST: Final = 10 * 366 * 86400  # seconds; anything finite would do
+
+
+def _names(given: Any) -> tuple[str, ...]:
+    """`given` as a tuple; a text alone is left for the check of types to refuse, not taken apart."""
+    return given if isinstance(given, str) else tuple(given)  # type: ignore[return-value]
 
 
 @frozen
@@ -68,21 +79,34 @@ class Fault:
     body: str | None = None
     repeat: int = 1
     put: Mapping[str, Any] = field(factory=dict)
-    drop: tuple[str, ...] = field(default=(), converter=tuple)
+    drop: tuple[str, ...] = field(default=(), converter=_names)
     seconds: float = 60
 
     def __attrs_post_init__(self) -> None:
         """Raises ValueError for what could never happen, so that no test waits for it in vain."""
+        self._check_types()
         if self.does not in get_args(Does):
             raise ValueError(f"no such fault: {self.does}; there are: {', '.join(get_args(Does))}")
-        if not any(self._may_concern(route.method, route.template) for route in ROUTES):
+        concerned = [route for route in ROUTES if self._may_concern(route.method, route.template)]
+        if not concerned:
             raise ValueError(f"no request is like {self.on!r}")
-        if self.nth < 1 or (self.times is not None and self.times < 1):
-            raise ValueError("nth and times count from 1")
+        if self.does in _OF_A_BODY and all(route.method == "DELETE" for route in concerned):
+            raise ValueError(f"the answer to {self.on} has no body that could be {self.does}")
+        if self.does == "edited" and not self.put and not self.drop:
+            raise ValueError("nothing to edit: give put or drop")
+        if self.after_commit and self.late is not None:
+            raise ValueError("after_commit is at once, late is later")
         if self.does in _NEVER_SENT and (self.after_commit or self.late is not None):
             raise ValueError(f"a request that is {self.does} is never executed")
         if self.does in _OF_THE_TRUE_ANSWER and self.late is not None:
             raise ValueError(f"{self.does} needs the answer, which comes at once")
+
+    def _check_types(self) -> None:
+        for name, fits, what in _MEMBERS:
+            if not fits(getattr(self, name)):
+                raise ValueError(f"{name} must be {what}, not {getattr(self, name)!r:.80}")
+        if len(self.body or "") * self.repeat > _LONGEST_BODY:
+            raise ValueError(f"a body of more than {_LONGEST_BODY} characters")
 
     def concerns(self, method: str, template: str, path: str) -> bool:
         """Whether a request is one of those that are counted."""
@@ -107,14 +131,18 @@ class Fault:
         response = true or reply(503, {"detail": "not executed"})
         if self.does in ("garbled", "edited"):
             response.body = self._edited(response.body) if self.does == "edited" else _half(response.body)
-        elif self.does == "slow":
+        elif self.does in ("slow", "timeout"):  # no other takes its time
             response.delay = self.seconds
-        else:
-            response.broken, response.delay = self.does, self.seconds  # type: ignore[assignment]
+        if self.does == "truncated" and not response.body:
+            response.broken = "reset"
+        elif self.does in get_args(Broken):
+            response.broken = self.does  # type: ignore[assignment]
         return response
 
     def _answer(self) -> Response:
-        body = compact({"detail": f"Simulated {self.status}"}) if self.body is None else self.body
+        bodiless = self.status in (204, 304)
+        default = "" if bodiless else compact({"detail": f"Simulated {self.status}"})
+        body = default if self.body is None else self.body
         response = Response(self.status, {"content-type": "application/json"}, body.encode() * self.repeat)
         if self.retry_after is not None:
             response.headers["retry-after"] = str(self.retry_after)
@@ -125,8 +153,7 @@ class Fault:
         if not body:
             return body
         whole = json.loads(body)
-        rows = whole if isinstance(whole, list) else whole.get("data", whole)
-        for row in rows if isinstance(rows, list) else [rows]:
+        for row in list(_objects(whole)):
             row.update(self.put)
             for name in self.drop:
                 row.pop(name, None)
@@ -134,7 +161,67 @@ class Fault:
 
 
 def _half(body: bytes) -> bytes:
-    return body[: len(body) // 2] or b"{"
+    return body[: (len(body) + 1) // 2]
+
+
+def _objects(value: Any, *, outermost: bool = True) -> Iterator[dict[str, Any]]:
+    """The objects of an answer, also those listed in one another. What lists them all is none of them."""
+    if isinstance(value, list):
+        for item in value:
+            yield from _objects(item, outermost=False)
+    elif isinstance(value, dict):
+        # An object of its own (a bid has `instances` too, which are ids) has an id.
+        lists = [] if "fid" in value else [value[name] for name in _LISTS if isinstance(value.get(name), list)]
+        for rows in lists:
+            yield from _objects(rows, outermost=False)
+        if not (lists and outermost):
+            yield value
+
+
+def _is_number(value: object, least: float, most: float) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and _is_number(value, 1, _MOST)
+
+
+def _is_time(value: object) -> bool:
+    return _is_number(value, 0, _LONGEST)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_header(value: object) -> bool:
+    return isinstance(value, str) and value.isascii() and value.isprintable()
+
+
+# (member, whether a value fits, what would)
+_MEMBERS: Final[tuple[tuple[str, Callable[[Any], bool], str], ...]] = (
+    ("on", _is_text, 'like "GET /v2/me"'),
+    ("nth", _is_count, "a number from 1 on"),
+    ("times", lambda value: value is None or _is_count(value), "a number from 1 on, or None"),
+    ("after_commit", lambda value: isinstance(value, bool), "true or false"),
+    ("late", lambda value: value is None or _is_time(value), "seconds"),
+    ("status", lambda value: isinstance(value, int) and _is_number(value, 200, 599), "from 200 to 599"),
+    (
+        "retry_after",
+        lambda value: value is None or _is_header(value) or (isinstance(value, int) and _is_time(value)),
+        "seconds or a date",
+    ),
+    (
+        "headers",
+        lambda value: isinstance(value, Mapping) and all(map(_is_header, (*value, *value.values()))),
+        "names and values",
+    ),
+    ("body", lambda value: value is None or _is_text(value), "text"),
+    ("repeat", _is_count, "a number from 1 on"),
+    ("put", lambda value: isinstance(value, Mapping) and all(map(_is_text, value)), "names and values"),
+    ("drop", lambda value: isinstance(value, tuple) and all(map(_is_text, value)), "names"),
+    ("seconds", _is_time, "seconds"),
+)
 
 
 class Seen(NamedTuple):
@@ -158,8 +245,12 @@ class Faults:
     def add_described(self, given: Mapping[str, Any]) -> Fault:
         """The fault whose members are `given` (as JSON has them). Raises ValueError for what makes no sense."""
         fault = _described(given)
+        try:
+            kept = compact(asdict(fault))
+        except TypeError as error:  # ValueError is what compact raises besides
+            raise ValueError(str(error)) from None
         with self._simulator.exclusive() as db:
-            db.execute("INSERT INTO faults (given) VALUES (?)", (compact(asdict(fault)),))
+            db.execute("INSERT INTO faults (given) VALUES (?)", (kept,))
         return fault
 
     def set(
@@ -171,14 +262,22 @@ class Faults:
     ) -> None:
         """Conditions that hold until they are set otherwise; None leaves one as it is.
 
-        `list_lag`: bids and volumes are listed as they were so many seconds (virtual or real) ago. `duplicate_names`:
-        a name may be used twice. `idempotency`: whether a repeated Idempotency-Key gives the first answer.
+        `list_lag`: what a request changes is listed as it was for another so many seconds (virtual or real): bids,
+        instances, volumes, SSH keys. `duplicate_names`: a name may be used twice. `idempotency`: whether a repeated
+        Idempotency-Key gives the first answer. Raises ValueError for what makes no sense.
         """
+        if list_lag is not None and not _is_time(list_lag):
+            raise ValueError(f"list_lag must be seconds, not {list_lag!r:.80}")
+        for name, switch in (("duplicate_names", duplicate_names), ("idempotency", idempotency)):
+            if switch is not None and not isinstance(switch, bool):
+                raise ValueError(f"{name} must be true or false, not {switch!r:.80}")
         given = {"list_lag": list_lag, "duplicate_names": duplicate_names, "idempotency": idempotency}
         with self._simulator.exclusive() as db:
             for name, value in given.items():
                 if value is not None:
                     db.execute("INSERT OR REPLACE INTO conditions VALUES (?, ?)", (name, float(value)))
+            if list_lag == 0:
+                db.execute("DELETE FROM stale")
 
     def conditions(self) -> dict[str, float]:
         with self._simulator.exclusive() as db:
@@ -197,14 +296,20 @@ class Faults:
             db.execute("DELETE FROM conditions")
             db.execute("DELETE FROM stale")
 
-    def third_party(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Response:
-        """Somebody else of the project sends a request: executed at once, meeting no fault, in no ledger."""
+    def third_party(self, method: str, path: str, body: Mapping[str, Any] | None = None, *, lag: float = 0) -> Response:
+        """Somebody else of the project (a user of their own) sends a request: executed at once, meeting no fault, in no
+        ledger. Lists show what it changes `lag` seconds later, whatever `list_lag` is. Raises ValueError for what is
+        no request."""
+        if not isinstance(method, str) or not isinstance(path, str) or not _is_time(lag):
+            raise ValueError("a request has a method and a path, a lag is seconds")
         data = b"" if body is None else compact(body).encode()
-        return self._simulator.third_party(Request.to(method, path, body=data))
+        return self._simulator.third_party(Request.to(method, path, body=data), lag)
 
     def preempt(self, bid: str, *, seconds: float = 600) -> None:
         """The cloud takes the instances of a bid back: five minutes' notice, and for `seconds` of virtual time the bid
-        is not in the auction. Raises ValueError when it holds none."""
+        is not in the auction. Raises ValueError when it holds none, and when `seconds` is no time."""
+        if not isinstance(bid, str) or not _is_time(seconds):
+            raise ValueError("give a bid's id, and seconds")
         self._simulator.preempt(bid, seconds)
 
 

@@ -104,6 +104,14 @@ def start_again(db: sqlite3.Connection, bid: int, now: int, room_at: int) -> Non
             _set(db, seq, now, "STATUS_INITIALIZING", due=max(now + _STEPS["STATUS_CONFIRMED"][1], room_at))
 
 
+def wait(db: sqlite3.Connection, bid: int, room_at: int) -> None:
+    """Those that wait for room do so until `room_at` (ms)."""
+    db.execute(
+        "UPDATE instances SET due_at = ? WHERE bid = ? AND status IN ('STATUS_NEW', 'STATUS_INITIALIZING')",
+        (room_at, bid),
+    )
+
+
 def give_notice(db: sqlite3.Connection, bid: int, now: int, end: int) -> None:
     """Running on until `end`, when they are stopped unless the bid wins again."""
     for seq, _, ssh in _of_bid(db, bid):
@@ -188,7 +196,7 @@ def list_instances(call: Call) -> Response:
         )
     if query["reservation_fid_in"] or (query["order_type_in"] and "Bid" not in query["order_type_in"]):
         where["0 = ?"] = 1  # there are no reservations
-    rows, cursor = read_page(call.db, _PAGE, where, query, _SORT)
+    rows, cursor = read_page(call, _PAGE, where, query, _SORT)
     return reply_text(200, f'{{"data":[{",".join(map(_json, rows))}],"next_cursor":{compact(cursor)}}}')
 
 
@@ -233,7 +241,7 @@ def page_of_history(call: Call) -> tuple[dict[str, Any], list[tuple[int, str, st
     select = (
         "SELECT seq, fid, (SELECT fid FROM bids WHERE bids.seq = instances.bid), auction, {key}, seq FROM instances"
     )
-    rows, cursor = read_page(call.db, select, where, query | {"sort_by": "created_at", "sort_dir": "desc"}, {})
+    rows, cursor = read_page(call, select, where, query | {"sort_by": "created_at", "sort_dir": "desc"}, {})
     return query, [row[:4] for row in rows], cursor
 
 

@@ -1,18 +1,24 @@
-"""An RSA key pair, for SSH keys whose owner sends none. For show: nothing in the simulator accepts a login."""
+"""An RSA key pair, for SSH keys whose owner sends none. For show: nothing in the simulator accepts a login.
+
+It is drawn from the seed, as everything in the simulator is, and so no secret.
+"""
 
 from __future__ import annotations
 
 import base64
-import secrets
+import hashlib
+from collections.abc import Iterator
+from itertools import count
 
 BITS = 2048
 _PUBLIC_EXPONENT = 65537
 _SMALL_PRIMES = [n for n in range(3, 2000, 2) if all(n % d for d in range(3, int(n**0.5) + 1, 2))]
 
 
-def make_pair(comment: str) -> tuple[str, str]:
-    """(public key as one OpenSSH line, private key as PEM)."""
-    p, q = _prime(BITS // 2), _prime(BITS // 2)
+def make_pair(comment: str, seed: str) -> tuple[str, str]:
+    """(public key as one OpenSSH line, private key as PEM); the same from the same `seed`."""
+    numbers_drawn = _draw(seed, BITS // 2)
+    p, q = _prime(numbers_drawn, BITS // 2), _prime(numbers_drawn, BITS // 2)
     d = pow(_PUBLIC_EXPONENT, -1, (p - 1) * (q - 1))
     numbers = (0, p * q, _PUBLIC_EXPONENT, d, p, q, d % (p - 1), d % (q - 1), pow(q, -1, p))
     body = base64.encodebytes(_der(0x30, b"".join(_der(2, _signed(n)) for n in numbers))).decode()
@@ -21,11 +27,16 @@ def make_pair(comment: str) -> tuple[str, str]:
     return f"ssh-rsa {base64.b64encode(blob).decode()} {comment}", private
 
 
-def _prime(bits: int) -> int:
+def _draw(seed: str, bits: int) -> Iterator[int]:
+    for number in count():
+        yield int.from_bytes(hashlib.shake_256(f"{seed}:{number}".encode()).digest(bits // 8), "big")
+
+
+def _prime(drawn: Iterator[int], bits: int) -> int:
     while True:
-        number = secrets.randbits(bits) | 3 << (bits - 2) | 1
+        number = next(drawn) | 3 << (bits - 2) | 1
         coprime = (number - 1) % _PUBLIC_EXPONENT and all(number % small for small in _SMALL_PRIMES)
-        if coprime and all(_is_probably_prime(number, secrets.randbelow(number - 3) + 2) for _ in range(8)):
+        if coprime and all(_is_probably_prime(number, next(drawn) % (number - 3) + 2) for _ in range(8)):
             return number
 
 

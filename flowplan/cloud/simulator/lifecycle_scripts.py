@@ -25,7 +25,7 @@ _CHANGE = {
     "scope": Field(nullable(_SCOPE), None),
 }
 _LIST = {**paging_fields("created_at", "last_modified_at"), "project": Field(text())}
-_COLUMNS = "fid, project, name, description, scope, created_at, modified_at"
+_COLUMNS = "fid, project, name, description, scope, created_at, created_by, modified_at, modified_by"
 _ONE = f"SELECT {_COLUMNS} FROM lifecycle_scripts WHERE fid = ?"  # noqa: S608
 _PAGE = f"SELECT {_COLUMNS}, {{key}}, seq FROM lifecycle_scripts"  # noqa: S608
 
@@ -34,7 +34,7 @@ def list_scripts(call: Call) -> Response:
     """GET /v2/lifecycle-scripts."""
     query = read_query(call.request.query, _LIST)
     where = {"project = ?": require_project(call, query["project"])}
-    rows, cursor = read_page(call.db, _PAGE, where, query, {"last_modified_at": "modified_at"})
+    rows, cursor = read_page(call, _PAGE, where, query, {"last_modified_at": "modified_at"})
     return reply(200, {"data": [_json(call, row) for row in rows], "next_cursor": cursor})
 
 
@@ -46,8 +46,8 @@ def create_script(call: Call) -> Response:
     id = fid(call.seed, "ls", number)
     texts = (body["name"], body["description"] or "", body["content"], body["scope"])
     call.db.execute(
-        "INSERT INTO lifecycle_scripts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (number, id, project, *texts, call.now, call.now),
+        "INSERT INTO lifecycle_scripts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (number, id, project, *texts, call.now, call.user, call.now, call.user),
     )
     return reply(201, _read(call, id), id)
 
@@ -59,8 +59,8 @@ def change_script(call: Call) -> Response:
     _read(call, id)
     call.db.execute(
         "UPDATE lifecycle_scripts SET name = coalesce(?, name), description = coalesce(?, description),"
-        " scope = coalesce(?, scope), modified_at = ? WHERE fid = ?",
-        (body["name"], body["description"], body["scope"], call.now, id),
+        " scope = coalesce(?, scope), modified_at = ?, modified_by = ? WHERE fid = ?",
+        (body["name"], body["description"], body["scope"], call.now, call.user, id),
     )
     return reply(200, _read(call, id), id)
 
@@ -88,16 +88,16 @@ def _read(call: Call, id: str) -> dict[str, Any]:
 
 
 def _json(call: Call, row: tuple[Any, ...]) -> dict[str, Any]:
-    id, project, name, description, scope, created_at, modified_at = row[:7]
+    id, project, name, description, scope, created_at, created_by, modified_at, modified_by = row[:9]
     return {
         "fid": id,
         "name": name,
         "description": description,
-        "content_url": f"https://api.mithril.ai/v2/lifecycle-scripts/{id}/content",
+        "content_url": f"{call.request.origin}/v2/lifecycle-scripts/{id}/content",
         "project": project,
         "created_at": iso(created_at),
-        "created_by": call.user,
+        "created_by": created_by,
         "last_modified_at": iso(modified_at),
-        "last_modified_by": call.user,
+        "last_modified_by": modified_by,
         "scope": scope,
     }

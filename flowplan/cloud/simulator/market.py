@@ -1,7 +1,5 @@
-"""The auctions and their books. A change of a book only notes that its pool changed; the pool is cleared (clearing.py)
-when it is next read.
-
-So every reader sees a cleared market, and a thousand bids placed in a row cost one clearing.
+"""The auctions and their books. A change of a book only notes that its pool changed; it is cleared (clearing.py) in the
+next round or, where the clock stands, at the end of the request that changed it. Reading changes nothing.
 """
 
 from __future__ import annotations
@@ -55,19 +53,28 @@ def rank_of(limit_cents: int, weight: int) -> int:
 
 
 def enter(db: sqlite3.Connection, auction: int, seq: int, limit_cents: int, quantity: int, *, own: bool) -> None:
-    """Put an order into the book. `seq` is its age."""
-    pool, weight = db.execute("SELECT pool, weight FROM auctions WHERE seq = ?", (auction,)).fetchone()
+    """Put an order into the book. `seq` is its age.
+
+    One below the price comes after all winners. If it does not fit into what they leave, it changes nothing, and the
+    book need not be cleared: so thousands of bids cost no more each than the first.
+    """
+    pool, weight, price, free = db.execute(
+        "SELECT a.pool, a.weight, a.price_cents, p.free FROM auctions a JOIN pools p ON p.seq = a.pool WHERE a.seq = ?",
+        (auction,),
+    ).fetchone()
     db.execute(
         "INSERT INTO orders (pool, rank, seq, units, auction, own) VALUES (?, ?, ?, ?, ?, ?)",
         (pool, rank_of(limit_cents, weight), seq, quantity * weight, auction, own),
     )
-    _note_change(db, pool)
+    if limit_cents >= price or quantity * weight <= free:
+        _note_change(db, pool)
 
 
 def leave(db: sqlite3.Connection, auction: int, seq: int, limit_cents: int) -> None:
-    """Take an order out of the book."""
+    """Take an order out of the book, and its machines out of the stock."""
     pool, weight = db.execute("SELECT pool, weight FROM auctions WHERE seq = ?", (auction,)).fetchone()
     db.execute("DELETE FROM orders WHERE pool = ? AND rank = ? AND seq = ?", (pool, rank_of(limit_cents, weight), seq))
+    db.execute("DELETE FROM handovers WHERE pool = ? AND seq = ?", (pool, seq))
     _note_change(db, pool)
 
 
@@ -86,7 +93,7 @@ def _note_change(db: sqlite3.Connection, pool: int) -> None:
 
 
 def is_changed(db: sqlite3.Connection) -> bool:
-    """Whether a clearing is due. Cheap: an index that is almost always empty."""
+    """Whether a book has changed since it was cleared. Cheap: an index that is almost always empty."""
     return db.execute("SELECT 1 FROM pools WHERE changed = 1 LIMIT 1").fetchone() is not None
 
 
@@ -95,14 +102,16 @@ def changed_pools(db: sqlite3.Connection) -> list[int]:
     return [row[0] for row in db.execute("SELECT seq FROM pools WHERE changed = 1")]
 
 
-def hold(db: sqlite3.Connection, auction: int, quantity: int, now: int, until: int) -> None:
-    """`quantity` instances that have left the book keep their stock until `until` (ms)."""
+def hold(db: sqlite3.Connection, auction: int, seq: int, quantity: int, until: int) -> None:
+    """`quantity` instances of an order that has left the book keep their stock until `until` (ms)."""
     pool, weight = db.execute("SELECT pool, weight FROM auctions WHERE seq = ?", (auction,)).fetchone()
-    db.execute(
-        "UPDATE pools SET noticed = CASE WHEN noticed_until > ? THEN noticed ELSE 0 END + ?, noticed_until = ?"
-        " WHERE seq = ?",
-        (now, quantity * weight, until, pool),
-    )
+    db.execute("INSERT INTO handovers VALUES (?, ?, ?, ?, 0)", (pool, seq, until, quantity * weight))
+
+
+def is_waiting(db: sqlite3.Connection, auction: int, seq: int, now: int) -> bool:
+    """Whether an order that wins has to wait until others are gone."""
+    sql = "SELECT 1 FROM handovers WHERE pool = (SELECT pool FROM auctions WHERE seq = ?) AND seq = ? AND at > ?"
+    return db.execute(sql + " AND begins", (auction, seq, now)).fetchone() is not None
 
 
 def win_price(db: sqlite3.Connection, auction: Auction, quantity: int) -> int | None:

@@ -10,19 +10,22 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from attrs import define, field, frozen
 
+SIMULATOR_URL = "https://simulator.invalid"  # where clients in the same process find it
 Query = Mapping[str, list[str]]
 Broken = Literal["reset", "timeout", "truncated", "refused", "kill"]
 
 
 @frozen
 class Request:
-    """One HTTP request. `path` is decoded and without the query; the names of `headers` are in lower case."""
+    """One HTTP request. `path` is decoded and without the query; the names of `headers` are in lower case; `origin` is
+    the URL that was asked, up to the path."""
 
     method: str
     path: str
     query: Query = field(factory=dict)
     headers: Mapping[str, str] = field(factory=dict)
     body: bytes = b""
+    origin: str = SIMULATOR_URL
 
     @classmethod
     def to(cls, method: str, url: str, headers: Mapping[str, str] | None = None, body: bytes = b"") -> Request:
@@ -30,7 +33,8 @@ class Request:
         parts = urlsplit(url)
         query = parse_qs(parts.query, keep_blank_values=True) if parts.query else {}
         lowered = {name.lower(): value for name, value in (headers or {}).items()}
-        return cls(method.upper(), unquote(parts.path, errors="replace"), query, lowered, body)
+        origin = f"{parts.scheme}://{parts.netloc}" if parts.netloc else SIMULATOR_URL
+        return cls(method.upper(), unquote(parts.path, errors="replace"), query, lowered, body, origin)
 
 
 @define

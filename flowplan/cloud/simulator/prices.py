@@ -1,30 +1,23 @@
 """What the market shows of itself: instance types, availability, prices now and the last 14 days.
 
-The 14 days before a simulator began are not replayed: a seeded process gives them, made when first read and never
-stored. It looks as spot prices do: long flat stretches at the reserve, spells of contention, bursts with heavy
-tails. What happened since is in `price_events`.
+The 14 days before a simulator began are made when first read and never stored (past.py); what happened since is in
+`price_events`.
 """
 
 from __future__ import annotations
 
-import math
 import sqlite3
-from bisect import bisect_left, bisect_right
-from collections.abc import Callable
-from functools import lru_cache
-from random import Random
+from bisect import bisect_right
 from typing import Any
 
 from flowplan.cloud.simulator import catalogue, market
 from flowplan.cloud.simulator.bid_views import money
 from flowplan.cloud.simulator.clearing import cents as cents_of
-from flowplan.cloud.simulator.clock import DAY, HOUR, ROUND, iso
+from flowplan.cloud.simulator.clock import iso
+from flowplan.cloud.simulator.crowd import pools
 from flowplan.cloud.simulator.messages import Call, Response, reply
+from flowplan.cloud.simulator.past import PAST, Stream, seeded_past
 from flowplan.cloud.simulator.validation import Field, integer, moment, nullable, read_query, text
-
-PAST = 14 * DAY
-_SETTLED = 3 * HOUR
-Stream = tuple[list[int], list[int]]  # (moments in ms, cents): each price holds until the next moment
 
 
 def list_instance_types(call: Call) -> Response:
@@ -139,7 +132,7 @@ def price_stream(db: sqlite3.Connection, seed: int, auction: market.Auction, now
         return moments, cents
     before = _past_of(db, seed, auction, started)
     past = [cents_of(per_unit, auction.weight) for per_unit in before[1]]
-    return _changes([*before[0], started - _SETTLED, *moments], [*past, cents[0], *cents])
+    return _changes([*before[0], *moments], [*past, *cents])
 
 
 def _changes(moments: list[int], cents: list[int]) -> Stream:
@@ -150,13 +143,13 @@ def _changes(moments: list[int], cents: list[int]) -> Stream:
 
 def _past_of(db: sqlite3.Connection, seed: int, auction: market.Auction, started: int) -> Stream:
     """The pool's seeded past: its sizes share their stock, so their prices move together."""
-    reserve, temper = db.execute("SELECT reserve, temper FROM pools WHERE seq = ?", (auction.pool,)).fetchone()
     weight, began_with = db.execute(
         "SELECT a.weight, e.price_cents FROM auctions a JOIN price_events e ON e.auction = a.seq AND e.at = ?"
         " WHERE a.pool = ? ORDER BY a.weight DESC LIMIT 1",
         (started, auction.pool),
     ).fetchone()
-    return seeded_past(seed, auction.pool, temper, reserve, started, began_with * market.EIGHTHS // weight)
+    (pool,) = pools(db, [auction.pool])
+    return seeded_past(seed, pool, started, began_with * market.EIGHTHS // weight)
 
 
 def _window(stream: Stream, start: int, end: int) -> Stream:
@@ -168,84 +161,3 @@ def _window(stream: Stream, start: int, end: int) -> Stream:
     if first >= last:
         return [], []
     return [max(start, moments[first]), *moments[first + 1 : last]], cents[first:last]
-
-
-@lru_cache(maxsize=64)
-def seeded_past(seed: int, pool: int, temper: str, reserve: int, started: int, now: int) -> Stream:
-    """14 days of a pool's prices before `started`, never below `reserve`; both and `now`, the price it started with,
-    in eighths of a cent per unit. The last hours are as the present is, so that nothing jumps at the start."""
-    random = Random(f"{seed}:{pool}:past")  # noqa: S311
-    moments: list[int] = []
-    prices: list[int] = []
-    at = started - PAST
-    for rounds, price in _PROCESSES[temper](random, reserve, now):
-        if not prices or prices[-1] != price:
-            moments.append(at)
-            prices.append(price)
-        at += rounds * ROUND
-    keep = bisect_left(moments, started - _SETTLED)
-    return moments[:keep], prices[:keep]
-
-
-Spans = list[tuple[int, int]]  # (rounds, price)
-_ROUNDS = PAST // ROUND
-
-
-def _calm(random: Random, reserve: int, now: int) -> Spans:
-    """At the reserve or a little above; no bursts."""
-    spans: Spans = []
-    while _length(spans) < _ROUNDS:
-        spans.append((_between(random, 3 * 30, 20 * 30), max(reserve, now)))
-        for _ in range(random.randrange(1, 12)):
-            spans.append((_between(random, 5, 90), reserve + round(reserve * random.random() ** 3 * 0.5)))
-    return spans
-
-
-def _idle(random: Random, reserve: int, now: int) -> Spans:
-    """Mostly exactly at the reserve; now and then a burst."""
-    spans: Spans = []
-    while _length(spans) < _ROUNDS:
-        spans.append((_between(random, 2 * 30, 40 * 30), reserve))
-        spans += _burst(random, reserve)
-    return spans
-
-
-def _busy(random: Random, reserve: int, now: int) -> Spans:
-    """Contended: a wandering level around the present price, bursts on top, sometimes down to the reserve."""
-    spans: Spans = []
-    level = float(now)
-    total = 0
-    while total < _ROUNDS:
-        before = len(spans)
-        level = max(reserve, level * random.lognormvariate(0, 0.06) * (now / level) ** 0.03)
-        kind = random.random()
-        if kind < 0.02:
-            spans += _burst(random, round(level))
-        elif kind < 0.04:
-            spans.append((_between(random, 60, 12 * 30), reserve))
-        else:
-            spans.append((_between(random, 1, 40), round(level)))
-        total += _length(spans[before:])
-    return spans
-
-
-def _burst(random: Random, base: int) -> Spans:
-    """Up within minutes, to a height with a heavy tail, and down in steps over up to some hours."""
-    height = min(base * (1 + 0.4 * random.paretovariate(1.3)), base * 12)
-    spans, price = [], height
-    while price > base * 1.05:
-        spans.append((_between(random, 1, 15), round(price)))
-        price = base + (price - base) * random.uniform(0.55, 1.02)
-    return spans
-
-
-_PROCESSES: dict[str, Callable[[Random, int, int], Spans]] = {"calm": _calm, "idle": _idle, "busy": _busy}
-
-
-def _length(spans: Spans) -> int:
-    return sum(rounds for rounds, _ in spans)
-
-
-def _between(random: Random, least: int, most: int) -> int:
-    """A number of rounds, most often near `least` (log-uniform)."""
-    return round(least * math.exp(random.random() * math.log(most / least)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sqlite3
 from typing import Any
 
 from flowplan.cloud.simulator import catalogue
@@ -14,9 +15,14 @@ from flowplan.cloud.simulator.validation import Field, boolean, nullable, read_b
 PROJECT_QUERY = {"project": Field(text())}
 
 
-def user_fid(seed: int) -> str:
-    """The id of the one user."""
-    return fid(seed, "user", 1)
+def user_fid(seed: int, number: int = 1) -> str:
+    """The id of a user: 1 is whose the keys are, 2 a teammate, who does what `Faults.third_party` asks for."""
+    return fid(seed, "user", number)
+
+
+def own_ids(call: Call) -> tuple[str, str]:
+    """The two ids of the user whose the keys are."""
+    return user_fid(call.seed), _uuid(call, "user")
 
 
 def project_of_query(call: Call) -> str:
@@ -33,17 +39,27 @@ def require_project(call: Call, project: str) -> str:
 
 def get_me(call: Call) -> Response:
     """GET /v2/me."""
-    return reply(200, _me(call) | {"email": catalogue.EMAIL, "organization_id": _uuid(call, "organization")})
+    return reply(200, _user(call, 1) | {"organization_id": _uuid(call, "organization")})
 
 
 def list_teammates(call: Call) -> Response:
     """GET /v2/me/teammates."""
     projects = [row[0] for row in call.db.execute("SELECT fid FROM projects WHERE mine = 1 ORDER BY seq")]
-    return reply(200, [_me(call) | {"email": catalogue.EMAIL, "project_ids": projects, "deactivated_at": None}])
+    shared = {"project_ids": projects, "deactivated_at": None}
+    return reply(200, [_user(call, number) | shared for number in _USERS])
 
 
-def _me(call: Call) -> dict[str, Any]:
-    return {"id": _uuid(call, "user"), "fid": call.user, "user_name": "Engineer", "organization_role": "admin"}
+# number -> (what its bare id is made from, name, e-mail, role)
+_USERS = {
+    1: ("user", "Engineer", catalogue.EMAIL, "admin"),
+    2: ("teammate", "Teammate", f"teammate@{catalogue.EMAIL.partition('@')[2]}", "member"),
+}
+
+
+def _user(call: Call, number: int) -> dict[str, Any]:
+    what, name, email, role = _USERS[number]
+    id = user_fid(call.seed, number)
+    return {"id": _uuid(call, what), "fid": id, "user_name": name, "email": email, "organization_role": role}
 
 
 def _uuid(call: Call, what: str) -> str:
@@ -90,12 +106,12 @@ def create_ssh_key(call: Call) -> Response:
     body = read_body(call.request, _CREATE)
     project = require_project(call, body["project"])
     public_key, private_key = body["public_key"], None
+    number = next_number(call.db)
+    id = fid(call.seed, "sshkey", number)
     if not public_key:
         from flowplan.cloud.simulator.keypair import make_pair
 
-        public_key, private_key = make_pair(body["name"])
-    number = next_number(call.db)
-    id = fid(call.seed, "sshkey", number)
+        public_key, private_key = make_pair(body["name"], f"{call.seed}:{number}")
     call.db.execute(
         "INSERT INTO ssh_keys VALUES (?, ?, ?, ?, ?, ?, ?)",
         (number, id, project, body["name"], public_key, call.now, body["required"]),
@@ -116,12 +132,7 @@ def delete_ssh_key(call: Call) -> Response:
     """DELETE /v2/ssh-keys/{ssh_key_fid}."""
     id = call.params["ssh_key_fid"]
     _read_key(call, id)
-    in_use = call.db.execute(
-        "SELECT 1 FROM bids, json_each(bids.launch, '$.ssh_keys') k"
-        " WHERE bids.status IN ('Open', 'Allocated', 'Preempting', 'Paused') AND k.value = ? LIMIT 1",
-        (id,),
-    ).fetchone()
-    if in_use:
+    if call.db.execute("SELECT 1 FROM ssh_key_uses WHERE ssh_key = ? LIMIT 1", (id,)).fetchone():
         raise Refusal(400, "SSH key is in use by an active bid")
     call.db.execute("DELETE FROM ssh_keys WHERE fid = ?", (id,))
     return no_content(id)
@@ -148,6 +159,16 @@ def require_ssh_keys(call: Call, project: str, given: list[str]) -> None:
             raise Refusal(400, f"SSH key required: {name}")
 
 
+def use_ssh_keys(db: sqlite3.Connection, bid: int, keys: list[str]) -> None:
+    """Bid number `bid` uses these keys, until `let_go_of_ssh_keys`."""
+    db.executemany("INSERT OR IGNORE INTO ssh_key_uses VALUES (?, ?)", [(bid, key) for key in keys])
+
+
+def let_go_of_ssh_keys(db: sqlite3.Connection, bid: int) -> None:
+    """Bid number `bid` is over."""
+    db.execute("DELETE FROM ssh_key_uses WHERE bid = ?", (bid,))
+
+
 _LOGIN = {"email": Field(text()), "password": Field(text())}
 
 
@@ -156,4 +177,9 @@ def log_in(call: Call) -> Response:
     body = read_body(call.request, _LOGIN)
     if (body["email"], body["password"]) != (catalogue.EMAIL, catalogue.PASSWORD):
         raise Refusal(401, "Invalid email or password")
-    return reply(200, {"access_token": f"fkey_login{fid(call.seed, 'token', 1)[6:]}", "token_type": "bearer"})
+    return reply(200, {"access_token": login_token(call.seed), "token_type": "bearer"})
+
+
+def login_token(seed: int) -> str:
+    """What `log_in` gives; good whatever other key is."""
+    return f"fkey_login{fid(seed, 'token', 1)[6:]}"

@@ -1,4 +1,8 @@
-"""Quotas: how much of a product a project may use at once, counted where use begins and ends."""
+"""Quotas: how much of a product a project may use at once, counted where use begins and ends.
+
+Of instances, what may be used is claimed when a bid is placed or resumed, for all its instances, until it is paused or
+ends: so whatever the auction gives, it never gives more than the quota. What is shown as used are allocated instances.
+"""
 
 from __future__ import annotations
 
@@ -23,18 +27,30 @@ def list_quotas(call: Call) -> Response:
 
 def use(db: sqlite3.Connection, project: str, product: str, instance_type: str, quantity: int) -> None:
     """Count `quantity` more (or, negative, less) as used."""
-    db.execute(
-        "UPDATE quotas SET used = used + ? WHERE project = ? AND product_type = ? AND instance_type = ?",
-        (quantity, project, product, instance_type),
-    )
+    _count(db, "used", project, product, instance_type, quantity)
 
 
-def require(db: sqlite3.Connection, project: str, product: str, instance_type: str, quantity: int) -> None:
-    """Raises Refusal when `quantity` more is not allowed."""
+def claim(db: sqlite3.Connection, project: str, product: str, instance_type: str, quantity: int) -> None:
+    """Claim `quantity` more. Raises Refusal when that is not allowed."""
     row = db.execute(
-        "SELECT total, used, units, name FROM quotas WHERE project = ? AND product_type = ? AND instance_type = ?",
+        "SELECT total, claimed, used, units, name FROM quotas"
+        " WHERE project = ? AND product_type = ? AND instance_type = ?",
         (project, product, instance_type),
     ).fetchone()
-    total, used, units, name = row or (0, 0, "instances", f"{product} {instance_type}")
-    if used + quantity > total:
-        raise Refusal(400, f"Quota exceeded for {name}: {quantity} requested, {used} of {total} {units} in use")
+    total, claimed, used, units, name = row or (0, 0, 0, "instances", f"{product} {instance_type}")
+    if claimed + quantity > total:
+        more = f", {claimed - used} more bid for" if claimed > used else ""
+        raise Refusal(400, f"Quota exceeded for {name}: {quantity} requested, {used} of {total} {units} in use{more}")
+    _count(db, "claimed", project, product, instance_type, quantity)
+
+
+def give_up(db: sqlite3.Connection, project: str, product: str, instance_type: str, quantity: int) -> None:
+    """Take back what was claimed."""
+    _count(db, "claimed", project, product, instance_type, -quantity)
+
+
+def _count(db: sqlite3.Connection, column: str, project: str, product: str, instance_type: str, quantity: int) -> None:
+    db.execute(
+        f"UPDATE quotas SET {column} = {column} + ? WHERE project = ? AND product_type = ? AND instance_type = ?",  # noqa: S608
+        (quantity, project, product, instance_type),
+    )

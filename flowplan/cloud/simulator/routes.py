@@ -15,8 +15,8 @@ Handler = Callable[[Call], Response]
 class Route(NamedTuple):
     """`handler`: "module.function", imported when first called: no command needs them all.
 
-    `replays`: an `Idempotency-Key` is honoured. `public`: needs no authorisation. `lists`: it is a list that can lag
-    behind; the prefix of the ids in it.
+    `replays`: an `Idempotency-Key` is honoured. `public`: needs no authorisation. `lags`: it is a list that can lag
+    behind (lag.py).
     """
 
     method: str
@@ -24,7 +24,7 @@ class Route(NamedTuple):
     handler: str
     replays: bool = False
     public: bool = False
-    lists: str = ""
+    lags: bool = False
 
     @property
     def mutates(self) -> bool:
@@ -45,7 +45,7 @@ ROUTES = (
     Route("GET", "/v2/me", "projects.get_me"),
     Route("GET", "/v2/me/teammates", "projects.list_teammates"),
     Route("GET", "/v2/projects", "projects.list_projects"),
-    Route("GET", "/v2/ssh-keys", "projects.list_ssh_keys"),
+    Route("GET", "/v2/ssh-keys", "projects.list_ssh_keys", lags=True),
     Route("POST", "/v2/ssh-keys", "projects.create_ssh_key"),
     Route("PATCH", "/v2/ssh-keys/{ssh_key_fid}", "projects.change_ssh_key"),
     Route("DELETE", "/v2/ssh-keys/{ssh_key_fid}", "projects.delete_ssh_key"),
@@ -55,18 +55,18 @@ ROUTES = (
     Route("GET", "/v2/spot/availability", "prices.list_availability"),
     Route("GET", "/v2/pricing/current", "prices.current_prices"),
     Route("GET", "/v2/pricing/history", "prices.price_history"),
-    Route("GET", "/v2/spot/bids", "bid_views.list_bids", lists="bid"),
+    Route("GET", "/v2/spot/bids", "bid_views.list_bids", lags=True),
     Route("POST", "/v2/spot/bids", "bids.place_bid", replays=True),
     Route("GET", "/v2/spot/bids/{bid_fid}", "bid_views.get_bid"),
     Route("PATCH", "/v2/spot/bids/{bid_fid}", "bids.change_bid"),
     Route("DELETE", "/v2/spot/bids/{bid_fid}", "bids.cancel_bid"),
     Route("GET", "/v2/spot/bids/{bid_fid}/status", "bid_views.get_status"),
     Route("GET", "/v2/spot/bids/{bid_fid}/history", "bid_views.get_history"),
-    Route("GET", "/v2/instances", "instances.list_instances"),
+    Route("GET", "/v2/instances", "instances.list_instances", lags=True),
     Route("GET", "/v2/instances/status/history", "instances.status_history"),
     Route("GET", "/v2/instances/pricing/history", "billing.pricing_history"),
     Route("GET", "/v2/instances/{instance_fid}/status", "instances.get_status"),
-    Route("GET", "/v2/volumes", "volumes.list_volumes", lists="vol"),
+    Route("GET", "/v2/volumes", "volumes.list_volumes", lags=True),
     Route("POST", "/v2/volumes", "volumes.create_volume", replays=True),
     Route("PATCH", "/v2/volumes/{volume_fid}", "volumes.rename_volume"),
     Route("DELETE", "/v2/volumes/{volume_fid}", "volumes.delete_volume"),
@@ -82,6 +82,8 @@ ROUTES = (
     Route("POST", "/v2/instances/{instance_fid}/restart", "unsold.restart"),
     Route("POST", "/v2/instances/{instance_fid}/refresh-boot-disk", "unsold.refresh_boot_disk"),
     Route("GET", "/v2/reservation", "unsold.list_reservations"),
+    Route("GET", "/v2/kubernetes/clusters", "unsold.list_clusters"),
+    Route("GET", "/users/{user_fid}/billing_check", "unsold.check_billing"),
     Route("GET", "/v2/cpu/instance-types", "unsold.list_cpu_instance_types"),
     Route("GET", "/v2/cpu/regions", "unsold.list_cpu_regions"),
     Route("GET", "/marketplace/v1/regions", "unsold.list_regions"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from flowplan.cloud.simulator import catalogue, clearing, crowd, market, rivals
+from flowplan.cloud.simulator import catalogue, clearing, crowd, market, rivals, surges
 from flowplan.cloud.simulator.ids import fid, next_age
 
 FIRST_NUMBER = 431  # ids of what is made through the API begin after it; any would do, but all ids follow from it
@@ -12,7 +12,10 @@ FIRST_NUMBER = 431  # ids of what is made through the API begin after it; any wo
 
 def fill(db: sqlite3.Connection, seed: int, now: int) -> None:
     """Fill the new, empty tables. The same seed and time give the same content."""
-    db.execute("INSERT INTO clock VALUES (?, ?, ?, 0, ?)", (now, now, seed, FIRST_NUMBER))
+    db.execute(
+        "INSERT INTO clock (now, started, seed, aged, numbered) VALUES (?, ?, ?, 0, ?)",
+        (now, now, seed, FIRST_NUMBER),
+    )
     _add_projects(db, seed, now)
     _add_auctions(db, seed)
     _add_rivals(db, seed, now)
@@ -46,7 +49,7 @@ def _add_quota(
     name: str,
 ) -> None:
     db.execute(
-        "INSERT INTO quotas VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?)",
+        "INSERT INTO quotas VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, 0)",
         (number, fid(seed, "quota", number), project, product, instance_type, total, units, name),
     )
 
@@ -77,11 +80,15 @@ def _add_auctions(db: sqlite3.Connection, seed: int) -> None:
 def _add_rivals(db: sqlite3.Connection, seed: int, now: int) -> None:
     """Who is in the books at the start, and when the first of them does something."""
     for pool in crowd.pools(db):
-        present = rivals.population(seed, pool, now)
+        present = [*rivals.population(seed, pool, now), *surges.still_there(seed, pool, now)]
         rows = [(pool.seq, rival.rank, next_age(db), rival.units, rival.auction, rival.leaves_at) for rival in present]
         db.executemany(
             "INSERT INTO orders (pool, rank, seq, units, auction, own, leaves_at) VALUES (?, ?, ?, ?, ?, 0, ?)", rows
         )
         next_at = now + rivals.event(seed, pool, 0, now).next_in
-        due_at = crowd.round_after(min([next_at, *(rival.leaves_at for rival in present)]))
-        db.execute("UPDATE pools SET changed = 1, next_at = ?, due_at = ? WHERE seq = ?", (next_at, due_at, pool.seq))
+        surge = surges.next_surge(seed, pool, now)
+        moments = [next_at, *(rival.leaves_at for rival in present), *([surge.at] if surge else [])]
+        db.execute(
+            "UPDATE pools SET changed = 1, next_at = ?, surge_at = ?, due_at = ? WHERE seq = ?",
+            (next_at, surge and surge.at, crowd.round_after(min(moments)), pool.seq),
+        )

@@ -8,6 +8,7 @@ import select
 import socket
 import struct
 import threading
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qs
@@ -21,6 +22,7 @@ from flowplan.cloud.simulator.messages import Request, Response
 from flowplan.cloud.simulator.simulator import Simulator
 
 HOST = "127.0.0.1"
+TICK, BREATH = 1, 0.002  # seconds between two steps of a running clock: at its time, and behind it
 LONGEST_BODY = 16 * 1024 * 1024
 _ANSWER = "flowplan.answer"  # key of the WSGI environment: a list that gets the simulator's own Response
 
@@ -37,7 +39,7 @@ def flask_app(simulator: Simulator) -> flask.Flask:
         given = flask.request
         query = parse_qs(given.query_string.decode("ascii", "replace"), keep_blank_values=True)
         headers = {name.lower(): value for name, value in given.headers.items()}
-        request = Request(given.method, given.path, query, headers, given.get_data())
+        request = Request(given.method, given.path, query, headers, given.get_data(), given.host_url.rstrip("/"))
         controls = request.path.startswith(control.PREFIX)
         response = control.answer(simulator, request) if controls else simulator.handle(request)
         given.environ.get(_ANSWER, []).append(response)
@@ -109,9 +111,12 @@ class KeepAliveHandler(WSGIRequestHandler):
 
     def _hang_up(self, *, reset: bool) -> None:
         """Close without an answer; `reset`: with an RST instead of a FIN."""
+        self.close_connection = True
         if reset:
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.close_connection = True
+            # Here and for good: the server would send a FIN first. A socket is open as long as a file made of it is.
+            for one in (self.connection, self.rfile, self.wfile):
+                one.close()
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Silent."""
@@ -125,7 +130,9 @@ class Server:
         self._server: BaseWSGIServer = make_server(
             HOST, port, flask_app(simulator), threaded=True, request_handler=KeepAliveHandler
         )
-        self._thread: threading.Thread | None = None
+        self._simulator = simulator
+        self._stopped = threading.Event()
+        self._threads: list[threading.Thread] = []
 
     @property
     def url(self) -> str:
@@ -133,19 +140,36 @@ class Server:
 
     def serve_forever(self) -> None:
         """Serve in this thread, until interrupted."""
+        self._start(self._keep_up)
         with contextlib.suppress(KeyboardInterrupt):
             self._server.serve_forever(poll_interval=0.1)
-        self._server.server_close()
+        self._stop()
 
     def __enter__(self) -> Server:
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-        self._thread.start()
+        self._start(self._keep_up)
+        self._start(lambda: self._server.serve_forever(0.05))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._server.shutdown()
+        self._stop()
+
+    def _start(self, task: Callable[[], None]) -> None:
+        thread = threading.Thread(target=task, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _stop(self) -> None:
+        self._stopped.set()
         self._server.server_close()
-        if self._thread:
-            self._thread.join()
+        for thread in self._threads:
+            thread.join()
+
+    def _keep_up(self) -> None:
+        """Let the time of a running clock pass while nobody asks: or the first answer after a quiet week would have to
+        wait for it. Requests get in between two steps."""
+        behind = False
+        while self._simulator.is_running and not self._stopped.wait(BREATH if behind else TICK):
+            behind = self._simulator.keep_up()

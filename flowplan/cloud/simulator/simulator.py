@@ -5,17 +5,16 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple
 
-from flowplan.cloud.simulator import clock, market
+from flowplan.cloud.simulator import clock, market, timekeeping
 from flowplan.cloud.simulator.conditions import condition
-from flowplan.cloud.simulator.messages import Call, Refusal, Request, Response
-from flowplan.cloud.simulator.projects import user_fid
+from flowplan.cloud.simulator.messages import SIMULATOR_URL, Call, Refusal, Request, Response, reply_text
+from flowplan.cloud.simulator.projects import login_token, user_fid
 from flowplan.cloud.simulator.routes import Route, find_route
 from flowplan.cloud.simulator.store import open_database, reading, remake, writing
 
@@ -24,8 +23,9 @@ if TYPE_CHECKING:
     from flowplan.cloud.simulator.faults import Fault, Faults
     from flowplan.cloud.simulator.view import AuctionView
 
-SIMULATOR_URL = "https://simulator.invalid"  # where clients in the same process find it
+__all__ = ["SIMULATOR_KEY", "SIMULATOR_URL", "LedgerEntry", "Simulator"]
 SIMULATOR_KEY = "fkey_simulator"
+LONGEST_ADVANCE = timedelta(days=3660)
 
 
 class LedgerEntry(NamedTuple):
@@ -47,18 +47,12 @@ class LedgerEntry(NamedTuple):
 class Simulator:
     """Use `Simulator.open`. Safe for threads (requests are answered one at a time) and for several processes."""
 
-    def __init__(self, db: sqlite3.Connection, speed: float, api_key: str | None, start: int) -> None:
+    def __init__(self, db: sqlite3.Connection, speed: float, api_key: str | None) -> None:
         self._db = db
         self._lock = threading.RLock()
         self._api_key = api_key
-        self._start = start
-        self._speed = speed
         self._answered = 0
-        self._real = time.monotonic()
-        self._virtual: int
-        self._seed: int
-        self._virtual, self._seed = db.execute("SELECT now, seed FROM clock").fetchone()
-        self._user = user_fid(self._seed)
+        self._clock = timekeeping.RunningClock(db, speed)
 
     @classmethod
     def open(
@@ -73,11 +67,13 @@ class Simulator:
         """The simulator whose data are in the file `path`, made (0600, with its directory) when there is none.
 
         `":memory:"` keeps the data in this process. `seed` and `start` (virtual time) count only when data are
-        made. Virtual time stands still but for `advance`, or runs `speed` times as fast as real time. Any
-        `fkey_...` is a good key unless `api_key` names the one. Raises FlowplanError for a file of another kind.
+        made. Virtual time stands still but for `advance`, or runs `speed` times as fast as real time; it is one time
+        for all who have the file open. Any `fkey_...` is a good key unless `api_key` names the one (a token from
+        `/login`, and keys made through the API, are good all the same). Raises FlowplanError for a file of another
+        kind.
         """
         start_ms = clock.to_ms(start)
-        return cls(open_database(path, lambda db: _fill(db, seed, start_ms)), speed, api_key, start_ms)
+        return cls(open_database(path, lambda db: _fill(db, seed, start_ms)), speed, api_key)
 
     def __enter__(self) -> Simulator:
         return self
@@ -94,12 +90,13 @@ class Simulator:
             self._db.close()
 
     def reset(self, seed: int | None = None) -> None:
-        """Delete all data and make them anew, from `seed` or from the one they were made with."""
+        """Delete all data and make them anew, from `seed` or from the one they were made with, and from their start.
+
+        Whoever has them open goes on with the new ones.
+        """
         with self._lock:
-            self._seed = self._seed if seed is None else seed
-            self._user = user_fid(self._seed)
-            remake(self._db, lambda db: _fill(db, self._seed, self._start))
-            self._real, self._virtual = time.monotonic(), self._start
+            made_with, start = self._db.execute("SELECT seed, started FROM clock").fetchone()
+            remake(self._db, lambda db: _fill(db, made_with if seed is None else seed, start))
 
     def now(self) -> datetime:
         """Virtual time."""
@@ -107,13 +104,29 @@ class Simulator:
             return clock.to_datetime(self._now())
 
     def advance(self, seconds: float | timedelta) -> None:
-        """Let virtual time pass, with everything that happens in it."""
-        passed = seconds if isinstance(seconds, timedelta) else timedelta(seconds=seconds)
-        if passed < timedelta(0):
-            raise ValueError("time does not go back")
+        """Let virtual time pass, with everything that happens in it; what a running clock (also of another process)
+        lets pass meanwhile comes on top. Raises ValueError for less than nothing and for more than ten years."""
+        given = seconds.total_seconds() if isinstance(seconds, timedelta) else seconds
+        if not 0 <= given <= LONGEST_ADVANCE.total_seconds():  # neither is NaN between them
+            raise ValueError("time does not go back, and passes by ten years at most")
+        left = timedelta(seconds=given) // timedelta(milliseconds=1)
         with self._lock:
             self._catch_up()
-            self._run_to(self._stored_now() + passed // timedelta(milliseconds=1))
+            generation = timekeeping.read(self._db).generation
+            while left and (passed := self._let_pass(generation, more=left)):
+                left -= passed
+
+    @property
+    def is_running(self) -> bool:
+        """Whether virtual time passes by itself."""
+        return self._clock.runs
+
+    def keep_up(self) -> bool:
+        """Let time pass that a running clock says has passed, one round's at most; returns whether more is left."""
+        with self._lock:
+            now, generation = self._clock.now()
+            end = min(now, self._stored_now() + clock.ROUND)
+            return self._let_pass(generation, until=end) > 0 and self._stored_now() < now
 
     def ledger(self, *, everything: bool = False) -> list[LedgerEntry]:
         """The mutating requests that were executed, oldest first; with `everything` also those that were not."""
@@ -140,8 +153,7 @@ class Simulator:
 
         with self._lock:
             self._catch_up()
-            with writing(self._db):
-                self._settle()
+            with reading(self._db):
                 return list(auction_views(self._db, self._seed, self._stored_now(), instance_type, region))
 
     def adapter(self) -> SimulatorAdapter:
@@ -153,10 +165,11 @@ class Simulator:
     def handle(self, request: Request) -> Response:
         """Answer one request. Never raises for what is in the request."""
         with self._lock:
+            self._store_second()
             self._answered += 1
             fault = self._meet_faults(request) if self._has_faults() else None
             response = self._spoilt(fault, request) if fault else self._answer_or_refuse(request)
-            response.headers["date"] = clock.http_date(self._now() // clock.SECOND)
+            response.headers["date"] = clock.http_date(self._stored_now() // clock.SECOND)
             response.headers["x-request-id"] = f"req_{self._answered:012d}"
             return response
 
@@ -183,7 +196,7 @@ class Simulator:
         if scheme.lower() != "bearer" or not key.strip():
             raise Refusal(401, "Not authenticated", {"www-authenticate": "Bearer"})
         secret = key.strip()
-        good = secret == self._api_key if self._api_key else secret.startswith("fkey_")
+        good = secret in (self._api_key, login_token(self._seed)) if self._api_key else secret.startswith("fkey_")
         if self._db.execute("SELECT 1 FROM api_keys LIMIT 1").fetchone():
             from flowplan.cloud.simulator.api_keys import is_good
 
@@ -197,15 +210,13 @@ class Simulator:
             return self._change(route, params, request)
         if self._is_something_due():
             self._catch_up()
-            with writing(self._db):
-                self._settle()
-        with reading(self._db):
-            response = route.answer(self._call(params, request))
-            if route.lists and condition(self._db, "list_lag"):
-                from flowplan.cloud.simulator.lag import as_it_was
+        if route.lags and self._db.execute("SELECT 1 FROM stale LIMIT 1").fetchone():
+            from flowplan.cloud.simulator.lag import as_it_was
 
-                return as_it_was(self._db, route.lists, response, self._now())
-            return response
+            with as_it_was(self._db, self._now()):
+                return route.answer(self._call(params, request))
+        with reading(self._db):
+            return route.answer(self._call(params, request))
 
     def _change(self, route: Route, params: Mapping[str, str], request: Request) -> Response:
         """One transaction: what the request does, its ledger entry, and its answer for the case it comes again."""
@@ -214,7 +225,8 @@ class Simulator:
         try:
             with writing(self._db):
                 replayed = self._replay(route, request, key)
-                response = replayed or self._execute(route, params, request)
+                lag_seconds = condition(self._db, "list_lag")
+                response = replayed or self._execute(route, self._call(params, request), lag_seconds)
                 self._record(request, key, response, executed=replayed is None)
                 if route.replays and key and not replayed:
                     self._db.execute(
@@ -227,15 +239,18 @@ class Simulator:
                 self._record(request, key, refusal.response, executed=False)
             raise
 
-    def _execute(self, route: Route, params: Mapping[str, str], request: Request) -> Response:
-        seconds = condition(self._db, "list_lag")
-        if not seconds:
-            return route.answer(self._call(params, request))
+    def _execute(self, route: Route, call: Call, lag_seconds: float) -> Response:
+        """Do it; lists go by what was before for another `lag_seconds`."""
+        if not lag_seconds:
+            response = route.answer(call)
+            self._settle()
+            return response
         from flowplan.cloud.simulator import lag
 
-        before = lag.shown(self._db, next(iter(params.values()), ""))
-        response = route.answer(self._call(params, request))
-        lag.remember(self._db, response.subject or "", before, self._stored_now(), seconds)
+        before = lag.rows_of(self._db, next(iter(call.params.values()), ""))
+        response = route.answer(call)
+        self._settle()
+        lag.remember(self._db, response.subject or "", before, call.now, lag_seconds)
         return response
 
     def _replay(self, route: Route, request: Request, key: str | None) -> Response | None:
@@ -247,8 +262,7 @@ class Simulator:
         ).fetchone()
         if row is None:
             return None
-        headers = {"content-type": "application/json", "idempotency-replayed": "true"}
-        return Response(row[0], headers, row[2].encode("ascii"), row[1])
+        return reply_text(row[0], row[2], row[1])
 
     def _record(self, request: Request, key: str | None, response: Response, *, executed: bool) -> None:
         self._db.execute(
@@ -256,9 +270,10 @@ class Simulator:
             (self._stored_now(), request.method, request.path, key, response.status, response.subject, executed),
         )
 
-    def _call(self, params: Mapping[str, str], request: Request) -> Call:
+    def _call(self, params: Mapping[str, str], request: Request, user: int = 1) -> Call:
         """Time is the stored time: what a running clock has on top of it has nothing due in it."""
-        return Call(self._db, request, params, self._stored_now(), self._seed, self._user)
+        seed = self._seed
+        return Call(self._db, request, params, self._stored_now(), seed, user_fid(seed, user))
 
     # --- faults ---------------------------------------------------------------------------------------------
 
@@ -301,16 +316,14 @@ class Simulator:
                 self._record(request, request.headers.get("idempotency-key"), lost_entry, executed=False)
         return lost
 
-    def third_party(self, request: Request) -> Response:
-        """Execute a request of somebody else in the project: no fault, no lag, no ledger. See `Faults.third_party`."""
+    def third_party(self, request: Request, lag_seconds: float) -> Response:
+        """Execute a request of somebody else in the project: no fault, no ledger. See `Faults.third_party`."""
         with self._lock:
             self._catch_up()
             try:
                 route, params = find_route(request.method, request.path)
                 with writing(self._db):
-                    response = route.answer(self._call(params, request))
-                    self._settle()
-                    return response
+                    return self._execute(route, self._call(params, request, user=2), lag_seconds)
             except Refusal as refusal:
                 return refusal.response
 
@@ -318,39 +331,39 @@ class Simulator:
         """See `Faults.preempt`."""
         from flowplan.cloud.simulator import bids
 
-        with self._lock, writing(self._db):
-            now = self._stored_now()
-            self._settle()
-            bids.take_back(self._db, bid, now, now + round(seconds * clock.SECOND))
-            self._settle()
+        with self._lock:
+            self._catch_up()
+            with writing(self._db):
+                now = self._stored_now()
+                bids.take_back(self._db, bid, now, now + round(seconds * clock.SECOND))
+                self._settle()
 
     # --- time ----------------------------------------------------------------------------------------------
 
+    @property
+    def _seed(self) -> int:
+        """Read each time: another process may have made the data anew."""
+        seed: int = self._db.execute("SELECT seed FROM clock").fetchone()[0]
+        return seed
+
     def _stored_now(self) -> int:
-        now: int = self._db.execute("SELECT now FROM clock").fetchone()[0]
-        return now
+        return timekeeping.stored_now(self._db)
 
     def _now(self) -> int:
         """Where the clock stands (ms): where it was left or, when it runs, further on."""
-        stored = self._stored_now()
-        if not self._speed:
-            return stored
-        real = time.monotonic()
-        running = self._virtual + round((real - self._real) * self._speed * clock.SECOND)
-        if stored > running:  # another process has advanced it: run on from there
-            self._real, self._virtual = real, stored
-        return max(stored, running)
+        return self._clock.now()[0]
 
     def _settle(self) -> None:
-        """Clear the auctions whose books have changed. Needs a write transaction."""
+        """While the clock stands, let the round come at once in which what was changed counts: nobody can wait for it.
+        So to read never changes anything. Needs a write transaction."""
+        if self._clock.runs or not market.is_changed(self._db):
+            return
         from flowplan.cloud.simulator import rounds  # reading alone needs no auction
 
         rounds.settle(self._db, self._stored_now(), self._seed)
 
     def _is_something_due(self) -> bool:
-        if market.is_changed(self._db):
-            return True
-        if not self._speed:
+        if not self._clock.runs:
             return False
         from flowplan.cloud.simulator import rounds
 
@@ -358,17 +371,37 @@ class Simulator:
 
     def _catch_up(self) -> None:
         """Let the time pass that a running clock says has passed."""
-        if self._speed:
-            self._run_to(self._now())
+        if not self._clock.runs:
+            return
+        target, generation = self._clock.now()
+        while self._stored_now() < target and self._let_pass(generation, until=target):
+            pass
 
-    def _run_to(self, target: int) -> None:
-        """Let time pass until `target` (ms), a day in a transaction: a month is not one."""
+    def _store_second(self) -> None:
+        """Catch up with a running clock that is in another second than the stored time: an answer is dated by what is
+        stored, so that no later one is dated before it, even when this process is killed right after it."""
+        if self._clock.runs and self._now() // clock.SECOND > self._stored_now() // clock.SECOND:
+            self._catch_up()
+
+    def _let_pass(self, generation: int, *, until: int = 0, more: int = 0) -> int:
+        """Let time pass `until` a moment or, advanced by hand, for so many `more` ms; but not past a late request, and
+        a day at most: a month is not one transaction. Returns how many ms did, 0 when the data are not those of
+        `generation` any more.
+        """
         from flowplan.cloud.simulator import rounds
 
-        while (now := self._stored_now()) < target:
-            with writing(self._db):
-                rounds.advance(self._db, min(target, now + clock.DAY, self._late_at(now)), self._seed)
-            self._execute_late()
+        with writing(self._db):
+            now = self._stored_now()
+            if timekeeping.read(self._db).generation != generation:
+                return 0
+            passed = min(more or until - now, clock.DAY, self._late_at(now) - now)
+            if passed <= 0:  # another process was there first
+                return 0
+            rounds.advance(self._db, now + passed, self._seed)
+            if more:
+                self._db.execute("UPDATE clock SET advanced = advanced + ?", (passed,))
+        self._execute_late()
+        return passed
 
 
 def _fill(db: sqlite3.Connection, seed: int, now: int) -> None:

@@ -19,13 +19,14 @@ from pathlib import Path
 
 from flowplan.errors import FlowplanError
 
-VERSION = 3
+VERSION = 4
 
 SCHEMA = """
 CREATE TABLE clock (
   now INTEGER NOT NULL, started INTEGER NOT NULL, seed INTEGER NOT NULL,
   aged INTEGER NOT NULL,  -- the last number given to an order of a book
-  numbered INTEGER NOT NULL  -- the last number given to anything else
+  numbered INTEGER NOT NULL,  -- the last number given to anything else
+  advanced INTEGER NOT NULL DEFAULT 0  -- how much of the time was advanced by hand, in any process
 );
 
 CREATE TABLE projects (
@@ -37,9 +38,14 @@ CREATE TABLE ssh_keys (
   public_key TEXT NOT NULL, created_at INTEGER NOT NULL, required INTEGER NOT NULL
 );
 CREATE INDEX ssh_keys_of_project ON ssh_keys (project);
+CREATE TABLE ssh_key_uses (  -- by bids that are not terminated
+  bid INTEGER NOT NULL, ssh_key TEXT NOT NULL, PRIMARY KEY (bid, ssh_key)
+) WITHOUT ROWID;
+CREATE INDEX uses_of_ssh_key ON ssh_key_uses (ssh_key);
 CREATE TABLE quotas (
   seq INTEGER PRIMARY KEY, fid TEXT NOT NULL UNIQUE, project TEXT NOT NULL, product_type TEXT NOT NULL,
   instance_type TEXT NOT NULL, total INTEGER NOT NULL, used INTEGER NOT NULL, units TEXT NOT NULL, name TEXT NOT NULL,
+  claimed INTEGER NOT NULL DEFAULT 0,  -- what is used, and what open bids would use if they all won
   UNIQUE (project, product_type, instance_type)
 );
 
@@ -48,8 +54,8 @@ CREATE TABLE pools (
   temper TEXT NOT NULL, changed INTEGER NOT NULL,
   drawn INTEGER NOT NULL DEFAULT 0,  -- events of the rivals' process so far
   next_at INTEGER,                   -- when its next one is
-  due_at INTEGER,                    -- the next round in which a rival does something
-  noticed INTEGER NOT NULL DEFAULT 0, noticed_until INTEGER NOT NULL DEFAULT 0  -- units still held by the displaced
+  surge_at INTEGER,                  -- when their next surge is
+  due_at INTEGER                     -- the next round in which a rival does something
 );
 CREATE INDEX pools_changed ON pools (seq) WHERE changed = 1;
 CREATE INDEX pools_due ON pools (due_at) WHERE due_at IS NOT NULL;
@@ -67,6 +73,10 @@ CREATE TABLE orders (
 ) WITHOUT ROWID;
 CREATE INDEX orders_by_size ON orders (pool, units, rank, seq);
 CREATE INDEX orders_winning ON orders (pool) WHERE winning = 1;
+CREATE TABLE handovers (  -- orders whose machines begin (have to wait until) or end (their notice is over) at `at`
+  pool INTEGER NOT NULL, seq INTEGER NOT NULL, at INTEGER NOT NULL, units INTEGER NOT NULL, begins INTEGER NOT NULL,
+  PRIMARY KEY (pool, seq)
+) WITHOUT ROWID;
 CREATE TABLE price_events (
   auction INTEGER NOT NULL, at INTEGER NOT NULL, price_cents INTEGER NOT NULL, PRIMARY KEY (auction, at)
 ) WITHOUT ROWID;
@@ -82,7 +92,9 @@ CREATE TABLE bids (
 CREATE INDEX bids_of_project ON bids (project);
 CREATE INDEX bids_by_status ON bids (project, status);
 CREATE INDEX bids_by_name ON bids (name);
-CREATE INDEX bids_of_auction ON bids (instance_type, region);
+CREATE INDEX bids_by_region ON bids (project, region);
+CREATE INDEX bids_by_type ON bids (project, instance_type);
+CREATE INDEX bids_by_auction ON bids (project, instance_type, region);
 CREATE INDEX bids_due ON bids (notice_ends_at) WHERE notice_ends_at IS NOT NULL;
 CREATE INDEX bids_away ON bids (away_until) WHERE away_until IS NOT NULL;
 CREATE TABLE bid_events (
@@ -100,6 +112,7 @@ CREATE TABLE instances (
 CREATE INDEX instances_of_project ON instances (project);
 CREATE INDEX instances_by_status ON instances (project, status);
 CREATE INDEX instances_by_type ON instances (project, instance_type);
+CREATE INDEX instances_by_region ON instances (project, region);
 CREATE INDEX instances_of_bid ON instances (bid);
 CREATE INDEX instances_due ON instances (due_at) WHERE due_at IS NOT NULL;
 CREATE TABLE instance_events (instance INTEGER NOT NULL, at INTEGER NOT NULL, status TEXT NOT NULL);
@@ -117,13 +130,13 @@ CREATE TABLE attachments (
 CREATE INDEX attachments_of_bid ON attachments (bid);
 
 CREATE TABLE api_keys (
-  seq INTEGER PRIMARY KEY, fid TEXT NOT NULL UNIQUE, name TEXT NOT NULL, sha256 TEXT NOT NULL UNIQUE,
-  created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, deactivated_at INTEGER
+  seq INTEGER PRIMARY KEY, fid TEXT NOT NULL UNIQUE, name TEXT NOT NULL, snippet TEXT NOT NULL,
+  sha256 TEXT NOT NULL UNIQUE, created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, deactivated_at INTEGER
 );
 CREATE TABLE lifecycle_scripts (
   seq INTEGER PRIMARY KEY, fid TEXT NOT NULL UNIQUE, project TEXT NOT NULL, name TEXT NOT NULL,
   description TEXT NOT NULL, content TEXT NOT NULL, scope TEXT NOT NULL, created_at INTEGER NOT NULL,
-  modified_at INTEGER NOT NULL
+  created_by TEXT NOT NULL, modified_at INTEGER NOT NULL, modified_by TEXT NOT NULL
 );
 CREATE INDEX scripts_of_project ON lifecycle_scripts (project);
 
@@ -134,8 +147,8 @@ CREATE TABLE faults (
 CREATE INDEX faults_pending ON faults (seq) WHERE spent = 0;
 CREATE TABLE conditions (name TEXT PRIMARY KEY, value REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE late (seq INTEGER PRIMARY KEY, request TEXT NOT NULL, due_at INTEGER NOT NULL, real_at INTEGER NOT NULL);
-CREATE TABLE stale (  -- what lists still show of an object: as it was before a change (NULL: not at all)
-  seq INTEGER PRIMARY KEY, fid TEXT NOT NULL, shown TEXT, due_at INTEGER NOT NULL, real_at INTEGER NOT NULL
+CREATE TABLE stale (  -- what lists still go by: the rows of an object as they were before a change (JSON)
+  seq INTEGER PRIMARY KEY, fid TEXT NOT NULL, rows TEXT NOT NULL, due_at INTEGER NOT NULL, real_at INTEGER NOT NULL
 );
 
 CREATE TABLE replays (

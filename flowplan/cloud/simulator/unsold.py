@@ -1,4 +1,5 @@
-"""What FCP has and the simulator does not sell: reservations and CPU machines. Clients ask about them all the same.
+"""What FCP has and the simulator does not sell: reservations, clusters and CPU machines; and bills that nobody has to
+pay. Clients ask about them all the same.
 
 Instances of spot bids refuse what only reserved ones can do (501).
 """
@@ -11,7 +12,7 @@ from typing import Any
 from flowplan.cloud.simulator import catalogue
 from flowplan.cloud.simulator.messages import Call, Refusal, Response, reply
 from flowplan.cloud.simulator.paging import paging_fields
-from flowplan.cloud.simulator.projects import require_project
+from flowplan.cloud.simulator.projects import own_ids, project_of_query, require_project
 from flowplan.cloud.simulator.validation import Field, choice, list_of, nullable, read_body, read_query, text
 
 _RESERVATIONS = {
@@ -28,6 +29,19 @@ def list_reservations(call: Call) -> Response:
     """GET /v2/reservation."""
     require_project(call, read_query(call.request.query, _RESERVATIONS)["project"])
     return reply(200, {"data": [], "next_cursor": None})
+
+
+def list_clusters(call: Call) -> Response:
+    """GET /v2/kubernetes/clusters."""
+    project_of_query(call)
+    return reply(200, [])
+
+
+def check_billing(call: Call) -> Response:
+    """Billing is always in order: nothing is charged. The user's own only."""
+    if call.params["user_fid"] not in own_ids(call):
+        raise Refusal(404, "User not found")
+    return reply(200, {"code": "ok", "message": None})
 
 
 def list_cpu_instance_types(call: Call) -> Response:

@@ -13,14 +13,16 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from flowplan.cloud.simulator.clock import from_iso
+from flowplan.cloud.simulator.clock import from_iso, to_datetime
 from flowplan.cloud.simulator.messages import Query, Refusal, Request, compact
 
 Loc = tuple[str | int, ...]
 Problems = list[dict[str, Any]]
 Check = Callable[[Any, Loc, Problems], Any]
 _MISSING = object()
-_DOLLARS = r"\$?(\d{1,9}|\d{1,3}(?:,\d{3}){1,2})(?:\.(\d{1,2}))?"
+_DOLLARS = r"\$(\d{1,9})\.(\d\d)"
+_TIMESTAMP = r"\s*[+-]?\d{1,15}(\.\d*)?\s*"
+_LARGEST_OF_SECONDS = 2 * 10**10  # a larger timestamp counts milliseconds
 
 
 class Field:
@@ -220,17 +222,26 @@ def separated(check_item: Check) -> Check:
 
 
 def moment(value: Any, loc: Loc, problems: Problems) -> Any:
-    """A time, read to milliseconds since 1970 UTC."""
+    """A time, read to milliseconds since 1970 UTC: RFC 3339, a date alone (its midnight) or a Unix timestamp."""
     try:
-        # A plus sign in a query that was not quoted arrives as a space.
-        return from_iso(re.sub(r" (\d\d:?\d\d)$", r"+\1", value)) if isinstance(value, str) else _not_a_time()
+        return _read_moment(value)
     except (ValueError, OverflowError):
         message = "Input should be a valid datetime or date, invalid character in year"
         return problems.append(_problem("datetime_from_date_parsing", loc, message, value))
 
 
-def _not_a_time() -> int:
-    raise ValueError("not a string")
+def _read_moment(value: Any) -> int:
+    if isinstance(value, str) and not re.fullmatch(_TIMESTAMP, value, re.ASCII):
+        if re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
+            return from_iso(f"{value}T00:00")
+        # A plus sign in a query that was not quoted arrives as a space.
+        return from_iso(re.sub(r" (\d\d:?\d\d)$", r"+\1", value))
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ValueError("not a time")
+    number = float(value)
+    read = round(number if abs(number) > _LARGEST_OF_SECONDS else number * 1000)
+    to_datetime(read)  # whether there is such a year
+    return read
 
 
 def dollars(value: Any, loc: Loc, problems: Problems) -> Any:
@@ -239,10 +250,10 @@ def dollars(value: Any, loc: Loc, problems: Problems) -> Any:
         return problems.append(_problem("string_type", loc, "Input should be a valid string", value))
     found = re.fullmatch(_DOLLARS, value, re.ASCII)
     if not found:
-        message = 'Value error, expected dollars with at most two decimals, such as "$25.60"'
+        message = 'Value error, expected dollars with two decimals, such as "$25.60"'
         return problems.append(_problem("value_error", loc, message, value))
     whole, cents = found.groups()
-    return int(whole.replace(",", "")) * 100 + int((cents or "").ljust(2, "0"))
+    return int(whole) * 100 + int(cents)
 
 
 def _is_unicode(value: str) -> bool:

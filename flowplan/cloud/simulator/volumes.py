@@ -10,7 +10,7 @@ from flowplan.cloud.simulator import catalogue, quotas
 from flowplan.cloud.simulator.clock import iso
 from flowplan.cloud.simulator.conditions import condition
 from flowplan.cloud.simulator.ids import fid, next_number
-from flowplan.cloud.simulator.messages import Call, Refusal, Response, compact, no_content, reply
+from flowplan.cloud.simulator.messages import Call, Refusal, Response, no_content, reply
 from flowplan.cloud.simulator.projects import require_project
 from flowplan.cloud.simulator.validation import (
     Field,
@@ -71,12 +71,6 @@ def list_volumes(call: Call) -> Response:
     return reply(200, [_json(volume, users.get(volume.seq, [])) for volume in (Volume(*row) for row in rows)])
 
 
-def listed(db: sqlite3.Connection, id: str) -> str | None:
-    """The volume as JSON; None: there is none, or no more."""
-    row = db.execute(_VOLUME + "WHERE fid = ? AND deleted_at IS NULL", (id,)).fetchone()
-    return compact(_json(Volume(*row), _users(db, row[0]).get(row[0], []))) if row else None
-
-
 def create_volume(call: Call) -> Response:
     """POST /v2/volumes."""
     body = read_body(call.request, _CREATE)
@@ -86,7 +80,7 @@ def create_volume(call: Call) -> Response:
     if body["size_gb"] > catalogue.LARGEST_VOLUME_GB:
         raise Refusal(400, f"Volume size exceeds the maximum of {catalogue.LARGEST_VOLUME_GB} GB")
     _require_unused_name(call, project, body["name"])
-    quotas.require(call.db, project, quotas.STORAGE, "", body["size_gb"])
+    quotas.claim(call.db, project, quotas.STORAGE, "", body["size_gb"])
     seq = next_number(call.db)
     made = Volume(
         seq,
@@ -124,6 +118,7 @@ def delete_volume(call: Call) -> Response:
         raise Refusal(409, "Volume is in use")
     call.db.execute("UPDATE volumes SET deleted_at = ? WHERE seq = ?", (call.now, volume.seq))
     quotas.use(call.db, volume.project, quotas.STORAGE, "", -volume.size_gb)
+    quotas.give_up(call.db, volume.project, quotas.STORAGE, "", volume.size_gb)
     return no_content(volume.fid)
 
 
@@ -190,11 +185,8 @@ Users = list[tuple[str, list[str]]]  # of a volume: (bid, its instances that hav
 def _users(db: sqlite3.Connection, volume: int | None = None) -> dict[int, Users]:
     """Who uses each volume (or the one)."""
     users: dict[int, Users] = {}
-    rows = db.execute(
-        "SELECT t.volume, b.fid, b.status, b.instances FROM attachments t JOIN bids b ON b.seq = t.bid"
-        " WHERE :volume IS NULL OR t.volume = :volume",
-        {"volume": volume},
-    )
+    sql = "SELECT t.volume, b.fid, b.status, b.instances FROM attachments t JOIN bids b ON b.seq = t.bid"
+    rows = db.execute(sql) if volume is None else db.execute(f"{sql} WHERE t.volume = ?", (volume,))
     for seq, bid, status, instances in rows:
         running = json.loads(instances) if status in ("Allocated", "Preempting") else []
         users.setdefault(seq, []).append((bid, running))

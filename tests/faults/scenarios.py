@@ -1,0 +1,482 @@
+"""What is interrupted: a command in a prepared place, and how somebody goes on after it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from flowplan.backends.local import LocalStore
+from flowplan.cloud.simulator import SIMULATOR_KEY, Request, Simulator
+from flowplan.errors import StateError
+from flowplan.lock import Lock
+from flowplan.state import load
+from tests.faults.points import Act
+from tests.faults.runner import Job, Ran, Runner
+
+Command = Sequence[str]
+
+APPLY: Command = ("apply", "--auto-approve", "--parallelism", "1")
+DESTROY: Command = ("destroy", "--auto-approve", "--parallelism", "1", "--allow-volume-destroy", "*")
+RESTORE: Command = ("state", "restore")
+SETTLED: Command = ("plan", "--detailed-exitcode")
+STATE = "flowplan.state.json"
+
+
+def task(
+    name: str, *, price: str = "17.92", type: str = "h100.8x.SXM5.IB", volume: str = "", ports: str = "", more: str = ""
+) -> str:
+    """A task; `volume` is the entry below persistent_storage."""
+    return (
+        f"---\nname: {name}\nproject_name: my-foundry-project\nssh_key_name: my-ssh-key\n"
+        f"task_management: {{utility_threshold_price: {price}}}\n"
+        f"resources_specification: {{fcp_instance: {type}, cluster_id: us-central1-b}}\n"
+        + (f"persistent_storage: {{{volume}}}\n" if volume else "")
+        + (f"ports: [{ports}]\n" if ports else "")
+        + more
+    )
+
+
+def created(*names: str, mount: bool = False) -> str:
+    """`create` with these volumes, mounted or only attached."""
+    where = ", mount_point: /mnt/d" if mount else ""
+    return f"create: [{', '.join(f'{{volume_name: {name}, size: 1{where}}}' for name in names)}]"
+
+
+class Folder:
+    """A working directory with its cloud. The runner may find it elsewhere (`inside`), and the data of the cloud may
+    be elsewhere too (`data`)."""
+
+    def __init__(self, path: Path, runner: Runner, *, inside: Path | None = None, data: Path | None = None) -> None:
+        self.path, self.runner = path, runner
+        self.inside, self.data = inside or path, data or path / ".flowplan"
+
+    def run(self, *commands: Command, at: int = 0, act: Act = "kill", counting: bool = False) -> Ran:
+        return self.runner(Job(str(self.inside), commands, at, act, counting))
+
+    def ok(self, command: Command) -> None:
+        ran = self.run(command)
+        assert ran.codes == [0], ran
+
+    def write(self, *tasks: str) -> None:
+        (self.path / "flowplan.yaml").write_text("".join(tasks))
+
+    def simulator(self) -> Simulator:
+        return Simulator.open(self.data / "simulator.db")
+
+    def kill(self, command: Command, label: str) -> None:
+        """Run `command` and kill it at the first point called so."""
+        points = Folder(self.path, self.runner).copied("counted").run(command, counting=True).points
+        assert self.run(command, at=points.index(label) + 1).signal == 9
+
+    def copied(self, name: str) -> Folder:
+        """The same place once more, as `name`/work: the stack is named after the directory."""
+        path = self.path.parent.parent / name / "work"
+        if path.parent.exists():
+            shutil.rmtree(path.parent)
+        shutil.copytree(self.path, path)
+        return Folder(path, self.runner)
+
+    def store(self) -> LocalStore:
+        return LocalStore(self.path / STATE)
+
+    def cloud(self) -> Cloud:
+        with self.simulator() as simulator:
+            return Cloud.seen(simulator)
+
+    def lock_is_free(self) -> bool:
+        return not Lock(self.path / "flowplan.lock").held()
+
+    def private(self) -> bool:
+        files = [path for path in self.path.iterdir() if path.is_file() and path.suffix != ".yaml"]
+        return all(path.stat().st_mode & 0o777 == 0o600 for path in files)
+
+
+@frozen
+class Cloud:
+    """What the cloud holds, and what was done to it, by name: ids differ from run to run."""
+
+    picture: tuple[str, ...]  # every live object with all that matters of it
+    live: Mapping[str, str]  # id -> "bid NAME" or "volume NAME"
+    changes: Counter[str]  # "POST bid NAME" and the like -> how often it was executed
+    creates: Mapping[str, str]  # id -> Idempotency-Key, of what flowplan made
+
+    @classmethod
+    def seen(cls, simulator: Simulator) -> Cloud:
+        bids = _rows(simulator, "/v2/spot/bids?limit=100")["data"]
+        project = _rows(simulator, "/v2/projects")[0]["fid"]
+        volumes = _rows(simulator, f"/v2/volumes?project={project}&include_deleted=true")
+        names = {row["fid"]: f"bid {row['name']}" for row in bids} | {v["fid"]: f"volume {v['name']}" for v in volumes}
+        live = {row["fid"] for row in bids if row["status"] != "Terminated"}
+        live |= {row["fid"] for row in volumes if row["deleted_at"] is None}
+        ledger = [entry for entry in simulator.ledger() if entry.subject]
+        return cls(
+            tuple(sorted(_told(row, names) for row in (*bids, *volumes) if row["fid"] in live)),
+            {id: names[id] for id in live},
+            Counter(f"{entry.method} {names[entry.subject or '']}" for entry in ledger),
+            {entry.subject or "": entry.key or "" for entry in ledger if entry.method == "POST"},
+        )
+
+
+def _rows(simulator: Simulator, target: str) -> Any:
+    answer = simulator.handle(Request.to("GET", target, {"Authorization": f"Bearer {SIMULATOR_KEY}"}, b""))
+    assert answer.status == 200, answer
+    return json.loads(answer.body)
+
+
+_KEPT = ("name", "status", "limit_price", "instance_type", "region", "instance_quantity", "capacity_gb", "interface")
+
+
+def _told(row: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    kept: dict[str, Any] = {key: row.get(key) for key in _KEPT}
+    launch = row.get("launch_specification")
+    if launch:
+        kept["volumes"] = [names[id] for id in launch["volumes"]]
+        kept["marker"] = re.findall(r" (?:stack|address|ports)=\S+", launch["startup_script"] or "")
+    return json.dumps(kept, sort_keys=True)
+
+
+@frozen
+class Scenario:
+    """`command` is what is interrupted, in the place that `prepare` makes. `again` is what somebody runs then, to get
+    where the command should have led; with `tells`, a failure that says so is no failure. At last `settled` exits 0."""
+
+    prepare: Callable[[Folder], None]
+    command: Command = APPLY
+    again: tuple[Command, ...] = (APPLY,)
+    settled: Command = SETTLED
+    tells: str = ""
+    parallel: bool = False  # points are numbered only roughly
+
+
+def _applied(*before: str, then: Sequence[str]) -> Callable[[Folder], None]:
+    def prepare(folder: Folder) -> None:
+        folder.write(*before)
+        folder.ok(APPLY)
+        folder.write(*then)
+
+    return prepare
+
+
+def _written(*tasks: str) -> Callable[[Folder], None]:
+    return lambda folder: folder.write(*tasks)
+
+
+def _third_party_volume(folder: Folder, name: str) -> None:
+    with folder.simulator() as simulator:
+        project = _rows(simulator, "/v2/projects")[0]["fid"]
+        body = {"name": name, "project": project, "disk_interface": "File", "region": "us-central1-b", "size_gb": 10}
+        assert simulator.faults.third_party("POST", "/v2/volumes", body).status == 201
+
+
+def _attach(folder: Folder) -> None:
+    _third_party_volume(folder, "datasets")
+    folder.write(task("a", volume="attach: {volume_name: datasets, mount_point: /mnt/d}"))
+
+
+def _name_still_taken(folder: Folder) -> None:
+    """The bid that is replaced has ended, but for a while its name is not free."""
+    _applied(task("a"), then=[task("a", type="a100.8x.SXM4.IB")])(folder)
+    with folder.simulator() as simulator:
+        simulator.faults.add("POST /v2/spot/bids", "status", status=400, body='{"detail": "Bid name already used"}')
+
+
+def _interrupted(prepare: Callable[[Folder], None], label: str, command: Command = APPLY) -> Callable[[Folder], None]:
+    def prepared(folder: Folder) -> None:
+        prepare(folder)
+        folder.kill(command, label)
+
+    return prepared
+
+
+def _damaged(folder: Folder) -> None:
+    """A state that a disk error emptied, after two applies: there is a backup."""
+    folder.write(task("a"))
+    folder.ok(APPLY)
+    folder.write(task("a", price="21.50"), task("b"))
+    folder.ok(APPLY)
+    (folder.path / STATE).write_bytes(b"")
+
+
+def _planned(folder: Folder) -> None:
+    folder.write(task("a", volume=created("va", mount=True), ports="8080"))
+    folder.ok(("plan", "--out", "saved"))
+
+
+TWO = (
+    task("a", volume=created("va", mount=True), ports='8080, "8441:8001"'),
+    task("b", volume=created("vb", mount=True), ports='"6006-6008"'),
+)
+ONE = task("a", volume=created("va", mount=True), ports="8080")
+
+SCENARIOS: dict[str, Scenario] = {
+    "create": Scenario(_written(task("a"))),
+    "create two with volumes and ports": Scenario(_written(*TWO)),
+    "create paused": Scenario(_written(task("a", more="paused: true\n"))),
+    "update a limit": Scenario(_applied(task("a"), then=[task("a", price="21.50")])),
+    "update volumes": Scenario(
+        _applied(task("a", volume=created("va")), then=[task("a", volume=created("va", "vb"))]),
+    ),
+    "replace": Scenario(_applied(ONE, then=[ONE.replace("8080", "8090")])),
+    "replace, the name not free yet": Scenario(_name_still_taken),
+    "destroy": Scenario(_applied(ONE, then=[ONE]), DESTROY, (DESTROY,), ("plan", "--destroy", "--detailed-exitcode")),
+    "attach": Scenario(_attach),
+    "add one, remove another": Scenario(
+        _applied(task("a", volume=created("va")), task("b"), then=[task("b"), task("c", volume=created("vc"))]),
+        (*APPLY, "--allow-volume-destroy", "*"),
+        ((*APPLY, "--allow-volume-destroy", "*"),),
+    ),
+    "recovery, the bid was placed": Scenario(_interrupted(_written(ONE), "answer POST spot/bids")),
+    "recovery, the bid was not placed": Scenario(_interrupted(_written(ONE), "sent POST spot/bids")),
+    "recovery of a replacement": Scenario(
+        _interrupted(_applied(ONE, then=[ONE.replace("8080", "8090")]), "answer DELETE spot/bids")
+    ),
+    "recovery of a destroy": Scenario(
+        _interrupted(_applied(ONE, then=[ONE]), "answer DELETE spot/bids", DESTROY),
+        DESTROY,
+        (DESTROY,),
+        ("plan", "--destroy", "--detailed-exitcode"),
+    ),
+    "recover": Scenario(_interrupted(_written(ONE), "answer POST spot/bids"), ("recover",), (("recover",), APPLY)),
+    "recover what did not happen": Scenario(
+        _interrupted(_written(ONE), "sent POST spot/bids"), ("recover",), (("recover",), APPLY)
+    ),
+    "state restore": Scenario(_damaged, RESTORE, (RESTORE, APPLY), tells="is in order: nothing is restored"),
+    "a saved plan": Scenario(_planned, ("apply", "--parallelism", "1", "saved")),
+    "create six, four at once": Scenario(
+        _written(*(task(name, volume=created(f"v{name}"), ports="8080") for name in "abcdef")),
+        ("apply", "--auto-approve", "--parallelism", "4"),
+        parallel=True,
+    ),
+}
+
+
+# ---- what must hold ---------------------------------------------------------------------------------------------
+
+
+SAID = {
+    "kill": "killed",
+    "torn": "killed in the middle of a write",
+    "power": "the power lost",
+    "short": "short writes",
+    "full": "no room from there on",
+    "reset": "the connection broken",
+}
+
+
+@frozen
+class Reference:
+    """The end of a run that nothing disturbed."""
+
+    cloud: Cloud
+    addresses: Mapping[str, Any]
+    points: tuple[str, ...]
+
+
+def numbers(labels: Sequence[str], wanted: Callable[[str], bool]) -> list[int]:
+    """The numbers, from 1, of the points whose label is `wanted`."""
+    return [number for number, label in enumerate(labels, 1) if wanted(label)]
+
+
+class Undone(AssertionError):
+    """What an interruption left undone, made twice or lost."""
+
+
+class Proof:
+    """One scenario: interrupt it at a point, look, go on, look again. Counts what it finds."""
+
+    def __init__(self, name: str, scenario: Scenario, scratch: Path, runner: Runner) -> None:
+        self.name, self.scenario = name, scenario
+        self.met: Counter[str] = Counter()  # act -> points
+        self.orphans = self.duplicates = 0
+        self.undone: list[str] = []
+        path = scratch / "template" / "work"
+        path.mkdir(parents=True)
+        self.template = Folder(path, runner)
+        scenario.prepare(self.template)
+        self.old = _Files.of(self.template)
+        self._proved_again_from_old: set[str] = set()
+        self.reference = self._undisturbed()
+
+    def _undisturbed(self) -> Reference:
+        folder = self.template.copied("reference")
+        ran = folder.run(self.scenario.command, counting=True)
+        assert ran.codes == [0], ran
+        self._go_on(folder, "nowhere")
+        return Reference(folder.cloud(), _recorded(folder), tuple(ran.points))
+
+    def numbers(self, wanted: Callable[[str], bool]) -> list[int]:
+        """The numbers of the points whose label is `wanted`."""
+        return numbers(self.reference.points, wanted)
+
+    @property
+    def restores(self) -> bool:
+        """Whether the command is `state restore`, whose old state is damaged."""
+        return self.scenario.command == RESTORE
+
+    # -- one point
+
+    def interrupt(self, at: int, act: Act, allowed: Callable[[Sequence[str], Ran], bool]) -> None:
+        """Let the command meet `act` at point `at`, and prove that nothing comes of it. `allowed`: whether the
+        command may end like this, given the labels of the points from `at` on."""
+        folder = self.template.copied("disturbed")
+        ran = folder.run(self.scenario.command, at=at, act=act)
+        if self.scenario.parallel and not ran.happened:
+            return  # this time there were fewer
+        rest = self.reference.points[at - 1 :]
+        where = f"{act} at {at} ({rest[0]})"
+        self.met[act] += 1
+        roughly = self.scenario.parallel and ran.codes in ([0], [5])  # the labels may be those of other points
+        try:
+            self._hold(ran.happened and (allowed(rest, ran) or roughly), where, f"ended with {ran}")
+            self._hold(70 not in ran.codes, where, f"a traceback: {ran.err}")
+            self.prove(folder, where, act)
+        except (Undone, StateError) as problem:
+            self.undone.append(str(problem))
+
+    def interrupt_twice(self, at: int, choose: Callable[[Sequence[str]], Iterable[int]]) -> None:
+        """Kill the command at point `at`, and what goes on after it at each of the points that are chosen by its
+        labels: a further run then puts everything right."""
+        first = self.template.copied("first")
+        assert first.run(self.scenario.command, at=at).signal == 9
+        again = self.scenario.again[0]
+        labels = first.copied("counted").run(again, counting=True).points
+        for number in choose(labels):
+            folder = first.copied("disturbed")
+            where = f"killed at {at} ({self.reference.points[at - 1]}) and again at {number} ({labels[number - 1]})"
+            self.met["killed twice"] += 1
+            try:
+                self._hold(folder.run(again, at=number).signal == 9, where, "the second kill did not happen")
+                self.prove(folder, where, "kill", runs=2)
+            except (Undone, StateError) as problem:
+                self.undone.append(str(problem))
+
+    def prove(self, folder: Folder, where: str, kind: str, *, runs: int = 1) -> None:
+        """Check, go on, and check the end, after so many interrupted runs. From a place where nothing has changed yet,
+        going on is proved once for each `kind` of interruption."""
+        self.check_in_between(folder, where, runs)
+        if _Files.of(folder) == self.old:
+            if kind in self._proved_again_from_old:
+                return
+            self._proved_again_from_old.add(kind)
+        self._go_on(folder, where)
+        self.check_at_the_end(folder, where)
+
+    def conclude(self) -> None:
+        """Print the figure, and raise AssertionError with all that was undone."""
+        points = self.met.total()
+        acts = ", ".join(f"{count} {SAID.get(act, act)}" for act, count in self.met.items())
+        print(
+            f"{self.name}: {points} points ({acts}): {points - len(self.undone)} recovered, "
+            f"{self.duplicates} duplicates, {self.orphans} orphans"
+        )
+        assert not self.undone, "\n".join(self.undone)
+        assert points
+
+    # -- right after the interruption
+
+    def check_in_between(self, folder: Folder, where: str, runs: int = 1) -> None:
+        """Nothing lost, nothing twice, files whole and private, the lock free."""
+        cloud = folder.cloud()
+        self._hold(folder.private(), where, "a file is not private")
+        self._hold(folder.lock_is_free(), where, "the lock is held")
+        self._hold_old_or_new(folder, where, runs)
+        self._hold_no_orphans(folder, cloud, where)
+        twice = [what for what, count in Counter(cloud.live.values()).items() if count > 1]
+        self.duplicates += len(twice)
+        self._hold(not twice, where, f"live twice: {twice}")
+
+    def _hold_no_orphans(self, folder: Folder, cloud: Cloud, where: str) -> None:
+        """Every live object that flowplan made is in the state, or its create is in doubt."""
+        try:
+            loaded = folder.store().read()
+        except StateError as error:  # `state restore` begins with such a state, and may be killed setting it aside
+            now = _bytes_of(folder.path / STATE)
+            as_found = self.restores and now in (None, self.old.state)
+            self._hold(as_found, where, f"the state does not read: {error}")
+            return
+        bound = {binding.id for binding in loaded.state.bindings.values()}
+        keys = {intent.key for intent in loaded.pending.values() if intent.op == "create"}
+        lost = [id for id, key in cloud.creates.items() if id in cloud.live and id not in bound and key not in keys]
+        if self.restores:
+            lost = []  # the backup is of an earlier run: what was made since carries a marker
+        self.orphans += len(lost)
+        self._hold(not lost, where, f"orphans: {[cloud.live[id] for id in lost]}")
+
+    def _hold_old_or_new(self, folder: Folder, where: str, runs: int) -> None:
+        """The state is the old one, or a whole new one: every run makes one."""
+        now = _bytes_of(folder.path / STATE)
+        if now == self.old.state or (now is None and self.restores):
+            return
+        self._hold(now is not None, where, "the state is gone")
+        serial = load(now or b"", STATE).serial  # raises for what is not whole
+        self._hold(self.restores or serial - self.old.serial in range(1, runs + 1), where, f"its serial is {serial}")
+
+    # -- going on
+
+    def _go_on(self, folder: Folder, where: str) -> None:
+        ran = folder.run(*self.scenario.again, self.scenario.settled)
+        fine = [code == 0 for code in ran.codes]
+        if self.scenario.tells and self.scenario.tells in " ".join(ran.err.split()):
+            fine[0] = True
+        self._hold(ran.signal is None and all(fine), where, f"going on: {ran}")
+
+    def check_at_the_end(self, folder: Folder, where: str) -> None:
+        """As if nothing had happened: the same objects, each made once, nothing else removed or changed."""
+        cloud, expected = folder.cloud(), self.reference.cloud
+        made, wanted = _creates(cloud.changes), _creates(expected.changes)
+        self.duplicates += sum((made - wanted).values())
+        self._hold(made == wanted, where, f"made: {made}, not {wanted}")
+        self._hold(cloud.changes.keys() == expected.changes.keys(), where, f"done: {cloud.changes}")
+        self._hold(cloud.picture == expected.picture, where, f"the cloud differs: {cloud.picture}")
+        self._hold(_recorded(folder) == self.reference.addresses, where, f"recorded: {_recorded(folder)}")
+        self._hold((folder.path / "flowplan.lock").read_bytes() == b"", where, "the lock names somebody")
+        left = [path.name for path in folder.path.iterdir() if ".flowplan-tmp" in path.name]
+        self._hold(not left, where, f"left behind: {left}")
+
+    def _hold(self, holds: bool, where: str, what: str) -> None:
+        if not holds:
+            raise Undone(f"{self.name}, {where}: {what}")
+
+
+@frozen
+class _Files:
+    """What a place holds before anything is done there: everything but who has the lock."""
+
+    state: bytes | None
+    journal: bytes | None
+    backup: bytes | None
+    done: Counter[str]
+
+    @classmethod
+    def of(cls, folder: Folder) -> _Files:
+        store = folder.store()
+        state, journal, backup = (_bytes_of(path) for path in (store.path, store.journal_path, store.backup_path))
+        return cls(state, journal, backup, folder.cloud().changes)
+
+    @property
+    def serial(self) -> int:
+        return load(self.state, STATE).serial if self.state else 0
+
+
+def _creates(changes: Counter[str]) -> Counter[str]:
+    """Updates have absolute values and what is gone is gone: only a create must not be done again."""
+    return Counter({what: count for what, count in changes.items() if what.startswith("POST")})
+
+
+def _recorded(folder: Folder) -> dict[str, Any]:
+    """The state without what differs from run to run: ids, and generations, which count from 1 again for an address
+    that was gone in between."""
+    loaded = folder.store().read()
+    assert not loaded.pending, loaded.pending
+    return {str(a): (sorted(map(str, b.needs)), b.source) for a, b in loaded.state.bindings.items()}
+
+
+def _bytes_of(path: Path) -> bytes | None:
+    return path.read_bytes() if path.exists() else None

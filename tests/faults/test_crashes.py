@@ -1,0 +1,170 @@
+"""Killed at the k-th point, for every k, and failed there: everything goes on as if nothing had happened.
+
+After each: nothing live that is neither in the state nor in doubt; nothing live twice; the state the whole old or the
+whole new one; the lock free. After the next run: the cloud, the state and the number of creates of an undisturbed
+run, and a plan with nothing in it. `scenarios.py` has the scenarios, `points.py` what a point is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.faults.points import Act
+from tests.faults.runner import Ran, Runner
+from tests.faults.scenarios import SCENARIOS, Proof, numbers
+
+Wanted = Callable[[str], bool]
+
+
+def of(*kinds: str) -> Wanted:
+    return lambda label: label.partition(" ")[0] in kinds
+
+
+def changing(label: str) -> bool:
+    """Whether a point is a write, a sync or a rename, or a request that changes something."""
+    return of("write", "sync", "rename")(label) or (of("sent", "answer")(label) and " GET " not in label)
+
+
+ANY = of("write", "sync", "rename", "file", "sent", "answer")
+ON_FILES = of("write", "sync", "rename", "file")
+
+
+# Those that the errors are proved on in CI; the slow tests take all.
+CORE = (
+    "create",
+    "create two with volumes and ports",
+    "update a limit",
+    "update volumes",
+    "replace",
+    "replace, the name not free yet",
+    "destroy",
+    "add one, remove another",
+    "recovery, the bid was not placed",
+    "recovery of a replacement",
+    "state restore",
+    "a saved plan",
+)
+core = pytest.mark.parametrize("proof", CORE, indirect=True)
+
+
+@pytest.fixture(params=SCENARIOS)
+def proof(request: pytest.FixtureRequest, in_memory: Path, runner: Runner) -> Proof:
+    return Proof(request.param, SCENARIOS[request.param], in_memory, runner)
+
+
+# How a command may end: given the labels of the points from the one where it happened.
+Allowed = Callable[[Sequence[str], Ran], bool]
+
+
+def killed(rest: Sequence[str], ran: Ran) -> bool:
+    return ran.signal == 9
+
+
+def refused(rest: Sequence[str], ran: Ran) -> bool:
+    """Exit code 5: something could not be made durable. Only letting go of the lock cannot fail."""
+    return ran.codes == [5] or (ran.codes == [0] and rest[0] in LETTING_GO)
+
+
+LETTING_GO = ("file ftruncate flowplan.lock", "file close flowplan.lock")
+
+
+def refused_if_room_is_needed(rest: Sequence[str], ran: Ran) -> bool:
+    return ran.codes == [5 if any(needs_room(label) for label in rest) else 0]
+
+
+def needs_room(label: str) -> bool:
+    """Whether a call takes space: a write, a reservation, a new file."""
+    return label.startswith(("write", "file posix_fallocate")) or (label.startswith("file open") and label[-1] == "~")
+
+
+def done(rest: Sequence[str], ran: Ran) -> bool:
+    """A write that took only half is gone on with."""
+    return ran.codes == [0]
+
+
+def done_or_in_doubt(rest: Sequence[str], ran: Ran) -> bool:
+    """A create is sent again once in a run: when that is lost too, whether it happened is left to the next run."""
+    return ran.codes == [0] or (ran.codes == [6] and rest[0].startswith(("sent POST", "answer POST")))
+
+
+def prove(proof: Proof, *plan: tuple[Act, Wanted, Allowed]) -> None:
+    """Every act at every point that it is for."""
+    for act, wanted, allowed in plan:
+        for number in proof.numbers(wanted):
+            proof.interrupt(number, act, allowed)
+    proof.conclude()
+
+
+# ---- at one point -----------------------------------------------------------------------------------------------
+
+
+def test_killed_at_every_point(proof: Proof) -> None:
+    """SIGKILL at every write, sync, rename, request and answer, and in the middle of every write."""
+    prove(
+        proof,
+        ("kill", of("write", "sync", "rename", "sent", "answer"), killed),
+        ("torn", of("write"), killed),
+    )
+
+
+@core
+def test_an_error_at_every_point(proof: Proof) -> None:
+    """The disk full or broken at a write, a sync or a rename; the connection broken before and after a change; and the
+    power lost, with all that was not synced, wherever a sync could have been forgotten."""
+    prove(
+        proof,
+        ("ENOSPC", of("write"), refused),
+        ("EIO", of("sync", "rename"), refused),
+        ("short", of("write"), done),
+        ("reset", lambda label: changing(label) and of("sent", "answer")(label), done_or_in_doubt),
+        ("power", lambda label: changing(label) and of("sync", "answer")(label), killed),
+    )
+
+
+@pytest.mark.slow
+def test_killed_at_every_call(proof: Proof) -> None:
+    prove(proof, ("kill", ANY, killed), ("power", ANY, killed))
+
+
+@pytest.mark.slow
+def test_an_error_at_every_call(proof: Proof) -> None:
+    prove(
+        proof,
+        ("ENOSPC", ON_FILES, refused),
+        ("EIO", ON_FILES, refused),
+        ("short, ENOSPC", of("write"), refused),
+        ("full", ON_FILES, refused_if_room_is_needed),
+        ("reset", of("sent", "answer"), done_or_in_doubt),
+    )
+
+
+# ---- at two points: killed, and killed again while recovering ----------------------------------------------------
+
+
+SMALL = ("create", "replace", "destroy")
+
+
+def every_eighth(turn: int) -> Callable[[Sequence[str]], list[int]]:
+    return lambda labels: numbers(labels, changing)[turn % 8 :: 8]
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_killed_twice(name: str, in_memory: Path, runner: Runner) -> None:
+    """At every write, sync, rename and change, and then, in turn, at every eighth of the recovering run."""
+    proof = Proof(name, SCENARIOS[name], in_memory, runner)
+    for turn, at in enumerate(proof.numbers(changing)):
+        proof.interrupt_twice(at, every_eighth(turn))
+    proof.conclude()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SMALL)
+def test_killed_twice_at_every_pair_of_calls(name: str, in_memory: Path, runner: Runner) -> None:
+    """Wherever a first kill can leave something, and then at every point of the recovering run."""
+    proof = Proof(name, SCENARIOS[name], in_memory, runner)
+    for at in proof.numbers(changing):
+        proof.interrupt_twice(at, lambda labels: numbers(labels, ANY))
+    proof.conclude()
