@@ -1,7 +1,8 @@
 """What became of operations whose outcome is not known: looked up before anything is done again.
 
 A create whose answer was lost may have happened, may happen late, and may show in lists later still. So a
-find counts at once, an absence only after the settle window and over two complete scans.
+find counts at once, an absence only after the settle window and over two complete scans; and so does that
+somebody else has the name, which proves nothing about ours where names may be used twice.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ def look_up(
         else:
             absences += late
             for finding in [_finding(intent, lineage, live) for intent in open_.values()]:
-                if finding.verdict != "absent" or absences == 2:
+                if finding.verdict not in ("absent", "foreign") or absences == 2:
                     findings[finding.intent.intent] = finding
                     del open_[finding.intent.intent]
         if not open_:
@@ -105,15 +106,20 @@ def _finding(intent: Intent, lineage: str, live: Live) -> Finding:
     ended = tuple(b.id for b in live.bids.values() if b.ended and b.marker and b.marker.intent == intent.intent)
     if ended:
         return Finding(intent, "ended", ids=ended)
-    foreign = _foreign(intent, live)
+    foreign = _foreign(intent, lineage, live)
     return Finding(intent, "foreign", ids=foreign) if foreign else Finding(intent, "absent")
 
 
-def _foreign(intent: Intent, live: Live) -> tuple[str, ...]:
+def _foreign(intent: Intent, lineage: str, live: Live) -> tuple[str, ...]:
+    """Who else has the name. Our own bid of an earlier generation, which a list still shows, is nobody else."""
     everything: list[LiveBid | LiveVolume] = (
         list(live.volumes_named(intent.name))
         if intent.address.kind == "volume"
-        else [bid for bid in live.bids.values() if not bid.ended and bid.bid.name == intent.name]
+        else [
+            bid
+            for bid in live.bids.values()
+            if not bid.ended and bid.bid.name == intent.name and (bid.marker is None or bid.marker.lineage != lineage)
+        ]
     )
     return tuple(one.id for one in everything if one.id != intent.id)
 

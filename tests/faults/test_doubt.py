@@ -93,6 +93,33 @@ def test_somebody_elses_bid_of_the_name_is_not_adopted(place: Place) -> None:
     assert theirs not in states
 
 
+def test_a_lagging_list_that_shows_our_last_bid_does_not_hide_the_next(place: Place) -> None:
+    """The bid is replaced, and the answer lost: the name is still listed as the old bid's, which is nobody else's."""
+    place.write(without_volume(many(1)))
+    place.ok("apply", "--auto-approve")
+    place.edit("8080", "8090")
+    with place.simulator() as simulator:
+        simulator.faults.set(list_lag=0.5, duplicate_names=True, idempotency=False)
+        simulator.faults.add(POST_BID, "timeout", after_commit=True)
+    place.ok("apply", "--auto-approve", "--settle-window", "1.5")
+    assert len(bids(place)) == 2
+    assert place.run("plan", "--detailed-exitcode").code == 0
+
+
+def test_somebody_who_has_the_name_too_does_not_hide_ours(place: Place) -> None:
+    """Names may be used twice, and ours commits late: theirs says nothing about it."""
+    place.write(without_volume(many(1)))
+    with place.simulator() as simulator:
+        simulator.faults.set(duplicate_names=True, idempotency=False)
+        simulator.faults.add(POST_BID, "timeout", late=0.7)
+        simulator.faults.add("GET /v2/spot/bids", "status", status=403, nth=2)
+    assert place.run("apply", "--auto-approve", "--settle-window", "0").code == 6
+    place_foreign(place, "task-000")
+    assert place.run("recover", "--settle-window", "3").code == 0
+    assert len(bids(place)) == 2
+    assert "bid.task-000" in place.ok("state", "list")
+
+
 def test_another_stacks_bid_of_the_same_address_is_not_adopted(place: Place) -> None:
     """Its marker names another lineage."""
     place.write(many(1))
