@@ -18,7 +18,18 @@ from flowplan.errors import Position
 from flowplan.journal import Intent
 from flowplan.live import STATUSES, Live, LiveBid, LiveVolume
 from flowplan.ownership import as_known, namesakes, twins
-from flowplan.pricing import Estimate, Key, Market, Total, Totals, estimate, storage_per_hour
+from flowplan.pricing import (
+    Advice,
+    Estimate,
+    Forecast,
+    Key,
+    Market,
+    StackForecast,
+    Total,
+    Totals,
+    estimate,
+    storage_per_hour,
+)
 from flowplan.resources import (
     DESTROYS_DATA,
     INPUT,
@@ -75,6 +86,9 @@ class Change:
     source: str = ""
     cost_before: Estimate | None = None
     cost: Estimate | None = None
+    forecast_before: Forecast | None = None
+    forecast: Forecast | None = None
+    advice: Advice | None = None
 
     @property
     def ways(self) -> tuple[graph.Way, ...]:
@@ -116,6 +130,8 @@ class Plan:
     refusals: tuple[Refusal, ...] = ()
     totals: Totals = field(factory=lambda: Totals(Total(), Total()))
     markets: Mapping[Key, Market] = field(factory=dict)
+    forecast: StackForecast | None = None  # of the whole, over `hours` (forecasts.py)
+    hours: float | None = None
     left_alone: tuple[Address, ...] = ()  # addresses of configuration files that were not given
     twins: tuple[tuple[Address, tuple[str, ...]], ...] = ()  # further live bids that carry our marker
     namesakes: tuple[tuple[Address, tuple[str, ...]], ...] = ()  # bids of somebody else with the name of ours

@@ -76,7 +76,7 @@ def test_the_number_of_calls_is_fixed(place: Place) -> None:
         err = place.run("-v", "plan").err
         return [line for line in err.splitlines() if " /v2/" in line]
 
-    assert len(calls(1)) == len(calls(40)) == 7
+    assert len(calls(1)) == len(calls(40)) == 8
 
 
 @pytest.mark.parametrize("name", ["task", "minimal", "attach"])

@@ -27,6 +27,7 @@ PURE = {
     "desired",
     "ownership",
     "plan",
+    "forecasts",
 }
 
 ALLOWED: dict[str, set[str]] = {
@@ -50,7 +51,9 @@ ALLOWED: dict[str, set[str]] = {
     "lock": {"errors"},
     "backends": {"journal", "state", "errors"},
     "cloud": {"startup", "live", "pricing", *BELOW_CONFIG},
+    "forecasts": {"plan", "pricing", "resources"},
     "reports": {
+        "forecasts",
         "apply",
         "config",
         "plan",

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from flowplan.cli.durations import read_duration
 from flowplan.errors import FlowplanError, Secret, StateError, UsageProblem, shown
 from flowplan.resources import Address
 
@@ -19,6 +20,9 @@ paths = click.argument("paths", nargs=-1, metavar="[PATH...]", type=click.Path()
 replace = click.option("--replace", multiple=True, metavar="ADDR", help="Replace this resource, whatever differs.")
 allow_volume_destroy = click.option(
     "--allow-volume-destroy", multiple=True, metavar="NAME", help="The data on this volume may go ('*': on all)."
+)
+horizon = click.option(
+    "--horizon", default="24h", show_default=True, metavar="TIME", help="How far ahead the cost is forecast."
 )
 auto_approve = click.option("--auto-approve", is_flag=True, help="Do not ask.")
 parallelism = click.option(
@@ -56,6 +60,14 @@ init = click.option(
 events = click.option("--json", "as_events", is_flag=True, help="Events as JSON, one a line, on stdout.")
 
 
+def hours(text: str) -> float:
+    """What --horizon says, in hours. Raises UsageProblem."""
+    seconds = read_duration(text, "--horizon")
+    if seconds < 60:
+        raise UsageProblem("--horizon: it is less than a minute", hint="write 24h or 7d")
+    return seconds / 3600
+
+
 def destroying(function: F) -> F:
     """The options of everything that takes away."""
     return _all_of(function, allow_volume_destroy, auto_approve, parallelism, timeout, events, settle_window)
@@ -63,7 +75,7 @@ def destroying(function: F) -> F:
 
 def applying(function: F) -> F:
     """The options of everything that places."""
-    return destroying(_all_of(function, wait, on_unknown, init))
+    return destroying(_all_of(function, wait, on_unknown, init, horizon))
 
 
 def _all_of(function: F, *options: Callable[[F], F]) -> F:

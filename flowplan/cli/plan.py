@@ -10,7 +10,7 @@ from attrs import frozen
 
 from flowplan.cli import Command, options
 from flowplan.cli.destroy import addresses_in
-from flowplan.cli.session import Observed, Session, observe, plan_of, refuse
+from flowplan.cli.session import Observed, Session, forecast, observe, plan_of, refuse
 from flowplan.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 @click.option("--destroy", is_flag=True, help="Plan to remove everything.")
 @options.replace
 @options.allow_volume_destroy
+@options.horizon
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 when there are changes.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.pass_context
@@ -34,10 +35,11 @@ def plan(
     destroy: bool,
     replace: tuple[str, ...],
     allow_volume_destroy: tuple[str, ...],
+    horizon: str,
     detailed_exitcode: bool,
     form: str,
 ) -> int:
-    """Show what would change, and what it would cost per hour.
+    """Show what would change, and what it would cost: per hour now, over a day (or --horizon), at most.
 
     PATHs are task files or directories; none means flowplan.yaml. Nothing is changed.
 
@@ -48,7 +50,8 @@ def plan(
     session = Session.of(ctx)
     if out:
         options.hold_writable(out)
-    asked = Asked(tuple(paths), out, destroy, frozenset(allow_volume_destroy), form)
+    hours = options.hours(horizon)
+    asked = Asked(tuple(paths), out, destroy, frozenset(allow_volume_destroy), form, hours)
     try:
         found = made(session, asked, options.addresses(replace, "--replace"))
     except ConfigError as error:
@@ -68,6 +71,7 @@ class Asked:
     destroy: bool
     destroyable: frozenset[str]
     form: str
+    hours: float
 
 
 def made(session: Session, asked: Asked, replace: frozenset[Address]) -> Plan:
@@ -88,7 +92,9 @@ def made(session: Session, asked: Asked, replace: frozenset[Address]) -> Plan:
         loaded = session.load()
         seen = observe(session, config, loaded.state, loaded.pending)
         found = plan_of(session, seen, wishes)
-    for_machines = bool(asked.out) or asked.form == "json"
+        for_machines = bool(asked.out) or asked.form == "json"
+        if for_machines or not found.empty:  # people who have nothing to decide are shown no forecast
+            found = forecast(session, found, asked.hours)
     body = document_of(session, seen, found, asked.paths, unchanged=for_machines)
     if for_machines:
         body = sealed(body)

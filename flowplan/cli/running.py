@@ -9,8 +9,9 @@ import attrs
 from attrs import define, field, frozen
 
 from flowplan.apply import Applying, Options, Outcome, verdict
+from flowplan.cli import options
 from flowplan.cli.durations import read_duration
-from flowplan.cli.session import Observed, Session, certain, observe, plan_of, refuse
+from flowplan.cli.session import Observed, Session, certain, forecast, observe, plan_of, refuse
 from flowplan.cli.stop import Stop, exit_signal
 from flowplan.cli.waiting import Waiting
 from flowplan.errors import ApplyFailed, ApprovalMissing, CloudError, GuardRefused, Interrupted, StalePlan, UsageProblem
@@ -37,6 +38,7 @@ class How:
     as_events: bool = False
     settle_window: float = 45.0
     on_unknown: str = "retry"
+    horizon: str = "24h"
     init: bool = False  # start anew although there are traces of an earlier state
 
     @property
@@ -63,7 +65,7 @@ class Run:
             raise CloudError("stopped before it was sent again")
 
     def __call__(self) -> int:
-        _ = self.how.seconds  # a wrong --timeout is told before anything is looked at
+        _ = self.how.seconds, options.hours(self.how.horizon)  # wrong usage is told before anything is looked at
         with self.session.locked() as lock:
             assert lock is not None  # noqa: S101 - only reading goes without
             return self._locked(lock)
@@ -204,6 +206,8 @@ class Run:
 
         if self._asks_for_volumes(plan):
             plan = attrs.evolve(plan, refusals=())  # the question that follows says it
+        if not plan.empty and self.wishes.mode == "apply":
+            plan = forecast(self.session, plan, options.hours(self.how.horizon))
         body = document_of(self.session, seen, plan, unchanged=False)
         if self.how.as_events:
             self.reporter.planned(body)

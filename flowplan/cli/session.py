@@ -292,6 +292,23 @@ def plan_of(session: Session, seen: Observed, wishes: Wishes) -> Plan:
     return make_plan(seen.desired, seen.state, seen.live, markets, wishes, seen.pending)
 
 
+def forecast(session: Session, plan: Plan, hours: float) -> Plan:
+    """`plan` with what it will cost over `hours`: one call a region for the past prices, none without bids."""
+    from flowplan.forecasts import auctions_of, forecasted
+    from flowplan.pricing import Stream
+
+    cloud = session.cloud()
+    auctions = auctions_of(plan)
+    pasts = cloud.pasts(auctions) if auctions else {}
+    now = cloud.now() or datetime.now(UTC)
+    minimum = {(market.instance_type, market.region): market.minimum for market in plan.markets.values()}
+    streams = {
+        auction: Stream.of(past.prices, now, reserve=minimum.get(auction), complete=past.complete)
+        for auction, past in pasts.items()
+    }
+    return forecasted(plan, streams, hours)
+
+
 def hold_known(addresses: Iterable[Address], seen: Observed) -> None:
     """Raise UsageProblem for an address that neither the files nor the state know."""
     from flowplan.desired import candidates

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from functools import partial
 from typing import Any, TypeVar
@@ -21,7 +21,7 @@ from attrs import frozen
 
 from flowplan.catalogue import Auction, Catalogue, InstanceType, Named
 from flowplan.cloud.http import Transport, segment
-from flowplan.errors import Ambiguous, CloudError, NotFound
+from flowplan.errors import Ambiguous, CloudError, NotFound, Refused
 from flowplan.live import Live, LiveBid, LiveVolume
 from flowplan.pricing import Key, Market
 from flowplan.resources import Bid, Volume
@@ -168,6 +168,33 @@ class Fcp:
             as_of=_rfc3339(self.http.server_time),
         )
 
+    def pasts(self, auctions: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Past]:
+        """The price changes of the last 14 days of each (instance type, region): one call a region.
+
+        Of what the API has no history for, or gives none, nothing is in the answer: a forecast is then unknown.
+        """
+        types: dict[str, list[str]] = {}
+        for instance_type, region in auctions:
+            types.setdefault(region, []).append(instance_type)
+        found = self.side_by_side([partial(self._pasts_in, region, sorted(kinds)) for region, kinds in types.items()])
+        return {auction: past for part in found for auction, past in part.items()}
+
+    def _pasts_in(self, region: str, types: Sequence[str]) -> dict[tuple[str, str], Past]:
+        path = "/v2/pricing/history"
+        query = {"instance_types": ",".join(types), "region": region, "num_samples": -1}
+        try:
+            answer = self.http.call("GET", path, query=query)
+        except (NotFound, Refused):
+            return {}
+        row = _mapping(answer.data, path)
+        with _answer_of(path):
+            series = row.get("series")
+            if not isinstance(series, list):
+                raise _Unfit("it lacks the list 'series'")
+            complete = row.get("complete", True) is True
+            found = [_past(_mapping(one, path), complete=complete) for one in series]
+        return {(past.instance_type, past.region): past for past in found}
+
     def now(self) -> datetime | None:
         """The server's clock, as its last answer had it."""
         return self.http.server_time
@@ -287,7 +314,31 @@ def dollars(amount: Decimal) -> str:
     return f"${amount:.2f}"
 
 
+@frozen
+class Past:
+    """The price changes of one auction, the oldest first, in dollars per instance-hour; each holds until the next.
+    `complete`: none is left out."""
+
+    instance_type: str
+    region: str
+    prices: tuple[tuple[datetime, Decimal], ...]
+    complete: bool
+
+
 # ---- answers ----------------------------------------------------------------------------------------------
+
+
+def _past(row: Mapping[str, Any], *, complete: bool) -> Past:
+    times, prices = row.get("timestamps"), row.get("spot_prices")
+    if not isinstance(times, list) or not isinstance(prices, list) or len(times) != len(prices):
+        raise _Unfit("a series lacks as many spot_prices as timestamps")
+    try:
+        moments = [datetime.fromisoformat(time) for time in times]
+    except (TypeError, ValueError):
+        raise _Unfit("a series has a timestamp that is none") from None
+    moments = [moment if moment.tzinfo else moment.replace(tzinfo=UTC) for moment in moments]
+    known = tuple((at, money(price, "spot_prices")) for at, price in zip(moments, prices, strict=True))
+    return Past(_text(row, "instance_type"), _text(row, "region"), known, complete)
 
 
 def _live_bid(row: Mapping[str, Any], catalogue: Catalogue, keys: Mapping[str, str]) -> LiveBid:

@@ -9,14 +9,27 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import cache
+from itertools import islice
 from typing import Any
 
 from attrs import frozen
 
 from flowplan import __version__
 from flowplan.errors import Position, Problem, shown
+from flowplan.forecasts import movers
 from flowplan.plan import ACTIONS, Action, Change, Plan
-from flowplan.pricing import STORAGE_PER_GB_MONTH, Estimate, Market, Total, cents, storage_per_hour
+from flowplan.pricing import (
+    CENT,
+    STORAGE_PER_GB_MONTH,
+    Advice,
+    Band,
+    Estimate,
+    Forecast,
+    Market,
+    Total,
+    cents,
+    storage_per_hour,
+)
 from flowplan.resources import Address, Bid, Inputs, PortMapping, PortPair, Resource, Volume
 from flowplan.state import State, digest
 
@@ -238,7 +251,16 @@ def cost(change: Change) -> dict[str, Any] | None:
     if isinstance(resource, Volume):
         return _storage(resource)
     found = change.cost or change.cost_before
-    return _auction(found) if found is not None else None
+    if found is None:
+        return None
+    body = _auction(found)
+    expected = change.forecast if change.cost is not None else change.forecast_before
+    if expected is None:
+        return body
+    over = {"horizon": {"hours": expected.hours, **_band(expected.cost), "worst": _money(expected.worst_case)}}
+    if expected.hours == 24:
+        over["day"] = over["horizon"]
+    return {**body, **_expected(expected, change.advice), "cost": {**body["cost"], **over}}
 
 
 def _storage(volume: Volume) -> dict[str, Any]:
@@ -299,6 +321,38 @@ def _auction(found: Estimate) -> dict[str, Any]:
     }
 
 
+def _expected(found: Forecast, advice: Advice | None) -> dict[str, Any]:
+    """What is forecast, in the place of what is not known without it."""
+    paid, share, cost = found.price_paid, found.availability, found.cost
+    body: dict[str, Any] = {
+        "price_paid": {"p10": _money(paid.p10), "p50": _money(paid.p50), "p90": _money(paid.p90)},
+        "availability": {"p10": _plain(share.p10), "mean": _plain(share.expected), "p90": _plain(share.p90)},
+        "preemptions_per_day": _plain(found.preemptions_per_day.expected, CENT),
+        "confidence": found.basis,
+        "basis": found.basis,
+        "evidence": found.evidence,
+    }
+    if found.worst_case and cost.expected is not None:
+        body["savings_vs_limit"] = f"{int((1 - cost.expected / found.worst_case) * 1000) / 1000:.3f}"
+    if advice is not None:
+        more = advice.dearer_than(found)
+        body["advice"] = {
+            "limit_for_95": _money(advice.limit_price),
+            "confidence": _plain(advice.confidence),
+            "expected_more": _money(more),
+        }
+    return body
+
+
+def _band(band: Band) -> dict[str, str | None]:
+    parts = {"p10": band.p10, "p50": band.p50, "p90": band.p90, "expected": band.expected}
+    return {name: _money(part) for name, part in parts.items()}
+
+
+def _plain(number: Decimal | None, unit: Decimal = Decimal("0.001")) -> str | None:
+    return None if number is None else f"{number.quantize(unit).normalize():f}"
+
+
 def _savings(found: Estimate) -> str | None:
     """1 - price / limit, rounded down to a tenth of a percent; only where it would run."""
     if found.entry.point is None or not found.limit:
@@ -327,6 +381,23 @@ def totals(plan: Plan) -> dict[str, Any]:
         "totalHourlyCost": _money(all_.planned.now),
         "pastTotalHourlyCost": _money(all_.current.now),
         "diffTotalHourlyCost": _money(all_.delta.now),
+        "horizon": _horizon(plan),
+    }
+
+
+def _horizon(plan: Plan) -> dict[str, Any] | None:
+    """Over the horizon of the forecast, quantiles of the sum; null where nothing was forecast."""
+    found = plan.forecast
+    if found is None:
+        return None
+    parts = {"current": found.current, "planned": found.planned, "delta": found.delta}
+    return {
+        "hours": plan.hours,
+        **{
+            name: {**_band(part.cost), "worst": _money(part.worst_case), "basis": part.basis}
+            for name, part in parts.items()
+        },
+        "movers": [{"address": str(change.address), "expected": _money(by)} for change, by in islice(movers(plan), 3)],
     }
 
 
@@ -370,13 +441,13 @@ def _refusals(plan: Plan) -> Iterable[dict[str, Any]]:
 
 def _notes(plan: Plan) -> Iterable[dict[str, Any]]:
     for change in plan.changes:
-        for warning in change.cost.warnings if change.cost and change.action != "no-op" else ():
+        for warning in warnings_of(change):
             yield {
                 "severity": "warning",
                 "summary": told(warning, change),
                 "detail": warning,
                 "source": _source(change.position),
-                "hint": None,
+                "hint": advised(change) if warning in _ABOUT_THE_LIMIT else None,
             }
         if change.status == "Preempting":
             yield _note(f"{change.address} is Preempting: the cloud takes its instances back", None)
@@ -411,6 +482,40 @@ def _note(summary: str, hint: str | None) -> dict[str, Any]:
     return {"severity": "note", "summary": summary, "detail": None, "source": None, "hint": hint}
 
 
+_ABOUT_THE_LIMIT = ("below_reserve", "cannot_win_now", "limit_far_above_need")
+_FAR = 3  # times what is needed
+
+
+def warnings_of(change: Change) -> tuple[str, ...]:
+    """Of what is placed or changed: what its estimate warns of, and what its forecast does."""
+    if change.cost is None or change.action == "no-op":
+        return ()
+    found, limit = list(change.cost.warnings), change.cost.limit
+    if change.forecast is not None and change.forecast.basis in ("low", "point-only"):
+        found.append("thin_history")
+    advice = change.advice
+    if advice is not None and advice.limit_price is not None and limit > advice.limit_price * _FAR:
+        found.append("limit_far_above_need")
+    return tuple(found)
+
+
+def advised(change: Change) -> str | None:
+    """The limit that keeps a bid running, what is promised of it, and what it is expected to cost more."""
+    advice, found = change.advice, change.forecast
+    if advice is None or advice.limit_price is None or advice.confidence is None:
+        return None
+    text = (
+        f"a limit of ${advice.limit_price:.2f} keeps it running {advice.availability:.0%} of {_span(advice.hours)}"
+        f" in {advice.confidence:.0%} of cases"
+    )
+    more = advice.dearer_than(found) if found is not None else None
+    return text if more is None or more <= 0 else f"{text}, for about ${cents(more):,.2f} more"
+
+
+def _span(hours: float) -> str:
+    return "a day" if hours == 24 else f"{hours:g} hours"
+
+
 def told(warning: str, change: Change) -> str:
     """A warning of the estimate, with its figures."""
     bid, found = change.after, change.cost
@@ -422,5 +527,7 @@ def told(warning: str, change: Change) -> str:
         "below_reserve": f"{change.address}: the limit {limit} is below the reserve {minimum}; it can never win",
         "cannot_win_now": f"{change.address}: the limit {limit} does not win now; the smallest that does is {win}",
         "tie": f"{change.address}: the limit {limit} equals the lowest winning one; the older bid wins a tie",
+        "thin_history": f"{change.address}: too little is known of past prices for more than a rough forecast",
+        "limit_far_above_need": f"{change.address}: the limit {limit} is far above need, and may be paid",
         "all_or_nothing_too_large": f"{change.address}: {found.quantity} instances are more than the whole auction has",
     }[warning]

@@ -339,12 +339,30 @@ def cost_line(entry: Entry) -> str:
     if cost["outlook"] == "cannot_win":
         return f"cannot win: the limit is below the reserve of {_price(cost['reserve'])}"
     if cost["outlook"] == "waits":
-        return f"would wait: nothing now, from {_price(hour['if_won'])} an hour once it wins, {at_most}"
+        once = f"from {_price(hour['if_won'])} an hour once it wins"
+        return f"would wait: nothing now, {once}, {at_most}{_ahead(cost)}"
     spot = cost["last_price"]
-    base = f"{_price(hour['now'])} an hour now, {at_most}"
+    base = f"{_price(hour['now'])} an hour now, {at_most}{_ahead(cost)}"
     if cost["entry_price"]["point"] != spot:
         base += f"; the spot price is {_price(spot)}, entering raises it to {_price(cost['entry_price']['point'])}"
     return base
+
+
+def _ahead(cost: Mapping[str, Any]) -> str:
+    """What is expected over the horizon with its band, when it is forecast."""
+    found = cost["cost"].get("horizon")
+    if found is None:
+        return ""
+    span = f"; over {_span(found['hours'])}"
+    if found["expected"] is None:
+        return f"{span} unknown, at most {_price(found['worst'])}"
+    if found["p10"] == found["p90"]:
+        return f"{span} {_price(found['expected'])}"
+    return f"{span} about {_price(found['expected'])} ({_price(found['p10'])} to {_price(found['p90'])})"
+
+
+def _span(hours: float) -> str:
+    return "a day" if hours == 24 else f"{hours / 24:g} days" if hours >= 48 else f"{hours:g} hours"
 
 
 def costs(body: Mapping[str, Any], paint: Paint) -> str:
@@ -357,9 +375,15 @@ def costs(body: Mapping[str, Any], paint: Paint) -> str:
         return f"Cost per hour, at the second price: {_price(planned['now'])}, at most {_price(planned['worst'])}."
     rows = [
         ("", "before", "after", "change"),
-        ("at the second price now", _price(current["now"]), _price(planned["now"]), _signed(delta["now"])),
-        ("at most (every limit paid)", _price(current["worst"]), _price(planned["worst"]), _signed(delta["worst"])),
+        ("an hour now, at the second price", _price(current["now"]), _price(planned["now"]), _signed(delta["now"])),
+        (
+            "an hour at most, every limit paid",
+            _price(current["worst"]),
+            _price(planned["worst"]),
+            _signed(delta["worst"]),
+        ),
     ]
+    rows += _expected_rows(cost.get("horizon"))
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     lines = [
         "  "
@@ -367,7 +391,35 @@ def costs(body: Mapping[str, Any], paint: Paint) -> str:
         + "".join(f"  {cell:>{width}}" for cell, width in zip(row[1:], widths[1:], strict=True))
         for row in rows
     ]
-    return "\n".join([paint("Cost per hour", "bold") + ", storage included:", *lines])
+    lines = [paint("Cost", "bold") + ", storage included:", *lines]
+    return "\n".join([*lines, *_movers(cost.get("horizon")), *_saved(cost.get("horizon"))])
+
+
+def _expected_rows(found: Mapping[str, Any] | None) -> list[tuple[str, str, str, str]]:
+    """Over the horizon: what is expected, and nine times of ten at most."""
+    if found is None:
+        return []
+    before, after, delta = found["current"], found["planned"], found["delta"]
+    span = _span(found["hours"])
+    named = (("expected", f"{span}, expected"), ("p90", f"{span} at most, nine times of ten"))
+    return [(name, _price(before[key]), _price(after[key]), _signed(delta[key])) for key, name in named]
+
+
+def _movers(found: Mapping[str, Any] | None) -> list[str]:
+    """What moves the expected cost most, where it is not one thing alone."""
+    if found is None or len(found["movers"]) < 2:
+        return []
+    listed = ", ".join(f"{shown(one['address'])} {_signed(one['expected'])}" for one in found["movers"])
+    return wrapped(f"most of it: {listed}", "  ", "    ")
+
+
+def _saved(found: Mapping[str, Any] | None) -> list[str]:
+    """How far the expected cost is below the limits."""
+    planned = found["planned"] if found is not None else {}
+    if not planned or planned["expected"] is None or planned["worst"] is None or not Decimal(planned["worst"]):
+        return []
+    share = int((1 - Decimal(planned["expected"]) / Decimal(planned["worst"])) * 100)
+    return [f"  {share} % below the limits is expected; confidence: {planned['basis']}"] if share > 0 else []
 
 
 def _price(amount: str | None) -> str:
