@@ -198,6 +198,7 @@ class Stack(RuleBasedStateMachine):
         self.forgotten: set[str] = set()  # tasks whose bid was taken out of the state
         self.homeless: set[str] = set()  # the same, until an apply that names them: no file is known to have made them
         self.lagging = False
+        self.conditions: dict[str, Any] = {}  # of the cloud, as they were set last
         self.saved: str | None = None  # what a saved plan was made from
         self.trace: list[str] = []
 
@@ -288,7 +289,8 @@ class Stack(RuleBasedStateMachine):
 
     @rule(lag=st.sampled_from([0, 0, 0, 5, 15]), duplicates=st.booleans(), idempotency=st.booleans())
     def the_cloud_is_like(self, lag: int, duplicates: bool, idempotency: bool) -> None:
-        self.simulator.faults.set(list_lag=lag, duplicate_names=duplicates, idempotency=idempotency)
+        self.conditions = {"list_lag": lag, "duplicate_names": duplicates, "idempotency": idempotency}
+        self.simulator.faults.set(**self.conditions)
         self.lagging = self.lagging or lag > 0
 
     def _third_party(self, method: str, path: str, body: dict[str, Any] | None = None) -> None:
@@ -460,10 +462,8 @@ class Stack(RuleBasedStateMachine):
     def _end_troubles(self) -> None:
         self.figures["faults met"] += sum(one.met for one in self.simulator.faults.seen())
         if any(one.met < (one.fault.times or 1 << 60) for one in self.simulator.faults.seen()):
-            conditions = self.simulator.faults.conditions()
             self.simulator.faults.clear()
-            names = ("list_lag", "duplicate_names", "idempotency")
-            self.simulator.faults.set(**{name: conditions[name] for name in names})  # type: ignore[arg-type]
+            self.simulator.faults.set(**self.conditions)
 
     # -- what is expected
 
