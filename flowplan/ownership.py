@@ -177,7 +177,7 @@ def find_created(intent: Intent, lineage: str, live: Live) -> tuple[LiveBid | Li
         bid
         for bid in live.bids.values()
         if bid.marker is not None and not bid.ended and bid.marker.lineage == lineage
-        if bid.marker.address == intent.address and bid.marker.generation == intent.generation
+        if bid.marker.intent == intent.intent  # not address and generation: after a destroy they come again
     )
 
 

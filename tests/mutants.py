@@ -68,8 +68,8 @@ MISTAKES = (
         "adopt without marker",
         "ownership.py",
         "        if bid.marker is not None and not bid.ended and bid.marker.lineage == lineage\n"
-        "        if bid.marker.address == intent.address and bid.marker.generation == intent.generation\n",
-        "        if not bid.ended and bid.bid.name == intent.name\n",
+        "        if bid.marker.intent == intent.intent  #",
+        "        if not bid.ended and bid.bid.name == intent.name  #",
         (DOUBT,),
     ),
     Mistake(
@@ -185,6 +185,20 @@ MISTAKES = (
         "ownership.py",
         "        if marker is None or bid.ended or marker.lineage != state.lineage or bid.id in known:",
         "        if marker is None or bid.ended or bid.id in known:",
+        (DOUBT,),
+    ),
+    Mistake(
+        "know a bid in doubt by its address",
+        "ownership.py",
+        "        if bid.marker.intent == intent.intent  #",
+        "        if (bid.marker.address, bid.marker.generation) == (intent.address, intent.generation)  #",
+        (DOUBT,),
+    ),
+    Mistake(
+        "take somebody else's name for the end of our doubt",
+        "recover.py",
+        '                if finding.verdict not in ("absent", "foreign") or absences == 2:',
+        '                if finding.verdict != "absent" or absences == 2:',
         (DOUBT,),
     ),
     Mistake(

@@ -106,6 +106,23 @@ def test_a_lagging_list_that_shows_our_last_bid_does_not_hide_the_next(place: Pl
     assert place.run("plan", "--detailed-exitcode").code == 0
 
 
+def test_a_lagging_list_that_shows_a_destroyed_bid_does_not_stand_for_its_successor(place: Place) -> None:
+    """After a destroy, address and generation come again: only the intent tells the two apart."""
+    place.write(without_volume(many(1)))
+    place.ok("apply", "--auto-approve")
+    with place.simulator() as simulator:
+        simulator.faults.set(list_lag=0.8, duplicate_names=True, idempotency=False)
+    place.ok("destroy", "--auto-approve")
+    with place.simulator() as simulator:
+        simulator.faults.add(POST_BID, "timeout", after_commit=True)
+    place.ok("apply", "--auto-approve", "--settle-window", "3")
+    with place.simulator() as simulator:
+        simulator.faults.clear()
+    [live] = [bid["fid"] for bid in bids(place) if bid["status"] != "Terminated"]
+    assert live in (place.path / "flowplan.state.json").read_text()
+    assert place.run("plan", "--detailed-exitcode").code == 0
+
+
 def test_somebody_who_has_the_name_too_does_not_hide_ours(place: Place) -> None:
     """Names may be used twice, and ours commits late: theirs says nothing about it."""
     place.write(without_volume(many(1)))
