@@ -346,3 +346,45 @@ def test_a_lost_state_is_suspected_where_a_marker_says_so(applied: Place) -> Non
     assert "it belongs to another state of flowplan (stack work)" in told
     assert "it is used by a bid of another state of flowplan (stack work)" in told
     assert told.count("flowplan recover --from-live") == 2
+
+
+def test_another_directory_takes_no_stack_it_is_not(applied: Place) -> None:
+    """The only stack that is live need not be this one."""
+    other = applied.path / "other"
+    other.mkdir()
+    data = f"sim:{applied.path}/.flowplan/simulator.db"
+    command = [*FLOWPLAN, "--chdir", str(other), "--api-url", data, "recover", "--from-live"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 64
+    assert "stack work" in done.stderr
+    assert not (other / "flowplan.state.json").exists()
+
+
+def test_after_a_restore_the_bid_that_was_placed_since_is_found(applied: Place) -> None:
+    """The backup binds the address to the bid that was replaced; the marker tells of its successor."""
+    applied.edit("port: 8080", "port: 8081") if "port: 8080" in TASK else applied.edit("nvidia-smi", "nvidia-smi -L")
+    applied.ok("apply", "--auto-approve")
+    id = bid_id(applied, BID)
+    (applied.path / "flowplan.state.json").write_bytes(b"")
+    applied.ok("state", "restore")
+    assert changes(applied) == 0
+    applied.ok("apply", "--auto-approve")
+    assert bid_id(applied, BID) == id
+
+
+def test_a_journal_without_its_beginning_is_damage(applied: Place) -> None:
+    for damage in (b"", b"a text of somebody"):
+        (applied.path / "flowplan.state.journal").write_bytes(damage)
+        assert applied.run("apply", "--auto-approve").code == 5
+    (applied.path / "flowplan.state.journal").unlink()
+    applied.ok("apply", "--auto-approve")
+
+
+def test_two_links_to_a_state_are_one_lock(applied: Place) -> None:
+    """Lock and journal belong to the state, not to the name it is come by."""
+    link = applied.path.parent / "link"
+    link.mkdir()
+    (link / "flowplan.state.json").symlink_to(applied.path / "flowplan.state.json")
+    applied.ok("--state", str(link / "flowplan.state.json"), "state", "rm", PORTS)
+    assert [path.name for path in link.iterdir()] == ["flowplan.state.json"]
+    assert PORTS not in applied.ok("state", "list").splitlines()

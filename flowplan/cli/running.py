@@ -79,7 +79,7 @@ class Run:
         plan = self._approved(seen)
         with self.stop.listening():
             outcome = self._carry_out(plan, recovered, store, lock)
-            self._save(store, outcome, changed=store.appended or loaded.journaled)
+            self._save(store, outcome, lock, changed=store.appended or loaded.journaled)
             outcome = self._wait(plan, outcome)
         return self._finish(plan, outcome)
 
@@ -157,7 +157,7 @@ class Run:
         plan = plan_of(self.session, seen, self.wishes)
         if self.saved is not None:
             self._hold_to_saved(plan, seen)
-            refuse(plan)
+            refuse(plan, saved=True)
             return plan
         self._show(plan, seen)
         plan = self._typed_volumes(plan, seen)
@@ -298,11 +298,12 @@ class Run:
 
     # -- the end
 
-    def _save(self, store: LocalStore, outcome: Outcome, *, changed: bool) -> State:
+    def _save(self, store: LocalStore, outcome: Outcome, lock: Lock, *, changed: bool) -> State:
         """A snapshot, unless nothing was recorded: then the serial stays."""
         if not changed:
             store.close()
             return outcome.state
+        lock.verify()  # what another run has written since is not to be overwritten; the journal holds what was done
         return store.save(outcome.state, outcome.pending)
 
     def _finish(self, plan: Plan, outcome: Outcome) -> int:
