@@ -287,11 +287,16 @@ def test_init_begins_anew_and_keeps_what_is_left(applied: Place) -> None:
     assert result.code == 5
     assert "--init" in result.err
     result = applied.run("apply", "--auto-approve", "--init")
-    assert result.code == 65  # what is live keeps its names: nothing is made twice
+    assert result.code == 65  # what is live keeps its names: nothing is made twice, and nothing is set aside
     assert "exists already" in result.err
+    assert list(applied.path.glob("*.damaged")) == []
+    assert created(applied) == 2
+    applied.edit("flow-sdk-batch-task-example", "another")
+    applied.edit("my-new-volume", "another-volume")
+    applied.ok("apply", "--auto-approve", "--init")
     kept = {path.name for path in applied.path.glob("*.damaged")}
     assert kept == {"flowplan.state.journal.damaged", "flowplan.state.json.backup.damaged"}
-    assert created(applied) == 2
+    assert changes(applied) == 0
 
 
 def test_init_over_a_state_is_refused(applied: Place) -> None:
@@ -388,3 +393,27 @@ def test_two_links_to_a_state_are_one_lock(applied: Place) -> None:
     applied.ok("--state", str(link / "flowplan.state.json"), "state", "rm", PORTS)
     assert [path.name for path in link.iterdir()] == ["flowplan.state.json"]
     assert PORTS not in applied.ok("state", "list").splitlines()
+
+
+def test_a_lock_taken_away_in_the_middle_of_a_step_stops_it(applied: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step may be many calls: pause, volumes, un-pause; a volume asked for again until it is let go."""
+    import flowplan.cloud.fcp
+
+    real = flowplan.cloud.fcp.Fcp.cancel_bid
+
+    def cancel_and_lose(cloud: flowplan.cloud.fcp.Fcp, id: str) -> None:
+        real(cloud, id)
+        (applied.path / "flowplan.lock").unlink()
+
+    monkeypatch.setattr(flowplan.cloud.fcp.Fcp, "cancel_bid", cancel_and_lose)
+    before = (applied.path / "flowplan.state.json").read_bytes()
+    result = applied.run("destroy", "--auto-approve", "--allow-volume-destroy", "*")
+    assert result.code == 5
+    assert "was taken away" in result.err
+    assert (applied.path / "flowplan.state.json").read_bytes() == before
+    assert json.loads(applied.call("GET", f"/v2/volumes?project={project(applied)}").body)
+
+
+def project(place: Place) -> str:
+    found: str = json.loads(place.call("GET", "/v2/projects").body)[0]["fid"]
+    return found

@@ -119,6 +119,11 @@ class LocalStore:
                 hint=f"{RESTORE}, `flowplan recover --from-live` rebuilds it from what is live; "
                 "`apply --init` starts anew",
             )
+        return self.fresh()
+
+    @staticmethod
+    def fresh() -> Loaded:
+        """What a first run begins with, whatever is here."""
         return Loaded(State(lineage=str(uuid.uuid4())), fresh=True)
 
     def _hold_together(self, snapshot: State, header: Header) -> None:

@@ -72,26 +72,26 @@ class Run:
 
     def _locked(self, lock: Lock) -> int:
         store = self.session.store
-        if self.how.init:
-            self._begin_anew(store)
-        loaded = self.session.load()
+        loaded = self._afresh(store) if self.how.init else self.session.load()
         recovered, seen = self._look(store, loaded, lock)
         plan = self._approved(seen)
+        if self.how.init:
+            for kept in store.begin_anew():
+                self.session.terminal.note(f"set aside as {kept}")
         with self.stop.listening():
             outcome = self._carry_out(plan, recovered, store, lock)
             self._save(store, outcome, lock, changed=store.appended or loaded.journaled)
             outcome = self._wait(plan, outcome)
         return self._finish(plan, outcome)
 
-    def _begin_anew(self, store: LocalStore) -> None:
-        """--init: only where the state itself is missing; what is left of it is set aside, never deleted."""
+    def _afresh(self, store: LocalStore) -> Loaded:
+        """--init: only where the state itself is missing. What is left of it is set aside once the plan stands."""
         if store.path.exists():
             raise UsageProblem(
                 f"--init: {store.path} exists",
                 hint="to begin anew, move it away yourself; what it knows costs money until it is cancelled",
             )
-        for kept in store.begin_anew():
-            self.session.terminal.note(f"set aside as {kept}")
+        return store.fresh()
 
     # -- recovery and observation
 
