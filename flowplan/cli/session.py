@@ -85,7 +85,8 @@ class Session:
     @property
     def store(self) -> LocalStore:
         path = Path(self.told.get("state") or DEFAULT)
-        if path.is_symlink():  # whoever comes by another link takes the same lock, and writes the same journal
+        # Whoever comes by another link takes the same lock, and writes the same journal.
+        if os.path.islink(path):  # noqa: PTH114 - of a name that is too long it says no, and raises nothing
             path = Path(os.path.realpath(path))
         return LocalStore(path, spill_directory(self.environ))
 
