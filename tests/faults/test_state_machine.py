@@ -382,7 +382,7 @@ class Stack(RuleBasedStateMachine):
             return
         exact, unchanged = not self._unclear(), self._everything() == self.saved
         judge, expected = self._judge(), self._expected()
-        result = self._run("apply", "saved.json", "--allow-volume-destroy", "*")
+        result = self._run("apply", "saved.json")
         if exact:
             allowed = expected if unchanged and expected != {0} else {0} if unchanged else {0, 3, 65, 1}
             allowed = allowed | ({3} if self._loses_data(judge.calls()) else set())
