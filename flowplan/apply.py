@@ -131,7 +131,7 @@ class Applying:
         absent: Mapping[str, Intent] | None = None,
     ) -> None:
         self.plan, self.state, self.cloud, self.journal = plan, state, cloud, journal
-        self.calls = Calls(cloud, clock, options.timeout)
+        self.calls = Calls(cloud, clock, options.timeout, hold_lock)
         self.render, self.events, self.options, self.clock, self.hold_lock = render, events, options, clock, hold_lock
         self.changes = plan.by_address()
         self.waits = {step: set(before) for step, before in plan.order.items()}
@@ -297,7 +297,7 @@ class Applying:
     def _fail(self, step: Step, error: FlowplanError) -> None:
         self.failed[step] = error
         change = self.changes[step.address]
-        if isinstance(error, (Unauthorized, Held)):
+        if isinstance(error, (Unauthorized, Held, StateError)):  # StateError: the lock was taken away
             self.halted = error
         elif step.way == "up" and is_exhausted(error) and not isinstance(error, _NotTried):
             self.refused_kinds[_sort(change)] = error

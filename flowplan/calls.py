@@ -57,6 +57,7 @@ class Calls:
     cloud: Cloud
     clock: Clock
     timeout: float
+    hold_lock: Callable[[], None] = lambda: None  # before every change after a step's first, which its caller checks
     found_gone: set[Address] = field(factory=set)  # what was to be removed, and was gone already
 
     def create(self, kind: str, request: Mapping[str, Any], intent: Intent, change: Change) -> str:
@@ -72,6 +73,7 @@ class Calls:
                 if change.action != "replace" or not polls:
                     raise Ambiguous(str(error), status=error.status, hint=error.hint) from error
                 self.clock.pause(polls.pop(0))  # our own previous generation is not quite gone
+                self.hold_lock()
 
     def paused(self, made: Binding) -> Binding:
         """A bid can only be placed running: one that is to be paused is paused at once."""
@@ -117,6 +119,7 @@ class Calls:
     def _surely(self, call: Callable[[], None]) -> None:
         """A change with absolute values may be sent again when its answer was lost."""
         for left in reversed(range(_PATCH_TRIES)):
+            self.hold_lock()
             try:
                 return call()
             except Ambiguous as error:
@@ -150,6 +153,7 @@ class Calls:
     def _delete_volume(self, id: str) -> None:
         """Delete once nothing uses it any more: a cancelled bid lets go of its volumes a little later."""
         for _ in self._patiently(f"{id} to be let go"):
+            self.hold_lock()
             try:
                 return self.cloud.delete_volume(id)
             except Refused as error:

@@ -12,13 +12,14 @@ import getpass
 import json
 import os
 import socket
+import stat
 import time
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from attrs import asdict, frozen
+from attrs import asdict, fields, frozen
 
 from flowplan.errors import FlowplanError, Locked, StateError
 
@@ -103,6 +104,8 @@ class Lock:
         except OSError as error:
             raise StateError(f"the lock {self.path} cannot be opened: {error.strerror}") from error
         try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise StateError(f"the lock {self.path} is not a regular file", hint="remove it")
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if _same_file(descriptor, self.path):
                 self._descriptor, descriptor = descriptor, -1
@@ -139,9 +142,13 @@ class Lock:
     def holder(self) -> Owner | None:
         """Who the file names, or None when it names nobody (or nobody can tell)."""
         try:
+            if not self.path.is_file():
+                return None  # a FIFO would hold us
             with self.path.open("rb") as file:
                 data = file.read(_SIZE_LIMIT)
-            return Owner(**json.loads(data)) if data.strip() else None
+            told = json.loads(data) if data.strip() else None
+            # A newer flowplan may say more of itself: it is somebody all the same.
+            return Owner(**{one.name: told[one.name] for one in fields(Owner) if one.name in told}) if told else None
         except (OSError, ValueError, TypeError):
             return None
 

@@ -30,22 +30,28 @@ def presume(state: State, pending: Mapping[str, Intent], live: Live) -> State:
         if len(found) == 1 and intent.resource is not None:
             bindings[intent.address] = binding_of(intent, found[0].id)
     for binding in strays(state, live):
-        bindings.setdefault(binding.address, binding)
+        bindings[binding.address] = binding
     return attrs.evolve(state, bindings=bindings)
 
 
 def strays(state: State, live: Live) -> list[Binding]:
-    """Live bids with our lineage in their marker whose address the state does not know: ours to adopt.
-    Two for one address are left to `flowplan recover`."""
+    """Live bids with our lineage in their marker whose address the state does not know, or binds to a bid that has
+    ended: ours to adopt. Two for one address are left to `flowplan recover`."""
     found: dict[Address, list[LiveBid]] = {}
     known = bound_bids(state)
     for bid in live.bids.values():
         marker = bid.marker
         if marker is None or bid.ended or marker.lineage != state.lineage or bid.id in known:
             continue
-        if marker.address not in state.bindings:
+        bound = state.bindings.get(marker.address)
+        if bound is None or _has_ended(bound.id, live):
             found.setdefault(marker.address, []).append(bid)
     return [_stray(address, bids[0]) for address, bids in found.items() if len(bids) == 1]
+
+
+def _has_ended(id: str, live: Live) -> bool:
+    """Whether a bid is proved to be over: merely not being listed proves nothing."""
+    return id in live.gone or (id in live.bids and live.bids[id].ended)
 
 
 def bound_bids(state: State) -> set[str]:
@@ -177,7 +183,7 @@ def find_created(intent: Intent, lineage: str, live: Live) -> tuple[LiveBid | Li
         bid
         for bid in live.bids.values()
         if bid.marker is not None and not bid.ended and bid.marker.lineage == lineage
-        if bid.marker.intent == intent.intent  # not address and generation: after a destroy they come again
+        if bid.marker.address == intent.address and bid.marker.intent == intent.intent
     )
 
 

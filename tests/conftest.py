@@ -6,6 +6,7 @@ The simulator is the only fake. `pytest --accept` rewrites the expected files of
 from __future__ import annotations
 
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -150,3 +151,17 @@ def accepts(request: pytest.FixtureRequest) -> Callable[[Path, str], None]:
 
 
 FLOWPLAN = (sys.executable, "-m", "flowplan")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The figures that proofs print, which capturing would swallow: the last line of each test that prints one."""
+    reports = terminalreporter.getreports("passed")
+    lines = [(report.nodeid, report.capstdout.strip().splitlines()) for report in reports if report.when == "call"]
+    figures = [(name, told[-1]) for name, told in lines if told and _FIGURE.match(told[-1])]
+    if figures:
+        terminalreporter.section("figures")
+        for name, figure in sorted(figures):
+            terminalreporter.write_line(f"{name.removeprefix('tests/')}: {figure}")
+
+
+_FIGURE = re.compile(r"(?=.*\d)(?!.*(?:error|note|warning):).{3,200}$")

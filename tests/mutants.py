@@ -68,15 +68,15 @@ MISTAKES = (
         "adopt without marker",
         "ownership.py",
         "        if bid.marker is not None and not bid.ended and bid.marker.lineage == lineage\n"
-        "        if bid.marker.intent == intent.intent  #",
-        "        if not bid.ended and bid.bid.name == intent.name  #",
+        "        if bid.marker.address == intent.address and bid.marker.intent == intent.intent\n",
+        "        if not bid.ended and bid.bid.name == intent.name\n",
         (DOUBT,),
     ),
     Mistake(
         "a fresh key in each run",
         "apply.py",
-        "attrs.evolve(earlier, resent=True), request, wanted)",
-        'attrs.evolve(earlier, resent=True, key=f"flowplan-{uuid.uuid4()}"), request, wanted)',
+        "self._again(earlier), request, wanted)",
+        'attrs.evolve(self._again(earlier), key=f"flowplan-{uuid.uuid4()}"), request, wanted)',
         (DOUBT,),
     ),
     Mistake(
@@ -190,8 +190,8 @@ MISTAKES = (
     Mistake(
         "know a bid in doubt by its address",
         "ownership.py",
-        "        if bid.marker.intent == intent.intent  #",
-        "        if (bid.marker.address, bid.marker.generation) == (intent.address, intent.generation)  #",
+        "        if bid.marker.address == intent.address and bid.marker.intent == intent.intent\n",
+        "        if bid.marker.address == intent.address and bid.marker.generation == intent.generation\n",
         (DOUBT,),
     ),
     Mistake(

@@ -335,9 +335,37 @@ def test_not_stale_when_only_prices_moved(example: Place) -> None:
     example.ok("apply", "p")
 
 
-def test_a_saved_destroy_plan(applied: Place) -> None:
+def test_a_saved_destroy_plan_destroys_data_only_when_it_is_proved_or_named_again(applied: Place) -> None:
+    """Whoever can write the file could have written the permission into it."""
     applied.ok("plan", "--destroy", "--allow-volume-destroy", "my-new-volume", "--out", "p")
-    assert "Destroy complete: 0 added, 0 changed, 3 destroyed." in applied.ok("apply", "p")
+    before = applied.ledger()
+    result = applied.run("apply", "p")
+    assert result.code == 3
+    assert "destroys the data on volume my-new-volume" in result.err
+    assert "--expect SHA256" in result.err
+    assert applied.ledger() == before
+    digest = json.loads((applied.path / "p").read_text())["sha256"]
+    applied.ok("apply", "p", "--expect", digest)
+    assert "Nothing is placed" in applied.ok("status")
+
+
+def test_a_saved_destroy_plan_whose_volume_is_named_again(applied: Place) -> None:
+    applied.ok("plan", "--destroy", "--allow-volume-destroy", "my-new-volume", "--out", "p")
+    applied.ok("apply", "p", "--allow-volume-destroy", "my-new-volume")
+    assert "Nothing is placed" in applied.ok("status")
+
+
+def test_a_refusal_edited_out_of_a_plan_is_one_all_the_same(applied: Place) -> None:
+    from flowplan.reports.plan_json import digest_of
+
+    assert applied.run("plan", "--destroy", "--out", "p").code == 3
+    body = json.loads((applied.path / "p").read_text())
+    body["errored"], body["applyable"] = False, True
+    body["diagnostics"] = [one for one in body["diagnostics"] if one["severity"] != "error"]
+    applied.write(json.dumps({**body, "sha256": digest_of(body)}, indent=2), "p")
+    before = applied.ledger()
+    assert applied.run("apply", "p").code == 3
+    assert applied.ledger() == before
 
 
 def test_a_refused_plan_is_refused_again(applied: Place) -> None:

@@ -225,3 +225,11 @@ def test_letting_go_never_fails(path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     lock.release()
     monkeypatch.undo()
     assert not Lock(path).held()
+
+
+def test_a_fifo_is_refused_and_holds_nobody_up(path: Path) -> None:
+    os.mkfifo(path)
+    lock = Lock(path)
+    assert lock.holder() is None
+    with pytest.raises(StateError, match="not a regular file"):
+        lock.acquire(this_process("flowplan apply", {}, "2026-11-24T12:00:00Z"))

@@ -287,11 +287,16 @@ def test_init_begins_anew_and_keeps_what_is_left(applied: Place) -> None:
     assert result.code == 5
     assert "--init" in result.err
     result = applied.run("apply", "--auto-approve", "--init")
-    assert result.code == 65  # what is live keeps its names: nothing is made twice
+    assert result.code == 65  # what is live keeps its names: nothing is made twice, and nothing is set aside
     assert "exists already" in result.err
+    assert list(applied.path.glob("*.damaged")) == []
+    assert created(applied) == 2
+    applied.edit("flow-sdk-batch-task-example", "another")
+    applied.edit("my-new-volume", "another-volume")
+    applied.ok("apply", "--auto-approve", "--init")
     kept = {path.name for path in applied.path.glob("*.damaged")}
     assert kept == {"flowplan.state.journal.damaged", "flowplan.state.json.backup.damaged"}
-    assert created(applied) == 2
+    assert changes(applied) == 0
 
 
 def test_init_over_a_state_is_refused(applied: Place) -> None:
@@ -346,3 +351,69 @@ def test_a_lost_state_is_suspected_where_a_marker_says_so(applied: Place) -> Non
     assert "it belongs to another state of flowplan (stack work)" in told
     assert "it is used by a bid of another state of flowplan (stack work)" in told
     assert told.count("flowplan recover --from-live") == 2
+
+
+def test_another_directory_takes_no_stack_it_is_not(applied: Place) -> None:
+    """The only stack that is live need not be this one."""
+    other = applied.path / "other"
+    other.mkdir()
+    data = f"sim:{applied.path}/.flowplan/simulator.db"
+    command = [*FLOWPLAN, "--chdir", str(other), "--api-url", data, "recover", "--from-live"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 64
+    assert "stack work" in done.stderr
+    assert not (other / "flowplan.state.json").exists()
+
+
+def test_after_a_restore_the_bid_that_was_placed_since_is_found(applied: Place) -> None:
+    """The backup binds the address to the bid that was replaced; the marker tells of its successor."""
+    applied.edit("port: 8080", "port: 8081") if "port: 8080" in TASK else applied.edit("nvidia-smi", "nvidia-smi -L")
+    applied.ok("apply", "--auto-approve")
+    id = bid_id(applied, BID)
+    (applied.path / "flowplan.state.json").write_bytes(b"")
+    applied.ok("state", "restore")
+    assert changes(applied) == 0
+    applied.ok("apply", "--auto-approve")
+    assert bid_id(applied, BID) == id
+
+
+def test_a_journal_without_its_beginning_is_damage(applied: Place) -> None:
+    for damage in (b"", b"a text of somebody"):
+        (applied.path / "flowplan.state.journal").write_bytes(damage)
+        assert applied.run("apply", "--auto-approve").code == 5
+    (applied.path / "flowplan.state.journal").unlink()
+    applied.ok("apply", "--auto-approve")
+
+
+def test_two_links_to_a_state_are_one_lock(applied: Place) -> None:
+    """Lock and journal belong to the state, not to the name it is come by."""
+    link = applied.path.parent / "link"
+    link.mkdir()
+    (link / "flowplan.state.json").symlink_to(applied.path / "flowplan.state.json")
+    applied.ok("--state", str(link / "flowplan.state.json"), "state", "rm", PORTS)
+    assert [path.name for path in link.iterdir()] == ["flowplan.state.json"]
+    assert PORTS not in applied.ok("state", "list").splitlines()
+
+
+def test_a_lock_taken_away_in_the_middle_of_a_step_stops_it(applied: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step may be many calls: pause, volumes, un-pause; a volume asked for again until it is let go."""
+    import flowplan.cloud.fcp
+
+    real = flowplan.cloud.fcp.Fcp.cancel_bid
+
+    def cancel_and_lose(cloud: flowplan.cloud.fcp.Fcp, id: str) -> None:
+        real(cloud, id)
+        (applied.path / "flowplan.lock").unlink()
+
+    monkeypatch.setattr(flowplan.cloud.fcp.Fcp, "cancel_bid", cancel_and_lose)
+    before = (applied.path / "flowplan.state.json").read_bytes()
+    result = applied.run("destroy", "--auto-approve", "--allow-volume-destroy", "*")
+    assert result.code == 5
+    assert "was taken away" in result.err
+    assert (applied.path / "flowplan.state.json").read_bytes() == before
+    assert json.loads(applied.call("GET", f"/v2/volumes?project={project(applied)}").body)
+
+
+def project(place: Place) -> str:
+    found: str = json.loads(place.call("GET", "/v2/projects").body)[0]["fid"]
+    return found

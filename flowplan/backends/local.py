@@ -93,6 +93,8 @@ class LocalStore:
         snapshot = load(data, str(self.path))
         header = journal.header
         if header is None:
+            if self.journal_path.exists():  # with a snapshot beside it, it was never left without its first frame
+                raise StateError(f"{self.journal_path} is damaged: its beginning is missing", hint=RESTORE)
             return Loaded(snapshot)
         self._hold_together(snapshot, header)
         folded, pending = fold(snapshot, journal.records)
@@ -117,6 +119,11 @@ class LocalStore:
                 hint=f"{RESTORE}, `flowplan recover --from-live` rebuilds it from what is live; "
                 "`apply --init` starts anew",
             )
+        return self.fresh()
+
+    @staticmethod
+    def fresh() -> Loaded:
+        """What a first run begins with, whatever is here."""
         return Loaded(State(lineage=str(uuid.uuid4())), fresh=True)
 
     def _hold_together(self, snapshot: State, header: Header) -> None:
@@ -175,6 +182,9 @@ class LocalStore:
             # The last run died between its snapshot and this renewal: what it recorded is in the snapshot.
             _, pending = fold(self._state, journal.records)
             self._renew(self._state, pending.values())
+            journal = self._read_journal()
+        elif journal.header is None and self.path.exists():
+            self._renew(self._state, ())  # as a whole: beside a snapshot no journal is ever without its beginning
             journal = self._read_journal()
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         self._descriptor = os.open(self.journal_path, flags, PRIVATE)

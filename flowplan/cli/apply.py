@@ -45,12 +45,15 @@ def apply(
     from flowplan.plan import Wishes
 
     session = Session.of(ctx)
+    proven = False
     saved = saved_plan(paths)
     if expect is not None and saved is None:
         raise UsageProblem("--expect goes with a saved plan", hint="flowplan apply PLANFILE --expect SHA256")
     if saved is not None:
         hold_expected(saved, expect)
-        hold_signed(saved, options.plan_key(session.environ))
+        key = options.plan_key(session.environ)
+        hold_signed(saved, key)
+        proven = expect is not None or key is not None
         paths = tuple(saved["stack"]["paths"])
     destroying = saved is not None and saved["mode"] == "destroy"
     sources, scope = session.sources(paths, optional=destroying)
@@ -59,7 +62,8 @@ def apply(
     wishes = Wishes(
         mode="destroy" if destroying else "apply",
         replace=options.addresses(replace, "--replace") | saved_replacements(saved),
-        destroyable=frozenset(allow_volume_destroy) | saved_destroyable(saved),
+        # A permission in a file that anybody could have edited is none.
+        destroyable=frozenset(allow_volume_destroy) | (saved_destroyable(saved) if proven else frozenset()),
         in_scope=lambda binding: scope.covers(binding) or binding.address in declared,
     )
     return Run(session, config, wishes, How(**how), saved)()

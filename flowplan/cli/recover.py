@@ -163,17 +163,22 @@ def _hold_lost(session: Session) -> None:
 
 
 def _chosen(session: Session, live: Live, lineage: str | None) -> Marker:
-    """The marker of the stack to rebuild: the one named, else the only one, else the one with this directory's name."""
+    """The marker of the stack to rebuild: the one named, else the one with this directory's name."""
     stacks = {bid.marker.lineage: bid.marker for bid in live.bids.values() if bid.marker and not bid.ended}
     if lineage is not None:
         stacks = {one: marker for one, marker in stacks.items() if one == lineage}
-    if len(stacks) > 1:
-        named = {one: m for one, m in stacks.items() if m.stack == session.stack_name(State(lineage=""))}
-        stacks = named if len(named) == 1 else stacks
+    elif stacks:
+        here = session.stack_name(State(lineage=""))
+        named = {one: marker for one, marker in stacks.items() if marker.stack == here}
+        if len(named) != 1:
+            listed = "\n".join(f"--lineage {one}  stack {marker.stack}" for one, marker in sorted(stacks.items()))
+            raise UsageProblem(
+                f"no single stack that is live is called {here}, as this directory is",
+                detail=listed,
+                hint="say which is meant with --lineage",
+            )
+        stacks = named
     if not stacks:
         what = f" of lineage {lineage}" if lineage else ""
         raise FlowplanError(f"no live bid carries a marker{what}: there is nothing to rebuild from")
-    if len(stacks) > 1:
-        listed = "\n".join(f"--lineage {one}  stack {marker.stack}" for one, marker in sorted(stacks.items()))
-        raise UsageProblem("bids of several stacks are live", detail=listed, hint="say which with --lineage")
     return next(iter(stacks.values()))

@@ -72,26 +72,26 @@ class Run:
 
     def _locked(self, lock: Lock) -> int:
         store = self.session.store
-        if self.how.init:
-            self._begin_anew(store)
-        loaded = self.session.load()
+        loaded = self._afresh(store) if self.how.init else self.session.load()
         recovered, seen = self._look(store, loaded, lock)
         plan = self._approved(seen)
+        if self.how.init:
+            for kept in store.begin_anew():
+                self.session.terminal.note(f"set aside as {kept}")
         with self.stop.listening():
             outcome = self._carry_out(plan, recovered, store, lock)
-            self._save(store, outcome, changed=store.appended or loaded.journaled)
+            self._save(store, outcome, lock, changed=store.appended or loaded.journaled)
             outcome = self._wait(plan, outcome)
         return self._finish(plan, outcome)
 
-    def _begin_anew(self, store: LocalStore) -> None:
-        """--init: only where the state itself is missing; what is left of it is set aside, never deleted."""
+    def _afresh(self, store: LocalStore) -> Loaded:
+        """--init: only where the state itself is missing. What is left of it is set aside once the plan stands."""
         if store.path.exists():
             raise UsageProblem(
                 f"--init: {store.path} exists",
                 hint="to begin anew, move it away yourself; what it knows costs money until it is cancelled",
             )
-        for kept in store.begin_anew():
-            self.session.terminal.note(f"set aside as {kept}")
+        return store.fresh()
 
     # -- recovery and observation
 
@@ -157,7 +157,7 @@ class Run:
         plan = plan_of(self.session, seen, self.wishes)
         if self.saved is not None:
             self._hold_to_saved(plan, seen)
-            refuse(plan)
+            refuse(plan, saved=True)
             return plan
         self._show(plan, seen)
         plan = self._typed_volumes(plan, seen)
@@ -298,11 +298,12 @@ class Run:
 
     # -- the end
 
-    def _save(self, store: LocalStore, outcome: Outcome, *, changed: bool) -> State:
+    def _save(self, store: LocalStore, outcome: Outcome, lock: Lock, *, changed: bool) -> State:
         """A snapshot, unless nothing was recorded: then the serial stays."""
         if not changed:
             store.close()
             return outcome.state
+        lock.verify()  # what another run has written since is not to be overwritten; the journal holds what was done
         return store.save(outcome.state, outcome.pending)
 
     def _finish(self, plan: Plan, outcome: Outcome) -> int:

@@ -84,7 +84,11 @@ class Session:
 
     @property
     def store(self) -> LocalStore:
-        return LocalStore(Path(self.told.get("state") or DEFAULT), spill_directory(self.environ))
+        path = Path(self.told.get("state") or DEFAULT)
+        # Whoever comes by another link takes the same lock, and writes the same journal.
+        if os.path.islink(path):  # noqa: PTH114 - of a name that is too long it says no, and raises nothing
+            path = Path(os.path.realpath(path))
+        return LocalStore(path, spill_directory(self.environ))
 
     @property
     def lock_path(self) -> Path:
@@ -322,8 +326,16 @@ def hold_known(addresses: Iterable[Address], seen: Observed) -> None:
             )
 
 
-def refuse(plan: Plan) -> None:
-    """Raise GuardRefused when a guard says no; the plan, which says why, is shown by then."""
+def refuse(plan: Plan, *, saved: bool = False) -> None:
+    """Raise GuardRefused when a guard says no. The plan, which says why, is shown by then; a `saved` one is not."""
     if plan.refusals:
         reasons = ", ".join(sorted({refusal.reason for refusal in plan.refusals}))
-        raise GuardRefused(f"refused by the guard {reasons}; nothing was changed", reason=plan.refusals[0].reason)
+        raise GuardRefused(
+            f"refused by the guard {reasons}; nothing was changed",
+            reason=plan.refusals[0].reason,
+            detail="\n".join(refusal.message for refusal in plan.refusals) if saved else None,
+            hint="a permission in a plan file proves nothing: name the volume here with --allow-volume-destroy, "
+            "or give --expect SHA256, or sign plans with FLOWPLAN_PLAN_KEY"
+            if saved and plan.refusals[0].reason == "volume_data"
+            else None,
+        )

@@ -167,9 +167,9 @@ def _hold_continued(old: State, new: State, name: str) -> None:
         raise StateError(
             f"{name} belongs to another stack", detail=_lineages(old, new), hint="--force puts it here all the same"
         )
-    if new.serial < old.serial:
+    if new.serial < old.serial or (new.serial == old.serial and new.bindings != old.bindings):
         raise StateError(
-            f"{name} is older than the state here: serial {new.serial}, here {old.serial}",
+            f"{name} does not continue the state here: serial {new.serial}, here {old.serial}",
             hint="--force puts it here all the same",
         )
 

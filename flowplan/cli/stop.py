@@ -15,6 +15,7 @@ from attrs import define, field
 from flowplan.lock import boot_id
 from flowplan.recover import Clock
 
+_PATIENCE = 0.3  # seconds
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -29,12 +30,18 @@ class Stop:
 
     def on(self, number: int, _: FrameType | None) -> None:
         if self.number is not None:
-            self.say("\nstopped at once; what was under way is in the journal, and is looked up by the next run")
+            self._tell("\nstopped at once; what was under way is in the journal, and is looked up by the next run")
             os._exit(128 + exit_signal(number))
         self.number = number
         self._event.set()
-        self.say("\nstopping: nothing new is started, what is under way gets up to 5 s (again: stop at once)")
         self.wake()
+        self._tell("\nstopping: nothing new is started, what is under way gets up to 5 s (again: stop at once)")
+
+    def _tell(self, text: str) -> None:
+        """Say it, but never wait for a terminal that does not take it."""
+        teller = threading.Thread(target=self.say, args=(text,), daemon=True)
+        teller.start()
+        teller.join(_PATIENCE)
 
     def stopped(self) -> bool:
         return self.number is not None
