@@ -339,7 +339,7 @@ def test_opposite_prices_are_surer_together_than_apart() -> None:
 @given(st.lists(st.tuples(streams, limits, st.integers(1, 4)), min_size=1, max_size=3), st.integers(0, 5000))
 def test_totals(parts: list[tuple[Events, Decimal, int]], gigabytes: int) -> None:
     found = [pricing.forecast(events, NOW, limit, quantity, 24) for events, limit, quantity in parts]
-    storage = storage_per_hour(gigabytes) * 24
+    storage = (storage_per_hour(gigabytes) * 24).quantize(D("0.000001"))  # so that every sum of it is exact
     total = stack_totals(found[:1], found, storage_planned=storage)
     worst = total.planned.worst_case
     assert worst == storage + sum(each.worst_case or 0 for each in found)

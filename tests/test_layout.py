@@ -71,21 +71,7 @@ ALLOWED["cli"] = set(ALLOWED) | {"cli"}
 ALLOWED["__main__"] = {"cli"}
 
 # What a pure module never touches: the network, files, the clock, the environment.
-IMPURE = {
-    "errors",
-    "resources",
-    "catalogue",
-    "live",
-    "graph",
-    "state",
-    "journal",
-    "pricing",
-    "document",
-    "config",
-    "desired",
-    "ownership",
-    "plan",
-}
+IMPURE = {"requests", "socket", "os", "time", "subprocess", "io", "sqlite3", "pathlib.Path"}
 
 
 def modules() -> list[Path]:
