@@ -6,7 +6,7 @@ means. docs/planning.md lists every action with its exact condition.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from typing import Any, Literal, TypeAlias
 
 import attrs
@@ -476,14 +476,12 @@ def _refusals(changes: Iterable[Change], wishes: Wishes) -> Iterable[Refusal]:
 def _still_used(changes: Iterable[Change], live: Live) -> Iterable[Refusal]:
     """Volumes that would go while a bid that stays uses them: the API would refuse, after all the rest is done."""
     changes = tuple(changes)
-    leaving = {one.id for one in changes if one.address.kind == "bid" and one.action in ("delete", "replace", "update")}
+    leaving = _leaving(changes)
     for change in changes:
         volume = live.volumes.get(change.id or "")
         if volume is None or change.address.kind != "volume" or change.action not in ("delete", "replace"):
             continue
-        users = [live.bids[id] for id in volume.bids if id in live.bids and id not in leaving]
-        names = ", ".join(f"{bid.bid.name} ({bid.id})" for bid in users if not bid.ended)
-        if names:
+        if names := _users_that_stay(volume, live, leaving):
             message = f"{change.address} is used by {names}, which stays"
             yield Refusal("volume_in_use", change.address, message, "remove what uses it first, or together with it")
 
@@ -491,18 +489,27 @@ def _still_used(changes: Iterable[Change], live: Live) -> Iterable[Refusal]:
 def _held_elsewhere(changes: Iterable[Change], live: Live) -> Iterable[Refusal]:
     """Block volumes that a bid would take while another that stays holds them: one bid only can use one."""
     changes = tuple(changes)
-    leaving = {one.id for one in changes if one.address.kind == "bid" and one.action in ("delete", "replace", "update")}
+    leaving = _leaving(changes)
     for change in changes:
         if not isinstance(change.after, Bid) or change.action == "no-op":
             continue
         for volume in (live.volumes.get(str(ref)) for ref in change.after.volumes):
             if volume is None or volume.volume.interface != "Block":
                 continue
-            users = [live.bids[id] for id in volume.bids if id in live.bids and id not in {*leaving, change.id}]
-            names = ", ".join(f"{bid.bid.name} ({bid.id})" for bid in users if not bid.ended)
-            if names:
+            if names := _users_that_stay(volume, live, leaving):
                 message = f"{change.address} is to use the Block volume {volume.volume.name}, which {names} holds"
                 yield Refusal("volume_in_use", change.address, message, "one bid at a time: cancel that one first")
+
+
+def _leaving(changes: Iterable[Change]) -> set[str | None]:
+    """The bids that let go of what they use, or may."""
+    return {one.id for one in changes if one.address.kind == "bid" and one.action in ("delete", "replace", "update")}
+
+
+def _users_that_stay(volume: LiveVolume, live: Live, leaving: Set[str | None]) -> str:
+    """Who uses `volume` and goes on to; "" when nobody does."""
+    users = [live.bids[id] for id in volume.bids if id in live.bids and id not in leaving]
+    return ", ".join(f"{bid.bid.name} ({bid.id})" for bid in users if not bid.ended)
 
 
 def _moved(changes: Iterable[Change], state: State) -> Iterable[tuple[Address, str, str]]:
