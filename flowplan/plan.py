@@ -7,7 +7,7 @@ means. docs/planning.md lists every action with its exact condition.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Set
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import attrs
 from attrs import field, frozen
@@ -18,18 +18,7 @@ from flowplan.errors import Position
 from flowplan.journal import Intent
 from flowplan.live import STATUSES, Live, LiveBid, LiveVolume
 from flowplan.ownership import as_known, namesakes, twins
-from flowplan.pricing import (
-    Advice,
-    Estimate,
-    Forecast,
-    Key,
-    Market,
-    StackForecast,
-    Total,
-    Totals,
-    estimate,
-    storage_per_hour,
-)
+from flowplan.pricing import Estimate, Key, Market, Total, Totals, estimate, storage_per_hour
 from flowplan.resources import (
     DESTROYS_DATA,
     INPUT,
@@ -45,6 +34,9 @@ from flowplan.resources import (
     resolve,
 )
 from flowplan.state import Binding, State
+
+if TYPE_CHECKING:
+    from flowplan.pricing import Advice, Forecast, StackForecast
 
 Action: TypeAlias = Literal["create", "update", "replace", "delete", "no-op", "read", "forget", "import"]
 Mode: TypeAlias = Literal["apply", "destroy"]

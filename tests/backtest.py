@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 
 from flowplan.cloud.simulator.prices import seeded_past
 from flowplan.pricing.advice import advise_of
-from flowplan.pricing.forecast import HIGH, Spread, forecast_of
+from flowplan.pricing.forecasting import HIGH, Spread, forecast_of
 from flowplan.pricing.stream import METHOD, WINDOW, Method, Stream
 
 HORIZONS = (1, 6, 24, 72, 168)

@@ -164,4 +164,4 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.write_line(f"{name.removeprefix('tests/')}: {figure}")
 
 
-_FIGURE = re.compile(r"(?=.*\d)(?!.*(?:error|note|warning):).{3,200}$")
+_FIGURE = re.compile(r"(?!\w+ complete:)(?=.*\d)(?!.*(?:error|note|warning):).{3,200}$")

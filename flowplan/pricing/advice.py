@@ -10,7 +10,7 @@ from decimal import ROUND_CEILING, Decimal
 from attrs import frozen
 
 from flowplan.pricing.entry import CENT
-from flowplan.pricing.forecast import Forecast, forecast_of
+from flowplan.pricing.forecasting import Forecast, forecast_of
 from flowplan.pricing.stream import HAIR, METHOD, Basis, Method, Stream, quantile
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from attrs import frozen
 
-from flowplan.pricing.forecast import Forecast, forecast_of, nothing
+from flowplan.pricing.forecasting import Forecast, forecast_of, nothing
 from flowplan.pricing.stream import METHOD, Method, Stream
 
 Optimize = Literal["budget", "job_completion_time"]

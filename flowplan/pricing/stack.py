@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from attrs import frozen
 
-from flowplan.pricing.forecast import Band, Forecast, Spread
+from flowplan.pricing.forecasting import Band, Forecast, Spread
 from flowplan.pricing.stream import Basis
 
 SURENESS: tuple[Basis, ...] = ("exact", "high", "medium", "low", "point-only", "stale", "unknown")

@@ -5,7 +5,7 @@ A path is a piece of the past as long as the horizon. It is replayed as if it be
 how near their first price is to the present one. docs/forecast.md says why, and how well that works.
 
 Time is counted in hours, now being 0, the past negative. Inside, prices are floats; no figure leaves the package
-before `Decimal` and rounding (forecast.py).
+before `Decimal` and rounding (forecasting.py).
 """
 
 from __future__ import annotations

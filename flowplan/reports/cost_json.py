@@ -8,17 +8,13 @@ from __future__ import annotations
 from decimal import Decimal
 from functools import cache
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from flowplan.forecasts import movers
 from flowplan.plan import Change, Plan
 from flowplan.pricing import (
     CENT,
     STORAGE_PER_GB_MONTH,
-    Advice,
-    Band,
     Estimate,
-    Forecast,
     Market,
     Total,
     cents,
@@ -26,6 +22,9 @@ from flowplan.pricing import (
 )
 from flowplan.resources import Bid, Volume
 from flowplan.state import digest
+
+if TYPE_CHECKING:
+    from flowplan.pricing import Advice, Band, Forecast
 
 
 def cost(change: Change) -> dict[str, Any] | None:
@@ -173,6 +172,8 @@ def _horizon(plan: Plan) -> dict[str, Any] | None:
     found = plan.forecast
     if found is None:
         return None
+    from flowplan.forecasts import movers  # who has nothing to decide is shown no forecast
+
     parts = {"current": found.current, "planned": found.planned, "delta": found.delta}
     return {
         "hours": plan.hours,
