@@ -6,13 +6,15 @@ means. docs/planning.md lists every action with its exact condition.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import attrs
 from attrs import field, frozen
 
 from flowplan import graph
+from flowplan.budget import Judged
 from flowplan.desired import Desired
 from flowplan.errors import Position
 from flowplan.journal import Intent
@@ -78,8 +80,10 @@ class Change:
     source: str = ""
     cost_before: Estimate | None = None
     cost: Estimate | None = None
+    estimated_hours: Decimal | None = None  # of work, as the task says
     forecast_before: Forecast | None = None
     forecast: Forecast | None = None
+    spans: Mapping[float, Forecast] = field(factory=dict)  # as planned (as it is, when it goes) over others, by hours
     advice: Advice | None = None
 
     @property
@@ -103,12 +107,14 @@ class Change:
 
 @frozen
 class Refusal:
-    """A guard that says no: `reason` for machines, the rest for people."""
+    """A guard that says no (guards.py): `reason` for machines, the rest for people. `address` None: it is the whole
+    plan; `position`: where the guard is set, else that of the address counts."""
 
     reason: str
-    address: Address
+    address: Address | None
     message: str
     hint: str
+    position: Position | None = None
 
 
 @frozen
@@ -122,8 +128,11 @@ class Plan:
     refusals: tuple[Refusal, ...] = ()
     totals: Totals = field(factory=lambda: Totals(Total(), Total()))
     markets: Mapping[Key, Market] = field(factory=dict)
+    judged: tuple[Judged, ...] = ()  # what became of each budget (guards.py)
     forecast: StackForecast | None = None  # of the whole, over `hours` (forecasts.py)
     hours: float | None = None
+    spans: Mapping[float, StackForecast] = field(factory=dict)  # the same over others, by hours
+    movers: tuple[tuple[Address, Decimal], ...] = ()  # what adds most to the expected cost over `hours`, in dollars
     left_alone: tuple[Address, ...] = ()  # addresses of configuration files that were not given
     twins: tuple[tuple[Address, tuple[str, ...]], ...] = ()  # further live bids that carry our marker
     namesakes: tuple[tuple[Address, tuple[str, ...]], ...] = ()  # bids of somebody else with the name of ours
@@ -172,7 +181,6 @@ def make_plan(
         changes=ordered,
         order=order_of(ordered),
         drift=tuple(_drift(state, live, wishes)),
-        refusals=(*_refusals(ordered, wishes), *_still_used(ordered, live), *_held_elsewhere(ordered, live)),
         twins=tuple(twins(state, live)),
         namesakes=tuple(one for one in namesakes(state, live) if one[0] in changes),
         moved=tuple(_moved(ordered, state)),
@@ -294,7 +302,13 @@ class _Changes:
         position = self.desired.sources.get(change.address)
         source = position.file if position else (binding.source if binding else "")
         used = binding.needs if binding and change.action != "create" else ()  # what is gone uses nothing any more
-        return attrs.evolve(change, position=position, source=source, needs_before=used)
+        return attrs.evolve(
+            change,
+            position=position,
+            source=source,
+            needs_before=used,
+            estimated_hours=self.desired.durations.get(change.address),
+        )
 
     def _change(self, address: Address) -> Change:
         wanted = None if self.wishes.mode == "destroy" else self.desired.resources.get(address)
@@ -428,7 +442,7 @@ class _Changes:
 _PAST: dict[Action, str] = {"replace": "replaced", "delete": "deleted", "create": "created", "forget": "forgotten"}
 
 
-# ---- drift, guards, cost ----------------------------------------------------------------------------------
+# ---- drift, cost ------------------------------------------------------------------------------------------
 
 
 def _drift(state: State, live: Live, wishes: Wishes) -> Iterable[Change]:
@@ -447,61 +461,6 @@ def _drift(state: State, live: Live, wishes: Wishes) -> Iterable[Change]:
         fields = differences(binding.applied, now)
         if fields:
             yield Change("update", address, binding.applied, now, fields, "changed_outside", **common)
-
-
-def _refusals(changes: Iterable[Change], wishes: Wishes) -> Iterable[Refusal]:
-    for change in changes:
-        volume = change.before
-        if not isinstance(volume, Volume) or change.action not in ("replace", "delete"):
-            continue
-        if not {volume.name, EVERYTHING} & wishes.destroyable:
-            how = "replacing" if change.action == "replace" else "deleting"
-            yield Refusal(
-                "volume_data",
-                change.address,
-                f"{how} {change.address} destroys the data on volume {volume.name} ({volume.size_gb} GB)",
-                f"if the data may go: --allow-volume-destroy {volume.name}; to keep it, change `create` to `attach` in "
-                "the task file: flowplan then lets the volume be",
-            )
-
-
-def _still_used(changes: Iterable[Change], live: Live) -> Iterable[Refusal]:
-    """Volumes that would go while a bid that stays uses them: the API would refuse, after all the rest is done."""
-    changes = tuple(changes)
-    leaving = _leaving(changes)
-    for change in changes:
-        volume = live.volumes.get(change.id or "")
-        if volume is None or change.address.kind != "volume" or change.action not in ("delete", "replace"):
-            continue
-        if names := _users_that_stay(volume, live, leaving):
-            message = f"{change.address} is used by {names}, which stays"
-            yield Refusal("volume_in_use", change.address, message, "remove what uses it first, or together with it")
-
-
-def _held_elsewhere(changes: Iterable[Change], live: Live) -> Iterable[Refusal]:
-    """Block volumes that a bid would take while another that stays holds them: one bid only can use one."""
-    changes = tuple(changes)
-    leaving = _leaving(changes)
-    for change in changes:
-        if not isinstance(change.after, Bid) or change.action == "no-op":
-            continue
-        for volume in (live.volumes.get(str(ref)) for ref in change.after.volumes):
-            if volume is None or volume.volume.interface != "Block":
-                continue
-            if names := _users_that_stay(volume, live, leaving):
-                message = f"{change.address} is to use the Block volume {volume.volume.name}, which {names} holds"
-                yield Refusal("volume_in_use", change.address, message, "one bid at a time: cancel that one first")
-
-
-def _leaving(changes: Iterable[Change]) -> set[str | None]:
-    """The bids that let go of what they use, or may."""
-    return {one.id for one in changes if one.address.kind == "bid" and one.action in ("delete", "replace", "update")}
-
-
-def _users_that_stay(volume: LiveVolume, live: Live, leaving: Set[str | None]) -> str:
-    """Who uses `volume` and goes on to; "" when nobody does."""
-    users = [live.bids[id] for id in volume.bids if id in live.bids and id not in leaving]
-    return ", ".join(f"{bid.bid.name} ({bid.id})" for bid in users if not bid.ended)
 
 
 def _moved(changes: Iterable[Change], state: State) -> Iterable[tuple[Address, str, str]]:

@@ -16,7 +16,10 @@ from typing import TYPE_CHECKING, Any
 from flowplan.pricing.auction import Clearing, Order, clear
 from flowplan.pricing.entry import (
     CENT,
+    DAY,
+    HOUR,
     HOURS_PER_MONTH,
+    MONTH,
     STORAGE_PER_GB_MONTH,
     EntryPrice,
     Estimate,
@@ -29,6 +32,7 @@ from flowplan.pricing.entry import (
     entry_price,
     estimate,
     storage_per_hour,
+    usd,
 )
 
 if TYPE_CHECKING:
@@ -40,7 +44,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CENT",
+    "DAY",
+    "HOUR",
     "HOURS_PER_MONTH",
+    "MONTH",
     "STORAGE_PER_GB_MONTH",
     "Advice",
     "Band",
@@ -76,6 +83,7 @@ __all__ = [
     "rank",
     "stack_totals",
     "storage_per_hour",
+    "usd",
 ]
 
 # Imported when first asked for: what looks ahead is not needed to see that nothing changes.

@@ -9,6 +9,7 @@ from attrs import frozen
 
 CENT = Decimal("0.01")
 HOURS_PER_MONTH = 730
+HOUR, DAY, MONTH = 1.0, 24.0, float(HOURS_PER_MONTH)
 STORAGE_PER_GB_MONTH = Decimal("0.08")  # FCP: volumes of either interface, from the moment they exist
 
 
@@ -182,3 +183,11 @@ class Totals:
 def cents(amount: Decimal) -> Decimal:
     """`amount` rounded once, at output: half up to the cent."""
     return amount.quantize(CENT, ROUND_HALF_UP)
+
+
+def usd(amount: Decimal | None) -> str:
+    """`amount` as people read it: to the cent, below one to four decimals (a small volume is cheap, not free)."""
+    if amount is None:
+        return "unknown"
+    sign, size = ("-" if amount < 0 else ""), abs(amount)
+    return f"{sign}${size:.4f}" if size and size < CENT else f"{sign}${cents(size):,.2f}"

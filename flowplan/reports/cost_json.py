@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 from functools import cache
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from flowplan.budget import Judged
 from flowplan.plan import Change, Plan
 from flowplan.pricing import (
     CENT,
@@ -164,6 +164,23 @@ def totals(plan: Plan) -> dict[str, Any]:
         "pastTotalHourlyCost": _money(all_.current.now),
         "diffTotalHourlyCost": _money(all_.delta.now),
         "horizon": _horizon(plan),
+        "guards": [_judged(one) for one in plan.judged],
+    }
+
+
+def _judged(judged: Judged) -> dict[str, Any]:
+    """One limit on what may be spent: dollars an hour before, after, and allowed after; null where unknown."""
+    budget, place = judged.budget, judged.budget.position
+    limit = budget.max_hourly_cost if judged.limit == "max_hourly_cost" else budget.max_cost_increase
+    return {
+        "guard": judged.limit,
+        "limit": f"{limit:.2f}" if isinstance(limit, Decimal) else str(limit),
+        "basis": budget.basis,
+        "before": _money(judged.before),
+        "after": _money(judged.after),
+        "allowed": _money(judged.allowed),
+        "refused": judged.refused,
+        "source": None if place is None else {"file": place.file, "line": place.line, "column": place.column},
     }
 
 
@@ -172,8 +189,6 @@ def _horizon(plan: Plan) -> dict[str, Any] | None:
     found = plan.forecast
     if found is None:
         return None
-    from flowplan.forecasts import movers  # who has nothing to decide is shown no forecast
-
     parts = {"current": found.current, "planned": found.planned, "delta": found.delta}
     return {
         "hours": plan.hours,
@@ -181,7 +196,7 @@ def _horizon(plan: Plan) -> dict[str, Any] | None:
             name: {**_band(part.cost), "worst": _money(part.worst_case), "basis": part.basis}
             for name, part in parts.items()
         },
-        "movers": [{"address": str(change.address), "expected": _money(by)} for change, by in islice(movers(plan), 3)],
+        "movers": [{"address": str(address), "expected": _money(by)} for address, by in plan.movers[:3]],
     }
 
 
