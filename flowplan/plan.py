@@ -125,6 +125,7 @@ class Plan:
     forecast: StackForecast | None = None  # of the whole, over `hours` (forecasts.py)
     hours: float | None = None
     left_alone: tuple[Address, ...] = ()  # addresses of configuration files that were not given
+    unnamed: tuple[tuple[Address, LiveBid], ...] = ()  # of these, bids that no file is known to have named
     twins: tuple[tuple[Address, tuple[str, ...]], ...] = ()  # further live bids that carry our marker
     namesakes: tuple[tuple[Address, tuple[str, ...]], ...] = ()  # bids of somebody else with the name of ours
     moved: tuple[tuple[Address, str, str], ...] = ()  # address, the file that made it, the file that has it now
@@ -166,6 +167,7 @@ def make_plan(
     presumed. Raises graph.Cycle only for a state that was edited by hand."""
     changes = _Changes(desired, state, live, wishes).all()
     changes = {address: price(change, markets) for address, change in changes.items()}
+    left_alone = tuple(a for a, b in state.bindings.items() if a not in changes and not wishes.in_scope(b))
     ordered = tuple(changes[address] for address in sorted(changes, key=in_order))
     return Plan(
         mode=wishes.mode,
@@ -178,7 +180,8 @@ def make_plan(
         moved=tuple(_moved(ordered, state)),
         totals=_totals(ordered),
         markets=markets,
-        left_alone=tuple(a for a, b in state.bindings.items() if a not in changes and not wishes.in_scope(b)),
+        left_alone=left_alone,
+        unnamed=tuple(_unnamed(left_alone, state, live)),
         in_doubt=tuple((pending or {}).values()),
     )
 
@@ -502,6 +505,14 @@ def _users_that_stay(volume: LiveVolume, live: Live, leaving: Set[str | None]) -
     """Who uses `volume` and goes on to; "" when nobody does."""
     users = [live.bids[id] for id in volume.bids if id in live.bids and id not in leaving]
     return ", ".join(f"{bid.bid.name} ({bid.id})" for bid in users if not bid.ended)
+
+
+def _unnamed(left_alone: Iterable[Address], state: State, live: Live) -> Iterable[tuple[Address, LiveBid]]:
+    for address in left_alone:
+        binding = state.bindings[address]
+        bid = live.bids.get(binding.id) if address.kind == "bid" and not binding.source else None
+        if bid is not None and not bid.ended:
+            yield address, bid
 
 
 def _moved(changes: Iterable[Change], state: State) -> Iterable[tuple[Address, str, str]]:

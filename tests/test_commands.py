@@ -13,7 +13,7 @@ import pytest
 
 from flowplan import __version__
 from flowplan.errors import CloudError
-from tests.conftest import BID, EXAMPLES, FLOWPLAN, PORTS, TASK, VOLUME, Place, bid_id, many
+from tests.conftest import BID, EXAMPLES, FLOWPLAN, PORTS, TASK, VOLUME, Place, bid_id, lose_addresses, many
 
 DESTROY = ("destroy", "--auto-approve", "--allow-volume-destroy", "my-new-volume")
 
@@ -1030,9 +1030,9 @@ def test_a_bid_that_a_lagging_list_still_shows_is_not_adopted(applied: Place) ->
     assert BID not in applied.ok("state", "list")
 
 
-def test_a_forgotten_bid_is_known_by_its_marker_though_its_ports_are_not_forgotten(applied: Place) -> None:
+def test_a_bid_that_the_state_lost_is_known_by_its_marker_though_its_ports_are_not_lost(applied: Place) -> None:
     """The ports bear the bid's id, which must not pass for the bid's being known."""
-    applied.ok("state", "rm", BID)
+    lose_addresses(applied, BID)
     ledger = applied.ledger()
     applied.ok("apply", "--auto-approve")
     assert applied.ledger() == ledger
@@ -1042,8 +1042,7 @@ def test_a_forgotten_bid_is_known_by_its_marker_though_its_ports_are_not_forgott
 
 def test_an_adopted_bid_brings_its_ports(applied: Place) -> None:
     """The state lost the bid; its marker tells where it belongs and what it publishes."""
-    applied.ok("state", "rm", PORTS)
-    applied.ok("state", "rm", BID)
+    lose_addresses(applied, PORTS, BID)
     ledger = applied.ledger()
     result = applied.run("apply", "--auto-approve")
     assert "is live" in result.err and "it is kept" in " ".join(result.err.split())
