@@ -6,7 +6,7 @@ means. docs/planning.md lists every action with its exact condition.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import attrs
@@ -95,6 +95,12 @@ class Change:
         }
         return both.get(self.action, ())
 
+    def lets_go_of(self, volume: str) -> bool:
+        """Whether the live bid does not hold the volume with this id any more once this is done, or for a while."""
+        if self.action == "update" and isinstance(self.after, Bid):
+            return volume not in self.after.volumes
+        return self.action in ("delete", "replace")
+
     @property
     def status_is_strange(self) -> bool:
         """Whether the API has a word for its status that is not known here."""
@@ -174,7 +180,12 @@ def make_plan(
         changes=ordered,
         order=order_of(ordered),
         drift=tuple(_drift(state, live, wishes)),
-        refusals=(*_refusals(ordered, wishes), *_still_used(ordered, live), *_held_elsewhere(ordered, live)),
+        refusals=(
+            *_refusals(ordered, wishes),
+            *_still_used(ordered, live),
+            *_held_elsewhere(ordered, live),
+            *_exchanged(ordered),
+        ),
         twins=tuple(twins(state, live)),
         namesakes=tuple(one for one in namesakes(state, live) if one[0] in changes),
         moved=tuple(_moved(ordered, state)),
@@ -201,18 +212,47 @@ def key_of(bid: Bid) -> Key:
 def order_of(changes: Iterable[Change]) -> graph.Order:
     """The steps of `changes`, in their order. Raises graph.Cycle."""
     changes = tuple(changes)
-    steps = [graph.Step(way, change.address) for change in changes for way in change.ways]
+    try:
+        return _in_order(changes, hand_overs(changes))
+    except graph.Cycle:  # bids that exchange their volumes: `_exchanged` refuses them
+        return _in_order(changes, ())
+
+
+def _in_order(changes: Sequence[Change], handed_over: Iterable[tuple[Address, Address]]) -> graph.Order:
     return graph.order(
-        steps,
+        [graph.Step(way, change.address) for change in changes for way in change.ways],
         {change.address: change.needs for change in changes},
         {change.address: change.needs_before for change in changes},
-        {change.address for change in changes if _is_block(change.after) or _is_block(change.before)},
+        handed_over,
     )
+
+
+def hand_overs(changes: Iterable[Change]) -> list[tuple[Address, Address]]:
+    """(who takes, who gives) for every Block volume that goes from one bid to another: one bid only can use one."""
+    changes = tuple(changes)
+    block = {one.id for one in changes if _is_block(one.after) or _is_block(one.before)}
+    givers = {
+        volume: change.address
+        for change in changes
+        for volume in (_volumes(change.before) & block)
+        if change.lets_go_of(volume)
+    }
+    return [
+        (change.address, givers[volume])
+        for change in changes
+        for volume in sorted(_volumes(change.after) & givers.keys())
+        if givers[volume] != change.address
+    ]
 
 
 def _is_block(resource: Resource | None) -> bool:
     """Whether one bid only can use it at a time."""
     return isinstance(resource, Volume) and resource.interface == "Block"
+
+
+def _volumes(resource: Resource | None) -> set[str]:
+    """The ids of the volumes that a bid uses, where they exist already."""
+    return {ref for ref in resource.volumes if isinstance(ref, str)} if isinstance(resource, Bid) else set()
 
 
 # ---- what is there, in the words of the configuration -----------------------------------------------------
@@ -471,12 +511,12 @@ def _refusals(changes: Iterable[Change], wishes: Wishes) -> Iterable[Refusal]:
 def _still_used(changes: Iterable[Change], live: Live) -> Iterable[Refusal]:
     """Volumes that would go while a bid that stays uses them: the API would refuse, after all the rest is done."""
     changes = tuple(changes)
-    leaving = _leaving(changes)
+    bids = _bids(changes)
     for change in changes:
         volume = live.volumes.get(change.id or "")
         if volume is None or change.address.kind != "volume" or change.action not in ("delete", "replace"):
             continue
-        if names := _users_that_stay(volume, live, leaving):
+        if names := _users_that_stay(volume, live, bids):
             message = f"{change.address} is used by {names}, which stays"
             yield Refusal("volume_in_use", change.address, message, "remove what uses it first, or together with it")
 
@@ -484,27 +524,41 @@ def _still_used(changes: Iterable[Change], live: Live) -> Iterable[Refusal]:
 def _held_elsewhere(changes: Iterable[Change], live: Live) -> Iterable[Refusal]:
     """Block volumes that a bid would take while another that stays holds them: one bid only can use one."""
     changes = tuple(changes)
-    leaving = _leaving(changes)
+    bids = _bids(changes)
     for change in changes:
         if not isinstance(change.after, Bid) or change.action == "no-op":
             continue
         for volume in (live.volumes.get(str(ref)) for ref in change.after.volumes):
             if volume is None or volume.volume.interface != "Block":
                 continue
-            if names := _users_that_stay(volume, live, leaving):
+            if names := _users_that_stay(volume, live, bids, but=change.id):
                 message = f"{change.address} is to use the Block volume {volume.volume.name}, which {names} holds"
                 yield Refusal("volume_in_use", change.address, message, "one bid at a time: cancel that one first")
 
 
-def _leaving(changes: Iterable[Change]) -> set[str | None]:
-    """The bids that let go of what they use, or may."""
-    return {one.id for one in changes if one.address.kind == "bid" and one.action in ("delete", "replace", "update")}
+def _exchanged(changes: Sequence[Change]) -> Iterable[Refusal]:
+    """Bids that stay and take Block volumes from each other in a circle: no order of calls does that."""
+    handed_over = hand_overs(changes)
+    try:
+        if handed_over:
+            _in_order(changes, handed_over)
+    except graph.Cycle as circle:
+        first = circle.members[0].address
+        names = ", ".join(sorted({str(step.address) for step in circle.members}))
+        message = f"{names} exchange Block volumes: each would wait for the other to let go"
+        hint = "take the volume from one of them first, and apply; then the rest"
+        yield Refusal("volume_in_use", first, message, hint)
 
 
-def _users_that_stay(volume: LiveVolume, live: Live, leaving: Set[str | None]) -> str:
+def _bids(changes: Iterable[Change]) -> dict[str | None, Change]:
+    return {one.id: one for one in changes if one.address.kind == "bid"}
+
+
+def _users_that_stay(volume: LiveVolume, live: Live, bids: Mapping[str | None, Change], but: str | None = None) -> str:
     """Who uses `volume` and goes on to; "" when nobody does."""
-    users = [live.bids[id] for id in volume.bids if id in live.bids and id not in leaving]
-    return ", ".join(f"{bid.bid.name} ({bid.id})" for bid in users if not bid.ended)
+    users = [live.bids[id] for id in volume.bids if id in live.bids and id != but]
+    stay = [bid for bid in users if not bid.ended and not (bid.id in bids and bids[bid.id].lets_go_of(volume.id))]
+    return ", ".join(f"{bid.bid.name} ({bid.id})" for bid in stay)
 
 
 def _unnamed(left_alone: Iterable[Address], state: State, live: Live) -> Iterable[tuple[Address, LiveBid]]:
