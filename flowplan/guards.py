@@ -5,15 +5,16 @@ A guard decides whether a plan is carried out, never what is in it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Literal, TypeAlias
 
 import attrs
 
+from flowplan import graph
 from flowplan.budget import Budget, BudgetBasis, Judged
 from flowplan.live import Live, LiveVolume
-from flowplan.plan import EVERYTHING, Change, Plan, Refusal, Wishes
+from flowplan.plan import EVERYTHING, Change, Plan, Refusal, Wishes, hand_overs, order_with
 from flowplan.pricing import CENT, HOUR, Total, cents, usd
 from flowplan.resources import Bid, Volume
 
@@ -23,7 +24,12 @@ Side: TypeAlias = Literal["current", "planned"]
 def guarded(plan: Plan, live: Live, wishes: Wishes) -> Plan:
     """`plan` with the refusals that need no price: volumes whose data was not given up, or that are in use."""
     changes = plan.changes
-    found = (*_data(changes, wishes), *_still_used(changes, live), *_held_elsewhere(changes, live))
+    found = (
+        *_data(changes, wishes),
+        *_still_used(changes, live),
+        *_held_elsewhere(changes, live),
+        *_exchanged(changes),
+    )
     return attrs.evolve(plan, refusals=found)
 
 
@@ -49,12 +55,12 @@ def _data(changes: Iterable[Change], wishes: Wishes) -> Iterable[Refusal]:
 def _still_used(changes: Iterable[Change], live: Live) -> Iterable[Refusal]:
     """Volumes that would go while a bid that stays uses them: the API would refuse, after all the rest is done."""
     changes = tuple(changes)
-    leaving = _leaving(changes)
+    bids = _bids(changes)
     for change in changes:
         volume = live.volumes.get(change.id or "")
         if volume is None or change.address.kind != "volume" or change.action not in ("delete", "replace"):
             continue
-        if names := _users_that_stay(volume, live, leaving):
+        if names := _users_that_stay(volume, live, bids):
             message = f"{change.address} is used by {names}, which stays"
             yield Refusal("volume_in_use", change.address, message, "remove what uses it first, or together with it")
 
@@ -62,27 +68,41 @@ def _still_used(changes: Iterable[Change], live: Live) -> Iterable[Refusal]:
 def _held_elsewhere(changes: Iterable[Change], live: Live) -> Iterable[Refusal]:
     """Block volumes that a bid would take while another that stays holds them: one bid only can use one."""
     changes = tuple(changes)
-    leaving = _leaving(changes)
+    bids = _bids(changes)
     for change in changes:
         if not isinstance(change.after, Bid) or change.action == "no-op":
             continue
         for volume in (live.volumes.get(str(ref)) for ref in change.after.volumes):
             if volume is None or volume.volume.interface != "Block":
                 continue
-            if names := _users_that_stay(volume, live, leaving):
+            if names := _users_that_stay(volume, live, bids, but=change.id):
                 message = f"{change.address} is to use the Block volume {volume.volume.name}, which {names} holds"
                 yield Refusal("volume_in_use", change.address, message, "one bid at a time: cancel that one first")
 
 
-def _leaving(changes: Iterable[Change]) -> set[str | None]:
-    """The bids that let go of what they use, or may."""
-    return {one.id for one in changes if one.address.kind == "bid" and one.action in ("delete", "replace", "update")}
+def _exchanged(changes: Sequence[Change]) -> Iterable[Refusal]:
+    """Bids that stay and take Block volumes from each other in a circle: no order of calls does that."""
+    handed_over = hand_overs(changes)
+    try:
+        if handed_over:
+            order_with(changes, handed_over)
+    except graph.Cycle as circle:
+        first = circle.members[0].address
+        names = ", ".join(sorted({str(step.address) for step in circle.members}))
+        message = f"{names} exchange Block volumes: each would wait for the other to let go"
+        hint = "take the volume from one of them first, and apply; then the rest"
+        yield Refusal("volume_in_use", first, message, hint)
 
 
-def _users_that_stay(volume: LiveVolume, live: Live, leaving: Set[str | None]) -> str:
+def _bids(changes: Iterable[Change]) -> dict[str | None, Change]:
+    return {one.id: one for one in changes if one.address.kind == "bid"}
+
+
+def _users_that_stay(volume: LiveVolume, live: Live, bids: Mapping[str | None, Change], but: str | None = None) -> str:
     """Who uses `volume` and goes on to; "" when nobody does."""
-    users = [live.bids[id] for id in volume.bids if id in live.bids and id not in leaving]
-    return ", ".join(f"{bid.bid.name} ({bid.id})" for bid in users if not bid.ended)
+    users = [live.bids[id] for id in volume.bids if id in live.bids and id != but]
+    stay = [bid for bid in users if not bid.ended and not (bid.id in bids and bids[bid.id].lets_go_of(volume.id))]
+    return ", ".join(f"{bid.bid.name} ({bid.id})" for bid in stay)
 
 
 # ---- budgets ----------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ means. docs/planning.md lists every action with its exact condition.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -99,6 +99,12 @@ class Change:
         }
         return both.get(self.action, ())
 
+    def lets_go_of(self, volume: str) -> bool:
+        """Whether the live bid does not hold the volume with this id any more once this is done, or for a while."""
+        if self.action == "update" and isinstance(self.after, Bid):
+            return volume not in self.after.volumes
+        return self.action in ("delete", "replace")
+
     @property
     def status_is_strange(self) -> bool:
         """Whether the API has a word for its status that is not known here."""
@@ -134,6 +140,7 @@ class Plan:
     spans: Mapping[float, StackForecast] = field(factory=dict)  # the same over others, by hours
     movers: tuple[tuple[Address, Decimal], ...] = ()  # what adds most to the expected cost over `hours`, in dollars
     left_alone: tuple[Address, ...] = ()  # addresses of configuration files that were not given
+    unnamed: tuple[tuple[Address, LiveBid], ...] = ()  # of these, bids that no file is known to have named
     twins: tuple[tuple[Address, tuple[str, ...]], ...] = ()  # further live bids that carry our marker
     namesakes: tuple[tuple[Address, tuple[str, ...]], ...] = ()  # bids of somebody else with the name of ours
     moved: tuple[tuple[Address, str, str], ...] = ()  # address, the file that made it, the file that has it now
@@ -175,6 +182,7 @@ def make_plan(
     presumed. Raises graph.Cycle only for a state that was edited by hand."""
     changes = _Changes(desired, state, live, wishes).all()
     changes = {address: price(change, markets) for address, change in changes.items()}
+    left_alone = tuple(a for a, b in state.bindings.items() if a not in changes and not wishes.in_scope(b))
     ordered = tuple(changes[address] for address in sorted(changes, key=in_order))
     return Plan(
         mode=wishes.mode,
@@ -186,7 +194,8 @@ def make_plan(
         moved=tuple(_moved(ordered, state)),
         totals=_totals(ordered),
         markets=markets,
-        left_alone=tuple(a for a, b in state.bindings.items() if a not in changes and not wishes.in_scope(b)),
+        left_alone=left_alone,
+        unnamed=tuple(_unnamed(left_alone, state, live)),
         in_doubt=tuple((pending or {}).values()),
     )
 
@@ -206,18 +215,48 @@ def key_of(bid: Bid) -> Key:
 def order_of(changes: Iterable[Change]) -> graph.Order:
     """The steps of `changes`, in their order. Raises graph.Cycle."""
     changes = tuple(changes)
-    steps = [graph.Step(way, change.address) for change in changes for way in change.ways]
+    try:
+        return order_with(changes, hand_overs(changes))
+    except graph.Cycle:  # bids that exchange their volumes: a guard refuses them
+        return order_with(changes, ())
+
+
+def order_with(changes: Sequence[Change], handed_over: Iterable[tuple[Address, Address]]) -> graph.Order:
+    """The same, where bids take Block volumes over from each other: (who takes, who gives). Raises graph.Cycle."""
     return graph.order(
-        steps,
+        [graph.Step(way, change.address) for change in changes for way in change.ways],
         {change.address: change.needs for change in changes},
         {change.address: change.needs_before for change in changes},
-        {change.address for change in changes if _is_block(change.after) or _is_block(change.before)},
+        handed_over,
     )
+
+
+def hand_overs(changes: Iterable[Change]) -> list[tuple[Address, Address]]:
+    """(who takes, who gives) for every Block volume that goes from one bid to another: one bid only can use one."""
+    changes = tuple(changes)
+    block = {one.id for one in changes if _is_block(one.after) or _is_block(one.before)}
+    givers = {
+        volume: change.address
+        for change in changes
+        for volume in (_volumes(change.before) & block)
+        if change.lets_go_of(volume)
+    }
+    return [
+        (change.address, givers[volume])
+        for change in changes
+        for volume in sorted(_volumes(change.after) & givers.keys())
+        if givers[volume] != change.address
+    ]
 
 
 def _is_block(resource: Resource | None) -> bool:
     """Whether one bid only can use it at a time."""
     return isinstance(resource, Volume) and resource.interface == "Block"
+
+
+def _volumes(resource: Resource | None) -> set[str]:
+    """The ids of the volumes that a bid uses, where they exist already."""
+    return {ref for ref in resource.volumes if isinstance(ref, str)} if isinstance(resource, Bid) else set()
 
 
 # ---- what is there, in the words of the configuration -----------------------------------------------------
@@ -461,6 +500,14 @@ def _drift(state: State, live: Live, wishes: Wishes) -> Iterable[Change]:
         fields = differences(binding.applied, now)
         if fields:
             yield Change("update", address, binding.applied, now, fields, "changed_outside", **common)
+
+
+def _unnamed(left_alone: Iterable[Address], state: State, live: Live) -> Iterable[tuple[Address, LiveBid]]:
+    for address in left_alone:
+        binding = state.bindings[address]
+        bid = live.bids.get(binding.id) if address.kind == "bid" and not binding.source else None
+        if bid is not None and not bid.ended:
+            yield address, bid
 
 
 def _moved(changes: Iterable[Change], state: State) -> Iterable[tuple[Address, str, str]]:

@@ -55,7 +55,7 @@ ALLOWED: dict[str, set[str]] = {
     "backends": {"journal", "state", "errors"},
     "cloud": {"startup", "live", "pricing", *BELOW_CONFIG},
     "forecasts": {"plan", "pricing", "resources"},
-    "guards": {"plan", "pricing", "budget", "live", "resources"},
+    "guards": {"plan", "pricing", "budget", "graph", "live", "resources"},
     "reports": {
         "forecasts",
         "guards",

@@ -273,6 +273,17 @@ def _notes(plan: Plan) -> Iterable[dict[str, Any]]:
         elif change.status_is_strange:
             what = f"the status {shown(str(change.status))!r} of {change.address} is not known here; it counts as live"
             yield {"severity": "warning", "summary": what, "detail": "unknown_status", "source": None, "hint": None}
+    for address, bid in plan.unnamed:
+        worst = bid.bid.limit_price * bid.bid.instance_quantity
+        yield {
+            "severity": "warning",
+            "summary": f"{address} ({bid.id}) is in the state, but no file is known to name it: it is left alone, and "
+            f"costs at most ${worst:,.2f} an hour",
+            "detail": "unnamed",
+            "source": None,
+            "hint": f"give the file that names it; else flowplan {'recover --cancel' if bid.marker else 'state rm'} "
+            f"{bid.id if bid.marker else address}",
+        }
     for address, ids in plan.twins:
         yield {
             "severity": "warning",
