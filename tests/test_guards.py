@@ -83,6 +83,10 @@ def test_what_is_not_known_is_refused_never_taken_for_nothing(basis: str) -> Non
     assert "is not known, so --max-hourly-cost cannot hold: no price of bid.b" in found.refusals[0].message
     assert found.judged[0].after is None
     assert refused(plan_of("create", None, bid("9.00"), market=calm()), budget) == ["max_hourly_cost"]  # no forecast
+    growth = attrs.evolve(budget, max_hourly_cost=None, max_cost_increase=Increase(D(1000)))
+    assert refused(plan, growth) == ["max_cost_increase"]
+    before_unknown = with_past(plan_of("replace", bid("9.00"), bid("9.00", region="s"), market=Market("it", "r", 1)))
+    assert refused(before_unknown, growth) == ["max_cost_increase"]
 
 
 def test_a_price_without_a_past_may_go_to_the_limit() -> None:
