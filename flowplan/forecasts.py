@@ -6,6 +6,7 @@ A forecast decides nothing: what a plan does never depends on it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TypeAlias
 
@@ -24,10 +25,13 @@ from flowplan.pricing import (
     nothing,
     stack_totals,
     storage_per_hour,
+    usd,
 )
 from flowplan.resources import Address, Bid, Resource, Volume
 
 Auction: TypeAlias = tuple[str, str]  # instance type, region
+FRESH = timedelta(minutes=5)  # prices are evaluated every two
+MINUTE, HOURS = timedelta(minutes=1), timedelta(hours=1)
 AVAILABILITY, CONFIDENCE = 0.95, 0.9  # what the advice on a limit promises
 
 
@@ -43,14 +47,19 @@ def auctions_of(plan: Plan) -> list[Auction]:
 
 
 def forecasted(
-    plan: Plan, streams: Mapping[Auction, Stream], horizon: float | None = None, spans: Iterable[float] = ()
+    plan: Plan,
+    streams: Mapping[Auction, Stream],
+    horizon: float | None = None,
+    spans: Iterable[float] = (),
+    now: datetime | None = None,
 ) -> Plan:
     """`plan` with a forecast for every bid that has an estimate, as it is and as planned, and for the whole.
 
     Over `horizon` hours; None: a task that says how long it takes over that, everything else and the whole over a day.
     `spans`: further hours that figures are wanted for. `streams` has every auction of `auctions_of`.
+    `now`: the server's clock, by which prices may be out of date.
     """
-    asked = _Asked(streams)
+    asked = _Asked(streams, now)
     hours, further = horizon or DAY, sorted(set(spans))
     changes = tuple(asked.change(change, horizon, further) for change in plan.changes)
     counted = [one for one in changes if one.action != "read" and one.reason != "gone_outside"]
@@ -89,8 +98,8 @@ def _movers(changes: Iterable[Change], asked: _Asked, hours: float) -> list[tupl
 class _Asked:
     """The forecasts asked for so far: equal questions, one answer."""
 
-    def __init__(self, streams: Mapping[Auction, Stream]) -> None:
-        self._streams = streams
+    def __init__(self, streams: Mapping[Auction, Stream], now: datetime | None) -> None:
+        self._streams, self._now = streams, now
         self._forecasts: dict[tuple[object, ...], Forecast] = {}
         self._advice: dict[tuple[object, ...], Advice] = {}
 
@@ -103,7 +112,8 @@ class _Asked:
         shown = self.after if change.cost is not None else self.before
         over = {span: found for span in spans if (found := shown(change, span))}
         advice = self._advise(change, own)
-        return attrs.evolve(change, forecast_before=before, forecast=after, spans=over, advice=advice)
+        stale = self._stale(change)
+        return attrs.evolve(change, forecast_before=before, forecast=after, spans=over, advice=advice, stale=stale)
 
     def before(self, change: Change, hours: float) -> Forecast | None:
         return self._forecast(change.before, change.cost_before, hours)
@@ -120,7 +130,7 @@ class _Asked:
         if estimate.outlook == "paused":
             return nothing(hours, quantity, limit, evidence="it is paused")
         if estimate.outlook == "cannot_win":
-            return nothing(hours, quantity, limit, evidence="the limit is below the reserve: it never runs")
+            return nothing(hours, quantity, limit, evidence=_NEVER[estimate.entry.basis])
         auction = (bid.instance_type, bid.region)
         stream = self._streams[auction]
         entry = _entry(estimate, stream)
@@ -144,6 +154,26 @@ class _Asked:
         if question not in self._advice:
             self._advice[question] = advise_of(stream, AVAILABILITY, CONFIDENCE, hours, _entry(estimate, stream))
         return self._advice[question]
+
+    def _stale(self, change: Change) -> str | None:
+        """In what the prices of its auction are out of date."""
+        market = change.cost.market if change.cost else None
+        stream = self._streams.get((market.instance_type, market.region)) if market else None
+        if market is None or stream is None:
+            return None
+        age = self._now - datetime.fromisoformat(market.as_of) if self._now and market.as_of else timedelta(0)
+        if age > FRESH:
+            return f"the prices are of {market.as_of}, {age // MINUTE} minutes before the answers that followed"
+        if stream.last is None or market.spot in (None, stream.last) or stream.since * HOURS <= FRESH:
+            return None
+        since = f"{stream.since:.1f} hours" if stream.since >= 2 else f"{stream.since * 60:.0f} minutes"
+        return f"past prices end {since} ago at {usd(stream.last)}, while the price now is {usd(market.spot)}"
+
+
+_NEVER = {
+    "below_reserve": "the limit is below the reserve: it never runs",
+    "too_large": "more instances than the auction has: it never runs",
+}
 
 
 def _entry(estimate: Estimate, stream: Stream) -> Decimal | None:

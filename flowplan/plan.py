@@ -20,7 +20,7 @@ from flowplan.errors import Position
 from flowplan.journal import Intent
 from flowplan.live import STATUSES, Live, LiveBid, LiveVolume
 from flowplan.ownership import as_known, namesakes, twins
-from flowplan.pricing import Estimate, Key, Market, Total, Totals, estimate, storage_per_hour
+from flowplan.pricing import Estimate, Key, Market, Total, Totals
 from flowplan.resources import (
     DESTROYS_DATA,
     INPUT,
@@ -85,6 +85,7 @@ class Change:
     forecast: Forecast | None = None
     spans: Mapping[float, Forecast] = field(factory=dict)  # as planned (as it is, when it goes) over others, by hours
     advice: Advice | None = None
+    stale: str | None = None  # in what the prices it was priced with are out of date
 
     @property
     def ways(self) -> tuple[graph.Way, ...]:
@@ -174,14 +175,13 @@ def make_plan(
     desired: Desired,
     state: State,
     live: Live,
-    markets: Mapping[Key, Market],
     wishes: Wishes,
     pending: Mapping[str, Intent] | None = None,
 ) -> Plan:
     """The plan that brings `live` to `desired`. `state` is what `presume` makes of it, `pending` what it
-    presumed. Raises graph.Cycle only for a state that was edited by hand."""
+    presumed. What it costs is added by prices.py and forecasts.py, what refuses it by guards.py. Raises graph.Cycle
+    only for a state that was edited by hand."""
     changes = _Changes(desired, state, live, wishes).all()
-    changes = {address: price(change, markets) for address, change in changes.items()}
     left_alone = tuple(a for a, b in state.bindings.items() if a not in changes and not wishes.in_scope(b))
     ordered = tuple(changes[address] for address in sorted(changes, key=in_order))
     return Plan(
@@ -192,19 +192,10 @@ def make_plan(
         twins=tuple(twins(state, live)),
         namesakes=tuple(one for one in namesakes(state, live) if one[0] in changes),
         moved=tuple(_moved(ordered, state)),
-        totals=_totals(ordered),
-        markets=markets,
         left_alone=left_alone,
         unnamed=tuple(_unnamed(left_alone, state, live)),
         in_doubt=tuple((pending or {}).values()),
     )
-
-
-def auctions_needed(desired: Desired, state: State, live: Live) -> list[Key]:
-    """The distinct (type, region, quantity) a plan has to price: one call each."""
-    bids = [bid for bid in desired.resources.values() if isinstance(bid, Bid)]
-    bids += [found.bid for found in map(live.bids.get, _bid_ids(state)) if found is not None and not found.ended]
-    return sorted({key_of(bid) for bid in bids})
 
 
 def key_of(bid: Bid) -> Key:
@@ -515,52 +506,3 @@ def _moved(changes: Iterable[Change], state: State) -> Iterable[tuple[Address, s
         known = state.bindings.get(change.address)
         if known is not None and known.source and change.position is not None and known.source != change.position.file:
             yield change.address, known.source, change.position.file
-
-
-def price(change: Change, markets: Mapping[Key, Market]) -> Change:
-    """`change` with what its bid costs as it is and as planned."""
-    before, after = change.before, change.after
-    allocated = change.status == "Allocated"
-    old = new = None
-    if isinstance(before, Bid) and change.action not in ("forget", "create"):
-        old = _estimate(before, markets, holding=allocated, paused=before.paused)
-    if isinstance(after, Bid):
-        # What a replaced bid holds comes free before its successor is placed.
-        stays = (
-            allocated
-            and isinstance(before, Bid)
-            and (before.instance_type, before.region) == (after.instance_type, after.region)
-            and after.instance_quantity <= before.instance_quantity
-        )
-        new = _estimate(after, markets, holding=stays, paused=after.paused)
-    return change if old is new else attrs.evolve(change, cost_before=old, cost=new)
-
-
-def _estimate(bid: Bid, markets: Mapping[Key, Market], *, holding: bool, paused: bool) -> Estimate:
-    market = markets.get(key_of(bid))
-    return estimate(market, bid.limit_price, bid.instance_quantity, gpus=bid.gpus, paused=paused, holding=holding)
-
-
-def _totals(changes: Iterable[Change]) -> Totals:
-    current = planned = Total()
-    for change in changes:
-        if change.action == "read" or change.reason == "gone_outside":
-            continue
-        if change.action == "forget":  # it is managed no longer, but it goes on costing
-            current += _cost(change.before, None)
-            planned += _cost(change.before, None)
-            continue
-        current += _cost(change.before, change.cost_before)
-        planned += _cost(change.after, change.cost)
-    return Totals(current, planned)
-
-
-def _cost(resource: Resource | None, cost: Estimate | None) -> Total:
-    if isinstance(resource, Volume):
-        storage = storage_per_hour(resource.size_gb)
-        return Total(storage, storage)
-    return Total(cost.now, cost.worst) if cost is not None else Total()
-
-
-def _bid_ids(state: State) -> list[str]:
-    return [binding.id for address, binding in state.bindings.items() if address.kind == "bid"]

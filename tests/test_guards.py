@@ -15,7 +15,8 @@ from flowplan.errors import Position
 from flowplan.forecasts import forecasted
 from flowplan.graph import Order
 from flowplan.guards import budgeted, hourly
-from flowplan.plan import Action, Change, Plan, price
+from flowplan.plan import Action, Change, Plan
+from flowplan.prices import price
 from flowplan.pricing import HOUR, Market, Stream, Total, Totals
 from flowplan.resources import Address, Bid
 from tests.conftest import BID, Place, many

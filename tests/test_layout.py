@@ -28,6 +28,7 @@ PURE = {
     "ownership",
     "plan",
     "forecasts",
+    "prices",
     "budget",
     "guards",
 }
@@ -55,6 +56,7 @@ ALLOWED: dict[str, set[str]] = {
     "backends": {"journal", "state", "errors"},
     "cloud": {"startup", "live", "pricing", *BELOW_CONFIG},
     "forecasts": {"plan", "pricing", "resources"},
+    "prices": {"plan", "desired", "live", "state", "pricing", "resources"},
     "guards": {"plan", "pricing", "budget", "graph", "live", "resources"},
     "reports": {
         "forecasts",

@@ -292,12 +292,13 @@ def certain(session: Session, state: State, live: Live) -> Live:
 def plan_of(session: Session, seen: Observed, wishes: Wishes) -> Plan:
     """Fetch the prices (one call per distinct type, region and quantity) and plan."""
     from flowplan.guards import guarded
-    from flowplan.plan import auctions_needed, make_plan
+    from flowplan.plan import make_plan
+    from flowplan.prices import auctions_needed, priced
 
     hold_known(wishes.replace, seen)
     markets = session.cloud().markets(auctions_needed(seen.desired, seen.state, seen.live))
-    plan = make_plan(seen.desired, seen.state, seen.live, markets, wishes, seen.pending)
-    return guarded(plan, seen.live, wishes)
+    plan = make_plan(seen.desired, seen.state, seen.live, wishes, seen.pending)
+    return guarded(priced(plan, markets), seen.live, wishes)
 
 
 def hold_budgets(session: Session, plan: Plan, budgets: Sequence[Budget], hours: float | None) -> Plan:
@@ -326,7 +327,7 @@ def forecast(session: Session, plan: Plan, hours: float | None, *, spans: Iterab
     }
     for auction in auctions:  # of what has no past, the present may be known
         streams.setdefault(auction, Stream.of((), now, reserve=minimum.get(auction)))
-    return forecasted(plan, streams, hours, spans)
+    return forecasted(plan, streams, hours, spans, now)
 
 
 def hold_known(addresses: Iterable[Address], seen: Observed) -> None:

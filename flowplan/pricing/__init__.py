@@ -2,6 +2,7 @@
 
 auction.py     the rule: a book -> winners and their price
 entry.py       the prices of this moment -> what a bid costs per hour
+competition.py the same of several bids of one's own in one auction
 stream.py      the past prices of an auction, prepared once, and what a bid would have met on each past path
 forecasting.py a prepared past, a limit, a horizon -> cost, availability, preemptions, finish, each as a band
 stack.py       forecasts -> what a stack costs, before and after
@@ -14,6 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from flowplan.pricing.auction import Clearing, Order, clear
+from flowplan.pricing.competition import stairs, together
 from flowplan.pricing.entry import (
     CENT,
     DAY,
@@ -82,7 +84,9 @@ __all__ = [
     "nothing",
     "rank",
     "stack_totals",
+    "stairs",
     "storage_per_hour",
+    "together",
     "usd",
 ]
 
