@@ -7,18 +7,20 @@ means. docs/planning.md lists every action with its exact condition.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import attrs
 from attrs import field, frozen
 
 from flowplan import graph
+from flowplan.budget import Judged
 from flowplan.desired import Desired
 from flowplan.errors import Position
 from flowplan.journal import Intent
 from flowplan.live import STATUSES, Live, LiveBid, LiveVolume
 from flowplan.ownership import as_known, namesakes, twins
-from flowplan.pricing import Estimate, Key, Market, Total, Totals, estimate, storage_per_hour
+from flowplan.pricing import Estimate, Key, Market, Total, Totals
 from flowplan.resources import (
     DESTROYS_DATA,
     INPUT,
@@ -78,9 +80,12 @@ class Change:
     source: str = ""
     cost_before: Estimate | None = None
     cost: Estimate | None = None
+    estimated_hours: Decimal | None = None  # of work, as the task says
     forecast_before: Forecast | None = None
     forecast: Forecast | None = None
+    spans: Mapping[float, Forecast] = field(factory=dict)  # as planned (as it is, when it goes) over others, by hours
     advice: Advice | None = None
+    stale: str | None = None  # in what the prices it was priced with are out of date
 
     @property
     def ways(self) -> tuple[graph.Way, ...]:
@@ -109,12 +114,14 @@ class Change:
 
 @frozen
 class Refusal:
-    """A guard that says no: `reason` for machines, the rest for people."""
+    """A guard that says no (guards.py): `reason` for machines, the rest for people. `address` None: it is the whole
+    plan; `position`: where the guard is set, else that of the address counts."""
 
     reason: str
-    address: Address
+    address: Address | None
     message: str
     hint: str
+    position: Position | None = None
 
 
 @frozen
@@ -128,8 +135,11 @@ class Plan:
     refusals: tuple[Refusal, ...] = ()
     totals: Totals = field(factory=lambda: Totals(Total(), Total()))
     markets: Mapping[Key, Market] = field(factory=dict)
+    judged: tuple[Judged, ...] = ()  # what became of each budget (guards.py)
     forecast: StackForecast | None = None  # of the whole, over `hours` (forecasts.py)
     hours: float | None = None
+    spans: Mapping[float, StackForecast] = field(factory=dict)  # the same over others, by hours
+    movers: tuple[tuple[Address, Decimal], ...] = ()  # what adds most to the expected cost over `hours`, in dollars
     left_alone: tuple[Address, ...] = ()  # addresses of configuration files that were not given
     unnamed: tuple[tuple[Address, LiveBid], ...] = ()  # of these, bids that no file is known to have named
     twins: tuple[tuple[Address, tuple[str, ...]], ...] = ()  # further live bids that carry our marker
@@ -165,14 +175,13 @@ def make_plan(
     desired: Desired,
     state: State,
     live: Live,
-    markets: Mapping[Key, Market],
     wishes: Wishes,
     pending: Mapping[str, Intent] | None = None,
 ) -> Plan:
     """The plan that brings `live` to `desired`. `state` is what `presume` makes of it, `pending` what it
-    presumed. Raises graph.Cycle only for a state that was edited by hand."""
+    presumed. What it costs is added by prices.py and forecasts.py, what refuses it by guards.py. Raises graph.Cycle
+    only for a state that was edited by hand."""
     changes = _Changes(desired, state, live, wishes).all()
-    changes = {address: price(change, markets) for address, change in changes.items()}
     left_alone = tuple(a for a, b in state.bindings.items() if a not in changes and not wishes.in_scope(b))
     ordered = tuple(changes[address] for address in sorted(changes, key=in_order))
     return Plan(
@@ -180,28 +189,13 @@ def make_plan(
         changes=ordered,
         order=order_of(ordered),
         drift=tuple(_drift(state, live, wishes)),
-        refusals=(
-            *_refusals(ordered, wishes),
-            *_still_used(ordered, live),
-            *_held_elsewhere(ordered, live),
-            *_exchanged(ordered),
-        ),
         twins=tuple(twins(state, live)),
         namesakes=tuple(one for one in namesakes(state, live) if one[0] in changes),
         moved=tuple(_moved(ordered, state)),
-        totals=_totals(ordered),
-        markets=markets,
         left_alone=left_alone,
         unnamed=tuple(_unnamed(left_alone, state, live)),
         in_doubt=tuple((pending or {}).values()),
     )
-
-
-def auctions_needed(desired: Desired, state: State, live: Live) -> list[Key]:
-    """The distinct (type, region, quantity) a plan has to price: one call each."""
-    bids = [bid for bid in desired.resources.values() if isinstance(bid, Bid)]
-    bids += [found.bid for found in map(live.bids.get, _bid_ids(state)) if found is not None and not found.ended]
-    return sorted({key_of(bid) for bid in bids})
 
 
 def key_of(bid: Bid) -> Key:
@@ -213,12 +207,13 @@ def order_of(changes: Iterable[Change]) -> graph.Order:
     """The steps of `changes`, in their order. Raises graph.Cycle."""
     changes = tuple(changes)
     try:
-        return _in_order(changes, hand_overs(changes))
-    except graph.Cycle:  # bids that exchange their volumes: `_exchanged` refuses them
-        return _in_order(changes, ())
+        return order_with(changes, hand_overs(changes))
+    except graph.Cycle:  # bids that exchange their volumes: a guard refuses them
+        return order_with(changes, ())
 
 
-def _in_order(changes: Sequence[Change], handed_over: Iterable[tuple[Address, Address]]) -> graph.Order:
+def order_with(changes: Sequence[Change], handed_over: Iterable[tuple[Address, Address]]) -> graph.Order:
+    """The same, where bids take Block volumes over from each other: (who takes, who gives). Raises graph.Cycle."""
     return graph.order(
         [graph.Step(way, change.address) for change in changes for way in change.ways],
         {change.address: change.needs for change in changes},
@@ -337,7 +332,13 @@ class _Changes:
         position = self.desired.sources.get(change.address)
         source = position.file if position else (binding.source if binding else "")
         used = binding.needs if binding and change.action != "create" else ()  # what is gone uses nothing any more
-        return attrs.evolve(change, position=position, source=source, needs_before=used)
+        return attrs.evolve(
+            change,
+            position=position,
+            source=source,
+            needs_before=used,
+            estimated_hours=self.desired.durations.get(change.address),
+        )
 
     def _change(self, address: Address) -> Change:
         wanted = None if self.wishes.mode == "destroy" else self.desired.resources.get(address)
@@ -471,7 +472,7 @@ class _Changes:
 _PAST: dict[Action, str] = {"replace": "replaced", "delete": "deleted", "create": "created", "forget": "forgotten"}
 
 
-# ---- drift, guards, cost ----------------------------------------------------------------------------------
+# ---- drift, cost ------------------------------------------------------------------------------------------
 
 
 def _drift(state: State, live: Live, wishes: Wishes) -> Iterable[Change]:
@@ -492,75 +493,6 @@ def _drift(state: State, live: Live, wishes: Wishes) -> Iterable[Change]:
             yield Change("update", address, binding.applied, now, fields, "changed_outside", **common)
 
 
-def _refusals(changes: Iterable[Change], wishes: Wishes) -> Iterable[Refusal]:
-    for change in changes:
-        volume = change.before
-        if not isinstance(volume, Volume) or change.action not in ("replace", "delete"):
-            continue
-        if not {volume.name, EVERYTHING} & wishes.destroyable:
-            how = "replacing" if change.action == "replace" else "deleting"
-            yield Refusal(
-                "volume_data",
-                change.address,
-                f"{how} {change.address} destroys the data on volume {volume.name} ({volume.size_gb} GB)",
-                f"if the data may go: --allow-volume-destroy {volume.name}; to keep it, change `create` to `attach` in "
-                "the task file: flowplan then lets the volume be",
-            )
-
-
-def _still_used(changes: Iterable[Change], live: Live) -> Iterable[Refusal]:
-    """Volumes that would go while a bid that stays uses them: the API would refuse, after all the rest is done."""
-    changes = tuple(changes)
-    bids = _bids(changes)
-    for change in changes:
-        volume = live.volumes.get(change.id or "")
-        if volume is None or change.address.kind != "volume" or change.action not in ("delete", "replace"):
-            continue
-        if names := _users_that_stay(volume, live, bids):
-            message = f"{change.address} is used by {names}, which stays"
-            yield Refusal("volume_in_use", change.address, message, "remove what uses it first, or together with it")
-
-
-def _held_elsewhere(changes: Iterable[Change], live: Live) -> Iterable[Refusal]:
-    """Block volumes that a bid would take while another that stays holds them: one bid only can use one."""
-    changes = tuple(changes)
-    bids = _bids(changes)
-    for change in changes:
-        if not isinstance(change.after, Bid) or change.action == "no-op":
-            continue
-        for volume in (live.volumes.get(str(ref)) for ref in change.after.volumes):
-            if volume is None or volume.volume.interface != "Block":
-                continue
-            if names := _users_that_stay(volume, live, bids, but=change.id):
-                message = f"{change.address} is to use the Block volume {volume.volume.name}, which {names} holds"
-                yield Refusal("volume_in_use", change.address, message, "one bid at a time: cancel that one first")
-
-
-def _exchanged(changes: Sequence[Change]) -> Iterable[Refusal]:
-    """Bids that stay and take Block volumes from each other in a circle: no order of calls does that."""
-    handed_over = hand_overs(changes)
-    try:
-        if handed_over:
-            _in_order(changes, handed_over)
-    except graph.Cycle as circle:
-        first = circle.members[0].address
-        names = ", ".join(sorted({str(step.address) for step in circle.members}))
-        message = f"{names} exchange Block volumes: each would wait for the other to let go"
-        hint = "take the volume from one of them first, and apply; then the rest"
-        yield Refusal("volume_in_use", first, message, hint)
-
-
-def _bids(changes: Iterable[Change]) -> dict[str | None, Change]:
-    return {one.id: one for one in changes if one.address.kind == "bid"}
-
-
-def _users_that_stay(volume: LiveVolume, live: Live, bids: Mapping[str | None, Change], but: str | None = None) -> str:
-    """Who uses `volume` and goes on to; "" when nobody does."""
-    users = [live.bids[id] for id in volume.bids if id in live.bids and id != but]
-    stay = [bid for bid in users if not bid.ended and not (bid.id in bids and bids[bid.id].lets_go_of(volume.id))]
-    return ", ".join(f"{bid.bid.name} ({bid.id})" for bid in stay)
-
-
 def _unnamed(left_alone: Iterable[Address], state: State, live: Live) -> Iterable[tuple[Address, LiveBid]]:
     for address in left_alone:
         binding = state.bindings[address]
@@ -574,52 +506,3 @@ def _moved(changes: Iterable[Change], state: State) -> Iterable[tuple[Address, s
         known = state.bindings.get(change.address)
         if known is not None and known.source and change.position is not None and known.source != change.position.file:
             yield change.address, known.source, change.position.file
-
-
-def price(change: Change, markets: Mapping[Key, Market]) -> Change:
-    """`change` with what its bid costs as it is and as planned."""
-    before, after = change.before, change.after
-    allocated = change.status == "Allocated"
-    old = new = None
-    if isinstance(before, Bid) and change.action not in ("forget", "create"):
-        old = _estimate(before, markets, holding=allocated, paused=before.paused)
-    if isinstance(after, Bid):
-        # What a replaced bid holds comes free before its successor is placed.
-        stays = (
-            allocated
-            and isinstance(before, Bid)
-            and (before.instance_type, before.region) == (after.instance_type, after.region)
-            and after.instance_quantity <= before.instance_quantity
-        )
-        new = _estimate(after, markets, holding=stays, paused=after.paused)
-    return change if old is new else attrs.evolve(change, cost_before=old, cost=new)
-
-
-def _estimate(bid: Bid, markets: Mapping[Key, Market], *, holding: bool, paused: bool) -> Estimate:
-    market = markets.get(key_of(bid))
-    return estimate(market, bid.limit_price, bid.instance_quantity, gpus=bid.gpus, paused=paused, holding=holding)
-
-
-def _totals(changes: Iterable[Change]) -> Totals:
-    current = planned = Total()
-    for change in changes:
-        if change.action == "read" or change.reason == "gone_outside":
-            continue
-        if change.action == "forget":  # it is managed no longer, but it goes on costing
-            current += _cost(change.before, None)
-            planned += _cost(change.before, None)
-            continue
-        current += _cost(change.before, change.cost_before)
-        planned += _cost(change.after, change.cost)
-    return Totals(current, planned)
-
-
-def _cost(resource: Resource | None, cost: Estimate | None) -> Total:
-    if isinstance(resource, Volume):
-        storage = storage_per_hour(resource.size_gb)
-        return Total(storage, storage)
-    return Total(cost.now, cost.worst) if cost is not None else Total()
-
-
-def _bid_ids(state: State) -> list[str]:
-    return [binding.id for address, binding in state.bindings.items() if address.kind == "bid"]

@@ -2,6 +2,7 @@
 
 auction.py     the rule: a book -> winners and their price
 entry.py       the prices of this moment -> what a bid costs per hour
+competition.py the same of several bids of one's own in one auction
 stream.py      the past prices of an auction, prepared once, and what a bid would have met on each past path
 forecasting.py a prepared past, a limit, a horizon -> cost, availability, preemptions, finish, each as a band
 stack.py       forecasts -> what a stack costs, before and after
@@ -14,9 +15,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from flowplan.pricing.auction import Clearing, Order, clear
+from flowplan.pricing.competition import stairs, together
 from flowplan.pricing.entry import (
     CENT,
+    DAY,
+    HOUR,
     HOURS_PER_MONTH,
+    MONTH,
     STORAGE_PER_GB_MONTH,
     EntryPrice,
     Estimate,
@@ -29,6 +34,7 @@ from flowplan.pricing.entry import (
     entry_price,
     estimate,
     storage_per_hour,
+    usd,
 )
 
 if TYPE_CHECKING:
@@ -40,7 +46,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CENT",
+    "DAY",
+    "HOUR",
     "HOURS_PER_MONTH",
+    "MONTH",
     "STORAGE_PER_GB_MONTH",
     "Advice",
     "Band",
@@ -75,7 +84,10 @@ __all__ = [
     "nothing",
     "rank",
     "stack_totals",
+    "stairs",
     "storage_per_hour",
+    "together",
+    "usd",
 ]
 
 # Imported when first asked for: what looks ahead is not needed to see that nothing changes.
