@@ -304,7 +304,7 @@ def test_what_is_in_doubt_is_not_imported(place: Place) -> None:
     place.write(many(1))
     with place.simulator() as simulator:
         simulator.faults.add("POST /v2/spot/bids", "timeout", after_commit=True)
-        simulator.faults.add("GET /v2/spot/bids", "status", status=503, nth=2, times=None)
+        simulator.faults.add("GET /v2/spot/bids", "status", status=403, nth=2, times=None)
     assert place.run("apply", "--auto-approve").code == 6
     with place.simulator() as simulator:
         simulator.faults.clear()
@@ -418,7 +418,7 @@ def test_push_loses_no_intent(place: Place) -> None:
     place.write(TASK)
     with place.simulator() as simulator:
         simulator.faults.add("POST /v2/spot/bids", "timeout", after_commit=True, seconds=0)
-        simulator.faults.add("GET /v2/spot/bids", "status", status=503, nth=2, times=None)
+        simulator.faults.add("GET /v2/spot/bids", "status", status=403, nth=2, times=None)
     assert place.run("apply", "--auto-approve").code == 6
     place.write(place.ok("state", "pull"), "copy.json")
     result = place.run("state", "push", "copy.json")
