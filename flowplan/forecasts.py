@@ -50,9 +50,15 @@ def forecasted(plan: Plan, streams: Mapping[Auction, Stream], hours: float = HOR
         [one.forecast_before for one in counted if one.forecast_before is not None],
         [one.forecast for one in counted if one.forecast is not None],
         storage_now=_storage((one.before for one in counted), hours),
-        storage_planned=_storage((one.before if one.action == "forget" else one.after for one in counted), hours),
+        storage_planned=storage_planned(counted, hours),
     )
     return attrs.evolve(plan, changes=changes, forecast=totals, hours=hours)
+
+
+def storage_planned(changes: Iterable[Change], hours: float) -> Decimal:
+    """What the volumes cost over `hours` once all is done; what is only managed no longer goes on costing."""
+    counted = [one for one in changes if one.action != "read" and one.reason != "gone_outside"]
+    return _storage((one.before if one.action == "forget" else one.after for one in counted), hours)
 
 
 def _storage(resources: Iterable[Resource | None], hours: float) -> Decimal:

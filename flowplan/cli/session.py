@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from flowplan.journal import Intent
     from flowplan.live import Live
     from flowplan.plan import Plan, Wishes
+    from flowplan.pricing import Stream
     from flowplan.resources import Address
 
 PUBLIC_API = "https://api.mithril.ai"
@@ -298,7 +299,14 @@ def plan_of(session: Session, seen: Observed, wishes: Wishes) -> Plan:
 
 def forecast(session: Session, plan: Plan, hours: float) -> Plan:
     """`plan` with what it will cost over `hours`: one call a region for the past prices, none without bids."""
-    from flowplan.forecasts import auctions_of, forecasted
+    from flowplan.forecasts import forecasted
+
+    return forecasted(plan, streams_of(session, plan), hours)
+
+
+def streams_of(session: Session, plan: Plan) -> dict[tuple[str, str], Stream]:
+    """The past prices that forecasts of the plan need."""
+    from flowplan.forecasts import auctions_of
     from flowplan.pricing import Stream
 
     cloud = session.cloud()
@@ -306,11 +314,10 @@ def forecast(session: Session, plan: Plan, hours: float) -> Plan:
     pasts = cloud.pasts(auctions) if auctions else {}
     now = cloud.now() or datetime.now(UTC)
     minimum = {(market.instance_type, market.region): market.minimum for market in plan.markets.values()}
-    streams = {
+    return {
         auction: Stream.of(past.prices, now, reserve=minimum.get(auction), complete=past.complete)
         for auction, past in pasts.items()
     }
-    return forecasted(plan, streams, hours)
 
 
 def hold_known(addresses: Iterable[Address], seen: Observed) -> None:

@@ -20,6 +20,7 @@ from flowplan.pricing import (
     cents,
     storage_per_hour,
 )
+from flowplan.reports.amounts import money as _money
 from flowplan.resources import Bid, Volume
 from flowplan.state import digest
 
@@ -187,14 +188,6 @@ def _horizon(plan: Plan) -> dict[str, Any] | None:
 
 def _total(total: Total) -> dict[str, Any]:
     return {"now": _money(total.now), "p50": None, "p90": None, "worst": _money(total.worst)}
-
-
-def _money(amount: Decimal | None) -> str | None:
-    if amount is None:
-        return None
-    if amount and abs(amount) < Decimal("0.01"):  # a small volume is cheap, not free
-        return f"{amount:.6f}"
-    return f"{cents(amount):.2f}"
 
 
 # ---- warnings ---------------------------------------------------------------------------------------------
