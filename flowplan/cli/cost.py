@@ -73,13 +73,12 @@ def truth(session: Session, hours: float) -> Truth:
 
 def _kept(session: Session, state: State) -> list[KeptForecast] | None:
     """The forecasts kept; None when they cannot be read, which is told: the estimate needs none."""
-    from flowplan.cli.keeping import kept_forecasts
+    from flowplan.cli.keeping import kept_forecasts, told
 
     try:
         return kept_forecasts().read(state.lineage)
     except FlowplanError as error:
-        hint = f"; {error.hint}" if error.hint else ""
-        session.terminal.note(f"earlier forecasts cannot be compared: {error}{hint}")
+        session.terminal.note(f"earlier forecasts cannot be compared: {told(error)}")
         return None
 
 
@@ -115,7 +114,7 @@ def judged_by(
 
 def _settle(session: Session, judged: Sequence[Judged], coming: Sequence[KeptForecast], now: datetime) -> None:
     """Keep what is final, and what is forecast now. What goes wrong is told: today's answer needs none of it."""
-    from flowplan.cli.keeping import kept_forecasts
+    from flowplan.cli.keeping import kept_forecasts, told
     from flowplan.pricing import is_final
 
     final = [one for one in judged if one.kept.verdict is None and is_final(one, now)]
@@ -124,7 +123,7 @@ def _settle(session: Session, judged: Sequence[Judged], coming: Sequence[KeptFor
     try:
         kept_forecasts().settle(final, coming)
     except FlowplanError as error:
-        session.terminal.note(f"the forecast of the coming day is not kept: {error}")
+        session.terminal.note(f"the forecast of the coming day is not kept: {told(error)}")
 
 
 def coming_day(state: State, day: Plan, now: datetime) -> list[KeptForecast]:
@@ -134,15 +133,15 @@ def coming_day(state: State, day: Plan, now: datetime) -> list[KeptForecast]:
     from flowplan.reports.cost_json import cost as cost_of
     from flowplan.reports.cost_json import totals
 
-    found, ids = [], []
+    found = []
     for change in day.changes:
         bid, id = change.after, change.id
         if isinstance(bid, Bid) and id is not None:
-            ids.append(id)
             one = of_bid(state.lineage, str(change.address), id, bid, cost_of(change), now)
             found += [one] if one is not None else []
     horizon = totals(day)["horizon"]
-    if horizon is not None and len(found) == len(ids):
+    if horizon is not None:
+        ids = [id for one in found for id in one.bids]
         storage = storage_planned(day.changes, horizon["hours"])
         total = of_stack(state.lineage, ids, horizon["hours"], horizon["planned"], storage, now, now)
         if total is not None:

@@ -33,7 +33,12 @@ def keep_shown(session: Session, body: Mapping[str, Any], plan: Plan, outcome: O
         if found:
             kept_forecasts().add(found)
     except FlowplanError as error:
-        session.terminal.note(f"the forecast is not kept, so `flowplan cost` cannot judge it: {error}")
+        session.terminal.note(f"the forecast is not kept, so `flowplan cost` cannot judge it: {told(error)}")
+
+
+def told(error: FlowplanError) -> str:
+    """An error in one line, with what to do."""
+    return f"{error}; {error.hint}" if error.hint else str(error)
 
 
 def shown_forecasts(body: Mapping[str, Any], plan: Plan, outcome: Outcome, now: datetime) -> Iterator[KeptForecast]:
@@ -50,7 +55,7 @@ def shown_forecasts(body: Mapping[str, Any], plan: Plan, outcome: Outcome, now: 
                     yield found
         if outcome.failed or outcome.unknown or outcome.not_started or outcome.stopped:
             return  # the whole is not what was shown
-        ids = [bindings[one.address].id for one in plan.changes if isinstance(one.after, Bid)]
+        ids = [bindings[one.address].id for one in plan.changes if isinstance(one.after, Bid) and not one.after.paused]
         horizon = body["cost"]["horizon"]
         if horizon is not None:
             storage = storage_planned(plan.changes, horizon["hours"])

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Literal, TypeAlias
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from flowplan.pricing.account import Billed, Steered, Steering, hours_between, paid
 from flowplan.pricing.entry import CENT
@@ -24,7 +24,9 @@ from flowplan.pricing.stream import Basis
 NOMINAL = 0.8  # the share of outcomes that a band from p10 to p90 holds
 BANDED: tuple[Basis, ...] = ("high", "medium", "low")  # the others promise nothing, or are certain
 STARTING = timedelta(minutes=20)  # within it a machine is up; the minutes are not billed [FCP]
-WITHIN = timedelta(seconds=2)  # what an apply did to a bid just before is no disturbance; the clock has seconds
+WITHIN = timedelta(
+    seconds=2
+)  # what was done so shortly after a forecast began may have been before: clocks have seconds
 ENOUGH = 10  # forecasts apart from each other, with fewer of which nothing is said of the bands
 ODDS = 0.05  # what happens by chance more seldom is not put down to chance
 SETTLES = timedelta(hours=1)  # bills are taken to be complete so long after
@@ -155,14 +157,24 @@ def is_final(judged: Judged, now: datetime) -> bool:
 
 
 def _disturbances(kept: KeptForecast, account: Account) -> Iterable[Steered]:
-    """What somebody did to the bid while the forecast ran, which it could not know. Preemption is not among it: that
-    is the market's doing."""
+    """What somebody did to the bid while the forecast ran, which it could not know; also that it was over or otherwise
+    as it began. Preemption is not among it: that is the market's doing."""
+    begun = kept.starts_at + WITHIN
     for one in account.steered or ():
-        if not kept.starts_at + WITHIN <= one.at < kept.ends_at or one.how in ("placed", "resumed"):
-            continue
-        if one.how == "limit_changed" and one.limit is not None and one.limit == kept.limit:
-            continue
-        yield one
+        if begun <= one.at < kept.ends_at and one.how not in ("placed", "resumed") and not _as_kept(one, kept):
+            yield one
+    before = [one for one in account.steered or () if one.at < begun]
+    halts = [one for one in before if one.how != "limit_changed"]
+    limits = [one for one in before if one.how == "limit_changed"]
+    if halts and halts[-1].how in ("paused", "cancelled"):
+        yield evolve(halts[-1], at=kept.starts_at)
+    if limits and kept.limit is not None and limits[-1].limit is not None and not _as_kept(limits[-1], kept):
+        yield evolve(limits[-1], at=kept.starts_at)
+
+
+def _as_kept(one: Steered, kept: KeptForecast) -> bool:
+    """Whether it set the limit to what was forecast with."""
+    return one.how == "limit_changed" and one.limit is not None and one.limit == kept.limit
 
 
 def _moment(one: Steered) -> datetime:
@@ -242,10 +254,11 @@ def coverage(judged: Iterable[Judged]) -> Coverage:
 
 def apart(judged: Iterable[Judged]) -> list[Judged]:
     """As many as there are that overlap no other of their auction: two forecasts of one price at one time are right or
-    wrong together."""
+    wrong together. Of several the one with the highest limit, which cuts off least of what the price may do; not one
+    chosen by how it came out."""
     free: dict[tuple[str, str] | None, datetime] = {}
     found = []
-    for one in sorted(judged, key=lambda one: (one.kept.ends_at, one.kept.starts_at)):
+    for one in sorted(judged, key=lambda one: (one.kept.ends_at, -(one.kept.limit or 0), one.kept.address)):
         if one.kept.auction not in free or one.kept.starts_at >= free[one.kept.auction]:
             found.append(one)
             free[one.kept.auction] = one.kept.ends_at

@@ -68,8 +68,15 @@ def _estimate(truth: Truth) -> dict[str, Any] | None:
     if plan is None:
         return None
     total = totals(plan)
+    ours = [
+        one
+        for a, binding in truth.state.bindings.items()
+        if a.kind == "bid"
+        for one in truth.billed.get(binding.id, ())
+    ]
     return {
         "hours": truth.hours,
+        "paid": money(paid(ours, truth.now)),
         "resources": list(_resources(truth, plan)),
         "hour": {"now": total["current"]["now"], "worst": total["current"]["worst"]},
         "horizon": total["horizon"]["current"] if total["horizon"] else None,

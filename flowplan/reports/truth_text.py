@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from flowplan.errors import shown
+from flowplan.pricing.stream import WINDOW
 from flowplan.pricing.truth import ENOUGH
 from flowplan.reports.amounts import price
 from flowplan.reports.cost_json import span
@@ -41,7 +42,10 @@ def text(body: Mapping[str, Any], paint: Paint) -> str:
 
 
 def _estimate(found: Mapping[str, Any] | None, paint: Paint) -> Iterator[str]:
-    if found is None or not found["resources"]:
+    if found is None:
+        return
+    if not found["resources"]:
+        yield "Nothing is placed from here now."
         return
     lines = [paint("The stack as it is", "bold")]
     for one in found["resources"]:
@@ -57,7 +61,7 @@ def _resource(one: Mapping[str, Any], paint: Paint) -> list[str]:
     if one["type"] == "volume":
         return [f"{name}  {line}"]
     what = f"{one['instance_quantity']} x {shown(one['instance_type_name'] or '?')} in {shown(one['region'])}"
-    return [f"{name}  {shown(one['status'] or '')}, {what}{_paid(one)}", *wrapped(line, "    ", "    ")]
+    return [f"{name}  {shown(one['status'] or '')}{_paid(one)}", f"    {what}", *wrapped(line, "    ", "    ")]
 
 
 def _paid(one: Mapping[str, Any]) -> str:
@@ -68,17 +72,25 @@ def _in_all(found: Mapping[str, Any]) -> list[str]:
     """The whole, storage included; how sure it is."""
     hour, ahead = found["hour"], found["horizon"]
     said = f"In all {price(hour['now'])} an hour now, storage included"
-    if ahead is None:
-        return wrapped(f"{said}.", "  ", "  ")
-    over = span(found["hours"])
+    if ahead is not None:
+        said += f"; over {span(found['hours'])} {_ahead(ahead)}, at most {price(ahead['worst'])}"
+    lines = wrapped(f"{said}. {price(found['paid'])} paid so far for instances.", "  ", "  ")
+    return lines if ahead is None else [*lines, *wrapped(_confidence(ahead["basis"], found["hours"]), "  ", "  ")]
+
+
+def _ahead(ahead: Mapping[str, Any]) -> str:
     if ahead["expected"] is None:
-        return wrapped(f"{said}; over {over} unknown, at most {price(ahead['worst'])}.", "  ", "  ")
-    band = f"({price(ahead['p10'])} to {price(ahead['p90'])}), at most {price(ahead['worst'])}"
-    lines = wrapped(f"{said}; over {over} about {price(ahead['expected'])} {band}.", "  ", "  ")
-    sure = f"Confidence: {ahead['basis']}."
-    if ahead["basis"] == "low":
-        sure = "Confidence: low; what is known of past prices is short beside this horizon, or thin."
-    return [*lines, *wrapped(sure, "  ", "  ")]
+        return "unknown"
+    low, high = price(ahead["p10"]), price(ahead["p90"])
+    return f"about {price(ahead['expected'])}" + (f" ({low} to {high})" if low != high else "")
+
+
+def _confidence(basis: str, hours: float) -> str:
+    if basis != "low":
+        return f"Confidence: {basis}."
+    if hours > WINDOW / 2:
+        return f"Confidence: low, because no more than {WINDOW / 24:g} days of past prices are known."
+    return "Confidence: low, because little is known of past prices."
 
 
 # ---- forecast and paid ------------------------------------------------------------------------------------
@@ -139,7 +151,7 @@ def _row(one: Mapping[str, Any], money: _Money) -> Row:
     if one["course"] == "elapsed":
         band = f"{money(cost['p10'])} to {money(cost['p90'])}" if cost["p10"] != cost["p90"] else money(cost["p90"])
         return begins, f"{hours} h", money(cost["expected"] or cost["p50"]), band, money(one["paid"]), _judgement(one)
-    over = f"{Decimal(one['hours_compared']):.1f} of {hours} h"
+    over = f"{Decimal(one['hours_compared']):.1f}/{hours} h"
     end = _REASONS.get(one["reason"], "") if one["course"] == "cut_short" else shown(one["course"])
     return begins, over, money(one["expected_until_then"]), "until then", money(one["paid"]), end
 
@@ -150,7 +162,8 @@ def _judgement(one: Mapping[str, Any]) -> str:
         return f"not counted: {shown(one['basis'])}"
     word = _PLACES[one["place"]]
     top = Decimal(one["cost"]["p90"])
-    return f"{word} x{Decimal(one['paid']) / top:.2f}" if word == "ABOVE" and top else word
+    times = Decimal(one["paid"]) / top if top else Decimal(1)
+    return f"{word} x{times:.2f}" if word == "ABOVE" and times >= Decimal("1.005") else word
 
 
 def _line(row: Row, widths: Sequence[int], paint: Paint) -> str:
@@ -184,13 +197,8 @@ def _held(single: Mapping[str, Any]) -> str:
     if not count:
         return "No forecast that counts is over yet, so nothing can be said of the bands."
     share = int(Decimal(single["held"]) * 100 / count)
-    said = f"Bands of 80 %: {single['held']} of {count} forecasts held ({share} %)"
-    outside = [
-        f"{single[where]} times {how} was paid"
-        for where, how in (("above", "more"), ("below", "less"))
-        if single[where]
-    ]
-    return said + (f"; {', '.join(outside)}." if outside else ".")
+    outside = "".join(f", {single[where]} {where}" for where in ("above", "below") if single[where])
+    return f"Bands of 80 %: {single['held']} of {count} held ({share} %){outside}."
 
 
 def _decided(single: Mapping[str, Any]) -> str:
