@@ -106,6 +106,14 @@ def test_of_an_apply_that_failed_half_way_only_what_exists_is_kept(place: Place)
     assert kept(place)[0][0] in ("bid.task-000", "bid.task-001")
 
 
+def test_of_a_change_that_failed_nothing_is_kept(applied: Place) -> None:
+    applied.write(TASK.replace("17.92", "19.00") + many(1))
+    with applied.simulator() as simulator:
+        simulator.faults.add("PATCH /v2/spot/bids/*", "status", status=400, body='{"detail": "no"}', times=None)
+    assert applied.run("apply", "--auto-approve").code == 1
+    assert kept(applied) == [(BID, 24.0), ("bid.task-000", 24.0)]
+
+
 def test_a_bid_that_is_paused_promises_nothing(example: Place) -> None:
     example.write(TASK + "paused: true\n")
     example.ok("apply", "--auto-approve")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import stat
@@ -17,6 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flowplan.backends import kept as kept_module
 from flowplan.backends.kept import MOST, KeptForecasts
 from flowplan.errors import FlowplanError
 from flowplan.pricing import (
@@ -298,16 +300,32 @@ _COLUMNS = (
 )
 
 
-def test_several_processes_may_write(file: KeptForecasts) -> None:
-    def write(number: int) -> None:
-        file.settle([], [forecast(address=f"bid.{number}", bids=(f"bid_{number}",)), forecast()])
+def test_two_that_write_at_once_keep_it_once(file: KeptForecasts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looking whether one runs and adding one is a single step: the second cannot look before the first is done."""
+    both = threading.Barrier(2)
+    look = kept_module._is_running
+    failed: list[FlowplanError] = []
 
-    threads = [threading.Thread(target=write, args=(number,)) for number in range(4)]
+    def slowly(db: sqlite3.Connection, one: KeptForecast) -> bool:
+        found = look(db, one)
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both.wait(0.1)
+        return found
+
+    def write() -> None:
+        try:
+            file.settle([], [forecast()])
+        except FlowplanError as error:
+            failed.append(error)
+
+    file.add([])
+    monkeypatch.setattr(kept_module, "_is_running", slowly)
+    threads = [threading.Thread(target=write) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(one.address for one in file.read("l")) == ["bid.0", "bid.1", "bid.2", "bid.3", "bid.a"]
+    assert (len(file.read("l")), failed) == (1, [])
 
 
 def test_a_run_that_was_killed_in_the_middle_leaves_what_was(file: KeptForecasts) -> None:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Literal, TypeAlias
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from flowplan.pricing.account import Billed, Steered, Steering, hours_between, paid
 from flowplan.pricing.entry import CENT
@@ -167,9 +167,9 @@ def _disturbances(kept: KeptForecast, account: Account) -> Iterable[Steered]:
     halts = [one for one in before if one.how != "limit_changed"]
     limits = [one for one in before if one.how == "limit_changed"]
     if halts and halts[-1].how in ("paused", "cancelled"):
-        yield evolve(halts[-1], at=kept.starts_at)
+        yield halts[-1]
     if limits and kept.limit is not None and limits[-1].limit is not None and not _as_kept(limits[-1], kept):
-        yield evolve(limits[-1], at=kept.starts_at)
+        yield limits[-1]
 
 
 def _as_kept(one: Steered, kept: KeptForecast) -> bool:
