@@ -250,7 +250,7 @@ MISTAKES = (
     ),
     Mistake(
         "destroy data that nobody named",
-        "plan.py",
+        "guards.py",
         "        if not {volume.name, EVERYTHING} & wishes.destroyable:\n",
         "        if not {volume.name, EVERYTHING}:\n",
         (COMMANDS, "-k", "destroy"),

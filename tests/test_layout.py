@@ -28,6 +28,9 @@ PURE = {
     "ownership",
     "plan",
     "forecasts",
+    "prices",
+    "budget",
+    "guards",
 }
 
 ALLOWED: dict[str, set[str]] = {
@@ -40,10 +43,11 @@ ALLOWED: dict[str, set[str]] = {
     "state": {"errors", "resources"},
     "journal": {"state", "errors", "resources"},
     "pricing": set(),
-    "config": {"document", *BELOW_CONFIG},
+    "budget": {"errors"},
+    "config": {"document", "budget", *BELOW_CONFIG},
     "desired": {"config", "live", *BELOW_CONFIG},
     "ownership": {"desired", "live", "journal", "state", "resources"},
-    "plan": {"ownership", "desired", "live", "graph", "journal", "state", "pricing", "errors", "resources"},
+    "plan": {"ownership", "desired", "live", "graph", "journal", "state", "pricing", "budget", "errors", "resources"},
     "recover": {"ownership", "live", "journal", "state", "errors", "resources"},
     "calls": {"journal", "plan", "live", "state", "errors", "resources", "recover"},
     "apply": {"calls", "recover", "plan", "live", "graph", "journal", "state", "errors", "resources"},
@@ -52,8 +56,12 @@ ALLOWED: dict[str, set[str]] = {
     "backends": {"pricing", "journal", "state", "errors"},
     "cloud": {"startup", "live", "pricing", *BELOW_CONFIG},
     "forecasts": {"plan", "pricing", "resources"},
+    "prices": {"plan", "desired", "live", "state", "pricing", "resources"},
+    "guards": {"plan", "pricing", "budget", "graph", "live", "resources"},
     "reports": {
         "forecasts",
+        "guards",
+        "budget",
         "apply",
         "config",
         "plan",

@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "graph": ("graph", "graph", "The resource graph, for Graphviz or Mermaid."),
     "recover": ("recover", "recover", "Settle what an interrupted run left in doubt."),
     "orphans": ("orphans", "orphans", "What is live with our marker and in no state."),
+    "import": ("import_", "import_", "Take a live bid or volume into the state."),
     "state": ("state", "state", "Look into the state, or mend it."),
     "lock": ("lock", "lock", "Who holds the lock."),
     "force-unlock": ("lock", "force_unlock", "Break the lock of a run that is dead."),

@@ -37,7 +37,9 @@ def cost(ctx: click.Context, horizon: str, form: str) -> int:
     from flowplan.reports.truth_json import document
 
     session = Session.of(ctx)
-    body = document(truth(session, options.hours(horizon)))
+    hours = options.hours(horizon)
+    assert hours is not None  # noqa: S101 - it has a default
+    body = document(truth(session, hours))
     if form == "json":
         from flowplan.reports.plan_json import dumps
 
@@ -51,8 +53,8 @@ def cost(ctx: click.Context, horizon: str, form: str) -> int:
 
 def truth(session: Session, hours: float) -> Truth:
     """Look at everything, and keep verdicts that are final and forecasts of the coming day."""
-    from flowplan.forecasts import HORIZON, forecasted
-    from flowplan.pricing import by_bid
+    from flowplan.forecasts import forecasted
+    from flowplan.pricing import DAY, by_bid
     from flowplan.reports.truth_json import Truth
 
     state = session.load().state
@@ -67,7 +69,7 @@ def truth(session: Session, hours: float) -> Truth:
     now = cloud.now() or datetime.now(UTC)
     judged = None if kept is None else judged_by(cloud, kept, billed, now)
     if judged is not None:
-        _settle(session, judged, coming_day(state, forecasted(plan, streams, HORIZON), now), now)
+        _settle(session, judged, coming_day(state, forecasted(plan, streams, DAY), now), now)
     return Truth(state, hours, now, forecasted(plan, streams, hours), billed, judged)
 
 
@@ -85,7 +87,8 @@ def _kept(session: Session, state: State) -> list[KeptForecast] | None:
 def as_it_is(session: Session, state: State) -> Plan:
     """A plan that changes nothing: it holds what there is, with its price now."""
     from flowplan.desired import Desired
-    from flowplan.plan import Wishes, auctions_needed, make_plan
+    from flowplan.plan import Wishes, make_plan
+    from flowplan.prices import auctions_needed, priced
 
     _, live = session.cloud().observe()
     there: dict[Address, Resource] = {}
@@ -97,7 +100,8 @@ def as_it_is(session: Session, state: State) -> Plan:
             there[address] = volume.volume
     desired = Desired(there)
     markets = session.cloud().markets(auctions_needed(desired, state, live))
-    return make_plan(desired, state, live, markets, Wishes(in_scope=lambda binding: binding.address in there))
+    plan = make_plan(desired, state, live, Wishes(in_scope=lambda binding: binding.address in there))
+    return priced(plan, markets)
 
 
 def judged_by(

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from flowplan.budget import BASES, Budget, BudgetBasis, dollars, increase
 from flowplan.cli.durations import read_duration
 from flowplan.errors import FlowplanError, Secret, StateError, UsageProblem, shown
 from flowplan.resources import Address
@@ -22,7 +23,20 @@ allow_volume_destroy = click.option(
     "--allow-volume-destroy", multiple=True, metavar="NAME", help="The data on this volume may go ('*': on all)."
 )
 horizon = click.option(
-    "--horizon", default="24h", show_default=True, metavar="TIME", help="How far ahead the cost is forecast."
+    "--horizon",
+    metavar="TIME",
+    help="How far ahead the cost is forecast.  [default: a task's estimated duration, else 24h]",
+)
+max_hourly_cost = click.option(
+    "--max-hourly-cost", metavar="USD", help="Refuse a plan after which an hour of everything costs more."
+)
+max_cost_increase = click.option(
+    "--max-cost-increase", metavar="USD|N%", help="Refuse a plan that adds more than this to the cost of an hour."
+)
+budget_basis = click.option(
+    "--budget-basis",
+    type=click.Choice(BASES),
+    help="What these two judge: every limit paid, or what is paid at most 90 or 50 times of 100.  [default: worst]",
 )
 auto_approve = click.option("--auto-approve", is_flag=True, help="Do not ask.")
 parallelism = click.option(
@@ -60,12 +74,34 @@ init = click.option(
 events = click.option("--json", "as_events", is_flag=True, help="Events as JSON, one a line, on stdout.")
 
 
-def hours(text: str) -> float:
+def hours(text: str | None) -> float | None:
     """What --horizon says, in hours. Raises UsageProblem."""
+    if text is None:
+        return None
     seconds = read_duration(text, "--horizon")
     if seconds < 60:
         raise UsageProblem("--horizon: it is less than a minute", hint="write 24h or 7d")
     return seconds / 3600
+
+
+def budgets(hourly: str | None, more: str | None, basis: BudgetBasis | None) -> tuple[Budget, ...]:
+    """What --max-hourly-cost, --max-cost-increase and --budget-basis say. Raises UsageProblem."""
+    option, given = "--max-hourly-cost", hourly
+    try:
+        most = None if hourly is None else dollars(hourly)
+        option, given = "--max-cost-increase", more
+        growth = None if more is None else increase(more)
+    except ValueError as error:
+        raise UsageProblem(f"{option}: {shown(str(given))!r} is not an amount", hint=str(error)) from None
+    found = Budget(most, growth, basis or "worst")
+    if found.empty and basis is not None:
+        raise UsageProblem("--budget-basis goes with --max-hourly-cost or --max-cost-increase")
+    return () if found.empty else (found,)
+
+
+def budgeting(function: F) -> F:
+    """The options of what may be spent."""
+    return _all_of(function, max_hourly_cost, max_cost_increase, budget_basis)
 
 
 def destroying(function: F) -> F:
@@ -75,7 +111,7 @@ def destroying(function: F) -> F:
 
 def applying(function: F) -> F:
     """The options of everything that places."""
-    return destroying(_all_of(function, wait, on_unknown, init, horizon))
+    return destroying(_all_of(function, wait, on_unknown, init, horizon, budgeting))
 
 
 def _all_of(function: F, *options: Callable[[F], F]) -> F:

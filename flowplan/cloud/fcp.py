@@ -261,10 +261,13 @@ class Fcp:
             },
         }
 
-    def create(self, kind: str, request: Mapping[str, Any], *, key: str) -> str:
-        """Make a volume or place a bid; returns its id. Raises NameTaken, Refused, Ambiguous and others."""
+    def create(
+        self, kind: str, request: Mapping[str, Any], *, key: str, before: Callable[[], None] = lambda: None
+    ) -> str:
+        """Make a volume or place a bid; returns its id. Raises NameTaken, Refused, Ambiguous and others.
+        `before` is called before each attempt, and may raise what forbids it."""
         path = _COLLECTIONS[kind]
-        answer = self.http.call("POST", path, body=request, key=key)
+        answer = self.http.call("POST", path, body=request, key=key, before=before)
         id = answer.data.get("fid") if isinstance(answer.data, dict) else None
         if not isinstance(id, str) or not id:
             raise Ambiguous(f"POST {path} was accepted, but the answer has no id", status=answer.status)

@@ -3,6 +3,7 @@
 auction.py     the rule: a book -> winners and their price
 account.py     what a bid was billed, and what was done to it
 entry.py       the prices of this moment -> what a bid costs per hour
+competition.py the same of several bids of one's own in one auction
 stream.py      the past prices of an auction, prepared once, and what a bid would have met on each past path
 forecasting.py a prepared past, a limit, a horizon -> cost, availability, preemptions, finish, each as a band
 stack.py       forecasts -> what a stack costs, before and after
@@ -17,9 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 from flowplan.pricing.account import Billed, Steered, Steering, by_bid, paid
 from flowplan.pricing.auction import Clearing, Order, clear
+from flowplan.pricing.competition import stairs, together
 from flowplan.pricing.entry import (
     CENT,
+    DAY,
+    HOUR,
     HOURS_PER_MONTH,
+    MONTH,
     STORAGE_PER_GB_MONTH,
     EntryPrice,
     Estimate,
@@ -32,6 +37,7 @@ from flowplan.pricing.entry import (
     entry_price,
     estimate,
     storage_per_hour,
+    usd,
 )
 
 if TYPE_CHECKING:
@@ -53,7 +59,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CENT",
+    "DAY",
+    "HOUR",
     "HOURS_PER_MONTH",
+    "MONTH",
     "STORAGE_PER_GB_MONTH",
     "Account",
     "Advice",
@@ -101,7 +110,10 @@ __all__ = [
     "paid",
     "rank",
     "stack_totals",
+    "stairs",
     "storage_per_hour",
+    "together",
+    "usd",
 ]
 
 # Imported when first asked for: what looks ahead is not needed to see that nothing changes.

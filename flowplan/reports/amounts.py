@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from flowplan.pricing import cents
+from flowplan.pricing import cents, usd
 
 
 def money(amount: Decimal | None) -> str | None:
@@ -18,20 +18,12 @@ def money(amount: Decimal | None) -> str | None:
 
 def price(amount: str | None) -> str:
     """An amount of a document for people."""
-    return "unknown" if amount is None else f"${_short(amount)}"
+    return usd(None if amount is None else Decimal(amount))
 
 
 def signed(amount: str | None) -> str:
     """A difference."""
     if amount is None:
         return "unknown"
-    if not Decimal(amount):
-        return "$0.00"
-    sign = "-" if amount.startswith("-") else "+"
-    return f"{sign}${_short(amount.removeprefix('-'))}"
-
-
-def _short(amount: str) -> str:
-    """Amounts under a cent to four decimals: a small volume is cheap, not free."""
     value = Decimal(amount)
-    return f"{value:,.2f}" if not value or abs(value) >= Decimal("0.01") else f"{value:.4f}"
+    return f"{'+' if value > 0 else ''}{usd(abs(value) if not value else value)}"

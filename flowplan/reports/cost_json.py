@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 from functools import cache
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from flowplan.budget import Judged
 from flowplan.plan import Change, Plan
 from flowplan.pricing import (
     CENT,
@@ -17,11 +17,11 @@ from flowplan.pricing import (
     Estimate,
     Market,
     Total,
-    cents,
     storage_per_hour,
 )
 from flowplan.reports.amounts import money as _money
-from flowplan.resources import Bid, Volume
+from flowplan.reports.cost_warnings import warnings_of
+from flowplan.resources import Volume
 from flowplan.state import digest
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def cost(change: Change) -> dict[str, Any] | None:
     found = change.cost or change.cost_before
     if found is None:
         return None
-    body = _auction(found)
+    body = _auction(change, found)
     expected = change.forecast if change.cost is not None else change.forecast_before
     if expected is None:
         return body
@@ -62,7 +62,7 @@ def _storage(volume: Volume) -> dict[str, Any]:
     }
 
 
-def _auction(found: Estimate) -> dict[str, Any]:
+def _auction(change: Change, found: Estimate) -> dict[str, Any]:
     market = found.market
     entry = found.entry
     return {
@@ -96,7 +96,7 @@ def _auction(found: Estimate) -> dict[str, Any]:
         "savings_vs_list": None,
         "finish_time": None,
         "advice": None,
-        "warnings": list(found.warnings),
+        "warnings": list(warnings_of(change)),
         "confidence": "point-only" if found.outlook != "unknown" else "unknown",
         "basis": "point-only" if found.outlook != "unknown" else "unknown",
         "as_of": market.as_of if market else None,
@@ -165,6 +165,23 @@ def totals(plan: Plan) -> dict[str, Any]:
         "pastTotalHourlyCost": _money(all_.current.now),
         "diffTotalHourlyCost": _money(all_.delta.now),
         "horizon": _horizon(plan),
+        "guards": [_judged(one) for one in plan.judged],
+    }
+
+
+def _judged(judged: Judged) -> dict[str, Any]:
+    """One limit on what may be spent: dollars an hour before, after, and allowed after; null where unknown."""
+    budget, place = judged.budget, judged.budget.position
+    limit = budget.max_hourly_cost if judged.limit == "max_hourly_cost" else budget.max_cost_increase
+    return {
+        "guard": judged.limit,
+        "limit": f"{limit:.2f}" if isinstance(limit, Decimal) else str(limit),
+        "basis": budget.basis,
+        "before": _money(judged.before),
+        "after": _money(judged.after),
+        "allowed": _money(judged.allowed),
+        "refused": judged.refused,
+        "source": None if place is None else {"file": place.file, "line": place.line, "column": place.column},
     }
 
 
@@ -173,8 +190,6 @@ def _horizon(plan: Plan) -> dict[str, Any] | None:
     found = plan.forecast
     if found is None:
         return None
-    from flowplan.forecasts import movers  # who has nothing to decide is shown no forecast
-
     parts = {"current": found.current, "planned": found.planned, "delta": found.delta}
     return {
         "hours": plan.hours,
@@ -182,63 +197,9 @@ def _horizon(plan: Plan) -> dict[str, Any] | None:
             name: {**_band(part.cost), "worst": _money(part.worst_case), "basis": part.basis}
             for name, part in parts.items()
         },
-        "movers": [{"address": str(change.address), "expected": _money(by)} for change, by in islice(movers(plan), 3)],
+        "movers": [{"address": str(address), "expected": _money(by)} for address, by in plan.movers[:3]],
     }
 
 
 def _total(total: Total) -> dict[str, Any]:
     return {"now": _money(total.now), "p50": None, "p90": None, "worst": _money(total.worst)}
-
-
-# ---- warnings ---------------------------------------------------------------------------------------------
-
-ABOUT_THE_LIMIT = ("below_reserve", "cannot_win_now", "limit_far_above_need")
-_FAR = 3  # times what is needed
-
-
-def warnings_of(change: Change) -> tuple[str, ...]:
-    """Of what is placed or changed: what its estimate warns of, and what its forecast does."""
-    if change.cost is None or change.action == "no-op":
-        return ()
-    found, limit = list(change.cost.warnings), change.cost.limit
-    if change.forecast is not None and change.forecast.basis in ("low", "point-only"):
-        found.append("thin_history")
-    advice = change.advice
-    if advice is not None and advice.limit_price is not None and limit > advice.limit_price * _FAR:
-        found.append("limit_far_above_need")
-    return tuple(found)
-
-
-def advised(change: Change) -> str | None:
-    """The limit that keeps a bid running, what is promised of it, and what it is expected to cost more."""
-    advice, found = change.advice, change.forecast
-    if advice is None or advice.limit_price is None or advice.confidence is None:
-        return None
-    text = (
-        f"a limit of ${advice.limit_price:.2f} keeps it running {advice.availability:.0%} of {span(advice.hours)}"
-        f" in {advice.confidence:.0%} of cases"
-    )
-    more = advice.dearer_than(found) if found is not None else None
-    return text if more is None or more <= 0 else f"{text}, for about ${cents(more):,.2f} more"
-
-
-def span(hours: float) -> str:
-    """How long a horizon is, in words."""
-    return "a day" if hours == 24 else f"{hours / 24:g} days" if hours >= 48 else f"{hours:g} hours"
-
-
-def told(warning: str, change: Change) -> str:
-    """A warning of the estimate, with its figures."""
-    bid, found = change.after, change.cost
-    assert isinstance(bid, Bid) and found is not None  # noqa: S101 - only estimates have warnings
-    market, limit = found.market, f"${bid.limit_price:.2f}"
-    minimum = f"${market.minimum:.2f}" if market and market.minimum is not None else "unknown"
-    win = f"${market.win_price:.2f}" if market and market.win_price is not None else "unknown"
-    return {
-        "below_reserve": f"{change.address}: the limit {limit} is below the reserve {minimum}; it can never win",
-        "cannot_win_now": f"{change.address}: the limit {limit} does not win now; the smallest that does is {win}",
-        "tie": f"{change.address}: the limit {limit} equals the lowest winning one; the older bid wins a tie",
-        "thin_history": f"{change.address}: too little is known of past prices for more than a rough forecast",
-        "limit_far_above_need": f"{change.address}: the limit {limit} is far above need, and may be paid",
-        "all_or_nothing_too_large": f"{change.address}: {found.quantity} instances are more than the whole auction has",
-    }[warning]

@@ -9,7 +9,6 @@ from typing import Any
 from flowplan.errors import shown
 from flowplan.reports.amounts import price as _price
 from flowplan.reports.amounts import signed as _signed
-from flowplan.reports.cost_json import span
 from flowplan.reports.paint import Paint, wrapped
 
 
@@ -32,14 +31,16 @@ def cost_line(entry: Mapping[str, Any]) -> str:
     if cost["outlook"] == "unknown":
         return f"price unknown; {at_most} an hour"
     if cost["outlook"] == "cannot_win":
+        if cost["entry_price"]["basis"] == "too_large":
+            return "cannot win: more instances at once than the whole auction has"
         return f"cannot win: the limit is below the reserve of {_price(cost['reserve'])}"
     if cost["outlook"] == "waits":
-        once = f"from {_price(hour['if_won'])} an hour once it wins"
-        return f"would wait: nothing now, {once}, {at_most}{_ahead(cost)}"
+        return f"would wait: nothing now, {at_most} an hour once it wins{_ahead(cost)}"
     spot = cost["last_price"]
     base = f"{_price(hour['now'])} an hour now, {at_most}{_ahead(cost)}"
     if cost["entry_price"]["point"] != spot:
-        base += f"; the spot price is {_price(spot)}, entering raises it to {_price(cost['entry_price']['point'])}"
+        who = "your own bids raise" if "self_competition" in cost["warnings"] else "entering raises"
+        base += f"; the spot price is {_price(spot)}, {who} it to {_price(cost['entry_price']['point'])}"
     return base
 
 
@@ -111,3 +112,8 @@ def _saved(found: Mapping[str, Any] | None) -> list[str]:
         return []
     share = int((1 - Decimal(planned["expected"]) / Decimal(planned["worst"])) * 100)
     return [f"  {share} % below the limits is expected; confidence: {planned['basis']}"] if share > 0 else []
+
+
+def span(hours: float) -> str:
+    """How long a horizon is, in words."""
+    return "a day" if hours == 24 else f"{hours / 24:g} days" if hours >= 48 else f"{hours:g} hours"

@@ -11,8 +11,7 @@ from flowplan.errors import shown
 from flowplan.pricing.stream import WINDOW
 from flowplan.pricing.truth import ENOUGH
 from flowplan.reports.amounts import price
-from flowplan.reports.cost_json import span
-from flowplan.reports.cost_text import cost_line
+from flowplan.reports.cost_text import cost_line, span
 from flowplan.reports.paint import Paint, wrapped
 
 LATEST = 5  # forecasts of a task that are shown; of many tasks one each
