@@ -26,4 +26,4 @@ def signed(amount: str | None) -> str:
     if amount is None:
         return "unknown"
     value = Decimal(amount)
-    return f"{'+' if value > 0 else ''}{usd(abs(value) if not value else value)}"
+    return f"{'+' if value > 0 else ''}{usd(value or Decimal(0))}"
