@@ -260,6 +260,7 @@ def test_it_is_private_and_a_reader_makes_none(file: KeptForecasts) -> None:
     assert not file.path.parent.exists()
     file.add([forecast()])
     assert stat.S_IMODE(file.path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(file.path.parent.stat().st_mode) == 0o700
     assert [one.name for one in file.path.parent.iterdir()] == ["forecasts.db"]
 
 
@@ -379,6 +380,12 @@ def _fifo(path: Path) -> None:
     os.mkfifo(path)
 
 
+def _link(path: Path) -> None:
+    path.unlink()
+    (path.parent / "mine").touch()
+    path.symlink_to(path.parent / "mine")
+
+
 def _execute(path: Path, statement: str) -> None:
     with sqlite3.connect(path) as db:
         db.execute(statement)
@@ -396,6 +403,7 @@ def _execute(path: Path, statement: str) -> None:
         (_endless, "damaged"),
         (_timeless, "damaged"),
         (_fifo, "is not a file"),
+        (_link, "is not a file"),
     ],
 )
 def test_what_is_wrong_with_it_is_told(spoil: object, said: str, file: KeptForecasts) -> None:
@@ -403,6 +411,14 @@ def test_what_is_wrong_with_it_is_told(spoil: object, said: str, file: KeptForec
     spoil(file.path)  # type: ignore[operator]
     with pytest.raises(FlowplanError, match=said):
         file.read("l")
+
+
+def test_no_link_is_written_through(file: KeptForecasts) -> None:
+    file.add([forecast()])
+    _link(file.path)
+    with pytest.raises(FlowplanError):
+        file.add([forecast()])
+    assert (file.path.parent / "mine").read_bytes() == b""
 
 
 def test_an_empty_file_is_one_with_nothing_in_it(file: KeptForecasts) -> None:

@@ -96,7 +96,7 @@ class KeptForecasts:
                 return
             if writing:
                 _touch(self.path)
-            if not stat.S_ISREG(self.path.stat().st_mode):
+            if not stat.S_ISREG(self.path.lstat().st_mode):  # a link may lead to a file that is none of ours
                 raise FlowplanError(f"{self.path} is not a file", hint="move it away")
             # A reader, too, opens it for writing where it may: what a killed run left half done is undone first.
             name = f"{self.path.absolute().as_uri()}?mode=rw"
@@ -129,8 +129,9 @@ _ASIDE = "move the file away; a new one is begun"
 
 def _touch(path: Path) -> None:
     """Make the file, private, where there is none: an empty one is a database with nothing in it. Raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK, 0o600))
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    flags = os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+    os.close(os.open(path, flags, 0o600))
 
 
 def _is_made(db: sqlite3.Connection, path: Path) -> bool:
