@@ -17,9 +17,9 @@ from flowplan.pricing import (
     Estimate,
     Market,
     Total,
-    cents,
     storage_per_hour,
 )
+from flowplan.reports.amounts import money as _money
 from flowplan.reports.cost_warnings import warnings_of
 from flowplan.resources import Volume
 from flowplan.state import digest
@@ -203,11 +203,3 @@ def _horizon(plan: Plan) -> dict[str, Any] | None:
 
 def _total(total: Total) -> dict[str, Any]:
     return {"now": _money(total.now), "p50": None, "p90": None, "worst": _money(total.worst)}
-
-
-def _money(amount: Decimal | None) -> str | None:
-    if amount is None:
-        return None
-    if amount and abs(amount) < Decimal("0.01"):  # a small volume is cheap, not free
-        return f"{amount:.6f}"
-    return f"{cents(amount):.2f}"
