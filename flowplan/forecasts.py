@@ -74,8 +74,14 @@ def _totals(changes: Iterable[Change], asked: _Asked, hours: float) -> StackFore
         [found for one in changes if (found := asked.before(one, hours))],
         [found for one in changes if (found := asked.after(one, hours))],
         storage_now=_storage((one.before for one in changes), hours),
-        storage_planned=_storage((one.before if one.action == "forget" else one.after for one in changes), hours),
+        storage_planned=storage_planned(changes, hours),
     )
+
+
+def storage_planned(changes: Iterable[Change], hours: float) -> Decimal:
+    """What the volumes cost over `hours` once all is done; what is only managed no longer goes on costing."""
+    counted = [one for one in changes if one.action != "read" and one.reason != "gone_outside"]
+    return _storage((one.before if one.action == "forget" else one.after for one in counted), hours)
 
 
 def _storage(resources: Iterable[Resource | None], hours: float) -> Decimal:

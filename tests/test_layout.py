@@ -53,7 +53,7 @@ ALLOWED: dict[str, set[str]] = {
     "apply": {"calls", "recover", "plan", "live", "graph", "journal", "state", "errors", "resources"},
     "startup": {"live", "errors", "resources"},
     "lock": {"errors"},
-    "backends": {"journal", "state", "errors"},
+    "backends": {"pricing", "journal", "state", "errors"},
     "cloud": {"startup", "live", "pricing", *BELOW_CONFIG},
     "forecasts": {"plan", "pricing", "resources"},
     "prices": {"plan", "desired", "live", "state", "pricing", "resources"},

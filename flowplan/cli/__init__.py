@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "apply": ("apply", "apply", "Make it so, or carry out a saved plan."),
     "destroy": ("destroy", "destroy", "Cancel and delete everything flowplan made."),
     "status": ("status", "status", "Live bids, instances, ssh, ports, price."),
+    "cost": ("cost", "cost", "What it will cost; what was forecast, and paid."),
     "show": ("show", "show", "Show a saved plan, or the state."),
     "graph": ("graph", "graph", "The resource graph, for Graphviz or Mermaid."),
     "recover": ("recover", "recover", "Settle what an interrupted run left in doubt."),

@@ -20,9 +20,9 @@ from flowplan.pricing import (
     Estimate,
     Market,
     Total,
-    cents,
     storage_per_hour,
 )
+from flowplan.reports.amounts import money as _money
 from flowplan.reports.cost_warnings import warnings_of
 from flowplan.resources import Volume
 from flowplan.state import digest
@@ -283,11 +283,3 @@ def _stack(found: StackForecast | None) -> dict[str, Any] | None:
 def _total(total: Total, likely: Sum | None) -> dict[str, Any]:
     p50, p90 = (likely.cost.p50, likely.cost.p90) if likely else (None, None)
     return {"now": _money(total.now), "p50": _money(p50), "p90": _money(p90), "worst": _money(total.worst)}
-
-
-def _money(amount: Decimal | None) -> str | None:
-    if amount is None:
-        return None
-    if amount and abs(amount) < Decimal("0.01"):  # a small volume is cheap, not free
-        return f"{amount:.6f}"
-    return f"{cents(amount):.2f}"
