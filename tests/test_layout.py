@@ -31,6 +31,7 @@ PURE = {
     "prices",
     "budget",
     "guards",
+    "whatif",
 }
 
 ALLOWED: dict[str, set[str]] = {
@@ -58,7 +59,9 @@ ALLOWED: dict[str, set[str]] = {
     "forecasts": {"plan", "pricing", "resources"},
     "prices": {"plan", "desired", "live", "state", "pricing", "resources"},
     "guards": {"plan", "pricing", "budget", "graph", "live", "resources"},
+    "whatif": {"forecasts", "plan", "pricing", "catalogue", "resources"},
     "reports": {
+        "whatif",
         "forecasts",
         "guards",
         "budget",

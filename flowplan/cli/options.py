@@ -15,6 +15,7 @@ from flowplan.resources import Address
 
 PLAN_KEY = "FLOWPLAN_PLAN_KEY"
 _KEY_LENGTH = 16
+_FURTHEST = 7 * 24  # hours: the past has two of them
 F = TypeVar("F", bound=Callable[..., Any])
 
 paths = click.argument("paths", nargs=-1, metavar="[PATH...]", type=click.Path())
@@ -37,6 +38,13 @@ budget_basis = click.option(
     "--budget-basis",
     type=click.Choice(BASES),
     help="What these two judge: every limit paid, or what is paid at most 90 or 50 times of 100.  [default: worst]",
+)
+what_if = click.option(
+    "--what-if",
+    is_flag=False,
+    flag_value="24h",
+    metavar="[TIME]",
+    help="Also simulate the auctions for so long, with these bids in them.  [TIME: 24h unless given]",
 )
 auto_approve = click.option("--auto-approve", is_flag=True, help="Do not ask.")
 parallelism = click.option(
@@ -81,6 +89,19 @@ def hours(text: str | None) -> float | None:
     seconds = read_duration(text, "--horizon")
     if seconds < 60:
         raise UsageProblem("--horizon: it is less than a minute", hint="write 24h or 7d")
+    return seconds / 3600
+
+
+def what_if_hours(text: str | None) -> float | None:
+    """What --what-if says, in hours; None: it is not there. Raises UsageProblem."""
+    if text is None:
+        return None
+    try:
+        seconds = read_duration(text, "--what-if")
+    except UsageProblem as error:  # what was meant for a PATH may have been taken for it
+        raise UsageProblem(str(error), hint="write --what-if 24h; a PATH goes before it, or after a TIME") from None
+    if not 3600 <= seconds <= _FURTHEST * 3600:
+        raise UsageProblem(f"--what-if: {text} is not between 1h and 7d", hint="14 days of past prices are two weeks")
     return seconds / 3600
 
 

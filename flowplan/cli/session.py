@@ -311,17 +311,24 @@ def hold_budgets(session: Session, plan: Plan, budgets: Sequence[Budget], hours:
     return budgeted(plan, budgets)
 
 
-def forecast(session: Session, plan: Plan, hours: float | None, *, spans: Iterable[float] = (HOUR,)) -> Plan:
-    """`plan` with what it will cost over `hours` (see `forecasted`) and over `spans`: one call a region for the past
-    prices, none without bids."""
+def forecast(
+    session: Session,
+    plan: Plan,
+    hours: float | None,
+    *,
+    spans: Iterable[float] = (HOUR,),
+    streams: Mapping[tuple[str, str], Stream] | None = None,
+) -> Plan:
+    """`plan` with what it will cost over `hours` (see `forecasted`) and over `spans`. `streams`: those of `streams_of`,
+    if they are there already."""
     from flowplan.forecasts import forecasted
 
-    streams = streams_of(session, plan)
+    streams = streams_of(session, plan) if streams is None else streams
     return forecasted(plan, streams, hours, spans, session.cloud().now() or datetime.now(UTC))
 
 
 def streams_of(session: Session, plan: Plan) -> dict[tuple[str, str], Stream]:
-    """The past prices that forecasts of the plan need."""
+    """The past prices that forecasts of the plan need: one call a region, none without bids."""
     from flowplan.forecasts import auctions_of
     from flowplan.pricing import Stream
 

@@ -130,3 +130,15 @@ def _strokes(parts: Sequence[Slice | None], scale: _Scale, ascii: bool) -> Itera
                 code |= sum(bit for dot, bit in enumerate(side) if line * 4 + dot in dots)
             cells.append(" " if not code else "*" if ascii else chr(_BRAILLE + code))
         yield "".join(cells)
+
+
+def bars(counts: Sequence[int], width: int, *, ascii: bool = False) -> list[str]:
+    """A bar for each count, the largest `width` columns long; anything at all is at least the shortest there is."""
+    most = max(counts, default=0)
+    parts = "#" if ascii else "▏▎▍▌▋▊▉█"
+    made = []
+    for count in counts:
+        eighths = -(-count * width * len(parts) // most) if most else 0
+        whole, rest = divmod(eighths, len(parts))
+        made.append(parts[-1] * whole + (parts[rest - 1] if rest else ""))
+    return made
