@@ -1,9 +1,9 @@
 """`python tests/what_if_truth.py [SEEDS]`: how well `plan --what-if` holds, on simulated markets whose truth is known.
 
 Each seed is a market of its own, looked at when it is some hours old. In eight of its auctions bids are planned, with
-limits at 1.5 and 3 times the price now: `one` bid of one instance; or `many`, three bids for a third of the stock together.
-They are placed, a day passes, and what they paid is compared with what was said: by --what-if, and by the plan's forecast.
-About eight seconds a seed.
+limits at 1.5 and 3 times the price now: `one` bid of one instance; or `many`, three bids for a third of the stock.
+They are placed, a day passes, and what was paid is compared with what --what-if said, and with the plan's forecast.
+About four seconds a seed.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ class Case(NamedTuple):
 
 
 def command(*arguments: str) -> str:
+    """What `flowplan ARGUMENTS` prints, on the simulator in this directory."""
     with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
         code = run(["--api-url", "sim:", *arguments])
     if code:

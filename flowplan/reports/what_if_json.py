@@ -34,7 +34,11 @@ def _bid(one: BidOutcome) -> dict[str, Any]:
         "address": str(one.address),
         "cost": _dollars(one.cost),
         "runs": _number(one.runs),
-        "availability": {"p10": _number(one.availability.p10), "mean": _number(one.availability.expected)},
+        "availability": {
+            "p10": _number(one.availability.p10),
+            "mean": _number(one.availability.expected),
+            "p90": _number(one.availability.p90),
+        },
         "preempted": _number(one.preempted),
         "preemptions_per_day": {
             "p50": _number(times.p50, 2),

@@ -69,8 +69,13 @@ def _preempted(one: Mapping[str, Any]) -> str:
     if not Decimal(one["preempted"]):
         return "never preempted"
     times = one["preemptions_per_day"]
-    often = f"{times['expected']} times a day, nine times of ten at most {times['p90']}"
-    return f"preempted in {_percent(one['preempted'])}: {often}"
+    often = f"{_times(times['expected'])} a day, nine times of ten at most {times['p90']}"
+    return f"preempted in {_percent(one['preempted'])} of them: {often}"
+
+
+def _times(count: str) -> str:
+    value = Decimal(count)
+    return "once" if value == 1 else f"{value:.1f} times" if value >= 1 else f"{count} times"
 
 
 def _finished(finish: Mapping[str, Any]) -> str:

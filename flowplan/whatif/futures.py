@@ -61,6 +61,8 @@ def simulate(
 
 def _chosen(pools: Sequence[Pool], hours: float, number: int) -> list[int]:
     """Which past path each future follows, those that count more more often: evenly, so that no chance is in it."""
+    if not pools:
+        return [0] * number
     weights = [pool.stream.weights(hours, pool.level * pool.gpus) for pool in pools]
     rows = zip(*weights, strict=False)  # only the latest, where one past is shorter
     together = list(accumulate(math.exp(math.fsum(map(math.log, row)) / len(row)) for row in rows))
@@ -73,11 +75,11 @@ def _book(pool: Pool, future: int) -> Book:
         random,
         pool.depth,
         pool.lots,
-        winning=max(0, pool.stock - pool.room - pool.held),
+        winning=pool.stock - pool.held,
         displaced=pool.wanted + pool.lots.largest,
         freed=pool.held + pool.lots.largest,
     )
-    return Book(pool.own, rivals, held=pool.held, room=pool.room, reserve=pool.reserve)
+    return Book(pool.own, rivals, stock=pool.stock, held=pool.held, room=pool.room, reserve=pool.reserve)
 
 
 def _lived(pool: Pool, path: Path, book: Book) -> list[Fate]:

@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from itertools import accumulate
 
 from attrs import frozen
 
@@ -73,16 +74,19 @@ def pools_of(
     plan: Plan, streams: Mapping[tuple[str, str], Stream], catalogue: Catalogue, hours: float
 ) -> list[Pool | Unknown]:
     """The pools that the bids of `plan` take part in as planned; one that is paused, or can never win, is in none."""
-    groups: dict[tuple[object, ...], list[Change]] = {}
+    groups: dict[tuple[object, ...], list[tuple[Change, Bid]]] = {}
+    held: dict[tuple[object, ...], list[Bid]] = {}
+    keys: dict[tuple[str, str], tuple[object, ...]] = {}
     for change in plan.changes:
-        if isinstance(change.after, Bid) and change.action != "forget" and idle(change) is None:
-            groups.setdefault(_pool_key(change.after, catalogue), []).append(change)
-    leaving = [one for one in plan.changes if isinstance(one.before, Bid) and _holds(one)]
-    found: list[Pool | Unknown] = []
-    for key, changes in groups.items():
-        held = [_bid_of(one.before) for one in leaving if _pool_key(_bid_of(one.before), catalogue) == key]
-        found.append(_pool(changes, held, plan, streams, catalogue, hours))
-    return found
+        for bid in (change.before, change.after):
+            if isinstance(bid, Bid) and (bid.instance_type, bid.region) not in keys:
+                keys[bid.instance_type, bid.region] = _pool_key(bid, catalogue)
+        before, after = change.before, change.after
+        if isinstance(after, Bid) and change.action != "forget" and idle(change) is None:
+            groups.setdefault(keys[after.instance_type, after.region], []).append((change, after))
+        if isinstance(before, Bid) and _holds(change):
+            held.setdefault(keys[before.instance_type, before.region], []).append(before)
+    return [_pool(group, held.get(key, ()), plan, streams, catalogue, hours) for key, group in groups.items()]
 
 
 def idle(change: Change) -> str | None:
@@ -103,21 +107,16 @@ def _holds(change: Change) -> bool:
     return change.cost_before is not None and change.cost_before.entry.basis == "holding"
 
 
-def _bid_of(resource: object) -> Bid:
-    assert isinstance(resource, Bid)  # noqa: S101 - callers have looked
-    return resource
-
-
 def _pool(
-    changes: Sequence[Change],
+    group: Sequence[tuple[Change, Bid]],
     held: Iterable[Bid],
     plan: Plan,
     streams: Mapping[tuple[str, str], Stream],
     catalogue: Catalogue,
     hours: float,
 ) -> Pool | Unknown:
-    bids = [_bid_of(change.after) for change in changes]
-    own = tuple(_own(change, bid) for change, bid in zip(changes, bids, strict=True))
+    bids = [bid for _, bid in group]
+    own = tuple(_own(change, bid) for change, bid in group)
     first = bids[0]
     name, region = first.instance_type_name or first.instance_type, first.region
     sizes = {kind: gpus for kind, gpus, _ in _members(first, catalogue)} | {b.instance_type: b.gpus or 1 for b in bids}
@@ -132,7 +131,7 @@ def _pool(
     reserve = float(stream.reserve or 0) / gpus
     at_rest = float(spot) / gpus <= reserve
     lots = Lots(tuple(sorted(set(sizes.values()))), stock)
-    depth, depth_from = _depth(markets, sizes, lots)
+    depth, depth_from = _depth(markets, sizes)
     return Pool(
         name,
         region,
@@ -165,7 +164,7 @@ def _unfit(stream: Stream | None, spot: Decimal | None, stock: int, hours: float
     if stream is None or not stream.times:
         return "no past prices are known"
     if stream.span < 2 * hours:
-        return f"{stream.span / 24:.1f} days of past prices are known, twice the {hours:g} hours are needed"
+        return f"only {stream.span:.0f} hours of past prices are known: {hours:g} hours ahead need {2 * hours:g}"
     return None
 
 
@@ -217,20 +216,24 @@ def _room(markets: Iterable[Market], sizes: Mapping[str, int]) -> int:
     return max((one.available * sizes[one.instance_type] for one in markets if one.available is not None), default=0)
 
 
-def _depth(markets: Iterable[Market], sizes: Mapping[str, int], lots: Lots) -> tuple[Depth, str]:
-    """From what the most instances asked about would win with; else from the lowest limit that wins."""
-    seen = [
-        (one.quantity * sizes[one.instance_type], one)
-        for one in markets
-        if one.spot and one.win_price is not None and one.available is not None and one.quantity > one.available
-    ]
-    if seen:
-        _, one = max(seen, key=lambda pair: pair[0])
-        assert one.win_price is not None and one.spot and one.available is not None  # noqa: S101 - just looked
-        displaced = (one.quantity - one.available) * sizes[one.instance_type]
-        distance = math.log(max(one.win_price - CENT, one.spot) / one.spot)
-        return Depth(displaced / lots.mean, distance), f"what {one.quantity} more would win with"
+def _depth(markets: Sequence[Market], sizes: Mapping[str, int]) -> tuple[Depth, str]:
+    """From what as many instances as were asked about would win with, and from the lowest limit that wins."""
+    seen: dict[int, float] = {}
+    most = 0  # instances
     for one in markets:
-        if one.spot and one.lowest_allocated is not None and one.available == 0:
-            return Depth(1.0, math.log(max(one.lowest_allocated, one.spot) / one.spot)), "the lowest limit that wins"
-    return Depth(), "assumed"
+        if not one.spot or one.available is None:
+            continue
+        gpus = sizes[one.instance_type]
+        if one.lowest_allocated is not None and one.available == 0:
+            seen[1] = _above(one.lowest_allocated, one.spot)
+        if one.win_price is not None and one.quantity > one.available:
+            seen[(one.quantity - one.available) * gpus] = _above(one.win_price - CENT, one.spot)
+            most = max(most, one.quantity)
+    known = tuple(zip(sorted(seen), accumulate((seen[units] for units in sorted(seen)), max), strict=True))
+    if most:
+        return Depth(known), f"what {most} more would win with"
+    return Depth(known), "the lowest limit that wins" if known else "assumed"
+
+
+def _above(limit: Decimal, price: Decimal) -> float:
+    return math.log(max(limit, price) / price)

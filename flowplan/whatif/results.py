@@ -161,7 +161,7 @@ def _worst(own: Own, hours: float) -> Decimal:
 def _fit(pool: Pool | Unknown, hours: float) -> AuctionFit:
     if isinstance(pool, Unknown):
         return AuctionFit(pool.name, pool.region, reason=pool.reason)
-    elasticity = Decimal(pool.depth.elasticity(pool.stock / pool.lots.mean)).quantize(Decimal("0.01"))
+    elasticity = Decimal(pool.depth.elasticity(pool.lots)).quantize(Decimal("0.01"))
     return AuctionFit(
         pool.name, pool.region, pool.stock, pool.room, elasticity, pool.depth_from, pool.stream.basis(hours)
     )
