@@ -110,7 +110,7 @@ limits = st.integers(80, 6000).map(lambda cents: D(cents) / 100)
     st.lists(st.tuples(limits, st.integers(1, 5), st.booleans()), min_size=1, max_size=4),
     st.integers(0, 4),
     st.integers(0, 4),
-    st.lists(st.floats(1, 40) | limits.map(float), min_size=1, max_size=8),
+    st.lists(st.floats(1, 40) | limits.map(lambda limit: max(1.0, float(limit))), min_size=1, max_size=8),
 )
 def test_what_is_kept_of_earlier_prices_is_what_clearing_again_gives(
     found: list[tuple[float, int]],

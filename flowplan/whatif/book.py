@@ -49,7 +49,7 @@ class Book:
         self._cases: dict[Hashable, Cleared] = {}
 
     def at(self, price: float) -> Cleared:
-        """What comes of a market price of `price` dollars per unit."""
+        """What comes of a market price of `price` dollars per unit, which is never below the reserve."""
         price = max(round(price, 6), LEAST)
         at_rest = price <= self._reserve * (1 + 1e-9)
         case = None if at_rest else self._case(price)
