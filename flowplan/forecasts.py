@@ -13,6 +13,8 @@ import attrs
 
 from flowplan.plan import Change, Plan
 from flowplan.pricing import (
+    AVAILABILITY,
+    CONFIDENCE,
     Advice,
     Estimate,
     Forecast,
@@ -27,7 +29,6 @@ from flowplan.resources import Bid, Resource, Volume
 
 Auction: TypeAlias = tuple[str, str]  # instance type, region
 HORIZON = 24.0  # hours
-AVAILABILITY, CONFIDENCE = 0.95, 0.9  # what the advice on a limit promises
 
 
 def auctions_of(plan: Plan) -> list[Auction]:

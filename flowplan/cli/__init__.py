@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "destroy": ("destroy", "destroy", "Cancel and delete everything flowplan made."),
     "status": ("status", "status", "Live bids, instances, ssh, ports, price."),
     "show": ("show", "show", "Show a saved plan, or the state."),
+    "market": ("market", "market", "Prices now and ahead, and advice on a limit."),
     "graph": ("graph", "graph", "The resource graph, for Graphviz or Mermaid."),
     "recover": ("recover", "recover", "Settle what an interrupted run left in doubt."),
     "orphans": ("orphans", "orphans", "What is live with our marker and in no state."),

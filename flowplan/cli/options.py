@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +16,7 @@ from flowplan.resources import Address
 
 PLAN_KEY = "FLOWPLAN_PLAN_KEY"
 _KEY_LENGTH = 16
+_DOLLARS = re.compile(r"\$?([0-9]{1,7}(?:\.[0-9]{1,2})?)", re.ASCII)
 F = TypeVar("F", bound=Callable[..., Any])
 
 paths = click.argument("paths", nargs=-1, metavar="[PATH...]", type=click.Path())
@@ -60,12 +63,22 @@ init = click.option(
 events = click.option("--json", "as_events", is_flag=True, help="Events as JSON, one a line, on stdout.")
 
 
-def hours(text: str) -> float:
-    """What --horizon says, in hours. Raises UsageProblem."""
-    seconds = read_duration(text, "--horizon")
+def hours(text: str, option: str = "--horizon") -> float:
+    """What --horizon (or another option) says, in hours. Raises UsageProblem."""
+    seconds = read_duration(text, option)
     if seconds < 60:
-        raise UsageProblem("--horizon: it is less than a minute", hint="write 24h or 7d")
+        raise UsageProblem(f"{option}: it is less than a minute", hint="write 24h or 7d")
     return seconds / 3600
+
+
+def dollars(text: str, option: str) -> Decimal:
+    """An amount above zero, in whole cents: 17.92, $17.92. Raises UsageProblem."""
+    found = _DOLLARS.fullmatch(text.strip())
+    if found is None or not Decimal(found[1]):
+        raise UsageProblem(
+            f"{option}: {shown(text)!r} is not an amount of dollars above zero", hint="write 17.92: dollars and cents"
+        )
+    return Decimal(found[1])
 
 
 def destroying(function: F) -> F:
@@ -104,8 +117,8 @@ def plan_key(environ: Mapping[str, str]) -> Secret | None:
     return Secret(key)
 
 
-def hold_writable(path: str) -> None:
-    """Raise UsageProblem when `path` is something else than a plan saved earlier: that is not to be replaced."""
+def hold_writable(path: str, what: str = "saved plan", begins: bytes = b'{\n  "format_version": "') -> None:
+    """Raise UsageProblem when `path` is something else than `what`, written earlier: that is not to be replaced."""
     target = Path(path)
     try:
         if not target.exists():
@@ -116,8 +129,8 @@ def hold_writable(path: str) -> None:
     if target.is_file():
         with target.open("rb") as file:
             head = file.read(64).lstrip()
-    if head and not head.startswith(b'{\n  "format_version": "'):
-        raise UsageProblem(f"{path} exists and is not a saved plan; nothing was written", hint="choose another name")
+    if head and not head.startswith(begins):
+        raise UsageProblem(f"{path} exists and is not a {what}; nothing was written", hint="choose another name")
     if not target.is_file():
         raise UsageProblem(f"{path} is not a file", hint="choose another name")
 

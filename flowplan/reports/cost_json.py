@@ -20,11 +20,14 @@ from flowplan.pricing import (
     cents,
     storage_per_hour,
 )
+from flowplan.reports.amounts import band as _band
+from flowplan.reports.amounts import money as _money
+from flowplan.reports.amounts import plain as _plain
 from flowplan.resources import Bid, Volume
 from flowplan.state import digest
 
 if TYPE_CHECKING:
-    from flowplan.pricing import Advice, Band, Forecast
+    from flowplan.pricing import Advice, EntryPrice, Forecast
 
 
 def cost(change: Change) -> dict[str, Any] | None:
@@ -35,14 +38,18 @@ def cost(change: Change) -> dict[str, Any] | None:
     found = change.cost or change.cost_before
     if found is None:
         return None
+    return of_bid(found, change.forecast if change.cost is not None else change.forecast_before, change.advice)
+
+
+def of_bid(found: Estimate, expected: Forecast | None, advice: Advice | None) -> dict[str, Any]:
+    """What a bid costs now and, where that is forecast, over a horizon."""
     body = _auction(found)
-    expected = change.forecast if change.cost is not None else change.forecast_before
     if expected is None:
         return body
     over = {"horizon": {"hours": expected.hours, **_band(expected.cost), "worst": _money(expected.worst_case)}}
     if expected.hours == 24:
         over["day"] = over["horizon"]
-    return {**body, **_expected(expected, change.advice), "cost": {**body["cost"], **over}}
+    return {**body, **_expected(expected, advice), "cost": {**body["cost"], **over}}
 
 
 def _storage(volume: Volume) -> dict[str, Any]:
@@ -63,7 +70,6 @@ def _storage(volume: Volume) -> dict[str, Any]:
 
 def _auction(found: Estimate) -> dict[str, Any]:
     market = found.market
-    entry = found.entry
     return {
         "unit": "USD/instance-hour",
         "quantity": found.quantity,
@@ -71,12 +77,7 @@ def _auction(found: Estimate) -> dict[str, Any]:
         "limit": _money(found.limit),
         "reserve": _money(market.minimum if market else None),
         "last_price": _money(market.spot if market else None),
-        "entry_price": {
-            "point": _money(entry.point),
-            "low": _money(entry.low),
-            "high": _money(entry.high),
-            "basis": entry.basis,
-        },
+        "entry_price": of_entry(found.entry),
         "outlook": found.outlook,
         "price_paid": dict.fromkeys(("p10", "p50", "p90")),
         "availability": dict.fromkeys(("p10", "mean", "p90")),
@@ -103,6 +104,16 @@ def _auction(found: Estimate) -> dict[str, Any]:
     }
 
 
+def of_entry(entry: EntryPrice) -> dict[str, str | None]:
+    """What a bid would pay first."""
+    return {
+        "point": _money(entry.point),
+        "low": _money(entry.low),
+        "high": _money(entry.high),
+        "basis": entry.basis,
+    }
+
+
 def _expected(found: Forecast, advice: Advice | None) -> dict[str, Any]:
     """What is forecast, in the place of what is not known without it."""
     paid, share, cost = found.price_paid, found.availability, found.cost
@@ -117,22 +128,18 @@ def _expected(found: Forecast, advice: Advice | None) -> dict[str, Any]:
     if found.worst_case and cost.expected is not None:
         body["savings_vs_limit"] = f"{int((1 - cost.expected / found.worst_case) * 1000) / 1000:.3f}"
     if advice is not None:
-        more = advice.dearer_than(found)
-        body["advice"] = {
-            "limit_for_95": _money(advice.limit_price),
-            "confidence": _plain(advice.confidence),
-            "expected_more": _money(more),
-        }
+        body["advice"] = of_advice(advice, found)
     return body
 
 
-def _band(band: Band) -> dict[str, str | None]:
-    parts = {"p10": band.p10, "p50": band.p50, "p90": band.p90, "expected": band.expected}
-    return {name: _money(part) for name, part in parts.items()}
-
-
-def _plain(number: Decimal | None, unit: Decimal = Decimal("0.001")) -> str | None:
-    return None if number is None else f"{number.quantize(unit).normalize():f}"
+def of_advice(advice: Advice, found: Forecast | None) -> dict[str, str | None]:
+    """The limit that keeps a bid running, and what it is expected to cost more than what was asked about (null: than
+    nothing, or unknown)."""
+    return {
+        "limit_for_95": _money(advice.limit_price),
+        "confidence": _plain(advice.confidence),
+        "expected_more": None if found is None else _money(advice.dearer_than(found)),
+    }
 
 
 def _savings(found: Estimate) -> str | None:
@@ -189,14 +196,6 @@ def _total(total: Total) -> dict[str, Any]:
     return {"now": _money(total.now), "p50": None, "p90": None, "worst": _money(total.worst)}
 
 
-def _money(amount: Decimal | None) -> str | None:
-    if amount is None:
-        return None
-    if amount and abs(amount) < Decimal("0.01"):  # a small volume is cheap, not free
-        return f"{amount:.6f}"
-    return f"{cents(amount):.2f}"
-
-
 # ---- warnings ---------------------------------------------------------------------------------------------
 
 ABOUT_THE_LIMIT = ("below_reserve", "cannot_win_now", "limit_far_above_need")
@@ -211,9 +210,14 @@ def warnings_of(change: Change) -> tuple[str, ...]:
     if change.forecast is not None and change.forecast.basis in ("low", "point-only"):
         found.append("thin_history")
     advice = change.advice
-    if advice is not None and advice.limit_price is not None and limit > advice.limit_price * _FAR:
+    if is_far_above_need(limit, advice):
         found.append("limit_far_above_need")
     return tuple(found)
+
+
+def is_far_above_need(limit: Decimal, advice: Advice | None) -> bool:
+    """Whether a limit is that much above the one advised that a spike could be dear."""
+    return advice is not None and advice.limit_price is not None and limit > advice.limit_price * _FAR
 
 
 def advised(change: Change) -> str | None:
@@ -221,12 +225,19 @@ def advised(change: Change) -> str | None:
     advice, found = change.advice, change.forecast
     if advice is None or advice.limit_price is None or advice.confidence is None:
         return None
-    text = (
+    text = kept_by(advice)
+    more = advice.dearer_than(found) if found is not None else None
+    return text if more is None or more <= 0 else f"{text}, for about ${cents(more):,.2f} more"
+
+
+def kept_by(advice: Advice) -> str:
+    """What the limit advised does, and how surely. Of advice that is none: "unknown"."""
+    if advice.limit_price is None or advice.confidence is None:
+        return "unknown"
+    return (
         f"a limit of ${advice.limit_price:.2f} keeps it running {advice.availability:.0%} of {span(advice.hours)}"
         f" in {advice.confidence:.0%} of cases"
     )
-    more = advice.dearer_than(found) if found is not None else None
-    return text if more is None or more <= 0 else f"{text}, for about ${cents(more):,.2f} more"
 
 
 def span(hours: float) -> str:
