@@ -27,12 +27,13 @@ Place = tuple[str, str]  # instance type id, region
 @frozen
 class Desired:
     """The resources wanted, by address. `reads`: attached volumes that flowplan only reads.
-    `choices`: why a bid got its type and region, where that was left open."""
+    `choices`: why a bid got its type and region, where that was left open. `durations`: hours of work, as tasks say."""
 
     resources: Mapping[Address, Resource] = field(factory=dict)
     reads: Mapping[Address, LiveVolume] = field(factory=dict)
     choices: Mapping[Address, str] = field(factory=dict)
     sources: Mapping[Address, Position] = field(factory=dict)
+    durations: Mapping[Address, Decimal] = field(factory=dict)
 
 
 @frozen
@@ -114,7 +115,8 @@ class _Search:
         for address, task in self.config.tasks.items():
             sources[address] = task.source
             sources[Address("ports", address.name)] = self.config.position_of(address, "ports")
-        return Desired(resources, self.reads, self.choices, sources)
+        durations = {a: task.estimated_hours for a, task in self.config.tasks.items() if task.estimated_hours}
+        return Desired(resources, self.reads, self.choices, sources, durations)
 
     def one_writer(self) -> None:
         """A Block volume is one bid's: the API would refuse the second, after the first is placed."""

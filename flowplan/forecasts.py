@@ -5,7 +5,8 @@ A forecast decides nothing: what a plan does never depends on it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TypeAlias
 
@@ -15,20 +16,24 @@ from flowplan.plan import Change, Plan
 from flowplan.pricing import (
     AVAILABILITY,
     CONFIDENCE,
+    DAY,
     Advice,
     Estimate,
     Forecast,
+    StackForecast,
     Stream,
     advise_of,
     forecast_of,
     nothing,
     stack_totals,
     storage_per_hour,
+    usd,
 )
-from flowplan.resources import Bid, Resource, Volume
+from flowplan.resources import Address, Bid, Resource, Volume
 
 Auction: TypeAlias = tuple[str, str]  # instance type, region
-HORIZON = 24.0  # hours
+FRESH = timedelta(minutes=5)  # prices are evaluated every two
+MINUTE, HOURS = timedelta(minutes=1), timedelta(hours=1)
 
 
 def auctions_of(plan: Plan) -> list[Auction]:
@@ -42,18 +47,42 @@ def auctions_of(plan: Plan) -> list[Auction]:
     return sorted(found)
 
 
-def forecasted(plan: Plan, streams: Mapping[Auction, Stream], hours: float = HORIZON) -> Plan:
-    """`plan` with a forecast for every bid that has an estimate, as it is and as planned, and for the whole."""
-    asked = _Asked(streams, hours)
-    changes = tuple(asked.change(change) for change in plan.changes)
+def forecasted(
+    plan: Plan,
+    streams: Mapping[Auction, Stream],
+    horizon: float | None = None,
+    spans: Iterable[float] = (),
+    now: datetime | None = None,
+) -> Plan:
+    """`plan` with a forecast for every bid that has an estimate, as it is and as planned, and for the whole.
+
+    Over `horizon` hours; None: a task that says how long it takes over that, everything else and the whole over a day.
+    `spans`: further hours that figures are wanted for. `streams` has every auction of `auctions_of`.
+    `now`: the server's clock, by which prices may be out of date.
+    """
+    asked = _Asked(streams, now)
+    hours, further = horizon or DAY, sorted(set(spans))
+    changes = tuple(asked.change(change, horizon, further) for change in plan.changes)
     counted = [one for one in changes if one.action != "read" and one.reason != "gone_outside"]
-    totals = stack_totals(
-        [one.forecast_before for one in counted if one.forecast_before is not None],
-        [one.forecast for one in counted if one.forecast is not None],
-        storage_now=_storage((one.before for one in counted), hours),
-        storage_planned=_storage((one.before if one.action == "forget" else one.after for one in counted), hours),
+    totals = {span: _totals(counted, asked, span) for span in {hours, *further}}
+    movers = tuple(_movers(changes, asked, hours))
+    return attrs.evolve(plan, changes=changes, forecast=totals[hours], hours=hours, spans=totals, movers=movers)
+
+
+def _totals(changes: Iterable[Change], asked: _Asked, hours: float) -> StackForecast:
+    changes = list(changes)
+    return stack_totals(
+        [found for one in changes if (found := asked.before(one, hours))],
+        [found for one in changes if (found := asked.after(one, hours))],
+        storage_now=_storage((one.before for one in changes), hours),
+        storage_planned=storage_planned(changes, hours),
     )
-    return attrs.evolve(plan, changes=changes, forecast=totals, hours=hours)
+
+
+def storage_planned(changes: Iterable[Change], hours: float) -> Decimal:
+    """What the volumes cost over `hours` once all is done; what is only managed no longer goes on costing."""
+    counted = [one for one in changes if one.action != "read" and one.reason != "gone_outside"]
+    return _storage((one.before if one.action == "forget" else one.after for one in counted), hours)
 
 
 def _storage(resources: Iterable[Resource | None], hours: float) -> Decimal:
@@ -61,37 +90,65 @@ def _storage(resources: Iterable[Resource | None], hours: float) -> Decimal:
     return sum((storage_per_hour(volume.size_gb) for volume in volumes), Decimal(0)) * Decimal(str(hours))
 
 
+def _movers(changes: Iterable[Change], asked: _Asked, hours: float) -> list[tuple[Address, Decimal]]:
+    """What each change adds to the expected cost, the largest first; what is unknown is left out."""
+    found = []
+    for change in changes:
+        before, after = asked.before(change, hours), asked.after(change, hours)
+        was = before.cost.expected if before is not None else Decimal(0)
+        will = after.cost.expected if after is not None else Decimal(0)
+        if change.action != "no-op" and was is not None and will is not None and will != was:
+            found.append((change.address, will - was))
+    return sorted(found, key=lambda one: -abs(one[1]))
+
+
 class _Asked:
     """The forecasts asked for so far: equal questions, one answer."""
 
-    def __init__(self, streams: Mapping[Auction, Stream], hours: float) -> None:
-        self._streams, self._hours = streams, hours
-        self._forecasts: dict[tuple[Auction, Decimal, int, Decimal | None], Forecast] = {}
-        self._advice: dict[tuple[Auction, Decimal | None], Advice] = {}
+    def __init__(self, streams: Mapping[Auction, Stream], now: datetime | None) -> None:
+        self._streams, self._now = streams, now
+        self._forecasts: dict[tuple[object, ...], Forecast] = {}
+        self._advice: dict[tuple[object, ...], Advice] = {}
 
-    def change(self, change: Change) -> Change:
-        before = self._forecast(change.before, change.cost_before)
-        after = before if change.cost is change.cost_before else self._forecast(change.after, change.cost)
+    def change(self, change: Change, horizon: float | None, spans: Iterable[float]) -> Change:
+        """`change` with what it costs over its own horizon, and over `spans`."""
+        own = horizon or (DAY if change.estimated_hours is None else float(change.estimated_hours))
+        before, after = self.before(change, own), self.after(change, own, change.estimated_hours)
         if before is None and after is None:
             return change
-        return attrs.evolve(change, forecast_before=before, forecast=after, advice=self._advise(change))
+        shown = self.after if change.cost is not None else self.before
+        over = {span: found for span in spans if (found := shown(change, span))}
+        advice = self._advise(change, own)
+        stale = self._stale(change)
+        return attrs.evolve(change, forecast_before=before, forecast=after, spans=over, advice=advice, stale=stale)
 
-    def _forecast(self, bid: Resource | None, estimate: Estimate | None) -> Forecast | None:
+    def before(self, change: Change, hours: float) -> Forecast | None:
+        return self._forecast(change.before, change.cost_before, hours)
+
+    def after(self, change: Change, hours: float, work: Decimal | None = None) -> Forecast | None:
+        return self._forecast(change.after, change.cost, hours, work)
+
+    def _forecast(
+        self, bid: Resource | None, estimate: Estimate | None, hours: float, work: Decimal | None = None
+    ) -> Forecast | None:
         if not isinstance(bid, Bid) or estimate is None:
             return None
+        limit, quantity = bid.limit_price, bid.instance_quantity
         if estimate.outlook == "paused":
-            return nothing(self._hours, bid.instance_quantity, bid.limit_price, evidence="it is paused")
+            return nothing(hours, quantity, limit, evidence="it is paused")
+        if estimate.outlook == "cannot_win":
+            return nothing(hours, quantity, limit, evidence=_NEVER[estimate.entry.basis])
         auction = (bid.instance_type, bid.region)
-        if auction not in self._streams:
-            return None
-        question = (auction, bid.limit_price, bid.instance_quantity, _entry(estimate))
+        stream = self._streams[auction]
+        entry = _entry(estimate, stream)
+        question = (auction, limit, quantity, entry, hours, work)
         if question not in self._forecasts:
             self._forecasts[question] = forecast_of(
-                self._streams[auction], bid.limit_price, bid.instance_quantity, self._hours, _entry(estimate)
+                stream, limit, quantity, hours, entry, work_hours=None if work is None else float(work)
             )
         return self._forecasts[question]
 
-    def _advise(self, change: Change) -> Advice | None:
+    def _advise(self, change: Change, hours: float) -> Advice | None:
         """Only for what is placed or re-priced: nobody asks about a limit that stays."""
         bid, estimate = change.after, change.cost
         if not isinstance(bid, Bid) or estimate is None or change.action in ("no-op", "delete", "forget"):
@@ -99,28 +156,36 @@ class _Asked:
         auction = (bid.instance_type, bid.region)
         if auction not in self._streams or estimate.outlook == "paused":
             return None
-        question = (auction, _entry(estimate))
+        stream = self._streams[auction]
+        question = (auction, _entry(estimate, stream), hours)
         if question not in self._advice:
-            stream = self._streams[auction]
-            self._advice[question] = advise_of(stream, AVAILABILITY, CONFIDENCE, self._hours, _entry(estimate))
+            self._advice[question] = advise_of(stream, AVAILABILITY, CONFIDENCE, hours, _entry(estimate, stream))
         return self._advice[question]
 
+    def _stale(self, change: Change) -> str | None:
+        """In what the prices of its auction are out of date."""
+        market = change.cost.market if change.cost else None
+        stream = self._streams.get((market.instance_type, market.region)) if market else None
+        if market is None or stream is None:
+            return None
+        age = self._now - datetime.fromisoformat(market.as_of) if self._now and market.as_of else timedelta(0)
+        if age > FRESH:
+            return f"the prices are of {market.as_of}, {age // MINUTE} minutes before the answers that followed"
+        if stream.last is None or market.spot in (None, stream.last) or stream.since * HOURS <= FRESH:
+            return None
+        since = f"{stream.since:.1f} hours" if stream.since >= 2 else f"{stream.since * 60:.0f} minutes"
+        return f"past prices end {since} ago at {usd(stream.last)}, while the price now is {usd(market.spot)}"
 
-def _entry(estimate: Estimate) -> Decimal | None:
-    """What it would pay first, where that is not the last price."""
-    return estimate.entry.point if estimate.entry.basis == "displacing" else None
+
+_NEVER = {
+    "below_reserve": "the limit is below the reserve: it never runs",
+    "too_large": "more instances than the auction has: it never runs",
+}
 
 
-def movers(plan: Plan) -> Iterator[tuple[Change, Decimal]]:
-    """The changes by what they add to the expected cost over the horizon, the largest first; unknown ones left out."""
-    found = []
-    for change in plan.changes:
-        before, after = change.forecast_before, change.forecast
-        parts = [one.cost.expected for one in (before, after) if one is not None]
-        if parts and None not in parts and change.action != "no-op":
-            was = before.cost.expected if before is not None else Decimal(0)
-            will = after.cost.expected if after is not None else Decimal(0)
-            assert was is not None and will is not None  # noqa: S101 - looked at just now
-            if will != was:
-                found.append((change, will - was))
-    yield from sorted(found, key=lambda one: -abs(one[1]))
+def _entry(estimate: Estimate, stream: Stream) -> Decimal | None:
+    """What it would pay first, where that is not the last price of the past."""
+    price = estimate.entry.low if estimate.entry.basis == "losing" else estimate.entry.point
+    if estimate.entry.basis == "losing" and stream.last is not None:
+        return None
+    return None if price == stream.last else price

@@ -4,13 +4,13 @@ delete a volume that a bid still uses until that bid's own update.
     up(x)    after up(n) for every n that x needs
     up(x)    after down(x)
     down(n)  after down(x), or else up(x), for every x that used n before
-    up(y)    after down(x), where y takes over what only one can use at a time
+    up(y)    after down(x), or else up(x), where y takes over from x what only one can use at a time
     down(x)  after up(n) for every new n that the successor of x needs: should n fail, x stays
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
 from operator import attrgetter
 from typing import Literal, TypeAlias
@@ -49,12 +49,12 @@ def order(
     steps: Iterable[Step],
     needs_after: Mapping[Address, Iterable[Address]],
     needs_before: Mapping[Address, Iterable[Address]],
-    exclusive: Collection[Address] = (),
+    handed_over: Iterable[tuple[Address, Address]] = (),
 ) -> Order:
     """Each step with the steps it waits for, in an order in which they could run one by one.
 
     `needs_after`: what each address will need; `needs_before`: what it needed when it was last applied;
-    `exclusive`: what one address only can use at a time, so that the next waits for the last to go.
+    `handed_over`: (who takes, who gives) what one only can use at a time.
     The order is the same for the same input. Raises `Cycle`.
     """
     known = set(steps)
@@ -77,26 +77,11 @@ def order(
             down = Step("down", need)
             if last_use is not None and down in known:
                 waits[down].add(last_use)
-    for up, going in _handed_over(needs_after, needs_before, exclusive):
-        if up in known and going in known:
-            waits[up].add(going)
+    for taker, giver in handed_over:
+        gone = next((s for s in (Step("down", giver), Step("up", giver)) if s in known), None)
+        if gone is not None and (up := Step("up", taker)) in known:
+            waits[up].add(gone)
     return _sorted(waits)
-
-
-def _handed_over(
-    needs_after: Mapping[Address, Iterable[Address]],
-    needs_before: Mapping[Address, Iterable[Address]],
-    exclusive: Collection[Address],
-) -> Iterator[tuple[Step, Step]]:
-    """Who takes over what one address only can use, with whose going it waits for."""
-    takers: dict[Address, list[Address]] = {}
-    for user, needs in needs_after.items():
-        for need in needs:
-            if need in exclusive:
-                takers.setdefault(need, []).append(user)
-    for user, needs in needs_before.items():
-        for need in needs:
-            yield from ((Step("up", one), Step("down", user)) for one in takers.get(need, ()) if one != user)
 
 
 def _sorted(waits: Mapping[Step, set[Step]]) -> Order:

@@ -8,8 +8,8 @@ from attrs import field, frozen
 
 from flowplan.resources import Address, Bid, Inputs, Mount, PortPair, Volume
 
-TERMINATED = "Terminated"
-STATUSES = ("Open", "Allocated", "Preempting", "Paused", TERMINATED)
+TERMINATED, ALLOCATED = "Terminated", "Allocated"
+STATUSES = ("Open", ALLOCATED, "Preempting", "Paused", TERMINATED)
 
 
 @frozen

@@ -54,46 +54,35 @@ class Offer:
         return None if spot is None or not self.kind.gpus else spot / self.kind.gpus
 
 
-@frozen
-class Wanted:
-    """The auctions asked for. `single`: types were named one by one, not all of a GPU, or all there are."""
-
-    auctions: tuple[tuple[InstanceType, Auction], ...]
-    single: bool
-
-
-def wanted(catalogue: Catalogue, types: Sequence[str], region: str | None) -> Wanted:
+def wanted(catalogue: Catalogue, types: Sequence[str], region: str | None) -> tuple[tuple[InstanceType, Auction], ...]:
     """What `types` mean, spelt as in a task file, or the name of a GPU: all its sizes; none given: everything.
     Raises ConfigError with what is near, UsageProblem for what can be no name."""
     problems: list[Problem] = []
     if region is not None and region not in catalogue.regions:
         hint = candidates(region, catalogue.regions) or "no auction is held anywhere now"
         problems.append(Problem(f"--region: there is no region {shown(region)}", hint=hint))
-    single = bool(types)
     kinds: dict[str, InstanceType] = {}
     for text in types:
-        meant, exactly = _meant(catalogue, text)
-        single = single and exactly
+        meant = _meant(catalogue, text)
         kinds |= {kind.id: kind for kind in meant}
         problem = _not_sold(catalogue, text, meant, None if problems else region)
         problems += [problem] if problem else []
     if problems:
         raise ConfigError(problems)
-    found = tuple(
+    return tuple(
         (_kind_of(catalogue, auction), auction)
         for auction in catalogue.auctions
         if region in (None, auction.region) and (not types or auction.instance_type in kinds)
     )
-    return Wanted(found, single)
 
 
-def _meant(catalogue: Catalogue, text: str) -> tuple[tuple[InstanceType, ...], bool]:
-    """The types, and whether they are named themselves and not by their GPU."""
+def _meant(catalogue: Catalogue, text: str) -> tuple[InstanceType, ...]:
+    """The types of this name, else those with this GPU."""
     try:
         exact = find_types(read_type_name(text), catalogue.types)
     except ValueError as error:
         raise UsageProblem(str(error), hint=candidates(text, (kind.name for kind in catalogue.types))) from None
-    return (exact, True) if exact else (tuple(k for k in catalogue.types if has_word(k.gpu_type, text)), False)
+    return exact or tuple(kind for kind in catalogue.types if has_word(kind.gpu_type, text))
 
 
 def _not_sold(catalogue: Catalogue, text: str, meant: Iterable[InstanceType], region: str | None) -> Problem | None:

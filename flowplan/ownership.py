@@ -36,9 +36,9 @@ def presume(state: State, pending: Mapping[str, Intent], live: Live) -> State:
 
 def strays(state: State, live: Live) -> list[Binding]:
     """Live bids with our lineage in their marker whose address the state does not know, or binds to a bid that has
-    ended: ours to adopt. Two for one address are left to `flowplan recover`."""
+    ended: ours to adopt, but for those it was told to let go of. Two for one address are left to `flowplan recover`."""
     found: dict[Address, list[LiveBid]] = {}
-    known = bound_bids(state)
+    known = bound_bids(state) | state.released
     for bid in live.bids.values():
         marker = bid.marker
         if marker is None or bid.ended or marker.lineage != state.lineage or bid.id in known:
@@ -46,7 +46,7 @@ def strays(state: State, live: Live) -> list[Binding]:
         bound = state.bindings.get(marker.address)
         if bound is None or _has_ended(bound.id, live):
             found.setdefault(marker.address, []).append(bid)
-    return [_stray(address, bids[0]) for address, bids in found.items() if len(bids) == 1]
+    return [adopted(address, bids[0], state.bindings) for address, bids in found.items() if len(bids) == 1]
 
 
 def _has_ended(id: str, live: Live) -> bool:
@@ -59,9 +59,13 @@ def bound_bids(state: State) -> set[str]:
     return {binding.id for address, binding in state.bindings.items() if address.kind == "bid"}
 
 
-def _stray(address: Address, found: LiveBid) -> Binding:
-    assert found.marker is not None  # noqa: S101 - strays are found by it
-    return Binding(address, found.id, as_known(found, None), (), found.marker.generation)
+def adopted(address: Address, found: LiveBid | LiveVolume, bindings: Mapping[Address, Binding]) -> Binding:
+    """What the state records of a live object that no operation in it made. Which file names it is not known."""
+    if isinstance(found, LiveVolume):
+        return Binding(address, found.id, found.volume)
+    volumes = {binding.id: one for one, binding in bindings.items() if one.kind == "volume"}
+    needs = tuple(volumes[str(id)] for id in found.bid.volumes if str(id) in volumes)
+    return Binding(address, found.id, as_known(found, None), needs, found.marker.generation if found.marker else 1)
 
 
 def is_live(binding: Binding | None, live: Live) -> bool:
@@ -75,7 +79,7 @@ def is_live(binding: Binding | None, live: Live) -> bool:
 def twins(state: State, live: Live) -> list[tuple[Address, tuple[str, ...]]]:
     """Addresses of ours with further live bids that carry our marker: each costs money, and no plan names it."""
     found: dict[Address, list[str]] = {}
-    bound = bound_bids(state)
+    bound = bound_bids(state) | state.released
     for bid in live.bids.values():
         if bid.marker is not None and not bid.ended and bid.marker.lineage == state.lineage and bid.id not in bound:
             found.setdefault(bid.marker.address, []).append(bid.id)
@@ -159,6 +163,9 @@ def _whose(kind: str, ids: Sequence[str], state: State, live: Live) -> tuple[str
     ]
     stacks = sorted({bid.marker.stack for bid in users if bid.marker and bid.marker.lineage != state.lineage})
     use = "`attach` uses it as it is" if kind == "volume" else "choose another name, or cancel it"
+    if kind == "bid" and state.released.issuperset(ids):
+        again = users[0].marker.address if users and users[0].marker else "ADDR"
+        return "it was let go of with `state rm`", f"flowplan import {again} {ids[0]} takes it back; else {use}"
     if not stacks:
         return "flowplan did not make it", use
     whose = "belongs to" if kind == "bid" else "is used by a bid of"

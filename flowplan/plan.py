@@ -6,19 +6,21 @@ means. docs/planning.md lists every action with its exact condition.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import attrs
 from attrs import field, frozen
 
 from flowplan import graph
+from flowplan.budget import Judged
 from flowplan.desired import Desired
 from flowplan.errors import Position
 from flowplan.journal import Intent
 from flowplan.live import STATUSES, Live, LiveBid, LiveVolume
 from flowplan.ownership import as_known, namesakes, twins
-from flowplan.pricing import Estimate, Key, Market, Total, Totals, estimate, storage_per_hour
+from flowplan.pricing import Estimate, Key, Market, Total, Totals
 from flowplan.resources import (
     DESTROYS_DATA,
     INPUT,
@@ -78,9 +80,12 @@ class Change:
     source: str = ""
     cost_before: Estimate | None = None
     cost: Estimate | None = None
+    estimated_hours: Decimal | None = None  # of work, as the task says
     forecast_before: Forecast | None = None
     forecast: Forecast | None = None
+    spans: Mapping[float, Forecast] = field(factory=dict)  # as planned (as it is, when it goes) over others, by hours
     advice: Advice | None = None
+    stale: str | None = None  # in what the prices it was priced with are out of date
 
     @property
     def ways(self) -> tuple[graph.Way, ...]:
@@ -95,6 +100,12 @@ class Change:
         }
         return both.get(self.action, ())
 
+    def lets_go_of(self, volume: str) -> bool:
+        """Whether the live bid does not hold the volume with this id any more once this is done, or for a while."""
+        if self.action == "update" and isinstance(self.after, Bid):
+            return volume not in self.after.volumes
+        return self.action in ("delete", "replace")
+
     @property
     def status_is_strange(self) -> bool:
         """Whether the API has a word for its status that is not known here."""
@@ -103,12 +114,14 @@ class Change:
 
 @frozen
 class Refusal:
-    """A guard that says no: `reason` for machines, the rest for people."""
+    """A guard that says no (guards.py): `reason` for machines, the rest for people. `address` None: it is the whole
+    plan; `position`: where the guard is set, else that of the address counts."""
 
     reason: str
-    address: Address
+    address: Address | None
     message: str
     hint: str
+    position: Position | None = None
 
 
 @frozen
@@ -122,9 +135,13 @@ class Plan:
     refusals: tuple[Refusal, ...] = ()
     totals: Totals = field(factory=lambda: Totals(Total(), Total()))
     markets: Mapping[Key, Market] = field(factory=dict)
+    judged: tuple[Judged, ...] = ()  # what became of each budget (guards.py)
     forecast: StackForecast | None = None  # of the whole, over `hours` (forecasts.py)
     hours: float | None = None
+    spans: Mapping[float, StackForecast] = field(factory=dict)  # the same over others, by hours
+    movers: tuple[tuple[Address, Decimal], ...] = ()  # what adds most to the expected cost over `hours`, in dollars
     left_alone: tuple[Address, ...] = ()  # addresses of configuration files that were not given
+    unnamed: tuple[tuple[Address, LiveBid], ...] = ()  # of these, bids that no file is known to have named
     twins: tuple[tuple[Address, tuple[str, ...]], ...] = ()  # further live bids that carry our marker
     namesakes: tuple[tuple[Address, tuple[str, ...]], ...] = ()  # bids of somebody else with the name of ours
     moved: tuple[tuple[Address, str, str], ...] = ()  # address, the file that made it, the file that has it now
@@ -158,36 +175,27 @@ def make_plan(
     desired: Desired,
     state: State,
     live: Live,
-    markets: Mapping[Key, Market],
     wishes: Wishes,
     pending: Mapping[str, Intent] | None = None,
 ) -> Plan:
     """The plan that brings `live` to `desired`. `state` is what `presume` makes of it, `pending` what it
-    presumed. Raises graph.Cycle only for a state that was edited by hand."""
+    presumed. What it costs is added by prices.py and forecasts.py, what refuses it by guards.py. Raises graph.Cycle
+    only for a state that was edited by hand."""
     changes = _Changes(desired, state, live, wishes).all()
-    changes = {address: price(change, markets) for address, change in changes.items()}
+    left_alone = tuple(a for a, b in state.bindings.items() if a not in changes and not wishes.in_scope(b))
     ordered = tuple(changes[address] for address in sorted(changes, key=in_order))
     return Plan(
         mode=wishes.mode,
         changes=ordered,
         order=order_of(ordered),
         drift=tuple(_drift(state, live, wishes)),
-        refusals=(*_refusals(ordered, wishes), *_still_used(ordered, live), *_held_elsewhere(ordered, live)),
         twins=tuple(twins(state, live)),
         namesakes=tuple(one for one in namesakes(state, live) if one[0] in changes),
         moved=tuple(_moved(ordered, state)),
-        totals=_totals(ordered),
-        markets=markets,
-        left_alone=tuple(a for a, b in state.bindings.items() if a not in changes and not wishes.in_scope(b)),
+        left_alone=left_alone,
+        unnamed=tuple(_unnamed(left_alone, state, live)),
         in_doubt=tuple((pending or {}).values()),
     )
-
-
-def auctions_needed(desired: Desired, state: State, live: Live) -> list[Key]:
-    """The distinct (type, region, quantity) a plan has to price: one call each."""
-    bids = [bid for bid in desired.resources.values() if isinstance(bid, Bid)]
-    bids += [found.bid for found in map(live.bids.get, _bid_ids(state)) if found is not None and not found.ended]
-    return sorted({key_of(bid) for bid in bids})
 
 
 def key_of(bid: Bid) -> Key:
@@ -198,18 +206,48 @@ def key_of(bid: Bid) -> Key:
 def order_of(changes: Iterable[Change]) -> graph.Order:
     """The steps of `changes`, in their order. Raises graph.Cycle."""
     changes = tuple(changes)
-    steps = [graph.Step(way, change.address) for change in changes for way in change.ways]
+    try:
+        return order_with(changes, hand_overs(changes))
+    except graph.Cycle:  # bids that exchange their volumes: a guard refuses them
+        return order_with(changes, ())
+
+
+def order_with(changes: Sequence[Change], handed_over: Iterable[tuple[Address, Address]]) -> graph.Order:
+    """The same, where bids take Block volumes over from each other: (who takes, who gives). Raises graph.Cycle."""
     return graph.order(
-        steps,
+        [graph.Step(way, change.address) for change in changes for way in change.ways],
         {change.address: change.needs for change in changes},
         {change.address: change.needs_before for change in changes},
-        {change.address for change in changes if _is_block(change.after) or _is_block(change.before)},
+        handed_over,
     )
+
+
+def hand_overs(changes: Iterable[Change]) -> list[tuple[Address, Address]]:
+    """(who takes, who gives) for every Block volume that goes from one bid to another: one bid only can use one."""
+    changes = tuple(changes)
+    block = {one.id for one in changes if _is_block(one.after) or _is_block(one.before)}
+    givers = {
+        volume: change.address
+        for change in changes
+        for volume in (_volumes(change.before) & block)
+        if change.lets_go_of(volume)
+    }
+    return [
+        (change.address, givers[volume])
+        for change in changes
+        for volume in sorted(_volumes(change.after) & givers.keys())
+        if givers[volume] != change.address
+    ]
 
 
 def _is_block(resource: Resource | None) -> bool:
     """Whether one bid only can use it at a time."""
     return isinstance(resource, Volume) and resource.interface == "Block"
+
+
+def _volumes(resource: Resource | None) -> set[str]:
+    """The ids of the volumes that a bid uses, where they exist already."""
+    return {ref for ref in resource.volumes if isinstance(ref, str)} if isinstance(resource, Bid) else set()
 
 
 # ---- what is there, in the words of the configuration -----------------------------------------------------
@@ -294,7 +332,13 @@ class _Changes:
         position = self.desired.sources.get(change.address)
         source = position.file if position else (binding.source if binding else "")
         used = binding.needs if binding and change.action != "create" else ()  # what is gone uses nothing any more
-        return attrs.evolve(change, position=position, source=source, needs_before=used)
+        return attrs.evolve(
+            change,
+            position=position,
+            source=source,
+            needs_before=used,
+            estimated_hours=self.desired.durations.get(change.address),
+        )
 
     def _change(self, address: Address) -> Change:
         wanted = None if self.wishes.mode == "destroy" else self.desired.resources.get(address)
@@ -428,7 +472,7 @@ class _Changes:
 _PAST: dict[Action, str] = {"replace": "replaced", "delete": "deleted", "create": "created", "forget": "forgotten"}
 
 
-# ---- drift, guards, cost ----------------------------------------------------------------------------------
+# ---- drift, cost ------------------------------------------------------------------------------------------
 
 
 def _drift(state: State, live: Live, wishes: Wishes) -> Iterable[Change]:
@@ -449,59 +493,12 @@ def _drift(state: State, live: Live, wishes: Wishes) -> Iterable[Change]:
             yield Change("update", address, binding.applied, now, fields, "changed_outside", **common)
 
 
-def _refusals(changes: Iterable[Change], wishes: Wishes) -> Iterable[Refusal]:
-    for change in changes:
-        volume = change.before
-        if not isinstance(volume, Volume) or change.action not in ("replace", "delete"):
-            continue
-        if not {volume.name, EVERYTHING} & wishes.destroyable:
-            how = "replacing" if change.action == "replace" else "deleting"
-            yield Refusal(
-                "volume_data",
-                change.address,
-                f"{how} {change.address} destroys the data on volume {volume.name} ({volume.size_gb} GB)",
-                f"if the data may go: --allow-volume-destroy {volume.name}; to keep it, change `create` to `attach` in "
-                "the task file: flowplan then lets the volume be",
-            )
-
-
-def _still_used(changes: Iterable[Change], live: Live) -> Iterable[Refusal]:
-    """Volumes that would go while a bid that stays uses them: the API would refuse, after all the rest is done."""
-    changes = tuple(changes)
-    leaving = _leaving(changes)
-    for change in changes:
-        volume = live.volumes.get(change.id or "")
-        if volume is None or change.address.kind != "volume" or change.action not in ("delete", "replace"):
-            continue
-        if names := _users_that_stay(volume, live, leaving):
-            message = f"{change.address} is used by {names}, which stays"
-            yield Refusal("volume_in_use", change.address, message, "remove what uses it first, or together with it")
-
-
-def _held_elsewhere(changes: Iterable[Change], live: Live) -> Iterable[Refusal]:
-    """Block volumes that a bid would take while another that stays holds them: one bid only can use one."""
-    changes = tuple(changes)
-    leaving = _leaving(changes)
-    for change in changes:
-        if not isinstance(change.after, Bid) or change.action == "no-op":
-            continue
-        for volume in (live.volumes.get(str(ref)) for ref in change.after.volumes):
-            if volume is None or volume.volume.interface != "Block":
-                continue
-            if names := _users_that_stay(volume, live, leaving):
-                message = f"{change.address} is to use the Block volume {volume.volume.name}, which {names} holds"
-                yield Refusal("volume_in_use", change.address, message, "one bid at a time: cancel that one first")
-
-
-def _leaving(changes: Iterable[Change]) -> set[str | None]:
-    """The bids that let go of what they use, or may."""
-    return {one.id for one in changes if one.address.kind == "bid" and one.action in ("delete", "replace", "update")}
-
-
-def _users_that_stay(volume: LiveVolume, live: Live, leaving: Set[str | None]) -> str:
-    """Who uses `volume` and goes on to; "" when nobody does."""
-    users = [live.bids[id] for id in volume.bids if id in live.bids and id not in leaving]
-    return ", ".join(f"{bid.bid.name} ({bid.id})" for bid in users if not bid.ended)
+def _unnamed(left_alone: Iterable[Address], state: State, live: Live) -> Iterable[tuple[Address, LiveBid]]:
+    for address in left_alone:
+        binding = state.bindings[address]
+        bid = live.bids.get(binding.id) if address.kind == "bid" and not binding.source else None
+        if bid is not None and not bid.ended:
+            yield address, bid
 
 
 def _moved(changes: Iterable[Change], state: State) -> Iterable[tuple[Address, str, str]]:
@@ -509,52 +506,3 @@ def _moved(changes: Iterable[Change], state: State) -> Iterable[tuple[Address, s
         known = state.bindings.get(change.address)
         if known is not None and known.source and change.position is not None and known.source != change.position.file:
             yield change.address, known.source, change.position.file
-
-
-def price(change: Change, markets: Mapping[Key, Market]) -> Change:
-    """`change` with what its bid costs as it is and as planned."""
-    before, after = change.before, change.after
-    allocated = change.status == "Allocated"
-    old = new = None
-    if isinstance(before, Bid) and change.action not in ("forget", "create"):
-        old = _estimate(before, markets, holding=allocated, paused=before.paused)
-    if isinstance(after, Bid):
-        # What a replaced bid holds comes free before its successor is placed.
-        stays = (
-            allocated
-            and isinstance(before, Bid)
-            and (before.instance_type, before.region) == (after.instance_type, after.region)
-            and after.instance_quantity <= before.instance_quantity
-        )
-        new = _estimate(after, markets, holding=stays, paused=after.paused)
-    return change if old is new else attrs.evolve(change, cost_before=old, cost=new)
-
-
-def _estimate(bid: Bid, markets: Mapping[Key, Market], *, holding: bool, paused: bool) -> Estimate:
-    market = markets.get(key_of(bid))
-    return estimate(market, bid.limit_price, bid.instance_quantity, gpus=bid.gpus, paused=paused, holding=holding)
-
-
-def _totals(changes: Iterable[Change]) -> Totals:
-    current = planned = Total()
-    for change in changes:
-        if change.action == "read" or change.reason == "gone_outside":
-            continue
-        if change.action == "forget":  # it is managed no longer, but it goes on costing
-            current += _cost(change.before, None)
-            planned += _cost(change.before, None)
-            continue
-        current += _cost(change.before, change.cost_before)
-        planned += _cost(change.after, change.cost)
-    return Totals(current, planned)
-
-
-def _cost(resource: Resource | None, cost: Estimate | None) -> Total:
-    if isinstance(resource, Volume):
-        storage = storage_per_hour(resource.size_gb)
-        return Total(storage, storage)
-    return Total(cost.now, cost.worst) if cost is not None else Total()
-
-
-def _bid_ids(state: State) -> list[str]:
-    return [binding.id for address, binding in state.bindings.items() if address.kind == "bid"]

@@ -19,7 +19,7 @@ from attrs import frozen
 from flowplan.errors import CloudError, OutcomeUnknown
 from flowplan.journal import Closed, Done, Intent, Moment, Record, fold
 from flowplan.live import Live, LiveBid, LiveVolume
-from flowplan.ownership import as_known, binding_of, find_created, strays
+from flowplan.ownership import adopted, binding_of, find_created, strays
 from flowplan.resources import Address, Resource, Volume
 from flowplan.state import Binding, State
 
@@ -249,13 +249,9 @@ def rebuild(empty: State, live: Live, declared: Mapping[Address, Resource]) -> R
             continue
         same = [one for one in live.volumes_named(wanted.name) if one.volume == wanted]
         if len(same) == 1 and same[0].id in used:
-            bindings[address] = Binding(address, same[0].id, same[0].volume)
+            bindings[address] = adopted(address, same[0], {})
         elif live.volumes_named(wanted.name):
             notes.append(f"{address}: a volume of that name is live, but nothing proves that flowplan made it")
-    volumes = {binding.id: address for address, binding in bindings.items()}
     for address, bids in found.items():
-        bid = bids[0]
-        needs = tuple(volumes[str(id)] for id in bid.bid.volumes if str(id) in volumes)
-        generation = bid.marker.generation if bid.marker else 1
-        bindings[address] = Binding(address, bid.id, as_known(bid, None), needs, generation)
+        bindings[address] = adopted(address, bids[0], bindings)
     return Rebuilt(attrs.evolve(empty, bindings=bindings), tuple(notes))

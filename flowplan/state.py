@@ -41,7 +41,8 @@ class Binding:
 
 @frozen
 class State:
-    """A snapshot. `lineage` never changes; `serial` grows by one with every snapshot that differs."""
+    """A snapshot. `lineage` never changes; `serial` grows by one with every snapshot that differs.
+    `released`: ids of live bids that carry our marker and that somebody told flowplan to let go of."""
 
     lineage: str
     serial: int = 0
@@ -51,6 +52,7 @@ class State:
     project_name: str = ""
     bindings: Mapping[Address, Binding] = field(factory=dict)
     outputs: Mapping[str, Any] = field(factory=dict)
+    released: frozenset[str] = frozenset()
 
     def ids(self) -> dict[Address, str]:
         return {address: binding.id for address, binding in self.bindings.items()}
@@ -90,6 +92,8 @@ def dump(state: State) -> bytes:
         "resources": [encode(state.bindings[address]) for address in sorted(state.bindings, key=in_order)],
         "outputs": dict(state.outputs),
     }
+    if state.released:
+        body["released"] = sorted(state.released)
     body["sha256"] = digest(body)
     return (json.dumps(body, indent=1, sort_keys=False) + "\n").encode()
 
@@ -106,6 +110,7 @@ def load(data: bytes, name: str) -> State:
             **{key: body[key] for key in ("lineage", "serial", "stack", "api_url", "project", "project_name")},
             bindings={binding.address: binding for binding in bindings},
             outputs=body["outputs"],
+            released=frozenset(map(_text, body.get("released", ()))),
         )
     except Exception as error:
         raise StateError(f"{name} is not a state file of flowplan: {reason(error)}", hint=RESTORE) from error

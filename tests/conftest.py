@@ -12,11 +12,14 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import attrs
 import pytest
 from attrs import frozen
 from hypothesis import settings
 
+from flowplan.backends.local import LocalStore
 from flowplan.cloud.simulator import SIMULATOR_KEY, LedgerEntry, Request, Response, Simulator
+from flowplan.state import consistent
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
@@ -83,6 +86,14 @@ class Place:
         """Every change that was executed."""
         with self.simulator() as simulator:
             return simulator.ledger()
+
+
+def lose_addresses(place: Place, *addresses: str) -> None:
+    """The state does not know these any more, as if it were an older copy."""
+    store = LocalStore(place.path / "flowplan.state.json")
+    state = store.read().state
+    kept = {address: binding for address, binding in state.bindings.items() if str(address) not in addresses}
+    store.save(attrs.evolve(state, bindings=consistent(kept)))
 
 
 def many(count: int, price: str = "17.92", first: int = 0) -> str:

@@ -250,7 +250,7 @@ MISTAKES = (
     ),
     Mistake(
         "destroy data that nobody named",
-        "plan.py",
+        "guards.py",
         "        if not {volume.name, EVERYTHING} & wishes.destroyable:\n",
         "        if not {volume.name, EVERYTHING}:\n",
         (COMMANDS, "-k", "destroy"),
@@ -275,6 +275,28 @@ MISTAKES = (
         "        if up in known and going in known:\n",
         "        if up in known and going in known and not known:\n",
         (COMMANDS, "-k", "renamed_task"),
+    ),
+    # -- truth afterwards
+    Mistake(
+        "forecast kept of a change that failed",
+        "cli/keeping.py",
+        ' and Step("up", address) in outcome.done',
+        "",
+        ("tests/test_cost.py",),
+    ),
+    Mistake(
+        "forecast of a bid that was changed counts all the same",
+        "pricing/truth.py",
+        "if touched is not None and touched.at <= now:",
+        "if touched is not None and touched.at < kept.starts_at:",
+        ("tests/test_truth.py",),
+    ),
+    Mistake(
+        "forecast above its band taken for one that held",
+        "pricing/truth.py",
+        'return "above" if self.verdict.paid > high + CENT else "inside"',
+        'return "inside"',
+        ("tests/test_truth.py",),
     ),
 )
 

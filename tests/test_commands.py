@@ -13,7 +13,7 @@ import pytest
 
 from flowplan import __version__
 from flowplan.errors import CloudError
-from tests.conftest import BID, EXAMPLES, FLOWPLAN, PORTS, TASK, VOLUME, Place, bid_id, many
+from tests.conftest import BID, EXAMPLES, FLOWPLAN, PORTS, TASK, VOLUME, Place, bid_id, lose_addresses, many
 
 DESTROY = ("destroy", "--auto-approve", "--allow-volume-destroy", "my-new-volume")
 
@@ -69,14 +69,16 @@ def test_order_of_keys_changes_nothing(applied: Place) -> None:
 
 
 def test_the_number_of_calls_is_fixed(place: Place) -> None:
-    """Lists and their pages, and one price per distinct auction: never one call a resource."""
+    """Lists and their pages, one price per distinct auction, and one for all bids that are new in it: never one call a
+    resource."""
 
     def calls(tasks: int) -> list[str]:
         place.write(many(tasks))
         err = place.run("-v", "plan").err
         return [line for line in err.splitlines() if " /v2/" in line]
 
-    assert len(calls(1)) == len(calls(40)) == 8
+    assert len(calls(1)) == 8
+    assert len(calls(2)) == len(calls(40)) == 9
 
 
 @pytest.mark.parametrize("name", ["task", "minimal", "attach"])
@@ -816,7 +818,7 @@ def test_created_and_gone_is_not_bought_again_in_the_same_run(place: Place) -> N
     place.write(many(1))
     with place.simulator() as simulator:
         simulator.faults.add("POST /v2/spot/bids", "timeout", after_commit=True)
-        simulator.faults.add("GET /v2/spot/bids", "status", status=503, nth=2, times=None)
+        simulator.faults.add("GET /v2/spot/bids", "status", status=403, nth=2, times=None)
     assert place.run("apply", "--auto-approve").code == 6
     with place.simulator() as simulator:
         simulator.faults.clear()
@@ -1019,6 +1021,76 @@ def test_a_renamed_task_takes_its_block_volume_along(applied: Place, parallelism
     assert [entry.method for entry in applied.ledger()][2:] == ["DELETE", "POST"]
 
 
+def sharing(*volumes: str) -> str:
+    """Tasks 0, 1, ... with an attached volume each, or none (''); no mounts, so that bids are updated in place."""
+    return "".join(
+        re.sub(
+            "persistent_storage.*\n",
+            f"persistent_storage: {{attach: {{volume_name: {volume}}}}}\n" if volume else "",
+            many(1, first=n),
+        )
+        for n, volume in enumerate(volumes)
+    )
+
+
+@pytest.fixture
+def two_volumes(place: Place) -> Place:
+    """Block volumes `one` and `two`, somebody else's."""
+    project = json.loads(place.call("GET", "/v2/projects").body)[0]["fid"]
+    for name in ("one", "two"):
+        body = {
+            "name": name,
+            "project": project,
+            "disk_interface": "Block",
+            "region": "us-central1-b",
+            "size_gb": 1,
+        }
+        assert place.call("POST", "/v2/volumes", json.dumps(body).encode()).status == 201
+    return place
+
+
+@pytest.mark.parametrize("parallelism", ["1", "10"])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(("one", ""), ("", "one")), (("", "one"), ("one", "")), (("one", "two", ""), ("", "one", "two"))],
+)
+def test_a_block_volume_goes_from_one_bid_to_another(
+    two_volumes: Place, before: tuple[str, ...], after: tuple[str, ...], parallelism: str
+) -> None:
+    """Whoever takes it waits until the other, which stays, has let go."""
+    two_volumes.write(sharing(*before))
+    two_volumes.ok("apply", "--auto-approve")
+    two_volumes.write(sharing(*after))
+    out = two_volumes.ok("apply", "--auto-approve", "--parallelism", parallelism)
+    assert f"{sum(old != new for old, new in zip(before, after, strict=True))} changed" in out
+    assert two_volumes.run("plan", "--detailed-exitcode").code == 0
+
+
+def test_two_bids_do_not_exchange_their_block_volumes(two_volumes: Place) -> None:
+    two_volumes.write(sharing("one", "two"))
+    two_volumes.ok("apply", "--auto-approve")
+    ledger = two_volumes.ledger()
+    two_volumes.write(sharing("two", "one"))
+    result = two_volumes.run("apply", "--auto-approve")
+    assert result.code == 3
+    assert "bid.task-000, bid.task-001 exchange Block volumes" in " ".join(result.out.split())
+    assert two_volumes.ledger() == ledger
+    two_volumes.write(sharing("one", ""))  # as the hint says, in two steps
+    two_volumes.ok("apply", "--auto-approve")
+    two_volumes.write(sharing("two", "one"))
+    two_volumes.ok("apply", "--auto-approve")
+
+
+def test_a_bid_updated_otherwise_still_holds_its_block_volume(two_volumes: Place) -> None:
+    two_volumes.write(sharing("one"), "a.yaml")
+    two_volumes.ok("apply", "a.yaml", "--auto-approve")
+    two_volumes.write(sharing("one").replace("17.92", "19.20"), "a.yaml")
+    two_volumes.write(sharing("", "one").split("---\n")[2], "b.yaml")
+    result = two_volumes.run("apply", "a.yaml", "b.yaml", "--auto-approve")
+    assert result.code in (3, 65), result
+    assert two_volumes.run("plan", "a.yaml").code == 0
+
+
 def test_a_bid_that_a_lagging_list_still_shows_is_not_adopted(applied: Place) -> None:
     with applied.simulator() as simulator:
         simulator.faults.set(list_lag=3600)
@@ -1030,9 +1102,9 @@ def test_a_bid_that_a_lagging_list_still_shows_is_not_adopted(applied: Place) ->
     assert BID not in applied.ok("state", "list")
 
 
-def test_a_forgotten_bid_is_known_by_its_marker_though_its_ports_are_not_forgotten(applied: Place) -> None:
+def test_a_bid_that_the_state_lost_is_known_by_its_marker_though_its_ports_are_not_lost(applied: Place) -> None:
     """The ports bear the bid's id, which must not pass for the bid's being known."""
-    applied.ok("state", "rm", BID)
+    lose_addresses(applied, BID)
     ledger = applied.ledger()
     applied.ok("apply", "--auto-approve")
     assert applied.ledger() == ledger
@@ -1042,8 +1114,7 @@ def test_a_forgotten_bid_is_known_by_its_marker_though_its_ports_are_not_forgott
 
 def test_an_adopted_bid_brings_its_ports(applied: Place) -> None:
     """The state lost the bid; its marker tells where it belongs and what it publishes."""
-    applied.ok("state", "rm", PORTS)
-    applied.ok("state", "rm", BID)
+    lose_addresses(applied, PORTS, BID)
     ledger = applied.ledger()
     result = applied.run("apply", "--auto-approve")
     assert "is live" in result.err and "it is kept" in " ".join(result.err.split())

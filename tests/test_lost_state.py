@@ -9,7 +9,10 @@ import subprocess
 
 import pytest
 
-from tests.conftest import BID, FLOWPLAN, PORTS, TASK, VOLUME, Place, bid_id, many
+from flowplan.backends.local import LocalStore
+from flowplan.journal import Intent, Moment
+from flowplan.resources import Address
+from tests.conftest import BID, FLOWPLAN, PORTS, TASK, VOLUME, Place, bid_id, lose_addresses, many
 
 PLAN_KEY = "a key for plans, long enough"
 
@@ -169,7 +172,7 @@ def test_orphans_of_nothing(applied: Place) -> None:
 
 def test_what_was_forgotten_is_an_orphan(applied: Place) -> None:
     id = bid_id(applied, BID)
-    applied.ok("state", "rm", BID)  # its ports, which bear its id, do not make it known
+    lose_addresses(applied, BID)  # its ports, which bear its id, do not make it known
     out = applied.ok("orphans")
     assert f"flowplan recover --cancel {id}" in out
     assert "at most $17.92 an hour" in out
@@ -182,12 +185,185 @@ def test_what_was_forgotten_is_an_orphan(applied: Place) -> None:
 
 def test_orphans_change_nothing(applied: Place) -> None:
     before = len(applied.ledger())
-    applied.ok("state", "rm", PORTS)
-    applied.ok("state", "rm", BID)
+    lose_addresses(applied, PORTS, BID)
     files = {path.name: path.read_bytes() for path in applied.path.glob("flowplan.state*")}
     applied.ok("orphans")
     assert files == {path.name: path.read_bytes() for path in applied.path.glob("flowplan.state*")}
     assert len(applied.ledger()) == before
+
+
+# ---- what is let go of, and taken back ------------------------------------------------------------------------
+
+
+def live_ids(place: Place) -> list[str]:
+    rows = json.loads(place.call("GET", "/v2/spot/bids").body)["data"]
+    return [row["fid"] for row in rows if row["status"] != "Terminated"]
+
+
+def test_what_was_let_go_of_stays_let_go_of(applied: Place) -> None:
+    """Neither the marker nor a destroy brings it back; the file that still names it is told how it would come back."""
+    id = bid_id(applied)
+    assert applied.ok("state", "rm", BID).endswith("it still exists, and costs what it costs.\n")
+    assert applied.ok("state", "list").splitlines() == [VOLUME]  # its ports went with it
+    result = applied.run("apply", "--auto-approve")
+    assert result.code == 65
+    told = " ".join(result.err.split())
+    assert "it was let go of with `state rm`" in told
+    assert f"flowplan import {BID} {id} takes it back" in told
+    assert f"flowplan recover --cancel {id}" in applied.ok("orphans")
+    ledger = len(applied.ledger())
+    applied.write(many(1))
+    assert "carry our marker" not in applied.run("plan").out
+    applied.ok("state", "rm", VOLUME)
+    applied.ok("apply", "--auto-approve")
+    applied.ok("destroy", "--auto-approve", "--allow-volume-destroy", "*")
+    assert id in live_ids(applied)
+    assert (
+        len([one for one in applied.ledger()[ledger:] if one.method == "DELETE"]) == 2
+    )  # the other bid and its volume
+
+
+def test_what_was_let_go_of_is_taken_back(applied: Place) -> None:
+    before = json.loads((applied.path / "flowplan.state.json").read_text())
+    ledger = applied.ledger()
+    applied.ok("state", "rm", BID)
+    id = live_ids(applied)[0]
+    assert applied.ok("import", BID, id) == f"{BID} is {id} now; flowplan plan shows what differs.\n"
+    applied.ok("apply", "--auto-approve")
+    after = json.loads((applied.path / "flowplan.state.json").read_text())
+    assert "released" not in after
+    assert applied.ledger() == ledger
+    needs = [{"address": one["address"], "id": one["id"], "needs": one["needs"]} for one in before["resources"]]
+    assert needs == [{key: one[key] for key in needs[0]} for one in after["resources"]]
+    applied.write(many(1))
+    applied.ok("apply", "--auto-approve", "--allow-volume-destroy", "*")
+    assert id not in live_ids(applied)  # its file is known again: what the file does not name goes
+
+
+def test_somebody_elses_bid_is_taken_in_and_then_changed_as_ours(example: Place) -> None:
+    example.ok("apply", "--auto-approve")
+    first = json.loads(example.call("GET", "/v2/spot/bids").body)["data"][0]
+    body = {key: first[key] for key in ("project", "region", "instance_type", "limit_price", "instance_quantity")}
+    launch = {**first["launch_specification"], "volumes": [], "startup_script": "echo mine"}
+    made = example.call(
+        "POST", "/v2/spot/bids", json.dumps({**body, "name": "byhand", "launch_specification": launch}).encode()
+    )
+    id = json.loads(made.body)["fid"]
+    example.ok("import", "bid.byhand", id)
+    result = example.run("plan", "--detailed-exitcode")
+    assert result.code == 0, result
+    told = " ".join(result.out.split())
+    assert f"bid.byhand ({id}) is in the state, but no file is known to name it" in told
+    assert "flowplan state rm bid.byhand" in told
+    text = (example.path / "flowplan.yaml").read_text()
+    renamed = re.sub(r"(?m)^name: .*", "name: byhand", text)
+    cut = re.sub(r"(?ms)^(persistent_storage|ports):.*?(?=^\S)", "", renamed)
+    example.write(cut.replace("17.92", "19.20"), "byhand.yaml")
+    out = example.ok("plan", "byhand.yaml")
+    assert "bid.byhand will be" in out
+
+
+@pytest.mark.parametrize(
+    ("address", "id", "code", "says"),
+    [
+        ("bid", "bid_x", 64, "bid"),
+        (PORTS, "{bid}", 64, "ports come with their bid"),
+        (BID, "bid_other", 64, "is in the state already, as bid_"),
+        ("bid.other", "{bid}", 64, f"flowplan state mv {BID} bid.other"),
+        ("bid.other", "bid_nothere", 1, "there is no bid bid_nothere in this project"),
+        ("volume.other", "vol_nothere", 1, "there is no volume vol_nothere in this project"),
+        ("volume.other", "{bid}", 64, "is in the state already"),
+    ],
+)
+def test_what_cannot_be_imported(applied: Place, address: str, id: str, code: int, says: str) -> None:
+    before = (applied.path / "flowplan.state.json").read_bytes()
+    result = applied.run("import", address, id.format(bid=bid_id(applied)))
+    assert result.code == code, result
+    assert says in " ".join(result.err.split())
+    assert (applied.path / "flowplan.state.json").read_bytes() == before
+
+
+def test_what_has_ended_is_not_imported(applied: Place) -> None:
+    id = bid_id(applied)
+    applied.ok("state", "rm", BID)
+    applied.call("DELETE", f"/v2/spot/bids/{id}")
+    result = applied.run("import", BID, id)
+    assert result.code == 1
+    assert "it has ended" in result.err
+
+
+def test_what_another_stack_has_is_not_imported(applied: Place) -> None:
+    ids = {"bid": bid_id(applied), "volume": bid_id(applied, VOLUME)}
+    for kind, id in ids.items():
+        result = applied.run("--state", "other.json", "import", f"{kind}.mine", id)
+        assert result.code == 3, result
+        assert "belongs to stack work" in " ".join(result.err.split())
+
+
+def test_what_is_in_doubt_is_not_imported(place: Place) -> None:
+    place.write(many(1))
+    with place.simulator() as simulator:
+        simulator.faults.add("POST /v2/spot/bids", "timeout", after_commit=True)
+        simulator.faults.add("GET /v2/spot/bids", "status", status=403, nth=2, times=None)
+    assert place.run("apply", "--auto-approve").code == 6
+    with place.simulator() as simulator:
+        simulator.faults.clear()
+    result = place.run("import", "bid.task-000", live_ids(place)[0])
+    assert result.code == 1
+    assert "`flowplan recover` settles it first" in result.err
+
+
+# ---- an update cut in the middle ------------------------------------------------------------------------------
+
+
+def test_recover_tells_of_a_bid_that_an_interrupted_update_left_paused(applied: Place) -> None:
+    id = bid_id(applied)
+    store = LocalStore(applied.path / "flowplan.state.json")
+    state = store.read().state
+    bid = state.bindings[Address.parse(BID)]
+    intent = Intent("i", "update", bid.address, 1, "", "k", "", Moment(0.0, 0.0, ""), id=id, resource=bid.applied)
+    store.prepare(state)
+    store.append([intent])
+    store.close()
+    assert applied.call("PATCH", f"/v2/spot/bids/{id}", b'{"paused": true}').status == 200
+    result = applied.run("recover")
+    assert result.code == 0
+    told = " ".join(result.err.split())
+    assert f"{BID}: an update was interrupted; the next apply finishes it; until then {id} stands paused" in told
+    assert "1 changed" in applied.ok("apply", "--auto-approve")
+    assert json.loads(applied.call("GET", f"/v2/spot/bids/{id}").body)["status"] != "Paused"
+    assert "Nothing is in doubt." in applied.ok("recover")
+
+
+# ---- bids that no file names --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("adopted", [False, True])
+def test_a_lost_bid_that_no_file_names_any_more_is_told_and_can_be_ended(place: Place, adopted: bool) -> None:
+    """It costs money: every plan says so, and one command ends it, before and after an apply adopted it."""
+    place.write(re.sub("persistent_storage.*\n", "", many(2)))
+    place.ok("apply", "--auto-approve")
+    id = bid_id(place, "bid.task-001")
+    lose_addresses(place, "ports.task-001", "bid.task-001")
+    place.write(re.sub("persistent_storage.*\n", "", many(1)))
+    if adopted:
+        assert "no file is known to name it" in " ".join(place.ok("apply", "--auto-approve").split())
+        assert "bid.task-001" in place.ok("state", "list")
+    told = " ".join(place.ok("plan").split())
+    assert f"bid.task-001 ({id}) is in the state, but no file is known to name it" in told
+    assert "costs at most $17.92 an hour" in told
+    assert f"flowplan recover --cancel {id}" in told
+    assert id in live_ids(place)
+    assert f"{id} (bid.task-001) is cancelled." in place.ok("recover", "--cancel", id)
+    assert id not in live_ids(place)
+    assert "task-001" not in place.ok("state", "list")
+    assert "no file is known" not in place.ok("plan")
+
+
+def test_recover_cancels_nothing_that_a_file_names(applied: Place) -> None:
+    id = bid_id(applied)
+    assert applied.run("recover", "--cancel", id).code == 3
+    assert id in live_ids(applied)
 
 
 # ---- pull, push, mv -----------------------------------------------------------------------------------------
@@ -242,7 +418,7 @@ def test_push_loses_no_intent(place: Place) -> None:
     place.write(TASK)
     with place.simulator() as simulator:
         simulator.faults.add("POST /v2/spot/bids", "timeout", after_commit=True, seconds=0)
-        simulator.faults.add("GET /v2/spot/bids", "status", status=503, nth=2, times=None)
+        simulator.faults.add("GET /v2/spot/bids", "status", status=403, nth=2, times=None)
     assert place.run("apply", "--auto-approve").code == 6
     place.write(place.ok("state", "pull"), "copy.json")
     result = place.run("state", "push", "copy.json")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from flowplan.backends import files
+from flowplan.backends.files import hold_unwritable_by_others
 from flowplan.backends.local import LocalStore
 from flowplan.errors import StateError
 from flowplan.journal import Done, Intent, Moment
@@ -372,6 +374,30 @@ def test_a_file_that_anybody_may_write_to_is_refused(store: LocalStore, name: st
         store.read()
 
 
+@pytest.mark.parametrize(
+    ("me", "owner", "passes"), [(1000, 1001, False), (1000, 1000, True), (1000, 0, True), (0, 7, True)]
+)
+def test_a_state_of_another_user_is_refused(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch, me: int, owner: int, passes: bool
+) -> None:
+    """Root's own passes, and root may read what it is given."""
+    run(store)
+    real = Path.stat
+    monkeypatch.setattr(os, "geteuid", lambda: me)
+
+    def stat(path: Path, **how: Any) -> os.stat_result:
+        found = list(real(path, **how))
+        found[4] = owner
+        return os.stat_result(found)
+
+    monkeypatch.setattr(Path, "stat", stat)
+    if passes:
+        hold_unwritable_by_others(store.path)
+    else:
+        with pytest.raises(StateError, match=f"belongs to another user .uid {owner}"):
+            store.read()
+
+
 @pytest.mark.parametrize("which", ["path", "backup_path", "journal_path"])
 def test_what_a_killed_run_left_half_written_is_swept(store: LocalStore, which: str) -> None:
     run(store)
@@ -380,6 +406,48 @@ def test_what_a_killed_run_left_half_written_is_swept(store: LocalStore, which: 
     left.write_bytes(b"half")
     LocalStore(store.path).save(store.read().state)
     assert not left.exists()
+
+
+@pytest.mark.parametrize(("number", "tries"), [(errno.EIO, 2), (errno.ENOSPC, 1)])
+def test_where_the_device_failed_a_second_file_is_written_and_it_is_an_error_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, tries: int
+) -> None:
+    path = tmp_path / "file"
+    files.replace_file(path, b"old")
+    real, synced = os.fsync, []
+
+    def fsync(descriptor: int) -> None:
+        synced.append(descriptor)
+        if len(synced) == 1:
+            raise OSError(number, os.strerror(number))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(StateError, match="could not be made durable"):
+        files.replace_file(path, b"new")
+    assert path.read_bytes() == (b"new" if tries == 2 else b"old")
+    assert len(synced) == 2 * tries - 1  # each new file, and the directory of the one that became it
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_second_file_that_reads_otherwise_replaces_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "file"
+    files.replace_file(path, b"old")
+    failures = iter([OSError(errno.EIO, "EIO")])
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        for failure in failures:
+            raise failure
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(Path, "read_bytes", lambda _: b"rot")
+    with pytest.raises(StateError):
+        files.replace_file(path, b"new")
+    monkeypatch.undo()
+    assert path.read_bytes() == b"old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
 
 
 def test_a_close_that_fails_is_not_durable(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:

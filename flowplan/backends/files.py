@@ -9,7 +9,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from flowplan.errors import StateError
@@ -22,18 +22,31 @@ def replace_file(path: Path, data: bytes) -> None:
     """Make `path` hold exactly `data`, durably; a reader sees all of the old or all of the new.
 
     The temporary file stands beside the target, so that the rename stays within one file system; a
-    symlink is followed, not replaced. Raises StateError.
+    symlink is followed, not replaced. When the device fails (EIO), a second file is written and read back, once, since
+    after a failed sync nothing written before is to be trusted; it is an error all the same. Raises StateError.
     """
     target = Path(os.path.realpath(path))
-    temporary = target.with_name(f"{target.name}{_TEMPORARY}.{os.getpid()}")
     with durable(path):
         try:
-            _write_new(temporary, data)
-            temporary.replace(target)
-        except OSError:
-            temporary.unlink(missing_ok=True)
+            _replace(target, data)
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            _replace(target, data, proven=True)
             raise
-        sync_directory(target.parent)
+
+
+def _replace(target: Path, data: bytes, *, proven: bool = False) -> None:
+    temporary = target.with_name(f"{target.name}{_TEMPORARY}.{os.getpid()}")
+    try:
+        _write_new(temporary, data)
+        if proven and temporary.read_bytes() != data:
+            raise OSError(errno.EIO, "what was written reads otherwise")
+        temporary.replace(target)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_directory(target.parent)
 
 
 def _write_new(path: Path, data: bytes) -> None:
@@ -71,7 +84,15 @@ def sync_directory(path: Path) -> None:
 
 
 def hold_unwritable_by_others(path: Path) -> None:
-    """Raise StateError when anybody on this machine may replace `path`: by writing it, or into its directory."""
+    """Raise StateError when `path` is another user's, or anybody on this machine may replace it: by writing it, or
+    into its directory. Root's files, and whatever root is given to work with, pass."""
+    with suppress(OSError):  # what is not there nobody has tampered with
+        owner = path.stat().st_uid
+        if owner not in (os.geteuid(), 0) and os.geteuid() != 0:
+            raise StateError(
+                f"{path} belongs to another user (uid {owner}): a state of somebody else is not to be trusted",
+                hint="run flowplan as that user, or copy the file",
+            )
     for one, mode in ((path, stat.S_IWOTH), (path.absolute().parent, stat.S_IWOTH | stat.S_ISVTX)):
         try:
             found = one.stat().st_mode

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from flowplan.cli import Command, options
 from flowplan.cli.destroy import addresses_in
 from flowplan.errors import GuardRefused, Secret, UsageProblem
+
+if TYPE_CHECKING:
+    from flowplan.budget import Budget, BudgetBasis
 
 _PLAN_LIMIT = 256 * 1024 * 1024  # bytes
 
@@ -28,6 +31,9 @@ def apply(
     replace: tuple[str, ...],
     allow_volume_destroy: tuple[str, ...],
     expect: str | None,
+    max_hourly_cost: str | None,
+    max_cost_increase: str | None,
+    budget_basis: BudgetBasis | None,
     **how: Any,
 ) -> int:
     """Make what is live match the configuration.
@@ -45,6 +51,7 @@ def apply(
     from flowplan.plan import Wishes
 
     session = Session.of(ctx)
+    budgets = options.budgets(max_hourly_cost, max_cost_increase, budget_basis)
     proven = False
     saved = saved_plan(paths)
     if expect is not None and saved is None:
@@ -66,7 +73,8 @@ def apply(
         destroyable=frozenset(allow_volume_destroy) | (saved_destroyable(saved) if proven else frozenset()),
         in_scope=lambda binding: scope.covers(binding) or binding.address in declared,
     )
-    return Run(session, config, wishes, How(**how), saved)()
+    budgets += (*saved_budgets(saved), *(config.budgets if config is not None else ()))
+    return Run(session, config, wishes, How(**how), saved, budgets)()
 
 
 def saved_plan(paths: tuple[str, ...]) -> dict[str, Any] | None:
@@ -150,6 +158,19 @@ def saved_replacements(saved: dict[str, Any] | None) -> frozenset[Any]:
 
     changes = saved["resource_changes"] if saved else ()
     return frozenset(Address.parse(o["address"]) for o in changes if o["action_reason"] == "replace_by_request")
+
+
+def saved_budgets(saved: dict[str, Any] | None) -> tuple[Budget, ...]:
+    """What the command line allowed when the plan was saved. What files allow is read again from them."""
+    from flowplan.budget import Budget, dollars, increase
+
+    found = []
+    for one in saved["cost"].get("guards", ()) if saved else ():
+        if one["source"] is None and one["guard"] == "max_hourly_cost":
+            found.append(Budget(max_hourly_cost=dollars(one["limit"]), basis=one["basis"]))
+        elif one["source"] is None:
+            found.append(Budget(max_cost_increase=increase(one["limit"]), basis=one["basis"]))
+    return tuple(found)
 
 
 def saved_destroyable(saved: dict[str, Any] | None) -> frozenset[str]:

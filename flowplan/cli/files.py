@@ -28,10 +28,11 @@ class Scope:
     everything: bool = False
 
     def covers(self, binding: Binding) -> bool:
-        """Whether a resource that `binding.source` named is this run's business."""
+        """Whether a resource that `binding.source` named is this run's business. Where no file is known to have
+        named it (it was adopted, or imported), only a run over everything may end it."""
         source = binding.source
-        if self.everything:
-            return True
+        if self.everything or not source:
+            return self.everything
         return source in self.files or str(Path(source).parent) in self.directories
 
 

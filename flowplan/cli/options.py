@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from flowplan.budget import BASES, Budget, BudgetBasis, dollars, increase
 from flowplan.cli.durations import read_duration
 from flowplan.errors import FlowplanError, Secret, StateError, UsageProblem, shown
 from flowplan.resources import Address
 
 PLAN_KEY = "FLOWPLAN_PLAN_KEY"
 _KEY_LENGTH = 16
-_DOLLARS = re.compile(r"\$?([0-9]{1,7}(?:\.[0-9]{1,2})?)", re.ASCII)
 F = TypeVar("F", bound=Callable[..., Any])
 
 paths = click.argument("paths", nargs=-1, metavar="[PATH...]", type=click.Path())
@@ -25,7 +23,20 @@ allow_volume_destroy = click.option(
     "--allow-volume-destroy", multiple=True, metavar="NAME", help="The data on this volume may go ('*': on all)."
 )
 horizon = click.option(
-    "--horizon", default="24h", show_default=True, metavar="TIME", help="How far ahead the cost is forecast."
+    "--horizon",
+    metavar="TIME",
+    help="How far ahead the cost is forecast.  [default: a task's estimated duration, else 24h]",
+)
+max_hourly_cost = click.option(
+    "--max-hourly-cost", metavar="USD", help="Refuse a plan after which an hour of everything costs more."
+)
+max_cost_increase = click.option(
+    "--max-cost-increase", metavar="USD|N%", help="Refuse a plan that adds more than this to the cost of an hour."
+)
+budget_basis = click.option(
+    "--budget-basis",
+    type=click.Choice(BASES),
+    help="What these two judge: every limit paid, or what is paid at most 90 or 50 times of 100.  [default: worst]",
 )
 auto_approve = click.option("--auto-approve", is_flag=True, help="Do not ask.")
 parallelism = click.option(
@@ -63,22 +74,37 @@ init = click.option(
 events = click.option("--json", "as_events", is_flag=True, help="Events as JSON, one a line, on stdout.")
 
 
-def hours(text: str, option: str = "--horizon") -> float:
-    """What --horizon (or another option) says, in hours. Raises UsageProblem."""
+def hours(text: str | None) -> float | None:
+    """What --horizon says, in hours. Raises UsageProblem."""
+    return None if text is None else hours_of(text, "--horizon")
+
+
+def hours_of(text: str, option: str) -> float:
+    """A length of time, in hours. Raises UsageProblem."""
     seconds = read_duration(text, option)
     if seconds < 60:
         raise UsageProblem(f"{option}: it is less than a minute", hint="write 24h or 7d")
     return seconds / 3600
 
 
-def dollars(text: str, option: str) -> Decimal:
-    """An amount above zero, in whole cents: 17.92, $17.92. Raises UsageProblem."""
-    found = _DOLLARS.fullmatch(text.strip())
-    if found is None or not Decimal(found[1]):
-        raise UsageProblem(
-            f"{option}: {shown(text)!r} is not an amount of dollars above zero", hint="write 17.92: dollars and cents"
-        )
-    return Decimal(found[1])
+def budgets(hourly: str | None, more: str | None, basis: BudgetBasis | None) -> tuple[Budget, ...]:
+    """What --max-hourly-cost, --max-cost-increase and --budget-basis say. Raises UsageProblem."""
+    option, given = "--max-hourly-cost", hourly
+    try:
+        most = None if hourly is None else dollars(hourly)
+        option, given = "--max-cost-increase", more
+        growth = None if more is None else increase(more)
+    except ValueError as error:
+        raise UsageProblem(f"{option}: {shown(str(given))!r} is not an amount", hint=str(error)) from None
+    found = Budget(most, growth, basis or "worst")
+    if found.empty and basis is not None:
+        raise UsageProblem("--budget-basis goes with --max-hourly-cost or --max-cost-increase")
+    return () if found.empty else (found,)
+
+
+def budgeting(function: F) -> F:
+    """The options of what may be spent."""
+    return _all_of(function, max_hourly_cost, max_cost_increase, budget_basis)
 
 
 def destroying(function: F) -> F:
@@ -88,7 +114,7 @@ def destroying(function: F) -> F:
 
 def applying(function: F) -> F:
     """The options of everything that places."""
-    return destroying(_all_of(function, wait, on_unknown, init, horizon))
+    return destroying(_all_of(function, wait, on_unknown, init, horizon, budgeting))
 
 
 def _all_of(function: F, *options: Callable[[F], F]) -> F:

@@ -10,10 +10,12 @@ from attrs import frozen
 
 from flowplan.cli import Command, options
 from flowplan.cli.destroy import addresses_in
-from flowplan.cli.session import Observed, Session, forecast, observe, plan_of, refuse
+from flowplan.cli.session import Observed, Session, forecast, hold_budgets, observe, plan_of, refuse
 from flowplan.errors import ConfigError
+from flowplan.pricing import DAY, HOUR, MONTH
 
 if TYPE_CHECKING:
+    from flowplan.budget import Budget, BudgetBasis
     from flowplan.plan import Plan
     from flowplan.resources import Address
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 @options.replace
 @options.allow_volume_destroy
 @options.horizon
+@options.budgeting
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 when there are changes.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.pass_context
@@ -35,11 +38,15 @@ def plan(
     destroy: bool,
     replace: tuple[str, ...],
     allow_volume_destroy: tuple[str, ...],
-    horizon: str,
+    horizon: str | None,
+    max_hourly_cost: str | None,
+    max_cost_increase: str | None,
+    budget_basis: BudgetBasis | None,
     detailed_exitcode: bool,
     form: str,
 ) -> int:
-    """Show what would change, and what it would cost: per hour now, over a day (or --horizon), at most.
+    """Show what would change, and what it would cost: per hour now, over a day (a task's estimated duration,
+    or --horizon), at most.
 
     PATHs are task files or directories; none means flowplan.yaml. Nothing is changed.
 
@@ -51,7 +58,8 @@ def plan(
     if out:
         options.hold_writable(out)
     hours = options.hours(horizon)
-    asked = Asked(tuple(paths), out, destroy, frozenset(allow_volume_destroy), form, hours)
+    budgets = options.budgets(max_hourly_cost, max_cost_increase, budget_basis)
+    asked = Asked(tuple(paths), out, destroy, frozenset(allow_volume_destroy), form, hours, budgets)
     try:
         found = made(session, asked, options.addresses(replace, "--replace"))
     except ConfigError as error:
@@ -71,7 +79,8 @@ class Asked:
     destroy: bool
     destroyable: frozenset[str]
     form: str
-    hours: float
+    hours: float | None
+    budgets: tuple[Budget, ...]
 
 
 def made(session: Session, asked: Asked, replace: frozenset[Address]) -> Plan:
@@ -94,7 +103,9 @@ def made(session: Session, asked: Asked, replace: frozenset[Address]) -> Plan:
         found = plan_of(session, seen, wishes)
         for_machines = bool(asked.out) or asked.form == "json"
         if for_machines or not found.empty:  # people who have nothing to decide are shown no forecast
-            found = forecast(session, found, asked.hours)
+            found = forecast(session, found, asked.hours, spans=(HOUR, DAY, MONTH) if for_machines else (HOUR,))
+        if config is not None:  # what takes away is never too dear
+            found = hold_budgets(session, found, (*asked.budgets, *config.budgets), asked.hours)
     body = document_of(session, seen, found, asked.paths, unchanged=for_machines)
     if for_machines:
         body = sealed(body)

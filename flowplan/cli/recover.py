@@ -10,9 +10,9 @@ import click
 from flowplan.cli import Command, options
 from flowplan.cli.session import Session, observe
 from flowplan.errors import FlowplanError, GuardRefused, StateError, UsageProblem
+from flowplan.journal import Done, Intent, fold
 from flowplan.live import Live, Marker
-from flowplan.ownership import bound_bids
-from flowplan.resources import Address, Resource
+from flowplan.resources import Address, Bid, Resource
 from flowplan.state import State
 
 if TYPE_CHECKING:
@@ -37,9 +37,9 @@ def recover(
 ) -> int:
     """Settle what an interrupted run left in doubt: look, record, and create nothing.
 
-    With --cancel, cancel bids that this stack placed and its state does not hold: twins, whose ids the plan
-    or an error named. With --from-live, rebuild a state that is lost: PATHs are the task files, by which volumes
-    are known again.
+    With --cancel, cancel bids that this stack placed and that no file names: those its state does not hold, or
+    holds without knowing their file. The plan, or an error, named their ids. With --from-live, rebuild a state
+    that is lost: PATHs are the task files, by which volumes are known again.
 
     \b
     Exit codes: 0 settled; 3 the ID is not ours to cancel; 6 it still cannot be known.
@@ -62,19 +62,22 @@ def _settle(session: Session, ids: tuple[str, ...], settle_window: float) -> int
         assert lock is not None  # noqa: S101 - only reading goes without
         loaded = session.load()
         live = observe(session, None, loaded.state, loaded.pending).live
-        for id in ids:
-            cancel(session, live, loaded.state, id)
+        gone = [Done("", address, None) for id in ids for address in cancel(session, live, loaded.state, id)]
         if ids:
             live = session.cloud().live()
-        found = settle(loaded.state, loaded.pending, session.cloud(), live, window=settle_window, clock=Stop().clock())
-        if found.records or loaded.journaled:
+        state, _ = fold(loaded.state, gone)
+        found = settle(state, loaded.pending, session.cloud(), live, window=settle_window, clock=Stop().clock())
+        if gone or found.records or loaded.journaled:
             store = session.store
             store.prepare(loaded.state)
             lock.verify()
-            store.append(found.records)
+            store.append([*gone, *found.records])
             store.save(found.state, found.absent.values())
     for note in found.notes:
         session.terminal.note(note)
+    for intent in loaded.pending.values():
+        if intent.op == "update":
+            session.terminal.note(_half_updated(intent, live))
     for intent in found.absent.values():
         session.terminal.note(f"{intent.address} was not created; the next apply sends it once more, under its own key")
     if not loaded.pending and not found.notes and not ids:
@@ -82,10 +85,21 @@ def _settle(session: Session, ids: tuple[str, ...], settle_window: float) -> int
     return 0
 
 
-def cancel(session: Session, live: Live, state: State, id: str) -> None:
-    """Cancel bid `id`, which must carry this stack's marker and must not be the one the state holds."""
+def _half_updated(intent: Intent, live: Live) -> str:
+    """What to say of an update of which nobody knows how far it came: nothing is lost, but a bid may stand still."""
+    bid, wanted = live.bids.get(intent.id or ""), intent.resource
+    stands = bid is not None and bid.bid.paused and isinstance(wanted, Bid) and not wanted.paused
+    still = f"; until then {intent.id} stands paused" if stands else ""
+    return f"{intent.address}: an update was interrupted; the next apply finishes it{still}"
+
+
+def cancel(session: Session, live: Live, state: State, id: str) -> list[Address]:
+    """Cancel bid `id`, which must carry this stack's marker and must not be one that a file named. Returns what the
+    state held of it."""
     bid = live.bids.get(id)
-    if bid is None or bid.marker is None or bid.marker.lineage != state.lineage or id in bound_bids(state):
+    held = [address for address, binding in state.bindings.items() if binding.id == id]
+    named = any(state.bindings[address].source for address in held)
+    if bid is None or bid.marker is None or bid.marker.lineage != state.lineage or named:
         raise GuardRefused(
             f"{id} is not a further bid of this stack; it stays",
             reason="not_ours",
@@ -94,6 +108,7 @@ def cancel(session: Session, live: Live, state: State, id: str) -> None:
     if not bid.ended:
         session.cloud().cancel_bid(id)
     session.terminal.out(f"{id} ({bid.marker.address}) is cancelled.")
+    return held
 
 
 # ---- a state that is lost --------------------------------------------------------------------------------------

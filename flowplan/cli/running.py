@@ -11,7 +11,7 @@ from attrs import define, field, frozen
 from flowplan.apply import Applying, Options, Outcome, verdict
 from flowplan.cli import options
 from flowplan.cli.durations import read_duration
-from flowplan.cli.session import Observed, Session, certain, forecast, observe, plan_of, refuse
+from flowplan.cli.session import Observed, Session, certain, forecast, hold_budgets, observe, plan_of, refuse
 from flowplan.cli.stop import Stop, exit_signal
 from flowplan.cli.waiting import Waiting
 from flowplan.errors import ApplyFailed, ApprovalMissing, CloudError, GuardRefused, Interrupted, StalePlan, UsageProblem
@@ -22,6 +22,7 @@ from flowplan.state import State
 
 if TYPE_CHECKING:
     from flowplan.backends.local import Loaded, LocalStore
+    from flowplan.budget import Budget
     from flowplan.config import Config
     from flowplan.lock import Lock
     from flowplan.reports.progress import Reporter
@@ -38,12 +39,16 @@ class How:
     as_events: bool = False
     settle_window: float = 45.0
     on_unknown: str = "retry"
-    horizon: str = "24h"
+    horizon: str | None = None
     init: bool = False  # start anew although there are traces of an earlier state
 
     @property
     def seconds(self) -> float:
         return read_duration(self.timeout, "--timeout")
+
+    @property
+    def hours(self) -> float | None:
+        return options.hours(self.horizon)
 
 
 @define
@@ -55,8 +60,10 @@ class Run:
     wishes: Wishes
     how: How
     saved: dict[str, Any] | None = None  # a saved plan: carried out exactly, or refused
+    budgets: tuple[Budget, ...] = ()
     stop: Stop = field(factory=Stop)
     _reporter: Any = field(default=None, init=False)
+    _shown: dict[str, Any] | None = field(default=None, init=False)  # the document of the plan that was approved
 
     def _pause(self, seconds: float) -> None:
         """Between two tries of a call. Raises CloudError once the run is stopped: the call is abandoned."""
@@ -65,7 +72,7 @@ class Run:
             raise CloudError("stopped before it was sent again")
 
     def __call__(self) -> int:
-        _ = self.how.seconds, options.hours(self.how.horizon)  # wrong usage is told before anything is looked at
+        _ = self.how.seconds, self.how.hours  # wrong usage is told before anything is looked at
         with self.session.locked() as lock:
             assert lock is not None  # noqa: S101 - only reading goes without
             return self._locked(lock)
@@ -81,6 +88,7 @@ class Run:
         with self.stop.listening():
             outcome = self._carry_out(plan, recovered, store, lock)
             self._save(store, outcome, lock, changed=store.appended or loaded.journaled)
+            self._keep_forecast(plan, outcome)
             outcome = self._wait(plan, outcome)
         return self._finish(plan, outcome)
 
@@ -157,8 +165,11 @@ class Run:
         plan = plan_of(self.session, seen, self.wishes)
         if self.saved is not None:
             self._hold_to_saved(plan, seen)
-            refuse(plan, saved=True)
+            refuse(self._held(plan), saved=True)
             return plan
+        if not plan.empty and self.wishes.mode == "apply":
+            plan = forecast(self.session, plan, self.how.hours)
+        plan = self._held(plan)
         self._show(plan, seen)
         plan = self._typed_volumes(plan, seen)
         refuse(plan)
@@ -173,6 +184,10 @@ class Run:
                 hint="run the same command again and look at the new plan",
             )
         return now
+
+    def _held(self, plan: Plan) -> Plan:
+        """`plan` held to the budgets; what only takes away is never too dear."""
+        return plan if self.config is None else hold_budgets(self.session, plan, self.budgets, self.how.hours)
 
     def _does(self, plan: Plan, seen: Observed) -> str:
         from flowplan.cli.plan import document_of
@@ -206,9 +221,7 @@ class Run:
 
         if self._asks_for_volumes(plan):
             plan = attrs.evolve(plan, refusals=())  # the question that follows says it
-        if not plan.empty and self.wishes.mode == "apply":
-            plan = forecast(self.session, plan, options.hours(self.how.horizon))
-        body = document_of(self.session, seen, plan, unchanged=False)
+        body = self._shown = document_of(self.session, seen, plan, unchanged=False)
         if self.how.as_events:
             self.reporter.planned(body)
         else:
@@ -227,7 +240,7 @@ class Run:
         names = {c.address: c.before.name for c in plan.changes if isinstance(c.before, Volume)}
         typed: set[str] = set()
         for refusal in plan.refusals:
-            name = names.get(refusal.address)
+            name = names.get(refusal.address) if refusal.address else None
             message = refusal.message[0].upper() + refusal.message[1:]
             self.session.terminal.err(f"\n{message}.")
             if self.session.terminal.ask("Type the volume's name to let its data go: ").strip() != name:
@@ -305,6 +318,14 @@ class Run:
             return outcome.state
         lock.verify()  # what another run has written since is not to be overwritten; the journal holds what was done
         return store.save(outcome.state, outcome.pending)
+
+    def _keep_forecast(self, plan: Plan, outcome: Outcome) -> None:
+        """What was shown of what exists now: `flowplan cost` judges it. Never fails the run."""
+        shown = self.saved or self._shown
+        if shown is not None and self.wishes.mode == "apply" and outcome.done:
+            from flowplan.cli.keeping import keep_shown
+
+            keep_shown(self.session, shown, plan, outcome)
 
     def _finish(self, plan: Plan, outcome: Outcome) -> int:
         reporter = self.reporter

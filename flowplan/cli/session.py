@@ -25,16 +25,19 @@ from flowplan.cli.terminal import Terminal
 from flowplan.errors import ConfigError, GuardRefused, Problem, UsageProblem
 from flowplan.lock import NAME as LOCK_NAME
 from flowplan.lock import Lock, this_process
+from flowplan.pricing import HOUR
 from flowplan.state import State
 
 if TYPE_CHECKING:
+    from flowplan.budget import Budget
     from flowplan.catalogue import Catalogue, Named
     from flowplan.cloud.fcp import Fcp
     from flowplan.config import Config, Source
     from flowplan.desired import Desired, Place
     from flowplan.journal import Intent
     from flowplan.live import Live
-    from flowplan.plan import Plan, Wishes
+    from flowplan.plan import Plan, Refusal, Wishes
+    from flowplan.pricing import Stream
     from flowplan.resources import Address
 
 PUBLIC_API = "https://api.mithril.ai"
@@ -289,16 +292,37 @@ def certain(session: Session, state: State, live: Live) -> Live:
 
 def plan_of(session: Session, seen: Observed, wishes: Wishes) -> Plan:
     """Fetch the prices (one call per distinct type, region and quantity) and plan."""
-    from flowplan.plan import auctions_needed, make_plan
+    from flowplan.guards import guarded
+    from flowplan.plan import make_plan
+    from flowplan.prices import auctions_needed, priced
 
     hold_known(wishes.replace, seen)
     markets = session.cloud().markets(auctions_needed(seen.desired, seen.state, seen.live))
-    return make_plan(seen.desired, seen.state, seen.live, markets, wishes, seen.pending)
+    plan = make_plan(seen.desired, seen.state, seen.live, wishes, seen.pending)
+    return guarded(priced(plan, markets), seen.live, wishes)
 
 
-def forecast(session: Session, plan: Plan, hours: float) -> Plan:
-    """`plan` with what it will cost over `hours`: one call a region for the past prices, none without bids."""
-    from flowplan.forecasts import auctions_of, forecasted
+def hold_budgets(session: Session, plan: Plan, budgets: Sequence[Budget], hours: float | None) -> Plan:
+    """`plan` held to `budgets`; forecast first, where one of them is judged by that and it is not yet."""
+    from flowplan.guards import budgeted
+
+    if plan.forecast is None and any(budget.by_forecast for budget in budgets):
+        plan = forecast(session, plan, hours)
+    return budgeted(plan, budgets)
+
+
+def forecast(session: Session, plan: Plan, hours: float | None, *, spans: Iterable[float] = (HOUR,)) -> Plan:
+    """`plan` with what it will cost over `hours` (see `forecasted`) and over `spans`: one call a region for the past
+    prices, none without bids."""
+    from flowplan.forecasts import forecasted
+
+    streams = streams_of(session, plan)
+    return forecasted(plan, streams, hours, spans, session.cloud().now() or datetime.now(UTC))
+
+
+def streams_of(session: Session, plan: Plan) -> dict[tuple[str, str], Stream]:
+    """The past prices that forecasts of the plan need."""
+    from flowplan.forecasts import auctions_of
     from flowplan.pricing import Stream
 
     cloud = session.cloud()
@@ -310,7 +334,9 @@ def forecast(session: Session, plan: Plan, hours: float) -> Plan:
         auction: Stream.of(past.prices, now, reserve=minimum.get(auction), complete=past.complete)
         for auction, past in pasts.items()
     }
-    return forecasted(plan, streams, hours)
+    for auction in auctions:  # of what has no past, the present may be known
+        streams.setdefault(auction, Stream.of((), now, reserve=minimum.get(auction)))
+    return streams
 
 
 def hold_known(addresses: Iterable[Address], seen: Observed) -> None:
@@ -334,8 +360,15 @@ def refuse(plan: Plan, *, saved: bool = False) -> None:
             f"refused by the guard {reasons}; nothing was changed",
             reason=plan.refusals[0].reason,
             detail="\n".join(refusal.message for refusal in plan.refusals) if saved else None,
-            hint="a permission in a plan file proves nothing: name the volume here with --allow-volume-destroy, "
-            "or give --expect SHA256, or sign plans with FLOWPLAN_PLAN_KEY"
-            if saved and plan.refusals[0].reason == "volume_data"
-            else None,
+            hint=_remedy(plan.refusals[0]) if saved else None,
         )
+
+
+def _remedy(refusal: Refusal) -> str:
+    """What to do about a refusal of a saved plan."""
+    if refusal.reason != "volume_data":
+        return refusal.hint
+    return (
+        "a permission in a plan file proves nothing: name the volume here with --allow-volume-destroy, "
+        "or give --expect SHA256, or sign plans with FLOWPLAN_PLAN_KEY"
+    )

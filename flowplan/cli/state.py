@@ -62,15 +62,24 @@ def _bound(address: str, bindings: Mapping[Address, Binding]) -> Binding:
 @click.argument("address")
 @click.pass_context
 def rm(ctx: click.Context, address: str) -> int:
-    """Forget one address: the object itself is not touched, and costs what it costs."""
+    """Let go of one address: the object itself is not touched, and costs what it costs.
+
+    A bid's ports go with it. No later run adopts the bid by its marker, or cancels it; `flowplan import` takes it
+    back.
+    """
     session = Session.of(ctx)
     with session.locked():
         store = session.store
         loaded = store.read()
         binding = _bound(address, loaded.state.bindings)
-        kept = {one: b for one, b in loaded.state.bindings.items() if one != binding.address}
-        store.save(attrs.evolve(loaded.state, bindings=consistent(kept)), loaded.pending.values())
-    session.terminal.out(f"{binding.address} ({binding.id}) is forgotten; it still exists.")
+        left = {binding.address}
+        released = loaded.state.released
+        if binding.address.kind == "bid":
+            left.add(Address("ports", binding.address.name))
+            released |= {binding.id}
+        kept = {one: b for one, b in loaded.state.bindings.items() if one not in left}
+        store.save(attrs.evolve(loaded.state, bindings=consistent(kept), released=released), loaded.pending.values())
+    session.terminal.out(f"{binding.address} ({binding.id}) is let go of; it still exists, and costs what it costs.")
     return 0
 
 

@@ -1,4 +1,8 @@
-"""Signals: the first one asks the run to end cleanly, the second ends it at once."""
+"""Signals: the first one asks the run to end cleanly, the second ends it at once.
+
+A thread of its own hears them. Python runs its handlers in the main thread, between two of its steps: one that comes
+just before the main thread goes to wait for an answer would be noticed only when that wait is over.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +32,7 @@ class Stop:
     say: Callable[[str], None] = lambda _: None
     _event: threading.Event = field(factory=threading.Event)
 
-    def on(self, number: int, _: FrameType | None) -> None:
+    def on(self, number: int) -> None:
         if self.number is not None:
             self._tell("\nstopped at once; what was under way is in the journal, and is looked up by the next run")
             os._exit(128 + exit_signal(number))
@@ -55,12 +59,32 @@ class Stop:
 
     @contextmanager
     def listening(self) -> Iterator[Stop]:
-        before = {number: signal.signal(number, self.on) for number in SIGNALS}
+        """Only in the main thread. When it ends, every signal that came within has been heard."""
+        ear, mouth = os.pipe()
+        os.set_blocking(mouth, False)
+        listener = threading.Thread(target=self._listen, args=(ear,), name="flowplan-signals", daemon=True)
+        listener.start()
+        before = {number: signal.signal(number, _noted) for number in SIGNALS}
+        outer = signal.set_wakeup_fd(mouth, warn_on_full_buffer=False)
         try:
             yield self
         finally:
+            signal.set_wakeup_fd(outer)
             for number, handler in before.items():
                 signal.signal(number, handler)
+            os.close(mouth)
+            listener.join()
+
+    def _listen(self, ear: int) -> None:
+        """Each signal is one byte, its number; the end of the pipe is the end of listening."""
+        with os.fdopen(ear, "rb", buffering=0) as pipe:
+            while heard := pipe.read(1):
+                if heard[0] in SIGNALS:
+                    self.on(heard[0])
+
+
+def _noted(number: int, frame: FrameType | None) -> None:
+    """The interpreter has written the number to the pipe already; without a handler it would not."""
 
 
 def exit_signal(number: int) -> int:

@@ -35,6 +35,7 @@ TASK = Keys(
         "startup_script",
         "startup_script_file",
         "paused",
+        "guards",
         "version",
         "networking",
         "resources",
@@ -51,6 +52,8 @@ TASK = Keys(
         "instance_type": "write resources_specification: {fcp_instance: ...}",
         "create": "it belongs in persistent_storage",
         "attach": "it belongs in persistent_storage",
+        "budget": "write guards: {max_hourly_cost: 60}",
+        "max_hourly_cost": "write guards: {max_hourly_cost: 60}",
     },
 )
 
@@ -165,6 +168,16 @@ IMAGE = Keys(
     },
 )
 
+GUARDS = Keys(
+    ("max_hourly_cost", "max_cost_increase", "budget_basis"),
+    "guards: {max_hourly_cost: 60}",
+    {
+        "basis": "write budget_basis: worst, p90 or p50",
+        "max_cost": "write max_hourly_cost: dollars an hour, of everything together",
+        "max_changes": "this flowplan has no guard on the number of changes yet",
+    },
+)
+
 # The mappings by the names that messages give them; a key's first home is where people are sent to.
 MAPPINGS: dict[str, Keys] = {
     "": TASK,
@@ -177,6 +190,7 @@ MAPPINGS: dict[str, Keys] = {
     "ephemeral_storage_config": LOCAL,
     "container_image": IMAGE,
     "ports": PORT,
+    "guards": GUARDS,
 }
 HOMES: dict[str, str] = {}
 for _title, _keys in reversed(MAPPINGS.items()):
@@ -188,7 +202,6 @@ STACK = frozenset(
         "defaults",
         "depends_on",
         "for_each",
-        "guards",
         "import",
         "lifecycle",
         "moved",

@@ -9,6 +9,7 @@ from typing import TypeVar
 import attrs
 from attrs import define, field
 
+from flowplan.budget import Budget
 from flowplan.config.script import ReadFile
 from flowplan.config.task import NAME, Part, read_task
 from flowplan.config.types import Config, Source, Task, VolumeUse, VolumeWanted
@@ -45,7 +46,7 @@ def read(sources: Sequence[Source], read_file: ReadFile) -> Config:
         pass
     if reading.findings.has_errors:
         raise ConfigError(reading.findings.all)
-    return Config(reading.tasks, reading.volumes, tuple(reading.findings.all), tuple(sources))
+    return Config(reading.tasks, reading.volumes, tuple(reading.findings.all), tuple(sources), tuple(reading.budgets))
 
 
 @define
@@ -57,6 +58,7 @@ class _Reading:
     tasks: dict[Address, Task] = field(factory=dict)
     volumes: dict[Address, VolumeWanted] = field(factory=dict)
     texts: dict[str, Text] = field(factory=dict)
+    budgets: list[Budget] = field(factory=list)
 
     def source(self, source: Source) -> None:
         text = read_text(source.name, source.data, self.findings)
@@ -75,6 +77,8 @@ class _Reading:
             self.put(self.tasks, task)
         for volume in part.volumes:
             self.put(self.volumes, volume)
+        if part.budget is not None:
+            self.budgets.append(part.budget)
 
     def put(self, there: dict[Address, Resource], resource: Resource) -> None:
         """Add a resource; its address must be its own."""

@@ -6,7 +6,9 @@ import re
 
 from attrs import frozen
 
+from flowplan.budget import Budget
 from flowplan.config import keys
+from flowplan.config.guards import read_guards
 from flowplan.config.instances import read_price, read_quantity, read_specification
 from flowplan.config.ports import read_ports
 from flowplan.config.script import ReadFile, read_image, read_script
@@ -34,6 +36,7 @@ class Part:
     tasks: tuple[Task, ...] = ()
     volumes: tuple[VolumeWanted, ...] = ()
     unnamed: Document | None = None
+    budget: Budget | None = None
 
 
 def read_task(document: Document, fallback: str, read_file: ReadFile) -> Part:
@@ -77,7 +80,8 @@ def read_task(document: Document, fallback: str, read_file: ReadFile) -> Part:
         ports_source=document.position(task.node.key("ports")) if task.has("ports") else None,
     )
     tasks = (found,) if name is not None or not task.has("name") else ()
-    return Part(tasks, tuple(storage.created), None if task.has("name") else document)
+    budget = read_guards(_section(task, "guards"))
+    return Part(tasks, tuple(storage.created), None if task.has("name") else document, budget)
 
 
 def _section(task: Section, key: str) -> Section | None:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from attrs import field, frozen
 
+from flowplan.budget import Budget
 from flowplan.config.places import Places
 from flowplan.errors import Position, Problem
 from flowplan.resources import Address, ContainerImage, Interface, LocalDisk, PortPair, Script
@@ -89,18 +90,19 @@ class Task:
 
 @frozen
 class Config:
-    """Everything the sources ask for, in their order."""
+    """Everything the sources ask for, in their order. `budgets`: what they allow to be spent, each on the whole."""
 
     tasks: Mapping[Address, Task]
     volumes: Mapping[Address, VolumeWanted]
     warnings: tuple[Problem, ...] = ()
     sources: tuple[Source, ...] = field(default=(), repr=False, eq=False)
+    budgets: tuple[Budget, ...] = ()
     _places: Places = field(init=False, repr=False, eq=False, factory=Places)
 
     @property
     def sha256(self) -> str:
         """The digest of what is asked for: not of key order, comments, positions or file names, but of the
-        scripts' content. A saved plan fits as long as it is the same."""
+        scripts' content, nor of budgets, which are judged anew. A saved plan fits as long as it is the same."""
         material = {
             "tasks": {str(address): _task_to_json(task) for address, task in self.tasks.items()},
             "volumes": {str(address): _volume_to_json(volume) for address, volume in self.volumes.items()},

@@ -9,6 +9,7 @@ from attrs import frozen
 
 CENT = Decimal("0.01")
 HOURS_PER_MONTH = 730
+HOUR, DAY, MONTH = 1.0, 24.0, float(HOURS_PER_MONTH)
 STORAGE_PER_GB_MONTH = Decimal("0.08")  # FCP: volumes of either interface, from the moment they exist
 
 
@@ -26,6 +27,7 @@ class Market:
     win_price: Decimal | None = None  # the smallest limit that wins `quantity` now
     available: int | None = None
     total: int | None = None
+    reserved: Decimal | None = None  # the list price: what reserved capacity costs
     as_of: str | None = None
 
 
@@ -38,13 +40,13 @@ class EntryPrice:
     """What this bid would pay per instance-hour if it ran now: `point`, within `low` to `high`.
 
     `basis` says why: `holding` (it runs already), `room` (free capacity), `displacing` (it pushes others
-    out and pays the highest limit among them), `losing`, `below_reserve`, `unknown`.
+    out and pays the highest limit among them), `losing`, `below_reserve`, `too_large`, `unknown`.
     """
 
     point: Decimal | None
     low: Decimal | None
     high: Decimal | None
-    basis: Literal["holding", "room", "displacing", "losing", "below_reserve", "unknown"]
+    basis: Literal["holding", "room", "displacing", "losing", "below_reserve", "too_large", "unknown"]
 
 
 def entry_price(market: Market | None, limit: Decimal, *, holding: bool) -> EntryPrice:
@@ -59,6 +61,8 @@ def entry_price(market: Market | None, limit: Decimal, *, holding: bool) -> Entr
     spot, minimum = market.spot, market.minimum
     if minimum is not None and limit < minimum:
         return EntryPrice(None, None, None, "below_reserve")
+    if market.total is not None and market.quantity > market.total:
+        return EntryPrice(None, None, None, "too_large")
     if holding and limit >= spot:
         return EntryPrice(spot, spot, limit, "holding")
     if market.available is not None and market.available >= market.quantity and limit >= spot:
@@ -87,6 +91,9 @@ class Estimate:
 
     `now`: 0 while it would not run, None when the market says too little. `if_won`: what it would pay
     once it ran. `worst`: every instance at the limit, the ceiling.
+
+    `alone`: what it would pay were it not for other new bids of one's own; None where they make no difference.
+    `ambiguous`: the price under both readings, where the rule does not determine it (competition.py).
     """
 
     quantity: int
@@ -96,6 +103,8 @@ class Estimate:
     market: Market | None
     gpus: int | None = None
     warnings: tuple[str, ...] = ()
+    alone: EntryPrice | None = None
+    ambiguous: tuple[Decimal, Decimal] | None = None
 
     @property
     def now(self) -> Decimal | None:
@@ -107,9 +116,8 @@ class Estimate:
 
     @property
     def if_won(self) -> Decimal | None:
-        """A waiting bid would pay at least what wins now; below the reserve it never wins: None."""
-        price = self.entry.low if self.entry.basis == "losing" else self.entry.point
-        return None if price is None else price * self.quantity
+        """None for a bid that waits (the price has to come down to its limit first) or can never win."""
+        return None if self.entry.point is None else self.entry.point * self.quantity
 
     @property
     def worst(self) -> Decimal:
@@ -124,24 +132,24 @@ def estimate(
     outlook: Outlook
     if paused:
         outlook = "paused"
-    elif entry.basis == "below_reserve":
+    elif entry.basis in ("below_reserve", "too_large"):
         outlook = "cannot_win"
     elif entry.basis == "losing":
         outlook = "waits"
     else:
         outlook = "unknown" if entry.point is None else "runs"
-    return Estimate(quantity, limit, outlook, entry, market, gpus, _warnings(market, entry, limit, quantity))
+    return Estimate(quantity, limit, outlook, entry, market, gpus, _warnings(market, entry, limit))
 
 
-def _warnings(market: Market | None, entry: EntryPrice, limit: Decimal, quantity: int) -> tuple[str, ...]:
+def _warnings(market: Market | None, entry: EntryPrice, limit: Decimal) -> tuple[str, ...]:
     found = []
     if entry.basis == "below_reserve":
         found.append("below_reserve")
     if entry.basis == "losing":
         found.append("cannot_win_now")
-    if market and market.lowest_allocated == limit and entry.basis != "holding":
+    if market and market.lowest_allocated == limit and entry.basis == "losing":
         found.append("tie")
-    if market and market.total is not None and quantity > market.total:
+    if entry.basis == "too_large":
         found.append("all_or_nothing_too_large")
     return tuple(found)
 
@@ -182,3 +190,11 @@ class Totals:
 def cents(amount: Decimal) -> Decimal:
     """`amount` rounded once, at output: half up to the cent."""
     return amount.quantize(CENT, ROUND_HALF_UP)
+
+
+def usd(amount: Decimal | None) -> str:
+    """`amount` as people read it: to the cent, below one to four decimals (a small volume is cheap, not free)."""
+    if amount is None:
+        return "unknown"
+    sign, size = ("-" if amount < 0 else ""), abs(amount)
+    return f"{sign}${size:.4f}" if size and size < CENT else f"{sign}${cents(size):,.2f}"

@@ -129,6 +129,11 @@ class Stream:
         """Hours of the past that are known, at most 14 days."""
         return -self.times[0] if self.times else 0.0
 
+    @property
+    def since(self) -> float:
+        """Hours since the last change of price."""
+        return -self.times[-1] if self.times else 0.0
+
     def longest(self, hours: float) -> float:
         """`hours`, or what half of the known past is: longer paths would say nothing."""
         return min(hours, self.span / 2)

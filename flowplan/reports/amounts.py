@@ -1,18 +1,18 @@
-"""Money, shares and lengths of time, as documents carry them and as people read them."""
+"""Dollars in documents and in lines for people: rounded once, at output; unknown is null, or the word."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from flowplan.pricing import cents
+from flowplan.pricing import cents, usd
 
 if TYPE_CHECKING:
     from flowplan.pricing import Band
 
 
 def money(amount: Decimal | None) -> str | None:
-    """Of a document: dollars as text, null where it is unknown."""
+    """As documents have it: to the cent, less than a cent to six decimals."""
     if amount is None:
         return None
     if amount and abs(amount) < Decimal("0.01"):  # a small volume is cheap, not free
@@ -31,13 +31,19 @@ def band(found: Band) -> dict[str, str | None]:
     return {name: money(part) for name, part in parts.items()}
 
 
-def usd(amount: Decimal | None) -> str:
-    """For people. Under a cent, four decimals: cheap is not free."""
+def length(hours: float) -> str:
+    """How long something is, where there is little room: "24 h", "14 days"."""
+    return f"{hours / 24:g} days" if hours > 24 and hours % 24 == 0 else f"{hours:g} h"
+
+
+def price(amount: str | None) -> str:
+    """An amount of a document for people."""
+    return usd(None if amount is None else Decimal(amount))
+
+
+def signed(amount: str | None) -> str:
+    """A difference."""
     if amount is None:
         return "unknown"
-    return f"${amount:,.4f}" if amount and abs(amount) < Decimal("0.01") else f"${cents(amount):,.2f}"
-
-
-def length(hours: float) -> str:
-    """How long something is, for people: "24 h", "14 days"."""
-    return f"{hours / 24:g} days" if hours > 24 and hours % 24 == 0 else f"{hours:g} h"
+    value = Decimal(amount)
+    return f"{'+' if value > 0 else ''}{usd(value or Decimal(0))}"

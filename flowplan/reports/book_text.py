@@ -8,8 +8,8 @@ from decimal import Decimal
 from typing import Protocol
 
 from flowplan.errors import shown
+from flowplan.pricing import usd as _usd
 from flowplan.reports.amounts import length
-from flowplan.reports.amounts import usd as _usd
 from flowplan.reports.paint import WIDTH, Paint
 from flowplan.reports.plot import PLOT_LINES, Stream, plot, sparkline
 

@@ -5,29 +5,36 @@ Money as text, null where it is unknown: never 0.
 
 from __future__ import annotations
 
-from decimal import Decimal
+from collections.abc import Mapping, Sequence
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from functools import cache
-from itertools import islice
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from flowplan.budget import Judged
 from flowplan.plan import Change, Plan
 from flowplan.pricing import (
     CENT,
+    DAY,
+    HOUR,
+    MONTH,
     STORAGE_PER_GB_MONTH,
     Estimate,
     Market,
     Total,
-    cents,
     storage_per_hour,
 )
 from flowplan.reports.amounts import band as _band
 from flowplan.reports.amounts import money as _money
 from flowplan.reports.amounts import plain as _plain
-from flowplan.resources import Bid, Volume
+from flowplan.reports.cost_warnings import warnings_of
+from flowplan.resources import Volume
 from flowplan.state import digest
 
 if TYPE_CHECKING:
-    from flowplan.pricing import Advice, EntryPrice, Forecast
+    from flowplan.pricing import Advice, EntryPrice, Forecast, StackForecast, Sum
+
+_NONE: Mapping[float, Forecast] = MappingProxyType({})
 
 
 def cost(change: Change) -> dict[str, Any] | None:
@@ -38,18 +45,33 @@ def cost(change: Change) -> dict[str, Any] | None:
     found = change.cost or change.cost_before
     if found is None:
         return None
-    return of_bid(found, change.forecast if change.cost is not None else change.forecast_before, change.advice)
+    expected = change.forecast if change.cost is not None else change.forecast_before
+    advice = of_advice(change.advice, change.forecast, found.quantity) if change.forecast is not None else None
+    return of_bid(found, expected, advice=advice, spans=change.spans, warnings=warnings_of(change))
 
 
-def of_bid(found: Estimate, expected: Forecast | None, advice: Advice | None) -> dict[str, Any]:
-    """What a bid costs now and, where that is forecast, over a horizon."""
-    body = _auction(found)
+def of_bid(
+    found: Estimate,
+    expected: Forecast | None,
+    *,
+    advice: Mapping[str, str | None] | None = None,
+    spans: Mapping[float, Forecast] = _NONE,
+    warnings: Sequence[str] = (),
+) -> dict[str, Any]:
+    """What a bid costs now and, where that is forecast, over a horizon; `spans`: over these hours too."""
+    body = _auction(found, warnings)
     if expected is None:
         return body
-    over = {"horizon": {"hours": expected.hours, **_band(expected.cost), "worst": _money(expected.worst_case)}}
-    if expected.hours == 24:
-        over["day"] = over["horizon"]
-    return {**body, **_expected(expected, advice), "cost": {**body["cost"], **over}}
+    hour, day, month = (spans.get(hours) for hours in (HOUR, DAY, MONTH))
+    over = {"horizon": _over(expected), "day": _over(day), "month": _over(month)}
+    if hour is not None:
+        over["hour"] = {**body["cost"]["hour"], **_band(hour.cost)}
+    body = {**body, **_expected(found, expected), "advice": advice, "cost": {**body["cost"], **over}}
+    return {**body, "hourlyCost": _middle(hour), "monthlyCost": _middle(month)}
+
+
+def _middle(found: Forecast | None) -> str | None:
+    return _money(found.cost.p50) if found is not None else None
 
 
 def _storage(volume: Volume) -> dict[str, Any]:
@@ -65,10 +87,12 @@ def _storage(volume: Volume) -> dict[str, Any]:
         },
         "warnings": [],
         "basis": "list",
+        "hourlyCost": _money(hour),
+        "monthlyCost": _money(month),
     }
 
 
-def _auction(found: Estimate) -> dict[str, Any]:
+def _auction(found: Estimate, warnings: Sequence[str]) -> dict[str, Any]:
     market = found.market
     return {
         "unit": "USD/instance-hour",
@@ -77,7 +101,9 @@ def _auction(found: Estimate) -> dict[str, Any]:
         "limit": _money(found.limit),
         "reserve": _money(market.minimum if market else None),
         "last_price": _money(market.spot if market else None),
+        "list_price": _money(market.reserved if market else None),
         "entry_price": of_entry(found.entry),
+        "per_gpu": _per_gpu(found),
         "outlook": found.outlook,
         "price_paid": dict.fromkeys(("p10", "p50", "p90")),
         "availability": dict.fromkeys(("p10", "mean", "p90")),
@@ -89,18 +115,24 @@ def _auction(found: Estimate) -> dict[str, Any]:
                 "p10": None,
                 "p50": None,
                 "p90": None,
+                "expected": None,
                 "worst": _money(found.worst),
-            }
+            },
+            "day": None,
+            "horizon": None,
+            "month": None,
         },
         "savings_vs_limit": _savings(found),
         "savings_vs_list": None,
         "finish_time": None,
         "advice": None,
-        "warnings": list(found.warnings),
+        "warnings": list(warnings),
         "confidence": "point-only" if found.outlook != "unknown" else "unknown",
         "basis": "point-only" if found.outlook != "unknown" else "unknown",
         "as_of": market.as_of if market else None,
         "market_snapshot_id": snapshot_id(market) if market else None,
+        "hourlyCost": None,
+        "monthlyCost": None,
     }
 
 
@@ -114,40 +146,85 @@ def of_entry(entry: EntryPrice) -> dict[str, str | None]:
     }
 
 
-def _expected(found: Forecast, advice: Advice | None) -> dict[str, Any]:
+def _per_gpu(found: Estimate) -> dict[str, str | None] | None:
+    """The same per GPU-hour, to four decimals, limits up; null for types without GPUs."""
+    if not found.gpus:
+        return None
+    price = found.entry.point
+    return {
+        "limit": f"{(found.limit / found.gpus).quantize(_FOUR, ROUND_CEILING):f}",
+        "entry_price": None if price is None else f"{(price / found.gpus).quantize(_FOUR, ROUND_HALF_UP):f}",
+    }
+
+
+_FOUR = Decimal("0.0001")
+
+
+def _over(found: Forecast | None) -> dict[str, Any] | None:
+    """What it costs over the hours of a forecast, with how sure that is."""
+    if found is None:
+        return None
+    return {"hours": found.hours, **_band(found.cost), "worst": _money(found.worst_case), "basis": found.basis}
+
+
+def _expected(estimate: Estimate, found: Forecast) -> dict[str, Any]:
     """What is forecast, in the place of what is not known without it."""
     paid, share, cost = found.price_paid, found.availability, found.cost
+    listed = estimate.market.reserved if estimate.market else None
     body: dict[str, Any] = {
         "price_paid": {"p10": _money(paid.p10), "p50": _money(paid.p50), "p90": _money(paid.p90)},
         "availability": {"p10": _plain(share.p10), "mean": _plain(share.expected), "p90": _plain(share.p90)},
         "preemptions_per_day": _plain(found.preemptions_per_day.expected, CENT),
+        "savings_vs_list": _saved(paid.expected, listed),
+        "finish_time": _finish(found),
         "confidence": found.basis,
         "basis": found.basis,
         "evidence": found.evidence,
     }
     if found.worst_case and cost.expected is not None:
-        body["savings_vs_limit"] = f"{int((1 - cost.expected / found.worst_case) * 1000) / 1000:.3f}"
-    if advice is not None:
-        body["advice"] = of_advice(advice, found)
+        body["savings_vs_limit"] = _saved(cost.expected, found.worst_case)
     return body
 
 
-def of_advice(advice: Advice, found: Forecast | None) -> dict[str, str | None]:
-    """The limit that keeps a bid running, and what it is expected to cost more than what was asked about (null: than
-    nothing, or unknown)."""
+def _finish(found: Forecast) -> dict[str, Any] | None:
+    """When the hours of work that the task says are done, from now; null where it says none, or never gets there."""
+    finish = found.finish
+    if finish is None or finish.hours.p50 is None:
+        return None
+    return {
+        "unit": "hours",
+        "work": finish.work_hours,
+        "p50": _plain(finish.hours.p50, _FOUR),
+        "p90": _plain(finish.hours.p90, _FOUR),
+        "cost": _band(finish.cost),
+        "seen": _plain(finish.seen),
+    }
+
+
+def of_advice(advice: Advice | None, expected: Forecast | None, quantity: int) -> dict[str, str | None] | None:
+    """The limit that keeps a bid for `quantity` instances running, its cost, and what is expected to be paid more than
+    with what was asked about (null: nothing was)."""
+    if advice is None:
+        return None
+    then = advice.forecast.cost.expected if advice.forecast else None
     return {
         "limit_for_95": _money(advice.limit_price),
         "confidence": _plain(advice.confidence),
-        "expected_more": None if found is None else _money(advice.dearer_than(found)),
+        "cost_at_that_limit": _money(None if then is None else then * quantity),
+        "expected_more": None if expected is None else _money(advice.dearer_than(expected)),
     }
 
 
 def _savings(found: Estimate) -> str | None:
-    """1 - price / limit, rounded down to a tenth of a percent; only where it would run."""
-    if found.entry.point is None or not found.limit:
+    """By the price of now against the limit; only where it would run."""
+    return _saved(found.entry.point, found.limit)
+
+
+def _saved(paid: Decimal | None, instead_of: Decimal | None) -> str | None:
+    """The share saved, rounded down to a tenth of a per cent; negative where it is dearer."""
+    if paid is None or not instead_of:
         return None
-    share = 1 - found.entry.point / found.limit
-    return f"{int(share * 1000) / 1000:.3f}"
+    return f"{(1 - paid / instead_of).quantize(Decimal('0.001'), ROUND_FLOOR):f}"
 
 
 @cache
@@ -160,103 +237,64 @@ def snapshot_id(market: Market) -> str:
 
 
 def totals(plan: Plan) -> dict[str, Any]:
-    """Per hour, storage included: as it is, as planned, and the difference."""
-    all_ = plan.totals
+    """Per hour, storage included: as it is, as planned, and the difference. The names of Infracost: p50 of an hour, and
+    of a month of 730 hours."""
+    all_, hour, month = plan.totals, plan.spans.get(HOUR), plan.spans.get(MONTH)
     return {
         "unit": "USD/hour",
-        "current": _total(all_.current),
-        "planned": _total(all_.planned),
-        "delta": _total(all_.delta),
-        "totalHourlyCost": _money(all_.planned.now),
-        "pastTotalHourlyCost": _money(all_.current.now),
-        "diffTotalHourlyCost": _money(all_.delta.now),
+        "current": _total(all_.current, hour.current if hour else None),
+        "planned": _total(all_.planned, hour.planned if hour else None),
+        "delta": _total(all_.delta, hour.delta if hour else None),
+        **_infracost("HourlyCost", hour),
+        **_infracost("MonthlyCost", month),
         "horizon": _horizon(plan),
+        "month": _stack(month),
+        "guards": [_judged(one) for one in plan.judged],
+    }
+
+
+def _infracost(name: str, found: StackForecast | None) -> dict[str, str | None]:
+    was, will = (found.current.cost.p50, found.planned.cost.p50) if found else (None, None)
+    more = None if was is None or will is None else will - was
+    return {f"total{name}": _money(will), f"pastTotal{name}": _money(was), f"diffTotal{name}": _money(more)}
+
+
+def _judged(judged: Judged) -> dict[str, Any]:
+    """One limit on what may be spent: dollars an hour before, after, and allowed after; null where unknown."""
+    budget, place = judged.budget, judged.budget.position
+    limit = budget.max_hourly_cost if judged.limit == "max_hourly_cost" else budget.max_cost_increase
+    return {
+        "guard": judged.limit,
+        "limit": f"{limit:.2f}" if isinstance(limit, Decimal) else str(limit),
+        "basis": budget.basis,
+        "before": _money(judged.before),
+        "after": _money(judged.after),
+        "allowed": _money(judged.allowed),
+        "refused": judged.refused,
+        "source": None if place is None else {"file": place.file, "line": place.line, "column": place.column},
     }
 
 
 def _horizon(plan: Plan) -> dict[str, Any] | None:
-    """Over the horizon of the forecast, quantiles of the sum; null where nothing was forecast."""
-    found = plan.forecast
+    """Over the horizon of the forecast; null where nothing was forecast."""
+    found = _stack(plan.forecast)
     if found is None:
         return None
-    from flowplan.forecasts import movers  # who has nothing to decide is shown no forecast
+    movers = [{"address": str(address), "expected": _money(by)} for address, by in plan.movers[:3]]
+    return {"hours": plan.hours, **found, "movers": movers}
 
+
+def _stack(found: StackForecast | None) -> dict[str, Any] | None:
+    """Quantiles of the sum, which are no sums of quantiles."""
+    if found is None:
+        return None
     parts = {"current": found.current, "planned": found.planned, "delta": found.delta}
     return {
-        "hours": plan.hours,
-        **{
-            name: {**_band(part.cost), "worst": _money(part.worst_case), "basis": part.basis}
-            for name, part in parts.items()
-        },
-        "movers": [{"address": str(change.address), "expected": _money(by)} for change, by in islice(movers(plan), 3)],
+        name: {**_band(part.cost), "worst": _money(part.worst_case), "basis": part.basis}
+        for name, part in parts.items()
     }
 
 
-def _total(total: Total) -> dict[str, Any]:
-    return {"now": _money(total.now), "p50": None, "p90": None, "worst": _money(total.worst)}
-
-
-# ---- warnings ---------------------------------------------------------------------------------------------
-
-ABOUT_THE_LIMIT = ("below_reserve", "cannot_win_now", "limit_far_above_need")
-_FAR = 3  # times what is needed
-
-
-def warnings_of(change: Change) -> tuple[str, ...]:
-    """Of what is placed or changed: what its estimate warns of, and what its forecast does."""
-    if change.cost is None or change.action == "no-op":
-        return ()
-    found, limit = list(change.cost.warnings), change.cost.limit
-    if change.forecast is not None and change.forecast.basis in ("low", "point-only"):
-        found.append("thin_history")
-    advice = change.advice
-    if is_far_above_need(limit, advice):
-        found.append("limit_far_above_need")
-    return tuple(found)
-
-
-def is_far_above_need(limit: Decimal, advice: Advice | None) -> bool:
-    """Whether a limit is that much above the one advised that a spike could be dear."""
-    return advice is not None and advice.limit_price is not None and limit > advice.limit_price * _FAR
-
-
-def advised(change: Change) -> str | None:
-    """The limit that keeps a bid running, what is promised of it, and what it is expected to cost more."""
-    advice, found = change.advice, change.forecast
-    if advice is None or advice.limit_price is None or advice.confidence is None:
-        return None
-    text = kept_by(advice)
-    more = advice.dearer_than(found) if found is not None else None
-    return text if more is None or more <= 0 else f"{text}, for about ${cents(more):,.2f} more"
-
-
-def kept_by(advice: Advice) -> str:
-    """What the limit advised does, and how surely. Of advice that is none: "unknown"."""
-    if advice.limit_price is None or advice.confidence is None:
-        return "unknown"
-    return (
-        f"a limit of ${advice.limit_price:.2f} keeps it running {advice.availability:.0%} of {span(advice.hours)}"
-        f" in {advice.confidence:.0%} of cases"
-    )
-
-
-def span(hours: float) -> str:
-    """How long a horizon is, in words."""
-    return "a day" if hours == 24 else f"{hours / 24:g} days" if hours >= 48 else f"{hours:g} hours"
-
-
-def told(warning: str, change: Change) -> str:
-    """A warning of the estimate, with its figures."""
-    bid, found = change.after, change.cost
-    assert isinstance(bid, Bid) and found is not None  # noqa: S101 - only estimates have warnings
-    market, limit = found.market, f"${bid.limit_price:.2f}"
-    minimum = f"${market.minimum:.2f}" if market and market.minimum is not None else "unknown"
-    win = f"${market.win_price:.2f}" if market and market.win_price is not None else "unknown"
-    return {
-        "below_reserve": f"{change.address}: the limit {limit} is below the reserve {minimum}; it can never win",
-        "cannot_win_now": f"{change.address}: the limit {limit} does not win now; the smallest that does is {win}",
-        "tie": f"{change.address}: the limit {limit} equals the lowest winning one; the older bid wins a tie",
-        "thin_history": f"{change.address}: too little is known of past prices for more than a rough forecast",
-        "limit_far_above_need": f"{change.address}: the limit {limit} is far above need, and may be paid",
-        "all_or_nothing_too_large": f"{change.address}: {found.quantity} instances are more than the whole auction has",
-    }[warning]
+def _total(total: Total, likely: Sum | None) -> dict[str, Any]:
+    p50, p90 = (likely.cost.p50, likely.cost.p90) if likely else (None, None)
+    return {"now": _money(total.now), "p50": _money(p50), "p90": _money(p90), "worst": _money(total.worst)}

@@ -60,7 +60,7 @@ def _auction(one: Offer, view: View, *, history: bool) -> dict[str, Any]:
         "confidence": one.ahead.basis,
         "basis": one.ahead.basis,
         "evidence": one.ahead.evidence,
-        "at_limit": None if one.bid is None else of_bid(one.bid, one.forecast, None),
+        "at_limit": None if one.bid is None else of_bid(one.bid, one.forecast),
         "advice": _advice(one),
         "as_of": market.as_of,
         "market_snapshot_id": snapshot_id(market),
@@ -75,8 +75,8 @@ def _advice(one: Offer) -> dict[str, Any] | None:
         return None
     found = advice.forecast
     return {
-        **of_advice(advice, one.forecast),
-        "cost_at_that_limit": None if found is None else band(found.cost),
+        **(of_advice(advice, one.forecast, 1) or {}),
+        "cost_over_horizon": None if found is None else band(found.cost),
         "preemptions_per_day": None if found is None else plain(found.preemptions_per_day.expected),
     }
 

@@ -11,9 +11,10 @@ from attrs import frozen
 
 from flowplan.errors import shown
 from flowplan.offers import Offer
-from flowplan.pricing import Band, Forecast
-from flowplan.reports.amounts import length, usd
-from flowplan.reports.cost_json import is_far_above_need, kept_by, span
+from flowplan.pricing import Band, Forecast, usd
+from flowplan.reports.amounts import length
+from flowplan.reports.cost_text import span
+from flowplan.reports.cost_warnings import is_far_above_need, kept_by
 from flowplan.reports.paint import WIDTH, Paint, wrapped
 from flowplan.reports.plot import PLOT_LINES, plot, sparkline
 
@@ -73,8 +74,10 @@ def _preface(offers: Sequence[Offer], view: View) -> list[str]:
 
 
 def _titles(view: View) -> list[str]:
-    at_limit = [] if view.limit is None else ["now", "runs"]
-    return ["  region", "price", "a GPU", "reserve", f"next {length(view.hours)}", *at_limit, "free"]
+    ahead = f"next {length(view.hours)}"
+    if view.limit is None:
+        return ["  region", "price", "a GPU", "reserve", ahead, "free"]
+    return ["  region", "price", "reserve", ahead, "now", "runs", "free"]
 
 
 def _cells(one: Offer, view: View) -> list[str]:
@@ -82,7 +85,7 @@ def _cells(one: Offer, view: View) -> list[str]:
     cells = [
         f"  {shown(one.auction.region)}",
         _short(market.spot),
-        _short(one.per_gpu),
+        *([_short(one.per_gpu)] if view.limit is None else []),
         _short(market.minimum),
         _band(one.ahead),
     ]
@@ -224,8 +227,10 @@ def _runs(found: Forecast) -> str:
     share, often = found.availability, found.preemptions_per_day.expected
     if share.expected is None:
         return "how much of the time it would run is unknown"
-    band = "" if share.p10 == share.p90 or share.p10 is None or share.p90 is None else (
-        f" ({_percent(share.p10)} to {_percent(share.p90)})"
+    band = (
+        ""
+        if share.p10 == share.p90 or share.p10 is None or share.p90 is None
+        else (f" ({_percent(share.p10)} to {_percent(share.p90)})")
     )
     return f"runs {_percent(share.expected)} of {span(found.hours)}{band}, {_preempted(often)}"
 
@@ -251,7 +256,9 @@ def _advice(one: Offer) -> list[tuple[str, str]]:
     more = advice.dearer_than(one.forecast) if one.forecast is not None else None
     if one.bid is not None and more is not None:
         than = f"at {usd(one.bid.limit)}"
-        said += f": {usd(abs(more))} {'more' if more >= 0 else 'less'} than {than}" if round(more, 2) else f", as {than}"
+        said += (
+            f": {usd(abs(more))} {'more' if more >= 0 else 'less'} than {than}" if round(more, 2) else f", as {than}"
+        )
     elif one.market.spot is not None:
         steady = one.market.spot * Decimal(str(found.hours))
         said += f"; at the price now it would be {usd(steady)}"

@@ -13,8 +13,10 @@ from attrs import frozen
 
 from flowplan import __version__
 from flowplan.errors import Position, Problem, shown
+from flowplan.guards import over
 from flowplan.plan import ACTIONS, Action, Change, Plan
-from flowplan.reports.cost_json import ABOUT_THE_LIMIT, advised, cost, told, totals, warnings_of
+from flowplan.reports.cost_json import cost, totals
+from flowplan.reports.cost_warnings import warned
 from flowplan.resources import Address, Bid, Inputs, PortMapping, PortPair, Resource, Volume
 from flowplan.state import State, digest
 
@@ -248,26 +250,35 @@ def _refusals(plan: Plan) -> Iterable[dict[str, Any]]:
             "severity": "error",
             "summary": refusal.message,
             "detail": refusal.reason,
-            "source": _source(places.get(refusal.address)),
+            "source": _source(refusal.position or (places.get(refusal.address) if refusal.address else None)),
             "hint": refusal.hint,
         }
 
 
 def _notes(plan: Plan) -> Iterable[dict[str, Any]]:
+    for judged in plan.judged:
+        if said := over(judged):
+            place = _source(judged.budget.position)
+            yield {"severity": "warning", "summary": said, "detail": judged.limit, "source": place, "hint": None}
+    for warning in warned(plan):
+        yield {**warning, "source": _source(warning["source"])}
     for change in plan.changes:
-        for warning in warnings_of(change):
-            yield {
-                "severity": "warning",
-                "summary": told(warning, change),
-                "detail": warning,
-                "source": _source(change.position),
-                "hint": advised(change) if warning in ABOUT_THE_LIMIT else None,
-            }
         if change.status == "Preempting":
             yield _note(f"{change.address} is Preempting: the cloud takes its instances back", None)
         elif change.status_is_strange:
             what = f"the status {shown(str(change.status))!r} of {change.address} is not known here; it counts as live"
             yield {"severity": "warning", "summary": what, "detail": "unknown_status", "source": None, "hint": None}
+    for address, bid in plan.unnamed:
+        worst = bid.bid.limit_price * bid.bid.instance_quantity
+        yield {
+            "severity": "warning",
+            "summary": f"{address} ({bid.id}) is in the state, but no file is known to name it: it is left alone, and "
+            f"costs at most ${worst:,.2f} an hour",
+            "detail": "unnamed",
+            "source": None,
+            "hint": f"give the file that names it; else flowplan {'recover --cancel' if bid.marker else 'state rm'} "
+            f"{bid.id if bid.marker else address}",
+        }
     for address, ids in plan.twins:
         yield {
             "severity": "warning",

@@ -151,7 +151,7 @@ def a_plan_ends_at_once(world: World, command: str, given: tuple[int, int]) -> N
     world.fault("GET /v2/pricing/current", "slow", seconds=20)
     told = Running(world, "plan").until(f"{BIDS} ->").send(number).end()
     assert shell_code(told) == code, told
-    assert told.seconds < 2
+    assert told.seconds < 10  # the call takes 20
     assert told.out == ""
     assert not world.state_files()
 
@@ -173,7 +173,7 @@ def what_does_not_end_in_time_is_left_as_an_intent(world: World, command: str, g
     grace = "import flowplan.apply as a; a.GRACE = 0.2"
     told = held_up(world, command, 20, before=grace).send(number).end()
     assert told.code == (code if command == "apply" else 130), told  # UNKNOWN goes before INT
-    assert told.seconds < 5
+    assert told.seconds < 10  # the call takes 20
     assert len(LocalStore(world.path / STATE).read().pending) == 1
 
 
@@ -183,7 +183,7 @@ def the_second_signal_ends_it_at_once(world: World, command: str, given: tuple[i
     running = held_up(world, command, 20).send(number).until("stopping")
     told = running.send(number).end()
     assert told.code == code, told
-    assert told.seconds < 1.0  # half a second, on a busy machine
+    assert told.seconds < 4.0  # not the five of the grace, nor the twenty of the call
     assert "is looked up by the next run" in told.said
     loaded = LocalStore(world.path / STATE).read()
     assert len(loaded.pending) == 1
@@ -386,7 +386,8 @@ def a_snapshot_that_cannot_be_written_leaves_the_journal(world: World, command: 
         told = world.do(command)
     assert told.code == 5, told
     assert "could not be made durable" in told.said
-    assert len(disk.calls) == 2  # nothing is synced again after a sync that failed
+    # what failed to sync is not synced again; when the device fails, a second file is tried, once
+    assert len(disk.calls) == 2 + (number == errno.EIO)
     loaded = LocalStore(world.path / STATE).read()
     assert len(loaded.state.bindings) == (6 if command == "apply" else 0)
 

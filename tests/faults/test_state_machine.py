@@ -35,6 +35,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from flowplan.backends.local import LocalStore
 from flowplan.cloud.simulator import SIMULATOR_KEY, Simulator
 from flowplan.journal import Intent
+from flowplan.state import consistent
 from tests.conftest import Result
 from tests.faults import virtual_time
 from tests.faults.disk import WAYS, Cut
@@ -195,7 +196,7 @@ class Stack(RuleBasedStateMachine):
         self.read_entries = 0  # of the ledger
         self.alive: dict[str, str] = {}  # "bid NAME" or "volume NAME" -> the id of the live one, by the ledger
         self.born: dict[str, str] = {}  # volume id -> the name it was made under
-        self.forgotten: set[str] = set()  # tasks whose bid was taken out of the state
+        self.forgotten: set[str] = set()  # tasks whose bid the state has lost
         self.homeless: set[str] = set()  # the same, until an apply that names them: no file is known to have made them
         self.lagging = False
         self.conditions: dict[str, Any] = {}  # of the cloud, as they were set last
@@ -409,11 +410,14 @@ class Stack(RuleBasedStateMachine):
         assert result.code == 0 or self.lagging, result
 
     @rule(name=NAMES)
-    def forget(self, name: str) -> None:
-        """A bid leaves the state, and costs on: the next apply knows it by its marker."""
+    def lose(self, name: str) -> None:
+        """A bid is missing from the state, as in an older copy, and costs on: the next apply knows it by its marker."""
         found = self._named(name)
         if f"bid.{found}" in self._state():
-            assert self._run("state", "rm", f"bid.{found}", changes=False).code == 0
+            store = LocalStore(self.path / "flowplan.state.json")
+            loaded = store.read()
+            kept = {one: b for one, b in loaded.state.bindings.items() if str(one) != f"bid.{found}"}
+            store.save(attrs.evolve(loaded.state, bindings=consistent(kept)), loaded.pending.values())
             self.forgotten.add(found or "")
             self.homeless.add(found or "")
 

@@ -66,7 +66,7 @@ def test_a_timeout_in_process_takes_no_time(local: Api, simulator: Simulator) ->
     start = time.monotonic()
     with pytest.raises(ReadTimeout):
         local.get("/v2/me")
-    assert time.monotonic() - start < 1
+    assert time.monotonic() - start < 5  # the timeout itself is longer
 
 
 def test_a_served_timeout_holds_the_connection(simulator: Simulator) -> None:

@@ -1,0 +1,101 @@
+"""flowplan import."""
+
+from __future__ import annotations
+
+import attrs
+import click
+
+from flowplan.cli import Command
+from flowplan.cli.session import Session
+from flowplan.errors import FlowplanError, GuardRefused, NotFound, UsageProblem
+from flowplan.live import Live, LiveBid, LiveVolume
+from flowplan.ownership import adopted
+from flowplan.resources import Address
+from flowplan.state import State
+
+
+@click.command("import", cls=Command)
+@click.argument("address", metavar="ADDR")
+@click.argument("id", metavar="ID")
+@click.pass_context
+def import_(ctx: click.Context, address: str, id: str) -> int:
+    """Take a live bid or volume into the state as ADDR. The object itself is not touched.
+
+    Also what `state rm` let go of. The next apply of the file that names ADDR changes it to what that file says;
+    until a file names it, it is left alone.
+
+    \b
+    Exit codes: 0 done; 1 there is no such object, or it has ended; 3 it is another stack's; 4 locked.
+    """
+    session = Session.of(ctx)
+    wanted = _parsed(address)
+    with session.locked() as lock:
+        assert lock is not None  # noqa: S101 - only reading goes without
+        loaded = session.load()
+        _hold_free(loaded.state, wanted, id)
+        if any(intent.address == wanted for intent in loaded.pending.values()):
+            raise FlowplanError(f"{wanted} is in doubt", hint="`flowplan recover` settles it first")
+        project = session.enter_project(loaded.state, None)
+        _, live = session.cloud().observe()
+        found = _found(session, live, wanted, id)
+        _hold_ours_or_nobodys(found, live, loaded.state)
+        state = attrs.evolve(
+            loaded.state,
+            stack=session.stack_name(loaded.state),
+            api_url=session.api_url,
+            project=project.id,
+            project_name=project.name,
+            bindings={**loaded.state.bindings, wanted: adopted(wanted, found, loaded.state.bindings)},
+            released=loaded.state.released - {id},
+        )
+        lock.verify()
+        session.store.save(state, loaded.pending.values())
+    session.terminal.out(f"{wanted} is {id} now; flowplan plan shows what differs.")
+    return 0
+
+
+def _parsed(address: str) -> Address:
+    try:
+        wanted = Address.parse(address)
+    except ValueError as error:
+        raise UsageProblem(str(error)) from None
+    if wanted.kind == "ports":
+        raise UsageProblem(f"{address}: ports come with their bid", hint=f"import bid.{wanted.name}")
+    return wanted
+
+
+def _hold_free(state: State, wanted: Address, id: str) -> None:
+    """Raise UsageProblem unless neither the address nor the object is in the state."""
+    if wanted in state.bindings:
+        raise UsageProblem(f"{wanted} is in the state already, as {state.bindings[wanted].id}")
+    for address, binding in state.bindings.items():
+        if binding.id == id and address.kind != "ports":
+            raise UsageProblem(
+                f"{id} is in the state already, as {address}", hint=f"flowplan state mv {address} {wanted}"
+            )
+
+
+def _found(session: Session, live: Live, wanted: Address, id: str) -> LiveBid | LiveVolume:
+    """The live object. Raises FlowplanError when there is none."""
+    try:
+        found = live.volumes.get(id) if wanted.kind == "volume" else live.bids.get(id) or session.cloud().bid(id)
+    except NotFound:
+        found = None
+    if found is None:
+        raise FlowplanError(f"there is no {wanted.kind} {id} in this project")
+    if isinstance(found, LiveBid) and found.ended:
+        raise FlowplanError(f"{id} is {found.status}: it has ended, and costs nothing any more")
+    return found
+
+
+def _hold_ours_or_nobodys(found: LiveBid | LiveVolume, live: Live, state: State) -> None:
+    """Raise GuardRefused for what another stack's state may hold: two states would work against each other."""
+    users = [found] if isinstance(found, LiveBid) else [live.bids[one] for one in found.bids if one in live.bids]
+    for bid in users:
+        if bid.marker is not None and not bid.ended and bid.marker.lineage != state.lineage:
+            what = "it" if bid is found else f"a bid that uses it, {bid.id},"
+            raise GuardRefused(
+                f"{what} belongs to stack {bid.marker.stack}, lineage {bid.marker.lineage}; it stays there",
+                reason="not_ours",
+                hint="`flowplan state rm` there lets go of it; if that state is lost: flowplan recover --from-live",
+            )

@@ -1,0 +1,43 @@
+"""What a file allows to be spent: `guards`. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from flowplan.budget import BASES, Budget, dollars, increase
+from flowplan.config.values import Section, choice
+from flowplan.document import KINDS, Scalar, quoted
+
+T = TypeVar("T")
+
+
+def read_guards(section: Section | None) -> Budget | None:
+    """The limits set in `section`; its problems are reported."""
+    if section is None:
+        return None
+    budget = Budget(
+        _limit(section, "max_hourly_cost", dollars),
+        _limit(section, "max_cost_increase", increase),
+        choice(section, "budget_basis", BASES) or "worst",
+        section.document.position(section.node),
+    )
+    if section.node.entries.keys() <= {"budget_basis"}:
+        hint = "add max_hourly_cost: 60, or delete the key"
+        section.document.problem(section.node, "guards sets no limit", hint, code="empty")
+    return None if budget.empty else budget
+
+
+def _limit(section: Section, key: str, read: Callable[[str], T]) -> T | None:
+    node = section.get(key)
+    if node is None:
+        return None
+    name = section.name(key)
+    if not isinstance(node, Scalar) or node.kind not in ("int", "float", "string"):
+        section.document.problem(node, f"{name} must be a number of dollars, not {KINDS[node.kind]}", code="type")
+        return None
+    try:
+        return read(node.text)
+    except ValueError as error:
+        section.document.problem(node, f"{name} cannot be {quoted(node.text)}", str(error), code="value")
+        return None

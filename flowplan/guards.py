@@ -1,0 +1,234 @@
+"""A plan -> the same plan with what refuses it: data that would be lost, volumes in use, budgets. Pure.
+
+A guard decides whether a plan is carried out, never what is in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Literal, TypeAlias
+
+import attrs
+
+from flowplan import graph
+from flowplan.budget import Budget, BudgetBasis, Judged
+from flowplan.live import Live, LiveVolume
+from flowplan.plan import EVERYTHING, Change, Plan, Refusal, Wishes, hand_overs, order_with
+from flowplan.pricing import CENT, HOUR, Total, cents, usd
+from flowplan.resources import Bid, Volume
+
+Side: TypeAlias = Literal["current", "planned"]
+
+
+def guarded(plan: Plan, live: Live, wishes: Wishes) -> Plan:
+    """`plan` with the refusals that need no price: volumes whose data was not given up, or that are in use."""
+    changes = plan.changes
+    found = (
+        *_data(changes, wishes),
+        *_still_used(changes, live),
+        *_held_elsewhere(changes, live),
+        *_exchanged(changes),
+    )
+    return attrs.evolve(plan, refusals=found)
+
+
+# ---- data -------------------------------------------------------------------------------------------------
+
+
+def _data(changes: Iterable[Change], wishes: Wishes) -> Iterable[Refusal]:
+    for change in changes:
+        volume = change.before
+        if not isinstance(volume, Volume) or change.action not in ("replace", "delete"):
+            continue
+        if not {volume.name, EVERYTHING} & wishes.destroyable:
+            how = "replacing" if change.action == "replace" else "deleting"
+            yield Refusal(
+                "volume_data",
+                change.address,
+                f"{how} {change.address} destroys the data on volume {volume.name} ({volume.size_gb} GB)",
+                f"if the data may go: --allow-volume-destroy {volume.name}; to keep it, change `create` to `attach` in "
+                "the task file: flowplan then lets the volume be",
+            )
+
+
+def _still_used(changes: Iterable[Change], live: Live) -> Iterable[Refusal]:
+    """Volumes that would go while a bid that stays uses them: the API would refuse, after all the rest is done."""
+    changes = tuple(changes)
+    bids = _bids(changes)
+    for change in changes:
+        volume = live.volumes.get(change.id or "")
+        if volume is None or change.address.kind != "volume" or change.action not in ("delete", "replace"):
+            continue
+        if names := _users_that_stay(volume, live, bids):
+            message = f"{change.address} is used by {names}, which stays"
+            yield Refusal("volume_in_use", change.address, message, "remove what uses it first, or together with it")
+
+
+def _held_elsewhere(changes: Iterable[Change], live: Live) -> Iterable[Refusal]:
+    """Block volumes that a bid would take while another that stays holds them: one bid only can use one."""
+    changes = tuple(changes)
+    bids = _bids(changes)
+    for change in changes:
+        if not isinstance(change.after, Bid) or change.action == "no-op":
+            continue
+        for volume in (live.volumes.get(str(ref)) for ref in change.after.volumes):
+            if volume is None or volume.volume.interface != "Block":
+                continue
+            if names := _users_that_stay(volume, live, bids, but=change.id):
+                message = f"{change.address} is to use the Block volume {volume.volume.name}, which {names} holds"
+                yield Refusal("volume_in_use", change.address, message, "one bid at a time: cancel that one first")
+
+
+def _exchanged(changes: Sequence[Change]) -> Iterable[Refusal]:
+    """Bids that stay and take Block volumes from each other in a circle: no order of calls does that."""
+    handed_over = hand_overs(changes)
+    try:
+        if handed_over:
+            order_with(changes, handed_over)
+    except graph.Cycle as circle:
+        first = circle.members[0].address
+        names = ", ".join(sorted({str(step.address) for step in circle.members}))
+        message = f"{names} exchange Block volumes: each would wait for the other to let go"
+        hint = "take the volume from one of them first, and apply; then the rest"
+        yield Refusal("volume_in_use", first, message, hint)
+
+
+def _bids(changes: Iterable[Change]) -> dict[str | None, Change]:
+    return {one.id: one for one in changes if one.address.kind == "bid"}
+
+
+def _users_that_stay(volume: LiveVolume, live: Live, bids: Mapping[str | None, Change], but: str | None = None) -> str:
+    """Who uses `volume` and goes on to; "" when nobody does."""
+    users = [live.bids[id] for id in volume.bids if id in live.bids and id != but]
+    stay = [bid for bid in users if not bid.ended and not (bid.id in bids and bids[bid.id].lets_go_of(volume.id))]
+    return ", ".join(f"{bid.bid.name} ({bid.id})" for bid in stay)
+
+
+# ---- budgets ----------------------------------------------------------------------------------------------
+
+
+def budgeted(plan: Plan, budgets: Iterable[Budget]) -> Plan:
+    """`plan` held to `budgets`, each on its own basis; one that is no dearer than what is live is never refused.
+
+    On another basis than `worst` it needs a plan with forecasts (forecasts.py): what is not known is refused.
+    """
+    judged = tuple(one for budget in budgets for one in _judged(plan, budget))
+    refusals = tuple(_refusal(plan, one) for one in judged if one.refused)
+    return attrs.evolve(plan, refusals=(*plan.refusals, *refusals), judged=(*plan.judged, *judged))
+
+
+def _judged(plan: Plan, budget: Budget) -> Iterator[Judged]:
+    before, after = (hourly(plan, side, budget.basis) for side in ("current", "planned"))
+    falls = before is not None and after is not None and after <= before
+    saves = falls or all(map(_no_dearer, plan.changes))
+    if budget.max_hourly_cost is not None:
+        allowed = budget.max_hourly_cost
+        refused = not saves and (after is None or after > allowed)
+        yield Judged("max_hourly_cost", budget, before, after, allowed, refused)
+    if budget.max_cost_increase is not None:
+        most = None if before is None else before + budget.max_cost_increase.allowed(before)
+        refused = not saves and (after is None or most is None or after > most)
+        yield Judged("max_cost_increase", budget, before, after, most, refused)
+
+
+def hourly(plan: Plan, side: Side, basis: BudgetBasis) -> Decimal | None:
+    """What the stack costs an hour, storage included: dollars, None where it is not known. Rounded as it is shown, so
+    that nobody is refused for what cannot be seen.
+
+    `worst`: every limit paid. `p90`, `p50`: of the next hour or of an hour of the horizon on average, whichever is
+    more. A bid that would wait counts with its limit: it runs from when the price has come down to that.
+    """
+    total: Total = getattr(plan.totals, side)
+    if basis == "worst":
+        return _as_shown(total.worst)
+    if plan.forecast is None or plan.hours is None or HOUR not in plan.spans:
+        return None
+    next_hour: Decimal | None = getattr(getattr(plan.spans[HOUR], side).cost, basis)
+    over_all: Decimal | None = getattr(getattr(plan.forecast, side).cost, basis)
+    if next_hour is None or over_all is None:
+        return None
+    likely = max(next_hour + _waiting(plan, side), over_all / Decimal(str(plan.hours)))
+    return _as_shown(min(total.worst, likely))
+
+
+def _as_shown(amount: Decimal) -> Decimal:
+    return amount if amount < CENT else cents(amount)
+
+
+def _waiting(plan: Plan, side: Side) -> Decimal:
+    """What the bids that would wait cost once they run, at most."""
+    estimates = [one.cost_before if side == "current" else one.cost for one in plan.changes]
+    return sum((one.worst for one in estimates if one is not None and one.outlook == "waits"), Decimal(0))
+
+
+def _no_dearer(change: Change) -> bool:
+    """Whether a change cannot raise the cost, whatever prices do."""
+    before, after = change.before, change.after
+    if change.action in ("no-op", "read", "delete", "forget") or change.address.kind == "ports":
+        return True
+    if isinstance(before, Volume) and isinstance(after, Volume):
+        return after.size_gb <= before.size_gb
+    if not isinstance(before, Bid) or not isinstance(after, Bid):
+        return False
+    same_auction = (before.instance_type, before.region) == (after.instance_type, after.region)
+    no_more = after.instance_quantity <= before.instance_quantity and after.limit_price <= before.limit_price
+    return after.paused or (not before.paused and same_auction and no_more)
+
+
+def _refusal(plan: Plan, judged: Judged) -> Refusal:
+    return Refusal(judged.limit, None, _why(plan, judged), _remedy(plan, judged), judged.budget.position)
+
+
+def _why(plan: Plan, judged: Judged) -> str:
+    name, basis, growth = _name_of(judged), judged.budget.basis, judged.budget.max_cost_increase
+    if judged.after is None or judged.allowed is None:
+        what = "costs now" if judged.after is not None else "would cost"
+        whose = ", ".join(unknown(plan)) or "some of it"
+        return f"what the stack {what} an hour ({basis}) is not known, so {name} cannot hold: no price of {whose}"
+    cost = f"the stack would cost {_an_hour(judged.after, basis)}"
+    if judged.limit == "max_hourly_cost" or judged.before is None or growth is None:
+        return f"{cost}; {name} allows {usd(judged.allowed)} (now: {usd(judged.before)})"
+    more, most = usd(judged.after - judged.before), usd(judged.allowed - judged.before)
+    of = f" ({growth} of that)" if growth.percent else ""
+    return f"{cost}, {more} more than the {usd(judged.before)} of now; {name} allows {most}{of}"
+
+
+def _remedy(plan: Plan, judged: Judged) -> str:
+    growth = judged.budget.max_cost_increase
+    if judged.limit == "max_cost_increase" and growth is not None and growth.percent and judged.before == 0:
+        return "a percentage of nothing is nothing: for a first apply give dollars, or --max-hourly-cost"
+    if judged.after is None or judged.allowed is None:
+        return "what is certain can be judged all the same: basis worst, every limit paid"
+    lower = "lower a limit price, or pause or drop a task"
+    likely = None if judged.budget.by_forecast else hourly(plan, "planned", "p90")
+    return lower if likely is None else f"{lower}; by the forecast it costs {_an_hour(likely, 'p90')} (basis p90)"
+
+
+def over(judged: Judged) -> str | None:
+    """What to say of a plan that stays above its maximum and is carried out all the same."""
+    if judged.limit != "max_hourly_cost" or judged.refused or judged.after is None or judged.allowed is None:
+        return None
+    if judged.after <= judged.allowed:
+        return None
+    cost = f"the stack costs {_an_hour(judged.after, judged.budget.basis)}"
+    return f"{cost}; {_name_of(judged)} allows {usd(judged.allowed)}, but this plan does not raise it"
+
+
+def _an_hour(amount: Decimal, basis: BudgetBasis) -> str:
+    how = {"worst": ", every limit paid", "p90": " nine times of ten", "p50": " half of the time"}
+    return f"at most {usd(amount)} an hour{how[basis]}"
+
+
+def _name_of(judged: Judged) -> str:
+    return f"guards.{judged.limit}" if judged.budget.position else "--" + judged.limit.replace("_", "-")
+
+
+def unknown(plan: Plan) -> list[str]:
+    """The addresses of what has no price."""
+    found = []
+    for change in plan.changes:
+        forecasts = (change.forecast_before, change.forecast)
+        if any(one is not None and one.cost.p90 is None for one in forecasts):
+            found.append(str(change.address))
+    return found

@@ -1,0 +1,61 @@
+"""Signals are heard even while the main thread waits for something and is not interrupted."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from flowplan.cli.stop import Stop
+
+# The main thread never takes the signal itself, as when it comes just before it begins to wait; another thread does.
+DEAF = """
+import os, queue, signal, threading
+from flowplan.cli.stop import SIGNALS, Stop
+threading.Thread(target=threading.Event().wait, daemon=True).start()
+signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+tell = lambda text: os.write(1, f"{text}\\n".encode())  # one write: two threads tell
+results = queue.SimpleQueue()
+stop = Stop(wake=lambda: results.put(None), say=lambda text: tell(text.strip()))
+with stop.listening():
+    tell("waiting")
+    results.get(timeout=30)
+    tell(f"woken by {stop.number}")
+    results.get(timeout=30)
+"""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)])
+def test_a_signal_the_main_thread_does_not_take_is_heard_at_once(number: signal.Signals, code: int) -> None:
+    started = time.monotonic()
+    with subprocess.Popen([sys.executable, "-c", DEAF], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "waiting\n"
+        process.send_signal(number)
+        said = [process.stdout.readline() for _ in range(2)]
+        process.send_signal(number)
+        assert process.wait(timeout=20) == code
+        said += process.stdout.readlines()
+    assert f"woken by {int(number)}\n" in said
+    assert any("stopping" in line for line in said)
+    assert any("stopped at once" in line for line in said)
+    assert time.monotonic() - started < 20  # the waits themselves would take 30 s
+
+
+def test_a_signal_within_is_heard_before_listening_ends_and_one_after_it_is_not_ours() -> None:
+    heard: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _: heard.append(number))
+    try:
+        stop = Stop()
+        with stop.listening():
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert stop.number == signal.SIGTERM
+        assert heard == []
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert heard == [signal.SIGTERM]
+    finally:
+        signal.signal(signal.SIGTERM, before)
