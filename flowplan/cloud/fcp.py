@@ -140,17 +140,16 @@ class Fcp:
         for page in self.http.pages("/v2/spot/bids", query):
             yield from page
 
-    def _live_bids(self, rows: Iterable[Mapping[str, Any]]) -> list[LiveBid]:
+    def _live_bids(self, rows: Iterable[Mapping[str, Any]], path: str = "/v2/spot/bids") -> list[LiveBid]:
         keys = {key.id: key.name for key in self._catalogue.ssh_keys}
-        with _answer_of("/v2/spot/bids"):
+        with _answer_of(path):
             return [_live_bid(row, self._catalogue, keys) for row in rows]
 
     def bid(self, id: str) -> LiveBid:
-        """One bid as it is now. Raises NotFound."""
+        """One bid as it is now; names of types and keys are those of the last `observe`. Raises NotFound."""
         path = f"/v2/spot/bids/{segment(id)}"
-        row = self._object("GET", path)
-        with _answer_of(path):
-            return _live_bid(row, Catalogue((), ()), {})
+        [found] = self._live_bids([self._object("GET", path)], path)
+        return found
 
     def instances(self) -> tuple[Instance, ...]:
         pages = self.http.pages("/v2/instances", {"project": self.project, "limit": PAGE})
