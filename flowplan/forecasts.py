@@ -137,7 +137,7 @@ class _Asked:
         if estimate.outlook == "paused":
             return nothing(hours, quantity, limit, evidence="it is paused")
         if estimate.outlook == "cannot_win":
-            return nothing(hours, quantity, limit, evidence=_NEVER[estimate.entry.basis])
+            return nothing(hours, quantity, limit, evidence=NEVER[estimate.entry.basis])
         auction = (bid.instance_type, bid.region)
         stream = self._streams[auction]
         entry = _entry(estimate, stream)
@@ -177,7 +177,7 @@ class _Asked:
         return f"past prices end {since} ago at {usd(stream.last)}, while the price now is {usd(market.spot)}"
 
 
-_NEVER = {
+NEVER = {  # why a bid never runs, by the basis of its entry price
     "below_reserve": "the limit is below the reserve: it never runs",
     "too_large": "more instances than the auction has: it never runs",
 }

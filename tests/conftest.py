@@ -96,6 +96,17 @@ def lose_addresses(place: Place, *addresses: str) -> None:
     store.save(attrs.evolve(state, bindings=consistent(kept)))
 
 
+def left_in_doubt(place: Place) -> None:
+    """One task of `many`, whose bid was placed, the answer lost, and nothing could be looked up: exit 6."""
+    place.write(many(1))
+    with place.simulator() as simulator:
+        simulator.faults.add("POST /v2/spot/bids", "timeout", after_commit=True)
+        simulator.faults.add("GET /v2/spot/bids", "status", status=403, nth=2, times=None)
+    assert place.run("apply", "--auto-approve").code == 6
+    with place.simulator() as simulator:
+        simulator.faults.clear()
+
+
 def many(count: int, price: str = "17.92", first: int = 0) -> str:
     """`count` tasks with a volume and a port each."""
     return "".join(

@@ -8,12 +8,28 @@ import os
 import re
 import shutil
 import subprocess
+from decimal import Decimal
 
+import attrs
 import pytest
 
 from flowplan import __version__
 from flowplan.errors import CloudError
-from tests.conftest import BID, EXAMPLES, FLOWPLAN, PORTS, TASK, VOLUME, Place, bid_id, lose_addresses, many
+from flowplan.plan import Action, Change
+from flowplan.resources import Address, Bid
+from tests.conftest import (
+    BID,
+    EXAMPLES,
+    FLOWPLAN,
+    PORTS,
+    TASK,
+    VOLUME,
+    Place,
+    bid_id,
+    left_in_doubt,
+    lose_addresses,
+    many,
+)
 
 DESTROY = ("destroy", "--auto-approve", "--allow-volume-destroy", "my-new-volume")
 
@@ -815,13 +831,7 @@ def test_twins_are_named_and_can_be_cancelled(applied: Place) -> None:
 
 
 def test_created_and_gone_is_not_bought_again_in_the_same_run(place: Place) -> None:
-    place.write(many(1))
-    with place.simulator() as simulator:
-        simulator.faults.add("POST /v2/spot/bids", "timeout", after_commit=True)
-        simulator.faults.add("GET /v2/spot/bids", "status", status=403, nth=2, times=None)
-    assert place.run("apply", "--auto-approve").code == 6
-    with place.simulator() as simulator:
-        simulator.faults.clear()
+    left_in_doubt(place)
     bid = json.loads(place.call("GET", "/v2/spot/bids").body)["data"][0]["fid"]
     place.call("DELETE", f"/v2/spot/bids/{bid}")
     result = place.run("apply", "--auto-approve")
@@ -1081,14 +1091,15 @@ def test_two_bids_do_not_exchange_their_block_volumes(two_volumes: Place) -> Non
     two_volumes.ok("apply", "--auto-approve")
 
 
-def test_a_bid_updated_otherwise_still_holds_its_block_volume(two_volumes: Place) -> None:
-    two_volumes.write(sharing("one"), "a.yaml")
-    two_volumes.ok("apply", "a.yaml", "--auto-approve")
-    two_volumes.write(sharing("one").replace("17.92", "19.20"), "a.yaml")
-    two_volumes.write(sharing("", "one").split("---\n")[2], "b.yaml")
-    result = two_volumes.run("apply", "a.yaml", "b.yaml", "--auto-approve")
-    assert result.code in (3, 65), result
-    assert two_volumes.run("plan", "a.yaml").code == 0
+@pytest.mark.parametrize(
+    ("action", "volumes", "lets_go"),
+    [("update", ("vol_1",), False), ("update", (), True), ("replace", ("vol_1",), True), ("no-op", ("vol_1",), False)],
+)
+def test_when_a_bid_lets_go_of_a_volume(action: Action, volumes: tuple[str, ...], lets_go: bool) -> None:
+    """What is updated otherwise still holds it; what is replaced lets go for a while."""
+    before = Bid("a", "it_1", "here", 1, Decimal(9), (), ("vol_1",))
+    change = Change(action, Address("bid", "a"), before, attrs.evolve(before, volumes=volumes, limit_price=Decimal(10)))
+    assert change.lets_go_of("vol_1") == lets_go
 
 
 def test_a_bid_that_a_lagging_list_still_shows_is_not_adopted(applied: Place) -> None:

@@ -12,7 +12,7 @@ import pytest
 from flowplan.backends.local import LocalStore
 from flowplan.journal import Intent, Moment
 from flowplan.resources import Address
-from tests.conftest import BID, FLOWPLAN, PORTS, TASK, VOLUME, Place, bid_id, lose_addresses, many
+from tests.conftest import BID, FLOWPLAN, PORTS, TASK, VOLUME, Place, bid_id, left_in_doubt, lose_addresses, many
 
 PLAN_KEY = "a key for plans, long enough"
 
@@ -301,13 +301,7 @@ def test_what_another_stack_has_is_not_imported(applied: Place) -> None:
 
 
 def test_what_is_in_doubt_is_not_imported(place: Place) -> None:
-    place.write(many(1))
-    with place.simulator() as simulator:
-        simulator.faults.add("POST /v2/spot/bids", "timeout", after_commit=True)
-        simulator.faults.add("GET /v2/spot/bids", "status", status=403, nth=2, times=None)
-    assert place.run("apply", "--auto-approve").code == 6
-    with place.simulator() as simulator:
-        simulator.faults.clear()
+    left_in_doubt(place)
     result = place.run("import", "bid.task-000", live_ids(place)[0])
     assert result.code == 1
     assert "`flowplan recover` settles it first" in result.err

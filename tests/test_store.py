@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from flowplan.backends import files
-from flowplan.backends.files import hold_unwritable_by_others
+from flowplan.backends.files import hold_trusted
 from flowplan.backends.local import LocalStore
 from flowplan.errors import StateError
 from flowplan.journal import Done, Intent, Moment
@@ -392,7 +392,7 @@ def test_a_state_of_another_user_is_refused(
 
     monkeypatch.setattr(Path, "stat", stat)
     if passes:
-        hold_unwritable_by_others(store.path)
+        hold_trusted(store.path)
     else:
         with pytest.raises(StateError, match=f"belongs to another user .uid {owner}"):
             store.read()

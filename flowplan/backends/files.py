@@ -83,7 +83,7 @@ def sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
-def hold_unwritable_by_others(path: Path) -> None:
+def hold_trusted(path: Path) -> None:
     """Raise StateError when `path` is another user's, or anybody on this machine may replace it: by writing it, or
     into its directory. Root's files, and whatever root is given to work with, pass."""
     with suppress(OSError):  # what is not there nobody has tampered with

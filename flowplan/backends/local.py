@@ -21,7 +21,7 @@ from attrs import field, frozen
 from flowplan.backends.files import (
     PRIVATE,
     durable,
-    hold_unwritable_by_others,
+    hold_trusted,
     replace_file,
     sweep,
     sync_directory,
@@ -70,7 +70,7 @@ class LocalStore:
     def read(self) -> Loaded:
         """The state as it is now: snapshot, journal and spill. Raises StateError for anything but a clean story."""
         for path in (self.path, self.journal_path):
-            hold_unwritable_by_others(path)
+            hold_trusted(path)
         try:
             return self._read_everything()
         except StateError as error:

@@ -71,7 +71,8 @@ def market(
     for note in notes:
         session.terminal.note(note)
     if form == "json":
-        from flowplan.reports.market_json import document, dumps
+        from flowplan.reports.market_json import document
+        from flowplan.reports.plan_json import dumps
 
         body = document(
             offers, view, timestamp=session.now(), api_url=session.api_url, notes=notes, history=since is not None
@@ -137,13 +138,13 @@ def _markets(
 ) -> dict[tuple[str, str], Market | None]:
     """The prices for one instance in each; None, with a note, where they could not be had."""
     keys = [(auction.instance_type, auction.region) for _, auction in auctions]
-    found = cloud.side_by_side([partial(_market, cloud, key) for key in keys])
-    failed = [(key, one) for key, one in zip(keys, found, strict=True) if isinstance(one, CloudError)]
+    found = dict(zip(keys, cloud.side_by_side([partial(_market, cloud, key) for key in keys]), strict=True))
+    failed = {key: one for key, one in found.items() if isinstance(one, CloudError)}
     if failed:
-        (kind, region), error = failed[0]
+        (kind, region), error = next(iter(failed.items()))
         more = f", and those of {len(failed) - 1} more" if len(failed) > 1 else ""
         notes.append(f"the prices of {kind} in {region}{more} could not be had: {error}")
-    return {key: None if isinstance(one, CloudError) else one for key, one in zip(keys, found, strict=True)}
+    return found | dict.fromkeys(failed)
 
 
 def _market(cloud: Fcp, key: tuple[str, str]) -> Market | CloudError:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from flowplan.budget import BASES, Budget, dollars, increase
-from flowplan.config.values import Section, choice
-from flowplan.document import KINDS, Scalar, quoted
+from flowplan.config.values import Section, choice, numeral
+from flowplan.document import quoted
 
 T = TypeVar("T")
 
@@ -29,15 +29,11 @@ def read_guards(section: Section | None) -> Budget | None:
 
 
 def _limit(section: Section, key: str, read: Callable[[str], T]) -> T | None:
-    node = section.get(key)
+    node = numeral(section, key, "dollars")
     if node is None:
-        return None
-    name = section.name(key)
-    if not isinstance(node, Scalar) or node.kind not in ("int", "float", "string"):
-        section.document.problem(node, f"{name} must be a number of dollars, not {KINDS[node.kind]}", code="type")
         return None
     try:
         return read(node.text)
     except ValueError as error:
-        section.document.problem(node, f"{name} cannot be {quoted(node.text)}", str(error), code="value")
+        section.document.problem(node, f"{section.name(key)} cannot be {quoted(node.text)}", str(error), code="value")
         return None

@@ -286,15 +286,22 @@ def money(section: Section, key: str, unit: str) -> Decimal | None:
     return None if number is None else number.quantize(Decimal("0.01"))
 
 
+def numeral(section: Section, key: str, unit: str) -> Scalar | None:
+    """What may be a number of `unit`, as it is written, in quotes or not; None if it is missing or of another kind."""
+    node = section.get(key)
+    if node is None or (isinstance(node, Scalar) and node.kind in ("int", "float", "string")):
+        return node
+    what = f"{section.name(key)} must be a number of {unit}, not {KINDS[node.kind]}"
+    section.document.problem(node, what, code="type")
+    return None
+
+
 def decimal(section: Section, key: str, unit: str, *, places: int, highest: Decimal) -> Decimal | None:
     """A number above zero up to `highest` with at most `places` decimals; a text in quotes will do."""
-    node = section.get(key)
+    node = numeral(section, key, unit)
     if node is None:
         return None
     name = section.name(key)
-    if not isinstance(node, Scalar) or node.kind not in ("int", "float", "string"):
-        section.document.problem(node, f"{name} must be a number of {unit}, not {KINDS[node.kind]}", code="type")
-        return None
     found = _DECIMAL.fullmatch(node.text) if len(node.text) <= _LONGEST_NUMBER else None
     if found is None:
         summary = f"{name} {quoted(node.text)} is not a number of {unit}"

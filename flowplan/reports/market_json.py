@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -33,10 +32,6 @@ def document(
         "auctions": [_auction(one, view, history=history) for one in offers],
         "diagnostics": [{"severity": "warning", "summary": note} for note in notes],
     }
-
-
-def dumps(body: dict[str, Any]) -> str:
-    return json.dumps(body, indent=2, ensure_ascii=False) + "\n"
 
 
 def _auction(one: Offer, view: View, *, history: bool) -> dict[str, Any]:

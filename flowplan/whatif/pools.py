@@ -15,6 +15,7 @@ from itertools import accumulate
 from attrs import frozen
 
 from flowplan.catalogue import Catalogue
+from flowplan.forecasts import NEVER
 from flowplan.plan import Change, Plan
 from flowplan.pricing import CENT, Market, Stream
 from flowplan.resources import Address, Bid
@@ -93,13 +94,7 @@ def idle(change: Change) -> str | None:
     """Why a bid takes no part in its auction once all is done; None: it does."""
     if change.cost is None or change.cost.outlook not in ("paused", "cannot_win"):
         return None
-    return _IDLE[change.cost.entry.basis] if change.cost.outlook == "cannot_win" else "it is paused"
-
-
-_IDLE = {
-    "below_reserve": "the limit is below the reserve: it never runs",
-    "too_large": "more instances than the auction has: it never runs",
-}
+    return NEVER[change.cost.entry.basis] if change.cost.outlook == "cannot_win" else "it is paused"
 
 
 def _holds(change: Change) -> bool:
