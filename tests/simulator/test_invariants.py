@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
 
 from flowplan.cloud.simulator import Request, Simulator, rounds
+from flowplan.cloud.simulator.clock import ROUND
 
 from .rule import Bidder, cents_of, price_of, winners_of
 
+AWAY = 700  # seconds for which a bid is taken back
 HEADERS = {"authorization": "Bearer fkey_x"}
 SOLD = {
     ("it_XqgKWbhZ5gznAYsG", "us-east1-a"): 3,
@@ -70,6 +72,7 @@ class Market(RuleBasedStateMachine):
         self.db = self.simulator._db
         self.project = self.call("GET", "/v2/projects")[0]["fid"]
         self.made = 0
+        self.back: dict[str, int] = {}  # bids that were taken back: when (ms) they are in the auction again
         for (kind, region), units in SOLD.items():  # so little stock that bids get in each other's way
             pool = "(SELECT pool FROM auctions WHERE instance_type = ? AND region = ?)"
             self.db.execute(f"DELETE FROM orders WHERE pool = {pool}", (kind, region))
@@ -140,7 +143,8 @@ class Market(RuleBasedStateMachine):
     @rule(bid=bids)
     def take_back(self, bid: str) -> None:
         if self.call("GET", f"/v2/spot/bids/{bid}")["status"] == "Allocated":
-            self.simulator.faults.preempt(bid, seconds=700)
+            self.simulator.faults.preempt(bid, seconds=AWAY)
+            self.back[bid] = self.simulator._stored_now() + AWAY * 1000
 
     @rule(bid=consumes(bids))
     def cancel(self, bid: str) -> None:
@@ -165,8 +169,14 @@ class Market(RuleBasedStateMachine):
     @invariant()
     def prices_are_the_rule_on_the_visible_book(self) -> None:
         self.call("GET", "/v2/spot/availability")
-        for pool, units, reserve, free in self.db.execute("SELECT seq, units, reserve, free FROM pools").fetchall():
+        returned = self.returned()
+        pools = self.db.execute("SELECT seq, units, reserve, free, changed FROM pools").fetchall()
+        for pool, units, reserve, free, changed in pools:
             rows = self.db.execute("SELECT seq, rank, units, winning FROM orders WHERE pool = ?", (pool,)).fetchall()
+            if changed:  # only by who came back since the last round: the next considers him
+                considered = [row for row in rows if row[0] not in returned]
+                assert len(considered) < len(rows)
+                rows = considered
             book = [Bidder(-rank, seq, needed) for seq, rank, needed, _ in rows]
             winners = winners_of(units, reserve, book)
             assert {seq for seq, _, _, wins in rows if wins} == {winner.age for winner in winners}
@@ -175,6 +185,12 @@ class Market(RuleBasedStateMachine):
             assert all(reserve <= price <= winner.limit for winner in winners)
             for weight, shown in self.db.execute("SELECT weight, price_cents FROM auctions WHERE pool = ?", (pool,)):
                 assert shown == cents_of(price, weight)
+
+    def returned(self) -> set[int]:
+        """The bids that came back into the auction since the last round, by seq."""
+        now = self.simulator._stored_now()
+        ids = [bid for bid, at in self.back.items() if now // ROUND * ROUND < at <= now]
+        return {self.db.execute("SELECT seq FROM bids WHERE fid = ?", (id,)).fetchone()[0] for id in ids}
 
     @invariant()
     def machines_fit_into_the_stock(self) -> None:
@@ -291,9 +307,11 @@ class Market(RuleBasedStateMachine):
         moments = sorted({at for at, _ in [*states, *prices]} | {now})
         won_at = None  # the price of the last moment in which it ran; None: it has not begun to
         for at, until in pairwise(moments):
-            reached = [status for when, status in states if when == at]
-            if won_at is None and "STATUS_RUNNING" in reached:
-                won_at = in_force(prices, at - 1)
+            for reached in (status for when, status in states if when == at):  # several, where the clock stands still
+                if reached == "STATUS_RUNNING":
+                    won_at = in_force(prices, at - 1) if won_at is None else won_at
+                elif reached != "STATUS_PREEMPTING":
+                    won_at = None
             status = in_force(states, at) if states and states[0][0] <= at else None
             if status == "STATUS_RUNNING":
                 won_at = in_force(prices, at)
