@@ -165,7 +165,7 @@ def saved_budgets(saved: dict[str, Any] | None) -> tuple[Budget, ...]:
     from flowplan.budget import Budget, dollars, increase
 
     found = []
-    for one in saved["cost"]["guards"] if saved else ():
+    for one in saved["cost"].get("guards", ()) if saved else ():
         if one["source"] is None and one["guard"] == "max_hourly_cost":
             found.append(Budget(max_hourly_cost=dollars(one["limit"]), basis=one["basis"]))
         elif one["source"] is None:

@@ -165,6 +165,7 @@ class Fcp:
             win_price=_cents(row, "dynamic_win_price_cents"),
             available=_integer_or_none(row, "available_capacity"),
             total=_integer_or_none(row, "total_capacity"),
+            reserved=_cents(row, "reserved_price_cents"),
             as_of=_rfc3339(self.http.server_time),
         )
 

@@ -27,6 +27,7 @@ class Market:
     win_price: Decimal | None = None  # the smallest limit that wins `quantity` now
     available: int | None = None
     total: int | None = None
+    reserved: Decimal | None = None  # the list price: what reserved capacity costs
     as_of: str | None = None
 
 

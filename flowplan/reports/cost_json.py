@@ -5,7 +5,7 @@ Money as text, null where it is unknown: never 0.
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,9 @@ from flowplan.budget import Judged
 from flowplan.plan import Change, Plan
 from flowplan.pricing import (
     CENT,
+    DAY,
+    HOUR,
+    MONTH,
     STORAGE_PER_GB_MONTH,
     Estimate,
     Market,
@@ -25,7 +28,7 @@ from flowplan.resources import Volume
 from flowplan.state import digest
 
 if TYPE_CHECKING:
-    from flowplan.pricing import Advice, Band, Forecast
+    from flowplan.pricing import Band, Forecast, StackForecast, Sum
 
 
 def cost(change: Change) -> dict[str, Any] | None:
@@ -40,10 +43,16 @@ def cost(change: Change) -> dict[str, Any] | None:
     expected = change.forecast if change.cost is not None else change.forecast_before
     if expected is None:
         return body
-    over = {"horizon": {"hours": expected.hours, **_band(expected.cost), "worst": _money(expected.worst_case)}}
-    if expected.hours == 24:
-        over["day"] = over["horizon"]
-    return {**body, **_expected(expected, change.advice), "cost": {**body["cost"], **over}}
+    hour, day, month = (change.spans.get(hours) for hours in (HOUR, DAY, MONTH))
+    over = {"horizon": _over(expected), "day": _over(day), "month": _over(month)}
+    if hour is not None:
+        over["hour"] = {**body["cost"]["hour"], **_band(hour.cost)}
+    body = {**body, **_expected(found, expected), "advice": _advice(change, found), "cost": {**body["cost"], **over}}
+    return {**body, "hourlyCost": _middle(hour), "monthlyCost": _middle(month)}
+
+
+def _middle(found: Forecast | None) -> str | None:
+    return _money(found.cost.p50) if found is not None else None
 
 
 def _storage(volume: Volume) -> dict[str, Any]:
@@ -59,6 +68,8 @@ def _storage(volume: Volume) -> dict[str, Any]:
         },
         "warnings": [],
         "basis": "list",
+        "hourlyCost": _money(hour),
+        "monthlyCost": _money(month),
     }
 
 
@@ -72,12 +83,14 @@ def _auction(change: Change, found: Estimate) -> dict[str, Any]:
         "limit": _money(found.limit),
         "reserve": _money(market.minimum if market else None),
         "last_price": _money(market.spot if market else None),
+        "list_price": _money(market.reserved if market else None),
         "entry_price": {
             "point": _money(entry.point),
             "low": _money(entry.low),
             "high": _money(entry.high),
             "basis": entry.basis,
         },
+        "per_gpu": _per_gpu(found),
         "outlook": found.outlook,
         "price_paid": dict.fromkeys(("p10", "p50", "p90")),
         "availability": dict.fromkeys(("p10", "mean", "p90")),
@@ -89,8 +102,12 @@ def _auction(change: Change, found: Estimate) -> dict[str, Any]:
                 "p10": None,
                 "p50": None,
                 "p90": None,
+                "expected": None,
                 "worst": _money(found.worst),
-            }
+            },
+            "day": None,
+            "horizon": None,
+            "month": None,
         },
         "savings_vs_limit": _savings(found),
         "savings_vs_list": None,
@@ -101,30 +118,77 @@ def _auction(change: Change, found: Estimate) -> dict[str, Any]:
         "basis": "point-only" if found.outlook != "unknown" else "unknown",
         "as_of": market.as_of if market else None,
         "market_snapshot_id": snapshot_id(market) if market else None,
+        "hourlyCost": None,
+        "monthlyCost": None,
     }
 
 
-def _expected(found: Forecast, advice: Advice | None) -> dict[str, Any]:
+def _per_gpu(found: Estimate) -> dict[str, str | None] | None:
+    """The same per GPU-hour, to four decimals, limits up; null for types without GPUs."""
+    if not found.gpus:
+        return None
+    price = found.entry.point
+    return {
+        "limit": f"{(found.limit / found.gpus).quantize(_FOUR, ROUND_CEILING):f}",
+        "entry_price": None if price is None else f"{(price / found.gpus).quantize(_FOUR, ROUND_HALF_UP):f}",
+    }
+
+
+_FOUR = Decimal("0.0001")
+
+
+def _over(found: Forecast | None) -> dict[str, Any] | None:
+    """What it costs over the hours of a forecast, with how sure that is."""
+    if found is None:
+        return None
+    return {"hours": found.hours, **_band(found.cost), "worst": _money(found.worst_case), "basis": found.basis}
+
+
+def _expected(estimate: Estimate, found: Forecast) -> dict[str, Any]:
     """What is forecast, in the place of what is not known without it."""
     paid, share, cost = found.price_paid, found.availability, found.cost
+    listed = estimate.market.reserved if estimate.market else None
     body: dict[str, Any] = {
         "price_paid": {"p10": _money(paid.p10), "p50": _money(paid.p50), "p90": _money(paid.p90)},
         "availability": {"p10": _plain(share.p10), "mean": _plain(share.expected), "p90": _plain(share.p90)},
         "preemptions_per_day": _plain(found.preemptions_per_day.expected, CENT),
+        "savings_vs_list": _saved(paid.expected, listed),
+        "finish_time": _finish(found),
         "confidence": found.basis,
         "basis": found.basis,
         "evidence": found.evidence,
     }
     if found.worst_case and cost.expected is not None:
-        body["savings_vs_limit"] = f"{int((1 - cost.expected / found.worst_case) * 1000) / 1000:.3f}"
-    if advice is not None:
-        more = advice.dearer_than(found)
-        body["advice"] = {
-            "limit_for_95": _money(advice.limit_price),
-            "confidence": _plain(advice.confidence),
-            "expected_more": _money(more),
-        }
+        body["savings_vs_limit"] = _saved(cost.expected, found.worst_case)
     return body
+
+
+def _finish(found: Forecast) -> dict[str, Any] | None:
+    """When the hours of work that the task says are done, from now; null where it says none, or never gets there."""
+    finish = found.finish
+    if finish is None or finish.hours.p50 is None:
+        return None
+    return {
+        "unit": "hours",
+        "work": finish.work_hours,
+        "p50": _plain(finish.hours.p50, _FOUR),
+        "p90": _plain(finish.hours.p90, _FOUR),
+        "cost": _band(finish.cost),
+        "seen": _plain(finish.seen),
+    }
+
+
+def _advice(change: Change, found: Estimate) -> dict[str, str | None] | None:
+    advice, expected = change.advice, change.forecast
+    if advice is None or expected is None:
+        return None
+    then = advice.forecast.cost.expected if advice.forecast else None
+    return {
+        "limit_for_95": _money(advice.limit_price),
+        "confidence": _plain(advice.confidence),
+        "cost_at_that_limit": _money(None if then is None else then * found.quantity),
+        "expected_more": _money(advice.dearer_than(expected)),
+    }
 
 
 def _band(band: Band) -> dict[str, str | None]:
@@ -137,11 +201,15 @@ def _plain(number: Decimal | None, unit: Decimal = Decimal("0.001")) -> str | No
 
 
 def _savings(found: Estimate) -> str | None:
-    """1 - price / limit, rounded down to a tenth of a percent; only where it would run."""
-    if found.entry.point is None or not found.limit:
+    """By the price of now against the limit; only where it would run."""
+    return _saved(found.entry.point, found.limit)
+
+
+def _saved(paid: Decimal | None, instead_of: Decimal | None) -> str | None:
+    """The share saved, rounded down to a tenth of a per cent; negative where it is dearer."""
+    if paid is None or not instead_of:
         return None
-    share = 1 - found.entry.point / found.limit
-    return f"{int(share * 1000) / 1000:.3f}"
+    return f"{(1 - paid / instead_of).quantize(Decimal('0.001'), ROUND_FLOOR):f}"
 
 
 @cache
@@ -154,19 +222,26 @@ def snapshot_id(market: Market) -> str:
 
 
 def totals(plan: Plan) -> dict[str, Any]:
-    """Per hour, storage included: as it is, as planned, and the difference."""
-    all_ = plan.totals
+    """Per hour, storage included: as it is, as planned, and the difference. The names of Infracost: p50 of an hour, and
+    of a month of 730 hours."""
+    all_, hour, month = plan.totals, plan.spans.get(HOUR), plan.spans.get(MONTH)
     return {
         "unit": "USD/hour",
-        "current": _total(all_.current),
-        "planned": _total(all_.planned),
-        "delta": _total(all_.delta),
-        "totalHourlyCost": _money(all_.planned.now),
-        "pastTotalHourlyCost": _money(all_.current.now),
-        "diffTotalHourlyCost": _money(all_.delta.now),
+        "current": _total(all_.current, hour.current if hour else None),
+        "planned": _total(all_.planned, hour.planned if hour else None),
+        "delta": _total(all_.delta, hour.delta if hour else None),
+        **_infracost("HourlyCost", hour),
+        **_infracost("MonthlyCost", month),
         "horizon": _horizon(plan),
+        "month": _stack(month),
         "guards": [_judged(one) for one in plan.judged],
     }
+
+
+def _infracost(name: str, found: StackForecast | None) -> dict[str, str | None]:
+    was, will = (found.current.cost.p50, found.planned.cost.p50) if found else (None, None)
+    more = None if was is None or will is None else will - was
+    return {f"total{name}": _money(will), f"pastTotal{name}": _money(was), f"diffTotal{name}": _money(more)}
 
 
 def _judged(judged: Judged) -> dict[str, Any]:
@@ -186,23 +261,28 @@ def _judged(judged: Judged) -> dict[str, Any]:
 
 
 def _horizon(plan: Plan) -> dict[str, Any] | None:
-    """Over the horizon of the forecast, quantiles of the sum; null where nothing was forecast."""
-    found = plan.forecast
+    """Over the horizon of the forecast; null where nothing was forecast."""
+    found = _stack(plan.forecast)
+    if found is None:
+        return None
+    movers = [{"address": str(address), "expected": _money(by)} for address, by in plan.movers[:3]]
+    return {"hours": plan.hours, **found, "movers": movers}
+
+
+def _stack(found: StackForecast | None) -> dict[str, Any] | None:
+    """Quantiles of the sum, which are no sums of quantiles."""
     if found is None:
         return None
     parts = {"current": found.current, "planned": found.planned, "delta": found.delta}
     return {
-        "hours": plan.hours,
-        **{
-            name: {**_band(part.cost), "worst": _money(part.worst_case), "basis": part.basis}
-            for name, part in parts.items()
-        },
-        "movers": [{"address": str(address), "expected": _money(by)} for address, by in plan.movers[:3]],
+        name: {**_band(part.cost), "worst": _money(part.worst_case), "basis": part.basis}
+        for name, part in parts.items()
     }
 
 
-def _total(total: Total) -> dict[str, Any]:
-    return {"now": _money(total.now), "p50": None, "p90": None, "worst": _money(total.worst)}
+def _total(total: Total, likely: Sum | None) -> dict[str, Any]:
+    p50, p90 = (likely.cost.p50, likely.cost.p90) if likely else (None, None)
+    return {"now": _money(total.now), "p50": _money(p50), "p90": _money(p90), "worst": _money(total.worst)}
 
 
 def _money(amount: Decimal | None) -> str | None:

@@ -44,19 +44,32 @@ def cost_line(entry: Mapping[str, Any]) -> str:
 
 def _ahead(cost: Mapping[str, Any]) -> str:
     """What is expected over the horizon with its band, when it is forecast."""
-    found = cost["cost"].get("horizon")
+    found = cost["cost"]["horizon"]
     if found is None:
         return ""
-    over = f"; over {span(found['hours'])}"
+    finish = cost["finish_time"]
+    its = finish is not None and finish["work"] == found["hours"]
+    over = f"; over its {lasting(found['hours'])}" if its else f"; over {span(found['hours'])}"
     if found["expected"] is None:
         return f"{over} unknown, at most {_price(found['worst'])}"
     if found["p10"] == found["p90"]:
-        return f"{over} {_price(found['expected'])}"
-    return f"{over} about {_price(found['expected'])} ({_price(found['p10'])} to {_price(found['p90'])})"
+        return f"{over} {_price(found['expected'])}{_done(finish, found['hours'])}"
+    band = f"({_price(found['p10'])} to {_price(found['p90'])})"
+    return f"{over} about {_price(found['expected'])} {band}{_done(finish, found['hours'])}"
+
+
+def _done(finish: Mapping[str, Any] | None, horizon: float) -> str:
+    """When the work is done that the task says it is."""
+    if finish is None:
+        return ""
+    what = "done" if finish["work"] == horizon else f"its {lasting(finish['work'])} of work are done"
+    middle, late = (lasting(float(finish[name])) for name in ("p50", "p90"))
+    text = f"; {what} in {middle}"
+    return text if middle == late else f"{text}, nine times of ten in {late}"
 
 
 def costs(body: Mapping[str, Any], paint: Paint) -> str:
-    """The totals per hour."""
+    """The totals per hour and over the horizon."""
     cost = body["cost"]
     current, planned, delta = cost["current"], cost["planned"], cost["delta"]
     if current == planned:
@@ -73,7 +86,7 @@ def costs(body: Mapping[str, Any], paint: Paint) -> str:
             _signed(delta["worst"]),
         ),
     ]
-    rows += _expected_rows(cost.get("horizon"))
+    rows += _expected_rows(cost["horizon"])
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     lines = [
         "  "
@@ -82,7 +95,45 @@ def costs(body: Mapping[str, Any], paint: Paint) -> str:
         for row in rows
     ]
     lines = [paint("Cost", "bold") + ", storage included:", *lines]
-    return "\n".join([*lines, *_movers(cost.get("horizon")), *_saved(cost.get("horizon"))])
+    horizon = cost["horizon"]
+    return "\n".join([*lines, *_movers(horizon), *_saved(horizon), *_beside(body), *_not_adding(cost)])
+
+
+def _beside(body: Mapping[str, Any]) -> list[str]:
+    """That some bids are told over another time than the whole."""
+    whole = body["cost"]["horizon"]
+    own = [
+        one["address"]
+        for one in body["resource_changes"]
+        if one["change"]["actions"] in (["create"], ["update"], ["delete", "create"]) and one["type"] == "bid"
+        if one["cost"]["outlook"] in ("runs", "waits") and (found := one["cost"]["cost"]["horizon"])
+        if whole is not None and found["hours"] != whole["hours"]
+    ]
+    if not own:
+        return []
+    names = ", ".join(map(shown, own[:3])) + (f" and {len(own) - 3} more" if len(own) > 3 else "")
+    is_told = "is told over its" if len(own) == 1 else "are told over their"
+    return wrapped(f"all of this is over {span(whole['hours'])}; {names} {is_told} own duration above", "  ", "  ")
+
+
+def _not_adding(cost: Mapping[str, Any]) -> list[str]:
+    """Where a row of the table does not add, why: each figure is rounded once; of quantiles the change is not the
+    difference."""
+    horizon = cost["horizon"]
+    rows = [(cost, "now"), (cost, "worst")] + ([(horizon, "expected")] if horizon else [])
+    lines = []
+    if any(_gap(*row) >= Decimal("0.005") for row in rows):
+        lines.append("  each figure is rounded to the cent by itself: a row may not add by one")
+    if horizon and _gap(horizon, "p90") >= Decimal("0.02"):
+        lines.append("  nine times of ten: of each column by itself, so the last is not the difference")
+    return lines
+
+
+def _gap(totals: Mapping[str, Any], name: str) -> Decimal:
+    before, after, delta = (totals[side][name] for side in ("current", "planned", "delta"))
+    if before is None or after is None or delta is None:
+        return Decimal(0)
+    return abs(Decimal(after) - Decimal(before) - Decimal(delta))
 
 
 def _expected_rows(found: Mapping[str, Any] | None) -> list[tuple[str, str, str, str]]:
@@ -114,7 +165,14 @@ def _saved(found: Mapping[str, Any] | None) -> list[str]:
 
 def span(hours: float) -> str:
     """How long a horizon is, in words."""
-    return "a day" if hours == 24 else f"{hours / 24:g} days" if hours >= 48 else f"{hours:g} hours"
+    return {24.0: "a day", 1.0: "an hour"}.get(hours) or lasting(hours)
+
+
+def lasting(hours: float) -> str:
+    """A number of minutes, hours or days."""
+    amount, unit = (hours * 60, "minutes") if hours < 1 else (hours, "hours") if hours < 48 else (hours / 24, "days")
+    number = f"{amount:.1f}".removesuffix(".0")
+    return f"{number} {unit.removesuffix('s') if number == '1' else unit}"
 
 
 def _price(amount: str | None) -> str:
