@@ -3,13 +3,17 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test soak mutants lint bench backtest clean
+.PHONY: demo quick test soak mutants lint bench backtest clean
 
 demo: $(VENV)/.installed
 	@PATH="$(abspath $(BIN)):$$PATH" bash examples/demo.sh
 
 test: $(VENV)/.tests
 	$(BIN)/python -m pytest -n 2 -q -m "not slow and not clients"
+
+# What is worth running after every edit: under a minute.
+quick: $(VENV)/.tests
+	$(BIN)/python -m pytest -n 2 -q -m "not slow and not clients" --ignore tests/faults --ignore tests/simulator
 
 # The long runs, which CI leaves out.
 soak: $(VENV)/.tests

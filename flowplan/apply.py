@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from threading import Event
 from typing import Any, Literal, Protocol, TypeAlias
 
 import attrs
-from attrs import field, frozen
+from attrs import define, field, frozen
 
 from flowplan.calls import Calls, Cloud, HalfDone
 from flowplan.errors import (
@@ -41,6 +42,7 @@ from flowplan.resources import Address, Bid, Resource, Volume, resolve
 from flowplan.state import Binding, State, consistent, digest
 
 WORKERS = "flowplan-call"  # the names of the threads that calls are made in begin so
+YOUNG = 5.0  # seconds that an intent may be older than the attempt it announces
 GRACE = 5.0  # seconds that calls under way get once the run is stopped
 PROGRESS_EVERY = 10.0  # seconds
 
@@ -112,6 +114,16 @@ class _Result:
     seconds: float = 0.0
 
 
+@define
+class _Announcement:
+    """A worker asks for its intent to be journaled anew, and waits."""
+
+    intent: str
+    answered: Event = field(factory=Event)
+    granted: bool = False
+    error: FlowplanError | None = None
+
+
 class Applying:
     """One run of one plan. `stopped()` turns true when a signal asked for it; `hold_lock()` raises
     StateError when the lock is no longer ours; `absent`: intents of creates proved not to have happened."""
@@ -131,7 +143,7 @@ class Applying:
         absent: Mapping[str, Intent] | None = None,
     ) -> None:
         self.plan, self.state, self.cloud, self.journal = plan, state, cloud, journal
-        self.calls = Calls(cloud, clock, options.timeout, hold_lock)
+        self.calls = Calls(cloud, clock, options.timeout, hold_lock, self.announce)
         self.render, self.events, self.options, self.clock, self.hold_lock = render, events, options, clock, hold_lock
         self.changes = plan.by_address()
         self.waits = {step: set(before) for step, before in plan.order.items()}
@@ -143,7 +155,7 @@ class Applying:
         self.absent = {intent.address: intent for intent in (absent or {}).values()}
         self.pending: dict[str, Intent] = dict(absent or {})
         self.running: dict[Step, tuple[_Work, float]] = {}
-        self.results: SimpleQueue[_Result | None] = SimpleQueue()
+        self.results: SimpleQueue[_Result | _Announcement | None] = SimpleQueue()
         self.doubts: list[_Result] = []
         self.done: list[Step] = []
         self.failed: dict[Step, FlowplanError] = {}
@@ -189,8 +201,40 @@ class Applying:
                 back = []
 
     def wake(self) -> None:
-        """End the wait for a result, from a signal handler."""
+        """End the wait for a result, from another thread."""
         self.results.put(None)
+
+    # -- attempts that had to wait
+
+    def announce(self, intent: Intent) -> None:
+        """In a worker, before an attempt of a create: it may have waited long for its turn (429), and after a crash
+        the settle window is counted from its intent. An old one is journaled anew. Raises what forbids the attempt."""
+        if self.pending.get(intent.intent, intent).at.age(self._now()) < YOUNG:
+            return
+        asked = _Announcement(intent.intent)
+        self.results.put(asked)
+        if not asked.answered.wait(2 * GRACE) or not asked.granted:
+            raise asked.error or CloudError("stopped before it was sent")
+
+    def _announce_anew(self, asked: _Announcement) -> None:
+        intent = self.pending.get(asked.intent)
+        if intent is not None and not self._stopping():
+            young = attrs.evolve(intent, at=self._now())
+            try:
+                self.journal.append([young])
+            except StateError as error:
+                asked.error = self.halted = error
+            else:
+                self.pending[young.intent] = young
+                asked.granted = True
+        asked.answered.set()
+
+    def _received(self, item: _Result | _Announcement | None) -> _Result | None:
+        """The result that came; what is not one is dealt with."""
+        if isinstance(item, _Announcement):
+            self._announce_anew(item)
+            return None
+        return item
 
     def _stopping(self) -> bool:
         return self.clock.stopped() or self.halted is not None
@@ -228,7 +272,7 @@ class Applying:
             if timeout <= 0 and deadline is not None:
                 return []
             try:
-                first = self.results.get(timeout=max(timeout, 0.0))
+                first = self._received(self.results.get(timeout=max(timeout, 0.0)))
             except Empty:
                 self._tell_progress()
                 continue
@@ -239,7 +283,7 @@ class Applying:
         found: list[_Result] = []
         while True:
             try:
-                result = self.results.get_nowait()
+                result = self._received(self.results.get_nowait())
             except Empty:
                 return found
             if result is not None:
@@ -251,7 +295,7 @@ class Applying:
         deadline = time.monotonic() + seconds
         while len(found) < len(self.running) and (left := deadline - time.monotonic()) > 0:
             try:
-                result = self.results.get(timeout=left)
+                result = self._received(self.results.get(timeout=left))
             except Empty:
                 break
             if result is not None:

@@ -14,6 +14,8 @@ import attrs
 
 from flowplan.plan import Change, Plan
 from flowplan.pricing import (
+    AVAILABILITY,
+    CONFIDENCE,
     DAY,
     Advice,
     Estimate,
@@ -32,7 +34,6 @@ from flowplan.resources import Address, Bid, Resource, Volume
 Auction: TypeAlias = tuple[str, str]  # instance type, region
 FRESH = timedelta(minutes=5)  # prices are evaluated every two
 MINUTE, HOURS = timedelta(minutes=1), timedelta(hours=1)
-AVAILABILITY, CONFIDENCE = 0.95, 0.9  # what the advice on a limit promises
 
 
 def auctions_of(plan: Plan) -> list[Auction]:
@@ -74,8 +75,14 @@ def _totals(changes: Iterable[Change], asked: _Asked, hours: float) -> StackFore
         [found for one in changes if (found := asked.before(one, hours))],
         [found for one in changes if (found := asked.after(one, hours))],
         storage_now=_storage((one.before for one in changes), hours),
-        storage_planned=_storage((one.before if one.action == "forget" else one.after for one in changes), hours),
+        storage_planned=storage_planned(changes, hours),
     )
+
+
+def storage_planned(changes: Iterable[Change], hours: float) -> Decimal:
+    """What the volumes cost over `hours` once all is done; what is only managed no longer goes on costing."""
+    counted = [one for one in changes if one.action != "read" and one.reason != "gone_outside"]
+    return _storage((one.before if one.action == "forget" else one.after for one in counted), hours)
 
 
 def _storage(resources: Iterable[Resource | None], hours: float) -> Decimal:

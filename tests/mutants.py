@@ -276,6 +276,28 @@ MISTAKES = (
         "        if up in known and going in known and not known:\n",
         (COMMANDS, "-k", "renamed_task"),
     ),
+    # -- truth afterwards
+    Mistake(
+        "forecast kept of a change that failed",
+        "cli/keeping.py",
+        ' and Step("up", address) in outcome.done',
+        "",
+        ("tests/test_cost.py",),
+    ),
+    Mistake(
+        "forecast of a bid that was changed counts all the same",
+        "pricing/truth.py",
+        "if touched is not None and touched.at <= now:",
+        "if touched is not None and touched.at < kept.starts_at:",
+        ("tests/test_truth.py",),
+    ),
+    Mistake(
+        "forecast above its band taken for one that held",
+        "pricing/truth.py",
+        'return "above" if self.verdict.paid > high + CENT else "inside"',
+        'return "inside"',
+        ("tests/test_truth.py",),
+    ),
 )
 
 

@@ -818,7 +818,7 @@ def test_created_and_gone_is_not_bought_again_in_the_same_run(place: Place) -> N
     place.write(many(1))
     with place.simulator() as simulator:
         simulator.faults.add("POST /v2/spot/bids", "timeout", after_commit=True)
-        simulator.faults.add("GET /v2/spot/bids", "status", status=503, nth=2, times=None)
+        simulator.faults.add("GET /v2/spot/bids", "status", status=403, nth=2, times=None)
     assert place.run("apply", "--auto-approve").code == 6
     with place.simulator() as simulator:
         simulator.faults.clear()

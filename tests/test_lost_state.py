@@ -9,6 +9,9 @@ import subprocess
 
 import pytest
 
+from flowplan.backends.local import LocalStore
+from flowplan.journal import Intent, Moment
+from flowplan.resources import Address
 from tests.conftest import BID, FLOWPLAN, PORTS, TASK, VOLUME, Place, bid_id, lose_addresses, many
 
 PLAN_KEY = "a key for plans, long enough"
@@ -301,13 +304,35 @@ def test_what_is_in_doubt_is_not_imported(place: Place) -> None:
     place.write(many(1))
     with place.simulator() as simulator:
         simulator.faults.add("POST /v2/spot/bids", "timeout", after_commit=True)
-        simulator.faults.add("GET /v2/spot/bids", "status", status=503, nth=2, times=None)
+        simulator.faults.add("GET /v2/spot/bids", "status", status=403, nth=2, times=None)
     assert place.run("apply", "--auto-approve").code == 6
     with place.simulator() as simulator:
         simulator.faults.clear()
     result = place.run("import", "bid.task-000", live_ids(place)[0])
     assert result.code == 1
     assert "`flowplan recover` settles it first" in result.err
+
+
+# ---- an update cut in the middle ------------------------------------------------------------------------------
+
+
+def test_recover_tells_of_a_bid_that_an_interrupted_update_left_paused(applied: Place) -> None:
+    id = bid_id(applied)
+    store = LocalStore(applied.path / "flowplan.state.json")
+    state = store.read().state
+    bid = state.bindings[Address.parse(BID)]
+    intent = Intent("i", "update", bid.address, 1, "", "k", "", Moment(0.0, 0.0, ""), id=id, resource=bid.applied)
+    store.prepare(state)
+    store.append([intent])
+    store.close()
+    assert applied.call("PATCH", f"/v2/spot/bids/{id}", b'{"paused": true}').status == 200
+    result = applied.run("recover")
+    assert result.code == 0
+    told = " ".join(result.err.split())
+    assert f"{BID}: an update was interrupted; the next apply finishes it; until then {id} stands paused" in told
+    assert "1 changed" in applied.ok("apply", "--auto-approve")
+    assert json.loads(applied.call("GET", f"/v2/spot/bids/{id}").body)["status"] != "Paused"
+    assert "Nothing is in doubt." in applied.ok("recover")
 
 
 # ---- bids that no file names --------------------------------------------------------------------------------
@@ -333,6 +358,17 @@ def test_a_lost_bid_that_no_file_names_any_more_is_told_and_can_be_ended(place: 
     assert id not in live_ids(place)
     assert "task-001" not in place.ok("state", "list")
     assert "no file is known" not in place.ok("plan")
+
+
+def test_a_plan_saved_while_a_bid_was_lost_is_carried_out(applied: Place) -> None:
+    """The plan counts the bid as ours, apply adopts it: what both see of it is the same."""
+    lose_addresses(applied, PORTS, BID)
+    applied.edit("17.92", "19.20")
+    applied.ok("plan", "--out", "p.json")
+    result = applied.run("apply", "p.json")
+    assert result.code == 0, result
+    assert "1 changed" in result.out
+    assert applied.run("plan", "--detailed-exitcode").code == 0
 
 
 def test_recover_cancels_nothing_that_a_file_names(applied: Place) -> None:
@@ -393,7 +429,7 @@ def test_push_loses_no_intent(place: Place) -> None:
     place.write(TASK)
     with place.simulator() as simulator:
         simulator.faults.add("POST /v2/spot/bids", "timeout", after_commit=True, seconds=0)
-        simulator.faults.add("GET /v2/spot/bids", "status", status=503, nth=2, times=None)
+        simulator.faults.add("GET /v2/spot/bids", "status", status=403, nth=2, times=None)
     assert place.run("apply", "--auto-approve").code == 6
     place.write(place.ok("state", "pull"), "copy.json")
     result = place.run("state", "push", "copy.json")

@@ -15,6 +15,7 @@ from flowplan.resources import Address
 
 PLAN_KEY = "FLOWPLAN_PLAN_KEY"
 _KEY_LENGTH = 16
+_FURTHEST = 7 * 24  # hours: the past has two of them
 F = TypeVar("F", bound=Callable[..., Any])
 
 paths = click.argument("paths", nargs=-1, metavar="[PATH...]", type=click.Path())
@@ -37,6 +38,13 @@ budget_basis = click.option(
     "--budget-basis",
     type=click.Choice(BASES),
     help="What these two judge: every limit paid, or what is paid at most 90 or 50 times of 100.  [default: worst]",
+)
+what_if = click.option(
+    "--what-if",
+    is_flag=False,
+    flag_value="24h",
+    metavar="[TIME]",
+    help="Also simulate the auctions for so long, with these bids in them.  [TIME: 24h unless given]",
 )
 auto_approve = click.option("--auto-approve", is_flag=True, help="Do not ask.")
 parallelism = click.option(
@@ -76,11 +84,27 @@ events = click.option("--json", "as_events", is_flag=True, help="Events as JSON,
 
 def hours(text: str | None) -> float | None:
     """What --horizon says, in hours. Raises UsageProblem."""
+    return None if text is None else hours_of(text, "--horizon")
+
+
+def hours_of(text: str, option: str) -> float:
+    """A length of time, in hours. Raises UsageProblem."""
+    seconds = read_duration(text, option)
+    if seconds < 60:
+        raise UsageProblem(f"{option}: it is less than a minute", hint="write 24h or 7d")
+    return seconds / 3600
+
+
+def what_if_hours(text: str | None) -> float | None:
+    """What --what-if says, in hours; None: it is not there. Raises UsageProblem."""
     if text is None:
         return None
-    seconds = read_duration(text, "--horizon")
-    if seconds < 60:
-        raise UsageProblem("--horizon: it is less than a minute", hint="write 24h or 7d")
+    try:
+        seconds = read_duration(text, "--what-if")
+    except UsageProblem as error:  # what was meant for a PATH may have been taken for it
+        raise UsageProblem(str(error), hint="write --what-if 24h; a PATH goes before it, or after a TIME") from None
+    if not 3600 <= seconds <= _FURTHEST * 3600:
+        raise UsageProblem(f"--what-if: {text} is not between 1h and 7d", hint="14 days of past prices are two weeks")
     return seconds / 3600
 
 
@@ -140,8 +164,8 @@ def plan_key(environ: Mapping[str, str]) -> Secret | None:
     return Secret(key)
 
 
-def hold_writable(path: str) -> None:
-    """Raise UsageProblem when `path` is something else than a plan saved earlier: that is not to be replaced."""
+def hold_writable(path: str, what: str = "saved plan", begins: bytes = b'{\n  "format_version": "') -> None:
+    """Raise UsageProblem when `path` is something else than `what`, written earlier: that is not to be replaced."""
     target = Path(path)
     try:
         if not target.exists():
@@ -152,8 +176,8 @@ def hold_writable(path: str) -> None:
     if target.is_file():
         with target.open("rb") as file:
             head = file.read(64).lstrip()
-    if head and not head.startswith(b'{\n  "format_version": "'):
-        raise UsageProblem(f"{path} exists and is not a saved plan; nothing was written", hint="choose another name")
+    if head and not head.startswith(begins):
+        raise UsageProblem(f"{path} exists and is not a {what}; nothing was written", hint="choose another name")
     if not target.is_file():
         raise UsageProblem(f"{path} is not a file", hint="choose another name")
 

@@ -10,8 +10,8 @@ from attrs import frozen
 
 from flowplan.cli import Command, options
 from flowplan.cli.destroy import addresses_in
-from flowplan.cli.session import Observed, Session, forecast, hold_budgets, observe, plan_of, refuse
-from flowplan.errors import ConfigError
+from flowplan.cli.session import Observed, Session, forecast, hold_budgets, observe, plan_of, refuse, streams_of
+from flowplan.errors import ConfigError, UsageProblem
 from flowplan.pricing import DAY, HOUR, MONTH
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 @options.allow_volume_destroy
 @options.horizon
 @options.budgeting
+@options.what_if
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 when there are changes.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.pass_context
@@ -42,6 +43,7 @@ def plan(
     max_hourly_cost: str | None,
     max_cost_increase: str | None,
     budget_basis: BudgetBasis | None,
+    what_if: str | None,
     detailed_exitcode: bool,
     form: str,
 ) -> int:
@@ -59,7 +61,10 @@ def plan(
         options.hold_writable(out)
     hours = options.hours(horizon)
     budgets = options.budgets(max_hourly_cost, max_cost_increase, budget_basis)
-    asked = Asked(tuple(paths), out, destroy, frozenset(allow_volume_destroy), form, hours, budgets)
+    ahead = options.what_if_hours(what_if)
+    if ahead is not None and destroy:
+        raise UsageProblem("--what-if does not go with --destroy: no bid would be left", hint="leave one of them out")
+    asked = Asked(tuple(paths), out, destroy, frozenset(allow_volume_destroy), form, hours, budgets, ahead)
     try:
         found = made(session, asked, options.addresses(replace, "--replace"))
     except ConfigError as error:
@@ -81,6 +86,7 @@ class Asked:
     form: str
     hours: float | None
     budgets: tuple[Budget, ...]
+    what_if: float | None
 
 
 def made(session: Session, asked: Asked, replace: frozenset[Address]) -> Plan:
@@ -102,11 +108,17 @@ def made(session: Session, asked: Asked, replace: frozenset[Address]) -> Plan:
         seen = observe(session, config, loaded.state, loaded.pending)
         found = plan_of(session, seen, wishes)
         for_machines = bool(asked.out) or asked.form == "json"
+        streams = streams_of(session, found) if asked.what_if is not None else None
         if for_machines or not found.empty:  # people who have nothing to decide are shown no forecast
-            found = forecast(session, found, asked.hours, spans=(HOUR, DAY, MONTH) if for_machines else (HOUR,))
+            spans = (HOUR, DAY, MONTH) if for_machines else (HOUR,)
+            found = forecast(session, found, asked.hours, spans=spans, streams=streams)
         if config is not None:  # what takes away is never too dear
             found = hold_budgets(session, found, (*asked.budgets, *config.budgets), asked.hours)
     body = document_of(session, seen, found, asked.paths, unchanged=for_machines)
+    if asked.what_if is not None and streams is not None:
+        from flowplan.cli.what_if import what_if_of
+
+        body |= what_if_of(session.terminal, found, streams, seen.catalogue, asked.what_if)
     if for_machines:
         body = sealed(body)
         if key := options.plan_key(session.environ):

@@ -10,9 +10,9 @@ import click
 from flowplan.cli import Command, options
 from flowplan.cli.session import Session, observe
 from flowplan.errors import FlowplanError, GuardRefused, StateError, UsageProblem
-from flowplan.journal import Done, fold
+from flowplan.journal import Done, Intent, fold
 from flowplan.live import Live, Marker
-from flowplan.resources import Address, Resource
+from flowplan.resources import Address, Bid, Resource
 from flowplan.state import State
 
 if TYPE_CHECKING:
@@ -75,11 +75,22 @@ def _settle(session: Session, ids: tuple[str, ...], settle_window: float) -> int
             store.save(found.state, found.absent.values())
     for note in found.notes:
         session.terminal.note(note)
+    for intent in loaded.pending.values():
+        if intent.op == "update":
+            session.terminal.note(_half_updated(intent, live))
     for intent in found.absent.values():
         session.terminal.note(f"{intent.address} was not created; the next apply sends it once more, under its own key")
     if not loaded.pending and not found.notes and not ids:
         session.terminal.out("Nothing is in doubt.")
     return 0
+
+
+def _half_updated(intent: Intent, live: Live) -> str:
+    """What to say of an update of which nobody knows how far it came: nothing is lost, but a bid may stand still."""
+    bid, wanted = live.bids.get(intent.id or ""), intent.resource
+    stands = bid is not None and bid.bid.paused and isinstance(wanted, Bid) and not wanted.paused
+    still = f"; until then {intent.id} stands paused" if stands else ""
+    return f"{intent.address}: an update was interrupted; the next apply finishes it{still}"
 
 
 def cancel(session: Session, live: Live, state: State, id: str) -> list[Address]:

@@ -63,6 +63,7 @@ class Run:
     budgets: tuple[Budget, ...] = ()
     stop: Stop = field(factory=Stop)
     _reporter: Any = field(default=None, init=False)
+    _shown: dict[str, Any] | None = field(default=None, init=False)  # the document of the plan that was approved
 
     def _pause(self, seconds: float) -> None:
         """Between two tries of a call. Raises CloudError once the run is stopped: the call is abandoned."""
@@ -87,6 +88,7 @@ class Run:
         with self.stop.listening():
             outcome = self._carry_out(plan, recovered, store, lock)
             self._save(store, outcome, lock, changed=store.appended or loaded.journaled)
+            self._keep_forecast(plan, outcome)
             outcome = self._wait(plan, outcome)
         return self._finish(plan, outcome)
 
@@ -219,7 +221,7 @@ class Run:
 
         if self._asks_for_volumes(plan):
             plan = attrs.evolve(plan, refusals=())  # the question that follows says it
-        body = document_of(self.session, seen, plan, unchanged=False)
+        body = self._shown = document_of(self.session, seen, plan, unchanged=False)
         if self.how.as_events:
             self.reporter.planned(body)
         else:
@@ -316,6 +318,14 @@ class Run:
             return outcome.state
         lock.verify()  # what another run has written since is not to be overwritten; the journal holds what was done
         return store.save(outcome.state, outcome.pending)
+
+    def _keep_forecast(self, plan: Plan, outcome: Outcome) -> None:
+        """What was shown of what exists now: `flowplan cost` judges it. Never fails the run."""
+        shown = self.saved or self._shown
+        if shown is not None and self.wishes.mode == "apply" and outcome.done:
+            from flowplan.cli.keeping import keep_shown
+
+            keep_shown(self.session, shown, plan, outcome)
 
     def _finish(self, plan: Plan, outcome: Outcome) -> int:
         reporter = self.reporter

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from flowplan.journal import Intent
     from flowplan.live import Live
     from flowplan.plan import Plan, Refusal, Wishes
+    from flowplan.pricing import Stream
     from flowplan.resources import Address
 
 PUBLIC_API = "https://api.mithril.ai"
@@ -310,10 +311,25 @@ def hold_budgets(session: Session, plan: Plan, budgets: Sequence[Budget], hours:
     return budgeted(plan, budgets)
 
 
-def forecast(session: Session, plan: Plan, hours: float | None, *, spans: Iterable[float] = (HOUR,)) -> Plan:
-    """`plan` with what it will cost over `hours` (see `forecasted`) and over `spans`: one call a region for the past
-    prices, none without bids."""
-    from flowplan.forecasts import auctions_of, forecasted
+def forecast(
+    session: Session,
+    plan: Plan,
+    hours: float | None,
+    *,
+    spans: Iterable[float] = (HOUR,),
+    streams: Mapping[tuple[str, str], Stream] | None = None,
+) -> Plan:
+    """`plan` with what it will cost over `hours` (see `forecasted`) and over `spans`. `streams`: those of `streams_of`,
+    if they are there already."""
+    from flowplan.forecasts import forecasted
+
+    streams = streams_of(session, plan) if streams is None else streams
+    return forecasted(plan, streams, hours, spans, session.cloud().now() or datetime.now(UTC))
+
+
+def streams_of(session: Session, plan: Plan) -> dict[tuple[str, str], Stream]:
+    """The past prices that forecasts of the plan need: one call a region, none without bids."""
+    from flowplan.forecasts import auctions_of
     from flowplan.pricing import Stream
 
     cloud = session.cloud()
@@ -327,7 +343,7 @@ def forecast(session: Session, plan: Plan, hours: float | None, *, spans: Iterab
     }
     for auction in auctions:  # of what has no past, the present may be known
         streams.setdefault(auction, Stream.of((), now, reserve=minimum.get(auction)))
-    return forecasted(plan, streams, hours, spans, now)
+    return streams
 
 
 def hold_known(addresses: Iterable[Address], seen: Observed) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import click
@@ -10,6 +9,7 @@ import click
 from flowplan.cli import Command
 from flowplan.cli.session import Session
 from flowplan.plan import key_of
+from flowplan.pricing import by_bid, paid
 from flowplan.resources import Address, Bid, PortMapping, Volume, in_order
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def rows(session: Session) -> tuple[list[Row], list[VolumeRow]]:
 
 def bid_rows(session: Session, state: State, live: Live) -> list[Row]:
     """The bids, each with its instances, its price and what it was billed."""
-    from flowplan.reports.status_text import Row, paid_by_bid
+    from flowplan.reports.status_text import Row
 
     cloud = session.cloud()
     ours = {a: state.bindings[a] for a in sorted(state.bindings, key=in_order) if a.kind == "bid"}
@@ -58,7 +58,7 @@ def bid_rows(session: Session, state: State, live: Live) -> list[Row]:
     instances: dict[str, list[Instance]] = {}
     for one in cloud.instances():
         instances.setdefault(one.bid or "", []).append(one)
-    paid = paid_by_bid(cloud.paid(), cloud.now())
+    billed = by_bid(cloud.billed())
     made = []
     for address, binding in ours.items():
         ports = state.bindings.get(Address("ports", address.name))
@@ -73,7 +73,7 @@ def bid_rows(session: Session, state: State, live: Live) -> list[Row]:
                 market=markets.get(key_of(bid)),
                 instances=tuple(instances.get(binding.id, ())),
                 pairs=ports.applied.pairs if ports and isinstance(ports.applied, PortMapping) else (),
-                paid=paid.get(binding.id, Decimal(0)),  # what is not listed was not billed
+                paid=paid(billed.get(binding.id, ()), cloud.now()),  # what is not listed was not billed
             )
         )
     return made

@@ -23,12 +23,20 @@ from flowplan.catalogue import Auction, Catalogue, InstanceType, Named
 from flowplan.cloud.http import Transport, segment
 from flowplan.errors import Ambiguous, CloudError, NotFound, Refused
 from flowplan.live import Live, LiveBid, LiveVolume
-from flowplan.pricing import Key, Market
+from flowplan.pricing import Billed, Key, Market, Steered, Steering
 from flowplan.resources import Bid, Volume
 from flowplan.startup import marker
 
 T = TypeVar("T")
 PAGE = 100  # rows a page: the most the API gives
+# Events of a bid that somebody caused, in our words; allocation and preemption are the market's.
+STEERING: dict[str, Steering] = {
+    "Placed": "placed",
+    "Limit Price Changed": "limit_changed",
+    "Paused": "paused",
+    "Resumed": "resumed",
+    "Terminated": "cancelled",
+}
 _COLLECTIONS = {"volume": "/v2/volumes", "bid": "/v2/spot/bids"}
 
 
@@ -81,6 +89,16 @@ class Fcp:
         self._catalogue = Catalogue(types, auctions, keys)
         return self._catalogue, Live(volumes, _by_id(self._live_bids(bids)))
 
+    def offered(self) -> Catalogue:
+        """What is offered to everybody, without a project: two lists."""
+        types, auctions = self.side_by_side(
+            [
+                lambda: self._rows("/v2/instance-types", _instance_type),
+                lambda: self._rows("/v2/spot/availability", _auction),
+            ]
+        )
+        return Catalogue(types, auctions)
+
     def live(self) -> Live:
         """What is there now; names of types and keys are those of the last `observe`."""
         volumes, bids = self.side_by_side([self._volumes, lambda: tuple(self._bids())])
@@ -122,17 +140,16 @@ class Fcp:
         for page in self.http.pages("/v2/spot/bids", query):
             yield from page
 
-    def _live_bids(self, rows: Iterable[Mapping[str, Any]]) -> list[LiveBid]:
+    def _live_bids(self, rows: Iterable[Mapping[str, Any]], path: str = "/v2/spot/bids") -> list[LiveBid]:
         keys = {key.id: key.name for key in self._catalogue.ssh_keys}
-        with _answer_of("/v2/spot/bids"):
+        with _answer_of(path):
             return [_live_bid(row, self._catalogue, keys) for row in rows]
 
     def bid(self, id: str) -> LiveBid:
-        """One bid as it is now. Raises NotFound."""
+        """One bid as it is now; names of types and keys are those of the last `observe`. Raises NotFound."""
         path = f"/v2/spot/bids/{segment(id)}"
-        row = self._object("GET", path)
-        with _answer_of(path):
-            return _live_bid(row, Catalogue((), ()), {})
+        [found] = self._live_bids([self._object("GET", path)], path)
+        return found
 
     def instances(self) -> tuple[Instance, ...]:
         pages = self.http.pages("/v2/instances", {"project": self.project, "limit": PAGE})
@@ -169,20 +186,27 @@ class Fcp:
             as_of=_rfc3339(self.http.server_time),
         )
 
-    def pasts(self, auctions: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Past]:
-        """The price changes of the last 14 days of each (instance type, region): one call a region.
+    def pasts(self, auctions: Iterable[tuple[str, str]], since: datetime | None = None) -> dict[tuple[str, str], Past]:
+        """The price changes of the last 14 days (or `since` then) of each (instance type, region): one call a region.
 
         Of what the API has no history for, or gives none, nothing is in the answer: a forecast is then unknown.
         """
         types: dict[str, list[str]] = {}
         for instance_type, region in auctions:
             types.setdefault(region, []).append(instance_type)
-        found = self.side_by_side([partial(self._pasts_in, region, sorted(kinds)) for region, kinds in types.items()])
+        found = self.side_by_side(
+            [partial(self._pasts_in, region, sorted(kinds), since) for region, kinds in types.items()]
+        )
         return {auction: past for part in found for auction, past in part.items()}
 
-    def _pasts_in(self, region: str, types: Sequence[str]) -> dict[tuple[str, str], Past]:
+    def _pasts_in(self, region: str, types: Sequence[str], since: datetime | None) -> dict[tuple[str, str], Past]:
         path = "/v2/pricing/history"
-        query = {"instance_types": ",".join(types), "region": region, "num_samples": -1}
+        query = {
+            "instance_types": ",".join(types),
+            "region": region,
+            "num_samples": -1,
+            "start_time": _rfc3339(since),
+        }
         try:
             answer = self.http.call("GET", path, query=query)
         except (NotFound, Refused):
@@ -200,11 +224,30 @@ class Fcp:
         """The server's clock, as its last answer had it."""
         return self.http.server_time
 
-    def paid(self) -> Iterator[Mapping[str, Any]]:
-        """Rows of `/v2/instances/pricing/history`: what each instance was billed, in cents an hour."""
-        query = {"project": self.project, "limit": PAGE}
-        for page in self.http.pages("/v2/instances/pricing/history", query, rows="instances"):
-            yield from page
+    def billed(self) -> tuple[Billed, ...]:
+        """What every instance of every bid was billed so far: its periods of one price each."""
+        path = "/v2/instances/pricing/history"
+        pages = self.http.pages(path, {"project": self.project, "limit": PAGE}, rows="instances")
+        with _answer_of(path):
+            return tuple(one for page in pages for row in page if row.get("bid_fid") for one in _billed(row))
+
+    def steered(self, bids: Sequence[str]) -> dict[str, tuple[Steered, ...]]:
+        """What was done to each bid, the first first: one call a bid. A bid that is unknown is left out."""
+        found = self.side_by_side([partial(self._steered, bid) for bid in bids])
+        return {bid: one for bid, one in zip(bids, found, strict=True) if one is not None}
+
+    def _steered(self, bid: str) -> tuple[Steered, ...] | None:
+        path = f"/v2/spot/bids/{segment(bid)}/history"
+        try:
+            row = self._object("GET", path)
+        except NotFound:
+            return None
+        with _answer_of(path):
+            events = row.get("events")
+            if not isinstance(events, list):
+                raise _Unfit("it lacks the list 'events'")
+            rows = [_mapping(event, path) for event in events]
+            return tuple(_steered(one) for one in rows if one.get("event_type") in STEERING)
 
     # -- changing. A create is one POST; what is raised says whether it may have happened.
 
@@ -235,10 +278,13 @@ class Fcp:
             },
         }
 
-    def create(self, kind: str, request: Mapping[str, Any], *, key: str) -> str:
-        """Make a volume or place a bid; returns its id. Raises NameTaken, Refused, Ambiguous and others."""
+    def create(
+        self, kind: str, request: Mapping[str, Any], *, key: str, before: Callable[[], None] = lambda: None
+    ) -> str:
+        """Make a volume or place a bid; returns its id. Raises NameTaken, Refused, Ambiguous and others.
+        `before` is called before each attempt, and may raise what forbids it."""
         path = _COLLECTIONS[kind]
-        answer = self.http.call("POST", path, body=request, key=key)
+        answer = self.http.call("POST", path, body=request, key=key, before=before)
         id = answer.data.get("fid") if isinstance(answer.data, dict) else None
         if not isinstance(id, str) or not id:
             raise Ambiguous(f"POST {path} was accepted, but the answer has no id", status=answer.status)
@@ -333,13 +379,41 @@ def _past(row: Mapping[str, Any], *, complete: bool) -> Past:
     times, prices = row.get("timestamps"), row.get("spot_prices")
     if not isinstance(times, list) or not isinstance(prices, list) or len(times) != len(prices):
         raise _Unfit("a series lacks as many spot_prices as timestamps")
-    try:
-        moments = [datetime.fromisoformat(time) for time in times]
-    except (TypeError, ValueError):
-        raise _Unfit("a series has a timestamp that is none") from None
-    moments = [moment if moment.tzinfo else moment.replace(tzinfo=UTC) for moment in moments]
+    moments = [_moment(time, "a series") for time in times]
     known = tuple((at, money(price, "spot_prices")) for at, price in zip(moments, prices, strict=True))
     return Past(_text(row, "instance_type"), _text(row, "region"), known, complete)
+
+
+def _moment(text: Any, where: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        raise _Unfit(f"{where} has a timestamp that is none") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _billed(row: Mapping[str, Any]) -> Iterator[Billed]:
+    events = row.get("events")
+    if not isinstance(events, list):
+        raise _Unfit("an instance lacks the list 'events'")
+    for event in (_mapping(one, "a price period") for one in events):
+        end = event.get("end_time")
+        yield Billed(
+            bid=_text(row, "bid_fid"),
+            instance=_text(row, "instance_fid"),
+            price=Decimal(_integer(event, "price_cents")) / 100,
+            start=_moment(event.get("start_time"), "a price period"),
+            end=None if end is None else _moment(end, "a price period"),
+        )
+
+
+def _steered(event: Mapping[str, Any]) -> Steered:
+    limit = event.get("limit_price")
+    return Steered(
+        at=_moment(event.get("timestamp"), "an event"),
+        how=STEERING[_text(event, "event_type")],
+        limit=None if limit is None else money(limit, "limit_price"),
+    )
 
 
 def _live_bid(row: Mapping[str, Any], catalogue: Catalogue, keys: Mapping[str, str]) -> LiveBid:

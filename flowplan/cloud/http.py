@@ -139,11 +139,13 @@ class Transport:
         query: Mapping[str, object] | None = None,
         body: object = None,
         key: str | None = None,
+        before: Callable[[], None] = lambda: None,
     ) -> Answer:
         """Sends `method path` until there is an answer or no hope; raises as the table of `answers` says.
 
         `path` begins with /v2 (or with what the legacy API has) and its ids went through `segment`. `query` leaves
         out what is None. `body` is bytes, sent as they are, or what `encode` takes. `key` is the Idempotency-Key.
+        `before` is called before each attempt, when its turn has come; what it raises ends the call.
         """
         request = self._prepared(method, path, query, body, key)
         started = self._clock()
@@ -151,6 +153,7 @@ class Transport:
         while True:
             tries += 1
             with self._gate:
+                before()
                 reply = self._exchange(request, path)
             if reply.status != 429:
                 self._gate.ease()

@@ -1,12 +1,14 @@
 """The auction rule, what a bid pays by it now, and what it will pay. Pure: prices are given, nothing is fetched.
 
 auction.py     the rule: a book -> winners and their price
+account.py     what a bid was billed, and what was done to it
 entry.py       the prices of this moment -> what a bid costs per hour
 competition.py the same of several bids of one's own in one auction
 stream.py      the past prices of an auction, prepared once, and what a bid would have met on each past path
 forecasting.py a prepared past, a limit, a horizon -> cost, availability, preemptions, finish, each as a band
 stack.py       forecasts -> what a stack costs, before and after
 advice.py      the smallest limit that keeps a bid running
+truth.py       forecasts that were made, and what was paid -> how well they held
 candidates.py  the places a task could go -> a table, the best first
 """
 
@@ -14,6 +16,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from flowplan.pricing.account import Billed, Steered, Steering, by_bid, paid
 from flowplan.pricing.auction import Clearing, Order, clear
 from flowplan.pricing.competition import stairs, together
 from flowplan.pricing.entry import (
@@ -38,28 +41,45 @@ from flowplan.pricing.entry import (
 )
 
 if TYPE_CHECKING:
-    from flowplan.pricing.advice import Advice, advise, advise_of
+    from flowplan.pricing.advice import AVAILABILITY, CONFIDENCE, Advice, advise, advise_of
     from flowplan.pricing.candidates import Candidate, Scored, because, rank
     from flowplan.pricing.forecasting import Band, Finish, Forecast, forecast, forecast_of, listed, nothing
     from flowplan.pricing.stack import StackForecast, Sum, stack_totals
     from flowplan.pricing.stream import Basis, Method, Stream
+    from flowplan.pricing.truth import (
+        Account,
+        Coverage,
+        Judged,
+        KeptForecast,
+        Verdict,
+        coverage,
+        is_final,
+        judge,
+    )
 
 __all__ = [
+    "AVAILABILITY",
     "CENT",
+    "CONFIDENCE",
     "DAY",
     "HOUR",
     "HOURS_PER_MONTH",
     "MONTH",
     "STORAGE_PER_GB_MONTH",
+    "Account",
     "Advice",
     "Band",
     "Basis",
+    "Billed",
     "Candidate",
     "Clearing",
+    "Coverage",
     "EntryPrice",
     "Estimate",
     "Finish",
     "Forecast",
+    "Judged",
+    "KeptForecast",
     "Key",
     "Market",
     "Method",
@@ -67,21 +87,29 @@ __all__ = [
     "Outlook",
     "Scored",
     "StackForecast",
+    "Steered",
+    "Steering",
     "Stream",
     "Sum",
     "Total",
     "Totals",
+    "Verdict",
     "advise",
     "advise_of",
     "because",
+    "by_bid",
     "cents",
     "clear",
+    "coverage",
     "entry_price",
     "estimate",
     "forecast",
     "forecast_of",
+    "is_final",
+    "judge",
     "listed",
     "nothing",
+    "paid",
     "rank",
     "stack_totals",
     "stairs",
@@ -92,11 +120,12 @@ __all__ = [
 
 # Imported when first asked for: what looks ahead is not needed to see that nothing changes.
 _LATER = {
-    "advice": ("Advice", "advise", "advise_of"),
+    "advice": ("AVAILABILITY", "CONFIDENCE", "Advice", "advise", "advise_of"),
     "candidates": ("Candidate", "Scored", "because", "rank"),
     "forecasting": ("Band", "Finish", "Forecast", "forecast", "forecast_of", "listed", "nothing"),
     "stack": ("StackForecast", "Sum", "stack_totals"),
     "stream": ("Basis", "Method", "Stream"),
+    "truth": ("Account", "Coverage", "Judged", "KeptForecast", "Verdict", "coverage", "is_final", "judge"),
 }
 _HOMES = {name: module for module, names in _LATER.items() for name in names}
 

@@ -250,6 +250,16 @@ class Stream:
                 out += length
         return Met(cost, min(running, hours), preemptions)
 
+    def path_at(self, place: int, hours: float, level: float) -> tuple[tuple[float, float], ...]:
+        """(dollars per instance-hour, hours) of the `place`-th path, the latest being the 0-th, as if it began now."""
+        return self.once(("path", place, hours, level), lambda: tuple(self._path_at(place, hours, level)))
+
+    def _path_at(self, place: int, hours: float, level: float) -> Iterable[tuple[float, float]]:
+        least, most = self.bounds(level)
+        ratio = self.ratios(hours, level)[place]
+        pieces = self._pieces(self.paths(hours)[place], hours)
+        return ((min(max(price * ratio, least), most), length) for price, length in pieces)
+
     def _pieces(self, path: Path, hours: float) -> Iterable[tuple[float, float]]:
         """(price, hours) of a path."""
         first, last = path.first, path.last

@@ -7,6 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 from flowplan.errors import shown
+from flowplan.reports.amounts import price as _price
+from flowplan.reports.amounts import signed as _signed
 from flowplan.reports.paint import Paint, wrapped
 
 
@@ -173,22 +175,3 @@ def lasting(hours: float) -> str:
     amount, unit = (hours * 60, "minutes") if hours < 1 else (hours, "hours") if hours < 48 else (hours / 24, "days")
     number = f"{amount:.1f}".removesuffix(".0")
     return f"{number} {unit.removesuffix('s') if number == '1' else unit}"
-
-
-def _price(amount: str | None) -> str:
-    return "unknown" if amount is None else f"${_short(amount)}"
-
-
-def _short(amount: str) -> str:
-    """Amounts under a cent to four decimals: a small volume is cheap, not free."""
-    value = Decimal(amount)
-    return f"{value:,.2f}" if not value or abs(value) >= Decimal("0.01") else f"{value:.4f}"
-
-
-def _signed(amount: str | None) -> str:
-    if amount is None:
-        return "unknown"
-    if not Decimal(amount):
-        return "$0.00"
-    sign = "-" if amount.startswith("-") else "+"
-    return f"{sign}${_short(amount.removeprefix('-'))}"

@@ -61,7 +61,12 @@ def text(body: Mapping[str, Any], paint: Paint) -> str:
     if changing:
         parts.append(legend(changing, paint))
         parts += [block(one, paint) for one in changing]
-    parts += [summary(body, changing, paint), costs(body, paint), diagnostics(body["diagnostics"], paint)]
+    parts += [summary(body, changing, paint), costs(body, paint)]
+    if "what_if" in body:
+        from flowplan.reports.what_if_text import what_if
+
+        parts.append(what_if(body["what_if"], paint))
+    parts.append(diagnostics(body["diagnostics"], paint))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -112,18 +111,3 @@ def _ssh(destination: str | None) -> str:
         return ""
     host, _, port = destination.partition(":")
     return f"  ssh {f'-p {shown(port)} ' if port else ''}ubuntu@{shown(host)}"
-
-
-def paid_by_bid(rows: Iterable[Mapping[str, Any]], now: datetime | None) -> dict[str, Decimal]:
-    """Dollars per bid from the API's price periods (cents per instance-hour, open ones until `now`)."""
-    paid: dict[str, Decimal] = {}
-    for row in rows:
-        bid = row.get("bid_fid")
-        if not bid:
-            continue
-        for event in row["events"]:
-            start = datetime.fromisoformat(event["start_time"])
-            end = datetime.fromisoformat(event["end_time"]) if event.get("end_time") else now or start
-            hours = Decimal(max((end - start).total_seconds(), 0)) / 3600
-            paid[bid] = paid.get(bid, Decimal(0)) + Decimal(event["price_cents"]) / 100 * hours
-    return paid

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+from collections.abc import Iterable
 
 import pytest
 
+from flowplan import apply as applying
+from flowplan.backends.local import LocalStore
+from flowplan.journal import Intent, Record
 from flowplan.lock import Lock
 from tests.conftest import Place
 from tests.test_commands import many
@@ -59,6 +65,63 @@ def test_a_late_commit_within_the_settle_window_is_found(place: Place, lost: str
         simulator.advance(60)  # whatever was to come is there now
     assert len(bids(place)) == 1
     assert place.run("plan", "--detailed-exitcode").code == 0
+
+
+def waited_for(place: Place, patch: pytest.MonkeyPatch) -> list[Intent]:
+    """The intents of the bid that were journaled, in a run whose POST waits two seconds for its turn (429)."""
+    journaled: list[Intent] = []
+    append = LocalStore.append
+
+    def noted(store: LocalStore, records: Iterable[Record]) -> None:
+        records = list(records)
+        append(store, records)
+        journaled.extend(one for one in records if isinstance(one, Intent) and one.address.kind == "bid")
+
+    patch.setattr(LocalStore, "append", noted)
+    place.write(without_volume(many(1)))
+    with place.simulator() as simulator:
+        simulator.faults.add(POST_BID, "status", status=429, retry_after=2)
+    return journaled
+
+
+@pytest.mark.parametrize("young", [1.0, 5.0])
+def test_a_create_that_waited_for_its_turn_is_announced_anew(
+    place: Place, monkeypatch: pytest.MonkeyPatch, young: float
+) -> None:
+    """After a crash the settle window is counted from its intent: an old one would make it too short."""
+    monkeypatch.setattr(applying, "YOUNG", young)
+    journaled = waited_for(place, monkeypatch)
+    place.ok("apply", "--auto-approve")
+    assert len(posts(place)) == 2
+    assert len({intent.key for intent in journaled}) == 1
+    assert len(journaled) == (2 if young == 1.0 else 1)
+    if young == 1.0:
+        assert journaled[1].at.age(journaled[0].at) == 0
+        assert journaled[0].at.age(journaled[1].at) >= 2
+    assert place.run("plan", "--detailed-exitcode").code == 0
+
+
+def test_what_cannot_be_announced_anew_is_not_sent(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The journal gave out while the create waited: exit 5, and nothing was bought."""
+    monkeypatch.setattr(applying, "YOUNG", 1.0)
+    waited_for(place, monkeypatch)
+    real = os.fdatasync
+    syncs: list[int] = []
+
+    def fdatasync(descriptor: int) -> None:
+        syncs.append(descriptor)
+        if len(syncs) == 3:  # after the journal's beginning and the first announcement
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(descriptor)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fdatasync", fdatasync)
+        result = place.run("apply", "--auto-approve")
+    assert result.code == 5, result
+    assert len(posts(place)) == 1
+    assert not bids(place)
+    place.ok("apply", "--auto-approve")
+    assert len(bids(place)) == 1
 
 
 def test_the_next_run_sends_what_is_proved_absent_under_the_key_of_the_first(place: Place) -> None:

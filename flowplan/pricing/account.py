@@ -1,0 +1,59 @@
+"""The account of a bid: what it was billed, in all or within a window, and what was done to it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal, TypeAlias
+
+from attrs import frozen
+
+Steering: TypeAlias = Literal["placed", "limit_changed", "paused", "resumed", "cancelled"]
+_HOUR = 3_600_000_000  # microseconds
+
+
+@frozen
+class Billed:
+    """One `instance` of `bid` ran from `start` to `end` (None: it still does) at `price` dollars an hour."""
+
+    bid: str
+    instance: str
+    price: Decimal
+    start: datetime
+    end: datetime | None = None
+
+
+@frozen
+class Steered:
+    """What somebody did to a bid. `limit`: its limit from then on, where that is said."""
+
+    at: datetime
+    how: Steering
+    limit: Decimal | None = None
+
+
+def paid(periods: Iterable[Billed], until: datetime | None, since: datetime | None = None) -> Decimal:
+    """Dollars billed from `since` (None: from the first) to `until`. None: what still runs counts nothing."""
+    total = Decimal(0)
+    for one in periods:
+        start = one.start if since is None else max(one.start, since)
+        ends = [moment for moment in (one.end, until) if moment is not None]
+        end = min(ends, default=start)
+        if end > start:
+            total += one.price * hours_between(start, end)
+    return total
+
+
+def by_bid(periods: Iterable[Billed]) -> dict[str, list[Billed]]:
+    """The periods of each bid."""
+    found: dict[str, list[Billed]] = {}
+    for one in periods:
+        found.setdefault(one.bid, []).append(one)
+    return found
+
+
+def hours_between(start: datetime, end: datetime) -> Decimal:
+    """Exact to the microsecond."""
+    passed = end - start
+    return Decimal((passed.days * 86400 + passed.seconds) * 1_000_000 + passed.microseconds) / _HOUR

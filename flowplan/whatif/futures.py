@@ -1,0 +1,112 @@
+"""Futures: past price paths, set to the present, and books drawn around them, in which the plan's bids take part.
+
+The futures of a plan depend on its auctions alone: two plans for the same auctions meet the same futures, and can be
+compared. All auctions of a plan follow the same piece of the past in a future, as in `pricing.stack`.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from itertools import accumulate
+from random import Random
+from typing import NamedTuple, TypeAlias
+
+from flowplan.pricing.forecasting import HIGH
+from flowplan.pricing.stream import GRACE
+from flowplan.whatif.book import Book, Cleared
+from flowplan.whatif.pools import Own, Pool
+from flowplan.whatif.rivals import drawn
+
+FUTURES = 200
+Tell: TypeAlias = Callable[[int, int], None]  # how many futures of how many are done
+Path: TypeAlias = Sequence[tuple[float, float]]  # (dollars per instance-hour, hours), one after the other
+
+
+class Fate(NamedTuple):
+    """What becomes of a bid in a future. `cost` in dollars of all its instances; `running` in hours, `notices` it ran
+    out of time by; `done_at`: hours from now, None where its work is not done; `paid` and `without`: dollar-hours of
+    an instance, at the price and at what it would be without the plan, both while it wins."""
+
+    cost: float
+    running: float
+    preemptions: int
+    done_at: float | None
+    paid: float
+    without: float
+
+
+class Futures(NamedTuple):
+    """`fates` by pool, future, bid; `inner`: how much of all futures the upper end of a band leaves below it."""
+
+    fates: list[list[list[Fate]]]
+    inner: float
+
+
+def simulate(
+    pools: Sequence[Pool], hours: float, number: int = FUTURES, tell: Tell = lambda done, all_: None
+) -> Futures:
+    """What becomes of every bid over `hours` in `number` futures. The pasts must be at least `hours` long."""
+    chosen = _chosen(pools, hours, number)
+    fates = []
+    for index, pool in enumerate(pools):
+        of_pool = []
+        for future, place in enumerate(chosen):
+            of_pool.append(_lived(pool, pool.stream.path_at(place, hours, pool.level * pool.gpus), _book(pool, future)))
+            tell(index * number + future + 1, len(pools) * number)
+        fates.append(of_pool)
+    return Futures(fates, max((pool.stream.share(HIGH, hours) for pool in pools), default=HIGH))
+
+
+def _chosen(pools: Sequence[Pool], hours: float, number: int) -> list[int]:
+    """Which past path each future follows, those that count more more often: evenly, so that no chance is in it."""
+    if not pools:
+        return [0] * number
+    weights = [pool.stream.weights(hours, pool.level * pool.gpus) for pool in pools]
+    rows = zip(*weights, strict=False)  # only the latest, where one past is shorter
+    together = list(accumulate(math.exp(math.fsum(map(math.log, row)) / len(row)) for row in rows))
+    return [bisect_left(together, (future + 0.5) / number * together[-1]) for future in range(number)]
+
+
+def _book(pool: Pool, future: int) -> Book:
+    random = Random(f"{pool.name}:{pool.region}:{future}")  # noqa: S311 - a simulation
+    rivals = drawn(
+        random,
+        pool.depth,
+        pool.lots,
+        winning=pool.stock - pool.held,
+        displaced=pool.wanted + pool.lots.largest,
+        freed=pool.held + pool.lots.largest,
+    )
+    return Book(pool.own, rivals, stock=pool.stock, held=pool.held, room=pool.room, reserve=pool.reserve)
+
+
+def _lived(pool: Pool, path: Path, book: Book) -> list[Fate]:
+    """One future of a pool."""
+    rounds = [(price / pool.gpus, hours, book.at(price / pool.gpus)) for price, hours in path]
+    return [_fate(own, index, rounds) for index, own in enumerate(pool.own)]
+
+
+def _fate(own: Own, index: int, rounds: Sequence[tuple[float, float, Cleared]]) -> Fate:
+    """Who loses keeps running for the minutes of his notice, at his last price; who wins again within them goes on."""
+    at = cost = running = paid = without = last = out = 0.0
+    preemptions, has_machines, done_at = 0, False, None
+    for market, hours, cleared in rounds:
+        if cleared.wins[index]:
+            last, out, ran, has_machines = cleared.price(market), 0.0, hours, True
+            paid += last * hours
+            without += market * hours
+        elif has_machines:
+            ran = min(hours, GRACE - out)
+            out += hours
+            if out >= GRACE:
+                preemptions, has_machines = preemptions + 1, False
+        else:
+            ran = 0.0
+        cost += last * ran
+        running += ran
+        if own.work_hours is not None and done_at is None and running >= own.work_hours - 1e-9:
+            done_at = at + ran - (running - own.work_hours)
+        at += hours
+    return Fate(cost * own.quantity * own.gpus, running, preemptions, done_at, paid * own.gpus, without * own.gpus)
