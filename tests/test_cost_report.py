@@ -91,6 +91,10 @@ def test_a_bid_that_waits_takes_longer_for_its_work(place: Place) -> None:
 
 def test_apply_tells_the_same_as_plan(place: Place) -> None:
     place.write(task("long", "60", "36"))
+    events = place.run("apply", "--auto-approve", "--json", "--max-hourly-cost", "1").out.splitlines()
+    (summary,) = (one for one in map(json.loads, events) if one["type"] == "change_summary")
+    planned = document(place, "--max-hourly-cost", "100")["cost"]
+    assert {**summary["cost"], "guards": []} == {**planned, "guards": []}
     line = "over its 36 hours about $"
     assert line in " ".join(place.ok("apply", "--auto-approve").split())
 
