@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 
+from flowplan.cloud.fcp import Fcp
 from flowplan.forecasts import forecasted
 from flowplan.graph import Order
 from flowplan.plan import Change, Plan
 from flowplan.prices import priced
 from flowplan.pricing import DAY, HOUR, MONTH, Market, Stream
 from flowplan.reports.cost_json import cost, totals
-from flowplan.reports.cost_text import lasting, span
+from flowplan.reports.cost_text import costs, lasting, span
+from flowplan.reports.paint import Paint
 from flowplan.resources import Address, Bid
 from tests.conftest import Place
 
@@ -89,6 +91,10 @@ def test_a_bid_that_waits_takes_longer_for_its_work(place: Place) -> None:
 
 def test_apply_tells_the_same_as_plan(place: Place) -> None:
     place.write(task("long", "60", "36"))
+    events = place.run("apply", "--auto-approve", "--json", "--max-hourly-cost", "1").out.splitlines()
+    (summary,) = (one for one in map(json.loads, events) if one["type"] == "change_summary")
+    planned = document(place, "--max-hourly-cost", "100")["cost"]
+    assert {**summary["cost"], "guards": []} == {**planned, "guards": []}
     line = "over its 36 hours about $"
     assert line in " ".join(place.ok("apply", "--auto-approve").split())
 
@@ -127,11 +133,6 @@ MARKET = Market("it", "r", 1, D(8), D(8), None, D(8), 9, 9, reserved=D(16))
 SPIKY = [(float(hours), "30" if hours % 60 < 10 else "8") for hours in range(336, 0, -2)]
 
 
-def shape(value: Any) -> Any:
-    """The keys of a block; what is null has none."""
-    return {key: shape(one) for key, one in value.items()} if isinstance(value, dict) else "value"
-
-
 def test_a_month_is_no_hour_times_730() -> None:
     (change,) = plan_of(bid("a", "40"), market=MARKET, prices=[*SPIKY, (0.5, "8")]).changes
     body = cost(change)
@@ -154,7 +155,6 @@ def test_every_bid_has_the_same_keys_whatever_is_known_of_it() -> None:
     ):
         body = cost(plan_of(one, market=market, prices=prices).changes[0])
         assert body is not None
-        body.pop("evidence")
         shapes.append({key: set(value) if key == "cost" else None for key, value in body.items()})
         for name in ("hour", "day", "horizon", "month"):
             assert {"p10", "p50", "p90", "worst"} <= set(body["cost"][name])
@@ -188,12 +188,25 @@ def test_one_bid_without_a_past_makes_the_total_unknown_not_smaller() -> None:
     assert found.forecast.planned.worst_case == 960
 
 
+def test_where_the_api_has_no_past_the_price_of_now_is_told_as_what_it_is(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Fcp, "pasts", lambda self, auctions: {})
+    place.write(task("a", "60"))
+    body = document(place)
+    assert body["bids"]["a"]["basis"] == "point-only"
+    assert "thin_history" in body["bids"]["a"]["warnings"]
+    planned = body["cost"]["horizon"]["planned"]
+    assert (planned["p50"], planned["p90"], planned["expected"]) == ("396.24", "1440.00", None)
+    assert "over a day unknown, at most $1,440.00" in " ".join(place.ok("plan").split())
+
+
 def test_rounding() -> None:
-    plan = plan_of(bid("a", "20.01", gpus=8), market=MARKET, prices=[(336.0, "8")])
+    plan = plan_of(bid("a", "20.02", gpus=3), market=MARKET, prices=[(336.0, "8")])
     body = cost(plan.changes[0])
     assert body is not None
-    assert body["per_gpu"] == {"limit": "2.5013", "entry_price": "1.0000"}  # 2.50125: a limit is rounded up
-    assert body["savings_vs_limit"] == "0.600"  # 0.60019..., never up
+    assert body["per_gpu"] == {"limit": "6.6734", "entry_price": "2.6667"}  # 6.67333...: a limit is rounded up
+    assert body["savings_vs_limit"] == "0.600"  # 0.60039..., never up
     assert body["savings_vs_list"] == "0.500"
     no_gpus = cost(plan_of(bid("a", gpus=None), market=MARKET, prices=[(336.0, "8")]).changes[0])
     assert no_gpus is not None
@@ -222,3 +235,23 @@ def test_what_the_advised_limit_would_cost() -> None:
     advice, day = body["advice"], body["cost"]["horizon"]
     assert D(advice["cost_at_that_limit"]) - D(day["expected"]) == D(advice["expected_more"])
     assert D(advice["limit_for_95"]) == 30
+
+
+def table(before: tuple[str, str, str], after: tuple[str, str, str], change: tuple[str, str, str]) -> str:
+    """The text of totals whose now, worst and p90 are these."""
+    sides = {"current": before, "planned": after, "delta": change}
+    now = {side: {"now": one[0], "worst": one[1]} for side, one in sides.items()}
+    over = {side: {"expected": one[0], "p90": one[2], "worst": one[1], "basis": "high"} for side, one in sides.items()}
+    return costs({"cost": {**now, "horizon": {"hours": 24.0, "movers": [], **over}}, "resource_changes": []}, Paint())
+
+
+def test_a_table_that_does_not_add_says_why() -> None:
+    adds = table(("8.00", "20.00", "9.00"), ("10.00", "30.00", "12.00"), ("2.00", "10.00", "3.00"))
+    cent = table(("8.00", "20.00", "9.00"), ("10.00", "30.00", "12.00"), ("2.01", "10.00", "3.00"))
+    quantile = table(("8.00", "20.00", "9.00"), ("10.00", "30.00", "12.00"), ("2.00", "10.00", "7.00"))
+    rounded, columns = "a row may not add by one", "so the last is not the difference"
+    assert [(rounded in text, columns in text) for text in (adds, cent, quantile)] == [
+        (False, False),
+        (True, False),
+        (False, True),
+    ]

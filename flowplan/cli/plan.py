@@ -108,12 +108,12 @@ def made(session: Session, asked: Asked, replace: frozenset[Address]) -> Plan:
         seen = observe(session, config, loaded.state, loaded.pending)
         found = plan_of(session, seen, wishes)
         for_machines = bool(asked.out) or asked.form == "json"
+        budgets = (*asked.budgets, *config.budgets) if config is not None else ()  # what takes away is never too dear
         streams = streams_of(session, found) if asked.what_if is not None else None
         if for_machines or not found.empty:  # people who have nothing to decide are shown no forecast
-            spans = (HOUR, DAY, MONTH) if for_machines else (HOUR,)
+            spans = (HOUR, DAY, MONTH) if for_machines else (HOUR,) if budgets else ()
             found = forecast(session, found, asked.hours, spans=spans, streams=streams)
-        if config is not None:  # what takes away is never too dear
-            found = hold_budgets(session, found, (*asked.budgets, *config.budgets), asked.hours)
+        found = hold_budgets(session, found, budgets, asked.hours)
     body = document_of(session, seen, found, asked.paths, unchanged=for_machines)
     if asked.what_if is not None and streams is not None:
         from flowplan.cli.what_if import what_if_of

@@ -16,6 +16,7 @@ from flowplan.cli.stop import Stop, exit_signal
 from flowplan.cli.waiting import Waiting
 from flowplan.errors import ApplyFailed, ApprovalMissing, CloudError, GuardRefused, Interrupted, StalePlan, UsageProblem
 from flowplan.plan import Plan, Wishes
+from flowplan.pricing import DAY, HOUR, MONTH
 from flowplan.recover import Recovered, recover
 from flowplan.resources import Volume
 from flowplan.state import State
@@ -168,7 +169,8 @@ class Run:
             refuse(self._held(plan), saved=True)
             return plan
         if not plan.empty and self.wishes.mode == "apply":
-            plan = forecast(self.session, plan, self.how.hours)
+            spans = (HOUR, DAY, MONTH) if self.how.as_events else (HOUR,) if self.budgets else ()
+            plan = forecast(self.session, plan, self.how.hours, spans=spans)
         plan = self._held(plan)
         self._show(plan, seen)
         plan = self._typed_volumes(plan, seen)

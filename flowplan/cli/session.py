@@ -307,7 +307,7 @@ def hold_budgets(session: Session, plan: Plan, budgets: Sequence[Budget], hours:
     from flowplan.guards import budgeted
 
     if plan.forecast is None and any(budget.by_forecast for budget in budgets):
-        plan = forecast(session, plan, hours)
+        plan = forecast(session, plan, hours, spans=(HOUR,))
     return budgeted(plan, budgets)
 
 
@@ -316,7 +316,7 @@ def forecast(
     plan: Plan,
     hours: float | None,
     *,
-    spans: Iterable[float] = (HOUR,),
+    spans: Iterable[float] = (),
     streams: Mapping[tuple[str, str], Stream] | None = None,
 ) -> Plan:
     """`plan` with what it will cost over `hours` (see `forecasted`) and over `spans`. `streams`: those of `streams_of`,
