@@ -94,10 +94,11 @@ class Rivals(NamedTuple):
     below: tuple[Order, ...]
 
 
-def drawn(random: Random, depth: Depth, lots: Lots, *, winning: int, displaced: int, freed: int) -> Rivals:
-    """Rivals of one future. `winning`: units that others have now; of these as many are drawn as `displaced` may push
-    out, and of those who wait as many as could take what comes free."""
-    elasticity = depth.drawn(random, lots)
+def drawn(
+    random: Random, elasticity: float, depth: Depth, lots: Lots, *, winning: int, displaced: int, freed: int
+) -> Rivals:
+    """Rivals in one book. `winning`: units that others have; of these as many are drawn as `displaced` may push out,
+    and of those who wait as many as could take what comes free."""
     distances: list[float] = []
     units: list[int] = []
     left, at = winning, 0.0
