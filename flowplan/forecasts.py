@@ -14,6 +14,8 @@ import attrs
 
 from flowplan.plan import Change, Plan
 from flowplan.pricing import (
+    AVAILABILITY,
+    CONFIDENCE,
     DAY,
     Advice,
     Estimate,
@@ -32,7 +34,6 @@ from flowplan.resources import Address, Bid, Resource, Volume
 Auction: TypeAlias = tuple[str, str]  # instance type, region
 FRESH = timedelta(minutes=5)  # prices are evaluated every two
 MINUTE, HOURS = timedelta(minutes=1), timedelta(hours=1)
-AVAILABILITY, CONFIDENCE = 0.95, 0.9  # what the advice on a limit promises
 
 
 def auctions_of(plan: Plan) -> list[Auction]:

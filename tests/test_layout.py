@@ -32,6 +32,7 @@ PURE = {
     "budget",
     "guards",
     "whatif",
+    "offers",
 }
 
 ALLOWED: dict[str, set[str]] = {
@@ -58,10 +59,12 @@ ALLOWED: dict[str, set[str]] = {
     "cloud": {"startup", "live", "pricing", *BELOW_CONFIG},
     "forecasts": {"plan", "pricing", "resources"},
     "prices": {"plan", "desired", "live", "state", "pricing", "resources"},
+    "offers": {"catalogue", "desired", "pricing", "errors"},
     "guards": {"plan", "pricing", "budget", "graph", "live", "resources"},
     "whatif": {"forecasts", "plan", "pricing", "catalogue", "resources"},
     "reports": {
         "whatif",
+        "offers",
         "forecasts",
         "guards",
         "budget",

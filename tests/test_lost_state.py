@@ -360,6 +360,17 @@ def test_a_lost_bid_that_no_file_names_any_more_is_told_and_can_be_ended(place: 
     assert "no file is known" not in place.ok("plan")
 
 
+def test_a_plan_saved_while_a_bid_was_lost_is_carried_out(applied: Place) -> None:
+    """The plan counts the bid as ours, apply adopts it: what both see of it is the same."""
+    lose_addresses(applied, PORTS, BID)
+    applied.edit("17.92", "19.20")
+    applied.ok("plan", "--out", "p.json")
+    result = applied.run("apply", "p.json")
+    assert result.code == 0, result
+    assert "1 changed" in result.out
+    assert applied.run("plan", "--detailed-exitcode").code == 0
+
+
 def test_recover_cancels_nothing_that_a_file_names(applied: Place) -> None:
     id = bid_id(applied)
     assert applied.run("recover", "--cancel", id).code == 3

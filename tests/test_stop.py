@@ -15,6 +15,7 @@ from flowplan.cli.stop import Stop
 # The main thread never takes the signal itself, as when it comes just before it begins to wait; another thread does.
 DEAF = """
 import os, queue, signal, threading
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whatever the tests were started with
 from flowplan.cli.stop import SIGNALS, Stop
 threading.Thread(target=threading.Event().wait, daemon=True).start()
 signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
@@ -44,6 +45,19 @@ def test_a_signal_the_main_thread_does_not_take_is_heard_at_once(number: signal.
     assert any("stopping" in line for line in said)
     assert any("stopped at once" in line for line in said)
     assert time.monotonic() - started < 20  # the waits themselves would take 30 s
+
+
+def test_a_signal_that_is_ignored_stays_ignored() -> None:
+    """`nohup flowplan apply`: the terminal may go."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        stop = Stop()
+        with stop.listening():
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert stop.number is None
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_signal_within_is_heard_before_listening_ends_and_one_after_it_is_not_ours() -> None:

@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "status": ("status", "status", "Live bids, instances, ssh, ports, price."),
     "cost": ("cost", "cost", "What it will cost; what was forecast, and paid."),
     "show": ("show", "show", "Show a saved plan, or the state."),
+    "market": ("market", "market", "Prices now and ahead, and advice on a limit."),
     "graph": ("graph", "graph", "The resource graph, for Graphviz or Mermaid."),
     "recover": ("recover", "recover", "Settle what an interrupted run left in doubt."),
     "orphans": ("orphans", "orphans", "What is live with our marker and in no state."),

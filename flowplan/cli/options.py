@@ -84,11 +84,14 @@ events = click.option("--json", "as_events", is_flag=True, help="Events as JSON,
 
 def hours(text: str | None) -> float | None:
     """What --horizon says, in hours. Raises UsageProblem."""
-    if text is None:
-        return None
-    seconds = read_duration(text, "--horizon")
+    return None if text is None else hours_of(text, "--horizon")
+
+
+def hours_of(text: str, option: str) -> float:
+    """A length of time, in hours. Raises UsageProblem."""
+    seconds = read_duration(text, option)
     if seconds < 60:
-        raise UsageProblem("--horizon: it is less than a minute", hint="write 24h or 7d")
+        raise UsageProblem(f"{option}: it is less than a minute", hint="write 24h or 7d")
     return seconds / 3600
 
 
@@ -161,8 +164,8 @@ def plan_key(environ: Mapping[str, str]) -> Secret | None:
     return Secret(key)
 
 
-def hold_writable(path: str) -> None:
-    """Raise UsageProblem when `path` is something else than a plan saved earlier: that is not to be replaced."""
+def hold_writable(path: str, what: str = "saved plan", begins: bytes = b'{\n  "format_version": "') -> None:
+    """Raise UsageProblem when `path` is something else than `what`, written earlier: that is not to be replaced."""
     target = Path(path)
     try:
         if not target.exists():
@@ -173,8 +176,8 @@ def hold_writable(path: str) -> None:
     if target.is_file():
         with target.open("rb") as file:
             head = file.read(64).lstrip()
-    if head and not head.startswith(b'{\n  "format_version": "'):
-        raise UsageProblem(f"{path} exists and is not a saved plan; nothing was written", hint="choose another name")
+    if head and not head.startswith(begins):
+        raise UsageProblem(f"{path} exists and is not a {what}; nothing was written", hint="choose another name")
     if not target.is_file():
         raise UsageProblem(f"{path} is not a file", hint="choose another name")
 

@@ -64,7 +64,9 @@ class Stop:
         os.set_blocking(mouth, False)
         listener = threading.Thread(target=self._listen, args=(ear,), name="flowplan-signals", daemon=True)
         listener.start()
-        before = {number: signal.signal(number, _noted) for number in SIGNALS}
+        # What whoever started us has set aside (nohup) stays so.
+        heard = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+        before = {number: signal.signal(number, _noted) for number in heard}
         outer = signal.set_wakeup_fd(mouth, warn_on_full_buffer=False)
         try:
             yield self

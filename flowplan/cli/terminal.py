@@ -110,7 +110,8 @@ def _discard(stream: TextIO) -> None:
 
 
 def _paint(stream: TextIO, environ: Mapping[str, str]) -> Paint:
-    return Paint(_colour(stream, environ), ascii=not (stream.encoding or "").lower().startswith("utf"))
+    plain = environ.get("TERM") == "dumb" or not (stream.encoding or "").lower().startswith("utf")
+    return Paint(_colour(stream, environ), ascii=plain)
 
 
 def _colour(stream: TextIO, environ: Mapping[str, str]) -> bool:

@@ -89,6 +89,16 @@ class Fcp:
         self._catalogue = Catalogue(types, auctions, keys)
         return self._catalogue, Live(volumes, _by_id(self._live_bids(bids)))
 
+    def offered(self) -> Catalogue:
+        """What is offered to everybody, without a project: two lists."""
+        types, auctions = self.side_by_side(
+            [
+                lambda: self._rows("/v2/instance-types", _instance_type),
+                lambda: self._rows("/v2/spot/availability", _auction),
+            ]
+        )
+        return Catalogue(types, auctions)
+
     def live(self) -> Live:
         """What is there now; names of types and keys are those of the last `observe`."""
         volumes, bids = self.side_by_side([self._volumes, lambda: tuple(self._bids())])
@@ -130,17 +140,16 @@ class Fcp:
         for page in self.http.pages("/v2/spot/bids", query):
             yield from page
 
-    def _live_bids(self, rows: Iterable[Mapping[str, Any]]) -> list[LiveBid]:
+    def _live_bids(self, rows: Iterable[Mapping[str, Any]], path: str = "/v2/spot/bids") -> list[LiveBid]:
         keys = {key.id: key.name for key in self._catalogue.ssh_keys}
-        with _answer_of("/v2/spot/bids"):
+        with _answer_of(path):
             return [_live_bid(row, self._catalogue, keys) for row in rows]
 
     def bid(self, id: str) -> LiveBid:
-        """One bid as it is now. Raises NotFound."""
+        """One bid as it is now; names of types and keys are those of the last `observe`. Raises NotFound."""
         path = f"/v2/spot/bids/{segment(id)}"
-        row = self._object("GET", path)
-        with _answer_of(path):
-            return _live_bid(row, Catalogue((), ()), {})
+        [found] = self._live_bids([self._object("GET", path)], path)
+        return found
 
     def instances(self) -> tuple[Instance, ...]:
         pages = self.http.pages("/v2/instances", {"project": self.project, "limit": PAGE})
@@ -177,20 +186,27 @@ class Fcp:
             as_of=_rfc3339(self.http.server_time),
         )
 
-    def pasts(self, auctions: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Past]:
-        """The price changes of the last 14 days of each (instance type, region): one call a region.
+    def pasts(self, auctions: Iterable[tuple[str, str]], since: datetime | None = None) -> dict[tuple[str, str], Past]:
+        """The price changes of the last 14 days (or `since` then) of each (instance type, region): one call a region.
 
         Of what the API has no history for, or gives none, nothing is in the answer: a forecast is then unknown.
         """
         types: dict[str, list[str]] = {}
         for instance_type, region in auctions:
             types.setdefault(region, []).append(instance_type)
-        found = self.side_by_side([partial(self._pasts_in, region, sorted(kinds)) for region, kinds in types.items()])
+        found = self.side_by_side(
+            [partial(self._pasts_in, region, sorted(kinds), since) for region, kinds in types.items()]
+        )
         return {auction: past for part in found for auction, past in part.items()}
 
-    def _pasts_in(self, region: str, types: Sequence[str]) -> dict[tuple[str, str], Past]:
+    def _pasts_in(self, region: str, types: Sequence[str], since: datetime | None) -> dict[tuple[str, str], Past]:
         path = "/v2/pricing/history"
-        query = {"instance_types": ",".join(types), "region": region, "num_samples": -1}
+        query = {
+            "instance_types": ",".join(types),
+            "region": region,
+            "num_samples": -1,
+            "start_time": _rfc3339(since),
+        }
         try:
             answer = self.http.call("GET", path, query=query)
         except (NotFound, Refused):

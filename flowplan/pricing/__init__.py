@@ -41,7 +41,7 @@ from flowplan.pricing.entry import (
 )
 
 if TYPE_CHECKING:
-    from flowplan.pricing.advice import Advice, advise, advise_of
+    from flowplan.pricing.advice import AVAILABILITY, CONFIDENCE, Advice, advise, advise_of
     from flowplan.pricing.candidates import Candidate, Scored, because, rank
     from flowplan.pricing.forecasting import Band, Finish, Forecast, forecast, forecast_of, listed, nothing
     from flowplan.pricing.stack import StackForecast, Sum, stack_totals
@@ -58,7 +58,9 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "AVAILABILITY",
     "CENT",
+    "CONFIDENCE",
     "DAY",
     "HOUR",
     "HOURS_PER_MONTH",
@@ -118,7 +120,7 @@ __all__ = [
 
 # Imported when first asked for: what looks ahead is not needed to see that nothing changes.
 _LATER = {
-    "advice": ("Advice", "advise", "advise_of"),
+    "advice": ("AVAILABILITY", "CONFIDENCE", "Advice", "advise", "advise_of"),
     "candidates": ("Candidate", "Scored", "because", "rank"),
     "forecasting": ("Band", "Finish", "Forecast", "forecast", "forecast_of", "listed", "nothing"),
     "stack": ("StackForecast", "Sum", "stack_totals"),

@@ -270,7 +270,7 @@ def _moved(before: Band, after: Band) -> tuple[Decimal, Decimal]:
 
 def _evidence(stream: Stream, hours: float, reach: float, paths: int) -> str:
     days = f"{stream.span / 24:.1f} days"
-    said = f"{len(stream.times)} prices of {days}, {paths} paths of {reach:g} h"
+    said = f"{len(stream.times)} price{'s' if len(stream.times) != 1 else ''} of {days}, {paths} paths of {reach:g} h"
     if not stream.complete:
         said += ", thinned"
     return said + (f", taken for {hours:g} h" if reach < hours else "")

@@ -8,10 +8,10 @@ from decimal import Decimal
 from typing import Protocol
 
 from flowplan.errors import shown
+from flowplan.pricing import usd as _usd
+from flowplan.reports.amounts import length
 from flowplan.reports.paint import WIDTH, Paint
-from flowplan.reports.plot import Stream, plot, sparkline
-
-_PLOT = 8  # lines
+from flowplan.reports.plot import PLOT_LINES, Stream, plot, sparkline
 
 
 class Line(Protocol):
@@ -63,17 +63,14 @@ def table(auctions: Sequence[Auction], now: datetime, since: timedelta, paint: P
     def row(*cells: str) -> str:
         return "{:<{}}  {:<{}}  {:>8} {:>8} {:>8}  ".format(cells[0], kinds, cells[1], regions, *cells[2:])
 
-    lines = [paint(row("type", "region", "price", "reserve", "free") + _age(since), "bold")]
+    lines = [
+        paint(row("type", "region", "price", "reserve", "free") + f"last {length(since / timedelta(hours=1))}", "bold")
+    ]
     for one in auctions:
         line = row(one.name, one.region, _usd(one.price), _usd(one.minimum), f"{one.available}/{one.capacity}")
         rest = max(WIDTH - len(line), 8)
         lines.append(line + sparkline(one.history, now - since, now, rest, ascii=paint.ascii))
     return "\n".join([*lines, *_own(auctions, paint)]) + "\n"
-
-
-def _age(since: timedelta) -> str:
-    days, rest = divmod(since, timedelta(days=1))
-    return f"last {days} days" if days > 1 and not rest else f"last {since / timedelta(hours=1):g} h"
 
 
 def _own(auctions: Sequence[Auction], paint: Paint) -> list[str]:
@@ -99,7 +96,15 @@ def auction(one: Auction, now: datetime, since: timedelta, depth: int, paint: Pa
         f"  {_usd(one.price)} an instance-hour now, reserve {_usd(one.minimum)}",
         f"  {lowest}, {one.available} of {one.capacity} free",
         "",
-        *plot(one.history, now - since, now, width=WIDTH, height=_PLOT, ascii=paint.ascii),
+        *plot(
+            one.history,
+            now - since,
+            now,
+            width=WIDTH,
+            height=PLOT_LINES,
+            ascii=paint.ascii,
+            lines={"reserve": one.minimum},
+        ),
         "",
         *_book(one, depth, paint),
     ]
@@ -145,7 +150,3 @@ def _order(line: Line, paint: Paint) -> str:
     per_gpu = f"{_usd(line.limit_price / line.gpus):>9} a GPU"
     text = f"  {_state(line, paint)}  {_usd(line.limit_price):>9} {per_gpu}  {line.quantity:>3} x {line.instance_type}"
     return f"{text}  {paint('<- ' + shown(line.bid[1]), 'bold')}" if line.bid else text
-
-
-def _usd(amount: Decimal) -> str:
-    return f"${amount:,.2f}"

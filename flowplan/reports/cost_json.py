@@ -5,8 +5,10 @@ Money as text, null where it is unknown: never 0.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from functools import cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from flowplan.budget import Judged
@@ -22,13 +24,17 @@ from flowplan.pricing import (
     Total,
     storage_per_hour,
 )
+from flowplan.reports.amounts import band as _band
 from flowplan.reports.amounts import money as _money
+from flowplan.reports.amounts import plain as _plain
 from flowplan.reports.cost_warnings import warnings_of
 from flowplan.resources import Volume
 from flowplan.state import digest
 
 if TYPE_CHECKING:
-    from flowplan.pricing import Band, Forecast, StackForecast, Sum
+    from flowplan.pricing import Advice, EntryPrice, Forecast, StackForecast, Sum
+
+_NONE: Mapping[float, Forecast] = MappingProxyType({})
 
 
 def cost(change: Change) -> dict[str, Any] | None:
@@ -39,15 +45,28 @@ def cost(change: Change) -> dict[str, Any] | None:
     found = change.cost or change.cost_before
     if found is None:
         return None
-    body = _auction(change, found)
     expected = change.forecast if change.cost is not None else change.forecast_before
+    advice = of_advice(change.advice, change.forecast, found.quantity) if change.forecast is not None else None
+    return of_bid(found, expected, advice=advice, spans=change.spans, warnings=warnings_of(change))
+
+
+def of_bid(
+    found: Estimate,
+    expected: Forecast | None,
+    *,
+    advice: Mapping[str, str | None] | None = None,
+    spans: Mapping[float, Forecast] = _NONE,
+    warnings: Sequence[str] = (),
+) -> dict[str, Any]:
+    """What a bid costs now and, where that is forecast, over a horizon; `spans`: over these hours too."""
+    body = _auction(found, warnings)
     if expected is None:
         return body
-    hour, day, month = (change.spans.get(hours) for hours in (HOUR, DAY, MONTH))
+    hour, day, month = (spans.get(hours) for hours in (HOUR, DAY, MONTH))
     over = {"horizon": _over(expected), "day": _over(day), "month": _over(month)}
     if hour is not None:
         over["hour"] = {**body["cost"]["hour"], **_band(hour.cost)}
-    body = {**body, **_expected(found, expected), "advice": _advice(change, found), "cost": {**body["cost"], **over}}
+    body = {**body, **_expected(found, expected), "advice": advice, "cost": {**body["cost"], **over}}
     return {**body, "hourlyCost": _middle(hour), "monthlyCost": _middle(month)}
 
 
@@ -73,9 +92,8 @@ def _storage(volume: Volume) -> dict[str, Any]:
     }
 
 
-def _auction(change: Change, found: Estimate) -> dict[str, Any]:
+def _auction(found: Estimate, warnings: Sequence[str]) -> dict[str, Any]:
     market = found.market
-    entry = found.entry
     return {
         "unit": "USD/instance-hour",
         "quantity": found.quantity,
@@ -84,12 +102,7 @@ def _auction(change: Change, found: Estimate) -> dict[str, Any]:
         "reserve": _money(market.minimum if market else None),
         "last_price": _money(market.spot if market else None),
         "list_price": _money(market.reserved if market else None),
-        "entry_price": {
-            "point": _money(entry.point),
-            "low": _money(entry.low),
-            "high": _money(entry.high),
-            "basis": entry.basis,
-        },
+        "entry_price": of_entry(found.entry),
         "per_gpu": _per_gpu(found),
         "outlook": found.outlook,
         "price_paid": dict.fromkeys(("p10", "p50", "p90")),
@@ -113,13 +126,23 @@ def _auction(change: Change, found: Estimate) -> dict[str, Any]:
         "savings_vs_list": None,
         "finish_time": None,
         "advice": None,
-        "warnings": list(warnings_of(change)),
+        "warnings": list(warnings),
         "confidence": "point-only" if found.outlook != "unknown" else "unknown",
         "basis": "point-only" if found.outlook != "unknown" else "unknown",
         "as_of": market.as_of if market else None,
         "market_snapshot_id": snapshot_id(market) if market else None,
         "hourlyCost": None,
         "monthlyCost": None,
+    }
+
+
+def of_entry(entry: EntryPrice) -> dict[str, str | None]:
+    """What a bid would pay first."""
+    return {
+        "point": _money(entry.point),
+        "low": _money(entry.low),
+        "high": _money(entry.high),
+        "basis": entry.basis,
     }
 
 
@@ -178,26 +201,18 @@ def _finish(found: Forecast) -> dict[str, Any] | None:
     }
 
 
-def _advice(change: Change, found: Estimate) -> dict[str, str | None] | None:
-    advice, expected = change.advice, change.forecast
-    if advice is None or expected is None:
+def of_advice(advice: Advice | None, expected: Forecast | None, quantity: int) -> dict[str, str | None] | None:
+    """The limit that keeps a bid for `quantity` instances running, its cost, and what is expected to be paid more than
+    with what was asked about (null: nothing was)."""
+    if advice is None:
         return None
     then = advice.forecast.cost.expected if advice.forecast else None
     return {
         "limit_for_95": _money(advice.limit_price),
         "confidence": _plain(advice.confidence),
-        "cost_at_that_limit": _money(None if then is None else then * found.quantity),
-        "expected_more": _money(advice.dearer_than(expected)),
+        "cost_at_that_limit": _money(None if then is None else then * quantity),
+        "expected_more": None if expected is None else _money(advice.dearer_than(expected)),
     }
-
-
-def _band(band: Band) -> dict[str, str | None]:
-    parts = {"p10": band.p10, "p50": band.p50, "p90": band.p90, "expected": band.expected}
-    return {name: _money(part) for name, part in parts.items()}
-
-
-def _plain(number: Decimal | None, unit: Decimal = Decimal("0.001")) -> str | None:
-    return None if number is None else f"{number.quantize(unit).normalize():f}"
 
 
 def _savings(found: Estimate) -> str | None:

@@ -12,7 +12,7 @@ from flowplan.reports.cost_text import span
 from flowplan.resources import Bid
 
 if TYPE_CHECKING:
-    from flowplan.pricing import Forecast
+    from flowplan.pricing import Advice, Forecast
 
 _ABOUT_THE_LIMIT = ("below_reserve", "cannot_win_now", "limit_far_above_need")
 _OF_THE_AUCTION = ("self_competition", "stale_market")  # told once for all bids in it
@@ -34,9 +34,14 @@ def warnings_of(change: Change) -> tuple[str, ...]:
         found.append("thin_history")
     if expected is not None and _moves_much(expected):
         found.append("volatile")
-    if advice is not None and advice.limit_price is not None and change.cost.limit > advice.limit_price * _FAR:
+    if is_far_above_need(change.cost.limit, advice):
         found.append("limit_far_above_need")
     return tuple(found)
+
+
+def is_far_above_need(limit: Decimal, advice: Advice | None) -> bool:
+    """Whether a limit is that much above the one advised that a spike could be dear."""
+    return advice is not None and advice.limit_price is not None and limit > advice.limit_price * _FAR
 
 
 def _moves_much(found: Forecast) -> bool:
@@ -138,12 +143,19 @@ def advised(change: Change) -> str | None:
     advice, found = change.advice, change.forecast
     if advice is None or advice.limit_price is None or advice.confidence is None:
         return None
-    text = (
+    text = kept_by(advice)
+    more = advice.dearer_than(found) if found is not None else None
+    return text if more is None or more <= 0 else f"{text}, for about ${cents(more):,.2f} more"
+
+
+def kept_by(advice: Advice) -> str:
+    """What the limit advised does, and how surely. Of advice that is none: "unknown"."""
+    if advice.limit_price is None or advice.confidence is None:
+        return "unknown"
+    return (
         f"a limit of ${advice.limit_price:.2f} keeps it running {advice.availability:.0%} of {span(advice.hours)}"
         f" in {advice.confidence:.0%} of cases"
     )
-    more = advice.dearer_than(found) if found is not None else None
-    return text if more is None or more <= 0 else f"{text}, for about ${cents(more):,.2f} more"
 
 
 # ---- bids of one's own in one auction ---------------------------------------------------------------------

@@ -6,16 +6,21 @@ one until the `end` of the picture. `ascii`: for an output that knows no other c
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from types import MappingProxyType
 from typing import NamedTuple
 
 Stream = Sequence[tuple[datetime, Decimal]]
 
+PLOT_LINES = 8  # how high a picture is where nothing says otherwise
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _ASCII_BLOCKS = "_.:-=+*#"
 _BRAILLE = 0x2800
+_FAR = 2  # times the greatest price: a line further up would press the prices flat
+_ROOMY = 60  # columns: from here on the time has a label in the middle too
+_NO_LINES: Mapping[str, Decimal] = MappingProxyType({})
 _DOTS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))  # of a cell: by column, from the top
 
 
@@ -70,21 +75,61 @@ def sparkline(stream: Stream, start: datetime, end: datetime, width: int, *, asc
     return "".join(blocks[scale.step(part.mean, len(blocks))] if part else " " for part in parts)
 
 
-def plot(stream: Stream, start: datetime, end: datetime, *, width: int, height: int, ascii: bool = False) -> list[str]:
-    """Lines of at most `width` columns: a picture `height` lines high (one, when the price did not change) with its
-    prices on the left and, below it, where its time begins and ends. A stroke spans every price of its time, so no
-    burst is lost; it is joined to its neighbour. Empty when no price is known."""
+def plot(
+    stream: Stream,
+    start: datetime,
+    end: datetime,
+    *,
+    width: int,
+    height: int,
+    ascii: bool = False,
+    lines: Mapping[str, Decimal] = _NO_LINES,
+) -> list[str]:
+    """Lines of at most `width` columns: a picture `height` lines high (one, when there is one price only) with its
+    prices on the left and its time below. A stroke spans every price of its time, so no burst is lost; it is joined to
+    its neighbour. `lines` are drawn across, their names on the right; one far above all prices is only named, with an
+    arrow. Empty when no price is known."""
     whole = slices(stream, start, end, 1)[0]
     if whole is None:
         return []
-    scale = _Scale(whole.least, whole.greatest, height if whole.greatest > whole.least else 1)
+    near = {name: price for name, price in lines.items() if is_near(price, whole.greatest)}
+    low, high = min(whole.least, *near.values(), whole.least), max(whole.greatest, *near.values(), whole.greatest)
+    scale = _Scale(low, high, height if high > low else 1)
     labels = scale.labels()
-    margin = max(map(len, labels)) + 2
-    rows = _strokes(slices(stream, start, end, (width - margin) * 2), scale, ascii)
+    left = max(map(len, labels)) + 2
+    names = _names(lines, near, scale, ascii)
+    columns = width - left - max(map(len, names))
+    rows = _strokes(slices(stream, start, end, columns * 2), scale, [*near.values()], ascii)
     axis = "|" if ascii else "┤"
-    lines = [f"{label:>{margin - 2}} {axis}{row}".rstrip() for label, row in zip(labels, rows, strict=True)]
+    picture = [
+        f"{label:>{left - 2}} {axis}{row}{name}".rstrip() for label, row, name in zip(labels, rows, names, strict=True)
+    ]
+    return [*picture, " " * left + _times(start, end, columns)]
+
+
+def is_near(price: Decimal, greatest: Decimal) -> bool:
+    """Whether a line at `price` fits into a picture of prices up to `greatest`."""
+    return price <= greatest * _FAR
+
+
+def _names(lines: Mapping[str, Decimal], near: Mapping[str, Decimal], scale: _Scale, ascii: bool) -> list[str]:
+    """The names of the lines, beside the line of text they are in."""
+    there: list[list[str]] = [[] for _ in range(scale.height)]
+    for name, price in lines.items():
+        if name in near:
+            there[scale.dot(price) // 4].append(name)
+        else:
+            there[0].append(f"{name} {'^' if ascii else '↑'}")
+    return [" " + "/".join(names) if names else "" for names in there]
+
+
+def _times(start: datetime, end: datetime, columns: int) -> str:
+    """When a picture begins and ends and, where there is room, what is in the middle."""
     left, right = f"{start:%d %b %H:%M}", f"{end:%d %b %H:%M}"
-    return [*lines, " " * margin + left + right.rjust(width - margin - len(left))]
+    if columns < _ROOMY:
+        return left + right.rjust(columns - len(left))
+    middle = f"{start + (end - start) / 2:%d %b %H:%M}"
+    return left + middle.center(columns - len(left) - len(right)) + right
 
 
 class _Scale(NamedTuple):
@@ -109,8 +154,12 @@ class _Scale(NamedTuple):
         bottom, top = part.least, part.greatest
         if before is not None:
             bottom, top = min(bottom, before.greatest), max(top, before.least)
+        return range(self.dot(top), self.dot(bottom) + 1)
+
+    def dot(self, price: Decimal) -> int:
+        """Where a price is, in dots from the top."""
         last = self.height * 4 - 1
-        return range(last - self.step(top, last + 1), last - self.step(bottom, last + 1) + 1)
+        return last - self.step(price, last + 1)
 
     def step(self, price: Decimal, steps: int) -> int:
         """Which of `steps` levels, 0 at `low`."""
@@ -119,16 +168,21 @@ class _Scale(NamedTuple):
         return min(int((price - self.low) / (self.high - self.low) * steps), steps - 1)
 
 
-def _strokes(parts: Sequence[Slice | None], scale: _Scale, ascii: bool) -> Iterator[str]:
-    """The lines, from the top. A cell is two strokes wide and four dots high."""
+def _strokes(parts: Sequence[Slice | None], scale: _Scale, lines: Sequence[Decimal], ascii: bool) -> Iterator[str]:
+    """The lines, from the top. A cell is two strokes wide and four dots high; `lines` are dotted."""
     strokes = [scale.dots(part, before) for before, part in zip([None, *parts], parts, strict=False)]
-    for line in range(scale.height):
+    across = [scale.dot(price) for price in lines]
+    for row in range(scale.height):
+        dotted = sum({_DOTS[0][dot % 4] for dot in across if dot // 4 == row})
         cells = []
         for column in range(0, len(strokes), 2):
             code = 0
             for side, dots in zip(_DOTS, strokes[column : column + 2], strict=False):
-                code |= sum(bit for dot, bit in enumerate(side) if line * 4 + dot in dots)
-            cells.append(" " if not code else "*" if ascii else chr(_BRAILLE + code))
+                code |= sum(bit for dot, bit in enumerate(side) if row * 4 + dot in dots)
+            if ascii:
+                cells.append("*" if code else "-" if dotted else " ")
+            else:
+                cells.append(chr(_BRAILLE + (code | dotted)) if code | dotted else " ")
         yield "".join(cells)
 
 
@@ -142,3 +196,9 @@ def bars(counts: Sequence[int], width: int, *, ascii: bool = False) -> list[str]
         whole, rest = divmod(eighths, len(parts))
         made.append(parts[-1] * whole + (parts[rest - 1] if rest else ""))
     return made
+
+
+def from_then_on(stream: Stream, start: datetime) -> list[tuple[datetime, Decimal]]:
+    """The price in force at `start`, if one is known, and every change after it."""
+    before = [price for at, price in stream if at <= start]
+    return [*([(start, before[-1])] if before else []), *((at, price) for at, price in stream if at > start)]
