@@ -21,7 +21,6 @@ from flowplan.pricing import CENT, Market, Stream
 from flowplan.resources import Address, Bid
 from flowplan.whatif.rivals import Depth, Lots
 
-
 DepthFrom: TypeAlias = Literal["win_price", "lowest_allocated", "assumed"]
 
 
