@@ -188,6 +188,7 @@ def pool(events: Events, *bids: Own, stock: int = 100_000, reserve: str = "1", *
     stream = Stream.of(events, NOW, reserve=D(reserve))
     made = Pool(
         name="h100",
+        kind=TYPE,
         region="here",
         own=bids,
         stream=stream,
@@ -278,6 +279,14 @@ def test_a_question_has_one_answer_and_two_plans_meet_the_same_futures() -> None
     first, second = (lived(wandering(6), own(limit, 3), stock=64) for limit in ("15", "20"))
     for lower, higher in zip(first, second, strict=True):
         assert lower.running <= higher.running + 1e-9
+
+
+def test_a_larger_bid_meets_the_same_rivals_and_more() -> None:
+    small, large = (
+        drawn(Random(3), 1, Depth(), Lots((1,), 64), winning=64, displaced=units, freed=4) for units in (5, 30)
+    )
+    assert large.above[: len(small.above)] == small.above and len(large.above) > len(small.above)
+    assert large.below == small.below
 
 
 def test_auctions_move_together_as_they_did() -> None:

@@ -27,8 +27,8 @@ Path: TypeAlias = Sequence[tuple[float, float]]  # (dollars per instance-hour, h
 
 
 class Fate(NamedTuple):
-    """What becomes of a bid in a future. `cost` in dollars of all its instances; `running` in hours, `notices` it ran
-    out of time by; `done_at`: hours from now, None where its work is not done; `paid` and `without`: dollar-hours of
+    """What becomes of a bid in a future. `cost` in dollars of all its instances; `running` in
+    hours; `done_at`: hours from now, None where its work is not done; `paid` and `without`: dollar-hours of
     an instance, at the price and at what it would be without the plan, both while it wins."""
 
     cost: float
@@ -70,11 +70,11 @@ def _chosen(pool: Pool, hours: float, number: int) -> list[int]:
 
 def _books(pool: Pool, future: int, hours: float) -> Iterator[Book]:
     """The books of one future, one after the other: the first as far as it is seen, the others for as deep ones."""
-    random = Random(f"{pool.name}:{pool.region}:{future}")  # noqa: S311 - a simulation
-    elasticity = pool.depth.drawn(random, pool.lots)
+    seed = f"{pool.kind}:{pool.region}:{future}"  # nothing of the plan's bids
+    elasticity = pool.depth.drawn(Random(seed), pool.lots)  # noqa: S311 - a simulation
     for number in range(math.ceil(hours / RENEWED)):
         rivals = drawn(
-            random,
+            Random(f"{seed}:{number}"),  # noqa: S311
             elasticity,
             Depth() if number else pool.depth,
             pool.lots,
