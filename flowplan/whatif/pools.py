@@ -39,9 +39,12 @@ class Own:
 
 @frozen
 class Pool:
-    """GPUs of one kind in one region; `kind`: the id of one of its types, the same for every plan. `stream`: past prices of instances of `gpus` GPUs; `level` and `reserve` in
-    dollars per GPU now; `stock`, `room` (free while the price rests on the reserve) and `held` (by the plan's bids as
-    they are now) in GPUs. `depth_from`: what shows how deep the book is."""
+    """GPUs of one kind in one region; `kind`: the id of one of its types, the same for every plan.
+
+    `stream`: past prices of instances of `gpus` GPUs; `level` and `reserve` in dollars per GPU now; `stock`, `room`
+    (free while the price rests on the reserve) and `held` (by the plan's bids as they are now) in GPUs. `depth_from`:
+    what shows how deep the book is.
+    """
 
     name: str
     kind: str
