@@ -20,7 +20,7 @@ from flowplan.whatif.pools import Own, Pool
 from flowplan.whatif.rivals import Depth, drawn
 
 FUTURES = 200
-RENEWED = 6.0  # hours after which others have come and gone: the book is drawn anew
+RENEWED = 12.0  # hours after which others have come and gone: the book is drawn anew
 _MOMENT = 1e-6  # hours
 Tell: TypeAlias = Callable[[int, int], None]  # how many futures of how many are done
 Path: TypeAlias = Sequence[tuple[float, float]]  # (dollars per instance-hour, hours), one after the other
