@@ -28,6 +28,7 @@ DOUBT, POWER, STORE, STATE = (
 )
 COMMANDS, LOCK, GRAPH, HTTP = (f"tests/test_{name}.py" for name in ("commands", "lock", "graph", "http"))
 LIVES = "tests/faults/test_state_machine.py"
+WHAT_IF = "tests/test_what_if.py"
 
 
 @frozen
@@ -297,6 +298,35 @@ MISTAKES = (
         'return "above" if self.verdict.paid > high + CENT else "inside"',
         'return "inside"',
         ("tests/test_truth.py",),
+    ),
+    # -- what if
+    Mistake(
+        "an auction that cannot be simulated adds nothing to the total",
+        "whatif/results.py",
+        "spread.money(costs) if complete else Band()",
+        "spread.money(costs)",
+        (WHAT_IF,),
+    ),
+    Mistake(
+        "what a bid holds already displaces others",
+        "whatif/pools.py",
+        "held=min(stock, sum(bid.instance_quantity * (bid.gpus or 1) for bid in held)),",
+        "held=0,",
+        (WHAT_IF,),
+    ),
+    Mistake(
+        "whoever is outbid stops at once",
+        "whatif/futures.py",
+        "            if out >= GRACE:",
+        "            if out > 0:",
+        (WHAT_IF,),
+    ),
+    Mistake(
+        "who wins at one price wins at every one",
+        "whatif/book.py",
+        "        return tuple(places)",
+        "        return ()",
+        (WHAT_IF,),
     ),
 )
 

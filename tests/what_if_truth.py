@@ -1,6 +1,6 @@
-"""`python tests/what_if_truth.py [SEEDS]`: how well `plan --what-if` holds, on simulated markets whose truth is known.
+"""`python tests/what_if_truth.py [SEEDS [FIRST]]`: how well `plan --what-if` holds, on markets whose truth is known.
 
-Each seed is a market of its own, looked at when it is some hours old. In eight of its auctions bids are planned, with
+Each seed is a simulated market, looked at when it is some hours old. In eight of its auctions bids are planned, with
 limits at 1.5 and 3 times the price now: `one` bid of one instance; or `many`, three bids for a third of the stock.
 They are placed, a day passes, and what was paid is compared with what --what-if said, and with the plan's forecast.
 About four seconds a seed.
@@ -133,10 +133,10 @@ def report(kind: str, found: list[Case]) -> None:
         print(f"  preempted: {given:.1%} said, {came:.1%} were")
 
 
-def main(seeds: int) -> None:
+def main(seeds: int, first: int = 1) -> None:
     for many in (False, True):
         found: dict[str, list[Case]] = {}
-        for seed in range(1, seeds + 1):
+        for seed in range(first, first + seeds):
             with tempfile.TemporaryDirectory() as name, contextlib.chdir(name):
                 for kind, case in cases(seed, many):
                     found.setdefault(kind, []).append(case)
@@ -148,4 +148,4 @@ def main(seeds: int) -> None:
 
 if __name__ == "__main__":
     os.environ["FLOWPLAN_SETTLE_WINDOW"] = "0"
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 20)
+    main(*(map(int, sys.argv[1:] or [20])))

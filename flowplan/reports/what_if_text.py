@@ -123,12 +123,16 @@ def _assumed(auctions: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
 
 
+_DEPTH_FROM = {
+    "win_price": "by the limits that win now",
+    "lowest_allocated": "by the lowest limit that wins now",
+    "assumed": "assumed",
+}
+
+
 def _rests_on(one: Mapping[str, Any]) -> str:
-    depth = one["elasticity_from"]
-    text = (
-        f"{1 / Decimal(one['elasticity']):.2g} % in {shown(one['instance_type'])}, {shown(one['region'])}: "
-        f"{depth if depth == 'assumed' else f'seen from {depth}'}"
-    )
+    where = f"{shown(one['instance_type'])}, {shown(one['region'])}"
+    text = f"{1 / Decimal(one['elasticity']):.2f} % in {where}: {_DEPTH_FROM[one['elasticity_from']]}"
     if one["room"]:
         text += f"; {one['room']} of {one['gpus']} GPUs are free now, as whenever the price is the reserve"
     return text if one["basis"] == "high" else f"{text}; past prices: {one['basis']} confidence"

@@ -1,14 +1,14 @@
 """Futures: past price paths, set to the present, and books drawn around them, in which the plan's bids take part.
 
 The futures of a plan depend on its auctions alone: two plans for the same auctions meet the same futures, and can be
-compared. All auctions of a plan follow the same piece of the past in a future, as in `pricing.stack`.
+compared. In a future all auctions follow pieces of the past that are near in time, so they move together as they did.
 """
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
 from random import Random
 from typing import NamedTuple, TypeAlias
@@ -17,16 +17,18 @@ from flowplan.pricing.forecasting import HIGH
 from flowplan.pricing.stream import GRACE
 from flowplan.whatif.book import Book, Cleared
 from flowplan.whatif.pools import Own, Pool
-from flowplan.whatif.rivals import drawn
+from flowplan.whatif.rivals import Depth, drawn
 
 FUTURES = 200
+RENEWED = 12.0  # hours after which others have come and gone: the book is drawn anew
+_MOMENT = 1e-6  # hours
 Tell: TypeAlias = Callable[[int, int], None]  # how many futures of how many are done
 Path: TypeAlias = Sequence[tuple[float, float]]  # (dollars per instance-hour, hours), one after the other
 
 
 class Fate(NamedTuple):
-    """What becomes of a bid in a future. `cost` in dollars of all its instances; `running` in hours, `notices` it ran
-    out of time by; `done_at`: hours from now, None where its work is not done; `paid` and `without`: dollar-hours of
+    """What becomes of a bid in a future. `cost` in dollars of all its instances; `running` in
+    hours; `done_at`: hours from now, None where its work is not done; `paid` and `without`: dollar-hours of
     an instance, at the price and at what it would be without the plan, both while it wins."""
 
     cost: float
@@ -48,43 +50,52 @@ def simulate(
     pools: Sequence[Pool], hours: float, number: int = FUTURES, tell: Tell = lambda done, all_: None
 ) -> Futures:
     """What becomes of every bid over `hours` in `number` futures. The pasts must be at least `hours` long."""
-    chosen = _chosen(pools, hours, number)
     fates = []
     for index, pool in enumerate(pools):
         of_pool = []
-        for future, place in enumerate(chosen):
-            of_pool.append(_lived(pool, pool.stream.path_at(place, hours, pool.level * pool.gpus), _book(pool, future)))
+        for future, place in enumerate(_chosen(pool, hours, number)):
+            path = pool.stream.path_at(place, hours, pool.level * pool.gpus)
+            of_pool.append(_lived(pool, path, _books(pool, future, hours)))
             tell(index * number + future + 1, len(pools) * number)
         fates.append(of_pool)
     return Futures(fates, max((pool.stream.share(HIGH, hours) for pool in pools), default=HIGH))
 
 
-def _chosen(pools: Sequence[Pool], hours: float, number: int) -> list[int]:
-    """Which past path each future follows, those that count more more often: evenly, so that no chance is in it."""
-    if not pools:
-        return [0] * number
-    weights = [pool.stream.weights(hours, pool.level * pool.gpus) for pool in pools]
-    rows = zip(*weights, strict=False)  # only the latest, where one past is shorter
-    together = list(accumulate(math.exp(math.fsum(map(math.log, row)) / len(row)) for row in rows))
-    return [bisect_left(together, (future + 0.5) / number * together[-1]) for future in range(number)]
+def _chosen(pool: Pool, hours: float, number: int) -> list[int]:
+    """Which past path each future follows, those that count more more often: evenly, so that no chance is in it, and in
+    the order of time. So the auctions follow pieces as near in time as what counts in each allows."""
+    reached = list(accumulate(pool.stream.weights(hours, pool.level * pool.gpus)))
+    return [bisect_left(reached, (future + 0.5) / number * reached[-1]) for future in range(number)]
 
 
-def _book(pool: Pool, future: int) -> Book:
-    random = Random(f"{pool.name}:{pool.region}:{future}")  # noqa: S311 - a simulation
-    rivals = drawn(
-        random,
-        pool.depth,
-        pool.lots,
-        winning=pool.stock - pool.held,
-        displaced=pool.wanted + pool.lots.largest,
-        freed=pool.held + pool.lots.largest,
-    )
-    return Book(pool.own, rivals, stock=pool.stock, held=pool.held, room=pool.room, reserve=pool.reserve)
+def _books(pool: Pool, future: int, hours: float) -> Iterator[Book]:
+    """The books of one future, one after the other: the first as far as it is seen, the others for as deep ones."""
+    seed = f"{pool.kind}:{pool.region}:{future}"  # nothing of the plan's bids
+    elasticity = pool.depth.drawn(Random(seed), pool.lots)  # noqa: S311 - a simulation
+    for number in range(math.ceil(hours / RENEWED)):
+        rivals = drawn(
+            Random(f"{seed}:{number}"),  # noqa: S311
+            elasticity,
+            Depth() if number else pool.depth,
+            pool.lots,
+            winning=pool.stock - pool.held,
+            displaced=pool.wanted + pool.lots.largest,
+            freed=pool.held + pool.lots.largest,
+        )
+        yield Book(pool.own, rivals, stock=pool.stock, held=pool.held, room=pool.room, reserve=pool.reserve)
 
 
-def _lived(pool: Pool, path: Path, book: Book) -> list[Fate]:
+def _lived(pool: Pool, path: Path, books: Iterator[Book]) -> list[Fate]:
     """One future of a pool."""
-    rounds = [(price / pool.gpus, hours, book.at(price / pool.gpus)) for price, hours in path]
+    rounds = []
+    book, until, at = next(books), RENEWED, 0.0
+    for price, hours in path:
+        market, end = price / pool.gpus, at + hours
+        while end > until + _MOMENT:
+            rounds.append((market, until - at, book.at(market)))
+            at, until, book = until, until + RENEWED, next(books)
+        rounds.append((market, end - at, book.at(market)))
+        at = end
     return [_fate(own, index, rounds) for index, own in enumerate(pool.own)]
 
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import accumulate
+from typing import Literal, TypeAlias
 
 from attrs import frozen
 
@@ -20,6 +21,8 @@ from flowplan.plan import Change, Plan
 from flowplan.pricing import CENT, Market, Stream
 from flowplan.resources import Address, Bid
 from flowplan.whatif.rivals import Depth, Lots
+
+DepthFrom: TypeAlias = Literal["win_price", "lowest_allocated", "assumed"]
 
 
 @frozen
@@ -37,11 +40,15 @@ class Own:
 
 @frozen
 class Pool:
-    """GPUs of one kind in one region. `stream`: past prices of instances of `gpus` GPUs; `level` and `reserve` in
-    dollars per GPU now; `stock`, `room` (free while the price rests on the reserve) and `held` (by the plan's bids as
-    they are now) in GPUs. `depth_from`: what is known of the book's depth, in words."""
+    """GPUs of one kind in one region; `kind`: the id of one of its types, the same for every plan.
+
+    `stream`: past prices of instances of `gpus` GPUs; `level` and `reserve` in dollars per GPU now; `stock`, `room`
+    (free while the price rests on the reserve) and `held` (by the plan's bids as they are now) in GPUs. `depth_from`:
+    what shows how deep the book is.
+    """
 
     name: str
+    kind: str
     region: str
     own: tuple[Own, ...]
     stream: Stream
@@ -53,7 +60,7 @@ class Pool:
     held: int
     lots: Lots
     depth: Depth
-    depth_from: str
+    depth_from: DepthFrom
 
     @property
     def wanted(self) -> int:
@@ -129,6 +136,7 @@ def _pool(
     depth, depth_from = _depth(markets, sizes)
     return Pool(
         name,
+        min(sizes),
         region,
         own,
         stream,
@@ -211,23 +219,21 @@ def _room(markets: Iterable[Market], sizes: Mapping[str, int]) -> int:
     return max((one.available * sizes[one.instance_type] for one in markets if one.available is not None), default=0)
 
 
-def _depth(markets: Sequence[Market], sizes: Mapping[str, int]) -> tuple[Depth, str]:
+def _depth(markets: Sequence[Market], sizes: Mapping[str, int]) -> tuple[Depth, DepthFrom]:
     """From what as many instances as were asked about would win with, and from the lowest limit that wins."""
     seen: dict[int, float] = {}
-    most = 0  # instances
+    rests_on: DepthFrom = "assumed"
     for one in markets:
         if not one.spot or one.available is None:
             continue
-        gpus = sizes[one.instance_type]
         if one.lowest_allocated is not None and one.available == 0:
             seen[1] = _above(one.lowest_allocated, one.spot)
+            rests_on = "lowest_allocated" if rests_on == "assumed" else rests_on
         if one.win_price is not None and one.quantity > one.available:
-            seen[(one.quantity - one.available) * gpus] = _above(one.win_price - CENT, one.spot)
-            most = max(most, one.quantity)
-    known = tuple(zip(sorted(seen), accumulate((seen[units] for units in sorted(seen)), max), strict=True))
-    if most:
-        return Depth(known), f"what {most} more would win with"
-    return Depth(known), "the lowest limit that wins" if known else "assumed"
+            seen[(one.quantity - one.available) * sizes[one.instance_type]] = _above(one.win_price - CENT, one.spot)
+            rests_on = "win_price"
+    units = sorted(seen)
+    return Depth(tuple(zip(units, accumulate((seen[many] for many in units), max), strict=True))), rests_on
 
 
 def _above(limit: Decimal, price: Decimal) -> float:

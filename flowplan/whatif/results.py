@@ -16,7 +16,7 @@ from flowplan.pricing.forecasting import Spread
 from flowplan.pricing.stream import Basis
 from flowplan.resources import Address, Bid
 from flowplan.whatif.futures import FUTURES, Fate, Tell, simulate
-from flowplan.whatif.pools import Own, Pool, Unknown, idle, pools_of
+from flowplan.whatif.pools import DepthFrom, Own, Pool, Unknown, idle, pools_of
 
 _TENTH = Decimal("0.001")  # shares are rounded down to 0.1 %
 _UNKNOWN = Band()
@@ -60,7 +60,7 @@ class AuctionFit:
     gpus: int | None = None
     room: int | None = None
     elasticity: Decimal | None = None
-    depth_from: str | None = None
+    depth_from: DepthFrom | None = None
     basis: Basis = "unknown"
     reason: str | None = None
 

@@ -94,10 +94,12 @@ class Rivals(NamedTuple):
     below: tuple[Order, ...]
 
 
-def drawn(random: Random, depth: Depth, lots: Lots, *, winning: int, displaced: int, freed: int) -> Rivals:
-    """Rivals of one future. `winning`: units that others have now; of these as many are drawn as `displaced` may push
-    out, and of those who wait as many as could take what comes free."""
-    elasticity = depth.drawn(random, lots)
+def drawn(
+    random: Random, elasticity: float, depth: Depth, lots: Lots, *, winning: int, displaced: int, freed: int
+) -> Rivals:
+    """Rivals in one book. `winning`: units that others have; of these as many are drawn as `displaced` may push out,
+    and of those who wait as many as could take what comes free."""
+    below = _waiting(Random(random.random()), elasticity, lots, freed)  # noqa: S311 - the same however many are above
     distances: list[float] = []
     units: list[int] = []
     left, at = winning, 0.0
@@ -110,7 +112,7 @@ def drawn(random: Random, depth: Depth, lots: Lots, *, winning: int, displaced: 
         Order(math.exp(min(distance, _HIGHEST)), many)
         for distance, many in zip(depth.placed(distances, units), units, strict=True)
     ]
-    return Rivals(tuple(above), tuple(_waiting(random, elasticity, lots, freed)))
+    return Rivals(tuple(above), tuple(below))
 
 
 def _waiting(random: Random, elasticity: float, lots: Lots, freed: int) -> Sequence[Order]:
