@@ -47,7 +47,7 @@ def table(offers: Sequence[Offer], view: View, paint: Paint) -> str:
     titles, rows = _titles(view), [_cells(one, view) for one in offers]
     widths = [max(len(row[column]) for row in [titles, *rows]) for column in range(len(titles))]
     room = WIDTH - sum(widths) - 2 * len(widths)
-    trend = f"last {length(view.ago)}" if room >= _TREND else ""
+    trend = _trend(view, room)
     lines = [*_preface(offers, view), "", paint(_row(titles, widths, trend), "bold")]
     pairs = zip(offers, rows, strict=True)
     for _, group in groupby(pairs, key=lambda pair: pair[0].kind):
@@ -57,6 +57,13 @@ def table(offers: Sequence[Offer], view: View, paint: Paint) -> str:
             drawn = sparkline(one.past, view.now - view.since, view.now, room, ascii=paint.ascii) if trend else ""
             lines.append(_row(row, widths, drawn))
     return "\n".join([*lines, *_legend(offers)]) + "\n"
+
+
+def _trend(view: View, room: int) -> str:
+    """What is over the trends; "" where there is no room for them."""
+    if room < _TREND:
+        return ""
+    return next((title for title in (f"last {length(view.ago)}", length(view.ago)) if len(title) <= room), "trend")
 
 
 def _preface(offers: Sequence[Offer], view: View) -> list[str]:
