@@ -101,28 +101,37 @@ def _pictured(rows: Sequence[Mapping[str, Any]], futures: int, paint: Paint) -> 
     width = max(map(len, names))
     drawn = bars([row["futures"] for row in rows], _BAR, ascii=paint.ascii)
     lines = [
-        f"    {name:>{width}}  {bar} {row['futures'] * 100 / futures:.0f} %".rstrip()
+        f"    {name:>{width}}  {bar} {_part(row['futures'], futures)}".rstrip()
         for name, bar, row in zip(names, drawn, rows, strict=True)
     ]
     return ["  the total, by the share of futures:", *lines]
 
 
+def _part(count: int, futures: int) -> str:
+    share = round(count * 100 / futures)
+    return "under 1 %" if count and not share else f"{share} %" if count else ""
+
+
 def _assumed(auctions: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Of what rests on what: the book is secret, and every figure depends on how deep it is."""
-    lines = []
-    for one in auctions:
-        if one["reason"] is not None:
-            continue
-        depth = "assumed" if one["elasticity_from"] == "assumed" else f"from {one['elasticity_from']}"
-        room = f"{one['room']} of {one['gpus']} GPUs free" if one["room"] else f"{one['gpus']} GPUs, all taken"
-        text = (
-            f"{shown(one['instance_type'])} in {shown(one['region'])}: {room}; taking 1 % of them raises the price by "
-            f"about {1 / Decimal(one['elasticity']):.2g} % ({depth}); past prices: {one['basis']} confidence"
-        )
-        lines += wrapped(text, "  ", "    ")
-    if lines:
-        lines += wrapped("limits of others are secret: between them these bids are placed by chance", "  ", "    ")
-    return lines
+    """What the figures rest on: the books are secret, and everything depends on how deep they are."""
+    lines = [line for one in auctions if one["reason"] is None for line in wrapped(_rests_on(one), "    ", "      ")]
+    if not lines:
+        return []
+    return [
+        *wrapped("other bids are secret; taking 1 % of an auction's GPUs is taken to raise its price by", "  ", "  "),
+        *lines,
+    ]
+
+
+def _rests_on(one: Mapping[str, Any]) -> str:
+    depth = one["elasticity_from"]
+    text = (
+        f"{1 / Decimal(one['elasticity']):.2g} % in {shown(one['instance_type'])}, {shown(one['region'])}: "
+        f"{depth if depth == 'assumed' else f'seen from {depth}'}"
+    )
+    if one["room"]:
+        text += f"; {one['room']} of {one['gpus']} GPUs are free now, as whenever the price is the reserve"
+    return text if one["basis"] == "high" else f"{text}; past prices: {one['basis']} confidence"
 
 
 def _percent(share: str | Decimal) -> str:
