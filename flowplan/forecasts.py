@@ -42,9 +42,14 @@ def auctions_of(plan: Plan) -> list[Auction]:
         (bid.instance_type, bid.region)
         for change in plan.changes
         for bid, estimate in ((change.before, change.cost_before), (change.after, change.cost))
-        if isinstance(bid, Bid) and estimate is not None and estimate.outlook not in ("paused", "cannot_win")
+        if isinstance(bid, Bid) and estimate is not None and _needs_a_past(estimate)
     }
     return sorted(found)
+
+
+def _needs_a_past(estimate: Estimate) -> bool:
+    """What never runs costs nothing, for sure; but below the reserve there is a better limit to be told."""
+    return estimate.outlook != "paused" and estimate.entry.basis != "too_large"
 
 
 def forecasted(
@@ -154,7 +159,7 @@ class _Asked:
         if not isinstance(bid, Bid) or estimate is None or change.action in ("no-op", "delete", "forget"):
             return None
         auction = (bid.instance_type, bid.region)
-        if auction not in self._streams or estimate.outlook == "paused":
+        if auction not in self._streams or not _needs_a_past(estimate):
             return None
         stream = self._streams[auction]
         question = (auction, _entry(estimate, stream), hours)

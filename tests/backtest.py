@@ -25,7 +25,8 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any, NamedTuple
 
-from flowplan.cloud.simulator.prices import seeded_past
+from flowplan.cloud.simulator.past import seeded_past
+from flowplan.cloud.simulator.rivals import Pool
 from flowplan.pricing.advice import advise_of
 from flowplan.pricing.forecasting import HIGH, Spread, forecast_of
 from flowplan.pricing.stream import METHOD, WINDOW, Method, Stream
@@ -153,7 +154,8 @@ def simulated() -> list[Prices]:
         for piece in range(5):
             started = (piece + 1) * round(WINDOW * 3_600_000)
             present = 6400 if temper != "busy" else 9000
-            part = seeded_past(100 * number + piece, number, temper, 6400, started, present)
+            pool = Pool(number, units=8 * 64, reserve=6400, temper=temper, sizes=((number, 8),))
+            part = seeded_past(100 * number + piece, pool, started, present)
             moments += part[0]
             eighths += part[1]
         events = [

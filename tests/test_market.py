@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from decimal import Decimal
@@ -9,6 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from flowplan.cli import market
 from flowplan.cloud.fcp import Fcp
 from tests.conftest import Place
 
@@ -58,15 +60,16 @@ def test_sizes_of_a_gpu_stand_together_and_the_cheapest_region_first(place: Plac
 
 
 def test_a_limit_says_who_would_win_now_and_how_much_of_the_time_it_would_run(place: Place) -> None:
-    out = place.ok("market", "--limit", "12")
-    assert "At a limit of $12.00" in told(out)
-    rows = auctions(place, "--limit", "12")
+    asked = ("--region", "us-central1-a", "--limit", "11")
+    out = place.ok("market", *asked)
+    assert "At a limit of $11.00" in told(out)
+    rows = auctions(place, *asked)
     outlooks = set()
     for row in rows:
         bid = row["at_limit"]
         assert isinstance(bid, dict)
         outlooks.add(bid["outlook"])
-        below = Decimal(str(row["reserve"])) > 12
+        below = Decimal(str(row["reserve"])) > 11
         assert (bid["outlook"] == "cannot_win") == below
         if below:
             assert bid["cost"]["hour"]["now"] == "0.00"
@@ -75,7 +78,7 @@ def test_a_limit_says_who_would_win_now_and_how_much_of_the_time_it_would_run(pl
 
 
 def test_the_same_is_asked_twice_with_the_same_answer(place: Place) -> None:
-    one, other = (document(place, "--limit", "9.50") for _ in range(2))
+    one, other = (document(place, "--region", "us-central1-a", "--limit", "9.50") for _ in range(2))
     assert one | {"timestamp": ""} == other | {"timestamp": ""}
 
 
@@ -95,9 +98,9 @@ def test_a_type_is_shown_with_its_past_and_with_advice(place: Place) -> None:
     out = place.ok("market", H200, "--region", "us-central5-a", "--limit", "22")
     said = told(out)
     assert "h200.8x in us-central5-a (8 x H200 141 GB SXM5)" in said
-    assert "who enters pushes others out, and pays the highest limit among them" in said
+    assert "the market is full; who enters pays the highest limit among those pushed out" in said
     assert re.search(r"a limit of \$[0-9.]+ keeps it running 95% of a day in 90% of cases", said)
-    assert re.search(r"over a day: \$[0-9.]+ (more|less) than at \$22.00", said)
+    assert re.search(r"over a day, \$[0-9.]+ (more|less) than at \$22.00", said)
     assert "reserve" in said.partition("┤")[2]  # the line in the picture
     assert all(len(line) <= WIDE for line in out.splitlines())
 
@@ -161,11 +164,47 @@ def test_the_picture_is_one_file_that_anybody_can_read(place: Place) -> None:
     assert again.code == 0
 
 
-def test_the_picture_replaces_nothing_else(place: Place) -> None:
-    place.write("mine", "prices.svg")
+@pytest.mark.parametrize("mine", ["mine", '<svg xmlns="http://www.w3.org/2000/svg"/>'])
+def test_the_picture_replaces_nothing_else(place: Place, mine: str) -> None:
+    place.write(mine, "prices.svg")
     result = place.run("market", H200, "--svg", "prices.svg")
     assert result.code == 64
-    assert (place.path / "prices.svg").read_text() == "mine"
+    assert (place.path / "prices.svg").read_text() == mine
+
+
+def texts(place: Place, *arguments: str) -> dict[str, float]:
+    """What is written in a picture of one auction, each with where it is from the top."""
+    place.ok("market", *arguments, "--svg", "prices.svg")
+    root = ElementTree.fromstring((place.path / "prices.svg").read_text())
+    found = root.findall(".//{http://www.w3.org/2000/svg}text")
+    return {one.text or "": float(one.get("y") or 0) for one in found}
+
+
+def test_the_axes_say_what_they_are(place: Place) -> None:
+    there = texts(place, H200, "--region", "us-central5-a", "--history", "2d")
+    assert {"dollars per instance-hour", "time, UTC", "01 Nov", "18:00", "$0", "$40"} <= set(there)
+
+
+def test_names_of_lines_do_not_lie_on_each_other(place: Place) -> None:
+    there = texts(place, H200, "--region", "us-central5-a", "--limit", "8.01")
+    heights = sorted(there[name] for name in ("now $16.33", "reserve $8.00", "limit $8.01"))
+    assert min(b - a for a, b in itertools.pairwise(heights)) >= 13.9
+
+
+def test_a_limit_beyond_the_picture_is_named_and_not_drawn(place: Place) -> None:
+    assert "limit $30.00 ↑" in texts(place, "8xh100", "--region", "us-central1-b", "--limit", "30")
+    assert '<line class="limit"' not in (place.path / "prices.svg").read_text()
+    assert "limit $9.00" in texts(place, "8xh100", "--region", "us-central1-b", "--limit", "9")
+    assert '<line class="limit"' in (place.path / "prices.svg").read_text()
+
+
+def test_names_from_the_cloud_are_text_in_the_picture(place: Place) -> None:
+    name = "<b>h&\u202eh</b>"
+    row = {"fid": "it_7RHoQUztab9lU9Ne", "name": name, "gpu_type": "X", "num_gpus": 8, "gpu_memory_gb": 1}
+    with place.simulator() as simulator:
+        types = json.dumps([{**row, "gpu_socket": "&"}])
+        simulator.faults.add("GET /v2/instance-types", "status", status=200, body=types)
+    assert "<b>h&\\u202eh</b> in us-east1-a" in texts(place, "it_7RHoQUztab9lU9Ne", "--region", "us-east1-a")
 
 
 def test_a_picture_that_cannot_be_written_is_an_error(place: Place) -> None:
@@ -203,7 +242,7 @@ def test_prices_that_could_not_be_had_are_unknown_and_told(place: Place) -> None
     result = place.run("market", H200)
     assert result.code == 0
     assert "could not be had" in told(result.err)
-    assert "reserve unknown" in told(result.out)
+    assert re.search(r"reserve +unknown\n +free +unknown", result.out)
     assert "$0.00" not in result.out
 
 
@@ -220,10 +259,45 @@ def test_without_any_past_nothing_is_said_of_what_is_ahead(place: Place, monkeyp
 
 def test_pasts_that_could_not_be_had_are_told(place: Place) -> None:
     with place.simulator() as simulator:
-        simulator.faults.add("GET /v2/pricing/history", "garbled", times=None)
+        simulator.faults.add("GET /v2/pricing/history", "status", status=200, body='{"series": 3}', times=None)
     result = place.run("market", H200)
     assert result.code == 0
-    assert "past prices could not be had" in told(result.err)
+    assert "past prices in us-central5-a, us-east1-a could not be had" in told(result.err)
+
+
+def test_a_region_whose_past_could_not_be_had_hides_no_other(place: Place) -> None:
+    with place.simulator() as simulator:
+        simulator.faults.add("GET /v2/pricing/history", "status", status=200, body='{"series": 3}', times=1)
+    first, second = auctions(place, H200)
+    assert {first["confidence"], second["confidence"]} == {"point-only", "high"}
+
+
+def test_who_waits_long_is_told_for_what(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(market, "_NOTABLE", 0.05)
+    with place.simulator() as simulator:
+        simulator.faults.add("GET /v2/pricing/history", "slow", seconds=0.3)
+    assert place.run("market", H200).err == "asking for the prices of 2 auctions...\n"
+
+
+def test_a_limit_that_is_too_low_or_far_too_high_is_warned_of(place: Place) -> None:
+    def warnings(limit: str) -> object:
+        [row] = auctions(place, "h100-80gb.sxm.8x", "--region", "us-central1-b", "--limit", limit)
+        assert isinstance(row["at_limit"], dict)
+        return row["at_limit"]["warnings"]
+
+    assert warnings("7") == ["below_reserve"]
+    assert warnings("30") == ["limit_far_above_need"]
+    assert "far above need" in place.ok("market", "8xh100", "--region", "us-central1-b", "--limit", "30")
+
+
+def test_no_auction_at_all_is_no_error(place: Place) -> None:
+    with place.simulator() as simulator:
+        simulator.faults.add("GET /v2/spot/availability", "status", status=200, body="[]", times=None)
+    assert place.ok("market") == "No auction is held now.\n"
+    assert auctions(place) == []
+    result = place.run("market", H200)
+    assert result.code == 65
+    assert "h200.8x has no auction anywhere now" in result.err
 
 
 def test_wrong_credentials_are_an_error_at_once(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

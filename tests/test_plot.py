@@ -71,3 +71,14 @@ def test_no_price_is_lost_and_nothing_is_invented(found: list[tuple[int, Decimal
         assert all(part.least <= part.mean.quantize(Decimal("0.000001")) <= part.greatest for part in parts if part)
     lines = plot(prices, START, end, width=80, height=6)
     assert all(len(line) <= 80 for line in lines)
+
+
+def test_a_line_across_lies_under_the_strokes() -> None:
+    prices, reserve = stream((0, "8"), (2, "12"), (3, "8")), {"reserve": Decimal("8.6")}
+    bare = plot(prices, START, START + 4 * HOUR, width=32, height=4)[:-1]
+    lined = plot(prices, START, START + 4 * HOUR, width=40, height=4, lines=reserve)[:-1]
+    assert lined[-1].endswith(" reserve")
+    for before, after in zip(bare, lined, strict=True):
+        drawn = {index: char for index, char in enumerate(before) if char != " "}
+        assert {index: after[index] for index in drawn} == drawn
+    assert lined != bare

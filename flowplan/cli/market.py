@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 from attrs import frozen
@@ -23,9 +25,10 @@ if TYPE_CHECKING:
     from flowplan.pricing import Market
     from flowplan.reports.market_text import View
 
+T = TypeVar("T")
+_NOTABLE = 1.0  # seconds: what takes longer says what it does
 _WINDOW = timedelta(days=14)  # what a forecast looks back on
 _TREND = timedelta(days=7)  # what a table's trend shows where nothing says otherwise
-_SVG = b"<svg "  # how such a file begins
 
 
 @click.command(cls=Command)
@@ -62,7 +65,9 @@ def market(
     since = None if history is None else timedelta(hours=options.hours_of(history, "--history"))
     asked = None if limit is None else _limit(limit)
     if svg is not None:
-        options.hold_writable(svg, "picture of flowplan", _SVG)
+        from flowplan.reports.market_svg import BEGINS
+
+        options.hold_writable(svg, "picture of flowplan", BEGINS.encode())
     notes: list[str] = []
     found, view = _look(session, types, region, _Asked(hours, since, asked, form == "json"), notes)
     offers = by_type_and_price(found)
@@ -120,9 +125,10 @@ def _look(
     cloud = session.cloud()
     meant = wanted(cloud.offered(), types, region)
     since = asked.since or (_WINDOW if types else _TREND)
-    markets = _markets(cloud, meant, notes)
-    now = cloud.now() or datetime.now(UTC)
-    pasts = _pasts(cloud, meant, None if since <= _WINDOW else now - since, notes)
+    with _told_when_slow(session, f"asking for the prices of {len(meant)} auctions..."):
+        markets = _markets(cloud, meant, notes)
+        now = cloud.now() or datetime.now(UTC)
+        pasts = _pasts(cloud, meant, None if since <= _WINDOW else now - since, notes)
     question = Question(now, asked.hours, asked.limit, advice=bool(types) or asked.advice)
     offers = []
     for kind, auction in meant:
@@ -138,7 +144,13 @@ def _markets(
 ) -> dict[tuple[str, str], Market | None]:
     """The prices for one instance in each; None, with a note, where they could not be had."""
     keys = [(auction.instance_type, auction.region) for _, auction in auctions]
-    found = dict(zip(keys, cloud.side_by_side([partial(_market, cloud, key) for key in keys]), strict=True))
+    found = dict(
+        zip(
+            keys,
+            cloud.side_by_side([partial(_or_error, partial(cloud.market, (*key, 1))) for key in keys]),
+            strict=True,
+        )
+    )
     failed = {key: one for key, one in found.items() if isinstance(one, CloudError)}
     if failed:
         (kind, region), error = next(iter(failed.items()))
@@ -147,26 +159,41 @@ def _markets(
     return found | dict.fromkeys(failed)
 
 
-def _market(cloud: Fcp, key: tuple[str, str]) -> Market | CloudError:
+def _pasts(
+    cloud: Fcp, auctions: Iterable[tuple[InstanceType, Auction]], since: datetime | None, notes: list[str]
+) -> dict[tuple[str, str], Past]:
+    """The past prices of each: 14 days, or `since` then. Of a region where they could not be had, a note."""
+    regions: dict[str, list[tuple[str, str]]] = {}
+    for _, auction in auctions:
+        regions.setdefault(auction.region, []).append((auction.instance_type, auction.region))
+    found = cloud.side_by_side([partial(_or_error, partial(cloud.pasts, keys, since)) for keys in regions.values()])
+    failed = {region: one for region, one in zip(regions, found, strict=True) if isinstance(one, CloudError)}
+    if failed:
+        where, error = ", ".join(sorted(failed)), next(iter(failed.values()))
+        notes.append(f"past prices in {where} could not be had: {error}; nothing is known of what is ahead there")
+    return {key: past for part in found if not isinstance(part, CloudError) for key, past in part.items()}
+
+
+def _or_error(call: Callable[[], T]) -> T | CloudError:
+    """What came of a call, so that one which fails hides no other. Raises Unauthorized: then all would."""
     try:
-        return cloud.market((*key, 1))
+        return call()
     except Unauthorized:
         raise
     except CloudError as error:
         return error
 
 
-def _pasts(
-    cloud: Fcp, auctions: Iterable[tuple[InstanceType, Auction]], since: datetime | None, notes: list[str]
-) -> dict[tuple[str, str], Past]:
-    """The past prices of each: 14 days, or `since` then."""
+@contextmanager
+def _told_when_slow(session: Session, text: str) -> Iterator[None]:
+    """Says what is being done, once that takes long."""
+    timer = threading.Timer(_NOTABLE, session.terminal.err, [text])
+    timer.daemon = True
+    timer.start()
     try:
-        return cloud.pasts(((auction.instance_type, auction.region) for _, auction in auctions), since)
-    except Unauthorized:
-        raise
-    except CloudError as error:
-        notes.append(f"past prices could not be had: {error}; nothing is known of what is ahead")
-        return {}
+        yield
+    finally:
+        timer.cancel()
 
 
 def _draw(session: Session, path: str, offers: Sequence[Offer], view: View) -> None:

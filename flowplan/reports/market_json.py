@@ -10,6 +10,7 @@ from flowplan import __version__
 from flowplan.offers import Offer, Prices
 from flowplan.reports.amounts import band, money, plain
 from flowplan.reports.cost_json import of_advice, of_bid, of_entry, snapshot_id
+from flowplan.reports.cost_warnings import is_far_above_need
 from flowplan.reports.market_text import View
 from flowplan.reports.plot import from_then_on
 
@@ -55,12 +56,21 @@ def _auction(one: Offer, view: View, *, history: bool) -> dict[str, Any]:
         "confidence": one.ahead.basis,
         "basis": one.ahead.basis,
         "evidence": one.ahead.evidence,
-        "at_limit": None if one.bid is None else of_bid(one.bid, one.forecast),
+        "at_limit": _at_limit(one),
         "advice": _advice(one),
         "as_of": market.as_of,
         "market_snapshot_id": snapshot_id(market),
         "history": _history(one.past, view) if history else None,
     }
+
+
+def _at_limit(one: Offer) -> dict[str, Any] | None:
+    """What a bid for one instance would cost: as in a plan."""
+    if one.bid is None:
+        return None
+    far = ("limit_far_above_need",) if is_far_above_need(one.bid.limit, one.advice) else ()
+    advice = of_advice(one.advice, one.forecast, 1)
+    return of_bid(one.bid, one.forecast, advice=advice, warnings=(*one.bid.warnings, *far))
 
 
 def _advice(one: Offer) -> dict[str, Any] | None:

@@ -11,7 +11,7 @@ from attrs import frozen
 
 from flowplan.errors import shown
 from flowplan.offers import Offer
-from flowplan.pricing import Band, Forecast, usd
+from flowplan.pricing import Band, Forecast, cents, usd
 from flowplan.reports.amounts import length
 from flowplan.reports.cost_text import span
 from flowplan.reports.cost_warnings import is_far_above_need, kept_by
@@ -47,7 +47,7 @@ def table(offers: Sequence[Offer], view: View, paint: Paint) -> str:
     titles, rows = _titles(view), [_cells(one, view) for one in offers]
     widths = [max(len(row[column]) for row in [titles, *rows]) for column in range(len(titles))]
     room = WIDTH - sum(widths) - 2 * len(widths)
-    trend = f"last {length(view.ago)}" if room >= _TREND else ""
+    trend = _trend(view, room)
     lines = [*_preface(offers, view), "", paint(_row(titles, widths, trend), "bold")]
     pairs = zip(offers, rows, strict=True)
     for _, group in groupby(pairs, key=lambda pair: pair[0].kind):
@@ -59,12 +59,19 @@ def table(offers: Sequence[Offer], view: View, paint: Paint) -> str:
     return "\n".join([*lines, *_legend(offers)]) + "\n"
 
 
+def _trend(view: View, room: int) -> str:
+    """What is over the trends; "" where there is no room for them."""
+    if room < _TREND:
+        return ""
+    return next((title for title in (f"last {length(view.ago)}", length(view.ago)) if len(title) <= room), "trend")
+
+
 def _preface(offers: Sequence[Offer], view: View) -> list[str]:
     many = f"{len(offers)} auctions" if len(offers) > 1 else "1 auction"
     ahead = f"next {length(view.hours)}"
     said = (
-        f"{many} at {view.now:%Y-%m-%d %H:%M} UTC. Prices are for an instance-hour; {ahead}: what one that runs"
-        " will pay, four times of five."
+        f"{many} at {view.now:%Y-%m-%d %H:%M} UTC. Prices are of an instance-hour; {ahead}: what it will cost over"
+        " that time, four times of five."
     )
     lines = wrapped(said, "", "")
     if view.limit is not None:
@@ -102,10 +109,11 @@ def _row(cells: Sequence[str], widths: Sequence[int], last: str) -> str:
 
 
 def _type_line(one: Offer, offers: Sequence[Offer], paint: Paint) -> str:
-    """The name; with the id where another type has the same name."""
+    """The name and the machine; the id, too, where another type has the same name."""
     kind = one.kind
     twins = any(other.kind.name == kind.name and other.kind.id != kind.id for other in offers)
-    return " ".join(filter(None, [paint(shown(kind.name), "bold"), what(one), f"({kind.id})" if twins else ""]))
+    about = "  ".join(filter(None, [what(one), kind.id if twins else ""]))
+    return paint(shown(kind.name), "bold") + (f"  {paint(about, 'dim')}" if about else "")
 
 
 def what(one: Offer) -> str:
@@ -153,35 +161,29 @@ def card(one: Offer, view: View, paint: Paint) -> str:
     about = what(one)
     title = paint(shown(one.kind.name), "bold") + f" in {shown(one.auction.region)}"
     lines = [f"{title} ({about})" if about else title]
-    for label, text in [("now", _now(one)), ("to enter", _entry(one)), *_ahead(one), *_at_limit(one), *_advice(one)]:
+    for label, text in [*_now(one), *_ahead(one), *_at_limit(one), *_advice(one)]:
         lines += wrapped(text, f"  {label:<{_LABEL}}", " " * (_LABEL + 2))
     picture = _picture(one, view, paint)
     return "\n".join([*lines, "", *(picture or ["  No past price is known: there is nothing to draw."])]) + "\n"
 
 
-def _now(one: Offer) -> str:
+def _now(one: Offer) -> list[tuple[str, str]]:
+    """The prices of this moment, the stock, and what one instance would pay first."""
     market = one.market
-    if market.spot is None:
-        return f"price unknown, {_stock(one)}"
-    gpu = f", {usd(one.per_gpu)} a GPU" if one.kind.gpus > 1 else ""
-    return f"{usd(market.spot)} an instance-hour{gpu}; reserve {usd(market.minimum)}; {_stock(one)}"
-
-
-def _stock(one: Offer) -> str:
-    free, total = one.market.available, one.market.total
-    if free is None:
-        return "free capacity unknown"
-    return f"{free} free" if total is None else f"{free} of {total} free"
-
-
-def _entry(one: Offer) -> str:
-    """What one instance would pay first."""
+    free, total = market.available, market.total
+    price = f"{usd(market.spot)} an instance-hour" if market.spot is not None else "unknown"
+    gpu = f", {usd(one.per_gpu)} a GPU" if one.kind.gpus > 1 and one.per_gpu is not None else ""
+    stock = "unknown" if free is None else str(free) if total is None else f"{free} of {total} instances"
     why = {
-        "room": "there is room, so the price stays",
-        "displacing": "the market is full: who enters pushes others out, and pays the highest limit among them",
-    }.get(one.entry.basis)
-    price = usd(one.entry.point)
-    return f"{price} for one instance: {why}" if why else f"{price} for one instance"
+        "room": ": there is room, so the price stays",
+        "displacing": ": the market is full; who enters pays the highest limit among those pushed out",
+    }.get(one.entry.basis, "")
+    return [
+        ("price now", price + gpu),
+        ("reserve", usd(market.minimum)),
+        ("free", stock),
+        ("to enter", usd(one.entry.point) + why),
+    ]
 
 
 def _ahead(one: Offer) -> list[tuple[str, str]]:
@@ -190,7 +192,7 @@ def _ahead(one: Offer) -> list[tuple[str, str]]:
     label, paid = f"next {length(found.hours)}", found.price_paid
     if paid.p50 is None:
         return [(label, f"unknown: {found.evidence}")]
-    said = f"{_about(paid)} an instance-hour, whatever the limit"
+    said = f"{_about(paid)} an instance-hour at any limit"
     return [(label, said), ("", f"confidence {found.basis}: {found.evidence}")]
 
 
@@ -251,18 +253,20 @@ def _advice(one: Offer) -> list[tuple[str, str]]:
     found = advice.forecast
     if found is None:
         return [("advice", f"none: {advice.evidence}")]
-    lines = [("advice", kept_by(advice)), ("", _preempted(found.preemptions_per_day.expected))]
-    said = f"{_about(found.cost)} over {span(found.hours)}"
-    more = advice.dearer_than(one.forecast) if one.forecast is not None else None
-    if one.bid is not None and more is not None:
-        than = f"at {usd(one.bid.limit)}"
-        said += (
-            f": {usd(abs(more))} {'more' if more >= 0 else 'less'} than {than}" if round(more, 2) else f", as {than}"
-        )
-    elif one.market.spot is not None:
-        steady = one.market.spot * Decimal(str(found.hours))
-        said += f"; at the price now it would be {usd(steady)}"
-    return [*lines, ("", said)]
+    often = _preempted(found.preemptions_per_day.expected)
+    said = f"{often}; {_about(found.cost)} over {span(found.hours)}{_compared(one)}"
+    return [("advice", kept_by(advice)), ("", said)]
+
+
+def _compared(one: Offer) -> str:
+    """What the limit advised costs beside the one asked about or, without one, beside the price now."""
+    if one.bid is None or one.forecast is None or one.advice is None:
+        steady = None if one.market.spot is None else one.market.spot * Decimal(str(one.ahead.hours))
+        return "" if steady is None else f"; at the price now it would be {usd(steady)}"
+    more, than = one.advice.dearer_than(one.forecast), f"at {usd(one.bid.limit)}"
+    if more is None:
+        return ""
+    return f", {usd(abs(more))} {'more' if more > 0 else 'less'} than {than}" if cents(more) else f", as {than}"
 
 
 def _picture(one: Offer, view: View, paint: Paint) -> list[str]:

@@ -169,7 +169,7 @@ class _Scale(NamedTuple):
 
 
 def _strokes(parts: Sequence[Slice | None], scale: _Scale, lines: Sequence[Decimal], ascii: bool) -> Iterator[str]:
-    """The lines, from the top. A cell is two strokes wide and four dots high; `lines` are dotted."""
+    """The lines, from the top. A cell is two strokes wide and four dots high; `lines` are dotted, under the strokes."""
     strokes = [scale.dots(part, before) for before, part in zip([None, *parts], parts, strict=False)]
     across = [scale.dot(price) for price in lines]
     for row in range(scale.height):
@@ -182,7 +182,7 @@ def _strokes(parts: Sequence[Slice | None], scale: _Scale, lines: Sequence[Decim
             if ascii:
                 cells.append("*" if code else "-" if dotted else " ")
             else:
-                cells.append(chr(_BRAILLE + (code | dotted)) if code | dotted else " ")
+                cells.append(chr(_BRAILLE + (code or dotted)) if code or dotted else " ")
         yield "".join(cells)
 
 
