@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from attrs import frozen
 from hypothesis import settings
 
 from flowplan.backends.local import LocalStore
+from flowplan.cli.stop import SIGNALS
 from flowplan.cloud.simulator import SIMULATOR_KEY, LedgerEntry, Request, Response, Simulator
 from flowplan.state import consistent
 
@@ -29,9 +31,21 @@ BID, PORTS, VOLUME = "bid.flow-sdk-batch-task-example", "ports.flow-sdk-batch-ta
 settings.register_profile("here", deadline=None, print_blob=True)
 settings.load_profile("here")
 
+# Who starts the tests may have set signals aside (nohup does, and a shell for what runs in the background), and the
+# processes that the tests start would inherit that. A handler is not inherited.
+for number in SIGNALS:
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else lambda *_: None)
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--accept", action="store_true", help="rewrite the expected files of the golden cases")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("slow") or item.get_closest_marker("clients"):
+            item.add_marker(pytest.mark.timeout(0))  # as long as it takes
 
 
 @frozen

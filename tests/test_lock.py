@@ -40,6 +40,7 @@ class Other:
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=hold, args=(path, theirs))
         self.process.start()
+        theirs.close()  # so that its end is heard
         assert self.pipe.recv() == "held"
 
     def tell(self, what: str) -> None:

@@ -15,7 +15,6 @@ from flowplan.cli.stop import Stop
 # The main thread never takes the signal itself, as when it comes just before it begins to wait; another thread does.
 DEAF = """
 import os, queue, signal, threading
-signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whatever the tests were started with
 from flowplan.cli.stop import SIGNALS, Stop
 threading.Thread(target=threading.Event().wait, daemon=True).start()
 signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)

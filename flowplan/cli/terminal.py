@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import select
+import signal
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import TextIO
@@ -85,9 +87,10 @@ class Terminal:
         )
 
     def ask(self, question: str) -> str:
-        """The answer to `question`, "" at the end of input. Only when `interactive`."""
+        """The answer to `question`, "" at the end of input. Only when `interactive`. Raises KeyboardInterrupt."""
         self.err(question, end="")
         try:
+            _await_line(sys.stdin.fileno())
             return input()
         except EOFError:
             self.err()
@@ -99,6 +102,20 @@ class Terminal:
                 stream.flush()
             except (OSError, ValueError):
                 _discard(stream)
+
+
+def _await_line(descriptor: int) -> None:
+    """Until there is something to read. Ctrl-C just before a read begins would be noticed only when that is over."""
+    ear, mouth = os.pipe()
+    os.set_blocking(mouth, False)
+    outer = signal.set_wakeup_fd(mouth, warn_on_full_buffer=False)
+    try:
+        while descriptor not in select.select([descriptor, ear], [], [])[0]:
+            os.read(ear, 1)  # the handler of that signal runs now
+    finally:
+        signal.set_wakeup_fd(outer)
+        os.close(ear)
+        os.close(mouth)
 
 
 def _discard(stream: TextIO) -> None:

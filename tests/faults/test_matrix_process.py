@@ -89,8 +89,7 @@ class Running:
 
     def __init__(self, world: World, *arguments: str, before: str = "pass", **streams: Any) -> None:
         self.world, self.seen = world, ""
-        default = "signal.signal(signal.SIGHUP, signal.SIG_DFL)"  # also where the tests run under nohup
-        code = f"import signal, sys; {default}; {before}; from flowplan.__main__ import main; sys.exit(main())"
+        code = f"import sys; {before}; from flowplan.__main__ import main; sys.exit(main())"
         streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
         self.process = subprocess.Popen(
             [sys.executable, "-c", code, *arguments, "-v"],
