@@ -207,8 +207,10 @@ class Applying:
     # -- attempts that had to wait
 
     def announce(self, intent: Intent) -> None:
-        """In a worker, before an attempt of a create: it may have waited long for its turn (429), and after a crash
-        the settle window is counted from its intent. An old one is journaled anew. Raises what forbids the attempt."""
+        """In a worker, before an attempt of a create: it may have waited long for its turn (429). The lock must still
+        be ours, and, since after a crash the settle window is counted from the intent, an old one is journaled anew.
+        Raises what forbids the attempt."""
+        self.hold_lock()
         if self.pending.get(intent.intent, intent).at.age(self._now()) < YOUNG:
             return
         asked = _Announcement(intent.intent)

@@ -5,6 +5,7 @@ delete a volume that a bid still uses until that bid's own update.
     up(x)    after down(x)
     down(n)  after down(x), or else up(x), for every x that used n before
     up(y)    after down(x), or else up(x), where y takes over from x what only one can use at a time
+    down(y)  then too, unless x waits for it itself: should x fail, y stays
     down(x)  after up(n) for every new n that the successor of x needs: should n fail, x stays
 """
 
@@ -77,11 +78,26 @@ def order(
             down = Step("down", need)
             if last_use is not None and down in known:
                 waits[down].add(last_use)
+    replaced: list[tuple[Step, Step]] = []
     for taker, giver in handed_over:
         gone = next((s for s in (Step("down", giver), Step("up", giver)) if s in known), None)
         if gone is not None and (up := Step("up", taker)) in known:
             waits[up].add(gone)
+            replaced += [(down, gone)] if (down := Step("down", taker)) in known else []
+    for down, gone in replaced:
+        if not _waits_for(gone, down, waits):
+            waits[down].add(gone)
     return _sorted(waits)
+
+
+def _waits_for(step: Step, other: Step, waits: Mapping[Step, set[Step]]) -> bool:
+    """Whether `step` can only run after `other`, directly or not."""
+    seen, ahead = {step}, [step]
+    while ahead:
+        for before in waits[ahead.pop()] - seen:
+            seen.add(before)
+            ahead.append(before)
+    return other in seen
 
 
 def _sorted(waits: Mapping[Step, set[Step]]) -> Order:

@@ -27,7 +27,7 @@ def presume(state: State, pending: Mapping[str, Intent], live: Live) -> State:
     bindings = dict(state.bindings)
     for intent in pending.values():
         found = find_created(intent, state.lineage, live) if intent.op == "create" else ()
-        if len(found) == 1 and intent.resource is not None:
+        if len(found) == 1 and intent.resource is not None and not known_otherwise(found[0].id, intent.address, state):
             bindings[intent.address] = binding_of(intent, found[0].id)
     for binding in strays(state, live):
         bindings[binding.address] = binding
@@ -47,6 +47,20 @@ def strays(state: State, live: Live) -> list[Binding]:
         if bound is None or _has_ended(bound.id, live):
             found.setdefault(marker.address, []).append(bid)
     return [adopted(address, bids[0], state.bindings) for address, bids in found.items() if len(bids) == 1]
+
+
+def known_otherwise(id: str, address: Address, state: State) -> str | None:
+    """What the state says of a live object, if not that it is `address`'s: read after "it"."""
+    if id in state.released:
+        return "was let go of with `state rm`"
+    return next(
+        (
+            f"is in the state as {one}"
+            for one, binding in state.bindings.items()
+            if binding.id == id and one != address and one.kind == address.kind
+        ),
+        None,
+    )
 
 
 def _has_ended(id: str, live: Live) -> bool:
@@ -88,11 +102,12 @@ def twins(state: State, live: Live) -> list[tuple[Address, tuple[str, ...]]]:
 
 @frozen
 class Orphans:
-    """What is live with our marker, and bound by no state here. `ours`: bids of this stack; `volumes`: what those
-    and ended bids of this stack used, though a volume carries no marker itself; `elsewhere`: bids of other stacks,
-    whose state is in another place, or lost."""
+    """What is live with our marker, and bound by no state here. `ours`: bids of this stack; `released`: those that it
+    was told to let go of; `volumes`: what those and ended bids of this stack used, though a volume carries no marker
+    itself; `elsewhere`: bids of other stacks, whose state is in another place, or lost."""
 
     ours: tuple[LiveBid, ...]
+    released: tuple[LiveBid, ...]
     volumes: tuple[LiveVolume, ...]
     elsewhere: tuple[LiveBid, ...]
 
@@ -107,7 +122,8 @@ def orphans(state: State, pending: Iterable[Intent], live: Live) -> Orphans:
     used = {str(mount.volume) for bid in of_stack if bid.marker for mount in bid.marker.mounts}
     used -= {str(id) for bid in live.bids.values() if bid.id in bound for id in bid.bid.volumes}
     return Orphans(
-        ours=tuple(bid for bid in loose if bid in of_stack),
+        ours=tuple(bid for bid in loose if bid in of_stack and bid.id not in state.released),
+        released=tuple(bid for bid in loose if bid in of_stack and bid.id in state.released),
         volumes=tuple(live.volumes[id] for id in sorted(used - bound - doubted) if id in live.volumes),
         elsewhere=tuple(bid for bid in loose if bid not in of_stack),
     )
@@ -149,25 +165,30 @@ def conflicts(
             continue
         others = taken.get((address.kind, wanted.name), [])
         if others:
-            whose, remedy = _whose(address.kind, others, state, live)
+            whose, remedy = _whose(address, others, state, live)
             found.append(
                 (address, f"a {address.kind} named {wanted.name} exists already ({', '.join(others)}); {whose}", remedy)
             )
     return found
 
 
-def _whose(kind: str, ids: Sequence[str], state: State, live: Live) -> tuple[str, str]:
-    """Whose the objects `ids` are, and the remedy: another state's, when a marker says so, else somebody's."""
+def _whose(address: Address, ids: Sequence[str], state: State, live: Live) -> tuple[str, str]:
+    """Whose the objects `ids` are, and the remedy: another address's, another state's, when a marker says so, else
+    somebody's."""
+    kind = address.kind
+    bound = {binding.id: one for one, binding in state.bindings.items() if one.kind == kind}
+    if here := next((bound[id] for id in ids if id in bound), None):
+        return f"it is in the state as {here}", f"flowplan state mv {here} {address} gives it this address"
     users = [
         bid for bid in live.bids.values() if bid.id in ids or not {str(v) for v in bid.bid.volumes}.isdisjoint(ids)
     ]
     stacks = sorted({bid.marker.stack for bid in users if bid.marker and bid.marker.lineage != state.lineage})
     use = "`attach` uses it as it is" if kind == "volume" else "choose another name, or cancel it"
+    take = f"flowplan import {address} {ids[0]}"
     if kind == "bid" and state.released.issuperset(ids):
-        again = users[0].marker.address if users and users[0].marker else "ADDR"
-        return "it was let go of with `state rm`", f"flowplan import {again} {ids[0]} takes it back; else {use}"
+        return "it was let go of with `state rm`", f"{take} takes it back; else {use}"
     if not stacks:
-        return "flowplan did not make it", use
+        return "flowplan did not make it", f"{use}; {take} lets flowplan manage it"
     whose = "belongs to" if kind == "bid" else "is used by a bid of"
     return (
         f"it {whose} another state of flowplan (stack {stacks[0]})",

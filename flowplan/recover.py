@@ -19,7 +19,7 @@ from attrs import frozen
 from flowplan.errors import CloudError, OutcomeUnknown
 from flowplan.journal import Closed, Done, Intent, Moment, Record, fold
 from flowplan.live import Live, LiveBid, LiveVolume
-from flowplan.ownership import adopted, binding_of, find_created, strays
+from flowplan.ownership import adopted, binding_of, find_created, known_otherwise, strays
 from flowplan.resources import Address, Resource, Volume
 from flowplan.state import Binding, State
 
@@ -167,7 +167,10 @@ def recover(
     absent = {}
     for finding in findings.values():
         intent = finding.intent
-        if finding.verdict == "found":
+        if finding.verdict == "found" and (known := known_otherwise(finding.ids[0], intent.address, state)):
+            records.append(Closed(intent.intent, known))
+            notes.append(f"{finding.ids[0]}, which an interrupted run created as {intent.address}, {known}")
+        elif finding.verdict == "found":
             records.append(Done(intent.intent, intent.address, finding.binding))
             notes.append(f"{intent.address} was created by an interrupted run ({finding.ids[0]}); it is kept")
         elif finding.verdict == "absent":
@@ -227,7 +230,7 @@ class Rebuilt:
 
 
 def rebuild(empty: State, live: Live, declared: Mapping[Address, Resource]) -> Rebuilt:
-    """What the markers of `empty`'s lineage tell, on top of `empty`.
+    """What the markers of `empty`'s lineage tell, on top of `empty` (which has what else is known to be ours).
 
     Of two bids with one address the older one is kept, and the other is named. A volume carries no marker: one is
     taken for ours only if `declared` (what the files ask for) has it, alike, and a bid of ours uses it; an attached
@@ -243,9 +246,9 @@ def rebuild(empty: State, live: Live, declared: Mapping[Address, Resource]) -> R
         for twin in bids[1:]
     ]
     used = {str(id) for bids in found.values() for id in bids[0].bid.volumes}
-    bindings: dict[Address, Binding] = {}
+    bindings = dict(empty.bindings)
     for address, wanted in declared.items():
-        if not isinstance(wanted, Volume):
+        if not isinstance(wanted, Volume) or address in bindings:
             continue
         same = [one for one in live.volumes_named(wanted.name) if one.volume == wanted]
         if len(same) == 1 and same[0].id in used:

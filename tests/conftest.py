@@ -5,6 +5,7 @@ The simulator is the only fake. `pytest --accept` rewrites the expected files of
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -130,6 +131,12 @@ def many(count: int, price: str = "17.92", first: int = 0) -> str:
         f"persistent_storage: {{create: {{volume_name: vol-{n:03}, size: 1, mount_point: /mnt/d}}}}\nports: [8080]\n"
         for n in range(first, first + count)
     )
+
+
+def live_ids(place: Place) -> list[str]:
+    """Of the bids that cost money, as the API lists them."""
+    rows = json.loads(place.call("GET", "/v2/spot/bids").body)["data"]
+    return [row["fid"] for row in rows if row["status"] != "Terminated"]
 
 
 def bid_id(place: Place, address: str = BID) -> str:

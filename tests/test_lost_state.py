@@ -12,7 +12,18 @@ import pytest
 from flowplan.backends.local import LocalStore
 from flowplan.journal import Intent, Moment
 from flowplan.resources import Address
-from tests.conftest import BID, FLOWPLAN, PORTS, TASK, VOLUME, Place, bid_id, left_in_doubt, lose_addresses, many
+from tests.conftest import (
+    BID,
+    FLOWPLAN,
+    PORTS,
+    TASK,
+    VOLUME,
+    Place,
+    bid_id,
+    live_ids,
+    lose_addresses,
+    many,
+)
 
 PLAN_KEY = "a key for plans, long enough"
 
@@ -190,121 +201,6 @@ def test_orphans_change_nothing(applied: Place) -> None:
     applied.ok("orphans")
     assert files == {path.name: path.read_bytes() for path in applied.path.glob("flowplan.state*")}
     assert len(applied.ledger()) == before
-
-
-# ---- what is let go of, and taken back ------------------------------------------------------------------------
-
-
-def live_ids(place: Place) -> list[str]:
-    rows = json.loads(place.call("GET", "/v2/spot/bids").body)["data"]
-    return [row["fid"] for row in rows if row["status"] != "Terminated"]
-
-
-def test_what_was_let_go_of_stays_let_go_of(applied: Place) -> None:
-    """Neither the marker nor a destroy brings it back; the file that still names it is told how it would come back."""
-    id = bid_id(applied)
-    assert applied.ok("state", "rm", BID).endswith("it still exists, and costs what it costs.\n")
-    assert applied.ok("state", "list").splitlines() == [VOLUME]  # its ports went with it
-    result = applied.run("apply", "--auto-approve")
-    assert result.code == 65
-    told = " ".join(result.err.split())
-    assert "it was let go of with `state rm`" in told
-    assert f"flowplan import {BID} {id} takes it back" in told
-    assert f"flowplan recover --cancel {id}" in applied.ok("orphans")
-    ledger = len(applied.ledger())
-    applied.write(many(1))
-    assert "carry our marker" not in applied.run("plan").out
-    applied.ok("state", "rm", VOLUME)
-    applied.ok("apply", "--auto-approve")
-    applied.ok("destroy", "--auto-approve", "--allow-volume-destroy", "*")
-    assert id in live_ids(applied)
-    assert (
-        len([one for one in applied.ledger()[ledger:] if one.method == "DELETE"]) == 2
-    )  # the other bid and its volume
-
-
-def test_what_was_let_go_of_is_taken_back(applied: Place) -> None:
-    before = json.loads((applied.path / "flowplan.state.json").read_text())
-    ledger = applied.ledger()
-    applied.ok("state", "rm", BID)
-    id = live_ids(applied)[0]
-    assert applied.ok("import", BID, id) == f"{BID} is {id} now; flowplan plan shows what differs.\n"
-    applied.ok("apply", "--auto-approve")
-    after = json.loads((applied.path / "flowplan.state.json").read_text())
-    assert "released" not in after
-    assert applied.ledger() == ledger
-    needs = [{"address": one["address"], "id": one["id"], "needs": one["needs"]} for one in before["resources"]]
-    assert needs == [{key: one[key] for key in needs[0]} for one in after["resources"]]
-    applied.write(many(1))
-    applied.ok("apply", "--auto-approve", "--allow-volume-destroy", "*")
-    assert id not in live_ids(applied)  # its file is known again: what the file does not name goes
-
-
-def test_somebody_elses_bid_is_taken_in_and_then_changed_as_ours(example: Place) -> None:
-    example.ok("apply", "--auto-approve")
-    first = json.loads(example.call("GET", "/v2/spot/bids").body)["data"][0]
-    body = {key: first[key] for key in ("project", "region", "instance_type", "limit_price", "instance_quantity")}
-    launch = {**first["launch_specification"], "volumes": [], "startup_script": "echo mine"}
-    made = example.call(
-        "POST", "/v2/spot/bids", json.dumps({**body, "name": "byhand", "launch_specification": launch}).encode()
-    )
-    id = json.loads(made.body)["fid"]
-    example.ok("import", "bid.byhand", id)
-    result = example.run("plan", "--detailed-exitcode")
-    assert result.code == 0, result
-    told = " ".join(result.out.split())
-    assert f"bid.byhand ({id}) is in the state, but no file is known to name it" in told
-    assert "flowplan state rm bid.byhand" in told
-    text = (example.path / "flowplan.yaml").read_text()
-    renamed = re.sub(r"(?m)^name: .*", "name: byhand", text)
-    cut = re.sub(r"(?ms)^(persistent_storage|ports):.*?(?=^\S)", "", renamed)
-    example.write(cut.replace("17.92", "19.20"), "byhand.yaml")
-    out = example.ok("plan", "byhand.yaml")
-    assert "bid.byhand will be" in out
-
-
-@pytest.mark.parametrize(
-    ("address", "id", "code", "says"),
-    [
-        ("bid", "bid_x", 64, "bid"),
-        (PORTS, "{bid}", 64, "ports come with their bid"),
-        (BID, "bid_other", 64, "is in the state already, as bid_"),
-        ("bid.other", "{bid}", 64, f"flowplan state mv {BID} bid.other"),
-        ("bid.other", "bid_nothere", 1, "there is no bid bid_nothere in this project"),
-        ("volume.other", "vol_nothere", 1, "there is no volume vol_nothere in this project"),
-        ("volume.other", "{bid}", 64, "is in the state already"),
-    ],
-)
-def test_what_cannot_be_imported(applied: Place, address: str, id: str, code: int, says: str) -> None:
-    before = (applied.path / "flowplan.state.json").read_bytes()
-    result = applied.run("import", address, id.format(bid=bid_id(applied)))
-    assert result.code == code, result
-    assert says in " ".join(result.err.split())
-    assert (applied.path / "flowplan.state.json").read_bytes() == before
-
-
-def test_what_has_ended_is_not_imported(applied: Place) -> None:
-    id = bid_id(applied)
-    applied.ok("state", "rm", BID)
-    applied.call("DELETE", f"/v2/spot/bids/{id}")
-    result = applied.run("import", BID, id)
-    assert result.code == 1
-    assert "it has ended" in result.err
-
-
-def test_what_another_stack_has_is_not_imported(applied: Place) -> None:
-    ids = {"bid": bid_id(applied), "volume": bid_id(applied, VOLUME)}
-    for kind, id in ids.items():
-        result = applied.run("--state", "other.json", "import", f"{kind}.mine", id)
-        assert result.code == 3, result
-        assert "belongs to stack work" in " ".join(result.err.split())
-
-
-def test_what_is_in_doubt_is_not_imported(place: Place) -> None:
-    left_in_doubt(place)
-    result = place.run("import", "bid.task-000", live_ids(place)[0])
-    assert result.code == 1
-    assert "`flowplan recover` settles it first" in result.err
 
 
 # ---- an update cut in the middle ------------------------------------------------------------------------------

@@ -348,7 +348,7 @@ def test_restoring_the_backup_counts_the_spill(spilling: LocalStore) -> None:
     store.prepare(store.read().state)
     store.spill([Done("i2", other, Binding(other, "vol_2", Volume("other", 1, "Block", "r")))])
     store.path.write_bytes(b"")
-    state, _ = store.restore()
+    state = store.restore().state
     assert set(state.bindings) == {V, other}
 
 

@@ -34,10 +34,7 @@ from flowplan.journal import read_journal as parse_journal
 from flowplan.state import RESTORE, State, dump, load
 
 DEFAULT = "flowplan.state.json"
-_NO_BACKUP = (
-    "remove the state and its journal, then apply: bids and volumes that exist already are named then, "
-    "and nothing is made twice"
-)
+_NOT_RESTORED = "`flowplan recover --from-live` rebuilds the state from the markers of live bids"
 RESERVED = 1024 * 1024  # bytes of journal allocated before the first call: a full disk is met before, not during
 
 
@@ -49,6 +46,15 @@ class Loaded:
     pending: Mapping[str, Intent] = field(factory=dict)
     fresh: bool = False
     journaled: bool = False  # the journal (or a spill) holds results that the snapshot does not
+
+
+@frozen
+class Restored:
+    """A state put back. `of_backup`: made of the backup, not of the snapshot itself; `damaged`: what was set aside."""
+
+    state: State
+    of_backup: bool
+    damaged: tuple[Path, ...]
 
 
 class LocalStore:
@@ -161,6 +167,10 @@ class LocalStore:
         assert self._state is not None  # noqa: S101 - `prepare` comes first
         return self._spill.write(self._state, records)
 
+    def spilled(self, lineage: str) -> tuple[Record, ...]:
+        """The results that were spilled for the state `lineage`. Raises StateError for some that cannot be read."""
+        return self._spill.read(lineage)
+
     def _take_over_spill(self) -> None:
         """The results that an earlier run spilled, into the journal. A kill in between leaves them in both."""
         assert self._state is not None  # noqa: S101 - `prepare` comes first
@@ -207,15 +217,20 @@ class LocalStore:
             raise
         self._end += len(data)
 
-    def save(self, state: State, pending: Iterable[Intent] = ()) -> State:
+    def save(self, state: State, pending: Iterable[Intent] = (), *, told: bool = False) -> State:
         """Replace the snapshot by `state` with the next serial, keep the old one as backup, and renew the
-        journal, which goes on with `pending`. Returns the state as saved. Raises StateError."""
+        journal, which goes on with `pending`. Returns the state as saved. Raises StateError.
+
+        `told`: somebody said what is in it (`state rm`, `mv`, `import`), which no look at the cloud could tell again:
+        the backup has it too, and what undoes it is another command.
+        """
         saved = attrs.evolve(state, serial=state.serial + 1)
         self._sweep()
-        old = _bytes_of(self.path)
+        new = dump(saved)
+        old = new if told else _bytes_of(self.path)
         if old is not None:
             replace_file(self.backup_path, old)
-        replace_file(self.path, dump(saved))
+        replace_file(self.path, new)
         self.close()
         self._renew(saved, pending)
         with durable(self.path):
@@ -233,38 +248,55 @@ class LocalStore:
         pending = tuple(pending)
         replace_file(self.journal_path, header_frame(Header.of(state)) + (frame(pending) if pending else b""))
 
-    def restore(self) -> tuple[State, Path | None]:
-        """Put the backup back, and on top of it what the journal holds, if it belongs to it.
+    def restore(self) -> Restored:
+        """Put back the newest version that reads, snapshot or backup, with what journal and spill hold on top of it.
 
-        Returns the state as saved, and where the damaged file was kept. Raises StateError when there is no
-        good backup, or when the state reads and needs no restoring.
+        Its serial is higher than any seen here. Raises StateError when none reads, when it cannot be known which file
+        belongs here, or when everything is in order.
         """
         try:
             self.read()
         except StateError as error:
-            reason = str(error)
+            damage = error
         else:
             raise StateError(f"{self.path} is in order: nothing is restored")
-        data = _bytes_of(self.backup_path)
-        if data is None:
-            raise StateError(f"there is no {self.backup_path.name} to restore", detail=reason, hint=_NO_BACKUP)
-        state, pending, highest = self._with_journal(load(data, str(self.backup_path)))
+        for path in (self.path, self.journal_path, self.backup_path):
+            hold_trusted(path)
+        versions = {path: state for path in (self.path, self.backup_path) if (state := self._version(path))}
+        if not versions:
+            raise StateError(
+                f"there is no {self.backup_path.name} to restore", detail=str(damage), hint=_NOT_RESTORED
+            ) from None
+        journal = self._readable_journal()
+        header = journal.header
+        if header is not None and all(state.lineage != header.lineage for state in versions.values()):
+            raise StateError(str(damage), hint="move the one that does not belong here away") from None
+        path = max(versions, key=lambda one: (_belongs(versions[one], header), versions[one].serial))
+        state, pending = fold(versions[path], [*journal.records, *self._spill.read(versions[path].lineage)])
+        serial = max([state.serial, header.serial if header else 0, *(one.serial for one in versions.values())])
         with durable(self.path):
-            damaged = self._set_aside(self.path)
-        return self.save(attrs.evolve(state, serial=max(state.serial, highest)), pending), damaged
+            aside = [
+                self._set_aside(one)
+                for one, bad in ((self.path, path != self.path), (self.journal_path, header is None))
+                if bad
+            ]
+        saved = self.save(attrs.evolve(state, serial=serial), pending.values())
+        return Restored(saved, path == self.backup_path, tuple(one for one in aside if one is not None))
 
-    def _with_journal(self, backup: State) -> tuple[State, list[Intent], int]:
-        """The backup with the records of journal and spill, where they belong to it: state, what is in doubt, and
-        the highest serial seen."""
-        spilled = self._spill.read(backup.lineage)
+    def _version(self, path: Path) -> State | None:
+        """The state in `path`; None: there is none that reads, and that is ours."""
         try:
-            journal = self._read_journal()
+            hold_trusted(path)
+            data = _bytes_of(path)
+            return None if data is None else load(data, str(path))
         except StateError:
-            journal = Journal(None)
-        if journal.header is None or journal.header.lineage != backup.lineage:
-            return fold(backup, spilled)[0], [], backup.serial
-        state, pending = fold(backup, [*journal.records, *spilled])
-        return state, list(pending.values()), journal.header.serial
+            return None
+
+    def _readable_journal(self) -> Journal:
+        try:
+            return self._read_journal()
+        except StateError:
+            return Journal(None)
 
     def has_backup(self) -> bool:
         """Whether there is a backup that reads."""
@@ -272,15 +304,11 @@ class LocalStore:
 
     def _about_backup(self) -> str | None:
         """What a damaged state could be replaced by; None: nothing."""
-        try:
-            data = _bytes_of(self.backup_path)
-            if data is None:
-                return None
-            serial = load(data, str(self.backup_path)).serial
-            written = datetime.fromtimestamp(self.backup_path.stat().st_mtime, UTC)
-        except (StateError, OSError):
+        state = self._version(self.backup_path)
+        if state is None:
             return None
-        return f"{self.backup_path.name} is in order: serial {serial}, written {written:%Y-%m-%dT%H:%M:%SZ}"
+        written = datetime.fromtimestamp(self.backup_path.stat().st_mtime, UTC)
+        return f"{self.backup_path.name} is in order: serial {state.serial}, written {written:%Y-%m-%dT%H:%M:%SZ}"
 
     def begin_anew(self) -> list[Path]:
         """Set aside whatever is here, also what cannot be read; returns where. The next `read` is a fresh start."""
@@ -306,6 +334,10 @@ class LocalStore:
         if descriptor is not None:
             with durable(self.journal_path):
                 os.close(descriptor)
+
+
+def _belongs(state: State, header: Header | None) -> bool:
+    return header is None or state.lineage == header.lineage
 
 
 def _bytes_of(path: Path) -> bytes | None:

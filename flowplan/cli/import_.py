@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 import attrs
 import click
 
+from flowplan.backends.local import Loaded
 from flowplan.cli import Command
 from flowplan.cli.session import Session
 from flowplan.errors import FlowplanError, GuardRefused, NotFound, UsageProblem
 from flowplan.live import Live, LiveBid, LiveVolume
-from flowplan.ownership import adopted
+from flowplan.ownership import adopted, find_created
 from flowplan.resources import Address
 from flowplan.state import State
 
@@ -17,12 +20,13 @@ from flowplan.state import State
 @click.command("import", cls=Command)
 @click.argument("address", metavar="ADDR")
 @click.argument("id", metavar="ID")
+@click.option("--lineage", metavar="ID", help="The stack that it belonged to, and that let go of it with `state rm`.")
 @click.pass_context
-def import_(ctx: click.Context, address: str, id: str) -> int:
+def import_(ctx: click.Context, address: str, id: str, lineage: str | None) -> int:
     """Take a live bid or volume into the state as ADDR. The object itself is not touched.
 
-    Also what `state rm` let go of. The next apply of the file that names ADDR changes it to what that file says;
-    until a file names it, it is left alone.
+    Also what `state rm` let go of, here or (with --lineage) in another stack. The next apply of the file that names
+    ADDR changes it to what that file says; until a file names it, it is left alone.
 
     \b
     Exit codes: 0 done; 1 there is no such object, or it has ended; 3 it is another stack's; 4 locked.
@@ -38,7 +42,8 @@ def import_(ctx: click.Context, address: str, id: str) -> int:
         project = session.enter_project(loaded.state, None)
         _, live = session.cloud().observe()
         found = _found(session, live, wanted, id)
-        _hold_ours_or_nobodys(found, live, loaded.state)
+        _hold_certain(found, live, loaded)
+        _hold_ours_or_nobodys(found, live, {loaded.state.lineage, lineage})
         state = attrs.evolve(
             loaded.state,
             stack=session.stack_name(loaded.state),
@@ -49,7 +54,7 @@ def import_(ctx: click.Context, address: str, id: str) -> int:
             released=loaded.state.released - {id},
         )
         lock.verify()
-        session.store.save(state, loaded.pending.values())
+        session.store.save(state, loaded.pending.values(), told=True)
     session.terminal.out(f"{wanted} is {id} now; flowplan plan shows what differs.")
     return 0
 
@@ -76,7 +81,7 @@ def _hold_free(state: State, wanted: Address, id: str) -> None:
 
 
 def _found(session: Session, live: Live, wanted: Address, id: str) -> LiveBid | LiveVolume:
-    """The live object. Raises FlowplanError when there is none."""
+    """The live object, a bid also while no list shows it yet. Raises FlowplanError when there is none here."""
     try:
         found = live.volumes.get(id) if wanted.kind == "volume" else live.bids.get(id) or session.cloud().bid(id)
     except NotFound:
@@ -88,14 +93,27 @@ def _found(session: Session, live: Live, wanted: Address, id: str) -> LiveBid | 
     return found
 
 
-def _hold_ours_or_nobodys(found: LiveBid | LiveVolume, live: Live, state: State) -> None:
-    """Raise GuardRefused for what another stack's state may hold: two states would work against each other."""
+def _hold_certain(found: LiveBid | LiveVolume, live: Live, loaded: Loaded) -> None:
+    """Raise FlowplanError for what an operation in doubt may have made: the look-up would bind it a second time."""
+    if isinstance(found, LiveBid):
+        live = attrs.evolve(live, bids={**live.bids, found.id: found})
+    for intent in loaded.pending.values():
+        if intent.op == "create" and found in find_created(intent, loaded.state.lineage, live):
+            raise FlowplanError(
+                f"{found.id} may be what an interrupted run created as {intent.address}",
+                hint="`flowplan recover` settles it first",
+            )
+
+
+def _hold_ours_or_nobodys(found: LiveBid | LiveVolume, live: Live, ours: Container[str | None]) -> None:
+    """Raise GuardRefused for what a stack that is not of `ours` (lineages) may hold: two states would work against
+    each other."""
     users = [found] if isinstance(found, LiveBid) else [live.bids[one] for one in found.bids if one in live.bids]
     for bid in users:
-        if bid.marker is not None and not bid.ended and bid.marker.lineage != state.lineage:
+        if bid.marker is not None and not bid.ended and bid.marker.lineage not in ours:
             what = "it" if bid is found else f"a bid that uses it, {bid.id},"
             raise GuardRefused(
                 f"{what} belongs to stack {bid.marker.stack}, lineage {bid.marker.lineage}; it stays there",
                 reason="not_ours",
-                hint="`flowplan state rm` there lets go of it; if that state is lost: flowplan recover --from-live",
+                hint=f"once `flowplan state rm` there has let go of it, --lineage {bid.marker.lineage} takes it here",
             )

@@ -44,6 +44,7 @@ def _document(found: Orphans) -> dict[str, Any]:
     return {
         "format_version": "1.0",
         "bids": [_bid(bid) for bid in found.ours],
+        "released": [_bid(bid) for bid in found.released],
         "volumes": [{"id": one.id, "name": one.volume.name, "size_gb": one.volume.size_gb} for one in found.volumes],
         "other_stacks": [_bid(bid) for bid in found.elsewhere],
     }

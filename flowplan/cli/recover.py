@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+import attrs
 import click
 
+from flowplan.backends.local import Loaded, LocalStore
 from flowplan.cli import Command, options
 from flowplan.cli.session import Session, observe
-from flowplan.errors import FlowplanError, GuardRefused, StateError, UsageProblem
-from flowplan.journal import Done, Intent, fold
-from flowplan.live import Live, Marker
+from flowplan.errors import FlowplanError, GuardRefused, Interrupted, NotFound, StateError, UsageProblem
+from flowplan.journal import Closed, Done, Intent, Record, fold
+from flowplan.live import Live, LiveBid, Marker
+from flowplan.lock import Lock
+from flowplan.ownership import find_created, is_live
 from flowplan.resources import Address, Bid, Resource
-from flowplan.state import State
+from flowplan.state import State, consistent
 
 if TYPE_CHECKING:
     from flowplan.catalogue import Catalogue
     from flowplan.config import Config
+    from flowplan.recover import Clock
 
 
 @click.command(cls=Command)
@@ -55,24 +62,30 @@ def recover(
 
 
 def _settle(session: Session, ids: tuple[str, ...], settle_window: float) -> int:
-    from flowplan.cli.stop import Stop
+    from flowplan.cli.stop import Stop, exit_signal
     from flowplan.recover import recover as settle
 
     with session.locked() as lock:
         assert lock is not None  # noqa: S101 - only reading goes without
-        loaded = session.load()
+        loaded, store, stop = session.load(), session.store, Stop(say=session.terminal.err)
+        store.prepare(loaded.state)
         live = observe(session, None, loaded.state, loaded.pending).live
-        gone = [Done("", address, None) for id in ids for address in cancel(session, live, loaded.state, id)]
-        if ids:
-            live = session.cloud().live()
-        state, _ = fold(loaded.state, gone)
-        found = settle(state, loaded.pending, session.cloud(), live, window=settle_window, clock=Stop().clock())
-        if gone or found.records or loaded.journaled:
-            store = session.store
-            store.prepare(loaded.state)
-            lock.verify()
-            store.append([*gone, *found.records])
-            store.save(found.state, found.absent.values())
+        bids = [further_bid(live, loaded, id) for id in dict.fromkeys(ids)]  # all are looked at before one is cancelled
+        state = loaded.state
+        with stop.listening():
+            for bid in bids:
+                if not stop.stopped():
+                    state = _cancel(session, lock, store, state, bid, stop.clock())
+                    # However long a list still shows it: it is over, and not to be taken for ours again.
+                    live = attrs.evolve(live, bids={**live.bids, bid.id: attrs.evolve(bid, status="Terminated")})
+            found = settle(state, loaded.pending, session.cloud(), live, window=settle_window, clock=stop.clock())
+            if store.appended or found.records or loaded.journaled:
+                lock.verify()
+                if found.records:
+                    store.append(found.records)
+                store.save(found.state, found.absent.values())
+        if stop.number is not None:
+            raise Interrupted("stopped by a signal; what was done is saved", signal_number=exit_signal(stop.number))
     for note in found.notes:
         session.terminal.note(note)
     for intent in loaded.pending.values():
@@ -93,22 +106,44 @@ def _half_updated(intent: Intent, live: Live) -> str:
     return f"{intent.address}: an update was interrupted; the next apply finishes it{still}"
 
 
-def cancel(session: Session, live: Live, state: State, id: str) -> list[Address]:
-    """Cancel bid `id`, which must carry this stack's marker and must not be one that a file named. Returns what the
-    state held of it."""
+def further_bid(live: Live, loaded: Loaded, id: str) -> LiveBid:
+    """The live bid `id`, which must carry this stack's marker and be none that a file named, that an operation in
+    doubt made, or that the state was told to let go of. Raises GuardRefused."""
+    state = loaded.state
     bid = live.bids.get(id)
-    held = [address for address, binding in state.bindings.items() if binding.id == id]
-    named = any(state.bindings[address].source for address in held)
+    named = any(binding.id == id and binding.source for binding in state.bindings.values())
     if bid is None or bid.marker is None or bid.marker.lineage != state.lineage or named:
-        raise GuardRefused(
-            f"{id} is not a further bid of this stack; it stays",
-            reason="not_ours",
-            hint="`flowplan destroy` cancels what the state holds",
-        )
+        raise _stays(f"{id} is not a further bid of this stack", "`flowplan destroy` cancels what the state holds")
+    if id in state.released:
+        again = f"flowplan import {bid.marker.address} {id} takes it back"
+        raise _stays(f"{id} was let go of with `state rm`", f"{again}, and then it can be cancelled")
+    for intent in loaded.pending.values():
+        if intent.op == "create" and [one.id for one in find_created(intent, state.lineage, live)] == [id]:
+            what = f"{id} is what an interrupted run created as {intent.address}"
+            raise _stays(what, "`flowplan recover` takes it into the state first")
+    return bid
+
+
+def _stays(why: str, hint: str) -> GuardRefused:
+    return GuardRefused(f"{why}; it stays, and nothing was changed", reason="not_ours", hint=hint)
+
+
+def _cancel(session: Session, lock: Lock, store: LocalStore, state: State, bid: LiveBid, clock: Clock) -> State:
+    """Cancel `bid`, announced in the journal as every change is; returns the state without it."""
+    assert bid.marker is not None  # noqa: S101 - `further_bid` saw it
+    held = [address for address, binding in state.bindings.items() if binding.id == bid.id]
+    now = clock.moment(session.cloud().now())
+    marker, id = bid.marker, str(uuid.uuid4())
+    intent = Intent(id, "delete", marker.address, marker.generation, bid.bid.name, f"flowplan-{id}", "", now, bid.id)
+    store.append([intent])
+    lock.verify()
     if not bid.ended:
-        session.cloud().cancel_bid(id)
-    session.terminal.out(f"{id} ({bid.marker.address}) is cancelled.")
-    return held
+        with suppress(NotFound):
+            session.cloud().cancel_bid(bid.id)
+    gone: list[Record] = [Done("", address, None) for address in held]
+    store.append([*gone, Closed(intent.intent, "cancelled")])
+    session.terminal.out(f"{bid.id} ({bid.marker.address}) is cancelled.")
+    return fold(state, gone)[0]
 
 
 # ---- a state that is lost --------------------------------------------------------------------------------------
@@ -132,6 +167,9 @@ def _from_live(session: Session, paths: tuple[str, ...], lineage: str | None) ->
             project=project.id,
             project_name=project.name,
         )
+        spilled = fold(empty, session.store.spilled(empty.lineage))[0]
+        known = {address: b for address, b in spilled.bindings.items() if is_live(b, live)}
+        empty = attrs.evolve(empty, bindings=consistent(known))
         found = rebuild(empty, live, _declared(session, config, empty, catalogue, live))
         lock.verify()
         for path in session.store.begin_anew():
@@ -141,6 +179,7 @@ def _from_live(session: Session, paths: tuple[str, ...], lineage: str | None) ->
         session.terminal.note(note)
     for address, binding in found.state.bindings.items():
         session.terminal.out(f"{address}  {binding.id}")
+    session.terminal.note("a bid that `state rm` had let go of is in it again; `flowplan state rm` lets go of it anew")
     session.terminal.out(f"The state of stack {marker.stack} is rebuilt; flowplan plan shows what differs.")
     return 0
 
@@ -171,7 +210,7 @@ def _hold_lost(session: Session) -> None:
                 hint="`flowplan state restore` puts it back: it knows more than the markers do",
             ) from None
         return
-    if state.bindings:
+    if state.bindings or state.released:
         raise UsageProblem(
             "the state is in order: nothing is rebuilt", hint="`flowplan recover` settles what is in doubt"
         )

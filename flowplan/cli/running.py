@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -86,12 +87,15 @@ class Run:
         if self.how.init:
             for kept in store.begin_anew():
                 self.session.terminal.note(f"set aside as {kept}")
-        with self.stop.listening():
-            outcome = self._carry_out(plan, recovered, store, lock)
-            self._save(store, outcome, lock, changed=store.appended or loaded.journaled)
-            self._keep_forecast(plan, outcome)
-            outcome = self._wait(plan, outcome)
-        return self._finish(plan, outcome)
+        try:
+            with self.stop.listening():
+                outcome = self._carry_out(plan, recovered, store, lock)
+                self._save(store, outcome, lock, changed=store.appended or loaded.journaled)
+                self._keep_forecast(plan, outcome)
+                outcome = self._wait(plan, outcome)
+            return self._finish(plan, outcome)
+        except KeyboardInterrupt:  # before signals were listened to, or when they were no more
+            raise Interrupted("interrupted; what was done is saved", signal_number=signal.SIGINT) from None
 
     def _afresh(self, store: LocalStore) -> Loaded:
         """--init: only where the state itself is missing. What is left of it is set aside once the plan stands."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import BinaryIO
 
 import attrs
 import click
 
+from flowplan.backends.local import Loaded
 from flowplan.cli import Command, Group
 from flowplan.cli.session import Session
 from flowplan.errors import FlowplanError, StateError, UsageProblem
@@ -77,10 +78,19 @@ def rm(ctx: click.Context, address: str) -> int:
         if binding.address.kind == "bid":
             left.add(Address("ports", binding.address.name))
             released |= {binding.id}
+        _hold_certain(left, loaded)
         kept = {one: b for one, b in loaded.state.bindings.items() if one not in left}
-        store.save(attrs.evolve(loaded.state, bindings=consistent(kept), released=released), loaded.pending.values())
+        new = attrs.evolve(loaded.state, bindings=consistent(kept), released=released)
+        store.save(new, loaded.pending.values(), told=True)
     session.terminal.out(f"{binding.address} ({binding.id}) is let go of; it still exists, and costs what it costs.")
     return 0
+
+
+def _hold_certain(addresses: Container[Address], loaded: Loaded) -> None:
+    """Raise FlowplanError when an operation on one of them is in doubt: it is about an address, and would lose it."""
+    for intent in loaded.pending.values():
+        if intent.address in addresses:
+            raise FlowplanError(f"{intent.address} is in doubt", hint="`flowplan recover` settles it first")
 
 
 @state.command("mv", cls=Command)
@@ -97,11 +107,9 @@ def mv(ctx: click.Context, old: str, new: str) -> int:
         store = session.store
         loaded = store.read()
         moved = _moves(_bound(old, loaded.state.bindings).address, new, loaded.state.bindings)
-        in_doubt = [str(intent.address) for intent in loaded.pending.values() if intent.address in moved]
-        if in_doubt:
-            raise FlowplanError(f"{in_doubt[0]} is in doubt", hint="`flowplan recover` settles it first")
+        _hold_certain([*moved, *moved.values()], loaded)
         kept = {moved.get(one, one): _moved(b, moved) for one, b in loaded.state.bindings.items()}
-        store.save(attrs.evolve(loaded.state, bindings=kept), loaded.pending.values())
+        store.save(attrs.evolve(loaded.state, bindings=kept), loaded.pending.values(), told=True)
     for one, other in moved.items():
         session.terminal.out(f"{one} is now {other}.")
     return 0
@@ -161,6 +169,11 @@ def push(ctx: click.Context, file: BinaryIO, force: bool) -> int:
                 "an operation of an earlier run is in doubt; its intent would be lost",
                 hint="`flowplan recover` settles it first",
             )
+        if loaded.journaled and not force:
+            raise StateError(
+                "the journal holds what an interrupted run did; it would be lost",
+                hint="`flowplan recover` takes it into the state first; --force goes without",
+            )
         if not loaded.fresh and not force:
             _hold_continued(loaded.state, new, file.name)
         if not loaded.fresh and new.lineage != loaded.state.lineage:
@@ -176,7 +189,8 @@ def _hold_continued(old: State, new: State, name: str) -> None:
         raise StateError(
             f"{name} belongs to another stack", detail=_lineages(old, new), hint="--force puts it here all the same"
         )
-    if new.serial < old.serial or (new.serial == old.serial and new.bindings != old.bindings):
+    same = (new.bindings, new.released) == (old.bindings, old.released)
+    if new.serial < old.serial or (new.serial == old.serial and not same):
         raise StateError(
             f"{name} does not continue the state here: serial {new.serial}, here {old.serial}",
             hint="--force puts it here all the same",
@@ -192,13 +206,16 @@ def _lineages(old: State, new: State) -> str:
 def restore(ctx: click.Context) -> int:
     """Put the last good version of the state back, and what the journal holds since.
 
-    The damaged file is kept beside it, under a name that ends in .damaged.
+    That is the state itself where only its journal is damaged, else the backup. The damaged file is kept beside it,
+    under a name that ends in .damaged.
     """
     session = Session.of(ctx)
     with session.locked():
-        state, damaged = session.store.restore()
-    session.terminal.out(f"The state is that of the backup, now with serial {state.serial}.")
-    if damaged is not None:
-        session.terminal.note(f"the damaged file is kept as {damaged}")
+        store = session.store
+        restored = store.restore()
+    what = "that of the backup" if restored.of_backup else f"the one in {store.path.name}"
+    session.terminal.out(f"The state is {what}, now with serial {restored.state.serial}.")
+    for path in restored.damaged:
+        session.terminal.note(f"the damaged file is kept as {path}")
     session.terminal.note("flowplan plan shows what differs; bids placed since are found by their marker")
     return 0

@@ -66,16 +66,20 @@ class Stop:
         listener.start()
         # What whoever started us has set aside (nohup) stays so.
         heard = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
-        before = {number: signal.signal(number, _noted) for number in heard}
-        outer = signal.set_wakeup_fd(mouth, warn_on_full_buffer=False)
+        before = {number: signal.getsignal(number) for number in heard}
+        outer = signal.set_wakeup_fd(mouth, warn_on_full_buffer=False)  # first here, last below: none is lost between
         try:
+            for number in heard:
+                signal.signal(number, _noted)
             yield self
         finally:
-            signal.set_wakeup_fd(outer)
-            for number, handler in before.items():
-                signal.signal(number, handler)
-            os.close(mouth)
-            listener.join()
+            try:
+                for number, handler in before.items():
+                    signal.signal(number, handler)
+            finally:
+                signal.set_wakeup_fd(outer)
+                os.close(mouth)
+                listener.join()
 
     def _listen(self, ear: int) -> None:
         """Each signal is one byte, its number; the end of the pipe is the end of listening."""

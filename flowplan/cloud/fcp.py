@@ -146,9 +146,13 @@ class Fcp:
             return [_live_bid(row, self._catalogue, keys) for row in rows]
 
     def bid(self, id: str) -> LiveBid:
-        """One bid as it is now; names of types and keys are those of the last `observe`. Raises NotFound."""
+        """One bid as it is now; names of types and keys are those of the last `observe`. Raises NotFound, and Refused
+        for one of another project, which no list of ours would have."""
         path = f"/v2/spot/bids/{segment(id)}"
-        [found] = self._live_bids([self._object("GET", path)], path)
+        row = self._object("GET", path)
+        [found] = self._live_bids([row], path)
+        if self.project and row.get("project", self.project) != self.project:
+            raise Refused(f"{id} belongs to another project", hint="give --project, where that one is meant")
         return found
 
     def instances(self) -> tuple[Instance, ...]:

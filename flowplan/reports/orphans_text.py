@@ -19,6 +19,12 @@ def text(found: Orphans, paint: Paint) -> str:
         for bid in found.ours:
             lines += [*_bid(bid, paint), f"    flowplan recover --cancel {bid.id}"]
         parts.append("\n".join(lines))
+    if found.released:
+        lines = [paint("Bids that this stack let go of with `state rm`:", "bold")]
+        for bid in found.released:
+            again = f"    flowplan import {bid.marker.address if bid.marker else 'ADDR'} {bid.id}"
+            lines += [*_bid(bid, paint), again]
+        parts.append("\n".join(lines))
     if found.volumes:
         lines = [paint("Volumes that bids of this stack used, and its state does not hold:", "bold")]
         for one in found.volumes:

@@ -262,7 +262,7 @@ def test_nothing_is_sent_once_the_lock_is_somebody_elses(place: Place, monkeypat
 
     def taken_away(lock: Lock) -> None:
         calls.append(lock)
-        if len(calls) == 2:
+        if len(calls) == 3:  # before its step, and before its call: the second step
             lock.path.unlink()
             lock.path.write_text("")
         verify(lock)
