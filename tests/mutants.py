@@ -27,7 +27,7 @@ DOUBT, POWER, STORE, STATE = (
     f"tests/{name}.py" for name in ("faults/test_doubt", "faults/test_power", "test_store", "test_state")
 )
 COMMANDS, LOCK, GRAPH, HTTP = (f"tests/test_{name}.py" for name in ("commands", "lock", "graph", "http"))
-LIVES = "tests/faults/test_state_machine.py"
+LET_GO = "tests/test_let_go.py"
 WHAT_IF = "tests/test_what_if.py"
 
 
@@ -112,7 +112,7 @@ MISTAKES = (
     Mistake(
         "skip the fsync of the directory of a replaced file",
         "backends/files.py",
-        "        sync_directory(target.parent)\n",
+        "    sync_directory(target.parent)\n",
         "",
         (POWER, "-k", "first and last"),
     ),
@@ -126,8 +126,8 @@ MISTAKES = (
     Mistake(
         "write the state in place",
         "backends/files.py",
-        "            _write_new(temporary, data)\n            temporary.replace(target)\n",
-        "            target.unlink(missing_ok=True)\n            _write_new(target, data)\n",
+        "        temporary.replace(target)\n",
+        "        target.unlink(missing_ok=True)\n        _write_new(target, data)\n        temporary.unlink()\n",
         (STORE,),
     ),
     Mistake(
@@ -217,7 +217,20 @@ MISTAKES = (
         (COMMANDS, "-k", "not_listed"),
     ),
     # -- the lock
-    Mistake("ignore that the lock was taken away", "apply.py", "        self.hold_lock()\n", "", (DOUBT,)),
+    Mistake(
+        "ignore that the lock was taken away",
+        "apply.py",
+        "        self.hold_lock()\n        self.pending[",
+        "        self.pending[",
+        (DOUBT,),
+    ),
+    Mistake(
+        "ignore that the lock was taken away while a create waited",
+        "apply.py",
+        "        self.hold_lock()\n        if self.pending",
+        "        if self.pending",
+        (DOUBT,),
+    ),
     Mistake(
         "lock a file that was replaced",
         "lock.py",
@@ -273,9 +286,87 @@ MISTAKES = (
     Mistake(
         "place the next user of a Block volume before the last is gone",
         "graph.py",
-        "        if up in known and going in known:\n",
-        "        if up in known and going in known and not known:\n",
-        (COMMANDS, "-k", "renamed_task"),
+        '        if gone is not None and (up := Step("up", taker)) in known:\n',
+        '        if gone is not None and (up := Step("up", taker)) in known and not known:\n',
+        (COMMANDS, "-k", "from_one_bid_to_another"),
+    ),
+    Mistake(
+        "cancel the next user of a Block volume before the last has let go",
+        "graph.py",
+        "        if not _waits_for(gone, down, waits):\n",
+        "        if not waits:\n",
+        (COMMANDS, "-k", "has_not_let_go"),
+    ),
+    # -- what somebody said of a live object
+    Mistake(
+        "a restore makes `state rm` undone",
+        "backends/local.py",
+        "        old = new if told else _bytes_of(self.path)\n",
+        "        old = _bytes_of(self.path)\n",
+        (LET_GO,),
+    ),
+    Mistake(
+        "adopt what was let go of",
+        "ownership.py",
+        '    if id in state.released:\n        return "was let go of',
+        '    if not state:\n        return "was let go of',
+        (LET_GO,),
+    ),
+    Mistake(
+        "import what is in doubt under another address",
+        "cli/import_.py",
+        '        if intent.op == "create" and found in find_created',
+        "        if not found and found in find_created",
+        (LET_GO,),
+    ),
+    Mistake(
+        "let go of what is in doubt",
+        "cli/state.py",
+        "        _hold_certain(left, loaded)\n",
+        "",
+        (LET_GO,),
+    ),
+    Mistake(
+        "cancel before all are looked at",
+        "cli/recover.py",
+        "        bids = [further_bid(live, loaded, id) for id in dict.fromkeys(ids)]",
+        "        bids = (further_bid(live, loaded, id) for id in dict.fromkeys(ids))",
+        (LET_GO,),
+    ),
+    Mistake(
+        "cancel without saying so first",
+        "cli/recover.py",
+        "    store.append([intent])\n",
+        "",
+        (LET_GO,),
+    ),
+    Mistake(
+        "cancel once the lock is somebody else's",
+        "cli/recover.py",
+        "    lock.verify()\n    if not bid.ended:\n",
+        "    if not bid.ended:\n",
+        (LET_GO,),
+    ),
+    Mistake(
+        "restore one run too far back",
+        "backends/local.py",
+        "        path = max(versions, key=",
+        "        path = min(versions, key=",
+        (STORE,),
+    ),
+    Mistake(
+        "guess which of two stacks belongs here",
+        "backends/local.py",
+        "        if header is not None and all(",
+        "        if header is not None and not header and all(",
+        (STORE,),
+    ),
+    Mistake(
+        "give a restored state the serial of an older one",
+        "backends/local.py",
+        "        serial = max([state.serial, header.serial if header else 0, *(",
+        "        serial = max([state.serial, *(",
+        (STORE,),
     ),
     # -- truth afterwards
     Mistake(

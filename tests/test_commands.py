@@ -27,6 +27,7 @@ from tests.conftest import (
     Place,
     bid_id,
     left_in_doubt,
+    live_ids,
     lose_addresses,
     many,
 )
@@ -1089,6 +1090,21 @@ def test_two_bids_do_not_exchange_their_block_volumes(two_volumes: Place) -> Non
     two_volumes.ok("apply", "--auto-approve")
     two_volumes.write(sharing("two", "one"))
     two_volumes.ok("apply", "--auto-approve")
+
+
+def test_a_bid_that_takes_over_a_volume_stays_while_the_other_has_not_let_go(two_volumes: Place) -> None:
+    """Its mounts make it a new bid. Should the other's update fail, it must not have been cancelled for nothing."""
+    two_volumes.write(sharing("one", ""))
+    two_volumes.ok("apply", "--auto-approve")
+    ids, giver = live_ids(two_volumes), bid_id(two_volumes, "bid.task-000")
+    two_volumes.write(sharing("", "one").replace("volume_name: one", "volume_name: one, mount_point: /mnt/d"))
+    with two_volumes.simulator() as simulator:
+        simulator.faults.add("PATCH *", "status", status=403)
+    result = two_volumes.run("apply", "--auto-approve")
+    assert result.code == 1
+    assert live_ids(two_volumes) == ids, result
+    two_volumes.ok("apply", "--auto-approve")
+    assert set(ids).intersection(live_ids(two_volumes)) == {giver}
 
 
 @pytest.mark.parametrize(

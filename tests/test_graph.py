@@ -38,6 +38,19 @@ def test_what_is_not_changed_is_not_waited_for() -> None:
     assert order([Step("up", B)], {B: [V]}, {B: [V]}) == {Step("up", B): ()}
 
 
+def test_what_takes_over_is_replaced_only_once_the_other_has_let_go() -> None:
+    """B takes from C. Should C's update fail, B must not have been taken down for nothing."""
+    steps = [Step("down", B), Step("up", B), Step("up", C)]
+    assert list(order(steps, {}, {}, [(B, C)])) == [Step("up", C), Step("down", B), Step("up", B)]
+
+
+def test_what_the_giver_waits_for_does_not_wait_for_the_giver() -> None:
+    """B takes from C, but C's successor takes from B in turn: only the ups can wait."""
+    steps = [Step(way, one) for way in ("down", "up") for one in (B, C)]  # type: ignore[arg-type]
+    found = list(order(steps, {}, {}, [(B, C), (C, B)]))
+    assert {*found[:2]} == {Step("down", B), Step("down", C)}
+
+
 def test_a_circle_is_named() -> None:
     with pytest.raises(Cycle) as caught:
         order([Step("up", B), Step("up", C)], {B: [C], C: [B]}, {})

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import flowplan
+from tests.mutants import MISTAKES, Mistake
 
 ROOT = Path(flowplan.__file__).parent
 BELOW_CONFIG = {"errors", "resources", "catalogue"}
@@ -164,3 +165,11 @@ def test_start_up_imports_nothing_it_does_not_need(
 ) -> None:
     (tmp_path / "flowplan.yaml").write_text(TASK)
     assert not imported(*arguments, cwd=tmp_path) & without
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.name)
+def test_a_seeded_mistake_has_its_place(mistake: Mistake) -> None:
+    """`make mutants` edits the package: what it replaces must stand there once, or the mistake is not made."""
+    text = (ROOT / mistake.file).read_text()
+    assert text.count(mistake.old) == 1
+    ast.parse(text.replace(mistake.old, mistake.new))

@@ -352,6 +352,121 @@ def test_restoring_the_backup_counts_the_spill(spilling: LocalStore) -> None:
     assert set(state.bindings) == {V, other}
 
 
+# ---- what restore puts back ---------------------------------------------------------------------------------
+
+OTHER = Address("volume", "other")
+
+
+def two_runs(store: LocalStore, after: str = "") -> bytes:
+    """Serial 2, with a backup of serial 1; returns the snapshot of serial 1. `after`: what the journal says since."""
+    run(store)
+    first = store.path.read_bytes()
+    again = LocalStore(store.path)
+    again.prepare(again.read().state)
+    again.append([INTENT])
+    again.save(again.read().state)
+    if after:
+        last = LocalStore(store.path)
+        last.prepare(last.read().state)
+        last.append([Done("i2", OTHER, Binding(OTHER, after, Volume("other", 1, "Block", "r")))])
+        last.close()
+    return first
+
+
+def test_what_is_in_order_is_not_restored(store: LocalStore) -> None:
+    two_runs(store)
+    with pytest.raises(StateError, match="is in order: nothing is restored"):
+        LocalStore(store.path).restore()
+
+
+def test_a_damaged_snapshot_is_replaced_by_the_backup_and_what_the_journal_holds(store: LocalStore) -> None:
+    two_runs(store, after="vol_2")
+    store.path.write_bytes(b"{")
+    restored = LocalStore(store.path).restore()
+    assert (restored.of_backup, restored.state.serial, set(restored.state.bindings)) == (True, 3, {V, OTHER})
+    [kept] = restored.damaged
+    assert kept.read_bytes() == b"{"
+    assert LocalStore(store.path).read().state == restored.state
+
+
+def test_of_a_damaged_journal_the_snapshot_is_kept(store: LocalStore) -> None:
+    """It is newer than the backup: going back to that would forget what the last run made."""
+    two_runs(store)
+    snapshot = LocalStore(store.path).read().state
+    damaged = b"x" + store.journal_path.read_bytes()
+    store.journal_path.write_bytes(damaged)
+    with pytest.raises(StateError):
+        LocalStore(store.path).read()
+    restored = LocalStore(store.path).restore()
+    assert (restored.of_backup, restored.state.serial) == (False, snapshot.serial + 1)
+    assert restored.state.bindings == snapshot.bindings
+    assert [path.read_bytes() for path in restored.damaged] == [damaged]
+    assert LocalStore(store.path).read().state == restored.state
+
+
+def test_of_a_snapshot_that_went_back_nothing_older_is_taken_for_new(store: LocalStore) -> None:
+    """Its serial is higher than any that was seen, so that nothing older passes for it later."""
+    first = two_runs(store, after="vol_2")
+    store.path.write_bytes(first)
+    with pytest.raises(StateError, match="went back"):
+        LocalStore(store.path).read()
+    restored = LocalStore(store.path).restore()
+    assert (restored.state.serial, set(restored.state.bindings)) == (3, {V, OTHER})
+    assert LocalStore(store.path).read().state == restored.state
+
+
+@pytest.mark.parametrize("backup", ["none", "foreign too"])
+def test_it_is_not_guessed_which_of_two_stacks_belongs_here(store: LocalStore, tmp_path: Path, backup: str) -> None:
+    two_runs(store)
+    other = LocalStore(tmp_path / "other.json")
+    run(other)
+    other.journal_path.replace(store.journal_path)
+    if backup == "none":
+        store.backup_path.unlink()
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(StateError, match="different stacks") as found:
+        LocalStore(store.path).restore()
+    assert found.value.hint == "move the one that does not belong here away"
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_of_two_stacks_the_one_is_taken_that_journal_and_backup_agree_on(store: LocalStore, tmp_path: Path) -> None:
+    two_runs(store)
+    lineage = LocalStore(store.path).read().state.lineage
+    other = LocalStore(tmp_path / "other.json")
+    run(other)
+    other.path.replace(store.path)
+    restored = LocalStore(store.path).restore()
+    assert (restored.state.lineage, restored.of_backup, restored.state.serial) == (lineage, True, 3)
+    assert len(restored.damaged) == 1  # the other's state is kept
+
+
+@pytest.mark.parametrize("name", ["flowplan.state.json", "flowplan.state.journal", "flowplan.state.json.backup"])
+def test_nothing_is_restored_from_a_file_that_anybody_may_write_to(store: LocalStore, name: str) -> None:
+    two_runs(store)
+    store.path.write_bytes(b"{")
+    store.path.with_name(name).chmod(0o666)
+    with pytest.raises(StateError, match=f"anybody may write to .*{name} "):
+        LocalStore(store.path).restore()
+
+
+def test_with_nothing_that_reads_the_remedy_is_what_is_live(store: LocalStore) -> None:
+    two_runs(store)
+    for path in (store.path, store.backup_path):
+        path.write_bytes(b"{")
+    with pytest.raises(StateError, match=r"there is no .*backup to restore") as found:
+        LocalStore(store.path).restore()
+    assert "flowplan recover --from-live" in (found.value.hint or "")
+
+
+def test_what_somebody_said_is_in_the_backup_too(store: LocalStore) -> None:
+    """No look at the cloud could tell it again."""
+    run(store)
+    store.save(store.read().state, told=True)
+    store.path.write_bytes(b"{")
+    assert LocalStore(store.path).restore().state.serial == 3
+
+
 # ---- where others may write ---------------------------------------------------------------------------------
 
 

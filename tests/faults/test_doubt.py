@@ -273,6 +273,24 @@ def test_nothing_is_sent_once_the_lock_is_somebody_elses(place: Place, monkeypat
     assert len(place.ledger()) == 1
 
 
+def test_a_create_that_waited_is_not_sent_once_the_lock_is_somebody_elses(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it waits for its turn (429) another run could take the lock over, and place the same bid."""
+    waited_for(place, monkeypatch)
+    announce, attempts = applying.Applying.announce, []
+
+    def taken_away(self: applying.Applying, intent: Intent) -> None:
+        attempts.append(intent)
+        if len(attempts) == 2:
+            (place.path / "flowplan.lock").unlink()
+        announce(self, intent)
+
+    monkeypatch.setattr(applying.Applying, "announce", taken_away)
+    assert place.run("apply", "--auto-approve").code == 5
+    assert (len(attempts), len(posts(place)), bids(place)) == (2, 1, [])
+
+
 def test_an_absence_is_seen_twice(place: Place) -> None:
     """The window is over at the first look already; a list that lags by one look must not make a second bid."""
     place.write(many(1))
