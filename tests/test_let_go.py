@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+import attrs
 import pytest
 
 from flowplan.backends.local import LocalStore
@@ -148,6 +149,21 @@ def test_what_is_in_doubt_is_not_let_go_of(applied: Place) -> None:
         result = applied.run("state", *arguments)
         assert result.code == 1
         assert f"{BID} is in doubt" in result.err
+
+
+def test_what_was_let_go_of_is_not_bound_by_what_is_in_doubt(place: Place) -> None:
+    """However both came to be said: the later word is that it is not to be touched."""
+    left_in_doubt(place)
+    [id] = live_ids(place)
+    store = LocalStore(place.path / STATE)
+    loaded = store.read()
+    store.save(attrs.evolve(loaded.state, released=frozenset({id})), loaded.pending.values())
+    assert "bid.task-000" not in place.run("state", "list").out
+    result = place.run("recover")
+    assert result.code == 0
+    assert f"{id}, which an interrupted run created as bid.task-000, was let go of" in " ".join(result.err.split())
+    assert "bid.task-000" not in place.ok("state", "list")
+    assert live_ids(place) == [id]
 
 
 def test_a_bid_of_another_project_is_not_imported(applied: Place) -> None:

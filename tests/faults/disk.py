@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import stat
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -67,14 +68,15 @@ class Disk:
             self.contents[target] = self.contents.pop(source)
 
     def lose(self, way: Way) -> None:
-        """Contents go that were not synced; and of the names all, none, or all but the last: a file system keeps
-        their order only where it was told to."""
+        """Contents go that were not synced; and of the names all, none, or all but each directory's last: a file
+        system keeps their order only where it was told to."""
         for path, content in self.contents.items():
             if path.exists():
                 path.write_bytes(content)
         if way == "power, names kept":
             return
-        lost = self.names[:-1] if way == "power, last name kept" else self.names
+        last = {name.parent: at for at, (name, _) in enumerate(self.names)} if way == "power, last name kept" else {}
+        lost = [one for at, one in enumerate(self.names) if at not in last.values()]
         for path, before in reversed(lost):
             if before is not None:
                 path.write_bytes(before)
@@ -130,6 +132,13 @@ class Points:
                 return result
 
         setattr(os, name, call)
+
+    def ends(self) -> None:
+        """The last point: all is said and done, and the machine goes all the same."""
+        if self.cut is not None and self.cut.way != "signal":
+            sys.stdout.flush()
+            sys.stderr.flush()
+            self.point()
 
     def point(self) -> None:
         with self._lock:

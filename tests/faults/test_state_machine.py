@@ -32,10 +32,11 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from flowplan.backends.local import LocalStore
+from flowplan.backends.local import Loaded, LocalStore
 from flowplan.cloud.simulator import SIMULATOR_KEY, Simulator
+from flowplan.errors import StateError
 from flowplan.journal import Intent
-from flowplan.state import consistent
+from flowplan.state import consistent, dump, load
 from tests.conftest import Result
 from tests.faults import virtual_time
 from tests.faults.disk import WAYS, Cut
@@ -421,22 +422,81 @@ class Stack(RuleBasedStateMachine):
             self.forgotten.add(found or "")
             self.homeless.add(found or "")
 
+    @rule(name=NAMES)
+    def let_go_and_take_back(self, name: str) -> None:
+        """As if nothing had been, but that no file is known any more to name it."""
+        found, loaded = self._named(name), self._loaded()
+        id = self._state().get(f"bid.{found}")
+        if id is None or loaded.pending or not self.world.bids[id].live:
+            return
+        before = self._state()
+        assert self._run("state", "rm", f"bid.{found}", changes=False).code == 0
+        assert self._run("orphans", changes=False).code == 0
+        assert self._run("import", f"bid.{found}", id, changes=False).code == 0
+        ports = f"ports.{found}"  # they come with the next apply
+        assert {**self._state(), ports: id} == {**before, ports: id}
+        self.homeless.add(found or "")
+        self.figures["let go of and taken back"] += 1
+
+    @rule(which=st.sampled_from(["json", "journal"]), damage=st.sampled_from([b"", b"{", b"\0" * 64]))
+    def the_state_is_damaged(self, which: str, damage: bytes) -> None:
+        """And restored: what the backup did not know of is known by its marker."""
+        path, loaded = self.path / f"flowplan.state.{which}", self._loaded()
+        if not path.exists() or loaded.pending or loaded.journaled:
+            return
+        before = self._state()
+        path.write_bytes(damage + (path.read_bytes() if damage and which == "journal" else b""))
+        if not self._reads():
+            if not self._restorable(before, which):
+                path.write_bytes(dump(loaded.state))
+                return
+            words = ("state", "restore")
+            self._ended(words, self._said(*words))
+            assert self._reads()
+            self.figures["restores"] += 1
+        after = self._state()
+        lost = {one.removeprefix("bid.") for one in before if one.startswith("bid.") and after.get(one) != before[one]}
+        self.forgotten |= lost
+        self.homeless |= lost
+
+    def _restorable(self, before: dict[str, str], which: str) -> bool:
+        """Whether the newest version that reads knows all volumes: of one that it does not, no marker tells."""
+        if which == "journal":
+            return True
+        backup = self.path / "flowplan.state.json.backup"
+        known = {str(one): id for one, id in load(backup.read_bytes(), "").ids().items()} if backup.exists() else {}
+        return bool(known) and all(known.get(one) == id for one, id in before.items() if one.startswith("volume."))
+
+    def _reads(self) -> bool:
+        try:
+            self._loaded()
+        except StateError:
+            return False
+        return True
+
+    def _loaded(self) -> Loaded:
+        return LocalStore(self.path / "flowplan.state.json").read()
+
     # -- how a command is run
 
     def _run(self, *words: str, changes: bool = True) -> Result:
         """In this process. `changes`: whether it may change anything in the cloud."""
         before, pending = len(self.simulator.ledger(everything=True)), {intent.key for intent in self._pending()}
-        out, err = io.StringIO(), io.StringIO()
-        from flowplan.cli import run
-
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            code = run(words)
-        result = Result(code, out.getvalue(), err.getvalue())
+        result = self._said(*words)
         self._ended(words, result)
         if not changes:  # but what was sent earlier may come now
             sent = [entry for entry in self.simulator.ledger(everything=True)[before:] if entry.key not in pending]
             assert not sent, f"(I7) {words[0]} changed something: {sent}"
         return result
+
+    @staticmethod
+    def _said(*words: str) -> Result:
+        from flowplan.cli import run
+
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = run(words)
+        return Result(code, out.getvalue(), err.getvalue())
 
     def _fork(self, *commands: Command) -> list[Result]:
         """In processes of their own, all at once."""
@@ -491,8 +551,7 @@ class Stack(RuleBasedStateMachine):
         return any(not bid.live and bid.intent in pending for bid in self.world.bids.values())
 
     def _pending(self) -> list[Intent]:
-        found = LocalStore(self.path / "flowplan.state.json").read().pending.values()
-        return [intent for intent in found if intent.op == "create"]
+        return [intent for intent in self._loaded().pending.values() if intent.op == "create"]
 
     @staticmethod
     def _loses_data(calls: Counter[tuple[str, str]]) -> bool:
@@ -548,8 +607,7 @@ class Stack(RuleBasedStateMachine):
         assert {address for address in state if address.startswith("ports.")} == ports
 
     def _state(self) -> dict[str, str]:
-        state = LocalStore(self.path / "flowplan.state.json").read().state
-        return {str(address): id for address, id in state.ids().items()}
+        return {str(address): id for address, id in self._loaded().state.ids().items()}
 
     @invariant()
     def holds(self) -> None:

@@ -146,9 +146,12 @@ def _child(command: Command, out: int, err: int) -> int:
         from tests.faults import virtual_time
 
         virtual_time.install()
+    points = Points(command.cut)
     if command.cut is not None:
-        Points(command.cut).watch()
-    return run(command.arguments)
+        points.watch()
+    code = run(command.arguments)
+    points.ends()
+    return code
 
 
 def _ended(pid: int, out: int, err: int) -> Ended:
