@@ -436,6 +436,7 @@ class Stack(RuleBasedStateMachine):
         ports = f"ports.{found}"  # they come with the next apply
         assert {**self._state(), ports: id} == {**before, ports: id}
         self.homeless.add(found or "")
+        self.saved = None  # made from a state that knew the script
         self.figures["let go of and taken back"] += 1
 
     @rule(which=st.sampled_from(["json", "journal"]), damage=st.sampled_from([b"", b"{", b"\0" * 64]))
@@ -456,6 +457,7 @@ class Stack(RuleBasedStateMachine):
             self.figures["restores"] += 1
         after = self._state()
         lost = {one.removeprefix("bid.") for one in before if one.startswith("bid.") and after.get(one) != before[one]}
+        self.saved = None  # made from what was known then
         self.forgotten |= lost
         self.homeless |= lost
 
