@@ -55,7 +55,8 @@ class Budget:
 
 @frozen
 class Judged:
-    """What became of one limit. Dollars an hour, None where unknown; `allowed`: what `after` may be at most."""
+    """What became of one limit. Dollars an hour, None where unknown; `allowed`: what `after` may be at most. `waits`:
+    bids that would wait are in `after` with their limits, whatever the basis."""
 
     limit: Limit
     budget: Budget
@@ -63,6 +64,7 @@ class Judged:
     after: Decimal | None
     allowed: Decimal | None
     refused: bool
+    waits: bool = False
 
 
 def dollars(text: str) -> Decimal:

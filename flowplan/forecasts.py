@@ -23,7 +23,10 @@ from flowplan.pricing import (
     StackForecast,
     Stream,
     advise_of,
+    at_any_limit,
+    first_price,
     forecast_of,
+    never,
     nothing,
     stack_totals,
     storage_per_hour,
@@ -70,17 +73,23 @@ def forecasted(
     changes = tuple(asked.change(change, horizon, further) for change in plan.changes)
     counted = [one for one in changes if one.action != "read" and one.reason != "gone_outside"]
     totals = {span: _totals(counted, asked, span) for span in {hours, *further}}
+    if max(totals) > DAY:
+        day = totals.get(DAY) or _totals(counted, asked, DAY)
+        totals = {span: _totals(counted, asked, span, day) if span > DAY else found for span, found in totals.items()}
     movers = tuple(_movers(changes, asked, hours))
     return attrs.evolve(plan, changes=changes, forecast=totals[hours], hours=hours, spans=totals, movers=movers)
 
 
-def _totals(changes: Iterable[Change], asked: _Asked, hours: float) -> StackForecast:
+def _totals(
+    changes: Iterable[Change], asked: _Asked, hours: float, sooner: StackForecast | None = None
+) -> StackForecast:
     changes = list(changes)
     return stack_totals(
         [found for one in changes if (found := asked.before(one, hours))],
         [found for one in changes if (found := asked.after(one, hours))],
         storage_now=_storage((one.before for one in changes), hours),
         storage_planned=storage_planned(changes, hours),
+        sooner=sooner,
     )
 
 
@@ -142,10 +151,10 @@ class _Asked:
         if estimate.outlook == "paused":
             return nothing(hours, quantity, limit, evidence="it is paused")
         if estimate.outlook == "cannot_win":
-            return nothing(hours, quantity, limit, evidence=NEVER[estimate.entry.basis])
+            return never(hours, quantity, limit, NEVER[estimate.entry.basis])
         auction = (bid.instance_type, bid.region)
         stream = self._streams[auction]
-        entry = _entry(estimate, stream)
+        entry = first_price(estimate.entry, stream.last)
         question = (auction, limit, quantity, entry, hours, work)
         if question not in self._forecasts:
             self._forecasts[question] = forecast_of(
@@ -162,9 +171,12 @@ class _Asked:
         if auction not in self._streams or not _needs_a_past(estimate):
             return None
         stream = self._streams[auction]
-        question = (auction, _entry(estimate, stream), hours)
+        # With the limit advised it would win: what it would pay first is not that of the limit it has.
+        wins = estimate.outlook not in ("waits", "cannot_win")
+        entry = first_price(estimate.entry if wins else at_any_limit(estimate.market), stream.last)
+        question = (auction, entry, hours)
         if question not in self._advice:
-            self._advice[question] = advise_of(stream, AVAILABILITY, CONFIDENCE, hours, _entry(estimate, stream))
+            self._advice[question] = advise_of(stream, AVAILABILITY, CONFIDENCE, hours, entry)
         return self._advice[question]
 
     def _stale(self, change: Change) -> str | None:
@@ -186,11 +198,3 @@ NEVER = {  # why a bid never runs, by the basis of its entry price
     "below_reserve": "the limit is below the reserve: it never runs",
     "too_large": "more instances than the auction has: it never runs",
 }
-
-
-def _entry(estimate: Estimate, stream: Stream) -> Decimal | None:
-    """What it would pay first, where that is not the last price of the past."""
-    price = estimate.entry.low if estimate.entry.basis == "losing" else estimate.entry.point
-    if estimate.entry.basis == "losing" and stream.last is not None:
-        return None
-    return None if price == stream.last else price

@@ -122,14 +122,15 @@ def _judged(plan: Plan, budget: Budget) -> Iterator[Judged]:
     before, after = (hourly(plan, side, budget.basis) for side in ("current", "planned"))
     falls = before is not None and after is not None and after <= before
     saves = falls or all(map(_no_dearer, plan.changes))
+    waits = budget.by_forecast and _waiting(plan, "planned") > 0
     if budget.max_hourly_cost is not None:
         allowed = budget.max_hourly_cost
         refused = not saves and (after is None or after > allowed)
-        yield Judged("max_hourly_cost", budget, before, after, allowed, refused)
+        yield Judged("max_hourly_cost", budget, before, after, allowed, refused, waits)
     if budget.max_cost_increase is not None:
         most = None if before is None else before + budget.max_cost_increase.allowed(before)
         refused = not saves and (after is None or most is None or after > most)
-        yield Judged("max_cost_increase", budget, before, after, most, refused)
+        yield Judged("max_cost_increase", budget, before, after, most, refused, waits)
 
 
 def hourly(plan: Plan, side: Side, basis: BudgetBasis) -> Decimal | None:
@@ -186,7 +187,7 @@ def _why(plan: Plan, judged: Judged) -> str:
         what = "costs now" if judged.after is not None else "would cost"
         whose = ", ".join(unknown(plan)) or "some of it"
         return f"what the stack {what} an hour ({basis}) is not known, so {name} cannot hold: no price of {whose}"
-    cost = f"the stack would cost {_an_hour(judged.after, basis)}"
+    cost = f"the stack would cost {_an_hour(judged.after, basis, waits=judged.waits)}"
     if judged.limit == "max_hourly_cost" or judged.before is None or growth is None:
         return f"{cost}; {name} allows {usd(judged.allowed)} (now: {usd(judged.before)})"
     more, most = usd(judged.after - judged.before), usd(judged.allowed - judged.before)
@@ -202,7 +203,10 @@ def _remedy(plan: Plan, judged: Judged) -> str:
         return "what is certain can be judged all the same: basis worst, every limit paid"
     lower = "lower a limit price, or pause or drop a task"
     likely = None if judged.budget.by_forecast else hourly(plan, "planned", "p90")
-    return lower if likely is None else f"{lower}; by the forecast it costs {_an_hour(likely, 'p90')} (basis p90)"
+    if likely is None:
+        return lower
+    waits = _waiting(plan, "planned") > 0
+    return f"{lower}; by the forecast it costs {_an_hour(likely, 'p90', waits=waits)} (basis p90)"
 
 
 def over(judged: Judged) -> str | None:
@@ -211,13 +215,14 @@ def over(judged: Judged) -> str | None:
         return None
     if judged.after <= judged.allowed:
         return None
-    cost = f"the stack costs {_an_hour(judged.after, judged.budget.basis)}"
+    cost = f"the stack costs {_an_hour(judged.after, judged.budget.basis, waits=judged.waits)}"
     return f"{cost}; {_name_of(judged)} allows {usd(judged.allowed)}, but this plan does not raise it"
 
 
-def _an_hour(amount: Decimal, basis: BudgetBasis) -> str:
+def _an_hour(amount: Decimal, basis: BudgetBasis, *, waits: bool) -> str:
     how = {"worst": ", every limit paid", "p90": " nine times of ten", "p50": " half of the time"}
-    return f"at most {usd(amount)} an hour{how[basis]}"
+    beside = ", bids that wait counted with their limits" if waits and basis != "worst" else ""
+    return f"at most {usd(amount)} an hour{how[basis]}{beside}"
 
 
 def _name_of(judged: Judged) -> str:

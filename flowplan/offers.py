@@ -24,8 +24,9 @@ from flowplan.pricing import (
     Market,
     Stream,
     advise_of,
-    entry_price,
+    at_any_limit,
     estimate,
+    first_price,
     forecast_of,
 )
 
@@ -122,8 +123,8 @@ def offer(
     can. `complete`: no change of `past` is left out."""
     seen = _as_listed(market, auction)
     stream = Stream.of(past, asked.now, reserve=seen.minimum, complete=complete)
-    entry = _at_any_limit(seen)
-    first = entry.point if entry.basis == "displacing" else None if stream.times else seen.spot
+    entry = at_any_limit(seen)
+    first = first_price(entry, stream.last)
     made = Offer(kind, auction, seen, past, entry, forecast_of(stream, None, 1, asked.hours, first))
     if asked.advice:
         advice = advise_of(stream, AVAILABILITY, CONFIDENCE, asked.hours, first)
@@ -131,18 +132,13 @@ def offer(
     if asked.limit is None:
         return made
     bid = estimate(seen, asked.limit, 1, gpus=kind.gpus or None, paused=False, holding=False)
-    return attrs.evolve(made, bid=bid, forecast=forecast_of(stream, asked.limit, 1, asked.hours, first))
+    then = first_price(bid.entry, stream.last)
+    return attrs.evolve(made, bid=bid, forecast=forecast_of(stream, asked.limit, 1, asked.hours, then))
 
 
 def _as_listed(market: Market | None, auction: Auction) -> Market:
     found = market or Market(auction.instance_type, auction.region, 1, lowest_allocated=auction.lowest_allocated)
     return found if found.spot is not None else attrs.evolve(found, spot=auction.last_price)
-
-
-def _at_any_limit(market: Market) -> EntryPrice:
-    """What one instance would pay first, were its limit no matter."""
-    found = entry_price(market, Decimal("Infinity"), holding=False)
-    return found if found.high is None or found.high.is_finite() else attrs.evolve(found, high=None)
 
 
 def by_type_and_price(offers: Iterable[Offer]) -> list[Offer]:

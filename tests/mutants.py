@@ -394,8 +394,8 @@ MISTAKES = (
     Mistake(
         "an auction that cannot be simulated adds nothing to the total",
         "whatif/results.py",
-        "spread.money(costs) if complete else Band()",
-        "spread.money(costs)",
+        ".no_less(day.money(first)) if complete else Band()",
+        ".no_less(day.money(first))",
         (WHAT_IF,),
     ),
     Mistake(

@@ -89,6 +89,48 @@ def test_a_bid_that_waits_takes_longer_for_its_work(place: Place) -> None:
     assert float(found["finish_time"]["p50"]) > 12
 
 
+def test_how_much_of_the_time_it_runs_is_told_where_that_is_not_all_of_it(place: Place) -> None:
+    place.write(task("low", "16", "12"))
+    said = " ".join(place.ok("plan").split())
+    found = document(place)["bids"]["low"]
+    share = int(D(found["availability"]["mean"]) * 100)
+    assert f", running {share} % of it, preempted about {D(found['preemptions_per_day']):.1f} times a day" in said
+    place.write(task("low", "20", "12").replace("h200.8x", "h100.8x.SXM5.IB").replace("central5-a", "central1-b"))
+    said = " ".join(place.ok("plan").split())
+    assert "over its 12 hours" in said and "running" not in said and "preempted" not in said
+
+
+def test_a_bid_that_stays_and_does_not_run_is_told(place: Place) -> None:
+    """Nothing is to be changed, and nothing would say that nothing is done."""
+    place.write(task("low", "16"))
+    place.ok("apply", "--auto-approve")
+    result = place.run("plan", "--detailed-exitcode")
+    assert result.code == 0
+    said = " ".join(result.out.split())
+    assert (
+        "warning: bid.low (Open) does not run: the limit $16.00 does not win now; the smallest that does is $" in said
+    )
+    [found] = [one for one in document(place)["diagnostics"] if one["detail"] == "cannot_win_now"]
+    assert (found["severity"], found["source"]["file"]) == ("warning", "flowplan.yaml")
+    place.write(task("low", "200"))
+    place.ok("apply", "--auto-approve")
+    with place.simulator() as simulator:
+        simulator.advance(600)
+    assert "does not run" not in place.ok("plan")
+
+
+@pytest.mark.parametrize("limit", ["16", "60"])
+def test_market_and_plan_say_the_same_of_a_bid(place: Place, limit: str) -> None:
+    place.write(task("one", limit))
+    planned = document(place)["bids"]["one"]
+    asked = ("market", "h200.8x", "--region", "us-central5-a", "--limit", limit, "--format", "json")
+    [row] = json.loads(place.ok(*asked))["auctions"]
+    assert row["at_limit"]["cost"]["horizon"] == planned["cost"]["horizon"]
+    for name in ("entry_price", "price_paid", "availability", "preemptions_per_day", "savings_vs_limit", "outlook"):
+        assert row["at_limit"][name] == planned[name], name
+    assert {name: row["advice"][name] for name in planned["advice"]} == planned["advice"]
+
+
 def test_apply_tells_the_same_as_plan(place: Place) -> None:
     place.write(task("long", "60", "36"))
     events = place.run("apply", "--auto-approve", "--json", "--max-hourly-cost", "1").out.splitlines()
@@ -142,6 +184,19 @@ def test_a_month_is_no_hour_times_730() -> None:
     assert D(hour["p50"]) == 8
     assert D(month["p50"]) > D(hour["p50"]) * 730 * D("1.2")  # the hour has no spike in it, a month many
     assert D(month["worst"]) == 40 * 730
+
+
+def test_what_waits_saves_nothing() -> None:
+    """Compared are the hours in which it runs: a bid that ran a tenth of them would seem to save the other nine."""
+    seldom = [(float(hours), "8" if hours % 60 < 6 else "30") for hours in range(336, 0, -2)]
+    plan = plan_of(bid("a", "10"), market=MARKET, prices=[*seldom, (0.5, "30")])
+    body = cost(plan.changes[0])
+    assert body is not None
+    assert D(body["availability"]["mean"]) < D("0.3")
+    assert body["savings_vs_limit"] == totals(plan)["horizon"]["planned"]["savings_vs_limit"] == "0.200"  # 8 of 10
+    assert "savings_vs_limit" not in totals(plan)["horizon"]["delta"]
+    never = plan_of(bid("b", "7"), market=MARKET, prices=[(336.0, "8")])
+    assert totals(never)["horizon"]["planned"]["savings_vs_limit"] is None
 
 
 def test_every_bid_has_the_same_keys_whatever_is_known_of_it() -> None:

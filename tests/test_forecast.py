@@ -218,8 +218,26 @@ def test_prices_of_nothing_and_flashes() -> None:
 
 def test_below_the_reserve_it_never_runs_and_paused_it_costs_nothing() -> None:
     found = forecast_of(Stream.of(flat("8"), NOW, reserve=D(8)), D(7), 1, 24)
-    assert (found.cost.p90, found.availability.p90, found.worst_case) == (0, 0, 0)
+    assert (found.cost.p90, found.availability.p90, found.at_limit) == (0, 0, 0)
+    assert found.worst_case == 7 * 24  # should the reserve fall
     assert nothing(24, 2, D(9)).cost == Band.sure(D(0))
+
+
+def test_what_the_hours_it_runs_would_cost_at_the_limit() -> None:
+    """Half of the time it runs, for 10 of the 15 dollars that it would pay: waiting saves nothing."""
+    found = pricing.forecast(days_and_nights(), NOW, D(15), 2, 24)
+    assert found.cost.expected is not None and found.at_limit is not None and found.worst_case is not None
+    assert abs(found.at_limit - found.cost.expected * D("1.5")) < CLOSE
+    assert found.at_limit < found.worst_case * D("0.6")
+    assert pricing.forecast(days_and_nights(), NOW, None, 2, 24).at_limit is None
+    assert pricing.forecast([], NOW, D(15), 2, 24).at_limit is None
+
+
+def test_the_lower_end_of_two_days_is_no_lower_than_that_of_one() -> None:
+    """Of 14 days two in which it never runs are in the widened band of two days, not in that of one."""
+    events = [(ago(336), D(10)), (ago(200), D(30)), (ago(150), D(10))]
+    day, two = (pricing.forecast(events, NOW, D(15), 1, hours).cost for hours in (24, 48))
+    assert day.p10 == two.p10 == 240
 
 
 def test_without_a_limit_there_is_no_worst_case() -> None:
@@ -309,6 +327,22 @@ def test_the_same_at_any_size_of_money(events: Events, times: int) -> None:
     assert one.availability == other.availability
     assert one.cost.p50 is not None and other.cost.p50 is not None
     assert abs(one.cost.p50 * times - other.cost.p50) <= CLOSE * times
+
+
+@settings(max_examples=40, deadline=None)
+@given(streams, limits, st.integers(1, 4), st.sampled_from([30.0, 48.0, 100.0, 730.0]))
+def test_what_is_paid_in_a_day_stays_paid(events: Events, limit: Decimal, quantity: int, hours: float) -> None:
+    """Ends of bands are moved further out the longer the horizon is; but a week costs no less than its first day."""
+    day, longer = (pricing.forecast(events, NOW, limit, quantity, over) for over in (24, hours))
+    if day.cost.p10 is None or longer.cost.p10 is None:
+        return
+    p10, p50, *_ = known(longer.cost)
+    assert min(day.cost.p10, p50) <= p10 <= p50
+    sooner = stack_totals([], [day])
+    total = stack_totals([], [longer], sooner=sooner)
+    assert total.planned.cost == total.delta.cost == longer.cost
+    gone = stack_totals([longer], [], sooner=stack_totals([day], []))
+    assert -gone.delta.cost == gone.current.cost == longer.cost
 
 
 # ---- several bids ---------------------------------------------------------------------------------------

@@ -119,7 +119,11 @@ def test_a_bid_that_would_wait_counts_with_its_limit() -> None:
     plan = with_past(plan_of("create", None, bid("20.00"), market=full), (336, "30"))
     assert plan.spans[HOUR].planned.cost.p90 == 0
     assert hourly(plan, "planned", "p90") == 20
-    assert refused(plan, attrs.evolve(CAP, basis="p90")) == ["max_hourly_cost"]
+    [refusal] = budgeted(plan, [attrs.evolve(CAP, basis="p90")]).refusals
+    assert refusal.reason == "max_hourly_cost"
+    assert "at most $20.00 an hour nine times of ten, bids that wait counted with their limits; " in refusal.message
+    [at_worst] = budgeted(plan, [CAP]).refusals
+    assert "every limit paid; --max-hourly-cost" in at_worst.message  # they are in that anyhow
 
 
 @pytest.mark.parametrize(

@@ -404,6 +404,16 @@ def test_storage_is_in_the_total_of_every_future() -> None:
     )
 
 
+def test_what_is_paid_in_a_day_stays_paid() -> None:
+    """Of three days the band reaches further out, to what begins just before a spike; but its first day was paid."""
+    streams = {(TYPE, "here"): Stream.of([(ago(336), D(10)), (ago(200), D(30)), (ago(120), D(10))], NOW, reserve=D(8))}
+    plan = planned(change("a", "15"), change("b", "15", 2))
+    day, three = (what_if(plan, streams, CATALOGUE, hours, 100) for hours in (24, 72))
+    for sooner, later in ((day, three), *zip(day.bids, three.bids, strict=True)):
+        assert sooner.cost.p10 is not None and later.cost.p10 is not None and later.cost.p50 is not None
+        assert 0 < sooner.cost.p10 * D("0.5") < later.cost.p10 <= later.cost.p50  # the paths are not the same ones
+
+
 def test_progress_is_told_to_the_end() -> None:
     told: list[tuple[int, int]] = []
     what_if(planned(change("a", "30")), STREAMS, CATALOGUE, 24, 10, lambda done, all_: told.append((done, all_)))

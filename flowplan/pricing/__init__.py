@@ -33,9 +33,11 @@ from flowplan.pricing.entry import (
     Outlook,
     Total,
     Totals,
+    at_any_limit,
     cents,
     entry_price,
     estimate,
+    first_price,
     storage_per_hour,
     usd,
 )
@@ -43,7 +45,7 @@ from flowplan.pricing.entry import (
 if TYPE_CHECKING:
     from flowplan.pricing.advice import AVAILABILITY, CONFIDENCE, Advice, advise, advise_of
     from flowplan.pricing.candidates import Candidate, Scored, because, rank
-    from flowplan.pricing.forecasting import Band, Finish, Forecast, forecast, forecast_of, listed, nothing
+    from flowplan.pricing.forecasting import Band, Finish, Forecast, forecast, forecast_of, listed, never, nothing
     from flowplan.pricing.stack import StackForecast, Sum, stack_totals
     from flowplan.pricing.stream import Basis, Method, Stream
     from flowplan.pricing.truth import (
@@ -96,6 +98,7 @@ __all__ = [
     "Verdict",
     "advise",
     "advise_of",
+    "at_any_limit",
     "because",
     "by_bid",
     "cents",
@@ -103,11 +106,13 @@ __all__ = [
     "coverage",
     "entry_price",
     "estimate",
+    "first_price",
     "forecast",
     "forecast_of",
     "is_final",
     "judge",
     "listed",
+    "never",
     "nothing",
     "paid",
     "rank",
@@ -122,7 +127,7 @@ __all__ = [
 _LATER = {
     "advice": ("AVAILABILITY", "CONFIDENCE", "Advice", "advise", "advise_of"),
     "candidates": ("Candidate", "Scored", "because", "rank"),
-    "forecasting": ("Band", "Finish", "Forecast", "forecast", "forecast_of", "listed", "nothing"),
+    "forecasting": ("Band", "Finish", "Forecast", "forecast", "forecast_of", "listed", "never", "nothing"),
     "stack": ("StackForecast", "Sum", "stack_totals"),
     "stream": ("Basis", "Method", "Stream"),
     "truth": ("Account", "Coverage", "Judged", "KeptForecast", "Verdict", "coverage", "is_final", "judge"),

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from attrs import frozen
 
-from flowplan.pricing.forecasting import Forecast, forecast_of, nothing
+from flowplan.pricing.forecasting import Forecast, forecast_of, never
 from flowplan.pricing.stream import METHOD, Method, Stream
 
 Optimize = Literal["budget", "job_completion_time"]
@@ -75,8 +75,8 @@ def _score(candidate: Candidate, work_hours: float, restart_hours: float, method
     wanted = work_hours / candidate.pace
     stream, limit = candidate.stream, candidate.limit
     if stream.times and stream.reserve is not None and limit is not None and limit < stream.reserve:
-        never = nothing(wanted, candidate.quantity, limit, stream.basis(wanted), "the limit is below the reserve")
-        return Scored(candidate, None, None, never)
+        below = never(wanted, candidate.quantity, limit, "the limit is below the reserve", stream.basis(wanted))
+        return Scored(candidate, None, None, below)
     found = forecast_of(
         stream,
         limit,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Literal, TypeAlias
 
+import attrs
 from attrs import frozen
 
 CENT = Decimal("0.01")
@@ -83,6 +84,20 @@ def _displacing(market: Market, limit: Decimal, spot: Decimal) -> EntryPrice:
         return EntryPrice(None, win, None, "losing")
     point = lowest if market.quantity == 1 and lowest is not None else win
     return EntryPrice(min(point, limit), min(spot, point), min(max(win, point), limit), "displacing")
+
+
+def at_any_limit(market: Market | None) -> EntryPrice:
+    """What a bid for `market.quantity` instances would pay first, were its limit no matter."""
+    found = entry_price(market, Decimal("Infinity"), holding=False)
+    return found if found.high is None or found.high.is_finite() else attrs.evolve(found, high=None)
+
+
+def first_price(entry: EntryPrice, last: Decimal | None) -> Decimal | None:
+    """The price of now for a bid with this entry, where it is another than `last`, that of the auction; None: that
+    one. Whoever loses moves no price."""
+    if entry.basis == "losing":
+        return entry.low if last is None else None
+    return None if entry.point == last else entry.point
 
 
 @frozen

@@ -14,8 +14,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 
+import attrs
 from attrs import Factory, field, frozen
 
+from flowplan.pricing.entry import DAY
 from flowplan.pricing.stream import METHOD, Basis, Done, Met, Method, Stream, quantile, step_of
 
 DIGITS = Decimal("0.000001")
@@ -38,6 +40,20 @@ class Band:
     @classmethod
     def sure(cls, value: Decimal) -> Band:
         return cls(value, value, value, value)
+
+    def __neg__(self) -> Band:
+        """The same amounts saved instead of paid, or the reverse."""
+        low, middle, high, mean = (
+            None if part is None else -part for part in (self.p90, self.p50, self.p10, self.mean)
+        )
+        return Band(low, middle, high, mean)
+
+    def no_less(self, sooner: Band) -> Band:
+        """Of a cost, `sooner` being the same over less time: what is paid by then stays paid, so the lower end is no
+        lower. Ends are moved further out the longer the horizon is, and would say so."""
+        if self.p10 is None or self.p50 is None or sooner.p10 is None or sooner.p10 <= self.p10:
+            return self
+        return Band(min(sooner.p10, self.p50), self.p50, self.p90, self.expected)
 
 
 @frozen
@@ -89,6 +105,15 @@ class Forecast:
     finish: Finish | None = None
     replayed: Replayed | None = field(default=None, repr=False)
 
+    @property
+    def at_limit(self) -> Decimal | None:
+        """Dollars that the hours it is expected to run would cost at the limit; None where that is not known."""
+        if self.cost.expected == 0:
+            return Decimal(0)
+        if self.limit is None or self.cost.expected is None or not self.price_paid.expected:
+            return None
+        return self.cost.expected * self.limit / self.price_paid.expected
+
 
 def forecast(
     stream: Sequence[tuple[datetime, Decimal]],
@@ -120,7 +145,7 @@ def forecast_of(
         raise ValueError("a horizon is longer than nothing")
     if limit is not None and stream.reserve is not None and limit < stream.reserve:
         evidence = "the limit is below the reserve: it never runs"
-        return nothing(hours, quantity, limit, stream.basis(hours), evidence)
+        return never(hours, quantity, limit, evidence, stream.basis(hours))
     basis = stream.basis(hours)
     if basis in ("unknown", "point-only"):
         return _at_a_point(stream, limit, quantity, hours, entry)
@@ -136,6 +161,9 @@ def forecast_of(
     met_cost = cost = _at_most(spread.money(costs), worst)
     if basis == "low" and hours <= stream.span / 2:
         cost = _at_most(_widened(cost, stream, limit, quantity, hours, entry), worst)
+    moved = _moved(met_cost, cost)
+    if hours > DAY:
+        cost = cost.no_less(forecast_of(stream, limit, quantity, DAY, entry, method=method).cost)
     finish = None
     if work_hours is not None:
         ends = stream.work(limit, reach, level, work_hours, restart_hours)
@@ -152,15 +180,21 @@ def forecast_of(
         basis=basis,
         evidence=_evidence(stream, hours, reach, len(met)),
         finish=finish,
-        replayed=Replayed(costs, weights, inner, step_of(reach), *_moved(met_cost, cost)),
+        replayed=Replayed(costs, weights, inner, step_of(reach), *moved),
     )
 
 
 def nothing(hours: float, quantity: int, limit: Decimal | None, basis: Basis = "exact", evidence: str = "") -> Forecast:
-    """Of a bid that does not run: paused, or below the reserve. It costs nothing, for sure."""
+    """Of a bid that does not run: it is paused. It costs nothing, for sure."""
     zero = Band.sure(Decimal(0))
-    worst = Decimal(0)
-    return Forecast(hours, quantity, limit, zero, Band(), zero, zero, worst, basis, evidence or "it does not run")
+    return Forecast(hours, quantity, limit, zero, Band(), zero, zero, Decimal(0), basis, evidence or "it does not run")
+
+
+def never(hours: float, quantity: int, limit: Decimal | None, evidence: str, basis: Basis = "exact") -> Forecast:
+    """Of a bid that cannot win as its auction is: below the reserve, or too large. It costs nothing; but should the
+    reserve fall, or the auction grow, every limit may be paid."""
+    found = nothing(hours, quantity, limit, basis, evidence)
+    return attrs.evolve(found, worst_case=_worst(limit, quantity, hours))
 
 
 def listed(price: Decimal, limit: Decimal | None, quantity: int, hours: float, source: str) -> Forecast:

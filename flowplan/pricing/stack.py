@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
+import attrs
 from attrs import frozen
 
 from flowplan.pricing.forecasting import Band, Forecast, Spread
@@ -17,11 +18,13 @@ SURENESS: tuple[Basis, ...] = ("exact", "high", "medium", "low", "point-only", "
 
 @frozen
 class Sum:
-    """Dollars over one horizon. `basis`: the least sure of what is in it. Unknown as soon as one part is."""
+    """Dollars over one horizon. `basis`: the least sure of what is in it. Unknown as soon as one part is. `saved`: the
+    share by which bids are expected to pay less than their limits for the hours they run; None also where none does."""
 
     cost: Band
     worst_case: Decimal | None
     basis: Basis
+    saved: Decimal | None = None
 
 
 @frozen
@@ -39,10 +42,11 @@ def stack_totals(
     *,
     storage_now: Decimal = Decimal(0),
     storage_planned: Decimal = Decimal(0),
+    sooner: StackForecast | None = None,
 ) -> StackForecast:
     """Forecasts of one moment and one horizon; ValueError if not. Storage: dollars over the horizon, which are certain.
     A bid that stays belongs to both lists. A forecast without paths adds the ends of its band, as if it were dear
-    whenever the others are.
+    whenever the others are. `sooner`: the same over less time, which costs no more.
     """
     before, after = tuple(current), tuple(planned)
     if len({each.hours for each in (*before, *after)}) > 1:
@@ -55,13 +59,29 @@ def stack_totals(
     common = _Common.of([*gone, *new])
     moved = [b - a for a, b in zip(common.costs(gone), common.costs(new), strict=True)]
     change = _minus(_plus(common.band(moved), new, storage_planned - storage_now), gone)
+    if sooner is not None:
+        first, second = _no_less(first, sooner.current), _no_less(second, sooner.planned)
+        if not gone:
+            change = change.no_less(sooner.delta.cost)
+        elif not new:
+            change = -(-change).no_less(-sooner.delta.cost)
     return StackForecast(first, second, Sum(change, worst, _basis((*gone, *new))))
+
+
+def _no_less(found: Sum, sooner: Sum) -> Sum:
+    return attrs.evolve(found, cost=found.cost.no_less(sooner.cost))
 
 
 def _sum(forecasts: Sequence[Forecast], storage: Decimal) -> Sum:
     common = _Common.of(forecasts)
     cost = _plus(common.band(common.costs(forecasts)), forecasts, storage)
-    return Sum(cost, _total([storage, *(each.worst_case for each in forecasts)]), _basis(forecasts))
+    worst = _total([storage, *(each.worst_case for each in forecasts)])
+    return Sum(cost, worst, _basis(forecasts), _saved(forecasts))
+
+
+def _saved(forecasts: Sequence[Forecast]) -> Decimal | None:
+    paid, at_limits = _total(each.cost.expected for each in forecasts), _total(each.at_limit for each in forecasts)
+    return None if paid is None or not at_limits else 1 - paid / at_limits
 
 
 def _without(these: Sequence[Forecast], those: Sequence[Forecast]) -> list[Forecast]:

@@ -169,7 +169,7 @@ def _over(found: Forecast | None) -> dict[str, Any] | None:
 
 def _expected(estimate: Estimate, found: Forecast) -> dict[str, Any]:
     """What is forecast, in the place of what is not known without it."""
-    paid, share, cost = found.price_paid, found.availability, found.cost
+    paid, share = found.price_paid, found.availability
     listed = estimate.market.reserved if estimate.market else None
     body: dict[str, Any] = {
         "price_paid": {"p10": _money(paid.p10), "p50": _money(paid.p50), "p90": _money(paid.p90)},
@@ -181,8 +181,8 @@ def _expected(estimate: Estimate, found: Forecast) -> dict[str, Any]:
         "basis": found.basis,
         "evidence": found.evidence,
     }
-    if found.worst_case and cost.expected is not None:
-        body["savings_vs_limit"] = _saved(cost.expected, found.worst_case)
+    if found.at_limit is not None:
+        body["savings_vs_limit"] = _saved(found.cost.expected, found.at_limit)
     return body
 
 
@@ -222,9 +222,11 @@ def _savings(found: Estimate) -> str | None:
 
 def _saved(paid: Decimal | None, instead_of: Decimal | None) -> str | None:
     """The share saved, rounded down to a tenth of a per cent; negative where it is dearer."""
-    if paid is None or not instead_of:
-        return None
-    return f"{(1 - paid / instead_of).quantize(Decimal('0.001'), ROUND_FLOOR):f}"
+    return None if paid is None or not instead_of else _share(1 - paid / instead_of)
+
+
+def _share(saved: Decimal | None) -> str | None:
+    return None if saved is None else f"{saved.quantize(Decimal('0.001'), ROUND_FLOOR):f}"
 
 
 @cache
@@ -290,9 +292,13 @@ def _stack(found: StackForecast | None) -> dict[str, Any] | None:
         return None
     parts = {"current": found.current, "planned": found.planned, "delta": found.delta}
     return {
-        name: {**_band(part.cost), "worst": _money(part.worst_case), "basis": part.basis}
+        name: {**_band(part.cost), "worst": _money(part.worst_case), "basis": part.basis, **_saving(name, part)}
         for name, part in parts.items()
     }
+
+
+def _saving(name: str, part: Sum) -> dict[str, str | None]:
+    return {} if name == "delta" else {"savings_vs_limit": _share(part.saved)}
 
 
 def _total(total: Total, likely: Sum | None) -> dict[str, Any]:

@@ -11,6 +11,9 @@ from flowplan.reports.amounts import price as _price
 from flowplan.reports.amounts import signed as _signed
 from flowplan.reports.paint import Paint, wrapped
 
+_ALWAYS = Decimal("0.99")  # of the time
+_SELDOM = Decimal("0.1")  # times a day
+
 
 def cost_line(entry: Mapping[str, Any]) -> str:
     """What one bid costs per hour, in one line: now, if it won, at most."""
@@ -32,8 +35,9 @@ def cost_line(entry: Mapping[str, Any]) -> str:
         return f"price unknown; {at_most} an hour"
     if cost["outlook"] == "cannot_win":
         if cost["entry_price"]["basis"] == "too_large":
-            return "cannot win: more instances at once than the whole auction has"
-        return f"cannot win: the limit is below the reserve of {_price(cost['reserve'])}"
+            return f"cannot win: more instances at once than the whole auction has; should it grow, {at_most} an hour"
+        below = f"cannot win: the limit is below the reserve of {_price(cost['reserve'])}"
+        return f"{below}; should that fall, {at_most} an hour"
     if cost["outlook"] == "waits":
         return f"would wait: nothing now, {at_most} an hour once it wins{_ahead(cost)}"
     spot = cost["last_price"]
@@ -54,10 +58,21 @@ def _ahead(cost: Mapping[str, Any]) -> str:
     over = f"; over its {lasting(found['hours'])}" if its else f"; over {span(found['hours'])}"
     if found["expected"] is None:
         return f"{over} unknown, at most {_price(found['worst'])}"
+    after = f"{_interrupted(cost)}{_done(finish, found['hours'])}"
     if found["p10"] == found["p90"]:
-        return f"{over} {_price(found['expected'])}{_done(finish, found['hours'])}"
-    band = f"({_price(found['p10'])} to {_price(found['p90'])})"
-    return f"{over} about {_price(found['expected'])} {band}{_done(finish, found['hours'])}"
+        return f"{over} {_price(found['expected'])}{after}"
+    return f"{over} about {_price(found['expected'])} ({_price(found['p10'])} to {_price(found['p90'])}){after}"
+
+
+def _interrupted(cost: Mapping[str, Any]) -> str:
+    """How much of the time it is expected to run, and how often to be preempted, where that is not all and never."""
+    share, times = cost["availability"]["mean"], cost["preemptions_per_day"]
+    parts = []
+    if share is not None and Decimal(share) < _ALWAYS:
+        parts.append(f"running {int(Decimal(share) * 100)} % of it")
+    if times is not None and Decimal(times) >= _SELDOM:
+        parts.append(f"preempted about {Decimal(times):.1f} times a day")
+    return "".join(f", {part}" for part in parts)
 
 
 def _done(finish: Mapping[str, Any] | None, horizon: float) -> str:
@@ -157,11 +172,10 @@ def _movers(found: Mapping[str, Any] | None) -> list[str]:
 
 
 def _saved(found: Mapping[str, Any] | None) -> list[str]:
-    """How far the expected cost is below the limits."""
+    """How far what is expected to be paid is below the limits, for the hours in which bids run: who waits saves
+    nothing."""
     planned = found["planned"] if found is not None else {}
-    if not planned or planned["expected"] is None or planned["worst"] is None or not Decimal(planned["worst"]):
-        return []
-    share = int((1 - Decimal(planned["expected"]) / Decimal(planned["worst"])) * 100)
+    share = int(Decimal(planned.get("savings_vs_limit") or 0) * 100)
     return [f"  {share} % below the limits is expected; confidence: {planned['basis']}"] if share > 0 else []
 
 

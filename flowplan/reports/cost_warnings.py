@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from flowplan.live import ALLOCATED
 from flowplan.plan import Change, Plan
 from flowplan.pricing import Estimate, cents, usd
 from flowplan.reports.cost_text import span
@@ -53,6 +54,7 @@ def warned(plan: Plan) -> Iterator[dict[str, Any]]:
     """The diagnostics of prices and limits; places are those of the bids (`Position`, or None)."""
     for change in plan.changes:
         if change.action == "no-op":
+            yield from _not_running(change)
             continue
         for warning in warnings_of(change):
             if warning not in _OF_THE_AUCTION:
@@ -63,6 +65,18 @@ def warned(plan: Plan) -> Iterator[dict[str, Any]]:
         if stale is not None:
             yield _said("warning", f"{_place(stale)}: {stale.stale}", "stale_market", _HINTS["stale_market"], stale)
         yield from _competing(bids)
+
+
+def _not_running(change: Change) -> Iterator[dict[str, Any]]:
+    """Of what stays as it is, only that it does not run: nothing else would say so."""
+    found = change.cost
+    if found is None or found.outlook not in ("waits", "cannot_win"):
+        return
+    state = "is still running, but" if change.status == ALLOCATED else "does not run:"
+    reason = found.warnings[0]
+    summary = f"{change.address} ({change.status}) {state} {_TEXTS[reason](change, found)}"
+    hint = "while it waits it costs nothing; a higher limit, or another type or region, gets it running"
+    yield _said("warning", summary, reason, hint, change)
 
 
 _HINTS = {

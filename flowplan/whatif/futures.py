@@ -13,6 +13,7 @@ from itertools import accumulate
 from random import Random
 from typing import NamedTuple, TypeAlias
 
+from flowplan.pricing import DAY
 from flowplan.pricing.forecasting import HIGH
 from flowplan.pricing.stream import GRACE
 from flowplan.whatif.book import Book, Cleared
@@ -27,11 +28,12 @@ Path: TypeAlias = Sequence[tuple[float, float]]  # (dollars per instance-hour, h
 
 
 class Fate(NamedTuple):
-    """What becomes of a bid in a future. `cost` in dollars of all its instances; `running` in
-    hours; `done_at`: hours from now, None where its work is not done; `paid` and `without`: dollar-hours of
-    an instance, at the price and at what it would be without the plan, both while it wins."""
+    """What becomes of a bid in a future. `cost` in dollars of all its instances, `first_day` of that until a day has
+    passed; `running` in hours; `done_at`: hours from now, None where its work is not done; `paid` and `without`:
+    dollar-hours of an instance, at the price and at what it would be without the plan, both while it wins."""
 
     cost: float
+    first_day: float
     running: float
     preemptions: int
     done_at: float | None
@@ -40,10 +42,12 @@ class Fate(NamedTuple):
 
 
 class Futures(NamedTuple):
-    """`fates` by pool, future, bid; `inner`: how much of all futures the upper end of a band leaves below it."""
+    """`fates` by pool, future, bid; `inner`: how much of all futures the upper end of a band leaves below it, and of
+    the band of a day."""
 
     fates: list[list[list[Fate]]]
     inner: float
+    inner_of_a_day: float
 
 
 def simulate(
@@ -58,7 +62,8 @@ def simulate(
             of_pool.append(_lived(pool, path, _books(pool, future, hours)))
             tell(index * number + future + 1, len(pools) * number)
         fates.append(of_pool)
-    return Futures(fates, max((pool.stream.share(HIGH, hours) for pool in pools), default=HIGH))
+    inner, day = (max((pool.stream.share(HIGH, span) for pool in pools), default=HIGH) for span in (hours, DAY))
+    return Futures(fates, inner, day)
 
 
 def _chosen(pool: Pool, hours: float, number: int) -> list[int]:
@@ -101,7 +106,7 @@ def _lived(pool: Pool, path: Path, books: Iterator[Book]) -> list[Fate]:
 
 def _fate(own: Own, index: int, rounds: Sequence[tuple[float, float, Cleared]]) -> Fate:
     """Who loses keeps running for the minutes of his notice, at his last price; who wins again within them goes on."""
-    at = cost = running = paid = without = last = out = 0.0
+    at = cost = first_day = running = paid = without = last = out = 0.0
     preemptions, has_machines, done_at = 0, False, None
     for market, hours, cleared in rounds:
         if cleared.wins[index]:
@@ -116,8 +121,10 @@ def _fate(own: Own, index: int, rounds: Sequence[tuple[float, float, Cleared]]) 
         else:
             ran = 0.0
         cost += last * ran
+        first_day = cost if at < DAY - _MOMENT else first_day  # no round goes beyond a day: the book is new then
         running += ran
         if own.work_hours is not None and done_at is None and running >= own.work_hours - 1e-9:
             done_at = at + ran - (running - own.work_hours)
         at += hours
-    return Fate(cost * own.quantity * own.gpus, running, preemptions, done_at, paid * own.gpus, without * own.gpus)
+    each = own.quantity * own.gpus
+    return Fate(cost * each, first_day * each, running, preemptions, done_at, paid * own.gpus, without * own.gpus)

@@ -91,12 +91,12 @@ def what_if(
     """`plan`, once all is done, over the next `hours` in `number` futures; `tell` is told how far it is."""
     pools = pools_of(plan, streams, catalogue, hours)
     known = [pool for pool in pools if isinstance(pool, Pool)]
-    fates, inner = simulate(known, hours, number, tell)
-    spread = Spread([1.0] * number, inner)
+    fates, inner, inner_of_a_day = simulate(known, hours, number, tell)
+    spread, day = (Spread([1.0] * number, share) for share in (inner, inner_of_a_day))
     bids = {
         bid.address: bid
         for pool, of_pool in zip(known, fates, strict=True)
-        for bid in _bids(pool, of_pool, hours, spread)
+        for bid in _bids(pool, of_pool, hours, spread, day)
     }
     for pool in pools:
         if isinstance(pool, Unknown):
@@ -108,6 +108,7 @@ def what_if(
     costs = [
         math.fsum((float(storage), *(fate.cost for of_pool in fates for fate in of_pool[n]))) for n in range(number)
     ]
+    first = [math.fsum(fate.first_day for of_pool in fates for fate in of_pool[n]) for n in range(number)]
     complete = len(known) == len(pools)
     return WhatIf(
         hours,
@@ -115,21 +116,21 @@ def what_if(
         tuple(bids[change.address] for change in plan.changes if change.address in bids),
         tuple(_fit(pool, hours) for pool in pools),
         storage,
-        spread.money(costs) if complete else Band(),
+        spread.money(costs).no_less(day.money(first)) if complete else Band(),
         tuple(sorted(costs)) if complete else (),
         storage + sum((_worst(own, hours) for pool in pools for own in pool.own), Decimal(0)),
     )
 
 
-def _bids(pool: Pool, fates: Sequence[Sequence[Fate]], hours: float, spread: Spread) -> list[BidOutcome]:
-    return [_bid(own, [future[index] for future in fates], hours, spread) for index, own in enumerate(pool.own)]
+def _bids(pool: Pool, fates: Sequence[Sequence[Fate]], hours: float, spread: Spread, day: Spread) -> list[BidOutcome]:
+    return [_bid(own, [future[index] for future in fates], hours, spread, day) for index, own in enumerate(pool.own)]
 
 
-def _bid(own: Own, fates: Sequence[Fate], hours: float, spread: Spread) -> BidOutcome:
+def _bid(own: Own, fates: Sequence[Fate], hours: float, spread: Spread, day: Spread) -> BidOutcome:
     paid, without = math.fsum(fate.paid for fate in fates), math.fsum(fate.without for fate in fates)
     return BidOutcome(
         own.address,
-        cost=spread.money([fate.cost for fate in fates]),
+        cost=spread.money([fate.cost for fate in fates]).no_less(day.money([fate.first_day for fate in fates])),
         runs=_share([fate.running > 0 for fate in fates]),
         availability=spread.share([min(1.0, fate.running / hours) for fate in fates]),
         preempted=_share([fate.preemptions > 0 for fate in fates]),

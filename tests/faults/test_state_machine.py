@@ -414,7 +414,7 @@ class Stack(RuleBasedStateMachine):
     def lose(self, name: str) -> None:
         """A bid is missing from the state, as in an older copy, and costs on: the next apply knows it by its marker."""
         found = self._named(name)
-        if f"bid.{found}" in self._state():
+        if f"bid.{found}" in self._state() and not self._lists_lag():
             store = LocalStore(self.path / "flowplan.state.json")
             loaded = store.read()
             kept = {one: b for one, b in loaded.state.bindings.items() if str(one) != f"bid.{found}"}
@@ -443,7 +443,7 @@ class Stack(RuleBasedStateMachine):
     def the_state_is_damaged(self, which: str, damage: bytes) -> None:
         """And restored: what the backup did not know of is known by its marker."""
         path, loaded = self.path / f"flowplan.state.{which}", self._loaded()
-        if not path.exists() or loaded.pending or loaded.journaled:
+        if not path.exists() or loaded.pending or loaded.journaled or self._lists_lag():
             return
         before = self._state()
         path.write_bytes(damage + (path.read_bytes() if damage and which == "journal" else b""))
@@ -468,6 +468,10 @@ class Stack(RuleBasedStateMachine):
         backup = self.path / "flowplan.state.json.backup"
         known = {str(one): id for one, id in load(backup.read_bytes(), "").ids().items()} if backup.exists() else {}
         return bool(known) and all(known.get(one) == id for one, id in before.items() if one.startswith("volume."))
+
+    def _lists_lag(self) -> bool:
+        """What neither the state nor a list shows nobody can know."""
+        return bool(self.conditions.get("list_lag"))
 
     def _reads(self) -> bool:
         try:
