@@ -125,7 +125,7 @@ def _look(
     cloud = session.cloud()
     meant = wanted(cloud.offered(), types, region)
     since = asked.since or (_WINDOW if types else _TREND)
-    with _told_when_slow(session, f"asking for the prices of {len(meant)} auctions..."):
+    with _told_when_slow(session, f"asking for the prices of {len(meant)} auction{'s' if len(meant) != 1 else ''}..."):
         markets = _markets(cloud, meant, notes)
         now = cloud.now() or datetime.now(UTC)
         pasts = _pasts(cloud, meant, None if since <= _WINDOW else now - since, notes)
