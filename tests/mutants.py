@@ -301,7 +301,7 @@ MISTAKES = (
     Mistake(
         "a restore makes `state rm` undone",
         "backends/local.py",
-        "        old = new if told else _bytes_of(self.path)\n",
+        "        old = None if told else _bytes_of(self.path)\n",
         "        old = _bytes_of(self.path)\n",
         (LET_GO,),
     ),

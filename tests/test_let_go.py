@@ -232,7 +232,7 @@ def test_rebuilding_says_that_it_does_not_know_what_was_let_go_of(applied: Place
         path.unlink()
     result = applied.run("recover", "--from-live")
     assert BID in result.out
-    assert "a bid that `state rm` had let go of is in it again" in " ".join(result.err.split())
+    assert "what `state rm` had let go of, if anything, is in it again" in " ".join(result.err.split())
 
 
 def test_an_older_copy_is_not_pushed_over_what_was_let_go_of(applied: Place) -> None:

@@ -459,6 +459,28 @@ def test_with_nothing_that_reads_the_remedy_is_what_is_live(store: LocalStore) -
     assert "flowplan recover --from-live" in (found.value.hint or "")
 
 
+@pytest.mark.parametrize("damage", [b"", b"{", None])
+def test_the_first_state_can_be_restored_too(store: LocalStore, damage: bytes | None) -> None:
+    saved = run(store)
+    store.path.unlink() if damage is None else store.path.write_bytes(damage)
+    with pytest.raises(StateError) as found:
+        LocalStore(store.path).read()
+    assert "flowplan state restore" in (found.value.hint or "")
+    assert LocalStore(store.path).restore().state.bindings == saved.bindings
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", None])
+def test_no_remedy_is_named_that_is_none(store: LocalStore, damage: bytes | None) -> None:
+    """Without a version that reads there is nothing to restore."""
+    run(store)
+    store.backup_path.unlink()
+    store.path.unlink() if damage is None else store.path.write_bytes(damage)
+    with pytest.raises(StateError) as found:
+        LocalStore(store.path).read()
+    assert "state restore" not in (found.value.hint or "")
+    assert "flowplan recover --from-live" in (found.value.hint or "")
+
+
 def test_what_somebody_said_is_in_the_backup_too(store: LocalStore) -> None:
     """No look at the cloud could tell it again."""
     run(store)

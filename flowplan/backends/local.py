@@ -81,7 +81,12 @@ class LocalStore:
             return self._read_everything()
         except StateError as error:
             error.detail = error.detail or self._about_backup()
+            if error.hint == RESTORE and not self._restorable():
+                error.hint = _NOT_RESTORED
             raise
+
+    def _restorable(self) -> bool:
+        return any(self._version(path) for path in (self.path, self.backup_path))
 
     def _read_everything(self) -> Loaded:
         loaded = self._read_here()
@@ -120,10 +125,10 @@ class LocalStore:
             return Loaded(state, pending, journaled=bool(journal.records))
         trace = self.journal_path if header is not None else self.backup_path
         if header is not None or self.backup_path.exists():
+            remedy = f"{RESTORE}; else {_NOT_RESTORED}" if self._restorable() else _NOT_RESTORED
             raise StateError(
                 f"{self.path} is missing, but {trace.name} shows that there was one",
-                hint=f"{RESTORE}, `flowplan recover --from-live` rebuilds it from what is live; "
-                "`apply --init` starts anew",
+                hint=f"{remedy}; `apply --init` starts anew",
             )
         return self.fresh()
 
@@ -218,8 +223,8 @@ class LocalStore:
         self._end += len(data)
 
     def save(self, state: State, pending: Iterable[Intent] = (), *, told: bool = False) -> State:
-        """Replace the snapshot by `state` with the next serial, keep the old one as backup, and renew the
-        journal, which goes on with `pending`. Returns the state as saved. Raises StateError.
+        """Replace the snapshot by `state` with the next serial, keep the old one as backup (the first is its own), and
+        renew the journal, which goes on with `pending`. Returns the state as saved. Raises StateError.
 
         `told`: somebody said what is in it (`state rm`, `mv`, `import`), which no look at the cloud could tell again:
         the backup has it too, and what undoes it is another command.
@@ -227,9 +232,8 @@ class LocalStore:
         saved = attrs.evolve(state, serial=state.serial + 1)
         self._sweep()
         new = dump(saved)
-        old = new if told else _bytes_of(self.path)
-        if old is not None:
-            replace_file(self.backup_path, old)
+        old = None if told else _bytes_of(self.path)
+        replace_file(self.backup_path, old or new)
         replace_file(self.path, new)
         self.close()
         self._renew(saved, pending)

@@ -179,7 +179,7 @@ def _from_live(session: Session, paths: tuple[str, ...], lineage: str | None) ->
         session.terminal.note(note)
     for address, binding in found.state.bindings.items():
         session.terminal.out(f"{address}  {binding.id}")
-    session.terminal.note("a bid that `state rm` had let go of is in it again; `flowplan state rm` lets go of it anew")
+    session.terminal.note("what `state rm` had let go of, if anything, is in it again: only the lost state knew of it")
     session.terminal.out(f"The state of stack {marker.stack} is rebuilt; flowplan plan shows what differs.")
     return 0
 
