@@ -188,7 +188,7 @@ def _whose(address: Address, ids: Sequence[str], state: State, live: Live) -> tu
     if kind == "bid" and state.released.issuperset(ids):
         return "it was let go of with `state rm`", f"{take} takes it back; else {use}"
     if not stacks:
-        return "flowplan did not make it", f"{use}; {take} lets flowplan manage it"
+        return "it is in no state that is known here", f"{use}; {take} lets flowplan manage it"
     whose = "belongs to" if kind == "bid" else "is used by a bid of"
     return (
         f"it {whose} another state of flowplan (stack {stacks[0]})",

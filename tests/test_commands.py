@@ -805,7 +805,7 @@ def test_somebody_elses_volume_of_the_name_of_ours_is_a_problem(applied: Place) 
     assert applied.call("POST", "/v2/volumes", json.dumps(body).encode()).status == 201
     result = applied.run("apply", "--auto-approve")
     assert result.code == 65
-    assert "flowplan did not make it" in " ".join(result.err.split())
+    assert "it is in no state that is known here" in " ".join(result.err.split())
 
 
 def test_one_file_however_it_is_named(applied: Place) -> None:
