@@ -75,9 +75,8 @@ def _hold_free(state: State, wanted: Address, id: str) -> None:
         raise UsageProblem(f"{wanted} is in the state already, as {state.bindings[wanted].id}")
     for address, binding in state.bindings.items():
         if binding.id == id and address.kind != "ports":
-            raise UsageProblem(
-                f"{id} is in the state already, as {address}", hint=f"flowplan state mv {address} {wanted}"
-            )
+            hint = f"flowplan state mv {address} {wanted}" if address.kind == wanted.kind else None
+            raise UsageProblem(f"{id} is in the state already, as {address}", hint=hint)
 
 
 def _found(session: Session, live: Live, wanted: Address, id: str) -> LiveBid | LiveVolume:

@@ -162,7 +162,7 @@ def push(ctx: click.Context, file: BinaryIO, force: bool) -> int:
     session = Session.of(ctx)
     with session.locked():
         store = session.store
-        new = load(file.read(SIZE_LIMIT + 1), file.name)
+        new = _pushed(file)
         loaded = store.read()
         if loaded.pending:
             raise StateError(
@@ -181,6 +181,14 @@ def push(ctx: click.Context, file: BinaryIO, force: bool) -> int:
         saved = store.save(attrs.evolve(new, serial=max(new.serial, loaded.state.serial)))
     session.terminal.out(f"The state is that of {file.name}, now with serial {saved.serial}.")
     return 0
+
+
+def _pushed(file: BinaryIO) -> State:
+    try:
+        return load(file.read(SIZE_LIMIT + 1), file.name)
+    except StateError as error:
+        error.hint = "push what `flowplan state pull` printed; what is here is as it was"
+        raise
 
 
 def _hold_continued(old: State, new: State, name: str) -> None:
