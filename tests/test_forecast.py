@@ -329,15 +329,15 @@ def test_the_same_at_any_size_of_money(events: Events, times: int) -> None:
     assert abs(one.cost.p50 * times - other.cost.p50) <= CLOSE * times
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(streams, limits, st.integers(1, 4), st.sampled_from([30.0, 48.0, 100.0, 730.0]))
 def test_what_is_paid_in_a_day_stays_paid(events: Events, limit: Decimal, quantity: int, hours: float) -> None:
     """Ends of bands are moved further out the longer the horizon is; but a week costs no less than its first day."""
     day, longer = (pricing.forecast(events, NOW, limit, quantity, over) for over in (24, hours))
     if day.cost.p10 is None or longer.cost.p10 is None:
         return
-    p10, p50, *_ = known(longer.cost)
-    assert min(day.cost.p10, p50) <= p10 <= p50
+    assert longer.cost.p50 is not None  # of a bid with too short a past p50 and the ends are known, but no mean
+    assert min(day.cost.p10, longer.cost.p50) <= longer.cost.p10 <= longer.cost.p50
     sooner = stack_totals([], [day])
     total = stack_totals([], [longer], sooner=sooner)
     assert total.planned.cost == total.delta.cost == longer.cost
