@@ -146,10 +146,14 @@ class World:
 
     @classmethod
     def look(cls, simulator: Simulator, project: str) -> World:
-        page = simulator.faults.third_party("GET", f"/v2/spot/bids?project={project}&limit=100").json
-        assert page["next_cursor"] is None, "a sequence that makes more bids than this sees"
+        bids: list[dict[str, Any]] = []
+        cursor: str | None = ""
+        while cursor is not None:
+            path = f"/v2/spot/bids?project={project}&limit=100" + (f"&next_cursor={cursor}" if cursor else "")
+            page = simulator.faults.third_party("GET", path).json
+            bids, cursor = [*bids, *page["data"]], page["next_cursor"]
         rows = simulator.faults.third_party("GET", f"/v2/volumes?project={project}&include_deleted=true").json
-        return cls({row["fid"]: _bid(row) for row in page["data"]}, {row["fid"]: _volume(row) for row in rows})
+        return cls({row["fid"]: _bid(row) for row in bids}, {row["fid"]: _volume(row) for row in rows})
 
     def ours(self) -> dict[str, LiveBid]:
         """Live bids with a marker, by task."""
