@@ -27,7 +27,8 @@ _POLLS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)  # seconds between looks at something th
 
 
 class Cloud(Protocol):
-    """The calls an apply makes. Each raises CloudError and its children."""
+    """The calls an apply makes. Each raises CloudError and its children. `before` is called before each attempt of a
+    change, when its turn has come (429), and may raise what forbids it."""
 
     def live(self) -> Live: ...
     def now(self) -> datetime | None: ...
@@ -35,10 +36,10 @@ class Cloud(Protocol):
     def bid_request(self, bid: Bid, script: str | None) -> Mapping[str, Any]: ...
     def volume_request(self, volume: Volume) -> Mapping[str, Any]: ...
     def create(self, kind: str, request: Mapping[str, Any], *, key: str, before: Callable[[], None] = ...) -> str: ...
-    def update_bid(self, id: str, **fields: Any) -> None: ...
-    def cancel_bid(self, id: str) -> None: ...
-    def rename_volume(self, id: str, name: str) -> None: ...
-    def delete_volume(self, id: str) -> None: ...
+    def update_bid(self, id: str, *, before: Callable[[], None] = ..., **fields: Any) -> None: ...
+    def cancel_bid(self, id: str, *, before: Callable[[], None] = ...) -> None: ...
+    def rename_volume(self, id: str, name: str, *, before: Callable[[], None] = ...) -> None: ...
+    def delete_volume(self, id: str, *, before: Callable[[], None] = ...) -> None: ...
 
 
 class HalfDone(Exception):
@@ -57,8 +58,8 @@ class Calls:
     cloud: Cloud
     clock: Clock
     timeout: float
-    hold_lock: Callable[[], None] = lambda: None  # before every change after a step's first, which its caller checks
-    announce: Callable[[Intent], None] = lambda _: None  # before every attempt of a create: its intent must be young
+    hold_lock: Callable[[], None] = lambda: None  # before every attempt of a change; what it raises forbids it
+    announce: Callable[[Intent], None] = lambda _: None  # the same of a create, whose intent must be young, too
     found_gone: set[Address] = field(factory=set)  # what was to be removed, and was gone already
 
     def create(self, kind: str, request: Mapping[str, Any], intent: Intent, change: Change) -> str:
@@ -74,7 +75,6 @@ class Calls:
                 if change.action != "replace" or not polls:
                     raise Ambiguous(str(error), status=error.status, hint=error.hint) from error
                 self.clock.pause(polls.pop(0))  # our own previous generation is not quite gone
-                self.hold_lock()
 
     def paused(self, made: Binding) -> Binding:
         """A bid can only be placed running: one that is to be paused is paused at once."""
@@ -90,7 +90,7 @@ class Calls:
         """Change what differs, in place."""
         assert change.id is not None  # noqa: S101 - what is updated exists
         if isinstance(wanted, Volume):
-            self._surely(lambda: self.cloud.rename_volume(change.id or "", wanted.name))
+            self._surely(partial(self.cloud.rename_volume, change.id, wanted.name, before=self.hold_lock))
         elif isinstance(wanted, Bid) and isinstance(change.before, Bid):
             self._patch(change.id, patches(change, change.before, wanted))
         return Binding(change.address, change.id, wanted, change.needs, change.generation, change.source)
@@ -109,7 +109,7 @@ class Calls:
     def _change(self, id: str, fields: Mapping[str, Any]) -> None:
         """One PATCH; when all its answers are lost, the bid itself tells whether it was done."""
         try:
-            self._surely(partial(self.cloud.update_bid, id, **fields))
+            self._surely(partial(self.cloud.update_bid, id, before=self.hold_lock, **fields))
         except CloudError as error:
             if not isinstance(error.__cause__, Ambiguous):
                 raise
@@ -120,7 +120,6 @@ class Calls:
     def _surely(self, call: Callable[[], None]) -> None:
         """A change with absolute values may be sent again when its answer was lost."""
         for left in reversed(range(_PATCH_TRIES)):
-            self.hold_lock()
             try:
                 return call()
             except Ambiguous as error:
@@ -140,7 +139,7 @@ class Calls:
 
     def _cancel(self, id: str) -> None:
         try:
-            self.cloud.cancel_bid(id)
+            self.cloud.cancel_bid(id, before=self.hold_lock)
         except (NotFound, Refused, Unauthorized):
             raise
         except CloudError:  # its answer was lost, however often it was asked: the bid itself tells
@@ -154,9 +153,8 @@ class Calls:
     def _delete_volume(self, id: str) -> None:
         """Delete once nothing uses it any more: a cancelled bid lets go of its volumes a little later."""
         for _ in self._patiently(f"{id} to be let go"):
-            self.hold_lock()
             try:
-                return self.cloud.delete_volume(id)
+                return self.cloud.delete_volume(id, before=self.hold_lock)
             except Refused as error:
                 if error.status != 409:
                     raise

@@ -232,6 +232,13 @@ MISTAKES = (
         (DOUBT,),
     ),
     Mistake(
+        "ignore that the lock was taken away while a change waited",
+        "calls.py",
+        "self.cloud.update_bid, id, before=self.hold_lock, **fields",
+        "self.cloud.update_bid, id, **fields",
+        (DOUBT,),
+    ),
+    Mistake(
         "lock a file that was replaced",
         "lock.py",
         "            if _same_file(descriptor, self.path):\n                self._descriptor",
@@ -343,8 +350,8 @@ MISTAKES = (
     Mistake(
         "cancel once the lock is somebody else's",
         "cli/recover.py",
-        "    lock.verify()\n    if not bid.ended:\n",
-        "    if not bid.ended:\n",
+        "cancel_bid(bid.id, before=lock.verify)",
+        "cancel_bid(bid.id)",
         (LET_GO,),
     ),
     Mistake(

@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 from decimal import Decimal
+from typing import Any
 
 import attrs
 import pytest
@@ -1006,8 +1007,8 @@ def test_a_cancellation_without_answer_is_seen_at_the_bid(applied: Place, monkey
 
     real = Fcp.cancel_bid
 
-    def lost(self: Fcp, id: str) -> None:
-        real(self, id)
+    def lost(self: Fcp, id: str, **how: Any) -> None:
+        real(self, id, **how)
         raise CloudError("503, five times")
 
     monkeypatch.setattr(Fcp, "cancel_bid", lost)

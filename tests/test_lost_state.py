@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+from typing import Any
 
 import pytest
 
@@ -478,8 +479,8 @@ def test_a_lock_taken_away_in_the_middle_of_a_step_stops_it(applied: Place, monk
 
     real = flowplan.cloud.fcp.Fcp.cancel_bid
 
-    def cancel_and_lose(cloud: flowplan.cloud.fcp.Fcp, id: str) -> None:
-        real(cloud, id)
+    def cancel_and_lose(cloud: flowplan.cloud.fcp.Fcp, id: str, **how: Any) -> None:
+        real(cloud, id, **how)
         (applied.path / "flowplan.lock").unlink()
 
     monkeypatch.setattr(flowplan.cloud.fcp.Fcp, "cancel_bid", cancel_and_lose)

@@ -136,10 +136,9 @@ def _cancel(session: Session, lock: Lock, store: LocalStore, state: State, bid: 
     marker, id = bid.marker, str(uuid.uuid4())
     intent = Intent(id, "delete", marker.address, marker.generation, bid.bid.name, f"flowplan-{id}", "", now, bid.id)
     store.append([intent])
-    lock.verify()
     if not bid.ended:
         with suppress(NotFound):
-            session.cloud().cancel_bid(bid.id)
+            session.cloud().cancel_bid(bid.id, before=lock.verify)
     gone: list[Record] = [Done("", address, None) for address in held]
     store.append([*gone, Closed(intent.intent, "cancelled")])
     session.terminal.out(f"{bid.id} ({bid.marker.address}) is cancelled.")

@@ -282,11 +282,12 @@ class Fcp:
             },
         }
 
+    # -- changes: `before` is called before each attempt, and may raise what forbids it
+
     def create(
         self, kind: str, request: Mapping[str, Any], *, key: str, before: Callable[[], None] = lambda: None
     ) -> str:
-        """Make a volume or place a bid; returns its id. Raises NameTaken, Refused, Ambiguous and others.
-        `before` is called before each attempt, and may raise what forbids it."""
+        """Make a volume or place a bid; returns its id. Raises NameTaken, Refused, Ambiguous and others."""
         path = _COLLECTIONS[kind]
         answer = self.http.call("POST", path, body=request, key=key, before=before)
         id = answer.data.get("fid") if isinstance(answer.data, dict) else None
@@ -294,24 +295,24 @@ class Fcp:
             raise Ambiguous(f"POST {path} was accepted, but the answer has no id", status=answer.status)
         return id
 
-    def update_bid(self, id: str, **fields: Any) -> None:
+    def update_bid(self, id: str, *, before: Callable[[], None] = lambda: None, **fields: Any) -> None:
         """PATCH with absolute values: `limit_price` (Decimal), `paused`, `volumes` (ids), `memory_gb`."""
         if "limit_price" in fields:
             fields["limit_price"] = dollars(fields["limit_price"])
-        self.http.call("PATCH", f"/v2/spot/bids/{segment(id)}", body=fields)
+        self.http.call("PATCH", f"/v2/spot/bids/{segment(id)}", body=fields, before=before)
 
-    def cancel_bid(self, id: str) -> None:
+    def cancel_bid(self, id: str, *, before: Callable[[], None] = lambda: None) -> None:
         """Cancel; raises NotFound when it is gone already."""
-        self.http.call("DELETE", f"/v2/spot/bids/{segment(id)}")
+        self.http.call("DELETE", f"/v2/spot/bids/{segment(id)}", before=before)
 
-    def rename_volume(self, id: str, name: str) -> None:
-        self.http.call("PATCH", f"/v2/volumes/{segment(id)}", body={"name": name})
+    def rename_volume(self, id: str, name: str, *, before: Callable[[], None] = lambda: None) -> None:
+        self.http.call("PATCH", f"/v2/volumes/{segment(id)}", body={"name": name}, before=before)
 
-    def delete_volume(self, id: str) -> None:
+    def delete_volume(self, id: str, *, before: Callable[[], None] = lambda: None) -> None:
         """Delete for good; raises NotFound when it is gone already, Refused while it is in use, CloudError when it
         is still there although something (a proxy?) answered with success."""
         path = f"/v2/volumes/{segment(id)}"
-        answer = self.http.call("DELETE", path)
+        answer = self.http.call("DELETE", path, before=before)
         if answer.status != 204 and id in self._volumes():
             raise CloudError(
                 f"DELETE {path}: answered with {answer.status}, but the volume is still there",

@@ -291,6 +291,33 @@ def test_a_create_that_waited_is_not_sent_once_the_lock_is_somebody_elses(
     assert (len(attempts), len(posts(place)), bids(place)) == (2, 1, [])
 
 
+@pytest.mark.parametrize("method", ["PATCH", "DELETE"])
+def test_a_change_that_waited_is_not_sent_once_the_lock_is_somebody_elses(place: Place, method: str) -> None:
+    """The second attempt, two seconds after the first."""
+    place.write(without_volume(many(1)))
+    place.ok("apply", "--auto-approve")
+    if method == "PATCH":
+        place.edit("17.92", "19.20")
+    with place.simulator() as simulator:
+        simulator.faults.add(f"{method} /v2/spot/bids/*", "status", status=429, retry_after=2)
+    verify, calls = Lock.verify, []
+
+    def taken_away(lock: Lock) -> None:
+        calls.append(lock)
+        if len(calls) == 3:  # before the step, before its first attempt, before its second
+            lock.path.unlink()
+        verify(lock)
+
+    before = len(place.ledger())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Lock, "verify", taken_away)
+        result = place.run("apply" if method == "PATCH" else "destroy", "--auto-approve")
+    assert result.code == 5, result
+    with place.simulator() as simulator:
+        assert [fault.met for fault in simulator.faults.seen()] == [1]
+    assert len(place.ledger()) == before
+
+
 def test_an_absence_is_seen_twice(place: Place) -> None:
     """The window is over at the first look already; a list that lags by one look must not make a second bid."""
     place.write(many(1))
