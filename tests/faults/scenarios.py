@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import attrs
 from attrs import frozen
 
 from flowplan.backends.local import LocalStore
@@ -25,6 +26,7 @@ Command = Sequence[str]
 APPLY: Command = ("apply", "--auto-approve", "--parallelism", "1")
 DESTROY: Command = ("destroy", "--auto-approve", "--parallelism", "1", "--allow-volume-destroy", "*")
 RESTORE: Command = ("state", "restore")
+CANCEL_B: Command = ("recover", "--cancel", "@b")
 SETTLED: Command = ("plan", "--detailed-exitcode")
 STATE = "flowplan.state.json"
 
@@ -58,7 +60,15 @@ class Folder:
         self.inside, self.data = inside or path, data or path / ".flowplan"
 
     def run(self, *commands: Command, at: int = 0, act: Act = "kill", counting: bool = False) -> Ran:
-        return self.runner(Job(str(self.inside), commands, at, act, counting))
+        """`@name` in a command is the id of the bid of that name."""
+        return self.runner(Job(str(self.inside), [self._with_ids(one) for one in commands], at, act, counting))
+
+    def _with_ids(self, command: Command) -> Command:
+        if not any(word.startswith("@") for word in command):
+            return command
+        with self.simulator() as simulator:
+            ids = {f"@{row['name']}": row["fid"] for row in _rows(simulator, "/v2/spot/bids?limit=100")["data"]}
+        return [ids.get(word, word) for word in command]
 
     def ok(self, command: Command) -> None:
         ran = self.run(command)
@@ -204,6 +214,17 @@ def _damaged(folder: Folder) -> None:
     (folder.path / STATE).write_bytes(b"")
 
 
+def _unnamed(folder: Folder) -> None:
+    """Bid b was lost from the state, and known again by its marker; no file names it any more."""
+    folder.write(task("a"), task("b"))
+    folder.ok(APPLY)
+    store = folder.store()
+    state = store.read().state
+    store.save(attrs.evolve(state, bindings={one: b for one, b in state.bindings.items() if one.name != "b"}))
+    folder.write(task("a"))
+    folder.ok(APPLY)
+
+
 def _planned(folder: Folder) -> None:
     folder.write(task("a", volume=created("va", mount=True), ports="8080"))
     folder.ok(("plan", "--out", "saved"))
@@ -247,6 +268,7 @@ SCENARIOS: dict[str, Scenario] = {
     "recover what did not happen": Scenario(
         _interrupted(_written(ONE), "sent POST spot/bids"), ("recover",), (("recover",), APPLY)
     ),
+    "cancel a further bid": Scenario(_unnamed, CANCEL_B, (CANCEL_B,)),
     "state restore": Scenario(_damaged, RESTORE, (RESTORE, APPLY), tells="is in order: nothing is restored"),
     "a saved plan": Scenario(_planned, ("apply", "--parallelism", "1", "saved")),
     "create six, four at once": Scenario(
