@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -1117,6 +1118,33 @@ def test_when_a_bid_lets_go_of_a_volume(action: Action, volumes: tuple[str, ...]
     before = Bid("a", "it_1", "here", 1, Decimal(9), (), ("vol_1",))
     change = Change(action, Address("bid", "a"), before, attrs.evolve(before, volumes=volumes, limit_price=Decimal(10)))
     assert change.lets_go_of("vol_1") == lets_go
+
+
+def test_creates_cost_appends_not_rewrites(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten times the creates: as many files replaced, and an append each (a result and the next intent are one)."""
+    replaced: list[object] = []
+    appended: list[int] = []
+    replace, pwrite = os.replace, os.pwrite
+    monkeypatch.setattr(os, "replace", lambda *given, **how: (replaced.append(given), replace(*given, **how))[1])
+
+    def counted(descriptor: int, data: bytes, at: int) -> int:
+        if Path(f"/proc/self/fd/{descriptor}").readlink().suffix == ".journal":
+            appended.append(len(data))
+        return pwrite(descriptor, data, at)
+
+    monkeypatch.setattr(os, "pwrite", counted)
+    seen = []
+    for first, count in ((0, 10), (10, 100)):
+        replaced.clear()
+        appended.clear()
+        place.write(re.sub("(persistent_storage|ports).*\n", "", many(first + count)))
+        place.ok("apply", "--auto-approve", "--parallelism", "1")
+        seen.append((len(replaced), len(appended), sum(appended)))
+    (few, short, small), (many_, long, large) = seen
+    print(f"100 creates: {long} appends of {large} bytes, {many_} files replaced; 10 creates: {short}, {small}, {few}")
+    assert few == many_
+    assert short <= 10 + 3 and long <= 100 + 3
+    assert large < small * 10
 
 
 def test_a_bid_that_a_lagging_list_still_shows_is_not_adopted(applied: Place) -> None:
