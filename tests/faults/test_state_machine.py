@@ -429,12 +429,11 @@ class Stack(RuleBasedStateMachine):
         id = self._state().get(f"bid.{found}")
         if id is None or loaded.pending or not self.world.bids[id].live:
             return
-        before = self._state()
+        before = self._without_ports()
         assert self._run("state", "rm", f"bid.{found}", changes=False).code == 0
         assert self._run("orphans", changes=False).code == 0
         assert self._run("import", f"bid.{found}", id, changes=False).code == 0
-        ports = f"ports.{found}"  # they come with the next apply
-        assert {**self._state(), ports: id} == {**before, ports: id}
+        assert self._without_ports() == before
         self.homeless.add(found or "")
         self.saved = None  # made from a state that knew the script
         self.figures["let go of and taken back"] += 1
@@ -460,6 +459,23 @@ class Stack(RuleBasedStateMachine):
         self.saved = None  # made from what was known then
         self.forgotten |= lost
         self.homeless |= lost
+
+    @rule()
+    def the_state_is_lost(self) -> None:
+        """And rebuilt from the markers, where what is live is what the file says: a volume is known by that alone."""
+        if self._pending() or self._lists_lag() or not self.world.ours() or not self._judge().satisfied():
+            return
+        before, forgotten = self._without_ports(), set(self.forgotten)
+        for path in self.path.glob("flowplan.state*"):
+            path.unlink()
+        assert self._run("recover", "--from-live", changes=False).code == 0
+        after = self._without_ports()
+        assert {one: id for one, id in after.items() if one in before} == before
+        assert {one.partition(".")[2] for one in after.keys() - before.keys()} <= forgotten
+        self.forgotten.clear()
+        self.homeless |= self.world.ours().keys()
+        self.saved = None  # made from what was known then
+        self.figures["states rebuilt"] += 1
 
     def _restorable(self, before: dict[str, str], which: str) -> bool:
         """Whether the newest version that reads knows all volumes: of one that it does not, no marker tells."""
@@ -614,6 +630,10 @@ class Stack(RuleBasedStateMachine):
 
     def _state(self) -> dict[str, str]:
         return {str(address): id for address, id in self._loaded().state.ids().items()}
+
+    def _without_ports(self) -> dict[str, str]:
+        """What the state holds itself: the ports of a bid that was taken in come with the next apply."""
+        return {one: id for one, id in self._state().items() if not one.startswith("ports.")}
 
     @invariant()
     def holds(self) -> None:
