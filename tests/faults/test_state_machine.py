@@ -233,6 +233,8 @@ class Stack(RuleBasedStateMachine):
         if found is None:
             if edit.what == "add":
                 self.tasks[edit.name] = edit.to
+        elif edit.what == "storage" and found in self.homeless:
+            return  # a volume of which no file is known to name it is left alone
         elif edit.what in ("remove", "rename"):
             if found in self.homeless or (edit.what == "remove" and len(self.tasks) == 1):
                 return
