@@ -460,7 +460,7 @@ class Stack(RuleBasedStateMachine):
         lost = {one.removeprefix("bid.") for one in before if one.startswith("bid.") and after.get(one) != before[one]}
         self.saved = None  # made from what was known then
         self.forgotten |= lost
-        self.homeless |= lost
+        self.homeless |= lost | self.world.ours().keys()  # which file names it, an older version may not know
 
     @rule()
     def the_state_is_lost(self) -> None:
