@@ -467,6 +467,8 @@ class Stack(RuleBasedStateMachine):
         """And rebuilt from the markers, where what is live is what the file says: a volume is known by that alone."""
         if self._pending() or self._lists_lag() or not self.world.ours() or not self._judge().satisfied():
             return
+        if any(name != volume.name for name, volume in self._our_volumes().items()):
+            return  # somebody renamed it: by no name is it known
         before, forgotten = self._without_ports(), set(self.forgotten)
         for path in self.path.glob("flowplan.state*"):
             path.unlink()
