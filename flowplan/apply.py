@@ -435,7 +435,7 @@ class Applying:
             intent = self._intent("delete", change, None, "", change.before)
             return _Work(step, change, intent, lambda: self.calls.remove(change))
         assert change.after is not None  # noqa: S101 - every `up` step has something to make
-        wanted = resolve(change.after, {a: b.id for a, b in self.bindings.items() if a in change.needs})
+        wanted = resolve(change.after, {a: self.bindings[a].id for a in change.needs if a in self.bindings})
         if change.action == "update":
             intent = self._intent("update", change, None, "", wanted)
             return _Work(step, change, intent, lambda: self.calls.update(change, wanted))

@@ -74,7 +74,7 @@ class Lock:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._descriptor: int | None = None
-        self._owner: Owner | None = None
+        self._written = b""  # what we said of ourselves
 
     def acquire(
         self,
@@ -126,11 +126,12 @@ class Lock:
         if left is not None:
             say(f"the run of {left.who} since {left.since} ({left.command}) died; taking over its lock")
         try:
-            self._write(json.dumps(asdict(owner)).encode())
+            data = json.dumps(asdict(owner)).encode()
+            self._write(data)
         except OSError as error:
             self._drop()
             raise StateError(f"the lock {self.path} cannot be written: {error.strerror}") from error
-        self._owner = owner
+        self._written = data
 
     def _write(self, data: bytes) -> None:
         assert self._descriptor is not None  # noqa: S101 - a promise of the callers, not a check of input
@@ -163,13 +164,18 @@ class Lock:
 
     def verify(self) -> None:
         """Raise StateError unless the lock is still ours: the file in place, and our name in it."""
-        ours = self._descriptor is not None and _same_file(self._descriptor, self.path)
-        holder = self.holder() if ours else None
-        if holder is None or self._owner is None or holder.id != self._owner.id:
+        if self._descriptor is None or not _same_file(self._descriptor, self.path) or not self._names_us():
             raise StateError(
                 f"the lock {self.path} was taken away while this command ran; nothing more is changed",
                 hint="run the same command again",
             )
+
+    def _names_us(self) -> bool:
+        """Whether the file still says what we wrote: looked at often, so its bytes are compared, not read again."""
+        assert self._descriptor is not None  # noqa: S101 - a promise of the callers, not a check of input
+        with contextlib.suppress(OSError):
+            return self._written != b"" and os.pread(self._descriptor, _SIZE_LIMIT, 0) == self._written
+        return False
 
     def release(self) -> None:
         """Empty the file and let go. Never raises: the work is done by then."""
@@ -183,7 +189,7 @@ class Lock:
         self._drop()
 
     def _drop(self) -> None:
-        descriptor, self._descriptor, self._owner = self._descriptor, None, None
+        descriptor, self._descriptor, self._written = self._descriptor, None, b""
         if descriptor is not None:
             with contextlib.suppress(OSError):  # the kernel lets go of the lock even when it complains
                 os.close(descriptor)

@@ -379,7 +379,7 @@ MISTAKES = (
     Mistake(
         "forecast kept of a change that failed",
         "cli/keeping.py",
-        ' and Step("up", address) in outcome.done',
+        " and address in placed",
         "",
         ("tests/test_cost.py",),
     ),

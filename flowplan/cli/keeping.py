@@ -14,7 +14,6 @@ from flowplan.backends.kept import KEPT, KeptForecasts
 from flowplan.cli.session import Session
 from flowplan.errors import FlowplanError
 from flowplan.forecasts import storage_planned
-from flowplan.graph import Step
 from flowplan.plan import Plan
 from flowplan.pricing import Band, KeptForecast
 from flowplan.resources import Address, Bid
@@ -45,11 +44,12 @@ def shown_forecasts(body: Mapping[str, Any], plan: Plan, outcome: Outcome, now: 
     """Of each bid that was placed or changed, and, when all was done, of the whole. Raises FlowplanError for a document
     that was tampered with."""
     bindings = outcome.state.bindings
+    placed = {step.address for step in outcome.done if step.way == "up"}
     try:
         for entry in body["resource_changes"]:
             address = Address.parse(entry["address"])
             made = bindings.get(address)
-            if made is not None and isinstance(made.applied, Bid) and Step("up", address) in outcome.done:
+            if made is not None and isinstance(made.applied, Bid) and address in placed:
                 found = of_bid(outcome.state.lineage, str(address), made.id, made.applied, entry["cost"], now)
                 if found is not None:
                     yield found
