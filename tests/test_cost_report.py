@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import attrs
 import pytest
 
 from flowplan.cloud.fcp import Fcp
@@ -17,6 +18,7 @@ from flowplan.prices import priced
 from flowplan.pricing import DAY, HOUR, MONTH, Market, Stream
 from flowplan.reports.cost_json import cost, totals
 from flowplan.reports.cost_text import costs, lasting, span
+from flowplan.reports.cost_warnings import warned
 from flowplan.reports.paint import Paint
 from flowplan.resources import Address, Bid
 from tests.conftest import Place
@@ -117,6 +119,21 @@ def test_a_bid_that_stays_and_does_not_run_is_told(place: Place) -> None:
     with place.simulator() as simulator:
         simulator.advance(600)
     assert "does not run" not in place.ok("plan")
+
+
+def test_a_live_bid_that_a_new_one_of_ones_own_pushes_out_is_told_with_it() -> None:
+    """It does not lose to the market: nothing is said of it alone."""
+    live, new = bid("live", "20"), bid("new", "60", 4)
+    full = Market("it", "r", 4, D(8), D(8), D(9), D("30.00"), 0, 9)
+    changes = (
+        Change("no-op", Address("bid", "live"), live, live, id="bid_1", status="Allocated"),
+        Change("create", Address("bid", "new"), None, new),
+    )
+    plan = priced(Plan("apply", changes, Order(())), {("it", "r", n): attrs.evolve(full, quantity=n) for n in (1, 4)})
+    pushed_out = plan.changes[0].cost
+    assert pushed_out is not None and (pushed_out.outlook, pushed_out.warnings) == ("waits", ("self_competition",))
+    [said] = [one["summary"] for one in warned(plan)]
+    assert "your own bids compete" in said and "bid.live would wait" in said
 
 
 @pytest.mark.parametrize("limit", ["16", "60"])

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from flowplan.pricing import Advice, Forecast
 
 _ABOUT_THE_LIMIT = ("below_reserve", "cannot_win_now", "limit_far_above_need")
+_NOT_RUNNING = ("below_reserve", "cannot_win_now", "all_or_nothing_too_large")
 _OF_THE_AUCTION = ("self_competition", "stale_market")  # told once for all bids in it
 _FAR = 3  # times what is needed
 _VOLATILE = 2  # times the middle
@@ -68,12 +69,13 @@ def warned(plan: Plan) -> Iterator[dict[str, Any]]:
 
 
 def _not_running(change: Change) -> Iterator[dict[str, Any]]:
-    """Of what stays as it is, only that it does not run: nothing else would say so."""
+    """Of what stays as it is, only that it does not run: nothing else would say so. (Of one that bids of one's own push
+    out that is said of all of them together.)"""
     found = change.cost
-    if found is None or found.outlook not in ("waits", "cannot_win"):
+    reason = next((one for one in found.warnings if one in _NOT_RUNNING), None) if found is not None else None
+    if found is None or reason is None:
         return
     state = "is still running, but" if change.status == ALLOCATED else "does not run:"
-    reason = found.warnings[0]
     summary = f"{change.address} ({change.status}) {state} {_TEXTS[reason](change, found)}"
     hint = "while it waits it costs nothing; a higher limit, or another type or region, gets it running"
     yield _said("warning", summary, reason, hint, change)
