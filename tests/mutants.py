@@ -426,6 +426,14 @@ MISTAKES = (
         "        return ()",
         (WHAT_IF,),
     ),
+    # -- files: arguments, locks, journals, sources
+    Mistake(
+        "an empty PATH is the current directory",
+        "cli/__init__.py",
+        "isinstance(value, str) and not value.strip() for value in values",
+        "isinstance(value, str) and not value.strip() for value in ()",
+        ("tests/test_arguments.py",),
+    ),
 )
 
 

@@ -42,7 +42,25 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
 }
 
 
-class Commands(click.Group):
+class _Filled(click.Command):
+    """No argument and no value of an option may be empty: `apply "$DIR"` with DIR unset is not `apply .`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if any(not arg.partition("=")[2 if arg.startswith("-") else 0].strip() for arg in args):
+            self._hold_filled(ctx, args)
+        return super().parse_args(ctx, args)
+
+    def _hold_filled(self, ctx: click.Context, args: list[str]) -> None:
+        """Raise click.BadParameter, which names the parameter, for an empty value."""
+        given, _, _ = self.make_parser(ctx).parse_args(list(args))
+        for param in self.get_params(ctx):
+            found = given.get(param.name or "")
+            values = found if isinstance(found, list | tuple) else (found,)
+            if any(isinstance(value, str) and not value.strip() for value in values):
+                raise click.BadParameter("it is empty.", ctx, param)
+
+
+class Commands(_Filled, click.Group):
     """Commands that are imported when they run."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -94,7 +112,7 @@ def global_options(*, hidden: bool) -> list[click.Parameter]:
     ]
 
 
-class Command(click.Command):
+class Command(_Filled):
     """A command that also takes the global options, without listing them again."""
 
     def __init__(self, *args: Any, **how: Any) -> None:
@@ -103,7 +121,7 @@ class Command(click.Command):
         self.epilog = self.epilog or "`flowplan --help` lists the options that every command takes."
 
 
-class Group(click.Group):
+class Group(_Filled, click.Group):
     """A command with commands of its own."""
 
     command_class = Command

@@ -22,7 +22,7 @@ from flowplan.backends.spill import spill_directory
 from flowplan.cli.durations import read_duration
 from flowplan.cli.files import Scope, find, read_beside
 from flowplan.cli.terminal import Terminal
-from flowplan.errors import ConfigError, GuardRefused, Problem, UsageProblem
+from flowplan.errors import ConfigError, GuardRefused, Problem, UsageProblem, shown
 from flowplan.lock import NAME as LOCK_NAME
 from flowplan.lock import Lock, this_process
 from flowplan.pricing import HOUR
@@ -73,6 +73,7 @@ class Session:
                 os.chdir(directory)
             except OSError as error:
                 raise UsageProblem(f"--chdir {directory}: {error.strerror}") from error
+        _hold_here()
         session = cls(told, terminal)
         ctx.call_on_close(session.close)
         return session
@@ -87,7 +88,9 @@ class Session:
 
     @property
     def store(self) -> LocalStore:
-        path = Path(self.told.get("state") or DEFAULT)
+        given: str = self.told.get("state") or DEFAULT
+        _hold_file(given)
+        path = Path(given)
         # Whoever comes by another link takes the same lock, and writes the same journal.
         if os.path.islink(path):  # noqa: PTH114 - of a name that is too long it says no, and raises nothing
             path = Path(os.path.realpath(path))
@@ -203,6 +206,24 @@ class Session:
         """The key for tasks that name none (--ssh-key, FOUNDRY_SSH_KEY_NAME)."""
         name = self.told.get("ssh_key") or self.environ.get("FOUNDRY_SSH_KEY_NAME")
         return (name,) if name else ()
+
+
+def _hold_here() -> None:
+    """Raise UsageProblem where the working directory has been removed: no relative path leads anywhere then."""
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise UsageProblem(
+            f"the working directory cannot be used: {error.strerror}",
+            hint="cd to one that exists, or give --chdir DIR",
+        ) from error
+
+
+def _hold_file(state: str) -> None:
+    """Raise UsageProblem for a --state that cannot name a file."""
+    if state.endswith("/") or os.path.isdir(state):  # noqa: PTH112 - of a name that is too long it says no
+        name = shown(str(Path(state) / DEFAULT))
+        raise UsageProblem(f"--state {shown(state)} is a directory", hint=f"name the file in it: --state {name}")
 
 
 def unsendable(config: Config, stack: str) -> list[Problem]:

@@ -1,0 +1,116 @@
+"""What the command line does not take: empty arguments, and places that are none."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import click
+import pytest
+
+from flowplan.cli import global_options, main
+from tests.conftest import Place
+
+
+def commands(command: click.Command, *names: str) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Every command of the tree, with the words that call it; the groups too."""
+    yield names, command
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            found = command.get_command(context, name)
+            assert found is not None
+            yield from commands(found, *names, name)
+
+
+def empty_values() -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Every way to give something empty, with the words of that call."""
+    for names, command in commands(main):
+        filled = ["x" for param in command.params if isinstance(param, click.Argument) and param.nargs == 1]
+        arguments = 0
+        for param in command.params:
+            if isinstance(param, click.Argument):
+                given = [*filled[:arguments], "", *filled[arguments + 1 :]] if param.nargs == 1 else [*filled, ""]
+                arguments += 1
+                yield param.make_metavar(click.Context(command)), (*names, *given)
+            elif isinstance(param, click.Option) and not param.is_flag:
+                option = max(param.opts, key=len)
+                yield option, (*names, *filled, option, "")
+                yield option, (*names, *filled, f"{option}=")
+                yield option, (*names, *filled, option, " ")
+
+
+def test_an_empty_argument_is_wrong_usage_in_every_command_and_names_the_parameter(place: Place) -> None:
+    seen = list(empty_values())
+    assert len(seen) > 400  # the whole tree
+    for name, words in seen:
+        result = place.run(*words)
+        assert result.code == 64, (words, result)
+        assert "empty" in result.err, (words, result)
+        assert name.strip("[].") in result.err or name in result.err, (words, result)
+    assert list(place.path.iterdir()) == []
+
+
+def test_an_empty_path_among_others_is_wrong_usage_too(example: Place) -> None:
+    for words in (("apply", "--auto-approve", "flowplan.yaml", ""), ("destroy", "", "."), ("validate", "--", "")):
+        assert example.run(*words).code == 64, words
+
+
+def test_the_global_options_are_those_that_were_walked(place: Place) -> None:
+    for option in global_options(hidden=False):
+        if not getattr(option, "is_flag", False):
+            assert place.run(max(option.opts, key=len), "", "plan").code == 64
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["MITHRIL_API_URL", "FLOWPLAN_PLAN_KEY", "FOUNDRY_PROJECT_NAME", "FOUNDRY_SSH_KEY_NAME", "FLOWPLAN_SETTLE_WINDOW"],
+)
+def test_an_empty_variable_counts_as_not_set(example: Place, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "")
+    example.ok("plan", "--out", "saved.json")
+
+
+@pytest.mark.parametrize("state", [".", "..", "/", "sub", "sub/", "nowhere/", "link"])
+def test_a_directory_is_no_state(example: Place, state: str) -> None:
+    (example.path / "sub").mkdir()
+    (example.path / "link").symlink_to("sub")
+    for words in (
+        ("plan",), ("apply", "--auto-approve"), ("destroy",), ("state", "list"), ("state", "restore"),
+        ("lock", "show"), ("force-unlock", "x"), ("status",), ("orphans",), ("recover",),
+    ):  # fmt: skip
+        result = example.run(*words, "--state", state)
+        assert result.code == 64, (words, result)
+        assert "is a directory" in result.err
+        assert "flowplan.state.json" in result.err
+
+
+def test_a_working_directory_that_is_gone_is_said_by_every_command(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = place.path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    try:
+        for names, command in commands(main):
+            if isinstance(command, click.Group):
+                continue
+            filled = ["-" for param in command.params if isinstance(param, click.Argument) and param.required]
+            result = place.run(*names, *filled)
+            assert result.code == 64, (names, result)
+            assert "working directory" in result.err, (names, result)
+        assert place.run("plan", "--chdir", str(place.path)).code == 64  # there is no flowplan.yaml
+    finally:
+        os.chdir(place.path)
+
+
+def test_a_working_directory_that_is_gone_is_left_with_chdir(example: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = example.path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    try:
+        example.ok("plan", "--chdir", str(example.path))
+    finally:
+        os.chdir(example.path)
