@@ -27,13 +27,15 @@ Place = tuple[str, str]  # instance type id, region
 @frozen
 class Desired:
     """The resources wanted, by address. `reads`: attached volumes that flowplan only reads.
-    `choices`: why a bid got its type and region, where that was left open. `durations`: hours of work, as tasks say."""
+    `choices`: why a bid got its type and region, where that was left open. `durations`: hours of work, as tasks say.
+    `unplaceable`: bids that can stay where they are, and be paused, but could not be placed there again: why not."""
 
     resources: Mapping[Address, Resource] = field(factory=dict)
     reads: Mapping[Address, LiveVolume] = field(factory=dict)
     choices: Mapping[Address, str] = field(factory=dict)
     sources: Mapping[Address, Position] = field(factory=dict)
     durations: Mapping[Address, Decimal] = field(factory=dict)
+    unplaceable: Mapping[Address, Problem] = field(factory=dict)
 
 
 @frozen
@@ -65,13 +67,16 @@ def look_up(
     kept: Mapping[Address, Place],
     volume_regions: Mapping[Address, str],
     ssh_keys: Sequence[str] = (),
+    placed: Mapping[Address, Bid] | None = None,
+    made: Mapping[Address, str] | None = None,
 ) -> Desired:
     """Everything `config` asks for, with ids. Raises ConfigError with every problem that only the cloud shows.
 
-    `kept`: the type and region of bids that exist (or of a saved plan); `volume_regions`: the region of
-    volumes that exist; `ssh_keys`: names for tasks that give none.
+    `placed`: bids that are live, whose tasks keep their type and region, also where nothing is offered any more;
+    `kept`: the types and regions that a saved plan chose; `volume_regions`: the region of volumes that exist, and
+    `made`: their ids; `ssh_keys`: names for tasks that give none.
     """
-    search = _Search(config, catalogue, live, kept, dict(volume_regions), tuple(ssh_keys))
+    search = _Search(config, catalogue, live, kept, dict(volume_regions), tuple(ssh_keys), placed or {}, made or {})
     return search.run()
 
 
@@ -86,9 +91,14 @@ class _Search:
         kept: Mapping[Address, Place],
         regions: dict[Address, str],
         ssh_keys: tuple[str, ...],
+        placed: Mapping[Address, Bid],
+        made: Mapping[Address, str],
     ) -> None:
-        self.config, self.catalogue, self.live, self.kept = config, catalogue, live, kept
-        self.ssh_keys = ssh_keys
+        self.config, self.catalogue, self.live = config, catalogue, live
+        self.kept = {**kept, **{address: (bid.instance_type, bid.region) for address, bid in placed.items()}}
+        self.ssh_keys, self.placed, self.made = ssh_keys, placed, made
+        self.unplaceable: dict[Address, Problem] = {}
+        self.there = frozenset(regions)  # volumes that exist, and whose region need not be offered any more
         self.regions = regions | {a: wanted.region for a, wanted in config.volumes.items() if wanted.region}
         self.problems: list[Problem] = []
         self.reads: dict[Address, LiveVolume] = {}
@@ -116,30 +126,51 @@ class _Search:
             sources[address] = task.source
             sources[Address("ports", address.name)] = self.config.position_of(address, "ports")
         durations = {a: task.estimated_hours for a, task in self.config.tasks.items() if task.estimated_hours}
-        return Desired(resources, self.reads, self.choices, sources, durations)
+        return Desired(resources, self.reads, self.choices, sources, durations, self.unplaceable)
 
     def one_writer(self) -> None:
-        """A Block volume is one bid's: the API would refuse the second, after the first is placed."""
-        users: dict[str, Address] = {}
+        """A Block volume is one bid's: the API would refuse the second, after the first is placed. A volume is told by
+        what it is, not by how it is written: its name here may be its id there."""
+        users: dict[str, tuple[Address, VolumeUse]] = {}
         for address, task in self.config.tasks.items():
             for use in task.volumes:
-                if isinstance(use.volume, Address):
-                    block, name = self.config.volumes[use.volume].interface == "Block", use.volume.name
-                else:
-                    found = self.reads.get(Address("volume", use.volume))
-                    block, name = found is not None and found.volume.interface == "Block", use.volume
-                if not block:
+                which, name, block = self.identity(use)
+                other, first = users.setdefault(which, (address, use))
+                if first is use:
                     continue
-                if name in users:
-                    what = f"the Block volume {name} is used by {users[name]} too: one bid only can use it"
-                    self.say(address, "volumes", what, "a File volume (disk_interface: File) can be shared", use.source)
-                users.setdefault(name, address)
+                spelled = (
+                    "" if first.volume == use.volume else f", as {_ref_text(first)} there and {_ref_text(use)} here"
+                )
+                also = (("first used here", first.source),)
+                if other == address:
+                    what = f"{address} uses the volume {name} twice{spelled}"
+                    self.say(address, "volumes", what, "a volume is created or attached, once", use.source, also)
+                elif block:
+                    what = f"the Block volume {name} is used by {other} too{spelled}: one bid only can use it"
+                    hint = "a File volume (disk_interface: File) can be shared"
+                    self.say(address, "volumes", what, hint, use.source, also)
+
+    def identity(self, use: VolumeUse) -> tuple[str, str, bool]:
+        """What tells a used volume from others (its id, else its address), its name, and whether it is Block."""
+        if isinstance(use.volume, Address):
+            wanted = self.config.volumes[use.volume]
+            return self.made.get(use.volume, str(use.volume)), wanted.name, wanted.interface == "Block"
+        found = self.found(use.volume)
+        if len(found) != 1:  # said already
+            return f"attach {use.volume}", use.volume, False
+        return found[0].id, found[0].volume.name, found[0].volume.interface == "Block"
 
     def say(
-        self, address: Address, field: str, summary: str, hint: str | None = None, at: Position | None = None
+        self,
+        address: Address,
+        field: str,
+        summary: str,
+        hint: str | None = None,
+        at: Position | None = None,
+        also: tuple[tuple[str, Position], ...] = (),
     ) -> None:
         """Note a problem of a field, or of what stands `at` a place more exact than that."""
-        problem = self.config.problem(address, field, summary, hint=hint)
+        problem = evolve(self.config.problem(address, field, summary, hint=hint), also=also)
         if at is not None:
             problem = evolve(problem, position=at, source=self.config.source_line(at))
         self.problems.append(problem)
@@ -153,7 +184,7 @@ class _Search:
             if not self.problems:  # else its task already failed
                 self.say(address, "region", f"no task gives volume {wanted.name} a region", "add region_id")
             return None
-        if region not in self.catalogue.regions:
+        if region not in self.catalogue.regions and address not in self.there:
             self.unknown_region(address, region)
             return None
         return Volume(wanted.name, wanted.size_gb, wanted.interface, region)
@@ -174,8 +205,7 @@ class _Search:
         return found.id, Mount(found.id, use.mount_point, interface, name) if use.mount_point else None
 
     def find_volume(self, task: Task, wanted: str, at: Position) -> LiveVolume | None:
-        by_id = self.live.volumes.get(wanted)
-        found = [by_id] if by_id else self._by_name.get(wanted, [])
+        found = self.found(wanted)
         if len(found) == 1:
             return found[0]
         if found:
@@ -186,6 +216,11 @@ class _Search:
             hint = candidates(wanted, names) or "this project has no volumes; `create` makes one"
             self.say(task.address, "volumes", f"there is no volume {wanted} to attach", hint, at)
         return None
+
+    def found(self, wanted: str) -> list[LiveVolume]:
+        """The live volumes that `wanted`, an id or a name, may mean."""
+        by_id = self.live.volumes.get(wanted)
+        return [by_id] if by_id else self._by_name.get(wanted, [])
 
     # -- bids
 
@@ -245,7 +280,8 @@ class _Search:
             what = f"several SSH keys are named {name}" if matching else f"there is no SSH key {name}"
             hint = "give the id" if matching else candidates(name, (key.name for key in visible))
             self.say(task.address, "ssh_keys", what, hint)
-        return found if len(found) == len(wanted) else None
+        # One key may be given by its name and by its id: it is one key.
+        return list(dict.fromkeys(found)) if len(found) == len(wanted) else None
 
     # -- type and region
 
@@ -260,6 +296,9 @@ class _Search:
             for auction in self.catalogue.auctions_of(kind.id)
         ]
         here = [candidate for candidate in every if region in (None, candidate.auction.region)]
+        stands = self.standing(task, kinds, region, here)
+        if stands is not None:
+            here = [stands]
         if not here:
             self.no_auction(task, [kind for _, kind in kinds], region, every)
             return None
@@ -270,6 +309,38 @@ class _Search:
                     self.regions.setdefault(use.volume, chosen.auction.region)
         return chosen
 
+    def standing(
+        self, task: Task, kinds: list[tuple[int, InstanceType]], region: str | None, here: list[Candidate]
+    ) -> Candidate | None:
+        """Where the live bid of `task` is, when nothing is offered there any more and the task allows it as before: it
+        can stay, and be changed in place, but not be placed anew."""
+        bid = self.placed.get(task.address)
+        place = self.kept.get(task.address)
+        if bid is None or place is None or region not in (None, bid.region) or place in [one.place for one in here]:
+            return None
+        found = next(((rank, kind) for rank, kind in kinds if kind.id == bid.instance_type), None)
+        if found is None:
+            return None
+        rank, kind = found
+        what = f"there is no auction for {kind.name} in {bid.region} any more, so this bid cannot be placed anew"
+        hint = "what is live can stay as it is, be paused, or be cancelled; for a new one choose another type or region"
+        self.unplaceable[task.address] = self.config.problem(task.address, "region", what, hint=hint)
+        return Candidate(kind, Auction("", kind.id, bid.region, 0, None), rank, limit_of(task, kind))
+
+    def withdrawn(self, task: Task) -> tuple[InstanceType, ...]:
+        """The type of the live bid of `task`, when it is listed no more: what its name tells of it."""
+        bid = self.placed.get(task.address)
+        if bid is None or self.catalogue.type(bid.instance_type) is not None or not bid.instance_type_name:
+            return ()
+        try:
+            name = read_type_name(bid.instance_type_name)
+        except ValueError:
+            return ()
+        gpus = bid.gpus or name.gpus or 0
+        return (
+            InstanceType(bid.instance_type, name.text, name.gpu or "", gpus, name.memory_gb or 0, name.socket or ""),
+        )
+
     def region(self, task: Task) -> tuple[str | None, bool]:
         """The region that the task or its volumes fix, and whether they agree."""
         fixed: list[tuple[str, str]] = [(task.region, "the task")] if task.region else []
@@ -277,11 +348,12 @@ class _Search:
             if isinstance(use.volume, Address):
                 where, name = self.regions.get(use.volume), use.volume.name
             else:
-                found = self.live.volumes.get(use.volume) or next(iter(self._by_name.get(use.volume, [])), None)
+                found = next(iter(self.found(use.volume)), None)
                 where, name = (found.volume.region if found else None), use.volume
             if where:
                 fixed.append((where, f"volume {name}"))
-        if task.region and task.region not in self.catalogue.regions:
+        stays = self.kept.get(task.address, ("", ""))[1] if task.address in self.placed else ""
+        if task.region and task.region not in (*self.catalogue.regions, stays):
             self.unknown_region(task.address, task.region)
             return None, False
         if len({region for region, _ in fixed}) > 1:
@@ -300,7 +372,7 @@ class _Search:
         for rank, text in enumerate(task.instance_types):
             if text not in self._types:
                 self._types[text] = find_types(read_type_name(text), self.catalogue.types)
-            matching = self._types[text]
+            matching = (*self._types[text], *find_types(read_type_name(text), self.withdrawn(task)))
             if not matching:
                 names = sorted({kind.name for kind in self.catalogue.types})
                 self.say(task.address, "instance_type", f"there is no instance type {text}", candidates(text, names))
@@ -322,6 +394,12 @@ class _Search:
             and wanted.gpus in (None, kind.gpus)
             and _same(wanted.intranode_interconnect, kind.gpu_socket)
             and _same(wanted.internode_interconnect, kind.network_type)
+        ]
+        found += [
+            kind
+            for kind in self.withdrawn(task)
+            if (wanted.gpu_type is None or has_word(kind.gpu_type, wanted.gpu_type))
+            and wanted.gpus in (None, kind.gpus)
         ]
         if not found:
             offered = sorted(
@@ -424,6 +502,11 @@ def candidates(wanted: str, names: Iterable[str]) -> str | None:
     shown = [*alike, *(name for name in known if name not in alike)][:12]
     listed = ", ".join(shown) + (f" and {len(known) - 12} more" if len(known) > 12 else "")
     return f"did you mean {near[0]}? there are: {listed}" if near else f"there are: {listed}"
+
+
+def _ref_text(use: VolumeUse) -> str:
+    """A used volume as the file has it."""
+    return use.volume.name if isinstance(use.volume, Address) else use.volume
 
 
 def _same(wanted: str | None, there: str | None) -> bool:

@@ -101,7 +101,7 @@ def storage_planned(changes: Iterable[Change], hours: float) -> Decimal:
 
 def _storage(resources: Iterable[Resource | None], hours: float) -> Decimal:
     volumes = [one for one in resources if isinstance(one, Volume)]
-    return sum((storage_per_hour(volume.size_gb) for volume in volumes), Decimal(0)) * Decimal(str(hours))
+    return sum((storage_per_hour(volume.held_gb) for volume in volumes), Decimal(0)) * Decimal(str(hours))
 
 
 def _movers(changes: Iterable[Change], asked: _Asked, hours: float) -> list[tuple[Address, Decimal]]:

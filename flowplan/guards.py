@@ -46,7 +46,7 @@ def _data(changes: Iterable[Change], wishes: Wishes) -> Iterable[Refusal]:
             yield Refusal(
                 "volume_data",
                 change.address,
-                f"{how} {change.address} destroys the data on volume {volume.name} ({volume.size_gb} GB)",
+                f"{how} {change.address} destroys the data on volume {volume.name} ({volume.held_gb} GB)",
                 f"if the data may go: --allow-volume-destroy {volume.name}; to keep it, change `create` to `attach` in "
                 "the task file: flowplan then lets the volume be",
             )

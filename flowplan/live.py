@@ -55,12 +55,22 @@ class LiveBid:
 
 @frozen
 class LiveVolume:
-    """A volume as listed. `bids`: ids of the bids (and reservations) that use it."""
+    """A volume as listed. Who uses it: ids of `bids` and of `reservations`; `attachments`: what it is attached to, as
+    pairs of whatever the API names (instances and their bids, where it is known what they mean).
+
+    `created_at` as the API has it; "": it does not tell.
+    """
 
     id: str
     volume: Volume
     bids: tuple[str, ...] = ()
     created_at: str = ""
+    reservations: tuple[str, ...] = ()
+    attachments: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def in_use(self) -> bool:
+        return bool(self.bids or self.reservations or self.attachments)
 
 
 @frozen

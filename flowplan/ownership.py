@@ -7,15 +7,18 @@ ours; everything else is somebody's, whatever its name.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar, overload
 
 import attrs
 from attrs import frozen
 
-from flowplan.desired import Desired, Place
+from flowplan.desired import Desired
 from flowplan.journal import Intent
 from flowplan.live import Live, LiveBid, LiveVolume
-from flowplan.resources import Address, Bid, Inputs, PortMapping, Resource
+from flowplan.resources import Address, Bid, Inputs, PortMapping, Resource, Volume
 from flowplan.state import Binding, State
+
+Known = TypeVar("Known", Bid, Volume)
 
 
 def presume(state: State, pending: Mapping[str, Intent], live: Live) -> State:
@@ -76,7 +79,7 @@ def bound_bids(state: State) -> set[str]:
 def adopted(address: Address, found: LiveBid | LiveVolume, bindings: Mapping[Address, Binding]) -> Binding:
     """What the state records of a live object that no operation in it made. Which file names it is not known."""
     if isinstance(found, LiveVolume):
-        return Binding(address, found.id, found.volume)
+        return Binding(address, found.id, as_known(found, None))
     volumes = {binding.id: one for one, binding in bindings.items() if one.kind == "volume"}
     needs = tuple(volumes[str(id)] for id in found.bid.volumes if str(id) in volumes)
     return Binding(address, found.id, as_known(found, None), needs, found.marker.generation if found.marker else 1)
@@ -215,32 +218,73 @@ def find_created(intent: Intent, lineage: str, live: Live) -> tuple[LiveBid | Li
     )
 
 
-def as_known(found: LiveBid, applied: Resource | None) -> Bid:
-    """The live bid with what it carries: in full when the marker agrees with what was applied, else as far
-    as the marker tells; unknown when there is no marker."""
-    marker = found.marker
+@overload
+def as_known(found: LiveBid, applied: Resource | None) -> Bid: ...
+@overload
+def as_known(found: LiveVolume, applied: Resource | None) -> Volume: ...
+def as_known(found: LiveBid | LiveVolume, applied: Resource | None) -> Bid | Volume:
+    """What is live, as far as anything tells. This is the one place that decides what an answer leaves open.
+
+    What the API does not tell is as it was applied; what that does not tell either stays `untold`. What a bid carries
+    is known in full when its marker agrees with what was applied, else as far as the marker tells; unknown without
+    one. A volume that is as large as the API made it has the size that was asked for.
+    """
+    if isinstance(found, LiveVolume):
+        return _volume_as_known(found.volume, applied)
+    bid, marker = _named(_informed(found.bid, applied), applied), found.marker
     if marker is None:
-        return found.bid
+        return bid
     if isinstance(applied, Bid) and applied.inputs is not None and applied.inputs.sha256 == marker.inputs:
-        return attrs.evolve(found.bid, inputs=applied.inputs)
+        return attrs.evolve(bid, inputs=applied.inputs)
     inputs = Inputs(ports=marker.ports, mounts=marker.mounts, given_sha256=marker.inputs)
-    return attrs.evolve(found.bid, inputs=inputs)
+    return attrs.evolve(bid, inputs=inputs)
 
 
-def places_kept(state: State, live: Live) -> dict[Address, Place]:
-    """The type and region of every bid that runs: what a task without either keeps."""
-    kept = {}
+def _named(bid: Bid, applied: Resource | None) -> Bid:
+    """`bid` with what its type was called when it was applied, if nobody offers that type any more."""
+    if bid.instance_type_name or not isinstance(applied, Bid) or applied.instance_type != bid.instance_type:
+        return bid
+    return attrs.evolve(bid, instance_type_name=applied.instance_type_name, gpus=applied.gpus)
+
+
+def _volume_as_known(volume: Volume, applied: Resource | None) -> Volume:
+    known = _informed(volume, applied)
+    if not isinstance(applied, Volume) or applied.capacity_gb is None or "size_gb" in applied.untold:
+        return known
+    if "size_gb" in volume.untold or volume.size_gb == applied.capacity_gb:
+        return attrs.evolve(known, size_gb=applied.size_gb, capacity_gb=applied.capacity_gb)
+    return known
+
+
+def _informed(found: Known, applied: Resource | None) -> Known:
+    """`found` with what its answer left open as it was applied."""
+    if not found.untold:
+        return found
+    known = applied if type(applied) is type(found) else None
+    told = {name: getattr(known, name) for name in found.untold if known and name not in known.untold}
+    # Inputs of None are unknown already.
+    left = tuple(name for name in found.untold if name not in told and name != "inputs")
+    return attrs.evolve(found, **told, untold=left)
+
+
+def placed_bids(state: State, live: Live) -> dict[Address, Bid]:
+    """Every bid that is live, as far as its place is known: a task keeps the type and region that it has."""
+    placed = {}
     for address, binding in state.bindings.items():
         found = live.bids.get(binding.id)
-        if address.kind == "bid" and found is not None and not found.ended:
-            kept[address] = (found.bid.instance_type, found.bid.region)
-    return kept
+        if address.kind != "bid" or found is None or found.ended:
+            continue
+        bid = as_known(found, binding.applied)
+        if not {"instance_type", "region"} & set(bid.untold):
+            placed[address] = bid
+    return placed
 
 
 def volume_regions(state: State, live: Live) -> dict[Address, str]:
     """The region of every volume that exists: moving one would destroy its data."""
-    return {
-        address: live.volumes[binding.id].volume.region
+    found = {
+        address: as_known(live.volumes[binding.id], binding.applied)
         for address, binding in state.bindings.items()
         if binding.id in live.volumes
     }
+    return {address: volume.region for address, volume in found.items() if "region" not in volume.untold}

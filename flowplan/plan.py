@@ -254,9 +254,12 @@ def _volumes(resource: Resource | None) -> set[str]:
 
 
 def differences(before: Resource, after: Resource) -> tuple[FieldChange, ...]:
-    """Every field that differs, in the order of the class. Lists of ids are compared as sets."""
+    """Every field that differs, in the order of the class. What is not told is no difference; nor is the order, or the
+    repetition, of ids, ports and mounts."""
     found: list[FieldChange] = []
     for name, meaning in changes_of(_kind_of(after)).items():
+        if name in before.untold or name in after.untold:
+            continue
         old, new = getattr(before, name), getattr(after, name)
         if old == new or _same(name, old, new):
             continue
@@ -268,16 +271,16 @@ def differences(before: Resource, after: Resource) -> tuple[FieldChange, ...]:
 
 
 def _same(name: str, old: Any, new: Any) -> bool:
-    if name in ("volumes", "ssh_keys"):
-        return len(old) == len(new) and set(old) == set(new)
-    if name == "memory_gb":
-        return new is None
+    if name in ("volumes", "ssh_keys", "pairs"):
+        return set(old) == set(new)
+    if name == "memory_gb":  # None: the platform's default, which it fills in by itself
+        return old is None or new is None
     # The name is fixed at creation: what keeps its address keeps its name.
     return name == "name"
 
 
 def _input_differences(old: Inputs | None, new: Inputs | None) -> list[FieldChange]:
-    if old is None or new is None or (new.resolved and old.sha256 == new.sha256):
+    if old is None or new is None or old.alike(new):
         return []
     names = ["startup_script", "ports", "mounts", "local_disks", "container_image"]
     if old.given_sha256 is not None:  # only a marker: the rest is not known, and so not shown
@@ -285,9 +288,24 @@ def _input_differences(old: Inputs | None, new: Inputs | None) -> list[FieldChan
     found = [
         FieldChange(name, getattr(old, name), getattr(new, name), forces=True)
         for name in names
-        if getattr(old, name) != getattr(new, name)
+        if _unordered(getattr(old, name)) != _unordered(getattr(new, name))
     ]
     return found or [FieldChange("inputs", old.sha256, new.sha256 if new.resolved else None, forces=True)]
+
+
+def _unordered(value: Any) -> Any:
+    return set(value) if isinstance(value, tuple) else value
+
+
+def _kept(before: Resource, after: Resource, fields: Sequence[FieldChange]) -> Resource:
+    """`before` with only `fields` as in `after`: what is true once those are changed in place. A bid carries what it
+    carried: its startup script cannot be changed."""
+    known = attrs.evolve(before, **{one.name: one.after for one in fields})
+    if not isinstance(known, Bid) or not isinstance(after, Bid) or known.inputs is None or after.inputs is None:
+        return known
+    if known.inputs.given_sha256 is None or not known.inputs.alike(after.inputs):
+        return known
+    return attrs.evolve(known, inputs=after.inputs.ordered_as(known.inputs))  # the marker alone told of it
 
 
 def _kind_of(resource: Resource) -> Any:
@@ -305,6 +323,7 @@ class _Changes:
         self.made: dict[Address, Change] = {}
         # The ids that references resolve to. A volume that is created or replaced has none yet.
         self.ids = {a: b.id for a, b in state.bindings.items() if a.kind == "volume" and b.id in live.volumes}
+        self.called = {volume.id: volume.volume.name for volume in live.volumes.values()}
 
     def all(self) -> dict[Address, Change]:
         for address, found in self.desired.reads.items():
@@ -365,7 +384,7 @@ class _Changes:
         self, address: Address, wanted: Resource, generation: int, reason: str | None = None, note: str | None = None
     ) -> Change:
         note = note or self.desired.choices.get(address)
-        after = resolve(wanted, self.ids)
+        after = resolve(wanted, self.ids, self.called)
         return Change(
             "create", address, None, after, reason=reason, note=note, generation=generation, needs=wanted.needs
         )
@@ -380,7 +399,7 @@ class _Changes:
         return self._create(address, wanted, binding.generation + 1, "create_because_gone", note)
 
     def _unwanted(self, address: Address, found: LiveBid | LiveVolume, binding: Binding) -> Change:
-        before = self._before(found, binding)
+        before = as_known(found, binding.applied)
         common: dict[str, Any] = {"id": binding.id, "status": getattr(found, "status", None)}
         if address in self.desired.reads and self.wishes.mode == "apply":
             note = "attached now: flowplan no longer manages it"
@@ -391,11 +410,13 @@ class _Changes:
         return Change("delete", address, before, None, reason="delete_because_no_resource_config", note=note, **common)
 
     def _compare(self, address: Address, found: LiveBid | LiveVolume, wanted: Resource, binding: Binding) -> Change:
-        before, after = self._before(found, binding), resolve(wanted, self.ids)
+        before, after = as_known(found, binding.applied), resolve(wanted, self.ids, self.called)
         fields = differences(before, after)
         action, reason, note = self._action(address, fields, wanted)
-        if not fields and action == "no-op":
+        if action == "no-op":
             after = before
+        elif action == "update":
+            after = _kept(before, after, fields)
         return Change(
             action,
             address,
@@ -422,9 +443,6 @@ class _Changes:
             # Detaching from a running bid and attaching what does not exist yet would wait for each other.
             return "replace", "replace_because_dependency", f"{renewed[0]} is replaced"
         return ("update" if fields else "no-op"), None, None
-
-    def _before(self, found: LiveBid | LiveVolume, binding: Binding) -> Resource:
-        return found.volume if isinstance(found, LiveVolume) else as_known(found, binding.applied)
 
     # -- ports follow their bid
 
@@ -487,10 +505,18 @@ def _drift(state: State, live: Live, wishes: Wishes) -> Iterable[Change]:
             note = "terminated" if found is not None else "gone"
             yield Change("delete", address, binding.applied, None, reason="gone_outside", note=note, **common)
             continue
-        now = found.volume if isinstance(found, LiveVolume) else as_known(found, binding.applied)
+        now = as_known(found, binding.applied)
         fields = differences(binding.applied, now)
         if fields:
-            yield Change("update", address, binding.applied, now, fields, "changed_outside", **common)
+            differing = {name for one in fields for name in _class_fields(now, one.name)}
+            after = attrs.evolve(binding.applied, **{name: getattr(now, name) for name in differing})
+            yield Change("update", address, binding.applied, after, fields, "changed_outside", **common)
+
+
+def _class_fields(resource: Resource, name: str) -> tuple[str, ...]:
+    """The attributes of `resource` that belong to its field `name`: what people read in its place, too."""
+    beside = {"instance_type": ("instance_type_name", "gpus"), "ssh_keys": ("ssh_key_names",)}
+    return (name, *beside.get(name, ())) if name in changes_of(_kind_of(resource)) else ("inputs",)
 
 
 def _unnamed(left_alone: Iterable[Address], state: State, live: Live) -> Iterable[tuple[Address, LiveBid]]:

@@ -9,6 +9,7 @@ import attrs
 
 from flowplan.desired import Desired
 from flowplan.live import ALLOCATED, Live
+from flowplan.ownership import as_known
 from flowplan.plan import Change, Plan, key_of
 from flowplan.pricing import Estimate, Key, Market, Total, Totals, estimate, stairs, storage_per_hour, together
 from flowplan.resources import Address, Bid, Resource, Volume
@@ -23,7 +24,7 @@ def auctions_needed(desired: Desired, state: State, live: Live) -> list[Key]:
     those that have to win together (`stairs`)."""
     wanted = {address: bid for address, bid in desired.resources.items() if isinstance(bid, Bid)}
     bids = list(wanted.values())
-    bids += [found.bid for found in map(live.bids.get, _bid_ids(state)) if found is not None and not found.ended]
+    bids += [bid for bid in _as_they_are(state, live) if "region" not in bid.untold]
     new = [bid for address, bid in wanted.items() if not bid.paused and not _holds(address, state, live)]
     return sorted({*map(key_of, bids), *_side_by_side(new)})
 
@@ -42,8 +43,11 @@ def _side_by_side(bids: Iterable[Bid]) -> Iterator[Key]:
                 yield (*auction, quantity)
 
 
-def _bid_ids(state: State) -> list[str]:
-    return [binding.id for address, binding in state.bindings.items() if address.kind == "bid"]
+def _as_they_are(state: State, live: Live) -> Iterator[Bid]:
+    for address, binding in state.bindings.items():
+        found = live.bids.get(binding.id) if address.kind == "bid" else None
+        if found is not None and not found.ended:
+            yield as_known(found, binding.applied)
 
 
 def priced(plan: Plan, markets: Mapping[Key, Market]) -> Plan:
@@ -111,6 +115,6 @@ def _totals(changes: Iterable[Change]) -> Totals:
 
 def _cost(resource: Resource | None, cost: Estimate | None) -> Total:
     if isinstance(resource, Volume):
-        storage = storage_per_hour(resource.size_gb)
+        storage = storage_per_hour(resource.held_gb)
         return Total(storage, storage)
     return Total(cost.now, cost.worst) if cost is not None else Total()

@@ -17,6 +17,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shlex
+from collections.abc import Mapping
 from decimal import Decimal
 from functools import cache
 from operator import attrgetter
@@ -133,6 +135,29 @@ class Inputs:
     container_image: ContainerImage | None = None
     given_sha256: str | None = None
 
+    def alike(self, other: Inputs) -> bool:
+        """Whether an instance could not tell the two apart. In what order ports, mounts and disks are written is no
+        difference, although the digest in a marker is that of one order."""
+        if not (self.resolved and other.resolved):
+            return False
+        known, full = (self, other) if self.given_sha256 is not None else (other, self)
+        if known.given_sha256 is None:
+            return known._unordered() == full._unordered()
+        return full.ordered_as(known).sha256 == known.sha256
+
+    def ordered_as(self, other: Inputs) -> Inputs:
+        """`self` with ports and mounts in the order of `other`, where those are the same."""
+        ports = other.ports if set(other.ports) == set(self.ports) else self.ports
+        places = {(mount.volume, mount.mount_point): mount for mount in self.mounts}
+        order = [(mount.volume, mount.mount_point) for mount in other.mounts]
+        mounts = tuple(places[one] for one in order) if set(order) == set(places) else self.mounts
+        return attrs.evolve(self, ports=ports, mounts=mounts)
+
+    def _unordered(self) -> tuple[object, ...]:
+        image = self.container_image
+        carried = (image.image_name, image.build_context, _words(image.run_options)) if image else None
+        return (self.startup_script, set(self.ports), set(self.mounts), set(self.local_disks), carried)
+
     @property
     def resolved(self) -> bool:
         """Whether every mounted volume has an id; only then `sha256` exists."""
@@ -156,14 +181,32 @@ class Inputs:
         return hashlib.sha256(json.dumps(material, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
+def _words(options: str | None) -> tuple[str, ...]:
+    """The words of `run_options`, as they are run."""
+    try:
+        return tuple(shlex.split(options or ""))
+    except ValueError:  # a quote that is not closed: what is wrong with it is told elsewhere
+        return (options or "",)
+
+
 @frozen
 class Volume:
-    """A persistent volume. `size_gb` in GB; `region` a region's name."""
+    """A persistent volume. `size_gb` in GB, as asked for; `region` a region's name.
+
+    `capacity_gb`: what the API made of `size_gb`, where it rounded that up; None: just that. `untold`: see `Bid`.
+    """
 
     name: str = field(metadata={"change": UPDATE})  # only `moved` changes the name of the same address
     size_gb: int = field(metadata={"change": DESTROYS_DATA})
     interface: Interface = field(metadata={"change": DESTROYS_DATA})
     region: str = field(metadata={"change": DESTROYS_DATA})
+    capacity_gb: int | None = field(default=None, eq=False)
+    untold: tuple[str, ...] = field(default=(), eq=False)
+
+    @property
+    def held_gb(self) -> int:
+        """How large it is, and what is paid for."""
+        return self.size_gb if self.capacity_gb is None else self.capacity_gb
 
     @property
     def needs(self) -> tuple[Address, ...]:
@@ -178,6 +221,9 @@ class Bid:
     The `*_name(s)` fields are for people; they take no part in comparisons.
     `inputs` is None for a bid that flowplan did not place: unknown, which never replaces by itself.
     `memory_gb` None: the platform's default, not compared.
+
+    `untold`: the fields that the API's answer did not give, and nothing else tells. What they hold here stands for
+    nothing: unknown is not empty, and never a difference (ownership.as_known decides what an answer leaves open).
     """
 
     name: str = field(metadata={"change": REPLACE})
@@ -193,6 +239,7 @@ class Bid:
     instance_type_name: str = field(default="", eq=False)
     ssh_key_names: tuple[str, ...] = field(default=(), eq=False)
     gpus: int | None = field(default=None, eq=False)  # per instance
+    untold: tuple[str, ...] = field(default=(), eq=False)
 
     @property
     def needs(self) -> tuple[Address, ...]:
@@ -206,6 +253,10 @@ class PortMapping:
 
     bid: Address = field(metadata={"change": FOLLOWS})
     pairs: tuple[PortPair, ...] = field(metadata={"change": FOLLOWS})
+
+    @property
+    def untold(self) -> tuple[str, ...]:
+        return ()
 
     @property
     def needs(self) -> tuple[Address, ...]:
@@ -226,15 +277,21 @@ def changes_of(kind: Kind) -> dict[str, str]:
     return {a.name: a.metadata["change"] for a in attrs.fields(CLASSES[kind]) if "change" in a.metadata}
 
 
-def resolve(resource: Resource, ids: dict[Address, str]) -> Resource:
-    """`resource` with every volume address that has an id in `ids` replaced by that id."""
+def resolve(resource: Resource, ids: Mapping[Address, str], called: Mapping[str, str] | None = None) -> Resource:
+    """`resource` with every volume address that has an id in `ids` replaced by that id. `called`: the names that
+    volumes have in the cloud, by id: a File volume appears under that on the instance, whatever the files call it."""
     if not isinstance(resource, Bid) or not resource.volumes:
         return resource
 
     def known(ref: Ref) -> Ref:
         return ids.get(ref, ref) if isinstance(ref, Address) else ref
 
+    def mounted(mount: Mount) -> Mount:
+        id = known(mount.volume)
+        name = (called or {}).get(id, mount.volume_name) if isinstance(id, str) else mount.volume_name
+        return attrs.evolve(mount, volume=id, volume_name=name)
+
     inputs = resource.inputs
     if inputs is not None and not inputs.resolved:
-        inputs = attrs.evolve(inputs, mounts=tuple(attrs.evolve(m, volume=known(m.volume)) for m in inputs.mounts))
+        inputs = attrs.evolve(inputs, mounts=tuple(map(mounted, inputs.mounts)))
     return attrs.evolve(resource, volumes=tuple(known(v) for v in resource.volumes), inputs=inputs)

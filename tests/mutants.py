@@ -29,6 +29,7 @@ DOUBT, POWER, STORE, STATE = (
 COMMANDS, LOCK, GRAPH, HTTP = (f"tests/test_{name}.py" for name in ("commands", "lock", "graph", "http"))
 LET_GO = "tests/test_let_go.py"
 WHAT_IF = "tests/test_what_if.py"
+UNTOLD, SPELLING = "tests/test_untold.py", "tests/test_spelling.py"
 
 
 @frozen
@@ -93,6 +94,63 @@ MISTAKES = (
         "self._tries_unless_paid(1 if status == 501 else TRIES)",
         "(1 if status == 501 else TRIES)",
         (HTTP, DOUBT),
+    ),
+    # -- whose it is, and what differs
+    Mistake(
+        "take what is not told for empty",
+        "cloud/fcp.py",
+        "for name, value in given.items() if value is None))",
+        "for name, value in given.items() if value == 0))",
+        (UNTOLD,),
+    ),
+    Mistake(
+        "compare what is not known",
+        "plan.py",
+        "        if name in before.untold or name in after.untold:\n            continue\n",
+        "",
+        (UNTOLD,),
+    ),
+    Mistake(
+        "replace a bid for the order of its mounts",
+        "resources.py",
+        "            return known._unordered() == full._unordered()\n",
+        "            return known.sha256 == full.sha256\n",
+        (SPELLING,),
+    ),
+    Mistake(
+        "replace a bid for the order in its marker",
+        "resources.py",
+        "        return full.ordered_as(known).sha256 == known.sha256\n",
+        "        return full.sha256 == known.sha256\n",
+        (SPELLING,),
+    ),
+    Mistake(
+        "move a bid whose auction was withdrawn",
+        "desired.py",
+        "        if stands is not None:\n            here = [stands]\n",
+        "",
+        (SPELLING,),
+    ),
+    Mistake(
+        "cancel a bid that cannot be placed anew",
+        "cli/session.py",
+        "    hold_placeable(plan, seen.desired)\n",
+        "",
+        (SPELLING,),
+    ),
+    Mistake(
+        "compare the size that the API made",
+        "ownership.py",
+        '    if "size_gb" in volume.untold or volume.size_gb == applied.capacity_gb:\n',
+        '    if "size_gb" in volume.untold:\n',
+        (UNTOLD,),
+    ),
+    Mistake(
+        "mount a renamed volume by its old name",
+        "resources.py",
+        "        name = (called or {}).get(id, mount.volume_name) if isinstance(id, str) else mount.volume_name\n",
+        "        name = mount.volume_name\n",
+        (SPELLING,),
     ),
     # -- durability
     Mistake(

@@ -59,7 +59,7 @@ ALLOWED: dict[str, set[str]] = {
     "backends": {"pricing", "journal", "state", "errors"},
     "cloud": {"startup", "live", "pricing", *BELOW_CONFIG},
     "forecasts": {"plan", "pricing", "resources"},
-    "prices": {"plan", "desired", "live", "state", "pricing", "resources"},
+    "prices": {"plan", "ownership", "desired", "live", "state", "pricing", "resources"},
     "offers": {"catalogue", "desired", "pricing", "errors"},
     "guards": {"plan", "pricing", "budget", "graph", "live", "resources"},
     "whatif": {"forecasts", "plan", "pricing", "catalogue", "resources"},

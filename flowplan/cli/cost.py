@@ -87,6 +87,7 @@ def _kept(session: Session, state: State) -> list[KeptForecast] | None:
 def as_it_is(session: Session, state: State) -> Plan:
     """A plan that changes nothing: it holds what there is, with its price now."""
     from flowplan.desired import Desired
+    from flowplan.ownership import as_known
     from flowplan.plan import Wishes, make_plan
     from flowplan.prices import auctions_needed, priced
 
@@ -95,9 +96,9 @@ def as_it_is(session: Session, state: State) -> Plan:
     for address, binding in state.bindings.items():
         bid, volume = live.bids.get(binding.id), live.volumes.get(binding.id)
         if address.kind == "bid" and bid is not None and not bid.ended:
-            there[address] = bid.bid
+            there[address] = as_known(bid, binding.applied)
         elif address.kind == "volume" and volume is not None:
-            there[address] = volume.volume
+            there[address] = as_known(volume, binding.applied)
     desired = Desired(there)
     markets = session.cloud().markets(auctions_needed(desired, state, live))
     plan = make_plan(desired, state, live, Wishes(in_scope=lambda binding: binding.address in there))

@@ -188,13 +188,14 @@ def _declared(
 ) -> Mapping[Address, Resource]:
     """What the files ask for, every name looked up; types and regions left open are those of what runs."""
     from flowplan.desired import look_up
-    from flowplan.ownership import places_kept
+    from flowplan.ownership import placed_bids
     from flowplan.recover import rebuild
 
     if config is None:
         return {}
-    kept = places_kept(rebuild(empty, live, {}).state, live)
-    return look_up(config, catalogue, live, kept=kept, volume_regions={}, ssh_keys=session.ssh_keys()).resources
+    placed = placed_bids(rebuild(empty, live, {}).state, live)
+    found = look_up(config, catalogue, live, kept={}, volume_regions={}, ssh_keys=session.ssh_keys(), placed=placed)
+    return found.resources
 
 
 def _hold_lost(session: Session) -> None:

@@ -271,7 +271,7 @@ def observe(
     `kept`: types and regions chosen already (a saved plan's). Raises ConfigError for what only the cloud shows.
     """
     from flowplan.desired import Desired, look_up
-    from flowplan.ownership import conflicts, places_kept, presume, strays, volume_regions
+    from flowplan.ownership import conflicts, placed_bids, presume, strays, volume_regions
 
     project = session.enter_project(state, config)
     catalogue, live = session.cloud().observe()
@@ -292,9 +292,11 @@ def observe(
             config,
             catalogue,
             live,
-            kept={**(kept or {}), **places_kept(state, live)},
+            kept=kept or {},
             volume_regions=volume_regions(state, live),
             ssh_keys=session.ssh_keys(),
+            placed=placed_bids(state, live),
+            made={a: b.id for a, b in state.bindings.items() if a.kind == "volume" and b.id in live.volumes},
         )
         taken = conflicts(desired, state, pending, live)
         if taken:
@@ -320,7 +322,16 @@ def plan_of(session: Session, seen: Observed, wishes: Wishes) -> Plan:
     hold_known(wishes.replace, seen)
     markets = session.cloud().markets(auctions_needed(seen.desired, seen.state, seen.live))
     plan = make_plan(seen.desired, seen.state, seen.live, wishes, seen.pending)
+    hold_placeable(plan, seen.desired)
     return guarded(priced(plan, markets), seen.live, wishes)
+
+
+def hold_placeable(plan: Plan, desired: Desired) -> None:
+    """Raise ConfigError for bids that the plan would place where nothing is offered any more: a running one would be
+    cancelled first, and nothing come of it."""
+    placing = [change.address for change in plan.changes if change.action in ("create", "replace")]
+    if problems := [desired.unplaceable[address] for address in placing if address in desired.unplaceable]:
+        raise ConfigError(problems)
 
 
 def hold_budgets(session: Session, plan: Plan, budgets: Sequence[Budget], hours: float | None) -> Plan:

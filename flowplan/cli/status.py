@@ -49,12 +49,14 @@ def rows(session: Session) -> tuple[list[Row], list[VolumeRow]]:
 
 def bid_rows(session: Session, state: State, live: Live) -> list[Row]:
     """The bids, each with its instances, its price and what it was billed."""
+    from flowplan.ownership import as_known
     from flowplan.reports.status_text import Row
 
     cloud = session.cloud()
     ours = {a: state.bindings[a] for a in sorted(state.bindings, key=in_order) if a.kind == "bid"}
-    bids = {a: live.bids[b.id].bid if b.id in live.bids else b.applied for a, b in ours.items()}
-    markets = cloud.markets(sorted({key_of(bid) for bid in bids.values() if isinstance(bid, Bid)}))
+    bids = {a: as_known(live.bids[b.id], b.applied) if b.id in live.bids else b.applied for a, b in ours.items()}
+    asked = {key_of(bid) for bid in bids.values() if isinstance(bid, Bid) and "region" not in bid.untold}
+    markets = cloud.markets(sorted(asked))
     instances: dict[str, list[Instance]] = {}
     for one in cloud.instances():
         instances.setdefault(one.bid or "", []).append(one)

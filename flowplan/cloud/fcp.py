@@ -169,7 +169,10 @@ class Fcp:
         instance_type, region, quantity = key
         path = "/v2/pricing/current"
         query = {"instance_type": instance_type, "region": region, "instance_quantity": quantity}
-        answer = self.http.call("GET", path, query=query)
+        try:
+            answer = self.http.call("GET", path, query=query)
+        except NotFound:  # the auction was withdrawn: what runs there has no price any more that anybody knows
+            return Market(instance_type, region, quantity)
         row = _mapping(answer.data, path)
         with _answer_of(path):
             return self._market(key, row)
@@ -423,12 +426,13 @@ def _steered(event: Mapping[str, Any]) -> Steered:
 
 def _live_bid(row: Mapping[str, Any], catalogue: Catalogue, keys: Mapping[str, str]) -> LiveBid:
     launch = _mapping(row.get("launch_specification"), "launch_specification")
-    kind = catalogue.type(_text(row, "instance_type"))
-    ssh_keys = tuple(launch.get("ssh_keys") or ())
+    type_id = _spelled(_text(row, "instance_type"), catalogue.types)
+    kind = catalogue.type(type_id)
+    ssh_keys = tuple(_spelled(key, catalogue.ssh_keys) for key in launch.get("ssh_keys") or ())
     status = _text(row, "status")
     bid = Bid(
         name=_text(row, "name"),
-        instance_type=_text(row, "instance_type"),
+        instance_type=type_id,
         region=row.get("region") or "",
         instance_quantity=_integer(row, "instance_quantity"),
         limit_price=money(row.get("limit_price"), "limit_price"),
@@ -439,6 +443,7 @@ def _live_bid(row: Mapping[str, Any], catalogue: Catalogue, keys: Mapping[str, s
         instance_type_name=kind.name if kind else "",
         ssh_key_names=tuple(keys.get(key, key) for key in ssh_keys),
         gpus=kind.gpus if kind else None,
+        untold=_untold(row, launch),
     )
     return LiveBid(
         id=_text(row, "fid"),
@@ -454,14 +459,41 @@ def _live_volume(row: Mapping[str, Any]) -> LiveVolume:
     interface = _text(row, "interface")
     if interface not in ("Block", "File"):
         raise _Unfit(f"a volume has the interface {interface!r}, which this flowplan does not know")
+    size, region = _integer_or_none(row, "capacity_gb"), row.get("region") or None
+    untold = tuple(name for name, value in (("region", region), ("size_gb", size)) if value is None)
     volume = Volume(
-        _text(row, "name"),
-        _integer(row, "capacity_gb"),
-        "Block" if interface == "Block" else "File",
-        _text(row, "region"),
+        _text(row, "name"), size or 0, "Block" if interface == "Block" else "File", region or "", untold=untold
     )
-    users = (*(row.get("bids") or ()), *(row.get("reservations") or ()), *(row.get("attachments") or ()))
-    return LiveVolume(_text(row, "fid"), volume, tuple(dict.fromkeys(users)), _text(row, "created_at"))
+    return LiveVolume(
+        _text(row, "fid"),
+        volume,
+        tuple(row.get("bids") or ()),
+        row.get("created_at") or "",
+        tuple(row.get("reservations") or ()),
+        _attachments(row.get("attachments")),
+    )
+
+
+def _attachments(value: Any) -> tuple[tuple[str, str], ...]:
+    """What a volume is attached to. What the map means is documented nowhere: both sides are kept."""
+    pairs = value.items() if isinstance(value, dict) else ((one, "") for one in value or ())
+    return tuple((str(one), str(other)) for one, other in pairs)
+
+
+def _untold(row: Mapping[str, Any], launch: Mapping[str, Any]) -> tuple[str, ...]:
+    """The fields of a bid that its answer leaves open: null and missing are the same, and are not empty."""
+    given = {name: launch.get(name) for name in ("ssh_keys", "volumes")}
+    given |= {"region": row.get("region") or None, "inputs": launch.get("startup_script")}
+    return tuple(sorted(name for name, value in given.items() if value is None))
+
+
+def _spelled(text: str, known: Iterable[InstanceType | Named]) -> str:
+    """The id that `text` stands for: it should be one, but may be the name of just one of `known`."""
+    known = tuple(known)
+    if any(one.id == text for one in known):
+        return text
+    named = [one.id for one in known if one.name.lower() == text.strip().lower()]
+    return named[0] if len(named) == 1 else text
 
 
 def _instance_type(row: Mapping[str, Any]) -> InstanceType:

@@ -75,11 +75,11 @@ def _middle(found: Forecast | None) -> str | None:
 
 
 def _storage(volume: Volume) -> dict[str, Any]:
-    hour = storage_per_hour(volume.size_gb)
-    month = STORAGE_PER_GB_MONTH * volume.size_gb
+    hour = storage_per_hour(volume.held_gb)
+    month = STORAGE_PER_GB_MONTH * volume.held_gb
     return {
         "unit": "USD/GB-month",
-        "quantity": volume.size_gb,
+        "quantity": volume.held_gb,
         "price": _money(STORAGE_PER_GB_MONTH),
         "cost": {
             "hour": {"now": _money(hour), "worst": _money(hour)},

@@ -177,6 +177,7 @@ def plain(resource: Resource | None) -> Any:
             "size_gb": resource.size_gb,
             "interface": resource.interface,
             "region": resource.region,
+            **({"capacity_gb": resource.capacity_gb} if resource.capacity_gb is not None else {}),
         }
     if isinstance(resource, PortMapping):
         return _pairs(resource.pairs)

@@ -120,7 +120,7 @@ Row: TypeAlias = tuple[str, str, str, str]
 
 def _rows(entry: Entry) -> list[Row]:
     change, symbol = entry["change"], symbol_of(entry)
-    before, after = _named(change["before"] or {}), _named(change["after"] or {})
+    before, after = _both_named(change["before"] or {}, change["after"] or {})
     if symbol in ("+", "<"):
         rows = [("+", name, _value(after, name), "") for name in after if _telling(name, after[name])]
         return [("+", "id", KNOWN_AFTER, ""), *rows] if symbol == "+" else rows
@@ -138,7 +138,7 @@ def _differing(entry: Entry, before: Mapping[str, Any], after: Mapping[str, Any]
     hidden = 0
     for name in after:
         # What a bid carries may be unknown (null) without being different: the plan says which differ.
-        if before.get(name) == after[name] or (name in _INPUTS and name not in forcing):
+        if _same(name, before.get(name), after[name]) or (name in _INPUTS and name not in forcing):
             hidden += _telling(name, after[name])
             continue
         remark = "forces replacement" if name in forcing else ""
@@ -178,6 +178,24 @@ def _named(values: Mapping[str, Any]) -> dict[str, Any]:
         if values.get(named):
             found[key] = values[named]
     return found
+
+
+def _both_named(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Both with names for people, but for ids that differ under one name: then only those tell what differs."""
+    old, new = _named(before), _named(after)
+    for key in _NAMES.values():
+        if key in before and key in after and not _same(key, before[key], after[key]) and old[key] == new[key]:
+            old[key], new[key] = before[key], after[key]
+    return old, new
+
+
+def _same(name: str, old: Any, new: Any) -> bool:
+    """Whether nothing is to be shown: the order of a list says nothing, nor that the default is filled in."""
+    if isinstance(old, list) and isinstance(new, list):
+        return old == new or (
+            len(old) == len(new) and all(one in new for one in old) and all(one in old for one in new)
+        )
+    return bool(old == new) or (name == "memory_gb" and new is None)
 
 
 def _telling(name: str, value: Any) -> bool:
@@ -286,8 +304,8 @@ def drift(entries: Sequence[Entry], paint: Paint) -> str:
         if change["after"] is None:
             what = f"is {entry['note'] or 'gone'} ({shown(entry['id'] or '')})"
         else:
-            before, after = _named(change["before"]), _named(change["after"])
-            differing = [name for name in after if before.get(name) != after[name]]
+            before, after = _both_named(change["before"], change["after"])
+            differing = [name for name in after if not _same(name, before.get(name), after[name])]
             what = ", ".join(f"{name} {_value(before, name)} -> {_value(after, name)}" for name in differing)
         lines.append(f"  {paint.symbol('~' if change['after'] else '-')} {shown(entry['address'])}  {what}")
     return "\n".join(lines)

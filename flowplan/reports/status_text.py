@@ -53,15 +53,15 @@ def text(rows: Sequence[Row], volumes: Sequence[VolumeRow], paint: Paint) -> str
 
 
 def _volume(row: VolumeRow, paint: Paint) -> str:
-    volume, month = row.volume, STORAGE_PER_GB_MONTH * row.volume.size_gb
-    what = f"{volume.size_gb:,} GB {volume.interface} in {shown(volume.region)}, ${cents(month):,.2f} a month"
+    volume, month = row.volume, STORAGE_PER_GB_MONTH * row.volume.held_gb
+    what = f"{volume.held_gb:,} GB {volume.interface} in {shown(volume.region)}, ${cents(month):,.2f} a month"
     return f"{paint(shown(row.address), 'bold')}  {what if row.there else 'gone'}  ({shown(row.id)})"
 
 
 def _total(rows: Sequence[Row], volumes: Sequence[VolumeRow]) -> str:
     """What runs costs the spot price, also on notice; what waits or is paused costs nothing."""
     running = [row for row in rows if row.status in ("Allocated", "Preempting")]
-    storage = sum((storage_per_hour(row.volume.size_gb) for row in volumes if row.there), Decimal(0))
+    storage = sum((storage_per_hour(row.volume.held_gb) for row in volumes if row.there), Decimal(0))
     prices = [
         row.market.spot * row.bid.instance_quantity for row in running if row.market and row.market.spot is not None
     ]
