@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from attrs import field, frozen
 
@@ -18,7 +18,7 @@ class Marker:
     came from (`generation` and `intent`: which attempt placed it) and what its script does.
 
     `inputs` is `Inputs.sha256`. The mounts' volumes are ids; as read back they have neither `interface`
-    nor `volume_name`, which take no part in comparisons.
+    nor `volume_name`, which take no part in comparisons. `ports` read back are made when they are looked at.
     """
 
     stack: str
@@ -27,7 +27,7 @@ class Marker:
     generation: int
     intent: str
     inputs: str
-    ports: tuple[PortPair, ...] = ()
+    ports: Sequence[PortPair] = ()
     mounts: tuple[Mount, ...] = ()
 
     @classmethod

@@ -236,7 +236,7 @@ def as_known(found: LiveBid | LiveVolume, applied: Resource | None) -> Bid | Vol
         return bid
     if isinstance(applied, Bid) and applied.inputs is not None and applied.inputs.sha256 == marker.inputs:
         return attrs.evolve(bid, inputs=applied.inputs)
-    inputs = Inputs(ports=marker.ports, mounts=marker.mounts, given_sha256=marker.inputs)
+    inputs = Inputs(ports=tuple(marker.ports), mounts=marker.mounts, given_sha256=marker.inputs)
     return attrs.evolve(bid, inputs=inputs)
 
 

@@ -95,6 +95,28 @@ MISTAKES = (
         "(1 if status == 501 else TRIES)",
         (HTTP, DOUBT),
     ),
+    # -- nothing hangs
+    Mistake(
+        "an answer that drips is waited for without end",
+        "cloud/deadline.py",
+        "own.settimeout(_left(own.gettimeout()))",
+        "_left(own.gettimeout())",
+        ("tests/test_deadline.py",),
+    ),
+    Mistake(
+        "the addresses of a name are tried each with a deadline of its own",
+        "cloud/deadline.py",
+        "own._dns_host, own.timeout = one, _left(patience)",
+        "own._dns_host, own.timeout = one, patience",
+        ("tests/test_deadline.py",),
+    ),
+    Mistake(
+        "a list that never ends is read without end",
+        "cloud/http.py",
+        "_hold_finite(number, count, size, self._clock() - started, more=cursor is not None)",
+        "_hold_finite(number, 0, 0, 0, more=cursor is not None)",
+        ("tests/test_endless.py",),
+    ),
     # -- whose it is, and what differs
     Mistake(
         "take what is not told for empty",

@@ -9,7 +9,7 @@ What becomes of an attempt that brought no plain 2xx ("paid" methods may cost mo
     5xx                                 5 tries, CloudError           Ambiguous
     429                                 5 tries, Refused; every worker pauses        the same
     2xx whose body cannot be read       3 tries, CloudError           Ambiguous
-    2xx over 64 MB                      CloudError at once            Ambiguous
+    2xx over 64 MB, 5 million values    CloudError at once            Ambiguous
     3xx                                 CloudError at once            the same; Ambiguous for 303
     202 held                            Held                          Held
     401, 409 needs_reauth               Unauthorized                  Unauthorized
@@ -40,6 +40,7 @@ TRIES = 5
 UNREADABLE_TRIES = 3
 RETRY_AFTER_CAP = 60.0  # seconds: who asks for more is told so at once
 EXCERPT = 200  # characters of a strange answer that are shown
+WORDS = 4_000  # characters of a refusal that are searched for what it means
 
 _PAID = ("POST", "PATCH")
 _NAME_TAKEN = re.compile(r"\bname\b.*\b(already|taken|in use|exists|duplicate)|duplicate\b.*\bname", re.DOTALL)
@@ -61,12 +62,14 @@ _HINTS: Final = (
 
 @frozen
 class Answer:
-    """A 2xx answer. `data` is its JSON (fractions as Decimal), or None for an empty body; header names ignore case."""
+    """A 2xx answer. `data` is its JSON (fractions as Decimal), or None for an empty body; header names ignore case.
+    `size` is that of the body, in bytes."""
 
     status: int
     data: Any = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
     request_id: str
+    size: int = 0
 
 
 class Clean(Protocol):
@@ -119,11 +122,11 @@ class Call:
         if isinstance(data, dict) and status == 202 and isinstance(data.get("held"), dict):
             return self._held(reply, data["held"]), 1
         if self.method == "DELETE":
-            return Answer(status, data, reply.headers, reply.request_id), 1
+            return Answer(status, data, reply.headers, reply.request_id, len(reply.body)), 1
         if fault is None and not reply.body and status in (200, 201) and self.method != "HEAD":
             fault, why = GARBLED, "it is empty"
         if fault is None:
-            return Answer(status, data, reply.headers, reply.request_id), 1
+            return Answer(status, data, reply.headers, reply.request_id, len(reply.body)), 1
         return self._invalid(reply, fault, why)
 
     def _invalid(self, reply: Reply, fault: str, why: str) -> tuple[CloudError, int]:
@@ -169,7 +172,7 @@ class Call:
 
     def _refusal(self, reply: Reply, status: int) -> CloudError:
         detail, words, is_api = self._detail(reply)
-        kind, says, hint = _refusal(self.method, status, words.lower(), is_api)
+        kind, says, hint = _refusal(self.method, status, words[:WORDS].lower(), is_api)
         # A list of fields stands by itself, under the message.
         told, listed = (f": {detail}", None) if "\n" not in detail and status != 422 else ("", detail)
         message = f"{self._what}: {says}{told if detail else ''}{self._source(reply)}"

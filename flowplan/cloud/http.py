@@ -10,6 +10,7 @@ proxies, and none of these may touch a request that carries a credential. It is 
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
@@ -38,12 +39,16 @@ __all__ = ["CREDENTIALS_HINT", "Transport", "encode", "segment"]
 
 CONNECT_TIMEOUT = 10.0  # seconds, TLS included
 READ_TIMEOUT = 30.0  # seconds without a byte
-DEADLINE = 30.0  # seconds for one attempt, up to the last byte of its answer
+DEADLINE = 30.0  # seconds for one attempt, from the look-up of the name to the last byte of its answer
 BUDGET = 120.0  # seconds for one call, all its tries and pauses together
 REACH_BUDGET = 30.0  # the same, as long as nobody answers at all
 BACKOFF_CAP = 20.0  # seconds
 BACKOFF_FLOOR = 0.1  # seconds: full jitter may draw 0, and 0 would be a spin
+# One list, all its pages together. No project comes near: what goes beyond is a server that does not end.
 PAGES_CAP = 10_000
+ROWS_CAP = 200_000
+LIST_CAP = 128 * 1024 * 1024  # bytes
+LIST_BUDGET = 600.0  # seconds
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}", re.ASCII)
 
@@ -176,25 +181,28 @@ class Transport:
         """The pages of a list, whose rows are under the name `rows`; a bare JSON list is one page.
 
         A row with the `fid` of an earlier one is left out: lists shift while they are read. Raises CloudError for
-        a cursor that comes back, and for what is no list of objects. A cursor is only ever sent as the parameter
-        `next_cursor`, whatever it looks like.
+        a cursor that comes back, for what is no list of objects, and for a list that does not end: more pages,
+        rows, bytes or time than the caps above. A cursor is only ever sent as the parameter `next_cursor`, whatever it
+        looks like.
         """
         seen: set[str] = set()
         cursors: set[str] = set()
         cursor: str | None = None
-        for _ in range(PAGES_CAP):
+        size, count, started = 0, 0, self._clock()
+        for number in itertools.count(1):
             answer = self.call("GET", path, query={**(query or {}), "next_cursor": cursor})
             try:
                 page, cursor = _page(answer.data, rows)
                 if cursor in cursors:
                     raise ValueError("a page repeats")
+                size, count = size + answer.size, count + len(page)
+                _hold_finite(number, count, size, self._clock() - started, more=cursor is not None)
             except ValueError as problem:
                 raise CloudError(f"GET {path}: invalid response: {problem}", request_id=answer.request_id) from None
             yield _unseen(page, seen)
             if cursor is None:
                 return
             cursors.add(cursor)
-        raise CloudError(f"GET {path}: invalid response: more than {PAGES_CAP} pages")
 
     def clean(self, text: str, limit: int = EXCERPT) -> str:
         """`text` from outside as messages may show it: without credentials, escaped, at most `limit` characters."""
@@ -230,13 +238,18 @@ class Transport:
     def _set_up(self) -> PreparedRequest:
         """Imports requests, makes the connection pool and the template of all requests; once."""
         from requests import PreparedRequest
-        from requests.adapters import HTTPAdapter
         from requests.structures import CaseInsensitiveDict
+        from requests.utils import DEFAULT_CA_BUNDLE_PATH
+
+        from flowplan.cloud.deadline import DeadlineAdapter
 
         with self._setup:
             if self._template is None:
                 if self._adapter is None:
-                    self._adapter = HTTPAdapter(pool_connections=1, pool_maxsize=self._parallelism, max_retries=0)
+                    authorities = DEFAULT_CA_BUNDLE_PATH if self._verify is True else str(self._verify)
+                    self._adapter = DeadlineAdapter(
+                        authorities, pool_connections=1, pool_maxsize=self._parallelism, max_retries=0
+                    )
                 template = PreparedRequest()
                 template.headers = CaseInsensitiveDict(
                     {
@@ -266,13 +279,22 @@ class Transport:
 
     def _exchange(self, request: PreparedRequest, path: str) -> Reply:
         """Sends once. Whatever the network does comes back as a `Reply`: no exception here knows the request."""
-        from urllib3.exceptions import HTTPError
+        from flowplan.cloud.deadline import within
 
         own_id = str(uuid.uuid4())
         request.headers["X-Client-Request-Id"] = own_id
         self._authorize(request)
-        assert self._adapter is not None  # noqa: S101  (_set_up made it)
         started = self._clock()
+        with within(self._deadline):
+            reply = self._sent(request, own_id)
+        if self._log is not None:
+            self._log(self._line(request, path, reply, self._clock() - started))
+        return reply
+
+    def _sent(self, request: PreparedRequest, own_id: str) -> Reply:
+        from urllib3.exceptions import HTTPError
+
+        assert self._adapter is not None  # noqa: S101  (_set_up made it)
         try:
             response = self._adapter.send(
                 request,
@@ -282,13 +304,9 @@ class Transport:
                 proxies=self._proxies,
             )
         except (OSError, HTTPError) as error:  # requests' own exceptions are OSErrors
-            reply = unanswered(error, own_id)
-        else:
-            self._note_date(response.headers.get("Date"))
-            reply = answered(response, started + self._deadline, self._clock, own_id)
-        if self._log is not None:
-            self._log(self._line(request, path, reply, self._clock() - started))
-        return reply
+            return unanswered(error, own_id)
+        self._note_date(response.headers.get("Date"))
+        return answered(response, own_id)
 
     def _note_date(self, date: str | None) -> None:
         """Keeps a `Date` for `server_time`, unless it is none."""
@@ -334,6 +352,18 @@ def _page(data: object, rows: str) -> tuple[list[dict[str, Any]], str | None]:
     if isinstance(cursor, bool) or not isinstance(cursor, str | int | None):
         raise ValueError("next_cursor is neither text nor a number")
     return data, None if cursor is None or cursor == "" else str(cursor)
+
+
+def _hold_finite(pages: int, rows: int, size: int, seconds: float, *, more: bool) -> None:
+    """Raises ValueError for a list that has come to more than any project has. `more`: it says that it goes on."""
+    if rows > ROWS_CAP:
+        raise ValueError(f"the list has more than {ROWS_CAP:,} rows")
+    if size > LIST_CAP:
+        raise ValueError(f"the list is larger than {LIST_CAP // 1024**2} MB")
+    if more and pages >= PAGES_CAP:
+        raise ValueError(f"the list has more than {PAGES_CAP:,} pages")
+    if more and seconds > LIST_BUDGET:
+        raise ValueError(f"the list did not end in {LIST_BUDGET / 60:.0f} minutes")
 
 
 def _unseen(page: list[dict[str, Any]], seen: set[str]) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from requests import Response
 
 RESPONSE_CAP = 64 * 1024 * 1024  # bytes, on the wire and unpacked
+VALUES_CAP = 5_000_000  # JSON values: a list of nothing but [] takes thirty times its bytes in memory
 
 # What may be wrong with a reply: its `fault`.
 UNREACHABLE, TLS, LOST, TOO_BIG, GARBLED = "unreachable", "TLS failure", "lost", "too big", "garbled"
@@ -45,14 +46,14 @@ class Reply:
         return None if when is None or when <= now else (when - now).total_seconds()
 
 
-def answered(response: Response, until: float, clock: Callable[[], float], own_id: str) -> Reply:
-    """`response`, read to its end or to the moment `until` on `clock`, and closed."""
+def answered(response: Response, own_id: str) -> Reply:
+    """`response`, read to its end or to the deadline of the attempt (`deadline.within`), and closed."""
     from urllib3.exceptions import HTTPError
 
     headers = response.headers
     body, fault, why = b"", None, ""
     try:
-        body = _content(response, until, clock)
+        body = _content(response)
     except _Unreadable as error:
         fault, why = error.fault, str(error)
     except (OSError, HTTPError) as error:
@@ -109,22 +110,26 @@ class _Unreadable(Exception):
         self.fault = fault
 
 
-def _content(response: Response, until: float, clock: Callable[[], float]) -> bytes:
+def _content(response: Response) -> bytes:
     """The body, unpacked. Raises _Unreadable, or what the socket raised."""
     if response.raw is None:  # an adapter in this process, whose body is there already
         body = response.content or b""
         _check_size(len(body))
-        return body
+        return _few_values(body)
     unpack = _unpacker(response.headers.get("Content-Encoding", ""))
     unpacked, received = bytearray(), 0
-    # read1 returns what has come: read would wait for a full buffer, out of reach of the deadline.
     while chunk := response.raw.read1(65536, decode_content=False):
         received += len(chunk)
         unpacked += unpack(chunk)
         _check_size(max(received, len(unpacked)))
-        if clock() > until:
-            raise _Unreadable(LOST, "the answer did not end in time")
-    return bytes(unpacked)
+    return _few_values(bytes(unpacked))
+
+
+def _few_values(body: bytes) -> bytes:
+    """`body`, unless as JSON it may hold more than VALUES_CAP values."""
+    if len(body) > VALUES_CAP and sum(map(body.count, (b",", b"[", b"{"))) > VALUES_CAP:
+        raise _Unreadable(TOO_BIG, f"it has more than {VALUES_CAP:,} values")
+    return body
 
 
 def _check_size(size: int) -> None:

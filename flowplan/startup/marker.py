@@ -11,9 +11,10 @@ A marker is a fact about where a bid came from; it is not a secret and grants no
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import chain
+from typing import overload
 from urllib.parse import quote, unquote
 
 from flowplan.live import Marker
@@ -24,8 +25,9 @@ FIELDS = ("stack", "lineage", "address", "generation", "intent", "inputs", "port
 # Lineage and intent are made by flowplan; with these limits the length of a script is known before they are.
 LINEAGE_LENGTH = INTENT_LENGTH = 64
 GENERATION_DIGITS = 10
-# A script has at most 10,000 characters; a longer line, or more ports than exist, is not ours.
+# A script has at most 10,000 characters, and room for its ports and mounts twice: what is more than that is not ours.
 LINE_LENGTH = 10_000
+PARTS = 1_000  # ranges of ports, and mounts
 PORTS = 65_535
 
 
@@ -139,22 +141,58 @@ def _is_digest(text: str) -> bool:
     return len(text) == 64 and not text.strip("0123456789abcdef")
 
 
-def _ports(text: str) -> tuple[PortPair, ...]:
-    runs = [_run(part) for part in text.split(",")] if text else []
-    if sum(map(len, runs)) > PORTS:
+class _Ports(Sequence[PortPair]):
+    """The pairs of a marker's ranges, made when somebody looks: most markers of a project are not ours, and one short
+    line may name every port there is. Equal to the tuple of its pairs."""
+
+    def __init__(self, runs: tuple[tuple[range, range], ...]) -> None:
+        self._runs = runs
+
+    def __len__(self) -> int:
+        return sum(len(outer) for outer, _ in self._runs)
+
+    def __iter__(self) -> Iterator[PortPair]:
+        return chain.from_iterable(map(PortPair, outer, inner) for outer, inner in self._runs)
+
+    @overload
+    def __getitem__(self, index: int) -> PortPair: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[PortPair, ...]: ...
+    def __getitem__(self, index: int | slice) -> PortPair | tuple[PortPair, ...]:
+        return tuple(self)[index]
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, _Ports) and self._runs == other._runs:
+            return True
+        return isinstance(other, tuple | _Ports) and len(self) == len(other) and tuple(self) == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+
+def _ports(text: str) -> _Ports:
+    found = _Ports(tuple(map(_run, _parts(text))))
+    if len(found) > PORTS:
         raise ValueError(text)
-    return tuple(chain.from_iterable(runs))
+    return found
 
 
-# Many bids publish the same ports, so their pairs are made once.
+def _parts(text: str) -> list[str]:
+    parts = text.split(",") if text else []
+    if len(parts) > PARTS:
+        raise ValueError(text)
+    return parts
+
+
+# Many bids publish the same ports, so they are read once.
 @lru_cache(maxsize=4096)
-def _run(text: str) -> tuple[PortPair, ...]:
+def _run(text: str) -> tuple[range, range]:
     external, colon, internal = text.partition(":")
     outer = _range(external)
     inner = _range(internal) if colon else outer
     if len(outer) != len(inner):
         raise ValueError(text)
-    return tuple(map(PortPair, outer, inner))
+    return outer, inner
 
 
 def _range(text: str) -> range:
@@ -167,7 +205,5 @@ def _range(text: str) -> range:
 
 
 def _mounts(text: str) -> tuple[Mount, ...]:
-    if not text:
-        return ()
-    parts = (part.split(":") for part in text.split(","))
+    parts = (part.split(":") for part in _parts(text))
     return tuple(Mount(_decode(volume), _decode(mount_point)) for volume, mount_point in parts)

@@ -1,0 +1,186 @@
+"""A deadline below the connection: an attempt ends on time, however slowly its answer drips.
+
+A socket's timeout is that of one recv, and http.client waits for whole lines: a byte a second would pass it for
+ever, in a status line, headers, 100 Continue, chunk sizes, trailers, a proxy's answer to CONNECT, a TLS handshake.
+Here every wait of a socket gets what is left of the attempt in its thread, and no more. The one thing that cannot
+be interrupted is the system's resolver: it is asked in a thread of its own, which is left behind when it is late.
+"""
+
+from __future__ import annotations
+
+import queue
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+from urllib3.util.ssl_ import create_urllib3_context
+
+
+class _Attempt(threading.local):
+    """The attempt of this thread: until when it may take, by the monotonic clock. None: there is none."""
+
+    until: float | None = None
+
+
+_attempt = _Attempt()
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Inside, no connection made by a `DeadlineAdapter` waits for the network beyond `seconds` in all.
+
+    What would wait longer raises TimeoutError (as urllib3 and requests wrap it)."""
+    _attempt.until = time.monotonic() + seconds
+    try:
+        yield
+    finally:
+        _attempt.until = None
+
+
+def _left(patience: float | None) -> float | None:
+    """`patience`, or what is left of the attempt if that is less. Raises TimeoutError when nothing is."""
+    if _attempt.until is None:
+        return patience
+    left = _attempt.until - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("timed out")
+    return left if patience is None else min(patience, left)
+
+
+class DeadlineAdapter(HTTPAdapter):
+    """requests' adapter, whose connections know the attempt's deadline; through a proxy, too, which is verified with
+    `authorities` (a file or a directory) where it is spoken to by TLS."""
+
+    def __init__(self, authorities: str, **named: Any) -> None:
+        self._authorities = authorities
+        super().__init__(**named)
+
+    def init_poolmanager(self, *args: Any, **named: Any) -> None:
+        super().init_poolmanager(*args, **named)
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, proxy: str, **named: Any) -> Any:
+        if proxy.lower().startswith("https:") and proxy not in self.proxy_manager:
+            named["proxy_ssl_context"] = context = _tls()
+            directory = Path(self._authorities).is_dir()
+            context.load_verify_locations(**{"capath" if directory else "cafile": self._authorities})
+        manager = super().proxy_manager_for(proxy, **named)
+        manager.pool_classes_by_scheme = _POOLS
+        return manager
+
+
+class _Timed:
+    """Before a socket: each of its waits is at most what is left."""
+
+    def recv(self, *args: Any) -> Any:
+        return self._on_time().recv(*args)
+
+    def recv_into(self, *args: Any) -> Any:
+        return self._on_time().recv_into(*args)
+
+    def send(self, *args: Any) -> Any:
+        return self._on_time().send(*args)
+
+    def sendall(self, *args: Any) -> Any:
+        return self._on_time().sendall(*args)
+
+    def _on_time(self) -> Any:
+        own: Any = self
+        own.settimeout(_left(own.gettimeout()))
+        return super()
+
+
+class _Plain(_Timed, socket.socket):
+    pass
+
+
+class _Encrypted(_Timed, ssl.SSLSocket):
+    def do_handshake(self, *args: Any) -> None:
+        self._on_time().do_handshake(*args)
+
+
+class _Connecting:
+    """Before urllib3's connections: the addresses of a name are tried within one deadline, not each within its own."""
+
+    def _new_conn(self) -> socket.socket:
+        own: Any = self
+        name, patience = own._dns_host, own.timeout
+        made: socket.socket | None = None
+        try:
+            addresses = _addresses(name, own.port, _left(patience))
+            for one in addresses:
+                own._dns_host, own.timeout = one, _left(patience)
+                try:
+                    made = super()._new_conn()  # type: ignore[misc]
+                    break
+                except (NewConnectionError, ConnectTimeoutError):
+                    if one == addresses[-1]:
+                        raise
+        finally:
+            own._dns_host, own.timeout = name, patience
+        assert made is not None  # noqa: S101 - there is an address, and the failure of the last one is raised
+        plain = _Plain(made.family, made.type, made.proto, fileno=made.detach())
+        plain.settimeout(patience)
+        return plain
+
+
+class _Http(_Connecting, HTTPConnection):
+    pass
+
+
+class _Https(_Connecting, HTTPSConnection):
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self.ssl_context = self.ssl_context or _tls()
+
+
+class _HttpPool(HTTPConnectionPool):
+    ConnectionCls = _Http
+
+
+class _HttpsPool(HTTPSConnectionPool):
+    ConnectionCls = _Https
+
+
+_POOLS = {"http": _HttpPool, "https": _HttpsPool}
+
+
+def _tls() -> ssl.SSLContext:
+    """As urllib3 makes it (verification on), with sockets of ours."""
+    context = create_urllib3_context()
+    context.sslsocket_class = _Encrypted
+    return context
+
+
+def _addresses(name: str, port: int, patience: float | None) -> list[str]:
+    """The addresses of `name`, each once. Raises OSError, and TimeoutError when the resolver takes longer."""
+    answers: queue.SimpleQueue[list[str] | OSError] = queue.SimpleQueue()
+
+    def look_up() -> None:
+        try:
+            found = socket.getaddrinfo(name.strip("[]"), port, type=socket.SOCK_STREAM)
+            answers.put(list(dict.fromkeys(str(address[0]) for *_, address in found)))
+        except OSError as error:
+            answers.put(error)
+        except UnicodeError:  # a name that IDNA cannot write
+            answers.put(socket.gaierror(socket.EAI_NONAME, "not a host name"))
+
+    threading.Thread(target=look_up, name="flowplan-resolver", daemon=True).start()
+    try:
+        answer = answers.get(timeout=patience)
+    except queue.Empty:
+        raise TimeoutError("timed out") from None
+    if isinstance(answer, OSError):
+        raise answer
+    if not answer:
+        raise socket.gaierror(socket.EAI_NONAME, "the name has no address")
+    return answer
