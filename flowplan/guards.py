@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Literal, TypeAlias
 
 import attrs
+from attrs import frozen
 
 from flowplan import graph
 from flowplan.budget import Budget, BudgetBasis, Judged
@@ -55,12 +56,12 @@ def _data(changes: Iterable[Change], wishes: Wishes) -> Iterable[Refusal]:
 def _still_used(changes: Iterable[Change], live: Live) -> Iterable[Refusal]:
     """Volumes that would go while a bid that stays uses them: the API would refuse, after all the rest is done."""
     changes = tuple(changes)
-    bids = _bids(changes)
+    users = _Users.of(live, changes)
     for change in changes:
         volume = live.volumes.get(change.id or "")
         if volume is None or change.address.kind != "volume" or change.action not in ("delete", "replace"):
             continue
-        if names := _users_that_stay(volume, live, bids):
+        if names := users.that_stay(volume):
             message = f"{change.address} is used by {names}, which stays"
             yield Refusal("volume_in_use", change.address, message, "remove what uses it first, or together with it")
 
@@ -68,14 +69,14 @@ def _still_used(changes: Iterable[Change], live: Live) -> Iterable[Refusal]:
 def _held_elsewhere(changes: Iterable[Change], live: Live) -> Iterable[Refusal]:
     """Block volumes that a bid would take while another that stays holds them: one bid only can use one."""
     changes = tuple(changes)
-    bids = _bids(changes)
+    users = _Users.of(live, changes)
     for change in changes:
         if not isinstance(change.after, Bid) or change.action == "no-op":
             continue
         for volume in (live.volumes.get(str(ref)) for ref in change.after.volumes):
             if volume is None or volume.volume.interface != "Block":
                 continue
-            if names := _users_that_stay(volume, live, bids, but=change.id):
+            if names := users.that_stay(volume, but=change.id):
                 message = f"{change.address} is to use the Block volume {volume.volume.name}, which {names} holds"
                 yield Refusal("volume_in_use", change.address, message, "one bid at a time: cancel that one first")
 
@@ -94,15 +95,36 @@ def _exchanged(changes: Sequence[Change]) -> Iterable[Refusal]:
         yield Refusal("volume_in_use", first, message, hint)
 
 
-def _bids(changes: Iterable[Change]) -> dict[str | None, Change]:
-    return {one.id: one for one in changes if one.address.kind == "bid"}
+@frozen
+class _Users:
+    """Who uses volumes, and goes on to when the plan is done. What is no bid that is listed (a reservation, an instance
+    of somebody, a bid of another project) is somebody's, and stays: nothing here would end it."""
 
+    live: Live
+    changes: Mapping[str | None, Change]  # of bids, by their ids
+    running: Mapping[str, str]  # instance -> its bid
 
-def _users_that_stay(volume: LiveVolume, live: Live, bids: Mapping[str | None, Change], but: str | None = None) -> str:
-    """Who uses `volume` and goes on to; "" when nobody does."""
-    users = [live.bids[id] for id in volume.bids if id in live.bids and id != but]
-    stay = [bid for bid in users if not bid.ended and not (bid.id in bids and bids[bid.id].lets_go_of(volume.id))]
-    return ", ".join(f"{bid.bid.name} ({bid.id})" for bid in stay)
+    @classmethod
+    def of(cls, live: Live, changes: Iterable[Change]) -> _Users:
+        running = {instance: bid.id for bid in live.bids.values() for instance in bid.instances}
+        return cls(live, {one.id: one for one in changes if one.address.kind == "bid"}, running)
+
+    def that_stay(self, volume: LiveVolume, but: str | None = None) -> str:
+        """Those of `volume`, for people; "" when there are none."""
+        ids = dict.fromkeys((*volume.bids, *volume.reservations, *map(self._holder, volume.attachments)))
+        stay = [id for id in ids if id != but and not self._leaves(id, volume.id)]
+        bids = self.live.bids
+        return ", ".join(f"{bids[id].bid.name} ({id})" if id in bids else id for id in stay)
+
+    def _holder(self, attachment: tuple[str, str]) -> str:
+        """The bid behind an attachment, by whichever side names it or an instance of it; else its first side."""
+        known = (self.running.get(side, side) for side in attachment)
+        return next((id for id in known if id in self.live.bids or id in self.live.gone), attachment[0])
+
+    def _leaves(self, id: str, volume: str) -> bool:
+        bid = self.live.bids.get(id)
+        ended = id in self.live.gone or (bid is not None and bid.ended)
+        return ended or (id in self.changes and self.changes[id].lets_go_of(volume))
 
 
 # ---- budgets ----------------------------------------------------------------------------------------------

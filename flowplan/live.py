@@ -69,8 +69,9 @@ class LiveVolume:
     attachments: tuple[tuple[str, str], ...] = ()
 
     @property
-    def in_use(self) -> bool:
-        return bool(self.bids or self.reservations or self.attachments)
+    def users(self) -> tuple[str, ...]:
+        """Whatever uses it, by the ids that the API names it by; an attachment by the first of its two."""
+        return tuple(dict.fromkeys((*self.bids, *self.reservations, *(one for one, _ in self.attachments))))
 
 
 @frozen

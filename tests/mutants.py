@@ -120,7 +120,7 @@ MISTAKES = (
     # -- whose it is, and what differs
     Mistake(
         "take what is not told for empty",
-        "cloud/fcp.py",
+        "cloud/reading.py",
         "for name, value in given.items() if value is None))",
         "for name, value in given.items() if value == 0))",
         (UNTOLD,),
@@ -173,6 +173,13 @@ MISTAKES = (
         "        name = (called or {}).get(id, mount.volume_name) if isinstance(id, str) else mount.volume_name\n",
         "        name = mount.volume_name\n",
         (SPELLING,),
+    ),
+    Mistake(
+        "count bids only as users of a volume",
+        "guards.py",
+        "(*volume.bids, *volume.reservations, *map(self._holder, volume.attachments))",
+        "(id for id in volume.bids if id in self.live.bids)",
+        ("tests/test_in_use.py",),
     ),
     # -- durability
     Mistake(

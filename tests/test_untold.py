@@ -12,9 +12,9 @@ import attrs
 import pytest
 
 from flowplan.catalogue import Catalogue, InstanceType, Named
-from flowplan.cloud.fcp import _live_bid, _live_volume
+from flowplan.cloud.reading import live_bid, live_volume
 from flowplan.desired import Desired
-from flowplan.live import Live, LiveVolume, Marker
+from flowplan.live import Live, Marker
 from flowplan.ownership import as_known, placed_bids
 from flowplan.plan import Change, Wishes, make_plan
 from flowplan.resources import Address, Bid, Inputs, Mount, PortPair, Script, Volume
@@ -73,7 +73,7 @@ def missing(**told: Any) -> dict[str, Any]:
 
 def planned(live_row: dict[str, Any], applied: Bid = WANTED, wanted: Bid = WANTED) -> tuple[Change, tuple[Change, ...]]:
     """What becomes of the bid, and what drifted."""
-    live = Live(bids={"bid_1": _live_bid(live_row, CATALOGUE, {})})
+    live = Live(bids={"bid_1": live_bid(live_row, CATALOGUE, {})})
     state = State("l", 1, "s", bindings={TRAIN: Binding(TRAIN, "bid_1", applied)})
     plan = make_plan(Desired({TRAIN: wanted}), state, live, Wishes())
     return plan.by_address()[TRAIN], plan.drift
@@ -93,7 +93,7 @@ def test_a_field_that_is_not_told_is_no_difference(name: str, shape: Callable[..
 @pytest.mark.parametrize("name", FIELDS)
 def test_a_field_that_neither_the_answer_nor_the_state_tells_is_no_difference(name: str) -> None:
     """The bid was adopted by its marker, or imported, from an answer that did not tell it either."""
-    live = _live_bid(row(**{name: None}), CATALOGUE, {})
+    live = live_bid(row(**{name: None}), CATALOGUE, {})
     change, drift = planned(row(**{name: None}), applied=as_known(live, None))
     assert (change.action, drift) == ("no-op", ())
 
@@ -140,7 +140,7 @@ def test_memory_that_somebody_changed_since_is_drift() -> None:
 
 
 def test_a_region_that_nothing_tells_fixes_no_place() -> None:
-    live = Live(bids={"bid_1": _live_bid(row(region=None), CATALOGUE, {})})
+    live = Live(bids={"bid_1": live_bid(row(region=None), CATALOGUE, {})})
     unknown = as_known(live.bids["bid_1"], None)
     told = State("l", bindings={TRAIN: Binding(TRAIN, "bid_1", WANTED)})
     assert placed_bids(told, live)[TRAIN].region == "us-central1-b"
@@ -201,7 +201,7 @@ def volume_row(**told: Any) -> dict[str, Any]:
 def test_the_size_that_was_asked_for_is_compared(
     applied: Volume, told: dict[str, Any], wanted: int, action: str
 ) -> None:
-    live = Live(volumes={"vol_1": _live_volume(volume_row(**told))})
+    live = Live(volumes={"vol_1": live_volume(volume_row(**told))})
     state = State("l", 1, "s", bindings={DATA: Binding(DATA, "vol_1", applied)})
     plan = make_plan(Desired({DATA: Volume("data", wanted, "Block", "us-central1-b")}), state, live, Wishes())
     change = plan.by_address()[DATA]
@@ -225,10 +225,10 @@ def test_what_was_asked_for_and_what_came_are_both_kept() -> None:
 
 
 def test_a_live_volume_says_who_uses_it() -> None:
-    found = _live_volume(volume_row(bids=["bid_1"], reservations=["res_1"], attachments={"inst_1": "bid_1"}))
+    found = live_volume(volume_row(bids=["bid_1"], reservations=["res_1"], attachments={"inst_1": "bid_1"}))
     assert (found.bids, found.reservations, found.attachments) == (("bid_1",), ("res_1",), (("inst_1", "bid_1"),))
-    assert isinstance(found, LiveVolume) and found.in_use
-    assert not _live_volume(volume_row(bids=None, reservations=None, attachments=None)).in_use
+    assert found.users == ("bid_1", "res_1", "inst_1")
+    assert live_volume(volume_row(bids=None, reservations=None, attachments=None)).users == ()
 
 
 # ---- through the command line ---------------------------------------------------------------------------------

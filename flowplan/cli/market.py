@@ -20,7 +20,8 @@ from flowplan.errors import CloudError, FlowplanError, Unauthorized, UsageProble
 
 if TYPE_CHECKING:
     from flowplan.catalogue import Auction, InstanceType
-    from flowplan.cloud.fcp import Fcp, Past
+    from flowplan.cloud.fcp import Fcp
+    from flowplan.cloud.reading import Past
     from flowplan.offers import Offer
     from flowplan.pricing import Market
     from flowplan.reports.market_text import View

@@ -13,7 +13,7 @@ from flowplan.pricing import by_bid, paid
 from flowplan.resources import Address, Bid, PortMapping, Volume, in_order
 
 if TYPE_CHECKING:
-    from flowplan.cloud.fcp import Instance
+    from flowplan.cloud.reading import Instance
     from flowplan.live import Live
     from flowplan.reports.status_text import Row, VolumeRow
     from flowplan.state import State

@@ -1,0 +1,265 @@
+"""The answers of FCP's API in flowplan's own classes: one function a kind of row, which raises CloudError for one that
+does not fit. What a field is called there and here, and in what units, is said in fcp.py."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from attrs import frozen
+
+from flowplan.catalogue import Auction, Catalogue, InstanceType, Named
+from flowplan.errors import CloudError
+from flowplan.live import LiveBid, LiveVolume
+from flowplan.pricing import Billed, Steered, Steering
+from flowplan.resources import Bid, Volume
+from flowplan.startup import marker
+
+# Events of a bid that somebody caused, in our words; allocation and preemption are the market's.
+STEERING: dict[str, Steering] = {
+    "Placed": "placed",
+    "Limit Price Changed": "limit_changed",
+    "Paused": "paused",
+    "Resumed": "resumed",
+    "Terminated": "cancelled",
+}
+
+
+@frozen
+class Instance:
+    """One machine of a bid. `ssh_destination` is `host` or `host:port`, None until it is up."""
+
+    id: str
+    name: str
+    bid: str | None
+    status: str
+    region: str
+    ssh_destination: str | None
+
+
+class Unfit(CloudError):
+    """A field of an answer is not as it must be; which answer, `answer_of` adds."""
+
+
+@contextmanager
+def answer_of(path: str) -> Iterator[None]:
+    """Inside, the answer to `GET path` is read: what is wrong with it is told with its place."""
+    try:
+        yield
+    except Unfit as error:
+        raise CloudError(f"GET {path}: invalid response: {error}", detail=error.detail) from None
+
+
+def dollars(amount: Decimal) -> str:
+    """Money as bids carry it: "$25.60"."""
+    return f"${amount:.2f}"
+
+
+@frozen
+class Past:
+    """The price changes of one auction, the oldest first, in dollars per instance-hour; each holds until the next.
+    `complete`: none is left out."""
+
+    instance_type: str
+    region: str
+    prices: tuple[tuple[datetime, Decimal], ...]
+    complete: bool
+
+
+def past(row: Mapping[str, Any], *, complete: bool) -> Past:
+    times, prices = row.get("timestamps"), row.get("spot_prices")
+    if not isinstance(times, list) or not isinstance(prices, list) or len(times) != len(prices):
+        raise Unfit("a series lacks as many spot_prices as timestamps")
+    moments = [_moment(time, "a series") for time in times]
+    known = tuple((at, money(price, "spot_prices")) for at, price in zip(moments, prices, strict=True))
+    return Past(text(row, "instance_type"), text(row, "region"), known, complete)
+
+
+def _moment(text: Any, where: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        raise Unfit(f"{where} has a timestamp that is none") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def billed(row: Mapping[str, Any]) -> Iterator[Billed]:
+    events = row.get("events")
+    if not isinstance(events, list):
+        raise Unfit("an instance lacks the list 'events'")
+    for event in (mapping(one, "a price period") for one in events):
+        end = event.get("end_time")
+        yield Billed(
+            bid=text(row, "bid_fid"),
+            instance=text(row, "instance_fid"),
+            price=Decimal(integer(event, "price_cents")) / 100,
+            start=_moment(event.get("start_time"), "a price period"),
+            end=None if end is None else _moment(end, "a price period"),
+        )
+
+
+def steered(event: Mapping[str, Any]) -> Steered:
+    limit = event.get("limit_price")
+    return Steered(
+        at=_moment(event.get("timestamp"), "an event"),
+        how=STEERING[text(event, "event_type")],
+        limit=None if limit is None else money(limit, "limit_price"),
+    )
+
+
+def live_bid(row: Mapping[str, Any], catalogue: Catalogue, keys: Mapping[str, str]) -> LiveBid:
+    launch = mapping(row.get("launch_specification"), "launch_specification")
+    type_id = _spelled(text(row, "instance_type"), catalogue.types)
+    kind = catalogue.type(type_id)
+    ssh_keys = tuple(_spelled(key, catalogue.ssh_keys) for key in launch.get("ssh_keys") or ())
+    status = text(row, "status")
+    bid = Bid(
+        name=text(row, "name"),
+        instance_type=type_id,
+        region=row.get("region") or "",
+        instance_quantity=integer(row, "instance_quantity"),
+        limit_price=money(row.get("limit_price"), "limit_price"),
+        ssh_keys=ssh_keys,
+        volumes=tuple(launch.get("volumes") or ()),
+        paused=status == "Paused",
+        memory_gb=launch.get("memory_gb"),
+        instance_type_name=kind.name if kind else "",
+        ssh_key_names=tuple(keys.get(key, key) for key in ssh_keys),
+        gpus=kind.gpus if kind else None,
+        untold=_untold(row, launch),
+    )
+    return LiveBid(
+        id=text(row, "fid"),
+        bid=bid,
+        status=status,
+        created_at=text(row, "created_at"),
+        marker=marker.read(launch.get("startup_script") or ""),
+        instances=tuple(row.get("instances") or ()),
+    )
+
+
+def live_volume(row: Mapping[str, Any]) -> LiveVolume:
+    interface = text(row, "interface")
+    if interface not in ("Block", "File"):
+        raise Unfit(f"a volume has the interface {interface!r}, which this flowplan does not know")
+    size, region = integer_or_none(row, "capacity_gb"), row.get("region") or None
+    untold = tuple(name for name, value in (("region", region), ("size_gb", size)) if value is None)
+    volume = Volume(
+        text(row, "name"), size or 0, "Block" if interface == "Block" else "File", region or "", untold=untold
+    )
+    return LiveVolume(
+        text(row, "fid"),
+        volume,
+        tuple(row.get("bids") or ()),
+        row.get("created_at") or "",
+        tuple(row.get("reservations") or ()),
+        _attachments(row.get("attachments")),
+    )
+
+
+def _attachments(value: Any) -> tuple[tuple[str, str], ...]:
+    """What a volume is attached to. What the map means is documented nowhere: both sides are kept."""
+    pairs = value.items() if isinstance(value, dict) else ((one, "") for one in value or ())
+    return tuple((str(one), str(other)) for one, other in pairs)
+
+
+def _untold(row: Mapping[str, Any], launch: Mapping[str, Any]) -> tuple[str, ...]:
+    """The fields of a bid that its answer leaves open: null and missing are the same, and are not empty."""
+    given = {name: launch.get(name) for name in ("ssh_keys", "volumes")}
+    given |= {"region": row.get("region") or None, "inputs": launch.get("startup_script")}
+    return tuple(sorted(name for name, value in given.items() if value is None))
+
+
+def _spelled(text: str, known: Iterable[InstanceType | Named]) -> str:
+    """The id that `text` stands for: it should be one, but may be the name of just one of `known`."""
+    known = tuple(known)
+    if any(one.id == text for one in known):
+        return text
+    named = [one.id for one in known if one.name.lower() == text.strip().lower()]
+    return named[0] if len(named) == 1 else text
+
+
+def instance_type(row: Mapping[str, Any]) -> InstanceType:
+    return InstanceType(
+        id=text(row, "fid"),
+        name=text(row, "name"),
+        gpu_type=text(row, "gpu_type"),
+        gpus=integer(row, "num_gpus"),
+        gpu_memory_gb=integer(row, "gpu_memory_gb"),
+        gpu_socket=text(row, "gpu_socket"),
+        network_type=row.get("network_type"),
+    )
+
+
+def auction(row: Mapping[str, Any]) -> Auction:
+    lowest = row.get("lowest_allocated_price")
+    return Auction(
+        id=text(row, "fid"),
+        instance_type=text(row, "instance_type"),
+        region=text(row, "region"),
+        capacity=integer(row, "capacity"),
+        last_price=money(row["last_instance_price"], "last_instance_price") if row.get("last_instance_price") else None,
+        lowest_allocated=money(lowest, "lowest_allocated_price") if lowest else None,
+    )
+
+
+def instance(row: Mapping[str, Any]) -> Instance:
+    return Instance(
+        id=text(row, "fid"),
+        name=text(row, "name"),
+        bid=row.get("bid") or row.get("bid_id"),
+        status=text(row, "status"),
+        region=row.get("region") or "",
+        ssh_destination=row.get("ssh_destination"),
+    )
+
+
+def named(row: Mapping[str, Any]) -> Named:
+    return Named(text(row, "fid"), text(row, "name"))
+
+
+def money(value: Any, name: str) -> Decimal:
+    """Dollars from "$1,234.50". Raises CloudError naming the field."""
+    try:
+        amount = Decimal(str(value).replace("$", "").replace(",", ""))
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not amount.is_finite():
+        raise Unfit(f"the API gives {value!r} as {name}, which is not an amount")
+    return amount
+
+
+def cents(row: Mapping[str, Any], name: str) -> Decimal | None:
+    value = integer_or_none(row, name)
+    return None if value is None else Decimal(value) / 100
+
+
+def rfc3339(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat().replace("+00:00", "Z")
+
+
+def text(row: Mapping[str, Any], name: str) -> str:
+    value = row.get(name)
+    if type(value) is not str:
+        raise Unfit(f"it lacks the text {name!r}", detail=f"it has: {', '.join(sorted(row))}")
+    return value
+
+
+def integer(row: Mapping[str, Any], name: str) -> int:
+    value = row.get(name)
+    if type(value) is not int:
+        raise Unfit(f"it lacks the integer {name!r}", detail=f"it has: {', '.join(sorted(row))}")
+    return value
+
+
+def integer_or_none(row: Mapping[str, Any], name: str) -> int | None:
+    return None if row.get(name) is None else integer(row, name)
+
+
+def mapping(value: Any, where: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise CloudError(f"{where}: expected an object")
+    return value
