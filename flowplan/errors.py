@@ -16,6 +16,7 @@ The tree (exit codes are those of the README's table):
     |   `- StalePlan         3   the saved plan no longer fits
     |- Locked                4   somebody else holds the lock
     |- StateError            5   the state cannot be read, went back, or cannot be made durable
+    |   `- NoLocks           5   files cannot be locked where the state is
     |- OutcomeUnknown        6   a create may have happened; its intent is kept
     |- UsageProblem         64   wrong usage
     |- ConfigError          65   problems in the configuration, each a `Problem`
@@ -146,6 +147,10 @@ class StateError(FlowplanError):
     """The state is unreadable, went back, or could not be made durable."""
 
     exit_code = 5
+
+
+class NoLocks(StateError):
+    """The file system of the state knows no locks (flock): nobody could be kept out."""
 
 
 class OutcomeUnknown(FlowplanError):

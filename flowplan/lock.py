@@ -1,7 +1,9 @@
 """The local lockfile: one mutating command at a time in a directory.
 
-flock excludes; the JSON inside only tells who. The file is never renamed and never removed: a second
-process would then lock another inode. A dead owner's lock is free at once, because the kernel frees it.
+flock excludes; the JSON inside tells who, also where flock does not reach: on another machine. The file is never
+renamed and never removed: a second process would then lock another inode. A dead owner's lock is free at once, because
+the kernel frees it. A free lock that names somebody was left by a run that died, or it is held by one that this kernel
+cannot see: `fate_of` decides, and never by the name of a host.
 """
 
 from __future__ import annotations
@@ -11,26 +13,30 @@ import fcntl
 import getpass
 import json
 import os
+import re
 import socket
 import stat
 import time
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from attrs import asdict, fields, frozen
 
-from flowplan.errors import FlowplanError, Locked, StateError
+from flowplan.errors import FlowplanError, Locked, NoLocks, StateError
 
 NAME = "flowplan.lock"
 _SIZE_LIMIT = 64 * 1024
+_MACHINE_IDS = ("/etc/machine-id", "/var/lib/dbus/machine-id")
+_CONTAINED = ("/.dockerenv", "/run/.containerenv")  # where the machine's id is that of an image, and many have it
 _POLL = 0.1  # seconds between tries while waiting: flock has no time limit of its own
 
 
 @frozen
 class Owner:
-    """Who holds (or held) the lock. `since` is RFC 3339; `started` the process's start, in clock ticks."""
+    """Who holds (or held) the lock. `since` is RFC 3339; `boot` the id of the kernel's boot, `started` the process's
+    start within it, in clock ticks; `machine` the id that outlives boots. "": not known."""
 
     id: str
     who: str
@@ -41,6 +47,7 @@ class Owner:
     command: str
     since: str
     ci: str | None = None
+    machine: str = ""
 
     def describe(self) -> str:
         lines = [
@@ -65,7 +72,27 @@ def this_process(command: str, environ: Mapping[str, str], now: str) -> Owner:
         command=command,
         since=now,
         ci=ci_run(environ),
+        machine=_machine_id(environ),
     )
+
+
+Fate: TypeAlias = Literal["dead", "alive", "unknown"]
+
+
+def fate_of(left: Owner, here: Owner) -> Fate:
+    """What has become of `left`, whose flock is free as seen by `here`.
+
+    One boot is one kernel, whatever its containers call themselves: who ran in it and has no flock is dead, unless the
+    process is there to be seen (a file system that keeps no locks between its clients). A boot that is over took its
+    processes with it; which machine it was of, its id and its name must both say. Anything else is not known.
+    """
+    if not left.boot or not here.boot:
+        return "unknown"
+    if left.boot == here.boot:
+        itself = (left.pid, left.started) == (here.pid, here.started)
+        return "alive" if left.started and not itself and _start_of(left.pid) == left.started else "dead"
+    same = left.machine != "" and (left.machine, left.host) == (here.machine, here.host)
+    return "dead" if same else "unknown"
 
 
 class Lock:
@@ -84,20 +111,35 @@ class Lock:
         say: Callable[[str], None] = lambda _: None,
         stopped: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Take the lock, waiting up to `timeout` seconds. Raises Locked with who holds it."""
+        """Take the lock, waiting up to `timeout` seconds. Raises Locked with who holds it, NoLocks where files cannot
+        be locked."""
         deadline = time.monotonic() + timeout
         waiting = False
-        while not self._try():
-            holder = self.holder()
+        while (blocked := self._blocked(owner, say)) is not None:
             if time.monotonic() >= deadline or stopped():
-                raise _locked(self.path, holder)
+                raise blocked
             if not waiting:
+                holder = self.holder()
                 say(f"waiting up to {timeout:g} s for the lock held by {holder.who if holder else 'another process'}")
                 waiting = True
             time.sleep(_POLL)
-        self._take_over(owner, say)
+
+    def _blocked(self, owner: Owner, say: Callable[[str], None]) -> Locked | None:
+        """Take the lock; what is in the way, if it cannot be taken."""
+        if not self._try():
+            return _held(self.path, self.holder(), owner)
+        left = self.holder()
+        fate = "dead" if left is None else fate_of(left, owner)
+        if left is not None and fate != "dead":
+            self._drop()
+            return _left(self.path, left, fate)
+        if left is not None:
+            say(f"the run of {left.who} since {left.since} ({left.command}) died; taking over its lock")
+        self._sign(owner)
+        return None
 
     def _try(self) -> bool:
+        """Whether flock gives us the file. Raises NoLocks, StateError."""
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
             descriptor = os.open(self.path, flags, 0o600)
@@ -112,21 +154,20 @@ class Lock:
                 return True
         except BlockingIOError:
             pass
+        except OSError as error:
+            raise NoLocks(
+                f"{self.path} cannot be locked: {error.strerror}; nothing is changed without a lock",
+                hint="keep the state on a file system that has locks (--state FILE); to look only, give --no-lock",
+            ) from error
         finally:
             if descriptor != -1:
                 os.close(descriptor)
         return False
 
-    def _take_over(self, owner: Owner, say: Callable[[str], None]) -> None:
-        left = self.holder()
-        if left is not None and left.host != owner.host:
-            # The kernel here cannot see a process of another host on a shared file system: only a person can.
-            self._drop()
-            raise _locked(self.path, left)
-        if left is not None:
-            say(f"the run of {left.who} since {left.since} ({left.command}) died; taking over its lock")
+    def _sign(self, owner: Owner) -> None:
+        """Write who we are into the file."""
+        data = json.dumps(asdict(owner)).encode()
         try:
-            data = json.dumps(asdict(owner)).encode()
             self._write(data)
         except OSError as error:
             self._drop()
@@ -147,9 +188,7 @@ class Lock:
                 return None  # a FIFO would hold us
             with self.path.open("rb") as file:
                 data = file.read(_SIZE_LIMIT)
-            told = json.loads(data) if data.strip() else None
-            # A newer flowplan may say more of itself: it is somebody all the same.
-            return Owner(**{one.name: told[one.name] for one in fields(Owner) if one.name in told}) if told else None
+            return _owner(json.loads(data)) if data.strip() else None
         except (OSError, ValueError, TypeError):
             return None
 
@@ -194,33 +233,60 @@ class Lock:
             with contextlib.suppress(OSError):  # the kernel lets go of the lock even when it complains
                 os.close(descriptor)
 
-    def break_(self, id: str) -> Owner:
-        """Remove the name of `id` from the file. Raises FlowplanError when another holds it, or nobody."""
+    def break_(self, id: str, here: Owner) -> Owner:
+        """Remove the name of `id` from the file; `here`: who asks. Raises FlowplanError when another holds it, or
+        nobody, or one that is alive."""
         holder = self.holder()
         if holder is None:
             raise FlowplanError(f"nobody holds the lock {self.path}")
         if holder.id != id:
             raise FlowplanError(f"the lock has the id {holder.id}, not {id}; it stays", hint=None)
-        if not self._try():
+        taken = self._try()
+        if not taken or fate_of(holder, here) == "alive":
+            self._drop()
             raise FlowplanError(
                 f"process {holder.pid} on {holder.host} is alive and holds the lock; it stays",
                 hint=f"stop that process first (kill -INT {holder.pid} lets it finish cleanly)",
             )
         try:
             self._write(b"")
+        except OSError as error:
+            raise StateError(f"the lock {self.path} cannot be written: {error.strerror}") from error
         finally:
             self._drop()
         return holder
 
 
-def _locked(path: Path, holder: Owner | None) -> Locked:
+def _held(path: Path, holder: Owner | None, here: Owner) -> Locked:
+    """Another process has the lock."""
     if holder is None:
         return Locked(f"another process holds the lock {path}", hint="wait for it, or give --lock-timeout 5m")
-    elsewhere = holder.host != socket.gethostname()
-    remedy = (
-        f"if that run is dead, flowplan force-unlock {holder.id}" if elsewhere else "give --lock-timeout 5m to wait"
-    )
+    near = holder.boot == here.boot
+    remedy = "give --lock-timeout 5m to wait" if near else f"if that run is dead, flowplan force-unlock {holder.id}"
     return Locked(f"the lock {path} is held by {holder.who}", detail=holder.describe(), hint=remedy)
+
+
+def _left(path: Path, left: Owner, fate: Fate) -> Locked:
+    """Nobody has the lock as this machine sees it, and yet it may be held by `left`."""
+    if fate == "alive":
+        return Locked(
+            f"process {left.pid} ({left.command}) is alive, and {path} names it",
+            detail=f"{left.describe()}\nthe lock itself is free: this file system does not keep locks",
+            hint="give --lock-timeout 5m to wait, and keep the state on a file system that has locks",
+        )
+    return Locked(
+        f"the lock {path} is held by {left.who}; whether that run is alive cannot be seen from here",
+        detail=left.describe(),
+        hint=f"if it is dead, flowplan force-unlock {left.id}",
+    )
+
+
+def _owner(told: Any) -> Owner | None:
+    """The owner that `told` describes; a newer flowplan may say more of itself. Raises ValueError, TypeError."""
+    known = {one.name: told[one.name] for one in fields(Owner) if one.name in told}
+    if not all(isinstance(value, int if name == "pid" else str | None) for name, value in known.items()):
+        raise ValueError("not an owner")
+    return Owner(**known)
 
 
 def _same_file(descriptor: int, path: Path) -> bool:
@@ -240,12 +306,25 @@ def boot_id() -> str:
         return ""
 
 
+def _machine_id(environ: Mapping[str, str]) -> str:
+    """The id of this machine, the same after a boot; "" where there is none that is its own."""
+    if any(map(os.path.exists, _CONTAINED)) or environ.get("KUBERNETES_SERVICE_HOST") or environ.get("container"):
+        return ""
+    for name in _MACHINE_IDS:
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            found = Path(name).read_text().strip()
+            if re.fullmatch("[0-9a-f]{32}", found):  # not "uninitialized", as an image has it
+                return found
+    return ""
+
+
 def _start_of(pid: int) -> str:
+    """When a process started, in clock ticks since the boot; "": it is not there, or has ended (a zombie)."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
+        told = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
     except OSError:
         return ""
-    return stat.rpartition(")")[2].split()[19]
+    return told[19] if told[0] not in ("Z", "X") else ""
 
 
 def _user() -> str:

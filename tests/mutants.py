@@ -521,6 +521,34 @@ MISTAKES = (
         "isinstance(value, str) and not value.strip() for value in ()",
         ("tests/test_arguments.py",),
     ),
+    Mistake(
+        "a host's name proves that its run is dead",
+        "lock.py",
+        '    same = left.machine != "" and (left.machine, left.host) == (here.machine, here.host)\n',
+        "    same = left.host == here.host\n",
+        ("tests/test_lock_owner.py",),
+    ),
+    Mistake(
+        "a boot that is not known is ours",
+        "lock.py",
+        "    if not left.boot or not here.boot:\n",
+        "    if not left.boot and here.boot:\n",
+        ("tests/test_lock_owner.py",),
+    ),
+    Mistake(
+        "a free lock is taken from whoever lives",
+        "lock.py",
+        'return "alive" if left.started and not itself',
+        'return "alive" if not left.started and not itself',
+        ("tests/test_lock_owner.py",),
+    ),
+    Mistake(
+        "a signal before the plan leaves the name in the lock",
+        "cli/stop.py",
+        "            signal.signal(number, end)\n",
+        "            pass\n",
+        ("tests/test_lock_owner.py", "-k", "signal"),
+    ),
 )
 
 

@@ -109,19 +109,25 @@ def leave(path: Path, **fields: object) -> Owner:
     return left
 
 
-def test_the_lock_of_another_host_is_never_taken_over(path: Path) -> None:
-    left = leave(path, host="elsewhere", who="eve@elsewhere")
+def elsewhere(path: Path) -> Owner:
+    """Left by a run on a machine that this one knows nothing of."""
+    return leave(path, host="elsewhere", who="eve@elsewhere", boot="b" * 36, machine="c" * 32)
+
+
+def test_the_lock_of_another_machine_is_never_taken_over(path: Path) -> None:
+    left = elsewhere(path)
     with pytest.raises(Locked) as caught:
         Lock(path).acquire(me())
     assert f"force-unlock {left.id}" in (caught.value.hint or "")
+    assert "cannot be seen from here" in str(caught.value)
     assert json.loads(path.read_bytes())["host"] == "elsewhere"
 
 
 def test_force_unlock_wants_the_right_id(path: Path) -> None:
-    left = leave(path, host="elsewhere")
+    left = elsewhere(path)
     with pytest.raises(FlowplanError, match="it stays"):
-        Lock(path).break_("wrong")
-    Lock(path).break_(left.id)
+        Lock(path).break_("wrong", me())
+    Lock(path).break_(left.id, me())
     lock = Lock(path)
     lock.acquire(me())
     lock.release()
@@ -131,13 +137,13 @@ def test_force_unlock_never_breaks_a_living_one(path: Path) -> None:
     other = Other(path)
     id = json.loads(path.read_bytes())["id"]
     with pytest.raises(FlowplanError, match="alive"):
-        Lock(path).break_(id)
+        Lock(path).break_(id, me())
     other.tell("release")
 
 
 def test_force_unlock_of_nothing(path: Path) -> None:
     with pytest.raises(FlowplanError, match="nobody"):
-        Lock(path).break_("any")
+        Lock(path).break_("any", me())
 
 
 def test_a_lock_taken_away_is_noticed(path: Path) -> None:

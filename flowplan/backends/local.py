@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -58,11 +58,13 @@ class Restored:
 
 
 class LocalStore:
-    """The state beside `path`. Reading needs no lock; `append` and `save` do. `spills`: where results go that the
-    journal cannot take; None: nowhere."""
+    """The state beside `path`. Reading needs no lock; `append` and `save` do: `hold` is asked before each whether it
+    is ours, and raises StateError when it is not. `spills`: where results go that the journal cannot take; None:
+    nowhere."""
 
-    def __init__(self, path: Path, spills: Path | None = None) -> None:
+    def __init__(self, path: Path, spills: Path | None = None, hold: Callable[[], None] = lambda: None) -> None:
         self.path = path
+        self._hold = hold
         self._spill = Spill(spills, path)
         stem = path.name.removesuffix(".json")
         self.journal_path = path.with_name(f"{stem}.journal")
@@ -161,6 +163,7 @@ class LocalStore:
 
         The first one opens the journal and reserves its room, so that a full disk is met before any call.
         """
+        self._hold()
         with durable(self.journal_path):
             if not self.appended:
                 self._begin()
@@ -229,6 +232,7 @@ class LocalStore:
         `told`: somebody said what is in it (`state rm`, `mv`, `import`), which no look at the cloud could tell again:
         the backup has it too, and what undoes it is another command.
         """
+        self._hold()
         saved = attrs.evolve(state, serial=state.serial + 1)
         self._sweep()
         new = dump(saved)

@@ -6,7 +6,8 @@ import click
 
 from flowplan.cli import Command, Group
 from flowplan.cli.session import Session
-from flowplan.lock import Lock
+from flowplan.errors import StateError
+from flowplan.lock import Fate, Lock, Owner, fate_of
 
 
 @click.group(cls=Group)
@@ -24,9 +25,23 @@ def show(ctx: click.Context) -> int:
     if holder is None:
         session.terminal.out("Nobody holds the lock.")
         return 0
-    alive = "held" if found.held() else "left behind by a run that died"
-    session.terminal.out(f"The lock {session.lock_path} is {alive}:\n{holder.describe()}")
+    session.terminal.out(f"The lock {session.lock_path} is {_standing(session, found, holder)}:\n{holder.describe()}")
     return 0
+
+
+def _standing(session: Session, lock: Lock, holder: Owner) -> str:
+    try:
+        if lock.held():
+            return "held"
+    except StateError as error:  # whoever it names is told all the same
+        session.terminal.note(str(error))
+        return "held, as it says"
+    told: dict[Fate, str] = {
+        "dead": "left behind by a run that died; the next command takes it over",
+        "alive": "held by a process that is alive",
+        "unknown": "held by a run that cannot be seen from here",
+    }
+    return told[fate_of(holder, session.owner())]
 
 
 @click.command("force-unlock", cls=Command)
@@ -35,10 +50,10 @@ def show(ctx: click.Context) -> int:
 def force_unlock(ctx: click.Context, id: str) -> int:
     """Break the lock with the given ID (`flowplan lock show` tells it).
 
-    Only for a run that is dead for certain, on a host that this one cannot see: the lock of a dead run on this
-    host is taken over by itself, and that of a living one is never broken.
+    Only for a run that is dead for certain, on a machine that this one cannot see: the lock of a dead run on this
+    machine is taken over by itself, and that of a living one is never broken.
     """
     session = Session.of(ctx)
-    holder = Lock(session.lock_path).break_(id)
+    holder = Lock(session.lock_path).break_(id, session.owner())
     session.terminal.out(f"The lock of {holder.who} since {holder.since} is broken.")
     return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -87,15 +86,13 @@ class Run:
         if self.how.init:
             for kept in store.begin_anew():
                 self.session.terminal.note(f"set aside as {kept}")
-        try:
-            with self.stop.listening():
-                outcome = self._carry_out(plan, recovered, store, lock)
-                self._save(store, outcome, lock, changed=store.appended or loaded.journaled)
-                self._keep_forecast(plan, outcome)
-                outcome = self._wait(plan, outcome)
-            return self._finish(plan, outcome)
-        except KeyboardInterrupt:  # before signals were listened to, or when they were no more
-            raise Interrupted("interrupted; what was done is saved", signal_number=signal.SIGINT) from None
+        self.stop.let_go = lock.release
+        with self.stop.listening():
+            outcome = self._carry_out(plan, recovered, store, lock)
+            self._save(store, outcome, lock, changed=store.appended or loaded.journaled)
+            self._keep_forecast(plan, outcome)
+            outcome = self._wait(plan, outcome)
+        return self._finish(plan, outcome)
 
     def _afresh(self, store: LocalStore) -> Loaded:
         """--init: only where the state itself is missing. What is left of it is set aside once the plan stands."""

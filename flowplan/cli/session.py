@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
 import threading
 import time
@@ -22,9 +23,9 @@ from flowplan.backends.spill import spill_directory
 from flowplan.cli.durations import read_duration
 from flowplan.cli.files import Scope, find, read_beside
 from flowplan.cli.terminal import Terminal
-from flowplan.errors import ConfigError, GuardRefused, Problem, UsageProblem, shown
+from flowplan.errors import ConfigError, GuardRefused, Interrupted, NoLocks, Problem, UsageProblem, shown
 from flowplan.lock import NAME as LOCK_NAME
-from flowplan.lock import Lock, this_process
+from flowplan.lock import Lock, Owner, this_process
 from flowplan.pricing import HOUR
 from flowplan.state import State
 
@@ -60,6 +61,8 @@ class Session:
     environ: Mapping[str, str] = field(factory=lambda: os.environ)
     pause: Callable[[float], None] = time.sleep  # between two tries of a call; a run that is stopped raises there
     _cloud: Any = field(default=None, init=False)
+    _lock: Lock | None = field(default=None, init=False)  # while it is held
+    _wrote: bool = field(default=False, init=False)  # whether anything was recorded
 
     @classmethod
     def of(cls, ctx: click.Context) -> Session:
@@ -94,7 +97,7 @@ class Session:
         # Whoever comes by another link takes the same lock, and writes the same journal.
         if os.path.islink(path):  # noqa: PTH114 - of a name that is too long it says no, and raises nothing
             path = Path(os.path.realpath(path))
-        return LocalStore(path, spill_directory(self.environ))
+        return LocalStore(path, spill_directory(self.environ), self._hold_lock)
 
     @property
     def lock_path(self) -> Path:
@@ -156,12 +159,45 @@ class Session:
             return
         lock = Lock(self.lock_path)
         timeout = read_duration(self.told.get("lock_timeout") or "0s", "--lock-timeout")
-        owner = this_process(" ".join(["flowplan", *sys.argv[1:]]), self.environ, self.now())
-        lock.acquire(owner, timeout=timeout, say=self.terminal.note)
+        with self._unwound():
+            try:
+                lock.acquire(self.owner(), timeout=timeout, say=self.terminal.note)
+            except NoLocks as error:
+                if not reading:
+                    raise
+                self.terminal.note(f"{error.args[0].partition(';')[0]}; somebody else may be changing things")
+                yield None
+                return
+            self._lock = lock
+            try:
+                yield lock
+            finally:
+                self._lock = None
+                lock.release()
+
+    def owner(self) -> Owner:
+        """Who this command is, to whoever finds its lock."""
+        return this_process(" ".join(["flowplan", *sys.argv[1:]]), self.environ, self.now())
+
+    @contextmanager
+    def _unwound(self) -> Iterator[None]:
+        """Signals within let go of the lock; then the command says what came of it. Raises Interrupted."""
+        from flowplan.cli.stop import exit_signal, unwinding
+
         try:
-            yield lock
-        finally:
-            lock.release()
+            with unwinding():
+                yield
+        except KeyboardInterrupt as error:
+            number = getattr(error, "number", signal.SIGINT)
+            what = "interrupted" if number == signal.SIGINT else f"ended by {signal.Signals(number).name}"
+            came = "what was done is saved" if self._wrote else "nothing was changed"
+            raise Interrupted(f"{what}; {came}", signal_number=exit_signal(number)) from None
+
+    def _hold_lock(self) -> None:
+        """Before anything is written. Raises StateError when the lock is not ours any more."""
+        if self._lock is not None:
+            self._lock.verify()
+        self._wrote = True
 
     def load(self) -> Loaded:
         """The state, which must belong to this API. Raises StateError, GuardRefused."""

@@ -30,11 +30,13 @@ class Stop:
     number: int | None = None
     wake: Callable[[], None] = lambda: None
     say: Callable[[str], None] = lambda _: None
+    let_go: Callable[[], None] = lambda: None  # of what is held, when the process ends at once; must not raise
     _event: threading.Event = field(factory=threading.Event)
 
     def on(self, number: int) -> None:
         if self.number is not None:
             self._tell("\nstopped at once; what was under way is in the journal, and is looked up by the next run")
+            _within_patience(self.let_go)
             os._exit(128 + exit_signal(number))
         self.number = number
         self._event.set()
@@ -43,9 +45,7 @@ class Stop:
 
     def _tell(self, text: str) -> None:
         """Say it, but never wait for a terminal that does not take it."""
-        teller = threading.Thread(target=self.say, args=(text,), daemon=True)
-        teller.start()
-        teller.join(_PATIENCE)
+        _within_patience(lambda: self.say(text))
 
     def stopped(self) -> bool:
         return self.number is not None
@@ -87,6 +87,46 @@ class Stop:
             while heard := pipe.read(1):
                 if heard[0] in SIGNALS:
                     self.on(heard[0])
+
+
+class Ended(KeyboardInterrupt):
+    """SIGTERM or SIGHUP came where nothing listens to signals: it unwinds as Ctrl-C does, so that what is held is let
+    go of. `number` is the signal's."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+@contextmanager
+def unwinding() -> Iterator[None]:
+    """Within, a first SIGTERM or SIGHUP raises Ended in the main thread; a second one ends the process at once.
+
+    Other threads, and signals that whoever started us has set aside or takes care of, are left as they are.
+    """
+    mine = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is signal.SIG_DFL]
+    if threading.current_thread() is not threading.main_thread():
+        mine = []
+
+    def end(number: int, frame: FrameType | None) -> None:
+        for one in mine:
+            signal.signal(one, signal.SIG_DFL)
+        raise Ended(number)
+
+    try:
+        for number in mine:
+            signal.signal(number, end)
+        yield
+    finally:
+        for number in mine:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _within_patience(act: Callable[[], None]) -> None:
+    """Do it, but do not wait for it longer than the user would."""
+    thread = threading.Thread(target=act, daemon=True)
+    thread.start()
+    thread.join(_PATIENCE)
 
 
 def _noted(number: int, frame: FrameType | None) -> None:

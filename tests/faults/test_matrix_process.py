@@ -144,7 +144,7 @@ def held_up(world: World, command: str, seconds: float, before: str = "pass", nt
     return running
 
 
-@cell("signal-once", "plan", variants={**SIGNALS, "hup": (signal.SIGHUP, 129)})
+@cell("signal-once", "plan", variants={**SIGNALS, "hup": (signal.SIGHUP, 143)})
 def a_plan_ends_at_once(world: World, command: str, given: tuple[int, int]) -> None:
     number, code = given
     world.fresh()
@@ -187,10 +187,9 @@ def the_second_signal_ends_it_at_once(world: World, command: str, given: tuple[i
     assert "is looked up by the next run" in told.said
     loaded = LocalStore(world.path / STATE).read()
     assert len(loaded.pending) == 1
-    assert (world.path / LOCK).read_bytes() != b""  # it names who is gone
+    assert (world.path / LOCK).read_bytes() == b""  # another machine may go on at once
     again = world.do(command)
     assert again.code == 0, again
-    assert "died; taking over its lock" in again.said
 
 
 @cell("sigkill", "plan")
@@ -619,6 +618,9 @@ def holding(world: World) -> Iterator[Owner]:
         lock.release()
 
 
+ELSEWHERE = {"host": "elsewhere.test", "boot": "b" * 36, "machine": "c" * 32}
+
+
 def left_behind(world: World, **changes: Any) -> Owner:
     """A lock file that names a run which nobody here holds the lock for."""
     owner = this_process("flowplan apply", {}, "2026-11-02T09:00:00Z")
@@ -662,7 +664,7 @@ def the_lock_of_a_dead_run_is_taken_over(world: World, command: str) -> None:
 @cell("lock-elsewhere", "plan", "apply", "destroy")
 def the_lock_of_another_host_is_never_broken(world: World, command: str) -> None:
     world.begin(command)
-    owner = left_behind(world, host="elsewhere.test", who="kim@elsewhere.test")
+    owner = left_behind(world, **ELSEWHERE, who="kim@elsewhere.test")
     before = (world.path / LOCK).read_bytes()
     told = world.do(command, "--lock-timeout", "0.1s")
     assert told.code == 4, told
@@ -678,10 +680,10 @@ def unlocked(world: World, id: str) -> None:
     assert told.code == 0, told
 
 
-@cell("force-unlock", "apply", variants={"elsewhere": "elsewhere.test", "alive": None})
-def a_wrong_id_breaks_nothing(world: World, command: str, host: str | None) -> None:
+@cell("force-unlock", "apply", variants={"elsewhere": ELSEWHERE, "alive": None})
+def a_wrong_id_breaks_nothing(world: World, command: str, host: Any) -> None:
     world.begin(command)
-    owner = left_behind(world, host=host) if host else None
+    owner = left_behind(world, **host) if host else None
     with holding(world) if not host else contextlib.nullcontext(owner) as owner:
         before = (world.path / LOCK).read_bytes()
         told = world.run("force-unlock", "00000000-0000-4000-8000-000000000000")
