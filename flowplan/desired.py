@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -69,14 +69,17 @@ def look_up(
     ssh_keys: Sequence[str] = (),
     placed: Mapping[Address, Bid] | None = None,
     made: Mapping[Address, str] | None = None,
+    adopted: Container[Address] = (),
 ) -> Desired:
     """Everything `config` asks for, with ids. Raises ConfigError with every problem that only the cloud shows.
 
     `placed`: bids that are live, whose tasks keep their type and region, also where nothing is offered any more;
     `kept`: the types and regions that a saved plan chose; `volume_regions`: the region of volumes that exist, and
-    `made`: their ids; `ssh_keys`: names for tasks that give none.
+    `made`: their ids; `ssh_keys`: names for tasks that give none; `adopted`: volumes that somebody else made.
     """
-    search = _Search(config, catalogue, live, kept, dict(volume_regions), tuple(ssh_keys), placed or {}, made or {})
+    search = _Search(
+        config, catalogue, live, kept, dict(volume_regions), tuple(ssh_keys), placed or {}, made or {}, adopted
+    )
     return search.run()
 
 
@@ -93,10 +96,11 @@ class _Search:
         ssh_keys: tuple[str, ...],
         placed: Mapping[Address, Bid],
         made: Mapping[Address, str],
+        adopted: Container[Address],
     ) -> None:
         self.config, self.catalogue, self.live = config, catalogue, live
         self.kept = {**kept, **{address: (bid.instance_type, bid.region) for address, bid in placed.items()}}
-        self.ssh_keys, self.placed, self.made = ssh_keys, placed, made
+        self.ssh_keys, self.placed, self.made, self.adopted = ssh_keys, placed, made, adopted
         self.unplaceable: dict[Address, Problem] = {}
         self.there = frozenset(regions)  # volumes that exist, and whose region need not be offered any more
         self.regions = regions | {a: wanted.region for a, wanted in config.volumes.items() if wanted.region}
@@ -193,8 +197,9 @@ class _Search:
         """The reference and the mount of one used volume, or None when it is not there."""
         if isinstance(use.volume, Address):
             wanted = self.config.volumes[use.volume]
-            mount = Mount(use.volume, use.mount_point, wanted.interface, wanted.name) if use.mount_point else None
-            return use.volume, mount
+            created = use.volume not in self.adopted
+            mount = Mount(use.volume, use.mount_point or "", wanted.interface, wanted.name, created)
+            return use.volume, mount if use.mount_point else None
         found = self.find_volume(task, use.volume, use.source)
         if found is None:
             return None

@@ -280,6 +280,16 @@ def placed_bids(state: State, live: Live) -> dict[Address, Bid]:
     return placed
 
 
+def adopted_volumes(state: State) -> set[Address]:
+    """The volumes that were imported, or found again: what is on them is not for this stack to judge. Of one that no
+    file named yet it is not known who made it."""
+    return {
+        address
+        for address, binding in state.bindings.items()
+        if address.kind == "volume" and (binding.id in state.adopted or not binding.source)
+    }
+
+
 def volume_regions(state: State, live: Live) -> dict[Address, str]:
     """The region of every volume that exists: moving one would destroy its data."""
     found = {

@@ -257,4 +257,5 @@ def rebuild(empty: State, live: Live, declared: Mapping[Address, Resource]) -> R
             notes.append(f"{address}: a volume of that name is live, but nothing proves that flowplan made it")
     for address, bids in found.items():
         bindings[address] = adopted(address, bids[0], bindings)
-    return Rebuilt(attrs.evolve(empty, bindings=bindings), tuple(notes))
+    volumes = frozenset(binding.id for address, binding in bindings.items() if address.kind == "volume")
+    return Rebuilt(attrs.evolve(empty, bindings=bindings, adopted=empty.adopted | volumes), tuple(notes))

@@ -94,12 +94,14 @@ class PortPair:
 
 @frozen
 class Mount:
-    """A volume mounted at a directory of the instance."""
+    """A volume mounted at a directory of the instance. `created`: this stack made it, for nothing but this; only then
+    may the instance format it. It travels no further than into the startup script."""
 
     volume: Ref
     mount_point: str
     interface: Interface = field(default="Block", eq=False)
     volume_name: str = field(default="", eq=False)  # a File volume appears under its name
+    created: bool = field(default=False, eq=False)
 
 
 @frozen(order=True)

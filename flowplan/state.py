@@ -17,7 +17,7 @@ from attrs import field, frozen
 
 from flowplan import __version__
 from flowplan.errors import StateError
-from flowplan.resources import CLASSES, Address, Bid, PortMapping, Ref, Resource, Script, Volume, in_order
+from flowplan.resources import CLASSES, Address, Bid, Mount, PortMapping, Ref, Resource, Script, Volume, in_order
 
 if TYPE_CHECKING:
     from cattrs import Converter
@@ -42,7 +42,8 @@ class Binding:
 @frozen
 class State:
     """A snapshot. `lineage` never changes; `serial` grows by one with every snapshot that differs.
-    `released`: ids of live bids that carry our marker and that somebody told flowplan to let go of."""
+    `released`: ids of live bids that carry our marker and that somebody told flowplan to let go of.
+    `adopted`: ids of volumes that no create of this stack made: their content is somebody's."""
 
     lineage: str
     serial: int = 0
@@ -53,6 +54,7 @@ class State:
     bindings: Mapping[Address, Binding] = field(factory=dict)
     outputs: Mapping[str, Any] = field(factory=dict)
     released: frozenset[str] = frozenset()
+    adopted: frozenset[str] = frozenset()
 
     def ids(self) -> dict[Address, str]:
         return {address: binding.id for address, binding in self.bindings.items()}
@@ -92,8 +94,9 @@ def dump(state: State) -> bytes:
         "resources": [encode(state.bindings[address]) for address in sorted(state.bindings, key=in_order)],
         "outputs": dict(state.outputs),
     }
-    if state.released:
-        body["released"] = sorted(state.released)
+    for name in ("released", "adopted"):
+        if ids := getattr(state, name):
+            body[name] = sorted(ids)
     body["sha256"] = digest(body)
     return (json.dumps(body, indent=1, sort_keys=False) + "\n").encode()
 
@@ -111,6 +114,7 @@ def load(data: bytes, name: str) -> State:
             bindings={binding.address: binding for binding in bindings},
             outputs=body["outputs"],
             released=frozenset(map(_text, body.get("released", ()))),
+            adopted=frozenset(map(_text, body.get("adopted", ()))),
         )
     except Exception as error:
         raise StateError(f"{name} is not a state file of flowplan: {reason(error)}", hint=RESTORE) from error
@@ -190,6 +194,8 @@ def converter() -> Converter:
     told = override(omit_if_default=True)  # a state without them is read by older flowplans
     made.register_unstructure_hook(Volume, make_dict_unstructure_fn(Volume, made, capacity_gb=told, untold=told))
     made.register_unstructure_hook(Bid, make_dict_unstructure_fn(Bid, made, untold=told))
+    made.register_unstructure_hook(Mount, make_dict_unstructure_fn(Mount, made, created=bare))
+    made.register_structure_hook(Mount, make_dict_structure_fn(Mount, made, created=bare))
     made.register_unstructure_hook(Binding, _binding_out(made))
     made.register_structure_hook(Binding, _binding_in(made))
     return made

@@ -549,6 +549,48 @@ MISTAKES = (
         "            pass\n",
         ("tests/test_lock_owner.py", "-k", "signal"),
     ),
+    # -- the instance's disks
+    *(
+        Mistake(name, "startup/steps.sh.j2", old, new, ("tests/test_node_disks.py", "-k", tests))
+        for name, old, new, tests in (
+            (
+                "format an attached volume",
+                'if [ "$1" != attached ]; then',
+                "if true; then",
+                "attached_volume_is_never",
+            ),
+            ("format without looking for zeros", 'blank "$2" || {', "true || {", "one_byte"),
+            (
+                "look at the head of the disk only",
+                'zeros "$1" $((size - end)) $end || return',
+                "true || return",
+                "one_byte",
+            ),
+            (
+                "look at nothing between head and end",
+                "for ((i = 1; i < 64; i++)); do\n    zeros",
+                "for ((i = 64; i < 64; i++)); do\n    zeros",
+                "one_byte",
+            ),
+            ("format what another process has open", 'until unused "$2"; do', "until true; do", "open_is_left"),
+            ("format a volume as a local disk", '[ "$1" = local ] &&', "false &&", "another_name"),
+            ("format without the lock", "  flock 9\n", "", "two_runs or without_the_tool"),
+        )
+    ),
+    Mistake(
+        "take an imported volume for a created one",
+        "cli/import_.py",
+        '{id} if wanted.kind == "volume" else set()',
+        "set()",
+        ("tests/test_node_disks.py", "-k", "imported"),
+    ),
+    Mistake(
+        "remove the user's script when its main process ends",
+        "startup/steps.sh.j2",
+        '  say "script: exit code $code"\n',
+        '  rm -r "$dir"\n  say "script: exit code $code"\n',
+        ("tests/test_node_script.py", "-k", "background"),
+    ),
 )
 
 

@@ -42,7 +42,7 @@ EXAMPLE_PORTS = tuple(
         *((8440 + n, 8000 + n) for n in range(1, 6)),
     ]
 )
-BLOCK = Mount("vol_0123456789abcdefghij", "/mnt/my-new-volume")
+BLOCK = Mount("vol_0123456789abcdefghij", "/mnt/my-new-volume", created=True)
 DISK = "/dev/disk/by-id/virtio-vol_0123456789abcdef"
 FILE = Mount("vol_fedcba9876543210", "/mnt/shared", "File", "shared")
 HELLO = "#!/bin/bash\necho hello\nnvidia-smi\n"
@@ -83,14 +83,14 @@ def long(size: int = 9000) -> str:
 
 # --- the node ---------------------------------------------------------------------------------------------
 
-TOOLS = ("bash", "base64", "cat", "chmod", "cp", "env", "grep", "gzip")
-TOOLS += ("head", "mkdir", "mktemp", "rm", "sha256sum", "sleep", "tail", "tee")
+TOOLS = ("bash", "base64", "cat", "chmod", "cmp", "cp", "env", "flock", "grep", "gzip")
+TOOLS += ("head", "mkdir", "mktemp", "rm", "sha256sum", "sleep", "stat", "tail", "tee")
 # What each stub does after writing its name and arguments to $NODE/calls. $NODE/answers/NAME comes first.
 STUBS = {
     "systemctl": '[ "$1" != cat ] || [ -f "$NODE/root/etc/systemd/system/$2" ]',
     "foundrypf": "",
-    "blockdev": '[ -e "$2" ]',
-    "blkid": '[ -s "$2" ] && echo "$2: TYPE=ext4" || exit 2',
+    "blockdev": 'stat -c %s "$2"',
+    "blkid": 'grep -q "^ext4" "$2" && echo "$2: TYPE=ext4" || exit 2',
     "mkfs.ext4": 'echo ext4 >"${!#}"',
     "mountpoint": 'grep -qsxF "${!#}" "$NODE/mounted"',
     "mount": '[ -d "${!#}" ] && echo "${!#}" >>"$NODE/mounted"',
@@ -144,7 +144,7 @@ class Node:
     def answer(self, stub: str, action: str) -> None:
         (self.path / "answers" / stub).write_text(action)
 
-    def disk(self, name: str = DISK, content: str = "") -> Path:
+    def disk(self, name: str = DISK, content: str = "\0" * 4096) -> Path:
         path = self.root / name[1:]
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content)
@@ -440,7 +440,7 @@ def any_inputs(draw: st.DrawFn, texts: st.SearchStrategy[str]) -> Inputs:
     points = iter(draw(st.lists(DIRECTORIES, unique=True, min_size=7, max_size=7)))
     ids = draw(st.lists(VOLUME_IDS, unique_by=lambda text: text[:20], max_size=2))
     names = draw(st.lists(st.from_regex(r"[a-z]([-a-z0-9]{0,10}[a-z0-9])?", fullmatch=True), unique=True, max_size=2))
-    mounts = [Mount(volume, next(points)) for volume in ids]
+    mounts = [Mount(volume, next(points), created=draw(st.booleans())) for volume in ids]
     mounts += [
         Mount(f"vol_file{n}", draw(st.sampled_from([f"/mnt/{name}", next(points)])), "File", name)
         for n, name in enumerate(names)
@@ -506,7 +506,7 @@ def test_the_upper_bound_holds_by_a_little_when_every_part_is_there(context: str
 
 
 def test_the_upper_bound_is_close_enough_to_spare_the_templates_for_usual_scripts():
-    text = "echo 0123456789\n" * 190
+    text = "echo 0123456789\n" * 120
     assert scripts.upper_bound(inputs(text, EXAMPLE_PORTS, [BLOCK]), TRAIN, STACK) <= scripts.LIMIT
 
 
@@ -702,12 +702,13 @@ def test_a_shebang_to_nowhere_is_the_users_failure(node: Node):
 
 
 @pytest.mark.parametrize("size", [0, 9000])
-def test_it_runs_alone_in_a_private_directory_that_is_removed(node: Node, size: int):
+def test_it_runs_alone_in_a_private_directory_that_stays(node: Node, size: int):
     text = 'echo "$0"; ls=$(cd "${0%/*}" && echo *); echo "$ls"; umask; read -r line || echo "no input"\n'
     node.boot(inputs(text + long(size)))
     path, listing, mask, rest, _ = node.output.splitlines()
-    assert path.startswith(f"{node.root}/var/lib/flowplan.") and not Path(path).parent.exists()
-    assert (listing, rest) == ("script steps" if size else "script", "no input")
+    assert path.startswith(f"{node.root}/var/lib/flowplan.") and Path(path).parent.stat().st_mode & 0o777 == 0o700
+    assert list((node.root / "var/lib").iterdir()) == [Path(path).parent]
+    assert (listing, rest) == ("script", "no input")
     assert int(mask, 8) == current_umask()
 
 
@@ -939,6 +940,7 @@ def test_an_empty_disk_is_formatted_and_mounted_now_and_at_every_boot(node: Node
         "mountpoint -q /mnt/my-new-volume",
         f"blockdev --getsize64 {DISK}",
         f"blkid -p {DISK}",
+        f"blockdev --getsize64 {DISK}",
         f"mkfs.ext4 -q {DISK}",
         f"mount {DISK} /mnt/my-new-volume",
     ]
@@ -951,11 +953,11 @@ def test_an_empty_disk_is_formatted_and_mounted_now_and_at_every_boot(node: Node
 
 
 def test_a_disk_with_something_on_it_is_never_formatted(node: Node):
-    disk = node.disk(content="somebody's data")
+    disk = node.disk(content="ext4, somebody's data")
     node.boot(inputs("exit 0", mounts=[BLOCK]))
     assert node.calls("mkfs.ext4") == []
     assert node.calls("mount") == [f"mount {DISK} /mnt/my-new-volume"]
-    assert disk.read_text() == "somebody's data"
+    assert disk.read_text() == "ext4, somebody's data"
 
 
 @pytest.mark.parametrize(
@@ -1016,7 +1018,7 @@ def test_a_disk_that_appears_late_is_waited_for(node: Node):
     node.environ["PATH"] = str(without(node, "sleep"))
     write_stub(
         node.path / "fewer/sleep",
-        f'echo >>"$NODE/slept"; [ $(grep -c "" "$NODE/slept") -lt 2 ] || : >"$NODE/root{DISK}"',
+        f'echo >>"$NODE/slept"; [ $(grep -c "" "$NODE/slept") -lt 2 ] || head -c 4096 /dev/zero >"$NODE/root{DISK}"',
     )
     node.environ["SECONDS"] = "99999"  # bash would go on counting from there
     node.boot(inputs("exit 0", mounts=[BLOCK]), patience=60)
@@ -1062,7 +1064,7 @@ def test_a_local_disk_is_treated_like_a_volume(node: Node):
 
 
 def test_directories_are_mounted_before_what_is_below_them(node: Node):
-    node.disk("/dev/disk/by-id/virtio-vol_a")
+    node.disk("/dev/disk/by-id/virtio-vol_a", "ext4")
     node.disk("/dev/nvme1n1")
     (node.path / "mounted").write_text(f"{node.root}/mnt/shared\n")
     mounts = [Mount("vol_a", "/data/a/b"), attrs.evolve(FILE, mount_point="/data")]
@@ -1220,7 +1222,8 @@ def boot_generated(stubs: Path, given_inputs: Inputs, name: str) -> str:
         (node.path / "mounted").write_text("".join(f"{node.root}/mnt/{share}\n" for share in shares))
         for mount in given_inputs.mounts:
             if mount.interface == "Block":
-                node.disk(f"/dev/disk/by-id/virtio-{str(mount.volume)[:20]}")
+                content = "\0" * 4096 if mount.created else "ext4"
+                node.disk(f"/dev/disk/by-id/virtio-{str(mount.volume)[:20]}", content)
         for disk in given_inputs.local_disks:
             node.disk(disk.device)
         marker = marked(given_inputs, Address("bid", name))

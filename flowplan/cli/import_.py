@@ -52,6 +52,7 @@ def import_(ctx: click.Context, address: str, id: str, lineage: str | None) -> i
             project_name=project.name,
             bindings={**loaded.state.bindings, wanted: adopted(wanted, found, loaded.state.bindings)},
             released=loaded.state.released - {id},
+            adopted=loaded.state.adopted | ({id} if wanted.kind == "volume" else set()),
         )
         lock.verify()
         session.store.save(state, loaded.pending.values(), told=True)

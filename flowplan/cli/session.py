@@ -307,7 +307,7 @@ def observe(
     `kept`: types and regions chosen already (a saved plan's). Raises ConfigError for what only the cloud shows.
     """
     from flowplan.desired import Desired, look_up
-    from flowplan.ownership import conflicts, placed_bids, presume, strays, volume_regions
+    from flowplan.ownership import adopted_volumes, conflicts, placed_bids, presume, strays, volume_regions
 
     project = session.enter_project(state, config)
     catalogue, live = session.cloud().observe()
@@ -333,6 +333,7 @@ def observe(
             ssh_keys=session.ssh_keys(),
             placed=placed_bids(state, live),
             made={a: b.id for a, b in state.bindings.items() if a.kind == "volume" and b.id in live.volumes},
+            adopted=adopted_volumes(state),
         )
         taken = conflicts(desired, state, pending, live)
         if taken:

@@ -197,7 +197,7 @@ def _hold_continued(old: State, new: State, name: str) -> None:
         raise StateError(
             f"{name} belongs to another stack", detail=_lineages(old, new), hint="--force puts it here all the same"
         )
-    same = (new.bindings, new.released) == (old.bindings, old.released)
+    same = (new.bindings, new.released, new.adopted) == (old.bindings, old.released, old.adopted)
     if new.serial < old.serial or (new.serial == old.serial and not same):
         raise StateError(
             f"{name} does not continue the state here: serial {new.serial}, here {old.serial}",

@@ -39,8 +39,10 @@ LIMIT = 10_000  # characters (fcp: "Startup script"; the length of the whole tex
 PATIENCE = 120  # seconds that a script waits in all for disks and shares to appear
 ID_LENGTH = 20  # of a volume id that is not known yet; also how much of it names its disk
 
-# Never less than the steps with all their parts, inline, and everything else that is the same in each script.
-STEPS_LENGTH = 5_150
+# Never less than the steps with all their parts, inline, and everything else that is the same in each script; what
+# formatting takes comes on top where something may be formatted.
+STEPS_LENGTH = 5_460
+FORMATS_LENGTH = 1_010
 
 VOLUME_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*", re.ASCII)
 DIRECTORY = re.compile(r"(/(?!\.\.?(/|$))[A-Za-z0-9._-]+)+/?", re.ASCII)
@@ -55,6 +57,7 @@ class Parts:
     ports: bool
     forwards: bool
     disks: bool
+    formats: bool  # some of the disks may be formatted
     shares: bool
     image: bool
     context: bool
@@ -67,6 +70,7 @@ class Parts:
             ports=bool(inputs.ports),
             forwards=any(pair.external != pair.internal for pair in inputs.ports),
             disks=bool(inputs.local_disks) or any(m.interface == "Block" for m in inputs.mounts),
+            formats=_formats(inputs),
             shares=any(m.interface == "File" for m in inputs.mounts),
             image=image is not None,
             context=image is not None and image.build_context is not None,
@@ -125,7 +129,7 @@ def upper_bound(inputs: Inputs, address: Address, stack: str) -> int:
     Percent-encoding makes at most 3 characters of a byte, `shlex.quote` at most 5 of one and 2 for the word;
     ports and mounts count twice, in the marker and as values (where grammar leaves nothing to quote).
     """
-    length = STEPS_LENGTH + 3 * (_size(stack) + _size(str(address)))
+    length = STEPS_LENGTH + FORMATS_LENGTH * _formats(inputs) + 3 * (_size(stack) + _size(str(address)))
     length += 24 * len(inputs.ports)
     for mount in inputs.mounts:
         length += 2 * (_id_length(mount) + len(mount.mount_point)) + len(mount.volume_name) + 40
@@ -137,6 +141,11 @@ def upper_bound(inputs: Inputs, address: Address, stack: str) -> int:
     if script := inputs.startup_script:
         length += (script.size + 2) // 3 * 4
     return length
+
+
+def _formats(inputs: Inputs) -> bool:
+    """Whether some disk may be formatted: an attached volume never is."""
+    return bool(inputs.local_disks) or any(mount.interface == "Block" and mount.created for mount in inputs.mounts)
 
 
 def _size(text: str) -> int:
@@ -204,14 +213,18 @@ def _array(words: list[str]) -> str:
 def _mounts(inputs: Inputs) -> list[str]:
     """How, what and where, of each mount; a directory before what is mounted below it."""
     found = [_mount(mount) for mount in inputs.mounts]
-    found += [("disk", disk.device, disk.mount_point) for disk in inputs.local_disks]
+    found += [("local", disk.device, disk.mount_point) for disk in inputs.local_disks]
     return [word for mount in sorted(found, key=lambda mount: mount[2]) for word in mount]
 
 
 def _mount(mount: Mount) -> tuple[str, str, str]:
     if mount.interface == "File":
         return "share", mount.volume_name, mount.mount_point
-    return "disk", f"/dev/disk/by-id/virtio-{str(mount.volume)[:ID_LENGTH]}", mount.mount_point
+    return (
+        "created" if mount.created else "attached",
+        f"/dev/disk/by-id/virtio-{str(mount.volume)[:ID_LENGTH]}",
+        mount.mount_point,
+    )
 
 
 def _user_bytes(script: Script | None) -> bytes:

@@ -5,7 +5,7 @@ set -uo pipefail
 root=''
 ports='8080 6006-6010 8441-8445:8001-8005'
 patience=120
-mounts=(share shared /data/shared disk /dev/disk/by-id/virtio-vol_0123456789abcdef /mnt/my-new-volume share shared /mnt/shared disk /dev/nvme1n1 /scratch)
+mounts=(share shared /data/shared created /dev/disk/by-id/virtio-vol_0123456789abcdef /mnt/my-new-volume share shared /mnt/shared local /dev/nvme1n1 /scratch)
 image=ghcr.io/a/b:1
 run_options=(--gpus all -e 'GREETING=hello world' -p 80:80)
 sha256=a294a5ea810a50cd506b5b8cb71ca5c683d40738f2ba399e5faa18e4f008a244
@@ -100,22 +100,66 @@ readable() {
   blockdev --getsize64 "$1" >/dev/null 2>&1 && head -c 1048576 "$1" >/dev/null
 }
 
+blank() {
+  local i size end=16777216
+  size=$(blockdev --getsize64 "$1") && ((size > 0)) &&
+    zeros "$1" 0 $end && zeros "$1" $((size - end)) $end || return
+  for ((i = 1; i < 64; i++)); do
+    zeros "$1" $((i << 26)) 65536 && zeros "$1" $((size * i / 64)) 65536 || return
+  done
+}
+
+zeros() {
+  local at=$(($2 > 0 ? $2 : 0))
+  local rest=$((size - at))
+  ((rest <= 0)) || cmp -sn $((rest < $3 ? rest : $3)) "$1" /dev/zero $at 0
+}
+
+unused() {
+  local file
+  for file in /proc/[0-9]*/fd/*; do
+    [ ! "$file" -ef "$1" ] || return
+  done
+}
+
+format() {
+  local file
+  for file in "$root"/dev/disk/by-id/virtio-*; do
+    if [ "$1" = local ] && [ "$file" -ef "$2" ]; then
+      say "$2: is a volume, left alone"
+      return 1
+    fi
+  done
+  until unused "$2"; do
+    pause || { say "$2: in use, left alone" && return 1; }
+  done
+  blank "$2" || { say "$2: not all zero, left alone" && return 1; }
+  mkfs.ext4 -q "$2"
+}
+
 mount_disk() {
-  local device=$root$1 found code=0
-  mountpoint -q "$root$2" && return
+  local device=$root$2 found code=0
+  exec 9>"${status%/*}/lock"
+  flock 9
+  mountpoint -q "$root$3" && return
   until readable "$device"; do
-    pause || { say "$1: no readable disk after $SECONDS s" && return 1; }
+    pause || { say "$2: no readable disk after $SECONDS s" && return 1; }
   done
   found=$(blkid -p "$device" 2>&1) || code=$?
   if ((code == 2)) && [ -z "$found" ]; then
-    mkfs.ext4 -q "$device"
+    if [ "$1" != attached ]; then
+      format "$1" "$device"
+    else
+      say "$2: attached and without a file system, left alone"
+      return 1
+    fi
   elif ((code)); then
-    say "$1: left alone, blkid exits with $code: $found"
+    say "$2: left alone, blkid exits with $code: $found"
     return 1
   fi
-  mkdir -p "$root$2"
-  remember "$1 $2 auto defaults,nofail 0 2"
-  mount "$device" "$root$2"
+  mkdir -p "$root$3"
+  remember "$2 $3 auto defaults,nofail 0 2"
+  mount "$device" "$root$3"
 }
 
 mount_share() {
@@ -141,7 +185,16 @@ END
 }
 
 run_script() {
-  local file=$work/script start code=0
+  local parent dir file='' direct='' start rest code=0
+  for parent in "$root"/{var/lib,opt,root,var/tmp} '' "$root/var/lib"; do
+    dir=$(mktemp -d ${parent:+"$parent/flowplan.XXXXXXXX"}) || continue
+    file=$dir/script
+    printf '#!%s\n' "$BASH" >"$file"
+    chmod 0700 "$file"
+    "$file" && direct=1 && break
+    rm -r "$dir"
+  done 2>/dev/null
+  [ "$direct" ] || mkdir -m 0700 "$dir"
   user_script >"$file"
   if ! echo "$sha256  $file" | sha256sum --check --status; then
     say 'script: damaged, not run'
@@ -151,10 +204,13 @@ run_script() {
   chmod 0700 "$file"
   read -r -n 2 start <"$file"
   report script running
-  if [ "$start" = '#!' ]; then
+  if [ "$start" != '#!' ]; then
+    bash "$file" || code=$?
+  elif [ "$direct" ]; then
     "$file" || code=$?
   else
-    bash "$file" || code=$?
+    read -r start rest < <(head -n 1 "$file" | tail -c +3)
+    "${start:-bash}" ${rest:+"$rest"} "$file" || code=$?
   fi
   say "script: exit code $code"
   report script "exit $code"
@@ -170,8 +226,6 @@ main() {
   : >"$status"
   (umask 077 && : >>"$log")
   exec > >(exec tee -a "$log") 2>&1
-  work=$(mktemp -d "$root/var/lib/flowplan.XXXXXXXX" || mktemp -d) || exit 1
-  trap 'rm -rf "$work"' EXIT
   local range external internal port
   for range in $ports; do
     external=${range%:*} internal=${range#*:}
@@ -184,10 +238,10 @@ main() {
   for ((i = 0; i < ${#mounts[@]}; i += 3)); do
     (
       set -e
-      if [ "${mounts[i]}" = disk ]; then
-        mount_disk "${mounts[i + 1]}" "${mounts[i + 2]}"
-      else
+      if [ "${mounts[i]}" = share ]; then
         mount_share "${mounts[i + 1]}" "${mounts[i + 2]}"
+      else
+        mount_disk "${mounts[@]:i:3}"
       fi
     )
     outcome "mount.${mounts[i + 2]}"
