@@ -557,7 +557,7 @@ MISTAKES = (
                 "format an attached volume",
                 'if [ "$1" != attached ]; then',
                 "if true; then",
-                "attached_volume_is_never",
+                "not_formatted_either",
             ),
             ("format without looking for zeros", 'blank "$2" || {', "true || {", "one_byte"),
             (

@@ -17,7 +17,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from flowplan.resources import LocalDisk
+from flowplan.resources import LocalDisk, Mount
 
 from .conftest import BID, VOLUME, Place, bid_id, live_ids
 from .test_startup import BLOCK, DISK, Node, inputs, rendered, stubs
@@ -66,6 +66,15 @@ def test_an_attached_volume_is_never_formatted_whatever_blkid_says(node: Node, c
     assert node.status == [f"{STATUS}=failed", "script=running", "script=exit 3"]
     assert "attached and without a file system, left alone" in node.output
     assert "virtio" not in node.text("etc/fstab")
+
+
+def test_an_attached_volume_beside_a_created_one_is_not_formatted_either(node: Node) -> None:
+    other = Mount("vol_2", "/mnt/other")
+    for name in (DISK, "/dev/disk/by-id/virtio-vol_2"):
+        sparse(node, name)
+    node.boot(inputs("exit 0", mounts=[BLOCK, other]))
+    assert node.calls("mkfs.ext4") == [f"mkfs.ext4 -q {DISK}"]
+    assert node.status[:2] == [f"{STATUS}=ok", "mount./mnt/other=failed"]
 
 
 def test_an_attached_volume_with_a_file_system_is_mounted(node: Node) -> None:
