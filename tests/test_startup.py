@@ -577,7 +577,7 @@ def unpacked(text: str) -> str | None:
     head, rest = text.split("work=$(", 1)
     packed = gzip.decompress(base64.b64decode(rest.split("<<'END'", 1)[1].split("\n", 2)[1]))
     steps, main, _ = packed.decode(errors="surrogateescape").partition("\nmain\n")
-    return head.replace("# shellcheck disable=SC2034\n", "") + "work=/var/lib/flowplan.x\n" + steps + main
+    return head.replace("# shellcheck disable=SC2034\n", "") + steps + main
 
 
 def write_all(texts: Sequence[str], directory: Path) -> list[Path]:
