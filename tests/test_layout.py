@@ -172,4 +172,5 @@ def test_a_seeded_mistake_has_its_place(mistake: Mistake) -> None:
     """`make mutants` edits the package: what it replaces must stand there once, or the mistake is not made."""
     text = (ROOT / mistake.file).read_text()
     assert text.count(mistake.old) == 1
-    ast.parse(text.replace(mistake.old, mistake.new))
+    if mistake.file.endswith(".py"):
+        ast.parse(text.replace(mistake.old, mistake.new))
