@@ -191,11 +191,11 @@ def converter() -> Converter:
     bare = override(omit=True)  # the text of a script is kept nowhere
     made.register_unstructure_hook(Script, make_dict_unstructure_fn(Script, made, text=bare))
     made.register_structure_hook(Script, make_dict_structure_fn(Script, made, text=bare))
+    made.register_unstructure_hook(Mount, make_dict_unstructure_fn(Mount, made, created=bare))
+    made.register_structure_hook(Mount, make_dict_structure_fn(Mount, made, created=bare))
     told = override(omit_if_default=True)  # a state without them is read by older flowplans
     made.register_unstructure_hook(Volume, make_dict_unstructure_fn(Volume, made, capacity_gb=told, untold=told))
     made.register_unstructure_hook(Bid, make_dict_unstructure_fn(Bid, made, untold=told))
-    made.register_unstructure_hook(Mount, make_dict_unstructure_fn(Mount, made, created=bare))
-    made.register_structure_hook(Mount, make_dict_structure_fn(Mount, made, created=bare))
     made.register_unstructure_hook(Binding, _binding_out(made))
     made.register_structure_hook(Binding, _binding_in(made))
     return made
