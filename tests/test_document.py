@@ -283,8 +283,8 @@ SYNTAX = {
     "at": ("a: @x\n", "1:4", "'@' cannot begin a value"),
     "backtick": ("a: `x`\n", "1:4", "'`' cannot begin a value"),
     "escape": ('a: "\\q"\n', "1:5", "no such escape in a text in double quotes"),
-    "mapping without blank": ("a: {b:1}\n", "1:6", "a ':' inside a value"),
-    "port pair in a flow list": ("a: [80:80]\n", "1:7", "a ':' inside a value"),
+    "mapping without blank": ("a: {b:1, c d:}\n", "1:13", "a ':' inside a value"),
+    "port pair without its second half": ("a: [80:]\n", "1:7", "a ':' inside a value"),
     "text behind the bar": ("a: |x\n", "1:5", "the text of a | or > block starts on the next line"),
 }
 

@@ -106,6 +106,10 @@ def _key_hint(section: Section, key: str, keys: Keys) -> str:
         hint = keys.instead[key]
         section.misspelt.update(known for known in re.findall(r"\w+", hint) if known in keys.every)
         return hint
+    name, colon, _ = key.partition(":")
+    if colon and name in HOMES:
+        section.misspelt.add(name)
+        return f"a blank is missing behind the ':' of '{name}: '"
     if HOMES.get(key, section.title) != section.title:
         return f"it belongs in {HOMES[key]}" if HOMES[key] else "it belongs at the top of the task"
     if key in STACK:

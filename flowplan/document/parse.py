@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from copy import copy
 from typing import Any, cast
 
+from flowplan.document.events import MAX_EXACT, NotRead, better, exact, fast, misread
 from flowplan.document.nodes import KINDS, Broken, Document, Kind, Mapping, Node, Scalar, Sequence, reached
 from flowplan.document.syntax import TAB_HINT, syntax_problem
 from flowplan.document.text import Mark, Text, looks_like, mark_at, quoted
@@ -59,13 +60,16 @@ class _Builder:
     """
 
     def __init__(self, text: Text) -> None:
-        from ruamel.yaml import events  # only here: nobody waits for a parser who does not read YAML
+        from ruamel.yaml import events  # late: nobody waits for a parser who does not read YAML
 
         self.text = text
         self.count = 0
+        self.counted = self.said = 0  # values and problems before the document that is being read
         self.stopped_at: int | None = None
         self.document_start = 0
+        self.ended = False  # the document before that, by a line `...`
         self.has_tabs = "\t" in text.content
+        self.has_questions = _QUESTION.search(text.content) is not None
         self.steps = {
             events.ScalarEvent: self._scalar,
             events.SequenceStartEvent: self._sequence,
@@ -86,23 +90,45 @@ class _Builder:
         self.scalars: list[tuple[int, int]] = []  # where each stands, when there are tabs to judge
 
     def run(self, content: str) -> Iterator[Document]:
-        from ruamel.yaml import YAML
-        from ruamel.yaml.error import MarkedYAMLError
-
-        self._reset()
+        """The documents of `content`: of the text, blanks in place of what was read already."""
         self.stopped_at = None
-        steps, end = self.steps, self.end_of_document
+        self.said, self.counted = len(self.text.findings.all), self.count
         try:
-            for event in YAML(typ="safe").parse(content):
-                kind = type(event)
-                if kind is end:
-                    yield from self._finish(event.end_mark)
-                elif kind in steps:
-                    steps[kind](event)
-        except MarkedYAMLError as error:
-            self.stopped_at = syntax_problem(self.text, error)
+            try:
+                yield from self._documents(fast(content))
+            except NotRead as first:
+                yield from self._again(first)
         except _Unreadable as stop:
             self.stopped_at = stop.args[0]
+
+    def _documents(self, events: Iterator[Any]) -> Iterator[Document]:
+        self._reset()
+        steps, end = self.steps, self.end_of_document
+        for event in events:
+            kind = type(event)
+            if kind is end:
+                yield from self._finish(event)
+                self.said = len(self.text.findings.all)
+            elif kind in steps:
+                if self.has_questions:
+                    self._refuse_question(event.start_mark)
+                steps[kind](event)
+
+    def _again(self, first: NotRead) -> Iterator[Document]:
+        """From the document on in which the fast parser stopped, by the exact one; what that refuses, too, is reported
+        in the words of the one that came further."""
+        start = self.document_start
+        # What follows a document without `---` belongs to it, and that one was given away.
+        begins = start == 0 or self.ended or self.text.content.startswith("---", start)
+        if not begins or len(self.text.content) - start > MAX_EXACT:
+            self.stopped_at = syntax_problem(self.text, first)
+            return
+        self.text.findings.forget(self.said)
+        self.count = self.counted
+        try:
+            yield from self._documents(exact(self.text.content, start))
+        except NotRead as second:
+            self.stopped_at = syntax_problem(self.text, better(first, second))
 
     # -- one method for each event
 
@@ -152,6 +178,7 @@ class _Builder:
 
     def _alias(self, event: Any) -> None:
         mark, name = event.start_mark, event.anchor
+        self._check_name(event)
         target = self.anchors.get(name)
         if target is None:
             self._problem(mark, f"no anchor &{shown(name)} stands above", self._anchor_hint(name), code="alias")
@@ -169,11 +196,13 @@ class _Builder:
             self.top.height = node.height + 1
         self._add(node)
 
-    def _finish(self, end: Mark) -> Iterator[Document]:
+    def _finish(self, event: Any) -> Iterator[Document]:
+        end = event.end_mark
+        self.ended = event.explicit and _REST_OF_LINE.match(self.text.content, end.index) is not None
         if self.has_tabs:
             self._refuse_tabs(end.index)
         root = self.root
-        self.document_start = end.index
+        self.document_start, self.counted = end.index, self.count
         self._reset()
         if root is not None and not (isinstance(root, Scalar) and not root.style and not root.text):
             yield Document(self.text, root)
@@ -251,7 +280,13 @@ class _Builder:
         if found is not None and found.end() <= event.end_mark.index:  # an empty node has nothing behind it
             node.start = mark_at(self.text.content, found.end(), event.start_mark)
         if event.anchor:
+            self._check_name(event)
             self.anchors[event.anchor] = node
+
+    def _check_name(self, event: Any) -> None:
+        wrong = misread(self.text.content, event.start_mark, event.anchor)
+        if wrong is not None:
+            raise wrong
 
     # -- problems
 
@@ -281,6 +316,12 @@ class _Builder:
             return f"did you mean *{shown(near)}?"
         return "an anchor comes before its alias, in the same document; a text that begins with * needs quotes"
 
+    def _refuse_question(self, start: Mark) -> None:
+        """`[?x]`, a text by YAML 1.2, is a key without a value by both parsers."""
+        if _QUESTION.match(self.text.content, start.index - 2):
+            mark = mark_at(self.text.content, start.index - 1, start)
+            self._problem(mark, "a text that begins with ? needs quotes here", code="syntax")
+
     def _refuse_tabs(self, end: int) -> None:
         """A tab between values is refused, with its place; inside texts and comments it is content."""
         start, content, mark = self.document_start, self.text.content, None
@@ -305,4 +346,6 @@ def _used(target: Node, name: str, mark: Mark) -> Node:
 
 
 _PROPERTIES = re.compile(r"(?:[&!]\S*(?:[ \t\r\n]|#[^\r\n]*)*)+")
+_REST_OF_LINE = re.compile(r"[ \t]*(?:#.*)?$", re.MULTILINE)
+_QUESTION = re.compile(r"[\[{,\s]\?\S")
 _COMMENT_OR_TAB = re.compile(r"#[^\r\n]*|\t")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
 
+from flowplan.document.events import ODD_NAME, NotRead
 from flowplan.document.text import Text
 from flowplan.errors import Position, shown
 
@@ -45,19 +45,35 @@ _SYNTAX: Mapping[str, tuple[str, str | None, bool]] = {
     "found invalid Unicode character escape code": ("this escape is not a character", "use single quotes", False),
     "found undefined tag handle": ("tags are not read", "delete it, or put the value in quotes", True),
     "found incompatible YAML document": ("flowplan reads YAML 1.2", "delete the %YAML line", False),
+    "did not find expected alphabetic or numeric character": (
+        "this is no name of an anchor",
+        "a text that begins with & or * needs quotes",
+        False,
+    ),
+    ODD_NAME: (
+        "a blank is missing here, or the name of the anchor goes on",
+        "write `*name : value`, or use letters, digits, - and _ in names",
+        False,
+    ),
+    "more indented follow up line than first in a block scalar": (
+        "this block begins with a line of blanks alone",
+        "delete the blanks at the end of its first lines",
+        False,
+    ),
     "did not find expected comment or line break": ("the text of a | or > block starts on the next line", None, False),
 }
 
 
-def syntax_problem(text: Text, error: Any) -> int:
-    """Report `error`, a MarkedYAMLError; the index where the parser stopped."""
-    stopped, began = error.problem_mark, error.context_mark
-    summary, hint, at_start = _SYNTAX.get(error.problem, (f"this is not YAML: {error.problem}", None, False))
+def syntax_problem(text: Text, error: NotRead) -> int:
+    """Report `error`; the index where the parser stopped."""
+    stopped, began = error.stopped, error.began
+    known = error.problem
+    summary, hint, at_start = _SYNTAX.get(known, (f"this is not YAML: {shown(error.problem)}", None, False))
     also: tuple[tuple[str, Position], ...] = ()
     place = text.inside(stopped)
-    if error.problem == "found character that cannot start any token" or "tab character" in str(error.problem):
+    if known == "found character that cannot start any token" or "tab character" in known:
         summary, hint = _odd_start(text.content[stopped.index : stopped.index + 1])
-    elif error.problem == _NO_VALUE and not text.content[stopped.index :].strip():
+    elif known == _NO_VALUE and not text.content[stopped.index :].strip():
         summary = "the file ends where a value is expected"
     elif began and error.context in _BRACKETS and not text.content[stopped.index :].strip():
         summary, place = f"the '{_BRACKETS[error.context]}' that opens here is never closed", text.inside(began)
@@ -66,7 +82,7 @@ def syntax_problem(text: Text, error: Any) -> int:
     elif began and text.inside(began) != place:
         also = ((_CONTEXTS.get(error.context, "it begins here"), text.inside(began)),)
     text.problem(place, summary, hint, code="syntax", also=also)
-    return cast(int, stopped.index)
+    return stopped.index
 
 
 _BRACKETS = {"while parsing a flow sequence": "[", "while parsing a flow mapping": "{"}

@@ -45,6 +45,11 @@ class Findings:
             self.all.append(Problem(summary, problem.position, code="too-many"))
             raise TooManyProblems
 
+    def forget(self, count: int) -> None:
+        """Leave out what was found after the first `count`: the text is read again."""
+        self._seen -= {(problem.position, problem.summary) for problem in self.all[count:]}
+        del self.all[count:]
+
     @property
     def has_errors(self) -> bool:
         return any(problem.severity == "error" for problem in self.all)
@@ -192,6 +197,11 @@ class _At:
     index: int = 0
     line: int = 0
     column: int = 0
+
+
+def moved(mark: Mark, base: Mark) -> Mark:
+    """`mark` of a text that begins at the mark `base` of another one, as a mark of that other one."""
+    return _At(base.index + mark.index, base.line + mark.line, mark.column + (0 if mark.line else base.column))
 
 
 def mark_at(content: str, index: int, after: Mark | None = None) -> Mark:
