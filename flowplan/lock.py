@@ -24,7 +24,7 @@ from typing import Any, Literal, TypeAlias
 
 from attrs import asdict, fields, frozen
 
-from flowplan.errors import FlowplanError, Locked, NoLocks, StateError
+from flowplan.errors import FlowplanError, Locked, NoLocks, StateError, shown
 
 NAME = "flowplan.lock"
 _SIZE_LIMIT = 64 * 1024
@@ -51,12 +51,12 @@ class Owner:
 
     def describe(self) -> str:
         lines = [
-            f"  id       {self.id}",
-            f"  who      {self.who}, process {self.pid}",
-            f"  command  {self.command}",
-            f"  since    {self.since}",
+            f"  id       {shown(self.id)}",
+            f"  who      {shown(self.who)}, process {shown(str(self.pid))}",
+            f"  command  {shown(self.command, 400)}",
+            f"  since    {shown(self.since)}",
         ]
-        return "\n".join([*lines, f"  ci       {self.ci}"] if self.ci else lines)
+        return "\n".join([*lines, f"  ci       {shown(self.ci, 200)}"] if self.ci else lines)
 
 
 def this_process(command: str, environ: Mapping[str, str], now: str) -> Owner:
@@ -284,7 +284,8 @@ def _left(path: Path, left: Owner, fate: Fate) -> Locked:
 def _owner(told: Any) -> Owner | None:
     """The owner that `told` describes; a newer flowplan may say more of itself. Raises ValueError, TypeError."""
     known = {one.name: told[one.name] for one in fields(Owner) if one.name in told}
-    if not all(isinstance(value, int if name == "pid" else str | None) for name, value in known.items()):
+    kinds: dict[str, Any] = {"pid": int, "ci": str | None}
+    if not all(isinstance(value, kinds.get(name, str)) for name, value in known.items()):
         raise ValueError("not an owner")
     return Owner(**known)
 

@@ -29,6 +29,7 @@ DOUBT, POWER, STORE, STATE = (
 COMMANDS, LOCK, GRAPH, HTTP = (f"tests/test_{name}.py" for name in ("commands", "lock", "graph", "http"))
 LET_GO = "tests/test_let_go.py"
 WHAT_IF = "tests/test_what_if.py"
+INERT = "tests/test_inert.py"
 UNTOLD, SPELLING = "tests/test_untold.py", "tests/test_spelling.py"
 
 
@@ -94,6 +95,35 @@ MISTAKES = (
         "self._tries_unless_paid(1 if status == 501 else TRIES)",
         "(1 if status == 501 else TRIES)",
         (HTTP, DOUBT),
+    ),
+    # -- what is printed is inert
+    Mistake(
+        "a line break in an address breaks the line",
+        "cli/state.py",
+        "session.terminal.line(str(address))",
+        "session.terminal.out(str(address))",
+        (INERT, "-k", "the_state"),
+    ),
+    Mistake(
+        "the lock's command is printed as it is",
+        "lock.py",
+        "{shown(self.command, 400)}",
+        "{self.command}",
+        (INERT, "-k", "the_lock"),
+    ),
+    Mistake(
+        "a plan file breaks its lines",
+        "reports/plan_text.py",
+        "    body = _lines_apart(body)\n",
+        "",
+        (INERT, "-k", "plan_file"),
+    ),
+    Mistake(
+        "a line begins with a command for the CI runner",
+        "cli/terminal.py",
+        '    if "::" in text:\n',
+        '    if "" == text:\n',
+        (INERT, "-k", "writer"),
     ),
     # -- nothing hangs
     Mistake(

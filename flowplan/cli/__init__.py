@@ -17,7 +17,7 @@ import click
 
 from flowplan import __version__
 from flowplan.cli.terminal import Terminal
-from flowplan.errors import ConfigError, FlowplanError, UsageProblem
+from flowplan.errors import ConfigError, FlowplanError, UsageProblem, shown
 
 click.UsageError.exit_code = UsageProblem.exit_code  # click's own 2 would read as "changes" in a pipeline
 
@@ -176,7 +176,8 @@ def _tell_usage(error: click.ClickException, terminal: Terminal) -> None:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         terminal.err(error.format_message())
         return
-    terminal.err(f"{terminal.paint_err('error:', 'red', 'bold')} {error.format_message()}")
+    says = shown(" ".join(error.format_message().split()), 2000)
+    terminal.err(f"{terminal.paint_err('error:', 'red', 'bold')} {says}")
     if context is not None:
         terminal.err(context.get_usage())
         terminal.err(f"  hint: {context.command_path} --help lists what it takes")

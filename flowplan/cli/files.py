@@ -11,7 +11,7 @@ from attrs import frozen
 
 from flowplan.config import Source
 from flowplan.document import SIZE_LIMIT
-from flowplan.errors import ConfigError, Problem, UsageProblem
+from flowplan.errors import ConfigError, Problem, UsageProblem, shown
 from flowplan.state import Binding
 
 DEFAULT = "flowplan.yaml"
@@ -79,7 +79,7 @@ def _nothing_here() -> UsageProblem:
     ]
     there = sorted(entry.name + ("/" if entry.is_dir() else "") for entry in entries)
     tasks = any(entry.suffix in _SUFFIXES for entry in entries)
-    listed = ", ".join(there[:12]) + (f" and {len(there) - 12} more" if len(there) > 12 else "")
+    listed = ", ".join(map(shown, there[:12])) + (f" and {len(there) - 12} more" if len(there) > 12 else "")
     return UsageProblem(
         f"there is no {DEFAULT} here, and no PATH was given",
         detail=f"here: {listed}" if there else "this directory is empty",

@@ -56,7 +56,7 @@ def import_(ctx: click.Context, address: str, id: str, lineage: str | None) -> i
         )
         lock.verify()
         session.store.save(state, loaded.pending.values(), told=True)
-    session.terminal.out(f"{wanted} is {id} now; flowplan plan shows what differs.")
+    session.terminal.line(f"{wanted} is {id} now; flowplan plan shows what differs.")
     return 0
 
 

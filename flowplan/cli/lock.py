@@ -23,9 +23,10 @@ def show(ctx: click.Context) -> int:
     found = Lock(session.lock_path)
     holder = found.holder()
     if holder is None:
-        session.terminal.out("Nobody holds the lock.")
+        session.terminal.line("Nobody holds the lock.")
         return 0
-    session.terminal.out(f"The lock {session.lock_path} is {_standing(session, found, holder)}:\n{holder.describe()}")
+    session.terminal.line(f"The lock {session.lock_path} is {_standing(session, found, holder)}:")
+    session.terminal.out(holder.describe())
     return 0
 
 
@@ -55,5 +56,5 @@ def force_unlock(ctx: click.Context, id: str) -> int:
     """
     session = Session.of(ctx)
     holder = Lock(session.lock_path).break_(id, session.owner())
-    session.terminal.out(f"The lock of {holder.who} since {holder.since} is broken.")
+    session.terminal.line(f"The lock of {holder.who} since {holder.since} is broken.")
     return 0

@@ -13,7 +13,7 @@ import click
 from flowplan.backends.local import Loaded, LocalStore
 from flowplan.cli import Command, options
 from flowplan.cli.session import Session, observe
-from flowplan.errors import FlowplanError, GuardRefused, Interrupted, NotFound, StateError, UsageProblem
+from flowplan.errors import FlowplanError, GuardRefused, Interrupted, NotFound, StateError, UsageProblem, shown
 from flowplan.journal import Closed, Done, Intent, Record, fold
 from flowplan.live import Live, LiveBid, Marker
 from flowplan.lock import Lock
@@ -141,7 +141,7 @@ def _cancel(session: Session, lock: Lock, store: LocalStore, state: State, bid: 
             session.cloud().cancel_bid(bid.id, before=lock.verify)
     gone: list[Record] = [Done("", address, None) for address in held]
     store.append([*gone, Closed(intent.intent, "cancelled")])
-    session.terminal.out(f"{bid.id} ({bid.marker.address}) is cancelled.")
+    session.terminal.line(f"{bid.id} ({bid.marker.address}) is cancelled.")
     return fold(state, gone)[0]
 
 
@@ -177,9 +177,9 @@ def _from_live(session: Session, paths: tuple[str, ...], lineage: str | None) ->
     for note in found.notes:
         session.terminal.note(note)
     for address, binding in found.state.bindings.items():
-        session.terminal.out(f"{address}  {binding.id}")
+        session.terminal.line(f"{address}  {binding.id}")
     session.terminal.note("what `state rm` had let go of, if anything, is in it again: only the lost state knew of it")
-    session.terminal.out(f"The state of stack {marker.stack} is rebuilt; flowplan plan shows what differs.")
+    session.terminal.line(f"The state of stack {marker.stack} is rebuilt; flowplan plan shows what differs.")
     return 0
 
 
@@ -225,7 +225,9 @@ def _chosen(session: Session, live: Live, lineage: str | None) -> Marker:
         here = session.stack_name(State(lineage=""))
         named = {one: marker for one, marker in stacks.items() if marker.stack == here}
         if len(named) != 1:
-            listed = "\n".join(f"--lineage {one}  stack {marker.stack}" for one, marker in sorted(stacks.items()))
+            listed = "\n".join(
+                f"--lineage {shown(one)}  stack {shown(marker.stack)}" for one, marker in sorted(stacks.items())
+            )
             raise UsageProblem(
                 f"no single stack that is live is called {here}, as this directory is",
                 detail=listed,

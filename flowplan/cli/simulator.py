@@ -50,7 +50,7 @@ def serve(ctx: click.Context, port: int, db: str | None, seed: int, speed: float
             raise UsageProblem(
                 f"port {port} cannot be used: {error.strerror}", hint="give another --port; 0 takes any that is free"
             ) from error
-        session.terminal.out(server.url)
+        session.terminal.line(server.url)
         key = "KEY" if api_key else "fkey_any"  # the KEY of --api-key: one is not printed
         session.terminal.note(f"for example: MITHRIL_API_URL={server.url} MITHRIL_API_KEY={key} flowplan plan")
         session.terminal.note("Ctrl-C ends it; the data stays")
@@ -80,7 +80,7 @@ def advance(ctx: click.Context, time: str, db: str | None) -> int:
     session = Session.of(ctx)
     with Simulator.open(_data(session, db)) as found:
         found.advance(read_duration(time, "TIME"))
-        session.terminal.out(f"It is now {found.now().isoformat(timespec='seconds')} in the simulator.")
+        session.terminal.line(f"It is now {found.now().isoformat(timespec='seconds')} in the simulator.")
     return 0
 
 

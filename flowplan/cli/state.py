@@ -28,7 +28,7 @@ def list_(ctx: click.Context) -> int:
     """List the addresses, one a line."""
     session = Session.of(ctx)
     for address in sorted(session.store.read().state.bindings, key=in_order):
-        session.terminal.out(str(address))
+        session.terminal.line(str(address))
     return 0
 
 
@@ -82,7 +82,7 @@ def rm(ctx: click.Context, address: str) -> int:
         kept = {one: b for one, b in loaded.state.bindings.items() if one not in left}
         new = attrs.evolve(loaded.state, bindings=consistent(kept), released=released)
         store.save(new, loaded.pending.values(), told=True)
-    session.terminal.out(f"{binding.address} ({binding.id}) is let go of; it still exists, and costs what it costs.")
+    session.terminal.line(f"{binding.address} ({binding.id}) is let go of; it still exists, and costs what it costs.")
     return 0
 
 
@@ -111,7 +111,7 @@ def mv(ctx: click.Context, old: str, new: str) -> int:
         kept = {moved.get(one, one): _moved(b, moved) for one, b in loaded.state.bindings.items()}
         store.save(attrs.evolve(loaded.state, bindings=kept), loaded.pending.values(), told=True)
     for one, other in moved.items():
-        session.terminal.out(f"{one} is now {other}.")
+        session.terminal.line(f"{one} is now {other}.")
     return 0
 
 
@@ -179,7 +179,7 @@ def push(ctx: click.Context, file: BinaryIO, force: bool) -> int:
         if not loaded.fresh and new.lineage != loaded.state.lineage:
             session.terminal.note(_lineages(loaded.state, new))
         saved = store.save(attrs.evolve(new, serial=max(new.serial, loaded.state.serial)))
-    session.terminal.out(f"The state is that of {file.name}, now with serial {saved.serial}.")
+    session.terminal.line(f"The state is that of {file.name}, now with serial {saved.serial}.")
     return 0
 
 
@@ -222,7 +222,7 @@ def restore(ctx: click.Context) -> int:
         store = session.store
         restored = store.restore()
     what = "that of the backup" if restored.of_backup else f"the one in {store.path.name}"
-    session.terminal.out(f"The state is {what}, now with serial {restored.state.serial}.")
+    session.terminal.line(f"The state is {what}, now with serial {restored.state.serial}.")
     for path in restored.damaged:
         session.terminal.note(f"the damaged file is kept as {path}")
     session.terminal.note("flowplan plan shows what differs; bids placed since are found by their marker")

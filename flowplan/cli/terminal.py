@@ -1,8 +1,14 @@
-"""Where output goes: data and plans to stdout, everything else to stderr; colour, prompts, closed pipes."""
+"""Where output goes: data and plans to stdout, everything else to stderr; colour, prompts, closed pipes.
+
+Nothing is written but through here, and what is written is inert: the last hold on secrets, on characters that a
+terminal obeys, and on lines that a CI runner takes for commands. Values from outside are escaped where they are put
+into a text (`errors.shown`), because a line break in one cannot be told from a line break between two any more.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import select
 import signal
 import sys
@@ -11,8 +17,8 @@ from typing import TextIO
 
 from attrs import evolve
 
-from flowplan.errors import FlowplanError, shown
-from flowplan.reports.paint import Paint, wrapped
+from flowplan.errors import FlowplanError, inert, shown
+from flowplan.reports.paint import OWN, Paint, wrapped
 
 
 class Terminal:
@@ -47,17 +53,28 @@ class Terminal:
     def out(self, text: str = "", *, end: str = "\n") -> None:
         self._write(self._out, text + end)
 
+    def line(self, text: str) -> None:
+        """One sentence, or one name, to stdout: whatever is in it, it stays one line."""
+        self.out(shown(text, 2000))
+
     def err(self, text: str = "", *, end: str = "\n") -> None:
         self._write(self._err, text + end)
+
+    def redraw(self, text: str) -> None:
+        """`text` in place of what stands in the last line of stderr; only when `live`."""
+        self._put(self._err, f"\r{harmless(text)}\x1b[K")
 
     def _write(self, stream: TextIO, text: str) -> None:
         for form in self._hidden():
             text = text.replace(form, "********")
+        self._put(stream, harmless(text, (self.paint_err if stream is self._err else self.paint).on))
+
+    def _put(self, stream: TextIO, text: str) -> None:
         try:
             stream.write(text)
             stream.flush()
         except UnicodeEncodeError:
-            self._write(stream, text.encode("ascii", "backslashreplace").decode())
+            self._put(stream, text.encode("ascii", "backslashreplace").decode())
         except (OSError, ValueError):  # closed pipe, full disk: the work goes on, and its exit code stays right
             _discard(stream)
 
@@ -102,6 +119,24 @@ class Terminal:
                 stream.flush()
             except (OSError, ValueError):
                 _discard(stream)
+
+
+def harmless(text: str, painted: bool = False) -> str:
+    """`text` without what a terminal obeys and what a CI runner takes for a command. `painted`: our colours stay."""
+    if painted:
+        text = "".join(part if number % 2 else inert(part) for number, part in enumerate(OWN.split(text)))
+    else:
+        text = inert(text)
+    if "::" in text:
+        text = _LINE_COMMAND.sub(r"\1\\u003a", text)
+    if "##" in text:
+        text = _COMMAND.sub(r"\\u0023", text)
+    return text
+
+
+# GitHub trims a line before it looks for `::`; `##[`, and Azure's `##vso[`, count wherever they stand.
+_LINE_COMMAND = re.compile(r"^((?:[ \t]|\x1b\[[0-9;]*m)*):(?=:)", re.MULTILINE)
+_COMMAND = re.compile(r"#(?=#[A-Za-z]*\[)")
 
 
 def _await_line(descriptor: int) -> None:

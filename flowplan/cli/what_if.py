@@ -50,11 +50,11 @@ class _Progress:
         self.told_at = now
         text = f"simulating: {done * 100 // all_} %, {now - self.began:.0f} s"
         if self.terminal.live:
-            self.terminal.err(f"\r{text}\x1b[K", end="")
+            self.terminal.redraw(text)
         else:
             self.terminal.err(text)
 
     def end(self) -> None:
         """Leave nothing of a line that is redrawn."""
         if self.told_at and self.terminal.live:
-            self.terminal.err("\r\x1b[K", end="")
+            self.terminal.redraw("")

@@ -60,7 +60,7 @@ def encode(body: object) -> bytes:
 
 def segment(text: str) -> str:
     """`text` (an id) as one segment of a path."""
-    return quote(text, safe="")
+    return quote(text, safe="", errors="surrogateescape")  # an argument need not be text
 
 
 class Transport:

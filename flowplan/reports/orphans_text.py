@@ -17,19 +17,22 @@ def text(found: Orphans, paint: Paint) -> str:
     if found.ours:
         lines = [paint("Bids of this stack that its state does not hold:", "bold")]
         for bid in found.ours:
-            lines += [*_bid(bid, paint), f"    flowplan recover --cancel {bid.id}"]
+            lines += [*_bid(bid, paint), f"    flowplan recover --cancel {shown(bid.id)}"]
         parts.append("\n".join(lines))
     if found.released:
         lines = [paint("Bids that this stack let go of with `state rm`:", "bold")]
         for bid in found.released:
-            again = f"    flowplan import {bid.marker.address if bid.marker else 'ADDR'} {bid.id}"
+            address = shown(str(bid.marker.address)) if bid.marker else "ADDR"
+            again = f"    flowplan import {address} {shown(bid.id)}"
             lines += [*_bid(bid, paint), again]
         parts.append("\n".join(lines))
     if found.volumes:
         lines = [paint("Volumes that bids of this stack used, and its state does not hold:", "bold")]
         for one in found.volumes:
             month = cents(STORAGE_PER_GB_MONTH * one.volume.size_gb)
-            lines.append(f"  {shown(one.volume.name)}  ({one.id})  {one.volume.size_gb:,} GB, ${month:,.2f} a month")
+            lines.append(
+                f"  {shown(one.volume.name)}  ({shown(one.id)})  {one.volume.size_gb:,} GB, ${month:,.2f} a month"
+            )
         parts.append("\n".join([*lines, "  A volume carries no marker: it may be one that was only attached."]))
     if found.elsewhere:
         lines = [paint("Bids of other stacks, whose state is in another place, or lost:", "bold")]
@@ -56,7 +59,7 @@ def _bid(bid: LiveBid, paint: Paint) -> list[str]:
     what = bid.bid
     kind = shown(what.instance_type_name or what.instance_type)
     return [
-        f"  {paint(shown(what.name), 'bold')}  {shown(bid.status)}  ({bid.id})",
+        f"  {paint(shown(what.name), 'bold')}  {shown(bid.status)}  ({shown(bid.id)})",
         f"    {what.instance_quantity} x {kind} in {shown(what.region)},"
         f" at most ${what.limit_price * what.instance_quantity:,.2f} an hour",
     ]

@@ -55,7 +55,8 @@ _NAMES = {"instance_type_name": "instance_type", "ssh_key_names": "ssh_keys"}
 
 
 def text(body: Mapping[str, Any], paint: Paint) -> str:
-    """The whole report, ending in a newline. `body` is a plan document (plan_json)."""
+    """The whole report, ending in a newline. `body` is a plan document (plan_json), which may come from a file."""
+    body = _lines_apart(body)
     changing = [one for one in body["resource_changes"] if symbol_of(one)]
     parts = [drift(body["resource_drift"], paint)]
     if changing:
@@ -68,6 +69,15 @@ def text(body: Mapping[str, Any], paint: Paint) -> str:
         parts.append(what_if(body["what_if"], paint))
     parts.append(diagnostics(body["diagnostics"], paint))
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _lines_apart(value: Any) -> Any:
+    """A JSON value whose texts are each fit for one line: none breaks out of its place."""
+    if isinstance(value, str):
+        return shown(value, 2000)
+    if isinstance(value, dict):
+        return {_lines_apart(key): _lines_apart(one) for key, one in value.items()}
+    return [_lines_apart(one) for one in value] if isinstance(value, list) else value
 
 
 def symbol_of(entry: Entry) -> str | None:
@@ -349,7 +359,7 @@ def diagnostics(entries: Iterable[Mapping[str, Any]], paint: Paint) -> str:
         word = paint(one["severity"] + ":", styles[one["severity"]], "bold")
         lines += wrapped(f"{word} {shown(one['summary'], 400)}", "", "  ")
         if place := one["source"]:
-            lines.append(f"  at {place['file']}:{place['line']}:{place['column']}")
+            lines.append(f"  at {shown(str(place['file']), 300)}:{place['line']}:{place['column']}")
         if one["hint"]:
             lines += wrapped(f"hint: {shown(one['hint'], 400)}", "  ", "    ")
     return "\n".join(lines)

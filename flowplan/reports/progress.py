@@ -68,7 +68,7 @@ class ProgressLines:
         word = self._paint("error:", "red", "bold")
         lines = wrapped(f"{word} {shown(str(step.address))}: {shown(str(error), 1000)}", "", "  ")
         if change.position is not None:
-            lines.append(f"  at {change.position}")
+            lines.append(f"  at {shown(str(change.position), 300)}")
         for line in (error.detail or "").splitlines():
             lines += wrapped(shown(line, 500), "  ", "    ")
         if error.hint:

@@ -19,7 +19,7 @@ def whole(state: State, pending: Sequence[Intent]) -> str:
         return "The state is empty: flowplan has made nothing here."
     head = f"stack {shown(state.stack)}, project {shown(state.project_name)}, serial {state.serial}"
     parts = [head, *(one(state.bindings[address]) for address in sorted(state.bindings, key=in_order))]
-    parts += [f"in doubt: {intent.op} of {intent.address}" for intent in pending]
+    parts += [f"in doubt: {shown(intent.op)} of {shown(str(intent.address))}" for intent in pending]
     return "\n\n".join(parts)
 
 
@@ -32,7 +32,7 @@ def one(binding: Binding) -> str:
         rows = [("", text) for text in ranges(data)]
     else:
         rows = [(name, _value(value)) for name, value in data.items() if value not in (None, [], "")]
-    rows += [("needs", ", ".join(map(str, binding.needs)))] if binding.needs else []
+    rows += [("needs", ", ".join(shown(str(need)) for need in binding.needs))] if binding.needs else []
     rows += [("source", shown(binding.source))] if binding.source else []
     width = max((len(name) for name, _ in rows), default=0)
     lines += [f"    {name:<{width}} = {value}" if name else f"    {value}" for name, value in rows]
@@ -41,7 +41,7 @@ def one(binding: Binding) -> str:
 
 def _value(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{key} {shown(str(one))}" for key, one in value.items())
+        return ", ".join(f"{shown(key)} {shown(str(one))}" for key, one in value.items())
     if isinstance(value, list):
         return "[" + ", ".join(_value(one) for one in value) + "]"
     return str(value).lower() if isinstance(value, bool) else shown(str(value))
