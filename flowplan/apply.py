@@ -39,7 +39,7 @@ from flowplan.live import Marker
 from flowplan.plan import Change, Plan, differences
 from flowplan.recover import SETTLE_WINDOW, Clock, Finding, look_up
 from flowplan.resources import Address, Bid, Resource, Volume, resolve
-from flowplan.state import Binding, State, consistent, digest
+from flowplan.state import AppliedPlan, Binding, State, consistent, digest
 
 WORKERS = "flowplan-call"  # the names of the threads that calls are made in begin so
 YOUNG = 5.0  # seconds that an intent may be older than the attempt it announces
@@ -126,7 +126,8 @@ class _Announcement:
 
 class Applying:
     """One run of one plan. `stopped()` turns true when a signal asked for it; `hold_lock()` raises
-    StateError when the lock is no longer ours; `absent`: intents of creates proved not to have happened."""
+    StateError when the lock is no longer ours; `absent`: intents of creates proved not to have happened; `saved`: the
+    plan file that is carried out, which the journal names before the first call."""
 
     def __init__(
         self,
@@ -141,6 +142,7 @@ class Applying:
         clock: Clock,
         hold_lock: Callable[[], None] = lambda: None,
         absent: Mapping[str, Intent] | None = None,
+        saved: AppliedPlan | None = None,
     ) -> None:
         self.plan, self.state, self.cloud, self.journal = plan, state, cloud, journal
         self.calls = Calls(cloud, clock, options.timeout, hold_lock, self.announce)
@@ -164,6 +166,7 @@ class Applying:
         self.halted: FlowplanError | None = None  # an error after which nothing more may be sent
         self.refused_kinds: dict[tuple[str, str], FlowplanError] = {}
         self.untold: list[tuple[Step, Change, str | None]] = []  # steps without a call, not yet durable
+        self.saved = saved
         self.superseded: list[Record] = [*self._stale_absences(), *self._refreshed()]
 
     # -- the rounds
@@ -246,7 +249,7 @@ class Applying:
             self.journal.append(records)
         except StateError as error:
             late = [r for r in self._drain(GRACE) if r.binding is not None or r.error is None]
-            results: list[Record] = [record for record in records if not isinstance(record, Intent)]
+            results: list[Record] = [record for record in records if isinstance(record, (Done, Closed))]
             results += [Done(r.work.intent.intent, r.work.step.address, r.binding) for r in late]
             if results:
                 made = [r for r in (*back, *late) if r.binding and r.work.intent.op == "create"]
@@ -396,6 +399,9 @@ class Applying:
                 told = _told(error)
                 self._fail(step, told)
                 self.events.failed(step, change, told)
+        if self.saved is not None and (works or local):  # now it begins: from here on it is not to begin again
+            local.insert(0, self.saved)
+            self.state, self.saved = self.state.begin(self.saved), None
         local += self.superseded
         self.superseded = []
         return works, local

@@ -9,19 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any, Protocol
+from threading import Lock
+from typing import Any, Generic, Protocol, TypeVar
 
 import attrs
-from attrs import field, frozen
+from attrs import define, field, frozen
 
 from flowplan.errors import Ambiguous, CloudError, FlowplanError, NameTaken, NotFound, Refused, Unauthorized
 from flowplan.journal import Intent
-from flowplan.live import Live, LiveBid
+from flowplan.live import Live, LiveBid, LiveVolume
 from flowplan.plan import Change
 from flowplan.recover import Clock
 from flowplan.resources import Address, Bid, Resource, Volume
 from flowplan.state import Binding
 
+T = TypeVar("T")
 _PATCH_TRIES = 3
 _POLLS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)  # seconds between looks at something that is ending
 
@@ -31,6 +33,8 @@ class Cloud(Protocol):
     change, when its turn has come (429), and may raise what forbids it."""
 
     def live(self) -> Live: ...
+    def volumes(self) -> dict[str, LiveVolume]: ...
+    def look_again(self, live: Live, bids: Iterable[str], volumes: Iterable[str]) -> Live: ...
     def now(self) -> datetime | None: ...
     def bid(self, id: str) -> LiveBid: ...
     def bid_request(self, bid: Bid, script: str | None) -> Mapping[str, Any]: ...
@@ -50,6 +54,28 @@ class HalfDone(Exception):
         self.binding, self.error = binding, error
 
 
+@define
+class Shared(Generic[T]):
+    """One look for all threads that ask at about the same time. Whoever asks gets what was seen by a look that began
+    after that."""
+
+    look: Callable[[], T]
+    _looking: Lock = field(factory=Lock, init=False)
+    _asking: Lock = field(factory=Lock, init=False)
+    asked: int = field(default=0, init=False)  # how often
+    _seen: tuple[int, T] | None = field(default=None, init=False)  # for the first so many who asked, what was seen
+
+    def __call__(self) -> T:
+        with self._asking:
+            self.asked += 1
+            mine = self.asked
+        with self._looking:
+            if self._seen is None or self._seen[0] < mine:
+                begun = self.asked
+                self._seen = (begun, self.look())
+            return self._seen[1]
+
+
 @frozen
 class Calls:
     """The calls of the steps of one run. `timeout`: seconds that a removal may take. Every method raises
@@ -61,6 +87,10 @@ class Calls:
     hold_lock: Callable[[], None] = lambda: None  # before every attempt of a change; what it raises forbids it
     announce: Callable[[Intent], None] = lambda _: None  # the same of a create, whose intent must be young, too
     found_gone: set[Address] = field(factory=set)  # what was to be removed, and was gone already
+    _volumes: Shared[dict[str, LiveVolume]] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "_volumes", Shared(lambda: self.cloud.volumes()))
 
     def create(self, kind: str, request: Mapping[str, Any], intent: Intent, change: Change) -> str:
         """One POST; returns the new id. What is raised says whether it may have happened."""
@@ -151,14 +181,42 @@ class Calls:
                 return
 
     def _delete_volume(self, id: str) -> None:
-        """Delete once nothing uses it any more: a cancelled bid lets go of its volumes a little later."""
+        """Delete once nothing uses it any more: a cancelled bid lets go of its volumes a little later. That is looked
+        at right before, since whoever took it after the plan was made may not keep the API from deleting it."""
         for _ in self._patiently(f"{id} to be let go"):
+            if self._held(id, self._users(id)):
+                continue
             try:
                 return self.cloud.delete_volume(id, before=self.hold_lock)
             except Refused as error:
                 if error.status != 409:
                     raise
         return None
+
+    def _users(self, id: str) -> tuple[str, ...]:
+        """Who uses a volume, by a look that begins now. Raises NotFound when it is deleted."""
+        volumes = self._volumes()
+        if id in volumes:
+            return volumes[id].bids
+        self.cloud.look_again(Live(volumes), (), (id,))  # raises, unless it is listed as deleted
+        raise NotFound(f"{id} is deleted already")
+
+    def _held(self, volume: str, users: Iterable[str]) -> set[str]:
+        """Who of `users`, as a list has them that may lag, does use the volume. Raises Refused for a bid that is live
+        and has it: it will not let go by itself."""
+        held = set(users)
+        for user in users:
+            try:
+                found = self.cloud.bid(user)
+            except NotFound:  # an instance, or a reservation: only the list tells of those
+                continue
+            if not found.ended and volume in found.bid.volumes:
+                raise Refused(
+                    f"{found.bid.name} ({user}) uses it by now; it is kept, and so is its data",
+                    hint="once nothing uses it: the same command again",
+                )
+            held -= {user, *found.instances}
+        return held
 
     def _patiently(self, what: str) -> Iterable[int]:
         deadline = self.clock.monotonic() + self.timeout

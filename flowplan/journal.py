@@ -16,7 +16,7 @@ from attrs import frozen
 
 from flowplan.errors import StateError
 from flowplan.resources import Address, Resource
-from flowplan.state import RESTORE, Binding, State, consistent, converter, reason
+from flowplan.state import RESTORE, AppliedPlan, Binding, State, consistent, converter, reason
 
 JOURNAL_VERSION = 1
 
@@ -83,8 +83,8 @@ class Closed:
     why: str
 
 
-Record: TypeAlias = Intent | Done | Closed
-_RECORDS: dict[str, type[Intent] | type[Done] | type[Closed]] = {"intent": Intent, "done": Done, "closed": Closed}
+Record: TypeAlias = Intent | Done | Closed | AppliedPlan  # the last: before the first call of a saved plan
+_RECORDS: dict[str, type[Record]] = {"intent": Intent, "done": Done, "closed": Closed, "plan": AppliedPlan}
 _RECORD_NAMES = {cls: name for name, cls in _RECORDS.items()}
 
 
@@ -127,6 +127,9 @@ def fold(state: State, records: Iterable[Record]) -> tuple[State, dict[str, Inte
     for record in records:
         if isinstance(record, Intent):
             pending[record.intent] = record
+            continue
+        if isinstance(record, AppliedPlan):
+            state = state.begin(record)
             continue
         pending.pop(record.intent, None)
         if isinstance(record, Done):

@@ -39,11 +39,24 @@ class Binding:
     source: str = ""
 
 
+PLANS_KEPT = 100  # older ones are stale by their serial anyway
+
+
+@frozen
+class AppliedPlan:
+    """A saved plan whose carrying out began: its digest, when (RFC 3339), and the state's serial then."""
+
+    sha256: str
+    at: str
+    serial: int
+
+
 @frozen
 class State:
     """A snapshot. `lineage` never changes; `serial` grows by one with every snapshot that differs.
     `released`: ids of live bids that carry our marker and that somebody told flowplan to let go of.
-    `adopted`: ids of volumes that no create of this stack made: their content is somebody's."""
+    `adopted`: ids of volumes that no create of this stack made: their content is somebody's.
+    `plans`: the saved plans applied, the newest `PLANS_KEPT` of them, the last one last."""
 
     lineage: str
     serial: int = 0
@@ -55,6 +68,11 @@ class State:
     outputs: Mapping[str, Any] = field(factory=dict)
     released: frozenset[str] = frozenset()
     adopted: frozenset[str] = frozenset()
+    plans: tuple[AppliedPlan, ...] = ()
+
+    def begin(self, plan: AppliedPlan) -> State:
+        """This state, in which `plan` is being carried out."""
+        return attrs.evolve(self, plans=(*self.plans, plan)[-PLANS_KEPT:])
 
     def ids(self) -> dict[Address, str]:
         return {address: binding.id for address, binding in self.bindings.items()}
@@ -97,6 +115,8 @@ def dump(state: State) -> bytes:
     for name in ("released", "adopted"):
         if ids := getattr(state, name):
             body[name] = sorted(ids)
+    if state.plans:
+        body["plans"] = [encode(plan) for plan in state.plans]
     body["sha256"] = digest(body)
     return (json.dumps(body, indent=1, sort_keys=False) + "\n").encode()
 
@@ -115,6 +135,7 @@ def load(data: bytes, name: str) -> State:
             outputs=body["outputs"],
             released=frozenset(map(_text, body.get("released", ()))),
             adopted=frozenset(map(_text, body.get("adopted", ()))),
+            plans=tuple(converter().structure(plan, AppliedPlan) for plan in body.get("plans", ())),
         )
     except Exception as error:
         raise StateError(f"{name} is not a state file of flowplan: {reason(error)}", hint=RESTORE) from error

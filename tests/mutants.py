@@ -31,6 +31,7 @@ LET_GO = "tests/test_let_go.py"
 WHAT_IF = "tests/test_what_if.py"
 INERT = "tests/test_inert.py"
 UNTOLD, SPELLING = "tests/test_untold.py", "tests/test_spelling.py"
+AFTER_YES, APPLIED_ONCE = "tests/test_after_yes.py", "tests/test_applied_once.py"
 
 
 @frozen
@@ -620,6 +621,63 @@ MISTAKES = (
         '  say "script: exit code $code"\n',
         '  rm -r "$dir"\n  say "script: exit code $code"\n',
         ("tests/test_node_script.py", "-k", "background"),
+    ),
+    # -- what was true when the plan was shown
+    Mistake(
+        "take a yes for what was shown",
+        "cli/running.py",
+        "        return plan if plan.empty or not self._time_passed() else self._still(plan, seen)\n",
+        "        return plan\n",
+        (AFTER_YES,),
+    ),
+    Mistake(
+        "ask no guard after the yes",
+        "cli/running.py",
+        "        refuse(self._held(now), saved=True)\n",
+        "        self._held(now)\n",
+        (AFTER_YES,),
+    ),
+    Mistake(
+        "ask no budget after the yes",
+        "cli/running.py",
+        "        refuse(self._held(now), saved=True)\n",
+        "        refuse(now, saved=True)\n",
+        (AFTER_YES,),
+    ),
+    Mistake(
+        "delete a volume without a look who uses it",
+        "calls.py",
+        "            if self._held(id, self._users(id)):\n                continue\n",
+        "",
+        (AFTER_YES,),
+    ),
+    Mistake(
+        "share a look that began before one asked",
+        "calls.py",
+        "            if self._seen is None or self._seen[0] < mine:\n",
+        "            if self._seen is None:\n",
+        (AFTER_YES, "-k", "share"),
+    ),
+    Mistake(
+        "do not record that a plan is applied",
+        "apply.py",
+        "            local.insert(0, self.saved)\n",
+        "",
+        (APPLIED_ONCE,),
+    ),
+    Mistake(
+        "forget with the snapshot that a plan was applied",
+        "apply.py",
+        "            self.state, self.saved = self.state.begin(self.saved), None\n",
+        "            self.saved = None\n",
+        (APPLIED_ONCE,),
+    ),
+    Mistake(
+        "apply a plan again",
+        "cli/running.py",
+        '        if plan.sha256 == saved["sha256"]:\n',
+        '        if plan.sha256 == saved["sha256"] and plan.serial == state.serial:\n',
+        (APPLIED_ONCE,),
     ),
 )
 

@@ -321,7 +321,7 @@ def test_the_same_saved_plan_twice_is_stale(example: Place) -> None:
     ledger = example.ledger()
     result = example.run("apply", "p")
     assert result.code == 3
-    assert "changed since it was saved" in result.err
+    assert "this plan was applied already" in result.err
     assert example.ledger() == ledger
 
 

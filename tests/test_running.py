@@ -179,8 +179,11 @@ def test_plan_into_head_is_no_error(place: Place) -> None:
 # ---- somebody at a terminal ---------------------------------------------------------------------------------
 
 
-def at_terminal(place: Place, answer: str, *arguments: str) -> tuple[int, str]:
-    """Run with a terminal on all three streams, and type `answer` when asked. What it showed, and its code."""
+def at_terminal(
+    place: Place, answer: str, *arguments: str, meanwhile: Callable[[], object] = lambda: None
+) -> tuple[int, str]:
+    """Run with a terminal on all three streams, and type `answer` when asked, after `meanwhile`. What it showed, and
+    its code."""
     pid, terminal = pty.fork()
     if pid == 0:
         os.chdir(place.path)
@@ -193,6 +196,7 @@ def at_terminal(place: Place, answer: str, *arguments: str) -> tuple[int, str]:
                 break
             shown += data.decode()
             if not typed and shown.rstrip("\x1b[0m ").endswith(":"):
+                meanwhile()
                 os.write(terminal, answer.encode())
                 typed = True
     os.close(terminal)  # whoever is still there is told by SIGHUP

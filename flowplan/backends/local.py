@@ -113,7 +113,7 @@ class LocalStore:
         folded, pending = fold(snapshot, journal.records)
         if header.serial < snapshot.serial:  # killed between the snapshot and the journal's renewal
             return Loaded(snapshot, pending, journaled=True)
-        journaled = folded.bindings != snapshot.bindings
+        journaled = (folded.bindings, folded.plans) != (snapshot.bindings, snapshot.plans)
         return Loaded(folded, pending, journaled=journaled)
 
     def _read_journal(self) -> Journal:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from attrs import define, field, frozen
 from flowplan.apply import Applying, Options, Outcome, verdict
 from flowplan.cli import options
 from flowplan.cli.durations import read_duration
-from flowplan.cli.session import Observed, Session, certain, forecast, hold_budgets, observe, plan_of, refuse
+from flowplan.cli.session import Observed, Session, forecast, hold_budgets, observe, plan_of, refuse
 from flowplan.cli.stop import Stop, exit_signal
 from flowplan.cli.waiting import Waiting
 from flowplan.errors import ApplyFailed, ApprovalMissing, CloudError, GuardRefused, Interrupted, StalePlan, UsageProblem
@@ -19,7 +20,7 @@ from flowplan.plan import Plan, Wishes
 from flowplan.pricing import DAY, HOUR, MONTH
 from flowplan.recover import Recovered, recover
 from flowplan.resources import Volume
-from flowplan.state import State
+from flowplan.state import AppliedPlan, State
 
 if TYPE_CHECKING:
     from flowplan.backends.local import Loaded, LocalStore
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from flowplan.config import Config
     from flowplan.lock import Lock
     from flowplan.reports.progress import Reporter
+
+FRESH = 10.0  # seconds after which a plan is not carried out without another look
 
 
 @frozen
@@ -65,6 +68,8 @@ class Run:
     stop: Stop = field(factory=Stop)
     _reporter: Any = field(default=None, init=False)
     _shown: dict[str, Any] | None = field(default=None, init=False)  # the document of the plan that was approved
+    _looked: float = field(default=0.0, init=False)  # when the look at the cloud began that the plan is made of
+    _asked: bool = field(default=False, init=False)  # whether somebody was asked since: that may take days
 
     def _pause(self, seconds: float) -> None:
         """Between two tries of a call. Raises CloudError once the run is stopped: the call is abandoned."""
@@ -81,6 +86,8 @@ class Run:
     def _locked(self, lock: Lock) -> int:
         store = self.session.store
         loaded = self._afresh(store) if self.how.init else self.session.load()
+        if self.saved is not None:
+            hold_not_applied(self.saved, loaded.state)
         recovered, seen = self._look(store, loaded, lock)
         plan = self._approved(seen)
         if self.how.init:
@@ -110,6 +117,7 @@ class Run:
         session = self.session
         session.pause = self._pause
         session.cloud(self.how.parallelism)
+        self._looked = time.monotonic()
         seen = observe(session, self.config, loaded.state, loaded.pending, kept=self._saved_places())
         state = attrs.evolve(
             loaded.state,
@@ -145,20 +153,13 @@ class Run:
             )
         if loaded.pending or found.notes:
             # Types, regions and names have to be looked up again, with what was found in its place.
+            self._looked = time.monotonic()
             seen = observe(session, self.config, found.state, {}, kept=self._saved_places())
         return found, attrs.evolve(seen, state=found.state, pending={})
 
     def _saved_places(self) -> dict[Any, Any] | None:
         """The types and regions that a saved plan chose: prices may have moved since."""
-        from flowplan.resources import Address
-
-        if self.saved is None:
-            return None
-        return {
-            Address("bid", one["name"]): (one["change"]["after"]["instance_type"], one["change"]["after"]["region"])
-            for one in self.saved["resource_changes"]
-            if one["type"] == "bid" and one["change"]["after"]
-        }
+        return None if self.saved is None else places_of(self.saved)
 
     # -- approval
 
@@ -176,16 +177,28 @@ class Run:
         self._show(plan, seen)
         plan = self._typed_volumes(plan, seen)
         refuse(plan)
-        if plan.empty or self.how.auto_approve:
-            return plan
-        self._ask()
-        again = attrs.evolve(seen, live=certain(self.session, seen.state, self.session.cloud().live()))
+        if not plan.empty and not self.how.auto_approve:
+            self._ask()
+        return plan if plan.empty or not self._time_passed() else self._still(plan, seen)
+
+    def _time_passed(self) -> bool:
+        """Whether what was looked at may be another by now: somebody was asked, or it took long to get here."""
+        return self._asked or time.monotonic() - self._looked > FRESH
+
+    def _still(self, plan: Plan, seen: Observed) -> Plan:
+        """`plan` made again of what is there now, by the prices of now. Raises StalePlan when that does something
+        else than was shown, GuardRefused when a guard or a budget refuses it now."""
+        from flowplan.cli.plan import document_of
+
+        shown = places_of(document_of(self.session, seen, plan))
+        again = observe(self.session, self.config, seen.state, {}, kept=shown)
         now = plan_of(self.session, again, self.wishes)
         if self._does(now, again) != self._does(plan, seen):
             raise StalePlan(
                 "what is live has changed since the plan was shown; nothing was done",
                 hint="run the same command again and look at the new plan",
             )
+        refuse(self._held(now), saved=True)
         return now
 
     def _held(self, plan: Plan) -> Plan:
@@ -245,6 +258,7 @@ class Run:
         for refusal in plan.refusals:
             name = names.get(refusal.address) if refusal.address else None
             message = refusal.message[0].upper() + refusal.message[1:]
+            self._asked = True
             self.session.terminal.err(f"\n{message}.")
             if self.session.terminal.ask("Type the volume's name to let its data go: ").strip() != name:
                 raise ApprovalMissing("the name was not typed; nothing was changed")
@@ -258,6 +272,7 @@ class Run:
                 "nobody is here to approve the plan; nothing was changed",
                 hint="give --auto-approve, or apply a saved plan: flowplan plan --out FILE, flowplan apply FILE",
             )
+        self._asked = True
         what = "Destroy all this?" if self.wishes.mode == "destroy" else "Apply this plan?"
         answer = self.session.terminal.ask(f"\n{what} Only 'yes' is accepted: ")
         if answer != "yes":
@@ -285,6 +300,7 @@ class Run:
             clock=self.stop.clock(),
             hold_lock=lock.verify,
             absent=recovered.absent,
+            saved=AppliedPlan(self.saved["sha256"], self.session.now(), recovered.state.serial) if self.saved else None,
         )
         self.stop.wake, self.stop.say = applying.wake, self.session.terminal.err
         return applying.run()
@@ -339,6 +355,28 @@ class Run:
                 raise Interrupted("stopped by a signal; what was done is saved", signal_number=number)
         verdict(outcome)
         return 0
+
+
+def places_of(body: Mapping[str, Any]) -> dict[Any, Any]:
+    """The type and region of every bid that a plan's document has after it: what was chosen stays chosen."""
+    from flowplan.resources import Address
+
+    return {
+        Address("bid", one["name"]): (one["change"]["after"]["instance_type"], one["change"]["after"]["region"])
+        for one in body["resource_changes"]
+        if one["type"] == "bid" and one["change"]["after"]
+    }
+
+
+def hold_not_applied(saved: Mapping[str, Any], state: State) -> None:
+    """Raise StalePlan for a plan whose carrying out began before, whatever became of it: done twice, it would buy
+    twice."""
+    for plan in state.plans:
+        if plan.sha256 == saved["sha256"]:
+            raise StalePlan(
+                f"this plan was applied already, at {plan.at}; nothing was done",
+                hint="plan again: what it left undone is in the new plan",
+            )
 
 
 def hold_same_cloud(saved: Mapping[str, Any], now: Mapping[str, Any]) -> None:

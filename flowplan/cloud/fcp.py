@@ -107,6 +107,10 @@ class Fcp:
             )
         return Live(live.volumes, found, frozenset(gone))
 
+    def volumes(self) -> dict[str, LiveVolume]:
+        """The volumes that are there now, by id: one list."""
+        return self._volumes()
+
     def _volumes(self) -> dict[str, LiveVolume]:
         rows = self._list("/v2/volumes", project=self.project)
         with reading.answer_of("/v2/volumes"):
