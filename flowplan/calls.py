@@ -197,7 +197,7 @@ class Calls:
         """Who uses a volume, by a look that begins now. Raises NotFound when it is deleted."""
         volumes = self._volumes()
         if id in volumes:
-            return volumes[id].bids
+            return volumes[id].users
         self.cloud.look_again(Live(volumes), (), (id,))  # raises, unless it is listed as deleted
         raise NotFound(f"{id} is deleted already")
 
