@@ -142,7 +142,7 @@ def test_a_volume_that_a_bid_took_since_is_kept_at_once(shared: Place) -> None:
     ours, volume = live_ids(shared)[0], volume_id(shared)
     colleague_places(shared, "colleague", volume)
     with shared.simulator() as simulator:
-        simulator.faults.add("GET /v2/volumes", "edited", put={"bids": [ours]})
+        simulator.faults.add("GET /v2/volumes", "edited", put={"bids": [ours], "attachments": {}})
     result = shared.run("destroy", "--auto-approve", "--allow-volume-destroy", "*")
     assert result.code == 1, result
     assert "colleague" in result.err and "uses it by now; it is kept" in " ".join(result.err.split())
