@@ -25,6 +25,7 @@ from typing import Any, Literal, TypeAlias
 from attrs import asdict, fields, frozen
 
 from flowplan.errors import FlowplanError, Locked, NoLocks, StateError, shown
+from flowplan.regular import read_regular
 
 NAME = "flowplan.lock"
 _SIZE_LIMIT = 64 * 1024
@@ -184,10 +185,7 @@ class Lock:
     def holder(self) -> Owner | None:
         """Who the file names, or None when it names nobody (or nobody can tell)."""
         try:
-            if not self.path.is_file():
-                return None  # a FIFO would hold us
-            with self.path.open("rb") as file:
-                data = file.read(_SIZE_LIMIT)
+            data = read_regular(self.path, _SIZE_LIMIT)
             return _owner(json.loads(data)) if data.strip() else None
         except (OSError, ValueError, TypeError):
             return None

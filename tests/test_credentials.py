@@ -167,7 +167,7 @@ def fifo(path: Path) -> None:
     ("make", "says"),
     [
         (lambda path: None, "No such file"),
-        (Path.mkdir, "not a regular file"),
+        (Path.mkdir, "Is a directory"),
         (fifo, "not a regular file"),
         (lambda path: path.touch(0o600), "is empty"),
         (lambda path: path.symlink_to(path), "symbolic links"),

@@ -38,6 +38,7 @@ PURE = {
 
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
+    "regular": set(),
     "resources": set(),
     "document": {"errors"},
     "catalogue": set(),
@@ -55,9 +56,9 @@ ALLOWED: dict[str, set[str]] = {
     "calls": {"journal", "plan", "live", "state", "errors", "resources", "recover"},
     "apply": {"calls", "recover", "plan", "live", "graph", "journal", "state", "errors", "resources"},
     "startup": {"live", "errors", "resources"},
-    "lock": {"errors"},
-    "backends": {"pricing", "journal", "state", "errors"},
-    "cloud": {"startup", "live", "pricing", *BELOW_CONFIG},
+    "lock": {"regular", "errors"},
+    "backends": {"regular", "pricing", "journal", "state", "errors"},
+    "cloud": {"regular", "startup", "live", "pricing", *BELOW_CONFIG},
     "forecasts": {"plan", "pricing", "resources"},
     "prices": {"plan", "ownership", "desired", "live", "state", "pricing", "resources"},
     "offers": {"catalogue", "desired", "pricing", "errors"},

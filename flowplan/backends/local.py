@@ -31,7 +31,8 @@ from flowplan.backends.spill import Spill
 from flowplan.errors import StateError
 from flowplan.journal import Header, Intent, Journal, Record, fold, frame, header_frame
 from flowplan.journal import read_journal as parse_journal
-from flowplan.state import RESTORE, State, dump, load
+from flowplan.regular import read_regular
+from flowplan.state import RESTORE, SIZE_LIMIT, State, dump, load
 
 DEFAULT = "flowplan.state.json"
 _NOT_RESTORED = "`flowplan recover --from-live` rebuilds the state from the markers of live bids"
@@ -350,8 +351,11 @@ def _belongs(state: State, header: Header | None) -> bool:
 
 def _bytes_of(path: Path) -> bytes | None:
     try:
-        return path.read_bytes()
+        data = read_regular(path, SIZE_LIMIT)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise StateError(f"{path} cannot be read: {error.strerror}") from error
+    if len(data) > SIZE_LIMIT:
+        raise StateError(f"{path} is larger than {SIZE_LIMIT // 1024**2} MB: flowplan did not write it", hint=RESTORE)
+    return data

@@ -14,6 +14,7 @@ from pathlib import Path
 from flowplan.backends.files import replace_file, sync_directory
 from flowplan.errors import StateError
 from flowplan.journal import Closed, Done, Header, Record, frame, header_frame, read_journal
+from flowplan.regular import read_regular
 from flowplan.state import State
 
 _SIZE_LIMIT = 64 * 1024 * 1024
@@ -35,7 +36,7 @@ class Spill:
         if path is None:
             return ()
         try:
-            data = path.read_bytes()
+            data = read_regular(path, _SIZE_LIMIT)
         except (FileNotFoundError, NotADirectoryError):
             return ()
         except OSError as error:

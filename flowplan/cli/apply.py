@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,11 +10,12 @@ import click
 from flowplan.cli import Command, options
 from flowplan.cli.destroy import addresses_in
 from flowplan.errors import GuardRefused, Secret, UsageProblem
+from flowplan.regular import opened
 
 if TYPE_CHECKING:
     from flowplan.budget import Budget, BudgetBasis
 
-_PLAN_LIMIT = 256 * 1024 * 1024  # bytes
+PLAN_LIMIT = 256 * 1024 * 1024  # bytes
 
 
 @click.command(cls=Command)
@@ -80,16 +80,16 @@ def apply(
 def saved_plan(paths: tuple[str, ...]) -> dict[str, Any] | None:
     """The saved plan that the single PATH is, or None for a configuration. Raises GuardRefused for a file
     that is a plan but not a whole one."""
-    try:
-        if len(paths) != 1 or not Path(paths[0]).is_file():
-            return None
-    except OSError:  # a name that is too long: reading it as a configuration says so
+    if len(paths) != 1:
         return None
-    with Path(paths[0]).open("rb") as file:
-        start = file.read(4096)
-        if not start.lstrip().startswith(b"{"):
-            return None
-        data = start + file.read(_PLAN_LIMIT)
+    try:
+        with opened(paths[0]) as file:
+            start = file.read(4096)
+            if not start.lstrip().startswith(b"{"):
+                return None
+            data = start + file.read(PLAN_LIMIT)
+    except OSError:  # no regular file, or a name that is too long: reading it as a configuration says so
+        return None
     return read_plan(data, paths[0])
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from attrs import frozen
 from flowplan.config import Source
 from flowplan.document import SIZE_LIMIT
 from flowplan.errors import ConfigError, Problem, UsageProblem, shown
+from flowplan.regular import read_regular
 from flowplan.state import Binding
 
 DEFAULT = "flowplan.yaml"
@@ -98,22 +98,13 @@ def _in_directory(path: str) -> list[str]:
 
 def read_beside(source: str, path: str) -> bytes:
     """A file that `source` names, relative to it. Raises OSError."""
-    return _regular(Path(source).parent / Path(path).expanduser())
+    return read_regular(Path(source).parent / Path(path).expanduser(), SIZE_LIMIT)
 
 
 def _read(name: str) -> bytes:
     try:
-        return _regular(Path(name))
+        return read_regular(name, SIZE_LIMIT)
     except OSError as error:
         reason = error.strerror or str(error)
         hint = "flowplan reads regular files; a directory means all *.yaml and *.yml in it"
         raise ConfigError([Problem(f"{name} cannot be read: {reason}", hint=hint)]) from error
-
-
-def _regular(path: Path) -> bytes:
-    """The bytes of a regular file, one more than the limit at most: whoever reads them says what is too much."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO must not hold us up
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(0, "not a regular file")
-        return file.read(SIZE_LIMIT + 1)

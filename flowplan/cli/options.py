@@ -11,6 +11,7 @@ import click
 from flowplan.budget import BASES, Budget, BudgetBasis, dollars, increase
 from flowplan.cli.durations import read_duration
 from flowplan.errors import FlowplanError, Secret, StateError, UsageProblem, shown
+from flowplan.regular import opened
 from flowplan.resources import Address
 
 PLAN_KEY = "FLOWPLAN_PLAN_KEY"
@@ -174,7 +175,7 @@ def hold_writable(path: str, what: str = "saved plan", begins: bytes = b'{\n  "f
         raise UsageProblem(f"{shown(path)}: {error.strerror}", hint="choose another name") from error
     head = b""
     if target.is_file():
-        with target.open("rb") as file:
+        with opened(target) as file:
             head = file.read(64).lstrip()
     if head and not head.startswith(begins):
         raise UsageProblem(f"{path} exists and is not a {what}; nothing was written", hint="choose another name")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from flowplan.cli import Command
-from flowplan.cli.apply import read_plan
+from flowplan.cli.apply import PLAN_LIMIT, read_plan
 from flowplan.cli.plan import show as show_plan
 from flowplan.cli.session import Session
 from flowplan.errors import GuardRefused, UsageProblem
+from flowplan.regular import read_regular
 
 
 @click.command(cls=Command)
@@ -23,7 +22,7 @@ def show(ctx: click.Context, planfile: str | None, form: str) -> int:
     if planfile is None:
         return _state(session, form)
     try:
-        data = Path(planfile).read_bytes()
+        data = read_regular(planfile, PLAN_LIMIT)
     except OSError as error:
         raise UsageProblem(f"{planfile} cannot be read: {error.strerror}") from error
     body = read_plan(data, planfile)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import sys
 from collections.abc import Container, Mapping
-from typing import BinaryIO
 
 import attrs
 import click
@@ -13,6 +13,7 @@ from flowplan.backends.local import Loaded
 from flowplan.cli import Command, Group
 from flowplan.cli.session import Session
 from flowplan.errors import FlowplanError, StateError, UsageProblem
+from flowplan.regular import read_regular
 from flowplan.resources import Address, in_order
 from flowplan.state import SIZE_LIMIT, Binding, State, consistent, dump, load
 
@@ -150,19 +151,19 @@ def pull(ctx: click.Context) -> int:
 
 
 @state.command("push", cls=Command)
-@click.argument("file", metavar="FILE", type=click.File("rb"))
+@click.argument("file", metavar="FILE")
 @click.option("--force", is_flag=True, help="Also over a newer state, or one of another lineage.")
 @click.pass_context
-def push(ctx: click.Context, file: BinaryIO, force: bool) -> int:
+def push(ctx: click.Context, file: str, force: bool) -> int:
     """Make FILE ('-': stdin) the state. It must continue the state that is here.
 
     \b
     Exit codes: 0 done; 4 locked; 5 FILE is no state, or does not continue the one here.
     """
     session = Session.of(ctx)
+    new, name = _pushed(file), "stdin" if file == "-" else file
     with session.locked():
         store = session.store
-        new = _pushed(file)
         loaded = store.read()
         if loaded.pending:
             raise StateError(
@@ -175,17 +176,22 @@ def push(ctx: click.Context, file: BinaryIO, force: bool) -> int:
                 hint="`flowplan recover` takes it into the state first; --force goes without",
             )
         if not loaded.fresh and not force:
-            _hold_continued(loaded.state, new, file.name)
+            _hold_continued(loaded.state, new, name)
         if not loaded.fresh and new.lineage != loaded.state.lineage:
             session.terminal.note(_lineages(loaded.state, new))
         saved = store.save(attrs.evolve(new, serial=max(new.serial, loaded.state.serial)))
-    session.terminal.line(f"The state is that of {file.name}, now with serial {saved.serial}.")
+    session.terminal.line(f"The state is that of {name}, now with serial {saved.serial}.")
     return 0
 
 
-def _pushed(file: BinaryIO) -> State:
+def _pushed(file: str) -> State:
+    """The state in `file`. Raises UsageProblem when that cannot be read, StateError when it is none."""
     try:
-        return load(file.read(SIZE_LIMIT + 1), file.name)
+        data = sys.stdin.buffer.read(SIZE_LIMIT + 1) if file == "-" else read_regular(file, SIZE_LIMIT)
+    except OSError as error:
+        raise UsageProblem(f"{file} cannot be read: {error.strerror}", hint="`-` reads stdin") from error
+    try:
+        return load(data, file)
     except StateError as error:
         error.hint = "push what `flowplan state pull` printed; what is here is as it was"
         raise

@@ -22,6 +22,7 @@ from attrs import frozen
 
 from flowplan.cloud.http import CREDENTIALS_HINT, Transport
 from flowplan.errors import CloudError, Secret, Unauthorized, shown
+from flowplan.regular import opened
 
 KEY_FILE = "FLOWPLAN_API_KEY_FILE"
 SOURCES = ("FLOWPLAN_API_KEY", KEY_FILE, "FOUNDRY_API_KEY", "MITHRIL_API_KEY")
@@ -121,12 +122,9 @@ def _from_file(name: str) -> str:
     try:
         path = Path(name).expanduser()
         link = path.lstat()
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO must not hold us
-        try:
-            _check_private(name, link, os.fstat(descriptor))
-            data = os.read(descriptor, KEY_LENGTH + 3)
-        finally:
-            os.close(descriptor)
+        with opened(path) as file:
+            _check_private(name, link, os.fstat(file.fileno()))
+            data = file.read(KEY_LENGTH + 3)
     except (OSError, ValueError, RuntimeError) as error:
         raise _bad_file(name, f"cannot be read: {getattr(error, 'strerror', None) or 'not a path'}") from None
     try:
@@ -142,8 +140,6 @@ def _from_file(name: str) -> str:
 def _check_private(name: str, link: os.stat_result, target: os.stat_result) -> None:
     """Looks at the opened file, not at its name: a name can be changed between two looks."""
     me = os.geteuid()
-    if not stat.S_ISREG(target.st_mode):
-        raise _bad_file(name, "is not a regular file")
     if target.st_uid != me:
         raise _bad_file(name, "belongs to another user")
     if stat.S_ISLNK(link.st_mode) and link.st_uid not in (me, 0):

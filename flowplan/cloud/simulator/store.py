@@ -175,6 +175,8 @@ def open_database(path: str | Path, fill: Fill) -> sqlite3.Connection:
     path = Path(path)
     if not path.exists():
         _create(path, fill)
+    if not path.is_file():
+        raise FlowplanError(f"{path} is not a simulator's data: it is not a regular file", hint="delete it")
     db = _connect(str(path))
     try:
         version = db.execute("PRAGMA user_version").fetchone()[0]

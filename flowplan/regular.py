@@ -1,0 +1,37 @@
+"""Reading files: nothing waits, and nothing is read without end, whatever stands under the name.
+
+A FIFO would hold its reader until somebody writes, a device may never end, and a file may be larger than memory. So
+every file that flowplan reads as a whole is opened here.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+
+@contextmanager
+def opened(path: str | Path) -> Iterator[BinaryIO]:
+    """The regular file `path` (links are followed), open for reading. Raises OSError, also for anything else."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # opening a FIFO returns at once
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "not a regular file")
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            yield file
+    finally:
+        os.close(descriptor)
+
+
+def read_regular(path: str | Path, limit: int) -> bytes:
+    """The bytes of a regular file, one more than `limit` at most: who asks says what is too much. Raises OSError."""
+    with opened(path) as file:
+        return file.read(limit + 1)
