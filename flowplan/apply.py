@@ -37,7 +37,7 @@ from flowplan.graph import Step
 from flowplan.journal import Closed, Done, Intent, Moment, Record
 from flowplan.live import Marker
 from flowplan.plan import Change, Plan, differences
-from flowplan.recover import SETTLE_WINDOW, Clock, Finding, look_up
+from flowplan.recover import SETTLE_WINDOW, Clock, Finding, look_up, unclear_remedy
 from flowplan.resources import Address, Bid, Resource, Volume, resolve
 from flowplan.state import AppliedPlan, Binding, State, consistent, digest
 
@@ -224,7 +224,7 @@ class Applying:
     def _announce_anew(self, asked: _Announcement) -> None:
         intent = self.pending.get(asked.intent)
         if intent is not None and not self._stopping():
-            young = attrs.evolve(intent, at=self._now())
+            young = intent.anew(self._now(), resent=intent.resent)
             try:
                 self.journal.append([young])
             except StateError as error:
@@ -511,7 +511,7 @@ class Applying:
 
     def _again(self, intent: Intent) -> Intent:
         """`intent` for its one further attempt, whose settle window begins anew."""
-        return attrs.evolve(intent, resent=True, at=self._now())
+        return intent.anew(self._now(), resent=True)
 
     def _now(self) -> Moment:
         return self.clock.moment(self.cloud.now())
@@ -630,6 +630,11 @@ def _unknown(finding: Finding) -> OutcomeUnknown:
     ids = f": {', '.join(finding.ids)}" if finding.ids else ""
     why = {"several": "several live objects carry its marker", "absent": "it does not show, though it may yet"}
     text = why.get(finding.verdict, str(finding.error) if finding.error else "the look-up was stopped")
+    if finding.verdict == "unclear":
+        return OutcomeUnknown(
+            f"whether it was created is not known: {finding.ids[0]} has its name, and may be somebody else's",
+            hint=unclear_remedy(finding),
+        )
     return OutcomeUnknown(f"whether it was created is not known: {text}{ids}", hint="run the same command again")
 
 

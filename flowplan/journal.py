@@ -31,6 +31,11 @@ class Moment:
     boot_id: str
     server: float | None = None
 
+    @property
+    def by_server(self) -> float:
+        """Seconds since the epoch, by the server's clock where it has told."""
+        return self.wall if self.server is None else self.server
+
     def age(self, now: Moment) -> float:
         """Seconds from this moment to `now`, at least 0; never more than have passed, whatever clock was set forward.
 
@@ -47,7 +52,8 @@ class Moment:
 @frozen
 class Intent:
     """Durable before the call it announces. `key` is the Idempotency-Key, the same in every attempt; `at` is when the
-    last attempt was about to be sent: after a crash the settle window is counted from it."""
+    last attempt was about to be sent: after a crash the settle window is counted from it. `since`: when the first one
+    was, where that was another."""
 
     intent: str
     op: Literal["create", "update", "delete"]
@@ -64,6 +70,11 @@ class Intent:
     endpoint: str = ""
     project: str = ""
     resent: bool = False  # the one re-POST of a run was used
+    since: Moment | None = None
+
+    def anew(self, at: Moment, *, resent: bool) -> Intent:
+        """The same intent for one more attempt, which is about to be sent."""
+        return attrs.evolve(self, at=at, since=self.since or self.at, resent=resent)
 
 
 @frozen
@@ -151,7 +162,14 @@ _FRAME = re.compile(rb"[0-9a-f]{8} [0-9a-f]{8} \[")
 
 def frame(records: Iterable[Record]) -> bytes:
     """One frame that holds `records`."""
-    return _frame([{"record": _RECORD_NAMES[type(record)], **converter().unstructure(record)} for record in records])
+    return _frame([_entry(record) for record in records])
+
+
+def _entry(record: Record) -> dict[str, Any]:
+    entry = {"record": _RECORD_NAMES[type(record)], **converter().unstructure(record)}
+    if isinstance(record, Intent) and record.since is None:
+        del entry["since"]  # a journal without it is read by older flowplans
+    return entry
 
 
 def header_frame(header: Header) -> bytes:

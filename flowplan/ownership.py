@@ -7,6 +7,7 @@ ours; everything else is somebody's, whatever its name.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import TypeVar, overload
 
 import attrs
@@ -19,6 +20,10 @@ from flowplan.resources import Address, Bid, Inputs, PortMapping, Resource, Volu
 from flowplan.state import Binding, State
 
 Known = TypeVar("Known", Bid, Volume)
+SKEW = 5.0  # seconds by which the clocks of one API may differ; its `Date` has whole seconds, too
+# Seconds after an attempt was about to be sent in which it may still be executed: 30 until it is given up, 45 (the
+# settle window) in which it may be carried out all the same, and what the server's clock, last heard, may be behind.
+LATEST = 120.0
 
 
 def presume(state: State, pending: Mapping[str, Intent], live: Live) -> State:
@@ -30,7 +35,9 @@ def presume(state: State, pending: Mapping[str, Intent], live: Live) -> State:
     bindings = dict(state.bindings)
     for intent in pending.values():
         found = find_created(intent, state.lineage, live) if intent.op == "create" else ()
-        if len(found) == 1 and intent.resource is not None and not known_otherwise(found[0].id, intent.address, state):
+        if len(found) != 1 or intent.resource is None:
+            continue
+        if not known_otherwise(found[0].id, intent.address, attrs.evolve(state, bindings=bindings)):
             bindings[intent.address] = binding_of(intent, found[0].id)
     for binding in strays(state, live):
         bindings[binding.address] = binding
@@ -118,7 +125,7 @@ class Orphans:
 def orphans(state: State, pending: Iterable[Intent], live: Live) -> Orphans:
     """The orphans of this stack and of others. What an operation in doubt may have made is none: it is looked up."""
     bound = bound_bids(state) | {one.id for address, one in state.bindings.items() if address.kind == "volume"}
-    doubted = {one.id for intent in pending for one in find_created(intent, state.lineage, live)}
+    doubted = {one.id for intent in pending for one in perhaps_created(intent, state.lineage, live)}
     marked = [bid for bid in live.bids.values() if bid.marker is not None]
     of_stack = [bid for bid in marked if bid.marker and bid.marker.lineage == state.lineage]
     loose = [bid for bid in marked if not bid.ended and bid.id not in bound and bid.id not in doubted]
@@ -154,7 +161,7 @@ def conflicts(
     the name, or, for a bid, have two of it; flowplan never takes over, renames or deletes what it did not make.
     What an operation in doubt may have made is for the look-up to judge, also when it is more than one."""
     creates = [intent for intent in pending.values() if intent.op == "create"]
-    in_doubt = {one.id for intent in creates for one in find_created(intent, state.lineage, live)}
+    in_doubt = {one.id for intent in creates for one in perhaps_created(intent, state.lineage, live)}
     taken: dict[tuple[str, str], list[str]] = {}
     for volume in live.volumes.values():
         if volume.id not in in_doubt:
@@ -206,16 +213,62 @@ def binding_of(intent: Intent, id: str) -> Binding:
 
 
 def find_created(intent: Intent, lineage: str, live: Live) -> tuple[LiveBid | LiveVolume, ...]:
-    """The live objects that the create of `intent` made: by marker, or (volumes carry none) by name and
-    equal size, interface and region, since the intent records that no volume had that name before."""
+    """The live objects that the create of `intent` made: by marker, or (volumes carry none) as `made_by` proves."""
     if intent.address.kind == "volume":
-        return tuple(v for v in live.volumes_named(intent.name) if v.volume == intent.resource)
+        return tuple(volume for volume in live.volumes_named(intent.name) if made_by(intent, volume))
     return tuple(
         bid
         for bid in live.bids.values()
         if bid.marker is not None and not bid.ended and bid.marker.lineage == lineage
         if bid.marker.address == intent.address and bid.marker.intent == intent.intent
     )
+
+
+def perhaps_created(intent: Intent, lineage: str, live: Live) -> tuple[LiveBid | LiveVolume, ...]:
+    """The same, and the volumes of which the API does not tell enough to say whether the create made them."""
+    if intent.address.kind == "volume":
+        return tuple(volume for volume in live.volumes_named(intent.name) if made_by(intent, volume) is not False)
+    return find_created(intent, lineage, live)
+
+
+def made_by(intent: Intent, volume: LiveVolume) -> bool | None:
+    """Whether the create of `intent` made `volume`, which has its name. None: that cannot be known.
+
+    No volume had the name before, or the intent would not be; so it is ours if it is as large, of the same kind and
+    in the same region, nobody uses it yet, and it was created after the first attempt was about to be sent and not
+    later than the last one can have been executed. Nothing tells it from one that somebody else made just then.
+    """
+    wanted, found = intent.resource, volume.volume
+    if not isinstance(wanted, Volume):
+        return False
+    told = {name for name in ("interface", "region") if name not in found.untold}
+    smaller = "size_gb" not in found.untold and found.size_gb < wanted.size_gb
+    if smaller or any(getattr(found, name) != getattr(wanted, name) for name in told):
+        return False
+    created = _seconds(volume.created_at)
+    first, last = intent.since or intent.at, intent.at
+    if created is not None and not first.by_server - SKEW <= created <= last.by_server + LATEST:
+        return False
+    certain = created is not None and found.size_gb == wanted.size_gb and not found.untold and not volume.users
+    return True if certain else None
+
+
+def _seconds(created_at: str) -> float | None:
+    """Seconds since the epoch of a time as the API writes it; None for what is none."""
+    try:
+        moment = datetime.fromisoformat(created_at)
+    except ValueError:
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def as_made(asked: Volume, made: Volume) -> Volume:
+    """`asked` as the API made it: what is larger, it rounded up; what it does not tell is as it was asked for."""
+    told = {name: getattr(made, name) for name in ("interface", "region", "size_gb") if name not in made.untold}
+    size_gb = told.get("size_gb", asked.size_gb)
+    if size_gb > asked.size_gb:
+        return attrs.evolve(asked, **{**told, "size_gb": asked.size_gb}, capacity_gb=size_gb)
+    return attrs.evolve(asked, **told)
 
 
 @overload

@@ -19,14 +19,14 @@ from attrs import frozen
 from flowplan.errors import CloudError, OutcomeUnknown
 from flowplan.journal import Closed, Done, Intent, Moment, Record, fold
 from flowplan.live import Live, LiveBid, LiveVolume
-from flowplan.ownership import adopted, binding_of, find_created, known_otherwise, strays
+from flowplan.ownership import adopted, binding_of, find_created, known_otherwise, perhaps_created, strays
 from flowplan.resources import Address, Resource, Volume
 from flowplan.state import Binding, State
 
 SETTLE_WINDOW = 45.0  # seconds: longer than a request may still commit, plus the worst list delay, plus skew
 _SCAN_INTERVALS = (0.25, 0.5, 1.0, 2.0, 4.0)  # seconds between scans, the last one repeated
 
-Verdict: TypeAlias = Literal["found", "absent", "several", "foreign", "ended", "unprovable"]
+Verdict: TypeAlias = Literal["found", "absent", "several", "foreign", "ended", "unclear", "unprovable"]
 
 
 class Reads(Protocol):
@@ -68,7 +68,8 @@ def look_up(
 ) -> dict[str, Finding]:
     """Look for what `intents` (creates) made, all together, for up to `window` seconds from now.
 
-    Every intent gets a finding. `unprovable`: the cloud could not be listed, or the run was stopped.
+    Every intent gets a finding. `unclear`: there is a volume that may be what was made, but the API does not tell
+    enough to know. `unprovable`: the cloud could not be listed, or the run was stopped.
     """
     open_ = {intent.intent: intent for intent in intents}
     findings: dict[str, Finding] = {}
@@ -84,7 +85,7 @@ def look_up(
         else:
             absences += late
             for finding in [_finding(intent, lineage, live) for intent in open_.values()]:
-                if finding.verdict not in ("absent", "foreign") or absences == 2:
+                if finding.verdict not in ("absent", "foreign", "unclear") or absences == 2:
                     findings[finding.intent.intent] = finding
                     del open_[finding.intent.intent]
         if not open_:
@@ -106,6 +107,8 @@ def _finding(intent: Intent, lineage: str, live: Live) -> Finding:
     ended = tuple(b.id for b in live.bids.values() if b.ended and b.marker and b.marker.intent == intent.intent)
     if ended:
         return Finding(intent, "ended", ids=ended)
+    if perhaps := tuple(one.id for one in perhaps_created(intent, lineage, live)):
+        return Finding(intent, "unclear", ids=perhaps)
     foreign = _foreign(intent, lineage, live)
     return Finding(intent, "foreign", ids=foreign) if foreign else Finding(intent, "absent")
 
@@ -157,6 +160,7 @@ def recover(
     creates = [intent for intent in pending.values() if intent.op == "create"]
     now = clock.moment(cloud.now())
     left = max((window - intent.at.age(now) for intent in creates), default=0.0)
+    sofar = state
     findings = look_up(creates, state.lineage, cloud, window=max(left, 0.0), clock=clock) if creates else {}
     hold_provable(findings.values(), resend=resend)
     records: list[Record] = [
@@ -167,11 +171,12 @@ def recover(
     absent = {}
     for finding in findings.values():
         intent = finding.intent
-        if finding.verdict == "found" and (known := known_otherwise(finding.ids[0], intent.address, state)):
+        if finding.verdict == "found" and (known := known_otherwise(finding.ids[0], intent.address, sofar)):
             records.append(Closed(intent.intent, known))
             notes.append(f"{finding.ids[0]}, which an interrupted run created as {intent.address}, {known}")
         elif finding.verdict == "found":
             records.append(Done(intent.intent, intent.address, finding.binding))
+            sofar, _ = fold(sofar, records[-1:])
             notes.append(f"{intent.address} was created by an interrupted run ({finding.ids[0]}); it is kept")
         elif finding.verdict == "absent":
             absent[intent.intent] = intent
@@ -203,12 +208,31 @@ def hold_provable(findings: Iterable[Finding], *, resend: bool) -> None:
                 f"{finding.intent.address} has {len(ids)} live objects with our marker: {', '.join(ids)}",
                 detail=f"the oldest, {ids[0]}, is the one to keep; nothing is deleted without you:\n{cancel}",
             )
+        if finding.verdict == "unclear":
+            raise OutcomeUnknown(_unclear(finding), hint=unclear_remedy(finding))
         if finding.verdict == "unprovable":
             reason = f": {finding.error}" if finding.error else ""
             raise OutcomeUnknown(
                 f"whether {finding.intent.address} was created cannot be known now{reason}",
                 hint="its intent is kept; run the same command again",
             )
+
+
+def _unclear(finding: Finding) -> str:
+    ids = ", ".join(finding.ids)
+    return (
+        f"{finding.intent.address}: {ids} has its name, and may be what an earlier attempt created, but that is not "
+        "certain: the API does not say when it was created, or it has another size, or somebody uses it"
+    )
+
+
+def unclear_remedy(finding: Finding) -> str:
+    """What to do about a volume that may or may not be ours."""
+    address = finding.intent.address
+    return (
+        f"if it is yours: flowplan import {address} {finding.ids[0]}; if it is not: the same, then flowplan state rm "
+        f"{address}, and another name in the file"
+    )
 
 
 def _told(finding: Finding) -> str:

@@ -30,8 +30,8 @@ COMMANDS, LOCK, GRAPH, HTTP = (f"tests/test_{name}.py" for name in ("commands", 
 LET_GO = "tests/test_let_go.py"
 WHAT_IF = "tests/test_what_if.py"
 INERT = "tests/test_inert.py"
-UNTOLD, SPELLING = "tests/test_untold.py", "tests/test_spelling.py"
 AFTER_YES, APPLIED_ONCE = "tests/test_after_yes.py", "tests/test_applied_once.py"
+UNTOLD, SPELLING, WHOSE = (f"tests/test_{name}.py" for name in ("untold", "spelling", "whose"))
 
 
 @frozen
@@ -204,6 +204,35 @@ MISTAKES = (
         "        name = (called or {}).get(id, mount.volume_name) if isinstance(id, str) else mount.volume_name\n",
         "        name = mount.volume_name\n",
         (SPELLING,),
+    ),
+    Mistake(
+        "adopt a volume whenever it was made",
+        "ownership.py",
+        "    if created is not None and not first.by_server - SKEW <= created <= last.by_server + LATEST:\n"
+        "        return False\n",
+        "",
+        (WHOSE, "-k", "three_days or created"),
+    ),
+    Mistake(
+        "adopt a volume of unknown age",
+        "ownership.py",
+        "    certain = created is not None and found",
+        "    certain = found",
+        (WHOSE, "-k", "created or known"),
+    ),
+    Mistake(
+        "adopt a volume that somebody uses",
+        "ownership.py",
+        " and not found.untold and not volume.users\n",
+        " and not found.untold\n",
+        (WHOSE, "-k", "uses"),
+    ),
+    Mistake(
+        "trust a spill of anybody",
+        "backends/spill.py",
+        "        hold_trusted(path)\n",
+        "",
+        (WHOSE, "-k", "spill"),
     ),
     Mistake(
         "count bids only as users of a volume",
@@ -440,8 +469,8 @@ MISTAKES = (
     Mistake(
         "import what is in doubt under another address",
         "cli/import_.py",
-        '        if intent.op == "create" and found in find_created',
-        "        if not found and found in find_created",
+        '        elif intent.op == "create" and found in perhaps_created',
+        "        elif not found and found in perhaps_created",
         (LET_GO,),
     ),
     Mistake(

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from flowplan.backends.files import replace_file, sync_directory
+from flowplan.backends.files import hold_trusted, replace_file, sync_directory
 from flowplan.errors import StateError
 from flowplan.journal import Closed, Done, Header, Record, frame, header_frame, read_journal
 from flowplan.regular import read_regular
@@ -31,10 +31,12 @@ class Spill:
         return self._directory / f"{lineage}-{self._place}.spill" if self._directory else None
 
     def read(self, lineage: str) -> tuple[Done | Closed, ...]:
-        """The results kept for this state, or none. Raises StateError for a spill that cannot be read."""
+        """The results kept for this state, or none. Raises StateError for a spill that cannot be read, or that is not
+        to be trusted: who may write it says what is ours."""
         path = self.path(lineage)
         if path is None:
             return ()
+        hold_trusted(path)
         try:
             data = read_regular(path, _SIZE_LIMIT)
         except (FileNotFoundError, NotADirectoryError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
 
 import attrs
 import click
@@ -11,10 +11,11 @@ from flowplan.backends.local import Loaded
 from flowplan.cli import Command
 from flowplan.cli.session import Session
 from flowplan.errors import FlowplanError, GuardRefused, NotFound, UsageProblem
+from flowplan.journal import Intent
 from flowplan.live import Live, LiveBid, LiveVolume
-from flowplan.ownership import adopted, find_created
-from flowplan.resources import Address
-from flowplan.state import State
+from flowplan.ownership import adopted, as_made, binding_of, find_created, perhaps_created
+from flowplan.resources import Address, Volume
+from flowplan.state import Binding, State
 
 
 @click.command("import", cls=Command)
@@ -37,12 +38,13 @@ def import_(ctx: click.Context, address: str, id: str, lineage: str | None) -> i
         assert lock is not None  # noqa: S101 - only reading goes without
         loaded = session.load()
         _hold_free(loaded.state, wanted, id)
-        if any(intent.address == wanted for intent in loaded.pending.values()):
-            raise FlowplanError(f"{wanted} is in doubt", hint="`flowplan recover` settles it first")
+        doubted = [intent for intent in loaded.pending.values() if intent.address == wanted]
+        if any(intent.op != "create" or wanted.kind != "volume" for intent in doubted):
+            raise _in_doubt(wanted)
         project = session.enter_project(loaded.state, None)
         _, live = session.cloud().observe()
         found = _found(session, live, wanted, id)
-        _hold_certain(found, live, loaded)
+        _hold_certain(found, live, loaded, wanted)
         _hold_ours_or_nobodys(found, live, {loaded.state.lineage, lineage})
         state = attrs.evolve(
             loaded.state,
@@ -50,12 +52,13 @@ def import_(ctx: click.Context, address: str, id: str, lineage: str | None) -> i
             api_url=session.api_url,
             project=project.id,
             project_name=project.name,
-            bindings={**loaded.state.bindings, wanted: adopted(wanted, found, loaded.state.bindings)},
+            bindings={**loaded.state.bindings, wanted: _binding(wanted, found, doubted, loaded.state)},
             released=loaded.state.released - {id},
             adopted=loaded.state.adopted | ({id} if wanted.kind == "volume" else set()),
         )
         lock.verify()
-        session.store.save(state, loaded.pending.values(), told=True)
+        pending = [intent for intent in loaded.pending.values() if intent not in doubted]
+        session.store.save(state, pending, told=True)
     session.terminal.line(f"{wanted} is {id} now; flowplan plan shows what differs.")
     return 0
 
@@ -93,12 +96,29 @@ def _found(session: Session, live: Live, wanted: Address, id: str) -> LiveBid | 
     return found
 
 
-def _hold_certain(found: LiveBid | LiveVolume, live: Live, loaded: Loaded) -> None:
-    """Raise FlowplanError for what an operation in doubt may have made: the look-up would bind it a second time."""
+def _in_doubt(wanted: Address) -> FlowplanError:
+    return FlowplanError(f"{wanted} is in doubt", hint="`flowplan recover` settles it first")
+
+
+def _binding(wanted: Address, found: LiveBid | LiveVolume, doubted: Sequence[Intent], state: State) -> Binding:
+    """What the state records of `found`: of a volume whose create was in doubt, also what was asked for."""
+    asked = doubted[-1].resource if doubted else None
+    if isinstance(found, LiveVolume) and isinstance(asked, Volume):
+        return attrs.evolve(binding_of(doubted[-1], found.id), applied=as_made(asked, found.volume))
+    return adopted(wanted, found, state.bindings)
+
+
+def _hold_certain(found: LiveBid | LiveVolume, live: Live, loaded: Loaded, wanted: Address) -> None:
+    """Raise FlowplanError for what an operation in doubt may have made: the look-up would bind it a second time. Only
+    somebody's word settles a volume that the look-up itself cannot tell from somebody else's."""
     if isinstance(found, LiveBid):
         live = attrs.evolve(live, bids={**live.bids, found.id: found})
     for intent in loaded.pending.values():
-        if intent.op == "create" and found in find_created(intent, loaded.state.lineage, live):
+        if intent.address == wanted:
+            proved = find_created(intent, loaded.state.lineage, live)
+            if found in proved or found not in perhaps_created(intent, loaded.state.lineage, live):
+                raise _in_doubt(wanted)
+        elif intent.op == "create" and found in perhaps_created(intent, loaded.state.lineage, live):
             raise FlowplanError(
                 f"{found.id} may be what an interrupted run created as {intent.address}",
                 hint="`flowplan recover` settles it first",
