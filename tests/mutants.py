@@ -345,8 +345,8 @@ MISTAKES = (
     Mistake(
         "take somebody else's name for the end of our doubt",
         "recover.py",
-        '                if finding.verdict not in ("absent", "foreign") or absences == 2:',
-        '                if finding.verdict != "absent" or absences == 2:',
+        '                if finding.verdict not in ("absent", "foreign", "unclear") or absences == 2:',
+        '                if finding.verdict not in ("absent", "unclear") or absences == 2:',
         (DOUBT,),
     ),
     Mistake(
