@@ -36,6 +36,7 @@ from flowplan.errors import (
 from flowplan.graph import Step
 from flowplan.journal import Closed, Done, Intent, Moment, Record
 from flowplan.live import Marker
+from flowplan.ownership import known_otherwise
 from flowplan.plan import Change, Plan, differences
 from flowplan.recover import SETTLE_WINDOW, Clock, Finding, look_up, unclear_remedy
 from flowplan.resources import Address, Bid, Resource, Volume, resolve
@@ -312,8 +313,10 @@ class Applying:
         for result in back:
             work = result.work
             self.running.pop(work.step, None)
-            if result.binding is not None and result.error is not None:
-                records.append(self._finish(work, result.binding))
+            if other := self._elsewhere(result):
+                self.doubts.append(_Result(work, error=Ambiguous(other)))
+            elif result.binding is not None and result.error is not None:
+                records.append(self._finish(work, result.binding, frees=work.step.address.kind == "bid"))
                 self._fail(work.step, result.error)
             elif result.error is None:
                 records.append(self._finish(work, result.binding))
@@ -327,18 +330,27 @@ class Applying:
                 self._fail(work.step, result.error)
         return records
 
-    def _finish(self, work: _Work, binding: Binding | None) -> Record:
+    def _elsewhere(self, result: _Result) -> str | None:
+        """Why the id that a create was answered with is not taken: another address has it. None: nothing is wrong."""
+        if result.work.intent.op != "create" or result.binding is None:
+            return None
+        made = result.binding
+        known = known_otherwise(made.id, made.address, attrs.evolve(self.state, bindings=self.bindings))
+        return f"the answer is about {made.id}, which {known}" if known else None
+
+    def _finish(self, work: _Work, binding: Binding | None, *, frees: bool = True) -> Record:
+        """`frees`: what waits for the step may begin. It may not with a volume that is not as it was asked for."""
         self.pending.pop(work.intent.intent, None)
-        self._bind(work.step, binding)
+        self._bind(work.step, binding, frees=frees)
         return Done(work.intent.intent, work.step.address, binding)
 
-    def _bind(self, step: Step, binding: Binding | None) -> None:
+    def _bind(self, step: Step, binding: Binding | None, *, frees: bool = True) -> None:
         if binding is None:
             self.bindings.pop(step.address, None)
         else:
             self.bindings[step.address] = binding
         self.done.append(step)
-        for user in self.users.get(step, ()):
+        for user in self.users.get(step, ()) if frees else ():
             self.waits[user].discard(step)
             if not self.waits[user]:
                 self.ready.append(user)
@@ -358,6 +370,7 @@ class Applying:
                 if step.way == "down" and step.address in self.calls.found_gone:
                     self.events.note(f"{step.address} was gone already")
                 self.events.done(step, change, result.binding.id if result.binding else None, result.seconds)
+                self._tell_size(result)
             elif step in self.failed:
                 self.events.failed(step, change, result.error)
             else:
@@ -365,6 +378,12 @@ class Applying:
         for step, change, id in self.untold:
             self.events.done(step, change, id, 0.0)
         self.untold.clear()
+
+    def _tell_size(self, result: _Result) -> None:
+        made = result.binding.applied if result.binding and result.work.intent.op == "create" else None
+        if isinstance(made, Volume) and made.capacity_gb is not None:
+            what = f"asked for {made.size_gb:,} GB, the API made it {made.capacity_gb:,} GB, which is paid for"
+            self.events.note(f"{result.work.step.address}: {what}")
 
     def _until_progress(self) -> float:
         oldest = min(since for _, since in self.running.values())
@@ -463,9 +482,8 @@ class Applying:
 
     def _post(self, step: Step, change: Change, intent: Intent, request: Mapping[str, Any], wanted: Resource) -> _Work:
         def call() -> Binding:
-            id = self.calls.create(step.address.kind, request, intent, change)
-            made = Binding(step.address, id, wanted, change.needs, change.generation, change.source)
-            return self.calls.paused(made) if isinstance(wanted, Bid) and wanted.paused else made
+            made = self.calls.create(step.address.kind, request, intent, change)
+            return self.calls.made(made, intent, wanted, change)
 
         return _Work(step, change, intent, call)
 
@@ -561,6 +579,10 @@ class Applying:
 
     def _judged(self, result: _Result, finding: Finding) -> list[_Result]:
         step, work = result.work.step, result.work
+        if finding.verdict == "found" and (other := self._elsewhere(_Result(work, finding.binding))):
+            self.unknown.append(step)
+            self.events.failed(step, work.change, OutcomeUnknown(other, hint="run the same command again"))
+            return []
         if finding.verdict == "found":
             return [_Result(work, finding.binding)]
         if finding.verdict == "foreign":

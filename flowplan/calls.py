@@ -15,9 +15,10 @@ from typing import Any, Generic, Protocol, TypeVar
 import attrs
 from attrs import define, field, frozen
 
+from flowplan.answered import as_it_is, complaints, of_another
 from flowplan.errors import Ambiguous, CloudError, FlowplanError, NameTaken, NotFound, Refused, Unauthorized
 from flowplan.journal import Intent
-from flowplan.live import Live, LiveBid, LiveVolume
+from flowplan.live import TERMINATED, Live, LiveBid, LiveVolume, Made
 from flowplan.plan import Change
 from flowplan.recover import Clock
 from flowplan.resources import Address, Bid, Resource, Volume
@@ -39,7 +40,7 @@ class Cloud(Protocol):
     def bid(self, id: str) -> LiveBid: ...
     def bid_request(self, bid: Bid, script: str | None) -> Mapping[str, Any]: ...
     def volume_request(self, volume: Volume) -> Mapping[str, Any]: ...
-    def create(self, kind: str, request: Mapping[str, Any], *, key: str, before: Callable[[], None] = ...) -> str: ...
+    def create(self, kind: str, request: Mapping[str, Any], *, key: str, before: Callable[[], None] = ...) -> Made: ...
     def update_bid(self, id: str, *, before: Callable[[], None] = ..., **fields: Any) -> None: ...
     def cancel_bid(self, id: str, *, before: Callable[[], None] = ...) -> None: ...
     def rename_volume(self, id: str, name: str, *, before: Callable[[], None] = ...) -> None: ...
@@ -92,8 +93,8 @@ class Calls:
     def __attrs_post_init__(self) -> None:
         object.__setattr__(self, "_volumes", Shared(lambda: self.cloud.volumes()))
 
-    def create(self, kind: str, request: Mapping[str, Any], intent: Intent, change: Change) -> str:
-        """One POST; returns the new id. What is raised says whether it may have happened."""
+    def create(self, kind: str, request: Mapping[str, Any], intent: Intent, change: Change) -> Made:
+        """One POST; returns what the answer says. What is raised says whether it may have happened."""
         polls = list(_POLLS)
         while True:
             try:
@@ -105,6 +106,26 @@ class Calls:
                 if change.action != "replace" or not polls:
                     raise Ambiguous(str(error), status=error.status, hint=error.hint) from error
                 self.clock.pause(polls.pop(0))  # our own previous generation is not quite gone
+
+    def made(self, made: Made, intent: Intent, wanted: Resource, change: Change) -> Binding:
+        """The binding of what a create is answered with. Raises Ambiguous for the answer to another create, and
+        HalfDone where something is not as it was asked for."""
+        if why := of_another(made, intent):
+            raise Ambiguous(f"the answer is about {made.id}, which {why}")
+        actual = as_it_is(wanted, made)
+        binding = Binding(intent.address, made.id, actual, change.needs, change.generation, change.source)
+        paused = isinstance(wanted, Bid) and wanted.paused
+        if not (told := complaints(wanted, actual, made, intent.project)):
+            return self.paused(binding) if paused else binding
+        if paused and made.status != TERMINATED:
+            binding = self.paused(binding)
+        raise HalfDone(
+            binding,
+            CloudError(
+                f"made ({made.id}), but not as asked for: {'; '.join(told)}",
+                hint="it is recorded as it is: flowplan plan shows what puts it right, flowplan destroy ends it",
+            ),
+        )
 
     def paused(self, made: Binding) -> Binding:
         """A bid can only be placed running: one that is to be paused is paused at once."""

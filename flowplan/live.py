@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from attrs import field, frozen
 
@@ -51,6 +52,18 @@ class LiveBid:
     def ended(self) -> bool:
         """Whether it is over. An unknown status counts as live: never buy again because of a new word."""
         return self.status == TERMINATED
+
+
+@frozen
+class Made:
+    """What the answer to a create says. `told`: what it tells of the object, by the names of its class's fields; what
+    cannot be read of it is not told."""
+
+    id: str
+    told: Mapping[str, Any] = field(factory=dict)
+    project: str | None = None
+    status: str | None = None
+    marker: Marker | None = None
 
 
 @frozen

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from decimal import Decimal, InvalidOperation
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -170,12 +170,34 @@ def _checked(data: bytes, name: str) -> dict[str, Any]:
     return body
 
 
+def without(state: State, addresses: Set[Address]) -> State:
+    """`state` that knows none of `addresses`, nor the ports of a bid among them."""
+    left = addresses | {Address("ports", one.name) for one in addresses if one.kind == "bid"}
+    kept = {address: binding for address, binding in state.bindings.items() if address not in left}
+    return attrs.evolve(state, bindings=consistent(kept))
+
+
+def twice(bindings: Iterable[Binding]) -> dict[str, list[Address]]:
+    """The ids that several addresses have, each with those. Ports have their bid's id, and do not count."""
+    found: dict[str, list[Address]] = {}
+    for binding in bindings:
+        if binding.address.kind != "ports":
+            found.setdefault(binding.id, []).append(binding.address)
+    return {id: addresses for id, addresses in found.items() if len(addresses) > 1}
+
+
+def hold_distinct(bindings: Iterable[Binding], name: str) -> None:
+    """Raise StateError where two addresses have one id: one of them is wrong, and which cannot be seen here."""
+    for id, addresses in twice(bindings).items():
+        raise StateError(
+            f"{name} names an object's id twice: {id} as {' and '.join(map(str, addresses))}", hint=RESTORE
+        )
+
+
 def _hold_invariants(state: State, bindings: Sequence[Binding], name: str) -> None:
     if len(state.bindings) != len(bindings):
         raise StateError(f"{name} names an address twice", hint=RESTORE)
-    ids = [binding.id for binding in bindings if binding.address.kind != "ports"]
-    if len(set(ids)) != len(ids):
-        raise StateError(f"{name} names an object's id twice", hint=RESTORE)
+    hold_distinct(bindings, name)
     for binding in bindings:
         if not isinstance(binding.applied, CLASSES[binding.address.kind]):
             raise StateError(f"{name}: {binding.address} does not hold a {binding.address.kind}", hint=RESTORE)

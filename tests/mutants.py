@@ -31,6 +31,7 @@ LET_GO = "tests/test_let_go.py"
 WHAT_IF = "tests/test_what_if.py"
 INERT = "tests/test_inert.py"
 AFTER_YES, APPLIED_ONCE = "tests/test_after_yes.py", "tests/test_applied_once.py"
+ANSWERS = "tests/test_create_answers.py"
 UNTOLD, SPELLING, WHOSE = (f"tests/test_{name}.py" for name in ("untold", "spelling", "whose"))
 
 
@@ -204,6 +205,41 @@ MISTAKES = (
         "        name = (called or {}).get(id, mount.volume_name) if isinstance(id, str) else mount.volume_name\n",
         "        name = mount.volume_name\n",
         (SPELLING,),
+    ),
+    Mistake(
+        "read only the id of a create's answer",
+        "answered.py",
+        "    found = [_difference(one) for one in differences(wanted, actual)]\n",
+        "    found: list[str] = []\n",
+        (ANSWERS, "-k", "asked_for"),
+    ),
+    Mistake(
+        "take the answer to another create",
+        "calls.py",
+        "        if why := of_another(made, intent):\n",
+        "        if (why := of_another(made, intent)) and not made.id:\n",
+        (ANSWERS, "-k", "another_stack"),
+    ),
+    Mistake(
+        "take an id that another address has",
+        "apply.py",
+        "            if other := self._elsewhere(result):\n",
+        "            if (other := self._elsewhere(result)) and not work.step.address:\n",
+        (ANSWERS, "-k", "one_id"),
+    ),
+    Mistake(
+        "place a bid on a volume that is not as it was asked for",
+        "apply.py",
+        'frees=work.step.address.kind == "bid"))',
+        "frees=True))",
+        (ANSWERS, "-k", "nothing_is_placed"),
+    ),
+    Mistake(
+        "say that a journal with one id twice is in order",
+        "backends/local.py",
+        "        hold_distinct(loaded.state.bindings.values(), str(self.journal_path))\n",
+        "",
+        (ANSWERS, "-k", "in_order"),
     ),
     Mistake(
         "adopt a volume whenever it was made",

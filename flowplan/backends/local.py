@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -32,7 +32,8 @@ from flowplan.errors import StateError
 from flowplan.journal import Header, Intent, Journal, Record, fold, frame, header_frame
 from flowplan.journal import read_journal as parse_journal
 from flowplan.regular import read_regular
-from flowplan.state import RESTORE, SIZE_LIMIT, State, dump, load
+from flowplan.resources import Address
+from flowplan.state import RESTORE, SIZE_LIMIT, State, dump, hold_distinct, load, twice, without
 
 DEFAULT = "flowplan.state.json"
 _NOT_RESTORED = "`flowplan recover --from-live` rebuilds the state from the markers of live bids"
@@ -51,11 +52,13 @@ class Loaded:
 
 @frozen
 class Restored:
-    """A state put back. `of_backup`: made of the backup, not of the snapshot itself; `damaged`: what was set aside."""
+    """A state put back. `of_backup`: made of the backup, not of the snapshot itself; `damaged`: what was set aside;
+    `doubled`: ids that several addresses had, which are left out with those."""
 
     state: State
     of_backup: bool
     damaged: tuple[Path, ...]
+    doubled: Mapping[str, Sequence[Address]] = field(factory=dict)
 
 
 class LocalStore:
@@ -94,10 +97,11 @@ class LocalStore:
     def _read_everything(self) -> Loaded:
         loaded = self._read_here()
         spilled = self._spill.read(loaded.state.lineage)
-        if not spilled:
-            return loaded
-        state, pending = fold(loaded.state, [*loaded.pending.values(), *spilled])
-        return Loaded(state, pending, journaled=True)
+        if spilled:
+            state, pending = fold(loaded.state, [*loaded.pending.values(), *spilled])
+            loaded = Loaded(state, pending, journaled=True)
+        hold_distinct(loaded.state.bindings.values(), str(self.journal_path))
+        return loaded
 
     def _read_here(self) -> Loaded:
         journal = self._read_journal()
@@ -282,6 +286,8 @@ class LocalStore:
             raise StateError(str(damage), hint="move the one that does not belong here away") from None
         path = max(versions, key=lambda one: (_belongs(versions[one], header), versions[one].serial))
         state, pending = fold(versions[path], [*journal.records, *self._spill.read(versions[path].lineage)])
+        doubled = twice(state.bindings.values())
+        state = without(state, {address for addresses in doubled.values() for address in addresses})
         serial = max([state.serial, header.serial if header else 0, *(one.serial for one in versions.values())])
         with durable(self.path):
             aside = [
@@ -290,7 +296,8 @@ class LocalStore:
                 if bad
             ]
         saved = self.save(attrs.evolve(state, serial=serial), pending.values())
-        return Restored(saved, path == self.backup_path, tuple(one for one in aside if one is not None))
+        kept = tuple(one for one in aside if one is not None)
+        return Restored(saved, path == self.backup_path, kept, doubled)
 
     def _version(self, path: Path) -> State | None:
         """The state in `path`; None: there is none that reads, and that is ours."""

@@ -86,7 +86,7 @@ def _hold_free(state: State, wanted: Address, id: str) -> None:
 def _found(session: Session, live: Live, wanted: Address, id: str) -> LiveBid | LiveVolume:
     """The live object, a bid also while no list shows it yet. Raises FlowplanError when there is none here."""
     try:
-        found = live.volumes.get(id) if wanted.kind == "volume" else live.bids.get(id) or session.cloud().bid(id)
+        found = live.volumes.get(id) if wanted.kind == "volume" else live.bids.get(id) or session.cloud().bid_here(id)
     except NotFound:
         found = None
     if found is None:

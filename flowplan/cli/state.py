@@ -231,5 +231,11 @@ def restore(ctx: click.Context) -> int:
     session.terminal.line(f"The state is {what}, now with serial {restored.state.serial}.")
     for path in restored.damaged:
         session.terminal.note(f"the damaged file is kept as {path}")
+    for id, addresses in restored.doubled.items():
+        take = " or ".join(f"flowplan import {address} {id}" for address in addresses)
+        session.terminal.note(
+            f"{id} was recorded as {' and as '.join(map(str, addresses))}, which cannot be: it is left out. A bid is "
+            f"found by its marker; a volume is taken in with {take}"
+        )
     session.terminal.note("flowplan plan shows what differs; bids placed since are found by their marker")
     return 0

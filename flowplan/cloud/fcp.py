@@ -20,7 +20,7 @@ from flowplan.cloud import reading
 from flowplan.cloud.http import Transport, segment
 from flowplan.cloud.reading import Instance, Past
 from flowplan.errors import Ambiguous, CloudError, NotFound, Refused
-from flowplan.live import Live, LiveBid, LiveVolume
+from flowplan.live import Live, LiveBid, LiveVolume, Made
 from flowplan.pricing import Billed, Key, Market, Steered
 from flowplan.resources import Bid, Volume
 
@@ -127,14 +127,21 @@ class Fcp:
             return [reading.live_bid(row, self._catalogue, keys) for row in rows]
 
     def bid(self, id: str) -> LiveBid:
-        """One bid as it is now; names of types and keys are those of the last `observe`. Raises NotFound, and Refused
-        for one of another project, which no list of ours would have."""
-        path = f"/v2/spot/bids/{segment(id)}"
-        row = self._object("GET", path)
-        [found] = self._live_bids([row], path)
+        """One bid as it is now; names of types and keys are those of the last `observe`. Raises NotFound."""
+        return self._bid(id)[0]
+
+    def bid_here(self, id: str) -> LiveBid:
+        """The same; raises Refused for one of another project, which no list of ours would have."""
+        found, row = self._bid(id)
         if self.project and row.get("project", self.project) != self.project:
             raise Refused(f"{id} belongs to another project", hint="give --project, where that one is meant")
         return found
+
+    def _bid(self, id: str) -> tuple[LiveBid, Mapping[str, Any]]:
+        path = f"/v2/spot/bids/{segment(id)}"
+        row = self._object("GET", path)
+        [found] = self._live_bids([row], path)
+        return found, row
 
     def instances(self) -> tuple[Instance, ...]:
         pages = self.http.pages("/v2/instances", {"project": self.project, "limit": PAGE})
@@ -270,14 +277,14 @@ class Fcp:
 
     def create(
         self, kind: str, request: Mapping[str, Any], *, key: str, before: Callable[[], None] = lambda: None
-    ) -> str:
-        """Make a volume or place a bid; returns its id. Raises NameTaken, Refused, Ambiguous and others."""
+    ) -> Made:
+        """Make a volume or place a bid; returns what the answer says. Raises NameTaken, Refused, Ambiguous, others."""
         path = _COLLECTIONS[kind]
         answer = self.http.call("POST", path, body=request, key=key, before=before)
         id = answer.data.get("fid") if isinstance(answer.data, dict) else None
         if not isinstance(id, str) or not id:
             raise Ambiguous(f"POST {path} was accepted, but the answer has no id", status=answer.status)
-        return id
+        return reading.made(kind, id, answer.data, self._catalogue)
 
     def update_bid(self, id: str, *, before: Callable[[], None] = lambda: None, **fields: Any) -> None:
         """PATCH with absolute values: `limit_price` (Decimal), `paused`, `volumes` (ids), `memory_gb`."""

@@ -3,7 +3,7 @@ does not fit. What a field is called there and here, and in what units, is said 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -13,7 +13,7 @@ from attrs import frozen
 
 from flowplan.catalogue import Auction, Catalogue, InstanceType, Named
 from flowplan.errors import CloudError
-from flowplan.live import LiveBid, LiveVolume
+from flowplan.live import LiveBid, LiveVolume, Made
 from flowplan.pricing import Billed, Steered, Steering
 from flowplan.resources import Bid, Volume
 from flowplan.startup import marker
@@ -180,6 +180,50 @@ def _spelled(text: str, known: Iterable[InstanceType | Named]) -> str:
         return text
     named = [one.id for one in known if one.name.lower() == text.strip().lower()]
     return named[0] if len(named) == 1 else text
+
+
+def made(kind: str, id: str, row: Mapping[str, Any], catalogue: Catalogue) -> Made:
+    """The answer to a create of `kind`, as far as it can be read: the object exists, whatever else the answer says."""
+    launch = row.get("launch_specification")
+    launch = launch if isinstance(launch, dict) else {}
+    reads: dict[str, Callable[[], Any]] = {"name": lambda: text(row, "name"), "region": lambda: text(row, "region")}
+    if kind == "volume":
+        reads["size_gb"] = lambda: integer(row, "capacity_gb")
+        reads["interface"] = lambda: text(row, "interface").capitalize()
+        return Made(id, _readable(reads), _text_or_none(row, "project"))
+    reads |= {
+        "instance_type": lambda: _spelled(text(row, "instance_type"), catalogue.types),
+        "instance_quantity": lambda: integer(row, "instance_quantity"),
+        "limit_price": lambda: money(text(row, "limit_price"), "limit_price"),
+        "ssh_keys": lambda: tuple(_spelled(key, catalogue.ssh_keys) for key in _texts(launch, "ssh_keys")),
+        "volumes": lambda: _texts(launch, "volumes"),
+        "paused": lambda: text(row, "status") == "Paused",
+    }
+    script = _text_or_none(launch, "startup_script") or ""
+    status = _text_or_none(row, "status")
+    return Made(id, _readable(reads), _text_or_none(row, "project"), status, marker.read(script))
+
+
+def _readable(reads: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
+    found = {}
+    for name, read in reads.items():
+        try:
+            found[name] = read()
+        except CloudError:  # not told, or not so that it can be read: the next look at the cloud tells
+            continue
+    return found
+
+
+def _text_or_none(row: Mapping[str, Any], name: str) -> str | None:
+    value = row.get(name)
+    return value if isinstance(value, str) else None
+
+
+def _texts(row: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    value = row.get(name)
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise Unfit(f"it lacks the list {name!r}")
+    return tuple(value)
 
 
 def instance_type(row: Mapping[str, Any]) -> InstanceType:
