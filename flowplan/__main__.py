@@ -21,12 +21,20 @@ def _hold_streams() -> None:
             setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8"))
 
 
+def _forget_cores() -> None:
+    """No memory image of this process is written, whatever ends it: the credentials of the environment are in it."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
 def main() -> int:
     """Run the command line; returns the exit code (the README has the table)."""
     _hold_streams()
     if sys.argv[1:] == ["--version"]:
         sys.stdout.write(f"flowplan {__version__}\n")
         return 0
+    _forget_cores()
     gc.set_threshold(1_000_000)  # a plan allocates much and frees little: collecting finds nothing
     from flowplan.cli import run
 

@@ -25,6 +25,7 @@ from typing import Any, Literal, TypeAlias
 from attrs import asdict, fields, frozen
 
 from flowplan.errors import FlowplanError, Locked, NoLocks, StateError, shown
+from flowplan.masking import without_userinfo
 from flowplan.regular import read_regular
 
 NAME = "flowplan.lock"
@@ -72,7 +73,7 @@ def this_process(command: str, environ: Mapping[str, str], now: str) -> Owner:
         started=_start_of(os.getpid()),
         command=command,
         since=now,
-        ci=ci_run(environ),
+        ci=without_userinfo(ci_run(environ) or "") or None,
         machine=_machine_id(environ),
     )
 

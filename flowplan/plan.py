@@ -283,8 +283,9 @@ def _input_differences(old: Inputs | None, new: Inputs | None) -> list[FieldChan
     if old is None or new is None or old.alike(new):
         return []
     names = ["startup_script", "ports", "mounts", "local_disks", "container_image"]
-    if old.given_sha256 is not None:  # only a marker: the rest is not known, and so not shown
+    if not old.complete:  # only a marker: the rest is not known, and so not shown
         names = ["ports", "mounts"]
+    old, new = old.shown, new.shown
     found = [
         FieldChange(name, getattr(old, name), getattr(new, name), forces=True)
         for name in names

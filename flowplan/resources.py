@@ -27,6 +27,8 @@ from typing import Literal, TypeAlias
 import attrs
 from attrs import field, frozen
 
+from flowplan import masking
+
 UPDATE, REPLACE, INPUT, DESTROYS_DATA, FOLLOWS = "update", "replace", "input", "destroys_data", "follows"
 
 Kind: TypeAlias = Literal["volume", "bid", "ports"]
@@ -120,6 +122,16 @@ class ContainerImage:
     build_context: str | None = None
     run_options: str | None = None
 
+    @property
+    def shown(self) -> ContainerImage:
+        """As it is shown and kept: digests in the place of values that are, or may be, secret."""
+        context, options = self.build_context, self.run_options
+        return ContainerImage(
+            masking.without_userinfo(self.image_name),
+            None if context is None else masking.without_userinfo(context),
+            None if options is None else masking.options(options)[0],
+        )
+
 
 @frozen
 class Inputs:
@@ -127,7 +139,7 @@ class Inputs:
     rendered text, so that a flowplan with another template replaces nothing.
 
     `given_sha256` is set when only the marker of a live bid is known: then ports and mounts are known,
-    the rest is not, and the digest is the marker's.
+    the rest is not, and the digest is the marker's. It is set too when values of the image are masked.
     """
 
     startup_script: Script | None = None
@@ -159,6 +171,19 @@ class Inputs:
         image = self.container_image
         carried = (image.image_name, image.build_context, _words(image.run_options)) if image else None
         return (self.startup_script, set(self.ports), set(self.mounts), set(self.local_disks), carried)
+
+    @property
+    def complete(self) -> bool:
+        """Whether more is known than a marker tells."""
+        return self.given_sha256 is None or self.container_image is not None
+
+    @property
+    def shown(self) -> Inputs:
+        """As they are shown and kept: the image masked, and then with the digest of what it really is."""
+        image = self.container_image
+        if image is None or image.shown == image:
+            return self
+        return attrs.evolve(self, container_image=image.shown, given_sha256=self.sha256 if self.resolved else None)
 
     @property
     def resolved(self) -> bool:

@@ -17,7 +17,20 @@ from attrs import field, frozen
 
 from flowplan import __version__
 from flowplan.errors import StateError
-from flowplan.resources import CLASSES, Address, Bid, Mount, PortMapping, Ref, Resource, Script, Volume, in_order
+from flowplan.resources import (
+    CLASSES,
+    Address,
+    Bid,
+    ContainerImage,
+    Inputs,
+    Mount,
+    PortMapping,
+    Ref,
+    Resource,
+    Script,
+    Volume,
+    in_order,
+)
 
 if TYPE_CHECKING:
     from cattrs import Converter
@@ -236,6 +249,9 @@ def converter() -> Converter:
     made.register_structure_hook(Script, make_dict_structure_fn(Script, made, text=bare))
     made.register_unstructure_hook(Mount, make_dict_unstructure_fn(Mount, made, created=bare))
     made.register_structure_hook(Mount, make_dict_structure_fn(Mount, made, created=bare))
+    made.register_unstructure_hook(ContainerImage, lambda image: attrs.asdict(image.shown))
+    plain = make_dict_unstructure_fn(Inputs, made)
+    made.register_unstructure_hook(Inputs, lambda inputs: plain(inputs.shown))
     told = override(omit_if_default=True)  # a state without them is read by older flowplans
     made.register_unstructure_hook(Volume, make_dict_unstructure_fn(Volume, made, capacity_gb=told, untold=told))
     made.register_unstructure_hook(Bid, make_dict_unstructure_fn(Bid, made, untold=told))

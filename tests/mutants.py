@@ -744,6 +744,47 @@ MISTAKES = (
         '        if plan.sha256 == saved["sha256"] and plan.serial == state.serial:\n',
         (APPLIED_ONCE,),
     ),
+    # -- secrets
+    *(
+        Mistake(name, file, old, new, tests)
+        for name, file, old, new, tests in (
+            (
+                "keep secrets of run_options in the state",
+                "state.py",
+                "attrs.asdict(image.shown)",
+                "attrs.asdict(image)",
+                ("tests/test_secrets.py", "-k", "holds_the_value"),
+            ),
+            (
+                "show secrets of run_options in plans",
+                "reports/plan_json.py",
+                "image = image.shown if image else None",
+                "pass",
+                ("tests/test_secrets.py", "-k", "nowhere_shown"),
+            ),
+            (
+                "replace a bid because its options are masked",
+                "resources.py",
+                "given_sha256=self.sha256 if self.resolved else None",
+                "given_sha256=None",
+                ("tests/test_masking.py", "-k", "has_the_digest"),
+            ),
+            (
+                "quote the answer to a login",
+                "cloud/answers.py",
+                "return self.path != LOGIN_PATH",
+                "return True",
+                ("tests/faults/test_canary.py", "-k", "never_quoted"),
+            ),
+            (
+                "lock before the API's URL is looked at",
+                "cli/session.py",
+                'if "@" in found and',
+                "if False and",
+                ("tests/test_secrets.py", "-k", "apis_url"),
+            ),
+        )
+    ),
 )
 
 

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -1004,7 +1005,6 @@ def test_another_generation_of_socket_is_another_type(place: Place) -> None:
 
 def test_a_cancellation_without_answer_is_seen_at_the_bid(applied: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     from flowplan.cloud.fcp import Fcp
-    from flowplan.errors import CloudError
 
     real = Fcp.cancel_bid
 
@@ -1215,20 +1215,12 @@ def test_a_bug_is_told_without_a_value(place: Place, monkeypatch: pytest.MonkeyP
     assert key not in result.out + result.err
 
 
-def test_no_core_is_written_once_the_key_is_known(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    import resource
-
-    import flowplan.cloud.fcp
-
-    limits: list[object] = []
-
-    def then_asked(*_: object, **__: object) -> None:
-        assert limits == [(resource.RLIMIT_CORE, (0, 0))]
-        raise CloudError("as far as this goes")
-
-    place.write(TASK)
-    monkeypatch.setenv("FLOWPLAN_API_URL", "https://127.0.0.1:9")
-    monkeypatch.setenv("FLOWPLAN_API_KEY", "fkey_any")
-    monkeypatch.setattr(resource, "setrlimit", lambda *given: limits.append(given))
-    monkeypatch.setattr(flowplan.cloud.fcp.Fcp, "projects", then_asked)
-    assert "as far as this goes" in place.run("plan").err
+def test_no_core_is_written_before_anything_is_read() -> None:
+    program = (
+        "import resource, sys, flowplan.__main__, flowplan.cli\n"
+        "flowplan.cli.run = lambda _: print(resource.getrlimit(resource.RLIMIT_CORE)) or 0\n"
+        "sys.argv = ['flowplan', 'plan']\n"
+        "sys.exit(flowplan.__main__.main())"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "(0, 0)\n"

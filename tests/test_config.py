@@ -733,7 +733,8 @@ PROBLEMS = {
     ),
     "NUL in a script": (
         f'startup_script: "a\\n\\0"\n{TYPE}',
-        "1:17: [character] startup_script has a NUL character in its line 2; delete it",
+        "1:17: [character] startup_script has a NUL character in its line 2; "
+        "delete it, or save the file as UTF-8 where it is UTF-16",
     ),
     "no script": (
         f"startup_script: #!/bin/bash\n{TYPE}",
@@ -1001,7 +1002,7 @@ def test_a_problem_of_one_key_points_into_its_value(key: str, value: Any) -> Non
         "export WANDB_API_KEY=0123456789abcdef0123",
         "curl -H 'x: ghp_0123456789abcdefghijklmnopqrstuvwxyz'",
         "AWS=AKIAABCDEFGHIJKLMNOP",
-        "cat <<X\n-----BEGIN OPENSSH PRIVATE KEY-----",
+        "cat <<X\n-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMw",
         'MY_PASSWORD="correct horse battery"',
     ],
 )

@@ -23,6 +23,7 @@ from attrs import frozen
 
 from flowplan.errors import FlowplanError
 from flowplan.pricing import Band, Judged, KeptForecast, Verdict
+from flowplan.private import make_directory
 
 KEPT = ".flowplan/forecasts.db"
 VERSION = 1
@@ -129,7 +130,7 @@ _ASIDE = "move the file away; a new one is begun"
 
 def _touch(path: Path) -> None:
     """Make the file, private, where there is none: an empty one is a database with nothing in it. Raises OSError."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_directory(path.parent)
     flags = os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
     os.close(os.open(path, flags, 0o600))
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from flowplan.backends.files import hold_trusted, replace_file, sync_directory
 from flowplan.errors import StateError
 from flowplan.journal import Closed, Done, Header, Record, frame, header_frame, read_journal
+from flowplan.private import make_directory
 from flowplan.regular import read_regular
 from flowplan.state import State
 
@@ -58,7 +59,7 @@ class Spill:
             raise StateError("there is no directory to keep results in")
         results = [record for record in records if isinstance(record, (Done, Closed))]
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_directory(path.parent)
         except OSError as error:
             raise StateError(f"{path.parent} cannot be made: {error.strerror}") from error
         replace_file(path, header_frame(Header.of(state)) + frame([*self.read(state.lineage), *results]))

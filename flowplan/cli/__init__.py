@@ -17,6 +17,7 @@ import click
 
 from flowplan import __version__
 from flowplan.cli.terminal import Terminal
+from flowplan.cloud.secrecy import forms_in
 from flowplan.errors import ConfigError, FlowplanError, UsageProblem, shown
 
 click.UsageError.exit_code = UsageProblem.exit_code  # click's own 2 would read as "changes" in a pipeline
@@ -147,6 +148,8 @@ def run(arguments: Sequence[str]) -> int:
     told: dict[str, Any] = {}
     terminal = Terminal.of(sys.stdout, sys.stderr, os.environ)
     told["terminal"] = terminal
+    hidden = forms_in(os.environ)
+    terminal.hide(lambda: hidden)
     try:
         result = main.main(list(arguments), prog_name="flowplan", standalone_mode=False, obj=told)
         code = result if isinstance(result, int) else 0

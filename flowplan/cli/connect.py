@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from flowplan.cloud.fcp import Fcp
 from flowplan.cloud.http import Transport
-from flowplan.cloud.secrecy import forget_cores
 from flowplan.errors import Secret
 
 if TYPE_CHECKING:
@@ -36,7 +35,6 @@ def connect(session: Session, parallelism: int) -> Fcp:
     from flowplan.cloud import credentials
 
     found = credentials.find(session.environ)
-    forget_cores()
     token = credentials.token(found, session.api_url, environ=session.environ, log=log)
     transport = Transport(
         session.api_url,

@@ -23,9 +23,11 @@ from flowplan.backends.spill import spill_directory
 from flowplan.cli.durations import read_duration
 from flowplan.cli.files import Scope, find, read_beside
 from flowplan.cli.terminal import Terminal
+from flowplan.cloud.secrecy import forms_in, without
 from flowplan.errors import ConfigError, GuardRefused, Interrupted, NoLocks, Problem, UsageProblem, shown
 from flowplan.lock import NAME as LOCK_NAME
 from flowplan.lock import Lock, Owner, this_process
+from flowplan.masking import masked
 from flowplan.pricing import HOUR
 from flowplan.state import State
 
@@ -107,7 +109,13 @@ class Session:
     def api_url(self) -> str:
         """--api-url, FLOWPLAN_API_URL, MITHRIL_API_URL, else the public API; without a slash at the end."""
         found = self.told.get("api_url") or self.environ.get("FLOWPLAN_API_URL") or self.environ.get("MITHRIL_API_URL")
-        return (found or PUBLIC_API).rstrip("/")
+        found = (found or PUBLIC_API).rstrip("/")
+        if "@" in found and not found.startswith(SIMULATOR):
+            raise UsageProblem(
+                "the API's URL must not hold a user name or a password",
+                hint="take them out; flowplan --help says where credentials come from",
+            )
+        return found
 
     @property
     def simulated(self) -> bool:
@@ -145,6 +153,7 @@ class Session:
     @contextmanager
     def locked(self, *, reading: bool = False) -> Iterator[Lock | None]:
         """Hold the lock. `reading`: a directory that cannot be written is no reason not to look."""
+        _ = self.api_url  # a URL that must not be written is refused before anything is
         if not self.lock_path.absolute().parent.is_dir():
             raise UsageProblem(f"--state {self.store.path}: there is no directory {self.store.path.parent}")
         if self.told.get("no_lock"):
@@ -177,7 +186,8 @@ class Session:
 
     def owner(self) -> Owner:
         """Who this command is, to whoever finds its lock."""
-        return this_process(" ".join(["flowplan", *sys.argv[1:]]), self.environ, self.now())
+        words = [masked(without(word, forms_in(self.environ))) for word in sys.argv[1:]]
+        return this_process(" ".join(["flowplan", *words]), self.environ, self.now())
 
     @contextmanager
     def _unwound(self) -> Iterator[None]:

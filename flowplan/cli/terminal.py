@@ -13,11 +13,13 @@ import select
 import signal
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
 from typing import TextIO
 
 from attrs import evolve
 
 from flowplan.errors import FlowplanError, inert, shown
+from flowplan.masking import MASK, without_userinfo
 from flowplan.reports.paint import OWN, Paint, wrapped
 
 
@@ -28,7 +30,7 @@ class Terminal:
         self._out, self._err = out, err
         self.paint, self.paint_err = paint, paint_err
         self.interactive = interactive
-        self._hidden: Callable[[], Iterable[str]] = tuple
+        self._hidden: list[Callable[[], Iterable[str]]] = []
 
     @classmethod
     def of(cls, out: TextIO, err: TextIO, environ: Mapping[str, str]) -> Terminal:
@@ -42,8 +44,9 @@ class Terminal:
         self.paint, self.paint_err = evolve(self.paint, on=False), evolve(self.paint_err, on=False)
 
     def hide(self, forms: Callable[[], Iterable[str]]) -> None:
-        """From here on no output shows any of `forms`, asked for at each: the last hold on what must stay secret."""
-        self._hidden = forms
+        """From here on no output shows any of `forms` either, asked for at each: the last hold on what must stay
+        secret."""
+        self._hidden.append(forms)
 
     @property
     def live(self) -> bool:
@@ -62,12 +65,16 @@ class Terminal:
 
     def redraw(self, text: str) -> None:
         """`text` in place of what stands in the last line of stderr; only when `live`."""
-        self._put(self._err, f"\r{harmless(text)}\x1b[K")
+        self._put(self._err, f"\r{harmless(self._secretless(text))}\x1b[K")
 
     def _write(self, stream: TextIO, text: str) -> None:
-        for form in self._hidden():
-            text = text.replace(form, "********")
+        text = self._secretless(text)
         self._put(stream, harmless(text, (self.paint_err if stream is self._err else self.paint).on))
+
+    def _secretless(self, text: str) -> str:
+        for form in chain.from_iterable(forms() for forms in self._hidden):
+            text = text.replace(form, MASK)
+        return without_userinfo(text) if "@" in text else text
 
     def _put(self, stream: TextIO, text: str) -> None:
         try:

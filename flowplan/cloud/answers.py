@@ -42,6 +42,8 @@ RETRY_AFTER_CAP = 60.0  # seconds: who asks for more is told so at once
 EXCERPT = 200  # characters of a strange answer that are shown
 WORDS = 4_000  # characters of a refusal that are searched for what it means
 
+LOGIN_PATH = "/login"  # what it answers holds a token, or repeats the password: none of it is quoted
+
 _PAID = ("POST", "PATCH")
 _NAME_TAKEN = re.compile(r"\bname\b.*\b(already|taken|in use|exists|duplicate)|duplicate\b.*\bname", re.DOTALL)
 
@@ -132,7 +134,7 @@ class Call:
     def _invalid(self, reply: Reply, fault: str, why: str) -> tuple[CloudError, int]:
         says = "the answer broke off" if fault == LOST else "invalid response"
         message = f"{self._what}: {says}: {self.clean(why)}{self._source(reply)}"
-        if reply.body and fault == GARBLED:
+        if reply.body and fault == GARBLED and self._quotable:
             message += f": {self.clean(_text(reply.body))}"
         html = "html" in reply.headers.get("Content-Type", "")
         hint = "a proxy or a login page seems to answer instead of the API" if html else None
@@ -191,11 +193,15 @@ class Call:
         try:
             data = _json(reply.body) if reply.body else {}
         except ValueError:
-            return self.clean(_text(reply.body)), _text(reply.body), False
+            return self.clean(_text(reply.body)) if self._quotable else "", _text(reply.body), False
         said = data.get("detail", "") if isinstance(data, dict) else ""
         lines = [_field_problem(item) for item in said] if isinstance(said, list) else [str(said or "")]
-        clean = "\n".join(self.clean(line, 500) for line in lines[:50])
+        clean = "\n".join(self.clean(line, 500) for line in lines[:50]) if self._quotable else ""
         return clean, "\n".join(lines), isinstance(data, dict)
+
+    @property
+    def _quotable(self) -> bool:
+        return self.path != LOGIN_PATH
 
     @property
     def _what(self) -> str:

@@ -20,6 +20,7 @@ from typing import Any
 
 from attrs import frozen
 
+from flowplan.cloud.answers import LOGIN_PATH
 from flowplan.cloud.http import CREDENTIALS_HINT, Transport
 from flowplan.errors import CloudError, Secret, Unauthorized, shown
 from flowplan.regular import opened
@@ -80,7 +81,7 @@ def _login(credentials: Credentials, base_url: str, options: Mapping[str, Any]) 
     transport = Transport(base_url, None, **{**options, "secrets": (*options.get("secrets", ()), credentials.secret)})
     body = {"email": credentials.email, "password": credentials.secret.reveal()}
     try:
-        data = transport.call("POST", "/login", body=body).data
+        data = transport.call("POST", LOGIN_PATH, body=body).data
     except CloudError as error:
         raise _login_failed(error) from None
     # The endpoint is older than the API's description: Foundry's first client read `access_token`.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from urllib.parse import quote
 
 CREDENTIALS_HINT = (
@@ -27,11 +27,15 @@ def forms_of(value: str) -> list[str]:
     return sorted(forms, key=len, reverse=True)
 
 
-def forget_cores() -> None:
-    """No memory image of this process is written when it crashes: the credentials would be in it."""
-    import resource
+# The variables whose values are credentials. The last one signs plans.
+VARIABLES = ("FLOWPLAN_API_KEY", "FOUNDRY_API_KEY", "MITHRIL_API_KEY", "FOUNDRY_PASSWORD", "FLOWPLAN_PLAN_KEY")
+_SHORTEST = 8  # characters of a value that no word of a message is
 
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+def forms_in(environ: Mapping[str, str]) -> list[str]:
+    """The forms of every credential of the environment, whether it is used or not."""
+    values = {environ[name] for name in VARIABLES if len(environ.get(name, "")) >= _SHORTEST}
+    return [form for value in sorted(values, key=len, reverse=True) for form in forms_of(value)]
 
 
 def without(text: str, forms: Iterable[str]) -> str:

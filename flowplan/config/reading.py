@@ -11,6 +11,7 @@ from attrs import define, field
 
 from flowplan.budget import Budget
 from flowplan.config.script import ReadFile
+from flowplan.config.secrets import warn_of_keys
 from flowplan.config.task import NAME, Part, read_task
 from flowplan.config.types import Config, Source, Task, VolumeUse, VolumeWanted
 from flowplan.document import (
@@ -66,7 +67,10 @@ class _Reading:
             return
         self.texts[source.name] = text
         name = PurePath(source.name).stem
-        parts = [_read_document(document, name, self.read_file) for document in documents(text)]
+        parts = []
+        for document in documents(text):
+            parts.append(_read_document(document, name, self.read_file))
+            warn_of_keys(document)
         for part in parts:
             self.add(part, alone=len(parts) == 1)
 

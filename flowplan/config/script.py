@@ -6,10 +6,12 @@ import re
 import shlex
 from collections.abc import Callable
 
+from flowplan import masking
 from flowplan.config import keys
 from flowplan.config.values import Grammar, Section, as_text, open_section, text
 from flowplan.document import SIZE_LIMIT, Document, Node, Scalar, quoted
 from flowplan.errors import shown
+from flowplan.masking import secret_in
 from flowplan.resources import ContainerImage, Script
 
 # (the source's name, the path written in it) -> the bytes. Raises OSError.
@@ -68,8 +70,7 @@ def _from_text(task: Section) -> Script | None:
         return None
     _warn_if_folded(document, scalar)
     _warn_of_comment(task, scalar)
-    written = "\r" in document.raw(scalar) or "\r\n" in scalar.text
-    return _script(document, scalar, scalar.text, "startup_script", crlf=written)
+    return _script(document, scalar, scalar.text, "startup_script", joined="\r" in document.raw(scalar))
 
 
 def _warn_if_folded(document: Document, scalar: Scalar) -> None:
@@ -106,42 +107,83 @@ def _from_file(task: Section, read_file: ReadFile) -> Script | None:
         content = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         summary = f"{shown(path)} is not UTF-8: byte 0x{data[error.start]:02x} at offset {error.start:,}"
-        document.problem(node, summary, "a startup script is a text", code="encoding")
+        hint = "save it as UTF-8" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "a startup script is a text"
+        document.problem(node, summary, hint, code="encoding")
         return None
-    return _script(document, node, content, shown(path), crlf="\r\n" in content)
+    return _script(document, node, content, shown(path))
 
 
-def _script(document: Document, node: Node, content: str, name: str, *, crlf: bool) -> Script | None:
+def _script(document: Document, node: Node, content: str, name: str, *, joined: bool = False) -> Script | None:
     if "\0" in content:
         line = content.count("\n", 0, content.index("\0")) + 1
-        document.problem(node, f"{name} has a NUL character in its line {line}", "delete it", code="character")
+        hint = "delete it, or save the file as UTF-8 where it is UTF-16"
+        document.problem(node, f"{name} has a NUL character in its line {line}", hint, code="character")
         return None
-    if crlf:
-        summary = f"{name} has Windows line ends (CRLF); they are sent as LF"
-        hint = "save the file with LF: bash takes a CR for a part of the command"
-        document.problem(node, summary, hint, code="crlf", severity="warning")
-        content = content.replace("\r\n", "\n")
-    _warn_of_token(document, node, content, name)
+    content = _line_ends(document, node, content, name, joined=joined)
+    _warn_of_start(document, node, content, name)
+    _warn_of_secret(document, node, content, name)
     return Script.of(content) if content else None
 
 
-# What common services' secrets look like, or a literal assigned to a name that says so.
-_TOKEN = re.compile(
-    r"\b(?:fkey_|hf_|gh[pousr]_|github_pat_|glpat-|sk-|xox[abprs]-)[A-Za-z0-9_-]{16,}|\bAKIA[0-9A-Z]{16}\b"
-    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----"
-    r"|(?:API_?KEY|TOKEN|SECRET|PASSWORD)\w*=(?:'[^'$]{12,}|\"[^\"$]{12,}|[^\s'\"$()`]{12,})",
-    re.IGNORECASE,
+def _line_ends(document: Document, node: Node, content: str, name: str, *, joined: bool) -> str:
+    """`content` with the line ends that the instance needs. A file saved with CRLF is sent with LF: one whose `#!` line
+    ends so (the kernel would look for an interpreter with a CR in its name), or, without `#!`, each of its lines. All
+    other bytes are the user's: they stay, and are told. `joined`: YAML made LF of CRLF already, as it does."""
+    first, newline, _ = content.partition("\n")
+    windows = (
+        newline and first.endswith("\r") and (first.startswith("#!") or content.count("\r\n") == content.count("\n"))
+    )
+    if windows or joined:
+        summary = f"{name} has Windows line ends (CRLF); they are sent as LF"
+        hint = "save the file with LF: bash takes a CR for a part of the command"
+        document.problem(node, summary, hint, code="crlf", severity="warning")
+    if windows:
+        content = content.replace("\r\n", "\n")
+    if "\r" in content:
+        at = content.index("\r")
+        what = "ends in CRLF" if content[at : at + 2] == "\r\n" else "has a CR alone"
+        summary = f"line {content.count(chr(10), 0, at) + 1} of {name} {what}; it is sent as it is"
+        hint = "bash takes a CR for a part of the command: delete it, unless it is meant"
+        document.problem(node, summary, hint, code="carriage-return", severity="warning")
+    return content
+
+
+# What cloud-init reads of user data, and bash does not (its documentation, "User data formats").
+_CLOUD_INIT = (
+    "#cloud-config",
+    "#cloud-boothook",
+    "#include",
+    "#part-handler",
+    "## template:",
+    "Content-Type:",
+    "MIME-Version:",
 )
 
 
-def _warn_of_token(document: Document, node: Node, content: str, name: str) -> None:
-    """Whoever may read the bid may read its script."""
-    found = _TOKEN.search(content)
+def _warn_of_start(document: Document, node: Node, content: str, name: str) -> None:
+    """What is run is decided by the first two characters."""
+    start = content.lstrip()
+    if start.startswith("#!") and start != content:
+        summary = f"{name} begins with a blank before its #! line, which is no more than a comment then: bash runs it"
+        hint = "let the script begin with #!"
+        document.problem(node, summary, hint, code="shebang", severity="warning")
+    found = next((word for word in _CLOUD_INIT if start.lower().startswith(word.lower())), None)
     if found is not None:
-        line = content.count("\n", 0, found.start()) + 1
+        summary = f"{name} begins with {found}, which is for cloud-init; here bash runs it, as a script"
+        hint = "write what it does as a script: its first line is #!/bin/bash"
+        document.problem(node, summary, hint, code="cloud-init", severity="warning")
+
+
+def _warn_of_secret(document: Document, node: Node, content: str, name: str) -> None:
+    """Whoever may read the bid may read its script. The place is told, and not what stands there."""
+    found = secret_in(content)
+    if found is not None:
+        line = content.count("\n", 0, found) + 1
         summary = f"{name} seems to hold a secret in its line {line}; whoever may read the bid can read it"
-        hint = "let the script fetch it when it runs, or read it from a volume"
-        document.problem(node, summary, hint, code="token", severity="warning")
+        document.problem(node, summary, _FETCH, code="token", severity="warning", excerpt=False)
+
+
+_FETCH = "let the script fetch it when it runs, or read it from a volume"
 
 
 # ---- the image --------------------------------------------------------------------------------------------
@@ -159,6 +201,7 @@ def read_image(task: Section) -> ContainerImage | None:
     context, options = text(section, "build_context", PATH), text(section, "run_options", _OPTIONS)
     if options:
         _check_words(section, options)
+    _warn_of_options(section, context, options)
     return ContainerImage(name, context, options or None) if name is not None else None
 
 
@@ -169,3 +212,14 @@ def _check_words(section: Section, options: str) -> None:
         summary = f"run_options {quoted(options)} cannot be split into words: {str(error).lower()}"
         hint = "it is read as a shell reads a command line: close every quote"
         section.document.problem(section.at("run_options"), summary, hint, code="value")
+
+
+def _warn_of_options(section: Section, context: str | None, options: str | None) -> None:
+    """They are part of the script: whoever may read the bid may read them. flowplan shows and keeps digests."""
+    found = {
+        "run_options": options is not None and masking.options(options)[1],
+        "build_context": context is not None and masking.masked(context) != context,
+    }
+    for key in (key for key, secret in found.items() if secret):
+        summary = f"{section.name(key)} seems to hold a secret; whoever may read the bid can read it"
+        section.document.problem(section.at(key), summary, _FETCH, code="token", severity="warning", excerpt=False)

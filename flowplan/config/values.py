@@ -13,10 +13,11 @@ from typing import TypeVar
 from attrs import define, field, frozen
 
 from flowplan.config.keys import HOMES, STACK, Keys
-from flowplan.document import KINDS, Broken, Document, Node, Scalar, looks_like, looks_secret, quoted
+from flowplan.document import KINDS, Broken, Document, Node, Scalar, looks_like, quoted
 from flowplan.document import Mapping as MappingNode
 from flowplan.document import Sequence as SequenceNode
 from flowplan.errors import shown
+from flowplan.masking import looks_secret, masked
 
 Choice = TypeVar("Choice", bound=str)
 
@@ -183,6 +184,8 @@ def _text_hint(text: str, grammar: Grammar) -> str | None:
         return "it begins or ends with a blank"
     if grammar.hint is not None and (hint := grammar.hint(text)):
         return hint
+    if masked(text) != text:
+        return None
     plain = re.sub(r"[\s_]+", "-", text)
     for suggestion in (
         () if _strange(text) else (plain, plain.lower(), re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-"))

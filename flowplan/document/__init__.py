@@ -14,8 +14,6 @@ from flowplan.document.text import (
     Text,
     TooManyProblems,
     looks_like,
-    looks_secret,
-    masked,
     quoted,
     read_text,
 )
@@ -39,8 +37,6 @@ __all__ = [
     "TooManyProblems",
     "documents",
     "looks_like",
-    "looks_secret",
-    "masked",
     "quoted",
     "read_text",
 ]

@@ -167,11 +167,19 @@ class Document:
         detail: str | None = None,
         severity: str = "error",
         also: tuple[tuple[str, Node], ...] = (),
+        excerpt: bool = True,
     ) -> None:
         """Report something at `node`; where an anchor or alias has a part in it, both places are named."""
         further = [(what, self.position(other)) for what, other in also]
         if node.also is not None:
             further.append((node.also[0], self.text.position(node.also[1])))
         self.text.problem(
-            self.position(node), summary, hint, code=code, detail=detail, severity=severity, also=tuple(further)
+            self.position(node),
+            summary,
+            hint,
+            code=code,
+            detail=detail,
+            severity=severity,
+            also=tuple(further),
+            excerpt=excerpt,
         )

@@ -9,6 +9,7 @@ from typing import Protocol
 from attrs import define, field
 
 from flowplan.errors import Position, Problem, shown, visible
+from flowplan.masking import MASK, masked, opens_secret
 
 SIZE_LIMIT = 10_000_000
 MAX_PROBLEMS = 1_000  # of one run
@@ -59,10 +60,6 @@ _BREAK = re.compile(r"\r\n|\r|\n")
 _FORBIDDEN = "[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 _FORBIDDEN_ASCII = "[^\t\n\r\x20-\x7e]"
 _ASCII = bytes([9, 10, 13, *range(0x20, 0x7F)])
-_SECRET_KEY = re.compile(
-    r"api[_-]?key|token|passw(?:or)?d|passphrase|secret|credential|private[_-]?key|access[_-]?key", re.IGNORECASE
-)
-_SECRET_TEXT = re.compile(rf"((?:{_SECRET_KEY.pattern})[\w-]*[\"']?\s*[:=]\s*)\S.*|\bfkey_\w+", re.IGNORECASE)
 _LONG_LINE = 1_000  # what stands further right is not shown
 _BEYOND = 100
 
@@ -86,8 +83,20 @@ class Text:
             self._lines = _BREAK.split(self.content)
         if not 1 <= number <= len(self._lines):
             return None
-        line = masked(self._lines[number - 1][:_LONG_LINE])
+        line = self._lines[number - 1][:_LONG_LINE]
+        line = _blanked(line) if self._in_secret(number) else masked(line)
         return "".join(char if visible(char) or char == "\t" else "\N{REPLACEMENT CHARACTER}" for char in line)
+
+    def _in_secret(self, number: int) -> bool:
+        """Whether the line `number` belongs to a value that begins below the name of a secret."""
+        lines = self._lines or []
+        indent = _indent(lines[number - 1])
+        for line in reversed(lines[max(0, number - 1 - _BEYOND) : number - 1]):
+            if line.strip() and _indent(line) < indent:
+                if opens_secret(line[:_LONG_LINE]):
+                    return True
+                indent = _indent(line)
+        return False
 
     def inside(self, mark: Mark) -> Position:
         """The position of `mark`, or of the end of the last line that holds something when it is behind it."""
@@ -106,27 +115,27 @@ class Text:
         detail: str | None = None,
         severity: str = "error",
         also: tuple[tuple[str, Position], ...] = (),
+        excerpt: bool = True,
     ) -> None:
-        """Report something at `position`, with the line that stands there."""
-        source = self.line(position.line) if position.column <= _LONG_LINE else None
+        """Report something at `position`, with the line that stands there (not without `excerpt`: the line is what
+        nobody should see)."""
+        source = self.line(position.line) if excerpt and position.column <= _LONG_LINE else None
         if source is not None and len(source) > position.column + _BEYOND:
             source = source[: position.column + _BEYOND] + "\N{HORIZONTAL ELLIPSIS}"
         self.findings.add(Problem(summary, position, hint, detail, severity, source, also, code))
 
 
-def masked(text: str) -> str:
-    """`text` without what looks like a credential."""
-    return _SECRET_TEXT.sub(lambda found: (found[1] or "fkey_") + "********", text)
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
+
+
+def _blanked(line: str) -> str:
+    return line[: _indent(line)] + MASK
 
 
 def quoted(text: str) -> str:
     """`text` from a file as messages show it: in quotes, escaped, cut, without what looks like a credential."""
     return f"'{shown(masked(text[:200]))}'"
-
-
-def looks_secret(key: str) -> bool:
-    """Whether a key of this name would hold a credential."""
-    return _SECRET_KEY.search(key) is not None
 
 
 def looks_like(word: str, known: Iterable[str]) -> str | None:

@@ -203,12 +203,12 @@ def _inputs(inputs: Inputs | None) -> dict[str, Any]:
     if inputs is None:
         return dict.fromkeys(names)
     script, image = inputs.startup_script, inputs.container_image
-    complete = inputs.given_sha256 is None
+    image = image.shown if image else None
     return {
         "startup_script": {"sha256": script.sha256, "size": script.size} if script else None,
         "mounts": [{"volume": str(one.volume), "mount_point": one.mount_point} for one in inputs.mounts],
         "local_disks": [{"device": one.device, "mount_point": one.mount_point} for one in inputs.local_disks]
-        if complete
+        if inputs.complete
         else None,
         "container_image": {
             "image_name": image.image_name,

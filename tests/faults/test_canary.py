@@ -31,7 +31,9 @@ FIELD = "fkey_CANARY-field-5-0123456789abcdef"
 USERINFO = "CANARY-userinfo-6"
 PROXY = "CANARY-proxy-7"
 PLAN_KEY = "CANARY-plan-key-8-0123456789"
-EVERY = (KEY, PASSWORD, TOKEN, SCRIPT, FIELD, USERINFO, PROXY, PLAN_KEY)
+OPTION = "CANARY-option-9"
+PASTED = "fkey_CANARY-pasted-10/" + "aB3+" * 120
+EVERY = (KEY, PASSWORD, TOKEN, SCRIPT, FIELD, USERINFO, PROXY, PLAN_KEY, OPTION, PASTED)
 
 
 class Search:
@@ -170,6 +172,43 @@ def test_a_login_that_fails_and_repeats_the_password(world: World, search: Searc
     world.place.write(SCRIPTED)
     for command in COMMANDS:
         assert world.do(command, "-v").code == 1
+
+
+@pytest.mark.parametrize("status", [200, 202, 302, 400, 401, 404, 422, 500])
+@pytest.mark.parametrize("body", ['{"access_token": "%s"', '{"detail": "no: %s"}', '["%s"]', "<p>%s</p>"])
+def test_an_answer_to_a_login_is_never_quoted(world: World, search: Search, status: int, body: str) -> None:
+    """The token in it is not known as a secret yet."""
+    world.served(TOKEN)
+    world.monkeypatch.delenv("FLOWPLAN_API_KEY")
+    world.environ(FOUNDRY_EMAIL="kim@flowplan.test", FOUNDRY_PASSWORD=PASSWORD)
+    world.fault("POST /login", "status", status=status, body=body % TOKEN, times=None)
+    world.place.write(SCRIPTED)
+    assert world.do("plan", "-v").code == 1
+
+
+OPTIONS = ("-e HF_TOKEN=%s", "--env=A=%s", "--password %s", "-u kim:%s", "--x https://k:%s@h")
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_a_secret_in_the_options_of_a_container(world: World, search: Search, option: str) -> None:
+    """What is sent to FCP holds it: there is no other way to the instance. Nothing else does."""
+    world.served(KEY)
+    image = f"container_image:\n  image_name: a/b:1\n  run_options: --gpus all {option % OPTION}\n"
+    world.place.write(SCRIPTED + image)
+    all_commands(world, "-v")
+    sent = [bid["launch_specification"]["startup_script"] for bid in world.bids(ended=True)]
+    assert len(sent) == 2 and all(OPTION in text for text in sent)
+
+
+PASTES = ("name: %s", "ports: [%s]", "x: {y: [%s, ", "name: a\npassword: |\n  %s\n  \tx", "# %s\n%s: : :")
+
+
+@pytest.mark.parametrize("paste", PASTES)
+def test_a_long_key_pasted_into_the_task_file(world: World, search: Search, paste: str) -> None:
+    world.place.write(paste.replace("%s", PASTED) + "\n")
+    for form in ("text", "json", "github", "sarif"):
+        assert world.run("validate", "--format", form).code in (64, 65)
+    assert world.run("plan", "-v").code == 65
 
 
 def test_a_key_for_plans(world: World, search: Search) -> None:

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from flowplan.errors import FlowplanError
+from flowplan.private import make_directory
 
 VERSION = 4
 
@@ -225,7 +226,7 @@ def reading(db: sqlite3.Connection) -> Iterator[None]:
 
 def _create(path: Path, fill: Fill) -> None:
     """Make the file complete under another name, then link it: whoever opens `path` finds all or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_directory(path.parent)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     os.close(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     try:

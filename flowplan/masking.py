@@ -1,0 +1,156 @@
+"""What looks like a credential in a text, and the text without it. Pure.
+
+Two ways to leave one out: `MASK`, where a text is shown once; and `masked:` with eight digits of its SHA-256, where two
+texts are compared later (`run_options` in plans and in the state): it tells that a value changed, and not what it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shlex
+from collections.abc import Iterator
+
+MASK = "********"
+_OPAQUE_LENGTH, _WORD_LENGTH = 40, 200  # a word of letters, cases and digits mixed; a word of any kind
+
+_NAME = r"api[_-]?key|token|passw(?:or)?d|passphrase|secret|credential|private[_-]?key|access[_-]?key"
+_SECRET_NAME = re.compile(_NAME, re.IGNORECASE)
+_ASSIGNED = re.compile(rf"((?:{_NAME})[\w-]*[\"']?\s*[:=]\s*)\S.*", re.IGNORECASE | re.DOTALL)
+# What is behind a secret's name on a line of its own: `password: |`, and the value below it.
+_OPENS = re.compile(rf"(?:{_NAME})[\w-]*[\"']?\s*:\s*(?:[&!]\S*\s*)*(?:[|>][-+0-9]*)?\s*(?:#.*)?$", re.IGNORECASE)
+_KNOWN = r"(?:fkey_|hf_|gh[pousr]_|github_pat_|glpat-|[sr]k[-_]|xox[abeprs]-|ya29\.|npm_|dckr_pat_)"
+# What each of them holds: looking for a fixed text takes no time.
+_STARTS: tuple[str, ...] = (
+    "fkey_",
+    "hf_",
+    "ghp_",
+    "gho_",
+    "ghu_",
+    "ghs_",
+    "ghr_",
+    "github_pat_",
+    "glpat-",
+    "sk-",
+    "sk_",
+    "rk-",
+    "rk_",
+)
+_STARTS += ("xox", "ya29.", "npm_", "dckr_pat_", "AKIA")
+_WORD = r"[^\s\"'`,;<>()\[\]{}|]"
+_TOKEN = re.compile(rf"\b({_KNOWN}){_WORD}{{8,}}|\bfkey_{_WORD}+|\bAKIA[0-9A-Z]{{16}}\b")
+# A word that is surely meant as one: `sk-datasets` is a name.
+_KEY = re.compile(rf"\b{_KNOWN}(?={_WORD}*[0-9])(?={_WORD}*[A-Za-z0-9]{{16}}){_WORD}+|\bAKIA[0-9A-Z]{{16}}\b")
+_USERINFO = re.compile(r"(://)[^\s/\"']+@")
+_USER_AT = re.compile(r"(?<![^\s\"'=])[\w.+-]+:[^\s/:@\"']+@(?!sha256:)(?=[\w.-]+)")
+_LONG = re.compile(rf"[A-Za-z0-9+/=_~.%-]{{{_OPAQUE_LENGTH},}}")
+_PEM = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*", re.DOTALL)
+# A private key is one with its body: 40 characters of base64, not far behind the line that announces it.
+_PEM_BODY = re.compile(
+    r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.{0,120}?"
+    r"(?=[a-z0-9+/]*[A-Z])(?=[A-Z0-9+/]*[a-z])(?=[A-Za-z+/]*[0-9])[A-Za-z0-9+/]{40,}",
+    re.DOTALL,
+)
+# In a script: what common services' secrets look like, or a literal assigned to a name that says so.
+_SCRIPT = re.compile(
+    rf"\b{_KNOWN}[A-Za-z0-9_-]{{16,}}|\bAKIA[0-9A-Z]{{16}}\b|://[^\s/@:\"'$]+:[^\s/@\"'$]{{4,}}@"
+    r"|(?:API_?KEY|TOKEN|SECRET|PASSWORD)\w*=(?:'[^'$]{12,}|\"[^\"$]{12,}|[^\s'\"$()`]{12,})",
+    re.IGNORECASE,
+)
+_TAG = re.compile(r"masked:[0-9a-f]{8}")
+
+
+def looks_secret(name: str) -> bool:
+    """Whether something of this name would hold a credential."""
+    return _SECRET_NAME.search(name) is not None
+
+
+def masked(text: str) -> str:
+    """`text` without what looks like a credential, each whole, however long it is."""
+    text = _ASSIGNED.sub(lambda found: found[1] + MASK, _PEM.sub(MASK, text))
+    text = _USER_AT.sub(f"{MASK}@", without_userinfo(text))
+    text = _TOKEN.sub(lambda found: (found[1] or found[0][:5]) + MASK, text)
+    return _LONG.sub(lambda found: MASK if _is_opaque(found[0]) else found[0], text)
+
+
+def holds_token(text: str) -> bool:
+    """Whether some word of `text` looks like the key of a common service."""
+    return any(start in text for start in _STARTS) and _KEY.search(text) is not None
+
+
+def opens_secret(line: str) -> bool:
+    """Whether `line` of YAML ends where the value of a secret begins: it stands on the lines below."""
+    return _OPENS.search(line) is not None
+
+
+def secret_in(script: str) -> int | None:
+    """Where something that looks like a credential begins in a script, or None."""
+    found = [one.start() for one in (_SCRIPT.search(script), _PEM_BODY.search(script)) if one is not None]
+    return min(found, default=None)
+
+
+def without_userinfo(url: str) -> str:
+    """`url`, or a text with URLs in it, without the user names and passwords that they may hold."""
+    return _USERINFO.sub(rf"\1{MASK}@", url)
+
+
+def options(text: str) -> tuple[str, bool]:
+    """The words of a command line for containers, without the values of environment variables, passwords and what looks
+    like a credential; and whether one of those seems to be secret. Masking again changes nothing."""
+    try:
+        words = shlex.split(text)
+    except ValueError:  # a quote that is not closed
+        return masked(text), masked(text) != text
+    shown = list(_option_words(words))
+    if [word for word, _ in shown] == words:
+        return text, False
+    return shlex.join(word for word, _ in shown), any(secret for _, secret in shown)
+
+
+_ENVIRONMENT = re.compile(r"-[a-zA-Z]*e|--env|--build-arg")
+_ATTACHED = re.compile(r"(--env=|--build-arg=|-e=?)(.+)", re.DOTALL)
+_USER = re.compile(r"-u|--user")
+
+
+def _option_words(words: list[str]) -> Iterator[tuple[str, bool]]:
+    before = ""
+    for word in words:
+        attached = _ATTACHED.fullmatch(word)
+        if _ENVIRONMENT.fullmatch(before):
+            yield _assignment("", word, always=True)
+        elif attached:
+            yield _assignment(attached[1], attached[2], always=True)
+        elif _USER.fullmatch(before):
+            yield _user(word)
+        elif before.startswith("--") and "=" not in before and looks_secret(before) and not word.startswith("-"):
+            yield _tag(word), True
+        else:
+            yield _assignment("", word, always=False)
+        before = word
+
+
+def _assignment(option: str, word: str, *, always: bool) -> tuple[str, bool]:
+    """`NAME=VALUE` without the value: if it is one of the environment, else if it seems to be secret."""
+    name, equals, value = word.partition("=")
+    secret = bool(value) and (looks_secret(name) or masked(value) != value) and not _TAG.fullmatch(value)
+    if equals and value and (always or looks_secret(name)):
+        return f"{option}{name}={_tag(value)}", secret
+    plain = masked(word)
+    return (option + word, False) if plain == word else (f"{option}{_tag(word)}", not _TAG.search(word))
+
+
+def _user(word: str) -> tuple[str, bool]:
+    """`NAME:GROUP` may be `NAME:PASSWORD`: a group is a number, or named plainly."""
+    name, colon, group = word.partition(":")
+    if not colon or group.isdigit() or _TAG.fullmatch(group):
+        return word, False
+    return f"{name}:{_tag(group)}", re.fullmatch(r"[a-z_][a-z0-9_-]*", group) is None
+
+
+def _tag(value: str) -> str:
+    return value if _TAG.fullmatch(value) else f"masked:{hashlib.sha256(value.encode()).hexdigest()[:8]}"
+
+
+def _is_opaque(word: str) -> bool:
+    mixed = re.search("[a-z]", word) and re.search("[A-Z]", word) and re.search("[0-9]", word)
+    return bool(mixed) or len(word) >= _WORD_LENGTH

@@ -1,0 +1,137 @@
+"""What looks like a credential, and what only looks a little like one; texts without it."""
+
+from __future__ import annotations
+
+import pytest
+
+from flowplan import masking
+from flowplan.resources import Address, ContainerImage, Inputs, Mount, Script
+
+BODY = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj"
+LONG = "Ab3/+dEf9x" * 50  # 500 characters
+HEX = "0123456789abcdef" * 4
+
+SECRETS = {
+    "private key": f"cat >key <<END\n-----BEGIN PRIVATE KEY-----\n{BODY}\n-----END PRIVATE KEY-----\nEND\n",
+    "private key, RSA": f"-----BEGIN RSA PRIVATE KEY-----\n{BODY}\n",
+    "private key, encrypted": "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,"
+    f"0123456789ABCDEF0123456789ABCDEF\n\n{BODY}\n",
+    "private key, in echos": f'echo "-----BEGIN PRIVATE KEY-----"\necho "{BODY}"\n',
+    "private key, escaped": f'key="-----BEGIN OPENSSH PRIVATE KEY-----\\n{BODY}\\n"',
+    "hugging face": "export X=hf_abcdefghijklmnopqrstuvwx",
+    "github": "git clone https://ghp_abcdefghij0123456789abcdefghij@github.com/a/b",
+    "fcp": "fkey_0123456789abcdef0123",
+    "aws": "AKIAIOSFODNN7EXAMPLE",
+    "literal": "export DB_PASSWORD=correct-horse-battery",
+    "literal in quotes": "HF_TOKEN='0123456789abcdef'",
+    "url": "git clone https://kim:hunter22@git.example/a.git",
+}
+HARMLESS = {
+    "a line that says where a key would be": 'echo "-----BEGIN PRIVATE KEY-----"',
+    "a search for keys": "grep -rl -- '-----BEGIN RSA PRIVATE KEY-----' /etc | wc -l\nls /usr/share/Ca1/certificates\n",
+    "a test for keys": "if head -1 key | grep -q 'BEGIN PRIVATE KEY'; then exit 1; fi",
+    "a public key": f"-----BEGIN PUBLIC KEY-----\n{BODY}\n",
+    "from elsewhere": 'export HF_TOKEN="$(cat /mnt/secrets/hf)"\nexport API_KEY=$KEY\n',
+    "short": "TOKEN=none",
+    "a name": "pip install hf_transfer sk-learn",
+    "a digest": f"sha256sum -c <<< '{HEX}  file'",
+    "url with variables": "git clone https://kim:$PASSWORD@git.example/a.git",
+}
+
+
+@pytest.mark.parametrize("script", SECRETS.values(), ids=SECRETS.keys())
+def test_a_script_that_holds_a_secret(script: str) -> None:
+    assert masking.secret_in(script) is not None
+
+
+@pytest.mark.parametrize("script", HARMLESS.values(), ids=HARMLESS.keys())
+def test_a_script_that_does_not(script: str) -> None:
+    assert masking.secret_in(script) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (f"name: {LONG}", "name: ********"),
+        (f"fkey_{LONG}", "fkey_********"),
+        ("x: fkey_a-b+c/d=e~f&g.h tail", "x: fkey_******** tail"),
+        (f"[a, hf_{'x' * 500}, b]", "[a, hf_********, b]"),
+        (f"name: {'k' * 500}", "name: ********"),
+        ("password: 'two words, and: more'", "password: ********"),
+        ("https://kim:pw@host/a", "https://********@host/a"),
+        ("image: kim:pw@registry.example/a", "image: ********@registry.example/a"),
+        ("-----BEGIN PRIVATE KEY----- MIIE", "********"),
+        (f"image: a/b@sha256:{HEX}", f"image: a/b@sha256:{HEX}"),
+        ("image: nvcr.io/nvidia/pytorch:24.05-py3", "image: nvcr.io/nvidia/pytorch:24.05-py3"),
+        ("git@github.com:a/b.git", "git@github.com:a/b.git"),
+        (
+            "mount_point: /mnt/a-rather-long-path/of/Several/Words",
+            "mount_point: /mnt/a-rather-long-path/of/Several/Words",
+        ),
+    ],
+)
+def test_texts_are_shown_without_it(text: str, shown: str) -> None:
+    assert masking.masked(text) == shown
+    assert masking.masked(shown) == shown
+
+
+def tag(value: str) -> str:
+    return masking._tag(value)
+
+
+@pytest.mark.parametrize(
+    ("options", "shown", "secret"),
+    [
+        ("--gpus all -p 80:80 -v /a:/b", None, False),
+        ("-e HF_TOKEN=abc", "-e HF_TOKEN={abc}", True),
+        ("-e GREETING='hello world'", "-e GREETING={hello world}", False),
+        ("-e HF_TOKEN", None, False),
+        ("--env HF_TOKEN=abc", "--env HF_TOKEN={abc}", True),
+        ("--env=HF_TOKEN=abc", "--env=HF_TOKEN={abc}", True),
+        ("-eHF_TOKEN=abc", "-eHF_TOKEN={abc}", True),
+        ("-ite HF_TOKEN=abc", "-ite HF_TOKEN={abc}", True),
+        ("-e A=B=C", "-e A={B=C}", False),
+        ("-e X=hf_0123456789abcdef", "-e X={hf_0123456789abcdef}", True),
+        ("--env-file secrets.env", None, False),
+        ("-u 1000:1000", None, False),
+        ("--user kim:hunter2!", "--user kim:{hunter2!}", True),
+        ("--password hunter2", "--password {hunter2}", True),
+        ("--password=hunter2", "--password={hunter2}", True),
+        ("--secret id=a,src=b", "--secret {id=a,src=b}", True),
+        ("--label token=abc", "--label token={abc}", True),
+        ("--name hf_0123456789abcdef", "--name {hf_0123456789abcdef}", True),
+        ("--x https://kim:pw@host/", "--x {https://kim:pw@host/}", True),
+        ("-e DB_PASSWORD=", None, False),
+    ],
+)
+def test_run_options_are_shown_without_values_of_the_environment(options: str, shown: str | None, secret: bool) -> None:
+    wanted = options
+    if shown is not None:
+        before, rest = shown.split("{", 1)
+        value, after = rest.split("}", 1)
+        wanted = f"{before}{tag(value)}{after}"
+    assert masking.options(options) == (wanted, secret)
+    assert masking.options(wanted) == (wanted, False)
+
+
+def test_two_values_are_told_apart_and_neither_is_told() -> None:
+    one, other = (masking.options(f"-e TOKEN={value}")[0] for value in ("abcdefgh", "abcdefgi"))
+    assert one != other
+    assert "abcd" not in one + other
+
+
+def carrying(options: str, *mounts: Mount) -> Inputs:
+    return Inputs(Script.of("echo"), mounts=mounts, container_image=ContainerImage("a", None, options))
+
+
+def test_what_is_kept_of_inputs_has_the_digest_of_what_they_are() -> None:
+    """The digest in live markers is that of the values themselves, and stays."""
+    real = carrying("-e TOKEN=abcdefgh")
+    assert real.sha256 == "157a4d146c04b4c1968e1b3a2084449d3f4a573c6663a76df4ce0152b9ae335a"
+    assert real.shown.sha256 == real.sha256
+    assert "abcd" not in repr(real.shown)
+    assert real.shown.complete and real.shown.alike(real) and real.alike(real.shown)
+    assert not real.shown.alike(carrying("-e TOKEN=abcdefgi"))
+    assert carrying("--gpus all").shown == carrying("--gpus all")
+    planned = carrying("-e TOKEN=abcdefgh", Mount(Address("volume", "data"), "/mnt/a"))
+    assert "abcd" not in repr(planned.shown)
