@@ -183,7 +183,9 @@ def test_an_answer_to_a_login_is_never_quoted(world: World, search: Search, stat
     world.environ(FOUNDRY_EMAIL="kim@flowplan.test", FOUNDRY_PASSWORD=PASSWORD)
     world.fault("POST /login", "status", status=status, body=body % TOKEN, times=None)
     world.place.write(SCRIPTED)
-    assert world.do("plan", "-v").code == 1
+    told = world.do("plan", "-v")
+    assert told.code == 1
+    assert not shows(told.said.encode(), TOKEN)
 
 
 OPTIONS = ("-e HF_TOKEN=%s", "--env=A=%s", "--password %s", "-u kim:%s", "--x https://k:%s@h")
