@@ -21,7 +21,6 @@ from flowplan.resources import (
     CLASSES,
     Address,
     Bid,
-    ContainerImage,
     Inputs,
     Mount,
     PortMapping,
@@ -249,7 +248,6 @@ def converter() -> Converter:
     made.register_structure_hook(Script, make_dict_structure_fn(Script, made, text=bare))
     made.register_unstructure_hook(Mount, make_dict_unstructure_fn(Mount, made, created=bare))
     made.register_structure_hook(Mount, make_dict_structure_fn(Mount, made, created=bare))
-    made.register_unstructure_hook(ContainerImage, lambda image: attrs.asdict(image.shown))
     plain = make_dict_unstructure_fn(Inputs, made)
     made.register_unstructure_hook(Inputs, lambda inputs: plain(inputs.shown))
     told = override(omit_if_default=True)  # a state without them is read by older flowplans

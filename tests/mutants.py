@@ -751,8 +751,8 @@ MISTAKES = (
             (
                 "keep secrets of run_options in the state",
                 "state.py",
-                "attrs.asdict(image.shown)",
-                "attrs.asdict(image)",
+                "plain(inputs.shown)",
+                "plain(inputs)",
                 ("tests/test_secrets.py", "-k", "holds_the_value"),
             ),
             (
