@@ -50,10 +50,10 @@ PROGRESS_EVERY = 10.0  # seconds
 
 class Journal(Protocol):
     """Where intents and results become durable (backends/); `spill`: results that could not, in another place, which
-    it returns. Both raise StateError."""
+    it returns (None: nothing had to be kept there). Both raise StateError."""
 
     def append(self, records: Iterable[Record]) -> None: ...
-    def spill(self, records: Iterable[Record]) -> Path: ...
+    def spill(self, records: Iterable[Record]) -> Path | None: ...
 
 
 class Events(Protocol):
@@ -249,22 +249,26 @@ class Applying:
         try:
             self.journal.append(records)
         except StateError as error:
-            late = [r for r in self._drain(GRACE) if r.binding is not None or r.error is None]
-            results: list[Record] = [record for record in records if isinstance(record, (Done, Closed))]
-            results += [Done(r.work.intent.intent, r.work.step.address, r.binding) for r in late]
-            if results:
-                made = [r for r in (*back, *late) if r.binding and r.work.intent.op == "create"]
-                error.detail = "\n".join(filter(None, [self._spill(results, made), error.detail]))
+            self._rescue(error, [record for record in records if isinstance(record, (Done, Closed))], back)
             raise
+
+    def _rescue(self, error: StateError, results: list[Record], back: Sequence[_Result] = ()) -> None:
+        """The run ends here with `error`: what is back, and what comes back yet, is kept elsewhere, and `error` tells
+        where."""
+        late = [r for r in self._drain(GRACE) if r.binding is not None or r.error is None]
+        results += [Done(r.work.intent.intent, r.work.step.address, r.binding) for r in late]
+        made = [r for r in (*back, *late) if r.binding and r.work.intent.op == "create"]
+        error.detail = "\n".join(filter(None, [self._spill(results, made), error.detail]))
 
     def _spill(self, results: Sequence[Record], made: Sequence[_Result]) -> str:
         """Keep results that the journal could not take. What was made is told in any case: as a last resort, here."""
         ids = ", ".join(f"{r.work.step.address} = {r.binding.id}" for r in made if r.binding)
         told = f"made: {ids}\n" if ids else ""
         try:
-            return f"{told}the results are kept in {self.journal.spill(results)}; the next run takes them over"
+            kept = self.journal.spill(results)
         except StateError as error:
             return f"{told}not recorded anywhere, for {error}"
+        return f"{told}the results are kept in {kept}; the next run takes them over" if kept else told
 
     # -- results
 
@@ -535,7 +539,11 @@ class Applying:
         return self.clock.moment(self.cloud.now())
 
     def _send(self, pool: ThreadPoolExecutor, work: _Work) -> None:
-        self.hold_lock()
+        try:
+            self.hold_lock()
+        except StateError as error:
+            self._rescue(error, [])
+            raise
         self.pending[work.intent.intent] = work.intent
         self.running[work.step] = (work, self.clock.monotonic())
         self.events.started(work.step, work.change)

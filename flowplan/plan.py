@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import attrs
 from attrs import field, frozen
@@ -125,6 +125,17 @@ class Refusal:
 
 
 @frozen
+class Fileless:
+    """A resource that is left alone, and of which the file that named it is gone. `file` is as one types it here;
+    `worst`: what it costs in an hour at most, in dollars, None: it is not known."""
+
+    address: Address
+    id: str
+    file: str
+    worst: Decimal | None
+
+
+@frozen
 class Plan:
     """Everything that would be done, in order, and what it costs."""
 
@@ -141,6 +152,7 @@ class Plan:
     spans: Mapping[float, StackForecast] = field(factory=dict)  # the same over others, by hours
     movers: tuple[tuple[Address, Decimal], ...] = ()  # what adds most to the expected cost over `hours`, in dollars
     left_alone: tuple[Address, ...] = ()  # addresses of configuration files that were not given
+    fileless: tuple[Fileless, ...] = ()  # of these, what a file made that is gone
     unnamed: tuple[tuple[Address, LiveBid], ...] = ()  # of these, bids that no file is known to have named
     twins: tuple[tuple[Address, tuple[str, ...]], ...] = ()  # further live bids that carry our marker
     namesakes: tuple[tuple[Address, tuple[str, ...]], ...] = ()  # bids of somebody else with the name of ours
@@ -161,6 +173,36 @@ class Plan:
         return counts
 
 
+class Files(Protocol):
+    """The configuration files as the state names them (`Binding.source`): kept() makes such a name of the one in a
+    Position, told() makes it one for people. is_given(): a PATH leads there, if under another name."""
+
+    def kept(self, name: str) -> str: ...
+    def told(self, source: str) -> str: ...
+    def is_gone(self, source: str) -> bool: ...
+    def is_given(self, source: str) -> bool: ...
+    def same(self, one: str, other: str) -> bool: ...
+
+
+class AllThere:
+    """Files that are all there, and have one name each."""
+
+    def kept(self, name: str) -> str:
+        return name
+
+    def told(self, source: str) -> str:
+        return source
+
+    def is_gone(self, source: str) -> bool:
+        return False
+
+    def is_given(self, source: str) -> bool:
+        return False
+
+    def same(self, one: str, other: str) -> bool:
+        return one == other
+
+
 @frozen
 class Wishes:
     """What the command line asks beyond the configuration."""
@@ -169,6 +211,7 @@ class Wishes:
     replace: frozenset[Address] = frozenset()
     destroyable: frozenset[str] = frozenset()  # names of volumes whose data may go, or EVERYTHING
     in_scope: Callable[[Binding], bool] = lambda _: True
+    files: Files = field(factory=AllThere)
 
 
 def make_plan(
@@ -181,6 +224,7 @@ def make_plan(
     """The plan that brings `live` to `desired`. `state` is what `presume` makes of it, `pending` what it
     presumed. What it costs is added by prices.py and forecasts.py, what refuses it by guards.py. Raises graph.Cycle
     only for a state that was edited by hand."""
+    wishes = _widened(wishes, state, desired)
     changes = _Changes(desired, state, live, wishes).all()
     left_alone = tuple(a for a, b in state.bindings.items() if a not in changes and not wishes.in_scope(b))
     ordered = tuple(changes[address] for address in sorted(changes, key=in_order))
@@ -191,8 +235,9 @@ def make_plan(
         drift=tuple(_drift(state, live, wishes)),
         twins=tuple(twins(state, live)),
         namesakes=tuple(one for one in namesakes(state, live) if one[0] in changes),
-        moved=tuple(_moved(ordered, state)),
+        moved=tuple(_moved(ordered, state, wishes.files)),
         left_alone=left_alone,
+        fileless=tuple(_fileless(left_alone, state, live, wishes.files)),
         unnamed=tuple(_unnamed(left_alone, state, live)),
         in_doubt=tuple((pending or {}).values()),
     )
@@ -350,7 +395,7 @@ class _Changes:
     def _placed(self, change: Change, binding: Binding | None) -> Change:
         """`change` with its place in the configuration, and what it used before."""
         position = self.desired.sources.get(change.address)
-        source = position.file if position else (binding.source if binding else "")
+        source = self.wishes.files.kept(position.file) if position else (binding.source if binding else "")
         used = binding.needs if binding and change.action != "create" else ()  # what is gone uses nothing any more
         return attrs.evolve(
             change,
@@ -528,8 +573,36 @@ def _unnamed(left_alone: Iterable[Address], state: State, live: Live) -> Iterabl
             yield address, bid
 
 
-def _moved(changes: Iterable[Change], state: State) -> Iterable[tuple[Address, str, str]]:
+def _moved(changes: Iterable[Change], state: State, files: Files) -> Iterable[tuple[Address, str, str]]:
     for change in changes:
         known = state.bindings.get(change.address)
-        if known is not None and known.source and change.position is not None and known.source != change.position.file:
-            yield change.address, known.source, change.position.file
+        if known is None or not known.source or change.position is None:
+            continue
+        if not files.same(known.source, files.kept(change.position.file)):
+            yield change.address, files.told(known.source), change.position.file
+
+
+def _widened(wishes: Wishes, state: State, desired: Desired) -> Wishes:
+    """`wishes` with all that a file made which is given under another name: it was renamed, or a link leads to it.
+
+    The proof is a resource of it that is this run's business: a link alone may be another task, named after the link.
+    """
+    named = {
+        binding.source
+        for address, binding in state.bindings.items()
+        if binding.source and (address in desired.resources or wishes.in_scope(binding))
+    }
+    renamed = {source for source in named if wishes.files.is_gone(source) or wishes.files.is_given(source)}
+    return attrs.evolve(wishes, in_scope=lambda b: wishes.in_scope(b) or b.source in renamed) if renamed else wishes
+
+
+def _fileless(left_alone: Iterable[Address], state: State, live: Live, files: Files) -> Iterable[Fileless]:
+    for address in left_alone:
+        binding = state.bindings[address]
+        if address.kind == "ports" or not binding.source or not files.is_gone(binding.source):
+            continue
+        bid = live.bids.get(binding.id)
+        if (bid is None or bid.ended) and binding.id not in live.volumes:
+            continue
+        worst = bid.bid.limit_price * bid.bid.instance_quantity if bid else None
+        yield Fileless(address, binding.id, files.told(binding.source), worst)

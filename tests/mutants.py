@@ -50,7 +50,7 @@ MISTAKES = (
     # -- the seven
     Mistake(
         "drop the fsync of the journal",
-        "backends/local.py",
+        "backends/open_journal.py",
         "            os.fdatasync(descriptor)\n",
         "",
         (POWER, "-k", "first and power and not name"),
@@ -288,8 +288,8 @@ MISTAKES = (
     Mistake(
         "skip the fsync of the directory of a new journal",
         "backends/local.py",
-        "        sync_directory(self.journal_path.parent)\n",
-        "",
+        "            sync_directory(self.journal_path.parent)\n        except",
+        "        except",
         (POWER, "-k", "first and power and not name"),
     ),
     Mistake(
@@ -403,8 +403,8 @@ MISTAKES = (
     Mistake(
         "ignore that the lock was taken away",
         "apply.py",
-        "        self.hold_lock()\n        self.pending[",
-        "        self.pending[",
+        "            self.hold_lock()\n        except",
+        "            pass\n        except",
         (DOUBT,),
     ),
     Mistake(
@@ -784,6 +784,83 @@ MISTAKES = (
                 ("tests/test_secrets.py", "-k", "apis_url"),
             ),
         )
+    ),
+    Mistake(
+        "write over the journal of a successor",
+        "backends/open_journal.py",
+        'or seen[len(self._tail) :].strip(b"\\0")',
+        "",
+        ("tests/test_journal.py",),
+    ),
+    Mistake(
+        "no look whether the journal is found by its path",
+        "backends/open_journal.py",
+        "            os.fdatasync(descriptor)\n            self._hold_there(descriptor)\n",
+        "            os.fdatasync(descriptor)\n",
+        ("tests/test_journal.py", "tests/test_store.py"),
+    ),
+    Mistake(
+        "a journal that is gone takes what it held along",
+        "backends/local.py",
+        "        kept = [*(() if self._in_place() else self._recorded), *records]\n",
+        "        kept = [*records]\n",
+        ("tests/test_journal.py",),
+    ),
+    Mistake(
+        "a late result undoes what was settled since",
+        "backends/spill.py",
+        "self.serial >= serial and one.intent not in settled",
+        "self.serial >= serial",
+        ("tests/test_journal.py",),
+    ),
+    Mistake(
+        "a late result comes back over a later snapshot",
+        "backends/spill.py",
+        "(self.serial >= serial and one.intent not in settled)",
+        "one.intent not in settled",
+        ("tests/test_journal.py",),
+    ),
+    Mistake(
+        "a spill alone is a fresh start",
+        "backends/local.py",
+        "        if spilled := self._spill.found():\n",
+        "        if (spilled := self._spill.found()) and not spilled:\n",
+        ("tests/test_journal.py",),
+    ),
+    Mistake(
+        "the lock is not looked after before a frame",
+        "backends/local.py",
+        "        self._hold()\n        records = tuple(records)\n",
+        "        records = tuple(records)\n",
+        ("tests/test_journal.py",),
+    ),
+    Mistake(
+        "a file that was renamed leaves what it made",
+        "plan.py",
+        "{source for source in named if wishes.files.is_gone(source) or wishes.files.is_given(source)}",
+        "{source for source in named if wishes.files.is_given(source)}",
+        ("tests/test_sources.py",),
+    ),
+    Mistake(
+        "whatever a link leads to is this run's business",
+        "cli/files.py",
+        "        return entry in self.files or",
+        "        return self.is_given(binding.source) or entry in self.files or",
+        ("tests/test_sources.py",),
+    ),
+    Mistake(
+        "a file that cannot be looked at is gone",
+        "cli/files.py",
+        "        except OSError:\n            return False\n        return False\n",
+        "        except OSError:\n            return True\n        return False\n",
+        ("tests/test_sources.py",),
+    ),
+    Mistake(
+        "what a file made that is gone runs on unsaid",
+        "plan.py",
+        "or not binding.source or not files.is_gone(binding.source):",
+        "or not binding.source or files.is_gone(binding.source):",
+        ("tests/test_sources.py",),
     ),
 )
 

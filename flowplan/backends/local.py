@@ -3,15 +3,17 @@
 The snapshot is replaced as a whole at the end of a run; in between, the journal grows by one frame at a
 time, each durable before anything that depends on it. A kill at any instruction leaves a state that reads.
 
-When the journal's disk gives out in the middle of a run, the results that came back are spilled (spill.py): whoever
-reads the state afterwards reads both, and the next run takes them over before it does anything.
+When the journal's disk gives out in the middle of a run, the lock is lost, or the directory removed, the results that
+came back are spilled (spill.py): whoever reads the state afterwards reads both, and the next run takes them over before
+it does anything.
 """
 
 from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,17 +21,16 @@ import attrs
 from attrs import field, frozen
 
 from flowplan.backends.files import (
-    PRIVATE,
     durable,
     hold_trusted,
     replace_file,
     sweep,
     sync_directory,
-    write_all,
 )
-from flowplan.backends.spill import Spill
+from flowplan.backends.open_journal import OpenJournal
+from flowplan.backends.spill import Spill, Spilled
 from flowplan.errors import StateError
-from flowplan.journal import Header, Intent, Journal, Record, fold, frame, header_frame
+from flowplan.journal import Closed, Done, Header, Intent, Journal, Record, fold, frame, header_frame
 from flowplan.journal import read_journal as parse_journal
 from flowplan.regular import read_regular
 from flowplan.resources import Address
@@ -70,12 +71,14 @@ class LocalStore:
         self.path = path
         self._hold = hold
         self._spill = Spill(spills, path)
-        stem = path.name.removesuffix(".json")
-        self.journal_path = path.with_name(f"{stem}.journal")
+        self.journal_path = path.with_name(journal_name(path.name))
+        self._early_journal = path.with_name(f"{path.name}.journal") if not path.name.endswith(".json") else None
         self.backup_path = path.with_name(f"{path.name}.backup")
-        self._descriptor: int | None = None
-        self._end = 0
+        self._journal: OpenJournal | None = None
         self._state: State | None = None
+        self._recorded: list[Record] = []  # the results that this run has made durable in the journal
+        self._spilled: tuple[Spilled, ...] = ()  # as they were read: others may be kept meanwhile
+        self._news: tuple[Record, ...] = ()  # what of them the state did not know
 
     # -- reading
 
@@ -96,12 +99,18 @@ class LocalStore:
 
     def _read_everything(self) -> Loaded:
         loaded = self._read_here()
-        spilled = self._spill.read(loaded.state.lineage)
-        if spilled:
-            state, pending = fold(loaded.state, [*loaded.pending.values(), *spilled])
+        self._spilled = self._spill.read(loaded.state.lineage)
+        if self._spilled:
+            self._news = self._news_of(loaded.state, self._read_journal().records, loaded.pending)
+            state, pending = fold(loaded.state, [*loaded.pending.values(), *self._news])
             loaded = Loaded(state, pending, journaled=True)
         hold_distinct(loaded.state.bindings.values(), str(self.journal_path))
         return loaded
+
+    def _news_of(self, state: State, records: Iterable[Record], pending: Collection[str]) -> tuple[Record, ...]:
+        """The spilled results that `state`, with these `records` in it and `pending` in doubt, does not know yet."""
+        settled = {record.intent for record in records if isinstance(record, (Done, Closed))}
+        return tuple(result for one in self._spilled for result in one.news(state.serial, settled, pending))
 
     def _read_here(self) -> Loaded:
         journal = self._read_journal()
@@ -122,8 +131,29 @@ class LocalStore:
         return Loaded(folded, pending, journaled=journaled)
 
     def _read_journal(self) -> Journal:
-        data = _bytes_of(self.journal_path)
-        return parse_journal(data, str(self.journal_path)) if data else Journal(None)
+        path = self._early_journal if self._is_early() else self.journal_path
+        data = _bytes_of(path) if path else None
+        return parse_journal(data, str(path)) if data else Journal(None)
+
+    def _is_early(self) -> bool:
+        """Whether our journal still has the name that earlier versions gave it, which may also be that of the state
+        with `.json` beside ours. Raises StateError when it cannot be known whose it is."""
+        early = self._early_journal
+        if early is None or self.journal_path.exists() or not early.exists():
+            return False
+        hold_trusted(early)
+        ours = self._version(self.path) or self._version(self.backup_path)
+        beside = self._version(self.path.with_name(f"{self.path.name}.json"))
+        with suppress(StateError):
+            header = parse_journal(_bytes_of(early) or b"", str(early)).header
+            for state, answer in ((ours, True), (beside, False)):
+                if header is not None and state is not None and header.lineage == state.lineage:
+                    return answer
+        raise StateError(
+            f"{early} may be the journal of {self.path.name}, or of {self.path.name}.json: "
+            "earlier versions of flowplan gave both the same name",
+            hint=f"if it is that of {self.path.name}, mv {early} {self.journal_path}; else move it away",
+        )
 
     def _without_snapshot(self, journal: Journal) -> Loaded:
         header = journal.header
@@ -136,6 +166,11 @@ class LocalStore:
             raise StateError(
                 f"{self.path} is missing, but {trace.name} shows that there was one",
                 hint=f"{remedy}; `apply --init` starts anew",
+            )
+        if spilled := self._spill.found():
+            raise StateError(
+                f"{self.path} is missing, but {spilled[0]} holds what an earlier run here did",
+                hint=f"{_NOT_RESTORED}; `apply --init` starts anew",
             )
         return self.fresh()
 
@@ -169,66 +204,72 @@ class LocalStore:
         The first one opens the journal and reserves its room, so that a full disk is met before any call.
         """
         self._hold()
+        records = tuple(records)
         with durable(self.journal_path):
-            if not self.appended:
-                self._begin()
-                self._take_over_spill()
-            self._write(frame(records))
+            journal = self._journal
+            if journal is None:
+                journal = self._begin()
+                self._take_over_spill(journal)
+            journal.write(frame(records))
+        self._recorded += [record for record in records if isinstance(record, (Done, Closed))]
 
-    def spill(self, records: Iterable[Record]) -> Path:
-        """Keep results elsewhere that `append` could not take; returns where. Raises StateError."""
+    def spill(self, records: Iterable[Record]) -> Path | None:
+        """Keep results elsewhere that `append` could not take; returns where, None: there are none. Raises StateError.
+
+        Where the journal itself is gone, so is what it held: everything that this run did is kept then.
+        """
         assert self._state is not None  # noqa: S101 - `prepare` comes first
-        return self._spill.write(self._state, records)
+        kept = [*(() if self._in_place() else self._recorded), *records]
+        return self._spill.write(self._state, kept) if kept else None
+
+    def _in_place(self) -> bool:
+        return os.path.lexists(self.journal_path)
 
     def spilled(self, lineage: str) -> tuple[Record, ...]:
-        """The results that were spilled for the state `lineage`. Raises StateError for some that cannot be read."""
-        return self._spill.read(lineage)
+        """The results that were spilled for the state `lineage`: whoever saves it has read them. Raises StateError for
+        some that cannot be read."""
+        self._spilled = self._spill.read(lineage)
+        return tuple(result for one in self._spilled for result in one.results)
 
-    def _take_over_spill(self) -> None:
+    def _take_over_spill(self, journal: OpenJournal) -> None:
         """The results that an earlier run spilled, into the journal. A kill in between leaves them in both."""
-        assert self._state is not None  # noqa: S101 - `prepare` comes first
-        spilled = self._spill.read(self._state.lineage)
-        if spilled:
-            self._write(frame(spilled))
-            self._spill.remove(self._state.lineage)
+        if self._spilled:
+            journal.write(frame(self._news))
+            self._forget_spilled()
+
+    def _forget_spilled(self) -> None:
+        self._spill.remove(self._spilled)
+        self._spilled = ()
 
     @property
     def appended(self) -> bool:
         """Whether anything was recorded in this run."""
-        return self._end > 0
+        return self._journal is not None
 
-    def _begin(self) -> None:
+    def _begin(self) -> OpenJournal:
+        """The journal, opened to go on with what is in it, and with room reserved."""
         assert self._state is not None  # noqa: S101 - `prepare` comes first
         self._sweep()
-        journal = self._read_journal()
-        if journal.header is not None and journal.header.serial < self._state.serial:
+        found = self._read_journal()
+        if found.header is not None and found.header.serial < self._state.serial:
             # The last run died between its snapshot and this renewal: what it recorded is in the snapshot.
-            _, pending = fold(self._state, journal.records)
+            _, pending = fold(self._state, found.records)
             self._renew(self._state, pending.values())
-            journal = self._read_journal()
-        elif journal.header is None and self.path.exists():
+            found = self._read_journal()
+        elif found.header is None and self.path.exists():
             self._renew(self._state, ())  # as a whole: beside a snapshot no journal is ever without its beginning
-            journal = self._read_journal()
-        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        self._descriptor = os.open(self.journal_path, flags, PRIVATE)
-        os.ftruncate(self._descriptor, journal.length)  # whatever was torn, or allocated ahead
-        self._end = journal.length
-        os.posix_fallocate(self._descriptor, self._end, RESERVED)
-        if journal.header is None:
-            self._write(header_frame(Header.of(self._state)))
-        sync_directory(self.journal_path.parent)
-
-    def _write(self, data: bytes) -> None:
-        descriptor = self._descriptor
-        if descriptor is None:
-            raise StateError(f"{self.journal_path} is closed after an error")
+            found = self._read_journal()
+        journal = OpenJournal(self.journal_path, found.length)
         try:
-            write_all(descriptor, data, self._end)
-            os.fdatasync(descriptor)
-        except OSError:
-            self.close()  # after a failed sync the kernel may have dropped the pages: never trust this fd again
+            journal.reserve(RESERVED)
+            if found.header is None:
+                journal.write(header_frame(Header.of(self._state)))
+            sync_directory(self.journal_path.parent)
+        except BaseException:
+            journal.close()
             raise
-        self._end += len(data)
+        self._journal = journal
+        return journal
 
     def save(self, state: State, pending: Iterable[Intent] = (), *, told: bool = False) -> State:
         """Replace the snapshot by `state` with the next serial, keep the old one as backup (the first is its own), and
@@ -237,6 +278,20 @@ class LocalStore:
         `told`: somebody said what is in it (`state rm`, `mv`, `import`), which no look at the cloud could tell again:
         the backup has it too, and what undoes it is another command.
         """
+        try:
+            return self._save(state, pending, told=told)
+        except StateError as error:
+            if self._recorded and not self._in_place():  # the directory is gone, and with it all that was recorded
+                error.detail = "\n".join(filter(None, [self._rescued(), error.detail]))
+            raise
+
+    def _rescued(self) -> str:
+        try:
+            return f"what was done is kept in {self.spill(())}"
+        except StateError as error:
+            return f"what was done is not recorded anywhere, for {error}"
+
+    def _save(self, state: State, pending: Iterable[Intent], *, told: bool) -> State:
         self._hold()
         saved = attrs.evolve(state, serial=state.serial + 1)
         self._sweep()
@@ -247,11 +302,16 @@ class LocalStore:
         self.close()
         self._renew(saved, pending)
         with durable(self.path):
-            self._spill.remove(saved.lineage)  # the snapshot holds it: who saves has read it
+            self._forget_spilled()  # the snapshot holds it: who saves has read it
         return saved
 
     def _sweep(self) -> None:
-        """Remove what killed runs left half-written, whichever of our files it was to become."""
+        """Remove what killed runs left half-written, whichever of our files it was to become. A journal of an early
+        name gets that of today."""
+        if self._early_journal is not None and self._is_early():
+            with durable(self.journal_path):
+                self._early_journal.replace(self.journal_path)
+                sync_directory(self.journal_path.parent)
         for path in (self.path, self.backup_path, self.journal_path):
             with durable(path):
                 sweep(path.parent, path.name)
@@ -285,7 +345,9 @@ class LocalStore:
         if header is not None and all(state.lineage != header.lineage for state in versions.values()):
             raise StateError(str(damage), hint="move the one that does not belong here away") from None
         path = max(versions, key=lambda one: (_belongs(versions[one], header), versions[one].serial))
-        state, pending = fold(versions[path], [*journal.records, *self._spill.read(versions[path].lineage)])
+        state, pending = fold(versions[path], journal.records)
+        self._spilled = self._spill.read(state.lineage)
+        state, pending = fold(state, [*pending.values(), *self._news_of(state, journal.records, pending)])
         doubled = twice(state.bindings.values())
         state = without(state, {address for addresses in doubled.values() for address in addresses})
         serial = max([state.serial, header.serial if header else 0, *(one.serial for one in versions.values())])
@@ -346,10 +408,15 @@ class LocalStore:
 
     def close(self) -> None:
         """Close the journal. Raises StateError when the system says only now that a write went wrong."""
-        descriptor, self._descriptor = self._descriptor, None
-        if descriptor is not None:
+        if self._journal is not None:
             with durable(self.journal_path):
-                os.close(descriptor)
+                self._journal.close()
+
+
+def journal_name(state: str) -> str:
+    """The name of the journal of the state file called so; no two states have the same."""
+    stem = state.removesuffix(".json")
+    return f"{stem}.journal" if stem != state else f"{state}-journal"
 
 
 def _belongs(state: State, header: Header | None) -> bool:

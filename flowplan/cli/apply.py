@@ -72,6 +72,7 @@ def apply(
         # A permission in a file that anybody could have edited is none.
         destroyable=frozenset(allow_volume_destroy) | (saved_destroyable(saved) if proven else frozenset()),
         in_scope=lambda binding: scope.covers(binding) or binding.address in declared,
+        files=scope,
     )
     budgets += (*saved_budgets(saved), *(config.budgets if config is not None else ()))
     return Run(session, config, wishes, How(**how), saved, budgets)()

@@ -40,6 +40,7 @@ def destroy(ctx: click.Context, /, paths: tuple[str, ...], allow_volume_destroy:
         mode="destroy",
         destroyable=frozenset(allow_volume_destroy),
         in_scope=lambda binding: scope.covers(binding) or binding.address in declared,
+        files=scope,
     )
     return Run(session, None, wishes, How(**how))()
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import stat
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from attrs import frozen
@@ -20,43 +22,135 @@ _SUFFIXES = (".yaml", ".yml")
 
 @frozen
 class Scope:
-    """What the PATHs cover: these files, and every file that is or was directly in these directories.
-    `everything`: no PATH was needed (destroy of a whole state)."""
+    """What the PATHs cover: these files, and every file that is or was directly in these directories, all absolute and
+    in their real directories. `leads_to`: the files themselves, where a link or a second name leads to one.
+    `everything`: no PATH was needed (destroy of a whole state). `base`: the real directory of the state."""
 
+    base: str
     files: frozenset[str] = frozenset()
     directories: frozenset[str] = frozenset()
+    leads_to: frozenset[str] = frozenset()
     everything: bool = False
 
     def covers(self, binding: Binding) -> bool:
         """Whether a resource that `binding.source` named is this run's business. Where no file is known to have
         named it (it was adopted, or imported), only a run over everything may end it."""
-        source = binding.source
-        if self.everything or not source:
+        if self.everything or not binding.source:
             return self.everything
-        return source in self.files or str(Path(source).parent) in self.directories
+        entry = _entry(self._place(binding.source))
+        return entry in self.files or str(Path(entry).parent) in self.directories
+
+    def kept(self, name: str) -> str:
+        """How the state names a file: from its own directory, "./tasks/a.yaml" or "../a.yaml", so that both may move.
+
+        `name` may be as the command line has it, or as a state names it: also as earlier versions did, absolute or
+        from the working directory of then, which mostly was the state's.
+        """
+        return self._from_base(_entry(self._place(name)))
+
+    def told(self, source: str) -> str:
+        """How somebody here names the file that the state calls `source`."""
+        there, here = Path(self._place(source)), Path.cwd()
+        return str(there.relative_to(here)) if there.is_relative_to(here) else str(there)
+
+    def is_gone(self, source: str) -> bool:
+        """Whether that file is proved not to be there any more; one that cannot be looked at is not."""
+        try:
+            os.stat(self._place(source))  # noqa: PTH116 - the same as everywhere here: text in, text out
+        except (FileNotFoundError, NotADirectoryError):
+            return True
+        except OSError:
+            return False
+        return False
+
+    def is_given(self, source: str) -> bool:
+        """Whether a PATH leads to that file, under whatever name."""
+        return not _leads_to(self._place(source)).isdisjoint(self.leads_to)
+
+    def same(self, one: str, other: str) -> bool:
+        """Whether two names, as the state has them, lead to one file."""
+        return not _leads_to(self._place(one)).isdisjoint(_leads_to(self._place(other)))
+
+    def _from_base(self, path: str) -> str:
+        relative = os.path.relpath(path, self.base)
+        return relative if relative.startswith("../") else f"./{relative}"
+
+    def _place(self, name: str) -> str:
+        """The absolute path that `name` means."""
+        if name.startswith(("./", "../")):
+            return os.path.normpath(os.path.join(self.base, name))  # noqa: PTH118
+        here, there = Path.cwd() / name, Path(self.base) / name
+        return str(there if not os.path.lexists(here) and os.path.lexists(there) else here)
 
 
-def find(paths: Sequence[str], *, optional: bool = False) -> tuple[list[Source], Scope]:
-    """The files that `paths` mean, read; none: `flowplan.yaml` here. Raises ConfigError, UsageProblem.
+def _entry(path: str) -> str:
+    """`path` in its real directory; of a link it is the link itself, which may lead elsewhere tomorrow."""
+    folder, name = os.path.split(path)
+    return os.path.join(os.path.realpath(folder), name)  # noqa: PTH118
 
-    `optional`: without PATH and without flowplan.yaml there is no configuration, and everything is covered.
+
+def _leads_to(path: str) -> frozenset[str]:
+    """What `path` leads to: the real path, and the number of a file that has several names."""
+    real = os.path.realpath(path)
+    with suppress(OSError):
+        found = os.stat(real)  # noqa: PTH116
+        if found.st_nlink > 1 and stat.S_ISREG(found.st_mode):
+            return frozenset((real, f"{found.st_dev}:{found.st_ino}"))
+    return frozenset((real,))
+
+
+def find(
+    paths: Sequence[str], base: Path, *, optional: bool = False, made: Callable[[Scope], bool] = lambda _: False
+) -> tuple[list[Source], Scope]:
+    """The files that `paths` mean, read; none: `flowplan.yaml` here. `base`: the state's directory. Raises ConfigError,
+    UsageProblem.
+
+    `optional`: without PATH and without flowplan.yaml there is no configuration, and everything is covered; and a PATH
+    that is gone covers what it once named, if `made` says that it made something.
     """
+    root = os.path.realpath(base)
     if not paths:
         if not Path(DEFAULT).exists():
             if optional:
-                return [], Scope(everything=True)
+                return [], Scope(root, everything=True)
             raise _nothing_here()
         paths = [DEFAULT]
     files: list[str] = []
     directories: list[str] = []
+    gone: list[str] = []
     for path in map(_plain, paths):
         if _is_directory(path):
             directories.append(path)
             files += _in_directory(path)
+        elif optional and not os.path.lexists(path) and made(_scope(root, [path], [path])):
+            gone.append(path)
         else:
             files.append(path)
-    names = list(dict.fromkeys(files))
-    return [Source(name, _read(name)) for name in names], Scope(frozenset(names), frozenset(directories))
+    sources = [Source(name, _read(name)) for name in _once(files)]
+    return sources, _scope(root, [*files, *gone], [*directories, *gone])
+
+
+def _scope(base: str, files: Sequence[str], directories: Sequence[str]) -> Scope:
+    here = [str(Path.cwd() / name) for name in files]
+    return Scope(
+        base,
+        frozenset(map(_entry, here)),
+        frozenset(map(os.path.realpath, directories)),
+        frozenset(one for path in here for one in _leads_to(path)),
+    )
+
+
+def _once(names: Sequence[str]) -> list[str]:
+    """`names` without further ones of a file given already. A task without a name has that of its file: there, another
+    name is another task."""
+    seen: set[tuple[str, str]] = set()
+    kept = []
+    for name in names:
+        means = {(one, Path(name).stem) for one in _leads_to(str(Path.cwd() / name))}
+        if seen.isdisjoint(means):
+            kept.append(name)
+        seen |= means
+    return kept
 
 
 def _is_directory(path: str) -> bool:
@@ -67,9 +161,13 @@ def _is_directory(path: str) -> bool:
 
 
 def _plain(path: str) -> str:
-    """One spelling of a path: a file belongs to the same resources however it was named."""
+    """One spelling of a path, as messages have it."""
     here = Path.cwd()
-    there = Path(os.path.normpath(here / path))
+    whole = here / path
+    # `link/..` is beside what the link leads to, not beside the link.
+    there = Path(_entry(str(whole)) if ".." in whole.parent.parts else os.path.normpath(whole))
+    if whole.name == "..":
+        there = Path(os.path.realpath(whole))
     return str(there.relative_to(here)) if there.is_relative_to(here) else str(there)
 
 

@@ -102,6 +102,7 @@ def made(session: Session, asked: Asked, replace: frozenset[Address]) -> Plan:
         replace=replace,
         destroyable=asked.destroyable,
         in_scope=lambda binding: scope.covers(binding) or binding.address in declared,
+        files=scope,
     )
     with session.locked(reading=True):
         loaded = session.load()

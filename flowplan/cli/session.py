@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 import click
@@ -29,7 +29,7 @@ from flowplan.lock import NAME as LOCK_NAME
 from flowplan.lock import Lock, Owner, this_process
 from flowplan.masking import masked
 from flowplan.pricing import HOUR
-from flowplan.state import State
+from flowplan.state import Binding, State
 
 if TYPE_CHECKING:
     from flowplan.budget import Budget
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from flowplan.pricing import Stream
     from flowplan.resources import Address
 
+FromFile = TypeVar("FromFile", "Binding", "Intent")
 PUBLIC_API = "https://api.mithril.ai"
 SIMULATOR = "sim:"
 SIMULATOR_DATA = ".flowplan/simulator.db"
@@ -63,6 +64,7 @@ class Session:
     environ: Mapping[str, str] = field(factory=lambda: os.environ)
     pause: Callable[[float], None] = time.sleep  # between two tries of a call; a run that is stopped raises there
     _cloud: Any = field(default=None, init=False)
+    _store: LocalStore | None = field(default=None, init=False)
     _lock: Lock | None = field(default=None, init=False)  # while it is held
     _wrote: bool = field(default=False, init=False)  # whether anything was recorded
 
@@ -93,13 +95,16 @@ class Session:
 
     @property
     def store(self) -> LocalStore:
-        given: str = self.told.get("state") or DEFAULT
-        _hold_file(given)
-        path = Path(given)
-        # Whoever comes by another link takes the same lock, and writes the same journal.
-        if os.path.islink(path):  # noqa: PTH114 - of a name that is too long it says no, and raises nothing
-            path = Path(os.path.realpath(path))
-        return LocalStore(path, spill_directory(self.environ), self._hold_lock)
+        """The state of this command; one for all of it: what it has read is what its save puts an end to."""
+        if self._store is None:
+            given: str = self.told.get("state") or DEFAULT
+            _hold_file(given)
+            path = Path(given)
+            # Whoever comes by another link takes the same lock, and writes the same journal.
+            if os.path.islink(path):  # noqa: PTH114 - of a name that is too long it says no, and raises nothing
+                path = Path(os.path.realpath(path))
+            self._store = LocalStore(path, spill_directory(self.environ), self._hold_lock)
+        return self._store
 
     @property
     def lock_path(self) -> Path:
@@ -131,7 +136,11 @@ class Session:
     # -- the configuration
 
     def sources(self, paths: Sequence[str], *, optional: bool = False) -> tuple[list[Source], Scope]:
-        return find(paths, optional=optional)
+        """The configuration files that PATHs mean, and what they cover. `optional`: for what only takes away."""
+        return find(paths, self.store.path.parent, optional=optional, made=self._made)
+
+    def _made(self, scope: Scope) -> bool:
+        return any(scope.covers(binding) for binding in self.store.read().state.bindings.values())
 
     def configuration(self, sources: Sequence[Source]) -> Config:
         """Read and check everything that needs no network. Raises ConfigError with every problem."""
@@ -219,7 +228,14 @@ class Session:
                 reason="other_endpoint",
                 hint=f"give --api-url {recorded}, or another --state for the other API",
             )
-        return loaded
+        return self._placed(loaded)
+
+    def _placed(self, loaded: Loaded) -> Loaded:
+        """The files in it named from the state's own directory, as earlier versions did not."""
+        kept = Scope(os.path.realpath(self.store.path.parent)).kept
+        bindings = {a: _with_source(b, kept) for a, b in loaded.state.bindings.items()}
+        pending = {id: _with_source(intent, kept) for id, intent in loaded.pending.items()}
+        return attrs.evolve(loaded, state=attrs.evolve(loaded.state, bindings=bindings), pending=pending)
 
     # -- the cloud
 
@@ -254,6 +270,10 @@ class Session:
         return (name,) if name else ()
 
 
+def _with_source(of: FromFile, kept: Callable[[str], str]) -> FromFile:
+    return attrs.evolve(of, source=kept(of.source)) if of.source else of
+
+
 def _hold_here() -> None:
     """Raise UsageProblem where the working directory has been removed: no relative path leads anywhere then."""
     try:
@@ -270,6 +290,10 @@ def _hold_file(state: str) -> None:
     if state.endswith("/") or os.path.isdir(state):  # noqa: PTH112 - of a name that is too long it says no
         name = shown(str(Path(state) / DEFAULT))
         raise UsageProblem(f"--state {shown(state)} is a directory", hint=f"name the file in it: --state {name}")
+    if Path(state).name == LOCK_NAME or state.endswith((".journal", "-journal")):
+        raise UsageProblem(
+            f"--state {shown(state)}: that is how flowplan names a lock or a journal", hint="choose another name"
+        )
 
 
 def unsendable(config: Config, stack: str) -> list[Problem]:

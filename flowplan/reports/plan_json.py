@@ -6,6 +6,7 @@ Sorted, and byte-identical for equal input except `timestamp`. Money is a string
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -280,6 +281,16 @@ def _notes(plan: Plan) -> Iterable[dict[str, Any]]:
             "hint": f"give the file that names it; else flowplan {'recover --cancel' if bid.marker else 'state rm'} "
             f"{bid.id if bid.marker else address}",
         }
+    for one in plan.fileless:
+        costs = f"costs at most ${one.worst:,.2f} an hour" if one.worst is not None else "is paid for"
+        yield {
+            "severity": "warning",
+            "summary": f"{one.address} ({one.id}) was made from {shown(one.file)}, which is gone: it is left alone, "
+            f"and {costs}",
+            "detail": "file_gone",
+            "source": None,
+            "hint": f"flowplan destroy {shlex.quote(one.file)} ends it; if the file has another name now, give that",
+        }
     for address, ids in plan.twins:
         yield {
             "severity": "warning",
@@ -291,16 +302,17 @@ def _notes(plan: Plan) -> Iterable[dict[str, Any]]:
     for address, ids in plan.namesakes:
         yield _note(f"{', '.join(ids)} has the name of {address}; flowplan did not place it, and leaves it alone", None)
     for address, before, now in plan.moved:
-        yield _note(f"{address} was made from {before}, and is now that of {now}", None)
+        yield _note(f"{address} was made from {shown(before)}, and is now that of {shown(now)}", None)
     if plan.in_doubt:
         yield _note(
             f"{len(plan.in_doubt)} of an earlier run's operations: whether they happened is not known",
             "apply looks first what became of it",
         )
-    if plan.left_alone:
-        count = len(plan.left_alone)
+    there = [address for address in plan.left_alone if address not in {one.address for one in plan.fileless}]
+    if there:
+        count = len(there)
         what = "address of a file" if count == 1 else "addresses of files"
-        listed = ", ".join(map(str, plan.left_alone[:6])) + (f" and {count - 6} more" if count > 6 else "")
+        listed = ", ".join(map(str, there[:6])) + (f" and {count - 6} more" if count > 6 else "")
         yield _note(f"{count} {what} not given here: left alone: {listed}", None)
 
 

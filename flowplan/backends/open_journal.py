@@ -1,0 +1,81 @@
+"""An open journal, of one run: it is written to only where this run left it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from attrs import define, field
+
+from flowplan.backends.files import PRIVATE, write_all
+from flowplan.errors import StateError
+
+_SIGHT = 64  # bytes looked at on either side of the end
+
+
+@define
+class OpenJournal:
+    """The file at `path`, open, with complete frames up to `end` (bytes).
+
+    Whoever lost the lock in mid-run may find a journal that its successor goes on with: an end that has moved, or
+    another file. And a file whose directory was removed takes writes that nobody will ever read.
+    """
+
+    path: Path
+    end: int
+    _descriptor: int | None = field(init=False)
+    _tail: bytes = field(init=False)  # what stands before the end
+
+    def __attrs_post_init__(self) -> None:
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = self._descriptor = os.open(self.path, flags, PRIVATE)
+        try:
+            os.ftruncate(descriptor, self.end)  # whatever was torn, or allocated ahead
+            self._tail = os.pread(descriptor, _SIGHT, max(self.end - _SIGHT, 0))
+        except OSError:
+            self.close()
+            raise
+
+    def reserve(self, size: int) -> None:
+        """Allocate `size` bytes after the end. Raises OSError."""
+        assert self._descriptor is not None  # noqa: S101 - it was opened just now
+        os.posix_fallocate(self._descriptor, self.end, size)
+
+    def write(self, data: bytes) -> None:
+        """Add `data`; it is durable, and found at `path`, when this returns. Raises OSError and StateError, and then
+        takes nothing any more: after a failed sync the kernel may have dropped the pages."""
+        descriptor = self._descriptor
+        if descriptor is None:
+            raise StateError(f"{self.path} is closed after an error")
+        try:
+            self._hold_as_left(descriptor)
+            write_all(descriptor, data, self.end)
+            os.fdatasync(descriptor)
+            self._hold_there(descriptor)
+        except (OSError, StateError):
+            self.close()
+            raise
+        self.end += len(data)
+        self._tail = (self._tail + data)[-_SIGHT:]
+
+    def _hold_as_left(self, descriptor: int) -> None:
+        self._hold_there(descriptor)
+        seen = os.pread(descriptor, 2 * _SIGHT, self.end - len(self._tail))
+        if not seen.startswith(self._tail) or seen[len(self._tail) :].strip(b"\0"):
+            raise StateError(f"{self.path} was written by another run while this command ran; it is left as it is")
+
+    def _hold_there(self, descriptor: int) -> None:
+        """Raise StateError unless `path` leads to what is open."""
+        here = os.fstat(descriptor)
+        try:
+            there = self.path.stat(follow_symlinks=False)
+        except OSError as error:
+            raise StateError(f"{self.path} was removed while this command ran: {error.strerror}") from error
+        if (here.st_dev, here.st_ino) != (there.st_dev, there.st_ino):
+            raise StateError(f"{self.path} was replaced while this command ran; it is left as it is")
+
+    def close(self) -> None:
+        """Close it; a second time does nothing. Raises OSError when the system says only now that a write failed."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
