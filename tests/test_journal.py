@@ -142,6 +142,24 @@ def test_a_directory_that_is_gone_keeps_nothing_and_is_noticed_at_once(stores: S
     assert [one.binding.id for one in found if isinstance(one, Done) and one.binding] == ["vol_a", "vol_b"]
 
 
+def test_nothing_is_durable_in_a_file_that_lost_its_name_while_it_was_written(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = stores.open()
+    first.append([intent("a", A)])
+    sync = os.fdatasync
+
+    def removed(descriptor: int) -> None:
+        sync(descriptor)
+        shutil.rmtree(stores.path / "work")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", removed)
+        with pytest.raises(StateError, match="removed while this command ran"):
+            first.append([done("a", A)])
+    assert first.spill([done("a", A)]) in stores.spills()
+
+
 def test_what_is_gone_before_the_snapshot_is_kept_too(stores: Stores) -> None:
     first = stores.open()
     first.append([intent("a", A), done("a", A)])
