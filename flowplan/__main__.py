@@ -37,10 +37,13 @@ def main() -> int:
     _forget_cores()
     gc.set_threshold(1_000_000)  # a plan allocates much and frees little: collecting finds nothing
     from flowplan.cli import run
+    from flowplan.cli.writer import left_behind
 
     code = run(sys.argv[1:])
     if any(thread.name.startswith("flowplan-call") for thread in threading.enumerate()):
         os._exit(code)  # a stopped run: calls that nobody waits for any more, each in the journal
+    if left_behind():
+        os._exit(code)  # a stream that takes nothing: the interpreter would wait for it
     gc.freeze()  # or the interpreter walks everything once more on its way out
     return code
 

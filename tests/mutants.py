@@ -129,6 +129,20 @@ MISTAKES = (
     ),
     # -- nothing hangs
     Mistake(
+        "a stopped run waits for whoever reads its output",
+        "cli/stop.py",
+        "        self.hurry()\n",
+        "",
+        ("tests/test_unread.py", "-k", "progress", "--timeout", "90"),
+    ),
+    Mistake(
+        "a FIFO is read like a file",
+        "regular.py",
+        "if not stat.S_ISREG(mode):",
+        "if stat.S_ISSOCK(mode):",
+        ("tests/test_fifo.py", "--timeout", "60"),
+    ),
+    Mistake(
         "an answer that drips is waited for without end",
         "cloud/deadline.py",
         "own.settimeout(_left(own.gettimeout()))",

@@ -337,6 +337,12 @@ def test_an_alias_bomb_is_counted_not_expanded() -> None:
     assert f"more than {MAX_NODES:,} values, aliases expanded" in problem
 
 
+@pytest.mark.parametrize("text", ["[]," * 1001, "{}," * 1001, "1," * 1001])
+def test_whatever_stands_in_a_file_is_counted(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flowplan.document.parse.MAX_NODES", 1000)
+    assert "more than 1,000 values" in said(f"[{text}]")[0]
+
+
 def test_a_bomb_of_merge_keys_is_counted_too() -> None:
     wide = "".join(f"k{n}: v\n  " for n in range(1000))
     bomb = f"a: &a\n  {wide}\n" + "".join(f"b{n}: {{<<: *a}}\n" for n in range(1000))

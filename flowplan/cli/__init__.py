@@ -74,6 +74,12 @@ class Commands(_Filled, click.Group):
         command: click.Command = getattr(importlib.import_module(f"flowplan.cli.{module}"), attribute)
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:  # click would write to stderr itself, and wait there if nobody reads it
+            raise click.Abort from None
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -159,6 +165,7 @@ def run(arguments: Sequence[str]) -> int:
         _tell_usage(error, terminal)
         code = error.exit_code
     except (KeyboardInterrupt, click.Abort):
+        terminal.hurry()
         terminal.err("\ninterrupted; nothing was changed")
         code = 128 + signal.SIGINT
     except ConfigError as error:
@@ -170,7 +177,12 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the interpreter would write past the last hold on secrets
         terminal.bug(error)
         code = FlowplanError.exit_code
-    terminal.flush()
+    try:
+        terminal.close()
+    except KeyboardInterrupt:  # while a stream took nothing
+        terminal.hurry()
+        terminal.close()
+        code = 128 + signal.SIGINT
     return code
 
 

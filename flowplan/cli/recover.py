@@ -67,7 +67,8 @@ def _settle(session: Session, ids: tuple[str, ...], settle_window: float) -> int
 
     with session.locked() as lock:
         assert lock is not None  # noqa: S101 - only reading goes without
-        loaded, store, stop = session.load(), session.store, Stop(say=session.terminal.err)
+        loaded, store = session.load(), session.store
+        stop = Stop(say=session.terminal.err, hurry=session.terminal.hurry)
         store.prepare(loaded.state)
         live = observe(session, None, loaded.state, loaded.pending).live
         bids = [further_bid(live, loaded, id) for id in dict.fromkeys(ids)]  # all are looked at before one is cancelled

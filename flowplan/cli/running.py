@@ -129,8 +129,8 @@ class Run:
         if loaded.pending:
             count = len(loaded.pending)
             session.terminal.note(f"recovering {count} operation{'s' if count > 1 else ''} of an earlier run")
+        self.stop.say, self.stop.hurry = session.terminal.err, session.terminal.hurry
         with self.stop.listening():
-            self.stop.say = session.terminal.err
             found = recover(
                 state,
                 loaded.pending,
@@ -302,7 +302,7 @@ class Run:
             absent=recovered.absent,
             saved=AppliedPlan(self.saved["sha256"], self.session.now(), recovered.state.serial) if self.saved else None,
         )
-        self.stop.wake, self.stop.say = applying.wake, self.session.terminal.err
+        self.stop.wake = applying.wake
         return applying.run()
 
     def _wait(self, plan: Plan, outcome: Outcome) -> Outcome:

@@ -207,6 +207,7 @@ class Session:
             with unwinding():
                 yield
         except KeyboardInterrupt as error:
+            self.terminal.hurry()
             number = getattr(error, "number", signal.SIGINT)
             what = "interrupted" if number == signal.SIGINT else f"ended by {signal.Signals(number).name}"
             came = "what was done is saved" if self._wrote else "nothing was changed"

@@ -30,6 +30,7 @@ class Stop:
     number: int | None = None
     wake: Callable[[], None] = lambda: None
     say: Callable[[str], None] = lambda _: None
+    hurry: Callable[[], None] = lambda: None  # with a stream that takes nothing
     let_go: Callable[[], None] = lambda: None  # of what is held, when the process ends at once; must not raise
     _event: threading.Event = field(factory=threading.Event)
 
@@ -41,6 +42,7 @@ class Stop:
         self.number = number
         self._event.set()
         self.wake()
+        self.hurry()
         self._tell("\nstopping: nothing new is started, what is under way gets up to 5 s (again: stop at once)")
 
     def _tell(self, text: str) -> None:

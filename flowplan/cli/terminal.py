@@ -18,6 +18,7 @@ from typing import TextIO
 
 from attrs import evolve
 
+from flowplan.cli.writer import Writer
 from flowplan.errors import FlowplanError, inert, shown
 from flowplan.masking import MASK, without_userinfo
 from flowplan.reports.paint import OWN, Paint, wrapped
@@ -27,7 +28,7 @@ class Terminal:
     """The two streams. An output that fails never changes what a command does or returns."""
 
     def __init__(self, out: TextIO, err: TextIO, paint: Paint, paint_err: Paint, *, interactive: bool) -> None:
-        self._out, self._err = out, err
+        self._out, self._err = Writer(out), Writer(err)
         self.paint, self.paint_err = paint, paint_err
         self.interactive = interactive
         self._hidden: list[Callable[[], Iterable[str]]] = []
@@ -51,7 +52,7 @@ class Terminal:
     @property
     def live(self) -> bool:
         """Whether progress may redraw a line: stderr is a terminal that moves its cursor."""
-        return self._err.isatty() and os.environ.get("TERM") != "dumb"
+        return self._err.stream.isatty() and os.environ.get("TERM") != "dumb"
 
     def out(self, text: str = "", *, end: str = "\n") -> None:
         self._write(self._out, text + end)
@@ -65,25 +66,16 @@ class Terminal:
 
     def redraw(self, text: str) -> None:
         """`text` in place of what stands in the last line of stderr; only when `live`."""
-        self._put(self._err, f"\r{harmless(self._secretless(text))}\x1b[K")
+        self._err.put(f"\r{harmless(self._secretless(text))}\x1b[K")
 
-    def _write(self, stream: TextIO, text: str) -> None:
+    def _write(self, stream: Writer, text: str) -> None:
         text = self._secretless(text)
-        self._put(stream, harmless(text, (self.paint_err if stream is self._err else self.paint).on))
+        stream.put(harmless(text, (self.paint_err if stream is self._err else self.paint).on))
 
     def _secretless(self, text: str) -> str:
         for form in chain.from_iterable(forms() for forms in self._hidden):
             text = text.replace(form, MASK)
         return without_userinfo(text) if "@" in text else text
-
-    def _put(self, stream: TextIO, text: str) -> None:
-        try:
-            stream.write(text)
-            stream.flush()
-        except UnicodeEncodeError:
-            self._put(stream, text.encode("ascii", "backslashreplace").decode())
-        except (OSError, ValueError):  # closed pipe, full disk: the work goes on, and its exit code stays right
-            _discard(stream)
 
     def note(self, text: str) -> None:
         self.err("\n".join(wrapped(f"{self.paint_err('note:', 'cyan')} {shown(text, 1000)}", "", "  ")))
@@ -120,12 +112,15 @@ class Terminal:
             self.err()
             return ""
 
-    def flush(self) -> None:
-        for stream in (self._out, self._err):
-            try:
-                stream.flush()
-            except (OSError, ValueError):
-                _discard(stream)
+    def hurry(self) -> None:
+        """The command is to end: nobody waits any more for a stream that takes nothing. From any thread."""
+        self._out.hurry()
+        self._err.hurry()
+
+    def close(self) -> None:
+        """Everything is written; or, with a hurry, whatever the streams take."""
+        self._out.close()
+        self._err.close()
 
 
 def harmless(text: str, painted: bool = False) -> str:
@@ -158,14 +153,6 @@ def _await_line(descriptor: int) -> None:
         signal.set_wakeup_fd(outer)
         os.close(ear)
         os.close(mouth)
-
-
-def _discard(stream: TextIO) -> None:
-    """Send `stream` nowhere from now on, so that the interpreter's last flush does not complain either."""
-    try:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-    except (OSError, ValueError):
-        return
 
 
 def _paint(stream: TextIO, environ: Mapping[str, str]) -> Paint:

@@ -165,6 +165,8 @@ class _Builder:
         self.open.append((node, self.count))
         self.top = node
         self.count += 1
+        if self.count > MAX_NODES:
+            self._too_many(node.start)
 
     def _close(self, event: Any) -> None:
         node, before = self.open.pop()

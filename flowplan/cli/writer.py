@@ -1,0 +1,93 @@
+"""Writing to a stream that may take nothing any more: a full pipe, a stopped terminal.
+
+A thread of its own writes, and the caller waits for it, as long as nobody is in a hurry. From a signal on it waits
+a second at most, and leaves the stream alone after that: what is under way ends whoever reads, or does not.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import TextIO
+
+_PATIENCE = 1.0  # seconds for one write, once there is a hurry
+THREAD = "flowplan-writer"
+
+
+class Writer:
+    """What is written to `stream` is written in order, each text whole, and flushed. Safe for several threads."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+        self._jobs: SimpleQueue[tuple[Callable[[], object], threading.Event] | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
+        self._change = threading.Condition()
+        self._hurried = False
+        self._stuck = False
+
+    def put(self, text: str) -> None:
+        """Write `text`. An output that fails goes nowhere from then on; it never raises for that."""
+        self._do(lambda: self._write(text))
+
+    def hurry(self) -> None:
+        """From here on nobody waits for this stream longer than a moment; whoever waits is woken."""
+        with self._change:
+            self._hurried = True
+            self._change.notify_all()
+
+    def close(self) -> None:
+        """Flush, and end the thread; with a hurry, only as far as the stream lets us. It may be used again."""
+        self._do(self.stream.flush)
+        thread, self._thread = self._thread, None
+        if thread is not None and not self._stuck:
+            self._jobs.put(None)
+            thread.join()
+
+    def _do(self, act: Callable[[], object]) -> None:
+        if self._stuck:
+            return
+        with self._starting:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name=THREAD, daemon=True)
+                self._thread.start()
+        done = threading.Event()
+        self._jobs.put((act, done))
+        with self._change:
+            self._change.wait_for(lambda: done.is_set() or self._hurried)
+            if not self._change.wait_for(done.is_set, _PATIENCE):
+                self._stuck = True
+
+    def _work(self) -> None:
+        while job := self._jobs.get():
+            act, done = job
+            try:
+                act()
+            except (OSError, ValueError):  # closed pipe, full disk: the work goes on, and its exit code stays right
+                _discard(self.stream)
+            finally:
+                with self._change:
+                    done.set()
+                    self._change.notify_all()
+
+    def _write(self, text: str) -> None:
+        try:
+            self.stream.write(text)
+        except UnicodeEncodeError:
+            self.stream.write(text.encode("ascii", "backslashreplace").decode())
+        self.stream.flush()
+
+
+def left_behind() -> bool:
+    """Whether some stream took nothing any more: the interpreter's own last flush would wait for it."""
+    return any(thread.name == THREAD for thread in threading.enumerate())
+
+
+def _discard(stream: TextIO) -> None:
+    """Send `stream` nowhere from now on, so that the interpreter's last flush does not complain either."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    except (OSError, ValueError):
+        return
