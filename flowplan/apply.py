@@ -34,13 +34,13 @@ from flowplan.errors import (
     Unauthorized,
 )
 from flowplan.graph import Step
-from flowplan.journal import Closed, Done, Intent, Moment, Record
+from flowplan.journal import Closed, Done, Intent, Moment, Record, ended_by
 from flowplan.live import Marker
 from flowplan.ownership import known_otherwise
 from flowplan.plan import Change, Plan, differences
 from flowplan.recover import SETTLE_WINDOW, Clock, Finding, look_up, unclear_remedy
 from flowplan.resources import Address, Bid, Resource, Volume, resolve
-from flowplan.state import AppliedPlan, Binding, State, consistent, digest
+from flowplan.state import AppliedPlan, Binding, State, consistent, digest, with_ended
 
 WORKERS = "flowplan-call"  # the names of the threads that calls are made in begin so
 YOUNG = 5.0  # seconds that an intent may be older than the attempt it announces
@@ -164,6 +164,7 @@ class Applying:
         self.failed: dict[Step, FlowplanError] = {}
         self.unknown: list[Step] = []
         self.bindings = dict(state.bindings)
+        self.ended: dict[str, float] = {}
         self.halted: FlowplanError | None = None  # an error after which nothing more may be sent
         self.refused_kinds: dict[tuple[str, str], FlowplanError] = {}
         self.untold: list[tuple[Step, Change, str | None]] = []  # steps without a call, not yet durable
@@ -346,6 +347,8 @@ class Applying:
         """`frees`: what waits for the step may begin. It may not with a volume that is not as it was asked for."""
         self.pending.pop(work.intent.intent, None)
         self._bind(work.step, binding, frees=frees)
+        if binding is None:
+            self.ended |= ended_by(work.intent)
         return Done(work.intent.intent, work.step.address, binding)
 
     def _bind(self, step: Step, binding: Binding | None, *, frees: bool = True) -> None:
@@ -615,7 +618,9 @@ class Applying:
                 self.failed[step] = CloudError("stopped before its answer came")
         settled = {*self.done, *self.failed, *self.unknown}
         return Outcome(
-            state=attrs.evolve(self.state, bindings=consistent(self.bindings)),
+            state=attrs.evolve(
+                self.state, bindings=consistent(self.bindings), ended=with_ended(self.state.ended, self.ended)
+            ),
             pending=tuple(self.pending.values()),
             done=tuple(self.done),
             failed=self.failed,

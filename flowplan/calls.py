@@ -16,7 +16,7 @@ import attrs
 from attrs import define, field, frozen
 
 from flowplan.answered import as_it_is, complaints, of_another
-from flowplan.errors import Ambiguous, CloudError, FlowplanError, NameTaken, NotFound, Refused, Unauthorized
+from flowplan.errors import Ambiguous, CloudError, FlowplanError, NameTaken, NotFound, Refused, Unauthorized, shown
 from flowplan.journal import Intent
 from flowplan.live import TERMINATED, Live, LiveBid, LiveVolume, Made
 from flowplan.plan import Change
@@ -26,6 +26,7 @@ from flowplan.state import Binding
 
 T = TypeVar("T")
 _PATCH_TRIES = 3
+ENDING = 60.0  # seconds that something may take to show as ended where nothing else says how long
 _POLLS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)  # seconds between looks at something that is ending
 
 
@@ -38,6 +39,7 @@ class Cloud(Protocol):
     def look_again(self, live: Live, bids: Iterable[str], volumes: Iterable[str]) -> Live: ...
     def now(self) -> datetime | None: ...
     def bid(self, id: str) -> LiveBid: ...
+    def is_gone(self, kind: str, id: str) -> bool: ...
     def bid_request(self, bid: Bid, script: str | None) -> Mapping[str, Any]: ...
     def volume_request(self, volume: Volume) -> Mapping[str, Any]: ...
     def create(self, kind: str, request: Mapping[str, Any], *, key: str, before: Callable[[], None] = ...) -> Made: ...
@@ -180,13 +182,39 @@ class Calls:
         return None
 
     def remove(self, change: Change) -> None:
-        """Cancel or delete, and wait until it is over; what is gone already is success."""
+        """Cancel or delete, and wait until it is over. What is gone already is success, once a second look of another
+        kind agrees: a 404 alone proves nothing."""
         assert change.id is not None  # noqa: S101 - what is removed exists
-        remove = self._delete_volume if change.address.kind == "volume" else self._cancel
-        try:
-            remove(change.id)
-        except NotFound:
+        was_there = self.delete(change.id) if change.address.kind == "volume" else self.cancel(change.id)
+        if not was_there:
             self.found_gone.add(change.address)
+
+    def cancel(self, id: str) -> bool:
+        """Cancel a bid and wait until it is over; False when it was over already."""
+        return self._removed("bid", id, self._cancel)
+
+    def delete(self, id: str) -> bool:
+        """Delete a volume once nothing uses it any more; False when it was deleted already."""
+        return self._removed("volume", id, self._delete_volume)
+
+    def _removed(self, kind: str, id: str, remove: Callable[[str], None]) -> bool:
+        try:
+            remove(id)
+        except NotFound as error:
+            self._hold_gone(kind, id, error)
+            return False
+        return True
+
+    def _hold_gone(self, kind: str, id: str, error: NotFound) -> None:
+        """Raise CloudError unless what the API does not find is proved to be over."""
+        for _ in self._patiently(ENDING):
+            if self.cloud.is_gone(kind, id):
+                return
+        raise CloudError(
+            f"{error}; but the list shows {id} as live: it stays in the state",
+            status=error.status,
+            hint=f"look in the console whether {id} still runs; the same command again tries once more",
+        )
 
     def _cancel(self, id: str) -> None:
         try:
@@ -197,14 +225,31 @@ class Calls:
             if self.cloud.bid(id).ended:
                 return
             raise
-        for _ in self._patiently(f"{id} to end"):
-            if self.cloud.bid(id).ended:
+        self._await_end(id)
+
+    def _await_end(self, id: str) -> None:
+        """Until a cancelled bid is over. One whose status is not known here is not waited for as long as a removal may
+        take: it may never change."""
+        strange_since: float | None = None
+        for _ in self._patiently(self.timeout):
+            found = self.cloud.bid(id)
+            if found.ended:
                 return
+            now = self.clock.monotonic()
+            strange_since = (strange_since or now) if found.has_strange_status else None
+            if strange_since is not None and now - strange_since >= ENDING:
+                raise CloudError(
+                    f"{id} was cancelled, but its status is {shown(found.status)!r}, which is not known here: it stays "
+                    "in the state",
+                    hint=f"look in the console whether {id} still runs; if it is over, `flowplan state rm ADDRESS` "
+                    "forgets it",
+                )
+        raise _gave_up(f"{id} to end")
 
     def _delete_volume(self, id: str) -> None:
         """Delete once nothing uses it any more: a cancelled bid lets go of its volumes a little later. That is looked
         at right before, since whoever took it after the plan was made may not keep the API from deleting it."""
-        for _ in self._patiently(f"{id} to be let go"):
+        for _ in self._patiently(self.timeout):
             if self._held(id, self._users(id)):
                 continue
             try:
@@ -212,7 +257,7 @@ class Calls:
             except Refused as error:
                 if error.status != 409:
                     raise
-        return None
+        raise _gave_up(f"{id} to be let go")
 
     def _users(self, id: str) -> tuple[str, ...]:
         """Who uses a volume, by a look that begins now. Raises NotFound when it is deleted."""
@@ -239,14 +284,18 @@ class Calls:
             held -= {user, *found.instances}
         return held
 
-    def _patiently(self, what: str) -> Iterable[int]:
-        deadline = self.clock.monotonic() + self.timeout
+    def _patiently(self, seconds: float) -> Iterable[int]:
+        """Turns between looks, for `seconds` (and no longer than a removal may take), or until the run is stopped."""
+        deadline = self.clock.monotonic() + min(seconds, self.timeout)
         n = 0
         while self.clock.monotonic() < deadline and not self.clock.stopped():
             yield n
             self.clock.pause(_POLLS[min(n, len(_POLLS) - 1)])
             n += 1
-        raise CloudError(f"gave up waiting for {what}", hint="run the same command again")
+
+
+def _gave_up(what: str) -> CloudError:
+    return CloudError(f"gave up waiting for {what}", hint="run the same command again")
 
 
 def _plain(value: Any) -> Any:

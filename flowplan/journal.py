@@ -16,7 +16,7 @@ from attrs import frozen
 
 from flowplan.errors import StateError
 from flowplan.resources import Address, Resource
-from flowplan.state import RESTORE, AppliedPlan, Binding, State, consistent, converter, reason
+from flowplan.state import RESTORE, AppliedPlan, Binding, State, consistent, converter, reason, with_ended
 
 JOURNAL_VERSION = 1
 
@@ -134,6 +134,7 @@ def fold(state: State, records: Iterable[Record]) -> tuple[State, dict[str, Inte
     """The state after `records`, and the intents that have no result yet, oldest first."""
     bindings = dict(state.bindings)
     pending: dict[str, Intent] = {}
+    ended: dict[str, float] = {}
     shrunk = False
     for record in records:
         if isinstance(record, Intent):
@@ -142,14 +143,22 @@ def fold(state: State, records: Iterable[Record]) -> tuple[State, dict[str, Inte
         if isinstance(record, AppliedPlan):
             state = state.begin(record)
             continue
-        pending.pop(record.intent, None)
+        intent = pending.pop(record.intent, None)
         if isinstance(record, Done):
             if record.binding is None:
                 bindings.pop(record.address, None)
                 shrunk = True
+                ended |= ended_by(intent)
             else:
                 bindings[record.address] = record.binding
-    return attrs.evolve(state, bindings=consistent(bindings) if shrunk else bindings), pending
+    if not shrunk:
+        return attrs.evolve(state, bindings=bindings), pending
+    return attrs.evolve(state, bindings=consistent(bindings), ended=with_ended(state.ended, ended)), pending
+
+
+def ended_by(intent: Intent | None) -> dict[str, float]:
+    """The id that a removal which is done has ended, with when; nothing for any other operation."""
+    return {intent.id: intent.at.wall} if intent is not None and intent.op == "delete" and intent.id else {}
 
 
 # ---- journal frames -----------------------------------------------------------------------------------

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from attrs import field, frozen
 
 from flowplan.resources import Address, Bid, Inputs, Mount, PortPair, Volume
 
-TERMINATED, ALLOCATED = "Terminated", "Allocated"
-STATUSES = ("Open", ALLOCATED, "Preempting", "Paused", TERMINATED)
+TERMINATED, ALLOCATED, PAUSED = "Terminated", "Allocated", "Paused"
+STATUSES = ("Open", ALLOCATED, "Preempting", PAUSED, TERMINATED)
 
 
 @frozen
@@ -47,11 +47,18 @@ class LiveBid:
     created_at: str = ""
     marker: Marker | None = None
     instances: tuple[str, ...] = ()
+    deactivated: bool = False  # the API says since when it is over
 
     @property
     def ended(self) -> bool:
-        """Whether it is over. An unknown status counts as live: never buy again because of a new word."""
-        return self.status == TERMINATED
+        """Whether it is over. An unknown status counts as live: never buy again because of a new word, unless the API
+        says besides it that the bid is deactivated."""
+        return self.status == TERMINATED or (self.deactivated and self.has_strange_status)
+
+    @property
+    def has_strange_status(self) -> bool:
+        """Whether the API has a word for its status that is not known here."""
+        return self.status not in STATUSES
 
 
 @frozen
@@ -95,6 +102,15 @@ class Live:
     volumes: Mapping[str, LiveVolume] = field(factory=dict)
     bids: Mapping[str, LiveBid] = field(factory=dict)
     gone: frozenset[str] = frozenset()
+
+    def without(self, ended: Collection[str]) -> Live:
+        """The same, where `ended` are known to be over: a list that lags may still show them as live."""
+        late = {id for id in ended if id in self.volumes or (id in self.bids and not self.bids[id].ended)}
+        if not late:
+            return self
+        volumes = {id: one for id, one in self.volumes.items() if id not in late}
+        bids = {id: one for id, one in self.bids.items() if id not in late}
+        return Live(volumes, bids, self.gone | late)
 
     def volumes_named(self, name: str) -> tuple[LiveVolume, ...]:
         return tuple(v for v in self.volumes.values() if v.volume.name == name)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from cattrs import Converter
 
 FORMAT_VERSION = 1
+ENDED_FOR, ENDED_AT_MOST = 24 * 3600.0, 1000  # seconds and ids: far above any lag of a list
 SIZE_LIMIT = 256 * 1024 * 1024  # bytes; nothing flowplan writes comes near it
 
 
@@ -68,7 +69,9 @@ class State:
     """A snapshot. `lineage` never changes; `serial` grows by one with every snapshot that differs.
     `released`: ids of live bids that carry our marker and that somebody told flowplan to let go of.
     `adopted`: ids of volumes that no create of this stack made: their content is somebody's.
-    `plans`: the saved plans applied, the newest `PLANS_KEPT` of them, the last one last."""
+    `plans`: the saved plans applied, the newest `PLANS_KEPT` of them, the last one last.
+    `ended`: ids that this stack cancelled or deleted lately, each with when (seconds since the epoch): a list that lags
+    shows them for a while, and nobody must take them for live."""
 
     lineage: str
     serial: int = 0
@@ -81,6 +84,7 @@ class State:
     released: frozenset[str] = frozenset()
     adopted: frozenset[str] = frozenset()
     plans: tuple[AppliedPlan, ...] = ()
+    ended: Mapping[str, float] = field(factory=dict)
 
     def begin(self, plan: AppliedPlan) -> State:
         """This state, in which `plan` is being carried out."""
@@ -88,6 +92,14 @@ class State:
 
     def ids(self) -> dict[Address, str]:
         return {address: binding.id for address, binding in self.bindings.items()}
+
+
+def with_ended(ended: Mapping[str, float], new: Mapping[str, float]) -> dict[str, float]:
+    """`ended` with `new`: the newest that fit, and none that ended more than a day before the last one."""
+    everything = {**ended, **new}
+    oldest = max(everything.values(), default=0.0) - ENDED_FOR
+    young = sorted((at, id) for id, at in everything.items() if at >= oldest)
+    return {id: at for at, id in young[-ENDED_AT_MOST:]}
 
 
 def consistent(bindings: Mapping[Address, Binding]) -> dict[Address, Binding]:
@@ -129,6 +141,8 @@ def dump(state: State) -> bytes:
             body[name] = sorted(ids)
     if state.plans:
         body["plans"] = [encode(plan) for plan in state.plans]
+    if state.ended:
+        body["ended"] = dict(sorted(state.ended.items()))
     body["sha256"] = digest(body)
     return (json.dumps(body, indent=1, sort_keys=False) + "\n").encode()
 
@@ -148,6 +162,7 @@ def load(data: bytes, name: str) -> State:
             released=frozenset(map(_text, body.get("released", ()))),
             adopted=frozenset(map(_text, body.get("adopted", ()))),
             plans=tuple(converter().structure(plan, AppliedPlan) for plan in body.get("plans", ())),
+            ended={_text(id): _seconds(at) for id, at in dict(body.get("ended", {})).items()},
         )
     except Exception as error:
         raise StateError(f"{name} is not a state file of flowplan: {reason(error)}", hint=RESTORE) from error
@@ -318,6 +333,12 @@ def _money(value: Any, _: Any) -> Decimal:
     if not amount.is_finite():
         raise ValueError(f"{value!r} is not an amount")
     return amount
+
+
+def _seconds(value: Any) -> float:
+    if type(value) not in (int, float) or not 0 <= value < 1e11:
+        raise ValueError(f"expected seconds since the epoch, got {value!r}")
+    return float(value)
 
 
 def _text(value: Any) -> str:

@@ -687,6 +687,56 @@ MISTAKES = (
             ("format without the lock", "  flock 9\n", "", "two_runs or without_the_tool"),
         )
     ),
+    # -- absence, and waiting
+    Mistake(
+        "a gateway's 404 means gone",
+        "cloud/answers.py",
+        'if status == 404 and not (is_api and words.strip() not in ("", _NO_ROUTE)):',
+        "if False:",
+        ("tests/test_absence.py", "-k", "own_words or gateways"),
+    ),
+    Mistake(
+        "a 404 to a cancellation needs no second look",
+        "calls.py",
+        "            self._hold_gone(kind, id, error)\n",
+        "",
+        ("tests/test_absence.py", "-k", "while_its_list"),
+    ),
+    Mistake(
+        "an empty list of somebody else's key is proof",
+        "cloud/fcp.py",
+        "return self.project in self._projects or bool(live.bids or live.volumes)",
+        "return True",
+        ("tests/test_absence.py", "-k", "see_nothing"),
+    ),
+    Mistake(
+        "deactivated means ended whatever the status says",
+        "live.py",
+        "(self.deactivated and self.has_strange_status)",
+        "self.deactivated",
+        ("tests/test_absence.py", "-k", "deactivation"),
+    ),
+    Mistake(
+        "what the journal ended is forgotten",
+        "journal.py",
+        "                ended |= ended_by(intent)\n",
+        "",
+        ("tests/test_absence.py", "-k", "crash"),
+    ),
+    Mistake(
+        "a look that fails while waiting is success",
+        "cli/waiting.py",
+        "return self._failed(plan, outcome, failed | {step: _unseen(error) for step in wanted.values()})",
+        "return outcome",
+        ("tests/test_waiting.py", "-k", "no_success"),
+    ),
+    Mistake(
+        "a renewed token is renewed again and again",
+        "cloud/http.py",
+        "                renewed = True",
+        "                renewed = False",
+        ("tests/test_waiting.py", "-k", "ends_it"),
+    ),
     Mistake(
         "take an imported volume for a created one",
         "cli/import_.py",

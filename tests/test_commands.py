@@ -739,7 +739,7 @@ def test_what_is_not_listed_is_not_gone(applied: Place) -> None:
     ledger = applied.ledger()
     result = applied.run("apply", "--auto-approve")
     assert result.code == 1
-    assert "listed neither as live nor as deleted" in " ".join(result.err.split())
+    assert "listed neither as live nor as ended" in " ".join(result.err.split())
     assert applied.run(*DESTROY).code == 1
     assert applied.ledger() == ledger
 

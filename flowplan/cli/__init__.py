@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 from flowplan import __version__
+from flowplan.cli.durations import Duration
 from flowplan.cli.terminal import Terminal
 from flowplan.cloud.secrecy import forms_in
 from flowplan.errors import ConfigError, FlowplanError, UsageProblem, shown
@@ -112,7 +113,9 @@ def global_options(*, hidden: bool) -> list[click.Parameter]:
         Anywhere("--api-url", metavar="URL", hidden=hidden, help="The API; sim: is the embedded simulator."),
         Anywhere("--project", metavar="NAME", hidden=hidden, help="The project, by name or id."),
         Anywhere("--ssh-key", metavar="NAME", hidden=hidden, help="The SSH key of tasks that name none."),
-        Anywhere("--lock-timeout", metavar="TIME", hidden=hidden, help="How long to wait for the lock (0s)."),
+        Anywhere(
+            "--lock-timeout", type=Duration(), metavar="TIME", hidden=hidden, help="How long to wait for the lock (0s)."
+        ),
         Anywhere("--no-lock", is_flag=True, hidden=hidden, help="Do not lock; only to look at things."),
         Anywhere("--no-color", is_flag=True, hidden=hidden, help="No colour."),
         Anywhere("-v", "--verbose", is_flag=True, hidden=hidden, help="Log the API calls to stderr."),

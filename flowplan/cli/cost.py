@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from flowplan.cli import Command, options
+from flowplan.cli.durations import Duration
 from flowplan.cli.session import Session, streams_of
 from flowplan.errors import FlowplanError
 from flowplan.resources import Address, Bid, Resource
@@ -23,7 +24,12 @@ if TYPE_CHECKING:
 
 @click.command(cls=Command)
 @click.option(
-    "--horizon", default="30d", show_default=True, metavar="TIME", help="How far ahead the stack as it is is estimated."
+    "--horizon",
+    type=Duration(),
+    default="30d",
+    show_default=True,
+    metavar="TIME",
+    help="How far ahead the stack as it is is estimated.",
 )
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.pass_context

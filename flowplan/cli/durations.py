@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import re
+from typing import Any
+
+import click
 
 from flowplan.errors import UsageProblem
 
 _PATTERN = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|d|)")
 _LONGEST = 10 * 366 * 86400  # seconds
 _SECONDS = {"s": 1, "": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+class Duration(click.ParamType):  # type: ignore[type-arg]  # older releases of click cannot be subscripted
+    """A length of time, refused where it is written, whether or not the command comes to need it. It stays text."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        read_duration(value, param.opts[0] if param is not None else self.name)
+        return value
 
 
 def read_duration(text: str, option: str) -> float:

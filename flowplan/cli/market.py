@@ -15,6 +15,7 @@ import click
 from attrs import frozen
 
 from flowplan.cli import Command, options
+from flowplan.cli.durations import Duration
 from flowplan.cli.session import Session
 from flowplan.errors import CloudError, FlowplanError, Unauthorized, UsageProblem, shown
 
@@ -36,8 +37,10 @@ _TREND = timedelta(days=7)  # what a table's trend shows where nothing says othe
 @click.argument("types", nargs=-1, metavar="[TYPE...]")
 @click.option("--region", metavar="R", help="Only this region.")
 @click.option("--limit", metavar="USD", help="What a bid at this limit would do: dollars per instance-hour.")
-@click.option("--horizon", default="24h", show_default=True, metavar="TIME", help="How far ahead.")
-@click.option("--history", metavar="TIME", help="How far back the past is shown.  [default: 14d; a table: 7d]")
+@click.option("--horizon", type=Duration(), default="24h", show_default=True, metavar="TIME", help="How far ahead.")
+@click.option(
+    "--history", type=Duration(), metavar="TIME", help="How far back the past is shown.  [default: 14d; a table: 7d]"
+)
 @click.option("--svg", metavar="FILE", help="Draw the past prices into FILE.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.pass_context

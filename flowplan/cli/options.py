@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -9,7 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from flowplan.budget import BASES, Budget, BudgetBasis, dollars, increase
-from flowplan.cli.durations import read_duration
+from flowplan.cli.durations import Duration, read_duration
 from flowplan.errors import FlowplanError, Secret, StateError, UsageProblem, shown
 from flowplan.regular import opened
 from flowplan.resources import Address
@@ -19,6 +20,19 @@ _KEY_LENGTH = 16
 _FURTHEST = 7 * 24  # hours: the past has two of them
 F = TypeVar("F", bound=Callable[..., Any])
 
+
+class Finite(click.FloatRange):
+    """A number within its range: NaN, which no comparison finds outside of one, is not."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        found = super().convert(value, param, ctx)
+        if not math.isfinite(found):
+            self.fail(f"{value!r} is not a number.", param, ctx)
+        return found
+
+
 paths = click.argument("paths", nargs=-1, metavar="[PATH...]", type=click.Path())
 replace = click.option("--replace", multiple=True, metavar="ADDR", help="Replace this resource, whatever differs.")
 allow_volume_destroy = click.option(
@@ -26,6 +40,7 @@ allow_volume_destroy = click.option(
 )
 horizon = click.option(
     "--horizon",
+    type=Duration(),
     metavar="TIME",
     help="How far ahead the cost is forecast.  [default: a task's estimated duration, else 24h]",
 )
@@ -59,11 +74,16 @@ wait = click.option(
     help="What to wait for after placing a bid.",
 )
 timeout = click.option(
-    "--timeout", default="30m", show_default=True, metavar="TIME", help="How long to wait for a bid, or a removal."
+    "--timeout",
+    type=Duration(),
+    default="30m",
+    show_default=True,
+    metavar="TIME",
+    help="How long to wait for a bid, or a removal.",
 )
 settle_window = click.option(
     "--settle-window",
-    type=click.FloatRange(0, 3600),
+    type=Finite(0, 3600),
     envvar="FLOWPLAN_SETTLE_WINDOW",
     default=45,
     show_default=True,

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import attrs
 import click
 
+from flowplan.apply import Options
 from flowplan.backends.local import Loaded, LocalStore
+from flowplan.calls import Calls
 from flowplan.cli import Command, options
 from flowplan.cli.session import Session, observe
-from flowplan.errors import FlowplanError, GuardRefused, Interrupted, NotFound, StateError, UsageProblem, shown
+from flowplan.errors import FlowplanError, GuardRefused, Interrupted, StateError, UsageProblem, shown
 from flowplan.journal import Closed, Done, Intent, Record, fold
 from flowplan.live import Live, LiveBid, Marker
 from flowplan.lock import Lock
 from flowplan.ownership import find_created, is_live
 from flowplan.resources import Address, Bid, Resource
-from flowplan.state import State, consistent
+from flowplan.state import State, consistent, with_ended
 
 if TYPE_CHECKING:
     from flowplan.catalogue import Catalogue
@@ -138,12 +139,11 @@ def _cancel(session: Session, lock: Lock, store: LocalStore, state: State, bid: 
     intent = Intent(id, "delete", marker.address, marker.generation, bid.bid.name, f"flowplan-{id}", "", now, bid.id)
     store.append([intent])
     if not bid.ended:
-        with suppress(NotFound):
-            session.cloud().cancel_bid(bid.id, before=lock.verify)
+        Calls(session.cloud(), clock, Options().timeout, lock.verify).cancel(bid.id)
     gone: list[Record] = [Done("", address, None) for address in held]
     store.append([*gone, Closed(intent.intent, "cancelled")])
     session.terminal.line(f"{bid.id} ({bid.marker.address}) is cancelled.")
-    return fold(state, gone)[0]
+    return attrs.evolve(fold(state, gone)[0], ended=with_ended(state.ended, {bid.id: now.wall}))
 
 
 # ---- a state that is lost --------------------------------------------------------------------------------------

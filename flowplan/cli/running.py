@@ -306,13 +306,8 @@ class Run:
         return applying.run()
 
     def _wait(self, plan: Plan, outcome: Outcome) -> Outcome:
-        """What --wait asks for; the state is saved by then, so an API that fails now costs nothing."""
-        waiting = Waiting(self.session, self.how.wait, self.how.seconds, self.stop, self.reporter)
-        try:
-            return waiting(plan, outcome)
-        except CloudError as error:
-            self.reporter.note(f"gave up waiting: {error}")
-            return outcome
+        """What --wait asks for; the state is saved by then, so an API that fails now loses nothing."""
+        return Waiting(self.session, self.how.wait, self.how.seconds, self.stop, self.reporter)(plan, outcome)
 
     @property
     def reporter(self) -> Reporter:

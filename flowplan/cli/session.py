@@ -262,7 +262,7 @@ class Session:
                 reason="other_project",
                 hint=f"give --project {state.project_name or state.project}, or another --state for {project.name}",
             )
-        cloud.project = project.id
+        cloud.project, cloud.ended = project.id, state.ended
         return project
 
     def ssh_keys(self) -> tuple[str, ...]:

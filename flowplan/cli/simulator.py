@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from flowplan.cli import Command, Group
+from flowplan.cli import Command, Group, options
 from flowplan.cli.durations import read_duration
 from flowplan.cli.session import PUBLIC_API, SIMULATOR_DATA, Session
 from flowplan.errors import UsageProblem
@@ -34,7 +34,9 @@ def simulator() -> None:
 @click.option("--port", type=click.IntRange(0, 65535), default=8571, show_default=True, metavar="P", help="0: any.")
 @_db
 @click.option("--seed", type=int, default=1, show_default=True, metavar="N", help="For data made anew.")
-@click.option("--speed", type=click.FloatRange(0), default=1, show_default=True, metavar="X", help="Times real time.")
+@click.option(
+    "--speed", type=options.Finite(0, 1_000_000), default=1, show_default=True, metavar="X", help="Times real time."
+)
 @click.option("--api-key", metavar="KEY", help="The one key that is accepted; absent: any fkey_...")
 @click.pass_context
 def serve(ctx: click.Context, port: int, db: str | None, seed: int, speed: float, api_key: str | None) -> int:

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import attrs
 from attrs import frozen
 
-from flowplan.errors import CloudError
+from flowplan.errors import CloudError, FlowplanError, NotFound
 from flowplan.graph import Step
+from flowplan.live import ALLOCATED, PAUSED, TERMINATED
 from flowplan.resources import Bid
 
 if TYPE_CHECKING:
     from flowplan.apply import Outcome
     from flowplan.cli.session import Session
     from flowplan.cli.stop import Stop
+    from flowplan.live import Live
     from flowplan.plan import Plan
     from flowplan.reports.progress import Reporter
 
 _INTERVAL = 2.0  # seconds between looks; an auction clears every two minutes
+_GONE = "gone"
+_LOST = (TERMINATED, PAUSED, _GONE)  # what does not come to run by itself
 _STARTING = ("STATUS_NEW", "STATUS_CONFIRMED", "STATUS_INITIALIZING", "STATUS_STARTING")
 
 
@@ -38,47 +43,77 @@ class Waiting:
         if self.what == "placed" or not wanted or outcome.failed or outcome.unknown or outcome.stopped:
             return outcome
         deadline = time.monotonic() + self.seconds
+        failed: dict[Step, FlowplanError] = {}
         told = False
-        while missing := self._missing(wanted):
+        while True:
+            try:
+                missing = self._missing(wanted)
+            except CloudError as error:
+                return self._failed(plan, outcome, failed | {step: _unseen(error) for step in wanted.values()})
+            lost = {id: status for id, status in missing.items() if status in _LOST}
+            failed |= {wanted.pop(id): _lost(status) for id, status in lost.items()}
+            if lost.keys() == missing.keys():
+                return self._failed(plan, outcome, failed)
             if self.stop.stopped():
                 self.reporter.note("the bids stay placed, and go on: flowplan status")
-                return attrs.evolve(outcome, stopped=True)
+                return attrs.evolve(self._failed(plan, outcome, failed), stopped=True)
             if time.monotonic() >= deadline:
-                return self._gave_up(plan, outcome, wanted, missing)
+                late = {wanted[id]: self._late(status) for id, status in missing.items() if id in wanted}
+                return self._failed(plan, outcome, failed | late)
             if not told:
-                count = f"{len(missing)} bid{'s are' if len(missing) > 1 else ' is'}"
+                count = f"{len(wanted)} bid{'s are' if len(wanted) > 1 else ' is'}"
                 self.reporter.note(f"waiting until {count} {self.what}")
                 told = True
             self.stop.pause(_INTERVAL)
-        return outcome
 
-    def _missing(self, wanted: dict[str, Step]) -> dict[str, str]:
+    def _missing(self, wanted: Mapping[str, Step]) -> dict[str, str]:
         """Those that are not allocated yet, or whose instances are not all running, each with what it is."""
         live = self.session.cloud().live()
-        statuses = {id: live.bids[id].status if id in live.bids else "gone" for id in wanted}
-        missing = {id: status for id, status in statuses.items() if status != "Allocated"}
+        statuses = {id: self._status(id, live) for id in wanted}
+        missing = {id: status for id, status in statuses.items() if status != ALLOCATED}
         if self.what == "running":
             instances = self.session.cloud().instances()
             up = {one.bid for one in instances if one.status == "STATUS_RUNNING"}
             starting = {one.bid for one in instances if one.status in _STARTING}
-            missing |= {id: "Allocated" for id in wanted if id not in missing and (id not in up or id in starting)}
+            missing |= {id: ALLOCATED for id in wanted if id not in missing and (id not in up or id in starting)}
         return missing
 
-    def _gave_up(self, plan: Plan, outcome: Outcome, wanted: dict[str, Step], missing: dict[str, str]) -> Outcome:
-        failed = dict(outcome.failed)
-        for id, status in missing.items():
-            error = self._error(status)
-            self.reporter.failed(wanted[id], plan.by_address()[wanted[id].address], error)
-            failed[wanted[id]] = error
-        return attrs.evolve(outcome, failed=failed)
+    def _status(self, id: str, live: Live) -> str:
+        """What a bid is now: one that a list does not show is asked for by its id."""
+        try:
+            bid = live.bids.get(id) or self.session.cloud().bid(id)
+        except NotFound:
+            return _GONE
+        return TERMINATED if bid.ended else bid.status
 
-    def _error(self, status: str) -> CloudError:
+    def _failed(self, plan: Plan, outcome: Outcome, failed: Mapping[Step, FlowplanError]) -> Outcome:
+        for step, error in failed.items():
+            self.reporter.failed(step, plan.by_address()[step.address], error)
+        return attrs.evolve(outcome, failed={**outcome.failed, **failed})
+
+    def _late(self, status: str) -> CloudError:
         time_moves = "; time in the simulator moves by `flowplan simulator advance`" if self.session.simulated else ""
-        if status == "Allocated":
+        if status == ALLOCATED:
             message = f"allocated, but its instances are not running after {self.seconds:g} s"
             return CloudError(message, hint=f"they may still be starting: flowplan status{time_moves}")
         message = f"placed, but not allocated within {self.seconds:g} s"
         return CloudError(message, hint=f"the bid stays and may win later: flowplan status{time_moves}")
+
+
+def _unseen(error: CloudError) -> CloudError:
+    """What is placed stays placed, but nobody saw it run: that is no success."""
+    return CloudError(
+        f"placed, but whether it runs is not known: {error}",
+        status=error.status,
+        hint="the bid stays placed, and is in the state: flowplan status",
+    )
+
+
+def _lost(status: str) -> CloudError:
+    """For what is over or paused nobody needs to wait any longer."""
+    if status == PAUSED:
+        return CloudError("placed, but somebody paused it: it does not run", hint="flowplan plan shows the difference")
+    return CloudError("placed, but somebody cancelled it: it does not run", hint="flowplan plan says what it would do")
 
 
 def _wanted(plan: Plan, outcome: Outcome) -> dict[str, Step]:

@@ -13,12 +13,16 @@ What becomes of an attempt that brought no plain 2xx ("paid" methods may cost mo
     3xx                                 CloudError at once            the same; Ambiguous for 303
     202 held                            Held                          Held
     401, 409 needs_reauth               Unauthorized                  Unauthorized
-    404                                 NotFound                      NotFound
+    404 that names what is missing      NotFound                      NotFound
+    any other 404                       CloudError                    CloudError
     409, 400 "name already used"        Refused                       NameTaken (POST)
     other 4xx                           Refused                       Refused
 
 A DELETE answered with 2xx succeeded whatever its body is. So for a paid method `Ambiguous` is the only error that
 leaves open whether the request was executed: every other one proves that it was not.
+
+`NotFound` is what the API itself says, in its own form: `{"detail": "Bid not found"}`. A gateway's 404, a page, and
+what a web framework says of a path that it does not know (`{"detail": "Not Found"}`) prove nothing about an object.
 """
 
 from __future__ import annotations
@@ -45,6 +49,7 @@ WORDS = 4_000  # characters of a refusal that are searched for what it means
 LOGIN_PATH = "/login"  # what it answers holds a token, or repeats the password: none of it is quoted
 
 _PAID = ("POST", "PATCH")
+_NO_ROUTE = "not found"  # what a web framework says of a path that it does not know
 _NAME_TAKEN = re.compile(r"\bname\b.*\b(already|taken|in use|exists|duplicate)|duplicate\b.*\bname", re.DOTALL)
 
 # What the API's refusals mean for whoever wrote the task (its texts are free, so words are all there is).
@@ -189,7 +194,8 @@ class Call:
         return 1 if self.method in _PAID else tries
 
     def _detail(self, reply: Reply) -> tuple[str, str, bool]:
-        """What an error's body says: cleaned (one line a field), raw, and whether it has the API's form."""
+        """What an error's body says: cleaned (one line a field), raw, and whether it has the API's form: `detail`, a
+        text or a list of fields."""
         try:
             data = _json(reply.body) if reply.body else {}
         except ValueError:
@@ -197,7 +203,7 @@ class Call:
         said = data.get("detail", "") if isinstance(data, dict) else ""
         lines = [_field_problem(item) for item in said] if isinstance(said, list) else [str(said or "")]
         clean = "\n".join(self.clean(line, 500) for line in lines[:50]) if self._quotable else ""
-        return clean, "\n".join(lines), isinstance(data, dict)
+        return clean, "\n".join(lines), isinstance(data, dict) and isinstance(data.get("detail"), str | list)
 
     @property
     def _quotable(self) -> bool:
@@ -220,8 +226,8 @@ def _refusal(method: str, status: int, words: str, is_api: bool) -> tuple[type[C
     hint = next((hint for pattern, hint in _HINTS if pattern.search(words)), None)
     if status == 401 or (status == 409 and "needs_reauth" in words):
         return Unauthorized, "the credentials are not accepted", CREDENTIALS_HINT
-    if status == 404 and not is_api:
-        # A proxy's or another server's own page: it must not pass for "your bid is gone".
+    if status == 404 and not (is_api and words.strip() not in ("", _NO_ROUTE)):
+        # A proxy's, or another server's own: it must not pass for "your bid is gone".
         return CloudError, "not found, and the API did not say so", "check the API's URL and the proxies on the way"
     if status == 404:
         return NotFound, "not found", None

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import stat
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,23 +58,33 @@ def find(environ: Mapping[str, str]) -> Credentials:
     )
 
 
-def token(credentials: Credentials, base_url: str, **options: Any) -> Callable[[], Secret]:
-    """What gives a Transport its bearer token. A password is exchanged for one on the first call, once for all threads.
+def token(credentials: Credentials, base_url: str, **options: Any) -> Secret | Login:
+    """What gives a Transport its bearer token: an API key as it is, or a login. `options` are Transport's."""
+    return credentials.secret if credentials.email is None else Login(credentials, base_url, options)
 
-    `options` are Transport's. The call raises Unauthorized if the login is refused, CloudError if it fails.
+
+class Login:
+    """A password, exchanged for a token on the first call, and again when that has expired; once for all threads.
+
+    Both methods raise Unauthorized if the login is refused, CloudError if it fails.
     """
-    if credentials.email is None:
-        return lambda: credentials.secret
-    lock = threading.Lock()
-    found: list[Secret] = []
 
-    def login_once() -> Secret:
-        with lock:
-            if not found:
-                found.append(_login(credentials, base_url, options))
-            return found[0]
+    def __init__(self, credentials: Credentials, base_url: str, options: Mapping[str, Any]) -> None:
+        self._credentials, self._base_url, self._options = credentials, base_url, options
+        self._lock = threading.Lock()
+        self._token: Secret | None = None
 
-    return login_once
+    def __call__(self) -> Secret:
+        with self._lock:
+            if self._token is None:
+                self._token = _login(self._credentials, self._base_url, self._options)
+            return self._token
+
+    def renew(self, refused: str) -> None:
+        """Get another token instead of `refused`, unless another thread has done so already."""
+        with self._lock:
+            if self._token is None or self._token.reveal() == refused:
+                self._token = _login(self._credentials, self._base_url, self._options)
 
 
 def _login(credentials: Credentials, base_url: str, options: Mapping[str, Any]) -> Secret:

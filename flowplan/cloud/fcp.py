@@ -9,7 +9,7 @@ One list call per kind, whatever the number of resources: never one call a resou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
@@ -38,6 +38,8 @@ class Fcp:
     ) -> None:
         self.http = transport
         self.project = ""
+        self.ended: Collection[str] = ()  # ids that this stack has ended, which lists may still show
+        self._projects: frozenset[str] = frozenset()  # those that the credentials see, once they were listed
         self._parallelism = parallelism
         self._close = close
         self._catalogue = Catalogue((), ())
@@ -50,7 +52,9 @@ class Fcp:
     # -- reading
 
     def projects(self) -> tuple[Named, ...]:
-        return self._rows("/v2/projects", reading.named)
+        found = self._rows("/v2/projects", reading.named)
+        self._projects = frozenset(project.id for project in found)
+        return found
 
     def observe(self) -> tuple[Catalogue, Live]:
         """What is offered and what is there: five lists, side by side."""
@@ -64,7 +68,7 @@ class Fcp:
             ]
         )
         self._catalogue = Catalogue(types, auctions, keys)
-        return self._catalogue, Live(volumes, _by_id(self._live_bids(bids)))
+        return self._catalogue, Live(volumes, _by_id(self._live_bids(bids))).without(self.ended)
 
     def offered(self) -> Catalogue:
         """What is offered to everybody, without a project: two lists."""
@@ -79,37 +83,57 @@ class Fcp:
     def live(self) -> Live:
         """What is there now; names of types and keys are those of the last `observe`."""
         volumes, bids = self.side_by_side([self._volumes, lambda: tuple(self._bids())])
-        return Live(volumes, _by_id(self._live_bids(bids)))
+        return Live(volumes, _by_id(self._live_bids(bids))).without(self.ended)
 
     def look_again(self, live: Live, bids: Iterable[str], volumes: Iterable[str]) -> Live:
-        """`live` with certainty about objects it should hold and does not: a bid is asked for by its id, a
-        volume among the deleted ones. Raises CloudError for what is neither there nor proved gone."""
+        """`live`, which was listed in full, with certainty about objects it should hold and does not.
+
+        A bid is gone when two looks of different kinds agree: a list that does not have it, of a project that the
+        credentials are seen to see, and the API's own 404 to its id. A volume is gone when it is among the deleted
+        ones.
+        Raises CloudError for what is neither there nor proved gone.
+        """
         found = dict(live.bids)
-        gone: set[str] = set()
+        gone: set[str] = set(live.gone)
+        unclear: list[str] = []
         for id in bids:
-            if id in found:
+            if id in found or id in gone:
                 continue
             try:
                 found[id] = self.bid(id)
             except NotFound:
-                gone.add(id)
-        missing = [id for id in volumes if id not in live.volumes]
+                (gone.add if self._sees_its_project(live) else unclear.append)(id)
+        missing = [id for id in volumes if id not in live.volumes and id not in gone]
         if missing:
             rows = self._list("/v2/volumes", project=self.project, include_deleted="true")
             with reading.answer_of("/v2/volumes"):
                 gone |= {reading.text(row, "fid") for row in rows if row.get("deleted_at") is not None}
-        unclear = [id for id in missing if id not in gone]
+        unclear += [id for id in missing if id not in gone]
         if unclear:
             raise CloudError(
-                f"{', '.join(unclear)}: in the state, but listed neither as live nor as deleted",
-                hint="lists may lag: run the same command again a little later; if it is gone for good, "
-                "`flowplan state rm ADDRESS` forgets it",
+                f"{', '.join(unclear)}: in the state, but listed neither as live nor as ended; nothing proves that "
+                "it is gone",
+                hint="lists may lag: run the same command again a little later. Check the API's URL, the project and "
+                "the console; if it is gone for good, `flowplan state rm ADDRESS` forgets it",
             )
         return Live(live.volumes, found, frozenset(gone))
 
     def volumes(self) -> dict[str, LiveVolume]:
         """The volumes that are there now, by id: one list."""
         return self._volumes()
+
+    def _sees_its_project(self, live: Live) -> bool:
+        """Whether these credentials are seen to see the project: otherwise an empty list and a 404 prove nothing."""
+        return self.project in self._projects or bool(live.bids or live.volumes)
+
+    def is_gone(self, kind: str, id: str) -> bool:
+        """Whether what the API does not find is over, by a second look of another kind: a list shows it as over, or,
+        for a bid, does not show it at all (see `look_again`). Raises CloudError when that look fails, or is unclear."""
+        live = self.live()
+        if kind == "volume":
+            return id not in live.volumes and id in self.look_again(live, [], [id]).gone
+        live = self.look_again(live, [id], [])
+        return id in live.gone or live.bids[id].ended
 
     def _volumes(self) -> dict[str, LiveVolume]:
         rows = self._list("/v2/volumes", project=self.project)
@@ -204,7 +228,9 @@ class Fcp:
         }
         try:
             answer = self.http.call("GET", path, query=query)
-        except (NotFound, Refused):
+        except CloudError as error:
+            if not isinstance(error, (NotFound, Refused)) and error.status not in (404, 501):
+                raise
             return {}
         row = reading.mapping(answer.data, path)
         with reading.answer_of(path):

@@ -20,7 +20,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from urllib.parse import quote, urlencode, urlsplit
 
 from flowplan import __version__
@@ -63,11 +63,20 @@ def segment(text: str) -> str:
     return quote(text, safe="", errors="surrogateescape")  # an argument need not be text
 
 
+@runtime_checkable
+class Renewable(Protocol):
+    """A source of tokens that expire: the one of now, and another instead of one that was refused."""
+
+    def __call__(self) -> Secret: ...
+    def renew(self, refused: str) -> None: ...
+
+
 class Transport:
     """Calls to one API, safe for `parallelism` threads at once.
 
     `base_url` has no /v2 (one at its end is dropped); UsageProblem if it is not https, or http on loopback.
-    `token` goes to that origin and nowhere else; None sends no credential. `adapter` replaces the network (the
+    `token` goes to that origin and nowhere else; None sends no credential; a `Renewable` is asked for another one, once
+    a call, when it was refused (401). `adapter` replaces the network (the
     simulator inside this process). `deadline` and `budget` are seconds, for one attempt and for one call.
     `wait` sleeps, and may raise to abandon a call between two attempts. `jitter` draws from [0, 1).
     `log` gets one line an attempt. `secrets` are further values that no message may show.
@@ -154,7 +163,7 @@ class Transport:
         """
         request = self._prepared(method, path, query, body, key)
         started = self._clock()
-        tries = 0
+        tries, renewed = 0, False
         while True:
             tries += 1
             with self._gate:
@@ -165,6 +174,11 @@ class Transport:
             verdict, allowed = Call(method, path, tries, self.host, self.clean).judge(reply)
             if isinstance(verdict, Answer):
                 return verdict
+            if reply.status == 401 and isinstance(self._token, Renewable) and not renewed:
+                self._token.renew(request.headers["Authorization"].removeprefix("Bearer "))
+                renewed = True  # a 401 proves that nothing was done, so the same call may be sent again: once
+                request = request.copy()
+                continue
             pause = self._pause(reply, tries)
             everybody = reply.status == 429 and pause <= RETRY_AFTER_CAP + 1
             if everybody:

@@ -138,6 +138,7 @@ def live_bid(row: Mapping[str, Any], catalogue: Catalogue, keys: Mapping[str, st
         created_at=text(row, "created_at"),
         marker=marker.read(launch.get("startup_script") or ""),
         instances=tuple(row.get("instances") or ()),
+        deactivated=isinstance(row.get("deactivated_at"), str) and bool(row["deactivated_at"]),
     )
 
 
