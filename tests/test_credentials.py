@@ -13,7 +13,7 @@ import pytest
 import requests
 import responses
 
-from flowplan.cloud.credentials import LOGIN, Credentials, find, token
+from flowplan.cloud.credentials import LOGIN, Credentials, Login, find, token
 from flowplan.cloud.http import Transport
 from flowplan.errors import Ambiguous, CloudError, FlowplanError, Secret, Unauthorized
 
@@ -204,8 +204,16 @@ def test_what_is_no_path_is_refused(name: str) -> None:
 # -- the login --------------------------------------------------------------------------------------------------------
 
 
+def login(credentials: Credentials, **options: object) -> Login:
+    found = token(credentials, API, environ={}, **options)
+    assert isinstance(found, Login)
+    return found
+
+
 def test_a_key_needs_no_login(net: responses.RequestsMock) -> None:
-    assert token(find({"FOUNDRY_API_KEY": KEY}), API, environ={})().reveal() == KEY
+    found = token(find({"FOUNDRY_API_KEY": KEY}), API, environ={})
+    assert isinstance(found, Secret)
+    assert found.reveal() == KEY
     assert not net.calls
 
 
@@ -213,14 +221,14 @@ def test_a_key_needs_no_login(net: responses.RequestsMock) -> None:
 def test_email_and_password_give_a_token_once_for_all_threads(net: responses.RequestsMock, name: str) -> None:
     net.add("POST", f"{API}/login", json={name: "bearer-1"})
     net.add("GET", f"{API}/v2/me", json={})
-    source = token(find(LOGIN_ENVIRONMENT), API, environ={})
+    source = login(find(LOGIN_ENVIRONMENT))
     assert not net.calls, "not before the first call"
     api = Transport(API, source, environ={})
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda n: api.call("GET", "/v2/me"), range(8)))
-    login, *calls = [call.request for call in net.calls]
-    assert json.loads(login.body) == {"email": "me@example.test", "password": PASSWORD}
-    assert "Authorization" not in login.headers
+    first, *calls = [call.request for call in net.calls]
+    assert json.loads(first.body) == {"email": "me@example.test", "password": PASSWORD}
+    assert "Authorization" not in first.headers
     assert len(calls) == 8
     assert {call.headers["Authorization"] for call in calls} == {"Bearer bearer-1"}
 
@@ -228,7 +236,7 @@ def test_email_and_password_give_a_token_once_for_all_threads(net: responses.Req
 def failed_login(net: responses.RequestsMock, **answer: object) -> CloudError:
     net.add("POST", f"{API}/login", **answer)  # type: ignore[arg-type]
     with pytest.raises(CloudError) as caught:
-        token(find(LOGIN_ENVIRONMENT), API, environ={}, wait=lambda seconds: None)()
+        login(find(LOGIN_ENVIRONMENT), wait=lambda seconds: None)()
     assert "CANARY" not in "".join(traceback.format_exception(caught.value))
     assert "CANARY" not in f"{caught.value.hint}{caught.value.detail}"
     assert not isinstance(caught.value, Ambiguous)
@@ -273,7 +281,7 @@ def test_a_malformed_token_is_refused_unseen(net: responses.RequestsMock) -> Non
 def test_a_failed_login_is_tried_again_by_the_next_call(net: responses.RequestsMock) -> None:
     net.add("POST", f"{API}/login", status=500)
     net.add("POST", f"{API}/login", json={"access_token": "bearer-2"})
-    source = token(Credentials(LOGIN, Secret(PASSWORD), "me"), API, environ={})
+    source = login(Credentials(LOGIN, Secret(PASSWORD), "me"))
     with pytest.raises(CloudError):
         source()
     assert source().reveal() == source().reveal() == "bearer-2"
