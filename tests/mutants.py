@@ -453,10 +453,11 @@ MISTAKES = (
     Mistake(
         "cancel by name",
         "calls.py",
-        "            remove(change.id)\n",
-        "            live = [b for b in self.cloud.live().bids.values() if not b.ended]\n"
-        "            named = [b.id for b in live if b.bid.name == change.address.name]\n"
-        "            remove(named[-1] if named and change.address.kind == 'bid' else change.id)\n",
+        "was_there = self.delete(change.id) if",
+        "live = [b for b in self.cloud.live().bids.values() if not b.ended]\n"
+        "        named = [b.id for b in live if b.bid.name == change.address.name]\n"
+        "        change = attrs.evolve(change, id=named[-1]) if named and change.address.kind == 'bid' else change\n"
+        "        was_there = self.delete(change.id) if",
         (DOUBT,),
     ),
     Mistake(
