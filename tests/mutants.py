@@ -548,8 +548,8 @@ MISTAKES = (
     Mistake(
         "cancel once the lock is somebody else's",
         "cli/recover.py",
-        "cancel_bid(bid.id, before=lock.verify)",
-        "cancel_bid(bid.id)",
+        "Options().timeout, lock.verify).cancel(bid.id)",
+        "Options().timeout).cancel(bid.id)",
         (LET_GO,),
     ),
     Mistake(
