@@ -56,7 +56,8 @@ class Budget:
 @frozen
 class Judged:
     """What became of one limit. Dollars an hour, None where unknown; `allowed`: what `after` may be at most. `waits`:
-    bids that would wait are in `after` with their limits, whatever the basis."""
+    bids that would wait are in `after` with their limits, whatever the basis; `pausing`: so are those that are placed
+    to be paused."""
 
     limit: Limit
     budget: Budget
@@ -65,6 +66,7 @@ class Judged:
     allowed: Decimal | None
     refused: bool
     waits: bool = False
+    pausing: bool = False
 
 
 def dollars(text: str) -> Decimal:

@@ -48,12 +48,34 @@ class Named:
 
 
 @frozen
+class SshKey(Named):
+    """An SSH key. `required`: every new bid of the project must name it."""
+
+    required: bool = False
+
+
+SPOT, STORAGE = "Spot", "Storage"  # the products that quotas here are of
+
+
+@frozen
+class Quota:
+    """How much a project may use at once, and uses: of `SPOT` instances of a type, of `STORAGE` GB."""
+
+    product: str
+    name: str
+    units: str
+    total: int
+    used: int
+    instance_type: str | None = None
+
+
+@frozen
 class Catalogue:
     """All of it, as listed at one moment."""
 
     types: tuple[InstanceType, ...]
     auctions: tuple[Auction, ...]
-    ssh_keys: tuple[Named, ...] = ()
+    ssh_keys: tuple[SshKey, ...] = ()
     _by_id: dict[str, InstanceType] = field(init=False, eq=False, repr=False)
     _at: dict[tuple[str, str], Auction] = field(init=False, eq=False, repr=False)
     _of: dict[str, list[Auction]] = field(init=False, eq=False, repr=False)

@@ -142,17 +142,19 @@ def budgeted(plan: Plan, budgets: Iterable[Budget]) -> Plan:
 
 def _judged(plan: Plan, budget: Budget) -> Iterator[Judged]:
     before, after = (hourly(plan, side, budget.basis) for side in ("current", "planned"))
+    pausing = _until_paused(plan)
+    after = None if after is None else after + pausing
     falls = before is not None and after is not None and after <= before
     saves = falls or all(map(_no_dearer, plan.changes))
     waits = budget.by_forecast and _waiting(plan, "planned") > 0
     if budget.max_hourly_cost is not None:
         allowed = budget.max_hourly_cost
         refused = not saves and (after is None or after > allowed)
-        yield Judged("max_hourly_cost", budget, before, after, allowed, refused, waits)
+        yield Judged("max_hourly_cost", budget, before, after, allowed, refused, waits, pausing > 0)
     if budget.max_cost_increase is not None:
         most = None if before is None else before + budget.max_cost_increase.allowed(before)
         refused = not saves and (after is None or most is None or after > most)
-        yield Judged("max_cost_increase", budget, before, after, most, refused, waits)
+        yield Judged("max_cost_increase", budget, before, after, most, refused, waits, pausing > 0)
 
 
 def hourly(plan: Plan, side: Side, basis: BudgetBasis) -> Decimal | None:
@@ -185,6 +187,13 @@ def _waiting(plan: Plan, side: Side) -> Decimal:
     return sum((one.worst for one in estimates if one is not None and one.outlook == "waits"), Decimal(0))
 
 
+def _until_paused(plan: Plan) -> Decimal:
+    """What bids that are to be paused cost an hour at most until they are: a bid can only be placed running, and the
+    call that pauses it may fail."""
+    placed = [one.after for one in plan.changes if one.action in ("create", "replace") and isinstance(one.after, Bid)]
+    return sum((bid.limit_price * bid.instance_quantity for bid in placed if bid.paused), Decimal(0))
+
+
 def _no_dearer(change: Change) -> bool:
     """Whether a change cannot raise the cost, whatever prices do."""
     before, after = change.before, change.after
@@ -196,7 +205,9 @@ def _no_dearer(change: Change) -> bool:
         return False
     same_auction = (before.instance_type, before.region) == (after.instance_type, after.region)
     no_more = after.instance_quantity <= before.instance_quantity and after.limit_price <= before.limit_price
-    return after.paused or (not before.paused and same_auction and no_more)
+    if after.paused and change.action == "update":
+        return True
+    return not before.paused and same_auction and no_more
 
 
 def _refusal(plan: Plan, judged: Judged) -> Refusal:
@@ -209,7 +220,7 @@ def _why(plan: Plan, judged: Judged) -> str:
         what = "costs now" if judged.after is not None else "would cost"
         whose = ", ".join(unknown(plan)) or "some of it"
         return f"what the stack {what} an hour ({basis}) is not known, so {name} cannot hold: no price of {whose}"
-    cost = f"the stack would cost {_an_hour(judged.after, basis, waits=judged.waits)}"
+    cost = f"the stack would cost {_an_hour(judged.after, basis, waits=judged.waits, pausing=judged.pausing)}"
     if judged.limit == "max_hourly_cost" or judged.before is None or growth is None:
         return f"{cost}; {name} allows {usd(judged.allowed)} (now: {usd(judged.before)})"
     more, most = usd(judged.after - judged.before), usd(judged.allowed - judged.before)
@@ -224,6 +235,8 @@ def _remedy(plan: Plan, judged: Judged) -> str:
     if judged.after is None or judged.allowed is None:
         return "what is certain can be judged all the same: basis worst, every limit paid"
     lower = "lower a limit price, or pause or drop a task"
+    if judged.pausing:
+        lower = "lower a limit price, or drop a task: a bid can only be placed running, and is paused then"
     likely = None if judged.budget.by_forecast else hourly(plan, "planned", "p90")
     if likely is None:
         return lower
@@ -237,13 +250,15 @@ def over(judged: Judged) -> str | None:
         return None
     if judged.after <= judged.allowed:
         return None
-    cost = f"the stack costs {_an_hour(judged.after, judged.budget.basis, waits=judged.waits)}"
+    basis = judged.budget.basis
+    cost = f"the stack costs {_an_hour(judged.after, basis, waits=judged.waits, pausing=judged.pausing)}"
     return f"{cost}; {_name_of(judged)} allows {usd(judged.allowed)}, but this plan does not raise it"
 
 
-def _an_hour(amount: Decimal, basis: BudgetBasis, *, waits: bool) -> str:
+def _an_hour(amount: Decimal, basis: BudgetBasis, *, waits: bool, pausing: bool = False) -> str:
     how = {"worst": ", every limit paid", "p90": " nine times of ten", "p50": " half of the time"}
     beside = ", bids that wait counted with their limits" if waits and basis != "worst" else ""
+    beside += ", new bids counted until they are paused" if pausing else ""
     return f"at most {usd(amount)} an hour{how[basis]}{beside}"
 
 

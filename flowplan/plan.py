@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 Action: TypeAlias = Literal["create", "update", "replace", "delete", "no-op", "read", "forget", "import"]
 Mode: TypeAlias = Literal["apply", "destroy"]
 ACTIONS: tuple[Action, ...] = ("create", "update", "replace", "delete", "no-op", "read", "forget", "import")
+RESTART = "its instances are stopped, and start again if it still wins: volumes change only while a bid is paused"
 EVERYTHING = "*"  # as a volume's name: every volume may be destroyed
 
 
@@ -157,6 +158,7 @@ class Plan:
     twins: tuple[tuple[Address, tuple[str, ...]], ...] = ()  # further live bids that carry our marker
     namesakes: tuple[tuple[Address, tuple[str, ...]], ...] = ()  # bids of somebody else with the name of ours
     moved: tuple[tuple[Address, str, str], ...] = ()  # address, the file that made it, the file that has it now
+    unchecked: tuple[str, ...] = ()  # what could not be asked before: whether FCP refuses it, the apply will show
     in_doubt: tuple[Intent, ...] = ()  # operations of an earlier run whose outcome is not known
 
     @property
@@ -488,6 +490,8 @@ class _Changes:
         if renewed:
             # Detaching from a running bid and attaching what does not exist yet would wait for each other.
             return "replace", "replace_because_dependency", f"{renewed[0]} is replaced"
+        if _restarts(fields, wanted):
+            return "update", "update_by_restart", RESTART
         return ("update" if fields else "no-op"), None, None
 
     # -- ports follow their bid
@@ -531,6 +535,12 @@ class _Changes:
         if bid is not None and carried is not None and (carried.ports or binding is not None):
             return PortMapping(bid.address, carried.ports)
         return binding.applied if binding is not None and isinstance(binding.applied, PortMapping) else None
+
+
+def _restarts(fields: Iterable[FieldChange], wanted: Resource) -> bool:
+    """Whether an update in place pauses a bid that runs, and is to run on (calls.patches)."""
+    names = {one.name for one in fields}
+    return isinstance(wanted, Bid) and "volumes" in names and "paused" not in names and not wanted.paused
 
 
 _PAST: dict[Action, str] = {"replace": "replaced", "delete": "deleted", "create": "created", "forget": "forgotten"}

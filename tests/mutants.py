@@ -202,8 +202,8 @@ MISTAKES = (
     Mistake(
         "cancel a bid that cannot be placed anew",
         "cli/session.py",
-        "    hold_placeable(plan, seen.desired)\n",
-        "",
+        "    problems = [unplaceable[address] for address in placing if address in unplaceable]\n",
+        "    problems = []\n",
         (SPELLING,),
     ),
     Mistake(
@@ -751,6 +751,46 @@ MISTAKES = (
         '  say "script: exit code $code"\n',
         '  rm -r "$dir"\n  say "script: exit code $code"\n',
         ("tests/test_node_script.py", "-k", "background"),
+    ),
+    # -- what plan knows, apply does not run into
+    *(
+        Mistake(name, "placing.py", old, new, ("tests/test_placing.py", "-k", tests))
+        for name, old, new, tests in (
+            (
+                "place below the reserve",
+                "least is not None and bid.limit_price < least:",
+                "least is not None and bid.limit_price < least - 1000:",
+                "reserve",
+            ),
+            (
+                "place more than the auction has",
+                "if total is not None and bid.instance_quantity > total:",
+                "if total is not None and bid.instance_quantity > total * 9:",
+                "auction",
+            ),
+            ("place without a key that is required", "    if missing:\n", "    if missing and not bid:\n", "key"),
+            ("place beyond the quota", "if more and taken > quota.total:", "if more and more > quota.total:", "quota"),
+            (
+                "count twice what a quota counts",
+                "    return max(quota.used - sum(size(one.before) for one in kept), 0)\n",
+                "    return quota.used\n",
+                "quota",
+            ),
+        )
+    ),
+    Mistake(
+        "take a bid that is placed to be paused for free",
+        "guards.py",
+        "    after = None if after is None else after + pausing\n",
+        "",
+        ("tests/test_placing.py", "-k", "paused"),
+    ),
+    Mistake(
+        "take a replacement that is to be paused for no dearer",
+        "guards.py",
+        '    if after.paused and change.action == "update":\n',
+        "    if after.paused:\n",
+        ("tests/test_placing.py", "-k", "paused"),
     ),
     # -- what was true when the plan was shown
     Mistake(

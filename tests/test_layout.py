@@ -34,6 +34,7 @@ PURE = {
     "prices",
     "budget",
     "guards",
+    "placing",
     "whatif",
     "offers",
 }
@@ -67,6 +68,7 @@ ALLOWED: dict[str, set[str]] = {
     "forecasts": {"plan", "pricing", "resources"},
     "prices": {"plan", "ownership", "desired", "live", "state", "pricing", "resources"},
     "offers": {"catalogue", "desired", "pricing", "errors"},
+    "placing": {"plan", "catalogue", "pricing", "errors", "resources"},
     "guards": {"plan", "pricing", "budget", "graph", "live", "resources"},
     "whatif": {"forecasts", "plan", "pricing", "catalogue", "resources"},
     "reports": {

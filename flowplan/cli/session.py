@@ -24,7 +24,7 @@ from flowplan.cli.durations import read_duration
 from flowplan.cli.files import Scope, find, read_beside
 from flowplan.cli.terminal import Terminal
 from flowplan.cloud.secrecy import forms_in, without
-from flowplan.errors import ConfigError, GuardRefused, Interrupted, NoLocks, Problem, UsageProblem, shown
+from flowplan.errors import CloudError, ConfigError, GuardRefused, Interrupted, NoLocks, Problem, UsageProblem, shown
 from flowplan.lock import NAME as LOCK_NAME
 from flowplan.lock import Lock, Owner, this_process
 from flowplan.masking import masked
@@ -33,7 +33,7 @@ from flowplan.state import Binding, State
 
 if TYPE_CHECKING:
     from flowplan.budget import Budget
-    from flowplan.catalogue import Catalogue, Named
+    from flowplan.catalogue import Catalogue, Named, Quota
     from flowplan.cloud.fcp import Fcp
     from flowplan.config import Config, Source
     from flowplan.desired import Desired, Place
@@ -394,16 +394,30 @@ def plan_of(session: Session, seen: Observed, wishes: Wishes) -> Plan:
     hold_known(wishes.replace, seen)
     markets = session.cloud().markets(auctions_needed(seen.desired, seen.state, seen.live))
     plan = make_plan(seen.desired, seen.state, seen.live, wishes, seen.pending)
-    hold_placeable(plan, seen.desired)
-    return guarded(priced(plan, markets), seen.live, wishes)
+    plan = held_placeable(session, priced(plan, markets), seen)
+    return guarded(plan, seen.live, wishes)
 
 
-def hold_placeable(plan: Plan, desired: Desired) -> None:
-    """Raise ConfigError for bids that the plan would place where nothing is offered any more: a running one would be
-    cancelled first, and nothing come of it."""
+def held_placeable(session: Session, plan: Plan, seen: Observed) -> Plan:
+    """`plan`, with what could not be checked. Raises ConfigError for what it would place in vain: where nothing is
+    offered any more, or as FCP takes it from nobody. A running bid would be cancelled first, and nothing come of it."""
+    from flowplan.placing import counts_against_quotas, refused
+
+    config, unplaceable = seen.config, seen.desired.unplaceable
+    if config is None:
+        return plan
     placing = [change.address for change in plan.changes if change.action in ("create", "replace")]
-    if problems := [desired.unplaceable[address] for address in placing if address in desired.unplaceable]:
+    problems = [unplaceable[address] for address in placing if address in unplaceable]
+    quotas: tuple[Quota, ...] = ()
+    if counts_against_quotas(plan):
+        try:
+            quotas = session.cloud().quotas()
+        except CloudError as error:
+            plan = attrs.evolve(plan, unchecked=(f"whether quotas allow it is not known: {error}",))
+    problems += refused(plan, seen.catalogue.ssh_keys, quotas, config.problem)
+    if problems:
         raise ConfigError(problems)
+    return plan
 
 
 def hold_budgets(session: Session, plan: Plan, budgets: Sequence[Budget], hours: float | None) -> Plan:

@@ -15,7 +15,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
-from flowplan.catalogue import Catalogue, Named
+from flowplan.catalogue import Catalogue, Named, Quota
 from flowplan.cloud import reading
 from flowplan.cloud.http import Transport, segment
 from flowplan.cloud.reading import Instance, Past
@@ -62,13 +62,17 @@ class Fcp:
             [
                 lambda: self._rows("/v2/instance-types", reading.instance_type),
                 lambda: self._rows("/v2/spot/availability", reading.auction),
-                lambda: self._rows("/v2/ssh-keys", reading.named, project=self.project),
+                lambda: self._rows("/v2/ssh-keys", reading.ssh_key, project=self.project),
                 self._volumes,
                 lambda: tuple(self._bids()),
             ]
         )
         self._catalogue = Catalogue(types, auctions, keys)
         return self._catalogue, Live(volumes, _by_id(self._live_bids(bids))).without(self.ended)
+
+    def quotas(self) -> tuple[Quota, ...]:
+        """The project's quotas, as far as it is known what they count."""
+        return tuple(filter(reading.is_counted, self._rows("/v2/quotas", reading.quota, project=self.project)))
 
     def offered(self) -> Catalogue:
         """What is offered to everybody, without a project: two lists."""

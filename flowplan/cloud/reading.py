@@ -11,7 +11,7 @@ from typing import Any
 
 from attrs import frozen
 
-from flowplan.catalogue import Auction, Catalogue, InstanceType, Named
+from flowplan.catalogue import SPOT, STORAGE, Auction, Catalogue, InstanceType, Named, Quota, SshKey
 from flowplan.errors import CloudError
 from flowplan.live import LiveBid, LiveVolume, Made
 from flowplan.pricing import Billed, Steered, Steering
@@ -260,6 +260,29 @@ def instance(row: Mapping[str, Any]) -> Instance:
         region=row.get("region") or "",
         ssh_destination=row.get("ssh_destination"),
     )
+
+
+def ssh_key(row: Mapping[str, Any]) -> SshKey:
+    return SshKey(text(row, "fid"), text(row, "name"), row.get("required") is True)
+
+
+_COUNTED = {SPOT: "instances", STORAGE: "GB"}  # product -> the units it is counted in
+
+
+def quota(row: Mapping[str, Any]) -> Quota:
+    return Quota(
+        product=text(row, "product_type"),
+        name=text(row, "name"),
+        units=text(row, "units"),
+        total=integer(row, "total_quantity"),
+        used=integer(row, "used_quantity"),
+        instance_type=row.get("instance_type"),
+    )
+
+
+def is_counted(found: Quota) -> bool:
+    """Whether it is known what a quota counts."""
+    return _COUNTED.get(found.product) == found.units and (found.product == SPOT) == (found.instance_type is not None)
 
 
 def named(row: Mapping[str, Any]) -> Named:

@@ -99,10 +99,9 @@ def told(warning: str, change: Change) -> str:
     return f"{change.address}: {_TEXTS[warning](change, change.cost)}"
 
 
-def _below_reserve(change: Change, found: Estimate) -> str:
+def _below_reserve(_: Change, found: Estimate) -> str:
     reserve = found.market.minimum if found.market else None
-    never = f"the limit {usd(found.limit)} is below the reserve {usd(reserve)}; it can never win"
-    return never if change.action == "no-op" else f"{never}, and FCP refuses such a limit"
+    return f"the limit {usd(found.limit)} is below the reserve {usd(reserve)}; it can never win"
 
 
 def _cannot_win_now(_: Change, found: Estimate) -> str:

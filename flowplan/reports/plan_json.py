@@ -303,6 +303,8 @@ def _notes(plan: Plan) -> Iterable[dict[str, Any]]:
         yield _note(f"{', '.join(ids)} has the name of {address}; flowplan did not place it, and leaves it alone", None)
     for address, before, now in plan.moved:
         yield _note(f"{address} was made from {shown(before)}, and is now that of {shown(now)}", None)
+    for what in plan.unchecked:
+        yield {**_note(what, None), "detail": "unchecked"}
     if plan.in_doubt:
         yield _note(
             f"{len(plan.in_doubt)} of an earlier run's operations: whether they happened is not known",

@@ -119,6 +119,8 @@ def _head(entry: Entry, symbol: str) -> str:
         return "will be replaced, as requested"
     if symbol == "-/+" and entry["action_reason"] == "replace_because_dependency":
         return "will be replaced"
+    if entry["action_reason"] == "update_by_restart":
+        return "will be updated in place, and restarts"
     if symbol == "." and entry["action_reason"] == "gone_outside":
         return "is gone, and will be forgotten"
     return _HEADS[symbol]

@@ -194,11 +194,11 @@ def test_bids_together_never_exceed_the_quota(local: Api, simulator: Simulator) 
 
 
 def test_a_bid_that_waits_counts_too(local: Api, simulator: Simulator) -> None:
-    simulator._db.execute("UPDATE quotas SET total = 65 WHERE instance_type = ?", (H100,))
-    local.placed("waits", instance_quantity=65)  # more than there is: it never wins
+    simulator._db.execute("UPDATE quotas SET total = 64 WHERE instance_type = ?", (H100,))
+    local.placed("waits", instance_quantity=64, limit_price="$8.00")
     assert quota(local)["used_quantity"] == 0
     refused = local.bid("second")
     assert (refused.status_code, refused.json()) == (
         400,
-        {"detail": "Quota exceeded for Spot h100-80gb.sxm.8x: 1 requested, 0 of 65 instances in use, 65 more bid for"},
+        {"detail": "Quota exceeded for Spot h100-80gb.sxm.8x: 1 requested, 0 of 64 instances in use, 64 more bid for"},
     )

@@ -175,8 +175,11 @@ def test_own_bids_beyond_the_stock_stay_open_and_set_the_price(local: Api) -> No
 
 @pytest.mark.parametrize("quantity", [65, 256])
 def test_more_than_the_stock_never_wins(local: Api, quantity: int) -> None:
-    bid = local.placed(instance_quantity=quantity, limit_price="$100.00")
-    assert local.status(bid) == "Open"
+    refused = local.bid(instance_quantity=quantity, limit_price="$100.00")
+    assert (refused.status_code, refused.json()) == (
+        400,
+        {"detail": "Instance quantity exceeds the 64 instances of this auction"},
+    )
     query = {"instance_type": H100, "region": REGION, "instance_quantity": quantity}
     assert local.get("/v2/pricing/current", **query)["dynamic_win_price_cents"] is None
 

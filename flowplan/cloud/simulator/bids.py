@@ -69,6 +69,8 @@ def place_bid(call: Call) -> Response:
     _require_unused_name(call, project, body["name"])
     _require_launchable(call, project, body)
     quotas.claim(call.db, project, quotas.SPOT, auction.instance_type, body["instance_quantity"])
+    if body["instance_quantity"] > auction.capacity:  # what FCP says to it is not known; it could never run
+        raise Refusal(400, f"Instance quantity exceeds the {auction.capacity} instances of this auction")
     seq = next_age(call.db)
     attached = volumes.require(call, project, auction.region, body["launch_specification"]["volumes"])
     volumes.attach(call.db, seq, body["instance_quantity"], attached)
