@@ -89,16 +89,16 @@ def test_order_of_keys_changes_nothing(applied: Place) -> None:
 
 
 def test_the_number_of_calls_is_fixed(place: Place) -> None:
-    """Lists and their pages, one price per distinct auction, and one for all bids that are new in it: never one call a
-    resource."""
+    """Lists and their pages, one price per distinct auction, and one for all bids that are new in it, the quotas: never
+    one call a resource."""
 
     def calls(tasks: int) -> list[str]:
         place.write(many(tasks))
         err = place.run("-v", "plan").err
         return [line for line in err.splitlines() if " /v2/" in line]
 
-    assert len(calls(1)) == 8
-    assert len(calls(2)) == len(calls(40)) == 9
+    assert len(calls(1)) == 9
+    assert len(calls(2)) == len(calls(40)) == 10
 
 
 @pytest.mark.parametrize("name", ["task", "minimal", "attach"])
