@@ -139,16 +139,17 @@ def test_the_other_waits_when_asked_to(place: Place) -> None:
 
 
 def test_one_part_fails_the_rest_is_done(place: Place) -> None:
-    """A limit below the reserve is refused by the API: that bid and its ports are missing, all else is there."""
-    place.write(many(2) + many(1, price="1.00", first=2))
-    result = place.run("apply", "--auto-approve")
+    """A bid that the API refuses and its ports are missing, all else is there."""
+    place.write(many(3))
+    with place.simulator() as simulator:
+        simulator.faults.add("POST /v2/spot/bids", "status", nth=3, status=400, body='{"detail": "no"}')
+    result = place.run("apply", "--auto-approve", "--parallelism", "1")
     assert result.code == 1
     assert "error: bid.task-002" in result.err
     assert "flowplan.yaml:" in result.err
     assert "not started: ports.task-002" in result.err
     assert "Apply incomplete: 7 added, 0 changed, 0 destroyed; 1 failed, 0 unknown, 1 not started." in result.out
     assert "volume.vol-002" in place.ok("state", "list")
-    place.edit("1.00", "17.92")
     assert "Apply complete: 2 added" in place.ok("apply", "--auto-approve")
     assert place.run("plan", "--detailed-exitcode").code == 0
 

@@ -857,11 +857,11 @@ def a_refused_removal_keeps_the_object(world: World, command: str, answer: tuple
 
 
 @cell("quota", "plan")
-def a_limit_below_the_reserve_is_said_in_the_plan(world: World, command: str) -> None:
+def a_limit_below_the_reserve_is_a_problem_of_the_file(world: World, command: str) -> None:
     world.place.write(many(1, price="1.00"))
     told = world.do(command)
-    assert told.code == 0, told
-    assert "reserve" in told.said
+    assert told.code == 65, told
+    assert "the least that FCP takes" in told.said
     world.mend.append(lambda: world.place.write(many(1)))
 
 
