@@ -139,7 +139,8 @@ class LocalStore:
         """Whether our journal still has the name that earlier versions gave it, which may also be that of the state
         with `.json` beside ours. Raises StateError when it cannot be known whose it is."""
         early = self._early_journal
-        if early is None or self.journal_path.exists() or not early.exists():
+        # Of a name that is too long, lexists says no, and raises nothing.
+        if early is None or os.path.lexists(self.journal_path) or not os.path.lexists(early):
             return False
         hold_trusted(early)
         ours = self._version(self.path) or self._version(self.backup_path)

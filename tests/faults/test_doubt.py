@@ -262,7 +262,7 @@ def test_nothing_is_sent_once_the_lock_is_somebody_elses(place: Place, monkeypat
 
     def taken_away(lock: Lock) -> None:
         calls.append(lock)
-        if len(calls) == 3:  # before its step, and before its call: the second step
+        if len(calls) == 5:  # before the journal, the step and its call: once the second step's intent is there
             lock.path.unlink()
             lock.path.write_text("")
         verify(lock)
@@ -304,7 +304,7 @@ def test_a_change_that_waited_is_not_sent_once_the_lock_is_somebody_elses(place:
 
     def taken_away(lock: Lock) -> None:
         calls.append(lock)
-        if len(calls) == 3:  # before the step, before its first attempt, before its second
+        if len(calls) == 4:  # before the journal, the step, its first attempt, its second
             lock.path.unlink()
         verify(lock)
 

@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from flowplan.backends import files, local
+from flowplan.backends import files, open_journal
 from flowplan.backends.local import LocalStore
 from flowplan.cloud.fcp import Fcp
 from flowplan.lock import Lock, Owner, this_process
@@ -324,7 +324,7 @@ def failing(disk: Disk, *modules: Any) -> Iterator[Disk]:
 @cell("other-errnos", "plan", variants={"edquot": errno.EDQUOT})
 def a_plan_is_shown_and_the_file_is_all_or_nothing(world: World, command: str, number: int) -> None:
     world.fresh()
-    with failing(Disk(number, "pwrite"), files, local):
+    with failing(Disk(number, "pwrite"), files, open_journal):
         assert world.run("plan").code == 0
         told = world.run("plan", "--out", "saved.plan")
     assert told.code == 1, told
@@ -337,7 +337,7 @@ def a_plan_is_shown_and_the_file_is_all_or_nothing(world: World, command: str, n
 def a_full_disk_is_met_before_anything_is_done(world: World, command: str, number: int) -> None:
     world.begin(command)
     before = world.state_files()
-    with failing(Disk(number, "posix_fallocate"), local):
+    with failing(Disk(number, "posix_fallocate"), open_journal):
         told = world.do(command)
     assert told.code == 5, told
     assert not told.mutations
@@ -349,7 +349,7 @@ def a_full_disk_is_met_before_anything_is_done(world: World, command: str, numbe
 @cell("eio", "apply", "destroy", variants={"journal": errno.EIO})
 def what_the_journal_cannot_take_is_spilled_and_merged(world: World, command: str, number: int) -> None:
     world.begin(command)
-    with failing(Disk(number, "fdatasync", nth=3 if command == "apply" else 2), local) as disk:
+    with failing(Disk(number, "fdatasync", nth=3 if command == "apply" else 2), open_journal) as disk:
         told = world.do(command, "--parallelism", "1")
     assert told.code == 5, told
     assert len(told.mutations) == len(world.executed()) - (0 if command == "apply" else 4)
@@ -370,7 +370,7 @@ def what_the_journal_cannot_take_is_spilled_and_merged(world: World, command: st
 def as_a_last_resort_ids_are_told(world: World, command: str, number: int) -> None:
     world.begin(command)
     world.environ(XDG_STATE_HOME="/dev/null/nowhere")
-    with failing(Disk(number, "fdatasync", nth=3), local):
+    with failing(Disk(number, "fdatasync", nth=3), open_journal):
         told = world.do(command, "--parallelism", "1")
     assert told.code == 5, told
     (made,) = world.executed("POST")
