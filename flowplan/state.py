@@ -179,7 +179,7 @@ def _checked(data: bytes, name: str) -> dict[str, Any]:
     if len(data) > SIZE_LIMIT:
         raise StateError(f"{name} is too large to be a state file: {len(data):,} bytes")
     try:
-        body = json.loads(data, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+        body = json.loads(data, object_pairs_hook=no_duplicates, parse_constant=no_constant)
     except (ValueError, RecursionError) as error:
         raise StateError(f"{name} cannot be read: {reason(error)}", hint=RESTORE) from None
     if not isinstance(body, dict) or "format_version" not in body:
@@ -352,14 +352,16 @@ def _ref(value: Any) -> Ref:
     return Address.parse(text) if text.startswith("volume.") else text
 
 
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """For json.loads: raises ValueError for a key that stands twice."""
     made = dict(pairs)
     if len(made) != len(pairs):
         raise ValueError("a key stands twice")
     return made
 
 
-def _no_constant(text: str) -> Any:
+def no_constant(text: str) -> Any:
+    """For json.loads: raises ValueError for NaN and infinities."""
     raise ValueError(f"{text} is not JSON")
 
 

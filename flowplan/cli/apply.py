@@ -98,9 +98,12 @@ def read_plan(data: bytes, name: str) -> dict[str, Any] | None:
     """A plan document, checked; None for JSON that is none (a task file may be written in JSON)."""
     from flowplan import __version__
     from flowplan.reports.plan_json import FORMAT_VERSION, digest_of
+    from flowplan.reports.plan_shape import misfit
+    from flowplan.state import no_constant, no_duplicates
 
     try:
-        body = json.loads(data)
+        body = json.loads(data, object_pairs_hook=no_duplicates, parse_constant=no_constant)
+        digest = digest_of(body) if isinstance(body, dict) else ""
     except (ValueError, RecursionError):
         if b'"format_version"' in data[:200]:
             raise _not_valid(name, "it is cut off, or was edited") from None
@@ -109,14 +112,11 @@ def read_plan(data: bytes, name: str) -> dict[str, Any] | None:
         return None
     if body["format_version"] != FORMAT_VERSION or body.get("flowplan_version") != __version__:
         raise _not_valid(name, f"it was made by flowplan {body.get('flowplan_version')}; this is {__version__}")
-    if body.get("sha256") != digest_of(body):
+    if body.get("sha256") != digest:
         raise _not_valid(name, "its digest does not match its content")
-    if not body.keys() >= _KEYS or not isinstance(body["stack"], dict) or "paths" not in body["stack"]:
-        raise _not_valid(name, "parts of it are missing")
+    if why := misfit(body):
+        raise _not_valid(name, why)
     return body
-
-
-_KEYS = {"mode", "errored", "stack", "resource_changes", "resource_drift", "summary", "cost", "diagnostics"}
 
 
 def _not_valid(name: str, why: str) -> GuardRefused:
@@ -132,8 +132,9 @@ def hold_expected(saved: dict[str, Any], expect: str | None) -> None:
             hint="apply the plan that was approved, or approve this one",
         )
     if saved["errored"]:
-        errors = [one for one in saved["diagnostics"] if one["severity"] == "error"]
-        raise GuardRefused(f"this plan was refused: {errors[0]['summary']}", reason=errors[0]["detail"])
+        errors = [(one["summary"], one["detail"]) for one in saved["diagnostics"] if one["severity"] == "error"]
+        why, reason = errors[0] if errors else ("it does not say why", None)
+        raise GuardRefused(f"this plan was refused: {why}", reason=reason or "errored")
 
 
 def hold_signed(saved: dict[str, Any], key: Secret | None) -> None:
@@ -166,7 +167,7 @@ def saved_budgets(saved: dict[str, Any] | None) -> tuple[Budget, ...]:
     from flowplan.budget import Budget, dollars, increase
 
     found = []
-    for one in saved["cost"].get("guards", ()) if saved else ():
+    for one in saved["cost"]["guards"] if saved else ():
         if one["source"] is None and one["guard"] == "max_hourly_cost":
             found.append(Budget(max_hourly_cost=dollars(one["limit"]), basis=one["basis"]))
         elif one["source"] is None:

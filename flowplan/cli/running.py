@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from flowplan.lock import Lock
     from flowplan.reports.progress import Reporter
 
+_TOLD = 8  # differences of a saved plan that are told
 FRESH = 10.0  # seconds after which a plan is not carried out without another look
 
 
@@ -212,14 +213,17 @@ class Run:
         return actions_of(document_of(self.session, seen, plan))
 
     def _hold_to_saved(self, plan: Plan, seen: Observed) -> None:
-        """Raise StalePlan unless planning again gives exactly the saved plan."""
+        """Raise StalePlan unless planning again gives exactly the saved plan, all that it says. (What refuses it is
+        told by the caller.)"""
         from flowplan.cli.plan import document_of
-        from flowplan.reports.plan_json import actions_of
+        from flowplan.reports.plan_held import differences
+        from flowplan.reports.plan_json import actions_of, sealed
         from flowplan.reports.plan_text import moved
 
         saved = self.saved
         assert saved is not None  # noqa: S101 - the caller asked
-        now = document_of(self.session, seen, plan)
+        allowed = attrs.evolve(plan, refusals=())
+        now = sealed(document_of(self.session, seen, allowed, saved["stack"]["paths"]))
         hold_same_cloud(saved["stack"], now["stack"])
         if now["stack"]["config_sha256"] != saved["stack"]["config_sha256"]:
             raise StalePlan("the configuration has changed since the plan was saved", hint="plan again")
@@ -231,6 +235,14 @@ class Run:
             )
         if saved["stack"]["lineage"] != now["stack"]["lineage"]:
             raise StalePlan("the plan was made for another state; nothing was done", hint="plan again")
+        if saved["stack"]["serial"] != now["stack"]["serial"]:
+            raise StalePlan("the state has changed since the plan was saved; nothing was done", hint="plan again")
+        if differing := differences(saved, now, set(map(str, seen.desired.choices))):
+            raise StalePlan(
+                "the plan says something else than planning again; nothing was done",
+                detail="\n".join(differing[:_TOLD]),
+                hint="plan again",
+            )
 
     def _show(self, plan: Plan, seen: Observed) -> None:
         from flowplan.cli.plan import document_of, show

@@ -28,7 +28,18 @@ def show(ctx: click.Context, planfile: str | None, form: str) -> int:
     body = read_plan(data, planfile)
     if body is None:
         raise GuardRefused(f"{planfile} is not a saved plan", reason="invalid_plan", hint="flowplan plan --out FILE")
-    show_plan(session, body, form)
+    try:
+        show_plan(session, body, form)
+    except (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        TypeError,
+        ValueError,
+    ) as error:  # fields that fit, but not each other
+        raise GuardRefused(
+            f"{planfile} is not a valid plan: it contradicts itself", reason="invalid_plan", hint="plan again"
+        ) from error
     return 0
 
 

@@ -152,6 +152,7 @@ _TEXTS: dict[str, Callable[[Change, Estimate], str]] = {
     "volatile": _volatile,
     "limit_far_above_need": _far_above,
 }
+OF_THE_MARKET = frozenset({*_TEXTS, *_OF_THE_AUCTION})  # every warning here: of what prices decide
 
 
 def advised(change: Change) -> str | None:

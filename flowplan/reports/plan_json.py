@@ -266,7 +266,8 @@ def _notes(plan: Plan) -> Iterable[dict[str, Any]]:
         yield {**warning, "source": _source(warning["source"])}
     for change in plan.changes:
         if change.status == "Preempting":
-            yield _note(f"{change.address} is Preempting: the cloud takes its instances back", None)
+            note = _note(f"{change.address} is Preempting: the cloud takes its instances back", None)
+            yield {**note, "detail": "preempting"}
         elif change.status_is_strange:
             what = f"the status {shown(str(change.status))!r} of {change.address} is not known here; it counts as live"
             yield {"severity": "warning", "summary": what, "detail": "unknown_status", "source": None, "hint": None}
