@@ -752,6 +752,47 @@ MISTAKES = (
         '  rm -r "$dir"\n  say "script: exit code $code"\n',
         ("tests/test_node_script.py", "-k", "background"),
     ),
+    # -- saved plans
+    *(
+        Mistake(name, file, old, new, ("tests/test_saved_plans.py", "-k", tests))
+        for name, file, old, new, tests in (
+            (
+                "believe what a saved plan says",
+                "cli/running.py",
+                "        if differing := differences(",
+                "        if differing := () and differences(",
+                "lie",
+            ),
+            (
+                "use a plan before its shape is held to",
+                "cli/apply.py",
+                "    if why := misfit(body):\n",
+                "    if not body and (why := misfit(body)):\n",
+                "some_of_all",
+            ),
+            (
+                "apply a plan of an earlier state",
+                "cli/running.py",
+                '        if saved["stack"]["serial"] != now["stack"]["serial"]:\n',
+                '        if saved["stack"]["serial"] > now["stack"]["serial"]:\n',
+                "moved_on",
+            ),
+            (
+                "let an error pass for a warning about prices",
+                "reports/plan_held.py",
+                'if one["severity"] == "error" or one["detail"] not in _OF_NOW]',
+                'if one["detail"] not in _OF_NOW]',
+                "diagnostic",
+            ),
+            (
+                "believe a budget that refused, and was raised",
+                "reports/plan_held.py",
+                '"refused": [one["guard"] for one in _refusing(body)]',
+                '"refused": []',
+                "contradiction",
+            ),
+        )
+    ),
     # -- what plan knows, apply does not run into
     *(
         Mistake(name, "placing.py", old, new, ("tests/test_placing.py", "-k", tests))
