@@ -146,7 +146,7 @@ MISTAKES = (
         "an answer that drips is waited for without end",
         "cloud/deadline.py",
         "own.settimeout(_left(own.gettimeout()))",
-        "_left(own.gettimeout())",
+        "own.settimeout(own.gettimeout())",
         ("tests/test_deadline.py",),
     ),
     Mistake(
