@@ -597,12 +597,13 @@ def _widened(wishes: Wishes, state: State, desired: Desired) -> Wishes:
 
     The proof is a resource of it that is this run's business: a link alone may be another task, named after the link.
     """
+    files = wishes.files
     named = {
         binding.source
         for address, binding in state.bindings.items()
         if binding.source and (address in desired.resources or wishes.in_scope(binding))
     }
-    renamed = {source for source in named if wishes.files.is_gone(source) or wishes.files.is_given(source)}
+    renamed = {source for source in named if files.is_gone(source) or files.is_given(source)}
     return attrs.evolve(wishes, in_scope=lambda b: wishes.in_scope(b) or b.source in renamed) if renamed else wishes
 
 

@@ -983,8 +983,8 @@ MISTAKES = (
     Mistake(
         "a file that was renamed leaves what it made",
         "plan.py",
-        "{source for source in named if wishes.files.is_gone(source) or wishes.files.is_given(source)}",
-        "{source for source in named if wishes.files.is_given(source)}",
+        "{source for source in named if files.is_gone(source) or files.is_given(source)}",
+        "{source for source in named if files.is_given(source)}",
         ("tests/test_sources.py",),
     ),
     Mistake(
@@ -1006,6 +1006,13 @@ MISTAKES = (
         "plan.py",
         "or not binding.source or not files.is_gone(binding.source):",
         "or not binding.source or files.is_gone(binding.source):",
+        ("tests/test_sources.py",),
+    ),
+    Mistake(
+        "another checkout's task runs on",
+        "cli/files.py",
+        "        return Path(self._place(source)).parts[-len(end) :] == end\n",
+        "        return False\n",
         ("tests/test_sources.py",),
     ),
 )

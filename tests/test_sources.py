@@ -105,6 +105,30 @@ def test_no_way_to_a_file_makes_it_another(repo: Place, way: str) -> None:
     assert "was made from" not in result.out
 
 
+def test_checkouts_that_share_a_state_have_the_same_files(repo: Place) -> None:
+    """The first one is still there, and still names the task that the second one does without."""
+    (repo.path / "repoB").mkdir()
+    remove_a_task(repo, "repoB/flowplan.yaml")
+    assert deleted(repo, "--chdir", "repoB", *outside(repo)) == {"task-001"}
+    os.chdir(repo.path)
+    repo.write(tasks(0, 1), "repoB/flowplan.yaml")
+    out = repo.ok("apply", "--auto-approve", "--chdir", "repoB", *outside(repo))
+    assert "was made from" not in out
+    os.chdir(repo.path)
+    remove_a_task(repo)
+    assert deleted(repo, "--chdir", "repoA", *outside(repo)) == {"task-001"}
+
+
+def test_a_stack_of_another_directory_that_shares_the_state_is_left_alone(repo: Place) -> None:
+    (repo.path / "repoB").mkdir()
+    repo.write(tasks(2), "repoB/flowplan.yaml")
+    for _ in range(2):
+        assert deleted(repo, "--chdir", "repoB", *outside(repo)) == set()
+        os.chdir(repo.path)
+        repo.ok("apply", "--auto-approve", "--chdir", "repoB", *outside(repo))
+        os.chdir(repo.path)
+
+
 def test_the_state_names_files_from_its_own_directory(repo: Place) -> None:
     assert set(sources(repo.path / "states" / "a.json").values()) == {"../repoA/flowplan.yaml"}
 

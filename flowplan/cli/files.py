@@ -23,13 +23,13 @@ _SUFFIXES = (".yaml", ".yml")
 @frozen
 class Scope:
     """What the PATHs cover: these files, and every file that is or was directly in these directories, all absolute and
-    in their real directories. `leads_to`: the files themselves, where a link or a second name leads to one.
+    in their real directories. `given`: how each file is called here, and what that leads to.
     `everything`: no PATH was needed (destroy of a whole state). `base`: the real directory of the state."""
 
     base: str
     files: frozenset[str] = frozenset()
     directories: frozenset[str] = frozenset()
-    leads_to: frozenset[str] = frozenset()
+    given: tuple[tuple[str, frozenset[str]], ...] = ()
     everything: bool = False
 
     def covers(self, binding: Binding) -> bool:
@@ -64,12 +64,23 @@ class Scope:
         return False
 
     def is_given(self, source: str) -> bool:
-        """Whether a PATH leads to that file, under whatever name."""
-        return not _leads_to(self._place(source)).isdisjoint(self.leads_to)
+        """Whether a PATH leads to that file, under whatever name, or to its like in this checkout."""
+        leads_to = _leads_to(self._place(source))
+        return any(not leads_to.isdisjoint(target) or self._is_like(source, name) for name, target in self.given)
 
     def same(self, one: str, other: str) -> bool:
-        """Whether two names, as the state has them, lead to one file."""
-        return not _leads_to(self._place(one)).isdisjoint(_leads_to(self._place(other)))
+        """Whether two names, as the state has them, lead to one file, or the second to the like of the first in this
+        checkout."""
+        linked = not _leads_to(self._place(one)).isdisjoint(_leads_to(self._place(other)))
+        return linked or self._is_like(one, self.told(other))
+
+    def _is_like(self, source: str, name: str) -> bool:
+        """Whether that file is called in another checkout what `name` is in this one. Several checkouts share a state
+        only where it lies outside of them."""
+        end = Path(name).parts
+        if Path(name).is_absolute() or Path(self.base).is_relative_to(Path.cwd()):
+            return False
+        return Path(self._place(source)).parts[-len(end) :] == end
 
     def _from_base(self, path: str) -> str:
         relative = os.path.relpath(path, self.base)
@@ -134,9 +145,9 @@ def _scope(base: str, files: Sequence[str], directories: Sequence[str]) -> Scope
     here = [str(Path.cwd() / name) for name in files]
     return Scope(
         base,
-        frozenset(map(_entry, here)),
-        frozenset(map(os.path.realpath, directories)),
-        frozenset(one for path in here for one in _leads_to(path)),
+        files=frozenset(map(_entry, here)),
+        directories=frozenset(map(os.path.realpath, directories)),
+        given=tuple((name, _leads_to(path)) for name, path in zip(files, here, strict=True)),
     )
 
 

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import pytest
 
-from flowplan.backends import local
+from flowplan.backends import open_journal
 from flowplan.cloud.fcp import Fcp
 from tests.conftest import many
 
@@ -351,7 +351,7 @@ def test_a_bug_that_talks(world: World, search: Search, where: str) -> None:
 def test_what_is_spilled(world: World, search: Search) -> None:
     world.served(KEY)
     world.place.write(SCRIPTED)
-    with failing(Disk(28, "fdatasync", nth=3), local):
+    with failing(Disk(28, "fdatasync", nth=3), open_journal):
         assert world.do("apply", "-v", "--parallelism", "1").code == 5
     assert list((world.path.parent / "xdg").rglob("*.spill"))
     search.snapshot()
