@@ -17,6 +17,7 @@ from flowplan.backends import local
 from flowplan.backends.local import LocalStore
 from flowplan.backends.spill import spill_directory
 from flowplan.errors import StateError
+from flowplan.journal import Done
 from flowplan.regular import read_regular
 from tests.conftest import Place, left_in_doubt
 
@@ -67,13 +68,11 @@ def test_as_lock_it_is_refused(applied: Place) -> None:
 
 
 def test_as_spill_it_is_refused(applied: Place) -> None:
-    lineage = LocalStore(applied.path / STATE).read().state.lineage
     store = LocalStore(applied.path / STATE, spill_directory(os.environ))
-    path = store._spill.path(lineage)
-    assert path is not None
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.parent.chmod(0o700)
-    fifo(path)
+    state = store.read().state
+    store.prepare(state)
+    (binding, *_) = state.bindings.values()
+    fifo(store.spill([Done("", binding.address, binding)]))
     assert "not a regular file" in applied.run("plan").err
 
 
