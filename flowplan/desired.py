@@ -357,6 +357,8 @@ class _Search:
                 where, name = (found.volume.region if found else None), use.volume
             if where:
                 fixed.append((where, f"volume {name}"))
+            if use.region:
+                fixed.append((use.region, f"region_id of volume {name}"))
         stays = self.kept.get(task.address, ("", ""))[1] if task.address in self.placed else ""
         if task.region and task.region not in (*self.catalogue.regions, stays):
             self.unknown_region(task.address, task.region)

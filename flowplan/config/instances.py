@@ -54,7 +54,7 @@ REGION = Grammar(
     "the name of a region, such as us-central1-b",
     64,
 )
-_PROPERTY = Grammar(
+PROPERTY = Grammar(
     re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._/+-]*", re.ASCII),
     re.compile(r"[A-Za-z0-9 ._/+-]", re.ASCII),
     "a short text of letters, digits, blanks and . _ / + -",
@@ -96,10 +96,10 @@ def read_specification(task: Section, section: Section | None) -> Wanted:
         return Wanted()
     types = _types(section)
     gpu = GpuWanted(
-        text(section, "gpu_type", _PROPERTY),
+        text(section, "gpu_type", PROPERTY),
         whole(section, "num_gpus", 1, _MOST_GPUS, "GPUs"),
-        text(section, "intranode_interconnect", _PROPERTY),
-        text(section, "internode_interconnect", _PROPERTY),
+        text(section, "intranode_interconnect", PROPERTY),
+        text(section, "internode_interconnect", PROPERTY),
     )
     if section.lacks("fcp_instance") and section.lacks("gpu_type"):
         key = task.node.key("resources_specification")

@@ -134,20 +134,22 @@ CREATE = Keys(
 
 _ONLY_CREATED = "it belongs in create; a volume that exists has it already"
 ATTACH = Keys(
-    ("volume_name", "mount_point", "mount_dir"),
+    ("volume_name", "mount_point", "mount_dir", "region_id"),
     "attach: {volume_name: my-data, mount_point: /mnt/data}",
     {
         "name": "write volume_name",
         "id": "write volume_name: it takes a name or an id",
         "volume_id": "write volume_name: it takes a name or an id",
         "volume": "write volume_name",
+        "region": "write region_id",
+        "cluster_id": "write region_id",
         "path": "write mount_point",
         "mount_path": "write mount_point",
-        **dict.fromkeys(("size", "size_unit", "storage_type", "disk_interface", "region_id"), _ONLY_CREATED),
+        **dict.fromkeys(("size", "size_unit", "storage_type", "disk_interface"), _ONLY_CREATED),
     },
 )
 
-LOCAL = Keys(("mounts",), "ephemeral_storage_config: {mounts: {/dev/nvme0n1: /mnt/scratch}}")
+LOCAL = Keys(("type", "mounts"), "ephemeral_storage_config: {mounts: {/dev/nvme0n1: /mnt/scratch}}")
 
 DISK = Keys(
     ("device", "mount_point"),

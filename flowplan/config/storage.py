@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from attrs import define, field, frozen
 
 from flowplan.config import keys
-from flowplan.config.instances import REGION
+from flowplan.config.instances import PROPERTY, REGION
 from flowplan.config.types import VolumeUse, VolumeWanted
 from flowplan.config.values import (
     Grammar,
@@ -113,7 +113,7 @@ def read_volumes(section: Section | None, around: Around, storage: Storage) -> N
     for create in creates:
         _create(create, section, shared, around, storage)
     for attach in attaches:
-        _attach(attach, section, shared, storage)
+        _attach(attach, section, shared, around, storage)
     if len(storage.uses) > MOST_VOLUMES:
         summary = f"the task has {len(storage.uses)} volumes"
         node = list(storage.names.values())[MOST_VOLUMES]
@@ -143,14 +143,9 @@ def _shared_directory(section: Section, volumes: int) -> str | None:
 
 def _create(create: Section, parent: Section, shared: str | None, around: Around, storage: Storage) -> None:
     name = _volume_name(create, CREATED_NAME, storage)
-    size, interface, region = _size(create), _interface(create), text(create, "region_id", REGION)
+    size, interface, region = _size(create), _interface(create), _region(create, around)
     directory = _mounted(create, parent, shared, storage)
     document = create.document
-    if region is not None and around.region is not None and region != around.region:
-        also = (("the task's region", around.region_node),) if around.region_node else ()
-        summary = f"region_id is {region}, but the task runs in {around.region}"
-        hint = "a volume and its instances must be in one region: leave region_id out"
-        document.problem(create.at("region_id"), summary, hint, code="conflict", also=also)
     if interface == "Block" and around.instance_quantity > 1:
         place = create.node.get("disk_interface") or create.node.get("storage_type") or create.node
         also = (("num_instances", around.quantity_node),) if around.quantity_node else ()
@@ -165,11 +160,22 @@ def _create(create: Section, parent: Section, shared: str | None, around: Around
     storage.uses.append(VolumeUse(address, directory, source))
 
 
-def _attach(attach: Section, parent: Section, shared: str | None, storage: Storage) -> None:
-    name = _volume_name(attach, ATTACHED_NAME, storage)
+def _attach(attach: Section, parent: Section, shared: str | None, around: Around, storage: Storage) -> None:
+    name, region = _volume_name(attach, ATTACHED_NAME, storage), _region(attach, around)
     directory = _mounted(attach, parent, shared, storage)
     if name is not None:
-        storage.uses.append(VolumeUse(name, directory, _source(attach, "volume_name")))
+        storage.uses.append(VolumeUse(name, directory, _source(attach, "volume_name"), region))
+
+
+def _region(volume: Section, around: Around) -> str | None:
+    """Where the volume is or shall be: in the region of its task."""
+    region = text(volume, "region_id", REGION)
+    if region is not None and around.region is not None and region != around.region:
+        also = (("the task's region", around.region_node),) if around.region_node else ()
+        summary = f"region_id is {region}, but the task runs in {around.region}"
+        hint = "a volume and its instances must be in one region: leave region_id out"
+        volume.document.problem(volume.at("region_id"), summary, hint, code="conflict", also=also)
+    return region
 
 
 def _source(section: Section, key: str) -> Position:
@@ -286,9 +292,10 @@ def read_local_disks(section: Section | None, storage: Storage) -> tuple[LocalDi
     """The disks of the instance itself, in the order of their devices."""
     if section is None:
         return ()
+    _warn_of_type(section)
     node = section.get("mounts")
     if node is None:
-        if section.lacks("mounts"):
+        if section.lacks("mounts") and not section.has("type"):
             hint = f"write {keys.LOCAL.example}"
             section.document.problem(section.node, f"{section.title} has no mounts", hint, code="missing")
         return ()
@@ -305,6 +312,13 @@ def read_local_disks(section: Section | None, storage: Storage) -> tuple[LocalDi
         if point is not None:
             _take(document, point, point_node, storage)
     return tuple(sorted(LocalDisk(device, point) for device, (point, _) in found.items()))
+
+
+def _warn_of_type(section: Section) -> None:
+    """Foundry's tool takes any text, and does nothing with it."""
+    if section.has("type") and text(section, "type", PROPERTY) is not None:
+        summary = f"{section.name('type')} has no effect: a disk is mounted as it is"
+        section.document.problem(section.node.key("type"), summary, "delete it", code="ignored", severity="warning")
 
 
 def _disks(document: Document, node: Node, title: str) -> list[tuple[Node, Node]]:

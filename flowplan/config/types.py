@@ -37,11 +37,12 @@ class GpuWanted:
 @frozen
 class VolumeUse:
     """A volume a task uses. `volume`: the address of one created in this configuration; else the name or
-    id of one that exists. `mount_point` None: attached only."""
+    id of one that exists. `mount_point` None: attached only. `region`: where it must be, if the file says so."""
 
     volume: Address | str
     mount_point: str | None
     source: Position = field(eq=False)
+    region: str | None = None
 
 
 @frozen
