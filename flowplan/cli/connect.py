@@ -31,7 +31,7 @@ def connect(session: Session, parallelism: int) -> Fcp:
             log=log,
             wait=wait,
         )
-        return Fcp(transport, parallelism=1, close=simulator.close)
+        return Fcp(transport, parallelism=1, close=simulator.close, note=session.terminal.note)
     from flowplan.cloud import credentials
 
     found = credentials.find(session.environ)
@@ -46,4 +46,4 @@ def connect(session: Session, parallelism: int) -> Fcp:
         secrets=[found.secret],
     )
     session.terminal.hide(lambda: transport.hidden)
-    return Fcp(transport, parallelism=parallelism)
+    return Fcp(transport, parallelism=parallelism, note=session.terminal.note)

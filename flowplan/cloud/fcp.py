@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from flowplan.catalogue import Catalogue, Named, Quota
-from flowplan.cloud import reading
+from flowplan.cloud import bounds, reading
 from flowplan.cloud.http import Transport, segment
 from flowplan.cloud.reading import Instance, Past
 from flowplan.errors import Ambiguous, CloudError, NotFound, Refused
@@ -34,9 +34,16 @@ class Fcp:
     (see http.py)."""
 
     def __init__(
-        self, transport: Transport, *, parallelism: int = 8, close: Callable[[], object] = lambda: None
+        self,
+        transport: Transport,
+        *,
+        parallelism: int = 8,
+        close: Callable[[], object] = lambda: None,
+        note: Callable[[str], object] = lambda _: None,
     ) -> None:
         self.http = transport
+        self._note = note
+        self._noted: set[str] = set()
         self.project = ""
         self.ended: Collection[str] = ()  # ids that this stack has ended, which lists may still show
         self._projects: frozenset[str] = frozenset()  # those that the credentials see, once they were listed
@@ -48,6 +55,12 @@ class Fcp:
         """Let go of connections, and of the simulator inside this process."""
         self.http.close()
         self._close()
+
+    def note(self, sentence: str) -> None:
+        """Tell the user, once, of something in the answers that was left out or counts as unknown."""
+        if sentence not in self._noted:
+            self._noted.add(sentence)
+            self._note(sentence)
 
     # -- reading
 
@@ -61,7 +74,7 @@ class Fcp:
         types, auctions, keys, volumes, bids = self.side_by_side(
             [
                 lambda: self._rows("/v2/instance-types", reading.instance_type),
-                lambda: self._rows("/v2/spot/availability", reading.auction),
+                lambda: self._rows("/v2/spot/availability", partial(reading.auction, note=self.note)),
                 lambda: self._rows("/v2/ssh-keys", reading.ssh_key, project=self.project),
                 self._volumes,
                 lambda: tuple(self._bids()),
@@ -79,7 +92,7 @@ class Fcp:
         types, auctions = self.side_by_side(
             [
                 lambda: self._rows("/v2/instance-types", reading.instance_type),
-                lambda: self._rows("/v2/spot/availability", reading.auction),
+                lambda: self._rows("/v2/spot/availability", partial(reading.auction, note=self.note)),
             ]
         )
         return Catalogue(types, auctions)
@@ -195,17 +208,19 @@ class Fcp:
 
     def _market(self, key: Key, row: Mapping[str, Any]) -> Market:
         instance_type, region, quantity = key
+        told = partial(reading.told, row, note=self.note)
+        price = partial(told, read=bounds.cents)
         return Market(
             instance_type,
             region,
             quantity,
-            spot=reading.cents(row, "spot_price_cents"),
-            minimum=reading.cents(row, "minimum_price_cents"),
-            lowest_allocated=reading.cents(row, "lowest_allocated_bid_cents"),
-            win_price=reading.cents(row, "dynamic_win_price_cents"),
-            available=reading.integer_or_none(row, "available_capacity"),
-            total=reading.integer_or_none(row, "total_capacity"),
-            reserved=reading.cents(row, "reserved_price_cents"),
+            spot=price("spot_price_cents"),
+            minimum=price("minimum_price_cents"),
+            lowest_allocated=price("lowest_allocated_bid_cents"),
+            win_price=price("dynamic_win_price_cents"),
+            available=told("available_capacity", read=bounds.count),
+            total=told("total_capacity", read=bounds.count),
+            reserved=price("reserved_price_cents"),
             as_of=reading.rfc3339(self.http.server_time),
         )
 
@@ -242,8 +257,15 @@ class Fcp:
             if not isinstance(series, list):
                 raise reading.Unfit("it lacks the list 'series'")
             complete = row.get("complete", True) is True
-            found = [reading.past(reading.mapping(one, path), complete=complete) for one in series]
-        return {(past.instance_type, past.region): past for past in found}
+            found = [self._past(reading.mapping(one, path), complete) for one in series]
+        return {(past.instance_type, past.region): past for past in found if past is not None}
+
+    def _past(self, row: Mapping[str, Any], complete: bool) -> Past | None:
+        try:
+            return reading.past(row, complete=complete)
+        except reading.Unfit as error:
+            self.note(f"past prices that cannot be read are left out: {error}")
+            return None
 
     def now(self) -> datetime | None:
         """The server's clock, as its last answer had it."""

@@ -25,6 +25,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from flowplan import __version__
 from flowplan.cloud.answers import EXCERPT, RETRY_AFTER_CAP, Answer, Call
+from flowplan.cloud.bounds import of_our_time
 from flowplan.cloud.gate import Gate
 from flowplan.cloud.origin import PATH, authorities, checked_url, proxies
 from flowplan.cloud.replies import UNREACHABLE, Reply, answered, http_date, unanswered
@@ -323,8 +324,8 @@ class Transport:
         return answered(response, own_id)
 
     def _note_date(self, date: str | None) -> None:
-        """Keeps a `Date` for `server_time`, unless it is none."""
-        if date is not None and date != self._date and http_date(date) is not None:
+        """Keeps a `Date` for `server_time`, unless it is none, or of no time in which anybody looks at a cloud."""
+        if date is not None and date != self._date and (found := http_date(date)) and of_our_time(found):
             self._date = date
 
     def _line(self, request: PreparedRequest, path: str, reply: Reply, elapsed: float) -> str:

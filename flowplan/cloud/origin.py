@@ -12,6 +12,7 @@ from flowplan.cloud.secrecy import CREDENTIALS_HINT
 from flowplan.errors import UsageProblem, shown
 
 PATH = re.compile(r"(/[A-Za-z0-9_.~%-]+)+", re.ASCII)  # of the base URL, and of a request
+_HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+", re.ASCII)  # how OpenSSL finds a certificate in a directory
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*\.?")
 
 
@@ -95,11 +96,28 @@ def _is_exempt(environ: Mapping[str, str], host: str) -> bool:
 
 
 def authorities(environ: Mapping[str, str]) -> bool | str:
-    """The file of authorities to verify with, or True for those of requests. Raises UsageProblem if it is no file."""
+    """The file of authorities to verify with, or a directory that `openssl rehash` made; True for those of requests.
+    Raises UsageProblem if it is neither, or holds none."""
     for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
         path = environ.get(name)
         if path:
-            if not Path(path).is_file():
-                raise UsageProblem(f"{name} names '{shown(path)}', which is not a file")
+            _check_authorities(name, path)
             return path
     return True
+
+
+def _check_authorities(name: str, path: str) -> None:
+    import ssl
+
+    try:
+        if Path(path).is_dir():
+            if not any(_HASHED.fullmatch(entry.name) for entry in Path(path).iterdir()):
+                hint = "`openssl rehash DIR` makes them; a single file will do, too"
+                raise UsageProblem(f"{name} names '{shown(path)}', a directory without hashed certificates", hint=hint)
+        elif Path(path).is_file():
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+        else:
+            raise UsageProblem(f"{name} names '{shown(path)}', which is neither a file nor a directory")
+    except (OSError, ValueError) as error:  # a TLS error is an OSError
+        why = getattr(error, "reason", None) or getattr(error, "strerror", None) or "not a path"
+        raise UsageProblem(f"{name} names '{shown(path)}', which cannot be read as certificates: {why}") from None

@@ -5,14 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from attrs import frozen
 
 from flowplan.catalogue import SPOT, STORAGE, Auction, Catalogue, InstanceType, Named, Quota, SshKey
-from flowplan.errors import CloudError
+from flowplan.cloud import bounds
+from flowplan.errors import CloudError, shown
 from flowplan.live import LiveBid, LiveVolume, Made
 from flowplan.pricing import Billed, Steered, Steering
 from flowplan.resources import Bid, Volume
@@ -38,6 +39,10 @@ class Instance:
     status: str
     region: str
     ssh_destination: str | None
+
+
+Note = Callable[[str], object]  # takes a sentence for the user
+Read = Callable[[Any], Any]  # a value of JSON -> what it means, or None
 
 
 class Unfit(CloudError):
@@ -79,11 +84,10 @@ def past(row: Mapping[str, Any], *, complete: bool) -> Past:
 
 
 def _moment(text: Any, where: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except (TypeError, ValueError):
-        raise Unfit(f"{where} has a timestamp that is none") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    found = bounds.moment(text)
+    if found is None:
+        raise Unfit(f"{where} has a timestamp that is none")
+    return found
 
 
 def billed(row: Mapping[str, Any]) -> Iterator[Billed]:
@@ -95,10 +99,17 @@ def billed(row: Mapping[str, Any]) -> Iterator[Billed]:
         yield Billed(
             bid=text(row, "bid_fid"),
             instance=text(row, "instance_fid"),
-            price=Decimal(integer(event, "price_cents")) / 100,
+            price=_paid(event),
             start=_moment(event.get("start_time"), "a price period"),
             end=None if end is None else _moment(end, "a price period"),
         )
+
+
+def _paid(event: Mapping[str, Any]) -> Decimal:
+    found = bounds.cents(event.get("price_cents"))
+    if found is None:
+        raise Unfit(f"the API gives {_told(event.get('price_cents'))} as price_cents, which is not an amount")
+    return found
 
 
 def steered(event: Mapping[str, Any]) -> Steered:
@@ -239,26 +250,26 @@ def instance_type(row: Mapping[str, Any]) -> InstanceType:
     )
 
 
-def auction(row: Mapping[str, Any]) -> Auction:
-    lowest = row.get("lowest_allocated_price")
+def auction(row: Mapping[str, Any], note: Note) -> Auction:
     return Auction(
         id=text(row, "fid"),
         instance_type=text(row, "instance_type"),
         region=text(row, "region"),
         capacity=integer(row, "capacity"),
-        last_price=money(row["last_instance_price"], "last_instance_price") if row.get("last_instance_price") else None,
-        lowest_allocated=money(lowest, "lowest_allocated_price") if lowest else None,
+        last_price=told(row, "last_instance_price", note),
+        lowest_allocated=told(row, "lowest_allocated_price", note),
     )
 
 
 def instance(row: Mapping[str, Any]) -> Instance:
+    bid = row.get("bid") or row.get("bid_id")
     return Instance(
         id=text(row, "fid"),
         name=text(row, "name"),
-        bid=row.get("bid") or row.get("bid_id"),
+        bid=bid if isinstance(bid, str) else None,
         status=text(row, "status"),
-        region=row.get("region") or "",
-        ssh_destination=row.get("ssh_destination"),
+        region=text_or_none(row, "region") or "",
+        ssh_destination=text_or_none(row, "ssh_destination"),
     )
 
 
@@ -291,18 +302,26 @@ def named(row: Mapping[str, Any]) -> Named:
 
 def money(value: Any, name: str) -> Decimal:
     """Dollars from "$1,234.50". Raises CloudError naming the field."""
-    try:
-        amount = Decimal(str(value).replace("$", "").replace(",", ""))
-    except InvalidOperation:
-        amount = Decimal("NaN")
-    if not amount.is_finite():
-        raise Unfit(f"the API gives {value!r} as {name}, which is not an amount")
+    amount = bounds.amount(value)
+    if amount is None:
+        raise Unfit(f"the API gives {_told(value)} as {name}, which is not an amount")
     return amount
 
 
-def cents(row: Mapping[str, Any], name: str) -> Decimal | None:
-    value = integer_or_none(row, name)
-    return None if value is None else Decimal(value) / 100
+def told(row: Mapping[str, Any], name: str, note: Note, read: Read = bounds.amount) -> Any:
+    """A field that a command can do without, by default dollars, as `read` has it. None where there is none, and, with
+    a note, where it is nothing that can be: below zero, not finite, beyond what anything costs."""
+    value = row.get(name)
+    if value is None or value == "":
+        return None
+    found = read(value)
+    if found is None:
+        note(f"the API gives {_told(value)} as {name}: that cannot be, so it counts as unknown")
+    return found
+
+
+def _told(value: Any) -> str:
+    return repr(shown(str(value), 40))
 
 
 def rfc3339(moment: datetime | None) -> str | None:
@@ -316,9 +335,13 @@ def text(row: Mapping[str, Any], name: str) -> str:
     return value
 
 
+def text_or_none(row: Mapping[str, Any], name: str) -> str | None:
+    return None if row.get(name) is None else text(row, name)
+
+
 def integer(row: Mapping[str, Any], name: str) -> int:
-    value = row.get(name)
-    if type(value) is not int:
+    value = bounds.count(row.get(name))
+    if value is None:
         raise Unfit(f"it lacks the integer {name!r}", detail=f"it has: {', '.join(sorted(row))}")
     return value
 

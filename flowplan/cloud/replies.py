@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 RESPONSE_CAP = 64 * 1024 * 1024  # bytes, on the wire and unpacked
 VALUES_CAP = 5_000_000  # JSON values: a list of nothing but [] takes thirty times its bytes in memory
+MEMBERS_CAP = 1_000  # of one gzip body
 
 # What may be wrong with a reply: its `fault`.
 UNREACHABLE, TLS, LOST, TOO_BIG, GARBLED = "unreachable", "TLS failure", "lost", "too big", "garbled"
@@ -144,15 +145,33 @@ def _unpacker(encoding: str) -> Callable[[bytes], bytes]:
         return lambda chunk: chunk
     if encoding not in ("gzip", "x-gzip"):
         return _refuse_encoding
-    inflate = zlib.decompressobj(wbits=31)
+    return _Gunzip()
 
-    def unpack(chunk: bytes) -> bytes:
+
+class _Gunzip:
+    """Undoes gzip, chunk by chunk: also of several members, one behind the other, which together are one body."""
+
+    def __init__(self) -> None:
+        self._inflate = zlib.decompressobj(wbits=31)
+        self._members = 1
+
+    def __call__(self, chunk: bytes) -> bytes:
+        unpacked = b""
         try:
-            return inflate.decompress(chunk, RESPONSE_CAP + 1)
+            while chunk and len(unpacked) <= RESPONSE_CAP:
+                if self._inflate.eof:
+                    self._next()
+                unpacked += self._inflate.decompress(chunk, RESPONSE_CAP + 1 - len(unpacked))
+                chunk = self._inflate.unused_data.lstrip(b"\0")  # what follows may be padded
         except zlib.error:
             raise _Unreadable(GARBLED, "its gzip data are damaged") from None
+        return unpacked
 
-    return unpack
+    def _next(self) -> None:
+        self._inflate = zlib.decompressobj(wbits=31)
+        self._members += 1
+        if self._members > MEMBERS_CAP:
+            raise _Unreadable(TOO_BIG, f"it has more than {MEMBERS_CAP} gzip members")
 
 
 def _refuse_encoding(chunk: bytes) -> NoReturn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
@@ -106,8 +107,24 @@ def _short(status: str) -> str:
     return shown(status.removeprefix("STATUS_").lower())
 
 
+_PLAIN = re.compile(r"[\w.:%-]+", re.ASCII)  # nothing of it means anything to a shell
+
+
 def _ssh(destination: str | None) -> str:
+    """What to type: the API gives `host`, `host:port`, `[v6]:port`, or an IPv6 address alone."""
     if not destination:
         return ""
+    host, port = _host_and_port(destination)
+    if not _PLAIN.fullmatch(host) or not (port.isdecimal() and port.isascii() and 0 < int(port[:6]) < 65536):
+        return f"  ssh unknown: its address is '{shown(destination)}'"
+    return f"  ssh {f'-p {port} ' if port != '22' else ''}ubuntu@{host}"
+
+
+def _host_and_port(destination: str) -> tuple[str, str]:
+    if destination.startswith("["):
+        host, _, rest = destination[1:].partition("]")
+        return host, rest.removeprefix(":") or "22"
+    if destination.count(":") > 1:
+        return destination, "22"
     host, _, port = destination.partition(":")
-    return f"  ssh {f'-p {shown(port)} ' if port else ''}ubuntu@{shown(host)}"
+    return host, port or "22"
