@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeAlias
 import attrs
 from attrs import frozen
 
+from flowplan import bounds
 from flowplan.errors import StateError
 from flowplan.resources import Address, Resource
 from flowplan.state import RESTORE, AppliedPlan, Binding, State, consistent, converter, reason, with_ended
@@ -234,6 +235,7 @@ def _journal(frames: list[list[dict[str, Any]]], length: int, torn: bool, name: 
     try:
         records = tuple(converter().structure(entry, _RECORDS[entry.pop("record")]) for entry in entries)
         header = Header(**{key: value for key, value in first.items() if key not in ("record", "journal_version")})
+        bounds.name(header.lineage)
     except Exception as error:
         raise StateError(f"{name} holds a record that cannot be read: {reason(error)}", hint=RESTORE) from error
     return Journal(header, records, length, torn)

@@ -8,14 +8,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import attrs
 from attrs import field, frozen
 
-from flowplan import __version__
+from flowplan import __version__, bounds
 from flowplan.errors import StateError
 from flowplan.resources import (
     CLASSES,
@@ -156,9 +156,11 @@ def load(data: bytes, name: str) -> State:
     try:
         bindings = [converter().structure(entry, Binding) for entry in body["resources"]]
         state = State(
-            **{key: body[key] for key in ("lineage", "serial", "stack", "api_url", "project", "project_name")},
+            lineage=bounds.name(body["lineage"]),
+            serial=_serial(body["serial"]),
+            **{key: _text(body[key]) for key in ("stack", "api_url", "project", "project_name")},
             bindings={binding.address: binding for binding in bindings},
-            outputs=body["outputs"],
+            outputs=_object(body["outputs"]),
             released=frozenset(map(_text, body.get("released", ()))),
             adopted=frozenset(map(_text, body.get("adopted", ()))),
             plans=tuple(converter().structure(plan, AppliedPlan) for plan in body.get("plans", ())),
@@ -326,13 +328,22 @@ def _only(exact: type) -> Callable[[Any, Any], Any]:
 
 
 def _money(value: Any, _: Any) -> Decimal:
-    try:
-        amount = Decimal(_text(value))
-    except InvalidOperation:
-        raise ValueError(f"{value!r} is not an amount") from None
-    if not amount.is_finite():
+    found = bounds.plain(value)
+    if found is None:
         raise ValueError(f"{value!r} is not an amount")
-    return amount
+    return found
+
+
+def _serial(value: Any) -> int:
+    if type(value) is not int or not 0 <= value < 2**53:
+        raise ValueError(f"{value!r} is not a serial")
+    return value
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"expected an object, got {value!r}")
+    return value
 
 
 def _seconds(value: Any) -> float:
@@ -344,6 +355,7 @@ def _seconds(value: Any) -> float:
 def _text(value: Any) -> str:
     if type(value) is not str:
         raise ValueError(f"expected str, got {value!r}")
+    value.encode()  # half a character is a ValueError, too
     return value
 
 

@@ -13,10 +13,11 @@ import flowplan
 from tests.mutants import MISTAKES, Mistake
 
 ROOT = Path(flowplan.__file__).parent
-BELOW_CONFIG = {"errors", "resources", "catalogue"}
+BELOW_CONFIG = {"errors", "bounds", "resources", "catalogue"}
 PURE = {
     "errors",
     "masking",
+    "bounds",
     "resources",
     "catalogue",
     "live",
@@ -41,6 +42,7 @@ PURE = {
 
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
+    "bounds": set(),
     "regular": set(),
     "masking": set(),
     "private": set(),
@@ -49,8 +51,8 @@ ALLOWED: dict[str, set[str]] = {
     "catalogue": set(),
     "live": {"resources"},
     "graph": {"resources"},
-    "state": {"errors", "resources"},
-    "journal": {"state", "errors", "resources"},
+    "state": {"errors", "bounds", "resources"},
+    "journal": {"state", "errors", "bounds", "resources"},
     "pricing": set(),
     "budget": {"errors"},
     "config": {"document", "budget", "masking", *BELOW_CONFIG},

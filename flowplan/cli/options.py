@@ -195,8 +195,11 @@ def hold_writable(path: str, what: str = "saved plan", begins: bytes = b'{\n  "f
         raise UsageProblem(f"{shown(path)}: {error.strerror}", hint="choose another name") from error
     head = b""
     if target.is_file():
-        with opened(target) as file:
-            head = file.read(64).lstrip()
+        try:
+            with opened(target) as file:
+                head = file.read(64).lstrip()
+        except OSError as error:
+            raise UsageProblem(f"{shown(path)} cannot be read: {error.strerror}", hint="choose another name") from error
     if head and not head.startswith(begins):
         raise UsageProblem(f"{path} exists and is not a {what}; nothing was written", hint="choose another name")
     if not target.is_file():

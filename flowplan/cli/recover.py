@@ -12,6 +12,7 @@ import click
 from flowplan.apply import Options
 from flowplan.backends.local import Loaded, LocalStore
 from flowplan.calls import Calls
+from flowplan import bounds
 from flowplan.cli import Command, options
 from flowplan.cli.session import Session, observe
 from flowplan.errors import FlowplanError, GuardRefused, Interrupted, StateError, UsageProblem, shown
@@ -219,7 +220,8 @@ def _hold_lost(session: Session) -> None:
 
 def _chosen(session: Session, live: Live, lineage: str | None) -> Marker:
     """The marker of the stack to rebuild: the one named, else the one with this directory's name."""
-    stacks = {bid.marker.lineage: bid.marker for bid in live.bids.values() if bid.marker and not bid.ended}
+    marked = [bid.marker for bid in live.bids.values() if bid.marker and not bid.ended]
+    stacks = {marker.lineage: marker for marker in marked if bounds.is_name(marker.lineage)}
     if lineage is not None:
         stacks = {one: marker for one, marker in stacks.items() if one == lineage}
     elif stacks:

@@ -15,8 +15,9 @@ from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
+from flowplan import bounds
 from flowplan.catalogue import Catalogue, Named, Quota
-from flowplan.cloud import bounds, reading
+from flowplan.cloud import reading
 from flowplan.cloud.http import Transport, segment
 from flowplan.cloud.reading import Instance, Past
 from flowplan.errors import Ambiguous, CloudError, NotFound, Refused

@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from urllib.parse import quote, urlencode, urlsplit
 
 from flowplan import __version__
+from flowplan.bounds import of_our_time
 from flowplan.cloud.answers import EXCERPT, RETRY_AFTER_CAP, Answer, Call
-from flowplan.cloud.bounds import of_our_time
 from flowplan.cloud.gate import Gate
 from flowplan.cloud.origin import PATH, authorities, checked_url, proxies
 from flowplan.cloud.replies import UNREACHABLE, Reply, answered, http_date, unanswered

@@ -11,8 +11,8 @@ from typing import Any
 
 from attrs import frozen
 
+from flowplan import bounds
 from flowplan.catalogue import SPOT, STORAGE, Auction, Catalogue, InstanceType, Named, Quota, SshKey
-from flowplan.cloud import bounds
 from flowplan.errors import CloudError, shown
 from flowplan.live import LiveBid, LiveVolume, Made
 from flowplan.pricing import Billed, Steered, Steering

@@ -11,6 +11,8 @@ HIGHEST = Decimal(1_000_000)  # dollars an hour: as high as a limit may be in a 
 MOST = 1_000_000_000  # of anything that is counted: GB, GPUs, instances
 _SMALLEST = Decimal("1e-12")  # dollars: what is below is rounded off
 _WRITTEN = re.compile(r"\$? ?([0-9][0-9,]{0,15}(?:\.[0-9]{1,20})?|\.[0-9]{1,20})", re.ASCII)
+_PLAIN = re.compile(r"[0-9]{1,7}(?:\.[0-9]{1,20})?", re.ASCII)
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}", re.ASCII)
 _YEARS = (2000, 2100)
 
 
@@ -34,9 +36,26 @@ def cents(value: Any) -> Decimal | None:
     return Decimal(value) / 100 if type(value) is int and 0 <= value <= 100 * HIGHEST else None
 
 
+def plain(value: Any) -> Decimal | None:
+    """Dollars from a text that flowplan wrote itself: "17.92"; None for what is none."""
+    return amount(value) if isinstance(value, str) and _PLAIN.fullmatch(value) else None
+
+
 def count(value: Any) -> int | None:
     """A whole number from 0 to MOST; None for anything else."""
     return value if type(value) is int and 0 <= value <= MOST else None
+
+
+def is_name(value: Any) -> bool:
+    """Whether `value` is a name as flowplan makes them, which may be part of a path."""
+    return isinstance(value, str) and _NAME.fullmatch(value) is not None
+
+
+def name(value: Any) -> str:
+    """Raises ValueError unless `is_name`."""
+    if not is_name(value):
+        raise ValueError(f"expected a plain name, got {value!r}")
+    return str(value)
 
 
 def moment(value: Any) -> datetime | None:
