@@ -1072,7 +1072,7 @@ def test_tls_authorities_come_from_a_file(
     assert transport(times, f"https://localhost:{server.port}", environ=environ).call("GET", BIDS).data == []
 
 
-def test_tls_authorities_that_are_no_file_are_wrong_usage(times: Time, tmp_path: Path) -> None:
+def test_tls_authorities_that_are_none_are_wrong_usage(times: Time, tmp_path: Path) -> None:
     with pytest.raises(UsageProblem, match="REQUESTS_CA_BUNDLE"):
         transport(times, environ={"REQUESTS_CA_BUNDLE": str(tmp_path)})
 

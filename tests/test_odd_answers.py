@@ -50,13 +50,13 @@ COMMANDS = (
     ("recover", "--from-live"),
     ("show",),
     ("graph",),
-    ("destroy", "--auto-approve", "--allow-volume-destroy", "*"),
+    ("destroy", "--auto-approve", "--allow-volume-destroy", "*", "--timeout", "2s"),
 )
 MISSING = "MISSING"
 # JSON texts: some no encoder writes.
 ODD = (
-    MISSING, "null", '""', "0", "-1", "1.5", "1e308", "1e999999", "-1e999999", "1e-999999", "1" + "0" * 40, "true",
-    '"$1e999999"', '"-$5.00"', '"NaN"', '"Infinity"', '"$1,000,000,000,000.00"', '"9999-12-31T23:59:59Z"',
+    MISSING, "null", '""', "0", "-1", "1.5", "1e308", "1e999999", "-1e999999", "1e-999999", '"1e999999"', "1" + "0" * 40,
+    "true", '"$1e999999"', '"-$5.00"', '"NaN"', '"Infinity"', '"$1,000,000,000,000.00"', '"9999-12-31T23:59:59Z"',
     '"0001-01-01T00:00:00+14:00"', '"not a date"', "[]", "{}", "[[]]", "[{}]", '[null]', '[1]', '{"a": null}',
     '"\\ud800"', '"Köln \\u202e\\u0000\\u001b[2J"', '"' + "x" * 20_000 + '"', '"::error::x"', "[" * 60 + "]" * 60,
 )  # fmt: skip

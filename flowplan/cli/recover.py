@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import attrs
 import click
 
+from flowplan import bounds
 from flowplan.apply import Options
 from flowplan.backends.local import Loaded, LocalStore
 from flowplan.calls import Calls
-from flowplan import bounds
 from flowplan.cli import Command, options
 from flowplan.cli.session import Session, observe
 from flowplan.errors import FlowplanError, GuardRefused, Interrupted, StateError, UsageProblem, shown

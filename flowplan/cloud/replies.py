@@ -156,16 +156,20 @@ class _Gunzip:
         self._members = 1
 
     def __call__(self, chunk: bytes) -> bytes:
-        unpacked = b""
+        unpacked, chunk = b"", self._rest(chunk)
         try:
             while chunk and len(unpacked) <= RESPONSE_CAP:
                 if self._inflate.eof:
                     self._next()
                 unpacked += self._inflate.decompress(chunk, RESPONSE_CAP + 1 - len(unpacked))
-                chunk = self._inflate.unused_data.lstrip(b"\0")  # what follows may be padded
+                chunk = self._rest(self._inflate.unused_data)
         except zlib.error:
             raise _Unreadable(GARBLED, "its gzip data are damaged") from None
         return unpacked
+
+    def _rest(self, data: bytes) -> bytes:
+        """`data` without the padding that may stand between members and behind the last."""
+        return data.lstrip(b"\0") if self._inflate.eof else data
 
     def _next(self) -> None:
         self._inflate = zlib.decompressobj(wbits=31)
