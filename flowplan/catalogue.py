@@ -13,6 +13,8 @@ from functools import cache
 
 from attrs import field, frozen
 
+from flowplan.errors import CloudError
+
 
 @frozen
 class InstanceType:
@@ -71,11 +73,12 @@ class Quota:
 
 @frozen
 class Catalogue:
-    """All of it, as listed at one moment."""
+    """All of it, as listed at one moment. `unread`: why lists that would be part of it could not be had."""
 
     types: tuple[InstanceType, ...]
     auctions: tuple[Auction, ...]
     ssh_keys: tuple[SshKey, ...] = ()
+    unread: tuple[CloudError, ...] = ()
     _by_id: dict[str, InstanceType] = field(init=False, eq=False, repr=False)
     _at: dict[tuple[str, str], Auction] = field(init=False, eq=False, repr=False)
     _of: dict[str, list[Auction]] = field(init=False, eq=False, repr=False)

@@ -8,6 +8,7 @@ The tree (exit codes are those of the README's table):
     |   |- Refused           1   another 4xx that proves that nothing was done
     |   |- NameTaken         1   409, or the 400 that means it: somebody has that name
     |   |- Unauthorized      1   401, or 409 needs_reauth: stop everything, the credentials are no good
+    |   |- Unreachable       1   no connection: nothing was sent, and nothing else can be either
     |   |- Held              1   202 held: an approval proxy keeps the request
     |   `- Ambiguous         1   the request may or may not have been executed
     |- ApplyFailed           1   some steps failed; what was done is saved
@@ -103,6 +104,10 @@ class NameTaken(CloudError):
 
 class Unauthorized(CloudError):
     """401, or 409 `needs_reauth`: no further call can succeed with these credentials."""
+
+
+class Unreachable(CloudError):
+    """No connection to the API came about: nothing was sent."""
 
 
 class Held(CloudError):

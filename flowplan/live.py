@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+import attrs
 from attrs import field, frozen
 
-from flowplan.resources import Address, Bid, Inputs, Mount, PortPair, Volume
+from flowplan.errors import CloudError
+from flowplan.resources import Address, Bid, Inputs, Kind, Mount, PortPair, Volume
 
 TERMINATED, ALLOCATED, PAUSED = "Terminated", "Allocated", "Paused"
 STATUSES = ("Open", ALLOCATED, "Preempting", PAUSED, TERMINATED)
@@ -39,7 +41,10 @@ class Marker:
 
 @frozen
 class LiveBid:
-    """A bid as listed, terminated ones included. `status` is the API's word, also one we do not know."""
+    """A bid as listed, terminated ones included. `status` is the API's word, also one we do not know.
+
+    `unfit`: what of its answer could not be read; the fields concerned are `untold`, and it can still be cancelled.
+    """
 
     id: str
     bid: Bid
@@ -48,6 +53,7 @@ class LiveBid:
     marker: Marker | None = None
     instances: tuple[str, ...] = ()
     deactivated: bool = False  # the API says since when it is over
+    unfit: str = ""
 
     @property
     def ended(self) -> bool:
@@ -78,7 +84,8 @@ class LiveVolume:
     """A volume as listed. Who uses it: ids of `bids` and of `reservations`; `attachments`: what it is attached to, as
     pairs of whatever the API names (instances and their bids, where it is known what they mean).
 
-    `created_at` as the API has it; "": it does not tell.
+    `created_at` as the API has it; "": it does not tell. `unfit`: what of its answer could not be read; `users_untold`:
+    whether that is who uses it.
     """
 
     id: str
@@ -87,6 +94,8 @@ class LiveVolume:
     created_at: str = ""
     reservations: tuple[str, ...] = ()
     attachments: tuple[tuple[str, str], ...] = ()
+    unfit: str = ""
+    users_untold: bool = False
 
     @property
     def users(self) -> tuple[str, ...]:
@@ -97,11 +106,14 @@ class LiveVolume:
 @frozen
 class Live:
     """Everything of one project. `gone`: ids that are proved to be no more; what is merely not listed may
-    still be there, because lists lag."""
+    still be there, because lists lag. `unlisted`: kinds whose list could not be had, and why: nothing is known of what
+    it would hold. `unread`: objects that are here as they were applied, as they could not be looked at, and why."""
 
     volumes: Mapping[str, LiveVolume] = field(factory=dict)
     bids: Mapping[str, LiveBid] = field(factory=dict)
     gone: frozenset[str] = frozenset()
+    unlisted: Mapping[Kind, CloudError] = field(factory=dict)
+    unread: Mapping[str, CloudError] = field(factory=dict)
 
     def without(self, ended: Collection[str]) -> Live:
         """The same, where `ended` are known to be over: a list that lags may still show them as live."""
@@ -110,7 +122,7 @@ class Live:
             return self
         volumes = {id: one for id, one in self.volumes.items() if id not in late}
         bids = {id: one for id, one in self.bids.items() if id not in late}
-        return Live(volumes, bids, self.gone | late)
+        return attrs.evolve(self, volumes=volumes, bids=bids, gone=self.gone | late)
 
     def volumes_named(self, name: str) -> tuple[LiveVolume, ...]:
         return tuple(v for v in self.volumes.values() if v.volume.name == name)

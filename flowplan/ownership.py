@@ -294,8 +294,14 @@ def as_known(found: LiveBid | LiveVolume, applied: Resource | None) -> Bid | Vol
 
 
 def _named(bid: Bid, applied: Resource | None) -> Bid:
-    """`bid` with what its type was called when it was applied, if nobody offers that type any more."""
-    if bid.instance_type_name or not isinstance(applied, Bid) or applied.instance_type != bid.instance_type:
+    """`bid` with what its type and keys were called when it was applied, where no catalogue tells."""
+    if not isinstance(applied, Bid):
+        return bid
+    called = dict(zip(applied.ssh_keys, applied.ssh_key_names, strict=False))
+    pairs = zip(bid.ssh_keys, bid.ssh_key_names, strict=False)
+    names = tuple(called.get(id, name) if name == id else name for id, name in pairs)
+    bid = attrs.evolve(bid, ssh_key_names=names) if names != bid.ssh_key_names else bid
+    if bid.instance_type_name or applied.instance_type != bid.instance_type:
         return bid
     return attrs.evolve(bid, instance_type_name=applied.instance_type_name, gpus=applied.gpus)
 

@@ -159,6 +159,7 @@ class Plan:
     namesakes: tuple[tuple[Address, tuple[str, ...]], ...] = ()  # bids of somebody else with the name of ours
     moved: tuple[tuple[Address, str, str], ...] = ()  # address, the file that made it, the file that has it now
     unchecked: tuple[str, ...] = ()  # what could not be asked before: whether FCP refuses it, the apply will show
+    staying: tuple[tuple[Address, str], ...] = ()  # volumes nobody wants, but who uses them is not told: why
     in_doubt: tuple[Intent, ...] = ()  # operations of an earlier run whose outcome is not known
 
     @property
@@ -227,7 +228,8 @@ def make_plan(
     presumed. What it costs is added by prices.py and forecasts.py, what refuses it by guards.py. Raises graph.Cycle
     only for a state that was edited by hand."""
     wishes = _widened(wishes, state, desired)
-    changes = _Changes(desired, state, live, wishes).all()
+    made = _Changes(desired, state, live, wishes)
+    changes = made.all()
     left_alone = tuple(a for a, b in state.bindings.items() if a not in changes and not wishes.in_scope(b))
     ordered = tuple(changes[address] for address in sorted(changes, key=in_order))
     return Plan(
@@ -240,6 +242,7 @@ def make_plan(
         moved=tuple(_moved(ordered, state, wishes.files)),
         left_alone=left_alone,
         fileless=tuple(_fileless(left_alone, state, live, wishes.files)),
+        staying=tuple(made.staying.items()),
         unnamed=tuple(_unnamed(left_alone, state, live)),
         in_doubt=tuple((pending or {}).values()),
     )
@@ -369,6 +372,7 @@ class _Changes:
     def __init__(self, desired: Desired, state: State, live: Live, wishes: Wishes) -> None:
         self.desired, self.state, self.live, self.wishes = desired, state, live, wishes
         self.made: dict[Address, Change] = {}
+        self.staying: dict[Address, str] = {}
         # The ids that references resolve to. A volume that is created or replaced has none yet.
         self.ids = {a: b.id for a, b in state.bindings.items() if a.kind == "volume" and b.id in live.volumes}
         self.called = {volume.id: volume.volume.name for volume in live.volumes.values()}
@@ -385,7 +389,14 @@ class _Changes:
     def _addresses(self, kind: str) -> list[Address]:
         wanted = [] if self.wishes.mode == "destroy" else [a for a in self.desired.resources if a.kind == kind]
         bound = [a for a, b in self.state.bindings.items() if a.kind == kind and self.wishes.in_scope(b)]
-        return sorted({*wanted, *bound}, key=in_order)
+        if kind == "volume":
+            self.staying = {a: why for a in bound if a not in wanted and (why := self._stays(a)) is not None}
+        return sorted({*wanted, *bound} - self.staying.keys(), key=in_order)
+
+    def _stays(self, address: Address) -> str | None:
+        """Why a volume is not deleted, although nobody wants it: nobody can say who uses it."""
+        found = self.live.volumes.get(self.state.bindings[address].id)
+        return f"who uses it is not told: {found.unfit}" if found is not None and found.users_untold else None
 
     def _add(self, address: Address) -> None:
         change = self._change(address)

@@ -167,8 +167,8 @@ MISTAKES = (
     Mistake(
         "take what is not told for empty",
         "cloud/reading.py",
-        "for name, value in given.items() if value is None))",
-        "for name, value in given.items() if value == 0))",
+        "for name, value in given.items() if value is None}",
+        "for name, value in given.items() if value == 0}",
         (UNTOLD,),
     ),
     Mistake(
@@ -409,8 +409,8 @@ MISTAKES = (
     Mistake(
         "take what is not listed for gone",
         "cli/session.py",
-        '    if all(id in live.bids for id in ids["bid"]) and all(id in live.volumes for id in ids["volume"]):\n',
-        "    if ids:\n",
+        '    bids = [id for id in ids["bid"] if id not in live.bids and id not in live.gone]\n',
+        "    bids: list[str] = []\n",
         (COMMANDS, "-k", "not_listed"),
     ),
     # -- the lock

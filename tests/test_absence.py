@@ -108,10 +108,13 @@ def test_an_empty_list_and_a_gateways_404_plan_no_second_purchase(applied: Place
     answers(applied, ALL_BIDS, NOBODY, status=200)
     answers(applied, f"GET {ONE_BID}", body)
     before = applied.ledger()
-    for command in (("plan",), ("apply", "--auto-approve"), DESTROY):
+    for command in (("plan",), ("apply", "--auto-approve")):
         assert applied.run(*command).code == 1, command
     assert applied.ledger() == before
-    assert BID in state_of(applied)
+    done = applied.run(*DESTROY)
+    assert done.code == 1, done
+    assert live_ids(applied) == [], "an id is enough to cancel"
+    assert BID in state_of(applied), "nobody has seen that it is over"
 
 
 def test_an_empty_list_and_a_404_of_the_api_count_once_the_project_is_seen(applied: Place) -> None:

@@ -740,8 +740,11 @@ def test_what_is_not_listed_is_not_gone(applied: Place) -> None:
     result = applied.run("apply", "--auto-approve")
     assert result.code == 1
     assert "listed neither as live nor as ended" in " ".join(result.err.split())
-    assert applied.run(*DESTROY).code == 1
     assert applied.ledger() == ledger
+    assert applied.run(*DESTROY).code == 1
+    made = applied.ledger()[len(ledger) :]
+    assert [(one.method, one.path.split("/")[2]) for one in made] == [("DELETE", "spot")]
+    assert VOLUME in applied.ok("state", "list")  # it stays, and stays known
 
 
 def test_a_volume_that_another_files_task_needs_is_forgotten_all_the_same(place: Place) -> None:

@@ -43,6 +43,7 @@ from flowplan.errors import (
     Refused,
     Secret,
     Unauthorized,
+    Unreachable,
     UsageProblem,
 )
 
@@ -967,7 +968,7 @@ def test_connect_refused_is_tried_again_for_every_method(times: Time) -> None:
     for method in IDEMPOTENT + PAID:
         started = times.now
         times.waits.clear()
-        error = failure(transport(times, f"http://127.0.0.1:{port}"), method)
+        error = failure(transport(times, f"http://127.0.0.1:{port}"), method, kind=Unreachable)
         assert str(error) == "cannot reach 127.0.0.1: Connection refused (5 tries)"
         assert "VPN" in error.hint
         assert "PROXY" in error.hint
@@ -981,7 +982,7 @@ def test_dns_failure_is_tried_again_for_every_method(times: Time, monkeypatch: p
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", lookup)
-    error = failure(transport(times), method)
+    error = failure(transport(times), method, kind=Unreachable)
     assert str(error) == "cannot reach api.example.test: Name or service not known (5 tries)"
 
 
@@ -994,7 +995,7 @@ def test_connect_timeouts_end_within_thirty_seconds(times: Time, monkeypatch: py
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(2, 1, 6, "", ("192.0.2.1", 443))])
     monkeypatch.setattr("urllib3.util.connection.create_connection", connect)
     started = times.now
-    error = failure(transport(times), method)
+    error = failure(transport(times), method, kind=Unreachable)
     assert "cannot reach api.example.test: timed out (2 tries)" in str(error)
     assert times.now - started < 30
 
@@ -1051,7 +1052,9 @@ def test_tls_error_is_not_repeated_and_sends_nothing(
 ) -> None:
     server = serve(OK, tls=tls(certificates, name))
     environ = {"SSL_CERT_FILE": str(certificates / f"{trusted}.pem")} if trusted else {}
-    error = failure(transport(times, f"https://localhost:{server.port}", environ=environ), method, body={})
+    error = failure(
+        transport(times, f"https://localhost:{server.port}", environ=environ), method, body={}, kind=Unreachable
+    )
     assert "cannot trust localhost: " in str(error)
     assert ("self" if trusted is None else "ostname") in str(error)
     assert "insecure" not in error.hint
@@ -1080,7 +1083,7 @@ def test_tls_authorities_that_are_none_are_wrong_usage(times: Time, tmp_path: Pa
 def test_tls_with_a_server_that_speaks_plain_http_sends_nothing(serve: Callable[..., Server], times: Time) -> None:
     hello: list[bytes] = []
     server = serve(lambda connection: (hello.append(connection.recv(65536)), OK(connection)), reads=False)
-    error = failure(transport(times, f"https://localhost:{server.port}"), "POST", body={})
+    error = failure(transport(times, f"https://localhost:{server.port}"), "POST", body={}, kind=Unreachable)
     assert "cannot trust localhost" in str(error)
     assert len(hello) == 1
     assert b"POST" not in hello[0]
@@ -1096,7 +1099,9 @@ def test_tls_handshake_that_never_ends_proves_that_nothing_was_sent(
     serve: Callable[..., Server], times: Time, script: Script
 ) -> None:
     server = serve(script, reads=False)
-    error = failure(transport(times, f"https://localhost:{server.port}", deadline=0.1), "POST", body={})
+    error = failure(
+        transport(times, f"https://localhost:{server.port}", deadline=0.1), "POST", body={}, kind=Unreachable
+    )
     assert "cannot reach localhost" in str(error)
     assert server.connections > 1, "so it may be tried again"
 
@@ -1148,7 +1153,9 @@ def test_cookies_are_not_kept(serve: Callable[..., Server], times: Time) -> None
 def test_the_proxy_of_the_environment_is_used_for_https(serve: Callable[..., Server], times: Time) -> None:
     proxy = serve(says("407 Proxy Authentication Required\r\nContent-Length: 0"))
     url = f"http://me:{CANARY.replace('/', '%2F')}@127.0.0.1:{proxy.port}"
-    error = failure(transport(times, token=Secret("another-token"), environ={"HTTPS_PROXY": url}), "POST", body={})
+    error = failure(
+        transport(times, token=Secret("another-token"), environ={"HTTPS_PROXY": url}), "POST", body={}, kind=Unreachable
+    )
     assert "cannot reach api.example.test" in str(error)
     assert proxy.requests[0].startswith(b"CONNECT api.example.test:443 HTTP/1.")
     assert b"another-token" not in b"".join(proxy.requests)

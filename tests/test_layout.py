@@ -36,6 +36,7 @@ PURE = {
     "budget",
     "guards",
     "placing",
+    "untold",
     "whatif",
     "offers",
 }
@@ -48,8 +49,8 @@ ALLOWED: dict[str, set[str]] = {
     "private": set(),
     "resources": {"masking"},
     "document": {"errors", "masking"},
-    "catalogue": set(),
-    "live": {"resources"},
+    "catalogue": {"errors"},
+    "live": {"errors", "resources"},
     "graph": {"resources"},
     "state": {"errors", "bounds", "resources"},
     "journal": {"state", "errors", "bounds", "resources"},
@@ -71,6 +72,7 @@ ALLOWED: dict[str, set[str]] = {
     "prices": {"plan", "ownership", "desired", "live", "state", "pricing", "resources"},
     "offers": {"catalogue", "desired", "pricing", "errors"},
     "placing": {"plan", "catalogue", "pricing", "errors", "resources"},
+    "untold": {"plan", "live", "state", *BELOW_CONFIG},
     "guards": {"plan", "pricing", "budget", "graph", "live", "resources"},
     "whatif": {"forecasts", "plan", "pricing", "catalogue", "resources"},
     "reports": {

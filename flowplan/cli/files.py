@@ -207,7 +207,11 @@ def _in_directory(path: str) -> list[str]:
 
 def read_beside(source: str, path: str) -> bytes:
     """A file that `source` names, relative to it. Raises OSError."""
-    return read_regular(Path(source).parent / Path(path).expanduser(), SIZE_LIMIT)
+    try:
+        there = Path(path).expanduser()
+    except RuntimeError as error:  # ~NAME, where nobody is called NAME
+        raise OSError(0, f"there is no user {path.partition('/')[0][1:]} whose home ~ could mean") from error
+    return read_regular(Path(source).parent / there, SIZE_LIMIT)
 
 
 def _read(name: str) -> bytes:

@@ -16,7 +16,12 @@ VARIABLES = ("FOUNDRY_PROJECT_NAME", "MITHRIL_PROJECT")
 def choose_project(
     visible: Sequence[Named], flag: str | None, config: Config | None, environ: Mapping[str, str], state: State
 ) -> Named:
-    """The one project of this stack. Raises ConfigError that lists the candidates."""
+    """The one project of this stack. Raises ConfigError that lists the candidates.
+
+    Without configuration nothing is made: the state's project is then known by its id, listed or not.
+    """
+    if config is None and state.project and all(one.id != state.project for one in visible):
+        visible = (*visible, Named(state.project, state.project_name or state.project))
     names = (project.name for project in visible)
     if flag:
         return _named(flag, visible, Problem(f"--project: there is no project {flag}", hint=candidates(flag, names)))

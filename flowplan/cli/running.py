@@ -100,7 +100,7 @@ class Run:
             self._save(store, outcome, changed=store.appended or loaded.journaled)
             self._keep_forecast(plan, outcome)
             outcome = self._wait(plan, outcome)
-        return self._finish(plan, outcome)
+        return self._finish(plan, outcome, seen)
 
     def _afresh(self, store: LocalStore) -> Loaded:
         """--init: only where the state itself is missing. What is left of it is set aside once the plan stands."""
@@ -353,7 +353,7 @@ class Run:
 
             keep_shown(self.session, shown, plan, outcome)
 
-    def _finish(self, plan: Plan, outcome: Outcome) -> int:
+    def _finish(self, plan: Plan, outcome: Outcome, seen: Observed) -> int:
         reporter = self.reporter
         reporter.summary(plan, outcome)
         if self.stop.number is not None:
@@ -361,6 +361,7 @@ class Run:
             if not outcome.unknown:
                 raise Interrupted("stopped by a signal; what was done is saved", signal_number=number)
         verdict(outcome)
+        hold_seen(plan, outcome, seen)
         return 0
 
 
@@ -384,6 +385,19 @@ def hold_not_applied(saved: Mapping[str, Any], state: State) -> None:
                 f"this plan was applied already, at {plan.at}; nothing was done",
                 hint="plan again: what it left undone is in the new plan",
             )
+
+
+def hold_seen(plan: Plan, outcome: Outcome, seen: Observed) -> None:
+    """Raise ApplyFailed for what a plan that only stopped could not look at, and did not end."""
+    from flowplan.untold import left_unread
+
+    left = left_unread(plan, seen.live, {step.address for step in outcome.done if step.way == "down"})
+    if left:
+        raise ApplyFailed(
+            f"what was to stop has stopped, but not all could be looked at: {left[0]}",
+            detail="\n".join(map(str, left[1:])) or None,
+            hint=left[0].hint or "the same command again, once the API tells of it",
+        )
 
 
 def hold_same_cloud(saved: Mapping[str, Any], now: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -24,7 +25,17 @@ from flowplan.cli.durations import read_duration
 from flowplan.cli.files import Scope, find, read_beside
 from flowplan.cli.terminal import Terminal
 from flowplan.cloud.secrecy import forms_in, without
-from flowplan.errors import CloudError, ConfigError, GuardRefused, Interrupted, NoLocks, Problem, UsageProblem, shown
+from flowplan.errors import (
+    CloudError,
+    ConfigError,
+    GuardRefused,
+    Interrupted,
+    NoLocks,
+    NotFound,
+    Problem,
+    UsageProblem,
+    shown,
+)
 from flowplan.lock import NAME as LOCK_NAME
 from flowplan.lock import Lock, Owner, this_process
 from flowplan.masking import masked
@@ -67,6 +78,8 @@ class Session:
     _store: LocalStore | None = field(default=None, init=False)
     _lock: Lock | None = field(default=None, init=False)  # while it is held
     _wrote: bool = field(default=False, init=False)  # whether anything was recorded
+    no_projects: tuple[CloudError, ...] = field(default=(), init=False)  # why they could not be listed
+    _said: set[str] = field(factory=set, init=False)
 
     @classmethod
     def of(cls, ctx: click.Context) -> Session:
@@ -252,10 +265,17 @@ class Session:
     def enter_project(self, state: State, config: Config | None) -> Named:
         """Find the project and make it the client's. Raises ConfigError, and GuardRefused for another one
         than the state's."""
+        from flowplan.catalogue import Named
         from flowplan.cli.project import choose_project
 
         cloud = self.cloud()
-        project = choose_project(cloud.projects(), self.told.get("project"), config, self.environ, state)
+        visible = self._projects(state)
+        try:
+            known = (Named(state.project, state.project_name or state.project),)
+            listed = known if isinstance(visible, CloudError) else visible
+            project = choose_project(listed, self.told.get("project"), config, self.environ, state)
+        except ConfigError as error:
+            raise (visible if isinstance(visible, CloudError) else error) from None
         if state.project and state.project != project.id:
             raise GuardRefused(
                 f"this state belongs to project {state.project_name or state.project}, not to {project.name}",
@@ -264,6 +284,26 @@ class Session:
             )
         cloud.project, cloud.ended = project.id, state.ended
         return project
+
+    def _projects(self, state: State) -> tuple[Named, ...] | CloudError:
+        """Those that are listed, or why they cannot be: a state that has its project goes on without. Raises CloudError
+        for one that has none."""
+        from flowplan.cloud.fcp import or_why
+
+        if not state.project:
+            return self.cloud().projects()
+        found = or_why(self.cloud().projects)()
+        self.no_projects = (found,) if isinstance(found, CloudError) else ()
+        if isinstance(found, CloudError):
+            self.say_once(f"the projects cannot be listed; it goes on with the one of the state: {found}")
+        return found
+
+    def say_once(self, *notes: str) -> None:
+        """Notes that a command gives once, however often it looks."""
+        for note in notes:
+            if note not in self._said:
+                self._said.add(note)
+                self.terminal.note(note)
 
     def ssh_keys(self) -> tuple[str, ...]:
         """The key for tasks that name none (--ssh-key, FOUNDRY_SSH_KEY_NAME)."""
@@ -337,15 +377,19 @@ def observe(
     *,
     kept: Mapping[Address, Place] | None = None,
 ) -> Observed:
-    """Look at the cloud, and look every name up. `state` gets its stack, API and project.
+    """Look at the cloud, and look every name up. `state` gets its stack, API and project. Without configuration
+    nothing that is offered is asked for. What is not told stays open: see untold.py.
 
     `kept`: types and regions chosen already (a saved plan's). Raises ConfigError for what only the cloud shows.
     """
-    from flowplan.desired import Desired, look_up
-    from flowplan.ownership import adopted_volumes, conflicts, placed_bids, presume, strays, volume_regions
+    from flowplan.catalogue import Catalogue
+    from flowplan.cloud.fcp import or_why
+    from flowplan.desired import Desired
+    from flowplan.ownership import presume, strays
+    from flowplan.untold import with_known_keys
 
-    project = session.enter_project(state, config)
-    catalogue, live = session.cloud().observe()
+    project, cloud = session.enter_project(state, config), session.cloud()
+    catalogue, live = (Catalogue((), ()), cloud.live_as_told()) if config is None else cloud.observe_as_told()
     state = attrs.evolve(
         state,
         stack=session.stack_name(state),
@@ -353,36 +397,102 @@ def observe(
         project=project.id,
         project_name=project.name,
     )
-    found = {stray.id: session.cloud().bid(stray.id) for stray in strays(state, live)}  # lists lag: is it live?
+    looked = [or_why(partial(cloud.bid, stray.id))() for stray in strays(state, live)]  # lists lag: is it live?
+    found = {one.id: one for one in looked if not isinstance(one, CloudError)}
     live = attrs.evolve(live, bids={**live.bids, **found}) if found else live
     state = presume(state, pending, live)
     live = certain(session, state, live)
-    desired = Desired()
-    if config is not None:
-        desired = look_up(
-            config,
-            catalogue,
-            live,
-            kept=kept or {},
-            volume_regions=volume_regions(state, live),
-            ssh_keys=session.ssh_keys(),
-            placed=placed_bids(state, live),
-            made={a: b.id for a, b in state.bindings.items() if a.kind == "volume" and b.id in live.volumes},
-            adopted=adopted_volumes(state),
-        )
-        taken = conflicts(desired, state, pending, live)
-        if taken:
-            raise ConfigError([config.problem(address, "name", what, hint=hint) for address, what, hint in taken])
+    catalogue = with_known_keys(catalogue, state) if catalogue.unread else catalogue
+    catalogue = attrs.evolve(catalogue, unread=(*session.no_projects, *catalogue.unread))
+    if config is None:
+        return Observed(config, state, pending, Desired(), catalogue, live)
+    try:
+        desired = _desired(session, config, state, pending, catalogue, live, kept or {})
+    except ConfigError as error:  # what is not told may be all that is wrong
+        for why in (*catalogue.unread, *live.unlisted.values(), *live.unread.values()):
+            raise why from None
+        raise error
     return Observed(config, state, pending, desired, catalogue, live)
 
 
+def _desired(
+    session: Session,
+    config: Config,
+    state: State,
+    pending: Mapping[str, Intent],
+    catalogue: Catalogue,
+    live: Live,
+    kept: Mapping[Address, Place],
+) -> Desired:
+    """What the files ask for. Raises ConfigError."""
+    from flowplan.desired import look_up
+    from flowplan.ownership import adopted_volumes, conflicts, placed_bids, volume_regions
+
+    desired = look_up(
+        config,
+        catalogue,
+        live,
+        kept=kept,
+        volume_regions=volume_regions(state, live),
+        ssh_keys=session.ssh_keys(),
+        placed=placed_bids(state, live),
+        made={a: b.id for a, b in state.bindings.items() if a.kind == "volume" and b.id in live.volumes},
+        adopted=adopted_volumes(state),
+    )
+    taken = conflicts(desired, state, pending, live)
+    if taken:
+        raise ConfigError([config.problem(address, "name", what, hint=hint) for address, what, hint in taken])
+    return desired
+
+
 def certain(session: Session, state: State, live: Live) -> Live:
-    """`live` with everything in it that the state knows, or the proof that it is gone: one call a missing
-    object, none when all is listed."""
+    """`live` without strangers that do not fit, and with everything in it that the state knows, or the proof that it
+    is gone: one call a missing bid, none when all is listed. What cannot be looked at is there as it was applied."""
+    from flowplan.cloud.fcp import or_why
+    from flowplan.untold import standing_in, without_strangers
+
+    cloud = session.cloud()
+    live, notes = without_strangers(state, live)
+    session.say_once(*cloud.omitted, *notes)
+    session.say_once(
+        *(
+            f"the {kind}s cannot be listed; only those of the state are known: {why}"
+            for kind, why in live.unlisted.items()
+        )
+    )
     ids = {kind: [b.id for a, b in state.bindings.items() if a.kind == kind] for kind in ("bid", "volume")}
-    if all(id in live.bids for id in ids["bid"]) and all(id in live.volumes for id in ids["volume"]):
-        return live
-    return session.cloud().look_again(live, ids["bid"], ids["volume"])
+    bids = [id for id in ids["bid"] if id not in live.bids and id not in live.gone]
+    volumes = [id for id in ids["volume"] if id not in live.volumes and id not in live.gone]
+    calls = [or_why(partial(_asked_for, cloud, live, id)) for id in bids]
+    if volumes:
+        calls.append(or_why(partial(_looked_for, cloud, live, volumes)))
+    found = cloud.side_by_side(calls)
+    unread: dict[str, CloudError] = {}
+    for which, one in zip([*([id] for id in bids), volumes], found, strict=False):
+        if isinstance(one, CloudError):
+            unread |= dict.fromkeys(which, one)
+        else:
+            live = attrs.evolve(live, bids={**live.bids, **one.bids}, gone=live.gone | one.gone)
+    for id, why in unread.items():
+        session.say_once(f"{id} is taken as it was applied, because it could not be looked at: {why}")
+    return standing_in(state, live, unread) if unread else live
+
+
+def _asked_for(cloud: Fcp, live: Live, id: str) -> Live:
+    """A bid that is in no list. Where there is no list, only the bid itself proves anything."""
+    if "bid" not in live.unlisted:
+        return cloud.look_again(live, [id], [])
+    try:
+        return attrs.evolve(live, bids={id: cloud.bid(id)})
+    except NotFound as error:
+        raise CloudError(f"{error}; and no list of bids can be had that would confirm it") from error
+
+
+def _looked_for(cloud: Fcp, live: Live, ids: Sequence[str]) -> Live:
+    """Volumes that are in no list."""
+    for why in [live.unlisted[kind] for kind in live.unlisted if kind == "volume"]:
+        raise why
+    return cloud.look_again(live, [], ids)
 
 
 def plan_of(session: Session, seen: Observed, wishes: Wishes) -> Plan:
@@ -390,10 +500,14 @@ def plan_of(session: Session, seen: Observed, wishes: Wishes) -> Plan:
     from flowplan.guards import guarded
     from flowplan.plan import make_plan
     from flowplan.prices import auctions_needed, priced
+    from flowplan.untold import hold_told, only_stops
 
     hold_known(wishes.replace, seen)
-    markets = session.cloud().markets(auctions_needed(seen.desired, seen.state, seen.live))
     plan = make_plan(seen.desired, seen.state, seen.live, wishes, seen.pending)
+    hold_told(plan, seen.catalogue, seen.live)
+    keys = auctions_needed(seen.desired, seen.state, seen.live)
+    markets = session.cloud().markets(keys, shown_only=keys if only_stops(plan) else ())
+    session.say_once(*session.cloud().omitted, *(f"{address} stays: {why}" for address, why in plan.staying))
     plan = held_placeable(session, priced(plan, markets), seen)
     return guarded(plan, seen.live, wishes)
 
@@ -449,10 +563,12 @@ def streams_of(session: Session, plan: Plan) -> dict[tuple[str, str], Stream]:
     """The past prices that forecasts of the plan need: one call a region, none without bids."""
     from flowplan.forecasts import auctions_of
     from flowplan.pricing import Stream
+    from flowplan.untold import only_stops
 
     cloud = session.cloud()
     auctions = auctions_of(plan)
-    pasts = cloud.pasts(auctions) if auctions else {}
+    pasts = cloud.pasts(auctions, shown_only=only_stops(plan)) if auctions else {}
+    session.say_once(*cloud.omitted)
     now = cloud.now() or datetime.now(UTC)
     minimum = {(market.instance_type, market.region): market.minimum for market in plan.markets.values()}
     streams = {

@@ -3,8 +3,8 @@
 What becomes of an attempt that brought no plain 2xx ("paid" methods may cost money when they are sent twice):
 
     what happened                       GET HEAD PUT DELETE           POST PATCH (paid)
-    DNS, refused, connect timeout       5 tries, CloudError           the same: nothing was sent
-    TLS                                 CloudError at once            the same in the handshake, else Ambiguous
+    DNS, refused, connect timeout       5 tries, Unreachable          the same: nothing was sent
+    TLS                                 Unreachable at once           the same in the handshake, else Ambiguous
     timeout, reset, truncated, 408      5 tries, CloudError           Ambiguous
     5xx                                 5 tries, CloudError           Ambiguous
     429                                 5 tries, Refused; every worker pauses        the same
@@ -38,7 +38,7 @@ from attrs import field, frozen
 
 from flowplan.cloud.replies import GARBLED, LOST, TLS, TOO_BIG, UNREACHABLE, Reply
 from flowplan.cloud.secrecy import CREDENTIALS_HINT
-from flowplan.errors import Ambiguous, CloudError, Held, NameTaken, NotFound, Refused, Unauthorized
+from flowplan.errors import Ambiguous, CloudError, Held, NameTaken, NotFound, Refused, Unauthorized, Unreachable
 
 TRIES = 5
 UNREADABLE_TRIES = 3
@@ -112,11 +112,11 @@ class Call:
         host, why = self.host, self.clean(reply.why)
         if reply.fault == UNREACHABLE:
             hint = "check the network, the VPN, HTTPS_PROXY and the API's URL"
-            return CloudError(f"cannot reach {host}: {why}{self._so_far}", hint=hint), TRIES
+            return Unreachable(f"cannot reach {host}: {why}{self._so_far}", hint=hint), TRIES
         if reply.fault == TLS:
             hint = "a proxy that signs TLS itself needs its authority in the file REQUESTS_CA_BUNDLE names"
             message = f"cannot trust {host}: {why}"
-            return self._unsure(message, reply, hint) if reply.sent else CloudError(message, hint=hint), 1
+            return self._unsure(message, reply, hint) if reply.sent else Unreachable(message, hint=hint), 1
         return self._unsure(f"{self._what}: no answer: {why}{self._so_far}", reply), self._tries_unless_paid(TRIES)
 
     def _success(self, reply: Reply, status: int) -> tuple[Answer | CloudError, int]:

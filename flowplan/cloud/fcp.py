@@ -13,20 +13,23 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
+from itertools import islice
 from typing import Any, TypeVar
 
 from flowplan import bounds
-from flowplan.catalogue import Catalogue, Named, Quota
+from flowplan.catalogue import Catalogue, Named, Quota, SshKey
 from flowplan.cloud import reading
 from flowplan.cloud.http import Transport, segment
 from flowplan.cloud.reading import Instance, Past
-from flowplan.errors import Ambiguous, CloudError, NotFound, Refused
+from flowplan.errors import Ambiguous, CloudError, NotFound, Refused, Unauthorized, Unreachable, shown
 from flowplan.live import Live, LiveBid, LiveVolume, Made
 from flowplan.pricing import Billed, Key, Market, Steered
-from flowplan.resources import Bid, Volume
+from flowplan.resources import Bid, Kind, Volume
+from flowplan.startup import marker
 
 T = TypeVar("T")
 PAGE = 100  # rows a page: the most the API gives
+SHOWN_ONLY = 2  # tries of a call that nothing depends on
 _COLLECTIONS = {"volume": "/v2/volumes", "bid": "/v2/spot/bids"}
 
 
@@ -51,6 +54,7 @@ class Fcp:
         self._parallelism = parallelism
         self._close = close
         self._catalogue = Catalogue((), ())
+        self.omitted: dict[str, None] = {}  # what was left out of answers, or done without, told in order
 
     def close(self) -> None:
         """Let go of connections, and of the simulator inside this process."""
@@ -72,36 +76,66 @@ class Fcp:
 
     def observe(self) -> tuple[Catalogue, Live]:
         """What is offered and what is there: five lists, side by side."""
-        types, auctions, keys, volumes, bids = self.side_by_side(
-            [
-                lambda: self._rows("/v2/instance-types", reading.instance_type),
-                lambda: self._rows("/v2/spot/availability", partial(reading.auction, note=self.note)),
-                lambda: self._rows("/v2/ssh-keys", reading.ssh_key, project=self.project),
-                self._volumes,
-                lambda: tuple(self._bids()),
-            ]
-        )
+        (types, auctions, keys), (volumes, bids) = self._listed([*self._offers(), self._keys], self._objects())
         self._catalogue = Catalogue(types, auctions, keys)
         return self._catalogue, Live(volumes, _by_id(self._live_bids(bids))).without(self.ended)
 
     def quotas(self) -> tuple[Quota, ...]:
         """The project's quotas, as far as it is known what they count."""
-        return tuple(filter(reading.is_counted, self._rows("/v2/quotas", reading.quota, project=self.project)))
+        rows = self._list("/v2/quotas", project=self.project)
+        with reading.answer_of("/v2/quotas"):  # a row left out could be the one that forbids
+            return tuple(filter(reading.is_counted, map(reading.quota, rows)))
+
+    def observe_as_told(self) -> tuple[Catalogue, Live]:
+        """The same, as far as it is told: what of the five cannot be listed is in `unread` and in `unlisted`."""
+        offers = [or_why(one) for one in (*self._offers(), self._keys)]
+        told, there = self._listed(offers, [or_why(one) for one in self._objects()])
+        types, auctions, keys = ([] if isinstance(one, CloudError) else one for one in told)
+        unread = tuple(one for one in told if isinstance(one, CloudError))
+        self._catalogue = Catalogue(tuple(types), tuple(auctions), tuple(keys), unread)
+        return self._catalogue, self._live(there)
 
     def offered(self) -> Catalogue:
         """What is offered to everybody, without a project: two lists."""
-        types, auctions = self.side_by_side(
-            [
-                lambda: self._rows("/v2/instance-types", reading.instance_type),
-                lambda: self._rows("/v2/spot/availability", partial(reading.auction, note=self.note)),
-            ]
-        )
-        return Catalogue(types, auctions)
+        return Catalogue(*self.side_by_side(self._offers()))
 
     def live(self) -> Live:
         """What is there now; names of types and keys are those of the last `observe`."""
-        volumes, bids = self.side_by_side([self._volumes, lambda: tuple(self._bids())])
+        volumes, bids = self.side_by_side(self._objects())
         return Live(volumes, _by_id(self._live_bids(bids))).without(self.ended)
+
+    def live_as_told(self) -> Live:
+        """The same, as far as it is told: what cannot be listed is in `unlisted`. It asks for nothing that is offered:
+        what is to be stopped needs none of that."""
+        return self._live(self.side_by_side([or_why(one) for one in self._objects()]))
+
+    def _live(self, told: Sequence[Any]) -> Live:
+        volumes, bids = told
+        if not isinstance(bids, CloudError):
+            bids = or_why(partial(self._live_bids, bids))()
+        lists: list[tuple[Kind, Any]] = [("volume", volumes), ("bid", bids)]
+        unlisted = {kind: one for kind, one in lists if isinstance(one, CloudError)}
+        found = Live(
+            {} if "volume" in unlisted else volumes, {} if "bid" in unlisted else _by_id(bids), unlisted=unlisted
+        )
+        return found.without(self.ended)
+
+    def _offers(self) -> list[Callable[[], Any]]:
+        return [
+            lambda: self._rows("/v2/instance-types", reading.instance_type),
+            lambda: self._rows("/v2/spot/availability", partial(reading.auction, note=self.note)),
+        ]
+
+    def _keys(self) -> tuple[SshKey, ...]:
+        return self._rows("/v2/ssh-keys", reading.ssh_key, project=self.project)
+
+    def _objects(self) -> list[Callable[[], Any]]:
+        return [self._volumes, lambda: tuple(self._bids())]
+
+    def _listed(self, *groups: Sequence[Callable[[], Any]]) -> Iterator[list[Any]]:
+        """The results of several groups of calls, all side by side."""
+        found = iter(self.side_by_side([call for group in groups for call in group]))
+        return (list(islice(found, len(group))) for group in groups)
 
     def look_again(self, live: Live, bids: Iterable[str], volumes: Iterable[str]) -> Live:
         """`live`, which was listed in full, with certainty about objects it should hold and does not.
@@ -134,7 +168,7 @@ class Fcp:
                 hint="lists may lag: run the same command again a little later. Check the API's URL, the project and "
                 "the console; if it is gone for good, `flowplan state rm ADDRESS` forgets it",
             )
-        return Live(live.volumes, found, frozenset(gone))
+        return Live(live.volumes, found, frozenset(gone), live.unlisted, live.unread)
 
     def volumes(self) -> dict[str, LiveVolume]:
         """The volumes that are there now, by id: one list."""
@@ -166,7 +200,16 @@ class Fcp:
     def _live_bids(self, rows: Iterable[Mapping[str, Any]], path: str = "/v2/spot/bids") -> list[LiveBid]:
         keys = {key.id: key.name for key in self._catalogue.ssh_keys}
         with reading.answer_of(path):
-            return [reading.live_bid(row, self._catalogue, keys) for row in rows]
+            return [reading.live_bid(row, self._catalogue, keys) for row in rows if not self._is_nobodys(row)]
+
+    def _is_nobodys(self, row: Mapping[str, Any]) -> bool:
+        """Whether a bid without an id is certainly not ours: what flowplan places carries a marker."""
+        launch = row.get("launch_specification")
+        script = launch.get("startup_script") if isinstance(launch, dict) else None
+        if type(row.get("fid")) is str or type(script) is not str or marker.read(script) is not None:
+            return False
+        self.omit("a bid", row, "it lacks the text 'fid'")
+        return True
 
     def bid(self, id: str) -> LiveBid:
         """One bid as it is now; names of types and keys are those of the last `observe`. Raises NotFound."""
@@ -190,17 +233,25 @@ class Fcp:
         with reading.answer_of("/v2/instances"):
             return tuple(reading.instance(row) for page in pages for row in page)
 
-    def markets(self, keys: Sequence[Key]) -> dict[Key, Market]:
-        """The prices of each distinct (type, region, quantity): one call each."""
-        found = self.side_by_side([partial(self.market, key) for key in keys])
-        return dict(zip(keys, found, strict=True))
+    def markets(self, keys: Sequence[Key], shown_only: Collection[Key] = ()) -> dict[Key, Market]:
+        """The prices of each distinct (type, region, quantity): one call each. Of those for show only, one that cannot
+        be had is unknown, and noted."""
+        calls = [partial(self.market, key, SHOWN_ONLY if key in shown_only else None) for key in keys]
+        found = self.side_by_side([or_why(c) if key in shown_only else c for key, c in zip(keys, calls, strict=True)])
+        return {key: self._or_unknown(key, one) for key, one in zip(keys, found, strict=True)}
 
-    def market(self, key: Key) -> Market:
+    def _or_unknown(self, key: Key, found: Market | CloudError) -> Market:
+        if isinstance(found, Market):
+            return found
+        self.omitted[f"what it costs now is not known: {found}"] = None
+        return Market(*key)
+
+    def market(self, key: Key, tries: int | None = None) -> Market:
         instance_type, region, quantity = key
         path = "/v2/pricing/current"
         query = {"instance_type": instance_type, "region": region, "instance_quantity": quantity}
         try:
-            answer = self.http.call("GET", path, query=query)
+            answer = self.http.call("GET", path, query=query, most=tries)
         except NotFound:  # the auction was withdrawn: what runs there has no price any more that anybody knows
             return Market(instance_type, region, quantity)
         row = reading.mapping(answer.data, path)
@@ -211,6 +262,8 @@ class Fcp:
         instance_type, region, quantity = key
         told = partial(reading.told, row, note=self.note)
         price = partial(told, read=bounds.cents)
+        if not any(name.endswith("_cents") for name in row):
+            raise reading.Unfit("it has no price")
         return Market(
             instance_type,
             region,
@@ -225,18 +278,25 @@ class Fcp:
             as_of=reading.rfc3339(self.http.server_time),
         )
 
-    def pasts(self, auctions: Iterable[tuple[str, str]], since: datetime | None = None) -> dict[tuple[str, str], Past]:
+    def pasts(
+        self, auctions: Iterable[tuple[str, str]], since: datetime | None = None, *, shown_only: bool = False
+    ) -> dict[tuple[str, str], Past]:
         """The price changes of the last 14 days (or `since` then) of each (instance type, region): one call a region.
 
-        Of what the API has no history for, or gives none, nothing is in the answer: a forecast is then unknown.
+        Of what the API has no history for, or gives none, nothing is in the answer: a forecast is then unknown. So it
+        is, and noted, where it is for show only and cannot be had.
         """
         types: dict[str, list[str]] = {}
         for instance_type, region in auctions:
             types.setdefault(region, []).append(instance_type)
+        calls = [partial(self._pasts_in, region, sorted(kinds), since) for region, kinds in types.items()]
         found = self.side_by_side(
-            [partial(self._pasts_in, region, sorted(kinds), since) for region, kinds in types.items()]
+            [or_why(call) if shown_only else call for call in calls],
         )
-        return {auction: past for part in found for auction, past in part.items()}
+        for error in found:
+            if isinstance(error, CloudError):
+                self.omitted[f"what it costs over time is not known: {error}"] = None
+        return {auction: past for part in found if isinstance(part, dict) for auction, past in part.items()}
 
     def _pasts_in(self, region: str, types: Sequence[str], since: datetime | None) -> dict[tuple[str, str], Past]:
         path = "/v2/pricing/history"
@@ -374,10 +434,20 @@ class Fcp:
         return rows
 
     def _rows(self, path: str, read: Callable[[Mapping[str, Any]], T], **query: Any) -> tuple[T, ...]:
-        """A list that comes as one page, each row read by `read`."""
-        rows = self._list(path, **query)
-        with reading.answer_of(path):
-            return tuple(map(read, rows))
+        """A list that comes as one page, each row read by `read`. A row that does not fit is left out, and noted: of
+        what is offered to everybody nothing is ours."""
+        found = []
+        for row in self._list(path, **query):
+            try:
+                found.append(read(row))
+            except reading.Unfit as error:
+                self.omit(f"a row of {path}", row, str(error))
+        return tuple(found)
+
+    def omit(self, what: str, row: Mapping[str, Any], why: str) -> None:
+        """Note that a row is left out."""
+        named = [value for value in (row.get("fid"), row.get("name")) if type(value) is str]
+        self.omitted[f"{what} is left out{f' ({shown(named[0])})' if named else ''}: {shown(why, 200)}"] = None
 
     def _object(self, method: str, path: str) -> Mapping[str, Any]:
         return reading.mapping(self.http.call(method, path).data, path)
@@ -390,6 +460,21 @@ class Fcp:
             return [call() for call in calls]
         with ThreadPoolExecutor(workers) as pool:
             return list(pool.map(lambda call: call(), calls))
+
+
+def or_why(call: Callable[[], T]) -> Callable[[], T | CloudError]:
+    """`call`, with the reason in place of a result that cannot be had; but where nothing can be asked at all, it
+    raises."""
+
+    def told() -> T | CloudError:
+        try:
+            return call()
+        except (Unauthorized, Unreachable):
+            raise
+        except CloudError as error:
+            return error
+
+    return told
 
 
 def _by_id(rows: Iterable[Any]) -> dict[str, Any]:

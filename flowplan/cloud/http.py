@@ -155,12 +155,14 @@ class Transport:
         body: object = None,
         key: str | None = None,
         before: Callable[[], None] = lambda: None,
+        most: int | None = None,
     ) -> Answer:
         """Sends `method path` until there is an answer or no hope; raises as the table of `answers` says.
 
         `path` begins with /v2 (or with what the legacy API has) and its ids went through `segment`. `query` leaves
         out what is None. `body` is bytes, sent as they are, or what `encode` takes. `key` is the Idempotency-Key.
-        `before` is called before each attempt, when its turn has come; what it raises ends the call.
+        `before` is called before each attempt, when its turn has come; what it raises ends the call. `most`: tries
+        at most, for what is not worth waiting for.
         """
         request = self._prepared(method, path, query, body, key)
         started = self._clock()
@@ -184,7 +186,7 @@ class Transport:
             everybody = reply.status == 429 and pause <= RETRY_AFTER_CAP + 1
             if everybody:
                 self._gate.close(pause)
-            if tries >= allowed or not self._affordable(reply, self._clock() - started + pause):
+            if tries >= min(allowed, most or allowed) or not self._affordable(reply, self._clock() - started + pause):
                 raise verdict
             if not everybody:
                 self._wait(pause)

@@ -3,12 +3,13 @@ does not fit. What a field is called there and here, and in what units, is said 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
+import attrs
 from attrs import frozen
 
 from flowplan import bounds
@@ -16,8 +17,10 @@ from flowplan.catalogue import SPOT, STORAGE, Auction, Catalogue, InstanceType, 
 from flowplan.errors import CloudError, shown
 from flowplan.live import LiveBid, LiveVolume, Made
 from flowplan.pricing import Billed, Steered, Steering
-from flowplan.resources import Bid, Volume
+from flowplan.resources import Bid, Interface, Volume, changes_of
 from flowplan.startup import marker
+
+T = TypeVar("T")
 
 # Events of a bid that somebody caused, in our words; allocation and preemption are the market's.
 STEERING: dict[str, Steering] = {
@@ -122,67 +125,117 @@ def steered(event: Mapping[str, Any]) -> Steered:
 
 
 def live_bid(row: Mapping[str, Any], catalogue: Catalogue, keys: Mapping[str, str]) -> LiveBid:
-    launch = mapping(row.get("launch_specification"), "launch_specification")
-    type_id = _spelled(text(row, "instance_type"), catalogue.types)
+    """A bid. What of it does not fit is `unfit` and left open, so that it can still be cancelled. Raises Unfit for one
+    without an id."""
+    known = _Fields(row)
+    launch = _Fields(known.read("launch_specification", mapping_or_empty, {}), known)
+    type_id = _spelled(known.read("instance_type", text, ""), catalogue.types)
     kind = catalogue.type(type_id)
-    ssh_keys = tuple(_spelled(key, catalogue.ssh_keys) for key in launch.get("ssh_keys") or ())
-    status = text(row, "status")
+    ssh_keys = tuple(_spelled(key, catalogue.ssh_keys) for key in launch.texts("ssh_keys"))
+    status = known.read("status", text, "")
     bid = Bid(
-        name=text(row, "name"),
+        name=known.read("name", text, ""),
         instance_type=type_id,
-        region=row.get("region") or "",
-        instance_quantity=integer(row, "instance_quantity"),
-        limit_price=money(row.get("limit_price"), "limit_price"),
+        region=known.read("region", text_or_empty, ""),
+        instance_quantity=known.read("instance_quantity", positive, 1),
+        limit_price=known.read("limit_price", amount, Decimal(0)),
         ssh_keys=ssh_keys,
-        volumes=tuple(launch.get("volumes") or ()),
+        volumes=launch.texts("volumes"),
         paused=status == "Paused",
-        memory_gb=launch.get("memory_gb"),
+        memory_gb=launch.read("memory_gb", integer_or_none, None),
         instance_type_name=kind.name if kind else "",
         ssh_key_names=tuple(keys.get(key, key) for key in ssh_keys),
         gpus=kind.gpus if kind else None,
-        untold=_untold(row, launch),
     )
+    script = launch.read("startup_script", text_or_empty, "")
+    created_at, instances = known.read("created_at", text_or_empty, ""), known.texts("instances")
+    untold = _untold(row, launch.row, known.left_open)
     return LiveBid(
         id=text(row, "fid"),
-        bid=bid,
+        bid=attrs.evolve(bid, untold=untold),
         status=status,
-        created_at=text(row, "created_at"),
-        marker=marker.read(launch.get("startup_script") or ""),
-        instances=tuple(row.get("instances") or ()),
         deactivated=isinstance(row.get("deactivated_at"), str) and bool(row["deactivated_at"]),
+        created_at=created_at,
+        marker=marker.read(script),
+        instances=instances,
+        unfit="; ".join(known.unfit),
     )
 
 
 def live_volume(row: Mapping[str, Any]) -> LiveVolume:
-    interface = text(row, "interface")
-    if interface not in ("Block", "File"):
-        raise Unfit(f"a volume has the interface {interface!r}, which this flowplan does not know")
-    size, region = integer_or_none(row, "capacity_gb"), row.get("region") or None
-    untold = tuple(name for name, value in (("region", region), ("size_gb", size)) if value is None)
-    volume = Volume(
-        text(row, "name"), size or 0, "Block" if interface == "Block" else "File", region or "", untold=untold
-    )
+    """A volume. What of it does not fit is `unfit` and left open. Raises Unfit for one without an id."""
+    known = _Fields(row)
+    size, region = known.read("capacity_gb", integer_or_none, None), known.read("region", text_or_empty, "")
+    block: Interface = "Block"
+    interface = known.read("interface", _interface, block)
+    name = known.read("name", text, "")
+    nothing: tuple[tuple[str, str], ...] = ()
+    bids, reservations = known.texts("bids"), known.texts("reservations")
+    attachments = known.read("attachments", _attachments, nothing)
+    open_ = {{"capacity_gb": "size_gb"}.get(one, one) for one in known.left_open}
+    open_ |= {one for one, value in (("region", region), ("size_gb", size)) if not value and value != 0}
+    volume = Volume(name, size or 0, interface, region, untold=tuple(sorted(open_ & _OF_VOLUMES)))
     return LiveVolume(
         text(row, "fid"),
         volume,
-        tuple(row.get("bids") or ()),
-        row.get("created_at") or "",
-        tuple(row.get("reservations") or ()),
-        _attachments(row.get("attachments")),
+        bids,
+        known.read("created_at", text_or_empty, ""),
+        reservations,
+        attachments,
+        unfit="; ".join(known.unfit),
+        users_untold=not _USERS.isdisjoint(known.left_open),
     )
 
 
-def _attachments(value: Any) -> tuple[tuple[str, str], ...]:
+class _Fields:
+    """Reads the fields of one row: what does not fit is told in `unfit`, and its name is `left_open`."""
+
+    def __init__(self, row: Mapping[str, Any], within: _Fields | None = None) -> None:
+        self.row = row
+        self.unfit: list[str] = within.unfit if within else []
+        self.left_open: set[str] = within.left_open if within else set()
+
+    def read(self, name: str, reader: Callable[[Mapping[str, Any], str], T], otherwise: T) -> T:
+        try:
+            return reader(self.row, name)
+        except Unfit as error:
+            self.unfit.append(str(error))
+            self.left_open.add(name)
+            return otherwise
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        nothing: tuple[str, ...] = ()
+        return self.read(name, texts, nothing)
+
+
+_USERS = frozenset({"bids", "reservations", "attachments"})
+_OF_VOLUMES = frozenset(changes_of("volume"))
+_OF_BIDS = frozenset(changes_of("bid"))
+
+
+def _interface(row: Mapping[str, Any], name: str) -> Interface:
+    found = text(row, name)
+    if found not in ("Block", "File"):
+        raise Unfit(f"the {name} {found!r} is not known to this flowplan")
+    return "Block" if found == "Block" else "File"
+
+
+def _attachments(row: Mapping[str, Any], name: str) -> tuple[tuple[str, str], ...]:
     """What a volume is attached to. What the map means is documented nowhere: both sides are kept."""
-    pairs = value.items() if isinstance(value, dict) else ((one, "") for one in value or ())
-    return tuple((str(one), str(other)) for one, other in pairs)
+    value = row.get(name)
+    if isinstance(value, dict):
+        return tuple((str(one), str(other)) for one, other in value.items())
+    if value is None or isinstance(value, list):
+        return tuple((str(one), "") for one in value or ())
+    raise Unfit(f"it has no list or object as {name!r}")
 
 
-def _untold(row: Mapping[str, Any], launch: Mapping[str, Any]) -> tuple[str, ...]:
+def _untold(row: Mapping[str, Any], launch: Mapping[str, Any], left_open: Collection[str]) -> tuple[str, ...]:
     """The fields of a bid that its answer leaves open: null and missing are the same, and are not empty."""
     given = {name: launch.get(name) for name in ("ssh_keys", "volumes")}
     given |= {"region": row.get("region") or None, "inputs": launch.get("startup_script")}
-    return tuple(sorted(name for name, value in given.items() if value is None))
+    open_ = {name for name, value in given.items() if value is None} | (_OF_BIDS & set(left_open))
+    return tuple(sorted(open_ | ({"inputs"} if "startup_script" in left_open else set())))
 
 
 def _spelled(text: str, known: Iterable[InstanceType | Named]) -> str:
@@ -246,7 +299,7 @@ def instance_type(row: Mapping[str, Any]) -> InstanceType:
         gpus=integer(row, "num_gpus"),
         gpu_memory_gb=integer(row, "gpu_memory_gb"),
         gpu_socket=text(row, "gpu_socket"),
-        network_type=row.get("network_type"),
+        network_type=text_or_none(row, "network_type"),
     )
 
 
@@ -266,9 +319,9 @@ def instance(row: Mapping[str, Any]) -> Instance:
     return Instance(
         id=text(row, "fid"),
         name=text(row, "name"),
-        bid=bid if isinstance(bid, str) else None,
+        bid=text_or_none(row, "bid") or text_or_none(row, "bid_id"),
         status=text(row, "status"),
-        region=text_or_none(row, "region") or "",
+        region=text_or_empty(row, "region"),
         ssh_destination=text_or_none(row, "ssh_destination"),
     )
 
@@ -339,6 +392,31 @@ def text_or_none(row: Mapping[str, Any], name: str) -> str | None:
     return None if row.get(name) is None else text(row, name)
 
 
+def text_or_empty(row: Mapping[str, Any], name: str) -> str:
+    return text_or_none(row, name) or ""
+
+
+def texts(row: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    """A list of texts; null is none."""
+    value = row.get(name)
+    if value is None:
+        return ()
+    if not isinstance(value, list) or not all(type(one) is str for one in value):
+        raise Unfit(f"it has no list of texts as {name!r}", detail=f"it has: {', '.join(sorted(row))}")
+    return tuple(value)
+
+
+def amount(row: Mapping[str, Any], name: str) -> Decimal:
+    return money(row.get(name), name)
+
+
+def positive(row: Mapping[str, Any], name: str) -> int:
+    value = integer(row, name)
+    if value < 1:
+        raise Unfit(f"it has {value} as {name!r}")
+    return value
+
+
 def integer(row: Mapping[str, Any], name: str) -> int:
     value = bounds.count(row.get(name))
     if value is None:
@@ -348,6 +426,13 @@ def integer(row: Mapping[str, Any], name: str) -> int:
 
 def integer_or_none(row: Mapping[str, Any], name: str) -> int | None:
     return None if row.get(name) is None else integer(row, name)
+
+
+def mapping_or_empty(row: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = row.get(name)
+    if value is not None and not isinstance(value, dict):
+        raise Unfit(f"it has no object as {name!r}", detail=f"it has: {', '.join(sorted(row))}")
+    return value or {}
 
 
 def mapping(value: Any, where: str) -> Mapping[str, Any]:

@@ -1,0 +1,173 @@
+"""Whoever stops paying needs ids only: no price, no catalogue, no list, nothing that is somebody else's.
+
+Every read that a command makes fails in every way; what is to stop is cancelled all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from attrs import frozen
+
+from flowplan.backends.local import LocalStore
+from tests.conftest import many
+
+from .world import STATE, Told, World
+
+READS = {
+    "projects": "GET /v2/projects",
+    "types": "GET /v2/instance-types",
+    "availability": "GET /v2/spot/availability",
+    "keys": "GET /v2/ssh-keys",
+    "prices": "GET /v2/pricing/current",
+    "history": "GET /v2/pricing/history",
+    "bids": "GET /v2/spot/bids",
+    "bid": "GET /v2/spot/bids/*",
+    "volumes": "GET /v2/volumes",
+    "everything": "GET *",
+}
+OFFERED = ("types", "availability", "keys", "prices", "history")  # what nobody needs who stops
+
+
+@frozen
+class Answer:
+    status: int
+    body: str
+    type: str = "application/json"
+
+
+ANSWERS = {
+    "403": Answer(403, '{"detail": "Forbidden"}'),
+    "404": Answer(404, '{"detail": "Bid not found"}'),
+    "404-gateway": Answer(404, '{"message": "no Route matched with those values"}'),
+    "500": Answer(500, '{"detail": "Internal Server Error"}'),
+    "501": Answer(501, '{"detail": "Not Implemented"}'),
+    "503": Answer(503, "upstream connect error", "text/plain"),
+    "garbage": Answer(200, '{"data": [{"fid": "bid_'),
+    "html": Answer(200, "<html><body>Please log in</body></html>", "text/html"),
+    "empty": Answer(200, ""),
+    "null": Answer(200, "null"),
+    "shape": Answer(200, '{"data": 7, "next_cursor": []}'),
+    "rows": Answer(200, '[7, "x", null]'),
+}
+every = pytest.mark.parametrize("read", READS)
+any_answer = pytest.mark.parametrize("answer", ANSWERS)
+
+
+def spoil(world: World, read: str, answer: str) -> None:
+    given = ANSWERS[answer]
+    headers = {"content-type": given.type}
+    world.fault(READS[read], "status", times=None, status=given.status, body=given.body, headers=headers)
+
+
+def cancelled(world: World) -> set[str]:
+    """The ids of the bids to which commands sent a DELETE that was executed."""
+    return {entry.path.rpartition("/")[2] for entry in world.executed("DELETE", "/v2/spot/bids/")}
+
+
+def bound(world: World, kind: str) -> set[str]:
+    state = LocalStore(world.path / STATE).read().state
+    return {binding.id for address, binding in state.bindings.items() if address.kind == kind}
+
+
+def held_or_ended(world: World, told: Told, ids: set[str]) -> None:
+    """0 where all is over, and proved to be; else 1, the state kept, and what is left named."""
+    assert told.code in (0, 1), told
+    assert "bug of flowplan" not in told.said
+    if told.code == 0:
+        assert not bound(world, "bid") & ids
+    else:
+        left = [id for id in (bound(world, "bid") & ids) | bound(world, "volume") if id in told.said]
+        named = [name for name in ("bid.task-", "volume.vol-", "GET /v2") if name in told.said]
+        assert left or named, told
+
+
+@every
+@any_answer
+def test_destroy_cancels_every_bid(world: World, read: str, answer: str) -> None:
+    world.applied()
+    bids = bound(world, "bid")
+    spoil(world, read, answer)
+    told = world.do("destroy")
+    assert cancelled(world) == bids
+    held_or_ended(world, told, bids)
+    if read in (*OFFERED, "projects"):
+        assert told.code == 0, told
+    world.clear()
+    assert world.do("destroy").code == 0
+    assert world.bids() == [] and world.volumes() == []
+
+
+@pytest.mark.parametrize("read", OFFERED[:3])
+def test_destroy_asks_for_nothing_that_is_offered(world: World, read: str) -> None:
+    world.applied()
+    told = world.do("destroy")
+    assert told.code == 0
+    assert not told.calls("GET", READS[read].removeprefix("GET "))
+
+
+@pytest.mark.parametrize("read", ["types", "availability", "keys", "prices", "history", "projects"])
+@any_answer
+def test_an_apply_that_only_takes_away_needs_nothing_offered(world: World, read: str, answer: str) -> None:
+    world.applied()
+    gone = world.bid("task-001")
+    world.fresh(1)
+    spoil(world, read, answer)
+    told = world.do("apply", "--allow-volume-destroy", "*")
+    assert told.code == 0, told
+    assert cancelled(world) == {gone}
+    assert bound(world, "bid") == {world.bid("task-000")}
+
+
+@pytest.mark.parametrize("read", ["bids", "bid", "volumes"])
+@any_answer
+def test_an_apply_that_only_takes_away_needs_no_list(world: World, read: str, answer: str) -> None:
+    world.applied()
+    gone = world.bid("task-001")
+    world.fresh(1)
+    spoil(world, read, answer)
+    told = world.do("apply", "--allow-volume-destroy", "*")
+    assert cancelled(world) == {gone}
+    held_or_ended(world, told, {gone})
+
+
+@every
+@any_answer
+def test_pausing_needs_nothing_offered(world: World, read: str, answer: str) -> None:
+    world.applied()
+    world.fresh(0)
+    world.place.write(many(2).replace("ports:", "paused: true\nports:"))
+    spoil(world, read, answer)
+    told = world.do("apply")
+    assert "bug of flowplan" not in told.said
+    assert told.code in (0, 1), told
+    assert {row["status"] for row in world.bids()} == {"Paused"}, told
+
+
+@pytest.mark.parametrize(
+    ("read", "answer"),
+    [
+        (read, answer)
+        for read in ("types", "availability", "keys", "bids", "volumes", "prices")
+        for answer in ANSWERS
+        if (read, answer[:3]) != ("prices", "404")  # an auction that was withdrawn has no price
+    ],
+)
+def test_what_is_to_be_placed_needs_all_of_it(world: World, read: str, answer: str) -> None:
+    world.applied()
+    world.fresh(3)
+    spoil(world, read, answer)
+    told = world.do("apply")
+    assert told.code == 1, told
+    assert not told.mutations
+    assert READS[read].removeprefix("GET ") in told.said, told
+
+
+@pytest.fixture(autouse=True)
+def _nothing_twice(world: World) -> Iterator[None]:
+    """Whatever is told or not, nothing is bought again."""
+    yield
+    with world.place.simulator() as simulator:
+        posts = [e for e in simulator.ledger(everything=True) if e.method == "POST" and e.path == "/v2/spot/bids"]
+    assert len(posts) == 2
