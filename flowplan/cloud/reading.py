@@ -315,7 +315,6 @@ def auction(row: Mapping[str, Any], note: Note) -> Auction:
 
 
 def instance(row: Mapping[str, Any]) -> Instance:
-    bid = row.get("bid") or row.get("bid_id")
     return Instance(
         id=text(row, "fid"),
         name=text(row, "name"),
