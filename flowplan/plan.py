@@ -335,7 +335,7 @@ def _input_differences(old: Inputs | None, new: Inputs | None) -> list[FieldChan
     names = ["startup_script", "ports", "mounts", "local_disks", "container_image"]
     if not old.complete:  # only a marker: the rest is not known, and so not shown
         names = ["ports", "mounts"]
-    old, new = old.shown, new.shown
+    old, new = old.shown, new.as_sent_in(old).shown
     found = [
         FieldChange(name, getattr(old, name), getattr(new, name), forces=True)
         for name in names
@@ -354,9 +354,9 @@ def _kept(before: Resource, after: Resource, fields: Sequence[FieldChange]) -> R
     known = attrs.evolve(before, **{one.name: one.after for one in fields})
     if not isinstance(known, Bid) or not isinstance(after, Bid) or known.inputs is None or after.inputs is None:
         return known
-    if known.inputs.given_sha256 is None or not known.inputs.alike(after.inputs):
+    if known.inputs.complete or not known.inputs.alike(after.inputs):
         return known
-    return attrs.evolve(known, inputs=after.inputs.ordered_as(known.inputs))  # the marker alone told of it
+    return attrs.evolve(known, inputs=after.inputs.spelled_as(known.inputs))  # the marker alone told of it
 
 
 def _kind_of(resource: Resource) -> Any:

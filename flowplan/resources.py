@@ -81,6 +81,12 @@ class Script:
         data = text.encode()
         return cls(hashlib.sha256(data).hexdigest(), len(data), text)
 
+    @property
+    def with_lf(self) -> Script | None:
+        """As flowplan sent it when it made LF of every CRLF: bids that run carry it so. None where that is no other
+        script, or the text is not known."""
+        return Script.of(self.text.replace("\r\n", "\n")) if self.text is not None and "\r\n" in self.text else None
+
 
 @frozen(order=True)
 class PortPair:
@@ -150,22 +156,34 @@ class Inputs:
     given_sha256: str | None = None
 
     def alike(self, other: Inputs) -> bool:
-        """Whether an instance could not tell the two apart. In what order ports, mounts and disks are written is no
-        difference, although the digest in a marker is that of one order."""
+        """Whether the two are one thing. In what order ports, mounts and disks are written is no difference, although
+        the digest in a marker is that of one order; nor is a script that an earlier flowplan sent with other line
+        ends: what did not change in the files replaces nothing that runs."""
         if not (self.resolved and other.resolved):
             return False
         known, full = (self, other) if self.given_sha256 is not None else (other, self)
-        if known.given_sha256 is None:
-            return known._unordered() == full._unordered()
-        return full.ordered_as(known).sha256 == known.sha256
+        return any(_equal(one, two) for one in known._as_sent() for two in full._as_sent())
 
-    def ordered_as(self, other: Inputs) -> Inputs:
-        """`self` with ports and mounts in the order of `other`, where those are the same."""
+    def spelled_as(self, other: Inputs) -> Inputs:
+        """`self` with ports, mounts and disks in the order of `other`, where those are the same, and with the script as
+        it was sent, where `other` tells that it was sent with LF."""
+        return next((one for one in self._as_sent() if _equal(other, one)), self)._ordered_as(other)
+
+    def as_sent_in(self, other: Inputs) -> Inputs:
+        """`self` with its script as it was sent, where `other` has it so."""
+        return next((one for one in self._as_sent() if one.startup_script == other.startup_script), self)
+
+    def _as_sent(self) -> tuple[Inputs, ...]:
+        script = self.startup_script and self.startup_script.with_lf
+        return (self, attrs.evolve(self, startup_script=script)) if script else (self,)
+
+    def _ordered_as(self, other: Inputs) -> Inputs:
         ports = other.ports if set(other.ports) == set(self.ports) else self.ports
+        disks = other.local_disks if set(other.local_disks) == set(self.local_disks) else self.local_disks
         places = {(mount.volume, mount.mount_point): mount for mount in self.mounts}
         order = [(mount.volume, mount.mount_point) for mount in other.mounts]
         mounts = tuple(places[one] for one in order) if set(order) == set(places) else self.mounts
-        return attrs.evolve(self, ports=ports, mounts=mounts)
+        return attrs.evolve(self, ports=ports, mounts=mounts, local_disks=disks)
 
     def _unordered(self) -> tuple[object, ...]:
         image = self.container_image
@@ -206,6 +224,22 @@ class Inputs:
             "container_image": [image.image_name, image.build_context, image.run_options] if image else None,
         }
         return hashlib.sha256(json.dumps(material, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _equal(known: Inputs, full: Inputs) -> bool:
+    """`alike` of one way to send them. `known` may be what only a marker, or the state, tells of them."""
+    if known.given_sha256 is None:
+        return known._unordered() == full._unordered()
+    if full._ordered_as(known).sha256 == known.sha256:
+        return True
+    kept, image = known.container_image, full.container_image
+    if (
+        kept is None
+        or image is None
+        or (image.image_name, image.build_context) != (kept.image_name, kept.build_context)
+    ):
+        return False
+    return known._unordered() == full.shown._unordered()  # the options, masked: spelled in another way at most
 
 
 def _words(options: str | None) -> tuple[str, ...]:

@@ -30,6 +30,7 @@ COMMANDS, LOCK, GRAPH, HTTP = (f"tests/test_{name}.py" for name in ("commands", 
 LET_GO = "tests/test_let_go.py"
 WHAT_IF = "tests/test_what_if.py"
 INERT = "tests/test_inert.py"
+SENT_BEFORE = "tests/test_sent_before.py"
 AFTER_YES, APPLIED_ONCE = "tests/test_after_yes.py", "tests/test_applied_once.py"
 ANSWERS = "tests/test_create_answers.py"
 UNTOLD, SPELLING, WHOSE = (f"tests/test_{name}.py" for name in ("untold", "spelling", "whose"))
@@ -181,16 +182,37 @@ MISTAKES = (
     Mistake(
         "replace a bid for the order of its mounts",
         "resources.py",
-        "            return known._unordered() == full._unordered()\n",
-        "            return known.sha256 == full.sha256\n",
+        "        return known._unordered() == full._unordered()\n",
+        "        return known.sha256 == full.sha256\n",
         (SPELLING,),
     ),
     Mistake(
         "replace a bid for the order in its marker",
         "resources.py",
-        "        return full.ordered_as(known).sha256 == known.sha256\n",
-        "        return full.sha256 == known.sha256\n",
+        "    if full._ordered_as(known).sha256 == known.sha256:\n",
+        "    if full.sha256 == known.sha256:\n",
         (SPELLING,),
+    ),
+    Mistake(
+        "replace a bid for line ends that an older flowplan made of its script",
+        "resources.py",
+        "        return (self, attrs.evolve(self, startup_script=script)) if script else (self,)\n",
+        "        return (self,)\n",
+        (SENT_BEFORE,),
+    ),
+    Mistake(
+        "replace a bid for the spelling of masked options",
+        "resources.py",
+        "    return known._unordered() == full.shown._unordered()  # the options",
+        "    return False  # the options",
+        (SENT_BEFORE,),
+    ),
+    Mistake(
+        "keep the digest of another spelling than the marker's",
+        "plan.py",
+        "    if known.inputs.complete or not known.inputs.alike(after.inputs):\n",
+        "    if known.inputs.given_sha256 is None or not known.inputs.alike(after.inputs):\n",
+        (SENT_BEFORE,),
     ),
     Mistake(
         "move a bid whose auction was withdrawn",
