@@ -430,7 +430,7 @@ MISTAKES = (
     ),
     Mistake(
         "take what is not listed for gone",
-        "cli/session.py",
+        "cli/looking.py",
         '    bids = [id for id in ids["bid"] if id not in live.bids and id not in live.gone]\n',
         "    bids: list[str] = []\n",
         (COMMANDS, "-k", "not_listed"),

@@ -31,7 +31,6 @@ from flowplan.errors import (
     GuardRefused,
     Interrupted,
     NoLocks,
-    NotFound,
     Problem,
     UsageProblem,
     shown,
@@ -79,7 +78,6 @@ class Session:
     _lock: Lock | None = field(default=None, init=False)  # while it is held
     _wrote: bool = field(default=False, init=False)  # whether anything was recorded
     no_projects: tuple[CloudError, ...] = field(default=(), init=False)  # why they could not be listed
-    _said: set[str] = field(factory=set, init=False)
 
     @classmethod
     def of(cls, ctx: click.Context) -> Session:
@@ -295,15 +293,8 @@ class Session:
         found = or_why(self.cloud().projects)()
         self.no_projects = (found,) if isinstance(found, CloudError) else ()
         if isinstance(found, CloudError):
-            self.say_once(f"the projects cannot be listed; it goes on with the one of the state: {found}")
+            self.cloud().note(f"the projects cannot be listed; it goes on with the one of the state: {found}")
         return found
-
-    def say_once(self, *notes: str) -> None:
-        """Notes that a command gives once, however often it looks."""
-        for note in notes:
-            if note not in self._said:
-                self._said.add(note)
-                self.terminal.note(note)
 
     def ssh_keys(self) -> tuple[str, ...]:
         """The key for tasks that name none (--ssh-key, FOUNDRY_SSH_KEY_NAME)."""
@@ -383,6 +374,7 @@ def observe(
     `kept`: types and regions chosen already (a saved plan's). Raises ConfigError for what only the cloud shows.
     """
     from flowplan.catalogue import Catalogue
+    from flowplan.cli.looking import certain
     from flowplan.cloud.fcp import or_why
     from flowplan.desired import Desired
     from flowplan.ownership import presume, strays
@@ -401,7 +393,7 @@ def observe(
     found = {one.id: one for one in looked if not isinstance(one, CloudError)}
     live = attrs.evolve(live, bids={**live.bids, **found}) if found else live
     state = presume(state, pending, live)
-    live = certain(session, state, live)
+    live = certain(cloud, state, live)
     catalogue = with_known_keys(catalogue, state) if catalogue.unread else catalogue
     catalogue = attrs.evolve(catalogue, unread=(*session.no_projects, *catalogue.unread))
     if config is None:
@@ -445,56 +437,6 @@ def _desired(
     return desired
 
 
-def certain(session: Session, state: State, live: Live) -> Live:
-    """`live` without strangers that do not fit, and with everything in it that the state knows, or the proof that it
-    is gone: one call a missing bid, none when all is listed. What cannot be looked at is there as it was applied."""
-    from flowplan.cloud.fcp import or_why
-    from flowplan.untold import standing_in, without_strangers
-
-    cloud = session.cloud()
-    live, notes = without_strangers(state, live)
-    session.say_once(*cloud.omitted, *notes)
-    session.say_once(
-        *(
-            f"the {kind}s cannot be listed; only those of the state are known: {why}"
-            for kind, why in live.unlisted.items()
-        )
-    )
-    ids = {kind: [b.id for a, b in state.bindings.items() if a.kind == kind] for kind in ("bid", "volume")}
-    bids = [id for id in ids["bid"] if id not in live.bids and id not in live.gone]
-    volumes = [id for id in ids["volume"] if id not in live.volumes and id not in live.gone]
-    calls = [or_why(partial(_asked_for, cloud, live, id)) for id in bids]
-    if volumes:
-        calls.append(or_why(partial(_looked_for, cloud, live, volumes)))
-    found = cloud.side_by_side(calls)
-    unread: dict[str, CloudError] = {}
-    for which, one in zip([*([id] for id in bids), volumes], found, strict=False):
-        if isinstance(one, CloudError):
-            unread |= dict.fromkeys(which, one)
-        else:
-            live = attrs.evolve(live, bids={**live.bids, **one.bids}, gone=live.gone | one.gone)
-    for id, why in unread.items():
-        session.say_once(f"{id} is taken as it was applied, because it could not be looked at: {why}")
-    return standing_in(state, live, unread) if unread else live
-
-
-def _asked_for(cloud: Fcp, live: Live, id: str) -> Live:
-    """A bid that is in no list. Where there is no list, only the bid itself proves anything."""
-    if "bid" not in live.unlisted:
-        return cloud.look_again(live, [id], [])
-    try:
-        return attrs.evolve(live, bids={id: cloud.bid(id)})
-    except NotFound as error:
-        raise CloudError(f"{error}; and no list of bids can be had that would confirm it") from error
-
-
-def _looked_for(cloud: Fcp, live: Live, ids: Sequence[str]) -> Live:
-    """Volumes that are in no list."""
-    for why in [live.unlisted[kind] for kind in live.unlisted if kind == "volume"]:
-        raise why
-    return cloud.look_again(live, [], ids)
-
-
 def plan_of(session: Session, seen: Observed, wishes: Wishes) -> Plan:
     """Fetch the prices (one call per distinct type, region and quantity) and plan."""
     from flowplan.guards import guarded
@@ -507,7 +449,8 @@ def plan_of(session: Session, seen: Observed, wishes: Wishes) -> Plan:
     hold_told(plan, seen.catalogue, seen.live)
     keys = auctions_needed(seen.desired, seen.state, seen.live)
     markets = session.cloud().markets(keys, shown_only=keys if only_stops(plan) else ())
-    session.say_once(*session.cloud().omitted, *(f"{address} stays: {why}" for address, why in plan.staying))
+    for address, why in plan.staying:
+        session.cloud().note(f"{address} stays: {why}")
     plan = held_placeable(session, priced(plan, markets), seen)
     return guarded(plan, seen.live, wishes)
 
@@ -568,7 +511,6 @@ def streams_of(session: Session, plan: Plan) -> dict[tuple[str, str], Stream]:
     cloud = session.cloud()
     auctions = auctions_of(plan)
     pasts = cloud.pasts(auctions, shown_only=only_stops(plan)) if auctions else {}
-    session.say_once(*cloud.omitted)
     now = cloud.now() or datetime.now(UTC)
     minimum = {(market.instance_type, market.region): market.minimum for market in plan.markets.values()}
     streams = {

@@ -115,10 +115,10 @@ class Fcp:
             bids = or_why(partial(self._live_bids, bids))()
         lists: list[tuple[Kind, Any]] = [("volume", volumes), ("bid", bids)]
         unlisted = {kind: one for kind, one in lists if isinstance(one, CloudError)}
-        found = Live(
+        there = Live(
             {} if "volume" in unlisted else volumes, {} if "bid" in unlisted else _by_id(bids), unlisted=unlisted
         )
-        return found.without(self.ended)
+        return there.without(self.ended)
 
     def _offers(self) -> list[Callable[[], Any]]:
         return [
@@ -243,7 +243,7 @@ class Fcp:
     def _or_unknown(self, key: Key, found: Market | CloudError) -> Market:
         if isinstance(found, Market):
             return found
-        self.omitted[f"what it costs now is not known: {found}"] = None
+        self.note(f"what it costs now is not known: {found}")
         return Market(*key)
 
     def market(self, key: Key, tries: int | None = None) -> Market:
@@ -295,7 +295,7 @@ class Fcp:
         )
         for error in found:
             if isinstance(error, CloudError):
-                self.omitted[f"what it costs over time is not known: {error}"] = None
+                self.note(f"what it costs over time is not known: {error}")
         return {auction: past for part in found if isinstance(part, dict) for auction, past in part.items()}
 
     def _pasts_in(self, region: str, types: Sequence[str], since: datetime | None) -> dict[tuple[str, str], Past]:
@@ -445,9 +445,9 @@ class Fcp:
         return tuple(found)
 
     def omit(self, what: str, row: Mapping[str, Any], why: str) -> None:
-        """Note that a row is left out."""
+        """Tell the user that a row is left out."""
         named = [value for value in (row.get("fid"), row.get("name")) if type(value) is str]
-        self.omitted[f"{what} is left out{f' ({shown(named[0])})' if named else ''}: {shown(why, 200)}"] = None
+        self.note(f"{what} is left out{f' ({shown(named[0])})' if named else ''}: {shown(why, 200)}")
 
     def _object(self, method: str, path: str) -> Mapping[str, Any]:
         return reading.mapping(self.http.call(method, path).data, path)

@@ -339,7 +339,7 @@ def quota(row: Mapping[str, Any]) -> Quota:
         units=text(row, "units"),
         total=integer(row, "total_quantity"),
         used=integer(row, "used_quantity"),
-        instance_type=row.get("instance_type"),
+        instance_type=text_or_none(row, "instance_type"),
     )
 
 

@@ -1,0 +1,63 @@
+"""Looking at what the state knows, one by one where no list tells: who stops paying needs ids only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+import attrs
+
+from flowplan.cloud.fcp import Fcp, or_why
+from flowplan.errors import CloudError, NotFound
+from flowplan.live import Live
+from flowplan.untold import standing_in, without_strangers
+
+if TYPE_CHECKING:
+    from flowplan.state import State
+
+
+def certain(cloud: Fcp, state: State, live: Live) -> Live:
+    """`live` without strangers that do not fit, and with everything in it that the state knows, or the proof that it
+    is gone: one call a missing bid, none when all is listed. What cannot be looked at is there as it was applied."""
+    live, notes = without_strangers(state, live)
+    unlisted = [
+        f"the {kind}s cannot be listed; only those of the state are known: {e}" for kind, e in live.unlisted.items()
+    ]
+    for note in (*notes, *unlisted):
+        cloud.note(note)
+    ids = {kind: [b.id for a, b in state.bindings.items() if a.kind == kind] for kind in ("bid", "volume")}
+    bids = [id for id in ids["bid"] if id not in live.bids and id not in live.gone]
+    volumes = [id for id in ids["volume"] if id not in live.volumes and id not in live.gone]
+    calls = [or_why(partial(_asked_for, cloud, live, id)) for id in bids]
+    if volumes:
+        calls.append(or_why(partial(_looked_for, cloud, live, volumes)))
+    unread: dict[str, CloudError] = {}
+    found, gone = dict(live.bids), set(live.gone)
+    for which, one in zip([*([id] for id in bids), volumes], cloud.side_by_side(calls), strict=False):
+        if isinstance(one, CloudError):
+            unread |= dict.fromkeys(which, one)
+        else:
+            found |= {id: one.bids[id] for id in which if id in one.bids}
+            gone |= one.gone
+    live = attrs.evolve(live, bids=found, gone=frozenset(gone)) if calls else live
+    for id, why in unread.items():
+        cloud.note(f"{id} is taken as it was applied, because it could not be looked at: {why}")
+    return standing_in(state, live, unread) if unread else live
+
+
+def _asked_for(cloud: Fcp, live: Live, id: str) -> Live:
+    """A bid that is in no list. Where there is no list, only the bid itself proves anything."""
+    if "bid" not in live.unlisted:
+        return cloud.look_again(live, [id], [])
+    try:
+        return attrs.evolve(live, bids={id: cloud.bid_here(id)})
+    except NotFound as error:
+        raise CloudError(f"{error}; and no list of bids can be had that would confirm it") from error
+
+
+def _looked_for(cloud: Fcp, live: Live, ids: Sequence[str]) -> Live:
+    """Volumes that are in no list."""
+    for why in [live.unlisted[kind] for kind in live.unlisted if kind == "volume"]:
+        raise why
+    return cloud.look_again(live, [], ids)
