@@ -48,6 +48,19 @@ class Named:
     id: str
     name: str
 
+    def is_called(self, text: str) -> bool:
+        """Whether `text` is its id or its name. A letter with an accent may be one character or two: keyboards, files
+        and clouds differ in that, and nobody sees it."""
+        return text == self.id or text == self.name or _composed(text) == _composed(self.name)
+
+
+def _composed(text: str) -> str:
+    if text.isascii():
+        return text
+    from unicodedata import normalize  # most names need none
+
+    return normalize("NFC", text)
+
 
 @frozen
 class SshKey(Named):

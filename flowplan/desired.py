@@ -278,7 +278,7 @@ class _Search:
             return None
         found = []
         for name in wanted:
-            matching = [key for key in visible if name in (key.id, key.name)]
+            matching = [key for key in visible if key.is_called(name)]
             if len(matching) == 1:
                 found.append(matching[0])
                 continue

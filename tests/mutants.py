@@ -1037,6 +1037,35 @@ MISTAKES = (
         "        return False\n",
         ("tests/test_sources.py",),
     ),
+    # -- what comes from outside
+    Mistake(
+        "a price below zero counts",
+        "bounds.py",
+        "type(value) is int and 0 <= value <= 100 * HIGHEST",
+        "type(value) is int and value <= 100 * HIGHEST",
+        ("tests/test_bounds.py", "-k", "price_that_cannot or negative"),
+    ),
+    Mistake(
+        "an amount may be as high as it likes",
+        "bounds.py",
+        "if not value.is_finite() or not 0 <= value <= HIGHEST:",
+        "if not value.is_finite() or value < 0:",
+        ("tests/test_bounds.py", "-k", "amount"),
+    ),
+    Mistake(
+        "a lineage may lead out of its directory",
+        "bounds.py",
+        "    if not is_name(value):\n",
+        "    if not isinstance(value, str):\n",
+        ("tests/test_bounds.py", "-k", "never_writes"),
+    ),
+    Mistake(
+        "the name of an anchor is where libyaml stops",
+        "document/events.py",
+        "    if written is None or written[1] == name:\n",
+        "    if written is None or written[1].startswith(name):\n",
+        ("tests/test_yaml.py", "-k", "misreads"),
+    ),
 )
 
 

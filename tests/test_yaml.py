@@ -34,6 +34,7 @@ def test_instance_types_and_ports_with_a_colon_stand_in_a_flow_list() -> None:
         ("{a: :x, b: ::y}", {"a": ("string", ":x"), "b": ("string", "::y")}),
         ('{"a":1, "b"::x}', {"a": ("int", "1"), "b": ("string", ":x")}),
         ("{a:1, b: c}", {"a:1": ("null", ""), "b": ("string", "c")}),
+        ("key: &an:chor value", {"key": ("string", "value")}),
         ("key: &an:chor value\nsame: *an:chor", {"key": ("string", "value"), "same": ("string", "value")}),
         ("- &😁 a\n- *😁", [("string", "a"), ("string", "a")]),
         ("&a: key: &a v\nfoo: *a", {"key": ("string", "v"), "foo": ("string", "v")}),

@@ -42,7 +42,7 @@ def _from_files(config: Config, visible: Sequence[Named]) -> Named | None:
     problems = []
     found: dict[str, Named] = {}
     for address, name in named.items():
-        matching = [project for project in visible if name in (project.id, project.name)]
+        matching = [project for project in visible if project.is_called(name)]
         if len(matching) == 1:
             found[matching[0].id] = matching[0]
             continue
@@ -59,7 +59,7 @@ def _from_files(config: Config, visible: Sequence[Named]) -> Named | None:
 
 
 def _named(wanted: str, visible: Sequence[Named], problem: Problem) -> Named:
-    matching = [project for project in visible if wanted in (project.id, project.name)]
+    matching = [project for project in visible if project.is_called(wanted)]
     if len(matching) != 1:
         raise ConfigError([problem])
     return matching[0]

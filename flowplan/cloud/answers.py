@@ -254,11 +254,21 @@ def _field_problem(item: object) -> str:
 
 
 def _json(body: bytes) -> Any:
-    """The JSON value in `body`. Raises ValueError for anything but strict JSON in UTF-8."""
+    """The JSON value in `body`. Raises ValueError for anything but strict JSON in UTF-8; half a character, which JSON
+    can name and nothing can write, is read as U+FFFD."""
+    text = body.decode("utf-8-sig")
+    if "\\ud" in text or "\\uD" in text:
+        text = _HALVES.sub(lambda found: found[1] or r"\ufffd", text)
     try:
-        return json.loads(body.decode("utf-8-sig"), parse_float=Decimal, parse_constant=_no_constant)
+        return json.loads(text, parse_float=Decimal, parse_constant=_no_constant)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+# An escaped backslash, or a pair, which stay as they are; or half of one.
+_HALVES = re.compile(
+    r"(\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
+)
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -240,7 +240,7 @@ class Transport:
         request.url = self.base_url + path
         asked = {name: value for name, value in (query or {}).items() if value is not None}
         if asked:
-            request.url += "?" + urlencode(asked)
+            request.url += "?" + urlencode(asked, errors="surrogateescape")
         if method in ("GET", "HEAD"):
             request.headers["Cache-Control"] = "no-cache"
         if body is not None:

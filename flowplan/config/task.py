@@ -24,7 +24,10 @@ NAME = Grammar(
     "letters, digits and . _ - beginning with a letter or a digit",
 )
 # What exists in the cloud already may be called anything that can be typed.
-_CLOUD_NAME = Grammar(re.compile(r"[!-~](?:[ -~]*[!-~])?", re.ASCII), re.compile(r"[ -~]", re.ASCII), "printable ASCII")
+_SEEN = r"[^\x00-\x20\x7f-\xa0\xad\u061c\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff]"
+_CLOUD_NAME = Grammar(
+    re.compile(f"{_SEEN}(?:(?:{_SEEN}| )*{_SEEN})?"), re.compile(f"{_SEEN}| "), "a name in visible characters"
+)
 _IGNORED = ("networking", "resources")
 
 
