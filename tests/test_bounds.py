@@ -96,13 +96,13 @@ def test_a_price_that_cannot_be_is_unknown_and_told_once(applied: Place, price: 
 
 
 @pytest.mark.parametrize("price", ["$1e999999", "-$5.00", "$NaN", 10**30])
-@pytest.mark.parametrize("command", [("plan",), ("market",), ("cost",), ("plan", "--destroy")])
+@pytest.mark.parametrize("command", [("plan",), ("market",), ("cost",)])
 def test_a_price_in_the_catalogue_that_cannot_be_stops_nobody(
     applied: Place, price: Any, command: tuple[str, ...]
 ) -> None:
     edit(applied, "/v2/spot/availability", last_instance_price=price, lowest_allocated_price=price)
     told = applied.run(*command)
-    assert told.code in (0, 3), told  # 3: the volume is not named
+    assert told.code == 0, told
     assert "last_instance_price" in told.err
 
 
