@@ -14,7 +14,10 @@ from collections.abc import Iterator
 MASK = "********"
 _OPAQUE_LENGTH, _WORD_LENGTH = 40, 200  # a word of letters, cases and digits mixed; a word of any kind
 
-_NAME = r"api[_-]?key|token|passw(?:or)?d|passphrase|secret|credential|private[_-]?key|access[_-]?key"
+_NAME = (
+    r"api[_-]?key|token|passw(?:or)?d|passphrase|secret|credential|private[_-]?key|access[_-]?key"
+    r"|auth(?:orization)?(?![a-z])"
+)
 _SECRET_NAME = re.compile(_NAME, re.IGNORECASE)
 _ASSIGNED = re.compile(rf"((?:{_NAME})[\w-]*[\"']?\s*[:=]\s*)\S.*", re.IGNORECASE | re.DOTALL)
 # What is behind a secret's name on a line of its own: `password: |`, and the value below it.
@@ -43,6 +46,12 @@ _TOKEN = re.compile(rf"\b({_KNOWN}){_WORD}{{8,}}|\bfkey_{_WORD}+|\bAKIA[0-9A-Z]{
 _KEY = re.compile(rf"\b{_KNOWN}(?={_WORD}*[0-9])(?={_WORD}*[A-Za-z0-9]{{16}}){_WORD}+|\bAKIA[0-9A-Z]{{16}}\b")
 _USERINFO = re.compile(r"(://)[^\s/\"']+@")
 _USER_AT = re.compile(r"(?<![^\s\"'=])[\w.+-]+:[^\s/:@\"']+@(?!sha256:)(?=[\w.-]+)")
+# As docker takes them: what has no value of its own may stand before the letter of what has one.
+_ENV_OPTION, _USER_OPTION = r"-[ditPq]*e|--env|--build-arg", r"-[ditPq]*u|--user"
+_ENV_VALUE = re.compile(rf"((?<![^\s\"'])(?:{_ENV_OPTION})[\s=]*[\"']?[A-Za-z_][\w.-]*=)\S.*", re.DOTALL)
+_USER_VALUE = re.compile(
+    rf"((?<![^\s\"'])(?:{_USER_OPTION})[\s=]*[\"']?[A-Za-z_][\w.-]*:)(?!\d+(?![^\s\"'])|masked:|\*)[^\s\"']+"
+)
 _LONG = re.compile(rf"[A-Za-z0-9+/=_~.%-]{{{_OPAQUE_LENGTH},}}")
 _PEM = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*", re.DOTALL)
 # A private key is one with its body: 40 characters of base64, not far behind the line that announces it.
@@ -68,6 +77,7 @@ def looks_secret(name: str) -> bool:
 def masked(text: str) -> str:
     """`text` without what looks like a credential, each whole, however long it is."""
     text = _ASSIGNED.sub(lambda found: found[1] + MASK, _PEM.sub(MASK, text))
+    text = _USER_VALUE.sub(rf"\1{MASK}", _ENV_VALUE.sub(rf"\1{MASK}", text))
     text = _USER_AT.sub(f"{MASK}@", without_userinfo(text))
     text = _TOKEN.sub(lambda found: (found[1] or found[0][:5]) + MASK, text)
     return _LONG.sub(lambda found: MASK if _is_opaque(found[0]) else found[0], text)
@@ -108,8 +118,9 @@ def options(text: str) -> tuple[str, bool]:
 
 
 _ENVIRONMENT = re.compile(r"-[a-zA-Z]*e|--env|--build-arg")
-_ATTACHED = re.compile(r"(--env=|--build-arg=|-e=?)(.+)", re.DOTALL)
-_USER = re.compile(r"-u|--user")
+_ATTACHED = re.compile(r"(--env=|--build-arg=|-[ditPq]*e=?)(.+)", re.DOTALL)
+_USER = re.compile(_USER_OPTION)
+_USER_ATTACHED = re.compile(r"(--user=|-[ditPq]*u=?)(.+)", re.DOTALL)
 
 
 def _option_words(words: list[str]) -> Iterator[tuple[str, bool]]:
@@ -121,7 +132,9 @@ def _option_words(words: list[str]) -> Iterator[tuple[str, bool]]:
         elif attached:
             yield _assignment(attached[1], attached[2], always=True)
         elif _USER.fullmatch(before):
-            yield _user(word)
+            yield _user("", word)
+        elif user := _USER_ATTACHED.fullmatch(word):
+            yield _user(user[1], user[2])
         elif before.startswith("--") and "=" not in before and looks_secret(before) and not word.startswith("-"):
             yield _tag(word), True
         else:
@@ -139,12 +152,12 @@ def _assignment(option: str, word: str, *, always: bool) -> tuple[str, bool]:
     return (option + word, False) if plain == word else (f"{option}{_tag(word)}", not _TAG.search(word))
 
 
-def _user(word: str) -> tuple[str, bool]:
+def _user(option: str, word: str) -> tuple[str, bool]:
     """`NAME:GROUP` may be `NAME:PASSWORD`: a group is a number, or named plainly."""
     name, colon, group = word.partition(":")
     if not colon or group.isdigit() or _TAG.fullmatch(group):
-        return word, False
-    return f"{name}:{_tag(group)}", re.fullmatch(r"[a-z_][a-z0-9_-]*", group) is None
+        return option + word, False
+    return f"{option}{name}:{_tag(group)}", re.fullmatch(r"[a-z_][a-z0-9_-]*", group) is None
 
 
 def _tag(value: str) -> str:

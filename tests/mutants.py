@@ -208,6 +208,20 @@ MISTAKES = (
         (SENT_BEFORE,),
     ),
     Mistake(
+        "show the password of a user's option",
+        "masking.py",
+        "            yield _user(user[1], user[2])\n",
+        "            yield word, False\n",
+        ("tests/test_masking.py",),
+    ),
+    Mistake(
+        "show the options of a container where something is wrong with them",
+        "masking.py",
+        '    text = _USER_VALUE.sub(rf"\\1{MASK}", _ENV_VALUE.sub(rf"\\1{MASK}", text))\n',
+        "",
+        ("tests/test_secrets.py", "-k", "options"),
+    ),
+    Mistake(
         "keep the digest of another spelling than the marker's",
         "plan.py",
         "    if known.inputs.complete or not known.inputs.alike(after.inputs):\n",

@@ -88,6 +88,28 @@ def test_a_state_that_holds_the_value_still_fits(place: Place) -> None:
     assert VALUE not in path.read_text()
 
 
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [
+        ('"-e AUTHOR=CANARY 1 \'x"', 65),  # a quote that is not closed
+        ('"-e X=CANARY\\u00e9"', 65),
+        ('["-e X=CANARY"]', 65),
+        ('"-iteX=CANARY -ukim:CANARY"', 0),
+        ('"--user=kim:CANARY --env  X=CANARY"', 0),
+        ("\"--health-cmd 'curl -u kim:CANARY http://h'\"", 0),
+    ],
+)
+@pytest.mark.parametrize("key", ["run_options", "run_option"])
+def test_options_are_not_shown_by_what_is_wrong_with_them_either(place: Place, key: str, value: str, code: int) -> None:
+    place.write(f"{many(1)}container_image: {{image_name: nginx, {key}: {value}}}\n")
+    said = ""
+    for command in (("validate",), ("validate", "--format", "json"), ("plan",), ("plan", "--format", "json")):
+        result = place.run(*command)
+        assert result.code == (code if key == "run_options" else 65)
+        said += result.out + result.err
+    assert "CANARY" not in said
+
+
 # ---- the task file ----------------------------------------------------------------------------------------------
 
 PLACES = {
@@ -216,3 +238,22 @@ def test_the_simulators_directory_is_the_users_own(place: Place, mask: int) -> N
         assert stat.S_IMODE((place.path / directory).stat().st_mode) == 0o700
     for path in Path(place.path / ".flowplan").iterdir():
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+
+
+# ---- what is no secret is seen ----------------------------------------------------------------------------------
+
+
+def test_a_short_password_hides_no_price(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """It stays hidden in what a proxy or the API answers; a plan says $1792.00 all the same."""
+    from flowplan.cli.connect import connect
+    from flowplan.cli.session import Session
+    from flowplan.cli.terminal import Terminal
+
+    environ = {"FLOWPLAN_API_KEY": KEY, "HTTPS_PROXY": "http://kim:1792@proxy.test"}
+    terminal = Terminal.of(sys.stdout, sys.stderr, {})
+    session = Session({"api_url": "https://api.example.test"}, terminal, environ)
+    cloud = connect(session, 1)
+    terminal.out(f"$1792.00 {KEY}")
+    terminal.close()
+    cloud.close()
+    assert capsys.readouterr().out == "$1792.00 ********\n"

@@ -33,6 +33,7 @@ def connect(session: Session, parallelism: int) -> Fcp:
         )
         return Fcp(transport, parallelism=1, close=simulator.close, note=session.terminal.note)
     from flowplan.cloud import credentials
+    from flowplan.cloud.secrecy import anywhere
 
     found = credentials.find(session.environ)
     token = credentials.token(found, session.api_url, environ=session.environ, log=log)
@@ -45,5 +46,5 @@ def connect(session: Session, parallelism: int) -> Fcp:
         environ=session.environ,
         secrets=[found.secret],
     )
-    session.terminal.hide(lambda: transport.hidden)
+    session.terminal.hide(lambda: anywhere(transport.hidden))
     return Fcp(transport, parallelism=parallelism, note=session.terminal.note)

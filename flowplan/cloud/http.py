@@ -133,7 +133,7 @@ class Transport:
 
     @property
     def hidden(self) -> Sequence[str]:
-        """The forms of every secret known by now; no output may show one of them."""
+        """The forms of every secret known by now; nothing that an answer says shows one of them."""
         return self._hidden
 
     @property

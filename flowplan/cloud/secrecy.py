@@ -29,13 +29,19 @@ def forms_of(value: str) -> list[str]:
 
 # The variables whose values are credentials. The last one signs plans.
 VARIABLES = ("FLOWPLAN_API_KEY", "FOUNDRY_API_KEY", "MITHRIL_API_KEY", "FOUNDRY_PASSWORD", "FLOWPLAN_PLAN_KEY")
-_SHORTEST = 8  # characters of a value that no word of a message is
+_SHORTEST = 8  # characters: less than that is a part of prices, ids and words, which must be seen
 
 
 def forms_in(environ: Mapping[str, str]) -> list[str]:
     """The forms of every credential of the environment, whether it is used or not."""
     values = {environ[name] for name in VARIABLES if len(environ.get(name, "")) >= _SHORTEST}
     return [form for value in sorted(values, key=len, reverse=True) for form in forms_of(value)]
+
+
+def anywhere(forms: Iterable[str]) -> list[str]:
+    """Those of `forms` that are long enough to be kept out of all that is printed, and not only of what was answered:
+    a proxy's password `1792` would take the price out of a plan."""
+    return [form for form in forms if len(form) >= _SHORTEST]
 
 
 def without(text: str, forms: Iterable[str]) -> str:
