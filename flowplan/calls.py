@@ -222,7 +222,7 @@ class Calls:
         except (NotFound, Refused, Unauthorized):
             raise
         except CloudError:  # its answer was lost, however often it was asked: the bid itself tells
-            if self.cloud.bid(id).ended:
+            if self._as_it_is(id).ended:
                 return
             raise
         self._await_end(id)
@@ -232,7 +232,7 @@ class Calls:
         take: it may never change."""
         strange_since: float | None = None
         for _ in self._patiently(self.timeout):
-            found = self.cloud.bid(id)
+            found = self._as_it_is(id)
             if found.ended:
                 return
             now = self.clock.monotonic()
@@ -245,6 +245,22 @@ class Calls:
                     "forgets it",
                 )
         raise _gave_up(f"{id} to end")
+
+    def _as_it_is(self, id: str) -> LiveBid:
+        """A bid as it is now: as it tells itself, or, where that cannot be had, as the list does."""
+        try:
+            return self.cloud.bid(id)
+        except (NotFound, Unauthorized):
+            raise
+        except CloudError as error:
+            try:
+                return self.cloud.live().bids[id]
+            except (CloudError, KeyError):
+                raise CloudError(
+                    f"whether {id} is over cannot be known: {error}",
+                    status=error.status,
+                    hint=f"look in the console whether {id} still runs; the same command again looks once more",
+                ) from error
 
     def _delete_volume(self, id: str) -> None:
         """Delete once nothing uses it any more: a cancelled bid lets go of its volumes a little later. That is looked
@@ -262,6 +278,8 @@ class Calls:
     def _users(self, id: str) -> tuple[str, ...]:
         """Who uses a volume, by a look that begins now. Raises NotFound when it is deleted."""
         volumes = self._volumes()
+        if id in volumes and volumes[id].users_untold:
+            raise Refused(f"who uses {id} is not told: {volumes[id].unfit}", hint="look at it in the console")
         if id in volumes:
             return volumes[id].users
         self.cloud.look_again(Live(volumes), (), (id,))  # raises, unless it is listed as deleted

@@ -211,6 +211,10 @@ class _Search:
 
     def find_volume(self, task: Task, wanted: str, at: Position) -> LiveVolume | None:
         found = self.found(wanted)
+        if len(found) == 1 and found[0].unfit:
+            why = f"the volume {wanted} ({found[0].id}) cannot be read: {found[0].unfit}"
+            self.say(task.address, "volumes", why, "attach another, or look at this one in the console", at)
+            return None
         if len(found) == 1:
             return found[0]
         if found:

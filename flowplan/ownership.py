@@ -225,10 +225,13 @@ def find_created(intent: Intent, lineage: str, live: Live) -> tuple[LiveBid | Li
 
 
 def perhaps_created(intent: Intent, lineage: str, live: Live) -> tuple[LiveBid | LiveVolume, ...]:
-    """The same, and the volumes of which the API does not tell enough to say whether the create made them."""
+    """The same, and what the API does not tell enough of to say whether the create made it."""
     if intent.address.kind == "volume":
-        return tuple(volume for volume in live.volumes_named(intent.name) if made_by(intent, volume) is not False)
-    return find_created(intent, lineage, live)
+        named = (*live.volumes_named(intent.name), *(one for one in live.volumes_named("") if one.unfit))
+        return tuple(volume for volume in named if made_by(intent, volume) is not False)
+    bids = live.bids.values()
+    unread = [one for one in bids if one.unfit and not one.ended and one.marker is None]
+    return (*find_created(intent, lineage, live), *(one for one in unread if one.bid.name in ("", intent.name)))
 
 
 def made_by(intent: Intent, volume: LiveVolume) -> bool | None:
@@ -250,6 +253,7 @@ def made_by(intent: Intent, volume: LiveVolume) -> bool | None:
     if created is not None and not first.by_server - SKEW <= created <= last.by_server + LATEST:
         return False
     certain = created is not None and found.size_gb == wanted.size_gb and not found.untold and not volume.users
+    certain = certain and not volume.unfit
     return True if certain else None
 
 

@@ -373,6 +373,7 @@ class _Changes:
         self.desired, self.state, self.live, self.wishes = desired, state, live, wishes
         self.made: dict[Address, Change] = {}
         self.staying: dict[Address, str] = {}
+        self.seen = {*live.bids, *live.gone, *(one for bid in live.bids.values() for one in bid.instances)}
         # The ids that references resolve to. A volume that is created or replaced has none yet.
         self.ids = {a: b.id for a, b in state.bindings.items() if a.kind == "volume" and b.id in live.volumes}
         self.called = {volume.id: volume.volume.name for volume in live.volumes.values()}
@@ -396,7 +397,12 @@ class _Changes:
     def _stays(self, address: Address) -> str | None:
         """Why a volume is not deleted, although nobody wants it: nobody can say who uses it."""
         found = self.live.volumes.get(self.state.bindings[address].id)
-        return f"who uses it is not told: {found.unfit}" if found is not None and found.users_untold else None
+        if found is None:
+            return None
+        if found.users_untold:
+            return f"who uses it is not told: {found.unfit}"
+        strangers = [one for one in found.users if one not in self.seen] if "bid" in self.live.unlisted else []
+        return f"the bids cannot be listed, and {', '.join(strangers)} uses it" if strangers else None
 
     def _add(self, address: Address) -> None:
         change = self._change(address)

@@ -68,7 +68,7 @@ def look_up(
 ) -> dict[str, Finding]:
     """Look for what `intents` (creates) made, all together, for up to `window` seconds from now.
 
-    Every intent gets a finding. `unclear`: there is a volume that may be what was made, but the API does not tell
+    Every intent gets a finding. `unclear`: there is something that may be what was made, but the API does not tell
     enough to know. `unprovable`: the cloud could not be listed, or the run was stopped.
     """
     open_ = {intent.intent: intent for intent in intents}
@@ -222,12 +222,13 @@ def _unclear(finding: Finding) -> str:
     ids = ", ".join(finding.ids)
     return (
         f"{finding.intent.address}: {ids} has its name, and may be what an earlier attempt created, but that is not "
-        "certain: the API does not say when it was created, or it has another size, or somebody uses it"
+        "certain: the API does not say when it was created, or it has another size, or somebody uses it, or it "
+        "cannot be read in full"
     )
 
 
 def unclear_remedy(finding: Finding) -> str:
-    """What to do about a volume that may or may not be ours."""
+    """What to do about something that may or may not be ours."""
     address = finding.intent.address
     return (
         f"if it is yours: flowplan import {address} {finding.ids[0]}; if it is not: the same, then flowplan state rm "

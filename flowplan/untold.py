@@ -11,31 +11,11 @@ from collections.abc import Iterable, Mapping
 import attrs
 
 from flowplan.catalogue import Catalogue, SshKey
-from flowplan.errors import CloudError, shown
+from flowplan.errors import CloudError
 from flowplan.live import Live, LiveBid, LiveVolume
 from flowplan.plan import Change, Plan
 from flowplan.resources import Address, Bid, Volume
 from flowplan.state import State
-
-
-def without_strangers(state: State, live: Live) -> tuple[Live, tuple[str, ...]]:
-    """`live` without what is not ours and does not fit, and a note for each such row."""
-    ours = {binding.id for binding in state.bindings.values()}
-    everything: list[LiveBid | LiveVolume] = [*live.bids.values(), *live.volumes.values()]
-    strange = [one for one in everything if one.unfit and one.id not in ours and not _is_marked(one, state)]
-    ids = {one.id for one in strange}
-    bids = {id: one for id, one in live.bids.items() if id not in ids}
-    volumes = {id: one for id, one in live.volumes.items() if id not in ids}
-    return attrs.evolve(live, bids=bids, volumes=volumes), tuple(_left_out(one) for one in strange)
-
-
-def _is_marked(one: LiveBid | LiveVolume, state: State) -> bool:
-    return isinstance(one, LiveBid) and one.marker is not None and one.marker.lineage == state.lineage
-
-
-def _left_out(one: LiveBid | LiveVolume) -> str:
-    kind = "bid" if isinstance(one, LiveBid) else "volume"
-    return f"the {kind} {shown(one.id)} is not ours and is left out: {shown(one.unfit, 300)}"
 
 
 def standing_in(state: State, live: Live, unread: Mapping[str, CloudError]) -> Live:

@@ -34,6 +34,7 @@ SENT_BEFORE = "tests/test_sent_before.py"
 AFTER_YES, APPLIED_ONCE = "tests/test_after_yes.py", "tests/test_applied_once.py"
 ANSWERS = "tests/test_create_answers.py"
 UNTOLD, SPELLING, WHOSE = (f"tests/test_{name}.py" for name in ("untold", "spelling", "whose"))
+STOP_PAYING, ODD_ROWS = "tests/faults/test_stop_paying.py", "tests/test_odd_rows.py"
 
 
 @frozen
@@ -380,7 +381,7 @@ MISTAKES = (
     Mistake(
         "forget what is in doubt with the snapshot",
         "cli/running.py",
-        "        return store.save(outcome.state, outcome.pending)",
+        "        return store.save(outcome.state, (*outcome.pending, *self._doubted))",
         "        return store.save(outcome.state)",
         (DOUBT,),
     ),
@@ -448,6 +449,49 @@ MISTAKES = (
         '    bids = [id for id in ids["bid"] if id not in live.bids and id not in live.gone]\n',
         "    bids: list[str] = []\n",
         (COMMANDS, "-k", "not_listed"),
+    ),
+    # -- stopping
+    Mistake(
+        "ask for what is offered although nothing is placed",
+        "cli/session.py",
+        "(Catalogue((), ()), cloud.live_as_told()) if config is None else cloud.observe_as_told()",
+        "cloud.observe_as_told()",
+        (STOP_PAYING, "-k", "asks_for_nothing"),
+    ),
+    Mistake(
+        "hold a destroy up for a price",
+        "cli/session.py",
+        "shown_only=keys if only_stops(plan) else ()",
+        "shown_only=()",
+        (STOP_PAYING, "-k", "destroy_cancels and prices"),
+    ),
+    Mistake(
+        "place where not all is told",
+        "untold.py",
+        "    if only_stops(plan) and not plan.empty:\n",
+        "    if not plan.empty:\n",
+        (STOP_PAYING, "-k", "needs_all_of_it"),
+    ),
+    Mistake(
+        "delete a volume although nobody tells who uses it",
+        "plan.py",
+        "        if found.users_untold:\n",
+        "        if found.users_untold and found.users:\n",
+        (ODD_ROWS, "-k", "unless_nobody_tells"),
+    ),
+    Mistake(
+        "take what cannot be read for somebody else's while a create is in doubt",
+        "ownership.py",
+        "unread = [one for one in bids if one.unfit and not one.ended and one.marker is None]",
+        "unread: list[LiveBid] = []",
+        (ODD_ROWS, "-k", "no_proof"),
+    ),
+    Mistake(
+        "lose an earlier doubt once the rest is destroyed",
+        "cli/running.py",
+        "(*outcome.pending, *self._doubted)",
+        "outcome.pending",
+        (STOP_PAYING, "-k", "stays_in_doubt"),
     ),
     # -- the lock
     Mistake(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,21 +12,17 @@ import attrs
 from flowplan.cloud.fcp import Fcp, or_why
 from flowplan.errors import CloudError, NotFound
 from flowplan.live import Live
-from flowplan.untold import standing_in, without_strangers
+from flowplan.untold import standing_in
 
 if TYPE_CHECKING:
     from flowplan.state import State
 
 
 def certain(cloud: Fcp, state: State, live: Live) -> Live:
-    """`live` without strangers that do not fit, and with everything in it that the state knows, or the proof that it
-    is gone: one call a missing bid, none when all is listed. What cannot be looked at is there as it was applied."""
-    live, notes = without_strangers(state, live)
-    unlisted = [
-        f"the {kind}s cannot be listed; only those of the state are known: {e}" for kind, e in live.unlisted.items()
-    ]
-    for note in (*notes, *unlisted):
-        cloud.note(note)
+    """`live` with everything in it that the state knows, or the proof that it is gone: one call a missing bid, none
+    when all is listed. What cannot be looked at is there as it was applied."""
+    for kind, why in live.unlisted.items():
+        cloud.note(f"the {kind}s cannot be listed; only those of the state are known: {why}")
     ids = {kind: [b.id for a, b in state.bindings.items() if a.kind == kind] for kind in ("bid", "volume")}
     bids = [id for id in ids["bid"] if id not in live.bids and id not in live.gone]
     volumes = [id for id in ids["volume"] if id not in live.volumes and id not in live.gone]
@@ -44,6 +41,16 @@ def certain(cloud: Fcp, state: State, live: Live) -> Live:
     for id, why in unread.items():
         cloud.note(f"{id} is taken as it was applied, because it could not be looked at: {why}")
     return standing_in(state, live, unread) if unread else live
+
+
+def with_bids(cloud: Fcp, live: Live, ids: Iterable[str]) -> Live:
+    """`live` with the bids `ids`, also where no list shows them. Raises CloudError for one that cannot be looked at."""
+    found = dict(live.bids)
+    for id in ids:
+        if id not in found:
+            with suppress(NotFound):
+                found[id] = cloud.bid_here(id)
+    return attrs.evolve(live, bids=found)
 
 
 def _asked_for(cloud: Fcp, live: Live, id: str) -> Live:

@@ -31,7 +31,7 @@ def orphans(ctx: click.Context, form: str) -> int:
     with session.locked(reading=True):
         loaded = session.load()
         session.enter_project(loaded.state, None)
-        _, live = session.cloud().observe()
+        live = session.cloud().live()
         found = find(loaded.state, loaded.pending.values(), live)
     if form == "json":
         session.terminal.out(json.dumps(_document(found), indent=2))

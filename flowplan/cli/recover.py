@@ -14,6 +14,7 @@ from flowplan.apply import Options
 from flowplan.backends.local import Loaded, LocalStore
 from flowplan.calls import Calls
 from flowplan.cli import Command, options
+from flowplan.cli.looking import with_bids
 from flowplan.cli.session import Session, observe
 from flowplan.errors import FlowplanError, GuardRefused, Interrupted, StateError, UsageProblem, shown
 from flowplan.journal import Closed, Done, Intent, Record, fold
@@ -72,7 +73,7 @@ def _settle(session: Session, ids: tuple[str, ...], settle_window: float) -> int
         loaded, store = session.load(), session.store
         stop = Stop(say=session.terminal.err, hurry=session.terminal.hurry)
         store.prepare(loaded.state)
-        live = observe(session, None, loaded.state, loaded.pending).live
+        live = with_bids(session.cloud(), observe(session, None, loaded.state, loaded.pending).live, ids)
         bids = [further_bid(live, loaded, id) for id in dict.fromkeys(ids)]  # all are looked at before one is cancelled
         state = loaded.state
         with stop.listening():
@@ -96,6 +97,8 @@ def _settle(session: Session, ids: tuple[str, ...], settle_window: float) -> int
             session.terminal.note(_half_updated(intent, live))
     for intent in found.absent.values():
         session.terminal.note(f"{intent.address} was not created; the next apply sends it once more, under its own key")
+    if not ids and "bid" in live.unlisted:  # what was found settled is, but bids that no state knows may be there
+        raise live.unlisted["bid"]
     if not loaded.pending and not found.notes and not ids:
         session.terminal.out("Nothing is in doubt.")
     return 0

@@ -15,7 +15,16 @@ from flowplan.cli.durations import read_duration
 from flowplan.cli.session import Observed, Session, forecast, hold_budgets, observe, plan_of, refuse
 from flowplan.cli.stop import Stop, exit_signal
 from flowplan.cli.waiting import Waiting
-from flowplan.errors import ApplyFailed, ApprovalMissing, CloudError, GuardRefused, Interrupted, StalePlan, UsageProblem
+from flowplan.errors import (
+    ApplyFailed,
+    ApprovalMissing,
+    CloudError,
+    GuardRefused,
+    Interrupted,
+    OutcomeUnknown,
+    StalePlan,
+    UsageProblem,
+)
 from flowplan.plan import Plan, Wishes
 from flowplan.pricing import DAY, HOUR, MONTH
 from flowplan.recover import Recovered, recover
@@ -26,6 +35,7 @@ if TYPE_CHECKING:
     from flowplan.backends.local import Loaded, LocalStore
     from flowplan.budget import Budget
     from flowplan.config import Config
+    from flowplan.journal import Intent
     from flowplan.lock import Lock
     from flowplan.reports.progress import Reporter
 
@@ -68,6 +78,8 @@ class Run:
     budgets: tuple[Budget, ...] = ()
     stop: Stop = field(factory=Stop)
     _reporter: Any = field(default=None, init=False)
+    _doubt: OutcomeUnknown | None = field(default=None, init=False)  # of an earlier run, and still there
+    _doubted: tuple[Intent, ...] = field(default=(), init=False)  # the creates that are in doubt with it
     _shown: dict[str, Any] | None = field(default=None, init=False)  # the document of the plan that was approved
     _looked: float = field(default=0.0, init=False)  # when the look at the cloud began that the plan is made of
     _asked: bool = field(default=False, init=False)  # whether somebody was asked since: that may take days
@@ -132,15 +144,7 @@ class Run:
             session.terminal.note(f"recovering {count} operation{'s' if count > 1 else ''} of an earlier run")
         self.stop.say, self.stop.hurry = session.terminal.err, session.terminal.hurry
         with self.stop.listening():
-            found = recover(
-                state,
-                loaded.pending,
-                session.cloud(),
-                seen.live,
-                window=self.how.settle_window,
-                clock=self.stop.clock(),
-                resend=self.how.on_unknown == "retry",
-            )
+            found = self._settled(state, loaded, seen)
         store.prepare(state)
         if found.records:
             lock.verify()
@@ -157,6 +161,27 @@ class Run:
             self._looked = time.monotonic()
             seen = observe(session, self.config, found.state, {}, kept=self._saved_places())
         return found, attrs.evolve(seen, state=found.state, pending={})
+
+    def _settled(self, state: State, loaded: Loaded, seen: Observed) -> Recovered:
+        """What became of the operations in doubt. Raises OutcomeUnknown; but what is known to cost money is ended all
+        the same, and that one of them stays in doubt is the last word then."""
+        try:
+            return recover(
+                state,
+                loaded.pending,
+                self.session.cloud(),
+                seen.live,
+                window=self.how.settle_window,
+                clock=self.stop.clock(),
+                resend=self.how.on_unknown == "retry",
+            )
+        except OutcomeUnknown as error:
+            if self.wishes.mode != "destroy" or not state.bindings:
+                raise
+            self._doubt = error
+            self._doubted = tuple(intent for intent in loaded.pending.values() if intent.op == "create")
+            self.session.terminal.note(f"{error}; what is known is destroyed all the same")
+            return Recovered(state, (), {})
 
     def _saved_places(self) -> dict[Any, Any] | None:
         """The types and regions that a saved plan chose: prices may have moved since."""
@@ -343,7 +368,7 @@ class Run:
             store.close()
             return outcome.state
         # What another run has written since is not overwritten: the lock is looked after once more.
-        return store.save(outcome.state, outcome.pending)
+        return store.save(outcome.state, (*outcome.pending, *self._doubted))
 
     def _keep_forecast(self, plan: Plan, outcome: Outcome) -> None:
         """What was shown of what exists now: `flowplan cost` judges it. Never fails the run."""
@@ -360,6 +385,8 @@ class Run:
             number = exit_signal(self.stop.number)
             if not outcome.unknown:
                 raise Interrupted("stopped by a signal; what was done is saved", signal_number=number)
+        if self._doubt is not None:
+            raise self._doubt
         verdict(outcome)
         hold_seen(plan, outcome, seen)
         return 0

@@ -56,7 +56,7 @@ def bid_rows(session: Session, state: State, live: Live) -> list[Row]:
     ours = {a: state.bindings[a] for a in sorted(state.bindings, key=in_order) if a.kind == "bid"}
     bids = {a: as_known(live.bids[b.id], b.applied) if b.id in live.bids else b.applied for a, b in ours.items()}
     asked = {key_of(bid) for bid in bids.values() if isinstance(bid, Bid) and "region" not in bid.untold}
-    markets = cloud.markets(sorted(asked))
+    markets = cloud.markets(sorted(asked), shown_only=asked)
     instances: dict[str, list[Instance]] = {}
     for one in cloud.instances():
         instances.setdefault(one.bid or "", []).append(one)

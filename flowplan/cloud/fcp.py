@@ -190,7 +190,9 @@ class Fcp:
     def _volumes(self) -> dict[str, LiveVolume]:
         rows = self._list("/v2/volumes", project=self.project)
         with reading.answer_of("/v2/volumes"):
-            return _by_id(reading.live_volume(row) for row in rows if row.get("deleted_at") is None)
+            volumes = [reading.live_volume(row) for row in rows if row.get("deleted_at") is None]
+        self._tell_unfit(volumes)
+        return _by_id(volumes)
 
     def _bids(self) -> Iterator[Mapping[str, Any]]:
         query = {"project": self.project, "limit": PAGE, "sort_by": "created_at", "sort_dir": "asc"}
@@ -200,7 +202,16 @@ class Fcp:
     def _live_bids(self, rows: Iterable[Mapping[str, Any]], path: str = "/v2/spot/bids") -> list[LiveBid]:
         keys = {key.id: key.name for key in self._catalogue.ssh_keys}
         with reading.answer_of(path):
-            return [reading.live_bid(row, self._catalogue, keys) for row in rows if not self._is_nobodys(row)]
+            bids = [reading.live_bid(row, self._catalogue, keys) for row in rows if not self._is_nobodys(row)]
+        self._tell_unfit(bids)
+        return bids
+
+    def _tell_unfit(self, found: Iterable[LiveBid | LiveVolume]) -> None:
+        """Name the objects that do not fit. Nothing is done with them that needs what cannot be read."""
+        for one in found:
+            if one.unfit and not (isinstance(one, LiveBid) and one.ended):
+                kind = "bid" if isinstance(one, LiveBid) else "volume"
+                self.note(f"the {kind} {shown(one.id)} cannot be read in full: {shown(one.unfit, 300)}")
 
     def _is_nobodys(self, row: Mapping[str, Any]) -> bool:
         """Whether a bid without an id is certainly not ours: what flowplan places carries a marker."""

@@ -406,7 +406,7 @@ def texts(row: Mapping[str, Any], name: str) -> tuple[str, ...]:
 
 
 def amount(row: Mapping[str, Any], name: str) -> Decimal:
-    return money(row.get(name), name)
+    return money(text(row, name), name)
 
 
 def positive(row: Mapping[str, Any], name: str) -> int:
