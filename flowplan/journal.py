@@ -159,7 +159,7 @@ def fold(state: State, records: Iterable[Record]) -> tuple[State, dict[str, Inte
 
 def ended_by(intent: Intent | None) -> dict[str, float]:
     """The id that a removal which is done has ended, with when; nothing for any other operation."""
-    return {intent.id: intent.at.wall} if intent is not None and intent.op == "delete" and intent.id else {}
+    return {intent.id: intent.at.by_server} if intent is not None and intent.op == "delete" and intent.id else {}
 
 
 # ---- journal frames -----------------------------------------------------------------------------------

@@ -70,8 +70,8 @@ class State:
     `released`: ids of live bids that carry our marker and that somebody told flowplan to let go of.
     `adopted`: ids of volumes that no create of this stack made: their content is somebody's.
     `plans`: the saved plans applied, the newest `PLANS_KEPT` of them, the last one last.
-    `ended`: ids that this stack cancelled or deleted lately, each with when (seconds since the epoch): a list that lags
-    shows them for a while, and nobody must take them for live."""
+    `ended`: ids that this stack cancelled or deleted, each with when (seconds since the epoch, by the server's clock
+    where it tells): a list that lags shows them for a while, and nobody must take them for live (`lately`)."""
 
     lineage: str
     serial: int = 0
@@ -100,6 +100,11 @@ def with_ended(ended: Mapping[str, float], new: Mapping[str, float]) -> dict[str
     oldest = max(everything.values(), default=0.0) - ENDED_FOR
     young = sorted((at, id) for id, at in everything.items() if at >= oldest)
     return {id: at for at, id in young[-ENDED_AT_MOST:]}
+
+
+def lately(ended: Mapping[str, float], now: float) -> frozenset[str]:
+    """Those of `ended` that a list may still lag behind at `now`: what it shows later than that is there."""
+    return frozenset(id for id, at in ended.items() if abs(now - at) < ENDED_FOR)
 
 
 def consistent(bindings: Mapping[Address, Binding]) -> dict[Address, Binding]:

@@ -147,7 +147,7 @@ def _cancel(session: Session, lock: Lock, store: LocalStore, state: State, bid: 
     gone: list[Record] = [Done("", address, None) for address in held]
     store.append([*gone, Closed(intent.intent, "cancelled")])
     session.terminal.line(f"{bid.id} ({bid.marker.address}) is cancelled.")
-    return attrs.evolve(fold(state, gone)[0], ended=with_ended(state.ended, {bid.id: now.wall}))
+    return attrs.evolve(fold(state, gone)[0], ended=with_ended(state.ended, {bid.id: now.by_server}))
 
 
 # ---- a state that is lost --------------------------------------------------------------------------------------

@@ -39,7 +39,7 @@ from flowplan.lock import NAME as LOCK_NAME
 from flowplan.lock import Lock, Owner, this_process
 from flowplan.masking import masked
 from flowplan.pricing import HOUR
-from flowplan.state import Binding, State
+from flowplan.state import Binding, State, lately
 
 if TYPE_CHECKING:
     from flowplan.budget import Budget
@@ -280,7 +280,8 @@ class Session:
                 reason="other_project",
                 hint=f"give --project {state.project_name or state.project}, or another --state for {project.name}",
             )
-        cloud.project, cloud.ended = project.id, state.ended
+        now = cloud.now() or datetime.now(UTC)
+        cloud.project, cloud.ended = project.id, lately(state.ended, now.timestamp())
         return project
 
     def _projects(self, state: State) -> tuple[Named, ...] | CloudError:

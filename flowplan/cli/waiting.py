@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -18,14 +19,13 @@ if TYPE_CHECKING:
     from flowplan.apply import Outcome
     from flowplan.cli.session import Session
     from flowplan.cli.stop import Stop
-    from flowplan.live import Live
+    from flowplan.live import Live, LiveBid
     from flowplan.plan import Plan
     from flowplan.reports.progress import Reporter
 
 _INTERVAL = 2.0  # seconds between looks; an auction clears every two minutes
 _GONE = "gone"
 _LOST = (TERMINATED, PAUSED, _GONE)  # what does not come to run by itself
-_STARTING = ("STATUS_NEW", "STATUS_CONFIRMED", "STATUS_INITIALIZING", "STATUS_STARTING")
 
 
 @frozen
@@ -69,22 +69,20 @@ class Waiting:
     def _missing(self, wanted: Mapping[str, Step]) -> dict[str, str]:
         """Those that are not allocated yet, or whose instances are not all running, each with what it is."""
         live = self.session.cloud().live()
-        statuses = {id: self._status(id, live) for id in wanted}
-        missing = {id: status for id, status in statuses.items() if status != ALLOCATED}
+        bids = {id: self._bid(id, live) for id in wanted}
+        missing = {id: status for id, bid in bids.items() if (status := _status(bid)) != ALLOCATED}
         if self.what == "running":
-            instances = self.session.cloud().instances()
-            up = {one.bid for one in instances if one.status == "STATUS_RUNNING"}
-            starting = {one.bid for one in instances if one.status in _STARTING}
-            missing |= {id: ALLOCATED for id in wanted if id not in missing and (id not in up or id in starting)}
+            up = Counter(one.bid for one in self.session.cloud().instances() if one.status == "STATUS_RUNNING")
+            short = [id for id, bid in bids.items() if bid is not None and up[id] < bid.bid.instance_quantity]
+            missing |= {id: ALLOCATED for id in short if id not in missing}
         return missing
 
-    def _status(self, id: str, live: Live) -> str:
-        """What a bid is now: one that a list does not show is asked for by its id."""
+    def _bid(self, id: str, live: Live) -> LiveBid | None:
+        """A bid as it is now: one that a list does not show is asked for by its id."""
         try:
-            bid = live.bids.get(id) or self.session.cloud().bid(id)
+            return live.bids.get(id) or self.session.cloud().bid(id)
         except NotFound:
-            return _GONE
-        return TERMINATED if bid.ended else bid.status
+            return None
 
     def _failed(self, plan: Plan, outcome: Outcome, failed: Mapping[Step, FlowplanError]) -> Outcome:
         for step, error in failed.items():
@@ -98,6 +96,12 @@ class Waiting:
             return CloudError(message, hint=f"they may still be starting: flowplan status{time_moves}")
         message = f"placed, but not allocated within {self.seconds:g} s"
         return CloudError(message, hint=f"the bid stays and may win later: flowplan status{time_moves}")
+
+
+def _status(bid: LiveBid | None) -> str:
+    if bid is None:
+        return _GONE
+    return TERMINATED if bid.ended else bid.status
 
 
 def _unseen(error: CloudError) -> CloudError:

@@ -21,8 +21,9 @@ What becomes of an attempt that brought no plain 2xx ("paid" methods may cost mo
 A DELETE answered with 2xx succeeded whatever its body is. So for a paid method `Ambiguous` is the only error that
 leaves open whether the request was executed: every other one proves that it was not.
 
-`NotFound` is what the API itself says, in its own form: `{"detail": "Bid not found"}`. A gateway's 404, a page, and
-what a web framework says of a path that it does not know (`{"detail": "Not Found"}`) prove nothing about an object.
+`NotFound` is what the API itself says, in its own form: `{"detail": "Bid not found"}`. A gateway's 404, a page, a list
+of fields, and what a web framework says of a path that it does not know (`{"detail": "Not Found"}`) prove nothing about
+an object.
 """
 
 from __future__ import annotations
@@ -49,7 +50,15 @@ WORDS = 4_000  # characters of a refusal that are searched for what it means
 LOGIN_PATH = "/login"  # what it answers holds a token, or repeats the password: none of it is quoted
 
 _PAID = ("POST", "PATCH")
-_NO_ROUTE = "not found"  # what a web framework says of a path that it does not know
+# What web frameworks and gateways say of a path that they do not know: nothing but such words.
+_WORD = re.compile(r"\w+")
+_NO_ROUTE = frozenset(
+    _WORD.findall(
+        "404 error http a an any api at be cannot could delete do does endpoint exist find for found get given here in "
+        "is it match matched matches matching method no not nothing of on or page patch path post put request "
+        "requested resource route server service that the this those to unknown uri url values was were with"
+    )
+)
 _NAME_TAKEN = re.compile(r"\bname\b.*\b(already|taken|in use|exists|duplicate)|duplicate\b.*\bname", re.DOTALL)
 
 # What the API's refusals mean for whoever wrote the task (its texts are free, so words are all there is).
@@ -179,11 +188,17 @@ class Call:
 
     def _refusal(self, reply: Reply, status: int) -> CloudError:
         detail, words, is_api = self._detail(reply)
-        kind, says, hint = _refusal(self.method, status, words[:WORDS].lower(), is_api)
+        words = words[:WORDS].lower()
+        kind, says, hint = _refusal(self.method, status, words, is_api and self._names_something(words))
         # A list of fields stands by itself, under the message.
         told, listed = (f": {detail}", None) if "\n" not in detail and status != 422 else ("", detail)
         message = f"{self._what}: {says}{told if detail else ''}{self._source(reply)}"
         return kind(message, status=status, request_id=reply.request_id, hint=hint, detail=listed or None)
+
+    def _names_something(self, words: str) -> bool:
+        """Whether a 404's text says more than would fit any path: only then is it about the object asked for."""
+        told = words.replace(self.path.lower(), " ")
+        return not _NO_ROUTE.issuperset(_WORD.findall(told))
 
     def _unsure(self, message: str, reply: Reply, hint: str | None = None, detail: str | None = None) -> CloudError:
         """An error after which the request may have been executed: that matters for paid methods only."""
@@ -194,8 +209,8 @@ class Call:
         return 1 if self.method in _PAID else tries
 
     def _detail(self, reply: Reply) -> tuple[str, str, bool]:
-        """What an error's body says: cleaned (one line a field), raw, and whether it has the API's form: `detail`, a
-        text or a list of fields."""
+        """What an error's body says: cleaned (one line a field), raw, and whether it has the API's form for what is no
+        problem of a field: the text `detail`."""
         try:
             data = _json(reply.body) if reply.body else {}
         except ValueError:
@@ -203,7 +218,7 @@ class Call:
         said = data.get("detail", "") if isinstance(data, dict) else ""
         lines = [_field_problem(item) for item in said] if isinstance(said, list) else [str(said or "")]
         clean = "\n".join(self.clean(line, 500) for line in lines[:50]) if self._quotable else ""
-        return clean, "\n".join(lines), isinstance(data, dict) and isinstance(data.get("detail"), str | list)
+        return clean, "\n".join(lines), isinstance(data, dict) and isinstance(data.get("detail"), str)
 
     @property
     def _quotable(self) -> bool:
@@ -221,12 +236,13 @@ class Call:
         return f" ({reply.status}, request {self.clean(reply.request_id, 64)})"
 
 
-def _refusal(method: str, status: int, words: str, is_api: bool) -> tuple[type[CloudError], str, str | None]:
-    """The error, its text and its hint for a 4xx that proves that nothing was done."""
+def _refusal(method: str, status: int, words: str, names: bool) -> tuple[type[CloudError], str, str | None]:
+    """The error, its text and its hint for a 4xx that proves that nothing was done. `names`: a 404 of the API's form
+    says what is missing."""
     hint = next((hint for pattern, hint in _HINTS if pattern.search(words)), None)
     if status == 401 or (status == 409 and "needs_reauth" in words):
         return Unauthorized, "the credentials are not accepted", CREDENTIALS_HINT
-    if status == 404 and not (is_api and words.strip() not in ("", _NO_ROUTE)):
+    if status == 404 and not names:
         # A proxy's, or another server's own: it must not pass for "your bid is gone".
         return CloudError, "not found, and the API did not say so", "check the API's URL and the proxies on the way"
     if status == 404:

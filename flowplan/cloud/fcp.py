@@ -159,7 +159,7 @@ class Fcp:
         if missing:
             rows = self._list("/v2/volumes", project=self.project, include_deleted="true")
             with reading.answer_of("/v2/volumes"):
-                gone |= {reading.text(row, "fid") for row in rows if row.get("deleted_at") is not None}
+                gone |= {reading.text(row, "fid") for row in rows if reading.is_over(row, "deleted_at")}
         unclear += [id for id in missing if id not in gone]
         if unclear:
             raise CloudError(
@@ -190,7 +190,7 @@ class Fcp:
     def _volumes(self) -> dict[str, LiveVolume]:
         rows = self._list("/v2/volumes", project=self.project)
         with reading.answer_of("/v2/volumes"):
-            volumes = [reading.live_volume(row) for row in rows if row.get("deleted_at") is None]
+            volumes = [reading.live_volume(row) for row in rows if not reading.is_over(row, "deleted_at")]
         self._tell_unfit(volumes)
         return _by_id(volumes)
 

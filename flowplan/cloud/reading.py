@@ -154,12 +154,21 @@ def live_bid(row: Mapping[str, Any], catalogue: Catalogue, keys: Mapping[str, st
         id=text(row, "fid"),
         bid=attrs.evolve(bid, untold=untold),
         status=status,
-        deactivated=isinstance(row.get("deactivated_at"), str) and bool(row["deactivated_at"]),
+        deactivated=is_over(row, "deactivated_at"),
         created_at=created_at,
         marker=marker.read(script),
         instances=instances,
         unfit="; ".join(known.unfit),
     )
+
+
+def is_over(row: Mapping[str, Any], since: str) -> bool:
+    """Whether the field `since` says when the object ended. What is no moment (false, "", a word) says nothing."""
+    try:
+        _moment(row.get(since), since)
+    except Unfit:
+        return False
+    return True
 
 
 def live_volume(row: Mapping[str, Any]) -> LiveVolume:
