@@ -772,7 +772,7 @@ MISTAKES = (
     Mistake(
         "a gateway's 404 means gone",
         "cloud/answers.py",
-        'if status == 404 and not (is_api and words.strip() not in ("", _NO_ROUTE)):',
+        "if status == 404 and not names:",
         "if False:",
         ("tests/test_absence.py", "-k", "own_words or gateways"),
     ),
