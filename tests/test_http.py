@@ -445,7 +445,7 @@ def test_403_needs_permission_with_the_detail_escaped(net: responses.RequestsMoc
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE", "PATCH", "POST"])
-@pytest.mark.parametrize("answer", [{"json": {"detail": "Bid not found"}}, {}])
+@pytest.mark.parametrize("answer", [{"json": {"detail": "Bid not found"}}, {"json": {"detail": "no bid_x"}}])
 def test_404_is_not_found(net: responses.RequestsMock, api: Transport, method: str, answer: dict[str, Any]) -> None:
     answers(net, method, {"status": 404, **answer})
     error = failure(api, method, kind=NotFound)
