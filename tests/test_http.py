@@ -896,7 +896,7 @@ def test_a_lost_answer_to_a_post_is_ambiguous_and_never_sent_again(
 def test_a_lost_answer_to_a_delete_is_repeated_unless_its_status_came(
     serve: Callable[..., Server], times: Time, script: Script
 ) -> None:
-    server = serve(script, says("404 Not Found\r\nContent-Length: 0"))
+    server = serve(script, says("404 Not Found\r\nContent-Length: 27", b'{"detail": "Bid not found"}'))
     api = transport(times, server.url, deadline=0.3)
     if LOST_NAMES[LOST.index(script)] in ("read_timeout", "reset", "no_http", "closed"):
         failure(api, "DELETE", kind=NotFound)
