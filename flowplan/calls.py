@@ -294,6 +294,8 @@ class Calls:
                 found = self.cloud.bid(user)
             except NotFound:  # an instance, or a reservation: only the list tells of those
                 continue
+            if not found.ended and "volumes" in found.bid.untold:
+                continue
             if not found.ended and volume in found.bid.volumes:
                 raise Refused(
                     f"{found.bid.name} ({user}) uses it by now; it is kept, and so is its data",

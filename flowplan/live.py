@@ -55,6 +55,10 @@ class LiveBid:
     deactivated: bool = False  # the API says since when it is over
     unfit: str = ""
 
+    def beside(self, other: LiveBid) -> LiveBid:
+        """What two rows about one bid say together: it is live while one of them says so."""
+        return other if self.ended else self
+
     @property
     def ended(self) -> bool:
         """Whether it is over. An unknown status counts as live: never buy again because of a new word, unless the API
@@ -96,6 +100,17 @@ class LiveVolume:
     attachments: tuple[tuple[str, str], ...] = ()
     unfit: str = ""
     users_untold: bool = False
+
+    def beside(self, other: LiveVolume) -> LiveVolume:
+        """What two rows about one volume say together: whoever uses it by one of them does."""
+        return attrs.evolve(
+            self,
+            bids=tuple(dict.fromkeys((*other.bids, *self.bids))),
+            reservations=tuple(dict.fromkeys((*other.reservations, *self.reservations))),
+            attachments=tuple(dict.fromkeys((*other.attachments, *self.attachments))),
+            unfit=self.unfit or other.unfit,
+            users_untold=self.users_untold or other.users_untold,
+        )
 
     @property
     def users(self) -> tuple[str, ...]:

@@ -531,6 +531,27 @@ MISTAKES = (
     ),
     # -- what is deleted, and in which order
     Mistake(
+        "the row of another bid counts",
+        "cloud/fcp.py",
+        "            reading.hold_about(row, id)\n",
+        "",
+        ("tests/test_answers_of_others.py", "-k", "another_bid"),
+    ),
+    Mistake(
+        "of two rows about a bid the last one counts",
+        "live.py",
+        "return other if self.ended else self",
+        "return self",
+        ("tests/test_answers_of_others.py", "-k", "bid_listed_twice"),
+    ),
+    Mistake(
+        "a bid that does not tell its volumes has none",
+        "calls.py",
+        'if not found.ended and "volumes" in found.bid.untold:',
+        "if not found.id:",
+        ("tests/test_answers_of_others.py", "-k", "does_not_tell_its_volumes"),
+    ),
+    Mistake(
         "cancel by name",
         "calls.py",
         "was_there = self.delete(change.id) if",

@@ -196,12 +196,15 @@ class Fcp:
 
     def _bids(self) -> Iterator[Mapping[str, Any]]:
         query = {"project": self.project, "limit": PAGE, "sort_by": "created_at", "sort_dir": "asc"}
-        for page in self.http.pages("/v2/spot/bids", query):
+        for page in self.http.pages("/v2/spot/bids", query, repeated=True):  # `_by_id` puts them together
             yield from page
 
-    def _live_bids(self, rows: Iterable[Mapping[str, Any]], path: str = "/v2/spot/bids") -> list[LiveBid]:
-        keys = {key.id: key.name for key in self._catalogue.ssh_keys}
-        with reading.answer_of(path):
+    def _key_names(self) -> dict[str, str]:
+        return {key.id: key.name for key in self._catalogue.ssh_keys}
+
+    def _live_bids(self, rows: Iterable[Mapping[str, Any]]) -> list[LiveBid]:
+        keys = self._key_names()
+        with reading.answer_of("/v2/spot/bids"):
             bids = [reading.live_bid(row, self._catalogue, keys) for row in rows if not self._is_nobodys(row)]
         self._tell_unfit(bids)
         return bids
@@ -236,7 +239,10 @@ class Fcp:
     def _bid(self, id: str) -> tuple[LiveBid, Mapping[str, Any]]:
         path = f"/v2/spot/bids/{segment(id)}"
         row = self._object("GET", path)
-        [found] = self._live_bids([row], path)
+        with reading.answer_of(path):
+            reading.hold_about(row, id)
+            found = reading.live_bid(row, self._catalogue, self._key_names())
+        self._tell_unfit([found])
         return found, row
 
     def instances(self) -> tuple[Instance, ...]:
@@ -489,4 +495,7 @@ def or_why(call: Callable[[], T]) -> Callable[[], T | CloudError]:
 
 
 def _by_id(rows: Iterable[Any]) -> dict[str, Any]:
-    return {row.id: row for row in rows}
+    found: dict[str, Any] = {}
+    for row in rows:
+        found[row.id] = row.beside(found[row.id]) if row.id in found else row
+    return found

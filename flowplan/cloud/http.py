@@ -193,14 +193,19 @@ class Transport:
             request = request.copy()  # whoever recorded the last attempt keeps it as it was
 
     def pages(
-        self, path: str, query: Mapping[str, object] | None = None, *, rows: str = "data"
+        self,
+        path: str,
+        query: Mapping[str, object] | None = None,
+        *,
+        rows: str = "data",
+        repeated: bool = False,
     ) -> Iterator[list[dict[str, Any]]]:
         """The pages of a list, whose rows are under the name `rows`; a bare JSON list is one page.
 
-        A row with the `fid` of an earlier one is left out: lists shift while they are read. Raises CloudError for
-        a cursor that comes back, for what is no list of objects, and for a list that does not end: more pages,
-        rows, bytes or time than the caps above. A cursor is only ever sent as the parameter `next_cursor`, whatever it
-        looks like.
+        A row with the `fid` of an earlier one is left out, unless `repeated`: lists shift while they are read.
+        Raises CloudError for a cursor that comes back, for what is no list of objects, and for a list that does not
+        end: more pages, rows, bytes or time than the caps above. A cursor is only ever sent as the parameter
+        `next_cursor`, whatever it looks like.
         """
         seen: set[str] = set()
         cursors: set[str] = set()
@@ -216,7 +221,7 @@ class Transport:
                 _hold_finite(number, count, size, self._clock() - started, more=cursor is not None)
             except ValueError as problem:
                 raise CloudError(f"GET {path}: invalid response: {problem}", request_id=answer.request_id) from None
-            yield _unseen(page, seen)
+            yield page if repeated else _unseen(page, seen)
             if cursor is None:
                 return
             cursors.add(cursor)

@@ -171,6 +171,12 @@ def is_over(row: Mapping[str, Any], since: str) -> bool:
     return True
 
 
+def hold_about(row: Mapping[str, Any], id: str) -> None:
+    """Raise Unfit for the answer to a question about `id` that is about something else."""
+    if (found := text(row, "fid")) != id:
+        raise Unfit(f"it is about {shown(found)}")
+
+
 def live_volume(row: Mapping[str, Any]) -> LiveVolume:
     """A volume. What of it does not fit is `unfit` and left open. Raises Unfit for one without an id."""
     known = _Fields(row)
@@ -179,6 +185,7 @@ def live_volume(row: Mapping[str, Any]) -> LiveVolume:
     interface = known.read("interface", _interface, block)
     name = known.read("name", text, "")
     nothing: tuple[tuple[str, str], ...] = ()
+    known.hold_told(*sorted(_USERS))
     bids, reservations = known.texts("bids"), known.texts("reservations")
     attachments = known.read("attachments", _attachments, nothing)
     open_ = {{"capacity_gb": "size_gb"}.get(one, one) for one in known.left_open}
@@ -211,6 +218,13 @@ class _Fields:
             self.unfit.append(str(error))
             self.left_open.add(name)
             return otherwise
+
+    def hold_told(self, *names: str) -> None:
+        """Null and missing are not empty."""
+        for name in names:
+            if self.row.get(name) is None:
+                self.unfit.append(f"it does not tell {name!r}")
+                self.left_open.add(name)
 
     def texts(self, name: str) -> tuple[str, ...]:
         nothing: tuple[str, ...] = ()
