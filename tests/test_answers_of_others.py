@@ -135,14 +135,13 @@ def test_of_three_bids_one_is_unreadable_one_is_gone_one_is_fine(three: Place) -
     assert live_ids(three) == []
 
 
-def test_a_row_without_an_id_proves_nothing(three: Place) -> None:
+def test_a_row_without_an_id_keeps_nothing_running(three: Place) -> None:
     id = bid_id(three, "bid.task-000")
     with three.simulator() as simulator:
         simulator.faults.add(
             f"GET /v2/spot/bids/{id}", "edited", times=None, put={"launch_specification": None}, drop=["fid"]
         )
     result = three.run(*TAKE)
-    assert result.code == 1, result
+    assert result.code in (0, 1), result
     assert "bug of flowplan" not in result.err
-    assert live_ids(three) == []  # the DELETE was sent all the same
-    assert "bid.task-000" in three.ok("state", "list")
+    assert live_ids(three) == []
