@@ -223,6 +223,20 @@ MISTAKES = (
         ("tests/test_secrets.py", "-k", "options"),
     ),
     Mistake(
+        "show what is left of a long key that was cut",
+        "cloud/secrecy.py",
+        "        if len(form) > 2 * _HEAD:\n",
+        "        if False:\n",
+        ("tests/test_secrets.py", "-k", "long_key"),
+    ),
+    Mistake(
+        "hide prices that a short password is in",
+        "cli/connect.py",
+        "anywhere(transport.hidden)",
+        "transport.hidden",
+        ("tests/test_secrets.py", "-k", "short_password"),
+    ),
+    Mistake(
         "keep the digest of another spelling than the marker's",
         "plan.py",
         "    if known.inputs.complete or not known.inputs.alike(after.inputs):\n",

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from flowplan.cloud.secrecy import without
 from flowplan.state import digest
 from tests.conftest import Place, live_ids, many
 
@@ -257,3 +258,42 @@ def test_a_short_password_hides_no_price(monkeypatch: pytest.MonkeyPatch, capsys
     terminal.close()
     cloud.close()
     assert capsys.readouterr().out == "$1792.00 ********\n"
+
+
+LONG = "fkey-CANARY" + "aB3" * 150
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("plan", LONG),
+        ("--project", LONG, "plan"),
+        ("--api-url", LONG, "plan"),
+        ("--api-url", f"https://x{LONG}", "plan"),
+        ("plan", "--max-hourly-cost", LONG),
+        ("plan", "--out", f"{LONG}/x"),
+        ("market", LONG),
+        ("market", "--region", LONG),
+        ("market", "--svg", f"{LONG}/x"),
+        ("--chdir", f"a-directory/{LONG[:-3]}", "plan"),
+        (LONG,),
+    ],
+)
+def test_a_long_key_in_the_wrong_place_is_not_shown_in_part_either(
+    place: Place, command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is long is cut, and what is left of the key is no form of it."""
+    place.write(many(1))
+    monkeypatch.setenv("FLOWPLAN_API_KEY", LONG)
+    result = place.run(*command)
+    assert result.code in (1, 64, 65)
+    assert "CANARY" not in result.out + result.err
+    assert "aB3aB3" not in result.out + result.err
+    assert "********" in result.err
+
+
+def test_a_text_without_secrets_keeps_all_else() -> None:
+    forms = ["fkey-0123456789abcdefghijklmnop", "short-key-0123"]
+    assert without("a fkey-0123456x fkey-0123456789abc\u2026 b", forms) == "a ********x ********\u2026 b"
+    assert without("short-key-012 short-key-0123!", forms) == "short-key-012 ********!"
+    assert without("fkey-012345 fkey-01 ", forms) == "fkey-012345 fkey-01 "

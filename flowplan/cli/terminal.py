@@ -19,8 +19,9 @@ from typing import TextIO
 from attrs import evolve
 
 from flowplan.cli.writer import Writer
+from flowplan.cloud.secrecy import without
 from flowplan.errors import FlowplanError, inert, shown
-from flowplan.masking import MASK, without_userinfo
+from flowplan.masking import without_userinfo
 from flowplan.reports.paint import OWN, Paint, wrapped
 
 
@@ -73,8 +74,7 @@ class Terminal:
         stream.put(harmless(text, (self.paint_err if stream is self._err else self.paint).on))
 
     def _secretless(self, text: str) -> str:
-        for form in chain.from_iterable(forms() for forms in self._hidden):
-            text = text.replace(form, MASK)
+        text = without(text, chain.from_iterable(forms() for forms in self._hidden))
         return without_userinfo(text) if "@" in text else text
 
     def note(self, text: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable, Mapping
+from itertools import takewhile
 from urllib.parse import quote
 
 CREDENTIALS_HINT = (
@@ -45,7 +46,24 @@ def anywhere(forms: Iterable[str]) -> list[str]:
 
 
 def without(text: str, forms: Iterable[str]) -> str:
-    """`text` with none of `forms` in it."""
+    """`text` with none of `forms` in it; of a long one no beginning either: what is long is cut before it is shown."""
+    long: dict[str, list[str]] = {}
     for form in forms:
-        text = text.replace(form, "********")
+        text = text.replace(form, _MASK)
+        if len(form) > 2 * _HEAD:
+            long.setdefault(form[:_HEAD], []).append(form)
+    for head, begun in long.items():
+        while head in text:
+            start = text.index(head)
+            length = max(_alike(form, text[start : start + len(form)]) for form in begun)
+            text = text[:start] + _MASK + text[start + length :]
     return text
+
+
+_MASK = "********"
+_HEAD = 12  # characters, by which a secret of more than twice as many is known
+
+
+def _alike(one: str, other: str) -> int:
+    """How many characters the two begin with in common."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
