@@ -309,7 +309,7 @@ def _binding_in(made: Converter) -> Callable[[Any, Any], Binding]:
             made.structure(value["applied"], CLASSES[address.kind]),
             tuple(Address.parse(_text(need)) for need in value["needs"]),
             made.structure(value["generation"], int),
-            _text(value.get("source", "")),
+            _path(value.get("source", "")),
         )
 
     return read
@@ -361,6 +361,14 @@ def _text(value: Any) -> str:
     if type(value) is not str:
         raise ValueError(f"expected str, got {value!r}")
     value.encode()  # half a character is a ValueError, too
+    return value
+
+
+def _path(value: Any) -> str:
+    """The name of a file: its bytes need not be characters."""
+    if type(value) is not str:
+        raise ValueError(f"expected str, got {value!r}")
+    value.encode(errors="surrogateescape")
     return value
 
 
