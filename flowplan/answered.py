@@ -50,10 +50,11 @@ def complaints(wanted: Resource, actual: Resource, made: Made, project: str) -> 
 
 
 def _difference(one: FieldChange) -> str:
-    return f"{one.name} {_plain(one.after)} instead of {_plain(one.before)}"
+    return f"{one.name} {as_text(one.after)} instead of {as_text(one.before)}"
 
 
-def _plain(value: Any) -> str:
+def as_text(value: Any) -> str:
+    """A field's value, for people."""
     if isinstance(value, Iterable) and not isinstance(value, str):
         return f"[{', '.join(map(str, value))}]"
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -313,13 +313,15 @@ class Applying:
                 found.append(result)
         return found
 
-    def _records_of(self, back: Iterable[_Result]) -> list[Record]:
+    def _records_of(self, back: list[_Result]) -> list[Record]:
+        """What to make durable of `back`, in which a create with an id that is not its own becomes one in doubt."""
         records: list[Record] = []
-        for result in back:
+        for n, result in enumerate(back):
             work = result.work
             self.running.pop(work.step, None)
             if other := self._elsewhere(result):
-                self.doubts.append(_Result(work, error=Ambiguous(other)))
+                back[n] = _Result(work, error=Ambiguous(other))
+                self.doubts.append(back[n])
             elif result.binding is not None and result.error is not None:
                 records.append(self._finish(work, result.binding, frees=work.step.address.kind == "bid"))
                 self._fail(work.step, result.error)
@@ -340,7 +342,8 @@ class Applying:
         if result.work.intent.op != "create" or result.binding is None:
             return None
         made = result.binding
-        known = known_otherwise(made.id, made.address, attrs.evolve(self.state, bindings=self.bindings))
+        now = attrs.evolve(self.state, bindings=self.bindings, ended={**self.state.ended, **self.ended})
+        known = known_otherwise(made.id, made.address, now)
         return f"the answer is about {made.id}, which {known}" if known else None
 
     def _finish(self, work: _Work, binding: Binding | None, *, frees: bool = True) -> Record:

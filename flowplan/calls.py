@@ -15,7 +15,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import attrs
 from attrs import define, field, frozen
 
-from flowplan.answered import as_it_is, complaints, of_another
+from flowplan.answered import as_it_is, as_text, complaints, of_another
 from flowplan.errors import Ambiguous, CloudError, FlowplanError, NameTaken, NotFound, Refused, Unauthorized, shown
 from flowplan.journal import Intent
 from flowplan.live import TERMINATED, Live, LiveBid, LiveVolume, Made
@@ -36,6 +36,7 @@ class Cloud(Protocol):
 
     def live(self) -> Live: ...
     def volumes(self) -> dict[str, LiveVolume]: ...
+    def deleted_volumes(self) -> frozenset[str]: ...
     def look_again(self, live: Live, bids: Iterable[str], volumes: Iterable[str]) -> Live: ...
     def now(self) -> datetime | None: ...
     def bid(self, id: str) -> LiveBid: ...
@@ -43,7 +44,7 @@ class Cloud(Protocol):
     def bid_request(self, bid: Bid, script: str | None) -> Mapping[str, Any]: ...
     def volume_request(self, volume: Volume) -> Mapping[str, Any]: ...
     def create(self, kind: str, request: Mapping[str, Any], *, key: str, before: Callable[[], None] = ...) -> Made: ...
-    def update_bid(self, id: str, *, before: Callable[[], None] = ..., **fields: Any) -> None: ...
+    def update_bid(self, id: str, *, before: Callable[[], None] = ..., **fields: Any) -> Made: ...
     def cancel_bid(self, id: str, *, before: Callable[[], None] = ...) -> None: ...
     def rename_volume(self, id: str, name: str, *, before: Callable[[], None] = ...) -> None: ...
     def delete_volume(self, id: str, *, before: Callable[[], None] = ...) -> None: ...
@@ -91,9 +92,11 @@ class Calls:
     announce: Callable[[Intent], None] = lambda _: None  # the same of a create, whose intent must be young, too
     found_gone: set[Address] = field(factory=set)  # what was to be removed, and was gone already
     _volumes: Shared[dict[str, LiveVolume]] = field(init=False)
+    _deleted: Shared[frozenset[str]] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         object.__setattr__(self, "_volumes", Shared(lambda: self.cloud.volumes()))
+        object.__setattr__(self, "_deleted", Shared(lambda: self.cloud.deleted_volumes()))
 
     def create(self, kind: str, request: Mapping[str, Any], intent: Intent, change: Change) -> Made:
         """One POST; returns what the answer says. What is raised says whether it may have happened."""
@@ -160,17 +163,36 @@ class Calls:
             raise
 
     def _change(self, id: str, fields: Mapping[str, Any]) -> None:
-        """One PATCH; when all its answers are lost, the bid itself tells whether it was done."""
+        """One PATCH. An answer is no promise: unless it tells that every field is as asked for, or when all answers are
+        lost, the bid itself tells whether it was done."""
         try:
-            self._surely(partial(self.cloud.update_bid, id, before=self.hold_lock, **fields))
+            made = self._surely(partial(self.cloud.update_bid, id, before=self.hold_lock, **fields))
         except CloudError as error:
             if not isinstance(error.__cause__, Ambiguous):
                 raise
-            found = self.cloud.bid(id).bid
-            if any(_plain(getattr(found, name)) != _plain(value) for name, value in fields.items()):
+            if _otherwise(self.cloud.bid(id).bid, fields):
                 raise
+        else:
+            if any(name not in made.told or _plain(made.told[name]) != _plain(fields[name]) for name in fields):
+                self._hold_changed(id, fields)
 
-    def _surely(self, call: Callable[[], None]) -> None:
+    def _hold_changed(self, id: str, fields: Mapping[str, Any]) -> None:
+        """Raise CloudError unless the bid comes to be as a change that was answered with success asked for."""
+        told = "it was not looked at again"
+        for _ in self._patiently(ENDING):
+            found = self.cloud.bid(id).bid
+            others = _otherwise(found, fields)
+            if not others:
+                return
+            told = "; ".join(
+                f"{name} is {as_text(getattr(found, name))}, not {as_text(fields[name])}" for name in others
+            )
+        raise CloudError(
+            f"the change of {id} was answered with success, but {told}",
+            hint="flowplan plan shows what is live; the same command again tries once more",
+        )
+
+    def _surely(self, call: Callable[[], T]) -> T:
         """A change with absolute values may be sent again when its answer was lost."""
         for left in reversed(range(_PATCH_TRIES)):
             try:
@@ -179,7 +201,7 @@ class Calls:
                 if not left:
                     raise CloudError(str(error), status=error.status, hint="run the same command again") from error
             self.clock.pause(_POLLS[-1 - left])
-        return None
+        raise AssertionError("the last attempt returns, or raises")
 
     def remove(self, change: Change) -> None:
         """Cancel or delete, and wait until it is over. What is gone already is success, once a second look of another
@@ -269,11 +291,32 @@ class Calls:
             if self._held(id, self._users(id)):
                 continue
             try:
-                return self.cloud.delete_volume(id, before=self.hold_lock)
+                self.cloud.delete_volume(id, before=self.hold_lock)
             except Refused as error:
                 if error.status != 409:
                     raise
+            else:
+                return self._hold_deleted(id)
         raise _gave_up(f"{id} to be let go")
+
+    def _hold_deleted(self, id: str) -> None:
+        """Raise CloudError unless a volume, whose deletion was answered with success, is deleted: it is listed so, or,
+        where lists lag, the API does not know it any more when it is told once more."""
+        if id in self._deleted():
+            return
+        for _ in self._patiently(ENDING):
+            try:
+                listed = self._volumes().get(id)
+                if listed is None or not self._held(id, listed.users):
+                    self.cloud.delete_volume(id, before=self.hold_lock)
+            except NotFound:
+                return
+            if id in self._deleted():
+                return
+        raise CloudError(
+            f"the deletion of {id} was answered with success, but it is not listed as deleted: it stays in the state",
+            hint="a proxy or a login page may have answered instead of the API; the same command again tries once more",
+        )
 
     def _users(self, id: str) -> tuple[str, ...]:
         """Who uses a volume, by a look that begins now. Raises NotFound when it is deleted."""
@@ -321,6 +364,12 @@ def _gave_up(what: str) -> CloudError:
 def _plain(value: Any) -> Any:
     """A field's value for comparison: the order of a list of ids means nothing."""
     return sorted(map(str, value)) if isinstance(value, (list, tuple)) else value
+
+
+def _otherwise(bid: Bid, fields: Mapping[str, Any]) -> list[str]:
+    """Which of `fields` a bid has otherwise. What is not told is not different."""
+    told = [name for name in fields if name not in bid.untold]
+    return [name for name in told if _plain(getattr(bid, name)) != _plain(fields[name])]
 
 
 def patches(change: Change, before: Bid, wanted: Bid) -> list[dict[str, Any]]:

@@ -34,6 +34,7 @@ SENT_BEFORE = "tests/test_sent_before.py"
 AFTER_YES, APPLIED_ONCE = "tests/test_after_yes.py", "tests/test_applied_once.py"
 ANSWERS = "tests/test_create_answers.py"
 UNTOLD, SPELLING, WHOSE = (f"tests/test_{name}.py" for name in ("untold", "spelling", "whose"))
+LIES = "tests/test_lies.py"
 STOP_PAYING, ODD_ROWS = "tests/faults/test_stop_paying.py", "tests/test_odd_rows.py"
 
 
@@ -817,6 +818,49 @@ MISTAKES = (
         "            self._hold_gone(kind, id, error)\n",
         "",
         ("tests/test_absence.py", "-k", "while_its_list"),
+    ),
+    Mistake(
+        "a deletion is done once it is answered",
+        "calls.py",
+        "                return self._hold_deleted(id)\n",
+        "                return None\n",
+        (LIES, "-k", "only_answered"),
+    ),
+    Mistake(
+        "a deletion is told again without a look who uses it",
+        "calls.py",
+        "                if listed is None or not self._held(id, listed.users):\n",
+        "                if True:\n",
+        (LIES, "-k", "took_the_volume"),
+    ),
+    Mistake(
+        "a change is done once it is answered",
+        "calls.py",
+        "                self._hold_changed(id, fields)\n",
+        "                pass\n",
+        (LIES, "-k", "no_success or another_limit"),
+    ),
+    Mistake(
+        "an id that was ended is taken from an answer",
+        "ownership.py",
+        "    if id in state.ended and not",
+        "    if not id and not",
+        (LIES, "-k", "has_ended"),
+    ),
+    Mistake(
+        "what the state binds is hidden as ended",
+        "cli/session.py",
+        "lately(state.ended, now.timestamp()) - bound",
+        "lately(state.ended, now.timestamp()) - set()",
+        (LIES, "-k", "binds or came_back"),
+    ),
+    Mistake(
+        "announce a call before the token is there",
+        "cloud/http.py",
+        "                self._authorize(request)  # a login takes its time: what `before` announces is sent at once\n"
+        "                before()\n",
+        "                before()\n                self._authorize(request)\n",
+        (LIES, "-k", "announced"),
     ),
     Mistake(
         "an empty list of somebody else's key is proof",

@@ -281,7 +281,8 @@ class Session:
                 hint=f"give --project {state.project_name or state.project}, or another --state for {project.name}",
             )
         now = cloud.now() or datetime.now(UTC)
-        cloud.project, cloud.ended = project.id, lately(state.ended, now.timestamp())
+        bound = {binding.id for binding in state.bindings.values()}  # imported since: it is there after all
+        cloud.project, cloud.ended = project.id, lately(state.ended, now.timestamp()) - bound
         return project
 
     def _projects(self, state: State) -> tuple[Named, ...] | CloudError:

@@ -157,9 +157,7 @@ class Fcp:
                 (gone.add if self._sees_its_project(live) else unclear.append)(id)
         missing = [id for id in volumes if id not in live.volumes and id not in gone]
         if missing:
-            rows = self._list("/v2/volumes", project=self.project, include_deleted="true")
-            with reading.answer_of("/v2/volumes"):
-                gone |= {reading.text(row, "fid") for row in rows if reading.is_over(row, "deleted_at")}
+            gone |= self.deleted_volumes()
         unclear += [id for id in missing if id not in gone]
         if unclear:
             raise CloudError(
@@ -173,6 +171,12 @@ class Fcp:
     def volumes(self) -> dict[str, LiveVolume]:
         """The volumes that are there now, by id: one list."""
         return self._volumes()
+
+    def deleted_volumes(self) -> frozenset[str]:
+        """The ids of the volumes that are listed with the moment of their deletion: one list."""
+        rows = self._list("/v2/volumes", project=self.project, include_deleted="true")
+        with reading.answer_of("/v2/volumes"):
+            return frozenset(reading.text(row, "fid") for row in rows if reading.is_over(row, "deleted_at"))
 
     def _sees_its_project(self, live: Live) -> bool:
         """Whether these credentials are seen to see the project: otherwise an empty list and a 404 prove nothing."""
@@ -416,11 +420,14 @@ class Fcp:
             raise Ambiguous(f"POST {path} was accepted, but the answer has no id", status=answer.status)
         return reading.made(kind, id, answer.data, self._catalogue)
 
-    def update_bid(self, id: str, *, before: Callable[[], None] = lambda: None, **fields: Any) -> None:
-        """PATCH with absolute values: `limit_price` (Decimal), `paused`, `volumes` (ids), `memory_gb`."""
+    def update_bid(self, id: str, *, before: Callable[[], None] = lambda: None, **fields: Any) -> Made:
+        """PATCH with absolute values: `limit_price` (Decimal), `paused`, `volumes` (ids), `memory_gb`. Returns what the
+        answer tells, which is nothing when it is not about this bid."""
         if "limit_price" in fields:
             fields["limit_price"] = reading.dollars(fields["limit_price"])
-        self.http.call("PATCH", f"/v2/spot/bids/{segment(id)}", body=fields, before=before)
+        answer = self.http.call("PATCH", f"/v2/spot/bids/{segment(id)}", body=fields, before=before).data
+        about_it = isinstance(answer, dict) and answer.get("fid") == id
+        return reading.made("bid", id, answer, self._catalogue) if about_it else Made(id)
 
     def cancel_bid(self, id: str, *, before: Callable[[], None] = lambda: None) -> None:
         """Cancel; raises NotFound when it is gone already."""
@@ -430,17 +437,9 @@ class Fcp:
         self.http.call("PATCH", f"/v2/volumes/{segment(id)}", body={"name": name}, before=before)
 
     def delete_volume(self, id: str, *, before: Callable[[], None] = lambda: None) -> None:
-        """Delete for good; raises NotFound when it is gone already, Refused while it is in use, CloudError when it
-        is still there although something (a proxy?) answered with success."""
-        path = f"/v2/volumes/{segment(id)}"
-        answer = self.http.call("DELETE", path, before=before)
-        if answer.status != 204 and id in self._volumes():
-            raise CloudError(
-                f"DELETE {path}: answered with {answer.status}, but the volume is still there",
-                status=answer.status,
-                request_id=answer.request_id,
-                hint="a proxy or a login page may have answered instead of the API",
-            )
+        """Delete for good; raises NotFound when it is gone already, Refused while it is in use. That it is deleted, the
+        answer does not prove: `deleted_volumes` does."""
+        self.http.call("DELETE", f"/v2/volumes/{segment(id)}", before=before)
 
     # -- calling
 

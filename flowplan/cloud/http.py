@@ -77,7 +77,7 @@ class Transport:
 
     `base_url` has no /v2 (one at its end is dropped); UsageProblem if it is not https, or http on loopback.
     `token` goes to that origin and nowhere else; None sends no credential; a `Renewable` is asked for another one, once
-    a call, when it was refused (401). `adapter` replaces the network (the
+    a call, when it was refused. `adapter` replaces the network (the
     simulator inside this process). `deadline` and `budget` are seconds, for one attempt and for one call.
     `wait` sleeps, and may raise to abandon a call between two attempts. `jitter` draws from [0, 1).
     `log` gets one line an attempt. `secrets` are further values that no message may show.
@@ -170,6 +170,7 @@ class Transport:
         while True:
             tries += 1
             with self._gate:
+                self._authorize(request)  # a login takes its time: what `before` announces is sent at once
                 before()
                 reply = self._exchange(request, path)
             if reply.status != 429:
@@ -177,9 +178,11 @@ class Transport:
             verdict, allowed = Call(method, path, tries, self.host, self.clean).judge(reply)
             if isinstance(verdict, Answer):
                 return verdict
-            if reply.status == 401 and isinstance(self._token, Renewable) and not renewed:
+            if isinstance(verdict, Unauthorized) and isinstance(self._token, Renewable) and not renewed:
                 self._token.renew(request.headers["Authorization"].removeprefix("Bearer "))
-                renewed = True  # a 401 proves that nothing was done, so the same call may be sent again: once
+                renewed = (
+                    True  # a refused credential proves that nothing was done, so the same call may be sent again: once
+                )
                 request = request.copy()
                 continue
             pause = self._pause(reply, tries)
@@ -305,7 +308,6 @@ class Transport:
 
         own_id = str(uuid.uuid4())
         request.headers["X-Client-Request-Id"] = own_id
-        self._authorize(request)
         started = self._clock()
         with within(self._deadline):
             reply = self._sent(request, own_id)
