@@ -886,8 +886,8 @@ MISTAKES = (
     Mistake(
         "deleted is proved by any value",
         "cloud/fcp.py",
-        'for row in rows if reading.is_over(row, "deleted_at")}',
-        'for row in rows if row.get("deleted_at") is not None}',
+        'for row in rows if reading.is_over(row, "deleted_at"))',
+        'for row in rows if row.get("deleted_at") is not None)',
         ("tests/test_over.py", "-k", "proved_by_a_moment"),
     ),
     Mistake(
