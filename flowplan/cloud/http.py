@@ -180,9 +180,7 @@ class Transport:
                 return verdict
             if isinstance(verdict, Unauthorized) and isinstance(self._token, Renewable) and not renewed:
                 self._token.renew(request.headers["Authorization"].removeprefix("Bearer "))
-                renewed = (
-                    True  # a refused credential proves that nothing was done, so the same call may be sent again: once
-                )
+                renewed = True  # such a refusal proves that nothing was done: the same call is sent again, once
                 request = request.copy()
                 continue
             pause = self._pause(reply, tries)
