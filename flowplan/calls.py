@@ -281,7 +281,7 @@ class Calls:
                 raise CloudError(
                     f"whether {id} is over cannot be known: {error}",
                     status=error.status,
-                    hint=f"look in the console whether {id} still runs; the same command again looks once more",
+                    hint="; ".join(filter(None, [error.hint, f"look in the console whether {id} still runs"])),
                 ) from error
 
     def _delete_volume(self, id: str) -> None:

@@ -110,7 +110,7 @@ class Change:
     @property
     def status_is_strange(self) -> bool:
         """Whether the API has a word for its status that is not known here."""
-        return self.status is not None and self.status not in STATUSES
+        return bool(self.status) and self.status not in STATUSES  # "": it is not told
 
 
 @frozen

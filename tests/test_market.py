@@ -238,7 +238,7 @@ def test_bad_questions(place: Place, arguments: tuple[str, ...], code: int, says
 
 def test_prices_that_could_not_be_had_are_unknown_and_told(place: Place) -> None:
     with place.simulator() as simulator:
-        simulator.faults.add("GET /v2/pricing/current", "status", status=404)
+        simulator.faults.add("GET /v2/pricing/current", "status", status=403)  # 404: the auction is no more
     result = place.run("market", H200)
     assert result.code == 0
     assert "could not be had" in told(result.err)

@@ -43,6 +43,16 @@ def certain(cloud: Fcp, state: State, live: Live) -> Live:
     return standing_in(state, live, unread) if unread else live
 
 
+def listed(cloud: Fcp) -> Live:
+    """What is there, for who only looks; names of types and keys as far as they are told. Raises CloudError."""
+    catalogue, live = cloud.observe_as_told()
+    for why in live.unlisted.values():
+        raise why
+    for why in catalogue.unread:
+        cloud.note(f"ids stand for names that cannot be looked up: {why}")
+    return live
+
+
 def with_bids(cloud: Fcp, live: Live, ids: Iterable[str]) -> Live:
     """`live` with the bids `ids`, also where no list shows them. Raises CloudError for one that cannot be looked at."""
     found = dict(live.bids)

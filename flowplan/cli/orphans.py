@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flowplan.cli import Command
+from flowplan.cli.looking import listed
 from flowplan.cli.session import Session
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def orphans(ctx: click.Context, form: str) -> int:
     with session.locked(reading=True):
         loaded = session.load()
         session.enter_project(loaded.state, None)
-        live = session.cloud().live()
+        live = listed(session.cloud())
         found = find(loaded.state, loaded.pending.values(), live)
     if form == "json":
         session.terminal.out(json.dumps(_document(found), indent=2))

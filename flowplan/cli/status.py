@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from flowplan.cli import Command
+from flowplan.cli.looking import listed
 from flowplan.cli.session import Session
 from flowplan.plan import key_of
 from flowplan.pricing import by_bid, paid
@@ -38,7 +39,7 @@ def rows(session: Session) -> tuple[list[Row], list[VolumeRow]]:
     if not state.bindings:
         return [], []
     session.enter_project(state, None)
-    _, live = session.cloud().observe()
+    live = listed(session.cloud())
     volumes = [
         VolumeRow(str(address), binding.id, binding.applied, binding.id in live.volumes)
         for address, binding in sorted(state.bindings.items(), key=lambda one: in_order(one[0]))

@@ -800,7 +800,7 @@ def vanish(world: World) -> None:
     rows = [row for row in world.bids() if row["fid"] != gone]
     world.somebody("DELETE", f"{BIDS}/{gone}")
     world.fault("GET /v2/spot/bids", "status", status=200, body=page(rows, None), times=2)
-    world.fault("GET /v2/spot/bids/*", "status", status=404, body='{"detail": "Not Found"}', times=None)
+    world.fault("GET /v2/spot/bids/*", "status", status=404, body='{"detail": "Bid not found"}', times=None)
 
 
 @cell("404-on-get", "apply")
@@ -826,7 +826,7 @@ def what_is_gone_already_is_removed_from_the_state(world: World, command: str) -
 def a_removal_of_what_is_gone_is_a_success(world: World, command: str) -> None:
     world.applied()
     world.place.write(many(1))
-    world.fault("DELETE *", "status", status=404, body='{"detail": "Not Found"}', after_commit=True, times=None)
+    world.fault("DELETE *", "status", status=404, body='{"detail": "Bid not found"}', after_commit=True, times=None)
     told = world.do(command, "--allow-volume-destroy", "*")
     assert told.code == 0, told
     assert "gone already" in told.said
@@ -924,7 +924,7 @@ def what_was_just_made_is_not_planned_again(world: World, command: str) -> None:
     told = world.do(command, "--detailed-exitcode")
     assert told.code in (0, 1), told
     assert "will be created" not in told.out
-    assert told.code == 0 or "listed neither as live nor as deleted" in told.said
+    assert told.code == 0 or "listed neither as live nor as ended" in told.said
 
 
 @cell("list-lag", "apply")

@@ -164,6 +164,20 @@ def test_what_is_to_be_placed_needs_all_of_it(world: World, read: str, answer: s
     assert READS[read].removeprefix("GET ") in told.said, told
 
 
+# ---- who only looks -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("read", ["projects", "types", "availability", "keys"])
+@any_answer
+def test_looking_needs_nothing_offered_either(world: World, read: str, answer: str) -> None:
+    world.applied()
+    spoil(world, read, answer)
+    for command in ("status", "orphans"):
+        told = world.run(command)
+        assert told.code == 0, told
+        assert READS[read].removeprefix("GET ") in told.said
+
+
 # ---- recover ------------------------------------------------------------------------------------------------
 
 
