@@ -575,7 +575,15 @@ class Applying:
         """Look up everything in doubt at once; what is proved absent is sent once more, with the same bytes."""
         doubts, self.doubts = self.doubts, []
         intents = [result.work.intent for result in doubts]
-        findings = look_up(intents, self.state.lineage, self.cloud, window=self.options.settle_window, clock=self.clock)
+        known = sorted(binding.id for address, binding in self.bindings.items() if address.kind == "bid")
+        findings = look_up(
+            intents,
+            self.state.lineage,
+            self.cloud,
+            window=self.options.settle_window,
+            clock=self.clock,
+            known=known,
+        )
         back: list[_Result] = []
         for result in doubts:
             finding = findings[result.work.intent.intent]

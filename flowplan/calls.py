@@ -307,7 +307,7 @@ class Calls:
         for _ in self._patiently(ENDING):
             try:
                 listed = self._volumes().get(id)
-                if listed is None or not self._held(id, listed.users):
+                if listed is None or not self._held(id, _users_of(listed)):
                     self.cloud.delete_volume(id, before=self.hold_lock)
             except NotFound:
                 return
@@ -321,10 +321,8 @@ class Calls:
     def _users(self, id: str) -> tuple[str, ...]:
         """Who uses a volume, by a look that begins now. Raises NotFound when it is deleted."""
         volumes = self._volumes()
-        if id in volumes and volumes[id].users_untold:
-            raise Refused(f"who uses {id} is not told: {volumes[id].unfit}", hint="look at it in the console")
         if id in volumes:
-            return volumes[id].users
+            return _users_of(volumes[id])
         self.cloud.look_again(Live(volumes), (), (id,))  # raises, unless it is listed as deleted
         raise NotFound(f"{id} is deleted already")
 
@@ -355,6 +353,13 @@ class Calls:
             yield n
             self.clock.pause(_POLLS[min(n, len(_POLLS) - 1)])
             n += 1
+
+
+def _users_of(volume: LiveVolume) -> tuple[str, ...]:
+    """Who uses a volume, as it is listed. Raises Refused when that is not told."""
+    if volume.users_untold:
+        raise Refused(f"who uses {volume.id} is not told: {volume.unfit}", hint="look at it in the console")
+    return volume.users
 
 
 def _gave_up(what: str) -> CloudError:

@@ -24,6 +24,7 @@ SKEW = 5.0  # seconds by which the clocks of one API may differ; its `Date` has 
 # Seconds after an attempt was about to be sent in which it may still be executed: 30 until it is given up, 45 (the
 # settle window) in which it may be carried out all the same, and what the server's clock, last heard, may be behind.
 LATEST = 120.0
+WRONG = 24 * 3600.0  # seconds that this machine's clock may be wrong: a zone, or a battery
 
 
 def presume(state: State, pending: Mapping[str, Intent], live: Live) -> State:
@@ -241,7 +242,8 @@ def made_by(intent: Intent, volume: LiveVolume) -> bool | None:
 
     No volume had the name before, or the intent would not be; so it is ours if it is as large, of the same kind and
     in the same region, nobody uses it yet, and it was created after the first attempt was about to be sent and not
-    later than the last one can have been executed. Nothing tells it from one that somebody else made just then.
+    later than the last one can have been executed; where the server told no time, nobody knows that to a day. Nothing
+    tells it from one that somebody else made just then.
     """
     wanted, found = intent.resource, volume.volume
     if not isinstance(wanted, Volume):
@@ -252,9 +254,12 @@ def made_by(intent: Intent, volume: LiveVolume) -> bool | None:
         return False
     created = _seconds(volume.created_at)
     first, last = intent.since or intent.at, intent.at
-    if created is not None and not first.by_server - SKEW <= created <= last.by_server + LATEST:
+    early, late = first.by_server - SKEW, last.by_server + LATEST
+    timely = created is not None and early <= created <= late
+    doubt = 0.0 if first.server is not None and last.server is not None else WRONG
+    if created is not None and not early - doubt <= created <= late + doubt:
         return False
-    certain = created is not None and found.size_gb == wanted.size_gb and not found.untold and not volume.users
+    certain = timely and found.size_gb == wanted.size_gb and not found.untold and not volume.users
     certain = certain and not volume.unfit
     return True if certain else None
 

@@ -9,22 +9,24 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Literal, Protocol, TypeAlias
 
 import attrs
 from attrs import frozen
 
-from flowplan.errors import CloudError, OutcomeUnknown
+from flowplan.errors import CloudError, NotFound, OutcomeUnknown
 from flowplan.journal import Closed, Done, Intent, Moment, Record, fold
 from flowplan.live import Live, LiveBid, LiveVolume
-from flowplan.ownership import adopted, binding_of, find_created, known_otherwise, perhaps_created, strays
+from flowplan.ownership import adopted, binding_of, bound_bids, find_created, known_otherwise, perhaps_created, strays
 from flowplan.resources import Address, Resource, Volume
 from flowplan.state import Binding, State
 
 SETTLE_WINDOW = 45.0  # seconds: longer than a request may still commit, plus the worst list delay, plus skew
 _SCAN_INTERVALS = (0.25, 0.5, 1.0, 2.0, 4.0)  # seconds between scans, the last one repeated
+
+_BY_ABSENCE = ("absent", "foreign", "unclear")  # what nothing that was found proves
 
 Verdict: TypeAlias = Literal["found", "absent", "several", "foreign", "ended", "unclear", "unprovable"]
 
@@ -33,6 +35,7 @@ class Reads(Protocol):
     """What a look-up needs of the cloud. `now`: the server's clock, as its last answer had it."""
 
     def live(self) -> Live: ...
+    def bid(self, id: str) -> LiveBid: ...
     def now(self) -> datetime | None: ...
 
 
@@ -64,9 +67,10 @@ class Clock:
 
 
 def look_up(
-    intents: Sequence[Intent], lineage: str, cloud: Reads, *, window: float, clock: Clock
+    intents: Sequence[Intent], lineage: str, cloud: Reads, *, window: float, clock: Clock, known: Collection[str] = ()
 ) -> dict[str, Finding]:
-    """Look for what `intents` (creates) made, all together, for up to `window` seconds from now.
+    """Look for what `intents` (creates) made, all together, for up to `window` seconds from now. `known`: the ids of
+    bids that are there, as far as it is known: a list without one that is proves no absence.
 
     Every intent gets a finding. `unclear`: there is something that may be what was made, but the API does not tell
     enough to know. `unprovable`: the cloud could not be listed, or the run was stopped.
@@ -79,15 +83,19 @@ def look_up(
         late = clock.monotonic() >= deadline
         try:
             live = cloud.live()
+            for finding in [_finding(intent, lineage, live) for intent in open_.values()]:
+                if finding.verdict not in _BY_ABSENCE:
+                    findings[finding.intent.intent] = finding
+                    del open_[finding.intent.intent]
+            if late and open_:
+                _hold_complete(live, known, cloud)
         except CloudError as error:
             if late:
                 return findings | {i: Finding(intent, "unprovable", error=error) for i, intent in open_.items()}
         else:
             absences += late
-            for finding in [_finding(intent, lineage, live) for intent in open_.values()]:
-                if finding.verdict not in ("absent", "foreign", "unclear") or absences == 2:
-                    findings[finding.intent.intent] = finding
-                    del open_[finding.intent.intent]
+            if absences == 2:
+                return findings | {i: _finding(intent, lineage, live) for i, intent in open_.items()}
         if not open_:
             break
         if clock.stopped():
@@ -95,6 +103,20 @@ def look_up(
         left = deadline - clock.monotonic()
         clock.pause(min(interval, left) if left > 0 else interval if window else 0.0)
     return findings
+
+
+def _hold_complete(live: Live, known: Iterable[str], cloud: Reads) -> None:
+    """Raise CloudError when a list does not show one of the bids `known` that is there all the same: it lags, or is
+    somebody else's, or lacks a page."""
+    for id in known:
+        if id in live.bids or id in live.gone:
+            continue
+        try:
+            ended = cloud.bid(id).ended
+        except NotFound:
+            continue
+        if not ended:
+            raise CloudError(f"{id} is live, but the list does not show it: nor may it show what else there is")
 
 
 def _finding(intent: Intent, lineage: str, live: Live) -> Finding:
@@ -161,7 +183,8 @@ def recover(
     now = clock.moment(cloud.now())
     left = max((window - intent.at.age(now) for intent in creates), default=0.0)
     sofar = state
-    findings = look_up(creates, state.lineage, cloud, window=max(left, 0.0), clock=clock) if creates else {}
+    bids = sorted(bound_bids(state))
+    findings = look_up(creates, state.lineage, cloud, window=max(left, 0.0), clock=clock, known=bids) if creates else {}
     hold_provable(findings.values(), resend=resend)
     records: list[Record] = [
         Closed(intent.intent, "planned again") for intent in pending.values() if intent.op != "create"
