@@ -16,7 +16,17 @@ import attrs
 from attrs import define, field, frozen
 
 from flowplan.answered import as_it_is, as_text, complaints, of_another
-from flowplan.errors import Ambiguous, CloudError, FlowplanError, NameTaken, NotFound, Refused, Unauthorized, shown
+from flowplan.errors import (
+    Ambiguous,
+    CloudError,
+    FlowplanError,
+    NameTaken,
+    NotFound,
+    Refused,
+    StateError,
+    Unauthorized,
+    shown,
+)
 from flowplan.journal import Intent
 from flowplan.live import TERMINATED, Live, LiveBid, LiveVolume, Made
 from flowplan.plan import Change
@@ -136,10 +146,11 @@ class Calls:
         """A bid can only be placed running: one that is to be paused is paused at once."""
         try:
             self._change(made.id, {"paused": True})
-        except CloudError as error:
+        except (CloudError, StateError) as error:  # the lock may be taken away between the two calls
             assert isinstance(made.applied, Bid)  # noqa: S101 - the caller asked
             running = attrs.evolve(made, applied=attrs.evolve(made.applied, paused=False))
-            raise HalfDone(running, CloudError(f"placed, but it could not be paused: {error}")) from error
+            why = CloudError(f"placed, but it could not be paused: {error}")
+            raise HalfDone(running, error if isinstance(error, (StateError, Unauthorized)) else why) from error
         return made
 
     def update(self, change: Change, wanted: Resource) -> Binding:

@@ -841,6 +841,13 @@ MISTAKES = (
         (LIES, "-k", "no_success or another_limit"),
     ),
     Mistake(
+        "a lock that is lost before the pause loses the bid that was placed",
+        "calls.py",
+        "        except (CloudError, StateError) as error:  # the lock may",
+        "        except CloudError as error:  # the lock may",
+        (LIES, "-k", "whatever_keeps"),
+    ),
+    Mistake(
         "an id that was ended is taken from an answer",
         "ownership.py",
         "    if id in state.ended and not",
@@ -928,7 +935,7 @@ MISTAKES = (
     Mistake(
         "one instance that runs is all of them",
         "cli/waiting.py",
-        "up[id] < bid.bid.instance_quantity",
+        "up[id] < bid.instance_quantity",
         "not up[id]",
         ("tests/test_over.py", "-k", "as_many"),
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import Any
 
 import attrs
@@ -11,15 +12,21 @@ import pytest
 import responses
 
 from flowplan.backends.local import LocalStore
+from flowplan.calls import Calls, HalfDone
 from flowplan.cloud.answers import Answer
+from flowplan.cloud.fcp import Fcp
 from flowplan.cloud.http import Transport
-from flowplan.errors import Secret
+from flowplan.errors import CloudError, FlowplanError, Secret, StateError, Unauthorized
+from flowplan.recover import Clock
+from flowplan.resources import Address, Bid
+from flowplan.state import Binding
 from tests.conftest import BID, VOLUME, Place, Result, bid_id, live_ids, many
 
 API = "https://api.example.test"
 DESTROY = ("destroy", "--auto-approve", "--allow-volume-destroy", "*")
 APPLY = ("apply", "--auto-approve")
 ONE_BID, ONE_VOLUME = "/v2/spot/bids/bid_*", "/v2/volumes/vol_*"
+A_BID = Bid("x", "it_x", "us-central1-b", 1, Decimal("17.92"), ())
 NOTHING = {"status": 200, "body": "{}"}
 PAUSED = many(1) + "paused: true\n"
 
@@ -86,8 +93,6 @@ def test_a_deletion_that_is_only_answered_once_is_told_again(applied: Place) -> 
 
 def test_what_took_the_volume_after_a_lie_keeps_it(applied: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between the first deletion and the second, a colleague began to use it."""
-    from flowplan.cloud.fcp import Fcp
-
     lies(applied, f"DELETE {ONE_VOLUME}", status=204, times=1)
     real, mine = Fcp.delete_volume, bid(applied)
     body = {name: mine[name] for name in ("project", "region", "instance_type", "limit_price", "instance_quantity")}
@@ -206,6 +211,40 @@ def test_an_answer_that_tells_it_needs_no_further_look(place: Place) -> None:
     place.write(many(1, price="18.00"))
     lies(place, f"GET {ONE_BID}", status=500)
     place.ok(*APPLY)
+
+
+@pytest.mark.parametrize("error", [StateError("the lock is lost"), Unauthorized("no"), CloudError("no")])
+def test_what_was_placed_is_known_whatever_keeps_it_from_being_paused(error: FlowplanError) -> None:
+    """Else the journal would say that nothing was made."""
+
+    def forbid() -> None:
+        raise error
+
+    made = Binding(Address.parse(BID), "bid_1", attrs.evolve(A_BID, paused=True))
+    cloud = Fcp(Transport(API, None, environ={}))
+    with pytest.raises(HalfDone) as caught:
+        Calls(cloud, Clock(), 1.0, hold_lock=forbid).paused(made)
+    assert caught.value.binding == attrs.evolve(made, applied=A_BID)
+    assert isinstance(caught.value.error, type(error)), "what ends a run must end it here, too"
+
+
+# ---- --wait -------------------------------------------------------------------------------------------------
+
+
+def test_as_many_must_run_as_were_asked_for_also_where_nobody_tells_how_many(place: Place) -> None:
+    task = many(1).replace("resources_specification: {", "resources_specification: {num_instances: 2, ")
+    place.write(task.replace("size: 1,", "size: 1, disk_interface: File,"))
+    place.ok(*APPLY)
+    with place.simulator() as simulator:
+        simulator.advance(3600)
+        row = json.loads(place.call("GET", f"/v2/instances?project={bid(place)['project']}").body)["data"][0]
+        page = json.dumps({"data": [row], "next_cursor": None})
+        simulator.faults.add("GET /v2/spot/bids", "edited", nth=2, drop=("instance_quantity",), times=None)
+        simulator.faults.add("GET /v2/instances", "status", status=200, body=page, times=None)
+    assert row["status"] == "STATUS_RUNNING"
+    done = place.run(*APPLY, "--wait", "running", "--timeout", "1s")
+    assert done.code == 1, done
+    assert "its instances are not running" in told(done)
 
 
 # ---- ids that come back -----------------------------------------------------------------------------------------

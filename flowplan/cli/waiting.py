@@ -47,7 +47,7 @@ class Waiting:
         told = False
         while True:
             try:
-                missing = self._missing(wanted)
+                missing = self._missing(wanted, plan)
             except CloudError as error:
                 return self._failed(plan, outcome, failed | {step: _unseen(error) for step in wanted.values()})
             lost = {id: status for id, status in missing.items() if status in _LOST}
@@ -66,14 +66,15 @@ class Waiting:
                 told = True
             self.stop.pause(_INTERVAL)
 
-    def _missing(self, wanted: Mapping[str, Step]) -> dict[str, str]:
+    def _missing(self, wanted: Mapping[str, Step], plan: Plan) -> dict[str, str]:
         """Those that are not allocated yet, or whose instances are not all running, each with what it is."""
         live = self.session.cloud().live()
         bids = {id: self._bid(id, live) for id in wanted}
         missing = {id: status for id, bid in bids.items() if (status := _status(bid)) != ALLOCATED}
         if self.what == "running":
             up = Counter(one.bid for one in self.session.cloud().instances() if one.status == "STATUS_RUNNING")
-            short = [id for id, bid in bids.items() if bid is not None and up[id] < bid.bid.instance_quantity]
+            asked = {id: plan.by_address()[step.address].after for id, step in wanted.items()}
+            short = [id for id, bid in asked.items() if isinstance(bid, Bid) and up[id] < bid.instance_quantity]
             missing |= {id: ALLOCATED for id in short if id not in missing}
         return missing
 
@@ -117,6 +118,8 @@ def _lost(status: str) -> CloudError:
     """For what is over or paused nobody needs to wait any longer."""
     if status == PAUSED:
         return CloudError("placed, but somebody paused it: it does not run", hint="flowplan plan shows the difference")
+    if status == _GONE:
+        return CloudError("placed, but the API does not know it by its id", hint="flowplan plan says what it would do")
     return CloudError("placed, but somebody cancelled it: it does not run", hint="flowplan plan says what it would do")
 
 
