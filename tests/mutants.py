@@ -310,16 +310,15 @@ MISTAKES = (
     Mistake(
         "adopt a volume whenever it was made",
         "ownership.py",
-        "    if created is not None and not first.by_server - SKEW <= created <= last.by_server + LATEST:\n"
-        "        return False\n",
+        "    if created is not None and not early - doubt <= created <= late + doubt:\n        return False\n",
         "",
         (WHOSE, "-k", "three_days or created"),
     ),
     Mistake(
         "adopt a volume of unknown age",
         "ownership.py",
-        "    certain = created is not None and found",
-        "    certain = found",
+        "    certain = timely and found",
+        "    certain = (timely or created is None) and found",
         (WHOSE, "-k", "created or known"),
     ),
     Mistake(
@@ -447,8 +446,8 @@ MISTAKES = (
     Mistake(
         "take somebody else's name for the end of our doubt",
         "recover.py",
-        '                if finding.verdict not in ("absent", "foreign", "unclear") or absences == 2:',
-        '                if finding.verdict not in ("absent", "unclear") or absences == 2:',
+        '_BY_ABSENCE = ("absent", "foreign", "unclear")',
+        '_BY_ABSENCE = ("absent", "unclear")',
         (DOUBT,),
     ),
     Mistake(
