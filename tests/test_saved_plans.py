@@ -278,6 +278,15 @@ def test_odd_json_is_no_plan(example: Place, data: str) -> None:
         assert result.code == 3 and "is not a valid plan" in " ".join(result.err.split()), result
 
 
+def test_a_path_that_cannot_be_one_is_no_plan(example: Place) -> None:
+    example.ok("plan", "--out", "p")
+    body = json.loads((example.path / "p").read_text())
+    body["stack"]["paths"] = ["a\0b"]
+    sealed_again(example, body)
+    result = example.run("apply", "p")
+    assert result.code == 3 and "is not a valid plan" in " ".join(result.err.split()), result
+
+
 def test_a_refused_plan_without_its_reason_is_refused_all_the_same(example: Place) -> None:
     assert example.run("plan", "--out", "p", "--max-hourly-cost", "1").code == 3
     body = json.loads((example.path / "p").read_text())

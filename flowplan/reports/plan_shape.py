@@ -460,6 +460,8 @@ def _text(value: Any, _: Any) -> str:
     if type(value) is not str:
         raise ValueError(f"expected a text, got {value!r}")
     value.encode()  # half of a surrogate pair is no text
+    if "\0" in value:
+        raise ValueError("a text holds a NUL")
     return value
 
 
