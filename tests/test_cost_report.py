@@ -263,7 +263,7 @@ def test_one_bid_without_a_past_makes_the_total_unknown_not_smaller() -> None:
 def test_where_the_api_has_no_past_the_price_of_now_is_told_as_what_it_is(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Fcp, "pasts", lambda self, auctions: {})
+    monkeypatch.setattr(Fcp, "pasts", lambda self, auctions, **more: {})
     place.write(task("a", "60"))
     body = document(place)
     assert body["bids"]["a"]["basis"] == "point-only"

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from flowplan.errors import Ambiguous, CloudError
+from flowplan.errors import Ambiguous, CloudError, Unreachable
 from tests.test_http import BIDS, OK, TOKEN, Script, Server, certificates, failure, serve, tls, transport
 from tests.test_http import times as times
 
@@ -92,14 +92,14 @@ SLOW_HELLO = dripping(b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc\x03\x03", b"\0")  #
 def test_a_handshake_that_drips_sends_nothing(serve: Callable[..., Server], times: Any, method: str) -> None:
     server = serve(SLOW_HELLO, reads=False)
     api = transport(times, f"https://localhost:{server.port}", deadline=SHORT, budget=0)
-    error = failure(api, method, body={})
+    error = failure(api, method, body={}, kind=Unreachable)
     assert "cannot reach localhost: timed out" in str(error)
 
 
 def test_a_proxy_that_drips_its_answer_to_connect_is_not_waited_for(serve: Callable[..., Server], times: Any) -> None:
     proxy = serve(DRIPS["header"])
     environ = {"HTTPS_PROXY": f"http://127.0.0.1:{proxy.port}"}
-    error = failure(transport(times, deadline=SHORT, budget=0, environ=environ), "POST", body={})
+    error = failure(transport(times, deadline=SHORT, budget=0, environ=environ), "POST", body={}, kind=Unreachable)
     assert "cannot reach api.example.test: timed out" in str(error)
     assert proxy.requests[0].startswith(b"CONNECT ")
 
@@ -116,7 +116,7 @@ def test_a_handshake_that_drips_inside_an_encrypted_proxy_is_not_waited_for(
         "HTTPS_PROXY": f"https://localhost:{proxy.port}",
         "SSL_CERT_FILE": str(certificates / "localhost.pem"),
     }
-    error = failure(transport(times, deadline=SHORT, budget=0, environ=environ), "POST", body={})
+    error = failure(transport(times, deadline=SHORT, budget=0, environ=environ), "POST", body={}, kind=Unreachable)
     assert "cannot reach api.example.test: timed out" in str(error)
     assert proxy.requests[0].startswith(b"CONNECT ")
 
@@ -154,7 +154,9 @@ def test_the_addresses_of_a_name_share_one_deadline(full: int, times: Any, monke
         socket, "getaddrinfo", lambda name, *a, **k: many if name == "api.example.test" else found(name, *a, **k)
     )
     monkeypatch.setattr(connection, "create_connection", connect)
-    error = failure(transport(times, f"https://api.example.test:{full}", deadline=0.2, budget=0), "POST", body={})
+    error = failure(
+        transport(times, f"https://api.example.test:{full}", deadline=0.2, budget=0), "POST", body={}, kind=Unreachable
+    )
     assert "cannot reach api.example.test" in str(error)
     assert asked[0] == "127.0.0.1"
     assert len(asked) < 3
@@ -174,7 +176,7 @@ def test_a_resolver_that_never_answers_is_left_behind(times: Any, monkeypatch: p
     over = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [over.wait(30)][:0])
     try:
-        error = failure(transport(times, deadline=SHORT, budget=0), "POST", body={})
+        error = failure(transport(times, deadline=SHORT, budget=0), "POST", body={}, kind=Unreachable)
         assert "cannot reach api.example.test: timed out" in str(error)
     finally:
         over.set()

@@ -282,7 +282,7 @@ def test_what_is_no_regular_file_is_refused_and_holds_nobody_up(kind: str, tmp_p
     elif kind == "device":
         path.symlink_to(os.devnull)
     with pytest.raises(ConfigError) as caught:
-        find([str(path)])
+        find([str(path)], tmp_path)
     assert caught.value.exit_code == 65
 
 
@@ -290,7 +290,7 @@ def test_a_large_file_is_not_read_whole(tmp_path: Path) -> None:
     path = tmp_path / "flowplan.yaml"
     with path.open("wb") as file:
         file.truncate(SIZE_LIMIT * 100)
-    (source,), _ = find([str(path)])
+    (source,), _ = find([str(path)], tmp_path)
     assert len(source.data) == SIZE_LIMIT + 1
     with pytest.raises(ConfigError):
         read([source], lambda source, path: b"")
