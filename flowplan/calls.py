@@ -181,8 +181,9 @@ class Calls:
         except CloudError as error:
             if not isinstance(error.__cause__, Ambiguous):
                 raise
-            if _otherwise(self.cloud.bid(id).bid, fields):
-                raise
+            found = self.cloud.bid(id).bid
+            if _otherwise(found, fields) or not fields.keys().isdisjoint(found.untold):
+                raise  # nobody answered: a field that is not told proves nothing
         else:
             if any(name not in made.told or _plain(made.told[name]) != _plain(fields[name]) for name in fields):
                 self._hold_changed(id, fields)

@@ -58,6 +58,16 @@ def _bid(change: Change, bid: Bid, required: Iterable[SshKey], say: Say) -> Iter
     if (_places(change) or "limit_price" in _changed(change)) and least is not None and bid.limit_price < least:
         summary = f"the limit {usd(bid.limit_price)} is below {usd(least)} an instance-hour, the least that FCP takes"
         yield say(change.address, "limit_price", summary, _least(least, bid.gpus))
+    before = change.before
+    if (
+        change.action == "replace"
+        and least is None
+        and isinstance(before, Bid)
+        and bid.limit_price < before.limit_price
+    ):
+        summary = f"the limit falls to {usd(bid.limit_price)}, and the least that FCP takes is not known now"
+        hint = "the running bid is not cancelled for one that FCP may refuse: try again later, or keep the limit"
+        yield say(change.address, "limit_price", summary, hint)
     if not _places(change):
         return
     total = market.total if market is not None else None

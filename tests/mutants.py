@@ -803,6 +803,20 @@ MISTAKES = (
             ("format without the lock", "  flock 9\n", "", "two_runs or without_the_tool"),
         )
     ),
+    Mistake(
+        "an untold field proves a lost change",
+        "calls.py",
+        " or not fields.keys().isdisjoint(found.untold):",
+        ":",
+        ("tests/test_lies.py", "-k", "does_not_tell"),
+    ),
+    Mistake(
+        "cancel for a lower limit that may be refused",
+        "placing.py",
+        'if change.action == "replace" and least is None and',
+        "if False and",
+        ("tests/test_placing.py", "-k", "nobody_can_judge"),
+    ),
     # -- absence, and waiting
     Mistake(
         "a gateway's 404 means gone",

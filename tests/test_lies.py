@@ -16,7 +16,9 @@ from flowplan.calls import Calls, HalfDone
 from flowplan.cloud.answers import Answer
 from flowplan.cloud.fcp import Fcp
 from flowplan.cloud.http import Transport
+from flowplan.cloud.simulator import SIMULATOR_KEY, SIMULATOR_URL
 from flowplan.errors import CloudError, FlowplanError, Secret, StateError, Unauthorized
+from flowplan.plan import Change, FieldChange
 from flowplan.recover import Clock
 from flowplan.resources import Address, Bid
 from flowplan.state import Binding
@@ -194,6 +196,21 @@ def test_an_answer_with_another_limit_is_looked_at_again(place: Place) -> None:
     done = place.run(*APPLY)
     assert done.code == 1, done
     assert "limit_price is 99.00, not 19.00" in told(done)
+
+
+def test_a_change_whose_answers_are_lost_is_not_done_because_the_bid_does_not_tell(place: Place) -> None:
+    """Its volumes were to go. A launch specification that is missing reads as if it had none."""
+    place.write(many(1))
+    place.ok(*APPLY)
+    id = bid(place)["fid"]
+    lies(place, f"PATCH {ONE_BID}", "timeout")
+    lies(place, f"GET {ONE_BID}", "edited", put={"launch_specification": {"ssh_keys": [], "volumes": None}})
+    cloud = Fcp(Transport(SIMULATOR_URL, Secret(SIMULATOR_KEY), adapter=place.simulator().adapter()), parallelism=1)
+    before = Bid("task-000", "it_x", "us-central1-b", 1, Decimal("17.92"), (), volumes=("vol_x",), paused=True)
+    after = attrs.evolve(before, volumes=())
+    change = Change("update", Address.parse(BID), before, after, (FieldChange("volumes", ("vol_x",), ()),), id=id)
+    with pytest.raises(CloudError):
+        Calls(cloud, Clock(pause=lambda _: None), 1.0).update(change, after)
 
 
 def test_what_neither_the_answer_nor_the_bid_tells_is_no_difference(place: Place) -> None:

@@ -132,6 +132,21 @@ def test_a_limit_that_is_lowered_below_the_reserve_is_refused_too(place: Place) 
     assert place.call("PATCH", f"/v2/spot/bids/{bid_id(place, 'bid.train')}", body).status == 400
 
 
+def test_a_running_bid_is_not_cancelled_for_a_lower_limit_that_nobody_can_judge(place: Place) -> None:
+    place.write(task())
+    place.ok("apply", "--auto-approve")
+    before = place.ledger()
+    with place.simulator() as simulator:
+        simulator.faults.add("GET /v2/pricing/current", "edited", drop=["minimum_price_cents"], times=None)
+    place.write(task(limit="7.50") + "startup_script: echo another\n")
+    result = place.run("apply", "--auto-approve")
+    assert result.code == 65, result
+    assert "the least that FCP takes is not known now" in " ".join(result.err.split())
+    assert place.ledger() == before
+    place.write(task() + "startup_script: echo another\n")  # what ran at this limit may run at it again
+    place.ok("apply", "--auto-approve")
+
+
 def test_what_stays_or_goes_is_no_problem(place: Place) -> None:
     place.write(task("a", count=2) + task("b", count=2))
     place.ok("apply", "--auto-approve")
