@@ -431,6 +431,7 @@ def _reader() -> "Converter":
         for side in ("before", "after"):
             if value["change"][side] is not None:
                 made.structure(value["change"][side], _RESOURCES[address.kind])
+        _hold_sides(value["change"], address)
         if value["cost"] is not None:
             made.structure(value["cost"], _COSTS[address.kind])
         return inner(value, kind)
@@ -439,6 +440,19 @@ def _reader() -> "Converter":
         made.register_structure_hook(opaque, lambda value, _: value)
     made.register_structure_hook(Entry, entry)
     return made
+
+
+def _hold_sides(change: Mapping[str, Any], address: Address) -> None:
+    """Raise ValueError for actions there are not, and for a bid or volume without what its actions are about."""
+    actions = change["actions"]
+    if actions not in ([*([one] for one in ACTIONS), ["delete", "create"]]):
+        raise ValueError(f"{actions!r} are no actions")
+    both = {"update", "no-op", "read"}.intersection(actions)
+    needed = [("before", both or {"delete", "forget"}.intersection(actions))]
+    needed.append(("after", both or {"create", "import"}.intersection(actions)))
+    for side, needs in needed:
+        if needs and address.kind != "ports" and change[side] is None:
+            raise ValueError(f"{address}: {actions[0]} without {side!r}")
 
 
 def _is_list(kind: Any) -> bool:

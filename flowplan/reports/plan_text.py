@@ -367,8 +367,10 @@ def diagnostics(entries: Iterable[Mapping[str, Any]], paint: Paint) -> str:
     return "\n".join(lines)
 
 
-def _moves(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> str:
-    """The fields of an object that differ, each with both values."""
+def _moves(old: Any, new: Any) -> str:
+    """The fields of an object that differ, each with both values; of ports, the pairs."""
+    if isinstance(old, list) or isinstance(new, list):
+        return f"{', '.join(ranges(old or [])) or 'no ports'} -> {', '.join(ranges(new or [])) or 'no ports'}"
     old, new = old or {}, new or {}
     names = [name for name in (*old, *new) if old.get(name) != new.get(name)]
     pairs = (f"{name} {shown(str(old.get(name)))} -> {shown(str(new.get(name)))}" for name in dict.fromkeys(names))
