@@ -201,12 +201,23 @@ def read_journal(data: bytes, name: str) -> Journal:
         payload, end = _payload_at(data, at)
         if payload is None:
             break
-        frames.append(json.loads(payload))
+        frames.append(_entries(payload, name))
         at = end
     torn = at < len(data) and data[at] != 0
     if any(_payload_at(data, found.start())[0] is not None for found in _FRAME.finditer(data, at)):
         raise StateError(f"{name} is damaged at byte {at}, before its end", hint=RESTORE)
     return _journal(frames, at, torn, name)
+
+
+def _entries(payload: bytes, name: str) -> list[dict[str, Any]]:
+    """What a frame says. Raises StateError for what no flowplan writes, whole as it is."""
+    try:
+        entries = json.loads(payload)
+    except (ValueError, RecursionError) as error:
+        raise StateError(f"{name} holds a frame that cannot be read: {reason(error)}", hint=RESTORE) from error
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise StateError(f"{name} holds a frame that is no list of records", hint=RESTORE)
+    return entries
 
 
 def _payload_at(data: bytes, at: int) -> tuple[bytes | None, int]:

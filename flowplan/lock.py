@@ -188,7 +188,7 @@ class Lock:
         try:
             data = read_regular(self.path, _SIZE_LIMIT)
             return _owner(json.loads(data)) if data.strip() else None
-        except (OSError, ValueError, TypeError):
+        except (OSError, ValueError, TypeError, RecursionError):
             return None
 
     def held(self) -> bool:

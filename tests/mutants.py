@@ -1250,6 +1250,41 @@ MISTAKES = (
         "        return False\n",
         ("tests/test_sources.py",),
     ),
+    Mistake(
+        "what stands in the way of a file keeps it paid",
+        "cli/files.py",
+        "        if optional and (not found or readable != found) and made(",
+        "        if optional and not os.path.lexists(path) and made(",
+        ("tests/test_obstacles.py",),
+    ),
+    Mistake(
+        "a path that made nothing and cannot be read is passed over",
+        "cli/files.py",
+        "(not found or readable != found) and made(_scope(root, [path], [path])):",
+        "(not found or readable != found):",
+        ("tests/test_obstacles.py",),
+    ),
+    Mistake(
+        "the backup overwrites what a link leads to",
+        "backends/local.py",
+        "replace_file(self.backup_path, old or new, through_link=False)",
+        "replace_file(self.backup_path, old or new)",
+        ("tests/test_obstacles.py",),
+    ),
+    Mistake(
+        "the journal overwrites what a link leads to",
+        "backends/local.py",
+        "replace_file(self.journal_path, data, through_link=False)",
+        "replace_file(self.journal_path, data)",
+        ("tests/test_obstacles.py",),
+    ),
+    Mistake(
+        "a lock full of brackets stops whoever wants to stop paying",
+        "lock.py",
+        "except (OSError, ValueError, TypeError, RecursionError):",
+        "except (OSError, ValueError, TypeError):",
+        ("tests/test_obstacles.py",),
+    ),
     # -- what comes from outside
     Mistake(
         "a price below zero counts",

@@ -18,15 +18,18 @@ PRIVATE = 0o600
 _TEMPORARY = ".flowplan-tmp"
 
 
-def replace_file(path: Path, data: bytes) -> None:
+def replace_file(path: Path, data: bytes, *, through_link: bool = True) -> None:
     """Make `path` hold exactly `data`, durably; a reader sees all of the old or all of the new.
 
-    The temporary file stands beside the target, so that the rename stays within one file system; a
-    symlink is followed, not replaced. When the device fails (EIO), a second file is written and read back, once, since
-    after a failed sync nothing written before is to be trusted; it is an error all the same. Raises StateError.
+    The temporary file stands beside the target, so that the rename stays within one file system. A symlink is
+    followed, not replaced, if it leads to a file or to nothing; without `through_link` it is replaced itself: no file
+    of flowplan's own is a link, and what somebody made one leads to is not flowplan's. When the device fails (EIO), a
+    second file is written and read back, once, since after a failed sync nothing written before is to be trusted; it
+    is an error all the same. Raises StateError.
     """
-    target = Path(os.path.realpath(path))
+    target = Path(os.path.realpath(path)) if through_link else path
     with durable(path):
+        _hold_replaceable(path, target)
         try:
             _replace(target, data)
         except OSError as error:
@@ -34,6 +37,15 @@ def replace_file(path: Path, data: bytes) -> None:
                 raise
             _replace(target, data, proven=True)
             raise
+
+
+def _hold_replaceable(path: Path, target: Path) -> None:
+    """Raise StateError for a device, which a rename would take away from the whole machine, and for anything but a file
+    at the end of a link."""
+    with suppress(FileNotFoundError):
+        mode = target.stat(follow_symlinks=False).st_mode
+        if is_device(mode) or (path.is_symlink() and target != path and not stat.S_ISREG(mode)):
+            raise StateError(f"{path} leads to {target}, which is not a regular file; it is left as it is", hint=None)
 
 
 def _replace(target: Path, data: bytes, *, proven: bool = False) -> None:
@@ -93,6 +105,7 @@ def hold_trusted(path: Path) -> None:
                 f"{path} belongs to another user (uid {owner}): a state of somebody else is not to be trusted",
                 hint="run flowplan as that user, or copy the file",
             )
+    hold_no_device(path)
     for one, mode in ((path, stat.S_IWOTH), (path.absolute().parent, stat.S_IWOTH | stat.S_ISVTX)):
         try:
             found = one.stat().st_mode
@@ -103,6 +116,17 @@ def hold_trusted(path: Path) -> None:
                 f"anybody may write to {one} (mode {stat.S_IMODE(found):04o}): a state there is not to be trusted",
                 hint=f"chmod o-w {one}",
             )
+
+
+def hold_no_device(path: Path) -> None:
+    """Raise StateError when `path` is a device, or a link to one."""
+    with suppress(OSError):
+        if is_device(path.stat().st_mode):
+            raise StateError(f"{path} is a device, not a regular file", hint="name another file, or move it away")
+
+
+def is_device(mode: int) -> bool:
+    return stat.S_ISCHR(mode) or stat.S_ISBLK(mode)
 
 
 def sweep(directory: Path, name: str) -> None:

@@ -298,7 +298,7 @@ class LocalStore:
         self._sweep()
         new = dump(saved)
         old = None if told else _bytes_of(self.path)
-        replace_file(self.backup_path, old or new)
+        replace_file(self.backup_path, old or new, through_link=False)
         replace_file(self.path, new)
         self.close()
         self._renew(saved, pending)
@@ -320,7 +320,8 @@ class LocalStore:
     def _renew(self, state: State, pending: Iterable[Intent]) -> None:
         """A journal that continues `state`, with nothing in it but what is in doubt."""
         pending = tuple(pending)
-        replace_file(self.journal_path, header_frame(Header.of(state)) + (frame(pending) if pending else b""))
+        data = header_frame(Header.of(state)) + (frame(pending) if pending else b"")
+        replace_file(self.journal_path, data, through_link=False)
 
     def restore(self) -> Restored:
         """Put back the newest version that reads, snapshot or backup, with what journal and spill hold on top of it.

@@ -93,7 +93,7 @@ class Spill:
         except OSError as error:
             raise StateError(f"{self._directory} cannot be made: {error.strerror}") from error
         kept = self._read(path, state.lineage).results if path.exists() else ()
-        replace_file(path, header_frame(Header.of(state)) + frame([*kept, *results]))
+        replace_file(path, header_frame(Header.of(state)) + frame([*kept, *results]), through_link=False)
         return path
 
     def remove(self, spilled: Iterable[Spilled]) -> None:
@@ -104,8 +104,11 @@ class Spill:
 
 
 def spill_directory(environ: Mapping[str, str]) -> Path | None:
-    """$XDG_STATE_HOME/flowplan, else ~/.local/state/flowplan; None where there is no home."""
-    if given := environ.get("XDG_STATE_HOME"):
-        return Path(given) / "flowplan"
-    home = environ.get("HOME")
-    return Path(home) / ".local" / "state" / "flowplan" if home else None
+    """$XDG_STATE_HOME/flowplan, else ~/.local/state/flowplan; None where there is no home.
+
+    One that is relative does not count, as its specification has it: from another directory nobody would find it.
+    """
+    given, home = Path(environ.get("XDG_STATE_HOME", "")), Path(environ.get("HOME", ""))
+    if given.is_absolute():
+        return given / "flowplan"
+    return home / ".local" / "state" / "flowplan" if home.is_absolute() else None

@@ -13,7 +13,7 @@ from attrs import frozen
 from flowplan.config import Source
 from flowplan.document import SIZE_LIMIT
 from flowplan.errors import ConfigError, Problem, UsageProblem, shown
-from flowplan.regular import read_regular
+from flowplan.regular import opened, read_regular
 from flowplan.state import Binding
 
 DEFAULT = "flowplan.yaml"
@@ -117,7 +117,8 @@ def find(
     UsageProblem.
 
     `optional`: without PATH and without flowplan.yaml there is no configuration, and everything is covered; and a PATH
-    that is gone covers what it once named, if `made` says that it made something.
+    that is gone, or leads to something that cannot be read, covers what it once named, if `made` says that it made
+    something.
     """
     root = os.path.realpath(base)
     if not paths:
@@ -130,13 +131,17 @@ def find(
     directories: list[str] = []
     gone: list[str] = []
     for path in map(_plain, paths):
-        if _is_directory(path):
-            directories.append(path)
-            files += _in_directory(path)
-        elif optional and not os.path.lexists(path) and made(_scope(root, [path], [path])):
+        is_directory = _is_directory(path)
+        found = _in_directory(path) if is_directory else [path]
+        readable = list(filter(_is_readable, found)) if optional else found
+        if optional and (not found or readable != found) and made(_scope(root, [path], [path])):
             gone.append(path)
-        else:
-            files.append(path)
+            found = readable
+        elif not found:
+            raise UsageProblem(f"there is no *.yaml or *.yml in {path}")
+        if is_directory:
+            directories.append(path)
+        files += found
     sources = [Source(name, _read(name)) for name in _once(files)]
     return sources, _scope(root, [*files, *gone], [*directories, *gone])
 
@@ -200,9 +205,15 @@ def _nothing_here() -> UsageProblem:
 
 def _in_directory(path: str) -> list[str]:
     found = [entry for entry in Path(path).iterdir() if entry.suffix in _SUFFIXES and entry.name[0] != "."]
-    if not found:
-        raise UsageProblem(f"there is no *.yaml or *.yml in {path}")
     return sorted(map(str, found))
+
+
+def _is_readable(name: str) -> bool:
+    try:
+        with opened(name):
+            return True
+    except OSError:
+        return False
 
 
 def read_beside(source: str, path: str) -> bytes:

@@ -19,6 +19,7 @@ import attrs
 import click
 from attrs import define, field, frozen
 
+from flowplan.backends.files import hold_no_device
 from flowplan.backends.local import DEFAULT, Loaded, LocalStore
 from flowplan.backends.spill import spill_directory
 from flowplan.cli.durations import read_duration
@@ -324,6 +325,7 @@ def _hold_file(state: str) -> None:
     if state.endswith("/") or os.path.isdir(state):  # noqa: PTH112 - of a name that is too long it says no
         name = shown(str(Path(state) / DEFAULT))
         raise UsageProblem(f"--state {shown(state)} is a directory", hint=f"name the file in it: --state {name}")
+    hold_no_device(Path(state))  # before a lock is put beside it
     if Path(state).name == LOCK_NAME or state.endswith((".journal", "-journal")):
         raise UsageProblem(
             f"--state {shown(state)}: that is how flowplan names a lock or a journal", hint="choose another name"

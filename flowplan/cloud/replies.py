@@ -95,9 +95,9 @@ def http_date(text: str | None) -> datetime | None:
 
     try:
         when = parsedate_to_datetime(text or "")
-    except (ValueError, TypeError, IndexError, OverflowError):
+        return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+    except (ValueError, TypeError, IndexError, OverflowError):  # a zone may lead out of all years
         return None
-    return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
 
 
 # -- the body --------------------------------------------------------------------------------------------------------
