@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import subprocess
+import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +19,8 @@ from flowplan.backends.spill import spill_directory
 from flowplan.cloud.replies import Reply, http_date
 from flowplan.errors import StateError
 from flowplan.journal import read_journal
-from tests.conftest import Place, many
+from tests.conftest import ROOT, Place, live_ids, many
+from tests.test_running import at_terminal
 
 
 def to_a_fifo(path: Path) -> None:
@@ -204,3 +207,34 @@ def test_results_are_not_kept_where_another_working_directory_would_not_find_the
 def test_a_date_whose_zone_leads_out_of_all_years_is_none(date: str) -> None:
     assert http_date(date) is None
     assert Reply(503, {"Retry-After": date}, b"", "id").retry_after is None
+
+
+# ---- the machine ----------------------------------------------------------------------------------------------------
+
+
+def test_a_working_directory_removed_while_it_is_asked_is_said(tasks: Place) -> None:
+    gone = tasks.path / "w"
+    gone.mkdir()
+    tasks.write(many(1, first=5), "w/flowplan.yaml")
+    before = live_ids(tasks)
+    api = f"sim:{tasks.path / '.flowplan' / 'simulator.db'}"
+    words = ("apply", "--chdir", "w", "--api-url", api)
+    code, said = at_terminal(tasks, "yes\n", *words, meanwhile=lambda: shutil.rmtree(gone))
+    assert code == 5 and "the working directory was removed" in said, said
+    assert "Traceback" not in said
+    assert live_ids(tasks) == before
+
+
+@pytest.mark.parametrize("limit", range(5, 9))
+def test_too_few_open_files_are_said_in_words(tasks: Place, limit: int) -> None:
+    """In a process of its own: the modules that are read late are in this one already."""
+    limited = f"ulimit -n {limit}; exec {sys.executable} -m flowplan destroy --auto-approve --allow-volume-destroy '*'"
+    done = subprocess.run(
+        ["bash", "-c", limited],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert "this is a bug" not in done.stderr, done.stderr
+    assert done.returncode in (0, 1, 5), done

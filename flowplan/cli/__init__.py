@@ -6,6 +6,7 @@ without importing any of them.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import signal
@@ -19,7 +20,7 @@ from flowplan import __version__
 from flowplan.cli.durations import Duration
 from flowplan.cli.terminal import Terminal
 from flowplan.cloud.secrecy import forms_in
-from flowplan.errors import ConfigError, FlowplanError, UsageProblem, shown
+from flowplan.errors import ConfigError, FlowplanError, StateError, UsageProblem, shown
 
 click.UsageError.exit_code = UsageProblem.exit_code  # click's own 2 would read as "changes" in a pipeline
 
@@ -178,8 +179,12 @@ def run(arguments: Sequence[str]) -> int:
         terminal.error(error)
         code = error.exit_code
     except Exception as error:  # noqa: BLE001 - the interpreter would write past the last hold on secrets
-        terminal.bug(error)
-        code = FlowplanError.exit_code
+        known = _of_the_machine(error)
+        if known is None:
+            terminal.bug(error)
+        else:
+            terminal.error(known)
+        code = (known or FlowplanError).exit_code
     try:
         terminal.close()
     except KeyboardInterrupt:  # while a stream took nothing
@@ -187,6 +192,26 @@ def run(arguments: Sequence[str]) -> int:
         terminal.close()
         code = 128 + signal.SIGINT
     return code
+
+
+def _of_the_machine(error: Exception) -> FlowplanError | None:
+    """What an error says of the machine rather than of flowplan; None: nothing. Imports nothing: that may be what
+    failed."""
+    try:
+        os.getcwd()  # noqa: PTH109
+    except OSError:
+        return StateError(
+            "the working directory was removed while this command ran",
+            hint="what was done is in the state and its journal: the same command again, from where they are now",
+        )
+    scarce = {errno.EMFILE: "open files (ulimit -n)", errno.ENFILE: "open files", errno.ENOMEM: "memory"}
+    what = "memory" if isinstance(error, MemoryError) else scarce.get(getattr(error, "errno", None) or 0)
+    if what is None:
+        return None
+    return FlowplanError(
+        f"this machine does not give flowplan enough {what}",
+        hint="raise the limit and run the same command again: it looks first what was done",
+    )
 
 
 def _tell_usage(error: click.ClickException, terminal: Terminal) -> None:
