@@ -26,40 +26,9 @@ The tree (exit codes are those of the README's table):
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Iterable, Sequence
 
-from attrs import field, frozen
-
-
-@frozen(order=True)
-class Position:
-    """A place in a file: `line` and `column` count from 1."""
-
-    file: str
-    line: int
-    column: int
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}"
-
-
-@frozen
-class Problem:
-    """One thing that is wrong (or doubtful): what, where, and what to do about it.
-
-    `source` is the text of the line at `position`, for the caret; `also` names further places,
-    each with what it is ("first given here").
-    """
-
-    summary: str
-    position: Position | None = None
-    hint: str | None = None
-    detail: str | None = None
-    severity: str = "error"
-    source: str | None = None
-    also: tuple[tuple[str, Position], ...] = ()
-    code: str | None = None
+from flowplan.diagnostics import Problem, _by_position
 
 
 class FlowplanError(Exception):
@@ -188,85 +157,3 @@ class Interrupted(FlowplanError):
     def __init__(self, message: str, *, signal_number: int, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.exit_code = 128 + signal_number
-
-
-def _by_position(problem: Problem) -> tuple[str, int, int]:
-    place = problem.position
-    return (place.file, place.line, place.column) if place else ("", 0, 0)
-
-
-@frozen
-class Secret:
-    """A value that is never shown: str, repr and format give asterisks. `reveal()` is the only way out."""
-
-    _value: str = field(repr=False)
-
-    def reveal(self) -> str:
-        return self._value
-
-    def __str__(self) -> str:
-        return "********"
-
-    def __repr__(self) -> str:
-        return "Secret(********)"
-
-    def __format__(self, spec: str) -> str:
-        return format("********", spec)
-
-    def __reduce__(self) -> tuple[type[Secret], tuple[str]]:
-        return (Secret, ("********",))
-
-
-def shown(text: str, limit: int = 80) -> str:
-    """`text` from a file or from the cloud, fit to be printed on one line: what a terminal would obey, hide or put in
-    another order (control and line characters, right-to-left letters, zero-width ones, odd blanks) is escaped, and what
-    is long is cut."""
-    if len(text) > limit:
-        text = text[: limit - 1] + "\N{HORIZONTAL ELLIPSIS}"
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(_in_words(text, escape=lambda char: char.encode("unicode_escape").decode("ascii")))
-
-
-def inert(text: str) -> str:
-    """`text` of several lines as `shown` shows each; an escape here may stand in JSON, too (`\\u001b`)."""
-    if text.isascii() and text.replace("\n", "").isprintable():
-        return text
-    lines = text.split("\n")
-    plain = [line.isascii() and line.isprintable() for line in lines]
-    return "\n".join(
-        line if ok else "".join(_in_words(line, escape=_json_escape)) for line, ok in zip(lines, plain, strict=True)
-    )
-
-
-def _in_words(text: str, escape: Callable[[str], str]) -> Iterator[str]:
-    """The characters of `text`, escaped where they must be; of marks that pile up on one letter the first two stay."""
-    from unicodedata import category  # only for what is not plain
-
-    piled = 0
-    for char in text:
-        piled = piled + 1 if not char.isascii() and category(char) in ("Mn", "Me") else 0
-        yield char if visible(char) and piled <= _PILE else escape(char)
-
-
-def _json_escape(char: str) -> str:
-    units = char.encode("utf-16-be", "surrogatepass")
-    return "".join(f"\\u{units[n]:02x}{units[n + 1]:02x}" for n in range(0, len(units), 2))
-
-
-@lru_cache(maxsize=4096)
-def visible(char: str) -> bool:
-    """Whether a terminal shows `char`, in its place, and does nothing else with it."""
-    if char.isascii():
-        return char.isprintable()
-    from unicodedata import bidirectional  # only for what is not plain
-
-    # A number beside a word in Hebrew or Arabic may be shown on its other side: columns would change places.
-    return char.isprintable() and char not in _INVISIBLE and bidirectional(char) not in ("R", "AL", "AN")
-
-
-_PILE = 2  # marks
-# Printable by Python's account, and yet nothing is seen: fillers and variation selectors.
-_INVISIBLE = frozenset(
-    map(chr, (0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0, *range(0x180B, 0x1810)))
-) | frozenset(map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))))

@@ -25,11 +25,11 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any, NamedTuple
 
-from flowplan.cloud.simulator.past import seeded_past
-from flowplan.cloud.simulator.rivals import Pool
 from flowplan.pricing.advice import advise_of
 from flowplan.pricing.forecasting import HIGH, Spread, forecast_of
-from flowplan.pricing.stream import METHOD, WINDOW, Method, Stream
+from flowplan.pricing.history import METHOD, WINDOW, Method, Stream
+from flowplan.simulator.auctions.past import seeded_past
+from flowplan.simulator.auctions.rivals import Pool
 
 HORIZONS = (1, 6, 24, 72, 168)
 MOMENTS = 1200  # of all streams together

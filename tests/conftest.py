@@ -21,8 +21,8 @@ from hypothesis import settings
 
 from flowplan.backends.local import LocalStore
 from flowplan.cli.stop import SIGNALS
-from flowplan.cloud.simulator import SIMULATOR_KEY, LedgerEntry, Request, Response, Simulator
-from flowplan.state import consistent
+from flowplan.simulator import SIMULATOR_KEY, LedgerEntry, Request, Response, Simulator
+from flowplan.state.state import consistent
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from flowplan import masking
-from flowplan.resources import Address, ContainerImage, Inputs, Mount, Script
+from flowplan.model.address import Address
+from flowplan.model.resources import ContainerImage, Inputs, Mount, Script
 
 BODY = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj"
 LONG = "Ab3/+dEf9x" * 50  # 500 characters

@@ -20,21 +20,16 @@ from pathlib import Path
 import attrs
 from attrs import field, frozen
 
-from flowplan.backends.files import (
-    durable,
-    hold_trusted,
-    replace_file,
-    sweep,
-    sync_directory,
-)
 from flowplan.backends.open_journal import OpenJournal
-from flowplan.backends.spill import Spill, Spilled
+from flowplan.backends.overflow import Spill, Spilled
 from flowplan.errors import StateError
-from flowplan.journal import Closed, Done, Header, Intent, Journal, Record, fold, frame, header_frame
-from flowplan.journal import read_journal as parse_journal
-from flowplan.regular import read_regular
-from flowplan.resources import Address
-from flowplan.state import RESTORE, SIZE_LIMIT, State, dump, hold_distinct, load, twice, without
+from flowplan.files.atomic import durable, hold_trusted, replace_file, sweep, sync_directory
+from flowplan.files.regular import read_regular
+from flowplan.model.address import Address
+from flowplan.state.codec import RESTORE, SIZE_LIMIT, dump, hold_distinct, load
+from flowplan.state.journal import Closed, Done, Header, Intent, Journal, Record, fold, frame, header_frame
+from flowplan.state.journal import read_journal as parse_journal
+from flowplan.state.state import State, twice, without
 
 DEFAULT = "flowplan.state.json"
 _NOT_RESTORED = "`flowplan recover --from-live` rebuilds the state from the markers of live bids"

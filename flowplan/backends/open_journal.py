@@ -7,8 +7,8 @@ from pathlib import Path
 
 from attrs import define, field
 
-from flowplan.backends.files import PRIVATE, write_all
 from flowplan.errors import StateError
+from flowplan.files.atomic import PRIVATE, write_all
 
 _SIGHT = 64  # bytes looked at on either side of the end
 

@@ -19,8 +19,9 @@ import click
 from flowplan import __version__
 from flowplan.cli.durations import Duration
 from flowplan.cli.terminal import Terminal
-from flowplan.cloud.secrecy import forms_in
-from flowplan.errors import ConfigError, FlowplanError, StateError, UsageProblem, shown
+from flowplan.cloud.http.redaction import forms_in
+from flowplan.errors import ConfigError, FlowplanError, StateError, UsageProblem
+from flowplan.printable import shown
 
 click.UsageError.exit_code = UsageProblem.exit_code  # click's own 2 would read as "changes" in a pipeline
 
@@ -227,6 +228,6 @@ def _tell_usage(error: click.ClickException, terminal: Terminal) -> None:
 
 
 def _tell_problems(error: ConfigError, terminal: Terminal) -> None:
-    from flowplan.reports.problems import text
+    from flowplan.reports.text.diagnostics import text
 
     terminal.err(text(error.problems, terminal.paint_err))

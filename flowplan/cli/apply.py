@@ -9,11 +9,12 @@ import click
 
 from flowplan.cli import Command, options
 from flowplan.cli.destroy import addresses_in
-from flowplan.errors import GuardRefused, Secret, UsageProblem
-from flowplan.regular import opened
+from flowplan.errors import GuardRefused, UsageProblem
+from flowplan.files.regular import opened
+from flowplan.printable import Secret
 
 if TYPE_CHECKING:
-    from flowplan.budget import Budget, BudgetBasis
+    from flowplan.model.budget import Budget, BudgetBasis
 
 PLAN_LIMIT = 256 * 1024 * 1024  # bytes
 
@@ -46,9 +47,9 @@ def apply(
     stale plan; 4 locked; 5 the state; 6 a create's outcome is unknown;
     65 problems in the configuration; 130, 143 stopped by a signal, state saved.
     """
-    from flowplan.cli.running import How, Run
-    from flowplan.cli.session import Session
-    from flowplan.plan import Wishes
+    from flowplan.operations.apply import How, Run
+    from flowplan.operations.settings import Session
+    from flowplan.planning.plan import Wishes
 
     session = Session.of(ctx)
     budgets = options.budgets(max_hourly_cost, max_cost_increase, budget_basis)
@@ -97,9 +98,9 @@ def saved_plan(paths: tuple[str, ...]) -> dict[str, Any] | None:
 def read_plan(data: bytes, name: str) -> dict[str, Any] | None:
     """A plan document, checked; None for JSON that is none (a task file may be written in JSON)."""
     from flowplan import __version__
-    from flowplan.reports.plan_json import FORMAT_VERSION, digest_of
-    from flowplan.reports.plan_shape import misfit
-    from flowplan.state import no_constant, no_duplicates
+    from flowplan.documents.plan import FORMAT_VERSION, digest_of
+    from flowplan.documents.plan_shape import misfit
+    from flowplan.state.codec import no_constant, no_duplicates
 
     try:
         body = json.loads(data, object_pairs_hook=no_duplicates, parse_constant=no_constant)
@@ -141,7 +142,7 @@ def hold_signed(saved: dict[str, Any], key: Secret | None) -> None:
     """Raise GuardRefused unless the plan was made by somebody who has the key, where there is one."""
     import hmac
 
-    from flowplan.reports.plan_json import mac_of
+    from flowplan.documents.plan import mac_of
 
     if key is None:
         return
@@ -156,7 +157,7 @@ def hold_signed(saved: dict[str, Any], key: Secret | None) -> None:
 
 def saved_replacements(saved: dict[str, Any] | None) -> frozenset[Any]:
     """What was replaced by request: planning again must request it again."""
-    from flowplan.resources import Address
+    from flowplan.model.address import Address
 
     changes = saved["resource_changes"] if saved else ()
     return frozenset(Address.parse(o["address"]) for o in changes if o["action_reason"] == "replace_by_request")
@@ -164,7 +165,7 @@ def saved_replacements(saved: dict[str, Any] | None) -> frozenset[Any]:
 
 def saved_budgets(saved: dict[str, Any] | None) -> tuple[Budget, ...]:
     """What the command line allowed when the plan was saved. What files allow is read again from them."""
-    from flowplan.budget import Budget, dollars, increase
+    from flowplan.model.budget import Budget, dollars, increase
 
     found = []
     for one in saved["cost"]["guards"] if saved else ():

@@ -10,16 +10,17 @@ import click
 
 from flowplan.cli import Command, options
 from flowplan.cli.durations import Duration
-from flowplan.cli.session import Session, streams_of
 from flowplan.errors import FlowplanError
-from flowplan.resources import Address, Bid, Resource
+from flowplan.model.address import Address
+from flowplan.model.resources import Bid, Resource
+from flowplan.operations.settings import Session, streams_of
 
 if TYPE_CHECKING:
     from flowplan.cloud.fcp import Fcp
-    from flowplan.plan import Plan
+    from flowplan.documents.track_record import Truth
+    from flowplan.planning.plan import Plan
     from flowplan.pricing import Billed, Judged, KeptForecast
-    from flowplan.reports.truth_json import Truth
-    from flowplan.state import State
+    from flowplan.state.state import State
 
 
 @click.command(cls=Command)
@@ -40,18 +41,18 @@ def cost(ctx: click.Context, horizon: str, form: str) -> int:
     each `cost`, unless one is still running: run it daily, and the share of bands that held means something.
     Nothing else is written, and nothing is changed in the cloud.
     """
-    from flowplan.reports.truth_json import document
+    from flowplan.documents.track_record import document
 
     session = Session.of(ctx)
     hours = options.hours(horizon)
     assert hours is not None  # noqa: S101 - it has a default
     body = document(truth(session, hours))
     if form == "json":
-        from flowplan.reports.plan_json import dumps
+        from flowplan.documents.plan import dumps
 
         session.terminal.out(dumps(body), end="")
     else:
-        from flowplan.reports.truth_text import text
+        from flowplan.reports.text.track_record import text
 
         session.terminal.out(text(body, session.terminal.paint), end="")
     return 0
@@ -59,9 +60,9 @@ def cost(ctx: click.Context, horizon: str, form: str) -> int:
 
 def truth(session: Session, hours: float) -> Truth:
     """Look at everything, and keep verdicts that are final and forecasts of the coming day."""
-    from flowplan.forecasts import forecasted
+    from flowplan.cost.forecast import forecasted
+    from flowplan.documents.track_record import Truth
     from flowplan.pricing import DAY, by_bid
-    from flowplan.reports.truth_json import Truth
 
     state = session.load().state
     kept = _kept(session, state)
@@ -81,7 +82,7 @@ def truth(session: Session, hours: float) -> Truth:
 
 def _kept(session: Session, state: State) -> list[KeptForecast] | None:
     """The forecasts kept; None when they cannot be read, which is told: the estimate needs none."""
-    from flowplan.cli.keeping import kept_forecasts, told
+    from flowplan.cost.track_record import kept_forecasts, told
 
     try:
         return kept_forecasts().read(state.lineage)
@@ -92,10 +93,11 @@ def _kept(session: Session, state: State) -> list[KeptForecast] | None:
 
 def as_it_is(session: Session, state: State) -> Plan:
     """A plan that changes nothing: it holds what there is, with its price now."""
-    from flowplan.desired import Desired
-    from flowplan.ownership import as_known
-    from flowplan.plan import Wishes, make_plan
-    from flowplan.prices import auctions_needed, priced
+    from flowplan.cost.estimate import auctions_needed, priced
+    from flowplan.planning.lookup import Desired
+    from flowplan.planning.make import make_plan
+    from flowplan.planning.plan import Wishes
+    from flowplan.state.ownership import as_known
 
     _, live = session.cloud().observe()
     there: dict[Address, Resource] = {}
@@ -125,7 +127,7 @@ def judged_by(
 
 def _settle(session: Session, judged: Sequence[Judged], coming: Sequence[KeptForecast], now: datetime) -> None:
     """Keep what is final, and what is forecast now. What goes wrong is told: today's answer needs none of it."""
-    from flowplan.cli.keeping import kept_forecasts, told
+    from flowplan.cost.track_record import kept_forecasts, told
     from flowplan.pricing import is_final
 
     final = [one for one in judged if one.kept.verdict is None and is_final(one, now)]
@@ -139,10 +141,10 @@ def _settle(session: Session, judged: Sequence[Judged], coming: Sequence[KeptFor
 
 def coming_day(state: State, day: Plan, now: datetime) -> list[KeptForecast]:
     """Of each bid that is there, and of all together."""
-    from flowplan.cli.keeping import of_bid, of_stack
-    from flowplan.forecasts import storage_planned
-    from flowplan.reports.cost_json import cost as cost_of
-    from flowplan.reports.cost_json import totals
+    from flowplan.cost.forecast import storage_planned
+    from flowplan.cost.track_record import of_bid, of_stack
+    from flowplan.documents.cost import cost as cost_of
+    from flowplan.documents.cost import totals
 
     found = []
     for change in day.changes:

@@ -11,7 +11,7 @@ from flowplan.cli import Command, options
 
 if TYPE_CHECKING:
     from flowplan.config import Source
-    from flowplan.resources import Address
+    from flowplan.model.address import Address
 
 
 @click.command(cls=Command)
@@ -29,9 +29,9 @@ def destroy(ctx: click.Context, /, paths: tuple[str, ...], allow_volume_destroy:
     Exit codes: 0 done; 1 failed, or not approved; 3 refused: a volume holds data,
     and nothing was touched; 4 locked; 5 the state; 130, 143 stopped by a signal.
     """
-    from flowplan.cli.running import How, Run
-    from flowplan.cli.session import Session
-    from flowplan.plan import Wishes
+    from flowplan.operations.apply import How, Run
+    from flowplan.operations.settings import Session
+    from flowplan.planning.plan import Wishes
 
     session = Session.of(ctx)
     sources, scope = session.sources(paths, optional=True)
@@ -48,10 +48,10 @@ def destroy(ctx: click.Context, /, paths: tuple[str, ...], allow_volume_destroy:
 def addresses_in(sources: Sequence[Source]) -> set[Address]:
     """What the files declare, under whatever name they were applied; nothing, when they cannot be read:
     what they made can be destroyed all the same."""
-    from flowplan.cli.files import read_beside
     from flowplan.config import read
     from flowplan.errors import ConfigError
-    from flowplan.resources import Address
+    from flowplan.model.address import Address
+    from flowplan.operations.sources import read_beside
 
     try:
         config = read(sources, read_beside)

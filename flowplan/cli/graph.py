@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from flowplan.cli import Command, options
-from flowplan.cli.session import Session
+from flowplan.operations.settings import Session
 
 
 @click.command(cls=Command)
@@ -18,7 +18,8 @@ def graph(ctx: click.Context, paths: tuple[str, ...], form: str) -> int:
     \b
     flowplan graph | dot -Tsvg > graph.svg
     """
-    from flowplan.reports.graph_text import dot, edges_of, mermaid
+    from flowplan.planning.edges import edges_of
+    from flowplan.reports.text.graph import dot, mermaid
 
     session = Session.of(ctx)
     sources, _ = session.sources(paths)

@@ -9,13 +9,14 @@ import click
 
 from flowplan.backends.local import Loaded
 from flowplan.cli import Command
-from flowplan.cli.session import Session
 from flowplan.errors import FlowplanError, GuardRefused, NotFound, UsageProblem
-from flowplan.journal import Intent
-from flowplan.live import Live, LiveBid, LiveVolume
-from flowplan.ownership import adopted, as_made, binding_of, find_created, perhaps_created
-from flowplan.resources import Address, Volume
-from flowplan.state import Binding, State
+from flowplan.model.address import Address
+from flowplan.model.live import Live, LiveBid, LiveVolume
+from flowplan.model.resources import Volume
+from flowplan.operations.settings import Session
+from flowplan.state.journal import Intent
+from flowplan.state.ownership import adopted, as_made, binding_of, find_created, perhaps_created
+from flowplan.state.state import Binding, State
 
 
 @click.command("import", cls=Command)

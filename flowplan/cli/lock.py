@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
+from flowplan.backends.lock import Fate, Lock, Owner, fate_of
 from flowplan.cli import Command, Group
-from flowplan.cli.session import Session
 from flowplan.errors import StateError
-from flowplan.lock import Fate, Lock, Owner, fate_of
+from flowplan.operations.settings import Session
 
 
 @click.group(cls=Group)

@@ -16,16 +16,17 @@ from attrs import frozen
 
 from flowplan.cli import Command, options
 from flowplan.cli.durations import Duration
-from flowplan.cli.session import Session
-from flowplan.errors import CloudError, FlowplanError, Unauthorized, UsageProblem, shown
+from flowplan.errors import CloudError, FlowplanError, Unauthorized, UsageProblem
+from flowplan.operations.settings import Session
+from flowplan.printable import shown
 
 if TYPE_CHECKING:
-    from flowplan.catalogue import Auction, InstanceType
     from flowplan.cloud.fcp import Fcp
-    from flowplan.cloud.reading import Past
-    from flowplan.offers import Offer
+    from flowplan.cloud.rows import Past
+    from flowplan.model.catalogue import Auction, InstanceType
     from flowplan.pricing import Market
-    from flowplan.reports.market_text import View
+    from flowplan.pricing.offers import Offer
+    from flowplan.reports.text.market import View
 
 T = TypeVar("T")
 _NOTABLE = 1.0  # seconds: what takes longer says what it does
@@ -62,14 +63,14 @@ def market(
     \b
     Exit codes: 0 done; 64 wrong usage; 65 there is no such type or region.
     """
-    from flowplan.offers import by_type_and_price
+    from flowplan.pricing.offers import by_type_and_price
 
     session = Session.of(ctx)
     hours = options.hours_of(horizon, "--horizon")
     since = None if history is None else timedelta(hours=options.hours_of(history, "--history"))
     asked = None if limit is None else _limit(limit)
     if svg is not None:
-        from flowplan.reports.market_svg import BEGINS
+        from flowplan.reports.svg.market import BEGINS
 
         options.hold_writable(svg, "picture of flowplan", BEGINS.encode())
     notes: list[str] = []
@@ -80,15 +81,15 @@ def market(
     for note in notes:
         session.terminal.note(note)
     if form == "json":
-        from flowplan.reports.market_json import document
-        from flowplan.reports.plan_json import dumps
+        from flowplan.documents.market import document
+        from flowplan.documents.plan import dumps
 
         body = document(
             offers, view, timestamp=session.now(), api_url=session.api_url, notes=notes, history=since is not None
         )
         session.terminal.out(dumps(body), end="")
         return 0
-    from flowplan.reports.market_text import card, table
+    from flowplan.reports.text.market import card, table
 
     paint = session.terminal.paint
     text = "\n".join(card(one, view, paint) for one in offers) if types and offers else table(offers, view, paint)
@@ -97,7 +98,7 @@ def market(
 
 
 def _limit(text: str) -> Decimal:
-    from flowplan.budget import dollars
+    from flowplan.model.budget import dollars
 
     try:
         found = dollars(text)
@@ -123,8 +124,8 @@ def _look(
 ) -> tuple[list[Offer], View]:
     """The auctions with their prices: two lists, one call an auction, one call a region. What could not be had is
     noted, and unknown."""
-    from flowplan.offers import Question, offer, wanted
-    from flowplan.reports.market_text import View
+    from flowplan.pricing.offers import Question, offer, wanted
+    from flowplan.reports.text.market import View
 
     cloud = session.cloud()
     meant = wanted(cloud.offered(), types, region)
@@ -202,7 +203,7 @@ def _told_when_slow(session: Session, text: str) -> Iterator[None]:
 
 def _draw(session: Session, path: str, offers: Sequence[Offer], view: View) -> None:
     """Write the picture. Raises FlowplanError when the file cannot be written."""
-    from flowplan.reports.market_svg import svg
+    from flowplan.reports.svg.market import svg
 
     try:
         Path(path).write_text(svg(offers, view), encoding="utf-8")

@@ -9,11 +9,12 @@ from typing import Any, TypeVar
 
 import click
 
-from flowplan.budget import BASES, Budget, BudgetBasis, dollars, increase
 from flowplan.cli.durations import Duration, read_duration
-from flowplan.errors import FlowplanError, Secret, StateError, UsageProblem, shown
-from flowplan.regular import opened
-from flowplan.resources import Address
+from flowplan.errors import FlowplanError, StateError, UsageProblem
+from flowplan.files.regular import opened
+from flowplan.model.address import Address
+from flowplan.model.budget import BASES, Budget, BudgetBasis, dollars, increase
+from flowplan.printable import Secret, shown
 
 PLAN_KEY = "FLOWPLAN_PLAN_KEY"
 _KEY_LENGTH = 16
@@ -208,7 +209,7 @@ def hold_writable(path: str, what: str = "saved plan", begins: bytes = b'{\n  "f
 
 def write_output(path: str, text: str) -> None:
     """Write a file the user asked for: private, all of it or nothing. Raises FlowplanError."""
-    from flowplan.backends.files import replace_file
+    from flowplan.files.atomic import replace_file
 
     try:
         replace_file(Path(path), text.encode())

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flowplan.cli import Command
-from flowplan.cli.looking import listed
-from flowplan.cli.session import Session
+from flowplan.operations.looking import listed
+from flowplan.operations.settings import Session
 
 if TYPE_CHECKING:
-    from flowplan.live import LiveBid
-    from flowplan.ownership import Orphans
+    from flowplan.model.live import LiveBid
+    from flowplan.state.ownership import Orphans
 
 
 @click.command(cls=Command)
@@ -25,8 +25,8 @@ def orphans(ctx: click.Context, form: str) -> int:
     Bids of this stack cost money that no plan shows; of other stacks, this directory cannot know whether their
     state is in another place.
     """
-    from flowplan.ownership import orphans as find
-    from flowplan.reports.orphans_text import text
+    from flowplan.reports.text.orphans import text
+    from flowplan.state.ownership import orphans as find
 
     session = Session.of(ctx)
     with session.locked(reading=True):

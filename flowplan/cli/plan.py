@@ -10,14 +10,23 @@ from attrs import frozen
 
 from flowplan.cli import Command, options
 from flowplan.cli.destroy import addresses_in
-from flowplan.cli.session import Observed, Session, forecast, hold_budgets, observe, plan_of, refuse, streams_of
 from flowplan.errors import ConfigError, UsageProblem
+from flowplan.operations.settings import (
+    Observed,
+    Session,
+    forecast,
+    hold_budgets,
+    observe,
+    plan_of,
+    refuse,
+    streams_of,
+)
 from flowplan.pricing import DAY, HOUR, MONTH
 
 if TYPE_CHECKING:
-    from flowplan.budget import Budget, BudgetBasis
-    from flowplan.plan import Plan
-    from flowplan.resources import Address
+    from flowplan.model.address import Address
+    from flowplan.model.budget import Budget, BudgetBasis
+    from flowplan.planning.plan import Plan
 
 
 @click.command(cls=Command)
@@ -91,8 +100,8 @@ class Asked:
 
 def made(session: Session, asked: Asked, replace: frozenset[Address]) -> Plan:
     """Plan, show the plan, save it."""
-    from flowplan.plan import Wishes
-    from flowplan.reports.plan_json import sealed, signed
+    from flowplan.documents.plan import sealed, signed
+    from flowplan.planning.plan import Wishes
 
     sources, scope = session.sources(asked.paths, optional=asked.destroy)
     config = None if asked.destroy else session.configuration(sources)
@@ -117,7 +126,7 @@ def made(session: Session, asked: Asked, replace: frozenset[Address]) -> Plan:
         found = hold_budgets(session, found, budgets, asked.hours)
     body = document_of(session, seen, found, asked.paths, unchanged=for_machines)
     if asked.what_if is not None and streams is not None:
-        from flowplan.cli.what_if import what_if_of
+        from flowplan.operations.what_if import what_if_of
 
         body |= what_if_of(session.terminal, found, streams, seen.catalogue, asked.what_if)
     if for_machines:
@@ -134,7 +143,7 @@ def made(session: Session, asked: Asked, replace: frozenset[Address]) -> Plan:
 
 def errored(session: Session, error: ConfigError) -> dict[str, Any]:
     """The document of a plan that did not come about."""
-    from flowplan.reports.plan_json import failed
+    from flowplan.documents.plan import failed
 
     return failed(session.now(), error.problems)
 
@@ -144,7 +153,7 @@ def document_of(
 ) -> dict[str, Any]:
     """The plan's JSON document. `paths`: what it was made of, for whoever applies it later; `unchanged`:
     with the resources that stay as they are."""
-    from flowplan.reports.plan_json import Circumstances, document
+    from flowplan.documents.plan import Circumstances, document
 
     config = seen.config
     about = Circumstances(
@@ -162,12 +171,12 @@ def show(session: Session, body: dict[str, Any], form: str) -> None:
     if form == "json":
         session.terminal.out(_dumps(body), end="")
         return
-    from flowplan.reports.plan_text import text
+    from flowplan.reports.text.plan import text
 
     session.terminal.out(text(body, session.terminal.paint), end="")
 
 
 def _dumps(body: dict[str, Any]) -> str:
-    from flowplan.reports.plan_json import dumps
+    from flowplan.documents.plan import dumps
 
     return dumps(body)

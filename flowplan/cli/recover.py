@@ -9,25 +9,33 @@ from typing import TYPE_CHECKING
 import attrs
 import click
 
-from flowplan import bounds
-from flowplan.apply import Options
+from flowplan.apply.calls import Calls
+from flowplan.apply.events import Options
 from flowplan.backends.local import Loaded, LocalStore
-from flowplan.calls import Calls
+from flowplan.backends.lock import Lock
 from flowplan.cli import Command, options
-from flowplan.cli.looking import with_bids
-from flowplan.cli.session import Session, observe
-from flowplan.errors import FlowplanError, GuardRefused, Interrupted, StateError, UsageProblem, shown
-from flowplan.journal import Closed, Done, Intent, Record, fold
-from flowplan.live import Live, LiveBid, Marker
-from flowplan.lock import Lock
-from flowplan.ownership import find_created, is_live
-from flowplan.resources import Address, Bid, Resource
-from flowplan.state import State, consistent, with_ended
+from flowplan.errors import (
+    FlowplanError,
+    GuardRefused,
+    Interrupted,
+    StateError,
+    UsageProblem,
+)
+from flowplan.model import bounds
+from flowplan.model.address import Address
+from flowplan.model.live import Live, LiveBid, Marker
+from flowplan.model.resources import Bid, Resource
+from flowplan.operations.looking import with_bids
+from flowplan.operations.settings import Session, observe
+from flowplan.printable import shown
+from flowplan.state.journal import Closed, Done, Intent, Record, fold
+from flowplan.state.ownership import find_created, is_live
+from flowplan.state.state import State, consistent, with_ended
 
 if TYPE_CHECKING:
-    from flowplan.catalogue import Catalogue
+    from flowplan.clock import Clock
     from flowplan.config import Config
-    from flowplan.recover import Clock
+    from flowplan.model.catalogue import Catalogue
 
 
 @click.command(cls=Command)
@@ -65,8 +73,8 @@ def recover(
 
 
 def _settle(session: Session, ids: tuple[str, ...], settle_window: float) -> int:
+    from flowplan.apply.recover import recover as settle
     from flowplan.cli.stop import Stop, exit_signal
-    from flowplan.recover import recover as settle
 
     with session.locked() as lock:
         assert lock is not None  # noqa: S101 - only reading goes without
@@ -154,7 +162,7 @@ def _cancel(session: Session, lock: Lock, store: LocalStore, state: State, bid: 
 
 
 def _from_live(session: Session, paths: tuple[str, ...], lineage: str | None) -> int:
-    from flowplan.recover import rebuild
+    from flowplan.state.rebuild import rebuild
 
     sources, _ = session.sources(paths, optional=True)
     config = session.configuration(sources) if sources else None
@@ -192,9 +200,9 @@ def _declared(
     session: Session, config: Config | None, empty: State, catalogue: Catalogue, live: Live
 ) -> Mapping[Address, Resource]:
     """What the files ask for, every name looked up; types and regions left open are those of what runs."""
-    from flowplan.desired import look_up
-    from flowplan.ownership import placed_bids
-    from flowplan.recover import rebuild
+    from flowplan.planning.lookup import look_up
+    from flowplan.state.ownership import placed_bids
+    from flowplan.state.rebuild import rebuild
 
     if config is None:
         return {}

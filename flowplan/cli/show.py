@@ -7,9 +7,9 @@ import click
 from flowplan.cli import Command
 from flowplan.cli.apply import PLAN_LIMIT, read_plan
 from flowplan.cli.plan import show as show_plan
-from flowplan.cli.session import Session
 from flowplan.errors import GuardRefused, UsageProblem
-from flowplan.regular import read_regular
+from flowplan.files.regular import read_regular
+from flowplan.operations.settings import Session
 
 
 @click.command(cls=Command)
@@ -44,8 +44,8 @@ def show(ctx: click.Context, planfile: str | None, form: str) -> int:
 
 
 def _state(session: Session, form: str) -> int:
-    from flowplan.reports import state_text
-    from flowplan.state import dump
+    from flowplan.reports.text import state as state_text
+    from flowplan.state.codec import dump
 
     loaded = session.store.read()
     if form == "json":

@@ -13,11 +13,11 @@ import click
 
 from flowplan.cli import Command, Group, options
 from flowplan.cli.durations import read_duration
-from flowplan.cli.session import PUBLIC_API, SIMULATOR_DATA, Session
 from flowplan.errors import UsageProblem
+from flowplan.operations.settings import PUBLIC_API, SIMULATOR_DATA, Session
 
 if TYPE_CHECKING:
-    from flowplan.cloud.simulator.view import AuctionView
+    from flowplan.simulator.auctions.view import AuctionView
 
 _db = click.option("--db", metavar="FILE", help=f"The simulator's data ({SIMULATOR_DATA}).")
 
@@ -41,8 +41,8 @@ def simulator() -> None:
 @click.pass_context
 def serve(ctx: click.Context, port: int, db: str | None, seed: int, speed: float, api_key: str | None) -> int:
     """Serve the API on a loopback port until Ctrl-C."""
-    from flowplan.cloud.simulator import Simulator
-    from flowplan.cloud.simulator.serve import Server
+    from flowplan.simulator import Simulator
+    from flowplan.simulator.serve import Server
 
     session = Session.of(ctx)
     with Simulator.open(_data(session, db), seed=seed, speed=speed, api_key=api_key) as found:
@@ -77,7 +77,7 @@ def _ended_like_ctrl_c() -> Iterator[None]:
 @click.pass_context
 def advance(ctx: click.Context, time: str, db: str | None) -> int:
     """Move the simulator's time by TIME (30m, 6h, 2d): every auction round between is held."""
-    from flowplan.cloud.simulator import Simulator
+    from flowplan.simulator import Simulator
 
     session = Session.of(ctx)
     with Simulator.open(_data(session, db)) as found:
@@ -92,7 +92,7 @@ def advance(ctx: click.Context, time: str, db: str | None) -> int:
 @click.pass_context
 def reset(ctx: click.Context, db: str | None, seed: int) -> int:
     """Delete the simulator's data and make it anew."""
-    from flowplan.cloud.simulator import Simulator
+    from flowplan.simulator import Simulator
 
     session = Session.of(ctx)
     with Simulator.open(_data(session, db), seed=seed) as found:
@@ -116,8 +116,8 @@ def market(
     TYPE is an instance type, or how the names of several begin (a100). Only the auctioneer sees the books: `--depth`
     orders of others are shown on either side of the line between those that win and those that wait.
     """
-    from flowplan.cloud.simulator import Simulator
-    from flowplan.reports import book_text
+    from flowplan.reports.text import book as book_text
+    from flowplan.simulator import Simulator
 
     session = Session.of(ctx)
     since = timedelta(seconds=min(read_duration(history, "--history"), 14 * 86400))

@@ -11,11 +11,12 @@ import click
 
 from flowplan.backends.local import Loaded
 from flowplan.cli import Command, Group
-from flowplan.cli.session import Session
 from flowplan.errors import FlowplanError, StateError, UsageProblem
-from flowplan.regular import read_regular
-from flowplan.resources import Address, in_order
-from flowplan.state import SIZE_LIMIT, Binding, State, consistent, dump, load
+from flowplan.files.regular import read_regular
+from flowplan.model.address import Address, in_order
+from flowplan.operations.settings import Session
+from flowplan.state.codec import SIZE_LIMIT, dump, load
+from flowplan.state.state import Binding, State, consistent
 
 
 @click.group(cls=Group)
@@ -38,7 +39,7 @@ def list_(ctx: click.Context) -> int:
 @click.pass_context
 def show(ctx: click.Context, address: str) -> int:
     """Show one resource as it was last applied."""
-    from flowplan.reports import state_text
+    from flowplan.reports.text import state as state_text
 
     session = Session.of(ctx)
     session.terminal.out(state_text.one(_bound(address, session.store.read().state.bindings)))

@@ -7,24 +7,25 @@ from typing import TYPE_CHECKING
 import click
 
 from flowplan.cli import Command
-from flowplan.cli.looking import listed
-from flowplan.cli.session import Session
-from flowplan.plan import key_of
+from flowplan.model.address import Address, in_order
+from flowplan.model.resources import Bid, PortMapping, Volume
+from flowplan.operations.looking import listed
+from flowplan.operations.settings import Session
+from flowplan.planning.plan import key_of
 from flowplan.pricing import by_bid, paid
-from flowplan.resources import Address, Bid, PortMapping, Volume, in_order
 
 if TYPE_CHECKING:
-    from flowplan.cloud.reading import Instance
-    from flowplan.live import Live
-    from flowplan.reports.status_text import Row, VolumeRow
-    from flowplan.state import State
+    from flowplan.cloud.rows import Instance
+    from flowplan.model.live import Live
+    from flowplan.reports.text.status import Row, VolumeRow
+    from flowplan.state.state import State
 
 
 @click.command(cls=Command)
 @click.pass_context
 def status(ctx: click.Context) -> int:
     """Show what flowplan made and what it is doing: status, instances, ssh, ports, price now, paid so far."""
-    from flowplan.reports.status_text import text
+    from flowplan.reports.text.status import text
 
     session = Session.of(ctx)
     session.terminal.out(text(*rows(session), session.terminal.paint), end="")
@@ -33,7 +34,7 @@ def status(ctx: click.Context) -> int:
 
 def rows(session: Session) -> tuple[list[Row], list[VolumeRow]]:
     """A row a bid and a row a volume of the state, from a fixed number of lists and one price per distinct auction."""
-    from flowplan.reports.status_text import VolumeRow
+    from flowplan.reports.text.status import VolumeRow
 
     state = session.load().state
     if not state.bindings:
@@ -50,8 +51,8 @@ def rows(session: Session) -> tuple[list[Row], list[VolumeRow]]:
 
 def bid_rows(session: Session, state: State, live: Live) -> list[Row]:
     """The bids, each with its instances, its price and what it was billed."""
-    from flowplan.ownership import as_known
-    from flowplan.reports.status_text import Row
+    from flowplan.reports.text.status import Row
+    from flowplan.state.ownership import as_known
 
     cloud = session.cloud()
     ours = {a: state.bindings[a] for a in sorted(state.bindings, key=in_order) if a.kind == "bid"}

@@ -16,8 +16,8 @@ from types import FrameType
 
 from attrs import define, field
 
-from flowplan.lock import boot_id
-from flowplan.recover import Clock
+from flowplan.backends.lock import boot_id
+from flowplan.clock import Clock
 
 _PATIENCE = 0.3  # seconds
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -19,10 +19,11 @@ from typing import TextIO
 from attrs import evolve
 
 from flowplan.cli.writer import Writer
-from flowplan.cloud.secrecy import without
-from flowplan.errors import FlowplanError, inert, shown
+from flowplan.cloud.http.redaction import without
+from flowplan.errors import FlowplanError
 from flowplan.masking import without_userinfo
-from flowplan.reports.paint import OWN, Paint, wrapped
+from flowplan.printable import inert, shown
+from flowplan.reports.text.paint import OWN, Paint, wrapped
 
 
 class Terminal:

@@ -8,8 +8,9 @@ from typing import Any
 import click
 
 from flowplan.cli import Command, options
-from flowplan.cli.session import Session
-from flowplan.errors import ConfigError, Problem
+from flowplan.diagnostics import Problem
+from flowplan.errors import ConfigError
+from flowplan.operations.settings import Session
 
 
 @click.command(cls=Command)
@@ -28,7 +29,7 @@ def validate(ctx: click.Context, paths: tuple[str, ...], form: str) -> int:
         return _as_json(session, sources)
     config = session.configuration(sources)
     if config.warnings:
-        from flowplan.reports.problems import text
+        from flowplan.reports.text.diagnostics import text
 
         session.terminal.err(text(config.warnings, session.terminal.paint_err))
     tasks, volumes = len(config.tasks), len(config.volumes)

@@ -20,10 +20,11 @@ from typing import Any
 
 from attrs import frozen
 
-from flowplan.cloud.answers import LOGIN_PATH
-from flowplan.cloud.http import CREDENTIALS_HINT, Transport
-from flowplan.errors import CloudError, Secret, Unauthorized, shown
-from flowplan.regular import opened
+from flowplan.cloud.http.meaning import LOGIN_PATH
+from flowplan.cloud.http.transport import CREDENTIALS_HINT, Transport
+from flowplan.errors import CloudError, Unauthorized
+from flowplan.files.regular import opened
+from flowplan.printable import Secret, shown
 
 KEY_FILE = "FLOWPLAN_API_KEY_FILE"
 SOURCES = ("FLOWPLAN_API_KEY", KEY_FILE, "FOUNDRY_API_KEY", "MITHRIL_API_KEY")

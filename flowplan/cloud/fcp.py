@@ -16,15 +16,24 @@ from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
 
-from flowplan import bounds
-from flowplan.catalogue import Catalogue, Named, Quota, SshKey
-from flowplan.cloud import reading
-from flowplan.cloud.http import Transport, segment
-from flowplan.cloud.reading import Instance, Past
-from flowplan.errors import Ambiguous, CloudError, NotFound, Refused, Unauthorized, Unreachable, shown
-from flowplan.live import Live, LiveBid, LiveVolume, Made
+from flowplan.cloud import rows as reading
+from flowplan.cloud.http.transport import Transport, segment
+from flowplan.cloud.rows import Instance, Past
+from flowplan.errors import (
+    Ambiguous,
+    CloudError,
+    NotFound,
+    Refused,
+    Unauthorized,
+    Unreachable,
+)
+from flowplan.model import bounds
+from flowplan.model.address import Kind
+from flowplan.model.catalogue import Catalogue, Named, Quota, SshKey
+from flowplan.model.live import Live, LiveBid, LiveVolume, Made
+from flowplan.model.resources import Bid, Volume
 from flowplan.pricing import Billed, Key, Market, Steered
-from flowplan.resources import Bid, Kind, Volume
+from flowplan.printable import shown
 from flowplan.startup import marker
 
 T = TypeVar("T")

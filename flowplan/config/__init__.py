@@ -11,8 +11,8 @@ places.py     where in the files a field stands, when somebody asks
 types.py      what comes out
 """
 
-from flowplan.config.instances import PRIORITIES
-from flowplan.config.reading import read
-from flowplan.config.types import Config, GpuWanted, Source, Task, VolumeUse, VolumeWanted
+from flowplan.config.config import Config, GpuWanted, Source, Task, VolumeUse, VolumeWanted
+from flowplan.config.read import read
+from flowplan.config.task.instances import PRIORITIES
 
 __all__ = ["PRIORITIES", "Config", "GpuWanted", "Source", "Task", "VolumeUse", "VolumeWanted", "read"]

@@ -13,11 +13,11 @@ from typing import TypeVar
 from attrs import define, field, frozen
 
 from flowplan.config.keys import HOMES, STACK, Keys
-from flowplan.document import KINDS, Broken, Document, Node, Scalar, looks_like, quoted
-from flowplan.document import Mapping as MappingNode
-from flowplan.document import Sequence as SequenceNode
-from flowplan.errors import shown
+from flowplan.config.yaml import KINDS, Broken, Document, Node, Scalar, looks_like, quoted
+from flowplan.config.yaml import Mapping as MappingNode
+from flowplan.config.yaml import Sequence as SequenceNode
 from flowplan.masking import looks_secret, masked
+from flowplan.printable import shown
 
 Choice = TypeVar("Choice", bound=str)
 

@@ -16,8 +16,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flowplan.pricing.account import Billed, Steered, Steering, by_bid, paid
 from flowplan.pricing.auction import Clearing, Order, clear
+from flowplan.pricing.billing import Billed, Steered, Steering, by_bid, paid
 from flowplan.pricing.competition import stairs, together
 from flowplan.pricing.entry import (
     CENT,
@@ -46,9 +46,9 @@ if TYPE_CHECKING:
     from flowplan.pricing.advice import AVAILABILITY, CONFIDENCE, Advice, advise, advise_of
     from flowplan.pricing.candidates import Candidate, Scored, because, rank
     from flowplan.pricing.forecasting import Band, Finish, Forecast, forecast, forecast_of, listed, never, nothing
-    from flowplan.pricing.stack import StackForecast, Sum, stack_totals
-    from flowplan.pricing.stream import Basis, Method, Stream
-    from flowplan.pricing.truth import (
+    from flowplan.pricing.history import Basis, Method, Stream
+    from flowplan.pricing.sums import StackForecast, Sum, stack_totals
+    from flowplan.pricing.track_record import (
         Account,
         Coverage,
         Judged,
@@ -128,9 +128,9 @@ _LATER = {
     "advice": ("AVAILABILITY", "CONFIDENCE", "Advice", "advise", "advise_of"),
     "candidates": ("Candidate", "Scored", "because", "rank"),
     "forecasting": ("Band", "Finish", "Forecast", "forecast", "forecast_of", "listed", "never", "nothing"),
-    "stack": ("StackForecast", "Sum", "stack_totals"),
-    "stream": ("Basis", "Method", "Stream"),
-    "truth": ("Account", "Coverage", "Judged", "KeptForecast", "Verdict", "coverage", "is_final", "judge"),
+    "sums": ("StackForecast", "Sum", "stack_totals"),
+    "history": ("Basis", "Method", "Stream"),
+    "track_record": ("Account", "Coverage", "Judged", "KeptForecast", "Verdict", "coverage", "is_final", "judge"),
 }
 _HOMES = {name: module for module, names in _LATER.items() for name in names}
 

@@ -11,7 +11,7 @@ from attrs import frozen
 
 from flowplan.pricing.entry import CENT
 from flowplan.pricing.forecasting import Forecast, forecast_of
-from flowplan.pricing.stream import HAIR, METHOD, Basis, Method, Stream, quantile
+from flowplan.pricing.history import HAIR, METHOD, Basis, Method, Stream, quantile
 
 AVAILABILITY, CONFIDENCE = 0.95, 0.9  # what is promised unless somebody asks for something else
 

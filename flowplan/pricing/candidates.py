@@ -10,7 +10,7 @@ from typing import Any, Literal
 from attrs import frozen
 
 from flowplan.pricing.forecasting import Forecast, forecast_of, never
-from flowplan.pricing.stream import METHOD, Method, Stream
+from flowplan.pricing.history import METHOD, Method, Stream
 
 Optimize = Literal["budget", "job_completion_time"]
 

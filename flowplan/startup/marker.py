@@ -17,8 +17,9 @@ from itertools import chain
 from typing import overload
 from urllib.parse import quote, unquote
 
-from flowplan.live import Marker
-from flowplan.resources import Address, Mount, PortPair
+from flowplan.model.address import Address
+from flowplan.model.live import Marker
+from flowplan.model.resources import Mount, PortPair
 
 START = "# flowplan:1 "
 FIELDS = ("stack", "lineage", "address", "generation", "intent", "inputs", "ports", "mounts")

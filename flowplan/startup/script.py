@@ -27,9 +27,11 @@ from typing import TYPE_CHECKING
 import attrs
 from attrs import frozen
 
-from flowplan.errors import ConfigError, Problem
-from flowplan.live import Marker
-from flowplan.resources import VOLUME_NAME, Address, ContainerImage, Inputs, Mount, Script
+from flowplan.diagnostics import Problem
+from flowplan.errors import ConfigError
+from flowplan.model.address import Address
+from flowplan.model.live import Marker
+from flowplan.model.resources import VOLUME_NAME, ContainerImage, Inputs, Mount, Script
 from flowplan.startup import marker as marker_line
 
 if TYPE_CHECKING:

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from flowplan.cli import connect, run
+from flowplan.cli import run
 from flowplan.cli.stop import Stop
-from flowplan.cloud import credentials
-from flowplan.cloud.http import Transport
-from flowplan.cloud.simulator import adapter
-from flowplan.recover import Clock
+from flowplan.clock import Clock
+from flowplan.cloud import connect, credentials
+from flowplan.cloud.http.transport import Transport
+from flowplan.simulator import adapter
 from tests.conftest import Place, many
 
 from .runner import Runner

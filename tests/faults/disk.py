@@ -93,7 +93,7 @@ class Points:
 
     def watch(self) -> None:
         """For good: this is for a process that ends with the run."""
-        from flowplan.cloud.simulator.adapter import SimulatorAdapter
+        from flowplan.simulator.adapter import SimulatorAdapter
 
         for name in _CHANGES:
             self._wrap(name, lambda descriptor, *_: self.disk.changes(descriptor))

@@ -12,7 +12,7 @@ from typing import Any
 
 from attrs import field, frozen
 
-from flowplan.cloud.simulator import Simulator
+from flowplan.simulator import Simulator
 from flowplan.startup import marker
 
 PLACES = (  # as written, the id of the type, the region

@@ -68,7 +68,7 @@ class Points:
             self._disk = SyncedDisk(self.root)
         for name in CALLS:
             setattr(os, name, self._watched(name, getattr(os, name)))
-        from flowplan.cloud.simulator.adapter import SimulatorAdapter
+        from flowplan.simulator.adapter import SimulatorAdapter
 
         SimulatorAdapter.send = self._sending(SimulatorAdapter.send)  # type: ignore[method-assign]
 

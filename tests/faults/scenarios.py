@@ -14,10 +14,10 @@ import attrs
 from attrs import frozen
 
 from flowplan.backends.local import LocalStore
-from flowplan.cloud.simulator import SIMULATOR_KEY, Request, Simulator
+from flowplan.backends.lock import Lock
 from flowplan.errors import StateError
-from flowplan.lock import Lock
-from flowplan.state import load
+from flowplan.simulator import SIMULATOR_KEY, Request, Simulator
+from flowplan.state.codec import load
 from tests.faults.points import Act
 from tests.faults.runner import Job, Ran, Runner
 

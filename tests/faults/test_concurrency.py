@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from flowplan.cloud.simulator import Simulator
-from flowplan.cloud.simulator.simulator import LedgerEntry
+from flowplan.simulator import Simulator
+from flowplan.simulator.simulator import LedgerEntry
 from tests.faults.model import Judge, Storage, Task, World, text_of
 from tests.faults.zygote import Command, Ended, Zygote
 

@@ -9,12 +9,12 @@ from collections.abc import Iterable
 
 import pytest
 
-from flowplan import apply as applying
+from flowplan.apply import run as applying
 from flowplan.backends.local import LocalStore
-from flowplan.journal import Intent, Record
-from flowplan.lock import Lock
+from flowplan.backends.lock import Lock
+from flowplan.state.journal import Intent, Record
+from tests.cli.test_commands import many
 from tests.conftest import Place
-from tests.test_commands import many
 
 POST_BID = "POST /v2/spot/bids"
 

@@ -1,7 +1,7 @@
 """Faults of the API, every cell of the matrix: what plan, apply and destroy make of each, from the command line.
 
-What a single call makes of it, down to the header, is tests/test_http.py. Here a command runs to its end, and then the
-invariants hold: see world.py. Where a cell has several tests, the last part of the name says which.
+What a single call makes of it, down to the header, is tests/cloud/test_http.py. Here a command runs to its end, and
+then the invariants hold: see world.py. Where a cell has several tests, the last part of the name says which.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from typing import Any
 
 import pytest
 
-from flowplan import apply
+from flowplan.apply import run as apply
 from flowplan.backends.local import LocalStore
 from flowplan.cli.terminal import Terminal
 from flowplan.cloud.fcp import Fcp
-from flowplan.cloud.simulator import Simulator
-from flowplan.cloud.simulator.serve import Server as Served
-from flowplan.resources import Address
+from flowplan.model.address import Address
+from flowplan.simulator import Simulator
+from flowplan.simulator.serve import Server as Served
+from tests.cloud.test_http import Server, certificates, says, serve, tls  # noqa: F401 - two are fixtures
 from tests.conftest import FLOWPLAN, many
-from tests.test_http import Server, certificates, says, serve, tls  # noqa: F401 - two are fixtures
 
 from .matrix import Matrix
 from .matrix import Test as Cell

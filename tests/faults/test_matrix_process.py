@@ -21,12 +21,13 @@ from typing import Any
 
 import pytest
 
-from flowplan.backends import files, open_journal
+from flowplan.backends import open_journal
 from flowplan.backends.local import LocalStore
+from flowplan.backends.lock import Lock, Owner, this_process
 from flowplan.cloud.fcp import Fcp
-from flowplan.lock import Lock, Owner, this_process
-from flowplan.reports.plan_json import digest_of
-from flowplan.state import digest
+from flowplan.documents.plan import digest_of
+from flowplan.files import atomic as files
+from flowplan.state.codec import digest
 from tests.conftest import FLOWPLAN, many
 
 from .matrix import Matrix

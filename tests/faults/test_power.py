@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from flowplan.backends.local import LocalStore
-from flowplan.cloud.simulator import Simulator
+from flowplan.simulator import Simulator
 from tests.faults.disk import Cut, Way
 from tests.faults.model import Storage, Task, World, text_of
 from tests.faults.zygote import Command, Ended, Zygote

@@ -33,10 +33,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from flowplan.backends.local import Loaded, LocalStore
-from flowplan.cloud.simulator import SIMULATOR_KEY, Simulator
 from flowplan.errors import StateError
-from flowplan.journal import Intent
-from flowplan.state import consistent, dump, load
+from flowplan.simulator import SIMULATOR_KEY, Simulator
+from flowplan.state.codec import dump, load
+from flowplan.state.journal import Intent
+from flowplan.state.state import consistent
 from tests.conftest import Result
 from tests.faults import virtual_time
 from tests.faults.disk import WAYS, Cut

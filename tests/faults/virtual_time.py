@@ -13,10 +13,10 @@ from typing import Any
 
 import click
 
-from flowplan.cli.session import Session
 from flowplan.cli.stop import Stop
-from flowplan.cloud.simulator import Simulator
-from flowplan.recover import Clock
+from flowplan.clock import Clock
+from flowplan.operations.settings import Session
+from flowplan.simulator import Simulator
 
 
 class _Time:

@@ -22,10 +22,10 @@ import pytest
 from attrs import define, field, frozen
 
 from flowplan.backends.local import LocalStore
-from flowplan.cloud.simulator import SIMULATOR_KEY, Simulator
-from flowplan.cloud.simulator.serve import Server
-from flowplan.lock import NAME as LOCK
-from flowplan.lock import Lock
+from flowplan.backends.lock import NAME as LOCK
+from flowplan.backends.lock import Lock
+from flowplan.simulator import SIMULATOR_KEY, Simulator
+from flowplan.simulator.serve import Server
 from flowplan.startup import marker
 from tests.conftest import Place, many
 

@@ -12,8 +12,8 @@ import jsonschema
 import pytest
 import requests
 
-from flowplan.cloud.simulator import SIMULATOR_URL, Simulator
-from flowplan.cloud.simulator.serve import Server
+from flowplan.simulator import SIMULATOR_URL, Simulator
+from flowplan.simulator.serve import Server
 
 DOCUMENT = json.loads((Path(__file__).parent / "fcp-api-v2.json").read_text())
 H100, REGION = "it_5ECSoHQjLBzrp5YM", "us-central1-b"

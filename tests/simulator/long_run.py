@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from flowplan.cloud.simulator import Request, Simulator
+from flowplan.simulator import Request, Simulator
 
 HEADERS = {"authorization": "Bearer fkey_x"}
 H100, REGION = "it_5ECSoHQjLBzrp5YM", "us-central1-b"

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from flowplan.cloud.simulator import Simulator
-from flowplan.cloud.simulator.serve import Server
+from flowplan.simulator import Simulator
+from flowplan.simulator.serve import Server
 
 pytestmark = pytest.mark.clients
 ROOT = Path(__file__).parents[2]

@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 import requests
 
-from flowplan.cloud.simulator import SIMULATOR_URL, Request, Simulator, serve, timekeeping
-from flowplan.cloud.simulator.clock import EPOCH
-from flowplan.cloud.simulator.projects import user_fid
-from flowplan.cloud.simulator.serve import Server
+from flowplan.simulator import SIMULATOR_URL, Request, Simulator, serve, timekeeping
+from flowplan.simulator.api.projects import user_fid
+from flowplan.simulator.clock import EPOCH
+from flowplan.simulator.serve import Server
 
 from .conftest import Api
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import requests
 
-from flowplan.cloud.simulator import SIMULATOR_URL, Simulator, catalogue
+from flowplan.simulator import SIMULATOR_URL, Simulator
+from flowplan.simulator.auctions import catalogue
 
 from .conftest import H100, REGION, Api
 

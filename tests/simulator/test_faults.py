@@ -16,8 +16,8 @@ import pytest
 import requests
 from requests.exceptions import ChunkedEncodingError, ConnectionError, ReadTimeout
 
-from flowplan.cloud.simulator import SIMULATOR_URL, Simulator
-from flowplan.cloud.simulator.serve import Server
+from flowplan.simulator import SIMULATOR_URL, Simulator
+from flowplan.simulator.serve import Server
 
 from .conftest import H100, Api
 

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance
 
-from flowplan.cloud.simulator import SIMULATOR_URL, Simulator
+from flowplan.simulator import SIMULATOR_URL, Simulator
 
 from .conftest import DOCUMENT, H100, REGION, Api
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowplan.cloud.simulator import Simulator
-from flowplan.cloud.simulator.clearing import NOTICE, Entry, Handovers, outcome
-from flowplan.cloud.simulator.clock import MINUTE
+from flowplan.simulator import Simulator
+from flowplan.simulator.auctions.clearing import NOTICE, Entry, Handovers, outcome
+from flowplan.simulator.clock import MINUTE
 
 from .conftest import Api
 

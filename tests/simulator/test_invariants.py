@@ -14,8 +14,9 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
 
-from flowplan.cloud.simulator import Request, Simulator, rounds
-from flowplan.cloud.simulator.clock import ROUND
+from flowplan.simulator import Request, Simulator
+from flowplan.simulator.auctions import rounds
+from flowplan.simulator.clock import ROUND
 
 from .rule import Bidder, cents_of, price_of, winners_of
 
@@ -292,7 +293,7 @@ class Market(RuleBasedStateMachine):
             assert all(end is not None and end <= start for (_, end, _), (start, _, _) in pairwise(billed))
 
     def milliseconds(self, start: str, end: str | None) -> int:
-        from flowplan.cloud.simulator.clock import from_iso, to_ms
+        from flowplan.simulator.clock import from_iso, to_ms
 
         return (from_iso(end) if end else to_ms(self.simulator.now())) - from_iso(start)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from flowplan.cloud.simulator import Simulator
+from flowplan.simulator import Simulator
 
 from .conftest import H100, REGION, Api
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import requests
 
-from flowplan.cloud.simulator import SIMULATOR_URL, Simulator
-from flowplan.cloud.simulator.ids import fid
-from flowplan.cloud.simulator.routes import ROUTES
+from flowplan.simulator import SIMULATOR_URL, Simulator
+from flowplan.simulator.api.routes import ROUTES
+from flowplan.simulator.ids import fid
 
 from .conftest import DOCUMENT, H100, REGION, Api
 

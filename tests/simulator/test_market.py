@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowplan.cloud.simulator import Simulator, clearing, market
-from flowplan.cloud.simulator.ids import next_age
 from flowplan.pricing import Order, clear
+from flowplan.simulator import Simulator
+from flowplan.simulator.auctions import clearing, market
+from flowplan.simulator.ids import next_age
 
 from .conftest import H100, REGION, Api
 from .rule import Bidder, price_of, winners_of

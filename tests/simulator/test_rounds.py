@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import requests
 
-from flowplan.cloud.simulator import SIMULATOR_URL, Simulator, catalogue, timekeeping
+from flowplan.simulator import SIMULATOR_URL, Simulator, timekeeping
+from flowplan.simulator.auctions import catalogue
 
 from .conftest import H100, REGION, Api
 

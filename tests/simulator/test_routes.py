@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import requests
 
-from flowplan.cloud.simulator import SIMULATOR_URL, Simulator
-from flowplan.cloud.simulator.routes import ROUTES
+from flowplan.simulator import SIMULATOR_URL, Simulator
+from flowplan.simulator.api.routes import ROUTES
 
 from .conftest import DOCUMENT, Api
 
@@ -26,7 +26,7 @@ def test_every_path_of_the_document_is_answered() -> None:
 @pytest.mark.parametrize("handler", sorted({route.handler for route in ROUTES}))
 def test_every_handler_exists(handler: str) -> None:
     module, _, function = handler.partition(".")
-    assert callable(getattr(importlib.import_module(f"flowplan.cloud.simulator.{module}"), function))
+    assert callable(getattr(importlib.import_module(f"flowplan.simulator.{module}"), function))
 
 
 def test_an_api_key_works_until_it_is_revoked_or_expires(api: Api, simulator: Simulator) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from flowplan.cloud.simulator import Request, Simulator
+from flowplan.simulator import Request, Simulator
 
 from .conftest import H100, REGION
 from .long_run import run

@@ -14,12 +14,13 @@ from typing import NamedTuple
 
 import pytest
 
-from flowplan.cloud.simulator import Simulator, catalogue, market
-from flowplan.cloud.simulator.clock import DAY, HOUR
-from flowplan.cloud.simulator.crowd import pools
-from flowplan.cloud.simulator.past import seeded_past
-from flowplan.cloud.simulator.prices import price_stream
-from flowplan.cloud.simulator.rivals import demand
+from flowplan.simulator import Simulator
+from flowplan.simulator.api.prices import price_stream
+from flowplan.simulator.auctions import catalogue, market
+from flowplan.simulator.auctions.crowd import pools
+from flowplan.simulator.auctions.past import seeded_past
+from flowplan.simulator.auctions.rivals import demand
+from flowplan.simulator.clock import DAY, HOUR
 
 SEEDS = (1, 2, 3)
 DAYS = 14

@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 import requests
 
-from flowplan.cloud.simulator import SIMULATOR_URL, Request, Simulator
-from flowplan.cloud.simulator.clock import EPOCH
-from flowplan.cloud.simulator.serve import Server
 from flowplan.errors import FlowplanError
+from flowplan.simulator import SIMULATOR_URL, Request, Simulator
+from flowplan.simulator.clock import EPOCH
+from flowplan.simulator.serve import Server
 
 from .conftest import Api
 
@@ -201,7 +201,7 @@ def test_time_does_not_go_back(simulator: Simulator) -> None:
 
 def test_importing_the_simulator_imports_no_transport() -> None:
     heavy = "('flask', 'requests', 'werkzeug', 'jinja2', 'click')"
-    code = f"import sys, flowplan.cloud.simulator; print([m for m in {heavy} if m in sys.modules])"
+    code = f"import sys, flowplan.simulator; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

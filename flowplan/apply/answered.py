@@ -1,0 +1,61 @@
+"""What the answer to a create says was made, beside what was asked for. Pure.
+
+An answer is no promise that the request was carried out as it stood: whatever differs is noticed at once, and recorded
+as it is. What the answer does not tell, the next look at the cloud does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import attrs
+
+from flowplan.model.live import TERMINATED, Made
+from flowplan.model.resources import Bid, Resource, Volume
+from flowplan.planning.differences import differences
+from flowplan.planning.plan import FieldChange
+from flowplan.state.journal import Intent
+from flowplan.state.ownership import as_made
+
+
+def of_another(made: Made, intent: Intent) -> str | None:
+    """Why the answer is not about what `intent` asked for, read after the id; None: nothing says so. A bid is told by
+    its marker, a volume by its name."""
+    if made.marker is not None:
+        mine = made.marker.intent == intent.intent
+        return None if mine else f"carries the marker of {made.marker.address}, generation {made.marker.generation}"
+    name = made.told.get("name", intent.name)
+    return None if name == intent.name else f"is called {name}"
+
+
+def as_it_is(wanted: Resource, made: Made) -> Resource:
+    """`wanted` with what the answer tells of it. A size that was rounded up is kept beside the one asked for."""
+    if isinstance(wanted, Volume):
+        untold = tuple(name for name in ("size_gb", "interface", "region") if name not in made.told)
+        return as_made(wanted, attrs.evolve(wanted, **made.told, untold=untold))
+    told = {name: value for name, value in made.told.items() if name != "name"}
+    if isinstance(wanted, Bid) and wanted.paused:  # it is placed running, and paused next
+        told.pop("paused", None)
+    return attrs.evolve(wanted, **told)
+
+
+def complaints(wanted: Resource, actual: Resource, made: Made, project: str) -> list[str]:
+    """What differs from what was asked for, each with both values; empty: all is as it should be."""
+    found = [_difference(one) for one in differences(wanted, actual)]
+    if made.project is not None and made.project != project:
+        found.append(f"project {made.project} instead of {project}")
+    if made.status == TERMINATED:
+        found.append(f"it is {TERMINATED} already")
+    return found
+
+
+def _difference(one: FieldChange) -> str:
+    return f"{one.name} {as_text(one.after)} instead of {as_text(one.before)}"
+
+
+def as_text(value: Any) -> str:
+    """A field's value, for people."""
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        return f"[{', '.join(map(str, value))}]"
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,174 @@
+"""What became of creates whose outcome is not known: looked up before anything is done again."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from typing import Literal, Protocol, TypeAlias
+
+from attrs import frozen
+
+from flowplan.clock import Clock
+from flowplan.errors import CloudError, NotFound, OutcomeUnknown
+from flowplan.model.live import Live, LiveBid, LiveVolume
+from flowplan.state.journal import Intent
+from flowplan.state.ownership import binding_of, find_created, perhaps_created
+from flowplan.state.state import Binding
+
+SETTLE_WINDOW = 45.0  # seconds: longer than a request may still commit, plus the worst list delay, plus skew
+_SCAN_INTERVALS = (0.25, 0.5, 1.0, 2.0, 4.0)  # seconds between scans, the last one repeated
+_BY_ABSENCE = ("absent", "foreign", "unclear")  # what nothing that was found proves
+Verdict: TypeAlias = Literal["found", "absent", "several", "foreign", "ended", "unclear", "unprovable"]
+
+
+class Reads(Protocol):
+    """What a look-up needs of the cloud. `now`: the server's clock, as its last answer had it."""
+
+    def live(self) -> Live: ...
+    def bid(self, id: str) -> LiveBid: ...
+    def now(self) -> datetime | None: ...
+
+
+@frozen
+class Finding:
+    """What the look-up of one intent came to. `ids`: the live objects it is about."""
+
+    intent: Intent
+    verdict: Verdict
+    binding: Binding | None = None
+    ids: tuple[str, ...] = ()
+    error: CloudError | None = None
+
+
+def look_up(
+    intents: Sequence[Intent], lineage: str, cloud: Reads, *, window: float, clock: Clock, known: Collection[str] = ()
+) -> dict[str, Finding]:
+    """Look for what `intents` (creates) made, all together, for up to `window` seconds from now. `known`: the ids of
+    bids that are there, as far as it is known: a list without one that is proves no absence.
+
+    Every intent gets a finding. `unclear`: there is something that may be what was made, but the API does not tell
+    enough to know. `unprovable`: the cloud could not be listed, or the run was stopped.
+    """
+    open_ = {intent.intent: intent for intent in intents}
+    findings: dict[str, Finding] = {}
+    deadline = clock.monotonic() + window
+    absences = 0
+    for interval in itertools.chain(_SCAN_INTERVALS, itertools.repeat(_SCAN_INTERVALS[-1])):
+        late = clock.monotonic() >= deadline
+        try:
+            live = cloud.live()
+            for finding in [_finding(intent, lineage, live) for intent in open_.values()]:
+                if finding.verdict not in _BY_ABSENCE:
+                    findings[finding.intent.intent] = finding
+                    del open_[finding.intent.intent]
+            if late and open_:
+                _hold_complete(live, known, cloud)
+        except CloudError as error:
+            if late:
+                return findings | {i: Finding(intent, "unprovable", error=error) for i, intent in open_.items()}
+        else:
+            absences += late
+            if absences == 2:
+                return findings | {i: _finding(intent, lineage, live) for i, intent in open_.items()}
+        if not open_:
+            break
+        if clock.stopped():
+            return findings | {i: Finding(intent, "unprovable") for i, intent in open_.items()}
+        left = deadline - clock.monotonic()
+        clock.pause(min(interval, left) if left > 0 else interval if window else 0.0)
+    return findings
+
+
+def _hold_complete(live: Live, known: Iterable[str], cloud: Reads) -> None:
+    """Raise CloudError when a list does not show one of the bids `known` that is there all the same: it lags, or is
+    somebody else's, or lacks a page."""
+    for id in known:
+        if id in live.bids or id in live.gone:
+            continue
+        try:
+            ended = cloud.bid(id).ended
+        except NotFound:
+            continue
+        if not ended:
+            raise CloudError(f"{id} is live, but the list does not show it: nor may it show what else there is")
+
+
+def _finding(intent: Intent, lineage: str, live: Live) -> Finding:
+    found = find_created(intent, lineage, live)
+    ids = tuple(one.id for one in sorted(found, key=lambda one: (one.created_at, one.id)))
+    if len(found) == 1:
+        return Finding(intent, "found", binding_of(intent, ids[0]), ids)
+    if found:
+        return Finding(intent, "several", ids=ids)
+    ended = tuple(b.id for b in live.bids.values() if b.ended and b.marker and b.marker.intent == intent.intent)
+    if ended:
+        return Finding(intent, "ended", ids=ended)
+    if perhaps := tuple(one.id for one in perhaps_created(intent, lineage, live)):
+        return Finding(intent, "unclear", ids=perhaps)
+    foreign = _foreign(intent, lineage, live)
+    return Finding(intent, "foreign", ids=foreign) if foreign else Finding(intent, "absent")
+
+
+def _foreign(intent: Intent, lineage: str, live: Live) -> tuple[str, ...]:
+    """Who else has the name. Our own bid of an earlier generation, which a list still shows, is nobody else."""
+    everything: list[LiveBid | LiveVolume] = (
+        list(live.volumes_named(intent.name))
+        if intent.address.kind == "volume"
+        else [
+            bid
+            for bid in live.bids.values()
+            if not bid.ended and bid.bid.name == intent.name and (bid.marker is None or bid.marker.lineage != lineage)
+        ]
+    )
+    return tuple(one.id for one in everything if one.id != intent.id)
+
+
+def hold_provable(findings: Iterable[Finding], *, resend: bool) -> None:
+    """Raise OutcomeUnknown for the first finding that leaves the outcome open."""
+    for finding in findings:
+        if finding.verdict == "absent" and not resend:
+            raise OutcomeUnknown(
+                f"{finding.intent.address} does not show; with --on-unknown stop it is not sent again",
+                hint="its intent is kept; --on-unknown retry sends it once more, under the same key",
+            )
+        if finding.verdict == "several":
+            ids = finding.ids
+            cancel = "\n".join(f"  flowplan recover --cancel {id}" for id in ids[1:])
+            raise OutcomeUnknown(
+                f"{finding.intent.address} has {len(ids)} live objects with our marker: {', '.join(ids)}",
+                detail=f"the oldest, {ids[0]}, is the one to keep; nothing is deleted without you:\n{cancel}",
+            )
+        if finding.verdict == "unclear":
+            raise OutcomeUnknown(_unclear(finding), hint=unclear_remedy(finding))
+        if finding.verdict == "unprovable":
+            reason = f": {finding.error}" if finding.error else ""
+            raise OutcomeUnknown(
+                f"whether {finding.intent.address} was created cannot be known now{reason}",
+                hint="its intent is kept; run the same command again",
+            )
+
+
+def _unclear(finding: Finding) -> str:
+    ids = ", ".join(finding.ids)
+    return (
+        f"{finding.intent.address}: {ids} has its name, and may be what an earlier attempt created, but that is not "
+        "certain: the API does not say when it was created, or it has another size, or somebody uses it, or it "
+        "cannot be read in full"
+    )
+
+
+def unclear_remedy(finding: Finding) -> str:
+    """What to do about something that may or may not be ours."""
+    address = finding.intent.address
+    return (
+        f"if it is yours: flowplan import {address} {finding.ids[0]}; if it is not: the same, then flowplan state rm "
+        f"{address}, and another name in the file"
+    )
+
+
+def _told(finding: Finding) -> str:
+    address, id = finding.intent.address, finding.ids[0]
+    if finding.verdict == "ended":
+        return f"{address} was created by an interrupted run ({id}) and has ended since"
+    return f"{address}: the name {finding.intent.name} belongs to {id}, which flowplan did not make"

@@ -1,0 +1,52 @@
+"""What came of a run, and what it means for the exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attrs import field, frozen
+
+from flowplan.errors import Ambiguous, ApplyFailed, FlowplanError, NameTaken, OutcomeUnknown, Refused
+from flowplan.planning.steps import Step
+from flowplan.state.journal import Intent
+from flowplan.state.state import State
+
+
+@frozen
+class Outcome:
+    """What a run came to. `state` is what is true now; `pending` are the intents still in doubt."""
+
+    state: State
+    pending: tuple[Intent, ...] = ()
+    done: tuple[Step, ...] = ()
+    failed: Mapping[Step, FlowplanError] = field(factory=dict)
+    unknown: tuple[Step, ...] = ()
+    not_started: tuple[Step, ...] = ()
+    stopped: bool = False
+
+
+def in_doubt(error: FlowplanError) -> bool:
+    """Whether a create that raised `error` may have happened."""
+    return isinstance(error, (Ambiguous, NameTaken))
+
+
+def is_exhausted(error: FlowplanError) -> bool:
+    """Whether further creates of the same kind must meet the same refusal: a quota, or the billing."""
+    words = str(error).lower()
+    return isinstance(error, Refused) and (error.status == 402 or "quota" in words or "billing" in words)
+
+
+def verdict(outcome: Outcome) -> None:
+    """Raise what the run amounts to, by the precedence of the exit codes; nothing when all is done."""
+    if outcome.unknown or any(isinstance(error, OutcomeUnknown) for error in outcome.failed.values()):
+        what = ", ".join(str(step.address) for step in outcome.unknown)
+        raise OutcomeUnknown(
+            f"whether {what} happened is not known; the intent is kept",
+            hint="run `flowplan recover`, or the same command again: both look first, and neither creates twice",
+        )
+    if outcome.failed:
+        count = len(outcome.failed)
+        raise ApplyFailed(
+            f"{count} step{'' if count == 1 else 's'} failed; what was done is saved",
+            hint="mend the cause and run the same command again: it goes on from here",
+        )

@@ -1,0 +1,133 @@
+"""--wait: after placing, wait until the bids are allocated, or their instances running."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import attrs
+from attrs import frozen
+
+from flowplan.errors import CloudError, FlowplanError, NotFound
+from flowplan.model.live import ALLOCATED, PAUSED, TERMINATED
+from flowplan.model.resources import Bid
+from flowplan.planning.steps import Step
+
+if TYPE_CHECKING:
+    from flowplan.apply.outcome import Outcome
+    from flowplan.cli.stop import Stop
+    from flowplan.model.live import Live, LiveBid
+    from flowplan.operations.settings import Session
+    from flowplan.planning.plan import Plan
+    from flowplan.reports.text.progress import Reporter
+
+_INTERVAL = 2.0  # seconds between looks; an auction clears every two minutes
+_GONE = "gone"
+_LOST = (TERMINATED, PAUSED, _GONE)  # what does not come to run by itself
+
+
+@frozen
+class Waiting:
+    """Wait for up to `seconds`. A bid that does not make it is a failed step; it stays placed."""
+
+    session: Session
+    what: str
+    seconds: float
+    stop: Stop
+    reporter: Reporter
+
+    def __call__(self, plan: Plan, outcome: Outcome) -> Outcome:
+        wanted = _wanted(plan, outcome)
+        if self.what == "placed" or not wanted or outcome.failed or outcome.unknown or outcome.stopped:
+            return outcome
+        deadline = time.monotonic() + self.seconds
+        failed: dict[Step, FlowplanError] = {}
+        told = False
+        while True:
+            try:
+                missing = self._missing(wanted, plan)
+            except CloudError as error:
+                return self._failed(plan, outcome, failed | {step: _unseen(error) for step in wanted.values()})
+            lost = {id: status for id, status in missing.items() if status in _LOST}
+            failed |= {wanted.pop(id): _lost(status) for id, status in lost.items()}
+            if lost.keys() == missing.keys():
+                return self._failed(plan, outcome, failed)
+            if self.stop.stopped():
+                self.reporter.note("the bids stay placed, and go on: flowplan status")
+                return attrs.evolve(self._failed(plan, outcome, failed), stopped=True)
+            if time.monotonic() >= deadline:
+                late = {wanted[id]: self._late(status) for id, status in missing.items() if id in wanted}
+                return self._failed(plan, outcome, failed | late)
+            if not told:
+                count = f"{len(wanted)} bid{'s are' if len(wanted) > 1 else ' is'}"
+                self.reporter.note(f"waiting until {count} {self.what}")
+                told = True
+            self.stop.pause(_INTERVAL)
+
+    def _missing(self, wanted: Mapping[str, Step], plan: Plan) -> dict[str, str]:
+        """Those that are not allocated yet, or whose instances are not all running, each with what it is."""
+        live = self.session.cloud().live()
+        bids = {id: self._bid(id, live) for id in wanted}
+        missing = {id: status for id, bid in bids.items() if (status := _status(bid)) != ALLOCATED}
+        if self.what == "running":
+            up = Counter(one.bid for one in self.session.cloud().instances() if one.status == "STATUS_RUNNING")
+            asked = {id: plan.by_address()[step.address].after for id, step in wanted.items()}
+            short = [id for id, bid in asked.items() if isinstance(bid, Bid) and up[id] < bid.instance_quantity]
+            missing |= {id: ALLOCATED for id in short if id not in missing}
+        return missing
+
+    def _bid(self, id: str, live: Live) -> LiveBid | None:
+        """A bid as it is now: one that a list does not show is asked for by its id."""
+        try:
+            return live.bids.get(id) or self.session.cloud().bid(id)
+        except NotFound:
+            return None
+
+    def _failed(self, plan: Plan, outcome: Outcome, failed: Mapping[Step, FlowplanError]) -> Outcome:
+        for step, error in failed.items():
+            self.reporter.failed(step, plan.by_address()[step.address], error)
+        return attrs.evolve(outcome, failed={**outcome.failed, **failed})
+
+    def _late(self, status: str) -> CloudError:
+        time_moves = "; time in the simulator moves by `flowplan simulator advance`" if self.session.simulated else ""
+        if status == ALLOCATED:
+            message = f"allocated, but its instances are not running after {self.seconds:g} s"
+            return CloudError(message, hint=f"they may still be starting: flowplan status{time_moves}")
+        message = f"placed, but not allocated within {self.seconds:g} s"
+        return CloudError(message, hint=f"the bid stays and may win later: flowplan status{time_moves}")
+
+
+def _status(bid: LiveBid | None) -> str:
+    if bid is None:
+        return _GONE
+    return TERMINATED if bid.ended else bid.status
+
+
+def _unseen(error: CloudError) -> CloudError:
+    """What is placed stays placed, but nobody saw it run: that is no success."""
+    return CloudError(
+        f"placed, but whether it runs is not known: {error}",
+        status=error.status,
+        hint="the bid stays placed, and is in the state: flowplan status",
+    )
+
+
+def _lost(status: str) -> CloudError:
+    """For what is over or paused nobody needs to wait any longer."""
+    if status == PAUSED:
+        return CloudError("placed, but somebody paused it: it does not run", hint="flowplan plan shows the difference")
+    if status == _GONE:
+        return CloudError("placed, but the API does not know it by its id", hint="flowplan plan says what it would do")
+    return CloudError("placed, but somebody cancelled it: it does not run", hint="flowplan plan says what it would do")
+
+
+def _wanted(plan: Plan, outcome: Outcome) -> dict[str, Step]:
+    """The bids that are meant to run, those that were there before too: id -> step."""
+    bindings = outcome.state.bindings
+    return {
+        bindings[change.address].id: Step("up", change.address)
+        for change in plan.changes
+        if isinstance(change.after, Bid) and not change.after.paused and change.address in bindings
+    }

@@ -1,0 +1,342 @@
+"""The local lockfile: one mutating command at a time in a directory.
+
+flock excludes; the JSON inside tells who, also where flock does not reach: on another machine. The file is never
+renamed and never removed: a second process would then lock another inode. A dead owner's lock is free at once, because
+the kernel frees it. A free lock that names somebody was left by a run that died, or it is held by one that this kernel
+cannot see: `fate_of` decides, and never by the name of a host.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import getpass
+import json
+import os
+import re
+import socket
+import stat
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from attrs import asdict, fields, frozen
+
+from flowplan.errors import FlowplanError, Locked, NoLocks, StateError
+from flowplan.files.regular import read_regular
+from flowplan.masking import without_userinfo
+from flowplan.printable import shown
+
+NAME = "flowplan.lock"
+_SIZE_LIMIT = 64 * 1024
+_MACHINE_IDS = ("/etc/machine-id", "/var/lib/dbus/machine-id")
+_CONTAINED = ("/.dockerenv", "/run/.containerenv")  # where the machine's id is that of an image, and many have it
+_POLL = 0.1  # seconds between tries while waiting: flock has no time limit of its own
+
+
+@frozen
+class Owner:
+    """Who holds (or held) the lock. `since` is RFC 3339; `boot` the id of the kernel's boot, `started` the process's
+    start within it, in clock ticks; `machine` the id that outlives boots. "": not known."""
+
+    id: str
+    who: str
+    host: str
+    pid: int
+    boot: str
+    started: str
+    command: str
+    since: str
+    ci: str | None = None
+    machine: str = ""
+
+    def describe(self) -> str:
+        lines = [
+            f"  id       {shown(self.id)}",
+            f"  who      {shown(self.who)}, process {shown(str(self.pid))}",
+            f"  command  {shown(self.command, 400)}",
+            f"  since    {shown(self.since)}",
+        ]
+        return "\n".join([*lines, f"  ci       {shown(self.ci, 200)}"] if self.ci else lines)
+
+
+def this_process(command: str, environ: Mapping[str, str], now: str) -> Owner:
+    """The owner entry of the running process."""
+    host = socket.gethostname()
+    return Owner(
+        id=str(uuid.uuid4()),
+        who=f"{_user()}@{host}",
+        host=host,
+        pid=os.getpid(),
+        boot=boot_id(),
+        started=_start_of(os.getpid()),
+        command=command,
+        since=now,
+        ci=without_userinfo(ci_run(environ) or "") or None,
+        machine=_machine_id(environ),
+    )
+
+
+Fate: TypeAlias = Literal["dead", "alive", "unknown"]
+
+
+def fate_of(left: Owner, here: Owner) -> Fate:
+    """What has become of `left`, whose flock is free as seen by `here`.
+
+    One boot is one kernel, whatever its containers call themselves: who ran in it and has no flock is dead, unless the
+    process is there to be seen (a file system that keeps no locks between its clients). A boot that is over took its
+    processes with it; which machine it was of, its id and its name must both say. Anything else is not known.
+    """
+    if not left.boot or not here.boot:
+        return "unknown"
+    if left.boot == here.boot:
+        itself = (left.pid, left.started) == (here.pid, here.started)
+        return "alive" if left.started and not itself and _start_of(left.pid) == left.started else "dead"
+    same = left.machine != "" and (left.machine, left.host) == (here.machine, here.host)
+    return "dead" if same else "unknown"
+
+
+class Lock:
+    """The lock beside the state. Use as `with Lock(path).hold(owner): ...`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor: int | None = None
+        self._written = b""  # what we said of ourselves
+
+    def acquire(
+        self,
+        owner: Owner,
+        *,
+        timeout: float = 0,
+        say: Callable[[str], None] = lambda _: None,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Take the lock, waiting up to `timeout` seconds. Raises Locked with who holds it, NoLocks where files cannot
+        be locked."""
+        deadline = time.monotonic() + timeout
+        waiting = False
+        while (blocked := self._blocked(owner, say)) is not None:
+            if time.monotonic() >= deadline or stopped():
+                raise blocked
+            if not waiting:
+                holder = self.holder()
+                say(f"waiting up to {timeout:g} s for the lock held by {holder.who if holder else 'another process'}")
+                waiting = True
+            time.sleep(_POLL)
+
+    def _blocked(self, owner: Owner, say: Callable[[str], None]) -> Locked | None:
+        """Take the lock; what is in the way, if it cannot be taken."""
+        if not self._try():
+            return _held(self.path, self.holder(), owner)
+        left = self.holder()
+        fate = "dead" if left is None else fate_of(left, owner)
+        if left is not None and fate != "dead":
+            self._drop()
+            return _left(self.path, left, fate)
+        if left is not None:
+            say(f"the run of {left.who} since {left.since} ({left.command}) died; taking over its lock")
+        self._sign(owner)
+        return None
+
+    def _try(self) -> bool:
+        """Whether flock gives us the file. Raises NoLocks, StateError."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            descriptor = os.open(self.path, flags, 0o600)
+        except OSError as error:
+            raise StateError(f"the lock {self.path} cannot be opened: {error.strerror}") from error
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise StateError(f"the lock {self.path} is not a regular file", hint="remove it")
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _same_file(descriptor, self.path):
+                self._descriptor, descriptor = descriptor, -1
+                return True
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            raise NoLocks(
+                f"{self.path} cannot be locked: {error.strerror}; nothing is changed without a lock",
+                hint="keep the state on a file system that has locks (--state FILE); to look only, give --no-lock",
+            ) from error
+        finally:
+            if descriptor != -1:
+                os.close(descriptor)
+        return False
+
+    def _sign(self, owner: Owner) -> None:
+        """Write who we are into the file."""
+        data = json.dumps(asdict(owner)).encode()
+        try:
+            self._write(data)
+        except OSError as error:
+            self._drop()
+            raise StateError(f"the lock {self.path} cannot be written: {error.strerror}") from error
+        self._written = data
+
+    def _write(self, data: bytes) -> None:
+        assert self._descriptor is not None  # noqa: S101 - a promise of the callers, not a check of input
+        os.ftruncate(self._descriptor, 0)
+        written = 0
+        while written < len(data):  # the system may take it in pieces
+            written += os.pwrite(self._descriptor, data[written:], written)
+
+    def holder(self) -> Owner | None:
+        """Who the file names, or None when it names nobody (or nobody can tell)."""
+        try:
+            data = read_regular(self.path, _SIZE_LIMIT)
+            return _owner(json.loads(data)) if data.strip() else None
+        except (OSError, ValueError, TypeError, RecursionError):
+            return None
+
+    def held(self) -> bool:
+        """Whether some process holds the lock right now."""
+        if not self.path.exists():
+            return False
+        free = self._try()
+        if free:
+            self._drop()
+        return not free
+
+    def verify(self) -> None:
+        """Raise StateError unless the lock is still ours: the file in place, and our name in it."""
+        if self._descriptor is None or not _same_file(self._descriptor, self.path) or not self._names_us():
+            raise StateError(
+                f"the lock {self.path} was taken away while this command ran; nothing more is changed",
+                hint="run the same command again",
+            )
+
+    def _names_us(self) -> bool:
+        """Whether the file still says what we wrote: looked at often, so its bytes are compared, not read again."""
+        assert self._descriptor is not None  # noqa: S101 - a promise of the callers, not a check of input
+        with contextlib.suppress(OSError):
+            return self._written != b"" and os.pread(self._descriptor, _SIZE_LIMIT, 0) == self._written
+        return False
+
+    def release(self) -> None:
+        """Empty the file and let go. Never raises: the work is done by then."""
+        if self._descriptor is None:
+            return
+        try:
+            if _same_file(self._descriptor, self.path):
+                os.ftruncate(self._descriptor, 0)
+        except OSError:  # a stale name in the file is harmless: the lock itself is flock's
+            pass
+        self._drop()
+
+    def _drop(self) -> None:
+        descriptor, self._descriptor, self._written = self._descriptor, None, b""
+        if descriptor is not None:
+            with contextlib.suppress(OSError):  # the kernel lets go of the lock even when it complains
+                os.close(descriptor)
+
+    def break_(self, id: str, here: Owner) -> Owner:
+        """Remove the name of `id` from the file; `here`: who asks. Raises FlowplanError when another holds it, or
+        nobody, or one that is alive."""
+        holder = self.holder()
+        if holder is None:
+            raise FlowplanError(f"nobody holds the lock {self.path}")
+        if holder.id != id:
+            raise FlowplanError(f"the lock has the id {holder.id}, not {id}; it stays", hint=None)
+        taken = self._try()
+        if not taken or fate_of(holder, here) == "alive":
+            self._drop()
+            raise FlowplanError(
+                f"process {holder.pid} on {holder.host} is alive and holds the lock; it stays",
+                hint=f"stop that process first (kill -INT {holder.pid} lets it finish cleanly)",
+            )
+        try:
+            self._write(b"")
+        except OSError as error:
+            raise StateError(f"the lock {self.path} cannot be written: {error.strerror}") from error
+        finally:
+            self._drop()
+        return holder
+
+
+def _held(path: Path, holder: Owner | None, here: Owner) -> Locked:
+    """Another process has the lock."""
+    if holder is None:
+        return Locked(f"another process holds the lock {path}", hint="wait for it, or give --lock-timeout 5m")
+    near = holder.boot == here.boot
+    remedy = "give --lock-timeout 5m to wait" if near else f"if that run is dead, flowplan force-unlock {holder.id}"
+    return Locked(f"the lock {path} is held by {holder.who}", detail=holder.describe(), hint=remedy)
+
+
+def _left(path: Path, left: Owner, fate: Fate) -> Locked:
+    """Nobody has the lock as this machine sees it, and yet it may be held by `left`."""
+    if fate == "alive":
+        return Locked(
+            f"process {left.pid} ({left.command}) is alive, and {path} names it",
+            detail=f"{left.describe()}\nthe lock itself is free: this file system does not keep locks",
+            hint="give --lock-timeout 5m to wait, and keep the state on a file system that has locks",
+        )
+    return Locked(
+        f"the lock {path} is held by {left.who}; whether that run is alive cannot be seen from here",
+        detail=left.describe(),
+        hint=f"if it is dead, flowplan force-unlock {left.id}",
+    )
+
+
+def _owner(told: Any) -> Owner | None:
+    """The owner that `told` describes; a newer flowplan may say more of itself. Raises ValueError, TypeError."""
+    known = {one.name: told[one.name] for one in fields(Owner) if one.name in told}
+    kinds: dict[str, Any] = {"pid": int, "ci": str | None}
+    if not all(isinstance(value, kinds.get(name, str)) for name, value in known.items()):
+        raise ValueError("not an owner")
+    return Owner(**known)
+
+
+def _same_file(descriptor: int, path: Path) -> bool:
+    try:
+        there = path.stat(follow_symlinks=False)
+    except OSError:
+        return False
+    here = os.fstat(descriptor)
+    return (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
+
+
+def boot_id() -> str:
+    """The kernel's id of this boot, or "" where there is none."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
+def _machine_id(environ: Mapping[str, str]) -> str:
+    """The id of this machine, the same after a boot; "" where there is none that is its own."""
+    if any(map(os.path.exists, _CONTAINED)) or environ.get("KUBERNETES_SERVICE_HOST") or environ.get("container"):
+        return ""
+    for name in _MACHINE_IDS:
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            found = Path(name).read_text().strip()
+            if re.fullmatch("[0-9a-f]{32}", found):  # not "uninitialized", as an image has it
+                return found
+    return ""
+
+
+def _start_of(pid: int) -> str:
+    """When a process started, in clock ticks since the boot; "": it is not there, or has ended (a zombie)."""
+    try:
+        told = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return told[19] if told[0] not in ("Z", "X") else ""
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # no such user in this container
+        return str(os.getuid())
+
+
+def ci_run(environ: Mapping[str, Any]) -> str | None:
+    """The address of the CI run, for whoever finds the lock."""
+    if run := environ.get("GITHUB_RUN_ID"):
+        return f"{environ.get('GITHUB_SERVER_URL', '')}/{environ.get('GITHUB_REPOSITORY', '')}/actions/runs/{run}"
+    return environ.get("CI_JOB_URL") or environ.get("BUILD_URL") or environ.get("CIRCLE_BUILD_URL") or None

@@ -1,0 +1,114 @@
+"""What the journal could not take: results that came back after its disk had given out, or its lock was lost, kept in
+another place.
+
+A spill is a journal of its own, `DIRECTORY/LINEAGE-PLACE-RUN.spill`; PLACE tells copies of one stack apart, RUN the
+runs: each writes a file of its own, so that none overwrites, or removes unread, what another kept. It holds results
+only: an intent that could not be made durable was not acted on.
+"""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import os
+import uuid
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from pathlib import Path
+
+from attrs import frozen
+
+from flowplan.errors import StateError
+from flowplan.files.atomic import hold_trusted, replace_file, sync_directory
+from flowplan.files.private import make_directory
+from flowplan.files.regular import read_regular
+from flowplan.state.journal import Closed, Done, Header, Record, frame, header_frame, read_journal
+from flowplan.state.state import State
+
+_SIZE_LIMIT = 64 * 1024 * 1024
+
+
+@frozen
+class Spilled:
+    """What one run kept: `serial` is that of the snapshot it had begun with."""
+
+    path: Path
+    serial: int
+    results: tuple[Done | Closed, ...]
+
+    def news(self, serial: int, settled: Collection[str], pending: Collection[str]) -> Iterator[Done | Closed]:
+        """The results that the state does not know yet, which has `serial`, and knows the intents `settled` and
+        `pending`. A run that lost its lock may have been followed by others: what they settled stays as they did."""
+        for one in self.results:
+            if one.intent in pending or (self.serial >= serial and one.intent not in settled):
+                yield one
+
+
+class Spill:
+    """The spills of the state at `state_path`. `directory` None: there is nowhere to spill to."""
+
+    def __init__(self, directory: Path | None, state_path: Path) -> None:
+        self._directory = directory
+        self._place = hashlib.sha256(os.fsencode(os.path.realpath(state_path))).hexdigest()[:12]
+        self._run = uuid.uuid4().hex[:8]
+
+    def found(self, lineage: str | None = None) -> list[Path]:
+        """The files of this place: those for the state `lineage`, or for any. Raises StateError."""
+        if self._directory is None:
+            return []
+        which = "*" if lineage is None else glob.escape(lineage)
+        try:
+            return sorted(self._directory.glob(f"{which}-{self._place}*.spill"))
+        except OSError as error:
+            raise StateError(f"{self._directory} cannot be read: {error.strerror}") from error
+
+    def read(self, lineage: str) -> tuple[Spilled, ...]:
+        """The results kept for this state, or none, the oldest first. Raises StateError for a spill that cannot be
+        read, or that is not to be trusted: who may write it says what is ours."""
+        found = [self._read(path, lineage) for path in self.found(lineage)]
+        return tuple(sorted(found, key=lambda one: one.serial))
+
+    def _read(self, path: Path, lineage: str) -> Spilled:
+        hold_trusted(path)
+        try:
+            data = read_regular(path, _SIZE_LIMIT)
+        except OSError as error:
+            raise StateError(f"{path} cannot be read: {error.strerror}") from error
+        found = read_journal(data[:_SIZE_LIMIT], str(path))
+        if found.header is None or found.header.lineage != lineage or found.torn:
+            raise StateError(
+                f"{path} holds results of an earlier run, and is damaged",
+                hint="what it named is live: remove the file, and `flowplan plan` finds bids by their marker",
+            )
+        results = tuple(record for record in found.records if isinstance(record, (Done, Closed)))
+        return Spilled(path, found.header.serial, results)
+
+    def write(self, state: State, records: Iterable[Record]) -> Path:
+        """Keep the results among `records`, beside those that this run has kept already. Raises StateError."""
+        if self._directory is None:
+            raise StateError("there is no directory to keep results in")
+        path = self._directory / f"{state.lineage}-{self._place}-{self._run}.spill"
+        results = [record for record in records if isinstance(record, (Done, Closed))]
+        try:
+            make_directory(self._directory)
+        except OSError as error:
+            raise StateError(f"{self._directory} cannot be made: {error.strerror}") from error
+        kept = self._read(path, state.lineage).results if path.exists() else ()
+        replace_file(path, header_frame(Header.of(state)) + frame([*kept, *results]), through_link=False)
+        return path
+
+    def remove(self, spilled: Iterable[Spilled]) -> None:
+        """Forget what is durable in the state by now. Raises OSError."""
+        for one in spilled:
+            one.path.unlink(missing_ok=True)
+            sync_directory(one.path.parent)
+
+
+def spill_directory(environ: Mapping[str, str]) -> Path | None:
+    """$XDG_STATE_HOME/flowplan, else ~/.local/state/flowplan; None where there is no home.
+
+    One that is relative does not count, as its specification has it: from another directory nobody would find it.
+    """
+    given, home = Path(environ.get("XDG_STATE_HOME", "")), Path(environ.get("HOME", ""))
+    if given.is_absolute():
+        return given / "flowplan"
+    return home / ".local" / "state" / "flowplan" if home.is_absolute() else None

@@ -1,0 +1,124 @@
+"""Where requests go and the way there: the base URL, what counts as this machine, proxies, certificate authorities."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from flowplan.cloud.http.redaction import CREDENTIALS_HINT
+from flowplan.errors import UsageProblem
+from flowplan.printable import shown
+
+PATH = re.compile(r"(/[A-Za-z0-9_.~%-]+)+", re.ASCII)  # of the base URL, and of a request
+_HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+", re.ASCII)  # how OpenSSL finds a certificate in a directory
+_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*\.?")
+
+
+def checked_url(url: str, *, in_process: bool) -> str:
+    """`url` in its one form, without /v2. Raises UsageProblem; a URL that may hold a password is not shown."""
+    if "@" in url:
+        raise UsageProblem(
+            "the API's URL must not hold a user name or a password", hint=f"take them out, and {CREDENTIALS_HINT}"
+        )
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        raise _bad_url(url, "is not a URL") from None
+    if not url.isascii() or not url.isprintable() or " " in url or parts.scheme not in ("https", "http"):
+        raise _bad_url(url, "is not an https URL")
+    if parts.query or parts.fragment or "?" in url or "#" in url:
+        raise UsageProblem("the API's URL must end with its path: no ? and no #")
+    if not (_HOST.fullmatch(host) or _is_address(host)):
+        raise _bad_url(url, "has no valid host")
+    if parts.scheme == "http" and not (_is_loopback(host) or (host == "localhost" and _is_here(host, in_process))):
+        raise _bad_url(url, "is not https; plain http is for this machine only (127.0.0.1, ::1, localhost)")
+    path = parts.path.rstrip("/").removesuffix("/v2").rstrip("/")
+    if path and not PATH.fullmatch(path):
+        raise _bad_url(url, "has a strange path")
+    place = f"[{host}]" if ":" in host else host.rstrip(".")
+    return f"{parts.scheme}://{place}{f':{port}' if port is not None else ''}{path}"
+
+
+def _bad_url(url: str, says: str) -> UsageProblem:
+    return UsageProblem(f"the API's URL '{shown(url)}' {says}", hint="for example https://api.mithril.ai")
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_loopback(host: str) -> bool:
+    return _is_address(host) and ipaddress.ip_address(host).is_loopback
+
+
+def _is_here(host: str, in_process: bool) -> bool:
+    """Whether every address of the name `host` is this machine; with an adapter in the process no name is looked up."""
+    import socket
+
+    if in_process:
+        return True
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError:
+        return False
+    return bool(found) and all(_is_loopback(str(address[0])) for *_, address in found)
+
+
+def proxies(environ: Mapping[str, str], host: str) -> dict[str, str]:
+    """HTTPS_PROXY as requests takes it, unless NO_PROXY or loopback exempts `host`. Raises UsageProblem."""
+    url = environ.get("https_proxy") or environ.get("HTTPS_PROXY") or ""
+    if not url or _is_loopback(host) or host == "localhost" or _is_exempt(environ, host):
+        return {}
+    if "://" not in url:
+        url = f"http://{url}"
+    try:
+        parts = urlsplit(url)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 0) >= 0
+    except ValueError:
+        valid = False
+    if not valid:
+        raise UsageProblem("HTTPS_PROXY is not the URL of an HTTP proxy", hint="for example http://proxy.example:3128")
+    return {"https": url}
+
+
+def _is_exempt(environ: Mapping[str, str], host: str) -> bool:
+    names = (environ.get("no_proxy") or environ.get("NO_PROXY") or "").lower().replace(" ", "").split(",")
+    return any(
+        name == "*" or host == name.lstrip(".") or host.endswith("." + name.lstrip(".")) for name in names if name
+    )
+
+
+def authorities(environ: Mapping[str, str]) -> bool | str:
+    """The file of authorities to verify with, or a directory that `openssl rehash` made; True for those of requests.
+    Raises UsageProblem if it is neither, or holds none."""
+    for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
+        path = environ.get(name)
+        if path:
+            _check_authorities(name, path)
+            return path
+    return True
+
+
+def _check_authorities(name: str, path: str) -> None:
+    import ssl
+
+    try:
+        if Path(path).is_dir():
+            if not any(_HASHED.fullmatch(entry.name) for entry in Path(path).iterdir()):
+                hint = "`openssl rehash DIR` makes them; a single file will do, too"
+                raise UsageProblem(f"{name} names '{shown(path)}', a directory without hashed certificates", hint=hint)
+        elif Path(path).is_file():
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+        else:
+            raise UsageProblem(f"{name} names '{shown(path)}', which is neither a file nor a directory")
+    except (OSError, ValueError) as error:  # a TLS error is an OSError
+        why = getattr(error, "reason", None) or getattr(error, "strerror", None) or "not a path"
+        raise UsageProblem(f"{name} names '{shown(path)}', which cannot be read as certificates: {why}") from None

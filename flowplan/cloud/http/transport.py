@@ -1,0 +1,402 @@
+"""The one HTTP transport of flowplan: every request to the cloud, and to the simulator, goes through here.
+
+`Transport` sends, pages, waits and tries again. The rest stands beside it: `origin` says where requests may go,
+`gate` slows all workers down together, `replies` reads what comes back, `answers` says what it means (its table is
+the contract of `Transport.call`), `secrecy` keeps credentials out of messages.
+
+requests is used without its Session: a Session would add cookies, redirects, ~/.netrc and the environment's
+proxies, and none of these may touch a request that carries a credential. It is imported on the first call.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import random
+import re
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from urllib.parse import quote, urlencode, urlsplit
+
+from flowplan import __version__
+from flowplan.cloud.http.endpoint import PATH, authorities, checked_url, proxies
+from flowplan.cloud.http.meaning import EXCERPT, RETRY_AFTER_CAP, Answer, Call
+from flowplan.cloud.http.redaction import CREDENTIALS_HINT, forms_of, without
+from flowplan.cloud.http.response import UNREACHABLE, Reply, answered, http_date, unanswered
+from flowplan.cloud.http.throttle import Gate
+from flowplan.errors import CloudError, Unauthorized
+from flowplan.model.bounds import of_our_time
+from flowplan.printable import Secret, shown
+
+if TYPE_CHECKING:
+    from requests import PreparedRequest
+    from requests.adapters import BaseAdapter
+
+__all__ = ["CREDENTIALS_HINT", "Transport", "encode", "segment"]
+
+CONNECT_TIMEOUT = 10.0  # seconds, TLS included
+READ_TIMEOUT = 30.0  # seconds without a byte
+DEADLINE = 30.0  # seconds for one attempt, from the look-up of the name to the last byte of its answer
+BUDGET = 120.0  # seconds for one call, all its tries and pauses together
+REACH_BUDGET = 30.0  # the same, as long as nobody answers at all
+BACKOFF_CAP = 20.0  # seconds
+BACKOFF_FLOOR = 0.1  # seconds: full jitter may draw 0, and 0 would be a spin
+# One list, all its pages together. No project comes near: what goes beyond is a server that does not end.
+PAGES_CAP = 10_000
+ROWS_CAP = 200_000
+LIST_CAP = 128 * 1024 * 1024  # bytes
+LIST_BUDGET = 600.0  # seconds
+
+_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}", re.ASCII)
+
+
+def encode(body: object) -> bytes:
+    """The bytes sent for `body`: sorted, compact JSON, so that equal bodies have equal digests."""
+    return json.dumps(body, allow_nan=False, separators=(",", ":"), sort_keys=True).encode()
+
+
+def segment(text: str) -> str:
+    """`text` (an id) as one segment of a path."""
+    return quote(text, safe="", errors="surrogateescape")  # an argument need not be text
+
+
+@runtime_checkable
+class Renewable(Protocol):
+    """A source of tokens that expire: the one of now, and another instead of one that was refused."""
+
+    def __call__(self) -> Secret: ...
+    def renew(self, refused: str) -> None: ...
+
+
+class Transport:
+    """Calls to one API, safe for `parallelism` threads at once.
+
+    `base_url` has no /v2 (one at its end is dropped); UsageProblem if it is not https, or http on loopback.
+    `token` goes to that origin and nowhere else; None sends no credential; a `Renewable` is asked for another one, once
+    a call, when it was refused. `adapter` replaces the network (the
+    simulator inside this process). `deadline` and `budget` are seconds, for one attempt and for one call.
+    `wait` sleeps, and may raise to abandon a call between two attempts. `jitter` draws from [0, 1).
+    `log` gets one line an attempt. `secrets` are further values that no message may show.
+
+    From `environ` (os.environ) come HTTPS_PROXY, NO_PROXY, and REQUESTS_CA_BUNDLE or SSL_CERT_FILE: a file with
+    the certificate authorities to trust instead of those that come with requests. Verification is never off.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        token: Secret | Callable[[], Secret] | None,
+        *,
+        adapter: BaseAdapter | None = None,
+        parallelism: int = 10,
+        deadline: float = DEADLINE,
+        budget: float = BUDGET,
+        clock: Callable[[], float] = time.monotonic,
+        wait: Callable[[float], object] = time.sleep,
+        jitter: Callable[[], float] = random.random,
+        log: Callable[[str], object] | None = None,
+        environ: Mapping[str, str] | None = None,
+        secrets: Iterable[Secret] = (),
+    ) -> None:
+        environ = os.environ if environ is None else environ
+        self.base_url: str = checked_url(base_url, in_process=adapter is not None)
+        self.host: str = urlsplit(self.base_url).hostname or ""
+        self.in_process: bool = adapter is not None
+        self._token = token
+        self._adapter = adapter
+        self._parallelism = parallelism
+        self._deadline = deadline
+        self._budget = budget
+        self._clock = clock
+        self._wait = wait
+        self._jitter = jitter
+        self._log = log
+        self._gate = Gate(clock, wait)
+        self._proxies: dict[str, str] = {}
+        self._verify: bool | str = True
+        self._known: Secret | None = None  # the credential whose forms are among `_hidden`
+        self._date: str | None = None
+        self._template: PreparedRequest | None = None
+        self._setup = threading.Lock()
+        if adapter is None and self.base_url.startswith("https:"):
+            self._proxies = proxies(environ, self.host)
+            self._verify = authorities(environ)
+        proxy_password = [Secret(p) for url in self._proxies.values() if (p := urlsplit(url).password)]
+        self._hidden = tuple(form for secret in (*secrets, *proxy_password) for form in forms_of(secret.reveal()))
+
+    def __repr__(self) -> str:
+        return f"Transport({self.base_url!r})"
+
+    @property
+    def hidden(self) -> Sequence[str]:
+        """The forms of every secret known by now; nothing that an answer says shows one of them."""
+        return self._hidden
+
+    @property
+    def server_time(self) -> datetime | None:
+        """The `Date` of the last answer that had a valid one: whole seconds, UTC; informative, it may jump."""
+        return http_date(self._date)
+
+    def close(self) -> None:
+        """Closes the idle connections."""
+        if self._adapter is not None:
+            self._adapter.close()
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, object] | None = None,
+        body: object = None,
+        key: str | None = None,
+        before: Callable[[], None] = lambda: None,
+        most: int | None = None,
+    ) -> Answer:
+        """Sends `method path` until there is an answer or no hope; raises as the table of `answers` says.
+
+        `path` begins with /v2 (or with what the legacy API has) and its ids went through `segment`. `query` leaves
+        out what is None. `body` is bytes, sent as they are, or what `encode` takes. `key` is the Idempotency-Key.
+        `before` is called before each attempt, when its turn has come; what it raises ends the call. `most`: tries
+        at most, for what is not worth waiting for.
+        """
+        request = self._prepared(method, path, query, body, key)
+        started = self._clock()
+        tries, renewed = 0, False
+        while True:
+            tries += 1
+            with self._gate:
+                self._authorize(request)  # a login takes its time: what `before` announces is sent at once
+                before()
+                reply = self._exchange(request, path)
+            if reply.status != 429:
+                self._gate.ease()
+            verdict, allowed = Call(method, path, tries, self.host, self.clean).judge(reply)
+            if isinstance(verdict, Answer):
+                return verdict
+            if isinstance(verdict, Unauthorized) and isinstance(self._token, Renewable) and not renewed:
+                self._token.renew(request.headers["Authorization"].removeprefix("Bearer "))
+                renewed = True  # such a refusal proves that nothing was done: the same call is sent again, once
+                request = request.copy()
+                continue
+            pause = self._pause(reply, tries)
+            everybody = reply.status == 429 and pause <= RETRY_AFTER_CAP + 1
+            if everybody:
+                self._gate.close(pause)
+            if tries >= min(allowed, most or allowed) or not self._affordable(reply, self._clock() - started + pause):
+                raise verdict
+            if not everybody:
+                self._wait(pause)
+            request = request.copy()  # whoever recorded the last attempt keeps it as it was
+
+    def pages(
+        self,
+        path: str,
+        query: Mapping[str, object] | None = None,
+        *,
+        rows: str = "data",
+        repeated: bool = False,
+    ) -> Iterator[list[dict[str, Any]]]:
+        """The pages of a list, whose rows are under the name `rows`; a bare JSON list is one page.
+
+        A row with the `fid` of an earlier one is left out, unless `repeated`: lists shift while they are read.
+        Raises CloudError for a cursor that comes back, for what is no list of objects, and for a list that does not
+        end: more pages, rows, bytes or time than the caps above. A cursor is only ever sent as the parameter
+        `next_cursor`, whatever it looks like.
+        """
+        seen: set[str] = set()
+        cursors: set[str] = set()
+        cursor: str | None = None
+        size, count, started = 0, 0, self._clock()
+        for number in itertools.count(1):
+            answer = self.call("GET", path, query={**(query or {}), "next_cursor": cursor})
+            try:
+                page, cursor = _page(answer.data, rows)
+                if cursor in cursors:
+                    raise ValueError("a page repeats")
+                size, count = size + answer.size, count + len(page)
+                _hold_finite(number, count, size, self._clock() - started, more=cursor is not None)
+            except ValueError as problem:
+                raise CloudError(f"GET {path}: invalid response: {problem}", request_id=answer.request_id) from None
+            yield page if repeated else _unseen(page, seen)
+            if cursor is None:
+                return
+            cursors.add(cursor)
+
+    def clean(self, text: str, limit: int = EXCERPT) -> str:
+        """`text` from outside as messages may show it: without credentials, escaped, at most `limit` characters."""
+        return shown(without(text, self._hidden), limit)
+
+    # -- one attempt ---------------------------------------------------------------------------------------------
+
+    def _prepared(
+        self, method: str, path: str, query: Mapping[str, object] | None, body: object, key: str | None
+    ) -> PreparedRequest:
+        """The request without what changes from attempt to attempt: the credential and the client's request id."""
+        if not PATH.fullmatch(path) or "/./" in f"{path}/" or "/../" in f"{path}/":
+            raise CloudError(f"nothing sent: '{self.clean(path)}' is not a path of the API")
+        if key is not None and not _KEY.fullmatch(key):
+            raise ValueError(f"not an idempotency key: {shown(key)}")
+        request = (self._template or self._set_up()).copy()
+        request.method = method
+        request.url = self.base_url + path
+        asked = {name: value for name, value in (query or {}).items() if value is not None}
+        if asked:
+            request.url += "?" + urlencode(asked, errors="surrogateescape")
+        if method in ("GET", "HEAD"):
+            request.headers["Cache-Control"] = "no-cache"
+        if body is not None:
+            request.body = body if isinstance(body, bytes) else encode(body)
+            request.headers["Content-Type"] = "application/json"
+        if method not in ("GET", "HEAD", "DELETE") or body is not None:
+            request.headers["Content-Length"] = str(len(request.body or b""))
+        if key is not None:
+            request.headers["Idempotency-Key"] = key
+        return request
+
+    def _set_up(self) -> PreparedRequest:
+        """Imports requests, makes the connection pool and the template of all requests; once."""
+        from requests import PreparedRequest
+        from requests.structures import CaseInsensitiveDict
+        from requests.utils import DEFAULT_CA_BUNDLE_PATH
+
+        from flowplan.cloud.http.deadline import DeadlineAdapter
+
+        with self._setup:
+            if self._template is None:
+                if self._adapter is None:
+                    authorities = DEFAULT_CA_BUNDLE_PATH if self._verify is True else str(self._verify)
+                    self._adapter = DeadlineAdapter(
+                        authorities, pool_connections=1, pool_maxsize=self._parallelism, max_retries=0
+                    )
+                template = PreparedRequest()
+                template.headers = CaseInsensitiveDict(
+                    {
+                        "User-Agent": f"flowplan/{__version__}",
+                        "Accept": "application/json",
+                        "Accept-Encoding": "gzip",
+                    }
+                )
+                self._template = template
+            return self._template
+
+    def _authorize(self, request: PreparedRequest) -> None:
+        """Puts the credential of now on `request`, which must go to the origin it belongs to."""
+        secret = self._token() if callable(self._token) else self._token
+        if secret is None:
+            return
+        value = secret.reveal()
+        if secret is not self._known:
+            # http.client would show the whole value in its own complaint about a line break.
+            if not value.isascii() or not value.isprintable() or " " in value or not value:
+                raise Unauthorized("the credentials hold characters that cannot be sent", hint=CREDENTIALS_HINT)
+            self._hidden = (*forms_of(value), *self._hidden)
+            self._known = secret
+        if not (request.url or "").startswith(self.base_url + "/"):
+            raise CloudError(f"refusing to send the credentials of {self.host} to another place")
+        request.headers["Authorization"] = f"Bearer {value}"
+
+    def _exchange(self, request: PreparedRequest, path: str) -> Reply:
+        """Sends once. Whatever the network does comes back as a `Reply`: no exception here knows the request."""
+        from flowplan.cloud.http.deadline import within
+
+        own_id = str(uuid.uuid4())
+        request.headers["X-Client-Request-Id"] = own_id
+        started = self._clock()
+        with within(self._deadline):
+            reply = self._sent(request, own_id)
+        if self._log is not None:
+            self._log(self._line(request, path, reply, self._clock() - started))
+        return reply
+
+    def _sent(self, request: PreparedRequest, own_id: str) -> Reply:
+        from urllib3.exceptions import HTTPError
+
+        assert self._adapter is not None  # noqa: S101  (_set_up made it)
+        try:
+            response = self._adapter.send(
+                request,
+                stream=True,
+                timeout=(min(CONNECT_TIMEOUT, self._deadline), min(READ_TIMEOUT, self._deadline)),
+                verify=self._verify,
+                proxies=self._proxies,
+            )
+        except (OSError, HTTPError) as error:  # requests' own exceptions are OSErrors
+            return unanswered(error, own_id)
+        self._note_date(response.headers.get("Date"))
+        return answered(response, own_id)
+
+    def _note_date(self, date: str | None) -> None:
+        """Keeps a `Date` for `server_time`, unless it is none, or of no time in which anybody looks at a cloud."""
+        if date is not None and date != self._date and (found := http_date(date)) and of_our_time(found):
+            self._date = date
+
+    def _line(self, request: PreparedRequest, path: str, reply: Reply, elapsed: float) -> str:
+        template = re.sub(r"/[a-z]+_[^/]+", "/{fid}", path)
+        return (
+            f"{request.method} {template} -> {reply.status or reply.fault} "
+            f"request_id={self.clean(reply.request_id, 64)} sent={len(request.body or b'')} B "
+            f"received={len(reply.body)} B elapsed={elapsed:.3f} s"
+        )
+
+    # -- between two attempts ------------------------------------------------------------------------------------
+
+    def _pause(self, reply: Reply, tries: int) -> float:
+        """Seconds until the next attempt: full jitter, or what the server asked for and a little more."""
+        asked = reply.retry_after
+        if asked:
+            return asked + 0.25 * self._jitter()
+        return max(BACKOFF_FLOOR, self._jitter() * min(BACKOFF_CAP, 2.0 ** (tries - 1)))
+
+    def _affordable(self, reply: Reply, spent: float) -> bool:
+        """Whether one more attempt may begin `spent` seconds after the call did."""
+        reachable = reply.fault != UNREACHABLE or spent + CONNECT_TIMEOUT <= REACH_BUDGET
+        return reachable and spent <= self._budget
+
+
+def _page(data: object, rows: str) -> tuple[list[dict[str, Any]], str | None]:
+    """The rows and the next cursor. Raises ValueError naming the field that is not as it must be."""
+    cursor: object = None
+    if isinstance(data, dict):
+        cursor = data.get("next_cursor")
+        data = data.get(rows)
+    else:
+        rows = "it"
+    if not isinstance(data, list):
+        raise ValueError(f"{rows} is not a list")
+    for number, row in enumerate(data):
+        if not isinstance(row, dict):
+            raise ValueError(f"{rows}[{number}] is not an object")
+    if isinstance(cursor, bool) or not isinstance(cursor, str | int | None):
+        raise ValueError("next_cursor is neither text nor a number")
+    return data, None if cursor is None or cursor == "" else str(cursor)
+
+
+def _hold_finite(pages: int, rows: int, size: int, seconds: float, *, more: bool) -> None:
+    """Raises ValueError for a list that has come to more than any project has. `more`: it says that it goes on."""
+    if rows > ROWS_CAP:
+        raise ValueError(f"the list has more than {ROWS_CAP:,} rows")
+    if size > LIST_CAP:
+        raise ValueError(f"the list is larger than {LIST_CAP // 1024**2} MB")
+    if more and pages >= PAGES_CAP:
+        raise ValueError(f"the list has more than {PAGES_CAP:,} pages")
+    if more and seconds > LIST_BUDGET:
+        raise ValueError(f"the list did not end in {LIST_BUDGET / 60:.0f} minutes")
+
+
+def _unseen(page: list[dict[str, Any]], seen: set[str]) -> list[dict[str, Any]]:
+    """The rows whose `fid` is not in `seen`, which grows by theirs. Rows without one are for the reader to judge."""
+    fresh = []
+    for row in page:
+        fid = row.get("fid")
+        if isinstance(fid, str):
+            if fid in seen:
+                continue
+            seen.add(fid)
+        fresh.append(row)
+    return fresh

@@ -1,0 +1,464 @@
+"""The answers of FCP's API in flowplan's own classes: one function a kind of row, which raises CloudError for one that
+does not fit. What a field is called there and here, and in what units, is said in fcp.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, TypeVar
+
+import attrs
+from attrs import frozen
+
+from flowplan.errors import CloudError
+from flowplan.model import bounds
+from flowplan.model.catalogue import SPOT, STORAGE, Auction, Catalogue, InstanceType, Named, Quota, SshKey
+from flowplan.model.live import LiveBid, LiveVolume, Made
+from flowplan.model.resources import Bid, Interface, Volume, changes_of
+from flowplan.pricing import Billed, Steered, Steering
+from flowplan.printable import shown
+from flowplan.startup import marker
+
+T = TypeVar("T")
+
+# Events of a bid that somebody caused, in our words; allocation and preemption are the market's.
+STEERING: dict[str, Steering] = {
+    "Placed": "placed",
+    "Limit Price Changed": "limit_changed",
+    "Paused": "paused",
+    "Resumed": "resumed",
+    "Terminated": "cancelled",
+}
+
+
+@frozen
+class Instance:
+    """One machine of a bid. `ssh_destination` is `host` or `host:port`, None until it is up."""
+
+    id: str
+    name: str
+    bid: str | None
+    status: str
+    region: str
+    ssh_destination: str | None
+
+
+Note = Callable[[str], object]  # takes a sentence for the user
+Read = Callable[[Any], Any]  # a value of JSON -> what it means, or None
+
+
+class Unfit(CloudError):
+    """A field of an answer is not as it must be; which answer, `answer_of` adds."""
+
+
+@contextmanager
+def answer_of(path: str) -> Iterator[None]:
+    """Inside, the answer to `GET path` is read: what is wrong with it is told with its place."""
+    try:
+        yield
+    except Unfit as error:
+        raise CloudError(f"GET {path}: invalid response: {error}", detail=error.detail) from None
+
+
+def dollars(amount: Decimal) -> str:
+    """Money as bids carry it: "$25.60"."""
+    return f"${amount:.2f}"
+
+
+@frozen
+class Past:
+    """The price changes of one auction, the oldest first, in dollars per instance-hour; each holds until the next.
+    `complete`: none is left out."""
+
+    instance_type: str
+    region: str
+    prices: tuple[tuple[datetime, Decimal], ...]
+    complete: bool
+
+
+def past(row: Mapping[str, Any], *, complete: bool) -> Past:
+    times, prices = row.get("timestamps"), row.get("spot_prices")
+    if not isinstance(times, list) or not isinstance(prices, list) or len(times) != len(prices):
+        raise Unfit("a series lacks as many spot_prices as timestamps")
+    moments = [_moment(time, "a series") for time in times]
+    known = tuple((at, money(price, "spot_prices")) for at, price in zip(moments, prices, strict=True))
+    return Past(text(row, "instance_type"), text(row, "region"), known, complete)
+
+
+def _moment(text: Any, where: str) -> datetime:
+    found = bounds.moment(text)
+    if found is None:
+        raise Unfit(f"{where} has a timestamp that is none")
+    return found
+
+
+def billed(row: Mapping[str, Any]) -> Iterator[Billed]:
+    events = row.get("events")
+    if not isinstance(events, list):
+        raise Unfit("an instance lacks the list 'events'")
+    for event in (mapping(one, "a price period") for one in events):
+        end = event.get("end_time")
+        yield Billed(
+            bid=text(row, "bid_fid"),
+            instance=text(row, "instance_fid"),
+            price=_paid(event),
+            start=_moment(event.get("start_time"), "a price period"),
+            end=None if end is None else _moment(end, "a price period"),
+        )
+
+
+def _paid(event: Mapping[str, Any]) -> Decimal:
+    found = bounds.cents(event.get("price_cents"))
+    if found is None:
+        raise Unfit(f"the API gives {_told(event.get('price_cents'))} as price_cents, which is not an amount")
+    return found
+
+
+def steered(event: Mapping[str, Any]) -> Steered:
+    limit = event.get("limit_price")
+    return Steered(
+        at=_moment(event.get("timestamp"), "an event"),
+        how=STEERING[text(event, "event_type")],
+        limit=None if limit is None else money(limit, "limit_price"),
+    )
+
+
+def live_bid(row: Mapping[str, Any], catalogue: Catalogue, keys: Mapping[str, str]) -> LiveBid:
+    """A bid. What of it does not fit is `unfit` and left open, so that it can still be cancelled. Raises Unfit for one
+    without an id."""
+    known = _Fields(row)
+    launch = _Fields(known.read("launch_specification", mapping_or_empty, {}), known)
+    type_id = _spelled(known.read("instance_type", text, ""), catalogue.types)
+    kind = catalogue.type(type_id)
+    ssh_keys = tuple(_spelled(key, catalogue.ssh_keys) for key in launch.texts("ssh_keys"))
+    status = known.read("status", text, "")
+    bid = Bid(
+        name=known.read("name", text, ""),
+        instance_type=type_id,
+        region=known.read("region", text_or_empty, ""),
+        instance_quantity=known.read("instance_quantity", positive, 1),
+        limit_price=known.read("limit_price", amount, Decimal(0)),
+        ssh_keys=ssh_keys,
+        volumes=launch.texts("volumes"),
+        paused=status == "Paused",
+        memory_gb=launch.read("memory_gb", integer_or_none, None),
+        instance_type_name=kind.name if kind else "",
+        ssh_key_names=tuple(keys.get(key, key) for key in ssh_keys),
+        gpus=kind.gpus if kind else None,
+    )
+    script = launch.read("startup_script", text_or_empty, "")
+    created_at, instances = known.read("created_at", text_or_empty, ""), known.texts("instances")
+    untold = _untold(row, launch.row, known.left_open)
+    return LiveBid(
+        id=text(row, "fid"),
+        bid=attrs.evolve(bid, untold=untold),
+        status=status,
+        deactivated=is_over(row, "deactivated_at"),
+        created_at=created_at,
+        marker=marker.read(script),
+        instances=instances,
+        unfit="; ".join(known.unfit),
+    )
+
+
+def is_over(row: Mapping[str, Any], since: str) -> bool:
+    """Whether the field `since` says when the object ended. What is no moment (false, "", a word) says nothing."""
+    try:
+        _moment(row.get(since), since)
+    except Unfit:
+        return False
+    return True
+
+
+def hold_about(row: Mapping[str, Any], id: str) -> None:
+    """Raise Unfit for the answer to a question about `id` that is about something else."""
+    if (found := text(row, "fid")) != id:
+        raise Unfit(f"it is about {shown(found)}")
+
+
+def live_volume(row: Mapping[str, Any]) -> LiveVolume:
+    """A volume. What of it does not fit is `unfit` and left open. Raises Unfit for one without an id."""
+    known = _Fields(row)
+    size, region = known.read("capacity_gb", integer_or_none, None), known.read("region", text_or_empty, "")
+    block: Interface = "Block"
+    interface = known.read("interface", _interface, block)
+    name = known.read("name", text, "")
+    nothing: tuple[tuple[str, str], ...] = ()
+    known.hold_told(*sorted(_USERS))
+    bids, reservations = known.texts("bids"), known.texts("reservations")
+    attachments = known.read("attachments", _attachments, nothing)
+    open_ = {{"capacity_gb": "size_gb"}.get(one, one) for one in known.left_open}
+    open_ |= {one for one, value in (("region", region), ("size_gb", size)) if not value and value != 0}
+    volume = Volume(name, size or 0, interface, region, untold=tuple(sorted(open_ & _OF_VOLUMES)))
+    return LiveVolume(
+        text(row, "fid"),
+        volume,
+        bids,
+        known.read("created_at", text_or_empty, ""),
+        reservations,
+        attachments,
+        unfit="; ".join(known.unfit),
+        users_untold=not _USERS.isdisjoint(known.left_open),
+    )
+
+
+class _Fields:
+    """Reads the fields of one row: what does not fit is told in `unfit`, and its name is `left_open`."""
+
+    def __init__(self, row: Mapping[str, Any], within: _Fields | None = None) -> None:
+        self.row = row
+        self.unfit: list[str] = within.unfit if within else []
+        self.left_open: set[str] = within.left_open if within else set()
+
+    def read(self, name: str, reader: Callable[[Mapping[str, Any], str], T], otherwise: T) -> T:
+        try:
+            return reader(self.row, name)
+        except Unfit as error:
+            self.unfit.append(str(error))
+            self.left_open.add(name)
+            return otherwise
+
+    def hold_told(self, *names: str) -> None:
+        """Null and missing are not empty."""
+        for name in names:
+            if self.row.get(name) is None:
+                self.unfit.append(f"it does not tell {name!r}")
+                self.left_open.add(name)
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        nothing: tuple[str, ...] = ()
+        return self.read(name, texts, nothing)
+
+
+_USERS = frozenset({"bids", "reservations", "attachments"})
+_OF_VOLUMES = frozenset(changes_of("volume"))
+_OF_BIDS = frozenset(changes_of("bid"))
+
+
+def _interface(row: Mapping[str, Any], name: str) -> Interface:
+    found = text(row, name)
+    if found not in ("Block", "File"):
+        raise Unfit(f"the {name} {found!r} is not known to this flowplan")
+    return "Block" if found == "Block" else "File"
+
+
+def _attachments(row: Mapping[str, Any], name: str) -> tuple[tuple[str, str], ...]:
+    """What a volume is attached to. What the map means is documented nowhere: both sides are kept."""
+    value = row.get(name)
+    if isinstance(value, dict):
+        return tuple((str(one), str(other)) for one, other in value.items())
+    if value is None or isinstance(value, list):
+        return tuple((str(one), "") for one in value or ())
+    raise Unfit(f"it has no list or object as {name!r}")
+
+
+def _untold(row: Mapping[str, Any], launch: Mapping[str, Any], left_open: Collection[str]) -> tuple[str, ...]:
+    """The fields of a bid that its answer leaves open: null and missing are the same, and are not empty."""
+    given = {name: launch.get(name) for name in ("ssh_keys", "volumes")}
+    given |= {"region": row.get("region") or None, "inputs": launch.get("startup_script")}
+    open_ = {name for name, value in given.items() if value is None} | (_OF_BIDS & set(left_open))
+    return tuple(sorted(open_ | ({"inputs"} if "startup_script" in left_open else set())))
+
+
+def _spelled(text: str, known: Iterable[InstanceType | Named]) -> str:
+    """The id that `text` stands for: it should be one, but may be the name of just one of `known`."""
+    known = tuple(known)
+    if any(one.id == text for one in known):
+        return text
+    named = [one.id for one in known if one.name.lower() == text.strip().lower()]
+    return named[0] if len(named) == 1 else text
+
+
+def made(kind: str, id: str, row: Mapping[str, Any], catalogue: Catalogue) -> Made:
+    """The answer to a create of `kind`, as far as it can be read: the object exists, whatever else the answer says."""
+    launch = row.get("launch_specification")
+    launch = launch if isinstance(launch, dict) else {}
+    reads: dict[str, Callable[[], Any]] = {"name": lambda: text(row, "name"), "region": lambda: text(row, "region")}
+    if kind == "volume":
+        reads["size_gb"] = lambda: integer(row, "capacity_gb")
+        reads["interface"] = lambda: text(row, "interface").capitalize()
+        return Made(id, _readable(reads), _text_or_none(row, "project"))
+    reads |= {
+        "instance_type": lambda: _spelled(text(row, "instance_type"), catalogue.types),
+        "instance_quantity": lambda: integer(row, "instance_quantity"),
+        "limit_price": lambda: money(text(row, "limit_price"), "limit_price"),
+        "ssh_keys": lambda: tuple(_spelled(key, catalogue.ssh_keys) for key in _texts(launch, "ssh_keys")),
+        "volumes": lambda: _texts(launch, "volumes"),
+        "paused": lambda: text(row, "status") == "Paused",
+    }
+    script = _text_or_none(launch, "startup_script") or ""
+    status = _text_or_none(row, "status")
+    return Made(id, _readable(reads), _text_or_none(row, "project"), status, marker.read(script))
+
+
+def _readable(reads: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
+    found = {}
+    for name, read in reads.items():
+        try:
+            found[name] = read()
+        except CloudError:  # not told, or not so that it can be read: the next look at the cloud tells
+            continue
+    return found
+
+
+def _text_or_none(row: Mapping[str, Any], name: str) -> str | None:
+    value = row.get(name)
+    return value if isinstance(value, str) else None
+
+
+def _texts(row: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    value = row.get(name)
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise Unfit(f"it lacks the list {name!r}")
+    return tuple(value)
+
+
+def instance_type(row: Mapping[str, Any]) -> InstanceType:
+    return InstanceType(
+        id=text(row, "fid"),
+        name=text(row, "name"),
+        gpu_type=text(row, "gpu_type"),
+        gpus=integer(row, "num_gpus"),
+        gpu_memory_gb=integer(row, "gpu_memory_gb"),
+        gpu_socket=text(row, "gpu_socket"),
+        network_type=text_or_none(row, "network_type"),
+    )
+
+
+def auction(row: Mapping[str, Any], note: Note) -> Auction:
+    return Auction(
+        id=text(row, "fid"),
+        instance_type=text(row, "instance_type"),
+        region=text(row, "region"),
+        capacity=integer(row, "capacity"),
+        last_price=told(row, "last_instance_price", note),
+        lowest_allocated=told(row, "lowest_allocated_price", note),
+    )
+
+
+def instance(row: Mapping[str, Any]) -> Instance:
+    return Instance(
+        id=text(row, "fid"),
+        name=text(row, "name"),
+        bid=text_or_none(row, "bid") or text_or_none(row, "bid_id"),
+        status=text(row, "status"),
+        region=text_or_empty(row, "region"),
+        ssh_destination=text_or_none(row, "ssh_destination"),
+    )
+
+
+def ssh_key(row: Mapping[str, Any]) -> SshKey:
+    return SshKey(text(row, "fid"), text(row, "name"), row.get("required") is True)
+
+
+_COUNTED = {SPOT: "instances", STORAGE: "GB"}  # product -> the units it is counted in
+
+
+def quota(row: Mapping[str, Any]) -> Quota:
+    return Quota(
+        product=text(row, "product_type"),
+        name=text(row, "name"),
+        units=text(row, "units"),
+        total=integer(row, "total_quantity"),
+        used=integer(row, "used_quantity"),
+        instance_type=text_or_none(row, "instance_type"),
+    )
+
+
+def is_counted(found: Quota) -> bool:
+    """Whether it is known what a quota counts."""
+    return _COUNTED.get(found.product) == found.units and (found.product == SPOT) == (found.instance_type is not None)
+
+
+def named(row: Mapping[str, Any]) -> Named:
+    return Named(text(row, "fid"), text(row, "name"))
+
+
+def money(value: Any, name: str) -> Decimal:
+    """Dollars from "$1,234.50". Raises CloudError naming the field."""
+    amount = bounds.amount(value)
+    if amount is None:
+        raise Unfit(f"the API gives {_told(value)} as {name}, which is not an amount")
+    return amount
+
+
+def told(row: Mapping[str, Any], name: str, note: Note, read: Read = bounds.amount) -> Any:
+    """A field that a command can do without, by default dollars, as `read` has it. None where there is none, and, with
+    a note, where it is nothing that can be: below zero, not finite, beyond what anything costs."""
+    value = row.get(name)
+    if value is None or value == "":
+        return None
+    found = read(value)
+    if found is None:
+        note(f"the API gives {_told(value)} as {name}: that cannot be, so it counts as unknown")
+    return found
+
+
+def _told(value: Any) -> str:
+    return repr(shown(str(value), 40))
+
+
+def rfc3339(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat().replace("+00:00", "Z")
+
+
+def text(row: Mapping[str, Any], name: str) -> str:
+    value = row.get(name)
+    if type(value) is not str:
+        raise Unfit(f"it lacks the text {name!r}", detail=f"it has: {', '.join(sorted(row))}")
+    return value
+
+
+def text_or_none(row: Mapping[str, Any], name: str) -> str | None:
+    return None if row.get(name) is None else text(row, name)
+
+
+def text_or_empty(row: Mapping[str, Any], name: str) -> str:
+    return text_or_none(row, name) or ""
+
+
+def texts(row: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    """A list of texts; null is none."""
+    value = row.get(name)
+    if value is None:
+        return ()
+    if not isinstance(value, list) or not all(type(one) is str for one in value):
+        raise Unfit(f"it has no list of texts as {name!r}", detail=f"it has: {', '.join(sorted(row))}")
+    return tuple(value)
+
+
+def amount(row: Mapping[str, Any], name: str) -> Decimal:
+    return money(text(row, name), name)
+
+
+def positive(row: Mapping[str, Any], name: str) -> int:
+    value = integer(row, name)
+    if value < 1:
+        raise Unfit(f"it has {value} as {name!r}")
+    return value
+
+
+def integer(row: Mapping[str, Any], name: str) -> int:
+    value = bounds.count(row.get(name))
+    if value is None:
+        raise Unfit(f"it lacks the integer {name!r}", detail=f"it has: {', '.join(sorted(row))}")
+    return value
+
+
+def integer_or_none(row: Mapping[str, Any], name: str) -> int | None:
+    return None if row.get(name) is None else integer(row, name)
+
+
+def mapping_or_empty(row: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = row.get(name)
+    if value is not None and not isinstance(value, dict):
+        raise Unfit(f"it has no object as {name!r}", detail=f"it has: {', '.join(sorted(row))}")
+    return value or {}
+
+
+def mapping(value: Any, where: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise CloudError(f"{where}: expected an object")
+    return value

@@ -1,0 +1,181 @@
+"""What reading a configuration gives. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Literal
+
+from attrs import field, frozen
+
+from flowplan.config.positions import Places
+from flowplan.diagnostics import Position, Problem
+from flowplan.model.address import Address
+from flowplan.model.budget import Budget
+from flowplan.model.resources import ContainerImage, Interface, LocalDisk, PortPair, Script
+
+
+@frozen
+class Source:
+    """A file: its path as shown to users, and its bytes."""
+
+    name: str
+    data: bytes = field(repr=False)
+
+
+@frozen
+class GpuWanted:
+    """A type selected by properties instead of by name: `gpu_type` by whole word, the others equal ignoring case."""
+
+    gpu_type: str | None = None
+    gpus: int | None = None
+    intranode_interconnect: str | None = None  # the socket: SXM5, PCIe
+    internode_interconnect: str | None = None  # the network: InfiniBand, IB_1600
+
+
+@frozen
+class VolumeUse:
+    """A volume a task uses. `volume`: the address of one created in this configuration; else the name or
+    id of one that exists. `mount_point` None: attached only. `region`: where it must be, if the file says so."""
+
+    volume: Address | str
+    mount_point: str | None
+    source: Position = field(eq=False)
+    region: str | None = None
+
+
+@frozen
+class VolumeWanted:
+    """A volume to create. `region` None: that of the task."""
+
+    address: Address
+    name: str
+    size_gb: int
+    interface: Interface
+    region: str | None
+    mount_point: str | None
+    source: Position = field(eq=False)
+
+
+@frozen
+class Task:
+    """One task as the user wrote it, normalised; names of types, projects and keys are not looked up yet.
+
+    `limit_price` in dollars per instance-hour, or else `limit_price_per_gpu` in dollars per GPU-hour
+    (from `utility_threshold_price_per_gpu` or the priority): exactly one of the two.
+    """
+
+    address: Address
+    name: str
+    source: Position = field(eq=False)
+    project: str | None
+    ssh_keys: tuple[str, ...]
+    priority: str
+    limit_price: Decimal | None
+    limit_price_per_gpu: Decimal | None
+    instance_types: tuple[str, ...]
+    gpu: GpuWanted
+    instance_quantity: int
+    region: str | None
+    optimize: Literal["budget", "job_completion_time"] | None
+    estimated_hours: Decimal | None
+    ports: tuple[PortPair, ...]
+    volumes: tuple[VolumeUse, ...]
+    local_disks: tuple[LocalDisk, ...]
+    container_image: ContainerImage | None
+    startup_script: Script | None
+    paused: bool = False
+    ports_source: Position | None = field(default=None, eq=False)  # asked for each task, so kept
+
+
+@frozen
+class Config:
+    """Everything the sources ask for, in their order. `budgets`: what they allow to be spent, each on the whole."""
+
+    tasks: Mapping[Address, Task]
+    volumes: Mapping[Address, VolumeWanted]
+    warnings: tuple[Problem, ...] = ()
+    sources: tuple[Source, ...] = field(default=(), repr=False, eq=False)
+    budgets: tuple[Budget, ...] = ()
+    _places: Places = field(init=False, repr=False, eq=False, factory=Places)
+
+    @property
+    def sha256(self) -> str:
+        """The digest of what is asked for: not of key order, comments, positions or file names, but of the
+        scripts' content, nor of budgets, which are judged anew. A saved plan fits as long as it is the same."""
+        material = {
+            "tasks": {str(address): _task_to_json(task) for address, task in self.tasks.items()},
+            "volumes": {str(address): _volume_to_json(volume) for address, volume in self.volumes.items()},
+        }
+        return hashlib.sha256(json.dumps(material, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+    def position_of(self, address: Address, field: str = "") -> Position:
+        """Where `field` of a resource is written (`limit_price`, `region`, `size_gb`: the inner names), else
+        where the resource is. Raises KeyError for an address that is not here.
+
+        The first question about a file reads the file again; the answers are kept.
+        """
+        if address.kind == "volume":
+            return self._places.of_volume(self.sources, self.volumes[address].source, field)
+        task = self.tasks[Address("bid", address.name)]
+        if task.ports_source is not None and (field == "ports" or (address.kind == "ports" and not field)):
+            return task.ports_source
+        return self._places.of_task(self.sources, task.source, field)
+
+    def source_line(self, position: Position) -> str | None:
+        """The text of the line at `position`, fit to be printed; None when there is none."""
+        return self._places.line(self.sources, position)
+
+    def problem(
+        self,
+        address: Address,
+        field: str,
+        summary: str,
+        hint: str | None = None,
+        *,
+        detail: str | None = None,
+        severity: str = "error",
+        code: str | None = None,
+    ) -> Problem:
+        """A problem of `field` (or "") of a resource, for stages that know more than the text tells."""
+        position = self.position_of(address, field)
+        return Problem(summary, position, hint, detail, severity, self.source_line(position), (), code)
+
+
+def _task_to_json(task: Task) -> dict[str, Any]:
+    script, image = task.startup_script, task.container_image
+    return {
+        "name": task.name,
+        "project": task.project,
+        "ssh_keys": task.ssh_keys,
+        "limit_price": _plain(task.limit_price),
+        "limit_price_per_gpu": _plain(task.limit_price_per_gpu),
+        "instance_types": task.instance_types,
+        "gpu": [
+            task.gpu.gpu_type,
+            task.gpu.gpus,
+            task.gpu.intranode_interconnect,
+            task.gpu.internode_interconnect,
+        ],
+        "instance_quantity": task.instance_quantity,
+        "region": task.region,
+        "optimize": task.optimize,
+        "estimated_hours": _plain(task.estimated_hours),
+        "ports": [[pair.external, pair.internal, pair.protocol] for pair in task.ports],
+        "volumes": [[str(use.volume), use.mount_point] for use in task.volumes],
+        "local_disks": [[disk.device, disk.mount_point] for disk in task.local_disks],
+        "container_image": [image.image_name, image.build_context, image.run_options] if image else None,
+        "startup_script": script.sha256 if script else None,
+        "paused": task.paused,
+    }
+
+
+def _volume_to_json(volume: VolumeWanted) -> list[Any]:
+    return [volume.name, volume.size_gb, volume.interface, volume.region]
+
+
+def _plain(number: Decimal | None) -> str | None:
+    """One text for equal numbers: 17.9 and 17.90."""
+    return None if number is None else f"{number.normalize():f}"

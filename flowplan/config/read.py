@@ -1,0 +1,172 @@
+"""All sources -> Config: names, addresses, and what tasks share. Pure: the files' bytes are given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import PurePath
+from typing import TypeVar
+
+import attrs
+from attrs import define, field
+
+from flowplan.config.config import Config, Source, Task, VolumeUse, VolumeWanted
+from flowplan.config.task.script import ReadFile
+from flowplan.config.task.secrets import warn_of_keys
+from flowplan.config.task.task import NAME, Part, read_task
+from flowplan.config.yaml import (
+    KINDS,
+    Document,
+    Findings,
+    Mapping,
+    Scalar,
+    Text,
+    TooManyProblems,
+    documents,
+    quoted,
+    read_text,
+)
+from flowplan.diagnostics import Position
+from flowplan.errors import ConfigError
+from flowplan.model.address import Address
+from flowplan.model.budget import Budget
+
+Resource = TypeVar("Resource", Task, VolumeWanted)
+
+
+def read(sources: Sequence[Source], read_file: ReadFile) -> Config:
+    """What all `sources` together ask for.
+
+    `read_file(source_name, path)` gives the bytes of a file that a source names, relative to that source; it
+    raises OSError. Raises ConfigError with every problem of every source, warnings among them.
+    """
+    reading = _Reading(read_file)
+    try:
+        for source in sources:
+            reading.source(source)
+        reading.link()
+    except TooManyProblems:
+        pass
+    if reading.findings.has_errors:
+        raise ConfigError(reading.findings.all)
+    return Config(reading.tasks, reading.volumes, tuple(reading.findings.all), tuple(sources), tuple(reading.budgets))
+
+
+@define
+class _Reading:
+    """What has been read so far. `texts`: the files, for problems that show later."""
+
+    read_file: ReadFile
+    findings: Findings = field(factory=Findings)
+    tasks: dict[Address, Task] = field(factory=dict)
+    volumes: dict[Address, VolumeWanted] = field(factory=dict)
+    texts: dict[str, Text] = field(factory=dict)
+    budgets: list[Budget] = field(factory=list)
+
+    def source(self, source: Source) -> None:
+        text = read_text(source.name, source.data, self.findings)
+        if text is None:
+            return
+        self.texts[source.name] = text
+        name = PurePath(source.name).stem
+        parts = []
+        for document in documents(text):
+            parts.append(_read_document(document, name, self.read_file))
+            warn_of_keys(document)
+        for part in parts:
+            self.add(part, alone=len(parts) == 1)
+
+    def add(self, part: Part, *, alone: bool) -> None:
+        if part.unnamed is not None and not _name_derived(part.unnamed, part.tasks[0].name, alone):
+            return
+        for task in part.tasks:
+            self.put(self.tasks, task)
+        for volume in part.volumes:
+            self.put(self.volumes, volume)
+        if part.budget is not None:
+            self.budgets.append(part.budget)
+
+    def put(self, there: dict[Address, Resource], resource: Resource) -> None:
+        """Add a resource; its address must be its own."""
+        first = there.setdefault(resource.address, resource)
+        if first is resource:
+            return
+        if resource.address.kind == "volume":
+            hint = "create it in one task; the others attach it"
+        elif first.source == resource.source:
+            hint = "the same file is given twice"
+        else:
+            hint = "a name is that of one task: give this one another"
+        also = (("first given here", first.source),)
+        self.problem(resource.source, f"{resource.address} is given twice", hint, code="duplicate-address", also=also)
+
+    def link(self) -> None:
+        """Turn the names of volumes that this configuration creates into their addresses."""
+        for address, task in self.tasks.items():
+            uses = tuple(self.linked(task, use) for use in task.volumes)
+            if any(new is not old for new, old in zip(uses, task.volumes, strict=True)):
+                self.tasks[address] = attrs.evolve(task, volumes=uses)
+
+    def linked(self, task: Task, use: VolumeUse) -> VolumeUse:
+        if isinstance(use.volume, Address):
+            return use
+        created = self.volumes.get(Address("volume", use.volume))
+        if created is None:
+            return use
+        also = ((f"{created.address} is created here", created.source),)
+        if created.interface == "Block" and task.instance_quantity > 1:
+            summary = f"a Block volume has one writer, and the task has {task.instance_quantity} instances"
+            self.problem(use.source, summary, "create it with disk_interface: File", code="conflict", also=also)
+        if created.region is not None and task.region is not None and created.region != task.region:
+            summary = f"{created.address} is in {created.region}, but the task runs in {task.region}"
+            hint = "a volume and its instances must be in one region"
+            self.problem(use.source, summary, hint, code="conflict", also=also)
+        return attrs.evolve(use, volume=created.address)
+
+    def problem(
+        self, place: Position, summary: str, hint: str, *, code: str, also: tuple[tuple[str, Position], ...]
+    ) -> None:
+        self.texts[place.file].problem(place, summary, hint, code=code, also=also)
+
+
+def _name_derived(document: Document, name: str, alone: bool) -> bool:
+    """Whether the name of the file will do for a task without one; reported when not."""
+    if not alone:
+        hint = "the name of the file cannot be that of several tasks: add `name: my-task` to each"
+        document.problem(document.root, "this task has no name", hint, code="missing")
+        return False
+    if not NAME.pattern.fullmatch(name):
+        summary = f"this task has no name, and that of its file, {quoted(name)}, cannot be one"
+        hint = f"add `name: my-task`; a name is {NAME.says}"
+        document.problem(document.root, summary, hint, code="missing")
+        return False
+    return True
+
+
+# ---- the formats --------------------------------------------------------------------------------------------
+
+Format = Callable[[Document, str, ReadFile], Part]
+
+
+def _refuse_stack(document: Document, fallback: str, read_file: ReadFile) -> Part:
+    hint = "write each task as a file or a document of its own, with version: 1.2"
+    if isinstance(document.root, Mapping):
+        node = document.root.key("version")
+        document.problem(node, "stack files (version: 2) are not read by this flowplan yet", hint, code="version")
+    return Part()
+
+
+FORMATS: dict[str, Format] = {"1": read_task, "1.1": read_task, "1.2": read_task, "2": _refuse_stack}
+
+
+def _read_document(document: Document, fallback: str, read_file: ReadFile) -> Part:
+    """Read `document` by its version; without one it is a task."""
+    node = document.root.get("version") if isinstance(document.root, Mapping) else None
+    if node is None:
+        return read_task(document, fallback, read_file)
+    known = FORMATS.get(node.text) if isinstance(node, Scalar) else None
+    if known is None:
+        what = quoted(node.text) if isinstance(node, Scalar) and not node.is_null else f"of {KINDS[node.kind]}"
+        hint = "a task file has version: 1.2, a stack file version: 2"
+        document.problem(node, f"there is no version {what}", hint, code="version")
+        return Part()
+    return known(document, fallback, read_file)

@@ -1,0 +1,39 @@
+"""What a file allows to be spent: `guards`. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from flowplan.config.values import Section, choice, numeral
+from flowplan.config.yaml import quoted
+from flowplan.model.budget import BASES, Budget, dollars, increase
+
+T = TypeVar("T")
+
+
+def read_guards(section: Section | None) -> Budget | None:
+    """The limits set in `section`; its problems are reported."""
+    if section is None:
+        return None
+    budget = Budget(
+        _limit(section, "max_hourly_cost", dollars),
+        _limit(section, "max_cost_increase", increase),
+        choice(section, "budget_basis", BASES) or "worst",
+        section.document.position(section.node),
+    )
+    if section.node.entries.keys() <= {"budget_basis"}:
+        hint = "add max_hourly_cost: 60, or delete the key"
+        section.document.problem(section.node, "guards sets no limit", hint, code="empty")
+    return None if budget.empty else budget
+
+
+def _limit(section: Section, key: str, read: Callable[[str], T]) -> T | None:
+    node = numeral(section, key, "dollars")
+    if node is None:
+        return None
+    try:
+        return read(node.text)
+    except ValueError as error:
+        section.document.problem(node, f"{section.name(key)} cannot be {quoted(node.text)}", str(error), code="value")
+        return None

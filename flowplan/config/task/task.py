@@ -1,0 +1,99 @@
+"""One task document -> one Task and the volumes it creates. Pure."""
+
+from __future__ import annotations
+
+import re
+
+from attrs import frozen
+
+from flowplan.config import keys
+from flowplan.config.config import Task, VolumeWanted
+from flowplan.config.task.guards import read_guards
+from flowplan.config.task.instances import read_price, read_quantity, read_specification
+from flowplan.config.task.ports import read_ports
+from flowplan.config.task.script import ReadFile, read_image, read_script
+from flowplan.config.task.storage import Around, Storage, read_local_disks, read_volumes
+from flowplan.config.values import Grammar, Section, flag, open_section, text, texts
+from flowplan.config.yaml import Document
+from flowplan.model.address import Address
+from flowplan.model.budget import Budget
+from flowplan.model.resources import BID_NAME
+
+NAME = Grammar(
+    BID_NAME,
+    re.compile(r"[A-Za-z0-9._-]", re.ASCII),
+    "letters, digits and . _ - beginning with a letter or a digit",
+)
+# What exists in the cloud already may be called anything that can be typed.
+_SEEN = r"[^\x00-\x20\x7f-\xa0\xad\u061c\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff]"
+_CLOUD_NAME = Grammar(
+    re.compile(f"{_SEEN}(?:(?:{_SEEN}| )*{_SEEN})?"), re.compile(f"{_SEEN}| "), "a name in visible characters"
+)
+_IGNORED = ("networking", "resources")
+
+
+@frozen
+class Part:
+    """What one document adds. `unnamed`: the document of a task whose name is the fallback (a document is
+    large, and not kept otherwise)."""
+
+    tasks: tuple[Task, ...] = ()
+    volumes: tuple[VolumeWanted, ...] = ()
+    unnamed: Document | None = None
+    budget: Budget | None = None
+
+
+def read_task(document: Document, fallback: str, read_file: ReadFile) -> Part:
+    """The task of `document`, named `fallback` when it gives no name. Problems are reported to the document;
+    a task that has some is returned all the same, so that what tasks share is checked, too."""
+    task = open_section(document, document.root, "", keys.TASK)
+    if task is None:
+        return Part()
+    _warn_of_ignored(task)
+    specification = _section(task, "resources_specification")
+    management = _section(task, "task_management")
+    wanted = read_specification(task, specification)
+    price = read_price(management)
+    quantity, quantity_node = read_quantity(document, [specification, management, task])
+    storage = Storage()
+    around = Around(wanted.region, wanted.region_node, quantity, quantity_node)
+    read_volumes(_section(task, "persistent_storage"), around, storage)
+    disks = read_local_disks(_section(task, "ephemeral_storage_config"), storage)
+    name = text(task, "name", NAME)
+    found = Task(
+        address=Address("bid", name or fallback),
+        name=name or fallback,
+        source=document.position(task.at("name")),
+        project=text(task, "project_name", _CLOUD_NAME),
+        ssh_keys=texts(task, "ssh_key_name", _CLOUD_NAME),
+        priority=price.priority,
+        limit_price=price.limit_price,
+        limit_price_per_gpu=price.limit_price_per_gpu,
+        instance_types=wanted.instance_types,
+        gpu=wanted.gpu,
+        instance_quantity=quantity,
+        region=wanted.region,
+        optimize=wanted.optimize,
+        estimated_hours=wanted.estimated_hours,
+        ports=read_ports(document, task.get("ports")),
+        volumes=tuple(storage.uses),
+        local_disks=disks,
+        container_image=read_image(task),
+        startup_script=read_script(task, read_file),
+        paused=flag(task, "paused"),
+        ports_source=document.position(task.node.key("ports")) if task.has("ports") else None,
+    )
+    tasks = (found,) if name is not None or not task.has("name") else ()
+    budget = read_guards(_section(task, "guards"))
+    return Part(tasks, tuple(storage.created), None if task.has("name") else document, budget)
+
+
+def _section(task: Section, key: str) -> Section | None:
+    return open_section(task.document, task.get(key), key, keys.MAPPINGS[key])
+
+
+def _warn_of_ignored(task: Section) -> None:
+    for key in _IGNORED:
+        if task.has(key):
+            summary = f"{key} has no effect: FCP has no such setting"
+            task.document.problem(task.node.key(key), summary, "delete it", code="ignored", severity="warning")

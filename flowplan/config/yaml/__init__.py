@@ -1,0 +1,42 @@
+"""YAML 1.2 text -> nodes that know where they stand; what YAML allows and flowplan does not is a problem. Pure.
+
+One pass, one document at a time. An alias stands for its anchor's node without a copy; what it would expand to
+is counted first, in nodes and in depth, so nothing that reads a document can be made to walk further.
+"""
+
+from flowplan.config.yaml.nodes import KINDS, Broken, Document, Kind, Mapping, Node, Scalar, Sequence
+from flowplan.config.yaml.parse import MAX_DEPTH, MAX_NODES, documents
+from flowplan.config.yaml.text import (
+    MAX_PROBLEMS,
+    SIZE_LIMIT,
+    Findings,
+    Mark,
+    Text,
+    TooManyProblems,
+    looks_like,
+    quoted,
+    read_text,
+)
+
+__all__ = [
+    "KINDS",
+    "MAX_DEPTH",
+    "MAX_NODES",
+    "MAX_PROBLEMS",
+    "SIZE_LIMIT",
+    "Broken",
+    "Document",
+    "Findings",
+    "Kind",
+    "Mapping",
+    "Mark",
+    "Node",
+    "Scalar",
+    "Sequence",
+    "Text",
+    "TooManyProblems",
+    "documents",
+    "looks_like",
+    "quoted",
+    "read_text",
+]

@@ -1,0 +1,162 @@
+"""A plan held to budgets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from typing import Literal, TypeAlias
+
+import attrs
+
+from flowplan.model.budget import Budget, BudgetBasis, Judged
+from flowplan.model.resources import Bid, Volume
+from flowplan.planning.plan import Change, Plan, Refusal
+from flowplan.pricing import CENT, HOUR, Total, cents, usd
+
+Side: TypeAlias = Literal["current", "planned"]
+
+
+def budgeted(plan: Plan, budgets: Iterable[Budget]) -> Plan:
+    """`plan` held to `budgets`, each on its own basis; one that is no dearer than what is live is never refused.
+
+    On another basis than `worst` it needs a plan with forecasts (forecasts.py): what is not known is refused.
+    """
+    judged = tuple(one for budget in budgets for one in _judged(plan, budget))
+    refusals = tuple(_refusal(plan, one) for one in judged if one.refused)
+    return attrs.evolve(plan, refusals=(*plan.refusals, *refusals), judged=(*plan.judged, *judged))
+
+
+def _judged(plan: Plan, budget: Budget) -> Iterator[Judged]:
+    before, after = (hourly(plan, side, budget.basis) for side in ("current", "planned"))
+    pausing = _until_paused(plan)
+    after = None if after is None else after + pausing
+    falls = before is not None and after is not None and after <= before
+    saves = falls or all(map(_no_dearer, plan.changes))
+    waits = budget.by_forecast and _waiting(plan, "planned") > 0
+    if budget.max_hourly_cost is not None:
+        allowed = budget.max_hourly_cost
+        refused = not saves and (after is None or after > allowed)
+        yield Judged("max_hourly_cost", budget, before, after, allowed, refused, waits, pausing > 0)
+    if budget.max_cost_increase is not None:
+        most = None if before is None else before + budget.max_cost_increase.allowed(before)
+        refused = not saves and (after is None or most is None or after > most)
+        yield Judged("max_cost_increase", budget, before, after, most, refused, waits, pausing > 0)
+
+
+def hourly(plan: Plan, side: Side, basis: BudgetBasis) -> Decimal | None:
+    """What the stack costs an hour, storage included: dollars, None where it is not known. Rounded as it is shown, so
+    that nobody is refused for what cannot be seen.
+
+    `worst`: every limit paid. `p90`, `p50`: of the next hour or of an hour of the horizon on average, whichever is
+    more. A bid that would wait counts with its limit: it runs from when the price has come down to that.
+    """
+    total: Total = getattr(plan.totals, side)
+    if basis == "worst":
+        return _as_shown(total.worst)
+    if plan.forecast is None or plan.hours is None or HOUR not in plan.spans:
+        return None
+    next_hour: Decimal | None = getattr(getattr(plan.spans[HOUR], side).cost, basis)
+    over_all: Decimal | None = getattr(getattr(plan.forecast, side).cost, basis)
+    if next_hour is None or over_all is None:
+        return None
+    likely = max(next_hour + _waiting(plan, side), over_all / Decimal(str(plan.hours)))
+    return _as_shown(min(total.worst, likely))
+
+
+def _as_shown(amount: Decimal) -> Decimal:
+    return amount if amount < CENT else cents(amount)
+
+
+def _waiting(plan: Plan, side: Side) -> Decimal:
+    """What the bids that would wait cost once they run, at most."""
+    estimates = [one.cost_before if side == "current" else one.cost for one in plan.changes]
+    return sum((one.worst for one in estimates if one is not None and one.outlook == "waits"), Decimal(0))
+
+
+def _until_paused(plan: Plan) -> Decimal:
+    """What bids that are to be paused cost an hour at most until they are: a bid can only be placed running, and the
+    call that pauses it may fail."""
+    placed = [one.after for one in plan.changes if one.action in ("create", "replace") and isinstance(one.after, Bid)]
+    return sum((bid.limit_price * bid.instance_quantity for bid in placed if bid.paused), Decimal(0))
+
+
+def _no_dearer(change: Change) -> bool:
+    """Whether a change cannot raise the cost, whatever prices do."""
+    before, after = change.before, change.after
+    if change.action in ("no-op", "read", "delete", "forget") or change.address.kind == "ports":
+        return True
+    if isinstance(before, Volume) and isinstance(after, Volume):
+        return after.size_gb <= before.size_gb
+    if not isinstance(before, Bid) or not isinstance(after, Bid):
+        return False
+    same_auction = (before.instance_type, before.region) == (after.instance_type, after.region)
+    no_more = after.instance_quantity <= before.instance_quantity and after.limit_price <= before.limit_price
+    if after.paused and change.action == "update":
+        return True
+    return not before.paused and same_auction and no_more
+
+
+def _refusal(plan: Plan, judged: Judged) -> Refusal:
+    return Refusal(judged.limit, None, _why(plan, judged), _remedy(plan, judged), judged.budget.position)
+
+
+def _why(plan: Plan, judged: Judged) -> str:
+    name, basis, growth = _name_of(judged), judged.budget.basis, judged.budget.max_cost_increase
+    if judged.after is None or judged.allowed is None:
+        what = "costs now" if judged.after is not None else "would cost"
+        whose = ", ".join(unknown(plan)) or "some of it"
+        return f"what the stack {what} an hour ({basis}) is not known, so {name} cannot hold: no price of {whose}"
+    cost = f"the stack would cost {_an_hour(judged.after, basis, waits=judged.waits, pausing=judged.pausing)}"
+    if judged.limit == "max_hourly_cost" or judged.before is None or growth is None:
+        return f"{cost}; {name} allows {usd(judged.allowed)} (now: {usd(judged.before)})"
+    more, most = usd(judged.after - judged.before), usd(judged.allowed - judged.before)
+    of = f" ({growth} of that)" if growth.percent else ""
+    return f"{cost}, {more} more than the {usd(judged.before)} of now; {name} allows {most}{of}"
+
+
+def _remedy(plan: Plan, judged: Judged) -> str:
+    growth = judged.budget.max_cost_increase
+    if judged.limit == "max_cost_increase" and growth is not None and growth.percent and judged.before == 0:
+        return "a percentage of nothing is nothing: for a first apply give dollars, or --max-hourly-cost"
+    if judged.after is None or judged.allowed is None:
+        return "what is certain can be judged all the same: basis worst, every limit paid"
+    lower = "lower a limit price, or pause or drop a task"
+    if judged.pausing:
+        lower = "lower a limit price, or drop a task: a bid can only be placed running, and is paused then"
+    likely = None if judged.budget.by_forecast else hourly(plan, "planned", "p90")
+    if likely is None:
+        return lower
+    waits = _waiting(plan, "planned") > 0
+    return f"{lower}; by the forecast it costs {_an_hour(likely, 'p90', waits=waits)} (basis p90)"
+
+
+def over(judged: Judged) -> str | None:
+    """What to say of a plan that stays above its maximum and is carried out all the same."""
+    if judged.limit != "max_hourly_cost" or judged.refused or judged.after is None or judged.allowed is None:
+        return None
+    if judged.after <= judged.allowed:
+        return None
+    basis = judged.budget.basis
+    cost = f"the stack costs {_an_hour(judged.after, basis, waits=judged.waits, pausing=judged.pausing)}"
+    return f"{cost}; {_name_of(judged)} allows {usd(judged.allowed)}, but this plan does not raise it"
+
+
+def _an_hour(amount: Decimal, basis: BudgetBasis, *, waits: bool, pausing: bool = False) -> str:
+    how = {"worst": ", every limit paid", "p90": " nine times of ten", "p50": " half of the time"}
+    beside = ", bids that wait counted with their limits" if waits and basis != "worst" else ""
+    beside += ", new bids counted until they are paused" if pausing else ""
+    return f"at most {usd(amount)} an hour{how[basis]}{beside}"
+
+
+def _name_of(judged: Judged) -> str:
+    return f"guards.{judged.limit}" if judged.budget.position else "--" + judged.limit.replace("_", "-")
+
+
+def unknown(plan: Plan) -> list[str]:
+    """The addresses of what has no price."""
+    found = []
+    for change in plan.changes:
+        forecasts = (change.forecast_before, change.forecast)
+        if any(one is not None and one.cost.p90 is None for one in forecasts):
+            found.append(str(change.address))
+    return found

@@ -1,0 +1,121 @@
+"""A plan and the prices of this moment -> the plan with what its bids cost an hour. Pure: the prices are given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+
+import attrs
+
+from flowplan.model.address import Address
+from flowplan.model.live import ALLOCATED, Live
+from flowplan.model.resources import Bid, Resource, Volume
+from flowplan.planning.lookup import Desired
+from flowplan.planning.plan import Change, Plan, key_of
+from flowplan.pricing import Estimate, Key, Market, Total, Totals, estimate, stairs, storage_per_hour, together
+from flowplan.state.ownership import as_known
+from flowplan.state.state import State
+
+STEPS = 8  # different limits in one auction that are asked about
+MOST = 256  # instances that can be asked about at once (fcp: instance_quantity)
+
+
+def auctions_needed(desired: Desired, state: State, live: Live) -> list[Key]:
+    """The distinct (type, region, quantity) a plan has to price: one call each. Of several new bids in one auction also
+    those that have to win together (`stairs`)."""
+    wanted = {address: bid for address, bid in desired.resources.items() if isinstance(bid, Bid)}
+    bids = list(wanted.values())
+    bids += [bid for bid in _as_they_are(state, live) if "region" not in bid.untold]
+    new = [bid for address, bid in wanted.items() if not bid.paused and not _holds(address, state, live)]
+    return sorted({*map(key_of, bids), *_side_by_side(new)})
+
+
+def _holds(address: Address, state: State, live: Live) -> bool:
+    binding = state.bindings.get(address)
+    found = live.bids.get(binding.id) if binding is not None else None
+    return found is not None and found.status == ALLOCATED
+
+
+def _side_by_side(bids: Iterable[Bid]) -> Iterator[Key]:
+    """For auctions with several of `bids`: as many instances as those with the highest limits are together."""
+    for auction, group in groupby(sorted(bids, key=key_of), key=lambda bid: (bid.instance_type, bid.region)):
+        for quantity in stairs((bid.limit_price, bid.instance_quantity) for bid in group)[:STEPS]:
+            if quantity <= MOST:
+                yield (*auction, quantity)
+
+
+def _as_they_are(state: State, live: Live) -> Iterator[Bid]:
+    for address, binding in state.bindings.items():
+        found = live.bids.get(binding.id) if address.kind == "bid" else None
+        if found is not None and not found.ended:
+            yield as_known(found, binding.applied)
+
+
+def priced(plan: Plan, markets: Mapping[Key, Market]) -> Plan:
+    """`plan` with what every bid costs, as it is and as planned, and the whole. Bids that are planned for one auction
+    are priced together: they compete."""
+    changes = _competing([price(change, markets) for change in plan.changes], markets)
+    return attrs.evolve(plan, changes=tuple(changes), totals=_totals(changes), markets=markets)
+
+
+def price(change: Change, markets: Mapping[Key, Market]) -> Change:
+    """`change` with what its bid costs as it is and as planned."""
+    before, after = change.before, change.after
+    allocated = change.status == ALLOCATED
+    old = new = None
+    if isinstance(before, Bid) and change.action not in ("forget", "create"):
+        old = _estimate(before, markets, holding=allocated, paused=before.paused)
+    if isinstance(after, Bid):
+        # What a replaced bid holds comes free before its successor is placed.
+        stays = (
+            allocated
+            and isinstance(before, Bid)
+            and (before.instance_type, before.region) == (after.instance_type, after.region)
+            and after.instance_quantity <= before.instance_quantity
+        )
+        new = _estimate(after, markets, holding=stays, paused=after.paused)
+    return change if old is new else attrs.evolve(change, cost_before=old, cost=new)
+
+
+def _estimate(bid: Bid, markets: Mapping[Key, Market], *, holding: bool, paused: bool) -> Estimate:
+    market = markets.get(key_of(bid))
+    return estimate(market, bid.limit_price, bid.instance_quantity, gpus=bid.gpus, paused=paused, holding=holding)
+
+
+def _competing(changes: Sequence[Change], markets: Mapping[Key, Market]) -> list[Change]:
+    """`changes` with the bids of each auction priced together."""
+    found = list(changes)
+    auctions: dict[tuple[str, str], list[int]] = {}
+    for index, change in enumerate(found):
+        if isinstance(change.after, Bid) and change.cost is not None:
+            auctions.setdefault((change.after.instance_type, change.after.region), []).append(index)
+    for (kind, region), indices in auctions.items():
+        if len(indices) > 1:
+            costs = [cost for index in indices if (cost := found[index].cost)]
+            prices = {
+                n: market for (a_kind, a_region, n), market in markets.items() if (a_kind, a_region) == (kind, region)
+            }
+            for index, cost in zip(indices, together(costs, prices.get), strict=True):
+                found[index] = attrs.evolve(found[index], cost=cost)
+    return found
+
+
+def _totals(changes: Iterable[Change]) -> Totals:
+    current = planned = Total()
+    for change in changes:
+        if change.action == "read" or change.reason == "gone_outside":
+            continue
+        if change.action == "forget":  # it is managed no longer, but it goes on costing
+            current += _cost(change.before, None)
+            planned += _cost(change.before, None)
+            continue
+        current += _cost(change.before, change.cost_before)
+        planned += _cost(change.after, change.cost)
+    return Totals(current, planned)
+
+
+def _cost(resource: Resource | None, cost: Estimate | None) -> Total:
+    if isinstance(resource, Volume):
+        storage = storage_per_hour(resource.held_gb)
+        return Total(storage, storage)
+    return Total(cost.now, cost.worst) if cost is not None else Total()

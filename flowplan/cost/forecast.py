@@ -1,0 +1,201 @@
+"""A plan and past prices -> the plan with what it will cost over a horizon. Pure: the prices are given.
+
+A forecast decides nothing: what a plan does never depends on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import TypeAlias
+
+import attrs
+
+from flowplan.model.address import Address
+from flowplan.model.resources import Bid, Resource, Volume
+from flowplan.planning.plan import Change, Plan
+from flowplan.pricing import (
+    AVAILABILITY,
+    CONFIDENCE,
+    DAY,
+    Advice,
+    Estimate,
+    Forecast,
+    StackForecast,
+    Stream,
+    advise_of,
+    at_any_limit,
+    first_price,
+    forecast_of,
+    never,
+    nothing,
+    stack_totals,
+    storage_per_hour,
+    usd,
+)
+
+Auction: TypeAlias = tuple[str, str]  # instance type, region
+FRESH = timedelta(minutes=5)  # prices are evaluated every two
+MINUTE, HOURS = timedelta(minutes=1), timedelta(hours=1)
+
+
+def auctions_of(plan: Plan) -> list[Auction]:
+    """The auctions whose past a forecast of the plan needs, each once."""
+    found = {
+        (bid.instance_type, bid.region)
+        for change in plan.changes
+        for bid, estimate in ((change.before, change.cost_before), (change.after, change.cost))
+        if isinstance(bid, Bid) and estimate is not None and _needs_a_past(estimate)
+    }
+    return sorted(found)
+
+
+def _needs_a_past(estimate: Estimate) -> bool:
+    """What never runs costs nothing, for sure; but below the reserve there is a better limit to be told."""
+    return estimate.outlook != "paused" and estimate.entry.basis != "too_large"
+
+
+def forecasted(
+    plan: Plan,
+    streams: Mapping[Auction, Stream],
+    horizon: float | None = None,
+    spans: Iterable[float] = (),
+    now: datetime | None = None,
+) -> Plan:
+    """`plan` with a forecast for every bid that has an estimate, as it is and as planned, and for the whole.
+
+    Over `horizon` hours; None: a task that says how long it takes over that, everything else and the whole over a day.
+    `spans`: further hours that figures are wanted for. `streams` has every auction of `auctions_of`.
+    `now`: the server's clock, by which prices may be out of date.
+    """
+    asked = _Asked(streams, now)
+    hours, further = horizon or DAY, sorted(set(spans))
+    changes = tuple(asked.change(change, horizon, further) for change in plan.changes)
+    counted = [one for one in changes if one.action != "read" and one.reason != "gone_outside"]
+    totals = {span: _totals(counted, asked, span) for span in {hours, *further}}
+    if max(totals) > DAY:
+        day = totals.get(DAY) or _totals(counted, asked, DAY)
+        totals = {span: _totals(counted, asked, span, day) if span > DAY else found for span, found in totals.items()}
+    movers = tuple(_movers(changes, asked, hours))
+    return attrs.evolve(plan, changes=changes, forecast=totals[hours], hours=hours, spans=totals, movers=movers)
+
+
+def _totals(
+    changes: Iterable[Change], asked: _Asked, hours: float, sooner: StackForecast | None = None
+) -> StackForecast:
+    changes = list(changes)
+    return stack_totals(
+        [found for one in changes if (found := asked.before(one, hours))],
+        [found for one in changes if (found := asked.after(one, hours))],
+        storage_now=_storage((one.before for one in changes), hours),
+        storage_planned=storage_planned(changes, hours),
+        sooner=sooner,
+    )
+
+
+def storage_planned(changes: Iterable[Change], hours: float) -> Decimal:
+    """What the volumes cost over `hours` once all is done; what is only managed no longer goes on costing."""
+    counted = [one for one in changes if one.action != "read" and one.reason != "gone_outside"]
+    return _storage((one.before if one.action == "forget" else one.after for one in counted), hours)
+
+
+def _storage(resources: Iterable[Resource | None], hours: float) -> Decimal:
+    volumes = [one for one in resources if isinstance(one, Volume)]
+    return sum((storage_per_hour(volume.held_gb) for volume in volumes), Decimal(0)) * Decimal(str(hours))
+
+
+def _movers(changes: Iterable[Change], asked: _Asked, hours: float) -> list[tuple[Address, Decimal]]:
+    """What each change adds to the expected cost, the largest first; what is unknown is left out."""
+    found = []
+    for change in changes:
+        before, after = asked.before(change, hours), asked.after(change, hours)
+        was = before.cost.expected if before is not None else Decimal(0)
+        will = after.cost.expected if after is not None else Decimal(0)
+        if change.action != "no-op" and was is not None and will is not None and will != was:
+            found.append((change.address, will - was))
+    return sorted(found, key=lambda one: -abs(one[1]))
+
+
+class _Asked:
+    """The forecasts asked for so far: equal questions, one answer."""
+
+    def __init__(self, streams: Mapping[Auction, Stream], now: datetime | None) -> None:
+        self._streams, self._now = streams, now
+        self._forecasts: dict[tuple[object, ...], Forecast] = {}
+        self._advice: dict[tuple[object, ...], Advice] = {}
+
+    def change(self, change: Change, horizon: float | None, spans: Iterable[float]) -> Change:
+        """`change` with what it costs over its own horizon, and over `spans`."""
+        own = horizon or (DAY if change.estimated_hours is None else float(change.estimated_hours))
+        before, after = self.before(change, own), self.after(change, own, change.estimated_hours)
+        if before is None and after is None:
+            return change
+        shown = self.after if change.cost is not None else self.before
+        over = {span: found for span in spans if (found := shown(change, span))}
+        advice = self._advise(change, own)
+        stale = self._stale(change)
+        return attrs.evolve(change, forecast_before=before, forecast=after, spans=over, advice=advice, stale=stale)
+
+    def before(self, change: Change, hours: float) -> Forecast | None:
+        return self._forecast(change.before, change.cost_before, hours)
+
+    def after(self, change: Change, hours: float, work: Decimal | None = None) -> Forecast | None:
+        return self._forecast(change.after, change.cost, hours, work)
+
+    def _forecast(
+        self, bid: Resource | None, estimate: Estimate | None, hours: float, work: Decimal | None = None
+    ) -> Forecast | None:
+        if not isinstance(bid, Bid) or estimate is None:
+            return None
+        limit, quantity = bid.limit_price, bid.instance_quantity
+        if estimate.outlook == "paused":
+            return nothing(hours, quantity, limit, evidence="it is paused")
+        if estimate.outlook == "cannot_win":
+            return never(hours, quantity, limit, NEVER[estimate.entry.basis])
+        auction = (bid.instance_type, bid.region)
+        stream = self._streams[auction]
+        entry = first_price(estimate.entry, stream.last)
+        question = (auction, limit, quantity, entry, hours, work)
+        if question not in self._forecasts:
+            self._forecasts[question] = forecast_of(
+                stream, limit, quantity, hours, entry, work_hours=None if work is None else float(work)
+            )
+        return self._forecasts[question]
+
+    def _advise(self, change: Change, hours: float) -> Advice | None:
+        """Only for what is placed or re-priced: nobody asks about a limit that stays."""
+        bid, estimate = change.after, change.cost
+        if not isinstance(bid, Bid) or estimate is None or change.action in ("no-op", "delete", "forget"):
+            return None
+        auction = (bid.instance_type, bid.region)
+        if auction not in self._streams or not _needs_a_past(estimate):
+            return None
+        stream = self._streams[auction]
+        # With the limit advised it would win: what it would pay first is not that of the limit it has.
+        wins = estimate.outlook not in ("waits", "cannot_win")
+        entry = first_price(estimate.entry if wins else at_any_limit(estimate.market), stream.last)
+        question = (auction, entry, hours)
+        if question not in self._advice:
+            self._advice[question] = advise_of(stream, AVAILABILITY, CONFIDENCE, hours, entry)
+        return self._advice[question]
+
+    def _stale(self, change: Change) -> str | None:
+        """In what the prices of its auction are out of date."""
+        market = change.cost.market if change.cost else None
+        stream = self._streams.get((market.instance_type, market.region)) if market else None
+        if market is None or stream is None:
+            return None
+        age = self._now - datetime.fromisoformat(market.as_of) if self._now and market.as_of else timedelta(0)
+        if age > FRESH:
+            return f"the prices are of {market.as_of}, {age // MINUTE} minutes before the answers that followed"
+        if stream.last is None or market.spot in (None, stream.last) or stream.since * HOURS <= FRESH:
+            return None
+        since = f"{stream.since:.1f} hours" if stream.since >= 2 else f"{stream.since * 60:.0f} minutes"
+        return f"past prices end {since} ago at {usd(stream.last)}, while the price now is {usd(market.spot)}"
+
+
+NEVER = {  # why a bid never runs, by the basis of its entry price
+    "below_reserve": "the limit is below the reserve: it never runs",
+    "too_large": "more instances than the auction has: it never runs",
+}

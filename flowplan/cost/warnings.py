@@ -1,0 +1,261 @@
+"""What a plan warns of: prices and limits, each with its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from flowplan.model.live import ALLOCATED
+from flowplan.model.resources import Bid
+from flowplan.planning.plan import Change, Plan
+from flowplan.pricing import Estimate, cents, usd
+from flowplan.reports.text.cost import span
+
+if TYPE_CHECKING:
+    from flowplan.pricing import Advice, Forecast
+
+_ABOUT_THE_LIMIT = ("below_reserve", "cannot_win_now", "limit_far_above_need")
+_NOT_RUNNING = ("below_reserve", "cannot_win_now", "all_or_nothing_too_large")
+_OF_THE_AUCTION = ("self_competition", "stale_market")  # told once for all bids in it
+_FAR = 3  # times what is needed
+_VOLATILE = 2  # times the middle
+
+
+def warnings_of(change: Change) -> tuple[str, ...]:
+    """Of what is placed or changed: what its estimate warns of, and what its forecast does."""
+    if change.cost is None:
+        return ()
+    found = list(change.cost.warnings)
+    if change.action == "no-op":
+        return tuple(found)
+    if change.stale:
+        found.append("stale_market")
+    expected, advice = change.forecast, change.advice
+    if expected is not None and expected.basis in ("low", "point-only"):
+        found.append("thin_history")
+    if expected is not None and _moves_much(expected):
+        found.append("volatile")
+    if is_far_above_need(change.cost.limit, advice):
+        found.append("limit_far_above_need")
+    return tuple(found)
+
+
+def is_far_above_need(limit: Decimal, advice: Advice | None) -> bool:
+    """Whether a limit is that much above the one advised that a spike could be dear."""
+    return advice is not None and advice.limit_price is not None and limit > advice.limit_price * _FAR
+
+
+def _moves_much(found: Forecast) -> bool:
+    middle, high = found.cost.p50, found.cost.p90
+    return middle is not None and high is not None and 0 < middle * _VOLATILE < high
+
+
+def warned(plan: Plan) -> Iterator[dict[str, Any]]:
+    """The diagnostics of prices and limits; places are those of the bids (`Position`, or None)."""
+    for change in plan.changes:
+        if change.action == "no-op":
+            yield from _not_running(change)
+            continue
+        for warning in warnings_of(change):
+            if warning not in _OF_THE_AUCTION:
+                hint = advised(change) if warning in _ABOUT_THE_LIMIT else _HINTS.get(warning)
+                yield _said("warning", told(warning, change), warning, hint, change)
+    for bids in _auctions(plan.changes):
+        stale = next((one for one in bids if one.stale), None)
+        if stale is not None:
+            yield _said("warning", f"{_place(stale)}: {stale.stale}", "stale_market", _HINTS["stale_market"], stale)
+        yield from _competing(bids)
+
+
+def _not_running(change: Change) -> Iterator[dict[str, Any]]:
+    """Of what stays as it is, only that it does not run: nothing else would say so. (Of one that bids of one's own push
+    out that is said of all of them together.)"""
+    found = change.cost
+    reason = next((one for one in found.warnings if one in _NOT_RUNNING), None) if found is not None else None
+    if found is None or reason is None:
+        return
+    state = "is still running, but" if change.status == ALLOCATED else "does not run:"
+    summary = f"{change.address} ({change.status}) {state} {_TEXTS[reason](change, found)}"
+    hint = "while it waits it costs nothing; a higher limit, or another type or region, gets it running"
+    yield _said("warning", summary, reason, hint, change)
+
+
+_HINTS = {
+    "stale_market": "what is planned holds; its cost may not: plan again",
+    "volatile": "a lower limit is an end to what it can cost; `--max-hourly-cost` refuses what is too dear",
+    "all_or_nothing_too_large": "split it into tasks of fewer instances, or choose another type or region",
+    "tie": "a cent more wins it",
+}
+
+
+def _said(severity: str, summary: str, detail: str, hint: str | None, change: Change) -> dict[str, Any]:
+    return {"severity": severity, "summary": summary, "detail": detail, "source": change.position, "hint": hint}
+
+
+def told(warning: str, change: Change) -> str:
+    """A warning of one bid, with its figures."""
+    assert change.cost is not None  # noqa: S101 - only estimates have warnings
+    return f"{change.address}: {_TEXTS[warning](change, change.cost)}"
+
+
+def _below_reserve(_: Change, found: Estimate) -> str:
+    reserve = found.market.minimum if found.market else None
+    return f"the limit {usd(found.limit)} is below the reserve {usd(reserve)}; it can never win"
+
+
+def _cannot_win_now(_: Change, found: Estimate) -> str:
+    return f"the limit {usd(found.limit)} does not win now; the smallest that does is {usd(found.entry.low)}"
+
+
+def _tie(_: Change, found: Estimate) -> str:
+    return f"the limit {usd(found.limit)} equals the lowest winning one; the older bid wins a tie"
+
+
+def _too_large(_: Change, found: Estimate) -> str:
+    total = found.market.total if found.market else None
+    return f"{found.quantity} instances at once can never win: the whole auction has {total}"
+
+
+def _ambiguous(_: Change, found: Estimate) -> str:
+    low, high = found.ambiguous or (None, None)
+    why = "a larger bid of yours is passed over, and whether that sets the price is not documented"
+    return f"the price is {usd(low)} or up to {usd(high)}: {why}"
+
+
+def _thin(change: Change, _: Estimate) -> str:
+    known = f" ({change.forecast.evidence})" if change.forecast else ""
+    return f"too little is known of past prices for more than a rough forecast{known}"
+
+
+def _volatile(change: Change, _: Estimate) -> str:
+    assert change.forecast is not None  # noqa: S101 - it is what warns
+    cost, over = change.forecast.cost, span(change.forecast.hours)
+    middle, high, mean = usd(cost.p50), usd(cost.p90), usd(cost.expected)
+    return (
+        f"the price moves much: over {over} {middle} in the middle, {mean} on average, {high} nine times of ten at most"
+    )
+
+
+def _far_above(change: Change, found: Estimate) -> str:
+    need = change.advice.limit_price if change.advice else None
+    return f"the limit {usd(found.limit)} is far above the {usd(need)} it needs, and may be paid"
+
+
+_TEXTS: dict[str, Callable[[Change, Estimate], str]] = {
+    "below_reserve": _below_reserve,
+    "cannot_win_now": _cannot_win_now,
+    "tie": _tie,
+    "all_or_nothing_too_large": _too_large,
+    "price_ambiguous": _ambiguous,
+    "thin_history": _thin,
+    "volatile": _volatile,
+    "limit_far_above_need": _far_above,
+}
+OF_THE_MARKET = frozenset({*_TEXTS, *_OF_THE_AUCTION})  # every warning here: of what prices decide
+
+
+def advised(change: Change) -> str | None:
+    """The limit that keeps a bid running, what is promised of it, and what it is expected to cost more."""
+    advice, found = change.advice, change.forecast
+    if advice is None or advice.limit_price is None or advice.confidence is None:
+        return None
+    text = kept_by(advice)
+    more = advice.dearer_than(found) if found is not None else None
+    return text if more is None or more <= 0 else f"{text}, for about ${cents(more):,.2f} more"
+
+
+def kept_by(advice: Advice) -> str:
+    """What the limit advised does, and how surely. Of advice that is none: "unknown"."""
+    if advice.limit_price is None or advice.confidence is None:
+        return "unknown"
+    return (
+        f"a limit of ${advice.limit_price:.2f} keeps it running {advice.availability:.0%} of {span(advice.hours)}"
+        f" in {advice.confidence:.0%} of cases"
+    )
+
+
+# ---- bids of one's own in one auction ---------------------------------------------------------------------
+
+
+def _auctions(changes: Iterable[Change]) -> list[list[Change]]:
+    """The bids that take part, by auction, where one of them is placed or changed."""
+    found: dict[tuple[str, str], list[Change]] = {}
+    for change in changes:
+        if isinstance(change.after, Bid) and change.cost and change.cost.outlook not in ("paused", "cannot_win"):
+            found.setdefault((change.after.instance_type, change.after.region), []).append(change)
+    return [bids for bids in found.values() if any(one.action != "no-op" for one in bids)]
+
+
+def _competing(bids: Sequence[Change]) -> Iterator[dict[str, Any]]:
+    """That bids of one's own compete: what that costs now; or, where it does not yet, what it would."""
+    hit = [one for one in bids if one.cost is not None and one.cost.alone is not None]
+    first = next(one for one in bids if one.action != "no-op")
+    if hit:
+        yield _said("warning", f"{_place(first)}: {_price_of(hit)}", "self_competition", _ONE_TASK, first)
+        return
+    running = sorted((one for one in bids if one.cost and one.cost.outlook == "runs"), key=_limit)
+    if len(running) < 2:
+        return
+    lowest, others = running[0], running[1:]
+    limit, price = _limit(lowest), _now(others[0])
+    if price is None or limit <= price:
+        return
+    more = (limit - price) * sum(one.cost.quantity for one in others if one.cost)
+    summary = (
+        f"{_place(first)}: {_names(running)} bid against each other; should {lowest.address} lose, the "
+        f"others pay its limit: {usd(limit)} instead of {usd(price)}, {usd(more)} an hour more together"
+    )
+    yield _said("note", summary, "self_competition", _ONE_TASK, first)
+
+
+_ONE_TASK = "one task with more instances (num_instances) does not bid against itself"
+
+
+def _price_of(hit: Sequence[Change]) -> str:
+    """What competing costs, or who does not run because of it."""
+    dearer = [one for one in hit if one.cost and one.cost.outlook == "runs"]
+    parts = []
+    if dearer:
+        now, alone = _now(dearer[0]), _alone(dearer[0])
+        each = [
+            (after - before) * one.cost.quantity
+            for one in dearer
+            if one.cost and (after := _now(one)) is not None and (before := _alone(one)) is not None
+        ]
+        parts.append(
+            f"{_names(dearer)} would pay {usd(now)} instead of {usd(alone)}, {usd(sum(each, Decimal(0)))} an hour more"
+        )
+    torn = [one for one in hit if one.cost and one.cost.outlook == "unknown"]
+    if torn:
+        most = usd(max(map(_limit, torn)))
+        parts.append(
+            f"{_names(torn)} may not all win, and those that do pay up to {most} then, alone {usd(_alone(torn[0]))}"
+        )
+    late = [one for one in hit if one.cost and one.cost.outlook == "waits"]
+    if late:
+        parts.append(f"{_names(late)} would wait, though alone {'it' if len(late) == 1 else 'each'} would run")
+    return "your own bids compete: " + "; ".join(parts)
+
+
+def _names(bids: Sequence[Change]) -> str:
+    names = [str(one.address) for one in bids]
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _place(change: Change) -> str:
+    bid = change.after
+    assert isinstance(bid, Bid)  # noqa: S101 - only bids are in auctions
+    return f"{bid.instance_type_name or bid.instance_type} in {bid.region}"
+
+
+def _limit(change: Change) -> Decimal:
+    return change.cost.limit if change.cost else Decimal(0)
+
+
+def _now(change: Change) -> Decimal | None:
+    return change.cost.entry.point if change.cost else None
+
+
+def _alone(change: Change) -> Decimal | None:
+    return change.cost.alone.point if change.cost and change.cost.alone else None

@@ -1,0 +1,241 @@
+"""A plan and its prices -> the pools of GPUs that it bids for: what is known of each, and what is assumed.
+
+Auctions of one kind of GPU in one region that have the same stock share it (docs/ASSUMPTIONS.md, A7): bids compete
+per GPU. Nothing but prices and stock is public: the others' limits are drawn (rivals.py).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from itertools import accumulate
+from typing import Literal, TypeAlias
+
+from attrs import frozen
+
+from flowplan.cost.forecast import NEVER
+from flowplan.cost.what_if.rivals import Depth, Lots
+from flowplan.model.address import Address
+from flowplan.model.catalogue import Catalogue
+from flowplan.model.resources import Bid
+from flowplan.planning.plan import Change, Plan
+from flowplan.pricing import CENT, Market, Stream
+
+DepthFrom: TypeAlias = Literal["win_price", "lowest_allocated", "assumed"]
+
+
+@frozen
+class Own:
+    """A bid of the plan. `limit` in dollars per instance-hour; `gpus` per instance, 1 for what has none; `is_placed`:
+    it is in the book already, so that it is older than what others place."""
+
+    address: Address
+    limit: Decimal
+    quantity: int
+    gpus: int = 1
+    is_placed: bool = False
+    work_hours: float | None = None
+
+
+@frozen
+class Pool:
+    """GPUs of one kind in one region; `kind`: the id of one of its types, the same for every plan.
+
+    `stream`: past prices of instances of `gpus` GPUs; `level` and `reserve` in dollars per GPU now; `stock`, `room`
+    (free while the price rests on the reserve) and `held` (by the plan's bids as they are now) in GPUs. `depth_from`:
+    what shows how deep the book is.
+    """
+
+    name: str
+    kind: str
+    region: str
+    own: tuple[Own, ...]
+    stream: Stream
+    gpus: int
+    level: float
+    reserve: float
+    stock: int
+    room: int
+    held: int
+    lots: Lots
+    depth: Depth
+    depth_from: DepthFrom
+
+    @property
+    def wanted(self) -> int:
+        """GPUs that all bids of the plan are for."""
+        return sum(own.quantity * own.gpus for own in self.own)
+
+
+@frozen
+class Unknown:
+    """A pool that cannot be simulated, and why."""
+
+    name: str
+    region: str
+    own: tuple[Own, ...]
+    reason: str
+
+
+def pools_of(
+    plan: Plan, streams: Mapping[tuple[str, str], Stream], catalogue: Catalogue, hours: float
+) -> list[Pool | Unknown]:
+    """The pools that the bids of `plan` take part in as planned; one that is paused, or can never win, is in none."""
+    groups: dict[tuple[object, ...], list[tuple[Change, Bid]]] = {}
+    held: dict[tuple[object, ...], list[Bid]] = {}
+    keys: dict[tuple[str, str], tuple[object, ...]] = {}
+    for change in plan.changes:
+        for bid in (change.before, change.after):
+            if isinstance(bid, Bid) and (bid.instance_type, bid.region) not in keys:
+                keys[bid.instance_type, bid.region] = _pool_key(bid, catalogue)
+        before, after = change.before, change.after
+        if isinstance(after, Bid) and change.action != "forget" and idle(change) is None:
+            groups.setdefault(keys[after.instance_type, after.region], []).append((change, after))
+        if isinstance(before, Bid) and _holds(change):
+            held.setdefault(keys[before.instance_type, before.region], []).append(before)
+    return [_pool(group, held.get(key, ()), plan, streams, catalogue, hours) for key, group in groups.items()]
+
+
+def idle(change: Change) -> str | None:
+    """Why a bid takes no part in its auction once all is done; None: it does."""
+    if change.cost is None or change.cost.outlook not in ("paused", "cannot_win"):
+        return None
+    return NEVER[change.cost.entry.basis] if change.cost.outlook == "cannot_win" else "it is paused"
+
+
+def _holds(change: Change) -> bool:
+    """Whether its bid has instances now that count in the price of now."""
+    return change.cost_before is not None and change.cost_before.entry.basis == "holding"
+
+
+def _pool(
+    group: Sequence[tuple[Change, Bid]],
+    held: Iterable[Bid],
+    plan: Plan,
+    streams: Mapping[tuple[str, str], Stream],
+    catalogue: Catalogue,
+    hours: float,
+) -> Pool | Unknown:
+    bids = [bid for _, bid in group]
+    own = tuple(_own(change, bid) for change, bid in group)
+    first = bids[0]
+    name, region = first.instance_type_name or first.instance_type, first.region
+    sizes = {kind: gpus for kind, gpus, _ in _members(first, catalogue)} | {b.instance_type: b.gpus or 1 for b in bids}
+    markets = [one for one in plan.markets.values() if one.region == region and one.instance_type in sizes]
+    kind = max((bid.instance_type for bid in bids), key=lambda one: (_events(streams.get((one, region))), one))
+    stream, gpus = streams.get((kind, region)), sizes[kind]
+    stock = _stock(markets, sizes) or max((units for _, _, units in _members(first, catalogue)), default=0)
+    spot = next((one.spot for one in markets if one.instance_type == kind and one.spot is not None), None)
+    reason = _unfit(stream, spot, stock, hours)
+    if reason is not None or stream is None or spot is None:
+        return Unknown(name, region, own, reason or "")
+    reserve = float(stream.reserve or 0) / gpus
+    at_rest = float(spot) / gpus <= reserve
+    lots = Lots(tuple(sorted(set(sizes.values()))), stock)
+    depth, depth_from = _depth(markets, sizes)
+    return Pool(
+        name,
+        min(sizes),
+        region,
+        own,
+        stream,
+        gpus,
+        level=float(spot) / gpus,
+        reserve=reserve,
+        stock=stock,
+        room=_room(markets, sizes) if at_rest else 0,
+        held=min(stock, sum(bid.instance_quantity * (bid.gpus or 1) for bid in held)),
+        lots=lots,
+        depth=depth,
+        depth_from=depth_from,
+    )
+
+
+def _own(change: Change, bid: Bid) -> Own:
+    hours = None if change.estimated_hours is None else float(change.estimated_hours)
+    placed = change.action in ("no-op", "update", "import")
+    return Own(change.address, bid.limit_price, bid.instance_quantity, bid.gpus or 1, placed, hours)
+
+
+def _unfit(stream: Stream | None, spot: Decimal | None, stock: int, hours: float) -> str | None:
+    """Why there is nothing to simulate with."""
+    if spot is None:
+        return "the price of now is unknown"
+    if not stock:
+        return "how many GPUs the auction has is unknown"
+    if stream is None or not stream.times:
+        return "no past prices are known"
+    if stream.span < 2 * hours:
+        return f"only {stream.span:.0f} hours of past prices are known: {hours:g} hours ahead need {2 * hours:g}"
+    return None
+
+
+def _events(stream: Stream | None) -> int:
+    return len(stream.times) if stream is not None else 0
+
+
+# ---- which auctions share a stock ---------------------------------------------------------------------------
+
+
+def _pool_key(bid: Bid, catalogue: Catalogue) -> tuple[object, ...]:
+    """Equal for bids that compete for the same GPUs."""
+    members = list(_members(bid, catalogue))
+    largest = max((gpus for _, gpus, _ in members), default=1)
+    units = next((units for kind, _, units in members if kind == bid.instance_type), None)
+    if units is None:
+        return bid.instance_type, bid.region
+    return _family(bid.instance_type_name, bid.gpus), bid.region, units // largest
+
+
+def _members(bid: Bid, catalogue: Catalogue) -> Iterator[tuple[str, int, int]]:
+    """(type, GPUs of an instance, GPUs of all) of each auction in the bid's region that sells the same kind of GPU, and
+    as many of them but for what is no whole instance."""
+    family = _family(bid.instance_type_name, bid.gpus)
+    found = []
+    for auction in catalogue.auctions:
+        kind = catalogue.type(auction.instance_type)
+        if kind is not None and auction.region == bid.region and _family(kind.name, kind.gpus) == family:
+            gpus = kind.gpus or 1
+            found.append((kind.id, gpus, auction.capacity * gpus))
+    largest = max((gpus for _, gpus, _ in found), default=1)
+    mine = next((units for kind_id, _, units in found if kind_id == bid.instance_type), None)
+    return (one for one in found if mine is not None and one[2] // largest == mine // largest)
+
+
+def _family(name: str, gpus: int | None) -> str:
+    """The name of a type without how many GPUs it has: a100-80gb.sxm.8x -> a100-80gb.sxm, v6e-4 -> v6e."""
+    return re.sub(rf"[.-]{gpus}x?$", "", name)
+
+
+# ---- what is known of the book ------------------------------------------------------------------------------
+
+
+def _stock(markets: Iterable[Market], sizes: Mapping[str, int]) -> int:
+    return max((one.total * sizes[one.instance_type] for one in markets if one.total is not None), default=0)
+
+
+def _room(markets: Iterable[Market], sizes: Mapping[str, int]) -> int:
+    return max((one.available * sizes[one.instance_type] for one in markets if one.available is not None), default=0)
+
+
+def _depth(markets: Sequence[Market], sizes: Mapping[str, int]) -> tuple[Depth, DepthFrom]:
+    """From what as many instances as were asked about would win with, and from the lowest limit that wins."""
+    seen: dict[int, float] = {}
+    rests_on: DepthFrom = "assumed"
+    for one in markets:
+        if not one.spot or one.available is None:
+            continue
+        if one.lowest_allocated is not None and one.available == 0:
+            seen[1] = _above(one.lowest_allocated, one.spot)
+            rests_on = "lowest_allocated" if rests_on == "assumed" else rests_on
+        if one.win_price is not None and one.quantity > one.available:
+            seen[(one.quantity - one.available) * sizes[one.instance_type]] = _above(one.win_price - CENT, one.spot)
+            rests_on = "win_price"
+    units = sorted(seen)
+    return Depth(tuple(zip(units, accumulate((seen[many] for many in units), max), strict=True))), rests_on
+
+
+def _above(limit: Decimal, price: Decimal) -> float:
+    return math.log(max(limit, price) / price)

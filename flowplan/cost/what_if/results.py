@@ -1,0 +1,169 @@
+"""Many futures -> what a plan may cost, together and bid by bid."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+
+from attrs import frozen
+
+from flowplan.cost.forecast import storage_planned
+from flowplan.cost.what_if.futures import FUTURES, Fate, Tell, simulate
+from flowplan.cost.what_if.pools import DepthFrom, Own, Pool, Unknown, idle, pools_of
+from flowplan.model.address import Address
+from flowplan.model.catalogue import Catalogue
+from flowplan.model.resources import Bid
+from flowplan.planning.plan import Plan
+from flowplan.pricing import Band, Stream
+from flowplan.pricing.forecasting import Spread
+from flowplan.pricing.history import Basis
+
+_TENTH = Decimal("0.001")  # shares are rounded down to 0.1 %
+_UNKNOWN = Band()
+
+
+@frozen
+class WorkDone:
+    """Some hours of work. `chance`: the share of futures in which they are done before the end; `p50`, `p90`: hours
+    from now, None where that is after the end."""
+
+    work_hours: float
+    chance: Decimal
+    p50: Decimal | None
+    p90: Decimal | None
+
+
+@frozen
+class BidOutcome:
+    """A bid over all futures. `runs`: the share in which it runs at all; `availability`: the share of the time;
+    `preempted`: the share in which it is, at least once. `impact`: by what share of the price the plan's own bids raise
+    what it pays. All None where its auction is unknown, for `reason`."""
+
+    address: Address
+    cost: Band = _UNKNOWN
+    runs: Decimal | None = None
+    availability: Band = _UNKNOWN
+    preempted: Decimal | None = None
+    preemptions_per_day: Band = _UNKNOWN
+    impact: Decimal | None = None
+    finish: WorkDone | None = None
+    reason: str | None = None
+
+
+@frozen
+class AuctionFit:
+    """What one pool was simulated with: its GPUs, how many are free while the price rests on the reserve, the middle of
+    the elasticity drawn and what that rests on. None where it could not be, for `reason`."""
+
+    name: str
+    region: str
+    gpus: int | None = None
+    room: int | None = None
+    elasticity: Decimal | None = None
+    depth_from: DepthFrom | None = None
+    basis: Basis = "unknown"
+    reason: str | None = None
+
+
+@frozen
+class WhatIf:
+    """`cost`: dollars over `hours` of all bids together, future by future, and of storage; `costs` in each future, the
+    least first, empty where unknown. `worst`: every limit paid all the time."""
+
+    hours: float
+    futures: int
+    bids: tuple[BidOutcome, ...]
+    auctions: tuple[AuctionFit, ...]
+    storage: Decimal
+    cost: Band
+    costs: tuple[float, ...]
+    worst: Decimal
+
+
+def what_if(
+    plan: Plan,
+    streams: Mapping[tuple[str, str], Stream],
+    catalogue: Catalogue,
+    hours: float,
+    number: int = FUTURES,
+    tell: Tell = lambda done, all_: None,
+) -> WhatIf:
+    """`plan`, once all is done, over the next `hours` in `number` futures; `tell` is told how far it is."""
+    pools = pools_of(plan, streams, catalogue, hours)
+    known = [pool for pool in pools if isinstance(pool, Pool)]
+    fates, inner, inner_of_a_day = simulate(known, hours, number, tell)
+    spread, day = (Spread([1.0] * number, share) for share in (inner, inner_of_a_day))
+    bids = {
+        bid.address: bid
+        for pool, of_pool in zip(known, fates, strict=True)
+        for bid in _bids(pool, of_pool, hours, spread, day)
+    }
+    for pool in pools:
+        if isinstance(pool, Unknown):
+            bids |= {own.address: BidOutcome(own.address, reason=pool.reason) for own in pool.own}
+    for change in plan.changes:
+        if isinstance(change.after, Bid) and change.action != "forget" and (reason := idle(change)):
+            bids[change.address] = _nothing(change.address, reason)
+    storage = storage_planned(plan.changes, hours)
+    costs = [
+        math.fsum((float(storage), *(fate.cost for of_pool in fates for fate in of_pool[n]))) for n in range(number)
+    ]
+    first = [math.fsum(fate.first_day for of_pool in fates for fate in of_pool[n]) for n in range(number)]
+    complete = len(known) == len(pools)
+    return WhatIf(
+        hours,
+        number,
+        tuple(bids[change.address] for change in plan.changes if change.address in bids),
+        tuple(_fit(pool, hours) for pool in pools),
+        storage,
+        spread.money(costs).no_less(day.money(first)) if complete else Band(),
+        tuple(sorted(costs)) if complete else (),
+        storage + sum((_worst(own, hours) for pool in pools for own in pool.own), Decimal(0)),
+    )
+
+
+def _bids(pool: Pool, fates: Sequence[Sequence[Fate]], hours: float, spread: Spread, day: Spread) -> list[BidOutcome]:
+    return [_bid(own, [future[index] for future in fates], hours, spread, day) for index, own in enumerate(pool.own)]
+
+
+def _bid(own: Own, fates: Sequence[Fate], hours: float, spread: Spread, day: Spread) -> BidOutcome:
+    paid, without = math.fsum(fate.paid for fate in fates), math.fsum(fate.without for fate in fates)
+    return BidOutcome(
+        own.address,
+        cost=spread.money([fate.cost for fate in fates]).no_less(day.money([fate.first_day for fate in fates])),
+        runs=_share([fate.running > 0 for fate in fates]),
+        availability=spread.share([min(1.0, fate.running / hours) for fate in fates]),
+        preempted=_share([fate.preemptions > 0 for fate in fates]),
+        preemptions_per_day=spread.money([fate.preemptions * 24 / hours for fate in fates]),
+        impact=Decimal(paid / without - 1).quantize(_TENTH) if without > 0 else None,
+        finish=None if own.work_hours is None else _finish(own.work_hours, fates, spread),
+    )
+
+
+def _finish(work_hours: float, fates: Sequence[Fate], spread: Spread) -> WorkDone:
+    _, middle, late, _ = spread.of([math.inf if fate.done_at is None else fate.done_at for fate in fates])
+    p50, p90 = (Decimal(f"{hours:.2f}") if hours < math.inf else None for hours in (middle, late))
+    return WorkDone(work_hours, _share([fate.done_at is not None for fate in fates]), p50, p90)
+
+
+def _share(cases: Sequence[bool]) -> Decimal:
+    return Decimal(sum(cases) * 1000 // len(cases)) / 1000
+
+
+def _nothing(address: Address, reason: str) -> BidOutcome:
+    none, zero = Decimal(0), Band.sure(Decimal(0))
+    return BidOutcome(address, zero, none, zero, none, zero, reason=reason)
+
+
+def _worst(own: Own, hours: float) -> Decimal:
+    return own.limit * own.quantity * Decimal(str(hours))
+
+
+def _fit(pool: Pool | Unknown, hours: float) -> AuctionFit:
+    if isinstance(pool, Unknown):
+        return AuctionFit(pool.name, pool.region, reason=pool.reason)
+    elasticity = Decimal(pool.depth.elasticity(pool.lots)).quantize(Decimal("0.01"))
+    return AuctionFit(
+        pool.name, pool.region, pool.stock, pool.room, elasticity, pool.depth_from, pool.stream.basis(hours)
+    )

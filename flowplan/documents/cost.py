@@ -1,0 +1,306 @@
+"""What a plan costs -> its part of the plan document, and what is warned of.
+
+Money as text, null where it is unknown: never 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
+from functools import cache
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from flowplan.cost.warnings import warnings_of
+from flowplan.documents.amounts import band as _band
+from flowplan.documents.amounts import money as _money
+from flowplan.documents.amounts import plain as _plain
+from flowplan.model.budget import Judged
+from flowplan.model.resources import Volume
+from flowplan.planning.plan import Change, Plan
+from flowplan.pricing import (
+    CENT,
+    DAY,
+    HOUR,
+    MONTH,
+    STORAGE_PER_GB_MONTH,
+    Estimate,
+    Market,
+    Total,
+    storage_per_hour,
+)
+from flowplan.state.codec import digest
+
+if TYPE_CHECKING:
+    from flowplan.pricing import Advice, EntryPrice, Forecast, StackForecast, Sum
+
+_NONE: Mapping[float, Forecast] = MappingProxyType({})
+
+
+def cost(change: Change) -> dict[str, Any] | None:
+    """What a bid or a volume costs as planned (as it is, when it goes away); null for ports, which are free."""
+    resource = change.after or change.before
+    if isinstance(resource, Volume):
+        return _storage(resource)
+    found = change.cost or change.cost_before
+    if found is None:
+        return None
+    expected = change.forecast if change.cost is not None else change.forecast_before
+    advice = of_advice(change.advice, change.forecast, found.quantity) if change.forecast is not None else None
+    return of_bid(found, expected, advice=advice, spans=change.spans, warnings=warnings_of(change))
+
+
+def of_bid(
+    found: Estimate,
+    expected: Forecast | None,
+    *,
+    advice: Mapping[str, str | None] | None = None,
+    spans: Mapping[float, Forecast] = _NONE,
+    warnings: Sequence[str] = (),
+) -> dict[str, Any]:
+    """What a bid costs now and, where that is forecast, over a horizon; `spans`: over these hours too."""
+    body = _auction(found, warnings)
+    if expected is None:
+        return body
+    hour, day, month = (spans.get(hours) for hours in (HOUR, DAY, MONTH))
+    over = {"horizon": _over(expected), "day": _over(day), "month": _over(month)}
+    if hour is not None:
+        over["hour"] = {**body["cost"]["hour"], **_band(hour.cost)}
+    body = {**body, **_expected(found, expected), "advice": advice, "cost": {**body["cost"], **over}}
+    return {**body, "hourlyCost": _middle(hour), "monthlyCost": _middle(month)}
+
+
+def _middle(found: Forecast | None) -> str | None:
+    return _money(found.cost.p50) if found is not None else None
+
+
+def _storage(volume: Volume) -> dict[str, Any]:
+    hour = storage_per_hour(volume.held_gb)
+    month = STORAGE_PER_GB_MONTH * volume.held_gb
+    return {
+        "unit": "USD/GB-month",
+        "quantity": volume.held_gb,
+        "price": _money(STORAGE_PER_GB_MONTH),
+        "cost": {
+            "hour": {"now": _money(hour), "worst": _money(hour)},
+            "month": {"now": _money(month), "worst": _money(month)},
+        },
+        "warnings": [],
+        "basis": "list",
+        "hourlyCost": _money(hour),
+        "monthlyCost": _money(month),
+    }
+
+
+def _auction(found: Estimate, warnings: Sequence[str]) -> dict[str, Any]:
+    market = found.market
+    return {
+        "unit": "USD/instance-hour",
+        "quantity": found.quantity,
+        "gpus_per_instance": found.gpus,
+        "limit": _money(found.limit),
+        "reserve": _money(market.minimum if market else None),
+        "last_price": _money(market.spot if market else None),
+        "list_price": _money(market.reserved if market else None),
+        "entry_price": of_entry(found.entry),
+        "per_gpu": _per_gpu(found),
+        "outlook": found.outlook,
+        "price_paid": dict.fromkeys(("p10", "p50", "p90")),
+        "availability": dict.fromkeys(("p10", "mean", "p90")),
+        "preemptions_per_day": None,
+        "cost": {
+            "hour": {
+                "now": _money(found.now),
+                "if_won": _money(found.if_won),
+                "p10": None,
+                "p50": None,
+                "p90": None,
+                "expected": None,
+                "worst": _money(found.worst),
+            },
+            "day": None,
+            "horizon": None,
+            "month": None,
+        },
+        "savings_vs_limit": _savings(found),
+        "savings_vs_list": None,
+        "finish_time": None,
+        "advice": None,
+        "warnings": list(warnings),
+        "confidence": "point-only" if found.outlook != "unknown" else "unknown",
+        "basis": "point-only" if found.outlook != "unknown" else "unknown",
+        "as_of": market.as_of if market else None,
+        "market_snapshot_id": snapshot_id(market) if market else None,
+        "hourlyCost": None,
+        "monthlyCost": None,
+    }
+
+
+def of_entry(entry: EntryPrice) -> dict[str, str | None]:
+    """What a bid would pay first."""
+    return {
+        "point": _money(entry.point),
+        "low": _money(entry.low),
+        "high": _money(entry.high),
+        "basis": entry.basis,
+    }
+
+
+def _per_gpu(found: Estimate) -> dict[str, str | None] | None:
+    """The same per GPU-hour, to four decimals, limits up; null for types without GPUs."""
+    if not found.gpus:
+        return None
+    price = found.entry.point
+    return {
+        "limit": f"{(found.limit / found.gpus).quantize(_FOUR, ROUND_CEILING):f}",
+        "entry_price": None if price is None else f"{(price / found.gpus).quantize(_FOUR, ROUND_HALF_UP):f}",
+    }
+
+
+_FOUR = Decimal("0.0001")
+
+
+def _over(found: Forecast | None) -> dict[str, Any] | None:
+    """What it costs over the hours of a forecast, with how sure that is."""
+    if found is None:
+        return None
+    return {"hours": found.hours, **_band(found.cost), "worst": _money(found.worst_case), "basis": found.basis}
+
+
+def _expected(estimate: Estimate, found: Forecast) -> dict[str, Any]:
+    """What is forecast, in the place of what is not known without it."""
+    paid, share = found.price_paid, found.availability
+    listed = estimate.market.reserved if estimate.market else None
+    body: dict[str, Any] = {
+        "price_paid": {"p10": _money(paid.p10), "p50": _money(paid.p50), "p90": _money(paid.p90)},
+        "availability": {"p10": _plain(share.p10), "mean": _plain(share.expected), "p90": _plain(share.p90)},
+        "preemptions_per_day": _plain(found.preemptions_per_day.expected, CENT),
+        "savings_vs_list": _saved(paid.expected, listed),
+        "finish_time": _finish(found),
+        "confidence": found.basis,
+        "basis": found.basis,
+        "evidence": found.evidence,
+    }
+    if found.at_limit is not None:
+        body["savings_vs_limit"] = _saved(found.cost.expected, found.at_limit)
+    return body
+
+
+def _finish(found: Forecast) -> dict[str, Any] | None:
+    """When the hours of work that the task says are done, from now; null where it says none, or never gets there."""
+    finish = found.finish
+    if finish is None or finish.hours.p50 is None:
+        return None
+    return {
+        "unit": "hours",
+        "work": finish.work_hours,
+        "p50": _plain(finish.hours.p50, _FOUR),
+        "p90": _plain(finish.hours.p90, _FOUR),
+        "cost": _band(finish.cost),
+        "seen": _plain(finish.seen),
+    }
+
+
+def of_advice(advice: Advice | None, expected: Forecast | None, quantity: int) -> dict[str, str | None] | None:
+    """The limit that keeps a bid for `quantity` instances running, its cost, and what is expected to be paid more than
+    with what was asked about (null: nothing was)."""
+    if advice is None:
+        return None
+    then = advice.forecast.cost.expected if advice.forecast else None
+    return {
+        "limit_for_95": _money(advice.limit_price),
+        "confidence": _plain(advice.confidence),
+        "cost_at_that_limit": _money(None if then is None else then * quantity),
+        "expected_more": None if expected is None else _money(advice.dearer_than(expected)),
+    }
+
+
+def _savings(found: Estimate) -> str | None:
+    """By the price of now against the limit; only where it would run."""
+    return _saved(found.entry.point, found.limit)
+
+
+def _saved(paid: Decimal | None, instead_of: Decimal | None) -> str | None:
+    """The share saved, rounded down to a tenth of a per cent; negative where it is dearer."""
+    return None if paid is None or not instead_of else _share(1 - paid / instead_of)
+
+
+def _share(saved: Decimal | None) -> str | None:
+    return None if saved is None else f"{saved.quantize(Decimal('0.001'), ROUND_FLOOR):f}"
+
+
+@cache
+def snapshot_id(market: Market) -> str:
+    """A digest of the prices that were used."""
+    prices = (market.spot, market.minimum, market.lowest_allocated, market.win_price)
+    return digest(
+        [market.instance_type, market.region, market.quantity, [_money(price) for price in prices], market.available]
+    )[:16]
+
+
+def totals(plan: Plan) -> dict[str, Any]:
+    """Per hour, storage included: as it is, as planned, and the difference. The names of Infracost: p50 of an hour, and
+    of a month of 730 hours."""
+    all_, hour, month = plan.totals, plan.spans.get(HOUR), plan.spans.get(MONTH)
+    return {
+        "unit": "USD/hour",
+        "current": _total(all_.current, hour.current if hour else None),
+        "planned": _total(all_.planned, hour.planned if hour else None),
+        "delta": _total(all_.delta, hour.delta if hour else None),
+        **_infracost("HourlyCost", hour),
+        **_infracost("MonthlyCost", month),
+        "horizon": _horizon(plan),
+        "month": _stack(month),
+        "guards": [_judged(one) for one in plan.judged],
+    }
+
+
+def _infracost(name: str, found: StackForecast | None) -> dict[str, str | None]:
+    was, will = (found.current.cost.p50, found.planned.cost.p50) if found else (None, None)
+    more = None if was is None or will is None else will - was
+    return {f"total{name}": _money(will), f"pastTotal{name}": _money(was), f"diffTotal{name}": _money(more)}
+
+
+def _judged(judged: Judged) -> dict[str, Any]:
+    """One limit on what may be spent: dollars an hour before, after, and allowed after; null where unknown."""
+    budget, place = judged.budget, judged.budget.position
+    limit = budget.max_hourly_cost if judged.limit == "max_hourly_cost" else budget.max_cost_increase
+    return {
+        "guard": judged.limit,
+        "limit": f"{limit:.2f}" if isinstance(limit, Decimal) else str(limit),
+        "basis": budget.basis,
+        "before": _money(judged.before),
+        "after": _money(judged.after),
+        "allowed": _money(judged.allowed),
+        "refused": judged.refused,
+        "source": None if place is None else {"file": place.file, "line": place.line, "column": place.column},
+    }
+
+
+def _horizon(plan: Plan) -> dict[str, Any] | None:
+    """Over the horizon of the forecast; null where nothing was forecast."""
+    found = _stack(plan.forecast)
+    if found is None:
+        return None
+    movers = [{"address": str(address), "expected": _money(by)} for address, by in plan.movers[:3]]
+    return {"hours": plan.hours, **found, "movers": movers}
+
+
+def _stack(found: StackForecast | None) -> dict[str, Any] | None:
+    """Quantiles of the sum, which are no sums of quantiles."""
+    if found is None:
+        return None
+    parts = {"current": found.current, "planned": found.planned, "delta": found.delta}
+    return {
+        name: {**_band(part.cost), "worst": _money(part.worst_case), "basis": part.basis, **_saving(name, part)}
+        for name, part in parts.items()
+    }
+
+
+def _saving(name: str, part: Sum) -> dict[str, str | None]:
+    return {} if name == "delta" else {"savings_vs_limit": _share(part.saved)}
+
+
+def _total(total: Total, likely: Sum | None) -> dict[str, Any]:
+    p50, p90 = (likely.cost.p50, likely.cost.p90) if likely else (None, None)
+    return {"now": _money(total.now), "p50": _money(p50), "p90": _money(p90), "worst": _money(total.worst)}

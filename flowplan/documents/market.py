@@ -1,0 +1,96 @@
+"""The auctions as anybody sees them -> a document. Money as text, null where it is unknown: never 0."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from flowplan import __version__
+from flowplan.cost.warnings import is_far_above_need
+from flowplan.documents.amounts import band, money, plain
+from flowplan.documents.cost import of_advice, of_bid, of_entry, snapshot_id
+from flowplan.pricing.offers import Offer, Prices
+from flowplan.reports.text.market import View
+from flowplan.reports.text.plot import from_then_on
+
+FORMAT_VERSION = "1.0"
+
+
+def document(
+    offers: Sequence[Offer], view: View, *, timestamp: str, api_url: str, notes: Sequence[str], history: bool
+) -> dict[str, Any]:
+    """`notes`: what could not be had; `history`: with the price changes since then, null without."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "flowplan_version": __version__,
+        "timestamp": timestamp,
+        "api_url": api_url,
+        "as_of": _moment(view.now),
+        "unit": "USD/instance-hour",
+        "horizon_hours": view.hours,
+        "limit": money(view.limit),
+        "auctions": [_auction(one, view, history=history) for one in offers],
+        "diagnostics": [{"severity": "warning", "summary": note} for note in notes],
+    }
+
+
+def _auction(one: Offer, view: View, *, history: bool) -> dict[str, Any]:
+    market, kind = one.market, one.kind
+    return {
+        "id": one.auction.id,
+        "instance_type": kind.id,
+        "instance_type_name": kind.name,
+        "gpu_type": kind.gpu_type or None,
+        "gpus_per_instance": kind.gpus or None,
+        "region": one.auction.region,
+        "reserve": money(market.minimum),
+        "last_price": money(market.spot),
+        "last_price_per_gpu": None if one.per_gpu is None else f"{one.per_gpu:.4f}",
+        "lowest_allocated": money(market.lowest_allocated),
+        "win_price": money(market.win_price),
+        "available_instances": market.available,
+        "total_instances": market.total,
+        "entry_price": of_entry(one.entry),
+        "price_paid": band(one.ahead.price_paid),
+        "confidence": one.ahead.basis,
+        "basis": one.ahead.basis,
+        "evidence": one.ahead.evidence,
+        "at_limit": _at_limit(one),
+        "advice": _advice(one),
+        "as_of": market.as_of,
+        "market_snapshot_id": snapshot_id(market),
+        "history": _history(one.past, view) if history else None,
+    }
+
+
+def _at_limit(one: Offer) -> dict[str, Any] | None:
+    """What a bid for one instance would cost: as in a plan."""
+    if one.bid is None:
+        return None
+    far = ("limit_far_above_need",) if is_far_above_need(one.bid.limit, one.advice) else ()
+    advice = of_advice(one.advice, one.forecast, 1)
+    return of_bid(one.bid, one.forecast, advice=advice, warnings=(*one.bid.warnings, *far))
+
+
+def _advice(one: Offer) -> dict[str, Any] | None:
+    """As in a plan, and what can be expected at that limit."""
+    advice = one.advice
+    if advice is None:
+        return None
+    found = advice.forecast
+    return {
+        **(of_advice(advice, one.forecast, 1) or {}),
+        "cost_over_horizon": None if found is None else band(found.cost),
+        "preemptions_per_day": None if found is None else plain(found.preemptions_per_day.expected),
+    }
+
+
+def _history(past: Prices, view: View) -> dict[str, list[str]]:
+    """The price that was in force, and every change since."""
+    kept = from_then_on(past, view.now - view.since)
+    return {"timestamps": [_moment(at) for at, _ in kept], "spot_prices": [f"{price:.2f}" for _, price in kept]}
+
+
+def _moment(at: datetime) -> str:
+    return at.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,326 @@
+"""Plan -> the JSON document: the machine format, the saved plan, and what every other report is made of.
+
+Sorted, and byte-identical for equal input except `timestamp`. Money is a string, unknown is null.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from attrs import frozen
+
+from flowplan import __version__
+from flowplan.cost.budgets import over
+from flowplan.cost.warnings import warned
+from flowplan.diagnostics import Position, Problem
+from flowplan.documents.cost import cost, totals
+from flowplan.model.address import Address
+from flowplan.model.resources import Bid, Inputs, PortMapping, PortPair, Resource, Volume
+from flowplan.planning.plan import ACTIONS, Action, Change, Plan
+from flowplan.printable import shown
+from flowplan.state.codec import digest
+from flowplan.state.state import State
+
+FORMAT_VERSION = "1.0"
+UNKNOWN_AFTER = {"id": True}
+_WORDS: dict[Action, list[str]] = {"replace": ["delete", "create"]}
+
+
+@frozen
+class Circumstances:
+    """What a plan was made from, besides its input: `timestamp` in RFC 3339."""
+
+    timestamp: str
+    state: State
+    config_sha256: str
+    warnings: Sequence[Problem] = ()
+    paths: tuple[str, ...] = ()  # the PATHs given, for whoever applies the plan later
+
+
+def document(plan: Plan, about: Circumstances, *, unchanged: bool = True) -> dict[str, Any]:
+    """The whole document but for its digests, which cost as much as all the rest: `sealed` adds them.
+
+    Without `unchanged` it lists no resource that stays as it is: people are not shown those.
+    """
+    body: dict[str, Any] = {
+        "format_version": FORMAT_VERSION,
+        "flowplan_version": __version__,
+        "timestamp": about.timestamp,
+        "mode": plan.mode,
+        "complete": not plan.in_doubt,
+        "applyable": not plan.refusals and not plan.empty,
+        "errored": bool(plan.refusals),
+        "stack": _stack(about),
+        "resource_changes": [entry(change) for change in plan.changes if unchanged or change.action != "no-op"],
+        "resource_drift": [entry(change) for change in plan.drift],
+        "summary": {action: count for action, count in plan.count().items() if action in ACTIONS},
+        "cost": totals(plan),
+        "outputs": {},
+        "diagnostics": [*_diagnostics(about.warnings), *_refusals(plan), *_notes(plan)],
+    }
+    return body
+
+
+def failed(timestamp: str, problems: Sequence[Problem]) -> dict[str, Any]:
+    """The document of a plan that did not come about, because of `problems`."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "flowplan_version": __version__,
+        "timestamp": timestamp,
+        "complete": False,
+        "applyable": False,
+        "errored": True,
+        "diagnostics": list(_diagnostics(problems)),
+    }
+
+
+def sealed(body: Mapping[str, Any]) -> dict[str, Any]:
+    """`body` with the digest of what was seen, and with its own in `sha256` (of everything but that and
+    `timestamp`): what a machine reads, and what is saved."""
+    seen = [[one["address"], one["id"], one["change"]["before"]] for one in body["resource_changes"]]
+    whole = {**body, "stack": {**body["stack"], "observed_sha256": digest(seen)}}
+    return {**whole, "sha256": digest_of(whole)}
+
+
+def signed(body: Mapping[str, Any], key: bytes) -> dict[str, Any]:
+    """A sealed `body` with the HMAC-SHA256 of its digest: who has no `key` cannot make such a plan."""
+    return {**body, "hmac_sha256": mac_of(body, key)}
+
+
+def mac_of(body: Mapping[str, Any], key: bytes) -> str:
+    """What `hmac_sha256` of a sealed document must be."""
+    import hmac
+
+    return hmac.new(key, f"flowplan plan {body['sha256']}".encode(), "sha256").hexdigest()
+
+
+def digest_of(body: Mapping[str, Any]) -> str:
+    """What `sha256` of a document must be."""
+    return digest({key: value for key, value in body.items() if key not in ("timestamp", "sha256", "hmac_sha256")})
+
+
+# What a change costs, where it stands in its file and what is said of it does not change what is done.
+_BESIDE = ("cost", "source", "note", "status")
+
+
+def acts(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """What an entry would do, and nothing else."""
+    return {key: value for key, value in entry.items() if key not in _BESIDE}
+
+
+def actions_of(body: Mapping[str, Any]) -> str:
+    """The digest of what a document would do: equal when two plans do the same."""
+    idle = (["no-op"], ["read"])
+    return digest([acts(one) for one in body["resource_changes"] if one["change"]["actions"] not in idle])
+
+
+def dumps(body: Mapping[str, Any]) -> str:
+    """A document as it is printed and saved."""
+    return json.dumps(body, indent=2) + "\n"
+
+
+def _stack(about: Circumstances) -> dict[str, Any]:
+    state = about.state
+    return {
+        "name": state.stack,
+        "project": {"id": state.project, "name": state.project_name},
+        "api_url": state.api_url,
+        "lineage": state.lineage if state.serial else None,  # none yet: the first apply makes it
+        "serial": state.serial,
+        "paths": list(about.paths),
+        "config_sha256": about.config_sha256,
+    }
+
+
+# ---- entries ----------------------------------------------------------------------------------------------
+
+
+def entry(change: Change) -> dict[str, Any]:
+    """One change. `replace_paths` names the fields that force a replacement."""
+    forcing = [[one.name] for one in change.fields if one.forces]
+    return {
+        "address": str(change.address),
+        "type": change.address.kind,
+        "name": change.address.name,
+        "id": change.id,
+        "change": {
+            "actions": _WORDS.get(change.action, [change.action]),
+            "before": plain(change.before),
+            "after": plain(change.after),
+            "after_unknown": _unknown(change),
+            "replace_paths": forcing if change.action == "replace" else [],
+        },
+        "action_reason": change.reason,
+        "note": change.note,
+        "status": change.status,
+        "needs": sorted(map(str, change.needs or change.needs_before)),
+        "source": _source(change.position),
+        "cost": cost(change),
+    }
+
+
+def _unknown(change: Change) -> dict[str, Any]:
+    if change.action not in ("create", "replace", "update"):
+        return {}
+    unknown: dict[str, Any] = dict(UNKNOWN_AFTER) if change.action != "update" else {}
+    if isinstance(change.after, Bid) and any(isinstance(volume, Address) for volume in change.after.volumes):
+        unknown["volumes"] = [isinstance(volume, Address) for volume in change.after.volumes]
+    return unknown
+
+
+def plain(resource: Resource | None) -> Any:
+    """A resource as JSON: what people and policies read; the state has its own, complete form."""
+    if resource is None:
+        return None
+    if isinstance(resource, Volume):
+        return {
+            "name": resource.name,
+            "size_gb": resource.size_gb,
+            "interface": resource.interface,
+            "region": resource.region,
+            **({"capacity_gb": resource.capacity_gb} if resource.capacity_gb is not None else {}),
+        }
+    if isinstance(resource, PortMapping):
+        return _pairs(resource.pairs)
+    return {
+        "name": resource.name,
+        "instance_type": resource.instance_type,
+        "instance_type_name": resource.instance_type_name,
+        "region": resource.region,
+        "instance_quantity": resource.instance_quantity,
+        "limit_price": f"{resource.limit_price:.2f}",
+        "volumes": [str(volume) for volume in resource.volumes],
+        "ssh_keys": list(resource.ssh_keys),
+        "ssh_key_names": list(resource.ssh_key_names),
+        "paused": resource.paused,
+        "memory_gb": resource.memory_gb,
+        **_inputs(resource.inputs),
+    }
+
+
+def _inputs(inputs: Inputs | None) -> dict[str, Any]:
+    """What the instance is given; null where it is not known."""
+    names = ("startup_script", "mounts", "local_disks", "container_image")
+    if inputs is None:
+        return dict.fromkeys(names)
+    script, image = inputs.startup_script, inputs.container_image
+    image = image.shown if image else None
+    return {
+        "startup_script": {"sha256": script.sha256, "size": script.size} if script else None,
+        "mounts": [{"volume": str(one.volume), "mount_point": one.mount_point} for one in inputs.mounts],
+        "local_disks": [{"device": one.device, "mount_point": one.mount_point} for one in inputs.local_disks]
+        if inputs.complete
+        else None,
+        "container_image": {
+            "image_name": image.image_name,
+            "build_context": image.build_context,
+            "run_options": image.run_options,
+        }
+        if image
+        else None,
+    }
+
+
+def _pairs(pairs: Iterable[PortPair]) -> list[dict[str, Any]]:
+    return [{"external": one.external, "internal": one.internal, "protocol": one.protocol} for one in pairs]
+
+
+def _source(position: Position | None) -> dict[str, Any] | None:
+    if position is None:
+        return None
+    return {"file": position.file, "line": position.line, "column": position.column}
+
+
+# ---- diagnostics ------------------------------------------------------------------------------------------
+
+
+def _diagnostics(problems: Iterable[Problem]) -> Iterable[dict[str, Any]]:
+    for problem in problems:
+        yield {
+            "severity": problem.severity,
+            "summary": problem.summary,
+            "detail": problem.detail,
+            "source": _source(problem.position),
+            "hint": problem.hint,
+        }
+
+
+def _refusals(plan: Plan) -> Iterable[dict[str, Any]]:
+    places = {change.address: change.position for change in plan.changes}
+    for refusal in plan.refusals:
+        yield {
+            "severity": "error",
+            "summary": refusal.message,
+            "detail": refusal.reason,
+            "source": _source(refusal.position or (places.get(refusal.address) if refusal.address else None)),
+            "hint": refusal.hint,
+        }
+
+
+def _notes(plan: Plan) -> Iterable[dict[str, Any]]:
+    for judged in plan.judged:
+        if said := over(judged):
+            place = _source(judged.budget.position)
+            yield {"severity": "warning", "summary": said, "detail": judged.limit, "source": place, "hint": None}
+    for warning in warned(plan):
+        yield {**warning, "source": _source(warning["source"])}
+    for change in plan.changes:
+        if change.status == "Preempting":
+            note = _note(f"{change.address} is Preempting: the cloud takes its instances back", None)
+            yield {**note, "detail": "preempting"}
+        elif change.status_is_strange:
+            what = f"the status {shown(str(change.status))!r} of {change.address} is not known here; it counts as live"
+            yield {"severity": "warning", "summary": what, "detail": "unknown_status", "source": None, "hint": None}
+    for address, bid in plan.unnamed:
+        worst = bid.bid.limit_price * bid.bid.instance_quantity
+        yield {
+            "severity": "warning",
+            "summary": f"{address} ({bid.id}) is in the state, but no file is known to name it: it is left alone, and "
+            f"costs at most ${worst:,.2f} an hour",
+            "detail": "unnamed",
+            "source": None,
+            "hint": f"give the file that names it; else flowplan {'recover --cancel' if bid.marker else 'state rm'} "
+            f"{bid.id if bid.marker else address}",
+        }
+    for one in plan.fileless:
+        costs = f"costs at most ${one.worst:,.2f} an hour" if one.worst is not None else "is paid for"
+        yield {
+            "severity": "warning",
+            "summary": f"{one.address} ({one.id}) was made from {shown(one.file)}, which is gone: it is left alone, "
+            f"and {costs}",
+            "detail": "file_gone",
+            "source": None,
+            "hint": f"flowplan destroy {shlex.quote(one.file)} ends it; if the file has another name now, give that",
+        }
+    for address, ids in plan.twins:
+        yield {
+            "severity": "warning",
+            "summary": f"{address}: further live bids carry our marker, and cost money: {', '.join(ids)}",
+            "detail": "twins",
+            "source": None,
+            "hint": "if they are not wanted: " + "; ".join(f"flowplan recover --cancel {id}" for id in ids),
+        }
+    for address, ids in plan.namesakes:
+        yield _note(f"{', '.join(ids)} has the name of {address}; flowplan did not place it, and leaves it alone", None)
+    for address, before, now in plan.moved:
+        yield _note(f"{address} was made from {shown(before)}, and is now that of {shown(now)}", None)
+    for what in plan.unchecked:
+        yield {**_note(what, None), "detail": "unchecked"}
+    if plan.in_doubt:
+        yield _note(
+            f"{len(plan.in_doubt)} of an earlier run's operations: whether they happened is not known",
+            "apply looks first what became of it",
+        )
+    there = [address for address in plan.left_alone if address not in {one.address for one in plan.fileless}]
+    if there:
+        count = len(there)
+        what = "address of a file" if count == 1 else "addresses of files"
+        listed = ", ".join(map(str, there[:6])) + (f" and {count - 6} more" if count > 6 else "")
+        yield _note(f"{count} {what} not given here: left alone: {listed}", None)
+
+
+def _note(summary: str, hint: str | None) -> dict[str, Any]:
+    return {"severity": "note", "summary": summary, "detail": None, "source": None, "hint": hint}

@@ -1,0 +1,73 @@
+"""A saved plan beside the one that planning again gives: everything that it says must be said again. Pure.
+
+Left out is what prices and times decide (docs/planning.md lists it), and what only positions in a text do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator, Mapping
+from typing import Any
+
+from flowplan.cost.warnings import OF_THE_MARKET
+
+_VOLATILE = ("timestamp", "sha256", "hmac_sha256", "what_if")
+_OF_NOW = {*OF_THE_MARKET, "max_hourly_cost", "max_cost_increase", "unchecked", "preempting", "unknown_status"}
+_FIXED = ("unit", "quantity", "gpus_per_instance", "limit")  # of a bid's cost
+
+
+def differences(saved: Mapping[str, Any], now: Mapping[str, Any], choices: Container[str]) -> list[str]:
+    """Where `saved` says something else than `now`, both sealed: one line each, with both values. `choices`: addresses
+    whose notes say why a type or region was chosen, by the prices of then."""
+    return list(_between(_held(saved, choices), _held(now, choices), ""))
+
+
+def _held(body: Mapping[str, Any], choices: Container[str]) -> dict[str, Any]:
+    held = {key: value for key, value in body.items() if key not in _VOLATILE}
+    for name in ("resource_changes", "resource_drift"):
+        entries = [_entry(one, choices) for one in body[name]]
+        held[name] = {one["address"]: one for one in entries}
+        held[f"number of {name}"] = len(entries)
+    said = [one for one in body["diagnostics"] if one["severity"] == "error" or one["detail"] not in _OF_NOW]
+    held["diagnostics"] = [{**one, "source": _file(one["source"])} for one in said]
+    held["cost"] = {name: body["cost"][name]["worst"] for name in ("current", "planned", "delta")}
+    held["cost"] |= {"unit": body["cost"]["unit"], "refused": [one["guard"] for one in _refusing(body)]}
+    return held
+
+
+def _refusing(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [one for one in body["cost"]["guards"] if one["refused"]]
+
+
+def _entry(entry: Mapping[str, Any], choices: Container[str]) -> dict[str, Any]:
+    held = {**entry, "source": _file(entry["source"]), "cost": _cost(entry), "status": None}
+    return {**held, "note": None} if entry["address"] in choices else held
+
+
+def _cost(entry: Mapping[str, Any]) -> Any:
+    """What no price decides: all that a volume costs; the size and the limit of a bid, and what it costs at most."""
+    cost = entry["cost"]
+    if cost is None or entry["type"] != "bid":
+        return cost
+    per_gpu = cost["per_gpu"]
+    fixed = {name: cost[name] for name in _FIXED}
+    return fixed | {"per_gpu": per_gpu and per_gpu["limit"], "worst": cost["cost"]["hour"]["worst"]}
+
+
+def _file(place: Mapping[str, Any] | None) -> str | None:
+    return None if place is None else str(place["file"])
+
+
+def _between(one: Any, other: Any, path: str) -> Iterator[str]:
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in dict.fromkeys((*one, *other)):
+            yield from _between(one.get(key), other.get(key), f"{path}.{key}" if path else key)
+    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        for index, pair in enumerate(zip(one, other, strict=True)):
+            yield from _between(*pair, f"{path}[{index}]")
+    elif one != other or type(one) is not type(other):
+        yield f"{path}: {_brief(one)}, planned again {_brief(other)}"
+
+
+def _brief(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 60 else f"{text[:60]}..."

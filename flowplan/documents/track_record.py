@@ -1,0 +1,167 @@
+"""What the stack as it is will cost, and what came of earlier forecasts -> a JSON document; text is made from it.
+
+Money as text, null where it is unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from attrs import field, frozen
+
+from flowplan import __version__
+from flowplan.documents.amounts import money
+from flowplan.documents.cost import cost, totals
+from flowplan.model.address import in_order
+from flowplan.model.resources import Bid
+from flowplan.planning.plan import Plan
+from flowplan.pricing import Billed, Coverage, Judged, coverage, paid
+from flowplan.state.state import State
+
+FORMAT_VERSION = "1.0"
+NOMINAL = "0.8"
+
+
+@frozen
+class Truth:
+    """What there is to tell, at the server's time `now`. `plan`: the stack as it is, with its forecast; None where
+    nothing is placed. `billed`: the periods of every bid. `judged`: None when what was kept cannot be read."""
+
+    state: State
+    hours: float
+    now: datetime | None = None
+    plan: Plan | None = None
+    billed: Mapping[str, Sequence[Billed]] = field(factory=dict)
+    judged: Sequence[Judged] | None = ()
+
+
+def document(truth: Truth) -> dict[str, Any]:
+    """The whole document."""
+    state, judged = truth.state, truth.judged
+    single = None if judged is None else [one for one in judged if not one.kept.whole]
+    whole = None if judged is None else [one for one in judged if one.kept.whole]
+    return {
+        "format_version": FORMAT_VERSION,
+        "flowplan_version": __version__,
+        "as_of": _time(truth.now),
+        "stack": {
+            "name": state.stack,
+            "project": {"id": state.project, "name": state.project_name},
+            "api_url": state.api_url,
+            "lineage": state.lineage if state.serial else None,
+        },
+        "estimate": _estimate(truth),
+        "forecasts": None if single is None else [_judged(one) for one in single],
+        "totals": None if whole is None else [_judged(one) for one in whole],
+        "coverage": {
+            "nominal": NOMINAL,
+            "forecasts": None if single is None else _coverage(coverage(single)),
+            "totals": None if whole is None else _coverage(coverage(whole)),
+        },
+    }
+
+
+def _estimate(truth: Truth) -> dict[str, Any] | None:
+    plan = truth.plan
+    if plan is None:
+        return None
+    total = totals(plan)
+    ours = [
+        one
+        for a, binding in truth.state.bindings.items()
+        if a.kind == "bid"
+        for one in truth.billed.get(binding.id, ())
+    ]
+    return {
+        "hours": truth.hours,
+        "paid": money(paid(ours, truth.now)),
+        "resources": list(_resources(truth, plan)),
+        "hour": {"now": total["current"]["now"], "worst": total["current"]["worst"]},
+        "horizon": total["horizon"]["current"] if total["horizon"] else None,
+    }
+
+
+def _resources(truth: Truth, plan: Plan) -> Iterable[dict[str, Any]]:
+    """Every bid and volume of the state; one that is not there any more has the status `gone`, and costs nothing."""
+    changes = plan.by_address()
+    for address in sorted(truth.state.bindings, key=in_order):
+        binding, change = truth.state.bindings[address], changes.get(address)
+        if address.kind == "ports":
+            continue
+        is_bid = address.kind == "bid"
+        status = change.status if change is not None else "gone"
+        resource = change.after if change is not None else binding.applied
+        yield {
+            "address": str(address),
+            "type": address.kind,
+            "id": binding.id,
+            "status": status,
+            "instance_quantity": resource.instance_quantity if isinstance(resource, Bid) else None,
+            "instance_type_name": resource.instance_type_name if isinstance(resource, Bid) else None,
+            "region": getattr(resource, "region", None),
+            "paid": money(paid(truth.billed.get(binding.id, ()), truth.now)) if is_bid else None,
+            "cost": cost(change) if change is not None else None,
+        }
+
+
+def _judged(one: Judged) -> dict[str, Any]:
+    kept, verdict = one.kept, one.verdict
+    band = kept.cost
+    return {
+        "address": kept.address or None,
+        "bids": list(kept.bids),
+        "made_at": _time(kept.made_at),
+        "starts_at": _time(kept.starts_at),
+        "hours": kept.hours,
+        "quantity": kept.quantity,
+        "limit": money(kept.limit),
+        "last_price": money(kept.price_now),
+        "basis": kept.basis,
+        "cost": {
+            "p10": money(band.p10),
+            "p50": money(band.p50),
+            "p90": money(band.p90),
+            "expected": money(band.expected),
+            "worst": money(kept.worst),
+        },
+        "market_snapshot_id": kept.market_snapshot_id,
+        "flowplan_version": kept.flowplan_version,
+        "course": verdict.course,
+        "reason": verdict.reason,
+        "until": _time(verdict.until),
+        "hours_compared": f"{one.passed:.3f}",
+        "expected_until_then": money(one.due),
+        "paid": money(verdict.paid),
+        "starting": money(verdict.starting),
+        "place": one.place,
+        "counts": one.counts,
+    }
+
+
+def _coverage(found: Coverage) -> dict[str, Any]:
+    return {
+        "elapsed": found.elapsed,
+        "held": found.held,
+        "below": found.below,
+        "above": found.above,
+        "share": _share(found.share),
+        "apart": found.apart,
+        "apart_held": found.apart_held,
+        "chance": None if found.chance is None else f"{found.chance:.3g}",
+        "expected": money(found.expected),
+        "paid": money(found.paid),
+        "paid_over_expected": _share(found.bias),
+        "excluded": dict(found.excluded),
+        "finding": found.finding,
+    }
+
+
+def _share(number: Decimal | None) -> str | None:
+    return None if number is None else f"{number:.3f}"
+
+
+def _time(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat(timespec="seconds").replace("+00:00", "Z")

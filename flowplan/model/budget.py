@@ -1,0 +1,86 @@
+"""What a stack may cost: the limits somebody set, on the command line or in a file. Pure.
+
+guards.py holds plans to them.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import Literal, TypeAlias
+
+from attrs import frozen
+
+from flowplan.diagnostics import Position
+
+BudgetBasis: TypeAlias = Literal["worst", "p90", "p50"]
+BASES: tuple[BudgetBasis, ...] = ("worst", "p90", "p50")
+Limit: TypeAlias = Literal["max_hourly_cost", "max_cost_increase"]
+_NUMBER = re.compile(r"(?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,2})?", re.ASCII)
+
+
+@frozen
+class Increase:
+    """By how much a cost may grow: `amount` dollars an hour, or per cent of what it was."""
+
+    amount: Decimal
+    percent: bool = False
+
+    def allowed(self, before: Decimal) -> Decimal:
+        """Dollars. A percentage of nothing is nothing."""
+        return before * self.amount / 100 if self.percent else self.amount
+
+    def __str__(self) -> str:
+        return f"{self.amount:f}%" if self.percent else f"{self.amount:.2f}"
+
+
+@frozen
+class Budget:
+    """Limits in dollars an hour, judged on `basis`: with every limit price paid (`worst`), or by the forecast.
+    `position`: where a file sets them; None: the command line does."""
+
+    max_hourly_cost: Decimal | None = None
+    max_cost_increase: Increase | None = None
+    basis: BudgetBasis = "worst"
+    position: Position | None = None
+
+    @property
+    def by_forecast(self) -> bool:
+        return self.basis != "worst"
+
+    @property
+    def empty(self) -> bool:
+        return self.max_hourly_cost is None and self.max_cost_increase is None
+
+
+@frozen
+class Judged:
+    """What became of one limit. Dollars an hour, None where unknown; `allowed`: what `after` may be at most. `waits`:
+    bids that would wait are in `after` with their limits, whatever the basis; `pausing`: so are those that are placed
+    to be paused."""
+
+    limit: Limit
+    budget: Budget
+    before: Decimal | None
+    after: Decimal | None
+    allowed: Decimal | None
+    refused: bool
+    waits: bool = False
+    pausing: bool = False
+
+
+def dollars(text: str) -> Decimal:
+    """An amount of money in whole cents, zero too. Raises ValueError saying how to write it."""
+    if not _NUMBER.fullmatch(text):
+        plain = text.replace("$", "").replace(",", "").strip()
+        example = plain if _NUMBER.fullmatch(plain) else "60 or 12.50"
+        raise ValueError(f"write it like {example}: dollars an hour")
+    return Decimal(text)
+
+
+def increase(text: str) -> Increase:
+    """`5.00` or `20%`. Raises ValueError saying how to write it."""
+    number = text.removesuffix("%")
+    if not _NUMBER.fullmatch(number):
+        raise ValueError("write it like 5.00, dollars an hour, or like 20%")
+    return Increase(Decimal(number), percent=text.endswith("%"))

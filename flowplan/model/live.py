@@ -1,0 +1,144 @@
+"""What the cloud has, as listed at one moment: the live counterpart of a configuration. Pure data."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import attrs
+from attrs import field, frozen
+
+from flowplan.errors import CloudError
+from flowplan.model.address import Address, Kind
+from flowplan.model.resources import Bid, Inputs, Mount, PortPair, Volume
+
+TERMINATED, ALLOCATED, PAUSED = "Terminated", "Allocated", "Paused"
+STATUSES = ("Open", ALLOCATED, "Preempting", PAUSED, TERMINATED)
+
+
+@frozen
+class Marker:
+    """The line by which flowplan knows its own bids again (written and read by startup/marker.py): where a bid
+    came from (`generation` and `intent`: which attempt placed it) and what its script does.
+
+    `inputs` is `Inputs.sha256`. The mounts' volumes are ids; as read back they have neither `interface`
+    nor `volume_name`, which take no part in comparisons. `ports` read back are made when they are looked at.
+    """
+
+    stack: str
+    lineage: str
+    address: Address
+    generation: int
+    intent: str
+    inputs: str
+    ports: Sequence[PortPair] = ()
+    mounts: tuple[Mount, ...] = ()
+
+    @classmethod
+    def of(cls, inputs: Inputs, *, stack: str, lineage: str, address: Address, generation: int, intent: str) -> Marker:
+        """The marker of a script that carries `inputs`. Raises ValueError while a volume has no id."""
+        return cls(stack, lineage, address, generation, intent, inputs.sha256, inputs.ports, inputs.mounts)
+
+
+@frozen
+class LiveBid:
+    """A bid as listed, terminated ones included. `status` is the API's word, also one we do not know.
+
+    `unfit`: what of its answer could not be read; the fields concerned are `untold`, and it can still be cancelled.
+    """
+
+    id: str
+    bid: Bid
+    status: str
+    created_at: str = ""
+    marker: Marker | None = None
+    instances: tuple[str, ...] = ()
+    deactivated: bool = False  # the API says since when it is over
+    unfit: str = ""
+
+    def beside(self, other: LiveBid) -> LiveBid:
+        """What two rows about one bid say together: it is live while one of them says so."""
+        return other if self.ended else self
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is over. An unknown status counts as live: never buy again because of a new word, unless the API
+        says besides it that the bid is deactivated."""
+        return self.status == TERMINATED or (self.deactivated and self.has_strange_status)
+
+    @property
+    def has_strange_status(self) -> bool:
+        """Whether the API has a word for its status that is not known here."""
+        return self.status not in STATUSES
+
+
+@frozen
+class Made:
+    """What the answer to a create says. `told`: what it tells of the object, by the names of its class's fields; what
+    cannot be read of it is not told."""
+
+    id: str
+    told: Mapping[str, Any] = field(factory=dict)
+    project: str | None = None
+    status: str | None = None
+    marker: Marker | None = None
+
+
+@frozen
+class LiveVolume:
+    """A volume as listed. Who uses it: ids of `bids` and of `reservations`; `attachments`: what it is attached to, as
+    pairs of whatever the API names (instances and their bids, where it is known what they mean).
+
+    `created_at` as the API has it; "": it does not tell. `unfit`: what of its answer could not be read; `users_untold`:
+    whether that is who uses it.
+    """
+
+    id: str
+    volume: Volume
+    bids: tuple[str, ...] = ()
+    created_at: str = ""
+    reservations: tuple[str, ...] = ()
+    attachments: tuple[tuple[str, str], ...] = ()
+    unfit: str = ""
+    users_untold: bool = False
+
+    def beside(self, other: LiveVolume) -> LiveVolume:
+        """What two rows about one volume say together: whoever uses it by one of them does."""
+        return attrs.evolve(
+            self,
+            bids=tuple(dict.fromkeys((*other.bids, *self.bids))),
+            reservations=tuple(dict.fromkeys((*other.reservations, *self.reservations))),
+            attachments=tuple(dict.fromkeys((*other.attachments, *self.attachments))),
+            unfit=self.unfit or other.unfit,
+            users_untold=self.users_untold or other.users_untold,
+        )
+
+    @property
+    def users(self) -> tuple[str, ...]:
+        """Whatever uses it, by the ids that the API names it by; an attachment by the first of its two."""
+        return tuple(dict.fromkeys((*self.bids, *self.reservations, *(one for one, _ in self.attachments))))
+
+
+@frozen
+class Live:
+    """Everything of one project. `gone`: ids that are proved to be no more; what is merely not listed may
+    still be there, because lists lag. `unlisted`: kinds whose list could not be had, and why: nothing is known of what
+    it would hold. `unread`: objects that are here as they were applied, as they could not be looked at, and why."""
+
+    volumes: Mapping[str, LiveVolume] = field(factory=dict)
+    bids: Mapping[str, LiveBid] = field(factory=dict)
+    gone: frozenset[str] = frozenset()
+    unlisted: Mapping[Kind, CloudError] = field(factory=dict)
+    unread: Mapping[str, CloudError] = field(factory=dict)
+
+    def without(self, ended: Collection[str]) -> Live:
+        """The same, where `ended` are known to be over: a list that lags may still show them as live."""
+        late = {id for id in ended if id in self.volumes or (id in self.bids and not self.bids[id].ended)}
+        if not late:
+            return self
+        volumes = {id: one for id, one in self.volumes.items() if id not in late}
+        bids = {id: one for id, one in self.bids.items() if id not in late}
+        return attrs.evolve(self, volumes=volumes, bids=bids, gone=self.gone | late)
+
+    def volumes_named(self, name: str) -> tuple[LiveVolume, ...]:
+        return tuple(v for v in self.volumes.values() if v.volume.name == name)

@@ -1,0 +1,80 @@
+"""Looking at what the state knows, one by one where no list tells: who stops paying needs ids only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING
+
+import attrs
+
+from flowplan.cloud.fcp import Fcp, or_why
+from flowplan.errors import CloudError, NotFound
+from flowplan.model.live import Live
+from flowplan.planning.untold import standing_in
+
+if TYPE_CHECKING:
+    from flowplan.state.state import State
+
+
+def certain(cloud: Fcp, state: State, live: Live) -> Live:
+    """`live` with everything in it that the state knows, or the proof that it is gone: one call a missing bid, none
+    when all is listed. What cannot be looked at is there as it was applied."""
+    for kind, why in live.unlisted.items():
+        cloud.note(f"the {kind}s cannot be listed; only those of the state are known: {why}")
+    ids = {kind: [b.id for a, b in state.bindings.items() if a.kind == kind] for kind in ("bid", "volume")}
+    bids = [id for id in ids["bid"] if id not in live.bids and id not in live.gone]
+    volumes = [id for id in ids["volume"] if id not in live.volumes and id not in live.gone]
+    calls = [or_why(partial(_asked_for, cloud, live, id)) for id in bids]
+    if volumes:
+        calls.append(or_why(partial(_looked_for, cloud, live, volumes)))
+    unread: dict[str, CloudError] = {}
+    found, gone = dict(live.bids), set(live.gone)
+    for which, one in zip([*([id] for id in bids), volumes], cloud.side_by_side(calls), strict=False):
+        if isinstance(one, CloudError):
+            unread |= dict.fromkeys(which, one)
+        else:
+            found |= {id: one.bids[id] for id in which if id in one.bids}
+            gone |= one.gone
+    live = attrs.evolve(live, bids=found, gone=frozenset(gone)) if calls else live
+    for id, why in unread.items():
+        cloud.note(f"{id} is taken as it was applied, because it could not be looked at: {why}")
+    return standing_in(state, live, unread) if unread else live
+
+
+def listed(cloud: Fcp) -> Live:
+    """What is there, for who only looks; names of types and keys as far as they are told. Raises CloudError."""
+    catalogue, live = cloud.observe_as_told()
+    for why in live.unlisted.values():
+        raise why
+    for why in catalogue.unread:
+        cloud.note(f"ids stand for names that cannot be looked up: {why}")
+    return live
+
+
+def with_bids(cloud: Fcp, live: Live, ids: Iterable[str]) -> Live:
+    """`live` with the bids `ids`, also where no list shows them. Raises CloudError for one that cannot be looked at."""
+    found = dict(live.bids)
+    for id in ids:
+        if id not in found:
+            with suppress(NotFound):
+                found[id] = cloud.bid_here(id)
+    return attrs.evolve(live, bids=found)
+
+
+def _asked_for(cloud: Fcp, live: Live, id: str) -> Live:
+    """A bid that is in no list. Where there is no list, only the bid itself proves anything."""
+    if "bid" not in live.unlisted:
+        return cloud.look_again(live, [id], [])
+    try:
+        return attrs.evolve(live, bids={id: cloud.bid_here(id)})
+    except NotFound as error:
+        raise CloudError(f"{error}; and no list of bids can be had that would confirm it") from error
+
+
+def _looked_for(cloud: Fcp, live: Live, ids: Sequence[str]) -> Live:
+    """Volumes that are in no list."""
+    for why in [live.unlisted[kind] for kind in live.unlisted if kind == "volume"]:
+        raise why
+    return cloud.look_again(live, [], ids)

@@ -1,0 +1,236 @@
+"""Configuration files: which ones a PATH means, read with care. The only place that opens them."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from attrs import frozen
+
+from flowplan.config import Source
+from flowplan.config.yaml import SIZE_LIMIT
+from flowplan.diagnostics import Problem
+from flowplan.errors import ConfigError, UsageProblem
+from flowplan.files.regular import opened, read_regular
+from flowplan.printable import shown
+from flowplan.state.state import Binding
+
+DEFAULT = "flowplan.yaml"
+_SUFFIXES = (".yaml", ".yml")
+
+
+@frozen
+class Scope:
+    """What the PATHs cover: these files, and every file that is or was directly in these directories, all absolute and
+    in their real directories. `given`: how each file is called here, and what that leads to.
+    `everything`: no PATH was needed (destroy of a whole state). `base`: the real directory of the state."""
+
+    base: str
+    files: frozenset[str] = frozenset()
+    directories: frozenset[str] = frozenset()
+    given: tuple[tuple[str, frozenset[str]], ...] = ()
+    everything: bool = False
+
+    def covers(self, binding: Binding) -> bool:
+        """Whether a resource that `binding.source` named is this run's business. Where no file is known to have
+        named it (it was adopted, or imported), only a run over everything may end it."""
+        if self.everything or not binding.source:
+            return self.everything
+        entry = _entry(self._place(binding.source))
+        return entry in self.files or str(Path(entry).parent) in self.directories
+
+    def kept(self, name: str) -> str:
+        """How the state names a file: from its own directory, "./tasks/a.yaml" or "../a.yaml", so that both may move.
+
+        `name` may be as the command line has it, or as a state names it: also as earlier versions did, absolute or
+        from the working directory of then, which mostly was the state's.
+        """
+        return self._from_base(_entry(self._place(name)))
+
+    def told(self, source: str) -> str:
+        """How somebody here names the file that the state calls `source`."""
+        there, here = Path(self._place(source)), Path.cwd()
+        return str(there.relative_to(here)) if there.is_relative_to(here) else str(there)
+
+    def is_gone(self, source: str) -> bool:
+        """Whether that file is proved not to be there any more; one that cannot be looked at is not."""
+        try:
+            os.stat(self._place(source))  # noqa: PTH116 - the same as everywhere here: text in, text out
+        except (FileNotFoundError, NotADirectoryError):
+            return True
+        except OSError:
+            return False
+        return False
+
+    def is_given(self, source: str) -> bool:
+        """Whether a PATH leads to that file, under whatever name, or to its like in this checkout."""
+        leads_to = _leads_to(self._place(source))
+        return any(not leads_to.isdisjoint(target) or self._is_like(source, name) for name, target in self.given)
+
+    def same(self, one: str, other: str) -> bool:
+        """Whether two names, as the state has them, lead to one file, or the second to the like of the first in this
+        checkout."""
+        linked = not _leads_to(self._place(one)).isdisjoint(_leads_to(self._place(other)))
+        return linked or self._is_like(one, self.told(other))
+
+    def _is_like(self, source: str, name: str) -> bool:
+        """Whether that file is called in another checkout what `name` is in this one. Several checkouts share a state
+        only where it lies outside of them."""
+        end = Path(name).parts
+        if Path(name).is_absolute() or Path(self.base).is_relative_to(Path.cwd()):
+            return False
+        return Path(self._place(source)).parts[-len(end) :] == end
+
+    def _from_base(self, path: str) -> str:
+        relative = os.path.relpath(path, self.base)
+        return relative if relative.startswith("../") else f"./{relative}"
+
+    def _place(self, name: str) -> str:
+        """The absolute path that `name` means."""
+        if name.startswith(("./", "../")):
+            return os.path.normpath(os.path.join(self.base, name))  # noqa: PTH118
+        here, there = Path.cwd() / name, Path(self.base) / name
+        return str(there if not os.path.lexists(here) and os.path.lexists(there) else here)
+
+
+def _entry(path: str) -> str:
+    """`path` in its real directory; of a link it is the link itself, which may lead elsewhere tomorrow."""
+    folder, name = os.path.split(path)
+    return os.path.join(os.path.realpath(folder), name)  # noqa: PTH118
+
+
+def _leads_to(path: str) -> frozenset[str]:
+    """What `path` leads to: the real path, and the number of a file that has several names."""
+    real = os.path.realpath(path)
+    with suppress(OSError):
+        found = os.stat(real)  # noqa: PTH116
+        if found.st_nlink > 1 and stat.S_ISREG(found.st_mode):
+            return frozenset((real, f"{found.st_dev}:{found.st_ino}"))
+    return frozenset((real,))
+
+
+def find(
+    paths: Sequence[str], base: Path, *, optional: bool = False, made: Callable[[Scope], bool] = lambda _: False
+) -> tuple[list[Source], Scope]:
+    """The files that `paths` mean, read; none: `flowplan.yaml` here. `base`: the state's directory. Raises ConfigError,
+    UsageProblem.
+
+    `optional`: without PATH and without flowplan.yaml there is no configuration, and everything is covered; and a PATH
+    that is gone, or leads to something that cannot be read, covers what it once named, if `made` says that it made
+    something.
+    """
+    root = os.path.realpath(base)
+    if not paths:
+        if not Path(DEFAULT).exists():
+            if optional:
+                return [], Scope(root, everything=True)
+            raise _nothing_here()
+        paths = [DEFAULT]
+    files: list[str] = []
+    directories: list[str] = []
+    gone: list[str] = []
+    for path in map(_plain, paths):
+        is_directory = _is_directory(path)
+        found = _in_directory(path) if is_directory else [path]
+        readable = list(filter(_is_readable, found)) if optional else found
+        if optional and (not found or readable != found) and made(_scope(root, [path], [path])):
+            gone.append(path)
+            found = readable
+        elif not found:
+            raise UsageProblem(f"there is no *.yaml or *.yml in {path}")
+        if is_directory:
+            directories.append(path)
+        files += found
+    sources = [Source(name, _read(name)) for name in _once(files)]
+    return sources, _scope(root, [*files, *gone], [*directories, *gone])
+
+
+def _scope(base: str, files: Sequence[str], directories: Sequence[str]) -> Scope:
+    here = [str(Path.cwd() / name) for name in files]
+    return Scope(
+        base,
+        files=frozenset(map(_entry, here)),
+        directories=frozenset(map(os.path.realpath, directories)),
+        given=tuple((name, _leads_to(path)) for name, path in zip(files, here, strict=True)),
+    )
+
+
+def _once(names: Sequence[str]) -> list[str]:
+    """`names` without further ones of a file given already. A task without a name has that of its file: there, another
+    name is another task."""
+    seen: set[tuple[str, str]] = set()
+    kept = []
+    for name in names:
+        means = {(one, Path(name).stem) for one in _leads_to(str(Path.cwd() / name))}
+        if seen.isdisjoint(means):
+            kept.append(name)
+        seen |= means
+    return kept
+
+
+def _is_directory(path: str) -> bool:
+    try:
+        return Path(path).is_dir()
+    except OSError:  # a name that is too long: reading it says so
+        return False
+
+
+def _plain(path: str) -> str:
+    """One spelling of a path, as messages have it."""
+    here = Path.cwd()
+    whole = here / path
+    # `link/..` is beside what the link leads to, not beside the link.
+    there = Path(_entry(str(whole)) if ".." in whole.parent.parts else os.path.normpath(whole))
+    if whole.name == "..":
+        there = Path(os.path.realpath(whole))
+    return str(there.relative_to(here)) if there.is_relative_to(here) else str(there)
+
+
+def _nothing_here() -> UsageProblem:
+    entries = [
+        entry for entry in Path().iterdir() if not entry.name.startswith((".", "flowplan.state", "flowplan.lock"))
+    ]
+    there = sorted(entry.name + ("/" if entry.is_dir() else "") for entry in entries)
+    tasks = any(entry.suffix in _SUFFIXES for entry in entries)
+    listed = ", ".join(map(shown, there[:12])) + (f" and {len(there) - 12} more" if len(there) > 12 else "")
+    return UsageProblem(
+        f"there is no {DEFAULT} here, and no PATH was given",
+        detail=f"here: {listed}" if there else "this directory is empty",
+        hint="name a task file, or `.` for all of this directory"
+        if tasks
+        else "a PATH names a task file or a directory",
+    )
+
+
+def _in_directory(path: str) -> list[str]:
+    found = [entry for entry in Path(path).iterdir() if entry.suffix in _SUFFIXES and entry.name[0] != "."]
+    return sorted(map(str, found))
+
+
+def _is_readable(name: str) -> bool:
+    try:
+        with opened(name):
+            return True
+    except OSError:
+        return False
+
+
+def read_beside(source: str, path: str) -> bytes:
+    """A file that `source` names, relative to it. Raises OSError."""
+    try:
+        there = Path(path).expanduser()
+    except RuntimeError as error:  # ~NAME, where nobody is called NAME
+        raise OSError(0, f"there is no user {path.partition('/')[0][1:]} whose home ~ could mean") from error
+    return read_regular(Path(source).parent / there, SIZE_LIMIT)
+
+
+def _read(name: str) -> bytes:
+    try:
+        return read_regular(name, SIZE_LIMIT)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        hint = "flowplan reads regular files; a directory means all *.yaml and *.yml in it"
+        raise ConfigError([Problem(f"{name} cannot be read: {reason}", hint=hint)]) from error

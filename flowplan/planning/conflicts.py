@@ -1,0 +1,65 @@
+"""Wanted names that live objects of somebody else have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from flowplan.model.address import Address
+from flowplan.model.live import Live
+from flowplan.model.resources import PortMapping
+from flowplan.planning.lookup import Desired
+from flowplan.state.journal import Intent
+from flowplan.state.ownership import is_live, perhaps_created
+from flowplan.state.state import State
+
+
+def conflicts(
+    desired: Desired, state: State, pending: Mapping[str, Intent], live: Live
+) -> list[tuple[Address, str, str]]:
+    """Wanted names that live objects of somebody else have: (address, what, hint). The API would refuse
+    the name, or, for a bid, have two of it; flowplan never takes over, renames or deletes what it did not make.
+    What an operation in doubt may have made is for the look-up to judge, also when it is more than one."""
+    creates = [intent for intent in pending.values() if intent.op == "create"]
+    in_doubt = {one.id for intent in creates for one in perhaps_created(intent, state.lineage, live)}
+    taken: dict[tuple[str, str], list[str]] = {}
+    for volume in live.volumes.values():
+        if volume.id not in in_doubt:
+            taken.setdefault(("volume", volume.volume.name), []).append(volume.id)
+    for bid in live.bids.values():
+        if not bid.ended and bid.id not in in_doubt:
+            taken.setdefault(("bid", bid.bid.name), []).append(bid.id)
+    found = []
+    for address, wanted in desired.resources.items():
+        if isinstance(wanted, PortMapping) or is_live(state.bindings.get(address), live):
+            continue
+        others = taken.get((address.kind, wanted.name), [])
+        if others:
+            whose, remedy = _whose(address, others, state, live)
+            found.append(
+                (address, f"a {address.kind} named {wanted.name} exists already ({', '.join(others)}); {whose}", remedy)
+            )
+    return found
+
+
+def _whose(address: Address, ids: Sequence[str], state: State, live: Live) -> tuple[str, str]:
+    """Whose the objects `ids` are, and the remedy: another address's, another state's, when a marker says so, else
+    somebody's."""
+    kind = address.kind
+    bound = {binding.id: one for one, binding in state.bindings.items() if one.kind == kind}
+    if here := next((bound[id] for id in ids if id in bound), None):
+        return f"it is in the state as {here}", f"flowplan state mv {here} {address} gives it this address"
+    users = [
+        bid for bid in live.bids.values() if bid.id in ids or not {str(v) for v in bid.bid.volumes}.isdisjoint(ids)
+    ]
+    stacks = sorted({bid.marker.stack for bid in users if bid.marker and bid.marker.lineage != state.lineage})
+    use = "`attach` uses it as it is" if kind == "volume" else "choose another name, or cancel it"
+    take = f"flowplan import {address} {ids[0]}"
+    if kind == "bid" and state.released.issuperset(ids):
+        return "it was let go of with `state rm`", f"{take} takes it back; else {use}"
+    if not stacks:
+        return "it is in no state that is known here", f"{use}; {take} lets flowplan manage it"
+    whose = "belongs to" if kind == "bid" else "is used by a bid of"
+    return (
+        f"it {whose} another state of flowplan (stack {stacks[0]})",
+        f"if that state is lost: flowplan recover --from-live; else {use}",
+    )

@@ -1,0 +1,87 @@
+"""What differs between two resources of one address, and what that means."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import attrs
+
+from flowplan.model.resources import (
+    DESTROYS_DATA,
+    INPUT,
+    REPLACE,
+    Bid,
+    Inputs,
+    PortMapping,
+    Resource,
+    Volume,
+    changes_of,
+)
+from flowplan.planning.plan import FieldChange
+
+
+def differences(before: Resource, after: Resource) -> tuple[FieldChange, ...]:
+    """Every field that differs, in the order of the class. What is not told is no difference; nor is the order, or the
+    repetition, of ids, ports and mounts."""
+    found: list[FieldChange] = []
+    for name, meaning in changes_of(_kind_of(after)).items():
+        if name in before.untold or name in after.untold:
+            continue
+        old, new = getattr(before, name), getattr(after, name)
+        if old == new or _same(name, old, new):
+            continue
+        if meaning == INPUT:
+            found += _input_differences(old, new)
+        else:
+            found.append(FieldChange(name, old, new, meaning in (REPLACE, DESTROYS_DATA)))
+    return tuple(found)
+
+
+def _same(name: str, old: Any, new: Any) -> bool:
+    if name in ("volumes", "ssh_keys", "pairs"):
+        return set(old) == set(new)
+    if name == "memory_gb":  # None: the platform's default, which it fills in by itself
+        return old is None or new is None
+    # The name is fixed at creation: what keeps its address keeps its name.
+    return name == "name"
+
+
+def _input_differences(old: Inputs | None, new: Inputs | None) -> list[FieldChange]:
+    if old is None or new is None or old.alike(new):
+        return []
+    names = ["startup_script", "ports", "mounts", "local_disks", "container_image"]
+    if not old.complete:  # only a marker: the rest is not known, and so not shown
+        names = ["ports", "mounts"]
+    old, new = old.shown, new.as_sent_in(old).shown
+    found = [
+        FieldChange(name, getattr(old, name), getattr(new, name), forces=True)
+        for name in names
+        if _unordered(getattr(old, name)) != _unordered(getattr(new, name))
+    ]
+    return found or [FieldChange("inputs", old.sha256, new.sha256 if new.resolved else None, forces=True)]
+
+
+def _unordered(value: Any) -> Any:
+    return set(value) if isinstance(value, tuple) else value
+
+
+def _kept(before: Resource, after: Resource, fields: Sequence[FieldChange]) -> Resource:
+    """`before` with only `fields` as in `after`: what is true once those are changed in place. A bid carries what it
+    carried: its startup script cannot be changed."""
+    known = attrs.evolve(before, **{one.name: one.after for one in fields})
+    if not isinstance(known, Bid) or not isinstance(after, Bid) or known.inputs is None or after.inputs is None:
+        return known
+    if known.inputs.complete or not known.inputs.alike(after.inputs):
+        return known
+    return attrs.evolve(known, inputs=after.inputs.spelled_as(known.inputs))  # the marker alone told of it
+
+
+def _kind_of(resource: Resource) -> Any:
+    return {Volume: "volume", Bid: "bid", PortMapping: "ports"}[type(resource)]
+
+
+def _class_fields(resource: Resource, name: str) -> tuple[str, ...]:
+    """The attributes of `resource` that belong to its field `name`: what people read in its place, too."""
+    beside = {"instance_type": ("instance_type_name", "gpus"), "ssh_keys": ("ssh_key_names",)}
+    return (name, *beside.get(name, ())) if name in changes_of(_kind_of(resource)) else ("inputs",)

@@ -1,0 +1,64 @@
+"""What changed outside of flowplan since it last applied."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import attrs
+
+from flowplan.model.address import Address, in_order
+from flowplan.model.live import Live, LiveBid
+from flowplan.planning.differences import _class_fields, differences
+from flowplan.planning.plan import Change, Fileless, Files, Wishes
+from flowplan.state.ownership import as_known
+from flowplan.state.state import State
+
+
+def _drift(state: State, live: Live, wishes: Wishes) -> Iterable[Change]:
+    """What changed outside of flowplan since it last applied, as changes from applied to live."""
+    for address in sorted(state.bindings, key=in_order):
+        binding = state.bindings[address]
+        if address.kind == "ports" or not wishes.in_scope(binding):
+            continue
+        common: dict[str, Any] = {"id": binding.id, "source": binding.source}
+        found = live.volumes.get(binding.id) if address.kind == "volume" else live.bids.get(binding.id)
+        if found is None or (isinstance(found, LiveBid) and found.ended):
+            note = "terminated" if found is not None else "gone"
+            yield Change("delete", address, binding.applied, None, reason="gone_outside", note=note, **common)
+            continue
+        now = as_known(found, binding.applied)
+        fields = differences(binding.applied, now)
+        if fields:
+            differing = {name for one in fields for name in _class_fields(now, one.name)}
+            after = attrs.evolve(binding.applied, **{name: getattr(now, name) for name in differing})
+            yield Change("update", address, binding.applied, after, fields, "changed_outside", **common)
+
+
+def _unnamed(left_alone: Iterable[Address], state: State, live: Live) -> Iterable[tuple[Address, LiveBid]]:
+    for address in left_alone:
+        binding = state.bindings[address]
+        bid = live.bids.get(binding.id) if address.kind == "bid" and not binding.source else None
+        if bid is not None and not bid.ended:
+            yield address, bid
+
+
+def _moved(changes: Iterable[Change], state: State, files: Files) -> Iterable[tuple[Address, str, str]]:
+    for change in changes:
+        known = state.bindings.get(change.address)
+        if known is None or not known.source or change.position is None:
+            continue
+        if not files.same(known.source, files.kept(change.position.file)):
+            yield change.address, files.told(known.source), change.position.file
+
+
+def _fileless(left_alone: Iterable[Address], state: State, live: Live, files: Files) -> Iterable[Fileless]:
+    for address in left_alone:
+        binding = state.bindings[address]
+        if address.kind == "ports" or not binding.source or not files.is_gone(binding.source):
+            continue
+        bid = live.bids.get(binding.id)
+        if (bid is None or bid.ended) and binding.id not in live.volumes:
+            continue
+        worst = bid.bid.limit_price * bid.bid.instance_quantity if bid else None
+        yield Fileless(address, binding.id, files.told(binding.source), worst)

@@ -1,0 +1,125 @@
+"""A plan -> the same plan with what refuses it: data that would be lost, volumes in use, budgets. Pure.
+
+A guard decides whether a plan is carried out, never what is in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import attrs
+from attrs import frozen
+
+from flowplan.model.live import Live, LiveVolume
+from flowplan.model.resources import Bid, Volume
+from flowplan.planning import steps as graph
+from flowplan.planning.hand_overs import hand_overs, order_with
+from flowplan.planning.plan import EVERYTHING, Change, Plan, Refusal, Wishes
+
+
+def guarded(plan: Plan, live: Live, wishes: Wishes) -> Plan:
+    """`plan` with the refusals that need no price: volumes whose data was not given up, or that are in use."""
+    changes = plan.changes
+    found = (
+        *_data(changes, wishes),
+        *_still_used(changes, live),
+        *_held_elsewhere(changes, live),
+        *_exchanged(changes),
+    )
+    return attrs.evolve(plan, refusals=found)
+
+
+# ---- data -------------------------------------------------------------------------------------------------
+
+
+def _data(changes: Iterable[Change], wishes: Wishes) -> Iterable[Refusal]:
+    for change in changes:
+        volume = change.before
+        if not isinstance(volume, Volume) or change.action not in ("replace", "delete"):
+            continue
+        if not {volume.name, EVERYTHING} & wishes.destroyable:
+            how = "replacing" if change.action == "replace" else "deleting"
+            yield Refusal(
+                "volume_data",
+                change.address,
+                f"{how} {change.address} destroys the data on volume {volume.name} ({volume.held_gb} GB)",
+                f"if the data may go: --allow-volume-destroy {volume.name}; to keep it, change `create` to `attach` in "
+                "the task file: flowplan then lets the volume be",
+            )
+
+
+def _still_used(changes: Iterable[Change], live: Live) -> Iterable[Refusal]:
+    """Volumes that would go while a bid that stays uses them: the API would refuse, after all the rest is done."""
+    changes = tuple(changes)
+    users = _Users.of(live, changes)
+    for change in changes:
+        volume = live.volumes.get(change.id or "")
+        if volume is None or change.address.kind != "volume" or change.action not in ("delete", "replace"):
+            continue
+        if names := users.that_stay(volume):
+            message = f"{change.address} is used by {names}, which stays"
+            yield Refusal("volume_in_use", change.address, message, "remove what uses it first, or together with it")
+
+
+def _held_elsewhere(changes: Iterable[Change], live: Live) -> Iterable[Refusal]:
+    """Block volumes that a bid would take while another that stays holds them: one bid only can use one."""
+    changes = tuple(changes)
+    users = _Users.of(live, changes)
+    for change in changes:
+        if not isinstance(change.after, Bid) or change.action == "no-op":
+            continue
+        for volume in (live.volumes.get(str(ref)) for ref in change.after.volumes):
+            if volume is None or volume.volume.interface != "Block":
+                continue
+            if names := users.that_stay(volume, but=change.id):
+                message = f"{change.address} is to use the Block volume {volume.volume.name}, which {names} holds"
+                yield Refusal("volume_in_use", change.address, message, "one bid at a time: cancel that one first")
+
+
+def _exchanged(changes: Sequence[Change]) -> Iterable[Refusal]:
+    """Bids that stay and take Block volumes from each other in a circle: no order of calls does that."""
+    handed_over = hand_overs(changes)
+    try:
+        if handed_over:
+            order_with(changes, handed_over)
+    except graph.Cycle as circle:
+        first = circle.members[0].address
+        names = ", ".join(sorted({str(step.address) for step in circle.members}))
+        message = f"{names} exchange Block volumes: each would wait for the other to let go"
+        hint = "take the volume from one of them first, and apply; then the rest"
+        yield Refusal("volume_in_use", first, message, hint)
+
+
+@frozen
+class _Users:
+    """Who uses volumes, and goes on to when the plan is done. What is no bid that is listed (a reservation, an instance
+    of somebody, a bid of another project) is somebody's, and stays: nothing here would end it."""
+
+    live: Live
+    changes: Mapping[str | None, Change]  # of bids, by their ids
+    running: Mapping[str, str]  # instance -> its bid
+
+    @classmethod
+    def of(cls, live: Live, changes: Iterable[Change]) -> _Users:
+        running = {instance: bid.id for bid in live.bids.values() for instance in bid.instances}
+        return cls(live, {one.id: one for one in changes if one.address.kind == "bid"}, running)
+
+    def that_stay(self, volume: LiveVolume, but: str | None = None) -> str:
+        """Those of `volume`, for people; "" when there are none."""
+        ids = dict.fromkeys((*volume.bids, *volume.reservations, *map(self._holder, volume.attachments)))
+        stay = [id for id in ids if id != but and not self._leaves(id, volume.id)]
+        bids = self.live.bids
+        return ", ".join(f"{bids[id].bid.name} ({id})" if id in bids else id for id in stay)
+
+    def _holder(self, attachment: tuple[str, str]) -> str:
+        """The bid behind an attachment, by whichever side names it or an instance of it; else its first side."""
+        known = (self.running.get(side, side) for side in attachment)
+        return next((id for id in known if id in self.live.bids or id in self.live.gone), attachment[0])
+
+    def _leaves(self, id: str, volume: str) -> bool:
+        bid = self.live.bids.get(id)
+        ended = id in self.live.gone or (bid is not None and bid.ended)
+        return ended or (id in self.changes and self.changes[id].lets_go_of(volume))
+
+
+# ---- budgets ----------------------------------------------------------------------------------------------

@@ -1,0 +1,138 @@
+"""What FCP would refuse of what a plan places or raises: told before anything is made, or cancelled to make room. Pure.
+
+What stays, goes or only becomes less is never a problem here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from decimal import ROUND_CEILING, Decimal
+
+from flowplan.diagnostics import Problem
+from flowplan.model.address import Address
+from flowplan.model.catalogue import SPOT, STORAGE, Quota, SshKey
+from flowplan.model.resources import Bid, Resource, Volume
+from flowplan.planning.plan import Change, Plan
+from flowplan.pricing import CENT, usd
+
+# (address, field, summary, hint) -> a problem at the field's place
+Say = Callable[[Address, str, str, str], Problem]
+_HOLDING = ("Allocated", "Preempting")  # the statuses of bids that a quota counts as used
+
+
+def refused(plan: Plan, keys: Iterable[SshKey], quotas: Sequence[Quota], say: Say) -> list[Problem]:
+    """Every problem, by `keys` of the project and by `quotas` (none: they are not known)."""
+    required = [key for key in keys if key.required]
+    found: list[Problem] = []
+    for change in plan.changes:
+        if isinstance(change.after, Bid):
+            found += _bid(change, change.after, required, say)
+    for quota in quotas:
+        found += _over(plan, quota, say)
+    return found
+
+
+def counts_against_quotas(plan: Plan) -> bool:
+    """Whether `plan` takes anything that a quota could forbid."""
+    return any(_takes(change) for change in plan.changes)
+
+
+def _places(change: Change) -> bool:
+    return change.action in ("create", "replace")
+
+
+def _changed(change: Change) -> set[str]:
+    return {one.name for one in change.fields} if change.action == "update" else set()
+
+
+def _takes(change: Change) -> bool:
+    resumed = "paused" in _changed(change) and isinstance(change.after, Bid) and not change.after.paused
+    return change.address.kind in ("bid", "volume") and (_places(change) or resumed)
+
+
+# ---- one bid ------------------------------------------------------------------------------------------------
+
+
+def _bid(change: Change, bid: Bid, required: Iterable[SshKey], say: Say) -> Iterator[Problem]:
+    market = change.cost.market if change.cost is not None else None
+    least = market.minimum if market is not None else None
+    if (_places(change) or "limit_price" in _changed(change)) and least is not None and bid.limit_price < least:
+        summary = f"the limit {usd(bid.limit_price)} is below {usd(least)} an instance-hour, the least that FCP takes"
+        yield say(change.address, "limit_price", summary, _least(least, bid.gpus))
+    before = change.before
+    if (
+        change.action == "replace"
+        and least is None
+        and isinstance(before, Bid)
+        and bid.limit_price < before.limit_price
+    ):
+        summary = f"the limit falls to {usd(bid.limit_price)}, and the least that FCP takes is not known now"
+        hint = "the running bid is not cancelled for one that FCP may refuse: try again later, or keep the limit"
+        yield say(change.address, "limit_price", summary, hint)
+    if not _places(change):
+        return
+    total = market.total if market is not None else None
+    if total is not None and bid.instance_quantity > total:
+        summary = f"{bid.instance_quantity} instances at once can never run: the whole auction has {total}"
+        hint = "ask for fewer (num_instances), in several tasks say, or choose another type or region"
+        yield say(change.address, "instance_quantity", summary, hint)
+    missing = [key.name for key in required if key.id not in bid.ssh_keys]
+    if missing:
+        summary = f"this project requires the SSH key {' and '.join(missing)} in every new bid"
+        names = ", ".join([*bid.ssh_key_names, *missing])
+        yield say(change.address, "ssh_keys", summary, f"ssh_key_name: [{names}]")
+
+
+def _least(least: Decimal, gpus: int | None) -> str:
+    text = f"at least utility_threshold_price: {least:.2f}"
+    if not gpus:
+        return text
+    return f"{text}, or utility_threshold_price_per_gpu: {(least / gpus).quantize(CENT, ROUND_CEILING)}"
+
+
+# ---- quotas -------------------------------------------------------------------------------------------------
+
+
+def _over(plan: Plan, quota: Quota, say: Say) -> Iterator[Problem]:
+    """What does not fit into `quota`, together with what stays: the API would refuse some of it after the rest is made.
+    What the plan takes away counts until it is gone, and so does what nobody here placed."""
+    cls: type[Resource] = Bid if quota.product == SPOT else Volume
+    field = "instance_quantity" if quota.product == SPOT else "size_gb"
+    size = _instances(quota) if quota.product == SPOT else _gigabytes
+    taking = [one for one in plan.changes if isinstance(one.after, cls) and _takes(one)]
+    staying = [one for one in plan.changes if one.action in ("no-op", "update") and one not in taking]
+    taken = _elsewhere(plan, quota) + sum(size(one.after) for one in staying if not _is_paused(one.after))
+    for change in taking:
+        more = size(change.after)
+        taken += more
+        if more and taken > quota.total:
+            summary = f"the quota {quota.name} allows {quota.total:,} {quota.units}; with this it would be {taken:,}"
+            yield say(change.address, field, summary, _ROOM)
+
+
+_ROOM = "ask for less, or for a higher quota; what is to go counts until it is gone: let it go in an apply before"
+
+
+def _elsewhere(plan: Plan, quota: Quota) -> int:
+    """What is used of `quota` by what the plan does not have, or takes away."""
+    if quota.product == STORAGE:
+        held = [c.before for c in plan.changes if c.action in ("no-op", "update", "replace")]
+        return max(quota.used - sum(map(_gigabytes, held)), 0)
+    size = _instances(quota)
+    kept = (c for c in plan.changes if c.action in ("no-op", "update", "replace") and c.status in _HOLDING)
+    return max(quota.used - sum(size(one.before) for one in kept), 0)
+
+
+def _instances(quota: Quota) -> Callable[[Resource | None], int]:
+    def size(bid: Resource | None) -> int:
+        return bid.instance_quantity if isinstance(bid, Bid) and bid.instance_type == quota.instance_type else 0
+
+    return size
+
+
+def _gigabytes(volume: Resource | None) -> int:
+    return volume.size_gb if isinstance(volume, Volume) else 0
+
+
+def _is_paused(resource: Resource | None) -> bool:
+    return isinstance(resource, Bid) and resource.paused

@@ -1,0 +1,64 @@
+"""(what is wanted, what flowplan made, what the cloud has) -> Plan. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+
+from flowplan.model.address import in_order
+from flowplan.model.live import Live
+from flowplan.planning.changes import _Changes
+from flowplan.planning.drift import _drift, _fileless, _moved, _unnamed
+from flowplan.planning.hand_overs import order_of
+from flowplan.planning.lookup import Desired
+from flowplan.planning.plan import Plan, Wishes
+from flowplan.state.journal import Intent
+from flowplan.state.ownership import namesakes, twins
+from flowplan.state.state import State
+
+
+def make_plan(
+    desired: Desired,
+    state: State,
+    live: Live,
+    wishes: Wishes,
+    pending: Mapping[str, Intent] | None = None,
+) -> Plan:
+    """The plan that brings `live` to `desired`. `state` is what `presume` makes of it, `pending` what it
+    presumed. What it costs is added by prices.py and forecasts.py, what refuses it by guards.py. Raises graph.Cycle
+    only for a state that was edited by hand."""
+    wishes = _widened(wishes, state, desired)
+    made = _Changes(desired, state, live, wishes)
+    changes = made.all()
+    left_alone = tuple(a for a, b in state.bindings.items() if a not in changes and not wishes.in_scope(b))
+    ordered = tuple(changes[address] for address in sorted(changes, key=in_order))
+    return Plan(
+        mode=wishes.mode,
+        changes=ordered,
+        order=order_of(ordered),
+        drift=tuple(_drift(state, live, wishes)),
+        twins=tuple(twins(state, live)),
+        namesakes=tuple(one for one in namesakes(state, live) if one[0] in changes),
+        moved=tuple(_moved(ordered, state, wishes.files)),
+        left_alone=left_alone,
+        fileless=tuple(_fileless(left_alone, state, live, wishes.files)),
+        staying=tuple(made.staying.items()),
+        unnamed=tuple(_unnamed(left_alone, state, live)),
+        in_doubt=tuple((pending or {}).values()),
+    )
+
+
+def _widened(wishes: Wishes, state: State, desired: Desired) -> Wishes:
+    """`wishes` with all that a file made which is given under another name: it was renamed, or a link leads to it.
+
+    The proof is a resource of it that is this run's business: a link alone may be another task, named after the link.
+    """
+    files = wishes.files
+    named = {
+        binding.source
+        for address, binding in state.bindings.items()
+        if binding.source and (address in desired.resources or wishes.in_scope(binding))
+    }
+    renamed = {source for source in named if files.is_gone(source) or files.is_given(source)}
+    return attrs.evolve(wishes, in_scope=lambda b: wishes.in_scope(b) or b.source in renamed) if renamed else wishes

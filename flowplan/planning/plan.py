@@ -1,0 +1,219 @@
+"""(what is wanted, what flowplan made, what the cloud has, prices) -> Plan. Pure.
+
+Live and desired are the same classes; `==` decides, and the field's own metadata says what a difference
+means. docs/planning.md lists every action with its exact condition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+
+from attrs import field, frozen
+
+from flowplan.diagnostics import Position
+from flowplan.model.address import Address
+from flowplan.model.budget import Judged
+from flowplan.model.live import STATUSES, LiveBid
+from flowplan.model.resources import (
+    Bid,
+    Resource,
+)
+from flowplan.planning import steps as graph
+from flowplan.pricing import Estimate, Key, Market, Total, Totals
+from flowplan.state.journal import Intent
+from flowplan.state.state import Binding
+
+if TYPE_CHECKING:
+    from flowplan.pricing import Advice, Forecast, StackForecast
+
+Action: TypeAlias = Literal["create", "update", "replace", "delete", "no-op", "read", "forget", "import"]
+Mode: TypeAlias = Literal["apply", "destroy"]
+ACTIONS: tuple[Action, ...] = ("create", "update", "replace", "delete", "no-op", "read", "forget", "import")
+RESTART = "its instances are stopped, and start again if it still wins: volumes change only while a bid is paused"
+EVERYTHING = "*"  # as a volume's name: every volume may be destroyed
+
+
+@frozen
+class FieldChange:
+    """One field that differs. `forces`: this difference alone makes a replacement necessary."""
+
+    name: str
+    before: Any
+    after: Any
+    forces: bool = False
+
+
+@frozen
+class Change:
+    """What happens to one address. `before` is what is live, `after` what is wanted.
+
+    `id`: the live object's; `generation`: the one `after` will have; `needs_before`: what it used when it
+    was last applied; `reason`: why, as a machine-readable word; `note`: why, for people.
+    """
+
+    action: Action
+    address: Address
+    before: Resource | None = None
+    after: Resource | None = None
+    fields: tuple[FieldChange, ...] = ()
+    reason: str | None = None
+    note: str | None = None
+    id: str | None = None
+    status: str | None = None
+    generation: int = 1
+    needs: tuple[Address, ...] = ()
+    needs_before: tuple[Address, ...] = ()
+    position: Position | None = None
+    source: str = ""
+    cost_before: Estimate | None = None
+    cost: Estimate | None = None
+    estimated_hours: Decimal | None = None  # of work, as the task says
+    forecast_before: Forecast | None = None
+    forecast: Forecast | None = None
+    spans: Mapping[float, Forecast] = field(factory=dict)  # as planned (as it is, when it goes) over others, by hours
+    advice: Advice | None = None
+    stale: str | None = None  # in what the prices it was priced with are out of date
+
+    @property
+    def ways(self) -> tuple[graph.Way, ...]:
+        """The steps this change is made of."""
+        both: dict[Action, tuple[graph.Way, ...]] = {
+            "create": ("up",),
+            "import": ("up",),
+            "update": ("up",),
+            "replace": ("down", "up"),
+            "delete": ("down",),
+            "forget": ("down",),
+        }
+        return both.get(self.action, ())
+
+    def lets_go_of(self, volume: str) -> bool:
+        """Whether the live bid does not hold the volume with this id any more once this is done, or for a while."""
+        if self.action == "update" and isinstance(self.after, Bid):
+            return volume not in self.after.volumes
+        return self.action in ("delete", "replace")
+
+    @property
+    def status_is_strange(self) -> bool:
+        """Whether the API has a word for its status that is not known here."""
+        return bool(self.status) and self.status not in STATUSES  # "": it is not told
+
+
+@frozen
+class Refusal:
+    """A guard that says no (guards.py): `reason` for machines, the rest for people. `address` None: it is the whole
+    plan; `position`: where the guard is set, else that of the address counts."""
+
+    reason: str
+    address: Address | None
+    message: str
+    hint: str
+    position: Position | None = None
+
+
+@frozen
+class Fileless:
+    """A resource that is left alone, and of which the file that named it is gone. `file` is as one types it here;
+    `worst`: what it costs in an hour at most, in dollars, None: it is not known."""
+
+    address: Address
+    id: str
+    file: str
+    worst: Decimal | None
+
+
+@frozen
+class Plan:
+    """Everything that would be done, in order, and what it costs."""
+
+    mode: Mode
+    changes: tuple[Change, ...]
+    order: graph.Order
+    drift: tuple[Change, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    totals: Totals = field(factory=lambda: Totals(Total(), Total()))
+    markets: Mapping[Key, Market] = field(factory=dict)
+    judged: tuple[Judged, ...] = ()  # what became of each budget (guards.py)
+    forecast: StackForecast | None = None  # of the whole, over `hours` (forecasts.py)
+    hours: float | None = None
+    spans: Mapping[float, StackForecast] = field(factory=dict)  # the same over others, by hours
+    movers: tuple[tuple[Address, Decimal], ...] = ()  # what adds most to the expected cost over `hours`, in dollars
+    left_alone: tuple[Address, ...] = ()  # addresses of configuration files that were not given
+    fileless: tuple[Fileless, ...] = ()  # of these, what a file made that is gone
+    unnamed: tuple[tuple[Address, LiveBid], ...] = ()  # of these, bids that no file is known to have named
+    twins: tuple[tuple[Address, tuple[str, ...]], ...] = ()  # further live bids that carry our marker
+    namesakes: tuple[tuple[Address, tuple[str, ...]], ...] = ()  # bids of somebody else with the name of ours
+    moved: tuple[tuple[Address, str, str], ...] = ()  # address, the file that made it, the file that has it now
+    unchecked: tuple[str, ...] = ()  # what could not be asked before: whether FCP refuses it, the apply will show
+    staying: tuple[tuple[Address, str], ...] = ()  # volumes nobody wants, but who uses them is not told: why
+    in_doubt: tuple[Intent, ...] = ()  # operations of an earlier run whose outcome is not known
+
+    @property
+    def empty(self) -> bool:
+        return not self.order
+
+    def by_address(self) -> dict[Address, Change]:
+        return {change.address: change for change in self.changes}
+
+    def count(self) -> dict[Action, int]:
+        counts: dict[Action, int] = dict.fromkeys(ACTIONS, 0)
+        for change in self.changes:
+            counts[change.action] += 1
+        return counts
+
+
+class Files(Protocol):
+    """The configuration files as the state names them (`Binding.source`): kept() makes such a name of the one in a
+    Position, told() makes it one for people. is_given(): a PATH leads there, if under another name."""
+
+    def kept(self, name: str) -> str: ...
+    def told(self, source: str) -> str: ...
+    def is_gone(self, source: str) -> bool: ...
+    def is_given(self, source: str) -> bool: ...
+    def same(self, one: str, other: str) -> bool: ...
+
+
+class AllThere:
+    """Files that are all there, and have one name each."""
+
+    def kept(self, name: str) -> str:
+        return name
+
+    def told(self, source: str) -> str:
+        return source
+
+    def is_gone(self, source: str) -> bool:
+        return False
+
+    def is_given(self, source: str) -> bool:
+        return False
+
+    def same(self, one: str, other: str) -> bool:
+        return one == other
+
+
+@frozen
+class Wishes:
+    """What the command line asks beyond the configuration."""
+
+    mode: Mode = "apply"
+    replace: frozenset[Address] = frozenset()
+    destroyable: frozenset[str] = frozenset()  # names of volumes whose data may go, or EVERYTHING
+    in_scope: Callable[[Binding], bool] = lambda _: True
+    files: Files = field(factory=AllThere)
+
+
+def key_of(bid: Bid) -> Key:
+    """The auction and quantity that a bid is priced in."""
+    return (bid.instance_type, bid.region, bid.instance_quantity)
+
+
+# ---- what is there, in the words of the configuration -----------------------------------------------------
+
+
+# ---- changes ----------------------------------------------------------------------------------------------
+
+
+# ---- drift, cost ------------------------------------------------------------------------------------------

@@ -1,0 +1,114 @@
+"""The order of steps. Steps are ordered, not resources: two sweeps (all deletes, then all creates) would
+delete a volume that a bid still uses until that bid's own update.
+
+    up(x)    after up(n) for every n that x needs
+    up(x)    after down(x)
+    down(n)  after down(x), or else up(x), for every x that used n before
+    up(y)    after down(x), or else up(x), where y takes over from x what only one can use at a time
+    down(y)  then too, unless x waits for it itself: should x fail, y stays
+    down(x)  after up(n) for every new n that the successor of x needs: should n fail, x stays
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from graphlib import CycleError, TopologicalSorter
+from operator import attrgetter
+from typing import Literal, TypeAlias
+
+from attrs import frozen
+
+from flowplan.model.address import Address
+
+Way: TypeAlias = Literal["down", "up"]
+
+
+@frozen(cache_hash=True)
+class Step:
+    """One half of a change: `down` takes the old object away, `up` makes or alters the new one."""
+
+    way: Way
+    address: Address
+
+    def __str__(self) -> str:
+        return f"{self.way}({self.address})"
+
+
+_in_order = attrgetter("way", "address.kind", "address.name")
+Order: TypeAlias = dict[Step, tuple[Step, ...]]
+
+
+class Cycle(ValueError):
+    """The steps wait for each other in a circle: `members` in order, the first again at the end."""
+
+    def __init__(self, members: Iterable[Step]) -> None:
+        self.members = tuple(members)
+        super().__init__(" -> ".join(map(str, self.members)))
+
+
+def order(
+    steps: Iterable[Step],
+    needs_after: Mapping[Address, Iterable[Address]],
+    needs_before: Mapping[Address, Iterable[Address]],
+    handed_over: Iterable[tuple[Address, Address]] = (),
+) -> Order:
+    """Each step with the steps it waits for, in an order in which they could run one by one.
+
+    `needs_after`: what each address will need; `needs_before`: what it needed when it was last applied;
+    `handed_over`: (who takes, who gives) what one only can use at a time.
+    The order is the same for the same input. Raises `Cycle`.
+    """
+    known = set(steps)
+    waits: dict[Step, set[Step]] = {step: set() for step in known}
+    for step in known:
+        if step.way == "up":
+            ups = (Step("up", need) for need in needs_after.get(step.address, ()))
+            waits[step].update(up for up in ups if up in known)
+            if (down := Step("down", step.address)) in known:
+                waits[step].add(down)
+    for step in known:
+        if step.way == "down":
+            for need in needs_after.get(step.address, ()):
+                up = Step("up", need)
+                if up in known and Step("down", need) not in known:
+                    waits[step].add(up)
+    for user, needs in needs_before.items():
+        last_use = next((s for s in (Step("down", user), Step("up", user)) if s in known), None)
+        for need in needs:
+            down = Step("down", need)
+            if last_use is not None and down in known:
+                waits[down].add(last_use)
+    replaced: list[tuple[Step, Step]] = []
+    for taker, giver in handed_over:
+        gone = next((s for s in (Step("down", giver), Step("up", giver)) if s in known), None)
+        if gone is not None and (up := Step("up", taker)) in known:
+            waits[up].add(gone)
+            replaced += [(down, gone)] if (down := Step("down", taker)) in known else []
+    for down, gone in replaced:
+        if not _waits_for(gone, down, waits):
+            waits[down].add(gone)
+    return _sorted(waits)
+
+
+def _waits_for(step: Step, other: Step, waits: Mapping[Step, set[Step]]) -> bool:
+    """Whether `step` can only run after `other`, directly or not."""
+    seen, ahead = {step}, [step]
+    while ahead:
+        for before in waits[ahead.pop()] - seen:
+            seen.add(before)
+            ahead.append(before)
+    return other in seen
+
+
+def _sorted(waits: Mapping[Step, set[Step]]) -> Order:
+    sorter = TopologicalSorter(waits)
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        raise Cycle(reversed(error.args[1])) from None  # graphlib lists predecessors first
+    done: Order = {}
+    while sorter.is_active():
+        ready = sorted(sorter.get_ready(), key=_in_order)
+        done.update((step, tuple(sorted(waits[step], key=_in_order))) for step in ready)
+        sorter.done(*ready)
+    return done

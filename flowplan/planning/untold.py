@@ -1,0 +1,85 @@
+"""What could not be looked at, or not be read: what stands in for it, and what may be done all the same. Pure.
+
+Whoever stops paying needs ids only. So an object of the state of which the cloud does not tell is taken as it was
+applied, and a plan that does nothing but stop (cancel, pause, forget) is carried out; any other needs all of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import attrs
+
+from flowplan.errors import CloudError
+from flowplan.model.address import Address
+from flowplan.model.catalogue import Catalogue, SshKey
+from flowplan.model.live import Live, LiveBid, LiveVolume
+from flowplan.model.resources import Bid, Volume
+from flowplan.planning.plan import Change, Plan
+from flowplan.state.state import State
+
+
+def standing_in(state: State, live: Live, unread: Mapping[str, CloudError]) -> Live:
+    """`live` with the objects of `unread` (id -> why) as they were applied."""
+    bids, volumes = dict(live.bids), dict(live.volumes)
+    for address, binding in state.bindings.items():
+        why = unread.get(binding.id)
+        if why is None or address.kind == "ports":
+            continue
+        if isinstance(binding.applied, Volume):
+            volumes[binding.id] = LiveVolume(binding.id, binding.applied, unfit=str(why), users_untold=True)
+        elif isinstance(binding.applied, Bid):
+            bids[binding.id] = LiveBid(binding.id, binding.applied, "", unfit=str(why))
+    return attrs.evolve(live, bids=bids, volumes=volumes, unread={**live.unread, **unread})
+
+
+def with_known_keys(catalogue: Catalogue, state: State) -> Catalogue:
+    """`catalogue`, which was not told in full, with the SSH keys that the state knows."""
+    known = {key.id: key for key in catalogue.ssh_keys}
+    for binding in state.bindings.values():
+        if isinstance(binding.applied, Bid):
+            pairs = zip(binding.applied.ssh_keys, binding.applied.ssh_key_names, strict=False)
+            known = {**{id: SshKey(id, name) for id, name in pairs}, **known}
+    return attrs.evolve(catalogue, ssh_keys=tuple(known.values()))
+
+
+def only_stops(plan: Plan) -> bool:
+    """Whether `plan` does nothing that could cost more, or lose data that nobody gave up: then it needs ids only."""
+    return all(map(_stops, plan.changes))
+
+
+def _stops(change: Change) -> bool:
+    if change.action == "update":
+        paused = isinstance(change.after, Bid) and change.after.paused
+        return paused and all(one.name == "paused" for one in change.fields)
+    return change.action in ("no-op", "read", "delete", "forget")
+
+
+def hold_told(plan: Plan, catalogue: Catalogue, live: Live) -> None:
+    """Raise CloudError for a plan that needs what is not told."""
+    if only_stops(plan) and not plan.empty:
+        return
+    for why in (*_unread(plan, live), *live.unlisted.values()):
+        raise why
+    if not only_stops(plan):
+        for why in catalogue.unread:
+            raise why
+
+
+def left_unread(plan: Plan, live: Live, gone: Iterable[Address]) -> list[CloudError]:
+    """What is still not told of once a plan that only stops was carried out, and `gone` are no more."""
+    past = set(gone)
+    return [
+        *(CloudError(f"{address} stays: {why}") for address, why in plan.staying),
+        *_unread(attrs.evolve(plan, changes=tuple(c for c in plan.changes if c.address not in past)), live),
+    ]
+
+
+def _unread(plan: Plan, live: Live) -> list[CloudError]:
+    found = []
+    for change in plan.changes:
+        one = live.volumes.get(change.id or "") or live.bids.get(change.id or "")
+        if one is not None and one.unfit and change.address.kind != "ports":
+            hint = "look at it in the console, or run the same command again a little later"
+            found.append(live.unread.get(one.id) or CloudError(f"{change.address} ({one.id}): {one.unfit}", hint=hint))
+    return found

@@ -1,0 +1,153 @@
+"""What is offered in the auctions somebody asks for: the price now, what one instance would pay, and what is ahead.
+Pure: the prices are given. `flowplan market` shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, TypeAlias
+
+import attrs
+from attrs import frozen
+
+from flowplan.diagnostics import Problem, candidates
+from flowplan.errors import ConfigError, UsageProblem
+from flowplan.model.catalogue import Auction, Catalogue, InstanceType
+from flowplan.model.type_names import find_types, has_word, read_type_name
+from flowplan.pricing import (
+    AVAILABILITY,
+    CONFIDENCE,
+    Advice,
+    EntryPrice,
+    Estimate,
+    Forecast,
+    Market,
+    Stream,
+    advise_of,
+    at_any_limit,
+    estimate,
+    first_price,
+    forecast_of,
+)
+from flowplan.printable import shown
+
+Prices: TypeAlias = Sequence[tuple[datetime, Decimal]]  # the oldest first; each holds until the next
+
+
+@frozen
+class Offer:
+    """One auction, for one instance. `entry` and `ahead`: whatever it costs; `bid` and `forecast`: at the limit asked
+    about; `past`: the price changes that are known. What is not known is None, or says so itself."""
+
+    kind: InstanceType
+    auction: Auction
+    market: Market
+    past: Prices
+    entry: EntryPrice
+    ahead: Forecast
+    bid: Estimate | None = None
+    forecast: Forecast | None = None
+    advice: Advice | None = None
+
+    @property
+    def per_gpu(self) -> Decimal | None:
+        """Dollars per GPU-hour now; None for what has none, and where no price is known."""
+        spot = self.market.spot
+        return None if spot is None or not self.kind.gpus else spot / self.kind.gpus
+
+
+def wanted(catalogue: Catalogue, types: Sequence[str], region: str | None) -> tuple[tuple[InstanceType, Auction], ...]:
+    """What `types` mean, spelt as in a task file, or the name of a GPU: all its sizes; none given: everything.
+    Raises ConfigError with what is near, UsageProblem for what can be no name."""
+    problems: list[Problem] = []
+    if region is not None and region not in catalogue.regions:
+        hint = candidates(region, catalogue.regions) or "no auction is held anywhere now"
+        problems.append(Problem(f"--region: there is no region {shown(region)}", hint=hint))
+    kinds: dict[str, InstanceType] = {}
+    for text in types:
+        meant = _meant(catalogue, text)
+        kinds |= {kind.id: kind for kind in meant}
+        problem = _not_sold(catalogue, text, meant, None if problems else region)
+        problems += [problem] if problem else []
+    if problems:
+        raise ConfigError(problems)
+    return tuple(
+        (_kind_of(catalogue, auction), auction)
+        for auction in catalogue.auctions
+        if region in (None, auction.region) and (not types or auction.instance_type in kinds)
+    )
+
+
+def _meant(catalogue: Catalogue, text: str) -> tuple[InstanceType, ...]:
+    """The types of this name, else those with this GPU."""
+    try:
+        exact = find_types(read_type_name(text), catalogue.types)
+    except ValueError as error:
+        raise UsageProblem(str(error), hint=candidates(text, (kind.name for kind in catalogue.types))) from None
+    return exact or tuple(kind for kind in catalogue.types if has_word(kind.gpu_type, text))
+
+
+def _not_sold(catalogue: Catalogue, text: str, meant: Iterable[InstanceType], region: str | None) -> Problem | None:
+    """What is wrong with a type asked for: it does not exist, or nobody sells it (there)."""
+    kinds = tuple(meant)
+    if not kinds:
+        hint = candidates(text, (kind.name for kind in catalogue.types))
+        return Problem(f"there is no instance type {shown(text)}", hint=hint)
+    sold = sorted({auction.region for kind in kinds for auction in catalogue.auctions_of(kind.id)})
+    if not sold:
+        return Problem(f"{shown(text)} has no auction anywhere now")
+    if region is not None and region not in sold:
+        return Problem(f"{shown(text)} is not offered in {region}", hint=f"it is offered in {', '.join(sold)}")
+    return None
+
+
+def _kind_of(catalogue: Catalogue, auction: Auction) -> InstanceType:
+    """Its type; of one that is not listed nothing is known but the id."""
+    return catalogue.type(auction.instance_type) or InstanceType(auction.instance_type, auction.instance_type, "", 0)
+
+
+@frozen
+class Question:
+    """What somebody wants to know of every auction: at `now`, over the next `hours`, at `limit` (dollars per
+    instance-hour; None: at any), with `advice` on the limit or without."""
+
+    now: datetime
+    hours: float
+    limit: Decimal | None = None
+    advice: bool = True
+
+
+def offer(
+    kind: InstanceType, auction: Auction, market: Market | None, past: Prices, complete: bool, asked: Question
+) -> Offer:
+    """`market`: the prices for one instance, None where they could not be had: then the list of auctions says what it
+    can. `complete`: no change of `past` is left out."""
+    seen = _as_listed(market, auction)
+    stream = Stream.of(past, asked.now, reserve=seen.minimum, complete=complete)
+    entry = at_any_limit(seen)
+    first = first_price(entry, stream.last)
+    made = Offer(kind, auction, seen, past, entry, forecast_of(stream, None, 1, asked.hours, first))
+    if asked.advice:
+        advice = advise_of(stream, AVAILABILITY, CONFIDENCE, asked.hours, first)
+        made = attrs.evolve(made, advice=advice)
+    if asked.limit is None:
+        return made
+    bid = estimate(seen, asked.limit, 1, gpus=kind.gpus or None, paused=False, holding=False)
+    then = first_price(bid.entry, stream.last)
+    return attrs.evolve(made, bid=bid, forecast=forecast_of(stream, asked.limit, 1, asked.hours, then))
+
+
+def _as_listed(market: Market | None, auction: Auction) -> Market:
+    found = market or Market(auction.instance_type, auction.region, 1, lowest_allocated=auction.lowest_allocated)
+    return found if found.spot is not None else attrs.evolve(found, spot=auction.last_price)
+
+
+def by_type_and_price(offers: Iterable[Offer]) -> list[Offer]:
+    """The sizes of a GPU one after the other; of each the cheapest region first, unknown prices last."""
+
+    def key(one: Offer) -> Any:
+        spot, kind = one.market.spot, one.kind
+        return (kind.gpu_type, kind.gpus, kind.name, kind.id, spot is None, spot or 0, one.auction.region)
+
+    return sorted(offers, key=key)

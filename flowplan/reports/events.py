@@ -1,0 +1,74 @@
+"""The event stream: one JSON object a line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from flowplan.apply.outcome import Outcome
+from flowplan.errors import FlowplanError
+from flowplan.planning.plan import Change, Plan
+from flowplan.planning.steps import Step
+from flowplan.reports.text.progress import counted, doing
+
+
+class EventLines:
+    """One JSON object a line, each with `type`, `timestamp`, `address`."""
+
+    def __init__(self, out: Callable[[str], None], now: Callable[[], str]) -> None:
+        self._out, self._now = out, now
+
+    def event(self, type: str, address: str | None = None, **more: Any) -> None:
+        self._out(json.dumps({"type": type, "timestamp": self._now(), "address": address, **more}))
+
+    def planned(self, body: dict[str, Any]) -> None:
+        """The events of the plan itself, from its document."""
+        self.event("version", flowplan=body["flowplan_version"], format_version=body["format_version"])
+        for one in body["resource_changes"]:
+            if one["change"]["actions"] != ["no-op"]:
+                self.event(
+                    "planned_change", one["address"], actions=one["change"]["actions"], reason=one["action_reason"]
+                )
+        self.event("change_summary", changes=body["summary"], cost=body["cost"])
+        for one in body["diagnostics"]:
+            self.event("diagnostic", None, **one)
+
+    def started(self, step: Step, change: Change) -> None:
+        self.event("apply_start", str(step.address), action=doing(step, change))
+
+    def progress(self, step: Step, change: Change, seconds: float) -> None:
+        self.event("apply_progress", str(step.address), action=doing(step, change), elapsed_seconds=round(seconds, 3))
+
+    def done(self, step: Step, change: Change, id: str | None, seconds: float) -> None:
+        self.event(
+            "apply_complete", str(step.address), action=doing(step, change), id=id, elapsed_seconds=round(seconds, 3)
+        )
+
+    def failed(self, step: Step, change: Change, error: FlowplanError) -> None:
+        self.event("apply_errored", str(step.address), action=doing(step, change))
+        place = change.position
+        source = {"file": place.file, "line": place.line, "column": place.column} if place else None
+        self.event(
+            "diagnostic",
+            str(step.address),
+            severity="error",
+            summary=str(error),
+            detail=error.detail,
+            source=source,
+            hint=error.hint,
+        )
+
+    def note(self, text: str) -> None:
+        self.event("diagnostic", None, severity="note", summary=text, detail=None, source=None, hint=None)
+
+    def summary(self, plan: Plan, outcome: Outcome) -> None:
+        self.event("outputs", None, outputs=dict(outcome.state.outputs))
+        self.event(
+            "summary",
+            None,
+            **counted(plan, outcome),
+            failed=len(outcome.failed),
+            unknown=[str(step.address) for step in outcome.unknown],
+            not_started=[str(step.address) for step in outcome.not_started],
+        )

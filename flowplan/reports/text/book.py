@@ -1,0 +1,152 @@
+"""The simulator's auctions with their books -> text. What only the auctioneer sees."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Protocol
+
+from flowplan.documents.amounts import length
+from flowplan.pricing import usd as _usd
+from flowplan.printable import shown
+from flowplan.reports.text.paint import WIDTH, Paint
+from flowplan.reports.text.plot import PLOT_LINES, Stream, plot, sparkline
+
+
+class Line(Protocol):
+    """An order: `limit_price` in dollars per instance-hour, `gpus` per instance; `bid`: id and name of one's own, None
+    for a rival's."""
+
+    @property
+    def limit_price(self) -> Decimal: ...
+    @property
+    def gpus(self) -> int: ...
+    @property
+    def quantity(self) -> int: ...
+    @property
+    def instance_type(self) -> str: ...
+    @property
+    def winning(self) -> bool: ...
+    @property
+    def bid(self) -> tuple[str, str] | None: ...
+
+
+class Auction(Protocol):
+    """An auction: prices in dollars per instance-hour, stock in instances; `book` from the highest limit per GPU."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def region(self) -> str: ...
+    @property
+    def capacity(self) -> int: ...
+    @property
+    def available(self) -> int: ...
+    @property
+    def minimum(self) -> Decimal: ...
+    @property
+    def price(self) -> Decimal: ...
+    @property
+    def lowest_allocated(self) -> Decimal | None: ...
+    @property
+    def book(self) -> Sequence[Line]: ...
+    @property
+    def history(self) -> Stream: ...
+
+
+def table(auctions: Sequence[Auction], now: datetime, since: timedelta, paint: Paint) -> str:
+    """A line an auction: price now, reserve, what is free, its past, and one's own bids in it."""
+    kinds = max(len(one.name) for one in auctions)
+    regions = max(len(one.region) for one in auctions)
+
+    def row(*cells: str) -> str:
+        return "{:<{}}  {:<{}}  {:>8} {:>8} {:>8}  ".format(cells[0], kinds, cells[1], regions, *cells[2:])
+
+    lines = [
+        paint(row("type", "region", "price", "reserve", "free") + f"last {length(since / timedelta(hours=1))}", "bold")
+    ]
+    for one in auctions:
+        line = row(one.name, one.region, _usd(one.price), _usd(one.minimum), f"{one.available}/{one.capacity}")
+        rest = max(WIDTH - len(line), 8)
+        lines.append(line + sparkline(one.history, now - since, now, rest, ascii=paint.ascii))
+    return "\n".join([*lines, *_own(auctions, paint)]) + "\n"
+
+
+def _own(auctions: Sequence[Auction], paint: Paint) -> list[str]:
+    """One's own bids, each once: a book is shown with every size of its pool."""
+    lines = []
+    for auction in auctions:
+        for line in auction.book:
+            if line.bid and line.instance_type == auction.name:
+                what = f"{line.quantity} x {auction.name} in {auction.region}, limit {_usd(line.limit_price)}"
+                lines += [f"  {_state(line, paint)}  {shown(line.bid[1])}  ({line.bid[0]})", f"         {what}"]
+    return ["", paint("your bids", "bold"), *lines] if lines else ["", "You have no bids in these auctions."]
+
+
+def _state(line: Line, paint: Paint) -> str:
+    return paint("wins ", "green") if line.winning else paint("waits", "yellow")
+
+
+def auction(one: Auction, now: datetime, since: timedelta, depth: int, paint: Paint) -> str:
+    """An auction in full: its prices as a picture, and its book around the line between winners and losers."""
+    lowest = "nobody wins" if one.lowest_allocated is None else f"lowest winning limit {_usd(one.lowest_allocated)}"
+    lines = [
+        f"{paint(one.name, 'bold')} in {one.region}",
+        f"  {_usd(one.price)} an instance-hour now, reserve {_usd(one.minimum)}",
+        f"  {lowest}, {one.available} of {one.capacity} free",
+        "",
+        *plot(
+            one.history,
+            now - since,
+            now,
+            width=WIDTH,
+            height=PLOT_LINES,
+            ascii=paint.ascii,
+            lines={"reserve": one.minimum},
+        ),
+        "",
+        *_book(one, depth, paint),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _book(one: Auction, depth: int, paint: Paint) -> list[str]:
+    """`depth` orders on either side of the cut, and one's own wherever they are."""
+    winners = [line for line in one.book if line.winning]
+    losers = [line for line in one.book if not line.winning]
+    if not one.book:
+        return ["The book is empty."]
+    shared = ": all sizes share the stock, limits compete per GPU" if _is_shared(one) else ""
+    lines = [f"{len(winners)} winning, {len(losers)} waiting{shared}"]
+    lines += _some(winners, len(winners) - depth, len(winners), "winning", paint)
+    lines.append(paint(f"  {'-' * 20} winners above, waiting below", "dim"))
+    lines += _some(losers, 0, depth, "waiting", paint)
+    return lines
+
+
+def _is_shared(one: Auction) -> bool:
+    return any(line.instance_type != one.name for line in one.book)
+
+
+def _some(lines: Sequence[Line], first: int, last: int, what: str, paint: Paint) -> list[str]:
+    """Those from `first` to `last` and one's own; of the others how many they are."""
+    made, hidden = [], 0
+    for index, line in enumerate(lines):
+        if first <= index < last or line.bid:
+            made += _hidden(hidden, what, paint)
+            hidden = 0
+            made.append(_order(line, paint))
+        else:
+            hidden += 1
+    return made + _hidden(hidden, what, paint)
+
+
+def _hidden(count: int, what: str, paint: Paint) -> list[str]:
+    return [paint(f"  ... {count} more {what}", "dim")] if count else []
+
+
+def _order(line: Line, paint: Paint) -> str:
+    per_gpu = f"{_usd(line.limit_price / line.gpus):>9} a GPU"
+    text = f"  {_state(line, paint)}  {_usd(line.limit_price):>9} {per_gpu}  {line.quantity:>3} x {line.instance_type}"
+    return f"{text}  {paint('<- ' + shown(line.bid[1]), 'bold')}" if line.bid else text

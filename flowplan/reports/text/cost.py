@@ -1,0 +1,191 @@
+"""The cost part of a plan document -> lines for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from flowplan.documents.amounts import price as _price
+from flowplan.documents.amounts import signed as _signed
+from flowplan.printable import shown
+from flowplan.reports.text.paint import Paint, wrapped
+
+_ALWAYS = Decimal("0.99")  # of the time
+_SELDOM = Decimal("0.1")  # times a day
+
+
+def cost_line(entry: Mapping[str, Any]) -> str:
+    """What one bid costs per hour, in one line: now, if it won, at most."""
+    cost = entry["cost"]
+    if cost is None:
+        return ""
+    if entry["change"]["actions"] == ["forget"]:
+        kept = entry["action_reason"] == "forget_because_attached"
+        return f"{_price(cost['cost']['month']['now'])} a month for storage goes on" if kept else ""
+    if entry["type"] == "volume":
+        return f"{_price(cost['cost']['month']['now'])} a month for storage"
+    hour = cost["cost"]["hour"]
+    if entry["change"]["actions"] == ["delete"]:
+        return f"{_price(hour['now'])} an hour now"
+    at_most = f"at most {_price(hour['worst'])}"
+    if cost["outlook"] == "paused":
+        return "paused: no charge for instances"
+    if cost["outlook"] == "unknown":
+        return f"price unknown; {at_most} an hour"
+    if cost["outlook"] == "cannot_win":
+        if cost["entry_price"]["basis"] == "too_large":
+            return f"cannot win: more instances at once than the whole auction has; should it grow, {at_most} an hour"
+        below = f"cannot win: the limit is below the reserve of {_price(cost['reserve'])}"
+        return f"{below}; should that fall, {at_most} an hour"
+    if cost["outlook"] == "waits":
+        return f"would wait: nothing now, {at_most} an hour once it wins{_ahead(cost)}"
+    spot = cost["last_price"]
+    base = f"{_price(hour['now'])} an hour now, {at_most}{_ahead(cost)}"
+    if cost["entry_price"]["point"] != spot:
+        who = "your own bids raise" if "self_competition" in cost["warnings"] else "entering raises"
+        base += f"; the spot price is {_price(spot)}, {who} it to {_price(cost['entry_price']['point'])}"
+    return base
+
+
+def _ahead(cost: Mapping[str, Any]) -> str:
+    """What is expected over the horizon with its band, when it is forecast."""
+    found = cost["cost"]["horizon"]
+    if found is None:
+        return ""
+    finish = cost["finish_time"]
+    its = finish is not None and finish["work"] == found["hours"]
+    over = f"; over its {lasting(found['hours'])}" if its else f"; over {span(found['hours'])}"
+    if found["expected"] is None:
+        return f"{over} unknown, at most {_price(found['worst'])}"
+    after = f"{_interrupted(cost)}{_done(finish, found['hours'])}"
+    if found["p10"] == found["p90"]:
+        return f"{over} {_price(found['expected'])}{after}"
+    return f"{over} about {_price(found['expected'])} ({_price(found['p10'])} to {_price(found['p90'])}){after}"
+
+
+def _interrupted(cost: Mapping[str, Any]) -> str:
+    """How much of the time it is expected to run, and how often to be preempted, where that is not all and never."""
+    share, times = cost["availability"]["mean"], cost["preemptions_per_day"]
+    parts = []
+    if share is not None and Decimal(share) < _ALWAYS:
+        parts.append(f"running {int(Decimal(share) * 100)} % of it")
+    if times is not None and Decimal(times) >= _SELDOM:
+        parts.append(f"preempted about {Decimal(times):.1f} times a day")
+    return "".join(f", {part}" for part in parts)
+
+
+def _done(finish: Mapping[str, Any] | None, horizon: float) -> str:
+    """When the work is done that the task says it is."""
+    if finish is None:
+        return ""
+    what = "done" if finish["work"] == horizon else f"its {lasting(finish['work'])} of work are done"
+    middle, late = (lasting(float(finish[name])) for name in ("p50", "p90"))
+    text = f"; {what} in {middle}"
+    return text if middle == late else f"{text}, nine times of ten in {late}"
+
+
+def costs(body: Mapping[str, Any], paint: Paint) -> str:
+    """The totals per hour and over the horizon."""
+    cost = body["cost"]
+    current, planned, delta = cost["current"], cost["planned"], cost["delta"]
+    if current == planned:
+        if planned["worst"] == "0.00":
+            return ""
+        return f"Cost per hour, at the second price: {_price(planned['now'])}, at most {_price(planned['worst'])}."
+    rows = [
+        ("", "before", "after", "change"),
+        ("an hour now, at the second price", _price(current["now"]), _price(planned["now"]), _signed(delta["now"])),
+        (
+            "an hour at most, every limit paid",
+            _price(current["worst"]),
+            _price(planned["worst"]),
+            _signed(delta["worst"]),
+        ),
+    ]
+    rows += _expected_rows(cost["horizon"])
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    lines = [
+        "  "
+        + row[0].ljust(widths[0])
+        + "".join(f"  {cell:>{width}}" for cell, width in zip(row[1:], widths[1:], strict=True))
+        for row in rows
+    ]
+    lines = [paint("Cost", "bold") + ", storage included:", *lines]
+    horizon = cost["horizon"]
+    return "\n".join([*lines, *_movers(horizon), *_saved(horizon), *_beside(body), *_not_adding(cost)])
+
+
+def _beside(body: Mapping[str, Any]) -> list[str]:
+    """That some bids are told over another time than the whole."""
+    whole = body["cost"]["horizon"]
+    own = [
+        one["address"]
+        for one in body["resource_changes"]
+        if one["change"]["actions"] in (["create"], ["update"], ["delete", "create"]) and one["type"] == "bid"
+        if one["cost"]["outlook"] in ("runs", "waits") and (found := one["cost"]["cost"]["horizon"])
+        if whole is not None and found["hours"] != whole["hours"]
+    ]
+    if not own:
+        return []
+    names = ", ".join(map(shown, own[:3])) + (f" and {len(own) - 3} more" if len(own) > 3 else "")
+    is_told = "is told over its" if len(own) == 1 else "are told over their"
+    return wrapped(f"all of this is over {span(whole['hours'])}; {names} {is_told} own duration above", "  ", "  ")
+
+
+def _not_adding(cost: Mapping[str, Any]) -> list[str]:
+    """Where a row of the table does not add, why: each figure is rounded once; of quantiles the change is not the
+    difference."""
+    horizon = cost["horizon"]
+    rows = [(cost, "now"), (cost, "worst")] + ([(horizon, "expected")] if horizon else [])
+    lines = []
+    if any(_gap(*row) >= Decimal("0.005") for row in rows):
+        lines.append("  each figure is rounded to the cent by itself: a row may not add by one")
+    if horizon and _gap(horizon, "p90") >= Decimal("0.02"):
+        lines.append("  nine times of ten: of each column by itself, so the last is not the difference")
+    return lines
+
+
+def _gap(totals: Mapping[str, Any], name: str) -> Decimal:
+    before, after, delta = (totals[side][name] for side in ("current", "planned", "delta"))
+    if before is None or after is None or delta is None:
+        return Decimal(0)
+    return abs(Decimal(after) - Decimal(before) - Decimal(delta))
+
+
+def _expected_rows(found: Mapping[str, Any] | None) -> list[tuple[str, str, str, str]]:
+    """Over the horizon: what is expected, and nine times of ten at most."""
+    if found is None:
+        return []
+    before, after, delta = found["current"], found["planned"], found["delta"]
+    over = span(found["hours"])
+    named = (("expected", f"{over}, expected"), ("p90", f"{over} at most, nine times of ten"))
+    return [(name, _price(before[key]), _price(after[key]), _signed(delta[key])) for key, name in named]
+
+
+def _movers(found: Mapping[str, Any] | None) -> list[str]:
+    """What moves the expected cost most, where it is not one thing alone."""
+    if found is None or len(found["movers"]) < 2:
+        return []
+    listed = ", ".join(f"{shown(one['address'])} {_signed(one['expected'])}" for one in found["movers"])
+    return wrapped(f"most of it: {listed}", "  ", "    ")
+
+
+def _saved(found: Mapping[str, Any] | None) -> list[str]:
+    """How far what is expected to be paid is below the limits, for the hours in which bids run: who waits saves
+    nothing."""
+    planned = found["planned"] if found is not None else {}
+    share = int(Decimal(planned.get("savings_vs_limit") or 0) * 100)
+    return [f"  {share} % below the limits is expected; confidence: {planned['basis']}"] if share > 0 else []
+
+
+def span(hours: float) -> str:
+    """How long a horizon is, in words."""
+    return {24.0: "a day", 1.0: "an hour"}.get(hours) or lasting(hours)
+
+
+def lasting(hours: float) -> str:
+    """A number of minutes, hours or days."""
+    amount, unit = (hours * 60, "minutes") if hours < 1 else (hours, "hours") if hours < 48 else (hours / 24, "days")
+    number = f"{amount:.1f}".removesuffix(".0")
+    return f"{number} {unit.removesuffix('s') if number == '1' else unit}"

@@ -1,0 +1,52 @@
+"""Problems of the configuration -> text: place, source line, caret, hint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from flowplan.diagnostics import Position, Problem
+from flowplan.printable import shown
+from flowplan.reports.text.paint import Paint, wrapped
+
+WIDEST = 160  # characters of a source line that are shown
+_STYLES = {"error": "red", "warning": "yellow", "note": "cyan"}
+
+
+def text(problems: Iterable[Problem], paint: Paint) -> str:
+    """All of them, and how many."""
+    problems = list(problems)
+    errors = sum(problem.severity == "error" for problem in problems)
+    warnings = len(problems) - errors
+    counts = [f"{n} {word}{'' if n == 1 else 's'}" for n, word in ((errors, "error"), (warnings, "warning")) if n]
+    return "\n\n".join([*(one(problem, paint) for problem in problems), ", ".join(counts)])
+
+
+def one(problem: Problem, paint: Paint) -> str:
+    """One problem, as a compiler would show it."""
+    word = paint(problem.severity + ":", _STYLES[problem.severity], "bold")
+    lines = wrapped(f"{word} {shown(problem.summary, 400)}", "", "  ")
+    place = problem.position
+    if place is not None:
+        lines.append(f"  at {shown(str(place), 300)}")
+        if problem.source is not None:
+            lines += _caret(problem.source, place, paint)
+    for what, where in problem.also:
+        lines.append(f"  {what}: {shown(str(where), 300)}")
+    if problem.detail:
+        lines += [part for line in problem.detail.splitlines() for part in wrapped(shown(line, 400), "  ", "  ")]
+    if problem.hint:
+        lines += wrapped(f"hint: {shown(problem.hint, 600)}", "  ", "    ")
+    return "\n".join(lines)
+
+
+def _caret(source: str, place: Position, paint: Paint) -> list[str]:
+    """The source line with a caret under the column. A long line is cut around it."""
+    number = str(place.line)
+    start = max(0, place.column - 1 - WIDEST // 2) if len(source) > WIDEST else 0
+    # Escaped one by one, because an escape is longer than what it stands for.
+    cells = [shown(character, 20) if character != "\t" else " " for character in source[start : start + WIDEST]]
+    before = sum(map(len, cells[: place.column - 1 - start]))
+    return [
+        f"  {number} | {''.join(cells)}",
+        f"  {' ' * len(number)} | {' ' * before}{paint('^', 'red', 'bold')}",
+    ]

@@ -1,0 +1,281 @@
+"""The auctions as anybody sees them -> a table, or a card each. What only the auctioneer sees: book_text.py."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from itertools import groupby
+
+from attrs import frozen
+
+from flowplan.cost.warnings import is_far_above_need, kept_by
+from flowplan.documents.amounts import length
+from flowplan.pricing import Band, Forecast, cents, usd
+from flowplan.pricing.offers import Offer
+from flowplan.printable import shown
+from flowplan.reports.text.cost import span
+from flowplan.reports.text.paint import WIDTH, Paint, wrapped
+from flowplan.reports.text.plot import PLOT_LINES, plot, sparkline
+
+_TREND = 8  # columns: a shorter trend says nothing
+_LABEL = 13  # columns of what a line of a card is about
+_NOW = {"runs": "wins", "waits": "loses", "cannot_win": "never"}
+_ROUGH = ("low", "point-only")
+
+
+@frozen
+class View:
+    """How the auctions are looked at: at `now`, over the next `hours`, `since` ago, at `limit` dollars per
+    instance-hour."""
+
+    now: datetime
+    hours: float
+    since: timedelta
+    limit: Decimal | None = None
+
+    @property
+    def ago(self) -> float:
+        """Hours."""
+        return self.since / timedelta(hours=1)
+
+
+def table(offers: Sequence[Offer], view: View, paint: Paint) -> str:
+    """A line an auction, under its type."""
+    if not offers:
+        return "No auction is held now.\n"
+    titles, rows = _titles(view), [_cells(one, view) for one in offers]
+    widths = [max(len(row[column]) for row in [titles, *rows]) for column in range(len(titles))]
+    room = WIDTH - sum(widths) - 2 * len(widths)
+    trend = _trend(view, room)
+    lines = [*_preface(offers, view), "", paint(_row(titles, widths, trend), "bold")]
+    pairs = zip(offers, rows, strict=True)
+    for _, group in groupby(pairs, key=lambda pair: pair[0].kind):
+        several = list(group)
+        lines.append(_type_line(several[0][0], offers, paint))
+        for one, row in several:
+            drawn = sparkline(one.past, view.now - view.since, view.now, room, ascii=paint.ascii) if trend else ""
+            lines.append(_row(row, widths, drawn))
+    return "\n".join([*lines, *_legend(offers)]) + "\n"
+
+
+def _trend(view: View, room: int) -> str:
+    """What is over the trends; "" where there is no room for them."""
+    if room < _TREND:
+        return ""
+    return next((title for title in (f"last {length(view.ago)}", length(view.ago)) if len(title) <= room), "trend")
+
+
+def _preface(offers: Sequence[Offer], view: View) -> list[str]:
+    many = f"{len(offers)} auctions" if len(offers) > 1 else "1 auction"
+    ahead = f"next {length(view.hours)}"
+    said = (
+        f"{many} at {view.now:%Y-%m-%d %H:%M} UTC. Prices are of an instance-hour; {ahead}: what it will cost over"
+        " that time, four times of five."
+    )
+    lines = wrapped(said, "", "")
+    if view.limit is not None:
+        asked = f"At a limit of {usd(view.limit)}: whether one instance would win now, and how much of the {ahead}"
+        lines += wrapped(f"{asked} it would run.", "", "")
+    return lines
+
+
+def _titles(view: View) -> list[str]:
+    ahead = f"next {length(view.hours)}"
+    if view.limit is None:
+        return ["  region", "price", "a GPU", "reserve", ahead, "free"]
+    return ["  region", "price", "reserve", ahead, "now", "runs", "free"]
+
+
+def _cells(one: Offer, view: View) -> list[str]:
+    market = one.market
+    cells = [
+        f"  {shown(one.auction.region)}",
+        _short(market.spot),
+        *([_short(one.per_gpu)] if view.limit is None else []),
+        _short(market.minimum),
+        _band(one.ahead),
+    ]
+    if view.limit is not None:
+        cells += [_NOW.get(one.bid.outlook, "-") if one.bid else "-", _share(one.forecast)]
+    free = "-" if market.available is None else str(market.available)
+    return [*cells, free if market.total is None else f"{free}/{market.total}"]
+
+
+def _row(cells: Sequence[str], widths: Sequence[int], last: str) -> str:
+    first, *others = zip(cells, widths, strict=True)
+    line = first[0].ljust(first[1]) + "".join(f"  {cell:>{width}}" for cell, width in others)
+    return f"{line}  {last}".rstrip()
+
+
+def _type_line(one: Offer, offers: Sequence[Offer], paint: Paint) -> str:
+    """The name and the machine; the id, too, where another type has the same name."""
+    kind = one.kind
+    twins = any(other.kind.name == kind.name and other.kind.id != kind.id for other in offers)
+    about = "  ".join(filter(None, [what(one), kind.id if twins else ""]))
+    return paint(shown(kind.name), "bold") + (f"  {paint(about, 'dim')}" if about else "")
+
+
+def what(one: Offer) -> str:
+    """The machine in words; "" where nothing is known of it."""
+    kind = one.kind
+    if not kind.gpus:
+        return ""
+    memory = f"{kind.gpu_memory_gb} GB" if kind.gpu_memory_gb else ""
+    return " ".join(filter(None, [f"{kind.gpus} x", shown(kind.gpu_type), memory, shown(kind.gpu_socket)]))
+
+
+def _legend(offers: Sequence[Offer]) -> list[str]:
+    rough = any(one.ahead.basis in _ROUGH for one in offers)
+    unknown = any(one.ahead.basis == "unknown" or one.market.minimum is None for one in offers)
+    said = (["~ rough: little is known of the past"] if rough else []) + (["- unknown"] if unknown else [])
+    return ["", "; ".join(said)] if said else []
+
+
+def _band(found: Forecast) -> str:
+    paid = found.price_paid
+    if paid.p10 is None or paid.p90 is None:
+        return "-"
+    mark = "~" if found.basis in _ROUGH else ""
+    low, high = usd(paid.p10), usd(paid.p90)
+    return mark + (low if low == high else f"{low}-{high}")
+
+
+def _share(found: Forecast | None) -> str:
+    return "-" if found is None or found.availability.expected is None else _percent(found.availability.expected)
+
+
+def _percent(share: Decimal) -> str:
+    return f"{share * 100:.1f}%" if 0 < share < 1 else f"{share:.0%}"
+
+
+def _short(amount: Decimal | None) -> str:
+    return "-" if amount is None else usd(amount)
+
+
+# ---- a card -----------------------------------------------------------------------------------------------
+
+
+def card(one: Offer, view: View, paint: Paint) -> str:
+    """All about one auction: now, what is ahead, a limit and what it does, advice, and a picture of the past."""
+    about = what(one)
+    title = paint(shown(one.kind.name), "bold") + f" in {shown(one.auction.region)}"
+    lines = [f"{title} ({about})" if about else title]
+    for label, text in [*_now(one), *_ahead(one), *_at_limit(one), *_advice(one)]:
+        lines += wrapped(text, f"  {label:<{_LABEL}}", " " * (_LABEL + 2))
+    picture = _picture(one, view, paint)
+    return "\n".join([*lines, "", *(picture or ["  No past price is known: there is nothing to draw."])]) + "\n"
+
+
+def _now(one: Offer) -> list[tuple[str, str]]:
+    """The prices of this moment, the stock, and what one instance would pay first."""
+    market = one.market
+    free, total = market.available, market.total
+    price = f"{usd(market.spot)} an instance-hour" if market.spot is not None else "unknown"
+    gpu = f", {usd(one.per_gpu)} a GPU" if one.kind.gpus > 1 and one.per_gpu is not None else ""
+    stock = "unknown" if free is None else str(free) if total is None else f"{free} of {total} instances"
+    why = {
+        "room": ": there is room, so the price stays",
+        "displacing": ": the market is full; who enters pays the highest limit among those pushed out",
+    }.get(one.entry.basis, "")
+    return [
+        ("price now", price + gpu),
+        ("reserve", usd(market.minimum)),
+        ("free", stock),
+        ("to enter", usd(one.entry.point) + why),
+    ]
+
+
+def _ahead(one: Offer) -> list[tuple[str, str]]:
+    """What one that runs will pay, whatever the limit."""
+    found = one.ahead
+    label, paid = f"next {length(found.hours)}", found.price_paid
+    if paid.p50 is None:
+        return [(label, f"unknown: {found.evidence}")]
+    said = f"{_about(paid)} an instance-hour at any limit"
+    return [(label, said), ("", f"confidence {found.basis}: {found.evidence}")]
+
+
+def _about(found: Band) -> str:
+    """The expected value with its band."""
+    middle = found.expected if found.expected is not None else found.p50
+    if found.p10 is not None and found.p10 == found.p90:
+        return usd(middle)
+    return f"about {usd(middle)} ({usd(found.p10)} to {usd(found.p90)})"
+
+
+def _at_limit(one: Offer) -> list[tuple[str, str]]:
+    """What a bid for one instance at the limit asked about would do."""
+    bid, found = one.bid, one.forecast
+    if bid is None or found is None:
+        return []
+    label = f"at {usd(bid.limit)}"
+    if bid.outlook == "cannot_win":
+        return [(label, f"never wins: the limit is below the reserve of {usd(one.market.minimum)}")]
+    win = bid.entry.low if bid.entry.basis == "losing" else None
+    now = {
+        "runs": f"wins now, for {usd(bid.now)} an hour",
+        "waits": f"would wait now: the smallest limit that wins is {usd(win)}",
+    }.get(bid.outlook, "whether it would win now is unknown")
+    lines = [(label, now), ("", _runs(found))]
+    if found.cost.p50 is not None:
+        lines.append(("", f"{_about(found.cost)} over {span(found.hours)}, at most {usd(found.worst_case)}"))
+    if is_far_above_need(bid.limit, one.advice):
+        lines.append(("", "this is far above need: in a spike that much may be paid"))
+    return lines
+
+
+def _runs(found: Forecast) -> str:
+    share, often = found.availability, found.preemptions_per_day.expected
+    if share.expected is None:
+        return "how much of the time it would run is unknown"
+    band = (
+        ""
+        if share.p10 == share.p90 or share.p10 is None or share.p90 is None
+        else (f" ({_percent(share.p10)} to {_percent(share.p90)})")
+    )
+    return f"runs {_percent(share.expected)} of {span(found.hours)}{band}, {_preempted(often)}"
+
+
+def _preempted(often: Decimal | None) -> str:
+    if often is None:
+        return "how often it would be preempted is unknown"
+    if often < Decimal("0.05"):
+        return "hardly ever preempted"
+    return f"preempted {often:.1f} times a day"
+
+
+def _advice(one: Offer) -> list[tuple[str, str]]:
+    """The smallest limit that keeps it running, and what that costs, beside the limit asked about or the price now."""
+    advice = one.advice
+    if advice is None:
+        return []
+    found = advice.forecast
+    if found is None:
+        return [("advice", f"none: {advice.evidence}")]
+    often = _preempted(found.preemptions_per_day.expected)
+    said = f"{often}; {_about(found.cost)} over {span(found.hours)}{_compared(one)}"
+    return [("advice", kept_by(advice)), ("", said)]
+
+
+def _compared(one: Offer) -> str:
+    """What the limit advised costs beside the one asked about or, without one, beside the price now."""
+    if one.bid is None or one.forecast is None or one.advice is None:
+        steady = None if one.market.spot is None else one.market.spot * Decimal(str(one.ahead.hours))
+        return "" if steady is None else f"; at the price now it would be {usd(steady)}"
+    more, than = one.advice.dearer_than(one.forecast), f"at {usd(one.bid.limit)}"
+    if more is None:
+        return ""
+    return f", {usd(abs(more))} {'more' if more > 0 else 'less'} than {than}" if cents(more) else f", as {than}"
+
+
+def _picture(one: Offer, view: View, paint: Paint) -> list[str]:
+    lines = lines_across(one)
+    start = view.now - view.since
+    return plot(one.past, start, view.now, width=WIDTH, height=PLOT_LINES, ascii=paint.ascii, lines=lines)
+
+
+def lines_across(one: Offer) -> dict[str, Decimal]:
+    """What is drawn across a picture of the prices: the reserve, and the limit asked about."""
+    found = {} if one.market.minimum is None else {"reserve": one.market.minimum}
+    return found if one.bid is None else {**found, "limit": one.bid.limit}

@@ -1,0 +1,65 @@
+"""What is live and in no state -> text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from flowplan.model.live import LiveBid
+from flowplan.pricing import STORAGE_PER_GB_MONTH, cents
+from flowplan.printable import shown
+from flowplan.reports.text.paint import Paint
+from flowplan.state.ownership import Orphans
+
+
+def text(found: Orphans, paint: Paint) -> str:
+    """A paragraph a kind, each orphan with what it may cost and the remedy; ends in a newline."""
+    parts = []
+    if found.ours:
+        lines = [paint("Bids of this stack that its state does not hold:", "bold")]
+        for bid in found.ours:
+            lines += [*_bid(bid, paint), f"    flowplan recover --cancel {shown(bid.id)}"]
+        parts.append("\n".join(lines))
+    if found.released:
+        lines = [paint("Bids that this stack let go of with `state rm`:", "bold")]
+        for bid in found.released:
+            address = shown(str(bid.marker.address)) if bid.marker else "ADDR"
+            again = f"    flowplan import {address} {shown(bid.id)}"
+            lines += [*_bid(bid, paint), again]
+        parts.append("\n".join(lines))
+    if found.volumes:
+        lines = [paint("Volumes that bids of this stack used, and its state does not hold:", "bold")]
+        for one in found.volumes:
+            month = cents(STORAGE_PER_GB_MONTH * one.volume.size_gb)
+            lines.append(
+                f"  {shown(one.volume.name)}  ({shown(one.id)})  {one.volume.size_gb:,} GB, ${month:,.2f} a month"
+            )
+        parts.append("\n".join([*lines, "  A volume carries no marker: it may be one that was only attached."]))
+    if found.elsewhere:
+        lines = [paint("Bids of other stacks, whose state is in another place, or lost:", "bold")]
+        lines += _by_stack(found.elsewhere, paint)
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts) + "\n" if parts else "Nothing is orphaned.\n"
+
+
+def _by_stack(bids: Iterable[LiveBid], paint: Paint) -> list[str]:
+    lines, stack = [], ""
+    for bid in sorted(bids, key=lambda one: (_stack(one), one.created_at, one.id)):
+        if _stack(bid) != stack:
+            stack = _stack(bid)
+            lines.append(f"  {stack}")
+        lines += _bid(bid, paint)
+    return lines
+
+
+def _stack(bid: LiveBid) -> str:
+    return f"stack {shown(bid.marker.stack)}, lineage {shown(bid.marker.lineage)}" if bid.marker else ""
+
+
+def _bid(bid: LiveBid, paint: Paint) -> list[str]:
+    what = bid.bid
+    kind = shown(what.instance_type_name or what.instance_type)
+    return [
+        f"  {paint(shown(what.name), 'bold')}  {shown(bid.status)}  ({shown(bid.id)})",
+        f"    {what.instance_quantity} x {kind} in {shown(what.region)},"
+        f" at most ${what.limit_price * what.instance_quantity:,.2f} an hour",
+    ]

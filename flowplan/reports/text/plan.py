@@ -1,0 +1,397 @@
+"""The plan document -> text for people: what changes, why, what it costs. Made from the document alone, so
+that a saved plan reads the same as when it was made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from typing import Any, TypeAlias
+
+from flowplan.documents.plan import acts
+from flowplan.printable import shown
+from flowplan.reports.text.cost import cost_line, costs
+from flowplan.reports.text.paint import WIDTH, Paint, wrapped
+
+Entry: TypeAlias = Mapping[str, Any]
+KNOWN_AFTER = "(known after apply)"
+_ARROW = " -> "
+UNKNOWN = "(unknown)"
+
+_SYMBOLS = {
+    ("create",): "+",
+    ("update",): "~",
+    ("delete",): "-",
+    ("delete", "create"): "-/+",
+    ("forget",): ".",
+    ("import",): "<",
+}
+_HEADS = {
+    "+": "will be created",
+    "~": "will be updated in place",
+    "-": "will be destroyed",
+    "-/+": "must be replaced",
+    ".": "will be forgotten: flowplan stops managing it",
+    "<": "will be imported",
+}
+_LEGEND = {
+    "+": "create",
+    "~": "update in place",
+    "-": "destroy",
+    "-/+": "destroy and then create replacement",
+    ".": "forget",
+    "<": "import",
+}
+# Shown only where it differs from this: it says nothing in a new bid.
+_DEFAULTS: dict[str, Any] = {
+    "paused": False,
+    "memory_gb": None,
+    "local_disks": [],
+    "container_image": None,
+    "startup_script": None,
+}
+_INPUTS = ("startup_script", "mounts", "local_disks", "container_image")
+# People read names where there are any: the name's key -> the key it stands for.
+_NAMES = {"instance_type_name": "instance_type", "ssh_key_names": "ssh_keys"}
+
+
+def text(body: Mapping[str, Any], paint: Paint) -> str:
+    """The whole report, ending in a newline. `body` is a plan document (plan_json), which may come from a file."""
+    body = _lines_apart(body)
+    changing = [one for one in body["resource_changes"] if symbol_of(one)]
+    parts = [drift(body["resource_drift"], paint)]
+    if changing:
+        parts.append(legend(changing, paint))
+        parts += [block(one, paint) for one in changing]
+    parts += [summary(body, changing, paint), costs(body, paint)]
+    if "what_if" in body:
+        from flowplan.reports.text.what_if import what_if
+
+        parts.append(what_if(body["what_if"], paint))
+    parts.append(diagnostics(body["diagnostics"], paint))
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _lines_apart(value: Any) -> Any:
+    """A JSON value whose texts are each fit for one line: none breaks out of its place."""
+    if isinstance(value, str):
+        return shown(value, 2000)
+    if isinstance(value, dict):
+        return {_lines_apart(key): _lines_apart(one) for key, one in value.items()}
+    return [_lines_apart(one) for one in value] if isinstance(value, list) else value
+
+
+def symbol_of(entry: Entry) -> str | None:
+    """The symbol of a change, or None for one that changes nothing."""
+    return _SYMBOLS.get(tuple(entry["change"]["actions"]))
+
+
+def legend(changing: Iterable[Entry], paint: Paint) -> str:
+    """The symbols in use, each explained."""
+    used = {symbol_of(one) for one in changing}
+    lines = [f"  {_pad(one, paint)} {what}" for one, what in _LEGEND.items() if one in used]
+    return "\n".join(["flowplan will perform the following actions:", *lines])
+
+
+def _pad(symbol: str, paint: Paint) -> str:
+    return " " * (3 - len(symbol)) + paint.symbol(symbol)
+
+
+# ---- one change -------------------------------------------------------------------------------------------
+
+
+def block(entry: Entry, paint: Paint) -> str:
+    """One change: its head with the reason, its fields, what it costs."""
+    symbol = symbol_of(entry) or ""
+    head = f"{_pad(symbol, paint)} {paint(shown(entry['address']), 'bold')} {paint(_head(entry, symbol), 'bold')}"
+    lines = [head]
+    if entry["note"]:
+        lines += wrapped(shown(entry["note"], 400), "      # ", "      # ")
+    rows = _port_rows(entry) if entry["type"] == "ports" else _rows(entry)
+    lines += _aligned(rows, paint)
+    if line := cost_line(entry):
+        word = "saves:" if symbol == "-" else "cost:"
+        lines += wrapped(f"{paint(word, 'cyan')} {line}", "      ", "            ")
+    return "\n".join(lines)
+
+
+def _head(entry: Entry, symbol: str) -> str:
+    if symbol == "-/+" and entry["action_reason"] == "replace_by_request":
+        return "will be replaced, as requested"
+    if symbol == "-/+" and entry["action_reason"] == "replace_because_dependency":
+        return "will be replaced"
+    if entry["action_reason"] == "update_by_restart":
+        return "will be updated in place, and restarts"
+    if symbol == "." and entry["action_reason"] == "gone_outside":
+        return "is gone, and will be forgotten"
+    return _HEADS[symbol]
+
+
+# (symbol, name, value, remark)
+Row: TypeAlias = tuple[str, str, str, str]
+
+
+def _rows(entry: Entry) -> list[Row]:
+    change, symbol = entry["change"], symbol_of(entry)
+    before, after = _both_named(change["before"] or {}, change["after"] or {})
+    if symbol in ("+", "<"):
+        rows = [("+", name, _value(after, name), "") for name in after if _telling(name, after[name])]
+        return [("+", "id", KNOWN_AFTER, ""), *rows] if symbol == "+" else rows
+    if symbol in ("-", "."):
+        rows = [(symbol, name, _value(before, name), "") for name in before if _telling(name, before[name])]
+        return [(symbol, "id", _quoted(entry["id"]), ""), *rows]
+    return _differing(entry, before, after)
+
+
+def _differing(entry: Entry, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Row]:
+    forcing = {name for path in entry["change"]["replace_paths"] for name in path}
+    rows: list[Row] = []
+    if "id" in entry["change"]["after_unknown"]:
+        rows.append(("~", "id", f"{_quoted(entry['id'])} -> {KNOWN_AFTER}", ""))
+    hidden = 0
+    for name in after:
+        # What a bid carries may be unknown (null) without being different: the plan says which differ.
+        if _same(name, before.get(name), after[name]) or (name in _INPUTS and name not in forcing):
+            hidden += _telling(name, after[name])
+            continue
+        remark = "forces replacement" if name in forcing else ""
+        rows += _difference(name, before, after, remark)
+    if "ports" in forcing and "ports" not in after:
+        rows.append(("~", "ports", f"see ports.{entry['name']}", "forces replacement"))
+    if "inputs" in forcing:
+        rows.append(("~", "startup script or image", f"{UNKNOWN} -> {KNOWN_AFTER}", "forces replacement"))
+    if hidden:
+        rows.append(("#", "", f"({hidden} unchanged {'field' if hidden == 1 else 'fields'} hidden)", ""))
+    return rows
+
+
+def _difference(name: str, before: Mapping[str, Any], after: Mapping[str, Any], remark: str) -> list[Row]:
+    old, new = before.get(name), after[name]
+    if isinstance(old, list) and isinstance(new, list) and old and new and len(old) + len(new) > 2:
+        return [("~", name, "", remark), *_inner(old, new)]
+    was = _value(before, name) if name in before else UNKNOWN
+    return [("~", name, f"{was}{_ARROW}{_value(after, name)}", remark)]
+
+
+def _inner(old: Sequence[Any], new: Sequence[Any]) -> list[Row]:
+    """What differs inside two lists, element by element, whatever their order."""
+    from deepdiff import DeepDiff  # 85 ms: only for lists already known to differ
+
+    # Without pairing, what changed inside an element is told as the old one gone and the new one come.
+    diff = DeepDiff(old, new, ignore_order=True, report_repetition=True, cutoff_distance_for_pairs=0)
+    gone = diff.get("iterable_item_removed", {}).values()
+    come = diff.get("iterable_item_added", {}).values()
+    return [("-", "  ", _item(one), "") for one in gone] + [("+", "  ", _item(one), "") for one in come]
+
+
+def _named(values: Mapping[str, Any]) -> dict[str, Any]:
+    """`values` with names for people in the place of ids; without `name`, which the address has."""
+    found = {key: value for key, value in values.items() if key not in _NAMES and key != "name"}
+    for named, key in _NAMES.items():
+        if values.get(named):
+            found[key] = values[named]
+    return found
+
+
+def _both_named(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Both with names for people, but for ids that differ under one name: then only those tell what differs."""
+    old, new = _named(before), _named(after)
+    for key in _NAMES.values():
+        if key in before and key in after and not _same(key, before[key], after[key]) and old[key] == new[key]:
+            old[key], new[key] = before[key], after[key]
+    return old, new
+
+
+def _same(name: str, old: Any, new: Any) -> bool:
+    """Whether nothing is to be shown: the order of a list says nothing, nor that the default is filled in."""
+    if isinstance(old, list) and isinstance(new, list):
+        return old == new or (
+            len(old) == len(new) and all(one in new for one in old) and all(one in old for one in new)
+        )
+    return bool(old == new) or (name == "memory_gb" and new is None)
+
+
+def _telling(name: str, value: Any) -> bool:
+    return not (name in _DEFAULTS and value == _DEFAULTS[name]) and value != []
+
+
+def _value(values: Mapping[str, Any], name: str) -> str:
+    value = values.get(name)
+    if value is None:
+        return UNKNOWN if name in ("mounts", "local_disks") else "none"
+    if name == "startup_script":
+        return f"{value['size']:,} bytes, sha256 {value['sha256'][:12]}"
+    if name == "size_gb":
+        return f"{value}"
+    if name == "limit_price":
+        return f"${value}"
+    if isinstance(value, list):
+        return "[" + ", ".join(_item(one) for one in value) + "]"
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_quoted(one)}" for key, one in value.items() if one is not None)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return _quoted(value) if isinstance(value, str) else str(value)
+
+
+def _item(value: Any) -> str:
+    if isinstance(value, dict) and "mount_point" in value:
+        return f"{_item(value.get('volume') or value.get('device') or '')} at {shown(value['mount_point'])}"
+    if isinstance(value, str) and value.startswith("volume."):  # an address: its id does not exist yet
+        return f"{shown(value)} {KNOWN_AFTER}"
+    return shown(value) if isinstance(value, str) else str(value)
+
+
+def _quoted(value: Any) -> str:
+    return f'"{shown(str(value))}"'
+
+
+def _aligned(rows: Sequence[Row], paint: Paint) -> list[str]:
+    """Rows with their `=` in one column."""
+    width = max((len(name) for _, name, _, _ in rows if name.strip()), default=0)
+    lines = []
+    for symbol, name, value, remark in rows:
+        if symbol == "#":
+            line = f"        {paint('# ' + value, 'dim')}"
+        elif not name.strip():
+            line = f"      {name}{paint.symbol(symbol)} {value}"
+        else:
+            line = (
+                f"      {paint.symbol(symbol)} {name:<{width}} = {_broken(value, width, remark)}"
+                if value
+                else (f"      {paint.symbol(symbol)} {name}:")
+            )
+        lines.append(line + (f"  {paint('# ' + remark, 'red')}" if remark else ""))
+    return lines
+
+
+def _broken(value: str, indent: int, remark: str) -> str:
+    """`before -> after` on two lines where one would be too long."""
+    if len(value) + indent + len(remark) + 15 <= WIDTH or _ARROW not in value:
+        return value
+    before, _, after = value.partition(_ARROW)
+    return f"{before}\n{' ' * (8 + indent)}{_ARROW}{after}"
+
+
+# ---- ports ------------------------------------------------------------------------------------------------
+
+
+def _port_rows(entry: Entry) -> list[Row]:
+    before, after = entry["change"]["before"] or [], entry["change"]["after"] or []
+    gone = [pair for pair in before if pair not in after]
+    come = [pair for pair in after if pair not in before]
+    if not gone and not come:
+        return [("#", "", f"({len(after)} unchanged {'pair' if len(after) == 1 else 'pairs'} hidden)", "")]
+    remark = "forces replacement" if entry["change"]["replace_paths"] else ""
+    rows: list[Row] = [("-", "", text_, remark) for text_ in ranges(gone)]
+    rows += [("+", "", text_, remark) for text_ in ranges(come)]
+    same = len(after) - len(come)
+    if same and before:
+        rows.append(("#", "", f"({same} unchanged {'pair' if same == 1 else 'pairs'} hidden)", ""))
+    return rows
+
+
+def ranges(pairs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Port pairs for people, neighbours as ranges: "6006-6010", "8443-8445 -> 8003-8005"."""
+    ordered = sorted((pair["external"], pair["internal"]) for pair in pairs)
+    found = []
+    for _, group in groupby(enumerate(ordered), key=lambda one: (one[1][0] - one[0], one[1][1] - one[1][0])):
+        run = [pair for _, pair in group]
+        (first, inside), (last, inside_last) = run[0], run[-1]
+        outer = f"{first}" if first == last else f"{first}-{last}"
+        inner = f"{inside}" if inside == inside_last else f"{inside}-{inside_last}"
+        found.append(outer if outer == inner else f"{outer} -> {inner}")
+    return found
+
+
+# ---- drift, summary, cost, diagnostics --------------------------------------------------------------------
+
+
+def drift(entries: Sequence[Entry], paint: Paint) -> str:
+    """What changed outside, briefly."""
+    if not entries:
+        return ""
+    lines = ["Changed outside of flowplan since it last applied:"]
+    for entry in entries:
+        change = entry["change"]
+        if change["after"] is None:
+            what = f"is {entry['note'] or 'gone'} ({shown(entry['id'] or '')})"
+        else:
+            before, after = _both_named(change["before"], change["after"])
+            differing = [name for name in after if not _same(name, before.get(name), after[name])]
+            what = ", ".join(f"{name} {_value(before, name)} -> {_value(after, name)}" for name in differing)
+        lines.append(f"  {paint.symbol('~' if change['after'] else '-')} {shown(entry['address'])}  {what}")
+    return "\n".join(lines)
+
+
+def summary(body: Mapping[str, Any], changing: Sequence[Entry], paint: Paint) -> str:
+    """The counts; before them, what is destroyed, because that is what must not be overlooked."""
+    if not changing:
+        if body["mode"] == "destroy":
+            return paint("No changes. No objects need to be destroyed.", "bold")
+        return paint("No changes. What is live matches the configuration.", "bold")
+    counts = body["summary"]
+    add = counts["create"] + counts["replace"]
+    gone = counts["delete"] + counts["replace"]
+    line = f"Plan: {add} to add, {counts['update']} to change, {gone} to destroy"
+    extra = [f"{counts[word]} to {word}" for word in ("import", "forget") if counts[word]]
+    lines = [paint(", ".join([line, *extra]) + ".", "bold")]
+    destroyed = [one for one in changing if "delete" in one["change"]["actions"]]
+    if destroyed:
+        lines.insert(0, _destroyed(destroyed, paint))
+    return "\n".join(lines)
+
+
+def _destroyed(entries: Sequence[Entry], paint: Paint) -> str:
+    def what(entry: Entry) -> str:
+        remark = " (replaced)" if "create" in entry["change"]["actions"] else ""
+        return shown(entry["address"]) + (" and its data" if entry["type"] == "volume" else "") + remark
+
+    ordered = sorted(entries, key=lambda entry: (entry["type"] != "volume", entry["address"]))
+    lines = [f"  {paint.symbol('-')} {what(entry)}" for entry in ordered[:20]]
+    if len(ordered) > 20:
+        lines.append(f"    and {len(ordered) - 20} more")
+    return "\n".join([paint("Destroys:", "red"), *lines])
+
+
+def diagnostics(entries: Iterable[Mapping[str, Any]], paint: Paint) -> str:
+    """Errors, warnings and notes, each with place and hint."""
+    styles = {"error": "red", "warning": "yellow", "note": "cyan"}
+    lines = []
+    for one in entries:
+        word = paint(one["severity"] + ":", styles[one["severity"]], "bold")
+        lines += wrapped(f"{word} {shown(one['summary'], 400)}", "", "  ")
+        if place := one["source"]:
+            lines.append(f"  at {shown(str(place['file']), 300)}:{place['line']}:{place['column']}")
+        if one["hint"]:
+            lines += wrapped(f"hint: {shown(one['hint'], 400)}", "  ", "    ")
+    return "\n".join(lines)
+
+
+def _moves(old: Any, new: Any) -> str:
+    """The fields of an object that differ, each with both values; of ports, the pairs."""
+    if isinstance(old, list) or isinstance(new, list):
+        return f"{', '.join(ranges(old or [])) or 'no ports'} -> {', '.join(ranges(new or [])) or 'no ports'}"
+    old, new = old or {}, new or {}
+    names = [name for name in (*old, *new) if old.get(name) != new.get(name)]
+    pairs = (f"{name} {shown(str(old.get(name)))} -> {shown(str(new.get(name)))}" for name in dict.fromkeys(names))
+    return ", ".join(pairs)
+
+
+def moved(saved: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Where planning again differs from a saved plan, one line an address."""
+    then = {one["address"]: one for one in saved["resource_changes"]}
+    today = {one["address"]: one for one in now["resource_changes"]}
+    lines = []
+    for address in sorted({*then, *today}):
+        old, new = then.get(address), today.get(address)
+        if old is None or new is None:
+            lines.append(f"{address}: {'only in the saved plan' if new is None else 'not in the saved plan'}")
+        elif old["change"]["actions"] != new["change"]["actions"]:
+            lines.append(f"{address}: {'+'.join(old['change']['actions'])}, now {'+'.join(new['change']['actions'])}")
+        elif old["change"]["before"] != new["change"]["before"]:
+            lines.append(
+                f"{address}: what is live has changed: {_moves(old['change']['before'], new['change']['before'])}"
+            )
+        elif acts(old) != acts(new):
+            lines.append(f"{address}: differs")
+    return lines

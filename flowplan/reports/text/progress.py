@@ -1,0 +1,120 @@
+"""What happens during an apply: lines for people on stderr, or events for machines on stdout (cli.md section 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from flowplan.apply.outcome import Outcome
+from flowplan.errors import FlowplanError
+from flowplan.planning.plan import Change, Plan
+from flowplan.planning.steps import Step
+from flowplan.printable import shown
+from flowplan.reports.text.paint import Paint, wrapped
+
+_DOING = {
+    ("up", "create"): "creating",
+    ("up", "replace"): "creating",
+    ("up", "update"): "updating",
+    ("up", "import"): "importing",
+    ("down", "delete"): "destroying",
+    ("down", "replace"): "destroying",
+    ("down", "forget"): "forgetting",
+}
+_DONE = {
+    "creating": "created",
+    "updating": "updated",
+    "importing": "imported",
+    "destroying": "destroyed",
+    "forgetting": "forgotten",
+}
+_NOTABLE = 1.0  # seconds: what is faster is told without a time
+
+
+class Reporter(Protocol):
+    """Told the plan, what happens to it, and what it came to in the end."""
+
+    def planned(self, body: dict[str, Any]) -> None: ...
+    def started(self, step: Step, change: Change) -> None: ...
+    def progress(self, step: Step, change: Change, seconds: float) -> None: ...
+    def done(self, step: Step, change: Change, id: str | None, seconds: float) -> None: ...
+    def failed(self, step: Step, change: Change, error: FlowplanError) -> None: ...
+    def note(self, text: str) -> None: ...
+    def summary(self, plan: Plan, outcome: Outcome) -> None: ...
+
+
+class ProgressLines:
+    """One line an event. `out` gets the summary, `say` the rest."""
+
+    def __init__(self, out: Callable[[str], None], say: Callable[[str], None], paint: Paint, paint_out: Paint) -> None:
+        self._out, self._say, self._paint, self._paint_out = out, say, paint, paint_out
+
+    def planned(self, body: dict[str, Any]) -> None:
+        """People have read the plan itself."""
+
+    def started(self, step: Step, change: Change) -> None:
+        if step.way == "down" or step.address.kind != "ports":
+            self._say(f"{self._name(step)}: {doing(step, change)}...")
+
+    def progress(self, step: Step, change: Change, seconds: float) -> None:
+        self._say(f"{self._name(step)}: still {doing(step, change)}... ({seconds:.0f} s)")
+
+    def done(self, step: Step, change: Change, id: str | None, seconds: float) -> None:
+        took = f" after {seconds:.0f} s" if seconds >= _NOTABLE else ""
+        which = f" ({shown(id)})" if id and step.way == "up" else ""
+        self._say(f"{self._name(step)}: {_DONE[doing(step, change)]}{took}{which}")
+
+    def failed(self, step: Step, change: Change, error: FlowplanError) -> None:
+        word = self._paint("error:", "red", "bold")
+        lines = wrapped(f"{word} {shown(str(step.address))}: {shown(str(error), 1000)}", "", "  ")
+        if change.position is not None:
+            lines.append(f"  at {shown(str(change.position), 300)}")
+        for line in (error.detail or "").splitlines():
+            lines += wrapped(shown(line, 500), "  ", "    ")
+        if error.hint:
+            lines += wrapped(f"hint: {shown(error.hint, 600)}", "  ", "    ")
+        self._say("\n".join(lines))
+
+    def note(self, text: str) -> None:
+        self._say("\n".join(wrapped(f"{self._paint('note:', 'cyan')} {shown(text, 1000)}", "", "  ")))
+
+    def summary(self, plan: Plan, outcome: Outcome) -> None:
+        counts = counted(plan, outcome)
+        clean = not (outcome.failed or outcome.unknown or outcome.not_started or outcome.stopped)
+        word = "Destroy" if plan.mode == "destroy" else "Apply"
+        if clean and not outcome.done:
+            return
+        done = ", ".join(
+            f"{counts[key]} {key}"
+            for key in ("added", "changed", "destroyed", "forgotten")
+            if counts[key] or key in ("added", "changed", "destroyed")
+        )
+        if clean:
+            self._out(self._paint_out(f"{word} complete: {done}.", "bold", "green"))
+            return
+        rest = [
+            f"{len(outcome.failed)} failed",
+            f"{len(outcome.unknown)} unknown",
+            f"{len(outcome.not_started)} not started",
+        ]
+        self._out(self._paint_out(f"{word} incomplete: {done}; {', '.join(rest)}.", "bold", "red"))
+        for title, steps in (("unknown", outcome.unknown), ("not started", outcome.not_started)):
+            names = ", ".join(shown(str(address)) for address in dict.fromkeys(step.address for step in steps))
+            if names:
+                self._say("\n".join(wrapped(f"{title}: {names}", "  ", "    ")))
+
+    def _name(self, step: Step) -> str:
+        return self._paint(shown(str(step.address)), "bold")
+
+
+def doing(step: Step, change: Change) -> str:
+    """What a step does, as a participle."""
+    return _DOING[step.way, change.action]
+
+
+def counted(plan: Plan, outcome: Outcome) -> dict[str, int]:
+    """Resources added, changed, destroyed and forgotten by the steps that are done."""
+    changes = plan.by_address()
+    words = [_DONE[doing(step, changes[step.address])] for step in outcome.done]
+    names = {"added": "created", "changed": "updated", "destroyed": "destroyed", "forgotten": "forgotten"}
+    return {name: words.count(word) for name, word in names.items()}

@@ -1,0 +1,130 @@
+"""What the bids are doing -> text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from attrs import frozen
+
+from flowplan.model.resources import Bid, PortPair, Volume
+from flowplan.pricing import STORAGE_PER_GB_MONTH, Market, cents, storage_per_hour
+from flowplan.printable import shown
+from flowplan.reports.text.paint import Paint
+from flowplan.reports.text.plan import ranges
+
+_STYLES = {"Allocated": "green", "Open": "yellow", "Preempting": "red", "Paused": "yellow", "Terminated": "dim"}
+_OVER = ("STATUS_TERMINATED", "STATUS_REPLACED", "STATUS_PREEMPTED")
+
+
+@frozen
+class Row:
+    """One bid: `paid` in dollars so far."""
+
+    address: str
+    id: str
+    status: str
+    bid: Bid
+    market: Market | None
+    instances: tuple[Any, ...]
+    pairs: tuple[PortPair, ...]
+    paid: Decimal
+
+
+@frozen
+class VolumeRow:
+    """One volume: it costs from the moment it exists, used or not. `there`: whether the cloud lists it."""
+
+    address: str
+    id: str
+    volume: Volume
+    there: bool
+
+
+def text(rows: Sequence[Row], volumes: Sequence[VolumeRow], paint: Paint) -> str:
+    """A paragraph a bid, a line a volume, and what is paid an hour now; ends in a newline."""
+    if not rows and not volumes:
+        return "Nothing is placed from here.\n"
+    parts = [_paragraph(row, paint) for row in rows]
+    if volumes:
+        parts.append("\n".join(_volume(row, paint) for row in volumes))
+    return "\n\n".join([*parts, _total(rows, volumes)]) + "\n"
+
+
+def _volume(row: VolumeRow, paint: Paint) -> str:
+    volume, month = row.volume, STORAGE_PER_GB_MONTH * row.volume.held_gb
+    what = f"{volume.held_gb:,} GB {volume.interface} in {shown(volume.region)}, ${cents(month):,.2f} a month"
+    return f"{paint(shown(row.address), 'bold')}  {what if row.there else 'gone'}  ({shown(row.id)})"
+
+
+def _total(rows: Sequence[Row], volumes: Sequence[VolumeRow]) -> str:
+    """What runs costs the spot price, also on notice; what waits or is paused costs nothing."""
+    running = [row for row in rows if row.status in ("Allocated", "Preempting")]
+    storage = sum((storage_per_hour(row.volume.held_gb) for row in volumes if row.there), Decimal(0))
+    prices = [
+        row.market.spot * row.bid.instance_quantity for row in running if row.market and row.market.spot is not None
+    ]
+    if len(prices) < len(running):
+        return "In all: a price is unknown."
+    return f"In all ${cents(sum(prices, storage)):,.2f} an hour now, storage included."
+
+
+def _paragraph(row: Row, paint: Paint) -> str:
+    status = paint(shown(row.status), _STYLES[row.status]) if row.status in _STYLES else shown(row.status)
+    kind = row.bid.instance_type_name or row.bid.instance_type
+    lines = [
+        f"{paint(shown(row.address), 'bold')}  {status}  ({shown(row.id)})",
+        f"  {row.bid.instance_quantity} x {shown(kind)} in {shown(row.bid.region)}",
+        f"  {_price(row)}",
+    ]
+    for one in sorted(row.instances, key=lambda one: one.name):
+        if one.status not in _OVER:
+            lines.append(f"  {shown(one.name)}  {_short(one.status)}{_ssh(one.ssh_destination)}")
+    if row.pairs:
+        pairs = [{"external": pair.external, "internal": pair.internal} for pair in row.pairs]
+        lines.append(f"  ports {', '.join(ranges(pairs))}")
+    return "\n".join(lines)
+
+
+def _price(row: Row) -> str:
+    spot = row.market.spot if row.market else None
+    if row.status == "Paused":
+        return f"paused: no charge for instances, limit ${row.bid.limit_price:.2f}; {_paid(row)}"
+    count = row.bid.instance_quantity
+    now = "price unknown" if spot is None else f"${spot:.2f} an instance-hour now"
+    if spot is not None and count > 1:
+        now += f" (${spot * count:,.2f} for {count})"
+    return f"{now}, limit ${row.bid.limit_price:.2f}; {_paid(row)}"
+
+
+def _paid(row: Row) -> str:
+    return f"${cents(row.paid):,.2f} paid so far"
+
+
+def _short(status: str) -> str:
+    return shown(status.removeprefix("STATUS_").lower())
+
+
+_PLAIN = re.compile(r"[\w.:%-]+", re.ASCII)  # nothing of it means anything to a shell
+
+
+def _ssh(destination: str | None) -> str:
+    """What to type: the API gives `host`, `host:port`, `[v6]:port`, or an IPv6 address alone."""
+    if not destination:
+        return ""
+    host, port = _host_and_port(destination)
+    if not _PLAIN.fullmatch(host) or not (port.isdecimal() and port.isascii() and 0 < int(port[:6]) < 65536):
+        return f"  ssh unknown: its address is '{shown(destination)}'"
+    return f"  ssh {f'-p {port} ' if port != '22' else ''}ubuntu@{host}"
+
+
+def _host_and_port(destination: str) -> tuple[str, str]:
+    if destination.startswith("["):
+        host, _, rest = destination[1:].partition("]")
+        return host, rest.removeprefix(":") or "22"
+    if destination.count(":") > 1:
+        return destination, "22"
+    host, _, port = destination.partition(":")
+    return host, port or "22"

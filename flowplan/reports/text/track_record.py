@@ -1,0 +1,233 @@
+"""The document of `flowplan cost` -> text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from flowplan.documents.amounts import price
+from flowplan.pricing.history import WINDOW
+from flowplan.pricing.track_record import ENOUGH
+from flowplan.printable import shown
+from flowplan.reports.text.cost import cost_line, span
+from flowplan.reports.text.paint import Paint, wrapped
+
+LATEST = 5  # forecasts of a task that are shown; of many tasks one each
+MANY = 8  # tasks
+_CENTS = 1000  # dollars, from which a table leaves the cents out
+_REASONS = {
+    "limit_changed": "limit changed",
+    "paused": "paused",
+    "cancelled": "cancelled",
+    "history_unknown": "history unknown",
+    "no_band": "without a band",
+}
+_PLACES = {"inside": "held", "below": "below", "above": "ABOVE"}
+_STYLES = {"held": "green", "below": "yellow", "ABOVE": "red"}
+Row = tuple[str, str, str, str, str, str]
+
+
+def text(body: Mapping[str, Any], paint: Paint) -> str:
+    """The estimate of the stack as it is, forecasts beside what was paid, and how well they held."""
+    parts = [*_estimate(body["estimate"], paint), *_compared(body, paint)]
+    if not parts:
+        return "Nothing is placed from here, and no forecast is kept: there is nothing to compare.\n"
+    return "\n\n".join(parts) + "\n"
+
+
+# ---- the stack as it is -----------------------------------------------------------------------------------
+
+
+def _estimate(found: Mapping[str, Any] | None, paint: Paint) -> Iterator[str]:
+    if found is None:
+        return
+    if not found["resources"]:
+        yield "Nothing is placed from here now."
+        return
+    lines = [paint("The stack as it is", "bold")]
+    for one in found["resources"]:
+        lines += _resource(one, paint)
+    yield "\n".join([*lines, "", *_in_all(found)])
+
+
+def _resource(one: Mapping[str, Any], paint: Paint) -> list[str]:
+    name = f"  {paint(shown(one['address']), 'bold')}"
+    if one["cost"] is None:
+        return [f"{name}  gone{_paid(one)}"]
+    line = cost_line({**one, "action_reason": None, "change": {"actions": ["no-op"]}})
+    if one["type"] == "volume":
+        return [f"{name}  {line}"]
+    what = f"{one['instance_quantity']} x {shown(one['instance_type_name'] or '?')} in {shown(one['region'])}"
+    return [f"{name}  {shown(one['status'] or '')}{_paid(one)}", f"    {what}", *wrapped(line, "    ", "    ")]
+
+
+def _paid(one: Mapping[str, Any]) -> str:
+    return "" if one["paid"] is None else f"; {price(one['paid'])} paid so far"
+
+
+def _in_all(found: Mapping[str, Any]) -> list[str]:
+    """The whole, storage included; how sure it is."""
+    hour, ahead = found["hour"], found["horizon"]
+    said = f"In all {price(hour['now'])} an hour now, storage included"
+    if ahead is not None:
+        said += f"; over {span(found['hours'])} {_ahead(ahead)}, at most {price(ahead['worst'])}"
+    lines = wrapped(f"{said}. {price(found['paid'])} paid so far for instances.", "  ", "  ")
+    return lines if ahead is None else [*lines, *wrapped(_confidence(ahead["basis"], found["hours"]), "  ", "  ")]
+
+
+def _ahead(ahead: Mapping[str, Any]) -> str:
+    if ahead["expected"] is None:
+        return "unknown"
+    low, high = price(ahead["p10"]), price(ahead["p90"])
+    return f"about {price(ahead['expected'])}" + (f" ({low} to {high})" if low != high else "")
+
+
+def _confidence(basis: str, hours: float) -> str:
+    if basis != "low":
+        return f"Confidence: {basis}."
+    if hours > WINDOW / 2:
+        return f"Confidence: low, because no more than {WINDOW / 24:g} days of past prices are known."
+    return "Confidence: low, because little is known of past prices."
+
+
+# ---- forecast and paid ------------------------------------------------------------------------------------
+
+
+def _compared(body: Mapping[str, Any], paint: Paint) -> Iterator[str]:
+    single, whole = body["forecasts"], body["totals"]
+    if single is None:
+        yield "Forecast and paid: unknown, what was kept cannot be read."
+        return
+    if not single:
+        if body["estimate"] is not None and body["estimate"]["resources"]:
+            yield "Forecast and paid: no forecast was kept before now; from now on they are."
+        return
+    by_address: dict[str, list[Mapping[str, Any]]] = {}
+    for one in single:
+        by_address.setdefault(shown(one["address"]), []).append(one)
+    if whole:
+        by_address["all together, storage included"] = whole
+    latest = LATEST if len(by_address) <= MANY else 1
+    yield "\n".join([paint("Forecast and paid", "bold"), *_table(by_address, latest, paint)])
+    yield "\n".join(_summary(body["coverage"]))
+
+
+def _table(by_address: Mapping[str, Sequence[Mapping[str, Any]]], latest: int, paint: Paint) -> list[str]:
+    chosen = {name: rows[-latest:] for name, rows in by_address.items()}
+    money = _Money([one for rows in chosen.values() for one in rows])
+    head = ("from (UTC)", "over", "expected", "80 % band", "paid", "")
+    made = {name: [_row(one, money) for one in rows] for name, rows in chosen.items()}
+    widths = [
+        max(len(row[column]) for row in [head, *(row for rows in made.values() for row in rows)]) for column in range(6)
+    ]
+    lines = [_line(head, widths, paint)]
+    for name, rows in made.items():
+        earlier = by_address[name][: -len(rows)]
+        lines.append(f"  {paint(name, 'bold')}{_earlier(earlier)}")
+        lines += [_line(row, widths, paint) for row in rows]
+    return lines
+
+
+class _Money:
+    """Amounts of one table: with cents, unless one of them is large."""
+
+    def __init__(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        amounts = [one[name] for one in rows for name in ("paid", "expected_until_then")]
+        amounts += [one["cost"][name] for one in rows for name in ("p90", "expected")]
+        self.whole = any(amount is not None and Decimal(amount) >= _CENTS for amount in amounts)
+
+    def __call__(self, amount: str | None) -> str:
+        if amount is None:
+            return "unknown"
+        return f"${Decimal(amount):,.0f}" if self.whole else price(amount)
+
+
+def _row(one: Mapping[str, Any], money: _Money) -> Row:
+    cost, hours = one["cost"], f"{one['hours']:g}"
+    begins = datetime.fromisoformat(one["starts_at"]).strftime("%d %b %H:%M")
+    if one["course"] == "elapsed":
+        band = f"{money(cost['p10'])} to {money(cost['p90'])}" if cost["p10"] != cost["p90"] else money(cost["p90"])
+        return begins, f"{hours} h", money(cost["expected"] or cost["p50"]), band, money(one["paid"]), _judgement(one)
+    over = f"{Decimal(one['hours_compared']):.1f}/{hours} h"
+    end = _REASONS.get(one["reason"], "") if one["course"] == "cut_short" else shown(one["course"])
+    return begins, over, money(one["expected_until_then"]), "until then", money(one["paid"]), end
+
+
+def _judgement(one: Mapping[str, Any]) -> str:
+    """Where it lies; above, also how many times the upper end was paid."""
+    if not one["counts"]:
+        return f"not counted: {shown(one['basis'])}"
+    word = _PLACES[one["place"]]
+    top = Decimal(one["cost"]["p90"])
+    times = Decimal(one["paid"]) / top if top else Decimal(1)
+    return f"{word} x{times:.2f}" if word == "ABOVE" and times >= Decimal("1.005") else word
+
+
+def _line(row: Row, widths: Sequence[int], paint: Paint) -> str:
+    left = f"  {row[0]:<{widths[0]}}  {row[1]:>{widths[1]}}  {row[2]:>{widths[2]}}"
+    style = _STYLES.get(row[5].partition(" ")[0])
+    end = paint(row[5], style) if style else row[5]
+    return f"{left}  {row[3]:>{widths[3]}}  {row[4]:>{widths[4]}}  {end}".rstrip()
+
+
+def _earlier(rows: Sequence[Mapping[str, Any]]) -> str:
+    if not rows:
+        return ""
+    counted = [one for one in rows if one["counts"]]
+    held = sum(1 for one in counted if one["place"] == "inside")
+    return f"  ({len(rows)} earlier: {held} of {len(counted)} that count held)"
+
+
+# ---- how well they held -----------------------------------------------------------------------------------
+
+
+def _summary(found: Mapping[str, Any]) -> list[str]:
+    single, whole = found["forecasts"], found["totals"]
+    said = [_held(single), _decided(single), _bias(single), _excluded(single)]
+    if whole["elapsed"]:
+        said.append(f"All together: {whole['held']} of {whole['elapsed']} held.")
+    return [line for sentence in said if sentence for line in wrapped(sentence, "", "  ")]
+
+
+def _held(single: Mapping[str, Any]) -> str:
+    count = single["elapsed"]
+    if not count:
+        return "No forecast that counts is over yet, so nothing can be said of the bands."
+    share = int(Decimal(single["held"]) * 100 / count)
+    outside = "".join(f", {single[where]} {where}" for where in ("above", "below") if single[where])
+    return f"Bands of 80 %: {single['held']} of {count} held ({share} %){outside}."
+
+
+def _decided(single: Mapping[str, Any]) -> str:
+    """Whether that is as it should be, in plain words."""
+    count, held = single["apart"], single["apart_held"]
+    if single["finding"] == "nothing":
+        return ""
+    among = f"Of the {count} that overlap no other of their auction {held} held: " if count < single["elapsed"] else ""
+    chance = f"one case of {round(1 / Decimal(single['chance'])):,}" if Decimal(single["chance"]) else "no case"
+    finding = {
+        "too_few": f"too few to say whether the bands are right (fewer than {ENOUGH})",
+        "as_stated": "about as many as should",
+        "too_narrow": f"the forecasts are WRONG here. Were the bands right, so few would hold in {chance}. "
+        "Reckon with the limits instead",
+        "too_wide": f"more than should ({chance}): the bands are on the safe side",
+    }[single["finding"]]
+    return f"{among}{finding}." if among else f"{finding[0].upper()}{finding[1:]}."
+
+
+def _bias(single: Mapping[str, Any]) -> str:
+    ratio = single["paid_over_expected"]
+    if ratio is None:
+        return ""
+    both = f"{price(single['paid'])} was paid where {price(single['expected'])} was expected"
+    return f"{both}: {Decimal(ratio):.2f} times as much."
+
+
+def _excluded(single: Mapping[str, Any]) -> str:
+    parts = [f"{count} {_REASONS.get(reason, shown(reason))}" for reason, count in single["excluded"].items()]
+    if not parts:
+        return ""
+    count = sum(single["excluded"].values())
+    return f"{count} not counted, because a forecast holds only for a bid that is left alone: {', '.join(parts)}."

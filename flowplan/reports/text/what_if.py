@@ -1,0 +1,144 @@
+"""The `what_if` part of a plan document -> lines for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from flowplan.documents.amounts import price
+from flowplan.printable import shown
+from flowplan.reports.text.cost import lasting
+from flowplan.reports.text.paint import Paint, wrapped
+from flowplan.reports.text.plot import bars
+
+_NAMES = 28  # columns of a name beside its figures
+_FIGURES = ("p10", "p50", "p90", "expected")
+_BAR = 40
+_NOTICEABLE = Decimal("0.005")  # by what share of a price the plan's own bids have to raise it
+
+
+def what_if(found: Mapping[str, Any], paint: Paint) -> str:
+    """What the plan's bids cost and how they run, together and one by one; what had to be assumed."""
+    head = paint("What if", "bold") + f": {lasting(found['hours'])} in {found['futures']} simulated futures"
+    if not found["bids"]:
+        return f"{head}: there are no bids."
+    lines = [f"{head}, these bids in the auctions:"]
+    rows = [(one["address"], one["cost"]) for one in found["bids"]]
+    storage = "total" if found["storage"] == "0.00" else "total, storage included"
+    width = min(_NAMES, max(len(shown(name)) for name, _ in (*rows, (storage, {}))))
+    lines.append(_row("", dict(zip(_FIGURES, _FIGURES, strict=True)), width))
+    for one in found["bids"]:
+        lines.append(_row(shown(one["address"]), _priced(one["cost"]), width))
+        lines += _how_it_runs(one)
+    lines.append(_row(storage, _priced(found["cost"]), width))
+    lines += _pictured(found["histogram"], found["futures"], paint)
+    return "\n".join([*lines, *_assumed(found["auctions"])])
+
+
+def _priced(cost: Mapping[str, str | None]) -> dict[str, str]:
+    return {name: price(cost[name]) for name in _FIGURES}
+
+
+def _row(name: str, figures: Mapping[str, str], width: int) -> str:
+    cells = "".join(f"{figures[one]:>12}" for one in _FIGURES)
+    return f"  {name:<{width}}{cells}" if len(name) <= width else f"  {name}\n  {'':<{width}}{cells}"
+
+
+def _how_it_runs(one: Mapping[str, Any]) -> list[str]:
+    if one["reason"] is not None:
+        text = one["reason"] if one["runs"] is not None else f"unknown: {one['reason']}"
+        return wrapped(text, "    ", "    ")
+    return [line for text in _told(one) for line in wrapped(text, "    ", "    ")]
+
+
+def _told(one: Mapping[str, Any]) -> Iterator[str]:
+    runs = Decimal(one["runs"])
+    if not runs:
+        yield "runs in none of the futures"
+        return
+    how_many = "in all futures" if runs == 1 else f"in {_percent(runs)} of the futures"
+    yield f"runs {how_many}, {_percent(one['availability']['mean'])} of the time; {_preempted(one)}"
+    if one["impact"] is not None and Decimal(one["impact"]) >= _NOTICEABLE:
+        yield f"this plan's bids raise the price that it pays by {_percent(one['impact'])}"
+    if one["finish"] is not None:
+        yield _finished(one["finish"])
+
+
+def _preempted(one: Mapping[str, Any]) -> str:
+    if not Decimal(one["preempted"]):
+        return "never preempted"
+    times = one["preemptions_per_day"]
+    often = f"{_times(times['expected'])} a day, nine times of ten at most {times['p90']}"
+    return f"preempted in {_percent(one['preempted'])} of them: {often}"
+
+
+def _times(count: str) -> str:
+    value = Decimal(count)
+    return "once" if value == 1 else f"{value:.1f} times" if value >= 1 else f"{count} times"
+
+
+def _finished(finish: Mapping[str, Any]) -> str:
+    work, chance = lasting(finish["work_hours"]), Decimal(finish["chance"])
+    if not chance:
+        return f"its {work} of work are not done by then in any of the futures"
+    text = f"its {work} of work are done by then in {'all' if chance == 1 else _percent(chance)} of the futures"
+    if finish["p50"] is None:
+        return text
+    late = "later" if finish["p90"] is None else f"in {lasting(float(finish['p90']))}"
+    middle = lasting(float(finish["p50"]))
+    return f"{text}, in {middle}" + ("" if late == f"in {middle}" else f", nine times of ten {late}")
+
+
+def _pictured(rows: Sequence[Mapping[str, Any]], futures: int, paint: Paint) -> list[str]:
+    """A bar for each step of the total."""
+    if not rows:
+        return []
+    names = [
+        f"from {price(row['from'])}" if row["below"] is None else f"{price(row['from'])} to {price(row['below'])}"
+        for row in rows
+    ]
+    width = max(map(len, names))
+    drawn = bars([row["futures"] for row in rows], _BAR, ascii=paint.ascii)
+    lines = [
+        f"    {name:>{width}}  {bar} {_part(row['futures'], futures)}".rstrip()
+        for name, bar, row in zip(names, drawn, rows, strict=True)
+    ]
+    return ["  the total, by the share of futures:", *lines]
+
+
+def _part(count: int, futures: int) -> str:
+    share = round(count * 100 / futures)
+    return "under 1 %" if count and not share else f"{share} %" if count else ""
+
+
+def _assumed(auctions: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What the figures rest on: the books are secret, and everything depends on how deep they are."""
+    lines = [line for one in auctions if one["reason"] is None for line in wrapped(_rests_on(one), "    ", "      ")]
+    if not lines:
+        return []
+    return [
+        *wrapped("other bids are secret; taking 1 % of an auction's GPUs is taken to raise its price by", "  ", "  "),
+        *lines,
+    ]
+
+
+_DEPTH_FROM = {
+    "win_price": "by the limits that win now",
+    "lowest_allocated": "by the lowest limit that wins now",
+    "assumed": "assumed",
+}
+
+
+def _rests_on(one: Mapping[str, Any]) -> str:
+    where = f"{shown(one['instance_type'])}, {shown(one['region'])}"
+    text = f"{1 / Decimal(one['elasticity']):.2f} % in {where}: {_DEPTH_FROM[one['elasticity_from']]}"
+    if one["room"]:
+        text += f"; {one['room']} of {one['gpus']} GPUs are free now, as whenever the price is the reserve"
+    return text if one["basis"] == "high" else f"{text}; past prices: {one['basis']} confidence"
+
+
+def _percent(share: str | Decimal) -> str:
+    """Rounded down below all, up above nothing: 99.96 % is not all of it."""
+    value = Decimal(share) * 100
+    return f"{value:.1f}".removesuffix(".0") + " %"

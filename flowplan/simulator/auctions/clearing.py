@@ -1,0 +1,269 @@
+"""Clearing: who wins, what they pay, who has to go. The rule itself is `flowplan.pricing.clear`.
+
+It is applied to the pool's book in units (see store.py): with one size in the pool that is the documented rule word
+for word; with several sizes, limits compete per GPU and prices are rounded up to the cent (still never above a
+winner's limit, which is whole cents).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from functools import lru_cache
+from typing import NamedTuple
+
+from flowplan.pricing import Clearing, Order, clear
+from flowplan.simulator.auctions.market import EIGHTHS
+from flowplan.simulator.clock import MINUTE
+
+NOTICE = 5 * MINUTE
+PATIENCE = 200  # orders in a row that do not fit, before the book is searched for one that does
+
+
+class Entry(NamedTuple):
+    """One order of a book. `rank`: minus the limit, in eighths of a cent per unit; `own`: placed through the API."""
+
+    rank: int
+    seq: int
+    units: int
+    own: int
+    winning: int
+
+
+class Handover(NamedTuple):
+    """When (ms) the machines of an order begin, because it has to wait for others to go, or end, because it is on
+    notice: until then it has not yet, or has still, its `units`."""
+
+    at: int
+    units: int
+    begins: bool
+
+
+Handovers = dict[int, Handover]  # by the order's seq
+
+
+class Outcome(NamedTuple):
+    """What a clearing means for the API's own bids: (seq, when there is room for it) of those that win now, seq of
+    those that no longer do, and of those that win as before (seq, when there is room for it) where that has moved.
+    `handovers` are the pool's afterwards."""
+
+    won: list[tuple[int, int]]
+    lost: list[int]
+    moved: list[tuple[int, int]]
+    handovers: Handovers
+
+
+def clear_pool(db: sqlite3.Connection, pool: int, now: int) -> Outcome:
+    """Clear one pool in the database and publish its prices. Needs a write transaction."""
+    units, reserve = db.execute("SELECT units, reserve FROM pools WHERE seq = ?", (pool,)).fetchone()
+    book = _top_of_book(db, pool, units, reserve)
+    before = [Entry(*row) for row in db.execute(_ENTRY + " WHERE pool = ? AND winning = 1", (pool,))]
+    clearing, winners = cleared(units, reserve, book)
+    lost = [entry for entry in before if entry.seq not in winners]
+    won = [entry for entry in book if entry.seq in winners and not entry.winning]
+    db.executemany(
+        "UPDATE orders SET winning = 1 - winning WHERE pool = ? AND rank = ? AND seq = ?",
+        [(pool, entry.rank, entry.seq) for entry in (*lost, *won)],
+    )
+    result = outcome(units, load_handovers(db, pool), before, won, lost, now)
+    save_handovers(db, pool, result.handovers)
+    free = units - sum(entry.units for entry in book if entry.seq in winners)
+    db.execute("UPDATE pools SET changed = 0, free = ? WHERE seq = ?", (free, pool))
+    publish(db, pool, prices(reserve, clearing), now)
+    return result
+
+
+def cleared(units: int, reserve: int, book: Iterable[Entry]) -> tuple[Clearing, set[int]]:
+    """The rule's result, and the winners by seq."""
+    clearing = clear(units, Decimal(reserve), [_order(e.seq, e.rank, e.units) for e in book])
+    return clearing, {int(id) for id in clearing.winners}
+
+
+@lru_cache(maxsize=20_000)
+def _order(seq: int, rank: int, units: int) -> Order:
+    return Order(str(seq), Decimal(-rank), units, seq)
+
+
+# --- who waits for whom ----------------------------------------------------------------------------------------
+
+
+def outcome(
+    units: int, handovers: Handovers, before: Iterable[Entry], won: Sequence[Entry], lost: Sequence[Entry], now: int
+) -> Outcome:
+    """Whoever is displaced holds his units for the five minutes of his notice: who needs them waits for them.
+
+    `before`: who won until now. One who wins again within his notice goes on, so that others may have to wait longer;
+    one who loses before his machines began holds nothing.
+    """
+    pending = {seq: handover for seq, handover in handovers.items() if handover.at > now}
+    goes_on = {entry.seq for entry in won if entry.seq in pending}
+    for seq in goes_on:
+        del pending[seq]
+    for entry in lost:
+        if pending.pop(entry.seq, None) is None:
+            pending[entry.seq] = Handover(now + NOTICE, entry.units, begins=False)
+    waiting = sorted((entry for entry in before if entry.seq in pending and pending[entry.seq].begins), key=_age)
+    waited = {entry.seq: pending.pop(entry.seq).at for entry in waiting}
+    new = [entry for entry in won if entry.seq not in goes_on]
+    machines = {entry.seq: entry.units for entry in (*before, *won)}
+    for entry in (*lost, *waiting, *new):
+        machines.pop(entry.seq, None)
+    starts = _starts([*waiting, *new], pending, units - sum(machines.values()), now)
+    waits = {e.seq: Handover(starts[e.seq], e.units, begins=True) for e in (*waiting, *new) if starts[e.seq] > now}
+    return Outcome(
+        won=[(entry.seq, starts.get(entry.seq, now)) for entry in won if entry.own],
+        lost=[entry.seq for entry in lost if entry.own],
+        moved=[(e.seq, starts[e.seq]) for e in waiting if e.own and starts[e.seq] != waited[e.seq]],
+        handovers=pending | waits,
+    )
+
+
+def _age(entry: Entry) -> int:
+    return entry.seq
+
+
+def _starts(queue: Sequence[Entry], leaving: Handovers, free: int, now: int) -> dict[int, int]:
+    """When there is room for each. `free`: units that are when all who leave have left."""
+    changes: Counter[int] = Counter()  # of what is free, at each moment
+    for handover in leaving.values():
+        changes[handover.at] += handover.units
+    starts = {}
+    for entry in queue:
+        at = starts[entry.seq] = _room_at(entry.units, changes, free, now)
+        free -= entry.units
+        if at > now:
+            changes[at] -= entry.units
+    return starts
+
+
+def _room_at(needed: int, changes: Mapping[int, int], free: int, now: int) -> int:
+    """From when on there is always room: seen from the end, the first moment before which there is too little."""
+    for at in sorted(changes, reverse=True):
+        free -= changes[at]
+        if free < needed:
+            return at
+    return now
+
+
+def load_handovers(db: sqlite3.Connection, pool: int) -> Handovers:
+    """The handovers of a pool, those that are over too."""
+    rows = db.execute("SELECT seq, at, units, begins FROM handovers WHERE pool = ?", (pool,))
+    return {seq: Handover(at, units, bool(begins)) for seq, at, units, begins in rows}
+
+
+def save_handovers(db: sqlite3.Connection, pool: int, handovers: Handovers) -> None:
+    """Replace the handovers of a pool."""
+    db.execute("DELETE FROM handovers WHERE pool = ?", (pool,))
+    db.executemany("INSERT INTO handovers VALUES (?, ?, ?, ?, ?)", [(pool, seq, *h) for seq, h in handovers.items()])
+
+
+# --- prices ----------------------------------------------------------------------------------------------------
+
+
+def prices(reserve: int, clearing: Clearing) -> tuple[int, int | None]:
+    """(price, lowest winning limit) in eighths of a cent per unit. Nobody wins: the reserve is shown."""
+    price = reserve if clearing.price is None else int(clearing.price)
+    return price, None if clearing.lowest_allocated is None else int(clearing.lowest_allocated)
+
+
+def publish(db: sqlite3.Connection, pool: int, shown: tuple[int, int | None], now: int) -> None:
+    """Write the new prices of the pool's auctions. A second price at the same instant replaces the first."""
+    price, lowest = shown
+    rows = db.execute("SELECT seq, weight, price_cents FROM auctions WHERE pool = ?", (pool,)).fetchall()
+    for auction, weight, old_cents in rows:
+        new_cents = cents(price, weight)
+        lowest_cents = None if lowest is None else cents(lowest, weight)
+        db.execute(
+            "UPDATE auctions SET price_cents = ?, lowest_cents = ? WHERE seq = ?", (new_cents, lowest_cents, auction)
+        )
+        if new_cents != old_cents:
+            db.execute("INSERT OR REPLACE INTO price_events VALUES (?, ?, ?)", (auction, now, new_cents))
+
+
+def cents(per_unit: int, weight: int) -> int:
+    """Eighths of a cent per unit as cents per instance, rounded up."""
+    return -(-per_unit * weight // EIGHTHS)
+
+
+# --- the part of the book that matters -------------------------------------------------------------------------
+
+_ENTRY = "SELECT rank, seq, units, own, winning FROM orders"
+
+
+def top_of_book(entries: Iterable[Entry], units: int, smallest: int) -> list[Entry]:
+    """The book from the highest limit down to the first order after which not even the smallest fits.
+
+    Nothing below can win or set the price (the highest loser not above the lowest winner is in it), so `clear`
+    answers as for the whole book, at the cost of the stock and not of the queue behind it.
+    """
+    book: list[Entry] = []
+    left = units
+    for entry in entries:
+        book.append(entry)
+        if left < smallest:
+            break
+        if entry.units <= left:
+            left -= entry.units
+    return book
+
+
+def _top_of_book(db: sqlite3.Connection, pool: int, units: int, reserve: int) -> list[Entry]:
+    """`top_of_book` of the database, without reading on and on where nothing fits."""
+    smallest = db.execute("SELECT min(units) FROM orders WHERE pool = ?", (pool,)).fetchone()[0] or 1
+    book: list[Entry] = []
+    left, skipped = units, 0
+    for row in db.execute(_ENTRY + " WHERE pool = ? ORDER BY rank, seq", (pool,)):
+        entry = Entry(*row)
+        book.append(entry)
+        if left < smallest:
+            break
+        skipped = skipped + 1 if entry.units > left else 0
+        if skipped > PATIENCE:
+            return book + _further_down(db, pool, left, reserve, entry)
+        left -= entry.units if not skipped else 0
+    return book
+
+
+def _further_down(db: sqlite3.Connection, pool: int, left: int, reserve: int, last: Entry) -> list[Entry]:
+    """Those below `last` that still fit, and the loser next to the last of them."""
+    found: list[Entry] = []
+    sizes = _sizes(db, pool)
+    while (entry := _next_that_fits(db, pool, [size for size in sizes if size <= left], reserve, last)) is not None:
+        found.append(entry)
+        left -= entry.units
+        last = entry
+    if not found:
+        return []
+    return [*_equals_before(db, pool, found), *found, *_next(db, pool, last)]
+
+
+def _sizes(db: sqlite3.Connection, pool: int) -> list[int]:
+    """The different numbers of units in a book, found by one seek each."""
+    sizes: list[int] = []
+    sql = "SELECT min(units) FROM orders WHERE pool = ? AND units > ?"
+    while (size := db.execute(sql, (pool, sizes[-1] if sizes else 0)).fetchone()[0]) is not None:
+        sizes.append(size)
+    return sizes
+
+
+def _next_that_fits(db: sqlite3.Connection, pool: int, sizes: list[int], reserve: int, last: Entry) -> Entry | None:
+    sql = _ENTRY + " WHERE pool = ? AND units = ? AND (rank, seq) > (?, ?) AND rank <= ? ORDER BY rank, seq LIMIT 1"
+    rows = [db.execute(sql, (pool, size, last.rank, last.seq, -reserve)).fetchone() for size in sizes]
+    return min((Entry(*row) for row in rows if row), default=None)
+
+
+def _equals_before(db: sqlite3.Connection, pool: int, found: list[Entry]) -> list[Entry]:
+    """A loser with the limit of the last winner, older than it: its limit is the price."""
+    rank, seq = found[-1][:2]
+    winners = [entry.seq for entry in found if entry.rank == rank]
+    rows = db.execute(
+        _ENTRY + " WHERE pool = ? AND rank = ? AND seq < ? ORDER BY seq DESC LIMIT ?", (pool, rank, seq, len(winners))
+    )
+    return [entry for entry in (Entry(*row) for row in rows) if entry.seq not in winners][:1]
+
+
+def _next(db: sqlite3.Connection, pool: int, last: Entry) -> list[Entry]:
+    sql = _ENTRY + " WHERE pool = ? AND (rank, seq) > (?, ?) ORDER BY rank, seq LIMIT 1"
+    return [Entry(*row) for row in db.execute(sql, (pool, last.rank, last.seq))]

@@ -1,0 +1,204 @@
+"""Auction rounds while time passes: the books of the pools in memory, written back at the end.
+
+A round is held every two minutes of virtual time in every auction; one in whose book nothing has changed gives the
+result of the last, and is skipped.
+"""
+
+from __future__ import annotations
+
+import heapq
+import sqlite3
+from bisect import bisect_left, insort
+from collections.abc import Container
+
+from flowplan.simulator.auctions import clearing, market
+from flowplan.simulator.auctions.clearing import Entry, Outcome
+from flowplan.simulator.auctions.rivals import Event, Pool, Rival
+from flowplan.simulator.auctions.rivals import event as draw
+from flowplan.simulator.auctions.surges import next_surge, rivals_of
+from flowplan.simulator.clock import NEVER, ROUND
+from flowplan.simulator.ids import next_age
+
+
+def round_after(at: int) -> int:
+    """The first round not before `at` (ms)."""
+    return -(-at // ROUND) * ROUND
+
+
+def next_round(now: int) -> int:
+    """The round in which a change made at `now` (ms) counts: always a later one, so that it is no matter who else
+    looks at the market in the same millisecond."""
+    return (now // ROUND + 1) * ROUND
+
+
+def pools(db: sqlite3.Connection, seqs: Container[int] | None = None) -> list[Pool]:
+    """The pools (None: all), as their rivals see them."""
+    found = []
+    rows = db.execute("SELECT seq, units, reserve, temper FROM pools ORDER BY seq").fetchall()
+    for seq, units, reserve, temper in rows:
+        if seqs is None or seq in seqs:
+            sizes = db.execute("SELECT seq, weight FROM auctions WHERE pool = ? ORDER BY seq", (seq,)).fetchall()
+            found.append(Pool(seq, units, reserve, temper, tuple(sizes)))
+    return found
+
+
+class Book:
+    """One pool's orders in memory."""
+
+    def __init__(self, db: sqlite3.Connection, pool: Pool, seed: int, now: int) -> None:
+        self._db = db
+        self._pool = pool
+        self._seed = seed
+        self._drawn, self._next_at, surge_at, changed = db.execute(
+            "SELECT drawn, next_at, surge_at, changed FROM pools WHERE seq = ?", (pool.seq,)
+        ).fetchone()
+        self._changed_due = next_round(now) if changed else NEVER
+        self._surge = None if surge_at is None else next_surge(seed, pool, surge_at - 1)
+        self._handovers = clearing.load_handovers(db, pool.seq)
+        rows = db.execute(
+            "SELECT rank, seq, units, own, winning, auction, leaves_at FROM orders WHERE pool = ? ORDER BY rank, seq",
+            (pool.seq,),
+        ).fetchall()
+        self._entries = [Entry(*row[:5]) for row in rows]
+        self._rivals = {row[1]: Rival(row[5], row[2], row[0], row[6]) for row in rows if row[6] is not None}
+        self._leaving = [(rival.leaves_at, seq) for seq, rival in self._rivals.items()]
+        heapq.heapify(self._leaving)
+        self._winners = {entry.seq: entry for entry in self._entries if entry.winning}
+        self._in_database = {entry[:2]: entry.winning for entry in self._entries}
+        self._shown: tuple[int, int | None] | None = None  # what the last clearing published
+        self._prices: list[tuple[int, tuple[int, int | None]]] = []  # and when
+
+    @property
+    def due_at(self) -> int:
+        """The next round in which there is something to clear."""
+        return min(self._changed_due, self._rivals_due_at)
+
+    @property
+    def _rivals_due_at(self) -> int:
+        leaves_at = self._leaving[0][0] if self._leaving else NEVER
+        surges_at = self._surge.at if self._surge else NEVER
+        return round_after(min(self._next_at, leaves_at, surges_at))
+
+    def hold_round(self, now: int) -> Outcome:
+        """Let the rivals do what they have decided until now, and clear."""
+        while self._leaving and self._leaving[0][0] <= now:
+            seq = heapq.heappop(self._leaving)[1]
+            self._remove(seq)
+            self._handovers.pop(seq, None)
+        while self._surge and self._surge.at <= now:
+            self._come(rivals_of(self._seed, self._pool, self._surge))
+            self._surge = next_surge(self._seed, self._pool, self._surge.at)
+        while self._next_at <= now:
+            self._drawn += 1
+            event = draw(self._seed, self._pool, self._drawn, self._next_at)
+            self._next_at += event.next_in
+            self._happen(event)
+        return self._clear(now)
+
+    def _come(self, rivals: list[Rival]) -> None:
+        for rival in rivals:
+            seq = next_age(self._db)
+            heapq.heappush(self._leaving, (rival.leaves_at, seq))
+            self._put(seq, rival)
+
+    def _happen(self, event: Event) -> None:
+        self._come(event.comes)
+        if event.changes and self._rivals:
+            place, rank = event.changes
+            seq = sorted(self._rivals)[int(place * len(self._rivals))]
+            was_winning = seq in self._winners
+            rival = self._remove(seq)
+            self._put(seq, rival._replace(rank=rank), winning=was_winning)
+
+    def _put(self, seq: int, rival: Rival, *, winning: bool = False) -> None:
+        entry = Entry(rival.rank, seq, rival.units, 0, 0)
+        self._rivals[seq] = rival
+        insort(self._entries, entry)
+        if winning:
+            self._winners[seq] = entry
+
+    def _remove(self, seq: int) -> Rival:
+        rival = self._rivals.pop(seq)
+        del self._entries[bisect_left(self._entries, (rival.rank, seq))]
+        self._winners.pop(seq, None)
+        return rival
+
+    def _clear(self, now: int) -> Outcome:
+        smallest = min((entry.units for entry in self._entries), default=1)
+        book = clearing.top_of_book(self._entries, self._pool.units, smallest)
+        result, winners = clearing.cleared(self._pool.units, self._pool.reserve, book)
+        before = list(self._winners.values())
+        won = [entry for entry in book if entry.seq in winners and entry.seq not in self._winners]
+        lost = [entry for entry in before if entry.seq not in winners]
+        self._winners = {entry.seq: entry for entry in book if entry.seq in winners}
+        shown = clearing.prices(self._pool.reserve, result)
+        if shown != self._shown:
+            self._shown = shown
+            self._prices.append((now, shown))
+        found = clearing.outcome(self._pool.units, self._handovers, before, won, lost, now)
+        self._handovers = found.handovers
+        self._changed_due = NEVER
+        return found
+
+    def save(self) -> None:
+        """Write everything back."""
+        for now, shown in self._prices:
+            clearing.publish(self._db, self._pool.seq, shown, now)
+        clearing.save_handovers(self._db, self._pool.seq, self._handovers)
+        self._save_orders()
+        free = self._pool.units - sum(entry.units for entry in self._winners.values())
+        self._db.execute(
+            "UPDATE pools SET free = ?, changed = ?, drawn = ?, next_at = ?, surge_at = ?, due_at = ? WHERE seq = ?",
+            (
+                *(free, self._changed_due < NEVER, self._drawn, self._next_at, self._surge and self._surge.at),
+                *(self._rivals_due_at, self._pool.seq),
+            ),
+        )
+
+    def _save_orders(self) -> None:
+        now = {entry[:2]: int(entry.seq in self._winners) for entry in self._entries}
+        pool = self._pool.seq
+        gone = [(pool, *key) for key in self._in_database if key not in now]
+        turned = [(now[key], pool, *key) for key, flag in self._in_database.items() if now.get(key, flag) != flag]
+        rows = [
+            (pool, *key, rival.units, rival.auction, winning, rival.leaves_at)
+            for key, winning in now.items()
+            if key not in self._in_database
+            for rival in [self._rivals[key[1]]]
+        ]
+        self._db.executemany("DELETE FROM orders WHERE pool = ? AND rank = ? AND seq = ?", gone)
+        self._db.executemany("UPDATE orders SET winning = ? WHERE pool = ? AND rank = ? AND seq = ?", turned)
+        self._db.executemany(
+            "INSERT INTO orders (pool, rank, seq, units, auction, own, winning, leaves_at)"
+            " VALUES (?, ?, ?, ?, ?, 0, ?, ?)",
+            rows,
+        )
+
+
+class Crowd:
+    """The books of the pools in which something happens between `now` and `target` (ms)."""
+
+    def __init__(self, db: sqlite3.Connection, now: int, target: int, seed: int) -> None:
+        due = {row[0] for row in db.execute("SELECT seq FROM pools WHERE due_at <= ?", (target,))}
+        if next_round(now) <= target:
+            due.update(market.changed_pools(db))
+        self._books = {pool.seq: Book(db, pool, seed, now) for pool in pools(db, due)}
+        self._due = [(book.due_at, seq) for seq, book in self._books.items()]
+        heapq.heapify(self._due)
+
+    @property
+    def due_at(self) -> int:
+        return self._due[0][0] if self._due else NEVER
+
+    def hold_rounds(self, now: int) -> list[Outcome]:
+        """Hold the rounds of the pools that are due."""
+        outcomes = []
+        while self._due and self._due[0][0] <= now:
+            book = self._books[self._due[0][1]]
+            outcomes.append(book.hold_round(now))
+            heapq.heapreplace(self._due, (book.due_at, self._due[0][1]))
+        return outcomes
+
+    def save(self) -> None:
+        for book in self._books.values():
+            book.save()

@@ -1,0 +1,227 @@
+"""The journal: what was about to be done (`Intent`), and what came of it (`Done`, `Closed`). Pure.
+
+Snapshot + fold(journal) is the state; intents without a result are in doubt and are looked up first.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal, TypeAlias
+
+import attrs
+from attrs import frozen
+
+from flowplan.clock import Moment
+from flowplan.errors import StateError
+from flowplan.model import bounds
+from flowplan.model.address import Address
+from flowplan.model.resources import Resource
+from flowplan.state.codec import RESTORE, converter, reason
+from flowplan.state.state import AppliedPlan, Binding, State, consistent, with_ended
+
+JOURNAL_VERSION = 1
+
+
+@frozen
+class Intent:
+    """Durable before the call it announces. `key` is the Idempotency-Key, the same in every attempt; `at` is when the
+    last attempt was about to be sent: after a crash the settle window is counted from it. `since`: when the first one
+    was, where that was another."""
+
+    intent: str
+    op: Literal["create", "update", "delete"]
+    address: Address
+    generation: int
+    name: str
+    key: str
+    payload_sha256: str
+    at: Moment
+    id: str | None = None  # of the object, where it exists already
+    resource: Resource | None = None  # what is being made
+    needs: tuple[Address, ...] = ()
+    source: str = ""
+    endpoint: str = ""
+    project: str = ""
+    resent: bool = False  # the one re-POST of a run was used
+    since: Moment | None = None
+
+    def anew(self, at: Moment, *, resent: bool) -> Intent:
+        """The same intent for one more attempt, which is about to be sent."""
+        return attrs.evolve(self, at=at, since=self.since or self.at, resent=resent)
+
+
+@frozen
+class Done:
+    """The call of `intent` succeeded: this is what the address is now (None: it is gone)."""
+
+    intent: str
+    address: Address
+    binding: Binding | None
+
+
+@frozen
+class Closed:
+    """`intent` is proved not to have happened; nothing changed."""
+
+    intent: str
+    why: str
+
+
+Record: TypeAlias = Intent | Done | Closed | AppliedPlan  # the last: before the first call of a saved plan
+_RECORDS: dict[str, type[Record]] = {"intent": Intent, "done": Done, "closed": Closed, "plan": AppliedPlan}
+_RECORD_NAMES = {cls: name for name, cls in _RECORDS.items()}
+
+
+@frozen
+class Header:
+    """The first frame of a journal: the snapshot it continues. Its serial is the high-water mark:
+    a state file with a smaller one has gone back in time. The rest serves until the first snapshot."""
+
+    lineage: str
+    serial: int
+    stack: str = ""
+    api_url: str = ""
+    project: str = ""
+    project_name: str = ""
+
+    @classmethod
+    def of(cls, state: State) -> Header:
+        return cls(state.lineage, state.serial, state.stack, state.api_url, state.project, state.project_name)
+
+    def fresh(self) -> State:
+        """The state before anything was made."""
+        return State(**attrs.asdict(self))
+
+
+@frozen
+class Journal:
+    """A journal as read. `length` is the number of bytes that hold complete frames: the next goes there."""
+
+    header: Header | None
+    records: tuple[Record, ...] = ()
+    length: int = 0
+    torn: bool = False
+
+
+def fold(state: State, records: Iterable[Record]) -> tuple[State, dict[str, Intent]]:
+    """The state after `records`, and the intents that have no result yet, oldest first."""
+    bindings = dict(state.bindings)
+    pending: dict[str, Intent] = {}
+    ended: dict[str, float] = {}
+    shrunk = False
+    for record in records:
+        if isinstance(record, Intent):
+            pending[record.intent] = record
+            continue
+        if isinstance(record, AppliedPlan):
+            state = state.begin(record)
+            continue
+        intent = pending.pop(record.intent, None)
+        if isinstance(record, Done):
+            if record.binding is None:
+                bindings.pop(record.address, None)
+                shrunk = True
+                ended |= ended_by(intent)
+            else:
+                bindings[record.address] = record.binding
+    if not shrunk:
+        return attrs.evolve(state, bindings=bindings), pending
+    return attrs.evolve(state, bindings=consistent(bindings), ended=with_ended(state.ended, ended)), pending
+
+
+def ended_by(intent: Intent | None) -> dict[str, float]:
+    """The id that a removal which is done has ended, with when; nothing for any other operation."""
+    return {intent.id: intent.at.by_server} if intent is not None and intent.op == "delete" and intent.id else {}
+
+
+# ---- journal frames -----------------------------------------------------------------------------------
+# A frame is one write, and so is durable or torn as a whole: 8 hex digits length, 8 hex digits CRC-32 (of
+# the payload), the payload, a newline. The file is allocated ahead, so what follows the last frame is NULs.
+
+_HEAD = 18
+_FRAME = re.compile(rb"[0-9a-f]{8} [0-9a-f]{8} \[")
+
+
+def frame(records: Iterable[Record]) -> bytes:
+    """One frame that holds `records`."""
+    return _frame([_entry(record) for record in records])
+
+
+def _entry(record: Record) -> dict[str, Any]:
+    entry = {"record": _RECORD_NAMES[type(record)], **converter().unstructure(record)}
+    if isinstance(record, Intent) and record.since is None:
+        del entry["since"]  # a journal without it is read by older flowplans
+    return entry
+
+
+def header_frame(header: Header) -> bytes:
+    """The first frame of a journal that continues `header`."""
+    return _frame([{"record": "begin", "journal_version": JOURNAL_VERSION, **attrs.asdict(header)}])
+
+
+def _frame(entries: list[dict[str, Any]]) -> bytes:
+    payload = json.dumps(entries, separators=(",", ":")).encode()
+    return _head(payload) + payload + b"\n"
+
+
+def read_journal(data: bytes, name: str) -> Journal:
+    """Read a journal. A torn last frame is dropped: the call it would have announced was never made,
+    because a frame is durable before its calls. Damage before that raises StateError."""
+    frames: list[list[dict[str, Any]]] = []
+    at = 0
+    while at < len(data) and data[at] != 0:
+        payload, end = _payload_at(data, at)
+        if payload is None:
+            break
+        frames.append(_entries(payload, name))
+        at = end
+    torn = at < len(data) and data[at] != 0
+    if any(_payload_at(data, found.start())[0] is not None for found in _FRAME.finditer(data, at)):
+        raise StateError(f"{name} is damaged at byte {at}, before its end", hint=RESTORE)
+    return _journal(frames, at, torn, name)
+
+
+def _entries(payload: bytes, name: str) -> list[dict[str, Any]]:
+    """What a frame says. Raises StateError for what no flowplan writes, whole as it is."""
+    try:
+        entries = json.loads(payload)
+    except (ValueError, RecursionError) as error:
+        raise StateError(f"{name} holds a frame that cannot be read: {reason(error)}", hint=RESTORE) from error
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise StateError(f"{name} holds a frame that is no list of records", hint=RESTORE)
+    return entries
+
+
+def _payload_at(data: bytes, at: int) -> tuple[bytes | None, int]:
+    """The payload of the frame at `at` and where it ends, or None when there is no complete one."""
+    try:
+        length = int(data[at : at + 8], 16)
+    except ValueError:
+        return None, at
+    end = at + _HEAD + length + 1
+    payload = data[at + _HEAD : end - 1]
+    whole = data[at : at + _HEAD] == _head(payload) and data[end - 1 : end] == b"\n"
+    return (payload, end) if whole else (None, at)
+
+
+def _head(payload: bytes) -> bytes:
+    return b"%08x %08x " % (len(payload), zlib.crc32(payload))
+
+
+def _journal(frames: list[list[dict[str, Any]]], length: int, torn: bool, name: str) -> Journal:
+    entries: Iterator[dict[str, Any]] = (entry for frame in frames for entry in frame)
+    first = next(entries, None)
+    if first is None:
+        return Journal(None, length=length, torn=torn)
+    if first.get("record") != "begin" or first.get("journal_version") != JOURNAL_VERSION:
+        raise StateError(f"{name} is not a journal that this flowplan reads", hint="use the flowplan that wrote it")
+    try:
+        records = tuple(converter().structure(entry, _RECORDS[entry.pop("record")]) for entry in entries)
+        header = Header(**{key: value for key, value in first.items() if key not in ("record", "journal_version")})
+        bounds.name(header.lineage)
+    except Exception as error:
+        raise StateError(f"{name} holds a record that cannot be read: {reason(error)}", hint=RESTORE) from error
+    return Journal(header, records, length, torn)

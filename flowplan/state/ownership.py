@@ -1,0 +1,318 @@
+"""Whose is it? Live objects as the state knows them, by id, by marker, by name. Pure.
+
+flowplan changes only what it made. What carries our marker, or what an operation in doubt must have made, is
+ours; everything else is somebody's, whatever its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import TypeVar, overload
+
+import attrs
+from attrs import frozen
+
+from flowplan.model.address import Address
+from flowplan.model.live import Live, LiveBid, LiveVolume
+from flowplan.model.resources import Bid, Inputs, Resource, Volume
+from flowplan.state.journal import Intent
+from flowplan.state.state import Binding, State
+
+Known = TypeVar("Known", Bid, Volume)
+SKEW = 5.0  # seconds by which the clocks of one API may differ; its `Date` has whole seconds, too
+# Seconds after an attempt was about to be sent in which it may still be executed: 30 until it is given up, 45 (the
+# settle window) in which it may be carried out all the same, and what the server's clock, last heard, may be behind.
+LATEST = 120.0
+WRONG = 24 * 3600.0  # seconds that this machine's clock may be wrong: a zone, or a battery
+
+
+def presume(state: State, pending: Mapping[str, Intent], live: Live) -> State:
+    """`state` as a look-up would find it: what the cloud shows to be ours counts as made, whether an
+    operation in doubt made it or a state lost since.
+
+    A plan is only a forecast; apply looks the intents up itself, with the settle window, before it plans.
+    """
+    bindings = dict(state.bindings)
+    for intent in pending.values():
+        found = find_created(intent, state.lineage, live) if intent.op == "create" else ()
+        if len(found) != 1 or intent.resource is None:
+            continue
+        if not known_otherwise(found[0].id, intent.address, attrs.evolve(state, bindings=bindings)):
+            bindings[intent.address] = binding_of(intent, found[0].id)
+    for binding in strays(state, live):
+        bindings[binding.address] = binding
+    return attrs.evolve(state, bindings=bindings)
+
+
+def strays(state: State, live: Live) -> list[Binding]:
+    """Live bids with our lineage in their marker whose address the state does not know, or binds to a bid that has
+    ended: ours to adopt, but for those it was told to let go of. Two for one address are left to `flowplan recover`."""
+    found: dict[Address, list[LiveBid]] = {}
+    known = bound_bids(state) | state.released
+    for bid in live.bids.values():
+        marker = bid.marker
+        if marker is None or bid.ended or marker.lineage != state.lineage or bid.id in known:
+            continue
+        bound = state.bindings.get(marker.address)
+        if bound is None or _has_ended(bound.id, live):
+            found.setdefault(marker.address, []).append(bid)
+    return [adopted(address, bids[0], state.bindings) for address, bids in found.items() if len(bids) == 1]
+
+
+def known_otherwise(id: str, address: Address, state: State) -> str | None:
+    """What the state says of a live object, if not that it is `address`'s: read after "it"."""
+    if id in state.released:
+        return "was let go of with `state rm`"
+    if id in state.ended and not any(binding.id == id for binding in state.bindings.values()):
+        return "was ended by this stack before"
+    return next(
+        (
+            f"is in the state as {one}"
+            for one, binding in state.bindings.items()
+            if binding.id == id and one != address and one.kind == address.kind
+        ),
+        None,
+    )
+
+
+def _has_ended(id: str, live: Live) -> bool:
+    """Whether a bid is proved to be over: merely not being listed proves nothing."""
+    return id in live.gone or (id in live.bids and live.bids[id].ended)
+
+
+def bound_bids(state: State) -> set[str]:
+    """The ids of the bids that the state knows. Ports bear their bid's id too, but do not make it known."""
+    return {binding.id for address, binding in state.bindings.items() if address.kind == "bid"}
+
+
+def adopted(address: Address, found: LiveBid | LiveVolume, bindings: Mapping[Address, Binding]) -> Binding:
+    """What the state records of a live object that no operation in it made. Which file names it is not known."""
+    if isinstance(found, LiveVolume):
+        return Binding(address, found.id, as_known(found, None))
+    volumes = {binding.id: one for one, binding in bindings.items() if one.kind == "volume"}
+    needs = tuple(volumes[str(id)] for id in found.bid.volumes if str(id) in volumes)
+    return Binding(address, found.id, as_known(found, None), needs, found.marker.generation if found.marker else 1)
+
+
+def is_live(binding: Binding | None, live: Live) -> bool:
+    """Whether what the state binds is there: then its name is its own."""
+    if binding is None:
+        return False
+    bid = live.bids.get(binding.id)
+    return binding.id in live.volumes or (bid is not None and not bid.ended)
+
+
+def twins(state: State, live: Live) -> list[tuple[Address, tuple[str, ...]]]:
+    """Addresses of ours with further live bids that carry our marker: each costs money, and no plan names it."""
+    found: dict[Address, list[str]] = {}
+    bound = bound_bids(state) | state.released
+    for bid in live.bids.values():
+        if bid.marker is not None and not bid.ended and bid.marker.lineage == state.lineage and bid.id not in bound:
+            found.setdefault(bid.marker.address, []).append(bid.id)
+    return [(address, tuple(ids)) for address, ids in sorted(found.items(), key=lambda one: one[0].name)]
+
+
+@frozen
+class Orphans:
+    """What is live with our marker, and bound by no state here. `ours`: bids of this stack; `released`: those that it
+    was told to let go of; `volumes`: what those and ended bids of this stack used, though a volume carries no marker
+    itself; `elsewhere`: bids of other stacks, whose state is in another place, or lost."""
+
+    ours: tuple[LiveBid, ...]
+    released: tuple[LiveBid, ...]
+    volumes: tuple[LiveVolume, ...]
+    elsewhere: tuple[LiveBid, ...]
+
+
+def orphans(state: State, pending: Iterable[Intent], live: Live) -> Orphans:
+    """The orphans of this stack and of others. What an operation in doubt may have made is none: it is looked up."""
+    bound = bound_bids(state) | {one.id for address, one in state.bindings.items() if address.kind == "volume"}
+    doubted = {one.id for intent in pending for one in perhaps_created(intent, state.lineage, live)}
+    marked = [bid for bid in live.bids.values() if bid.marker is not None]
+    of_stack = [bid for bid in marked if bid.marker and bid.marker.lineage == state.lineage]
+    loose = [bid for bid in marked if not bid.ended and bid.id not in bound and bid.id not in doubted]
+    used = {str(mount.volume) for bid in of_stack if bid.marker for mount in bid.marker.mounts}
+    used -= {str(id) for bid in live.bids.values() if bid.id in bound for id in bid.bid.volumes}
+    return Orphans(
+        ours=tuple(bid for bid in loose if bid in of_stack and bid.id not in state.released),
+        released=tuple(bid for bid in loose if bid in of_stack and bid.id in state.released),
+        volumes=tuple(live.volumes[id] for id in sorted(used - bound - doubted) if id in live.volumes),
+        elsewhere=tuple(bid for bid in loose if bid not in of_stack),
+    )
+
+
+def namesakes(state: State, live: Live) -> list[tuple[Address, tuple[str, ...]]]:
+    """Bids of ours whose name further live bids have, which somebody else placed: they are left alone."""
+    others: dict[str, list[str]] = {}
+    for bid in live.bids.values():
+        if not bid.ended and (bid.marker is None or bid.marker.lineage != state.lineage):
+            others.setdefault(bid.bid.name, []).append(bid.id)
+    found = []
+    for address, binding in sorted(state.bindings.items(), key=lambda one: one[0].name):
+        ours = live.bids.get(binding.id) if address.kind == "bid" else None
+        ids = [id for id in others.get(ours.bid.name, ()) if id != binding.id] if ours is not None else []
+        if ids:
+            found.append((address, tuple(ids)))
+    return found
+
+
+def binding_of(intent: Intent, id: str) -> Binding:
+    """What the state records once the create of `intent` is known to have made `id`."""
+    assert intent.resource is not None  # noqa: S101 - creates always carry it
+    return Binding(intent.address, id, intent.resource, intent.needs, intent.generation, intent.source)
+
+
+def find_created(intent: Intent, lineage: str, live: Live) -> tuple[LiveBid | LiveVolume, ...]:
+    """The live objects that the create of `intent` made: by marker, or (volumes carry none) as `made_by` proves."""
+    if intent.address.kind == "volume":
+        return tuple(volume for volume in live.volumes_named(intent.name) if made_by(intent, volume))
+    return tuple(
+        bid
+        for bid in live.bids.values()
+        if bid.marker is not None and not bid.ended and bid.marker.lineage == lineage
+        if bid.marker.address == intent.address and bid.marker.intent == intent.intent
+    )
+
+
+def perhaps_created(intent: Intent, lineage: str, live: Live) -> tuple[LiveBid | LiveVolume, ...]:
+    """The same, and what the API does not tell enough of to say whether the create made it."""
+    if intent.address.kind == "volume":
+        named = (*live.volumes_named(intent.name), *(one for one in live.volumes_named("") if one.unfit))
+        return tuple(volume for volume in named if made_by(intent, volume) is not False)
+    bids = live.bids.values()
+    unread = [one for one in bids if one.unfit and not one.ended and one.marker is None]
+    return (*find_created(intent, lineage, live), *(one for one in unread if one.bid.name in ("", intent.name)))
+
+
+def made_by(intent: Intent, volume: LiveVolume) -> bool | None:
+    """Whether the create of `intent` made `volume`, which has its name. None: that cannot be known.
+
+    No volume had the name before, or the intent would not be; so it is ours if it is as large, of the same kind and
+    in the same region, nobody uses it yet, and it was created after the first attempt was about to be sent and not
+    later than the last one can have been executed; where the server told no time, nobody knows that to a day. Nothing
+    tells it from one that somebody else made just then.
+    """
+    wanted, found = intent.resource, volume.volume
+    if not isinstance(wanted, Volume):
+        return False
+    told = {name for name in ("interface", "region") if name not in found.untold}
+    smaller = "size_gb" not in found.untold and found.size_gb < wanted.size_gb
+    if smaller or any(getattr(found, name) != getattr(wanted, name) for name in told):
+        return False
+    created = _seconds(volume.created_at)
+    first, last = intent.since or intent.at, intent.at
+    early, late = first.by_server - SKEW, last.by_server + LATEST
+    timely = created is not None and early <= created <= late
+    doubt = 0.0 if first.server is not None and last.server is not None else WRONG
+    if created is not None and not early - doubt <= created <= late + doubt:
+        return False
+    certain = timely and found.size_gb == wanted.size_gb and not found.untold and not volume.users
+    certain = certain and not volume.unfit
+    return True if certain else None
+
+
+def _seconds(created_at: str) -> float | None:
+    """Seconds since the epoch of a time as the API writes it; None for what is none."""
+    try:
+        moment = datetime.fromisoformat(created_at)
+    except ValueError:
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def as_made(asked: Volume, made: Volume) -> Volume:
+    """`asked` as the API made it: what is larger, it rounded up; what it does not tell is as it was asked for."""
+    told = {name: getattr(made, name) for name in ("interface", "region", "size_gb") if name not in made.untold}
+    size_gb = told.get("size_gb", asked.size_gb)
+    if size_gb > asked.size_gb:
+        return attrs.evolve(asked, **{**told, "size_gb": asked.size_gb}, capacity_gb=size_gb)
+    return attrs.evolve(asked, **told)
+
+
+@overload
+def as_known(found: LiveBid, applied: Resource | None) -> Bid: ...
+@overload
+def as_known(found: LiveVolume, applied: Resource | None) -> Volume: ...
+def as_known(found: LiveBid | LiveVolume, applied: Resource | None) -> Bid | Volume:
+    """What is live, as far as anything tells. This is the one place that decides what an answer leaves open.
+
+    What the API does not tell is as it was applied; what that does not tell either stays `untold`. What a bid carries
+    is known in full when its marker agrees with what was applied, else as far as the marker tells; unknown without
+    one. A volume that is as large as the API made it has the size that was asked for.
+    """
+    if isinstance(found, LiveVolume):
+        return _volume_as_known(found.volume, applied)
+    bid, marker = _named(_informed(found.bid, applied), applied), found.marker
+    if marker is None:
+        return bid
+    if isinstance(applied, Bid) and applied.inputs is not None and applied.inputs.sha256 == marker.inputs:
+        return attrs.evolve(bid, inputs=applied.inputs)
+    inputs = Inputs(ports=tuple(marker.ports), mounts=marker.mounts, given_sha256=marker.inputs)
+    return attrs.evolve(bid, inputs=inputs)
+
+
+def _named(bid: Bid, applied: Resource | None) -> Bid:
+    """`bid` with what its type and keys were called when it was applied, where no catalogue tells."""
+    if not isinstance(applied, Bid):
+        return bid
+    called = dict(zip(applied.ssh_keys, applied.ssh_key_names, strict=False))
+    pairs = zip(bid.ssh_keys, bid.ssh_key_names, strict=False)
+    names = tuple(called.get(id, name) if name == id else name for id, name in pairs)
+    bid = attrs.evolve(bid, ssh_key_names=names) if names != bid.ssh_key_names else bid
+    if bid.instance_type_name or applied.instance_type != bid.instance_type:
+        return bid
+    return attrs.evolve(bid, instance_type_name=applied.instance_type_name, gpus=applied.gpus)
+
+
+def _volume_as_known(volume: Volume, applied: Resource | None) -> Volume:
+    known = _informed(volume, applied)
+    if not isinstance(applied, Volume) or applied.capacity_gb is None or "size_gb" in applied.untold:
+        return known
+    if "size_gb" in volume.untold or volume.size_gb == applied.capacity_gb:
+        return attrs.evolve(known, size_gb=applied.size_gb, capacity_gb=applied.capacity_gb)
+    return known
+
+
+def _informed(found: Known, applied: Resource | None) -> Known:
+    """`found` with what its answer left open as it was applied."""
+    if not found.untold:
+        return found
+    known = applied if type(applied) is type(found) else None
+    told = {name: getattr(known, name) for name in found.untold if known and name not in known.untold}
+    # Inputs of None are unknown already.
+    left = tuple(name for name in found.untold if name not in told and name != "inputs")
+    return attrs.evolve(found, **told, untold=left)
+
+
+def placed_bids(state: State, live: Live) -> dict[Address, Bid]:
+    """Every bid that is live, as far as its place is known: a task keeps the type and region that it has."""
+    placed = {}
+    for address, binding in state.bindings.items():
+        found = live.bids.get(binding.id)
+        if address.kind != "bid" or found is None or found.ended:
+            continue
+        bid = as_known(found, binding.applied)
+        if not {"instance_type", "region"} & set(bid.untold):
+            placed[address] = bid
+    return placed
+
+
+def adopted_volumes(state: State) -> set[Address]:
+    """The volumes that were imported, or found again: what is on them is not for this stack to judge. Of one that no
+    file named yet it is not known who made it."""
+    return {
+        address
+        for address, binding in state.bindings.items()
+        if address.kind == "volume" and (binding.id in state.adopted or not binding.source)
+    }
+
+
+def volume_regions(state: State, live: Live) -> dict[Address, str]:
+    """The region of every volume that exists: moving one would destroy its data."""
+    found = {
+        address: as_known(live.volumes[binding.id], binding.applied)
+        for address, binding in state.bindings.items()
+        if binding.id in live.volumes
+    }
+    return {address: volume.region for address, volume in found.items() if "region" not in volume.untold}

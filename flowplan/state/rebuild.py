@@ -1,0 +1,54 @@
+"""A lost state, rebuilt from the markers of live bids."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+from attrs import frozen
+
+from flowplan.model.address import Address
+from flowplan.model.live import Live, LiveBid
+from flowplan.model.resources import Resource, Volume
+from flowplan.state.ownership import adopted
+from flowplan.state.state import State
+
+
+@frozen
+class Rebuilt:
+    """A state made from the markers of live bids, and what has to be said of it."""
+
+    state: State
+    notes: tuple[str, ...]
+
+
+def rebuild(empty: State, live: Live, declared: Mapping[Address, Resource]) -> Rebuilt:
+    """What the markers of `empty`'s lineage tell, on top of `empty` (which has what else is known to be ours).
+
+    Of two bids with one address the older one is kept, and the other is named. A volume carries no marker: one is
+    taken for ours only if `declared` (what the files ask for) has it, alike, and a bid of ours uses it; an attached
+    volume is somebody's.
+    """
+    found: dict[Address, list[LiveBid]] = {}
+    for bid in sorted(live.bids.values(), key=lambda one: (one.created_at, one.id)):
+        if bid.marker is not None and not bid.ended and bid.marker.lineage == empty.lineage:
+            found.setdefault(bid.marker.address, []).append(bid)
+    notes = [
+        f"{address} has further live bids, which cost money: flowplan recover --cancel {twin.id}"
+        for address, bids in found.items()
+        for twin in bids[1:]
+    ]
+    used = {str(id) for bids in found.values() for id in bids[0].bid.volumes}
+    bindings = dict(empty.bindings)
+    for address, wanted in declared.items():
+        if not isinstance(wanted, Volume) or address in bindings:
+            continue
+        same = [one for one in live.volumes_named(wanted.name) if one.volume == wanted]
+        if len(same) == 1 and same[0].id in used:
+            bindings[address] = adopted(address, same[0], {})
+        elif live.volumes_named(wanted.name):
+            notes.append(f"{address}: a volume of that name is live, but nothing proves that flowplan made it")
+    for address, bids in found.items():
+        bindings[address] = adopted(address, bids[0], bindings)
+    volumes = frozenset(binding.id for address, binding in bindings.items() if address.kind == "volume")
+    return Rebuilt(attrs.evolve(empty, bindings=bindings, adopted=empty.adopted | volumes), tuple(notes))

@@ -1,0 +1,126 @@
+"""What flowplan made: address -> id, the resource as applied, what it needs. Pure.
+
+The state file is a snapshot; what has happened since is in the journal (journal.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Set
+from typing import TYPE_CHECKING, Any
+
+import attrs
+from attrs import field, frozen
+
+from flowplan.model.address import Address
+from flowplan.model.resources import (
+    Resource,
+)
+
+if TYPE_CHECKING:
+    pass
+
+ENDED_FOR, ENDED_AT_MOST = 24 * 3600.0, 1000  # seconds and ids: far above any lag of a list
+
+
+@frozen
+class Binding:
+    """One object flowplan made. `generation` counts the objects an address has had, from 1.
+    `source` is the configuration file that named it."""
+
+    address: Address
+    id: str
+    applied: Resource
+    needs: tuple[Address, ...] = ()
+    generation: int = 1
+    source: str = ""
+
+
+PLANS_KEPT = 100  # older ones are stale by their serial anyway
+
+
+@frozen
+class AppliedPlan:
+    """A saved plan whose carrying out began: its digest, when (RFC 3339), and the state's serial then."""
+
+    sha256: str
+    at: str
+    serial: int
+
+
+@frozen
+class State:
+    """A snapshot. `lineage` never changes; `serial` grows by one with every snapshot that differs.
+    `released`: ids of live bids that carry our marker and that somebody told flowplan to let go of.
+    `adopted`: ids of volumes that no create of this stack made: their content is somebody's.
+    `plans`: the saved plans applied, the newest `PLANS_KEPT` of them, the last one last.
+    `ended`: ids that this stack cancelled or deleted, each with when (seconds since the epoch, by the server's clock
+    where it tells): a list that lags shows them for a while, and nobody must take them for live (`lately`)."""
+
+    lineage: str
+    serial: int = 0
+    stack: str = ""
+    api_url: str = ""
+    project: str = ""
+    project_name: str = ""
+    bindings: Mapping[Address, Binding] = field(factory=dict)
+    outputs: Mapping[str, Any] = field(factory=dict)
+    released: frozenset[str] = frozenset()
+    adopted: frozenset[str] = frozenset()
+    plans: tuple[AppliedPlan, ...] = ()
+    ended: Mapping[str, float] = field(factory=dict)
+
+    def begin(self, plan: AppliedPlan) -> State:
+        """This state, in which `plan` is being carried out."""
+        return attrs.evolve(self, plans=(*self.plans, plan)[-PLANS_KEPT:])
+
+    def ids(self) -> dict[Address, str]:
+        return {address: binding.id for address, binding in self.bindings.items()}
+
+
+def with_ended(ended: Mapping[str, float], new: Mapping[str, float]) -> dict[str, float]:
+    """`ended` with `new`: the newest that fit, and none that ended more than a day before the last one."""
+    everything = {**ended, **new}
+    oldest = max(everything.values(), default=0.0) - ENDED_FOR
+    young = sorted((at, id) for id, at in everything.items() if at >= oldest)
+    return {id: at for at, id in young[-ENDED_AT_MOST:]}
+
+
+def lately(ended: Mapping[str, float], now: float) -> frozenset[str]:
+    """Those of `ended` that a list may still lag behind at `now`: what it shows later than that is there."""
+    return frozenset(id for id, at in ended.items() if abs(now - at) < ENDED_FOR)
+
+
+def consistent(bindings: Mapping[Address, Binding]) -> dict[Address, Binding]:
+    """`bindings` none of which needs what is not there any more: a volume that was forgotten, or deleted
+    although a resource of another file still names it."""
+    gone = {need for binding in bindings.values() for need in binding.needs} - bindings.keys()
+    return {address: _without(binding, gone) for address, binding in bindings.items()} if gone else dict(bindings)
+
+
+def _without(binding: Binding, gone: Set[Address]) -> Binding:
+    """`binding` no longer needing what is gone (a volume that was forgotten, not one still in use)."""
+    if gone.isdisjoint(binding.needs):
+        return binding
+    return attrs.evolve(binding, needs=tuple(need for need in binding.needs if need not in gone))
+
+
+# ---- JSON ---------------------------------------------------------------------------------------------
+
+
+def without(state: State, addresses: Set[Address]) -> State:
+    """`state` that knows none of `addresses`, nor the ports of a bid among them."""
+    left = addresses | {Address("ports", one.name) for one in addresses if one.kind == "bid"}
+    kept = {address: binding for address, binding in state.bindings.items() if address not in left}
+    return attrs.evolve(state, bindings=consistent(kept))
+
+
+def twice(bindings: Iterable[Binding]) -> dict[str, list[Address]]:
+    """The ids that several addresses have, each with those. Ports have their bid's id, and do not count."""
+    found: dict[str, list[Address]] = {}
+    for binding in bindings:
+        if binding.address.kind != "ports":
+            found.setdefault(binding.id, []).append(binding.address)
+    return {id: addresses for id, addresses in found.items() if len(addresses) > 1}
+
+
+# ---- conversion ---------------------------------------------------------------------------------------

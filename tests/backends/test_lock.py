@@ -1,0 +1,242 @@
+"""The local lockfile."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import multiprocessing
+import os
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import attrs
+import pytest
+
+from flowplan.backends.lock import Lock, Owner, ci_run, this_process
+from flowplan.errors import FlowplanError, Locked, StateError
+
+
+def me(command: str = "flowplan apply") -> Owner:
+    return this_process(command, {}, "2026-01-01T00:00:00Z")
+
+
+def hold(path: Path, pipe: Connection) -> None:
+    """In another process: take the lock, say so, and keep it until told."""
+    lock = Lock(path)
+    lock.acquire(me("flowplan apply elsewhere"))
+    pipe.send("held")
+    if pipe.recv() == "release":
+        lock.release()
+        pipe.send("released")
+    else:
+        os._exit(9)
+
+
+class Other:
+    """Another process that holds the lock."""
+
+    def __init__(self, path: Path) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.pipe, theirs = context.Pipe()
+        self.process = context.Process(target=hold, args=(path, theirs))
+        self.process.start()
+        theirs.close()  # so that its end is heard
+        assert self.pipe.recv() == "held"
+
+    def tell(self, what: str) -> None:
+        self.pipe.send(what)
+        if what == "release":
+            assert self.pipe.recv() == "released"
+        self.process.join(10)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "flowplan.lock"
+
+
+def test_the_file_says_who_and_is_empty_afterwards(path: Path) -> None:
+    lock = Lock(path)
+    lock.acquire(me())
+    told = json.loads(path.read_bytes())
+    assert told["pid"] == os.getpid()
+    assert told["command"] == "flowplan apply"
+    assert path.stat().st_mode & 0o777 == 0o600
+    lock.release()
+    assert path.read_bytes() == b""
+
+
+def test_a_second_one_is_told_who_holds_it(path: Path) -> None:
+    other = Other(path)
+    with pytest.raises(Locked) as caught:
+        Lock(path).acquire(me())
+    assert caught.value.exit_code == 4
+    assert f"process {other.process.pid}" in (caught.value.detail or "")
+    assert "flowplan apply elsewhere" in (caught.value.detail or "")
+    assert "--lock-timeout" in (caught.value.hint or "")
+    other.tell("release")
+
+
+def test_waiting_succeeds_when_it_is_freed(path: Path) -> None:
+    other = Other(path)
+    said: list[str] = []
+
+    def say(text: str) -> None:
+        said.append(text)
+        other.pipe.send("release")
+
+    lock = Lock(path)
+    lock.acquire(me(), timeout=30, say=say)
+    other.process.join(10)
+    assert "waiting up to 30 s" in said[0]
+    lock.release()
+
+
+def test_the_lock_of_a_dead_process_is_taken_over_with_a_notice(path: Path) -> None:
+    other = Other(path)
+    other.tell("die")
+    said: list[str] = []
+    lock = Lock(path)
+    lock.acquire(me(), say=said.append)
+    assert "died; taking over" in said[0]
+    lock.release()
+
+
+def leave(path: Path, **fields: object) -> Owner:
+    """A name in the file, with nobody holding the lock."""
+    left = attrs.evolve(me(), **fields)
+    path.write_text(json.dumps(attrs.asdict(left)))
+    return left
+
+
+def elsewhere(path: Path) -> Owner:
+    """Left by a run on a machine that this one knows nothing of."""
+    return leave(path, host="elsewhere", who="eve@elsewhere", boot="b" * 36, machine="c" * 32)
+
+
+def test_the_lock_of_another_machine_is_never_taken_over(path: Path) -> None:
+    left = elsewhere(path)
+    with pytest.raises(Locked) as caught:
+        Lock(path).acquire(me())
+    assert f"force-unlock {left.id}" in (caught.value.hint or "")
+    assert "cannot be seen from here" in str(caught.value)
+    assert json.loads(path.read_bytes())["host"] == "elsewhere"
+
+
+def test_force_unlock_wants_the_right_id(path: Path) -> None:
+    left = elsewhere(path)
+    with pytest.raises(FlowplanError, match="it stays"):
+        Lock(path).break_("wrong", me())
+    Lock(path).break_(left.id, me())
+    lock = Lock(path)
+    lock.acquire(me())
+    lock.release()
+
+
+def test_force_unlock_never_breaks_a_living_one(path: Path) -> None:
+    other = Other(path)
+    id = json.loads(path.read_bytes())["id"]
+    with pytest.raises(FlowplanError, match="alive"):
+        Lock(path).break_(id, me())
+    other.tell("release")
+
+
+def test_force_unlock_of_nothing(path: Path) -> None:
+    with pytest.raises(FlowplanError, match="nobody"):
+        Lock(path).break_("any", me())
+
+
+def test_a_lock_taken_away_is_noticed(path: Path) -> None:
+    lock = Lock(path)
+    lock.acquire(me())
+    lock.verify()
+    path.write_bytes(b"")  # force-unlock on another host of a shared file system
+    with pytest.raises(StateError, match="taken away"):
+        lock.verify()
+    lock.release()
+
+
+def test_a_file_that_is_replaced_while_it_is_being_locked_is_tried_again(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lock of a file that has no name any more excludes nobody."""
+    flock, calls = fcntl.flock, []
+
+    def replaced(descriptor: int, how: int) -> None:
+        calls.append(how)
+        if len(calls) == 1:
+            path.unlink()
+            path.touch()
+        flock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", replaced)
+    lock = Lock(path)
+    lock.acquire(this_process("flowplan apply", {}, "now"), timeout=5)
+    lock.verify()
+    lock.release()
+    assert len(calls) == 2
+
+
+def test_a_removed_file_is_noticed(path: Path) -> None:
+    lock = Lock(path)
+    lock.acquire(me())
+    path.unlink()
+    with pytest.raises(StateError, match="taken away"):
+        lock.verify()
+    lock.release()
+
+
+def test_garbage_in_the_file_harms_nobody(path: Path) -> None:
+    path.write_bytes(b"\xff{not json")
+    lock = Lock(path)
+    lock.acquire(me())
+    lock.release()
+
+
+def test_a_symlink_is_refused(path: Path, tmp_path: Path) -> None:
+    path.symlink_to(tmp_path / "victim")
+    with pytest.raises(StateError):
+        Lock(path).acquire(me())
+
+
+def test_the_ci_run_is_named() -> None:
+    github = {
+        "GITHUB_RUN_ID": "7",
+        "GITHUB_REPOSITORY": "a/b",
+        "GITHUB_SERVER_URL": "https://github.com",
+    }
+    assert ci_run(github) == "https://github.com/a/b/actions/runs/7"
+    assert ci_run({"CI_JOB_URL": "https://gitlab/x/1"}) == "https://gitlab/x/1"
+    assert ci_run({}) is None
+
+
+def test_a_name_written_in_pieces_is_complete(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pwrite = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda descriptor, data, at: pwrite(descriptor, data[:7], at))
+    lock = Lock(path)
+    lock.acquire(me())
+    lock.verify()
+    lock.release()
+
+
+def test_letting_go_never_fails(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock = Lock(path)
+    lock.acquire(me())
+    close = os.close
+
+    def complaining(descriptor: int) -> None:
+        close(descriptor)
+        raise OSError(5, "EIO")
+
+    monkeypatch.setattr(os, "close", complaining)
+    lock.release()
+    monkeypatch.undo()
+    assert not Lock(path).held()
+
+
+def test_a_fifo_is_refused_and_holds_nobody_up(path: Path) -> None:
+    os.mkfifo(path)
+    lock = Lock(path)
+    assert lock.holder() is None
+    with pytest.raises(StateError, match="not a regular file"):
+        lock.acquire(this_process("flowplan apply", {}, "2026-11-24T12:00:00Z"))

@@ -1,0 +1,250 @@
+"""Absence needs proof: what a gateway, an empty list, a lagging one or a new word says is not that a bid is over."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from flowplan.apply.calls import ENDING, Calls
+from flowplan.clock import Clock
+from flowplan.cloud.fcp import Fcp
+from flowplan.cloud.http.meaning import Call
+from flowplan.cloud.http.response import Reply
+from flowplan.cloud.http.transport import Transport
+from flowplan.errors import CloudError, NotFound
+from flowplan.model.live import Live, LiveBid
+from flowplan.model.resources import Bid
+from flowplan.printable import Secret, shown
+from flowplan.simulator import SIMULATOR_KEY, SIMULATOR_URL
+from flowplan.state.state import ENDED_AT_MOST, ENDED_FOR, with_ended
+from tests.conftest import BID, VOLUME, Place, bid_id, live_ids
+
+NOBODY = '{"data": [], "next_cursor": null}'
+GATEWAY = '{"message": "no Route matched with those values"}'
+NO_ROUTE = '{"detail": "Not Found"}'
+MISSING = '{"detail": "Bid not found"}'
+DESTROY = ("destroy", "--auto-approve", "--allow-volume-destroy", "*")
+A_BID = Bid("x", "it_x", "us-central1-b", 1, Decimal("17.92"), ())
+ONE_BID, ALL_BIDS, ALL_VOLUMES = "/v2/spot/bids/bid_*", "GET /v2/spot/bids", "GET /v2/volumes"
+
+
+def answers(place: Place, route: str, body: str, status: int = 404) -> None:
+    """From now on `route` is answered so."""
+    with place.simulator() as simulator:
+        simulator.faults.add(route, "status", status=status, body=body, times=None)
+
+
+def heals(place: Place) -> None:
+    with place.simulator() as simulator:
+        simulator.faults.clear()
+
+
+def state_of(place: Place) -> set[str]:
+    body = json.loads((place.path / "flowplan.state.json").read_text())
+    return {one["address"] for one in body["resources"]}
+
+
+# ---- what a 404 says ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "proves"),
+    [
+        (MISSING, True),
+        ('{"detail": "Volume not found", "more": 1}', True),
+        (GATEWAY, False),
+        (NO_ROUTE, False),
+        ('{"detail": "not found "}', False),
+        ("{}", False),
+        ('{"detail": ""}', False),
+        ('{"detail": null}', False),
+        ('{"detail": {"error": "no such bid"}}', False),
+        ("null", False),
+        ("[]", False),
+        ('"Bid not found"', False),
+        ("", False),
+        ("<html>404 Not Found</html>", False),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_only_the_api_in_its_own_words_says_that_an_object_is_not_there(method: str, body: str, proves: bool) -> None:
+    reply = Reply(status=404, headers={}, body=body.encode(), request_id="r")
+    error, _ = Call(method, "/v2/spot/bids/bid_x", 1, "api.test", lambda text, limit=200: shown(text, limit)).judge(
+        reply
+    )
+    assert isinstance(error, CloudError)
+    assert isinstance(error, NotFound) is proves
+
+
+@pytest.mark.parametrize("body", [GATEWAY, NO_ROUTE, "{}"])
+def test_a_gateways_404_to_a_cancellation_leaves_the_bid_in_the_state(applied: Place, body: str) -> None:
+    answers(applied, f"DELETE {ONE_BID}", body)
+    done = applied.run(*DESTROY)
+    assert done.code == 1, done
+    assert {BID, VOLUME} <= state_of(applied)
+    assert "not found, and the API did not say so" in " ".join(done.err.split())
+    heals(applied)
+    assert applied.run(*DESTROY).code == 0
+    assert live_ids(applied) == []
+
+
+def test_a_404_of_the_api_is_no_proof_while_its_list_shows_the_bid(
+    applied: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flowplan.apply.calls.ENDING", 0.2)
+    answers(applied, f"DELETE {ONE_BID}", MISSING)
+    done = applied.run(*DESTROY, "--timeout", "3s")
+    assert done.code == 1, done
+    assert BID in state_of(applied)
+    assert f"but the list shows {bid_id(applied)} as live" in " ".join(done.err.split())
+    assert live_ids(applied) == [bid_id(applied)]
+
+
+@pytest.mark.parametrize("body", [GATEWAY, NO_ROUTE])
+def test_an_empty_list_and_a_gateways_404_plan_no_second_purchase(applied: Place, body: str) -> None:
+    answers(applied, ALL_BIDS, NOBODY, status=200)
+    answers(applied, f"GET {ONE_BID}", body)
+    before = applied.ledger()
+    for command in (("plan",), ("apply", "--auto-approve")):
+        assert applied.run(*command).code == 1, command
+    assert applied.ledger() == before
+    done = applied.run(*DESTROY)
+    assert done.code == 1, done
+    assert live_ids(applied) == [], "an id is enough to cancel"
+    assert BID in state_of(applied), "nobody has seen that it is over"
+
+
+def test_an_empty_list_and_a_404_of_the_api_count_once_the_project_is_seen(applied: Place) -> None:
+    """Two looks of two kinds, by credentials that the API shows the project to."""
+    answers(applied, ALL_BIDS, NOBODY, status=200)
+    answers(applied, f"GET {ONE_BID}", MISSING)
+    plan = json.loads(applied.ok("plan", "--format", "json"))
+    [bid] = [one for one in plan["resource_changes"] if one["address"] == BID]
+    assert bid["action_reason"] == "create_because_gone"
+
+
+def client(place: Place) -> Fcp:
+    transport = Transport(SIMULATOR_URL, Secret(SIMULATOR_KEY), adapter=place.simulator().adapter())
+    return Fcp(transport, parallelism=1)
+
+
+def test_credentials_that_see_nothing_prove_nothing(applied: Place) -> None:
+    """An empty list and a 404 are also what somebody else's key gets."""
+    answers(applied, f"GET {ONE_BID}", MISSING)
+    cloud = client(applied)
+    cloud.project = "proj_of_somebody"
+    with pytest.raises(CloudError, match="nothing proves that it is gone"):
+        cloud.look_again(Live(), [bid_id(applied)], [])
+    other = LiveBid("bid_other", A_BID, "Open")
+    assert cloud.look_again(Live(bids={"bid_other": other}), [bid_id(applied)], []).gone == {bid_id(applied)}
+
+
+# ---- words ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "deactivated", "ended"),
+    [
+        ("Terminated", True, True),
+        ("Terminated", False, True),
+        ("Cancelled", True, True),
+        ("Cancelled", False, False),
+        ("Allocated", True, False),  # the two contradict each other: it may run
+        ("Open", False, False),
+    ],
+)
+def test_a_bid_is_over_when_its_status_or_its_deactivation_says_so(status: str, deactivated: bool, ended: bool) -> None:
+    bid = LiveBid("bid_x", A_BID, status, deactivated=deactivated)
+    assert bid.ended is ended
+
+
+def test_a_new_word_for_an_ended_bid_ends_the_wait(applied: Place) -> None:
+    put = {"status": "Cancelled", "deactivated_at": "2026-11-02T09:00:00Z"}
+    with applied.simulator() as simulator:
+        simulator.faults.add(f"GET {ONE_BID}", "edited", put=put, times=None)
+    assert applied.run(*DESTROY).code == 0
+    assert state_of(applied) == set()
+    assert live_ids(applied) == []
+
+
+def passing_time() -> Clock:
+    """A clock that goes on by what is waited for."""
+    now = itertools.count()
+    seconds = [0.0]
+
+    def pause(length: float) -> None:
+        assert next(now) < 1000, "it waits for ever"
+        seconds[0] += length
+
+    return Clock(monotonic=lambda: seconds[0], wall=lambda: seconds[0], pause=pause)
+
+
+def test_a_status_that_is_not_known_is_not_waited_for_half_an_hour(applied: Place) -> None:
+    with applied.simulator() as simulator:
+        simulator.faults.add(f"GET {ONE_BID}", "edited", put={"status": "Zombie"}, drop=["deactivated_at"], times=None)
+    clock = passing_time()
+    with pytest.raises(CloudError, match=r"was cancelled, but its status is 'Zombie'.*stays in the state") as caught:
+        Calls(client(applied), clock, timeout=1800.0).cancel(bid_id(applied))
+    assert ENDING <= clock.monotonic() <= ENDING + 10
+    assert "console" in (caught.value.hint or "")
+
+
+# ---- what this stack ended itself --------------------------------------------------------------------------------
+
+
+def test_what_was_destroyed_is_not_recommended_for_import_by_a_list_that_lags(applied: Place) -> None:
+    with applied.simulator() as simulator:
+        simulator.faults.set(list_lag=3600)
+    assert applied.run(*DESTROY).code == 0
+    assert VOLUME not in state_of(applied)
+    for command in ("plan", "orphans", "recover"):
+        done = applied.run(command)
+        assert done.code == 0, done
+        assert "import" not in done.out + done.err
+        assert "recover --cancel" not in done.out + done.err
+
+
+def test_what_recover_cancelled_is_remembered_too(applied: Place) -> None:
+    applied.ok("state", "rm", BID)
+    applied.ok("import", BID, id := _only_live(applied))
+    applied.ok("recover", "--cancel", id)
+    assert id in json.loads((applied.path / "flowplan.state.json").read_text())["ended"]
+
+
+def _only_live(place: Place) -> str:
+    [id] = live_ids(place)
+    return id
+
+
+def test_the_memory_of_what_ended_is_bounded() -> None:
+    many = {f"bid_{n}": float(n) for n in range(3 * ENDED_AT_MOST)}
+    kept = with_ended({}, many)
+    assert len(kept) == ENDED_AT_MOST
+    assert f"bid_{3 * ENDED_AT_MOST - 1}" in kept
+    assert with_ended(kept, {"bid_late": 10 * ENDED_FOR}) == {"bid_late": 10 * ENDED_FOR}
+
+
+def test_a_crash_between_the_cancellation_and_the_snapshot_remembers_it(applied: Place) -> None:
+    """What the journal holds counts as the snapshot would."""
+    id = bid_id(applied)
+    state = applied.path / "flowplan.state.json"
+    before, backup = state.read_bytes(), (applied.path / "flowplan.state.json.backup").read_bytes()
+    from flowplan.backends.local import LocalStore
+    from flowplan.clock import Moment
+    from flowplan.model.address import Address
+    from flowplan.state.journal import Done, Intent
+
+    store = LocalStore(state)
+    store.prepare(store.read().state)
+    bid = Address.parse(BID)
+    at = Moment(1762074000.0, 0.0, "", None)
+    store.append([Intent("i-1", "delete", bid, 1, "n", "flowplan-i-1", "", at, id), Done("i-1", bid, None)])
+    store.close()
+    assert (state.read_bytes(), (Path(f"{state}.backup")).read_bytes()) == (before, backup)
+    found = LocalStore(state).read().state
+    assert found.ended == {id: 1762074000.0}
+    assert bid not in found.bindings

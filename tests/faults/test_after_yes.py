@@ -1,0 +1,172 @@
+"""Between the plan that was shown and the first call time passes: nothing that was true then is taken for granted."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+
+import pytest
+
+from flowplan.apply.calls import Shared
+from tests.cli.test_running import at_terminal
+from tests.conftest import Place, live_ids
+
+
+def colleague_places(place: Place, name: str, *volumes: str) -> str:
+    """A colleague's bid in our project, with these volumes; its id."""
+    ours = json.loads(place.call("GET", "/v2/spot/bids").body)["data"][0]
+    copy = {key: ours[key] for key in ("project", "region", "instance_type", "limit_price", "instance_quantity")}
+    launch = {"volumes": list(volumes), "ssh_keys": ours["launch_specification"]["ssh_keys"]}
+    body = {**copy, "name": name, "launch_specification": launch}
+    answer = place.call("POST", "/v2/spot/bids", json.dumps(body).encode())
+    assert answer.status == 201, answer.body
+    return str(json.loads(answer.body)["fid"])
+
+
+def volume_id(place: Place, address: str = "volume.shared") -> str:
+    return place.ok("state", "show", address).split("(")[1].split(")")[0]
+
+
+FILE = (
+    "name: train\nproject_name: my-foundry-project\nssh_key_name: my-ssh-key\n"
+    "task_management: {utility_threshold_price: 17.92}\n"
+    "resources_specification: {fcp_instance: h100.8x.SXM5.IB, cluster_id: us-central1-b}\n"
+    "persistent_storage: {create: {volume_name: shared, size: 1, mount_point: /mnt/d, disk_interface: File}}\n"
+)
+
+
+@pytest.fixture
+def shared(place: Place) -> Place:
+    """A bid with a File volume, which several bids can use, applied."""
+    place.write(FILE)
+    place.ok("apply", "--auto-approve")
+    return place
+
+
+def test_a_volume_that_a_colleague_takes_during_the_prompt_is_not_deleted(shared: Place) -> None:
+    volume = volume_id(shared)
+    code, shown = at_terminal(
+        shared,
+        "yes\n",
+        *("destroy", "--allow-volume-destroy", "*"),
+        meanwhile=lambda: colleague_places(shared, "colleague", volume),
+    )
+    assert code == 3, shown
+    assert "is used by colleague" in " ".join(shown.split())
+    assert len(live_ids(shared)) == 2  # ours was not cancelled either
+
+
+def test_nor_when_it_was_permitted_by_its_name_typed_in(shared: Place) -> None:
+    volume = volume_id(shared)
+    code, shown = at_terminal(
+        shared,
+        "shared\n",
+        *("destroy", "--auto-approve"),
+        meanwhile=lambda: colleague_places(shared, "colleague", volume),
+    )
+    assert code == 3, shown
+    assert len(live_ids(shared)) == 2
+
+
+def test_nor_when_getting_there_took_long(shared: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is asked, but the plan was shown to a reader that was slow, say."""
+    volume = volume_id(shared)
+    monkeypatch.setattr("flowplan.operations.apply.FRESH", -1.0)
+    monkeypatch.setattr("flowplan.operations.apply.Run._show", lambda *_: colleague_places(shared, "colleague", volume))
+    result = shared.run("destroy", "--auto-approve", "--allow-volume-destroy", "*")
+    assert result.code == 3, result
+    assert len(live_ids(shared)) == 2
+
+
+def test_a_budget_is_asked_again_after_yes(place: Place) -> None:
+    """By the prices of then."""
+    place.write(FILE.replace("17.92", "900.00").replace("h100.8x.SXM5.IB", "a100-80gb.sxm.8x"))
+    budget = ("--max-hourly-cost", "4.00", "--budget-basis", "p50")
+    place.ok("plan", *budget)
+    code, shown = at_terminal(
+        place, "yes\n", "apply", *budget, meanwhile=lambda: place.ok("simulator", "advance", "26h")
+    )
+    assert code == 3, shown
+    assert "--max-hourly-cost allows $4.00" in " ".join(shown.split())
+    assert place.ledger() == []
+
+
+def test_a_name_taken_during_the_prompt_is_not_bought_again(shared: Place) -> None:
+    """A problem of the configuration is one after the answer too."""
+    shared.write(FILE + FILE.replace("name: train", "---\nname: second").replace("shared", "shared2"))
+    code, shown = at_terminal(shared, "yes\n", "apply", meanwhile=lambda: colleague_places(shared, "second"))
+    assert code == 65, shown
+    assert len(live_ids(shared)) == 2
+
+
+def test_what_did_not_change_is_applied_after_yes(shared: Place) -> None:
+    shared.edit("17.92", "18.00")
+    code, shown = at_terminal(shared, "yes\n", "apply", meanwhile=lambda: shared.ok("simulator", "advance", "6h"))
+    assert code == 0, shown
+    assert "1 changed" in shown
+
+
+# ---- right before a volume is deleted -------------------------------------------------------------------------
+
+
+def deletes(place: Place) -> list[str]:
+    """The volumes whose deletion was asked for."""
+    with place.simulator() as simulator:
+        asked = simulator.ledger(everything=True)
+    return [one.path for one in asked if one.method == "DELETE" and one.path.startswith("/v2/volumes/")]
+
+
+@pytest.mark.parametrize("used", [{"reservations": ["res_1"]}, {"attachments": {"inst_1": "res_1"}}], ids=str)
+def test_a_volume_used_by_what_is_no_bid_is_waited_for(shared: Place, used: dict[str, object]) -> None:
+    """The API here would delete it."""
+    with shared.simulator() as simulator:
+        simulator.faults.add("GET /v2/volumes", "edited", nth=2, times=2, put=used)
+    assert "Destroy complete" in shared.ok("destroy", "--auto-approve", "--allow-volume-destroy", "*")
+    with shared.simulator() as simulator:
+        assert [one.met for one in simulator.faults.seen()] == [2]
+
+
+def test_and_kept_when_it_is_not_let_go_of(shared: Place) -> None:
+    with shared.simulator() as simulator:
+        simulator.faults.add("GET /v2/volumes", "edited", nth=2, times=None, put={"reservations": ["res_1"]})
+    result = shared.run("destroy", "--auto-approve", "--allow-volume-destroy", "*", "--timeout", "1s")
+    assert result.code == 1, result
+    assert "to be let go" in result.err
+    assert deletes(shared) == []
+    assert live_ids(shared) == []
+
+
+def test_a_volume_that_a_bid_took_since_is_kept_at_once(shared: Place) -> None:
+    """The list that the plan was made of did not show it yet."""
+    ours, volume = live_ids(shared)[0], volume_id(shared)
+    colleague_places(shared, "colleague", volume)
+    with shared.simulator() as simulator:
+        simulator.faults.add("GET /v2/volumes", "edited", put={"bids": [ours], "attachments": {}})
+    result = shared.run("destroy", "--auto-approve", "--allow-volume-destroy", "*")
+    assert result.code == 1, result
+    assert "colleague" in result.err and "uses it by now; it is kept" in " ".join(result.err.split())
+    assert deletes(shared) == []
+
+
+def test_many_volumes_share_their_looks() -> None:
+    """A list for each would grow with the square of the volumes."""
+    looks: list[float] = []
+    gate, begun = Event(), Event()
+
+    def look() -> int:
+        looks.append(len(looks))
+        begun.set()
+        gate.wait(10)
+        return len(looks)
+
+    shared = Shared(look)
+    with ThreadPoolExecutor(8) as pool:
+        first = pool.submit(shared)
+        assert begun.wait(10)
+        others = [pool.submit(shared) for _ in range(7)]
+        while shared.asked < 8:
+            pass
+        gate.set()
+        assert first.result() == 1  # who asked while it was under way gets a later one
+        assert {one.result() for one in others} == {2}

@@ -1,0 +1,349 @@
+"""`state rm` lets go, `import` takes in, `recover --cancel` ends: what somebody said of a live object lasts."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import attrs
+import pytest
+
+from flowplan.backends.local import LocalStore
+from flowplan.clock import Moment
+from flowplan.model.address import Address
+from flowplan.state.journal import Intent
+from tests.conftest import BID, PORTS, VOLUME, Place, bid_id, left_in_doubt, live_ids, lose_addresses, many
+
+STATE = "flowplan.state.json"
+
+
+# ---- what is let go of, and taken back ------------------------------------------------------------------------
+
+
+def test_what_was_let_go_of_stays_let_go_of(applied: Place) -> None:
+    """Neither the marker nor a destroy brings it back; the file that still names it is told how it would come back."""
+    id = bid_id(applied)
+    assert applied.ok("state", "rm", BID).endswith("it still exists, and costs what it costs.\n")
+    assert applied.ok("state", "list").splitlines() == [VOLUME]  # its ports went with it
+    result = applied.run("apply", "--auto-approve")
+    assert result.code == 65
+    told = " ".join(result.err.split())
+    assert "it was let go of with `state rm`" in told
+    assert f"flowplan import {BID} {id} takes it back" in told
+    assert f"flowplan import {BID} {id}" in applied.ok("orphans")
+    ledger = len(applied.ledger())
+    applied.write(many(1))
+    assert "carry our marker" not in applied.run("plan").out
+    applied.ok("state", "rm", VOLUME)
+    applied.ok("apply", "--auto-approve")
+    applied.ok("destroy", "--auto-approve", "--allow-volume-destroy", "*")
+    assert id in live_ids(applied)
+    assert (
+        len([one for one in applied.ledger()[ledger:] if one.method == "DELETE"]) == 2
+    )  # the other bid and its volume
+
+
+def test_what_was_let_go_of_is_taken_back(applied: Place) -> None:
+    before = json.loads((applied.path / "flowplan.state.json").read_text())
+    ledger = applied.ledger()
+    applied.ok("state", "rm", BID)
+    id = live_ids(applied)[0]
+    assert applied.ok("import", BID, id) == f"{BID} is {id} now; flowplan plan shows what differs.\n"
+    applied.ok("apply", "--auto-approve")
+    after = json.loads((applied.path / "flowplan.state.json").read_text())
+    assert "released" not in after
+    assert applied.ledger() == ledger
+    needs = [{"address": one["address"], "id": one["id"], "needs": one["needs"]} for one in before["resources"]]
+    assert needs == [{key: one[key] for key in needs[0]} for one in after["resources"]]
+    applied.write(many(1))
+    applied.ok("apply", "--auto-approve", "--allow-volume-destroy", "*")
+    assert id not in live_ids(applied)  # its file is known again: what the file does not name goes
+
+
+def test_somebody_elses_bid_is_taken_in_and_then_changed_as_ours(example: Place) -> None:
+    example.ok("apply", "--auto-approve")
+    first = json.loads(example.call("GET", "/v2/spot/bids").body)["data"][0]
+    body = {key: first[key] for key in ("project", "region", "instance_type", "limit_price", "instance_quantity")}
+    launch = {**first["launch_specification"], "volumes": [], "startup_script": "echo mine"}
+    made = example.call(
+        "POST", "/v2/spot/bids", json.dumps({**body, "name": "byhand", "launch_specification": launch}).encode()
+    )
+    id = json.loads(made.body)["fid"]
+    example.ok("import", "bid.byhand", id)
+    result = example.run("plan", "--detailed-exitcode")
+    assert result.code == 0, result
+    told = " ".join(result.out.split())
+    assert f"bid.byhand ({id}) is in the state, but no file is known to name it" in told
+    assert "flowplan state rm bid.byhand" in told
+    text = (example.path / "flowplan.yaml").read_text()
+    renamed = re.sub(r"(?m)^name: .*", "name: byhand", text)
+    cut = re.sub(r"(?ms)^(persistent_storage|ports):.*?(?=^\S)", "", renamed)
+    example.write(cut.replace("17.92", "19.20"), "byhand.yaml")
+    out = example.ok("plan", "byhand.yaml")
+    assert "bid.byhand will be" in out
+
+
+@pytest.mark.parametrize(
+    ("address", "id", "code", "says"),
+    [
+        ("bid", "bid_x", 64, "bid"),
+        (PORTS, "{bid}", 64, "ports come with their bid"),
+        (BID, "bid_other", 64, "is in the state already, as bid_"),
+        ("bid.other", "{bid}", 64, f"flowplan state mv {BID} bid.other"),
+        ("bid.other", "bid_nothere", 1, "there is no bid bid_nothere in this project"),
+        ("volume.other", "vol_nothere", 1, "there is no volume vol_nothere in this project"),
+        ("volume.other", "{bid}", 64, "is in the state already"),
+    ],
+)
+def test_what_cannot_be_imported(applied: Place, address: str, id: str, code: int, says: str) -> None:
+    before = (applied.path / "flowplan.state.json").read_bytes()
+    result = applied.run("import", address, id.format(bid=bid_id(applied)))
+    assert result.code == code, result
+    assert says in " ".join(result.err.split())
+    assert (applied.path / "flowplan.state.json").read_bytes() == before
+
+
+def test_what_has_ended_is_not_imported(applied: Place) -> None:
+    id = bid_id(applied)
+    applied.ok("state", "rm", BID)
+    applied.call("DELETE", f"/v2/spot/bids/{id}")
+    result = applied.run("import", BID, id)
+    assert result.code == 1
+    assert "it has ended" in result.err
+
+
+def test_what_another_stack_has_is_not_imported(applied: Place) -> None:
+    ids = {"bid": bid_id(applied), "volume": bid_id(applied, VOLUME)}
+    for kind, id in ids.items():
+        result = applied.run("--state", "other.json", "import", f"{kind}.mine", id)
+        assert result.code == 3, result
+        assert "belongs to stack work" in " ".join(result.err.split())
+
+
+def test_what_is_in_doubt_is_not_imported(place: Place) -> None:
+    left_in_doubt(place)
+    result = place.run("import", "bid.task-000", live_ids(place)[0])
+    assert result.code == 1
+    assert "`flowplan recover` settles it first" in result.err
+
+
+def test_import_of_another_id_cannot_take_what_is_in_doubt(place: Place) -> None:
+    """The look-up would bind it a second time."""
+    left_in_doubt(place)
+    id = live_ids(place)[0]
+    result = place.run("import", "bid.mine", id)
+    assert result.code == 1
+    assert f"{id} may be what an interrupted run created as bid.task-000" in " ".join(result.err.split())
+    place.ok("recover")
+    assert place.run("plan", "--detailed-exitcode").code == 0
+
+
+def test_what_is_in_doubt_is_not_let_go_of(applied: Place) -> None:
+    """An update of it was interrupted: the intent would be about nothing."""
+    store = LocalStore(applied.path / STATE)
+    state = store.read().state
+    bid = state.bindings[Address.parse(BID)]
+    store.prepare(state)
+    store.append([Intent("i", "update", bid.address, 1, "", "k", "", Moment(0.0, 0.0, ""), id=bid.id)])
+    store.close()
+    for arguments in (("rm", BID), ("mv", BID, "bid.other")):
+        result = applied.run("state", *arguments)
+        assert result.code == 1
+        assert f"{BID} is in doubt" in result.err
+
+
+def test_what_was_let_go_of_is_not_bound_by_what_is_in_doubt(place: Place) -> None:
+    """However both came to be said: the later word is that it is not to be touched."""
+    left_in_doubt(place)
+    [id] = live_ids(place)
+    store = LocalStore(place.path / STATE)
+    loaded = store.read()
+    store.save(attrs.evolve(loaded.state, released=frozenset({id})), loaded.pending.values())
+    assert "bid.task-000" not in place.run("state", "list").out
+    result = place.run("recover")
+    assert result.code == 0
+    assert f"{id}, which an interrupted run created as bid.task-000, was let go of" in " ".join(result.err.split())
+    assert "bid.task-000" not in place.ok("state", "list")
+    assert live_ids(place) == [id]
+
+
+def test_a_bid_of_another_project_is_not_imported(applied: Place) -> None:
+    """It answers to its id, but no list of this project has it: an apply would change it there."""
+    theirs = json.loads(applied.call("GET", f"/v2/spot/bids/{bid_id(applied)}").body)
+    theirs |= {"fid": "bid_theirs", "name": "theirs", "project": "proj_theirs"}
+    before = (applied.path / STATE).read_bytes()
+    with applied.simulator() as simulator:
+        simulator.faults.add("GET /v2/spot/bids/*", "status", status=200, body=json.dumps(theirs))
+    result = applied.run("import", "bid.theirs", "bid_theirs")
+    assert result.code == 1, result
+    assert "bid_theirs belongs to another project" in result.err
+    assert (applied.path / STATE).read_bytes() == before
+
+
+def test_what_another_stack_let_go_of_is_taken_in_here(applied: Place) -> None:
+    lineage = json.loads((applied.path / STATE).read_text())["lineage"]
+    id = bid_id(applied)
+    refused = applied.run("--state", "other.json", "import", BID, id)
+    assert f"--lineage {lineage} takes it here" in " ".join(refused.err.split())
+    assert applied.run("--state", "other.json", "import", BID, id, "--lineage", "wrong").code == 3
+    applied.ok("state", "rm", BID)
+    applied.ok("--state", "other.json", "import", BID, id, "--lineage", lineage)
+    applied.ok("--state", "other.json", "import", VOLUME, bid_id(applied, VOLUME), "--lineage", lineage)
+    assert applied.run("--state", "other.json", "plan", "--detailed-exitcode").code == 0
+
+
+# ---- it outlives the file it is written in --------------------------------------------------------------------
+
+
+def test_after_a_restore_it_is_still_let_go_of(applied: Place) -> None:
+    id = bid_id(applied)
+    applied.ok("state", "rm", BID)
+    (applied.path / STATE).write_bytes(b"")
+    applied.ok("state", "restore")
+    assert BID not in applied.ok("state", "list")
+    assert "carry our marker" not in applied.run("plan").out
+    applied.ok("state", "rm", VOLUME)
+    applied.write(many(1))
+    applied.ok("destroy", "--auto-approve", "--allow-volume-destroy", "*")
+    assert id in live_ids(applied)
+
+
+def test_after_a_restore_what_was_imported_or_moved_is_there(applied: Place) -> None:
+    id = bid_id(applied)
+    applied.ok("state", "rm", BID)
+    applied.ok("import", BID, id)
+    applied.ok("state", "mv", VOLUME, "volume.other")
+    before = applied.ok("state", "list")
+    (applied.path / STATE).write_bytes(b"{")
+    applied.ok("state", "restore")
+    assert applied.ok("state", "list") == before
+
+
+def test_a_state_that_only_let_go_is_not_lost(applied: Place) -> None:
+    applied.ok("state", "rm", BID)
+    applied.ok("state", "rm", VOLUME)
+    result = applied.run("recover", "--from-live")
+    assert result.code == 64
+    assert "the state is in order" in result.err
+
+
+def test_rebuilding_says_that_it_does_not_know_what_was_let_go_of(applied: Place) -> None:
+    applied.ok("state", "rm", BID)
+    for path in applied.path.glob("flowplan.state*"):
+        path.unlink()
+    result = applied.run("recover", "--from-live")
+    assert BID in result.out
+    assert "what `state rm` had let go of, if anything, is in it again" in " ".join(result.err.split())
+
+
+def test_an_older_copy_is_not_pushed_over_what_was_let_go_of(applied: Place) -> None:
+    applied.ok("state", "rm", BID)
+    body = json.loads((applied.path / STATE).read_text())
+    assert body.pop("released")
+    from flowplan.state.codec import digest
+
+    body.pop("sha256")
+    applied.write(json.dumps(body | {"sha256": digest(body)}), "copy.json")
+    assert applied.run("state", "push", "copy.json").code == 5
+
+
+# ---- orphans, and their end ------------------------------------------------------------------------------------
+
+
+def test_what_was_let_go_of_is_no_orphan_to_cancel(applied: Place) -> None:
+    id = bid_id(applied)
+    applied.ok("state", "rm", BID)
+    told = applied.ok("orphans")
+    assert "let go of with `state rm`" in told
+    assert f"flowplan import {BID} {id}" in told and "--cancel" not in told
+    document = json.loads(applied.ok("orphans", "--format", "json"))
+    assert ([one["id"] for one in document["released"]], document["bids"]) == ([id], [])
+    result = applied.run("recover", "--cancel", id)
+    assert result.code == 3
+    assert "was let go of with `state rm`; it stays, and nothing was changed" in " ".join(result.err.split())
+    assert id in live_ids(applied)
+
+
+def further(place: Place, count: int) -> list[str]:
+    """So many bids of ours that no file names any more, and that the state has lost."""
+    place.write(re.sub("persistent_storage.*\n", "", many(1 + count)))
+    place.ok("apply", "--auto-approve")
+    ids = [bid_id(place, f"bid.task-{n:03}") for n in range(1, 1 + count)]
+    lose_addresses(place, *(f"{kind}.task-{n:03}" for kind in ("ports", "bid") for n in range(1, 1 + count)))
+    place.write(re.sub("persistent_storage.*\n", "", many(1)))
+    return ids
+
+
+def test_of_several_ids_none_is_cancelled_unless_all_may_be(place: Place) -> None:
+    ids = further(place, 2)
+    result = place.run("recover", "--cancel", ids[0], "--cancel", bid_id(place, "bid.task-000"))
+    assert result.code == 3
+    assert set(ids) <= set(live_ids(place))
+    place.ok("recover", "--cancel", ids[0], "--cancel", ids[1], "--cancel", ids[0])
+    assert set(ids).isdisjoint(live_ids(place))
+
+
+def test_what_is_cancelled_is_announced_in_the_journal(place: Place) -> None:
+    [id] = further(place, 1)
+    with place.simulator() as simulator:
+        simulator.faults.add("DELETE /v2/spot/bids/*", "status", status=403)
+    assert place.run("recover", "--cancel", id).code == 1
+    [intent] = LocalStore(place.path / STATE).read().pending.values()
+    assert (intent.op, intent.id) == ("delete", id)
+    place.ok("recover", "--cancel", id)
+    assert id not in live_ids(place)
+    assert LocalStore(place.path / STATE).read().pending == {}
+
+
+def test_nothing_is_cancelled_once_the_lock_is_somebody_elses(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    [id] = further(place, 1)
+    append = LocalStore.append
+
+    def and_then_it_is_taken_away(store: LocalStore, records: object) -> None:
+        append(store, records)  # type: ignore[arg-type]
+        (place.path / "flowplan.lock").unlink()
+
+    monkeypatch.setattr(LocalStore, "append", and_then_it_is_taken_away)
+    assert place.run("recover", "--cancel", id).code == 5
+    assert id in live_ids(place)
+
+
+def test_a_list_that_lags_does_not_bring_back_what_was_cancelled(place: Place) -> None:
+    [id] = further(place, 1)
+    with place.simulator() as simulator:
+        simulator.faults.set(list_lag=3600)
+    result = place.run("recover", "--cancel", id)
+    assert result.code == 0
+    assert "our marker; it is kept" not in result.err
+    with place.simulator() as simulator:
+        simulator.faults.clear()
+    assert "bid.task-001" not in place.ok("state", "list")
+
+
+def test_what_an_interrupted_run_created_is_not_cancelled_before_it_is_known(place: Place) -> None:
+    left_in_doubt(place)
+    [id] = live_ids(place)
+    result = place.run("recover", "--cancel", id)
+    assert result.code == 3
+    assert "is what an interrupted run created as bid.task-000" in " ".join(result.err.split())
+    place.ok("recover")
+    assert id in live_ids(place)
+
+
+# ---- names that are taken ----------------------------------------------------------------------------------------
+
+
+def test_a_name_that_the_state_has_elsewhere_is_to_be_moved(applied: Place) -> None:
+    applied.ok("state", "mv", VOLUME, "volume.other")
+    result = applied.run("plan")
+    assert result.code == 65
+    assert f"flowplan state mv volume.other {VOLUME}" in " ".join(result.err.split())
+
+
+def test_a_volume_that_was_let_go_of_can_be_imported(applied: Place) -> None:
+    id = bid_id(applied, VOLUME)
+    applied.ok("state", "rm", VOLUME)
+    result = applied.run("plan")
+    assert f"flowplan import {VOLUME} {id}" in " ".join(result.err.split())
+    applied.ok("import", VOLUME, id)
+    assert applied.run("plan", "--detailed-exitcode").code == 0

@@ -1,0 +1,498 @@
+"""A state that is lost, copied, moved or begun anew; what is live and in no state; plans that are signed."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from typing import Any
+
+import pytest
+
+from flowplan.backends.local import LocalStore
+from flowplan.clock import Moment
+from flowplan.model.address import Address
+from flowplan.state.journal import Intent
+from tests.conftest import (
+    BID,
+    FLOWPLAN,
+    PORTS,
+    TASK,
+    VOLUME,
+    Place,
+    bid_id,
+    live_ids,
+    lose_addresses,
+    many,
+)
+
+PLAN_KEY = "a key for plans, long enough"
+
+
+def lose(place: Place) -> None:
+    """Everything flowplan keeps here is gone."""
+    for name in ("flowplan.state.json", "flowplan.state.journal", "flowplan.state.json.backup"):
+        (place.path / name).unlink(missing_ok=True)
+
+
+def changes(place: Place) -> int:
+    return place.run("plan", "--detailed-exitcode").code
+
+
+def created(place: Place) -> int:
+    return len([one for one in place.ledger() if one.method == "POST"])
+
+
+# ---- recover --from-live ------------------------------------------------------------------------------------
+
+
+def test_a_lost_state_is_rebuilt_from_the_markers(applied: Place) -> None:
+    before = json.loads((applied.path / "flowplan.state.json").read_text())
+    lose(applied)
+    out = applied.ok("recover", "--from-live")
+    after = json.loads((applied.path / "flowplan.state.json").read_text())
+    assert out.splitlines()[-1] == "The state of stack work is rebuilt; flowplan plan shows what differs."
+    assert after["lineage"] == before["lineage"]
+    ids = {one["address"]: one["id"] for one in before["resources"]}
+    assert {one["address"]: one["id"] for one in after["resources"]}.items() <= ids.items()
+    assert {BID, VOLUME} <= {one["address"] for one in after["resources"]}
+    assert changes(applied) == 0
+    applied.ok("apply", "--auto-approve")
+    assert created(applied) == 2
+    applied.ok("destroy", "--auto-approve", "--allow-volume-destroy", "*")
+    assert applied.call("GET", "/v2/spot/bids?status=Allocated&limit=100").body.count(b"bid_") == 0
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"\0" * 300])
+def test_a_damaged_state_is_set_aside_and_rebuilt(applied: Place, damage: bytes) -> None:
+    lose(applied)
+    (applied.path / "flowplan.state.json").write_bytes(damage)
+    result = applied.run("recover", "--from-live")
+    assert result.code == 0
+    assert "flowplan.state.json.damaged" in result.err
+    assert (applied.path / "flowplan.state.json.damaged").read_bytes() == damage
+    assert changes(applied) == 0
+
+
+def test_a_good_backup_knows_more(applied: Place) -> None:
+    applied.edit("17.92", "18.00")
+    applied.ok("apply", "--auto-approve")
+    (applied.path / "flowplan.state.json").write_bytes(b"")
+    result = applied.run("recover", "--from-live")
+    assert result.code == 64
+    assert "`flowplan state restore`" in result.err
+
+
+def test_a_state_in_order_is_not_rebuilt(applied: Place) -> None:
+    assert "the state is in order" in applied.run("recover", "--from-live").err
+
+
+def test_nothing_live_is_nothing_to_rebuild_from(place: Place) -> None:
+    place.write(TASK)
+    result = place.run("recover", "--from-live")
+    assert result.code == 1
+    assert "no live bid carries a marker" in result.err
+
+
+def test_an_attached_volume_is_never_taken_for_ours(applied: Place) -> None:
+    """A bid's marker names every volume it mounts, also somebody else's: only a declared one can be ours."""
+    shutil.copytree(applied.path / ".flowplan", applied.path.parent / "kept")
+    lose(applied)
+    (applied.path / "flowplan.yaml").unlink()
+    applied.ok("recover", "--from-live")
+    assert VOLUME not in applied.ok("state", "list").splitlines()
+    assert BID in applied.ok("state", "list").splitlines()
+
+
+def test_a_volume_that_differs_is_left_alone_and_named(applied: Place) -> None:
+    lose(applied)
+    applied.edit("size: 1 ", "size: 2 ")
+    result = applied.run("recover", "--from-live")
+    assert "nothing proves that flowplan made it" in result.err.replace("\n  ", " ")
+    assert VOLUME not in applied.ok("state", "list").splitlines()
+
+
+def test_several_stacks_are_told_apart(place: Place) -> None:
+    """This directory's name decides, else --lineage."""
+    lineages = []
+    for name in ("one", "two"):
+        stack = place.path / name
+        stack.mkdir()
+        (stack / "flowplan.yaml").write_text(many(1, first=10 * len(lineages)))
+        arguments = ("--chdir", str(stack), "--api-url", f"sim:{place.path}/.flowplan/simulator.db")
+        subprocess.run([*FLOWPLAN, *arguments, "apply", "--auto-approve"], check=True, capture_output=True)
+        lineages.append(json.loads((stack / "flowplan.state.json").read_text())["lineage"])
+    result = place.run("recover", "--from-live")
+    assert result.code == 64
+    assert all(f"--lineage {one}" in result.err for one in lineages)
+    assert "bid.task-010" in place.ok("recover", "--from-live", "--lineage", lineages[1])
+    found = place.ok("orphans")
+    assert "Bids of other stacks" in found and "stack one" in found and "stack two" not in found
+
+
+def test_the_older_of_two_is_kept(applied: Place) -> None:
+    first = bid_id(applied, BID)
+    twin = json.loads(applied.call("GET", f"/v2/spot/bids/{first}").body)
+    with applied.simulator() as simulator:
+        simulator.faults.set(duplicate_names=True)
+        body = {
+            "project": twin["project"],
+            "name": twin["name"],
+            "region": twin["region"],
+            "instance_type": twin["instance_type"],
+            "instance_quantity": twin["instance_quantity"],
+            "limit_price": twin["limit_price"],
+            "launch_specification": {
+                "volumes": [],
+                "ssh_keys": twin["launch_specification"]["ssh_keys"],
+                "startup_script": twin["launch_specification"]["startup_script"],
+            },
+        }
+        simulator.advance(60)
+    made = applied.call("POST", "/v2/spot/bids", json.dumps(body).encode())
+    assert made.status == 201, made.body
+    second = json.loads(made.body)["fid"]
+    lose(applied)
+    result = applied.run("recover", "--from-live")
+    assert f"flowplan recover --cancel {second}" in result.err.replace("\n  ", " ")
+    assert bid_id(applied, BID) == first
+    assert second in applied.ok("orphans")
+    applied.ok("recover", "--cancel", second)
+    assert applied.ok("orphans") == "Nothing is orphaned.\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--from-live", "--cancel", "bid_x"), "two steps"),
+        (("--lineage", "x"), "go with --from-live"),
+        (("flowplan.yaml",), "go with --from-live"),
+    ],
+)
+def test_recover_used_wrongly(place: Place, arguments: tuple[str, ...], says: str) -> None:
+    result = place.run("recover", *arguments)
+    assert result.code == 64
+    assert says in result.err
+
+
+# ---- orphans ------------------------------------------------------------------------------------------------
+
+
+def test_orphans_of_nothing(applied: Place) -> None:
+    assert applied.ok("orphans") == "Nothing is orphaned.\n"
+
+
+def test_what_was_forgotten_is_an_orphan(applied: Place) -> None:
+    id = bid_id(applied, BID)
+    lose_addresses(applied, BID)  # its ports, which bear its id, do not make it known
+    out = applied.ok("orphans")
+    assert f"flowplan recover --cancel {id}" in out
+    assert "at most $17.92 an hour" in out
+    assert all(len(line) <= 80 for line in out.splitlines())
+    body = json.loads(applied.ok("orphans", "--format", "json"))
+    assert [one["id"] for one in body["bids"]] == [id]
+    applied.ok("state", "rm", VOLUME)
+    assert "A volume carries no marker" in applied.ok("orphans")
+
+
+def test_orphans_change_nothing(applied: Place) -> None:
+    before = len(applied.ledger())
+    lose_addresses(applied, PORTS, BID)
+    files = {path.name: path.read_bytes() for path in applied.path.glob("flowplan.state*")}
+    applied.ok("orphans")
+    assert files == {path.name: path.read_bytes() for path in applied.path.glob("flowplan.state*")}
+    assert len(applied.ledger()) == before
+
+
+# ---- an update cut in the middle ------------------------------------------------------------------------------
+
+
+def test_recover_tells_of_a_bid_that_an_interrupted_update_left_paused(applied: Place) -> None:
+    id = bid_id(applied)
+    store = LocalStore(applied.path / "flowplan.state.json")
+    state = store.read().state
+    bid = state.bindings[Address.parse(BID)]
+    intent = Intent("i", "update", bid.address, 1, "", "k", "", Moment(0.0, 0.0, ""), id=id, resource=bid.applied)
+    store.prepare(state)
+    store.append([intent])
+    store.close()
+    assert applied.call("PATCH", f"/v2/spot/bids/{id}", b'{"paused": true}').status == 200
+    result = applied.run("recover")
+    assert result.code == 0
+    told = " ".join(result.err.split())
+    assert f"{BID}: an update was interrupted; the next apply finishes it; until then {id} stands paused" in told
+    assert "1 changed" in applied.ok("apply", "--auto-approve")
+    assert json.loads(applied.call("GET", f"/v2/spot/bids/{id}").body)["status"] != "Paused"
+    assert "Nothing is in doubt." in applied.ok("recover")
+
+
+# ---- bids that no file names --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("adopted", [False, True])
+def test_a_lost_bid_that_no_file_names_any_more_is_told_and_can_be_ended(place: Place, adopted: bool) -> None:
+    """It costs money: every plan says so, and one command ends it, before and after an apply adopted it."""
+    place.write(re.sub("persistent_storage.*\n", "", many(2)))
+    place.ok("apply", "--auto-approve")
+    id = bid_id(place, "bid.task-001")
+    lose_addresses(place, "ports.task-001", "bid.task-001")
+    place.write(re.sub("persistent_storage.*\n", "", many(1)))
+    if adopted:
+        assert "no file is known to name it" in " ".join(place.ok("apply", "--auto-approve").split())
+        assert "bid.task-001" in place.ok("state", "list")
+    told = " ".join(place.ok("plan").split())
+    assert f"bid.task-001 ({id}) is in the state, but no file is known to name it" in told
+    assert "costs at most $17.92 an hour" in told
+    assert f"flowplan recover --cancel {id}" in told
+    assert id in live_ids(place)
+    assert f"{id} (bid.task-001) is cancelled." in place.ok("recover", "--cancel", id)
+    assert id not in live_ids(place)
+    assert "task-001" not in place.ok("state", "list")
+    assert "no file is known" not in place.ok("plan")
+
+
+def test_a_plan_saved_while_a_bid_was_lost_is_carried_out(applied: Place) -> None:
+    """The plan counts the bid as ours, apply adopts it: what both see of it is the same."""
+    lose_addresses(applied, PORTS, BID)
+    applied.edit("17.92", "19.20")
+    applied.ok("plan", "--out", "p.json")
+    result = applied.run("apply", "p.json")
+    assert result.code == 0, result
+    assert "1 changed" in result.out
+    assert applied.run("plan", "--detailed-exitcode").code == 0
+
+
+def test_recover_cancels_nothing_that_a_file_names(applied: Place) -> None:
+    id = bid_id(applied)
+    assert applied.run("recover", "--cancel", id).code == 3
+    assert id in live_ids(applied)
+
+
+# ---- pull, push, mv -----------------------------------------------------------------------------------------
+
+
+def test_pull_and_push(applied: Place) -> None:
+    text = applied.ok("state", "pull")
+    assert text == (applied.path / "flowplan.state.json").read_text()
+    applied.write(text, "copy.json")
+    serial = json.loads(text)["serial"]
+    assert (
+        applied.ok("state", "push", "copy.json") == f"The state is that of copy.json, now with serial {serial + 1}.\n"
+    )
+    result = applied.run("state", "push", "copy.json")
+    assert result.code == 5
+    assert f"serial {serial}, here {serial + 1}" in result.err
+    applied.ok("state", "push", "copy.json", "--force")
+    assert changes(applied) == 0
+
+
+def test_push_of_another_stack_names_both(applied: Place) -> None:
+    text = applied.ok("state", "pull")
+    lineage = json.loads(text)["lineage"]
+    place_two = applied.path / "two"
+    place_two.mkdir()
+    applied.ok("--state", "two/flowplan.state.json", "state", "push", str(applied.path / "flowplan.state.json"))
+    (place_two / "flowplan.yaml").write_text("")
+    other = lineage[::-1]
+    body = json.loads(text) | {"lineage": other}
+    from flowplan.state.codec import digest
+
+    body["sha256"] = digest({key: value for key, value in body.items() if key != "sha256"})
+    applied.write(json.dumps(body), "other.json")
+    result = applied.run("state", "push", "other.json")
+    assert result.code == 5
+    assert lineage in result.err and other in result.err
+    result = applied.run("state", "push", "other.json", "--force")
+    assert result.code == 0
+    assert lineage in result.err and other in result.err
+    assert json.loads((applied.path / "flowplan.state.json").read_text())["lineage"] == other
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", "nonsense"])
+def test_push_of_no_state_is_refused(applied: Place, text: str) -> None:
+    before = (applied.path / "flowplan.state.json").read_bytes()
+    applied.write(text, "other.json")
+    assert applied.run("state", "push", "other.json", "--force").code == 5
+    assert (applied.path / "flowplan.state.json").read_bytes() == before
+
+
+def test_push_loses_no_intent(place: Place) -> None:
+    place.write(TASK)
+    with place.simulator() as simulator:
+        simulator.faults.add("POST /v2/spot/bids", "timeout", after_commit=True, seconds=0)
+        simulator.faults.add("GET /v2/spot/bids", "status", status=403, nth=2, times=None)
+    assert place.run("apply", "--auto-approve").code == 6
+    place.write(place.ok("state", "pull"), "copy.json")
+    result = place.run("state", "push", "copy.json")
+    assert result.code == 5
+    assert "in doubt" in result.err
+
+
+def test_mv_takes_the_ports_along(applied: Place) -> None:
+    assert applied.ok("state", "mv", BID, "bid.other").splitlines() == [
+        f"{BID} is now bid.other.",
+        f"{PORTS} is now ports.other.",
+    ]
+    assert applied.ok("state", "list").splitlines() == ["bid.other", "ports.other", VOLUME]
+    applied.ok("state", "mv", "bid.other", BID)
+    assert changes(applied) == 0
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        (BID, VOLUME, "cannot become"),
+        (PORTS, "ports.x", "ports go with their bid"),
+        (BID, "nonsense", "nonsense"),
+        (BID, BID, "is in the state already"),
+        ("bid.no", "bid.yes", "is not in the state"),
+    ],
+)
+def test_mv_used_wrongly(applied: Place, old: str, new: str, says: str) -> None:
+    result = applied.run("state", "mv", old, new)
+    assert result.code in (1, 64)
+    assert says in result.err
+
+
+# ---- apply --init -------------------------------------------------------------------------------------------
+
+
+def test_init_begins_anew_and_keeps_what_is_left(applied: Place) -> None:
+    applied.edit("17.92", "18.00")
+    applied.ok("apply", "--auto-approve")
+    (applied.path / "flowplan.state.json").unlink()
+    result = applied.run("apply", "--auto-approve")
+    assert result.code == 5
+    assert "--init" in result.err
+    result = applied.run("apply", "--auto-approve", "--init")
+    assert result.code == 65  # what is live keeps its names: nothing is made twice, and nothing is set aside
+    assert "exists already" in result.err
+    assert list(applied.path.glob("*.damaged")) == []
+    assert created(applied) == 2
+    applied.edit("flow-sdk-batch-task-example", "another")
+    applied.edit("my-new-volume", "another-volume")
+    applied.ok("apply", "--auto-approve", "--init")
+    kept = {path.name for path in applied.path.glob("*.damaged")}
+    assert kept == {"flowplan.state.journal.damaged", "flowplan.state.json.backup.damaged"}
+    assert changes(applied) == 0
+
+
+def test_init_over_a_state_is_refused(applied: Place) -> None:
+    result = applied.run("apply", "--init", "--auto-approve")
+    assert result.code == 64
+    assert "exists" in result.err
+
+
+# ---- signed plans -------------------------------------------------------------------------------------------
+
+
+def test_a_signed_plan_is_carried_out(example: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLOWPLAN_PLAN_KEY", PLAN_KEY)
+    example.ok("plan", "--out", "plan.json")
+    assert re.fullmatch("[0-9a-f]{64}", json.loads((example.path / "plan.json").read_text())["hmac_sha256"])
+    assert PLAN_KEY not in (example.path / "plan.json").read_text()
+    example.ok("apply", "plan.json")
+    assert created(example) == 2
+
+
+@pytest.mark.parametrize("how", ["without-a-key", "another-key", "edited-and-sealed-again"])
+def test_a_plan_of_somebody_else_is_refused(example: Place, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    from flowplan.documents.plan import digest_of
+
+    if how != "without-a-key":
+        monkeypatch.setenv("FLOWPLAN_PLAN_KEY", PLAN_KEY if how != "another-key" else PLAN_KEY[::-1])
+    example.ok("plan", "--out", "plan.json")
+    if how == "edited-and-sealed-again":
+        body = json.loads((example.path / "plan.json").read_text())
+        body["resource_changes"][0]["change"]["after"]["limit_price"] = "99.00"
+        body["sha256"] = digest_of(body)
+        example.write(json.dumps(body, indent=2), "plan.json")
+    monkeypatch.setenv("FLOWPLAN_PLAN_KEY", PLAN_KEY)
+    result = example.run("apply", "plan.json")
+    assert result.code == 3
+    assert "is not signed with the key" in result.err
+    assert example.ledger() == []
+
+
+def test_a_short_key_is_wrong_usage(example: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLOWPLAN_PLAN_KEY", "short")
+    result = example.run("plan", "--out", "plan.json")
+    assert result.code == 64
+    assert "openssl rand" in result.err
+
+
+def test_a_lost_state_is_suspected_where_a_marker_says_so(applied: Place) -> None:
+    lose(applied)
+    result = applied.run("plan")
+    assert result.code == 65
+    told = result.err.replace("\n  ", " ")
+    assert "it belongs to another state of flowplan (stack work)" in told
+    assert "it is used by a bid of another state of flowplan (stack work)" in told
+    assert told.count("flowplan recover --from-live") == 2
+
+
+def test_another_directory_takes_no_stack_it_is_not(applied: Place) -> None:
+    """The only stack that is live need not be this one."""
+    other = applied.path / "other"
+    other.mkdir()
+    data = f"sim:{applied.path}/.flowplan/simulator.db"
+    command = [*FLOWPLAN, "--chdir", str(other), "--api-url", data, "recover", "--from-live"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 64
+    assert "stack work" in done.stderr
+    assert not (other / "flowplan.state.json").exists()
+
+
+def test_after_a_restore_the_bid_that_was_placed_since_is_found(applied: Place) -> None:
+    """The backup binds the address to the bid that was replaced; the marker tells of its successor."""
+    applied.edit("port: 8080", "port: 8081") if "port: 8080" in TASK else applied.edit("nvidia-smi", "nvidia-smi -L")
+    applied.ok("apply", "--auto-approve")
+    id = bid_id(applied, BID)
+    (applied.path / "flowplan.state.json").write_bytes(b"")
+    applied.ok("state", "restore")
+    assert changes(applied) == 0
+    applied.ok("apply", "--auto-approve")
+    assert bid_id(applied, BID) == id
+
+
+def test_a_journal_without_its_beginning_is_damage(applied: Place) -> None:
+    for damage in (b"", b"a text of somebody"):
+        (applied.path / "flowplan.state.journal").write_bytes(damage)
+        assert applied.run("apply", "--auto-approve").code == 5
+    (applied.path / "flowplan.state.journal").unlink()
+    applied.ok("apply", "--auto-approve")
+
+
+def test_two_links_to_a_state_are_one_lock(applied: Place) -> None:
+    """Lock and journal belong to the state, not to the name it is come by."""
+    link = applied.path.parent / "link"
+    link.mkdir()
+    (link / "flowplan.state.json").symlink_to(applied.path / "flowplan.state.json")
+    applied.ok("--state", str(link / "flowplan.state.json"), "state", "rm", PORTS)
+    assert [path.name for path in link.iterdir()] == ["flowplan.state.json"]
+    assert PORTS not in applied.ok("state", "list").splitlines()
+
+
+def test_a_lock_taken_away_in_the_middle_of_a_step_stops_it(applied: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step may be many calls: pause, volumes, un-pause; a volume asked for again until it is let go."""
+    import flowplan.cloud.fcp
+
+    real = flowplan.cloud.fcp.Fcp.cancel_bid
+
+    def cancel_and_lose(cloud: flowplan.cloud.fcp.Fcp, id: str, **how: Any) -> None:
+        real(cloud, id, **how)
+        (applied.path / "flowplan.lock").unlink()
+
+    monkeypatch.setattr(flowplan.cloud.fcp.Fcp, "cancel_bid", cancel_and_lose)
+    before = (applied.path / "flowplan.state.json").read_bytes()
+    result = applied.run("destroy", "--auto-approve", "--allow-volume-destroy", "*")
+    assert result.code == 5
+    assert "was taken away" in result.err
+    assert (applied.path / "flowplan.state.json").read_bytes() == before
+    assert json.loads(applied.call("GET", f"/v2/volumes?project={project(applied)}").body)
+
+
+def project(place: Place) -> str:
+    found: str = json.loads(place.call("GET", "/v2/projects").body)[0]["fid"]
+    return found

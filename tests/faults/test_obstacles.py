@@ -1,0 +1,240 @@
+"""What stands in the way of stopping to pay: files of another kind, names that lead nowhere, nonsense in a lock."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from flowplan.backends.local import LocalStore
+from flowplan.backends.overflow import spill_directory
+from flowplan.cloud.http.response import Reply, http_date
+from flowplan.errors import StateError
+from flowplan.files.atomic import replace_file
+from flowplan.state.journal import read_journal
+from tests.cli.test_running import at_terminal
+from tests.conftest import ROOT, Place, live_ids, many
+
+
+def to_a_fifo(path: Path) -> None:
+    os.mkfifo(path.with_name("pipe"))
+    path.symlink_to("pipe")
+
+
+OBSTACLES: dict[str, Callable[[Path], None]] = {
+    "a directory": lambda path: path.mkdir(),
+    "a FIFO": os.mkfifo,
+    "a link that leads nowhere": lambda path: path.symlink_to("nowhere"),
+    "a link to itself": lambda path: path.symlink_to(path.name),
+    "a link to a FIFO": to_a_fifo,
+}
+
+
+@pytest.fixture
+def tasks(place: Place) -> Place:
+    """`t/a.yaml` with one task, applied."""
+    (place.path / "t").mkdir()
+    place.write(many(1), "t/a.yaml")
+    place.ok("apply", "--auto-approve", "t")
+    return place
+
+
+def ended(place: Place, *words: str) -> bool:
+    """Whether `destroy WORDS` ends what was made."""
+    result = place.run("destroy", "--auto-approve", "--allow-volume-destroy", "*", *words)
+    left = LocalStore(place.path / "flowplan.state.json").read().state.bindings
+    return result.code == 0 and not left
+
+
+# ---- files ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("obstacle", OBSTACLES)
+def test_what_stands_beside_a_task_s_file_stops_no_destroy(tasks: Place, obstacle: str) -> None:
+    OBSTACLES[obstacle](tasks.path / "t" / "b.yaml")
+    assert ended(tasks, "t")
+
+
+@pytest.mark.parametrize("obstacle", OBSTACLES)
+def test_what_took_the_place_of_a_task_s_file_stops_no_destroy(tasks: Place, obstacle: str) -> None:
+    (tasks.path / "t" / "a.yaml").unlink()
+    OBSTACLES[obstacle](tasks.path / "t" / "a.yaml")
+    assert ended(tasks, "t/a.yaml")
+
+
+@pytest.mark.parametrize("obstacle", OBSTACLES)
+def test_nor_where_no_path_is_given(place: Place, obstacle: str) -> None:
+    place.write(many(1), "flowplan.yaml")
+    place.ok("apply", "--auto-approve")
+    (place.path / "flowplan.yaml").unlink()
+    OBSTACLES[obstacle](place.path / "flowplan.yaml")
+    assert ended(place)
+
+
+def test_a_directory_that_was_emptied_can_be_destroyed_as_one_that_is_gone(tasks: Place) -> None:
+    (tasks.path / "t" / "a.yaml").unlink()
+    assert ended(tasks, "t")
+
+
+def test_an_empty_directory_that_made_nothing_is_still_wrong_usage(tasks: Place) -> None:
+    (tasks.path / "u").mkdir()
+    assert tasks.run("destroy", "--auto-approve", "u").code == 64
+
+
+@pytest.mark.parametrize("obstacle", OBSTACLES)
+def test_what_cannot_be_read_and_made_nothing_is_still_refused(tasks: Place, obstacle: str) -> None:
+    OBSTACLES[obstacle](tasks.path / "b.yaml")
+    assert tasks.run("destroy", "--auto-approve", "b.yaml").code in (64, 65)
+
+
+def test_a_plan_wants_every_file_to_be_read(tasks: Place) -> None:
+    (tasks.path / "t" / "b.yaml").mkdir()
+    assert tasks.run("plan", "t").code == 65
+    shutil.rmtree(tasks.path / "t" / "b.yaml")
+    assert tasks.run("plan", "t").code == 0
+
+
+# ---- the lock -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("content", ["[" * 60_000, '{"id":' * 10_000, "9" * 5_000, "\0" * 4096, "[]", '{"pid": 1e999}'])
+def test_nonsense_in_the_lock_names_nobody_and_stops_nobody(tasks: Place, content: str) -> None:
+    lock = tasks.path / "flowplan.lock"
+    lock.write_text(content)
+    assert "Nobody holds the lock" in tasks.ok("lock", "show")
+    assert ended(tasks, "t")
+    assert lock.read_bytes() == b""
+
+
+# ---- state, journal, backup -----------------------------------------------------------------------------------------
+
+
+BACKUP, JOURNAL = "flowplan.state.json.backup", "flowplan.state.journal"
+
+
+def test_a_backup_that_is_a_link_is_replaced_and_what_it_led_to_stays(tasks: Place) -> None:
+    precious = tasks.path / "precious"
+    precious.write_text("somebody's")
+    (tasks.path / BACKUP).unlink()
+    (tasks.path / BACKUP).symlink_to(precious)
+    tasks.write(many(2), "t/a.yaml")
+    tasks.ok("apply", "--auto-approve", "t")
+    assert precious.read_text() == "somebody's"
+    assert not (tasks.path / BACKUP).is_symlink()
+
+
+def test_a_journal_that_is_a_link_is_replaced_and_what_it_led_to_stays(tasks: Place) -> None:
+    """As after a run that died between its snapshot and the renewal: the journal is behind."""
+    behind = (tasks.path / JOURNAL).read_bytes()
+    tasks.write(many(2), "t/a.yaml")
+    tasks.ok("apply", "--auto-approve", "t")
+    elsewhere = tasks.path / "elsewhere"
+    elsewhere.write_bytes(behind)
+    (tasks.path / JOURNAL).unlink()
+    (tasks.path / JOURNAL).symlink_to(elsewhere)
+    assert ended(tasks, "t")
+    assert elsewhere.read_bytes() == behind
+    assert not (tasks.path / JOURNAL).is_symlink()
+
+
+def test_no_file_is_written_over_something_else_behind_a_link(tmp_path: Path) -> None:
+    (tmp_path / "state").symlink_to("pipe")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(StateError, match="not a regular file; it is left as it is"):
+        replace_file(tmp_path / "state", b"x")
+    assert (tmp_path / "pipe").is_fifo()
+
+
+@pytest.mark.parametrize("linked", [False, True])
+@pytest.mark.parametrize("through_link", [False, True])
+def test_a_device_is_never_replaced(tmp_path: Path, *, linked: bool, through_link: bool) -> None:
+    """One of the test's own: a mistake here would take that of the machine."""
+    device = tmp_path / "device"
+    try:
+        os.mknod(device, 0o600 | stat.S_IFCHR, os.makedev(1, 3))
+    except PermissionError:
+        pytest.skip("only root makes devices")
+    path = tmp_path / "link" if linked else device
+    if linked:
+        path.symlink_to(device)
+    if linked and not through_link:
+        replace_file(path, b"x", through_link=False)
+    else:
+        with pytest.raises(StateError, match="not a regular file"):
+            replace_file(path, b"x", through_link=through_link)
+    assert device.is_char_device()
+
+
+def test_a_device_is_no_state_and_no_lock_is_put_beside_it(tasks: Place) -> None:
+    beside = tasks.path / "devices"
+    beside.mkdir()
+    try:
+        os.mknod(beside / "null", 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+    except PermissionError:
+        pytest.skip("only root makes devices")
+    (tasks.path / "state").symlink_to(beside / "null")
+    for state in ("state", "devices/null"):
+        result = tasks.run("apply", "--auto-approve", "t", "--state", state)
+        assert result.code == 5 and "not a regular file" in result.err and "chmod" not in result.err, result
+    assert [one.name for one in beside.iterdir()] == ["null"]
+
+
+@pytest.mark.parametrize("payload", [b"[" * 50_000, b"5", b"[5]", b'{"record": "begin"}', b"9" * 5000, b"\xff"])
+def test_a_whole_frame_of_nonsense_is_damage(payload: bytes) -> None:
+    frame = b"%08x %08x " % (len(payload), zlib.crc32(payload)) + payload + b"\n"
+    with pytest.raises(StateError, match=r"holds a frame|is not a journal"):
+        read_journal(frame, "journal")
+
+
+@pytest.mark.parametrize("variable", ["XDG_STATE_HOME", "HOME"])
+def test_results_are_not_kept_where_another_working_directory_would_not_find_them(variable: str) -> None:
+    home = {"HOME": "/home/me"} if variable != "HOME" else {}
+    found = spill_directory({**home, variable: "relative"})
+    assert found == (Path("/home/me/.local/state/flowplan") if home else None)
+
+
+# ---- the clock of a server ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("date", ["Fri, 31 Dec 9999 23:59:59 -2359", "Fri, 31 Dec 9999 23:59:59 -0001"])
+def test_a_date_whose_zone_leads_out_of_all_years_is_none(date: str) -> None:
+    assert http_date(date) is None
+    assert Reply(503, {"Retry-After": date}, b"", "id").retry_after is None
+
+
+# ---- the machine ----------------------------------------------------------------------------------------------------
+
+
+def test_a_working_directory_removed_while_it_is_asked_is_said(tasks: Place) -> None:
+    gone = tasks.path / "w"
+    gone.mkdir()
+    tasks.write(many(1, first=5), "w/flowplan.yaml")
+    before = live_ids(tasks)
+    api = f"sim:{tasks.path / '.flowplan' / 'simulator.db'}"
+    words = ("apply", "--chdir", "w", "--api-url", api)
+    code, said = at_terminal(tasks, "yes\n", *words, meanwhile=lambda: shutil.rmtree(gone))
+    assert code == 5 and "the working directory was removed" in said, said
+    assert "Traceback" not in said
+    assert live_ids(tasks) == before
+
+
+@pytest.mark.parametrize("limit", range(5, 9))
+def test_too_few_open_files_are_said_in_words(tasks: Place, limit: int) -> None:
+    """In a process of its own: the modules that are read late are in this one already."""
+    limited = f"ulimit -n {limit}; exec {sys.executable} -m flowplan destroy --auto-approve --allow-volume-destroy '*'"
+    done = subprocess.run(
+        ["bash", "-c", limited],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert "this is a bug" not in done.stderr, done.stderr
+    assert done.returncode in (0, 1, 5), done

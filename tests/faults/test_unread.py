@@ -1,0 +1,124 @@
+"""A signal ends a command whose output nobody takes, and what was done is saved."""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import json
+import os
+import signal
+import struct
+import subprocess
+import termios
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from flowplan.backends.lock import Lock
+from flowplan.cli.terminal import Terminal
+from flowplan.cli.writer import Writer
+from flowplan.reports.text.paint import Paint
+from tests.conftest import FLOWPLAN, Place, many
+
+SMALL = 4096  # bytes: the least a pipe holds
+
+
+class Pipe:
+    """A pipe whose reader never reads."""
+
+    def __init__(self) -> None:
+        self.ear, self.mouth = os.pipe()
+        fcntl.fcntl(self.mouth, fcntl.F_SETPIPE_SZ, SMALL)
+
+    @property
+    def is_full(self) -> bool:
+        (held,) = struct.unpack("i", fcntl.ioctl(self.ear, termios.FIONREAD, b"\0" * 4))
+        return bool(held > SMALL - 400)  # a short line is written as a whole, or waits
+
+
+@pytest.fixture
+def pipe() -> Iterator[Pipe]:
+    made = Pipe()
+    yield made
+    os.close(made.ear)
+    os.close(made.mouth)
+
+
+@contextmanager
+def started(*command: str, **streams: Any) -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen([*FLOWPLAN, *command], **streams) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def until_full(process: subprocess.Popen[bytes], pipe: Pipe) -> None:
+    """Until the command has filled the pipe: it has more to say, and waits."""
+    while not pipe.is_full:
+        assert process.poll() is None, "it ended without filling the pipe"
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("both", [False, True], ids=["stdout", "both"])
+@pytest.mark.parametrize("command", [("plan",), ("apply", "--auto-approve"), ("apply", "--auto-approve", "--json")])
+def test_a_plan_that_nobody_reads_ends_at_the_first_signal(
+    place: Place, pipe: Pipe, command: tuple[str, ...], both: bool, number: signal.Signals
+) -> None:
+    place.write(many(30))
+    with started(*command, stdout=pipe.mouth, stderr=pipe.mouth if both else subprocess.DEVNULL) as process:
+        until_full(process, pipe)
+        process.send_signal(number)
+        # `plan` shows what it found when the lock is let go of: the signal may end it as the system does.
+        codes = {130 if number == signal.SIGINT else 143, -number if command == ("plan",) else None}
+        assert process.wait(timeout=30) in codes
+    assert Lock(place.path / "flowplan.lock").holder() is None
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_apply_whose_progress_nobody_reads_ends_and_is_saved(
+    place: Place, pipe: Pipe, number: signal.Signals
+) -> None:
+    place.write(many(40))
+    with started("apply", "--auto-approve", stdout=subprocess.DEVNULL, stderr=pipe.mouth) as process:
+        until_full(process, pipe)
+        process.send_signal(number)
+        assert process.wait(timeout=30) == (130 if number == signal.SIGINT else 143)
+    assert Lock(place.path / "flowplan.lock").holder() is None
+    state = json.loads((place.path / "flowplan.state.json").read_text())
+    made = len([entry for entry in place.ledger() if entry.method == "POST"])
+    place.ok("apply", "--auto-approve")
+    assert state["resources"]
+    assert len([entry for entry in place.ledger() if entry.method == "POST"]) == 80, f"{made} were made before"
+
+
+def test_what_is_written_comes_in_order_and_whole_from_several_threads() -> None:
+    stream = io.StringIO()
+    writer = Writer(stream)
+    threads = [threading.Thread(target=lambda n=n: [writer.put(f"{n}:{i}\n") for i in range(200)]) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    writer.close()
+    lines = stream.getvalue().splitlines()
+    assert len(lines) == 800
+    for n in range(4):
+        assert [line for line in lines if line.startswith(f"{n}:")] == [f"{n}:{i}" for i in range(200)]
+
+
+def test_a_stream_that_fails_goes_nowhere_and_the_other_goes_on() -> None:
+    ear, mouth = os.pipe()
+    os.close(ear)
+    good = io.StringIO()
+    with os.fdopen(mouth, "w") as closed:
+        terminal = Terminal(closed, good, Paint(), Paint(), interactive=False)
+        terminal.out("lost")
+        terminal.err("kept")
+        terminal.close()
+    assert good.getvalue() == "kept\n"

@@ -1,0 +1,110 @@
+"""A saved plan is carried out once: what it would do a second time is bought a second time."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+
+from flowplan.backends.local import LocalStore
+from flowplan.state.codec import dump, load
+from flowplan.state.journal import fold
+from flowplan.state.state import PLANS_KEPT, AppliedPlan, State
+from tests.conftest import FLOWPLAN, Place, live_ids, many
+
+DATA = ("--allow-volume-destroy", "*")
+
+
+def refused_as_applied(place: Place) -> None:
+    before = place.ledger()
+    result = place.run("apply", "p")
+    assert result.code == 3, result
+    assert "was applied already, at 20" in result.err
+    assert "plan again" in result.err
+    assert place.ledger() == before
+
+
+def test_not_again_after_what_it_made_was_destroyed(example: Place) -> None:
+    example.ok("plan", "--out", "p")
+    example.ok("apply", "p")
+    refused_as_applied(example)
+    example.ok("destroy", "--auto-approve", *DATA)
+    refused_as_applied(example)
+    assert live_ids(example) == []
+
+
+def test_a_plan_made_again_is_another(example: Place) -> None:
+    example.ok("plan", "--out", "p")
+    example.ok("apply", "p")
+    example.ok("destroy", "--auto-approve", *DATA)
+    example.ok("plan", "--out", "p")
+    example.ok("apply", "p")
+
+
+def test_not_again_after_a_part_of_it_failed(place: Place) -> None:
+    place.write(many(2))
+    place.ok("plan", "--out", "p")
+    with place.simulator() as simulator:
+        simulator.faults.add("POST /v2/spot/bids", "status", status=400, body='{"detail": "no"}')
+    assert place.run("apply", "p").code == 1
+    refused_as_applied(place)
+    place.ok("plan", "--out", "p")
+    place.ok("apply", "p")
+    assert len(live_ids(place)) == 2
+
+
+def test_not_again_after_it_was_killed_before_anything_was_made(place: Place) -> None:
+    """Nothing but the journal knows of it."""
+    place.write(many(1))
+    place.ok("plan", "--out", "p")
+    with place.simulator() as simulator:
+        simulator.faults.add("POST *", "kill")
+    killed = subprocess.run([*FLOWPLAN, "apply", "p"], cwd=place.path, capture_output=True, check=False)
+    assert killed.returncode == -9
+    assert not (place.path / "flowplan.state.json").exists()
+    refused_as_applied(place)
+    place.ok("apply", "--auto-approve")
+    refused_as_applied(place)
+    assert len(live_ids(place)) == 1
+
+
+@pytest.mark.parametrize("command", [("state", "mv", "volume.vol-000", "volume.other"), ("recover",)], ids=" ".join)
+def test_commands_that_write_the_state_keep_it(place: Place, command: tuple[str, ...]) -> None:
+    place.write(many(1))
+    place.ok("plan", "--out", "p")
+    place.ok("apply", "p")
+    place.run(*command)
+    place.ok("destroy", "--auto-approve", *DATA)
+    refused_as_applied(place)
+
+
+def test_what_never_began_may_be_tried_again(example: Place) -> None:
+    example.ok("plan", "--out", "p")
+    assert example.run("apply", "p", "--max-hourly-cost", "1").code == 3
+    assert example.run("apply", "p", "--expect", "0" * 64).code == 3
+    with example.simulator() as simulator:
+        simulator.faults.add("GET /v2/volumes", "status", status=403)
+    assert example.run("apply", "p").code == 1
+    example.ok("apply", "p")
+
+
+def test_a_plan_that_does_nothing_may_be_applied_twice(applied: Place) -> None:
+    applied.ok("plan", "--out", "p")
+    applied.ok("apply", "p")
+    applied.ok("apply", "p")
+
+
+def test_the_state_keeps_the_newest() -> None:
+    state = State("l", serial=1)
+    plans = [AppliedPlan(f"{n:064x}", "2026-01-01T00:00:00Z", n) for n in range(PLANS_KEPT + 5)]
+    folded, pending = fold(state, plans)
+    assert (folded.plans, pending) == (tuple(plans[5:]), {})
+    assert load(dump(folded), "state").plans == folded.plans
+
+
+def test_the_digest_and_the_serial_are_in_the_state(example: Place) -> None:
+    example.ok("plan", "--out", "p")
+    example.ok("apply", "p")
+    (plan,) = LocalStore(example.path / "flowplan.state.json").read().state.plans
+    assert (plan.sha256, plan.serial) == (json.loads((example.path / "p").read_text())["sha256"], 0)

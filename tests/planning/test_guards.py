@@ -1,0 +1,353 @@
+"""Budgets: what a stack may cost an hour, on which basis, and what is never refused."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import attrs
+import pytest
+
+from flowplan.cli.apply import saved_budgets
+from flowplan.cost.budgets import budgeted, hourly
+from flowplan.cost.estimate import price
+from flowplan.cost.forecast import forecasted
+from flowplan.diagnostics import Position
+from flowplan.model.address import Address
+from flowplan.model.budget import Budget, Increase
+from flowplan.model.resources import Bid
+from flowplan.planning.plan import Action, Change, Plan
+from flowplan.planning.steps import Order
+from flowplan.pricing import HOUR, Market, Stream, Total, Totals
+from tests.conftest import BID, Place, many
+
+D = Decimal
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+CAP = Budget(max_hourly_cost=D(10))
+
+
+def bid(limit: str, *, quantity: int = 1, paused: bool = False, region: str = "r") -> Bid:
+    return Bid("b", "it", region, quantity, D(limit), (), paused=paused, gpus=8)
+
+
+def plan_of(action: Action, before: Bid | None, after: Bid | None, *, market: Market | None) -> Plan:
+    """One change, priced; its bid is live where there is a `before`."""
+    status = "Allocated" if before and not before.paused else None
+    change = price(Change(action, Address("bid", "b"), before, after, status=status), markets(market))
+    current = Total(change.cost_before.now, change.cost_before.worst) if change.cost_before else Total()
+    planned = Total(change.cost.now, change.cost.worst) if change.cost else Total()
+    return Plan("apply", (change,), Order(()), totals=Totals(current, planned))
+
+
+def markets(market: Market | None) -> dict[tuple[str, str, int], Market]:
+    if market is None:
+        return {}
+    return {("it", region, n): attrs.evolve(market, quantity=n, region=region) for region in "rs" for n in (1, 2)}
+
+
+def calm(**given: object) -> Market:
+    values: dict[str, object] = {"spot": D(8), "minimum": D(8), "available": 9, "total": 9}
+    return Market("it", "r", 1, **(values | given))  # type: ignore[arg-type]
+
+
+def with_past(plan: Plan, *prices: tuple[float, str]) -> Plan:
+    """Forecast from (hours ago, price), in both regions."""
+    events = [(NOW - timedelta(hours=hours), D(price)) for hours, price in prices]
+    stream = Stream.of(events, NOW, reserve=D(8))
+    return forecasted(plan, {("it", "r"): stream, ("it", "s"): stream}, None, (HOUR,))
+
+
+def refused(plan: Plan, budget: Budget) -> list[str]:
+    return [refusal.reason for refusal in budgeted(plan, [budget]).refusals]
+
+
+# ---- the rule ---------------------------------------------------------------------------------------------
+
+
+def test_a_new_bid_counts_with_its_limit() -> None:
+    assert refused(plan_of("create", None, bid("10.01"), market=calm()), CAP) == ["max_hourly_cost"]
+    assert refused(plan_of("create", None, bid("10.00"), market=calm()), CAP) == []
+    assert refused(plan_of("create", None, bid("5.01", quantity=2), market=calm()), CAP) == ["max_hourly_cost"]
+
+
+def test_the_worst_case_needs_no_price() -> None:
+    assert refused(plan_of("create", None, bid("9.00"), market=None), CAP) == []
+
+
+@pytest.mark.parametrize("basis", ["p90", "p50"])
+def test_what_is_not_known_is_refused_never_taken_for_nothing(basis: str) -> None:
+    budget = attrs.evolve(CAP, basis=basis)
+    plan = with_past(plan_of("create", None, bid("9.00"), market=Market("it", "r", 1)))
+    found = budgeted(plan, [budget])
+    assert hourly(plan, "planned", budget.basis) is None
+    assert [one.reason for one in found.refusals] == ["max_hourly_cost"]
+    assert "is not known, so --max-hourly-cost cannot hold: no price of bid.b" in found.refusals[0].message
+    assert found.judged[0].after is None
+    assert refused(plan_of("create", None, bid("9.00"), market=calm()), budget) == ["max_hourly_cost"]  # no forecast
+    growth = attrs.evolve(budget, max_hourly_cost=None, max_cost_increase=Increase(D(1000)))
+    assert refused(plan, growth) == ["max_cost_increase"]
+    before_unknown = with_past(plan_of("replace", bid("9.00"), bid("9.00", region="s"), market=Market("it", "r", 1)))
+    assert refused(before_unknown, growth) == ["max_cost_increase"]
+
+
+def test_a_price_without_a_past_may_go_to_the_limit() -> None:
+    plan = with_past(plan_of("create", None, bid("12.00"), market=calm()))
+    assert hourly(plan, "planned", "p90") == 12
+    assert hourly(plan, "planned", "p50") == 8
+
+
+def test_by_forecast_a_high_limit_is_no_harm_in_a_calm_auction() -> None:
+    plan = with_past(plan_of("create", None, bid("99.00"), market=calm()), (336, "8"))
+    assert refused(plan, attrs.evolve(CAP, basis="p90")) == []
+    assert refused(plan, CAP) == ["max_hourly_cost"]
+
+
+def test_a_dear_hour_counts_although_the_day_is_cheap_and_the_other_way_round() -> None:
+    spike = [(336.0, "8"), *((h, "30" if n % 2 else "8") for n, h in enumerate(range(324, 0, -12))), (0.5, "30")]
+    dear_now = with_past(plan_of("create", None, bid("99.00"), market=calm(spot=D(30))), *spike)
+    assert hourly(dear_now, "planned", "p50") == 30
+    calm_now = with_past(plan_of("create", None, bid("99.00"), market=calm()), *spike[:-1], (0.5, "8"))
+    the_day = hourly(calm_now, "planned", "p90")
+    the_hour = calm_now.spans[HOUR].planned.cost.p90
+    assert the_day is not None and the_hour is not None
+    assert the_day > the_hour
+
+
+def test_a_bid_that_would_wait_counts_with_its_limit() -> None:
+    """It costs nothing now, and runs as soon as the price has come down to its limit."""
+    full = calm(spot=D(30), available=0, lowest_allocated=D(40), win_price=D("40.01"))
+    plan = with_past(plan_of("create", None, bid("20.00"), market=full), (336, "30"))
+    assert plan.spans[HOUR].planned.cost.p90 == 0
+    assert hourly(plan, "planned", "p90") == 20
+    [refusal] = budgeted(plan, [attrs.evolve(CAP, basis="p90")]).refusals
+    assert refusal.reason == "max_hourly_cost"
+    assert "at most $20.00 an hour nine times of ten, bids that wait counted with their limits; " in refusal.message
+    [at_worst] = budgeted(plan, [CAP]).refusals
+    assert "every limit paid; --max-hourly-cost" in at_worst.message  # they are in that anyhow
+
+
+@pytest.mark.parametrize(
+    ("action", "before", "after"),
+    [
+        ("delete", bid("80"), None),
+        ("forget", bid("80"), None),
+        ("update", bid("80"), bid("70")),
+        ("update", bid("80"), bid("80", paused=True)),
+        ("replace", bid("80", quantity=2), bid("80")),
+        ("replace", bid("80"), bid("80", region="s")),  # no dearer by its limit
+        ("no-op", bid("80"), bid("80")),
+    ],
+)
+def test_nobody_is_held_up_who_wants_to_pay_less(action: Action, before: Bid, after: Bid | None) -> None:
+    plan = plan_of(action, before, after, market=calm())
+    nothing_more = Increase(D(0))
+    assert refused(plan, attrs.evolve(CAP, max_cost_increase=nothing_more)) == []
+
+
+@pytest.mark.parametrize(
+    ("action", "before", "after"),
+    [
+        ("delete", bid("80"), None),
+        ("update", bid("80"), bid("70")),
+        ("update", bid("80"), bid("80", paused=True)),
+        ("replace", bid("80", quantity=2), bid("80")),
+    ],
+)
+def test_not_even_where_no_price_is_known(action: Action, before: Bid, after: Bid | None) -> None:
+    plan = with_past(plan_of(action, before, after, market=Market("it", "r", 1)))
+    assert refused(plan, Budget(D(10), Increase(D(0)), "p90")) == []
+
+
+@pytest.mark.parametrize(
+    ("action", "before", "after"),
+    [
+        ("update", bid("70"), bid("80")),
+        ("update", bid("80", paused=True), bid("80")),
+        ("replace", bid("80"), bid("80", quantity=2)),
+    ],
+)
+def test_what_raises_the_cost_is_held(action: Action, before: Bid, after: Bid) -> None:
+    plan = plan_of(action, before, after, market=calm())
+    assert refused(plan, Budget(D(10), Increase(D(5)))) == ["max_hourly_cost", "max_cost_increase"]
+
+
+def test_a_move_to_another_place_is_not_known_to_be_cheaper() -> None:
+    plan = with_past(plan_of("replace", bid("80"), bid("80", region="s"), market=Market("it", "r", 1)))
+    assert refused(plan, attrs.evolve(CAP, basis="p90")) == ["max_hourly_cost"]
+
+
+def test_increase_in_dollars_and_per_cent() -> None:
+    plan = plan_of("update", bid("10.00"), bid("12.00"), market=calm())
+    for allowed, reasons in (("2.00", []), ("1.99", ["max_cost_increase"]), ("0", ["max_cost_increase"])):
+        assert refused(plan, Budget(max_cost_increase=Increase(D(allowed)))) == reasons
+    for allowed, reasons in (("20", []), ("19.99", ["max_cost_increase"])):
+        assert refused(plan, Budget(max_cost_increase=Increase(D(allowed), percent=True))) == reasons
+
+
+def test_a_percentage_of_nothing_is_nothing() -> None:
+    plan = plan_of("create", None, bid("9.00"), market=calm())
+    found = budgeted(plan, [Budget(max_cost_increase=Increase(D(1000), percent=True))])
+    assert [one.reason for one in found.refusals] == ["max_cost_increase"]
+    assert "for a first apply give dollars" in found.refusals[0].hint
+
+
+def test_every_budget_holds_the_strictest_too() -> None:
+    plan = plan_of("create", None, bid("9.00"), market=calm())
+    place = Position("flowplan.yaml", 3, 9)
+    found = budgeted(plan, [Budget(D(20)), Budget(D(5), position=place)])
+    assert [(one.message.split("; ")[1], one.position) for one in found.refusals] == [
+        ("guards.max_hourly_cost allows $5.00 (now: $0.00)", place)
+    ]
+    assert [one.refused for one in found.judged] == [False, True]
+
+
+# ---- as a pipeline sees it --------------------------------------------------------------------------------
+
+
+def test_a_plan_that_is_too_dear_is_shown_and_refused(example: Place) -> None:
+    result = example.run("plan", "--max-hourly-cost", "10")
+    assert result.code == 3
+    assert "Plan: 3 to add" in result.out
+    assert "error: the stack would cost at most $17.92 an hour, every limit paid;" in result.out
+    assert "refused by the guard max_hourly_cost" in result.err
+    body = json.loads(example.run("plan", "--format", "json", "--max-hourly-cost", "10").out)
+    assert (body["applyable"], body["errored"]) == (False, True)
+    assert [one["detail"] for one in body["diagnostics"]] == ["max_hourly_cost"]
+    assert body["cost"]["guards"] == [
+        {
+            "guard": "max_hourly_cost",
+            "limit": "10.00",
+            "basis": "worst",
+            "before": "0.00",
+            "after": "17.92",
+            "allowed": "10.00",
+            "refused": True,
+            "source": None,
+        }
+    ]
+
+
+def test_by_the_forecast_it_is_not_too_dear(example: Place) -> None:
+    result = example.run("plan", "--max-hourly-cost", "10", "--budget-basis", "p90", "--format", "json")
+    assert result.code == 0
+    (guard,) = json.loads(result.out)["cost"]["guards"]
+    assert (guard["after"], guard["refused"]) == ("8.00", False)
+
+
+def test_apply_refuses_and_touches_nothing(example: Place) -> None:
+    result = example.run("apply", "--auto-approve", "--max-hourly-cost", "10")
+    assert result.code == 3
+    assert example.ledger() == []
+    events = example.run("apply", "--auto-approve", "--json", "--max-cost-increase", "5.00").out.splitlines()
+    assert json.loads(events[-1])["detail"] == "max_cost_increase"
+    assert example.ledger() == []
+    example.ok("apply", "--auto-approve", "--max-hourly-cost", "18")
+
+
+def test_a_saved_plan_is_held_to_the_budget_given_with_it(example: Place) -> None:
+    example.ok("plan", "--out", "p")
+    result = example.run("apply", "p", "--max-hourly-cost", "10")
+    assert result.code == 3
+    assert "at most $17.92 an hour, every limit paid" in result.err
+    assert "lower a limit price" in result.err
+    assert example.ledger() == []
+
+
+def test_a_saved_plan_is_held_to_what_it_was_saved_with(example: Place) -> None:
+    """By what prices are when it is applied."""
+    example.edit("h100.8x.SXM5.IB", "a100-80gb.sxm.8x")
+    example.edit("17.92", "900.00")
+    arguments = ("--max-hourly-cost", "4.00", "--max-cost-increase", "1000.00", "--budget-basis", "p50")
+    example.ok("plan", "--out", "p", *arguments)
+    assert len(saved_budgets(json.loads((example.path / "p").read_text()))) == 2
+    example.ok("simulator", "advance", "26h")  # it rises
+    result = example.run("apply", "p")
+    assert result.code == 3
+    assert "--max-hourly-cost allows $4.00" in " ".join(result.err.split())
+    assert example.ledger() == []
+
+
+def test_a_file_sets_a_budget_for_the_whole(place: Place) -> None:
+    place.write(many(2) + "guards: {max_hourly_cost: 20}\n")
+    result = place.run("plan")
+    assert result.code == 3
+    assert "guards.max_hourly_cost allows $20.00" in " ".join(result.out.split())
+    assert "at flowplan.yaml:" in result.out
+    assert place.run("plan", "--max-hourly-cost", "100").code == 3  # a looser one beside it changes nothing
+    place.edit("20}", "35.85}")
+    place.ok("plan")
+
+
+def test_a_budget_changed_does_not_make_a_plan_stale_but_holds(place: Place) -> None:
+    place.write(many(1) + "guards: {max_hourly_cost: 20}\n")
+    place.ok("plan", "--out", "p")
+    place.edit("20}", "10}")
+    result = place.run("apply", "p")
+    assert result.code == 3
+    assert "guards.max_hourly_cost allows $10.00" in " ".join(result.err.split())
+    place.edit("10}", "18}")
+    place.ok("apply", "p")
+
+
+def test_a_stack_above_its_budget_can_be_made_cheaper_and_says_that_it_is_above(applied: Place) -> None:
+    above = "warning: the stack costs at most $17.92 an hour, every limit paid; --max-hourly-cost allows"
+    assert above in " ".join(applied.ok("plan", "--max-hourly-cost", "10").split())
+    applied.edit("17.92", "12.00")
+    assert "does not raise it" in " ".join(applied.ok("apply", "--auto-approve", "--max-hourly-cost", "10").split())
+    applied.write("guards: {max_hourly_cost: 1}\n" + (applied.path / "flowplan.yaml").read_text())
+    applied.ok("destroy", "--auto-approve", "--allow-volume-destroy", "*")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--max-hourly-cost", "$10"), "write it like 10: dollars an hour"),
+        (("--max-hourly-cost", "-1"), "'-1' is not an amount"),
+        (("--max-hourly-cost", "1e3"), "60 or 12.50"),
+        (("--max-hourly-cost", "0.001"), "60 or 12.50"),
+        (("--max-cost-increase", "20 %"), "or like 20%"),
+        (("--max-cost-increase", "%"), "or like 20%"),
+        (("--budget-basis", "p90"), "--max-hourly-cost or --max-cost-increase"),
+        (("--budget-basis", "mean", "--max-hourly-cost", "1"), "'worst', 'p90', 'p50'"),
+    ],
+)
+@pytest.mark.parametrize("command", ["plan", "apply"])
+def test_wrong_budgets(example: Place, command: str, arguments: tuple[str, ...], says: str) -> None:
+    result = example.run(command, *arguments)
+    assert result.code == 64, result
+    assert says in result.err
+    assert result.out == ""
+
+
+@pytest.mark.parametrize(
+    ("guards", "says"),
+    [
+        ("{max_hourly_cost: $60}", "write it like 60: dollars an hour"),
+        ("{max_hourly_cost: [60]}", "must be a number of dollars, not a list"),
+        ("{max_cost_increase: a lot}", "or like 20%"),
+        ("{budget_basis: p99, max_hourly_cost: 1}", "did you mean 'p90'?"),
+        ("{budget_basis: p90}", "guards sets no limit"),
+        ("{max_hourly_costs: 60}", "did you mean 'max_hourly_cost'?"),
+        ("{max_changes: 30%}", "no guard on the number of changes yet"),
+        ("60", "write guards: {max_hourly_cost: 60}"),
+    ],
+)
+def test_problems_of_guards_in_a_file(example: Place, guards: str, says: str) -> None:
+    example.write(f"guards: {guards}\n" + (example.path / "flowplan.yaml").read_text())
+    result = example.run("validate")
+    assert result.code == 65
+    assert says in " ".join((result.out + result.err).split())
+    assert "1 error" in result.out + result.err
+
+
+def test_what_a_file_says_is_read(example: Place) -> None:
+    text = "guards: {max_hourly_cost: 12.50, max_cost_increase: 20%, budget_basis: p50}\n"
+    example.write(text + (example.path / "flowplan.yaml").read_text())
+    body = json.loads(example.run("plan", "--format", "json").out)
+    assert [(one["guard"], one["limit"], one["basis"]) for one in body["cost"]["guards"]] == [
+        ("max_hourly_cost", "12.50", "p50"),
+        ("max_cost_increase", "20%", "p50"),
+    ]
+    assert body["cost"]["guards"][0]["source"] == {"file": "flowplan.yaml", "line": 1, "column": 9}
+    assert BID in {one["address"] for one in body["resource_changes"]}

@@ -1,0 +1,330 @@
+"""What a plan's document says of cost: over which hours each figure is, what adds, what is null."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import attrs
+import pytest
+
+from flowplan.cloud.fcp import Fcp
+from flowplan.cost.estimate import priced
+from flowplan.cost.forecast import forecasted
+from flowplan.cost.warnings import warned
+from flowplan.documents.cost import cost, totals
+from flowplan.model.address import Address
+from flowplan.model.resources import Bid
+from flowplan.planning.plan import Change, Plan
+from flowplan.planning.steps import Order
+from flowplan.pricing import DAY, HOUR, MONTH, Market, Stream
+from flowplan.reports.text.cost import costs, lasting, span
+from flowplan.reports.text.paint import Paint
+from tests.conftest import Place
+
+D = Decimal
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+TASK = """---
+name: {name}
+project_name: my-foundry-project
+ssh_key_name: my-ssh-key
+task_management: {{utility_threshold_price: {limit}}}
+resources_specification:
+  fcp_instance: h200.8x
+  cluster_id: us-central5-a
+  advanced: {{{advanced}}}
+"""
+
+
+def task(name: str, limit: str, hours: str | None = None) -> str:
+    advanced = f"nearest_estimated_duration: {hours}" if hours else "optimize: budget"
+    return TASK.format(name=name, limit=limit, advanced=advanced)
+
+
+def document(place: Place, *arguments: str) -> dict[str, Any]:
+    body: dict[str, Any] = json.loads(place.ok("plan", "--format", "json", *arguments))
+    body["bids"] = {one["name"]: one["cost"] for one in body["resource_changes"] if one["type"] == "bid"}
+    return body
+
+
+# ---- over which hours -------------------------------------------------------------------------------------
+
+
+def test_a_task_that_says_how_long_it_takes_is_forecast_over_that_and_the_whole_over_a_day(place: Place) -> None:
+    place.write(task("long", "60", "36") + task("any", "60"))
+    body = document(place)
+    assert {name: one["cost"]["horizon"]["hours"] for name, one in body["bids"].items()} == {"long": 36.0, "any": 24.0}
+    assert body["cost"]["horizon"]["hours"] == 24.0
+    finish = body["bids"]["long"]["finish_time"]
+    assert (finish["work"], finish["unit"]) == (36.0, "hours")
+    assert 36 <= float(finish["p50"]) <= float(finish["p90"])
+    assert body["bids"]["any"]["finish_time"] is None
+    out = " ".join(place.ok("plan").split())
+    assert "over its 36 hours about $" in out
+    assert "; done in 36 hours, nine times of ten in " in out
+    assert "all of this is over a day; bid.long is told over its own duration above" in out
+
+
+def test_the_movers_of_a_day_are_told_by_the_day(place: Place) -> None:
+    place.write(task("long", "60", "360") + task("any", "60"))
+    movers = {one["address"]: D(one["expected"]) for one in document(place)["cost"]["horizon"]["movers"]}
+    day = {f"bid.{name}": D(one["cost"]["day"]["expected"]) for name, one in document(place)["bids"].items()}
+    assert movers == day
+
+
+def test_horizon_overrides_what_tasks_say(place: Place) -> None:
+    place.write(task("long", "60", "36") + task("any", "60"))
+    body = document(place, "--horizon", "3d")
+    assert {one["cost"]["horizon"]["hours"] for one in body["bids"].values()} == {72.0}
+    assert body["cost"]["horizon"]["hours"] == 72.0
+    assert body["bids"]["long"]["finish_time"]["work"] == 36.0
+    out = " ".join(place.ok("plan", "--horizon", "3d").split())
+    assert "its 36 hours of work are done in" in out
+    assert "own duration" not in out
+
+
+def test_a_bid_that_waits_takes_longer_for_its_work(place: Place) -> None:
+    place.write(task("low", "16", "12"))
+    found = document(place)["bids"]["low"]
+    assert found["outlook"] == "waits"
+    assert float(found["finish_time"]["p50"]) > 12
+
+
+def test_how_much_of_the_time_it_runs_is_told_where_that_is_not_all_of_it(place: Place) -> None:
+    place.write(task("low", "16", "12"))
+    said = " ".join(place.ok("plan").split())
+    found = document(place)["bids"]["low"]
+    share = int(D(found["availability"]["mean"]) * 100)
+    assert f", running {share} % of it, preempted about {D(found['preemptions_per_day']):.1f} times a day" in said
+    place.write(task("low", "20", "12").replace("h200.8x", "h100.8x.SXM5.IB").replace("central5-a", "central1-b"))
+    said = " ".join(place.ok("plan").split())
+    assert "over its 12 hours" in said and "running" not in said and "preempted" not in said
+
+
+def test_a_bid_that_stays_and_does_not_run_is_told(place: Place) -> None:
+    """Nothing is to be changed, and nothing would say that nothing is done."""
+    place.write(task("low", "16"))
+    place.ok("apply", "--auto-approve")
+    result = place.run("plan", "--detailed-exitcode")
+    assert result.code == 0
+    said = " ".join(result.out.split())
+    assert (
+        "warning: bid.low (Open) does not run: the limit $16.00 does not win now; the smallest that does is $" in said
+    )
+    [found] = [one for one in document(place)["diagnostics"] if one["detail"] == "cannot_win_now"]
+    assert (found["severity"], found["source"]["file"]) == ("warning", "flowplan.yaml")
+    place.write(task("low", "200"))
+    place.ok("apply", "--auto-approve")
+    with place.simulator() as simulator:
+        simulator.advance(600)
+    assert "does not run" not in place.ok("plan")
+
+
+def test_a_live_bid_that_a_new_one_of_ones_own_pushes_out_is_told_with_it() -> None:
+    """It does not lose to the market: nothing is said of it alone."""
+    live, new = bid("live", "20"), bid("new", "60", 4)
+    full = Market("it", "r", 4, D(8), D(8), D(9), D("30.00"), 0, 9)
+    changes = (
+        Change("no-op", Address("bid", "live"), live, live, id="bid_1", status="Allocated"),
+        Change("create", Address("bid", "new"), None, new),
+    )
+    plan = priced(Plan("apply", changes, Order(())), {("it", "r", n): attrs.evolve(full, quantity=n) for n in (1, 4)})
+    pushed_out = plan.changes[0].cost
+    assert pushed_out is not None and (pushed_out.outlook, pushed_out.warnings) == ("waits", ("self_competition",))
+    [said] = [one["summary"] for one in warned(plan)]
+    assert "your own bids compete" in said and "bid.live would wait" in said
+
+
+@pytest.mark.parametrize("limit", ["16", "60"])
+def test_market_and_plan_say_the_same_of_a_bid(place: Place, limit: str) -> None:
+    place.write(task("one", limit))
+    planned = document(place)["bids"]["one"]
+    asked = ("market", "h200.8x", "--region", "us-central5-a", "--limit", limit, "--format", "json")
+    [row] = json.loads(place.ok(*asked))["auctions"]
+    assert row["at_limit"]["cost"]["horizon"] == planned["cost"]["horizon"]
+    for name in ("entry_price", "price_paid", "availability", "preemptions_per_day", "savings_vs_limit", "outlook"):
+        assert row["at_limit"][name] == planned[name], name
+    assert {name: row["advice"][name] for name in planned["advice"]} == planned["advice"]
+
+
+def test_apply_tells_the_same_as_plan(place: Place) -> None:
+    place.write(task("long", "60", "36"))
+    events = place.run("apply", "--auto-approve", "--json", "--max-hourly-cost", "1").out.splitlines()
+    (summary,) = (one for one in map(json.loads, events) if one["type"] == "change_summary")
+    planned = document(place, "--max-hourly-cost", "100")["cost"]
+    assert {**summary["cost"], "guards": []} == {**planned, "guards": []}
+    line = "over its 36 hours about $"
+    assert line in " ".join(place.ok("apply", "--auto-approve").split())
+
+
+@pytest.mark.parametrize(
+    ("hours", "words", "number"),
+    [
+        (1, "an hour", "1 hour"),
+        (24, "a day", "24 hours"),
+        (0.25, "15 minutes", "15 minutes"),
+        (36, "36 hours", "36 hours"),
+        (72, "3 days", "3 days"),
+        (100.8, "4.2 days", "4.2 days"),
+    ],
+)
+def test_hours_in_words(hours: float, words: str, number: str) -> None:
+    assert (span(hours), lasting(hours)) == (words, number)
+
+
+# ---- by hand ----------------------------------------------------------------------------------------------
+
+
+def bid(name: str, limit: str = "20", quantity: int = 1, *, gpus: int | None = 8, paused: bool = False) -> Bid:
+    return Bid(name, "it", "r", quantity, D(limit), (), gpus=gpus, paused=paused)
+
+
+def plan_of(*bids: Bid, market: Market | None, prices: list[tuple[float, str]]) -> Plan:
+    changes = tuple(Change("create", Address("bid", one.name), None, one) for one in bids)
+    markets = {("it", "r", n): market for n in range(1, 9)} if market else {}
+    plan = priced(Plan("apply", changes, Order(())), markets)
+    stream = Stream.of([(NOW - timedelta(hours=hours), D(price)) for hours, price in prices], NOW)
+    return forecasted(plan, {("it", "r"): stream}, None, (HOUR, DAY, MONTH))
+
+
+MARKET = Market("it", "r", 1, D(8), D(8), None, D(8), 9, 9, reserved=D(16))
+SPIKY = [(float(hours), "30" if hours % 60 < 10 else "8") for hours in range(336, 0, -2)]
+
+
+def test_a_month_is_no_hour_times_730() -> None:
+    (change,) = plan_of(bid("a", "40"), market=MARKET, prices=[*SPIKY, (0.5, "8")]).changes
+    body = cost(change)
+    assert body is not None
+    hour, month = body["cost"]["hour"], body["cost"]["month"]
+    assert (month["hours"], month["basis"]) == (730.0, "low")
+    assert D(hour["p50"]) == 8
+    assert D(month["p50"]) > D(hour["p50"]) * 730 * D("1.2")  # the hour has no spike in it, a month many
+    assert D(month["worst"]) == 40 * 730
+
+
+def test_what_waits_saves_nothing() -> None:
+    """Compared are the hours in which it runs: a bid that ran a tenth of them would seem to save the other nine."""
+    seldom = [(float(hours), "8" if hours % 60 < 6 else "30") for hours in range(336, 0, -2)]
+    plan = plan_of(bid("a", "10"), market=MARKET, prices=[*seldom, (0.5, "30")])
+    body = cost(plan.changes[0])
+    assert body is not None
+    assert D(body["availability"]["mean"]) < D("0.3")
+    assert body["savings_vs_limit"] == totals(plan)["horizon"]["planned"]["savings_vs_limit"] == "0.200"  # 8 of 10
+    assert "savings_vs_limit" not in totals(plan)["horizon"]["delta"]
+    never = plan_of(bid("b", "7"), market=MARKET, prices=[(336.0, "8")])
+    assert totals(never)["horizon"]["planned"]["savings_vs_limit"] is None
+
+
+def test_every_bid_has_the_same_keys_whatever_is_known_of_it() -> None:
+    past = [(336.0, "8")]
+    shapes = []
+    for one, market, prices in (
+        (bid("runs"), MARKET, past),
+        (bid("unknown"), None, []),
+        (bid("below", "7"), MARKET, past),
+        (bid("paused", paused=True), MARKET, past),
+    ):
+        body = cost(plan_of(one, market=market, prices=prices).changes[0])
+        assert body is not None
+        shapes.append({key: set(value) if key == "cost" else None for key, value in body.items()})
+        for name in ("hour", "day", "horizon", "month"):
+            assert {"p10", "p50", "p90", "worst"} <= set(body["cost"][name])
+    assert all(one == shapes[0] for one in shapes)
+
+
+def test_what_is_unknown_is_null_alone_and_in_every_total() -> None:
+    plan = plan_of(bid("a"), market=None, prices=[])
+    body = cost(plan.changes[0])
+    assert body is not None
+    assert (body["cost"]["hour"]["now"], body["cost"]["hour"]["p50"], body["cost"]["month"]["p90"]) == (None,) * 3
+    assert body["cost"]["day"]["worst"] == "480.00"
+    assert (body["savings_vs_list"], body["savings_vs_limit"], body["finish_time"]) == (None,) * 3
+    all_ = totals(plan)
+    assert (all_["planned"]["now"], all_["planned"]["p50"], all_["planned"]["p90"]) == (None,) * 3
+    assert (all_["totalMonthlyCost"], all_["diffTotalMonthlyCost"]) == (None, None)
+    assert all_["horizon"]["planned"]["expected"] is None
+    assert all_["planned"]["worst"] == "20.00"
+
+
+def test_one_bid_without_a_past_makes_the_total_unknown_not_smaller() -> None:
+    known = bid("a")
+    changes = tuple(
+        Change("create", Address("bid", one.name), None, one) for one in (known, Bid("b", "other", "r", 1, D(20), ()))
+    )
+    plan = priced(Plan("apply", changes, Order(())), {("it", "r", 1): MARKET})
+    streams = {("it", "r"): Stream.of([(NOW - timedelta(days=14), D(8))], NOW), ("other", "r"): Stream.of((), NOW)}
+    found = forecasted(plan, streams, None, (HOUR,))
+    assert found.forecast is not None
+    assert found.forecast.planned.cost.expected is None
+    assert found.forecast.planned.worst_case == 960
+
+
+def test_where_the_api_has_no_past_the_price_of_now_is_told_as_what_it_is(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Fcp, "pasts", lambda self, auctions, **more: {})
+    place.write(task("a", "60"))
+    body = document(place)
+    assert body["bids"]["a"]["basis"] == "point-only"
+    assert "thin_history" in body["bids"]["a"]["warnings"]
+    planned = body["cost"]["horizon"]["planned"]
+    assert (planned["p50"], planned["p90"], planned["expected"]) == ("396.24", "1440.00", None)
+    assert "over a day unknown, at most $1,440.00" in " ".join(place.ok("plan").split())
+
+
+def test_rounding() -> None:
+    plan = plan_of(bid("a", "20.02", gpus=3), market=MARKET, prices=[(336.0, "8")])
+    body = cost(plan.changes[0])
+    assert body is not None
+    assert body["per_gpu"] == {"limit": "6.6734", "entry_price": "2.6667"}  # 6.67333...: a limit is rounded up
+    assert body["savings_vs_limit"] == "0.600"  # 0.60039..., never up
+    assert body["savings_vs_list"] == "0.500"
+    no_gpus = cost(plan_of(bid("a", gpus=None), market=MARKET, prices=[(336.0, "8")]).changes[0])
+    assert no_gpus is not None
+    assert no_gpus["per_gpu"] is None
+
+
+def test_dearer_than_the_list_is_told_as_such() -> None:
+    dear = [(336.0, "24.001")]
+    market = Market("it", "r", 1, D("24.001"), D(8), None, D(8), 9, 9, reserved=D(16))
+    body = cost(plan_of(bid("a", "40"), market=market, prices=dear).changes[0])
+    assert body is not None
+    assert body["savings_vs_list"] == "-0.501"
+
+
+def test_infracost_s_names_add() -> None:
+    all_ = totals(plan_of(bid("a"), bid("b"), market=MARKET, prices=[*SPIKY, (0.5, "8")]))
+    for name in ("HourlyCost", "MonthlyCost"):
+        assert D(all_[f"pastTotal{name}"]) + D(all_[f"diffTotal{name}"]) == D(all_[f"total{name}"])
+    assert (all_["planned"]["p50"], all_["totalHourlyCost"]) == ("16.00", "16.00")
+    assert D(all_["month"]["planned"]["p50"]) == D(all_["totalMonthlyCost"])
+
+
+def test_what_the_advised_limit_would_cost() -> None:
+    body = cost(plan_of(bid("a", "12", 2), market=MARKET, prices=[*SPIKY, (0.5, "8")]).changes[0])
+    assert body is not None
+    advice, day = body["advice"], body["cost"]["horizon"]
+    assert D(advice["cost_at_that_limit"]) - D(day["expected"]) == D(advice["expected_more"])
+    assert D(advice["limit_for_95"]) == 30
+
+
+def table(before: tuple[str, str, str], after: tuple[str, str, str], change: tuple[str, str, str]) -> str:
+    """The text of totals whose now, worst and p90 are these."""
+    sides = {"current": before, "planned": after, "delta": change}
+    now = {side: {"now": one[0], "worst": one[1]} for side, one in sides.items()}
+    over = {side: {"expected": one[0], "p90": one[2], "worst": one[1], "basis": "high"} for side, one in sides.items()}
+    return costs({"cost": {**now, "horizon": {"hours": 24.0, "movers": [], **over}}, "resource_changes": []}, Paint())
+
+
+def test_a_table_that_does_not_add_says_why() -> None:
+    adds = table(("8.00", "20.00", "9.00"), ("10.00", "30.00", "12.00"), ("2.00", "10.00", "3.00"))
+    cent = table(("8.00", "20.00", "9.00"), ("10.00", "30.00", "12.00"), ("2.01", "10.00", "3.00"))
+    quantile = table(("8.00", "20.00", "9.00"), ("10.00", "30.00", "12.00"), ("2.00", "10.00", "7.00"))
+    rounded, columns = "a row may not add by one", "so the last is not the difference"
+    assert [(rounded in text, columns in text) for text in (adds, cent, quantile)] == [
+        (False, False),
+        (True, False),
+        (False, True),
+    ]
