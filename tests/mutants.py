@@ -257,7 +257,7 @@ MISTAKES = (
     ),
     Mistake(
         "cancel a bid that cannot be placed anew",
-        "operations/settings.py",
+        "operations/plan.py",
         "    problems = [unplaceable[address] for address in placing if address in unplaceable]\n",
         "    problems = []\n",
         (SPELLING,),
@@ -471,14 +471,14 @@ MISTAKES = (
     # -- stopping
     Mistake(
         "ask for what is offered although nothing is placed",
-        "operations/settings.py",
+        "operations/observe.py",
         "(Catalogue((), ()), cloud.live_as_told()) if config is None else cloud.observe_as_told()",
         "cloud.observe_as_told()",
         (STOP_PAYING, "-k", "asks_for_nothing"),
     ),
     Mistake(
         "hold a destroy up for a price",
-        "operations/settings.py",
+        "operations/plan.py",
         "shown_only=keys if only_stops(plan) else ()",
         "shown_only=()",
         (STOP_PAYING, "-k", "destroy_cancels and prices"),
@@ -638,7 +638,7 @@ MISTAKES = (
     ),
     Mistake(
         "import what is in doubt under another address",
-        "cli/import_.py",
+        "operations/import_.py",
         '        elif intent.op == "create" and found in perhaps_created',
         "        elif not found and found in perhaps_created",
         (LET_GO,),
@@ -652,21 +652,21 @@ MISTAKES = (
     ),
     Mistake(
         "cancel before all are looked at",
-        "cli/recover.py",
+        "operations/recover.py",
         "        bids = [further_bid(live, loaded, id) for id in dict.fromkeys(ids)]",
         "        bids = (further_bid(live, loaded, id) for id in dict.fromkeys(ids))",
         (LET_GO,),
     ),
     Mistake(
         "cancel without saying so first",
-        "cli/recover.py",
+        "operations/recover.py",
         "    store.append([intent])\n",
         "",
         (LET_GO,),
     ),
     Mistake(
         "cancel once the lock is somebody else's",
-        "cli/recover.py",
+        "operations/recover.py",
         "Options().timeout, lock.verify).cancel(bid.id)",
         "Options().timeout).cancel(bid.id)",
         (LET_GO,),
@@ -1004,7 +1004,7 @@ MISTAKES = (
             ),
             (
                 "use a plan before its shape is held to",
-                "cli/apply.py",
+                "operations/saved_plan.py",
                 "    if why := misfit(body):\n",
                 "    if not body and (why := misfit(body)):\n",
                 "some_of_all",
@@ -1124,7 +1124,7 @@ MISTAKES = (
     ),
     Mistake(
         "apply a plan again",
-        "operations/apply.py",
+        "operations/saved_plan.py",
         '        if plan.sha256 == saved["sha256"]:\n',
         '        if plan.sha256 == saved["sha256"] and plan.serial == state.serial:\n',
         (APPLIED_ONCE,),

@@ -68,10 +68,12 @@ CLIMBS: set[tuple[str, str]] = {
     ("operations/apply.py", "reports"),
     ("operations/apply.py", "reports.text"),
     ("operations/settings.py", "cli"),
+    ("operations/market.py", "reports.text"),
+    ("operations/recover.py", "cli"),
+    ("operations/status.py", "reports.text"),
     ("operations/what_if.py", "cli"),
 }
 CIRCLES = [
-    ["cli.destroy", "cli.plan", "operations.apply"],
     ["cloud.connect", "operations.settings"],
     ["simulator.adapter", "simulator.faults.faults", "simulator.simulator"],
 ]

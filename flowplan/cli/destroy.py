@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from flowplan.cli import Command, options
+from flowplan.operations.sources import addresses_in
 
 if TYPE_CHECKING:
-    from flowplan.config import Source
-    from flowplan.model.address import Address
+    pass
 
 
 @click.command(cls=Command)
@@ -43,19 +42,3 @@ def destroy(ctx: click.Context, /, paths: tuple[str, ...], allow_volume_destroy:
         files=scope,
     )
     return Run(session, None, wishes, How(**how))()
-
-
-def addresses_in(sources: Sequence[Source]) -> set[Address]:
-    """What the files declare, under whatever name they were applied; nothing, when they cannot be read:
-    what they made can be destroyed all the same."""
-    from flowplan.config import read
-    from flowplan.errors import ConfigError
-    from flowplan.model.address import Address
-    from flowplan.operations.sources import read_beside
-
-    try:
-        config = read(sources, read_beside)
-    except ConfigError:
-        return set()
-    ports = {Address("ports", address.name) for address in config.tasks}
-    return {*config.tasks, *config.volumes, *ports}

@@ -2,36 +2,25 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from datetime import timedelta
 from decimal import Decimal
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import click
-from attrs import frozen
 
 from flowplan.cli import Command, options
 from flowplan.cli.durations import Duration
-from flowplan.errors import CloudError, FlowplanError, Unauthorized, UsageProblem
+from flowplan.errors import FlowplanError, UsageProblem
+from flowplan.operations import output
+from flowplan.operations.market import _Asked, _look
 from flowplan.operations.settings import Session
 from flowplan.printable import shown
 
 if TYPE_CHECKING:
-    from flowplan.cloud.fcp import Fcp
-    from flowplan.cloud.rows import Past
-    from flowplan.model.catalogue import Auction, InstanceType
-    from flowplan.pricing import Market
     from flowplan.pricing.offers import Offer
     from flowplan.reports.text.market import View
-
-T = TypeVar("T")
-_NOTABLE = 1.0  # seconds: what takes longer says what it does
-_WINDOW = timedelta(days=14)  # what a forecast looks back on
-_TREND = timedelta(days=7)  # what a table's trend shows where nothing says otherwise
 
 
 @click.command(cls=Command)
@@ -72,7 +61,7 @@ def market(
     if svg is not None:
         from flowplan.reports.svg.market import BEGINS
 
-        options.hold_writable(svg, "picture of flowplan", BEGINS.encode())
+        output.hold_writable(svg, "picture of flowplan", BEGINS.encode())
     notes: list[str] = []
     found, view = _look(session, types, region, _Asked(hours, since, asked, form == "json"), notes)
     offers = by_type_and_price(found)
@@ -107,98 +96,6 @@ def _limit(text: str) -> Decimal:
     if not found:
         raise UsageProblem("--limit: nothing is sold for nothing", hint="write it like 17.92: dollars an instance-hour")
     return found
-
-
-@frozen
-class _Asked:
-    """What the options say: `hours` ahead, `since` when, at which `limit`; with `advice` on a limit in any case."""
-
-    hours: float
-    since: timedelta | None
-    limit: Decimal | None
-    advice: bool
-
-
-def _look(
-    session: Session, types: Sequence[str], region: str | None, asked: _Asked, notes: list[str]
-) -> tuple[list[Offer], View]:
-    """The auctions with their prices: two lists, one call an auction, one call a region. What could not be had is
-    noted, and unknown."""
-    from flowplan.pricing.offers import Question, offer, wanted
-    from flowplan.reports.text.market import View
-
-    cloud = session.cloud()
-    meant = wanted(cloud.offered(), types, region)
-    since = asked.since or (_WINDOW if types else _TREND)
-    with _told_when_slow(session, f"asking for the prices of {len(meant)} auction{'s' if len(meant) != 1 else ''}..."):
-        markets = _markets(cloud, meant, notes)
-        now = cloud.now() or datetime.now(UTC)
-        pasts = _pasts(cloud, meant, None if since <= _WINDOW else now - since, notes)
-    question = Question(now, asked.hours, asked.limit, advice=bool(types) or asked.advice)
-    offers = []
-    for kind, auction in meant:
-        key = (auction.instance_type, auction.region)
-        past = pasts.get(key)
-        known = ((), True) if past is None else (past.prices, past.complete)
-        offers.append(offer(kind, auction, markets[key], *known, question))
-    return offers, View(now, asked.hours, since, asked.limit)
-
-
-def _markets(
-    cloud: Fcp, auctions: Iterable[tuple[InstanceType, Auction]], notes: list[str]
-) -> dict[tuple[str, str], Market | None]:
-    """The prices for one instance in each; None, with a note, where they could not be had."""
-    keys = [(auction.instance_type, auction.region) for _, auction in auctions]
-    found = dict(
-        zip(
-            keys,
-            cloud.side_by_side([partial(_or_error, partial(cloud.market, (*key, 1))) for key in keys]),
-            strict=True,
-        )
-    )
-    failed = {key: one for key, one in found.items() if isinstance(one, CloudError)}
-    if failed:
-        (kind, region), error = next(iter(failed.items()))
-        more = f", and those of {len(failed) - 1} more" if len(failed) > 1 else ""
-        notes.append(f"the prices of {kind} in {region}{more} could not be had: {error}")
-    return found | dict.fromkeys(failed)
-
-
-def _pasts(
-    cloud: Fcp, auctions: Iterable[tuple[InstanceType, Auction]], since: datetime | None, notes: list[str]
-) -> dict[tuple[str, str], Past]:
-    """The past prices of each: 14 days, or `since` then. Of a region where they could not be had, a note."""
-    regions: dict[str, list[tuple[str, str]]] = {}
-    for _, auction in auctions:
-        regions.setdefault(auction.region, []).append((auction.instance_type, auction.region))
-    found = cloud.side_by_side([partial(_or_error, partial(cloud.pasts, keys, since)) for keys in regions.values()])
-    failed = {region: one for region, one in zip(regions, found, strict=True) if isinstance(one, CloudError)}
-    if failed:
-        where, error = ", ".join(sorted(failed)), next(iter(failed.values()))
-        notes.append(f"past prices in {where} could not be had: {error}; nothing is known of what is ahead there")
-    return {key: past for part in found if not isinstance(part, CloudError) for key, past in part.items()}
-
-
-def _or_error(call: Callable[[], T]) -> T | CloudError:
-    """What came of a call, so that one which fails hides no other. Raises Unauthorized: then all would."""
-    try:
-        return call()
-    except Unauthorized:
-        raise
-    except CloudError as error:
-        return error
-
-
-@contextmanager
-def _told_when_slow(session: Session, text: str) -> Iterator[None]:
-    """Says what is being done, once that takes long."""
-    timer = threading.Timer(_NOTABLE, session.terminal.err, [text])
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
 
 
 def _draw(session: Session, path: str, offers: Sequence[Offer], view: View) -> None:

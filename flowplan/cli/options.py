@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
 
 from flowplan.cli.durations import Duration, read_duration
-from flowplan.errors import FlowplanError, StateError, UsageProblem
-from flowplan.files.regular import opened
+from flowplan.errors import UsageProblem
 from flowplan.model.address import Address
 from flowplan.model.budget import BASES, Budget, BudgetBasis, dollars, increase
-from flowplan.printable import Secret, shown
+from flowplan.printable import shown
 
-PLAN_KEY = "FLOWPLAN_PLAN_KEY"
-_KEY_LENGTH = 16
 _FURTHEST = 7 * 24  # hours: the past has two of them
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -172,46 +168,3 @@ def addresses(texts: Sequence[str], option: str) -> frozenset[Address]:
         return frozenset(map(Address.parse, texts))
     except ValueError as error:
         raise UsageProblem(f"{option}: {error}") from None
-
-
-def plan_key(environ: Mapping[str, str]) -> Secret | None:
-    """FLOWPLAN_PLAN_KEY: with it saved plans are signed, and only signed ones are carried out. Raises UsageProblem."""
-    key = environ.get(PLAN_KEY)
-    if not key:
-        return None
-    if len(key) < _KEY_LENGTH:
-        raise UsageProblem(
-            f"{PLAN_KEY} is shorter than {_KEY_LENGTH} characters", hint="openssl rand -hex 32 makes one"
-        )
-    return Secret(key)
-
-
-def hold_writable(path: str, what: str = "saved plan", begins: bytes = b'{\n  "format_version": "') -> None:
-    """Raise UsageProblem when `path` is something else than `what`, written earlier: that is not to be replaced."""
-    target = Path(path)
-    try:
-        if not target.exists():
-            return
-    except OSError as error:  # a name that is too long
-        raise UsageProblem(f"{shown(path)}: {error.strerror}", hint="choose another name") from error
-    head = b""
-    if target.is_file():
-        try:
-            with opened(target) as file:
-                head = file.read(64).lstrip()
-        except OSError as error:
-            raise UsageProblem(f"{shown(path)} cannot be read: {error.strerror}", hint="choose another name") from error
-    if head and not head.startswith(begins):
-        raise UsageProblem(f"{path} exists and is not a {what}; nothing was written", hint="choose another name")
-    if not target.is_file():
-        raise UsageProblem(f"{path} is not a file", hint="choose another name")
-
-
-def write_output(path: str, text: str) -> None:
-    """Write a file the user asked for: private, all of it or nothing. Raises FlowplanError."""
-    from flowplan.files.atomic import replace_file
-
-    try:
-        replace_file(Path(path), text.encode())
-    except StateError as error:  # no state was in danger
-        raise FlowplanError(str(error), hint=error.hint) from error

@@ -9,18 +9,12 @@ import click
 from attrs import frozen
 
 from flowplan.cli import Command, options
-from flowplan.cli.destroy import addresses_in
 from flowplan.errors import ConfigError, UsageProblem
-from flowplan.operations.settings import (
-    Observed,
-    Session,
-    forecast,
-    hold_budgets,
-    observe,
-    plan_of,
-    refuse,
-    streams_of,
-)
+from flowplan.operations import output, saved_plan
+from flowplan.operations.observe import Observed, observe
+from flowplan.operations.plan import forecast, hold_budgets, plan_of, refuse, streams_of
+from flowplan.operations.settings import Session
+from flowplan.operations.sources import addresses_in
 from flowplan.pricing import DAY, HOUR, MONTH
 
 if TYPE_CHECKING:
@@ -67,7 +61,7 @@ def plan(
     """
     session = Session.of(ctx)
     if out:
-        options.hold_writable(out)
+        output.hold_writable(out)
     hours = options.hours(horizon)
     budgets = options.budgets(max_hourly_cost, max_cost_increase, budget_basis)
     ahead = options.what_if_hours(what_if)
@@ -131,11 +125,11 @@ def made(session: Session, asked: Asked, replace: frozenset[Address]) -> Plan:
         body |= what_if_of(session.terminal, found, streams, seen.catalogue, asked.what_if)
     if for_machines:
         body = sealed(body)
-        if key := options.plan_key(session.environ):
+        if key := saved_plan.plan_key(session.environ):
             body = signed(body, key.reveal().encode())
     show(session, body, asked.form)
     if asked.out:
-        options.write_output(asked.out, _dumps(body))
+        output.write_output(asked.out, _dumps(body))
         session.terminal.note(f"saved to {asked.out}: flowplan apply {asked.out}")
         session.terminal.note(f"its digest, for apply --expect: {body['sha256']}")
     return found

@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 
 from flowplan.cli import Command
-from flowplan.cli.apply import PLAN_LIMIT, read_plan
 from flowplan.cli.plan import show as show_plan
 from flowplan.errors import GuardRefused, UsageProblem
 from flowplan.files.regular import read_regular
+from flowplan.operations.saved_plan import PLAN_LIMIT, read_plan
 from flowplan.operations.settings import Session
 
 

@@ -7,18 +7,11 @@ from typing import TYPE_CHECKING
 import click
 
 from flowplan.cli import Command
-from flowplan.model.address import Address, in_order
-from flowplan.model.resources import Bid, PortMapping, Volume
-from flowplan.operations.looking import listed
 from flowplan.operations.settings import Session
-from flowplan.planning.plan import key_of
-from flowplan.pricing import by_bid, paid
+from flowplan.operations.status import rows
 
 if TYPE_CHECKING:
-    from flowplan.cloud.rows import Instance
-    from flowplan.model.live import Live
-    from flowplan.reports.text.status import Row, VolumeRow
-    from flowplan.state.state import State
+    pass
 
 
 @click.command(cls=Command)
@@ -30,54 +23,3 @@ def status(ctx: click.Context) -> int:
     session = Session.of(ctx)
     session.terminal.out(text(*rows(session), session.terminal.paint), end="")
     return 0
-
-
-def rows(session: Session) -> tuple[list[Row], list[VolumeRow]]:
-    """A row a bid and a row a volume of the state, from a fixed number of lists and one price per distinct auction."""
-    from flowplan.reports.text.status import VolumeRow
-
-    state = session.load().state
-    if not state.bindings:
-        return [], []
-    session.enter_project(state, None)
-    live = listed(session.cloud())
-    volumes = [
-        VolumeRow(str(address), binding.id, binding.applied, binding.id in live.volumes)
-        for address, binding in sorted(state.bindings.items(), key=lambda one: in_order(one[0]))
-        if isinstance(binding.applied, Volume)
-    ]
-    return bid_rows(session, state, live), volumes
-
-
-def bid_rows(session: Session, state: State, live: Live) -> list[Row]:
-    """The bids, each with its instances, its price and what it was billed."""
-    from flowplan.reports.text.status import Row
-    from flowplan.state.ownership import as_known
-
-    cloud = session.cloud()
-    ours = {a: state.bindings[a] for a in sorted(state.bindings, key=in_order) if a.kind == "bid"}
-    bids = {a: as_known(live.bids[b.id], b.applied) if b.id in live.bids else b.applied for a, b in ours.items()}
-    asked = {key_of(bid) for bid in bids.values() if isinstance(bid, Bid) and "region" not in bid.untold}
-    markets = cloud.markets(sorted(asked), shown_only=asked)
-    instances: dict[str, list[Instance]] = {}
-    for one in cloud.instances():
-        instances.setdefault(one.bid or "", []).append(one)
-    billed = by_bid(cloud.billed())
-    made = []
-    for address, binding in ours.items():
-        ports = state.bindings.get(Address("ports", address.name))
-        bid = bids[address]
-        assert isinstance(bid, Bid)  # noqa: S101 - bid addresses hold bids
-        made.append(
-            Row(
-                address=str(address),
-                id=binding.id,
-                status=live.bids[binding.id].status if binding.id in live.bids else "gone",
-                bid=bid,
-                market=markets.get(key_of(bid)),
-                instances=tuple(instances.get(binding.id, ())),
-                pairs=ports.applied.pairs if ports and isinstance(ports.applied, PortMapping) else (),
-                paid=paid(billed.get(binding.id, ()), cloud.now()),  # what is not listed was not billed
-            )
-        )
-    return made

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -21,14 +20,16 @@ from flowplan.errors import (
     ApplyFailed,
     ApprovalMissing,
     CloudError,
-    GuardRefused,
     Interrupted,
     OutcomeUnknown,
     StalePlan,
     UsageProblem,
 )
 from flowplan.model.resources import Volume
-from flowplan.operations.settings import Observed, Session, forecast, hold_budgets, observe, plan_of, refuse
+from flowplan.operations.observe import Observed, observe
+from flowplan.operations.plan import forecast, hold_budgets, plan_of, refuse
+from flowplan.operations.saved_plan import hold_not_applied, hold_same_cloud, places_of
+from flowplan.operations.settings import Session
 from flowplan.planning.plan import Plan, Wishes
 from flowplan.pricing import DAY, HOUR, MONTH
 from flowplan.state.state import AppliedPlan, State
@@ -395,28 +396,6 @@ class Run:
         return 0
 
 
-def places_of(body: Mapping[str, Any]) -> dict[Any, Any]:
-    """The type and region of every bid that a plan's document has after it: what was chosen stays chosen."""
-    from flowplan.model.address import Address
-
-    return {
-        Address("bid", one["name"]): (one["change"]["after"]["instance_type"], one["change"]["after"]["region"])
-        for one in body["resource_changes"]
-        if one["type"] == "bid" and one["change"]["after"]
-    }
-
-
-def hold_not_applied(saved: Mapping[str, Any], state: State) -> None:
-    """Raise StalePlan for a plan whose carrying out began before, whatever became of it: done twice, it would buy
-    twice."""
-    for plan in state.plans:
-        if plan.sha256 == saved["sha256"]:
-            raise StalePlan(
-                f"this plan was applied already, at {plan.at}; nothing was done",
-                hint="plan again: what it left undone is in the new plan",
-            )
-
-
 def hold_seen(plan: Plan, outcome: Outcome, seen: Observed) -> None:
     """Raise ApplyFailed for what a plan that only stopped could not look at, and did not end."""
     from flowplan.planning.untold import left_unread
@@ -428,18 +407,3 @@ def hold_seen(plan: Plan, outcome: Outcome, seen: Observed) -> None:
             detail="\n".join(map(str, left[1:])) or None,
             hint=left[0].hint or "the same command again, once the API tells of it",
         )
-
-
-def hold_same_cloud(saved: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Raise GuardRefused for a plan that was made for another API or project."""
-    for what, theirs, ours in (
-        ("API", saved["api_url"], now["api_url"]),
-        ("project", saved["project"]["name"], now["project"]["name"]),
-        ("project id", saved["project"]["id"], now["project"]["id"]),
-    ):
-        if theirs != ours:
-            raise GuardRefused(
-                f"this plan is for the {what} {theirs}, not for {ours}",
-                reason="other_plan",
-                hint="plan again",
-            )

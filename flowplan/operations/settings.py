@@ -8,16 +8,15 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 import click
-from attrs import define, field, frozen
+from attrs import define, field
 
 from flowplan.backends.local import DEFAULT, Loaded, LocalStore
 from flowplan.backends.lock import NAME as LOCK_NAME
@@ -26,7 +25,6 @@ from flowplan.backends.overflow import spill_directory
 from flowplan.cli.durations import read_duration
 from flowplan.cli.terminal import Terminal
 from flowplan.cloud.http.redaction import forms_in, without
-from flowplan.diagnostics import Problem
 from flowplan.errors import (
     CloudError,
     ConfigError,
@@ -38,27 +36,20 @@ from flowplan.errors import (
 from flowplan.files.atomic import hold_no_device
 from flowplan.masking import masked
 from flowplan.operations.sources import Scope, find, read_beside
-from flowplan.pricing import HOUR
+from flowplan.operations.validate import _LONGEST_STACK, unsendable
 from flowplan.printable import shown
 from flowplan.state.state import Binding, State, lately
 
 if TYPE_CHECKING:
     from flowplan.cloud.fcp import Fcp
     from flowplan.config import Config, Source
-    from flowplan.model.address import Address
-    from flowplan.model.budget import Budget
-    from flowplan.model.catalogue import Catalogue, Named, Place, Quota
-    from flowplan.model.live import Live
-    from flowplan.planning.lookup import Desired
-    from flowplan.planning.plan import Plan, Refusal, Wishes
-    from flowplan.pricing import Stream
+    from flowplan.model.catalogue import Named
     from flowplan.state.journal import Intent
 
 FromFile = TypeVar("FromFile", "Binding", "Intent")
 PUBLIC_API = "https://api.mithril.ai"
 SIMULATOR = "sim:"
 SIMULATOR_DATA = ".flowplan/simulator.db"
-_LONGEST_STACK = "s" * 64  # stands for the stack's name when scripts are measured without reading the state
 
 
 def calls_left() -> bool:
@@ -330,233 +321,3 @@ def _hold_file(state: str) -> None:
         raise UsageProblem(
             f"--state {shown(state)}: that is how flowplan names a lock or a journal", hint="choose another name"
         )
-
-
-def unsendable(config: Config, stack: str) -> list[Problem]:
-    """Startup scripts that could not be sent, each at its place."""
-    from flowplan.model.resources import Inputs, Mount
-    from flowplan.startup import script
-
-    problems = []
-    for address, task in config.tasks.items():
-        mounts = tuple(
-            Mount(use.volume, use.mount_point, volume_name=str(use.volume).removeprefix("volume."))
-            for use in task.volumes
-            if use.mount_point
-        )
-        inputs = Inputs(task.startup_script, task.ports, mounts, task.local_disks, task.container_image)
-        found = script.check(inputs, address, stack)
-        if found is not None:
-            place = config.problem(address, "startup_script", found.summary, hint=found.hint)
-            problems.append(attrs.evolve(place, detail=found.detail))
-    return problems
-
-
-@frozen
-class Observed:
-    """Everything a plan is made from. `state` counts what is live and ours, also where its making is in doubt."""
-
-    config: Config | None
-    state: State
-    pending: Mapping[str, Intent]
-    desired: Desired
-    catalogue: Catalogue
-    live: Live
-
-
-def observe(
-    session: Session,
-    config: Config | None,
-    state: State,
-    pending: Mapping[str, Intent],
-    *,
-    kept: Mapping[Address, Place] | None = None,
-) -> Observed:
-    """Look at the cloud, and look every name up. `state` gets its stack, API and project. Without configuration
-    nothing that is offered is asked for. What is not told stays open: see untold.py.
-
-    `kept`: types and regions chosen already (a saved plan's). Raises ConfigError for what only the cloud shows.
-    """
-    from flowplan.cloud.fcp import or_why
-    from flowplan.model.catalogue import Catalogue
-    from flowplan.operations.looking import certain
-    from flowplan.planning.lookup import Desired
-    from flowplan.planning.untold import with_known_keys
-    from flowplan.state.ownership import presume, strays
-
-    project, cloud = session.enter_project(state, config), session.cloud()
-    catalogue, live = (Catalogue((), ()), cloud.live_as_told()) if config is None else cloud.observe_as_told()
-    state = attrs.evolve(
-        state,
-        stack=session.stack_name(state),
-        api_url=session.api_url,
-        project=project.id,
-        project_name=project.name,
-    )
-    looked = [or_why(partial(cloud.bid, stray.id))() for stray in strays(state, live)]  # lists lag: is it live?
-    found = {one.id: one for one in looked if not isinstance(one, CloudError)}
-    live = attrs.evolve(live, bids={**live.bids, **found}) if found else live
-    state = presume(state, pending, live)
-    live = certain(cloud, state, live)
-    catalogue = with_known_keys(catalogue, state) if catalogue.unread else catalogue
-    catalogue = attrs.evolve(catalogue, unread=(*session.no_projects, *catalogue.unread))
-    if config is None:
-        return Observed(config, state, pending, Desired(), catalogue, live)
-    try:
-        desired = _desired(session, config, state, pending, catalogue, live, kept or {})
-    except ConfigError as error:  # what is not told may be all that is wrong
-        for why in (*catalogue.unread, *live.unlisted.values(), *live.unread.values()):
-            raise why from None
-        raise error
-    return Observed(config, state, pending, desired, catalogue, live)
-
-
-def _desired(
-    session: Session,
-    config: Config,
-    state: State,
-    pending: Mapping[str, Intent],
-    catalogue: Catalogue,
-    live: Live,
-    kept: Mapping[Address, Place],
-) -> Desired:
-    """What the files ask for. Raises ConfigError."""
-    from flowplan.planning.conflicts import conflicts
-    from flowplan.planning.lookup import look_up
-    from flowplan.state.ownership import adopted_volumes, placed_bids, volume_regions
-
-    desired = look_up(
-        config,
-        catalogue,
-        live,
-        kept=kept,
-        volume_regions=volume_regions(state, live),
-        ssh_keys=session.ssh_keys(),
-        placed=placed_bids(state, live),
-        made={a: b.id for a, b in state.bindings.items() if a.kind == "volume" and b.id in live.volumes},
-        adopted=adopted_volumes(state),
-    )
-    taken = conflicts(desired, state, pending, live)
-    if taken:
-        raise ConfigError([config.problem(address, "name", what, hint=hint) for address, what, hint in taken])
-    return desired
-
-
-def plan_of(session: Session, seen: Observed, wishes: Wishes) -> Plan:
-    """Fetch the prices (one call per distinct type, region and quantity) and plan."""
-    from flowplan.cost.estimate import auctions_needed, priced
-    from flowplan.planning.guards import guarded
-    from flowplan.planning.make import make_plan
-    from flowplan.planning.untold import hold_told, only_stops
-
-    hold_known(wishes.replace, seen)
-    plan = make_plan(seen.desired, seen.state, seen.live, wishes, seen.pending)
-    hold_told(plan, seen.catalogue, seen.live)
-    keys = auctions_needed(seen.desired, seen.state, seen.live)
-    markets = session.cloud().markets(keys, shown_only=keys if only_stops(plan) else ())
-    for address, why in plan.staying:
-        session.cloud().note(f"{address} stays: {why}")
-    plan = held_placeable(session, priced(plan, markets), seen)
-    return guarded(plan, seen.live, wishes)
-
-
-def held_placeable(session: Session, plan: Plan, seen: Observed) -> Plan:
-    """`plan`, with what could not be checked. Raises ConfigError for what it would place in vain: where nothing is
-    offered any more, or as FCP takes it from nobody. A running bid would be cancelled first, and nothing come of it."""
-    from flowplan.planning.limits import counts_against_quotas, refused
-
-    config, unplaceable = seen.config, seen.desired.unplaceable
-    if config is None:
-        return plan
-    placing = [change.address for change in plan.changes if change.action in ("create", "replace")]
-    problems = [unplaceable[address] for address in placing if address in unplaceable]
-    quotas: tuple[Quota, ...] = ()
-    if counts_against_quotas(plan):
-        try:
-            quotas = session.cloud().quotas()
-        except CloudError as error:
-            plan = attrs.evolve(plan, unchecked=(f"whether quotas allow it is not known: {error}",))
-    problems += refused(plan, seen.catalogue.ssh_keys, quotas, config.problem)
-    if problems:
-        raise ConfigError(problems)
-    return plan
-
-
-def hold_budgets(session: Session, plan: Plan, budgets: Sequence[Budget], hours: float | None) -> Plan:
-    """`plan` held to `budgets`; forecast first, where one of them is judged by that and it is not yet."""
-    from flowplan.cost.budgets import budgeted
-
-    if plan.forecast is None and any(budget.by_forecast for budget in budgets):
-        plan = forecast(session, plan, hours, spans=(HOUR,))
-    return budgeted(plan, budgets)
-
-
-def forecast(
-    session: Session,
-    plan: Plan,
-    hours: float | None,
-    *,
-    spans: Iterable[float] = (),
-    streams: Mapping[tuple[str, str], Stream] | None = None,
-) -> Plan:
-    """`plan` with what it will cost over `hours` (see `forecasted`) and over `spans`. `streams`: those of `streams_of`,
-    if they are there already."""
-    from flowplan.cost.forecast import forecasted
-
-    streams = streams_of(session, plan) if streams is None else streams
-    return forecasted(plan, streams, hours, spans, session.cloud().now() or datetime.now(UTC))
-
-
-def streams_of(session: Session, plan: Plan) -> dict[tuple[str, str], Stream]:
-    """The past prices that forecasts of the plan need: one call a region, none without bids."""
-    from flowplan.cost.forecast import auctions_of
-    from flowplan.planning.untold import only_stops
-    from flowplan.pricing import Stream
-
-    cloud = session.cloud()
-    auctions = auctions_of(plan)
-    pasts = cloud.pasts(auctions, shown_only=only_stops(plan)) if auctions else {}
-    now = cloud.now() or datetime.now(UTC)
-    minimum = {(market.instance_type, market.region): market.minimum for market in plan.markets.values()}
-    streams = {
-        auction: Stream.of(past.prices, now, reserve=minimum.get(auction), complete=past.complete)
-        for auction, past in pasts.items()
-    }
-    for auction in auctions:  # of what has no past, the present may be known
-        streams.setdefault(auction, Stream.of((), now, reserve=minimum.get(auction)))
-    return streams
-
-
-def hold_known(addresses: Iterable[Address], seen: Observed) -> None:
-    """Raise UsageProblem for an address that neither the files nor the state know."""
-    from flowplan.diagnostics import candidates
-
-    known = {*seen.desired.resources, *seen.state.bindings}
-    for address in addresses:
-        if address not in known:
-            raise UsageProblem(
-                f"--replace {address}: neither the files nor the state have it",
-                hint=candidates(str(address), map(str, known)),
-            )
-
-
-def refuse(plan: Plan, *, saved: bool = False) -> None:
-    """Raise GuardRefused when a guard says no. The plan, which says why, is shown by then; a `saved` one is not."""
-    if plan.refusals:
-        reasons = ", ".join(sorted({refusal.reason for refusal in plan.refusals}))
-        raise GuardRefused(
-            f"refused by the guard {reasons}; nothing was changed",
-            reason=plan.refusals[0].reason,
-            detail="\n".join(refusal.message for refusal in plan.refusals) if saved else None,
-            hint=_remedy(plan.refusals[0]) if saved else None,
-        )
-
-
-def _remedy(refusal: Refusal) -> str:
-    """What to do about a refusal of a saved plan."""
-    if refusal.reason != "volume_data":
-        return refusal.hint
-    return (
-        "a permission in a plan file proves nothing: name the volume here with --allow-volume-destroy, "
-        "or give --expect SHA256, or sign plans with FLOWPLAN_PLAN_KEY"
-    )

@@ -7,6 +7,7 @@ import stat
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from attrs import frozen
 
@@ -17,6 +18,10 @@ from flowplan.errors import ConfigError, UsageProblem
 from flowplan.files.regular import opened, read_regular
 from flowplan.printable import shown
 from flowplan.state.state import Binding
+
+if TYPE_CHECKING:
+    from flowplan.config import Source
+    from flowplan.model.address import Address
 
 DEFAULT = "flowplan.yaml"
 _SUFFIXES = (".yaml", ".yml")
@@ -234,3 +239,19 @@ def _read(name: str) -> bytes:
         reason = error.strerror or str(error)
         hint = "flowplan reads regular files; a directory means all *.yaml and *.yml in it"
         raise ConfigError([Problem(f"{name} cannot be read: {reason}", hint=hint)]) from error
+
+
+def addresses_in(sources: Sequence[Source]) -> set[Address]:
+    """What the files declare, under whatever name they were applied; nothing, when they cannot be read:
+    what they made can be destroyed all the same."""
+    from flowplan.config import read
+    from flowplan.errors import ConfigError
+    from flowplan.model.address import Address
+    from flowplan.operations.sources import read_beside
+
+    try:
+        config = read(sources, read_beside)
+    except ConfigError:
+        return set()
+    ports = {Address("ports", address.name) for address in config.tasks}
+    return {*config.tasks, *config.volumes, *ports}

@@ -9,7 +9,6 @@ from decimal import Decimal
 import attrs
 import pytest
 
-from flowplan.cli.apply import saved_budgets
 from flowplan.cost.budgets import budgeted, hourly
 from flowplan.cost.estimate import price
 from flowplan.cost.forecast import forecasted
@@ -17,6 +16,7 @@ from flowplan.diagnostics import Position
 from flowplan.model.address import Address
 from flowplan.model.budget import Budget, Increase
 from flowplan.model.resources import Bid
+from flowplan.operations.saved_plan import saved_budgets
 from flowplan.planning.plan import Action, Change, Plan
 from flowplan.planning.steps import Order
 from flowplan.pricing import HOUR, Market, Stream, Total, Totals

@@ -1,0 +1,124 @@
+"""What the stack as it is will cost, and how earlier forecasts held."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from flowplan.errors import FlowplanError
+from flowplan.model.address import Address
+from flowplan.model.resources import Bid, Resource
+from flowplan.operations.plan import streams_of
+from flowplan.operations.settings import Session
+
+if TYPE_CHECKING:
+    from flowplan.cloud.fcp import Fcp
+    from flowplan.documents.track_record import Truth
+    from flowplan.planning.plan import Plan
+    from flowplan.pricing import Billed, Judged, KeptForecast
+    from flowplan.state.state import State
+
+
+def truth(session: Session, hours: float) -> Truth:
+    """Look at everything, and keep verdicts that are final and forecasts of the coming day."""
+    from flowplan.cost.forecast import forecasted
+    from flowplan.documents.track_record import Truth
+    from flowplan.pricing import DAY, by_bid
+
+    state = session.load().state
+    kept = _kept(session, state)
+    if not state.bindings and not kept:
+        return Truth(state, hours, judged=None if kept is None else ())
+    session.enter_project(state, None)
+    plan = as_it_is(session, state)
+    streams = streams_of(session, plan)
+    cloud = session.cloud()
+    billed = by_bid(cloud.billed())
+    now = cloud.now() or datetime.now(UTC)
+    judged = None if kept is None else judged_by(cloud, kept, billed, now)
+    if judged is not None:
+        _settle(session, judged, coming_day(state, forecasted(plan, streams, DAY), now), now)
+    return Truth(state, hours, now, forecasted(plan, streams, hours), billed, judged)
+
+
+def _kept(session: Session, state: State) -> list[KeptForecast] | None:
+    """The forecasts kept; None when they cannot be read, which is told: the estimate needs none."""
+    from flowplan.cost.track_record import kept_forecasts, told
+
+    try:
+        return kept_forecasts().read(state.lineage)
+    except FlowplanError as error:
+        session.terminal.note(f"earlier forecasts cannot be compared: {told(error)}")
+        return None
+
+
+def as_it_is(session: Session, state: State) -> Plan:
+    """A plan that changes nothing: it holds what there is, with its price now."""
+    from flowplan.cost.estimate import auctions_needed, priced
+    from flowplan.planning.lookup import Desired
+    from flowplan.planning.make import make_plan
+    from flowplan.planning.plan import Wishes
+    from flowplan.state.ownership import as_known
+
+    _, live = session.cloud().observe()
+    there: dict[Address, Resource] = {}
+    for address, binding in state.bindings.items():
+        bid, volume = live.bids.get(binding.id), live.volumes.get(binding.id)
+        if address.kind == "bid" and bid is not None and not bid.ended:
+            there[address] = as_known(bid, binding.applied)
+        elif address.kind == "volume" and volume is not None:
+            there[address] = as_known(volume, binding.applied)
+    desired = Desired(there)
+    markets = session.cloud().markets(auctions_needed(desired, state, live))
+    plan = make_plan(desired, state, live, Wishes(in_scope=lambda binding: binding.address in there))
+    return priced(plan, markets)
+
+
+def judged_by(
+    cloud: Fcp, kept: Sequence[KeptForecast], billed: Mapping[str, Sequence[Billed]], now: datetime
+) -> list[Judged]:
+    """What came of each; one call for each bid that has a forecast without a final verdict."""
+    from flowplan.pricing import Account, judge
+
+    asked = sorted({bid for one in kept if one.verdict is None for bid in one.bids})
+    steered = cloud.steered(asked)
+    accounts = {bid: Account(billed.get(bid, ()), steered.get(bid)) for bid in asked}
+    return [judge(one, accounts, now) for one in kept]
+
+
+def _settle(session: Session, judged: Sequence[Judged], coming: Sequence[KeptForecast], now: datetime) -> None:
+    """Keep what is final, and what is forecast now. What goes wrong is told: today's answer needs none of it."""
+    from flowplan.cost.track_record import kept_forecasts, told
+    from flowplan.pricing import is_final
+
+    final = [one for one in judged if one.kept.verdict is None and is_final(one, now)]
+    if not final and not coming:
+        return
+    try:
+        kept_forecasts().settle(final, coming)
+    except FlowplanError as error:
+        session.terminal.note(f"the forecast of the coming day is not kept: {told(error)}")
+
+
+def coming_day(state: State, day: Plan, now: datetime) -> list[KeptForecast]:
+    """Of each bid that is there, and of all together."""
+    from flowplan.cost.forecast import storage_planned
+    from flowplan.cost.track_record import of_bid, of_stack
+    from flowplan.documents.cost import cost as cost_of
+    from flowplan.documents.cost import totals
+
+    found = []
+    for change in day.changes:
+        bid, id = change.after, change.id
+        if isinstance(bid, Bid) and id is not None:
+            one = of_bid(state.lineage, str(change.address), id, bid, cost_of(change), now)
+            found += [one] if one is not None else []
+    horizon = totals(day)["horizon"]
+    if horizon is not None:
+        ids = [id for one in found for id in one.bids]
+        storage = storage_planned(day.changes, horizon["hours"])
+        total = of_stack(state.lineage, ids, horizon["hours"], horizon["planned"], storage, now, now)
+        if total is not None:
+            found.append(total)
+    return found

@@ -1,0 +1,93 @@
+"""Take a live bid or volume into the state."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Sequence
+
+import attrs
+
+from flowplan.backends.local import Loaded
+from flowplan.errors import FlowplanError, GuardRefused, NotFound, UsageProblem
+from flowplan.model.address import Address
+from flowplan.model.live import Live, LiveBid, LiveVolume
+from flowplan.model.resources import Volume
+from flowplan.operations.settings import Session
+from flowplan.state.journal import Intent
+from flowplan.state.ownership import adopted, as_made, binding_of, find_created, perhaps_created
+from flowplan.state.state import Binding, State
+
+
+def _parsed(address: str) -> Address:
+    try:
+        wanted = Address.parse(address)
+    except ValueError as error:
+        raise UsageProblem(str(error)) from None
+    if wanted.kind == "ports":
+        raise UsageProblem(f"{address}: ports come with their bid", hint=f"import bid.{wanted.name}")
+    return wanted
+
+
+def _hold_free(state: State, wanted: Address, id: str) -> None:
+    """Raise UsageProblem unless neither the address nor the object is in the state."""
+    if wanted in state.bindings:
+        raise UsageProblem(f"{wanted} is in the state already, as {state.bindings[wanted].id}")
+    for address, binding in state.bindings.items():
+        if binding.id == id and address.kind != "ports":
+            hint = f"flowplan state mv {address} {wanted}" if address.kind == wanted.kind else None
+            raise UsageProblem(f"{id} is in the state already, as {address}", hint=hint)
+
+
+def _found(session: Session, live: Live, wanted: Address, id: str) -> LiveBid | LiveVolume:
+    """The live object, a bid also while no list shows it yet. Raises FlowplanError when there is none here."""
+    try:
+        found = live.volumes.get(id) if wanted.kind == "volume" else live.bids.get(id) or session.cloud().bid_here(id)
+    except NotFound:
+        found = None
+    if found is None:
+        raise FlowplanError(f"there is no {wanted.kind} {id} in this project")
+    if isinstance(found, LiveBid) and found.ended:
+        raise FlowplanError(f"{id} is {found.status}: it has ended, and costs nothing any more")
+    return found
+
+
+def _in_doubt(wanted: Address) -> FlowplanError:
+    return FlowplanError(f"{wanted} is in doubt", hint="`flowplan recover` settles it first")
+
+
+def _binding(wanted: Address, found: LiveBid | LiveVolume, doubted: Sequence[Intent], state: State) -> Binding:
+    """What the state records of `found`: of a volume whose create was in doubt, also what was asked for."""
+    asked = doubted[-1].resource if doubted else None
+    if isinstance(found, LiveVolume) and isinstance(asked, Volume):
+        return attrs.evolve(binding_of(doubted[-1], found.id), applied=as_made(asked, found.volume))
+    return adopted(wanted, found, state.bindings)
+
+
+def _hold_certain(found: LiveBid | LiveVolume, live: Live, loaded: Loaded, wanted: Address) -> None:
+    """Raise FlowplanError for what an operation in doubt may have made: the look-up would bind it a second time. Only
+    somebody's word settles a volume that the look-up itself cannot tell from somebody else's."""
+    if isinstance(found, LiveBid):
+        live = attrs.evolve(live, bids={**live.bids, found.id: found})
+    for intent in loaded.pending.values():
+        if intent.address == wanted:
+            proved = find_created(intent, loaded.state.lineage, live)
+            if found in proved or found not in perhaps_created(intent, loaded.state.lineage, live):
+                raise _in_doubt(wanted)
+        elif intent.op == "create" and found in perhaps_created(intent, loaded.state.lineage, live):
+            raise FlowplanError(
+                f"{found.id} may be what an interrupted run created as {intent.address}",
+                hint="`flowplan recover` settles it first",
+            )
+
+
+def _hold_ours_or_nobodys(found: LiveBid | LiveVolume, live: Live, ours: Container[str | None]) -> None:
+    """Raise GuardRefused for what a stack that is not of `ours` (lineages) may hold: two states would work against
+    each other."""
+    users = [found] if isinstance(found, LiveBid) else [live.bids[one] for one in found.bids if one in live.bids]
+    for bid in users:
+        if bid.marker is not None and not bid.ended and bid.marker.lineage not in ours:
+            what = "it" if bid is found else f"a bid that uses it, {bid.id},"
+            raise GuardRefused(
+                f"{what} belongs to stack {bid.marker.stack}, lineage {bid.marker.lineage}; it stays there",
+                reason="not_ours",
+                hint=f"once `flowplan state rm` there has let go of it, --lineage {bid.marker.lineage} takes it here",
+            )

@@ -1,0 +1,112 @@
+"""Look at the cloud: everything that a plan is made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING
+
+import attrs
+from attrs import frozen
+
+from flowplan.errors import CloudError, ConfigError
+from flowplan.operations.settings import Session
+from flowplan.state.state import State
+
+if TYPE_CHECKING:
+    from flowplan.config import Config
+    from flowplan.model.address import Address
+    from flowplan.model.catalogue import Catalogue, Place
+    from flowplan.model.live import Live
+    from flowplan.planning.lookup import Desired
+    from flowplan.state.journal import Intent
+
+
+@frozen
+class Observed:
+    """Everything a plan is made from. `state` counts what is live and ours, also where its making is in doubt."""
+
+    config: Config | None
+    state: State
+    pending: Mapping[str, Intent]
+    desired: Desired
+    catalogue: Catalogue
+    live: Live
+
+
+def observe(
+    session: Session,
+    config: Config | None,
+    state: State,
+    pending: Mapping[str, Intent],
+    *,
+    kept: Mapping[Address, Place] | None = None,
+) -> Observed:
+    """Look at the cloud, and look every name up. `state` gets its stack, API and project. Without configuration
+    nothing that is offered is asked for. What is not told stays open: see untold.py.
+
+    `kept`: types and regions chosen already (a saved plan's). Raises ConfigError for what only the cloud shows.
+    """
+    from flowplan.cloud.fcp import or_why
+    from flowplan.model.catalogue import Catalogue
+    from flowplan.operations.looking import certain
+    from flowplan.planning.lookup import Desired
+    from flowplan.planning.untold import with_known_keys
+    from flowplan.state.ownership import presume, strays
+
+    project, cloud = session.enter_project(state, config), session.cloud()
+    catalogue, live = (Catalogue((), ()), cloud.live_as_told()) if config is None else cloud.observe_as_told()
+    state = attrs.evolve(
+        state,
+        stack=session.stack_name(state),
+        api_url=session.api_url,
+        project=project.id,
+        project_name=project.name,
+    )
+    looked = [or_why(partial(cloud.bid, stray.id))() for stray in strays(state, live)]  # lists lag: is it live?
+    found = {one.id: one for one in looked if not isinstance(one, CloudError)}
+    live = attrs.evolve(live, bids={**live.bids, **found}) if found else live
+    state = presume(state, pending, live)
+    live = certain(cloud, state, live)
+    catalogue = with_known_keys(catalogue, state) if catalogue.unread else catalogue
+    catalogue = attrs.evolve(catalogue, unread=(*session.no_projects, *catalogue.unread))
+    if config is None:
+        return Observed(config, state, pending, Desired(), catalogue, live)
+    try:
+        desired = _desired(session, config, state, pending, catalogue, live, kept or {})
+    except ConfigError as error:  # what is not told may be all that is wrong
+        for why in (*catalogue.unread, *live.unlisted.values(), *live.unread.values()):
+            raise why from None
+        raise error
+    return Observed(config, state, pending, desired, catalogue, live)
+
+
+def _desired(
+    session: Session,
+    config: Config,
+    state: State,
+    pending: Mapping[str, Intent],
+    catalogue: Catalogue,
+    live: Live,
+    kept: Mapping[Address, Place],
+) -> Desired:
+    """What the files ask for. Raises ConfigError."""
+    from flowplan.planning.conflicts import conflicts
+    from flowplan.planning.lookup import look_up
+    from flowplan.state.ownership import adopted_volumes, placed_bids, volume_regions
+
+    desired = look_up(
+        config,
+        catalogue,
+        live,
+        kept=kept,
+        volume_regions=volume_regions(state, live),
+        ssh_keys=session.ssh_keys(),
+        placed=placed_bids(state, live),
+        made={a: b.id for a, b in state.bindings.items() if a.kind == "volume" and b.id in live.volumes},
+        adopted=adopted_volumes(state),
+    )
+    taken = conflicts(desired, state, pending, live)
+    if taken:
+        raise ConfigError([config.problem(address, "name", what, hint=hint) for address, what, hint in taken])
+    return desired

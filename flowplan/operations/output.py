@@ -1,0 +1,40 @@
+"""Files that a user asked for: written whole, and never over something else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flowplan.errors import FlowplanError, StateError, UsageProblem
+from flowplan.files.regular import opened
+from flowplan.printable import shown
+
+
+def hold_writable(path: str, what: str = "saved plan", begins: bytes = b'{\n  "format_version": "') -> None:
+    """Raise UsageProblem when `path` is something else than `what`, written earlier: that is not to be replaced."""
+    target = Path(path)
+    try:
+        if not target.exists():
+            return
+    except OSError as error:  # a name that is too long
+        raise UsageProblem(f"{shown(path)}: {error.strerror}", hint="choose another name") from error
+    head = b""
+    if target.is_file():
+        try:
+            with opened(target) as file:
+                head = file.read(64).lstrip()
+        except OSError as error:
+            raise UsageProblem(f"{shown(path)} cannot be read: {error.strerror}", hint="choose another name") from error
+    if head and not head.startswith(begins):
+        raise UsageProblem(f"{path} exists and is not a {what}; nothing was written", hint="choose another name")
+    if not target.is_file():
+        raise UsageProblem(f"{path} is not a file", hint="choose another name")
+
+
+def write_output(path: str, text: str) -> None:
+    """Write a file the user asked for: private, all of it or nothing. Raises FlowplanError."""
+    from flowplan.files.atomic import replace_file
+
+    try:
+        replace_file(Path(path), text.encode())
+    except StateError as error:  # no state was in danger
+        raise FlowplanError(str(error), hint=error.hint) from error

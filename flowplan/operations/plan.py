@@ -1,0 +1,141 @@
+"""Plan: prices, guards, budgets and forecasts around the planner."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import attrs
+
+from flowplan.errors import CloudError, ConfigError, GuardRefused, UsageProblem
+from flowplan.operations.observe import Observed
+from flowplan.operations.settings import Session
+from flowplan.pricing import HOUR
+
+if TYPE_CHECKING:
+    from flowplan.model.address import Address
+    from flowplan.model.budget import Budget
+    from flowplan.model.catalogue import Quota
+    from flowplan.planning.plan import Plan, Refusal, Wishes
+    from flowplan.pricing import Stream
+
+
+def plan_of(session: Session, seen: Observed, wishes: Wishes) -> Plan:
+    """Fetch the prices (one call per distinct type, region and quantity) and plan."""
+    from flowplan.cost.estimate import auctions_needed, priced
+    from flowplan.planning.guards import guarded
+    from flowplan.planning.make import make_plan
+    from flowplan.planning.untold import hold_told, only_stops
+
+    hold_known(wishes.replace, seen)
+    plan = make_plan(seen.desired, seen.state, seen.live, wishes, seen.pending)
+    hold_told(plan, seen.catalogue, seen.live)
+    keys = auctions_needed(seen.desired, seen.state, seen.live)
+    markets = session.cloud().markets(keys, shown_only=keys if only_stops(plan) else ())
+    for address, why in plan.staying:
+        session.cloud().note(f"{address} stays: {why}")
+    plan = held_placeable(session, priced(plan, markets), seen)
+    return guarded(plan, seen.live, wishes)
+
+
+def held_placeable(session: Session, plan: Plan, seen: Observed) -> Plan:
+    """`plan`, with what could not be checked. Raises ConfigError for what it would place in vain: where nothing is
+    offered any more, or as FCP takes it from nobody. A running bid would be cancelled first, and nothing come of it."""
+    from flowplan.planning.limits import counts_against_quotas, refused
+
+    config, unplaceable = seen.config, seen.desired.unplaceable
+    if config is None:
+        return plan
+    placing = [change.address for change in plan.changes if change.action in ("create", "replace")]
+    problems = [unplaceable[address] for address in placing if address in unplaceable]
+    quotas: tuple[Quota, ...] = ()
+    if counts_against_quotas(plan):
+        try:
+            quotas = session.cloud().quotas()
+        except CloudError as error:
+            plan = attrs.evolve(plan, unchecked=(f"whether quotas allow it is not known: {error}",))
+    problems += refused(plan, seen.catalogue.ssh_keys, quotas, config.problem)
+    if problems:
+        raise ConfigError(problems)
+    return plan
+
+
+def hold_budgets(session: Session, plan: Plan, budgets: Sequence[Budget], hours: float | None) -> Plan:
+    """`plan` held to `budgets`; forecast first, where one of them is judged by that and it is not yet."""
+    from flowplan.cost.budgets import budgeted
+
+    if plan.forecast is None and any(budget.by_forecast for budget in budgets):
+        plan = forecast(session, plan, hours, spans=(HOUR,))
+    return budgeted(plan, budgets)
+
+
+def forecast(
+    session: Session,
+    plan: Plan,
+    hours: float | None,
+    *,
+    spans: Iterable[float] = (),
+    streams: Mapping[tuple[str, str], Stream] | None = None,
+) -> Plan:
+    """`plan` with what it will cost over `hours` (see `forecasted`) and over `spans`. `streams`: those of `streams_of`,
+    if they are there already."""
+    from flowplan.cost.forecast import forecasted
+
+    streams = streams_of(session, plan) if streams is None else streams
+    return forecasted(plan, streams, hours, spans, session.cloud().now() or datetime.now(UTC))
+
+
+def streams_of(session: Session, plan: Plan) -> dict[tuple[str, str], Stream]:
+    """The past prices that forecasts of the plan need: one call a region, none without bids."""
+    from flowplan.cost.forecast import auctions_of
+    from flowplan.planning.untold import only_stops
+    from flowplan.pricing import Stream
+
+    cloud = session.cloud()
+    auctions = auctions_of(plan)
+    pasts = cloud.pasts(auctions, shown_only=only_stops(plan)) if auctions else {}
+    now = cloud.now() or datetime.now(UTC)
+    minimum = {(market.instance_type, market.region): market.minimum for market in plan.markets.values()}
+    streams = {
+        auction: Stream.of(past.prices, now, reserve=minimum.get(auction), complete=past.complete)
+        for auction, past in pasts.items()
+    }
+    for auction in auctions:  # of what has no past, the present may be known
+        streams.setdefault(auction, Stream.of((), now, reserve=minimum.get(auction)))
+    return streams
+
+
+def hold_known(addresses: Iterable[Address], seen: Observed) -> None:
+    """Raise UsageProblem for an address that neither the files nor the state know."""
+    from flowplan.diagnostics import candidates
+
+    known = {*seen.desired.resources, *seen.state.bindings}
+    for address in addresses:
+        if address not in known:
+            raise UsageProblem(
+                f"--replace {address}: neither the files nor the state have it",
+                hint=candidates(str(address), map(str, known)),
+            )
+
+
+def refuse(plan: Plan, *, saved: bool = False) -> None:
+    """Raise GuardRefused when a guard says no. The plan, which says why, is shown by then; a `saved` one is not."""
+    if plan.refusals:
+        reasons = ", ".join(sorted({refusal.reason for refusal in plan.refusals}))
+        raise GuardRefused(
+            f"refused by the guard {reasons}; nothing was changed",
+            reason=plan.refusals[0].reason,
+            detail="\n".join(refusal.message for refusal in plan.refusals) if saved else None,
+            hint=_remedy(plan.refusals[0]) if saved else None,
+        )
+
+
+def _remedy(refusal: Refusal) -> str:
+    """What to do about a refusal of a saved plan."""
+    if refusal.reason != "volume_data":
+        return refusal.hint
+    return (
+        "a permission in a plan file proves nothing: name the volume here with --allow-volume-destroy, "
+        "or give --expect SHA256, or sign plans with FLOWPLAN_PLAN_KEY"
+    )
