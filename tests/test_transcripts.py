@@ -64,7 +64,8 @@ def flowplan(place: Place, arguments: list[str]) -> Iterator[str]:
             documents = [json.loads(line) for line in out]
         out = [line for one in documents for line in json.dumps(masked(one), indent=1, ensure_ascii=False).splitlines()]
     yield from map(plain, out)
-    yield from (plain(f"! {line}") for line in done.err.splitlines())
+    said = (line for line in done.err.splitlines() if not line.startswith("asking for the prices"))  # if it is slow
+    yield from (plain(f"! {line}") for line in said)
     if done.code:
         yield f"(exit code {done.code})"
 
