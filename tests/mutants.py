@@ -285,7 +285,7 @@ MISTAKES = (
     ),
     Mistake(
         "take the answer to another create",
-        "apply/calls.py",
+        "apply/creates.py",
         "        if why := of_another(made, intent):\n",
         "        if (why := of_another(made, intent)) and not made.id:\n",
         (ANSWERS, "-k", "another_stack"),
@@ -528,7 +528,7 @@ MISTAKES = (
     ),
     Mistake(
         "ignore that the lock was taken away while a change waited",
-        "apply/calls.py",
+        "apply/updates.py",
         "self.cloud.update_bid, id, before=self.hold_lock, **fields",
         "self.cloud.update_bid, id, **fields",
         (DOUBT,),
@@ -564,19 +564,19 @@ MISTAKES = (
     ),
     Mistake(
         "a bid that does not tell its volumes has none",
-        "apply/calls.py",
+        "apply/removals.py",
         'if not found.ended and "volumes" in found.bid.untold:',
         "if not found.id:",
         ("tests/faults/test_answers_of_others.py", "-k", "does_not_tell_its_volumes"),
     ),
     Mistake(
         "cancel by name",
-        "apply/calls.py",
-        "was_there = self.delete(change.id) if",
+        "apply/removals.py",
+        "return self.delete(change.id) if",
         "live = [b for b in self.cloud.live().bids.values() if not b.ended]\n"
         "        named = [b.id for b in live if b.bid.name == change.address.name]\n"
         "        change = attrs.evolve(change, id=named[-1]) if named and change.address.kind == 'bid' else change\n"
-        "        was_there = self.delete(change.id) if",
+        "        return self.delete(change.id) if",
         (DOUBT,),
     ),
     Mistake(
@@ -667,8 +667,8 @@ MISTAKES = (
     Mistake(
         "cancel once the lock is somebody else's",
         "operations/recover.py",
-        "Options().timeout, lock.verify).cancel(bid.id)",
-        "Options().timeout).cancel(bid.id)",
+        "Patience(clock, Options().timeout), lock.verify).cancel(bid.id)",
+        "Patience(clock, Options().timeout), lambda: None).cancel(bid.id)",
         (LET_GO,),
     ),
     Mistake(
@@ -809,7 +809,7 @@ MISTAKES = (
     ),
     Mistake(
         "an untold field proves a lost change",
-        "apply/calls.py",
+        "apply/updates.py",
         " or not fields.keys().isdisjoint(found.untold):",
         ":",
         ("tests/faults/test_lies.py", "-k", "does_not_tell"),
@@ -831,35 +831,35 @@ MISTAKES = (
     ),
     Mistake(
         "a 404 to a cancellation needs no second look",
-        "apply/calls.py",
+        "apply/removals.py",
         "            self._hold_gone(kind, id, error)\n",
         "",
         ("tests/faults/test_absence.py", "-k", "while_its_list"),
     ),
     Mistake(
         "a deletion is done once it is answered",
-        "apply/calls.py",
+        "apply/removals.py",
         "                return self._hold_deleted(id)\n",
         "                return None\n",
         (LIES, "-k", "only_answered"),
     ),
     Mistake(
         "a deletion is told again without a look who uses it",
-        "apply/calls.py",
+        "apply/removals.py",
         "                if listed is None or not self._held(id, _users_of(listed)):\n",
         "                if True:\n",
         (LIES, "-k", "took_the_volume"),
     ),
     Mistake(
         "a change is done once it is answered",
-        "apply/calls.py",
+        "apply/updates.py",
         "                self._hold_changed(id, fields)\n",
         "                pass\n",
         (LIES, "-k", "no_success or another_limit"),
     ),
     Mistake(
         "a lock that is lost before the pause loses the bid that was placed",
-        "apply/calls.py",
+        "apply/creates.py",
         "        except (CloudError, StateError) as error:  # the lock may",
         "        except CloudError as error:  # the lock may",
         (LIES, "-k", "whatever_keeps"),
@@ -1096,14 +1096,14 @@ MISTAKES = (
     ),
     Mistake(
         "delete a volume without a look who uses it",
-        "apply/calls.py",
+        "apply/removals.py",
         "            if self._held(id, self._users(id)):\n                continue\n",
         "",
         (AFTER_YES,),
     ),
     Mistake(
         "share a look that began before one asked",
-        "apply/calls.py",
+        "apply/shared.py",
         "            if self._seen is None or self._seen[0] < mine:\n",
         "            if self._seen is None:\n",
         (AFTER_YES, "-k", "share"),

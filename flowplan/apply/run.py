@@ -18,10 +18,15 @@ from typing import Any, Literal
 import attrs
 from attrs import define, field, frozen
 
-from flowplan.apply.calls import Calls, Cloud, HalfDone
-from flowplan.apply.events import Events, Journal, Options, Render
+from flowplan.apply.creates import Creates, HalfDone
+from flowplan.apply.events import Events
 from flowplan.apply.lookup import Finding, look_up, unclear_remedy
+from flowplan.apply.options import Options
 from flowplan.apply.outcome import Outcome, in_doubt, is_exhausted
+from flowplan.apply.patience import Patience
+from flowplan.apply.removals import Removals
+from flowplan.apply.surroundings import Cloud, Journal, Render
+from flowplan.apply.updates import Updates
 from flowplan.clock import Clock, Moment
 from flowplan.errors import (
     Ambiguous,
@@ -58,7 +63,15 @@ class _Work:
     step: Step
     change: Change
     intent: Intent
-    call: Callable[[], Binding | None]
+    call: Callable[[], _Answer]
+
+
+@frozen
+class _Answer:
+    """What a call came to: what the address is now (None: it is gone). `was_gone`: it was before."""
+
+    binding: Binding | None
+    was_gone: bool = False
 
 
 class _NotTried(Refused):
@@ -71,6 +84,7 @@ class _Result:
     binding: Binding | None = None
     error: FlowplanError | None = None
     seconds: float = 0.0
+    was_gone: bool = False  # what was to be removed
 
 
 @define
@@ -104,7 +118,10 @@ class Applying:
         saved: AppliedPlan | None = None,
     ) -> None:
         self.plan, self.state, self.cloud, self.journal = plan, state, cloud, journal
-        self.calls = Calls(cloud, clock, options.timeout, hold_lock, self.announce)
+        patience = Patience(clock, options.timeout)
+        self.updates = Updates(cloud, patience, hold_lock)
+        self.creates = Creates(cloud, clock, self.updates, self.announce)
+        self.removals = Removals(cloud, patience, hold_lock)
         self.render, self.events, self.options, self.clock, self.hold_lock = render, events, options, clock, hold_lock
         self.changes = plan.by_address()
         self.waits = {step: set(before) for step, before in plan.order.items()}
@@ -335,7 +352,7 @@ class Applying:
         for result in back:
             step, change = result.work.step, result.work.change
             if result.error is None:
-                if step.way == "down" and step.address in self.calls.found_gone:
+                if result.was_gone:
                     self.events.note(f"{step.address} was gone already")
                 self.events.done(step, change, result.binding.id if result.binding else None, result.seconds)
                 self._tell_size(result)
@@ -426,12 +443,12 @@ class Applying:
     def _work(self, step: Step, change: Change) -> _Work:
         if step.way == "down":
             intent = self._intent("delete", change, None, "", change.before)
-            return _Work(step, change, intent, lambda: self.calls.remove(change))
+            return _Work(step, change, intent, lambda: _Answer(None, was_gone=not self.removals.remove(change)))
         assert change.after is not None  # noqa: S101 - every `up` step has something to make
         wanted = resolve(change.after, {a: self.bindings[a].id for a in change.needs if a in self.bindings})
         if change.action == "update":
             intent = self._intent("update", change, None, "", wanted)
-            return _Work(step, change, intent, lambda: self.calls.update(change, wanted))
+            return _Work(step, change, intent, lambda: _Answer(self.updates.update(change, wanted)))
         return self._creation(step, change, wanted)
 
     def _creation(self, step: Step, change: Change, wanted: Resource) -> _Work:
@@ -449,11 +466,7 @@ class Applying:
         return self._post(step, change, intent, request, wanted)
 
     def _post(self, step: Step, change: Change, intent: Intent, request: Mapping[str, Any], wanted: Resource) -> _Work:
-        def call() -> Binding:
-            made = self.calls.create(step.address.kind, request, intent, change)
-            return self.calls.made(made, intent, wanted, change)
-
-        return _Work(step, change, intent, call)
+        return _Work(step, change, intent, lambda: _Answer(self.creates.create(request, intent, wanted, change)))
 
     def _request(self, wanted: Resource, change: Change, intent: str) -> Mapping[str, Any]:
         if isinstance(wanted, Volume):
@@ -518,7 +531,8 @@ class Applying:
     def _call(self, work: _Work) -> None:
         began = self.clock.monotonic()
         try:
-            result = _Result(work, work.call())
+            answer = work.call()
+            result = _Result(work, answer.binding, was_gone=answer.was_gone)
         except HalfDone as half:
             result = _Result(work, half.binding, half.error)
         except FlowplanError as error:

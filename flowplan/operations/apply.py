@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 from attrs import define, field, frozen
 
-from flowplan.apply.events import Options
+from flowplan.apply.options import Options
 from flowplan.apply.outcome import Outcome, verdict
 from flowplan.apply.recover import Recovered, recover
 from flowplan.apply.run import Applying

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from flowplan.apply.calls import Calls
-from flowplan.apply.events import Options
+from flowplan.apply.options import Options
+from flowplan.apply.patience import Patience
+from flowplan.apply.removals import Removals
 from flowplan.backends.local import Loaded, LocalStore
 from flowplan.backends.lock import Lock
 from flowplan.errors import FlowplanError, GuardRefused, Interrupted, StateError, UsageProblem
@@ -110,7 +111,7 @@ def _cancel(session: Session, lock: Lock, store: LocalStore, state: State, bid: 
     intent = Intent(id, "delete", marker.address, marker.generation, bid.bid.name, f"flowplan-{id}", "", now, bid.id)
     store.append([intent])
     if not bid.ended:
-        Calls(session.cloud(), clock, Options().timeout, lock.verify).cancel(bid.id)
+        Removals(session.cloud(), Patience(clock, Options().timeout), lock.verify).cancel(bid.id)
     gone: list[Record] = [Done("", address, None) for address in held]
     store.append([*gone, Closed(intent.intent, "cancelled")])
     session.terminal.line(f"{bid.id} ({bid.marker.address}) is cancelled.")

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from flowplan.apply.calls import ENDING, Calls
+from flowplan.apply.patience import ENDING, Patience
+from flowplan.apply.removals import Removals
 from flowplan.clock import Clock
 from flowplan.cloud.fcp import Fcp
 from flowplan.cloud.http.meaning import Call
@@ -95,7 +96,7 @@ def test_a_gateways_404_to_a_cancellation_leaves_the_bid_in_the_state(applied: P
 def test_a_404_of_the_api_is_no_proof_while_its_list_shows_the_bid(
     applied: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("flowplan.apply.calls.ENDING", 0.2)
+    monkeypatch.setattr("flowplan.apply.patience.ENDING", 0.2)
     answers(applied, f"DELETE {ONE_BID}", MISSING)
     done = applied.run(*DESTROY, "--timeout", "3s")
     assert done.code == 1, done
@@ -188,7 +189,7 @@ def test_a_status_that_is_not_known_is_not_waited_for_half_an_hour(applied: Plac
         simulator.faults.add(f"GET {ONE_BID}", "edited", put={"status": "Zombie"}, drop=["deactivated_at"], times=None)
     clock = passing_time()
     with pytest.raises(CloudError, match=r"was cancelled, but its status is 'Zombie'.*stays in the state") as caught:
-        Calls(client(applied), clock, timeout=1800.0).cancel(bid_id(applied))
+        Removals(client(applied), Patience(clock, 1800.0), lambda: None).cancel(bid_id(applied))
     assert ENDING <= clock.monotonic() <= ENDING + 10
     assert "console" in (caught.value.hint or "")
 

@@ -8,7 +8,7 @@ from threading import Event
 
 import pytest
 
-from flowplan.apply.calls import Shared
+from flowplan.apply.shared import Shared
 from tests.cli.test_running import at_terminal
 from tests.conftest import Place, live_ids
 

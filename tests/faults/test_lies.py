@@ -11,7 +11,9 @@ import attrs
 import pytest
 import responses
 
-from flowplan.apply.calls import Calls, HalfDone
+from flowplan.apply.creates import Creates, HalfDone
+from flowplan.apply.patience import Patience
+from flowplan.apply.updates import Updates
 from flowplan.backends.local import LocalStore
 from flowplan.clock import Clock
 from flowplan.cloud.fcp import Fcp
@@ -37,7 +39,7 @@ PAUSED = many(1) + "paused: true\n"
 
 @pytest.fixture(autouse=True)
 def _patience_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flowplan.apply.calls.ENDING", 0.2)
+    monkeypatch.setattr("flowplan.apply.patience.ENDING", 0.2)
 
 
 def lies(place: Place, route: str, does: str = "status", **fault: Any) -> None:
@@ -212,7 +214,7 @@ def test_a_change_whose_answers_are_lost_is_not_done_because_the_bid_does_not_te
     after = attrs.evolve(before, volumes=())
     change = Change("update", Address.parse(BID), before, after, (FieldChange("volumes", ("vol_x",), ()),), id=id)
     with pytest.raises(CloudError):
-        Calls(cloud, Clock(pause=lambda _: None), 1.0).update(change, after)
+        Updates(cloud, Patience(Clock(pause=lambda _: None), 1.0), lambda: None).update(change, after)
 
 
 def test_what_neither_the_answer_nor_the_bid_tells_is_no_difference(place: Place) -> None:
@@ -242,7 +244,8 @@ def test_what_was_placed_is_known_whatever_keeps_it_from_being_paused(error: Flo
     made = Binding(Address.parse(BID), "bid_1", attrs.evolve(A_BID, paused=True))
     cloud = Fcp(Transport(API, None, environ={}))
     with pytest.raises(HalfDone) as caught:
-        Calls(cloud, Clock(), 1.0, hold_lock=forbid).paused(made)
+        updates = Updates(cloud, Patience(Clock(), 1.0), forbid)
+        Creates(cloud, Clock(), updates, lambda _: None).paused(made)
     assert caught.value.binding == attrs.evolve(made, applied=A_BID)
     assert isinstance(caught.value.error, type(error)), "what ends a run must end it here, too"
 

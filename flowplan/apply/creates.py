@@ -1,0 +1,90 @@
+"""What a create does to the cloud, in a worker thread: one POST, and what its answer says was made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import attrs
+from attrs import frozen
+
+from flowplan.apply.answered import as_it_is, complaints, of_another
+from flowplan.apply.patience import POLLS
+from flowplan.apply.surroundings import Cloud
+from flowplan.apply.updates import Updates
+from flowplan.clock import Clock
+from flowplan.errors import Ambiguous, CloudError, FlowplanError, NameTaken, Refused, StateError, Unauthorized
+from flowplan.model.live import TERMINATED, Made
+from flowplan.model.resources import Bid, Resource
+from flowplan.planning.plan import Change
+from flowplan.state.journal import Intent
+from flowplan.state.state import Binding
+
+
+class HalfDone(Exception):
+    """The object exists, and is recorded as it is, but the step did not reach all it was to do."""
+
+    def __init__(self, binding: Binding, error: FlowplanError) -> None:
+        super().__init__(str(error))
+        self.binding, self.error = binding, error
+
+
+@frozen
+class Creates:
+    """The creates of one run. `announce` is called before every attempt, and raises what forbids it."""
+
+    cloud: Cloud
+    clock: Clock
+    updates: Updates
+    announce: Callable[[Intent], None]
+
+    def create(self, request: Mapping[str, Any], intent: Intent, wanted: Resource, change: Change) -> Binding:
+        """Make `wanted` by `request`; returns what it is now. Raises Ambiguous and NameTaken when it may have happened,
+        HalfDone when it did and something is not as asked for, and every other CloudError when it did not."""
+        return self._made(self._post(request, intent, change), intent, wanted, change)
+
+    def _post(self, request: Mapping[str, Any], intent: Intent, change: Change) -> Made:
+        kind = intent.address.kind
+        polls = list(POLLS)
+        while True:
+            try:
+                return self.cloud.create(kind, request, key=intent.key, before=partial(self.announce, intent))
+            except NameTaken as error:
+                if kind == "volume" and not intent.resent:
+                    # Nobody had the name when we planned, and this was the first attempt: it is not ours.
+                    raise Refused(str(error), status=error.status, hint=error.hint) from error
+                if change.action != "replace" or not polls:
+                    raise Ambiguous(str(error), status=error.status, hint=error.hint) from error
+                self.clock.pause(polls.pop(0))  # our own previous generation is not quite gone
+
+    def _made(self, made: Made, intent: Intent, wanted: Resource, change: Change) -> Binding:
+        """The binding of what a create is answered with. Raises Ambiguous for the answer to another create, and
+        HalfDone where something is not as it was asked for."""
+        if why := of_another(made, intent):
+            raise Ambiguous(f"the answer is about {made.id}, which {why}")
+        actual = as_it_is(wanted, made)
+        binding = Binding(intent.address, made.id, actual, change.needs, change.generation, change.source)
+        paused = isinstance(wanted, Bid) and wanted.paused
+        if not (told := complaints(wanted, actual, made, intent.project)):
+            return self.paused(binding) if paused else binding
+        if paused and made.status != TERMINATED:
+            binding = self.paused(binding)
+        raise HalfDone(
+            binding,
+            CloudError(
+                f"made ({made.id}), but not as asked for: {'; '.join(told)}",
+                hint="it is recorded as it is: flowplan plan shows what puts it right, flowplan destroy ends it",
+            ),
+        )
+
+    def paused(self, made: Binding) -> Binding:
+        """A bid can only be placed running: one that is to be paused is paused at once."""
+        try:
+            self.updates.change(made.id, {"paused": True})
+        except (CloudError, StateError) as error:  # the lock may be taken away between the two calls
+            assert isinstance(made.applied, Bid)  # noqa: S101 - the caller asked
+            running = attrs.evolve(made, applied=attrs.evolve(made.applied, paused=False))
+            why = CloudError(f"placed, but it could not be paused: {error}")
+            raise HalfDone(running, error if isinstance(error, (StateError, Unauthorized)) else why) from error
+        return made

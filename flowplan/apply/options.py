@@ -1,0 +1,21 @@
+"""How a plan is carried out."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from attrs import frozen
+
+from flowplan.apply.lookup import SETTLE_WINDOW
+
+
+@frozen
+class Options:
+    """`parallelism`: calls at once; `settle_window` in seconds; `on_unknown` "stop" never sends a create a second time;
+    `endpoint`: the URL of the API, as intents name it."""
+
+    parallelism: int = 10
+    settle_window: float = SETTLE_WINDOW
+    on_unknown: Literal["retry", "stop"] = "retry"
+    endpoint: str = ""
+    timeout: float = 1800.0  # seconds for a removal, or for what --wait waits for

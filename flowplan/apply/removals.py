@@ -1,0 +1,183 @@
+"""What a removal does to the cloud, in a worker thread: it is over only when the cloud says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from attrs import field, frozen
+
+from flowplan.apply import patience
+from flowplan.apply.patience import Patience
+from flowplan.apply.shared import Shared
+from flowplan.apply.surroundings import Cloud
+from flowplan.errors import CloudError, NotFound, Refused, Unauthorized
+from flowplan.model.live import Live, LiveBid, LiveVolume
+from flowplan.planning.plan import Change
+from flowplan.printable import shown
+
+
+@frozen
+class Removals:
+    """The removals of one run. `hold_lock` is called before every attempt, and raises what forbids it; every method
+    raises CloudError and its children, and gives up when its patience ends."""
+
+    cloud: Cloud
+    patience: Patience
+    hold_lock: Callable[[], None]
+    _volumes: Shared[dict[str, LiveVolume]] = field(init=False)
+    _deleted: Shared[frozenset[str]] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "_volumes", Shared(lambda: self.cloud.volumes()))
+        object.__setattr__(self, "_deleted", Shared(lambda: self.cloud.deleted_volumes()))
+
+    def remove(self, change: Change) -> bool:
+        """Cancel or delete, and wait until it is over; False when it was over already. That is success, once a second
+        look of another kind agrees: a 404 alone proves nothing."""
+        assert change.id is not None  # noqa: S101 - what is removed exists
+        return self.delete(change.id) if change.address.kind == "volume" else self.cancel(change.id)
+
+    def cancel(self, id: str) -> bool:
+        """Cancel a bid and wait until it is over; False when it was over already."""
+        return self._removed("bid", id, self._cancel)
+
+    def delete(self, id: str) -> bool:
+        """Delete a volume once nothing uses it any more; False when it was deleted already."""
+        return self._removed("volume", id, self._delete_volume)
+
+    def _removed(self, kind: str, id: str, remove: Callable[[str], None]) -> bool:
+        try:
+            remove(id)
+        except NotFound as error:
+            self._hold_gone(kind, id, error)
+            return False
+        return True
+
+    def _hold_gone(self, kind: str, id: str, error: NotFound) -> None:
+        """Raise CloudError unless what the API does not find is proved to be over."""
+        for _ in self.patience.until_it_shows():
+            if self.cloud.is_gone(kind, id):
+                return
+        raise CloudError(
+            f"{error}; but the list shows {id} as live: it stays in the state",
+            status=error.status,
+            hint=f"look in the console whether {id} still runs; the same command again tries once more",
+        )
+
+    def _cancel(self, id: str) -> None:
+        try:
+            self.cloud.cancel_bid(id, before=self.hold_lock)
+        except (NotFound, Refused, Unauthorized):
+            raise
+        except CloudError:  # its answer was lost, however often it was asked: the bid itself tells
+            if self._as_it_is(id).ended:
+                return
+            raise
+        self._await_end(id)
+
+    def _await_end(self, id: str) -> None:
+        """Until a cancelled bid is over. One whose status is not known here is not waited for as long as a removal may
+        take: it may never change."""
+        strange_since: float | None = None
+        for _ in self.patience.turns(self.patience.at_most):
+            found = self._as_it_is(id)
+            if found.ended:
+                return
+            now = self.patience.clock.monotonic()
+            strange_since = (strange_since or now) if found.has_strange_status else None
+            if strange_since is not None and now - strange_since >= patience.ENDING:
+                raise CloudError(
+                    f"{id} was cancelled, but its status is {shown(found.status)!r}, which is not known here: it stays "
+                    "in the state",
+                    hint=f"look in the console whether {id} still runs; if it is over, `flowplan state rm ADDRESS` "
+                    "forgets it",
+                )
+        raise _gave_up(f"{id} to end")
+
+    def _as_it_is(self, id: str) -> LiveBid:
+        """A bid as it is now: as it tells itself, or, where that cannot be had, as the list does."""
+        try:
+            return self.cloud.bid(id)
+        except (NotFound, Unauthorized):
+            raise
+        except CloudError as error:
+            try:
+                return self.cloud.live().bids[id]
+            except (CloudError, KeyError):
+                raise CloudError(
+                    f"whether {id} is over cannot be known: {error}",
+                    status=error.status,
+                    hint="; ".join(filter(None, [error.hint, f"look in the console whether {id} still runs"])),
+                ) from error
+
+    def _delete_volume(self, id: str) -> None:
+        """Delete once nothing uses it any more: a cancelled bid lets go of its volumes a little later. That is looked
+        at right before, since whoever took it after the plan was made may not keep the API from deleting it."""
+        for _ in self.patience.turns(self.patience.at_most):
+            if self._held(id, self._users(id)):
+                continue
+            try:
+                self.cloud.delete_volume(id, before=self.hold_lock)
+            except Refused as error:
+                if error.status != 409:
+                    raise
+            else:
+                return self._hold_deleted(id)
+        raise _gave_up(f"{id} to be let go")
+
+    def _hold_deleted(self, id: str) -> None:
+        """Raise CloudError unless a volume, whose deletion was answered with success, is deleted: it is listed so, or,
+        where lists lag, the API does not know it any more when it is told once more."""
+        if id in self._deleted():
+            return
+        for _ in self.patience.until_it_shows():
+            try:
+                listed = self._volumes().get(id)
+                if listed is None or not self._held(id, _users_of(listed)):
+                    self.cloud.delete_volume(id, before=self.hold_lock)
+            except NotFound:
+                return
+            if id in self._deleted():
+                return
+        raise CloudError(
+            f"the deletion of {id} was answered with success, but it is not listed as deleted: it stays in the state",
+            hint="a proxy or a login page may have answered instead of the API; the same command again tries once more",
+        )
+
+    def _users(self, id: str) -> tuple[str, ...]:
+        """Who uses a volume, by a look that begins now. Raises NotFound when it is deleted."""
+        volumes = self._volumes()
+        if id in volumes:
+            return _users_of(volumes[id])
+        self.cloud.look_again(Live(volumes), (), (id,))  # raises, unless it is listed as deleted
+        raise NotFound(f"{id} is deleted already")
+
+    def _held(self, volume: str, users: Iterable[str]) -> set[str]:
+        """Who of `users`, as a list has them that may lag, does use the volume. Raises Refused for a bid that is live
+        and has it: it will not let go by itself."""
+        held = set(users)
+        for user in users:
+            try:
+                found = self.cloud.bid(user)
+            except NotFound:  # an instance, or a reservation: only the list tells of those
+                continue
+            if not found.ended and "volumes" in found.bid.untold:
+                continue
+            if not found.ended and volume in found.bid.volumes:
+                raise Refused(
+                    f"{found.bid.name} ({user}) uses it by now; it is kept, and so is its data",
+                    hint="once nothing uses it: the same command again",
+                )
+            held -= {user, *found.instances}
+        return held
+
+
+def _users_of(volume: LiveVolume) -> tuple[str, ...]:
+    """Who uses a volume, as it is listed. Raises Refused when that is not told."""
+    if volume.users_untold:
+        raise Refused(f"who uses {volume.id} is not told: {volume.unfit}", hint="look at it in the console")
+    return volume.users
+
+
+def _gave_up(what: str) -> CloudError:
+    return CloudError(f"gave up waiting for {what}", hint="run the same command again")
