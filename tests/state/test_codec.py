@@ -1,0 +1,303 @@
+"""Bytes and digests that files out there hold: a state, a journal, a marker and a saved plan of an earlier version must
+still be read, and say the same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from typing import Any
+
+import attrs
+import pytest
+
+from flowplan.clock import Moment
+from flowplan.config import Config, GpuWanted, Task, VolumeUse, VolumeWanted
+from flowplan.diagnostics import Position
+from flowplan.documents.plan import plain
+from flowplan.model.address import Address
+from flowplan.model.resources import (
+    Bid,
+    ContainerImage,
+    Inputs,
+    LocalDisk,
+    Mount,
+    PortMapping,
+    PortPair,
+    Script,
+    Volume,
+)
+from flowplan.state.codec import dump, load
+from flowplan.state.journal import Closed, Done, Header, Intent, Record, frame, header_frame, read_journal
+from flowplan.state.state import AppliedPlan, Binding, State
+
+V, B, P = Address("volume", "data"), Address("bid", "train"), Address("ports", "train")
+PAIR = PortPair(8441, 8001, "udp")
+DISK = LocalDisk("/dev/nvme0n1", "/mnt/scratch")
+MOUNT = Mount("vol_1", "/mnt/data", "File", "data-1", created=True)
+IMAGE = ContainerImage("nvcr.io/nvidia/pytorch:24.05-py3", "./app", "--gpus all -e TOKEN=secret")
+SCRIPT = Script.of("echo hello\n")
+INPUTS = Inputs(SCRIPT, (PAIR,), (MOUNT,), (DISK,), IMAGE)
+VOLUME = Volume("data", 10, "File", "us-central1-b", 16, ("size_gb",))
+BID = Bid(
+    name="train",
+    instance_type="it_1",
+    region="us-central1-b",
+    instance_quantity=2,
+    limit_price=Decimal("17.9"),
+    ssh_keys=("sshkey_1",),
+    volumes=("vol_1", V),
+    paused=True,
+    memory_gb=64,
+    inputs=INPUTS,
+    instance_type_name="h100-80gb.sxm.8x",
+    ssh_key_names=("me",),
+    gpus=8,
+    untold=("memory_gb",),
+)
+PORTS = PortMapping(B, (PAIR,))
+BINDINGS = {
+    V: Binding(V, "vol_1", VOLUME, (), 1, "flowplan.yaml"),
+    B: Binding(B, "bid_1", BID, (V,), 2, "b\udcff.yaml"),
+    P: Binding(P, "bid_1", PORTS, (B,), 2, "flowplan.yaml"),
+}
+APPLIED = AppliedPlan("1" * 64, "2026-01-02T03:04:05Z", 3)
+STATE = State(
+    lineage="a-lineage",
+    serial=7,
+    stack="llm",
+    api_url="sim:",
+    project="proj_1",
+    project_name="ml",
+    bindings=BINDINGS,
+    outputs={"address": "1.2.3.4"},
+    released=frozenset(["bid_9", "bid_8"]),
+    adopted=frozenset(["vol_1"]),
+    plans=(APPLIED,),
+    ended={"bid_7": 1000.5, "bid_6": 900.0},
+)
+INTENT = Intent(
+    "i1", "update", B, 2, "train", "flowplan-i1", "0" * 64, Moment(1000.5, 12.5, "boot", 1001.0), "bid_1", BID, (V,),
+    "flowplan.yaml", "sim:", "proj_1", resent=True, since=Moment(900.5, 2.5, "boot", 901.0),
+)  # fmt: skip
+RECORDS = (
+    INTENT,
+    attrs.evolve(INTENT, since=None),
+    Done("i1", B, BINDINGS[B]),
+    Done("i2", V, None),
+    Closed("i3", "no"),
+)
+SOURCE = Position("flowplan.yaml", 1, 7)
+TASK = Task(
+    address=B,
+    name="train",
+    source=SOURCE,
+    project="ml",
+    ssh_keys=("me",),
+    priority="high",
+    limit_price=Decimal("17.90"),
+    limit_price_per_gpu=Decimal("2.24"),
+    instance_types=("h100.8x.SXM5.IB",),
+    gpu=GpuWanted("H100", 8, "SXM5", "InfiniBand"),
+    instance_quantity=2,
+    region="us-central1-b",
+    optimize="budget",
+    estimated_hours=Decimal("1E+2"),
+    ports=(PAIR,),
+    volumes=(VolumeUse(V, "/mnt/data", SOURCE), VolumeUse("vol_2", None, SOURCE, "us-central1-b")),
+    local_disks=(DISK,),
+    container_image=IMAGE,
+    startup_script=SCRIPT,
+    paused=True,
+)
+WANTED = VolumeWanted(V, "data", 10, "File", "us-central1-b", "/mnt/data", SOURCE)
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def text(value: Any) -> bytes:
+    return json.dumps(value).encode()
+
+
+def kept(state: State) -> bytes:
+    """The state file without what depends on the version of flowplan."""
+    return re.sub(rb'^ "(flowplan_version|sha256)": .*\n', b"", dump(state), flags=re.MULTILINE)
+
+
+def digest_of(task: Task) -> bytes:
+    return Config({B: task}, {V: WANTED}).sha256.encode()
+
+
+BARE = attrs.evolve(TASK, startup_script=None, container_image=None, estimated_hours=None, ports=())
+
+
+@pytest.mark.parametrize(
+    ("found", "pinned"),
+    [
+        pytest.param(kept(STATE), "46c1dca0e8dfcfc94bb6787cf8b4a080df0bfec5ed5e2c832a7c87bee1bee2f8", id="state"),
+        pytest.param(
+            kept(State("bare")), "85d2c32280874c88f8343df10d4125541ac85b87252679346bebf3331981188a", id="bare state"
+        ),
+        pytest.param(
+            header_frame(Header.of(STATE)),
+            "2409e64fe041a343c53763fdf4d89dd3b0fda5ceee74e010dcb116d0b155d2fe",
+            id="header",
+        ),
+        pytest.param(
+            frame([*RECORDS, APPLIED]), "7ff369929030d10d8c3995b856f25d2aa2e645111de32349f6231aa0be98dcd9", id="records"
+        ),
+        pytest.param(
+            INPUTS.sha256.encode(), "4154c936202978aeae83569e07167393927ebe54d304203fa1cca2aeca6fb5ed", id="inputs"
+        ),
+        pytest.param(
+            Inputs().sha256.encode(), "00741470a4306dd928c13443598d3934e3ae77cd1e69ff7cbaf92446b22bd7df", id="no inputs"
+        ),
+        pytest.param(
+            digest_of(TASK), "4edbc8b25b587631a0188c787446e5946b3d0271486335b892aa1be68dfb9cc8", id="configuration"
+        ),
+        pytest.param(
+            digest_of(BARE), "622eea16bb7c630f0c691c61259ad519d41f2978bb65fc53204f4b51adcd6f0f", id="a bare task"
+        ),
+        pytest.param(
+            text([plain(one) for one in (VOLUME, BID, PORTS, None)]),
+            "c29a8b1521de536ec03f5486890909ecb7163af714e04ee5397327fce4f87b9e",
+            id="values of a plan",
+        ),
+        pytest.param(
+            text(plain(attrs.evolve(BID, inputs=Inputs(given_sha256="2" * 64)))),
+            "8766f893d2d49de8b813b10472cac9521ea39fdcde62a99333bd41f15e4f1e4b",
+            id="of a marker",
+        ),
+        pytest.param(
+            text(plain(attrs.evolve(BID, inputs=None))),
+            "51aabe608264b553beabf0c2699d1f8bd95a43a6519822ded2328e6a7dfa9340",
+            id="of a foreign bid",
+        ),
+    ],
+)
+def test_bytes_and_digests_stay(found: bytes, pinned: str) -> None:
+    assert sha256(found) == pinned
+
+
+def test_what_was_written_is_read() -> None:
+    applied = attrs.evolve(BID, inputs=attrs.evolve(INPUTS.shown, mounts=(attrs.evolve(MOUNT, created=False),)))
+    read = load(dump(STATE), "state")
+    assert read.bindings[B].applied == applied
+    assert attrs.evolve(read, bindings=STATE.bindings) == STATE
+    found = read_journal(header_frame(Header.of(STATE)) + frame([*RECORDS, APPLIED]), "journal")
+    assert found.header == Header.of(STATE)
+    assert found.records[2:] == (attrs.evolve(RECORDS[2], binding=read.bindings[B]), *RECORDS[3:], APPLIED)
+    assert found.records[0] == attrs.evolve(INTENT, resource=applied)
+
+
+# ---- no field is forgotten ----------------------------------------------------------------------------------
+
+
+def changed(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every field below `value` that can be another, with the whole in which it is."""
+    if attrs.has(type(value)) and not isinstance(value, Address):
+        for one in attrs.fields(type(value)):
+            if one.init:
+                for name, new in changed(getattr(value, one.name), f"{type(value).__name__}.{one.name}"):
+                    yield name, attrs.evolve(value, **{one.name: new})
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            for name, new in changed(item, path):
+                yield name, {**value, key: new}
+    elif isinstance(value, tuple) and value and attrs.has(type(value[0])) and not isinstance(value[0], Address):
+        for name, new in changed(value[0], path):
+            yield name, (new, *value[1:])
+    else:
+        yield path, _another(value)
+
+
+def _another(value: Any) -> Any:
+    if isinstance(value, bool):
+        return not value
+    if value is None:
+        return "x"
+    if isinstance(value, Address):
+        return Address(value.kind, f"{value.name}-2")
+    if isinstance(value, int | float | Decimal):
+        return value + 1
+    return value + ("x" if isinstance(value, str) else ("x",)) if isinstance(value, str | tuple) else value | {"x"}
+
+
+def frames(*records: Record) -> bytes:
+    return frame(records)
+
+
+def digest_with(volume: VolumeWanted) -> bytes:
+    return Config({}, {V: volume}).sha256.encode()
+
+
+# What each form is made of, how it is written, and the fields that it leaves out on purpose.
+SCRIPT_TEXT = {"Script.text"}  # it is what the digest beside it is of
+FORMS: dict[str, tuple[Any, Callable[[Any], bytes], set[str]]] = {
+    "state": (attrs.evolve(STATE, bindings={}), kept, set()),
+    "volume": (BINDINGS[V], lambda one: frames(Done("i", V, one)), set()),
+    "bid": (BINDINGS[B], lambda one: frames(Done("i", B, one)), {"Mount.created", *SCRIPT_TEXT}),
+    "ports": (BINDINGS[P], lambda one: frames(Done("i", P, one)), set()),
+    "header": (Header.of(STATE), header_frame, set()),
+    "intent": (attrs.evolve(INTENT, resource=None), frames, set()),
+    "closed": (Closed("i3", "no"), frames, set()),
+    "applied plan": (APPLIED, frames, set()),
+    "marker": (
+        INPUTS,
+        lambda one: one.sha256.encode(),
+        # What people may rename, and what follows from the rest, replaces no bid.
+        {"Script.size", "Mount.interface", "Mount.volume_name", "Mount.created", *SCRIPT_TEXT},
+    ),
+    "task": (
+        TASK,
+        digest_of,
+        # The place in the files, what the limit price says already, and where a volume of others must be.
+        {
+            "Task.address",
+            "Task.priority",
+            "Task.ports_source",
+            "Position.file",
+            "Position.line",
+            "Position.column",
+            "VolumeUse.region",
+            "Script.size",
+            *SCRIPT_TEXT,
+        },
+    ),
+    "volume wanted": (
+        WANTED,
+        digest_with,
+        {"VolumeWanted.address", "VolumeWanted.mount_point", "Position.file", "Position.line", "Position.column"},
+    ),
+    "values of a volume": (VOLUME, lambda one: text(plain(one)), {"Volume.untold"}),
+    "values of a bid": (
+        BID,
+        lambda one: text(plain(one)),
+        # Ports are a resource of their own; the rest is the API's, or the digest beside it.
+        {
+            "Bid.gpus",
+            "Bid.untold",
+            "PortPair.external",
+            "PortPair.internal",
+            "PortPair.protocol",
+            "Mount.interface",
+            "Mount.volume_name",
+            "Mount.created",
+            "Inputs.given_sha256",
+            *SCRIPT_TEXT,
+        },
+    ),
+    "values of ports": (PORTS, lambda one: text(plain(one)), {"PortMapping.bid"}),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_field_is_in_it_but_those_named(form: str) -> None:
+    value, write, left_out = FORMS[form]
+    before = write(value)
+    missing = {path for path, other in changed(value) if write(other) == before}
+    assert missing == left_out
