@@ -27,7 +27,8 @@ DOUBT, POWER, STORE, STATE = (
     f"tests/{name}.py" for name in ("faults/test_doubt", "faults/test_power", "backends/test_local", "state/test_state")
 )
 COMMANDS, LOCK, GRAPH, HTTP = (
-    f"tests/{name}.py" for name in ("cli/test_commands", "backends/test_lock", "planning/test_steps", "cloud/test_http")
+    f"tests/{name}.py"
+    for name in ("cli/test_commands", "backends/test_lock", "planning/test_steps", "cloud/test_retries")
 )
 LET_GO = "tests/faults/test_let_go.py"
 WHAT_IF = "tests/cost/test_what_if.py"

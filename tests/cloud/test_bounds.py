@@ -20,7 +20,7 @@ from flowplan.errors import CloudError, UsageProblem
 from flowplan.model import bounds
 from flowplan.reports.text.status import _ssh
 from flowplan.state.codec import digest
-from tests.cloud.test_http import API, OK, Server, Time, certificates, serve, times, tls, transport  # noqa: F401 - fixtures
+from tests.cloud.server import API, OK, Server, Time, tls, transport
 from tests.conftest import BID, Place
 
 # ---- amounts, counts, moments -------------------------------------------------------------------------------
@@ -140,7 +140,7 @@ def test_a_date_of_no_time_of_ours_is_no_clock(applied: Place, date: str, comman
     assert told.code == 0, told
 
 
-def test_a_date_header_is_kept_only_within_our_years(times: Time) -> None:  # noqa: F811
+def test_a_date_header_is_kept_only_within_our_years(times: Time) -> None:
     with responses.RequestsMock() as net:
         for date in ("Sat, 28 Nov 2026 05:00:00 GMT", "Fri, 31 Dec 9999 23:59:59 GMT"):
             net.add("GET", f"{API}/v2/x", json=[], headers={"Date": date})
@@ -161,7 +161,7 @@ def test_a_gzip_body_of_several_members_is_read_to_its_end(size: int, padding: b
     assert b"".join(unpack(body[at : at + size]) for at in range(0, len(body), size)) == b"[1, 2]"
 
 
-def test_a_list_in_several_gzip_members_keeps_its_end(times: Time) -> None:  # noqa: F811
+def test_a_list_in_several_gzip_members_keeps_its_end(times: Time) -> None:
     body = gzip.compress(b'[{"fid": "a"}, ') + gzip.compress(b'{"fid": "b"}]')
     with responses.RequestsMock() as net:
         net.add("GET", f"{API}/v2/x", body=body, headers={"Content-Encoding": "gzip"})
@@ -221,9 +221,9 @@ def test_status_shows_an_ipv6_address(applied: Place, destination: str) -> None:
 
 
 def test_a_directory_of_authorities_is_trusted(
-    certificates: Path,  # noqa: F811
-    serve: Callable[..., Server],  # noqa: F811
-    times: Time,  # noqa: F811
+    certificates: Path,
+    serve: Callable[..., Server],
+    times: Time,
     tmp_path: Path,
 ) -> None:
     shutil.copy(certificates / "localhost.pem", tmp_path / "ca.pem")
@@ -237,7 +237,7 @@ def test_a_directory_of_authorities_is_trusted(
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not a certificate", b"-----BEGIN CERTIFICATE-----\nAAAA\n"])
-def test_what_holds_no_authorities_is_wrong_usage(times: Time, tmp_path: Path, content: bytes | None) -> None:  # noqa: F811
+def test_what_holds_no_authorities_is_wrong_usage(times: Time, tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path
     if content is not None:
         path = tmp_path / "bundle.pem"

@@ -13,10 +13,7 @@ from typing import Any
 import pytest
 
 from flowplan.errors import Ambiguous, CloudError, Unreachable
-from tests.cloud.test_http import BIDS, OK, TOKEN, Script, Server, certificates, failure, serve, tls, transport
-from tests.cloud.test_http import times as times
-
-__all__ = ["certificates", "serve", "times"]  # fixtures
+from tests.cloud.server import BIDS, OK, TOKEN, Script, Server, failure, tls, transport
 
 SHORT = 0.3  # seconds
 PACE = 0.02

@@ -13,7 +13,7 @@ from flowplan.cloud.http import transport as http
 from flowplan.errors import Ambiguous, CloudError, Refused
 from flowplan.model.resources import PortPair
 from flowplan.startup import marker
-from tests.cloud.test_http import API, BIDS, Time, answers, api, failure, log, net, page, rows, times, transport
+from tests.cloud.server import API, BIDS, Time, answers, api, failure, log, net, page, rows, times, transport
 
 __all__ = ["api", "log", "net", "times"]  # fixtures
 

@@ -1,6 +1,6 @@
 """Faults of the API, every cell of the matrix: what plan, apply and destroy make of each, from the command line.
 
-What a single call makes of it, down to the header, is tests/cloud/test_http.py. Here a command runs to its end, and
+What a single call makes of it, down to the header, is in tests/cloud. Here a command runs to its end, and
 then the invariants hold: see world.py. Where a cell has several tests, the last part of the name says which.
 """
 
@@ -26,7 +26,7 @@ from flowplan.cloud.fcp import Fcp
 from flowplan.model.address import Address
 from flowplan.simulator import Simulator
 from flowplan.simulator.serve import Server as Served
-from tests.cloud.test_http import Server, certificates, says, serve, tls  # noqa: F401 - two are fixtures
+from tests.cloud.server import Server, certificates, says, serve, tls  # noqa: F401 - two are fixtures
 from tests.conftest import FLOWPLAN, many
 
 from .matrix import Matrix

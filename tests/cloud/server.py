@@ -1,0 +1,221 @@
+"""What the tests of the transport share: a clock that only waiting moves, canned answers, and a server whose every
+connection follows a script. The fixtures are those of tests/cloud/conftest.py.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+import socket
+import ssl
+import subprocess
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import responses
+from requests.structures import CaseInsensitiveDict
+
+from flowplan.cloud.http.transport import Transport
+from flowplan.errors import CloudError
+from flowplan.printable import Secret
+
+API = "https://api.example.test"
+BIDS = "/v2/spot/bids"
+CANARY = "fkey_CANARY+/wZ7q==x9"
+TOKEN = Secret(CANARY)
+IDEMPOTENT = ["GET", "PUT", "DELETE"]
+PAID = ["POST", "PATCH"]
+
+
+class Time:
+    """A clock that only `wait` moves; `waits` are the seconds waited."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.waits: list[float] = []
+
+    def clock(self) -> float:
+        return self.now
+
+    def wait(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        self.now += seconds
+
+
+@pytest.fixture
+def times() -> Time:
+    return Time()
+
+
+@pytest.fixture
+def log() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def api(times: Time, log: list[str]) -> Transport:
+    return transport(times, log=log.append)
+
+
+def transport(times: Time, url: str = API, token: Any = TOKEN, **options: Any) -> Transport:
+    options = {"clock": times.clock, "wait": times.wait, "jitter": lambda: 0.5, "environ": {}, **options}
+    return Transport(url, token, **options)
+
+
+@pytest.fixture
+def net() -> Iterator[responses.RequestsMock]:
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
+        yield mock
+
+
+def answers(net: responses.RequestsMock, method: str, *given: dict[str, Any], path: str = BIDS) -> None:
+    """`given` in this order; the last one stays."""
+    for answer in given:
+        net.add(method, API + path, **answer)
+
+
+def failure(api: Transport, method: str, path: str = BIDS, kind: type[CloudError] = CloudError, **kwargs: Any) -> Any:
+    """What the call raises: exactly a `kind`, whose texts hold no credential."""
+    with pytest.raises(CloudError) as caught:
+        api.call(method, path, **kwargs)
+    assert type(caught.value) is kind, repr(caught.value)
+    texts = "".join(traceback.format_exception(caught.value)) + f"{caught.value.hint}{caught.value.detail}"
+    assert CANARY not in texts
+    return caught.value
+
+
+def local_answer(status: int, body: bytes, headers: dict[str, str] | None = None) -> requests.Response:
+    """As the simulator in this process answers: no `raw`."""
+    answer = requests.Response()
+    answer.status_code = status
+    answer.headers = CaseInsensitiveDict(headers or {})
+    answer._content = body
+    return answer
+
+
+def page(rows: list[Any], cursor: object = None) -> dict[str, Any]:
+    return {"json": {"data": rows, "next_cursor": cursor}}
+
+
+def rows(*names: str) -> list[dict[str, str]]:
+    return [{"fid": name} for name in names]
+
+
+Script = Callable[[socket.socket], None]
+
+
+class Server:
+    """A server on loopback: the n-th connection is handled by the n-th script, further ones by the last.
+
+    `requests` holds what each connection received until its script began, `connections` counts them.
+    """
+
+    def __init__(self, *scripts: Script, tls: ssl.SSLContext | None = None, reads: bool = True) -> None:
+        self.scripts, self.tls, self.reads = scripts, tls, reads
+        self.requests: list[bytes] = []
+        self.connections = 0
+        self.stopped = threading.Event()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.thread = threading.Thread(target=self._serve, daemon=True)
+        self.thread.start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            script = self.scripts[min(self.connections, len(self.scripts) - 1)]
+            self.connections += 1
+            threading.Thread(target=self._handle, args=(connection, script), daemon=True).start()
+
+    def _handle(self, connection: socket.socket, script: Script) -> None:
+        with contextlib.suppress(OSError), connection:
+            connection.settimeout(5)
+            with self.tls.wrap_socket(connection, server_side=True) if self.tls else connection as plain:
+                if self.reads:
+                    self.requests.append(received(plain))
+                script(plain)
+
+    def close(self) -> None:
+        self.stopped.set()
+        self.listener.close()
+
+
+def received(connection: socket.socket) -> bytes:
+    data = b""
+    while b"\r\n\r\n" not in data:
+        if not (chunk := connection.recv(65536)):
+            return data
+        data += chunk
+    head, _, body = data.partition(b"\r\n\r\n")
+    length = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
+    while length and len(body) < int(length[1]):
+        body += connection.recv(65536)
+    return head + b"\r\n\r\n" + body
+
+
+def says(text: str, *more: bytes) -> Script:
+    """Sends an answer's head with `text` for status and headers, then `more`, then closes."""
+
+    def script(connection: socket.socket) -> None:
+        connection.sendall(f"HTTP/1.1 {text}\r\nConnection: close\r\n\r\n".encode())
+        for part in more:
+            connection.sendall(part)
+
+    return script
+
+
+OK = says("200 OK\r\nContent-Length: 2", b"[]")
+
+
+def silent(connection: socket.socket) -> None:
+    """Never answers; goes when the client goes."""
+    connection.recv(1)
+
+
+def reset(connection: socket.socket) -> None:
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Server]]:
+    servers: list[Server] = []
+
+    def start(*scripts: Script, **options: Any) -> Server:
+        servers.append(Server(*scripts, **options))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with self-signed certificates: localhost.pem and wrong.pem, each with its key."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("needs the openssl command")
+    folder = tmp_path_factory.mktemp("certificates")
+    for name, host in (("localhost", "localhost"), ("wrong", "other.test")):
+        command = (
+            f"{openssl} req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN={host} -addext subjectAltName=DNS:{host}"
+        )
+        files = ["-keyout", folder / f"{name}.key", "-out", folder / f"{name}.pem"]
+        subprocess.run([*command.split(), *files], check=True, capture_output=True)
+    return folder
+
+
+def tls(certificates: Path, name: str) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates / f"{name}.pem", certificates / f"{name}.key")
+    return context

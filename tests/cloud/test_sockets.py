@@ -1,0 +1,221 @@
+"""Connections that break, stall or never come about, on real sockets."""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+import socket
+import time
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from flowplan.cloud.http import response as replies
+from flowplan.cloud.http.transport import Transport
+from flowplan.errors import Ambiguous, CloudError, NotFound, Unreachable
+from tests.cloud.server import (
+    BIDS,
+    IDEMPOTENT,
+    OK,
+    PAID,
+    TOKEN,
+    Script,
+    Server,
+    Time,
+    failure,
+    received,
+    reset,
+    says,
+    silent,
+    transport,
+)
+
+
+def reset_in_body(connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n[")
+    time.sleep(0.02)
+    reset(connection)
+
+
+def drip(connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n[")
+    for _ in range(500):
+        connection.sendall(b" ")
+        time.sleep(0.01)
+
+
+def drip_chunk(connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffff\r\n")
+    for _ in range(500):
+        connection.sendall(b" ")
+        time.sleep(0.01)
+
+
+def endless(connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n[")
+    while True:
+        connection.sendall(b" " * 65536)
+
+
+LOST: list[Script] = [
+    silent,
+    reset,
+    says("nonsense"),
+    lambda connection: None,
+    reset_in_body,
+    says("200 OK\r\nContent-Length: 1000", b"["),
+    says("200 OK\r\nTransfer-Encoding: chunked", b"5\r\n[1,2"),
+    says("200 OK\r\nTransfer-Encoding: chunked", b"zz\r\n"),
+    says("200 OK\r\nContent-Encoding: gzip", gzip.compress(b"[1, 2, 3]")[:15]),
+]
+LOST_NAMES = [
+    *("read_timeout", "reset", "no_http", "closed", "reset_mid_body", "truncated"),
+    *("truncated_chunk", "bad_chunk", "truncated_gzip"),
+]
+
+
+@pytest.mark.parametrize("script", LOST, ids=LOST_NAMES)
+def test_a_lost_answer_to_a_get_is_asked_for_again(serve: Callable[..., Server], times: Time, script: Script) -> None:
+    server = serve(script, OK)
+    assert transport(times, server.url, deadline=0.3).call("GET", BIDS).data == []
+    assert server.connections == 2
+    assert times.waits == [0.5]
+
+
+@pytest.mark.parametrize("script", LOST, ids=LOST_NAMES)
+@pytest.mark.parametrize("method", PAID)
+def test_a_lost_answer_to_a_post_is_ambiguous_and_never_sent_again(
+    serve: Callable[..., Server], times: Time, script: Script, method: str
+) -> None:
+    server = serve(script, OK)
+    failure(transport(times, server.url, deadline=0.3), method, kind=Ambiguous, body={"name": "x"})
+    assert server.connections == 1
+    assert not times.waits
+
+
+@pytest.mark.parametrize("script", LOST, ids=LOST_NAMES)
+def test_a_lost_answer_to_a_delete_is_repeated_unless_its_status_came(
+    serve: Callable[..., Server], times: Time, script: Script
+) -> None:
+    server = serve(script, says("404 Not Found\r\nContent-Length: 27", b'{"detail": "Bid not found"}'))
+    api = transport(times, server.url, deadline=0.3)
+    if LOST_NAMES[LOST.index(script)] in ("read_timeout", "reset", "no_http", "closed"):
+        failure(api, "DELETE", kind=NotFound)
+    else:
+        assert api.call("DELETE", BIDS).status == 200
+
+
+def test_read_timeout_for_ever_fails_after_five_tries(serve: Callable[..., Server], times: Time) -> None:
+    server = serve(silent)
+    error = failure(transport(times, server.url, deadline=0.05), "GET")
+    assert server.connections == 5
+    assert str(error) == f"GET {BIDS}: no answer: timed out (5 tries)"
+
+
+@pytest.mark.parametrize("script", [drip, drip_chunk])
+def test_a_slow_endless_body_ends_at_the_deadline(serve: Callable[..., Server], script: Script) -> None:
+    server = serve(script)
+    started = time.monotonic()
+    api = Transport(server.url, TOKEN, deadline=0.2, environ={}, wait=lambda seconds: None)
+    failure(api, "POST", kind=Ambiguous)
+    assert time.monotonic() - started < 10  # the script drips for ever
+
+
+def test_an_endless_body_ends_at_the_cap(
+    serve: Callable[..., Server], times: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replies, "RESPONSE_CAP", 4 << 20)
+    assert "larger than 4 MB" in str(failure(transport(times, serve(endless).url), "GET"))
+
+
+def test_endless_gzip_of_nothing_ends_at_the_cap(
+    serve: Callable[..., Server], times: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replies, "RESPONSE_CAP", 1 << 20)
+    packer = zlib.compressobj(wbits=31)
+    start = packer.compress(b"[") + packer.flush(zlib.Z_SYNC_FLUSH)
+    nothing = b"\x00\x00\x00\xff\xff" * 10_000  # empty stored blocks
+    server = serve(says("200 OK\r\nContent-Encoding: gzip", start, *itertools.repeat(nothing, 100)))
+    assert "larger than 1 MB" in str(failure(transport(times, server.url), "GET"))
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 429])
+def test_a_refusal_whose_body_is_lost_is_still_a_refusal(
+    serve: Callable[..., Server], times: Time, status: int
+) -> None:
+    server = serve(says(f"{status} No\r\nContent-Length: 1000", b'{"deta'))
+    with pytest.raises(CloudError) as caught:
+        transport(times, server.url).call("POST", BIDS)
+    assert not isinstance(caught.value, Ambiguous)
+    assert caught.value.status == status
+
+
+def test_connections_are_reused(times: Time, serve: Callable[..., Server]) -> None:
+    def twice(connection: socket.socket) -> None:
+        for _ in range(2):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]")
+            received(connection)
+
+    server = serve(twice)
+    api = transport(times, server.url)
+    assert [api.call("GET", BIDS).data, api.call("GET", BIDS).data] == [[], []]
+    api.close()
+    assert server.connections == 1
+
+
+def test_connect_refused_is_tried_again_for_every_method(times: Time) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    for method in IDEMPOTENT + PAID:
+        started = times.now
+        times.waits.clear()
+        error = failure(transport(times, f"http://127.0.0.1:{port}"), method, kind=Unreachable)
+        assert str(error) == "cannot reach 127.0.0.1: Connection refused (5 tries)"
+        assert "VPN" in error.hint
+        assert "PROXY" in error.hint
+        assert len(times.waits) == 4
+        assert times.now - started < 30
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_dns_failure_is_tried_again_for_every_method(times: Time, monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+    def lookup(*args: object, **kwargs: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", lookup)
+    error = failure(transport(times), method, kind=Unreachable)
+    assert str(error) == "cannot reach api.example.test: Name or service not known (5 tries)"
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_connect_timeouts_end_within_thirty_seconds(times: Time, monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+    def connect(*args: object, **kwargs: object) -> None:
+        times.now += 10
+        raise TimeoutError("timed out")
+
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(2, 1, 6, "", ("192.0.2.1", 443))])
+    monkeypatch.setattr("urllib3.util.connection.create_connection", connect)
+    started = times.now
+    error = failure(transport(times), method, kind=Unreachable)
+    assert "cannot reach api.example.test: timed out (2 tries)" in str(error)
+    assert times.now - started < 30
+
+
+def test_connect_refused_then_served_is_one_post(
+    times: Time, serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from urllib3.util import connection
+
+    server = serve(says("201 Created\r\nContent-Length: 2", b"{}"))
+    real, refusals = connection.create_connection, iter([ConnectionRefusedError(111, "Connection refused")])
+
+    def connect(*args: Any, **kwargs: Any) -> socket.socket:
+        for refusal in refusals:
+            raise refusal
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(connection, "create_connection", connect)
+    assert transport(times, server.url).call("POST", BIDS, body={}).status == 201
+    assert server.connections == 1
