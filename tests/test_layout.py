@@ -62,15 +62,11 @@ CLIMBS: set[tuple[str, str]] = {
     ("cost/track_record.py", "apply"),
     ("cost/track_record.py", "backends"),
     ("cost/track_record.py", "operations"),
-    ("cost/warnings.py", "reports.text"),
-    ("documents/market.py", "reports.text"),
     ("operations/apply.py", "cli"),
     ("operations/apply.py", "reports"),
     ("operations/apply.py", "reports.text"),
     ("operations/settings.py", "cli"),
-    ("operations/market.py", "reports.text"),
     ("operations/recover.py", "cli"),
-    ("operations/status.py", "reports.text"),
     ("operations/what_if.py", "cli"),
 }
 CIRCLES = [

@@ -19,8 +19,7 @@ from flowplan.operations.settings import Session
 from flowplan.printable import shown
 
 if TYPE_CHECKING:
-    from flowplan.pricing.offers import Offer
-    from flowplan.reports.text.market import View
+    from flowplan.pricing.offers import Offer, View
 
 
 @click.command(cls=Command)

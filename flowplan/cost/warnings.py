@@ -10,7 +10,7 @@ from flowplan.model.live import ALLOCATED
 from flowplan.model.resources import Bid
 from flowplan.planning.plan import Change, Plan
 from flowplan.pricing import Estimate, cents, usd
-from flowplan.reports.text.cost import span
+from flowplan.pricing.units import span
 
 if TYPE_CHECKING:
     from flowplan.pricing import Advice, Forecast

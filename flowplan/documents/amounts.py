@@ -31,11 +31,6 @@ def band(found: Band) -> dict[str, str | None]:
     return {name: money(part) for name, part in parts.items()}
 
 
-def length(hours: float) -> str:
-    """How long something is, where there is little room: "24 h", "14 days"."""
-    return f"{hours / 24:g} days" if hours > 24 and hours % 24 == 0 else f"{hours:g} h"
-
-
 def price(amount: str | None) -> str:
     """An amount of a document for people."""
     return usd(None if amount is None else Decimal(amount))

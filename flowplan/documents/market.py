@@ -10,9 +10,8 @@ from flowplan import __version__
 from flowplan.cost.warnings import is_far_above_need
 from flowplan.documents.amounts import band, money, plain
 from flowplan.documents.cost import of_advice, of_bid, of_entry, snapshot_id
-from flowplan.pricing.offers import Offer, Prices
-from flowplan.reports.text.market import View
-from flowplan.reports.text.plot import from_then_on
+from flowplan.pricing.offers import Offer, View
+from flowplan.pricing.slices import Prices, from_then_on
 
 FORMAT_VERSION = "1.0"
 

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from flowplan.cloud.rows import Past
     from flowplan.model.catalogue import Auction, InstanceType
     from flowplan.pricing import Market
-    from flowplan.pricing.offers import Offer
-    from flowplan.reports.text.market import View
+    from flowplan.pricing.offers import Offer, View
 
 
 T = TypeVar("T")
@@ -45,8 +44,7 @@ def _look(
 ) -> tuple[list[Offer], View]:
     """The auctions with their prices: two lists, one call an auction, one call a region. What could not be had is
     noted, and unknown."""
-    from flowplan.pricing.offers import Question, offer, wanted
-    from flowplan.reports.text.market import View
+    from flowplan.pricing.offers import Question, View, offer, wanted
 
     cloud = session.cloud()
     meant = wanted(cloud.offered(), types, region)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from flowplan.documents.status import Row, VolumeRow
 from flowplan.model.address import Address, in_order
 from flowplan.model.resources import Bid, PortMapping, Volume
 from flowplan.operations.looking import listed
@@ -14,14 +15,11 @@ from flowplan.pricing import by_bid, paid
 if TYPE_CHECKING:
     from flowplan.cloud.rows import Instance
     from flowplan.model.live import Live
-    from flowplan.reports.text.status import Row, VolumeRow
     from flowplan.state.state import State
 
 
 def rows(session: Session) -> tuple[list[Row], list[VolumeRow]]:
     """A row a bid and a row a volume of the state, from a fixed number of lists and one price per distinct auction."""
-    from flowplan.reports.text.status import VolumeRow
-
     state = session.load().state
     if not state.bindings:
         return [], []
@@ -37,7 +35,6 @@ def rows(session: Session) -> tuple[list[Row], list[VolumeRow]]:
 
 def bid_rows(session: Session, state: State, live: Live) -> list[Row]:
     """The bids, each with its instances, its price and what it was billed."""
-    from flowplan.reports.text.status import Row
     from flowplan.state.ownership import as_known
 
     cloud = session.cloud()

@@ -1,15 +1,18 @@
 """The auction rule, what a bid pays by it now, and what it will pay. Pure: prices are given, nothing is fetched.
 
-auction.py     the rule: a book -> winners and their price
-account.py     what a bid was billed, and what was done to it
-entry.py       the prices of this moment -> what a bid costs per hour
-competition.py the same of several bids of one's own in one auction
-stream.py      the past prices of an auction, prepared once, and what a bid would have met on each past path
-forecasting.py a prepared past, a limit, a horizon -> cost, availability, preemptions, finish, each as a band
-stack.py       forecasts -> what a stack costs, before and after
-advice.py      the smallest limit that keeps a bid running
-truth.py       forecasts that were made, and what was paid -> how well they held
-candidates.py  the places a task could go -> a table, the best first
+units.py        dollars and hours: constants, rounding, how people read them
+auction.py      the rule: a book -> winners and their price
+billing.py      what a bid was billed, and what was done to it
+entry.py        the prices of this moment -> what a bid costs per hour
+competition.py  the same of several of your own bids in one auction
+slices.py       past prices, cut into parts of the time
+history.py      the past prices of an auction, prepared once, and what a bid would have met on each past path
+forecasting.py  a prepared past, a limit, a horizon -> cost, availability, preemptions, finish, each as a band
+sums.py         forecasts -> what a stack costs, before and after
+advice.py       the smallest limit that keeps a bid running
+offers.py       what the auctions offer: price now, what one instance would pay, what is ahead
+track_record.py forecasts that were made, and what was paid -> how well they held
+candidates.py   the places a task could go -> a table, the best first
 """
 
 from __future__ import annotations
@@ -20,12 +23,6 @@ from flowplan.pricing.auction import Clearing, Order, clear
 from flowplan.pricing.billing import Billed, Steered, Steering, by_bid, paid
 from flowplan.pricing.competition import stairs, together
 from flowplan.pricing.entry import (
-    CENT,
-    DAY,
-    HOUR,
-    HOURS_PER_MONTH,
-    MONTH,
-    STORAGE_PER_GB_MONTH,
     EntryPrice,
     Estimate,
     Key,
@@ -34,10 +31,18 @@ from flowplan.pricing.entry import (
     Total,
     Totals,
     at_any_limit,
-    cents,
     entry_price,
     estimate,
     first_price,
+)
+from flowplan.pricing.units import (
+    CENT,
+    DAY,
+    HOUR,
+    HOURS_PER_MONTH,
+    MONTH,
+    STORAGE_PER_GB_MONTH,
+    cents,
     storage_per_hour,
     usd,
 )

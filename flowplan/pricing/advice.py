@@ -9,9 +9,9 @@ from decimal import ROUND_CEILING, Decimal
 
 from attrs import frozen
 
-from flowplan.pricing.entry import CENT
 from flowplan.pricing.forecasting import Forecast, forecast_of
 from flowplan.pricing.history import HAIR, METHOD, Basis, Method, Stream, quantile
+from flowplan.pricing.units import CENT
 
 AVAILABILITY, CONFIDENCE = 0.95, 0.9  # what is promised unless somebody asks for something else
 

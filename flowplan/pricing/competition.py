@@ -10,7 +10,8 @@ from itertools import accumulate, groupby
 
 import attrs
 
-from flowplan.pricing.entry import CENT, EntryPrice, Estimate, Market, Outlook
+from flowplan.pricing.entry import EntryPrice, Estimate, Market, Outlook
+from flowplan.pricing.units import CENT
 
 
 def together(estimates: Sequence[Estimate], market_for: Callable[[int], Market | None]) -> list[Estimate]:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from typing import Literal, TypeAlias
 
 import attrs
 from attrs import frozen
 
-CENT = Decimal("0.01")
-HOURS_PER_MONTH = 730
-HOUR, DAY, MONTH = 1.0, 24.0, float(HOURS_PER_MONTH)
-STORAGE_PER_GB_MONTH = Decimal("0.08")  # FCP: volumes of either interface, from the moment they exist
+from flowplan.pricing.units import CENT
 
 
 @frozen
@@ -169,11 +166,6 @@ def _warnings(market: Market | None, entry: EntryPrice, limit: Decimal) -> tuple
     return tuple(found)
 
 
-def storage_per_hour(size_gb: int) -> Decimal:
-    """Dollars per hour of a volume."""
-    return STORAGE_PER_GB_MONTH * size_gb / HOURS_PER_MONTH
-
-
 @frozen
 class Total:
     """Dollars per hour of several things together. `now` is None as soon as one of them is unknown."""
@@ -200,16 +192,3 @@ class Totals:
     @property
     def delta(self) -> Total:
         return self.planned - self.current
-
-
-def cents(amount: Decimal) -> Decimal:
-    """`amount` rounded once, at output: half up to the cent."""
-    return amount.quantize(CENT, ROUND_HALF_UP)
-
-
-def usd(amount: Decimal | None) -> str:
-    """`amount` as people read it: to the cent, below one to four decimals (a small volume is cheap, not free)."""
-    if amount is None:
-        return "unknown"
-    sign, size = ("-" if amount < 0 else ""), abs(amount)
-    return f"{sign}${size:.4f}" if size and size < CENT else f"{sign}${cents(size):,.2f}"

@@ -17,8 +17,8 @@ from decimal import ROUND_HALF_UP, Decimal
 import attrs
 from attrs import Factory, field, frozen
 
-from flowplan.pricing.entry import DAY
 from flowplan.pricing.history import METHOD, Basis, Done, Met, Method, Stream, quantile, step_of
+from flowplan.pricing.units import DAY
 
 DIGITS = Decimal("0.000001")
 HIGH = 0.9  # where the upper end of a band is taken, before it is widened

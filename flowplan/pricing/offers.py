@@ -4,9 +4,9 @@ Pure: the prices are given. `flowplan market` shows it."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, TypeAlias
+from typing import Any
 
 import attrs
 from attrs import frozen
@@ -30,9 +30,8 @@ from flowplan.pricing import (
     first_price,
     forecast_of,
 )
+from flowplan.pricing.slices import Prices
 from flowplan.printable import shown
-
-Prices: TypeAlias = Sequence[tuple[datetime, Decimal]]  # the oldest first; each holds until the next
 
 
 @frozen
@@ -105,6 +104,22 @@ def _not_sold(catalogue: Catalogue, text: str, meant: Iterable[InstanceType], re
 def _kind_of(catalogue: Catalogue, auction: Auction) -> InstanceType:
     """Its type; of one that is not listed nothing is known but the id."""
     return catalogue.type(auction.instance_type) or InstanceType(auction.instance_type, auction.instance_type, "", 0)
+
+
+@frozen
+class View:
+    """How the auctions are looked at: at `now`, over the next `hours`, `since` ago, at `limit` dollars per
+    instance-hour."""
+
+    now: datetime
+    hours: float
+    since: timedelta
+    limit: Decimal | None = None
+
+    @property
+    def ago(self) -> float:
+        """Hours."""
+        return self.since / timedelta(hours=1)
 
 
 @frozen

@@ -17,9 +17,9 @@ from typing import Literal, TypeAlias
 from attrs import field, frozen
 
 from flowplan.pricing.billing import Billed, Steered, Steering, hours_between, paid
-from flowplan.pricing.entry import CENT
 from flowplan.pricing.forecasting import Band
 from flowplan.pricing.history import Basis
+from flowplan.pricing.units import CENT
 
 NOMINAL = 0.8  # the share of outcomes that a band from p10 to p90 holds
 BANDED: tuple[Basis, ...] = ("high", "medium", "low")  # the others promise nothing, or are certain

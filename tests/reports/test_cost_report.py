@@ -20,7 +20,8 @@ from flowplan.model.resources import Bid
 from flowplan.planning.plan import Change, Plan
 from flowplan.planning.steps import Order
 from flowplan.pricing import DAY, HOUR, MONTH, Market, Stream
-from flowplan.reports.text.cost import costs, lasting, span
+from flowplan.pricing.units import lasting, span
+from flowplan.reports.text.cost import costs
 from flowplan.reports.text.paint import Paint
 from tests.conftest import Place
 

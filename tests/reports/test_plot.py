@@ -8,13 +8,14 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowplan.reports.text.plot import Stream, plot, slices, sparkline
+from flowplan.pricing.slices import Prices, slices
+from flowplan.reports.text.plot import plot, sparkline
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
 
-def stream(*prices: tuple[float, str]) -> Stream:
+def stream(*prices: tuple[float, str]) -> Prices:
     return [(START + hours * HOUR, Decimal(price)) for hours, price in prices]
 
 

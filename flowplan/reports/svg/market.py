@@ -11,12 +11,12 @@ from html import escape
 
 from attrs import frozen
 
-from flowplan.documents.amounts import length
-from flowplan.pricing import usd
-from flowplan.pricing.offers import Offer
+from flowplan.pricing.offers import Offer, View
+from flowplan.pricing.slices import from_then_on, slices
+from flowplan.pricing.units import length, usd
 from flowplan.printable import shown
-from flowplan.reports.text.market import View, lines_across, what
-from flowplan.reports.text.plot import from_then_on, is_near, slices
+from flowplan.reports.text.market import lines_across, what
+from flowplan.reports.text.plot import is_near
 
 BEGINS = '<svg id="flowplan-market"'  # by this a file is known for one written here
 _WIDTH, _HEIGHT = 880, 330  # of a panel, in pixels

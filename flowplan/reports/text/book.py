@@ -7,11 +7,12 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
 
-from flowplan.documents.amounts import length
-from flowplan.pricing import usd as _usd
+from flowplan.pricing.slices import Prices
+from flowplan.pricing.units import length
+from flowplan.pricing.units import usd as _usd
 from flowplan.printable import shown
 from flowplan.reports.text.paint import WIDTH, Paint
-from flowplan.reports.text.plot import PLOT_LINES, Stream, plot, sparkline
+from flowplan.reports.text.plot import PLOT_LINES, plot, sparkline
 
 
 class Line(Protocol):
@@ -52,7 +53,7 @@ class Auction(Protocol):
     @property
     def book(self) -> Sequence[Line]: ...
     @property
-    def history(self) -> Stream: ...
+    def history(self) -> Prices: ...
 
 
 def table(auctions: Sequence[Auction], now: datetime, since: timedelta, paint: Paint) -> str:

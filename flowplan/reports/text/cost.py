@@ -8,6 +8,7 @@ from typing import Any
 
 from flowplan.documents.amounts import price as _price
 from flowplan.documents.amounts import signed as _signed
+from flowplan.pricing.units import lasting, span
 from flowplan.printable import shown
 from flowplan.reports.text.paint import Paint, wrapped
 
@@ -177,15 +178,3 @@ def _saved(found: Mapping[str, Any] | None) -> list[str]:
     planned = found["planned"] if found is not None else {}
     share = int(Decimal(planned.get("savings_vs_limit") or 0) * 100)
     return [f"  {share} % below the limits is expected; confidence: {planned['basis']}"] if share > 0 else []
-
-
-def span(hours: float) -> str:
-    """How long a horizon is, in words."""
-    return {24.0: "a day", 1.0: "an hour"}.get(hours) or lasting(hours)
-
-
-def lasting(hours: float) -> str:
-    """A number of minutes, hours or days."""
-    amount, unit = (hours * 60, "minutes") if hours < 1 else (hours, "hours") if hours < 48 else (hours / 24, "days")
-    number = f"{amount:.1f}".removesuffix(".0")
-    return f"{number} {unit.removesuffix('s') if number == '1' else unit}"

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import groupby
 
-from attrs import frozen
-
 from flowplan.cost.warnings import is_far_above_need, kept_by
-from flowplan.documents.amounts import length
-from flowplan.pricing import Band, Forecast, cents, usd
-from flowplan.pricing.offers import Offer
+from flowplan.pricing import Band, Forecast
+from flowplan.pricing.offers import Offer, View
+from flowplan.pricing.units import cents, length, span, usd
 from flowplan.printable import shown
-from flowplan.reports.text.cost import span
 from flowplan.reports.text.paint import WIDTH, Paint, wrapped
 from flowplan.reports.text.plot import PLOT_LINES, plot, sparkline
 
@@ -22,22 +18,6 @@ _TREND = 8  # columns: a shorter trend says nothing
 _LABEL = 13  # columns of what a line of a card is about
 _NOW = {"runs": "wins", "waits": "loses", "cannot_win": "never"}
 _ROUGH = ("low", "point-only")
-
-
-@frozen
-class View:
-    """How the auctions are looked at: at `now`, over the next `hours`, `since` ago, at `limit` dollars per
-    instance-hour."""
-
-    now: datetime
-    hours: float
-    since: timedelta
-    limit: Decimal | None = None
-
-    @property
-    def ago(self) -> float:
-        """Hours."""
-        return self.since / timedelta(hours=1)
 
 
 def table(offers: Sequence[Offer], view: View, paint: Paint) -> str:

@@ -1,7 +1,6 @@
 """Prices that hold until the next one -> small pictures in text.
 
-A price stream is a sequence of (moment, price), the oldest first; each price holds until the next moment, the last
-one until the `end` of the picture. `ascii`: for an output that knows no other characters.
+The last price holds until the `end` of the picture. `ascii`: for an output that knows no other characters.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import NamedTuple
 
-Stream = Sequence[tuple[datetime, Decimal]]
+from flowplan.pricing.slices import Prices, Slice, slices
 
 PLOT_LINES = 8  # how high a picture is where nothing says otherwise
 _BLOCKS = "▁▂▃▄▅▆▇█"
@@ -24,47 +23,7 @@ _NO_LINES: Mapping[str, Decimal] = MappingProxyType({})
 _DOTS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))  # of a cell: by column, from the top
 
 
-class Slice(NamedTuple):
-    """What a part of the time saw: the least and the greatest price, and the mean weighted by duration."""
-
-    least: Decimal
-    greatest: Decimal
-    mean: Decimal
-
-
-def slices(stream: Stream, start: datetime, end: datetime, count: int) -> list[Slice | None]:
-    """`count` equal parts from `start` to `end`; None for a part before the first price. One pass."""
-    width = (end - start) / count
-    made: list[Slice | None] = []
-    index = -1
-    for number in range(count):
-        left, right = start + number * width, start + (number + 1) * width
-        while index + 1 < len(stream) and stream[index + 1][0] <= left:
-            index += 1
-        spans: list[tuple[Decimal, Decimal]] = []
-        at, price = left, stream[index][1] if index >= 0 else None
-        while True:
-            following = stream[index + 1] if index + 1 < len(stream) else None
-            until = min(following[0], right) if following else right
-            if price is not None and until > at:
-                spans.append((price, Decimal((until - at).total_seconds())))
-            if following is None or following[0] >= right:
-                break
-            index += 1
-            at, price = following
-        made.append(_slice(spans))
-    return made
-
-
-def _slice(spans: Sequence[tuple[Decimal, Decimal]]) -> Slice | None:
-    if not spans:
-        return None
-    prices = [price for price, _ in spans]
-    length = sum(seconds for _, seconds in spans)
-    return Slice(min(prices), max(prices), sum((p * s for p, s in spans), Decimal(0)) / length)
-
-
-def sparkline(stream: Stream, start: datetime, end: datetime, width: int, *, ascii: bool = False) -> str:
+def sparkline(stream: Prices, start: datetime, end: datetime, width: int, *, ascii: bool = False) -> str:
     """One line of `width` blocks, each the mean of its time; a space where nothing is known."""
     blocks = _ASCII_BLOCKS if ascii else _BLOCKS
     parts = slices(stream, start, end, width)
@@ -76,7 +35,7 @@ def sparkline(stream: Stream, start: datetime, end: datetime, width: int, *, asc
 
 
 def plot(
-    stream: Stream,
+    stream: Prices,
     start: datetime,
     end: datetime,
     *,
@@ -196,9 +155,3 @@ def bars(counts: Sequence[int], width: int, *, ascii: bool = False) -> list[str]
         whole, rest = divmod(eighths, len(parts))
         made.append(parts[-1] * whole + (parts[rest - 1] if rest else ""))
     return made
-
-
-def from_then_on(stream: Stream, start: datetime) -> list[tuple[datetime, Decimal]]:
-    """The price in force at `start`, if one is known, and every change after it."""
-    before = [price for at, price in stream if at <= start]
-    return [*([(start, before[-1])] if before else []), *((at, price) for at, price in stream if at > start)]

@@ -5,42 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
 
-from attrs import frozen
-
-from flowplan.model.resources import Bid, PortPair, Volume
-from flowplan.pricing import STORAGE_PER_GB_MONTH, Market, cents, storage_per_hour
+from flowplan.documents.status import Row, VolumeRow
+from flowplan.pricing.units import STORAGE_PER_GB_MONTH, cents, storage_per_hour
 from flowplan.printable import shown
 from flowplan.reports.text.paint import Paint
 from flowplan.reports.text.plan import ranges
 
 _STYLES = {"Allocated": "green", "Open": "yellow", "Preempting": "red", "Paused": "yellow", "Terminated": "dim"}
 _OVER = ("STATUS_TERMINATED", "STATUS_REPLACED", "STATUS_PREEMPTED")
-
-
-@frozen
-class Row:
-    """One bid: `paid` in dollars so far."""
-
-    address: str
-    id: str
-    status: str
-    bid: Bid
-    market: Market | None
-    instances: tuple[Any, ...]
-    pairs: tuple[PortPair, ...]
-    paid: Decimal
-
-
-@frozen
-class VolumeRow:
-    """One volume: it costs from the moment it exists, used or not. `there`: whether the cloud lists it."""
-
-    address: str
-    id: str
-    volume: Volume
-    there: bool
 
 
 def text(rows: Sequence[Row], volumes: Sequence[VolumeRow], paint: Paint) -> str:

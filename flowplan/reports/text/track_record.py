@@ -10,8 +10,9 @@ from typing import Any
 from flowplan.documents.amounts import price
 from flowplan.pricing.history import WINDOW
 from flowplan.pricing.track_record import ENOUGH
+from flowplan.pricing.units import span
 from flowplan.printable import shown
-from flowplan.reports.text.cost import cost_line, span
+from flowplan.reports.text.cost import cost_line
 from flowplan.reports.text.paint import Paint, wrapped
 
 LATEST = 5  # forecasts of a task that are shown; of many tasks one each

@@ -7,8 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 from flowplan.documents.amounts import price
+from flowplan.pricing.units import lasting
 from flowplan.printable import shown
-from flowplan.reports.text.cost import lasting
 from flowplan.reports.text.paint import Paint, wrapped
 from flowplan.reports.text.plot import bars
 
