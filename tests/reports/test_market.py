@@ -10,8 +10,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from flowplan.cli import market
 from flowplan.cloud.fcp import Fcp
+from flowplan.operations import market
 from tests.conftest import Place
 
 H200 = "h200.8x"
