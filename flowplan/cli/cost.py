@@ -10,6 +10,7 @@ from flowplan.cli import Command, options
 from flowplan.cli.durations import Duration
 from flowplan.operations.cost import truth
 from flowplan.operations.settings import Session
+from flowplan.reports.formats import report_of
 
 if TYPE_CHECKING:
     pass
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     metavar="TIME",
     help="How far ahead the stack as it is is estimated.",
 )
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@options.form("cost")
 @click.pass_context
 def cost(ctx: click.Context, horizon: str, form: str) -> int:
     """Show what the stack as it is will cost, and how earlier forecasts compare with what was paid.
@@ -39,12 +40,5 @@ def cost(ctx: click.Context, horizon: str, form: str) -> int:
     hours = options.hours(horizon)
     assert hours is not None  # noqa: S101 - it has a default
     body = document(truth(session, hours))
-    if form == "json":
-        from flowplan.documents.plan import dumps
-
-        session.terminal.out(dumps(body), end="")
-    else:
-        from flowplan.reports.text.track_record import text
-
-        session.terminal.out(text(body, session.terminal.paint), end="")
+    session.terminal.out(report_of("cost", form)(body, session.terminal.paint), end="")
     return 0

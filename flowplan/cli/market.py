@@ -17,6 +17,7 @@ from flowplan.operations import output
 from flowplan.operations.market import _Asked, _look
 from flowplan.operations.settings import Session
 from flowplan.printable import shown
+from flowplan.reports.formats import report_of
 
 if TYPE_CHECKING:
     from flowplan.pricing.offers import Offer, View
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     "--history", type=Duration(), metavar="TIME", help="How far back the past is shown.  [default: 14d; a table: 7d]"
 )
 @click.option("--svg", metavar="FILE", help="Draw the past prices into FILE.")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@options.form("market")
 @click.pass_context
 def market(
     ctx: click.Context,
@@ -51,6 +52,7 @@ def market(
     \b
     Exit codes: 0 done; 64 wrong usage; 65 there is no such type or region.
     """
+    from flowplan.documents.market import Looked
     from flowplan.pricing.offers import by_type_and_price
 
     session = Session.of(ctx)
@@ -61,27 +63,24 @@ def market(
         from flowplan.reports.svg.market import BEGINS
 
         output.hold_writable(svg, "picture of flowplan", BEGINS.encode())
+    report = report_of("market", form)
     notes: list[str] = []
-    found, view = _look(session, types, region, _Asked(hours, since, asked, form == "json"), notes)
+    found, view = _look(session, types, region, _Asked(hours, since, asked, report.whole), notes)
     offers = by_type_and_price(found)
     if svg is not None:
         _draw(session, svg, offers, view)
     for note in notes:
         session.terminal.note(note)
-    if form == "json":
-        from flowplan.documents.market import document
-        from flowplan.documents.plan import dumps
-
-        body = document(
-            offers, view, timestamp=session.now(), api_url=session.api_url, notes=notes, history=since is not None
-        )
-        session.terminal.out(dumps(body), end="")
-        return 0
-    from flowplan.reports.text.market import card, table
-
-    paint = session.terminal.paint
-    text = "\n".join(card(one, view, paint) for one in offers) if types and offers else table(offers, view, paint)
-    session.terminal.out(text, end="")
+    looked = Looked(
+        offers,
+        view,
+        timestamp=session.now(),
+        api_url=session.api_url,
+        notes=notes,
+        named=bool(types),
+        history=since is not None,
+    )
+    session.terminal.out(report(looked, session.terminal.paint), end="")
     return 0
 
 

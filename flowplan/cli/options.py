@@ -13,6 +13,7 @@ from flowplan.errors import UsageProblem
 from flowplan.model.address import Address
 from flowplan.model.budget import BASES, Budget, BudgetBasis, dollars, increase
 from flowplan.printable import shown
+from flowplan.reports.formats import formats_of
 
 _FURTHEST = 7 * 24  # hours: the past has two of them
 F = TypeVar("F", bound=Callable[..., Any])
@@ -154,6 +155,12 @@ def destroying(function: F) -> F:
 def applying(function: F) -> F:
     """The options of everything that places."""
     return destroying(_all_of(function, wait, on_unknown, init, horizon, budgeting))
+
+
+def form(subject: str) -> Callable[[F], F]:
+    """--format: what the table of reports offers for a subject."""
+    offered = formats_of(subject)
+    return click.option("--format", "form", type=click.Choice(offered), default=offered[0], show_default=True)
 
 
 def _all_of(function: F, *options: Callable[[F], F]) -> F:

@@ -16,6 +16,7 @@ from flowplan.operations.plan import forecast, hold_budgets, plan_of, refuse, st
 from flowplan.operations.settings import Session
 from flowplan.operations.sources import addresses_in
 from flowplan.pricing import DAY, HOUR, MONTH
+from flowplan.reports.formats import report_of
 
 if TYPE_CHECKING:
     from flowplan.model.address import Address
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 @options.budgeting
 @options.what_if
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 when there are changes.")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@options.form("plan")
 @click.pass_context
 def plan(
     ctx: click.Context,
@@ -71,8 +72,8 @@ def plan(
     try:
         found = made(session, asked, options.addresses(replace, "--replace"))
     except ConfigError as error:
-        if form == "json":  # who reads the plan as JSON reads its failure so too
-            session.terminal.out(_dumps(errored(session, error)), end="")
+        if report_of("plan", form).whole:  # who reads the plan as JSON reads its failure so too
+            show(session, errored(session, error), form)
         raise
     refuse(found)
     return 2 if detailed_exitcode and not found.empty else 0
@@ -111,7 +112,7 @@ def made(session: Session, asked: Asked, replace: frozenset[Address]) -> Plan:
         loaded = session.load()
         seen = observe(session, config, loaded.state, loaded.pending)
         found = plan_of(session, seen, wishes)
-        for_machines = bool(asked.out) or asked.form == "json"
+        for_machines = bool(asked.out) or report_of("plan", asked.form).whole
         budgets = (*asked.budgets, *config.budgets) if config is not None else ()  # what takes away is never too dear
         streams = streams_of(session, found) if asked.what_if is not None else None
         if for_machines or not found.empty:  # people who have nothing to decide are shown no forecast
@@ -162,12 +163,7 @@ def document_of(
 
 def show(session: Session, body: dict[str, Any], form: str) -> None:
     """Print a plan document to stdout."""
-    if form == "json":
-        session.terminal.out(_dumps(body), end="")
-        return
-    from flowplan.reports.text.plan import text
-
-    session.terminal.out(text(body, session.terminal.paint), end="")
+    session.terminal.out(report_of("plan", form)(body, session.terminal.paint), end="")
 
 
 def _dumps(body: dict[str, Any]) -> str:

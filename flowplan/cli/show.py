@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import click
 
-from flowplan.cli import Command
+from flowplan.cli import Command, options
 from flowplan.cli.plan import show as show_plan
 from flowplan.errors import GuardRefused, UsageProblem
 from flowplan.files.regular import read_regular
 from flowplan.operations.saved_plan import PLAN_LIMIT, read_plan
 from flowplan.operations.settings import Session
+from flowplan.reports.formats import report_of
 
 
 @click.command(cls=Command)
 @click.argument("planfile", required=False)
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@options.form("plan")
 @click.pass_context
 def show(ctx: click.Context, planfile: str | None, form: str) -> int:
     """Show a saved plan as it was made, or, without PLANFILE, the state. No network."""
@@ -44,12 +45,7 @@ def show(ctx: click.Context, planfile: str | None, form: str) -> int:
 
 
 def _state(session: Session, form: str) -> int:
-    from flowplan.reports.text import state as state_text
-    from flowplan.state.codec import dump
-
     loaded = session.store.read()
-    if form == "json":
-        session.terminal.out(dump(loaded.state).decode(), end="")
-    else:
-        session.terminal.out(state_text.whole(loaded.state, list(loaded.pending.values())))
+    found = (loaded.state, list(loaded.pending.values()))
+    session.terminal.out(report_of("state", form)(found, session.terminal.paint), end="")
     return 0

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from attrs import frozen
+
 from flowplan import __version__
 from flowplan.cost.warnings import is_far_above_need
 from flowplan.documents.amounts import band, money, plain
@@ -16,21 +18,34 @@ from flowplan.pricing.slices import Prices, from_then_on
 FORMAT_VERSION = "1.0"
 
 
-def document(
-    offers: Sequence[Offer], view: View, *, timestamp: str, api_url: str, notes: Sequence[str], history: bool
-) -> dict[str, Any]:
-    """`notes`: what could not be had; `history`: with the price changes since then, null without."""
+@frozen
+class Looked:
+    """What was seen of the auctions. `notes`: what could not be had; `named`: types were asked for, so each is shown in
+    full; `history`: the document has the price changes since then, null without."""
+
+    offers: Sequence[Offer]
+    view: View
+    timestamp: str
+    api_url: str
+    notes: Sequence[str]
+    named: bool
+    history: bool
+
+
+def document(found: Looked) -> dict[str, Any]:
+    """The auctions in the order of `found`."""
+    view = found.view
     return {
         "format_version": FORMAT_VERSION,
         "flowplan_version": __version__,
-        "timestamp": timestamp,
-        "api_url": api_url,
+        "timestamp": found.timestamp,
+        "api_url": found.api_url,
         "as_of": _moment(view.now),
         "unit": "USD/instance-hour",
         "horizon_hours": view.hours,
         "limit": money(view.limit),
-        "auctions": [_auction(one, view, history=history) for one in offers],
-        "diagnostics": [{"severity": "warning", "summary": note} for note in notes],
+        "auctions": [_auction(one, view, history=found.history) for one in found.offers],
+        "diagnostics": [{"severity": "warning", "summary": note} for note in found.notes],
     }
 
 

@@ -15,8 +15,10 @@ from attrs import frozen
 from flowplan import __version__
 from flowplan.cost.budgets import over
 from flowplan.cost.warnings import warned
-from flowplan.diagnostics import Position, Problem
+from flowplan.diagnostics import Problem
 from flowplan.documents.cost import cost, totals
+from flowplan.documents.diagnostics import of as said
+from flowplan.documents.diagnostics import source
 from flowplan.model.address import Address
 from flowplan.model.resources import Bid, Inputs, PortMapping, PortPair, Resource, Volume
 from flowplan.planning.plan import ACTIONS, Action, Change, Plan
@@ -59,7 +61,7 @@ def document(plan: Plan, about: Circumstances, *, unchanged: bool = True) -> dic
         "summary": {action: count for action, count in plan.count().items() if action in ACTIONS},
         "cost": totals(plan),
         "outputs": {},
-        "diagnostics": [*_diagnostics(about.warnings), *_refusals(plan), *_notes(plan)],
+        "diagnostics": [*map(said, about.warnings), *_refusals(plan), *_notes(plan)],
     }
     return body
 
@@ -73,7 +75,7 @@ def failed(timestamp: str, problems: Sequence[Problem]) -> dict[str, Any]:
         "complete": False,
         "applyable": False,
         "errored": True,
-        "diagnostics": list(_diagnostics(problems)),
+        "diagnostics": [said(problem) for problem in problems],
     }
 
 
@@ -157,7 +159,7 @@ def entry(change: Change) -> dict[str, Any]:
         "note": change.note,
         "status": change.status,
         "needs": sorted(map(str, change.needs or change.needs_before)),
-        "source": _source(change.position),
+        "source": source(change.position),
         "cost": cost(change),
     }
 
@@ -228,24 +230,7 @@ def _pairs(pairs: Iterable[PortPair]) -> list[dict[str, Any]]:
     return [{"external": one.external, "internal": one.internal, "protocol": one.protocol} for one in pairs]
 
 
-def _source(position: Position | None) -> dict[str, Any] | None:
-    if position is None:
-        return None
-    return {"file": position.file, "line": position.line, "column": position.column}
-
-
 # ---- diagnostics ------------------------------------------------------------------------------------------
-
-
-def _diagnostics(problems: Iterable[Problem]) -> Iterable[dict[str, Any]]:
-    for problem in problems:
-        yield {
-            "severity": problem.severity,
-            "summary": problem.summary,
-            "detail": problem.detail,
-            "source": _source(problem.position),
-            "hint": problem.hint,
-        }
 
 
 def _refusals(plan: Plan) -> Iterable[dict[str, Any]]:
@@ -255,18 +240,18 @@ def _refusals(plan: Plan) -> Iterable[dict[str, Any]]:
             "severity": "error",
             "summary": refusal.message,
             "detail": refusal.reason,
-            "source": _source(refusal.position or (places.get(refusal.address) if refusal.address else None)),
+            "source": source(refusal.position or (places.get(refusal.address) if refusal.address else None)),
             "hint": refusal.hint,
         }
 
 
 def _notes(plan: Plan) -> Iterable[dict[str, Any]]:
     for judged in plan.judged:
-        if said := over(judged):
-            place = _source(judged.budget.position)
-            yield {"severity": "warning", "summary": said, "detail": judged.limit, "source": place, "hint": None}
+        if text := over(judged):
+            place = source(judged.budget.position)
+            yield {"severity": "warning", "summary": text, "detail": judged.limit, "source": place, "hint": None}
     for warning in warned(plan):
-        yield {**warning, "source": _source(warning["source"])}
+        yield {**warning, "source": source(warning["source"])}
     for change in plan.changes:
         if change.status == "Preempting":
             note = _note(f"{change.address} is Preempting: the cloud takes its instances back", None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Protocol
 
@@ -44,3 +45,11 @@ class VolumeRow:
     id: str
     volume: Volume
     there: bool
+
+
+@frozen
+class Status:
+    """What there is: the bids, and the volumes."""
+
+    bids: Sequence[Row]
+    volumes: Sequence[VolumeRow]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flowplan.documents.status import Row, VolumeRow
+from flowplan.documents.status import Row, Status, VolumeRow
 from flowplan.model.address import Address, in_order
 from flowplan.model.resources import Bid, PortMapping, Volume
 from flowplan.operations.looking import listed
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from flowplan.state.state import State
 
 
-def rows(session: Session) -> tuple[list[Row], list[VolumeRow]]:
+def status(session: Session) -> Status:
     """A row a bid and a row a volume of the state, from a fixed number of lists and one price per distinct auction."""
     state = session.load().state
     if not state.bindings:
-        return [], []
+        return Status([], [])
     session.enter_project(state, None)
     live = listed(session.cloud())
     volumes = [
@@ -30,7 +30,7 @@ def rows(session: Session) -> tuple[list[Row], list[VolumeRow]]:
         for address, binding in sorted(state.bindings.items(), key=lambda one: in_order(one[0]))
         if isinstance(binding.applied, Volume)
     ]
-    return bid_rows(session, state, live), volumes
+    return Status(bid_rows(session, state, live), volumes)
 
 
 def bid_rows(session: Session, state: State, live: Live) -> list[Row]:

@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from flowplan.diagnostics import Position, Problem
+from flowplan.documents.diagnostics import Checked
 from flowplan.printable import shown
 from flowplan.reports.text.paint import Paint, wrapped
 
 WIDEST = 160  # characters of a source line that are shown
 _STYLES = {"error": "red", "warning": "yellow", "note": "cyan"}
+
+
+def checked(found: Checked, _: Paint) -> str:
+    """That a configuration is valid, and how much there is; its warnings are shown beside it."""
+    tasks, volumes = found.tasks, found.volumes
+    return f"Valid: {tasks} task{'' if tasks == 1 else 's'}, {volumes} volume{'' if volumes == 1 else 's'}.\n"
 
 
 def text(problems: Iterable[Problem], paint: Paint) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from flowplan.reports.text.paint import Paint
 
-def dot(edges: Mapping[str, list[str]]) -> str:
+
+def dot(edges: Mapping[str, list[str]], _: Paint) -> str:
     """For Graphviz; what flowplan only reads is dashed."""
     lines = ["digraph flowplan {", "  rankdir = LR;", "  node [shape = box];"]
     lines += [f'  "{node}"{" [style = dashed]" if node.endswith(")") else ""};' for node in edges]
@@ -13,7 +15,7 @@ def dot(edges: Mapping[str, list[str]]) -> str:
     return "\n".join([*lines, "}"]) + "\n"
 
 
-def mermaid(edges: Mapping[str, list[str]]) -> str:
+def mermaid(edges: Mapping[str, list[str]], _: Paint) -> str:
     """For Mermaid."""
     ids = {node: f"n{number}" for number, node in enumerate(edges)}
     lines = ["graph LR", *(f'  {ids[node]}["{node}"]' for node in edges)]

@@ -7,6 +7,7 @@ from decimal import Decimal
 from itertools import groupby
 
 from flowplan.cost.warnings import is_far_above_need, kept_by
+from flowplan.documents.market import Looked
 from flowplan.pricing import Band, Forecast
 from flowplan.pricing.offers import Offer, View
 from flowplan.pricing.units import cents, length, span, usd
@@ -18,6 +19,13 @@ _TREND = 8  # columns: a shorter trend says nothing
 _LABEL = 13  # columns of what a line of a card is about
 _NOW = {"runs": "wins", "waits": "loses", "cannot_win": "never"}
 _ROUGH = ("low", "point-only")
+
+
+def text(found: Looked, paint: Paint) -> str:
+    """A card each where types were asked for, else a table."""
+    if found.named and found.offers:
+        return "\n".join(card(one, found.view, paint) for one in found.offers)
+    return table(found.offers, found.view, paint)
 
 
 def table(offers: Sequence[Offer], view: View, paint: Paint) -> str:

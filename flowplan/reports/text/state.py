@@ -8,19 +8,21 @@ from typing import Any
 from flowplan.documents.plan import plain
 from flowplan.model.address import in_order
 from flowplan.printable import shown
+from flowplan.reports.text.paint import Paint
 from flowplan.reports.text.plan import ranges
 from flowplan.state.journal import Intent
 from flowplan.state.state import Binding, State
 
 
-def whole(state: State, pending: Sequence[Intent]) -> str:
+def whole(found: tuple[State, Sequence[Intent]], _: Paint) -> str:
     """Every resource, and what is in doubt."""
+    state, pending = found
     if not state.bindings and not pending:
-        return "The state is empty: flowplan has made nothing here."
+        return "The state is empty: flowplan has made nothing here.\n"
     head = f"stack {shown(state.stack)}, project {shown(state.project_name)}, serial {state.serial}"
     parts = [head, *(one(state.bindings[address]) for address in sorted(state.bindings, key=in_order))]
     parts += [f"in doubt: {shown(intent.op)} of {shown(str(intent.address))}" for intent in pending]
-    return "\n\n".join(parts)
+    return "\n\n".join(parts) + "\n"
 
 
 def one(binding: Binding) -> str:

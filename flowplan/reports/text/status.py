@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from decimal import Decimal
 
-from flowplan.documents.status import Row, VolumeRow
+from flowplan.documents.status import Row, Status, VolumeRow
 from flowplan.pricing.units import STORAGE_PER_GB_MONTH, cents, storage_per_hour
 from flowplan.printable import shown
 from flowplan.reports.text.paint import Paint
@@ -16,8 +16,9 @@ _STYLES = {"Allocated": "green", "Open": "yellow", "Preempting": "red", "Paused"
 _OVER = ("STATUS_TERMINATED", "STATUS_REPLACED", "STATUS_PREEMPTED")
 
 
-def text(rows: Sequence[Row], volumes: Sequence[VolumeRow], paint: Paint) -> str:
+def text(found: Status, paint: Paint) -> str:
     """A paragraph a bid, a line a volume, and what is paid an hour now; ends in a newline."""
+    rows, volumes = found.bids, found.volumes
     if not rows and not volumes:
         return "Nothing is placed from here.\n"
     parts = [_paragraph(row, paint) for row in rows]

@@ -1,0 +1,60 @@
+"""What is said of a configuration or a plan -> its part of a document, and the document of `flowplan validate`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from attrs import frozen
+
+from flowplan.diagnostics import Position, Problem
+
+
+@frozen
+class Checked:
+    """What a check of the configuration found: how many tasks and volumes, where it can be read, and its problems."""
+
+    problems: Sequence[Problem]
+    tasks: int = 0
+    volumes: int = 0
+
+
+def document(found: Checked) -> dict[str, Any]:
+    """The shape of `terraform validate -json`, with our positions."""
+    errors = sum(problem.severity == "error" for problem in found.problems)
+    return {
+        "format_version": "1.0",
+        "valid": not errors,
+        "error_count": errors,
+        "warning_count": len(found.problems) - errors,
+        "diagnostics": [_with_line(problem) for problem in found.problems],
+    }
+
+
+def _with_line(problem: Problem) -> dict[str, Any]:
+    return {
+        "severity": problem.severity,
+        "summary": problem.summary,
+        "detail": problem.detail,
+        "hint": problem.hint,
+        "source": source(problem.position),
+        "snippet": problem.source,
+    }
+
+
+def of(problem: Problem) -> dict[str, Any]:
+    """One problem as a plan document has it."""
+    return {
+        "severity": problem.severity,
+        "summary": problem.summary,
+        "detail": problem.detail,
+        "source": source(problem.position),
+        "hint": problem.hint,
+    }
+
+
+def source(position: Position | None) -> dict[str, Any] | None:
+    """A place in a file; null where there is none."""
+    if position is None:
+        return None
+    return {"file": position.file, "line": position.line, "column": position.column}

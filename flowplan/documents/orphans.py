@@ -1,0 +1,34 @@
+"""What is live and in no state -> a document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flowplan.model.live import LiveBid
+from flowplan.state.ownership import Orphans
+
+
+def document(found: Orphans) -> dict[str, Any]:
+    """Each bid with its address and stack as its marker names them."""
+    return {
+        "format_version": "1.0",
+        "bids": [_bid(bid) for bid in found.ours],
+        "released": [_bid(bid) for bid in found.released],
+        "volumes": [{"id": one.id, "name": one.volume.name, "size_gb": one.volume.size_gb} for one in found.volumes],
+        "other_stacks": [_bid(bid) for bid in found.elsewhere],
+    }
+
+
+def _bid(bid: LiveBid) -> dict[str, Any]:
+    assert bid.marker is not None  # noqa: S101 - orphans are found by it
+    return {
+        "id": bid.id,
+        "name": bid.bid.name,
+        "address": str(bid.marker.address),
+        "status": bid.status,
+        "stack": bid.marker.stack,
+        "lineage": bid.marker.lineage,
+        "limit_price": f"{bid.bid.limit_price:.2f}",
+        "instance_quantity": bid.bid.instance_quantity,
+        "created_at": bid.created_at,
+    }

@@ -1,0 +1,63 @@
+"""The table of reports: what `--format` offers, and the function that makes it. A new format is a row here, and its
+function in a folder of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from flowplan.diagnostics import candidates
+from flowplan.errors import UsageProblem
+
+if TYPE_CHECKING:
+    from flowplan.reports.text.paint import Paint
+
+
+class Report(NamedTuple):
+    """A function of a module, imported when it is called: it takes what the subject is reported from, and a Paint, and
+    returns the whole text. `whole`: it is read by a program, so it gets everything, and the failure too."""
+
+    module: str
+    function: str
+    whole: bool = False
+
+    def __call__(self, subject: Any, paint: Paint) -> str:
+        text: Callable[[Any, Paint], str] = getattr(import_module(self.module), self.function)
+        return text(subject, paint)
+
+
+_TEXT = "flowplan.reports.text."
+_JSON = "flowplan.reports.json"
+
+# (subject, format) -> report; of each subject the first is the default.
+REPORTS: dict[tuple[str, str], Report] = {
+    ("validate", "text"): Report(_TEXT + "diagnostics", "checked"),
+    ("validate", "json"): Report(_JSON, "checked", whole=True),
+    ("plan", "text"): Report(_TEXT + "plan", "text"),
+    ("plan", "json"): Report(_JSON, "document", whole=True),
+    ("state", "text"): Report(_TEXT + "state", "whole"),
+    ("state", "json"): Report(_JSON, "state", whole=True),
+    ("status", "text"): Report(_TEXT + "status", "text"),
+    ("cost", "text"): Report(_TEXT + "track_record", "text"),
+    ("cost", "json"): Report(_JSON, "document", whole=True),
+    ("market", "text"): Report(_TEXT + "market", "text"),
+    ("market", "json"): Report(_JSON, "market", whole=True),
+    ("orphans", "text"): Report(_TEXT + "orphans", "text"),
+    ("orphans", "json"): Report(_JSON, "orphans", whole=True),
+    ("graph", "dot"): Report(_TEXT + "graph", "dot"),
+    ("graph", "mermaid"): Report(_TEXT + "graph", "mermaid"),
+}
+
+
+def formats_of(subject: str) -> list[str]:
+    """What `--format` offers for a subject, the default first."""
+    return [form for of, form in REPORTS if of == subject]
+
+
+def report_of(subject: str, form: str) -> Report:
+    """The report of a subject in a format. Raises UsageProblem where there is none."""
+    found = REPORTS.get((subject, form))
+    if found is None:
+        raise UsageProblem(f"--format: there is no {form} of the {subject}", hint=candidates(form, formats_of(subject)))
+    return found

@@ -1,0 +1,46 @@
+"""Documents -> JSON, as it is printed and saved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from flowplan.documents.plan import dumps
+
+if TYPE_CHECKING:
+    from flowplan.documents.diagnostics import Checked
+    from flowplan.documents.market import Looked
+    from flowplan.reports.text.paint import Paint
+    from flowplan.state.journal import Intent
+    from flowplan.state.ownership import Orphans
+    from flowplan.state.state import State
+
+
+def document(body: Any, _: Paint) -> str:
+    """A document that is reported as it is."""
+    return dumps(body)
+
+
+def checked(found: Checked, _: Paint) -> str:
+    from flowplan.documents.diagnostics import document as made
+
+    return dumps(made(found))
+
+
+def state(found: tuple[State, Sequence[Intent]], _: Paint) -> str:
+    """The state as its file has it; without what is in doubt, which stands in the journal."""
+    from flowplan.state.codec import dump
+
+    return dump(found[0]).decode()
+
+
+def market(found: Looked, _: Paint) -> str:
+    from flowplan.documents.market import document as made
+
+    return dumps(made(found))
+
+
+def orphans(found: Orphans, _: Paint) -> str:
+    from flowplan.documents.orphans import document as made
+
+    return dumps(made(found))
