@@ -1,7 +1,7 @@
 """Which disks the startup script formats: those that its stack made, or the instance brought, and that hold nothing.
 
 Real tools on real block devices where this machine has loop devices for us, else on files with the stubs of
-test_startup.
+node.py.
 """
 
 from __future__ import annotations
@@ -19,10 +19,7 @@ import pytest
 
 from flowplan.model.resources import LocalDisk, Mount
 from tests.conftest import BID, VOLUME, Place, bid_id, live_ids
-
-from .test_startup import BLOCK, DISK, Node, inputs, rendered, stubs
-
-__all__ = ["stubs"]  # a fixture
+from tests.startup.node import BLOCK, DISK, Node, inputs, rendered
 
 SBIN = "/usr/sbin:/sbin:/usr/bin:/bin"
 MIB = 1 << 20

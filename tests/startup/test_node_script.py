@@ -10,9 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .test_startup import BASH, Node, inputs, long, rendered, stubs
-
-__all__ = ["stubs"]  # a fixture
+from tests.startup.node import BASH, Node, inputs, long, rendered
 
 SHOW = f'#!{BASH} -u\necho "$0 $-"\ncat "$0" >"$NODE/ran"\nexit 7\n'
 

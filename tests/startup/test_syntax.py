@@ -1,0 +1,35 @@
+"""Rendered scripts pass shellcheck."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+
+import attrs
+import pytest
+
+from flowplan.model.resources import ContainerImage, Inputs, PortPair, Script
+from tests.startup.node import BLOCK, EVERYTHING, EXAMPLE, FILE, HELLO, inputs, lint, long, rendered, write_all
+
+
+def combinations() -> Iterator[Inputs]:
+    """Every combination of parts."""
+    plain, forwarded = (PortPair(80, 80),), (PortPair(80, 80), PortPair(81, 82))
+    images = (None, ContainerImage("a"), ContainerImage("a", "."))
+    for ports, disk, share, image, text in product(
+        ((), plain, forwarded), (False, True), (False, True), images, (None, HELLO, long())
+    ):
+        mounts = [*([BLOCK] if disk else []), *([FILE] if share else [])]
+        yield inputs(text, ports, mounts, container_image=image)
+
+
+def test_rendered_scripts_pass_shellcheck(tmp_path: Path):
+    compressed = attrs.evolve(EVERYTHING, startup_script=Script.of(long()))
+    some = [EXAMPLE, EVERYTHING, compressed, inputs(None), inputs(), *list(combinations())[::20]]
+    lint(write_all([rendered(each) for each in some], tmp_path))
+
+
+@pytest.mark.slow
+def test_every_combination_of_parts_passes_shellcheck(tmp_path: Path):
+    lint(write_all([rendered(each) for each in combinations()], tmp_path))
