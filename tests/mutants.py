@@ -30,6 +30,7 @@ COMMANDS, LOCK, GRAPH, HTTP = (
     f"tests/{name}.py"
     for name in ("cli/test_commands", "backends/test_lock", "planning/test_steps", "cloud/test_retries")
 )
+CONTRACT = "tests/contracts/test_backends.py"
 LET_GO = "tests/faults/test_let_go.py"
 WHAT_IF = "tests/cost/test_what_if.py"
 INERT = "tests/faults/test_inert.py"
@@ -94,9 +95,9 @@ MISTAKES = (
     ),
     Mistake(
         "treat an empty state as fresh",
-        "backends/local.py",
-        "        if data is None:\n            return self._without_snapshot(journal)",
-        "        if not data:\n            return self._without_snapshot(journal)",
+        "backends/state_files.py",
+        "    if data is None:\n        return _without_snapshot(files, journal)",
+        "    if not data:\n        return _without_snapshot(files, journal)",
         (DOUBT,),
     ),
     Mistake(
@@ -392,10 +393,10 @@ MISTAKES = (
     ),
     Mistake(
         "no high-water mark",
-        "backends/local.py",
-        "        if header.serial > snapshot.serial:",
-        "        if header.serial > snapshot.serial + 1_000_000:",
-        (STORE,),
+        "backends/state_files.py",
+        "    if header.serial > snapshot.serial:",
+        "    if header.serial > snapshot.serial + 1_000_000:",
+        (CONTRACT,),
     ),
     Mistake(
         "forget what is in doubt with the snapshot",
@@ -626,8 +627,8 @@ MISTAKES = (
     Mistake(
         "a restore makes `state rm` undone",
         "backends/local.py",
-        "        old = None if told else _bytes_of(self.path)\n",
-        "        old = _bytes_of(self.path)\n",
+        "        old = None if told else self._files.snapshot()\n",
+        "        old = self._files.snapshot()\n",
         (LET_GO,),
     ),
     Mistake(
@@ -677,21 +678,21 @@ MISTAKES = (
         "backends/local.py",
         "        path = max(versions, key=",
         "        path = min(versions, key=",
-        (STORE,),
+        (CONTRACT,),
     ),
     Mistake(
         "guess which of two stacks belongs here",
         "backends/local.py",
         "        if header is not None and all(",
         "        if header is not None and not header and all(",
-        (STORE,),
+        (CONTRACT,),
     ),
     Mistake(
         "give a restored state the serial of an older one",
         "backends/local.py",
         "        serial = max([state.serial, header.serial if header else 0, *(",
         "        serial = max([state.serial, *(",
-        (STORE,),
+        (CONTRACT,),
     ),
     # -- truth afterwards
     Mistake(
@@ -1278,9 +1279,9 @@ MISTAKES = (
     ),
     Mistake(
         "the journal overwrites what a link leads to",
-        "backends/local.py",
-        "replace_file(self.journal_path, data, through_link=False)",
-        "replace_file(self.journal_path, data)",
+        "backends/state_files.py",
+        "replace_file(self.journal, data, through_link=False)",
+        "replace_file(self.journal, data)",
         ("tests/faults/test_obstacles.py",),
     ),
     Mistake(

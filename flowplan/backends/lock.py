@@ -99,12 +99,16 @@ def fate_of(left: Owner, here: Owner) -> Fate:
 
 
 class Lock:
-    """The lock beside the state. Use as `with Lock(path).hold(owner): ...`."""
+    """The lock in the file at `path`, beside the state: `store.StateLock`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._descriptor: int | None = None
         self._written = b""  # what we said of ourselves
+
+    @property
+    def name(self) -> str:
+        return str(self.path)
 
     def acquire(
         self,

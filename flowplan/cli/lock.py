@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from flowplan.backends.lock import Fate, Lock, Owner, fate_of
+from flowplan.backends.lock import Fate, Owner, fate_of
+from flowplan.backends.store import StateLock
 from flowplan.cli import Command, Group
 from flowplan.errors import StateError
 from flowplan.operations.settings import Session
@@ -20,17 +21,17 @@ def lock() -> None:
 def show(ctx: click.Context) -> int:
     """Show who holds the lock, since when, and with which command."""
     session = Session.of(ctx)
-    found = Lock(session.lock_path)
+    found = session.store.lock
     holder = found.holder()
     if holder is None:
         session.terminal.line("Nobody holds the lock.")
         return 0
-    session.terminal.line(f"The lock {session.lock_path} is {_standing(session, found, holder)}:")
+    session.terminal.line(f"The lock {found.name} is {_standing(session, found, holder)}:")
     session.terminal.out(holder.describe())
     return 0
 
 
-def _standing(session: Session, lock: Lock, holder: Owner) -> str:
+def _standing(session: Session, lock: StateLock, holder: Owner) -> str:
     try:
         if lock.held():
             return "held"
@@ -55,6 +56,6 @@ def force_unlock(ctx: click.Context, id: str) -> int:
     machine is taken over by itself, and that of a living one is never broken.
     """
     session = Session.of(ctx)
-    holder = Lock(session.lock_path).break_(id, session.owner())
+    holder = session.store.lock.break_(id, session.owner())
     session.terminal.line(f"The lock of {holder.who} since {holder.since} is broken.")
     return 0

@@ -145,7 +145,7 @@ def restore(ctx: click.Context) -> int:
     with session.locked():
         store = session.store
         restored = store.restore()
-    what = "that of the backup" if restored.of_backup else f"the one in {store.path.name}"
+    what = "that of the backup" if restored.of_backup else f"the one in {session.state_path.name}"
     session.terminal.line(f"The state is {what}, now with serial {restored.state.serial}.")
     for path in restored.damaged:
         session.terminal.note(f"the damaged file is kept as {path}")

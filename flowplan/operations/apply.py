@@ -35,8 +35,7 @@ from flowplan.pricing import DAY, HOUR, MONTH
 from flowplan.state.state import AppliedPlan, State
 
 if TYPE_CHECKING:
-    from flowplan.backends.local import Loaded, LocalStore
-    from flowplan.backends.lock import Lock
+    from flowplan.backends.store import Loaded, StateLock, Store
     from flowplan.config import Config
     from flowplan.model.budget import Budget
     from flowplan.reports.text.progress import Reporter
@@ -99,7 +98,7 @@ class Run:
             assert lock is not None  # noqa: S101 - only reading goes without
             return self._locked(lock)
 
-    def _locked(self, lock: Lock) -> int:
+    def _locked(self, lock: StateLock) -> int:
         store = self.session.store
         loaded = self._afresh(store) if self.how.init else self.session.load()
         if self.saved is not None:
@@ -117,18 +116,18 @@ class Run:
             outcome = self._wait(plan, outcome)
         return self._finish(plan, outcome, seen)
 
-    def _afresh(self, store: LocalStore) -> Loaded:
+    def _afresh(self, store: Store) -> Loaded:
         """--init: only where the state itself is missing. What is left of it is set aside once the plan stands."""
-        if store.path.exists():
+        if store.exists():
             raise UsageProblem(
-                f"--init: {store.path} exists",
+                f"--init: {store.name} exists",
                 hint="to begin anew, move it away yourself; what it knows costs money until it is cancelled",
             )
         return store.fresh()
 
     # -- recovery and observation
 
-    def _look(self, store: LocalStore, loaded: Loaded, lock: Lock) -> tuple[Recovered, Observed]:
+    def _look(self, store: Store, loaded: Loaded, lock: StateLock) -> tuple[Recovered, Observed]:
         """Settle what an earlier run left, then observe."""
         session = self.session
         session.pause = self._pause
@@ -320,7 +319,7 @@ class Run:
 
     # -- the run
 
-    def _carry_out(self, plan: Plan, recovered: Recovered, store: LocalStore, lock: Lock) -> Outcome:
+    def _carry_out(self, plan: Plan, recovered: Recovered, store: Store, lock: StateLock) -> Outcome:
         from flowplan.startup import script
 
         applying = Applying(
@@ -366,7 +365,7 @@ class Run:
 
     # -- the end
 
-    def _save(self, store: LocalStore, outcome: Outcome, *, changed: bool) -> State:
+    def _save(self, store: Store, outcome: Outcome, *, changed: bool) -> State:
         """A snapshot, unless nothing was recorded: then the serial stays."""
         if not changed:
             store.close()

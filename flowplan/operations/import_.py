@@ -6,7 +6,7 @@ from collections.abc import Container, Sequence
 
 import attrs
 
-from flowplan.backends.local import Loaded
+from flowplan.backends.store import Loaded
 from flowplan.errors import FlowplanError, GuardRefused, NotFound, UsageProblem
 from flowplan.model.address import Address
 from flowplan.model.live import Live, LiveBid, LiveVolume

@@ -11,8 +11,7 @@ import attrs
 from flowplan.apply.options import Options
 from flowplan.apply.patience import Patience
 from flowplan.apply.removals import Removals
-from flowplan.backends.local import Loaded, LocalStore
-from flowplan.backends.lock import Lock
+from flowplan.backends.store import Loaded, StateLock, Store
 from flowplan.errors import FlowplanError, GuardRefused, Interrupted, StateError, UsageProblem
 from flowplan.model import bounds
 from flowplan.model.address import Address
@@ -102,7 +101,7 @@ def _stays(why: str, hint: str) -> GuardRefused:
     return GuardRefused(f"{why}; it stays, and nothing was changed", reason="not_ours", hint=hint)
 
 
-def _cancel(session: Session, lock: Lock, store: LocalStore, state: State, bid: LiveBid, clock: Clock) -> State:
+def _cancel(session: Session, lock: StateLock, store: Store, state: State, bid: LiveBid, clock: Clock) -> State:
     """Cancel `bid`, announced in the journal as every change is; returns the state without it."""
     assert bid.marker is not None  # noqa: S101 - `further_bid` saw it
     held = [address for address, binding in state.bindings.items() if binding.id == bid.id]
@@ -174,9 +173,10 @@ def _hold_lost(session: Session) -> None:
     try:
         state = store.read().state
     except StateError:
-        if store.has_backup():
+        backup = store.backup()
+        if backup is not None:
             raise UsageProblem(
-                f"{store.backup_path} is in order",
+                f"{backup} is in order",
                 hint="`flowplan state restore` puts it back: it knows more than the markers do",
             ) from None
         return

@@ -18,10 +18,12 @@ import attrs
 import click
 from attrs import define, field
 
-from flowplan.backends.local import DEFAULT, Loaded, LocalStore
+from flowplan.backends.local import DEFAULT
 from flowplan.backends.lock import NAME as LOCK_NAME
-from flowplan.backends.lock import Lock, Owner, this_process
+from flowplan.backends.lock import Owner, this_process
+from flowplan.backends.open import open_store, state_path
 from flowplan.backends.overflow import spill_directory
+from flowplan.backends.store import Loaded, StateLock, Store
 from flowplan.cli.durations import read_duration
 from flowplan.cli.terminal import Terminal
 from flowplan.cloud.http.redaction import forms_in, without
@@ -66,8 +68,9 @@ class Session:
     environ: Mapping[str, str] = field(factory=lambda: os.environ)
     pause: Callable[[float], None] = time.sleep  # between two tries of a call; a run that is stopped raises there
     _cloud: Any = field(default=None, init=False)
-    _store: LocalStore | None = field(default=None, init=False)
-    _lock: Lock | None = field(default=None, init=False)  # while it is held
+    _state_path: Path | None = field(default=None, init=False)
+    _store: Store | None = field(default=None, init=False)
+    _lock: StateLock | None = field(default=None, init=False)  # while it is held
     _wrote: bool = field(default=False, init=False)  # whether anything was recorded
     no_projects: tuple[CloudError, ...] = field(default=(), init=False)  # why they could not be listed
 
@@ -97,21 +100,20 @@ class Session:
     # -- where things are
 
     @property
-    def store(self) -> LocalStore:
+    def store(self) -> Store:
         """The state of this command; one for all of it: what it has read is what its save puts an end to."""
         if self._store is None:
-            given: str = self.told.get("state") or DEFAULT
-            _hold_file(given)
-            path = Path(given)
-            # Whoever comes by another link takes the same lock, and writes the same journal.
-            if os.path.islink(path):  # noqa: PTH114 - of a name that is too long it says no, and raises nothing
-                path = Path(os.path.realpath(path))
-            self._store = LocalStore(path, spill_directory(self.environ), self._hold_lock)
+            self._store = open_store(self.state_path, spill_directory(self.environ), self._hold_lock)
         return self._store
 
     @property
-    def lock_path(self) -> Path:
-        return self.store.path.with_name(LOCK_NAME)
+    def state_path(self) -> Path:
+        """The state file, found once: a link that leads elsewhere meanwhile does not move a run."""
+        if self._state_path is None:
+            given: str = self.told.get("state") or DEFAULT
+            _hold_file(given)
+            self._state_path = state_path(Path(), given)
+        return self._state_path
 
     @property
     def api_url(self) -> str:
@@ -140,7 +142,7 @@ class Session:
 
     def sources(self, paths: Sequence[str], *, optional: bool = False) -> tuple[list[Source], Scope]:
         """The configuration files that PATHs mean, and what they cover. `optional`: for what only takes away."""
-        return find(paths, self.store.path.parent, optional=optional, made=self._made)
+        return find(paths, self.state_path.parent, optional=optional, made=self._made)
 
     def _made(self, scope: Scope) -> bool:
         return any(scope.covers(binding) for binding in self.store.read().state.bindings.values())
@@ -163,22 +165,22 @@ class Session:
     # -- the lock and the state
 
     @contextmanager
-    def locked(self, *, reading: bool = False) -> Iterator[Lock | None]:
+    def locked(self, *, reading: bool = False) -> Iterator[StateLock | None]:
         """Hold the lock. `reading`: a directory that cannot be written is no reason not to look."""
         _ = self.api_url  # a URL that must not be written is refused before anything is
-        if not self.lock_path.absolute().parent.is_dir():
-            raise UsageProblem(f"--state {self.store.path}: there is no directory {self.store.path.parent}")
+        if not self.state_path.absolute().parent.is_dir():
+            raise UsageProblem(f"--state {self.state_path}: there is no directory {self.state_path.parent}")
         if self.told.get("no_lock"):
             if not reading:
                 raise UsageProblem("--no-lock is for looking only", hint="leave it out")
             self.terminal.note("the lock is not taken; somebody else may be changing things")
             yield None
             return
-        if reading and not os.access(self.lock_path.absolute().parent, os.W_OK):
+        if reading and not os.access(self.state_path.absolute().parent, os.W_OK):
             self.terminal.note("this directory cannot be written, so the lock is not taken")
             yield None
             return
-        lock = Lock(self.lock_path)
+        lock = self.store.lock
         timeout = read_duration(self.told.get("lock_timeout") or "0s", "--lock-timeout")
         with self._unwound():
             try:
@@ -236,7 +238,7 @@ class Session:
 
     def _placed(self, loaded: Loaded) -> Loaded:
         """The files in it named from the state's own directory, as earlier versions did not."""
-        kept = Scope(os.path.realpath(self.store.path.parent)).kept
+        kept = Scope(os.path.realpath(self.state_path.parent)).kept
         bindings = {a: _with_source(b, kept) for a, b in loaded.state.bindings.items()}
         pending = {id: _with_source(intent, kept) for id, intent in loaded.pending.items()}
         return attrs.evolve(loaded, state=attrs.evolve(loaded.state, bindings=bindings), pending=pending)

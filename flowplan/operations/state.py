@@ -8,7 +8,7 @@ from collections.abc import Container, Mapping
 
 import attrs
 
-from flowplan.backends.local import Loaded
+from flowplan.backends.store import Loaded
 from flowplan.errors import FlowplanError, StateError, UsageProblem
 from flowplan.files.regular import read_regular
 from flowplan.model.address import Address

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from flowplan.backends import open_journal
 from flowplan.backends.local import LocalStore
 from flowplan.clock import Moment
 from flowplan.errors import StateError
@@ -40,20 +41,6 @@ def run(store: LocalStore) -> State:
     return store.save(store.read().state)
 
 
-def test_nothing_there_is_a_fresh_start_with_a_lineage_of_its_own(store: LocalStore, tmp_path: Path) -> None:
-    found = store.read()
-    assert found.fresh
-    assert found.state.lineage != LocalStore(tmp_path / "other.json").read().state.lineage
-    assert list(tmp_path.iterdir()) == []  # reading writes nothing
-
-
-def test_after_a_run_the_state_holds_what_was_made(store: LocalStore) -> None:
-    saved = run(store)
-    found = store.read()
-    assert (found.state, found.state.serial, found.fresh) == (saved, 1, False)
-    assert found.state.bindings == {V: BINDING}
-
-
 def test_everything_is_private(store: LocalStore, tmp_path: Path) -> None:
     old = os.umask(0)
     try:
@@ -66,13 +53,6 @@ def test_everything_is_private(store: LocalStore, tmp_path: Path) -> None:
     assert len(modes) == 3
 
 
-def test_the_old_snapshot_is_the_backup(store: LocalStore) -> None:
-    run(store)
-    before = store.path.read_bytes()
-    run(LocalStore(store.path))
-    assert store.backup_path.read_bytes() == before
-
-
 def test_a_symlink_is_followed_not_replaced(store: LocalStore, tmp_path: Path) -> None:
     real = tmp_path / "elsewhere"
     real.mkdir()
@@ -82,89 +62,10 @@ def test_a_symlink_is_followed_not_replaced(store: LocalStore, tmp_path: Path) -
     assert (real / "state.json").exists()
 
 
-def test_an_intent_without_result_is_in_doubt(store: LocalStore) -> None:
-    store.prepare(store.read().state)
-    store.append([INTENT])
-    store.close()
-    found = LocalStore(store.path).read()
-    assert found.pending == {"i1": INTENT}
-    assert not found.state.bindings
-
-
-def test_the_journal_goes_on_after_a_kill(store: LocalStore) -> None:
-    store.prepare(store.read().state)
-    store.append([INTENT])  # and then the process dies
-    again = LocalStore(store.path)
-    again.prepare(again.read().state)
-    again.append([Done("i1", V, BINDING)])
-    found = LocalStore(store.path).read()
-    assert (found.state.bindings, found.pending) == ({V: BINDING}, {})
-
-
-def test_what_is_in_doubt_survives_the_snapshot(store: LocalStore) -> None:
-    store.prepare(store.read().state)
-    store.append([INTENT])
-    store.save(store.read().state, [INTENT])
-    assert LocalStore(store.path).read().pending == {"i1": INTENT}
-
-
-def test_missing_with_traces_is_an_error(store: LocalStore) -> None:
-    run(store)
-    store.path.unlink()
-    with pytest.raises(StateError, match="missing") as caught:
-        LocalStore(store.path).read()
-    assert "restore" in (caught.value.hint or "")
-
-
-def test_an_older_snapshot_is_an_error(store: LocalStore) -> None:
-    run(store)
-    old = store.path.read_bytes()
-    run(LocalStore(store.path))
-    store.path.write_bytes(old)
-    with pytest.raises(StateError, match="went back: serial 1, but 2"):
-        LocalStore(store.path).read()
-
-
-def test_another_stacks_journal_is_an_error(store: LocalStore, tmp_path: Path) -> None:
-    run(store)
-    other = LocalStore(tmp_path / "other.json")
-    run(other)
-    other.journal_path.replace(store.journal_path)
-    with pytest.raises(StateError, match="different stacks"):
-        LocalStore(store.path).read()
-
-
 def test_a_snapshot_without_a_journal_is_taken_as_it_is(store: LocalStore) -> None:
     saved = run(store)
     store.journal_path.unlink()
     assert LocalStore(store.path).read().state == saved
-
-
-def test_killed_between_snapshot_and_journal(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The old journal still holds results that the new snapshot has: they are not folded in twice."""
-    store.prepare(store.read().state)
-    store.append([INTENT])
-    store.append([Done("i1", V, BINDING)])
-    journal = store.journal_path.read_bytes()
-    store.save(store.read().state)
-    store.journal_path.write_bytes(journal)
-    found = LocalStore(store.path).read()
-    assert (found.state.serial, found.state.bindings, found.pending) == (1, {V: BINDING}, {})
-
-
-def test_what_is_recorded_after_such_a_kill_is_not_lost(store: LocalStore) -> None:
-    """The journal of the run that died is renewed before anything is added to it."""
-    store.prepare(store.read().state)
-    store.append([INTENT])
-    journal = store.journal_path.read_bytes()
-    store.save(store.read().state)
-    store.journal_path.write_bytes(journal)  # as if killed just before the renewal
-    again = LocalStore(store.path)
-    again.prepare(again.read().state)
-    again.append([Done("i1", V, BINDING)])
-    again.close()
-    found = LocalStore(store.path).read()
-    assert (found.state.bindings, found.pending) == ({V: BINDING}, {})
 
 
 # ---- a fault at the n-th call, for every n ------------------------------------------------------------------
@@ -204,10 +105,8 @@ class Faulty:
 
 
 def faults(at: int, errno: int | None, monkeypatch: pytest.MonkeyPatch) -> Faulty:
-    from flowplan.backends import local
-
     faulty = Faulty(at, errno)
-    for module in (files, local):
+    for module in (files, open_journal):
         monkeypatch.setattr(module, "os", faulty)
     replace = Path.replace
     monkeypatch.setattr(Path, "replace", lambda self, target: faulty.wrap(lambda: replace(self, target))())
@@ -306,27 +205,6 @@ def test_a_spill_is_private_and_is_read_with_the_journal(spilling: LocalStore) -
     assert len(spills(spilling)) == 1  # reading moves nothing
 
 
-def test_the_next_run_takes_the_spill_over(spilling: LocalStore) -> None:
-    spilling.prepare(spilling.read().state)
-    spilling.append([])
-    assert spills(spilling) == []
-    spilling.close()
-    assert LocalStore(spilling.path).read().state.bindings == {V: BINDING}
-
-
-def test_a_snapshot_takes_the_spill_over(spilling: LocalStore) -> None:
-    spilling.save(spilling.read().state)
-    assert spills(spilling) == []
-    assert LocalStore(spilling.path).read().state.bindings == {V: BINDING}
-
-
-def test_a_second_spill_keeps_the_first(spilling: LocalStore) -> None:
-    other = Address("volume", "other")
-    spilling.prepare(spilling.read().state)
-    spilling.spill([Done("i2", other, Binding(other, "vol_2", Volume("other", 1, "Block", "r")))])
-    assert set(spilling.read().state.bindings) == {V, other}
-
-
 def test_a_copy_of_the_directory_does_not_take_the_spill(spilling: LocalStore, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     copy.mkdir()
@@ -339,19 +217,6 @@ def test_a_damaged_spill_is_an_error(spilling: LocalStore) -> None:
     spill.write_bytes(spill.read_bytes()[:-3])
     with pytest.raises(StateError, match="damaged"):
         spilling.read()
-
-
-def test_restoring_the_backup_counts_the_spill(spilling: LocalStore) -> None:
-    store = LocalStore(spilling.path, spilling.path.parent / "elsewhere")
-    other = Address("volume", "other")
-    store.save(store.read().state)
-    store = LocalStore(store.path, store.path.parent / "elsewhere")
-    store.save(store.read().state)
-    store.prepare(store.read().state)
-    store.spill([Done("i2", other, Binding(other, "vol_2", Volume("other", 1, "Block", "r")))])
-    store.path.write_bytes(b"")
-    state = store.restore().state
-    assert set(state.bindings) == {V, other}
 
 
 # ---- what restore puts back ---------------------------------------------------------------------------------
@@ -375,74 +240,6 @@ def two_runs(store: LocalStore, after: str = "") -> bytes:
     return first
 
 
-def test_what_is_in_order_is_not_restored(store: LocalStore) -> None:
-    two_runs(store)
-    with pytest.raises(StateError, match="is in order: nothing is restored"):
-        LocalStore(store.path).restore()
-
-
-def test_a_damaged_snapshot_is_replaced_by_the_backup_and_what_the_journal_holds(store: LocalStore) -> None:
-    two_runs(store, after="vol_2")
-    store.path.write_bytes(b"{")
-    restored = LocalStore(store.path).restore()
-    assert (restored.of_backup, restored.state.serial, set(restored.state.bindings)) == (True, 3, {V, OTHER})
-    [kept] = restored.damaged
-    assert kept.read_bytes() == b"{"
-    assert LocalStore(store.path).read().state == restored.state
-
-
-def test_of_a_damaged_journal_the_snapshot_is_kept(store: LocalStore) -> None:
-    """It is newer than the backup: going back to that would forget what the last run made."""
-    two_runs(store)
-    snapshot = LocalStore(store.path).read().state
-    damaged = b"x" + store.journal_path.read_bytes()
-    store.journal_path.write_bytes(damaged)
-    with pytest.raises(StateError):
-        LocalStore(store.path).read()
-    restored = LocalStore(store.path).restore()
-    assert (restored.of_backup, restored.state.serial) == (False, snapshot.serial + 1)
-    assert restored.state.bindings == snapshot.bindings
-    assert [path.read_bytes() for path in restored.damaged] == [damaged]
-    assert LocalStore(store.path).read().state == restored.state
-
-
-def test_of_a_snapshot_that_went_back_nothing_older_is_taken_for_new(store: LocalStore) -> None:
-    """Its serial is higher than any that was seen, so that nothing older passes for it later."""
-    first = two_runs(store, after="vol_2")
-    store.path.write_bytes(first)
-    with pytest.raises(StateError, match="went back"):
-        LocalStore(store.path).read()
-    restored = LocalStore(store.path).restore()
-    assert (restored.state.serial, set(restored.state.bindings)) == (3, {V, OTHER})
-    assert LocalStore(store.path).read().state == restored.state
-
-
-@pytest.mark.parametrize("backup", ["none", "foreign too"])
-def test_it_is_not_guessed_which_of_two_stacks_belongs_here(store: LocalStore, tmp_path: Path, backup: str) -> None:
-    two_runs(store)
-    other = LocalStore(tmp_path / "other.json")
-    run(other)
-    other.journal_path.replace(store.journal_path)
-    if backup == "none":
-        store.backup_path.unlink()
-    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    with pytest.raises(StateError, match="different stacks") as found:
-        LocalStore(store.path).restore()
-    assert found.value.hint == "move the one that does not belong here away"
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
-
-
-def test_of_two_stacks_the_one_is_taken_that_journal_and_backup_agree_on(store: LocalStore, tmp_path: Path) -> None:
-    two_runs(store)
-    lineage = LocalStore(store.path).read().state.lineage
-    other = LocalStore(tmp_path / "other.json")
-    run(other)
-    other.path.replace(store.path)
-    restored = LocalStore(store.path).restore()
-    assert (restored.state.lineage, restored.of_backup, restored.state.serial) == (lineage, True, 3)
-    assert len(restored.damaged) == 1  # the other's state is kept
-
-
 @pytest.mark.parametrize("name", ["flowplan.state.json", "flowplan.state.journal", "flowplan.state.json.backup"])
 def test_nothing_is_restored_from_a_file_that_anybody_may_write_to(store: LocalStore, name: str) -> None:
     two_runs(store)
@@ -450,45 +247,6 @@ def test_nothing_is_restored_from_a_file_that_anybody_may_write_to(store: LocalS
     store.path.with_name(name).chmod(0o666)
     with pytest.raises(StateError, match=f"anybody may write to .*{name} "):
         LocalStore(store.path).restore()
-
-
-def test_with_nothing_that_reads_the_remedy_is_what_is_live(store: LocalStore) -> None:
-    two_runs(store)
-    for path in (store.path, store.backup_path):
-        path.write_bytes(b"{")
-    with pytest.raises(StateError, match=r"there is no .*backup to restore") as found:
-        LocalStore(store.path).restore()
-    assert "flowplan recover --from-live" in (found.value.hint or "")
-
-
-@pytest.mark.parametrize("damage", [b"", b"{", None])
-def test_the_first_state_can_be_restored_too(store: LocalStore, damage: bytes | None) -> None:
-    saved = run(store)
-    store.path.unlink() if damage is None else store.path.write_bytes(damage)
-    with pytest.raises(StateError) as found:
-        LocalStore(store.path).read()
-    assert "flowplan state restore" in (found.value.hint or "")
-    assert LocalStore(store.path).restore().state.bindings == saved.bindings
-
-
-@pytest.mark.parametrize("damage", [b"", b"{", None])
-def test_no_remedy_is_named_that_is_none(store: LocalStore, damage: bytes | None) -> None:
-    """Without a version that reads there is nothing to restore."""
-    run(store)
-    store.backup_path.unlink()
-    store.path.unlink() if damage is None else store.path.write_bytes(damage)
-    with pytest.raises(StateError) as found:
-        LocalStore(store.path).read()
-    assert "state restore" not in (found.value.hint or "")
-    assert "flowplan recover --from-live" in (found.value.hint or "")
-
-
-def test_what_somebody_said_is_in_the_backup_too(store: LocalStore) -> None:
-    """No look at the cloud could tell it again."""
-    run(store)
-    store.save(store.read().state, told=True)
-    store.path.write_bytes(b"{")
-    assert LocalStore(store.path).restore().state.serial == 3
 
 
 # ---- where others may write ---------------------------------------------------------------------------------
@@ -604,18 +362,3 @@ def test_a_close_that_fails_is_not_durable(store: LocalStore, monkeypatch: pytes
         store.close()
     monkeypatch.undo()
     store.close()  # a second time does nothing
-
-
-@pytest.mark.parametrize("damage", [b"", b"{", b"\0" * 99])
-def test_a_damaged_state_names_the_backup_that_could_replace_it(store: LocalStore, damage: bytes) -> None:
-    run(store)
-    run(LocalStore(store.path))
-    store.path.write_bytes(damage)
-    with pytest.raises(StateError) as found:
-        LocalStore(store.path).read()
-    assert found.value.detail is not None
-    assert found.value.detail.startswith("flowplan.state.json.backup is in order: serial 1, written 20")
-    store.backup_path.write_bytes(damage)
-    with pytest.raises(StateError) as found:
-        LocalStore(store.path).read()
-    assert found.value.detail is None

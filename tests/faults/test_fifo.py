@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import flowplan
-from flowplan.backends import local
+from flowplan.backends import state_files
 from flowplan.backends.local import LocalStore
 from flowplan.backends.overflow import spill_directory
 from flowplan.errors import StateError
@@ -130,7 +130,7 @@ def test_as_kept_forecasts_it_is_told(applied: Place) -> None:
 
 
 def test_a_state_or_journal_larger_than_any_is_not_read(applied: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local, "SIZE_LIMIT", 1 << 20)
+    monkeypatch.setattr(state_files, "SIZE_LIMIT", 1 << 20)
     for name in (STATE, JOURNAL):
         before = (applied.path / name).read_bytes()
         with (applied.path / name).open("ab") as file:

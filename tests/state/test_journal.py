@@ -13,7 +13,8 @@ from pathlib import Path
 import attrs
 import pytest
 
-from flowplan.backends.local import LocalStore, journal_name
+from flowplan.backends.local import LocalStore
+from flowplan.backends.state_files import journal_name
 from flowplan.clock import Moment
 from flowplan.errors import StateError
 from flowplan.model.address import Address

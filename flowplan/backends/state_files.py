@@ -1,0 +1,208 @@
+"""The files of one local state: where they are, whether they read, how they are replaced."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from attrs import field, frozen
+
+from flowplan.backends.store import Loaded
+from flowplan.errors import StateError
+from flowplan.files.atomic import durable, hold_trusted, replace_file, sweep, sync_directory
+from flowplan.files.regular import read_regular
+from flowplan.state.codec import RESTORE, SIZE_LIMIT, load
+from flowplan.state.journal import Header, Intent, Journal, fold, frame, header_frame, read_journal
+from flowplan.state.state import State
+
+NOT_RESTORED = "`flowplan recover --from-live` rebuilds the state from the markers of live bids"
+
+
+@frozen
+class StateFiles:
+    """The snapshot at `path`; beside it its journal, its backup, and the journal's name in earlier versions (None: it
+    was the same)."""
+
+    path: Path
+    journal: Path = field(init=False)
+    early_journal: Path | None = field(init=False)
+    backup: Path = field(init=False)
+
+    @journal.default
+    def _journal(self) -> Path:
+        return self.path.with_name(journal_name(self.path.name))
+
+    @early_journal.default
+    def _early_journal(self) -> Path | None:
+        return None if self.path.name.endswith(".json") else self.path.with_name(f"{self.path.name}.journal")
+
+    @backup.default
+    def _backup(self) -> Path:
+        return self.path.with_name(f"{self.path.name}.backup")
+
+    # -- reading
+
+    def snapshot(self) -> bytes | None:
+        """What the snapshot holds; None: there is none. Raises StateError."""
+        return _bytes_of(self.path)
+
+    def version(self, path: Path) -> State | None:
+        """The state in `path`; None: there is none that reads, and that is ours."""
+        try:
+            hold_trusted(path)
+            data = _bytes_of(path)
+            return None if data is None else load(data, str(path))
+        except StateError:
+            return None
+
+    def versions(self) -> dict[Path, State]:
+        """Snapshot and backup, as far as they read."""
+        found = {path: self.version(path) for path in (self.path, self.backup)}
+        return {path: state for path, state in found.items() if state is not None}
+
+    def read_journal(self) -> Journal:
+        """The journal; without a header when there is none. Raises StateError."""
+        path = self.early_journal if self._is_early() else self.journal
+        data = _bytes_of(path) if path else None
+        return read_journal(data, str(path)) if data else Journal(None)
+
+    def readable_journal(self) -> Journal:
+        """The journal, or an empty one in the place of one that cannot be read."""
+        try:
+            return self.read_journal()
+        except StateError:
+            return Journal(None)
+
+    def _is_early(self) -> bool:
+        """Whether our journal still has the name that earlier versions gave it, which may also be that of the state
+        with `.json` beside ours. Raises StateError when it cannot be known whose it is."""
+        early = self.early_journal
+        # Of a name that is too long, lexists says no, and raises nothing.
+        if early is None or os.path.lexists(self.journal) or not os.path.lexists(early):
+            return False
+        hold_trusted(early)
+        ours = self.version(self.path) or self.version(self.backup)
+        beside = self.version(self.path.with_name(f"{self.path.name}.json"))
+        with suppress(StateError):
+            header = read_journal(_bytes_of(early) or b"", str(early)).header
+            for state, answer in ((ours, True), (beside, False)):
+                if header is not None and state is not None and header.lineage == state.lineage:
+                    return answer
+        raise StateError(
+            f"{early} may be the journal of {self.path.name}, or of {self.path.name}.json: "
+            "earlier versions of flowplan gave both the same name",
+            hint=f"if it is that of {self.path.name}, mv {early} {self.journal}; else move it away",
+        )
+
+    def about_backup(self) -> str | None:
+        """What a damaged state could be replaced by; None: nothing."""
+        state = self.version(self.backup)
+        if state is None:
+            return None
+        written = datetime.fromtimestamp(self.backup.stat().st_mtime, UTC)
+        return f"{self.backup.name} is in order: serial {state.serial}, written {written:%Y-%m-%dT%H:%M:%SZ}"
+
+    # -- writing
+
+    def sweep(self) -> None:
+        """Remove what killed runs left half-written, whichever of our files it was to become. A journal of an early
+        name gets that of today."""
+        if self.early_journal is not None and self._is_early():
+            with durable(self.journal):
+                self.early_journal.replace(self.journal)
+                sync_directory(self.journal.parent)
+        for path in (self.path, self.backup, self.journal):
+            with durable(path):
+                sweep(path.parent, path.name)
+
+    def renew_journal(self, state: State, pending: Iterable[Intent]) -> None:
+        """A journal that continues `state`, with nothing in it but what is in doubt."""
+        pending = tuple(pending)
+        data = header_frame(Header.of(state)) + (frame(pending) if pending else b"")
+        replace_file(self.journal, data, through_link=False)
+
+    def set_aside(self, paths: Iterable[Path]) -> tuple[str, ...]:
+        """Rename those of `paths` that exist to names that end in .damaged and a number of their own; returns these.
+        Raises StateError."""
+        with durable(self.path):
+            return tuple(str(_set_aside(path)) for path in paths if path.exists())
+
+
+def found_in(files: StateFiles) -> Loaded | None:
+    """What snapshot and journal say together; None: nothing was ever here. Raises StateError."""
+    journal = files.read_journal()
+    data = files.snapshot()
+    if data is None:
+        return _without_snapshot(files, journal)
+    snapshot = load(data, str(files.path))
+    header = journal.header
+    if header is None:
+        if files.journal.exists():  # with a snapshot beside it, it was never left without its first frame
+            raise StateError(f"{files.journal} is damaged: its beginning is missing", hint=RESTORE)
+        return Loaded(snapshot)
+    _hold_together(files, snapshot, header)
+    folded, pending = fold(snapshot, journal.records)
+    if header.serial < snapshot.serial:  # killed between the snapshot and the journal's renewal
+        return Loaded(snapshot, pending, journaled=True)
+    journaled = (folded.bindings, folded.plans) != (snapshot.bindings, snapshot.plans)
+    return Loaded(folded, pending, journaled=journaled)
+
+
+def _without_snapshot(files: StateFiles, journal: Journal) -> Loaded | None:
+    header = journal.header
+    if header is not None and header.serial == 0:  # the first apply was stopped before its first snapshot
+        state, pending = fold(header.fresh(), journal.records)
+        return Loaded(state, pending, journaled=bool(journal.records))
+    if header is None and not files.backup.exists():
+        return None
+    trace = files.journal if header is not None else files.backup
+    remedy = f"{RESTORE}; else {NOT_RESTORED}" if files.versions() else NOT_RESTORED
+    raise StateError(
+        f"{files.path} is missing, but {trace.name} shows that there was one",
+        hint=f"{remedy}; `apply --init` starts anew",
+    )
+
+
+def _hold_together(files: StateFiles, snapshot: State, header: Header) -> None:
+    if header.lineage != snapshot.lineage:
+        raise StateError(
+            f"{files.path.name} and {files.journal.name} belong to different stacks "
+            f"(lineage {snapshot.lineage} and {header.lineage})",
+            hint=RESTORE,
+        )
+    if header.serial > snapshot.serial:
+        raise StateError(
+            f"{files.path.name} went back: serial {snapshot.serial}, but {header.serial} was seen here",
+            hint=RESTORE,
+        )
+
+
+def journal_name(state: str) -> str:
+    """The name of the journal of the state file called so; no two states have the same."""
+    stem = state.removesuffix(".json")
+    return f"{stem}.journal" if stem != state else f"{state}-journal"
+
+
+def _set_aside(path: Path) -> Path:
+    damaged = path.with_name(f"{path.name}.damaged")
+    number = 1
+    while damaged.exists():
+        number += 1
+        damaged = path.with_name(f"{path.name}.damaged.{number}")
+    path.replace(damaged)
+    return damaged
+
+
+def _bytes_of(path: Path) -> bytes | None:
+    try:
+        data = read_regular(path, SIZE_LIMIT)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StateError(f"{path} cannot be read: {error.strerror}") from error
+    if len(data) > SIZE_LIMIT:
+        raise StateError(f"{path} is larger than {SIZE_LIMIT // 1024**2} MB: flowplan did not write it", hint=RESTORE)
+    return data

@@ -1,0 +1,148 @@
+"""What every place for a state must offer, and what it gives. A new backend implements `Store` and passes
+tests/contracts/test_backends.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from attrs import field, frozen
+
+from flowplan.backends.lock import Owner
+from flowplan.model.address import Address
+from flowplan.state.journal import Intent, Record
+from flowplan.state.state import State
+
+
+@frozen
+class Loaded:
+    """What was found. `fresh`: nothing was ever applied here. `pending`: operations whose outcome is in doubt."""
+
+    state: State
+    pending: Mapping[str, Intent] = field(factory=dict)
+    fresh: bool = False
+    journaled: bool = False  # the journal (or what overflowed) holds results that the snapshot does not
+
+
+@frozen
+class Restored:
+    """A state put back. `of_backup`: made of the backup, not of the snapshot itself; `damaged`: what was set aside;
+    `doubled`: ids that several addresses had, which are left out with those."""
+
+    state: State
+    of_backup: bool
+    damaged: tuple[str, ...]
+    doubled: Mapping[str, Sequence[Address]] = field(factory=dict)
+
+
+class StateLock(Protocol):
+    """Excludes every other run that would change the same state, on whatever machine."""
+
+    @property
+    def name(self) -> str:
+        """How messages name it."""
+
+    def acquire(self, owner: Owner, *, timeout: float = 0, say: Callable[[str], None] = ...) -> None:
+        """Take it for `owner`, waiting up to `timeout` seconds; `say` gets a line when there is something to wait for,
+        or a dead run's lock is taken over. Raises Locked with who holds it, NoLocks where nothing can be locked,
+        StateError for anything else. When it returns, nobody else has it, and `holder` is `owner`."""
+
+    def verify(self) -> None:
+        """Raise StateError unless it is still ours."""
+
+    def release(self) -> None:
+        """Let go of it; a second time does nothing. Never raises."""
+
+    def holder(self) -> Owner | None:
+        """Who it names: the one that holds it, or a run that died with it. None: nobody."""
+
+    def held(self) -> bool:
+        """Whether some run holds it right now. Raises StateError where that cannot be seen."""
+
+    def break_(self, id: str, here: Owner) -> Owner:
+        """Take it from the run `id`, which is dead, and return that; `here`: who asks. Raises FlowplanError where
+        another holds it, or nobody, or one that is alive; then nothing is changed."""
+
+
+class Store(Protocol):
+    """The state of one stack: a snapshot, the journal of what was done since, and a backup of the snapshot before.
+
+    One store is one run's: `read`, then `prepare`, then `append` before and after each call, then `save`. A kill at any
+    instruction leaves a state that reads, in which every result that `append` took is counted, and every intent without
+    a result is pending. Reading needs no lock, and writes nothing; all that writes asks first whether the lock is ours.
+    """
+
+    @property
+    def name(self) -> str:
+        """How messages name the state."""
+
+    @property
+    def lock(self) -> StateLock:
+        """The lock of this state: always the same object."""
+
+    # -- reading
+
+    def read(self) -> Loaded:
+        """The state as it is now: the snapshot, with what journal and overflow hold on top of it.
+
+        Absent (nothing was ever here) is `fresh`, with a lineage of its own; damaged, missing with traces, gone back to
+        an older serial, or another stack's is StateError, whose hint is a remedy that helps, and never an empty state.
+        """
+
+    def fresh(self) -> Loaded:
+        """What a first run begins with, whatever is here: a lineage that no other state has, serial 0."""
+
+    def exists(self) -> bool:
+        """Whether there is a snapshot, be it damaged."""
+
+    def backup(self) -> str | None:
+        """The name of a backup that reads; None: there is none."""
+
+    def spilled(self, lineage: str) -> tuple[Record, ...]:
+        """The results that overflowed from the state `lineage`; whoever saves after that has them in hand. Raises
+        StateError for some that cannot be read."""
+
+    # -- writing
+
+    def prepare(self, state: State) -> None:
+        """Name the state that the journal continues. Nothing is written before the first `append`."""
+
+    @property
+    def appended(self) -> bool:
+        """Whether this run has recorded anything."""
+
+    def append(self, records: Iterable[Record]) -> None:
+        """Add `records` to the journal, all or none; they are durable when this returns.
+
+        The first call makes room ahead, so that full storage is met before anything is bought, and takes over what
+        overflowed from earlier runs. Raises StateError, and then never appends again: whether the records are there is
+        not known then, and another run may have gone on.
+        """
+
+    def spill(self, records: Iterable[Record]) -> Path | None:
+        """Keep on this machine the results among `records` that `append` could not take: durable when it returns the
+        place. None: there are none. The next `read` here counts them. Raises StateError where they cannot be kept."""
+
+    def save(self, state: State, pending: Iterable[Intent] = (), *, told: bool = False) -> State:
+        """Replace the snapshot by `state`, whole, with the next serial; the snapshot before becomes the backup (the
+        first is its own), and the journal goes on with `pending` alone. Returns the state as saved; it is durable then.
+
+        `told`: somebody said what is in it (`state rm`, `mv`, `import`), which no look at the cloud could tell again:
+        the backup has it too. Raises StateError; then the state reads as before or as saved.
+        """
+
+    def close(self) -> None:
+        """End the run; a second time does nothing. Raises StateError when only now a write turns out to have failed."""
+
+    # -- mending
+
+    def restore(self) -> Restored:
+        """Put back the newest version that reads, snapshot or backup, with what journal and overflow hold on top of it.
+
+        Its serial is higher than any seen here. Raises StateError when none reads, when it cannot be known which stack
+        belongs here, or when everything is in order; then nothing is changed.
+        """
+
+    def begin_anew(self) -> list[str]:
+        """Set aside whatever is here, also what cannot be read; returns where. The next `read` is a fresh start."""

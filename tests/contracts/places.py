@@ -1,0 +1,73 @@
+"""Where a state can live, as the contract needs it: each run opens a store of its own on the same place."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Literal, Protocol, TypeAlias
+
+import pytest
+
+from flowplan.backends.open import open_store
+from flowplan.backends.store import Store
+
+Part: TypeAlias = Literal["snapshot", "journal", "backup"]
+
+
+class Place(Protocol):
+    """One state somewhere. A second backend gives one of these, and is added to `PLACES`."""
+
+    def open(self, hold: Callable[[], None] = ...) -> Store:
+        """A store for one more run."""
+
+    def holds(self, part: Part) -> bytes | None:
+        """What `part` holds, None: there is none."""
+
+    def put(self, part: Part, data: bytes | None) -> None:
+        """Make `part` hold `data`, as damage or another tool would; None: remove it."""
+
+    def full(self) -> AbstractContextManager[None]:
+        """Within, nothing more can be written there."""
+
+    def kept_elsewhere(self) -> int:
+        """How many runs have results that overflowed."""
+
+
+class LocalPlace:
+    def __init__(self, directory: Path) -> None:
+        self.work, self.overflow = directory / "work", directory / "overflow"
+        self.work.mkdir(parents=True)
+
+    def open(self, hold: Callable[[], None] = lambda: None) -> Store:
+        return open_store(self.work / "flowplan.state.json", self.overflow, hold)
+
+    def _path(self, part: Part) -> Path:
+        names = {"snapshot": "flowplan.state.json", "journal": "flowplan.state.journal"}
+        return self.work / names.get(part, "flowplan.state.json.backup")
+
+    def holds(self, part: Part) -> bytes | None:
+        path = self._path(part)
+        return path.read_bytes() if path.exists() else None
+
+    def put(self, part: Part, data: bytes | None) -> None:
+        if data is None:
+            self._path(part).unlink()
+        else:
+            self._path(part).write_bytes(data)
+
+    @contextmanager
+    def full(self) -> Iterator[None]:
+        def pwrite(*_: object) -> int:
+            raise OSError(28, "No space left on device")
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(os, "pwrite", pwrite)
+            yield
+
+    def kept_elsewhere(self) -> int:
+        return len(list(self.overflow.glob("*.spill")))
+
+
+PLACES: dict[str, Callable[[Path], Place]] = {"local": LocalPlace}

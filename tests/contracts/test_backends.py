@@ -1,0 +1,533 @@
+"""What `flowplan.backends.store.Store` promises, held against every place that a state can live in."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import attrs
+import pytest
+
+from flowplan.backends.lock import this_process
+from flowplan.backends.store import Loaded, Store
+from flowplan.clock import Moment
+from flowplan.errors import FlowplanError, Locked, StateError
+from flowplan.model.address import Address
+from flowplan.model.resources import Volume
+from flowplan.state.journal import Done, Intent
+from flowplan.state.state import AppliedPlan, Binding, State
+from tests.contracts.places import PLACES, Part, Place
+
+V, OTHER = Address("volume", "data"), Address("volume", "other")
+BINDING = Binding(V, "vol_1", Volume("data", 1, "Block", "r"))
+SECOND = Binding(OTHER, "vol_2", Volume("other", 1, "Block", "r"))
+INTENT = Intent("i1", "create", V, 1, "data", "flowplan-i1", "", Moment(1.0, 1.0, ""), resource=BINDING.applied)
+DONE, DONE_SECOND = Done("i1", V, BINDING), Done("i2", OTHER, SECOND)
+
+
+@pytest.fixture(params=PLACES)
+def kind(request: pytest.FixtureRequest) -> str:
+    found: str = request.param
+    return found
+
+
+@pytest.fixture
+def place(kind: str, tmp_path: Path) -> Place:
+    return PLACES[kind](tmp_path / "one")
+
+
+@pytest.fixture
+def foreign(kind: str, tmp_path: Path) -> Place:
+    """The state of another stack, after a run."""
+    made = PLACES[kind](tmp_path / "two")
+    run(made)
+    return made
+
+
+def begun(place: Place) -> Store:
+    store = place.open()
+    store.prepare(store.read().state)
+    return store
+
+
+def run(place: Place) -> State:
+    """What an apply does with the store: intent, result, snapshot."""
+    store = begun(place)
+    store.append([INTENT])
+    store.append([DONE])
+    return store.save(store.read().state)
+
+
+def killed(place: Place, work: Callable[[Store], object]) -> None:
+    """A run in a process of its own that is killed as soon as `work` returns."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            work(begun(place))
+            os.kill(os.getpid(), signal.SIGKILL)
+        finally:
+            os._exit(1)
+    _, status = os.waitpid(pid, 0)
+    assert os.WIFSIGNALED(status)
+
+
+def found(place: Place) -> Loaded:
+    return place.open().read()
+
+
+# ---- a run --------------------------------------------------------------------------------------------------
+
+
+def test_nothing_there_is_a_fresh_start_with_a_lineage_of_its_own(place: Place) -> None:
+    loaded = found(place)
+    assert (loaded.fresh, loaded.state.serial, loaded.state.bindings) == (True, 0, {})
+    assert loaded.state.lineage != found(place).state.lineage
+    parts: tuple[Part, ...] = ("snapshot", "journal", "backup")
+    assert [place.holds(part) for part in parts] == [None] * 3  # reading writes nothing
+    assert not place.open().exists()
+
+
+def test_after_a_run_the_state_holds_what_was_made(place: Place) -> None:
+    saved = run(place)
+    loaded = found(place)
+    assert (loaded.state, loaded.state.serial, loaded.fresh, loaded.journaled) == (saved, 1, False, False)
+    assert loaded.state.bindings == {V: BINDING}
+    assert place.open().exists()
+
+
+def test_all_of_a_state_comes_back(place: Place) -> None:
+    state = State(
+        lineage="a-lineage",
+        stack="llm",
+        api_url="sim:",
+        project="proj_1",
+        project_name="ml",
+        bindings={V: BINDING, OTHER: SECOND},
+        outputs={"address": "1.2.3.4"},
+        released=frozenset(["bid_9"]),
+        adopted=frozenset(["vol_1"]),
+        plans=(AppliedPlan("1" * 64, "2026-01-02T03:04:05Z", 0),),
+        ended={"bid_7": 1000.5},
+    )
+    assert place.open().save(state) == attrs.evolve(state, serial=1) == found(place).state
+
+
+def test_lineage_stays_and_the_serial_grows_by_one(place: Place) -> None:
+    states = [run(place) for _ in range(3)]
+    assert [state.serial for state in states] == [1, 2, 3]
+    assert len({state.lineage for state in states}) == 1
+
+
+def test_the_snapshot_before_is_the_backup(place: Place) -> None:
+    assert place.open().backup() is None
+    run(place)
+    before = place.holds("snapshot")
+    assert place.holds("backup") == before  # the first is its own
+    run(place)
+    assert place.holds("backup") == before
+    assert place.open().backup() is not None
+
+
+def test_a_save_clears_the_journal(place: Place) -> None:
+    store = begun(place)
+    store.append([INTENT])
+    assert store.appended
+    store.append([DONE, INTENT])
+    full = len((place.holds("journal") or b"").rstrip(b"\0"))
+    store.save(store.read().state)
+    assert len((place.holds("journal") or b"").rstrip(b"\0")) < full
+    assert (found(place).pending, found(place).journaled) == ({}, False)
+
+
+def test_what_is_in_doubt_survives_the_snapshot(place: Place) -> None:
+    store = begun(place)
+    store.append([INTENT])
+    store.save(store.read().state, [INTENT])
+    assert found(place).pending == {"i1": INTENT}
+
+
+def test_a_run_that_only_looked_appends_nothing(place: Place) -> None:
+    store = begun(place)
+    assert not store.appended
+    store.close()
+    store.close()  # a second time does nothing
+    assert found(place).fresh
+
+
+# ---- a run that is killed -----------------------------------------------------------------------------------
+
+
+def test_an_intent_is_durable_when_append_returns(place: Place) -> None:
+    killed(place, lambda store: store.append([INTENT]))
+    loaded = found(place)
+    assert (loaded.state.bindings, loaded.pending, loaded.fresh) == ({}, {"i1": INTENT}, False)
+
+
+def test_a_result_is_durable_when_append_returns(place: Place) -> None:
+    killed(place, lambda store: (store.append([INTENT]), store.append([DONE])))
+    loaded = found(place)
+    assert (loaded.state.bindings, loaded.pending, loaded.journaled) == ({V: BINDING}, {}, True)
+
+
+def test_a_snapshot_is_durable_when_save_returns(place: Place) -> None:
+    killed(place, lambda store: store.save(attrs.evolve(store.read().state, bindings={V: BINDING})))
+    assert (found(place).state.serial, found(place).state.bindings) == (1, {V: BINDING})
+
+
+def test_the_next_run_goes_on_with_the_journal(place: Place) -> None:
+    killed(place, lambda store: store.append([INTENT]))
+    killed(place, lambda store: store.append([DONE, attrs.evolve(INTENT, intent="i2", address=OTHER)]))
+    loaded = found(place)
+    assert (loaded.state.bindings, list(loaded.pending)) == ({V: BINDING}, ["i2"])
+    store = begun(place)
+    store.append([DONE_SECOND])
+    assert set(store.save(store.read().state).bindings) == {V, OTHER}
+
+
+def test_killed_between_snapshot_and_journal_nothing_is_counted_twice(place: Place) -> None:
+    store = begun(place)
+    store.append([INTENT])
+    store.append([DONE])
+    journal = place.holds("journal")
+    store.save(store.read().state)
+    place.put("journal", journal)
+    loaded = found(place)
+    assert (loaded.state.serial, loaded.state.bindings, loaded.pending) == (1, {V: BINDING}, {})
+
+
+def test_what_is_recorded_after_such_a_kill_is_not_lost(place: Place) -> None:
+    """The journal of the run that died is renewed before anything is added to it."""
+    store = begun(place)
+    store.append([INTENT])
+    journal = place.holds("journal")
+    store.save(store.read().state)
+    place.put("journal", journal)
+    killed(place, lambda again: again.append([DONE]))
+    assert (found(place).state.bindings, found(place).pending) == ({V: BINDING}, {})
+
+
+# ---- the lock -----------------------------------------------------------------------------------------------
+
+
+def test_one_run_at_a_time_has_the_lock(place: Place) -> None:
+    first, second = place.open().lock, place.open().lock
+    assert not first.held() and first.holder() is None
+    owner = this_process("flowplan apply", {}, "2026-01-02T03:04:05Z")
+    first.acquire(owner)
+    first.verify()
+    with pytest.raises(Locked, match=r"is held by"):
+        second.acquire(this_process("flowplan destroy", {}, "2026-01-02T03:04:06Z"))
+    with pytest.raises(StateError):
+        second.verify()
+    assert second.held() and second.holder() == owner
+    with pytest.raises(FlowplanError, match="alive"):
+        second.break_(owner.id, owner)
+    first.release()
+    first.release()  # a second time does nothing
+    second.acquire(owner)
+    with pytest.raises(StateError):
+        first.verify()
+    second.release()
+
+
+def test_the_lock_of_a_run_that_was_killed_is_free(place: Place) -> None:
+    killed(place, lambda store: store.lock.acquire(this_process("flowplan apply", {}, "now")))
+    lock, said = place.open().lock, list[str]()
+    lock.acquire(this_process("flowplan apply", {}, "later"), say=said.append)
+    assert len(said) == 1 and "died" in said[0]
+    lock.release()
+
+
+def test_it_is_one_lock_however_often_it_is_asked_for(place: Place) -> None:
+    store = place.open()
+    store.lock.acquire(this_process("flowplan apply", {}, "now"))
+    store.lock.verify()
+    store.lock.release()
+
+
+def test_nothing_is_written_once_the_lock_is_lost(place: Place) -> None:
+    lost = False
+
+    def hold() -> None:
+        if lost:
+            raise StateError("the lock was taken away")
+
+    store = place.open(hold)
+    store.prepare(store.read().state)
+    store.append([INTENT])
+    before = place.holds("journal")
+    lost = True
+    for write in (lambda: store.append([DONE]), lambda: store.save(store.read().state)):
+        with pytest.raises(StateError, match="taken away"):
+            write()
+    assert (place.holds("journal"), place.holds("snapshot")) == (before, None)
+
+
+def test_a_run_that_lost_its_lock_does_not_spoil_what_its_successor_wrote(place: Place) -> None:
+    first = begun(place)
+    first.append([INTENT])
+    second = begun(place)
+    second.append([attrs.evolve(INTENT, intent="i2", address=OTHER)])
+    with pytest.raises(StateError):
+        first.append([DONE])
+    second.append([DONE_SECOND])
+    assert (set(found(place).state.bindings), list(found(place).pending)) == ({OTHER}, ["i1"])
+    first.spill([DONE])
+    assert (set(found(place).state.bindings), found(place).pending) == ({V, OTHER}, {})
+
+
+# ---- what cannot be written ---------------------------------------------------------------------------------
+
+
+def overflowed(place: Place) -> None:
+    """A run whose place filled up after the intent, and whose result overflowed."""
+    store = begun(place)
+    store.append([INTENT])
+    with place.full(), pytest.raises(StateError, match="No space left"):
+        store.append([DONE])
+    with pytest.raises(StateError):  # whether it is there is not known, so nothing more is appended
+        store.append([DONE])
+    assert store.spill([DONE, INTENT]) is not None
+
+
+def test_with_no_room_not_even_the_first_record_is_taken(place: Place) -> None:
+    store = begun(place)
+    with place.full(), pytest.raises(StateError, match="No space left"):
+        store.append([INTENT])
+    assert found(place).pending == {}
+
+
+def test_what_overflowed_is_read_with_the_journal(place: Place) -> None:
+    overflowed(place)
+    loaded = found(place)
+    assert (loaded.state.bindings, loaded.pending, loaded.journaled) == ({V: BINDING}, {}, True)
+    assert place.open().spilled(loaded.state.lineage) == (DONE,)
+    assert place.kept_elsewhere() == 1  # reading moves nothing
+
+
+def test_the_next_run_takes_over_what_overflowed(place: Place) -> None:
+    overflowed(place)
+    killed(place, lambda store: store.append([]))
+    assert place.kept_elsewhere() == 0
+    assert found(place).state.bindings == {V: BINDING}
+
+
+def test_a_snapshot_takes_over_what_overflowed(place: Place) -> None:
+    overflowed(place)
+    store = place.open()
+    store.save(store.read().state)
+    assert place.kept_elsewhere() == 0
+    assert found(place).state.bindings == {V: BINDING}
+
+
+def test_what_overflows_next_leaves_the_first(place: Place) -> None:
+    overflowed(place)
+    begun(place).spill([DONE_SECOND])
+    assert set(found(place).state.bindings) == {V, OTHER}
+
+
+def test_nothing_to_keep_is_kept_nowhere(place: Place) -> None:
+    store = begun(place)
+    store.append([INTENT])
+    assert store.spill([]) is None
+    assert place.kept_elsewhere() == 0
+
+
+def test_a_snapshot_that_cannot_be_written_leaves_the_state_as_it_was(place: Place) -> None:
+    saved = run(place)
+    store = begun(place)
+    with place.full(), pytest.raises(StateError):
+        store.save(attrs.evolve(saved, bindings={}))
+    assert found(place).state == saved
+
+
+# ---- absent, damaged, gone back, another's ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"\0" * 99, b"[]"])
+def test_damage_is_never_an_empty_state(place: Place, damage: bytes) -> None:
+    run(place)
+    run(place)
+    place.put("snapshot", damage)
+    with pytest.raises(StateError) as caught:
+        found(place)
+    assert "state restore" in (caught.value.hint or "")
+    assert caught.value.detail is not None and "is in order: serial 1" in caught.value.detail
+    place.put("backup", damage)
+    with pytest.raises(StateError) as caught:
+        found(place)
+    assert caught.value.detail is None
+    assert "state restore" not in (caught.value.hint or "")  # no remedy is named that is none
+    assert "flowplan recover --from-live" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("with_backup", [True, False])
+def test_missing_with_traces_is_an_error(place: Place, with_backup: bool) -> None:
+    run(place)
+    place.put("snapshot", None)
+    if not with_backup:
+        place.put("backup", None)
+    with pytest.raises(StateError, match="missing") as caught:
+        found(place)
+    assert ("state restore" in (caught.value.hint or "")) == with_backup
+    assert "flowplan recover --from-live" in (caught.value.hint or "")
+
+
+def test_an_older_snapshot_is_an_error(place: Place) -> None:
+    run(place)
+    old = place.holds("snapshot")
+    run(place)
+    place.put("snapshot", old)
+    with pytest.raises(StateError, match="went back: serial 1, but 2"):
+        found(place)
+
+
+def test_another_stacks_journal_is_an_error(place: Place, foreign: Place) -> None:
+    run(place)
+    place.put("journal", foreign.holds("journal"))
+    with pytest.raises(StateError, match="different stacks"):
+        found(place)
+
+
+def test_a_journal_that_is_torn_loses_only_its_last_record(place: Place) -> None:
+    killed(place, lambda store: (store.append([INTENT]), store.append([DONE])))
+    journal = (place.holds("journal") or b"").rstrip(b"\0")
+    place.put("journal", journal[:-5])
+    assert (found(place).state.bindings, found(place).pending) == ({}, {"i1": INTENT})
+    killed(place, lambda store: store.append([DONE]))
+    assert (found(place).state.bindings, found(place).pending) == ({V: BINDING}, {})
+
+
+def test_a_journal_damaged_before_its_end_is_an_error(place: Place) -> None:
+    killed(place, lambda store: (store.append([INTENT]), store.append([DONE])))
+    journal = place.holds("journal") or b""
+    place.put("journal", journal.replace(b'"record":"intent"', b'"record":"extent"'))
+    with pytest.raises(StateError, match="damaged"):
+        found(place)
+
+
+def test_beginning_anew_sets_everything_aside(place: Place) -> None:
+    before = run(place)
+    place.put("journal", b"x")
+    kept = place.open().begin_anew()
+    assert len(kept) == 3
+    assert found(place).fresh
+    assert run(place).lineage != before.lineage
+
+
+# ---- what restore puts back ---------------------------------------------------------------------------------
+
+
+def two_runs(place: Place, after: str = "") -> bytes | None:
+    """Serial 2, with a backup of serial 1; returns the snapshot of serial 1. `after`: the id that the journal has
+    since."""
+    run(place)
+    first = place.holds("snapshot")
+    again = begun(place)
+    again.append([INTENT])
+    again.save(again.read().state)
+    if after:
+        last = begun(place)
+        last.append([Done("i2", OTHER, attrs.evolve(SECOND, id=after))])
+        last.close()
+    return first
+
+
+def test_what_is_in_order_is_not_restored(place: Place) -> None:
+    two_runs(place)
+    with pytest.raises(StateError, match="is in order: nothing is restored"):
+        place.open().restore()
+
+
+def test_a_damaged_snapshot_is_replaced_by_the_backup_and_what_the_journal_holds(place: Place) -> None:
+    two_runs(place, after="vol_2")
+    place.put("snapshot", b"{")
+    restored = place.open().restore()
+    assert (restored.of_backup, restored.state.serial, set(restored.state.bindings)) == (True, 3, {V, OTHER})
+    assert len(restored.damaged) == 1
+    assert found(place).state == restored.state
+
+
+def test_of_a_damaged_journal_the_snapshot_is_kept(place: Place) -> None:
+    """It is newer than the backup: going back to that would forget what the last run made."""
+    two_runs(place)
+    snapshot = found(place).state
+    place.put("journal", b"x" + (place.holds("journal") or b""))
+    with pytest.raises(StateError):
+        found(place)
+    restored = place.open().restore()
+    assert (restored.of_backup, restored.state.serial) == (False, snapshot.serial + 1)
+    assert restored.state.bindings == snapshot.bindings
+    assert len(restored.damaged) == 1
+    assert found(place).state == restored.state
+
+
+def test_of_a_snapshot_that_went_back_nothing_older_is_taken_for_new(place: Place) -> None:
+    """Its serial is higher than any that was seen, so that nothing older passes for it later."""
+    first = two_runs(place, after="vol_2")
+    place.put("snapshot", first)
+    with pytest.raises(StateError, match="went back"):
+        found(place)
+    restored = place.open().restore()
+    assert (restored.state.serial, set(restored.state.bindings)) == (3, {V, OTHER})
+    assert found(place).state == restored.state
+
+
+@pytest.mark.parametrize("backup", ["none", "foreign too"])
+def test_it_is_not_guessed_which_of_two_stacks_belongs_here(place: Place, foreign: Place, backup: str) -> None:
+    two_runs(place)
+    place.put("journal", foreign.holds("journal"))
+    if backup == "none":
+        place.put("backup", None)
+    parts: tuple[Part, ...] = ("snapshot", "journal", "backup")
+    before = [place.holds(part) for part in parts]
+    with pytest.raises(StateError, match="different stacks") as caught:
+        place.open().restore()
+    assert caught.value.hint == "move the one that does not belong here away"
+    assert [place.holds(part) for part in parts] == before
+
+
+def test_of_two_stacks_the_one_is_taken_that_journal_and_backup_agree_on(place: Place, foreign: Place) -> None:
+    two_runs(place)
+    lineage = found(place).state.lineage
+    place.put("snapshot", foreign.holds("snapshot"))
+    restored = place.open().restore()
+    assert (restored.state.lineage, restored.of_backup, restored.state.serial) == (lineage, True, 3)
+    assert len(restored.damaged) == 1  # the other's state is kept
+
+
+def test_with_nothing_that_reads_the_remedy_is_what_is_live(place: Place) -> None:
+    two_runs(place)
+    for part in ("snapshot", "backup"):
+        place.put(part, b"{")
+    with pytest.raises(StateError, match=r"there is no .*backup to restore") as caught:
+        place.open().restore()
+    assert "flowplan recover --from-live" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", None])
+def test_the_first_state_can_be_restored_too(place: Place, damage: bytes | None) -> None:
+    saved = run(place)
+    place.put("snapshot", damage)
+    assert place.open().restore().state.bindings == saved.bindings
+
+
+def test_what_somebody_said_is_in_the_backup_too(place: Place) -> None:
+    """No look at the cloud could tell it again."""
+    run(place)
+    store = place.open()
+    store.save(store.read().state, told=True)
+    place.put("snapshot", b"{")
+    assert place.open().restore().state.serial == 3
+
+
+def test_what_is_restored_counts_what_overflowed(place: Place) -> None:
+    overflowed(place)
+    for _ in range(2):
+        store = place.open()
+        store.save(store.read().state)
+    begun(place).spill([DONE_SECOND])
+    place.put("snapshot", b"")
+    assert set(place.open().restore().state.bindings) == {V, OTHER}
