@@ -71,7 +71,6 @@ CLIMBS: set[tuple[str, str]] = {
 }
 CIRCLES = [
     ["cloud.connect", "operations.settings"],
-    ["simulator.adapter", "simulator.faults.faults", "simulator.simulator"],
 ]
 COMMANDS_THAT_DO = {
     ("cli.plan", "cli.destroy"),
@@ -209,9 +208,9 @@ resources_specification: {fcp_instance: h100.8x.SXM5.IB, cluster_id: us-central1
     ("arguments", "without"),
     [
         (("--version",), {"click", "attr", "ruamel", "requests"}),
-        (("--help",), {"requests", "jinja2", "rich", "deepdiff", "ruamel", "cattrs", "flask", "sqlite3"}),
-        (("validate",), {"requests", "jinja2", "rich", "deepdiff", "flask", "sqlite3"}),
-        (("--api-url", "sim:", "plan"), {"jinja2", "rich", "deepdiff", "flask", "flowplan.cost.what_if"}),
+        (("--help",), {"requests", "jinja2", "rich", "deepdiff", "ruamel", "cattrs", "werkzeug", "sqlite3"}),
+        (("validate",), {"requests", "jinja2", "rich", "deepdiff", "werkzeug", "sqlite3"}),
+        (("--api-url", "sim:", "plan"), {"jinja2", "rich", "deepdiff", "werkzeug", "flowplan.cost.what_if"}),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )

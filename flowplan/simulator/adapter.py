@@ -8,7 +8,7 @@ import signal
 import time
 from collections.abc import Mapping
 from http.client import responses
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from requests import PreparedRequest, Response
 from requests.adapters import BaseAdapter
@@ -21,14 +21,17 @@ from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError
 from flowplan.simulator.api.messages import Request
 from flowplan.simulator.api.messages import Response as Answer
 
-if TYPE_CHECKING:
-    from flowplan.simulator.simulator import Simulator
+
+class Answers(Protocol):
+    """The simulator, as an adapter needs it."""
+
+    def handle(self, request: Request) -> Answer: ...
 
 
 class SimulatorAdapter(BaseAdapter):
     """Answers at once: timeouts do not apply, and a simulated one is raised without waiting for it."""
 
-    def __init__(self, simulator: Simulator) -> None:
+    def __init__(self, simulator: Answers) -> None:
         super().__init__()
         self._simulator = simulator
 

@@ -1,4 +1,4 @@
-"""The simulator on a loopback port, through Flask: `flowplan simulator serve`, and tests that want a socket."""
+"""The simulator on a loopback port, through Werkzeug: `flowplan simulator serve`, and tests that want a socket."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import contextlib
 import io
 import select
 import socket
+import sqlite3
 import struct
 import threading
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
-import flask
+import werkzeug
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from werkzeug.test import run_wsgi_app
 
@@ -21,34 +22,32 @@ from flowplan.simulator.api.messages import Request, Response
 from flowplan.simulator.faults import control
 from flowplan.simulator.simulator import Simulator
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
 HOST = "127.0.0.1"
 TICK, BREATH = 1, 0.002  # seconds between two steps of a running clock: at its time, and behind it
 LONGEST_BODY = 16 * 1024 * 1024
 _ANSWER = "flowplan.answer"  # key of the WSGI environment: a list that gets the simulator's own Response
 
 
-def flask_app(simulator: Simulator) -> flask.Flask:
-    """The table of routes as a Flask application.
+def application(simulator: Simulator) -> WSGIApplication:
+    """The table of routes as a WSGI application: every method and path goes to `Simulator.handle`."""
 
-    Every method and path goes to `Simulator.handle`, before Flask's own routing has a say.
-    """
-    app = flask.Flask("flowplan.simulator", static_folder=None)
-
-    @app.before_request
-    def answer() -> flask.Response:
-        given = flask.request
+    @werkzeug.Request.application
+    def answer(given: werkzeug.Request) -> werkzeug.Response:
         query = parse_qs(given.query_string.decode("ascii", "replace"), keep_blank_values=True)
         headers = {name.lower(): value for name, value in given.headers.items()}
         request = Request(given.method, given.path, query, headers, given.get_data(), given.host_url.rstrip("/"))
         controls = request.path.startswith(control.PREFIX)
         response = control.answer(simulator, request) if controls else simulator.handle(request)
         given.environ.get(_ANSWER, []).append(response)
-        sent = flask.Response(response.body, response.status)
+        sent = werkzeug.Response(response.body, response.status)
         del sent.headers["Content-Type"]
         sent.headers.update(response.headers)
         return sent
 
-    return app
+    return answer
 
 
 class KeepAliveHandler(WSGIRequestHandler):
@@ -68,7 +67,10 @@ class KeepAliveHandler(WSGIRequestHandler):
             return self.send_error(400, "Bad body")
         answers: list[Response] = []
         environ[_ANSWER] = answers
-        body, status, headers = run_wsgi_app(self.server.app, environ, buffered=True)
+        try:
+            body, status, headers = run_wsgi_app(self.server.app, environ, buffered=True)
+        except sqlite3.Error as error:  # the data cannot be read or written: it is logged, and the client hears of it
+            return self.send_error(500, str(error))
         data = b"".join(body)
         broken = answers[0].broken if answers else None
         if answers and answers[0].delay and broken in (None, "timeout"):
@@ -128,7 +130,7 @@ class Server:
     def __init__(self, simulator: Simulator, port: int = 0) -> None:
         """Listens on `port` of the loopback address (0: a free one). Raises OSError when it is taken."""
         self._server: BaseWSGIServer = make_server(
-            HOST, port, flask_app(simulator), threaded=True, request_handler=KeepAliveHandler
+            HOST, port, application(simulator), threaded=True, request_handler=KeepAliveHandler
         )
         self._simulator = simulator
         self._stopped = threading.Event()

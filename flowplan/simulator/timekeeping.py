@@ -7,10 +7,14 @@ the stored time in between, here or in another process, is added to it; data mad
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
+from datetime import timedelta
 from time import monotonic
 from typing import NamedTuple
 
-from flowplan.simulator.clock import SECOND
+from flowplan.simulator.auctions import market
+from flowplan.simulator.clock import DAY, NEVER, ROUND, SECOND
+from flowplan.simulator.store import writing
 
 
 class Stored(NamedTuple):
@@ -63,3 +67,98 @@ class RunningClock:
             self._set(stored)
             return stored.now, stored.generation
         return running, stored.generation
+
+
+class Passage:
+    """How time passes over the data, with everything that happens in it. `execute_late` executes the late requests
+    that are due. The caller holds the simulator's lock."""
+
+    def __init__(self, db: sqlite3.Connection, speed: float, execute_late: Callable[[], None]) -> None:
+        self._db = db
+        self._clock = RunningClock(db, speed)
+        self._execute_late = execute_late
+
+    @property
+    def runs(self) -> bool:
+        """Whether virtual time passes by itself."""
+        return self._clock.runs
+
+    def now(self) -> int:
+        """Where the clock stands (ms): where it was left or, when it runs, further on."""
+        return self._clock.now()[0]
+
+    @property
+    def seed(self) -> int:
+        """What the data were made from. Read each time: another process may have made them again."""
+        seed: int = self._db.execute("SELECT seed FROM clock").fetchone()[0]
+        return seed
+
+    def settle(self) -> None:
+        """While the clock stands, let the round come at once in which what was changed counts: nobody can wait for it.
+        So to read never changes anything. Needs a write transaction."""
+        if self.runs or not market.is_changed(self._db):
+            return
+        from flowplan.simulator.auctions import rounds  # reading alone needs no auction
+
+        rounds.settle(self._db, stored_now(self._db), self.seed)
+
+    def is_something_due(self) -> bool:
+        """Whether a running clock has passed a moment at which something happens."""
+        if not self.runs:
+            return False
+        from flowplan.simulator.auctions import rounds
+
+        return rounds.next_due(self._db) <= self.now()
+
+    def advance(self, given: timedelta) -> None:
+        """Let `given` pass, plus whatever a running clock adds meanwhile, in this or another process."""
+        left = given // timedelta(milliseconds=1)
+        self.catch_up()
+        generation = read(self._db).generation
+        while left and (passed := self.let_pass(generation, more=left)):
+            left -= passed
+
+    def keep_up(self) -> bool:
+        """Let time pass that a running clock says has passed, one round's at most; returns whether more is left."""
+        now, generation = self._clock.now()
+        end = min(now, stored_now(self._db) + ROUND)
+        return self.let_pass(generation, until=end) > 0 and stored_now(self._db) < now
+
+    def catch_up(self) -> None:
+        """Let the time pass that a running clock says has passed."""
+        if not self.runs:
+            return
+        target, generation = self._clock.now()
+        while stored_now(self._db) < target and self.let_pass(generation, until=target):
+            pass
+
+    def store_second(self) -> None:
+        """Catch up with a running clock that is in another second than the stored time: an answer is dated by what is
+        stored, so that no later one is dated before it, even when this process is killed right after it."""
+        if self.runs and self.now() // SECOND > stored_now(self._db) // SECOND:
+            self.catch_up()
+
+    def let_pass(self, generation: int, *, until: int = 0, more: int = 0) -> int:
+        """Let time pass `until` a moment or, advanced by hand, for so many `more` ms; but not past a late request, and
+        a day at most: a month is not one transaction. Returns how many ms did, 0 when the data are not those of
+        `generation` any more.
+        """
+        from flowplan.simulator.auctions import rounds
+
+        with writing(self._db):
+            now = stored_now(self._db)
+            if read(self._db).generation != generation:
+                return 0
+            passed = min(more or until - now, DAY, self._late_at(now) - now)
+            if passed <= 0:  # another process was there first
+                return 0
+            rounds.advance(self._db, now + passed, self.seed)
+            if more:
+                self._db.execute("UPDATE clock SET advanced = advanced + ?", (passed,))
+        self._execute_late()
+        return passed
+
+    def _late_at(self, now: int) -> int:
+        """When the next late request is due, after `now`; the end of time when there is none."""
+        row = self._db.execute("SELECT min(due_at) FROM late WHERE due_at > ?", (now,)).fetchone()
+        return NEVER if row[0] is None else int(row[0])

@@ -454,7 +454,7 @@ def test_ways_to_name_requests(simulator: Simulator, on: str) -> None:
 
 CLIENT = """
 import sys, requests
-from flowplan.cloud.simulator import SIMULATOR_URL, Simulator
+from flowplan.simulator import SIMULATOR_URL, Simulator
 with Simulator.open(sys.argv[1]) as simulator, requests.Session() as session:
     session.mount(SIMULATOR_URL, simulator.adapter())
     session.headers["Authorization"] = "Bearer fkey_x"

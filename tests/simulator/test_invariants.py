@@ -17,6 +17,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 from flowplan.simulator import Request, Simulator
 from flowplan.simulator.auctions import rounds
 from flowplan.simulator.clock import ROUND
+from flowplan.simulator.timekeeping import stored_now
 
 from .rule import Bidder, cents_of, price_of, winners_of
 
@@ -78,7 +79,7 @@ class Market(RuleBasedStateMachine):
             pool = "(SELECT pool FROM auctions WHERE instance_type = ? AND region = ?)"
             self.db.execute(f"DELETE FROM orders WHERE pool = {pool}", (kind, region))
             self.db.execute(f"UPDATE pools SET units = ?, changed = 1 WHERE seq = {pool}", (units, kind, region))
-        rounds.settle(self.db, self.simulator._stored_now(), seed)
+        rounds.settle(self.db, stored_now(self.db), seed)
 
     def teardown(self) -> None:
         if hasattr(self, "simulator"):
@@ -145,7 +146,7 @@ class Market(RuleBasedStateMachine):
     def take_back(self, bid: str) -> None:
         if self.call("GET", f"/v2/spot/bids/{bid}")["status"] == "Allocated":
             self.simulator.faults.preempt(bid, seconds=AWAY)
-            self.back[bid] = self.simulator._stored_now() + AWAY * 1000
+            self.back[bid] = stored_now(self.db) + AWAY * 1000
 
     @rule(bid=consumes(bids))
     def cancel(self, bid: str) -> None:
@@ -189,14 +190,14 @@ class Market(RuleBasedStateMachine):
 
     def returned(self) -> set[int]:
         """The bids that came back into the auction since the last round, by seq."""
-        now = self.simulator._stored_now()
+        now = stored_now(self.db)
         ids = [bid for bid, at in self.back.items() if now // ROUND * ROUND < at <= now]
         return {self.db.execute("SELECT seq FROM bids WHERE fid = ?", (id,)).fetchone()[0] for id in ids}
 
     @invariant()
     def machines_fit_into_the_stock(self) -> None:
         """Those of one's own that run, those of rivals, and those of rivals on notice."""
-        now = self.simulator._stored_now()
+        now = stored_now(self.db)
         for pool, units in self.db.execute("SELECT seq, units FROM pools").fetchall():
             (own,) = self.db.execute(
                 "SELECT coalesce(sum(a.weight), 0) FROM instances i JOIN auctions a ON a.seq = i.auction"
@@ -216,7 +217,7 @@ class Market(RuleBasedStateMachine):
         rows = self.db.execute(
             "SELECT h.begins, o.winning FROM handovers h LEFT JOIN orders o ON o.pool = h.pool AND o.seq = h.seq"
             " WHERE h.at > ?",
-            (self.simulator._stored_now(),),
+            (stored_now(self.db),),
         )
         assert all(winning == begins or (winning is None and not begins) for begins, winning in rows)
 

@@ -21,6 +21,7 @@ from flowplan.simulator.auctions.crowd import pools
 from flowplan.simulator.auctions.past import seeded_past
 from flowplan.simulator.auctions.rivals import demand
 from flowplan.simulator.clock import DAY, HOUR
+from flowplan.simulator.timekeeping import stored_now
 
 SEEDS = (1, 2, 3)
 DAYS = 14
@@ -111,7 +112,7 @@ def sides() -> Iterator[Sides]:
 
 def two_weeks(seed: int) -> Iterator[tuple[str, Stream]]:
     with Simulator.open(":memory:", seed=seed) as simulator:
-        db, start = simulator._db, simulator._stored_now()
+        db, start = simulator._db, stored_now(simulator._db)
         auctions = {auction.pool: auction for auction in market.auctions(db)}
         pasts = {pool: price_stream(db, seed, auction, start) for pool, auction in auctions.items()}
         simulator.advance(timedelta(days=DAYS))
@@ -121,7 +122,7 @@ def two_weeks(seed: int) -> Iterator[tuple[str, Stream]]:
             live = db.execute(sql, (auction.seq,)).fetchall()
             for side, steps, end in (
                 ("past", list(zip(*pasts[pool.seq], strict=True)), start),
-                ("live", live, simulator._stored_now()),
+                ("live", live, stored_now(simulator._db)),
             ):
                 shown = [(at, cents / auction.reserve_cents) for at, cents in steps]
                 yield side, Stream(pool.temper, shown, end, lambda at, pool=pool: demand(pool, at))
@@ -184,7 +185,7 @@ def test_the_past_joins_the_present_without_a_seam(sides: Sides) -> None:
 
 
 def test_a_past_is_cheap(simulator: Simulator) -> None:
-    db, started = simulator._db, simulator._stored_now()
+    db, started = simulator._db, stored_now(simulator._db)
     took = []
     for pool in pools(db):
         seeded_past.cache_clear()

