@@ -26,7 +26,7 @@ def test_every_path_of_the_document_is_answered() -> None:
 @pytest.mark.parametrize("handler", sorted({route.handler for route in ROUTES}))
 def test_every_handler_exists(handler: str) -> None:
     module, _, function = handler.partition(".")
-    assert callable(getattr(importlib.import_module(f"flowplan.simulator.{module}"), function))
+    assert callable(getattr(importlib.import_module(f"flowplan.simulator.api.{module}"), function))
 
 
 def test_an_api_key_works_until_it_is_revoked_or_expires(api: Api, simulator: Simulator) -> None:

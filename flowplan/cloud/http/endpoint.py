@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,6 +13,7 @@ from flowplan.errors import UsageProblem
 from flowplan.printable import shown
 
 PATH = re.compile(r"(/[A-Za-z0-9_.~%-]+)+", re.ASCII)  # of the base URL, and of a request
+_PREFIXES = frozenset(map(str, range(1, 33)))  # bits of an IPv4 network
 _HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+", re.ASCII)  # how OpenSSL finds a certificate in a directory
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*\.?")
 
@@ -72,10 +73,12 @@ def _is_here(host: str, in_process: bool) -> bool:
     return bool(found) and all(_is_loopback(str(address[0])) for *_, address in found)
 
 
-def proxies(environ: Mapping[str, str], host: str) -> dict[str, str]:
-    """HTTPS_PROXY as requests takes it, unless NO_PROXY or loopback exempts `host`. Raises UsageProblem."""
+def proxies(environ: Mapping[str, str], host: str, port: int | None = None) -> dict[str, str]:
+    """HTTPS_PROXY as requests takes it, unless NO_PROXY or loopback exempts `host` or `host:port`. Raises
+    UsageProblem."""
     url = environ.get("https_proxy") or environ.get("HTTPS_PROXY") or ""
-    if not url or _is_loopback(host) or host == "localhost" or _is_exempt(environ, host):
+    no_proxy = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
+    if not url or _is_loopback(host) or host == "localhost" or _is_exempt(no_proxy, host, port):
         return {}
     if "://" not in url:
         url = f"http://{url}"
@@ -89,11 +92,32 @@ def proxies(environ: Mapping[str, str], host: str) -> dict[str, str]:
     return {"https": url}
 
 
-def _is_exempt(environ: Mapping[str, str], host: str) -> bool:
-    names = (environ.get("no_proxy") or environ.get("NO_PROXY") or "").lower().replace(" ", "").split(",")
-    return any(
-        name == "*" or host == name.lstrip(".") or host.endswith("." + name.lstrip(".")) for name in names if name
-    )
+def _is_exempt(no_proxy: str, host: str, port: int | None) -> bool:
+    """Whether `no_proxy` exempts a host, as requests reads it: `*`, or a list of names (of the host or of a domain it
+    is in, each with a port or without), addresses and IPv4 networks.
+
+    requests' own function sets a variable of the process while it reads, which other threads would see.
+    """
+    if no_proxy == "*":
+        return True
+    own = {host, f"{host}:{port}"} if port and not _is_ipv4(host) else {host}
+    names = filter(None, no_proxy.lower().replace(" ", "").split(","))
+    return any(_is_under(own, name.lstrip(".")) or _is_in_network(host, name) for name in names)
+
+
+def _is_under(own: Collection[str], name: str) -> bool:
+    return any(place == name or place.endswith(f".{name}") for place in own)
+
+
+def _is_in_network(host: str, network: str) -> bool:
+    address, _, bits = network.partition("/")
+    if not _is_ipv4(host) or not _is_ipv4(address) or bits not in _PREFIXES:
+        return False
+    return ipaddress.IPv4Address(host) in ipaddress.IPv4Network((address, int(bits)), strict=False)
+
+
+def _is_ipv4(host: str) -> bool:
+    return _is_address(host) and ipaddress.ip_address(host).version == 4
 
 
 def authorities(environ: Mapping[str, str]) -> bool | str:

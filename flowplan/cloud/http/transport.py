@@ -124,7 +124,7 @@ class Transport:
         self._template: PreparedRequest | None = None
         self._setup = threading.Lock()
         if adapter is None and self.base_url.startswith("https:"):
-            self._proxies = proxies(environ, self.host)
+            self._proxies = proxies(environ, self.host, urlsplit(self.base_url).port)
             self._verify = authorities(environ)
         proxy_password = [Secret(p) for url in self._proxies.values() if (p := urlsplit(url).password)]
         self._hidden = tuple(form for secret in (*secrets, *proxy_password) for form in forms_of(secret.reveal()))

@@ -2,16 +2,53 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable
 
 import pytest
+from requests.utils import should_bypass_proxies
 
-from flowplan.cloud.http import endpoint as origin
+from flowplan.cloud.http.endpoint import proxies
 from flowplan.cloud.http.transport import Transport
 from flowplan.errors import Unreachable, UsageProblem
 from flowplan.printable import Secret
 from tests.cloud.server import API, BIDS, CANARY, OK, TOKEN, Server, Time, failure, says, transport
+
+PROXY = {"https": "http://proxy.test:3128"}
+
+NAME, PORT, V4, V6 = ("api.example.test", None), ("api.example.test", 8443), ("10.1.2.3", 8443), ("2001:db8::1", 8443)
+# NO_PROXY, and which of these it exempts
+TABLE: list[tuple[str, set[tuple[str, int | None]]]] = [
+    ("", set()),
+    (" , ,", set()),
+    ("*", {NAME, PORT, V4, V6}),
+    ("a,*", set()),
+    ("example.test", {NAME, PORT}),
+    (".example.test", {NAME, PORT}),
+    ("a, API.example.test ,b", {NAME, PORT}),
+    ("ample.test", set()),
+    ("api.example.test.", set()),
+    ("api.example.test:8443", {PORT}),
+    ("example.test:8443", {PORT}),
+    ("api.example.test:443", set()),
+    ("10.0.0.0/8", {V4}),
+    ("a,10.9.9.9/8", {V4}),
+    ("10.1.2.3", {V4}),
+    ("10.1.2.3/32", {V4}),
+    ("10.1.2.3:8443", set()),
+    ("192.168.1.0/24", set()),
+    ("10.0.0.0/0", set()),
+    ("10.0.0.0/33", set()),
+    ("10.0.0.0/255.0.0.0", set()),
+    ("10.0.0.0/8/8", set()),
+    ("example.test/8", set()),
+    ("2001:db8::1", {V6}),
+    ("2001:db8::1:8443", {V6}),
+    ("[2001:db8::1]", set()),
+    ("2001:db8::/32", set()),
+    ("localhost,127.0.0.1", set()),
+]
 
 
 def test_cookies_are_not_kept(serve: Callable[..., Server], times: Time) -> None:
@@ -33,19 +70,38 @@ def test_the_proxy_of_the_environment_is_used_for_https(serve: Callable[..., Ser
     assert b"another-token" not in b"".join(proxy.requests)
 
 
-@pytest.mark.parametrize("no_proxy", ["*", "example.test", ".example.test", "a, API.example.test ,b"])
-def test_no_proxy_exempts_hosts(no_proxy: str) -> None:
-    environ = {"https_proxy": "proxy.test:3128", "NO_PROXY": no_proxy}
-    assert origin.proxies(environ, "api.example.test") == {}
-    assert origin.proxies({**environ, "NO_PROXY": "ample.test"}, "api.example.test") == {
-        "https": "http://proxy.test:3128"
-    }
+@pytest.mark.parametrize(("no_proxy", "exempt"), TABLE, ids=[repr(no_proxy) for no_proxy, _ in TABLE])
+@pytest.mark.parametrize("variable", ["no_proxy", "NO_PROXY"])
+def test_no_proxy_exempts_hosts(no_proxy: str, exempt: set[tuple[str, int | None]], variable: str) -> None:
+    environ = {"https_proxy": "proxy.test:3128", variable: no_proxy}
+    for host, port in (NAME, PORT, V4, V6):
+        assert proxies(environ, host, port) == ({} if (host, port) in exempt else PROXY), (host, port)
+
+
+@pytest.mark.parametrize("no_proxy", [no_proxy for no_proxy, _ in TABLE])
+def test_requests_reads_no_proxy_so(no_proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+    for host, port in (NAME, PORT, V4, V6):
+        url = f"https://{f'[{host}]' if ':' in host else host}{f':{port}' if port else ''}/v2"
+        exempt = proxies({"https_proxy": "proxy.test:3128", "NO_PROXY": no_proxy}, host, port) == {}
+        assert should_bypass_proxies(url, no_proxy) == exempt, url
+
+
+def test_the_port_of_the_base_url_counts() -> None:
+    environ = {"HTTPS_PROXY": "socks5://p.test", "NO_PROXY": "api.example.test:8443"}  # a proxy that would be refused
+    assert Transport(f"{API}:8443", TOKEN, environ=environ).host == "api.example.test"
+    with pytest.raises(UsageProblem, match="HTTPS_PROXY"):
+        Transport(API, TOKEN, environ=environ)
+
+
+def test_the_no_proxy_of_the_process_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "*")
+    assert proxies({"HTTPS_PROXY": "proxy.test:3128"}, "api.example.test") == PROXY
 
 
 def test_loopback_needs_no_proxy() -> None:
-    assert [origin.proxies({"HTTPS_PROXY": "http://p.test"}, host) for host in ("localhost", "127.0.0.1", "::1")] == [
-        {}
-    ] * 3
+    assert [proxies({"HTTPS_PROXY": "http://p.test"}, host) for host in ("localhost", "127.0.0.1", "::1")] == [{}] * 3
 
 
 @pytest.mark.parametrize("url", ["socks5://p.test", "http://", "http://p.test:port", "ftp://p.test"])
