@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
+from flowplan.apply.outcome import Outcome
 from flowplan.errors import FlowplanError
-from flowplan.planning.plan import Change
+from flowplan.planning.plan import Change, Plan
 from flowplan.planning.steps import Step
 
 
@@ -17,3 +18,10 @@ class Events(Protocol):
     def done(self, step: Step, change: Change, id: str | None, seconds: float) -> None: ...
     def failed(self, step: Step, change: Change, error: FlowplanError) -> None: ...
     def note(self, text: str) -> None: ...
+
+
+class Reporter(Events, Protocol):
+    """Also told the plan before, and what it came to in the end."""
+
+    def planned(self, body: dict[str, Any]) -> None: ...
+    def summary(self, plan: Plan, outcome: Outcome) -> None: ...

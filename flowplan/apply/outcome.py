@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from attrs import field, frozen
 
 from flowplan.errors import Ambiguous, ApplyFailed, FlowplanError, NameTaken, OutcomeUnknown, Refused
+from flowplan.planning.plan import Change, Plan
 from flowplan.planning.steps import Step
 from flowplan.state.journal import Intent
 from flowplan.state.state import State
@@ -50,3 +51,34 @@ def verdict(outcome: Outcome) -> None:
             f"{count} step{'' if count == 1 else 's'} failed; what was done is saved",
             hint="mend the cause and run the same command again: it goes on from here",
         )
+
+
+_DOING = {
+    ("up", "create"): "creating",
+    ("up", "replace"): "creating",
+    ("up", "update"): "updating",
+    ("up", "import"): "importing",
+    ("down", "delete"): "destroying",
+    ("down", "replace"): "destroying",
+    ("down", "forget"): "forgetting",
+}
+_DONE = {
+    "creating": "created",
+    "updating": "updated",
+    "importing": "imported",
+    "destroying": "destroyed",
+    "forgetting": "forgotten",
+}
+
+
+def doing(step: Step, change: Change) -> str:
+    """What a step does, as a participle."""
+    return _DOING[step.way, change.action]
+
+
+def counted(plan: Plan, outcome: Outcome) -> dict[str, int]:
+    """Resources added, changed, destroyed and forgotten by the steps that are done."""
+    changes = plan.by_address()
+    words = [_DONE[doing(step, changes[step.address])] for step in outcome.done]
+    names = {"added": "created", "changed": "updated", "destroyed": "destroyed", "forgotten": "forgotten"}
+    return {name: words.count(word) for name, word in names.items()}

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import attrs
 from attrs import frozen
@@ -16,35 +15,47 @@ from flowplan.model.resources import Bid
 from flowplan.planning.steps import Step
 
 if TYPE_CHECKING:
-    from flowplan.apply.outcome import Outcome
-    from flowplan.cli.stop import Stop
-    from flowplan.model.live import Live, LiveBid
-    from flowplan.operations.settings import Session
-    from flowplan.planning.plan import Plan
-    from flowplan.reports.text.progress import Reporter
+    from collections.abc import Iterable
 
+    from flowplan.apply.events import Reporter
+    from flowplan.apply.outcome import Outcome
+    from flowplan.clock import Clock
+    from flowplan.model.live import Live, LiveBid
+    from flowplan.planning.plan import Plan
+
+Until: TypeAlias = Literal["placed", "allocated", "running"]
 _INTERVAL = 2.0  # seconds between looks; an auction clears every two minutes
 _GONE = "gone"
 _LOST = (TERMINATED, PAUSED, _GONE)  # what does not come to run by itself
 
 
+class Looks(Protocol):
+    """What waiting asks of the cloud. Each raises CloudError."""
+
+    def live(self) -> Live: ...
+    def bid(self, id: str) -> LiveBid: ...
+    def instances(self) -> Iterable[Any]: ...
+
+
 @frozen
 class Waiting:
-    """Wait for up to `seconds`. A bid that does not make it is a failed step; it stays placed."""
+    """Wait for up to `seconds`. A bid that does not make it is a failed step; it stays placed. `hint` is added to what
+    to do about one that is late."""
 
-    session: Session
-    what: str
+    cloud: Looks
+    until: Until
     seconds: float
-    stop: Stop
+    clock: Clock
     reporter: Reporter
+    hint: str = ""
 
     def __call__(self, plan: Plan, outcome: Outcome) -> Outcome:
         wanted = _wanted(plan, outcome)
-        if self.what == "placed" or not wanted or outcome.failed or outcome.unknown or outcome.stopped:
+        if self.until == "placed" or not wanted or outcome.failed or outcome.unknown or outcome.stopped:
             return outcome
-        deadline = time.monotonic() + self.seconds
+        deadline = self.clock.monotonic() + self.seconds
         failed: dict[Step, FlowplanError] = {}
-        told = False
+        said = False
         while True:
             try:
                 missing = self._missing(wanted, plan)
@@ -54,25 +65,25 @@ class Waiting:
             failed |= {wanted.pop(id): _lost(status) for id, status in lost.items()}
             if lost.keys() == missing.keys():
                 return self._failed(plan, outcome, failed)
-            if self.stop.stopped():
+            if self.clock.stopped():
                 self.reporter.note("the bids stay placed, and go on: flowplan status")
                 return attrs.evolve(self._failed(plan, outcome, failed), stopped=True)
-            if time.monotonic() >= deadline:
+            if self.clock.monotonic() >= deadline:
                 late = {wanted[id]: self._late(status) for id, status in missing.items() if id in wanted}
                 return self._failed(plan, outcome, failed | late)
-            if not told:
+            if not said:
                 count = f"{len(wanted)} bid{'s are' if len(wanted) > 1 else ' is'}"
-                self.reporter.note(f"waiting until {count} {self.what}")
-                told = True
-            self.stop.pause(_INTERVAL)
+                self.reporter.note(f"waiting until {count} {self.until}")
+                said = True
+            self.clock.pause(_INTERVAL)
 
     def _missing(self, wanted: Mapping[str, Step], plan: Plan) -> dict[str, str]:
         """Those that are not allocated yet, or whose instances are not all running, each with what it is."""
-        live = self.session.cloud().live()
+        live = self.cloud.live()
         bids = {id: self._bid(id, live) for id in wanted}
         missing = {id: status for id, bid in bids.items() if (status := _status(bid)) != ALLOCATED}
-        if self.what == "running":
-            up = Counter(one.bid for one in self.session.cloud().instances() if one.status == "STATUS_RUNNING")
+        if self.until == "running":
+            up = Counter(one.bid for one in self.cloud.instances() if one.status == "STATUS_RUNNING")
             asked = {id: plan.by_address()[step.address].after for id, step in wanted.items()}
             short = [id for id, bid in asked.items() if isinstance(bid, Bid) and up[id] < bid.instance_quantity]
             missing |= {id: ALLOCATED for id in short if id not in missing}
@@ -81,7 +92,7 @@ class Waiting:
     def _bid(self, id: str, live: Live) -> LiveBid | None:
         """A bid as it is now: one that a list does not show is asked for by its id."""
         try:
-            return live.bids.get(id) or self.session.cloud().bid(id)
+            return live.bids.get(id) or self.cloud.bid(id)
         except NotFound:
             return None
 
@@ -91,12 +102,11 @@ class Waiting:
         return attrs.evolve(outcome, failed={**outcome.failed, **failed})
 
     def _late(self, status: str) -> CloudError:
-        time_moves = "; time in the simulator moves by `flowplan simulator advance`" if self.session.simulated else ""
         if status == ALLOCATED:
             message = f"allocated, but its instances are not running after {self.seconds:g} s"
-            return CloudError(message, hint=f"they may still be starting: flowplan status{time_moves}")
+            return CloudError(message, hint=f"they may still be starting: flowplan status{self.hint}")
         message = f"placed, but not allocated within {self.seconds:g} s"
-        return CloudError(message, hint=f"the bid stays and may win later: flowplan status{time_moves}")
+        return CloudError(message, hint=f"the bid stays and may win later: flowplan status{self.hint}")
 
 
 def _status(bid: LiveBid | None) -> str:

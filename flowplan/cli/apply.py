@@ -7,17 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flowplan.cli import Command, options
+from flowplan.cli.context import Context
+from flowplan.cli.running import carry_out
 from flowplan.errors import UsageProblem
-from flowplan.operations.saved_plan import (
-    hold_expected,
-    hold_signed,
-    plan_key,
-    saved_budgets,
-    saved_destroyable,
-    saved_plan,
-    saved_replacements,
-)
-from flowplan.operations.sources import addresses_in
 
 if TYPE_CHECKING:
     from flowplan.model.budget import BudgetBasis
@@ -51,33 +43,19 @@ def apply(
     stale plan; 4 locked; 5 the state; 6 a create's outcome is unknown;
     65 problems in the configuration; 130, 143 stopped by a signal, state saved.
     """
-    from flowplan.operations.apply import How, Run
-    from flowplan.operations.settings import Session
-    from flowplan.planning.plan import Wishes
+    from flowplan.operations.plan import Request
+    from flowplan.operations.saved_plan import read_saved_plan, request_of
 
-    session = Session.of(ctx)
-    budgets = options.budgets(max_hourly_cost, max_cost_increase, budget_basis)
-    proven = False
-    saved = saved_plan(paths)
+    here = Context.of(ctx)
+    request = Request(
+        paths=paths,
+        replace=options.addresses(replace, "--replace"),
+        destroyable=frozenset(allow_volume_destroy),
+        budgets=options.budgets(max_hourly_cost, max_cost_increase, budget_basis),
+    )
+    saved = read_saved_plan(here.session.settings.directory, paths)
     if expect is not None and saved is None:
         raise UsageProblem("--expect goes with a saved plan", hint="flowplan apply PLANFILE --expect SHA256")
     if saved is not None:
-        hold_expected(saved, expect)
-        key = plan_key(session.environ)
-        hold_signed(saved, key)
-        proven = expect is not None or key is not None
-        paths = tuple(saved["stack"]["paths"])
-    destroying = saved is not None and saved["mode"] == "destroy"
-    sources, scope = session.sources(paths, optional=destroying)
-    config = None if destroying else session.configuration(sources)
-    declared = addresses_in(sources) if destroying else set()
-    wishes = Wishes(
-        mode="destroy" if destroying else "apply",
-        replace=options.addresses(replace, "--replace") | saved_replacements(saved),
-        # A permission in a file that anybody could have edited is none.
-        destroyable=frozenset(allow_volume_destroy) | (saved_destroyable(saved) if proven else frozenset()),
-        in_scope=lambda binding: scope.covers(binding) or binding.address in declared,
-        files=scope,
-    )
-    budgets += (*saved_budgets(saved), *(config.budgets if config is not None else ()))
-    return Run(session, config, wishes, How(**how), saved, budgets)()
+        request = request_of(saved, request, expect, here.session.settings)
+    return carry_out(here, request, how, saved)

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from flowplan.cli import Command, options
+from flowplan.cli.context import Context
 from flowplan.cli.durations import Duration
 from flowplan.operations.cost import truth
-from flowplan.operations.settings import Session
 from flowplan.reports.formats import report_of
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.command(cls=Command)
@@ -36,9 +31,7 @@ def cost(ctx: click.Context, horizon: str, form: str) -> int:
     """
     from flowplan.documents.track_record import document
 
-    session = Session.of(ctx)
-    hours = options.hours(horizon)
-    assert hours is not None  # noqa: S101 - it has a default
-    body = document(truth(session, hours))
-    session.terminal.out(report_of("cost", form)(body, session.terminal.paint), end="")
+    here = Context.of(ctx)
+    body = document(truth(here.session, options.hours_of(horizon, "--horizon")))
+    here.terminal.out(report_of("cost", form)(body, here.terminal.paint), end="")
     return 0

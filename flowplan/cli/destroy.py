@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from flowplan.cli import Command, options
-from flowplan.operations.sources import addresses_in
-
-if TYPE_CHECKING:
-    pass
+from flowplan.cli.context import Context
+from flowplan.cli.running import carry_out
 
 
 @click.command(cls=Command)
@@ -28,17 +26,7 @@ def destroy(ctx: click.Context, /, paths: tuple[str, ...], allow_volume_destroy:
     Exit codes: 0 done; 1 failed, or not approved; 3 refused: a volume holds data,
     and nothing was touched; 4 locked; 5 the state; 130, 143 stopped by a signal.
     """
-    from flowplan.operations.apply import How, Run
-    from flowplan.operations.settings import Session
-    from flowplan.planning.plan import Wishes
+    from flowplan.operations.plan import Request
 
-    session = Session.of(ctx)
-    sources, scope = session.sources(paths, optional=True)
-    declared = addresses_in(sources)
-    wishes = Wishes(
-        mode="destroy",
-        destroyable=frozenset(allow_volume_destroy),
-        in_scope=lambda binding: scope.covers(binding) or binding.address in declared,
-        files=scope,
-    )
-    return Run(session, None, wishes, How(**how))()
+    request = Request(paths=paths, destroy=True, destroyable=frozenset(allow_volume_destroy))
+    return carry_out(Context.of(ctx), request, how)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from flowplan.cli import Command, options
-from flowplan.operations.settings import Session
+from flowplan.cli.context import Context
+from flowplan.operations.validate import configuration
 from flowplan.reports.formats import report_of
 
 
@@ -21,8 +22,8 @@ def graph(ctx: click.Context, paths: tuple[str, ...], form: str) -> int:
     """
     from flowplan.planning.edges import edges_of
 
-    session = Session.of(ctx)
-    sources, _ = session.sources(paths)
-    edges = edges_of(session.configuration(sources))
-    session.terminal.out(report_of("graph", form)(edges, session.terminal.paint), end="")
+    here = Context.of(ctx)
+    sources, _ = here.session.sources(paths)
+    edges = edges_of(configuration(here.session.settings.directory, sources))
+    here.terminal.out(report_of("graph", form)(edges, here.terminal.paint), end="")
     return 0

@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-import attrs
 import click
 
 from flowplan.cli import Command
-from flowplan.operations.import_ import (
-    _binding,
-    _found,
-    _hold_certain,
-    _hold_free,
-    _hold_ours_or_nobodys,
-    _in_doubt,
-    _parsed,
-)
-from flowplan.operations.settings import Session
+from flowplan.cli.context import Context
+from flowplan.operations.import_ import take_in
 
 
 @click.command("import", cls=Command)
@@ -32,32 +23,7 @@ def import_(ctx: click.Context, address: str, id: str, lineage: str | None) -> i
     \b
     Exit codes: 0 done; 1 there is no such object, or it has ended; 3 it is another stack's; 4 locked.
     """
-    session = Session.of(ctx)
-    wanted = _parsed(address)
-    with session.locked() as lock:
-        assert lock is not None  # noqa: S101 - only reading goes without
-        loaded = session.load()
-        _hold_free(loaded.state, wanted, id)
-        doubted = [intent for intent in loaded.pending.values() if intent.address == wanted]
-        if any(intent.op != "create" or wanted.kind != "volume" for intent in doubted):
-            raise _in_doubt(wanted)
-        project = session.enter_project(loaded.state, None)
-        _, live = session.cloud().observe()
-        found = _found(session, live, wanted, id)
-        _hold_certain(found, live, loaded, wanted)
-        _hold_ours_or_nobodys(found, live, {loaded.state.lineage, lineage})
-        state = attrs.evolve(
-            loaded.state,
-            stack=session.stack_name(loaded.state),
-            api_url=session.api_url,
-            project=project.id,
-            project_name=project.name,
-            bindings={**loaded.state.bindings, wanted: _binding(wanted, found, doubted, loaded.state)},
-            released=loaded.state.released - {id},
-            adopted=loaded.state.adopted | ({id} if wanted.kind == "volume" else set()),
-        )
-        lock.verify()
-        pending = [intent for intent in loaded.pending.values() if intent not in doubted]
-        session.store.save(state, pending, told=True)
-    session.terminal.line(f"{wanted} is {id} now; flowplan plan shows what differs.")
+    here = Context.of(ctx)
+    wanted = take_in(here.session, address, id, lineage)
+    here.terminal.line(f"{wanted} is {id} now; flowplan plan shows what differs.")
     return 0

@@ -7,8 +7,8 @@ import click
 from flowplan.backends.lock import Fate, Owner, fate_of
 from flowplan.backends.store import StateLock
 from flowplan.cli import Command, Group
+from flowplan.cli.context import Context
 from flowplan.errors import StateError
-from flowplan.operations.settings import Session
 
 
 @click.group(cls=Group)
@@ -20,30 +20,30 @@ def lock() -> None:
 @click.pass_context
 def show(ctx: click.Context) -> int:
     """Show who holds the lock, since when, and with which command."""
-    session = Session.of(ctx)
-    found = session.store.lock
+    here = Context.of(ctx)
+    found = here.session.store.lock
     holder = found.holder()
     if holder is None:
-        session.terminal.line("Nobody holds the lock.")
+        here.terminal.line("Nobody holds the lock.")
         return 0
-    session.terminal.line(f"The lock {found.name} is {_standing(session, found, holder)}:")
-    session.terminal.out(holder.describe())
+    here.terminal.line(f"The lock {found.name} is {_standing(here, found, holder)}:")
+    here.terminal.out(holder.describe())
     return 0
 
 
-def _standing(session: Session, lock: StateLock, holder: Owner) -> str:
+def _standing(here: Context, lock: StateLock, holder: Owner) -> str:
     try:
         if lock.held():
             return "held"
     except StateError as error:  # whoever it names is told all the same
-        session.terminal.note(str(error))
+        here.terminal.note(str(error))
         return "held, as it says"
     told: dict[Fate, str] = {
         "dead": "left behind by a run that died; the next command takes it over",
         "alive": "held by a process that is alive",
         "unknown": "held by a run that cannot be seen from here",
     }
-    return told[fate_of(holder, session.owner())]
+    return told[fate_of(holder, here.session.owner())]
 
 
 @click.command("force-unlock", cls=Command)
@@ -55,7 +55,7 @@ def force_unlock(ctx: click.Context, id: str) -> int:
     Only for a run that is dead for certain, on a machine that this one cannot see: the lock of a dead run on this
     machine is taken over by itself, and that of a living one is never broken.
     """
-    session = Session.of(ctx)
-    holder = session.store.lock.break_(id, session.owner())
-    session.terminal.line(f"The lock of {holder.who} since {holder.since} is broken.")
+    here = Context.of(ctx)
+    holder = here.session.store.lock.break_(id, here.session.owner())
+    here.terminal.line(f"The lock of {holder.who} since {holder.since} is broken.")
     return 0

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 import click
 
 from flowplan.cli import Command, options
+from flowplan.cli.context import Context
 from flowplan.cli.durations import Duration
+from flowplan.cli.terminal import Terminal
 from flowplan.errors import FlowplanError, UsageProblem
 from flowplan.operations import output
-from flowplan.operations.market import _Asked, _look
-from flowplan.operations.settings import Session
+from flowplan.operations.market import Asked, look
 from flowplan.printable import shown
 from flowplan.reports.formats import report_of
 
@@ -55,7 +56,7 @@ def market(
     from flowplan.documents.market import Looked
     from flowplan.pricing.offers import by_type_and_price
 
-    session = Session.of(ctx)
+    here = Context.of(ctx)
     hours = options.hours_of(horizon, "--horizon")
     since = None if history is None else timedelta(hours=options.hours_of(history, "--history"))
     asked = None if limit is None else _limit(limit)
@@ -65,22 +66,22 @@ def market(
         output.hold_writable(svg, "picture of flowplan", BEGINS.encode())
     report = report_of("market", form)
     notes: list[str] = []
-    found, view = _look(session, types, region, _Asked(hours, since, asked, report.whole), notes)
+    found, view = look(here.session, types, region, Asked(hours, since, asked, report.whole), notes)
     offers = by_type_and_price(found)
     if svg is not None:
-        _draw(session, svg, offers, view)
+        _draw(here.terminal, svg, offers, view)
     for note in notes:
-        session.terminal.note(note)
+        here.terminal.note(note)
     looked = Looked(
         offers,
         view,
-        timestamp=session.now(),
-        api_url=session.api_url,
+        timestamp=here.session.now(),
+        api_url=here.session.settings.api_url,
         notes=notes,
         named=bool(types),
         history=since is not None,
     )
-    session.terminal.out(report(looked, session.terminal.paint), end="")
+    here.terminal.out(report(looked, here.terminal.paint), end="")
     return 0
 
 
@@ -96,7 +97,7 @@ def _limit(text: str) -> Decimal:
     return found
 
 
-def _draw(session: Session, path: str, offers: Sequence[Offer], view: View) -> None:
+def _draw(terminal: Terminal, path: str, offers: Sequence[Offer], view: View) -> None:
     """Write the picture. Raises FlowplanError when the file cannot be written."""
     from flowplan.reports.svg.market import svg
 
@@ -104,4 +105,4 @@ def _draw(session: Session, path: str, offers: Sequence[Offer], view: View) -> N
         Path(path).write_text(svg(offers, view), encoding="utf-8")
     except OSError as error:
         raise FlowplanError(f"{shown(path)} could not be written: {error.strerror}") from error
-    session.terminal.note(f"drawn into {path}")
+    terminal.note(f"drawn into {path}")

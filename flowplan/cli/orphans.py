@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from flowplan.cli import Command, options
-from flowplan.operations.looking import listed
-from flowplan.operations.settings import Session
+from flowplan.cli.context import Context
+from flowplan.operations.orphans import find
 from flowplan.reports.formats import report_of
 
 
@@ -19,13 +19,6 @@ def orphans(ctx: click.Context, form: str) -> int:
     Bids of this stack cost money that no plan shows; of other stacks, this directory cannot know whether their
     state is in another place.
     """
-    from flowplan.state.ownership import orphans as find
-
-    session = Session.of(ctx)
-    with session.locked(reading=True):
-        loaded = session.load()
-        session.enter_project(loaded.state, None)
-        live = listed(session.cloud())
-        found = find(loaded.state, loaded.pending.values(), live)
-    session.terminal.out(report_of("orphans", form)(found, session.terminal.paint), end="")
+    here = Context.of(ctx)
+    here.terminal.out(report_of("orphans", form)(find(here.session), here.terminal.paint), end="")
     return 0

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from flowplan.cli import Command, options
-from flowplan.errors import (
-    UsageProblem,
-)
-from flowplan.operations.recover import _from_live, _settle
-from flowplan.operations.settings import Session
-
-if TYPE_CHECKING:
-    pass
+from flowplan.cli.context import Context
+from flowplan.errors import UsageProblem
 
 
 @click.command(cls=Command)
@@ -41,14 +33,35 @@ def recover(
     \b
     Exit codes: 0 settled; 3 the ID is not ours to cancel; 6 it still cannot be known.
     """
-    session = Session.of(ctx)
+    here = Context.of(ctx)
     if from_live and ids:
         raise UsageProblem("--from-live and --cancel are two steps", hint="rebuild the state first")
     if not from_live and (paths or lineage):
         raise UsageProblem("PATHs and --lineage go with --from-live")
     if from_live:
-        return _from_live(session, paths, lineage)
-    return _settle(session, ids, settle_window)
+        _rebuild(here, paths, lineage)
+    else:
+        _settle(here, ids, settle_window)
+    return 0
 
 
-# ---- a state that is lost --------------------------------------------------------------------------------------
+def _settle(here: Context, ids: tuple[str, ...], window: float) -> None:
+    from flowplan.operations.recover import settle
+
+    terminal = here.terminal
+    found = settle(
+        here.session, ids, window, lambda id, marker: terminal.line(f"{id} ({marker.address}) is cancelled.")
+    )
+    if not found:
+        terminal.out("Nothing is in doubt.")
+
+
+def _rebuild(here: Context, paths: tuple[str, ...], lineage: str | None) -> None:
+    from flowplan.operations.rebuild import from_live
+
+    terminal = here.terminal
+    state = from_live(here.session, paths, lineage)
+    for address, binding in state.bindings.items():
+        terminal.line(f"{address}  {binding.id}")
+    terminal.note("what `state rm` had let go of, if anything, is in it again: only the lost state knew of it")
+    terminal.line(f"The state of stack {state.stack} is rebuilt; flowplan plan shows what differs.")

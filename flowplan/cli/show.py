@@ -5,11 +5,10 @@ from __future__ import annotations
 import click
 
 from flowplan.cli import Command, options
-from flowplan.cli.plan import show as show_plan
+from flowplan.cli.context import Context
 from flowplan.errors import GuardRefused, UsageProblem
 from flowplan.files.regular import read_regular
 from flowplan.operations.saved_plan import PLAN_LIMIT, read_plan
-from flowplan.operations.settings import Session
 from flowplan.reports.formats import report_of
 
 
@@ -19,9 +18,9 @@ from flowplan.reports.formats import report_of
 @click.pass_context
 def show(ctx: click.Context, planfile: str | None, form: str) -> int:
     """Show a saved plan as it was made, or, without PLANFILE, the state. No network."""
-    session = Session.of(ctx)
+    here = Context.of(ctx)
     if planfile is None:
-        return _state(session, form)
+        return _state(here, form)
     try:
         data = read_regular(planfile, PLAN_LIMIT)
     except OSError as error:
@@ -30,7 +29,7 @@ def show(ctx: click.Context, planfile: str | None, form: str) -> int:
     if body is None:
         raise GuardRefused(f"{planfile} is not a saved plan", reason="invalid_plan", hint="flowplan plan --out FILE")
     try:
-        show_plan(session, body, form)
+        text = report_of("plan", form)(body, here.terminal.paint)
     except (
         ArithmeticError,
         AttributeError,
@@ -41,11 +40,12 @@ def show(ctx: click.Context, planfile: str | None, form: str) -> int:
         raise GuardRefused(
             f"{planfile} is not a valid plan: it contradicts itself", reason="invalid_plan", hint="plan again"
         ) from error
+    here.terminal.out(text, end="")
     return 0
 
 
-def _state(session: Session, form: str) -> int:
-    loaded = session.store.read()
+def _state(here: Context, form: str) -> int:
+    loaded = here.session.store.read()
     found = (loaded.state, list(loaded.pending.values()))
-    session.terminal.out(report_of("state", form)(found, session.terminal.paint), end="")
+    here.terminal.out(report_of("state", form)(found, here.terminal.paint), end="")
     return 0

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 import click
 
 from flowplan.cli import Command, Group, options
+from flowplan.cli.context import Context
 from flowplan.cli.durations import read_duration
 from flowplan.errors import UsageProblem
-from flowplan.operations.settings import PUBLIC_API, SIMULATOR_DATA, Session
+from flowplan.operations.settings import SIMULATOR_DATA, Settings
 
 if TYPE_CHECKING:
     from flowplan.simulator.auctions.view import AuctionView
@@ -44,18 +45,18 @@ def serve(ctx: click.Context, port: int, db: str | None, seed: int, speed: float
     from flowplan.simulator import Simulator
     from flowplan.simulator.serve import Server
 
-    session = Session.of(ctx)
-    with Simulator.open(_data(session, db), seed=seed, speed=speed, api_key=api_key) as found:
+    here = Context.of(ctx)
+    with Simulator.open(_data(here.session.settings, db), seed=seed, speed=speed, api_key=api_key) as found:
         try:
             server = Server(found, port)
         except OSError as error:
             raise UsageProblem(
                 f"port {port} cannot be used: {error.strerror}", hint="give another --port; 0 takes any that is free"
             ) from error
-        session.terminal.line(server.url)
+        here.terminal.line(server.url)
         key = "KEY" if api_key else "fkey_any"  # the KEY of --api-key: one is not printed
-        session.terminal.note(f"for example: MITHRIL_API_URL={server.url} MITHRIL_API_KEY={key} flowplan plan")
-        session.terminal.note("Ctrl-C ends it; the data stays")
+        here.terminal.note(f"for example: MITHRIL_API_URL={server.url} MITHRIL_API_KEY={key} flowplan plan")
+        here.terminal.note("Ctrl-C ends it; the data stays")
         with _ended_like_ctrl_c():
             server.serve_forever()
     return 0
@@ -79,10 +80,10 @@ def advance(ctx: click.Context, time: str, db: str | None) -> int:
     """Move the simulator's time by TIME (30m, 6h, 2d): every auction round between is held."""
     from flowplan.simulator import Simulator
 
-    session = Session.of(ctx)
-    with Simulator.open(_data(session, db)) as found:
+    here = Context.of(ctx)
+    with Simulator.open(_data(here.session.settings, db)) as found:
         found.advance(read_duration(time, "TIME"))
-        session.terminal.line(f"It is now {found.now().isoformat(timespec='seconds')} in the simulator.")
+        here.terminal.line(f"It is now {found.now().isoformat(timespec='seconds')} in the simulator.")
     return 0
 
 
@@ -94,10 +95,10 @@ def reset(ctx: click.Context, db: str | None, seed: int) -> int:
     """Delete the simulator's data and make it anew."""
     from flowplan.simulator import Simulator
 
-    session = Session.of(ctx)
-    with Simulator.open(_data(session, db), seed=seed) as found:
+    here = Context.of(ctx)
+    with Simulator.open(_data(here.session.settings, db), seed=seed) as found:
         found.reset(seed)
-    session.terminal.out("The simulator's data is made anew.")
+    here.terminal.out("The simulator's data is made anew.")
     return 0
 
 
@@ -119,21 +120,21 @@ def market(
     from flowplan.reports.text import book as book_text
     from flowplan.simulator import Simulator
 
-    session = Session.of(ctx)
+    here = Context.of(ctx)
     since = timedelta(seconds=min(read_duration(history, "--history"), 14 * 86400))
     if not since:
         raise UsageProblem("--history: it has no length", hint="write 6h or 14d")
-    with Simulator.open(_data(session, db)) as found:
+    with Simulator.open(_data(here.session.settings, db)) as found:
         all_, now = found.market(), found.now()
     auctions = [one for one in all_ if region in (None, one.region) and _is_asked_for(one, instance_type)]
     if not auctions:
         raise _no_auction(all_, instance_type, region)
-    paint = session.terminal.paint
+    paint = here.terminal.paint
     if len({one.name for one in auctions}) > 1:
         text = book_text.table(auctions, now, since, paint)
     else:
         text = "\n".join(book_text.auction(one, now, since, depth, paint) for one in auctions)
-    session.terminal.out(f"{now:%Y-%m-%d %H:%M} in the simulator\n\n{text}", end="")
+    here.terminal.out(f"{now:%Y-%m-%d %H:%M} in the simulator\n\n{text}", end="")
     return 0
 
 
@@ -154,8 +155,8 @@ def _no_auction(all_: Sequence[AuctionView], instance_type: str | None, region: 
     return UsageProblem(f"{instance_type} is not sold in {region}", hint=f"it is sold in {', '.join(there)}")
 
 
-def _data(session: Session, db: str | None) -> Path:
+def _data(settings: Settings, db: str | None) -> Path:
     """--db, else what `--api-url sim:PATH` means, else the default."""
     if db:
         return Path(db)
-    return session.simulator_data if session.api_url != PUBLIC_API and session.simulated else Path(SIMULATOR_DATA)
+    return settings.simulator_data if settings.simulated else Path(SIMULATOR_DATA)

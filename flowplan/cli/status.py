@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from flowplan.cli import Command
-from flowplan.operations.settings import Session
+from flowplan.cli.context import Context
 from flowplan.operations.status import status as looked
 from flowplan.reports.formats import report_of
 
@@ -14,6 +14,6 @@ from flowplan.reports.formats import report_of
 @click.pass_context
 def status(ctx: click.Context) -> int:
     """Show what flowplan made and what it is doing: status, instances, ssh, ports, price now, paid so far."""
-    session = Session.of(ctx)
-    session.terminal.out(report_of("status", "text")(looked(session), session.terminal.paint), end="")
+    here = Context.of(ctx)
+    here.terminal.out(report_of("status", "text")(looked(here.session), here.terminal.paint), end="")
     return 0

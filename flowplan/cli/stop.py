@@ -11,13 +11,14 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from types import FrameType
 
 from attrs import define, field
 
 from flowplan.backends.lock import boot_id
 from flowplan.clock import Clock
+from flowplan.errors import Interrupted
 
 _PATIENCE = 0.3  # seconds
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -31,13 +32,13 @@ class Stop:
     wake: Callable[[], None] = lambda: None
     say: Callable[[str], None] = lambda _: None
     hurry: Callable[[], None] = lambda: None  # with a stream that takes nothing
-    let_go: Callable[[], None] = lambda: None  # of what is held, when the process ends at once; must not raise
+    release: Callable[[], None] = lambda: None  # of what is held, when the process ends at once; must not raise
     _event: threading.Event = field(factory=threading.Event)
 
     def on(self, number: int) -> None:
         if self.number is not None:
             self._tell("\nstopped at once; what was under way is in the journal, and is looked up by the next run")
-            _within_patience(self.let_go)
+            _within_patience(self.release)
             os._exit(128 + exit_signal(number))
         self.number = number
         self._event.set()
@@ -58,6 +59,20 @@ class Stop:
 
     def clock(self) -> Clock:
         return Clock(time.monotonic, time.time, self.pause, self.stopped, boot_id())
+
+    def unwinding(self) -> AbstractContextManager[None]:
+        """Within, a first signal raises KeyboardInterrupt in the main thread."""
+        return unwinding()
+
+    def interrupted(self, outcome: str, cause: KeyboardInterrupt | None = None) -> Interrupted:
+        """What a command ends with that a signal ended: `cause`, or the one that was heard."""
+        if cause is None:
+            number = self.number if self.number is not None else signal.SIGINT
+            return Interrupted(f"stopped by a signal; {outcome}", signal_number=exit_signal(number))
+        self.hurry()
+        number = getattr(cause, "number", signal.SIGINT)
+        what = "interrupted" if number == signal.SIGINT else f"ended by {signal.Signals(number).name}"
+        return Interrupted(f"{what}; {outcome}", signal_number=exit_signal(number))
 
     @contextmanager
     def listening(self) -> Iterator[Stop]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 
 from flowplan.cli import Command, options
+from flowplan.cli.context import Context
 from flowplan.errors import ConfigError
-from flowplan.operations.settings import Session
+from flowplan.operations.validate import configuration
 from flowplan.reports.formats import report_of
 
 
@@ -22,11 +23,11 @@ def validate(ctx: click.Context, paths: tuple[str, ...], form: str) -> int:
     """
     from flowplan.documents.diagnostics import Checked
 
-    session = Session.of(ctx)
-    sources, _ = session.sources(paths)
+    here = Context.of(ctx)
+    sources, _ = here.session.sources(paths)
     report, code = report_of("validate", form), 0
     try:
-        config = session.configuration(sources)
+        config = configuration(here.session.settings.directory, sources)
         found = Checked(config.warnings, len(config.tasks), len(config.volumes))
     except ConfigError as error:
         if not report.whole:
@@ -35,6 +36,6 @@ def validate(ctx: click.Context, paths: tuple[str, ...], form: str) -> int:
     if found.problems and not report.whole:
         from flowplan.reports.text.diagnostics import text
 
-        session.terminal.err(text(found.problems, session.terminal.paint_err))
-    session.terminal.out(report(found, session.terminal.paint), end="")
+        here.terminal.err(text(found.problems, here.terminal.paint_err))
+    here.terminal.out(report(found, here.terminal.paint), end="")
     return code

@@ -9,6 +9,9 @@ from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
 from flowplan.cost.warnings import OF_THE_MARKET
+from flowplan.documents.plan import acts
+from flowplan.documents.ports import ranges
+from flowplan.printable import shown
 
 _VOLATILE = ("timestamp", "sha256", "hmac_sha256", "what_if")
 _OF_NOW = {*OF_THE_MARKET, "max_hourly_cost", "max_cost_increase", "unchecked", "preempting", "unknown_status"}
@@ -71,3 +74,33 @@ def _between(one: Any, other: Any, path: str) -> Iterator[str]:
 def _brief(value: Any) -> str:
     text = str(value)
     return text if len(text) <= 60 else f"{text[:60]}..."
+
+
+def _moves(old: Any, new: Any) -> str:
+    """The fields of an object that differ, each with both values; of ports, the pairs."""
+    if isinstance(old, list) or isinstance(new, list):
+        return f"{', '.join(ranges(old or [])) or 'no ports'} -> {', '.join(ranges(new or [])) or 'no ports'}"
+    old, new = old or {}, new or {}
+    names = [name for name in (*old, *new) if old.get(name) != new.get(name)]
+    pairs = (f"{name} {shown(str(old.get(name)))} -> {shown(str(new.get(name)))}" for name in dict.fromkeys(names))
+    return ", ".join(pairs)
+
+
+def moved(saved: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Where planning again differs from a saved plan, one line an address."""
+    then = {one["address"]: one for one in saved["resource_changes"]}
+    today = {one["address"]: one for one in now["resource_changes"]}
+    lines = []
+    for address in sorted({*then, *today}):
+        old, new = then.get(address), today.get(address)
+        if old is None or new is None:
+            lines.append(f"{address}: {'only in the saved plan' if new is None else 'not in the saved plan'}")
+        elif old["change"]["actions"] != new["change"]["actions"]:
+            lines.append(f"{address}: {'+'.join(old['change']['actions'])}, now {'+'.join(new['change']['actions'])}")
+        elif old["change"]["before"] != new["change"]["before"]:
+            lines.append(
+                f"{address}: what is live has changed: {_moves(old['change']['before'], new['change']['before'])}"
+            )
+        elif acts(old) != acts(new):
+            lines.append(f"{address}: differs")
+    return lines

@@ -1,9 +1,9 @@
-"""Carrying out a plan: approval, signals, the run itself, and what is said at the end. For apply and destroy."""
+"""Carry out a plan: approval, the run itself, and what came of it. For apply and destroy."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import attrs
 from attrs import define, field, frozen
@@ -12,60 +12,78 @@ from flowplan.apply.options import Options
 from flowplan.apply.outcome import Outcome, verdict
 from flowplan.apply.recover import Recovered, recover
 from flowplan.apply.run import Applying
-from flowplan.apply.waits import Waiting
-from flowplan.cli import options
-from flowplan.cli.durations import read_duration
-from flowplan.cli.stop import Stop, exit_signal
-from flowplan.errors import (
-    ApplyFailed,
-    ApprovalMissing,
-    CloudError,
-    Interrupted,
-    OutcomeUnknown,
-    StalePlan,
-    UsageProblem,
-)
+from flowplan.apply.waits import Until, Waiting
+from flowplan.errors import ApplyFailed, OutcomeUnknown, StalePlan, UsageProblem
 from flowplan.model.resources import Volume
 from flowplan.operations.observe import Observed, observe
-from flowplan.operations.plan import forecast, hold_budgets, plan_of, refuse
-from flowplan.operations.saved_plan import hold_not_applied, hold_same_cloud, places_of
-from flowplan.operations.settings import Session
+from flowplan.operations.plan import Request, document_of, forecast, hold_budgets, plan_of, refuse, wanted
+from flowplan.operations.saved_plan import hold_not_applied, hold_to, places_of
 from flowplan.planning.plan import Plan, Wishes
 from flowplan.pricing import DAY, HOUR, MONTH
 from flowplan.state.state import AppliedPlan, State
 
 if TYPE_CHECKING:
+    from flowplan.apply.events import Reporter
     from flowplan.backends.store import Loaded, StateLock, Store
     from flowplan.config import Config
     from flowplan.model.budget import Budget
-    from flowplan.reports.text.progress import Reporter
+    from flowplan.operations.session import Session
     from flowplan.state.journal import Intent
 
-_TOLD = 8  # differences of a saved plan that are told
 FRESH = 10.0  # seconds after which a plan is not carried out without another look
+
+
+class Approval(Protocol):
+    """Somebody who says yes or no to a plan. Their answer may take days: the plan is looked at again after it."""
+
+    @property
+    def can_ask(self) -> bool:
+        """Whether somebody is there to be asked for the names of volumes."""
+
+    def show(self, document: dict[str, Any]) -> None:
+        """The plan, before anything is asked about it."""
+
+    def approve(self, plan: Plan) -> bool:
+        """Return once the plan is approved: whether somebody was asked. Raises ApprovalMissing otherwise."""
+
+    def name_of_volume(self, message: str) -> str:
+        """What somebody types as the permission to lose a volume's data, which `message` says. Only where `can_ask`."""
+
+    def refused_volume(self) -> Exception:
+        """What is raised when that is not the volume's name."""
 
 
 @frozen
 class How:
-    """What the command line says about the run."""
+    """How to carry it out. `timeout`: seconds for a removal, and for what `wait` waits for. `settle_window`: seconds in
+    which a create whose answer was lost may still show up. `for_machines`: forecast every span.
+    `init`: start a new state although there are traces of an earlier one."""
 
-    auto_approve: bool = False
     parallelism: int = 10
-    wait: str = "placed"
-    timeout: str = "30m"
-    as_events: bool = False
+    wait: Until = "placed"
+    timeout: float = 1800.0
     settle_window: float = 45.0
-    on_unknown: str = "retry"
-    horizon: str | None = None
-    init: bool = False  # start anew although there are traces of an earlier state
+    on_unknown: Literal["retry", "stop"] = "retry"
+    for_machines: bool = False
+    init: bool = False
 
-    @property
-    def seconds(self) -> float:
-        return read_duration(self.timeout, "--timeout")
 
-    @property
-    def hours(self) -> float | None:
-        return options.hours(self.horizon)
+def apply(
+    session: Session,
+    request: Request,
+    how: How,
+    approval: Approval,
+    reporter: Reporter,
+    saved: dict[str, Any] | None = None,
+) -> Outcome:
+    """Carry out what `request` asks for, once `approval` has approved it; or the `saved` plan, exactly, or refuse.
+
+    Raises what the run amounts to: ApplyFailed, OutcomeUnknown, GuardRefused, StalePlan, ApprovalMissing, ConfigError,
+    StateError, Locked, CloudError, and what `session.interruption` raises. What was done by then is in the state.
+    """
+    config, wishes = wanted(session, request)
+    budgets = (*request.budgets, *(config.budgets if config is not None else ()))
+    return Run(session, config, wishes, how, approval, reporter, saved, budgets, request.hours)()
 
 
 @define
@@ -76,29 +94,22 @@ class Run:
     config: Config | None  # None: destroy, which needs none
     wishes: Wishes
     how: How
+    approval: Approval
+    reporter: Reporter
     saved: dict[str, Any] | None = None  # a saved plan: carried out exactly, or refused
     budgets: tuple[Budget, ...] = ()
-    stop: Stop = field(factory=Stop)
-    _reporter: Any = field(default=None, init=False)
+    hours: float | None = None  # how far ahead the cost is forecast
     _doubt: OutcomeUnknown | None = field(default=None, init=False)  # of an earlier run, and still there
     _doubted: tuple[Intent, ...] = field(default=(), init=False)  # the creates that are in doubt with it
     _shown: dict[str, Any] | None = field(default=None, init=False)  # the document of the plan that was approved
     _looked: float = field(default=0.0, init=False)  # when the look at the cloud began that the plan is made of
     _asked: bool = field(default=False, init=False)  # whether somebody was asked since: that may take days
 
-    def _pause(self, seconds: float) -> None:
-        """Between two tries of a call. Raises CloudError once the run is stopped: the call is abandoned."""
-        self.stop.pause(seconds)
-        if self.stop.stopped():
-            raise CloudError("stopped before it was sent again")
-
-    def __call__(self) -> int:
-        _ = self.how.seconds, self.how.hours  # wrong usage is told before anything is looked at
-        with self.session.locked() as lock:
-            assert lock is not None  # noqa: S101 - only reading goes without
+    def __call__(self) -> Outcome:
+        with self.session.changing() as lock:
             return self._locked(lock)
 
-    def _locked(self, lock: StateLock) -> int:
+    def _locked(self, lock: StateLock) -> Outcome:
         store = self.session.store
         loaded = self._afresh(store) if self.how.init else self.session.load()
         if self.saved is not None:
@@ -107,14 +118,16 @@ class Run:
         plan = self._approved(seen)
         if self.how.init:
             for kept in store.begin_anew():
-                self.session.terminal.note(f"set aside as {kept}")
-        self.stop.let_go = lock.release
-        with self.stop.listening():
+                self.session.listener.note(f"set aside as {kept}")
+        interruption = self.session.interruption
+        interruption.release = lock.release
+        with interruption.listening():
             outcome = self._carry_out(plan, recovered, store, lock)
             self._save(store, outcome, changed=store.appended or loaded.journaled)
             self._keep_forecast(plan, outcome)
             outcome = self._wait(plan, outcome)
-        return self._finish(plan, outcome, seen)
+        self._finish(plan, outcome, seen)
+        return outcome
 
     def _afresh(self, store: Store) -> Loaded:
         """--init: only where the state itself is missing. What is left of it is set aside once the plan stands."""
@@ -130,7 +143,6 @@ class Run:
     def _look(self, store: Store, loaded: Loaded, lock: StateLock) -> tuple[Recovered, Observed]:
         """Settle what an earlier run left, then observe."""
         session = self.session
-        session.pause = self._pause
         session.cloud(self.how.parallelism)
         self._looked = time.monotonic()
         seen = observe(session, self.config, loaded.state, loaded.pending, kept=self._saved_places())
@@ -143,16 +155,15 @@ class Run:
         )
         if loaded.pending:
             count = len(loaded.pending)
-            session.terminal.note(f"recovering {count} operation{'s' if count > 1 else ''} of an earlier run")
-        self.stop.say, self.stop.hurry = session.terminal.err, session.terminal.hurry
-        with self.stop.listening():
+            session.listener.note(f"recovering {count} operation{'s' if count > 1 else ''} of an earlier run")
+        with session.interruption.listening():
             found = self._settled(state, loaded, seen)
         store.prepare(state)
         if found.records:
             lock.verify()
             store.append(found.records)
         for note in found.notes:
-            session.terminal.note(note)
+            session.listener.note(note)
         if found.ended:
             raise ApplyFailed(
                 "; ".join(found.ended),
@@ -174,7 +185,7 @@ class Run:
                 self.session.cloud(),
                 seen.live,
                 window=self.how.settle_window,
-                clock=self.stop.clock(),
+                clock=self.session.interruption.clock(),
                 resend=self.how.on_unknown == "retry",
             )
         except OutcomeUnknown as error:
@@ -182,7 +193,7 @@ class Run:
                 raise
             self._doubt = error
             self._doubted = tuple(intent for intent in loaded.pending.values() if intent.op == "create")
-            self.session.terminal.note(f"{error}; what is known is destroyed all the same")
+            self.session.listener.note(f"{error}; what is known is destroyed all the same")
             return Recovered(state, (), {})
 
     def _saved_places(self) -> dict[Any, Any] | None:
@@ -195,18 +206,19 @@ class Run:
         """The plan somebody approved: the saved one, or the one just shown, unless the cloud moved meanwhile."""
         plan = plan_of(self.session, seen, self.wishes)
         if self.saved is not None:
-            self._hold_to_saved(plan, seen)
+            now = document_of(self.session, seen, attrs.evolve(plan, refusals=()), self.saved["stack"]["paths"])
+            hold_to(self.saved, now, seen.desired.choices)
             refuse(self._held(plan), saved=True)
             return plan
         if not plan.empty and self.wishes.mode == "apply":
-            spans = (HOUR, DAY, MONTH) if self.how.as_events else (HOUR,) if self.budgets else ()
-            plan = forecast(self.session, plan, self.how.hours, spans=spans)
+            spans = (HOUR, DAY, MONTH) if self.how.for_machines else (HOUR,) if self.budgets else ()
+            plan = forecast(self.session, plan, self.hours, spans=spans)
         plan = self._held(plan)
         self._show(plan, seen)
         plan = self._typed_volumes(plan, seen)
         refuse(plan)
-        if not plan.empty and not self.how.auto_approve:
-            self._ask()
+        if not plan.empty:
+            self._asked |= self.approval.approve(plan)
         return plan if plan.empty or not self._time_passed() else self._still(plan, seen)
 
     def _time_passed(self) -> bool:
@@ -216,8 +228,6 @@ class Run:
     def _still(self, plan: Plan, seen: Observed) -> Plan:
         """`plan` made again of what is there now, by the prices of now. Raises StalePlan when that does something
         else than was shown, GuardRefused when a guard or a budget refuses it now."""
-        from flowplan.cli.plan import document_of
-
         shown = places_of(document_of(self.session, seen, plan))
         again = observe(self.session, self.config, seen.state, {}, kept=shown)
         now = plan_of(self.session, again, self.wishes)
@@ -231,91 +241,39 @@ class Run:
 
     def _held(self, plan: Plan) -> Plan:
         """`plan` held to the budgets; what only takes away is never too dear."""
-        return plan if self.config is None else hold_budgets(self.session, plan, self.budgets, self.how.hours)
+        return plan if self.config is None else hold_budgets(self.session, plan, self.budgets, self.hours)
 
     def _does(self, plan: Plan, seen: Observed) -> str:
-        from flowplan.cli.plan import document_of
         from flowplan.documents.plan import actions_of
 
         return actions_of(document_of(self.session, seen, plan))
 
-    def _hold_to_saved(self, plan: Plan, seen: Observed) -> None:
-        """Raise StalePlan unless planning again gives exactly the saved plan, all that it says. (What refuses it is
-        told by the caller.)"""
-        from flowplan.cli.plan import document_of
-        from flowplan.documents.plan import actions_of, sealed
-        from flowplan.documents.plan_held import differences
-        from flowplan.reports.text.plan import moved
-
-        saved = self.saved
-        assert saved is not None  # noqa: S101 - the caller asked
-        allowed = attrs.evolve(plan, refusals=())
-        now = sealed(document_of(self.session, seen, allowed, saved["stack"]["paths"]))
-        hold_same_cloud(saved["stack"], now["stack"])
-        if now["stack"]["config_sha256"] != saved["stack"]["config_sha256"]:
-            raise StalePlan("the configuration has changed since the plan was saved", hint="plan again")
-        if actions_of(now) != actions_of(saved):
-            raise StalePlan(
-                "what the plan touches has changed since it was saved; nothing was done",
-                detail="\n".join(moved(saved, now)),
-                hint="plan again",
-            )
-        if saved["stack"]["lineage"] != now["stack"]["lineage"]:
-            raise StalePlan("the plan was made for another state; nothing was done", hint="plan again")
-        if saved["stack"]["serial"] != now["stack"]["serial"]:
-            raise StalePlan("the state has changed since the plan was saved; nothing was done", hint="plan again")
-        if differing := differences(saved, now, set(map(str, seen.desired.choices))):
-            raise StalePlan(
-                "the plan says something else than planning again; nothing was done",
-                detail="\n".join(differing[:_TOLD]),
-                hint="plan again",
-            )
-
     def _show(self, plan: Plan, seen: Observed) -> None:
-        from flowplan.cli.plan import document_of, show
-
         if self._asks_for_volumes(plan):
             plan = attrs.evolve(plan, refusals=())  # the question that follows says it
-        body = self._shown = document_of(self.session, seen, plan, unchanged=False)
-        if self.how.as_events:
-            self.reporter.planned(body)
-        else:
-            show(self.session, body, "text")
+        self._shown = document_of(self.session, seen, plan, unchanged=False)
+        self.approval.show(self._shown)
 
     def _asks_for_volumes(self, plan: Plan) -> bool:
         """Whether somebody at the terminal can permit all that the guards refuse, by typing names."""
         only_data = all(refusal.reason == "volume_data" for refusal in plan.refusals)
-        asks = self.wishes.mode == "destroy" and self.session.terminal.interactive
+        asks = self.wishes.mode == "destroy" and self.approval.can_ask
         return asks and bool(plan.refusals) and only_data
 
     def _typed_volumes(self, plan: Plan, seen: Observed) -> Plan:
-        """In an interactive destroy, a volume's name typed in is the permission to destroy its data."""
+        """A volume's name typed in by somebody is the permission to destroy its data."""
         if not self._asks_for_volumes(plan):
             return plan
         names = {c.address: c.before.name for c in plan.changes if isinstance(c.before, Volume)}
         typed: set[str] = set()
         for refusal in plan.refusals:
             name = names.get(refusal.address) if refusal.address else None
-            message = refusal.message[0].upper() + refusal.message[1:]
             self._asked = True
-            self.session.terminal.err(f"\n{message}.")
-            if self.session.terminal.ask("Type the volume's name to let its data go: ").strip() != name:
-                raise ApprovalMissing("the name was not typed; nothing was changed")
+            if name is None or self.approval.name_of_volume(refusal.message) != name:
+                raise self.approval.refused_volume()
             typed.add(name)
         self.wishes = attrs.evolve(self.wishes, destroyable=self.wishes.destroyable | typed)
         return plan_of(self.session, seen, self.wishes)
-
-    def _ask(self) -> None:
-        if not self.session.terminal.interactive:
-            raise ApprovalMissing(
-                "nobody is here to approve the plan; nothing was changed",
-                hint="give --auto-approve, or apply a saved plan: flowplan plan --out FILE, flowplan apply FILE",
-            )
-        self._asked = True
-        what = "Destroy all this?" if self.wishes.mode == "destroy" else "Apply this plan?"
-        answer = self.session.terminal.ask(f"\n{what} Only 'yes' is accepted: ")
-        if answer != "yes":
-            raise ApprovalMissing("not approved; nothing was changed")
 
     # -- the run
 
@@ -332,36 +290,25 @@ class Run:
             options=Options(
                 parallelism=self.how.parallelism,
                 settle_window=self.how.settle_window,
-                on_unknown="stop" if self.how.on_unknown == "stop" else "retry",
-                endpoint=self.session.api_url,
-                timeout=self.how.seconds,
+                on_unknown=self.how.on_unknown,
+                endpoint=self.session.settings.api_url,
+                timeout=self.how.timeout,
             ),
-            clock=self.stop.clock(),
+            clock=self.session.interruption.clock(),
             hold_lock=lock.verify,
             absent=recovered.absent,
             saved=AppliedPlan(self.saved["sha256"], self.session.now(), recovered.state.serial) if self.saved else None,
         )
-        self.stop.wake = applying.wake
+        self.session.interruption.wake = applying.wake
         return applying.run()
 
     def _wait(self, plan: Plan, outcome: Outcome) -> Outcome:
-        """What --wait asks for; the state is saved by then, so an API that fails now loses nothing."""
-        return Waiting(self.session, self.how.wait, self.how.seconds, self.stop, self.reporter)(plan, outcome)
-
-    @property
-    def reporter(self) -> Reporter:
-        if self._reporter is None:
-            from flowplan.reports.events import EventLines
-            from flowplan.reports.text.progress import ProgressLines
-
-            terminal = self.session.terminal
-            self._reporter = (
-                EventLines(terminal.out, self.session.now)
-                if self.how.as_events
-                else ProgressLines(terminal.out, terminal.err, terminal.paint_err, terminal.paint)
-            )
-        found: Reporter = self._reporter
-        return found
+        """What `how.wait` asks for; the state is saved by then, so an API that fails now loses nothing."""
+        session, how = self.session, self.how
+        waiting = Waiting(session.cloud(), how.wait, how.timeout, session.interruption.clock(), self.reporter)
+        if session.settings.simulated:
+            waiting = attrs.evolve(waiting, hint="; time in the simulator moves by `flowplan simulator advance`")
+        return waiting(plan, outcome)
 
     # -- the end
 
@@ -377,22 +324,18 @@ class Run:
         """What was shown of what exists now: `flowplan cost` judges it. Never fails the run."""
         shown = self.saved or self._shown
         if shown is not None and self.wishes.mode == "apply" and outcome.done:
-            from flowplan.cost.track_record import keep_shown
+            from flowplan.operations.track_record import keep_shown
 
             keep_shown(self.session, shown, plan, outcome)
 
-    def _finish(self, plan: Plan, outcome: Outcome, seen: Observed) -> int:
-        reporter = self.reporter
-        reporter.summary(plan, outcome)
-        if self.stop.number is not None:
-            number = exit_signal(self.stop.number)
-            if not outcome.unknown:
-                raise Interrupted("stopped by a signal; what was done is saved", signal_number=number)
+    def _finish(self, plan: Plan, outcome: Outcome, seen: Observed) -> None:
+        self.reporter.summary(plan, outcome)
+        if self.session.interruption.stopped() and not outcome.unknown:
+            raise self.session.interruption.interrupted("what was done is saved")
         if self._doubt is not None:
             raise self._doubt
         verdict(outcome)
         hold_seen(plan, outcome, seen)
-        return 0
 
 
 def hold_seen(plan: Plan, outcome: Outcome, seen: Observed) -> None:

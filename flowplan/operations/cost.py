@@ -10,7 +10,7 @@ from flowplan.errors import FlowplanError
 from flowplan.model.address import Address
 from flowplan.model.resources import Bid, Resource
 from flowplan.operations.plan import streams_of
-from flowplan.operations.settings import Session
+from flowplan.operations.session import Session
 
 if TYPE_CHECKING:
     from flowplan.cloud.fcp import Fcp
@@ -44,12 +44,12 @@ def truth(session: Session, hours: float) -> Truth:
 
 def _kept(session: Session, state: State) -> list[KeptForecast] | None:
     """The forecasts kept; None when they cannot be read, which is told: the estimate needs none."""
-    from flowplan.cost.track_record import kept_forecasts, told
+    from flowplan.operations.track_record import kept_forecasts, told
 
     try:
-        return kept_forecasts().read(state.lineage)
+        return kept_forecasts(session.settings.directory).read(state.lineage)
     except FlowplanError as error:
-        session.terminal.note(f"earlier forecasts cannot be compared: {told(error)}")
+        session.listener.note(f"earlier forecasts cannot be compared: {told(error)}")
         return None
 
 
@@ -89,24 +89,24 @@ def judged_by(
 
 def _settle(session: Session, judged: Sequence[Judged], coming: Sequence[KeptForecast], now: datetime) -> None:
     """Keep what is final, and what is forecast now. What goes wrong is told: today's answer needs none of it."""
-    from flowplan.cost.track_record import kept_forecasts, told
+    from flowplan.operations.track_record import kept_forecasts, told
     from flowplan.pricing import is_final
 
     final = [one for one in judged if one.kept.verdict is None and is_final(one, now)]
     if not final and not coming:
         return
     try:
-        kept_forecasts().settle(final, coming)
+        kept_forecasts(session.settings.directory).settle(final, coming)
     except FlowplanError as error:
-        session.terminal.note(f"the forecast of the coming day is not kept: {told(error)}")
+        session.listener.note(f"the forecast of the coming day is not kept: {told(error)}")
 
 
 def coming_day(state: State, day: Plan, now: datetime) -> list[KeptForecast]:
     """Of each bid that is there, and of all together."""
     from flowplan.cost.forecast import storage_planned
-    from flowplan.cost.track_record import of_bid, of_stack
     from flowplan.documents.cost import cost as cost_of
     from flowplan.documents.cost import totals
+    from flowplan.operations.track_record import of_bid, of_stack
 
     found = []
     for change in day.changes:

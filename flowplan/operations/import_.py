@@ -11,10 +11,42 @@ from flowplan.errors import FlowplanError, GuardRefused, NotFound, UsageProblem
 from flowplan.model.address import Address
 from flowplan.model.live import Live, LiveBid, LiveVolume
 from flowplan.model.resources import Volume
-from flowplan.operations.settings import Session
+from flowplan.operations.session import Session
 from flowplan.state.journal import Intent
 from flowplan.state.ownership import adopted, as_made, binding_of, find_created, perhaps_created
 from flowplan.state.state import Binding, State
+
+
+def take_in(session: Session, address: str, id: str, lineage: str | None) -> Address:
+    """Take the live bid or volume `id` into the state as `address`; the object itself is not touched. `lineage`: the
+    stack that it belonged to. Raises UsageProblem, FlowplanError where there is no such object, GuardRefused for one
+    of another stack."""
+    wanted = _parsed(address)
+    with session.changing() as lock:
+        loaded = session.load()
+        _hold_free(loaded.state, wanted, id)
+        doubted = [intent for intent in loaded.pending.values() if intent.address == wanted]
+        if any(intent.op != "create" or wanted.kind != "volume" for intent in doubted):
+            raise _in_doubt(wanted)
+        project = session.enter_project(loaded.state, None)
+        _, live = session.cloud().observe()
+        found = _found(session, live, wanted, id)
+        _hold_certain(found, live, loaded, wanted)
+        _hold_ours_or_nobodys(found, live, {loaded.state.lineage, lineage})
+        state = attrs.evolve(
+            loaded.state,
+            stack=session.stack_name(loaded.state),
+            api_url=session.settings.api_url,
+            project=project.id,
+            project_name=project.name,
+            bindings={**loaded.state.bindings, wanted: _binding(wanted, found, doubted, loaded.state)},
+            released=loaded.state.released - {id},
+            adopted=loaded.state.adopted | ({id} if wanted.kind == "volume" else set()),
+        )
+        lock.verify()
+        pending = [intent for intent in loaded.pending.values() if intent not in doubted]
+        session.store.save(state, pending, told=True)
+    return wanted
 
 
 def _parsed(address: str) -> Address:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -13,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from attrs import frozen
 
 from flowplan.errors import CloudError, Unauthorized
-from flowplan.operations.settings import Session
+from flowplan.operations.session import Session
 
 if TYPE_CHECKING:
     from flowplan.cloud.fcp import Fcp
@@ -24,14 +22,13 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
-_NOTABLE = 1.0  # seconds: what takes longer says what it does
 _WINDOW = timedelta(days=14)  # what a forecast looks back on
 _TREND = timedelta(days=7)  # what a table's trend shows where nothing says otherwise
 
 
 @frozen
-class _Asked:
-    """What the options say: `hours` ahead, `since` when, at which `limit`; with `advice` on a limit in any case."""
+class Asked:
+    """What is asked: `hours` ahead, `since` when, at which `limit`; with `advice` on a limit in any case."""
 
     hours: float
     since: timedelta | None
@@ -39,8 +36,8 @@ class _Asked:
     advice: bool
 
 
-def _look(
-    session: Session, types: Sequence[str], region: str | None, asked: _Asked, notes: list[str]
+def look(
+    session: Session, types: Sequence[str], region: str | None, asked: Asked, notes: list[str]
 ) -> tuple[list[Offer], View]:
     """The auctions with their prices: two lists, one call an auction, one call a region. What could not be had is
     noted, and unknown."""
@@ -49,7 +46,7 @@ def _look(
     cloud = session.cloud()
     meant = wanted(cloud.offered(), types, region)
     since = asked.since or (_WINDOW if types else _TREND)
-    with _told_when_slow(session, f"asking for the prices of {len(meant)} auction{'s' if len(meant) != 1 else ''}..."):
+    with session.listener.busy(f"asking for the prices of {len(meant)} auction{'s' if len(meant) != 1 else ''}..."):
         markets = _markets(cloud, meant, notes)
         now = cloud.now() or datetime.now(UTC)
         pasts = _pasts(cloud, meant, None if since <= _WINDOW else now - since, notes)
@@ -106,15 +103,3 @@ def _or_error(call: Callable[[], T]) -> T | CloudError:
         raise
     except CloudError as error:
         return error
-
-
-@contextmanager
-def _told_when_slow(session: Session, text: str) -> Iterator[None]:
-    """Says what is being done, once that takes long."""
-    timer = threading.Timer(_NOTABLE, session.terminal.err, [text])
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()

@@ -10,7 +10,7 @@ import attrs
 from attrs import frozen
 
 from flowplan.errors import CloudError, ConfigError
-from flowplan.operations.settings import Session
+from flowplan.operations.session import Session
 from flowplan.state.state import State
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def observe(
     state = attrs.evolve(
         state,
         stack=session.stack_name(state),
-        api_url=session.api_url,
+        api_url=session.settings.api_url,
         project=project.id,
         project_name=project.name,
     )
@@ -101,7 +101,7 @@ def _desired(
         live,
         kept=kept,
         volume_regions=volume_regions(state, live),
-        ssh_keys=session.ssh_keys(),
+        ssh_keys=session.settings.ssh_keys,
         placed=placed_bids(state, live),
         made={a: b.id for a, b in state.bindings.items() if a.kind == "volume" and b.id in live.volumes},
         adopted=adopted_volumes(state),

@@ -1,24 +1,128 @@
-"""Plan: prices, guards, budgets and forecasts around the planner."""
+"""Plan: what would be done, at what cost, and what speaks against it. Nothing is changed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
+from attrs import frozen
 
 from flowplan.errors import CloudError, ConfigError, GuardRefused, UsageProblem
-from flowplan.operations.observe import Observed
-from flowplan.operations.settings import Session
-from flowplan.pricing import HOUR
+from flowplan.operations.observe import Observed, observe
+from flowplan.operations.session import Session
+from flowplan.operations.validate import addresses_in, configuration
+from flowplan.pricing import DAY, HOUR, MONTH
 
 if TYPE_CHECKING:
+    from flowplan.config import Config, Source
     from flowplan.model.address import Address
     from flowplan.model.budget import Budget
     from flowplan.model.catalogue import Quota
     from flowplan.planning.plan import Plan, Refusal, Wishes
     from flowplan.pricing import Stream
+
+
+@frozen
+class Request:
+    """What to plan. `paths`: task files and directories, or sources that are read already; none means flowplan.yaml.
+
+    `replace`: addresses to replace whatever differs. `destroyable`: names of volumes whose data may go. `hours`: how
+    far ahead the cost is forecast, None: each task's estimated duration, else a day. `what_if`: the hours of a
+    simulation of the auctions. `complete`: with what stays as it is and every span, for machines, sealed.
+    """
+
+    paths: tuple[str | Source, ...] = ()
+    destroy: bool = False
+    replace: frozenset[Address] = frozenset()
+    destroyable: frozenset[str] = frozenset()
+    hours: float | None = None
+    budgets: tuple[Budget, ...] = ()
+    what_if: float | None = None
+    complete: bool = False
+
+
+@frozen
+class Planned:
+    """A plan, and its document."""
+
+    plan: Plan
+    document: dict[str, Any]
+
+
+def plan(session: Session, request: Request, tell: Callable[[int, int], None] = lambda done, all_: None) -> Planned:
+    """Plan under the lock. `tell` hears how far a simulation is. Raises ConfigError; a plan that a guard refuses is
+    returned, with its refusals."""
+    config, wishes = wanted(session, request)
+    with session.looking():
+        loaded = session.load()
+        seen = observe(session, config, loaded.state, loaded.pending)
+        found = plan_of(session, seen, wishes)
+        budgets = (*request.budgets, *config.budgets) if config is not None else ()  # what removes is never expensive
+        streams = streams_of(session, found) if request.what_if is not None else None
+        if request.complete or not found.empty:  # people who have nothing to decide are shown no forecast
+            spans = (HOUR, DAY, MONTH) if request.complete else (HOUR,) if budgets else ()
+            found = forecast(session, found, request.hours, spans=spans, streams=streams)
+        found = hold_budgets(session, found, budgets, request.hours)
+    names = tuple(path if isinstance(path, str) else path.name for path in request.paths)
+    body = document_of(session, seen, found, names, unchanged=request.complete)
+    if request.what_if is not None and streams is not None:
+        from flowplan.operations.what_if import simulated
+
+        body |= simulated(found, streams, seen.catalogue, request.what_if, tell)
+    return Planned(found, sealed(session, body) if request.complete else body)
+
+
+def wanted(session: Session, request: Request) -> tuple[Config | None, Wishes]:
+    """What the files and the request ask for. Without configuration: to destroy, none is needed. Raises ConfigError."""
+    from flowplan.planning.plan import Wishes
+
+    directory = session.settings.directory
+    sources, scope = session.sources(request.paths, optional=request.destroy)
+    config = None if request.destroy else configuration(directory, sources)
+    declared = addresses_in(directory, sources) if request.destroy else set()
+    return config, Wishes(
+        mode="destroy" if request.destroy else "apply",
+        replace=request.replace,
+        destroyable=request.destroyable,
+        in_scope=lambda binding: scope.covers(binding) or binding.address in declared,
+        files=scope,
+    )
+
+
+def document_of(
+    session: Session, seen: Observed, found: Plan, paths: Sequence[str] = (), *, unchanged: bool = True
+) -> dict[str, Any]:
+    """The plan's JSON document. `paths`: what it was made of, for those who apply it later; `unchanged`: with the
+    resources that stay as they are."""
+    from flowplan.documents.plan import Circumstances, document
+
+    config = seen.config
+    about = Circumstances(
+        timestamp=session.now(),
+        state=seen.state,
+        config_sha256=config.sha256 if config is not None else "",
+        warnings=config.warnings if config is not None else (),
+        paths=tuple(paths),
+    )
+    return document(found, about, unchanged=unchanged)
+
+
+def failed(session: Session, error: ConfigError) -> dict[str, Any]:
+    """The document of a plan that did not come about."""
+    from flowplan.documents.plan import failed
+
+    return failed(session.now(), error.problems)
+
+
+def sealed(session: Session, body: dict[str, Any]) -> dict[str, Any]:
+    """`body` with its digest, and signed where there is a key to sign with."""
+    from flowplan.documents.plan import sealed, signed
+
+    body = sealed(body)
+    key = session.settings.plan_key
+    return body if key is None else signed(body, key.reveal().encode())
 
 
 def plan_of(session: Session, seen: Observed, wishes: Wishes) -> Plan:

@@ -3,28 +3,54 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flowplan.errors import GuardRefused, StalePlan, UsageProblem
+import attrs
+
+from flowplan.errors import GuardRefused, StalePlan
 from flowplan.files.regular import opened
+from flowplan.operations.settings import PLAN_KEY, Settings
 from flowplan.printable import Secret
 from flowplan.state.state import State
 
 if TYPE_CHECKING:
+    from flowplan.model.address import Address
     from flowplan.model.budget import Budget
+    from flowplan.operations.plan import Request
 
 
 PLAN_LIMIT = 256 * 1024 * 1024  # bytes
+_TOLD = 8  # differences of a saved plan that are shown
 
 
-def saved_plan(paths: tuple[str, ...]) -> dict[str, Any] | None:
+def request_of(saved: dict[str, Any], given: Request, expect: str | None, settings: Settings) -> Request:
+    """The request that `saved` was made of, with what is `given` beside it. `expect`: the digest that it must have.
+    Raises GuardRefused for a plan that is another one, was refused when it was made, or is not signed where there is a
+    key."""
+    hold_expected(saved, expect)
+    key = settings.plan_key
+    hold_signed(saved, key)
+    proven = expect is not None or key is not None
+    return attrs.evolve(
+        given,
+        paths=tuple(saved["stack"]["paths"]),
+        destroy=saved["mode"] == "destroy",
+        replace=given.replace | saved_replacements(saved),
+        # A permission in a file that anybody could have edited is none.
+        destroyable=given.destroyable | (saved_destroyable(saved) if proven else frozenset()),
+        budgets=(*given.budgets, *saved_budgets(saved)),
+    )
+
+
+def read_saved_plan(directory: Path, paths: Sequence[str]) -> dict[str, Any] | None:
     """The saved plan that the single PATH is, or None for a configuration. Raises GuardRefused for a file
     that is a plan but not a whole one."""
     if len(paths) != 1:
         return None
     try:
-        with opened(paths[0]) as file:
+        with opened(directory / paths[0]) as file:
             start = file.read(4096)
             if not start.lstrip().startswith(b"{"):
                 return None
@@ -94,20 +120,20 @@ def hold_signed(saved: dict[str, Any], key: Secret | None) -> None:
         )
 
 
-def saved_replacements(saved: dict[str, Any] | None) -> frozenset[Any]:
+def saved_replacements(saved: dict[str, Any]) -> frozenset[Any]:
     """What was replaced by request: planning again must request it again."""
     from flowplan.model.address import Address
 
-    changes = saved["resource_changes"] if saved else ()
+    changes = saved["resource_changes"]
     return frozenset(Address.parse(o["address"]) for o in changes if o["action_reason"] == "replace_by_request")
 
 
-def saved_budgets(saved: dict[str, Any] | None) -> tuple[Budget, ...]:
+def saved_budgets(saved: dict[str, Any]) -> tuple[Budget, ...]:
     """What the command line allowed when the plan was saved. What files allow is read again from them."""
     from flowplan.model.budget import Budget, dollars, increase
 
     found = []
-    for one in saved["cost"]["guards"] if saved else ():
+    for one in saved["cost"]["guards"]:
         if one["source"] is None and one["guard"] == "max_hourly_cost":
             found.append(Budget(max_hourly_cost=dollars(one["limit"]), basis=one["basis"]))
         elif one["source"] is None:
@@ -115,9 +141,9 @@ def saved_budgets(saved: dict[str, Any] | None) -> tuple[Budget, ...]:
     return tuple(found)
 
 
-def saved_destroyable(saved: dict[str, Any] | None) -> frozenset[str]:
+def saved_destroyable(saved: dict[str, Any]) -> frozenset[str]:
     """Volumes whose destruction the plan holds: it would not be applicable had it not been allowed."""
-    changes = saved["resource_changes"] if saved else ()
+    changes = saved["resource_changes"]
     return frozenset(
         one["change"]["before"]["name"]
         for one in changes
@@ -162,17 +188,29 @@ def hold_same_cloud(saved: Mapping[str, Any], now: Mapping[str, Any]) -> None:
             )
 
 
-PLAN_KEY = "FLOWPLAN_PLAN_KEY"
-_KEY_LENGTH = 16
+def hold_to(saved: Mapping[str, Any], planned: dict[str, Any], choices: Iterable[Address]) -> None:
+    """Raise StalePlan unless `planned`, the document that planning again gives, is the saved plan: all that it says.
+    (What refuses it is another matter.) `choices`: addresses whose type or region flowplan chose."""
+    from flowplan.documents.plan import actions_of, sealed
+    from flowplan.documents.plan_held import differences, moved
 
-
-def plan_key(environ: Mapping[str, str]) -> Secret | None:
-    """FLOWPLAN_PLAN_KEY: with it saved plans are signed, and only signed ones are carried out. Raises UsageProblem."""
-    key = environ.get(PLAN_KEY)
-    if not key:
-        return None
-    if len(key) < _KEY_LENGTH:
-        raise UsageProblem(
-            f"{PLAN_KEY} is shorter than {_KEY_LENGTH} characters", hint="openssl rand -hex 32 makes one"
+    now = sealed(planned)
+    hold_same_cloud(saved["stack"], now["stack"])
+    if now["stack"]["config_sha256"] != saved["stack"]["config_sha256"]:
+        raise StalePlan("the configuration has changed since the plan was saved", hint="plan again")
+    if actions_of(now) != actions_of(saved):
+        raise StalePlan(
+            "what the plan touches has changed since it was saved; nothing was done",
+            detail="\n".join(moved(saved, now)),
+            hint="plan again",
         )
-    return Secret(key)
+    if saved["stack"]["lineage"] != now["stack"]["lineage"]:
+        raise StalePlan("the plan was made for another state; nothing was done", hint="plan again")
+    if saved["stack"]["serial"] != now["stack"]["serial"]:
+        raise StalePlan("the state has changed since the plan was saved; nothing was done", hint="plan again")
+    if differing := differences(saved, now, set(map(str, choices))):
+        raise StalePlan(
+            "the plan says something else than planning again; nothing was done",
+            detail="\n".join(differing[:_TOLD]),
+            hint="plan again",
+        )

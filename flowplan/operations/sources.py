@@ -21,7 +21,6 @@ from flowplan.state.state import Binding
 
 if TYPE_CHECKING:
     from flowplan.config import Source
-    from flowplan.model.address import Address
 
 DEFAULT = "flowplan.yaml"
 _SUFFIXES = (".yaml", ".yml")
@@ -31,9 +30,11 @@ _SUFFIXES = (".yaml", ".yml")
 class Scope:
     """What the PATHs cover: these files, and every file that is or was directly in these directories, all absolute and
     in their real directories. `given`: how each file is called here, and what that leads to.
-    `everything`: no PATH was needed (destroy of a whole state). `base`: the real directory of the state."""
+    `everything`: no PATH was needed (destroy of a whole state). `base`: the real directory of the state; `here`: the
+    absolute one that relative paths start from."""
 
     base: str
+    here: Path
     files: frozenset[str] = frozenset()
     directories: frozenset[str] = frozenset()
     given: tuple[tuple[str, frozenset[str]], ...] = ()
@@ -57,8 +58,8 @@ class Scope:
 
     def told(self, source: str) -> str:
         """How somebody here names the file that the state calls `source`."""
-        there, here = Path(self._place(source)), Path.cwd()
-        return str(there.relative_to(here)) if there.is_relative_to(here) else str(there)
+        there = Path(self._place(source))
+        return str(there.relative_to(self.here)) if there.is_relative_to(self.here) else str(there)
 
     def is_gone(self, source: str) -> bool:
         """Whether that file is proved not to be there any more; one that cannot be looked at is not."""
@@ -85,7 +86,7 @@ class Scope:
         """Whether that file is called in another checkout what `name` is in this one. Several checkouts share a state
         only where it lies outside of them."""
         end = Path(name).parts
-        if Path(name).is_absolute() or Path(self.base).is_relative_to(Path.cwd()):
+        if Path(name).is_absolute() or Path(self.base).is_relative_to(self.here):
             return False
         return Path(self._place(source)).parts[-len(end) :] == end
 
@@ -97,7 +98,7 @@ class Scope:
         """The absolute path that `name` means."""
         if name.startswith(("./", "../")):
             return os.path.normpath(os.path.join(self.base, name))  # noqa: PTH118
-        here, there = Path.cwd() / name, Path(self.base) / name
+        here, there = self.here / name, Path(self.base) / name
         return str(there if not os.path.lexists(here) and os.path.lexists(there) else here)
 
 
@@ -118,30 +119,37 @@ def _leads_to(path: str) -> frozenset[str]:
 
 
 def find(
-    paths: Sequence[str], base: Path, *, optional: bool = False, made: Callable[[Scope], bool] = lambda _: False
+    paths: Sequence[str | Source],
+    base: Path,
+    directory: Path = Path(),
+    *,
+    optional: bool = False,
+    made: Callable[[Scope], bool] = lambda _: False,
 ) -> tuple[list[Source], Scope]:
-    """The files that `paths` mean, read; none: `flowplan.yaml` here. `base`: the state's directory. Raises ConfigError,
-    UsageProblem.
+    """The files that `paths` mean, read; none: `flowplan.yaml`. `base`: the state's directory; `directory`: what
+    relative paths start from. A `Source` among them is taken as it is, as if a file of that name held it. Raises
+    ConfigError, UsageProblem.
 
     `optional`: without PATH and without flowplan.yaml there is no configuration, and everything is covered; and a PATH
     that is gone, or leads to something that cannot be read, covers what it once named, if `made` says that it made
     something.
     """
-    root = os.path.realpath(base)
+    root, here = os.path.realpath(base), directory.absolute()
     if not paths:
-        if not Path(DEFAULT).exists():
+        if not (directory / DEFAULT).exists():
             if optional:
-                return [], Scope(root, everything=True)
-            raise _nothing_here()
+                return [], Scope(root, here, everything=True)
+            raise _nothing_in(directory)
         paths = [DEFAULT]
-    files: list[str] = []
+    ready = {path.name: path for path in paths if isinstance(path, Source)}
+    files = list(ready)
     directories: list[str] = []
     gone: list[str] = []
-    for path in map(_plain, paths):
-        is_directory = _is_directory(path)
-        found = _in_directory(path) if is_directory else [path]
-        readable = list(filter(_is_readable, found)) if optional else found
-        if optional and (not found or readable != found) and made(_scope(root, [path], [path])):
+    for path in (_plain(path, here) for path in paths if not isinstance(path, Source)):
+        is_directory = _is_directory(here / path)
+        found = _in_directory(path, directory) if is_directory else [path]
+        readable = [name for name in found if _is_readable(directory / name)] if optional else found
+        if optional and (not found or readable != found) and made(_scope(root, here, [path], [path])):
             gone.append(path)
             found = readable
         elif not found:
@@ -149,43 +157,43 @@ def find(
         if is_directory:
             directories.append(path)
         files += found
-    sources = [Source(name, _read(name)) for name in _once(files)]
-    return sources, _scope(root, [*files, *gone], [*directories, *gone])
+    sources = [ready.get(name) or Source(name, _read(name, directory)) for name in _once(files, here)]
+    return sources, _scope(root, here, [*files, *gone], [*directories, *gone])
 
 
-def _scope(base: str, files: Sequence[str], directories: Sequence[str]) -> Scope:
-    here = [str(Path.cwd() / name) for name in files]
+def _scope(base: str, here: Path, files: Sequence[str], directories: Sequence[str]) -> Scope:
+    places = [str(here / name) for name in files]
     return Scope(
         base,
-        files=frozenset(map(_entry, here)),
-        directories=frozenset(map(os.path.realpath, directories)),
-        given=tuple((name, _leads_to(path)) for name, path in zip(files, here, strict=True)),
+        here,
+        files=frozenset(map(_entry, places)),
+        directories=frozenset(os.path.realpath(here / name) for name in directories),
+        given=tuple((name, _leads_to(path)) for name, path in zip(files, places, strict=True)),
     )
 
 
-def _once(names: Sequence[str]) -> list[str]:
+def _once(names: Sequence[str], here: Path) -> list[str]:
     """`names` without further ones of a file given already. A task without a name has that of its file: there, another
     name is another task."""
     seen: set[tuple[str, str]] = set()
     kept = []
     for name in names:
-        means = {(one, Path(name).stem) for one in _leads_to(str(Path.cwd() / name))}
+        means = {(one, Path(name).stem) for one in _leads_to(str(here / name))}
         if seen.isdisjoint(means):
             kept.append(name)
         seen |= means
     return kept
 
 
-def _is_directory(path: str) -> bool:
+def _is_directory(path: Path) -> bool:
     try:
-        return Path(path).is_dir()
+        return path.is_dir()
     except OSError:  # a name that is too long: reading it says so
         return False
 
 
-def _plain(path: str) -> str:
+def _plain(path: str, here: Path) -> str:
     """One spelling of a path, as messages have it."""
-    here = Path.cwd()
     whole = here / path
     # `link/..` is beside what the link leads to, not beside the link.
     there = Path(_entry(str(whole)) if ".." in whole.parent.parts else os.path.normpath(whole))
@@ -194,9 +202,9 @@ def _plain(path: str) -> str:
     return str(there.relative_to(here)) if there.is_relative_to(here) else str(there)
 
 
-def _nothing_here() -> UsageProblem:
+def _nothing_in(directory: Path) -> UsageProblem:
     entries = [
-        entry for entry in Path().iterdir() if not entry.name.startswith((".", "flowplan.state", "flowplan.lock"))
+        entry for entry in directory.iterdir() if not entry.name.startswith((".", "flowplan.state", "flowplan.lock"))
     ]
     there = sorted(entry.name + ("/" if entry.is_dir() else "") for entry in entries)
     tasks = any(entry.suffix in _SUFFIXES for entry in entries)
@@ -210,48 +218,33 @@ def _nothing_here() -> UsageProblem:
     )
 
 
-def _in_directory(path: str) -> list[str]:
-    found = [entry for entry in Path(path).iterdir() if entry.suffix in _SUFFIXES and entry.name[0] != "."]
+def _in_directory(path: str, directory: Path) -> list[str]:
+    entries = [entry.name for entry in (directory / path).iterdir()]
+    found = [Path(path) / name for name in entries if Path(name).suffix in _SUFFIXES and name[0] != "."]
     return sorted(map(str, found))
 
 
-def _is_readable(name: str) -> bool:
+def _is_readable(path: Path) -> bool:
     try:
-        with opened(name):
+        with opened(path):
             return True
     except OSError:
         return False
 
 
-def read_beside(source: str, path: str) -> bytes:
-    """A file that `source` names, relative to it. Raises OSError."""
+def read_beside(directory: Path, source: str, path: str) -> bytes:
+    """A file that `source`, itself named from `directory`, names relative to itself. Raises OSError."""
     try:
         there = Path(path).expanduser()
     except RuntimeError as error:  # ~NAME, where nobody is called NAME
         raise OSError(0, f"there is no user {path.partition('/')[0][1:]} whose home ~ could mean") from error
-    return read_regular(Path(source).parent / there, SIZE_LIMIT)
+    return read_regular((directory / source).parent / there, SIZE_LIMIT)
 
 
-def _read(name: str) -> bytes:
+def _read(name: str, directory: Path) -> bytes:
     try:
-        return read_regular(name, SIZE_LIMIT)
+        return read_regular(directory / name, SIZE_LIMIT)
     except OSError as error:
         reason = error.strerror or str(error)
         hint = "flowplan reads regular files; a directory means all *.yaml and *.yml in it"
         raise ConfigError([Problem(f"{name} cannot be read: {reason}", hint=hint)]) from error
-
-
-def addresses_in(sources: Sequence[Source]) -> set[Address]:
-    """What the files declare, under whatever name they were applied; nothing, when they cannot be read:
-    what they made can be destroyed all the same."""
-    from flowplan.config import read
-    from flowplan.errors import ConfigError
-    from flowplan.model.address import Address
-    from flowplan.operations.sources import read_beside
-
-    try:
-        config = read(sources, read_beside)
-    except ConfigError:
-        return set()
-    ports = {Address("ports", address.name) for address in config.tasks}
-    return {*config.tasks, *config.volumes, *ports}

@@ -1,22 +1,89 @@
-"""Mend the state: rename, let go of, replace, restore."""
+"""Look into the state and mend it: rename, release, replace, restore."""
 
 from __future__ import annotations
 
 import difflib
-import sys
 from collections.abc import Container, Mapping
+from typing import TYPE_CHECKING
 
 import attrs
 
-from flowplan.backends.store import Loaded
 from flowplan.errors import FlowplanError, StateError, UsageProblem
-from flowplan.files.regular import read_regular
 from flowplan.model.address import Address
-from flowplan.state.codec import SIZE_LIMIT, load
-from flowplan.state.state import Binding, State
+from flowplan.state.codec import load
+from flowplan.state.state import Binding, State, consistent
+
+if TYPE_CHECKING:
+    from flowplan.backends.store import Loaded, Restored
+    from flowplan.operations.session import Session
 
 
-def _bound(address: str, bindings: Mapping[Address, Binding]) -> Binding:
+def let_go(session: Session, address: str) -> Binding:
+    """Release one address, and the ports of a bid with it: the object itself is not touched. Returns what the state
+    held. Raises UsageProblem, FlowplanError for an address that is not there or in doubt."""
+    with session.changing():
+        store = session.store
+        loaded = store.read()
+        binding = bound(address, loaded.state.bindings)
+        left = {binding.address}
+        released = loaded.state.released
+        if binding.address.kind == "bid":
+            left.add(Address("ports", binding.address.name))
+            released |= {binding.id}
+        _hold_certain(left, loaded)
+        kept = {one: b for one, b in loaded.state.bindings.items() if one not in left}
+        new = attrs.evolve(loaded.state, bindings=consistent(kept), released=released)
+        store.save(new, loaded.pending.values(), told=True)
+    return binding
+
+
+def move(session: Session, old: str, new: str) -> dict[Address, Address]:
+    """Give a resource, and the ports of a bid, another address. Returns old -> new. Raises as `let_go` does."""
+    with session.changing():
+        store = session.store
+        loaded = store.read()
+        moved = _moves(bound(old, loaded.state.bindings).address, new, loaded.state.bindings)
+        _hold_certain([*moved, *moved.values()], loaded)
+        kept = {moved.get(one, one): _moved(b, moved) for one, b in loaded.state.bindings.items()}
+        store.save(attrs.evolve(loaded.state, bindings=kept), loaded.pending.values(), told=True)
+    return moved
+
+
+def push(session: Session, data: bytes, name: str, *, force: bool = False) -> State:
+    """Make the state file `data`, called `name`, the state, which it must continue unless `force`. Returns the state as
+    saved. Raises StateError, also for data that are no state."""
+    try:
+        new = load(data, name)
+    except StateError as error:
+        error.hint = "push what `flowplan state pull` printed; what is here is as it was"
+        raise
+    with session.changing():
+        store = session.store
+        loaded = store.read()
+        if loaded.pending:
+            raise StateError(
+                "an operation of an earlier run is in doubt; its intent would be lost",
+                hint="`flowplan recover` settles it first",
+            )
+        if loaded.journaled and not force:
+            raise StateError(
+                "the journal holds what an interrupted run did; it would be lost",
+                hint="`flowplan recover` takes it into the state first; --force goes without",
+            )
+        if not loaded.fresh and not force:
+            _hold_continued(loaded.state, new, name)
+        if not loaded.fresh and new.lineage != loaded.state.lineage:
+            session.listener.note(_lineages(loaded.state, new))
+        return store.save(attrs.evolve(new, serial=max(new.serial, loaded.state.serial)))
+
+
+def restore(session: Session) -> Restored:
+    """Put the last good version of the state back, and what the journal holds since. Raises StateError."""
+    with session.changing():
+        return session.store.restore()
+
+
+def bound(address: str, bindings: Mapping[Address, Binding]) -> Binding:
     """What `address` is in the state. Raises UsageProblem, FlowplanError with a near one."""
     try:
         wanted = Address.parse(address)
@@ -61,19 +128,6 @@ def _moves(old: Address, new: str, bindings: Mapping[Address, Binding]) -> dict[
 def _moved(binding: Binding, moved: Mapping[Address, Address]) -> Binding:
     needs = tuple(moved.get(need, need) for need in binding.needs)
     return attrs.evolve(binding, address=moved.get(binding.address, binding.address), needs=needs)
-
-
-def _pushed(file: str) -> State:
-    """The state in `file`. Raises UsageProblem when that cannot be read, StateError when it is none."""
-    try:
-        data = sys.stdin.buffer.read(SIZE_LIMIT + 1) if file == "-" else read_regular(file, SIZE_LIMIT)
-    except OSError as error:
-        raise UsageProblem(f"{file} cannot be read: {error.strerror}", hint="`-` reads stdin") from error
-    try:
-        return load(data, file)
-    except StateError as error:
-        error.hint = "push what `flowplan state pull` printed; what is here is as it was"
-        raise
 
 
 def _hold_continued(old: State, new: State, name: str) -> None:

@@ -8,7 +8,7 @@ from flowplan.documents.status import Row, Status, VolumeRow
 from flowplan.model.address import Address, in_order
 from flowplan.model.resources import Bid, PortMapping, Volume
 from flowplan.operations.looking import listed
-from flowplan.operations.settings import Session
+from flowplan.operations.session import Session
 from flowplan.planning.plan import key_of
 from flowplan.pricing import by_bid, paid
 

@@ -6,11 +6,10 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from flowplan.apply.outcome import Outcome
+from flowplan.apply.outcome import Outcome, counted, doing
 from flowplan.errors import FlowplanError
 from flowplan.planning.plan import Change, Plan
 from flowplan.planning.steps import Step
-from flowplan.reports.text.progress import counted, doing
 
 
 class EventLines:

@@ -175,17 +175,14 @@ def test_a_password_in_the_apis_url_is_refused_before_anything_is_written(
     assert {path: path.read_bytes() for path in place.path.rglob("flowplan.*")} == before
 
 
-def test_the_lock_names_the_command_without_what_is_secret_in_it(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    from flowplan.cli.terminal import Terminal
-    from flowplan.operations.settings import Session
+def test_the_lock_names_the_command_without_what_is_secret_in_it(place: Place) -> None:
+    from flowplan.cli.context import settings_of
+    from flowplan.operations.session import Session
 
     key = "CANARY-key-0123"
-    monkeypatch.setattr(
-        sys, "argv", ["flowplan", "plan", "--state", "https://kim:CANARY@h/x", f"--ssh-key={key}", "a.yaml"]
-    )
+    arguments = ["plan", "--state", "https://kim:CANARY@h/x", f"--ssh-key={key}", "a.yaml"]
     environ = {"FLOWPLAN_API_KEY": key, "BUILD_URL": "https://kim:CANARY@ci.test/1"}
-    terminal = Terminal.of(sys.stdout, sys.stderr, environ)
-    owner = Session({}, terminal, environ).owner()
+    owner = Session(settings_of({}, environ, arguments)).owner()
     assert owner.command == "flowplan plan --state https://********@h/x --ssh-key=******** a.yaml"
     assert owner.ci == "https://********@ci.test/1"
 
@@ -248,12 +245,12 @@ def test_a_short_password_hides_no_price(monkeypatch: pytest.MonkeyPatch, capsys
     """It stays hidden in what a proxy or the API answers; a plan says $1792.00 all the same."""
     from flowplan.cli.terminal import Terminal
     from flowplan.cloud.connect import connect
-    from flowplan.operations.settings import Session
 
     environ = {"FLOWPLAN_API_KEY": KEY, "HTTPS_PROXY": "http://kim:1792@proxy.test"}
     terminal = Terminal.of(sys.stdout, sys.stderr, {})
-    session = Session({"api_url": "https://api.example.test"}, terminal, environ)
-    cloud = connect(session, 1)
+    cloud = connect(
+        "https://api.example.test", environ, 1, log=None, wait=lambda _: None, note=terminal.note, hide=terminal.hide
+    )
     terminal.out(f"$1792.00 {KEY}")
     terminal.close()
     cloud.close()

@@ -11,11 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import click
-
 from flowplan.cli.stop import Stop
 from flowplan.clock import Clock
-from flowplan.operations.settings import Session
 from flowplan.simulator import Simulator
 
 
@@ -44,7 +41,6 @@ class _Time:
 def install(replace: Callable[[Any, str, Any], None] = setattr) -> None:
     """Every run of this process lives in the simulator's time. `replace` is setattr, or one that can be undone."""
     time = _Time()
-    session_of = Session.of.__func__  # type: ignore[attr-defined]
 
     def pause(stop: Stop, seconds: float) -> None:
         if not stop.stopped():
@@ -53,11 +49,5 @@ def install(replace: Callable[[Any, str, Any], None] = setattr) -> None:
     def clock(stop: Stop) -> Clock:
         return Clock(time.now, time.now, stop.pause, stop.stopped)
 
-    def of(cls: type[Session], ctx: click.Context) -> Session:
-        session: Session = session_of(cls, ctx)
-        session.pause = time.wait
-        return session
-
     replace(Stop, "pause", pause)
     replace(Stop, "clock", clock)
-    replace(Session, "of", classmethod(of))

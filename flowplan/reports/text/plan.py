@@ -4,10 +4,9 @@ that a saved plan reads the same as when it was made."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby
 from typing import Any, TypeAlias
 
-from flowplan.documents.plan import acts
+from flowplan.documents.ports import ranges
 from flowplan.printable import shown
 from flowplan.reports.text.cost import cost_line, costs
 from flowplan.reports.text.paint import WIDTH, Paint, wrapped
@@ -290,19 +289,6 @@ def _port_rows(entry: Entry) -> list[Row]:
     return rows
 
 
-def ranges(pairs: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Port pairs for people, neighbours as ranges: "6006-6010", "8443-8445 -> 8003-8005"."""
-    ordered = sorted((pair["external"], pair["internal"]) for pair in pairs)
-    found = []
-    for _, group in groupby(enumerate(ordered), key=lambda one: (one[1][0] - one[0], one[1][1] - one[1][0])):
-        run = [pair for _, pair in group]
-        (first, inside), (last, inside_last) = run[0], run[-1]
-        outer = f"{first}" if first == last else f"{first}-{last}"
-        inner = f"{inside}" if inside == inside_last else f"{inside}-{inside_last}"
-        found.append(outer if outer == inner else f"{outer} -> {inner}")
-    return found
-
-
 # ---- drift, summary, cost, diagnostics --------------------------------------------------------------------
 
 
@@ -365,33 +351,3 @@ def diagnostics(entries: Iterable[Mapping[str, Any]], paint: Paint) -> str:
         if one["hint"]:
             lines += wrapped(f"hint: {shown(one['hint'], 400)}", "  ", "    ")
     return "\n".join(lines)
-
-
-def _moves(old: Any, new: Any) -> str:
-    """The fields of an object that differ, each with both values; of ports, the pairs."""
-    if isinstance(old, list) or isinstance(new, list):
-        return f"{', '.join(ranges(old or [])) or 'no ports'} -> {', '.join(ranges(new or [])) or 'no ports'}"
-    old, new = old or {}, new or {}
-    names = [name for name in (*old, *new) if old.get(name) != new.get(name)]
-    pairs = (f"{name} {shown(str(old.get(name)))} -> {shown(str(new.get(name)))}" for name in dict.fromkeys(names))
-    return ", ".join(pairs)
-
-
-def moved(saved: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Where planning again differs from a saved plan, one line an address."""
-    then = {one["address"]: one for one in saved["resource_changes"]}
-    today = {one["address"]: one for one in now["resource_changes"]}
-    lines = []
-    for address in sorted({*then, *today}):
-        old, new = then.get(address), today.get(address)
-        if old is None or new is None:
-            lines.append(f"{address}: {'only in the saved plan' if new is None else 'not in the saved plan'}")
-        elif old["change"]["actions"] != new["change"]["actions"]:
-            lines.append(f"{address}: {'+'.join(old['change']['actions'])}, now {'+'.join(new['change']['actions'])}")
-        elif old["change"]["before"] != new["change"]["before"]:
-            lines.append(
-                f"{address}: what is live has changed: {_moves(old['change']['before'], new['change']['before'])}"
-            )
-        elif acts(old) != acts(new):
-            lines.append(f"{address}: differs")
-    return lines

@@ -3,44 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
-from flowplan.apply.outcome import Outcome
+from flowplan.apply.outcome import _DONE, Outcome, counted, doing
 from flowplan.errors import FlowplanError
 from flowplan.planning.plan import Change, Plan
 from flowplan.planning.steps import Step
 from flowplan.printable import shown
 from flowplan.reports.text.paint import Paint, wrapped
 
-_DOING = {
-    ("up", "create"): "creating",
-    ("up", "replace"): "creating",
-    ("up", "update"): "updating",
-    ("up", "import"): "importing",
-    ("down", "delete"): "destroying",
-    ("down", "replace"): "destroying",
-    ("down", "forget"): "forgetting",
-}
-_DONE = {
-    "creating": "created",
-    "updating": "updated",
-    "importing": "imported",
-    "destroying": "destroyed",
-    "forgetting": "forgotten",
-}
 _NOTABLE = 1.0  # seconds: what is faster is told without a time
-
-
-class Reporter(Protocol):
-    """Told the plan, what happens to it, and what it came to in the end."""
-
-    def planned(self, body: dict[str, Any]) -> None: ...
-    def started(self, step: Step, change: Change) -> None: ...
-    def progress(self, step: Step, change: Change, seconds: float) -> None: ...
-    def done(self, step: Step, change: Change, id: str | None, seconds: float) -> None: ...
-    def failed(self, step: Step, change: Change, error: FlowplanError) -> None: ...
-    def note(self, text: str) -> None: ...
-    def summary(self, plan: Plan, outcome: Outcome) -> None: ...
 
 
 class ProgressLines:
@@ -105,16 +77,3 @@ class ProgressLines:
 
     def _name(self, step: Step) -> str:
         return self._paint(shown(str(step.address)), "bold")
-
-
-def doing(step: Step, change: Change) -> str:
-    """What a step does, as a participle."""
-    return _DOING[step.way, change.action]
-
-
-def counted(plan: Plan, outcome: Outcome) -> dict[str, int]:
-    """Resources added, changed, destroyed and forgotten by the steps that are done."""
-    changes = plan.by_address()
-    words = [_DONE[doing(step, changes[step.address])] for step in outcome.done]
-    names = {"added": "created", "changed": "updated", "destroyed": "destroyed", "forgotten": "forgotten"}
-    return {name: words.count(word) for name, word in names.items()}

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from flowplan.documents.plan import plain
+from flowplan.documents.ports import ranges
 from flowplan.model.address import in_order
 from flowplan.printable import shown
 from flowplan.reports.text.paint import Paint
-from flowplan.reports.text.plan import ranges
 from flowplan.state.journal import Intent
 from flowplan.state.state import Binding, State
 

@@ -6,11 +6,11 @@ import re
 from collections.abc import Sequence
 from decimal import Decimal
 
+from flowplan.documents.ports import ranges
 from flowplan.documents.status import Row, Status, VolumeRow
 from flowplan.pricing.units import STORAGE_PER_GB_MONTH, cents, storage_per_hour
 from flowplan.printable import shown
 from flowplan.reports.text.paint import Paint
-from flowplan.reports.text.plan import ranges
 
 _STYLES = {"Allocated": "green", "Open": "yellow", "Preempting": "red", "Paused": "yellow", "Terminated": "dim"}
 _OVER = ("STATUS_TERMINATED", "STATUS_REPLACED", "STATUS_PREEMPTED")

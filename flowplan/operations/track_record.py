@@ -15,14 +15,14 @@ from flowplan.cost.forecast import storage_planned
 from flowplan.errors import FlowplanError
 from flowplan.model.address import Address
 from flowplan.model.resources import Bid
-from flowplan.operations.settings import Session
+from flowplan.operations.session import Session
 from flowplan.planning.plan import Plan
 from flowplan.pricing import Band, KeptForecast
 
 
-def kept_forecasts() -> KeptForecasts:
-    """Those of the working directory."""
-    return KeptForecasts(Path(KEPT))
+def kept_forecasts(directory: Path) -> KeptForecasts:
+    """Those of a stack's directory."""
+    return KeptForecasts(directory / KEPT)
 
 
 def keep_shown(session: Session, body: Mapping[str, Any], plan: Plan, outcome: Outcome) -> None:
@@ -31,9 +31,9 @@ def keep_shown(session: Session, body: Mapping[str, Any], plan: Plan, outcome: O
     try:
         found = list(shown_forecasts(body, plan, outcome, now))
         if found:
-            kept_forecasts().add(found)
+            kept_forecasts(session.settings.directory).add(found)
     except FlowplanError as error:
-        session.terminal.note(f"the forecast is not kept, so `flowplan cost` cannot judge it: {told(error)}")
+        session.listener.note(f"the forecast is not kept, so `flowplan cost` cannot judge it: {told(error)}")
 
 
 def told(error: FlowplanError) -> str:

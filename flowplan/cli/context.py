@@ -1,0 +1,97 @@
+"""What a command works with: its terminal, and the session of its operation."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from attrs import evolve, frozen
+
+from flowplan.cli.durations import read_duration
+from flowplan.cli.stop import Stop
+from flowplan.cli.terminal import Terminal
+from flowplan.cloud.http.redaction import forms_in, without
+from flowplan.errors import UsageProblem
+from flowplan.masking import masked
+from flowplan.operations.session import Session
+from flowplan.operations.settings import Settings
+from flowplan.operations.surroundings import Listener
+
+_NOTABLE = 1.0  # seconds: what takes longer says what it does
+
+
+@frozen
+class Context:
+    """Made of the click context. Nothing is opened before it is needed; click closes the session."""
+
+    terminal: Terminal
+    session: Session
+
+    @classmethod
+    def of(cls, ctx: click.Context) -> Context:
+        """The context of a command; goes to --chdir first. Raises UsageProblem for a directory that cannot be used."""
+        given = ctx.find_root().obj
+        terminal: Terminal = given["terminal"]
+        if given.get("no_color"):
+            terminal.plain()
+        if directory := given.get("chdir"):
+            try:
+                os.chdir(directory)
+            except OSError as error:
+                raise UsageProblem(f"--chdir {directory}: {error.strerror}") from error
+        _hold_here()
+        listener = Listener(
+            terminal.note, terminal.err if given.get("verbose") else None, terminal.hide, _busy(terminal)
+        )
+        stop = Stop(say=terminal.err, hurry=terminal.hurry)
+        session = Session(settings_of(given, os.environ, sys.argv[1:]), listener, stop)
+        ctx.call_on_close(session.close)
+        return cls(terminal, session)
+
+
+def settings_of(given: Mapping[str, Any], environ: Mapping[str, str], arguments: list[str]) -> Settings:
+    """The settings that the global options `given` mean. `arguments`: the command line, which others that find the lock
+    may read: without what is secret. Raises UsageProblem."""
+    settings = Settings(
+        given_api_url=given.get("api_url"),
+        project=given.get("project"),
+        ssh_key=given.get("ssh_key"),
+        lock_timeout=read_duration(given.get("lock_timeout") or "0s", "--lock-timeout"),
+        lock=not given.get("no_lock"),
+        environ=environ,
+        command=" ".join(["flowplan", *(masked(without(word, forms_in(environ))) for word in arguments)]),
+    )
+    return settings if not given.get("state") else evolve(settings, state=given["state"])
+
+
+def _hold_here() -> None:
+    """Raise UsageProblem where the working directory has been removed: no relative path leads anywhere then."""
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise UsageProblem(
+            f"the working directory cannot be used: {error.strerror}",
+            hint="cd to one that exists, or give --chdir DIR",
+        ) from error
+
+
+def _busy(terminal: Terminal) -> Callable[[str], AbstractContextManager[None]]:
+    """Says what is being done, once that takes long."""
+
+    @contextmanager
+    def busy(text: str) -> Iterator[None]:
+        timer = threading.Timer(_NOTABLE, terminal.err, [text])
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    return busy

@@ -1,0 +1,19 @@
+"""What is live with flowplan's marker and in no state here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flowplan.operations.looking import listed
+from flowplan.state.ownership import Orphans, orphans
+
+if TYPE_CHECKING:
+    from flowplan.operations.session import Session
+
+
+def find(session: Session) -> Orphans:
+    """Look for it, under the lock. Raises CloudError where something cannot be listed."""
+    with session.looking():
+        loaded = session.load()
+        session.enter_project(loaded.state, None)
+        return orphans(loaded.state, loaded.pending.values(), listed(session.cloud()))

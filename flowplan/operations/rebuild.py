@@ -1,0 +1,114 @@
+"""A state that is lost, rebuilt from the markers of live bids."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import attrs
+
+from flowplan.errors import FlowplanError, StateError, UsageProblem
+from flowplan.model import bounds
+from flowplan.operations.validate import configuration
+from flowplan.planning.lookup import look_up
+from flowplan.printable import shown
+from flowplan.state.journal import fold
+from flowplan.state.ownership import is_live, placed_bids
+from flowplan.state.rebuild import rebuild
+from flowplan.state.state import State, consistent
+
+if TYPE_CHECKING:
+    from flowplan.config import Config
+    from flowplan.model.address import Address
+    from flowplan.model.catalogue import Catalogue
+    from flowplan.model.live import Live, Marker
+    from flowplan.model.resources import Resource
+    from flowplan.operations.session import Session
+
+
+def from_live(session: Session, paths: Sequence[str], lineage: str | None) -> State:
+    """The state rebuilt, and saved. `paths`: the task files, by which volumes are known again; `lineage`: which stack,
+    where several are live. Raises UsageProblem where the state is in order, FlowplanError where nothing carries a
+    marker."""
+    sources, _ = session.sources(paths, optional=True)
+    config = configuration(session.settings.directory, sources) if sources else None
+    with session.changing() as lock:
+        _hold_lost(session)
+        project = session.enter_project(State(lineage=""), config)
+        catalogue, live = session.cloud().observe()
+        marker = _chosen(session, live, lineage)
+        empty = State(
+            lineage=marker.lineage,
+            stack=marker.stack,
+            api_url=session.settings.api_url,
+            project=project.id,
+            project_name=project.name,
+        )
+        spilled = fold(empty, session.store.spilled(empty.lineage))[0]
+        known = {address: b for address, b in spilled.bindings.items() if is_live(b, live)}
+        empty = attrs.evolve(empty, bindings=consistent(known))
+        found = rebuild(empty, live, _declared(session, config, empty, catalogue, live))
+        lock.verify()
+        for path in session.store.begin_anew():
+            session.listener.note(f"what was left of the state is kept as {path}")
+        saved = session.store.save(found.state)
+    for note in found.notes:
+        session.listener.note(note)
+    return saved
+
+
+def _declared(
+    session: Session, config: Config | None, empty: State, catalogue: Catalogue, live: Live
+) -> Mapping[Address, Resource]:
+    """What the files ask for, every name looked up; types and regions left open are those of what runs."""
+    if config is None:
+        return {}
+    placed = placed_bids(rebuild(empty, live, {}).state, live)
+    found = look_up(
+        config, catalogue, live, kept={}, volume_regions={}, ssh_keys=session.settings.ssh_keys, placed=placed
+    )
+    return found.resources
+
+
+def _hold_lost(session: Session) -> None:
+    """Raise unless the state is missing or cannot be read, and no backup could stand in for it."""
+    store = session.store
+    try:
+        state = store.read().state
+    except StateError:
+        backup = store.backup()
+        if backup is not None:
+            raise UsageProblem(
+                f"{backup} is in order",
+                hint="`flowplan state restore` puts it back: it knows more than the markers do",
+            ) from None
+        return
+    if state.bindings or state.released:
+        raise UsageProblem(
+            "the state is in order: nothing is rebuilt", hint="`flowplan recover` settles what is in doubt"
+        )
+
+
+def _chosen(session: Session, live: Live, lineage: str | None) -> Marker:
+    """The marker of the stack to rebuild: the one named, else the one with this directory's name."""
+    marked = [bid.marker for bid in live.bids.values() if bid.marker and not bid.ended]
+    stacks = {marker.lineage: marker for marker in marked if bounds.is_name(marker.lineage)}
+    if lineage is not None:
+        stacks = {one: marker for one, marker in stacks.items() if one == lineage}
+    elif stacks:
+        here = session.stack_name(State(lineage=""))
+        named = {one: marker for one, marker in stacks.items() if marker.stack == here}
+        if len(named) != 1:
+            listed = "\n".join(
+                f"--lineage {shown(one)}  stack {shown(marker.stack)}" for one, marker in sorted(stacks.items())
+            )
+            raise UsageProblem(
+                f"no single stack that is live is called {here}, as this directory is",
+                detail=listed,
+                hint="say which is meant with --lineage",
+            )
+        stacks = named
+    if not stacks:
+        what = f" of lineage {lineage}" if lineage else ""
+        raise FlowplanError(f"no live bid carries a marker{what}: there is nothing to rebuild from")
+    return next(iter(stacks.values()))

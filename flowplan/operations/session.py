@@ -1,0 +1,284 @@
+"""A session: what one operation has opened, and the steps that several operations share."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import attrs
+from attrs import define, field
+
+from flowplan.backends.local import DEFAULT
+from flowplan.backends.lock import NAME as LOCK_NAME
+from flowplan.backends.lock import Owner, this_process
+from flowplan.backends.open import open_store, state_path
+from flowplan.backends.overflow import spill_directory
+from flowplan.backends.store import Loaded, StateLock, Store
+from flowplan.errors import CloudError, ConfigError, GuardRefused, Locked, NoLocks, UsageProblem
+from flowplan.files.atomic import hold_no_device
+from flowplan.operations.settings import Settings
+from flowplan.operations.sources import Scope, find
+from flowplan.operations.surroundings import Event, Interruption, Listener
+from flowplan.printable import shown
+from flowplan.state.state import Binding, State, lately
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from flowplan.cloud.fcp import Fcp
+    from flowplan.config import Config, Source
+    from flowplan.model.catalogue import Named
+    from flowplan.state.journal import Intent
+
+FromFile = TypeVar("FromFile", "Binding", "Intent")
+_LONGEST_NAME = 64  # characters of a stack's name
+
+
+def calls_left() -> bool:
+    """Whether a stopped run left calls under way that nobody waits for: each has its intent in the journal."""
+    return any(thread.name.startswith("flowplan-call") for thread in threading.enumerate())
+
+
+@define
+class Session:
+    """The store, the lock and the client of one operation; each is opened when it is needed. `close` it, or use it in a
+    `with` statement."""
+
+    settings: Settings
+    listener: Listener = field(factory=Listener)
+    interruption: Interruption = field(factory=Event)
+    _cloud: Fcp | None = field(default=None, init=False)
+    _state_path: Path | None = field(default=None, init=False)
+    _store: Store | None = field(default=None, init=False)
+    _lock: StateLock | None = field(default=None, init=False)  # while it is held
+    _wrote: bool = field(default=False, init=False)  # whether anything was recorded
+    no_projects: tuple[CloudError, ...] = field(default=(), init=False)  # why they could not be listed
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close what was opened; a second time does nothing."""
+        if self._cloud is not None and not calls_left():
+            self._cloud.close()
+            self._cloud = None
+
+    # -- where things are
+
+    @property
+    def store(self) -> Store:
+        """The state of this command; one for all of it: what it has read is what its save puts an end to."""
+        if self._store is None:
+            self._store = open_store(self.state_path, spill_directory(self.settings.environ), self._hold_lock)
+        return self._store
+
+    @property
+    def state_path(self) -> Path:
+        """The state file, found once: a link that leads elsewhere meanwhile does not move a run."""
+        if self._state_path is None:
+            _hold_file(self.settings.directory / self.settings.state, self.settings.state)
+            self._state_path = state_path(self.settings.directory, self.settings.state)
+        return self._state_path
+
+    def now(self) -> str:
+        return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+    # -- the configuration
+
+    def sources(self, paths: Sequence[str | Source], *, optional: bool = False) -> tuple[list[Source], Scope]:
+        """The configuration files that PATHs mean, and what they cover. `optional`: for what only takes away."""
+        return find(paths, self.state_path.parent, self.settings.directory, optional=optional, made=self._made)
+
+    def _made(self, scope: Scope) -> bool:
+        return any(scope.covers(binding) for binding in self.store.read().state.bindings.values())
+
+    def stack_name(self, state: State) -> str:
+        """Kept in the state since the first apply; before that, the directory's name."""
+        plain = re.sub(r"[^A-Za-z0-9._-]+", "-", self.settings.directory.absolute().name).strip("-")
+        return state.stack or plain[:_LONGEST_NAME] or "flowplan"
+
+    # -- the lock and the state
+
+    @contextmanager
+    def changing(self) -> Iterator[StateLock]:
+        """Hold the lock, to change things. Raises Locked, NoLocks, UsageProblem."""
+        self._hold_lockable()
+        if not self.settings.lock:
+            raise UsageProblem("--no-lock is for looking only", hint="leave it out")
+        with self._unwound(), self._held() as lock:
+            yield lock
+
+    @contextmanager
+    def looking(self) -> Iterator[None]:
+        """Hold the lock while looking. A directory that cannot be written, and one without locks, are no reason not to
+        look."""
+        self._hold_lockable()
+        why = None
+        if not self.settings.lock:
+            why = "the lock is not taken; somebody else may be changing things"
+        elif not os.access(self.state_path.absolute().parent, os.W_OK):
+            why = "this directory cannot be written, so the lock is not taken"
+        with self._unwound(), ExitStack() as stack:
+            if why is None:
+                try:
+                    stack.enter_context(self._held())
+                except NoLocks as error:
+                    why = f"{error.args[0].partition(';')[0]}; somebody else may be changing things"
+            if why is not None:
+                self.listener.note(why)
+            yield
+
+    def _hold_lockable(self) -> None:
+        _ = self.settings.api_url  # a URL that must not be written is refused before anything is
+        path = self.state_path
+        if not path.absolute().parent.is_dir():
+            raise UsageProblem(f"--state {path}: there is no directory {path.parent}")
+
+    @contextmanager
+    def _held(self) -> Iterator[StateLock]:
+        lock = self.store.lock
+        stopped = self.interruption.stopped
+        try:
+            lock.acquire(self.owner(), timeout=self.settings.lock_timeout, say=self.listener.note, stopped=stopped)
+        except Locked as error:
+            raise self.interruption.interrupted("nothing was changed") if stopped() else error from None
+        self._lock = lock
+        try:
+            yield lock
+        finally:
+            self._lock = None
+            lock.release()
+
+    def owner(self) -> Owner:
+        """Who this operation is, to others that find its lock."""
+        return this_process(self.settings.command, self.settings.environ, self.now())
+
+    @contextmanager
+    def _unwound(self) -> Iterator[None]:
+        """An interruption within releases the lock; then it is said what came of it."""
+        try:
+            with self.interruption.unwinding():
+                yield
+        except KeyboardInterrupt as error:
+            outcome = "what was done is saved" if self._wrote else "nothing was changed"
+            raise self.interruption.interrupted(outcome, error) from None
+
+    def _hold_lock(self) -> None:
+        """Before anything is written. Raises StateError when the lock is not ours any more."""
+        if self._lock is not None:
+            self._lock.verify()
+        self._wrote = True
+
+    def load(self) -> Loaded:
+        """The state, which must belong to this API. Raises StateError, GuardRefused."""
+        loaded = self.store.read()
+        recorded = loaded.state.api_url
+        if recorded and recorded != self.settings.api_url:
+            raise GuardRefused(
+                f"this state belongs to {recorded}, not to {self.settings.api_url}",
+                reason="other_endpoint",
+                hint=f"give --api-url {recorded}, or another --state for the other API",
+            )
+        return self._placed(loaded)
+
+    def _placed(self, loaded: Loaded) -> Loaded:
+        """The files in it named from the state's own directory, as earlier versions did not."""
+        kept = Scope(os.path.realpath(self.state_path.parent), self.settings.directory.absolute()).kept
+        bindings = {a: _with_source(b, kept) for a, b in loaded.state.bindings.items()}
+        pending = {id: _with_source(intent, kept) for id, intent in loaded.pending.items()}
+        return attrs.evolve(loaded, state=attrs.evolve(loaded.state, bindings=bindings), pending=pending)
+
+    # -- the cloud
+
+    def cloud(self, parallelism: int = 10) -> Fcp:
+        """The API's client; opened once."""
+        if self._cloud is None:
+            from flowplan.cloud.connect import connect, simulated
+
+            settings, listener = self.settings, self.listener
+            if settings.simulated:
+                self._cloud = simulated(
+                    settings.simulator_data, parallelism, log=listener.log, wait=self._wait, note=listener.note
+                )
+            else:
+                self._cloud = connect(
+                    settings.api_url,
+                    settings.environ,
+                    parallelism,
+                    log=listener.log,
+                    wait=self._wait,
+                    note=listener.note,
+                    hide=listener.hide,
+                )
+        return self._cloud
+
+    def _wait(self, seconds: float) -> None:
+        """Between two tries of a call. Raises CloudError once somebody asked to stop: the call is abandoned."""
+        self.interruption.pause(seconds)
+        if self.interruption.stopped():
+            raise CloudError("stopped before it was sent again")
+
+    def enter_project(self, state: State, config: Config | None) -> Named:
+        """Find the project and make it the client's. Raises ConfigError, and GuardRefused for another one
+        than the state's."""
+        from flowplan.model.catalogue import Named
+        from flowplan.operations.project import choose_project
+
+        cloud = self.cloud()
+        visible = self._projects(state)
+        try:
+            known = (Named(state.project, state.project_name or state.project),)
+            listed = known if isinstance(visible, CloudError) else visible
+            project = choose_project(listed, self.settings.project, config, self.settings.environ, state)
+        except ConfigError as error:
+            raise (visible if isinstance(visible, CloudError) else error) from None
+        if state.project and state.project != project.id:
+            raise GuardRefused(
+                f"this state belongs to project {state.project_name or state.project}, not to {project.name}",
+                reason="other_project",
+                hint=f"give --project {state.project_name or state.project}, or another --state for {project.name}",
+            )
+        now = cloud.now() or datetime.now(UTC)
+        bound = {binding.id for binding in state.bindings.values()}  # imported since: it is there after all
+        cloud.project, cloud.ended = project.id, lately(state.ended, now.timestamp()) - bound
+        return project
+
+    def _projects(self, state: State) -> tuple[Named, ...] | CloudError:
+        """Those that are listed, or why they cannot be: a state that has its project goes on without. Raises CloudError
+        for one that has none."""
+        from flowplan.cloud.fcp import or_why
+
+        if not state.project:
+            return self.cloud().projects()
+        found = or_why(self.cloud().projects)()
+        self.no_projects = (found,) if isinstance(found, CloudError) else ()
+        if isinstance(found, CloudError):
+            self.cloud().note(f"the projects cannot be listed; it goes on with the one of the state: {found}")
+        return found
+
+
+def _with_source(of: FromFile, kept: Callable[[str], str]) -> FromFile:
+    return attrs.evolve(of, source=kept(of.source)) if of.source else of
+
+
+def _hold_file(path: Path, given: str) -> None:
+    """Raise UsageProblem for a state that cannot be a file. `given`: what the user called it."""
+    if given.endswith("/") or os.path.isdir(path):  # noqa: PTH112 - of a name that is too long it says no
+        name = shown(str(Path(given) / DEFAULT))
+        raise UsageProblem(f"--state {shown(given)} is a directory", hint=f"name the file in it: --state {name}")
+    hold_no_device(path)  # before a lock is put beside it
+    if path.name == LOCK_NAME or given.endswith((".journal", "-journal")):
+        raise UsageProblem(
+            f"--state {shown(given)}: that is how flowplan names a lock or a journal", hint="choose another name"
+        )

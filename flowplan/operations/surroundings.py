@@ -1,0 +1,93 @@
+"""What an operation is given to speak and listen with: a terminal and signals by the command line, by a program what it
+likes, or silence."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Protocol
+
+from attrs import define, field, frozen
+
+from flowplan.backends.lock import boot_id
+from flowplan.clock import Clock
+
+
+def _silent(*_: object) -> None:
+    """Nobody listens."""
+
+
+@frozen
+class Listener:
+    """Told what an operation has to say while it works. None of these may raise.
+
+    `note`: one sentence for people. `log`: each call to the API, None for no log. `hide`: a function that gives what no
+    output may show from then on. `busy`: a context in which something goes on that may take long, said in a text.
+    """
+
+    note: Callable[[str], None] = _silent
+    log: Callable[[str], None] | None = None
+    hide: Callable[[Callable[[], Iterable[str]]], None] = _silent
+    busy: Callable[[str], AbstractContextManager[Any]] = field(default=nullcontext)
+
+
+class Interruption(Protocol):
+    """How somebody asks an operation to end early. What is done by then is saved."""
+
+    wake: Callable[[], None]
+    """Set by a run: called, from any thread, when somebody asks it to end."""
+    release: Callable[[], None]
+    """Set by a run: called when the process ends at once, to release its lock. Must not raise."""
+
+    def stopped(self) -> bool:
+        """Whether somebody has asked."""
+
+    def pause(self, seconds: float) -> None:
+        """Wait, but not longer than until somebody asks."""
+
+    def clock(self) -> Clock:
+        """The time, with `pause` and `stopped` in it."""
+
+    def listening(self) -> AbstractContextManager[Any]:
+        """Within, a request sets `stopped` and calls `wake`, and interrupts nothing."""
+
+    def unwinding(self) -> AbstractContextManager[Any]:
+        """Within, a request raises KeyboardInterrupt."""
+
+    def interrupted(self, outcome: str, cause: KeyboardInterrupt | None = None) -> BaseException:
+        """What an operation raises that ended early: by `cause`, or because it was `stopped`. `outcome` says what came
+        of it."""
+
+
+@define
+class Event:
+    """An interruption by a call of `stop`, from any thread. Signals stay as they are."""
+
+    wake: Callable[[], None] = _silent
+    release: Callable[[], None] = _silent
+    _event: threading.Event = field(factory=threading.Event)
+
+    def stop(self) -> None:
+        """Ask the operation to end: nothing new is started, and calls under way are waited for."""
+        self._event.set()
+        self.wake()
+
+    def stopped(self) -> bool:
+        return self._event.is_set()
+
+    def pause(self, seconds: float) -> None:
+        self._event.wait(seconds)
+
+    def clock(self) -> Clock:
+        return Clock(time.monotonic, time.time, self.pause, self.stopped, boot_id())
+
+    def listening(self) -> AbstractContextManager[Any]:
+        return nullcontext()
+
+    def unwinding(self) -> AbstractContextManager[Any]:
+        return nullcontext()
+
+    def interrupted(self, outcome: str, cause: KeyboardInterrupt | None = None) -> BaseException:
+        return cause or KeyboardInterrupt(f"stopped; {outcome}")
