@@ -111,8 +111,8 @@ MISTAKES = (
     Mistake(
         "a line break in an address breaks the line",
         "cli/state.py",
-        "session.terminal.line(str(address))",
-        "session.terminal.out(str(address))",
+        "here.terminal.line(str(address))",
+        "here.terminal.out(str(address))",
         (INERT, "-k", "the_state"),
     ),
     Mistake(
@@ -140,8 +140,8 @@ MISTAKES = (
     Mistake(
         "a stopped run waits for whoever reads its output",
         "cli/stop.py",
-        "        self.hurry()\n",
-        "",
+        "        self.wake()\n        self.hurry()\n",
+        "        self.wake()\n",
         ("tests/faults/test_unread.py", "-k", "progress", "--timeout", "90"),
     ),
     Mistake(
@@ -647,7 +647,7 @@ MISTAKES = (
     ),
     Mistake(
         "let go of what is in doubt",
-        "cli/state.py",
+        "operations/state.py",
         "        _hold_certain(left, loaded)\n",
         "",
         (LET_GO,),
@@ -655,8 +655,8 @@ MISTAKES = (
     Mistake(
         "cancel before all are looked at",
         "operations/recover.py",
-        "        bids = [further_bid(live, loaded, id) for id in dict.fromkeys(ids)]",
-        "        bids = (further_bid(live, loaded, id) for id in dict.fromkeys(ids))",
+        "        duplicates = [duplicate(live, loaded, id) for id in dict.fromkeys(ids)]",
+        "        duplicates = (duplicate(live, loaded, id) for id in dict.fromkeys(ids))",
         (LET_GO,),
     ),
     Mistake(
@@ -697,7 +697,7 @@ MISTAKES = (
     # -- truth afterwards
     Mistake(
         "forecast kept of a change that failed",
-        "cost/track_record.py",
+        "operations/track_record.py",
         " and address in placed",
         "",
         ("tests/cost/test_cost.py",),
@@ -875,7 +875,7 @@ MISTAKES = (
     ),
     Mistake(
         "what the state binds is hidden as ended",
-        "operations/settings.py",
+        "operations/session.py",
         "lately(state.ended, now.timestamp()) - bound",
         "lately(state.ended, now.timestamp()) - set()",
         (LIES, "-k", "binds or came_back"),
@@ -946,7 +946,7 @@ MISTAKES = (
     ),
     Mistake(
         "what was ended is hidden for ever",
-        "operations/settings.py",
+        "operations/session.py",
         "lately(state.ended, now.timestamp())",
         "frozenset(state.ended)",
         ("tests/faults/test_over.py", "-k", "after_it_was_ended"),
@@ -981,7 +981,7 @@ MISTAKES = (
     ),
     Mistake(
         "take an imported volume for a created one",
-        "cli/import_.py",
+        "operations/import_.py",
         '{id} if wanted.kind == "volume" else set()',
         "set()",
         ("tests/startup/test_node_disks.py", "-k", "imported"),
@@ -999,9 +999,9 @@ MISTAKES = (
         for name, file, old, new, tests in (
             (
                 "believe what a saved plan says",
-                "operations/apply.py",
-                "        if differing := differences(",
-                "        if differing := () and differences(",
+                "operations/saved_plan.py",
+                "    if differing := differences(",
+                "    if differing := () and differences(",
                 "lie",
             ),
             (
@@ -1013,9 +1013,9 @@ MISTAKES = (
             ),
             (
                 "apply a plan of an earlier state",
-                "operations/apply.py",
-                '        if saved["stack"]["serial"] != now["stack"]["serial"]:\n',
-                '        if saved["stack"]["serial"] > now["stack"]["serial"]:\n',
+                "operations/saved_plan.py",
+                '    if saved["stack"]["serial"] != now["stack"]["serial"]:\n',
+                '    if saved["stack"]["serial"] > now["stack"]["serial"]:\n',
                 "moved_on",
             ),
             (
@@ -1266,7 +1266,7 @@ MISTAKES = (
     Mistake(
         "a path that made nothing and cannot be read is passed over",
         "operations/sources.py",
-        "(not found or readable != found) and made(_scope(root, [path], [path])):",
+        "(not found or readable != found) and made(_scope(root, here, [path], [path])):",
         "(not found or readable != found):",
         ("tests/faults/test_obstacles.py",),
     ),
