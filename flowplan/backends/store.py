@@ -51,8 +51,10 @@ class StateLock(Protocol):
         say: Callable[[str], None] = ...,
         stopped: Callable[[], bool] = ...,
     ) -> None:
-        """Take the lock, waiting up to `timeout` seconds, but not longer than until `stopped`. `say` hears what is waited
-        for. Raises Locked with who holds it, NoLocks where there cannot be one."""
+        """Take it for `owner`, waiting up to `timeout` seconds, or until `stopped`; `say` gets a line when there is
+        something to wait for, or a dead run's lock is taken over. Raises Locked with who holds it, NoLocks where
+        nothing can be locked, StateError for anything else. When it returns, nobody else has it, and `holder` is
+        `owner`."""
 
     def verify(self) -> None:
         """Raise StateError unless it is still ours."""
