@@ -202,7 +202,7 @@ def test_what_made_nothing_cannot_be_destroyed(two_files: Place) -> None:
 def test_a_file_that_cannot_be_looked_at_is_not_gone(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     (tmp_path / "loop").symlink_to("loop")
-    scope = Scope(str(tmp_path))
+    scope = Scope(str(tmp_path), tmp_path)
     assert scope.is_gone("./nothing") and scope.is_gone("./no/such/directory") and scope.is_gone("./file/below")
     assert not scope.is_gone("./file") and not scope.is_gone("./loop") and not scope.is_gone(f"./{'x' * 300}")
 
