@@ -40,6 +40,7 @@ ANSWERS = "tests/faults/test_create_answers.py"
 UNTOLD, SPELLING, WHOSE = (
     f"tests/{name}.py" for name in ("faults/test_untold", "planning/test_spelling", "faults/test_whose")
 )
+CHANGES = "tests/planning/test_changes.py"
 LIES, HIDDEN = "tests/faults/test_lies.py", "tests/faults/test_hidden_lists.py"
 STOP_PAYING, ODD_ROWS = "tests/faults/test_stop_paying.py", "tests/faults/test_odd_rows.py"
 
@@ -1220,6 +1221,34 @@ MISTAKES = (
         "        self._hold()\n        records = tuple(records)\n",
         "        records = tuple(records)\n",
         ("tests/state/test_journal.py",),
+    ),
+    Mistake(
+        "a bid keeps the volume that is replaced under it",
+        "planning/changes.py",
+        "            self.ids.pop(address, None)\n",
+        "            pass\n",
+        (CHANGES,),
+    ),
+    Mistake(
+        "what is bought again has the generation of what is gone",
+        "planning/changes.py",
+        'binding.generation + 1, "create_because_gone"',
+        'binding.generation, "create_because_gone"',
+        (CHANGES,),
+    ),
+    Mistake(
+        "a Block volume is taken before it is let go",
+        "planning/hand_overs.py",
+        "        return order_with(changes, hand_overs(changes))\n",
+        "        return order_with(changes, ())\n",
+        (CHANGES, "-k", "block_volume"),
+    ),
+    Mistake(
+        "a tie with the lowest limit wins",
+        "planning/placement.py",
+        "(lowest is not None and self.limit > lowest)",
+        "(lowest is not None and self.limit >= lowest)",
+        ("tests/planning/test_placement.py",),
     ),
     Mistake(
         "a file that was renamed leaves what it made",

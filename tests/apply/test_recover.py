@@ -1,0 +1,164 @@
+"""What an earlier run left in doubt, settled: each outcome of a look-up, and what state and journal say then."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import attrs
+import pytest
+
+from flowplan.apply.recover import Recovered, recover
+from flowplan.clock import Clock
+from flowplan.errors import CloudError, NotFound, OutcomeUnknown
+from flowplan.model.live import Live, LiveBid
+from flowplan.state.journal import Closed, Done, Intent
+from flowplan.state.state import State
+from tests.builders import DATA, TRAIN, bid, bound, create_of, live, live_bid, live_volume, state, volume
+
+
+class Cloud:
+    """A cloud of which one list after another is read, the last one again and again; and the time that passes."""
+
+    def __init__(self, lists: Sequence[Live | CloudError]) -> None:
+        self.lists = list(lists)
+        self.seconds = 1000.0
+        self.looks = 0
+
+    def live(self) -> Live:
+        found = self.lists[min(self.looks, len(self.lists) - 1)]
+        self.looks += 1
+        if isinstance(found, CloudError):
+            raise found
+        return found
+
+    def bid(self, id: str) -> LiveBid:
+        for one in self.lists:
+            if isinstance(one, Live) and id in one.bids:
+                return one.bids[id]
+        raise NotFound(f"no bid {id}")
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self.seconds, UTC)
+
+    def clock(self) -> Clock:
+        return Clock(lambda: self.seconds, lambda: self.seconds, self.wait, boot_id="boot")
+
+    def wait(self, seconds: float) -> None:
+        self.seconds += max(seconds, 0.001)
+
+
+CREATE, VOLUME = create_of(TRAIN, bid()), create_of(DATA, volume())
+OURS = live_bid(bid())
+NOTHING = live()
+
+
+def settled(
+    lists: Sequence[Live | CloudError],
+    *pending: Intent,
+    known: State | None = None,
+    resend: bool = True,
+) -> tuple[Recovered, Cloud]:
+    cloud = Cloud(lists)
+    first = next((one for one in lists if isinstance(one, Live)), NOTHING)
+    doubts = {one.intent: one for one in pending}
+    found = recover(known or state(), doubts, cloud, first, window=45.0, clock=cloud.clock(), resend=resend)
+    return found, cloud
+
+
+def test_what_was_created_is_kept_and_counts_at_once() -> None:
+    found, cloud = settled([live(OURS)], CREATE)
+    assert [type(one) for one in found.records] == [Done]
+    assert found.state.bindings[TRAIN].id == "bid_1" and not found.absent
+    assert found.notes == ("bid.train was created by an interrupted run (bid_1); it is kept",)
+    assert cloud.seconds == 1000.0
+
+
+def test_what_shows_late_is_found_within_the_window() -> None:
+    found, cloud = settled([NOTHING, NOTHING, NOTHING, live(OURS)], CREATE)
+    assert found.state.bindings[TRAIN].id == "bid_1" and 1000.0 < cloud.seconds < 1045.0
+
+
+def test_an_absence_counts_after_the_window_and_over_two_lists() -> None:
+    found, cloud = settled([NOTHING], CREATE)
+    assert found.absent == {"i-1": CREATE} and found.records == () and found.state == state()
+    assert cloud.seconds >= 1045.0
+
+
+def test_the_window_counts_from_when_the_attempt_was_announced() -> None:
+    old = attrs.evolve(CREATE, at=attrs.evolve(CREATE.at, wall=900.0, since_boot=900.0, server=900.0))
+    found, cloud = settled([NOTHING], old)
+    assert list(found.absent) == ["i-1"] and cloud.seconds < 1010.0 and cloud.looks == 2
+
+
+ENDS: dict[str, tuple[Any, str, str]] = {
+    "somebody has its name": (live_bid(bid(), "bid_9", ours=False), "foreign", "flowplan did not make"),
+    "it has ended": (attrs.evolve(OURS, status="Terminated"), "ended", "has ended since"),
+}
+
+
+@pytest.mark.parametrize(("there", "why", "said"), ENDS.values(), ids=list(ENDS))
+def test_what_proves_that_it_is_not_there_closes_the_intent(there: Any, why: str, said: str) -> None:
+    found, _ = settled([live(there)], CREATE)
+    assert found.records == (Closed("i-1", why),) and not found.absent
+    assert said in found.notes[0]
+    assert bool(found.ended) == (why == "ended")  # not to be bought again in this run
+
+
+UNKNOWN: dict[str, tuple[list[Any], Intent, str]] = {
+    "two of them": ([live(OURS, attrs.evolve(OURS, id="bid_2"))], CREATE, "has 2 live objects with our marker"),
+    "it may be": ([live(live_volume(volume()))], VOLUME, "may be what an earlier attempt created"),
+    "no list": ([CloudError("down")], CREATE, "cannot be known now: down"),
+}
+
+
+@pytest.mark.parametrize(("lists", "intent", "said"), UNKNOWN.values(), ids=list(UNKNOWN))
+def test_what_cannot_be_known_is_not_guessed(lists: list[Any], intent: Intent, said: str) -> None:
+    with pytest.raises(OutcomeUnknown, match=said):
+        settled(lists, intent)
+
+
+def test_a_list_without_a_bid_that_is_there_proves_no_absence() -> None:
+    """It lags, or lacks a page: then the create may be missing in it, too."""
+    known = state(bound(attrs.evolve(TRAIN, name="other"), "bid_7", bid("other")))
+    whole = live(live_bid(bid("other"), "bid_7", ours=False))
+    with pytest.raises(OutcomeUnknown, match="bid_7 is live, but the list does not show it"):
+        settled([NOTHING] * 100 + [whole], CREATE, known=known)
+
+
+def test_what_is_absent_is_not_sent_again_unless_it_may_be() -> None:
+    with pytest.raises(OutcomeUnknown, match="does not show"):
+        settled([NOTHING], CREATE, resend=False)
+
+
+@pytest.mark.parametrize(
+    ("known", "why"),
+    [
+        (state(released=frozenset({"bid_1"})), "was let go of with `state rm`"),
+        (state(bound(attrs.evolve(TRAIN, name="older"), "bid_1", bid())), "is in the state as bid.older"),
+    ],
+)
+def test_what_the_state_says_otherwise_of_stays_as_it_says(known: State, why: str) -> None:
+    found, _ = settled([live(OURS)], CREATE, known=known)
+    assert found.records[0] == Closed("i-1", why) and TRAIN not in found.state.bindings
+    assert why in found.notes[0]
+
+
+@pytest.mark.parametrize("op", ["update", "delete"])
+def test_updates_and_deletes_are_planned_again_without_a_look(op: str) -> None:
+    found, cloud = settled([live(OURS)], attrs.evolve(CREATE, op=op), known=state(bound(TRAIN, "bid_1", bid())))
+    assert found.records == (Closed("i-1", "planned again"),) and cloud.looks == 0
+
+
+def test_a_live_bid_with_our_marker_is_adopted() -> None:
+    found, _ = settled([live(OURS)])
+    assert [type(one) for one in found.records] == [Done] and found.state.bindings[TRAIN].id == "bid_1"
+    assert found.notes == ("bid.train is live (bid_1) with our marker; it is kept",)
+
+
+def test_several_doubts_are_settled_together() -> None:
+    made = live_volume(volume(), created_at="1970-01-01T00:16:45Z")
+    other = attrs.evolve(VOLUME, intent="i-2")
+    found, _ = settled([live(made)], CREATE, other)
+    assert list(found.absent) == ["i-1"] and found.state.bindings[DATA].id == "vol_1"

@@ -1,0 +1,89 @@
+"""Resources, states and clouds for tests, each built in one place. What a test does not name has a plain value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import attrs
+
+from flowplan.clock import Moment
+from flowplan.model.address import Address
+from flowplan.model.live import ALLOCATED, Live, LiveBid, LiveVolume, Marker
+from flowplan.model.resources import Bid, Inputs, PortPair, Resource, Volume
+from flowplan.planning.hand_overs import order_of
+from flowplan.planning.lookup import Desired
+from flowplan.planning.make import make_plan
+from flowplan.planning.plan import Change, Plan, Wishes
+from flowplan.state.journal import Intent
+from flowplan.state.state import Binding, State
+
+LINEAGE = "lineage-1"
+TRAIN, DATA, PORTS = Address("bid", "train"), Address("volume", "data"), Address("ports", "train")
+HTTP = (PortPair(8080, 8080),)
+
+
+def bid(name: str = "train", limit: str = "20", quantity: int = 1, **other: Any) -> Bid:
+    """A bid for instances of 8 GPUs, at up to `limit` dollars an hour each."""
+    whole = Bid(name, "it", "r", quantity, Decimal(limit), ("key_1",), inputs=Inputs(), gpus=8)
+    return attrs.evolve(whole, **other)
+
+
+def volume(name: str = "data", size_gb: int = 100, **other: Any) -> Volume:
+    return attrs.evolve(Volume(name, size_gb, "Block", "r"), **other)
+
+
+def marker(of: Bid, address: Address = TRAIN, **other: Any) -> Marker:
+    """The marker in the script of `of`, which this stack placed."""
+    made = Marker.of(of.inputs or Inputs(), stack="s", lineage=LINEAGE, address=address, generation=1, intent="i-1")
+    return attrs.evolve(made, **other)
+
+
+def live_bid(of: Bid, id: str = "bid_1", *, ours: bool = True, **other: Any) -> LiveBid:
+    """`of` as the cloud lists it, running; with our marker unless somebody else placed it (`ours`)."""
+    found = LiveBid(id, of, ALLOCATED, marker=marker(of, Address("bid", of.name)) if ours else None)
+    return attrs.evolve(found, **other)
+
+
+def live_volume(of: Volume, id: str = "vol_1", **other: Any) -> LiveVolume:
+    return attrs.evolve(LiveVolume(id, of), **other)
+
+
+def live(*objects: LiveBid | LiveVolume, **other: Any) -> Live:
+    """A cloud with these objects."""
+    bids = {one.id: one for one in objects if isinstance(one, LiveBid)}
+    return Live({one.id: one for one in objects if isinstance(one, LiveVolume)}, bids, **other)
+
+
+def bound(address: Address, id: str, applied: Resource, **other: Any) -> Binding:
+    """What the state records of an address whose file is task.yaml."""
+    return attrs.evolve(Binding(address, id, applied, source="task.yaml"), **other)
+
+
+def state(*bindings: Binding, **other: Any) -> State:
+    return State(LINEAGE, 1, "s", bindings={one.address: one for one in bindings}, **other)
+
+
+def create_of(address: Address, resource: Resource, **other: Any) -> Intent:
+    """The intent of a create that is in doubt, announced when all clocks stood at 1,000 seconds."""
+    name = getattr(resource, "name", "")
+    at = Moment(1000.0, 1000.0, "boot", 1000.0)
+    return attrs.evolve(Intent("i-1", "create", address, 1, name, "key", "", at, resource=resource), **other)
+
+
+def planned(
+    wanted: Desired | Mapping[Address, Resource],
+    known: State | None = None,
+    there: Live | None = None,
+    wishes: Wishes | None = None,
+    **other: Any,
+) -> Plan:
+    """The plan that brings `there` to `wanted`."""
+    desired = wanted if isinstance(wanted, Desired) else Desired(wanted)
+    return make_plan(desired, known or state(), there or live(), wishes or Wishes(), **other)
+
+
+def plan(*changes: Change, **other: Any) -> Plan:
+    """A plan of these changes, in their order."""
+    return Plan(**{"mode": "apply", "changes": changes, "order": order_of(changes), **other})

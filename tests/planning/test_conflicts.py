@@ -1,0 +1,114 @@
+"""Wanted names that somebody else's live objects have: refused before anything is made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+import pytest
+
+from flowplan.model.live import Live
+from flowplan.model.resources import PortMapping, Resource
+from flowplan.planning.conflicts import conflicts
+from flowplan.planning.lookup import Desired
+from flowplan.state.journal import Intent
+from flowplan.state.state import State
+from tests.builders import (
+    DATA,
+    HTTP,
+    PORTS,
+    TRAIN,
+    bid,
+    bound,
+    create_of,
+    live,
+    live_bid,
+    live_volume,
+    marker,
+    state,
+    volume,
+)
+
+OTHER = bound(attrs.evolve(TRAIN, name="older"), "bid_1", bid())
+THEIRS = live_bid(bid(), "bid_9", ours=False)
+OF_A_STACK = live_bid(bid(), "bid_9", marker=marker(bid(), lineage="another", stack="stack-2"))
+SPARE = live_volume(volume(), "vol_9", created_at="1970-01-01T00:16:45Z")  # just after the intent was announced
+
+
+def found(wanted: Resource, known: State, there: Live, *pending: Intent) -> list[tuple[str, str]]:
+    address = {"train": TRAIN, "data": DATA}[getattr(wanted, "name", "train")]
+    doubted = {one.intent: one for one in pending}
+    return [(what, hint) for _, what, hint in conflicts(Desired({address: wanted}), known, doubted, there)]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "known", "there"),
+    [
+        (bid(), state(), live()),
+        (bid(), state(), live(live_bid(bid("another"), ours=False))),
+        (bid(), state(), live(live_volume(volume("train")))),  # of another kind
+        (bid(), state(), live(attrs.evolve(THEIRS, status="Terminated"))),
+        (bid(), state(bound(TRAIN, "bid_1", bid())), live(live_bid(bid()), THEIRS)),  # ours is live: it has the name
+        (volume(), state(bound(DATA, "vol_1", volume())), live(live_volume(volume()), SPARE)),
+    ],
+)
+def test_a_name_that_is_free_or_ours(wanted: Resource, known: State, there: Live) -> None:
+    assert found(wanted, known, there) == []
+
+
+TAKEN: dict[str, tuple[Any, ...]] = {
+    "a bid of somebody": (bid(), state(), THEIRS, "it is in no state that is known here", "flowplan import bid.train"),
+    "a volume of somebody": (volume(), state(), SPARE, "it is in no state that is known here", "`attach` uses it"),
+    "under another address": (bid(), state(OTHER), live_bid(bid()), "it is in the state as bid.older", "state mv"),
+    "released": (
+        bid(),
+        state(released=frozenset({"bid_9"})),
+        THEIRS,
+        "it was let go of with `state rm`",
+        "takes it back",
+    ),
+    "of another stack": (
+        bid(),
+        state(),
+        OF_A_STACK,
+        "it belongs to another state of flowplan (stack stack-2)",
+        "recover --from-live",
+    ),
+    "once ours, which is over": (
+        bid(),
+        state(bound(TRAIN, "bid_1", bid())),
+        THEIRS,
+        "it is in no state that is known here",
+        "flowplan import bid.train bid_9",
+    ),
+}
+
+
+@pytest.mark.parametrize(("wanted", "known", "object", "whose", "remedy"), TAKEN.values(), ids=list(TAKEN))
+def test_a_name_that_is_taken(wanted: Resource, known: State, object: Any, whose: str, remedy: str) -> None:
+    ((what, hint),) = found(wanted, known, live(object))
+    assert f"exists already ({object.id})" in what and whose in what
+    assert remedy in hint
+
+
+def test_a_volume_that_a_bid_of_another_stack_uses_is_that_stacks() -> None:
+    user = attrs.evolve(OF_A_STACK, bid=bid("theirs", volumes=("vol_9",)))
+    ((what, hint),) = found(volume(), state(), live(SPARE, user))
+    assert "it is used by a bid of another state of flowplan (stack stack-2)" in what
+    assert "recover --from-live" in hint
+
+
+def test_several_of_one_name_are_all_named() -> None:
+    ((what, _),) = found(bid(), state(), live(THEIRS, live_bid(bid(), "bid_8", ours=False)))
+    assert "(bid_9, bid_8)" in what
+
+
+def test_what_an_operation_in_doubt_may_have_made_is_judged_by_the_look_up() -> None:
+    intent = create_of(DATA, volume())
+    assert found(volume(), state(), live(SPARE), intent) == []
+    assert found(volume(), state(), live(SPARE), attrs.evolve(intent, op="update")) != []
+    assert found(bid(), state(), live(live_bid(bid())), create_of(TRAIN, bid())) == []
+
+
+def test_ports_have_no_name_that_could_be_taken() -> None:
+    assert conflicts(Desired({PORTS: PortMapping(TRAIN, HTTP)}), state(), {}, live(THEIRS)) == []

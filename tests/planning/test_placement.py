@@ -1,0 +1,176 @@
+"""Which type and region a task gets, by which rule, and what is said of it."""
+
+from __future__ import annotations
+
+import random
+from decimal import Decimal
+from itertools import permutations
+from typing import Any, Literal
+
+import attrs
+import pytest
+
+from flowplan.config.config import GpuWanted, Task
+from flowplan.diagnostics import Position
+from flowplan.model.catalogue import Auction, InstanceType
+from flowplan.planning.placement import Candidate, best, limit_of, same_name_twice, why
+from tests.builders import TRAIN
+
+TASK = Task(
+    address=TRAIN,
+    name="train",
+    source=Position("task.yaml", 1, 1),
+    project=None,
+    ssh_keys=(),
+    priority="standard",
+    limit_price=Decimal(20),
+    limit_price_per_gpu=None,
+    instance_types=("h100:8",),
+    gpu=GpuWanted(),
+    instance_quantity=1,
+    region=None,
+    optimize=None,
+    estimated_hours=None,
+    ports=(),
+    volumes=(),
+    local_disks=(),
+    container_image=None,
+    startup_script=None,
+)
+
+
+def place(
+    region: str,
+    price: str | None,
+    *,
+    kind: str = "a",
+    rank: int = 0,
+    limit: str = "20",
+    free: int = 9,
+    lowest: str | None = None,
+    name: str | None = None,
+) -> Candidate:
+    """A place with `free` instances at `price`, where `lowest` is the lowest limit that wins."""
+    found = Auction(f"{kind}-{region}", kind, region, free, _amount(price), _amount(lowest))
+    return Candidate(InstanceType(kind, name or kind, "H100", 8), found, rank, Decimal(limit))
+
+
+def _amount(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)
+
+
+# ---- whether it would run -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("there", "wins"),
+    [
+        (place("r", "8"), True),
+        (place("r", "20"), True),  # the limit may equal the price
+        (place("r", "20.01"), False),
+        (place("r", None), False),  # unknown is not cheap
+        (place("r", "8", free=0), False),
+        (place("r", "8", free=0, lowest="19.99"), True),  # it pushes the lowest out
+        (place("r", "8", free=0, lowest="20"), False),  # a tie: the older bid wins
+    ],
+)
+def test_whether_a_bid_would_run(there: Candidate, wins: bool) -> None:
+    assert there.can_win(1) is wins
+
+
+def test_all_instances_at_once_or_none() -> None:
+    assert place("r", "8", free=2).can_win(2) and not place("r", "8", free=2).can_win(3)
+
+
+# ---- which one -------------------------------------------------------------------------------------------------
+
+Optimize = Literal["budget", "job_completion_time"] | None
+CHEAP_LATER = [place("r1", "10", kind="first"), place("r2", "5", kind="second", rank=1, limit="6")]
+# (optimize, candidates, the one chosen)
+CHOICES: dict[str, tuple[Optimize, list[Candidate], tuple[str, str]]] = {
+    "the lower price of one type": (None, [place("r1", "10"), place("r2", "9")], ("a", "r2")),
+    "the user's order of types before the price": (None, CHEAP_LATER, ("first", "r1")),
+    "budget: the lower price": ("budget", CHEAP_LATER, ("second", "r2")),
+    "time: the smaller share of the limit": ("job_completion_time", CHEAP_LATER, ("first", "r1")),
+    "what would run, before all else": (
+        None,
+        [place("r1", "10", kind="first", free=0), place("r2", "15", kind="second", rank=1)],
+        ("second", "r2"),
+    ),
+    "budget, but what would run first": ("budget", [place("r1", "5", free=0), place("r2", "15")], ("a", "r2")),
+    "a known price before an unknown one": (None, [place("r1", None, free=0), place("r2", "30")], ("a", "r2")),
+    "the same price: by region": (None, [place("r2", "8"), place("r1", "8")], ("a", "r1")),
+    "the same price and region: by type": (None, [place("r", "8", kind="b"), place("r", "8")], ("a", "r")),
+    "budget at one price: the user's order": (
+        "budget",
+        [place("r1", "8", rank=1), place("r2", "8", kind="b")],
+        ("b", "r2"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("optimize", "candidates", "chosen"), CHOICES.values(), ids=list(CHOICES))
+def test_which_place_a_task_gets(optimize: Optimize, candidates: list[Candidate], chosen: tuple[str, str]) -> None:
+    for order in permutations(candidates):
+        assert best(attrs.evolve(TASK, optimize=optimize), order).place == chosen
+
+
+def test_the_choice_does_not_depend_on_the_order_of_the_list() -> None:
+    offered = [
+        place(f"r{region}", price, kind=kind, rank=rank, free=free)
+        for region, price in enumerate(("8", "9", None, "8"))
+        for rank, kind in enumerate("ab")
+        for free in (0, 9)
+    ]
+    draw = random.Random(7)
+    for optimize in (None, "budget", "job_completion_time"):
+        task = attrs.evolve(TASK, optimize=optimize)
+        found = set()
+        for _ in range(20):
+            draw.shuffle(offered)
+            found.add((best(task, offered).place, best(task, offered).auction.capacity))
+        assert len(found) == 1
+
+
+# ---- what is said of it -----------------------------------------------------------------------------------------
+
+TWO = [place("r1", "10"), place("r2", "9")]
+
+
+@pytest.mark.parametrize(
+    ("task", "candidates", "said"),
+    [
+        ({}, TWO, "a in r1 ($10.00 now): the lowest price of 2 regions"),
+        ({"optimize": "budget"}, TWO, "a in r1 ($10.00 now): the lowest price of 2 regions"),
+        ({"optimize": "job_completion_time"}, TWO, "a in r1 ($10.00 now): the most room under the limit of 2 regions"),
+        (
+            {"instance_types": ("a", "b")},
+            [place("r1", "10"), place("r1", "9", kind="b", rank=1)],
+            "a in r1 ($10.00 now): the first type in your order where it costs least of 2 places",
+        ),
+        ({}, [place("r1", None), *TWO], "a in r1 (price unknown): the lowest price of 3 regions; none would run now"),
+    ],
+)
+def test_why_it_was_chosen(task: dict[str, Any], candidates: list[Candidate], said: str) -> None:
+    assert why(attrs.evolve(TASK, **task), candidates[0], candidates) == said
+
+
+# ---- the limit, and names that mean two ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("gpus", "limit"), [(8, "16"), (1, "2"), (0, "2")])
+def test_a_limit_per_gpu_becomes_one_per_instance(gpus: int, limit: str) -> None:
+    task = attrs.evolve(TASK, limit_price=None, limit_price_per_gpu=Decimal(2))
+    assert limit_of(task, InstanceType("a", "a", "H100", gpus)) == Decimal(limit)
+    assert limit_of(TASK, InstanceType("a", "a", "H100", gpus)) == 20
+
+
+def test_two_types_of_one_name_in_one_region_cannot_be_told_apart() -> None:
+    one, other, elsewhere = (
+        place("r1", "8", kind="a", name="h100"),
+        place("r1", "8", kind="b", name="h100"),
+        place("r2", "8", kind="b", name="h100"),
+    )
+    assert same_name_twice([one, other, elsewhere]) == (one, other)
+    assert same_name_twice([one, elsewhere]) == ()
+    assert same_name_twice([one, one, place("r1", "8", kind="b")]) == ()
