@@ -40,12 +40,12 @@ from flowplan.errors import (
     Unauthorized,
 )
 from flowplan.model.address import Address
+from flowplan.model.digest import digest
 from flowplan.model.live import Marker
 from flowplan.model.resources import Bid, Resource, Volume, resolve
 from flowplan.planning.differences import differences
 from flowplan.planning.plan import Change, Plan
 from flowplan.planning.steps import Step
-from flowplan.state.codec import digest
 from flowplan.state.journal import Closed, Done, Intent, Record, ended_by
 from flowplan.state.ownership import known_otherwise
 from flowplan.state.state import AppliedPlan, Binding, State, consistent, with_ended

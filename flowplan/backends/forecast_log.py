@@ -12,19 +12,22 @@ import math
 import os
 import sqlite3
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast, get_type_hints
 
+import attrs
 from attrs import frozen
 
 from flowplan.errors import FlowplanError
 from flowplan.files.private import make_directory
 from flowplan.pricing import Band, Judged, KeptForecast, Verdict
 
+Made = TypeVar("Made", KeptForecast, Band, Verdict)
 KEPT = ".flowplan/forecasts.db"
 VERSION = 1
 MARK = 0x666C6F77  # "flow": by which the file is known for one of ours
@@ -44,11 +47,6 @@ CREATE TABLE forecasts (  -- money in dollars as text, NULL where it is unknown;
 );
 CREATE INDEX forecasts_of_address ON forecasts (lineage, address, ends_at);
 """
-_COLUMNS = (
-    "lineage, address, bids, instance_type, region, made_at, starts_at, ends_at, hours, quantity, limit_price, basis, "
-    "p10, p50, p90, expected, worst, price_now, storage, market_snapshot_id, flowplan_version"
-)
-_VERDICT = "course, until, paid, starting, reason"
 
 
 @frozen
@@ -62,8 +60,8 @@ class KeptForecasts:
         with self._opened(writing=False) as db:
             if db is None:
                 return []
-            query = f"SELECT {_COLUMNS}, {_VERDICT}, seq FROM forecasts WHERE lineage = ? ORDER BY starts_at, seq"  # noqa: S608
-            return [_read(row) for row in db.execute(query, (lineage,))]
+            query = "SELECT * FROM forecasts WHERE lineage = ? ORDER BY starts_at, seq"
+            return [_read(dict(row)) for row in db.execute(query, (lineage,))]
 
     def add(self, forecasts: Sequence[KeptForecast]) -> None:
         """Keep `forecasts`, all or none."""
@@ -79,10 +77,9 @@ class KeptForecasts:
         with self._opened(writing=True) as db:
             assert db is not None  # noqa: S101 - it was made
             for judged in final:
-                db.execute(
-                    "UPDATE forecasts SET (course, until, paid, starting, reason) = (?, ?, ?, ?, ?) WHERE seq = ?",
-                    (*_verdict(judged.verdict), judged.kept.seq),
-                )
+                row = _row(judged.verdict)
+                settled = ", ".join(f"{column} = :{column}" for column in row)
+                db.execute(f"UPDATE forecasts SET {settled} WHERE seq = :seq", {**row, "seq": judged.kept.seq})  # noqa: S608
             for one in following:
                 if not _is_running(db, one):
                     _insert(db, one)
@@ -102,6 +99,7 @@ class KeptForecasts:
             # A reader, too, opens it for writing where it may: what a killed run left half done is undone first.
             name = f"{self.path.absolute().as_uri()}?mode=rw"
             db = sqlite3.connect(name, uri=True, timeout=PATIENCE, isolation_level=None)
+            db.row_factory = sqlite3.Row
             try:
                 db.execute("BEGIN IMMEDIATE" if writing else "BEGIN")
                 made = _is_made(db, self.path)
@@ -115,7 +113,7 @@ class KeptForecasts:
             raise self._failed(error) from error
         except OSError as error:
             raise FlowplanError(f"{self.path}: {error.strerror or error}") from error
-        except (ValueError, TypeError, OverflowError, InvalidOperation) as error:
+        except (ValueError, TypeError, KeyError, OverflowError, InvalidOperation) as error:
             raise FlowplanError(f"{self.path} is damaged: {error}", hint=_ASIDE) from error
 
     def _failed(self, error: sqlite3.DatabaseError) -> FlowplanError:
@@ -168,56 +166,54 @@ def _is_running(db: sqlite3.Connection, one: KeptForecast) -> bool:
 
 
 def _insert(db: sqlite3.Connection, one: KeptForecast) -> None:
-    kind, region = one.auction or (None, None)
-    values = (
-        *(one.lineage, one.address, json.dumps(one.bids), kind, region),
-        *(_time(one.made_at), _time(one.starts_at), _time(one.ends_at), one.hours),
-        *(one.quantity, _text(one.limit), one.basis),
-        *map(_text, (one.cost.p10, one.cost.p50, one.cost.p90, one.cost.expected, one.worst, one.price_now)),
-        *(_text(one.storage), one.market_snapshot_id, one.flowplan_version),
-    )
-    db.execute(f"INSERT INTO forecasts ({_COLUMNS}) VALUES ({', '.join('?' * len(values))})", values)  # noqa: S608
+    row = columns_of(one)
+    names, values = ", ".join(row), ", ".join(f":{name}" for name in row)
+    db.execute(f"INSERT INTO forecasts ({names}) VALUES ({values})", row)  # noqa: S608
 
 
 def _forget(db: sqlite3.Connection) -> None:
     db.execute("DELETE FROM forecasts WHERE seq <= (SELECT max(seq) FROM forecasts) - ?", (MOST,))
 
 
-def _read(row: Sequence[Any]) -> KeptForecast:
-    (lineage, address, bids, kind, region, made_at, starts_at, _, hours, quantity, limit, basis) = row[:12]
-    p10, p50, p90, expected, worst, price_now, storage = map(_amount, row[12:19])
-    snapshot, version, course, until, paid, starting, reason, seq = row[19:]
-    verdict = None
-    if course is not None:
-        verdict = Verdict(course, _moment(until), Decimal(paid), Decimal(starting), reason)
-    if not (isinstance(hours, float) and 0 < hours < math.inf):
-        raise ValueError(f"{hours!r} is no horizon")
-    found = KeptForecast(
-        lineage=lineage,
-        address=address,
-        bids=tuple(json.loads(bids)),
-        made_at=_moment(made_at),
-        starts_at=_moment(starts_at),
-        hours=hours,
-        basis=basis,
-        cost=Band(p10, p50, p90, expected),
-        worst=worst,
-        auction=None if kind is None else (kind, region),
-        quantity=quantity,
-        limit=_amount(limit),
-        price_now=price_now,
-        storage=storage or Decimal(0),
-        market_snapshot_id=snapshot,
-        flowplan_version=version,
-        verdict=verdict,
-        seq=seq,
-    )
+# ---- a forecast as a row: a field is the column of its name, but for these ------------------------------------
+
+
+def columns_of(one: KeptForecast) -> dict[str, Any]:
+    """The row of `one`, without its number and verdict: column -> value. A band has a column for each of its values."""
+    row = _row(one)
+    kind, region = one.auction or (None, None)
+    row |= {"bids": json.dumps(one.bids), "limit_price": row.pop("limit"), **_row(one.cost)}
+    row |= {"instance_type": kind, "region": region, "ends_at": _time(one.ends_at)}
+    return {name: value for name, value in row.items() if name not in ("cost", "auction", "verdict", "seq")}
+
+
+def _read(row: dict[str, Any]) -> KeptForecast:
+    """The forecast of a row. Raises ValueError, TypeError, KeyError, OverflowError, InvalidOperation."""
+    if not (isinstance(row["hours"], float) and 0 < row["hours"] < math.inf):
+        raise ValueError(f"{row['hours']!r} is no horizon")
+    kind, region = row["instance_type"], row["region"]
+    row |= {"bids": tuple(json.loads(row["bids"])), "limit": row["limit_price"], "cost": _made(Band, row)}
+    row["auction"] = None if kind is None else (kind, region)
+    row["verdict"] = None if row["course"] is None else _made(Verdict, row)
+    found = _made(KeptForecast, row)
     _ = found.ends_at  # raises OverflowError
     return found
 
 
-def _verdict(found: Verdict) -> tuple[str | None, ...]:
-    return (found.course, _time(found.until), str(found.paid), str(found.starting), found.reason)
+def _row(one: KeptForecast | Band | Verdict) -> dict[str, Any]:
+    """Its fields, times and amounts as text."""
+    found = {field.name: getattr(one, field.name) for field in attrs.fields(type(one))}
+    for name, value in found.items():
+        if isinstance(value, datetime):
+            found[name] = _time(value)
+        elif isinstance(value, Decimal):
+            found[name] = f"{value:f}"
+    return found
+
+
+def _made(cls: type[Made], row: Mapping[str, Any]) -> Made:
+    """A `cls` of the columns of its fields."""
+    return cls(**{name: read(row[name]) for name, read in _readers_of(cast(Hashable, cls)).items()})
 
 
 def _time(moment: datetime) -> str:
@@ -232,14 +228,21 @@ def _moment(text: str) -> datetime:
     return found
 
 
-def _text(amount: Decimal | None) -> str | None:
-    return None if amount is None else f"{amount:f}"
-
-
-def _amount(text: str | None) -> Decimal | None:
-    if text is None:
-        return None
+def _amount(text: str) -> Decimal:
     amount = Decimal(text)
     if not amount.is_finite():
         raise ValueError(f"{text} is not an amount")
     return amount
+
+
+def _amount_if_known(text: str | None) -> Decimal | None:
+    return None if text is None else _amount(text)
+
+
+_READERS: dict[Any, Callable[[Any], Any]] = {datetime: _moment, Decimal: _amount, Decimal | None: _amount_if_known}
+
+
+@cache
+def _readers_of(cls: Hashable) -> dict[str, Callable[[Any], Any]]:
+    """Field -> what reads its column; what is neither a time nor an amount is there as it is."""
+    return {name: _READERS.get(kind, lambda value: value) for name, kind in get_type_hints(cls).items()}

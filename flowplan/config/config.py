@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Literal
 
 from attrs import field, frozen
 
@@ -14,6 +12,7 @@ from flowplan.config.positions import Places
 from flowplan.diagnostics import Position, Problem
 from flowplan.model.address import Address
 from flowplan.model.budget import Budget
+from flowplan.model.digest import LEFT_OUT, digest, material, named
 from flowplan.model.resources import ContainerImage, Interface, LocalDisk, PortPair, Script
 
 
@@ -43,19 +42,19 @@ class VolumeUse:
     volume: Address | str
     mount_point: str | None
     source: Position = field(eq=False)
-    region: str | None = None
+    region: str | None = field(default=None, metadata=LEFT_OUT)
 
 
 @frozen
 class VolumeWanted:
     """A volume to create. `region` None: that of the task."""
 
-    address: Address
+    address: Address = field(metadata=LEFT_OUT)
     name: str
     size_gb: int
     interface: Interface
     region: str | None
-    mount_point: str | None
+    mount_point: str | None = field(metadata=LEFT_OUT)  # the task's use of it says the same
     source: Position = field(eq=False)
 
 
@@ -67,12 +66,12 @@ class Task:
     (from `utility_threshold_price_per_gpu` or the priority): exactly one of the two.
     """
 
-    address: Address
+    address: Address = field(metadata=LEFT_OUT)
     name: str
     source: Position = field(eq=False)
     project: str | None
     ssh_keys: tuple[str, ...]
-    priority: str
+    priority: str = field(metadata=LEFT_OUT)  # the limit price says it
     limit_price: Decimal | None
     limit_price_per_gpu: Decimal | None
     instance_types: tuple[str, ...]
@@ -105,11 +104,9 @@ class Config:
     def sha256(self) -> str:
         """The digest of what is asked for: not of key order, comments, positions or file names, but of the
         scripts' content, nor of budgets, which are judged anew. A saved plan fits as long as it is the same."""
-        material = {
-            "tasks": {str(address): _task_to_json(task) for address, task in self.tasks.items()},
-            "volumes": {str(address): _volume_to_json(volume) for address, volume in self.volumes.items()},
-        }
-        return hashlib.sha256(json.dumps(material, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+        tasks = {str(address): named(task) for address, task in self.tasks.items()}
+        volumes = {str(address): material(volume) for address, volume in self.volumes.items()}
+        return digest({"tasks": tasks, "volumes": volumes})
 
     def position_of(self, address: Address, field: str = "") -> Position:
         """Where `field` of a resource is written (`limit_price`, `region`, `size_gb`: the inner names), else
@@ -142,40 +139,3 @@ class Config:
         """A problem of `field` (or "") of a resource, for stages that know more than the text tells."""
         position = self.position_of(address, field)
         return Problem(summary, position, hint, detail, severity, self.source_line(position), (), code)
-
-
-def _task_to_json(task: Task) -> dict[str, Any]:
-    script, image = task.startup_script, task.container_image
-    return {
-        "name": task.name,
-        "project": task.project,
-        "ssh_keys": task.ssh_keys,
-        "limit_price": _plain(task.limit_price),
-        "limit_price_per_gpu": _plain(task.limit_price_per_gpu),
-        "instance_types": task.instance_types,
-        "gpu": [
-            task.gpu.gpu_type,
-            task.gpu.gpus,
-            task.gpu.intranode_interconnect,
-            task.gpu.internode_interconnect,
-        ],
-        "instance_quantity": task.instance_quantity,
-        "region": task.region,
-        "optimize": task.optimize,
-        "estimated_hours": _plain(task.estimated_hours),
-        "ports": [[pair.external, pair.internal, pair.protocol] for pair in task.ports],
-        "volumes": [[str(use.volume), use.mount_point] for use in task.volumes],
-        "local_disks": [[disk.device, disk.mount_point] for disk in task.local_disks],
-        "container_image": [image.image_name, image.build_context, image.run_options] if image else None,
-        "startup_script": script.sha256 if script else None,
-        "paused": task.paused,
-    }
-
-
-def _volume_to_json(volume: VolumeWanted) -> list[Any]:
-    return [volume.name, volume.size_gb, volume.interface, volume.region]
-
-
-def _plain(number: Decimal | None) -> str | None:
-    """One text for equal numbers: 17.9 and 17.90."""
-    return None if number is None else f"{number.normalize():f}"

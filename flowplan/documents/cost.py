@@ -16,6 +16,7 @@ from flowplan.documents.amounts import band as _band
 from flowplan.documents.amounts import money as _money
 from flowplan.documents.amounts import plain as _plain
 from flowplan.model.budget import Judged
+from flowplan.model.digest import digest
 from flowplan.model.resources import Volume
 from flowplan.planning.plan import Change, Plan
 from flowplan.pricing import (
@@ -29,7 +30,6 @@ from flowplan.pricing import (
     Total,
     storage_per_hour,
 )
-from flowplan.state.codec import digest
 
 if TYPE_CHECKING:
     from flowplan.pricing import Advice, EntryPrice, Forecast, StackForecast, Sum

@@ -20,10 +20,10 @@ from flowplan.documents.cost import cost, totals
 from flowplan.documents.diagnostics import of as said
 from flowplan.documents.diagnostics import source
 from flowplan.model.address import Address
+from flowplan.model.digest import digest
 from flowplan.model.resources import Bid, Inputs, PortMapping, PortPair, Resource, Volume
 from flowplan.planning.plan import ACTIONS, Action, Change, Plan
 from flowplan.printable import shown
-from flowplan.state.codec import digest
 from flowplan.state.state import State
 
 FORMAT_VERSION = "1.0"

@@ -8,6 +8,9 @@ What a change of a field means is written on the field, once (`metadata["change"
     destroys_data   replacing destroys what the volume holds: guarded
     follows         belongs to another resource and changes with it
 
+How the state keeps a field is written there, too (`metadata["kept"]`, see state/codec.py), and whether digests leave
+it out (digest.py).
+
 The API's names hold here (`limit_price`, `instance_quantity`, `size_gb`, `interface`); Foundry's YAML
 spellings are mapped to them in config.py, the API's own asymmetries in cloud/api.py.
 """
@@ -15,7 +18,6 @@ spellings are mapped to them in config.py, the API's own asymmetries in cloud/ap
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import shlex
 from collections.abc import Mapping
@@ -28,6 +30,7 @@ from attrs import field, frozen
 
 from flowplan import masking
 from flowplan.model.address import Address, Kind, Ref
+from flowplan.model.digest import LEFT_OUT, digest, named
 
 UPDATE, REPLACE, INPUT, DESTROYS_DATA, FOLLOWS = "update", "replace", "input", "destroys_data", "follows"
 
@@ -44,8 +47,8 @@ class Script:
     """The user's own startup script. Compared by digest; `text` travels only from the file to the API."""
 
     sha256: str
-    size: int  # bytes of UTF-8
-    text: str | None = field(default=None, eq=False, repr=False)
+    size: int = field(metadata=LEFT_OUT)  # bytes of UTF-8
+    text: str | None = field(default=None, eq=False, repr=False, metadata={"kept": "never"})
 
     @classmethod
     def of(cls, text: str) -> Script:
@@ -80,7 +83,7 @@ class Mount:
     mount_point: str
     interface: Interface = field(default="Block", eq=False)
     volume_name: str = field(default="", eq=False)  # a File volume appears under its name
-    created: bool = field(default=False, eq=False)
+    created: bool = field(default=False, eq=False, metadata={"kept": "never"})
 
 
 @frozen(order=True)
@@ -124,7 +127,7 @@ class Inputs:
     mounts: tuple[Mount, ...] = ()
     local_disks: tuple[LocalDisk, ...] = ()
     container_image: ContainerImage | None = None
-    given_sha256: str | None = None
+    given_sha256: str | None = field(default=None, metadata=LEFT_OUT)
 
     def alike(self, other: Inputs) -> bool:
         """Whether the two are one thing. In what order ports, mounts and disks are written is no difference, although
@@ -186,15 +189,7 @@ class Inputs:
             return self.given_sha256
         if not self.resolved:
             raise ValueError("the digest of inputs is not known before their volumes are created")
-        image = self.container_image
-        material = {
-            "startup_script": self.startup_script.sha256 if self.startup_script else None,
-            "ports": [[p.external, p.internal, p.protocol] for p in self.ports],
-            "mounts": [[str(m.volume), m.mount_point] for m in self.mounts],
-            "local_disks": [[d.device, d.mount_point] for d in self.local_disks],
-            "container_image": [image.image_name, image.build_context, image.run_options] if image else None,
-        }
-        return hashlib.sha256(json.dumps(material, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+        return digest(named(self))
 
 
 def _equal(known: Inputs, full: Inputs) -> bool:
@@ -232,8 +227,9 @@ class Volume:
     size_gb: int = field(metadata={"change": DESTROYS_DATA})
     interface: Interface = field(metadata={"change": DESTROYS_DATA})
     region: str = field(metadata={"change": DESTROYS_DATA})
-    capacity_gb: int | None = field(default=None, eq=False)
-    untold: tuple[str, ...] = field(default=(), eq=False)
+    # A state without these two is read by older flowplans.
+    capacity_gb: int | None = field(default=None, eq=False, metadata={"kept": "if_set"})
+    untold: tuple[str, ...] = field(default=(), eq=False, metadata={"kept": "if_set"})
 
     @property
     def held_gb(self) -> int:
@@ -271,7 +267,7 @@ class Bid:
     instance_type_name: str = field(default="", eq=False)
     ssh_key_names: tuple[str, ...] = field(default=(), eq=False)
     gpus: int | None = field(default=None, eq=False)  # per instance
-    untold: tuple[str, ...] = field(default=(), eq=False)
+    untold: tuple[str, ...] = field(default=(), eq=False, metadata={"kept": "if_set"})
 
     @property
     def needs(self) -> tuple[Address, ...]:

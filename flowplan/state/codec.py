@@ -1,20 +1,27 @@
-"""The state as JSON: what is written, and what is read back strictly."""
+"""The state as JSON: what is written, and what is read back strictly.
+
+Every class is written field by field, so that none is forgotten; what a field's metadata say differs from that:
+`{"kept": "never"}` it is left out, `{"kept": "if_set"}` it is left out while it has its default, so that a state
+without it is read by older flowplans. A new field of a state is `if_set`.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Set
 from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any
+
+import attrs
 
 from flowplan import __version__
 from flowplan.errors import StateError
 from flowplan.model import bounds
 from flowplan.model.address import Address, Ref, in_order
-from flowplan.model.resources import CLASSES, Bid, Inputs, Mount, PortMapping, Resource, Script, Volume
-from flowplan.state.state import AppliedPlan, Binding, State, twice
+from flowplan.model.digest import digest
+from flowplan.model.resources import CLASSES, Bid, Inputs, PortMapping, Resource, Volume
+from flowplan.state.state import Binding, State, twice
 
 if TYPE_CHECKING:
     from cattrs import Converter
@@ -27,27 +34,9 @@ SIZE_LIMIT = 256 * 1024 * 1024  # bytes; nothing flowplan writes comes near it
 def dump(state: State) -> bytes:
     """The state file: canonical JSON, resources sorted by address, with the digest of everything else.
     Raises StateError for a state that `load` would refuse: nothing is written that cannot be read."""
-    _hold_invariants(state, list(state.bindings.values()), "the new state")
-    encode = converter().unstructure
-    body = {
-        "format_version": FORMAT_VERSION,
-        "flowplan_version": __version__,
-        "lineage": state.lineage,
-        "serial": state.serial,
-        "stack": state.stack,
-        "api_url": state.api_url,
-        "project": state.project,
-        "project_name": state.project_name,
-        "resources": [encode(state.bindings[address]) for address in sorted(state.bindings, key=in_order)],
-        "outputs": dict(state.outputs),
-    }
-    for name in ("released", "adopted"):
-        if ids := getattr(state, name):
-            body[name] = sorted(ids)
-    if state.plans:
-        body["plans"] = [encode(plan) for plan in state.plans]
-    if state.ended:
-        body["ended"] = dict(sorted(state.ended.items()))
+    _hold_invariants(state, "the new state")
+    head = {"format_version": FORMAT_VERSION, "flowplan_version": __version__}
+    body = {**head, **converter().unstructure(state)}
     body["sha256"] = digest(body)
     return (json.dumps(body, indent=1, sort_keys=False) + "\n").encode()
 
@@ -59,21 +48,12 @@ def load(data: bytes, name: str) -> State:
     if stated != digest(body):
         raise StateError(f"{name} is damaged: its checksum does not match its content", hint=RESTORE)
     try:
-        bindings = [converter().structure(entry, Binding) for entry in body["resources"]]
-        state = State(
-            lineage=bounds.name(body["lineage"]),
-            serial=_serial(body["serial"]),
-            **{key: _text(body[key]) for key in ("stack", "api_url", "project", "project_name")},
-            bindings={binding.address: binding for binding in bindings},
-            outputs=_object(body["outputs"]),
-            released=frozenset(map(_text, body.get("released", ()))),
-            adopted=frozenset(map(_text, body.get("adopted", ()))),
-            plans=tuple(converter().structure(plan, AppliedPlan) for plan in body.get("plans", ())),
-            ended={_text(id): _seconds(at) for id, at in dict(body.get("ended", {})).items()},
-        )
+        state = converter().structure(body, State)
     except Exception as error:
         raise StateError(f"{name} is not a state file of flowplan: {reason(error)}", hint=RESTORE) from error
-    _hold_invariants(state, bindings, name)
+    if len(state.bindings) != len(body["resources"]):
+        raise StateError(f"{name} names an address twice", hint=RESTORE)
+    _hold_invariants(state, name)
     return state
 
 
@@ -112,9 +92,8 @@ def hold_distinct(bindings: Iterable[Binding], name: str) -> None:
         )
 
 
-def _hold_invariants(state: State, bindings: Sequence[Binding], name: str) -> None:
-    if len(state.bindings) != len(bindings):
-        raise StateError(f"{name} names an address twice", hint=RESTORE)
+def _hold_invariants(state: State, name: str) -> None:
+    bindings = state.bindings.values()
     hold_distinct(bindings, name)
     for binding in bindings:
         if not isinstance(binding.applied, CLASSES[binding.address.kind]):
@@ -124,18 +103,14 @@ def _hold_invariants(state: State, bindings: Sequence[Binding], name: str) -> No
             raise StateError(f"{name}: {binding.address} needs {dangling[0]}, which is not there", hint=RESTORE)
 
 
-def digest(value: Any) -> str:
-    """sha256 of the canonical JSON of `value`."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-
-
 @cache
 def converter() -> Converter:
     """Strict in both directions: no coercion, unknown keys are errors; money and addresses are strings."""
     from cattrs import Converter
-    from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
     made = Converter(forbid_extra_keys=True, detailed_validation=False)
+    made.register_unstructure_hook_factory(attrs.has, lambda cls: _writer(made, cls))
+    made.register_structure_hook_factory(attrs.has, lambda cls: _reader(made, cls))
     for exact in (str, int, float, bool):
         made.register_structure_hook(exact, _only(exact))
     made.register_structure_hook(Decimal, _money)
@@ -146,52 +121,119 @@ def converter() -> Converter:
     made.register_unstructure_hook(Ref, str)
     made.register_structure_hook(Resource, lambda value, _: _resource(made, value))
     made.register_unstructure_hook(Resource, lambda value: made.unstructure(value, type(value)))
-    bare = override(omit=True)  # the text of a script is kept nowhere
-    made.register_unstructure_hook(Script, make_dict_unstructure_fn(Script, made, text=bare))
-    made.register_structure_hook(Script, make_dict_structure_fn(Script, made, text=bare))
-    made.register_unstructure_hook(Mount, make_dict_unstructure_fn(Mount, made, created=bare))
-    made.register_structure_hook(Mount, make_dict_structure_fn(Mount, made, created=bare))
-    plain = make_dict_unstructure_fn(Inputs, made)
+    plain = _writer(made, Inputs)
     made.register_unstructure_hook(Inputs, lambda inputs: plain(inputs.shown))
-    told = override(omit_if_default=True)  # a state without them is read by older flowplans
-    made.register_unstructure_hook(Volume, make_dict_unstructure_fn(Volume, made, capacity_gb=told, untold=told))
-    made.register_unstructure_hook(Bid, make_dict_unstructure_fn(Bid, made, untold=told))
     made.register_unstructure_hook(Binding, _binding_out(made))
     made.register_structure_hook(Binding, _binding_in(made))
+    made.register_unstructure_hook(State, _state_out(made))
+    made.register_structure_hook(State, _state_in(made))
     return made
 
 
-_BINDING_KEYS = {"address", "type", "id", "applied", "needs", "generation", "source"}
+def _writer(made: Converter, cls: type[Any], **special: Any) -> Callable[[Any], dict[str, Any]]:
+    """What writes a `cls`, every field in its order, as the fields' metadata say. `special`: for some fields, how."""
+    from cattrs.gen import make_dict_unstructure_fn, override
+
+    how = {"never": {"omit": True}, "if_set": {"omit_if_default": True}, "always": {}}
+    fields = {one.name: how[one.metadata.get("kept", "always")] for one in attrs.fields(cls)}
+    each = {name: override(**{**keywords, **special.get(name, {})}) for name, keywords in fields.items()}
+    return make_dict_unstructure_fn(cls, made, **each)  # type: ignore[arg-type]  # its own keywords are private
+
+
+def _reader(made: Converter, cls: type[Any], **special: Any) -> Callable[[Any, Any], Any]:
+    """What reads the same back."""
+    from cattrs.gen import make_dict_structure_fn, override
+
+    left_out = {one.name: {"omit": True} for one in attrs.fields(cls) if one.metadata.get("kept") == "never"}
+    each = {name: override(**keywords) for name, keywords in {**left_out, **special}.items()}
+    return make_dict_structure_fn(cls, made, **each)  # type: ignore[arg-type]
+
+
+def _always_written(cls: type[Any]) -> set[str]:
+    return {one.name for one in attrs.fields(cls) if "kept" not in one.metadata}
+
+
+def _hold_complete(value: Mapping[str, Any], needed: Set[str]) -> None:
+    """Raise KeyError where one of the keys `needed` is missing."""
+    if not needed <= value.keys():
+        raise KeyError(min(needed - value.keys()))
+
+
+def _state_out(made: Converter) -> Callable[[State], dict[str, Any]]:
+    return _writer(
+        made,
+        State,
+        bindings={
+            "rename": "resources",
+            "unstruct_hook": lambda bindings: [
+                made.unstructure(bindings[address]) for address in sorted(bindings, key=in_order)
+            ],
+        },
+        released={"unstruct_hook": sorted},
+        adopted={"unstruct_hook": sorted},
+        ended={"unstruct_hook": lambda ended: dict(sorted(ended.items()))},
+    )
+
+
+def _state_in(made: Converter) -> Callable[[Any, Any], State]:
+    def bindings(value: Any, _: Any) -> dict[Address, Binding]:
+        found: list[Binding] = [made.structure(entry, Binding) for entry in value]
+        return {binding.address: binding for binding in found}
+
+    text = {"struct_hook": lambda value, _: _text(value)}
+    names = {"struct_hook": lambda value, _: frozenset(map(_text, value))}
+    plain = _reader(
+        made,
+        State,
+        lineage={"struct_hook": lambda value, _: bounds.name(value)},
+        serial={"struct_hook": lambda value, _: _serial(value)},
+        **dict.fromkeys(("stack", "api_url", "project", "project_name"), text),
+        bindings={"rename": "resources", "struct_hook": bindings},
+        outputs={"struct_hook": lambda value, _: _object(value)},
+        released=names,
+        adopted=names,
+        ended={"struct_hook": lambda value, _: {_text(id): _seconds(at) for id, at in dict(value).items()}},
+    )
+    needed = _always_written(State) - {"bindings"} | {"resources"}
+    known = needed | {one.name for one in attrs.fields(State)}
+
+    def read(value: Any, cls: Any) -> State:
+        _hold_complete(value, needed)
+        found: State = plain({key: item for key, item in value.items() if key in known}, cls)
+        return found
+
+    return read
 
 
 def _binding_out(made: Converter) -> Callable[[Binding], dict[str, Any]]:
+    plain = _writer(made, Binding)
+
     def out(binding: Binding) -> dict[str, Any]:
-        return {
-            "address": str(binding.address),
-            "type": binding.address.kind,
-            "id": binding.id,
-            "applied": made.unstructure(binding.applied, type(binding.applied)),
-            "needs": [str(need) for need in binding.needs],
-            "generation": binding.generation,
-            "source": binding.source,
-        }
+        return {"address": str(binding.address), "type": binding.address.kind, **plain(binding)}
 
     return out
 
 
 def _binding_in(made: Converter) -> Callable[[Any, Any], Binding]:
-    def read(value: Any, _: Any) -> Binding:
-        if not value.keys() <= _BINDING_KEYS:
-            raise ValueError(f"unknown keys: {', '.join(sorted(value.keys() - _BINDING_KEYS))}")
+    plain = _reader(
+        made,
+        Binding,
+        address={"struct_hook": lambda value, _: value},
+        id={"struct_hook": lambda value, _: _text(value)},
+        applied={"struct_hook": lambda value, _: value},
+        source={"struct_hook": lambda value, _: _path(value)},
+    )
+    needed = _always_written(Binding) - {"source"}  # the first states had none
+    known = {"type", *(one.name for one in attrs.fields(Binding))}
+
+    def read(value: Any, cls: Any) -> Binding:
+        if not value.keys() <= known:
+            raise ValueError(f"unknown keys: {', '.join(sorted(value.keys() - known))}")
+        _hold_complete(value, needed)
         address = Address.parse(_text(value["address"]))
-        return Binding(
-            address,
-            _text(value["id"]),
-            made.structure(value["applied"], CLASSES[address.kind]),
-            tuple(Address.parse(_text(need)) for need in value["needs"]),
-            made.structure(value["generation"], int),
-            _path(value.get("source", "")),
-        )
+        body = {**value, "address": address, "applied": made.structure(value["applied"], CLASSES[address.kind])}
+        body.pop("type", None)  # the address says it
+        return plain(body, cls)  # type: ignore[no-any-return]
 
     return read
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Literal, TypeAlias
 
 import attrs
-from attrs import frozen
+from attrs import field, frozen
 
 from flowplan.clock import Moment
 from flowplan.errors import StateError
@@ -20,7 +20,7 @@ from flowplan.model import bounds
 from flowplan.model.address import Address
 from flowplan.model.resources import Resource
 from flowplan.state.codec import RESTORE, converter, reason
-from flowplan.state.state import AppliedPlan, Binding, State, consistent, with_ended
+from flowplan.state.state import IF_SET, AppliedPlan, Binding, State, consistent, with_ended
 
 JOURNAL_VERSION = 1
 
@@ -46,7 +46,7 @@ class Intent:
     endpoint: str = ""
     project: str = ""
     resent: bool = False  # the one re-POST of a run was used
-    since: Moment | None = None
+    since: Moment | None = field(default=None, metadata=IF_SET)
 
     def anew(self, at: Moment, *, resent: bool) -> Intent:
         """The same intent for one more attempt, which is about to be sent."""
@@ -89,7 +89,7 @@ class Header:
 
     @classmethod
     def of(cls, state: State) -> Header:
-        return cls(state.lineage, state.serial, state.stack, state.api_url, state.project, state.project_name)
+        return cls(**{one.name: getattr(state, one.name) for one in attrs.fields(cls)})
 
     def fresh(self) -> State:
         """The state before anything was made."""
@@ -151,15 +151,12 @@ def frame(records: Iterable[Record]) -> bytes:
 
 
 def _entry(record: Record) -> dict[str, Any]:
-    entry = {"record": _RECORD_NAMES[type(record)], **converter().unstructure(record)}
-    if isinstance(record, Intent) and record.since is None:
-        del entry["since"]  # a journal without it is read by older flowplans
-    return entry
+    return {"record": _RECORD_NAMES[type(record)], **converter().unstructure(record)}
 
 
 def header_frame(header: Header) -> bytes:
     """The first frame of a journal that continues `header`."""
-    return _frame([{"record": "begin", "journal_version": JOURNAL_VERSION, **attrs.asdict(header)}])
+    return _frame([{"record": "begin", "journal_version": JOURNAL_VERSION, **converter().unstructure(header)}])
 
 
 def _frame(entries: list[dict[str, Any]]) -> bytes:
@@ -220,7 +217,8 @@ def _journal(frames: list[list[dict[str, Any]]], length: int, torn: bool, name: 
         raise StateError(f"{name} is not a journal that this flowplan reads", hint="use the flowplan that wrote it")
     try:
         records = tuple(converter().structure(entry, _RECORDS[entry.pop("record")]) for entry in entries)
-        header = Header(**{key: value for key, value in first.items() if key not in ("record", "journal_version")})
+        kept = {key: value for key, value in first.items() if key not in ("record", "journal_version")}
+        header = converter().structure(kept, Header)
         bounds.name(header.lineage)
     except Exception as error:
         raise StateError(f"{name} holds a record that cannot be read: {reason(error)}", hint=RESTORE) from error

@@ -6,19 +6,15 @@ The state file is a snapshot; what has happened since is in the journal (journal
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 from attrs import field, frozen
 
 from flowplan.model.address import Address
-from flowplan.model.resources import (
-    Resource,
-)
+from flowplan.model.resources import Resource
 
-if TYPE_CHECKING:
-    pass
-
+IF_SET = {"kept": "if_set"}  # a state without it is read by older flowplans (codec.py)
 ENDED_FOR, ENDED_AT_MOST = 24 * 3600.0, 1000  # seconds and ids: far above any lag of a list
 
 
@@ -64,10 +60,10 @@ class State:
     project_name: str = ""
     bindings: Mapping[Address, Binding] = field(factory=dict)
     outputs: Mapping[str, Any] = field(factory=dict)
-    released: frozenset[str] = frozenset()
-    adopted: frozenset[str] = frozenset()
-    plans: tuple[AppliedPlan, ...] = ()
-    ended: Mapping[str, float] = field(factory=dict)
+    released: frozenset[str] = field(default=frozenset(), metadata=IF_SET)
+    adopted: frozenset[str] = field(default=frozenset(), metadata=IF_SET)
+    plans: tuple[AppliedPlan, ...] = field(default=(), metadata=IF_SET)
+    ended: Mapping[str, float] = field(factory=dict, metadata=IF_SET)
 
     def begin(self, plan: AppliedPlan) -> State:
         """This state, in which `plan` is being carried out."""
@@ -104,9 +100,6 @@ def _without(binding: Binding, gone: Set[Address]) -> Binding:
     return attrs.evolve(binding, needs=tuple(need for need in binding.needs if need not in gone))
 
 
-# ---- JSON ---------------------------------------------------------------------------------------------
-
-
 def without(state: State, addresses: Set[Address]) -> State:
     """`state` that knows none of `addresses`, nor the ports of a bid among them."""
     left = addresses | {Address("ports", one.name) for one in addresses if one.kind == "bid"}
@@ -121,6 +114,3 @@ def twice(bindings: Iterable[Binding]) -> dict[str, list[Address]]:
         if binding.address.kind != "ports":
             found.setdefault(binding.id, []).append(binding.address)
     return {id: addresses for id, addresses in found.items() if len(addresses) > 1}
-
-
-# ---- conversion ---------------------------------------------------------------------------------------

@@ -18,8 +18,8 @@ import responses
 from flowplan.cloud.http import response as replies
 from flowplan.errors import CloudError, UsageProblem
 from flowplan.model import bounds
+from flowplan.model.digest import digest
 from flowplan.reports.text.status import _ssh
-from flowplan.state.codec import digest
 from tests.cloud.server import API, OK, Server, Time, tls, transport
 from tests.conftest import BID, Place
 

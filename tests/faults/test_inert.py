@@ -19,10 +19,10 @@ import pytest
 import flowplan
 from flowplan.cli.terminal import harmless
 from flowplan.documents.plan import sealed as plan_sealed
+from flowplan.model.digest import digest
 from flowplan.printable import inert, shown, visible
 from flowplan.reports.text.paint import OWN, Paint
 from flowplan.simulator import Request, Response, Simulator
-from flowplan.state.codec import digest
 from tests.conftest import BID, VOLUME, Place, Result, left_in_doubt
 
 # A colour (one that flowplan uses itself), a title, a carriage return, commands for GitHub and Azure, a tab, C1, line

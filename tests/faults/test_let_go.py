@@ -240,7 +240,7 @@ def test_an_older_copy_is_not_pushed_over_what_was_let_go_of(applied: Place) -> 
     applied.ok("state", "rm", BID)
     body = json.loads((applied.path / STATE).read_text())
     assert body.pop("released")
-    from flowplan.state.codec import digest
+    from flowplan.model.digest import digest
 
     body.pop("sha256")
     applied.write(json.dumps(body | {"sha256": digest(body)}), "copy.json")

@@ -296,7 +296,7 @@ def test_push_of_another_stack_names_both(applied: Place) -> None:
     (place_two / "flowplan.yaml").write_text("")
     other = lineage[::-1]
     body = json.loads(text) | {"lineage": other}
-    from flowplan.state.codec import digest
+    from flowplan.model.digest import digest
 
     body["sha256"] = digest({key: value for key, value in body.items() if key != "sha256"})
     applied.write(json.dumps(body), "other.json")

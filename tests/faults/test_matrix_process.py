@@ -27,7 +27,7 @@ from flowplan.backends.lock import Lock, Owner, this_process
 from flowplan.cloud.fcp import Fcp
 from flowplan.documents.plan import digest_of
 from flowplan.files import atomic as files
-from flowplan.state.codec import digest
+from flowplan.model.digest import digest
 from tests.conftest import FLOWPLAN, many
 
 from .matrix import Matrix

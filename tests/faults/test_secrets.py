@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from flowplan.cloud.http.redaction import without
-from flowplan.state.codec import digest
+from flowplan.model.digest import digest
 from tests.conftest import Place, live_ids, many
 
 KEY = "fkey_CANARY-" + "x+/y=Z9" * 70  # 500 characters

@@ -301,6 +301,47 @@ _COLUMNS = (
 )
 
 
+FULL = KeptForecast(
+    lineage="l",
+    address="bid.a",
+    bids=("bid_a", "bid_b"),
+    made_at=NOON,
+    starts_at=hours(1),
+    hours=24.5,
+    basis="high",
+    cost=Band(Decimal("180.10"), Decimal("1E+2"), Decimal("240"), Decimal("204.000001")),
+    worst=Decimal(480),
+    auction=("it_h100", "here"),
+    quantity=2,
+    limit=Decimal("20.00"),
+    price_now=Decimal("3.5"),
+    storage=Decimal("0.25"),
+    market_snapshot_id="snap_1",
+    flowplan_version="0.1.0",
+    verdict=Verdict("cut_short", hours(3), Decimal("12.34"), Decimal("1.5"), "paused"),
+)
+
+
+def test_a_row_is_what_it_always_was(file: KeptForecasts) -> None:
+    """What stands in the files of earlier versions; and every field of a forecast, and of its verdict, is in it."""
+    assert all(getattr(FULL, one.name) != one.default for one in attrs.fields(KeptForecast) if one.name != "seq")
+    assert FULL.verdict is not None
+    file.add([FULL])
+    file.settle([Judged(file.read("l")[0], FULL.verdict)], [])
+    with sqlite3.connect(file.path) as db:
+        (row,) = db.execute(f"SELECT {_COLUMNS} FROM forecasts").fetchall()
+        columns = {name for _, name, *_ in db.execute("PRAGMA table_info(forecasts)")}
+    db.close()
+    assert row == (
+        *("l", "bid.a", '["bid_a", "bid_b"]', "it_h100", "here"),
+        *("2026-11-02T12:00:00.000000+00:00", "2026-11-02T13:00:00.000000+00:00", "2026-11-03T13:30:00.000000+00:00"),
+        *(24.5, 2, "20.00", "high", "180.10", "100", "240", "204.000001", "480", "3.5", "0.25", "snap_1", "0.1.0"),
+        *("cut_short", "2026-11-02T15:00:00.000000+00:00", "12.34", "1.5", "paused"),
+    )
+    assert columns == {*_COLUMNS.split(", "), "seq"}
+    assert file.read("l") == [FULL]
+
+
 def test_two_that_write_at_once_keep_it_once(file: KeptForecasts, monkeypatch: pytest.MonkeyPatch) -> None:
     """Looking whether one runs and adding one is a single step: the second cannot look before the first is done."""
     both = threading.Barrier(2)

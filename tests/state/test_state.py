@@ -129,7 +129,7 @@ def test_every_truncation_is_refused(length: int) -> None:
 
 
 def tampered(change: object) -> bytes:
-    from flowplan.state.codec import digest
+    from flowplan.model.digest import digest
 
     body = json.loads(dump(STATE))
     change(body)  # type: ignore[operator]
