@@ -553,7 +553,7 @@ MISTAKES = (
     # -- what is deleted, and in which order
     Mistake(
         "the row of another bid counts",
-        "cloud/fcp.py",
+        "cloud/proving.py",
         "            reading.hold_about(row, id)\n",
         "",
         ("tests/faults/test_answers_of_others.py", "-k", "another_bid"),
@@ -905,7 +905,7 @@ MISTAKES = (
     ),
     Mistake(
         "an empty list of somebody else's key is proof",
-        "cloud/fcp.py",
+        "cloud/proving.py",
         "return self.project in self._projects or bool(live.bids or live.volumes)",
         "return True",
         ("tests/faults/test_absence.py", "-k", "see_nothing"),
@@ -919,14 +919,14 @@ MISTAKES = (
     ),
     Mistake(
         "a volume is deleted when the field has any value",
-        "cloud/fcp.py",
+        "cloud/observing.py",
         'if not reading.is_over(row, "deleted_at")]',
         'if row.get("deleted_at") is None]',
         ("tests/faults/test_over.py", "-k", "moment_is_there"),
     ),
     Mistake(
         "deleted is proved by any value",
-        "cloud/fcp.py",
+        "cloud/proving.py",
         'for row in rows if reading.is_over(row, "deleted_at"))',
         'for row in rows if row.get("deleted_at") is not None)',
         ("tests/faults/test_over.py", "-k", "proved_by_a_moment"),

@@ -17,7 +17,7 @@ from flowplan.model import bounds
 from flowplan.model.catalogue import SPOT, STORAGE, Auction, Catalogue, InstanceType, Named, Quota, SshKey
 from flowplan.model.live import LiveBid, LiveVolume, Made
 from flowplan.model.resources import Bid, Interface, Volume, changes_of
-from flowplan.pricing import Billed, Steered, Steering
+from flowplan.pricing.billing import Billed, Steered, Steering
 from flowplan.printable import shown
 from flowplan.startup import marker
 

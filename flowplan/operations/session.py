@@ -251,7 +251,7 @@ class Session:
             )
         now = cloud.now() or datetime.now(UTC)
         bound = {binding.id for binding in state.bindings.values()}  # imported since: it is there after all
-        cloud.project, cloud.ended = project.id, lately(state.ended, now.timestamp()) - bound
+        cloud.enter(project.id, ended=lately(state.ended, now.timestamp()) - bound)
         return project
 
     def _projects(self, state: State) -> tuple[Named, ...] | CloudError:

@@ -137,7 +137,7 @@ def test_credentials_that_see_nothing_prove_nothing(applied: Place) -> None:
     """An empty list and a 404 are also what somebody else's key gets."""
     answers(applied, f"GET {ONE_BID}", MISSING)
     cloud = client(applied)
-    cloud.project = "proj_of_somebody"
+    cloud.enter("proj_of_somebody")
     with pytest.raises(CloudError, match="nothing proves that it is gone"):
         cloud.look_again(Live(), [bid_id(applied)], [])
     other = LiveBid("bid_other", A_BID, "Open")

@@ -66,7 +66,7 @@ def test_a_deletion_is_proved_by_a_moment_only(applied: Place, value: object) ->
     """The list of what is there does not have it (it lags), and the one with the deleted ones has no moment."""
     rows = json.loads(applied.call("GET", f"/v2/volumes?project={project_of(applied)}").body)
     cloud = client(applied)
-    cloud.project = project_of(applied)
+    cloud.enter(project_of(applied))
     answer(applied, "GET /v2/volumes", [row | {"deleted_at": value} for row in rows])
     ids = [row["fid"] for row in rows]
     with pytest.raises(CloudError, match="nothing proves that it is gone"):

@@ -1,0 +1,102 @@
+"""What all calls to FCP's API share: the transport, the project, the names, and what the user is to hear of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Any, TypeVar
+
+from flowplan.cloud import rows as reading
+from flowplan.cloud.http.transport import Transport
+from flowplan.errors import CloudError, Unauthorized, Unreachable
+from flowplan.model.catalogue import Catalogue
+from flowplan.printable import shown
+
+T = TypeVar("T")
+PAGE = 100  # rows a page: the most the API gives
+
+
+class Asking:
+    """A client of the API: `parallelism` calls at a time. `note` takes a sentence for the user, each only once.
+
+    `project`: the id of the project that lists and creates are of; empty until `enter`. `names`: the catalogue of the
+    last `observe`; the type and the keys of a bid that is read have their names from it, and are called by their ids
+    where it does not have them.
+    """
+
+    def __init__(
+        self, transport: Transport, *, parallelism: int = 8, note: Callable[[str], object] = lambda _: None
+    ) -> None:
+        self.http = transport
+        self.project = ""
+        self.names = Catalogue((), ())
+        self._ended: Collection[str] = ()
+        self._projects: frozenset[str] = frozenset()  # those that the credentials see, once they were listed
+        self._note = note
+        self._noted: set[str] = set()
+        self._parallelism = parallelism
+
+    def enter(self, project: str, *, ended: Collection[str] = ()) -> None:
+        """Make `project` (an id) the one that is asked about. `ended`: the ids of what this stack has ended; lists may
+        still show it, and it is left out of them."""
+        self.project, self._ended = project, ended
+
+    def note(self, sentence: str) -> None:
+        """Tell the user, once, of something in the answers that was left out or counts as unknown."""
+        if sentence not in self._noted:
+            self._noted.add(sentence)
+            self._note(sentence)
+
+    def omit(self, what: str, row: Mapping[str, Any], why: str) -> None:
+        """Tell the user that a row is left out."""
+        named = [value for value in (row.get("fid"), row.get("name")) if type(value) is str]
+        self.note(f"{what} is left out{f' ({shown(named[0])})' if named else ''}: {shown(why, 200)}")
+
+    def now(self) -> datetime | None:
+        """The server's clock, as its last answer had it."""
+        return self.http.server_time
+
+    def side_by_side(self, calls: Sequence[Callable[[], Any]]) -> list[Any]:
+        """The results of `calls` in their order; with a parallelism of 1 (in the process itself there is
+        nothing to wait for) without threads."""
+        workers = min(self._parallelism, len(calls))
+        if workers < 2:
+            return [call() for call in calls]
+        with ThreadPoolExecutor(workers) as pool:
+            return list(pool.map(lambda call: call(), calls))
+
+    def _list(self, path: str, **query: Any) -> list[Mapping[str, Any]]:
+        rows = self.http.call("GET", path, query=query or None).data
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise CloudError(f"GET {path}: expected a list of objects")
+        return rows
+
+    def _rows(self, path: str, read: Callable[[Mapping[str, Any]], T], **query: Any) -> tuple[T, ...]:
+        """A list that comes as one page, each row read by `read`. A row that does not fit is left out, and noted: of
+        what is offered to everybody nothing is ours."""
+        found = []
+        for row in self._list(path, **query):
+            try:
+                found.append(read(row))
+            except reading.Unfit as error:
+                self.omit(f"a row of {path}", row, str(error))
+        return tuple(found)
+
+    def _object(self, method: str, path: str) -> Mapping[str, Any]:
+        return reading.mapping(self.http.call(method, path).data, path)
+
+
+def or_why(call: Callable[[], T]) -> Callable[[], T | CloudError]:
+    """`call`, with the reason in place of a result that cannot be had; but where nothing can be asked at all, it
+    raises."""
+
+    def told() -> T | CloudError:
+        try:
+            return call()
+        except (Unauthorized, Unreachable):
+            raise
+        except CloudError as error:
+            return error
+
+    return told

@@ -1,0 +1,146 @@
+"""What is offered and what is there: one list call a kind, whatever the number of resources."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import islice
+from typing import Any
+
+from flowplan.cloud import rows as reading
+from flowplan.cloud.asking import PAGE, Asking, or_why
+from flowplan.cloud.rows import Instance
+from flowplan.errors import CloudError
+from flowplan.model.address import Kind
+from flowplan.model.catalogue import Catalogue, Named, Quota, SshKey
+from flowplan.model.live import Live, LiveBid, LiveVolume
+from flowplan.printable import shown
+from flowplan.startup import marker
+
+
+class Observing(Asking):
+    """The lists. Where a method says that it is as far as it is told, what cannot be listed is part of the result."""
+
+    def projects(self) -> tuple[Named, ...]:
+        """The projects that the credentials see: one list."""
+        found = self._rows("/v2/projects", reading.named)
+        self._projects = frozenset(project.id for project in found)
+        return found
+
+    def observe(self) -> tuple[Catalogue, Live]:
+        """What is offered and what is there: five lists, side by side. It sets `names`."""
+        (types, auctions, keys), (volumes, bids) = self._listed([*self._offers(), self._keys], self._objects())
+        self.names = Catalogue(types, auctions, keys)
+        return self.names, Live(volumes, _by_id(self._live_bids(bids))).without(self._ended)
+
+    def observe_as_told(self) -> tuple[Catalogue, Live]:
+        """The same, as far as it is told: what of the five cannot be listed is in `unread` and in `unlisted`."""
+        offers = [or_why(one) for one in (*self._offers(), self._keys)]
+        told, there = self._listed(offers, [or_why(one) for one in self._objects()])
+        types, auctions, keys = ([] if isinstance(one, CloudError) else one for one in told)
+        unread = tuple(one for one in told if isinstance(one, CloudError))
+        self.names = Catalogue(tuple(types), tuple(auctions), tuple(keys), unread)
+        return self.names, self._live(there)
+
+    def offered(self) -> Catalogue:
+        """What is offered to everybody, without a project: two lists."""
+        return Catalogue(*self.side_by_side(self._offers()))
+
+    def live(self) -> Live:
+        """What is there now, by `names`."""
+        volumes, bids = self.side_by_side(self._objects())
+        return Live(volumes, _by_id(self._live_bids(bids))).without(self._ended)
+
+    def live_as_told(self) -> Live:
+        """The same, as far as it is told: what cannot be listed is in `unlisted`. It asks for nothing that is offered:
+        what is to be stopped needs none of that."""
+        return self._live(self.side_by_side([or_why(one) for one in self._objects()]))
+
+    def _live(self, told: Sequence[Any]) -> Live:
+        volumes, bids = told
+        if not isinstance(bids, CloudError):
+            bids = or_why(partial(self._live_bids, bids))()
+        lists: list[tuple[Kind, Any]] = [("volume", volumes), ("bid", bids)]
+        unlisted = {kind: one for kind, one in lists if isinstance(one, CloudError)}
+        there = Live(
+            {} if "volume" in unlisted else volumes, {} if "bid" in unlisted else _by_id(bids), unlisted=unlisted
+        )
+        return there.without(self._ended)
+
+    def _offers(self) -> list[Callable[[], Any]]:
+        return [
+            lambda: self._rows("/v2/instance-types", reading.instance_type),
+            lambda: self._rows("/v2/spot/availability", partial(reading.auction, note=self.note)),
+        ]
+
+    def _keys(self) -> tuple[SshKey, ...]:
+        return self._rows("/v2/ssh-keys", reading.ssh_key, project=self.project)
+
+    def _objects(self) -> list[Callable[[], Any]]:
+        return [self._volumes, lambda: tuple(self._bids())]
+
+    def _listed(self, *groups: Sequence[Callable[[], Any]]) -> Iterator[list[Any]]:
+        """The results of several groups of calls, all side by side."""
+        found = iter(self.side_by_side([call for group in groups for call in group]))
+        return (list(islice(found, len(group))) for group in groups)
+
+    def volumes(self) -> dict[str, LiveVolume]:
+        """The volumes that are there now, by id: one list."""
+        return self._volumes()
+
+    def quotas(self) -> tuple[Quota, ...]:
+        """The project's quotas, as far as it is known what they count."""
+        rows = self._list("/v2/quotas", project=self.project)
+        with reading.answer_of("/v2/quotas"):  # a row left out could be the one that forbids
+            return tuple(filter(reading.is_counted, map(reading.quota, rows)))
+
+    def instances(self) -> tuple[Instance, ...]:
+        """The machines of the project's bids."""
+        pages = self.http.pages("/v2/instances", {"project": self.project, "limit": PAGE})
+        with reading.answer_of("/v2/instances"):
+            return tuple(reading.instance(row) for page in pages for row in page)
+
+    def _volumes(self) -> dict[str, LiveVolume]:
+        rows = self._list("/v2/volumes", project=self.project)
+        with reading.answer_of("/v2/volumes"):
+            volumes = [reading.live_volume(row) for row in rows if not reading.is_over(row, "deleted_at")]
+        self._tell_unfit(volumes)
+        return _by_id(volumes)
+
+    def _bids(self) -> Iterator[Mapping[str, Any]]:
+        query = {"project": self.project, "limit": PAGE, "sort_by": "created_at", "sort_dir": "asc"}
+        for page in self.http.pages("/v2/spot/bids", query, repeated=True):  # `_by_id` puts them together
+            yield from page
+
+    def _key_names(self) -> dict[str, str]:
+        return {key.id: key.name for key in self.names.ssh_keys}
+
+    def _live_bids(self, rows: Iterable[Mapping[str, Any]]) -> list[LiveBid]:
+        keys = self._key_names()
+        with reading.answer_of("/v2/spot/bids"):
+            bids = [reading.live_bid(row, self.names, keys) for row in rows if not self._is_nobodys(row)]
+        self._tell_unfit(bids)
+        return bids
+
+    def _tell_unfit(self, found: Iterable[LiveBid | LiveVolume]) -> None:
+        """Name the objects that do not fit. Nothing is done with them that needs what cannot be read."""
+        for one in found:
+            if one.unfit and not (isinstance(one, LiveBid) and one.ended):
+                kind = "bid" if isinstance(one, LiveBid) else "volume"
+                self.note(f"the {kind} {shown(one.id)} cannot be read in full: {shown(one.unfit, 300)}")
+
+    def _is_nobodys(self, row: Mapping[str, Any]) -> bool:
+        """Whether a bid without an id is certainly not ours: what flowplan places carries a marker."""
+        launch = row.get("launch_specification")
+        script = launch.get("startup_script") if isinstance(launch, dict) else None
+        if type(row.get("fid")) is str or type(script) is not str or marker.read(script) is not None:
+            return False
+        self.omit("a bid", row, "it lacks the text 'fid'")
+        return True
+
+
+def _by_id(rows: Iterable[Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for row in rows:
+        found[row.id] = row.beside(found[row.id]) if row.id in found else row
+    return found

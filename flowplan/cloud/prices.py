@@ -1,0 +1,143 @@
+"""What things cost: the prices of this moment, those of the last days, and what was billed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from flowplan.cloud import rows as reading
+from flowplan.cloud.asking import PAGE, Asking, or_why
+from flowplan.cloud.http.transport import segment
+from flowplan.cloud.rows import Past
+from flowplan.errors import CloudError, NotFound, Refused
+from flowplan.model import bounds
+from flowplan.pricing.billing import Billed, Steered
+from flowplan.pricing.entry import Key, Market
+
+SHOWN_ONLY = 2  # tries of a call that nothing depends on
+
+
+class Prices(Asking):
+    """Prices and bills. None of them is needed to stop paying."""
+
+    def markets(self, keys: Sequence[Key], shown_only: Collection[Key] = ()) -> dict[Key, Market]:
+        """The prices of each distinct (type, region, quantity): one call each. Of those for show only, one that cannot
+        be had is unknown, and noted."""
+        calls = [partial(self.market, key, SHOWN_ONLY if key in shown_only else None) for key in keys]
+        found = self.side_by_side([or_why(c) if key in shown_only else c for key, c in zip(keys, calls, strict=True)])
+        return {key: self._or_unknown(key, one) for key, one in zip(keys, found, strict=True)}
+
+    def _or_unknown(self, key: Key, found: Market | CloudError) -> Market:
+        if isinstance(found, Market):
+            return found
+        self.note(f"what it costs now is not known: {found}")
+        return Market(*key)
+
+    def market(self, key: Key, tries: int | None = None) -> Market:
+        instance_type, region, quantity = key
+        path = "/v2/pricing/current"
+        query = {"instance_type": instance_type, "region": region, "instance_quantity": quantity}
+        try:
+            answer = self.http.call("GET", path, query=query, most=tries)
+        except NotFound:  # the auction was withdrawn: what runs there has no price any more that anybody knows
+            return Market(instance_type, region, quantity)
+        row = reading.mapping(answer.data, path)
+        with reading.answer_of(path):
+            return self._market(key, row)
+
+    def _market(self, key: Key, row: Mapping[str, Any]) -> Market:
+        instance_type, region, quantity = key
+        told = partial(reading.told, row, note=self.note)
+        price = partial(told, read=bounds.cents)
+        if not any(name.endswith("_cents") for name in row):
+            raise reading.Unfit("it has no price")
+        return Market(
+            instance_type,
+            region,
+            quantity,
+            spot=price("spot_price_cents"),
+            minimum=price("minimum_price_cents"),
+            lowest_allocated=price("lowest_allocated_bid_cents"),
+            win_price=price("dynamic_win_price_cents"),
+            available=told("available_capacity", read=bounds.count),
+            total=told("total_capacity", read=bounds.count),
+            reserved=price("reserved_price_cents"),
+            as_of=reading.rfc3339(self.http.server_time),
+        )
+
+    def pasts(
+        self, auctions: Iterable[tuple[str, str]], since: datetime | None = None, *, shown_only: bool = False
+    ) -> dict[tuple[str, str], Past]:
+        """The price changes of the last 14 days (or `since` then) of each (instance type, region): one call a region.
+
+        Of what the API has no history for, or gives none, nothing is in the answer: a forecast is then unknown. So it
+        is, and noted, where it is for show only and cannot be had.
+        """
+        types: dict[str, list[str]] = {}
+        for instance_type, region in auctions:
+            types.setdefault(region, []).append(instance_type)
+        calls = [partial(self._pasts_in, region, sorted(kinds), since) for region, kinds in types.items()]
+        found = self.side_by_side(
+            [or_why(call) if shown_only else call for call in calls],
+        )
+        for error in found:
+            if isinstance(error, CloudError):
+                self.note(f"what it costs over time is not known: {error}")
+        return {auction: past for part in found if isinstance(part, dict) for auction, past in part.items()}
+
+    def _pasts_in(self, region: str, types: Sequence[str], since: datetime | None) -> dict[tuple[str, str], Past]:
+        path = "/v2/pricing/history"
+        query = {
+            "instance_types": ",".join(types),
+            "region": region,
+            "num_samples": -1,
+            "start_time": reading.rfc3339(since),
+        }
+        try:
+            answer = self.http.call("GET", path, query=query)
+        except CloudError as error:
+            if not isinstance(error, (NotFound, Refused)) and error.status not in (404, 501):
+                raise
+            return {}
+        row = reading.mapping(answer.data, path)
+        with reading.answer_of(path):
+            series = row.get("series")
+            if not isinstance(series, list):
+                raise reading.Unfit("it lacks the list 'series'")
+            complete = row.get("complete", True) is True
+            found = [self._past(reading.mapping(one, path), complete) for one in series]
+        return {(past.instance_type, past.region): past for past in found if past is not None}
+
+    def _past(self, row: Mapping[str, Any], complete: bool) -> Past | None:
+        try:
+            return reading.past(row, complete=complete)
+        except reading.Unfit as error:
+            self.note(f"past prices that cannot be read are left out: {error}")
+            return None
+
+    def billed(self) -> tuple[Billed, ...]:
+        """What every instance of every bid was billed so far: its periods of one price each."""
+        path = "/v2/instances/pricing/history"
+        pages = self.http.pages(path, {"project": self.project, "limit": PAGE}, rows="instances")
+        with reading.answer_of(path):
+            return tuple(one for page in pages for row in page if row.get("bid_fid") for one in reading.billed(row))
+
+    def steered(self, bids: Sequence[str]) -> dict[str, tuple[Steered, ...]]:
+        """What was done to each bid, the first first: one call a bid. A bid that is unknown is left out."""
+        found = self.side_by_side([partial(self._steered, bid) for bid in bids])
+        return {bid: one for bid, one in zip(bids, found, strict=True) if one is not None}
+
+    def _steered(self, bid: str) -> tuple[Steered, ...] | None:
+        path = f"/v2/spot/bids/{segment(bid)}/history"
+        try:
+            row = self._object("GET", path)
+        except NotFound:
+            return None
+        with reading.answer_of(path):
+            events = row.get("events")
+            if not isinstance(events, list):
+                raise reading.Unfit("it lacks the list 'events'")
+            rows = [reading.mapping(event, path) for event in events]
+            return tuple(reading.steered(one) for one in rows if one.get("event_type") in reading.STEERING)

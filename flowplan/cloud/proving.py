@@ -1,0 +1,86 @@
+"""One bid as it is now, and the proof that something is gone: for what lists do not show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from flowplan.cloud import rows as reading
+from flowplan.cloud.http.transport import segment
+from flowplan.cloud.observing import Observing
+from flowplan.errors import CloudError, NotFound, Refused
+from flowplan.model.live import Live, LiveBid
+
+
+class Proving(Observing):
+    """Looks at single objects."""
+
+    def bid(self, id: str) -> LiveBid:
+        """One bid as it is now, by `names`. Raises NotFound."""
+        return self._bid(id)[0]
+
+    def bid_here(self, id: str) -> LiveBid:
+        """The same; raises Refused for one of another project, which no list of ours would have."""
+        found, row = self._bid(id)
+        if self.project and row.get("project", self.project) != self.project:
+            raise Refused(f"{id} belongs to another project", hint="give --project, where that one is meant")
+        return found
+
+    def _bid(self, id: str) -> tuple[LiveBid, Mapping[str, Any]]:
+        path = f"/v2/spot/bids/{segment(id)}"
+        row = self._object("GET", path)
+        with reading.answer_of(path):
+            reading.hold_about(row, id)
+            found = reading.live_bid(row, self.names, self._key_names())
+        self._tell_unfit([found])
+        return found, row
+
+    def look_again(self, live: Live, bids: Iterable[str], volumes: Iterable[str]) -> Live:
+        """`live`, which was listed in full, with certainty about objects it should hold and does not.
+
+        A bid is gone when two looks of different kinds agree: a list that does not have it, of a project that the
+        credentials are seen to see, and the API's own 404 to its id. A volume is gone when it is among the deleted
+        ones.
+        Raises CloudError for what is neither there nor proved gone.
+        """
+        found = dict(live.bids)
+        gone: set[str] = set(live.gone)
+        unclear: list[str] = []
+        for id in bids:
+            if id in found or id in gone:
+                continue
+            try:
+                found[id] = self.bid(id)
+            except NotFound:
+                (gone.add if self._sees_its_project(live) else unclear.append)(id)
+        missing = [id for id in volumes if id not in live.volumes and id not in gone]
+        if missing:
+            gone |= self.deleted_volumes()
+        unclear += [id for id in missing if id not in gone]
+        if unclear:
+            raise CloudError(
+                f"{', '.join(unclear)}: in the state, but listed neither as live nor as ended; nothing proves that "
+                "it is gone",
+                hint="lists may lag: run the same command again a little later. Check the API's URL, the project and "
+                "the console; if it is gone for good, `flowplan state rm ADDRESS` forgets it",
+            )
+        return Live(live.volumes, found, frozenset(gone), live.unlisted, live.unread)
+
+    def deleted_volumes(self) -> frozenset[str]:
+        """The ids of the volumes that are listed with the moment of their deletion: one list."""
+        rows = self._list("/v2/volumes", project=self.project, include_deleted="true")
+        with reading.answer_of("/v2/volumes"):
+            return frozenset(reading.text(row, "fid") for row in rows if reading.is_over(row, "deleted_at"))
+
+    def _sees_its_project(self, live: Live) -> bool:
+        """Whether these credentials are seen to see the project: otherwise an empty list and a 404 prove nothing."""
+        return self.project in self._projects or bool(live.bids or live.volumes)
+
+    def is_gone(self, kind: str, id: str) -> bool:
+        """Whether what the API does not find is over, by a second look of another kind: a list shows it as over, or,
+        for a bid, does not show it at all (see `look_again`). Raises CloudError when that look fails, or is unclear."""
+        live = self.live()
+        if kind == "volume":
+            return id not in live.volumes and id in self.look_again(live, [], [id]).gone
+        live = self.look_again(live, [id], [])
+        return id in live.gone or live.bids[id].ended
