@@ -1,12 +1,15 @@
-"""What is said of a configuration, with its place: positions and problems."""
+"""What is said of a configuration or a plan, with its place; and the table of all that can be said."""
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Literal, NamedTuple, TypeAlias
 
-from attrs import frozen
+from attrs import field, frozen
+from attrs.validators import in_
 
 
 @frozen(order=True)
@@ -21,25 +24,149 @@ class Position:
         return f"{self.file}:{self.line}:{self.column}"
 
 
-@frozen
-class Problem:
-    """One thing that is wrong (or doubtful): what, where, and what to do about it.
+Severity: TypeAlias = Literal["error", "warning", "note"]
 
-    `source` is the text of the line at `position`, for the caret; `also` names further places,
-    each with what it is ("first given here").
+
+class Code(NamedTuple):
+    """What a code means; `word`: what documents and refusals call it, where they have a word for it."""
+
+    sentence: str
+    word: str | None = None
+
+
+# Every code a diagnostic can have, with what it means.
+CODES: Mapping[str, Code] = MappingProxyType({
+    # the text of a file
+    "alias": Code("A YAML alias (`*name`) stands where none can, or means nothing."),
+    "character": Code("A character stands in the text that YAML or a shell does not allow."),
+    "duplicate-key": Code("A key is given twice in one mapping."),
+    "encoding": Code("A file is not UTF-8."),
+    "expansion": Code("Aliases make the text many times larger than it is written."),
+    "key": Code("A key of a mapping is not a plain text."),
+    "nesting": Code("The text is nested deeper than any task file needs."),
+    "syntax": Code("The text is not YAML."),
+    "tab": Code("A tab stands where YAML allows only spaces."),
+    "tag": Code("A YAML tag (`!name`) is not read."),
+    "too-large": Code("A file is larger than flowplan reads."),
+    "too-many": Code("There are more problems than anybody reads; the rest is not shown."),
+    "yaml-version": Code("The file asks for a version of YAML that flowplan does not read."),
+    "file-unreadable": Code("A configuration file cannot be read."),
+    # its keys and values
+    "carriage-return": Code("A carriage return inside a line of a script is a part of its words."),
+    "cloud-init": Code("A startup script begins like cloud-init configuration, and is run as a shell script."),
+    "comment": Code("A line of a startup script is a comment of the task file, and does not reach the instance."),
+    "conflict": Code("Two settings contradict each other."),
+    "credential": Code("A key would hold a credential; credentials are not read from files."),
+    "crlf": Code("A script has Windows line ends; they are made Unix ones."),
+    "duplicate": Code("A value stands twice in a list, or a name is used twice."),
+    "duplicate-address": Code("Two tasks or volumes have the same address."),
+    "empty": Code("A key has no value, or an empty one."),
+    "file": Code("A file that a task names cannot be read."),
+    "folded": Code("A startup script is a folded text, so its lines are joined."),
+    "ignored": Code("A setting has no effect."),
+    "missing": Code("A key that is needed is not there."),
+    "mount-point": Code("A mount point cannot be used."),
+    "port": Code("A port or a range of ports is not one."),
+    "port-conflict": Code("One external port leads to two internal ones."),
+    "port-overlap": Code("Two ranges of ports overlap."),
+    "shebang": Code("The first line of a script names no interpreter that can run it."),
+    "token": Code("A text looks like a credential, and everybody who reads the bid could read it."),
+    "type": Code("A value is of the wrong kind."),
+    "unknown-key": Code("A key is not known."),
+    "value": Code("A value is not one of those allowed."),
+    "version": Code("The version of the task file is not read."),
+    # the startup script
+    "script-too-long": Code("The startup script is longer than the platform takes, also compressed."),
+    "unsafe-value": Code("A value must not get into a shell, however well it is quoted."),
+    # names that only the cloud knows
+    "key-missing": Code("No SSH key is given, and there is not exactly one to take."),
+    "key-unknown": Code("There is no SSH key of this name, or there are several."),
+    "name-taken": Code("Somebody else's bid or volume has the name or the address."),
+    "no-auction": Code("No auction is held for this instance type, or none in this region."),
+    "project-conflict": Code("The tasks of one stack name several projects."),
+    "project-missing": Code("No project is given, and there is not exactly one to take."),
+    "project-unknown": Code("There is no project of this name, or there are several."),
+    "region-conflict": Code("A bid and its volumes would be in different regions."),
+    "region-missing": Code("Nothing says in which region a volume is made."),
+    "region-unknown": Code("There is no region of this name."),
+    "type-ambiguous": Code("The name means several instance types in one region."),
+    "type-unknown": Code("There is no instance type of this name, or none that fits the selection."),
+    "volume-ambiguous": Code("Several volumes have this name."),
+    "volume-shared": Code("A Block volume would be used by more than one instance."),
+    "volume-unknown": Code("There is no volume of this name to attach."),
+    "volume-unusable": Code("The volume cannot be attached."),
+    # what the API would refuse
+    "key-required": Code("The project requires an SSH key that the bid does not have."),
+    "limit-too-low": Code("The limit is below the least that the API takes."),
+    "minimum-unknown": Code("A bid would be replaced by one that the API may refuse."),
+    "quota": Code("A quota of the project does not allow it."),
+    "too-many-instances": Code("The whole auction has fewer instances than the bid asks for."),
+    # guards
+    "max-cost-increase": Code(
+        "The plan costs more than --max-cost-increase or the task file allows.", "max_cost_increase"
+    ),
+    "max-hourly-cost": Code("An hour costs more than --max-hourly-cost or the task file allows.", "max_hourly_cost"),
+    "volume-data": Code("A volume would be destroyed, and nobody has let its data go.", "volume_data"),
+    "volume-in-use": Code("A volume would go, or move, while something else uses it.", "volume_in_use"),
+    # prices and limits
+    "all-or-nothing-too-large": Code(
+        "The bid asks for more instances at once than the auction has.", "all_or_nothing_too_large"
+    ),
+    "below-reserve": Code("The limit is below the reserve, so the bid can never win.", "below_reserve"),
+    "cannot-win-now": Code("The limit does not win at the prices of now.", "cannot_win_now"),
+    "limit-far-above-need": Code(
+        "The limit is far above what keeps the bid running, and could be paid.", "limit_far_above_need"
+    ),
+    "price-ambiguous": Code("The auction's rule does not determine the price.", "price_ambiguous"),
+    "self-competition": Code("Your own bids raise each other's price.", "self_competition"),
+    "stale-market": Code("The prices are out of date.", "stale_market"),
+    "thin-history": Code("Too few past prices are known for more than a rough forecast.", "thin_history"),
+    "tie": Code("The limit equals the lowest winning one, and the older bid wins.", "tie"),
+    "volatile": Code("The price moves so much that the cost may be far from the middle.", "volatile"),
+    # what else a plan says
+    "file-gone": Code("The file that made a resource is gone; the resource is left alone.", "file_gone"),
+    "in-doubt": Code("Whether operations of an earlier run happened is not known."),
+    "left-alone": Code("Resources of files that are not given are left alone."),
+    "moved": Code("A resource was made from another file than the one that has it now."),
+    "namesake": Code("A bid that flowplan did not place has the name of one it did."),
+    "preempting": Code("The cloud takes the instances of a bid back.", "preempting"),
+    "twins": Code("Further live bids carry the marker of one bid.", "twins"),
+    "unchecked": Code("Something could not be checked before the apply.", "unchecked"),
+    "unknown-status": Code("The API's status of a bid is not known here.", "unknown_status"),
+    "unnamed": Code("A bid is in the state, and no file is known to name it.", "unnamed"),
+    # what an apply says
+    "progress": Code("Something that an apply says while it runs."),
+    "step-failed": Code("A step of an apply failed."),
+})  # fmt: skip
+CODE_OF: Mapping[str, str] = MappingProxyType({code.word: name for name, code in CODES.items() if code.word})
+
+
+@frozen
+class Diagnostic:
+    """One thing that is said of a configuration or a plan: a problem, a refusal, a warning or a note.
+
+    `code`: which of CODES it is; `detail`: more about it, for people; `hint`: what to do about it; `position`: where it
+    is, and `source` the text of that line, for the caret; `also`: further places, each with what it is ("first given
+    here"); `about`: the address it is about, where it is about one.
     """
 
+    code: str = field(validator=in_(CODES))
     summary: str
-    position: Position | None = None
     hint: str | None = None
-    detail: str | None = None
-    severity: str = "error"
-    source: str | None = None
-    also: tuple[tuple[str, Position], ...] = ()
-    code: str | None = None
+    detail: str | None = field(default=None, kw_only=True)
+    severity: Severity = field(default="error", kw_only=True)
+    position: Position | None = field(default=None, kw_only=True)
+    source: str | None = field(default=None, kw_only=True)
+    also: tuple[tuple[str, Position], ...] = field(default=(), kw_only=True)
+    about: str | None = field(default=None, kw_only=True)
+
+    @property
+    def word(self) -> str | None:
+        """What documents and refusals call it; None: they have no word for it."""
+        return CODES[self.code].word
 
 
-def _by_position(problem: Problem) -> tuple[str, int, int]:
+def _by_position(problem: Diagnostic) -> tuple[str, int, int]:
     place = problem.position
     return (place.file, place.line, place.column) if place else ("", 0, 0)
 

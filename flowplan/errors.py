@@ -20,7 +20,7 @@ The tree (exit codes are those of the README's table):
     |   `- NoLocks           5   files cannot be locked where the state is
     |- OutcomeUnknown        6   a create may have happened; its intent is kept
     |- UsageProblem         64   wrong usage
-    |- ConfigError          65   problems in the configuration, each a `Problem`
+    |- ConfigError          65   problems in the configuration, each a `Diagnostic`
     `- Interrupted     130/143   stopped by a signal, state saved
 """
 
@@ -28,7 +28,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from flowplan.diagnostics import Problem, _by_position
+from flowplan.diagnostics import Diagnostic, _by_position
 
 
 class FlowplanError(Exception):
@@ -145,8 +145,8 @@ class ConfigError(FlowplanError):
 
     exit_code = 65
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems: Sequence[Problem] = sorted(problems, key=_by_position)
+    def __init__(self, problems: Iterable[Diagnostic]) -> None:
+        self.problems: Sequence[Diagnostic] = sorted(problems, key=_by_position)
         count = len(self.problems)
         super().__init__(f"{count} problem{'' if count == 1 else 's'} in the configuration")
 

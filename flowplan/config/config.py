@@ -9,7 +9,7 @@ from typing import Literal
 from attrs import field, frozen
 
 from flowplan.config.positions import Places
-from flowplan.diagnostics import Position, Problem
+from flowplan.diagnostics import Diagnostic, Position, Severity
 from flowplan.model.address import Address
 from flowplan.model.budget import Budget
 from flowplan.model.digest import LEFT_OUT, digest, material, named
@@ -95,7 +95,7 @@ class Config:
 
     tasks: Mapping[Address, Task]
     volumes: Mapping[Address, VolumeWanted]
-    warnings: tuple[Problem, ...] = ()
+    warnings: tuple[Diagnostic, ...] = ()
     sources: tuple[Source, ...] = field(default=(), repr=False, eq=False)
     budgets: tuple[Budget, ...] = ()
     _places: Places = field(init=False, repr=False, eq=False, factory=Places)
@@ -132,10 +132,20 @@ class Config:
         summary: str,
         hint: str | None = None,
         *,
+        code: str,
         detail: str | None = None,
-        severity: str = "error",
-        code: str | None = None,
-    ) -> Problem:
+        severity: Severity = "error",
+    ) -> Diagnostic:
         """A problem of `field` (or "") of a resource, for stages that know more than the text tells."""
         position = self.position_of(address, field)
-        return Problem(summary, position, hint, detail, severity, self.source_line(position), (), code)
+        source = self.source_line(position)
+        return Diagnostic(
+            code,
+            summary,
+            hint,
+            detail=detail,
+            severity=severity,
+            position=position,
+            source=source,
+            about=str(address),
+        )

@@ -8,9 +8,10 @@ from typing import Literal, TypeAlias
 
 import attrs
 
+from flowplan.diagnostics import CODE_OF, Diagnostic
 from flowplan.model.budget import Budget, BudgetBasis, Judged
 from flowplan.model.resources import Bid, Volume
-from flowplan.planning.plan import Change, Plan, Refusal
+from flowplan.planning.plan import Change, Plan
 from flowplan.pricing import CENT, HOUR, Total, cents, usd
 
 Side: TypeAlias = Literal["current", "planned"]
@@ -96,8 +97,9 @@ def _no_dearer(change: Change) -> bool:
     return not before.paused and same_auction and no_more
 
 
-def _refusal(plan: Plan, judged: Judged) -> Refusal:
-    return Refusal(judged.limit, None, _why(plan, judged), _remedy(plan, judged), judged.budget.position)
+def _refusal(plan: Plan, judged: Judged) -> Diagnostic:
+    where = judged.budget.position
+    return Diagnostic(CODE_OF[judged.limit], _why(plan, judged), _remedy(plan, judged), position=where)
 
 
 def _why(plan: Plan, judged: Judged) -> str:
@@ -130,15 +132,16 @@ def _remedy(plan: Plan, judged: Judged) -> str:
     return f"{lower}; by the forecast it costs {_an_hour(likely, 'p90', waits=waits)} (basis p90)"
 
 
-def over(judged: Judged) -> str | None:
-    """What to say of a plan that stays above its maximum and is carried out all the same."""
+def over(judged: Judged) -> Diagnostic | None:
+    """The warning of a plan that stays above its maximum and is carried out all the same."""
     if judged.limit != "max_hourly_cost" or judged.refused or judged.after is None or judged.allowed is None:
         return None
     if judged.after <= judged.allowed:
         return None
     basis = judged.budget.basis
     cost = f"the stack costs {_an_hour(judged.after, basis, waits=judged.waits, pausing=judged.pausing)}"
-    return f"{cost}; {_name_of(judged)} allows {usd(judged.allowed)}, but this plan does not raise it"
+    said = f"{cost}; {_name_of(judged)} allows {usd(judged.allowed)}, but this plan does not raise it"
+    return Diagnostic(CODE_OF[judged.limit], said, severity="warning", position=judged.budget.position)
 
 
 def _an_hour(amount: Decimal, basis: BudgetBasis, *, waits: bool, pausing: bool = False) -> str:

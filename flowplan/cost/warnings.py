@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from flowplan.diagnostics import CODE_OF, Diagnostic, Severity
 from flowplan.model.live import ALLOCATED
 from flowplan.model.resources import Bid
 from flowplan.planning.plan import Change, Plan
@@ -51,8 +52,8 @@ def _moves_much(found: Forecast) -> bool:
     return middle is not None and high is not None and 0 < middle * _VOLATILE < high
 
 
-def warned(plan: Plan) -> Iterator[dict[str, Any]]:
-    """The diagnostics of prices and limits; places are those of the bids (`Position`, or None)."""
+def warned(plan: Plan) -> Iterator[Diagnostic]:
+    """The diagnostics of prices and limits."""
     for change in plan.changes:
         if change.action == "no-op":
             yield from _not_running(change)
@@ -68,7 +69,7 @@ def warned(plan: Plan) -> Iterator[dict[str, Any]]:
         yield from _competing(bids)
 
 
-def _not_running(change: Change) -> Iterator[dict[str, Any]]:
+def _not_running(change: Change) -> Iterator[Diagnostic]:
     """Of what stays as it is, only that it does not run: nothing else would say so. (Of one that bids of one's own push
     out that is said of all of them together.)"""
     found = change.cost
@@ -89,8 +90,9 @@ _HINTS = {
 }
 
 
-def _said(severity: str, summary: str, detail: str, hint: str | None, change: Change) -> dict[str, Any]:
-    return {"severity": severity, "summary": summary, "detail": detail, "source": change.position, "hint": hint}
+def _said(severity: Severity, summary: str, warning: str, hint: str | None, change: Change) -> Diagnostic:
+    where, about = change.position, str(change.address)
+    return Diagnostic(CODE_OF[warning], summary, hint, severity=severity, position=where, about=about)
 
 
 def told(warning: str, change: Change) -> str:
@@ -187,7 +189,7 @@ def _auctions(changes: Iterable[Change]) -> list[list[Change]]:
     return [bids for bids in found.values() if any(one.action != "no-op" for one in bids)]
 
 
-def _competing(bids: Sequence[Change]) -> Iterator[dict[str, Any]]:
+def _competing(bids: Sequence[Change]) -> Iterator[Diagnostic]:
     """That bids of one's own compete: what that costs now; or, where it does not yet, what it would."""
     hit = [one for one in bids if one.cost is not None and one.cost.alone is not None]
     first = next(one for one in bids if one.action != "no-op")

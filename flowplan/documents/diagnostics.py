@@ -7,14 +7,14 @@ from typing import Any
 
 from attrs import frozen
 
-from flowplan.diagnostics import Position, Problem
+from flowplan.diagnostics import Diagnostic, Position
 
 
 @frozen
 class Checked:
     """What a check of the configuration found: how many tasks and volumes, where it can be read, and its problems."""
 
-    problems: Sequence[Problem]
+    problems: Sequence[Diagnostic]
     tasks: int = 0
     volumes: int = 0
 
@@ -31,25 +31,26 @@ def document(found: Checked) -> dict[str, Any]:
     }
 
 
-def _with_line(problem: Problem) -> dict[str, Any]:
+def _with_line(said: Diagnostic) -> dict[str, Any]:
     return {
-        "severity": problem.severity,
-        "summary": problem.summary,
-        "detail": problem.detail,
-        "hint": problem.hint,
-        "source": source(problem.position),
-        "snippet": problem.source,
+        "severity": said.severity,
+        "code": said.code,
+        "summary": said.summary,
+        "detail": said.detail,
+        "hint": said.hint,
+        "source": source(said.position),
+        "snippet": said.source,
     }
 
 
-def of(problem: Problem) -> dict[str, Any]:
-    """One problem as a plan document has it."""
+def of(said: Diagnostic) -> dict[str, Any]:
+    """As a plan document has it: of what has a word, that is its `detail`."""
     return {
-        "severity": problem.severity,
-        "summary": problem.summary,
-        "detail": problem.detail,
-        "source": source(problem.position),
-        "hint": problem.hint,
+        "severity": said.severity,
+        "summary": said.summary,
+        "detail": said.word or said.detail,
+        "source": source(said.position),
+        "hint": said.hint,
     }
 
 

@@ -6,16 +6,14 @@ Sorted, and byte-identical for equal input except `timestamp`. Money is a string
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from attrs import frozen
 
 from flowplan import __version__
-from flowplan.cost.budgets import over
-from flowplan.cost.warnings import warned
-from flowplan.diagnostics import Problem
+from flowplan.cost.notes import notes
+from flowplan.diagnostics import Diagnostic
 from flowplan.documents.cost import cost, totals
 from flowplan.documents.diagnostics import of as said
 from flowplan.documents.diagnostics import source
@@ -23,7 +21,6 @@ from flowplan.model.address import Address
 from flowplan.model.digest import digest
 from flowplan.model.resources import Bid, Inputs, PortMapping, PortPair, Resource, Volume
 from flowplan.planning.plan import ACTIONS, Action, Change, Plan
-from flowplan.printable import shown
 from flowplan.state.state import State
 
 FORMAT_VERSION = "1.0"
@@ -38,7 +35,7 @@ class Circumstances:
     timestamp: str
     state: State
     config_sha256: str
-    warnings: Sequence[Problem] = ()
+    warnings: Sequence[Diagnostic] = ()
     paths: tuple[str, ...] = ()  # the PATHs given, for whoever applies the plan later
 
 
@@ -61,12 +58,12 @@ def document(plan: Plan, about: Circumstances, *, unchanged: bool = True) -> dic
         "summary": {action: count for action, count in plan.count().items() if action in ACTIONS},
         "cost": totals(plan),
         "outputs": {},
-        "diagnostics": [*map(said, about.warnings), *_refusals(plan), *_notes(plan)],
+        "diagnostics": [*map(said, (*about.warnings, *plan.refusals, *notes(plan)))],
     }
     return body
 
 
-def failed(timestamp: str, problems: Sequence[Problem]) -> dict[str, Any]:
+def failed(timestamp: str, problems: Sequence[Diagnostic]) -> dict[str, Any]:
     """The document of a plan that did not come about, because of `problems`."""
     return {
         "format_version": FORMAT_VERSION,
@@ -228,84 +225,3 @@ def _inputs(inputs: Inputs | None) -> dict[str, Any]:
 
 def _pairs(pairs: Iterable[PortPair]) -> list[dict[str, Any]]:
     return [{"external": one.external, "internal": one.internal, "protocol": one.protocol} for one in pairs]
-
-
-# ---- diagnostics ------------------------------------------------------------------------------------------
-
-
-def _refusals(plan: Plan) -> Iterable[dict[str, Any]]:
-    places = {change.address: change.position for change in plan.changes}
-    for refusal in plan.refusals:
-        yield {
-            "severity": "error",
-            "summary": refusal.message,
-            "detail": refusal.reason,
-            "source": source(refusal.position or (places.get(refusal.address) if refusal.address else None)),
-            "hint": refusal.hint,
-        }
-
-
-def _notes(plan: Plan) -> Iterable[dict[str, Any]]:
-    for judged in plan.judged:
-        if text := over(judged):
-            place = source(judged.budget.position)
-            yield {"severity": "warning", "summary": text, "detail": judged.limit, "source": place, "hint": None}
-    for warning in warned(plan):
-        yield {**warning, "source": source(warning["source"])}
-    for change in plan.changes:
-        if change.status == "Preempting":
-            note = _note(f"{change.address} is Preempting: the cloud takes its instances back", None)
-            yield {**note, "detail": "preempting"}
-        elif change.status_is_strange:
-            what = f"the status {shown(str(change.status))!r} of {change.address} is not known here; it counts as live"
-            yield {"severity": "warning", "summary": what, "detail": "unknown_status", "source": None, "hint": None}
-    for address, bid in plan.unnamed:
-        worst = bid.bid.limit_price * bid.bid.instance_quantity
-        yield {
-            "severity": "warning",
-            "summary": f"{address} ({bid.id}) is in the state, but no file is known to name it: it is left alone, and "
-            f"costs at most ${worst:,.2f} an hour",
-            "detail": "unnamed",
-            "source": None,
-            "hint": f"give the file that names it; else flowplan {'recover --cancel' if bid.marker else 'state rm'} "
-            f"{bid.id if bid.marker else address}",
-        }
-    for one in plan.fileless:
-        costs = f"costs at most ${one.worst:,.2f} an hour" if one.worst is not None else "is paid for"
-        yield {
-            "severity": "warning",
-            "summary": f"{one.address} ({one.id}) was made from {shown(one.file)}, which is gone: it is left alone, "
-            f"and {costs}",
-            "detail": "file_gone",
-            "source": None,
-            "hint": f"flowplan destroy {shlex.quote(one.file)} ends it; if the file has another name now, give that",
-        }
-    for address, ids in plan.twins:
-        yield {
-            "severity": "warning",
-            "summary": f"{address}: further live bids carry our marker, and cost money: {', '.join(ids)}",
-            "detail": "twins",
-            "source": None,
-            "hint": "if they are not wanted: " + "; ".join(f"flowplan recover --cancel {id}" for id in ids),
-        }
-    for address, ids in plan.namesakes:
-        yield _note(f"{', '.join(ids)} has the name of {address}; flowplan did not place it, and leaves it alone", None)
-    for address, before, now in plan.moved:
-        yield _note(f"{address} was made from {shown(before)}, and is now that of {shown(now)}", None)
-    for what in plan.unchecked:
-        yield {**_note(what, None), "detail": "unchecked"}
-    if plan.in_doubt:
-        yield _note(
-            f"{len(plan.in_doubt)} of an earlier run's operations: whether they happened is not known",
-            "apply looks first what became of it",
-        )
-    there = [address for address in plan.left_alone if address not in {one.address for one in plan.fileless}]
-    if there:
-        count = len(there)
-        what = "address of a file" if count == 1 else "addresses of files"
-        listed = ", ".join(map(str, there[:6])) + (f" and {count - 6} more" if count > 6 else "")
-        yield _note(f"{count} {what} not given here: left alone: {listed}", None)
-
-
-def _note(summary: str, hint: str | None) -> dict[str, Any]:
-    return {"severity": "note", "summary": summary, "detail": None, "source": None, "hint": hint}

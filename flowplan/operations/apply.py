@@ -256,7 +256,7 @@ class Run:
 
     def _asks_for_volumes(self, plan: Plan) -> bool:
         """Whether somebody at the terminal can permit all that the guards refuse, by typing names."""
-        only_data = all(refusal.reason == "volume_data" for refusal in plan.refusals)
+        only_data = all(refusal.code == "volume-data" for refusal in plan.refusals)
         asks = self.wishes.mode == "destroy" and self.approval.can_ask
         return asks and bool(plan.refusals) and only_data
 
@@ -264,12 +264,12 @@ class Run:
         """A volume's name typed in by somebody is the permission to destroy its data."""
         if not self._asks_for_volumes(plan):
             return plan
-        names = {c.address: c.before.name for c in plan.changes if isinstance(c.before, Volume)}
+        names = {str(c.address): c.before.name for c in plan.changes if isinstance(c.before, Volume)}
         typed: set[str] = set()
         for refusal in plan.refusals:
-            name = names.get(refusal.address) if refusal.address else None
+            name = names.get(refusal.about or "")
             self._asked = True
-            if name is None or self.approval.name_of_volume(refusal.message) != name:
+            if name is None or self.approval.name_of_volume(refusal.summary) != name:
                 raise self.approval.refused_volume()
             typed.add(name)
         self.wishes = attrs.evolve(self.wishes, destroyable=self.wishes.destroyable | typed)

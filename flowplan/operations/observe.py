@@ -108,5 +108,7 @@ def _desired(
     )
     taken = conflicts(desired, state, pending, live)
     if taken:
-        raise ConfigError([config.problem(address, "name", what, hint=hint) for address, what, hint in taken])
+        raise ConfigError(
+            [config.problem(address, "name", what, hint, code="name-taken") for address, what, hint in taken]
+        )
     return desired

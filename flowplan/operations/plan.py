@@ -17,10 +17,11 @@ from flowplan.pricing import DAY, HOUR, MONTH
 
 if TYPE_CHECKING:
     from flowplan.config import Config, Source
+    from flowplan.diagnostics import Diagnostic
     from flowplan.model.address import Address
     from flowplan.model.budget import Budget
     from flowplan.model.catalogue import Quota
-    from flowplan.planning.plan import Plan, Refusal, Wishes
+    from flowplan.planning.plan import Plan, Wishes
     from flowplan.pricing import Stream
 
 
@@ -226,18 +227,19 @@ def hold_known(addresses: Iterable[Address], seen: Observed) -> None:
 def refuse(plan: Plan, *, saved: bool = False) -> None:
     """Raise GuardRefused when a guard says no. The plan, which says why, is shown by then; a `saved` one is not."""
     if plan.refusals:
-        reasons = ", ".join(sorted({refusal.reason for refusal in plan.refusals}))
+        reasons = ", ".join(sorted({refusal.word or refusal.code for refusal in plan.refusals}))
+        first = plan.refusals[0]
         raise GuardRefused(
             f"refused by the guard {reasons}; nothing was changed",
-            reason=plan.refusals[0].reason,
-            detail="\n".join(refusal.message for refusal in plan.refusals) if saved else None,
-            hint=_remedy(plan.refusals[0]) if saved else None,
+            reason=first.word or first.code,
+            detail="\n".join(refusal.summary for refusal in plan.refusals) if saved else None,
+            hint=_remedy(first) if saved else None,
         )
 
 
-def _remedy(refusal: Refusal) -> str:
+def _remedy(refusal: Diagnostic) -> str | None:
     """What to do about a refusal of a saved plan."""
-    if refusal.reason != "volume_data":
+    if refusal.code != "volume-data":
         return refusal.hint
     return (
         "a permission in a plan file proves nothing: name the volume here with --allow-volume-destroy, "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from flowplan.config import Config
-from flowplan.diagnostics import Problem, candidates
+from flowplan.diagnostics import Diagnostic, candidates
 from flowplan.errors import ConfigError
 from flowplan.model.catalogue import Named
 from flowplan.state.state import State
@@ -24,17 +24,25 @@ def choose_project(
         visible = (*visible, Named(state.project, state.project_name or state.project))
     names = (project.name for project in visible)
     if flag:
-        return _named(flag, visible, Problem(f"--project: there is no project {flag}", hint=candidates(flag, names)))
+        return _named(
+            flag,
+            visible,
+            Diagnostic("project-unknown", f"--project: there is no project {flag}", candidates(flag, names)),
+        )
     if config is not None and (found := _from_files(config, visible)):
         return found
     named = next((environ[name] for name in VARIABLES if environ.get(name)), "")
     wanted = (state.project or named) if config is None else (named or state.project)
     if wanted:
-        return _named(wanted, visible, Problem(f"there is no project {wanted}", hint=candidates(wanted, names)))
+        return _named(
+            wanted, visible, Diagnostic("project-unknown", f"there is no project {wanted}", candidates(wanted, names))
+        )
     if len(visible) == 1:
         return visible[0]
     hint = candidates("", names) or "this key sees no project at all"
-    raise ConfigError([Problem("no project is given, and there is not exactly one to take", hint=hint)])
+    raise ConfigError(
+        [Diagnostic("project-missing", "no project is given, and there is not exactly one to take", hint)]
+    )
 
 
 def _from_files(config: Config, visible: Sequence[Named]) -> Named | None:
@@ -48,17 +56,18 @@ def _from_files(config: Config, visible: Sequence[Named]) -> Named | None:
             continue
         what = f"several projects are named {name}" if matching else f"there is no project {name}"
         hint = "give the id" if matching else candidates(name, (project.name for project in visible))
-        problems.append(config.problem(address, "project", what, hint=hint))
+        problems.append(config.problem(address, "project", what, hint, code="project-unknown"))
     if len(found) > 1:
         address = next(iter(named))
         what = f"one stack is in one project, but the tasks name {', '.join(sorted(p.name for p in found.values()))}"
-        problems.append(config.problem(address, "project", what, hint="use a directory of its own for each project"))
+        hint = "use a directory of its own for each project"
+        problems.append(config.problem(address, "project", what, hint, code="project-conflict"))
     if problems:
         raise ConfigError(problems)
     return next(iter(found.values()), None)
 
 
-def _named(wanted: str, visible: Sequence[Named], problem: Problem) -> Named:
+def _named(wanted: str, visible: Sequence[Named], problem: Diagnostic) -> Named:
     matching = [project for project in visible if project.is_called(wanted)]
     if len(matching) != 1:
         raise ConfigError([problem])

@@ -13,7 +13,7 @@ from attrs import frozen
 
 from flowplan.config import Source
 from flowplan.config.yaml import SIZE_LIMIT
-from flowplan.diagnostics import Problem
+from flowplan.diagnostics import Diagnostic
 from flowplan.errors import ConfigError, UsageProblem
 from flowplan.files.regular import opened, read_regular
 from flowplan.printable import shown
@@ -247,4 +247,4 @@ def _read(name: str, directory: Path) -> bytes:
     except OSError as error:
         reason = error.strerror or str(error)
         hint = "flowplan reads regular files; a directory means all *.yaml and *.yml in it"
-        raise ConfigError([Problem(f"{name} cannot be read: {reason}", hint=hint)]) from error
+        raise ConfigError([Diagnostic("file-unreadable", f"{name} cannot be read: {reason}", hint)]) from error

@@ -7,9 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import attrs
-
-from flowplan.diagnostics import Problem
+from flowplan.diagnostics import Diagnostic
 from flowplan.errors import ConfigError
 from flowplan.model.address import Address
 from flowplan.operations.sources import read_beside
@@ -45,7 +43,7 @@ def addresses_in(directory: Path, sources: Sequence[Source]) -> set[Address]:
     return {*config.tasks, *config.volumes, *ports}
 
 
-def unsendable(config: Config, stack: str) -> list[Problem]:
+def unsendable(config: Config, stack: str) -> list[Diagnostic]:
     """Startup scripts that could not be sent, each at its place."""
     from flowplan.model.resources import Inputs, Mount
     from flowplan.startup import script
@@ -60,6 +58,8 @@ def unsendable(config: Config, stack: str) -> list[Problem]:
         inputs = Inputs(task.startup_script, task.ports, mounts, task.local_disks, task.container_image)
         found = script.check(inputs, address, stack)
         if found is not None:
-            place = config.problem(address, "startup_script", found.summary, hint=found.hint)
-            problems.append(attrs.evolve(place, detail=found.detail))
+            place = config.problem(
+                address, "startup_script", found.summary, found.hint, code=found.code, detail=found.detail
+            )
+            problems.append(place)
     return problems

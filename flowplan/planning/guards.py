@@ -10,11 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 import attrs
 from attrs import frozen
 
+from flowplan.diagnostics import Diagnostic
 from flowplan.model.live import Live, LiveVolume
 from flowplan.model.resources import Bid, Volume
 from flowplan.planning import steps as graph
 from flowplan.planning.hand_overs import hand_overs, order_with
-from flowplan.planning.plan import EVERYTHING, Change, Plan, Refusal, Wishes
+from flowplan.planning.plan import EVERYTHING, Change, Plan, Wishes
 
 
 def guarded(plan: Plan, live: Live, wishes: Wishes) -> Plan:
@@ -29,26 +30,31 @@ def guarded(plan: Plan, live: Live, wishes: Wishes) -> Plan:
     return attrs.evolve(plan, refusals=found)
 
 
+def refusal(code: str, change: Change, summary: str, hint: str) -> Diagnostic:
+    """That a change is not to be done."""
+    return Diagnostic(code, summary, hint, position=change.position, about=str(change.address))
+
+
 # ---- data -------------------------------------------------------------------------------------------------
 
 
-def _data(changes: Iterable[Change], wishes: Wishes) -> Iterable[Refusal]:
+def _data(changes: Iterable[Change], wishes: Wishes) -> Iterable[Diagnostic]:
     for change in changes:
         volume = change.before
         if not isinstance(volume, Volume) or change.action not in ("replace", "delete"):
             continue
         if not {volume.name, EVERYTHING} & wishes.destroyable:
             how = "replacing" if change.action == "replace" else "deleting"
-            yield Refusal(
-                "volume_data",
-                change.address,
+            yield refusal(
+                "volume-data",
+                change,
                 f"{how} {change.address} destroys the data on volume {volume.name} ({volume.held_gb} GB)",
                 f"if the data may go: --allow-volume-destroy {volume.name}; to keep it, change `create` to `attach` in "
                 "the task file: flowplan then lets the volume be",
             )
 
 
-def _still_used(changes: Iterable[Change], live: Live) -> Iterable[Refusal]:
+def _still_used(changes: Iterable[Change], live: Live) -> Iterable[Diagnostic]:
     """Volumes that would go while a bid that stays uses them: the API would refuse, after all the rest is done."""
     changes = tuple(changes)
     users = _Users.of(live, changes)
@@ -58,10 +64,10 @@ def _still_used(changes: Iterable[Change], live: Live) -> Iterable[Refusal]:
             continue
         if names := users.that_stay(volume):
             message = f"{change.address} is used by {names}, which stays"
-            yield Refusal("volume_in_use", change.address, message, "remove what uses it first, or together with it")
+            yield refusal("volume-in-use", change, message, "remove what uses it first, or together with it")
 
 
-def _held_elsewhere(changes: Iterable[Change], live: Live) -> Iterable[Refusal]:
+def _held_elsewhere(changes: Iterable[Change], live: Live) -> Iterable[Diagnostic]:
     """Block volumes that a bid would take while another that stays holds them: one bid only can use one."""
     changes = tuple(changes)
     users = _Users.of(live, changes)
@@ -73,21 +79,21 @@ def _held_elsewhere(changes: Iterable[Change], live: Live) -> Iterable[Refusal]:
                 continue
             if names := users.that_stay(volume, but=change.id):
                 message = f"{change.address} is to use the Block volume {volume.volume.name}, which {names} holds"
-                yield Refusal("volume_in_use", change.address, message, "one bid at a time: cancel that one first")
+                yield refusal("volume-in-use", change, message, "one bid at a time: cancel that one first")
 
 
-def _exchanged(changes: Sequence[Change]) -> Iterable[Refusal]:
+def _exchanged(changes: Sequence[Change]) -> Iterable[Diagnostic]:
     """Bids that stay and take Block volumes from each other in a circle: no order of calls does that."""
     handed_over = hand_overs(changes)
     try:
         if handed_over:
             order_with(changes, handed_over)
     except graph.Cycle as circle:
-        first = circle.members[0].address
+        first = next(one for one in changes if one.address == circle.members[0].address)
         names = ", ".join(sorted({str(step.address) for step in circle.members}))
         message = f"{names} exchange Block volumes: each would wait for the other to let go"
         hint = "take the volume from one of them first, and apply; then the rest"
-        yield Refusal("volume_in_use", first, message, hint)
+        yield refusal("volume-in-use", first, message, hint)
 
 
 @frozen

@@ -7,23 +7,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import ROUND_CEILING, Decimal
+from typing import Protocol
 
-from flowplan.diagnostics import Problem
+from flowplan.diagnostics import Diagnostic
 from flowplan.model.address import Address
 from flowplan.model.catalogue import SPOT, STORAGE, Quota, SshKey
 from flowplan.model.resources import Bid, Resource, Volume
 from flowplan.planning.plan import Change, Plan
 from flowplan.pricing import CENT, usd
 
-# (address, field, summary, hint) -> a problem at the field's place
-Say = Callable[[Address, str, str, str], Problem]
+
+class Say(Protocol):
+    """Makes a diagnostic at a field's place."""
+
+    def __call__(self, address: Address, field: str, summary: str, hint: str, *, code: str) -> Diagnostic: ...
+
+
 _HOLDING = ("Allocated", "Preempting")  # the statuses of bids that a quota counts as used
 
 
-def refused(plan: Plan, keys: Iterable[SshKey], quotas: Sequence[Quota], say: Say) -> list[Problem]:
+def refused(plan: Plan, keys: Iterable[SshKey], quotas: Sequence[Quota], say: Say) -> list[Diagnostic]:
     """Every problem, by `keys` of the project and by `quotas` (none: they are not known)."""
     required = [key for key in keys if key.required]
-    found: list[Problem] = []
+    found: list[Diagnostic] = []
     for change in plan.changes:
         if isinstance(change.after, Bid):
             found += _bid(change, change.after, required, say)
@@ -53,12 +59,12 @@ def _takes(change: Change) -> bool:
 # ---- one bid ------------------------------------------------------------------------------------------------
 
 
-def _bid(change: Change, bid: Bid, required: Iterable[SshKey], say: Say) -> Iterator[Problem]:
+def _bid(change: Change, bid: Bid, required: Iterable[SshKey], say: Say) -> Iterator[Diagnostic]:
     market = change.cost.market if change.cost is not None else None
     least = market.minimum if market is not None else None
     if (_places(change) or "limit_price" in _changed(change)) and least is not None and bid.limit_price < least:
         summary = f"the limit {usd(bid.limit_price)} is below {usd(least)} an instance-hour, the least that FCP takes"
-        yield say(change.address, "limit_price", summary, _least(least, bid.gpus))
+        yield say(change.address, "limit_price", summary, _least(least, bid.gpus), code="limit-too-low")
     before = change.before
     if (
         change.action == "replace"
@@ -68,19 +74,19 @@ def _bid(change: Change, bid: Bid, required: Iterable[SshKey], say: Say) -> Iter
     ):
         summary = f"the limit falls to {usd(bid.limit_price)}, and the least that FCP takes is not known now"
         hint = "the running bid is not cancelled for one that FCP may refuse: try again later, or keep the limit"
-        yield say(change.address, "limit_price", summary, hint)
+        yield say(change.address, "limit_price", summary, hint, code="minimum-unknown")
     if not _places(change):
         return
     total = market.total if market is not None else None
     if total is not None and bid.instance_quantity > total:
         summary = f"{bid.instance_quantity} instances at once can never run: the whole auction has {total}"
         hint = "ask for fewer (num_instances), in several tasks say, or choose another type or region"
-        yield say(change.address, "instance_quantity", summary, hint)
+        yield say(change.address, "instance_quantity", summary, hint, code="too-many-instances")
     missing = [key.name for key in required if key.id not in bid.ssh_keys]
     if missing:
         summary = f"this project requires the SSH key {' and '.join(missing)} in every new bid"
         names = ", ".join([*bid.ssh_key_names, *missing])
-        yield say(change.address, "ssh_keys", summary, f"ssh_key_name: [{names}]")
+        yield say(change.address, "ssh_keys", summary, f"ssh_key_name: [{names}]", code="key-required")
 
 
 def _least(least: Decimal, gpus: int | None) -> str:
@@ -93,7 +99,7 @@ def _least(least: Decimal, gpus: int | None) -> str:
 # ---- quotas -------------------------------------------------------------------------------------------------
 
 
-def _over(plan: Plan, quota: Quota, say: Say) -> Iterator[Problem]:
+def _over(plan: Plan, quota: Quota, say: Say) -> Iterator[Diagnostic]:
     """What does not fit into `quota`, together with what stays: the API would refuse some of it after the rest is made.
     What the plan takes away counts until it is gone, and so does what nobody here placed."""
     cls: type[Resource] = Bid if quota.product == SPOT else Volume
@@ -107,7 +113,7 @@ def _over(plan: Plan, quota: Quota, say: Say) -> Iterator[Problem]:
         taken += more
         if more and taken > quota.total:
             summary = f"the quota {quota.name} allows {quota.total:,} {quota.units}; with this it would be {taken:,}"
-            yield say(change.address, field, summary, _ROOM)
+            yield say(change.address, field, summary, _ROOM, code="quota")
 
 
 _ROOM = "ask for less, or for a higher quota; what is to go counts until it is gone: let it go in an apply before"

@@ -13,7 +13,7 @@ from decimal import Decimal
 from attrs import evolve, field, frozen
 
 from flowplan.config import PRIORITIES, Config, Task, VolumeUse
-from flowplan.diagnostics import Position, Problem, candidates
+from flowplan.diagnostics import Diagnostic, Position, candidates
 from flowplan.errors import ConfigError
 from flowplan.model.address import Address, Ref
 from flowplan.model.catalogue import Auction, Catalogue, InstanceType, Named, Place
@@ -34,7 +34,7 @@ class Desired:
     choices: Mapping[Address, str] = field(factory=dict)
     sources: Mapping[Address, Position] = field(factory=dict)
     durations: Mapping[Address, Decimal] = field(factory=dict)
-    unplaceable: Mapping[Address, Problem] = field(factory=dict)
+    unplaceable: Mapping[Address, Diagnostic] = field(factory=dict)
 
 
 def look_up(
@@ -79,10 +79,10 @@ class _Search:
         self.config, self.catalogue, self.live = config, catalogue, live
         self.kept = {**kept, **{address: (bid.instance_type, bid.region) for address, bid in placed.items()}}
         self.ssh_keys, self.placed, self.made, self.adopted = ssh_keys, placed, made, adopted
-        self.unplaceable: dict[Address, Problem] = {}
+        self.unplaceable: dict[Address, Diagnostic] = {}
         self.there = frozenset(regions)  # volumes that exist, and whose region need not be offered any more
         self.regions = regions | {a: wanted.region for a, wanted in config.volumes.items() if wanted.region}
-        self.problems: list[Problem] = []
+        self.problems: list[Diagnostic] = []
         self.reads: dict[Address, LiveVolume] = {}
         self.choices: dict[Address, str] = {}
         self._by_name: dict[str, list[LiveVolume]] = {}
@@ -126,11 +126,19 @@ class _Search:
                 also = (("first used here", first.source),)
                 if other == address:
                     what = f"{address} uses the volume {name} twice{spelled}"
-                    self.say(address, "volumes", what, "a volume is created or attached, once", use.source, also)
+                    self.say(
+                        address,
+                        "volumes",
+                        what,
+                        "a volume is created or attached, once",
+                        use.source,
+                        also,
+                        code="conflict",
+                    )
                 elif block:
                     what = f"the Block volume {name} is used by {other} too{spelled}: one bid only can use it"
                     hint = "a File volume (disk_interface: File) can be shared"
-                    self.say(address, "volumes", what, hint, use.source, also)
+                    self.say(address, "volumes", what, hint, use.source, also, code="volume-shared")
 
     def identity(self, use: VolumeUse) -> tuple[str, str, bool]:
         """What tells a used volume from others (its id, else its address), its name, and whether it is Block."""
@@ -150,9 +158,11 @@ class _Search:
         hint: str | None = None,
         at: Position | None = None,
         also: tuple[tuple[str, Position], ...] = (),
+        *,
+        code: str,
     ) -> None:
         """Note a problem of a field, or of what stands `at` a place more exact than that."""
-        problem = evolve(self.config.problem(address, field, summary, hint=hint), also=also)
+        problem = evolve(self.config.problem(address, field, summary, hint, code=code), also=also)
         if at is not None:
             problem = evolve(problem, position=at, source=self.config.source_line(at))
         self.problems.append(problem)
@@ -164,7 +174,13 @@ class _Search:
         region = self.regions.get(address)
         if region is None:
             if not self.problems:  # else its task already failed
-                self.say(address, "region", f"no task gives volume {wanted.name} a region", "add region_id")
+                self.say(
+                    address,
+                    "region",
+                    f"no task gives volume {wanted.name} a region",
+                    "add region_id",
+                    code="region-missing",
+                )
             return None
         if region not in self.catalogue.regions and address not in self.there:
             self.unknown_region(address, region)
@@ -184,24 +200,40 @@ class _Search:
         self.reads[Address("volume", found.volume.name)] = found
         interface, name = found.volume.interface, found.volume.name
         if interface == "Block" and task.instance_quantity > 1:
-            self.say(task.address, "volumes", f"{name} is a Block volume: one instance only can use it")
+            self.say(
+                task.address, "volumes", f"{name} is a Block volume: one instance only can use it", code="volume-shared"
+            )
         return found.id, Mount(found.id, use.mount_point, interface, name) if use.mount_point else None
 
     def find_volume(self, task: Task, wanted: str, at: Position) -> LiveVolume | None:
         found = self.found(wanted)
         if len(found) == 1 and found[0].unfit:
             why = f"the volume {wanted} ({found[0].id}) cannot be read: {found[0].unfit}"
-            self.say(task.address, "volumes", why, "attach another, or look at this one in the console", at)
+            self.say(
+                task.address,
+                "volumes",
+                why,
+                "attach another, or look at this one in the console",
+                at,
+                code="volume-unusable",
+            )
             return None
         if len(found) == 1:
             return found[0]
         if found:
             ids = ", ".join(sorted(volume.id for volume in found))
-            self.say(task.address, "volumes", f"several volumes are named {wanted}: {ids}", "give the id", at)
+            self.say(
+                task.address,
+                "volumes",
+                f"several volumes are named {wanted}: {ids}",
+                "give the id",
+                at,
+                code="volume-ambiguous",
+            )
         else:
             names = {*self._by_name, *(volume.name for volume in self.config.volumes.values())}
             hint = candidates(wanted, names) or "this project has no volumes; `create` makes one"
-            self.say(task.address, "volumes", f"there is no volume {wanted} to attach", hint, at)
+            self.say(task.address, "volumes", f"there is no volume {wanted} to attach", hint, at, code="volume-unknown")
         return None
 
     def found(self, wanted: str) -> list[LiveVolume]:
@@ -256,7 +288,13 @@ class _Search:
             if len(visible) == 1:
                 return list(visible)
             hint = candidates("", (key.name for key in visible)) if visible else "add one in the console first"
-            self.say(task.address, "ssh_keys", "no ssh_key_name is given, and there is not exactly one to take", hint)
+            self.say(
+                task.address,
+                "ssh_keys",
+                "no ssh_key_name is given, and there is not exactly one to take",
+                hint,
+                code="key-missing",
+            )
             return None
         found = []
         for name in wanted:
@@ -266,7 +304,7 @@ class _Search:
                 continue
             what = f"several SSH keys are named {name}" if matching else f"there is no SSH key {name}"
             hint = "give the id" if matching else candidates(name, (key.name for key in visible))
-            self.say(task.address, "ssh_keys", what, hint)
+            self.say(task.address, "ssh_keys", what, hint, code="key-unknown")
         # One key may be given by its name and by its id: it is one key.
         return list(dict.fromkeys(found)) if len(found) == len(wanted) else None
 
@@ -311,7 +349,7 @@ class _Search:
         rank, kind = found
         what = f"there is no auction for {kind.name} in {bid.region} any more, so this bid cannot be placed anew"
         hint = "what is live can stay as it is, be paused, or be cancelled; for a new one choose another type or region"
-        self.unplaceable[task.address] = self.config.problem(task.address, "region", what, hint=hint)
+        self.unplaceable[task.address] = self.config.problem(task.address, "region", what, hint, code="no-auction")
         return Candidate(kind, Auction("", kind.id, bid.region, 0, None), rank, limit_of(task, kind))
 
     def withdrawn(self, task: Task) -> tuple[InstanceType, ...]:
@@ -347,12 +385,20 @@ class _Search:
             return None, False
         if len({region for region, _ in fixed}) > 1:
             what = ", ".join(f"{who} in {region}" for region, who in fixed)
-            self.say(task.address, "region", f"a bid and its volumes must be in one region: {what}")
+            self.say(
+                task.address, "region", f"a bid and its volumes must be in one region: {what}", code="region-conflict"
+            )
             return None, False
         return (fixed[0][0] if fixed else None), True
 
     def unknown_region(self, address: Address, region: str) -> None:
-        self.say(address, "region", f"there is no region {region}", candidates(region, self.catalogue.regions))
+        self.say(
+            address,
+            "region",
+            f"there is no region {region}",
+            candidates(region, self.catalogue.regions),
+            code="region-unknown",
+        )
 
     def kinds(self, task: Task) -> list[tuple[int, InstanceType]] | None:
         if not task.instance_types:
@@ -364,13 +410,19 @@ class _Search:
             matching = (*self._types[text], *find_types(read_type_name(text), self.withdrawn(task)))
             if not matching:
                 names = sorted({kind.name for kind in self.catalogue.types})
-                self.say(task.address, "instance_type", f"there is no instance type {text}", candidates(text, names))
+                self.say(
+                    task.address,
+                    "instance_type",
+                    f"there is no instance type {text}",
+                    candidates(text, names),
+                    code="type-unknown",
+                )
                 return None
             found += [(rank, kind) for kind in matching]
         wrong = next((k for _, k in found if task.gpu.gpus not in (None, k.gpus)), None)
         if wrong is not None:
             summary = f"num_gpus is {task.gpu.gpus}, but {wrong.name} has {wrong.gpus} GPUs"
-            self.say(task.address, "gpus", summary, "leave num_gpus out, or name another type")
+            self.say(task.address, "gpus", summary, "leave num_gpus out, or name another type", code="conflict")
             return None
         return found
 
@@ -394,9 +446,8 @@ class _Search:
             offered = sorted(
                 {f"{kind.gpus}x {kind.gpu_type} {kind.gpu_socket}".strip() for kind in self.catalogue.types}
             )
-            self.say(
-                task.address, "instance_type", "no instance type fits this selection", f"offered: {', '.join(offered)}"
-            )
+            hint = f"offered: {', '.join(offered)}"
+            self.say(task.address, "instance_type", "no instance type fits this selection", hint, code="type-unknown")
             return None
         return [(0, kind) for kind in found]
 
@@ -405,7 +456,7 @@ class _Search:
         places = sorted({candidate.auction.region for candidate in every})
         where = f" in {region}" if region else ""
         hint = f"it is offered in {', '.join(places)}" if places else "it has no auction anywhere now"
-        self.say(task.address, "region", f"there is no auction for {names}{where}", hint)
+        self.say(task.address, "region", f"there is no auction for {names}{where}", hint, code="no-auction")
 
     def choose(self, task: Task, here: list[Candidate]) -> Candidate | None:
         if len(here) == 1:
@@ -418,7 +469,7 @@ class _Search:
         if ambiguous:
             ids = ", ".join(sorted(c.kind.id for c in ambiguous))
             what = f"{ambiguous[0].kind.name} means several types in {ambiguous[0].auction.region}: {ids}"
-            self.say(task.address, "instance_type", what, "give the id")
+            self.say(task.address, "instance_type", what, "give the id", code="type-ambiguous")
             return None
         chosen = best(task, here)
         self.choices[task.address] = why(task, chosen, here)

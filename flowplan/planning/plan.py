@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from attrs import field, frozen
 
-from flowplan.diagnostics import Position
+from flowplan.diagnostics import Diagnostic, Position
 from flowplan.model.address import Address
 from flowplan.model.budget import Judged
 from flowplan.model.live import STATUSES, LiveBid
@@ -102,18 +102,6 @@ class Change:
 
 
 @frozen
-class Refusal:
-    """A guard that says no (guards.py): `reason` for machines, the rest for people. `address` None: it is the whole
-    plan; `position`: where the guard is set, else that of the address counts."""
-
-    reason: str
-    address: Address | None
-    message: str
-    hint: str
-    position: Position | None = None
-
-
-@frozen
 class Fileless:
     """A resource that is left alone, and of which the file that named it is gone. `file` is as one types it here;
     `worst`: what it costs in an hour at most, in dollars, None: it is not known."""
@@ -132,7 +120,7 @@ class Plan:
     changes: tuple[Change, ...]
     order: graph.Order
     drift: tuple[Change, ...] = ()
-    refusals: tuple[Refusal, ...] = ()
+    refusals: tuple[Diagnostic, ...] = ()
     totals: Totals = field(factory=lambda: Totals(Total(), Total()))
     markets: Mapping[Key, Market] = field(factory=dict)
     judged: tuple[Judged, ...] = ()  # what became of each budget (guards.py)

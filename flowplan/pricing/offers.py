@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 from attrs import frozen
 
-from flowplan.diagnostics import Problem, candidates
+from flowplan.diagnostics import Diagnostic, candidates
 from flowplan.errors import ConfigError, UsageProblem
 from flowplan.model.catalogue import Auction, Catalogue, InstanceType
 from flowplan.model.type_names import find_types, has_word, read_type_name
@@ -59,10 +59,10 @@ class Offer:
 def wanted(catalogue: Catalogue, types: Sequence[str], region: str | None) -> tuple[tuple[InstanceType, Auction], ...]:
     """What `types` mean, spelt as in a task file, or the name of a GPU: all its sizes; none given: everything.
     Raises ConfigError with what is near, UsageProblem for what can be no name."""
-    problems: list[Problem] = []
+    problems: list[Diagnostic] = []
     if region is not None and region not in catalogue.regions:
         hint = candidates(region, catalogue.regions) or "no auction is held anywhere now"
-        problems.append(Problem(f"--region: there is no region {shown(region)}", hint=hint))
+        problems.append(Diagnostic("region-unknown", f"--region: there is no region {shown(region)}", hint))
     kinds: dict[str, InstanceType] = {}
     for text in types:
         meant = _meant(catalogue, text)
@@ -87,17 +87,19 @@ def _meant(catalogue: Catalogue, text: str) -> tuple[InstanceType, ...]:
     return exact or tuple(kind for kind in catalogue.types if has_word(kind.gpu_type, text))
 
 
-def _not_sold(catalogue: Catalogue, text: str, meant: Iterable[InstanceType], region: str | None) -> Problem | None:
+def _not_sold(catalogue: Catalogue, text: str, meant: Iterable[InstanceType], region: str | None) -> Diagnostic | None:
     """What is wrong with a type asked for: it does not exist, or nobody sells it (there)."""
     kinds = tuple(meant)
     if not kinds:
         hint = candidates(text, (kind.name for kind in catalogue.types))
-        return Problem(f"there is no instance type {shown(text)}", hint=hint)
+        return Diagnostic("type-unknown", f"there is no instance type {shown(text)}", hint)
     sold = sorted({auction.region for kind in kinds for auction in catalogue.auctions_of(kind.id)})
     if not sold:
-        return Problem(f"{shown(text)} has no auction anywhere now")
+        return Diagnostic("no-auction", f"{shown(text)} has no auction anywhere now")
     if region is not None and region not in sold:
-        return Problem(f"{shown(text)} is not offered in {region}", hint=f"it is offered in {', '.join(sold)}")
+        return Diagnostic(
+            "no-auction", f"{shown(text)} is not offered in {region}", f"it is offered in {', '.join(sold)}"
+        )
     return None
 
 

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from flowplan.apply.outcome import Outcome, counted, doing
+from flowplan.diagnostics import Diagnostic
+from flowplan.documents.diagnostics import of
 from flowplan.errors import FlowplanError
 from flowplan.planning.plan import Change, Plan
 from flowplan.planning.steps import Step
@@ -46,20 +48,11 @@ class EventLines:
 
     def failed(self, step: Step, change: Change, error: FlowplanError) -> None:
         self.event("apply_errored", str(step.address), action=doing(step, change))
-        place = change.position
-        source = {"file": place.file, "line": place.line, "column": place.column} if place else None
-        self.event(
-            "diagnostic",
-            str(step.address),
-            severity="error",
-            summary=str(error),
-            detail=error.detail,
-            source=source,
-            hint=error.hint,
-        )
+        said = Diagnostic("step-failed", str(error), error.hint, detail=error.detail, position=change.position)
+        self.event("diagnostic", str(step.address), **of(said))
 
     def note(self, text: str) -> None:
-        self.event("diagnostic", None, severity="note", summary=text, detail=None, source=None, hint=None)
+        self.event("diagnostic", None, **of(Diagnostic("progress", text, severity="note")))
 
     def summary(self, plan: Plan, outcome: Outcome) -> None:
         self.event("outputs", None, outputs=dict(outcome.state.outputs))

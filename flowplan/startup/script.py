@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 import attrs
 from attrs import frozen
 
-from flowplan.diagnostics import Problem
+from flowplan.diagnostics import Diagnostic
 from flowplan.errors import ConfigError
 from flowplan.model.address import Address
 from flowplan.model.live import Marker
@@ -103,7 +103,7 @@ def render(inputs: Inputs, marker: Marker, *, root: str = "", patience: int = PA
     return compressed
 
 
-def check(inputs: Inputs, address: Address, stack: str) -> Problem | None:
+def check(inputs: Inputs, address: Address, stack: str) -> Diagnostic | None:
     """What keeps a script from being sent, or None. It has no position: the caller knows where the script is.
 
     Works before ids are known, as `measure` does; renders only when `upper_bound` proves nothing.
@@ -289,19 +289,19 @@ def _template(name: str) -> Template:
     return environment.from_string(files(__package__).joinpath(name).read_text("utf-8"))
 
 
-def _too_long(inline: int, compressed: int) -> Problem:
-    return Problem(
+def _too_long(inline: int, compressed: int) -> Diagnostic:
+    return Diagnostic(
+        "script-too-long",
         f"the startup script is too long: {inline:,} characters, {compressed:,} compressed; "
         f"the platform takes at most {LIMIT:,}",
         hint="keep it short, and let it fetch the rest from a volume, a repository or an image",
-        code="script_too_long",
     )
 
 
-def _unsafe(inputs: Inputs) -> Problem | None:
+def _unsafe(inputs: Inputs) -> Diagnostic | None:
     """The first value that must not get into a shell, however well quoted."""
     for what, value in chain(_bad_ports(inputs), _bad_mounts(inputs), _bad_image(inputs.container_image)):
-        return Problem(f"not a usable {what}: {value!r}", code="unsafe_value")
+        return Diagnostic("unsafe-value", f"not a usable {what}: {value!r}")
     return None
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from flowplan.config import Config, Source, Task, read
-from flowplan.diagnostics import Problem
+from flowplan.diagnostics import Diagnostic
 from flowplan.errors import ConfigError
 
 TYPE = "resources_specification: {fcp_instance: h100.8x.SXM5.IB}\n"
@@ -28,14 +28,14 @@ def read_texts(*texts: str | bytes, files: Mapping[str, bytes] | None = None) ->
     return read(sources, read_file)
 
 
-def problems_of(*texts: str | bytes, files: Mapping[str, bytes] | None = None) -> list[Problem]:
+def problems_of(*texts: str | bytes, files: Mapping[str, bytes] | None = None) -> list[Diagnostic]:
     """The problems of texts that have some."""
     with pytest.raises(ConfigError) as caught:
         read_texts(*texts, files=files)
     return list(caught.value.problems)
 
 
-def problem_of(*texts: str | bytes, files: Mapping[str, bytes] | None = None) -> Problem:
+def problem_of(*texts: str | bytes, files: Mapping[str, bytes] | None = None) -> Diagnostic:
     """The only problem."""
     found = problems_of(*texts, files=files)
     assert len(found) == 1, [line(problem) for problem in found]
@@ -48,7 +48,7 @@ def task_of(text: str | bytes, files: Mapping[str, bytes] | None = None) -> Task
     return task
 
 
-def line(problem: Problem) -> str:
+def line(problem: Diagnostic) -> str:
     """A problem on one line: file:line:column: [code] summary; hint."""
     hint = f"; {problem.hint}" if problem.hint else ""
     return f"{problem.position}: [{problem.code}] {problem.summary}{hint}"

@@ -27,11 +27,11 @@ from flowplan.config.yaml import (
     quoted,
     read_text,
 )
-from flowplan.diagnostics import Position, Problem
+from flowplan.diagnostics import Diagnostic, Position
 from tests.config.task_texts import line
 
 
-def parse(content: str | bytes) -> tuple[list[Document], list[Problem]]:
+def parse(content: str | bytes) -> tuple[list[Document], list[Diagnostic]]:
     findings = Findings()
     text = read_text("a.yaml", content.encode() if isinstance(content, str) else content, findings)
     found = list(documents(text)) if text is not None else []
@@ -418,7 +418,7 @@ KEYS = st.text(alphabet="abc", min_size=1, max_size=3)
 JSONISH = st.recursive(WORDS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=4))
 
 
-def check_positions(content: str, problems: list[Problem]) -> None:
+def check_positions(content: str, problems: list[Diagnostic]) -> None:
     """Every place is one of the file: a line it has, a column on it or just behind it."""
     rows = content.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n")
     for problem in problems:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from flowplan.config import Config, Source, read
-from flowplan.diagnostics import Problem
+from flowplan.diagnostics import Diagnostic
 from flowplan.errors import ConfigError
 
 TYPE = "name: a\nresources_specification: {fcp_instance: h100.8x.SXM5.IB, cluster_id: us-central1-b}\n"
@@ -15,7 +15,7 @@ def config_of(text: str, script: bytes = b"") -> Config:
     return read([Source("a.yaml", text.encode())], lambda _source, _path: script)
 
 
-def from_file(script: bytes) -> tuple[bytes, dict[str | None, Problem]]:
+def from_file(script: bytes) -> tuple[bytes, dict[str | None, Diagnostic]]:
     """What is sent of a script in a file, and the warnings by their codes."""
     config = config_of(f"{TYPE}startup_script_file: train.sh\n", script)
     (task,) = config.tasks.values()

@@ -34,7 +34,7 @@ def live(volume: LiveVolume, gone: frozenset[str] = frozenset()) -> Live:
 
 def reasons(seen: Live, wishes: Wishes = DESTROY, desired: Desired | None = None) -> list[str]:
     plan = guarded(make_plan(desired or Desired(), STATE, seen, wishes), seen, wishes)
-    return [f"{one.reason}: {one.message}" for one in plan.refusals]
+    return [f"{one.word}: {one.summary}" for one in plan.refusals]
 
 
 @pytest.mark.parametrize(

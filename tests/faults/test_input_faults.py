@@ -13,7 +13,7 @@ import pytest
 
 from flowplan.config import Source, read
 from flowplan.config.yaml import SIZE_LIMIT
-from flowplan.diagnostics import Problem
+from flowplan.diagnostics import Diagnostic
 from flowplan.errors import ConfigError
 from flowplan.operations.sources import find
 from tests.config.task_texts import TYPE, line, problem_of, problems_of, read_texts, task_of
@@ -133,7 +133,7 @@ FAULTS: dict[str, tuple[str | bytes, str, str]] = {
 }
 
 
-def fault(text: str | bytes, place: str) -> Problem:
+def fault(text: str | bytes, place: str) -> Diagnostic:
     """The problem at `place`, which is the first that matters (a bomb's keys are unknown, too)."""
     with pytest.raises(ConfigError) as caught:
         read_texts(text)

@@ -59,7 +59,7 @@ def with_past(plan: Plan, *prices: tuple[float, str]) -> Plan:
 
 
 def refused(plan: Plan, budget: Budget) -> list[str]:
-    return [refusal.reason for refusal in budgeted(plan, [budget]).refusals]
+    return [refusal.word for refusal in budgeted(plan, [budget]).refusals]
 
 
 # ---- the rule ---------------------------------------------------------------------------------------------
@@ -81,8 +81,8 @@ def test_what_is_not_known_is_refused_never_taken_for_nothing(basis: str) -> Non
     plan = with_past(plan_of("create", None, bid("9.00"), market=Market("it", "r", 1)))
     found = budgeted(plan, [budget])
     assert hourly(plan, "planned", budget.basis) is None
-    assert [one.reason for one in found.refusals] == ["max_hourly_cost"]
-    assert "is not known, so --max-hourly-cost cannot hold: no price of bid.b" in found.refusals[0].message
+    assert [one.word for one in found.refusals] == ["max_hourly_cost"]
+    assert "is not known, so --max-hourly-cost cannot hold: no price of bid.b" in found.refusals[0].summary
     assert found.judged[0].after is None
     assert refused(plan_of("create", None, bid("9.00"), market=calm()), budget) == ["max_hourly_cost"]  # no forecast
     growth = attrs.evolve(budget, max_hourly_cost=None, max_cost_increase=Increase(D(1000)))
@@ -121,10 +121,10 @@ def test_a_bid_that_would_wait_counts_with_its_limit() -> None:
     assert plan.spans[HOUR].planned.cost.p90 == 0
     assert hourly(plan, "planned", "p90") == 20
     [refusal] = budgeted(plan, [attrs.evolve(CAP, basis="p90")]).refusals
-    assert refusal.reason == "max_hourly_cost"
-    assert "at most $20.00 an hour nine times of ten, bids that wait counted with their limits; " in refusal.message
+    assert refusal.word == "max_hourly_cost"
+    assert "at most $20.00 an hour nine times of ten, bids that wait counted with their limits; " in refusal.summary
     [at_worst] = budgeted(plan, [CAP]).refusals
-    assert "every limit paid; --max-hourly-cost" in at_worst.message  # they are in that anyhow
+    assert "every limit paid; --max-hourly-cost" in at_worst.summary  # they are in that anyhow
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_increase_in_dollars_and_per_cent() -> None:
 def test_a_percentage_of_nothing_is_nothing() -> None:
     plan = plan_of("create", None, bid("9.00"), market=calm())
     found = budgeted(plan, [Budget(max_cost_increase=Increase(D(1000), percent=True))])
-    assert [one.reason for one in found.refusals] == ["max_cost_increase"]
+    assert [one.word for one in found.refusals] == ["max_cost_increase"]
     assert "for a first apply give dollars" in found.refusals[0].hint
 
 
@@ -196,7 +196,7 @@ def test_every_budget_holds_the_strictest_too() -> None:
     plan = plan_of("create", None, bid("9.00"), market=calm())
     place = Position("flowplan.yaml", 3, 9)
     found = budgeted(plan, [Budget(D(20)), Budget(D(5), position=place)])
-    assert [(one.message.split("; ")[1], one.position) for one in found.refusals] == [
+    assert [(one.summary.split("; ")[1], one.position) for one in found.refusals] == [
         ("guards.max_hourly_cost allows $5.00 (now: $0.00)", place)
     ]
     assert [one.refused for one in found.judged] == [False, True]

@@ -195,7 +195,7 @@ CALM = Market("it", "r", 1, D(8), D(8), None, D(8), 9, 9, as_of="2026-03-01T12:0
 
 
 def said(plan: Plan, detail: str) -> list[str]:
-    return [one["summary"] for one in warned(plan) if one["detail"] == detail]
+    return [one.summary for one in warned(plan) if one.word == detail]
 
 
 def test_old_prices_are_told_with_their_age() -> None:

@@ -134,7 +134,7 @@ def test_a_live_bid_that_a_new_one_of_ones_own_pushes_out_is_told_with_it() -> N
     plan = priced(Plan("apply", changes, Order(())), {("it", "r", n): attrs.evolve(full, quantity=n) for n in (1, 4)})
     pushed_out = plan.changes[0].cost
     assert pushed_out is not None and (pushed_out.outlook, pushed_out.warnings) == ("waits", ("self_competition",))
-    [said] = [one["summary"] for one in warned(plan)]
+    [said] = [one.summary for one in warned(plan)]
     assert "your own bids compete" in said and "bid.live would wait" in said
 
 

@@ -76,7 +76,7 @@ def test_what_fits_is_inline_what_does_not_is_compressed_what_still_does_not_is_
         except ConfigError as error:
             (problem,) = error.problems
             assert re.search(r"[\d,]{6} characters, 10,\d\d\d compressed; .* at most 10,000", problem.summary)
-            assert problem.code == "script_too_long" and problem.hint
+            assert problem.code == "script-too-long" and problem.hint
             assert scripts.check(given_inputs, TRAIN, STACK) is not None
             sizes["refused"] = size
             break
@@ -178,7 +178,7 @@ def test_the_upper_bound_is_close_enough_to_spare_the_templates_for_usual_script
 def test_values_that_could_reach_a_shell_are_refused(unsafe: Inputs):
     with pytest.raises(ConfigError) as caught:
         rendered(unsafe)
-    assert [problem.code for problem in caught.value.problems] == ["unsafe_value"]
+    assert [problem.code for problem in caught.value.problems] == ["unsafe-value"]
     assert scripts.check(unsafe, TRAIN, STACK) == caught.value.problems[0]
 
 
@@ -186,7 +186,7 @@ def test_values_that_could_reach_a_shell_are_refused(unsafe: Inputs):
 def test_ports_that_are_none_are_refused(pair: PortPair):
     problem = scripts.check(inputs(ports=[pair]), TRAIN, STACK)
     assert problem is not None
-    assert problem.code == "unsafe_value"
+    assert problem.code == "unsafe-value"
 
 
 def test_a_marker_that_says_something_else_is_refused():

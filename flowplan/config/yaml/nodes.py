@@ -11,7 +11,7 @@ from typing import ClassVar, Literal, TypeAlias, cast
 from attrs import define, field, frozen
 
 from flowplan.config.yaml.text import Mark, Text
-from flowplan.diagnostics import Position
+from flowplan.diagnostics import Position, Severity
 
 Kind: TypeAlias = Literal["string", "null", "bool", "int", "float", "list", "mapping", "broken"]
 Also: TypeAlias = tuple[str, Mark]
@@ -165,7 +165,7 @@ class Document:
         *,
         code: str,
         detail: str | None = None,
-        severity: str = "error",
+        severity: Severity = "error",
         also: tuple[tuple[str, Node], ...] = (),
         excerpt: bool = True,
     ) -> None:

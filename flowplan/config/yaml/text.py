@@ -8,7 +8,7 @@ from typing import Protocol
 
 from attrs import define, field
 
-from flowplan.diagnostics import Position, Problem
+from flowplan.diagnostics import Diagnostic, Position, Severity
 from flowplan.masking import MASK, masked, opens_secret
 from flowplan.printable import shown, visible
 
@@ -32,10 +32,10 @@ class TooManyProblems(Exception):
 class Findings:
     """The problems found so far, each once: an anchor that is wrong is not wrong again at each alias."""
 
-    all: list[Problem] = field(factory=list)
+    all: list[Diagnostic] = field(factory=list)
     _seen: set[tuple[Position | None, str]] = field(factory=set)
 
-    def add(self, problem: Problem) -> None:
+    def add(self, problem: Diagnostic) -> None:
         """Raises TooManyProblems at the limit."""
         key = (problem.position, problem.summary)
         if key in self._seen:
@@ -44,7 +44,7 @@ class Findings:
         self.all.append(problem)
         if len(self.all) == MAX_PROBLEMS:
             summary = f"more than {MAX_PROBLEMS:,} problems: the rest is not shown"
-            self.all.append(Problem(summary, problem.position, code="too-many"))
+            self.all.append(Diagnostic("too-many", summary, position=problem.position))
             raise TooManyProblems
 
     def forget(self, count: int) -> None:
@@ -114,7 +114,7 @@ class Text:
         *,
         code: str,
         detail: str | None = None,
-        severity: str = "error",
+        severity: Severity = "error",
         also: tuple[tuple[str, Position], ...] = (),
         excerpt: bool = True,
     ) -> None:
@@ -123,7 +123,11 @@ class Text:
         source = self.line(position.line) if excerpt and position.column <= _LONG_LINE else None
         if source is not None and len(source) > position.column + _BEYOND:
             source = source[: position.column + _BEYOND] + "\N{HORIZONTAL ELLIPSIS}"
-        self.findings.add(Problem(summary, position, hint, detail, severity, source, also, code))
+        self.findings.add(
+            Diagnostic(
+                code, summary, hint, detail=detail, severity=severity, position=position, source=source, also=also
+            )
+        )
 
 
 def _indent(line: str) -> int:
@@ -153,7 +157,7 @@ def read_text(file: str, data: bytes, findings: Findings) -> Text | None:
     """`data` as text; None when something in it is refused, which is then in `findings`."""
     if len(data) > SIZE_LIMIT:
         summary = f"the file is larger than {SIZE_LIMIT // 1_000_000} MB"
-        findings.add(Problem(summary, Position(file, 1, 1), "split it into several files", code="too-large"))
+        findings.add(Diagnostic("too-large", summary, "split it into several files", position=Position(file, 1, 1)))
         return None
     try:
         text = Text(file, data.decode("utf-8-sig"), findings)

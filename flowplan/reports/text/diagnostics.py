@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from flowplan.diagnostics import Position, Problem
+from flowplan.diagnostics import Diagnostic, Position
 from flowplan.documents.diagnostics import Checked
 from flowplan.printable import shown
 from flowplan.reports.text.paint import Paint, wrapped
@@ -19,7 +19,7 @@ def checked(found: Checked, _: Paint) -> str:
     return f"Valid: {tasks} task{'' if tasks == 1 else 's'}, {volumes} volume{'' if volumes == 1 else 's'}.\n"
 
 
-def text(problems: Iterable[Problem], paint: Paint) -> str:
+def text(problems: Iterable[Diagnostic], paint: Paint) -> str:
     """All of them, and how many."""
     problems = list(problems)
     errors = sum(problem.severity == "error" for problem in problems)
@@ -28,7 +28,7 @@ def text(problems: Iterable[Problem], paint: Paint) -> str:
     return "\n\n".join([*(one(problem, paint) for problem in problems), ", ".join(counts)])
 
 
-def one(problem: Problem, paint: Paint) -> str:
+def one(problem: Diagnostic, paint: Paint) -> str:
     """One problem, as a compiler would show it."""
     word = paint(problem.severity + ":", _STYLES[problem.severity], "bold")
     lines = wrapped(f"{word} {shown(problem.summary, 400)}", "", "  ")

@@ -1,0 +1,93 @@
+"""What a plan says besides its changes: budgets, prices and limits, what it leaves alone, what is strange. Pure."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+
+from flowplan.cost.budgets import over
+from flowplan.cost.warnings import warned
+from flowplan.diagnostics import Diagnostic
+from flowplan.planning.plan import Change, Fileless, Plan
+from flowplan.printable import shown
+
+
+def notes(plan: Plan) -> Iterator[Diagnostic]:
+    """The warnings and notes of a plan, in the order in which they are shown."""
+    for judged in plan.judged:
+        if said := over(judged):
+            yield said
+    yield from warned(plan)
+    for change in plan.changes:
+        yield from _status(change)
+    yield from _unnamed(plan)
+    yield from map(_fileless, plan.fileless)
+    yield from _namesakes(plan)
+    yield from _whereabouts(plan)
+
+
+def _status(change: Change) -> Iterator[Diagnostic]:
+    if change.status == "Preempting":
+        yield _note("preempting", f"{change.address} is Preempting: the cloud takes its instances back")
+    elif change.status_is_strange:
+        what = f"the status {shown(str(change.status))!r} of {change.address} is not known here; it counts as live"
+        yield _warning("unknown-status", what)
+
+
+def _unnamed(plan: Plan) -> Iterator[Diagnostic]:
+    for address, bid in plan.unnamed:
+        worst = bid.bid.limit_price * bid.bid.instance_quantity
+        yield _warning(
+            "unnamed",
+            f"{address} ({bid.id}) is in the state, but no file is known to name it: it is left alone, and "
+            f"costs at most ${worst:,.2f} an hour",
+            f"give the file that names it; else flowplan {'recover --cancel' if bid.marker else 'state rm'} "
+            f"{bid.id if bid.marker else address}",
+        )
+
+
+def _fileless(one: Fileless) -> Diagnostic:
+    costs = f"costs at most ${one.worst:,.2f} an hour" if one.worst is not None else "is paid for"
+    return _warning(
+        "file-gone",
+        f"{one.address} ({one.id}) was made from {shown(one.file)}, which is gone: it is left alone, and {costs}",
+        f"flowplan destroy {shlex.quote(one.file)} ends it; if the file has another name now, give that",
+    )
+
+
+def _namesakes(plan: Plan) -> Iterator[Diagnostic]:
+    """Bids that could be taken for ours: with our marker, or with a name of ours."""
+    for address, ids in plan.twins:
+        yield _warning(
+            "twins",
+            f"{address}: further live bids carry our marker, and cost money: {', '.join(ids)}",
+            "if they are not wanted: " + "; ".join(f"flowplan recover --cancel {id}" for id in ids),
+        )
+    for address, ids in plan.namesakes:
+        what = f"{', '.join(ids)} has the name of {address}; flowplan did not place it, and leaves it alone"
+        yield _note("namesake", what)
+
+
+def _whereabouts(plan: Plan) -> Iterator[Diagnostic]:
+    """What has moved, was not asked, is in doubt, or belongs to files that are not given."""
+    for address, before, now in plan.moved:
+        yield _note("moved", f"{address} was made from {shown(before)}, and is now that of {shown(now)}")
+    for what in plan.unchecked:
+        yield _note("unchecked", what)
+    if plan.in_doubt:
+        what = f"{len(plan.in_doubt)} of an earlier run's operations: whether they happened is not known"
+        yield _note("in-doubt", what, "apply looks first what became of it")
+    there = [address for address in plan.left_alone if address not in {one.address for one in plan.fileless}]
+    if there:
+        count = len(there)
+        files = "address of a file" if count == 1 else "addresses of files"
+        listed = ", ".join(map(str, there[:6])) + (f" and {count - 6} more" if count > 6 else "")
+        yield _note("left-alone", f"{count} {files} not given here: left alone: {listed}")
+
+
+def _warning(code: str, summary: str, hint: str | None = None) -> Diagnostic:
+    return Diagnostic(code, summary, hint, severity="warning")
+
+
+def _note(code: str, summary: str, hint: str | None = None) -> Diagnostic:
+    return Diagnostic(code, summary, hint, severity="note")
