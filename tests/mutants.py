@@ -89,7 +89,7 @@ MISTAKES = (
     ),
     Mistake(
         "a fresh key in each run",
-        "apply/run.py",
+        "apply/works.py",
         "self._again(earlier), request, wanted)",
         'attrs.evolve(self._again(earlier), key=f"flowplan-{uuid.uuid4()}"), request, wanted)',
         (DOUBT,),
@@ -297,14 +297,14 @@ MISTAKES = (
         "take an id that another address has",
         "apply/run.py",
         "            if other := self._elsewhere(result):\n",
-        "            if (other := self._elsewhere(result)) and not work.step.address:\n",
+        "            if (other := self._elsewhere(result)) and not result.work.step.address:\n",
         (ANSWERS, "-k", "one_id"),
     ),
     Mistake(
         "place a bid on a volume that is not as it was asked for",
         "apply/run.py",
-        'frees=work.step.address.kind == "bid"))',
-        "frees=True))",
+        'frees=step.address.kind == "bid")',
+        "frees=True)",
         (ANSWERS, "-k", "nothing_is_placed"),
     ),
     Mistake(
@@ -431,9 +431,9 @@ MISTAKES = (
     ),
     Mistake(
         "send again and again",
-        "apply/run.py",
-        'finding.verdict == "absent" and not result.work.intent.resent and self',
-        'finding.verdict == "absent" and self',
+        "apply/doubts.py",
+        'finding.verdict == "absent" and not finding.intent.resent and resend',
+        'finding.verdict == "absent" and resend',
         (DOUBT, "-k", "third"),
     ),
     Mistake(
@@ -518,15 +518,15 @@ MISTAKES = (
     Mistake(
         "ignore that the lock was taken away",
         "apply/run.py",
-        "            self.hold_lock()\n        except",
+        "            self._around.hold_lock()\n        except",
         "            pass\n        except",
         (DOUBT,),
     ),
     Mistake(
         "ignore that the lock was taken away while a create waited",
         "apply/run.py",
-        "        self.hold_lock()\n        if self.pending",
-        "        if self.pending",
+        "        self._around.hold_lock()\n        if self._working.pending",
+        "        if self._working.pending",
         (DOUBT,),
     ),
     Mistake(
@@ -1114,15 +1114,15 @@ MISTAKES = (
     Mistake(
         "do not record that a plan is applied",
         "apply/run.py",
-        "            local.insert(0, self.saved)\n",
+        "            local.insert(0, self._saved)\n",
         "",
         (APPLIED_ONCE,),
     ),
     Mistake(
         "forget with the snapshot that a plan was applied",
         "apply/run.py",
-        "            self.state, self.saved = self.state.begin(self.saved), None\n",
-        "            self.saved = None\n",
+        "            self._working.begin(self._saved)\n",
+        "",
         (APPLIED_ONCE,),
     ),
     Mistake(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from attrs import field, frozen
 
-from flowplan.errors import Ambiguous, ApplyFailed, FlowplanError, NameTaken, OutcomeUnknown, Refused
+from flowplan.errors import Ambiguous, ApplyFailed, FlowplanError, NameTaken, OutcomeUnknown
 from flowplan.planning.plan import Change, Plan
 from flowplan.planning.steps import Step
 from flowplan.state.journal import Intent
@@ -29,12 +29,6 @@ class Outcome:
 def in_doubt(error: FlowplanError) -> bool:
     """Whether a create that raised `error` may have happened."""
     return isinstance(error, (Ambiguous, NameTaken))
-
-
-def is_exhausted(error: FlowplanError) -> bool:
-    """Whether further creates of the same kind must meet the same refusal: a quota, or the billing."""
-    words = str(error).lower()
-    return isinstance(error, Refused) and (error.status == 402 or "quota" in words or "billing" in words)
 
 
 def verdict(outcome: Outcome) -> None:

@@ -1,4 +1,4 @@
-"""What a run needs of its surroundings: the cloud, the journal, a way to render scripts."""
+"""What a run needs of its surroundings: the cloud, the journal, the lock, the time, and somebody to tell."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
+from attrs import frozen
+
+from flowplan.apply.events import Events
+from flowplan.clock import Clock, Moment
 from flowplan.model.live import Live, LiveBid, LiveVolume, Made, Marker
 from flowplan.model.resources import Bid, Volume
 from flowplan.state.journal import Record
@@ -41,3 +45,19 @@ class Journal(Protocol):
 
 
 Render: TypeAlias = Callable[[Bid, Marker], str | None]  # the startup script of a bid that carries the marker
+
+
+@frozen
+class Surroundings:
+    """All that a run needs besides its plan and the state. `hold_lock` raises StateError when the lock is no longer
+    ours; `clock.stopped` turns true when the run is asked to stop."""
+
+    cloud: Cloud
+    journal: Journal
+    render: Render
+    events: Events
+    clock: Clock
+    hold_lock: Callable[[], None]
+
+    def now(self) -> Moment:
+        return self.clock.moment(self.cloud.now())

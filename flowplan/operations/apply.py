@@ -12,6 +12,7 @@ from flowplan.apply.options import Options
 from flowplan.apply.outcome import Outcome, verdict
 from flowplan.apply.recover import Recovered, recover
 from flowplan.apply.run import Applying
+from flowplan.apply.surroundings import Surroundings
 from flowplan.apply.waits import Until, Waiting
 from flowplan.errors import ApplyFailed, OutcomeUnknown, StalePlan, UsageProblem
 from flowplan.model.resources import Volume
@@ -280,25 +281,23 @@ class Run:
     def _carry_out(self, plan: Plan, recovered: Recovered, store: Store, lock: StateLock) -> Outcome:
         from flowplan.startup import script
 
-        applying = Applying(
-            plan,
-            recovered.state,
-            self.session.cloud(),
-            store,
-            lambda bid, marker: script.render(bid.inputs, marker) if bid.inputs else None,
-            self.reporter,
-            options=Options(
-                parallelism=self.how.parallelism,
-                settle_window=self.how.settle_window,
-                on_unknown=self.how.on_unknown,
-                endpoint=self.session.settings.api_url,
-                timeout=self.how.timeout,
-            ),
+        around = Surroundings(
+            cloud=self.session.cloud(),
+            journal=store,
+            render=lambda bid, marker: script.render(bid.inputs, marker) if bid.inputs else None,
+            events=self.reporter,
             clock=self.session.interruption.clock(),
             hold_lock=lock.verify,
-            absent=recovered.absent,
-            saved=AppliedPlan(self.saved["sha256"], self.session.now(), recovered.state.serial) if self.saved else None,
         )
+        options = Options(
+            parallelism=self.how.parallelism,
+            settle_window=self.how.settle_window,
+            on_unknown=self.how.on_unknown,
+            endpoint=self.session.settings.api_url,
+            timeout=self.how.timeout,
+        )
+        saved = AppliedPlan(self.saved["sha256"], self.session.now(), recovered.state.serial) if self.saved else None
+        applying = Applying(plan, recovered.state, around, options, absent=recovered.absent, saved=saved)
         self.session.interruption.wake = applying.wake
         return applying.run()
 

@@ -1,0 +1,62 @@
+"""What became of creates in doubt, within the run that sent them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
+
+from flowplan.apply.lookup import Finding, look_up, unclear_remedy
+from flowplan.apply.options import Options
+from flowplan.apply.surroundings import Surroundings
+from flowplan.apply.working_state import WorkingState
+from flowplan.errors import OutcomeUnknown, Refused
+from flowplan.state.journal import Intent
+from flowplan.state.state import Binding
+
+# What was made; or why nothing was made that is there now; or why that is not known; or that it is to be sent again.
+Became: TypeAlias = Binding | Refused | OutcomeUnknown | Literal["send again"]
+
+
+def find_out(
+    intents: Sequence[Intent], working: WorkingState, around: Surroundings, options: Options
+) -> dict[str, Became]:
+    """Look for what `intents` (creates) made, all together; takes up to the settle window. Every one is answered."""
+    findings = look_up(
+        intents,
+        working.state.lineage,
+        around.cloud,
+        window=options.settle_window,
+        clock=around.clock,
+        known=working.bids(),
+    )
+    resend = options.on_unknown == "retry"
+    return {intent: became(finding, working, resend=resend) for intent, finding in findings.items()}
+
+
+def became(finding: Finding, working: WorkingState, *, resend: bool) -> Became:
+    """What a finding means. Only what is proved absent is sent again, once, and where `resend` allows it. Pure."""
+    if finding.verdict == "absent" and not finding.intent.resent and resend:
+        return "send again"
+    if finding.verdict == "found" and finding.binding is not None:
+        other = working.elsewhere(finding.binding)
+        return OutcomeUnknown(other, hint="run the same command again") if other else finding.binding
+    if finding.verdict == "foreign":
+        message = f"the name {finding.intent.name} is taken by {finding.ids[0]}, which flowplan did not make"
+        return Refused(message, hint="choose another name, or remove the other one")
+    if finding.verdict == "ended":
+        return Refused(f"{finding.ids[0]} was created, and has ended since")
+    return _unknown(finding)
+
+
+def _unknown(finding: Finding) -> OutcomeUnknown:
+    """For what is absent after the second sending (or with --on-unknown stop), there several times, or not to be
+    known."""
+    ids = f": {', '.join(finding.ids)}" if finding.ids else ""
+    why = {"several": "several live objects carry its marker", "absent": "it does not show, though it may yet"}
+    text = why.get(finding.verdict, str(finding.error) if finding.error else "the look-up was stopped")
+    if finding.verdict == "unclear":
+        return OutcomeUnknown(
+            f"whether it was created is not known: {finding.ids[0]} has its name, and may be somebody else's",
+            hint=unclear_remedy(finding),
+        )
+    return OutcomeUnknown(f"whether it was created is not known: {text}{ids}", hint="run the same command again")

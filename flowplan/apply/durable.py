@@ -1,0 +1,48 @@
+"""Intents and results become durable; and what is done with results when they cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from attrs import frozen
+
+from flowplan.apply.surroundings import Journal
+from flowplan.apply.workers import GRACE, Result, Workers
+from flowplan.errors import StateError
+from flowplan.state.journal import Closed, Done, Record
+
+
+@frozen
+class Durable:
+    """The journal of a run, for the one thread that owns it."""
+
+    journal: Journal
+    workers: Workers
+
+    def append(self, records: Sequence[Record], back: Sequence[Result] = ()) -> None:
+        """Make `records` durable in one frame; `back`: the results among them. When the journal
+        does not take them, raises StateError once they are rescued."""
+        try:
+            self.journal.append(records)
+        except StateError as error:
+            results = [record for record in records if isinstance(record, (Done, Closed))]
+            self.rescue(error, results, back)
+            raise
+
+    def rescue(self, error: StateError, results: Sequence[Record] = (), back: Sequence[Result] = ()) -> None:
+        """The run ends with `error`: what is back, and what comes back yet, is kept elsewhere, and the detail of
+        `error` says where."""
+        late = [r for r in self.workers.drain(GRACE) if r.binding is not None or r.error is None]
+        kept = [*results, *(Done(r.work.intent.intent, r.work.step.address, r.binding) for r in late)]
+        made = [r for r in (*back, *late) if r.binding and r.work.intent.op == "create"]
+        error.detail = "\n".join(filter(None, [self._spill(kept, made), error.detail]))
+
+    def _spill(self, results: Sequence[Record], made: Sequence[Result]) -> str:
+        """Keep results that the journal could not take. What was made is said in any case: as a last resort, here."""
+        ids = ", ".join(f"{r.work.step.address} = {r.binding.id}" for r in made if r.binding)
+        told = f"made: {ids}\n" if ids else ""
+        try:
+            kept = self.journal.spill(results)
+        except StateError as error:
+            return f"{told}not recorded anywhere, for {error}"
+        return f"{told}the results are kept in {kept}; the next run takes them over" if kept else told

@@ -1,0 +1,96 @@
+"""Which step of a plan may start, and what became of each. Pure: no threads, no clock."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Literal, TypeAlias
+
+from flowplan.planning.steps import Order, Step
+
+End: TypeAlias = Literal["done", "half done", "failed", "unknown"]
+
+
+class Schedule:
+    """The steps of `order`, each of which waits for those that it names there.
+
+    A step waits, is under way once `next` gives it, may be in doubt for a while, and ends once: by `succeed`, `half`,
+    `fail` or `lose`, which raise ValueError for a step that is neither under way nor in doubt. A step that ends well
+    frees those that wait for it alone; what waits for one that does not never starts.
+    """
+
+    def __init__(self, order: Order, parallelism: int) -> None:
+        """`parallelism`: how many steps may be under way before `next` gives no more."""
+        self.parallelism = parallelism
+        self._order = tuple(order)
+        self._waits = {step: set(before) for step, before in order.items()}
+        self._users: dict[Step, list[Step]] = {step: [] for step in order}
+        for step, before in order.items():
+            for one in before:
+                self._users[one].append(step)
+        self._ready = deque(step for step, before in order.items() if not before)
+        self._under_way: set[Step] = set()
+        self._in_doubt: set[Step] = set()
+        self._ends: dict[Step, End] = {}
+
+    def next(self) -> Step | None:
+        """A step that may start, in the order in which they came free: it is under way from now on. None: no step may
+        start before another one ends."""
+        if not self._ready or len(self._under_way) >= self.parallelism:
+            return None
+        step = self._ready.popleft()
+        self._under_way.add(step)
+        return step
+
+    def doubt(self, step: Step) -> None:
+        """Its call is over, and what came of it is looked up: it takes no place meanwhile."""
+        self._leave(step)
+        self._in_doubt.add(step)
+
+    def again(self, step: Step) -> None:
+        """It was in doubt and is sent once more. It does not wait for a place: whoever waits for it already does."""
+        self._leave(step)
+        self._under_way.add(step)
+
+    def succeed(self, step: Step) -> None:
+        """It did all that it was to do."""
+        self._end(step, "done")
+        self._free(step)
+
+    def half(self, step: Step, *, frees: bool) -> None:
+        """It made its object, but not as it was asked for. `frees`: what waits for the step may start all the same."""
+        self._end(step, "half done")
+        if frees:
+            self._free(step)
+
+    def fail(self, step: Step) -> None:
+        """Nothing came of it."""
+        self._end(step, "failed")
+
+    def lose(self, step: Step) -> None:
+        """What came of it stays unknown in this run."""
+        self._end(step, "unknown")
+
+    def ended(self, *ends: End) -> tuple[Step, ...]:
+        """The steps that ended in one of `ends`, in the order in which they did."""
+        return tuple(step for step, end in self._ends.items() if end in ends)
+
+    @property
+    def not_started(self) -> tuple[Step, ...]:
+        """The steps that have no end, in the order of the plan."""
+        return tuple(step for step in self._order if step not in self._ends)
+
+    def _end(self, step: Step, end: End) -> None:
+        self._leave(step)
+        self._ends[step] = end
+
+    def _leave(self, step: Step) -> None:
+        if step not in self._under_way and step not in self._in_doubt:
+            raise ValueError(f"{step} is neither under way nor in doubt")
+        self._under_way.discard(step)
+        self._in_doubt.discard(step)
+
+    def _free(self, step: Step) -> None:
+        for user in self._users[step]:
+            self._waits[user].discard(step)
+            if not self._waits[user]:
+                self._ready.append(user)

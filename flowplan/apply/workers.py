@@ -1,0 +1,154 @@
+"""The threads that make calls, and the one queue by which they report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from queue import Empty, SimpleQueue
+from threading import Event
+
+import attrs
+from attrs import define, field, frozen
+
+from flowplan.apply.creates import HalfDone
+from flowplan.apply.events import Events
+from flowplan.apply.works import Work
+from flowplan.clock import Clock
+from flowplan.errors import Ambiguous, CloudError, FlowplanError
+from flowplan.planning.steps import Step
+from flowplan.state.state import Binding
+
+NAMED = "flowplan-call"  # the names of the threads that calls are made in begin so
+GRACE = 5.0  # seconds that calls under way get once the run is stopped
+PROGRESS_EVERY = 10.0  # seconds
+
+
+@frozen
+class Result:
+    """What the call of `work` came to. Both `binding` and `error`: it is half done; neither: its object is gone, and
+    `was_gone` before the call. `seconds`: how long it took."""
+
+    work: Work
+    binding: Binding | None = None
+    error: FlowplanError | None = None
+    seconds: float = 0.0
+    was_gone: bool = False
+
+
+@define
+class Announcement:
+    """A worker asks for its intent to be made durable again, and waits."""
+
+    intent: str
+    answered: Event = field(factory=Event)
+    granted: bool = False
+    error: FlowplanError | None = None
+
+
+class Workers:
+    """At most `parallelism` threads. `announced` is called with what a worker asks, in the thread that takes results;
+    `stopping` says that nothing new is to be waited for."""
+
+    def __init__(
+        self,
+        parallelism: int,
+        clock: Clock,
+        events: Events,
+        *,
+        announced: Callable[[Announcement], None],
+        stopping: Callable[[], bool],
+    ) -> None:
+        self._clock, self._events, self._announced, self._stopping = clock, events, announced, stopping
+        self._pool = ThreadPoolExecutor(parallelism, thread_name_prefix=NAMED)
+        self._queue: SimpleQueue[Result | Announcement | None] = SimpleQueue()
+        self._sent: dict[Step, tuple[Work, float]] = {}
+
+    @property
+    def under_way(self) -> list[Work]:
+        """What was sent, and is not back."""
+        return [work for work, _ in self._sent.values()]
+
+    def send(self, work: Work) -> None:
+        """Let the call of `work` go."""
+        self._sent[work.step] = (work, self._clock.monotonic())
+        self._pool.submit(self._call, work)
+
+    def take(self) -> list[Result]:
+        """The results that are back, at least one, or none when the run is stopped and out of grace."""
+        deadline: float | None = None
+        while True:
+            if deadline is None and self._stopping():
+                deadline = self._clock.monotonic() + GRACE
+            timeout = self._until_progress() if deadline is None else deadline - self._clock.monotonic()
+            if timeout <= 0 and deadline is not None:
+                return []
+            try:
+                first = self._next(max(timeout, 0.0))
+            except Empty:
+                self._tell_progress()
+                if deadline is not None:
+                    return []
+                continue
+            if first is not None:
+                return [first, *self.drain(0.0)]
+
+    def drain(self, seconds: float) -> list[Result]:
+        """What comes back within `seconds` while nothing new is sent; with 0 what is back already."""
+        found: list[Result] = []
+        deadline = self._clock.monotonic() + seconds
+        while self._sent:
+            try:
+                result = self._next(max(deadline - self._clock.monotonic(), 0.0))
+            except Empty:
+                break
+            if result is not None:
+                found.append(result)
+        return found
+
+    def ask(self, intent: str) -> None:
+        """In a worker: have `intent` made durable again, and wait for that. Raises what forbids to go on."""
+        asked = Announcement(intent)
+        self._queue.put(asked)
+        if not asked.answered.wait(2 * GRACE) or not asked.granted:
+            raise asked.error or CloudError("stopped before it was sent")
+
+    def wake(self) -> None:
+        """End the wait for a result, from any thread."""
+        self._queue.put(None)
+
+    def close(self) -> None:
+        """Nothing is sent any more. What is still under way, nobody waits for."""
+        self._pool.shutdown(wait=not self._sent, cancel_futures=True)
+
+    def _next(self, seconds: float) -> Result | None:
+        """The next result; None for anything else that came. Raises Empty when nothing comes within `seconds`."""
+        item = self._queue.get(timeout=seconds)
+        if isinstance(item, Announcement):
+            self._announced(item)
+            return None
+        if item is not None:
+            del self._sent[item.work.step]
+        return item
+
+    def _until_progress(self) -> float:
+        elapsed = self._clock.monotonic() - min(since for _, since in self._sent.values())
+        return PROGRESS_EVERY - elapsed % PROGRESS_EVERY
+
+    def _tell_progress(self) -> None:
+        for step, (work, since) in self._sent.items():
+            elapsed = self._clock.monotonic() - since
+            if elapsed >= PROGRESS_EVERY:
+                self._events.progress(step, work.change, elapsed)
+
+    def _call(self, work: Work) -> None:
+        began = self._clock.monotonic()
+        try:
+            answer = work.call()
+            result = Result(work, answer.binding, was_gone=answer.was_gone)
+        except HalfDone as half:
+            result = Result(work, half.binding, half.error)
+        except FlowplanError as error:
+            result = Result(work, error=error)
+        except BaseException as error:  # noqa: BLE001 - a bug here must leave the intent in doubt, not vanish
+            result = Result(work, error=Ambiguous(f"internal error: {type(error).__name__}: {error}"))
+        self._queue.put(attrs.evolve(result, seconds=self._clock.monotonic() - began))

@@ -1,0 +1,88 @@
+"""The state while a run changes it. Pure: what changes it returns the record that makes the change durable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+import attrs
+from attrs import define, field
+
+from flowplan.model.address import Address
+from flowplan.planning.differences import differences
+from flowplan.planning.plan import Change
+from flowplan.state.journal import Closed, Done, Intent, ended_by
+from flowplan.state.ownership import known_otherwise
+from flowplan.state.state import AppliedPlan, Binding, State, consistent, with_ended
+
+
+@define
+class WorkingState:
+    """`state` as it was before the run, and what the run has made of it. `pending`: the intents without a result."""
+
+    state: State
+    pending: dict[str, Intent] = field(factory=dict)
+    bindings: dict[Address, Binding] = field(init=False)
+    _ended: dict[str, float] = field(factory=dict, init=False)  # ids, each with when
+
+    def __attrs_post_init__(self) -> None:
+        self.bindings = dict(self.state.bindings)
+
+    def begin(self, plan: AppliedPlan) -> None:
+        """The saved `plan` is being carried out from now on."""
+        self.state = self.state.begin(plan)
+
+    def intend(self, intent: Intent) -> None:
+        """`intent` is durable, and its call may be made."""
+        self.pending[intent.intent] = intent
+
+    def finish(self, intent: Intent, binding: Binding | None) -> Done:
+        """The call of `intent` is done, and its address is `binding` now (None: it is gone)."""
+        self.pending.pop(intent.intent, None)
+        if binding is None:
+            self._ended |= ended_by(intent)
+        return attrs.evolve(self.bind(intent.address, binding), intent=intent.intent)
+
+    def bind(self, address: Address, binding: Binding | None) -> Done:
+        """`address` is `binding` now (None: it is forgotten), without any call."""
+        if binding is None:
+            self.bindings.pop(address, None)
+        else:
+            self.bindings[address] = binding
+        return Done("", address, binding)
+
+    def close(self, intent: Intent, why: str) -> Closed:
+        """`intent` is proved not to have happened."""
+        self.pending.pop(intent.intent, None)
+        return Closed(intent.intent, why)
+
+    def refreshed(self, changes: Iterable[Change]) -> Iterator[Done]:
+        """What needs no call, but is not in the state as it is now: seen drift, an adopted bid, another file."""
+        for change in changes:
+            if change.action != "no-op" or change.after is None or change.id is None:
+                continue
+            now = Binding(change.address, change.id, change.after, change.needs, change.generation, change.source)
+            known = self.bindings.get(change.address)
+            if known is None or not _alike(known, now):
+                yield self.bind(change.address, now)
+
+    def elsewhere(self, made: Binding) -> str | None:
+        """Why the id that a create was answered with is not taken: the state has it already. None: nothing is wrong."""
+        known = known_otherwise(made.id, made.address, self._with(self.bindings, {**self.state.ended, **self._ended}))
+        return f"the answer is about {made.id}, which {known}" if known else None
+
+    def bids(self) -> list[str]:
+        """The ids of the bids that there are."""
+        return sorted(binding.id for address, binding in self.bindings.items() if address.kind == "bid")
+
+    def snapshot(self) -> State:
+        """The state as it is now."""
+        return self._with(consistent(self.bindings), with_ended(self.state.ended, self._ended))
+
+    def _with(self, bindings: Mapping[Address, Binding], ended: Mapping[str, float]) -> State:
+        return attrs.evolve(self.state, bindings=bindings, ended=ended)
+
+
+def _alike(known: Binding, now: Binding) -> bool:
+    """Whether nothing worth a new snapshot differs; the order of ids is not."""
+    same = (known.id, known.needs, known.generation, known.source) == (now.id, now.needs, now.generation, now.source)
+    return same and not differences(known.applied, now.applied)

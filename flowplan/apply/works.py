@@ -1,0 +1,184 @@
+"""One step of a change -> its intent, its request and its call."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal
+
+import attrs
+from attrs import frozen
+
+from flowplan.apply.creates import Creates
+from flowplan.apply.patience import Patience
+from flowplan.apply.removals import Removals
+from flowplan.apply.surroundings import Surroundings
+from flowplan.apply.updates import Updates
+from flowplan.apply.working_state import WorkingState
+from flowplan.errors import CloudError, ConfigError
+from flowplan.model.address import Address
+from flowplan.model.digest import digest
+from flowplan.model.live import Marker
+from flowplan.model.resources import Bid, Resource, Volume, resolve
+from flowplan.planning.plan import Change
+from flowplan.planning.steps import Step
+from flowplan.state.journal import Closed, Intent
+from flowplan.state.state import Binding
+
+
+@frozen
+class Answer:
+    """What a call came to: what the address is now (None: it is gone). `was_gone`: it was before the call."""
+
+    binding: Binding | None
+    was_gone: bool = False
+
+
+@frozen
+class Work:
+    """One step with the intent that announces it and the call that does it, for a worker thread. The call raises
+    CloudError and its children, StateError, and HalfDone."""
+
+    step: Step
+    change: Change
+    intent: Intent
+    call: Callable[[], Answer]
+
+
+class Works:
+    """Makes the works of one run. Nothing is sent before a work's call is called.
+
+    `timeout`: seconds that a removal may take; `endpoint`: the API, as intents name it; `announce`: called before each
+    attempt of a create, raises what forbids it; `absent`: the creates proved absent, which are sent again under their
+    own key where the plan still makes the same.
+    """
+
+    def __init__(
+        self,
+        around: Surroundings,
+        working: WorkingState,
+        *,
+        timeout: float,
+        endpoint: str,
+        announce: Callable[[Intent], None],
+        absent: Iterable[Intent],
+    ) -> None:
+        self._around, self._working, self._endpoint = around, working, endpoint
+        patience = Patience(around.clock, timeout)
+        self._updates = Updates(around.cloud, patience, around.hold_lock)
+        self._creates = Creates(around.cloud, around.clock, self._updates, announce)
+        self._removals = Removals(around.cloud, patience, around.hold_lock)
+        self._absent = {intent.address: intent for intent in absent}
+        self._superseded: list[Closed] = []
+
+    def work(self, step: Step, change: Change) -> Work:
+        """The work of `step`. Raises CloudError for what cannot be asked for: a script that cannot be rendered."""
+        if step.way == "down":
+            intent = self._intent("delete", change, None, "", change.before)
+            return Work(step, change, intent, lambda: Answer(None, was_gone=not self._removals.remove(change)))
+        assert change.after is not None  # noqa: S101 - every `up` step has something to make
+        bindings = self._working.bindings
+        wanted = resolve(change.after, {a: bindings[a].id for a in change.needs if a in bindings})
+        if change.action == "update":
+            intent = self._intent("update", change, None, "", wanted)
+            return Work(step, change, intent, lambda: Answer(self._updates.update(change, wanted)))
+        return self._creation(step, change, wanted)
+
+    def without_call(self, step: Step, change: Change) -> Binding | None:
+        """What `step`, which needs no call, leaves of its address (None: it is forgotten)."""
+        if step.way == "down" or change.after is None:
+            return None
+        id = change.id or ""
+        if step.address.kind == "ports":
+            id = self._working.bindings[Address("bid", step.address.name)].id
+        return Binding(step.address, id, change.after, change.needs, change.generation, change.source)
+
+    def again(self, work: Work) -> Work:
+        """`work` for its one further attempt."""
+        return attrs.evolve(work, intent=self._again(work.intent))
+
+    def supersede_all_but(self, made: Iterable[Address]) -> None:
+        """Creates proved absent that the plan does not make any more are superseded."""
+        kept = set(made)
+        for address, intent in self._absent.items():
+            if address not in kept:
+                self._supersede(intent)
+
+    def superseded(self) -> list[Closed]:
+        """The records of the earlier intents superseded since the last time this was asked."""
+        records, self._superseded = self._superseded, []
+        return records
+
+    def _supersede(self, intent: Intent) -> None:
+        self._superseded.append(self._working.close(intent, "proved absent, and planned otherwise since"))
+
+    def _creation(self, step: Step, change: Change, wanted: Resource) -> Work:
+        earlier = self._absent.get(step.address)
+        if earlier is not None and earlier.generation == change.generation:
+            request = self._request(wanted, change, earlier.intent)
+            if digest(request) == earlier.payload_sha256:
+                # The same key and bytes: should the first attempt commit after all, the two are one.
+                return self._post(step, change, self._again(earlier), request, wanted)
+        if earlier is not None:
+            self._supersede(earlier)
+        id = str(uuid.uuid4())
+        request = self._request(wanted, change, id)
+        intent = self._intent("create", change, id, digest(request), wanted)
+        return self._post(step, change, intent, request, wanted)
+
+    def _post(self, step: Step, change: Change, intent: Intent, request: Mapping[str, Any], wanted: Resource) -> Work:
+        return Work(step, change, intent, lambda: Answer(self._creates.create(request, intent, wanted, change)))
+
+    def _request(self, wanted: Resource, change: Change, intent: str) -> Mapping[str, Any]:
+        if isinstance(wanted, Volume):
+            return self._around.cloud.volume_request(wanted)
+        assert isinstance(wanted, Bid) and wanted.inputs is not None  # noqa: S101 - desired bids carry inputs
+        state = self._working.state
+        marker = Marker.of(
+            wanted.inputs,
+            stack=state.stack,
+            lineage=state.lineage,
+            address=change.address,
+            generation=change.generation,
+            intent=intent,
+        )
+        try:
+            return self._around.cloud.bid_request(wanted, self._around.render(wanted, marker))
+        except ConfigError as error:
+            first = error.problems[0]  # what is wrong, not that something is
+            raise CloudError(first.summary, hint=first.hint, detail=first.detail) from error
+
+    def _intent(
+        self,
+        op: Literal["create", "update", "delete"],
+        change: Change,
+        id: str | None,
+        payload: str,
+        made: Resource | None,
+    ) -> Intent:
+        id = id or str(uuid.uuid4())
+        return Intent(
+            intent=id,
+            op=op,
+            address=change.address,
+            generation=change.generation,
+            name=getattr(made, "name", ""),
+            key=f"flowplan-{id}",
+            payload_sha256=payload,
+            at=self._around.now(),
+            id=change.id if op != "create" else None,
+            resource=made,
+            needs=change.needs,
+            source=change.source,
+            endpoint=self._endpoint,
+            project=self._working.state.project,
+        )
+
+    def _again(self, intent: Intent) -> Intent:
+        """`intent` for its one further attempt, whose settle window begins again."""
+        return intent.anew(self._around.now(), resent=True)
+
+
+def needs_call(step: Step, change: Change) -> bool:
+    """Whether the cloud has a part in `step`: ports are opened by the startup script of their bid."""
+    return step.address.kind != "ports" and change.action not in ("forget", "import")
