@@ -33,6 +33,7 @@ COMMANDS, LOCK, GRAPH, HTTP = (
 CONTRACT = "tests/contracts/test_backends.py"
 LET_GO = "tests/faults/test_let_go.py"
 WHAT_IF = "tests/cost/test_what_if.py"
+SCHEDULE = "tests/apply/test_schedule.py"
 INERT = "tests/faults/test_inert.py"
 SENT_BEFORE = "tests/planning/test_sent_before.py"
 AFTER_YES, APPLIED_ONCE = "tests/faults/test_after_yes.py", "tests/operations/test_applied_once.py"
@@ -428,6 +429,27 @@ MISTAKES = (
         "    if len(found) == 1:\n        return Finding(intent",
         "    if found:\n        return Finding(intent",
         (DOUBT,),
+    ),
+    Mistake(
+        "start a step before all that it needs is there",
+        "apply/schedule.py",
+        "            if not self._waits[user]:\n",
+        "            if user not in self._ready:\n",
+        (SCHEDULE,),
+    ),
+    Mistake(
+        "start what needs a step that failed",
+        "apply/schedule.py",
+        '        self._end(step, "failed")\n',
+        '        self._end(step, "failed")\n        self._free(step)\n',
+        (SCHEDULE,),
+    ),
+    Mistake(
+        "more at once than asked for",
+        "apply/schedule.py",
+        " or len(self._under_way) >= self.parallelism:",
+        ":",
+        (SCHEDULE,),
     ),
     Mistake(
         "send again and again",

@@ -1,0 +1,259 @@
+"""Which step may start, and what became of each: no threads, no clock, no cloud."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from random import Random
+
+import pytest
+from attrs import define, field
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flowplan.apply.schedule import Schedule
+from flowplan.model.address import Address
+from flowplan.planning.steps import Order, Step, order
+
+V, W, B, C, P = (Step("up", Address.parse(text)) for text in ("volume.v", "volume.w", "bid.b", "bid.c", "ports.b"))
+CHAIN: Order = {V: (), B: (V,), P: (B,)}
+FORK: Order = {V: (), W: (), B: (V, W), C: (V,)}
+
+
+def drawn(schedule: Schedule) -> list[Step]:
+    """All that may start now."""
+    found = []
+    while (step := schedule.next()) is not None:
+        found.append(step)
+    return found
+
+
+# ---- tables ------------------------------------------------------------------------------------------------------
+
+
+def test_what_waits_for_nothing_starts_in_the_order_of_the_plan() -> None:
+    assert drawn(Schedule(FORK, 10)) == [V, W]
+
+
+def test_a_plan_without_steps_is_over_at_once() -> None:
+    schedule = Schedule({}, 10)
+    assert (schedule.next(), schedule.not_started) == (None, ())
+
+
+@pytest.mark.parametrize(
+    ("order", "succeeded", "freed"),
+    [
+        (CHAIN, [V], [B]),
+        (CHAIN, [V, B], [P]),
+        (FORK, [V], [C]),
+        (FORK, [W], []),
+        (FORK, [V, W], [C, B]),
+        (FORK, [W, V], [B, C]),
+    ],
+)
+def test_a_success_frees_what_waits_for_it_alone(order: Order, succeeded: list[Step], freed: list[Step]) -> None:
+    schedule = Schedule(order, 10)
+    drawn(schedule)
+    found: list[Step] = []
+    for step in succeeded:
+        schedule.succeed(step)
+        found = [*found, *drawn(schedule)]
+    assert [step for step in found if step not in succeeded] == freed
+
+
+@pytest.mark.parametrize("end", ["fail", "lose"])
+def test_what_needs_a_step_that_does_not_end_well_never_starts(end: str) -> None:
+    schedule = Schedule(FORK, 10)
+    drawn(schedule)
+    schedule.succeed(W)
+    getattr(schedule, end)(V)
+    assert drawn(schedule) == []
+    assert schedule.ended("done") == (W,)
+    assert schedule.ended("failed" if end == "fail" else "unknown") == (V,)
+    assert schedule.not_started == (B, C)
+
+
+@pytest.mark.parametrize("frees", [True, False])
+def test_what_is_half_done_frees_what_needs_it_where_it_may(frees: bool) -> None:
+    schedule = Schedule(CHAIN, 10)
+    drawn(schedule)
+    schedule.half(V, frees=frees)
+    assert drawn(schedule) == ([B] if frees else [])
+    assert schedule.ended("half done") == schedule.ended("done", "half done") == (V,)
+
+
+def test_a_step_in_doubt_takes_no_place_and_frees_nothing() -> None:
+    schedule = Schedule(FORK, 1)
+    assert drawn(schedule) == [V]
+    schedule.doubt(V)
+    assert drawn(schedule) == [W]
+    schedule.succeed(W)
+    assert drawn(schedule) == []
+    schedule.succeed(V)
+    assert drawn(schedule) == [B], "and C waits for a place"
+
+
+def test_a_step_that_is_sent_again_takes_its_place_again() -> None:
+    schedule = Schedule({V: (), W: (), B: ()}, 2)
+    assert drawn(schedule) == [V, W]
+    schedule.doubt(V)
+    schedule.again(V)
+    assert drawn(schedule) == []
+    schedule.succeed(W)
+    assert drawn(schedule) == [B]
+
+
+def test_steps_sent_again_above_the_limit_let_nothing_new_start() -> None:
+    schedule = Schedule({V: (), W: (), B: ()}, 1)
+    for step in (V, W):
+        assert drawn(schedule) == [step]
+        schedule.doubt(step)
+    schedule.again(V)
+    schedule.again(W)
+    schedule.succeed(V)
+    assert drawn(schedule) == []
+    schedule.succeed(W)
+    assert drawn(schedule) == [B]
+
+
+@pytest.mark.parametrize("end", ["succeed", "fail", "lose", "doubt", "again"])
+def test_what_is_neither_under_way_nor_in_doubt_cannot_end(end: str) -> None:
+    schedule = Schedule(CHAIN, 10)
+    with pytest.raises(ValueError, match=r"up\(volume\.v\) is neither under way nor in doubt"):
+        getattr(schedule, end)(V)
+    drawn(schedule)
+    schedule.succeed(V)
+    with pytest.raises(ValueError, match="neither"):
+        getattr(schedule, end)(V)
+
+
+def test_what_never_started_is_in_the_order_of_the_plan() -> None:
+    schedule = Schedule(FORK, 1)
+    drawn(schedule)
+    schedule.fail(V)
+    assert drawn(schedule) == [W]
+    schedule.succeed(W)
+    assert drawn(schedule) == []
+    assert schedule.not_started == (B, C)
+
+
+# ---- on any graph, with any results, in any order ----------------------------------------------------------------
+
+ENDS = ("succeed", "half", "half without", "fail", "lose")
+WELL = ("succeed", "half")
+
+
+@define
+class Played:
+    """One run of a schedule: what started when, and what each step came to."""
+
+    order: Order
+    schedule: Schedule
+    ends: Mapping[Step, str]
+    started: list[Step] = field(factory=list)
+    ended: list[Step] = field(factory=list)
+
+    def start(self) -> None:
+        """Start all that may, and hold it to what has ended well by now."""
+        well = {step for step in self.ended if self.ends[step] in WELL}
+        new = drawn(self.schedule)
+        assert not set(new) & set(self.started), "nothing starts twice"
+        assert all(set(self.order[step]) <= well for step in new), "nothing starts before all that it needs"
+        self.started += new
+        left = len(self.started) - len(self.ended)
+        assert left <= self.schedule.parallelism, "no more are under way than may be"
+        waiting = [step for step in self.order if step not in self.started and set(self.order[step]) <= well]
+        assert not waiting or left >= self.schedule.parallelism, "who could start, and has a place, does"
+
+    def end(self, step: Step) -> None:
+        end = self.ends[step]
+        if end.startswith("half"):
+            self.schedule.half(step, frees=end == "half")
+        else:
+            getattr(self.schedule, end)(step)
+        self.ended.append(step)
+
+
+@st.composite
+def orders(draw: st.DrawFn) -> Order:
+    """What a plan of up to nine addresses may make: each needs only those before it, and ports go with a bid."""
+    names = [Address("bid", f"b{n}") for n in range(draw(st.integers(0, 9)))]
+    needs = {a: draw(st.lists(st.sampled_from(names[:n]), unique=True)) if n else [] for n, a in enumerate(names)}
+    replaced = draw(st.sets(st.sampled_from(names))) if names else set()
+    steps = [Step("up", a) for a in names] + [Step("down", a) for a in replaced]
+    return order(steps, needs, {a: [] for a in names})
+
+
+@st.composite
+def games(draw: st.DrawFn, ends: tuple[str, ...] = ENDS) -> Played:
+    """A schedule that is played to its end: results come in any order, some after others were let go."""
+    graph = draw(orders())
+    played = Played(graph, Schedule(graph, draw(st.integers(1, 4))), {s: draw(st.sampled_from(ends)) for s in graph})
+    doubted: set[Step] = set()
+    played.start()
+    while open_ := [step for step in played.started if step not in played.ended]:
+        step = draw(st.sampled_from(open_))
+        if step not in doubted and draw(st.booleans()) and draw(st.booleans()):
+            doubted.add(step)  # and decided before anybody else gets its place
+            played.schedule.doubt(step)
+            if draw(st.booleans()):
+                played.schedule.again(step)
+                continue
+        played.end(step)
+        if draw(st.booleans()) or len(played.started) == len(played.ended):
+            played.start()
+    return played
+
+
+def skipped(order: Order, ends: Mapping[Step, str]) -> set[Step]:
+    """Those that need, directly or through others, a step that does not end well."""
+    found: set[Step] = set()
+    for step, before in order.items():  # in an order in which they could run
+        if any(one in found or ends[one] not in WELL for one in before):
+            found.add(step)
+    return found
+
+
+@given(games())
+def test_a_failure_skips_exactly_what_depends_on_it(played: Played) -> None:
+    """And meanwhile `start` held it to what may start, and to how many."""
+    left = skipped(played.order, played.ends)
+    assert set(played.schedule.not_started) == left
+    assert set(played.started) == set(played.order) - left
+
+
+@given(games())
+def test_every_step_comes_to_exactly_one_end(played: Played) -> None:
+    schedule = played.schedule
+    parts = [schedule.ended(end) for end in ("done", "half done", "failed", "unknown")] + [schedule.not_started]
+    assert sorted(map(str, sum(parts, ()))) == sorted(map(str, played.order))
+    said = {"succeed": 0, "half": 1, "half without": 1, "fail": 2, "lose": 3}
+    assert all(step in parts[said[played.ends[step]]] for step in played.started)
+
+
+@given(games(("succeed",)))
+def test_when_all_ends_well_all_is_done_whatever_order_the_results_come_in(played: Played) -> None:
+    assert set(played.schedule.ended("done")) == set(played.order)
+    assert played.schedule.ended("done") == tuple(played.ended)
+
+
+@given(orders(), st.randoms(use_true_random=False), st.data())
+def test_shuffled_input_frees_the_same_set(graph: Order, random: Random, data: st.DataObject) -> None:
+    """The order of a plan says who is first, not who may."""
+    steps = list(graph)
+    random.shuffle(steps)
+    shuffled = {step: tuple(reversed(graph[step])) for step in steps}
+    one, other = Schedule(graph, 99), Schedule(shuffled, 99)
+    started: set[Step] = set()
+    ended: set[Step] = set()
+    while True:
+        new, others = drawn(one), drawn(other)
+        assert set(new) == set(others)
+        started |= set(new)
+        if not started - ended:
+            break
+        step = data.draw(st.sampled_from(sorted(started - ended, key=str)))
+        end = data.draw(st.sampled_from(["succeed", "fail", "lose"]))
+        for schedule in (one, other):
+            getattr(schedule, end)(step)
+        ended.add(step)
+    assert set(one.not_started) == set(other.not_started)
