@@ -179,7 +179,7 @@ class _Search:
                     "region",
                     f"no task gives volume {wanted.name} a region",
                     "add region_id",
-                    code="region-missing",
+                    code="missing",
                 )
             return None
         if region not in self.catalogue.regions and address not in self.there:

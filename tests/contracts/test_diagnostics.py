@@ -1,0 +1,276 @@
+"""The table of codes: each has a sentence, each is said somewhere, and nothing is said that is not in it."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import flowplan
+from flowplan.cli import main
+from flowplan.cli.terminal import Terminal
+from flowplan.config.yaml.text import SIZE_LIMIT
+from flowplan.cost.notes import notes
+from flowplan.diagnostics import CODE_OF, CODES, Diagnostic
+from flowplan.errors import ConfigError
+from flowplan.model.address import Address
+from flowplan.model.catalogue import Auction, Catalogue, InstanceType, Named, SshKey
+from flowplan.model.live import Live, LiveVolume
+from flowplan.model.resources import Volume
+from flowplan.operations.project import choose_project
+from flowplan.planning.lookup import look_up
+from flowplan.planning.plan import Change, Plan
+from flowplan.planning.steps import Order as Steps
+from flowplan.state.state import State
+from tests.config.task_texts import TYPE, read_texts
+from tests.conftest import Place
+
+PACKAGE = Path(flowplan.__file__).parent
+TESTS = Path(__file__).parents[1]
+
+# code -> a task file that has it
+IN_A_FILE: dict[str, str | bytes] = {
+    "alias": f"name: *x\n{TYPE}",
+    "character": f"name: a\x07b\n{TYPE}",
+    "duplicate-key": f"name: a\nname: b\n{TYPE}",
+    "encoding": b"name: \xff\n",
+    "expansion": "a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n"
+    + "".join(f"{x}: &{x} [{', '.join(['*' + y] * 10)}]\n" for y, x in zip("abcdef", "bcdefg", strict=True)),
+    "key": f"? [a]\n: b\n{TYPE}",
+    "nesting": "a: " + "[" * 200 + "]" * 200 + "\n",
+    "syntax": "name: [\n",
+    "tab": f"name:\ta\n{TYPE}",
+    "tag": f"name: !!str a\n{TYPE}",
+    "too-large": b"# " + b"x" * SIZE_LIMIT,
+    "too-many": "".join(f"a{n}: 1\n" for n in range(12_000)),
+    "yaml-version": f"%YAML 1.1\n---\nname: a\n{TYPE}",
+    "carriage-return": f'name: a\n{TYPE}startup_script: "echo\\rthere\\necho"\n',
+    "cloud-init": f"name: a\n{TYPE}startup_script: |\n  #cloud-config\n  a: b\n",
+    "comment": f"name: a\n{TYPE}startup_script: #!/bin/bash\n  echo\n",
+    "conflict": f"name: a\n{TYPE}startup_script: echo\nstartup_script_file: x.sh\n",
+    "credential": f"name: a\napi_key: x\n{TYPE}",
+    "crlf": f'name: a\n{TYPE}startup_script: "echo\\r\\necho\\r\\n"\n',
+    "duplicate": "name: a\nresources_specification: {fcp_instance: [h100.8x.SXM5.IB, h100.8x.SXM5.IB]}\n",
+    "duplicate-address": f"name: a\n{TYPE}---\nname: a\n{TYPE}",
+    "empty": f"name:\n{TYPE}",
+    "file": f"name: a\n{TYPE}startup_script_file: none.sh\n",
+    "folded": f"name: a\n{TYPE}startup_script: >\n  echo\n  echo\n",
+    "ignored": f"name: a\n{TYPE}ephemeral_storage_config: {{type: copy, mounts: {{/dev/vdb: /data}}}}\n",
+    "missing": "name: a\n",
+    "mount-point": f"name: a\n{TYPE}ephemeral_storage_config: {{mounts: {{/dev/vdb: /etc}}}}\n",
+    "port": f"name: a\n{TYPE}ports: [0]\n",
+    "port-conflict": f"name: a\n{TYPE}ports: ['8080:9000', '9000:8080']\n",
+    "port-overlap": f"name: a\n{TYPE}ports: [8000, 8000]\n",
+    "shebang": f'name: a\n{TYPE}startup_script: " #!/bin/sh"\n',
+    "token": f"name: a\n{TYPE}startup_script: echo ghp_" + "a1B2" * 9 + "\n",
+    "type": f"name: [a]\n{TYPE}",
+    "unknown-key": f"name: a\nnmae: b\n{TYPE}",
+    "value": f"name: a\n{TYPE}task_management: {{priority: urgent}}\n",
+    "version": f"version: 9\nname: a\n{TYPE}",
+}
+
+
+def codes_of(text: str | bytes) -> set[str]:
+    """Of the problems of a file, or of its warnings."""
+    try:
+        found = read_texts(text).warnings
+    except ConfigError as error:
+        found = tuple(error.problems)
+    return {one.code for one in found}
+
+
+@pytest.mark.parametrize("code", IN_A_FILE)
+def test_a_file_has_it(code: str) -> None:
+    assert code in codes_of(IN_A_FILE[code])
+
+
+# ---- what only the cloud knows ----------------------------------------------------------------------------
+
+
+def task(
+    more: str = "", name: str = "a", kind: str = "h100.8x.SXM5.IB", key: str = "ssh_key_name: my-ssh-key\n"
+) -> str:
+    about = "resources_specification: {fcp_instance: " + kind + ", cluster_id: us-central1-b}\n"
+    return f"name: {name}\nproject_name: my-foundry-project\n{key}{about}{more}---\n"
+
+
+def attached(volume: str) -> str:
+    return f"persistent_storage: {{attach: {{volume_name: {volume}, mount_point: /mnt/a}}}}\n"
+
+
+def created(more: str = "", kind: str = "Block") -> str:
+    about = f"volume_name: v, size: 1, disk_interface: {kind}{more}, mount_point: /mnt/v"
+    return f"persistent_storage: {{create: {{{about}}}}}\n"
+
+
+def volume(place: Place, region: str) -> None:
+    body = {"name": "shared", "size_gb": 1, "region": region, "disk_interface": "Block", "project": project(place)}
+    assert place.call("POST", "/v2/volumes", json.dumps(body).encode()).status < 300
+
+
+def project(place: Place) -> str:
+    return str(json.loads(place.call("GET", "/v2/projects").body)[0]["fid"])
+
+
+def another_key(place: Place, *, required: bool = False) -> None:
+    body = {"project": project(place), "name": "audit", "public_key": "ssh-ed25519 AAAA audit", "required": required}
+    assert place.call("POST", "/v2/ssh-keys", json.dumps(body).encode()).status < 300
+
+
+Prepare = Callable[[Place], object]
+
+
+def nothing(_: Place) -> None: ...
+
+
+# code -> what is done to the cloud before, and the task file that has it
+IN_THE_CLOUD: dict[str, tuple[Prepare, str]] = {
+    "key-missing": (another_key, task(key="")),
+    "key-unknown": (nothing, task(key="ssh_key_name: nobody\n")),
+    "key-required": (lambda place: another_key(place, required=True), task()),
+    "limit-too-low": (nothing, task("task_management: {utility_threshold_price: 0.01}\n")),
+    "too-many-instances": (nothing, task().replace("cluster_id", "num_instances: 250, cluster_id")),
+    "name-taken": (lambda place: volume(place, "us-central1-b"), task(created().replace(": v,", ": shared,"))),
+    "no-auction": (nothing, task(kind="h200.8x.SXM5.IB")),
+    "project-unknown": (nothing, task().replace("my-foundry", "nobodys")),
+    "region-conflict": (lambda place: volume(place, "us-central5-a"), task(attached("shared"))),
+    "region-unknown": (nothing, task().replace("us-central1-b", "nowhere")),
+    "type-unknown": (nothing, task(kind="h900.8x")),
+    "volume-shared": (nothing, task(created()) + task(attached("v"), "b")),
+    "volume-unknown": (nothing, task(attached("nothing"))),
+    "script-too-long": (nothing, task("startup_script: |\n  # " + "".join(map(chr, range(0x4E00, 0x9F00))) + "\n")),
+}
+
+
+@pytest.mark.parametrize("code", IN_THE_CLOUD)
+def test_a_plan_has_it(code: str, place: Place) -> None:
+    prepare, text = IN_THE_CLOUD[code]
+    place.write(task())
+    place.ok("plan")  # the simulator is there
+    prepare(place)
+    place.write(text)
+    with pytest.raises(ConfigError) as raised:
+        terminal = Terminal.of(sys.stdout, sys.stderr, os.environ)
+        main.main(["plan"], prog_name="flowplan", standalone_mode=False, obj={"terminal": terminal})
+    assert code in {one.code for one in raised.value.problems}
+
+
+# ---- what takes more to say -------------------------------------------------------------------------------
+
+TWO = (Named("p1", "one"), Named("p2", "two"))
+SAME = tuple(InstanceType(id, "h100.8x.SXM5.IB", "H100", 8) for id in ("it_1", "it_2"))
+OFFERED = tuple(Auction(f"a_{kind.id}", kind.id, "us-central1-b", 8, None) for kind in SAME)
+
+
+def project_of(*names: str) -> object:
+    config = read_texts(*(f"name: {x}\nproject_name: {name}\n{TYPE}" for x, name in zip("ab", names, strict=False)))
+    return choose_project(TWO, None, config if names else None, {}, State("lineage"))
+
+
+def looked_up(volumes: tuple[LiveVolume, ...] = (), types: int = 1, more: str = "") -> object:
+    config = read_texts(task(more))
+    catalogue = Catalogue(SAME[:types], OFFERED[:types], ssh_keys=(SshKey("k", "my-ssh-key"),))
+    live = Live({one.id: one for one in volumes})
+    return look_up(config, catalogue, live, kept={}, volume_regions={})
+
+
+def held(id: str, **how: str) -> LiveVolume:
+    return LiveVolume(id, Volume("shared", 1, "Block", "us-central1-b"), **how)  # type: ignore[arg-type]
+
+
+IN_A_CALL: dict[str, Callable[[], object]] = {
+    "project-conflict": lambda: project_of("one", "two"),
+    "project-missing": lambda: project_of(),
+    "type-ambiguous": lambda: looked_up(types=2),
+    "volume-ambiguous": lambda: looked_up((held("v1"), held("v2")), more=attached("shared")),
+    "volume-unusable": lambda: looked_up((held("v1", unfit="its size is not a number"),), more=attached("shared")),
+}
+
+
+@pytest.mark.parametrize("code", IN_A_CALL)
+def test_a_call_has_it(code: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        IN_A_CALL[code]()
+    assert code in {one.code for one in raised.value.problems}
+
+
+# code -> the test that has it, and the part of its text that says so
+IN_A_TEST: dict[str, tuple[str, str]] = {
+    "all-or-nothing-too-large": ("pricing/test_competition.py", 'said(plan, "all_or_nothing_too_large") == ['),
+    "below-reserve": ("reports/test_market.py", 'warnings("7") == ["below_reserve"]'),
+    "cannot-win-now": ("reports/test_cost_report.py", 'one["detail"] == "cannot_win_now"'),
+    "file-gone": ("operations/test_sources.py", "was made from old.yaml, which is gone"),
+    "file-unreadable": ("operations/test_sources.py", "nowhere.yaml cannot be read"),
+    "left-alone": ("operations/test_sources.py", "left alone"),
+    "minimum-unknown": ("planning/test_limits.py", "least that FCP takes is not known now"),
+    "moved": ("operations/test_sources.py", "and is now that of"),
+    "namesake": ("faults/test_matrix_api.py", "has the name of bid.task-000"),
+    "preempting": ("faults/test_matrix_api.py", '"Preempting" in told.said'),
+    "price-ambiguous": ("pricing/test_competition.py", '"price_ambiguous" in found[0].warnings'),
+    "quota": ("planning/test_limits.py", "the quota Spot h100-80gb.sxm.8x allows 3 instances"),
+    "stale-market": ("pricing/test_competition.py", 'said(plan, "stale_market") == ['),
+    "thin-history": ("reports/test_cost_report.py", '"thin_history" in body'),
+    "tie": ("pricing/test_competition.py", '"tie") == ['),
+    "twins": ("cli/test_commands.py", "flowplan recover --cancel {id}"),
+    "unchecked": ("planning/test_limits.py", "whether quotas allow it is not known"),
+    "unnamed": ("faults/test_lost_state.py", "is in the state, but no file is known to name it"),
+    "unsafe-value": ("startup/test_text.py", '== "unsafe-value"'),
+    "volatile": ("pricing/test_competition.py", 'said(plan, "volatile")'),
+    "volume-in-use": ("faults/test_in_use.py", "volume_in_use: "),
+}
+
+
+@pytest.mark.parametrize("code", IN_A_TEST)
+def test_a_test_has_it(code: str) -> None:
+    path, text = IN_A_TEST[code]
+    assert text in (TESTS / path).read_text()
+
+
+@pytest.mark.parametrize(("status", "code"), [("Preempting", "preempting"), ("Dreaming", "unknown-status")])
+def test_a_status_is_told(status: str, code: str) -> None:
+    change = Change("no-op", Address("bid", "a"), status=status)
+    assert [one.code for one in notes(Plan("apply", (change,), Steps(())))] == [code]
+
+
+def golden() -> set[str]:
+    """The words that golden cases and transcripts have."""
+    texts = "".join(path.read_text() for name in ("cases", "transcripts") for path in (TESTS / name).rglob("*.*"))
+    return {code for word, code in CODE_OF.items() if f'"detail": "{word}"' in texts}
+
+
+SAID_BY_AN_APPLY = {"in-doubt", "progress", "step-failed"}  # test_events.py
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_a_code_has_a_sentence_and_is_said(code: str) -> None:
+    assert re.fullmatch(r"[a-z]+(-[a-z]+)*", code)
+    assert re.fullmatch(r"[A-Z].*[.]", CODES[code].sentence)
+    examples = {*IN_A_FILE, *IN_THE_CLOUD, *IN_A_CALL, *IN_A_TEST, *golden(), "unknown-status", *SAID_BY_AN_APPLY}
+    assert code in examples
+
+
+def used() -> Iterator[tuple[str, str]]:
+    """(file, code) wherever the package names one: as `code=`, or first in a Diagnostic."""
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call):
+                named = [word.value for word in node.keywords if word.arg == "code"]
+                if isinstance(node.func, ast.Name) and node.func.id in ("Diagnostic", "refusal", "_note", "_warning"):
+                    named += node.args[:1]
+                for value in named:
+                    if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                        yield path.name, value.value
+
+
+def test_every_code_that_is_named_is_in_the_table_and_every_one_of_the_table_is_named() -> None:
+    named = {code for _, code in used()}
+    assert named <= {*CODES}
+    assert {*CODES} - named == set(CODE_OF.values()) - named  # those of prices are named by their words
+    with pytest.raises(ValueError, match="must be in"):
+        Diagnostic("nonsense", "what nobody knows")
