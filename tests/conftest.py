@@ -28,6 +28,8 @@ ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
 TASK = (EXAMPLES / "task" / "flowplan.yaml").read_text()
 BID, PORTS, VOLUME = "bid.flow-sdk-batch-task-example", "ports.flow-sdk-batch-task-example", "volume.my-new-volume"
+APPLY = ("apply", "--auto-approve")
+DESTROY = ("destroy", "--auto-approve", "--allow-volume-destroy", "*")
 
 settings.register_profile("here", deadline=None, print_blob=True)
 settings.load_profile("here")

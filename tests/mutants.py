@@ -26,11 +26,12 @@ LONGEST = 200  # seconds for the tests of one mistake
 DOUBT, POWER, STORE, STATE = (
     f"tests/{name}.py" for name in ("faults/test_doubt", "faults/test_power", "backends/test_local", "state/test_state")
 )
-COMMANDS, LOCK, GRAPH, HTTP = (
+BLOCK_VOLUMES, LOCK, GRAPH, HTTP = (
     f"tests/{name}.py"
-    for name in ("cli/test_commands", "backends/test_lock", "planning/test_steps", "cloud/test_retries")
+    for name in ("operations/test_block_volumes", "backends/test_lock", "planning/test_steps", "cloud/test_retries")
 )
 CONTRACT = "tests/contracts/test_backends.py"
+LOST_ANSWERS = "tests/operations/test_lost_answers.py"
 LET_GO = "tests/faults/test_let_go.py"
 WHAT_IF = "tests/cost/test_what_if.py"
 SCHEDULE = "tests/apply/test_schedule.py"
@@ -484,14 +485,14 @@ MISTAKES = (
         "operations/apply.py",
         "        if found.ended:\n",
         "        if found.ended and not found:\n",
-        (COMMANDS, "-k", "created_and_gone"),
+        (LOST_ANSWERS, "-k", "created_and_gone"),
     ),
     Mistake(
         "take what is not listed for gone",
         "operations/looking.py",
         '    bids = [id for id in ids["bid"] if id not in live.bids and id not in live.gone]\n',
         "    bids: list[str] = []\n",
-        (COMMANDS, "-k", "not_listed"),
+        (LOST_ANSWERS, "-k", "not_listed"),
     ),
     # -- stopping
     Mistake(
@@ -609,14 +610,14 @@ MISTAKES = (
         "planning/changes.py",
         '        if address in self.desired.reads and self.wishes.mode == "apply":\n            note',
         '        if address in self.desired.reads and self.wishes.mode == "destroy":\n            note',
-        ("tests/test_cases.py", COMMANDS, "-k", "attach or another_files"),
+        ("tests/test_cases.py", BLOCK_VOLUMES, "-k", "attach or another_files"),
     ),
     Mistake(
         "destroy data that nobody named",
         "planning/guards.py",
         "        if not {volume.name, EVERYTHING} & wishes.destroyable:\n",
         "        if not {volume.name, EVERYTHING}:\n",
-        (COMMANDS, "-k", "destroy"),
+        ("tests/operations/test_apply.py", "-k", "destroy"),
     ),
     Mistake(
         "take the old bid away before what the new one needs is there",
@@ -637,14 +638,14 @@ MISTAKES = (
         "planning/steps.py",
         '        if gone is not None and (up := Step("up", taker)) in known:\n',
         '        if gone is not None and (up := Step("up", taker)) in known and not known:\n',
-        (COMMANDS, "-k", "from_one_bid_to_another"),
+        (BLOCK_VOLUMES, "-k", "from_one_bid_to_another"),
     ),
     Mistake(
         "cancel the next user of a Block volume before the last has let go",
         "planning/steps.py",
         "        if not _waits_for(gone, down, waits):\n",
         "        if not waits:\n",
-        (COMMANDS, "-k", "has_not_let_go"),
+        (BLOCK_VOLUMES, "-k", "has_not_let_go"),
     ),
     # -- what somebody said of a live object
     Mistake(

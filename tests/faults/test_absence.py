@@ -22,13 +22,12 @@ from flowplan.model.resources import Bid
 from flowplan.printable import Secret, shown
 from flowplan.simulator import SIMULATOR_KEY, SIMULATOR_URL
 from flowplan.state.state import ENDED_AT_MOST, ENDED_FOR, with_ended
-from tests.conftest import BID, VOLUME, Place, bid_id, live_ids
+from tests.conftest import BID, DESTROY, VOLUME, Place, bid_id, live_ids
 
 NOBODY = '{"data": [], "next_cursor": null}'
 GATEWAY = '{"message": "no Route matched with those values"}'
 NO_ROUTE = '{"detail": "Not Found"}'
 MISSING = '{"detail": "Bid not found"}'
-DESTROY = ("destroy", "--auto-approve", "--allow-volume-destroy", "*")
 A_BID = Bid("x", "it_x", "us-central1-b", 1, Decimal("17.92"), ())
 ONE_BID, ALL_BIDS, ALL_VOLUMES = "/v2/spot/bids/bid_*", "GET /v2/spot/bids", "GET /v2/volumes"
 

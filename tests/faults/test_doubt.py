@@ -13,8 +13,7 @@ from flowplan.apply import run as applying
 from flowplan.backends.local import LocalStore
 from flowplan.backends.lock import Lock
 from flowplan.state.journal import Intent, Record
-from tests.cli.test_commands import many
-from tests.conftest import Place
+from tests.conftest import Place, many
 
 POST_BID = "POST /v2/spot/bids"
 

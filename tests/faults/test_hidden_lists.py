@@ -14,10 +14,9 @@ from flowplan.model.live import LiveVolume
 from flowplan.model.resources import Volume
 from flowplan.state.journal import Intent
 from flowplan.state.ownership import made_by
-from tests.conftest import Place, live_ids, many
+from tests.conftest import APPLY, Place, live_ids, many
 
 NOBODY = '{"data": [], "next_cursor": null}'
-APPLY = ("apply", "--auto-approve")
 TASK_001 = "bid.task-001"
 
 

@@ -26,11 +26,9 @@ from flowplan.planning.plan import Change, FieldChange
 from flowplan.printable import Secret
 from flowplan.simulator import SIMULATOR_KEY, SIMULATOR_URL
 from flowplan.state.state import Binding
-from tests.conftest import BID, VOLUME, Place, Result, bid_id, live_ids, many
+from tests.conftest import APPLY, BID, DESTROY, VOLUME, Place, Result, bid_id, live_ids, many
 
 API = "https://api.example.test"
-DESTROY = ("destroy", "--auto-approve", "--allow-volume-destroy", "*")
-APPLY = ("apply", "--auto-approve")
 ONE_BID, ONE_VOLUME = "/v2/spot/bids/bid_*", "/v2/volumes/vol_*"
 A_BID = Bid("x", "it_x", "us-central1-b", 1, Decimal("17.92"), ())
 NOTHING = {"status": 200, "body": "{}"}

@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from flowplan.backends.local import LocalStore
-from tests.conftest import BID, TASK, VOLUME, Place, bid_id, left_in_doubt, live_ids, lose_addresses
+from tests.conftest import BID, DESTROY, TASK, VOLUME, Place, bid_id, left_in_doubt, live_ids, lose_addresses
 
-DESTROY = ("destroy", "--auto-approve", "--allow-volume-destroy", "*")
 LAUNCH = ("startup_script", "ssh_keys", "volumes", "memory_gb")
 # field -> values that it must not have
 ODD: dict[str, tuple[Any, ...]] = {

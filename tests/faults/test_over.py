@@ -18,9 +18,8 @@ from flowplan.model.live import Live
 from flowplan.printable import Secret, shown
 from flowplan.simulator import SIMULATOR_KEY, SIMULATOR_URL
 from flowplan.state.state import ENDED_FOR, lately
-from tests.conftest import VOLUME, Place, bid_id
+from tests.conftest import DESTROY, VOLUME, Place, bid_id
 
-DESTROY = ("destroy", "--auto-approve", "--allow-volume-destroy", "*")
 PATH = "/v2/spot/bids/bid_x"
 NO_MOMENT = ["", False, 0, [], {}, "null", "never", True, 3]
 JOB = (
