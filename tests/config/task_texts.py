@@ -52,3 +52,7 @@ def line(problem: Diagnostic) -> str:
     """A problem on one line: file:line:column: [code] summary; hint."""
     hint = f"; {problem.hint}" if problem.hint else ""
     return f"{problem.position}: [{problem.code}] {problem.summary}{hint}"
+
+
+def storage(text: str, more: str = TYPE) -> str:
+    return f"persistent_storage: {{{text}}}\n{more}"
