@@ -31,6 +31,9 @@ BID, PORTS, VOLUME = "bid.flow-sdk-batch-task-example", "ports.flow-sdk-batch-ta
 APPLY = ("apply", "--auto-approve")
 DESTROY = ("destroy", "--auto-approve", "--allow-volume-destroy", "*")
 
+# Modules beside the test files whose assertions say what they compared, too.
+pytest.register_assert_rewrite(*(f"tests.{room}" for room in ("cloud", "faults", "simulator", "startup")))
+
 settings.register_profile("here", deadline=None, print_blob=True)
 settings.load_profile("here")
 
