@@ -19,8 +19,8 @@ import pytest
 from flowplan.backends import open_journal
 from flowplan.cloud.fcp import Fcp
 from tests.conftest import many
+from tests.faults.process.disk import Disk, failing
 
-from .test_matrix_process import Disk, failing
 from .world import BIDS, COMMANDS, POST_BID, Told, World, forms, shows
 
 KEY = "fkey_CANARY+key/1=x~&end"

@@ -1,0 +1,183 @@
+"""Disks that are full, read-only, or fail."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flowplan.backends import open_journal
+from flowplan.backends.local import LocalStore
+from flowplan.files import atomic as files
+from tests.faults.process.rows import cell
+from tests.faults.world import STATE, World
+
+
+class Disk:
+    """`os` as the backends see it, with calls that fail: the named ones with `number`, from the n-th on (`times`)."""
+
+    def __init__(self, number: int, *names: str, nth: int = 1, times: int = 1 << 30) -> None:
+        self.number, self.names, self.nth, self.times = number, names, nth, times
+        self.calls: list[tuple[str, int]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        real = getattr(os, name)
+        return self._failing(name, real) if name in self.names else real
+
+    def _failing(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **options: Any) -> Any:
+            self.calls.append((name, arguments[0] if isinstance(arguments[0], int) else -1))
+            if self.nth <= len(self.calls) < self.nth + self.times:
+                raise OSError(self.number, os.strerror(self.number))
+            return real(*arguments, **options)
+
+        return call
+
+
+@contextlib.contextmanager
+def failing(disk: Disk, *modules: Any) -> Iterator[Disk]:
+    with pytest.MonkeyPatch.context() as patch:
+        for module in modules:
+            patch.setattr(module, "os", disk)
+        yield disk
+
+
+@cell("enospc", "plan", variants={"enospc": errno.ENOSPC})
+@cell("other-errnos", "plan", variants={"edquot": errno.EDQUOT})
+def a_plan_is_shown_and_the_file_is_all_or_nothing(world: World, command: str, number: int) -> None:
+    world.fresh()
+    with failing(Disk(number, "pwrite"), files, open_journal):
+        assert world.run("plan").code == 0
+        told = world.run("plan", "--out", "saved.plan")
+    assert told.code == 1, told
+    assert os.strerror(number) in told.said
+    assert [path.name for path in world.path.glob("saved.plan*")] == []
+
+
+@cell("enospc", "apply", "destroy", variants={"before-the-first-call": errno.ENOSPC})
+@cell("other-errnos", "apply", "destroy", variants={"edquot": errno.EDQUOT})
+def a_full_disk_is_met_before_anything_is_done(world: World, command: str, number: int) -> None:
+    world.begin(command)
+    before = world.state_files()
+    with failing(Disk(number, "posix_fallocate"), open_journal):
+        told = world.do(command)
+    assert told.code == 5, told
+    assert not told.mutations
+    after = world.state_files()
+    assert {name: data.rstrip(b"\0") for name, data in after.items() if data} == before
+
+
+@cell("enospc", "apply", "destroy", variants={"mid-run": errno.ENOSPC})
+@cell("eio", "apply", "destroy", variants={"journal": errno.EIO})
+def what_the_journal_cannot_take_is_spilled_and_merged(world: World, command: str, number: int) -> None:
+    world.begin(command)
+    with failing(Disk(number, "fdatasync", nth=3 if command == "apply" else 2), open_journal) as disk:
+        told = world.do(command, "--parallelism", "1")
+    assert told.code == 5, told
+    assert len(told.mutations) == len(world.executed()) - (0 if command == "apply" else 4)
+    failed = disk.calls[disk.nth - 1 :]
+    assert len(failed) == 1  # never synced again
+    (spill,) = (world.path.parent / "xdg" / "flowplan").iterdir()
+    assert spill.stat().st_mode & 0o777 == 0o600
+    assert str(spill) in told.said
+    world.damaged = True  # until the next run, what was done is in the spill
+    world.hold_invariants()
+    again = world.do(command)
+    assert again.code == 0, again
+    assert not spill.exists()
+    assert len(world.executed("POST")) == 4
+
+
+@cell("enospc", "apply", variants={"nowhere-to-spill": errno.ENOSPC})
+def as_a_last_resort_ids_are_told(world: World, command: str, number: int) -> None:
+    world.begin(command)
+    world.environ(XDG_STATE_HOME="/dev/null/nowhere")
+    with failing(Disk(number, "fdatasync", nth=3), open_journal):
+        told = world.do(command, "--parallelism", "1")
+    assert told.code == 5, told
+    (made,) = world.executed("POST")
+    assert made.subject in told.err
+    assert "made: volume.vol-00" in told.err
+
+
+@cell("enospc", "apply", "destroy", variants={"at-the-snapshot": errno.ENOSPC})
+@cell("eio", "apply", "destroy", variants={"snapshot": errno.EIO})
+def a_snapshot_that_cannot_be_written_leaves_the_journal(world: World, command: str, number: int) -> None:
+    world.begin(command)
+    with failing(Disk(number, "fsync", nth=2), files) as disk:  # the first is that of the journal's directory
+        told = world.do(command)
+    assert told.code == 5, told
+    assert "could not be made durable" in told.said
+    # what failed to sync is not synced again; when the device fails, a second file is tried, once
+    assert len(disk.calls) == 2 + (number == errno.EIO)
+    loaded = LocalStore(world.path / STATE).read()
+    assert len(loaded.state.bindings) == (6 if command == "apply" else 0)
+
+
+def frozen_directory(patch: pytest.MonkeyPatch) -> None:
+    """The working directory can be read only: what flowplan keeps there cannot be opened for writing."""
+    real, access = os.open, os.access
+
+    def opens(path: Any, flags: int, *more: Any, **options: Any) -> int:
+        if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT) and Path(os.fsdecode(path)).name.startswith("flowplan."):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        return real(path, flags, *more, **options)
+
+    patch.setattr(os, "open", opens)
+    patch.setattr(os, "access", lambda path, mode, **more: not mode & os.W_OK and access(path, mode, **more))
+
+
+@cell("read-only", "plan")
+def a_plan_works_without_the_lock_and_says_so(world: World, command: str) -> None:
+    world.applied(changed=True)
+    with pytest.MonkeyPatch.context() as patch:
+        frozen_directory(patch)
+        told = world.do(command)
+    assert told.code == 0, told
+    assert "cannot be written, so the lock is not taken" in told.said
+    assert "2 to change" in told.out
+
+
+@cell("read-only", "apply", "destroy")
+def nothing_is_done_where_nothing_can_be_written(world: World, command: str) -> None:
+    world.begin(command)
+    before = world.state_files()
+    with pytest.MonkeyPatch.context() as patch:
+        frozen_directory(patch)
+        told = world.do(command)
+    assert told.code == 5, told
+    assert not told.mutations
+    assert world.state_files() == before
+
+
+@cell("other-errnos", "plan", "apply", "destroy", variants={"emfile": errno.EMFILE})
+def no_more_files_is_a_failure_before_anything(world: World, command: str, number: int) -> None:
+    world.begin(command)
+    with pytest.MonkeyPatch.context() as patch:
+        real = os.open
+
+        def opens(path: Any, flags: int, *more: Any, **options: Any) -> int:
+            if Path(os.fsdecode(path)).name.startswith("flowplan."):
+                raise OSError(number, os.strerror(number))
+            return real(path, flags, *more, **options)
+
+        patch.setattr(os, "open", opens)
+        told = world.do(command)
+    assert told.code in (1, 5, 65), told
+    assert os.strerror(number) in told.said
+    assert not told.mutations
+
+
+@cell("other-errnos", "plan", "apply", "destroy", variants={"enametoolong": "n" * 300})
+def a_name_that_is_too_long_is_a_failure_before_anything(world: World, command: str, name: str) -> None:
+    world.begin(command)
+    options = {"plan": ("--out", name)}.get(command, ("--state", name))
+    told = world.do(command, *options)
+    assert told.code in (1, 5, 64), told
+    assert "name too long" in told.said.lower()
+    assert not told.mutations

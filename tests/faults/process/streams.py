@@ -1,0 +1,60 @@
+"""Where the output goes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+from tests.conftest import FLOWPLAN
+from tests.faults.process.rows import cell
+from tests.faults.world import COMMANDS, World
+
+
+def shell(world: World, command: str, redirect: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", "-c", f'"$@" {redirect}', "-", *FLOWPLAN, *COMMANDS[command]],
+        cwd=world.path,
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+STREAMS = {
+    "stdout-closed": ">&-",
+    "stdout-full": ">/dev/full",
+    "stderr-closed": "2>&-",
+    "both-full": ">/dev/full 2>&1",
+    "both-closed": ">&- 2>&-",
+    "stdin-closed": "<&-",
+}
+
+
+@cell("streams", "plan", "apply", "destroy", variants=STREAMS)
+def where_output_goes_decides_nothing(world: World, command: str, redirect: str) -> None:
+    world.begin(command)
+    done = shell(world, command, redirect)
+    assert done.returncode == 0, done
+    assert "Traceback" not in done.stderr
+    if command == "apply":
+        assert len(world.executed("POST")) == 4
+    if command == "destroy":
+        assert not world.bids()
+
+
+@cell("streams", "plan", "apply", "destroy", variants={"dumb": "dumb"})
+def a_dumb_terminal_gets_plain_text(world: World, command: str, term: str) -> None:
+    world.begin(command)
+    done = shell(world, command, "", TERM=term)
+    assert done.returncode == 0, done
+    assert "\x1b" not in done.stdout + done.stderr
+
+
+@cell("streams", "apply", "destroy", variants={"nobody-to-ask": None})
+def without_approval_nothing_is_done(world: World, command: str, _: None) -> None:
+    world.begin(command)
+    told = world.run(*[word for word in COMMANDS[command] if word != "--auto-approve"])
+    assert told.code == 1, told
+    assert "--auto-approve" in told.said
+    assert not told.mutations
