@@ -9,11 +9,11 @@ demo: $(VENV)/.installed
 	@PATH="$(abspath $(BIN)):$$PATH" bash examples/demo.sh
 
 test: $(VENV)/.tests
-	$(BIN)/python -m pytest -n 2 -q -m "not slow and not clients"
+	$(BIN)/python -m pytest -n 2 -q -m "not slow and not clients and not timed"
 
 # What is worth running after every edit: under a minute.
 quick: $(VENV)/.tests
-	$(BIN)/python -m pytest -n 2 -q -m "not slow and not clients" --ignore tests/faults --ignore tests/simulator
+	$(BIN)/python -m pytest -n 2 -q -m "not slow and not clients and not timed" --ignore tests/faults --ignore tests/simulator
 
 # The long runs, which CI leaves out.
 soak: $(VENV)/.tests
@@ -28,8 +28,10 @@ lint: $(VENV)/.lint
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(VENV)/.installed
+# What is measured, best on a quiet machine: the table, then the tests that hold a figure.
+bench: $(VENV)/.tests
 	$(BIN)/python tests/bench.py
+	$(BIN)/python -m pytest -q -m timed
 
 # How well forecasts would have held: DATA=dir of price streams (csv or csv.gz: timestamp,dollars); without it, simulated.
 backtest: $(VENV)/.installed

@@ -8,11 +8,14 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
+import sqlite3
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
@@ -22,6 +25,7 @@ from hypothesis import settings
 from flowplan.backends.local import LocalStore
 from flowplan.cli.stop import SIGNALS
 from flowplan.simulator import SIMULATOR_KEY, LedgerEntry, Request, Response, Simulator
+from flowplan.simulator import simulator as simulated
 from flowplan.state.state import consistent
 
 ROOT = Path(__file__).parent.parent
@@ -48,10 +52,47 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--accept", action="store_true", help="rewrite the expected files of the golden cases")
 
 
+LEFT_OUT = pytest.StashKey[dict[str, int]]()
+ELSEWHERE = {"slow": "make soak", "clients": "make soak", "timed": "make bench"}  # marker -> what runs it
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.get_closest_marker("slow") or item.get_closest_marker("clients"):
+        if any(item.get_closest_marker(name) for name in ELSEWHERE):
             item.add_marker(pytest.mark.timeout(0))  # as long as it takes
+
+
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    """Counted by marker, and shown at the end: nobody should take a part for the whole."""
+    if items:
+        left_out = items[0].config.stash.setdefault(LEFT_OUT, {})
+        for item in items:
+            for name in ELSEWHERE:
+                if item.get_closest_marker(name):
+                    left_out[name] = left_out.get(name, 0) + 1
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left out"] = session.config.stash.get(LEFT_OUT, {})
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """A worker of xdist has ended. All collect the same tests."""
+    node.config.stash[LEFT_OUT] = getattr(node, "workeroutput", {}).get("left out", {})
+
+
+def thinned(one_in: int, combinations: Iterable[tuple[str, ...]]) -> list[Any]:
+    """Parameters for every combination. One of `one_in` is run by `make test`, the others are slow.
+
+    Where `combinations` are a product, and `one_in` divides the length of no axis, every pair of an axis and a value
+    comes up.
+    """
+    return [
+        pytest.param(*one, id="-".join(one), marks=[pytest.mark.slow] if number % one_in else [])
+        for number, one in enumerate(combinations)
+    ]
 
 
 @frozen
@@ -148,19 +189,43 @@ def bid_id(place: Place, address: str = BID) -> str:
     return place.ok("state", "show", address).split("(")[1].split(")")[0]
 
 
+def settle_in(path: Path, patch: pytest.MonkeyPatch) -> None:
+    """`path` becomes the working directory, `sim:` the API, and nothing else is set."""
+    path.mkdir()
+    patch.chdir(path)
+    for name in list(os.environ):
+        if name.startswith(("FLOWPLAN_", "FOUNDRY_", "MITHRIL_")) or name in ("NO_COLOR", "FORCE_COLOR", "CI"):
+            patch.delenv(name)
+    patch.setenv("FLOWPLAN_API_URL", "sim:")
+    patch.setenv("FLOWPLAN_SETTLE_WINDOW", "0.2")
+    patch.setenv("XDG_STATE_HOME", str(path.parent / "state-home"))
+    patch.setattr(simulated, "_fill", filled)
+
+
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Place:
     """An empty directory called `work`, with `sim:` as the API and nobody at the terminal."""
     path = tmp_path / "work"
-    path.mkdir()
-    monkeypatch.chdir(path)
-    for name in list(os.environ):
-        if name.startswith(("FLOWPLAN_", "FOUNDRY_", "MITHRIL_")) or name in ("NO_COLOR", "FORCE_COLOR", "CI"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("FLOWPLAN_API_URL", "sim:")
-    monkeypatch.setenv("FLOWPLAN_SETTLE_WINDOW", "0.2")
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state-home"))
+    settle_in(path, monkeypatch)
     return Place(path, capsys)
+
+
+_fill = simulated._fill
+_FILLED: dict[tuple[int, int], list[tuple[str, list[Any]]]] = {}
+
+
+def filled(db: sqlite3.Connection, seed: int, start: int) -> None:
+    """What a new simulator's data hold: computed once in a process for the same seed, and then copied."""
+    if (seed, start) in _FILLED:
+        for insert, rows in _FILLED[seed, start]:
+            db.executemany(insert, rows)
+        return
+    _fill(db, seed, start)
+    _FILLED[seed, start] = found = []
+    for (table,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+        rows = db.execute(f'SELECT * FROM "{table}"').fetchall()
+        if rows:
+            found.append((f'INSERT INTO "{table}" VALUES ({", ".join("?" * len(rows[0]))})', rows))
 
 
 @pytest.fixture
@@ -170,11 +235,24 @@ def example(place: Place) -> Place:
     return place
 
 
+@pytest.fixture(scope="session")
+def example_applied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Foundry's example, applied once; `work` and `state-home` in it are copied by every test that begins there."""
+    from flowplan.cli import run
+
+    path = tmp_path_factory.mktemp("example")
+    with pytest.MonkeyPatch.context() as patch:
+        settle_in(path / "work", patch)
+        (path / "work" / "flowplan.yaml").write_text(TASK)
+        assert run(("apply", "--auto-approve")) == 0
+    return path
+
+
 @pytest.fixture
-def applied(example: Place) -> Place:
+def applied(place: Place, example_applied: Path) -> Place:
     """Foundry's example, applied."""
-    example.ok("apply", "--auto-approve")
-    return example
+    shutil.copytree(example_applied, place.path.parent, dirs_exist_ok=True)
+    return place
 
 
 @pytest.fixture
@@ -210,6 +288,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("figures")
         for name, figure in sorted(figures):
             terminalreporter.write_line(f"{name.removeprefix('tests/')}: {figure}")
+    left_out = terminalreporter.config.stash.get(LEFT_OUT, {})
+    if left_out:
+        told = ", ".join(f"{count} {name} ({ELSEWHERE[name]})" for name, count in sorted(left_out.items()))
+        terminalreporter.write_line(f"left out: {told}")
 
 
 _FIGURE = re.compile(r"(?!\w+ complete:)(?=.*\d)(?!.*(?:error|note|warning):).{3,200}$")

@@ -1431,7 +1431,7 @@ def _run(copy: Path, tests: tuple[str, ...]) -> subprocess.CompletedProcess[str]
     environ = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
     if "-m" not in tests:
-        command += ["-m", "not slow"]
+        command += ["-m", "not slow and not timed"]
     try:
         return subprocess.run(
             command, cwd=copy, env=environ, capture_output=True, text=True, check=False, timeout=LONGEST

@@ -68,6 +68,12 @@ def live(seed: int, sequences: int, zygote: Zygote, template: Path, monkeypatch:
     return figures
 
 
+@pytest.mark.parametrize("seed", range(50, 52))
+def test_ten_lives(seed: int, zygote: Zygote, template: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    live(seed, 10, zygote, template, monkeypatch)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_fifty_lives(seed: int, zygote: Zygote, template: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     live(seed, 50, zygote, template, monkeypatch)

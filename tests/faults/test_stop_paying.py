@@ -5,13 +5,14 @@ Every read that a command makes fails in every way; what is to stop is cancelled
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import pytest
 from attrs import frozen
 
 from flowplan.backends.local import LocalStore
-from tests.conftest import lose_addresses, many
+from tests.conftest import lose_addresses, many, thinned
 
 from .world import STATE, Told, World
 
@@ -51,8 +52,11 @@ ANSWERS = {
     "shape": Answer(200, '{"data": 7, "next_cursor": []}'),
     "rows": Answer(200, '[7, "x", null]'),
 }
-every = pytest.mark.parametrize("read", READS)
-any_answer = pytest.mark.parametrize("answer", ANSWERS)
+
+
+def answered(*reads: str) -> pytest.MarkDecorator:
+    """Each of these reads with every answer, one of five pairs in a run that is not the long one."""
+    return pytest.mark.parametrize(("read", "answer"), thinned(5, itertools.product(reads, ANSWERS)))
 
 
 def spoil(world: World, read: str, answer: str) -> None:
@@ -83,8 +87,7 @@ def held_or_ended(world: World, told: Told, ids: set[str]) -> None:
         assert left or named, told
 
 
-@every
-@any_answer
+@answered(*READS)
 def test_destroy_cancels_every_bid(world: World, read: str, answer: str) -> None:
     world.applied()
     bids = bound(world, "bid")
@@ -107,8 +110,7 @@ def test_destroy_asks_for_nothing_that_is_offered(world: World, read: str) -> No
     assert not told.calls("GET", READS[read].removeprefix("GET "))
 
 
-@pytest.mark.parametrize("read", ["types", "availability", "keys", "prices", "history", "projects"])
-@any_answer
+@answered("types", "availability", "keys", "prices", "history", "projects")
 def test_an_apply_that_only_takes_away_needs_nothing_offered(world: World, read: str, answer: str) -> None:
     world.applied()
     gone = world.bid("task-001")
@@ -120,8 +122,7 @@ def test_an_apply_that_only_takes_away_needs_nothing_offered(world: World, read:
     assert bound(world, "bid") == {world.bid("task-000")}
 
 
-@pytest.mark.parametrize("read", ["bids", "bid", "volumes"])
-@any_answer
+@answered("bids", "bid", "volumes")
 def test_an_apply_that_only_takes_away_needs_no_list(world: World, read: str, answer: str) -> None:
     world.applied()
     gone = world.bid("task-001")
@@ -132,8 +133,7 @@ def test_an_apply_that_only_takes_away_needs_no_list(world: World, read: str, an
     held_or_ended(world, told, {gone})
 
 
-@every
-@any_answer
+@answered(*READS)
 def test_pausing_needs_nothing_offered(world: World, read: str, answer: str) -> None:
     world.applied()
     world.fresh(0)
@@ -147,12 +147,15 @@ def test_pausing_needs_nothing_offered(world: World, read: str, answer: str) -> 
 
 @pytest.mark.parametrize(
     ("read", "answer"),
-    [
-        (read, answer)
-        for read in ("types", "availability", "keys", "bids", "volumes", "prices")
-        for answer in ANSWERS
-        if (read, answer[:3]) != ("prices", "404")  # an auction that was withdrawn has no price
-    ],
+    thinned(
+        5,
+        (
+            (read, answer)
+            for read in ("types", "availability", "keys", "bids", "volumes", "prices")
+            for answer in ANSWERS
+            if (read, answer[:3]) != ("prices", "404")  # an auction that was withdrawn has no price
+        ),
+    ),
 )
 def test_what_is_to_be_placed_needs_all_of_it(world: World, read: str, answer: str) -> None:
     world.applied()
@@ -167,8 +170,7 @@ def test_what_is_to_be_placed_needs_all_of_it(world: World, read: str, answer: s
 # ---- who only looks -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("read", ["projects", "types", "availability", "keys"])
-@any_answer
+@answered("projects", "types", "availability", "keys")
 def test_looking_needs_nothing_offered_either(world: World, read: str, answer: str) -> None:
     world.applied()
     spoil(world, read, answer)
@@ -181,8 +183,7 @@ def test_looking_needs_nothing_offered_either(world: World, read: str, answer: s
 # ---- recover ------------------------------------------------------------------------------------------------
 
 
-@every
-@any_answer
+@answered(*READS)
 def test_recover_settles_an_interrupted_removal(world: World, read: str, answer: str) -> None:
     world.applied()
     spoil(world, read, answer)
@@ -192,8 +193,7 @@ def test_recover_settles_an_interrupted_removal(world: World, read: str, answer:
     assert told.code or "Nothing is in doubt" in told.out
 
 
-@every
-@any_answer
+@answered(*READS)
 def test_recover_cancels_what_the_state_does_not_hold(world: World, read: str, answer: str) -> None:
     world.applied()
     further = world.bid("task-001")

@@ -89,6 +89,7 @@ def test_a_book_is_not_read_on_and_on_where_nothing_fits(orders: list[tuple[int,
         assert shown.price_cents == (expected.price if expected.price is not None else 100)
 
 
+@pytest.mark.timed
 def test_ten_thousand_orders_that_do_not_fit_cost_nothing(simulator: Simulator) -> None:
     auction = empty_market(simulator, H100, REGION, 64, 100)
     db = database(simulator)

@@ -105,6 +105,7 @@ def all_instances(api: Api) -> list[dict[str, Any]]:
             return rows
 
 
+@pytest.mark.timed
 def test_a_day_of_40_auctions_and_2000_rivals(monkeypatch: pytest.MonkeyPatch) -> None:
     large = tuple(pool._replace(gpus=pool.gpus * 4) for pool in catalogue.POOLS)
     monkeypatch.setattr(catalogue, "POOLS", large)

@@ -38,7 +38,7 @@ def bid_of(project: str, name: str, number: int) -> dict[str, object]:
     }
 
 
-@pytest.mark.slow
+@pytest.mark.timed
 def test_answers_stay_quick_up_to_10_000_bids(simulator: Simulator) -> None:
     project = simulator.handle(Request.to("GET", "/v2/projects", HEADERS)).json[0]["fid"]
     medians = {}
@@ -57,7 +57,7 @@ def test_answers_stay_quick_up_to_10_000_bids(simulator: Simulator) -> None:
 
 
 def test_50_requests_in_flight(simulator: Simulator) -> None:
-    """Median and worst answer while 50 threads keep asking; nothing is lost, nothing comes twice."""
+    """While 50 threads keep asking, nothing is lost, and nothing comes twice."""
     project = simulator.handle(Request.to("GET", "/v2/projects", HEADERS)).json[0]["fid"]
     times: list[float] = []
     start = threading.Barrier(50)
@@ -78,9 +78,9 @@ def test_50_requests_in_flight(simulator: Simulator) -> None:
     print(f"50 in flight: median {statistics.median(times) * 1e3:.2f} ms, worst {max(times) * 1e3:.1f} ms")
     assert len(times) == 1_000
     assert len({entry.subject for entry in simulator.ledger()}) == 200
-    assert max(times) < 5
 
 
+@pytest.mark.timed
 def test_memory_does_not_grow(tmp_path: Path) -> None:
     """The bounded variant of long_run.py: after a warm-up, 12,000 requests leave the process as large as it was."""
     with Simulator.open(tmp_path / "s.db") as simulator:

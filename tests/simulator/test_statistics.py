@@ -184,6 +184,7 @@ def test_the_past_joins_the_present_without_a_seam(sides: Sides) -> None:
     assert len(set(last)) > len(last) / 2
 
 
+@pytest.mark.timed
 def test_a_past_is_cheap(simulator: Simulator) -> None:
     db, started = simulator._db, stored_now(simulator._db)
     took = []

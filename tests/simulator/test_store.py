@@ -20,6 +20,7 @@ from flowplan.errors import FlowplanError
 from flowplan.simulator import SIMULATOR_URL, Request, Simulator
 from flowplan.simulator.clock import EPOCH
 from flowplan.simulator.serve import Server
+from tests.conftest import filled
 
 from .conftest import Api
 
@@ -254,3 +255,13 @@ def test_data_that_cannot_be_read_are_a_500_when_served(simulator: Simulator) ->
         assert "no such table: projects" in answer.text
         simulator._db.execute("ALTER TABLE lost RENAME TO projects")
         assert requests.get(server.url + "/v2/me", headers={"Authorization": "Bearer fkey_x"}, timeout=5).ok
+
+
+def test_data_that_other_tests_copy_are_those_of_a_new_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def dump(name: str) -> list[str]:
+        with Simulator.open(tmp_path / name) as made:
+            return list(made._db.iterdump())
+
+    expected = dump("computed")
+    monkeypatch.setattr("flowplan.simulator.simulator._fill", filled)
+    assert dump("first") == dump("copied") == expected

@@ -122,6 +122,7 @@ def test_what_a_marker_cannot_hold_is_refused(field: str, value: object):
         markers.line(attrs.evolve(marked(inputs()), **{field: value}))
 
 
+@pytest.mark.timed
 def test_ten_thousand_markers_are_read_in_less_than_150_ms():
     texts = []
     for n in range(10_000):
