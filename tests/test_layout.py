@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -49,8 +50,9 @@ ALLOWED: dict[str, set[str]] = {
 }
 ALLOWED["operations"] = set(ALLOWED) - {"simulator.api", "simulator.auctions", "simulator.faults"}
 ALLOWED["reports"] = {"documents", "apply", "reports.text", "reports.svg", *PURE_STAGES}
-ALLOWED["reports.text"] = ALLOWED["reports.svg"] = ALLOWED["reports"]
-ALLOWED["cli"] = {*ALLOWED, "cli"}
+ALLOWED["reports.text"] = ALLOWED["reports.svg"] = ALLOWED["reports.html"] = ALLOWED["reports"]
+ALLOWED["api"] = set(ALLOWED)
+ALLOWED["cli"] = set(ALLOWED) - {"api"}
 ALLOWED["__main__"] = {"cli"}
 
 PURE = {*PURE_STAGES, "documents"} - {"clock"}
@@ -147,6 +149,31 @@ def test_the_core_does_no_io(path: Path) -> None:
     assert not (names | {name.split(".")[0] for name in names}) & IMPURE
     called = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
     assert not called & {"open", "print", "input"}
+
+
+# What a terminal, a working directory and a process have: operations get it handed in.
+OF_A_PROCESS = {"click", "signal", "flowplan.cli"}
+ASKED_OF_A_PROCESS = re.compile(r"os\.environ|os\.getcwd|os\.chdir|Path\.cwd|sys\.(argv|std)|os\._exit")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in modules() if room_of(module_name(path)) in {"operations", "apply", *PURE}],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_the_library_knows_no_terminal(path: Path) -> None:
+    text = path.read_text()
+    assert not {name.split(".")[0] for name in imports_of(path)} & OF_A_PROCESS
+    tree = ast.parse(text)
+    used = {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    assert not [name for name in used if ASKED_OF_A_PROCESS.match(name)]
+    called = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+    assert not called & {"print", "input"}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "cli").glob("*.py")), ids=lambda path: path.name)
+def test_a_command_is_options_and_one_operation(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= 165
 
 
 def imported(*arguments: str, cwd: Path) -> set[str]:

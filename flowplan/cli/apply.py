@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from flowplan.cli import Command, options
+from flowplan.cli import options, values
+from flowplan.cli.base import Command
 from flowplan.cli.context import Context
 from flowplan.cli.running import carry_out
 from flowplan.errors import UsageProblem
@@ -49,9 +50,9 @@ def apply(
     here = Context.of(ctx)
     request = Request(
         paths=paths,
-        replace=options.addresses(replace, "--replace"),
+        replace=values.addresses(replace, "--replace"),
         destroyable=frozenset(allow_volume_destroy),
-        budgets=options.budgets(max_hourly_cost, max_cost_increase, budget_basis),
+        budgets=values.budgets(max_hourly_cost, max_cost_increase, budget_basis),
     )
     saved = read_saved_plan(here.session.settings.directory, paths)
     if expect is not None and saved is None:

@@ -13,12 +13,12 @@ from typing import Any
 import click
 from attrs import evolve, frozen
 
-from flowplan.cli.durations import read_duration
 from flowplan.cli.stop import Stop
 from flowplan.cli.terminal import Terminal
 from flowplan.cloud.http.redaction import forms_in, without
 from flowplan.errors import UsageProblem
 from flowplan.masking import masked
+from flowplan.model.durations import read_duration
 from flowplan.operations.session import Session
 from flowplan.operations.settings import Settings
 from flowplan.operations.surroundings import Listener

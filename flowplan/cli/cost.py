@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from flowplan.cli import Command, options
+from flowplan.cli import options, values
+from flowplan.cli.base import Command
 from flowplan.cli.context import Context
 from flowplan.cli.durations import Duration
 from flowplan.operations.cost import truth
@@ -32,6 +33,6 @@ def cost(ctx: click.Context, horizon: str, form: str) -> int:
     from flowplan.documents.track_record import document
 
     here = Context.of(ctx)
-    body = document(truth(here.session, options.hours_of(horizon, "--horizon")))
+    body = document(truth(here.session, values.hours_of(horizon, "--horizon")))
     here.terminal.out(report_of("cost", form)(body, here.terminal.paint), end="")
     return 0

@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from flowplan.cli import Command, options
+from flowplan.cli import options
+from flowplan.cli.base import Command
 from flowplan.cli.context import Context
 from flowplan.cli.running import carry_out
 

@@ -1,17 +1,12 @@
-"""Durations on the command line: 90s, 5m, 6h, 2d."""
+"""Lengths of time on the command line."""
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import click
 
-from flowplan.errors import UsageProblem
-
-_PATTERN = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|d|)")
-_LONGEST = 10 * 366 * 86400  # seconds
-_SECONDS = {"s": 1, "": 1, "m": 60, "h": 3600, "d": 86400}
+from flowplan.model.durations import read_duration
 
 
 class Duration(click.ParamType):  # type: ignore[type-arg]  # older releases of click cannot be subscripted
@@ -22,14 +17,3 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # older releases of 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         read_duration(value, param.opts[0] if param is not None else self.name)
         return value
-
-
-def read_duration(text: str, option: str) -> float:
-    """Seconds. Raises UsageProblem naming `option`."""
-    found = _PATTERN.fullmatch(text.strip())
-    if found is None:
-        raise UsageProblem(f"{option}: {text!r} is not a duration", hint="write 90s, 5m, 6h or 2d")
-    seconds = float(found[1]) * _SECONDS[found[2]]
-    if seconds > _LONGEST:
-        raise UsageProblem(f"{option}: {text} is more than ten years")
-    return seconds

@@ -6,7 +6,7 @@ import click
 
 from flowplan.backends.lock import Fate, Owner, fate_of
 from flowplan.backends.store import StateLock
-from flowplan.cli import Command, Group
+from flowplan.cli.base import Command, Group
 from flowplan.cli.context import Context
 from flowplan.errors import StateError
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from flowplan.cli import Command, options
+from flowplan.cli import options, values
+from flowplan.cli.base import Command
 from flowplan.cli.context import Context
 from flowplan.cli.durations import Duration
 from flowplan.cli.terminal import Terminal
@@ -57,8 +58,8 @@ def market(
     from flowplan.pricing.offers import by_type_and_price
 
     here = Context.of(ctx)
-    hours = options.hours_of(horizon, "--horizon")
-    since = None if history is None else timedelta(hours=options.hours_of(history, "--history"))
+    hours = values.hours_of(horizon, "--horizon")
+    since = None if history is None else timedelta(hours=values.hours_of(history, "--history"))
     asked = None if limit is None else _limit(limit)
     if svg is not None:
         from flowplan.reports.svg.market import BEGINS

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from flowplan.cli import Command, options
+from flowplan.cli import options, values
+from flowplan.cli.base import Command
 from flowplan.cli.context import Context
 from flowplan.cli.simulating import Simulating
 from flowplan.errors import ConfigError, UsageProblem
@@ -58,16 +59,16 @@ def plan(
     here, report = Context.of(ctx), report_of("plan", form)
     if out:
         output.hold_writable(out)
-    ahead = options.what_if_hours(what_if)
+    ahead = values.what_if_hours(what_if)
     if ahead is not None and destroy:
         raise UsageProblem("--what-if does not go with --destroy: no bid would be left", hint="leave one of them out")
     request = Request(
         paths=paths,
         destroy=destroy,
-        replace=options.addresses(replace, "--replace"),
+        replace=values.addresses(replace, "--replace"),
         destroyable=frozenset(allow_volume_destroy),
-        hours=options.hours(horizon),
-        budgets=options.budgets(max_hourly_cost, max_cost_increase, budget_basis),
+        hours=values.hours(horizon),
+        budgets=values.budgets(max_hourly_cost, max_cost_increase, budget_basis),
         what_if=ahead,
         complete=bool(out) or report.whole,
     )

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, frozen
 
-from flowplan.cli import options
+from flowplan.cli import values
 from flowplan.cli.context import Context
-from flowplan.cli.durations import read_duration
 from flowplan.errors import ApprovalMissing
+from flowplan.model.durations import read_duration
 from flowplan.reports.formats import report_of
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def carry_out(here: Context, request: Request, given: dict[str, Any], saved: dic
 
     for_machines = given.pop("as_events")
     asks = Asking(here.terminal, reporter_of(here, for_machines), given.pop("auto_approve"), for_machines)
-    request = evolve(request, hours=options.hours(given.pop("horizon", None)))
+    request = evolve(request, hours=values.hours(given.pop("horizon", None)))
     timeout = read_duration(given.pop("timeout"), "--timeout")
     how = How(**given, timeout=timeout, for_machines=for_machines)
     apply(here.session, request, how, asks, asks.reporter, saved)

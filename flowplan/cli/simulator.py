@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from flowplan.cli import Command, Group, options
+from flowplan.cli import options
+from flowplan.cli.base import Command, Group
 from flowplan.cli.context import Context
-from flowplan.cli.durations import read_duration
 from flowplan.errors import UsageProblem
+from flowplan.model.durations import read_duration
 from flowplan.operations.settings import SIMULATOR_DATA, Settings
 
 if TYPE_CHECKING:

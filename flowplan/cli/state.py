@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from flowplan.cli import Command, Group
+from flowplan.cli.base import Command, Group
 from flowplan.cli.context import Context
 from flowplan.errors import UsageProblem
 from flowplan.files.regular import read_regular

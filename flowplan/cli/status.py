@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from flowplan.cli import Command
+from flowplan.cli.base import Command
 from flowplan.cli.context import Context
 from flowplan.operations.status import status as looked
 from flowplan.reports.formats import report_of

@@ -8,7 +8,6 @@ into a text (`errors.shown`), because a line break in one cannot be told from a 
 from __future__ import annotations
 
 import os
-import re
 import select
 import signal
 import sys
@@ -18,12 +17,13 @@ from typing import TextIO
 
 from attrs import evolve
 
+from flowplan.cli.harmless import harmless
 from flowplan.cli.writer import Writer
 from flowplan.cloud.http.redaction import without
 from flowplan.errors import FlowplanError
 from flowplan.masking import without_userinfo
-from flowplan.printable import inert, shown
-from flowplan.reports.text.paint import OWN, Paint, wrapped
+from flowplan.printable import shown
+from flowplan.reports.text.paint import Paint, wrapped
 
 
 class Terminal:
@@ -122,24 +122,6 @@ class Terminal:
         """Everything is written; or, with a hurry, whatever the streams take."""
         self._out.close()
         self._err.close()
-
-
-def harmless(text: str, painted: bool = False) -> str:
-    """`text` without what a terminal obeys and what a CI runner takes for a command. `painted`: our colours stay."""
-    if painted:
-        text = "".join(part if number % 2 else inert(part) for number, part in enumerate(OWN.split(text)))
-    else:
-        text = inert(text)
-    if "::" in text:
-        text = _LINE_COMMAND.sub(r"\1\\u003a", text)
-    if "##" in text:
-        text = _COMMAND.sub(r"\\u0023", text)
-    return text
-
-
-# GitHub trims a line before it looks for `::`; `##[`, and Azure's `##vso[`, count wherever they stand.
-_LINE_COMMAND = re.compile(r"^((?:[ \t]|\x1b\[[0-9;]*m)*):(?=:)", re.MULTILINE)
-_COMMAND = re.compile(r"#(?=#[A-Za-z]*\[)")
 
 
 def _await_line(descriptor: int) -> None:

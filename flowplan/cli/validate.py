@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from flowplan.cli import Command, options
+from flowplan.cli import options
+from flowplan.cli.base import Command
 from flowplan.cli.context import Context
 from flowplan.errors import ConfigError
 from flowplan.operations.validate import configuration

@@ -29,13 +29,15 @@ if TYPE_CHECKING:
 class Request:
     """What to plan. `paths`: task files and directories, or sources that are read already; none means flowplan.yaml.
 
-    `replace`: addresses to replace whatever differs. `destroyable`: names of volumes whose data may go. `hours`: how
-    far ahead the cost is forecast, None: each task's estimated duration, else a day. `what_if`: the hours of a
-    simulation of the auctions. `complete`: with what stays as it is and every span, for machines, sealed.
+    `keep_volumes`: to destroy, leave volumes and forget them. `replace`: addresses to replace whatever differs.
+    `destroyable`: names of volumes whose data may go. `hours`: how far ahead the cost is forecast, None: each task's
+    estimated duration, else a day. `what_if`: the hours of a simulation of the auctions. `complete`: with what stays as
+    it is and every span, for machines, sealed.
     """
 
     paths: tuple[str | Source, ...] = ()
     destroy: bool = False
+    keep_volumes: bool = False
     replace: frozenset[Address] = frozenset()
     destroyable: frozenset[str] = frozenset()
     hours: float | None = None
@@ -87,6 +89,7 @@ def wanted(session: Session, request: Request) -> tuple[Config | None, Wishes]:
         mode="destroy" if request.destroy else "apply",
         replace=request.replace,
         destroyable=request.destroyable,
+        keep_volumes=request.keep_volumes,
         in_scope=lambda binding: scope.covers(binding) or binding.address in declared,
         files=scope,
     )

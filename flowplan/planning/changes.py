@@ -48,7 +48,7 @@ class _Changes:
     def _stays(self, address: Address) -> str | None:
         """Why a volume is not deleted, although nobody wants it: nobody can say who uses it."""
         found = self.live.volumes.get(self.state.bindings[address].id)
-        if found is None:
+        if found is None or self.wishes.keep_volumes:
             return None
         if found.users_untold:
             return f"who uses it is not told: {found.unfit}"
@@ -121,6 +121,9 @@ class _Changes:
             note = "attached now: flowplan no longer manages it"
             return Change("forget", address, before, None, reason="forget_because_attached", note=note, **common)
         if self.wishes.mode == "destroy":
+            if self.wishes.keep_volumes and isinstance(found, LiveVolume):
+                note = "it stays, with its data and its price: flowplan no longer manages it"
+                return Change("forget", address, before, None, reason="forget_because_kept", note=note, **common)
             return Change("delete", address, before, None, reason="delete_because_destroy", **common)
         note = f"{address} is not in the configuration"
         return Change("delete", address, before, None, reason="delete_because_no_resource_config", note=note, **common)

@@ -189,6 +189,7 @@ class Wishes:
     mode: Mode = "apply"
     replace: frozenset[Address] = frozenset()
     destroyable: frozenset[str] = frozenset()  # names of volumes whose data may go, or EVERYTHING
+    keep_volumes: bool = False  # to destroy: volumes stay, and are managed no longer
     in_scope: Callable[[Binding], bool] = lambda _: True
     files: Files = field(factory=AllThere)
 

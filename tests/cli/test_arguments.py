@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import click
 import pytest
 
-from flowplan.cli import global_options, main
+from flowplan.cli import main
+from flowplan.cli.base import global_options
 from tests.conftest import Place
 
 

@@ -17,7 +17,7 @@ import attrs
 import pytest
 
 import flowplan
-from flowplan.cli.terminal import harmless
+from flowplan.cli.harmless import harmless
 from flowplan.documents.plan import sealed as plan_sealed
 from flowplan.model.digest import digest
 from flowplan.printable import inert, shown, visible

@@ -22,7 +22,7 @@ def cost_line(entry: Mapping[str, Any]) -> str:
     if cost is None:
         return ""
     if entry["change"]["actions"] == ["forget"]:
-        kept = entry["action_reason"] == "forget_because_attached"
+        kept = entry["action_reason"] in ("forget_because_attached", "forget_because_kept")
         return f"{_price(cost['cost']['month']['now'])} a month for storage goes on" if kept else ""
     if entry["type"] == "volume":
         return f"{_price(cost['cost']['month']['now'])} a month for storage"

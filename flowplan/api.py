@@ -1,0 +1,355 @@
+"""The Python API: a stack of tasks, planned, priced and applied by a program.
+
+Nothing is printed, no signal handler is set, the working directory stays. Every call opens what it needs and closes it
+again, so a Stack may be used from any thread, and several stacks in one process. A call is its own approval: nobody is
+asked.
+
+Money is Decimal, in dollars; None where it is not known. Times ahead are lengths like "24h" or "7d", or hours as a
+number. Everything that goes wrong is a FlowplanError (flowplan.errors says which), with `hint`: what to do about it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from attrs import field, frozen
+
+from flowplan.config import Source
+from flowplan.errors import ApprovalMissing, UsageProblem
+from flowplan.model.address import Address
+from flowplan.model.budget import Budget, BudgetBasis, dollars, increase
+from flowplan.model.durations import read_duration
+from flowplan.operations import apply as applying
+from flowplan.operations import plan as planning
+from flowplan.operations.session import Session
+from flowplan.operations.settings import Settings
+from flowplan.operations.surroundings import Event, Listener
+
+if TYPE_CHECKING:
+    from flowplan.apply.events import Reporter
+    from flowplan.apply.outcome import Outcome
+    from flowplan.config import Config
+    from flowplan.documents.status import Status
+    from flowplan.planning.plan import Plan
+    from flowplan.state.ownership import Orphans
+    from flowplan.state.state import State
+
+T = TypeVar("T")
+Length = str | float
+
+
+def load(
+    *sources: str | Path | Mapping[str, Any],
+    directory: str | Path = ".",
+    api_url: str | None = None,
+    project: str | None = None,
+    ssh_key: str | None = None,
+    state: str = "flowplan.state.json",
+    lock_timeout: Length = "0s",
+    environ: Mapping[str, str] | None = None,
+    note: Callable[[str], None] | None = None,
+    **task: Any,
+) -> Stack:
+    """A stack: the tasks of `sources` (task files, directories of them, or tasks as dicts with the keys of a task
+    file), else of `flowplan.yaml` in `directory`. Other keyword arguments are the keys of one more task:
+
+        load(name="train", resources_specification={"fcp_instance": "h100.8x.SXM5.IB"}, api_url="sim:")
+
+    `directory`: where the state is, and what relative paths start from. `api_url`: "sim:" is the embedded simulator.
+    `environ` (os.environ): where credentials and FLOWPLAN_ variables are looked up. `note` hears what flowplan remarks
+    while it works, a sentence each. Nothing is read yet. Raises UsageProblem.
+    """
+    tasks = [one for one in sources if isinstance(one, Mapping)] + ([task] if task else [])
+    given = [str(one) for one in sources if not isinstance(one, Mapping)]
+    settings = Settings(
+        directory=Path(directory).absolute(),
+        state=state,
+        given_api_url=api_url,
+        project=project,
+        ssh_key=ssh_key,
+        lock_timeout=_hours(lock_timeout, "lock_timeout") * 3600,
+        environ=os.environ if environ is None else environ,
+        command="python: flowplan",
+    )
+    listener = Listener() if note is None else Listener(note=note)
+    return Stack((*given, *(_source_of(one, number) for number, one in enumerate(tasks, 1))), settings, listener)
+
+
+@frozen
+class Proposal:
+    """What would be done, what it costs and what is said about it. `apply` carries out exactly this, or raises."""
+
+    _planned: planning.Planned = field(repr=False)
+    _request: planning.Request = field(repr=False)
+
+    @property
+    def plan(self) -> Plan:
+        """`changes`, in the order of addresses, and `empty`: whether there is nothing to do."""
+        return self._planned.plan
+
+    @property
+    def document(self) -> Mapping[str, Any]:
+        """What `flowplan plan --format json` prints."""
+        return self._planned.document
+
+    def __str__(self) -> str:
+        """What `flowplan plan` prints."""
+        from flowplan.reports.text.paint import Paint
+        from flowplan.reports.text.plan import text
+
+        return text(self._planned.document, Paint(on=False))
+
+    def _repr_html_(self) -> str:
+        """The plan in a notebook."""
+        from flowplan.reports.html.plan import html
+
+        return html(self._planned.document)
+
+
+@frozen
+class Stack:
+    """Tasks and what is live of them. Made by `load`."""
+
+    _sources: tuple[str | Source, ...]
+    _settings: Settings
+    _listener: Listener = field(repr=False)
+
+    @property
+    def directory(self) -> Path:
+        """Where the state is, and what relative paths start from; absolute."""
+        return self._settings.directory
+
+    def validate(self) -> Config:
+        """Read and check the tasks, without network. Raises ConfigError with every problem, each with its place."""
+        from flowplan.operations.validate import configuration
+
+        with self._session() as session:
+            sources, _ = session.sources(self._sources)
+            return configuration(self.directory, sources)
+
+    def plan(
+        self,
+        *,
+        destroy: bool = False,
+        keep_volumes: bool = False,
+        replace: Iterable[str] = (),
+        allow_volume_destroy: Iterable[str] = (),
+        horizon: Length | None = None,
+        max_hourly_cost: Decimal | str | None = None,
+        max_cost_increase: Decimal | str | None = None,
+        budget_basis: BudgetBasis = "worst",
+        what_if: Length | None = None,
+    ) -> Proposal:
+        """What `apply` would do. Nothing is changed.
+
+        `destroy`: remove everything; `keep_volumes` then leaves the volumes, and forgets them. `replace`: addresses
+        like "bid.train" to replace whatever differs. `allow_volume_destroy`: names of volumes whose data may be lost.
+        `horizon`: how far ahead the cost is forecast. `max_hourly_cost`: dollars per hour that the stack may cost
+        afterwards; `max_cost_increase`: dollars, or "25%", that it may cost more; both on `budget_basis`. `what_if`: a
+        simulation of the auctions over so long.
+
+        Raises ConfigError, CloudError, StateError, Locked. A plan that a guard refuses is returned: its `document` says
+        so, and `apply` raises GuardRefused.
+        """
+        request = planning.Request(
+            paths=self._sources,
+            destroy=destroy,
+            keep_volumes=keep_volumes,
+            replace=frozenset(map(_address, replace)),
+            destroyable=frozenset(allow_volume_destroy),
+            hours=None if horizon is None else _hours(horizon, "horizon"),
+            budgets=_budgets(max_hourly_cost, max_cost_increase, budget_basis),
+            what_if=None if what_if is None else _hours(what_if, "what_if"),
+            complete=True,
+        )
+        with self._session() as session:
+            return Proposal(planning.plan(session, request), request)
+
+    def apply(
+        self,
+        proposal: Proposal,
+        *,
+        wait: Literal["placed", "allocated", "running"] = "placed",
+        timeout: Length = "30m",
+        parallelism: int = 10,
+        settle_window: float = 45.0,
+        on_unknown: Literal["retry", "stop"] = "retry",
+        reporter: Reporter | None = None,
+    ) -> Outcome:
+        """Do exactly what `proposal` says, once, or raise. It is planned again first: StalePlan when the files, the
+        state or what is live have changed since, or when it was applied already; GuardRefused when a guard refuses it.
+
+        `timeout`: for a removal, and for what `wait` waits for. `settle_window`: seconds in which a create whose answer
+        was lost may still show up. `reporter` hears of each step once it is durable.
+
+        Raises ApplyFailed when steps failed, OutcomeUnknown when it cannot be known whether something was created, and
+        CloudError, StateError, Locked. Whatever is raised, what was done is in the state and its journal, and the next
+        plan goes on from there. After KeyboardInterrupt nothing new is started, calls under way are recorded, and it is
+        raised again.
+        """
+        how = applying.How(
+            parallelism=parallelism,
+            wait=wait,
+            timeout=_hours(timeout, "timeout") * 3600,
+            settle_window=settle_window,
+            on_unknown=on_unknown,
+        )
+        document = dict(proposal.document)
+
+        def run(event: Event) -> Outcome:
+            with self._session(event) as session:
+                return applying.apply(session, proposal._request, how, _Approved(), reporter or _Silent(), document)
+
+        return _in_a_thread(run)
+
+    def destroy(self, *, keep_volumes: bool = False, allow_volume_destroy: Iterable[str] = (), **how: Any) -> Outcome:
+        """Cancel the bids and delete the volumes that flowplan made of these tasks. With `keep_volumes` the volumes
+        stay, and are managed no longer; otherwise each must be named in `allow_volume_destroy` ("*": all).
+        `how`: as in `apply`. Raises GuardRefused, and then nothing was changed, and whatever `apply` raises."""
+        proposal = self.plan(destroy=True, keep_volumes=keep_volumes, allow_volume_destroy=allow_volume_destroy)
+        return self.apply(proposal, **how)
+
+    def status(self) -> Status:
+        """What flowplan made, and what it is doing: bids with instances, price and what was paid, and volumes."""
+        from flowplan.operations.status import status
+
+        with self._session() as session:
+            return status(session)
+
+    def cost(self, horizon: Length = "30d") -> Mapping[str, Any]:
+        """What the stack as it is will cost over `horizon`, and how earlier forecasts compare with what was paid: what
+        `flowplan cost --format json` prints. Keeps forecasts of the coming day in the stack's directory."""
+        from flowplan.documents.track_record import document
+        from flowplan.operations.cost import truth
+
+        with self._session() as session:
+            return document(truth(session, _hours(horizon, "horizon")))
+
+    def orphans(self) -> Orphans:
+        """What is live with flowplan's marker and in no state here."""
+        from flowplan.operations.orphans import find
+
+        with self._session() as session:
+            return find(session)
+
+    def recover(self, *, settle_window: float = 45.0) -> bool:
+        """Settle what an interrupted run left in doubt. Returns whether there was anything. Creates nothing. Raises
+        OutcomeUnknown when it still cannot be known."""
+        from flowplan.operations.recover import settle
+
+        with self._session() as session:
+            return settle(session, (), settle_window, lambda id, marker: None)
+
+    def state(self) -> State:
+        """What flowplan made, as it was last applied. No network."""
+        with self._session() as session:
+            return session.store.read().state
+
+    def _session(self, event: Event | None = None) -> Session:
+        return Session(self._settings, self._listener, event or Event())
+
+
+class _Approved:
+    """The approval of a program: it calls `apply`."""
+
+    can_ask = False
+
+    def show(self, document: Mapping[str, Any]) -> None:
+        """The program has it already."""
+
+    def approve(self, plan: Plan) -> bool:
+        return False
+
+    def name_of_volume(self, message: str) -> str:
+        return ""
+
+    def refused_volume(self) -> ApprovalMissing:
+        return ApprovalMissing("nobody was asked; nothing was changed")
+
+
+class _Silent:
+    """A reporter that reports nothing."""
+
+    def planned(self, *_: Any) -> None: ...
+    def started(self, *_: Any) -> None: ...
+    def progress(self, *_: Any) -> None: ...
+    def done(self, *_: Any) -> None: ...
+    def failed(self, *_: Any) -> None: ...
+    def note(self, *_: Any) -> None: ...
+    def summary(self, *_: Any) -> None: ...
+
+
+def _in_a_thread(run: Callable[[Event], T]) -> T:
+    """What `run` returns or raises. It runs in a thread of its own, so that Ctrl-C interrupts the waiting and not the
+    writing: the run is asked to stop, and waited for. A second one leaves it alone; the process ends after it."""
+    event = Event()
+    results: list[T] = []
+    errors: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            results.append(run(event))
+        except BaseException as error:  # noqa: BLE001 - it is raised where it was called
+            errors.append(error)
+
+    thread = threading.Thread(target=work, name="flowplan-run")
+    thread.start()
+    try:
+        thread.join()
+    except KeyboardInterrupt:
+        event.stop()
+        thread.join()
+        raise
+    if errors:
+        raise errors[0]
+    return results[0]
+
+
+def _source_of(task: Mapping[str, Any], number: int) -> Source:
+    """A task as a source, whose text is that of the task as JSON, which is YAML."""
+    if not task.get("name"):
+        raise UsageProblem("a task that is given as a dict or by keywords needs a name", hint='name="my-task"')
+    try:
+        text = json.dumps(task, indent=2, default=_plain, ensure_ascii=False)
+    except (TypeError, ValueError) as error:
+        raise UsageProblem(f"the task {task['name']} cannot be written as YAML: {error}") from error
+    return Source(f"<task {number}>", text.encode())
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return float(value) if Decimal(repr(float(value))) == value else str(value)
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, Sequence | set | frozenset):
+        return list(value)
+    raise TypeError(f"{value!r} is of type {type(value).__name__}")
+
+
+def _address(text: str) -> Address:
+    try:
+        return Address.parse(text)
+    except ValueError as error:
+        raise UsageProblem(str(error)) from None
+
+
+def _hours(length: Length, name: str) -> float:
+    return read_duration(length, name) / 3600 if isinstance(length, str) else float(length)
+
+
+def _budgets(hourly: Decimal | str | None, more: Decimal | str | None, basis: BudgetBasis) -> tuple[Budget, ...]:
+    try:
+        found = Budget(
+            None if hourly is None else dollars(str(hourly)), None if more is None else increase(str(more)), basis
+        )
+    except ValueError as error:
+        raise UsageProblem(str(error)) from None
+    return () if found.empty else (found,)

@@ -1,0 +1,72 @@
+"""What every command has: the global options, and a look that nothing given is empty."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from flowplan.cli.durations import Duration
+
+
+class Filled(click.Command):
+    """No argument and no value of an option may be empty: `apply "$DIR"` with DIR unset is not `apply .`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if any(not arg.partition("=")[2 if arg.startswith("-") else 0].strip() for arg in args):
+            self._hold_filled(ctx, args)
+        return super().parse_args(ctx, args)
+
+    def _hold_filled(self, ctx: click.Context, args: list[str]) -> None:
+        """Raise click.BadParameter, which names the parameter, for an empty value."""
+        given, _, _ = self.make_parser(ctx).parse_args(list(args))
+        for param in self.get_params(ctx):
+            found = given.get(param.name or "")
+            values = found if isinstance(found, list | tuple) else (found,)
+            if any(isinstance(value, str) and not value.strip() for value in values):
+                raise click.BadParameter("it is empty.", ctx, param)
+
+
+class Anywhere(click.Option):
+    """A global option: it may stand before the command or after it."""
+
+    def __init__(self, *names: str, **how: Any) -> None:
+        super().__init__(list(names), expose_value=False, callback=_remember, **how)
+
+
+def _remember(ctx: click.Context, option: click.Parameter, value: Any) -> None:
+    told: dict[str, Any] = ctx.find_root().ensure_object(dict)
+    if option.name and value not in (None, False):
+        told[option.name] = value
+
+
+def global_options(*, hidden: bool) -> list[click.Parameter]:
+    """The options every command takes; shown once, in `flowplan --help`."""
+    return [
+        Anywhere("--chdir", metavar="DIR", hidden=hidden, help="Work in DIR."),
+        Anywhere("--state", metavar="FILE", hidden=hidden, help="The state file (flowplan.state.json)."),
+        Anywhere("--api-url", metavar="URL", hidden=hidden, help="The API; sim: is the embedded simulator."),
+        Anywhere("--project", metavar="NAME", hidden=hidden, help="The project, by name or id."),
+        Anywhere("--ssh-key", metavar="NAME", hidden=hidden, help="The SSH key of tasks that name none."),
+        Anywhere(
+            "--lock-timeout", type=Duration(), metavar="TIME", hidden=hidden, help="How long to wait for the lock (0s)."
+        ),
+        Anywhere("--no-lock", is_flag=True, hidden=hidden, help="Do not lock; only to look at things."),
+        Anywhere("--no-color", is_flag=True, hidden=hidden, help="No colour."),
+        Anywhere("-v", "--verbose", is_flag=True, hidden=hidden, help="Log the API calls to stderr."),
+    ]
+
+
+class Command(Filled):
+    """A command that also takes the global options, without listing them again."""
+
+    def __init__(self, *args: Any, **how: Any) -> None:
+        super().__init__(*args, **how)
+        self.params = [*self.params, *global_options(hidden=True)]
+        self.epilog = self.epilog or "`flowplan --help` lists the options that every command takes."
+
+
+class Group(Filled, click.Group):
+    """A command with commands of its own."""
+
+    command_class = Command

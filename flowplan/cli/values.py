@@ -1,0 +1,62 @@
+"""What the texts of options mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flowplan.errors import UsageProblem
+from flowplan.model.address import Address
+from flowplan.model.budget import Budget, BudgetBasis, dollars, increase
+from flowplan.model.durations import read_duration
+from flowplan.printable import shown
+
+_FURTHEST = 7 * 24  # hours: the past has two of them
+
+
+def hours(text: str | None) -> float | None:
+    """What --horizon says, in hours. Raises UsageProblem."""
+    return None if text is None else hours_of(text, "--horizon")
+
+
+def hours_of(text: str, option: str) -> float:
+    """A length of time, in hours. Raises UsageProblem."""
+    seconds = read_duration(text, option)
+    if seconds < 60:
+        raise UsageProblem(f"{option}: it is less than a minute", hint="write 24h or 7d")
+    return seconds / 3600
+
+
+def what_if_hours(text: str | None) -> float | None:
+    """What --what-if says, in hours; None: it is not there. Raises UsageProblem."""
+    if text is None:
+        return None
+    try:
+        seconds = read_duration(text, "--what-if")
+    except UsageProblem as error:  # what was meant for a PATH may have been taken for it
+        raise UsageProblem(str(error), hint="write --what-if 24h; a PATH goes before it, or after a TIME") from None
+    if not 3600 <= seconds <= _FURTHEST * 3600:
+        raise UsageProblem(f"--what-if: {text} is not between 1h and 7d", hint="14 days of past prices are two weeks")
+    return seconds / 3600
+
+
+def budgets(hourly: str | None, more: str | None, basis: BudgetBasis | None) -> tuple[Budget, ...]:
+    """What --max-hourly-cost, --max-cost-increase and --budget-basis say. Raises UsageProblem."""
+    option, given = "--max-hourly-cost", hourly
+    try:
+        most = None if hourly is None else dollars(hourly)
+        option, given = "--max-cost-increase", more
+        growth = None if more is None else increase(more)
+    except ValueError as error:
+        raise UsageProblem(f"{option}: {shown(str(given))!r} is not an amount", hint=str(error)) from None
+    found = Budget(most, growth, basis or "worst")
+    if found.empty and basis is not None:
+        raise UsageProblem("--budget-basis goes with --max-hourly-cost or --max-cost-increase")
+    return () if found.empty else (found,)
+
+
+def addresses(texts: Sequence[str], option: str) -> frozenset[Address]:
+    """The addresses given to `option`. Raises UsageProblem."""
+    try:
+        return frozenset(map(Address.parse, texts))
+    except ValueError as error:
+        raise UsageProblem(f"{option}: {error}") from None

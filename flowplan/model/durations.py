@@ -1,0 +1,22 @@
+"""Lengths of time as people write them: 90s, 5m, 6h, 2d."""
+
+from __future__ import annotations
+
+import re
+
+from flowplan.errors import UsageProblem
+
+_PATTERN = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|d|)")
+_LONGEST = 10 * 366 * 86400  # seconds
+_SECONDS = {"s": 1, "": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def read_duration(text: str, option: str) -> float:
+    """Seconds. Raises UsageProblem naming `option`."""
+    found = _PATTERN.fullmatch(text.strip())
+    if found is None:
+        raise UsageProblem(f"{option}: {text!r} is not a duration", hint="write 90s, 5m, 6h or 2d")
+    seconds = float(found[1]) * _SECONDS[found[2]]
+    if seconds > _LONGEST:
+        raise UsageProblem(f"{option}: {text} is more than ten years")
+    return seconds
