@@ -453,6 +453,21 @@ MISTAKES = (
         (SCHEDULE,),
     ),
     Mistake(
+        "take a name that the first attempt took for somebody else's",
+        "apply/works.py",
+        "create(request, sent, wanted, change)",
+        "create(request, intent, wanted, change)",
+        ("tests/apply/test_works.py",),
+    ),
+    Mistake(
+        "send a step again that may have happened",
+        "apply/doubts.py",
+        '    if finding.verdict == "found" and finding.binding is not None:\n',
+        '    if finding.verdict == "unprovable":\n        return "send again"\n'
+        '    if finding.verdict == "found" and finding.binding is not None:\n',
+        ("tests/apply/test_doubts.py",),
+    ),
+    Mistake(
         "send again and again",
         "apply/doubts.py",
         'finding.verdict == "absent" and not finding.intent.resent and resend',

@@ -16,11 +16,11 @@ from flowplan.apply.options import Options
 from flowplan.apply.outcome import Outcome, in_doubt
 from flowplan.apply.schedule import Schedule
 from flowplan.apply.surroundings import Surroundings
+from flowplan.apply.telling import tell
 from flowplan.apply.workers import Announcement, Result, Workers
 from flowplan.apply.working_state import WorkingState
 from flowplan.apply.works import Work, Works, needs_call
 from flowplan.errors import Ambiguous, CloudError, FlowplanError, Held, Refused, StateError, Unauthorized
-from flowplan.model.resources import Volume
 from flowplan.planning.plan import Change, Plan
 from flowplan.planning.steps import Step
 from flowplan.state.journal import Intent, Record
@@ -222,25 +222,10 @@ class Applying:
 
     def _tell(self, back: Sequence[Result]) -> None:
         for result in back:
-            step, change = result.work.step, result.work.change
-            if result.error is None:
-                if result.was_gone:
-                    self._events.note(f"{step.address} was gone already")
-                self._events.done(step, change, result.binding.id if result.binding else None, result.seconds)
-                self._tell_size(result)
-            elif step in self._failed:
-                self._events.failed(step, change, result.error)
-            else:
-                self._events.note(f"{step.address}: {result.error}; looking whether it happened")
+            tell(self._events, result, failed=result.work.step in self._failed)
         for step, change, binding in self._untold:
             self._events.done(step, change, binding.id if binding else None, 0.0)
         self._untold.clear()
-
-    def _tell_size(self, result: Result) -> None:
-        made = result.binding.applied if result.binding and result.work.intent.op == "create" else None
-        if isinstance(made, Volume) and made.capacity_gb is not None:
-            what = f"asked for {made.size_gb:,} GB, the API made it {made.capacity_gb:,} GB, which is paid for"
-            self._events.note(f"{result.work.step.address}: {what}")
 
     # -- creates in doubt
 

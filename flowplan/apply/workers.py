@@ -143,7 +143,7 @@ class Workers:
     def _call(self, work: Work) -> None:
         began = self._clock.monotonic()
         try:
-            answer = work.call()
+            answer = work.call(work.intent)
             result = Result(work, answer.binding, was_gone=answer.was_gone)
         except HalfDone as half:
             result = Result(work, half.binding, half.error)

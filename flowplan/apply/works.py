@@ -36,13 +36,13 @@ class Answer:
 
 @frozen
 class Work:
-    """One step with the intent that announces it and the call that does it, for a worker thread. The call raises
-    CloudError and its children, StateError, and HalfDone."""
+    """One step with the intent that announces it and the call that does it, for a worker thread. The call is given that
+    intent, as it is by then; it raises CloudError and its children, StateError, and HalfDone."""
 
     step: Step
     change: Change
     intent: Intent
-    call: Callable[[], Answer]
+    call: Callable[[Intent], Answer]
 
 
 class Works:
@@ -75,13 +75,13 @@ class Works:
         """The work of `step`. Raises CloudError for what cannot be asked for: a script that cannot be rendered."""
         if step.way == "down":
             intent = self._intent("delete", change, None, "", change.before)
-            return Work(step, change, intent, lambda: Answer(None, was_gone=not self._removals.remove(change)))
+            return Work(step, change, intent, lambda _: Answer(None, was_gone=not self._removals.remove(change)))
         assert change.after is not None  # noqa: S101 - every `up` step has something to make
         bindings = self._working.bindings
         wanted = resolve(change.after, {a: bindings[a].id for a in change.needs if a in bindings})
         if change.action == "update":
             intent = self._intent("update", change, None, "", wanted)
-            return Work(step, change, intent, lambda: Answer(self._updates.update(change, wanted)))
+            return Work(step, change, intent, lambda _: Answer(self._updates.update(change, wanted)))
         return self._creation(step, change, wanted)
 
     def without_call(self, step: Step, change: Change) -> Binding | None:
@@ -127,7 +127,7 @@ class Works:
         return self._post(step, change, intent, request, wanted)
 
     def _post(self, step: Step, change: Change, intent: Intent, request: Mapping[str, Any], wanted: Resource) -> Work:
-        return Work(step, change, intent, lambda: Answer(self._creates.create(request, intent, wanted, change)))
+        return Work(step, change, intent, lambda sent: Answer(self._creates.create(request, sent, wanted, change)))
 
     def _request(self, wanted: Resource, change: Change, intent: str) -> Mapping[str, Any]:
         if isinstance(wanted, Volume):
