@@ -27,6 +27,7 @@ lint: $(VENV)/.lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --config-file tests/typed/mypy.ini tests/typed
 
 # What is measured, best on a quiet machine: the table, then the tests that hold a figure.
 bench: $(VENV)/.tests

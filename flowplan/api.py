@@ -27,6 +27,7 @@ from flowplan.model.budget import Budget, BudgetBasis, dollars, increase
 from flowplan.model.durations import read_duration
 from flowplan.operations import apply as applying
 from flowplan.operations import plan as planning
+from flowplan.operations.saved_plan import hold_expected
 from flowplan.operations.session import Session
 from flowplan.operations.settings import Settings
 from flowplan.operations.surroundings import Event, Listener
@@ -201,6 +202,7 @@ class Stack:
             on_unknown=on_unknown,
         )
         document = dict(proposal.document)
+        hold_expected(document, None)
 
         def run(event: Event) -> Outcome:
             with self._session(event) as session:
@@ -291,20 +293,22 @@ def _in_a_thread(run: Callable[[Event], T]) -> T:
     event = Event()
     results: list[T] = []
     errors: list[BaseException] = []
+    ended = threading.Event()  # a `join` that was interrupted once does not wait a second time
 
     def work() -> None:
         try:
             results.append(run(event))
         except BaseException as error:  # noqa: BLE001 - it is raised where it was called
             errors.append(error)
+        finally:
+            ended.set()
 
-    thread = threading.Thread(target=work, name="flowplan-run")
-    thread.start()
+    threading.Thread(target=work, name="flowplan-run").start()
     try:
-        thread.join()
+        ended.wait()
     except KeyboardInterrupt:
         event.stop()
-        thread.join()
+        ended.wait()
         raise
     if errors:
         raise errors[0]

@@ -1,0 +1,236 @@
+"""The Python API: what a program does without a terminal, told from what the command line does on the same stack."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import signal
+import subprocess
+import sys
+import threading
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import flowplan
+from flowplan.apply.outcome import Outcome
+from flowplan.model.resources import Bid
+from tests.conftest import EXAMPLES, Place, live_ids
+from tests.typed.sweep import place as sweep
+
+TASK = {
+    "name": "train",
+    "project_name": "my-foundry-project",
+    "resources_specification": {"fcp_instance": "h100.8x.SXM5.IB", "cluster_id": "us-central1-b"},
+}
+EXAMPLE = EXAMPLES / "task" / "flowplan.yaml"
+
+
+def stack_in(directory: Path, *sources: Any, **more: Any) -> flowplan.Stack:
+    return flowplan.load(*sources, directory=directory, api_url="sim:", environ={}, **more)
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> flowplan.Stack:
+    (tmp_path / "flowplan.yaml").write_text(EXAMPLE.read_text())
+    return stack_in(tmp_path)
+
+
+def addresses(outcome: Outcome) -> list[str]:
+    return [str(step.address) for step in outcome.done]
+
+
+def test_plan_apply_status_cost_destroy(stack: flowplan.Stack) -> None:
+    proposal = stack.plan()
+    assert not proposal.plan.empty
+    done = stack.apply(proposal)
+    assert [address.partition(".")[0] for address in addresses(done)] == ["volume", "bid", "ports"]
+    assert set(addresses(done)) == {str(change.address) for change in proposal.plan.changes}
+    assert stack.plan().plan.empty
+    assert [(row.status, row.market is not None) for row in stack.status().bids] == [("Allocated", True)]
+    assert stack.cost(horizon="30d")["estimate"] is not None
+    assert {str(address) for address in stack.state().bindings} == set(addresses(done))
+    gone = stack.destroy(keep_volumes=True)
+    assert [step.way for step in gone.done] == ["down"] * 3
+    assert not stack.state().bindings
+    assert stack.plan(destroy=True).plan.empty
+
+
+def test_a_kept_volume_is_live_and_managed_no_longer(place: Place) -> None:
+    place.write(EXAMPLE.read_text())
+    stack = stack_in(place.path)
+    stack.apply(stack.plan())
+    proposal = stack.plan(destroy=True, keep_volumes=True)
+    kept = next(one for one in proposal.document["resource_changes"] if one["type"] == "volume")
+    assert (kept["change"]["actions"], kept["action_reason"]) == (["forget"], "forget_because_kept")
+    stack.apply(proposal)
+    assert not [one for one in place.ledger() if one.method == "DELETE" and "volumes" in one.path]
+    assert live_ids(place) == []
+
+
+def test_a_volume_with_data_is_not_lost_by_a_plain_destroy(stack: flowplan.Stack) -> None:
+    stack.apply(stack.plan())
+    before = stack.state()
+    with pytest.raises(flowplan.GuardRefused) as caught:
+        stack.destroy()
+    assert caught.value.reason == "volume_data"
+    assert stack.state() == before
+    assert len(stack.destroy(allow_volume_destroy=["my-new-volume"]).done) == 3
+
+
+def test_a_proposal_is_carried_out_once(stack: flowplan.Stack) -> None:
+    proposal = stack.plan()
+    stack.apply(proposal)
+    with pytest.raises(flowplan.StalePlan, match="was applied already"):
+        stack.apply(proposal)
+
+
+def test_a_proposal_that_is_out_of_date_is_refused(stack: flowplan.Stack) -> None:
+    proposal = stack.plan()
+    file = stack.directory / "flowplan.yaml"
+    file.write_text(file.read_text().replace("17.92", "18.00", 1))
+    with pytest.raises(flowplan.StalePlan, match="configuration has changed"):
+        stack.apply(proposal)
+    assert not stack.state().bindings
+
+
+def test_a_refused_proposal_is_refused_by_apply_too(tmp_path: Path) -> None:
+    stack = stack_in(tmp_path, TASK)
+    proposal = stack.plan(max_hourly_cost="1.00")
+    assert proposal.document["errored"]
+    with pytest.raises(flowplan.GuardRefused):
+        stack.apply(proposal)
+    assert not stack.state().bindings
+
+
+def test_the_same_stack_from_a_file_a_dict_and_keywords(tmp_path: Path) -> None:
+    file = tmp_path / "task.yaml"
+    file.write_text(json.dumps(TASK))
+    plans = [
+        stack_in(tmp_path, "task.yaml", state="a.json").plan(),
+        stack_in(tmp_path, TASK, state="b.json").plan(),
+        stack_in(tmp_path, state="c.json", **TASK).plan(),
+    ]
+    entries = [plan.document["resource_changes"] for plan in plans]
+    for one in entries:
+        for change in one:
+            del change["source"]
+    assert entries[0] == entries[1] == entries[2]
+
+
+def test_a_dict_that_is_no_task(tmp_path: Path) -> None:
+    with pytest.raises(flowplan.UsageProblem, match="needs a name"):
+        stack_in(tmp_path, {"ports": [80]})
+    with pytest.raises(flowplan.UsageProblem, match="cannot be written as YAML"):
+        stack_in(tmp_path, {**TASK, "ports": object()})
+    with pytest.raises(flowplan.ConfigError) as caught:
+        stack_in(tmp_path, {**TASK, "prots": [80]}).plan()
+    problem = caught.value.problems[0]
+    assert problem.position is not None
+    assert (problem.position.file, "ports" in (problem.hint or "")) == ("<task 1>", True)
+
+
+def test_money_is_what_was_given(tmp_path: Path) -> None:
+    stack = stack_in(tmp_path, {**TASK, "task_management": {"utility_threshold_price": Decimal("17.92")}})
+    bids = [change.after for change in stack.plan().plan.changes if isinstance(change.after, Bid)]
+    assert [bid.limit_price for bid in bids] == [Decimal("17.92")]
+
+
+def test_nothing_is_printed_and_no_signal_is_taken(
+    stack: flowplan.Stack, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    monkeypatch.setattr(signal, "signal", None)  # a call would fail
+    stack.apply(stack.plan())
+    stack.cost()
+    stack.destroy(keep_volumes=True)
+    assert capfd.readouterr() == ("", "")
+    assert {number: signal.getsignal(number) for number in before} == before
+
+
+def test_notes_are_heard_by_the_program(tmp_path: Path) -> None:
+    heard: list[str] = []
+    (tmp_path / "flowplan.yaml").write_text(EXAMPLE.read_text())
+    stack = stack_in(tmp_path, note=heard.append)
+    stack.apply(stack.plan())
+    (tmp_path / ".flowplan" / "forecasts.db").write_bytes(b"nothing")
+    stack.cost()
+    assert any("forecasts" in note for note in heard)
+
+
+def test_two_stacks_at_once_in_threads(tmp_path: Path) -> None:
+    done: dict[str, list[str]] = {}
+
+    def work(name: str) -> None:
+        directory = tmp_path / name
+        directory.mkdir()
+        stack = stack_in(directory, {**TASK, "name": name})
+        done[name] = addresses(stack.apply(stack.plan()))
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in ("one", "two")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert done == {"one": ["bid.one"], "two": ["bid.two"]}
+
+
+def test_a_typed_program_runs(tmp_path: Path) -> None:
+    assert sorted(addresses(sweep(tmp_path, ["a", "b"]))) == ["bid.a", "bid.b"]
+
+
+def test_ctrl_c_leaves_a_state_from_which_it_goes_on(tmp_path: Path) -> None:
+    """Sent as soon as the first create has begun, while three are to come."""
+    program = tmp_path / "program.py"
+    program.write_text(
+        f"""
+import os, signal, sys
+import flowplan
+from flowplan.api import _Silent
+
+class Reporter(_Silent):
+    def started(self, step, change):
+        os.kill(os.getpid(), signal.SIGINT)
+
+task = {TASK!r}
+tasks = [{{**task, "name": name}} for name in "abcd"]
+stack = flowplan.load(*tasks, directory={str(tmp_path)!r}, api_url="sim:", environ={{}})
+try:
+    stack.apply(stack.plan(), parallelism=1, reporter=Reporter())
+except KeyboardInterrupt:
+    print(len(stack.state().bindings), stack.recover())
+    stack.apply(stack.plan())
+    print(len(stack.state().bindings), stack.plan().plan.empty)
+"""
+    )
+    done = subprocess.run([sys.executable, str(program)], capture_output=True, text=True, check=False, cwd=tmp_path)
+    first, last = done.stdout.splitlines()
+    assert (done.stderr, last) == ("", "4 True")
+    assert int(first.split()[0]) < 4
+
+
+def test_importing_it_costs_next_to_nothing() -> None:
+    code = "import sys; import flowplan; print(sorted(name for name in sys.modules if name.startswith('flowplan')))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['flowplan']"
+
+
+def test_what_it_offers_is_listed_and_nothing_else() -> None:
+    assert dir(flowplan) == flowplan.__all__
+    assert all(getattr(flowplan, name) is not None for name in flowplan.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'aply'"):
+        _ = flowplan.aply  # type: ignore[attr-defined]
+
+
+def test_a_proposal_in_a_notebook_and_in_a_log(tmp_path: Path) -> None:
+    proposal = stack_in(tmp_path, TASK).plan()
+    shown = proposal._repr_html_()
+    assert "<td>bid.train</td>" in shown
+    assert "Plan: 1 to add" in shown
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        print(proposal)
+    assert "+ bid.train will be created" in out.getvalue()
