@@ -21,7 +21,7 @@ soak: $(VENV)/.tests
 
 # Mistakes made on purpose: a test must fail for each.
 mutants: $(VENV)/.tests
-	$(BIN)/python tests/mutants.py
+	$(BIN)/python -m tests.mutants
 
 lint: $(VENV)/.lint
 	$(BIN)/ruff check .

@@ -1,0 +1,50 @@
+"""Mistakes seeded in flowplan/cost."""
+
+from __future__ import annotations
+
+from tests.mutants.mistake import Mistake
+
+MISTAKES = (
+    Mistake(
+        "an auction that cannot be simulated adds nothing to the total",
+        "cost/what_if/results.py",
+        ".no_less(day.money(first)) if complete else Band()",
+        ".no_less(day.money(first))",
+        ("tests/cost/test_what_if.py",),
+    ),
+    Mistake(
+        "what a bid holds already displaces others",
+        "cost/what_if/pools.py",
+        "held=min(stock, sum(bid.instance_quantity * (bid.gpus or 1) for bid in held)),",
+        "held=0,",
+        ("tests/cost/test_what_if.py",),
+    ),
+    Mistake(
+        "whoever is outbid stops at once",
+        "cost/what_if/futures.py",
+        "            if out >= GRACE:",
+        "            if out > 0:",
+        ("tests/cost/test_what_if.py",),
+    ),
+    Mistake(
+        "who wins at one price wins at every one",
+        "cost/what_if/book.py",
+        "        return tuple(places)",
+        "        return ()",
+        ("tests/cost/test_what_if.py",),
+    ),
+    Mistake(
+        "take a bid that is placed to be paused for free",
+        "cost/budgets.py",
+        "    after = None if after is None else after + pausing\n",
+        "",
+        ("tests/planning/test_limits.py", "-k", "paused"),
+    ),
+    Mistake(
+        "take a replacement that is to be paused for no dearer",
+        "cost/budgets.py",
+        '    if after.paused and change.action == "update":\n',
+        "    if after.paused:\n",
+        ("tests/planning/test_limits.py", "-k", "paused"),
+    ),
+)

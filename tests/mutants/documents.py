@@ -1,0 +1,29 @@
+"""Mistakes seeded in flowplan/documents."""
+
+from __future__ import annotations
+
+from tests.mutants.mistake import Mistake
+
+MISTAKES = (
+    Mistake(
+        "let an error pass for a warning about prices",
+        "documents/plan_held.py",
+        'if one["severity"] == "error" or one["detail"] not in _OF_NOW]',
+        'if one["detail"] not in _OF_NOW]',
+        ("tests/operations/test_saved_plans.py", "-k", "diagnostic"),
+    ),
+    Mistake(
+        "believe a budget that refused, and was raised",
+        "documents/plan_held.py",
+        '"refused": [one["guard"] for one in _refusing(body)]',
+        '"refused": []',
+        ("tests/operations/test_saved_plans.py", "-k", "contradiction"),
+    ),
+    Mistake(
+        "show secrets of run_options in plans",
+        "documents/plan.py",
+        "image = image.shown if image else None",
+        "pass",
+        ("tests/faults/test_secrets.py", "-k", "nowhere_shown"),
+    ),
+)

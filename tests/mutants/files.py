@@ -1,0 +1,43 @@
+"""Mistakes seeded in flowplan/files."""
+
+from __future__ import annotations
+
+from tests.mutants.mistake import Mistake
+
+MISTAKES = (
+    Mistake(
+        "a FIFO is read like a file",
+        "files/regular.py",
+        "if not stat.S_ISREG(mode):",
+        "if stat.S_ISSOCK(mode):",
+        ("tests/faults/test_fifo.py", "--timeout", "60"),
+    ),
+    Mistake(
+        "drop the fsync of a new file",
+        "files/atomic.py",
+        "        os.fsync(descriptor)\n    finally:\n        os.close(descriptor)\n\n\ndef write_all",
+        "    finally:\n        os.close(descriptor)\n\n\ndef write_all",
+        ("tests/faults/test_power.py", "-k", "first and names"),
+    ),
+    Mistake(
+        "skip the fsync of the directory of a replaced file",
+        "files/atomic.py",
+        "    sync_directory(target.parent)\n",
+        "",
+        ("tests/faults/test_power.py", "-k", "first and last"),
+    ),
+    Mistake(
+        "write the state in place",
+        "files/atomic.py",
+        "        temporary.replace(target)\n",
+        "        target.unlink(missing_ok=True)\n        _write_new(target, data)\n        temporary.unlink()\n",
+        ("tests/backends/test_local.py",),
+    ),
+    Mistake(
+        "a state that others can read",
+        "files/atomic.py",
+        "PRIVATE = 0o600",
+        "PRIVATE = 0o644",
+        ("tests/backends/test_local.py",),
+    ),
+)

@@ -1,0 +1,85 @@
+"""Mistakes seeded in flowplan/model."""
+
+from __future__ import annotations
+
+from tests.mutants.mistake import Mistake
+
+MISTAKES = (
+    Mistake(
+        "replace a bid for the order of its mounts",
+        "model/resources.py",
+        "        return known._unordered() == full._unordered()\n",
+        "        return known.sha256 == full.sha256\n",
+        ("tests/planning/test_spelling.py",),
+    ),
+    Mistake(
+        "replace a bid for the order in its marker",
+        "model/resources.py",
+        "    if full._ordered_as(known).sha256 == known.sha256:\n",
+        "    if full.sha256 == known.sha256:\n",
+        ("tests/planning/test_spelling.py",),
+    ),
+    Mistake(
+        "replace a bid for line ends that an older flowplan made of its script",
+        "model/resources.py",
+        "        return (self, attrs.evolve(self, startup_script=script)) if script else (self,)\n",
+        "        return (self,)\n",
+        ("tests/planning/test_sent_before.py",),
+    ),
+    Mistake(
+        "replace a bid for the spelling of masked options",
+        "model/resources.py",
+        "    return known._unordered() == full.shown._unordered()  # the options",
+        "    return False  # the options",
+        ("tests/planning/test_sent_before.py",),
+    ),
+    Mistake(
+        "mount a renamed volume by its old name",
+        "model/resources.py",
+        "        name = (called or {}).get(id, mount.volume_name) if isinstance(id, str) else mount.volume_name\n",
+        "        name = mount.volume_name\n",
+        ("tests/planning/test_spelling.py",),
+    ),
+    Mistake(
+        "of two rows about a bid the last one counts",
+        "model/live.py",
+        "return other if self.ended else self",
+        "return self",
+        ("tests/faults/test_answers_of_others.py", "-k", "bid_listed_twice"),
+    ),
+    Mistake(
+        "deactivated means ended whatever the status says",
+        "model/live.py",
+        "(self.deactivated and self.has_strange_status)",
+        "self.deactivated",
+        ("tests/faults/test_absence.py", "-k", "deactivation"),
+    ),
+    Mistake(
+        "a price below zero counts",
+        "model/bounds.py",
+        "type(value) is int and 0 <= value <= 100 * HIGHEST",
+        "type(value) is int and value <= 100 * HIGHEST",
+        ("tests/cloud/test_bounds.py", "-k", "price_that_cannot or negative"),
+    ),
+    Mistake(
+        "an amount may be as high as it likes",
+        "model/bounds.py",
+        "if not value.is_finite() or not 0 <= value <= HIGHEST:",
+        "if not value.is_finite() or value < 0:",
+        ("tests/cloud/test_bounds.py", "-k", "amount"),
+    ),
+    Mistake(
+        "a lineage may lead out of its directory",
+        "model/bounds.py",
+        "    if not is_name(value):\n",
+        "    if not isinstance(value, str):\n",
+        ("tests/cloud/test_bounds.py", "-k", "never_writes"),
+    ),
+    Mistake(
+        "replace a bid because its options are masked",
+        "model/resources.py",
+        "given_sha256=self.sha256 if self.resolved else None",
+        "given_sha256=None",
+        ("tests/test_masking.py", "-k", "has_the_digest"),
+    ),
+)

@@ -1,0 +1,22 @@
+"""Mistakes seeded in flowplan/pricing."""
+
+from __future__ import annotations
+
+from tests.mutants.mistake import Mistake
+
+MISTAKES = (
+    Mistake(
+        "forecast of a bid that was changed counts all the same",
+        "pricing/track_record.py",
+        "if touched is not None and touched.at <= now:",
+        "if touched is not None and touched.at < kept.starts_at:",
+        ("tests/pricing/test_track_record.py",),
+    ),
+    Mistake(
+        "forecast above its band taken for one that held",
+        "pricing/track_record.py",
+        'return "above" if self.verdict.paid > high + CENT else "inside"',
+        'return "inside"',
+        ("tests/pricing/test_track_record.py",),
+    ),
+)

@@ -1,0 +1,22 @@
+"""Mistakes seeded in the modules beside the rooms."""
+
+from __future__ import annotations
+
+from tests.mutants.mistake import Mistake
+
+MISTAKES = (
+    Mistake(
+        "show the password of a user's option",
+        "masking.py",
+        "            yield _user(user[1], user[2])\n",
+        "            yield word, False\n",
+        ("tests/test_masking.py",),
+    ),
+    Mistake(
+        "show the options of a container where something is wrong with them",
+        "masking.py",
+        '    text = _USER_VALUE.sub(rf"\\1{MASK}", _ENV_VALUE.sub(rf"\\1{MASK}", text))\n',
+        "",
+        ("tests/faults/test_secrets.py", "-k", "options"),
+    ),
+)
