@@ -25,7 +25,8 @@ from attrs import frozen
 
 from flowplan.errors import FlowplanError
 from flowplan.files.private import make_directory
-from flowplan.pricing import Band, Judged, KeptForecast, Verdict
+from flowplan.pricing.forecasting import Band
+from flowplan.pricing.track_record import Judged, KeptForecast, Verdict
 
 Made = TypeVar("Made", KeptForecast, Band, Verdict)
 KEPT = ".flowplan/forecasts.db"

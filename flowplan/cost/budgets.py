@@ -12,7 +12,8 @@ from flowplan.diagnostics import CODE_OF, Diagnostic
 from flowplan.model.budget import Budget, BudgetBasis, Judged
 from flowplan.model.resources import Bid, Volume
 from flowplan.planning.plan import Change, Plan
-from flowplan.pricing import CENT, HOUR, Total, cents, usd
+from flowplan.pricing.entry import Total
+from flowplan.pricing.units import CENT, HOUR, cents, usd
 
 Side: TypeAlias = Literal["current", "planned"]
 

@@ -12,7 +12,9 @@ from flowplan.model.live import ALLOCATED, Live
 from flowplan.model.resources import Bid, Resource, Volume
 from flowplan.planning.lookup import Desired
 from flowplan.planning.plan import Change, Plan, key_of
-from flowplan.pricing import Estimate, Key, Market, Total, Totals, estimate, stairs, storage_per_hour, together
+from flowplan.pricing.competition import stairs, together
+from flowplan.pricing.entry import Estimate, Key, Market, Total, Totals, estimate
+from flowplan.pricing.units import storage_per_hour
 from flowplan.state.ownership import as_known
 from flowplan.state.state import State
 

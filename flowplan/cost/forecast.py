@@ -15,25 +15,12 @@ import attrs
 from flowplan.model.address import Address
 from flowplan.model.resources import Bid, Resource, Volume
 from flowplan.planning.plan import Change, Plan
-from flowplan.pricing import (
-    AVAILABILITY,
-    CONFIDENCE,
-    DAY,
-    Advice,
-    Estimate,
-    Forecast,
-    StackForecast,
-    Stream,
-    advise_of,
-    at_any_limit,
-    first_price,
-    forecast_of,
-    never,
-    nothing,
-    stack_totals,
-    storage_per_hour,
-    usd,
-)
+from flowplan.pricing.advice import AVAILABILITY, CONFIDENCE, Advice, advise_of
+from flowplan.pricing.entry import Estimate, at_any_limit, first_price
+from flowplan.pricing.forecasting import Forecast, forecast_of, never, nothing
+from flowplan.pricing.history import Stream
+from flowplan.pricing.sums import StackForecast, stack_totals
+from flowplan.pricing.units import DAY, storage_per_hour, usd
 
 Auction: TypeAlias = tuple[str, str]  # instance type, region
 FRESH = timedelta(minutes=5)  # prices are evaluated every two

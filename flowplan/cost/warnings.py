@@ -10,11 +10,12 @@ from flowplan.diagnostics import CODE_OF, Diagnostic, Severity
 from flowplan.model.live import ALLOCATED
 from flowplan.model.resources import Bid
 from flowplan.planning.plan import Change, Plan
-from flowplan.pricing import Estimate, cents, usd
-from flowplan.pricing.units import span
+from flowplan.pricing.entry import Estimate
+from flowplan.pricing.units import cents, span, usd
 
 if TYPE_CHECKING:
-    from flowplan.pricing import Advice, Forecast
+    from flowplan.pricing.advice import Advice
+    from flowplan.pricing.forecasting import Forecast
 
 _ABOUT_THE_LIMIT = ("below_reserve", "cannot_win_now", "limit_far_above_need")
 _NOT_RUNNING = ("below_reserve", "cannot_win_now", "all_or_nothing_too_large")

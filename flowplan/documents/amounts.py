@@ -5,10 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from flowplan.pricing import cents, usd
+from flowplan.pricing.units import cents, usd
 
 if TYPE_CHECKING:
-    from flowplan.pricing import Band
+    from flowplan.pricing.forecasting import Band
 
 
 def money(amount: Decimal | None) -> str | None:

@@ -19,20 +19,14 @@ from flowplan.model.budget import Judged
 from flowplan.model.digest import digest
 from flowplan.model.resources import Volume
 from flowplan.planning.plan import Change, Plan
-from flowplan.pricing import (
-    CENT,
-    DAY,
-    HOUR,
-    MONTH,
-    STORAGE_PER_GB_MONTH,
-    Estimate,
-    Market,
-    Total,
-    storage_per_hour,
-)
+from flowplan.pricing.entry import Estimate, Market, Total
+from flowplan.pricing.units import CENT, DAY, HOUR, MONTH, STORAGE_PER_GB_MONTH, storage_per_hour
 
 if TYPE_CHECKING:
-    from flowplan.pricing import Advice, EntryPrice, Forecast, StackForecast, Sum
+    from flowplan.pricing.advice import Advice
+    from flowplan.pricing.entry import EntryPrice
+    from flowplan.pricing.forecasting import Forecast
+    from flowplan.pricing.sums import StackForecast, Sum
 
 _NONE: Mapping[float, Forecast] = MappingProxyType({})
 

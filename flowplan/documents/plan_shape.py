@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NewType, NotRequired, TypedDict,
 from flowplan.model.address import Address
 from flowplan.model.budget import BudgetBasis, dollars, increase
 from flowplan.planning.plan import ACTIONS, Mode
-from flowplan.pricing import Outlook
+from flowplan.pricing.entry import Outlook
 from flowplan.state.codec import converter, reason
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import Protocol
 from attrs import frozen
 
 from flowplan.model.resources import Bid, PortPair, Volume
-from flowplan.pricing import Market
+from flowplan.pricing.entry import Market
 
 
 class Instance(Protocol):

@@ -18,7 +18,8 @@ from flowplan.documents.cost import cost, totals
 from flowplan.model.address import in_order
 from flowplan.model.resources import Bid
 from flowplan.planning.plan import Plan
-from flowplan.pricing import Billed, Coverage, Judged, coverage, paid
+from flowplan.pricing.billing import Billed, paid
+from flowplan.pricing.track_record import Coverage, Judged, coverage
 from flowplan.state.state import State
 
 FORMAT_VERSION = "1.0"

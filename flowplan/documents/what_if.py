@@ -9,7 +9,7 @@ from typing import Any
 
 from flowplan.cost.what_if import AuctionFit, BidOutcome, WhatIf, WorkDone
 from flowplan.documents.amounts import money
-from flowplan.pricing import Band
+from flowplan.pricing.forecasting import Band
 
 _ROWS = 8  # of the histogram
 _USUAL = 0.95  # the share of futures that its even steps are laid over; what is above is one row

@@ -20,7 +20,7 @@ from flowplan.operations.observe import Observed, observe
 from flowplan.operations.plan import Request, document_of, forecast, hold_budgets, plan_of, refuse, wanted
 from flowplan.operations.saved_plan import hold_not_applied, hold_to, places_of
 from flowplan.planning.plan import Plan, Wishes
-from flowplan.pricing import DAY, HOUR, MONTH
+from flowplan.pricing.units import DAY, HOUR, MONTH
 from flowplan.state.state import AppliedPlan, State
 
 if TYPE_CHECKING:

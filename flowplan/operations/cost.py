@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from flowplan.cloud.fcp import Fcp
     from flowplan.documents.track_record import Truth
     from flowplan.planning.plan import Plan
-    from flowplan.pricing import Billed, Judged, KeptForecast
+    from flowplan.pricing.billing import Billed
+    from flowplan.pricing.track_record import Judged, KeptForecast
     from flowplan.state.state import State
 
 
@@ -24,7 +25,8 @@ def truth(session: Session, hours: float) -> Truth:
     """Look at everything, and keep verdicts that are final and forecasts of the coming day."""
     from flowplan.cost.forecast import forecasted
     from flowplan.documents.track_record import Truth
-    from flowplan.pricing import DAY, by_bid
+    from flowplan.pricing.billing import by_bid
+    from flowplan.pricing.units import DAY
 
     state = session.load().state
     kept = _kept(session, state)
@@ -79,7 +81,7 @@ def judged_by(
     cloud: Fcp, kept: Sequence[KeptForecast], billed: Mapping[str, Sequence[Billed]], now: datetime
 ) -> list[Judged]:
     """What came of each; one call for each bid that has a forecast without a final verdict."""
-    from flowplan.pricing import Account, judge
+    from flowplan.pricing.track_record import Account, judge
 
     asked = sorted({bid for one in kept if one.verdict is None for bid in one.bids})
     steered = cloud.steered(asked)
@@ -90,7 +92,7 @@ def judged_by(
 def _settle(session: Session, judged: Sequence[Judged], coming: Sequence[KeptForecast], now: datetime) -> None:
     """Keep what is final, and what is forecast now. What goes wrong is told: today's answer needs none of it."""
     from flowplan.operations.track_record import kept_forecasts, told
-    from flowplan.pricing import is_final
+    from flowplan.pricing.track_record import is_final
 
     final = [one for one in judged if one.kept.verdict is None and is_final(one, now)]
     if not final and not coming:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from flowplan.cloud.fcp import Fcp
     from flowplan.cloud.rows import Past
     from flowplan.model.catalogue import Auction, InstanceType
-    from flowplan.pricing import Market
+    from flowplan.pricing.entry import Market
     from flowplan.pricing.offers import Offer, View
 
 

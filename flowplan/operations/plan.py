@@ -13,7 +13,7 @@ from flowplan.errors import CloudError, ConfigError, GuardRefused, UsageProblem
 from flowplan.operations.observe import Observed, observe
 from flowplan.operations.session import Session
 from flowplan.operations.validate import addresses_in, configuration
-from flowplan.pricing import DAY, HOUR, MONTH
+from flowplan.pricing.units import DAY, HOUR, MONTH
 
 if TYPE_CHECKING:
     from flowplan.config import Config, Source
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from flowplan.model.budget import Budget
     from flowplan.model.catalogue import Quota
     from flowplan.planning.plan import Plan, Wishes
-    from flowplan.pricing import Stream
+    from flowplan.pricing.history import Stream
 
 
 @frozen
@@ -198,7 +198,7 @@ def streams_of(session: Session, plan: Plan) -> dict[tuple[str, str], Stream]:
     """The past prices that forecasts of the plan need: one call a region, none without bids."""
     from flowplan.cost.forecast import auctions_of
     from flowplan.planning.untold import only_stops
-    from flowplan.pricing import Stream
+    from flowplan.pricing.history import Stream
 
     cloud = session.cloud()
     auctions = auctions_of(plan)

@@ -10,7 +10,7 @@ from flowplan.model.resources import Bid, PortMapping, Volume
 from flowplan.operations.looking import listed
 from flowplan.operations.session import Session
 from flowplan.planning.plan import key_of
-from flowplan.pricing import by_bid, paid
+from flowplan.pricing.billing import by_bid, paid
 
 if TYPE_CHECKING:
     from flowplan.cloud.rows import Instance

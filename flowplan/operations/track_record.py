@@ -17,7 +17,8 @@ from flowplan.model.address import Address
 from flowplan.model.resources import Bid
 from flowplan.operations.session import Session
 from flowplan.planning.plan import Plan
-from flowplan.pricing import Band, KeptForecast
+from flowplan.pricing.forecasting import Band
+from flowplan.pricing.track_record import KeptForecast
 
 
 def kept_forecasts(directory: Path) -> KeptForecasts:

@@ -11,7 +11,7 @@ from flowplan.documents.what_if import block
 if TYPE_CHECKING:
     from flowplan.model.catalogue import Catalogue
     from flowplan.planning.plan import Plan
-    from flowplan.pricing import Stream
+    from flowplan.pricing.history import Stream
 
 
 def simulated(

@@ -14,7 +14,7 @@ from flowplan.model.address import Address
 from flowplan.model.catalogue import SPOT, STORAGE, Quota, SshKey
 from flowplan.model.resources import Bid, Resource, Volume
 from flowplan.planning.plan import Change, Plan
-from flowplan.pricing import CENT, usd
+from flowplan.pricing.units import CENT, usd
 
 
 class Say(Protocol):

@@ -21,12 +21,14 @@ from flowplan.model.resources import (
     Resource,
 )
 from flowplan.planning import steps as graph
-from flowplan.pricing import Estimate, Key, Market, Total, Totals
+from flowplan.pricing.entry import Estimate, Key, Market, Total, Totals
 from flowplan.state.journal import Intent
 from flowplan.state.state import Binding
 
 if TYPE_CHECKING:
-    from flowplan.pricing import Advice, Forecast, StackForecast
+    from flowplan.pricing.advice import Advice
+    from flowplan.pricing.forecasting import Forecast
+    from flowplan.pricing.sums import StackForecast
 
 Action: TypeAlias = Literal["create", "update", "replace", "delete", "no-op", "read", "forget", "import"]
 Mode: TypeAlias = Literal["apply", "destroy"]

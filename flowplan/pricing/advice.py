@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from datetime import datetime
 from decimal import ROUND_CEILING, Decimal
 
 from attrs import frozen
@@ -39,17 +37,6 @@ class Advice:
         return self.forecast.cost.expected * other.quantity - other.cost.expected
 
 
-def advise(
-    stream: Sequence[tuple[datetime, Decimal]],
-    now: datetime,
-    availability: float,
-    confidence: float,
-    horizon_hours: float,
-) -> Advice:
-    """The smallest limit with which a bid runs `availability` (0.95) of the horizon in `confidence` (0.9) of cases."""
-    return advise_of(Stream.of(stream, now), availability, confidence, horizon_hours)
-
-
 def advise_of(
     stream: Stream,
     availability: float,
@@ -60,8 +47,12 @@ def advise_of(
     method: Method = METHOD,
     unit: Decimal = CENT,
 ) -> Advice:
-    """Each past path has a need: the limit with which it would have run so much of it. The limit advised is what
-    suffices for `confidence` of them, counted as for a forecast, rounded up to `unit`."""
+    """The smallest limit with which a bid runs `availability` (0.95) of the next `hours`, in `confidence` (0.9) of all
+    cases.
+
+    Each past path has a need: the limit with which it would have run so much of it. The limit advised is what suffices
+    for `confidence` of them, counted as for a forecast, rounded up to `unit`.
+    """
     asked = Decimal(str(availability))
     basis = stream.basis(hours)
     if basis in ("unknown", "point-only"):

@@ -1,8 +1,7 @@
 """What a bid will pay, run and be preempted over a horizon: all from the same replayed paths, so the figures agree.
 
     stream = Stream.of(events, now)                      once per auction
-    forecast_of(stream, limit, quantity, hours)          as often as one likes
-    forecast(events, now, limit, quantity, hours)        both in one
+    forecast_of(stream, limit, quantity, hours)          as often as you like
 
 What is not known is None, never 0.
 """
@@ -11,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 
 import attrs
@@ -115,19 +113,6 @@ class Forecast:
         return self.cost.expected * self.limit / self.price_paid.expected
 
 
-def forecast(
-    stream: Sequence[tuple[datetime, Decimal]],
-    now: datetime,
-    limit: Decimal | None,
-    quantity: int,
-    horizon_hours: float,
-    entry: Decimal | None = None,
-) -> Forecast:
-    """For a bid of `quantity` instances at `limit` (None: whatever it costs), from the price changes in `stream`.
-    `entry`: what it would pay first, where that is not the last price (`entry_price`)."""
-    return forecast_of(Stream.of(stream, now), limit, quantity, horizon_hours, entry)
-
-
 def forecast_of(
     stream: Stream,
     limit: Decimal | None,
@@ -139,8 +124,9 @@ def forecast_of(
     restart_hours: float = 0.0,
     method: Method = METHOD,
 ) -> Forecast:
-    """As `forecast`, of a stream that is prepared. With `work_hours` also when so much work is done; a preemption
-    undoes `restart_hours` of it."""
+    """For a bid of `quantity` instances at `limit` (None: whatever it costs) over the next `hours`. `entry`: what it
+    would pay first, where that is not the last price (`entry_price`). With `work_hours` also when so much work is done;
+    a preemption undoes `restart_hours` of it. Raises ValueError for a horizon of no hours."""
     if hours <= 0:
         raise ValueError("a horizon is longer than nothing")
     if limit is not None and stream.reserve is not None and limit < stream.reserve:
@@ -195,14 +181,6 @@ def never(hours: float, quantity: int, limit: Decimal | None, evidence: str, bas
     reserve fall, or the auction grow, every limit may be paid."""
     found = nothing(hours, quantity, limit, basis, evidence)
     return attrs.evolve(found, worst_case=_worst(limit, quantity, hours))
-
-
-def listed(price: Decimal, limit: Decimal | None, quantity: int, hours: float, source: str) -> Forecast:
-    """From a dated list price, where nothing else is known; `source` names the list and its date."""
-    worst = _worst(limit, quantity, hours)
-    paid = price if limit is None else min(price, limit)
-    cost = Band(None, _round(paid * quantity * Decimal(str(hours))), worst)
-    return Forecast(hours, quantity, limit, cost, Band(None, paid, limit), Band(), Band(), worst, "stale", source)
 
 
 @frozen

@@ -26,6 +26,8 @@ WINDOW = 14 * 24.0  # hours of the past that count
 GRACE = 5 / 60  # hours: a bid outbid no longer than this is never stopped
 HAIR = 1 + 1e-9  # what multiplying may add to a price that is the limit exactly
 T = TypeVar("T")
+# The least and the most that a price of a path comes to, and the highest at which the bid runs.
+Bounds: TypeAlias = tuple[float, float, float]
 
 
 class Method(NamedTuple):
@@ -77,6 +79,23 @@ class Done(NamedTuple):
     left: float
 
 
+def _changes(events: Iterable[tuple[datetime, Decimal]], now: datetime) -> tuple[list[float], list[Decimal]]:
+    """When the price changed in the window that ends `now` (hours, 0 is now), and to what."""
+    known: dict[datetime, Decimal] = {at: price for at, price in events if at <= now}
+    began = now - timedelta(hours=WINDOW)
+    times: list[float] = []
+    kept: list[Decimal] = []
+    for at in sorted(known):
+        hours = (max(at, began) - now) / timedelta(hours=1)
+        if times and times[-1] == hours:
+            times.pop()
+            kept.pop()
+        if not kept or kept[-1] != known[at]:
+            times.append(hours)
+            kept.append(known[at])
+    return times, kept
+
+
 @frozen(eq=False)
 class Stream:
     """Price changes of the last 14 days, the oldest first: `times` in hours (0 is now), `prices` in dollars per
@@ -106,18 +125,7 @@ class Stream:
         """Events in any order; of several at one moment the last given holds. What is after `now` is left out.
         `complete`: no event is missing; a thinned stream distorts durations, so nothing is sure with one.
         """
-        known: dict[datetime, Decimal] = {at: price for at, price in events if at <= now}
-        began = now - timedelta(hours=WINDOW)
-        times: list[float] = []
-        kept: list[Decimal] = []
-        for at in sorted(known):
-            hours = (max(at, began) - now) / timedelta(hours=1)
-            if times and times[-1] == hours:
-                times.pop()
-                kept.pop()
-            if not kept or kept[-1] != known[at]:
-                times.append(hours)
-                kept.append(known[at])
+        times, kept = _changes(events, now)
         prices = tuple(float(price) for price in kept)
         lengths = tuple(later - earlier for earlier, later in pairwise((*times, 0.0)))
         areas = accumulate((price * length for price, length in zip(prices, lengths, strict=True)), initial=0.0)
@@ -298,15 +306,8 @@ class Stream:
                 latest = min(0.0, path.start + max(hours, 2 * wanted))
                 yield self._go_on(path, latest, ratio, (least, most, highest), wanted, loss)
 
-    def _go_on(
-        self,
-        path: Path,
-        latest: float,
-        ratio: float,
-        bounds: tuple[float, float, float],
-        left: float,
-        loss: float,
-    ) -> Done:
+    def _go_on(self, path: Path, latest: float, ratio: float, bounds: Bounds, left: float, loss: float) -> Done:
+        """How far `left` hours of work get on `path` until `latest`."""
         least, most, highest = bounds
         cost, at, out = 0.0, path.start, 0.0
         ran = False

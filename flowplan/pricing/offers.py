@@ -15,21 +15,10 @@ from flowplan.diagnostics import Diagnostic, candidates
 from flowplan.errors import ConfigError, UsageProblem
 from flowplan.model.catalogue import Auction, Catalogue, InstanceType
 from flowplan.model.type_names import find_types, has_word, read_type_name
-from flowplan.pricing import (
-    AVAILABILITY,
-    CONFIDENCE,
-    Advice,
-    EntryPrice,
-    Estimate,
-    Forecast,
-    Market,
-    Stream,
-    advise_of,
-    at_any_limit,
-    estimate,
-    first_price,
-    forecast_of,
-)
+from flowplan.pricing.advice import AVAILABILITY, CONFIDENCE, Advice, advise_of
+from flowplan.pricing.entry import EntryPrice, Estimate, Market, at_any_limit, estimate, first_price
+from flowplan.pricing.forecasting import Forecast, forecast_of
+from flowplan.pricing.history import Stream
 from flowplan.pricing.slices import Prices
 from flowplan.printable import shown
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from flowplan.documents.track_record import Truth, document
-from flowplan.pricing import Judged, Verdict
+from flowplan.pricing.track_record import Judged, Verdict
 from flowplan.reports.text.paint import Paint
 from flowplan.reports.text.track_record import text
 from flowplan.state.state import State

@@ -25,7 +25,9 @@ from flowplan.model.catalogue import Auction, Catalogue, InstanceType
 from flowplan.model.resources import Bid, Volume
 from flowplan.planning.plan import Change, Plan
 from flowplan.planning.steps import Order as Steps
-from flowplan.pricing import Band, Market, Stream, estimate, forecast_of
+from flowplan.pricing.entry import Market, estimate
+from flowplan.pricing.forecasting import Band, forecast_of
+from flowplan.pricing.history import Stream
 from flowplan.reports.text.paint import Paint
 from flowplan.reports.text.plot import bars
 from flowplan.reports.text.what_if import what_if as text_of

@@ -19,7 +19,9 @@ from flowplan.model.resources import Bid
 from flowplan.operations.saved_plan import saved_budgets
 from flowplan.planning.plan import Action, Change, Plan
 from flowplan.planning.steps import Order
-from flowplan.pricing import HOUR, Market, Stream, Total, Totals
+from flowplan.pricing.entry import Market, Total, Totals
+from flowplan.pricing.history import Stream
+from flowplan.pricing.units import HOUR
 from tests.conftest import BID, Place, many
 
 D = Decimal

@@ -18,7 +18,11 @@ from flowplan.model.address import Address
 from flowplan.model.resources import Bid
 from flowplan.planning.plan import Change, Plan
 from flowplan.planning.steps import Order as Steps
-from flowplan.pricing import CENT, Clearing, Estimate, Market, Order, Stream, clear, estimate, stairs, together
+from flowplan.pricing.auction import Clearing, Order, clear
+from flowplan.pricing.competition import stairs, together
+from flowplan.pricing.entry import Estimate, Market, estimate
+from flowplan.pricing.history import Stream
+from flowplan.pricing.units import CENT
 from tests.conftest import Place
 
 D = Decimal

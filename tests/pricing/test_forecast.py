@@ -1,4 +1,4 @@
-"""Forecasts, totals, advice and candidates: by hand on small streams, and what holds on any."""
+"""Forecasts, totals and advice: by hand on small streams, and what holds on any."""
 
 from __future__ import annotations
 
@@ -12,21 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowplan import pricing
-from flowplan.pricing import (
-    Band,
-    Candidate,
-    Forecast,
-    Stream,
-    advise_of,
-    because,
-    forecast_of,
-    listed,
-    nothing,
-    rank,
-    stack_totals,
-    storage_per_hour,
-)
+from flowplan.pricing.advice import advise_of
+from flowplan.pricing.forecasting import Band, Forecast, forecast_of, nothing
+from flowplan.pricing.history import Method, Stream
+from flowplan.pricing.sums import stack_totals
+from flowplan.pricing.units import storage_per_hour
 from tests import backtest
 
 D = Decimal
@@ -57,6 +47,12 @@ def wandering(seed: int, events: int = 300, hours: float = 336) -> Events:
     return found
 
 
+def forecast(
+    events: Events, limit: Decimal | None, quantity: int, hours: float, entry: Decimal | None = None
+) -> Forecast:
+    return forecast_of(Stream.of(events, NOW), limit, quantity, hours, entry)
+
+
 def known(band: Band) -> tuple[Decimal, Decimal, Decimal, Decimal]:
     assert band.p10 is not None and band.p50 is not None and band.p90 is not None and band.expected is not None
     return band.p10, band.p50, band.p90, band.expected
@@ -66,7 +62,7 @@ def known(band: Band) -> tuple[Decimal, Decimal, Decimal, Decimal]:
 
 
 def test_a_price_that_never_moved_is_what_is_paid() -> None:
-    found = pricing.forecast(flat("8"), NOW, D(12), 3, 24)
+    found = forecast(flat("8"), D(12), 3, 24)
     assert found.cost == Band.sure(D(8 * 3 * 24))
     assert found.price_paid == Band.sure(D(8))
     assert found.availability == Band.sure(D(1))
@@ -75,8 +71,8 @@ def test_a_price_that_never_moved_is_what_is_paid() -> None:
 
 
 def test_the_limit_itself_is_enough_and_a_cent_less_is_not() -> None:
-    assert pricing.forecast(flat("8"), NOW, D(8), 1, 24).availability == Band.sure(D(1))
-    below = pricing.forecast(flat("8"), NOW, D("7.99"), 1, 24)
+    assert forecast(flat("8"), D(8), 1, 24).availability == Band.sure(D(1))
+    below = forecast(flat("8"), D("7.99"), 1, 24)
     assert below.availability == below.cost == Band.sure(D(0))
     assert below.price_paid == Band()  # it never runs, so nothing is paid; that is not 0 dollars an hour
 
@@ -127,38 +123,33 @@ def test_work_that_never_runs_is_never_done() -> None:
 
 def test_a_long_horizon_is_not_scaled_from_an_hour() -> None:
     """A month from 14 days: weeks are replayed, and it is said to be unsure."""
-    found = pricing.forecast(flat("8"), NOW, D(12), 1, 730)
+    found = forecast(flat("8"), D(12), 1, 730)
     assert (found.cost.p50, found.basis) == (8 * 730, "low")
     assert "paths of 168 h, taken for 730 h" in found.evidence
 
 
 def test_the_price_at_entry_is_where_paths_begin() -> None:
-    low = pricing.forecast(flat("8"), NOW, D(20), 1, 24)
-    high = pricing.forecast(flat("8"), NOW, D(20), 1, 24, entry=D(16))
+    low = forecast(flat("8"), D(20), 1, 24)
+    high = forecast(flat("8"), D(20), 1, 24, entry=D(16))
     assert (low.price_paid.p50, high.price_paid.p50) == (8, 16)
-    assert pricing.forecast(flat("8"), NOW, D(12), 1, 24, entry=D(16)).availability.p50 == 0
+    assert forecast(flat("8"), D(12), 1, 24, entry=D(16)).availability.p50 == 0
 
 
 # ---- how sure -------------------------------------------------------------------------------------------
 
 
 def test_nothing_known_is_unknown_never_zero() -> None:
-    found = pricing.forecast([], NOW, D(12), 2, 24)
+    found = forecast([], D(12), 2, 24)
     assert (found.basis, found.worst_case) == ("unknown", 12 * 2 * 24)
     assert found.cost == found.price_paid == found.availability == found.preemptions_per_day == Band()
 
 
 def test_a_present_price_alone_is_a_point_within_all_that_is_possible() -> None:
-    found = pricing.forecast([], NOW, D(12), 2, 24, entry=D(9))
+    found = forecast([], D(12), 2, 24, entry=D(9))
     assert (found.basis, found.cost) == ("point-only", Band(None, D(9 * 48), D(12 * 48)))
     reserved = forecast_of(Stream.of(flat("9", 3), NOW, reserve=D(8)), D(12), 2, 24)
     assert (reserved.basis, reserved.cost.p10) == ("point-only", D(8 * 48))
     assert (reserved.price_paid.p10, reserved.price_paid.p50, reserved.price_paid.p90) == (8, 9, 12)
-
-
-def test_a_list_price_is_stale_and_says_which() -> None:
-    found = listed(D(10), D(12), 1, 24, "price list of 2026-01-05")
-    assert (found.basis, found.evidence, found.cost.p50) == ("stale", "price list of 2026-01-05", 240)
 
 
 @pytest.mark.parametrize(
@@ -187,7 +178,7 @@ def test_a_price_at_rest_on_the_reserve_is_sure() -> None:
 
 def test_a_thin_past_is_widened_by_what_the_present_says() -> None:
     events = [*flat("8", 100), (ago(1), D(11))]
-    found = pricing.forecast(events, NOW, D(12), 1, 24, entry=D(12))
+    found = forecast(events, D(12), 1, 24, entry=D(12))
     p10, p50, p90, _ = known(found.cost)
     assert p10 <= 11 * 24 and p90 == 12 * 24 and p10 <= p50
 
@@ -198,7 +189,7 @@ def test_a_thin_past_is_widened_by_what_the_present_says() -> None:
 def test_order_repetition_and_the_future_do_not_matter() -> None:
     events = wandering(2)
     mixed = [*reversed(events), (NOW + timedelta(hours=1), D(999)), *events]
-    assert pricing.forecast(mixed, NOW, D(12), 1, 24) == pricing.forecast(events, NOW, D(12), 1, 24)
+    assert forecast(mixed, D(12), 1, 24) == forecast(events, D(12), 1, 24)
     assert Stream.of([(ago(2), D(5)), (ago(2), D(6))], NOW).last == 6
     assert Stream.of([(ago(2), D(5)), (ago(1), D(5)), (ago(0), D(5))], NOW).times == (-2.0,)
 
@@ -210,10 +201,10 @@ def test_the_price_from_before_the_window_holds_at_its_beginning() -> None:
 
 def test_prices_of_nothing_and_flashes() -> None:
     events = [*flat("0"), *((ago(330 - 10 * n), D("200" if n % 2 else "0.01")) for n in range(30)), (ago(1), D(0))]
-    found = pricing.forecast(events, NOW, D(250), 4, 24)
+    found = forecast(events, D(250), 4, 24)
     p10, p50, p90, _ = known(found.cost)
     assert 0 <= p10 <= p50 <= p90 <= 200 * 4 * 24
-    assert pricing.forecast(flat("0"), NOW, D(1), 1, 24).cost == Band.sure(D(0))  # known to be nothing
+    assert forecast(flat("0"), D(1), 1, 24).cost == Band.sure(D(0))  # known to be nothing
 
 
 def test_below_the_reserve_it_never_runs_and_paused_it_costs_nothing() -> None:
@@ -225,29 +216,29 @@ def test_below_the_reserve_it_never_runs_and_paused_it_costs_nothing() -> None:
 
 def test_what_the_hours_it_runs_would_cost_at_the_limit() -> None:
     """Half of the time it runs, for 10 of the 15 dollars that it would pay: waiting saves nothing."""
-    found = pricing.forecast(days_and_nights(), NOW, D(15), 2, 24)
+    found = forecast(days_and_nights(), D(15), 2, 24)
     assert found.cost.expected is not None and found.at_limit is not None and found.worst_case is not None
     assert abs(found.at_limit - found.cost.expected * D("1.5")) < CLOSE
     assert found.at_limit < found.worst_case * D("0.6")
-    assert pricing.forecast(days_and_nights(), NOW, None, 2, 24).at_limit is None
-    assert pricing.forecast([], NOW, D(15), 2, 24).at_limit is None
+    assert forecast(days_and_nights(), None, 2, 24).at_limit is None
+    assert forecast([], D(15), 2, 24).at_limit is None
 
 
 def test_the_lower_end_of_two_days_is_no_lower_than_that_of_one() -> None:
     """Of 14 days two in which it never runs are in the widened band of two days, not in that of one."""
     events = [(ago(336), D(10)), (ago(200), D(30)), (ago(150), D(10))]
-    day, two = (pricing.forecast(events, NOW, D(15), 1, hours).cost for hours in (24, 48))
+    day, two = (forecast(events, D(15), 1, hours).cost for hours in (24, 48))
     assert day.p10 == two.p10 == 240
 
 
 def test_without_a_limit_there_is_no_worst_case() -> None:
-    found = pricing.forecast(wandering(3), NOW, None, 1, 24)
+    found = forecast(wandering(3), None, 1, 24)
     assert found.worst_case is None and found.availability == Band.sure(D(1))
 
 
 def test_a_horizon_is_longer_than_nothing() -> None:
     with pytest.raises(ValueError, match="horizon"):
-        pricing.forecast(flat("8"), NOW, D(9), 1, 0)
+        forecast(flat("8"), D(9), 1, 0)
 
 
 # ---- what holds on any stream ---------------------------------------------------------------------------
@@ -264,8 +255,8 @@ horizons = st.sampled_from([1, 6, 24, 72, 200])
 @settings(max_examples=120, deadline=None)
 @given(streams, limits, st.integers(1, 16), horizons, st.none() | limits)
 def test_figures_agree(events: Events, limit: Decimal, quantity: int, hours: int, entry: Decimal | None) -> None:
-    found = pricing.forecast(events, NOW, limit, quantity, hours, entry)
-    assert found == pricing.forecast(events, NOW, limit, quantity, hours, entry)
+    found = forecast(events, limit, quantity, hours, entry)
+    assert found == forecast(events, limit, quantity, hours, entry)
     assert found.worst_case == limit * quantity * hours
     for band in (found.cost, found.price_paid, found.availability, found.preemptions_per_day):
         ends = [end for end in (band.p10, band.p50, band.p90) if end is not None]
@@ -322,8 +313,8 @@ def test_work_takes_at_least_its_hours(events: Events, limit: Decimal, wanted: i
 @given(streams, st.integers(1, 2000))
 def test_the_same_at_any_size_of_money(events: Events, times: int) -> None:
     """Units mean nothing: in other money the same bid costs as many times as much."""
-    one = pricing.forecast(events, NOW, D(20), 1, 24)
-    other = pricing.forecast([(at, price * times) for at, price in events], NOW, D(20) * times, 1, 24)
+    one = forecast(events, D(20), 1, 24)
+    other = forecast([(at, price * times) for at, price in events], D(20) * times, 1, 24)
     assert one.availability == other.availability
     assert one.cost.p50 is not None and other.cost.p50 is not None
     assert abs(one.cost.p50 * times - other.cost.p50) <= CLOSE * times
@@ -333,7 +324,7 @@ def test_the_same_at_any_size_of_money(events: Events, times: int) -> None:
 @given(streams, limits, st.integers(1, 4), st.sampled_from([30.0, 48.0, 100.0, 730.0]))
 def test_what_is_paid_in_a_day_stays_paid(events: Events, limit: Decimal, quantity: int, hours: float) -> None:
     """Ends of bands are moved further out the longer the horizon is; but a week costs no less than its first day."""
-    day, longer = (pricing.forecast(events, NOW, limit, quantity, over) for over in (24, hours))
+    day, longer = (forecast(events, limit, quantity, over) for over in (24, hours))
     if day.cost.p10 is None or longer.cost.p10 is None:
         return
     assert longer.cost.p50 is not None  # of a bid with too short a past p50 and the ends are known, but no mean
@@ -349,7 +340,7 @@ def test_what_is_paid_in_a_day_stays_paid(events: Events, limit: Decimal, quanti
 
 
 def test_the_total_of_one_is_that_one() -> None:
-    found = pricing.forecast(wandering(1), NOW, D(12), 2, 24)
+    found = forecast(wandering(1), D(12), 2, 24)
     total = stack_totals([], [found])
     assert (total.planned.cost, total.planned.worst_case) == (found.cost, found.worst_case)
     assert total.delta.cost == total.planned.cost
@@ -362,7 +353,7 @@ def test_opposite_prices_are_surer_together_than_apart() -> None:
     ups = [(ago(336 - 6 * n), random.choice((10, 20))) for n in range(56)]
     one = Stream.of([(at, D(price)) for at, price in ups], NOW)
     other = Stream.of([(at, D(30 - price)) for at, price in ups], NOW)
-    flat_method = pricing.Method(width=None)
+    flat_method = Method(width=None)
     each = [forecast_of(stream, None, 1, 24, D(15), method=flat_method) for stream in (one, other)]
     total = stack_totals([], each).planned.cost
     apart = sum(known(found.cost)[2] - known(found.cost)[0] for found in each)
@@ -372,7 +363,7 @@ def test_opposite_prices_are_surer_together_than_apart() -> None:
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(streams, limits, st.integers(1, 4)), min_size=1, max_size=3), st.integers(0, 5000))
 def test_totals(parts: list[tuple[Events, Decimal, int]], gigabytes: int) -> None:
-    found = [pricing.forecast(events, NOW, limit, quantity, 24) for events, limit, quantity in parts]
+    found = [forecast(events, limit, quantity, 24) for events, limit, quantity in parts]
     storage = (storage_per_hour(gigabytes) * 24).quantize(D("0.000001"))  # so that every sum of it is exact
     total = stack_totals(found[:1], found, storage_planned=storage)
     worst = total.planned.worst_case
@@ -385,8 +376,8 @@ def test_totals(parts: list[tuple[Events, Decimal, int]], gigabytes: int) -> Non
 
 
 def test_a_part_that_is_unknown_makes_the_total_unknown_but_not_a_difference_it_is_not_in() -> None:
-    sure = pricing.forecast(wandering(1), NOW, D(12), 1, 24)
-    blank = pricing.forecast([], NOW, D(12), 1, 24)
+    sure = forecast(wandering(1), D(12), 1, 24)
+    blank = forecast([], D(12), 1, 24)
     total = stack_totals([blank], [blank, sure])
     assert (total.planned.cost, total.planned.basis) == (Band(), "unknown")
     assert total.planned.worst_case == 2 * 12 * 24
@@ -394,14 +385,14 @@ def test_a_part_that_is_unknown_makes_the_total_unknown_but_not_a_difference_it_
 
 
 def test_pasts_of_different_length_have_their_latest_paths_in_common() -> None:
-    found = [pricing.forecast(wandering(n, hours=hours), NOW, D(12), 1, 30) for n, hours in ((1, 336), (2, 40))]
+    found = [forecast(wandering(n, hours=hours), D(12), 1, 30) for n, hours in ((1, 336), (2, 40))]
     assert found[0].replayed and found[1].replayed
     assert (found[0].replayed.step, found[1].replayed.step) == (1.0, 0.5)
     assert stack_totals([], found).planned.basis == "low"
 
 
 def test_one_horizon() -> None:
-    found = [pricing.forecast(flat("8"), NOW, D(9), 1, hours) for hours in (6, 24)]
+    found = [forecast(flat("8"), D(9), 1, hours) for hours in (6, 24)]
     with pytest.raises(ValueError, match="horizon"):
         stack_totals([], found)
 
@@ -423,7 +414,7 @@ def test_advice_is_a_limit_that_clears_and_says_what_it_costs_more() -> None:
     assert advice.limit_price is not None and advice.limit_price == advice.limit_price.quantize(D("0.01"))
     assert advice.forecast is not None and known(advice.forecast.availability)[0] >= D("0.9")
     assert advice.dearer_than(now) == known(advice.forecast.cost)[3] * 3 - known(now.cost)[3] > 0
-    assert pricing.advise(flat("8.001"), NOW, 0.95, 0.9, 24).limit_price == D("8.01")  # up, not to the nearest
+    assert advise_of(Stream.of(flat("8.001"), NOW), 0.95, 0.9, 24).limit_price == D("8.01")  # up, not to the nearest
 
 
 def test_a_surer_or_longer_promise_takes_a_higher_limit() -> None:
@@ -439,39 +430,9 @@ def test_no_more_is_promised_than_so_few_windows_can_bear() -> None:
 
 
 def test_without_a_past_there_is_no_advice() -> None:
-    found = pricing.advise([], NOW, 0.95, 0.9, 24)
+    found = advise_of(Stream.of([], NOW), 0.95, 0.9, 24)
     assert (found.limit_price, found.confidence, found.basis) == (None, None, "unknown")
     assert found.dearer_than(nothing(24, 1, D(1))) is None
-
-
-# ---- candidates -----------------------------------------------------------------------------------------
-
-
-def candidates() -> list[Candidate]:
-    half = Stream.of(days_and_nights(), NOW)
-    return [
-        Candidate("nowhere", Stream.of([], NOW), D(30), 1),
-        Candidate("cheap, half the time", half, D(15), 1),
-        Candidate("dear, always", Stream.of(flat("12"), NOW), D(15), 1),
-        Candidate("twice as fast, dearer", Stream.of(flat("28"), NOW), D(30), 1, pace=2),
-    ]
-
-
-def test_candidates_are_ranked_by_cost_to_finish_or_by_finish() -> None:
-    """20 hours of work: 200 dollars over two days; 240 in 20 hours; 280 in 10."""
-    by_cost = rank(candidates(), "budget", 20)
-    assert [row.candidate.name.split(",")[0] for row in by_cost] == ["cheap", "dear", "twice as fast", "nowhere"]
-    by_time = rank(candidates(), "job_completion_time", 20)
-    assert [row.candidate.name.split(",")[0] for row in by_time] == ["twice as fast", "dear", "cheap", "nowhere"]
-    assert (by_time[0].hours, by_time[0].cost, by_time[1].cost, by_time[3].cost) == (10, 280, 240, None)
-    assert because(by_cost, "budget").startswith("least expected cost to finish of 4, 1 unknown: $")
-    assert because(rank(candidates()[:1], "budget", 20), "budget").startswith("nothing is known")
-
-
-def test_restarts_count_against_a_place_that_preempts() -> None:
-    (calm,) = rank(candidates()[1:2], "budget", 20)
-    (lossy,) = rank(candidates()[1:2], "budget", 20, restart_hours=6)
-    assert calm.cost is not None and lossy.cost is not None and lossy.cost > calm.cost + 30
 
 
 # ---- how much work --------------------------------------------------------------------------------------

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowplan.pricing import Clearing, Market, Order, Total, cents, clear, entry_price, estimate, storage_per_hour
+from flowplan.pricing.auction import Clearing, Order, clear
+from flowplan.pricing.entry import Market, Total, entry_price, estimate
+from flowplan.pricing.units import cents, storage_per_hour
 
 D = Decimal
 

@@ -21,20 +21,9 @@ from hypothesis import strategies as st
 from flowplan.backends import forecast_log as kept_module
 from flowplan.backends.forecast_log import MOST, KeptForecasts
 from flowplan.errors import FlowplanError
-from flowplan.pricing import (
-    Account,
-    Band,
-    Billed,
-    Judged,
-    KeptForecast,
-    Steered,
-    Verdict,
-    coverage,
-    is_final,
-    judge,
-    paid,
-)
-from flowplan.pricing.track_record import apart
+from flowplan.pricing.billing import Billed, Steered, paid
+from flowplan.pricing.forecasting import Band
+from flowplan.pricing.track_record import Account, Judged, KeptForecast, Verdict, apart, coverage, is_final, judge
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 DAY = timedelta(hours=24)

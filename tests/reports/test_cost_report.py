@@ -19,8 +19,9 @@ from flowplan.model.address import Address
 from flowplan.model.resources import Bid
 from flowplan.planning.plan import Change, Plan
 from flowplan.planning.steps import Order
-from flowplan.pricing import DAY, HOUR, MONTH, Market, Stream
-from flowplan.pricing.units import lasting, span
+from flowplan.pricing.entry import Market
+from flowplan.pricing.history import Stream
+from flowplan.pricing.units import DAY, HOUR, MONTH, lasting, span
 from flowplan.reports.text.cost import costs
 from flowplan.reports.text.paint import Paint
 from tests.conftest import Place

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowplan.pricing import Order, clear
+from flowplan.pricing.auction import Order, clear
 from flowplan.simulator import Simulator
 from flowplan.simulator.auctions import clearing, market
 from flowplan.simulator.ids import next_age

@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 from flowplan.cost.what_if.pools import Own
 from flowplan.cost.what_if.rivals import Order, Rivals
-from flowplan.pricing import Order as Bid
-from flowplan.pricing import clear
+from flowplan.pricing.auction import Order as Bid
+from flowplan.pricing.auction import clear
 
 LEAST = 1e-6  # dollars per unit: a price of nothing has no multiples
 _TIE = "tie"

@@ -16,9 +16,9 @@ from typing import NamedTuple, TypeAlias
 from flowplan.cost.what_if.book import Book, Cleared
 from flowplan.cost.what_if.pools import Own, Pool
 from flowplan.cost.what_if.rivals import Depth, drawn
-from flowplan.pricing import DAY
 from flowplan.pricing.forecasting import HIGH
 from flowplan.pricing.history import GRACE
+from flowplan.pricing.units import DAY
 
 FUTURES = 200
 RENEWED = 12.0  # hours after which others have come and gone: the book is drawn anew

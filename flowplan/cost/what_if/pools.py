@@ -21,7 +21,9 @@ from flowplan.model.address import Address
 from flowplan.model.catalogue import Catalogue
 from flowplan.model.resources import Bid
 from flowplan.planning.plan import Change, Plan
-from flowplan.pricing import CENT, Market, Stream
+from flowplan.pricing.entry import Market
+from flowplan.pricing.history import Stream
+from flowplan.pricing.units import CENT
 
 DepthFrom: TypeAlias = Literal["win_price", "lowest_allocated", "assumed"]
 

@@ -15,9 +15,8 @@ from flowplan.model.address import Address
 from flowplan.model.catalogue import Catalogue
 from flowplan.model.resources import Bid
 from flowplan.planning.plan import Plan
-from flowplan.pricing import Band, Stream
-from flowplan.pricing.forecasting import Spread
-from flowplan.pricing.history import Basis
+from flowplan.pricing.forecasting import Band, Spread
+from flowplan.pricing.history import Basis, Stream
 
 _TENTH = Decimal("0.001")  # shares are rounded down to 0.1 %
 _UNKNOWN = Band()

@@ -8,7 +8,7 @@ from itertools import groupby
 
 from flowplan.cost.warnings import is_far_above_need, kept_by
 from flowplan.documents.market import Looked
-from flowplan.pricing import Band, Forecast
+from flowplan.pricing.forecasting import Band, Forecast
 from flowplan.pricing.offers import Offer, View
 from flowplan.pricing.units import cents, length, span, usd
 from flowplan.printable import shown

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from flowplan.model.live import LiveBid
-from flowplan.pricing import STORAGE_PER_GB_MONTH, cents
+from flowplan.pricing.units import STORAGE_PER_GB_MONTH, cents
 from flowplan.printable import shown
 from flowplan.reports.text.paint import Paint
 from flowplan.state.ownership import Orphans

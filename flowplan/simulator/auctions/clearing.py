@@ -14,7 +14,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import NamedTuple
 
-from flowplan.pricing import Clearing, Order, clear
+from flowplan.pricing.auction import Clearing, Order, clear
 from flowplan.simulator.auctions.market import EIGHTHS
 from flowplan.simulator.clock import MINUTE
 
