@@ -8,7 +8,7 @@ from typing import Any
 
 from flowplan.cloud import rows as reading
 from flowplan.cloud.asking import Asking
-from flowplan.cloud.http.transport import segment
+from flowplan.cloud.http.request import segment
 from flowplan.errors import Ambiguous
 from flowplan.model.live import Made
 from flowplan.model.resources import Bid, Volume

@@ -21,7 +21,8 @@ from typing import Any
 from attrs import frozen
 
 from flowplan.cloud.http.meaning import LOGIN_PATH
-from flowplan.cloud.http.transport import CREDENTIALS_HINT, Transport
+from flowplan.cloud.http.redaction import CREDENTIALS_HINT
+from flowplan.cloud.http.transport import Transport
 from flowplan.errors import CloudError, Unauthorized
 from flowplan.files.regular import opened
 from flowplan.printable import Secret, shown

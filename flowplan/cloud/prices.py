@@ -9,7 +9,7 @@ from typing import Any
 
 from flowplan.cloud import rows as reading
 from flowplan.cloud.asking import PAGE, Asking, or_why
-from flowplan.cloud.http.transport import segment
+from flowplan.cloud.http.request import segment
 from flowplan.cloud.rows import Past
 from flowplan.errors import CloudError, NotFound, Refused
 from flowplan.model import bounds

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from flowplan.cloud import rows as reading
-from flowplan.cloud.http.transport import segment
+from flowplan.cloud.http.request import segment
 from flowplan.cloud.observing import Observing
 from flowplan.errors import CloudError, NotFound, Refused
 from flowplan.model.live import Live, LiveBid

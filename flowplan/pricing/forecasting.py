@@ -87,7 +87,7 @@ class Forecast:
     running. `availability`: the share of the time it runs, rounded down. `worst_case`: every instance at the limit all
     the time; None without a limit. `evidence` says in words what `basis` rests on.
 
-    `replayed` is what sums over several bids are made from (stack.py).
+    `replayed` is what sums over several bids are made from (sums.py).
     """
 
     hours: float

@@ -17,7 +17,8 @@ import requests
 import responses
 from requests.adapters import BaseAdapter
 
-from flowplan.cloud.http.transport import Transport, encode, segment
+from flowplan.cloud.http.request import encode, segment
+from flowplan.cloud.http.transport import Transport
 from flowplan.errors import Refused, Unauthorized
 from flowplan.printable import Secret
 from tests.cloud.server import API, BIDS, CANARY, Time, answers, failure, local_answer, transport

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import responses
 
+from flowplan.cloud.http import paging
 from flowplan.cloud.http import response as replies
-from flowplan.cloud.http import transport as http
 from flowplan.errors import Ambiguous, CloudError, Refused
 from flowplan.model.resources import PortPair
 from flowplan.startup import marker
@@ -47,7 +47,7 @@ def test_a_list_that_never_ends_is_an_error_that_names_it(
     says: str,
     calls: int,
 ) -> None:
-    monkeypatch.setattr(http, cap, value)
+    monkeypatch.setattr(paging, cap, value)
     made = endless(net, [{"text": "x" * 2**20 if cap == "LIST_CAP" else ""}] * (1 if cap == "LIST_CAP" else 3))
     with pytest.raises(CloudError, match=f"GET {BIDS}: invalid response: the list (has|is) {says}"):
         list(transport(times).pages(BIDS))

@@ -28,8 +28,8 @@ MISTAKES = (
     ),
     Mistake(
         "a list that never ends is read without end",
-        "cloud/http/transport.py",
-        "_hold_finite(number, count, size, self._clock() - started, more=cursor is not None)",
+        "cloud/http/paging.py",
+        "_hold_finite(number, count, size, clock() - started, more=cursor is not None)",
         "_hold_finite(number, 0, 0, 0, more=cursor is not None)",
         ("tests/faults/test_endless.py",),
     ),

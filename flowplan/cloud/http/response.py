@@ -1,6 +1,6 @@
 """What one attempt brought: the reply as it is read from the connection, or what the failure of the network proves.
 
-Nothing here decides what a reply means for the call: that is `answers`.
+Nothing here decides what a reply means for the call: that is `meaning`.
 """
 
 from __future__ import annotations
@@ -200,7 +200,7 @@ def _while_connecting(error: BaseException) -> bool:
     """Whether `error` was raised inside urllib3's `connect`, TLS and the proxy's CONNECT included.
 
     The request is written after that. Types do not tell: a handshake that times out or is reset looks just like
-    an answer that does.
+    an answer that does. setup.cfg bounds urllib3 for it.
     """
     from traceback import walk_tb
 

@@ -1,8 +1,9 @@
 """The one HTTP transport of flowplan: every request to the cloud, and to the simulator, goes through here.
 
-`Transport` sends, pages, waits and tries again. The rest stands beside it: `origin` says where requests may go,
-`gate` slows all workers down together, `replies` reads what comes back, `answers` says what it means (its table is
-the contract of `Transport.call`), `secrecy` keeps credentials out of messages.
+`Transport` sends, waits and tries again. The rest stands beside it: `endpoint` says where requests may go, `request` what
+is in them, `paging` reads a list to its end, `throttle` slows all workers down together, `response` reads what comes
+back, `meaning` says what it means (its table is the contract of `Transport.call`), `redaction` keeps credentials out of
+messages.
 
 requests is used without its Session: a Session would add cookies, redirects, ~/.netrc and the environment's
 proxies, and none of these may touch a request that carries a credential. It is imported on the first call.
@@ -10,8 +11,6 @@ proxies, and none of these may touch a request that carries a credential. It is 
 
 from __future__ import annotations
 
-import itertools
-import json
 import os
 import random
 import re
@@ -21,12 +20,13 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlsplit
 
-from flowplan import __version__
+from flowplan.cloud.http import paging
 from flowplan.cloud.http.endpoint import PATH, authorities, checked_url, proxies
 from flowplan.cloud.http.meaning import EXCERPT, RETRY_AFTER_CAP, Answer, Call
 from flowplan.cloud.http.redaction import CREDENTIALS_HINT, forms_of, without
+from flowplan.cloud.http.request import filled, template
 from flowplan.cloud.http.response import UNREACHABLE, Reply, answered, http_date, unanswered
 from flowplan.cloud.http.throttle import Gate
 from flowplan.errors import CloudError, Unauthorized
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from requests import PreparedRequest
     from requests.adapters import BaseAdapter
 
-__all__ = ["CREDENTIALS_HINT", "Transport", "encode", "segment"]
-
 CONNECT_TIMEOUT = 10.0  # seconds, TLS included
 READ_TIMEOUT = 30.0  # seconds without a byte
 DEADLINE = 30.0  # seconds for one attempt, from the look-up of the name to the last byte of its answer
@@ -46,23 +44,6 @@ BUDGET = 120.0  # seconds for one call, all its tries and pauses together
 REACH_BUDGET = 30.0  # the same, as long as nobody answers at all
 BACKOFF_CAP = 20.0  # seconds
 BACKOFF_FLOOR = 0.1  # seconds: full jitter may draw 0, and 0 would be a spin
-# One list, all its pages together. No project comes near: what goes beyond is a server that does not end.
-PAGES_CAP = 10_000
-ROWS_CAP = 200_000
-LIST_CAP = 128 * 1024 * 1024  # bytes
-LIST_BUDGET = 600.0  # seconds
-
-_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}", re.ASCII)
-
-
-def encode(body: object) -> bytes:
-    """The bytes sent for `body`: sorted, compact JSON, so that equal bodies have equal digests."""
-    return json.dumps(body, allow_nan=False, separators=(",", ":"), sort_keys=True).encode()
-
-
-def segment(text: str) -> str:
-    """`text` (an id) as one segment of a path."""
-    return quote(text, safe="", errors="surrogateescape")  # an argument need not be text
 
 
 @runtime_checkable
@@ -78,8 +59,8 @@ class Transport:
 
     `base_url` has no /v2 (one at its end is dropped); UsageProblem if it is not https, or http on loopback.
     `token` goes to that origin and nowhere else; None sends no credential; a `Renewable` is asked for another one, once
-    a call, when it was refused. `adapter` replaces the network (the
-    simulator inside this process). `deadline` and `budget` are seconds, for one attempt and for one call.
+    a call, when it was refused. `adapter` replaces the network (the simulator inside this process). `deadline` and
+    `budget` are seconds, for one attempt and for one call.
     `wait` sleeps, and may raise to abandon a call between two attempts. `jitter` draws from [0, 1).
     `log` gets one line an attempt. `secrets` are further values that no message may show.
 
@@ -158,7 +139,7 @@ class Transport:
         before: Callable[[], None] = lambda: None,
         most: int | None = None,
     ) -> Answer:
-        """Sends `method path` until there is an answer or no hope; raises as the table of `answers` says.
+        """Sends `method path` until there is an answer or no hope; raises as the table of `meaning` says.
 
         `path` begins with /v2 (or with what the legacy API has) and its ids went through `segment`. `query` leaves
         out what is None. `body` is bytes, sent as they are, or what `encode` takes. `key` is the Idempotency-Key.
@@ -206,27 +187,14 @@ class Transport:
 
         A row with the `fid` of an earlier one is left out, unless `repeated`: lists shift while they are read.
         Raises CloudError for a cursor that comes back, for what is no list of objects, and for a list that does not
-        end: more pages, rows, bytes or time than the caps above. A cursor is only ever sent as the parameter
+        end: more pages, rows, bytes or time than the caps of paging.py. A cursor is only ever sent as the parameter
         `next_cursor`, whatever it looks like.
         """
-        seen: set[str] = set()
-        cursors: set[str] = set()
-        cursor: str | None = None
-        size, count, started = 0, 0, self._clock()
-        for number in itertools.count(1):
-            answer = self.call("GET", path, query={**(query or {}), "next_cursor": cursor})
-            try:
-                page, cursor = _page(answer.data, rows)
-                if cursor in cursors:
-                    raise ValueError("a page repeats")
-                size, count = size + answer.size, count + len(page)
-                _hold_finite(number, count, size, self._clock() - started, more=cursor is not None)
-            except ValueError as problem:
-                raise CloudError(f"GET {path}: invalid response: {problem}", request_id=answer.request_id) from None
-            yield page if repeated else _unseen(page, seen)
-            if cursor is None:
-                return
-            cursors.add(cursor)
+
+        def ask(cursor: str | None) -> Answer:
+            return self.call("GET", path, query={**(query or {}), "next_cursor": cursor})
+
+        return paging.read(ask, path, rows=rows, repeated=repeated, clock=self._clock)
 
     def clean(self, text: str, limit: int = EXCERPT) -> str:
         """`text` from outside as messages may show it: without credentials, escaped, at most `limit` characters."""
@@ -240,29 +208,10 @@ class Transport:
         """The request without what changes from attempt to attempt: the credential and the client's request id."""
         if not PATH.fullmatch(path) or "/./" in f"{path}/" or "/../" in f"{path}/":
             raise CloudError(f"nothing sent: '{self.clean(path)}' is not a path of the API")
-        if key is not None and not _KEY.fullmatch(key):
-            raise ValueError(f"not an idempotency key: {shown(key)}")
-        request = (self._template or self._set_up()).copy()
-        request.method = method
-        request.url = self.base_url + path
-        asked = {name: value for name, value in (query or {}).items() if value is not None}
-        if asked:
-            request.url += "?" + urlencode(asked, errors="surrogateescape")
-        if method in ("GET", "HEAD"):
-            request.headers["Cache-Control"] = "no-cache"
-        if body is not None:
-            request.body = body if isinstance(body, bytes) else encode(body)
-            request.headers["Content-Type"] = "application/json"
-        if method not in ("GET", "HEAD", "DELETE") or body is not None:
-            request.headers["Content-Length"] = str(len(request.body or b""))
-        if key is not None:
-            request.headers["Idempotency-Key"] = key
-        return request
+        return filled(self._template or self._set_up(), method, self.base_url + path, query or {}, body, key)
 
     def _set_up(self) -> PreparedRequest:
         """Imports requests, makes the connection pool and the template of all requests; once."""
-        from requests import PreparedRequest
-        from requests.structures import CaseInsensitiveDict
         from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
         from flowplan.cloud.http.deadline import DeadlineAdapter
@@ -274,15 +223,7 @@ class Transport:
                     self._adapter = DeadlineAdapter(
                         authorities, pool_connections=1, pool_maxsize=self._parallelism, max_retries=0
                     )
-                template = PreparedRequest()
-                template.headers = CaseInsensitiveDict(
-                    {
-                        "User-Agent": f"flowplan/{__version__}",
-                        "Accept": "application/json",
-                        "Accept-Encoding": "gzip",
-                    }
-                )
-                self._template = template
+                self._template = template()
             return self._template
 
     def _authorize(self, request: PreparedRequest) -> None:
@@ -357,46 +298,3 @@ class Transport:
         """Whether one more attempt may begin `spent` seconds after the call did."""
         reachable = reply.fault != UNREACHABLE or spent + CONNECT_TIMEOUT <= REACH_BUDGET
         return reachable and spent <= self._budget
-
-
-def _page(data: object, rows: str) -> tuple[list[dict[str, Any]], str | None]:
-    """The rows and the next cursor. Raises ValueError naming the field that is not as it must be."""
-    cursor: object = None
-    if isinstance(data, dict):
-        cursor = data.get("next_cursor")
-        data = data.get(rows)
-    else:
-        rows = "it"
-    if not isinstance(data, list):
-        raise ValueError(f"{rows} is not a list")
-    for number, row in enumerate(data):
-        if not isinstance(row, dict):
-            raise ValueError(f"{rows}[{number}] is not an object")
-    if isinstance(cursor, bool) or not isinstance(cursor, str | int | None):
-        raise ValueError("next_cursor is neither text nor a number")
-    return data, None if cursor is None or cursor == "" else str(cursor)
-
-
-def _hold_finite(pages: int, rows: int, size: int, seconds: float, *, more: bool) -> None:
-    """Raises ValueError for a list that has come to more than any project has. `more`: it says that it goes on."""
-    if rows > ROWS_CAP:
-        raise ValueError(f"the list has more than {ROWS_CAP:,} rows")
-    if size > LIST_CAP:
-        raise ValueError(f"the list is larger than {LIST_CAP // 1024**2} MB")
-    if more and pages >= PAGES_CAP:
-        raise ValueError(f"the list has more than {PAGES_CAP:,} pages")
-    if more and seconds > LIST_BUDGET:
-        raise ValueError(f"the list did not end in {LIST_BUDGET / 60:.0f} minutes")
-
-
-def _unseen(page: list[dict[str, Any]], seen: set[str]) -> list[dict[str, Any]]:
-    """The rows whose `fid` is not in `seen`, which grows by theirs. Rows without one are for the reader to judge."""
-    fresh = []
-    for row in page:
-        fid = row.get("fid")
-        if isinstance(fid, str):
-            if fid in seen:
-                continue
-            seen.add(fid)
-        fresh.append(row)
-    return fresh
