@@ -130,7 +130,10 @@ AHEAD = """
 import math, random, time
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from flowplan.pricing import Stream, advise_of, forecast_of, stack_totals
+from flowplan.pricing.advice import advise_of
+from flowplan.pricing.forecasting import forecast_of
+from flowplan.pricing.history import Stream
+from flowplan.pricing.sums import stack_totals
 now, draw = datetime(2026, 11, 2, tzinfo=UTC), random.Random(1)
 began = time.process_time()
 streams = []

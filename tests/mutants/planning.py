@@ -21,7 +21,7 @@ MISTAKES = (
     ),
     Mistake(
         "move a bid whose auction was withdrawn",
-        "planning/lookup.py",
+        "planning/places.py",
         "        if stands is not None:\n            here = [stands]\n",
         "",
         ("tests/planning/test_spelling.py",),

@@ -1,9 +1,9 @@
 """The one HTTP transport of flowplan: every request to the cloud, and to the simulator, goes through here.
 
-`Transport` sends, waits and tries again. The rest stands beside it: `endpoint` says where requests may go, `request` what
-is in them, `paging` reads a list to its end, `throttle` slows all workers down together, `response` reads what comes
-back, `meaning` says what it means (its table is the contract of `Transport.call`), `redaction` keeps credentials out of
-messages.
+`Transport` sends, waits and tries again. The rest stands beside it: `endpoint` says where requests may go, `request`
+what is in them, `paging` reads a list to its end, `throttle` slows all workers down together, `response` reads what
+comes back, `meaning` says what it means (its table is the contract of `Transport.call`), `redaction` keeps credentials
+out of messages.
 
 requests is used without its Session: a Session would add cookies, redirects, ~/.netrc and the environment's
 proxies, and none of these may touch a request that carries a credential. It is imported on the first call.
