@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from attrs import define, field
+from attrs import define
 
 from flowplan.cli.terminal import Terminal
 
@@ -17,17 +17,17 @@ class Simulating:
     """Redraws one line on a terminal, writes lines elsewhere."""
 
     terminal: Terminal
-    began: float = field(factory=time.monotonic)
-    told_at: float = 0.0
+    began: float | None = None
+    shown_at: float = 0.0
 
     def tell(self, done: int, all_: int) -> None:
+        """`done` of `all_` simulations are over; the first call is the beginning."""
         now = time.monotonic()
-        if not done:
-            self.began = now
-        if now - self.began < _PATIENCE or now - self.told_at < _OFTEN[self.terminal.live]:
+        began = self.began = now if self.began is None else self.began
+        if now - began < _PATIENCE or now - self.shown_at < _OFTEN[self.terminal.live]:
             return
-        self.told_at = now
-        text = f"simulating: {done * 100 // all_} %, {now - self.began:.0f} s"
+        self.shown_at = now
+        text = f"simulating: {done * 100 // all_} %, {now - began:.0f} s"
         if self.terminal.live:
             self.terminal.redraw(text)
         else:
@@ -35,5 +35,5 @@ class Simulating:
 
     def end(self) -> None:
         """Leave nothing of a line that is redrawn."""
-        if self.told_at and self.terminal.live:
+        if self.shown_at and self.terminal.live:
             self.terminal.redraw("")
