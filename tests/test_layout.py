@@ -151,6 +151,14 @@ def test_the_core_does_no_io(path: Path) -> None:
     assert not called & {"open", "print", "input"}
 
 
+def test_the_plan_of_the_house_names_what_is_there() -> None:
+    text = (ROOT.parent / "ARCHITECTURE.md").read_text()
+    names = {path.name for path in ROOT.rglob("*")} | {"bootstrap.sh.j2"}
+    for found in re.findall(r"`([a-z_/]+(?:\.py|/))`", text):
+        place = found.rstrip("/")
+        assert place in names or (ROOT / place).exists() or (ROOT.parent / place).exists(), found
+
+
 # What a terminal, a working directory and a process have: operations get it handed in.
 OF_A_PROCESS = {"click", "signal", "flowplan.cli"}
 ASKED_OF_A_PROCESS = re.compile(r"os\.environ|os\.getcwd|os\.chdir|Path\.cwd|sys\.(argv|std)|os\._exit")
