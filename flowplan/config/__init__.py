@@ -1,14 +1,19 @@
 """YAML text -> Config: every problem at once, each with file, line and column. Pure: texts are given.
 
-reading.py    all sources -> Config: the formats, names, addresses, what tasks share
-task.py       one task document -> Task
-instances.py  resources_specification, task_management
-ports.py      ports
-storage.py    persistent_storage, ephemeral_storage_config
-script.py     startup_script, container_image
+config.py     what comes out: Config, Task, VolumeWanted
+read.py       all sources -> Config: the formats, names, addresses, what tasks share
+keys.py       every key of a task file, and what people write instead
 values.py     one value of a mapping, read strictly
-places.py     where in the files a field stands, when somebody asks
-types.py      what comes out
+positions.py  where the fields of a resource are written, noted while they are read
+task/         one document of a task file -> Task
+  task.py       the whole of it
+  instances.py  resources_specification, task_management
+  ports.py      ports
+  storage.py    persistent_storage, ephemeral_storage_config
+  script.py     startup_script, startup_script_file, container_image
+  guards.py     guards
+  secrets.py    values that look like credentials, wherever they stand
+yaml/         YAML 1.2 text -> nodes that know where they stand
 """
 
 from flowplan.config.config import Config, GpuWanted, Source, Task, VolumeUse, VolumeWanted

@@ -8,7 +8,8 @@ from typing import Literal
 
 from attrs import field, frozen
 
-from flowplan.config.positions import Places
+from flowplan.config.positions import NOWHERE, Positions
+from flowplan.config.yaml import Findings, Text, read_text
 from flowplan.diagnostics import Diagnostic, Position, Severity
 from flowplan.model.address import Address
 from flowplan.model.budget import Budget
@@ -56,6 +57,7 @@ class VolumeWanted:
     region: str | None
     mount_point: str | None = field(metadata=LEFT_OUT)  # the task's use of it says the same
     source: Position = field(eq=False)
+    positions: Positions = field(default=NOWHERE, eq=False, repr=False)
 
 
 @frozen
@@ -86,7 +88,7 @@ class Task:
     container_image: ContainerImage | None
     startup_script: Script | None
     paused: bool = False
-    ports_source: Position | None = field(default=None, eq=False)  # asked for each task, so kept
+    positions: Positions = field(default=NOWHERE, eq=False, repr=False)
 
 
 @frozen
@@ -98,7 +100,7 @@ class Config:
     warnings: tuple[Diagnostic, ...] = ()
     sources: tuple[Source, ...] = field(default=(), repr=False, eq=False)
     budgets: tuple[Budget, ...] = ()
-    _places: Places = field(init=False, repr=False, eq=False, factory=Places)
+    _texts: dict[str, Text | None] = field(init=False, repr=False, eq=False, factory=dict)  # those that were shown
 
     @property
     def sha256(self) -> str:
@@ -110,20 +112,20 @@ class Config:
 
     def position_of(self, address: Address, field: str = "") -> Position:
         """Where `field` of a resource is written (`limit_price`, `region`, `size_gb`: the inner names), else
-        where the resource is. Raises KeyError for an address that is not here.
-
-        The first question about a file reads the file again; the answers are kept.
-        """
-        if address.kind == "volume":
-            return self._places.of_volume(self.sources, self.volumes[address].source, field)
-        task = self.tasks[Address("bid", address.name)]
-        if task.ports_source is not None and (field == "ports" or (address.kind == "ports" and not field)):
-            return task.ports_source
-        return self._places.of_task(self.sources, task.source, field)
+        where the resource is. Raises KeyError for an address that is not here."""
+        if address.kind == "ports" and not field:
+            field = "ports"
+        resource = self.volumes[address] if address.kind == "volume" else self.tasks[Address("bid", address.name)]
+        return resource.positions.of(field, resource.source.file) or resource.source
 
     def source_line(self, position: Position) -> str | None:
         """The text of the line at `position`, fit to be printed; None when there is none."""
-        return self._places.line(self.sources, position)
+        if position.file not in self._texts:
+            source = next((source for source in self.sources if source.name == position.file), None)
+            found = read_text(source.name, source.data, Findings()) if source is not None else None
+            self._texts[position.file] = found
+        text = self._texts[position.file]
+        return text.line(position.line) if text is not None else None
 
     def problem(
         self,

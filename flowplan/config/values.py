@@ -13,6 +13,7 @@ from typing import TypeVar
 from attrs import define, field, frozen
 
 from flowplan.config.keys import HOMES, STACK, Keys
+from flowplan.config.positions import Notes
 from flowplan.config.yaml import KINDS, Broken, Document, Node, Scalar, looks_like, quoted
 from flowplan.config.yaml import Mapping as MappingNode
 from flowplan.config.yaml import Sequence as SequenceNode
@@ -41,6 +42,8 @@ class Section:
     node: MappingNode
     title: str
     misspelt: set[str] = field(factory=set)  # known keys that an unknown one was probably meant to be
+    key: Scalar | None = None  # the one whose value it is, in a resource's own mapping
+    notes: Notes = field(factory=Notes)  # of the resource that it belongs to
 
     def get(self, key: str) -> Node | None:
         """The value of `key`; None when there is none, or when it is empty, which is reported."""
@@ -63,6 +66,27 @@ class Section:
     def at(self, key: str) -> Node:
         """Where to report something about `key`: its value, or the whole mapping when it has none."""
         return self.node.get(key) or self.node
+
+    def note(self, name: str, *keys: str) -> None:
+        """Note where the field `name` of the resource is written: at the value of the first of `keys` that is there (at
+        the key, where the value has several lines), else at the section's own key."""
+        for key in keys:
+            entry = self.node.entries.get(key)
+            if entry is not None:
+                place = entry[1] if isinstance(entry[1], Scalar) else entry[0]
+                break
+        else:
+            if self.key is None:
+                return
+            place = self.key
+        self.notes.add(name, place.alias or place.start)
+
+    def within(self, key: str, keys: Keys) -> Section | None:
+        """The mapping under `key`, as a section of the same resource."""
+        found = open_section(self.document, self.get(key), self.name(key), keys)
+        if found is not None:
+            found.key, found.notes = self.key or self.node.entries[key][0], self.notes
+        return found
 
     def name(self, key: str) -> str:
         return f"{self.title}.{key}" if self.title else key

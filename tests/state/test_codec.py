@@ -15,6 +15,7 @@ import pytest
 
 from flowplan.clock import Moment
 from flowplan.config import Config, GpuWanted, Task, VolumeUse, VolumeWanted
+from flowplan.config.positions import Positions
 from flowplan.diagnostics import Position
 from flowplan.documents.plan import plain
 from flowplan.model.address import Address
@@ -220,6 +221,8 @@ def _another(value: Any) -> Any:
         return not value
     if value is None:
         return "x"
+    if isinstance(value, Positions):
+        return Positions({"name": 1})
     if isinstance(value, Address):
         return Address(value.kind, f"{value.name}-2")
     if isinstance(value, int | float | Decimal):
@@ -259,7 +262,7 @@ FORMS: dict[str, tuple[Any, Callable[[Any], bytes], set[str]]] = {
         {
             "Task.address",
             "Task.priority",
-            "Task.ports_source",
+            "Task.positions",
             "Position.file",
             "Position.line",
             "Position.column",
@@ -271,7 +274,14 @@ FORMS: dict[str, tuple[Any, Callable[[Any], bytes], set[str]]] = {
     "volume wanted": (
         WANTED,
         digest_with,
-        {"VolumeWanted.address", "VolumeWanted.mount_point", "Position.file", "Position.line", "Position.column"},
+        {
+            "VolumeWanted.address",
+            "VolumeWanted.mount_point",
+            "VolumeWanted.positions",
+            "Position.file",
+            "Position.line",
+            "Position.column",
+        },
     ),
     "values of a volume": (VOLUME, lambda one: text(plain(one)), {"Volume.untold"}),
     "values of a bid": (

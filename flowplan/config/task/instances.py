@@ -24,7 +24,6 @@ from flowplan.config.values import (
     given,
     items,
     money,
-    open_section,
     text,
     whole,
 )
@@ -95,6 +94,9 @@ def read_specification(task: Section, section: Section | None) -> Wanted:
             document.problem(task.node, "there is no resources_specification", hint, code="missing")
         return Wanted()
     types = _types(section)
+    section.note("instance_type", "fcp_instance", "gpu_type")
+    section.note("gpus", "num_gpus")
+    section.note("region", "cluster_id", "region")
     gpu = GpuWanted(
         text(section, "gpu_type", PROPERTY),
         whole(section, "num_gpus", 1, _MOST_GPUS, "GPUs"),
@@ -107,8 +109,10 @@ def read_specification(task: Section, section: Section | None) -> Wanted:
         document.problem(key, "no instance type is named", hint, code="missing")
     _gpus_agree(section, types, gpu)
     region = _region(section)
-    advanced = open_section(document, section.get("advanced"), section.name("advanced"), keys.ADVANCED)
+    advanced = section.within("advanced", keys.ADVANCED)
     optimize, hours = _advanced(advanced) if advanced else (None, None)
+    (advanced or section).note("optimize", "optimize")
+    (advanced or section).note("estimated_hours", "nearest_estimated_duration")
     node = section.node.get("cluster_id") or section.node.get("region")
     return Wanted(tuple(name.text for name, _ in types), gpu, region, node, optimize, hours)
 
@@ -192,6 +196,9 @@ def read_quantity(document: Document, sections: list[Section | None]) -> tuple[i
         if section is not None:
             found += given(section, "num_instances", whole(section, "num_instances", 1, MOST_INSTANCES))
     agree(document, found)
+    place = next((section for section in sections if section is not None and section.has("num_instances")), sections[0])
+    if place is not None:
+        place.note("instance_quantity", "num_instances")
     for number in found:
         if isinstance(number.value, int):
             return number.value, number.node
@@ -205,6 +212,8 @@ def read_price(section: Section | None) -> Price:
     """The limit: utility_threshold_price, or _per_gpu, or what the priority stands for."""
     if section is None:
         return Price()
+    section.note("limit_price", "utility_threshold_price", "utility_threshold_price_per_gpu", "priority")
+    section.note("priority", "priority")
     priority = choice(section, "priority", tuple(PRIORITIES)) or DEFAULT_PRIORITY
     limit = money(section, "utility_threshold_price", "dollars per instance-hour")
     per_gpu = money(section, "utility_threshold_price_per_gpu", "dollars per GPU-hour")

@@ -9,6 +9,7 @@ from attrs import define, field, frozen
 
 from flowplan.config import keys
 from flowplan.config.config import VolumeUse, VolumeWanted
+from flowplan.config.positions import Positions
 from flowplan.config.task.instances import PROPERTY, REGION
 from flowplan.config.values import (
     Grammar,
@@ -76,6 +77,14 @@ SYSTEM_DIRECTORIES = re.compile(
     r"/?|/home(?:/ubuntu)?|/media|/mnt|/opt(?:/foundry|/mithril)?|/srv|/var(?:/cache|/lib|/log|/run)?", re.ASCII
 )
 
+# Fields of a volume -> the keys that say them.
+_WRITTEN = {
+    "name": ("volume_name",),
+    "size_gb": ("size",),
+    "interface": ("disk_interface", "storage_type"),
+    "region": ("region_id",),
+    "mount_point": ("mount_point", "mount_dir"),
+}
 _INTERFACES: dict[str, Interface] = {"block": "Block", "nfs": "File", "Block": "Block", "File": "File"}
 
 
@@ -155,9 +164,10 @@ def _create(create: Section, parent: Section, shared: str | None, around: Around
     if name is None:
         return
     address, source = Address("volume", name), _source(create, "volume_name")
-    storage.created.append(
-        VolumeWanted(address, name, size or 1, interface, region or around.region, directory, source)
-    )
+    for of, written in _WRITTEN.items():
+        create.note(of, *written)
+    region, positions = region or around.region, Positions(create.notes.places)
+    storage.created.append(VolumeWanted(address, name, size or 1, interface, region, directory, source, positions))
     storage.uses.append(VolumeUse(address, directory, source))
 
 

@@ -8,6 +8,7 @@ from attrs import frozen
 
 from flowplan.config import keys
 from flowplan.config.config import Task, VolumeWanted
+from flowplan.config.positions import Positions
 from flowplan.config.task.guards import read_guards
 from flowplan.config.task.instances import read_price, read_quantity, read_specification
 from flowplan.config.task.ports import read_ports
@@ -30,6 +31,19 @@ _CLOUD_NAME = Grammar(
     re.compile(f"{_SEEN}(?:(?:{_SEEN}| )*{_SEEN})?"), re.compile(f"{_SEEN}| "), "a name in visible characters"
 )
 _IGNORED = ("networking", "resources")
+# Fields -> the keys at the top of a task that say them; what stands deeper is noted where it is read.
+_WRITTEN = {
+    "name": ("name",),
+    "project": ("project_name",),
+    "ssh_keys": ("ssh_key_name",),
+    "ports": ("ports",),
+    "volumes": ("persistent_storage",),
+    "mounts": ("persistent_storage",),
+    "local_disks": ("ephemeral_storage_config",),
+    "container_image": ("container_image",),
+    "startup_script": ("startup_script", "startup_script_file"),
+    "paused": ("paused",),
+}
 
 
 @frozen
@@ -60,6 +74,8 @@ def read_task(document: Document, fallback: str, read_file: ReadFile) -> Part:
     read_volumes(_section(task, "persistent_storage"), around, storage)
     disks = read_local_disks(_section(task, "ephemeral_storage_config"), storage)
     name = text(task, "name", NAME)
+    for of, written in _WRITTEN.items():
+        task.note(of, *written)
     found = Task(
         address=Address("bid", name or fallback),
         name=name or fallback,
@@ -81,7 +97,7 @@ def read_task(document: Document, fallback: str, read_file: ReadFile) -> Part:
         container_image=read_image(task),
         startup_script=read_script(task, read_file),
         paused=flag(task, "paused"),
-        ports_source=document.position(task.node.key("ports")) if task.has("ports") else None,
+        positions=Positions(task.notes.places),
     )
     tasks = (found,) if name is not None or not task.has("name") else ()
     budget = read_guards(_section(task, "guards"))
@@ -89,7 +105,7 @@ def read_task(document: Document, fallback: str, read_file: ReadFile) -> Part:
 
 
 def _section(task: Section, key: str) -> Section | None:
-    return open_section(task.document, task.get(key), key, keys.MAPPINGS[key])
+    return task.within(key, keys.MAPPINGS[key])
 
 
 def _warn_of_ignored(task: Section) -> None:
