@@ -134,8 +134,8 @@ def test_positions_in_the_right_document_and_file() -> None:
 
 def test_later_stages_make_problems_with_their_place() -> None:
     config = read_texts(f"name: x\ntask_management: {{priority: low}}\n{TYPE}")
-    problem = config.problem(Address("bid", "x"), "limit_price", "too low", "raise it", code="price")
-    assert line(problem) == "a.yaml:2:29: [price] too low; raise it"
+    problem = config.problem(Address("bid", "x"), "limit_price", "too low", "raise it", code="limit-too-low")
+    assert line(problem) == "a.yaml:2:29: [limit-too-low] too low; raise it"
     assert problem.source == "task_management: {priority: low}"
     assert config.source_line(Position("other.yaml", 1, 1)) is None
     assert config.source_line(Position("a.yaml", 99, 1)) is None

@@ -143,13 +143,13 @@ def test_an_alias_stands_where_it_is_used_and_names_its_anchor() -> None:
     for key in "bd":
         node = document.root.get(key)
         assert node is not None
-        document.problem(node, key, code="x")
+        document.problem(node, key, code="value")
     for key in "de":
         outer = document.root.get(key)
         assert isinstance(outer, Mapping)
         inner = outer.get("k")
         assert inner is not None
-        document.problem(inner, f"in {key}", code="x")
+        document.problem(inner, f"in {key}", code="value")
     told = [
         (problem.summary, str(problem.position), [f"{what} {place}" for what, place in problem.also])
         for problem in document.text.findings.all

@@ -10,12 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from copy import copy
-from typing import Any, cast
+from typing import Any
 
+from flowplan.config.yaml.entries import add_entry, merge, problem_at
 from flowplan.config.yaml.events import MAX_EXACT, NotRead, better, exact, fast, misread
-from flowplan.config.yaml.nodes import KINDS, Broken, Document, Kind, Mapping, Node, Scalar, Sequence, reached
+from flowplan.config.yaml.nodes import Broken, Document, Mapping, Node, Scalar, Sequence
 from flowplan.config.yaml.syntax import TAB_HINT, syntax_problem
-from flowplan.config.yaml.text import Mark, Text, looks_like, mark_at, quoted
+from flowplan.config.yaml.text import Mark, Text, looks_like, mark_at
 from flowplan.diagnostics import Position
 from flowplan.printable import shown
 
@@ -137,9 +138,9 @@ class _Builder:
         if event.version not in (None, (1, 2)):
             version = ".".join(map(str, event.version))
             summary = f"this document asks for YAML {version}; flowplan reads YAML 1.2"
-            self._problem(event.start_mark, summary, "delete the %YAML line", code="yaml-version")
+            problem_at(self.text, event.start_mark, summary, "delete the %YAML line", code="yaml-version")
         if event.tags:
-            self._problem(event.start_mark, "tags are not read", "delete the %TAG line", code="tag")
+            problem_at(self.text, event.start_mark, "tags are not read", "delete the %TAG line", code="tag")
 
     def _scalar(self, event: Any) -> None:
         scalar = Scalar(event.value, event.style or "", event.start_mark, event.end_mark)
@@ -173,7 +174,7 @@ class _Builder:
         node, before = self.open.pop()
         node.nodes = self.count - before
         if isinstance(node, Mapping) and node.merges:
-            self._merge(node)
+            merge(self.text, node)
         top = self.top = self.open[-1][0] if self.open else None
         if top is not None and node.height >= top.height:
             top.height = node.height + 1
@@ -184,10 +185,10 @@ class _Builder:
         self._check_name(event)
         target = self.anchors.get(name)
         if target is None:
-            self._problem(mark, f"no anchor &{shown(name)} stands above", self._anchor_hint(name), code="alias")
+            problem_at(self.text, mark, f"no anchor &{shown(name)} stands above", self._anchor_hint(name), code="alias")
         elif any(node is target for node, _ in self.open):
             place = (("the anchor", self.text.position(target.start)),)
-            self._problem(mark, f"*{shown(name)} contains itself", code="alias", also=place)
+            problem_at(self.text, mark, f"*{shown(name)} contains itself", code="alias", also=place)
             target = None
         elif len(self.open) + target.height > MAX_DEPTH:
             self._too_deep(mark)
@@ -223,62 +224,13 @@ class _Builder:
             top.pending = node
         else:
             key, top.pending = top.pending, None
-            self._entry(top, key, node)
-
-    def _entry(self, mapping: Mapping, key: Node, value: Node) -> None:
-        if not isinstance(key, Scalar):
-            mapping.incomplete = True
-            if not isinstance(key, Broken):
-                self._problem(key.alias or key.start, f"a key must be a text, not {KINDS[key.kind]}", code="key")
-            return
-        kind = key.kind
-        if kind != "string":
-            mapping.incomplete = True
-            self._odd_key(key, kind, value)
-        elif key.text == "<<" and not key.style:
-            if mapping.merges:
-                self._problem(key.start, "<< is given twice", "merge a list: `<<: [*a, *b]`", code="duplicate-key")
-            mapping.merges.append(value)
-        elif key.text in mapping.entries:
-            earlier = mapping.entries[key.text][0]
-            first = self.text.position(earlier.alias or earlier.start)
-            summary = f"the key {quoted(key.text)} is given twice"
-            also = (("first given here", first),)
-            self._problem(key.alias or key.start, summary, "keep one of the two", code="duplicate-key", also=also)
-        else:
-            mapping.entries[key.text] = (key, value)
-
-    def _odd_key(self, key: Scalar, kind: Kind, value: Node) -> None:
-        text = shown(key.text)
-        if kind == "null":
-            self._problem(key.start, "this key is empty", "write a name before the ':'", code="key")
-            return
-        hint = f"quote it: '{text}'"
-        if kind == "int" and isinstance(value, Scalar) and value.kind == "int":
-            hint = f'if this maps a port, write "{text}:{shown(value.text)}", without the blank'
-        self._problem(key.start, f"a key must be a text, and {text} is {KINDS[kind]}", hint, code="key")
-
-    def _merge(self, mapping: Mapping) -> None:
-        """`<<`: the mapping's own keys win, then the earlier of those merged."""
-        sources: list[Node] = []
-        for merged in mapping.merges:
-            sources += merged.items if isinstance(merged, Sequence) else [merged]
-        mapping.merges = []
-        for source in sources:
-            if isinstance(source, Mapping):
-                through = source.through or ("merged here", source.alias or source.start)
-                for name, (key, value) in source.entries.items():
-                    if name not in mapping.entries:
-                        mapping.entries[name] = (cast(Scalar, reached(key, through)), reached(value, through))
-            elif not isinstance(source, Broken):
-                mark, hint = source.alias or source.start, "write `<<: *name`, the name of an anchor"
-                self._problem(mark, f"<< merges mappings, and this is {KINDS[source.kind]}", hint, code="alias")
+            add_entry(self.text, top, key, node)
 
     def _properties(self, event: Any, node: Scalar | Sequence | Mapping) -> None:
         """An anchor or a tag stands before the node: the node starts behind it. Tags are refused."""
         if event.tag:
             hint = "delete it: what a value is follows from how it is written"
-            self._problem(event.start_mark, "tags are not read", hint, code="tag")
+            problem_at(self.text, event.start_mark, "tags are not read", hint, code="tag")
         found = _PROPERTIES.match(self.text.content, event.start_mark.index)
         if found is not None and found.end() <= event.end_mark.index:  # an empty node has nothing behind it
             node.start = mark_at(self.text.content, found.end(), event.start_mark)
@@ -293,24 +245,13 @@ class _Builder:
 
     # -- problems
 
-    def _problem(
-        self,
-        mark: Mark,
-        summary: str,
-        hint: str | None = None,
-        *,
-        code: str,
-        also: tuple[tuple[str, Position], ...] = (),
-    ) -> None:
-        self.text.problem(self.text.inside(mark), summary, hint, code=code, also=also)
-
     def _too_many(self, mark: Mark) -> None:
         summary = f"the file comes to more than {MAX_NODES:,} values, aliases expanded"
-        self._problem(mark, summary, "no stack needs that", code="expansion")
+        problem_at(self.text, mark, summary, "no stack needs that", code="expansion")
         raise _Unreadable(len(self.text.content))
 
     def _too_deep(self, mark: Mark) -> None:
-        self._problem(mark, f"nested more than {MAX_DEPTH} deep", "no task needs that", code="nesting")
+        problem_at(self.text, mark, f"nested more than {MAX_DEPTH} deep", "no task needs that", code="nesting")
         raise _Unreadable(mark.index)
 
     def _anchor_hint(self, name: str) -> str:
@@ -323,7 +264,7 @@ class _Builder:
         """`[?x]`, a text by YAML 1.2, is a key without a value by both parsers."""
         if _QUESTION.match(self.text.content, start.index - 2):
             mark = mark_at(self.text.content, start.index - 1, start)
-            self._problem(mark, "a text that begins with ? needs quotes here", code="syntax")
+            problem_at(self.text, mark, "a text that begins with ? needs quotes here", code="syntax")
 
     def _refuse_tabs(self, end: int) -> None:
         """A tab between values is refused, with its place; inside texts and comments it is content."""
@@ -333,7 +274,7 @@ class _Builder:
                 for found in _COMMENT_OR_TAB.finditer(content, start, first):
                     if found[0] == "\t":
                         mark = mark_at(content, found.start(), mark)
-                        self._problem(mark, "a tab stands between values", TAB_HINT, code="tab")
+                        problem_at(self.text, mark, "a tab stands between values", TAB_HINT, code="tab")
                         break
             start = behind
 
