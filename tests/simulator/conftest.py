@@ -116,3 +116,8 @@ def local(simulator: Simulator) -> Iterator[Api]:
     with requests.Session() as session:
         session.mount(SIMULATOR_URL, simulator.adapter())
         yield Api(SIMULATOR_URL, session)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Whoever runs no test of this folder does without: to load it takes a second."""
+    config.pluginmanager.import_plugin("schemathesis.pytest.plugin")
