@@ -32,7 +32,7 @@ ANY = of("write", "sync", "rename", "file", "sent", "answer")
 ON_FILES = of("write", "sync", "rename", "file")
 
 
-# Those that the errors are proved on in CI; the slow tests take all.
+# Those that `make test` takes; `make soak` takes all.
 CORE = (
     "create",
     "create two with volumes and ports",
@@ -50,7 +50,7 @@ CORE = (
 core = pytest.mark.parametrize("proof", CORE, indirect=True)
 
 
-@pytest.fixture(params=SCENARIOS)
+@pytest.fixture(params=[pytest.param(name, marks=[] if name in CORE else [pytest.mark.slow]) for name in SCENARIOS])
 def proof(request: pytest.FixtureRequest, in_memory: Path, runner: Runner) -> Proof:
     return Proof(request.param, SCENARIOS[request.param], in_memory, runner)
 

@@ -152,7 +152,7 @@ def meet_some(cloud: Cloud, data: st.DataObject, commands: Sequence[tuple[str, .
     cloud.meet(Case(route, path, data.draw(st.sampled_from(ODD))), data.draw(st.sampled_from(commands)))
 
 
-FEW = settings(max_examples=80, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FEW = settings(max_examples=40, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 MANY = settings(max_examples=2_000, suppress_health_check=[HealthCheck.function_scoped_fixture])
 DESTROY = COMMANDS[-1:]
 

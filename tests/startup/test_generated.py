@@ -105,6 +105,11 @@ def run_generated(count: int, stubs: Path, tmp_path: Path) -> None:
     lint(write_all(texts, tmp_path))
 
 
+def test_fifteen_generated_scripts(stubs: Path, tmp_path: Path):
+    run_generated(15, stubs, tmp_path)
+
+
+@pytest.mark.slow
 def test_a_hundred_and_fifty_generated_scripts(stubs: Path, tmp_path: Path):
     run_generated(150, stubs, tmp_path)
 
