@@ -50,7 +50,7 @@ CORE = (
 core = pytest.mark.parametrize("proof", CORE, indirect=True)
 
 
-@pytest.fixture(params=[pytest.param(name, marks=[] if name in CORE else [pytest.mark.slow]) for name in SCENARIOS])
+@pytest.fixture(params=SCENARIOS)
 def proof(request: pytest.FixtureRequest, in_memory: Path, runner: Runner) -> Proof:
     return Proof(request.param, SCENARIOS[request.param], in_memory, runner)
 
@@ -90,10 +90,12 @@ def done_or_in_doubt(rest: Sequence[str], ran: Ran) -> bool:
     return ran.codes == [0] or (ran.codes == [6] and rest[0].startswith(("sent POST", "answer POST")))
 
 
-def prove(proof: Proof, *plan: tuple[Act, Wanted, Allowed]) -> None:
-    """Every act at every point that it is for."""
+def prove(proof: Proof, *plan: tuple[Act, Wanted, Allowed], every: int = 1) -> None:
+    """Every act at every point that it is for, or at each `every`-th: in each scenario others."""
+    turn = list(SCENARIOS).index(proof.name)
     for act, wanted, allowed in plan:
-        for number in proof.numbers(wanted):
+        numbers = proof.numbers(wanted)
+        for number in numbers[turn % min(every, len(numbers) or 1) :: every]:
             proof.interrupt(number, act, allowed)
     proof.conclude()
 
@@ -101,27 +103,41 @@ def prove(proof: Proof, *plan: tuple[Act, Wanted, Allowed]) -> None:
 # ---- at one point -----------------------------------------------------------------------------------------------
 
 
-def test_killed_at_every_point(proof: Proof) -> None:
-    """SIGKILL at every write, sync, rename, request and answer, and in the middle of every write."""
-    prove(
-        proof,
-        ("kill", of("write", "sync", "rename", "sent", "answer"), killed),
-        ("torn", of("write"), killed),
-    )
+KILLED: tuple[tuple[Act, Wanted, Allowed], ...] = (
+    ("kill", of("write", "sync", "rename", "sent", "answer"), killed),
+    ("torn", of("write"), killed),
+)
+FAILED: tuple[tuple[Act, Wanted, Allowed], ...] = (
+    ("ENOSPC", of("write"), refused),
+    ("EIO", of("sync", "rename"), refused),
+    ("short", of("write"), done),
+    ("reset", lambda label: changing(label) and of("sent", "answer")(label), done_or_in_doubt),
+    ("power", lambda label: changing(label) and of("sync", "answer")(label), killed),
+)
 
 
 @core
-def test_an_error_at_every_point(proof: Proof) -> None:
+def test_killed_at_every_fourth_point(proof: Proof) -> None:
+    """SIGKILL at a write, sync, rename, request or answer, and in the middle of a write."""
+    prove(proof, *KILLED, every=4)
+
+
+@core
+def test_an_error_at_every_fourth_point(proof: Proof) -> None:
     """The disk full or broken at a write, a sync or a rename; the connection broken before and after a change; and the
     power lost, with all that was not synced, wherever a sync could have been forgotten."""
-    prove(
-        proof,
-        ("ENOSPC", of("write"), refused),
-        ("EIO", of("sync", "rename"), refused),
-        ("short", of("write"), done),
-        ("reset", lambda label: changing(label) and of("sent", "answer")(label), done_or_in_doubt),
-        ("power", lambda label: changing(label) and of("sync", "answer")(label), killed),
-    )
+    prove(proof, *FAILED, every=4)
+
+
+@pytest.mark.slow
+def test_killed_at_every_point(proof: Proof) -> None:
+    prove(proof, *KILLED)
+
+
+@pytest.mark.slow
+@core
+def test_an_error_at_every_point(proof: Proof) -> None:
+    prove(proof, *FAILED)
 
 
 @pytest.mark.slow
@@ -151,7 +167,7 @@ def every_eighth(turn: int) -> Callable[[Sequence[str]], list[int]]:
     return lambda labels: numbers(labels, changing)[turn % 8 :: 8]
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name != "replace")) for name in SMALL])
 def test_killed_twice(name: str, in_memory: Path, runner: Runner) -> None:
     """At every write, sync, rename and change, and then, in turn, at every eighth of the recovering run."""
     proof = Proof(name, SCENARIOS[name], in_memory, runner)

@@ -58,8 +58,8 @@ def made(path: Path) -> list[str]:
         (True, "power"),
         (True, "power, names kept"),
         (True, "power, last name kept"),
-        (False, "power, names kept"),
-        (False, "power, last name kept"),
+        pytest.param(False, "power, names kept", marks=pytest.mark.slow),
+        pytest.param(False, "power, last name kept", marks=pytest.mark.slow),
     ],
     ids=lambda value: value if isinstance(value, str) else "first run" if value else "later run",
 )
