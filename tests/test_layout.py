@@ -46,16 +46,17 @@ ALLOWED: dict[str, set[str]] = {
     "simulator.api": {"simulator", "simulator.auctions", "simulator.faults", "errors"},
     "simulator.auctions": {"simulator", "simulator.api", "pricing"},
     "simulator.faults": {"simulator", "simulator.api"},
-    "documents": {"apply", *PURE_STAGES},
+    "documents.shapes": {"planning", "pricing", *NOUNS},
+    "documents": {"documents.shapes", "apply", *PURE_STAGES},
 }
 ALLOWED["operations"] = set(ALLOWED) - {"simulator.api", "simulator.auctions", "simulator.faults"}
-ALLOWED["reports"] = {"documents", "apply", "reports.text", "reports.svg", *PURE_STAGES}
+ALLOWED["reports"] = {"documents", "documents.shapes", "apply", "reports.text", "reports.svg", *PURE_STAGES}
 ALLOWED["reports.text"] = ALLOWED["reports.svg"] = ALLOWED["reports.html"] = ALLOWED["reports"]
 ALLOWED["api"] = set(ALLOWED)
 ALLOWED["cli"] = set(ALLOWED) - {"api"}
 ALLOWED["__main__"] = {"cli"}
 
-PURE = {*PURE_STAGES, "documents"} - {"clock"}
+PURE = {*PURE_STAGES, "documents", "documents.shapes"} - {"clock"}
 # What a pure module never touches: the network, files, the clock, the environment.
 IMPURE = {"requests", "socket", "os", "time", "subprocess", "io", "sqlite3", "pathlib.Path"}
 

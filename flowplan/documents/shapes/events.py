@@ -1,0 +1,90 @@
+"""The event stream of an apply: one of these a line."""
+
+from typing import Any, Literal, TypeAlias, TypedDict
+
+from flowplan.documents.shapes.common import Said
+from flowplan.documents.shapes.cost import Totals
+from flowplan.documents.shapes.plan import Summary
+
+
+class _Event(TypedDict):
+    timestamp: str
+    address: str | None
+
+
+class Version(_Event):
+    type: Literal["version"]
+    flowplan: str
+    format_version: str
+
+
+class PlannedChange(_Event):
+    type: Literal["planned_change"]
+    actions: list[str]
+    reason: str | None
+
+
+class ChangeSummary(_Event):
+    type: Literal["change_summary"]
+    changes: Summary
+    cost: Totals
+
+
+class DiagnosticEvent(_Event, Said):
+    type: Literal["diagnostic"]
+
+
+class Started(_Event):
+    type: Literal["apply_start"]
+    action: str
+
+
+class Progressed(_Event):
+    type: Literal["apply_progress"]
+    action: str
+    elapsed_seconds: float
+
+
+class Completed(_Event):
+    type: Literal["apply_complete"]
+    action: str
+    id: str | None
+    elapsed_seconds: float
+
+
+class Errored(_Event):
+    type: Literal["apply_errored"]
+    action: str
+
+
+class Outputs(_Event):
+    type: Literal["outputs"]
+    outputs: dict[str, Any]
+
+
+class ApplySummary(_Event):
+    """How many resources were added, changed, destroyed, forgotten; how many steps failed; which are unknown or were
+    not started."""
+
+    type: Literal["summary"]
+    added: int
+    changed: int
+    destroyed: int
+    forgotten: int
+    failed: int
+    unknown: list[str]
+    not_started: list[str]
+
+
+Event: TypeAlias = (
+    Version
+    | PlannedChange
+    | ChangeSummary
+    | DiagnosticEvent
+    | Started
+    | Progressed
+    | Completed
+    | Errored
+    | Outputs
+    | ApplySummary
+)

@@ -1,0 +1,151 @@
+"""A plan, as it is printed and saved."""
+
+from typing import Any, Generic, Literal, NotRequired, TypeAlias, TypedDict, TypeVar
+
+from flowplan.documents.shapes.common import Amount, Disk, Image, Mount, Pair, Place, Said, Stack
+from flowplan.documents.shapes.cost import BidCost, Totals, VolumeCost
+from flowplan.documents.shapes.what_if import WhatIf
+from flowplan.planning.plan import Mode
+
+R = TypeVar("R")
+
+
+class PlannedStack(Stack):
+    serial: int
+    paths: list[str]
+    config_sha256: str
+
+
+class SealedStack(PlannedStack):
+    observed_sha256: str
+
+
+class Script(TypedDict):
+    sha256: str
+    size: int
+
+
+class Bid(TypedDict):
+    name: str
+    instance_type: str
+    instance_type_name: str
+    region: str
+    instance_quantity: int
+    limit_price: Amount
+    volumes: list[str]
+    ssh_keys: list[str]
+    ssh_key_names: list[str]
+    paused: bool
+    memory_gb: int | None
+    startup_script: Script | None
+    mounts: list[Mount] | None
+    local_disks: list[Disk] | None
+    container_image: Image | None
+
+
+class Volume(TypedDict):
+    name: str
+    size_gb: int
+    interface: Literal["Block", "File"]
+    region: str
+    capacity_gb: NotRequired[int]
+
+
+Ports: TypeAlias = list[Pair]
+
+
+class AfterUnknown(TypedDict, total=False):
+    id: bool
+    volumes: list[bool]
+
+
+class Change(TypedDict, Generic[R]):
+    actions: list[str]
+    before: R | None
+    after: R | None
+    after_unknown: AfterUnknown
+    replace_paths: list[list[str]]
+
+
+class _Entry(TypedDict):
+    address: str
+    name: str
+    id: str | None
+    action_reason: str | None
+    note: str | None
+    status: str | None
+    needs: list[str]
+    source: Place | None
+
+
+class BidEntry(_Entry):
+    type: Literal["bid"]
+    change: Change[Bid]
+    cost: BidCost | None
+
+
+class VolumeEntry(_Entry):
+    type: Literal["volume"]
+    change: Change[Volume]
+    cost: VolumeCost | None
+
+
+class PortsEntry(_Entry):
+    type: Literal["ports"]
+    change: Change[Ports]
+    cost: None
+
+
+Entry: TypeAlias = BidEntry | VolumeEntry | PortsEntry
+
+Summary = TypedDict(
+    "Summary",
+    {
+        "create": int,
+        "update": int,
+        "replace": int,
+        "delete": int,
+        "no-op": int,
+        "read": int,
+        "forget": int,
+        "import": int,
+    },
+)
+
+
+class FailedPlan(TypedDict):
+    """Of a plan that did not come about."""
+
+    format_version: str
+    flowplan_version: str
+    timestamp: str
+    complete: bool
+    applyable: bool
+    errored: bool
+    diagnostics: list[Said]
+
+
+class PlanBody(FailedPlan):
+    """What a plan has whether its digests are there or not: all that people are shown."""
+
+    mode: Mode
+    resource_changes: list[Entry]
+    resource_drift: list[Entry]
+    summary: Summary
+    cost: Totals
+    outputs: dict[str, Any]
+    what_if: NotRequired[WhatIf]
+
+
+class PlanDocument(PlanBody):
+    """A plan without its digests."""
+
+    stack: PlannedStack
+
+
+class SealedPlan(PlanBody):
+    """A plan as a program reads it, and as it is saved: `stack` has the digest of what was seen."""
+
+    stack: SealedStack
+    sha256: str
+    hmac_sha256: NotRequired[str]

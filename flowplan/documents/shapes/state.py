@@ -1,0 +1,111 @@
+"""The state, as its file has it."""
+
+from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
+
+from flowplan.documents.shapes.common import Amount, Disk, Pair
+
+
+class Script(TypedDict):
+    sha256: str
+    size: int
+
+
+class Mount(TypedDict):
+    volume: str
+    mount_point: str
+    interface: str
+    volume_name: str
+    created: NotRequired[bool]
+
+
+class Image(TypedDict):
+    image_name: str
+    build_context: str | None
+    run_options: str | None
+
+
+class Inputs(TypedDict):
+    startup_script: Script | None
+    ports: list[Pair]
+    mounts: list[Mount]
+    local_disks: list[Disk]
+    container_image: Image | None
+    given_sha256: str | None
+
+
+class Bid(TypedDict):
+    name: str
+    instance_type: str
+    region: str
+    instance_quantity: int
+    limit_price: Amount
+    ssh_keys: list[str]
+    volumes: list[str]
+    paused: bool
+    memory_gb: int | None
+    inputs: Inputs | None
+    instance_type_name: str
+    ssh_key_names: list[str]
+    gpus: int | None
+
+
+class Volume(TypedDict):
+    name: str
+    size_gb: int
+    interface: str
+    region: str
+
+
+class Ports(TypedDict):
+    bid: str
+    pairs: list[Pair]
+
+
+class _Bound(TypedDict):
+    address: str
+    id: str
+    needs: list[str]
+    generation: int
+    source: str
+
+
+class BoundBid(_Bound):
+    type: Literal["bid"]
+    applied: Bid
+
+
+class BoundVolume(_Bound):
+    type: Literal["volume"]
+    applied: Volume
+
+
+class BoundPorts(_Bound):
+    type: Literal["ports"]
+    applied: Ports
+
+
+Bound: TypeAlias = BoundBid | BoundVolume | BoundPorts
+
+
+class AppliedPlan(TypedDict):
+    sha256: str
+    at: str
+    serial: int
+
+
+class StateDocument(TypedDict):
+    format_version: int
+    flowplan_version: str
+    lineage: str
+    serial: int
+    stack: str
+    api_url: str
+    project: str
+    project_name: str
+    resources: list[Bound]
+    outputs: dict[str, Any]
+    released: NotRequired[list[str]]
+    adopted: NotRequired[list[str]]
+    plans: NotRequired[list[AppliedPlan]]
+    ended: NotRequired[dict[str, float]]
+    sha256: str

@@ -1,0 +1,96 @@
+"""The stack as it is, and how earlier forecasts held."""
+
+from typing import TypedDict
+
+from flowplan.documents.shapes.common import Amount, Band, Stack
+from flowplan.documents.shapes.cost import BidCost, Part, VolumeCost
+
+
+class Resource(TypedDict):
+    address: str
+    type: str
+    id: str
+    status: str | None
+    instance_quantity: int | None
+    instance_type_name: str | None
+    region: str | None
+    paid: Amount | None
+    cost: BidCost | VolumeCost | None
+
+
+class HourNow(TypedDict):
+    now: Amount | None
+    worst: Amount
+
+
+class Estimate(TypedDict):
+    hours: float
+    paid: Amount | None
+    resources: list[Resource]
+    hour: HourNow
+    horizon: Part | None
+
+
+class ForecastCost(Band):
+    worst: Amount | None
+
+
+class Judged(TypedDict):
+    """A forecast that was made, and what came of it."""
+
+    address: str | None
+    bids: list[str]
+    made_at: str | None
+    starts_at: str | None
+    hours: float
+    quantity: int | None
+    limit: Amount | None
+    last_price: Amount | None
+    basis: str
+    cost: ForecastCost
+    market_snapshot_id: str | None
+    flowplan_version: str
+    course: str
+    reason: str | None
+    until: str | None
+    hours_compared: Amount
+    expected_until_then: Amount | None
+    paid: Amount | None
+    starting: Amount | None
+    place: str | None
+    counts: bool
+
+
+class Coverage(TypedDict):
+    """How many of the forecasts held."""
+
+    elapsed: int
+    held: int
+    below: int
+    above: int
+    share: Amount | None
+    apart: int
+    apart_held: int
+    chance: str | None
+    expected: Amount | None
+    paid: Amount | None
+    paid_over_expected: Amount | None
+    excluded: dict[str, int]
+    finding: str
+
+
+class Coverages(TypedDict):
+    nominal: Amount
+    forecasts: Coverage | None
+    totals: Coverage | None
+
+
+class TrackRecord(TypedDict):
+    format_version: str
+    flowplan_version: str
+    as_of: str | None
+    stack: Stack
+    estimate: Estimate | None
+    forecasts: list[Judged] | None
+    totals: list[Judged] | None
+    coverage: Coverages

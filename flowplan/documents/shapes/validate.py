@@ -1,0 +1,25 @@
+"""What a check of the configuration says."""
+
+from typing import Literal, TypedDict
+
+from flowplan.documents.shapes.common import Place
+
+
+class Found(TypedDict):
+    """A diagnostic of a configuration. `snippet`: the text of its line."""
+
+    severity: Literal["error", "warning", "note"]
+    code: str
+    summary: str
+    detail: str | None
+    hint: str | None
+    source: Place | None
+    snippet: str | None
+
+
+class ValidateDocument(TypedDict):
+    format_version: str
+    valid: bool
+    error_count: int
+    warning_count: int
+    diagnostics: list[Found]

@@ -1,0 +1,121 @@
+"""The shipped schemas follow from the types, and everything that is printed as JSON fits them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from flowplan.documents.plan_shape import misfit
+from flowplan.documents.schema import SHAPES, schema_of
+from tests.conftest import Place
+
+TESTS = Path(__file__).parents[1]
+PLANS = sorted((TESTS / "cases").glob("*/plan.json"))
+SCHEMAS = {name: Draft202012Validator(schema_of(name)) for name in SHAPES}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_the_schema_that_is_shipped_is_that_of_the_types(name: str, accepts: Callable[[Path, str], None]) -> None:
+    made = schema_of(name)
+    Draft202012Validator.check_schema(made)
+    accepts(Path(str(files("flowplan.documents") / "schemas" / f"{name}.json")), json.dumps(made, indent=1) + "\n")
+
+
+def fits(name: str, body: Any) -> None:
+    SCHEMAS[name].validate(body)
+
+
+@pytest.mark.parametrize("path", PLANS, ids=lambda path: path.parent.name)
+def test_a_golden_plan_fits(path: Path) -> None:
+    fits("plan", json.loads(path.read_text()))
+
+
+def told() -> Iterator[tuple[str, str]]:
+    """(schema, JSON) of everything in the transcripts."""
+    for path in sorted((TESTS / "transcripts").glob("*.txt")):
+        for story in path.read_text().split("\n$ ")[1:]:
+            command, _, output = story.partition("\n")
+            words = command.split()
+            if words[:2] == ["flowplan", "json"]:
+                lines = [line for line in output.splitlines() if line[:1] in ("{", " ", "}")]
+                name = "event" if "--json" in words else {"show": "state"}.get(words[2], words[2])
+                yield name, re.sub(r'("elapsed_seconds": )N', r"\g<1>0.5", "\n".join(lines))
+
+
+def documents(text: str) -> Iterator[Any]:
+    """The JSON values that follow each other in a text."""
+    while text := text.strip():
+        value, end = json.JSONDecoder().raw_decode(text)
+        yield value
+        text = text[end:]
+
+
+def test_what_transcripts_tell_fits() -> None:
+    names = []
+    for name, text in told():
+        for body in documents(text):
+            fits(name, body)
+            names.append(name)
+    assert {"event", "cost", "orphans", "state", "market"} == set(names)
+
+
+def test_what_validate_says_fits(place: Place) -> None:
+    place.write("name: a\nnmae: b\n")
+    body = json.loads(place.run("validate", "--format", "json").out)
+    fits("validate", body)
+    assert [one["code"] for one in body["diagnostics"]] == ["missing", "unknown-key"]
+
+
+def test_a_plan_that_failed_and_an_auction_in_full_fit(place: Place) -> None:
+    place.write("name: 1\n")
+    fits("plan", json.loads(place.run("plan", "--format", "json").out))
+    market = ("market", "h100", "--limit", "9", "--history", "2d", "--format", "json")
+    fits("market", json.loads(place.ok("--api-url", "sim:", *market)))
+
+
+def parts(body: Any) -> Iterator[Any]:
+    """Every object and list of a document; of the parts of a list, the first."""
+    if isinstance(body, dict | list):
+        yield body
+        for one in body.values() if isinstance(body, dict) else body[:1]:
+            yield from parts(one)
+
+
+def edits(whole: Any) -> Iterator[str]:
+    """`whole` without a key, with one too many, or with an object in the place of a value: one after the other."""
+    for part in list(parts(whole)):
+        for key in list(part) if isinstance(part, dict) else range(len(part[:1])):
+            kept = part[key]
+            part[key] = {"more": 1}
+            yield f"another {key}"
+            part[key] = kept
+        if isinstance(part, dict):
+            for key in list(part):
+                order = dict(part)
+                del part[key]
+                yield f"no {key}"
+                part.update(order)
+            part["more"] = 1
+            yield "more"
+            del part["more"]
+
+
+@pytest.mark.slow
+def test_what_reads_a_saved_plan_and_the_schema_agree() -> None:
+    """Of every edit: both take it, or both refuse it."""
+    body = json.loads((TESTS / "cases" / "what-if" / "plan.json").read_text())
+    schema = Draft202012Validator({**schema_of("plan"), "anyOf": [{"$ref": "#/$defs/SealedPlan"}]})
+    assert misfit(body) is None
+    refused = 0
+    for edit in edits(body):
+        fit = schema.is_valid(body)
+        assert (misfit(body) is None) == fit, (edit, misfit(body))
+        refused += not fit
+    assert refused > 400
