@@ -10,7 +10,7 @@ from typing import Literal, Protocol, TypeAlias
 from attrs import frozen
 
 from flowplan.clock import Clock
-from flowplan.errors import CloudError, NotFound, OutcomeUnknown
+from flowplan.errors import CloudError, NotFound
 from flowplan.model.live import Live, LiveBid, LiveVolume
 from flowplan.state.journal import Intent
 from flowplan.state.ownership import binding_of, find_created, perhaps_created
@@ -124,40 +124,6 @@ def _foreign(intent: Intent, lineage: str, live: Live) -> tuple[str, ...]:
     return tuple(one.id for one in everything if one.id != intent.id)
 
 
-def hold_provable(findings: Iterable[Finding], *, resend: bool) -> None:
-    """Raise OutcomeUnknown for the first finding that leaves the outcome open."""
-    for finding in findings:
-        if finding.verdict == "absent" and not resend:
-            raise OutcomeUnknown(
-                f"{finding.intent.address} does not show; with --on-unknown stop it is not sent again",
-                hint="its intent is kept; --on-unknown retry sends it once more, under the same key",
-            )
-        if finding.verdict == "several":
-            ids = finding.ids
-            cancel = "\n".join(f"  flowplan recover --cancel {id}" for id in ids[1:])
-            raise OutcomeUnknown(
-                f"{finding.intent.address} has {len(ids)} live objects with our marker: {', '.join(ids)}",
-                detail=f"the oldest, {ids[0]}, is the one to keep; nothing is deleted without you:\n{cancel}",
-            )
-        if finding.verdict == "unclear":
-            raise OutcomeUnknown(_unclear(finding), hint=unclear_remedy(finding))
-        if finding.verdict == "unprovable":
-            reason = f": {finding.error}" if finding.error else ""
-            raise OutcomeUnknown(
-                f"whether {finding.intent.address} was created cannot be known now{reason}",
-                hint="its intent is kept; run the same command again",
-            )
-
-
-def _unclear(finding: Finding) -> str:
-    ids = ", ".join(finding.ids)
-    return (
-        f"{finding.intent.address}: {ids} has its name, and may be what an earlier attempt created, but that is not "
-        "certain: the API does not say when it was created, or it has another size, or somebody uses it, or it "
-        "cannot be read in full"
-    )
-
-
 def unclear_remedy(finding: Finding) -> str:
     """What to do about something that may or may not be ours."""
     address = finding.intent.address
@@ -165,10 +131,3 @@ def unclear_remedy(finding: Finding) -> str:
         f"if it is yours: flowplan import {address} {finding.ids[0]}; if it is not: the same, then flowplan state rm "
         f"{address}, and another name in the file"
     )
-
-
-def _told(finding: Finding) -> str:
-    address, id = finding.intent.address, finding.ids[0]
-    if finding.verdict == "ended":
-        return f"{address} was created by an interrupted run ({id}) and has ended since"
-    return f"{address}: the name {finding.intent.name} belongs to {id}, which flowplan did not make"

@@ -7,22 +7,17 @@ somebody else has the name, which proves nothing about ours where names may be u
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from attrs import frozen
 
-from flowplan.apply.lookup import Reads, _told, hold_provable, look_up
+from flowplan.apply.lookup import Finding, Reads, look_up, unclear_remedy
 from flowplan.clock import Clock
+from flowplan.errors import OutcomeUnknown
 from flowplan.model.live import Live
 from flowplan.state.journal import Closed, Done, Intent, Record, fold
-from flowplan.state.ownership import (
-    bound_bids,
-    known_otherwise,
-    strays,
-)
+from flowplan.state.ownership import bound_bids, known_otherwise, strays
 from flowplan.state.state import State
-
-# ---- before a run -----------------------------------------------------------------------------------------
 
 
 @frozen
@@ -58,7 +53,7 @@ def recover(
     sofar = state
     bids = sorted(bound_bids(state))
     findings = look_up(creates, state.lineage, cloud, window=max(left, 0.0), clock=clock, known=bids) if creates else {}
-    hold_provable(findings.values(), resend=resend)
+    _hold_provable(findings.values(), resend=resend)
     records: list[Record] = [
         Closed(intent.intent, "planned again") for intent in pending.values() if intent.op != "create"
     ]
@@ -78,7 +73,7 @@ def recover(
             absent[intent.intent] = intent
         else:
             records.append(Closed(intent.intent, finding.verdict))
-            notes.append(_told(finding))
+            notes.append(_note(finding))
             ended += [notes[-1]] if finding.verdict == "ended" else []
     folded, _ = fold(state, records)
     adopted = [Done("", stray.address, stray) for stray in strays(folded, live)]
@@ -89,4 +84,42 @@ def recover(
     return Recovered(folded, (*records, *adopted), absent, tuple(notes), tuple(ended))
 
 
-# ---- a state that is lost --------------------------------------------------------------------------------------
+def _hold_provable(findings: Iterable[Finding], *, resend: bool) -> None:
+    """Raise OutcomeUnknown for the first finding that leaves the outcome open."""
+    for finding in findings:
+        if finding.verdict == "absent" and not resend:
+            raise OutcomeUnknown(
+                f"{finding.intent.address} does not show; with --on-unknown stop it is not sent again",
+                hint="its intent is kept; --on-unknown retry sends it once more, under the same key",
+            )
+        if finding.verdict == "several":
+            ids = finding.ids
+            cancel = "\n".join(f"  flowplan recover --cancel {id}" for id in ids[1:])
+            raise OutcomeUnknown(
+                f"{finding.intent.address} has {len(ids)} live objects with our marker: {', '.join(ids)}",
+                detail=f"the oldest, {ids[0]}, is the one to keep; nothing is deleted without you:\n{cancel}",
+            )
+        if finding.verdict == "unclear":
+            raise OutcomeUnknown(_unclear(finding), hint=unclear_remedy(finding))
+        if finding.verdict == "unprovable":
+            reason = f": {finding.error}" if finding.error else ""
+            raise OutcomeUnknown(
+                f"whether {finding.intent.address} was created cannot be known now{reason}",
+                hint="its intent is kept; run the same command again",
+            )
+
+
+def _unclear(finding: Finding) -> str:
+    ids = ", ".join(finding.ids)
+    return (
+        f"{finding.intent.address}: {ids} has its name, and may be what an earlier attempt created, but that is not "
+        "certain: the API does not say when it was created, or it has another size, or somebody uses it, or it "
+        "cannot be read in full"
+    )
+
+
+def _note(finding: Finding) -> str:
+    address, id = finding.intent.address, finding.ids[0]
+    if finding.verdict == "ended":
+        return f"{address} was created by an interrupted run ({id}) and has ended since"
+    return f"{address}: the name {finding.intent.name} belongs to {id}, which flowplan did not make"

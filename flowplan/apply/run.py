@@ -56,7 +56,7 @@ class Applying:
             absent=self._working.pending.values(),
         )
         self._workers = Workers(
-            options.parallelism, around.clock, self._events, announced=self._announce_anew, stopping=self._stopping
+            options.parallelism, around.clock, self._events, announced=self._announce_again, stopping=self._stopping
         )
         self._durable = Durable(around.journal, self._workers)
         self._exhausted = Exhausted()
@@ -128,7 +128,7 @@ class Applying:
         if self._working.pending.get(intent.intent, intent).at.age(self._around.now()) >= YOUNG:
             self._workers.ask(intent.intent)
 
-    def _announce_anew(self, asked: Announcement) -> None:
+    def _announce_again(self, asked: Announcement) -> None:
         intent = self._working.pending.get(asked.intent)
         if intent is not None and not self._stopping():
             young = intent.anew(self._around.now(), resent=intent.resent)
