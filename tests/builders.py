@@ -12,10 +12,12 @@ from flowplan.clock import Moment
 from flowplan.model.address import Address
 from flowplan.model.live import ALLOCATED, Live, LiveBid, LiveVolume, Marker
 from flowplan.model.resources import Bid, Inputs, PortPair, Resource, Volume
+from flowplan.planning.actions import Action, Change, Create, Delete, Forget, NoOp, Read, Replace, Update
+from flowplan.planning.differences import differences
 from flowplan.planning.hand_overs import order_of
 from flowplan.planning.lookup import Desired
 from flowplan.planning.make import make_plan
-from flowplan.planning.plan import Change, Plan, Wishes
+from flowplan.planning.plan import Plan, Wishes
 from flowplan.state.journal import Intent
 from flowplan.state.state import Binding, State
 
@@ -82,6 +84,26 @@ def planned(
     """The plan that brings `there` to `wanted`."""
     desired = wanted if isinstance(wanted, Desired) else Desired(wanted)
     return make_plan(desired, known or state(), there or live(), wishes or Wishes(), **other)
+
+
+def change(
+    action: Action,
+    before: Resource | None = None,
+    after: Resource | None = None,
+    address: Address = TRAIN,
+    **other: Any,
+) -> Change:
+    """What happens to one address, by its word; what is live has the id live_1."""
+    id = other.pop("id", "live_1")
+    if action == "create":
+        assert after is not None
+        return Create(address, after, **other)
+    assert before is not None
+    if action in ("update", "replace"):
+        assert after is not None
+        fields = other.pop("fields", differences(before, after))
+        return {"update": Update, "replace": Replace}[action](address, before, after, fields, id=id, **other)
+    return {"delete": Delete, "forget": Forget, "read": Read, "no-op": NoOp}[action](address, before, id=id, **other)
 
 
 def plan(*changes: Change, **other: Any) -> Plan:

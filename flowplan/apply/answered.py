@@ -13,8 +13,8 @@ import attrs
 
 from flowplan.model.live import TERMINATED, Made
 from flowplan.model.resources import Bid, Resource, Volume
+from flowplan.planning.actions import FieldChange
 from flowplan.planning.differences import differences
-from flowplan.planning.plan import FieldChange
 from flowplan.state.journal import Intent
 from flowplan.state.ownership import as_made
 

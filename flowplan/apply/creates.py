@@ -17,7 +17,7 @@ from flowplan.clock import Clock
 from flowplan.errors import Ambiguous, CloudError, FlowplanError, NameTaken, Refused, StateError, Unauthorized
 from flowplan.model.live import TERMINATED, Made
 from flowplan.model.resources import Bid, Resource
-from flowplan.planning.plan import Change
+from flowplan.planning.actions import Change, Create, Replace
 from flowplan.state.journal import Intent
 from flowplan.state.state import Binding
 
@@ -39,12 +39,12 @@ class Creates:
     updates: Updates
     announce: Callable[[Intent], None]
 
-    def create(self, request: Mapping[str, Any], intent: Intent, wanted: Resource, change: Change) -> Binding:
+    def create(self, request: Mapping[str, Any], intent: Intent, wanted: Resource, change: Create | Replace) -> Binding:
         """Make `wanted` by `request`; returns what it is now. Raises Ambiguous and NameTaken when it may have happened,
         HalfDone when it did and something is not as asked for, and every other CloudError when it did not."""
         return self._made(self._post(request, intent, change), intent, wanted, change)
 
-    def _post(self, request: Mapping[str, Any], intent: Intent, change: Change) -> Made:
+    def _post(self, request: Mapping[str, Any], intent: Intent, change: Create | Replace) -> Made:
         kind = intent.address.kind
         polls = list(POLLS)
         while True:
@@ -54,7 +54,7 @@ class Creates:
                 if kind == "volume" and not intent.resent:
                     # Nobody had the name when we planned, and this was the first attempt: it is not ours.
                     raise Refused(str(error), status=error.status, hint=error.hint) from error
-                if change.action != "replace" or not polls:
+                if not isinstance(change, Replace) or not polls:
                     raise Ambiguous(str(error), status=error.status, hint=error.hint) from error
                 self.clock.pause(polls.pop(0))  # our own previous generation is not quite gone
 

@@ -6,7 +6,8 @@ from typing import Any, Protocol
 
 from flowplan.apply.outcome import Outcome
 from flowplan.errors import FlowplanError
-from flowplan.planning.plan import Change, Plan
+from flowplan.planning.actions import Change
+from flowplan.planning.plan import Plan
 from flowplan.planning.steps import Step
 
 

@@ -8,7 +8,7 @@ from attrs import define, field
 
 from flowplan.errors import FlowplanError, Refused
 from flowplan.model.resources import Bid
-from flowplan.planning.plan import Change
+from flowplan.planning.actions import Change, Create
 
 _Kind: TypeAlias = tuple[str, str]
 
@@ -31,7 +31,7 @@ class Exhausted:
     def hold(self, change: Change) -> None:
         """Raise NotTried for a create of a kind that was refused. What is replaced has freed its own share, and an
         update takes none: they are not spared."""
-        refused = self._refused.get(_kind(change)) if change.action == "create" else None
+        refused = self._refused.get(_kind(change)) if isinstance(change, Create) else None
         if refused is not None:
             raise NotTried(f"not tried: {refused}")
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from attrs import field, frozen
 
 from flowplan.errors import Ambiguous, ApplyFailed, FlowplanError, NameTaken, OutcomeUnknown
-from flowplan.planning.plan import Change, Plan
+from flowplan.planning.actions import Change
+from flowplan.planning.plan import Plan
 from flowplan.planning.steps import Step
 from flowplan.state.journal import Intent
 from flowplan.state.state import State

@@ -12,7 +12,7 @@ from flowplan.apply.shared import Shared
 from flowplan.apply.surroundings import Cloud
 from flowplan.errors import CloudError, NotFound, Refused, Unauthorized
 from flowplan.model.live import Live, LiveBid, LiveVolume
-from flowplan.planning.plan import Change
+from flowplan.planning.actions import Delete, Replace
 from flowplan.printable import shown
 
 
@@ -31,10 +31,9 @@ class Removals:
         object.__setattr__(self, "_volumes", Shared(lambda: self.cloud.volumes()))
         object.__setattr__(self, "_deleted", Shared(lambda: self.cloud.deleted_volumes()))
 
-    def remove(self, change: Change) -> bool:
+    def remove(self, change: Delete | Replace) -> bool:
         """Cancel or delete, and wait until it is over; False when it was over already. That is success, once a second
         look of another kind agrees: a 404 alone proves nothing."""
-        assert change.id is not None  # noqa: S101 - what is removed exists
         return self.delete(change.id) if change.address.kind == "volume" else self.cancel(change.id)
 
     def cancel(self, id: str) -> bool:

@@ -21,7 +21,8 @@ from flowplan.apply.workers import Announcement, Result, Workers
 from flowplan.apply.working_state import WorkingState
 from flowplan.apply.works import Work, Works, needs_call
 from flowplan.errors import Ambiguous, CloudError, FlowplanError, Held, Refused, StateError, Unauthorized
-from flowplan.planning.plan import Change, Plan
+from flowplan.planning.actions import Change
+from flowplan.planning.plan import Plan
 from flowplan.planning.steps import Step
 from flowplan.state.journal import Intent, Record
 from flowplan.state.state import AppliedPlan, Binding, State
@@ -149,7 +150,7 @@ class Applying:
         local: list[Record] = []
         while not self._stopping() and (step := self._schedule.next()) is not None:
             change = self._changes[step.address]
-            if not needs_call(step, change):
+            if not needs_call(change):
                 local.append(self._without_call(step, change))
                 continue
             try:

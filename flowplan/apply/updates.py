@@ -14,7 +14,7 @@ from flowplan.apply.patience import POLLS, Patience
 from flowplan.apply.surroundings import Cloud
 from flowplan.errors import Ambiguous, CloudError, FlowplanError
 from flowplan.model.resources import Bid, Resource, Volume
-from flowplan.planning.plan import Change
+from flowplan.planning.actions import Update
 from flowplan.state.state import Binding
 
 T = TypeVar("T")
@@ -29,9 +29,8 @@ class Updates:
     patience: Patience
     hold_lock: Callable[[], None]
 
-    def update(self, change: Change, wanted: Resource) -> Binding:
+    def update(self, change: Update, wanted: Resource) -> Binding:
         """Change what differs, in place."""
-        assert change.id is not None  # noqa: S101 - what is updated exists
         if isinstance(wanted, Volume):
             self._surely(partial(self.cloud.rename_volume, change.id, wanted.name, before=self.hold_lock))
         elif isinstance(wanted, Bid) and isinstance(change.before, Bid):
@@ -103,7 +102,7 @@ def _otherwise(bid: Bid, fields: Mapping[str, Any]) -> list[str]:
     return [name for name in told if _plain(getattr(bid, name)) != _plain(fields[name])]
 
 
-def patches(change: Change, before: Bid, wanted: Bid) -> list[dict[str, Any]]:
+def patches(change: Update, before: Bid, wanted: Bid) -> list[dict[str, Any]]:
     """The PATCHes of an update, in order. Volumes change only while the bid is paused, and a bid that is
     to run is un-paused last, so that a repetition from any point ends right."""
     names = {one.name for one in change.fields}

@@ -8,8 +8,8 @@ import attrs
 from attrs import define, field
 
 from flowplan.model.address import Address
+from flowplan.planning.actions import Change, NoOp
 from flowplan.planning.differences import differences
-from flowplan.planning.plan import Change
 from flowplan.state.journal import Closed, Done, Intent, ended_by
 from flowplan.state.ownership import known_otherwise
 from flowplan.state.state import AppliedPlan, Binding, State, consistent, with_ended
@@ -58,7 +58,7 @@ class WorkingState:
     def refreshed(self, changes: Iterable[Change]) -> Iterator[Done]:
         """What needs no call, but is not in the state as it is now: seen drift, an adopted bid, another file."""
         for change in changes:
-            if change.action != "no-op" or change.after is None or change.id is None:
+            if not isinstance(change, NoOp):
                 continue
             now = Binding(change.address, change.id, change.after, change.needs, change.generation, change.source)
             known = self.bindings.get(change.address)

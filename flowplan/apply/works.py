@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias, TypeGuard
 
 import attrs
 from attrs import frozen
@@ -20,7 +20,7 @@ from flowplan.model.address import Address
 from flowplan.model.digest import digest
 from flowplan.model.live import Marker
 from flowplan.model.resources import Bid, Resource, Volume, resolve
-from flowplan.planning.plan import Change
+from flowplan.planning.actions import Change, Create, Delete, Replace, Update
 from flowplan.planning.steps import Step
 from flowplan.state.journal import Closed, Intent
 from flowplan.state.state import Binding
@@ -32,6 +32,9 @@ class Answer:
 
     binding: Binding | None
     was_gone: bool = False
+
+
+Called: TypeAlias = Create | Update | Replace | Delete  # what is done by calls
 
 
 @frozen
@@ -71,15 +74,14 @@ class Works:
         self._absent = {intent.address: intent for intent in absent}
         self._superseded: list[Closed] = []
 
-    def work(self, step: Step, change: Change) -> Work:
+    def work(self, step: Step, change: Called) -> Work:
         """The work of `step`. Raises CloudError for what cannot be asked for: a script that cannot be rendered."""
-        if step.way == "down":
+        if isinstance(change, Delete) or (isinstance(change, Replace) and step.way == "down"):
             intent = self._intent("delete", change, None, "", change.before)
             return Work(step, change, intent, lambda _: Answer(None, was_gone=not self._removals.remove(change)))
-        assert change.after is not None  # noqa: S101 - every `up` step has something to make
         bindings = self._working.bindings
         wanted = resolve(change.after, {a: bindings[a].id for a in change.needs if a in bindings})
-        if change.action == "update":
+        if isinstance(change, Update):
             intent = self._intent("update", change, None, "", wanted)
             return Work(step, change, intent, lambda _: Answer(self._updates.update(change, wanted)))
         return self._creation(step, change, wanted)
@@ -88,9 +90,7 @@ class Works:
         """What `step`, which needs no call, leaves of its address (None: it is forgotten)."""
         if step.way == "down" or change.after is None:
             return None
-        id = change.id or ""
-        if step.address.kind == "ports":
-            id = self._working.bindings[Address("bid", step.address.name)].id
+        id = self._working.bindings[Address("bid", step.address.name)].id  # only ports are made without a call
         return Binding(step.address, id, change.after, change.needs, change.generation, change.source)
 
     def again(self, work: Work) -> Work:
@@ -112,7 +112,7 @@ class Works:
     def _supersede(self, intent: Intent) -> None:
         self._superseded.append(self._working.close(intent, "proved absent, and planned otherwise since"))
 
-    def _creation(self, step: Step, change: Change, wanted: Resource) -> Work:
+    def _creation(self, step: Step, change: Create | Replace, wanted: Resource) -> Work:
         earlier = self._absent.get(step.address)
         if earlier is not None and earlier.generation == change.generation:
             request = self._request(wanted, change, earlier.intent)
@@ -126,7 +126,9 @@ class Works:
         intent = self._intent("create", change, id, digest(request), wanted)
         return self._post(step, change, intent, request, wanted)
 
-    def _post(self, step: Step, change: Change, intent: Intent, request: Mapping[str, Any], wanted: Resource) -> Work:
+    def _post(
+        self, step: Step, change: Create | Replace, intent: Intent, request: Mapping[str, Any], wanted: Resource
+    ) -> Work:
         return Work(step, change, intent, lambda sent: Answer(self._creates.create(request, sent, wanted, change)))
 
     def _request(self, wanted: Resource, change: Change, intent: str) -> Mapping[str, Any]:
@@ -179,6 +181,6 @@ class Works:
         return intent.anew(self._around.now(), resent=True)
 
 
-def needs_call(step: Step, change: Change) -> bool:
-    """Whether the cloud has a part in `step`: ports are opened by the startup script of their bid."""
-    return step.address.kind != "ports" and change.action not in ("forget", "import")
+def needs_call(change: Change) -> TypeGuard[Called]:
+    """Whether the cloud has a part in `change`: ports are opened by the startup script of their bid."""
+    return change.address.kind != "ports" and isinstance(change, (Create, Update, Replace, Delete))

@@ -11,7 +11,8 @@ import attrs
 from flowplan.diagnostics import CODE_OF, Diagnostic
 from flowplan.model.budget import Budget, BudgetBasis, Judged
 from flowplan.model.resources import Bid, Volume
-from flowplan.planning.plan import Change, Plan
+from flowplan.planning.actions import Change, Create, Replace, Update
+from flowplan.planning.plan import Plan
 from flowplan.pricing.entry import Total
 from flowplan.pricing.units import CENT, HOUR, cents, usd
 
@@ -78,14 +79,14 @@ def _waiting(plan: Plan, side: Side) -> Decimal:
 def _until_paused(plan: Plan) -> Decimal:
     """What bids that are to be paused cost an hour at most until they are: a bid can only be placed running, and the
     call that pauses it may fail."""
-    placed = [one.after for one in plan.changes if one.action in ("create", "replace") and isinstance(one.after, Bid)]
+    placed = [one.after for one in plan.changes if isinstance(one, (Create, Replace)) and isinstance(one.after, Bid)]
     return sum((bid.limit_price * bid.instance_quantity for bid in placed if bid.paused), Decimal(0))
 
 
 def _no_dearer(change: Change) -> bool:
     """Whether a change cannot raise the cost, whatever prices do."""
     before, after = change.before, change.after
-    if change.action in ("no-op", "read", "delete", "forget") or change.address.kind == "ports":
+    if not isinstance(change, (Create, Update, Replace)) or change.address.kind == "ports":
         return True
     if isinstance(before, Volume) and isinstance(after, Volume):
         return after.size_gb <= before.size_gb
@@ -93,7 +94,7 @@ def _no_dearer(change: Change) -> bool:
         return False
     same_auction = (before.instance_type, before.region) == (after.instance_type, after.region)
     no_more = after.instance_quantity <= before.instance_quantity and after.limit_price <= before.limit_price
-    if after.paused and change.action == "update":
+    if after.paused and isinstance(change, Update):
         return True
     return not before.paused and same_auction and no_more
 

@@ -10,8 +10,9 @@ import attrs
 from flowplan.model.address import Address
 from flowplan.model.live import ALLOCATED, Live
 from flowplan.model.resources import Bid, Resource, Volume
+from flowplan.planning.actions import Change, Forget, Read
 from flowplan.planning.lookup import Desired
-from flowplan.planning.plan import Change, Plan, key_of
+from flowplan.planning.plan import Plan, key_of
 from flowplan.pricing.competition import stairs, together
 from flowplan.pricing.entry import Estimate, Key, Market, Total, Totals, estimate
 from flowplan.pricing.units import storage_per_hour
@@ -65,7 +66,7 @@ def price(change: Change, markets: Mapping[Key, Market]) -> Change:
     before, after = change.before, change.after
     allocated = change.status == ALLOCATED
     old = new = None
-    if isinstance(before, Bid) and change.action not in ("forget", "create"):
+    if isinstance(before, Bid) and not isinstance(change, Forget):
         old = _estimate(before, markets, holding=allocated, paused=before.paused)
     if isinstance(after, Bid):
         # What a replaced bid holds comes free before its successor is placed.
@@ -105,9 +106,9 @@ def _competing(changes: Sequence[Change], markets: Mapping[Key, Market]) -> list
 def _totals(changes: Iterable[Change]) -> Totals:
     current = planned = Total()
     for change in changes:
-        if change.action == "read" or change.reason == "gone_outside":
+        if isinstance(change, Read) or change.reason == "gone_outside":
             continue
-        if change.action == "forget":  # it is managed no longer, but it goes on costing
+        if isinstance(change, Forget):  # it is managed no longer, but it goes on costing
             current += _cost(change.before, None)
             planned += _cost(change.before, None)
             continue

@@ -14,7 +14,8 @@ import attrs
 
 from flowplan.model.address import Address
 from flowplan.model.resources import Bid, Resource, Volume
-from flowplan.planning.plan import Change, Plan
+from flowplan.planning.actions import Change, Forget, NoOp, Read
+from flowplan.planning.plan import Plan
 from flowplan.pricing.advice import AVAILABILITY, CONFIDENCE, Advice, advise_of
 from flowplan.pricing.entry import Estimate, at_any_limit, first_price
 from flowplan.pricing.forecasting import Forecast, forecast_of, never, nothing
@@ -59,7 +60,7 @@ def forecasted(
     asked = _Asked(streams, now)
     hours, further = horizon or DAY, sorted(set(spans))
     changes = tuple(asked.change(change, horizon, further) for change in plan.changes)
-    counted = [one for one in changes if one.action != "read" and one.reason != "gone_outside"]
+    counted = [one for one in changes if not isinstance(one, Read) and one.reason != "gone_outside"]
     totals = {span: _totals(counted, asked, span) for span in {hours, *further}}
     if max(totals) > DAY:
         day = totals.get(DAY) or _totals(counted, asked, DAY)
@@ -83,8 +84,8 @@ def _totals(
 
 def storage_planned(changes: Iterable[Change], hours: float) -> Decimal:
     """What the volumes cost over `hours` once all is done; what is only managed no longer goes on costing."""
-    counted = [one for one in changes if one.action != "read" and one.reason != "gone_outside"]
-    return _storage((one.before if one.action == "forget" else one.after for one in counted), hours)
+    counted = [one for one in changes if not isinstance(one, Read) and one.reason != "gone_outside"]
+    return _storage((one.before if isinstance(one, Forget) else one.after for one in counted), hours)
 
 
 def _storage(resources: Iterable[Resource | None], hours: float) -> Decimal:
@@ -99,7 +100,7 @@ def _movers(changes: Iterable[Change], asked: _Asked, hours: float) -> list[tupl
         before, after = asked.before(change, hours), asked.after(change, hours)
         was = before.cost.expected if before is not None else Decimal(0)
         will = after.cost.expected if after is not None else Decimal(0)
-        if change.action != "no-op" and was is not None and will is not None and will != was:
+        if not isinstance(change, NoOp) and was is not None and will is not None and will != was:
             found.append((change.address, will - was))
     return sorted(found, key=lambda one: -abs(one[1]))
 
@@ -153,7 +154,7 @@ class _Asked:
     def _advise(self, change: Change, hours: float) -> Advice | None:
         """Only for what is placed or re-priced: nobody asks about a limit that stays."""
         bid, estimate = change.after, change.cost
-        if not isinstance(bid, Bid) or estimate is None or change.action in ("no-op", "delete", "forget"):
+        if not isinstance(bid, Bid) or estimate is None or isinstance(change, NoOp):
             return None
         auction = (bid.instance_type, bid.region)
         if auction not in self._streams or not _needs_a_past(estimate):

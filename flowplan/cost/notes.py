@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from flowplan.cost.budgets import over
 from flowplan.cost.warnings import warned
 from flowplan.diagnostics import Diagnostic
-from flowplan.planning.plan import Change, Fileless, Plan
+from flowplan.planning.actions import Change
+from flowplan.planning.plan import Fileless, Plan
 from flowplan.printable import shown
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from flowplan.diagnostics import CODE_OF, Diagnostic, Severity
 from flowplan.model.live import ALLOCATED
 from flowplan.model.resources import Bid
-from flowplan.planning.plan import Change, Plan
+from flowplan.planning.actions import Change, NoOp
+from flowplan.planning.plan import Plan
 from flowplan.pricing.entry import Estimate
 from flowplan.pricing.units import cents, span, usd
 
@@ -29,7 +30,7 @@ def warnings_of(change: Change) -> tuple[str, ...]:
     if change.cost is None:
         return ()
     found = list(change.cost.warnings)
-    if change.action == "no-op":
+    if isinstance(change, NoOp):
         return tuple(found)
     if change.stale:
         found.append("stale_market")
@@ -56,7 +57,7 @@ def _moves_much(found: Forecast) -> bool:
 def warned(plan: Plan) -> Iterator[Diagnostic]:
     """The diagnostics of prices and limits."""
     for change in plan.changes:
-        if change.action == "no-op":
+        if isinstance(change, NoOp):
             yield from _not_running(change)
             continue
         for warning in warnings_of(change):
@@ -187,13 +188,13 @@ def _auctions(changes: Iterable[Change]) -> list[list[Change]]:
     for change in changes:
         if isinstance(change.after, Bid) and change.cost and change.cost.outlook not in ("paused", "cannot_win"):
             found.setdefault((change.after.instance_type, change.after.region), []).append(change)
-    return [bids for bids in found.values() if any(one.action != "no-op" for one in bids)]
+    return [bids for bids in found.values() if not all(isinstance(one, NoOp) for one in bids)]
 
 
 def _competing(bids: Sequence[Change]) -> Iterator[Diagnostic]:
     """That bids of one's own compete: what that costs now; or, where it does not yet, what it would."""
     hit = [one for one in bids if one.cost is not None and one.cost.alone is not None]
-    first = next(one for one in bids if one.action != "no-op")
+    first = next(one for one in bids if not isinstance(one, NoOp))
     if hit:
         yield _said("warning", f"{_place(first)}: {_price_of(hit)}", "self_competition", _ONE_TASK, first)
         return

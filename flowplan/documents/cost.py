@@ -18,7 +18,8 @@ from flowplan.documents.amounts import plain as _plain
 from flowplan.model.budget import Judged
 from flowplan.model.digest import digest
 from flowplan.model.resources import Volume
-from flowplan.planning.plan import Change, Plan
+from flowplan.planning.actions import Change
+from flowplan.planning.plan import Plan
 from flowplan.pricing.entry import Estimate, Market, Total
 from flowplan.pricing.units import CENT, DAY, HOUR, MONTH, STORAGE_PER_GB_MONTH, storage_per_hour
 

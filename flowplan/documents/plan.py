@@ -20,11 +20,13 @@ from flowplan.documents.diagnostics import source
 from flowplan.model.address import Address
 from flowplan.model.digest import digest
 from flowplan.model.resources import Bid, Inputs, PortMapping, PortPair, Resource, Volume
-from flowplan.planning.plan import ACTIONS, Action, Change, Plan
+from flowplan.planning.actions import ACTIONS, Action, Change, Create, NoOp, Presumed, Replace, Update
+from flowplan.planning.plan import Plan
 from flowplan.state.state import State
 
 FORMAT_VERSION = "1.0"
 UNKNOWN_AFTER = {"id": True}
+_IDLE = (NoOp, Presumed)
 _WORDS: dict[Action, list[str]] = {"replace": ["delete", "create"]}
 
 
@@ -53,7 +55,7 @@ def document(plan: Plan, about: Circumstances, *, unchanged: bool = True) -> dic
         "applyable": not plan.refusals and not plan.empty,
         "errored": bool(plan.refusals),
         "stack": _stack(about),
-        "resource_changes": [entry(change) for change in plan.changes if unchanged or change.action != "no-op"],
+        "resource_changes": [entry(change) for change in plan.changes if unchanged or not isinstance(change, _IDLE)],
         "resource_drift": [entry(change) for change in plan.drift],
         "summary": {action: count for action, count in plan.count().items() if action in ACTIONS},
         "cost": totals(plan),
@@ -150,7 +152,7 @@ def entry(change: Change) -> dict[str, Any]:
             "before": plain(change.before),
             "after": plain(change.after),
             "after_unknown": _unknown(change),
-            "replace_paths": forcing if change.action == "replace" else [],
+            "replace_paths": forcing if isinstance(change, Replace) else [],
         },
         "action_reason": change.reason,
         "note": change.note,
@@ -162,9 +164,9 @@ def entry(change: Change) -> dict[str, Any]:
 
 
 def _unknown(change: Change) -> dict[str, Any]:
-    if change.action not in ("create", "replace", "update"):
+    if not isinstance(change, (Create, Replace, Update)):
         return {}
-    unknown: dict[str, Any] = dict(UNKNOWN_AFTER) if change.action != "update" else {}
+    unknown: dict[str, Any] = {} if isinstance(change, Update) else dict(UNKNOWN_AFTER)
     if isinstance(change.after, Bid) and any(isinstance(volume, Address) for volume in change.after.volumes):
         unknown["volumes"] = [isinstance(volume, Address) for volume in change.after.volumes]
     return unknown

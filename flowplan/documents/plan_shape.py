@@ -16,7 +16,7 @@ from flowplan.documents.shapes.common import Amount
 from flowplan.documents.shapes.plan import BidEntry, Entry, PortsEntry, SealedPlan, VolumeEntry
 from flowplan.model.address import Address
 from flowplan.model.budget import dollars, increase
-from flowplan.planning.plan import ACTIONS
+from flowplan.planning.actions import ACTIONS
 from flowplan.state.codec import converter, reason
 
 if TYPE_CHECKING:

@@ -150,12 +150,13 @@ def plan_of(session: Session, seen: Observed, wishes: Wishes) -> Plan:
 def held_placeable(session: Session, plan: Plan, seen: Observed) -> Plan:
     """`plan`, with what could not be checked. Raises ConfigError for what it would place in vain: where nothing is
     offered any more, or as FCP takes it from nobody. A running bid would be cancelled first, and nothing come of it."""
+    from flowplan.planning.actions import Create, Replace
     from flowplan.planning.limits import counts_against_quotas, refused
 
     config, unplaceable = seen.config, seen.desired.unplaceable
     if config is None:
         return plan
-    placing = [change.address for change in plan.changes if change.action in ("create", "replace")]
+    placing = [change.address for change in plan.changes if isinstance(change, (Create, Replace))]
     problems = [unplaceable[address] for address in placing if address in unplaceable]
     quotas: tuple[Quota, ...] = ()
     if counts_against_quotas(plan):

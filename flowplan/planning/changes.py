@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import attrs
 
 from flowplan.model.address import Address, in_order
 from flowplan.model.live import Live, LiveBid, LiveVolume
 from flowplan.model.resources import Bid, PortMapping, Resource, resolve
+from flowplan.planning.actions import (
+    Action,
+    Change,
+    Create,
+    Delete,
+    FieldChange,
+    Forget,
+    NoOp,
+    Presumed,
+    Read,
+    Replace,
+    Update,
+)
 from flowplan.planning.differences import _kept, differences
 from flowplan.planning.lookup import Desired
-from flowplan.planning.plan import RESTART, Action, Change, FieldChange, Wishes
+from flowplan.planning.plan import RESTART, Wishes
 from flowplan.state.ownership import as_known
 from flowplan.state.state import Binding, State
 
@@ -32,7 +44,7 @@ class _Changes:
     def all(self) -> dict[Address, Change]:
         for address, found in self.desired.reads.items():
             if self.wishes.mode == "apply":
-                self.made[address] = Change("read", address, found.volume, found.volume, id=found.id)
+                self.made[address] = Read(address, found.volume, id=found.id)
         for kind in ("volume", "bid", "ports"):
             for address in self._addresses(kind):
                 self._add(address)
@@ -56,9 +68,16 @@ class _Changes:
         return f"the bids cannot be listed, and {', '.join(strangers)} uses it" if strangers else None
 
     def _add(self, address: Address) -> None:
-        change = self._change(address)
+        wanted = None if self.wishes.mode == "destroy" else self.desired.resources.get(address)
         binding = self.state.bindings.get(address)
-        if change.action in ("create", "replace"):
+        change = self._ports(address, wanted, binding) if address.kind == "ports" else None
+        if change is None and wanted is not None:
+            change = self._wanted(address, wanted, binding)
+        elif change is None and binding is not None:
+            change = self._unwanted(address, binding)
+        if change is None:
+            return
+        if isinstance(change, (Create, Replace)):
             self.ids.pop(address, None)
         self.made[address] = self._placed(change, binding)
 
@@ -66,7 +85,7 @@ class _Changes:
         """`change` with its place in the configuration, and what it used before."""
         position = self.desired.sources.get(change.address)
         source = self.wishes.files.kept(position.file) if position else (binding.source if binding else "")
-        used = binding.needs if binding and change.action != "create" else ()  # what is gone uses nothing any more
+        used = binding.needs if binding and not isinstance(change, Create) else ()  # what is gone uses nothing any more
         return attrs.evolve(
             change,
             position=position,
@@ -75,129 +94,134 @@ class _Changes:
             estimated_hours=self.desired.durations.get(change.address),
         )
 
-    def _change(self, address: Address) -> Change:
-        wanted = None if self.wishes.mode == "destroy" else self.desired.resources.get(address)
-        binding = self.state.bindings.get(address)
-        if address.kind == "ports":
-            return self._ports(address, wanted, binding)
-        if binding is None:
-            assert wanted is not None  # noqa: S101 - an address is wanted or bound
-            return self._create(address, wanted, 1)
-        found = self._found(binding)
-        if found is None:
-            return self._gone(address, wanted, binding)
-        if wanted is None:
-            return self._unwanted(address, found, binding)
-        return self._compare(address, found, wanted, binding)
-
     def _found(self, binding: Binding) -> LiveBid | LiveVolume | None:
         if binding.address.kind == "volume":
             return self.live.volumes.get(binding.id)
         bid = self.live.bids.get(binding.id)
         return None if bid is None or bid.ended else bid
 
-    def _create(
-        self, address: Address, wanted: Resource, generation: int, reason: str | None = None, note: str | None = None
-    ) -> Change:
-        note = note or self.desired.choices.get(address)
-        after = resolve(wanted, self.ids, self.called)
-        return Change(
-            "create", address, None, after, reason=reason, note=note, generation=generation, needs=wanted.needs
-        )
+    # -- what nobody wants any more
 
-    def _gone(self, address: Address, wanted: Resource | None, binding: Binding) -> Change:
-        ended = self.live.bids.get(binding.id)
-        how = "was terminated" if ended is not None else "was deleted"
-        if wanted is None:
-            note = f"{binding.id} {how} outside of flowplan"
-            return Change("forget", address, binding.applied, None, id=binding.id, reason="gone_outside", note=note)
-        note = f"{binding.id} {how} outside of flowplan"
-        return self._create(address, wanted, binding.generation + 1, "create_because_gone", note)
-
-    def _unwanted(self, address: Address, found: LiveBid | LiveVolume, binding: Binding) -> Change:
-        before = as_known(found, binding.applied)
-        common: dict[str, Any] = {"id": binding.id, "status": getattr(found, "status", None)}
+    def _unwanted(self, address: Address, binding: Binding) -> Change:
+        found = self._found(binding)
+        if found is None:
+            note = self._how_it_ended(binding)
+            return Forget(address, binding.applied, id=binding.id, reason="gone_outside", note=note)
+        before, status = as_known(found, binding.applied), getattr(found, "status", None)
         if address in self.desired.reads and self.wishes.mode == "apply":
             note = "attached now: flowplan no longer manages it"
-            return Change("forget", address, before, None, reason="forget_because_attached", note=note, **common)
-        if self.wishes.mode == "destroy":
-            if self.wishes.keep_volumes and isinstance(found, LiveVolume):
-                note = "it stays, with its data and its price: flowplan no longer manages it"
-                return Change("forget", address, before, None, reason="forget_because_kept", note=note, **common)
-            return Change("delete", address, before, None, reason="delete_because_destroy", **common)
-        note = f"{address} is not in the configuration"
-        return Change("delete", address, before, None, reason="delete_because_no_resource_config", note=note, **common)
+            return Forget(address, before, id=binding.id, status=status, reason="forget_because_attached", note=note)
+        if self.wishes.mode == "apply":
+            reason, note = "delete_because_no_resource_config", f"{address} is not in the configuration"
+            return Delete(address, before, id=binding.id, status=status, reason=reason, note=note)
+        if self.wishes.keep_volumes and isinstance(found, LiveVolume):
+            note = "it stays, with its data and its price: flowplan no longer manages it"
+            return Forget(address, before, id=binding.id, status=status, reason="forget_because_kept", note=note)
+        return Delete(address, before, id=binding.id, status=status, reason="delete_because_destroy")
+
+    def _how_it_ended(self, binding: Binding) -> str:
+        how = "was terminated" if binding.id in self.live.bids else "was deleted"
+        return f"{binding.id} {how} outside of flowplan"
+
+    # -- what is wanted
+
+    def _wanted(self, address: Address, wanted: Resource, binding: Binding | None) -> Change:
+        found = self._found(binding) if binding is not None else None
+        if binding is not None and found is not None:
+            return self._compare(address, found, wanted, binding)
+        made = Create(
+            address,
+            resolve(wanted, self.ids, self.called),
+            note=self.desired.choices.get(address),
+            needs=wanted.needs,
+        )
+        if binding is None:
+            return made
+        return attrs.evolve(
+            made,
+            generation=binding.generation + 1,
+            reason="create_because_gone",
+            note=self._how_it_ended(binding),
+        )
 
     def _compare(self, address: Address, found: LiveBid | LiveVolume, wanted: Resource, binding: Binding) -> Change:
         before, after = as_known(found, binding.applied), resolve(wanted, self.ids, self.called)
         fields = differences(before, after)
-        action, reason, note = self._action(address, fields, wanted)
-        if action == "no-op":
-            after = before
-        elif action == "update":
-            after = _kept(before, after, fields)
-        return Change(
-            action,
-            address,
-            before,
-            after,
-            fields,
-            reason,
-            note or self.desired.choices.get(address),
-            id=binding.id,
+        change: NoOp | Update | Replace
+        if (why := self._replaced(address, fields, wanted)) is not None:
+            reason, note = why
+            change = Replace(address, before, after, fields, id=binding.id, reason=reason, note=note)
+        elif not fields:
+            change = NoOp(address, before, id=binding.id)
+        elif _restarts(fields, wanted):
+            kept = _kept(before, after, fields)
+            change = Update(address, before, kept, fields, id=binding.id, reason="update_by_restart", note=RESTART)
+        else:
+            change = Update(address, before, _kept(before, after, fields), fields, id=binding.id)
+        return attrs.evolve(
+            change,
             status=getattr(found, "status", None),
-            generation=binding.generation + (action == "replace"),
+            note=change.note or self.desired.choices.get(address),
+            generation=binding.generation + isinstance(change, Replace),
             needs=wanted.needs,
         )
 
-    def _action(
+    def _replaced(
         self, address: Address, fields: tuple[FieldChange, ...], wanted: Resource
-    ) -> tuple[Action, str | None, str | None]:
+    ) -> tuple[str, str | None] | None:
+        """Why it is replaced, for machines and for people; None: it is not."""
         if any(change.forces for change in fields):
-            return "replace", "replace_because_cannot_update", None
+            return "replace_because_cannot_update", None
         if address in self.wishes.replace:
-            return "replace", "replace_by_request", None
-        renewed = [need for need in wanted.needs if need in self.made and self.made[need].action == "replace"]
+            return "replace_by_request", None
+        renewed = [need for need in wanted.needs if isinstance(self.made.get(need), Replace)]
         if renewed:
             # Detaching from a running bid and attaching what does not exist yet would wait for each other.
-            return "replace", "replace_because_dependency", f"{renewed[0]} is replaced"
-        if _restarts(fields, wanted):
-            return "update", "update_by_restart", RESTART
-        return ("update" if fields else "no-op"), None, None
+            return "replace_because_dependency", f"{renewed[0]} is replaced"
+        return None
 
     # -- ports follow their bid
 
-    def _ports(self, address: Address, wanted: Resource | None, binding: Binding | None) -> Change:
+    def _ports(self, address: Address, wanted: Resource | None, binding: Binding | None) -> Change | None:
         bid = self.made.get(Address("bid", address.name))
         before = self._ports_before(binding, bid)
+        owner = binding.id if binding else bid.id if bid else None
+        if wanted is not None:
+            return self._wanted_ports(address, wanted, bid, before, owner)
+        if before is None or owner is None:
+            return None
         note = f"{bid.address} is {_PAST[bid.action]}" if bid is not None and bid.action in _PAST else None
-        owner = binding.id if binding else bid.id if bid and before else None
-        common: dict[str, Any] = {"before": before, "id": owner}
-        if wanted is None:
-            gone = bid is not None and bid.action in ("forget", "create")
-            action: Action = "forget" if gone else "delete"
-            reason = "gone_outside" if gone else "delete_because_no_resource_config"
-            if self.wishes.mode == "destroy" and not gone:
-                reason, note = "delete_because_destroy", None
-            return Change(action, address, reason=reason, note=note, **common)
-        return self._wanted_ports(
-            address, wanted, bid, before, attrs.evolve(Change("no-op", address, **common), note=note)
-        )
+        if isinstance(bid, (Forget, Create)):
+            return Forget(address, before, id=owner, reason="gone_outside", note=note)
+        reason = "delete_because_no_resource_config"
+        if self.wishes.mode == "destroy":
+            reason, note = "delete_because_destroy", None
+        return Delete(address, before, id=owner, reason=reason, note=note)
 
     def _wanted_ports(
-        self, address: Address, wanted: Resource, bid: Change | None, before: PortMapping | None, blank: Change
+        self, address: Address, wanted: Resource, bid: Change | None, before: PortMapping | None, owner: str | None
     ) -> Change:
         generation = bid.generation if bid else 1
-        blank = attrs.evolve(blank, needs=wanted.needs, generation=generation)
-        if bid is None or before is None or bid.action == "create":
-            # A bid that flowplan did not place: what it publishes is unknown, which changes nothing by itself.
-            unknown = bid is not None and bid.action in ("no-op", "update")
-            return attrs.evolve(blank, action="no-op" if unknown else "create", before=None, after=wanted, note=None)
-        if bid.action != "replace":
-            return attrs.evolve(blank, after=before, note=None)
+        if before is None and isinstance(bid, (NoOp, Update)):
+            return Presumed(address, wanted, needs=wanted.needs, generation=generation)
+        if bid is None or before is None or owner is None or isinstance(bid, Create):
+            # What is gone is named all the same.
+            gone = owner if before is not None else None
+            return Create(address, wanted, id=gone, needs=wanted.needs, generation=generation)
+        if not isinstance(bid, Replace):
+            return NoOp(address, before, id=owner, needs=wanted.needs, generation=generation)
         fields = differences(before, wanted)
-        reason = "replace_because_cannot_update" if fields else "replace_because_dependency"
-        return attrs.evolve(blank, action="replace", after=wanted, fields=fields, reason=reason)
+        return Replace(
+            address,
+            before,
+            wanted,
+            fields,
+            id=owner,
+            reason="replace_because_cannot_update" if fields else "replace_because_dependency",
+            note=f"{bid.address} is replaced",
+            needs=wanted.needs,
+            generation=generation,
+        )
 
     def _ports_before(self, binding: Binding | None, bid: Change | None) -> PortMapping | None:
         """What the bid publishes: what it carries, where that is known (also of an adopted bid, whose ports the

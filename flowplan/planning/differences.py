@@ -18,7 +18,7 @@ from flowplan.model.resources import (
     Volume,
     changes_of,
 )
-from flowplan.planning.plan import FieldChange
+from flowplan.planning.actions import FieldChange
 
 
 def differences(before: Resource, after: Resource) -> tuple[FieldChange, ...]:

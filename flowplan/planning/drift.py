@@ -9,8 +9,9 @@ import attrs
 
 from flowplan.model.address import Address, in_order
 from flowplan.model.live import Live, LiveBid
+from flowplan.planning.actions import Change, Delete, Update
 from flowplan.planning.differences import _class_fields, differences
-from flowplan.planning.plan import Change, Fileless, Files, Wishes
+from flowplan.planning.plan import Fileless, Files, Wishes
 from flowplan.state.ownership import as_known
 from flowplan.state.state import State
 
@@ -25,14 +26,14 @@ def _drift(state: State, live: Live, wishes: Wishes) -> Iterable[Change]:
         found = live.volumes.get(binding.id) if address.kind == "volume" else live.bids.get(binding.id)
         if found is None or (isinstance(found, LiveBid) and found.ended):
             note = "terminated" if found is not None else "gone"
-            yield Change("delete", address, binding.applied, None, reason="gone_outside", note=note, **common)
+            yield Delete(address, binding.applied, reason="gone_outside", note=note, **common)
             continue
         now = as_known(found, binding.applied)
         fields = differences(binding.applied, now)
         if fields:
             differing = {name for one in fields for name in _class_fields(now, one.name)}
             after = attrs.evolve(binding.applied, **{name: getattr(now, name) for name in differing})
-            yield Change("update", address, binding.applied, after, fields, "changed_outside", **common)
+            yield Update(address, binding.applied, after, fields, reason="changed_outside", **common)
 
 
 def _unnamed(left_alone: Iterable[Address], state: State, live: Live) -> Iterable[tuple[Address, LiveBid]]:

@@ -14,8 +14,9 @@ from flowplan.diagnostics import Diagnostic
 from flowplan.model.live import Live, LiveVolume
 from flowplan.model.resources import Bid, Volume
 from flowplan.planning import steps as graph
+from flowplan.planning.actions import Change, Delete, NoOp, Replace
 from flowplan.planning.hand_overs import hand_overs, order_with
-from flowplan.planning.plan import EVERYTHING, Change, Plan, Wishes
+from flowplan.planning.plan import EVERYTHING, Plan, Wishes
 
 
 def guarded(plan: Plan, live: Live, wishes: Wishes) -> Plan:
@@ -41,10 +42,10 @@ def refusal(code: str, change: Change, summary: str, hint: str) -> Diagnostic:
 def _data(changes: Iterable[Change], wishes: Wishes) -> Iterable[Diagnostic]:
     for change in changes:
         volume = change.before
-        if not isinstance(volume, Volume) or change.action not in ("replace", "delete"):
+        if not isinstance(change, (Replace, Delete)) or not isinstance(volume, Volume):
             continue
         if not {volume.name, EVERYTHING} & wishes.destroyable:
-            how = "replacing" if change.action == "replace" else "deleting"
+            how = "replacing" if isinstance(change, Replace) else "deleting"
             yield refusal(
                 "volume-data",
                 change,
@@ -59,8 +60,10 @@ def _still_used(changes: Iterable[Change], live: Live) -> Iterable[Diagnostic]:
     changes = tuple(changes)
     users = _Users.of(live, changes)
     for change in changes:
-        volume = live.volumes.get(change.id or "")
-        if volume is None or change.address.kind != "volume" or change.action not in ("delete", "replace"):
+        if not isinstance(change, (Replace, Delete)) or change.address.kind != "volume":
+            continue
+        volume = live.volumes.get(change.id)
+        if volume is None:
             continue
         if names := users.that_stay(volume):
             message = f"{change.address} is used by {names}, which stays"
@@ -72,7 +75,7 @@ def _held_elsewhere(changes: Iterable[Change], live: Live) -> Iterable[Diagnosti
     changes = tuple(changes)
     users = _Users.of(live, changes)
     for change in changes:
-        if not isinstance(change.after, Bid) or change.action == "no-op":
+        if not isinstance(change.after, Bid) or isinstance(change, NoOp):
             continue
         for volume in (live.volumes.get(str(ref)) for ref in change.after.volumes):
             if volume is None or volume.volume.interface != "Block":

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from flowplan.model.address import Address
 from flowplan.model.resources import Bid, Resource, Volume
 from flowplan.planning import steps as graph
-from flowplan.planning.plan import Change
+from flowplan.planning.actions import Change
 
 
 def order_of(changes: Iterable[Change]) -> graph.Order:

@@ -13,7 +13,8 @@ from flowplan.diagnostics import Diagnostic
 from flowplan.model.address import Address
 from flowplan.model.catalogue import SPOT, STORAGE, Quota, SshKey
 from flowplan.model.resources import Bid, Resource, Volume
-from flowplan.planning.plan import Change, Plan
+from flowplan.planning.actions import Change, Create, NoOp, Presumed, Replace, Update
+from flowplan.planning.plan import Plan
 from flowplan.pricing.units import CENT, usd
 
 
@@ -23,6 +24,7 @@ class Say(Protocol):
     def __call__(self, address: Address, field: str, summary: str, hint: str, *, code: str) -> Diagnostic: ...
 
 
+_STAYING, _HELD = (NoOp, Presumed, Update), (NoOp, Presumed, Update, Replace)
 _HOLDING = ("Allocated", "Preempting")  # the statuses of bids that a quota counts as used
 
 
@@ -44,11 +46,11 @@ def counts_against_quotas(plan: Plan) -> bool:
 
 
 def _places(change: Change) -> bool:
-    return change.action in ("create", "replace")
+    return isinstance(change, (Create, Replace))
 
 
 def _changed(change: Change) -> set[str]:
-    return {one.name for one in change.fields} if change.action == "update" else set()
+    return {one.name for one in change.fields} if isinstance(change, Update) else set()
 
 
 def _takes(change: Change) -> bool:
@@ -65,13 +67,8 @@ def _bid(change: Change, bid: Bid, required: Iterable[SshKey], say: Say) -> Iter
     if (_places(change) or "limit_price" in _changed(change)) and least is not None and bid.limit_price < least:
         summary = f"the limit {usd(bid.limit_price)} is below {usd(least)} an instance-hour, the least that FCP takes"
         yield say(change.address, "limit_price", summary, _least(least, bid.gpus), code="limit-too-low")
-    before = change.before
-    if (
-        change.action == "replace"
-        and least is None
-        and isinstance(before, Bid)
-        and bid.limit_price < before.limit_price
-    ):
+    before = change.before if isinstance(change, Replace) else None
+    if least is None and isinstance(before, Bid) and bid.limit_price < before.limit_price:
         summary = f"the limit falls to {usd(bid.limit_price)}, and the least that FCP takes is not known now"
         hint = "the running bid is not cancelled for one that FCP may refuse: try again later, or keep the limit"
         yield say(change.address, "limit_price", summary, hint, code="minimum-unknown")
@@ -106,7 +103,7 @@ def _over(plan: Plan, quota: Quota, say: Say) -> Iterator[Diagnostic]:
     field = "instance_quantity" if quota.product == SPOT else "size_gb"
     size = _instances(quota) if quota.product == SPOT else _gigabytes
     taking = [one for one in plan.changes if isinstance(one.after, cls) and _takes(one)]
-    staying = [one for one in plan.changes if one.action in ("no-op", "update") and one not in taking]
+    staying = [one for one in plan.changes if isinstance(one, _STAYING) and one not in taking]
     taken = _elsewhere(plan, quota) + sum(size(one.after) for one in staying if not _is_paused(one.after))
     for change in taking:
         more = size(change.after)
@@ -122,10 +119,10 @@ _ROOM = "ask for less, or for a higher quota; what is to go counts until it is g
 def _elsewhere(plan: Plan, quota: Quota) -> int:
     """What is used of `quota` by what the plan does not have, or takes away."""
     if quota.product == STORAGE:
-        held = [c.before for c in plan.changes if c.action in ("no-op", "update", "replace")]
+        held = [c.before for c in plan.changes if isinstance(c, _HELD)]
         return max(quota.used - sum(map(_gigabytes, held)), 0)
     size = _instances(quota)
-    kept = (c for c in plan.changes if c.action in ("no-op", "update", "replace") and c.status in _HOLDING)
+    kept = (c for c in plan.changes if isinstance(c, _HELD) and c.status in _HOLDING)
     return max(quota.used - sum(size(one.before) for one in kept), 0)
 
 

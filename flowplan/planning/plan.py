@@ -8,99 +8,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from attrs import field, frozen
 
-from flowplan.diagnostics import Diagnostic, Position
+from flowplan.diagnostics import Diagnostic
 from flowplan.model.address import Address
 from flowplan.model.budget import Judged
-from flowplan.model.live import STATUSES, LiveBid
+from flowplan.model.live import LiveBid
 from flowplan.model.resources import (
     Bid,
-    Resource,
 )
 from flowplan.planning import steps as graph
-from flowplan.pricing.entry import Estimate, Key, Market, Total, Totals
+from flowplan.planning.actions import ACTIONS, Action, Change
+from flowplan.pricing.entry import Key, Market, Total, Totals
 from flowplan.state.journal import Intent
 from flowplan.state.state import Binding
 
 if TYPE_CHECKING:
-    from flowplan.pricing.advice import Advice
-    from flowplan.pricing.forecasting import Forecast
     from flowplan.pricing.sums import StackForecast
 
-Action: TypeAlias = Literal["create", "update", "replace", "delete", "no-op", "read", "forget", "import"]
 Mode: TypeAlias = Literal["apply", "destroy"]
-ACTIONS: tuple[Action, ...] = ("create", "update", "replace", "delete", "no-op", "read", "forget", "import")
 RESTART = "its instances are stopped, and start again if it still wins: volumes change only while a bid is paused"
 EVERYTHING = "*"  # as a volume's name: every volume may be destroyed
-
-
-@frozen
-class FieldChange:
-    """One field that differs. `forces`: this difference alone makes a replacement necessary."""
-
-    name: str
-    before: Any
-    after: Any
-    forces: bool = False
-
-
-@frozen
-class Change:
-    """What happens to one address. `before` is what is live, `after` what is wanted.
-
-    `id`: the live object's; `generation`: the one `after` will have; `needs_before`: what it used when it
-    was last applied; `reason`: why, as a machine-readable word; `note`: why, for people.
-    """
-
-    action: Action
-    address: Address
-    before: Resource | None = None
-    after: Resource | None = None
-    fields: tuple[FieldChange, ...] = ()
-    reason: str | None = None
-    note: str | None = None
-    id: str | None = None
-    status: str | None = None
-    generation: int = 1
-    needs: tuple[Address, ...] = ()
-    needs_before: tuple[Address, ...] = ()
-    position: Position | None = None
-    source: str = ""
-    cost_before: Estimate | None = None
-    cost: Estimate | None = None
-    estimated_hours: Decimal | None = None  # of work, as the task says
-    forecast_before: Forecast | None = None
-    forecast: Forecast | None = None
-    spans: Mapping[float, Forecast] = field(factory=dict)  # as planned (as it is, when it goes) over others, by hours
-    advice: Advice | None = None
-    stale: str | None = None  # in what the prices it was priced with are out of date
-
-    @property
-    def ways(self) -> tuple[graph.Way, ...]:
-        """The steps this change is made of."""
-        both: dict[Action, tuple[graph.Way, ...]] = {
-            "create": ("up",),
-            "import": ("up",),
-            "update": ("up",),
-            "replace": ("down", "up"),
-            "delete": ("down",),
-            "forget": ("down",),
-        }
-        return both.get(self.action, ())
-
-    def lets_go_of(self, volume: str) -> bool:
-        """Whether the live bid does not hold the volume with this id any more once this is done, or for a while."""
-        if self.action == "update" and isinstance(self.after, Bid):
-            return volume not in self.after.volumes
-        return self.action in ("delete", "replace")
-
-    @property
-    def status_is_strange(self) -> bool:
-        """Whether the API has a word for its status that is not known here."""
-        return bool(self.status) and self.status not in STATUSES  # "": it is not told
 
 
 @frozen
@@ -199,12 +129,3 @@ class Wishes:
 def key_of(bid: Bid) -> Key:
     """The auction and quantity that a bid is priced in."""
     return (bid.instance_type, bid.region, bid.instance_quantity)
-
-
-# ---- what is there, in the words of the configuration -----------------------------------------------------
-
-
-# ---- changes ----------------------------------------------------------------------------------------------
-
-
-# ---- drift, cost ------------------------------------------------------------------------------------------

@@ -15,7 +15,8 @@ from flowplan.model.address import Address
 from flowplan.model.catalogue import Catalogue, SshKey
 from flowplan.model.live import Live, LiveBid, LiveVolume
 from flowplan.model.resources import Bid, Volume
-from flowplan.planning.plan import Change, Plan
+from flowplan.planning.actions import Change, Create, Replace, Update
+from flowplan.planning.plan import Plan
 from flowplan.state.state import State
 
 
@@ -49,10 +50,10 @@ def only_stops(plan: Plan) -> bool:
 
 
 def _stops(change: Change) -> bool:
-    if change.action == "update":
+    if isinstance(change, Update):
         paused = isinstance(change.after, Bid) and change.after.paused
         return paused and all(one.name == "paused" for one in change.fields)
-    return change.action in ("no-op", "read", "delete", "forget")
+    return not isinstance(change, (Create, Replace))
 
 
 def hold_told(plan: Plan, catalogue: Catalogue, live: Live) -> None:

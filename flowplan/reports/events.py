@@ -10,7 +10,8 @@ from flowplan.apply.outcome import Outcome, counted, doing
 from flowplan.diagnostics import Diagnostic
 from flowplan.documents.diagnostics import of
 from flowplan.errors import FlowplanError
-from flowplan.planning.plan import Change, Plan
+from flowplan.planning.actions import Change
+from flowplan.planning.plan import Plan
 from flowplan.planning.steps import Step
 
 

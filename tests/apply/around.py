@@ -14,7 +14,7 @@ from flowplan.clock import Clock
 from flowplan.cloud.fcp import Fcp
 from flowplan.cloud.http.transport import Transport
 from flowplan.errors import FlowplanError
-from flowplan.planning.plan import Change
+from flowplan.planning.actions import Change
 from flowplan.planning.steps import Step
 from flowplan.startup import script
 from flowplan.state.journal import Intent, Record

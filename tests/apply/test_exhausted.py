@@ -6,10 +6,10 @@ import pytest
 
 from flowplan.apply.exhausted import Exhausted, NotTried
 from flowplan.errors import CloudError, FlowplanError, Refused
-from flowplan.planning.plan import Action, Change
-from tests.builders import DATA, TRAIN, bid, volume
+from flowplan.planning.actions import Action, Change, Create
+from tests.builders import DATA, TRAIN, bid, change, volume
 
-CREATE = Change("create", TRAIN, after=bid())
+CREATE = Create(TRAIN, bid())
 
 
 def spared(learnt: FlowplanError, change: Change, of: Change = CREATE) -> bool:
@@ -40,19 +40,19 @@ def test_a_quota_and_the_billing_refuse_all_of_a_kind(error: FlowplanError, is_s
 
 
 @pytest.mark.parametrize(
-    ("change", "is_spared"),
+    ("planned", "is_spared"),
     [
-        (Change("create", TRAIN, after=bid("other")), True),
-        (Change("create", TRAIN, after=bid(instance_type="it_2")), False),
-        (Change("create", DATA, after=volume()), False),
-        (Change("replace", TRAIN, after=bid()), False),
-        (Change("update", TRAIN, after=bid()), False),
+        (Create(TRAIN, bid("other")), True),
+        (Create(TRAIN, bid(instance_type="it_2")), False),
+        (Create(DATA, volume()), False),
+        (change("replace", bid(), bid()), False),
+        (change("update", bid(), bid()), False),
     ],
 )
-def test_what_a_quota_counts_together_is_spared(change: Change, is_spared: bool) -> None:
-    assert spared(Refused("quota"), change) is is_spared
+def test_what_a_quota_counts_together_is_spared(planned: Change, is_spared: bool) -> None:
+    assert spared(Refused("quota"), planned) is is_spared
 
 
 @pytest.mark.parametrize("action", ["create", "replace", "update"])
 def test_any_refusal_of_the_kind_counts(action: Action) -> None:
-    assert spared(Refused("quota"), CREATE, of=Change(action, TRAIN, after=bid()))
+    assert spared(Refused("quota"), CREATE, of=change(action, bid(), bid()))

@@ -13,19 +13,21 @@ from flowplan.apply.works import needs_call
 from flowplan.cloud.fcp import Fcp
 from flowplan.cloud.http.transport import Transport
 from flowplan.errors import Ambiguous, CloudError, Refused
+from flowplan.model.address import Address
 from flowplan.model.resources import Inputs, PortMapping, Script
-from flowplan.planning.plan import Action, Change
-from flowplan.planning.steps import Step, Way
+from flowplan.planning.actions import Action, Create, Delete, Forget
+from flowplan.planning.steps import Step
 from flowplan.printable import Secret
 from flowplan.simulator import SIMULATOR_KEY, SIMULATOR_URL
 from flowplan.state.journal import Closed
 from tests.apply.around import NOW, works
 from tests.builders import DATA, PORTS, TRAIN, bid, bound, create_of, state, volume
+from tests.builders import change as planned
 from tests.conftest import Place
 
 BOUND_DATA, BOUND_TRAIN = bound(DATA, "vol_1", volume()), bound(TRAIN, "bid_1", bid())
-MAKE_DATA = Change("create", DATA, after=volume(), source="task.yaml")
-MAKE_TRAIN = Change("create", TRAIN, after=bid(volumes=(DATA,)), needs=(DATA,))
+MAKE_DATA = Create(DATA, volume(), source="task.yaml")
+MAKE_TRAIN = Create(TRAIN, bid(volumes=(DATA,)), needs=(DATA,))
 UP_DATA, UP_TRAIN = Step("up", DATA), Step("up", TRAIN)
 
 
@@ -43,7 +45,7 @@ def test_a_create_is_announced_with_what_it_makes_and_no_id() -> None:
 
 
 def test_a_removal_is_announced_with_the_id_it_ends() -> None:
-    change = Change("delete", TRAIN, before=bid(), id="bid_1")
+    change = Delete(TRAIN, bid(), id="bid_1")
     intent = works(WorkingState(state(BOUND_TRAIN))).work(Step("down", TRAIN), change).intent
     assert (intent.op, intent.id, intent.name, intent.payload_sha256) == ("delete", "bid_1", "train", "")
 
@@ -83,7 +85,7 @@ def test_what_is_proved_absent_is_sent_under_its_own_key_while_the_plan_makes_th
 @pytest.mark.parametrize(
     "change", [attrs.evolve(MAKE_DATA, after=volume(size_gb=200)), attrs.evolve(MAKE_DATA, generation=2)]
 )
-def test_what_is_proved_absent_is_superseded_when_the_plan_makes_something_else(change: Change) -> None:
+def test_what_is_proved_absent_is_superseded_when_the_plan_makes_something_else(change: Create) -> None:
     first = works(WorkingState(state())).work(UP_DATA, MAKE_DATA).intent
     working = WorkingState(state(), {first.intent: first})
     made = works(working, first)
@@ -106,38 +108,31 @@ def test_what_is_proved_absent_and_not_planned_any_more_is_superseded(made_now: 
 
 
 @pytest.mark.parametrize(
-    ("way", "address", "action", "needed"),
+    ("address", "action", "needed"),
     [
-        ("up", DATA, "create", True),
-        ("up", TRAIN, "update", True),
-        ("down", TRAIN, "replace", True),
-        ("down", DATA, "delete", True),
-        ("down", TRAIN, "forget", False),
-        ("up", TRAIN, "import", False),
-        ("up", PORTS, "create", False),
-        ("down", PORTS, "delete", False),
+        (DATA, "create", True),
+        (TRAIN, "update", True),
+        (TRAIN, "replace", True),
+        (DATA, "delete", True),
+        (TRAIN, "forget", False),
+        (PORTS, "create", False),
+        (PORTS, "delete", False),
     ],
 )
-def test_what_needs_a_call(way: Way, address: object, action: Action, needed: bool) -> None:
-    assert needs_call(Step(way, address), Change(action, address)) is needed  # type: ignore[arg-type]
+def test_what_needs_a_call(address: Address, action: Action, needed: bool) -> None:
+    assert needs_call(planned(action, bid(), bid(), address)) is needed
 
 
 def test_ports_have_the_id_of_their_bid() -> None:
     ports = PortMapping(TRAIN, ())
-    left = works(WorkingState(state(BOUND_TRAIN))).without_call(Step("up", PORTS), Change("create", PORTS, after=ports))
+    left = works(WorkingState(state(BOUND_TRAIN))).without_call(Step("up", PORTS), Create(PORTS, ports))
     assert left is not None and (left.id, left.applied) == ("bid_1", ports)
 
 
-def test_what_is_imported_has_the_id_it_was_found_by() -> None:
-    change = Change("import", DATA, after=volume(), id="vol_9")
-    left = works(WorkingState(state())).without_call(UP_DATA, change)
-    assert left is not None and left.id == "vol_9"
-
-
 @pytest.mark.parametrize("address", [TRAIN, PORTS])
-def test_what_goes_leaves_nothing(address: object) -> None:
-    change = Change("forget", address, before=bid())  # type: ignore[arg-type]
-    assert works(WorkingState(state(BOUND_TRAIN))).without_call(Step("down", address), change) is None  # type: ignore[arg-type]
+def test_what_goes_leaves_nothing(address: Address) -> None:
+    change = Forget(address, bid(), id="bid_1")
+    assert works(WorkingState(state(BOUND_TRAIN))).without_call(Step("down", address), change) is None
 
 
 # ---- the call ----------------------------------------------------------------------------------------------------

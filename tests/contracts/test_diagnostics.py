@@ -24,10 +24,12 @@ from flowplan.model.catalogue import Auction, Catalogue, InstanceType, Named, Ss
 from flowplan.model.live import Live, LiveVolume
 from flowplan.model.resources import Volume
 from flowplan.operations.project import choose_project
+from flowplan.planning.actions import NoOp
 from flowplan.planning.lookup import look_up
-from flowplan.planning.plan import Change, Plan
+from flowplan.planning.plan import Plan
 from flowplan.planning.steps import Order as Steps
 from flowplan.state.state import State
+from tests.builders import bid
 from tests.config.task_texts import TYPE, read_texts
 from tests.conftest import Place
 
@@ -234,7 +236,7 @@ def test_a_test_has_it(code: str) -> None:
 
 @pytest.mark.parametrize(("status", "code"), [("Preempting", "preempting"), ("Dreaming", "unknown-status")])
 def test_a_status_is_told(status: str, code: str) -> None:
-    change = Change("no-op", Address("bid", "a"), status=status)
+    change = NoOp(Address("bid", "a"), bid(), id="bid_1", status=status)
     assert [one.code for one in notes(Plan("apply", (change,), Steps(())))] == [code]
 
 

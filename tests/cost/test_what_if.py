@@ -23,7 +23,8 @@ from flowplan.documents.what_if import block
 from flowplan.model.address import Address
 from flowplan.model.catalogue import Auction, Catalogue, InstanceType
 from flowplan.model.resources import Bid, Volume
-from flowplan.planning.plan import Change, Plan
+from flowplan.planning.actions import Change, Create, NoOp
+from flowplan.planning.plan import Plan
 from flowplan.planning.steps import Order as Steps
 from flowplan.pricing.entry import Market, estimate
 from flowplan.pricing.forecasting import Band, forecast_of
@@ -314,7 +315,7 @@ def change(name: str, limit: str, quantity: int = 1, prices: Market | None = Non
     bid = Bid(name, TYPE, "here", quantity, D(limit), (), instance_type_name="h100.8x", gpus=8)
     bid = attrs.evolve(bid, paused=bool(more.pop("paused", False)))
     cost = estimate(prices or market(quantity), D(limit), quantity, gpus=8, paused=bid.paused, holding=False)
-    return Change("create", Address("bid", name), after=bid, cost=cost, **more)  # type: ignore[arg-type]
+    return Create(Address("bid", name), bid, cost=cost, **more)  # type: ignore[arg-type]
 
 
 def planned(*changes: Change) -> Plan:
@@ -351,9 +352,9 @@ def test_at_rest_on_the_reserve_what_is_free_is_known_and_what_is_deep_is_not() 
 def test_what_a_bid_holds_now_is_in_the_price_of_now() -> None:
     holding = estimate(market(16), D(30), 16, gpus=8, paused=False, holding=True)
     one = change("a", "30", 16)
-    (found,) = pools_of(
-        planned(attrs.evolve(one, action="no-op", before=one.after, cost_before=holding)), STREAMS, CATALOGUE, 24
-    )
+    assert one.after is not None
+    stays = NoOp(one.address, one.after, id="bid_1", cost=one.cost, cost_before=holding)
+    (found,) = pools_of(planned(stays), STREAMS, CATALOGUE, 24)
     assert isinstance(found, Pool)
     assert (found.held, found.own[0].is_placed) == (128, True)
 
@@ -397,7 +398,7 @@ def test_what_never_runs_costs_nothing_for_sure() -> None:
 
 
 def test_storage_is_in_the_total_of_every_future() -> None:
-    volume = Change("create", Address("volume", "v"), after=Volume("v", 1000, "Block", "here"))
+    volume = Create(Address("volume", "v"), Volume("v", 1000, "Block", "here"))
     with_it, without = (
         what_if(planned(change("a", "30"), *more), STREAMS, CATALOGUE, 24, 10) for more in ((volume,), ())
     )
@@ -517,7 +518,7 @@ def test_of_no_bids_there_is_nothing_to_simulate() -> None:
 def test_what_takes_long_is_told_on_stderr_in_plain_lines_when_piped(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("flowplan.operations.what_if._PATIENCE", 0.0)
+    monkeypatch.setattr("flowplan.cli.simulating._PATIENCE", 0.0)
     place.write(TASK.format(name="train", limit=40))
     result = place.run("plan", "--what-if")
     assert result.err.startswith("simulating: 0 %, 0 s\n") and "\r" not in result.err

@@ -22,7 +22,7 @@ from flowplan.cloud.http.transport import Transport
 from flowplan.errors import CloudError, FlowplanError, StateError, Unauthorized
 from flowplan.model.address import Address
 from flowplan.model.resources import Bid
-from flowplan.planning.plan import Change, FieldChange
+from flowplan.planning.actions import FieldChange, Update
 from flowplan.printable import Secret
 from flowplan.simulator import SIMULATOR_KEY, SIMULATOR_URL
 from flowplan.state.state import Binding
@@ -210,7 +210,7 @@ def test_a_change_whose_answers_are_lost_is_not_done_because_the_bid_does_not_te
     cloud = Fcp(Transport(SIMULATOR_URL, Secret(SIMULATOR_KEY), adapter=place.simulator().adapter()), parallelism=1)
     before = Bid("task-000", "it_x", "us-central1-b", 1, Decimal("17.92"), (), volumes=("vol_x",), paused=True)
     after = attrs.evolve(before, volumes=())
-    change = Change("update", Address.parse(BID), before, after, (FieldChange("volumes", ("vol_x",), ()),), id=id)
+    change = Update(Address.parse(BID), before, after, (FieldChange("volumes", ("vol_x",), ()),), id=id)
     with pytest.raises(CloudError):
         Updates(cloud, Patience(Clock(pause=lambda _: None), 1.0), lambda: None).update(change, after)
 

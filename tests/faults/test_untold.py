@@ -16,9 +16,10 @@ from flowplan.model.address import Address
 from flowplan.model.catalogue import Catalogue, InstanceType, Named
 from flowplan.model.live import Live, Marker
 from flowplan.model.resources import Bid, Inputs, Mount, PortPair, Script, Volume
+from flowplan.planning.actions import Change
 from flowplan.planning.lookup import Desired
 from flowplan.planning.make import make_plan
-from flowplan.planning.plan import Change, Wishes
+from flowplan.planning.plan import Wishes
 from flowplan.startup import marker
 from flowplan.state.codec import dump, load
 from flowplan.state.ownership import as_known, placed_bids

@@ -43,7 +43,7 @@ MISTAKES = (
     Mistake(
         "take a replacement that is to be paused for no dearer",
         "cost/budgets.py",
-        '    if after.paused and change.action == "update":\n',
+        "    if after.paused and isinstance(change, Update):\n",
         "    if after.paused:\n",
         ("tests/planning/test_limits.py", "-k", "paused"),
     ),

@@ -92,8 +92,8 @@ MISTAKES = (
     Mistake(
         "cancel for a lower limit that may be refused",
         "planning/limits.py",
-        "        and least is None\n",
-        "        and False\n",
+        "    if least is None and isinstance(before, Bid) and",
+        "    if False and isinstance(before, Bid) and",
         ("tests/planning/test_limits.py", "-k", "nobody_can_judge"),
     ),
     Mistake(
@@ -106,8 +106,8 @@ MISTAKES = (
     Mistake(
         "what is bought again has the generation of what is gone",
         "planning/changes.py",
-        'binding.generation + 1, "create_because_gone"',
-        'binding.generation, "create_because_gone"',
+        "            generation=binding.generation + 1,\n",
+        "            generation=binding.generation,\n",
         ("tests/planning/test_changes.py",),
     ),
     Mistake(

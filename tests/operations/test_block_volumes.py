@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from decimal import Decimal
 
-import attrs
 import pytest
 
-from flowplan.model.address import Address
-from flowplan.model.resources import Bid
-from flowplan.planning.plan import Action, Change
 from tests.conftest import TASK, VOLUME, Place, bid_id, live_ids, many
 
 
@@ -203,14 +198,3 @@ def test_a_bid_that_takes_over_a_volume_stays_while_the_other_has_not_let_go(two
     assert live_ids(two_volumes) == ids, result
     two_volumes.ok("apply", "--auto-approve")
     assert set(ids).intersection(live_ids(two_volumes)) == {giver}
-
-
-@pytest.mark.parametrize(
-    ("action", "volumes", "lets_go"),
-    [("update", ("vol_1",), False), ("update", (), True), ("replace", ("vol_1",), True), ("no-op", ("vol_1",), False)],
-)
-def test_when_a_bid_lets_go_of_a_volume(action: Action, volumes: tuple[str, ...], lets_go: bool) -> None:
-    """What is updated otherwise still holds it; what is replaced lets go for a while."""
-    before = Bid("a", "it_1", "here", 1, Decimal(9), (), ("vol_1",))
-    change = Change(action, Address("bid", "a"), before, attrs.evolve(before, volumes=volumes, limit_price=Decimal(10)))
-    assert change.lets_go_of("vol_1") == lets_go

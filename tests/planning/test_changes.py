@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import attrs
@@ -11,11 +12,26 @@ from flowplan.errors import CloudError
 from flowplan.model.address import Address
 from flowplan.model.live import Live
 from flowplan.model.resources import Bid, Inputs, PortMapping, PortPair, Resource, Script
+from flowplan.planning.actions import Action
 from flowplan.planning.lookup import Desired
 from flowplan.planning.plan import Wishes
 from flowplan.planning.steps import Step
 from flowplan.state.state import State
-from tests.builders import DATA, HTTP, PORTS, TRAIN, bid, bound, live, live_bid, live_volume, planned, state, volume
+from tests.builders import (
+    DATA,
+    HTTP,
+    PORTS,
+    TRAIN,
+    bid,
+    bound,
+    change,
+    live,
+    live_bid,
+    live_volume,
+    planned,
+    state,
+    volume,
+)
 
 USER = bid(volumes=(DATA,))  # as the files have it
 USES = bid(volumes=("vol_1",))  # the same, live
@@ -322,22 +338,22 @@ def test_every_action_and_reason_of_the_document_has_a_row() -> None:
 
 def test_a_create_refers_to_what_is_made_before_it() -> None:
     plan = planned({TRAIN: USER, DATA: volume()})
-    change = plan.by_address()[TRAIN]
-    assert isinstance(change.after, Bid)
-    assert (change.after.volumes, change.needs, change.generation) == ((DATA,), (DATA,), 1)
+    found = plan.by_address()[TRAIN]
+    assert isinstance(found.after, Bid)
+    assert (found.after.volumes, found.needs, found.generation) == ((DATA,), (DATA,), 1)
     assert [str(step) for step in plan.order] == ["up(volume.data)", "up(bid.train)"]
 
 
 def test_what_exists_is_referred_to_by_its_id() -> None:
-    change = planned({TRAIN: USER, DATA: volume()}, STORED, THERE).by_address()[TRAIN]
-    assert isinstance(change.after, Bid) and change.after.volumes == ("vol_1",)
+    found = planned({TRAIN: USER, DATA: volume()}, STORED, THERE).by_address()[TRAIN]
+    assert isinstance(found.after, Bid) and found.after.volumes == ("vol_1",)
 
 
 def test_what_is_replaced_is_referred_to_by_its_address_again() -> None:
     plan = planned({TRAIN: USER, DATA: volume(size_gb=200)}, BOTH, BOTH_LIVE)
-    change = plan.by_address()[TRAIN]
-    assert isinstance(change.after, Bid) and change.after.volumes == (DATA,)
-    assert (change.id, change.generation, change.needs_before) == ("bid_1", 2, (DATA,))
+    found = plan.by_address()[TRAIN]
+    assert isinstance(found.after, Bid) and found.after.volumes == (DATA,)
+    assert (found.id, found.generation, found.needs_before) == ("bid_1", 2, (DATA,))
     assert [str(step) for step in plan.order] == [
         "down(bid.train)",
         "down(volume.data)",
@@ -348,9 +364,9 @@ def test_what_is_replaced_is_referred_to_by_its_address_again() -> None:
 
 def test_what_is_bought_again_is_the_next_generation_and_used_nothing() -> None:
     known = state(bound(TRAIN, "bid_1", USES, needs=(DATA,), generation=3), bound(DATA, "vol_1", volume()))
-    change = planned({TRAIN: USER, DATA: volume()}, known, THERE).by_address()[TRAIN]
-    assert (change.action, change.generation, change.needs_before) == ("create", 4, ())
-    assert change.note == "bid_1 was deleted outside of flowplan"
+    found = planned({TRAIN: USER, DATA: volume()}, known, THERE).by_address()[TRAIN]
+    assert (found.action, found.generation, found.needs_before) == ("create", 4, ())
+    assert found.note == "bid_1 was deleted outside of flowplan"
 
 
 def test_what_stays_is_as_it_is_and_an_update_is_that_with_what_differs() -> None:
@@ -358,9 +374,9 @@ def test_what_stays_is_as_it_is_and_an_update_is_that_with_what_differs() -> Non
     there = live(live_bid(bid(memory_gb=64), status="Open"))
     same = planned({TRAIN: bid()}, KNOWN, there).by_address()[TRAIN]
     assert same.before == same.after == bid(memory_gb=64) and same.status == "Open"
-    change = planned({TRAIN: bid(limit="21")}, KNOWN, there).by_address()[TRAIN]
-    assert (change.before, change.after) == (bid(memory_gb=64), bid(limit="21", memory_gb=64))
-    assert [one.name for one in change.fields] == ["limit_price"]
+    found = planned({TRAIN: bid(limit="21")}, KNOWN, there).by_address()[TRAIN]
+    assert (found.before, found.after) == (bid(memory_gb=64), bid(limit="21", memory_gb=64))
+    assert [one.name for one in found.fields] == ["limit_price"]
 
 
 def test_a_volume_is_known_by_the_name_it_has_in_the_cloud() -> None:
@@ -370,10 +386,27 @@ def test_a_volume_is_known_by_the_name_it_has_in_the_cloud() -> None:
     wanted = bid(volumes=(DATA,), inputs=Inputs(mounts=(Mount(DATA, "/mnt", "File", "data"),)))
     there = live(live_volume(volume("older-name", interface="File")))
     known = state(bound(DATA, "vol_1", volume(interface="File")))
-    change = planned({TRAIN: wanted, DATA: volume(interface="File")}, known, there).by_address()[TRAIN]
-    assert isinstance(change.after, Bid) and change.after.inputs is not None
-    (mount,) = change.after.inputs.mounts
+    found = planned({TRAIN: wanted, DATA: volume(interface="File")}, known, there).by_address()[TRAIN]
+    assert isinstance(found.after, Bid) and found.after.inputs is not None
+    (mount,) = found.after.inputs.mounts
     assert (mount.volume, mount.volume_name) == ("vol_1", "older-name")
+
+
+@pytest.mark.parametrize(
+    ("action", "volumes", "lets_go"),
+    [
+        ("update", ("vol_1",), False),
+        ("update", (), True),
+        ("replace", ("vol_1",), True),
+        ("delete", (), True),
+        ("forget", (), False),
+        ("no-op", (), False),
+    ],
+)
+def test_when_a_bid_lets_go_of_a_volume(action: Action, volumes: tuple[str, ...], lets_go: bool) -> None:
+    """What is updated otherwise still holds it; what is replaced lets go for a while."""
+    found = change(action, USES, attrs.evolve(USES, volumes=volumes, limit_price=Decimal(10)))
+    assert found.lets_go_of("vol_1") == lets_go
 
 
 def test_a_block_volume_is_let_go_before_another_bid_takes_it() -> None:

@@ -17,11 +17,13 @@ from flowplan.model.address import Address
 from flowplan.model.budget import Budget, Increase
 from flowplan.model.resources import Bid
 from flowplan.operations.saved_plan import saved_budgets
-from flowplan.planning.plan import Action, Change, Plan
+from flowplan.planning.actions import Action
+from flowplan.planning.plan import Plan
 from flowplan.planning.steps import Order
 from flowplan.pricing.entry import Market, Total, Totals
 from flowplan.pricing.history import Stream
 from flowplan.pricing.units import HOUR
+from tests.builders import change
 from tests.conftest import BID, Place, many
 
 D = Decimal
@@ -36,10 +38,10 @@ def bid(limit: str, *, quantity: int = 1, paused: bool = False, region: str = "r
 def plan_of(action: Action, before: Bid | None, after: Bid | None, *, market: Market | None) -> Plan:
     """One change, priced; its bid is live where there is a `before`."""
     status = "Allocated" if before and not before.paused else None
-    change = price(Change(action, Address("bid", "b"), before, after, status=status), markets(market))
-    current = Total(change.cost_before.now, change.cost_before.worst) if change.cost_before else Total()
-    planned = Total(change.cost.now, change.cost.worst) if change.cost else Total()
-    return Plan("apply", (change,), Order(()), totals=Totals(current, planned))
+    priced = price(change(action, before, after, Address("bid", "b"), status=status), markets(market))
+    current = Total(priced.cost_before.now, priced.cost_before.worst) if priced.cost_before else Total()
+    planned = Total(priced.cost.now, priced.cost.worst) if priced.cost else Total()
+    return Plan("apply", (priced,), Order(()), totals=Totals(current, planned))
 
 
 def markets(market: Market | None) -> dict[tuple[str, str, int], Market]:

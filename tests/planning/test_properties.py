@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from flowplan.model.address import Address, in_order
 from flowplan.model.live import Live, LiveBid, LiveVolume
 from flowplan.model.resources import Bid, Inputs, Mount, PortMapping, PortPair, Resource, Script, Volume, resolve
+from flowplan.planning.actions import Change
 from flowplan.planning.guards import guarded
-from flowplan.planning.plan import EVERYTHING, Change, Plan, Wishes
+from flowplan.planning.plan import EVERYTHING, Plan, Wishes
 from flowplan.planning.steps import Step
 from flowplan.state.state import Binding, State, consistent
 from tests.builders import bid, live, live_bid, live_volume, planned, state, volume

@@ -16,7 +16,8 @@ from flowplan.cost.forecast import forecasted
 from flowplan.cost.warnings import warned, warnings_of
 from flowplan.model.address import Address
 from flowplan.model.resources import Bid
-from flowplan.planning.plan import Change, Plan
+from flowplan.planning.actions import Create
+from flowplan.planning.plan import Plan
 from flowplan.planning.steps import Order as Steps
 from flowplan.pricing.auction import Clearing, Order, clear
 from flowplan.pricing.competition import stairs, together
@@ -140,7 +141,7 @@ def test_what_is_asked_about_for_them() -> None:
 
 
 def test_of_chunks_that_do_not_all_fit_the_price_is_told() -> None:
-    changes = tuple(Change("create", Address("bid", name), None, bid(name, "14.99")) for name in "abc")
+    changes = tuple(Create(Address("bid", name), bid(name, "14.99")) for name in "abc")
     markets = {("it", "r", n): public(2, D(1), orders("R5", 0), n) for n in (1, 3)}
     plan = priced(Plan("apply", changes, Steps(())), markets)
     (text,) = said(plan, "self_competition")
@@ -182,7 +183,7 @@ def bid(name: str, limit: str, quantity: int = 1) -> Bid:
 
 
 def plan_of(market: Market, *bids: Bid) -> Plan:
-    changes = tuple(Change("create", Address("bid", one.name), None, one) for one in bids)
+    changes = tuple(Create(Address("bid", one.name), one) for one in bids)
     markets = {("it", "r", n): attrs.evolve(market, quantity=n) for n in range(1, 9)}
     return priced(Plan("apply", changes, Steps(())), markets)
 

@@ -17,7 +17,8 @@ from flowplan.cost.warnings import warned
 from flowplan.documents.cost import cost, totals
 from flowplan.model.address import Address
 from flowplan.model.resources import Bid
-from flowplan.planning.plan import Change, Plan
+from flowplan.planning.actions import Create, NoOp
+from flowplan.planning.plan import Plan
 from flowplan.planning.steps import Order
 from flowplan.pricing.entry import Market
 from flowplan.pricing.history import Stream
@@ -129,8 +130,8 @@ def test_a_live_bid_that_a_new_one_of_ones_own_pushes_out_is_told_with_it() -> N
     live, new = bid("live", "20"), bid("new", "60", 4)
     full = Market("it", "r", 4, D(8), D(8), D(9), D("30.00"), 0, 9)
     changes = (
-        Change("no-op", Address("bid", "live"), live, live, id="bid_1", status="Allocated"),
-        Change("create", Address("bid", "new"), None, new),
+        NoOp(Address("bid", "live"), live, id="bid_1", status="Allocated"),
+        Create(Address("bid", "new"), new),
     )
     plan = priced(Plan("apply", changes, Order(())), {("it", "r", n): attrs.evolve(full, quantity=n) for n in (1, 4)})
     pushed_out = plan.changes[0].cost
@@ -184,7 +185,7 @@ def bid(name: str, limit: str = "20", quantity: int = 1, *, gpus: int | None = 8
 
 
 def plan_of(*bids: Bid, market: Market | None, prices: list[tuple[float, str]]) -> Plan:
-    changes = tuple(Change("create", Address("bid", one.name), None, one) for one in bids)
+    changes = tuple(Create(Address("bid", one.name), one) for one in bids)
     markets = {("it", "r", n): market for n in range(1, 9)} if market else {}
     plan = priced(Plan("apply", changes, Order(())), markets)
     stream = Stream.of([(NOW - timedelta(hours=hours), D(price)) for hours, price in prices], NOW)
@@ -252,9 +253,7 @@ def test_what_is_unknown_is_null_alone_and_in_every_total() -> None:
 
 def test_one_bid_without_a_past_makes_the_total_unknown_not_smaller() -> None:
     known = bid("a")
-    changes = tuple(
-        Change("create", Address("bid", one.name), None, one) for one in (known, Bid("b", "other", "r", 1, D(20), ()))
-    )
+    changes = tuple(Create(Address("bid", one.name), one) for one in (known, Bid("b", "other", "r", 1, D(20), ())))
     plan = priced(Plan("apply", changes, Order(())), {("it", "r", 1): MARKET})
     streams = {("it", "r"): Stream.of([(NOW - timedelta(days=14), D(8))], NOW), ("other", "r"): Stream.of((), NOW)}
     found = forecasted(plan, streams, None, (HOUR,))

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import flowplan
 from flowplan.apply.outcome import Outcome
-from flowplan.planning.plan import Change, Plan
+from flowplan.planning.actions import Change
+from flowplan.planning.plan import Plan
 
 
 def place(directory: Path, names: list[str]) -> Outcome:

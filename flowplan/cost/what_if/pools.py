@@ -20,7 +20,8 @@ from flowplan.cost.what_if.rivals import Depth, Lots
 from flowplan.model.address import Address
 from flowplan.model.catalogue import Catalogue
 from flowplan.model.resources import Bid
-from flowplan.planning.plan import Change, Plan
+from flowplan.planning.actions import Change, NoOp, Update
+from flowplan.planning.plan import Plan
 from flowplan.pricing.entry import Market
 from flowplan.pricing.history import Stream
 from flowplan.pricing.units import CENT
@@ -93,7 +94,7 @@ def pools_of(
             if isinstance(bid, Bid) and (bid.instance_type, bid.region) not in keys:
                 keys[bid.instance_type, bid.region] = _pool_key(bid, catalogue)
         before, after = change.before, change.after
-        if isinstance(after, Bid) and change.action != "forget" and idle(change) is None:
+        if isinstance(after, Bid) and idle(change) is None:
             groups.setdefault(keys[after.instance_type, after.region], []).append((change, after))
         if isinstance(before, Bid) and _holds(change):
             held.setdefault(keys[before.instance_type, before.region], []).append(before)
@@ -157,7 +158,7 @@ def _pool(
 
 def _own(change: Change, bid: Bid) -> Own:
     hours = None if change.estimated_hours is None else float(change.estimated_hours)
-    placed = change.action in ("no-op", "update", "import")
+    placed = isinstance(change, (NoOp, Update))
     return Own(change.address, bid.limit_price, bid.instance_quantity, bid.gpus or 1, placed, hours)
 
 

@@ -102,7 +102,7 @@ def what_if(
         if isinstance(pool, Unknown):
             bids |= {own.address: BidOutcome(own.address, reason=pool.reason) for own in pool.own}
     for change in plan.changes:
-        if isinstance(change.after, Bid) and change.action != "forget" and (reason := idle(change)):
+        if isinstance(change.after, Bid) and (reason := idle(change)):
             bids[change.address] = _nothing(change.address, reason)
     storage = storage_planned(plan.changes, hours)
     costs = [

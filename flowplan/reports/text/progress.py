@@ -7,7 +7,8 @@ from typing import Any
 
 from flowplan.apply.outcome import _DONE, Outcome, counted, doing
 from flowplan.errors import FlowplanError
-from flowplan.planning.plan import Change, Plan
+from flowplan.planning.actions import Change
+from flowplan.planning.plan import Plan
 from flowplan.planning.steps import Step
 from flowplan.printable import shown
 from flowplan.reports.text.paint import Paint, wrapped

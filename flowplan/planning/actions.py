@@ -1,0 +1,193 @@
+"""What can happen to one address: a class for each, with what it needs to be done and no more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
+
+from attrs import field, frozen
+
+from flowplan.diagnostics import Position
+from flowplan.model.address import Address
+from flowplan.model.live import STATUSES
+from flowplan.model.resources import Bid, Resource
+from flowplan.planning.steps import Way
+from flowplan.pricing.entry import Estimate
+
+if TYPE_CHECKING:
+    from flowplan.pricing.advice import Advice
+    from flowplan.pricing.forecasting import Forecast
+
+Action: TypeAlias = Literal["create", "update", "replace", "delete", "no-op", "read", "forget", "import"]
+ACTIONS: tuple[Action, ...] = ("create", "update", "replace", "delete", "no-op", "read", "forget", "import")
+
+
+@frozen
+class FieldChange:
+    """One field that differs. `forces`: this difference alone makes a replacement necessary."""
+
+    name: str
+    before: Any
+    after: Any
+    forces: bool = False
+
+
+@frozen
+class Change:
+    """What happens to one address. `before` is what is live, `after` what will be.
+
+    `id`: the live object's; `status`: the API's word for how it is; `generation`: the one `after` will have;
+    `needs_before`: what it used when it was last applied; `reason`: why, as a machine-readable word; `note`: why, for
+    people.
+    """
+
+    action: ClassVar[Action]
+    ways: ClassVar[tuple[Way, ...]] = ()  # the steps that it is made of
+
+    address: Address
+    id: str | None = field(default=None, kw_only=True)
+    status: str | None = field(default=None, kw_only=True)
+    reason: str | None = field(default=None, kw_only=True)
+    note: str | None = field(default=None, kw_only=True)
+    generation: int = field(default=1, kw_only=True)
+    needs: tuple[Address, ...] = field(default=(), kw_only=True)
+    needs_before: tuple[Address, ...] = field(default=(), kw_only=True)
+    position: Position | None = field(default=None, kw_only=True)
+    source: str = field(default="", kw_only=True)
+    cost_before: Estimate | None = field(default=None, kw_only=True)
+    cost: Estimate | None = field(default=None, kw_only=True)
+    estimated_hours: Decimal | None = field(default=None, kw_only=True)  # of work, as the task says
+    forecast_before: Forecast | None = field(default=None, kw_only=True)
+    forecast: Forecast | None = field(default=None, kw_only=True)
+    # as planned (as it is, when it goes) over others, by hours
+    spans: Mapping[float, Forecast] = field(factory=dict, kw_only=True)
+    advice: Advice | None = field(default=None, kw_only=True)
+    stale: str | None = field(default=None, kw_only=True)  # in what the prices it was priced with are out of date
+
+    @property
+    def before(self) -> Resource | None:
+        return None
+
+    @property
+    def after(self) -> Resource | None:
+        return None
+
+    @property
+    def fields(self) -> tuple[FieldChange, ...]:
+        return ()
+
+    def lets_go_of(self, volume: str) -> bool:
+        """Whether the live bid does not hold the volume with this id any more once this is done, or for a while."""
+        return False
+
+    @property
+    def status_is_strange(self) -> bool:
+        """Whether the API has a word for its status that is not known here."""
+        return bool(self.status) and self.status not in STATUSES  # "": it is not told
+
+
+@frozen
+class Create(Change):
+    """It is made. An `id` is that of the object that is gone."""
+
+    action: ClassVar[Action] = "create"
+    ways: ClassVar[tuple[Way, ...]] = ("up",)
+
+    after: Resource
+
+
+@frozen
+class Update(Change):
+    """It is changed in place."""
+
+    action: ClassVar[Action] = "update"
+    ways: ClassVar[tuple[Way, ...]] = ("up",)
+
+    before: Resource
+    after: Resource
+    fields: tuple[FieldChange, ...]
+    id: str = field(kw_only=True)
+
+    def lets_go_of(self, volume: str) -> bool:
+        return isinstance(self.after, Bid) and volume not in self.after.volumes
+
+
+@frozen
+class Replace(Change):
+    """It is taken away, and made again."""
+
+    action: ClassVar[Action] = "replace"
+    ways: ClassVar[tuple[Way, ...]] = ("down", "up")
+
+    before: Resource
+    after: Resource
+    fields: tuple[FieldChange, ...] = ()
+    id: str = field(kw_only=True)
+
+    def lets_go_of(self, volume: str) -> bool:
+        return True
+
+
+@frozen
+class Delete(Change):
+    """It is taken away."""
+
+    action: ClassVar[Action] = "delete"
+    ways: ClassVar[tuple[Way, ...]] = ("down",)
+
+    before: Resource
+    id: str = field(kw_only=True)
+
+    def lets_go_of(self, volume: str) -> bool:
+        return True
+
+
+@frozen
+class Forget(Change):
+    """The state knows it no more; nothing live is touched."""
+
+    action: ClassVar[Action] = "forget"
+    ways: ClassVar[tuple[Way, ...]] = ("down",)
+
+    before: Resource
+    id: str = field(kw_only=True)
+
+
+@frozen
+class _Found(Change):
+    """It is as it is."""
+
+    found: Resource
+    id: str = field(kw_only=True)
+
+    @property
+    def before(self) -> Resource:
+        return self.found
+
+    @property
+    def after(self) -> Resource:
+        return self.found
+
+
+@frozen
+class Read(_Found):
+    """It is looked up, and never changed: somebody else's volume."""
+
+    action: ClassVar[Action] = "read"
+
+
+@frozen
+class NoOp(_Found):
+    """Nothing is done: nothing differs."""
+
+    action: ClassVar[Action] = "no-op"
+
+
+@frozen
+class Presumed(Change):
+    """Nothing is done, since nothing tells what there is: ports of a bid that flowplan did not place."""
+
+    action: ClassVar[Action] = "no-op"
+
+    after: Resource
