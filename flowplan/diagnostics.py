@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
@@ -172,6 +171,8 @@ def _by_position(problem: Diagnostic) -> tuple[str, int, int]:
 
 def candidates(wanted: str, names: Iterable[str]) -> str | None:
     """A hint that lists what there is, the likely one first."""
+    import difflib  # what a mistake costs; most runs have none
+
     known = sorted(set(names))
     if not known:
         return None

@@ -9,7 +9,6 @@ import click
 from flowplan.cli import options, values
 from flowplan.cli.base import Command
 from flowplan.cli.context import Context
-from flowplan.cli.running import carry_out
 from flowplan.errors import UsageProblem
 
 if TYPE_CHECKING:
@@ -44,6 +43,7 @@ def apply(
     stale plan; 4 locked; 5 the state; 6 a create's outcome is unknown;
     65 problems in the configuration; 130, 143 stopped by a signal, state saved.
     """
+    from flowplan.cli.running import carry_out
     from flowplan.operations.plan import Request
     from flowplan.operations.saved_plan import read_saved_plan, request_of
 

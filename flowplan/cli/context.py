@@ -8,20 +8,19 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from attrs import evolve, frozen
 
-from flowplan.cli.stop import Stop
 from flowplan.cli.terminal import Terminal
 from flowplan.cloud.http.redaction import forms_in, without
 from flowplan.errors import UsageProblem
-from flowplan.masking import masked
 from flowplan.model.durations import read_duration
-from flowplan.operations.session import Session
-from flowplan.operations.settings import Settings
-from flowplan.operations.surroundings import Listener
+
+if TYPE_CHECKING:
+    from flowplan.operations.session import Session
+    from flowplan.operations.settings import Settings
 
 _NOTABLE = 1.0  # seconds: what takes longer says what it does
 
@@ -36,6 +35,10 @@ class Context:
     @classmethod
     def of(cls, ctx: click.Context) -> Context:
         """The context of a command; goes to --chdir first. Raises UsageProblem for a directory that cannot be used."""
+        from flowplan.cli.stop import Stop
+        from flowplan.operations.session import Session
+        from flowplan.operations.surroundings import Listener
+
         given = ctx.find_root().obj
         terminal: Terminal = given["terminal"]
         if given.get("no_color"):
@@ -58,6 +61,9 @@ class Context:
 def settings_of(given: Mapping[str, Any], environ: Mapping[str, str], arguments: list[str]) -> Settings:
     """The settings that the global options `given` mean. `arguments`: the command line, which others that find the lock
     may read: without what is secret. Raises UsageProblem."""
+    from flowplan.masking import masked
+    from flowplan.operations.settings import Settings
+
     settings = Settings(
         given_api_url=given.get("api_url"),
         project=given.get("project"),

@@ -8,7 +8,6 @@ from flowplan.cli import options, values
 from flowplan.cli.base import Command
 from flowplan.cli.context import Context
 from flowplan.cli.durations import Duration
-from flowplan.operations.cost import truth
 from flowplan.reports.formats import report_of
 
 
@@ -31,6 +30,7 @@ def cost(ctx: click.Context, horizon: str, form: str) -> int:
     Nothing else is written, and nothing is changed in the cloud.
     """
     from flowplan.documents.track_record import document
+    from flowplan.operations.cost import truth
 
     here = Context.of(ctx)
     body = document(truth(here.session, values.hours_of(horizon, "--horizon")))

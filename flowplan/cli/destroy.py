@@ -9,7 +9,6 @@ import click
 from flowplan.cli import options
 from flowplan.cli.base import Command
 from flowplan.cli.context import Context
-from flowplan.cli.running import carry_out
 
 
 @click.command(cls=Command)
@@ -27,6 +26,7 @@ def destroy(ctx: click.Context, /, paths: tuple[str, ...], allow_volume_destroy:
     Exit codes: 0 done; 1 failed, or not approved; 3 refused: a volume holds data,
     and nothing was touched; 4 locked; 5 the state; 130, 143 stopped by a signal.
     """
+    from flowplan.cli.running import carry_out
     from flowplan.operations.plan import Request
 
     request = Request(paths=paths, destroy=True, destroyable=frozenset(allow_volume_destroy))

@@ -7,7 +7,6 @@ import click
 from flowplan.cli import options
 from flowplan.cli.base import Command
 from flowplan.cli.context import Context
-from flowplan.operations.validate import configuration
 from flowplan.reports.formats import report_of
 
 
@@ -21,6 +20,7 @@ def graph(ctx: click.Context, paths: tuple[str, ...], form: str) -> int:
     \b
     flowplan graph | dot -Tsvg > graph.svg
     """
+    from flowplan.operations.validate import configuration
     from flowplan.planning.edges import edges_of
 
     here = Context.of(ctx)

@@ -6,7 +6,6 @@ import click
 
 from flowplan.cli.base import Command
 from flowplan.cli.context import Context
-from flowplan.operations.import_ import take_in
 
 
 @click.command("import", cls=Command)
@@ -23,6 +22,8 @@ def import_(ctx: click.Context, address: str, id: str, lineage: str | None) -> i
     \b
     Exit codes: 0 done; 1 there is no such object, or it has ended; 3 it is another stack's; 4 locked.
     """
+    from flowplan.operations.import_ import take_in
+
     here = Context.of(ctx)
     wanted = take_in(here.session, address, id, lineage)
     here.terminal.line(f"{wanted} is {id} now; flowplan plan shows what differs.")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from flowplan.backends.lock import Fate, Owner, fate_of
-from flowplan.backends.store import StateLock
 from flowplan.cli.base import Command, Group
 from flowplan.cli.context import Context
 from flowplan.errors import StateError
+
+if TYPE_CHECKING:
+    from flowplan.backends.lock import Fate, Owner
+    from flowplan.backends.store import StateLock
 
 
 @click.group(cls=Group)
@@ -32,6 +36,8 @@ def show(ctx: click.Context) -> int:
 
 
 def _standing(here: Context, lock: StateLock, holder: Owner) -> str:
+    from flowplan.backends.lock import fate_of
+
     try:
         if lock.held():
             return "held"

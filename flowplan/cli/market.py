@@ -16,8 +16,6 @@ from flowplan.cli.context import Context
 from flowplan.cli.durations import Duration
 from flowplan.cli.terminal import Terminal
 from flowplan.errors import FlowplanError, UsageProblem
-from flowplan.operations import output
-from flowplan.operations.market import Asked, look
 from flowplan.printable import shown
 from flowplan.reports.formats import report_of
 
@@ -55,6 +53,8 @@ def market(
     Exit codes: 0 done; 64 wrong usage; 65 there is no such type or region.
     """
     from flowplan.documents.market import Looked
+    from flowplan.operations import output
+    from flowplan.operations.market import Asked, look
     from flowplan.pricing.offers import by_type_and_price
 
     here = Context.of(ctx)

@@ -7,7 +7,6 @@ import click
 from flowplan.cli import options
 from flowplan.cli.base import Command
 from flowplan.cli.context import Context
-from flowplan.operations.orphans import find
 from flowplan.reports.formats import report_of
 
 
@@ -20,6 +19,8 @@ def orphans(ctx: click.Context, form: str) -> int:
     Bids of this stack cost money that no plan shows; of other stacks, this directory cannot know whether their
     state is in another place.
     """
+    from flowplan.operations.orphans import find
+
     here = Context.of(ctx)
     here.terminal.out(report_of("orphans", form)(find(here.session), here.terminal.paint), end="")
     return 0

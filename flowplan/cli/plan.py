@@ -9,11 +9,7 @@ import click
 from flowplan.cli import options, values
 from flowplan.cli.base import Command
 from flowplan.cli.context import Context
-from flowplan.cli.simulating import Simulating
 from flowplan.errors import ConfigError, UsageProblem
-from flowplan.operations import output
-from flowplan.operations.plan import Request, failed, refuse
-from flowplan.operations.plan import plan as make
 from flowplan.reports.formats import report_of
 
 if TYPE_CHECKING:
@@ -56,6 +52,11 @@ def plan(
     Exit codes: 0 done; 2 changes are pending (with --detailed-exitcode);
     3 a guard refuses the plan; 4 locked; 65 problems in the configuration.
     """
+    from flowplan.cli.simulating import Simulating
+    from flowplan.operations import output
+    from flowplan.operations.plan import Request, failed, refuse
+    from flowplan.operations.plan import plan as make
+
     here, report = Context.of(ctx), report_of("plan", form)
     if out:
         output.hold_writable(out)

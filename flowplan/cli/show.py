@@ -8,8 +8,6 @@ from flowplan.cli import options
 from flowplan.cli.base import Command
 from flowplan.cli.context import Context
 from flowplan.errors import GuardRefused, UsageProblem
-from flowplan.files.regular import read_regular
-from flowplan.operations.saved_plan import PLAN_LIMIT, read_plan
 from flowplan.reports.formats import report_of
 
 
@@ -19,6 +17,9 @@ from flowplan.reports.formats import report_of
 @click.pass_context
 def show(ctx: click.Context, planfile: str | None, form: str) -> int:
     """Show a saved plan as it was made, or, without PLANFILE, the state. No network."""
+    from flowplan.files.regular import read_regular
+    from flowplan.operations.saved_plan import PLAN_LIMIT, read_plan
+
     here = Context.of(ctx)
     if planfile is None:
         return _state(here, form)

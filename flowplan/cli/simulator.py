@@ -16,9 +16,10 @@ from flowplan.cli.base import Command, Group
 from flowplan.cli.context import Context
 from flowplan.errors import UsageProblem
 from flowplan.model.durations import read_duration
-from flowplan.operations.settings import SIMULATOR_DATA, Settings
+from flowplan.operations.settings import SIMULATOR_DATA
 
 if TYPE_CHECKING:
+    from flowplan.operations.settings import Settings
     from flowplan.simulator.auctions.view import AuctionView
 
 _db = click.option("--db", metavar="FILE", help=f"The simulator's data ({SIMULATOR_DATA}).")

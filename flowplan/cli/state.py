@@ -9,10 +9,6 @@ import click
 from flowplan.cli.base import Command, Group
 from flowplan.cli.context import Context
 from flowplan.errors import UsageProblem
-from flowplan.files.regular import read_regular
-from flowplan.model.address import in_order
-from flowplan.operations import state as states
-from flowplan.state.codec import SIZE_LIMIT, dump
 
 
 @click.group(cls=Group)
@@ -24,6 +20,8 @@ def state() -> None:
 @click.pass_context
 def list_(ctx: click.Context) -> int:
     """List the addresses, one a line."""
+    from flowplan.model.address import in_order
+
     here = Context.of(ctx)
     for address in sorted(here.session.store.read().state.bindings, key=in_order):
         here.terminal.line(str(address))
@@ -35,6 +33,7 @@ def list_(ctx: click.Context) -> int:
 @click.pass_context
 def show(ctx: click.Context, address: str) -> int:
     """Show one resource as it was last applied."""
+    from flowplan.operations import state as states
     from flowplan.reports.text import state as state_text
 
     here = Context.of(ctx)
@@ -51,6 +50,8 @@ def rm(ctx: click.Context, address: str) -> int:
     A bid's ports go with it. No later run adopts the bid by its marker, or cancels it; `flowplan import` takes it
     back.
     """
+    from flowplan.operations import state as states
+
     here = Context.of(ctx)
     left = states.let_go(here.session, address)
     here.terminal.line(f"{left.address} ({left.id}) is let go of; it still exists, and costs what it costs.")
@@ -66,6 +67,8 @@ def mv(ctx: click.Context, old: str, new: str) -> int:
 
     The ports of a bid go with it.
     """
+    from flowplan.operations import state as states
+
     here = Context.of(ctx)
     for one, other in states.move(here.session, old, new).items():
         here.terminal.line(f"{one} is now {other}.")
@@ -76,6 +79,8 @@ def mv(ctx: click.Context, old: str, new: str) -> int:
 @click.pass_context
 def pull(ctx: click.Context) -> int:
     """Print the state, with what its journal holds, as a state file."""
+    from flowplan.state.codec import dump
+
     here = Context.of(ctx)
     here.terminal.out(dump(here.session.store.read().state).decode(), end="")
     return 0
@@ -91,6 +96,10 @@ def push(ctx: click.Context, file: str, force: bool) -> int:
     \b
     Exit codes: 0 done; 4 locked; 5 FILE is no state, or does not continue the one here.
     """
+    from flowplan.files.regular import read_regular
+    from flowplan.operations import state as states
+    from flowplan.state.codec import SIZE_LIMIT
+
     here = Context.of(ctx)
     try:
         data = sys.stdin.buffer.read(SIZE_LIMIT + 1) if file == "-" else read_regular(file, SIZE_LIMIT)
@@ -110,6 +119,8 @@ def restore(ctx: click.Context) -> int:
     That is the state itself where only its journal is damaged, else the backup. The damaged file is kept beside it,
     under a name that ends in .damaged.
     """
+    from flowplan.operations import state as states
+
     here = Context.of(ctx)
     restored = states.restore(here.session)
     what = "that of the backup" if restored.of_backup else f"the one in {here.session.state_path.name}"

@@ -6,7 +6,6 @@ import click
 
 from flowplan.cli.base import Command
 from flowplan.cli.context import Context
-from flowplan.operations.status import status as looked
 from flowplan.reports.formats import report_of
 
 
@@ -14,6 +13,8 @@ from flowplan.reports.formats import report_of
 @click.pass_context
 def status(ctx: click.Context) -> int:
     """Show what flowplan made and what it is doing: status, instances, ssh, ports, price now, paid so far."""
+    from flowplan.operations.status import status as looked
+
     here = Context.of(ctx)
     here.terminal.out(report_of("status", "text")(looked(here.session), here.terminal.paint), end="")
     return 0

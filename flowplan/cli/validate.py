@@ -8,7 +8,6 @@ from flowplan.cli import options
 from flowplan.cli.base import Command
 from flowplan.cli.context import Context
 from flowplan.errors import ConfigError
-from flowplan.operations.validate import configuration
 from flowplan.reports.formats import report_of
 
 
@@ -23,6 +22,7 @@ def validate(ctx: click.Context, paths: tuple[str, ...], form: str) -> int:
     Exit codes: 0 valid; 65 problems, or a file that cannot be read; 64 nothing to check.
     """
     from flowplan.documents.diagnostics import Checked
+    from flowplan.operations.validate import configuration
 
     here = Context.of(ctx)
     sources, _ = here.session.sources(paths)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from flowplan.errors import UsageProblem
-from flowplan.model.address import Address
 from flowplan.model.budget import Budget, BudgetBasis, dollars, increase
 from flowplan.model.durations import read_duration
 from flowplan.printable import shown
+
+if TYPE_CHECKING:
+    from flowplan.model.address import Address
 
 _FURTHEST = 7 * 24  # hours: the past has two of them
 
@@ -56,6 +59,8 @@ def budgets(hourly: str | None, more: str | None, basis: BudgetBasis | None) -> 
 
 def addresses(texts: Sequence[str], option: str) -> frozenset[Address]:
     """The addresses given to `option`. Raises UsageProblem."""
+    from flowplan.model.address import Address
+
     try:
         return frozenset(map(Address.parse, texts))
     except ValueError as error:
