@@ -14,9 +14,12 @@ demo: $(VENV)/.installed
 test: $(VENV)/.tests
 	$(BIN)/python -m pytest -n 2 -q -m "not slow and not clients and not timed"
 
-# What is worth running after every edit: under a minute.
+# What is worth running after every edit: under a minute. Without faults, the simulator, and what starts many processes.
+LENGTHY := tests/faults tests/simulator tests/cli/test_running.py tests/startup/test_node_disks.py
+
 quick: $(VENV)/.tests
-	$(BIN)/python -m pytest -n 2 -q -m "not slow and not clients and not timed" --ignore tests/faults --ignore tests/simulator
+	$(BIN)/python -m pytest -n 2 -q -m "not slow and not clients and not timed" $(LENGTHY:%=--ignore %)
+	@echo "left out: $(LENGTHY) (make test)"
 
 # The long runs, which CI leaves out.
 soak: $(VENV)/.tests

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+import pytest
 from attrs import define, field, frozen
 
 COLUMNS = ("plan", "apply", "destroy")
@@ -21,6 +22,7 @@ class Test:
     variant: str
     play: Callable[..., None]
     given: tuple[Any, ...] = ()
+    seldom: bool = False  # left to the long run
 
     @property
     def id(self) -> str:
@@ -37,17 +39,19 @@ class Matrix:
     reasons: dict[tuple[str, str], str] = field(factory=dict)
 
     def cell(
-        self, row: str, *columns: str, variants: Mapping[str, Any] | None = None
+        self, row: str, *columns: str, variants: Mapping[str, Any] | None = None, usual: Sequence[str] | None = None
     ) -> Callable[[Callable[..., None]], Callable[..., None]]:
         """Registers a function for cells of `row`. It is called with the world and the column, and, when there are
-        `variants` (name -> value), with the value."""
+        `variants` (name -> value), with the value. Variants that `usual` does not name are left to the long run."""
 
         def register(play: Callable[..., None]) -> Callable[..., None]:
             assert row in self.rows, row
             for column in columns:
                 for variant, given in (variants or {"": None}).items():
                     arguments = (given,) if variants else ()
-                    self.tests.append(Test(row, column, variant, play, arguments))
+                    self.tests.append(
+                        Test(row, column, variant, play, arguments, usual is not None and variant not in usual)
+                    )
             return play
 
         return register
@@ -60,6 +64,9 @@ class Matrix:
             for one in COLUMNS if column == "*" else (column,):
                 assert (row, one) not in self.reasons, cell
                 self.reasons[row, one] = reason
+
+    def parameters(self) -> list[Any]:
+        return [pytest.param(one, id=one.id, marks=[pytest.mark.slow] * one.seldom) for one in self.tests]
 
     def cells(self) -> Iterator[tuple[str, str]]:
         return ((row, column) for row in self.rows for column in COLUMNS)

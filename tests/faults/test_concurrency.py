@@ -142,7 +142,10 @@ def run_rounds(directory: Directory, rounds: range, processes: int) -> str:
     return f"{len(rounds)} rounds of {processes} processes: {made} creations, 0 twice, 0 lost updates"
 
 
-@pytest.mark.parametrize(("rounds", "processes"), [(few, count) for few, _, count in ROUNDS])
+@pytest.mark.parametrize(
+    ("rounds", "processes"),
+    [pytest.param(few, count, marks=[pytest.mark.slow] * (count > 8)) for few, _, count in ROUNDS],
+)
 def test_all_get_through_one_after_the_other(directory: Directory, rounds: int, processes: int) -> None:
     print(run_rounds(directory, range(rounds), processes))
 
@@ -153,7 +156,7 @@ def test_two_hundred_rounds(directory: Directory, first: int, rounds: int, proce
     print(run_rounds(directory, range(first, first + rounds), processes))
 
 
-@pytest.mark.parametrize("processes", [2, 8, 32])
+@pytest.mark.parametrize("processes", [2, 8, pytest.param(32, marks=pytest.mark.slow)])
 def test_who_does_not_wait_is_told(directory: Directory, processes: int) -> None:
     """One works, and the others exit 4 (or 0, when the first was over before they came); the stack is one's whole."""
     alive: set[str] = set()

@@ -26,7 +26,7 @@ AREAS = (answers, clocks, connection, others, refusals, server_errors, size)  # 
 __all__ = ["certificates", "serve", "untrusted"]  # fixtures
 
 
-@pytest.mark.parametrize("one", [pytest.param(test, id=test.id) for test in MATRIX.tests])
+@pytest.mark.parametrize("one", MATRIX.parameters())
 def test_api_fault(one: Cell, world: World) -> None:
     one.play(world, one.column, *one.given)
     world.hold_invariants()

@@ -17,7 +17,7 @@ from .world import World
 AREAS = (disk, lock, saved_plan, signals, state, streams)  # each fills its rows while it loads
 
 
-@pytest.mark.parametrize("one", [pytest.param(test, id=test.id) for test in MATRIX.tests])
+@pytest.mark.parametrize("one", MATRIX.parameters())
 def test_process_fault(one: Cell, world: World) -> None:
     one.play(world, one.column, *one.given)
     world.hold_invariants()

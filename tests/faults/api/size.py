@@ -23,7 +23,8 @@ def pages_of(rows: int) -> int:
     return -(-rows // 100) or 1
 
 
-@cell("10000-resources", "plan", "apply", "destroy", variants={"reduced-to-450": 150})
+@cell("10000-resources", "apply", variants={"reduced-to-450": 150})
+@cell("10000-resources", "plan", "destroy", variants={"reduced-to-450": 150}, usual=())
 def large_stacks_are_read_by_pages(world: World, command: str, tasks: int) -> None:
     stack_of(world, command, tasks)
     told = world.do(command)

@@ -86,8 +86,10 @@ AT_DELETES = {
 }
 
 
-@cell("sigkill", "apply", variants=AT_POSTS)
-@cell("sigkill", "destroy", variants=AT_DELETES)
+@cell(
+    "sigkill", "apply", variants=AT_POSTS, usual=("volume-1-after-commit", "bid-2-before-commit", "bid-2-after-commit")
+)
+@cell("sigkill", "destroy", variants=AT_DELETES, usual=("volume-2-before-commit", "bid-1-after-commit"))
 def a_kill_at_a_call_is_recovered_from(world: World, command: str, given: tuple[str, int, bool]) -> None:
     route, nth, done = given
     world.begin(command)
