@@ -19,7 +19,7 @@ from flowplan.model.resources import Volume
 from flowplan.operations.observe import Observed, observe
 from flowplan.operations.plan import Request, document_of, forecast, hold_budgets, plan_of, refuse, wanted
 from flowplan.operations.saved_plan import hold_not_applied, hold_to, places_of
-from flowplan.planning.plan import Plan, Wishes
+from flowplan.planning.plan import Plan, Wishes, same_work
 from flowplan.pricing.units import DAY, HOUR, MONTH
 from flowplan.state.state import AppliedPlan, State
 
@@ -229,10 +229,10 @@ class Run:
     def _still(self, plan: Plan, seen: Observed) -> Plan:
         """`plan` made again of what is there now, by the prices of now. Raises StalePlan when that does something
         else than was shown, GuardRefused when a guard or a budget refuses it now."""
-        shown = places_of(document_of(self.session, seen, plan))
+        shown = plan.places()
         again = observe(self.session, self.config, seen.state, {}, kept=shown)
         now = plan_of(self.session, again, self.wishes)
-        if self._does(now, again) != self._does(plan, seen):
+        if not same_work(now, plan):
             raise StalePlan(
                 "what is live has changed since the plan was shown; nothing was done",
                 hint="run the same command again and look at the new plan",
@@ -243,11 +243,6 @@ class Run:
     def _held(self, plan: Plan) -> Plan:
         """`plan` held to the budgets; what only takes away is never too dear."""
         return plan if self.config is None else hold_budgets(self.session, plan, self.budgets, self.hours)
-
-    def _does(self, plan: Plan, seen: Observed) -> str:
-        from flowplan.documents.plan import actions_of
-
-        return actions_of(document_of(self.session, seen, plan))
 
     def _show(self, plan: Plan, seen: Observed) -> None:
         if self._asks_for_volumes(plan):

@@ -15,6 +15,7 @@ from attrs import field, frozen
 from flowplan.diagnostics import Diagnostic
 from flowplan.model.address import Address
 from flowplan.model.budget import Judged
+from flowplan.model.catalogue import Place
 from flowplan.model.live import LiveBid
 from flowplan.model.resources import (
     Bid,
@@ -77,6 +78,11 @@ class Plan:
     def by_address(self) -> dict[Address, Change]:
         return {change.address: change for change in self.changes}
 
+    def places(self) -> dict[Address, Place]:
+        """The type and region of every bid that there is after it."""
+        bids = ((one.address, one.after) for one in self.changes if isinstance(one.after, Bid))
+        return {address: (bid.instance_type, bid.region) for address, bid in bids}
+
     def count(self) -> dict[Action, int]:
         counts: dict[Action, int] = dict.fromkeys(ACTIONS, 0)
         for change in self.changes:
@@ -129,3 +135,17 @@ class Wishes:
 def key_of(bid: Bid) -> Key:
     """The auction and quantity that a bid is priced in."""
     return (bid.instance_type, bid.region, bid.instance_quantity)
+
+
+def same_work(one: Plan, other: Plan) -> bool:
+    """Whether two plans do the same to the same objects, in the same order. What they say besides (notes, statuses,
+    places in files, prices, what stays as it is) does not count."""
+    return one.order == other.order and _work(one) == _work(other)
+
+
+def _work(plan: Plan) -> list[tuple[object, ...]]:
+    return [
+        (type(one), one.address, one.id, one.before, one.after, one.reason, one.generation, sorted(map(str, one.needs)))
+        for one in plan.changes
+        if one.ways
+    ]

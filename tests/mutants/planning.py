@@ -118,6 +118,13 @@ MISTAKES = (
         ("tests/planning/test_changes.py", "-k", "block_volume"),
     ),
     Mistake(
+        "take a plan with the same steps for the same plan",
+        "planning/plan.py",
+        "    return one.order == other.order and _work(one) == _work(other)\n",
+        "    return one.order == other.order\n",
+        ("tests/planning/test_same_work.py",),
+    ),
+    Mistake(
         "a tie with the lowest limit wins",
         "planning/placement.py",
         "(lowest is not None and self.limit > lowest)",

@@ -1,0 +1,66 @@
+"""Two plans are compared by what they do, not by what they say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+import pytest
+
+from flowplan.diagnostics import Position
+from flowplan.model.resources import Resource
+from flowplan.planning.plan import Plan, Wishes, same_work
+from tests.builders import DATA, TRAIN, bid, bound, live, live_bid, live_volume, planned, state, volume
+
+USES = bid(volumes=("vol_1",))
+KNOWN = state(bound(DATA, "vol_1", volume()), bound(TRAIN, "bid_1", USES, needs=(DATA,)))
+WANTED: dict[Any, Resource] = {DATA: volume(), TRAIN: bid(limit="21", volumes=(DATA,))}
+
+
+def made(wanted: dict[Any, Resource] = WANTED, seen: Any = USES, **other: Any) -> Plan:
+    return planned(wanted, KNOWN, live(live_volume(volume()), live_bid(seen, **other)))
+
+
+def told(plan: Plan, **other: Any) -> Plan:
+    """`plan` with something else said of each change."""
+    return attrs.evolve(plan, changes=tuple(attrs.evolve(one, **other) for one in plan.changes))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        made(),
+        made(status="Open"),
+        told(made(), note="kept: the type and region it has"),
+        told(made(), position=Position("task.yaml", 7, 1)),
+        made(seen=attrs.evolve(USES, gpus=None, instance_type_name="h100")),
+        made({**WANTED, DATA: volume()}),
+    ],
+)
+def test_what_is_only_said_is_no_difference(other: Plan) -> None:
+    assert same_work(made(), other) and same_work(other, made())
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        made({**WANTED, TRAIN: bid(limit="22", volumes=(DATA,))}),
+        made({**WANTED, TRAIN: USES}),
+        made(seen=attrs.evolve(USES, paused=True)),
+        made(seen=attrs.evolve(USES, instance_quantity=2)),
+        made({**WANTED, TRAIN: bid(limit="21", volumes=())}),
+        made({TRAIN: WANTED[TRAIN]}),
+        told(made(), id="bid_2"),
+        told(made(), reason="update_by_restart"),
+        told(made(), generation=2),
+        planned({}, KNOWN, live(live_volume(volume()), live_bid(USES)), Wishes("destroy")),
+        attrs.evolve(made(), order={}),
+    ],
+)
+def test_what_is_done_is(other: Plan) -> None:
+    assert not same_work(made(), other) and not same_work(other, made())
+
+
+def test_where_bids_are_after_a_plan() -> None:
+    assert made().places() == {TRAIN: ("it", "r")}
+    assert planned({}, KNOWN, live(live_bid(USES))).places() == {}
