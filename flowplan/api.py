@@ -201,7 +201,7 @@ class Stack:
             settle_window=settle_window,
             on_unknown=on_unknown,
         )
-        document = dict(proposal.document)
+        document = proposal._planned.sealed
         hold_expected(document, None)
 
         def run(event: Event) -> Outcome:

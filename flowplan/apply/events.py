@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from flowplan.apply.outcome import Outcome
@@ -24,5 +25,5 @@ class Events(Protocol):
 class Reporter(Events, Protocol):
     """Also told the plan before, and what it came to in the end."""
 
-    def planned(self, body: dict[str, Any]) -> None: ...
+    def planned(self, body: Mapping[str, Any]) -> None: ...
     def summary(self, plan: Plan, outcome: Outcome) -> None: ...

@@ -15,11 +15,12 @@ from flowplan.reports.formats import report_of
 if TYPE_CHECKING:
     from flowplan.apply.events import Reporter
     from flowplan.cli.terminal import Terminal
+    from flowplan.documents.shapes.plan import PlanDocument, SealedPlan
     from flowplan.operations.plan import Request
     from flowplan.planning.plan import Plan
 
 
-def carry_out(here: Context, request: Request, given: dict[str, Any], saved: dict[str, Any] | None = None) -> int:
+def carry_out(here: Context, request: Request, given: dict[str, Any], saved: SealedPlan | None = None) -> int:
     """Run the request, or the `saved` plan. `given`: the options of `applying` or `destroying`."""
     from flowplan.operations.apply import How, apply
 
@@ -56,7 +57,7 @@ class Asking:
     def can_ask(self) -> bool:
         return self.terminal.interactive
 
-    def show(self, document: dict[str, Any]) -> None:
+    def show(self, document: PlanDocument) -> None:
         if self.for_machines:
             self.reporter.planned(document)
         else:

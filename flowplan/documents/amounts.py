@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 from flowplan.pricing.units import cents, usd
 
 if TYPE_CHECKING:
+    from flowplan.documents.shapes.common import Band as BandShape
     from flowplan.pricing.forecasting import Band
 
 
+@overload
+def money(amount: Decimal) -> str: ...
+@overload
+def money(amount: Decimal | None) -> str | None: ...
 def money(amount: Decimal | None) -> str | None:
     """As documents have it: to the cent, less than a cent to six decimals."""
     if amount is None:
@@ -20,15 +25,23 @@ def money(amount: Decimal | None) -> str | None:
     return f"{cents(amount):.2f}"
 
 
+@overload
+def plain(number: Decimal, unit: Decimal = ...) -> str: ...
+@overload
+def plain(number: Decimal | None, unit: Decimal = ...) -> str | None: ...
 def plain(number: Decimal | None, unit: Decimal = Decimal("0.001")) -> str | None:
     """Of a document: a number that is no money, as text."""
     return None if number is None else f"{number.quantize(unit).normalize():f}"
 
 
-def band(found: Band) -> dict[str, str | None]:
+def band(found: Band) -> BandShape:
     """Of a document: money that is not certain."""
-    parts = {"p10": found.p10, "p50": found.p50, "p90": found.p90, "expected": found.expected}
-    return {name: money(part) for name, part in parts.items()}
+    return {
+        "p10": money(found.p10),
+        "p50": money(found.p50),
+        "p90": money(found.p90),
+        "expected": money(found.expected),
+    }
 
 
 def price(amount: str | None) -> str:

@@ -9,12 +9,13 @@ from collections.abc import Mapping, Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from functools import cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flowplan.cost.warnings import warnings_of
 from flowplan.documents.amounts import band as _band
 from flowplan.documents.amounts import money as _money
 from flowplan.documents.amounts import plain as _plain
+from flowplan.documents.diagnostics import source
 from flowplan.model.budget import Judged
 from flowplan.model.digest import digest
 from flowplan.model.resources import Volume
@@ -24,6 +25,7 @@ from flowplan.pricing.entry import Estimate, Market, Total
 from flowplan.pricing.units import CENT, DAY, HOUR, MONTH, STORAGE_PER_GB_MONTH, storage_per_hour
 
 if TYPE_CHECKING:
+    from flowplan.documents.shapes import cost as shape
     from flowplan.pricing.advice import Advice
     from flowplan.pricing.entry import EntryPrice
     from flowplan.pricing.forecasting import Forecast
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 _NONE: Mapping[float, Forecast] = MappingProxyType({})
 
 
-def cost(change: Change) -> dict[str, Any] | None:
+def cost(change: Change) -> shape.BidCost | shape.VolumeCost | None:
     """What a bid or a volume costs as planned (as it is, when it goes away); null for ports, which are free."""
     resource = change.after or change.before
     if isinstance(resource, Volume):
@@ -49,27 +51,30 @@ def of_bid(
     found: Estimate,
     expected: Forecast | None,
     *,
-    advice: Mapping[str, str | None] | None = None,
+    advice: shape.Advice | None = None,
     spans: Mapping[float, Forecast] = _NONE,
     warnings: Sequence[str] = (),
-) -> dict[str, Any]:
+) -> shape.BidCost:
     """What a bid costs now and, where that is forecast, over a horizon; `spans`: over these hours too."""
     body = _auction(found, warnings)
     if expected is None:
         return body
     hour, day, month = (spans.get(hours) for hours in (HOUR, DAY, MONTH))
-    over = {"horizon": _over(expected), "day": _over(day), "month": _over(month)}
+    costs = body["cost"]
+    costs["day"], costs["horizon"], costs["month"] = _over(day), _over(expected), _over(month)
     if hour is not None:
-        over["hour"] = {**body["cost"]["hour"], **_band(hour.cost)}
-    body = {**body, **_expected(found, expected), "advice": advice, "cost": {**body["cost"], **over}}
-    return {**body, "hourlyCost": _middle(hour), "monthlyCost": _middle(month)}
+        costs["hour"] = {**costs["hour"], **_band(hour.cost)}
+    _expect(body, found, expected)
+    body["advice"] = advice
+    body["hourlyCost"], body["monthlyCost"] = _middle(hour), _middle(month)
+    return body
 
 
 def _middle(found: Forecast | None) -> str | None:
     return _money(found.cost.p50) if found is not None else None
 
 
-def _storage(volume: Volume) -> dict[str, Any]:
+def _storage(volume: Volume) -> shape.VolumeCost:
     hour = storage_per_hour(volume.held_gb)
     month = STORAGE_PER_GB_MONTH * volume.held_gb
     return {
@@ -87,7 +92,7 @@ def _storage(volume: Volume) -> dict[str, Any]:
     }
 
 
-def _auction(found: Estimate, warnings: Sequence[str]) -> dict[str, Any]:
+def _auction(found: Estimate, warnings: Sequence[str]) -> shape.BidCost:
     market = found.market
     return {
         "unit": "USD/instance-hour",
@@ -100,8 +105,8 @@ def _auction(found: Estimate, warnings: Sequence[str]) -> dict[str, Any]:
         "entry_price": of_entry(found.entry),
         "per_gpu": _per_gpu(found),
         "outlook": found.outlook,
-        "price_paid": dict.fromkeys(("p10", "p50", "p90")),
-        "availability": dict.fromkeys(("p10", "mean", "p90")),
+        "price_paid": {"p10": None, "p50": None, "p90": None},
+        "availability": {"p10": None, "mean": None, "p90": None},
         "preemptions_per_day": None,
         "cost": {
             "hour": {
@@ -131,7 +136,7 @@ def _auction(found: Estimate, warnings: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def of_entry(entry: EntryPrice) -> dict[str, str | None]:
+def of_entry(entry: EntryPrice) -> shape.EntryPrice:
     """What a bid would pay first."""
     return {
         "point": _money(entry.point),
@@ -141,7 +146,7 @@ def of_entry(entry: EntryPrice) -> dict[str, str | None]:
     }
 
 
-def _per_gpu(found: Estimate) -> dict[str, str | None] | None:
+def _per_gpu(found: Estimate) -> shape.PerGpu | None:
     """The same per GPU-hour, to four decimals, limits up; null for types without GPUs."""
     if not found.gpus:
         return None
@@ -155,33 +160,29 @@ def _per_gpu(found: Estimate) -> dict[str, str | None] | None:
 _FOUR = Decimal("0.0001")
 
 
-def _over(found: Forecast | None) -> dict[str, Any] | None:
+def _over(found: Forecast | None) -> shape.Over | None:
     """What it costs over the hours of a forecast, with how sure that is."""
     if found is None:
         return None
     return {"hours": found.hours, **_band(found.cost), "worst": _money(found.worst_case), "basis": found.basis}
 
 
-def _expected(estimate: Estimate, found: Forecast) -> dict[str, Any]:
-    """What is forecast, in the place of what is not known without it."""
+def _expect(body: shape.BidCost, estimate: Estimate, found: Forecast) -> None:
+    """Put what is forecast in the place of what is not known without it."""
     paid, share = found.price_paid, found.availability
     listed = estimate.market.reserved if estimate.market else None
-    body: dict[str, Any] = {
-        "price_paid": {"p10": _money(paid.p10), "p50": _money(paid.p50), "p90": _money(paid.p90)},
-        "availability": {"p10": _plain(share.p10), "mean": _plain(share.expected), "p90": _plain(share.p90)},
-        "preemptions_per_day": _plain(found.preemptions_per_day.expected, CENT),
-        "savings_vs_list": _saved(paid.expected, listed),
-        "finish_time": _finish(found),
-        "confidence": found.basis,
-        "basis": found.basis,
-        "evidence": found.evidence,
-    }
+    body["price_paid"] = {"p10": _money(paid.p10), "p50": _money(paid.p50), "p90": _money(paid.p90)}
+    body["availability"] = {"p10": _plain(share.p10), "mean": _plain(share.expected), "p90": _plain(share.p90)}
+    body["preemptions_per_day"] = _plain(found.preemptions_per_day.expected, CENT)
+    body["savings_vs_list"] = _saved(paid.expected, listed)
+    body["finish_time"] = _finish(found)
+    body["confidence"] = body["basis"] = found.basis
+    body["evidence"] = found.evidence
     if found.at_limit is not None:
         body["savings_vs_limit"] = _saved(found.cost.expected, found.at_limit)
-    return body
 
 
-def _finish(found: Forecast) -> dict[str, Any] | None:
+def _finish(found: Forecast) -> shape.Finish | None:
     """When the hours of work that the task says are done, from now; null where it says none, or never gets there."""
     finish = found.finish
     if finish is None or finish.hours.p50 is None:
@@ -196,7 +197,7 @@ def _finish(found: Forecast) -> dict[str, Any] | None:
     }
 
 
-def of_advice(advice: Advice | None, expected: Forecast | None, quantity: int) -> dict[str, str | None] | None:
+def of_advice(advice: Advice | None, expected: Forecast | None, quantity: int) -> shape.Advice | None:
     """The limit that keeps a bid for `quantity` instances running, its cost, and what is expected to be paid more than
     with what was asked about (null: nothing was)."""
     if advice is None:
@@ -233,30 +234,36 @@ def snapshot_id(market: Market) -> str:
     )[:16]
 
 
-def totals(plan: Plan) -> dict[str, Any]:
+def totals(plan: Plan) -> shape.Totals:
     """Per hour, storage included: as it is, as planned, and the difference. The names of Infracost: p50 of an hour, and
     of a month of 730 hours."""
     all_, hour, month = plan.totals, plan.spans.get(HOUR), plan.spans.get(MONTH)
+    an_hour, a_month = _middles(hour), _middles(month)
     return {
         "unit": "USD/hour",
         "current": _total(all_.current, hour.current if hour else None),
         "planned": _total(all_.planned, hour.planned if hour else None),
         "delta": _total(all_.delta, hour.delta if hour else None),
-        **_infracost("HourlyCost", hour),
-        **_infracost("MonthlyCost", month),
+        "totalHourlyCost": an_hour[0],
+        "pastTotalHourlyCost": an_hour[1],
+        "diffTotalHourlyCost": an_hour[2],
+        "totalMonthlyCost": a_month[0],
+        "pastTotalMonthlyCost": a_month[1],
+        "diffTotalMonthlyCost": a_month[2],
         "horizon": _horizon(plan),
         "month": _stack(month),
         "guards": [_judged(one) for one in plan.judged],
     }
 
 
-def _infracost(name: str, found: StackForecast | None) -> dict[str, str | None]:
+def _middles(found: StackForecast | None) -> tuple[str | None, str | None, str | None]:
+    """p50 as planned, as it is, and what it is more."""
     was, will = (found.current.cost.p50, found.planned.cost.p50) if found else (None, None)
     more = None if was is None or will is None else will - was
-    return {f"total{name}": _money(will), f"pastTotal{name}": _money(was), f"diffTotal{name}": _money(more)}
+    return _money(will), _money(was), _money(more)
 
 
-def _judged(judged: Judged) -> dict[str, Any]:
+def _judged(judged: Judged) -> shape.Guard:
     """One limit on what may be spent: dollars an hour before, after, and allowed after; null where unknown."""
     budget, place = judged.budget, judged.budget.position
     limit = budget.max_hourly_cost if judged.limit == "max_hourly_cost" else budget.max_cost_increase
@@ -268,34 +275,34 @@ def _judged(judged: Judged) -> dict[str, Any]:
         "after": _money(judged.after),
         "allowed": _money(judged.allowed),
         "refused": judged.refused,
-        "source": None if place is None else {"file": place.file, "line": place.line, "column": place.column},
+        "source": source(place),
     }
 
 
-def _horizon(plan: Plan) -> dict[str, Any] | None:
+def _horizon(plan: Plan) -> shape.Horizon | None:
     """Over the horizon of the forecast; null where nothing was forecast."""
-    found = _stack(plan.forecast)
-    if found is None:
+    found, hours = _stack(plan.forecast), plan.hours
+    if found is None or hours is None:
         return None
-    movers = [{"address": str(address), "expected": _money(by)} for address, by in plan.movers[:3]]
-    return {"hours": plan.hours, **found, "movers": movers}
+    movers: list[shape.Mover] = [{"address": str(address), "expected": _money(by)} for address, by in plan.movers[:3]]
+    return {"hours": hours, **found, "movers": movers}
 
 
-def _stack(found: StackForecast | None) -> dict[str, Any] | None:
+def _stack(found: StackForecast | None) -> shape.Parts | None:
     """Quantiles of the sum, which are no sums of quantiles."""
     if found is None:
         return None
-    parts = {"current": found.current, "planned": found.planned, "delta": found.delta}
-    return {
-        name: {**_band(part.cost), "worst": _money(part.worst_case), "basis": part.basis, **_saving(name, part)}
-        for name, part in parts.items()
-    }
+    return {"current": _saving(found.current), "planned": _saving(found.planned), "delta": _part(found.delta)}
 
 
-def _saving(name: str, part: Sum) -> dict[str, str | None]:
-    return {} if name == "delta" else {"savings_vs_limit": _share(part.saved)}
+def _part(part: Sum) -> shape.Part:
+    return {**_band(part.cost), "worst": _money(part.worst_case), "basis": part.basis}
 
 
-def _total(total: Total, likely: Sum | None) -> dict[str, Any]:
+def _saving(part: Sum) -> shape.SavingPart:
+    return {**_part(part), "savings_vs_limit": _share(part.saved)}
+
+
+def _total(total: Total, likely: Sum | None) -> shape.Total:
     p50, p90 = (likely.cost.p50, likely.cost.p90) if likely else (None, None)
     return {"now": _money(total.now), "p50": _money(p50), "p90": _money(p90), "worst": _money(total.worst)}

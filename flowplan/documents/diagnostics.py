@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from attrs import frozen
 
 from flowplan.diagnostics import Diagnostic, Position
+
+if TYPE_CHECKING:
+    from flowplan.documents.shapes.common import Place, Said
+    from flowplan.documents.shapes.validate import Found, ValidateDocument
 
 
 @frozen
@@ -19,7 +23,7 @@ class Checked:
     volumes: int = 0
 
 
-def document(found: Checked) -> dict[str, Any]:
+def document(found: Checked) -> ValidateDocument:
     """The shape of `terraform validate -json`, with our positions."""
     errors = sum(problem.severity == "error" for problem in found.problems)
     return {
@@ -31,7 +35,7 @@ def document(found: Checked) -> dict[str, Any]:
     }
 
 
-def _with_line(said: Diagnostic) -> dict[str, Any]:
+def _with_line(said: Diagnostic) -> Found:
     return {
         "severity": said.severity,
         "code": said.code,
@@ -43,7 +47,7 @@ def _with_line(said: Diagnostic) -> dict[str, Any]:
     }
 
 
-def of(said: Diagnostic) -> dict[str, Any]:
+def of(said: Diagnostic) -> Said:
     """As a plan document has it: of what has a word, that is its `detail`."""
     return {
         "severity": said.severity,
@@ -54,7 +58,7 @@ def of(said: Diagnostic) -> dict[str, Any]:
     }
 
 
-def source(position: Position | None) -> dict[str, Any] | None:
+def source(position: Position | None) -> Place | None:
     """A place in a file; null where there is none."""
     if position is None:
         return None

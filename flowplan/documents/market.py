@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING
 
 from attrs import frozen
 
@@ -14,6 +14,10 @@ from flowplan.documents.amounts import band, money, plain
 from flowplan.documents.cost import of_advice, of_bid, of_entry, snapshot_id
 from flowplan.pricing.offers import Offer, View
 from flowplan.pricing.slices import Prices, from_then_on
+
+if TYPE_CHECKING:
+    from flowplan.documents.shapes import market as shape
+    from flowplan.documents.shapes.cost import BidCost
 
 FORMAT_VERSION = "1.0"
 
@@ -32,7 +36,7 @@ class Looked:
     history: bool
 
 
-def document(found: Looked) -> dict[str, Any]:
+def document(found: Looked) -> shape.MarketDocument:
     """The auctions in the order of `found`."""
     view = found.view
     return {
@@ -49,7 +53,7 @@ def document(found: Looked) -> dict[str, Any]:
     }
 
 
-def _auction(one: Offer, view: View, *, history: bool) -> dict[str, Any]:
+def _auction(one: Offer, view: View, *, history: bool) -> shape.Auction:
     market, kind = one.market, one.kind
     return {
         "id": one.auction.id,
@@ -78,7 +82,7 @@ def _auction(one: Offer, view: View, *, history: bool) -> dict[str, Any]:
     }
 
 
-def _at_limit(one: Offer) -> dict[str, Any] | None:
+def _at_limit(one: Offer) -> BidCost | None:
     """What a bid for one instance would cost: as in a plan."""
     if one.bid is None:
         return None
@@ -87,20 +91,20 @@ def _at_limit(one: Offer) -> dict[str, Any] | None:
     return of_bid(one.bid, one.forecast, advice=advice, warnings=(*one.bid.warnings, *far))
 
 
-def _advice(one: Offer) -> dict[str, Any] | None:
+def _advice(one: Offer) -> shape.AdviceAhead | None:
     """As in a plan, and what can be expected at that limit."""
-    advice = one.advice
-    if advice is None:
+    said = of_advice(one.advice, one.forecast, 1)
+    if said is None or one.advice is None:
         return None
-    found = advice.forecast
+    found = one.advice.forecast
     return {
-        **(of_advice(advice, one.forecast, 1) or {}),
+        **said,
         "cost_over_horizon": None if found is None else band(found.cost),
         "preemptions_per_day": None if found is None else plain(found.preemptions_per_day.expected),
     }
 
 
-def _history(past: Prices, view: View) -> dict[str, list[str]]:
+def _history(past: Prices, view: View) -> shape.History:
     """The price that was in force, and every change since."""
     kept = from_then_on(past, view.now - view.since)
     return {"timestamps": [_moment(at) for at, _ in kept], "spot_prices": [f"{price:.2f}" for _, price in kept]}

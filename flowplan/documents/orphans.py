@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from flowplan.model.live import LiveBid
 from flowplan.state.ownership import Orphans
 
+if TYPE_CHECKING:
+    from flowplan.documents.shapes.orphans import OrphanBid, OrphansDocument
 
-def document(found: Orphans) -> dict[str, Any]:
+
+def document(found: Orphans) -> OrphansDocument:
     """Each bid with its address and stack as its marker names them."""
     return {
         "format_version": "1.0",
@@ -19,7 +22,7 @@ def document(found: Orphans) -> dict[str, Any]:
     }
 
 
-def _bid(bid: LiveBid) -> dict[str, Any]:
+def _bid(bid: LiveBid) -> OrphanBid:
     assert bid.marker is not None  # noqa: S101 - orphans are found by it
     return {
         "id": bid.id,

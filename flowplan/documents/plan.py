@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 from attrs import frozen
 
@@ -19,13 +19,16 @@ from flowplan.documents.diagnostics import of as said
 from flowplan.documents.diagnostics import source
 from flowplan.model.address import Address
 from flowplan.model.digest import digest
-from flowplan.model.resources import Bid, Inputs, PortMapping, PortPair, Resource, Volume
-from flowplan.planning.actions import ACTIONS, Action, Change, Create, NoOp, Presumed, Replace, Update
+from flowplan.model.resources import Bid, ContainerImage, Inputs, PortMapping, PortPair, Resource, Volume
+from flowplan.planning.actions import Action, Change, Create, NoOp, Presumed, Replace, Update
 from flowplan.planning.plan import Plan
 from flowplan.state.state import State
 
+if TYPE_CHECKING:
+    from flowplan.documents.shapes import plan as shape
+    from flowplan.documents.shapes.common import Disk, Image, Pair
+
 FORMAT_VERSION = "1.0"
-UNKNOWN_AFTER = {"id": True}
 _IDLE = (NoOp, Presumed)
 _WORDS: dict[Action, list[str]] = {"replace": ["delete", "create"]}
 
@@ -41,12 +44,13 @@ class Circumstances:
     paths: tuple[str, ...] = ()  # the PATHs given, for whoever applies the plan later
 
 
-def document(plan: Plan, about: Circumstances, *, unchanged: bool = True) -> dict[str, Any]:
+def document(plan: Plan, about: Circumstances, *, unchanged: bool = True) -> shape.PlanDocument:
     """The whole document but for its digests, which cost as much as all the rest: `sealed` adds them.
 
     Without `unchanged` it lists no resource that stays as it is: people are not shown those.
     """
-    body: dict[str, Any] = {
+    counts = plan.count()
+    return {
         "format_version": FORMAT_VERSION,
         "flowplan_version": __version__,
         "timestamp": about.timestamp,
@@ -57,15 +61,23 @@ def document(plan: Plan, about: Circumstances, *, unchanged: bool = True) -> dic
         "stack": _stack(about),
         "resource_changes": [entry(change) for change in plan.changes if unchanged or not isinstance(change, _IDLE)],
         "resource_drift": [entry(change) for change in plan.drift],
-        "summary": {action: count for action, count in plan.count().items() if action in ACTIONS},
+        "summary": {
+            "create": counts["create"],
+            "update": counts["update"],
+            "replace": counts["replace"],
+            "delete": counts["delete"],
+            "no-op": counts["no-op"],
+            "read": counts["read"],
+            "forget": counts["forget"],
+            "import": counts["import"],
+        },
         "cost": totals(plan),
         "outputs": {},
         "diagnostics": [*map(said, (*about.warnings, *plan.refusals, *notes(plan)))],
     }
-    return body
 
 
-def failed(timestamp: str, problems: Sequence[Diagnostic]) -> dict[str, Any]:
+def failed(timestamp: str, problems: Sequence[Diagnostic]) -> shape.FailedPlan:
     """The document of a plan that did not come about, because of `problems`."""
     return {
         "format_version": FORMAT_VERSION,
@@ -78,27 +90,27 @@ def failed(timestamp: str, problems: Sequence[Diagnostic]) -> dict[str, Any]:
     }
 
 
-def sealed(body: Mapping[str, Any]) -> dict[str, Any]:
+def sealed(body: shape.PlanDocument | shape.SealedPlan) -> shape.SealedPlan:
     """`body` with the digest of what was seen, and with its own in `sha256` (of everything but that and
     `timestamp`): what a machine reads, and what is saved."""
     seen = [[one["address"], one["id"], one["change"]["before"]] for one in body["resource_changes"]]
-    whole = {**body, "stack": {**body["stack"], "observed_sha256": digest(seen)}}
-    return {**whole, "sha256": digest_of(whole)}
+    whole: dict[str, object] = {**body, "stack": {**body["stack"], "observed_sha256": digest(seen)}}
+    return cast("shape.SealedPlan", {**whole, "sha256": digest_of(whole)})
 
 
-def signed(body: Mapping[str, Any], key: bytes) -> dict[str, Any]:
+def signed(body: shape.SealedPlan, key: bytes) -> shape.SealedPlan:
     """A sealed `body` with the HMAC-SHA256 of its digest: who has no `key` cannot make such a plan."""
     return {**body, "hmac_sha256": mac_of(body, key)}
 
 
-def mac_of(body: Mapping[str, Any], key: bytes) -> str:
+def mac_of(body: shape.SealedPlan, key: bytes) -> str:
     """What `hmac_sha256` of a sealed document must be."""
     import hmac
 
     return hmac.new(key, f"flowplan plan {body['sha256']}".encode(), "sha256").hexdigest()
 
 
-def digest_of(body: Mapping[str, Any]) -> str:
+def digest_of(body: Mapping[str, object]) -> str:
     """What `sha256` of a document must be."""
     return digest({key: value for key, value in body.items() if key not in ("timestamp", "sha256", "hmac_sha256")})
 
@@ -107,23 +119,23 @@ def digest_of(body: Mapping[str, Any]) -> str:
 _BESIDE = ("cost", "source", "note", "status")
 
 
-def acts(entry: Mapping[str, Any]) -> dict[str, Any]:
+def acts(entry: shape.Entry) -> dict[str, object]:
     """What an entry would do, and nothing else."""
     return {key: value for key, value in entry.items() if key not in _BESIDE}
 
 
-def actions_of(body: Mapping[str, Any]) -> str:
+def actions_of(body: shape.PlanBody) -> str:
     """The digest of what a document would do: equal when two plans do the same."""
     idle = (["no-op"], ["read"])
     return digest([acts(one) for one in body["resource_changes"] if one["change"]["actions"] not in idle])
 
 
-def dumps(body: Mapping[str, Any]) -> str:
+def dumps(body: Mapping[str, object]) -> str:
     """A document as it is printed and saved."""
     return json.dumps(body, indent=2) + "\n"
 
 
-def _stack(about: Circumstances) -> dict[str, Any]:
+def _stack(about: Circumstances) -> shape.PlannedStack:
     state = about.state
     return {
         "name": state.stack,
@@ -139,10 +151,10 @@ def _stack(about: Circumstances) -> dict[str, Any]:
 # ---- entries ----------------------------------------------------------------------------------------------
 
 
-def entry(change: Change) -> dict[str, Any]:
+def entry(change: Change) -> shape.Entry:
     """One change. `replace_paths` names the fields that force a replacement."""
     forcing = [[one.name] for one in change.fields if one.forces]
-    return {
+    made = {
         "address": str(change.address),
         "type": change.address.kind,
         "name": change.address.name,
@@ -161,69 +173,79 @@ def entry(change: Change) -> dict[str, Any]:
         "source": source(change.position),
         "cost": cost(change),
     }
+    return cast("shape.Entry", made)  # its type says which shape the rest has
 
 
-def _unknown(change: Change) -> dict[str, Any]:
+def _unknown(change: Change) -> shape.AfterUnknown:
     if not isinstance(change, (Create, Replace, Update)):
         return {}
-    unknown: dict[str, Any] = {} if isinstance(change, Update) else dict(UNKNOWN_AFTER)
+    unknown: shape.AfterUnknown = {} if isinstance(change, Update) else {"id": True}
     if isinstance(change.after, Bid) and any(isinstance(volume, Address) for volume in change.after.volumes):
         unknown["volumes"] = [isinstance(volume, Address) for volume in change.after.volumes]
     return unknown
 
 
-def plain(resource: Resource | None) -> Any:
+def plain(resource: Resource | None) -> shape.Bid | shape.Volume | shape.Ports | None:
     """A resource as JSON: what people and policies read; the state has its own, complete form."""
     if resource is None:
         return None
     if isinstance(resource, Volume):
-        return {
-            "name": resource.name,
-            "size_gb": resource.size_gb,
-            "interface": resource.interface,
-            "region": resource.region,
-            **({"capacity_gb": resource.capacity_gb} if resource.capacity_gb is not None else {}),
-        }
-    if isinstance(resource, PortMapping):
-        return _pairs(resource.pairs)
+        return _volume(resource)
+    return _pairs(resource.pairs) if isinstance(resource, PortMapping) else _bid(resource)
+
+
+def _volume(volume: Volume) -> shape.Volume:
+    made: shape.Volume = {
+        "name": volume.name,
+        "size_gb": volume.size_gb,
+        "interface": volume.interface,
+        "region": volume.region,
+    }
+    if volume.capacity_gb is not None:
+        made["capacity_gb"] = volume.capacity_gb
+    return made
+
+
+def _bid(bid: Bid) -> shape.Bid:
     return {
-        "name": resource.name,
-        "instance_type": resource.instance_type,
-        "instance_type_name": resource.instance_type_name,
-        "region": resource.region,
-        "instance_quantity": resource.instance_quantity,
-        "limit_price": f"{resource.limit_price:.2f}",
-        "volumes": [str(volume) for volume in resource.volumes],
-        "ssh_keys": list(resource.ssh_keys),
-        "ssh_key_names": list(resource.ssh_key_names),
-        "paused": resource.paused,
-        "memory_gb": resource.memory_gb,
-        **_inputs(resource.inputs),
+        "name": bid.name,
+        "instance_type": bid.instance_type,
+        "instance_type_name": bid.instance_type_name,
+        "region": bid.region,
+        "instance_quantity": bid.instance_quantity,
+        "limit_price": f"{bid.limit_price:.2f}",
+        "volumes": [str(volume) for volume in bid.volumes],
+        "ssh_keys": list(bid.ssh_keys),
+        "ssh_key_names": list(bid.ssh_key_names),
+        "paused": bid.paused,
+        "memory_gb": bid.memory_gb,
+        **_given(bid.inputs),
     }
 
 
-def _inputs(inputs: Inputs | None) -> dict[str, Any]:
-    """What the instance is given; null where it is not known."""
-    names = ("startup_script", "mounts", "local_disks", "container_image")
+def _given(inputs: Inputs | None) -> shape.Given:
     if inputs is None:
-        return dict.fromkeys(names)
-    script, image = inputs.startup_script, inputs.container_image
-    image = image.shown if image else None
+        return {"startup_script": None, "mounts": None, "local_disks": None, "container_image": None}
+    script = inputs.startup_script
+    disks: list[Disk] = [{"device": one.device, "mount_point": one.mount_point} for one in inputs.local_disks]
     return {
         "startup_script": {"sha256": script.sha256, "size": script.size} if script else None,
         "mounts": [{"volume": str(one.volume), "mount_point": one.mount_point} for one in inputs.mounts],
-        "local_disks": [{"device": one.device, "mount_point": one.mount_point} for one in inputs.local_disks]
-        if inputs.complete
-        else None,
-        "container_image": {
-            "image_name": image.image_name,
-            "build_context": image.build_context,
-            "run_options": image.run_options,
-        }
-        if image
-        else None,
+        "local_disks": disks if inputs.complete else None,
+        "container_image": _image(inputs.container_image),
     }
 
 
-def _pairs(pairs: Iterable[PortPair]) -> list[dict[str, Any]]:
+def _image(image: ContainerImage | None) -> Image | None:
+    if image is None:
+        return None
+    found = image.shown
+    return {
+        "image_name": found.image_name,
+        "build_context": found.build_context,
+        "run_options": found.run_options,
+    }
+
+
+def _pairs(pairs: Iterable[PortPair]) -> list[Pair]:
     return [{"external": one.external, "internal": one.internal, "protocol": one.protocol} for one in pairs]

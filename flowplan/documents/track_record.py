@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
 from flowplan import __version__
-from flowplan.documents.amounts import money
+from flowplan.documents.amounts import band, money
 from flowplan.documents.cost import cost, totals
 from flowplan.model.address import in_order
 from flowplan.model.resources import Bid
@@ -21,6 +21,9 @@ from flowplan.planning.plan import Plan
 from flowplan.pricing.billing import Billed, paid
 from flowplan.pricing.track_record import Coverage, Judged, coverage
 from flowplan.state.state import State
+
+if TYPE_CHECKING:
+    from flowplan.documents.shapes import track_record as shape
 
 FORMAT_VERSION = "1.0"
 NOMINAL = "0.8"
@@ -39,7 +42,7 @@ class Truth:
     judged: Sequence[Judged] | None = ()
 
 
-def document(truth: Truth) -> dict[str, Any]:
+def document(truth: Truth) -> shape.TrackRecord:
     """The whole document."""
     state, judged = truth.state, truth.judged
     single = None if judged is None else [one for one in judged if not one.kept.whole]
@@ -65,7 +68,7 @@ def document(truth: Truth) -> dict[str, Any]:
     }
 
 
-def _estimate(truth: Truth) -> dict[str, Any] | None:
+def _estimate(truth: Truth) -> shape.Estimate | None:
     plan = truth.plan
     if plan is None:
         return None
@@ -85,7 +88,7 @@ def _estimate(truth: Truth) -> dict[str, Any] | None:
     }
 
 
-def _resources(truth: Truth, plan: Plan) -> Iterable[dict[str, Any]]:
+def _resources(truth: Truth, plan: Plan) -> Iterable[shape.Resource]:
     """Every bid and volume of the state; one that is not there any more has the status `gone`, and costs nothing."""
     changes = plan.by_address()
     for address in sorted(truth.state.bindings, key=in_order):
@@ -108,9 +111,8 @@ def _resources(truth: Truth, plan: Plan) -> Iterable[dict[str, Any]]:
         }
 
 
-def _judged(one: Judged) -> dict[str, Any]:
+def _judged(one: Judged) -> shape.Judged:
     kept, verdict = one.kept, one.verdict
-    band = kept.cost
     return {
         "address": kept.address or None,
         "bids": list(kept.bids),
@@ -121,13 +123,7 @@ def _judged(one: Judged) -> dict[str, Any]:
         "limit": money(kept.limit),
         "last_price": money(kept.price_now),
         "basis": kept.basis,
-        "cost": {
-            "p10": money(band.p10),
-            "p50": money(band.p50),
-            "p90": money(band.p90),
-            "expected": money(band.expected),
-            "worst": money(kept.worst),
-        },
+        "cost": {**band(kept.cost), "worst": money(kept.worst)},
         "market_snapshot_id": kept.market_snapshot_id,
         "flowplan_version": kept.flowplan_version,
         "course": verdict.course,
@@ -142,7 +138,7 @@ def _judged(one: Judged) -> dict[str, Any]:
     }
 
 
-def _coverage(found: Coverage) -> dict[str, Any]:
+def _coverage(found: Coverage) -> shape.Coverage:
     return {
         "elapsed": found.elapsed,
         "held": found.held,

@@ -5,17 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, overload
 
 from flowplan.cost.what_if import AuctionFit, BidOutcome, WhatIf, WorkDone
-from flowplan.documents.amounts import money
-from flowplan.pricing.forecasting import Band
+from flowplan.documents.amounts import band, money
+
+if TYPE_CHECKING:
+    from flowplan.documents.shapes import what_if as shape
 
 _ROWS = 8  # of the histogram
 _USUAL = 0.95  # the share of futures that its even steps are laid over; what is above is one row
 
 
-def block(found: WhatIf) -> dict[str, Any]:
+def block(found: WhatIf) -> shape.WhatIf:
     """`what_if` of a plan document: per bid, per auction, and together."""
     return {
         "hours": found.hours,
@@ -23,16 +25,16 @@ def block(found: WhatIf) -> dict[str, Any]:
         "bids": [_bid(one) for one in found.bids],
         "auctions": [_auction(one) for one in found.auctions],
         "storage": money(found.storage),
-        "cost": {**_dollars(found.cost), "worst": money(found.worst)},
+        "cost": {**band(found.cost), "worst": money(found.worst)},
         "histogram": list(_histogram(found.costs)),
     }
 
 
-def _bid(one: BidOutcome) -> dict[str, Any]:
+def _bid(one: BidOutcome) -> shape.BidIf:
     times = one.preemptions_per_day
     return {
         "address": str(one.address),
-        "cost": _dollars(one.cost),
+        "cost": band(one.cost),
         "runs": _number(one.runs),
         "availability": {
             "p10": _number(one.availability.p10),
@@ -51,7 +53,7 @@ def _bid(one: BidOutcome) -> dict[str, Any]:
     }
 
 
-def _finish(found: WorkDone | None) -> dict[str, Any] | None:
+def _finish(found: WorkDone | None) -> shape.Work | None:
     if found is None:
         return None
     return {
@@ -62,7 +64,7 @@ def _finish(found: WorkDone | None) -> dict[str, Any] | None:
     }
 
 
-def _auction(one: AuctionFit) -> dict[str, Any]:
+def _auction(one: AuctionFit) -> shape.AuctionIf:
     return {
         "instance_type": one.name,
         "region": one.region,
@@ -75,20 +77,15 @@ def _auction(one: AuctionFit) -> dict[str, Any]:
     }
 
 
-def _dollars(band: Band) -> dict[str, str | None]:
-    return {
-        "p10": money(band.p10),
-        "p50": money(band.p50),
-        "p90": money(band.p90),
-        "expected": money(band.expected),
-    }
-
-
+@overload
+def _number(value: Decimal, places: int = ...) -> str: ...
+@overload
+def _number(value: Decimal | None, places: int = ...) -> str | None: ...
 def _number(value: Decimal | None, places: int = 3) -> str | None:
     return None if value is None else f"{value.quantize(Decimal(1).scaleb(-places)).normalize():f}"
 
 
-def _histogram(costs: Sequence[float]) -> Iterator[dict[str, Any]]:
+def _histogram(costs: Sequence[float]) -> Iterator[shape.Step]:
     """(from, below, futures) in even steps of round dollars; `below` is null in a last row for all that is dearer.
     Nothing where all futures cost the same."""
     if not costs or costs[-1] - costs[0] < 0.01:

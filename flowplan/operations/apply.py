@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from flowplan.apply.events import Reporter
     from flowplan.backends.store import Loaded, StateLock, Store
     from flowplan.config import Config
+    from flowplan.documents.shapes.plan import PlanDocument, SealedPlan
     from flowplan.model.budget import Budget
     from flowplan.operations.session import Session
     from flowplan.state.journal import Intent
@@ -41,7 +42,7 @@ class Approval(Protocol):
     def can_ask(self) -> bool:
         """Whether somebody is there to be asked for the names of volumes."""
 
-    def show(self, document: dict[str, Any]) -> None:
+    def show(self, document: PlanDocument) -> None:
         """The plan, before anything is asked about it."""
 
     def approve(self, plan: Plan) -> bool:
@@ -75,7 +76,7 @@ def apply(
     how: How,
     approval: Approval,
     reporter: Reporter,
-    saved: dict[str, Any] | None = None,
+    saved: SealedPlan | None = None,
 ) -> Outcome:
     """Carry out what `request` asks for, once `approval` has approved it; or the `saved` plan, exactly, or refuse.
 
@@ -97,12 +98,12 @@ class Run:
     how: How
     approval: Approval
     reporter: Reporter
-    saved: dict[str, Any] | None = None  # a saved plan: carried out exactly, or refused
+    saved: SealedPlan | None = None  # a saved plan: carried out exactly, or refused
     budgets: tuple[Budget, ...] = ()
     hours: float | None = None  # how far ahead the cost is forecast
     _doubt: OutcomeUnknown | None = field(default=None, init=False)  # of an earlier run, and still there
     _doubted: tuple[Intent, ...] = field(default=(), init=False)  # the creates that are in doubt with it
-    _shown: dict[str, Any] | None = field(default=None, init=False)  # the document of the plan that was approved
+    _shown: PlanDocument | None = field(default=None, init=False)  # the document of the plan that was approved
     _looked: float = field(default=0.0, init=False)  # when the look at the cloud began that the plan is made of
     _asked: bool = field(default=False, init=False)  # whether somebody was asked since: that may take days
 

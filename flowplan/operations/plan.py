@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 from attrs import frozen
@@ -18,6 +18,7 @@ from flowplan.pricing.units import DAY, HOUR, MONTH
 if TYPE_CHECKING:
     from flowplan.config import Config, Source
     from flowplan.diagnostics import Diagnostic
+    from flowplan.documents.shapes.plan import FailedPlan, PlanDocument, SealedPlan
     from flowplan.model.address import Address
     from flowplan.model.budget import Budget
     from flowplan.model.catalogue import Quota
@@ -51,7 +52,14 @@ class Planned:
     """A plan, and its document."""
 
     plan: Plan
-    document: dict[str, Any]
+    document: PlanDocument | SealedPlan
+
+    @property
+    def sealed(self) -> SealedPlan:
+        """The document of a plan that was requested `complete`. Raises ValueError for another."""
+        if "sha256" not in self.document:
+            raise ValueError("this plan has no digest: it was not requested complete")
+        return self.document
 
 
 def plan(session: Session, request: Request, tell: Callable[[int, int], None] = lambda done, all_: None) -> Planned:
@@ -73,7 +81,7 @@ def plan(session: Session, request: Request, tell: Callable[[int, int], None] = 
     if request.what_if is not None and streams is not None:
         from flowplan.operations.what_if import simulated
 
-        body |= simulated(found, streams, seen.catalogue, request.what_if, tell)
+        body["what_if"] = simulated(found, streams, seen.catalogue, request.what_if, tell)
     return Planned(found, sealed(session, body) if request.complete else body)
 
 
@@ -97,7 +105,7 @@ def wanted(session: Session, request: Request) -> tuple[Config | None, Wishes]:
 
 def document_of(
     session: Session, seen: Observed, found: Plan, paths: Sequence[str] = (), *, unchanged: bool = True
-) -> dict[str, Any]:
+) -> PlanDocument:
     """The plan's JSON document. `paths`: what it was made of, for those who apply it later; `unchanged`: with the
     resources that stay as they are."""
     from flowplan.documents.plan import Circumstances, document
@@ -113,20 +121,20 @@ def document_of(
     return document(found, about, unchanged=unchanged)
 
 
-def failed(session: Session, error: ConfigError) -> dict[str, Any]:
+def failed(session: Session, error: ConfigError) -> FailedPlan:
     """The document of a plan that did not come about."""
     from flowplan.documents.plan import failed
 
     return failed(session.now(), error.problems)
 
 
-def sealed(session: Session, body: dict[str, Any]) -> dict[str, Any]:
+def sealed(session: Session, body: PlanDocument) -> SealedPlan:
     """`body` with its digest, and signed where there is a key to sign with."""
     from flowplan.documents.plan import sealed, signed
 
-    body = sealed(body)
+    made = sealed(body)
     key = session.settings.plan_key
-    return body if key is None else signed(body, key.reveal().encode())
+    return made if key is None else signed(made, key.reveal().encode())
 
 
 def plan_of(session: Session, seen: Observed, wishes: Wishes) -> Plan:

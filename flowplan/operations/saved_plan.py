@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 import attrs
 
@@ -16,6 +16,7 @@ from flowplan.printable import Secret
 from flowplan.state.state import State
 
 if TYPE_CHECKING:
+    from flowplan.documents.shapes.plan import PlanBody, PlanDocument, PlannedStack, SealedPlan
     from flowplan.model.address import Address
     from flowplan.model.budget import Budget
     from flowplan.operations.plan import Request
@@ -25,7 +26,7 @@ PLAN_LIMIT = 256 * 1024 * 1024  # bytes
 _TOLD = 8  # differences of a saved plan that are shown
 
 
-def request_of(saved: dict[str, Any], given: Request, expect: str | None, settings: Settings) -> Request:
+def request_of(saved: SealedPlan, given: Request, expect: str | None, settings: Settings) -> Request:
     """The request that `saved` was made of, with what is `given` beside it. `expect`: the digest that it must have.
     Raises GuardRefused for a plan that is another one, was refused when it was made, or is not signed where there is a
     key."""
@@ -44,7 +45,7 @@ def request_of(saved: dict[str, Any], given: Request, expect: str | None, settin
     )
 
 
-def read_saved_plan(directory: Path, paths: Sequence[str]) -> dict[str, Any] | None:
+def read_saved_plan(directory: Path, paths: Sequence[str]) -> SealedPlan | None:
     """The saved plan that the single PATH is, or None for a configuration. Raises GuardRefused for a file
     that is a plan but not a whole one."""
     if len(paths) != 1:
@@ -60,7 +61,7 @@ def read_saved_plan(directory: Path, paths: Sequence[str]) -> dict[str, Any] | N
     return read_plan(data, paths[0])
 
 
-def read_plan(data: bytes, name: str) -> dict[str, Any] | None:
+def read_plan(data: bytes, name: str) -> SealedPlan | None:
     """A plan document, checked; None for JSON that is none (a task file may be written in JSON)."""
     from flowplan import __version__
     from flowplan.documents.plan import FORMAT_VERSION, digest_of
@@ -82,14 +83,14 @@ def read_plan(data: bytes, name: str) -> dict[str, Any] | None:
         raise _not_valid(name, "its digest does not match its content")
     if why := misfit(body):
         raise _not_valid(name, why)
-    return body
+    return cast("SealedPlan", body)
 
 
 def _not_valid(name: str, why: str) -> GuardRefused:
     return GuardRefused(f"{name} is not a valid plan: {why}", reason="invalid_plan", hint="plan again")
 
 
-def hold_expected(saved: dict[str, Any], expect: str | None) -> None:
+def hold_expected(saved: SealedPlan, expect: str | None) -> None:
     """Raise GuardRefused unless the plan is the one that was approved, and may be applied at all."""
     if expect is not None and saved["sha256"] != expect.lower():
         raise GuardRefused(
@@ -103,7 +104,7 @@ def hold_expected(saved: dict[str, Any], expect: str | None) -> None:
         raise GuardRefused(f"this plan was refused: {why}", reason=reason or "errored")
 
 
-def hold_signed(saved: dict[str, Any], key: Secret | None) -> None:
+def hold_signed(saved: SealedPlan, key: Secret | None) -> None:
     """Raise GuardRefused unless the plan was made by somebody who has the key, where there is one."""
     import hmac
 
@@ -120,7 +121,7 @@ def hold_signed(saved: dict[str, Any], key: Secret | None) -> None:
         )
 
 
-def saved_replacements(saved: dict[str, Any]) -> frozenset[Any]:
+def saved_replacements(saved: SealedPlan) -> frozenset[Address]:
     """What was replaced by request: planning again must request it again."""
     from flowplan.model.address import Address
 
@@ -128,7 +129,7 @@ def saved_replacements(saved: dict[str, Any]) -> frozenset[Any]:
     return frozenset(Address.parse(o["address"]) for o in changes if o["action_reason"] == "replace_by_request")
 
 
-def saved_budgets(saved: dict[str, Any]) -> tuple[Budget, ...]:
+def saved_budgets(saved: SealedPlan) -> tuple[Budget, ...]:
     """What the command line allowed when the plan was saved. What files allow is read again from them."""
     from flowplan.model.budget import Budget, dollars, increase
 
@@ -141,17 +142,14 @@ def saved_budgets(saved: dict[str, Any]) -> tuple[Budget, ...]:
     return tuple(found)
 
 
-def saved_destroyable(saved: dict[str, Any]) -> frozenset[str]:
+def saved_destroyable(saved: SealedPlan) -> frozenset[str]:
     """Volumes whose destruction the plan holds: it would not be applicable had it not been allowed."""
     changes = saved["resource_changes"]
-    return frozenset(
-        one["change"]["before"]["name"]
-        for one in changes
-        if one["type"] == "volume" and "delete" in one["change"]["actions"]
-    )
+    gone = (one["change"] for one in changes if one["type"] == "volume" and "delete" in one["change"]["actions"])
+    return frozenset(change["before"]["name"] for change in gone if change["before"])
 
 
-def places_of(body: Mapping[str, Any]) -> dict[Any, Any]:
+def places_of(body: PlanBody) -> dict[Address, tuple[str, str]]:
     """The type and region of every bid that a plan's document has after it: what was chosen stays chosen."""
     from flowplan.model.address import Address
 
@@ -162,7 +160,7 @@ def places_of(body: Mapping[str, Any]) -> dict[Any, Any]:
     }
 
 
-def hold_not_applied(saved: Mapping[str, Any], state: State) -> None:
+def hold_not_applied(saved: SealedPlan, state: State) -> None:
     """Raise StalePlan for a plan whose carrying out began before, whatever became of it: done twice, it would buy
     twice."""
     for plan in state.plans:
@@ -173,7 +171,7 @@ def hold_not_applied(saved: Mapping[str, Any], state: State) -> None:
             )
 
 
-def hold_same_cloud(saved: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+def hold_same_cloud(saved: PlannedStack, now: PlannedStack) -> None:
     """Raise GuardRefused for a plan that was made for another API or project."""
     for what, theirs, ours in (
         ("API", saved["api_url"], now["api_url"]),
@@ -188,7 +186,7 @@ def hold_same_cloud(saved: Mapping[str, Any], now: Mapping[str, Any]) -> None:
             )
 
 
-def hold_to(saved: Mapping[str, Any], planned: dict[str, Any], choices: Iterable[Address]) -> None:
+def hold_to(saved: SealedPlan, planned: PlanDocument, choices: Iterable[Address]) -> None:
     """Raise StalePlan unless `planned`, the document that planning again gives, is the saved plan: all that it says.
     (What refuses it is another matter.) `choices`: addresses whose type or region flowplan chose."""
     from flowplan.documents.plan import actions_of, sealed

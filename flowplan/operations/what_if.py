@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flowplan.cost.what_if import what_if
 from flowplan.documents.what_if import block
 
 if TYPE_CHECKING:
+    from flowplan.documents.shapes.what_if import WhatIf
     from flowplan.model.catalogue import Catalogue
     from flowplan.planning.plan import Plan
     from flowplan.pricing.history import Stream
@@ -20,7 +21,7 @@ def simulated(
     catalogue: Catalogue,
     hours: float,
     tell: Callable[[int, int], None],
-) -> dict[str, Any]:
+) -> WhatIf:
     """The part of the plan document that says what may happen to `plan` over `hours`. `tell` hears how many of all
     simulations are done."""
-    return {"what_if": block(what_if(plan, streams, catalogue, hours, tell=tell))}
+    return block(what_if(plan, streams, catalogue, hours, tell=tell))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from flowplan.apply.outcome import Outcome, counted, doing
@@ -24,7 +24,7 @@ class EventLines:
     def event(self, type: str, address: str | None = None, **more: Any) -> None:
         self._out(json.dumps({"type": type, "timestamp": self._now(), "address": address, **more}))
 
-    def planned(self, body: dict[str, Any]) -> None:
+    def planned(self, body: Mapping[str, Any]) -> None:
         """The events of the plan itself, from its document."""
         self.event("version", flowplan=body["flowplan_version"], format_version=body["format_version"])
         for one in body["resource_changes"]:

@@ -22,8 +22,8 @@ MISTAKES = (
     Mistake(
         "show secrets of run_options in plans",
         "documents/plan.py",
-        "image = image.shown if image else None",
-        "pass",
+        "    found = image.shown\n",
+        "    found = image\n",
         ("tests/faults/test_secrets.py", "-k", "nowhere_shown"),
     ),
 )

@@ -120,12 +120,15 @@ class Total(TypedDict):
 class Part(Band):
     worst: Amount | None
     basis: str
-    savings_vs_limit: NotRequired[Amount | None]
+
+
+class SavingPart(Part):
+    savings_vs_limit: Amount | None
 
 
 class Parts(TypedDict):
-    current: Part
-    planned: Part
+    current: SavingPart
+    planned: SavingPart
     delta: Part
 
 

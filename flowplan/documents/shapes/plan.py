@@ -1,6 +1,6 @@
 """A plan, as it is printed and saved."""
 
-from typing import Any, Generic, Literal, NotRequired, TypeAlias, TypedDict, TypeVar
+from typing import Any, Generic, Literal, NotRequired, TypeAlias, TypedDict, TypeVar, final
 
 from flowplan.documents.shapes.common import Amount, Disk, Image, Mount, Pair, Place, Said, Stack
 from flowplan.documents.shapes.cost import BidCost, Totals, VolumeCost
@@ -25,7 +25,16 @@ class Script(TypedDict):
     size: int
 
 
-class Bid(TypedDict):
+class Given(TypedDict):
+    """What an instance is given; null where it is not known."""
+
+    startup_script: Script | None
+    mounts: list[Mount] | None
+    local_disks: list[Disk] | None
+    container_image: Image | None
+
+
+class Bid(Given):
     name: str
     instance_type: str
     instance_type_name: str
@@ -37,10 +46,6 @@ class Bid(TypedDict):
     ssh_key_names: list[str]
     paused: bool
     memory_gb: int | None
-    startup_script: Script | None
-    mounts: list[Mount] | None
-    local_disks: list[Disk] | None
-    container_image: Image | None
 
 
 class Volume(TypedDict):
@@ -137,12 +142,14 @@ class PlanBody(FailedPlan):
     what_if: NotRequired[WhatIf]
 
 
+@final
 class PlanDocument(PlanBody):
     """A plan without its digests."""
 
     stack: PlannedStack
 
 
+@final
 class SealedPlan(PlanBody):
     """A plan as a program reads it, and as it is saved: `stack` has the digest of what was seen."""
 

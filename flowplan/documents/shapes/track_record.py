@@ -3,7 +3,7 @@
 from typing import TypedDict
 
 from flowplan.documents.shapes.common import Amount, Band, Stack
-from flowplan.documents.shapes.cost import BidCost, Part, VolumeCost
+from flowplan.documents.shapes.cost import BidCost, SavingPart, VolumeCost
 
 
 class Resource(TypedDict):
@@ -28,7 +28,7 @@ class Estimate(TypedDict):
     paid: Amount | None
     resources: list[Resource]
     hour: HourNow
-    horizon: Part | None
+    horizon: SavingPart | None
 
 
 class ForecastCost(Band):

@@ -36,7 +36,7 @@ class AuctionIf(TypedDict):
     gpus: int | None
     room: int | None
     elasticity: Amount | None
-    elasticity_from: str
+    elasticity_from: str | None
     basis: str
     reason: str | None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from flowplan.apply.outcome import _DONE, Outcome, counted, doing
@@ -22,7 +22,7 @@ class ProgressLines:
     def __init__(self, out: Callable[[str], None], say: Callable[[str], None], paint: Paint, paint_out: Paint) -> None:
         self._out, self._say, self._paint, self._paint_out = out, say, paint, paint_out
 
-    def planned(self, body: dict[str, Any]) -> None:
+    def planned(self, body: Mapping[str, Any]) -> None:
         """People have read the plan itself."""
 
     def started(self, step: Step, change: Change) -> None:
