@@ -55,3 +55,10 @@ def signed(amount: str | None) -> str:
         return "unknown"
     value = Decimal(amount)
     return f"{'+' if value > 0 else ''}{usd(value or Decimal(0))}"
+
+
+def number(amount: str | None) -> Decimal:
+    """An amount of a document that has to be known. Raises ValueError where it is not."""
+    if amount is None:
+        raise ValueError("an amount that has to be known is not")
+    return Decimal(amount)

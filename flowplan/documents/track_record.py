@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from attrs import field, frozen
 
@@ -98,7 +98,7 @@ def _resources(truth: Truth, plan: Plan) -> Iterable[shape.Resource]:
         is_bid = address.kind == "bid"
         status = change.status if change is not None else "gone"
         resource = change.after if change is not None else binding.applied
-        yield {
+        made = {
             "address": str(address),
             "type": address.kind,
             "id": binding.id,
@@ -109,6 +109,7 @@ def _resources(truth: Truth, plan: Plan) -> Iterable[shape.Resource]:
             "paid": money(paid(truth.billed.get(binding.id, ()), truth.now)) if is_bid else None,
             "cost": cost(change) if change is not None else None,
         }
+        yield cast("shape.Resource", made)  # its type says which cost it has
 
 
 def _judged(one: Judged) -> shape.Judged:

@@ -315,7 +315,8 @@ def table(before: tuple[str, str, str], after: tuple[str, str, str], change: tup
     """The text of totals whose now, worst and p90 are these."""
     sides = {"current": before, "planned": after, "delta": change}
     now = {side: {"now": one[0], "worst": one[1]} for side, one in sides.items()}
-    over = {side: {"expected": one[0], "p90": one[2], "worst": one[1], "basis": "high"} for side, one in sides.items()}
+    same = {"basis": "high", "savings_vs_limit": None}
+    over = {side: {"expected": one[0], "p90": one[2], "worst": one[1], **same} for side, one in sides.items()}
     return costs({"cost": {**now, "horizon": {"hours": 24.0, "movers": [], **over}}, "resource_changes": []}, Paint())
 
 

@@ -10,8 +10,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from flowplan.cli import context
 from flowplan.cloud.fcp import Fcp
-from flowplan.operations import market
 from tests.conftest import Place
 
 H200 = "h200.8x"
@@ -273,7 +273,7 @@ def test_a_region_whose_past_could_not_be_had_hides_no_other(place: Place) -> No
 
 
 def test_who_waits_long_is_told_for_what(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(market, "_NOTABLE", 0.05)
+    monkeypatch.setattr(context, "_NOTABLE", 0.05)
     with place.simulator() as simulator:
         simulator.faults.add("GET /v2/pricing/history", "slow", seconds=0.3)
     assert place.run("market", H200).err == "asking for the prices of 2 auctions...\n"

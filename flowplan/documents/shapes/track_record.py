@@ -1,21 +1,32 @@
 """The stack as it is, and how earlier forecasts held."""
 
-from typing import TypedDict
+from typing import Literal, TypeAlias, TypedDict
 
 from flowplan.documents.shapes.common import Amount, Band, Stack
 from flowplan.documents.shapes.cost import BidCost, SavingPart, VolumeCost
 
 
-class Resource(TypedDict):
+class _Resource(TypedDict):
     address: str
-    type: str
     id: str
     status: str | None
     instance_quantity: int | None
     instance_type_name: str | None
     region: str | None
     paid: Amount | None
-    cost: BidCost | VolumeCost | None
+
+
+class BidResource(_Resource):
+    type: Literal["bid"]
+    cost: BidCost | None
+
+
+class VolumeResource(_Resource):
+    type: Literal["volume"]
+    cost: VolumeCost | None
+
+
+Resource: TypeAlias = BidResource | VolumeResource
 
 
 class HourNow(TypedDict):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from jinja2 import Environment
 
 from flowplan.reports.text.cost import cost_line, costs
 from flowplan.reports.text.paint import Paint
 from flowplan.reports.text.plan import summary, symbol_of
+
+if TYPE_CHECKING:
+    from flowplan.documents.shapes.plan import PlanBody
 
 _PAGE = """\
 <div class="flowplan">
@@ -26,7 +28,7 @@ _PAGE = """\
 """
 
 
-def html(document: Mapping[str, Any]) -> str:
+def html(document: PlanBody) -> str:
     """What would be done, what it costs and what is said about it."""
     paint = Paint(on=False)
     changing = [one for one in document["resource_changes"] if symbol_of(one)]

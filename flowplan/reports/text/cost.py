@@ -2,33 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Literal
 
+from flowplan.documents.amounts import number
 from flowplan.documents.amounts import price as _price
 from flowplan.documents.amounts import signed as _signed
 from flowplan.pricing.units import lasting, span
 from flowplan.printable import shown
 from flowplan.reports.text.paint import Paint, wrapped
 
+if TYPE_CHECKING:
+    from flowplan.documents.shapes import cost as shape
+    from flowplan.documents.shapes.plan import Entry, PlanBody
+
 _ALWAYS = Decimal("0.99")  # of the time
 _SELDOM = Decimal("0.1")  # times a day
 
 
-def cost_line(entry: Mapping[str, Any]) -> str:
-    """What one bid costs per hour, in one line: now, if it won, at most."""
-    cost = entry["cost"]
-    if cost is None:
+def cost_line(entry: Entry) -> str:
+    """What a change costs or saves, in one line; "" for what is free."""
+    if entry["type"] == "ports" or entry["cost"] is None:
         return ""
-    if entry["change"]["actions"] == ["forget"]:
-        kept = entry["action_reason"] in ("forget_because_attached", "forget_because_kept")
-        return f"{_price(cost['cost']['month']['now'])} a month for storage goes on" if kept else ""
     if entry["type"] == "volume":
-        return f"{_price(cost['cost']['month']['now'])} a month for storage"
-    hour = cost["cost"]["hour"]
+        goes_on = " goes on" if entry["change"]["actions"] == ["forget"] else ""
+        kept = not goes_on or entry["action_reason"] in ("forget_because_attached", "forget_because_kept")
+        return f"{stored(entry['cost'])}{goes_on}" if kept else ""
+    if entry["change"]["actions"] == ["forget"]:
+        return ""
     if entry["change"]["actions"] == ["delete"]:
-        return f"{_price(hour['now'])} an hour now"
+        return f"{_price(entry['cost']['cost']['hour']['now'])} an hour now"
+    return bidding(entry["cost"])
+
+
+def stored(cost: shape.VolumeCost) -> str:
+    """What a volume costs."""
+    return f"{_price(cost['cost']['month']['now'])} a month for storage"
+
+
+def bidding(cost: shape.BidCost) -> str:
+    """What one bid costs per hour: now, if it won, at most."""
+    hour = cost["cost"]["hour"]
     at_most = f"at most {_price(hour['worst'])}"
     if cost["outlook"] == "paused":
         return "paused: no charge for instances"
@@ -49,7 +63,7 @@ def cost_line(entry: Mapping[str, Any]) -> str:
     return base
 
 
-def _ahead(cost: Mapping[str, Any]) -> str:
+def _ahead(cost: shape.BidCost) -> str:
     """What is expected over the horizon with its band, when it is forecast."""
     found = cost["cost"]["horizon"]
     if found is None:
@@ -65,7 +79,7 @@ def _ahead(cost: Mapping[str, Any]) -> str:
     return f"{over} about {_price(found['expected'])} ({_price(found['p10'])} to {_price(found['p90'])}){after}"
 
 
-def _interrupted(cost: Mapping[str, Any]) -> str:
+def _interrupted(cost: shape.BidCost) -> str:
     """How much of the time it is expected to run, and how often to be preempted, where that is not all and never."""
     share, times = cost["availability"]["mean"], cost["preemptions_per_day"]
     parts = []
@@ -76,17 +90,17 @@ def _interrupted(cost: Mapping[str, Any]) -> str:
     return "".join(f", {part}" for part in parts)
 
 
-def _done(finish: Mapping[str, Any] | None, horizon: float) -> str:
+def _done(finish: shape.Finish | None, horizon: float) -> str:
     """When the work is done that the task says it is."""
     if finish is None:
         return ""
     what = "done" if finish["work"] == horizon else f"its {lasting(finish['work'])} of work are done"
-    middle, late = (lasting(float(finish[name])) for name in ("p50", "p90"))
+    middle, late = lasting(float(finish["p50"])), lasting(float(number(finish["p90"])))
     text = f"; {what} in {middle}"
     return text if middle == late else f"{text}, nine times of ten in {late}"
 
 
-def costs(body: Mapping[str, Any], paint: Paint) -> str:
+def costs(body: PlanBody, paint: Paint) -> str:
     """The totals per hour and over the horizon."""
     cost = body["cost"]
     current, planned, delta = cost["current"], cost["planned"], cost["delta"]
@@ -117,15 +131,17 @@ def costs(body: Mapping[str, Any], paint: Paint) -> str:
     return "\n".join([*lines, *_movers(horizon), *_saved(horizon), *_beside(body), *_not_adding(cost)])
 
 
-def _beside(body: Mapping[str, Any]) -> list[str]:
+def _beside(body: PlanBody) -> list[str]:
     """That some bids are told over another time than the whole."""
     whole = body["cost"]["horizon"]
+    if whole is None:
+        return []
     own = [
         one["address"]
         for one in body["resource_changes"]
-        if one["change"]["actions"] in (["create"], ["update"], ["delete", "create"]) and one["type"] == "bid"
-        if one["cost"]["outlook"] in ("runs", "waits") and (found := one["cost"]["cost"]["horizon"])
-        if whole is not None and found["hours"] != whole["hours"]
+        if one["change"]["actions"] in (["create"], ["update"], ["delete", "create"])
+        if one["type"] == "bid" and one["cost"] is not None and one["cost"]["outlook"] in ("runs", "waits")
+        if (found := one["cost"]["cost"]["horizon"]) and found["hours"] != whole["hours"]
     ]
     if not own:
         return []
@@ -134,37 +150,47 @@ def _beside(body: Mapping[str, Any]) -> list[str]:
     return wrapped(f"all of this is over {span(whole['hours'])}; {names} {is_told} own duration above", "  ", "  ")
 
 
-def _not_adding(cost: Mapping[str, Any]) -> list[str]:
+def _not_adding(cost: shape.Totals) -> list[str]:
     """Where a row of the table does not add, why: each figure is rounded once; of quantiles the change is not the
     difference."""
-    horizon = cost["horizon"]
-    rows = [(cost, "now"), (cost, "worst")] + ([(horizon, "expected")] if horizon else [])
+    current, planned, delta, horizon = cost["current"], cost["planned"], cost["delta"], cost["horizon"]
+    gaps = [
+        _gap(current["now"], planned["now"], delta["now"]),
+        _gap(current["worst"], planned["worst"], delta["worst"]),
+    ]
+    if horizon:
+        gaps.append(_gap(*(horizon[side]["expected"] for side in _SIDES)))
     lines = []
-    if any(_gap(*row) >= Decimal("0.005") for row in rows):
+    if max(gaps) >= Decimal("0.005"):
         lines.append("  each figure is rounded to the cent by itself: a row may not add by one")
-    if horizon and _gap(horizon, "p90") >= Decimal("0.02"):
+    if horizon and _gap(*(horizon[side]["p90"] for side in _SIDES)) >= Decimal("0.02"):
         lines.append("  nine times of ten: of each column by itself, so the last is not the difference")
     return lines
 
 
-def _gap(totals: Mapping[str, Any], name: str) -> Decimal:
-    before, after, delta = (totals[side][name] for side in ("current", "planned", "delta"))
+_SIDES: tuple[Literal["current"], Literal["planned"], Literal["delta"]] = ("current", "planned", "delta")
+
+
+def _gap(before: str | None, after: str | None, delta: str | None) -> Decimal:
     if before is None or after is None or delta is None:
         return Decimal(0)
     return abs(Decimal(after) - Decimal(before) - Decimal(delta))
 
 
-def _expected_rows(found: Mapping[str, Any] | None) -> list[tuple[str, str, str, str]]:
+def _expected_rows(found: shape.Horizon | None) -> list[tuple[str, str, str, str]]:
     """Over the horizon: what is expected, and nine times of ten at most."""
     if found is None:
         return []
     before, after, delta = found["current"], found["planned"], found["delta"]
     over = span(found["hours"])
-    named = (("expected", f"{over}, expected"), ("p90", f"{over} at most, nine times of ten"))
+    named: tuple[tuple[Literal["expected", "p90"], str], ...] = (
+        ("expected", f"{over}, expected"),
+        ("p90", f"{over} at most, nine times of ten"),
+    )
     return [(name, _price(before[key]), _price(after[key]), _signed(delta[key])) for key, name in named]
 
 
-def _movers(found: Mapping[str, Any] | None) -> list[str]:
+def _movers(found: shape.Horizon | None) -> list[str]:
     """What moves the expected cost most, where it is not one thing alone."""
     if found is None or len(found["movers"]) < 2:
         return []
@@ -172,9 +198,11 @@ def _movers(found: Mapping[str, Any] | None) -> list[str]:
     return wrapped(f"most of it: {listed}", "  ", "    ")
 
 
-def _saved(found: Mapping[str, Any] | None) -> list[str]:
+def _saved(found: shape.Horizon | None) -> list[str]:
     """How far what is expected to be paid is below the limits, for the hours in which bids run: who waits saves
     nothing."""
-    planned = found["planned"] if found is not None else {}
-    share = int(Decimal(planned.get("savings_vs_limit") or 0) * 100)
+    if found is None:
+        return []
+    planned = found["planned"]
+    share = int(Decimal(planned["savings_vs_limit"] or 0) * 100)
     return [f"  {share} % below the limits is expected; confidence: {planned['basis']}"] if share > 0 else []

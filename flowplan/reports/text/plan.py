@@ -4,14 +4,17 @@ that a saved plan reads the same as when it was made."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from flowplan.documents.ports import ranges
 from flowplan.printable import shown
 from flowplan.reports.text.cost import cost_line, costs
 from flowplan.reports.text.paint import WIDTH, Paint, wrapped
 
-Entry: TypeAlias = Mapping[str, Any]
+if TYPE_CHECKING:
+    from flowplan.documents.shapes.common import Said
+    from flowplan.documents.shapes.plan import BidEntry, Entry, PlanBody, PortsEntry, VolumeEntry
+
 KNOWN_AFTER = "(known after apply)"
 _ARROW = " -> "
 UNKNOWN = "(unknown)"
@@ -53,7 +56,7 @@ _INPUTS = ("startup_script", "mounts", "local_disks", "container_image")
 _NAMES = {"instance_type_name": "instance_type", "ssh_key_names": "ssh_keys"}
 
 
-def text(body: Mapping[str, Any], paint: Paint) -> str:
+def text(body: PlanBody, paint: Paint) -> str:
     """The whole report, ending in a newline. `body` is a plan document (plan_json), which may come from a file."""
     body = _lines_apart(body)
     changing = [one for one in body["resource_changes"] if symbol_of(one)]
@@ -129,7 +132,7 @@ def _head(entry: Entry, symbol: str) -> str:
 Row: TypeAlias = tuple[str, str, str, str]
 
 
-def _rows(entry: Entry) -> list[Row]:
+def _rows(entry: BidEntry | VolumeEntry) -> list[Row]:
     change, symbol = entry["change"], symbol_of(entry)
     before, after = _both_named(change["before"] or {}, change["after"] or {})
     if symbol in ("+", "<"):
@@ -141,7 +144,7 @@ def _rows(entry: Entry) -> list[Row]:
     return _differing(entry, before, after)
 
 
-def _differing(entry: Entry, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Row]:
+def _differing(entry: BidEntry | VolumeEntry, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Row]:
     forcing = {name for path in entry["change"]["replace_paths"] for name in path}
     rows: list[Row] = []
     if "id" in entry["change"]["after_unknown"]:
@@ -274,7 +277,7 @@ def _broken(value: str, indent: int, remark: str) -> str:
 # ---- ports ------------------------------------------------------------------------------------------------
 
 
-def _port_rows(entry: Entry) -> list[Row]:
+def _port_rows(entry: PortsEntry) -> list[Row]:
     before, after = entry["change"]["before"] or [], entry["change"]["after"] or []
     gone = [pair for pair in before if pair not in after]
     come = [pair for pair in after if pair not in before]
@@ -302,14 +305,15 @@ def drift(entries: Sequence[Entry], paint: Paint) -> str:
         if change["after"] is None:
             what = f"is {entry['note'] or 'gone'} ({shown(entry['id'] or '')})"
         else:
-            before, after = _both_named(change["before"], change["after"])
+            sides = (change["before"], change["after"])  # ports do not drift
+            before, after = _both_named(*cast("tuple[Mapping[str, Any], Mapping[str, Any]]", sides))
             differing = [name for name in after if not _same(name, before.get(name), after[name])]
             what = ", ".join(f"{name} {_value(before, name)} -> {_value(after, name)}" for name in differing)
         lines.append(f"  {paint.symbol('~' if change['after'] else '-')} {shown(entry['address'])}  {what}")
     return "\n".join(lines)
 
 
-def summary(body: Mapping[str, Any], changing: Sequence[Entry], paint: Paint) -> str:
+def summary(body: PlanBody, changing: Sequence[Entry], paint: Paint) -> str:
     """The counts; before them, what is destroyed, because that is what must not be overlooked."""
     if not changing:
         if body["mode"] == "destroy":
@@ -339,7 +343,7 @@ def _destroyed(entries: Sequence[Entry], paint: Paint) -> str:
     return "\n".join([paint("Destroys:", "red"), *lines])
 
 
-def diagnostics(entries: Iterable[Mapping[str, Any]], paint: Paint) -> str:
+def diagnostics(entries: Iterable[Said], paint: Paint) -> str:
     """Errors, warnings and notes, each with place and hint."""
     styles = {"error": "red", "warning": "yellow", "note": "cyan"}
     lines = []

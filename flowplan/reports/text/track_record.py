@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING
 
-from flowplan.documents.amounts import price
+from flowplan.documents.amounts import number, price
 from flowplan.pricing.history import WINDOW
 from flowplan.pricing.track_record import ENOUGH
 from flowplan.pricing.units import span
 from flowplan.printable import shown
-from flowplan.reports.text.cost import cost_line
+from flowplan.reports.text.cost import bidding, stored
 from flowplan.reports.text.paint import Paint, wrapped
+
+if TYPE_CHECKING:
+    from flowplan.documents.shapes import track_record as shape
+    from flowplan.documents.shapes.cost import SavingPart
 
 LATEST = 5  # forecasts of a task that are shown; of many tasks one each
 MANY = 8  # tasks
@@ -30,7 +34,7 @@ _STYLES = {"held": "green", "below": "yellow", "ABOVE": "red"}
 Row = tuple[str, str, str, str, str, str]
 
 
-def text(body: Mapping[str, Any], paint: Paint) -> str:
+def text(body: shape.TrackRecord, paint: Paint) -> str:
     """The estimate of the stack as it is, forecasts beside what was paid, and how well they held."""
     parts = [*_estimate(body["estimate"], paint), *_compared(body, paint)]
     if not parts:
@@ -41,7 +45,7 @@ def text(body: Mapping[str, Any], paint: Paint) -> str:
 # ---- the stack as it is -----------------------------------------------------------------------------------
 
 
-def _estimate(found: Mapping[str, Any] | None, paint: Paint) -> Iterator[str]:
+def _estimate(found: shape.Estimate | None, paint: Paint) -> Iterator[str]:
     if found is None:
         return
     if not found["resources"]:
@@ -53,22 +57,25 @@ def _estimate(found: Mapping[str, Any] | None, paint: Paint) -> Iterator[str]:
     yield "\n".join([*lines, "", *_in_all(found)])
 
 
-def _resource(one: Mapping[str, Any], paint: Paint) -> list[str]:
+def _resource(one: shape.Resource, paint: Paint) -> list[str]:
     name = f"  {paint(shown(one['address']), 'bold')}"
     if one["cost"] is None:
         return [f"{name}  gone{_paid(one)}"]
-    line = cost_line({**one, "action_reason": None, "change": {"actions": ["no-op"]}})
     if one["type"] == "volume":
-        return [f"{name}  {line}"]
-    what = f"{one['instance_quantity']} x {shown(one['instance_type_name'] or '?')} in {shown(one['region'])}"
-    return [f"{name}  {shown(one['status'] or '')}{_paid(one)}", f"    {what}", *wrapped(line, "    ", "    ")]
+        return [f"{name}  {stored(one['cost'])}"]
+    what = f"{one['instance_quantity']} x {shown(one['instance_type_name'] or '?')} in {shown(one['region'] or '')}"
+    return [
+        f"{name}  {shown(one['status'] or '')}{_paid(one)}",
+        f"    {what}",
+        *wrapped(bidding(one["cost"]), "    ", "    "),
+    ]
 
 
-def _paid(one: Mapping[str, Any]) -> str:
+def _paid(one: shape.Resource) -> str:
     return "" if one["paid"] is None else f"; {price(one['paid'])} paid so far"
 
 
-def _in_all(found: Mapping[str, Any]) -> list[str]:
+def _in_all(found: shape.Estimate) -> list[str]:
     """The whole, storage included; how sure it is."""
     hour, ahead = found["hour"], found["horizon"]
     said = f"In all {price(hour['now'])} an hour now, storage included"
@@ -78,7 +85,7 @@ def _in_all(found: Mapping[str, Any]) -> list[str]:
     return lines if ahead is None else [*lines, *wrapped(_confidence(ahead["basis"], found["hours"]), "  ", "  ")]
 
 
-def _ahead(ahead: Mapping[str, Any]) -> str:
+def _ahead(ahead: SavingPart) -> str:
     if ahead["expected"] is None:
         return "unknown"
     low, high = price(ahead["p10"]), price(ahead["p90"])
@@ -96,7 +103,7 @@ def _confidence(basis: str, hours: float) -> str:
 # ---- forecast and paid ------------------------------------------------------------------------------------
 
 
-def _compared(body: Mapping[str, Any], paint: Paint) -> Iterator[str]:
+def _compared(body: shape.TrackRecord, paint: Paint) -> Iterator[str]:
     single, whole = body["forecasts"], body["totals"]
     if single is None:
         yield "Forecast and paid: unknown, what was kept cannot be read."
@@ -105,9 +112,9 @@ def _compared(body: Mapping[str, Any], paint: Paint) -> Iterator[str]:
         if body["estimate"] is not None and body["estimate"]["resources"]:
             yield "Forecast and paid: no forecast was kept before now; from now on they are."
         return
-    by_address: dict[str, list[Mapping[str, Any]]] = {}
+    by_address: dict[str, list[shape.Judged]] = {}
     for one in single:
-        by_address.setdefault(shown(one["address"]), []).append(one)
+        by_address.setdefault(shown(one["address"] or ""), []).append(one)
     if whole:
         by_address["all together, storage included"] = whole
     latest = LATEST if len(by_address) <= MANY else 1
@@ -115,7 +122,7 @@ def _compared(body: Mapping[str, Any], paint: Paint) -> Iterator[str]:
     yield "\n".join(_summary(body["coverage"]))
 
 
-def _table(by_address: Mapping[str, Sequence[Mapping[str, Any]]], latest: int, paint: Paint) -> list[str]:
+def _table(by_address: Mapping[str, Sequence[shape.Judged]], latest: int, paint: Paint) -> list[str]:
     chosen = {name: rows[-latest:] for name, rows in by_address.items()}
     money = _Money([one for rows in chosen.values() for one in rows])
     head = ("from (UTC)", "over", "expected", "80 % band", "paid", "")
@@ -134,9 +141,9 @@ def _table(by_address: Mapping[str, Sequence[Mapping[str, Any]]], latest: int, p
 class _Money:
     """Amounts of one table: with cents, unless one of them is large."""
 
-    def __init__(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        amounts = [one[name] for one in rows for name in ("paid", "expected_until_then")]
-        amounts += [one["cost"][name] for one in rows for name in ("p90", "expected")]
+    def __init__(self, rows: Sequence[shape.Judged]) -> None:
+        amounts = [amount for one in rows for amount in (one["paid"], one["expected_until_then"])]
+        amounts += [amount for one in rows for amount in (one["cost"]["p90"], one["cost"]["expected"])]
         self.whole = any(amount is not None and Decimal(amount) >= _CENTS for amount in amounts)
 
     def __call__(self, amount: str | None) -> str:
@@ -145,24 +152,24 @@ class _Money:
         return f"${Decimal(amount):,.0f}" if self.whole else price(amount)
 
 
-def _row(one: Mapping[str, Any], money: _Money) -> Row:
+def _row(one: shape.Judged, money: _Money) -> Row:
     cost, hours = one["cost"], f"{one['hours']:g}"
-    begins = datetime.fromisoformat(one["starts_at"]).strftime("%d %b %H:%M")
+    begins = datetime.fromisoformat(one["starts_at"] or "").strftime("%d %b %H:%M")
     if one["course"] == "elapsed":
         band = f"{money(cost['p10'])} to {money(cost['p90'])}" if cost["p10"] != cost["p90"] else money(cost["p90"])
         return begins, f"{hours} h", money(cost["expected"] or cost["p50"]), band, money(one["paid"]), _judgement(one)
     over = f"{Decimal(one['hours_compared']):.1f}/{hours} h"
-    end = _REASONS.get(one["reason"], "") if one["course"] == "cut_short" else shown(one["course"])
+    end = _REASONS.get(one["reason"] or "", "") if one["course"] == "cut_short" else shown(one["course"])
     return begins, over, money(one["expected_until_then"]), "until then", money(one["paid"]), end
 
 
-def _judgement(one: Mapping[str, Any]) -> str:
+def _judgement(one: shape.Judged) -> str:
     """Where it lies; above, also how many times the upper end was paid."""
     if not one["counts"]:
         return f"not counted: {shown(one['basis'])}"
-    word = _PLACES[one["place"]]
-    top = Decimal(one["cost"]["p90"])
-    times = Decimal(one["paid"]) / top if top else Decimal(1)
+    word = _PLACES[one["place"] or ""]
+    top = number(one["cost"]["p90"])
+    times = number(one["paid"]) / top if top else Decimal(1)
     return f"{word} x{times:.2f}" if word == "ABOVE" and times >= Decimal("1.005") else word
 
 
@@ -173,7 +180,7 @@ def _line(row: Row, widths: Sequence[int], paint: Paint) -> str:
     return f"{left}  {row[3]:>{widths[3]}}  {row[4]:>{widths[4]}}  {end}".rstrip()
 
 
-def _earlier(rows: Sequence[Mapping[str, Any]]) -> str:
+def _earlier(rows: Sequence[shape.Judged]) -> str:
     if not rows:
         return ""
     counted = [one for one in rows if one["counts"]]
@@ -184,30 +191,33 @@ def _earlier(rows: Sequence[Mapping[str, Any]]) -> str:
 # ---- how well they held -----------------------------------------------------------------------------------
 
 
-def _summary(found: Mapping[str, Any]) -> list[str]:
+def _summary(found: shape.Coverages) -> list[str]:
     single, whole = found["forecasts"], found["totals"]
+    if single is None or whole is None:
+        return []
     said = [_held(single), _decided(single), _bias(single), _excluded(single)]
     if whole["elapsed"]:
         said.append(f"All together: {whole['held']} of {whole['elapsed']} held.")
     return [line for sentence in said if sentence for line in wrapped(sentence, "", "  ")]
 
 
-def _held(single: Mapping[str, Any]) -> str:
+def _held(single: shape.Coverage) -> str:
     count = single["elapsed"]
     if not count:
         return "No forecast that counts is over yet, so nothing can be said of the bands."
     share = int(Decimal(single["held"]) * 100 / count)
-    outside = "".join(f", {single[where]} {where}" for where in ("above", "below") if single[where])
+    places = (("above", single["above"]), ("below", single["below"]))
+    outside = "".join(f", {count} {where}" for where, count in places if count)
     return f"Bands of 80 %: {single['held']} of {count} held ({share} %){outside}."
 
 
-def _decided(single: Mapping[str, Any]) -> str:
+def _decided(single: shape.Coverage) -> str:
     """Whether that is as it should be, in plain words."""
     count, held = single["apart"], single["apart_held"]
     if single["finding"] == "nothing":
         return ""
     among = f"Of the {count} that overlap no other of their auction {held} held: " if count < single["elapsed"] else ""
-    chance = f"one case of {round(1 / Decimal(single['chance'])):,}" if Decimal(single["chance"]) else "no case"
+    chance = f"one case of {round(1 / number(single['chance'])):,}" if number(single["chance"]) else "no case"
     finding = {
         "too_few": f"too few to say whether the bands are right (fewer than {ENOUGH})",
         "as_stated": "about as many as should",
@@ -218,7 +228,7 @@ def _decided(single: Mapping[str, Any]) -> str:
     return f"{among}{finding}." if among else f"{finding[0].upper()}{finding[1:]}."
 
 
-def _bias(single: Mapping[str, Any]) -> str:
+def _bias(single: shape.Coverage) -> str:
     ratio = single["paid_over_expected"]
     if ratio is None:
         return ""
@@ -226,7 +236,7 @@ def _bias(single: Mapping[str, Any]) -> str:
     return f"{both}: {Decimal(ratio):.2f} times as much."
 
 
-def _excluded(single: Mapping[str, Any]) -> str:
+def _excluded(single: shape.Coverage) -> str:
     parts = [f"{count} {_REASONS.get(reason, shown(reason))}" for reason, count in single["excluded"].items()]
     if not parts:
         return ""

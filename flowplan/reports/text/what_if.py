@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING
 
-from flowplan.documents.amounts import price
+from flowplan.documents.amounts import number, price
 from flowplan.pricing.units import lasting
 from flowplan.printable import shown
 from flowplan.reports.text.paint import Paint, wrapped
 from flowplan.reports.text.plot import bars
+
+if TYPE_CHECKING:
+    from flowplan.documents.shapes import what_if as shape
+    from flowplan.documents.shapes.common import Band
 
 _NAMES = 28  # columns of a name beside its figures
 _FIGURES = ("p10", "p50", "p90", "expected")
@@ -18,15 +22,14 @@ _BAR = 40
 _NOTICEABLE = Decimal("0.005")  # by what share of a price the plan's own bids have to raise it
 
 
-def what_if(found: Mapping[str, Any], paint: Paint) -> str:
+def what_if(found: shape.WhatIf, paint: Paint) -> str:
     """What the plan's bids cost and how they run, together and one by one; what had to be assumed."""
     head = paint("What if", "bold") + f": {lasting(found['hours'])} in {found['futures']} simulated futures"
     if not found["bids"]:
         return f"{head}: there are no bids."
     lines = [f"{head}, these bids in the auctions:"]
-    rows = [(one["address"], one["cost"]) for one in found["bids"]]
     storage = "total" if found["storage"] == "0.00" else "total, storage included"
-    width = min(_NAMES, max(len(shown(name)) for name, _ in (*rows, (storage, {}))))
+    width = min(_NAMES, max(len(shown(name)) for name in (*(one["address"] for one in found["bids"]), storage)))
     lines.append(_row("", dict(zip(_FIGURES, _FIGURES, strict=True)), width))
     for one in found["bids"]:
         lines.append(_row(shown(one["address"]), _priced(one["cost"]), width))
@@ -36,8 +39,13 @@ def what_if(found: Mapping[str, Any], paint: Paint) -> str:
     return "\n".join([*lines, *_assumed(found["auctions"])])
 
 
-def _priced(cost: Mapping[str, str | None]) -> dict[str, str]:
-    return {name: price(cost[name]) for name in _FIGURES}
+def _priced(cost: Band) -> dict[str, str]:
+    return {
+        "p10": price(cost["p10"]),
+        "p50": price(cost["p50"]),
+        "p90": price(cost["p90"]),
+        "expected": price(cost["expected"]),
+    }
 
 
 def _row(name: str, figures: Mapping[str, str], width: int) -> str:
@@ -45,15 +53,15 @@ def _row(name: str, figures: Mapping[str, str], width: int) -> str:
     return f"  {name:<{width}}{cells}" if len(name) <= width else f"  {name}\n  {'':<{width}}{cells}"
 
 
-def _how_it_runs(one: Mapping[str, Any]) -> list[str]:
+def _how_it_runs(one: shape.BidIf) -> list[str]:
     if one["reason"] is not None:
         text = one["reason"] if one["runs"] is not None else f"unknown: {one['reason']}"
         return wrapped(text, "    ", "    ")
     return [line for text in _told(one) for line in wrapped(text, "    ", "    ")]
 
 
-def _told(one: Mapping[str, Any]) -> Iterator[str]:
-    runs = Decimal(one["runs"])
+def _told(one: shape.BidIf) -> Iterator[str]:
+    runs = number(one["runs"])
     if not runs:
         yield "runs in none of the futures"
         return
@@ -65,20 +73,20 @@ def _told(one: Mapping[str, Any]) -> Iterator[str]:
         yield _finished(one["finish"])
 
 
-def _preempted(one: Mapping[str, Any]) -> str:
-    if not Decimal(one["preempted"]):
+def _preempted(one: shape.BidIf) -> str:
+    if not number(one["preempted"]):
         return "never preempted"
     times = one["preemptions_per_day"]
     often = f"{_times(times['expected'])} a day, nine times of ten at most {times['p90']}"
     return f"preempted in {_percent(one['preempted'])} of them: {often}"
 
 
-def _times(count: str) -> str:
-    value = Decimal(count)
+def _times(count: str | None) -> str:
+    value = number(count)
     return "once" if value == 1 else f"{value:.1f} times" if value >= 1 else f"{count} times"
 
 
-def _finished(finish: Mapping[str, Any]) -> str:
+def _finished(finish: shape.Work) -> str:
     work, chance = lasting(finish["work_hours"]), Decimal(finish["chance"])
     if not chance:
         return f"its {work} of work are not done by then in any of the futures"
@@ -90,7 +98,7 @@ def _finished(finish: Mapping[str, Any]) -> str:
     return f"{text}, in {middle}" + ("" if late == f"in {middle}" else f", nine times of ten {late}")
 
 
-def _pictured(rows: Sequence[Mapping[str, Any]], futures: int, paint: Paint) -> list[str]:
+def _pictured(rows: Sequence[shape.Step], futures: int, paint: Paint) -> list[str]:
     """A bar for each step of the total."""
     if not rows:
         return []
@@ -112,7 +120,7 @@ def _part(count: int, futures: int) -> str:
     return "under 1 %" if count and not share else f"{share} %" if count else ""
 
 
-def _assumed(auctions: Sequence[Mapping[str, Any]]) -> list[str]:
+def _assumed(auctions: Sequence[shape.AuctionIf]) -> list[str]:
     """What the figures rest on: the books are secret, and everything depends on how deep they are."""
     lines = [line for one in auctions if one["reason"] is None for line in wrapped(_rests_on(one), "    ", "      ")]
     if not lines:
@@ -130,15 +138,15 @@ _DEPTH_FROM = {
 }
 
 
-def _rests_on(one: Mapping[str, Any]) -> str:
+def _rests_on(one: shape.AuctionIf) -> str:
     where = f"{shown(one['instance_type'])}, {shown(one['region'])}"
-    text = f"{1 / Decimal(one['elasticity']):.2f} % in {where}: {_DEPTH_FROM[one['elasticity_from']]}"
+    text = f"{1 / number(one['elasticity']):.2f} % in {where}: {_DEPTH_FROM[one['elasticity_from'] or '']}"
     if one["room"]:
         text += f"; {one['room']} of {one['gpus']} GPUs are free now, as whenever the price is the reserve"
     return text if one["basis"] == "high" else f"{text}; past prices: {one['basis']} confidence"
 
 
-def _percent(share: str | Decimal) -> str:
+def _percent(share: str | Decimal | None) -> str:
     """Rounded down below all, up above nothing: 99.96 % is not all of it."""
-    value = Decimal(share) * 100
+    value = (share if isinstance(share, Decimal) else number(share)) * 100
     return f"{value:.1f}".removesuffix(".0") + " %"
