@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import json
 import os
 import re
@@ -202,36 +203,40 @@ def test_a_call_has_it(code: str) -> None:
     assert code in {one.code for one in raised.value.problems}
 
 
-# code -> the test that has it, and the part of its text that says so
-IN_A_TEST: dict[str, tuple[str, str]] = {
-    "all-or-nothing-too-large": ("pricing/test_competition.py", 'said(plan, "all_or_nothing_too_large") == ['),
-    "below-reserve": ("reports/test_market.py", 'warnings("7") == ["below_reserve"]'),
-    "cannot-win-now": ("reports/test_cost_report.py", 'one["detail"] == "cannot_win_now"'),
-    "file-gone": ("operations/test_sources.py", "was made from old.yaml, which is gone"),
-    "file-unreadable": ("operations/test_sources.py", "nowhere.yaml cannot be read"),
-    "left-alone": ("operations/test_sources.py", "left alone"),
-    "minimum-unknown": ("planning/test_limits.py", "least that FCP takes is not known now"),
-    "moved": ("operations/test_sources.py", "and is now that of"),
-    "namesake": ("faults/test_matrix_api.py", "has the name of bid.task-000"),
-    "preempting": ("faults/test_matrix_api.py", '"Preempting" in told.said'),
-    "price-ambiguous": ("pricing/test_competition.py", '"price_ambiguous" in found[0].warnings'),
-    "quota": ("planning/test_limits.py", "the quota Spot h100-80gb.sxm.8x allows 3 instances"),
-    "stale-market": ("pricing/test_competition.py", 'said(plan, "stale_market") == ['),
-    "thin-history": ("reports/test_cost_report.py", '"thin_history" in body'),
-    "tie": ("pricing/test_competition.py", '"tie") == ['),
-    "twins": ("cli/test_commands.py", "flowplan recover --cancel {id}"),
-    "unchecked": ("planning/test_limits.py", "whether quotas allow it is not known"),
-    "unnamed": ("faults/test_lost_state.py", "is in the state, but no file is known to name it"),
-    "unsafe-value": ("startup/test_text.py", '== "unsafe-value"'),
-    "volatile": ("pricing/test_competition.py", 'said(plan, "volatile")'),
-    "volume-in-use": ("faults/test_in_use.py", "volume_in_use: "),
+# code -> what a test of its own says of it
+IN_A_TEST: dict[str, str] = {
+    "all-or-nothing-too-large": 'said(plan, "all_or_nothing_too_large") == [',
+    "below-reserve": 'warnings("7") == ["below_reserve"]',
+    "cannot-win-now": 'one["detail"] == "cannot_win_now"',
+    "file-gone": "was made from old.yaml, which is gone",
+    "file-unreadable": "nowhere.yaml cannot be read",
+    "left-alone": "left alone",
+    "minimum-unknown": "least that FCP takes is not known now",
+    "moved": "and is now that of",
+    "namesake": "has the name of bid.task-000",
+    "preempting": '"Preempting" in told.said',
+    "price-ambiguous": '"price_ambiguous" in found[0].warnings',
+    "quota": "the quota Spot h100-80gb.sxm.8x allows 3 instances",
+    "stale-market": 'said(plan, "stale_market") == [',
+    "thin-history": '"thin_history" in body',
+    "tie": '"tie") == [',
+    "twins": "flowplan recover --cancel {id}",
+    "unchecked": "whether quotas allow it is not known",
+    "unnamed": "is in the state, but no file is known to name it",
+    "unsafe-value": '== "unsafe-value"',
+    "volatile": 'said(plan, "volatile")',
+    "volume-in-use": "volume_in_use: ",
 }
+
+
+@functools.cache
+def _tests_but_this() -> str:
+    return "\n".join(path.read_text() for path in TESTS.rglob("*.py") if path != Path(__file__))
 
 
 @pytest.mark.parametrize("code", IN_A_TEST)
 def test_a_test_has_it(code: str) -> None:
-    path, text = IN_A_TEST[code]
-    assert text in (TESTS / path).read_text()
+    assert IN_A_TEST[code] in _tests_but_this()
 
 
 @pytest.mark.parametrize(("status", "code"), [("Preempting", "preempting"), ("Dreaming", "unknown-status")])
