@@ -205,23 +205,25 @@ def remake(db: sqlite3.Connection, fill: Fill) -> None:
 @contextlib.contextmanager
 def writing(db: sqlite3.Connection) -> Iterator[None]:
     """One write transaction: everything in it, or on any exception nothing."""
-    db.execute("BEGIN IMMEDIATE")
     try:
+        db.execute("BEGIN IMMEDIATE")
         yield
         db.execute("COMMIT")
     except BaseException:
-        db.execute("ROLLBACK")
+        if db.in_transaction:  # Ctrl-C may come right after the last statement
+            db.execute("ROLLBACK")
         raise
 
 
 @contextlib.contextmanager
 def reading(db: sqlite3.Connection) -> Iterator[None]:
     """One read transaction: every query in it sees the same data."""
-    db.execute("BEGIN")
     try:
+        db.execute("BEGIN")
         yield
     finally:
-        db.execute("COMMIT")
+        if db.in_transaction:
+            db.execute("COMMIT")
 
 
 def _create(path: Path, fill: Fill) -> None:

@@ -10,8 +10,11 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -20,6 +23,7 @@ from flowplan.errors import FlowplanError
 from flowplan.simulator import SIMULATOR_URL, Request, Simulator
 from flowplan.simulator.clock import EPOCH
 from flowplan.simulator.serve import Server
+from flowplan.simulator.store import reading, writing
 from tests.conftest import filled
 
 from .conftest import Api
@@ -48,6 +52,27 @@ def test_same_seed_and_calls_same_data(tmp_path: Path) -> None:
             dumps.append(run_calls(simulator))
     assert dumps[0] == dumps[1]
     assert dumps[0] != dumps[2]
+
+
+@pytest.mark.parametrize(
+    ("transaction", "last"),
+    [(writing, "BEGIN IMMEDIATE"), (writing, "COMMIT"), (reading, "BEGIN"), (reading, "COMMIT")],
+)
+def test_ctrl_c_right_after_a_statement_of_a_transaction(
+    transaction: Callable[[sqlite3.Connection], AbstractContextManager[None]], last: str
+) -> None:
+    class Interrupted(sqlite3.Connection):
+        def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
+            cursor = super().execute(sql, *values)
+            if sql == last:
+                raise KeyboardInterrupt
+            return cursor
+
+    db = sqlite3.connect(":memory:", isolation_level=None, factory=Interrupted)
+    with pytest.raises(KeyboardInterrupt), transaction(db):
+        pass
+    assert not db.in_transaction
+    db.close()
 
 
 def test_same_seed_same_key_pair() -> None:
