@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from flowplan.apply.events import Reporter
     from flowplan.apply.outcome import Outcome
     from flowplan.config import Config
+    from flowplan.cost.costs import Costs
+    from flowplan.diagnostics import Diagnostic
     from flowplan.documents.status import Status
     from flowplan.planning.plan import Plan
     from flowplan.state.ownership import Orphans
@@ -92,7 +94,19 @@ class Proposal:
     @property
     def plan(self) -> Plan:
         """`changes`, in the order of addresses, and `empty`: whether there is nothing to do."""
-        return self._planned.plan
+        return self._planned.proposal.plan
+
+    @property
+    def costs(self) -> Costs:
+        """What each change costs, now and ahead, and the whole: dollars, None where it is not known."""
+        return self._planned.proposal.costs
+
+    @property
+    def diagnostics(self) -> list[Diagnostic]:
+        """What refuses it (severity "error": `apply` raises), and what is warned of or noted."""
+        from flowplan.cost.notes import diagnostics
+
+        return diagnostics(self._planned.proposal)
 
     @property
     def document(self) -> Mapping[str, Any]:

@@ -89,5 +89,5 @@ def plan(
         output.write_output(out, dumps(found.document))
         here.terminal.note(f"saved to {out}: flowplan apply {out}")
         here.terminal.note(f"its digest, for apply --expect: {found.sealed['sha256']}")
-    refuse(found.plan)
-    return 2 if detailed_exitcode and not found.plan.empty else 0
+    refuse(found.proposal)
+    return 2 if detailed_exitcode and not found.proposal.plan.empty else 0

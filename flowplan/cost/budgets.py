@@ -1,4 +1,4 @@
-"""A plan held to budgets."""
+"""Costs held to budgets."""
 
 from __future__ import annotations
 
@@ -6,36 +6,37 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Literal, TypeAlias
 
-import attrs
-
+from flowplan.cost.costs import Costs
 from flowplan.diagnostics import CODE_OF, Diagnostic
 from flowplan.model.budget import Budget, BudgetBasis, Judged
 from flowplan.model.resources import Bid, Volume
 from flowplan.planning.actions import Change, Create, Replace, Update
-from flowplan.planning.plan import Plan
 from flowplan.pricing.entry import Total
 from flowplan.pricing.units import CENT, HOUR, cents, usd
 
 Side: TypeAlias = Literal["current", "planned"]
 
 
-def budgeted(plan: Plan, budgets: Iterable[Budget]) -> Plan:
-    """`plan` held to `budgets`, each on its own basis; one that is no dearer than what is live is never refused.
+def judged(costs: Costs, budgets: Iterable[Budget]) -> tuple[Judged, ...]:
+    """What becomes of `budgets`, each on its own basis; a plan that is no dearer than what is live is never refused.
 
-    On another basis than `worst` it needs a plan with forecasts (forecasts.py): what is not known is refused.
+    On another basis than `worst` it needs costs with forecasts (forecast.py): what is not known is refused.
     """
-    judged = tuple(one for budget in budgets for one in _judged(plan, budget))
-    refusals = tuple(_refusal(plan, one) for one in judged if one.refused)
-    return attrs.evolve(plan, refusals=(*plan.refusals, *refusals), judged=(*plan.judged, *judged))
+    return tuple(one for budget in budgets for one in _judged(costs, budget))
 
 
-def _judged(plan: Plan, budget: Budget) -> Iterator[Judged]:
-    before, after = (hourly(plan, side, budget.basis) for side in ("current", "planned"))
-    pausing = _until_paused(plan)
+def refusals(costs: Costs, found: Iterable[Judged]) -> tuple[Diagnostic, ...]:
+    """What is said of the budgets that refuse."""
+    return tuple(_refusal(costs, one) for one in found if one.refused)
+
+
+def _judged(costs: Costs, budget: Budget) -> Iterator[Judged]:
+    before, after = (hourly(costs, side, budget.basis) for side in ("current", "planned"))
+    pausing = _until_paused(costs)
     after = None if after is None else after + pausing
     falls = before is not None and after is not None and after <= before
-    saves = falls or all(map(_no_dearer, plan.changes))
-    waits = budget.by_forecast and _waiting(plan, "planned") > 0
+    saves = falls or all(_no_dearer(one.change) for one in costs.changes)
+    waits = budget.by_forecast and _waiting(costs, "planned") > 0
     if budget.max_hourly_cost is not None:
         allowed = budget.max_hourly_cost
         refused = not saves and (after is None or after > allowed)
@@ -46,23 +47,23 @@ def _judged(plan: Plan, budget: Budget) -> Iterator[Judged]:
         yield Judged("max_cost_increase", budget, before, after, most, refused, waits, pausing > 0)
 
 
-def hourly(plan: Plan, side: Side, basis: BudgetBasis) -> Decimal | None:
+def hourly(costs: Costs, side: Side, basis: BudgetBasis) -> Decimal | None:
     """What the stack costs an hour, storage included: dollars, None where it is not known. Rounded as it is shown, so
     that nobody is refused for what cannot be seen.
 
     `worst`: every limit paid. `p90`, `p50`: of the next hour or of an hour of the horizon on average, whichever is
     more. A bid that would wait counts with its limit: it runs from when the price has come down to that.
     """
-    total: Total = getattr(plan.totals, side)
+    total: Total = getattr(costs.totals, side)
     if basis == "worst":
         return _as_shown(total.worst)
-    if plan.forecast is None or plan.hours is None or HOUR not in plan.spans:
+    if costs.forecast is None or costs.hours is None or HOUR not in costs.spans:
         return None
-    next_hour: Decimal | None = getattr(getattr(plan.spans[HOUR], side).cost, basis)
-    over_all: Decimal | None = getattr(getattr(plan.forecast, side).cost, basis)
+    next_hour: Decimal | None = getattr(getattr(costs.spans[HOUR], side).cost, basis)
+    over_all: Decimal | None = getattr(getattr(costs.forecast, side).cost, basis)
     if next_hour is None or over_all is None:
         return None
-    likely = max(next_hour + _waiting(plan, side), over_all / Decimal(str(plan.hours)))
+    likely = max(next_hour + _waiting(costs, side), over_all / Decimal(str(costs.hours)))
     return _as_shown(min(total.worst, likely))
 
 
@@ -70,16 +71,17 @@ def _as_shown(amount: Decimal) -> Decimal:
     return amount if amount < CENT else cents(amount)
 
 
-def _waiting(plan: Plan, side: Side) -> Decimal:
+def _waiting(costs: Costs, side: Side) -> Decimal:
     """What the bids that would wait cost once they run, at most."""
-    estimates = [one.cost_before if side == "current" else one.cost for one in plan.changes]
+    estimates = [one.cost_before if side == "current" else one.cost for one in costs.changes]
     return sum((one.worst for one in estimates if one is not None and one.outlook == "waits"), Decimal(0))
 
 
-def _until_paused(plan: Plan) -> Decimal:
+def _until_paused(costs: Costs) -> Decimal:
     """What bids that are to be paused cost an hour at most until they are: a bid can only be placed running, and the
     call that pauses it may fail."""
-    placed = [one.after for one in plan.changes if isinstance(one, (Create, Replace)) and isinstance(one.after, Bid)]
+    changes = [one.change for one in costs.changes]
+    placed = [one.after for one in changes if isinstance(one, (Create, Replace)) and isinstance(one.after, Bid)]
     return sum((bid.limit_price * bid.instance_quantity for bid in placed if bid.paused), Decimal(0))
 
 
@@ -99,16 +101,16 @@ def _no_dearer(change: Change) -> bool:
     return not before.paused and same_auction and no_more
 
 
-def _refusal(plan: Plan, judged: Judged) -> Diagnostic:
+def _refusal(costs: Costs, judged: Judged) -> Diagnostic:
     where = judged.budget.position
-    return Diagnostic(CODE_OF[judged.limit], _why(plan, judged), _remedy(plan, judged), position=where)
+    return Diagnostic(CODE_OF[judged.limit], _why(costs, judged), _remedy(costs, judged), position=where)
 
 
-def _why(plan: Plan, judged: Judged) -> str:
+def _why(costs: Costs, judged: Judged) -> str:
     name, basis, growth = _name_of(judged), judged.budget.basis, judged.budget.max_cost_increase
     if judged.after is None or judged.allowed is None:
         what = "costs now" if judged.after is not None else "would cost"
-        whose = ", ".join(unknown(plan)) or "some of it"
+        whose = ", ".join(unknown(costs)) or "some of it"
         return f"what the stack {what} an hour ({basis}) is not known, so {name} cannot hold: no price of {whose}"
     cost = f"the stack would cost {_an_hour(judged.after, basis, waits=judged.waits, pausing=judged.pausing)}"
     if judged.limit == "max_hourly_cost" or judged.before is None or growth is None:
@@ -118,7 +120,7 @@ def _why(plan: Plan, judged: Judged) -> str:
     return f"{cost}, {more} more than the {usd(judged.before)} of now; {name} allows {most}{of}"
 
 
-def _remedy(plan: Plan, judged: Judged) -> str:
+def _remedy(costs: Costs, judged: Judged) -> str:
     growth = judged.budget.max_cost_increase
     if judged.limit == "max_cost_increase" and growth is not None and growth.percent and judged.before == 0:
         return "a percentage of nothing is nothing: for a first apply give dollars, or --max-hourly-cost"
@@ -127,10 +129,10 @@ def _remedy(plan: Plan, judged: Judged) -> str:
     lower = "lower a limit price, or pause or drop a task"
     if judged.pausing:
         lower = "lower a limit price, or drop a task: a bid can only be placed running, and is paused then"
-    likely = None if judged.budget.by_forecast else hourly(plan, "planned", "p90")
+    likely = None if judged.budget.by_forecast else hourly(costs, "planned", "p90")
     if likely is None:
         return lower
-    waits = _waiting(plan, "planned") > 0
+    waits = _waiting(costs, "planned") > 0
     return f"{lower}; by the forecast it costs {_an_hour(likely, 'p90', waits=waits)} (basis p90)"
 
 
@@ -157,11 +159,11 @@ def _name_of(judged: Judged) -> str:
     return f"guards.{judged.limit}" if judged.budget.position else "--" + judged.limit.replace("_", "-")
 
 
-def unknown(plan: Plan) -> list[str]:
+def unknown(costs: Costs) -> list[str]:
     """The addresses of what has no price."""
     found = []
-    for change in plan.changes:
-        forecasts = (change.forecast_before, change.forecast)
+    for priced in costs.changes:
+        forecasts = (priced.forecast_before, priced.forecast)
         if any(one is not None and one.cost.p90 is None for one in forecasts):
-            found.append(str(change.address))
+            found.append(str(priced.change.address))
     return found

@@ -1,4 +1,4 @@
-"""A plan and the prices of this moment -> the plan with what its bids cost an hour. Pure: the prices are given."""
+"""A plan and the prices of this moment -> what its bids cost an hour. Pure: the prices are given."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from itertools import groupby
 
 import attrs
 
+from flowplan.cost.costs import Costs, Priced
 from flowplan.model.address import Address
 from flowplan.model.live import ALLOCATED, Live
 from flowplan.model.resources import Bid, Resource, Volume
@@ -54,14 +55,14 @@ def _as_they_are(state: State, live: Live) -> Iterator[Bid]:
             yield as_known(found, binding.applied)
 
 
-def priced(plan: Plan, markets: Mapping[Key, Market]) -> Plan:
-    """`plan` with what every bid costs, as it is and as planned, and the whole. Bids that are planned for one auction
-    are priced together: they compete."""
+def priced(plan: Plan, markets: Mapping[Key, Market]) -> Costs:
+    """What every bid of `plan` costs, as it is and as planned, and the whole. Bids that are planned for one auction are
+    priced together: they compete."""
     changes = _competing([price(change, markets) for change in plan.changes], markets)
-    return attrs.evolve(plan, changes=tuple(changes), totals=_totals(changes), markets=markets)
+    return Costs(tuple(changes), _totals(changes), markets)
 
 
-def price(change: Change, markets: Mapping[Key, Market]) -> Change:
+def price(change: Change, markets: Mapping[Key, Market]) -> Priced:
     """`change` with what its bid costs as it is and as planned."""
     before, after = change.before, change.after
     allocated = change.status == ALLOCATED
@@ -77,7 +78,7 @@ def price(change: Change, markets: Mapping[Key, Market]) -> Change:
             and after.instance_quantity <= before.instance_quantity
         )
         new = _estimate(after, markets, holding=stays, paused=after.paused)
-    return change if old is new else attrs.evolve(change, cost_before=old, cost=new)
+    return Priced(change, old, new)
 
 
 def _estimate(bid: Bid, markets: Mapping[Key, Market], *, holding: bool, paused: bool) -> Estimate:
@@ -85,13 +86,14 @@ def _estimate(bid: Bid, markets: Mapping[Key, Market], *, holding: bool, paused:
     return estimate(market, bid.limit_price, bid.instance_quantity, gpus=bid.gpus, paused=paused, holding=holding)
 
 
-def _competing(changes: Sequence[Change], markets: Mapping[Key, Market]) -> list[Change]:
+def _competing(changes: Sequence[Priced], markets: Mapping[Key, Market]) -> list[Priced]:
     """`changes` with the bids of each auction priced together."""
     found = list(changes)
     auctions: dict[tuple[str, str], list[int]] = {}
-    for index, change in enumerate(found):
-        if isinstance(change.after, Bid) and change.cost is not None:
-            auctions.setdefault((change.after.instance_type, change.after.region), []).append(index)
+    for index, one in enumerate(found):
+        bid = one.change.after
+        if isinstance(bid, Bid) and one.cost is not None:
+            auctions.setdefault((bid.instance_type, bid.region), []).append(index)
     for (kind, region), indices in auctions.items():
         if len(indices) > 1:
             costs = [cost for index in indices if (cost := found[index].cost)]
@@ -103,17 +105,18 @@ def _competing(changes: Sequence[Change], markets: Mapping[Key, Market]) -> list
     return found
 
 
-def _totals(changes: Iterable[Change]) -> Totals:
+def _totals(changes: Iterable[Priced]) -> Totals:
     current = planned = Total()
-    for change in changes:
+    for one in changes:
+        change = one.change
         if isinstance(change, Read) or change.reason == "gone_outside":
             continue
         if isinstance(change, Forget):  # it is managed no longer, but it goes on costing
             current += _cost(change.before, None)
             planned += _cost(change.before, None)
             continue
-        current += _cost(change.before, change.cost_before)
-        planned += _cost(change.after, change.cost)
+        current += _cost(change.before, one.cost_before)
+        planned += _cost(change.after, one.cost)
     return Totals(current, planned)
 
 

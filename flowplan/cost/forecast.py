@@ -1,4 +1,4 @@
-"""A plan and past prices -> the plan with what it will cost over a horizon. Pure: the prices are given.
+"""Costs and past prices -> the costs with what is ahead, over a horizon. Pure: the prices are given.
 
 A forecast decides nothing: what a plan does never depends on it.
 """
@@ -12,10 +12,10 @@ from typing import TypeAlias
 
 import attrs
 
+from flowplan.cost.costs import Costs, Priced
 from flowplan.model.address import Address
 from flowplan.model.resources import Bid, Resource, Volume
 from flowplan.planning.actions import Change, Forget, NoOp, Read
-from flowplan.planning.plan import Plan
 from flowplan.pricing.advice import AVAILABILITY, CONFIDENCE, Advice, advise_of
 from flowplan.pricing.entry import Estimate, at_any_limit, first_price
 from flowplan.pricing.forecasting import Forecast, forecast_of, never, nothing
@@ -28,12 +28,12 @@ FRESH = timedelta(minutes=5)  # prices are evaluated every two
 MINUTE, HOURS = timedelta(minutes=1), timedelta(hours=1)
 
 
-def auctions_of(plan: Plan) -> list[Auction]:
-    """The auctions whose past a forecast of the plan needs, each once."""
+def auctions_of(costs: Costs) -> list[Auction]:
+    """The auctions whose past a forecast needs, each once."""
     found = {
         (bid.instance_type, bid.region)
-        for change in plan.changes
-        for bid, estimate in ((change.before, change.cost_before), (change.after, change.cost))
+        for one in costs.changes
+        for bid, estimate in ((one.change.before, one.cost_before), (one.change.after, one.cost))
         if isinstance(bid, Bid) and estimate is not None and _needs_a_past(estimate)
     }
     return sorted(found)
@@ -45,13 +45,13 @@ def _needs_a_past(estimate: Estimate) -> bool:
 
 
 def forecasted(
-    plan: Plan,
+    costs: Costs,
     streams: Mapping[Auction, Stream],
     horizon: float | None = None,
     spans: Iterable[float] = (),
     now: datetime | None = None,
-) -> Plan:
-    """`plan` with a forecast for every bid that has an estimate, as it is and as planned, and for the whole.
+) -> Costs:
+    """`costs` with a forecast for every bid that has an estimate, as it is and as planned, and for the whole.
 
     Over `horizon` hours; None: a task that says how long it takes over that, everything else and the whole over a day.
     `spans`: further hours that figures are wanted for. `streams` has every auction of `auctions_of`.
@@ -59,32 +59,37 @@ def forecasted(
     """
     asked = _Asked(streams, now)
     hours, further = horizon or DAY, sorted(set(spans))
-    changes = tuple(asked.change(change, horizon, further) for change in plan.changes)
-    counted = [one for one in changes if not isinstance(one, Read) and one.reason != "gone_outside"]
+    changes = tuple(asked.change(one, horizon, further) for one in costs.changes)
+    counted = [one for one in changes if _counts(one.change)]
     totals = {span: _totals(counted, asked, span) for span in {hours, *further}}
     if max(totals) > DAY:
         day = totals.get(DAY) or _totals(counted, asked, DAY)
         totals = {span: _totals(counted, asked, span, day) if span > DAY else found for span, found in totals.items()}
     movers = tuple(_movers(changes, asked, hours))
-    return attrs.evolve(plan, changes=changes, forecast=totals[hours], hours=hours, spans=totals, movers=movers)
+    return attrs.evolve(costs, changes=changes, forecast=totals[hours], hours=hours, spans=totals, movers=movers)
+
+
+def _counts(change: Change) -> bool:
+    """Whether what it costs is that of the stack."""
+    return not isinstance(change, Read) and change.reason != "gone_outside"
 
 
 def _totals(
-    changes: Iterable[Change], asked: _Asked, hours: float, sooner: StackForecast | None = None
+    changes: Iterable[Priced], asked: _Asked, hours: float, sooner: StackForecast | None = None
 ) -> StackForecast:
     changes = list(changes)
     return stack_totals(
         [found for one in changes if (found := asked.before(one, hours))],
         [found for one in changes if (found := asked.after(one, hours))],
-        storage_now=_storage((one.before for one in changes), hours),
-        storage_planned=storage_planned(changes, hours),
+        storage_now=_storage((one.change.before for one in changes), hours),
+        storage_planned=storage_planned((one.change for one in changes), hours),
         sooner=sooner,
     )
 
 
 def storage_planned(changes: Iterable[Change], hours: float) -> Decimal:
     """What the volumes cost over `hours` once all is done; what is only managed no longer goes on costing."""
-    counted = [one for one in changes if not isinstance(one, Read) and one.reason != "gone_outside"]
+    counted = [one for one in changes if _counts(one)]
     return _storage((one.before if isinstance(one, Forget) else one.after for one in counted), hours)
 
 
@@ -93,15 +98,15 @@ def _storage(resources: Iterable[Resource | None], hours: float) -> Decimal:
     return sum((storage_per_hour(volume.held_gb) for volume in volumes), Decimal(0)) * Decimal(str(hours))
 
 
-def _movers(changes: Iterable[Change], asked: _Asked, hours: float) -> list[tuple[Address, Decimal]]:
+def _movers(changes: Iterable[Priced], asked: _Asked, hours: float) -> list[tuple[Address, Decimal]]:
     """What each change adds to the expected cost, the largest first; what is unknown is left out."""
     found = []
-    for change in changes:
-        before, after = asked.before(change, hours), asked.after(change, hours)
+    for one in changes:
+        before, after = asked.before(one, hours), asked.after(one, hours)
         was = before.cost.expected if before is not None else Decimal(0)
         will = after.cost.expected if after is not None else Decimal(0)
-        if not isinstance(change, NoOp) and was is not None and will is not None and will != was:
-            found.append((change.address, will - was))
+        if not isinstance(one.change, NoOp) and was is not None and will is not None and will != was:
+            found.append((one.change.address, will - was))
     return sorted(found, key=lambda one: -abs(one[1]))
 
 
@@ -113,23 +118,24 @@ class _Asked:
         self._forecasts: dict[tuple[object, ...], Forecast] = {}
         self._advice: dict[tuple[object, ...], Advice] = {}
 
-    def change(self, change: Change, horizon: float | None, spans: Iterable[float]) -> Change:
-        """`change` with what it costs over its own horizon, and over `spans`."""
-        own = horizon or (DAY if change.estimated_hours is None else float(change.estimated_hours))
-        before, after = self.before(change, own), self.after(change, own, change.estimated_hours)
+    def change(self, one: Priced, horizon: float | None, spans: Iterable[float]) -> Priced:
+        """`one` with what it costs over its own horizon, and over `spans`."""
+        work = one.change.estimated_hours
+        own = horizon or (DAY if work is None else float(work))
+        before, after = self.before(one, own), self.after(one, own, work)
         if before is None and after is None:
-            return change
-        shown = self.after if change.cost is not None else self.before
-        over = {span: found for span in spans if (found := shown(change, span))}
-        advice = self._advise(change, own)
-        stale = self._stale(change)
-        return attrs.evolve(change, forecast_before=before, forecast=after, spans=over, advice=advice, stale=stale)
+            return one
+        shown = self.after if one.cost is not None else self.before
+        over = {span: found for span in spans if (found := shown(one, span))}
+        advice = self._advise(one, own)
+        stale = self._stale(one)
+        return attrs.evolve(one, forecast_before=before, forecast=after, spans=over, advice=advice, stale=stale)
 
-    def before(self, change: Change, hours: float) -> Forecast | None:
-        return self._forecast(change.before, change.cost_before, hours)
+    def before(self, one: Priced, hours: float) -> Forecast | None:
+        return self._forecast(one.change.before, one.cost_before, hours)
 
-    def after(self, change: Change, hours: float, work: Decimal | None = None) -> Forecast | None:
-        return self._forecast(change.after, change.cost, hours, work)
+    def after(self, one: Priced, hours: float, work: Decimal | None = None) -> Forecast | None:
+        return self._forecast(one.change.after, one.cost, hours, work)
 
     def _forecast(
         self, bid: Resource | None, estimate: Estimate | None, hours: float, work: Decimal | None = None
@@ -151,10 +157,10 @@ class _Asked:
             )
         return self._forecasts[question]
 
-    def _advise(self, change: Change, hours: float) -> Advice | None:
+    def _advise(self, one: Priced, hours: float) -> Advice | None:
         """Only for what is placed or re-priced: nobody asks about a limit that stays."""
-        bid, estimate = change.after, change.cost
-        if not isinstance(bid, Bid) or estimate is None or isinstance(change, NoOp):
+        bid, estimate = one.change.after, one.cost
+        if not isinstance(bid, Bid) or estimate is None or isinstance(one.change, NoOp):
             return None
         auction = (bid.instance_type, bid.region)
         if auction not in self._streams or not _needs_a_past(estimate):
@@ -168,9 +174,9 @@ class _Asked:
             self._advice[question] = advise_of(stream, AVAILABILITY, CONFIDENCE, hours, entry)
         return self._advice[question]
 
-    def _stale(self, change: Change) -> str | None:
+    def _stale(self, one: Priced) -> str | None:
         """In what the prices of its auction are out of date."""
-        market = change.cost.market if change.cost else None
+        market = one.cost.market if one.cost else None
         stream = self._streams.get((market.instance_type, market.region)) if market else None
         if market is None or stream is None:
             return None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from flowplan.cost.budgets import over
+from flowplan.cost.proposal import Proposal
 from flowplan.cost.warnings import warned
 from flowplan.diagnostics import Diagnostic
 from flowplan.planning.actions import Change
@@ -13,18 +14,23 @@ from flowplan.planning.plan import Fileless, Plan
 from flowplan.printable import shown
 
 
-def notes(plan: Plan) -> Iterator[Diagnostic]:
-    """The warnings and notes of a plan, in the order in which they are shown."""
-    for judged in plan.judged:
+def diagnostics(proposal: Proposal) -> list[Diagnostic]:
+    """All that is said of a proposal, in the order in which it is shown."""
+    return [*proposal.warnings, *proposal.refusals, *_notes(proposal)]
+
+
+def _notes(proposal: Proposal) -> Iterator[Diagnostic]:
+    plan = proposal.plan
+    for judged in proposal.judged:
         if said := over(judged):
             yield said
-    yield from warned(plan)
+    yield from warned(proposal.costs)
     for change in plan.changes:
         yield from _status(change)
     yield from _unnamed(plan)
     yield from map(_fileless, plan.fileless)
     yield from _namesakes(plan)
-    yield from _whereabouts(plan)
+    yield from _whereabouts(plan, proposal.unchecked)
 
 
 def _status(change: Change) -> Iterator[Diagnostic]:
@@ -69,11 +75,11 @@ def _namesakes(plan: Plan) -> Iterator[Diagnostic]:
         yield _note("namesake", what)
 
 
-def _whereabouts(plan: Plan) -> Iterator[Diagnostic]:
+def _whereabouts(plan: Plan, unchecked: Iterable[str]) -> Iterator[Diagnostic]:
     """What has moved, was not asked, is in doubt, or belongs to files that are not given."""
     for address, before, now in plan.moved:
         yield _note("moved", f"{address} was made from {shown(before)}, and is now that of {shown(now)}")
-    for what in plan.unchecked:
+    for what in unchecked:
         yield _note("unchecked", what)
     if plan.in_doubt:
         what = f"{len(plan.in_doubt)} of an earlier run's operations: whether they happened is not known"

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from flowplan.cost.costs import Costs, Priced
 from flowplan.diagnostics import CODE_OF, Diagnostic, Severity
 from flowplan.model.live import ALLOCATED
 from flowplan.model.resources import Bid
-from flowplan.planning.actions import Change, NoOp
-from flowplan.planning.plan import Plan
+from flowplan.planning.actions import NoOp
 from flowplan.pricing.entry import Estimate
 from flowplan.pricing.units import cents, span, usd
 
@@ -25,21 +25,21 @@ _FAR = 3  # times what is needed
 _VOLATILE = 2  # times the middle
 
 
-def warnings_of(change: Change) -> tuple[str, ...]:
+def warnings_of(one: Priced) -> tuple[str, ...]:
     """Of what is placed or changed: what its estimate warns of, and what its forecast does."""
-    if change.cost is None:
+    if one.cost is None:
         return ()
-    found = list(change.cost.warnings)
-    if isinstance(change, NoOp):
+    found = list(one.cost.warnings)
+    if isinstance(one.change, NoOp):
         return tuple(found)
-    if change.stale:
+    if one.stale:
         found.append("stale_market")
-    expected, advice = change.forecast, change.advice
+    expected, advice = one.forecast, one.advice
     if expected is not None and expected.basis in ("low", "point-only"):
         found.append("thin_history")
     if expected is not None and _moves_much(expected):
         found.append("volatile")
-    if is_far_above_need(change.cost.limit, advice):
+    if is_far_above_need(one.cost.limit, advice):
         found.append("limit_far_above_need")
     return tuple(found)
 
@@ -54,34 +54,34 @@ def _moves_much(found: Forecast) -> bool:
     return middle is not None and high is not None and 0 < middle * _VOLATILE < high
 
 
-def warned(plan: Plan) -> Iterator[Diagnostic]:
+def warned(costs: Costs) -> Iterator[Diagnostic]:
     """The diagnostics of prices and limits."""
-    for change in plan.changes:
-        if isinstance(change, NoOp):
-            yield from _not_running(change)
+    for one in costs.changes:
+        if isinstance(one.change, NoOp):
+            yield from _not_running(one)
             continue
-        for warning in warnings_of(change):
+        for warning in warnings_of(one):
             if warning not in _OF_THE_AUCTION:
-                hint = advised(change) if warning in _ABOUT_THE_LIMIT else _HINTS.get(warning)
-                yield _said("warning", told(warning, change), warning, hint, change)
-    for bids in _auctions(plan.changes):
+                hint = advised(one) if warning in _ABOUT_THE_LIMIT else _HINTS.get(warning)
+                yield _said("warning", told(warning, one), warning, hint, one)
+    for bids in _auctions(costs.changes):
         stale = next((one for one in bids if one.stale), None)
         if stale is not None:
             yield _said("warning", f"{_place(stale)}: {stale.stale}", "stale_market", _HINTS["stale_market"], stale)
         yield from _competing(bids)
 
 
-def _not_running(change: Change) -> Iterator[Diagnostic]:
+def _not_running(one: Priced) -> Iterator[Diagnostic]:
     """Of what stays as it is, only that it does not run: nothing else would say so. (Of one that bids of one's own push
     out that is said of all of them together.)"""
-    found = change.cost
+    found = one.cost
     reason = next((one for one in found.warnings if one in _NOT_RUNNING), None) if found is not None else None
     if found is None or reason is None:
         return
-    state = "is still running, but" if change.status == ALLOCATED else "does not run:"
-    summary = f"{change.address} ({change.status}) {state} {_TEXTS[reason](change, found)}"
+    state = "is still running, but" if one.change.status == ALLOCATED else "does not run:"
+    summary = f"{one.change.address} ({one.change.status}) {state} {_TEXTS[reason](one, found)}"
     hint = "while it waits it costs nothing; a higher limit, or another type or region, gets it running"
-    yield _said("warning", summary, reason, hint, change)
+    yield _said("warning", summary, reason, hint, one)
 
 
 _HINTS = {
@@ -92,61 +92,61 @@ _HINTS = {
 }
 
 
-def _said(severity: Severity, summary: str, warning: str, hint: str | None, change: Change) -> Diagnostic:
-    where, about = change.position, str(change.address)
+def _said(severity: Severity, summary: str, warning: str, hint: str | None, one: Priced) -> Diagnostic:
+    where, about = one.change.position, str(one.change.address)
     return Diagnostic(CODE_OF[warning], summary, hint, severity=severity, position=where, about=about)
 
 
-def told(warning: str, change: Change) -> str:
+def told(warning: str, one: Priced) -> str:
     """A warning of one bid, with its figures."""
-    assert change.cost is not None  # noqa: S101 - only estimates have warnings
-    return f"{change.address}: {_TEXTS[warning](change, change.cost)}"
+    assert one.cost is not None  # noqa: S101 - only estimates have warnings
+    return f"{one.change.address}: {_TEXTS[warning](one, one.cost)}"
 
 
-def _below_reserve(_: Change, found: Estimate) -> str:
+def _below_reserve(_: Priced, found: Estimate) -> str:
     reserve = found.market.minimum if found.market else None
     return f"the limit {usd(found.limit)} is below the reserve {usd(reserve)}; it can never win"
 
 
-def _cannot_win_now(_: Change, found: Estimate) -> str:
+def _cannot_win_now(_: Priced, found: Estimate) -> str:
     return f"the limit {usd(found.limit)} does not win now; the smallest that does is {usd(found.entry.low)}"
 
 
-def _tie(_: Change, found: Estimate) -> str:
+def _tie(_: Priced, found: Estimate) -> str:
     return f"the limit {usd(found.limit)} equals the lowest winning one; the older bid wins a tie"
 
 
-def _too_large(_: Change, found: Estimate) -> str:
+def _too_large(_: Priced, found: Estimate) -> str:
     total = found.market.total if found.market else None
     return f"{found.quantity} instances at once can never win: the whole auction has {total}"
 
 
-def _ambiguous(_: Change, found: Estimate) -> str:
+def _ambiguous(_: Priced, found: Estimate) -> str:
     low, high = found.ambiguous or (None, None)
     why = "a larger bid of yours is passed over, and whether that sets the price is not documented"
     return f"the price is {usd(low)} or up to {usd(high)}: {why}"
 
 
-def _thin(change: Change, _: Estimate) -> str:
-    known = f" ({change.forecast.evidence})" if change.forecast else ""
+def _thin(one: Priced, _: Estimate) -> str:
+    known = f" ({one.forecast.evidence})" if one.forecast else ""
     return f"too little is known of past prices for more than a rough forecast{known}"
 
 
-def _volatile(change: Change, _: Estimate) -> str:
-    assert change.forecast is not None  # noqa: S101 - it is what warns
-    cost, over = change.forecast.cost, span(change.forecast.hours)
+def _volatile(one: Priced, _: Estimate) -> str:
+    assert one.forecast is not None  # noqa: S101 - it is what warns
+    cost, over = one.forecast.cost, span(one.forecast.hours)
     middle, high, mean = usd(cost.p50), usd(cost.p90), usd(cost.expected)
     return (
         f"the price moves much: over {over} {middle} in the middle, {mean} on average, {high} nine times of ten at most"
     )
 
 
-def _far_above(change: Change, found: Estimate) -> str:
-    need = change.advice.limit_price if change.advice else None
+def _far_above(one: Priced, found: Estimate) -> str:
+    need = one.advice.limit_price if one.advice else None
     return f"the limit {usd(found.limit)} is far above the {usd(need)} it needs, and may be paid"
 
 
-_TEXTS: dict[str, Callable[[Change, Estimate], str]] = {
+_TEXTS: dict[str, Callable[[Priced, Estimate], str]] = {
     "below_reserve": _below_reserve,
     "cannot_win_now": _cannot_win_now,
     "tie": _tie,
@@ -159,9 +159,9 @@ _TEXTS: dict[str, Callable[[Change, Estimate], str]] = {
 OF_THE_MARKET = frozenset({*_TEXTS, *_OF_THE_AUCTION})  # every warning here: of what prices decide
 
 
-def advised(change: Change) -> str | None:
+def advised(one: Priced) -> str | None:
     """The limit that keeps a bid running, what is promised of it, and what it is expected to cost more."""
-    advice, found = change.advice, change.forecast
+    advice, found = one.advice, one.forecast
     if advice is None or advice.limit_price is None or advice.confidence is None:
         return None
     text = kept_by(advice)
@@ -182,19 +182,19 @@ def kept_by(advice: Advice) -> str:
 # ---- bids of one's own in one auction ---------------------------------------------------------------------
 
 
-def _auctions(changes: Iterable[Change]) -> list[list[Change]]:
+def _auctions(changes: Iterable[Priced]) -> list[list[Priced]]:
     """The bids that take part, by auction, where one of them is placed or changed."""
-    found: dict[tuple[str, str], list[Change]] = {}
-    for change in changes:
-        if isinstance(change.after, Bid) and change.cost and change.cost.outlook not in ("paused", "cannot_win"):
-            found.setdefault((change.after.instance_type, change.after.region), []).append(change)
-    return [bids for bids in found.values() if not all(isinstance(one, NoOp) for one in bids)]
+    found: dict[tuple[str, str], list[Priced]] = {}
+    for one in changes:
+        if isinstance(one.change.after, Bid) and one.cost and one.cost.outlook not in ("paused", "cannot_win"):
+            found.setdefault((one.change.after.instance_type, one.change.after.region), []).append(one)
+    return [bids for bids in found.values() if not all(isinstance(one.change, NoOp) for one in bids)]
 
 
-def _competing(bids: Sequence[Change]) -> Iterator[Diagnostic]:
+def _competing(bids: Sequence[Priced]) -> Iterator[Diagnostic]:
     """That bids of one's own compete: what that costs now; or, where it does not yet, what it would."""
     hit = [one for one in bids if one.cost is not None and one.cost.alone is not None]
-    first = next(one for one in bids if not isinstance(one, NoOp))
+    first = next(one for one in bids if not isinstance(one.change, NoOp))
     if hit:
         yield _said("warning", f"{_place(first)}: {_price_of(hit)}", "self_competition", _ONE_TASK, first)
         return
@@ -207,7 +207,7 @@ def _competing(bids: Sequence[Change]) -> Iterator[Diagnostic]:
         return
     more = (limit - price) * sum(one.cost.quantity for one in others if one.cost)
     summary = (
-        f"{_place(first)}: {_names(running)} bid against each other; should {lowest.address} lose, the "
+        f"{_place(first)}: {_names(running)} bid against each other; should {lowest.change.address} lose, the "
         f"others pay its limit: {usd(limit)} instead of {usd(price)}, {usd(more)} an hour more together"
     )
     yield _said("note", summary, "self_competition", _ONE_TASK, first)
@@ -216,7 +216,7 @@ def _competing(bids: Sequence[Change]) -> Iterator[Diagnostic]:
 _ONE_TASK = "one task with more instances (num_instances) does not bid against itself"
 
 
-def _price_of(hit: Sequence[Change]) -> str:
+def _price_of(hit: Sequence[Priced]) -> str:
     """What competing costs, or who does not run because of it."""
     dearer = [one for one in hit if one.cost and one.cost.outlook == "runs"]
     parts = []
@@ -242,24 +242,24 @@ def _price_of(hit: Sequence[Change]) -> str:
     return "your own bids compete: " + "; ".join(parts)
 
 
-def _names(bids: Sequence[Change]) -> str:
-    names = [str(one.address) for one in bids]
+def _names(bids: Sequence[Priced]) -> str:
+    names = [str(one.change.address) for one in bids]
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
-def _place(change: Change) -> str:
-    bid = change.after
+def _place(one: Priced) -> str:
+    bid = one.change.after
     assert isinstance(bid, Bid)  # noqa: S101 - only bids are in auctions
     return f"{bid.instance_type_name or bid.instance_type} in {bid.region}"
 
 
-def _limit(change: Change) -> Decimal:
-    return change.cost.limit if change.cost else Decimal(0)
+def _limit(one: Priced) -> Decimal:
+    return one.cost.limit if one.cost else Decimal(0)
 
 
-def _now(change: Change) -> Decimal | None:
-    return change.cost.entry.point if change.cost else None
+def _now(one: Priced) -> Decimal | None:
+    return one.cost.entry.point if one.cost else None
 
 
-def _alone(change: Change) -> Decimal | None:
-    return change.cost.alone.point if change.cost and change.cost.alone else None
+def _alone(one: Priced) -> Decimal | None:
+    return one.cost.alone.point if one.cost and one.cost.alone else None

@@ -11,6 +11,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from flowplan.cost.costs import Costs, Priced
 from flowplan.cost.warnings import warnings_of
 from flowplan.documents.amounts import band as _band
 from flowplan.documents.amounts import money as _money
@@ -19,8 +20,6 @@ from flowplan.documents.diagnostics import source
 from flowplan.model.budget import Judged
 from flowplan.model.digest import digest
 from flowplan.model.resources import Volume
-from flowplan.planning.actions import Change
-from flowplan.planning.plan import Plan
 from flowplan.pricing.entry import Estimate, Market, Total
 from flowplan.pricing.units import CENT, DAY, HOUR, MONTH, STORAGE_PER_GB_MONTH, storage_per_hour
 
@@ -34,17 +33,17 @@ if TYPE_CHECKING:
 _NONE: Mapping[float, Forecast] = MappingProxyType({})
 
 
-def cost(change: Change) -> shape.BidCost | shape.VolumeCost | None:
+def cost(one: Priced) -> shape.BidCost | shape.VolumeCost | None:
     """What a bid or a volume costs as planned (as it is, when it goes away); null for ports, which are free."""
-    resource = change.after or change.before
+    resource = one.change.after or one.change.before
     if isinstance(resource, Volume):
         return _storage(resource)
-    found = change.cost or change.cost_before
+    found = one.cost or one.cost_before
     if found is None:
         return None
-    expected = change.forecast if change.cost is not None else change.forecast_before
-    advice = of_advice(change.advice, change.forecast, found.quantity) if change.forecast is not None else None
-    return of_bid(found, expected, advice=advice, spans=change.spans, warnings=warnings_of(change))
+    expected = one.forecast if one.cost is not None else one.forecast_before
+    advice = of_advice(one.advice, one.forecast, found.quantity) if one.forecast is not None else None
+    return of_bid(found, expected, advice=advice, spans=one.spans, warnings=warnings_of(one))
 
 
 def of_bid(
@@ -234,10 +233,10 @@ def snapshot_id(market: Market) -> str:
     )[:16]
 
 
-def totals(plan: Plan) -> shape.Totals:
+def totals(costs: Costs, judged: Sequence[Judged] = ()) -> shape.Totals:
     """Per hour, storage included: as it is, as planned, and the difference. The names of Infracost: p50 of an hour, and
     of a month of 730 hours."""
-    all_, hour, month = plan.totals, plan.spans.get(HOUR), plan.spans.get(MONTH)
+    all_, hour, month = costs.totals, costs.spans.get(HOUR), costs.spans.get(MONTH)
     an_hour, a_month = _middles(hour), _middles(month)
     return {
         "unit": "USD/hour",
@@ -250,9 +249,9 @@ def totals(plan: Plan) -> shape.Totals:
         "totalMonthlyCost": a_month[0],
         "pastTotalMonthlyCost": a_month[1],
         "diffTotalMonthlyCost": a_month[2],
-        "horizon": _horizon(plan),
+        "horizon": _horizon(costs),
         "month": _stack(month),
-        "guards": [_judged(one) for one in plan.judged],
+        "guards": [_judged(one) for one in judged],
     }
 
 
@@ -279,12 +278,12 @@ def _judged(judged: Judged) -> shape.Guard:
     }
 
 
-def _horizon(plan: Plan) -> shape.Horizon | None:
+def _horizon(costs: Costs) -> shape.Horizon | None:
     """Over the horizon of the forecast; null where nothing was forecast."""
-    found, hours = _stack(plan.forecast), plan.hours
+    found, hours = _stack(costs.forecast), costs.hours
     if found is None or hours is None:
         return None
-    movers: list[shape.Mover] = [{"address": str(address), "expected": _money(by)} for address, by in plan.movers[:3]]
+    movers: list[shape.Mover] = [{"address": str(address), "expected": _money(by)} for address, by in costs.movers[:3]]
     return {"hours": hours, **found, "movers": movers}
 
 

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, cast
 from attrs import frozen
 
 from flowplan import __version__
-from flowplan.cost.notes import notes
+from flowplan.cost.costs import Priced
+from flowplan.cost.notes import diagnostics
+from flowplan.cost.proposal import Proposal
 from flowplan.diagnostics import Diagnostic
 from flowplan.documents.cost import cost, totals
 from flowplan.documents.diagnostics import of as said
@@ -21,7 +23,6 @@ from flowplan.model.address import Address
 from flowplan.model.digest import digest
 from flowplan.model.resources import Bid, ContainerImage, Inputs, PortMapping, PortPair, Resource, Volume
 from flowplan.planning.actions import Action, Change, Create, NoOp, Presumed, Replace, Update
-from flowplan.planning.plan import Plan
 from flowplan.state.state import State
 
 if TYPE_CHECKING:
@@ -40,15 +41,15 @@ class Circumstances:
     timestamp: str
     state: State
     config_sha256: str
-    warnings: Sequence[Diagnostic] = ()
     paths: tuple[str, ...] = ()  # the PATHs given, for whoever applies the plan later
 
 
-def document(plan: Plan, about: Circumstances, *, unchanged: bool = True) -> shape.PlanDocument:
+def document(proposal: Proposal, about: Circumstances, *, unchanged: bool = True) -> shape.PlanDocument:
     """The whole document but for its digests, which cost as much as all the rest: `sealed` adds them.
 
     Without `unchanged` it lists no resource that stays as it is: people are not shown those.
     """
+    plan, costs = proposal.plan, proposal.costs
     counts = plan.count()
     return {
         "format_version": FORMAT_VERSION,
@@ -56,11 +57,11 @@ def document(plan: Plan, about: Circumstances, *, unchanged: bool = True) -> sha
         "timestamp": about.timestamp,
         "mode": plan.mode,
         "complete": not plan.in_doubt,
-        "applyable": not plan.refusals and not plan.empty,
-        "errored": bool(plan.refusals),
+        "applyable": not proposal.errored and not plan.empty,
+        "errored": proposal.errored,
         "stack": _stack(about),
-        "resource_changes": [entry(change) for change in plan.changes if unchanged or not isinstance(change, _IDLE)],
-        "resource_drift": [entry(change) for change in plan.drift],
+        "resource_changes": [entry(one) for one in costs.changes if unchanged or not isinstance(one.change, _IDLE)],
+        "resource_drift": [entry(Priced(change)) for change in plan.drift],
         "summary": {
             "create": counts["create"],
             "update": counts["update"],
@@ -71,9 +72,9 @@ def document(plan: Plan, about: Circumstances, *, unchanged: bool = True) -> sha
             "forget": counts["forget"],
             "import": counts["import"],
         },
-        "cost": totals(plan),
+        "cost": totals(costs, proposal.judged),
         "outputs": {},
-        "diagnostics": [*map(said, (*about.warnings, *plan.refusals, *notes(plan)))],
+        "diagnostics": [said(one) for one in diagnostics(proposal)],
     }
 
 
@@ -151,9 +152,10 @@ def _stack(about: Circumstances) -> shape.PlannedStack:
 # ---- entries ----------------------------------------------------------------------------------------------
 
 
-def entry(change: Change) -> shape.Entry:
+def entry(one: Priced) -> shape.Entry:
     """One change. `replace_paths` names the fields that force a replacement."""
-    forcing = [[one.name] for one in change.fields if one.forces]
+    change = one.change
+    forcing = [[field.name] for field in change.fields if field.forces]
     made = {
         "address": str(change.address),
         "type": change.address.kind,
@@ -171,7 +173,7 @@ def entry(change: Change) -> shape.Entry:
         "status": change.status,
         "needs": sorted(map(str, change.needs or change.needs_before)),
         "source": source(change.position),
-        "cost": cost(change),
+        "cost": cost(one),
     }
     return cast("shape.Entry", made)  # its type says which shape the rest has
 

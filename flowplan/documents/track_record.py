@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, cast
 from attrs import field, frozen
 
 from flowplan import __version__
+from flowplan.cost.costs import Costs
 from flowplan.documents.amounts import band, money
 from flowplan.documents.cost import cost, totals
 from flowplan.model.address import in_order
 from flowplan.model.resources import Bid
-from flowplan.planning.plan import Plan
 from flowplan.pricing.billing import Billed, paid
 from flowplan.pricing.track_record import Coverage, Judged, coverage
 from flowplan.state.state import State
@@ -31,13 +31,13 @@ NOMINAL = "0.8"
 
 @frozen
 class Truth:
-    """What there is to tell, at the server's time `now`. `plan`: the stack as it is, with its forecast; None where
+    """What there is to tell, at the server's time `now`. `costs`: of the stack as it is, with its forecast; None where
     nothing is placed. `billed`: the periods of every bid. `judged`: None when what was kept cannot be read."""
 
     state: State
     hours: float
     now: datetime | None = None
-    plan: Plan | None = None
+    costs: Costs | None = None
     billed: Mapping[str, Sequence[Billed]] = field(factory=dict)
     judged: Sequence[Judged] | None = ()
 
@@ -69,10 +69,10 @@ def document(truth: Truth) -> shape.TrackRecord:
 
 
 def _estimate(truth: Truth) -> shape.Estimate | None:
-    plan = truth.plan
-    if plan is None:
+    costs = truth.costs
+    if costs is None:
         return None
-    total = totals(plan)
+    total = totals(costs)
     ours = [
         one
         for a, binding in truth.state.bindings.items()
@@ -82,22 +82,22 @@ def _estimate(truth: Truth) -> shape.Estimate | None:
     return {
         "hours": truth.hours,
         "paid": money(paid(ours, truth.now)),
-        "resources": list(_resources(truth, plan)),
+        "resources": list(_resources(truth, costs)),
         "hour": {"now": total["current"]["now"], "worst": total["current"]["worst"]},
         "horizon": total["horizon"]["current"] if total["horizon"] else None,
     }
 
 
-def _resources(truth: Truth, plan: Plan) -> Iterable[shape.Resource]:
+def _resources(truth: Truth, costs: Costs) -> Iterable[shape.Resource]:
     """Every bid and volume of the state; one that is not there any more has the status `gone`, and costs nothing."""
-    changes = plan.by_address()
+    changes = costs.by_address()
     for address in sorted(truth.state.bindings, key=in_order):
-        binding, change = truth.state.bindings[address], changes.get(address)
+        binding, priced = truth.state.bindings[address], changes.get(address)
         if address.kind == "ports":
             continue
         is_bid = address.kind == "bid"
-        status = change.status if change is not None else "gone"
-        resource = change.after if change is not None else binding.applied
+        status = priced.change.status if priced is not None else "gone"
+        resource = priced.change.after if priced is not None else binding.applied
         made = {
             "address": str(address),
             "type": address.kind,
@@ -107,7 +107,7 @@ def _resources(truth: Truth, plan: Plan) -> Iterable[shape.Resource]:
             "instance_type_name": resource.instance_type_name if isinstance(resource, Bid) else None,
             "region": getattr(resource, "region", None),
             "paid": money(paid(truth.billed.get(binding.id, ()), truth.now)) if is_bid else None,
-            "cost": cost(change) if change is not None else None,
+            "cost": cost(priced) if priced is not None else None,
         }
         yield cast("shape.Resource", made)  # its type says which cost it has
 

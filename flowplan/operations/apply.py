@@ -17,7 +17,7 @@ from flowplan.apply.waits import Until, Waiting
 from flowplan.errors import ApplyFailed, OutcomeUnknown, StalePlan, UsageProblem
 from flowplan.model.resources import Volume
 from flowplan.operations.observe import Observed, observe
-from flowplan.operations.plan import Request, document_of, forecast, hold_budgets, plan_of, refuse, wanted
+from flowplan.operations.plan import Request, document_of, forecast, hold_budgets, propose, refuse, wanted
 from flowplan.operations.saved_plan import hold_not_applied, hold_to, places_of
 from flowplan.planning.plan import Plan, Wishes, same_work
 from flowplan.pricing.units import DAY, HOUR, MONTH
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from flowplan.apply.events import Reporter
     from flowplan.backends.store import Loaded, StateLock, Store
     from flowplan.config import Config
+    from flowplan.cost.proposal import Proposal
     from flowplan.documents.shapes.plan import PlanDocument, SealedPlan
     from flowplan.model.budget import Budget
     from flowplan.operations.session import Session
@@ -206,22 +207,26 @@ class Run:
 
     def _approved(self, seen: Observed) -> Plan:
         """The plan somebody approved: the saved one, or the one just shown, unless the cloud moved meanwhile."""
-        plan = plan_of(self.session, seen, self.wishes)
+        found = propose(self.session, seen, self.wishes)
         if self.saved is not None:
-            now = document_of(self.session, seen, attrs.evolve(plan, refusals=()), self.saved["stack"]["paths"])
-            hold_to(self.saved, now, seen.desired.choices)
-            refuse(self._held(plan), saved=True)
-            return plan
-        if not plan.empty and self.wishes.mode == "apply":
+            allowed = attrs.evolve(found, refusals=())
+            hold_to(
+                self.saved,
+                document_of(self.session, seen, allowed, self.saved["stack"]["paths"]),
+                seen.desired.choices,
+            )
+            refuse(self._held(found), saved=True)
+            return found.plan
+        if not found.plan.empty and self.wishes.mode == "apply":
             spans = (HOUR, DAY, MONTH) if self.how.for_machines else (HOUR,) if self.budgets else ()
-            plan = forecast(self.session, plan, self.hours, spans=spans)
-        plan = self._held(plan)
-        self._show(plan, seen)
-        plan = self._typed_volumes(plan, seen)
-        refuse(plan)
-        if not plan.empty:
-            self._asked |= self.approval.approve(plan)
-        return plan if plan.empty or not self._time_passed() else self._still(plan, seen)
+            found = forecast(self.session, found, self.hours, spans=spans)
+        found = self._held(found)
+        self._show(found, seen)
+        found = self._typed_volumes(found, seen)
+        refuse(found)
+        if not found.plan.empty:
+            self._asked |= self.approval.approve(found.plan)
+        return found.plan if found.plan.empty or not self._time_passed() else self._still(found.plan, seen)
 
     def _time_passed(self) -> bool:
         """Whether what was looked at may be another by now: somebody was asked, or it took long to get here."""
@@ -230,47 +235,46 @@ class Run:
     def _still(self, plan: Plan, seen: Observed) -> Plan:
         """`plan` made again of what is there now, by the prices of now. Raises StalePlan when that does something
         else than was shown, GuardRefused when a guard or a budget refuses it now."""
-        shown = plan.places()
-        again = observe(self.session, self.config, seen.state, {}, kept=shown)
-        now = plan_of(self.session, again, self.wishes)
-        if not same_work(now, plan):
+        again = observe(self.session, self.config, seen.state, {}, kept=plan.places())
+        now = propose(self.session, again, self.wishes)
+        if not same_work(now.plan, plan):
             raise StalePlan(
                 "what is live has changed since the plan was shown; nothing was done",
                 hint="run the same command again and look at the new plan",
             )
         refuse(self._held(now), saved=True)
-        return now
+        return now.plan
 
-    def _held(self, plan: Plan) -> Plan:
-        """`plan` held to the budgets; what only takes away is never too dear."""
-        return plan if self.config is None else hold_budgets(self.session, plan, self.budgets, self.hours)
+    def _held(self, found: Proposal) -> Proposal:
+        """`found` held to the budgets; what only removes is never too expensive."""
+        return found if self.config is None else hold_budgets(self.session, found, self.budgets, self.hours)
 
-    def _show(self, plan: Plan, seen: Observed) -> None:
-        if self._asks_for_volumes(plan):
-            plan = attrs.evolve(plan, refusals=())  # the question that follows says it
-        self._shown = document_of(self.session, seen, plan, unchanged=False)
+    def _show(self, found: Proposal, seen: Observed) -> None:
+        if self._asks_for_volumes(found):
+            found = attrs.evolve(found, refusals=())  # the question that follows says it
+        self._shown = document_of(self.session, seen, found, unchanged=False)
         self.approval.show(self._shown)
 
-    def _asks_for_volumes(self, plan: Plan) -> bool:
+    def _asks_for_volumes(self, found: Proposal) -> bool:
         """Whether somebody at the terminal can permit all that the guards refuse, by typing names."""
-        only_data = all(refusal.code == "volume-data" for refusal in plan.refusals)
+        only_data = all(refusal.code == "volume-data" for refusal in found.refusals)
         asks = self.wishes.mode == "destroy" and self.approval.can_ask
-        return asks and bool(plan.refusals) and only_data
+        return asks and bool(found.refusals) and only_data
 
-    def _typed_volumes(self, plan: Plan, seen: Observed) -> Plan:
+    def _typed_volumes(self, found: Proposal, seen: Observed) -> Proposal:
         """A volume's name typed in by somebody is the permission to destroy its data."""
-        if not self._asks_for_volumes(plan):
-            return plan
-        names = {str(c.address): c.before.name for c in plan.changes if isinstance(c.before, Volume)}
+        if not self._asks_for_volumes(found):
+            return found
+        names = {str(c.address): c.before.name for c in found.plan.changes if isinstance(c.before, Volume)}
         typed: set[str] = set()
-        for refusal in plan.refusals:
+        for refusal in found.refusals:
             name = names.get(refusal.about or "")
             self._asked = True
             if name is None or self.approval.name_of_volume(refusal.summary) != name:
                 raise self.approval.refused_volume()
             typed.add(name)
         self.wishes = attrs.evolve(self.wishes, destroyable=self.wishes.destroyable | typed)
-        return plan_of(self.session, seen, self.wishes)
+        return propose(self.session, seen, self.wishes)
 
     # -- the run
 

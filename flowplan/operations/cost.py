@@ -14,8 +14,9 @@ from flowplan.operations.session import Session
 
 if TYPE_CHECKING:
     from flowplan.cloud.fcp import Fcp
+    from flowplan.cost.costs import Costs
+    from flowplan.cost.proposal import Proposal
     from flowplan.documents.track_record import Truth
-    from flowplan.planning.plan import Plan
     from flowplan.pricing.billing import Billed
     from flowplan.pricing.track_record import Judged, KeptForecast
     from flowplan.state.state import State
@@ -33,15 +34,15 @@ def truth(session: Session, hours: float) -> Truth:
     if not state.bindings and not kept:
         return Truth(state, hours, judged=None if kept is None else ())
     session.enter_project(state, None)
-    plan = as_it_is(session, state)
-    streams = streams_of(session, plan)
+    there = as_it_is(session, state)
+    streams = streams_of(session, there)
     cloud = session.cloud()
     billed = by_bid(cloud.billed())
     now = cloud.now() or datetime.now(UTC)
     judged = None if kept is None else judged_by(cloud, kept, billed, now)
     if judged is not None:
-        _settle(session, judged, coming_day(state, forecasted(plan, streams, DAY), now), now)
-    return Truth(state, hours, now, forecasted(plan, streams, hours), billed, judged)
+        _settle(session, judged, coming_day(state, forecasted(there.costs, streams, DAY), now), now)
+    return Truth(state, hours, now, forecasted(there.costs, streams, hours), billed, judged)
 
 
 def _kept(session: Session, state: State) -> list[KeptForecast] | None:
@@ -55,9 +56,10 @@ def _kept(session: Session, state: State) -> list[KeptForecast] | None:
         return None
 
 
-def as_it_is(session: Session, state: State) -> Plan:
-    """A plan that changes nothing: it holds what there is, with its price now."""
+def as_it_is(session: Session, state: State) -> Proposal:
+    """A proposal that changes nothing: it holds what there is, with its price now."""
     from flowplan.cost.estimate import auctions_needed, priced
+    from flowplan.cost.proposal import Proposal
     from flowplan.planning.lookup import Desired
     from flowplan.planning.make import make_plan
     from flowplan.planning.plan import Wishes
@@ -74,7 +76,7 @@ def as_it_is(session: Session, state: State) -> Plan:
     desired = Desired(there)
     markets = session.cloud().markets(auctions_needed(desired, state, live))
     plan = make_plan(desired, state, live, Wishes(in_scope=lambda binding: binding.address in there))
-    return priced(plan, markets)
+    return Proposal(plan, priced(plan, markets))
 
 
 def judged_by(
@@ -103,7 +105,7 @@ def _settle(session: Session, judged: Sequence[Judged], coming: Sequence[KeptFor
         session.listener.note(f"the forecast of the coming day is not kept: {told(error)}")
 
 
-def coming_day(state: State, day: Plan, now: datetime) -> list[KeptForecast]:
+def coming_day(state: State, day: Costs, now: datetime) -> list[KeptForecast]:
     """Of each bid that is there, and of all together."""
     from flowplan.cost.forecast import storage_planned
     from flowplan.documents.cost import cost as cost_of
@@ -111,15 +113,15 @@ def coming_day(state: State, day: Plan, now: datetime) -> list[KeptForecast]:
     from flowplan.operations.track_record import of_bid, of_stack
 
     found = []
-    for change in day.changes:
-        bid, id = change.after, change.id
+    for priced in day.changes:
+        bid, id = priced.change.after, priced.change.id
         if isinstance(bid, Bid) and id is not None:
-            one = of_bid(state.lineage, str(change.address), id, bid, cost_of(change), now)
+            one = of_bid(state.lineage, str(priced.change.address), id, bid, cost_of(priced), now)
             found += [one] if one is not None else []
     horizon = totals(day)["horizon"]
     if horizon is not None:
         ids = [id for one in found for id in one.bids]
-        storage = storage_planned(day.changes, horizon["hours"])
+        storage = storage_planned((one.change for one in day.changes), horizon["hours"])
         total = of_stack(state.lineage, ids, horizon["hours"], horizon["planned"], storage, now, now)
         if total is not None:
             found.append(total)

@@ -17,12 +17,14 @@ from flowplan.pricing.units import DAY, HOUR, MONTH
 
 if TYPE_CHECKING:
     from flowplan.config import Config, Source
+    from flowplan.cost.proposal import Proposal
     from flowplan.diagnostics import Diagnostic
     from flowplan.documents.shapes.plan import FailedPlan, PlanDocument, SealedPlan
     from flowplan.model.address import Address
     from flowplan.model.budget import Budget
     from flowplan.model.catalogue import Quota
     from flowplan.planning.plan import Plan, Wishes
+    from flowplan.pricing.entry import Key, Market
     from flowplan.pricing.history import Stream
 
 
@@ -49,9 +51,9 @@ class Request:
 
 @frozen
 class Planned:
-    """A plan, and its document."""
+    """A proposal, and its document."""
 
-    plan: Plan
+    proposal: Proposal
     document: PlanDocument | SealedPlan
 
     @property
@@ -69,10 +71,10 @@ def plan(session: Session, request: Request, tell: Callable[[int, int], None] = 
     with session.looking():
         loaded = session.load()
         seen = observe(session, config, loaded.state, loaded.pending)
-        found = plan_of(session, seen, wishes)
+        found = propose(session, seen, wishes)
         budgets = (*request.budgets, *config.budgets) if config is not None else ()  # what removes is never expensive
         streams = streams_of(session, found) if request.what_if is not None else None
-        if request.complete or not found.empty:  # people who have nothing to decide are shown no forecast
+        if request.complete or not found.plan.empty:  # people who have nothing to decide are shown no forecast
             spans = (HOUR, DAY, MONTH) if request.complete else (HOUR,) if budgets else ()
             found = forecast(session, found, request.hours, spans=spans, streams=streams)
         found = hold_budgets(session, found, budgets, request.hours)
@@ -81,7 +83,7 @@ def plan(session: Session, request: Request, tell: Callable[[int, int], None] = 
     if request.what_if is not None and streams is not None:
         from flowplan.operations.what_if import simulated
 
-        body["what_if"] = simulated(found, streams, seen.catalogue, request.what_if, tell)
+        body["what_if"] = simulated(found.costs, streams, seen.catalogue, request.what_if, tell)
     return Planned(found, sealed(session, body) if request.complete else body)
 
 
@@ -104,7 +106,7 @@ def wanted(session: Session, request: Request) -> tuple[Config | None, Wishes]:
 
 
 def document_of(
-    session: Session, seen: Observed, found: Plan, paths: Sequence[str] = (), *, unchanged: bool = True
+    session: Session, seen: Observed, found: Proposal, paths: Sequence[str] = (), *, unchanged: bool = True
 ) -> PlanDocument:
     """The plan's JSON document. `paths`: what it was made of, for those who apply it later; `unchanged`: with the
     resources that stay as they are."""
@@ -115,7 +117,6 @@ def document_of(
         timestamp=session.now(),
         state=seen.state,
         config_sha256=config.sha256 if config is not None else "",
-        warnings=config.warnings if config is not None else (),
         paths=tuple(paths),
     )
     return document(found, about, unchanged=unchanged)
@@ -137,10 +138,11 @@ def sealed(session: Session, body: PlanDocument) -> SealedPlan:
     return made if key is None else signed(made, key.reveal().encode())
 
 
-def plan_of(session: Session, seen: Observed, wishes: Wishes) -> Plan:
-    """Fetch the prices (one call per distinct type, region and quantity) and plan."""
+def propose(session: Session, seen: Observed, wishes: Wishes) -> Proposal:
+    """Plan, fetch the prices (one call per distinct type, region and quantity) and ask the guards."""
     from flowplan.cost.estimate import auctions_needed, priced
-    from flowplan.planning.guards import guarded
+    from flowplan.cost.proposal import Proposal
+    from flowplan.planning.guards import refusals
     from flowplan.planning.make import make_plan
     from flowplan.planning.untold import hold_told, only_stops
 
@@ -151,69 +153,80 @@ def plan_of(session: Session, seen: Observed, wishes: Wishes) -> Plan:
     markets = session.cloud().markets(keys, shown_only=keys if only_stops(plan) else ())
     for address, why in plan.staying:
         session.cloud().note(f"{address} stays: {why}")
-    plan = held_placeable(session, priced(plan, markets), seen)
-    return guarded(plan, seen.live, wishes)
+    unchecked = hold_placeable(session, plan, markets, seen)
+    warnings = seen.config.warnings if seen.config is not None else ()
+    return Proposal(
+        plan,
+        priced(plan, markets),
+        refusals(plan, seen.live, wishes),
+        unchecked=unchecked,
+        warnings=tuple(warnings),
+    )
 
 
-def held_placeable(session: Session, plan: Plan, seen: Observed) -> Plan:
-    """`plan`, with what could not be checked. Raises ConfigError for what it would place in vain: where nothing is
-    offered any more, or as FCP takes it from nobody. A running bid would be cancelled first, and nothing come of it."""
+def hold_placeable(session: Session, plan: Plan, markets: Mapping[Key, Market], seen: Observed) -> tuple[str, ...]:
+    """What could not be checked. Raises ConfigError for what `plan` would place in vain: where nothing is offered any
+    more, or as FCP takes it from nobody. A running bid would be cancelled first, and nothing come of it."""
     from flowplan.planning.actions import Create, Replace
     from flowplan.planning.limits import counts_against_quotas, refused
 
     config, unplaceable = seen.config, seen.desired.unplaceable
     if config is None:
-        return plan
+        return ()
     placing = [change.address for change in plan.changes if isinstance(change, (Create, Replace))]
     problems = [unplaceable[address] for address in placing if address in unplaceable]
     quotas: tuple[Quota, ...] = ()
+    unchecked: tuple[str, ...] = ()
     if counts_against_quotas(plan):
         try:
             quotas = session.cloud().quotas()
         except CloudError as error:
-            plan = attrs.evolve(plan, unchecked=(f"whether quotas allow it is not known: {error}",))
-    problems += refused(plan, seen.catalogue.ssh_keys, quotas, config.problem)
+            unchecked = (f"whether quotas allow it is not known: {error}",)
+    problems += refused(plan, markets, seen.catalogue.ssh_keys, quotas, config.problem)
     if problems:
         raise ConfigError(problems)
-    return plan
+    return unchecked
 
 
-def hold_budgets(session: Session, plan: Plan, budgets: Sequence[Budget], hours: float | None) -> Plan:
-    """`plan` held to `budgets`; forecast first, where one of them is judged by that and it is not yet."""
-    from flowplan.cost.budgets import budgeted
+def hold_budgets(session: Session, found: Proposal, budgets: Sequence[Budget], hours: float | None) -> Proposal:
+    """`found` held to `budgets`; forecast first, where one of them is judged by that and it is not yet."""
+    from flowplan.cost.budgets import judged, refusals
 
-    if plan.forecast is None and any(budget.by_forecast for budget in budgets):
-        plan = forecast(session, plan, hours, spans=(HOUR,))
-    return budgeted(plan, budgets)
+    if found.costs.forecast is None and any(budget.by_forecast for budget in budgets):
+        found = forecast(session, found, hours, spans=(HOUR,))
+    verdicts = judged(found.costs, budgets)
+    refused = (*found.refusals, *refusals(found.costs, verdicts))
+    return attrs.evolve(found, refusals=refused, judged=(*found.judged, *verdicts))
 
 
 def forecast(
     session: Session,
-    plan: Plan,
+    found: Proposal,
     hours: float | None,
     *,
     spans: Iterable[float] = (),
     streams: Mapping[tuple[str, str], Stream] | None = None,
-) -> Plan:
-    """`plan` with what it will cost over `hours` (see `forecasted`) and over `spans`. `streams`: those of `streams_of`,
-    if they are there already."""
+) -> Proposal:
+    """`found` with what it will cost over `hours` (see `forecasted`) and over `spans`. `streams`: those of
+    `streams_of`, if they are there already."""
     from flowplan.cost.forecast import forecasted
 
-    streams = streams_of(session, plan) if streams is None else streams
-    return forecasted(plan, streams, hours, spans, session.cloud().now() or datetime.now(UTC))
+    streams = streams_of(session, found) if streams is None else streams
+    now = session.cloud().now() or datetime.now(UTC)
+    return attrs.evolve(found, costs=forecasted(found.costs, streams, hours, spans, now))
 
 
-def streams_of(session: Session, plan: Plan) -> dict[tuple[str, str], Stream]:
-    """The past prices that forecasts of the plan need: one call a region, none without bids."""
+def streams_of(session: Session, found: Proposal) -> dict[tuple[str, str], Stream]:
+    """The past prices that forecasts of it need: one call a region, none without bids."""
     from flowplan.cost.forecast import auctions_of
     from flowplan.planning.untold import only_stops
     from flowplan.pricing.history import Stream
 
     cloud = session.cloud()
-    auctions = auctions_of(plan)
-    pasts = cloud.pasts(auctions, shown_only=only_stops(plan)) if auctions else {}
+    auctions = auctions_of(found.costs)
+    pasts = cloud.pasts(auctions, shown_only=only_stops(found.plan)) if auctions else {}
     now = cloud.now() or datetime.now(UTC)
-    minimum = {(market.instance_type, market.region): market.minimum for market in plan.markets.values()}
+    minimum = {(market.instance_type, market.region): market.minimum for market in found.costs.markets.values()}
     streams = {
         auction: Stream.of(past.prices, now, reserve=minimum.get(auction), complete=past.complete)
         for auction, past in pasts.items()
@@ -236,15 +249,15 @@ def hold_known(addresses: Iterable[Address], seen: Observed) -> None:
             )
 
 
-def refuse(plan: Plan, *, saved: bool = False) -> None:
+def refuse(found: Proposal, *, saved: bool = False) -> None:
     """Raise GuardRefused when a guard says no. The plan, which says why, is shown by then; a `saved` one is not."""
-    if plan.refusals:
-        reasons = ", ".join(sorted({refusal.word or refusal.code for refusal in plan.refusals}))
-        first = plan.refusals[0]
+    if found.refusals:
+        reasons = ", ".join(sorted({refusal.word or refusal.code for refusal in found.refusals}))
+        first = found.refusals[0]
         raise GuardRefused(
             f"refused by the guard {reasons}; nothing was changed",
             reason=first.word or first.code,
-            detail="\n".join(refusal.summary for refusal in plan.refusals) if saved else None,
+            detail="\n".join(refusal.summary for refusal in found.refusals) if saved else None,
             hint=_remedy(first) if saved else None,
         )
 

@@ -9,19 +9,19 @@ from flowplan.cost.what_if import what_if
 from flowplan.documents.what_if import block
 
 if TYPE_CHECKING:
+    from flowplan.cost.costs import Costs
     from flowplan.documents.shapes.what_if import WhatIf
     from flowplan.model.catalogue import Catalogue
-    from flowplan.planning.plan import Plan
     from flowplan.pricing.history import Stream
 
 
 def simulated(
-    plan: Plan,
+    costs: Costs,
     streams: Mapping[tuple[str, str], Stream],
     catalogue: Catalogue,
     hours: float,
     tell: Callable[[int, int], None],
 ) -> WhatIf:
-    """The part of the plan document that says what may happen to `plan` over `hours`. `tell` hears how many of all
-    simulations are done."""
-    return block(what_if(plan, streams, catalogue, hours, tell=tell))
+    """The part of the plan document that says what may happen to the bids of `costs` over `hours`. `tell` hears how
+    many of all simulations are done."""
+    return block(what_if(costs, streams, catalogue, hours, tell=tell))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
@@ -13,11 +12,9 @@ from flowplan.model.address import Address
 from flowplan.model.live import STATUSES
 from flowplan.model.resources import Bid, Resource
 from flowplan.planning.steps import Way
-from flowplan.pricing.entry import Estimate
 
 if TYPE_CHECKING:
-    from flowplan.pricing.advice import Advice
-    from flowplan.pricing.forecasting import Forecast
+    pass
 
 Action: TypeAlias = Literal["create", "update", "replace", "delete", "no-op", "read", "forget", "import"]
 ACTIONS: tuple[Action, ...] = ("create", "update", "replace", "delete", "no-op", "read", "forget", "import")
@@ -55,15 +52,7 @@ class Change:
     needs_before: tuple[Address, ...] = field(default=(), kw_only=True)
     position: Position | None = field(default=None, kw_only=True)
     source: str = field(default="", kw_only=True)
-    cost_before: Estimate | None = field(default=None, kw_only=True)
-    cost: Estimate | None = field(default=None, kw_only=True)
     estimated_hours: Decimal | None = field(default=None, kw_only=True)  # of work, as the task says
-    forecast_before: Forecast | None = field(default=None, kw_only=True)
-    forecast: Forecast | None = field(default=None, kw_only=True)
-    # as planned (as it is, when it goes) over others, by hours
-    spans: Mapping[float, Forecast] = field(factory=dict, kw_only=True)
-    advice: Advice | None = field(default=None, kw_only=True)
-    stale: str | None = field(default=None, kw_only=True)  # in what the prices it was priced with are out of date
 
     @property
     def before(self) -> Resource | None:

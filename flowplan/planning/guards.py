@@ -1,4 +1,4 @@
-"""A plan -> the same plan with what refuses it: data that would be lost, volumes in use, budgets. Pure.
+"""A plan -> what refuses it: data that would be lost, volumes in use. Pure.
 
 A guard decides whether a plan is carried out, never what is in it.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-import attrs
 from attrs import frozen
 
 from flowplan.diagnostics import Diagnostic
@@ -19,16 +18,15 @@ from flowplan.planning.hand_overs import hand_overs, order_with
 from flowplan.planning.plan import EVERYTHING, Plan, Wishes
 
 
-def guarded(plan: Plan, live: Live, wishes: Wishes) -> Plan:
-    """`plan` with the refusals that need no price: volumes whose data was not given up, or that are in use."""
+def refusals(plan: Plan, live: Live, wishes: Wishes) -> tuple[Diagnostic, ...]:
+    """What refuses `plan` whatever it costs: volumes whose data was not given up, or that are in use."""
     changes = plan.changes
-    found = (
+    return (
         *_data(changes, wishes),
         *_still_used(changes, live),
         *_held_elsewhere(changes, live),
         *_exchanged(changes),
     )
-    return attrs.evolve(plan, refusals=found)
 
 
 def refusal(code: str, change: Change, summary: str, hint: str) -> Diagnostic:

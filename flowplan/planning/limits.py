@@ -5,7 +5,7 @@ What stays, goes or only becomes less is never a problem here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import ROUND_CEILING, Decimal
 from typing import Protocol
 
@@ -14,7 +14,8 @@ from flowplan.model.address import Address
 from flowplan.model.catalogue import SPOT, STORAGE, Quota, SshKey
 from flowplan.model.resources import Bid, Resource, Volume
 from flowplan.planning.actions import Change, Create, NoOp, Presumed, Replace, Update
-from flowplan.planning.plan import Plan
+from flowplan.planning.plan import Plan, key_of
+from flowplan.pricing.entry import Key, Market
 from flowplan.pricing.units import CENT, usd
 
 
@@ -28,13 +29,15 @@ _STAYING, _HELD = (NoOp, Presumed, Update), (NoOp, Presumed, Update, Replace)
 _HOLDING = ("Allocated", "Preempting")  # the statuses of bids that a quota counts as used
 
 
-def refused(plan: Plan, keys: Iterable[SshKey], quotas: Sequence[Quota], say: Say) -> list[Diagnostic]:
-    """Every problem, by `keys` of the project and by `quotas` (none: they are not known)."""
+def refused(
+    plan: Plan, markets: Mapping[Key, Market], keys: Iterable[SshKey], quotas: Sequence[Quota], say: Say
+) -> list[Diagnostic]:
+    """Every problem, by the prices of now, by `keys` of the project and by `quotas` (none: they are not known)."""
     required = [key for key in keys if key.required]
     found: list[Diagnostic] = []
     for change in plan.changes:
         if isinstance(change.after, Bid):
-            found += _bid(change, change.after, required, say)
+            found += _bid(change, change.after, markets.get(key_of(change.after)), required, say)
     for quota in quotas:
         found += _over(plan, quota, say)
     return found
@@ -61,8 +64,7 @@ def _takes(change: Change) -> bool:
 # ---- one bid ------------------------------------------------------------------------------------------------
 
 
-def _bid(change: Change, bid: Bid, required: Iterable[SshKey], say: Say) -> Iterator[Diagnostic]:
-    market = change.cost.market if change.cost is not None else None
+def _bid(change: Change, bid: Bid, market: Market | None, required: Iterable[SshKey], say: Say) -> Iterator[Diagnostic]:
     least = market.minimum if market is not None else None
     if (_places(change) or "limit_price" in _changed(change)) and least is not None and bid.limit_price < least:
         summary = f"the limit {usd(bid.limit_price)} is below {usd(least)} an instance-hour, the least that FCP takes"

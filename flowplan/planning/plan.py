@@ -6,15 +6,13 @@ means. docs/planning.md lists every action with its exact condition.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from attrs import field, frozen
 
-from flowplan.diagnostics import Diagnostic
 from flowplan.model.address import Address
-from flowplan.model.budget import Judged
 from flowplan.model.catalogue import Place
 from flowplan.model.live import LiveBid
 from flowplan.model.resources import (
@@ -22,12 +20,12 @@ from flowplan.model.resources import (
 )
 from flowplan.planning import steps as graph
 from flowplan.planning.actions import ACTIONS, Action, Change
-from flowplan.pricing.entry import Key, Market, Total, Totals
+from flowplan.pricing.entry import Key
 from flowplan.state.journal import Intent
 from flowplan.state.state import Binding
 
 if TYPE_CHECKING:
-    from flowplan.pricing.sums import StackForecast
+    pass
 
 Mode: TypeAlias = Literal["apply", "destroy"]
 RESTART = "its instances are stopped, and start again if it still wins: volumes change only while a bid is paused"
@@ -47,27 +45,18 @@ class Fileless:
 
 @frozen
 class Plan:
-    """Everything that would be done, in order, and what it costs."""
+    """Everything that would be done, in order. What it costs, and what refuses it, is beside it (cost/proposal.py)."""
 
     mode: Mode
     changes: tuple[Change, ...]
     order: graph.Order
     drift: tuple[Change, ...] = ()
-    refusals: tuple[Diagnostic, ...] = ()
-    totals: Totals = field(factory=lambda: Totals(Total(), Total()))
-    markets: Mapping[Key, Market] = field(factory=dict)
-    judged: tuple[Judged, ...] = ()  # what became of each budget (guards.py)
-    forecast: StackForecast | None = None  # of the whole, over `hours` (forecasts.py)
-    hours: float | None = None
-    spans: Mapping[float, StackForecast] = field(factory=dict)  # the same over others, by hours
-    movers: tuple[tuple[Address, Decimal], ...] = ()  # what adds most to the expected cost over `hours`, in dollars
     left_alone: tuple[Address, ...] = ()  # addresses of configuration files that were not given
     fileless: tuple[Fileless, ...] = ()  # of these, what a file made that is gone
     unnamed: tuple[tuple[Address, LiveBid], ...] = ()  # of these, bids that no file is known to have named
     twins: tuple[tuple[Address, tuple[str, ...]], ...] = ()  # further live bids that carry our marker
     namesakes: tuple[tuple[Address, tuple[str, ...]], ...] = ()  # bids of somebody else with the name of ours
     moved: tuple[tuple[Address, str, str], ...] = ()  # address, the file that made it, the file that has it now
-    unchecked: tuple[str, ...] = ()  # what could not be asked before: whether FCP refuses it, the apply will show
     staying: tuple[tuple[Address, str], ...] = ()  # volumes nobody wants, but who uses them is not told: why
     in_doubt: tuple[Intent, ...] = ()  # operations of an earlier run whose outcome is not known
 

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flowplan.cost.costs import Costs, Priced
 from flowplan.cost.what_if import Own, Pool, pools_of, simulate, what_if
 from flowplan.cost.what_if.book import Book
 from flowplan.cost.what_if.futures import Fate
@@ -23,9 +24,7 @@ from flowplan.documents.what_if import block
 from flowplan.model.address import Address
 from flowplan.model.catalogue import Auction, Catalogue, InstanceType
 from flowplan.model.resources import Bid, Volume
-from flowplan.planning.actions import Change, Create, NoOp
-from flowplan.planning.plan import Plan
-from flowplan.planning.steps import Order as Steps
+from flowplan.planning.actions import Create, NoOp
 from flowplan.pricing.entry import Market, estimate
 from flowplan.pricing.forecasting import Band, forecast_of
 from flowplan.pricing.history import Stream
@@ -311,20 +310,20 @@ def market(quantity: int = 1, **more: object) -> Market:
     return attrs.evolve(known, **more)
 
 
-def change(name: str, limit: str, quantity: int = 1, prices: Market | None = None, **more: object) -> Change:
+def change(name: str, limit: str, quantity: int = 1, prices: Market | None = None, **more: object) -> Priced:
     bid = Bid(name, TYPE, "here", quantity, D(limit), (), instance_type_name="h100.8x", gpus=8)
     bid = attrs.evolve(bid, paused=bool(more.pop("paused", False)))
     cost = estimate(prices or market(quantity), D(limit), quantity, gpus=8, paused=bid.paused, holding=False)
-    return Create(Address("bid", name), bid, cost=cost, **more)  # type: ignore[arg-type]
+    return Priced(Create(Address("bid", name), bid, **more), cost=cost)  # type: ignore[arg-type]
 
 
-def planned(*changes: Change) -> Plan:
+def planned(*changes: Priced) -> Costs:
     markets = {
         (TYPE, "here", one.cost.quantity): one.cost.market
         for one in changes
         if one.cost and one.cost.market is not None
     }
-    return Plan("apply", changes, Steps(()), markets=markets)
+    return Costs(changes, markets=markets)
 
 
 CATALOGUE = Catalogue(
@@ -352,8 +351,8 @@ def test_at_rest_on_the_reserve_what_is_free_is_known_and_what_is_deep_is_not() 
 def test_what_a_bid_holds_now_is_in_the_price_of_now() -> None:
     holding = estimate(market(16), D(30), 16, gpus=8, paused=False, holding=True)
     one = change("a", "30", 16)
-    assert one.after is not None
-    stays = NoOp(one.address, one.after, id="bid_1", cost=one.cost, cost_before=holding)
+    assert one.change.after is not None
+    stays = Priced(NoOp(one.change.address, one.change.after, id="bid_1"), holding, one.cost)
     (found,) = pools_of(planned(stays), STREAMS, CATALOGUE, 24)
     assert isinstance(found, Pool)
     assert (found.held, found.own[0].is_placed) == (128, True)
@@ -398,7 +397,7 @@ def test_what_never_runs_costs_nothing_for_sure() -> None:
 
 
 def test_storage_is_in_the_total_of_every_future() -> None:
-    volume = Create(Address("volume", "v"), Volume("v", 1000, "Block", "here"))
+    volume = Priced(Create(Address("volume", "v"), Volume("v", 1000, "Block", "here")))
     with_it, without = (
         what_if(planned(change("a", "30"), *more), STREAMS, CATALOGUE, 24, 10) for more in ((volume,), ())
     )

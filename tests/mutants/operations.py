@@ -120,8 +120,8 @@ MISTAKES = (
     Mistake(
         "take a yes for what was shown",
         "operations/apply.py",
-        "        return plan if plan.empty or not self._time_passed() else self._still(plan, seen)\n",
-        "        return plan\n",
+        "        return found.plan if found.plan.empty or not self._time_passed() else self._still(found.plan, seen)\n",
+        "        return found.plan\n",
         ("tests/faults/test_after_yes.py",),
     ),
     Mistake(

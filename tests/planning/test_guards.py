@@ -9,9 +9,11 @@ from decimal import Decimal
 import attrs
 import pytest
 
-from flowplan.cost.budgets import budgeted, hourly
-from flowplan.cost.estimate import price
+from flowplan.cost.budgets import hourly, judged, refusals
+from flowplan.cost.costs import Costs
+from flowplan.cost.estimate import priced
 from flowplan.cost.forecast import forecasted
+from flowplan.cost.proposal import Proposal
 from flowplan.diagnostics import Position
 from flowplan.model.address import Address
 from flowplan.model.budget import Budget, Increase
@@ -20,7 +22,7 @@ from flowplan.operations.saved_plan import saved_budgets
 from flowplan.planning.actions import Action
 from flowplan.planning.plan import Plan
 from flowplan.planning.steps import Order
-from flowplan.pricing.entry import Market, Total, Totals
+from flowplan.pricing.entry import Market
 from flowplan.pricing.history import Stream
 from flowplan.pricing.units import HOUR
 from tests.builders import change
@@ -35,13 +37,11 @@ def bid(limit: str, *, quantity: int = 1, paused: bool = False, region: str = "r
     return Bid("b", "it", region, quantity, D(limit), (), paused=paused, gpus=8)
 
 
-def plan_of(action: Action, before: Bid | None, after: Bid | None, *, market: Market | None) -> Plan:
+def plan_of(action: Action, before: Bid | None, after: Bid | None, *, market: Market | None) -> Costs:
     """One change, priced; its bid is live where there is a `before`."""
     status = "Allocated" if before and not before.paused else None
-    priced = price(change(action, before, after, Address("bid", "b"), status=status), markets(market))
-    current = Total(priced.cost_before.now, priced.cost_before.worst) if priced.cost_before else Total()
-    planned = Total(priced.cost.now, priced.cost.worst) if priced.cost else Total()
-    return Plan("apply", (priced,), Order(()), totals=Totals(current, planned))
+    found = change(action, before, after, Address("bid", "b"), status=status)
+    return priced(Plan("apply", (found,), Order(())), markets(market))
 
 
 def markets(market: Market | None) -> dict[tuple[str, str, int], Market]:
@@ -55,15 +55,21 @@ def calm(**given: object) -> Market:
     return Market("it", "r", 1, **(values | given))  # type: ignore[arg-type]
 
 
-def with_past(plan: Plan, *prices: tuple[float, str]) -> Plan:
+def with_past(costs: Costs, *prices: tuple[float, str]) -> Costs:
     """Forecast from (hours ago, price), in both regions."""
     events = [(NOW - timedelta(hours=hours), D(price)) for hours, price in prices]
     stream = Stream.of(events, NOW, reserve=D(8))
-    return forecasted(plan, {("it", "r"): stream, ("it", "s"): stream}, None, (HOUR,))
+    return forecasted(costs, {("it", "r"): stream, ("it", "s"): stream}, None, (HOUR,))
 
 
-def refused(plan: Plan, budget: Budget) -> list[str]:
-    return [refusal.word for refusal in budgeted(plan, [budget]).refusals]
+def held_to(costs: Costs, *budgets: Budget) -> Proposal:
+    verdicts = judged(costs, budgets)
+    plan = Plan("apply", tuple(one.change for one in costs.changes), Order(()))
+    return Proposal(plan, costs, refusals(costs, verdicts), verdicts)
+
+
+def refused(costs: Costs, budget: Budget) -> list[str | None]:
+    return [refusal.word for refusal in held_to(costs, budget).refusals]
 
 
 # ---- the rule ---------------------------------------------------------------------------------------------
@@ -83,7 +89,7 @@ def test_the_worst_case_needs_no_price() -> None:
 def test_what_is_not_known_is_refused_never_taken_for_nothing(basis: str) -> None:
     budget = attrs.evolve(CAP, basis=basis)
     plan = with_past(plan_of("create", None, bid("9.00"), market=Market("it", "r", 1)))
-    found = budgeted(plan, [budget])
+    found = held_to(plan, budget)
     assert hourly(plan, "planned", budget.basis) is None
     assert [one.word for one in found.refusals] == ["max_hourly_cost"]
     assert "is not known, so --max-hourly-cost cannot hold: no price of bid.b" in found.refusals[0].summary
@@ -124,10 +130,10 @@ def test_a_bid_that_would_wait_counts_with_its_limit() -> None:
     plan = with_past(plan_of("create", None, bid("20.00"), market=full), (336, "30"))
     assert plan.spans[HOUR].planned.cost.p90 == 0
     assert hourly(plan, "planned", "p90") == 20
-    [refusal] = budgeted(plan, [attrs.evolve(CAP, basis="p90")]).refusals
+    [refusal] = held_to(plan, attrs.evolve(CAP, basis="p90")).refusals
     assert refusal.word == "max_hourly_cost"
     assert "at most $20.00 an hour nine times of ten, bids that wait counted with their limits; " in refusal.summary
-    [at_worst] = budgeted(plan, [CAP]).refusals
+    [at_worst] = held_to(plan, CAP).refusals
     assert "every limit paid; --max-hourly-cost" in at_worst.summary  # they are in that anyhow
 
 
@@ -191,7 +197,7 @@ def test_increase_in_dollars_and_per_cent() -> None:
 
 def test_a_percentage_of_nothing_is_nothing() -> None:
     plan = plan_of("create", None, bid("9.00"), market=calm())
-    found = budgeted(plan, [Budget(max_cost_increase=Increase(D(1000), percent=True))])
+    found = held_to(plan, Budget(max_cost_increase=Increase(D(1000), percent=True)))
     assert [one.word for one in found.refusals] == ["max_cost_increase"]
     assert "for a first apply give dollars" in found.refusals[0].hint
 
@@ -199,7 +205,7 @@ def test_a_percentage_of_nothing_is_nothing() -> None:
 def test_every_budget_holds_the_strictest_too() -> None:
     plan = plan_of("create", None, bid("9.00"), market=calm())
     place = Position("flowplan.yaml", 3, 9)
-    found = budgeted(plan, [Budget(D(20)), Budget(D(5), position=place)])
+    found = held_to(plan, Budget(D(20)), Budget(D(5), position=place))
     assert [(one.summary.split("; ")[1], one.position) for one in found.refusals] == [
         ("guards.max_hourly_cost allows $5.00 (now: $0.00)", place)
     ]

@@ -11,6 +11,7 @@ from random import Random
 import attrs
 import pytest
 
+from flowplan.cost.costs import Costs
 from flowplan.cost.estimate import priced
 from flowplan.cost.forecast import forecasted
 from flowplan.cost.warnings import warned, warnings_of
@@ -182,7 +183,7 @@ def bid(name: str, limit: str, quantity: int = 1) -> Bid:
     return Bid(name, "it", "r", quantity, D(limit), (), gpus=8, instance_type_name="h100")
 
 
-def plan_of(market: Market, *bids: Bid) -> Plan:
+def plan_of(market: Market, *bids: Bid) -> Costs:
     changes = tuple(Create(Address("bid", one.name), one) for one in bids)
     markets = {("it", "r", n): attrs.evolve(market, quantity=n) for n in range(1, 9)}
     return priced(Plan("apply", changes, Steps(())), markets)
@@ -192,7 +193,7 @@ def past(*prices: tuple[float, str]) -> Stream:
     return Stream.of([(NOW - timedelta(hours=hours), D(price)) for hours, price in prices], NOW, reserve=D(8))
 
 
-def with_past(plan: Plan, *prices: tuple[float, str]) -> Plan:
+def with_past(plan: Costs, *prices: tuple[float, str]) -> Costs:
     return forecasted(plan, {("it", "r"): past(*prices)}, now=NOW)
 
 

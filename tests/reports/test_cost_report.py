@@ -11,6 +11,7 @@ import attrs
 import pytest
 
 from flowplan.cloud.fcp import Fcp
+from flowplan.cost.costs import Costs
 from flowplan.cost.estimate import priced
 from flowplan.cost.forecast import forecasted
 from flowplan.cost.warnings import warned
@@ -184,7 +185,7 @@ def bid(name: str, limit: str = "20", quantity: int = 1, *, gpus: int | None = 8
     return Bid(name, "it", "r", quantity, D(limit), (), gpus=gpus, paused=paused)
 
 
-def plan_of(*bids: Bid, market: Market | None, prices: list[tuple[float, str]]) -> Plan:
+def plan_of(*bids: Bid, market: Market | None, prices: list[tuple[float, str]]) -> Costs:
     changes = tuple(Create(Address("bid", one.name), one) for one in bids)
     markets = {("it", "r", n): market for n in range(1, 9)} if market else {}
     plan = priced(Plan("apply", changes, Order(())), markets)

@@ -15,13 +15,13 @@ from typing import Literal, TypeAlias
 
 from attrs import frozen
 
+from flowplan.cost.costs import Costs, Priced
 from flowplan.cost.forecast import NEVER
 from flowplan.cost.what_if.rivals import Depth, Lots
 from flowplan.model.address import Address
 from flowplan.model.catalogue import Catalogue
 from flowplan.model.resources import Bid
 from flowplan.planning.actions import Change, NoOp, Update
-from flowplan.planning.plan import Plan
 from flowplan.pricing.entry import Market
 from flowplan.pricing.history import Stream
 from flowplan.pricing.units import CENT
@@ -83,40 +83,41 @@ class Unknown:
 
 
 def pools_of(
-    plan: Plan, streams: Mapping[tuple[str, str], Stream], catalogue: Catalogue, hours: float
+    costs: Costs, streams: Mapping[tuple[str, str], Stream], catalogue: Catalogue, hours: float
 ) -> list[Pool | Unknown]:
-    """The pools that the bids of `plan` take part in as planned; one that is paused, or can never win, is in none."""
+    """The pools that the bids of a plan take part in as planned; one that is paused, or can never win, is in none."""
     groups: dict[tuple[object, ...], list[tuple[Change, Bid]]] = {}
     held: dict[tuple[object, ...], list[Bid]] = {}
     keys: dict[tuple[str, str], tuple[object, ...]] = {}
-    for change in plan.changes:
+    for one in costs.changes:
+        change = one.change
         for bid in (change.before, change.after):
             if isinstance(bid, Bid) and (bid.instance_type, bid.region) not in keys:
                 keys[bid.instance_type, bid.region] = _pool_key(bid, catalogue)
         before, after = change.before, change.after
-        if isinstance(after, Bid) and idle(change) is None:
+        if isinstance(after, Bid) and idle(one) is None:
             groups.setdefault(keys[after.instance_type, after.region], []).append((change, after))
-        if isinstance(before, Bid) and _holds(change):
+        if isinstance(before, Bid) and _holds(one):
             held.setdefault(keys[before.instance_type, before.region], []).append(before)
-    return [_pool(group, held.get(key, ()), plan, streams, catalogue, hours) for key, group in groups.items()]
+    return [_pool(group, held.get(key, ()), costs, streams, catalogue, hours) for key, group in groups.items()]
 
 
-def idle(change: Change) -> str | None:
+def idle(one: Priced) -> str | None:
     """Why a bid takes no part in its auction once all is done; None: it does."""
-    if change.cost is None or change.cost.outlook not in ("paused", "cannot_win"):
+    if one.cost is None or one.cost.outlook not in ("paused", "cannot_win"):
         return None
-    return NEVER[change.cost.entry.basis] if change.cost.outlook == "cannot_win" else "it is paused"
+    return NEVER[one.cost.entry.basis] if one.cost.outlook == "cannot_win" else "it is paused"
 
 
-def _holds(change: Change) -> bool:
+def _holds(one: Priced) -> bool:
     """Whether its bid has instances now that count in the price of now."""
-    return change.cost_before is not None and change.cost_before.entry.basis == "holding"
+    return one.cost_before is not None and one.cost_before.entry.basis == "holding"
 
 
 def _pool(
     group: Sequence[tuple[Change, Bid]],
     held: Iterable[Bid],
-    plan: Plan,
+    costs: Costs,
     streams: Mapping[tuple[str, str], Stream],
     catalogue: Catalogue,
     hours: float,
@@ -126,7 +127,7 @@ def _pool(
     first = bids[0]
     name, region = first.instance_type_name or first.instance_type, first.region
     sizes = {kind: gpus for kind, gpus, _ in _members(first, catalogue)} | {b.instance_type: b.gpus or 1 for b in bids}
-    markets = [one for one in plan.markets.values() if one.region == region and one.instance_type in sizes]
+    markets = [one for one in costs.markets.values() if one.region == region and one.instance_type in sizes]
     kind = max((bid.instance_type for bid in bids), key=lambda one: (_events(streams.get((one, region))), one))
     stream, gpus = streams.get((kind, region)), sizes[kind]
     stock = _stock(markets, sizes) or max((units for _, _, units in _members(first, catalogue)), default=0)

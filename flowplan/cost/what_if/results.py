@@ -8,13 +8,13 @@ from decimal import Decimal
 
 from attrs import frozen
 
+from flowplan.cost.costs import Costs
 from flowplan.cost.forecast import storage_planned
 from flowplan.cost.what_if.futures import FUTURES, Fate, Tell, simulate
 from flowplan.cost.what_if.pools import DepthFrom, Own, Pool, Unknown, idle, pools_of
 from flowplan.model.address import Address
 from flowplan.model.catalogue import Catalogue
 from flowplan.model.resources import Bid
-from flowplan.planning.plan import Plan
 from flowplan.pricing.forecasting import Band, Spread
 from flowplan.pricing.history import Basis, Stream
 
@@ -81,15 +81,15 @@ class WhatIf:
 
 
 def what_if(
-    plan: Plan,
+    costs: Costs,
     streams: Mapping[tuple[str, str], Stream],
     catalogue: Catalogue,
     hours: float,
     number: int = FUTURES,
     tell: Tell = lambda done, all_: None,
 ) -> WhatIf:
-    """`plan`, once all is done, over the next `hours` in `number` futures; `tell` is told how far it is."""
-    pools = pools_of(plan, streams, catalogue, hours)
+    """The bids of `costs`, once all is done, over the next `hours` in `number` futures; `tell` hears how far it is."""
+    pools = pools_of(costs, streams, catalogue, hours)
     known = [pool for pool in pools if isinstance(pool, Pool)]
     fates, inner, inner_of_a_day = simulate(known, hours, number, tell)
     spread, day = (Spread([1.0] * number, share) for share in (inner, inner_of_a_day))
@@ -101,11 +101,12 @@ def what_if(
     for pool in pools:
         if isinstance(pool, Unknown):
             bids |= {own.address: BidOutcome(own.address, reason=pool.reason) for own in pool.own}
-    for change in plan.changes:
-        if isinstance(change.after, Bid) and (reason := idle(change)):
-            bids[change.address] = _nothing(change.address, reason)
-    storage = storage_planned(plan.changes, hours)
-    costs = [
+    changes = [one.change for one in costs.changes]
+    for one in costs.changes:
+        if isinstance(one.change.after, Bid) and (reason := idle(one)):
+            bids[one.change.address] = _nothing(one.change.address, reason)
+    storage = storage_planned(changes, hours)
+    sums = [
         math.fsum((float(storage), *(fate.cost for of_pool in fates for fate in of_pool[n]))) for n in range(number)
     ]
     first = [math.fsum(fate.first_day for of_pool in fates for fate in of_pool[n]) for n in range(number)]
@@ -113,11 +114,11 @@ def what_if(
     return WhatIf(
         hours,
         number,
-        tuple(bids[change.address] for change in plan.changes if change.address in bids),
+        tuple(bids[change.address] for change in changes if change.address in bids),
         tuple(_fit(pool, hours) for pool in pools),
         storage,
-        spread.money(costs).no_less(day.money(first)) if complete else Band(),
-        tuple(sorted(costs)) if complete else (),
+        spread.money(sums).no_less(day.money(first)) if complete else Band(),
+        tuple(sorted(sums)) if complete else (),
         storage + sum((_worst(own, hours) for pool in pools for own in pool.own), Decimal(0)),
     )
 

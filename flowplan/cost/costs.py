@@ -1,0 +1,58 @@
+"""What a plan costs: by change, and in all. A Plan says what is done; this says what that costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from attrs import field, frozen
+
+from flowplan.model.address import Address
+from flowplan.planning.actions import Change
+from flowplan.pricing.entry import Estimate, Key, Market, Total, Totals
+
+if TYPE_CHECKING:
+    from flowplan.pricing.advice import Advice
+    from flowplan.pricing.forecasting import Forecast
+    from flowplan.pricing.sums import StackForecast
+
+
+@frozen
+class Priced:
+    """A change, and what its bid costs as it is (`_before`) and as planned; None where there is no bid, or nothing was
+    forecast.
+
+    `spans`: forecasts as planned (as it is, when it goes) over other horizons, by hours. `stale`: in what the prices
+    are out of date.
+    """
+
+    change: Change
+    cost_before: Estimate | None = None
+    cost: Estimate | None = None
+    forecast_before: Forecast | None = None
+    forecast: Forecast | None = None
+    spans: Mapping[float, Forecast] = field(factory=dict)
+    advice: Advice | None = None
+    stale: str | None = None
+
+
+@frozen
+class Costs:
+    """What every change of a plan costs, in the plan's order, and the whole.
+
+    `totals`: an hour now. `forecast`: of the whole, over `hours`; None: nothing was forecast. `spans`: the same over
+    other horizons, by hours. `movers`: what adds most to the expected cost over `hours`, in dollars. `markets`: the
+    prices that it was priced with.
+    """
+
+    changes: tuple[Priced, ...] = ()
+    totals: Totals = field(factory=lambda: Totals(Total(), Total()))
+    markets: Mapping[Key, Market] = field(factory=dict)
+    forecast: StackForecast | None = None
+    hours: float | None = None
+    spans: Mapping[float, StackForecast] = field(factory=dict)
+    movers: tuple[tuple[Address, Decimal], ...] = ()
+
+    def by_address(self) -> dict[Address, Priced]:
+        return {one.change.address: one for one in self.changes}

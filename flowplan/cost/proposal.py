@@ -1,0 +1,28 @@
+"""A plan, what it costs, and what is said about it: what is shown, saved and approved."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from flowplan.cost.costs import Costs
+from flowplan.diagnostics import Diagnostic
+from flowplan.model.budget import Judged
+from flowplan.planning.plan import Plan
+
+
+@frozen
+class Proposal:
+    """`refusals`: what guards and budgets say no to. `judged`: what became of each budget. `unchecked`: what could not
+    be asked before the apply. `warnings`: of the files."""
+
+    plan: Plan
+    costs: Costs
+    refusals: tuple[Diagnostic, ...] = ()
+    judged: tuple[Judged, ...] = ()
+    unchecked: tuple[str, ...] = ()
+    warnings: tuple[Diagnostic, ...] = ()
+
+    @property
+    def errored(self) -> bool:
+        """Whether it is refused, so that `apply` does nothing."""
+        return bool(self.refusals)
