@@ -27,6 +27,7 @@ from flowplan.config.yaml import (
 )
 from flowplan.diagnostics import Position
 from flowplan.errors import ConfigError
+from flowplan.masking import holds_token
 from flowplan.model.address import Address
 from flowplan.model.budget import Budget
 
@@ -67,11 +68,12 @@ class _Reading:
         if text is None:
             return
         self.texts[source.name] = text
-        name = PurePath(source.name).stem
+        name, suspicious = PurePath(source.name).stem, holds_token(text.content)  # asked of the file once
         parts = []
         for document in documents(text):
             parts.append(_read_document(document, name, self.read_file))
-            warn_of_keys(document)
+            if suspicious:
+                warn_of_keys(document)
         for part in parts:
             self.add(part, alone=len(parts) == 1)
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
+from flowplan.masking import holds_token
 from tests.config.task_texts import TYPE, line, problems_of, read_texts
 
 WARNINGS = {
@@ -71,3 +74,18 @@ def test_warnings(text: str, expected: list[str]) -> None:
 def test_warnings_come_along_with_errors() -> None:
     problems = problems_of(f"networking: 1\nbogus: 1\n{TYPE}")
     assert [problem.severity for problem in problems] == ["warning", "error"]
+
+
+def test_a_file_is_searched_for_credentials_once_however_many_tasks_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once for each task would be the square of the file: ten thousand tasks took minutes."""
+    searched: list[str] = []
+
+    def noting(text: str) -> bool:
+        searched.append(text)
+        return holds_token(text)
+
+    monkeypatch.setattr(sys.modules["flowplan.config.read"], "holds_token", noting)
+    monkeypatch.setattr("flowplan.config.task.secrets.holds_token", noting)
+    text = "---\n".join(f"name: t{number}\n{TYPE}" for number in range(50))
+    read_texts(text)
+    assert searched == [text]

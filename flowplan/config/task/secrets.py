@@ -14,8 +14,6 @@ _ELSEWHERE = frozenset(("startup_script", "run_options", "build_context"))
 def warn_of_keys(document: Document) -> None:
     """A value that begins as the keys of common services do is warned of: names travel in clear, and files are
     soon in a repository. An anchor's value is told once, where it is written."""
-    if not holds_token(document.text.content):
-        return
     for node in _scalars(document.root):
         if holds_token(node.text):
             summary = "this seems to be a credential; it would be sent, shown and kept as it is"
