@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import attrs
 
 from flowplan.clock import Moment
+from flowplan.cost.costs import Costs
+from flowplan.cost.estimate import priced
 from flowplan.model.address import Address
 from flowplan.model.live import ALLOCATED, Live, LiveBid, LiveVolume, Marker
 from flowplan.model.resources import Bid, Inputs, PortPair, Resource, Volume
@@ -18,17 +21,21 @@ from flowplan.planning.hand_overs import order_of
 from flowplan.planning.lookup import Desired
 from flowplan.planning.make import make_plan
 from flowplan.planning.plan import Plan, Wishes
+from flowplan.pricing.entry import Market
+from flowplan.pricing.history import Stream
 from flowplan.state.journal import Intent
 from flowplan.state.state import Binding, State
 
 LINEAGE = "lineage-1"
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TRAIN, DATA, PORTS = Address("bid", "train"), Address("volume", "data"), Address("ports", "train")
 HTTP = (PortPair(8080, 8080),)
 
 
 def bid(name: str = "train", limit: str = "20", quantity: int = 1, **other: Any) -> Bid:
     """A bid for instances of 8 GPUs, at up to `limit` dollars an hour each."""
-    whole = Bid(name, "it", "r", quantity, Decimal(limit), ("key_1",), inputs=Inputs(), gpus=8)
+    keys, inputs = ("key_1",), Inputs()
+    whole = Bid(name, "it", "r", quantity, Decimal(limit), keys, inputs=inputs, instance_type_name="h100", gpus=8)
     return attrs.evolve(whole, **other)
 
 
@@ -106,6 +113,18 @@ def change(
     return {"delete": Delete, "forget": Forget, "read": Read, "no-op": NoOp}[action](address, before, id=id, **other)
 
 
-def plan(*changes: Change, **other: Any) -> Plan:
+def costs_of(*bids: Bid, market: Market | None) -> Costs:
+    """What new bids cost, by the prices of their auction: those of `market`, for up to eight instances at once."""
+    markets = {("it", "r", n): attrs.evolve(market, quantity=n) for n in range(1, 9)} if market else {}
+    return priced(plan_to(*(Create(Address("bid", one.name), one) for one in bids)), markets)
+
+
+def past(*prices: tuple[float, str], reserve: str | None = "8") -> Stream:
+    """Past prices, each with how many hours before NOW it came up."""
+    events = [(NOW - timedelta(hours=hours), Decimal(price)) for hours, price in prices]
+    return Stream.of(events, NOW, reserve=None if reserve is None else Decimal(reserve))
+
+
+def plan_to(*changes: Change, **other: Any) -> Plan:
     """A plan of these changes, in their order."""
     return Plan(**{"mode": "apply", "changes": changes, "order": order_of(changes), **other})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import attrs
@@ -20,28 +19,20 @@ from flowplan.model.budget import Budget, Increase
 from flowplan.model.resources import Bid
 from flowplan.operations.saved_plan import saved_budgets
 from flowplan.planning.actions import Action
-from flowplan.planning.plan import Plan
-from flowplan.planning.steps import Order
 from flowplan.pricing.entry import Market
-from flowplan.pricing.history import Stream
 from flowplan.pricing.units import HOUR
-from tests.builders import change
+from tests.builders import bid, change, past, plan_to
 from tests.conftest import BID, Place, many
 
 D = Decimal
-NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 CAP = Budget(max_hourly_cost=D(10))
-
-
-def bid(limit: str, *, quantity: int = 1, paused: bool = False, region: str = "r") -> Bid:
-    return Bid("b", "it", region, quantity, D(limit), (), paused=paused, gpus=8)
 
 
 def plan_of(action: Action, before: Bid | None, after: Bid | None, *, market: Market | None) -> Costs:
     """One change, priced; its bid is live where there is a `before`."""
     status = "Allocated" if before and not before.paused else None
     found = change(action, before, after, Address("bid", "b"), status=status)
-    return priced(Plan("apply", (found,), Order(())), markets(market))
+    return priced(plan_to(found), markets(market))
 
 
 def markets(market: Market | None) -> dict[tuple[str, str, int], Market]:
@@ -57,15 +48,13 @@ def calm(**given: object) -> Market:
 
 def with_past(costs: Costs, *prices: tuple[float, str]) -> Costs:
     """Forecast from (hours ago, price), in both regions."""
-    events = [(NOW - timedelta(hours=hours), D(price)) for hours, price in prices]
-    stream = Stream.of(events, NOW, reserve=D(8))
+    stream = past(*prices)
     return forecasted(costs, {("it", "r"): stream, ("it", "s"): stream}, None, (HOUR,))
 
 
 def held_to(costs: Costs, *budgets: Budget) -> Proposal:
     verdicts = judged(costs, budgets)
-    plan = Plan("apply", tuple(one.change for one in costs.changes), Order(()))
-    return Proposal(plan, costs, refusals(costs, verdicts), verdicts)
+    return Proposal(plan_to(*(one.change for one in costs.changes)), costs, refusals(costs, verdicts), verdicts)
 
 
 def refused(costs: Costs, budget: Budget) -> list[str | None]:
@@ -76,48 +65,52 @@ def refused(costs: Costs, budget: Budget) -> list[str | None]:
 
 
 def test_a_new_bid_counts_with_its_limit() -> None:
-    assert refused(plan_of("create", None, bid("10.01"), market=calm()), CAP) == ["max_hourly_cost"]
-    assert refused(plan_of("create", None, bid("10.00"), market=calm()), CAP) == []
-    assert refused(plan_of("create", None, bid("5.01", quantity=2), market=calm()), CAP) == ["max_hourly_cost"]
+    assert refused(plan_of("create", None, bid("b", "10.01"), market=calm()), CAP) == ["max_hourly_cost"]
+    assert refused(plan_of("create", None, bid("b", "10.00"), market=calm()), CAP) == []
+    assert refused(plan_of("create", None, bid("b", "5.01", quantity=2), market=calm()), CAP) == ["max_hourly_cost"]
 
 
 def test_the_worst_case_needs_no_price() -> None:
-    assert refused(plan_of("create", None, bid("9.00"), market=None), CAP) == []
+    assert refused(plan_of("create", None, bid("b", "9.00"), market=None), CAP) == []
 
 
 @pytest.mark.parametrize("basis", ["p90", "p50"])
 def test_what_is_not_known_is_refused_never_taken_for_nothing(basis: str) -> None:
     budget = attrs.evolve(CAP, basis=basis)
-    plan = with_past(plan_of("create", None, bid("9.00"), market=Market("it", "r", 1)))
+    plan = with_past(plan_of("create", None, bid("b", "9.00"), market=Market("it", "r", 1)))
     found = held_to(plan, budget)
     assert hourly(plan, "planned", budget.basis) is None
     assert [one.word for one in found.refusals] == ["max_hourly_cost"]
     assert "is not known, so --max-hourly-cost cannot hold: no price of bid.b" in found.refusals[0].summary
     assert found.judged[0].after is None
-    assert refused(plan_of("create", None, bid("9.00"), market=calm()), budget) == ["max_hourly_cost"]  # no forecast
+    assert refused(plan_of("create", None, bid("b", "9.00"), market=calm()), budget) == [
+        "max_hourly_cost"
+    ]  # no forecast
     growth = attrs.evolve(budget, max_hourly_cost=None, max_cost_increase=Increase(D(1000)))
     assert refused(plan, growth) == ["max_cost_increase"]
-    before_unknown = with_past(plan_of("replace", bid("9.00"), bid("9.00", region="s"), market=Market("it", "r", 1)))
+    before_unknown = with_past(
+        plan_of("replace", bid("b", "9.00"), bid("b", "9.00", region="s"), market=Market("it", "r", 1))
+    )
     assert refused(before_unknown, growth) == ["max_cost_increase"]
 
 
 def test_a_price_without_a_past_may_go_to_the_limit() -> None:
-    plan = with_past(plan_of("create", None, bid("12.00"), market=calm()))
+    plan = with_past(plan_of("create", None, bid("b", "12.00"), market=calm()))
     assert hourly(plan, "planned", "p90") == 12
     assert hourly(plan, "planned", "p50") == 8
 
 
 def test_by_forecast_a_high_limit_is_no_harm_in_a_calm_auction() -> None:
-    plan = with_past(plan_of("create", None, bid("99.00"), market=calm()), (336, "8"))
+    plan = with_past(plan_of("create", None, bid("b", "99.00"), market=calm()), (336, "8"))
     assert refused(plan, attrs.evolve(CAP, basis="p90")) == []
     assert refused(plan, CAP) == ["max_hourly_cost"]
 
 
 def test_a_dear_hour_counts_although_the_day_is_cheap_and_the_other_way_round() -> None:
     spike = [(336.0, "8"), *((h, "30" if n % 2 else "8") for n, h in enumerate(range(324, 0, -12))), (0.5, "30")]
-    dear_now = with_past(plan_of("create", None, bid("99.00"), market=calm(spot=D(30))), *spike)
+    dear_now = with_past(plan_of("create", None, bid("b", "99.00"), market=calm(spot=D(30))), *spike)
     assert hourly(dear_now, "planned", "p50") == 30
-    calm_now = with_past(plan_of("create", None, bid("99.00"), market=calm()), *spike[:-1], (0.5, "8"))
+    calm_now = with_past(plan_of("create", None, bid("b", "99.00"), market=calm()), *spike[:-1], (0.5, "8"))
     the_day = hourly(calm_now, "planned", "p90")
     the_hour = calm_now.spans[HOUR].planned.cost.p90
     assert the_day is not None and the_hour is not None
@@ -127,7 +120,7 @@ def test_a_dear_hour_counts_although_the_day_is_cheap_and_the_other_way_round() 
 def test_a_bid_that_would_wait_counts_with_its_limit() -> None:
     """It costs nothing now, and runs as soon as the price has come down to its limit."""
     full = calm(spot=D(30), available=0, lowest_allocated=D(40), win_price=D("40.01"))
-    plan = with_past(plan_of("create", None, bid("20.00"), market=full), (336, "30"))
+    plan = with_past(plan_of("create", None, bid("b", "20.00"), market=full), (336, "30"))
     assert plan.spans[HOUR].planned.cost.p90 == 0
     assert hourly(plan, "planned", "p90") == 20
     [refusal] = held_to(plan, attrs.evolve(CAP, basis="p90")).refusals
@@ -140,13 +133,13 @@ def test_a_bid_that_would_wait_counts_with_its_limit() -> None:
 @pytest.mark.parametrize(
     ("action", "before", "after"),
     [
-        ("delete", bid("80"), None),
-        ("forget", bid("80"), None),
-        ("update", bid("80"), bid("70")),
-        ("update", bid("80"), bid("80", paused=True)),
-        ("replace", bid("80", quantity=2), bid("80")),
-        ("replace", bid("80"), bid("80", region="s")),  # no dearer by its limit
-        ("no-op", bid("80"), bid("80")),
+        ("delete", bid("b", "80"), None),
+        ("forget", bid("b", "80"), None),
+        ("update", bid("b", "80"), bid("b", "70")),
+        ("update", bid("b", "80"), bid("b", "80", paused=True)),
+        ("replace", bid("b", "80", quantity=2), bid("b", "80")),
+        ("replace", bid("b", "80"), bid("b", "80", region="s")),  # no dearer by its limit
+        ("no-op", bid("b", "80"), bid("b", "80")),
     ],
 )
 def test_nobody_is_held_up_who_wants_to_pay_less(action: Action, before: Bid, after: Bid | None) -> None:
@@ -158,10 +151,10 @@ def test_nobody_is_held_up_who_wants_to_pay_less(action: Action, before: Bid, af
 @pytest.mark.parametrize(
     ("action", "before", "after"),
     [
-        ("delete", bid("80"), None),
-        ("update", bid("80"), bid("70")),
-        ("update", bid("80"), bid("80", paused=True)),
-        ("replace", bid("80", quantity=2), bid("80")),
+        ("delete", bid("b", "80"), None),
+        ("update", bid("b", "80"), bid("b", "70")),
+        ("update", bid("b", "80"), bid("b", "80", paused=True)),
+        ("replace", bid("b", "80", quantity=2), bid("b", "80")),
     ],
 )
 def test_not_even_where_no_price_is_known(action: Action, before: Bid, after: Bid | None) -> None:
@@ -172,9 +165,9 @@ def test_not_even_where_no_price_is_known(action: Action, before: Bid, after: Bi
 @pytest.mark.parametrize(
     ("action", "before", "after"),
     [
-        ("update", bid("70"), bid("80")),
-        ("update", bid("80", paused=True), bid("80")),
-        ("replace", bid("80"), bid("80", quantity=2)),
+        ("update", bid("b", "70"), bid("b", "80")),
+        ("update", bid("b", "80", paused=True), bid("b", "80")),
+        ("replace", bid("b", "80"), bid("b", "80", quantity=2)),
     ],
 )
 def test_what_raises_the_cost_is_held(action: Action, before: Bid, after: Bid) -> None:
@@ -183,12 +176,12 @@ def test_what_raises_the_cost_is_held(action: Action, before: Bid, after: Bid) -
 
 
 def test_a_move_to_another_place_is_not_known_to_be_cheaper() -> None:
-    plan = with_past(plan_of("replace", bid("80"), bid("80", region="s"), market=Market("it", "r", 1)))
+    plan = with_past(plan_of("replace", bid("b", "80"), bid("b", "80", region="s"), market=Market("it", "r", 1)))
     assert refused(plan, attrs.evolve(CAP, basis="p90")) == ["max_hourly_cost"]
 
 
 def test_increase_in_dollars_and_per_cent() -> None:
-    plan = plan_of("update", bid("10.00"), bid("12.00"), market=calm())
+    plan = plan_of("update", bid("b", "10.00"), bid("b", "12.00"), market=calm())
     for allowed, reasons in (("2.00", []), ("1.99", ["max_cost_increase"]), ("0", ["max_cost_increase"])):
         assert refused(plan, Budget(max_cost_increase=Increase(D(allowed)))) == reasons
     for allowed, reasons in (("20", []), ("19.99", ["max_cost_increase"])):
@@ -196,14 +189,14 @@ def test_increase_in_dollars_and_per_cent() -> None:
 
 
 def test_a_percentage_of_nothing_is_nothing() -> None:
-    plan = plan_of("create", None, bid("9.00"), market=calm())
+    plan = plan_of("create", None, bid("b", "9.00"), market=calm())
     found = held_to(plan, Budget(max_cost_increase=Increase(D(1000), percent=True)))
     assert [one.word for one in found.refusals] == ["max_cost_increase"]
     assert "for a first apply give dollars" in found.refusals[0].hint
 
 
 def test_every_budget_holds_the_strictest_too() -> None:
-    plan = plan_of("create", None, bid("9.00"), market=calm())
+    plan = plan_of("create", None, bid("b", "9.00"), market=calm())
     place = Position("flowplan.yaml", 3, 9)
     found = held_to(plan, Budget(D(20)), Budget(D(5), position=place))
     assert [(one.summary.split("; ")[1], one.position) for one in found.refusals] == [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from random import Random
 
@@ -16,19 +15,16 @@ from flowplan.cost.estimate import priced
 from flowplan.cost.forecast import forecasted
 from flowplan.cost.warnings import warned, warnings_of
 from flowplan.model.address import Address
-from flowplan.model.resources import Bid
 from flowplan.planning.actions import Create
 from flowplan.planning.plan import Plan
-from flowplan.planning.steps import Order as Steps
 from flowplan.pricing.auction import Clearing, Order, clear
 from flowplan.pricing.competition import stairs, together
 from flowplan.pricing.entry import Estimate, Market, estimate
-from flowplan.pricing.history import Stream
 from flowplan.pricing.units import CENT
+from tests.builders import NOW, bid, costs_of, past, plan_to
 from tests.conftest import Place
 
 D = Decimal
-NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def public(capacity: int, reserve: Decimal, book: Sequence[Order], quantity: int) -> Market:
@@ -144,7 +140,7 @@ def test_what_is_asked_about_for_them() -> None:
 def test_of_chunks_that_do_not_all_fit_the_price_is_told() -> None:
     changes = tuple(Create(Address("bid", name), bid(name, "14.99")) for name in "abc")
     markets = {("it", "r", n): public(2, D(1), orders("R5", 0), n) for n in (1, 3)}
-    plan = priced(Plan("apply", changes, Steps(())), markets)
+    plan = priced(plan_to(*changes), markets)
     (text,) = said(plan, "self_competition")
     assert "bid.a, bid.b, bid.c may not all win, and those that do pay up to $14.99 then, alone $1.00" in text
     assert plan.totals.planned.now is None  # unknown, never what each would cost alone
@@ -179,20 +175,6 @@ def test_paused_bids_and_those_that_never_win_do_not_compete() -> None:
 # ---- what a plan says -------------------------------------------------------------------------------------
 
 
-def bid(name: str, limit: str, quantity: int = 1) -> Bid:
-    return Bid(name, "it", "r", quantity, D(limit), (), gpus=8, instance_type_name="h100")
-
-
-def plan_of(market: Market, *bids: Bid) -> Costs:
-    changes = tuple(Create(Address("bid", one.name), one) for one in bids)
-    markets = {("it", "r", n): attrs.evolve(market, quantity=n) for n in range(1, 9)}
-    return priced(Plan("apply", changes, Steps(())), markets)
-
-
-def past(*prices: tuple[float, str]) -> Stream:
-    return Stream.of([(NOW - timedelta(hours=hours), D(price)) for hours, price in prices], NOW, reserve=D(8))
-
-
 def with_past(plan: Costs, *prices: tuple[float, str]) -> Costs:
     return forecasted(plan, {("it", "r"): past(*prices)}, now=NOW)
 
@@ -206,21 +188,21 @@ def said(plan: Plan, detail: str) -> list[str]:
 
 def test_old_prices_are_told_with_their_age() -> None:
     old = attrs.evolve(CALM, as_of="2026-03-01T11:48:30Z")
-    plan = with_past(plan_of(old, bid("a", "20"), bid("b", "20")), (336, "8"))
+    plan = with_past(costs_of(bid("a", "20"), bid("b", "20"), market=old), (336, "8"))
     assert said(plan, "stale_market") == [
         "h100 in r: the prices are of 2026-03-01T11:48:30Z, 11 minutes before the answers that followed"
     ]
     assert "stale_market" in warnings_of(plan.changes[0])
     fresh = attrs.evolve(CALM, as_of="2026-03-01T11:55:30Z")
-    assert said(with_past(plan_of(fresh, bid("a", "20")), (336, "8")), "stale_market") == []
+    assert said(with_past(costs_of(bid("a", "20"), market=fresh), (336, "8")), "stale_market") == []
 
 
 def test_a_past_that_ends_elsewhere_is_told_with_both_prices() -> None:
-    plan = with_past(plan_of(CALM, bid("a", "20")), (336, "8"), (30, "12"))
+    plan = with_past(costs_of(bid("a", "20"), market=CALM), (336, "8"), (30, "12"))
     assert said(plan, "stale_market") == [
         "h100 in r: past prices end 30.0 hours ago at $12.00, while the price now is $8.00"
     ]
-    just_moved = with_past(plan_of(CALM, bid("a", "20")), (336, "8"), (0.05, "12"))
+    just_moved = with_past(costs_of(bid("a", "20"), market=CALM), (336, "8"), (0.05, "12"))
     assert said(just_moved, "stale_market") == []
     # The forecast begins at the price of now.
     assert plan.changes[0].forecast is not None
@@ -229,28 +211,28 @@ def test_a_past_that_ends_elsewhere_is_told_with_both_prices() -> None:
 
 def test_a_price_that_moves_much_is_told_with_its_band() -> None:
     spikes = [(float(hours), "60" if hours % 120 < 10 else "8") for hours in range(336, 0, -2)]
-    plan = with_past(plan_of(CALM, bid("a", "99")), *spikes, (0.5, "8"))
+    plan = with_past(costs_of(bid("a", "99"), market=CALM), *spikes, (0.5, "8"))
     (text,) = said(plan, "volatile")
     found = plan.changes[0].forecast
     assert found is not None and found.cost.p50 is not None and found.cost.p90 is not None
     assert f"${found.cost.p50:,.2f}" in text and f"${found.cost.p90:,.2f}" in text
-    assert said(with_past(plan_of(CALM, bid("a", "99")), (336, "8")), "volatile") == []
+    assert said(with_past(costs_of(bid("a", "99"), market=CALM), (336, "8")), "volatile") == []
 
 
 def test_a_tie_is_one_only_where_it_decides() -> None:
     full = attrs.evolve(CALM, spot=D(10), available=0, lowest_allocated=D(12), win_price=D("12.01"))
-    assert said(plan_of(full, bid("a", "12")), "tie") == [
+    assert said(costs_of(bid("a", "12"), market=full), "tie") == [
         "bid.a: the limit $12.00 equals the lowest winning one; the older bid wins a tie"
     ]
-    assert said(plan_of(attrs.evolve(full, available=3), bid("a", "12")), "tie") == []
-    assert said(plan_of(full, bid("a", "13")), "tie") == []
+    assert said(costs_of(bid("a", "12"), market=attrs.evolve(full, available=3)), "tie") == []
+    assert said(costs_of(bid("a", "13"), market=full), "tie") == []
 
 
 def test_more_than_there_is_can_never_win_and_costs_nothing() -> None:
-    plan = with_past(plan_of(CALM, bid("a", "20", quantity=8), bid("b", "20", quantity=8)), (336, "8"))
+    plan = with_past(costs_of(bid("a", "20", quantity=8), bid("b", "20", quantity=8), market=CALM), (336, "8"))
     assert said(plan, "all_or_nothing_too_large") == []
     small = attrs.evolve(CALM, total=6, available=6)
-    plan = with_past(plan_of(small, bid("a", "20", quantity=8)), (336, "8"))
+    plan = with_past(costs_of(bid("a", "20", quantity=8), market=small), (336, "8"))
     assert said(plan, "all_or_nothing_too_large") == [
         "bid.a: 8 instances at once can never win: the whole auction has 6"
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -19,17 +19,15 @@ from flowplan.documents.cost import cost, totals
 from flowplan.model.address import Address
 from flowplan.model.resources import Bid
 from flowplan.planning.actions import Create, NoOp
-from flowplan.planning.plan import Plan
-from flowplan.planning.steps import Order
 from flowplan.pricing.entry import Market
 from flowplan.pricing.history import Stream
 from flowplan.pricing.units import DAY, HOUR, MONTH, lasting, span
 from flowplan.reports.text.cost import costs
 from flowplan.reports.text.paint import Paint
+from tests.builders import NOW, bid, costs_of, past, plan_to
 from tests.conftest import Place
 
 D = Decimal
-NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TASK = """---
 name: {name}
 project_name: my-foundry-project
@@ -134,7 +132,7 @@ def test_a_live_bid_that_a_new_one_of_ones_own_pushes_out_is_told_with_it() -> N
         NoOp(Address("bid", "live"), live, id="bid_1", status="Allocated"),
         Create(Address("bid", "new"), new),
     )
-    plan = priced(Plan("apply", changes, Order(())), {("it", "r", n): attrs.evolve(full, quantity=n) for n in (1, 4)})
+    plan = priced(plan_to(*changes), {("it", "r", n): attrs.evolve(full, quantity=n) for n in (1, 4)})
     pushed_out = plan.changes[0].cost
     assert pushed_out is not None and (pushed_out.outlook, pushed_out.warnings) == ("waits", ("self_competition",))
     [said] = [one.summary for one in warned(plan)]
@@ -181,16 +179,9 @@ def test_hours_in_words(hours: float, words: str, number: str) -> None:
 # ---- by hand ----------------------------------------------------------------------------------------------
 
 
-def bid(name: str, limit: str = "20", quantity: int = 1, *, gpus: int | None = 8, paused: bool = False) -> Bid:
-    return Bid(name, "it", "r", quantity, D(limit), (), gpus=gpus, paused=paused)
-
-
 def plan_of(*bids: Bid, market: Market | None, prices: list[tuple[float, str]]) -> Costs:
-    changes = tuple(Create(Address("bid", one.name), one) for one in bids)
-    markets = {("it", "r", n): market for n in range(1, 9)} if market else {}
-    plan = priced(Plan("apply", changes, Order(())), markets)
-    stream = Stream.of([(NOW - timedelta(hours=hours), D(price)) for hours, price in prices], NOW)
-    return forecasted(plan, {("it", "r"): stream}, None, (HOUR, DAY, MONTH))
+    streams = {("it", "r"): past(*prices, reserve=None)}
+    return forecasted(costs_of(*bids, market=market), streams, None, (HOUR, DAY, MONTH))
 
 
 MARKET = Market("it", "r", 1, D(8), D(8), None, D(8), 9, 9, reserved=D(16))
@@ -255,7 +246,7 @@ def test_what_is_unknown_is_null_alone_and_in_every_total() -> None:
 def test_one_bid_without_a_past_makes_the_total_unknown_not_smaller() -> None:
     known = bid("a")
     changes = tuple(Create(Address("bid", one.name), one) for one in (known, Bid("b", "other", "r", 1, D(20), ())))
-    plan = priced(Plan("apply", changes, Order(())), {("it", "r", 1): MARKET})
+    plan = priced(plan_to(*changes), {("it", "r", 1): MARKET})
     streams = {("it", "r"): Stream.of([(NOW - timedelta(days=14), D(8))], NOW), ("other", "r"): Stream.of((), NOW)}
     found = forecasted(plan, streams, None, (HOUR,))
     assert found.forecast is not None
