@@ -15,7 +15,8 @@ test: $(VENV)/.tests
 	$(BIN)/python -m pytest -n 2 -q -m "not slow and not clients and not timed"
 
 # What is worth running after every edit: under a minute. Without faults, the simulator, and what starts many processes.
-LENGTHY := tests/faults tests/simulator tests/cli/test_running.py tests/startup/test_node_disks.py
+LENGTHY := tests/faults tests/simulator tests/cli/test_running.py tests/backends/test_local.py \
+           tests/startup/test_node_disks.py tests/startup/test_generated.py
 
 quick: $(VENV)/.tests
 	$(BIN)/python -m pytest -n 2 -q -m "not slow and not clients and not timed" $(LENGTHY:%=--ignore %)
