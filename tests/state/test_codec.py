@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import zlib
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
@@ -18,6 +19,7 @@ from flowplan.config import Config, GpuWanted, Task, VolumeUse, VolumeWanted
 from flowplan.config.positions import Positions
 from flowplan.diagnostics import Position
 from flowplan.documents.plan import plain
+from flowplan.errors import StateError
 from flowplan.model.address import Address
 from flowplan.model.resources import (
     Bid,
@@ -311,3 +313,13 @@ def test_every_field_is_in_it_but_those_named(form: str) -> None:
     before = write(value)
     missing = {path for path, other in changed(value) if write(other) == before}
     assert missing == left_out
+
+
+@pytest.mark.parametrize("wrong", [{"serial": "7"}, {"serial": None}, {"serial": True}, {"stack": 1}, {"surprise": 1}])
+def test_a_header_is_read_as_strictly_as_the_rest(wrong: dict[str, object]) -> None:
+    """A serial that is no number would be compared with that of the snapshot."""
+    payload = header_frame(Header.of(STATE))[18:-1]  # between the head of the frame and its newline
+    edited = json.dumps([{**json.loads(payload)[0], **wrong}]).encode()
+    data = b"%08x %08x " % (len(edited), zlib.crc32(edited)) + edited + b"\n"
+    with pytest.raises(StateError, match="holds a record that cannot be read"):
+        read_journal(data, "journal")
