@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from flowplan.apply.events import Reporter
     from flowplan.backends.store import Loaded, StateLock, Store
     from flowplan.config import Config
+    from flowplan.cost.costs import Costs
     from flowplan.cost.proposal import Proposal
     from flowplan.documents.shapes.plan import PlanDocument, SealedPlan
     from flowplan.model.budget import Budget
@@ -104,7 +105,7 @@ class Run:
     hours: float | None = None  # how far ahead the cost is forecast
     _doubt: OutcomeUnknown | None = field(default=None, init=False)  # of an earlier run, and still there
     _doubted: tuple[Intent, ...] = field(default=(), init=False)  # the creates that are in doubt with it
-    _shown: PlanDocument | None = field(default=None, init=False)  # the document of the plan that was approved
+    _shown: Costs | None = field(default=None, init=False)  # what was shown that it costs
     _looked: float = field(default=0.0, init=False)  # when the look at the cloud began that the plan is made of
     _asked: bool = field(default=False, init=False)  # whether somebody was asked since: that may take days
 
@@ -252,8 +253,8 @@ class Run:
     def _show(self, found: Proposal, seen: Observed) -> None:
         if self._asks_for_volumes(found):
             found = attrs.evolve(found, refusals=())  # the question that follows says it
-        self._shown = document_of(self.session, seen, found, unchanged=False)
-        self.approval.show(self._shown)
+        self._shown = found.costs
+        self.approval.show(document_of(self.session, seen, found, unchanged=False))
 
     def _asks_for_volumes(self, found: Proposal) -> bool:
         """Whether somebody at the terminal can permit all that the guards refuse, by typing names."""

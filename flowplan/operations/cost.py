@@ -47,12 +47,12 @@ def truth(session: Session, hours: float) -> Truth:
 
 def _kept(session: Session, state: State) -> list[KeptForecast] | None:
     """The forecasts kept; None when they cannot be read, which is told: the estimate needs none."""
-    from flowplan.operations.track_record import kept_forecasts, told
+    from flowplan.operations.track_record import in_a_line, kept_forecasts
 
     try:
         return kept_forecasts(session.settings.directory).read(state.lineage)
     except FlowplanError as error:
-        session.listener.note(f"earlier forecasts cannot be compared: {told(error)}")
+        session.listener.note(f"earlier forecasts cannot be compared: {in_a_line(error)}")
         return None
 
 
@@ -93,7 +93,7 @@ def judged_by(
 
 def _settle(session: Session, judged: Sequence[Judged], coming: Sequence[KeptForecast], now: datetime) -> None:
     """Keep what is final, and what is forecast now. What goes wrong is told: today's answer needs none of it."""
-    from flowplan.operations.track_record import kept_forecasts, told
+    from flowplan.operations.track_record import in_a_line, kept_forecasts
     from flowplan.pricing.track_record import is_final
 
     final = [one for one in judged if one.kept.verdict is None and is_final(one, now)]
@@ -102,27 +102,22 @@ def _settle(session: Session, judged: Sequence[Judged], coming: Sequence[KeptFor
     try:
         kept_forecasts(session.settings.directory).settle(final, coming)
     except FlowplanError as error:
-        session.listener.note(f"the forecast of the coming day is not kept: {told(error)}")
+        session.listener.note(f"the forecast of the coming day is not kept: {in_a_line(error)}")
 
 
 def coming_day(state: State, day: Costs, now: datetime) -> list[KeptForecast]:
     """Of each bid that is there, and of all together."""
     from flowplan.cost.forecast import storage_planned
-    from flowplan.documents.cost import cost as cost_of
-    from flowplan.documents.cost import totals
-    from flowplan.operations.track_record import of_bid, of_stack
+    from flowplan.operations.track_record import of_bid, of_stack, shown
 
+    figures = shown(day)
     found = []
-    for priced in day.changes:
-        bid, id = priced.change.after, priced.change.id
-        if isinstance(bid, Bid) and id is not None:
-            one = of_bid(state.lineage, str(priced.change.address), id, bid, cost_of(priced), now)
-            found += [one] if one is not None else []
-    horizon = totals(day)["horizon"]
-    if horizon is not None:
+    for one in day.changes:
+        bid, id, of_it = one.change.after, one.change.id, figures.bids.get(one.change.address)
+        if isinstance(bid, Bid) and id is not None and of_it is not None:
+            found.append(of_bid(state.lineage, str(one.change.address), id, bid, of_it, now))
+    if figures.whole is not None:
         ids = [id for one in found for id in one.bids]
-        storage = storage_planned((one.change for one in day.changes), horizon["hours"])
-        total = of_stack(state.lineage, ids, horizon["hours"], horizon["planned"], storage, now, now)
-        if total is not None:
-            found.append(total)
+        storage = storage_planned((one.change for one in day.changes), figures.whole.hours)
+        found += of_stack(state.lineage, ids, figures.whole, storage, now, now)
     return found
