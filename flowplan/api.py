@@ -102,11 +102,9 @@ class Proposal:
         return self._planned.proposal.costs
 
     @property
-    def diagnostics(self) -> list[Diagnostic]:
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
         """What refuses it (severity "error": `apply` raises), and what is warned of or noted."""
-        from flowplan.cost.notes import diagnostics
-
-        return diagnostics(self._planned.proposal)
+        return self._planned.proposal.diagnostics
 
     @property
     def document(self) -> Mapping[str, Any]:

@@ -6,31 +6,28 @@ import shlex
 from collections.abc import Iterable, Iterator
 
 from flowplan.cost.budgets import over
-from flowplan.cost.proposal import Proposal
+from flowplan.cost.costs import Costs
 from flowplan.cost.warnings import warned
 from flowplan.diagnostics import Diagnostic
+from flowplan.model.budget import Judged
 from flowplan.planning.actions import Change
 from flowplan.planning.plan import Fileless, Plan
 from flowplan.printable import shown
 
 
-def diagnostics(proposal: Proposal) -> list[Diagnostic]:
-    """All that is said of a proposal, in the order in which it is shown."""
-    return [*proposal.warnings, *proposal.refusals, *_notes(proposal)]
-
-
-def _notes(proposal: Proposal) -> Iterator[Diagnostic]:
-    plan = proposal.plan
-    for judged in proposal.judged:
-        if said := over(judged):
+def notes(plan: Plan, costs: Costs, judged: Iterable[Judged], unchecked: Iterable[str]) -> Iterator[Diagnostic]:
+    """The warnings and notes of a plan, in the order in which they are shown. `judged`: what became of each budget;
+    `unchecked`: what could not be asked before the apply."""
+    for one in judged:
+        if said := over(one):
             yield said
-    yield from warned(proposal.costs)
+    yield from warned(costs)
     for change in plan.changes:
         yield from _status(change)
     yield from _unnamed(plan)
     yield from map(_fileless, plan.fileless)
     yield from _namesakes(plan)
-    yield from _whereabouts(plan, proposal.unchecked)
+    yield from _whereabouts(plan, unchecked)
 
 
 def _status(change: Change) -> Iterator[Diagnostic]:

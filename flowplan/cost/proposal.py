@@ -5,6 +5,7 @@ from __future__ import annotations
 from attrs import frozen
 
 from flowplan.cost.costs import Costs
+from flowplan.cost.notes import notes
 from flowplan.diagnostics import Diagnostic
 from flowplan.model.budget import Judged
 from flowplan.planning.plan import Plan
@@ -21,6 +22,11 @@ class Proposal:
     judged: tuple[Judged, ...] = ()
     unchecked: tuple[str, ...] = ()
     warnings: tuple[Diagnostic, ...] = ()
+
+    @property
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        """All that is said of it, in the order in which it is shown."""
+        return (*self.warnings, *self.refusals, *notes(self.plan, self.costs, self.judged, self.unchecked))
 
     @property
     def errored(self) -> bool:

@@ -13,7 +13,6 @@ from attrs import frozen
 
 from flowplan import __version__
 from flowplan.cost.costs import Priced
-from flowplan.cost.notes import diagnostics
 from flowplan.cost.proposal import Proposal
 from flowplan.diagnostics import Diagnostic
 from flowplan.documents.cost import cost, totals
@@ -74,7 +73,7 @@ def document(proposal: Proposal, about: Circumstances, *, unchanged: bool = True
         },
         "cost": totals(costs, proposal.judged),
         "outputs": {},
-        "diagnostics": [said(one) for one in diagnostics(proposal)],
+        "diagnostics": [said(one) for one in proposal.diagnostics],
     }
 
 

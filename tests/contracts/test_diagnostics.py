@@ -17,6 +17,7 @@ import flowplan
 from flowplan.cli import main
 from flowplan.cli.terminal import Terminal
 from flowplan.config.yaml.text import SIZE_LIMIT
+from flowplan.cost.costs import Costs
 from flowplan.cost.notes import notes
 from flowplan.diagnostics import CODE_OF, CODES, Diagnostic
 from flowplan.errors import ConfigError
@@ -242,7 +243,7 @@ def test_a_test_has_it(code: str) -> None:
 @pytest.mark.parametrize(("status", "code"), [("Preempting", "preempting"), ("Dreaming", "unknown-status")])
 def test_a_status_is_told(status: str, code: str) -> None:
     change = NoOp(Address("bid", "a"), bid(), id="bid_1", status=status)
-    assert [one.code for one in notes(Plan("apply", (change,), Steps(())))] == [code]
+    assert [one.code for one in notes(Plan("apply", (change,), Steps(())), Costs(), (), ())] == [code]
 
 
 def golden() -> set[str]:
