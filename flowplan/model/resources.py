@@ -12,7 +12,7 @@ How the state keeps a field is written there, too (`metadata["kept"]`, see state
 it out (digest.py).
 
 The API's names hold here (`limit_price`, `instance_quantity`, `size_gb`, `interface`); Foundry's YAML
-spellings are mapped to them in config.py, the API's own asymmetries in cloud/api.py.
+spellings are mapped to them in config/task/, the API's own asymmetries in cloud/rows.py and cloud/changing.py.
 """
 
 from __future__ import annotations

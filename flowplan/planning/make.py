@@ -26,8 +26,8 @@ def make_plan(
     pending: Mapping[str, Intent] | None = None,
 ) -> Plan:
     """The plan that brings `live` to `desired`. `state` is what `presume` makes of it, `pending` what it
-    presumed. What it costs is added by prices.py and forecasts.py, what refuses it by guards.py. Raises graph.Cycle
-    only for a state that was edited by hand."""
+    presumed. What it costs is estimated in cost/, what refuses it is in guards.py. Raises steps.Cycle only for a state
+    that was edited by hand."""
     wishes = _widened(wishes, state, desired)
     made = _Changes(desired, state, live, wishes)
     changes = made.all()

@@ -37,7 +37,7 @@ def limit_of(task: Task, kind: InstanceType) -> Decimal:
     """The task's limit in dollars per instance-hour on `kind`."""
     if task.limit_price is not None:
         return task.limit_price
-    assert task.limit_price_per_gpu is not None  # noqa: S101 - config.py gives one of the two
+    assert task.limit_price_per_gpu is not None  # noqa: S101 - a Task has one of the two
     return task.limit_price_per_gpu * max(kind.gpus, 1)
 
 

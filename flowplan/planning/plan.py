@@ -1,4 +1,4 @@
-"""(what is wanted, what flowplan made, what the cloud has, prices) -> Plan. Pure.
+"""What a plan is, what is wished for beside the configuration, and when two plans do the same. Pure.
 
 Live and desired are the same classes; `==` decides, and the field's own metadata says what a difference
 means. docs/planning.md lists every action with its exact condition.
@@ -8,24 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 from attrs import field, frozen
 
 from flowplan.model.address import Address
 from flowplan.model.catalogue import Place
 from flowplan.model.live import LiveBid
-from flowplan.model.resources import (
-    Bid,
-)
+from flowplan.model.resources import Bid
 from flowplan.planning import steps as graph
 from flowplan.planning.actions import ACTIONS, Action, Change
 from flowplan.pricing.entry import Key
 from flowplan.state.journal import Intent
 from flowplan.state.state import Binding
-
-if TYPE_CHECKING:
-    pass
 
 Mode: TypeAlias = Literal["apply", "destroy"]
 RESTART = "its instances are stopped, and start again if it still wins: volumes change only while a bid is paused"
@@ -111,7 +106,7 @@ class AllThere:
 
 @frozen
 class Wishes:
-    """What the command line asks beyond the configuration."""
+    """What is asked for beside the configuration."""
 
     mode: Mode = "apply"
     replace: frozenset[Address] = frozenset()

@@ -252,7 +252,7 @@ def golden() -> set[str]:
     return {code for word, code in CODE_OF.items() if f'"detail": "{word}"' in texts}
 
 
-SAID_BY_AN_APPLY = {"in-doubt", "progress", "step-failed"}  # test_events.py
+SAID_BY_AN_APPLY = {"in-doubt", "progress", "step-failed"}  # tests/reports/test_events.py
 
 
 @pytest.mark.parametrize("code", CODES)

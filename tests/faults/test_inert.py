@@ -270,7 +270,7 @@ def test_what_the_api_says_of_a_refusal(applied: Place, status: int, monkeypatch
         return Response(status, headers, now[0].encode())
 
     monkeypatch.setattr(Simulator, "handle", handle)
-    monkeypatch.setattr("flowplan.operations.settings.time.sleep", lambda _: None)
+    monkeypatch.setattr("flowplan.cli.stop.Stop.pause", lambda *_: None)
     for body in (*map(json.dumps, bodies), EVIL, "<html>" + EVIL):
         now[0] = body
         for command in ("plan", "destroy"):

@@ -1,4 +1,4 @@
-"""The auctions as anybody sees them -> a table, or a card each. What only the auctioneer sees: book_text.py."""
+"""The auctions as anybody sees them -> a table, or a card each. What only the auctioneer sees: book.py."""
 
 from __future__ import annotations
 
