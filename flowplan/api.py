@@ -284,7 +284,7 @@ class _Approved:
         return ""
 
     def refused_volume(self) -> ApprovalMissing:
-        return ApprovalMissing("nobody was asked; nothing was changed")
+        return ApprovalMissing("the plan was not approved; nothing was changed")
 
 
 class _Silent:
@@ -330,7 +330,7 @@ def _in_a_thread(run: Callable[[Event], T]) -> T:
 def _source_of(task: Mapping[str, Any], number: int) -> Source:
     """A task as a source, whose text is that of the task as JSON, which is YAML."""
     if not task.get("name"):
-        raise UsageProblem("a task that is given as a dict or by keywords needs a name", hint='name="my-task"')
+        raise UsageProblem("a task given as a dict or by keywords needs a name", hint='name="my-task"')
     try:
         text = json.dumps(task, indent=2, default=_plain, ensure_ascii=False)
     except (TypeError, ValueError) as error:

@@ -74,7 +74,7 @@ class Creates:
             binding,
             CloudError(
                 f"made ({made.id}), but not as asked for: {'; '.join(told)}",
-                hint="it is recorded as it is: flowplan plan shows what puts it right, flowplan destroy ends it",
+                hint="the state records it as it is: flowplan plan shows how to correct it, flowplan destroy ends it",
             ),
         )
 

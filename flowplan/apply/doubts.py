@@ -42,9 +42,9 @@ def became(finding: Finding, working: WorkingState, *, resend: bool) -> Became:
         return OutcomeUnknown(other, hint="run the same command again") if other else finding.binding
     if finding.verdict == "foreign":
         message = f"the name {finding.intent.name} is taken by {finding.ids[0]}, which flowplan did not make"
-        return Refused(message, hint="choose another name, or remove the other one")
+        return Refused(message, hint="choose another name, or remove the other object")
     if finding.verdict == "ended":
-        return Refused(f"{finding.ids[0]} was created, and has ended since")
+        return Refused(f"{finding.ids[0]} was created and has ended since")
     return _unknown(finding)
 
 
@@ -52,11 +52,13 @@ def _unknown(finding: Finding) -> OutcomeUnknown:
     """For what is absent after the second sending (or with --on-unknown stop), there several times, or not to be
     known."""
     ids = f": {', '.join(finding.ids)}" if finding.ids else ""
-    why = {"several": "several live objects carry its marker", "absent": "it does not show, though it may yet"}
+    why = {"several": "several live objects carry its marker", "absent": "it is not listed, but may still appear"}
     text = why.get(finding.verdict, str(finding.error) if finding.error else "the look-up was stopped")
     if finding.verdict == "unclear":
         return OutcomeUnknown(
-            f"whether it was created is not known: {finding.ids[0]} has its name, and may be somebody else's",
+            f"flowplan cannot tell whether it was created: {finding.ids[0]} has its name, but may be somebody else's",
             hint=unclear_remedy(finding),
         )
-    return OutcomeUnknown(f"whether it was created is not known: {text}{ids}", hint="run the same command again")
+    return OutcomeUnknown(
+        f"flowplan cannot tell whether it was created: {text}{ids}", hint="run the same command again"
+    )

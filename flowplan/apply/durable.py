@@ -44,5 +44,5 @@ class Durable:
         try:
             kept = self.journal.spill(results)
         except StateError as error:
-            return f"{told}not recorded anywhere, for {error}"
+            return f"{told}not recorded anywhere, because {error}"
         return f"{told}the results are kept in {kept}; the next run takes them over" if kept else told

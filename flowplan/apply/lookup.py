@@ -91,7 +91,7 @@ def _hold_complete(live: Live, known: Iterable[str], cloud: Reads) -> None:
         except NotFound:
             continue
         if not ended:
-            raise CloudError(f"{id} is live, but the list does not show it: nor may it show what else there is")
+            raise CloudError(f"{id} is live, but the list does not show it, so the list may be incomplete")
 
 
 def _finding(intent: Intent, lineage: str, live: Live) -> Finding:
@@ -128,6 +128,6 @@ def unclear_remedy(finding: Finding) -> str:
     """What to do about something that may or may not be ours."""
     address = finding.intent.address
     return (
-        f"if it is yours: flowplan import {address} {finding.ids[0]}; if it is not: the same, then flowplan state rm "
-        f"{address}, and another name in the file"
+        f"if it is yours: flowplan import {address} {finding.ids[0]}; if not: the same, then flowplan state rm "
+        f"{address}, and choose another name in the file"
     )

@@ -37,14 +37,15 @@ def verdict(outcome: Outcome) -> None:
     if outcome.unknown or any(isinstance(error, OutcomeUnknown) for error in outcome.failed.values()):
         what = ", ".join(str(step.address) for step in outcome.unknown)
         raise OutcomeUnknown(
-            f"whether {what} happened is not known; the intent is kept",
-            hint="run `flowplan recover`, or the same command again: both look first, and neither creates twice",
+            f"the outcome of {what} is unknown; the intent is kept",
+            hint="run `flowplan recover`, or the same command again: both look first, and neither creates "
+            "anything twice",
         )
     if outcome.failed:
         count = len(outcome.failed)
         raise ApplyFailed(
             f"{count} step{'' if count == 1 else 's'} failed; what was done is saved",
-            hint="mend the cause and run the same command again: it goes on from here",
+            hint="fix the cause and run the same command again: it continues from here",
         )
 
 

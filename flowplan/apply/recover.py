@@ -89,7 +89,7 @@ def _hold_provable(findings: Iterable[Finding], *, resend: bool) -> None:
     for finding in findings:
         if finding.verdict == "absent" and not resend:
             raise OutcomeUnknown(
-                f"{finding.intent.address} does not show; with --on-unknown stop it is not sent again",
+                f"{finding.intent.address} is not listed; with --on-unknown stop, flowplan does not send it again",
                 hint="its intent is kept; --on-unknown retry sends it once more, under the same key",
             )
         if finding.verdict == "several":
@@ -97,14 +97,14 @@ def _hold_provable(findings: Iterable[Finding], *, resend: bool) -> None:
             cancel = "\n".join(f"  flowplan recover --cancel {id}" for id in ids[1:])
             raise OutcomeUnknown(
                 f"{finding.intent.address} has {len(ids)} live objects with our marker: {', '.join(ids)}",
-                detail=f"the oldest, {ids[0]}, is the one to keep; nothing is deleted without you:\n{cancel}",
+                detail=f"keep the oldest, {ids[0]}; cancel the others yourself:\n{cancel}",
             )
         if finding.verdict == "unclear":
             raise OutcomeUnknown(_unclear(finding), hint=unclear_remedy(finding))
         if finding.verdict == "unprovable":
             reason = f": {finding.error}" if finding.error else ""
             raise OutcomeUnknown(
-                f"whether {finding.intent.address} was created cannot be known now{reason}",
+                f"flowplan cannot tell now whether {finding.intent.address} was created{reason}",
                 hint="its intent is kept; run the same command again",
             )
 
@@ -112,7 +112,7 @@ def _hold_provable(findings: Iterable[Finding], *, resend: bool) -> None:
 def _unclear(finding: Finding) -> str:
     ids = ", ".join(finding.ids)
     return (
-        f"{finding.intent.address}: {ids} has its name, and may be what an earlier attempt created, but that is not "
+        f"{finding.intent.address}: {ids} has its name and may be the result of an earlier attempt, but that is not "
         "certain: the API does not say when it was created, or it has another size, or somebody uses it, or it "
         "cannot be read in full"
     )

@@ -60,7 +60,7 @@ class Removals:
         raise CloudError(
             f"{error}; but the list shows {id} as live: it stays in the state",
             status=error.status,
-            hint=f"look in the console whether {id} still runs; the same command again tries once more",
+            hint=f"check in the console whether {id} still runs; run the same command again to retry",
         )
 
     def _cancel(self, id: str) -> None:
@@ -86,10 +86,11 @@ class Removals:
             strange_since = (strange_since or now) if found.has_strange_status else None
             if strange_since is not None and now - strange_since >= patience.ENDING:
                 raise CloudError(
-                    f"{id} was cancelled, but its status is {shown(found.status)!r}, which is not known here: it stays "
-                    "in the state",
-                    hint=f"look in the console whether {id} still runs; if it is over, `flowplan state rm ADDRESS` "
-                    "forgets it",
+                    f"{id} was cancelled, but this flowplan does not know its status {shown(found.status)!r}: "
+                    "it stays in "
+                    "the state",
+                    hint=f"check in the console whether {id} still runs; if it has ended, `flowplan state rm ADDRESS` "
+                    "releases it",
                 )
         raise _gave_up(f"{id} to end")
 
@@ -104,9 +105,9 @@ class Removals:
                 return self.cloud.live().bids[id]
             except (CloudError, KeyError):
                 raise CloudError(
-                    f"whether {id} is over cannot be known: {error}",
+                    f"flowplan could not check whether {id} has ended: {error}",
                     status=error.status,
-                    hint="; ".join(filter(None, [error.hint, f"look in the console whether {id} still runs"])),
+                    hint="; ".join(filter(None, [error.hint, f"check in the console whether {id} still runs"])),
                 ) from error
 
     def _delete_volume(self, id: str) -> None:
@@ -122,7 +123,7 @@ class Removals:
                     raise
             else:
                 return self._hold_deleted(id)
-        raise _gave_up(f"{id} to be let go")
+        raise _gave_up(f"{id} to be released")
 
     def _hold_deleted(self, id: str) -> None:
         """Raise CloudError unless a volume, whose deletion was answered with success, is deleted: it is listed so, or,
@@ -140,7 +141,7 @@ class Removals:
                 return
         raise CloudError(
             f"the deletion of {id} was answered with success, but it is not listed as deleted: it stays in the state",
-            hint="a proxy or a login page may have answered instead of the API; the same command again tries once more",
+            hint="a proxy or a login page may have answered instead of the API; run the same command again to retry",
         )
 
     def _users(self, id: str) -> tuple[str, ...]:
@@ -164,8 +165,8 @@ class Removals:
                 continue
             if not found.ended and volume in found.bid.volumes:
                 raise Refused(
-                    f"{found.bid.name} ({user}) uses it by now; it is kept, and so is its data",
-                    hint="once nothing uses it: the same command again",
+                    f"{found.bid.name} ({user}) uses it now; the volume and its data are kept",
+                    hint="run the same command again once nothing uses it",
                 )
             held -= {user, *found.instances}
         return held
@@ -174,7 +175,7 @@ class Removals:
 def _users_of(volume: LiveVolume) -> tuple[str, ...]:
     """Who uses a volume, as it is listed. Raises Refused when that is not told."""
     if volume.users_untold:
-        raise Refused(f"who uses {volume.id} is not told: {volume.unfit}", hint="look at it in the console")
+        raise Refused(f"the API does not say who uses {volume.id}: {volume.unfit}", hint="look at it in the console")
     return volume.users
 
 

@@ -265,7 +265,7 @@ class Applying:
                 self._schedule.lose(work.step)
             else:  # an update or a delete is simply done again by the next run, if it is still needed
                 self._schedule.fail(work.step)
-                self._failed[work.step] = CloudError("stopped before its answer came")
+                self._failed[work.step] = CloudError("flowplan stopped before the answer came")
         return Outcome(
             state=self._working.snapshot(),
             pending=tuple(self._working.pending.values()),

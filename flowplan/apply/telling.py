@@ -12,18 +12,18 @@ def tell(events: Events, result: Result, *, failed: bool) -> None:
     work, step = result.work, result.work.step
     if result.error is None:
         if result.was_gone:
-            events.note(f"{step.address} was gone already")
+            events.note(f"{step.address} was already gone")
         events.done(step, work.change, result.binding.id if result.binding else None, result.seconds)
         if note := _rounded_up(result):
             events.note(f"{step.address}: {note}")
     elif failed:
         events.failed(step, work.change, result.error)
     else:
-        events.note(f"{step.address}: {result.error}; looking whether it happened")
+        events.note(f"{step.address}: {result.error}; checking whether it happened")
 
 
 def _rounded_up(result: Result) -> str | None:
     made = result.binding.applied if result.binding and result.work.intent.op == "create" else None
     if not isinstance(made, Volume) or made.capacity_gb is None:
         return None
-    return f"asked for {made.size_gb:,} GB, the API made it {made.capacity_gb:,} GB, which is paid for"
+    return f"asked for {made.size_gb:,} GB; the API made it {made.capacity_gb:,} GB, and you pay for that"

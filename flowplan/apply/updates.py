@@ -65,7 +65,7 @@ class Updates:
 
     def _hold_changed(self, id: str, fields: Mapping[str, Any]) -> None:
         """Raise CloudError unless the bid comes to be as a change that was answered with success asked for."""
-        told = "it was not looked at again"
+        told = "flowplan did not check it"
         for _ in self.patience.until_it_shows():
             found = self.cloud.bid(id).bid
             others = _otherwise(found, fields)
@@ -76,7 +76,7 @@ class Updates:
             )
         raise CloudError(
             f"the change of {id} was answered with success, but {told}",
-            hint="flowplan plan shows what is live; the same command again tries once more",
+            hint="flowplan plan shows what is live; run the same command again to retry",
         )
 
     def _surely(self, call: Callable[[], T]) -> T:

@@ -66,7 +66,7 @@ class Waiting:
             if lost.keys() == missing.keys():
                 return self._failed(plan, outcome, failed)
             if self.clock.stopped():
-                self.reporter.note("the bids stay placed, and go on: flowplan status")
+                self.reporter.note("the bids stay placed; flowplan status shows them")
                 return attrs.evolve(self._failed(plan, outcome, failed), stopped=True)
             if self.clock.monotonic() >= deadline:
                 late = {wanted[id]: self._late(status) for id, status in missing.items() if id in wanted}
@@ -104,9 +104,9 @@ class Waiting:
     def _late(self, status: str) -> CloudError:
         if status == ALLOCATED:
             message = f"allocated, but its instances are not running after {self.seconds:g} s"
-            return CloudError(message, hint=f"they may still be starting: flowplan status{self.hint}")
+            return CloudError(message, hint=f"they may still be starting; flowplan status shows them{self.hint}")
         message = f"placed, but not allocated within {self.seconds:g} s"
-        return CloudError(message, hint=f"the bid stays and may win later: flowplan status{self.hint}")
+        return CloudError(message, hint=f"the bid stays placed and may win later; flowplan status shows it{self.hint}")
 
 
 def _status(bid: LiveBid | None) -> str:
@@ -118,9 +118,9 @@ def _status(bid: LiveBid | None) -> str:
 def _unseen(error: CloudError) -> CloudError:
     """What is placed stays placed, but nobody saw it run: that is no success."""
     return CloudError(
-        f"placed, but whether it runs is not known: {error}",
+        f"placed, but flowplan could not check whether it runs: {error}",
         status=error.status,
-        hint="the bid stays placed, and is in the state: flowplan status",
+        hint="the bid stays placed and is in the state; flowplan status shows it",
     )
 
 
@@ -129,7 +129,7 @@ def _lost(status: str) -> CloudError:
     if status == PAUSED:
         return CloudError("placed, but somebody paused it: it does not run", hint="flowplan plan shows the difference")
     if status == _GONE:
-        return CloudError("placed, but the API does not know it by its id", hint="flowplan plan says what it would do")
+        return CloudError("placed, but the API does not find its id", hint="flowplan plan says what it would do")
     return CloudError("placed, but somebody cancelled it: it does not run", hint="flowplan plan says what it would do")
 
 

@@ -91,7 +91,7 @@ class LocalStore:
         if spilled := self._spill.found():
             raise StateError(
                 f"{self.path} is missing, but {spilled[0]} holds what an earlier run here did",
-                hint=f"{NOT_RESTORED}; `apply --init` starts anew",
+                hint=f"{NOT_RESTORED}; `apply --init` starts a new state",
             )
         return self.fresh()
 

@@ -162,7 +162,7 @@ def _without_snapshot(files: StateFiles, journal: Journal) -> Loaded | None:
     remedy = f"{RESTORE}; else {NOT_RESTORED}" if files.versions() else NOT_RESTORED
     raise StateError(
         f"{files.path} is missing, but {trace.name} shows that there was one",
-        hint=f"{remedy}; `apply --init` starts anew",
+        hint=f"{remedy}; `apply --init` starts a new state",
     )
 
 

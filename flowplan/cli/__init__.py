@@ -28,20 +28,20 @@ click.UsageError.exit_code = UsageProblem.exit_code  # click's own 2 would read 
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "validate": ("validate", "validate", "Check the configuration; no network."),
     "plan": ("plan", "plan", "Show what would change, and what it would cost."),
-    "apply": ("apply", "apply", "Make it so, or carry out a saved plan."),
+    "apply": ("apply", "apply", "Carry out the changes, or a saved plan."),
     "destroy": ("destroy", "destroy", "Cancel and delete everything flowplan made."),
-    "status": ("status", "status", "Live bids, instances, ssh, ports, price."),
-    "cost": ("cost", "cost", "What it will cost; what was forecast, and paid."),
+    "status": ("status", "status", "Show live bids, instances, ssh, ports and prices."),
+    "cost": ("cost", "cost", "Show what it will cost, and what was forecast and paid."),
     "show": ("show", "show", "Show a saved plan, or the state."),
-    "market": ("market", "market", "Prices now and ahead, and advice on a limit."),
-    "graph": ("graph", "graph", "The resource graph, for Graphviz or Mermaid."),
-    "recover": ("recover", "recover", "Settle what an interrupted run left in doubt."),
-    "orphans": ("orphans", "orphans", "What is live with our marker and in no state."),
+    "market": ("market", "market", "Show prices now and ahead, and advice on a limit."),
+    "graph": ("graph", "graph", "Print the resource graph for Graphviz or Mermaid."),
+    "recover": ("recover", "recover", "Settle operations that an interrupted run left in doubt."),
+    "orphans": ("orphans", "orphans", "List live resources of flowplan that no state here holds."),
     "import": ("import_", "import_", "Take a live bid or volume into the state."),
-    "state": ("state", "state", "Look into the state, or mend it."),
-    "lock": ("lock", "lock", "Who holds the lock."),
-    "force-unlock": ("lock", "force_unlock", "Break the lock of a run that is dead."),
-    "simulator": ("simulator", "simulator", "The embedded Foundry Cloud Platform."),
+    "state": ("state", "state", "Show, change or repair the state."),
+    "lock": ("lock", "lock", "Show who holds the lock."),
+    "force-unlock": ("lock", "force_unlock", "Break the lock of a dead run."),
+    "simulator": ("simulator", "simulator", "Run the embedded Foundry Cloud Platform."),
 }
 
 
@@ -85,8 +85,8 @@ class Commands(Filled, click.Group):
 def main() -> None:
     """Plan, price and apply GPU tasks on the Foundry Cloud Platform.
 
-    Reads task files (flowplan.yaml, or the PATHs given), compares them with what is live, shows what would
-    change and what it costs at the second price, and does it in the right order.
+    Reads task files (flowplan.yaml, or the PATHs given), compares them with the live cloud, and shows what would
+    change and what that costs at the second price. `apply` makes the changes in the right order.
     """
 
 
@@ -115,7 +115,7 @@ def run(arguments: Sequence[str]) -> int:
     except FlowplanError as error:
         terminal.error(error)
         code = error.exit_code
-    except Exception as error:  # noqa: BLE001 - the interpreter would write past the last hold on secrets
+    except Exception as error:  # noqa: BLE001 - the interpreter's own traceback would not mask secrets
         known = of_the_machine(error)
         if known is None:
             terminal.bug(error)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @options.paths
 @options.replace
 @options.applying
-@click.option("--expect", metavar="SHA256", help="The digest the saved plan must have.")
+@click.option("--expect", metavar="SHA256", help="Refuse a saved plan with any other digest.")
 @click.pass_context
 def apply(
     ctx: click.Context,
@@ -35,13 +35,14 @@ def apply(
 ) -> int:
     """Make what is live match the configuration.
 
-    PATHs are task files or directories; none means flowplan.yaml. Shows the plan and asks; only 'yes' is
+    PATHs are task files or directories; none means flowplan.yaml. Shows the plan and asks for approval; only 'yes' is
     accepted. A single PATH that is a saved plan is carried out exactly, without asking, or refused.
 
     \b
     Exit codes: 0 done; 1 failed, or not approved; 3 refused by a guard, or a
-    stale plan; 4 locked; 5 the state; 6 a create's outcome is unknown;
-    65 problems in the configuration; 130, 143 stopped by a signal, state saved.
+    stale plan; 4 locked; 5 a problem with the state; 6 a create's outcome is
+    unknown; 65 problems in the configuration; 130, 143 stopped by a signal,
+    state saved.
     """
     from flowplan.cli.running import carry_out
     from flowplan.operations.plan import Request
@@ -56,7 +57,7 @@ def apply(
     )
     saved = read_saved_plan(here.session.settings.directory, paths)
     if expect is not None and saved is None:
-        raise UsageProblem("--expect goes with a saved plan", hint="flowplan apply PLANFILE --expect SHA256")
+        raise UsageProblem("--expect needs a saved plan", hint="flowplan apply PLANFILE --expect SHA256")
     if saved is not None:
         request = request_of(saved, request, expect, here.session.settings)
     return carry_out(here, request, how, saved)

@@ -45,14 +45,14 @@ def global_options(*, hidden: bool) -> list[click.Parameter]:
     return [
         Anywhere("--chdir", metavar="DIR", hidden=hidden, help="Work in DIR."),
         Anywhere("--state", metavar="FILE", hidden=hidden, help="The state file (flowplan.state.json)."),
-        Anywhere("--api-url", metavar="URL", hidden=hidden, help="The API; sim: is the embedded simulator."),
+        Anywhere("--api-url", metavar="URL", hidden=hidden, help="The API's URL; sim: is the embedded simulator."),
         Anywhere("--project", metavar="NAME", hidden=hidden, help="The project, by name or id."),
-        Anywhere("--ssh-key", metavar="NAME", hidden=hidden, help="The SSH key of tasks that name none."),
+        Anywhere("--ssh-key", metavar="NAME", hidden=hidden, help="The SSH key for tasks that name none."),
         Anywhere(
             "--lock-timeout", type=Duration(), metavar="TIME", hidden=hidden, help="How long to wait for the lock (0s)."
         ),
-        Anywhere("--no-lock", is_flag=True, hidden=hidden, help="Do not lock; only to look at things."),
-        Anywhere("--no-color", is_flag=True, hidden=hidden, help="No colour."),
+        Anywhere("--no-lock", is_flag=True, hidden=hidden, help="Do not lock; for read-only commands."),
+        Anywhere("--no-color", is_flag=True, hidden=hidden, help="Do not use colour."),
         Anywhere("-v", "--verbose", is_flag=True, hidden=hidden, help="Log the API calls to stderr."),
     ]
 

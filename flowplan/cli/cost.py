@@ -18,16 +18,16 @@ from flowplan.reports.formats import report_of
     default="30d",
     show_default=True,
     metavar="TIME",
-    help="How far ahead the stack as it is is estimated.",
+    help="How far ahead to estimate the cost of the live stack.",
 )
 @options.form("cost")
 @click.pass_context
 def cost(ctx: click.Context, horizon: str, form: str) -> int:
-    """Show what the stack as it is will cost, and how earlier forecasts compare with what was paid.
+    """Show what the live stack will cost, and how earlier forecasts compare with what was paid.
 
-    The forecasts that `apply` showed are kept in .flowplan/forecasts.db. So is one of the coming day for each bid at
-    each `cost`, unless one is still running: run it daily, and the share of bands that held means something.
-    Nothing else is written, and nothing is changed in the cloud.
+    The forecasts that `apply` showed are kept in .flowplan/forecasts.db. Each `cost` also
+    keeps one forecast of the coming day for each bid, unless an earlier one is still running: run it daily, and the
+    share of bands that held becomes meaningful. It writes nothing else, and changes nothing in the cloud.
     """
     from flowplan.documents.track_record import document
     from flowplan.operations.cost import truth

@@ -18,13 +18,13 @@ from flowplan.cli.context import Context
 def destroy(ctx: click.Context, /, paths: tuple[str, ...], allow_volume_destroy: tuple[str, ...], **how: Any) -> int:
     """Cancel the bids and delete the volumes that flowplan made.
 
-    PATHs limit it to what those files made; none means flowplan.yaml, and without that file everything in the
-    state. A volume is destroyed only if its name is typed in, or given with --allow-volume-destroy; attached
-    volumes are never touched.
+    PATHs limit it to what those files made. None means flowplan.yaml, or, without that file, everything in the
+    state. A volume is destroyed only if you type its name or give it with --allow-volume-destroy. Attached volumes
+    are never touched.
 
     \b
     Exit codes: 0 done; 1 failed, or not approved; 3 refused: a volume holds data,
-    and nothing was touched; 4 locked; 5 the state; 130, 143 stopped by a signal.
+    and nothing was touched; 4 locked; 5 a problem with the state; 130, 143 stopped by a signal.
     """
     from flowplan.cli.running import carry_out
     from flowplan.operations.plan import Request

@@ -20,7 +20,8 @@ def of_the_machine(error: Exception) -> FlowplanError | None:
     except OSError:
         return StateError(
             "the working directory was removed while this command ran",
-            hint="what was done is in the state and its journal: the same command again, from where they are now",
+            hint="the state and its journal record what was done: run the same command again in the directory "
+            "they are in now",
         )
     scarce = {errno.EMFILE: "open files (ulimit -n)", errno.ENFILE: "open files", errno.ENOMEM: "memory"}
     what = "memory" if isinstance(error, MemoryError) else scarce.get(getattr(error, "errno", None) or 0)
@@ -28,7 +29,7 @@ def of_the_machine(error: Exception) -> FlowplanError | None:
         return None
     return FlowplanError(
         f"this machine does not give flowplan enough {what}",
-        hint="raise the limit and run the same command again: it looks first what was done",
+        hint="raise the limit and run the same command again: it first checks what was done",
     )
 
 
@@ -41,7 +42,7 @@ def tell_usage(error: click.ClickException, terminal: Terminal) -> None:
     terminal.err(f"{terminal.paint_err('error:', 'red', 'bold')} {says}")
     if context is not None:
         terminal.err(context.get_usage())
-        terminal.err(f"  hint: {context.command_path} --help lists what it takes")
+        terminal.err(f"  hint: {context.command_path} --help lists the options and arguments")
 
 
 def tell_problems(error: ConfigError, terminal: Terminal) -> None:

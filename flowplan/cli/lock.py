@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.group(cls=Group)
 def lock() -> None:
-    """Who holds the lock."""
+    """Show who holds the lock."""
 
 
 @lock.command("show", cls=Command)
@@ -41,13 +41,13 @@ def _standing(here: Context, lock: StateLock, holder: Owner) -> str:
     try:
         if lock.held():
             return "held"
-    except StateError as error:  # whoever it names is told all the same
+    except StateError as error:  # the holder it names is shown all the same
         here.terminal.note(str(error))
-        return "held, as it says"
+        return "held, according to its file"
     told: dict[Fate, str] = {
-        "dead": "left behind by a run that died; the next command takes it over",
-        "alive": "held by a process that is alive",
-        "unknown": "held by a run that cannot be seen from here",
+        "dead": "left behind by a dead run; the next command takes it over",
+        "alive": "held by a live process",
+        "unknown": "held by a run that this machine cannot check",
     }
     return told[fate_of(holder, here.session.owner())]
 
@@ -56,10 +56,10 @@ def _standing(here: Context, lock: StateLock, holder: Owner) -> str:
 @click.argument("id")
 @click.pass_context
 def force_unlock(ctx: click.Context, id: str) -> int:
-    """Break the lock with the given ID (`flowplan lock show` tells it).
+    """Break the lock with the given ID (`flowplan lock show` prints it).
 
-    Only for a run that is dead for certain, on a machine that this one cannot see: the lock of a dead run on this
-    machine is taken over by itself, and that of a living one is never broken.
+    Use it only for a run that is certainly dead, on a machine that this one cannot check. On this machine the next
+    command takes over the lock of a dead run, and flowplan never breaks the lock of a live one.
     """
     here = Context.of(ctx)
     holder = here.session.store.lock.break_(id, here.session.owner())

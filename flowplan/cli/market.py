@@ -25,13 +25,15 @@ if TYPE_CHECKING:
 
 @click.command(cls=Command)
 @click.argument("types", nargs=-1, metavar="[TYPE...]")
-@click.option("--region", metavar="R", help="Only this region.")
-@click.option("--limit", metavar="USD", help="What a bid at this limit would do: dollars per instance-hour.")
-@click.option("--horizon", type=Duration(), default="24h", show_default=True, metavar="TIME", help="How far ahead.")
+@click.option("--region", metavar="R", help="Show only this region.")
+@click.option("--limit", metavar="USD", help="Show what a bid at this limit would do; dollars per instance-hour.")
 @click.option(
-    "--history", type=Duration(), metavar="TIME", help="How far back the past is shown.  [default: 14d; a table: 7d]"
+    "--horizon", type=Duration(), default="24h", show_default=True, metavar="TIME", help="How far ahead to forecast."
 )
-@click.option("--svg", metavar="FILE", help="Draw the past prices into FILE.")
+@click.option(
+    "--history", type=Duration(), metavar="TIME", help="How far back to show past prices.  [default: 14d; a table: 7d]"
+)
+@click.option("--svg", metavar="FILE", help="Draw past prices into FILE, as SVG.")
 @options.form("market")
 @click.pass_context
 def market(
@@ -44,10 +46,10 @@ def market(
     svg: str | None,
     form: str,
 ) -> int:
-    """Show what instances cost, will cost, and at which limit they keep running.
+    """Show what instances cost now and ahead, and at which limit they keep running.
 
-    TYPE is an instance type as in a task file, or a GPU (h100): all its sizes. With types, each auction is shown with
-    its past and with advice on a limit; otherwise a line each. Needs no task file, and changes nothing.
+    TYPE is an instance type as in a task file, or a GPU (h100): all its sizes. With types, it shows the past of each
+    auction and advice on a limit; without, one line for each auction. Needs no task file, and changes nothing.
 
     \b
     Exit codes: 0 done; 64 wrong usage; 65 there is no such type or region.
@@ -94,7 +96,9 @@ def _limit(text: str) -> Decimal:
     except ValueError as error:
         raise UsageProblem(f"--limit: {shown(text)!r} is not an amount", hint=str(error)) from None
     if not found:
-        raise UsageProblem("--limit: nothing is sold for nothing", hint="write it like 17.92: dollars an instance-hour")
+        raise UsageProblem(
+            "--limit must be more than 0", hint="give dollars per instance-hour, for example --limit 17.92"
+        )
     return found
 
 

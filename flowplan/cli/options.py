@@ -28,37 +28,50 @@ class Finite(click.FloatRange):
 
 
 paths = click.argument("paths", nargs=-1, metavar="[PATH...]", type=click.Path())
-replace = click.option("--replace", multiple=True, metavar="ADDR", help="Replace this resource, whatever differs.")
+replace = click.option(
+    "--replace", multiple=True, metavar="ADDR", help="Replace this resource even if nothing differs."
+)
 allow_volume_destroy = click.option(
-    "--allow-volume-destroy", multiple=True, metavar="NAME", help="The data on this volume may go ('*': on all)."
+    "--allow-volume-destroy",
+    multiple=True,
+    metavar="NAME",
+    help="Allow the data on this volume to be destroyed ('*': on all).",
 )
 horizon = click.option(
     "--horizon",
     type=Duration(),
     metavar="TIME",
-    help="How far ahead the cost is forecast.  [default: a task's estimated duration, else 24h]",
+    help="How far ahead to forecast the cost.  [default: a task's estimated duration, else 24h]",
 )
 max_hourly_cost = click.option(
-    "--max-hourly-cost", metavar="USD", help="Refuse a plan after which an hour of everything costs more."
+    "--max-hourly-cost", metavar="USD", help="Refuse a plan if the whole stack would then cost more than this per hour."
 )
 max_cost_increase = click.option(
-    "--max-cost-increase", metavar="USD|N%", help="Refuse a plan that adds more than this to the cost of an hour."
+    "--max-cost-increase",
+    metavar="USD|N%",
+    help="Refuse a plan that raises the hourly cost of the stack by more than this.",
 )
 budget_basis = click.option(
     "--budget-basis",
     type=click.Choice(BASES),
-    help="What these two judge: every limit paid, or what is paid at most 90 or 50 times of 100.  [default: worst]",
+    help="Which cost the two limits apply to: the worst case (every limit price paid), or the 90th or 50th percentile "
+    "of the forecast.  [default: worst]",
 )
 what_if = click.option(
     "--what-if",
     is_flag=False,
     flag_value="24h",
     metavar="[TIME]",
-    help="Also simulate the auctions for so long, with these bids in them.  [TIME: 24h unless given]",
+    help="Also simulate the auctions with these bids for TIME.  [default: 24h]",
 )
-auto_approve = click.option("--auto-approve", is_flag=True, help="Do not ask.")
+auto_approve = click.option("--auto-approve", is_flag=True, help="Do not ask for approval.")
 parallelism = click.option(
-    "--parallelism", type=click.IntRange(1, 256), default=10, show_default=True, metavar="N", help="Calls at once."
+    "--parallelism",
+    type=click.IntRange(1, 256),
+    default=10,
+    show_default=True,
+    metavar="N",
+    help="API calls at the same time.",
 )
 wait = click.option(
     "--wait",
@@ -73,7 +86,7 @@ timeout = click.option(
     default="30m",
     show_default=True,
     metavar="TIME",
-    help="How long to wait for a bid, or a removal.",
+    help="How long to wait for a bid or a removal.",
 )
 settle_window = click.option(
     "--settle-window",
@@ -82,19 +95,19 @@ settle_window = click.option(
     default=45,
     show_default=True,
     metavar="SECONDS",
-    help="How long a create whose answer was lost may still show up.",
+    help="How long to look for the object of a create whose answer was lost.",
 )
 on_unknown = click.option(
     "--on-unknown",
     type=click.Choice(["retry", "stop"]),
     default="retry",
     show_default=True,
-    help="When a create is proved absent: send it once more, or stop.",
+    help="When a create provably did not happen: send it once more, or stop.",
 )
 init = click.option(
-    "--init", is_flag=True, help="Start a new state although there are traces of an earlier one; they are set aside."
+    "--init", is_flag=True, help="Start a new state despite traces of an earlier one, which are moved aside."
 )
-events = click.option("--json", "as_events", is_flag=True, help="Events as JSON, one a line, on stdout.")
+events = click.option("--json", "as_events", is_flag=True, help="Write events to stdout as JSON, one per line.")
 
 
 def budgeting(function: F) -> F:

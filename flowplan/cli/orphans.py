@@ -14,10 +14,10 @@ from flowplan.reports.formats import report_of
 @options.form("orphans")
 @click.pass_context
 def orphans(ctx: click.Context, form: str) -> int:
-    """List what is live with flowplan's marker although no state here knows it. Nothing is changed.
+    """List live resources with flowplan's marker that no state here holds. Nothing is changed.
 
-    Bids of this stack cost money that no plan shows; of other stacks, this directory cannot know whether their
-    state is in another place.
+    Such bids of this stack cost money that no plan shows. The state of another stack may simply be in another
+    directory.
     """
     from flowplan.operations.orphans import find
 

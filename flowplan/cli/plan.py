@@ -43,8 +43,8 @@ def plan(
     detailed_exitcode: bool,
     form: str,
 ) -> int:
-    """Show what would change, and what it would cost: per hour now, over a day (a task's estimated duration,
-    or --horizon), at most.
+    """Show what would change, and what it would cost: per hour now, over a day (or a task's estimated duration, or
+    --horizon), and at most.
 
     PATHs are task files or directories; none means flowplan.yaml. Nothing is changed.
 
@@ -62,7 +62,9 @@ def plan(
         output.hold_writable(out)
     ahead = values.what_if_hours(what_if)
     if ahead is not None and destroy:
-        raise UsageProblem("--what-if does not go with --destroy: no bid would be left", hint="leave one of them out")
+        raise UsageProblem(
+            "--what-if cannot be combined with --destroy: no bid would be left", hint="leave out one of them"
+        )
     request = Request(
         paths=paths,
         destroy=destroy,

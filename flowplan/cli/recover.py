@@ -12,9 +12,9 @@ from flowplan.errors import UsageProblem
 
 @click.command(cls=Command)
 @options.paths
-@click.option("--from-live", is_flag=True, help="The state is lost: rebuild it from the markers of live bids.")
-@click.option("--lineage", metavar="ID", help="With --from-live: which stack, where several are live.")
-@click.option("--cancel", "ids", multiple=True, metavar="ID", help="Cancel a further bid that carries our marker.")
+@click.option("--from-live", is_flag=True, help="Rebuild a lost state from the markers of live bids.")
+@click.option("--lineage", metavar="ID", help="With --from-live: the stack to rebuild, if several are live.")
+@click.option("--cancel", "ids", multiple=True, metavar="ID", help="Cancel a bid of this stack that no file names.")
 @options.settle_window
 @click.pass_context
 def recover(
@@ -25,20 +25,20 @@ def recover(
     ids: tuple[str, ...],
     settle_window: float,
 ) -> int:
-    """Settle what an interrupted run left in doubt: look, record, and create nothing.
+    """Settle operations that an interrupted run left in doubt: look, record, and create nothing.
 
-    With --cancel, cancel bids that this stack placed and that no file names: those its state does not hold, or
-    holds without knowing their file. The plan, or an error, named their ids. With --from-live, rebuild a state
-    that is lost: PATHs are the task files, by which volumes are known again.
+    With --cancel, cancel bids that this stack placed and that no file names: its state does not hold them, or does
+    not know their file. A plan or an error message showed their ids. With --from-live, rebuild a lost state: PATHs
+    are the task files, which identify the volumes.
 
     \b
-    Exit codes: 0 settled; 3 the ID is not ours to cancel; 6 it still cannot be known.
+    Exit codes: 0 settled; 3 this stack may not cancel the ID; 6 an outcome is still unknown.
     """
     here = Context.of(ctx)
     if from_live and ids:
-        raise UsageProblem("--from-live and --cancel are two steps", hint="rebuild the state first")
+        raise UsageProblem("--from-live and --cancel cannot be combined", hint="rebuild the state first")
     if not from_live and (paths or lineage):
-        raise UsageProblem("PATHs and --lineage go with --from-live")
+        raise UsageProblem("PATHs and --lineage need --from-live")
     if from_live:
         _rebuild(here, paths, lineage)
     else:
@@ -64,5 +64,7 @@ def _rebuild(here: Context, paths: tuple[str, ...], lineage: str | None) -> None
     state = from_live(here.session, paths, lineage)
     for address, binding in state.bindings.items():
         terminal.line(f"{address}  {binding.id}")
-    terminal.note("what `state rm` had let go of, if anything, is in it again: only the lost state knew of it")
+    terminal.note(
+        "anything that `state rm` had released is in the state again: only the lost state recorded the release"
+    )
     terminal.line(f"The state of stack {state.stack} is rebuilt; flowplan plan shows what differs.")

@@ -46,7 +46,7 @@ def reporter_of(here: Context, for_machines: bool) -> Reporter:
 
 @frozen
 class Asking:
-    """The approval of whoever sits at the terminal, or of the command line."""
+    """Approval by the user at the terminal, or by the command line."""
 
     terminal: Terminal
     reporter: Reporter
@@ -68,7 +68,7 @@ class Asking:
             return False
         if not self.terminal.interactive:
             raise ApprovalMissing(
-                "nobody is here to approve the plan; nothing was changed",
+                "the plan needs approval, and flowplan cannot ask here; nothing was changed",
                 hint="give --auto-approve, or apply a saved plan: flowplan plan --out FILE, flowplan apply FILE",
             )
         what = "Destroy all this?" if plan.mode == "destroy" else "Apply this plan?"
@@ -78,7 +78,7 @@ class Asking:
 
     def name_of_volume(self, message: str) -> str:
         self.terminal.err(f"\n{message[0].upper()}{message[1:]}.")
-        return self.terminal.ask("Type the volume's name to let its data go: ").strip()
+        return self.terminal.ask("Type the volume's name to destroy its data: ").strip()
 
     def refused_volume(self) -> ApprovalMissing:
         return ApprovalMissing("the name was not typed; nothing was changed")

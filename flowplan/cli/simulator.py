@@ -27,7 +27,7 @@ _db = click.option("--db", metavar="FILE", help=f"The simulator's data ({SIMULAT
 
 @click.group(cls=Group)
 def simulator() -> None:
-    """The embedded Foundry Cloud Platform: the same API, a market inside, nothing to pay.
+    """The embedded Foundry Cloud Platform: the same API, with a simulated market; nothing to pay.
 
     `--api-url sim:` uses it in the process; `serve` offers it to other programs.
     """
@@ -36,11 +36,11 @@ def simulator() -> None:
 @simulator.command(cls=Command)
 @click.option("--port", type=click.IntRange(0, 65535), default=8571, show_default=True, metavar="P", help="0: any.")
 @_db
-@click.option("--seed", type=int, default=1, show_default=True, metavar="N", help="For data made anew.")
+@click.option("--seed", type=int, default=1, show_default=True, metavar="N", help="For newly created data.")
 @click.option(
     "--speed", type=options.Finite(0, 1_000_000), default=1, show_default=True, metavar="X", help="Times real time."
 )
-@click.option("--api-key", metavar="KEY", help="The one key that is accepted; absent: any fkey_...")
+@click.option("--api-key", metavar="KEY", help="Accept only this key.  [default: any fkey_...]")
 @click.pass_context
 def serve(ctx: click.Context, port: int, db: str | None, seed: int, speed: float, api_key: str | None) -> int:
     """Serve the API on a loopback port until Ctrl-C."""
@@ -53,7 +53,7 @@ def serve(ctx: click.Context, port: int, db: str | None, seed: int, speed: float
             server = Server(found, port)
         except OSError as error:
             raise UsageProblem(
-                f"port {port} cannot be used: {error.strerror}", hint="give another --port; 0 takes any that is free"
+                f"port {port} cannot be used: {error.strerror}", hint="give another --port; 0 takes any free port"
             ) from error
         here.terminal.line(server.url)
         key = "KEY" if api_key else "fkey_any"  # the KEY of --api-key: one is not printed
@@ -79,7 +79,7 @@ def _ended_like_ctrl_c() -> Iterator[None]:
 @_db
 @click.pass_context
 def advance(ctx: click.Context, time: str, db: str | None) -> int:
-    """Move the simulator's time by TIME (30m, 6h, 2d): every auction round between is held."""
+    """Move the simulator's time by TIME (30m, 6h, 2d): every auction round in between is held."""
     from flowplan.simulator import Simulator
 
     here = Context.of(ctx)
@@ -91,33 +91,33 @@ def advance(ctx: click.Context, time: str, db: str | None) -> int:
 
 @simulator.command(cls=Command)
 @_db
-@click.option("--seed", type=int, default=1, show_default=True, metavar="N", help="Of the new data.")
+@click.option("--seed", type=int, default=1, show_default=True, metavar="N", help="For the new data.")
 @click.pass_context
 def reset(ctx: click.Context, db: str | None, seed: int) -> int:
-    """Delete the simulator's data and make it anew."""
+    """Delete the simulator's data and create it again."""
     from flowplan.simulator import Simulator
 
     here = Context.of(ctx)
     with Simulator.open(_data(here.session.settings, db), seed=seed) as found:
         found.reset(seed)
-    here.terminal.out("The simulator's data is made anew.")
+    here.terminal.out("The simulator's data is created again.")
     return 0
 
 
 @simulator.command(cls=Command)
 @click.argument("instance_type", metavar="[TYPE]", required=False)
-@click.option("--region", metavar="R", help="Only this region.")
-@click.option("--history", default="14d", show_default=True, metavar="TIME", help="How far back; at most 14 days.")
+@click.option("--region", metavar="R", help="Show only this region.")
+@click.option("--history", default="14d", show_default=True, metavar="TIME", help="How far back, up to 14d.")
 @click.option("--depth", type=click.IntRange(0), default=5, show_default=True, metavar="N", help="Orders of others.")
 @_db
 @click.pass_context
 def market(
     ctx: click.Context, instance_type: str | None, region: str | None, history: str, depth: int, db: str | None
 ) -> int:
-    """Show the auctions: prices and your bids; of a single type also a picture of its prices, and the books.
+    """Show the auctions: prices and your bids; for a single type also a plot of its prices, and the books.
 
-    TYPE is an instance type, or how the names of several begin (a100). Only the auctioneer sees the books: `--depth`
-    orders of others are shown on either side of the line between those that win and those that wait.
+    TYPE is an instance type, or the beginning of several names (a100). On the real platform only the auctioneer sees
+    the books. `--depth` orders of others are shown on either side of the line between winning and waiting orders.
     """
     from flowplan.reports.text import book as book_text
     from flowplan.simulator import Simulator
@@ -125,7 +125,7 @@ def market(
     here = Context.of(ctx)
     since = timedelta(seconds=min(read_duration(history, "--history"), 14 * 86400))
     if not since:
-        raise UsageProblem("--history: it has no length", hint="write 6h or 14d")
+        raise UsageProblem("--history must be more than 0", hint="write 6h or 14d")
     with Simulator.open(_data(here.session.settings, db)) as found:
         all_, now = found.market(), found.now()
     auctions = [one for one in all_ if region in (None, one.region) and _is_asked_for(one, instance_type)]
@@ -145,7 +145,7 @@ def _is_asked_for(one: AuctionView, instance_type: str | None) -> bool:
 
 
 def _no_auction(all_: Sequence[AuctionView], instance_type: str | None, region: str | None) -> UsageProblem:
-    """What is wrong with what was asked for, with what there is that is near."""
+    """Why the type or region asked for is unknown, with the known ones as a hint."""
     sold = [one for one in all_ if _is_asked_for(one, instance_type)]
     if not sold:
         types = sorted({one.name for one in all_})

@@ -13,13 +13,13 @@ from flowplan.errors import UsageProblem
 
 @click.group(cls=Group)
 def state() -> None:
-    """Look into the state, by address; mend it; copy it; put the last good version back."""
+    """Show the state by address, repair it, copy it, or restore the last good version."""
 
 
 @state.command("list", cls=Command)
 @click.pass_context
 def list_(ctx: click.Context) -> int:
-    """List the addresses, one a line."""
+    """List the addresses, one per line."""
     from flowplan.model.address import in_order
 
     here = Context.of(ctx)
@@ -45,16 +45,16 @@ def show(ctx: click.Context, address: str) -> int:
 @click.argument("address")
 @click.pass_context
 def rm(ctx: click.Context, address: str) -> int:
-    """Let go of one address: the object itself is not touched, and costs what it costs.
+    """Release one address: the object itself is not touched and still costs money.
 
-    A bid's ports go with it. No later run adopts the bid by its marker, or cancels it; `flowplan import` takes it
-    back.
+    A bid's ports are released with it. No later run adopts the bid by its marker, or cancels it. `flowplan import`
+    takes it back.
     """
     from flowplan.operations import state as states
 
     here = Context.of(ctx)
     left = states.let_go(here.session, address)
-    here.terminal.line(f"{left.address} ({left.id}) is let go of; it still exists, and costs what it costs.")
+    here.terminal.line(f"{left.address} ({left.id}) is released; it still exists and still costs money.")
     return 0
 
 
@@ -63,9 +63,9 @@ def rm(ctx: click.Context, address: str) -> int:
 @click.argument("new", metavar="NEW")
 @click.pass_context
 def mv(ctx: click.Context, old: str, new: str) -> int:
-    """Let a resource have another address. The object itself, and its name in the cloud, stay as they are.
+    """Give a resource another address. The object itself and its name in the cloud stay as they are.
 
-    The ports of a bid go with it.
+    The ports of a bid move with it.
     """
     from flowplan.operations import state as states
 
@@ -78,7 +78,7 @@ def mv(ctx: click.Context, old: str, new: str) -> int:
 @state.command("pull", cls=Command)
 @click.pass_context
 def pull(ctx: click.Context) -> int:
-    """Print the state, with what its journal holds, as a state file."""
+    """Print the state, with the changes in its journal, as a state file."""
     from flowplan.state.codec import dump
 
     here = Context.of(ctx)
@@ -88,10 +88,10 @@ def pull(ctx: click.Context) -> int:
 
 @state.command("push", cls=Command)
 @click.argument("file", metavar="FILE")
-@click.option("--force", is_flag=True, help="Also over a newer state, or one of another lineage.")
+@click.option("--force", is_flag=True, help="Overwrite even a newer state, or one of another lineage.")
 @click.pass_context
 def push(ctx: click.Context, file: str, force: bool) -> int:
-    """Make FILE ('-': stdin) the state. It must continue the state that is here.
+    """Make FILE ('-': stdin) the state. It must continue the state here.
 
     \b
     Exit codes: 0 done; 4 locked; 5 FILE is no state, or does not continue the one here.
@@ -107,31 +107,31 @@ def push(ctx: click.Context, file: str, force: bool) -> int:
         raise UsageProblem(f"{file} cannot be read: {error.strerror}", hint="`-` reads stdin") from error
     name = "stdin" if file == "-" else file
     saved = states.push(here.session, data, name, force=force)
-    here.terminal.line(f"The state is that of {name}, now with serial {saved.serial}.")
+    here.terminal.line(f"The state is now that of {name}, with serial {saved.serial}.")
     return 0
 
 
 @state.command("restore", cls=Command)
 @click.pass_context
 def restore(ctx: click.Context) -> int:
-    """Put the last good version of the state back, and what the journal holds since.
+    """Restore the last good version of the state, and the changes that the journal holds since.
 
-    That is the state itself where only its journal is damaged, else the backup. The damaged file is kept beside it,
-    under a name that ends in .damaged.
+    If only the journal is damaged, that version is the state itself, else the backup. The damaged file is kept
+    beside it, under a name that ends in .damaged.
     """
     from flowplan.operations import state as states
 
     here = Context.of(ctx)
     restored = states.restore(here.session)
     what = "that of the backup" if restored.of_backup else f"the one in {here.session.state_path.name}"
-    here.terminal.line(f"The state is {what}, now with serial {restored.state.serial}.")
+    here.terminal.line(f"The state is now {what}, with serial {restored.state.serial}.")
     for path in restored.damaged:
         here.terminal.note(f"the damaged file is kept as {path}")
     for id, addresses in restored.doubled.items():
         take = " or ".join(f"flowplan import {address} {id}" for address in addresses)
         here.terminal.note(
-            f"{id} was recorded as {' and as '.join(map(str, addresses))}, which cannot be: it is left out. A bid is "
-            f"found by its marker; a volume is taken in with {take}"
+            f"{id} was recorded as {' and as '.join(map(str, addresses))}, so both records are left out. "
+            f"flowplan finds a bid by its marker; import a volume with {take}"
         )
-    here.terminal.note("flowplan plan shows what differs; bids placed since are found by their marker")
+    here.terminal.note("flowplan plan shows what differs; it finds bids placed since then by their marker")
     return 0

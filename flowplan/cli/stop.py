@@ -37,14 +37,14 @@ class Stop:
 
     def on(self, number: int) -> None:
         if self.number is not None:
-            self._tell("\nstopped at once; what was under way is in the journal, and is looked up by the next run")
+            self._tell("\nstopped at once; the journal holds the unfinished operations, and the next run checks them")
             _within_patience(self.release)
             os._exit(128 + exit_signal(number))
         self.number = number
         self._event.set()
         self.wake()
         self.hurry()
-        self._tell("\nstopping: nothing new is started, what is under way gets up to 5 s (again: stop at once)")
+        self._tell("\nstopping: nothing new starts, running operations get up to 5 s (again: stop at once)")
 
     def _tell(self, text: str) -> None:
         """Say it, but never wait for a terminal that does not take it."""

@@ -98,8 +98,8 @@ class Terminal:
         self.error(
             FlowplanError(
                 f"internal error: {type(error).__name__}",
-                hint="this is a bug of flowplan; please report the lines above. What was done is in the state and its "
-                "journal: the same command again looks there first",
+                hint="this is a bug in flowplan; please report the lines above. The state and its journal record what "
+                "was done: the same command again checks them first",
             )
         )
 

@@ -25,7 +25,7 @@ def hours_of(text: str, option: str) -> float:
     """A length of time, in hours. Raises UsageProblem."""
     seconds = read_duration(text, option)
     if seconds < 60:
-        raise UsageProblem(f"{option}: it is less than a minute", hint="write 24h or 7d")
+        raise UsageProblem(f"{option} must be at least 1m", hint="write 24h or 7d")
     return seconds / 3600
 
 
@@ -36,9 +36,12 @@ def what_if_hours(text: str | None) -> float | None:
     try:
         seconds = read_duration(text, "--what-if")
     except UsageProblem as error:  # what was meant for a PATH may have been taken for it
-        raise UsageProblem(str(error), hint="write --what-if 24h; a PATH goes before it, or after a TIME") from None
+        raise UsageProblem(str(error), hint="write --what-if 24h; put a PATH before it, or after a TIME") from None
     if not 3600 <= seconds <= _FURTHEST * 3600:
-        raise UsageProblem(f"--what-if: {text} is not between 1h and 7d", hint="14 days of past prices are two weeks")
+        raise UsageProblem(
+            f"--what-if: {text} is not between 1h and 7d",
+            hint="there are only 14 days of past prices, and each hour ahead needs two",
+        )
     return seconds / 3600
 
 
@@ -53,7 +56,7 @@ def budgets(hourly: str | None, more: str | None, basis: BudgetBasis | None) -> 
         raise UsageProblem(f"{option}: {shown(str(given))!r} is not an amount", hint=str(error)) from None
     found = Budget(most, growth, basis or "worst")
     if found.empty and basis is not None:
-        raise UsageProblem("--budget-basis goes with --max-hourly-cost or --max-cost-increase")
+        raise UsageProblem("--budget-basis needs --max-hourly-cost or --max-cost-increase")
     return () if found.empty else (found,)
 
 

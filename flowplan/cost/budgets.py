@@ -18,7 +18,8 @@ Side: TypeAlias = Literal["current", "planned"]
 
 
 def judged(costs: Costs, budgets: Iterable[Budget]) -> tuple[Judged, ...]:
-    """What becomes of `budgets`, each on its own basis; a plan that is no dearer than what is live is never refused.
+    """What becomes of `budgets`, each on its own basis; a plan that is no more expensive than what is live is never
+    refused.
 
     On another basis than `worst` it needs costs with forecasts (forecast.py): what is not known is refused.
     """
@@ -111,7 +112,8 @@ def _why(costs: Costs, judged: Judged) -> str:
     if judged.after is None or judged.allowed is None:
         what = "costs now" if judged.after is not None else "would cost"
         whose = ", ".join(unknown(costs)) or "some of it"
-        return f"what the stack {what} an hour ({basis}) is not known, so {name} cannot hold: no price of {whose}"
+        missing = f"what the stack {what} is unknown without a price for {whose}"
+        return f"{name} cannot be checked on basis {basis}: {missing}"
     cost = f"the stack would cost {_an_hour(judged.after, basis, waits=judged.waits, pausing=judged.pausing)}"
     if judged.limit == "max_hourly_cost" or judged.before is None or growth is None:
         return f"{cost}; {name} allows {usd(judged.allowed)} (now: {usd(judged.before)})"
@@ -123,17 +125,17 @@ def _why(costs: Costs, judged: Judged) -> str:
 def _remedy(costs: Costs, judged: Judged) -> str:
     growth = judged.budget.max_cost_increase
     if judged.limit == "max_cost_increase" and growth is not None and growth.percent and judged.before == 0:
-        return "a percentage of nothing is nothing: for a first apply give dollars, or --max-hourly-cost"
+        return "a percentage refuses any first apply, because nothing runs yet: give dollars, or --max-hourly-cost"
     if judged.after is None or judged.allowed is None:
-        return "what is certain can be judged all the same: basis worst, every limit paid"
+        return "use --budget-basis worst: it needs no price"
     lower = "lower a limit price, or pause or drop a task"
     if judged.pausing:
-        lower = "lower a limit price, or drop a task: a bid can only be placed running, and is paused then"
+        lower = "lower a limit price, or drop a task: a bid is always placed running and paused afterwards"
     likely = None if judged.budget.by_forecast else hourly(costs, "planned", "p90")
     if likely is None:
         return lower
     waits = _waiting(costs, "planned") > 0
-    return f"{lower}; by the forecast it costs {_an_hour(likely, 'p90', waits=waits)} (basis p90)"
+    return f"{lower}; the forecast is {_an_hour(likely, 'p90', waits=waits)} (basis p90)"
 
 
 def over(judged: Judged) -> Diagnostic | None:
@@ -144,14 +146,14 @@ def over(judged: Judged) -> Diagnostic | None:
         return None
     basis = judged.budget.basis
     cost = f"the stack costs {_an_hour(judged.after, basis, waits=judged.waits, pausing=judged.pausing)}"
-    said = f"{cost}; {_name_of(judged)} allows {usd(judged.allowed)}, but this plan does not raise it"
+    said = f"{cost}; {_name_of(judged)} allows {usd(judged.allowed)}, and this plan does not raise it"
     return Diagnostic(CODE_OF[judged.limit], said, severity="warning", position=judged.budget.position)
 
 
 def _an_hour(amount: Decimal, basis: BudgetBasis, *, waits: bool, pausing: bool = False) -> str:
-    how = {"worst": ", every limit paid", "p90": " nine times of ten", "p50": " half of the time"}
-    beside = ", bids that wait counted with their limits" if waits and basis != "worst" else ""
-    beside += ", new bids counted until they are paused" if pausing else ""
+    how = {"worst": ", every limit paid", "p90": " in 9 of 10 cases", "p50": " half of the time"}
+    beside = ", with waiting bids at their limits" if waits and basis != "worst" else ""
+    beside += ", with new bids counted until they are paused" if pausing else ""
     return f"at most {usd(amount)} an hour{how[basis]}{beside}"
 
 

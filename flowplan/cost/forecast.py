@@ -182,11 +182,11 @@ class _Asked:
             return None
         age = self._now - datetime.fromisoformat(market.as_of) if self._now and market.as_of else timedelta(0)
         if age > FRESH:
-            return f"the prices are of {market.as_of}, {age // MINUTE} minutes before the answers that followed"
+            return f"the prices are from {market.as_of}, {age // MINUTE} minutes older than the rest of the answers"
         if stream.last is None or market.spot in (None, stream.last) or stream.since * HOURS <= FRESH:
             return None
         since = f"{stream.since:.1f} hours" if stream.since >= 2 else f"{stream.since * 60:.0f} minutes"
-        return f"past prices end {since} ago at {usd(stream.last)}, while the price now is {usd(market.spot)}"
+        return f"past prices end {since} ago at {usd(stream.last)}, but the price now is {usd(market.spot)}"
 
 
 NEVER = {  # why a bid never runs, by the basis of its entry price

@@ -34,7 +34,8 @@ def _status(change: Change) -> Iterator[Diagnostic]:
     if change.status == "Preempting":
         yield _note("preempting", f"{change.address} is Preempting: the cloud takes its instances back")
     elif change.status_is_strange:
-        what = f"the status {shown(str(change.status))!r} of {change.address} is not known here; it counts as live"
+        status = shown(str(change.status))
+        what = f"this flowplan does not know the status {status!r} of {change.address}; it counts as live"
         yield _warning("unknown-status", what)
 
 
@@ -43,19 +44,19 @@ def _unnamed(plan: Plan) -> Iterator[Diagnostic]:
         worst = bid.bid.limit_price * bid.bid.instance_quantity
         yield _warning(
             "unnamed",
-            f"{address} ({bid.id}) is in the state, but no file is known to name it: it is left alone, and "
+            f"{address} ({bid.id}) is in the state, but no known file names it: it is left alone, and "
             f"costs at most ${worst:,.2f} an hour",
-            f"give the file that names it; else flowplan {'recover --cancel' if bid.marker else 'state rm'} "
+            f"give the file that names it; otherwise flowplan {'recover --cancel' if bid.marker else 'state rm'} "
             f"{bid.id if bid.marker else address}",
         )
 
 
 def _fileless(one: Fileless) -> Diagnostic:
-    costs = f"costs at most ${one.worst:,.2f} an hour" if one.worst is not None else "is paid for"
+    costs = f"costs at most ${one.worst:,.2f} an hour" if one.worst is not None else "keeps costing money"
     return _warning(
         "file-gone",
         f"{one.address} ({one.id}) was made from {shown(one.file)}, which is gone: it is left alone, and {costs}",
-        f"flowplan destroy {shlex.quote(one.file)} ends it; if the file has another name now, give that",
+        f"flowplan destroy {shlex.quote(one.file)} ends it; if the file was renamed, give its new name",
     )
 
 
@@ -64,29 +65,29 @@ def _namesakes(plan: Plan) -> Iterator[Diagnostic]:
     for address, ids in plan.twins:
         yield _warning(
             "twins",
-            f"{address}: further live bids carry our marker, and cost money: {', '.join(ids)}",
-            "if they are not wanted: " + "; ".join(f"flowplan recover --cancel {id}" for id in ids),
+            f"{address}: duplicate live bids carry our marker and cost money: {', '.join(ids)}",
+            "if you do not want them: " + "; ".join(f"flowplan recover --cancel {id}" for id in ids),
         )
     for address, ids in plan.namesakes:
-        what = f"{', '.join(ids)} has the name of {address}; flowplan did not place it, and leaves it alone"
+        what = f"{', '.join(ids)} has the name of {address}; flowplan did not place it and leaves it alone"
         yield _note("namesake", what)
 
 
 def _whereabouts(plan: Plan, unchecked: Iterable[str]) -> Iterator[Diagnostic]:
     """What has moved, was not asked, is in doubt, or belongs to files that are not given."""
     for address, before, now in plan.moved:
-        yield _note("moved", f"{address} was made from {shown(before)}, and is now that of {shown(now)}")
+        yield _note("moved", f"{address} was made from {shown(before)} and now belongs to {shown(now)}")
     for what in unchecked:
         yield _note("unchecked", what)
     if plan.in_doubt:
-        what = f"{len(plan.in_doubt)} of an earlier run's operations: whether they happened is not known"
-        yield _note("in-doubt", what, "apply looks first what became of it")
+        what = f"the outcome of {len(plan.in_doubt)} of an earlier run's operations is unknown"
+        yield _note("in-doubt", what, "apply first checks what became of them")
     there = [address for address in plan.left_alone if address not in {one.address for one in plan.fileless}]
     if there:
         count = len(there)
         files = "address of a file" if count == 1 else "addresses of files"
         listed = ", ".join(map(str, there[:6])) + (f" and {count - 6} more" if count > 6 else "")
-        yield _note("left-alone", f"{count} {files} not given here: left alone: {listed}")
+        yield _note("left-alone", f"{count} {files} not given here, left alone: {listed}")
 
 
 def _warning(code: str, summary: str, hint: str | None = None) -> Diagnostic:

@@ -72,23 +72,23 @@ def warned(costs: Costs) -> Iterator[Diagnostic]:
 
 
 def _not_running(one: Priced) -> Iterator[Diagnostic]:
-    """Of what stays as it is, only that it does not run: nothing else would say so. (Of one that bids of one's own push
-    out that is said of all of them together.)"""
+    """For an unchanged bid, warn only that it does not run. If your own new bids push it out, the warning is given once
+    for all of them."""
     found = one.cost
     reason = next((one for one in found.warnings if one in _NOT_RUNNING), None) if found is not None else None
     if found is None or reason is None:
         return
     state = "is still running, but" if one.change.status == ALLOCATED else "does not run:"
     summary = f"{one.change.address} ({one.change.status}) {state} {_TEXTS[reason](one, found)}"
-    hint = "while it waits it costs nothing; a higher limit, or another type or region, gets it running"
+    hint = "it costs nothing while it waits; to get it running, raise the limit or choose another type or region"
     yield _said("warning", summary, reason, hint, one)
 
 
 _HINTS = {
-    "stale_market": "what is planned holds; its cost may not: plan again",
-    "volatile": "a lower limit is an end to what it can cost; `--max-hourly-cost` refuses what is too dear",
+    "stale_market": "the plan is still valid, but its cost may not be: plan again",
+    "volatile": "a lower limit caps what it can cost; `--max-hourly-cost` refuses a plan above a budget",
     "all_or_nothing_too_large": "split it into tasks of fewer instances, or choose another type or region",
-    "tie": "a cent more wins it",
+    "tie": "raise the limit by one cent to win it",
 }
 
 
@@ -109,7 +109,7 @@ def _below_reserve(_: Priced, found: Estimate) -> str:
 
 
 def _cannot_win_now(_: Priced, found: Estimate) -> str:
-    return f"the limit {usd(found.limit)} does not win now; the smallest that does is {usd(found.entry.low)}"
+    return f"the limit {usd(found.limit)} does not win now; the lowest that does is {usd(found.entry.low)}"
 
 
 def _tie(_: Priced, found: Estimate) -> str:
@@ -123,13 +123,13 @@ def _too_large(_: Priced, found: Estimate) -> str:
 
 def _ambiguous(_: Priced, found: Estimate) -> str:
     low, high = found.ambiguous or (None, None)
-    why = "a larger bid of yours is passed over, and whether that sets the price is not documented"
-    return f"the price is {usd(low)} or up to {usd(high)}: {why}"
+    why = "a larger bid of yours does not fit, and FCP does not document whether it still sets the price"
+    return f"the price is between {usd(low)} and {usd(high)}: {why}"
 
 
 def _thin(one: Priced, _: Estimate) -> str:
     known = f" ({one.forecast.evidence})" if one.forecast else ""
-    return f"too little is known of past prices for more than a rough forecast{known}"
+    return f"too few past prices are known for more than a rough forecast{known}"
 
 
 def _volatile(one: Priced, _: Estimate) -> str:
@@ -137,13 +137,14 @@ def _volatile(one: Priced, _: Estimate) -> str:
     cost, over = one.forecast.cost, span(one.forecast.hours)
     middle, high, mean = usd(cost.p50), usd(cost.p90), usd(cost.expected)
     return (
-        f"the price moves much: over {over} {middle} in the middle, {mean} on average, {high} nine times of ten at most"
+        f"the price varies a lot: over {over}, {middle} in the middle, {mean} on average, at most {high} in 9 "
+        "of 10 cases"
     )
 
 
 def _far_above(one: Priced, found: Estimate) -> str:
     need = one.advice.limit_price if one.advice else None
-    return f"the limit {usd(found.limit)} is far above the {usd(need)} it needs, and may be paid"
+    return f"the limit {usd(found.limit)} is far above the {usd(need)} it needs; in a price spike you would pay it"
 
 
 _TEXTS: dict[str, Callable[[Priced, Estimate], str]] = {
@@ -179,7 +180,7 @@ def kept_by(advice: Advice) -> str:
     )
 
 
-# ---- bids of one's own in one auction ---------------------------------------------------------------------
+# ---- your own bids in one auction -------------------------------------------------------------------------
 
 
 def _auctions(changes: Iterable[Priced]) -> list[list[Priced]]:
@@ -192,7 +193,7 @@ def _auctions(changes: Iterable[Priced]) -> list[list[Priced]]:
 
 
 def _competing(bids: Sequence[Priced]) -> Iterator[Diagnostic]:
-    """That bids of one's own compete: what that costs now; or, where it does not yet, what it would."""
+    """That your own bids compete: what that costs now, or, if it costs nothing yet, what it would cost."""
     hit = [one for one in bids if one.cost is not None and one.cost.alone is not None]
     first = next(one for one in bids if not isinstance(one.change, NoOp))
     if hit:
@@ -234,11 +235,11 @@ def _price_of(hit: Sequence[Priced]) -> str:
     if torn:
         most = usd(max(map(_limit, torn)))
         parts.append(
-            f"{_names(torn)} may not all win, and those that do pay up to {most} then, alone {usd(_alone(torn[0]))}"
+            f"{_names(torn)} may not all win; those that do pay up to {most}, instead of {usd(_alone(torn[0]))} alone"
         )
     late = [one for one in hit if one.cost and one.cost.outlook == "waits"]
     if late:
-        parts.append(f"{_names(late)} would wait, though alone {'it' if len(late) == 1 else 'each'} would run")
+        parts.append(f"{_names(late)} would wait, although {'it' if len(late) == 1 else 'each'} would run alone")
     return "your own bids compete: " + "; ".join(parts)
 
 

@@ -138,7 +138,7 @@ class Run:
         if store.exists():
             raise UsageProblem(
                 f"--init: {store.name} exists",
-                hint="to begin anew, move it away yourself; what it knows costs money until it is cancelled",
+                hint="to start again, move it away; the bids in it keep costing money until you cancel them",
             )
         return store.fresh()
 
@@ -171,7 +171,7 @@ class Run:
         if found.ended:
             raise ApplyFailed(
                 "; ".join(found.ended),
-                hint="it is not bought again in this run; the same command once more places it anew",
+                hint="this run does not buy it again; run the same command again to place a new one",
             )
         if loaded.pending or found.notes:
             # Types, regions and names have to be looked up again, with what was found in its place.
@@ -197,7 +197,7 @@ class Run:
                 raise
             self._doubt = error
             self._doubted = tuple(intent for intent in loaded.pending.values() if intent.op == "create")
-            self.session.listener.note(f"{error}; what is known is destroyed all the same")
+            self.session.listener.note(f"{error}; everything known is destroyed anyway")
             return Recovered(state, (), {})
 
     def _saved_places(self) -> dict[Any, Any] | None:
@@ -240,7 +240,7 @@ class Run:
         now = propose(self.session, again, self.wishes)
         if not same_work(now.plan, plan):
             raise StalePlan(
-                "what is live has changed since the plan was shown; nothing was done",
+                "a live resource has changed since the plan was shown; nothing was done",
                 hint="run the same command again and look at the new plan",
             )
         refuse(self._held(now), saved=True)
@@ -307,7 +307,7 @@ class Run:
         session, how = self.session, self.how
         waiting = Waiting(session.cloud(), how.wait, how.timeout, session.interruption.clock(), self.reporter)
         if session.settings.simulated:
-            waiting = attrs.evolve(waiting, hint="; time in the simulator moves by `flowplan simulator advance`")
+            waiting = attrs.evolve(waiting, hint="; in the simulator, `flowplan simulator advance` moves the time")
         return waiting(plan, outcome)
 
     # -- the end
@@ -345,7 +345,7 @@ def hold_seen(plan: Plan, outcome: Outcome, seen: Observed) -> None:
     left = left_unread(plan, seen.live, {step.address for step in outcome.done if step.way == "down"})
     if left:
         raise ApplyFailed(
-            f"what was to stop has stopped, but not all could be looked at: {left[0]}",
+            f"everything that was to stop has stopped, but flowplan could not check all of it: {left[0]}",
             detail="\n".join(map(str, left[1:])) or None,
-            hint=left[0].hint or "the same command again, once the API tells of it",
+            hint=left[0].hint or "run the same command again once the API shows it",
         )

@@ -102,7 +102,7 @@ def _settle(session: Session, judged: Sequence[Judged], coming: Sequence[KeptFor
     try:
         kept_forecasts(session.settings.directory).settle(final, coming)
     except FlowplanError as error:
-        session.listener.note(f"the forecast of the coming day is not kept: {in_a_line(error)}")
+        session.listener.note(f"the forecast for the coming day could not be saved: {in_a_line(error)}")
 
 
 def coming_day(state: State, day: Costs, now: datetime) -> list[KeptForecast]:

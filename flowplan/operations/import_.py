@@ -62,11 +62,11 @@ def _parsed(address: str) -> Address:
 def _hold_free(state: State, wanted: Address, id: str) -> None:
     """Raise UsageProblem unless neither the address nor the object is in the state."""
     if wanted in state.bindings:
-        raise UsageProblem(f"{wanted} is in the state already, as {state.bindings[wanted].id}")
+        raise UsageProblem(f"{wanted} is already in the state, as {state.bindings[wanted].id}")
     for address, binding in state.bindings.items():
         if binding.id == id and address.kind != "ports":
             hint = f"flowplan state mv {address} {wanted}" if address.kind == wanted.kind else None
-            raise UsageProblem(f"{id} is in the state already, as {address}", hint=hint)
+            raise UsageProblem(f"{id} is already in the state, as {address}", hint=hint)
 
 
 def _found(session: Session, live: Live, wanted: Address, id: str) -> LiveBid | LiveVolume:
@@ -78,12 +78,12 @@ def _found(session: Session, live: Live, wanted: Address, id: str) -> LiveBid | 
     if found is None:
         raise FlowplanError(f"there is no {wanted.kind} {id} in this project")
     if isinstance(found, LiveBid) and found.ended:
-        raise FlowplanError(f"{id} is {found.status}: it has ended, and costs nothing any more")
+        raise FlowplanError(f"{id} is {found.status}: it has ended and costs nothing any more")
     return found
 
 
 def _in_doubt(wanted: Address) -> FlowplanError:
-    return FlowplanError(f"{wanted} is in doubt", hint="`flowplan recover` settles it first")
+    return FlowplanError(f"{wanted} is in doubt", hint="run `flowplan recover` first")
 
 
 def _binding(wanted: Address, found: LiveBid | LiveVolume, doubted: Sequence[Intent], state: State) -> Binding:
@@ -106,8 +106,8 @@ def _hold_certain(found: LiveBid | LiveVolume, live: Live, loaded: Loaded, wante
                 raise _in_doubt(wanted)
         elif intent.op == "create" and found in perhaps_created(intent, loaded.state.lineage, live):
             raise FlowplanError(
-                f"{found.id} may be what an interrupted run created as {intent.address}",
-                hint="`flowplan recover` settles it first",
+                f"an interrupted run may have created {found.id} as {intent.address}",
+                hint="run `flowplan recover` first",
             )
 
 
@@ -121,5 +121,5 @@ def _hold_ours_or_nobodys(found: LiveBid | LiveVolume, live: Live, ours: Contain
             raise GuardRefused(
                 f"{what} belongs to stack {bid.marker.stack}, lineage {bid.marker.lineage}; it stays there",
                 reason="not_ours",
-                hint=f"once `flowplan state rm` there has let go of it, --lineage {bid.marker.lineage} takes it here",
+                hint=f"release it there with `flowplan state rm`, then give --lineage {bid.marker.lineage} here",
             )

@@ -22,7 +22,7 @@ def certain(cloud: Fcp, state: State, live: Live) -> Live:
     """`live` with everything in it that the state knows, or the proof that it is gone: one call a missing bid, none
     when all is listed. What cannot be looked at is there as it was applied."""
     for kind, why in live.unlisted.items():
-        cloud.note(f"the {kind}s cannot be listed; only those of the state are known: {why}")
+        cloud.note(f"the {kind}s cannot be listed; flowplan knows only those in the state: {why}")
     ids = {kind: [b.id for a, b in state.bindings.items() if a.kind == kind] for kind in ("bid", "volume")}
     bids = [id for id in ids["bid"] if id not in live.bids and id not in live.gone]
     volumes = [id for id in ids["volume"] if id not in live.volumes and id not in live.gone]
@@ -39,7 +39,7 @@ def certain(cloud: Fcp, state: State, live: Live) -> Live:
             gone |= one.gone
     live = attrs.evolve(live, bids=found, gone=frozenset(gone)) if calls else live
     for id, why in unread.items():
-        cloud.note(f"{id} is taken as it was applied, because it could not be looked at: {why}")
+        cloud.note(f"{id} could not be read; flowplan takes it to be as last applied: {why}")
     return standing_in(state, live, unread) if unread else live
 
 
@@ -49,7 +49,7 @@ def listed(cloud: Fcp) -> Live:
     for why in live.unlisted.values():
         raise why
     for why in catalogue.unread:
-        cloud.note(f"ids stand for names that cannot be looked up: {why}")
+        cloud.note(f"some names cannot be looked up, so ids are shown: {why}")
     return live
 
 
@@ -70,7 +70,7 @@ def _asked_for(cloud: Fcp, live: Live, id: str) -> Live:
     try:
         return attrs.evolve(live, bids={id: cloud.bid_here(id)})
     except NotFound as error:
-        raise CloudError(f"{error}; and no list of bids can be had that would confirm it") from error
+        raise CloudError(f"{error}; and no list of bids could be fetched to confirm it") from error
 
 
 def _looked_for(cloud: Fcp, live: Live, ids: Sequence[str]) -> Live:

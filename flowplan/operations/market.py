@@ -39,7 +39,7 @@ class Asked:
 def look(
     session: Session, types: Sequence[str], region: str | None, asked: Asked, notes: list[str]
 ) -> tuple[list[Offer], View]:
-    """The auctions with their prices: two lists, one call an auction, one call a region. What could not be had is
+    """The auctions with their prices: two lists, one call an auction, one call a region. What could not be fetched is
     noted, and unknown."""
     from flowplan.pricing.offers import Question, View, offer, wanted
 
@@ -63,7 +63,7 @@ def look(
 def _markets(
     cloud: Fcp, auctions: Iterable[tuple[InstanceType, Auction]], notes: list[str]
 ) -> dict[tuple[str, str], Market | None]:
-    """The prices for one instance in each; None, with a note, where they could not be had."""
+    """The prices for one instance in each; None, with a note, where they could not be fetched."""
     keys = [(auction.instance_type, auction.region) for _, auction in auctions]
     found = dict(
         zip(
@@ -76,14 +76,14 @@ def _markets(
     if failed:
         (kind, region), error = next(iter(failed.items()))
         more = f", and those of {len(failed) - 1} more" if len(failed) > 1 else ""
-        notes.append(f"the prices of {kind} in {region}{more} could not be had: {error}")
+        notes.append(f"the prices of {kind} in {region}{more} could not be fetched: {error}")
     return found | dict.fromkeys(failed)
 
 
 def _pasts(
     cloud: Fcp, auctions: Iterable[tuple[InstanceType, Auction]], since: datetime | None, notes: list[str]
 ) -> dict[tuple[str, str], Past]:
-    """The past prices of each: 14 days, or `since` then. Of a region where they could not be had, a note."""
+    """The past prices of each: 14 days, or `since` then. Of a region where they could not be fetched, a note."""
     regions: dict[str, list[tuple[str, str]]] = {}
     for _, auction in auctions:
         regions.setdefault(auction.region, []).append((auction.instance_type, auction.region))
@@ -91,7 +91,7 @@ def _pasts(
     failed = {region: one for region, one in zip(regions, found, strict=True) if isinstance(one, CloudError)}
     if failed:
         where, error = ", ".join(sorted(failed)), next(iter(failed.values()))
-        notes.append(f"past prices in {where} could not be had: {error}; nothing is known of what is ahead there")
+        notes.append(f"past prices in {where} could not be fetched: {error}; there is no forecast for them")
     return {key: past for part in found if not isinstance(part, CloudError) for key, past in part.items()}
 
 

@@ -181,7 +181,7 @@ def hold_placeable(session: Session, plan: Plan, markets: Mapping[Key, Market], 
         try:
             quotas = session.cloud().quotas()
         except CloudError as error:
-            unchecked = (f"whether quotas allow it is not known: {error}",)
+            unchecked = (f"flowplan could not check the quotas: {error}",)
     problems += refused(plan, markets, seen.catalogue.ssh_keys, quotas, config.problem)
     if problems:
         raise ConfigError(problems)
@@ -244,7 +244,7 @@ def hold_known(addresses: Iterable[Address], seen: Observed) -> None:
     for address in addresses:
         if address not in known:
             raise UsageProblem(
-                f"--replace {address}: neither the files nor the state have it",
+                f"--replace {address}: neither the files nor the state hold it",
                 hint=candidates(str(address), map(str, known)),
             )
 

@@ -39,9 +39,9 @@ def choose_project(
         )
     if len(visible) == 1:
         return visible[0]
-    hint = candidates("", names) or "this key sees no project at all"
+    hint = candidates("", names) or "this key has access to no project"
     raise ConfigError(
-        [Diagnostic("project-missing", "no project is given, and there is not exactly one to take", hint)]
+        [Diagnostic("project-missing", "no project is given, and there is not exactly one to choose", hint)]
     )
 
 
@@ -59,8 +59,8 @@ def _from_files(config: Config, visible: Sequence[Named]) -> Named | None:
         problems.append(config.problem(address, "project", what, hint, code="project-unknown"))
     if len(found) > 1:
         address = next(iter(named))
-        what = f"one stack is in one project, but the tasks name {', '.join(sorted(p.name for p in found.values()))}"
-        hint = "use a directory of its own for each project"
+        what = f"a stack has only one project, but the tasks name {', '.join(sorted(p.name for p in found.values()))}"
+        hint = "use a separate directory for each project"
         problems.append(config.problem(address, "project", what, hint, code="project-conflict"))
     if problems:
         raise ConfigError(problems)

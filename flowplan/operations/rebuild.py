@@ -50,7 +50,7 @@ def from_live(session: Session, paths: Sequence[str], lineage: str | None) -> St
         found = rebuild(empty, live, _declared(session, config, empty, catalogue, live))
         lock.verify()
         for path in session.store.begin_anew():
-            session.listener.note(f"what was left of the state is kept as {path}")
+            session.listener.note(f"the rest of the old state is kept as {path}")
         saved = session.store.save(found.state)
     for note in found.notes:
         session.listener.note(note)
@@ -80,12 +80,12 @@ def _hold_lost(session: Session) -> None:
         if backup is not None:
             raise UsageProblem(
                 f"{backup} is in order",
-                hint="`flowplan state restore` puts it back: it knows more than the markers do",
+                hint="run `flowplan state restore` to restore it: it holds more than the markers do",
             ) from None
         return
     if state.bindings or state.released:
         raise UsageProblem(
-            "the state is in order: nothing is rebuilt", hint="`flowplan recover` settles what is in doubt"
+            "the state is in order: nothing is rebuilt", hint="`flowplan recover` settles operations in doubt"
         )
 
 
@@ -103,9 +103,9 @@ def _chosen(session: Session, live: Live, lineage: str | None) -> Marker:
                 f"--lineage {shown(one)}  stack {shown(marker.stack)}" for one, marker in sorted(stacks.items())
             )
             raise UsageProblem(
-                f"no single stack that is live is called {here}, as this directory is",
+                f"there is not exactly one live stack named {here}, like this directory",
                 detail=listed,
-                hint="say which is meant with --lineage",
+                hint="choose one with --lineage",
             )
         stacks = named
     if not stacks:

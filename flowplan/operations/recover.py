@@ -71,14 +71,14 @@ def _notes(found: Recovered, loaded: Loaded, live: Live) -> Iterator[str]:
         if intent.op == "update":
             yield _half_updated(intent, live)
     for intent in found.absent.values():
-        yield f"{intent.address} was not created; the next apply sends it once more, under its own key"
+        yield f"{intent.address} was not created; the next apply sends it again, under the same key"
 
 
 def _half_updated(intent: Intent, live: Live) -> str:
     """What to say of an update of which nobody knows how far it came: nothing is lost, but a bid may stand still."""
     bid, wanted = live.bids.get(intent.id or ""), intent.resource
     stands = bid is not None and bid.bid.paused and isinstance(wanted, Bid) and not wanted.paused
-    still = f"; until then {intent.id} stands paused" if stands else ""
+    still = f"; until then {intent.id} stays paused" if stands else ""
     return f"{intent.address}: an update was interrupted; the next apply finishes it{still}"
 
 
@@ -89,14 +89,14 @@ def duplicate(live: Live, loaded: Loaded, id: str) -> tuple[LiveBid, Marker]:
     bid = live.bids.get(id)
     named = any(binding.id == id and binding.source for binding in state.bindings.values())
     if bid is None or bid.marker is None or bid.marker.lineage != state.lineage or named:
-        raise _stays(f"{id} is not a further bid of this stack", "`flowplan destroy` cancels what the state holds")
+        raise _stays(f"{id} is not a duplicate bid of this stack", "`flowplan destroy` cancels the bids in the state")
     if id in state.released:
         again = f"flowplan import {bid.marker.address} {id} takes it back"
-        raise _stays(f"{id} was let go of with `state rm`", f"{again}, and then it can be cancelled")
+        raise _stays(f"{id} was released with `state rm`", f"{again}; then you can cancel it")
     for intent in loaded.pending.values():
         if intent.op == "create" and [one.id for one in find_created(intent, state.lineage, live)] == [id]:
             what = f"{id} is what an interrupted run created as {intent.address}"
-            raise _stays(what, "`flowplan recover` takes it into the state first")
+            raise _stays(what, "run `flowplan recover` first: it takes the bid into the state")
     return bid, bid.marker
 
 

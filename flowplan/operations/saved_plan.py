@@ -96,11 +96,11 @@ def hold_expected(saved: SealedPlan, expect: str | None) -> None:
         raise GuardRefused(
             f"this plan has the digest {saved['sha256']}, not the expected one",
             reason="unexpected_plan",
-            hint="apply the plan that was approved, or approve this one",
+            hint="apply the approved plan, or approve this one",
         )
     if saved["errored"]:
         errors = [(one["summary"], one["detail"]) for one in saved["diagnostics"] if one["severity"] == "error"]
-        why, reason = errors[0] if errors else ("it does not say why", None)
+        why, reason = errors[0] if errors else ("the file gives no reason", None)
         raise GuardRefused(f"this plan was refused: {why}", reason=reason or "errored")
 
 
@@ -117,7 +117,7 @@ def hold_signed(saved: SealedPlan, key: Secret | None) -> None:
         raise GuardRefused(
             f"this plan is not signed with the key in {PLAN_KEY}; nothing was done",
             reason="unsigned_plan" if given is None else "tampered_plan",
-            hint="plan again, where the key is set",
+            hint="run flowplan plan again with the key set",
         )
 
 
@@ -167,7 +167,7 @@ def hold_not_applied(saved: SealedPlan, state: State) -> None:
         if plan.sha256 == saved["sha256"]:
             raise StalePlan(
                 f"this plan was applied already, at {plan.at}; nothing was done",
-                hint="plan again: what it left undone is in the new plan",
+                hint="run flowplan plan again: the new plan holds what is left to do",
             )
 
 
@@ -198,7 +198,7 @@ def hold_to(saved: SealedPlan, planned: PlanDocument, choices: Iterable[Address]
         raise StalePlan("the configuration has changed since the plan was saved", hint="plan again")
     if actions_of(now) != actions_of(saved):
         raise StalePlan(
-            "what the plan touches has changed since it was saved; nothing was done",
+            "resources in the plan have changed since it was saved; nothing was done",
             detail="\n".join(moved(saved, now)),
             hint="plan again",
         )
@@ -208,7 +208,7 @@ def hold_to(saved: SealedPlan, planned: PlanDocument, choices: Iterable[Address]
         raise StalePlan("the state has changed since the plan was saved; nothing was done", hint="plan again")
     if differing := differences(saved, now, set(map(str, choices))):
         raise StalePlan(
-            "the plan says something else than planning again; nothing was done",
+            "planning again gives a different plan; nothing was done",
             detail="\n".join(differing[:_TOLD]),
             hint="plan again",
         )

@@ -115,7 +115,7 @@ class Session:
         """Hold the lock, to change things. Raises Locked, NoLocks, UsageProblem."""
         self._hold_lockable()
         if not self.settings.lock:
-            raise UsageProblem("--no-lock is for looking only", hint="leave it out")
+            raise UsageProblem("--no-lock is for read-only commands", hint="leave it out")
         with self._unwound(), self._held() as lock:
             yield lock
 
@@ -126,7 +126,7 @@ class Session:
         self._hold_lockable()
         why = None
         if not self.settings.lock:
-            why = "the lock is not taken; somebody else may be changing things"
+            why = "the lock is not taken; another run may be changing things"
         elif not os.access(self.state_path.absolute().parent, os.W_OK):
             why = "this directory cannot be written, so the lock is not taken"
         with self._unwound(), ExitStack() as stack:
@@ -134,7 +134,7 @@ class Session:
                 try:
                     stack.enter_context(self._held())
                 except NoLocks as error:
-                    why = f"{error.args[0].partition(';')[0]}; somebody else may be changing things"
+                    why = f"{error.args[0].partition(';')[0]}; another run may be changing things"
             if why is not None:
                 self.listener.note(why)
             yield
@@ -227,7 +227,7 @@ class Session:
         """Between two tries of a call. Raises CloudError once somebody asked to stop: the call is abandoned."""
         self.interruption.pause(seconds)
         if self.interruption.stopped():
-            raise CloudError("stopped before it was sent again")
+            raise CloudError("stopped before the call was sent again")
 
     def enter_project(self, state: State, config: Config | None) -> Named:
         """Find the project and make it the client's. Raises ConfigError, and GuardRefused for another one
@@ -264,7 +264,7 @@ class Session:
         found = or_why(self.cloud().projects)()
         self.no_projects = (found,) if isinstance(found, CloudError) else ()
         if isinstance(found, CloudError):
-            self.cloud().note(f"the projects cannot be listed; it goes on with the one of the state: {found}")
+            self.cloud().note(f"the projects cannot be listed; flowplan uses the project in the state: {found}")
         return found
 
 
@@ -280,5 +280,5 @@ def _hold_file(path: Path, given: str) -> None:
     hold_no_device(path)  # before a lock is put beside it
     if path.name == LOCK_NAME or given.endswith((".journal", "-journal")):
         raise UsageProblem(
-            f"--state {shown(given)}: that is how flowplan names a lock or a journal", hint="choose another name"
+            f"--state {shown(given)}: flowplan uses this name for a lock or a journal", hint="choose another name"
         )

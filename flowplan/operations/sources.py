@@ -237,7 +237,7 @@ def read_beside(directory: Path, source: str, path: str) -> bytes:
     try:
         there = Path(path).expanduser()
     except RuntimeError as error:  # ~NAME, where nobody is called NAME
-        raise OSError(0, f"there is no user {path.partition('/')[0][1:]} whose home ~ could mean") from error
+        raise OSError(0, f"~ cannot be expanded: there is no user {path.partition('/')[0][1:]}") from error
     return read_regular((directory / source).parent / there, SIZE_LIMIT)
 
 
@@ -246,5 +246,5 @@ def _read(name: str, directory: Path) -> bytes:
         return read_regular(directory / name, SIZE_LIMIT)
     except OSError as error:
         reason = error.strerror or str(error)
-        hint = "flowplan reads regular files; a directory means all *.yaml and *.yml in it"
+        hint = "give a regular file, or a directory: flowplan reads all *.yaml and *.yml in it"
         raise ConfigError([Diagnostic("file-unreadable", f"{name} cannot be read: {reason}", hint)]) from error

@@ -55,20 +55,20 @@ def push(session: Session, data: bytes, name: str, *, force: bool = False) -> St
     try:
         new = load(data, name)
     except StateError as error:
-        error.hint = "push what `flowplan state pull` printed; what is here is as it was"
+        error.hint = "push what `flowplan state pull` printed; the state here is unchanged"
         raise
     with session.changing():
         store = session.store
         loaded = store.read()
         if loaded.pending:
             raise StateError(
-                "an operation of an earlier run is in doubt; its intent would be lost",
-                hint="`flowplan recover` settles it first",
+                "an operation of an earlier run is in doubt; this would lose its intent",
+                hint="run `flowplan recover` first",
             )
         if loaded.journaled and not force:
             raise StateError(
-                "the journal holds what an interrupted run did; it would be lost",
-                hint="`flowplan recover` takes it into the state first; --force goes without",
+                "the journal holds results of an interrupted run; this would lose them",
+                hint="run `flowplan recover` first: it takes them into the state; --force drops them",
             )
         if not loaded.fresh and not force:
             _hold_continued(loaded.state, new, name)
@@ -93,7 +93,7 @@ def bound(address: str, bindings: Mapping[Address, Binding]) -> Binding:
         near = difflib.get_close_matches(address, [str(one) for one in bindings], n=1)
         raise FlowplanError(
             f"{address} is not in the state",
-            hint=f"did you mean {near[0]}?" if near else "`flowplan state list` lists what is",
+            hint=f"did you mean {near[0]}?" if near else "`flowplan state list` shows what is",
         )
     return bindings[wanted]
 
@@ -102,7 +102,7 @@ def _hold_certain(addresses: Container[Address], loaded: Loaded) -> None:
     """Raise FlowplanError when an operation on one of them is in doubt: it is about an address, and would lose it."""
     for intent in loaded.pending.values():
         if intent.address in addresses:
-            raise FlowplanError(f"{intent.address} is in doubt", hint="`flowplan recover` settles it first")
+            raise FlowplanError(f"{intent.address} is in doubt", hint="run `flowplan recover` first")
 
 
 def _moves(old: Address, new: str, bindings: Mapping[Address, Binding]) -> dict[Address, Address]:
@@ -113,7 +113,8 @@ def _moves(old: Address, new: str, bindings: Mapping[Address, Binding]) -> dict[
         raise UsageProblem(str(error)) from None
     if old.kind == "ports" or to.kind != old.kind:
         raise UsageProblem(
-            f"{old} cannot become {to}", hint="ports go with their bid" if old.kind == "ports" else "the kind stays"
+            f"{old} cannot become {to}",
+            hint="ports move with their bid" if old.kind == "ports" else "the kind cannot change",
         )
     moved = {old: to}
     ports = Address("ports", old.name)
@@ -121,7 +122,7 @@ def _moves(old: Address, new: str, bindings: Mapping[Address, Binding]) -> dict[
         moved[ports] = Address("ports", to.name)
     taken = [address for address in moved.values() if address in bindings]
     if taken:
-        raise UsageProblem(f"{taken[0]} is in the state already")
+        raise UsageProblem(f"{taken[0]} is already in the state")
     return moved
 
 
@@ -134,13 +135,13 @@ def _hold_continued(old: State, new: State, name: str) -> None:
     """Raise StateError unless `new` is a later version of `old`."""
     if new.lineage != old.lineage:
         raise StateError(
-            f"{name} belongs to another stack", detail=_lineages(old, new), hint="--force puts it here all the same"
+            f"{name} belongs to another stack", detail=_lineages(old, new), hint="--force puts it here anyway"
         )
     same = (new.bindings, new.released, new.adopted) == (old.bindings, old.released, old.adopted)
     if new.serial < old.serial or (new.serial == old.serial and not same):
         raise StateError(
             f"{name} does not continue the state here: serial {new.serial}, here {old.serial}",
-            hint="--force puts it here all the same",
+            hint="--force puts it here anyway",
         )
 
 

@@ -159,7 +159,9 @@ def keep_shown(session: Session, figures: Costs | Mapping[str, Any], plan: Plan,
         if found:
             kept_forecasts(session.settings.directory).add(found)
     except FlowplanError as error:
-        session.listener.note(f"the forecast is not kept, so `flowplan cost` cannot judge it: {in_a_line(error)}")
+        session.listener.note(
+            f"the forecast could not be saved, so `flowplan cost` cannot check it: {in_a_line(error)}"
+        )
 
 
 def in_a_line(error: FlowplanError) -> str:

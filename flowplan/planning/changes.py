@@ -63,7 +63,7 @@ class _Changes:
         if found is None or self.wishes.keep_volumes:
             return None
         if found.users_untold:
-            return f"who uses it is not told: {found.unfit}"
+            return f"the API does not say who uses it: {found.unfit}"
         strangers = [one for one in found.users if one not in self.seen] if "bid" in self.live.unlisted else []
         return f"the bids cannot be listed, and {', '.join(strangers)} uses it" if strangers else None
 
@@ -115,7 +115,7 @@ class _Changes:
             reason, note = "delete_because_no_resource_config", f"{address} is not in the configuration"
             return Delete(address, before, id=binding.id, status=status, reason=reason, note=note)
         if self.wishes.keep_volumes and isinstance(found, LiveVolume):
-            note = "it stays, with its data and its price: flowplan no longer manages it"
+            note = "it stays and keeps costing money; flowplan no longer manages it"
             return Forget(address, before, id=binding.id, status=status, reason="forget_because_kept", note=note)
         return Delete(address, before, id=binding.id, status=status, reason="delete_because_destroy")
 

@@ -36,7 +36,7 @@ def conflicts(
         if others:
             whose, remedy = _whose(address, others, state, live)
             found.append(
-                (address, f"a {address.kind} named {wanted.name} exists already ({', '.join(others)}); {whose}", remedy)
+                (address, f"a {address.kind} named {wanted.name} already exists ({', '.join(others)}); {whose}", remedy)
             )
     return found
 
@@ -55,11 +55,11 @@ def _whose(address: Address, ids: Sequence[str], state: State, live: Live) -> tu
     use = "`attach` uses it as it is" if kind == "volume" else "choose another name, or cancel it"
     take = f"flowplan import {address} {ids[0]}"
     if kind == "bid" and state.released.issuperset(ids):
-        return "it was let go of with `state rm`", f"{take} takes it back; else {use}"
+        return "it was released with `state rm`", f"{take} takes it back; otherwise {use}"
     if not stacks:
-        return "it is in no state that is known here", f"{use}; {take} lets flowplan manage it"
+        return "no flowplan state here records it", f"{use}; {take} lets flowplan manage it"
     whose = "belongs to" if kind == "bid" else "is used by a bid of"
     return (
         f"it {whose} another state of flowplan (stack {stacks[0]})",
-        f"if that state is lost: flowplan recover --from-live; else {use}",
+        f"if that state is lost: flowplan recover --from-live; otherwise {use}",
     )

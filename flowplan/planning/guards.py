@@ -49,7 +49,7 @@ def _data(changes: Iterable[Change], wishes: Wishes) -> Iterable[Diagnostic]:
                 change,
                 f"{how} {change.address} destroys the data on volume {volume.name} ({volume.held_gb} GB)",
                 f"if the data may go: --allow-volume-destroy {volume.name}; to keep it, change `create` to `attach` in "
-                "the task file: flowplan then lets the volume be",
+                "the task file: flowplan then leaves the volume alone",
             )
 
 
@@ -65,11 +65,11 @@ def _still_used(changes: Iterable[Change], live: Live) -> Iterable[Diagnostic]:
             continue
         if names := users.that_stay(volume):
             message = f"{change.address} is used by {names}, which stays"
-            yield refusal("volume-in-use", change, message, "remove what uses it first, or together with it")
+            yield refusal("volume-in-use", change, message, "remove the user of the volume first, or together with it")
 
 
 def _held_elsewhere(changes: Iterable[Change], live: Live) -> Iterable[Diagnostic]:
-    """Block volumes that a bid would take while another that stays holds them: one bid only can use one."""
+    """Block volumes that a bid would take while another that stays holds them: only one bid can use one."""
     changes = tuple(changes)
     users = _Users.of(live, changes)
     for change in changes:
@@ -79,8 +79,10 @@ def _held_elsewhere(changes: Iterable[Change], live: Live) -> Iterable[Diagnosti
             if volume is None or volume.volume.interface != "Block":
                 continue
             if names := users.that_stay(volume, but=change.id):
-                message = f"{change.address} is to use the Block volume {volume.volume.name}, which {names} holds"
-                yield refusal("volume-in-use", change, message, "one bid at a time: cancel that one first")
+                message = f"{change.address} needs the Block volume {volume.volume.name}, which {names} holds"
+                yield refusal(
+                    "volume-in-use", change, message, "only one bid can use a Block volume: cancel the other one first"
+                )
 
 
 def _exchanged(changes: Sequence[Change]) -> Iterable[Diagnostic]:
@@ -92,8 +94,8 @@ def _exchanged(changes: Sequence[Change]) -> Iterable[Diagnostic]:
     except graph.Cycle as circle:
         first = next(one for one in changes if one.address == circle.members[0].address)
         names = ", ".join(sorted({str(step.address) for step in circle.members}))
-        message = f"{names} exchange Block volumes: each would wait for the other to let go"
-        hint = "take the volume from one of them first, and apply; then the rest"
+        message = f"{names} exchange Block volumes: each would wait for the other to release its volume"
+        hint = "first remove the volume from one of them and apply; then do the rest"
         yield refusal("volume-in-use", first, message, hint)
 
 

@@ -30,7 +30,7 @@ def order_with(changes: Sequence[Change], handed_over: Iterable[tuple[Address, A
 
 
 def hand_overs(changes: Iterable[Change]) -> list[tuple[Address, Address]]:
-    """(who takes, who gives) for every Block volume that goes from one bid to another: one bid only can use one."""
+    """(who takes, who gives) for every Block volume that goes from one bid to another: only one bid can use one."""
     changes = tuple(changes)
     block = {one.id for one in changes if _is_block(one.after) or _is_block(one.before)}
     givers = {
@@ -48,7 +48,7 @@ def hand_overs(changes: Iterable[Change]) -> list[tuple[Address, Address]]:
 
 
 def _is_block(resource: Resource | None) -> bool:
-    """Whether one bid only can use it at a time."""
+    """Whether only one bid can use it at a time."""
     return isinstance(resource, Volume) and resource.interface == "Block"
 
 

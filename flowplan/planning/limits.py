@@ -67,19 +67,19 @@ def _takes(change: Change) -> bool:
 def _bid(change: Change, bid: Bid, market: Market | None, required: Iterable[SshKey], say: Say) -> Iterator[Diagnostic]:
     least = market.minimum if market is not None else None
     if (_places(change) or "limit_price" in _changed(change)) and least is not None and bid.limit_price < least:
-        summary = f"the limit {usd(bid.limit_price)} is below {usd(least)} an instance-hour, the least that FCP takes"
+        summary = f"the limit {usd(bid.limit_price)} is below {usd(least)} an instance-hour, the least that FCP accepts"
         yield say(change.address, "limit_price", summary, _least(least, bid.gpus), code="limit-too-low")
     before = change.before if isinstance(change, Replace) else None
     if least is None and isinstance(before, Bid) and bid.limit_price < before.limit_price:
-        summary = f"the limit falls to {usd(bid.limit_price)}, and the least that FCP takes is not known now"
-        hint = "the running bid is not cancelled for one that FCP may refuse: try again later, or keep the limit"
+        summary = f"the limit falls to {usd(bid.limit_price)}, but the least that FCP accepts is unknown now"
+        hint = "flowplan does not cancel a running bid for one that FCP may refuse: try again later, or keep the limit"
         yield say(change.address, "limit_price", summary, hint, code="minimum-unknown")
     if not _places(change):
         return
     total = market.total if market is not None else None
     if total is not None and bid.instance_quantity > total:
         summary = f"{bid.instance_quantity} instances at once can never run: the whole auction has {total}"
-        hint = "ask for fewer (num_instances), in several tasks say, or choose another type or region"
+        hint = "ask for fewer (num_instances), for example in several tasks, or choose another type or region"
         yield say(change.address, "instance_quantity", summary, hint, code="too-many-instances")
     missing = [key.name for key in required if key.id not in bid.ssh_keys]
     if missing:
@@ -111,11 +111,11 @@ def _over(plan: Plan, quota: Quota, say: Say) -> Iterator[Diagnostic]:
         more = size(change.after)
         taken += more
         if more and taken > quota.total:
-            summary = f"the quota {quota.name} allows {quota.total:,} {quota.units}; with this it would be {taken:,}"
+            summary = f"the quota {quota.name} allows {quota.total:,} {quota.units}; this would take it to {taken:,}"
             yield say(change.address, field, summary, _ROOM, code="quota")
 
 
-_ROOM = "ask for less, or for a higher quota; what is to go counts until it is gone: let it go in an apply before"
+_ROOM = "ask for less, or for a higher quota; what you remove still counts in this apply: remove it in an earlier one"
 
 
 def _elsewhere(plan: Plan, quota: Quota) -> int:

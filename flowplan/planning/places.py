@@ -67,7 +67,7 @@ class Places:
         self, task: Task, kinds: list[tuple[int, InstanceType]], region: str | None, here: list[Candidate]
     ) -> Candidate | None:
         """Where the live bid of `task` is, when nothing is offered there any more and the task allows it as before: it
-        can stay, and be changed in place, but not be placed anew."""
+        can stay, and be changed in place, but not be placed again."""
         bid = self._placed.get(task.address)
         place = self._kept.get(task.address)
         if bid is None or place is None or region not in (None, bid.region) or place in [one.place for one in here]:
@@ -76,7 +76,7 @@ class Places:
         if found is None:
             return None
         rank, kind = found
-        what = f"there is no auction for {kind.name} in {bid.region} any more, so this bid cannot be placed anew"
+        what = f"there is no auction for {kind.name} in {bid.region} any more, so this bid cannot be placed again"
         hint = "what is live can stay as it is, be paused, or be cancelled; for a new one choose another type or region"
         self.unplaceable[task.address] = self._findings.config.problem(
             task.address, "region", what, hint, code="no-auction"

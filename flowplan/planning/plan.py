@@ -23,7 +23,7 @@ from flowplan.state.journal import Intent
 from flowplan.state.state import Binding
 
 Mode: TypeAlias = Literal["apply", "destroy"]
-RESTART = "its instances are stopped, and start again if it still wins: volumes change only while a bid is paused"
+RESTART = "its instances stop, and start again if it still wins: volumes change only while a bid is paused"
 EVERYTHING = "*"  # as a volume's name: every volume may be destroyed
 
 

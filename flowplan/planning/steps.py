@@ -55,7 +55,7 @@ def order(
     """Each step with the steps it waits for, in an order in which they could run one by one.
 
     `needs_after`: what each address will need; `needs_before`: what it needed when it was last applied;
-    `handed_over`: (who takes, who gives) what one only can use at a time.
+    `handed_over`: (who takes, who gives) what only one bid can use at a time.
     The order is the same for the same input. Raises `Cycle`.
     """
     known = set(steps)

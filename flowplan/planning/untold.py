@@ -81,6 +81,6 @@ def _unread(plan: Plan, live: Live) -> list[CloudError]:
     for change in plan.changes:
         one = live.volumes.get(change.id or "") or live.bids.get(change.id or "")
         if one is not None and one.unfit and change.address.kind != "ports":
-            hint = "look at it in the console, or run the same command again a little later"
+            hint = "check it in the console, or run the same command again a little later"
             found.append(live.unread.get(one.id) or CloudError(f"{change.address} ({one.id}): {one.unfit}", hint=hint))
     return found

@@ -62,7 +62,7 @@ class Volumes:
         interface, name = found.volume.interface, found.volume.name
         if interface == "Block" and task.instance_quantity > 1:
             self._findings.say(
-                task.address, "volumes", f"{name} is a Block volume: one instance only can use it", code="volume-shared"
+                task.address, "volumes", f"{name} is a Block volume: only one instance can use it", code="volume-shared"
             )
         return found.id, Mount(found.id, use.mount_point, interface, name) if use.mount_point else None
 
@@ -131,7 +131,7 @@ class Volumes:
                         code="conflict",
                     )
                 elif block:
-                    what = f"the Block volume {name} is used by {other} too{spelled}: one bid only can use it"
+                    what = f"the Block volume {name} is already used by {other}{spelled}; only one bid can use it"
                     hint = "a File volume (disk_interface: File) can be shared"
                     self._findings.say(address, "volumes", what, hint, use.source, also, code="volume-shared")
 

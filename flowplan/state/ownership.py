@@ -63,7 +63,7 @@ def strays(state: State, live: Live) -> list[Binding]:
 def known_otherwise(id: str, address: Address, state: State) -> str | None:
     """What the state says of a live object, if not that it is `address`'s: read after "it"."""
     if id in state.released:
-        return "was let go of with `state rm`"
+        return "was released with `state rm`"
     if id in state.ended and not any(binding.id == id for binding in state.bindings.values()):
         return "was ended by this stack before"
     return next(

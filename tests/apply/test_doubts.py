@@ -43,12 +43,12 @@ def test_what_is_absent_is_sent_once_more_and_only_where_that_is_allowed(again: 
     ("found", "kind", "text"),
     [
         (finding("foreign", "bid_9"), Refused, "the name train is taken by bid_9, which flowplan did not make"),
-        (finding("ended", "bid_9"), Refused, "bid_9 was created, and has ended since"),
+        (finding("ended", "bid_9"), Refused, "bid_9 was created and has ended since"),
         (finding("several", "bid_8", "bid_9"), OutcomeUnknown, "several live objects carry its marker: bid_8, bid_9"),
-        (finding("unclear", "bid_9"), OutcomeUnknown, "bid_9 has its name, and may be somebody else's"),
+        (finding("unclear", "bid_9"), OutcomeUnknown, "bid_9 has its name, but may be somebody else's"),
         (finding("unprovable"), OutcomeUnknown, "the look-up was stopped"),
         (finding("unprovable", error=CloudError("the list is down")), OutcomeUnknown, "the list is down"),
-        (finding("absent", again=True), OutcomeUnknown, "it does not show, though it may yet"),
+        (finding("absent", again=True), OutcomeUnknown, "it is not listed, but may still appear"),
     ],
 )
 def test_what_else_may_be_found(found: Finding, kind: type[FlowplanError], text: str) -> None:

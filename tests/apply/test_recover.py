@@ -108,8 +108,8 @@ def test_what_proves_that_it_is_not_there_closes_the_intent(there: Any, why: str
 
 UNKNOWN: dict[str, tuple[list[Any], Intent, str]] = {
     "two of them": ([live(OURS, attrs.evolve(OURS, id="bid_2"))], CREATE, "has 2 live objects with our marker"),
-    "it may be": ([live(live_volume(volume()))], VOLUME, "may be what an earlier attempt created"),
-    "no list": ([CloudError("down")], CREATE, "cannot be known now: down"),
+    "it may be": ([live(live_volume(volume()))], VOLUME, "may be the result of an earlier attempt"),
+    "no list": ([CloudError("down")], CREATE, "flowplan cannot tell now whether bid.train was created: down"),
 }
 
 
@@ -128,14 +128,14 @@ def test_a_list_without_a_bid_that_is_there_proves_no_absence() -> None:
 
 
 def test_what_is_absent_is_not_sent_again_unless_it_may_be() -> None:
-    with pytest.raises(OutcomeUnknown, match="does not show"):
+    with pytest.raises(OutcomeUnknown, match="is not listed"):
         settled([NOTHING], CREATE, resend=False)
 
 
 @pytest.mark.parametrize(
     ("known", "why"),
     [
-        (state(released=frozenset({"bid_1"})), "was let go of with `state rm`"),
+        (state(released=frozenset({"bid_1"})), "was released with `state rm`"),
         (state(bound(attrs.evolve(TRAIN, name="older"), "bid_1", bid())), "is in the state as bid.older"),
     ],
 )

@@ -160,7 +160,7 @@ def test_status(applied: Place) -> None:
     assert paid is not None and 7 < float(paid[1]) <= 8
     assert f"{VOLUME}  1 GB Block in us-central1-b, $0.08 a month" in out
     assert "In all $8.00 an hour now, storage included." in out
-    assert "Nothing is placed" in applied.ok("status", "--state", "other.json")
+    assert "No bid or volume of this stack is live" in applied.ok("status", "--state", "other.json")
 
 
 def test_lock_show_and_force_unlock(place: Place) -> None:
@@ -193,7 +193,7 @@ def test_simulator_market_shows_a_book(applied: Place) -> None:
     assert "an instance-hour now, reserve $8.00" in out
     assert "01 Nov 09:00" in out and "02 Nov 09:00" in out
     book = out[out.index("winning, ") :].splitlines()
-    cut = next(index for index, line in enumerate(book) if "winners above, waiting below" in line)
+    cut = next(index for index, line in enumerate(book) if "winning above, waiting below" in line)
     assert [line for line in book[1:cut] if "<- flow-sdk-batch-task-example" in line]
     limits = [float(line.split()[1][1:]) for line in book if line.startswith("  wins")]
     assert limits == sorted(limits, reverse=True)
@@ -208,7 +208,7 @@ def test_simulator_market_shows_a_book(applied: Place) -> None:
         (("h1000",), "no auction sells h1000"),
         (("h200", "--region", "us-central1-a"), "it is sold in us-central5-a, us-east1-a"),
         (("--region", "mars"), "there is no region mars"),
-        (("--history", "0s"), "it has no length"),
+        (("--history", "0s"), "--history must be more than 0"),
     ],
 )
 def test_simulator_market_says_what_there_is(place: Place, arguments: tuple[str, ...], says: str) -> None:
@@ -298,7 +298,7 @@ def test_a_bug_is_told_without_a_value(place: Place, monkeypatch: pytest.MonkeyP
     result = place.run("plan")
     assert result.code == 1
     assert "RuntimeError: with ******** in it" in result.err
-    assert "this is a bug of flowplan" in result.err
+    assert "this is a bug in flowplan" in result.err
     assert key not in result.out + result.err
 
 

@@ -140,7 +140,7 @@ def test_an_apply_goes_well_whatever_becomes_of_its_forecast(
     result = example.run("apply", "--auto-approve")
     assert result.code == 0
     assert "Apply complete: 3 added" in result.out
-    assert result.err.count("the forecast is not kept") == 1
+    assert result.err.count("the forecast could not be saved") == 1
     result = example.run("cost")
     assert result.code == 0
     assert "$8.00 an hour now" in result.out
@@ -162,7 +162,7 @@ def test_a_day_later_what_was_paid_stands_beside_the_forecast(applied: Place) ->
     assert "02 Nov 09:00  24 h   $192.00    $192.00  $191.77  held" in out
     assert "Bands of 80 %: 1 of 1 held (100 %)." in out
     assert "Too few to say" in out
-    assert "$191.77 was paid where $192.00 was expected: 1.00 times as much." in out
+    assert "You paid $191.77 where $192.00 was expected: 1.00 times as much." in out
 
 
 def test_a_forecast_that_is_wrong_is_seen_to_be_wrong(applied: Place) -> None:
@@ -179,9 +179,9 @@ def test_a_forecast_that_is_wrong_is_seen_to_be_wrong(applied: Place) -> None:
 @pytest.mark.parametrize(
     ("held", "missed", "said"),
     [
-        (1, 5, "The forecasts are WRONG here. Were the bands right, so few would hold in one\n  case of 625."),
-        (9, 2, "About as many as should."),
-        (20, 0, "More than should (one case of 87): the bands are on the safe side."),
+        (1, 5, "The forecasts are WRONG here. If the bands were right, so few would hold in one\n  case of 625."),
+        (9, 2, "About as many as expected."),
+        (20, 0, "More than expected (one case of 87): the bands are on the safe side."),
         (2, 1, "Too few to say whether the bands are right (fewer than 10)."),
     ],
 )
@@ -232,7 +232,7 @@ def test_who_changes_a_bid_is_told_that_its_forecast_does_not_count(change: str,
     applied.ok("simulator", "advance", "30h")
     out = applied.ok("cost")
     assert re.search(rf"5\.0/24 h +\$40\.00 +until then +\$39\.77  {reason}", out)
-    assert f"1 not counted, because a forecast holds only for a bid that is left alone: 1\n  {reason}." in out
+    assert f"1 not counted, because a forecast holds only for an unchanged bid: 1 {reason}." in " ".join(out.split())
     assert looked(applied)["coverage"]["forecasts"]["excluded"] == {reason.replace(" ", "_"): 1}
 
 
@@ -240,7 +240,7 @@ def test_a_bid_that_was_destroyed_is_still_judged(applied: Place) -> None:
     applied.ok("simulator", "advance", "25h")
     applied.ok("destroy", "--auto-approve", "--allow-volume-destroy", "*")
     out = applied.ok("cost")
-    assert "Nothing is placed from here now." in out
+    assert "No bid or volume of this stack is live now." in out
     assert "$191.77  held" in out
 
 
@@ -271,7 +271,7 @@ def test_what_is_gone_costs_nothing_more(applied: Place) -> None:
 
 
 def test_without_a_state_there_is_nothing_to_compare(place: Place) -> None:
-    assert place.ok("cost") == "Nothing is placed from here, and no forecast is kept: there is nothing to compare.\n"
+    assert place.ok("cost") == "No bid or volume of this stack is live, and there is no earlier forecast to compare.\n"
     body = looked(place)
     assert (body["estimate"], body["forecasts"], body["as_of"]) == (None, [], None)
     assert not (place.path / ".flowplan").exists()
@@ -279,7 +279,7 @@ def test_without_a_state_there_is_nothing_to_compare(place: Place) -> None:
 
 def test_a_state_from_before_has_no_forecasts_yet(applied: Place) -> None:
     (applied.path / KEPT).unlink()
-    assert "no forecast was kept before now; from now on they are" in applied.ok("cost")
+    assert "there is no earlier forecast; from now on flowplan saves them" in applied.ok("cost")
     assert kept(applied) == [(BID, 24.0)]
 
 

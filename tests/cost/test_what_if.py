@@ -465,7 +465,7 @@ def test_a_plan_with_what_if(place: Place) -> None:
     place.write(TASK.format(name="train", limit=40) + "---\n" + TASK.format(name="sweep", limit=35))
     text = place.ok("plan", "--what-if")
     assert "What if: 24 hours in 200 simulated futures" in text
-    assert "its 5 hours of work are done by then in" in text
+    assert "its 5 hours of work finish by then in" in text
     assert max(map(len, text.splitlines())) <= 80
     assert text == place.ok("plan", "--what-if", "24h")
     body = json.loads(place.ok("plan", "--what-if", "6h", "--format", "json"))["what_if"]
@@ -496,10 +496,10 @@ def test_a_saved_plan_keeps_it_and_is_not_made_stale_by_it(place: Place) -> None
     ("arguments", "said"),
     [
         (("--what-if", "soon"), "--what-if: 'soon' is not a duration"),
-        (("--what-if", "flowplan.yaml"), "a PATH goes before it"),
+        (("--what-if", "flowplan.yaml"), "put a PATH before it"),
         (("--what-if", "8d"), "is not between 1h and 7d"),
         (("--what-if", "30s"), "is not between 1h and 7d"),
-        (("--what-if", "--destroy"), "--what-if does not go with --destroy"),
+        (("--what-if", "--destroy"), "--what-if cannot be combined with --destroy"),
     ],
 )
 def test_what_it_does_not_take(place: Place, arguments: tuple[str, ...], said: str) -> None:

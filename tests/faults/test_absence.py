@@ -187,7 +187,11 @@ def test_a_status_that_is_not_known_is_not_waited_for_half_an_hour(applied: Plac
     with applied.simulator() as simulator:
         simulator.faults.add(f"GET {ONE_BID}", "edited", put={"status": "Zombie"}, drop=["deactivated_at"], times=None)
     clock = passing_time()
-    with pytest.raises(CloudError, match=r"was cancelled, but its status is 'Zombie'.*stays in the state") as caught:
+    with pytest.raises(
+        CloudError,
+        match=r"was cancelled, but this flowplan does not know its status 'Zombie': "
+        "it stays in the state",
+    ) as caught:
         Removals(client(applied), Patience(clock, 1800.0), lambda: None).cancel(bid_id(applied))
     assert ENDING <= clock.monotonic() <= ENDING + 10
     assert "console" in (caught.value.hint or "")

@@ -132,7 +132,7 @@ def test_and_kept_when_it_is_not_let_go_of(shared: Place) -> None:
         simulator.faults.add("GET /v2/volumes", "edited", nth=2, times=None, put={"reservations": ["res_1"]})
     result = shared.run("destroy", "--auto-approve", "--allow-volume-destroy", "*", "--timeout", "1s")
     assert result.code == 1, result
-    assert "to be let go" in result.err
+    assert "to be released" in result.err
     assert deletes(shared) == []
     assert live_ids(shared) == []
 
@@ -145,7 +145,7 @@ def test_a_volume_that_a_bid_took_since_is_kept_at_once(shared: Place) -> None:
         simulator.faults.add("GET /v2/volumes", "edited", put={"bids": [ours], "attachments": {}})
     result = shared.run("destroy", "--auto-approve", "--allow-volume-destroy", "*")
     assert result.code == 1, result
-    assert "colleague" in result.err and "uses it by now; it is kept" in " ".join(result.err.split())
+    assert "colleague" in result.err and "uses it now; the volume and its data are kept" in " ".join(result.err.split())
     assert deletes(shared) == []
 
 

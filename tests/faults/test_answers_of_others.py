@@ -143,5 +143,5 @@ def test_a_row_without_an_id_keeps_nothing_running(three: Place) -> None:
         )
     result = three.run(*TAKE)
     assert result.code in (0, 1), result
-    assert "bug of flowplan" not in result.err
+    assert "bug in flowplan" not in result.err
     assert live_ids(three) == []

@@ -114,7 +114,7 @@ def test_a_size_that_the_api_rounds_up_is_told_once_and_refuses_no_plan(place: P
     result = place.run("apply", "--auto-approve")
     assert result.code == 0, result
     told = " ".join(f"{result.out} {result.err}".split())
-    assert "volume.vol-000: asked for 10 GB, the API made it 16 GB, which is paid for" in told
+    assert "volume.vol-000: asked for 10 GB; the API made it 16 GB, and you pay for that" in told
     result = place.run("plan", "--detailed-exitcode")
     assert result.code == 0, result
     assert "outside" not in result.out

@@ -51,7 +51,7 @@ def hold_inert(result: Result, where: object, *, fit: bool = True) -> None:
             assert "##[" not in line, (where, line)
             assert "##vso[" not in line, (where, line)
             assert not line.strip().startswith("\\u003a:error"), (where, "a line break came through", stream)
-    assert not fit or "bug of flowplan" not in result.err, (where, result.err)
+    assert not fit or "bug in flowplan" not in result.err, (where, result.err)
 
 
 # -- the writer ------------------------------------------------------------------------------------------------------

@@ -23,12 +23,12 @@ STATE = "flowplan.state.json"
 def test_what_was_let_go_of_stays_let_go_of(applied: Place) -> None:
     """Neither the marker nor a destroy brings it back; the file that still names it is told how it would come back."""
     id = bid_id(applied)
-    assert applied.ok("state", "rm", BID).endswith("it still exists, and costs what it costs.\n")
+    assert applied.ok("state", "rm", BID).endswith("it still exists and still costs money.\n")
     assert applied.ok("state", "list").splitlines() == [VOLUME]  # its ports went with it
     result = applied.run("apply", "--auto-approve")
     assert result.code == 65
     told = " ".join(result.err.split())
-    assert "it was let go of with `state rm`" in told
+    assert "it was released with `state rm`" in told
     assert f"flowplan import {BID} {id} takes it back" in told
     assert f"flowplan import {BID} {id}" in applied.ok("orphans")
     ledger = len(applied.ledger())
@@ -73,7 +73,7 @@ def test_somebody_elses_bid_is_taken_in_and_then_changed_as_ours(example: Place)
     result = example.run("plan", "--detailed-exitcode")
     assert result.code == 0, result
     told = " ".join(result.out.split())
-    assert f"bid.byhand ({id}) is in the state, but no file is known to name it" in told
+    assert f"bid.byhand ({id}) is in the state, but no known file names it" in told
     assert "flowplan state rm bid.byhand" in told
     text = (example.path / "flowplan.yaml").read_text()
     renamed = re.sub(r"(?m)^name: .*", "name: byhand", text)
@@ -88,11 +88,11 @@ def test_somebody_elses_bid_is_taken_in_and_then_changed_as_ours(example: Place)
     [
         ("bid", "bid_x", 64, "bid"),
         (PORTS, "{bid}", 64, "ports come with their bid"),
-        (BID, "bid_other", 64, "is in the state already, as bid_"),
+        (BID, "bid_other", 64, "is already in the state, as bid_"),
         ("bid.other", "{bid}", 64, f"flowplan state mv {BID} bid.other"),
         ("bid.other", "bid_nothere", 1, "there is no bid bid_nothere in this project"),
         ("volume.other", "vol_nothere", 1, "there is no volume vol_nothere in this project"),
-        ("volume.other", "{bid}", 64, "is in the state already"),
+        ("volume.other", "{bid}", 64, "is already in the state"),
     ],
 )
 def test_what_cannot_be_imported(applied: Place, address: str, id: str, code: int, says: str) -> None:
@@ -124,7 +124,7 @@ def test_what_is_in_doubt_is_not_imported(place: Place) -> None:
     left_in_doubt(place)
     result = place.run("import", "bid.task-000", live_ids(place)[0])
     assert result.code == 1
-    assert "`flowplan recover` settles it first" in result.err
+    assert "run `flowplan recover` first" in result.err
 
 
 def test_import_of_another_id_cannot_take_what_is_in_doubt(place: Place) -> None:
@@ -133,7 +133,7 @@ def test_import_of_another_id_cannot_take_what_is_in_doubt(place: Place) -> None
     id = live_ids(place)[0]
     result = place.run("import", "bid.mine", id)
     assert result.code == 1
-    assert f"{id} may be what an interrupted run created as bid.task-000" in " ".join(result.err.split())
+    assert f"an interrupted run may have created {id} as bid.task-000" in " ".join(result.err.split())
     place.ok("recover")
     assert place.run("plan", "--detailed-exitcode").code == 0
 
@@ -162,7 +162,7 @@ def test_what_was_let_go_of_is_not_bound_by_what_is_in_doubt(place: Place) -> No
     assert "bid.task-000" not in place.run("state", "list").out
     result = place.run("recover")
     assert result.code == 0
-    assert f"{id}, which an interrupted run created as bid.task-000, was let go of" in " ".join(result.err.split())
+    assert f"{id}, which an interrupted run created as bid.task-000, was released" in " ".join(result.err.split())
     assert "bid.task-000" not in place.ok("state", "list")
     assert live_ids(place) == [id]
 
@@ -184,7 +184,7 @@ def test_what_another_stack_let_go_of_is_taken_in_here(applied: Place) -> None:
     lineage = json.loads((applied.path / STATE).read_text())["lineage"]
     id = bid_id(applied)
     refused = applied.run("--state", "other.json", "import", BID, id)
-    assert f"--lineage {lineage} takes it here" in " ".join(refused.err.split())
+    assert f"then give --lineage {lineage} here" in " ".join(refused.err.split())
     assert applied.run("--state", "other.json", "import", BID, id, "--lineage", "wrong").code == 3
     applied.ok("state", "rm", BID)
     applied.ok("--state", "other.json", "import", BID, id, "--lineage", lineage)
@@ -233,7 +233,7 @@ def test_rebuilding_says_that_it_does_not_know_what_was_let_go_of(applied: Place
         path.unlink()
     result = applied.run("recover", "--from-live")
     assert BID in result.out
-    assert "what `state rm` had let go of, if anything, is in it again" in " ".join(result.err.split())
+    assert "anything that `state rm` had released is in the state again" in " ".join(result.err.split())
 
 
 def test_an_older_copy_is_not_pushed_over_what_was_let_go_of(applied: Place) -> None:
@@ -254,13 +254,13 @@ def test_what_was_let_go_of_is_no_orphan_to_cancel(applied: Place) -> None:
     id = bid_id(applied)
     applied.ok("state", "rm", BID)
     told = applied.ok("orphans")
-    assert "let go of with `state rm`" in told
+    assert "released with `state rm`" in told
     assert f"flowplan import {BID} {id}" in told and "--cancel" not in told
     document = json.loads(applied.ok("orphans", "--format", "json"))
     assert ([one["id"] for one in document["released"]], document["bids"]) == ([id], [])
     result = applied.run("recover", "--cancel", id)
     assert result.code == 3
-    assert "was let go of with `state rm`; it stays, and nothing was changed" in " ".join(result.err.split())
+    assert "was released with `state rm`; it stays, and nothing was changed" in " ".join(result.err.split())
     assert id in live_ids(applied)
 
 

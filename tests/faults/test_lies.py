@@ -110,7 +110,7 @@ def test_what_took_the_volume_after_a_lie_keeps_it(applied: Place, monkeypatch: 
     monkeypatch.setattr(Fcp, "delete_volume", delete)
     done = applied.run(*DESTROY)
     assert done.code == 1, done
-    assert "uses it by now" in told(done)
+    assert "uses it now" in told(done)
     assert len(volumes(applied)) == 1 and VOLUME in held(applied)
 
 

@@ -165,9 +165,9 @@ def test_the_older_of_two_is_kept(applied: Place) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("--from-live", "--cancel", "bid_x"), "two steps"),
-        (("--lineage", "x"), "go with --from-live"),
-        (("flowplan.yaml",), "go with --from-live"),
+        (("--from-live", "--cancel", "bid_x"), "cannot be combined"),
+        (("--lineage", "x"), "need --from-live"),
+        (("flowplan.yaml",), "need --from-live"),
     ],
 )
 def test_recover_used_wrongly(place: Place, arguments: tuple[str, ...], says: str) -> None:
@@ -221,7 +221,7 @@ def test_recover_tells_of_a_bid_that_an_interrupted_update_left_paused(applied: 
     result = applied.run("recover")
     assert result.code == 0
     told = " ".join(result.err.split())
-    assert f"{BID}: an update was interrupted; the next apply finishes it; until then {id} stands paused" in told
+    assert f"{BID}: an update was interrupted; the next apply finishes it; until then {id} stays paused" in told
     assert "1 changed" in applied.ok("apply", "--auto-approve")
     assert json.loads(applied.call("GET", f"/v2/spot/bids/{id}").body)["status"] != "Paused"
     assert "Nothing is in doubt." in applied.ok("recover")
@@ -239,17 +239,17 @@ def test_a_lost_bid_that_no_file_names_any_more_is_told_and_can_be_ended(place: 
     lose_addresses(place, "ports.task-001", "bid.task-001")
     place.write(re.sub("persistent_storage.*\n", "", many(1)))
     if adopted:
-        assert "no file is known to name it" in " ".join(place.ok("apply", "--auto-approve").split())
+        assert "no known file names it" in " ".join(place.ok("apply", "--auto-approve").split())
         assert "bid.task-001" in place.ok("state", "list")
     told = " ".join(place.ok("plan").split())
-    assert f"bid.task-001 ({id}) is in the state, but no file is known to name it" in told
+    assert f"bid.task-001 ({id}) is in the state, but no known file names it" in told
     assert "costs at most $17.92 an hour" in told
     assert f"flowplan recover --cancel {id}" in told
     assert id in live_ids(place)
     assert f"{id} (bid.task-001) is cancelled." in place.ok("recover", "--cancel", id)
     assert id not in live_ids(place)
     assert "task-001" not in place.ok("state", "list")
-    assert "no file is known" not in place.ok("plan")
+    assert "no known file" not in place.ok("plan")
 
 
 def test_a_plan_saved_while_a_bid_was_lost_is_carried_out(applied: Place) -> None:
@@ -278,7 +278,7 @@ def test_pull_and_push(applied: Place) -> None:
     applied.write(text, "copy.json")
     serial = json.loads(text)["serial"]
     assert (
-        applied.ok("state", "push", "copy.json") == f"The state is that of copy.json, now with serial {serial + 1}.\n"
+        applied.ok("state", "push", "copy.json") == f"The state is now that of copy.json, with serial {serial + 1}.\n"
     )
     result = applied.run("state", "push", "copy.json")
     assert result.code == 5
@@ -343,9 +343,9 @@ def test_mv_takes_the_ports_along(applied: Place) -> None:
     ("old", "new", "says"),
     [
         (BID, VOLUME, "cannot become"),
-        (PORTS, "ports.x", "ports go with their bid"),
+        (PORTS, "ports.x", "ports move with their bid"),
         (BID, "nonsense", "nonsense"),
-        (BID, BID, "is in the state already"),
+        (BID, BID, "is already in the state"),
         ("bid.no", "bid.yes", "is not in the state"),
     ],
 )
@@ -367,7 +367,7 @@ def test_init_begins_anew_and_keeps_what_is_left(applied: Place) -> None:
     assert "--init" in result.err
     result = applied.run("apply", "--auto-approve", "--init")
     assert result.code == 65  # what is live keeps its names: nothing is made twice, and nothing is set aside
-    assert "exists already" in result.err
+    assert "already exists" in result.err
     assert list(applied.path.glob("*.damaged")) == []
     assert created(applied) == 2
     applied.edit("flow-sdk-batch-task-example", "another")

@@ -196,7 +196,7 @@ def test_a_home_of_nobody_is_a_problem_with_its_place(applied: Place) -> None:
     for command in (("validate",), ("plan",), ("apply", "--auto-approve")):
         result = applied.run(*command)
         assert result.code == 65, (command, result)
-        assert "there is no user nobody-here.sh" in " ".join(result.err.split())
+        assert "~ cannot be expanded: there is no user nobody-here.sh" in " ".join(result.err.split())
         assert "flowplan.yaml:1:" in result.err
     assert applied.run(*DESTROY).code == 0
     assert live_ids(applied) == []

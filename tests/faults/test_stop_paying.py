@@ -78,7 +78,7 @@ def bound(world: World, kind: str) -> set[str]:
 def held_or_ended(world: World, told: Told, ids: set[str]) -> None:
     """0 where all is over, and proved to be; else 1, the state kept, and what is left named."""
     assert told.code in (0, 1), told
-    assert "bug of flowplan" not in told.said
+    assert "bug in flowplan" not in told.said
     if told.code == 0:
         assert not bound(world, "bid") & ids
     else:
@@ -140,7 +140,7 @@ def test_pausing_needs_nothing_offered(world: World, read: str, answer: str) -> 
     world.place.write(many(2).replace("ports:", "paused: true\nports:"))
     spoil(world, read, answer)
     told = world.do("apply")
-    assert "bug of flowplan" not in told.said
+    assert "bug in flowplan" not in told.said
     assert told.code in (0, 1), told
     assert {row["status"] for row in world.bids()} == {"Paused"}, told
 
@@ -189,7 +189,7 @@ def test_recover_settles_an_interrupted_removal(world: World, read: str, answer:
     spoil(world, read, answer)
     told = world.run("recover")
     assert told.code == (1 if read in ("bids", "everything") else 0), told
-    assert "bug of flowplan" not in told.said
+    assert "bug in flowplan" not in told.said
     assert told.code or "Nothing is in doubt" in told.out
 
 
@@ -200,7 +200,7 @@ def test_recover_cancels_what_the_state_does_not_hold(world: World, read: str, a
     lose_addresses(world.place, "bid.task-001", "ports.task-001")
     spoil(world, read, answer)
     told = world.run("recover", "--cancel", further)
-    assert "bug of flowplan" not in told.said
+    assert "bug in flowplan" not in told.said
     if read in ("bid", "everything"):  # whether it is over, or even whose it is, nobody tells
         assert told.code in (0, 1, 3), told
     else:
@@ -225,7 +225,7 @@ def test_destroy_ends_what_is_known_although_a_create_stays_in_doubt(world: Worl
     spoil(world, read, "503")
     told = world.do("destroy")
     assert told.code == 6, told
-    assert "what is known is destroyed all the same" in told.said
+    assert "everything known is destroyed anyway" in told.said
     assert cancelled(world) == bids
     (intent,) = LocalStore(world.path / STATE).read().pending.values()
     assert str(intent.address) == "bid.task-002"

@@ -225,11 +225,11 @@ def test_what_the_look_up_can_tell_is_not_settled_by_a_word(place: Place) -> Non
     """Neither what it finds, nor what it knows to be somebody else's."""
     interrupted(place)
     other = colleague(place, name="other")
-    assert "`flowplan recover` settles it first" in place.run("import", "volume.vol-000", other).err
+    assert "run `flowplan recover` first" in place.run("import", "volume.vol-000", other).err
     mine = colleague(place)  # nothing tells it from ours
     result = place.run("import", "volume.vol-000", mine)
     assert result.code == 1
-    assert "`flowplan recover` settles it first" in result.err
+    assert "run `flowplan recover` first" in result.err
 
 
 def test_a_spill_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

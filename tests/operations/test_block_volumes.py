@@ -82,7 +82,7 @@ def test_somebody_elses_volume_of_the_name_of_ours_is_a_problem(applied: Place) 
     assert applied.call("POST", "/v2/volumes", json.dumps(body).encode()).status == 201
     result = applied.run("apply", "--auto-approve")
     assert result.code == 65
-    assert "it is in no state that is known here" in " ".join(result.err.split())
+    assert "no flowplan state here records it" in " ".join(result.err.split())
 
 
 def test_a_block_volume_is_one_tasks(place: Place) -> None:
@@ -90,7 +90,7 @@ def test_a_block_volume_is_one_tasks(place: Place) -> None:
     place.write(many(1) + re.sub("persistent_storage.*", attach, many(1, first=1)))
     result = place.run("plan")
     assert result.code == 65
-    assert "the Block volume vol-000 is used by bid.task-000 too" in " ".join(result.err.split())
+    assert "the Block volume vol-000 is already used by bid.task-000" in " ".join(result.err.split())
 
 
 def test_a_block_volume_that_somebody_holds_is_refused_before_anything_is_done(place: Place) -> None:
@@ -101,7 +101,7 @@ def test_a_block_volume_that_somebody_holds_is_refused_before_anything_is_done(p
     before = place.ledger()
     result = place.run("apply", "b.yaml", "--auto-approve")
     assert result.code == 3
-    assert "bid.task-001 is to use the Block volume vol-000, which task-000" in " ".join(result.out.split())
+    assert "bid.task-001 needs the Block volume vol-000, which task-000" in " ".join(result.out.split())
     assert place.ledger() == before
     place.write(many(1).replace("create: {volume_name: vol-000, size: 1", "attach: {volume_name: vol-000"), "a.yaml")
     place.ok("apply", "a.yaml", "--auto-approve")  # its own bid holds it, which is no obstacle

@@ -219,7 +219,7 @@ def test_a_lie_is_named(place: Place, saved: dict[str, Any], says: str) -> None:
     sealed_again(place, saved)
     taken, err = apply_it(place)
     assert not taken
-    assert says.rpartition(".")[2].split()[0] in err or "what the plan touches has changed" in err, err
+    assert says.rpartition(".")[2].split()[0] in err or "resources in the plan have changed" in err, err
 
 
 def test_a_diagnostic_taken_out_or_put_in_is_a_lie(place: Place, saved: dict[str, Any]) -> None:

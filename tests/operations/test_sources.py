@@ -159,7 +159,7 @@ def two_files(place: Place) -> Place:
 
 def test_a_file_that_is_only_not_given_is_left_alone(two_files: Place) -> None:
     out = two_files.ok(*SETTLED)
-    assert "of files not given here: left alone" in out
+    assert "of files not given here, left alone" in out
     assert "gone" not in out
 
 
@@ -169,8 +169,8 @@ def test_a_file_that_is_gone_is_told_with_what_it_costs_and_what_ends_it(two_fil
     assert "bid.task-001" in out and "was made from old.yaml, which is gone" in out
     assert "costs at most $17.92 an hour" in out
     assert "flowplan destroy old.yaml ends it" in out
-    assert "volume.vol-001" in out and "is paid for" in out
-    assert "files not given here: left alone: bid" not in out
+    assert "volume.vol-001" in out and "keeps costing money" in out
+    assert "files not given here, left alone: bid" not in out
     two_files.ok("destroy", "old.yaml", "--auto-approve", "--allow-volume-destroy", "*")
     assert sources(two_files.path / "flowplan.state.json").keys() == {"bid.task-000"}
     assert "gone" not in two_files.ok("plan")
@@ -210,7 +210,7 @@ def test_a_file_that_cannot_be_looked_at_is_not_gone(tmp_path: Path) -> None:
 def test_a_renamed_file_takes_its_tasks_along(two_files: Place) -> None:
     moved(two_files, "old.yaml", "new name.yaml")
     out = two_files.ok("plan", "new name.yaml")
-    assert "bid.task-001 was made from old.yaml, and is now that of new name.yaml" in " ".join(out.split())
+    assert "bid.task-001 was made from old.yaml and now belongs to new name.yaml" in " ".join(out.split())
     assert deleted(two_files, "new name.yaml") == set()
 
 
@@ -307,4 +307,4 @@ def test_one_that_lies_elsewhere_named_its_files_from_where_the_command_was_run(
 def test_an_entry_without_a_file_stays_without_one(two_files: Place) -> None:
     lose_addresses(two_files, "bid.task-001", "ports.task-001")
     assert deleted(two_files) == set()
-    assert "no file is known to name it" in " ".join(two_files.ok("plan").split())
+    assert "no known file names it" in " ".join(two_files.ok("plan").split())

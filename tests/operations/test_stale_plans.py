@@ -85,13 +85,13 @@ def test_a_saved_destroy_plan_destroys_data_only_when_it_is_proved_or_named_agai
     assert applied.ledger() == before
     digest = json.loads((applied.path / "p").read_text())["sha256"]
     applied.ok("apply", "p", "--expect", digest)
-    assert "Nothing is placed" in applied.ok("status")
+    assert "No bid or volume of this stack is live" in applied.ok("status")
 
 
 def test_a_saved_destroy_plan_whose_volume_is_named_again(applied: Place) -> None:
     applied.ok("plan", "--destroy", "--allow-volume-destroy", "my-new-volume", "--out", "p")
     applied.ok("apply", "p", "--allow-volume-destroy", "my-new-volume")
-    assert "Nothing is placed" in applied.ok("status")
+    assert "No bid or volume of this stack is live" in applied.ok("status")
 
 
 def test_a_refusal_edited_out_of_a_plan_is_one_all_the_same(applied: Place) -> None:

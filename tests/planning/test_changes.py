@@ -429,7 +429,7 @@ def test_a_block_volume_is_let_go_before_another_bid_takes_it() -> None:
 STAYS: dict[str, tuple[Live, str]] = {
     "its users": (
         live(live_volume(volume(), users_untold=True, unfit="no bids field")),
-        "who uses it is not told: no bids field",
+        "the API does not say who uses it: no bids field",
     ),
     "the bids": (
         live(live_volume(volume(), bids=("bid_7",)), unlisted={"bid": CloudError("no list")}),

@@ -57,14 +57,14 @@ def test_a_name_that_is_free_or_ours(wanted: Resource, known: State, there: Live
 
 
 TAKEN: dict[str, tuple[Any, ...]] = {
-    "a bid of somebody": (bid(), state(), THEIRS, "it is in no state that is known here", "flowplan import bid.train"),
-    "a volume of somebody": (volume(), state(), SPARE, "it is in no state that is known here", "`attach` uses it"),
+    "a bid of somebody": (bid(), state(), THEIRS, "no flowplan state here records it", "flowplan import bid.train"),
+    "a volume of somebody": (volume(), state(), SPARE, "no flowplan state here records it", "`attach` uses it"),
     "under another address": (bid(), state(OTHER), live_bid(bid()), "it is in the state as bid.older", "state mv"),
     "released": (
         bid(),
         state(released=frozenset({"bid_9"})),
         THEIRS,
-        "it was let go of with `state rm`",
+        "it was released with `state rm`",
         "takes it back",
     ),
     "of another stack": (
@@ -78,7 +78,7 @@ TAKEN: dict[str, tuple[Any, ...]] = {
         bid(),
         state(bound(TRAIN, "bid_1", bid())),
         THEIRS,
-        "it is in no state that is known here",
+        "no flowplan state here records it",
         "flowplan import bid.train bid_9",
     ),
 }
@@ -87,7 +87,7 @@ TAKEN: dict[str, tuple[Any, ...]] = {
 @pytest.mark.parametrize(("wanted", "known", "object", "whose", "remedy"), TAKEN.values(), ids=list(TAKEN))
 def test_a_name_that_is_taken(wanted: Resource, known: State, object: Any, whose: str, remedy: str) -> None:
     ((what, hint),) = found(wanted, known, live(object))
-    assert f"exists already ({object.id})" in what and whose in what
+    assert f"already exists ({object.id})" in what and whose in what
     assert remedy in hint
 
 

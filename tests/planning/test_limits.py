@@ -62,7 +62,7 @@ REFUSED: dict[str, tuple[Callable[[Place], object], str, str, str]] = {
     "below the reserve": (
         lambda _: None,
         task(limit="7.99"),
-        "the limit $7.99 is below $8.00 an instance-hour, the least that FCP takes at flowplan.yaml:5:44",
+        "the limit $7.99 is below $8.00 an instance-hour, the least that FCP accepts at flowplan.yaml:5:44",
         "at least utility_threshold_price: 8.00, or utility_threshold_price_per_gpu: 1.00",
     ),
     "more than the auction has": (
@@ -80,13 +80,13 @@ REFUSED: dict[str, tuple[Callable[[Place], object], str, str, str]] = {
     "spot quota": (
         lambda place: set_quota(place, "Spot", 3),
         task("a", count=2) + task("b", count=2),
-        "the quota Spot h100-80gb.sxm.8x allows 3 instances; with this it would be 4 at flowplan.yaml:12:73",
-        "let it go in an apply before",
+        "the quota Spot h100-80gb.sxm.8x allows 3 instances; this would take it to 4 at flowplan.yaml:12:73",
+        "remove it in an earlier one",
     ),
     "storage quota": (
         lambda place: set_quota(place, "Storage", 100),
         task(more=volume(101)),
-        "the quota Storage allows 100 GB; with this it would be 101",
+        "the quota Storage allows 100 GB; this would take it to 101",
         "ask for less",
     ),
 }
@@ -141,7 +141,7 @@ def test_a_running_bid_is_not_cancelled_for_a_lower_limit_that_nobody_can_judge(
     place.write(task(limit="7.50") + "startup_script: echo another\n")
     result = place.run("apply", "--auto-approve")
     assert result.code == 65, result
-    assert "the least that FCP takes is not known now" in " ".join(result.err.split())
+    assert "the least that FCP accepts is unknown now" in " ".join(result.err.split())
     assert place.ledger() == before
     place.write(task() + "startup_script: echo another\n")  # what ran at this limit may run at it again
     place.ok("apply", "--auto-approve")
@@ -170,7 +170,7 @@ def test_what_a_quota_counts_already_is_not_counted_twice(place: Place) -> None:
     place.write(task(count=2, more=volume(60)) + task("b", more=volume(40, "more")))
     place.ok("plan")
     place.edit("size: 40", "size: 41")
-    assert "with this it would be 101" in " ".join(place.run("plan").err.split())
+    assert "this would take it to 101" in " ".join(place.run("plan").err.split())
     place.write(task(count=3, more=volume(60)))  # a replacement frees its own
     place.ok("apply", "--auto-approve")
 
@@ -182,7 +182,7 @@ def test_what_somebody_else_uses_counts(place: Place) -> None:
     set_quota(place, "Spot", 3)
     place.ok("state", "rm", "bid.theirs")
     place.write(task("ours", count=2))
-    assert "with this it would be 4" in " ".join(place.run("plan").err.split())
+    assert "this would take it to 4" in " ".join(place.run("plan").err.split())
 
 
 def test_a_bid_that_is_resumed_counts(place: Place) -> None:
@@ -205,7 +205,7 @@ def test_quotas_that_cannot_be_had_are_a_note(place: Place, answer: dict[str, An
     place.ok("plan")
     with place.simulator() as simulator:
         simulator.faults.add("GET /v2/quotas", "status", times=None, **answer)
-    assert "whether quotas allow it is not known" in " ".join(place.ok("plan").split())
+    assert "flowplan could not check the quotas" in " ".join(place.ok("plan").split())
     place.ok("apply", "--auto-approve")
 
 
@@ -247,7 +247,7 @@ def test_volumes_changed_in_place_restart_the_bid_and_the_plan_says_so(place: Pl
     arguments = ("plan", "--allow-volume-destroy", "*")
     text = " ".join(place.ok(*arguments).split())
     assert "bid.train will be updated in place, and restarts" in text
-    assert "its instances are stopped, and start again" in text
+    assert "its instances stop, and start again" in text
     changes = json.loads(place.ok(*arguments, "--format", "json"))["resource_changes"]
     (entry,) = [one for one in changes if one["address"] == "bid.train"]
     assert entry["action_reason"] == "update_by_restart"
@@ -274,7 +274,7 @@ def test_a_bid_that_is_placed_to_be_paused_counts_as_running(place: Place, basis
     assert result.code == 3, result
     told = " ".join(result.out.split())
     assert "$17.92" in told and "new bids counted until they are paused" in told
-    assert "a bid can only be placed running" in told
+    assert "a bid is always placed running" in told
     assert place.ledger() == []
     place.ok("apply", "--auto-approve", "--max-hourly-cost", "17.92", "--budget-basis", basis)
 

@@ -218,7 +218,7 @@ def test_one_block_volume_by_name_here_and_by_id_there_is_refused_before_anythin
     result = place.run("apply", "--auto-approve")
     assert result.code == 65, result
     told = " ".join(result.err.split())
-    assert f"the Block volume shared is used by bid.a too, as shared there and {id} here" in told
+    assert f"the Block volume shared is already used by bid.a, as shared there and {id} here" in told
     assert "flowplan.yaml:6" in told and "flowplan.yaml:14" in told  # both places
     assert len(place.ledger()) == ledger
 
@@ -230,8 +230,8 @@ def test_a_created_block_volume_that_another_task_attaches_by_its_id(place: Plac
     place.write(many(1) + "---\n" + USER.format(name="b", volumes=attach(id, "/mnt/x")))
     result = place.run("plan")
     assert result.code == 65, result
-    assert "the Block volume vol-000 is used by bid.b too" in " ".join(result.err.split()) or (
-        "the Block volume vol-000 is used by bid.task-000 too" in " ".join(result.err.split())
+    assert "the Block volume vol-000 is already used by bid.b" in " ".join(result.err.split()) or (
+        "the Block volume vol-000 is already used by bid.task-000" in " ".join(result.err.split())
     )
 
 
@@ -296,7 +296,7 @@ def test_a_bid_whose_auction_has_gone_can_be_planned_paused_and_cancelled(place:
     ledger = len(place.ledger())
     result = place.run("apply", "--auto-approve")
     assert result.code == 65, result
-    assert "cannot be placed anew" in " ".join(result.err.split())
+    assert "cannot be placed again" in " ".join(result.err.split())
     assert len(place.ledger()) == ledger
     place.ok("destroy", "--auto-approve", "--allow-volume-destroy", "*")
 

@@ -142,7 +142,7 @@ def test_of_chunks_that_do_not_all_fit_the_price_is_told() -> None:
     markets = {("it", "r", n): public(2, D(1), orders("R5", 0), n) for n in (1, 3)}
     plan = priced(plan_to(*changes), markets)
     (text,) = said(plan, "self_competition")
-    assert "bid.a, bid.b, bid.c may not all win, and those that do pay up to $14.99 then, alone $1.00" in text
+    assert "bid.a, bid.b, bid.c may not all win; those that do pay up to $14.99, instead of $1.00 alone" in text
     assert plan.totals.planned.now is None  # unknown, never what each would cost alone
 
 
@@ -190,7 +190,7 @@ def test_old_prices_are_told_with_their_age() -> None:
     old = attrs.evolve(CALM, as_of="2026-03-01T11:48:30Z")
     plan = with_past(costs_of(bid("a", "20"), bid("b", "20"), market=old), (336, "8"))
     assert said(plan, "stale_market") == [
-        "h100 in r: the prices are of 2026-03-01T11:48:30Z, 11 minutes before the answers that followed"
+        "h100 in r: the prices are from 2026-03-01T11:48:30Z, 11 minutes older than the rest of the answers"
     ]
     assert "stale_market" in warnings_of(plan.changes[0])
     fresh = attrs.evolve(CALM, as_of="2026-03-01T11:55:30Z")
@@ -200,7 +200,7 @@ def test_old_prices_are_told_with_their_age() -> None:
 def test_a_past_that_ends_elsewhere_is_told_with_both_prices() -> None:
     plan = with_past(costs_of(bid("a", "20"), market=CALM), (336, "8"), (30, "12"))
     assert said(plan, "stale_market") == [
-        "h100 in r: past prices end 30.0 hours ago at $12.00, while the price now is $8.00"
+        "h100 in r: past prices end 30.0 hours ago at $12.00, but the price now is $8.00"
     ]
     just_moved = with_past(costs_of(bid("a", "20"), market=CALM), (336, "8"), (0.05, "12"))
     assert said(just_moved, "stale_market") == []
@@ -266,7 +266,7 @@ def test_what_is_planned_for_bids_side_by_side_is_what_becomes_of_them(place: Pl
     out = " ".join(place.ok("plan").split())
     assert (
         "warning: h200.8x in us-central5-a: your own bids compete: bid.a, bid.b would pay $17.99 instead of $16.51, "
-        "$2.96 an hour more; bid.c would wait, though alone it would run"
+        "$2.96 an hour more; bid.c would wait, although it would run alone"
     ) in out
     assert "the spot price is $16.33, your own bids raise it to $17.99" in out
     costs = planned(place)
@@ -286,7 +286,7 @@ def test_bids_that_all_run_are_told_what_it_would_cost_if_one_lost(place: Place)
     write(place, "h100.8x.SXM5.IB", "us-central1-b", a="20", b="18", c="30")
     out = " ".join(place.ok("plan").split())
     assert (
-        "note: h100-80gb.sxm.8x in us-central1-b: bid.b, bid.a, bid.c bid against each other; should bid.b lose, the "
+        "note: h100-80gb.sxm.8x in us-central1-b: bid.b, bid.a, bid.c bid against each other; if bid.b loses, the "
         "others pay its limit: $18.00 instead of $8.00, $20.00 an hour more together"
     ) in out
     place.ok("apply", "--auto-approve")

@@ -65,8 +65,8 @@ def test_a_task_that_says_how_long_it_takes_is_forecast_over_that_and_the_whole_
     assert body["bids"]["any"]["finish_time"] is None
     out = " ".join(place.ok("plan").split())
     assert "over its 36 hours about $" in out
-    assert "; done in 36 hours, nine times of ten in " in out
-    assert "all of this is over a day; bid.long is told over its own duration above" in out
+    assert "; done after 36 hours, in 9 of 10 cases within " in out
+    assert "the totals cover a day; the line of bid.long above covers its own duration" in out
 
 
 def test_the_movers_of_a_day_are_told_by_the_day(place: Place) -> None:
@@ -83,7 +83,7 @@ def test_horizon_overrides_what_tasks_say(place: Place) -> None:
     assert body["cost"]["horizon"]["hours"] == 72.0
     assert body["bids"]["long"]["finish_time"]["work"] == 36.0
     out = " ".join(place.ok("plan", "--horizon", "3d").split())
-    assert "its 36 hours of work are done in" in out
+    assert "its 36 hours of work finish after" in out
     assert "own duration" not in out
 
 
@@ -112,9 +112,7 @@ def test_a_bid_that_stays_and_does_not_run_is_told(place: Place) -> None:
     result = place.run("plan", "--detailed-exitcode")
     assert result.code == 0
     said = " ".join(result.out.split())
-    assert (
-        "warning: bid.low (Open) does not run: the limit $16.00 does not win now; the smallest that does is $" in said
-    )
+    assert "warning: bid.low (Open) does not run: the limit $16.00 does not win now; the lowest that does is $" in said
     [found] = [one for one in document(place)["diagnostics"] if one["detail"] == "cannot_win_now"]
     assert (found["severity"], found["source"]["file"]) == ("warning", "flowplan.yaml")
     place.write(task("low", "200"))
@@ -316,7 +314,7 @@ def test_a_table_that_does_not_add_says_why() -> None:
     adds = table(("8.00", "20.00", "9.00"), ("10.00", "30.00", "12.00"), ("2.00", "10.00", "3.00"))
     cent = table(("8.00", "20.00", "9.00"), ("10.00", "30.00", "12.00"), ("2.01", "10.00", "3.00"))
     quantile = table(("8.00", "20.00", "9.00"), ("10.00", "30.00", "12.00"), ("2.00", "10.00", "7.00"))
-    rounded, columns = "a row may not add by one", "so the last is not the difference"
+    rounded, columns = "a row may be one cent off", "the last column is not the difference"
     assert [(rounded in text, columns in text) for text in (adds, cent, quantile)] == [
         (False, False),
         (True, False),

@@ -98,7 +98,7 @@ def test_a_type_is_shown_with_its_past_and_with_advice(place: Place) -> None:
     out = place.ok("market", H200, "--region", "us-central5-a", "--limit", "22")
     said = told(out)
     assert "h200.8x in us-central5-a (8 x H200 141 GB SXM5)" in said
-    assert "the market is full; who enters pays the highest limit among those pushed out" in said
+    assert "the market is full; a new bid pays the highest limit among the bids it pushes out" in said
     assert re.search(r"a limit of \$[0-9.]+ keeps it running 95% of a day in 90% of cases", said)
     assert re.search(r"over a day, \$[0-9.]+ (more|less) than at \$22.00", said)
     assert "reserve" in said.partition("┤")[2]  # the line in the picture
@@ -223,10 +223,10 @@ def test_a_picture_that_cannot_be_written_is_an_error(place: Place) -> None:
         ((H200, "--region", "us-central5"), 65, "there is no region us-central5"),
         ((H200, "--region", "us-central1-b"), 65, "it is offered in us-central5-a, us-east1-a"),
         (("--limit", "cheap"), 64, "--limit: 'cheap' is not an amount"),
-        (("--limit", "0"), 64, "nothing is sold for nothing"),
+        (("--limit", "0"), 64, "--limit must be more than 0"),
         (("--limit", "-3"), 64, "is not an amount"),
         (("--horizon", "soon"), 64, "--horizon: 'soon' is not a duration"),
-        (("--history", "5s"), 64, "--history: it is less than a minute"),
+        (("--history", "5s"), 64, "--history must be at least 1m"),
     ],
 )
 def test_bad_questions(place: Place, arguments: tuple[str, ...], code: int, says: str) -> None:
@@ -241,7 +241,7 @@ def test_prices_that_could_not_be_had_are_unknown_and_told(place: Place) -> None
         simulator.faults.add("GET /v2/pricing/current", "status", status=403)  # 404: the auction is no more
     result = place.run("market", H200)
     assert result.code == 0
-    assert "could not be had" in told(result.err)
+    assert "could not be fetched" in told(result.err)
     assert re.search(r"reserve +unknown\n +free +unknown", result.out)
     assert "$0.00" not in result.out
 
@@ -262,7 +262,7 @@ def test_pasts_that_could_not_be_had_are_told(place: Place) -> None:
         simulator.faults.add("GET /v2/pricing/history", "status", status=200, body='{"series": 3}', times=None)
     result = place.run("market", H200)
     assert result.code == 0
-    assert "past prices in us-central5-a, us-east1-a could not be had" in told(result.err)
+    assert "past prices in us-central5-a, us-east1-a could not be fetched" in told(result.err)
 
 
 def test_a_region_whose_past_could_not_be_had_hides_no_other(place: Place) -> None:
@@ -287,7 +287,7 @@ def test_a_limit_that_is_too_low_or_far_too_high_is_warned_of(place: Place) -> N
 
     assert warnings("7") == ["below_reserve"]
     assert warnings("30") == ["limit_far_above_need"]
-    assert "far above need" in place.ok("market", "8xh100", "--region", "us-central1-b", "--limit", "30")
+    assert "far above what it needs" in place.ok("market", "8xh100", "--region", "us-central1-b", "--limit", "30")
 
 
 def test_no_auction_at_all_is_no_error(place: Place) -> None:

@@ -121,7 +121,7 @@ def _book(one: Auction, depth: int, paint: Paint) -> list[str]:
     shared = ": all sizes share the stock, limits compete per GPU" if _is_shared(one) else ""
     lines = [f"{len(winners)} winning, {len(losers)} waiting{shared}"]
     lines += _some(winners, len(winners) - depth, len(winners), "winning", paint)
-    lines.append(paint(f"  {'-' * 20} winners above, waiting below", "dim"))
+    lines.append(paint(f"  {'-' * 20} winning above, waiting below", "dim"))
     lines += _some(losers, 0, depth, "waiting", paint)
     return lines
 

@@ -50,9 +50,9 @@ def bidding(cost: shape.BidCost) -> str:
         return f"price unknown; {at_most} an hour"
     if cost["outlook"] == "cannot_win":
         if cost["entry_price"]["basis"] == "too_large":
-            return f"cannot win: more instances at once than the whole auction has; should it grow, {at_most} an hour"
+            return f"cannot win: more instances at once than the whole auction has; if it grows, {at_most} an hour"
         below = f"cannot win: the limit is below the reserve of {_price(cost['reserve'])}"
-        return f"{below}; should that fall, {at_most} an hour"
+        return f"{below}; if that falls, {at_most} an hour"
     if cost["outlook"] == "waits":
         return f"would wait: nothing now, {at_most} an hour once it wins{_ahead(cost)}"
     spot = cost["last_price"]
@@ -94,10 +94,10 @@ def _done(finish: shape.Finish | None, horizon: float) -> str:
     """When the work is done that the task says it is."""
     if finish is None:
         return ""
-    what = "done" if finish["work"] == horizon else f"its {lasting(finish['work'])} of work are done"
+    what = "done" if finish["work"] == horizon else f"its {lasting(finish['work'])} of work finish"
     middle, late = lasting(float(finish["p50"])), lasting(float(number(finish["p90"])))
-    text = f"; {what} in {middle}"
-    return text if middle == late else f"{text}, nine times of ten in {late}"
+    text = f"; {what} after {middle}"
+    return text if middle == late else f"{text}, in 9 of 10 cases within {late}"
 
 
 def costs(body: PlanBody, paint: Paint) -> str:
@@ -132,7 +132,7 @@ def costs(body: PlanBody, paint: Paint) -> str:
 
 
 def _beside(body: PlanBody) -> list[str]:
-    """That some bids are told over another time than the whole."""
+    """That the lines of some bids cover another time than the totals."""
     whole = body["cost"]["horizon"]
     if whole is None:
         return []
@@ -146,8 +146,8 @@ def _beside(body: PlanBody) -> list[str]:
     if not own:
         return []
     names = ", ".join(map(shown, own[:3])) + (f" and {len(own) - 3} more" if len(own) > 3 else "")
-    is_told = "is told over its" if len(own) == 1 else "are told over their"
-    return wrapped(f"all of this is over {span(whole['hours'])}; {names} {is_told} own duration above", "  ", "  ")
+    lines = f"the line of {names} above covers its" if len(own) == 1 else f"the lines of {names} above cover their"
+    return wrapped(f"the totals cover {span(whole['hours'])}; {lines} own duration", "  ", "  ")
 
 
 def _not_adding(cost: shape.Totals) -> list[str]:
@@ -162,9 +162,9 @@ def _not_adding(cost: shape.Totals) -> list[str]:
         gaps.append(_gap(*(horizon[side]["expected"] for side in _SIDES)))
     lines = []
     if max(gaps) >= Decimal("0.005"):
-        lines.append("  each figure is rounded to the cent by itself: a row may not add by one")
+        lines.append("  figures are rounded separately, so a row may be one cent off")
     if horizon and _gap(*(horizon[side]["p90"] for side in _SIDES)) >= Decimal("0.02"):
-        lines.append("  nine times of ten: of each column by itself, so the last is not the difference")
+        lines.append("  each 9-in-10 figure stands alone: the last column is not the difference of the other two")
     return lines
 
 
@@ -178,14 +178,14 @@ def _gap(before: str | None, after: str | None, delta: str | None) -> Decimal:
 
 
 def _expected_rows(found: shape.Horizon | None) -> list[tuple[str, str, str, str]]:
-    """Over the horizon: what is expected, and nine times of ten at most."""
+    """Over the horizon: the expected cost, and the most in 9 of 10 cases."""
     if found is None:
         return []
     before, after, delta = found["current"], found["planned"], found["delta"]
     over = span(found["hours"])
     named: tuple[tuple[Literal["expected", "p90"], str], ...] = (
         ("expected", f"{over}, expected"),
-        ("p90", f"{over} at most, nine times of ten"),
+        ("p90", f"{over}, at most in 9 of 10 cases"),
     )
     return [(name, _price(before[key]), _price(after[key]), _signed(delta[key])) for key, name in named]
 
@@ -205,4 +205,4 @@ def _saved(found: shape.Horizon | None) -> list[str]:
         return []
     planned = found["planned"]
     share = int(Decimal(planned["savings_vs_limit"] or 0) * 100)
-    return [f"  {share} % below the limits is expected; confidence: {planned['basis']}"] if share > 0 else []
+    return [f"  expected cost: {share} % below the limits; confidence: {planned['basis']}"] if share > 0 else []

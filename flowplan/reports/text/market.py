@@ -58,8 +58,8 @@ def _preface(offers: Sequence[Offer], view: View) -> list[str]:
     many = f"{len(offers)} auctions" if len(offers) > 1 else "1 auction"
     ahead = f"next {length(view.hours)}"
     said = (
-        f"{many} at {view.now:%Y-%m-%d %H:%M} UTC. Prices are of an instance-hour; {ahead}: what it will cost over"
-        " that time, four times of five."
+        f"{many} at {view.now:%Y-%m-%d %H:%M} UTC. Prices are per instance-hour; {ahead}: the range the price stays in"
+        " over that time in 4 of 5 cases."
     )
     lines = wrapped(said, "", "")
     if view.limit is not None:
@@ -116,7 +116,7 @@ def what(one: Offer) -> str:
 def _legend(offers: Sequence[Offer]) -> list[str]:
     rough = any(one.ahead.basis in _ROUGH for one in offers)
     unknown = any(one.ahead.basis == "unknown" or one.market.minimum is None for one in offers)
-    said = (["~ rough: little is known of the past"] if rough else []) + (["- unknown"] if unknown else [])
+    said = (["~ rough: few past prices are known"] if rough else []) + (["- unknown"] if unknown else [])
     return ["", "; ".join(said)] if said else []
 
 
@@ -152,7 +152,7 @@ def card(one: Offer, view: View, paint: Paint) -> str:
     for label, text in [*_now(one), *_ahead(one), *_at_limit(one), *_advice(one)]:
         lines += wrapped(text, f"  {label:<{_LABEL}}", " " * (_LABEL + 2))
     picture = _picture(one, view, paint)
-    return "\n".join([*lines, "", *(picture or ["  No past price is known: there is nothing to draw."])]) + "\n"
+    return "\n".join([*lines, "", *(picture or ["    No past price is known, so there is nothing to draw."])]) + "\n"
 
 
 def _now(one: Offer) -> list[tuple[str, str]]:
@@ -164,7 +164,7 @@ def _now(one: Offer) -> list[tuple[str, str]]:
     stock = "unknown" if free is None else str(free) if total is None else f"{free} of {total} instances"
     why = {
         "room": ": there is room, so the price stays",
-        "displacing": ": the market is full; who enters pays the highest limit among those pushed out",
+        "displacing": ": the market is full; a new bid pays the highest limit among the bids it pushes out",
     }.get(one.entry.basis, "")
     return [
         ("price now", price + gpu),
@@ -209,7 +209,7 @@ def _at_limit(one: Offer) -> list[tuple[str, str]]:
     if found.cost.p50 is not None:
         lines.append(("", f"{_about(found.cost)} over {span(found.hours)}, at most {usd(found.worst_case)}"))
     if is_far_above_need(bid.limit, one.advice):
-        lines.append(("", "this is far above need: in a spike that much may be paid"))
+        lines.append(("", "this is far above what it needs: in a price spike you would pay it"))
     return lines
 
 

@@ -20,22 +20,22 @@ def text(found: Orphans, paint: Paint) -> str:
             lines += [*_bid(bid, paint), f"    flowplan recover --cancel {shown(bid.id)}"]
         parts.append("\n".join(lines))
     if found.released:
-        lines = [paint("Bids that this stack let go of with `state rm`:", "bold")]
+        lines = [paint("Bids that this stack released with `state rm`:", "bold")]
         for bid in found.released:
             address = shown(str(bid.marker.address)) if bid.marker else "ADDR"
             again = f"    flowplan import {address} {shown(bid.id)}"
             lines += [*_bid(bid, paint), again]
         parts.append("\n".join(lines))
     if found.volumes:
-        lines = [paint("Volumes that bids of this stack used, and its state does not hold:", "bold")]
+        lines = [paint("Volumes that bids of this stack used and its state does not hold:", "bold")]
         for one in found.volumes:
             month = cents(STORAGE_PER_GB_MONTH * one.volume.size_gb)
             lines.append(
                 f"  {shown(one.volume.name)}  ({shown(one.id)})  {one.volume.size_gb:,} GB, ${month:,.2f} a month"
             )
-        parts.append("\n".join([*lines, "  A volume carries no marker: it may be one that was only attached."]))
+        parts.append("\n".join([*lines, "  A volume carries no marker: your bids may only have attached it."]))
     if found.elsewhere:
-        lines = [paint("Bids of other stacks, whose state is in another place, or lost:", "bold")]
+        lines = [paint("Bids of other stacks, whose state is somewhere else or lost:", "bold")]
         lines += _by_stack(found.elsewhere, paint)
         parts.append("\n".join(lines))
     return "\n\n".join(parts) + "\n" if parts else "Nothing is orphaned.\n"

@@ -20,7 +20,7 @@ def text(found: Status, paint: Paint) -> str:
     """A paragraph a bid, a line a volume, and what is paid an hour now; ends in a newline."""
     rows, volumes = found.bids, found.volumes
     if not rows and not volumes:
-        return "Nothing is placed from here.\n"
+        return "No bid or volume of this stack is live.\n"
     parts = [_paragraph(row, paint) for row in rows]
     if volumes:
         parts.append("\n".join(_volume(row, paint) for row in volumes))
@@ -41,7 +41,7 @@ def _total(rows: Sequence[Row], volumes: Sequence[VolumeRow]) -> str:
         row.market.spot * row.bid.instance_quantity for row in running if row.market and row.market.spot is not None
     ]
     if len(prices) < len(running):
-        return "In all: a price is unknown."
+        return "In all: unknown, because a price is unknown."
     return f"In all ${cents(sum(prices, storage)):,.2f} an hour now, storage included."
 
 

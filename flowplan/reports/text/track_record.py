@@ -38,7 +38,7 @@ def text(body: shape.TrackRecord, paint: Paint) -> str:
     """The estimate of the stack as it is, forecasts beside what was paid, and how well they held."""
     parts = [*_estimate(body["estimate"], paint), *_compared(body, paint)]
     if not parts:
-        return "Nothing is placed from here, and no forecast is kept: there is nothing to compare.\n"
+        return "No bid or volume of this stack is live, and there is no earlier forecast to compare.\n"
     return "\n\n".join(parts) + "\n"
 
 
@@ -49,9 +49,9 @@ def _estimate(found: shape.Estimate | None, paint: Paint) -> Iterator[str]:
     if found is None:
         return
     if not found["resources"]:
-        yield "Nothing is placed from here now."
+        yield "No bid or volume of this stack is live now."
         return
-    lines = [paint("The stack as it is", "bold")]
+    lines = [paint("The live stack", "bold")]
     for one in found["resources"]:
         lines += _resource(one, paint)
     yield "\n".join([*lines, "", *_in_all(found)])
@@ -97,7 +97,7 @@ def _confidence(basis: str, hours: float) -> str:
         return f"Confidence: {basis}."
     if hours > WINDOW / 2:
         return f"Confidence: low, because no more than {WINDOW / 24:g} days of past prices are known."
-    return "Confidence: low, because little is known of past prices."
+    return "Confidence: low, because few past prices are known."
 
 
 # ---- forecast and paid ------------------------------------------------------------------------------------
@@ -106,11 +106,11 @@ def _confidence(basis: str, hours: float) -> str:
 def _compared(body: shape.TrackRecord, paint: Paint) -> Iterator[str]:
     single, whole = body["forecasts"], body["totals"]
     if single is None:
-        yield "Forecast and paid: unknown, what was kept cannot be read."
+        yield "Forecast and paid: unknown, because the saved forecasts cannot be read."
         return
     if not single:
         if body["estimate"] is not None and body["estimate"]["resources"]:
-            yield "Forecast and paid: no forecast was kept before now; from now on they are."
+            yield "Forecast and paid: there is no earlier forecast; from now on flowplan saves them."
         return
     by_address: dict[str, list[shape.Judged]] = {}
     for one in single:
@@ -204,7 +204,7 @@ def _summary(found: shape.Coverages) -> list[str]:
 def _held(single: shape.Coverage) -> str:
     count = single["elapsed"]
     if not count:
-        return "No forecast that counts is over yet, so nothing can be said of the bands."
+        return "No forecast that counts has ended yet, so the bands cannot be judged."
     share = int(Decimal(single["held"]) * 100 / count)
     places = (("above", single["above"]), ("below", single["below"]))
     outside = "".join(f", {count} {where}" for where, count in places if count)
@@ -216,14 +216,14 @@ def _decided(single: shape.Coverage) -> str:
     count, held = single["apart"], single["apart_held"]
     if single["finding"] == "nothing":
         return ""
-    among = f"Of the {count} that overlap no other of their auction {held} held: " if count < single["elapsed"] else ""
+    among = f"Of the {count} that overlap no other of their auction, {held} held: " if count < single["elapsed"] else ""
     chance = f"one case of {round(1 / number(single['chance'])):,}" if number(single["chance"]) else "no case"
     finding = {
         "too_few": f"too few to say whether the bands are right (fewer than {ENOUGH})",
-        "as_stated": "about as many as should",
-        "too_narrow": f"the forecasts are WRONG here. Were the bands right, so few would hold in {chance}. "
-        "Reckon with the limits instead",
-        "too_wide": f"more than should ({chance}): the bands are on the safe side",
+        "as_stated": "about as many as expected",
+        "too_narrow": f"the forecasts are WRONG here. If the bands were right, so few would hold in {chance}. "
+        "Plan with the limits instead",
+        "too_wide": f"more than expected ({chance}): the bands are on the safe side",
     }[single["finding"]]
     return f"{among}{finding}." if among else f"{finding[0].upper()}{finding[1:]}."
 
@@ -232,7 +232,7 @@ def _bias(single: shape.Coverage) -> str:
     ratio = single["paid_over_expected"]
     if ratio is None:
         return ""
-    both = f"{price(single['paid'])} was paid where {price(single['expected'])} was expected"
+    both = f"You paid {price(single['paid'])} where {price(single['expected'])} was expected"
     return f"{both}: {Decimal(ratio):.2f} times as much."
 
 
@@ -241,4 +241,4 @@ def _excluded(single: shape.Coverage) -> str:
     if not parts:
         return ""
     count = sum(single["excluded"].values())
-    return f"{count} not counted, because a forecast holds only for a bid that is left alone: {', '.join(parts)}."
+    return f"{count} not counted, because a forecast holds only for an unchanged bid: {', '.join(parts)}."

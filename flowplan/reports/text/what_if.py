@@ -68,7 +68,7 @@ def _told(one: shape.BidIf) -> Iterator[str]:
     how_many = "in all futures" if runs == 1 else f"in {_percent(runs)} of the futures"
     yield f"runs {how_many}, {_percent(one['availability']['mean'])} of the time; {_preempted(one)}"
     if one["impact"] is not None and Decimal(one["impact"]) >= _NOTICEABLE:
-        yield f"this plan's bids raise the price that it pays by {_percent(one['impact'])}"
+        yield f"this plan's bids raise its price by {_percent(one['impact'])}"
     if one["finish"] is not None:
         yield _finished(one["finish"])
 
@@ -77,7 +77,7 @@ def _preempted(one: shape.BidIf) -> str:
     if not number(one["preempted"]):
         return "never preempted"
     times = one["preemptions_per_day"]
-    often = f"{_times(times['expected'])} a day, nine times of ten at most {times['p90']}"
+    often = f"{_times(times['expected'])} a day, at most {times['p90']} in 9 of 10 cases"
     return f"preempted in {_percent(one['preempted'])} of them: {often}"
 
 
@@ -89,13 +89,16 @@ def _times(count: str | None) -> str:
 def _finished(finish: shape.Work) -> str:
     work, chance = lasting(finish["work_hours"]), Decimal(finish["chance"])
     if not chance:
-        return f"its {work} of work are not done by then in any of the futures"
-    text = f"its {work} of work are done by then in {'all' if chance == 1 else _percent(chance)} of the futures"
+        return f"its {work} of work finish by then in none of the futures"
+    text = f"its {work} of work finish by then in {'all' if chance == 1 else _percent(chance)} of the futures"
     if finish["p50"] is None:
         return text
-    late = "later" if finish["p90"] is None else f"in {lasting(float(finish['p90']))}"
+    late = None if finish["p90"] is None else lasting(float(finish["p90"]))
     middle = lasting(float(finish["p50"]))
-    return f"{text}, in {middle}" + ("" if late == f"in {middle}" else f", nine times of ten {late}")
+    if late == middle:
+        return f"{text}, after {middle}"
+    slowest = "in the slowest cases later" if late is None else f"in 9 of 10 cases within {late}"
+    return f"{text}, after {middle}, {slowest}"
 
 
 def _pictured(rows: Sequence[shape.Step], futures: int, paint: Paint) -> list[str]:
@@ -126,7 +129,11 @@ def _assumed(auctions: Sequence[shape.AuctionIf]) -> list[str]:
     if not lines:
         return []
     return [
-        *wrapped("other bids are secret; taking 1 % of an auction's GPUs is taken to raise its price by", "  ", "  "),
+        *wrapped(
+            "other bids are secret; the simulation assumes that taking 1 % of an auction's GPUs raises its price by",
+            "  ",
+            "  ",
+        ),
         *lines,
     ]
 
@@ -142,7 +149,7 @@ def _rests_on(one: shape.AuctionIf) -> str:
     where = f"{shown(one['instance_type'])}, {shown(one['region'])}"
     text = f"{1 / number(one['elasticity']):.2f} % in {where}: {_DEPTH_FROM[one['elasticity_from'] or '']}"
     if one["room"]:
-        text += f"; {one['room']} of {one['gpus']} GPUs are free now, as whenever the price is the reserve"
+        text += f"; {one['room']} of {one['gpus']} GPUs are free now, as they are whenever the price is the reserve"
     return text if one["basis"] == "high" else f"{text}; past prices: {one['basis']} confidence"
 
 

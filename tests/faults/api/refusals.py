@@ -173,7 +173,7 @@ def a_removal_of_what_is_gone_is_a_success(world: World, command: str) -> None:
     world.fault("DELETE *", "status", status=404, body='{"detail": "Bid not found"}', after_commit=True, times=None)
     told = world.do(command, "--allow-volume-destroy", "*")
     assert told.code == 0, told
-    assert "gone already" in told.said
+    assert "already gone" in told.said
     assert [bid["name"] for bid in world.bids()] == (["task-000"] if command == "apply" else [])
 
 
@@ -234,7 +234,7 @@ def a_limit_below_the_reserve_is_a_problem_of_the_file(world: World, command: st
     world.place.write(many(1, price="1.00"))
     told = world.do(command)
     assert told.code == 65, told
-    assert "the least that FCP takes" in told.said
+    assert "the least that FCP accepts" in told.said
     world.mend.append(lambda: world.place.write(many(1)))
 
 

@@ -55,7 +55,7 @@ def the_second_signal_ends_it_at_once(world: World, command: str, given: tuple[i
     told = running.send(number).end()
     assert told.code == code, told
     assert told.seconds < 4.0  # not the five of the grace, nor the twenty of the call
-    assert "is looked up by the next run" in told.said
+    assert "the next run checks them" in told.said
     loaded = LocalStore(world.path / STATE).read()
     assert len(loaded.pending) == 1
     assert (world.path / LOCK).read_bytes() == b""  # another machine may go on at once
