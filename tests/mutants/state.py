@@ -72,8 +72,8 @@ MISTAKES = (
     Mistake(
         "adopt what was let go of",
         "state/ownership.py",
-        '    if id in state.released:\n        return "was let go of',
-        '    if not state:\n        return "was let go of',
+        '    if id in state.released:\n        return "was released',
+        '    if not state:\n        return "was released',
         ("tests/faults/test_let_go.py",),
     ),
     Mistake(
