@@ -208,7 +208,7 @@ def _competing(bids: Sequence[Priced]) -> Iterator[Diagnostic]:
         return
     more = (limit - price) * sum(one.cost.quantity for one in others if one.cost)
     summary = (
-        f"{_place(first)}: {_names(running)} bid against each other; should {lowest.change.address} lose, the "
+        f"{_place(first)}: {_names(running)} bid against each other; if {lowest.change.address} loses, the "
         f"others pay its limit: {usd(limit)} instead of {usd(price)}, {usd(more)} an hour more together"
     )
     yield _said("note", summary, "self_competition", _ONE_TASK, first)

@@ -25,9 +25,10 @@ def cost_line(entry: Entry) -> str:
     if entry["type"] == "ports" or entry["cost"] is None:
         return ""
     if entry["type"] == "volume":
-        goes_on = " goes on" if entry["change"]["actions"] == ["forget"] else ""
-        kept = not goes_on or entry["action_reason"] in ("forget_because_attached", "forget_because_kept")
-        return f"{stored(entry['cost'])}{goes_on}" if kept else ""
+        if entry["change"]["actions"] != ["forget"]:
+            return stored(entry["cost"])
+        kept = entry["action_reason"] in ("forget_because_attached", "forget_because_kept")
+        return f"you keep paying {stored(entry['cost'])}" if kept else ""
     if entry["change"]["actions"] == ["forget"]:
         return ""
     if entry["change"]["actions"] == ["delete"]:
