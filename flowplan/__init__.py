@@ -14,7 +14,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from flowplan.api import Proposal, Stack, load
+    from flowplan.api import Proposal, Silent, Stack, load
+    from flowplan.apply.outcome import Outcome
+    from flowplan.cost.costs import Costs
+    from flowplan.diagnostics import Diagnostic
+    from flowplan.documents.status import Status
     from flowplan.errors import (
         ApplyFailed,
         CloudError,
@@ -27,26 +31,53 @@ if TYPE_CHECKING:
         StateError,
         UsageProblem,
     )
+    from flowplan.planning.actions import Change
+    from flowplan.planning.plan import Plan
+    from flowplan.planning.steps import Step
+    from flowplan.state.state import State
 
 # A constant: importlib.metadata costs more than the rest of `flowplan --version` together.
 __version__ = "0.1.0"
+# Where what stands in no errors.py comes from.
+_PLACES = {
+    "Change": "planning.actions",
+    "Costs": "cost.costs",
+    "Diagnostic": "diagnostics",
+    "Outcome": "apply.outcome",
+    "Plan": "planning.plan",
+    "Proposal": "api",
+    "Silent": "api",
+    "Stack": "api",
+    "State": "state.state",
+    "Step": "planning.steps",
+    "Status": "documents.status",
+    "load": "api",
+}
 __all__ = [
     "ApplyFailed",
+    "Change",
     "CloudError",
     "ConfigError",
+    "Costs",
+    "Diagnostic",
     "FlowplanError",
     "GuardRefused",
     "Locked",
+    "Outcome",
     "OutcomeUnknown",
+    "Plan",
     "Proposal",
+    "Silent",
     "Stack",
     "StalePlan",
+    "State",
     "StateError",
+    "Status",
+    "Step",
     "UsageProblem",
     "__version__",
     "load",
 ]
-_OF_THE_API = ("Proposal", "Stack", "load")
 
 
 def __getattr__(name: str) -> Any:
@@ -54,7 +85,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module("flowplan.api" if name in _OF_THE_API else "flowplan.errors"), name)
+    return getattr(import_module(f"flowplan.{_PLACES.get(name, 'errors')}"), name)
 
 
 def __dir__() -> list[str]:

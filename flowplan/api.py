@@ -4,19 +4,21 @@ Nothing is printed, no signal handler is set, the working directory stays. Every
 again, so a Stack may be used from any thread, and several stacks in one process. A call is its own approval: nobody is
 asked.
 
-Money is Decimal, in dollars; None where it is not known. Times ahead are lengths like "24h" or "7d", or hours as a
-number. Everything that goes wrong is a FlowplanError (flowplan.errors says which), with `hint`: what to do about it.
+Money is Decimal, in dollars; None where it is not known. Times are texts like "90s", "24h" or "7d"; as a number, how
+far to look ahead is in hours, and how long to wait in seconds. Everything that goes wrong is a FlowplanError
+(flowplan.errors says which), with `hint`: what to do about it.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, Unpack, get_args
 
 from attrs import field, frozen
 
@@ -24,7 +26,7 @@ from flowplan.config import Source
 from flowplan.errors import ApprovalMissing, UsageProblem
 from flowplan.model.address import Address
 from flowplan.model.budget import Budget, BudgetBasis, dollars, increase
-from flowplan.model.durations import read_duration
+from flowplan.model.durations import LONGEST, WHAT_IF, read_duration
 from flowplan.operations import apply as applying
 from flowplan.operations import plan as planning
 from flowplan.operations.saved_plan import hold_expected
@@ -38,13 +40,32 @@ if TYPE_CHECKING:
     from flowplan.config import Config
     from flowplan.cost.costs import Costs
     from flowplan.diagnostics import Diagnostic
+    from flowplan.documents.shapes.plan import PlanDocument, SealedPlan
+    from flowplan.documents.shapes.track_record import TrackRecord
     from flowplan.documents.status import Status
+    from flowplan.errors import FlowplanError
+    from flowplan.planning.actions import Change
     from flowplan.planning.plan import Plan
+    from flowplan.planning.steps import Step
     from flowplan.state.ownership import Orphans
     from flowplan.state.state import State
 
 T = TypeVar("T")
 Length = str | float
+Wait = Literal["placed", "allocated", "running"]
+OnUnknown = Literal["retry", "stop"]
+Choice = TypeVar("Choice", bound=str)
+
+
+class Applying(TypedDict, total=False):
+    """The keyword arguments of `apply`."""
+
+    wait: Wait
+    timeout: Length
+    parallelism: int
+    settle_window: float
+    on_unknown: OnUnknown
+    reporter: Reporter | None
 
 
 def load(
@@ -65,8 +86,9 @@ def load(
         load(name="train", resources_specification={"fcp_instance": "h100.8x.SXM5.IB"}, api_url="sim:")
 
     `directory`: where the state is, and what relative paths start from. `api_url`: "sim:" is the embedded simulator.
-    `environ` (os.environ): where credentials and FLOWPLAN_ variables are looked up. `note` hears what flowplan remarks
-    while it works, a sentence each. Nothing is read yet. Raises UsageProblem.
+    `lock_timeout`: how long to wait for the lock. `environ` (os.environ): where credentials and FLOWPLAN_ variables are
+    looked up. `note` hears what flowplan remarks while it works, a sentence each. Nothing is read yet.
+    Raises UsageProblem.
     """
     tasks = [one for one in sources if isinstance(one, Mapping)] + ([task] if task else [])
     given = [str(one) for one in sources if not isinstance(one, Mapping)]
@@ -76,7 +98,7 @@ def load(
         given_api_url=api_url,
         project=project,
         ssh_key=ssh_key,
-        lock_timeout=_hours(lock_timeout, "lock_timeout") * 3600,
+        lock_timeout=_seconds(lock_timeout, "lock_timeout"),
         environ=os.environ if environ is None else environ,
         command="python: flowplan",
     )
@@ -107,9 +129,13 @@ class Proposal:
         return self._planned.proposal.diagnostics
 
     @property
-    def document(self) -> Mapping[str, Any]:
+    def document(self) -> SealedPlan:
         """What `flowplan plan --format json` prints."""
-        return self._planned.document
+        return self._planned.sealed
+
+    def __repr__(self) -> str:
+        counts = [f"{count} {action}" for action, count in self.plan.count().items() if count]
+        return f"<Proposal: {', '.join(counts) or 'nothing'}{'; refused' if self._planned.proposal.errored else ''}>"
 
     def __str__(self) -> str:
         """What `flowplan plan` prints."""
@@ -163,22 +189,26 @@ class Stack:
 
         `destroy`: remove everything; `keep_volumes` then leaves the volumes, and forgets them. `replace`: addresses
         like "bid.train" to replace whatever differs. `allow_volume_destroy`: names of volumes whose data may be lost.
-        `horizon`: how far ahead the cost is forecast. `max_hourly_cost`: dollars per hour that the stack may cost
-        afterwards; `max_cost_increase`: dollars, or "25%", that it may cost more; both on `budget_basis`. `what_if`: a
-        simulation of the auctions over so long.
+        `horizon`: how far ahead the cost is forecast, at least a minute. `max_hourly_cost`: dollars per hour that the
+        stack may cost afterwards; `max_cost_increase`: dollars, or "25%", that it may cost more; both on
+        `budget_basis`. `what_if`: a simulation of the auctions over so long, from "1h" to "7d".
 
-        Raises ConfigError, CloudError, StateError, Locked. A plan that a guard refuses is returned: its `document` says
-        so, and `apply` raises GuardRefused.
+        Raises UsageProblem, ConfigError, CloudError, StateError, Locked, and GuardRefused for a state of another API or
+        project. A plan that a guard refuses is returned: its `diagnostics` say so, and `apply` raises GuardRefused.
         """
+        if keep_volumes and not destroy:
+            raise UsageProblem("keep_volumes goes with destroy")
+        if what_if is not None and destroy:
+            raise UsageProblem("what_if does not go with destroy: no bid would be left")
         request = planning.Request(
             paths=self._sources,
             destroy=destroy,
             keep_volumes=keep_volumes,
-            replace=frozenset(map(_address, replace)),
-            destroyable=frozenset(allow_volume_destroy),
+            replace=frozenset(map(_address, _names(replace))),
+            destroyable=frozenset(_names(allow_volume_destroy)),
             hours=None if horizon is None else _hours(horizon, "horizon"),
             budgets=_budgets(max_hourly_cost, max_cost_increase, budget_basis),
-            what_if=None if what_if is None else _hours(what_if, "what_if"),
+            what_if=None if what_if is None else _hours(what_if, "what_if", *WHAT_IF, "1h and 7d"),
             complete=True,
         )
         with self._session() as session:
@@ -188,41 +218,44 @@ class Stack:
         self,
         proposal: Proposal,
         *,
-        wait: Literal["placed", "allocated", "running"] = "placed",
+        wait: Wait = "placed",
         timeout: Length = "30m",
         parallelism: int = 10,
         settle_window: float = 45.0,
-        on_unknown: Literal["retry", "stop"] = "retry",
+        on_unknown: OnUnknown = "retry",
         reporter: Reporter | None = None,
     ) -> Outcome:
         """Do exactly what `proposal` says, once, or raise. It is planned again first: StalePlan when the files, the
         state or what is live have changed since, or when it was applied already; GuardRefused when a guard refuses it.
 
-        `timeout`: for a removal, and for what `wait` waits for. `settle_window`: seconds in which a create whose answer
-        was lost may still show up. `reporter` hears of each step once it is durable.
+        `timeout`: for a removal, and for what `wait` waits for. `parallelism`: calls at once, at most 256.
+        `settle_window`: seconds in which a create whose answer was lost may still show up, at most 3600. `reporter`
+        (see Silent) hears of each step once it is durable.
 
-        Raises ApplyFailed when steps failed, OutcomeUnknown when it cannot be known whether something was created, and
-        CloudError, StateError, Locked. Whatever is raised, what was done is in the state and its journal, and the next
-        plan goes on from there. After KeyboardInterrupt nothing new is started, calls under way are recorded, and it is
-        raised again.
+        Raises UsageProblem, ApplyFailed when steps failed, OutcomeUnknown when it cannot be known whether something was
+        created, and CloudError, StateError, Locked. Whatever is raised, what was done is in the state and its journal,
+        and the next plan goes on from there. After KeyboardInterrupt nothing new is started, calls under way are
+        recorded, and it is raised again.
         """
         how = applying.How(
-            parallelism=parallelism,
-            wait=wait,
-            timeout=_hours(timeout, "timeout") * 3600,
-            settle_window=settle_window,
-            on_unknown=on_unknown,
+            parallelism=int(_within(parallelism, "parallelism", 1, 256)),
+            wait=_one_of(wait, "wait", Wait),
+            timeout=_seconds(timeout, "timeout"),
+            settle_window=_within(settle_window, "settle_window", 0, 3600),
+            on_unknown=_one_of(on_unknown, "on_unknown", OnUnknown),
         )
         document = proposal._planned.sealed
         hold_expected(document, None)
 
         def run(event: Event) -> Outcome:
             with self._session(event) as session:
-                return applying.apply(session, proposal._request, how, _Approved(), reporter or _Silent(), document)
+                return applying.apply(session, proposal._request, how, _Approved(), reporter or Silent(), document)
 
         return _in_a_thread(run)
 
-    def destroy(self, *, keep_volumes: bool = False, allow_volume_destroy: Iterable[str] = (), **how: Any) -> Outcome:
+    def destroy(
+        self, *, keep_volumes: bool = False, allow_volume_destroy: Iterable[str] = (), **how: Unpack[Applying]
+    ) -> Outcome:
         """Cancel the bids and delete the volumes that flowplan made of these tasks. With `keep_volumes` the volumes
         stay, and are managed no longer; otherwise each must be named in `allow_volume_destroy` ("*": all).
         `how`: as in `apply`. Raises GuardRefused, and then nothing was changed, and whatever `apply` raises."""
@@ -230,15 +263,17 @@ class Stack:
         return self.apply(proposal, **how)
 
     def status(self) -> Status:
-        """What flowplan made, and what it is doing: bids with instances, price and what was paid, and volumes."""
+        """What flowplan made, and what it is doing: bids with instances, price and what was paid, and volumes. Raises
+        CloudError, StateError, GuardRefused for a state of another API or project."""
         from flowplan.operations.status import status
 
         with self._session() as session:
             return status(session)
 
-    def cost(self, horizon: Length = "30d") -> Mapping[str, Any]:
+    def cost(self, horizon: Length = "30d") -> TrackRecord:
         """What the stack as it is will cost over `horizon`, and how earlier forecasts compare with what was paid: what
-        `flowplan cost --format json` prints. Keeps forecasts of the coming day in the stack's directory."""
+        `flowplan cost --format json` prints. Keeps forecasts of the coming day in the stack's directory.
+        Raises what `status` raises."""
         from flowplan.documents.track_record import document
         from flowplan.operations.cost import truth
 
@@ -246,7 +281,7 @@ class Stack:
             return document(truth(session, _hours(horizon, "horizon")))
 
     def orphans(self) -> Orphans:
-        """What is live with flowplan's marker and in no state here."""
+        """What is live with flowplan's marker and in no state here. Raises what `status` raises."""
         from flowplan.operations.orphans import find
 
         with self._session() as session:
@@ -258,10 +293,11 @@ class Stack:
         from flowplan.operations.recover import settle
 
         with self._session() as session:
-            return settle(session, (), settle_window, lambda id, marker: None)
+            window = _within(settle_window, "settle_window", 0, 3600)
+            return settle(session, (), window, lambda id, marker: None)
 
     def state(self) -> State:
-        """What flowplan made, as it was last applied. No network."""
+        """What flowplan made, as it was last applied. No network. Raises StateError."""
         with self._session() as session:
             return session.store.read().state
 
@@ -274,7 +310,7 @@ class _Approved:
 
     can_ask = False
 
-    def show(self, document: Mapping[str, Any]) -> None:
+    def show(self, document: PlanDocument) -> None:
         """The program has it already."""
 
     def approve(self, plan: Plan) -> bool:
@@ -287,16 +323,17 @@ class _Approved:
         return ApprovalMissing("the plan was not approved; nothing was changed")
 
 
-class _Silent:
-    """A reporter that reports nothing."""
+class Silent:
+    """A reporter that reports nothing: a program overrides what it wants to hear. `seconds`: how long the step has
+    taken. It is called from the run's own thread, and must not raise."""
 
-    def planned(self, *_: Any) -> None: ...
-    def started(self, *_: Any) -> None: ...
-    def progress(self, *_: Any) -> None: ...
-    def done(self, *_: Any) -> None: ...
-    def failed(self, *_: Any) -> None: ...
-    def note(self, *_: Any) -> None: ...
-    def summary(self, *_: Any) -> None: ...
+    def planned(self, body: Mapping[str, Any]) -> None: ...
+    def started(self, step: Step, change: Change) -> None: ...
+    def progress(self, step: Step, change: Change, seconds: float) -> None: ...
+    def done(self, step: Step, change: Change, id: str | None, seconds: float) -> None: ...
+    def failed(self, step: Step, change: Change, error: FlowplanError) -> None: ...
+    def note(self, text: str) -> None: ...
+    def summary(self, plan: Plan, outcome: Outcome) -> None: ...
 
 
 def _in_a_thread(run: Callable[[Event], T]) -> T:
@@ -357,11 +394,37 @@ def _address(text: str) -> Address:
         raise UsageProblem(str(error)) from None
 
 
-def _hours(length: Length, name: str) -> float:
-    return read_duration(length, name) / 3600 if isinstance(length, str) else float(length)
+def _hours(length: Length, name: str, least: float = 60.0, most: float = LONGEST, said: str = "1m and 3660d") -> float:
+    """In hours: `length`, which is a text or hours, of `least` to `most` seconds. Raises UsageProblem."""
+    hours = read_duration(length, name) / 3600 if isinstance(length, str) else length
+    return _within(hours, name, least / 3600, most / 3600, said)
+
+
+def _seconds(length: Length, name: str) -> float:
+    """In seconds: `length`, which is a text or seconds. Raises UsageProblem."""
+    seconds = read_duration(length, name) if isinstance(length, str) else length
+    return _within(seconds, name, 0, LONGEST, "0s and 3660d")
+
+
+def _within(value: float, name: str, least: float, most: float, said: str | None = None) -> float:
+    if not (math.isfinite(value) and least <= value <= most):
+        raise UsageProblem(f"{name}: {value!r} is not between {said or f'{least:g} and {most:g}'}")
+    return value
+
+
+def _one_of(value: Choice, name: str, choices: Any) -> Choice:
+    if value not in (known := get_args(choices)):
+        raise UsageProblem(f"{name}: {value!r} is none of {', '.join(known)}")
+    return value
+
+
+def _names(given: str | Iterable[str]) -> Iterable[str]:
+    """One name may be given alone: its letters are not meant."""
+    return (given,) if isinstance(given, str) else given
 
 
 def _budgets(hourly: Decimal | str | None, more: Decimal | str | None, basis: BudgetBasis) -> tuple[Budget, ...]:
+    _one_of(basis, "budget_basis", BudgetBasis)
     try:
         found = Budget(
             None if hourly is None else dollars(str(hourly)), None if more is None else increase(str(more)), basis

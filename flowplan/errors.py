@@ -149,6 +149,8 @@ class ConfigError(FlowplanError):
         self.problems: Sequence[Diagnostic] = sorted(problems, key=_by_position)
         count = len(self.problems)
         super().__init__(f"{count} problem{'' if count == 1 else 's'} in the configuration")
+        for problem in self.problems:  # a traceback shows them
+            self.add_note(f"{problem.position}: {problem.summary}" if problem.position else problem.summary)
 
 
 class Interrupted(FlowplanError):

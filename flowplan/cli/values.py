@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING
 
 from flowplan.errors import UsageProblem
 from flowplan.model.budget import Budget, BudgetBasis, dollars, increase
-from flowplan.model.durations import read_duration
+from flowplan.model.durations import WHAT_IF, read_duration
 from flowplan.printable import shown
 
 if TYPE_CHECKING:
     from flowplan.model.address import Address
-
-_FURTHEST = 7 * 24  # hours: the past has two of them
 
 
 def hours(text: str | None) -> float | None:
@@ -37,7 +35,7 @@ def what_if_hours(text: str | None) -> float | None:
         seconds = read_duration(text, "--what-if")
     except UsageProblem as error:  # what was meant for a PATH may have been taken for it
         raise UsageProblem(str(error), hint="write --what-if 24h; put a PATH before it, or after a TIME") from None
-    if not 3600 <= seconds <= _FURTHEST * 3600:
+    if not WHAT_IF[0] <= seconds <= WHAT_IF[1]:
         raise UsageProblem(
             f"--what-if: {text} is not between 1h and 7d",
             hint="there are only 14 days of past prices, and each hour ahead needs two",

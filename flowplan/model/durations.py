@@ -7,7 +7,8 @@ import re
 from flowplan.errors import UsageProblem
 
 _PATTERN = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|d|)")
-_LONGEST = 10 * 366 * 86400  # seconds
+LONGEST = 10 * 366 * 86400.0  # seconds
+WHAT_IF = (3600.0, 7 * 86400.0)  # seconds that a simulation may look ahead: the past has two weeks
 _SECONDS = {"s": 1, "": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -17,6 +18,6 @@ def read_duration(text: str, option: str) -> float:
     if found is None:
         raise UsageProblem(f"{option}: {text!r} is not a duration", hint="write 90s, 5m, 6h or 2d")
     seconds = float(found[1]) * _SECONDS[found[2]]
-    if seconds > _LONGEST:
+    if seconds > LONGEST:
         raise UsageProblem(f"{option}: {text} is more than ten years")
     return seconds

@@ -114,10 +114,7 @@ def test_the_same_stack_from_a_file_a_dict_and_keywords(tmp_path: Path) -> None:
         stack_in(tmp_path, TASK, state="b.json").plan(),
         stack_in(tmp_path, state="c.json", **TASK).plan(),
     ]
-    entries = [plan.document["resource_changes"] for plan in plans]
-    for one in entries:
-        for change in one:
-            del change["source"]
+    entries = [[{**one, "source": None} for one in plan.document["resource_changes"]] for plan in plans]
     assert entries[0] == entries[1] == entries[2]
 
 
@@ -131,6 +128,59 @@ def test_a_dict_that_is_no_task(tmp_path: Path) -> None:
     problem = caught.value.problems[0]
     assert problem.position is not None
     assert (problem.position.file, "ports" in (problem.hint or "")) == ("<task 1>", True)
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda stack: stack.plan(horizon=-1), "horizon"),
+        (lambda stack: stack.plan(horizon=float("nan")), "horizon"),
+        (lambda stack: stack.plan(what_if="8d"), "what_if: 192.0 is not between 1h and 7d"),
+        (lambda stack: stack.plan(what_if="1h", destroy=True), "what_if does not go with destroy"),
+        (lambda stack: stack.plan(keep_volumes=True), "keep_volumes goes with destroy"),
+        (lambda stack: stack.plan(max_hourly_cost="1.00", budget_basis="p95"), "budget_basis: 'p95'"),
+        (lambda stack: stack.plan(replace=["trian"]), "'trian' is not an address"),
+        (lambda stack: stack.apply(stack.plan(), wait="runing"), "wait: 'runing' is none of placed"),
+        (lambda stack: stack.apply(stack.plan(), parallelism=0), "parallelism: 0 is not between 1 and 256"),
+        (lambda stack: stack.apply(stack.plan(), settle_window=-1), "settle_window: -1 is not between 0 and 3600"),
+        (lambda stack: stack.apply(stack.plan(), timeout=float("inf")), "timeout: inf is not between"),
+        (lambda stack: stack.apply(stack.plan(), on_unknown="again"), "on_unknown: 'again'"),
+        (lambda stack: stack.recover(settle_window=7200), "settle_window"),
+        (lambda stack: stack_in(stack.directory, lock_timeout=-1), "lock_timeout: -1"),
+    ],
+)
+def test_an_argument_out_of_its_range_is_refused(call: Any, said: str, tmp_path: Path) -> None:
+    stack = stack_in(tmp_path, TASK)
+    with pytest.raises(flowplan.UsageProblem) as caught:
+        call(stack)
+    assert said in str(caught.value)
+    assert not stack.state().bindings
+
+
+def test_one_name_may_stand_alone(tmp_path: Path) -> None:
+    """Its letters are no names: '*' among them would give all data away."""
+    (tmp_path / "flowplan.yaml").write_text(EXAMPLE.read_text())
+    stack = stack_in(tmp_path)
+    stack.apply(stack.plan())
+    with pytest.raises(flowplan.GuardRefused):
+        stack.destroy(allow_volume_destroy="my-*")
+    [change] = [
+        one for one in stack.plan(replace="bid.flow-sdk-batch-task-example").plan.changes if one.address.kind == "bid"
+    ]
+    assert change.action == "replace"
+    assert len(stack.destroy(allow_volume_destroy="my-new-volume").done) == 3
+
+
+def test_a_number_is_hours_ahead_and_seconds_of_waiting(tmp_path: Path) -> None:
+    stack = stack_in(tmp_path, TASK, lock_timeout=10)
+    assert stack._settings.lock_timeout == 10.0
+    assert stack.plan(horizon=48).costs.hours == stack.plan(horizon="2d").costs.hours == 48.0
+
+
+def test_a_traceback_names_the_problems(tmp_path: Path) -> None:
+    with pytest.raises(flowplan.ConfigError) as caught:
+        stack_in(tmp_path, {**TASK, "prots": [80]}).plan()
+    assert ["<task 1>:8:3: unknown key 'prots'" in note for note in caught.value.__notes__] == [True]
 
 
 def test_money_is_what_was_given(tmp_path: Path) -> None:
@@ -189,9 +239,8 @@ def test_ctrl_c_leaves_a_state_from_which_it_goes_on(tmp_path: Path) -> None:
         f"""
 import os, signal, sys
 import flowplan
-from flowplan.api import _Silent
 
-class Reporter(_Silent):
+class Reporter(flowplan.Silent):
     def started(self, step, change):
         os.kill(os.getpid(), signal.SIGINT)
 

@@ -6,12 +6,9 @@ from decimal import Decimal
 from pathlib import Path
 
 import flowplan
-from flowplan.apply.outcome import Outcome
-from flowplan.planning.actions import Change
-from flowplan.planning.plan import Plan
 
 
-def place(directory: Path, names: list[str]) -> Outcome:
+def place(directory: Path, names: list[str]) -> flowplan.Outcome:
     tasks = [
         {
             "name": name,
@@ -26,8 +23,8 @@ def place(directory: Path, names: list[str]) -> Outcome:
     ]
     stack: flowplan.Stack = flowplan.load(*tasks, directory=directory, api_url="sim:", environ={})
     proposal: flowplan.Proposal = stack.plan(max_hourly_cost=Decimal("100.00"))
-    plan: Plan = proposal.plan
-    changes: tuple[Change, ...] = plan.changes
+    plan: flowplan.Plan = proposal.plan
+    changes: tuple[flowplan.Change, ...] = plan.changes
     assert len(changes) == len(names)
     try:
         return stack.apply(proposal, wait="placed", timeout="10m")
