@@ -9,11 +9,14 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 from jsonschema import Draft202012Validator
 
 from flowplan.documents.plan_shape import misfit
 from flowplan.documents.schema import SHAPES, schema_of
+from flowplan.documents.shapes import plan as shape
+from flowplan.model.resources import Bid, Inputs, Volume
 from tests.conftest import Place
 
 TESTS = Path(__file__).parents[1]
@@ -35,6 +38,19 @@ def fits(name: str, body: Any) -> None:
 @pytest.mark.parametrize("path", PLANS, ids=lambda path: path.parent.name)
 def test_a_golden_plan_fits(path: Path) -> None:
     fits("plan", json.loads(path.read_text()))
+
+
+@pytest.mark.parametrize(
+    ("resource", "shown", "besides"),
+    [
+        (Bid, shape.Bid, {"gpus", "untold", "inputs"}),  # a bid's inputs are shown one by one
+        (Volume, shape.Volume, {"untold"}),
+        (Inputs, shape.Given, {"ports", "given_sha256"}),  # ports are a resource of their own
+    ],
+)
+def test_a_plan_shows_every_field_of_a_resource(resource: type[Any], shown: type[Any], besides: set[str]) -> None:
+    """What a plan does not show, nobody approves, and a saved plan is not held to."""
+    assert {field.name for field in attrs.fields(resource)} - besides <= set(shown.__annotations__)
 
 
 def told() -> Iterator[tuple[str, str]]:
