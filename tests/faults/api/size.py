@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from flowplan.apply import run as apply
+from flowplan.apply import workers
 from tests.conftest import many
 from tests.faults.api.rows import cell, failed_or_stopped
 from tests.faults.world import BIDS, World
@@ -57,7 +57,7 @@ def an_answer_after_the_deadline_is_no_answer(world: World, command: str, second
 @cell("slow-api", "apply", "destroy", variants={"says-that-it-goes-on": 10})
 def a_slow_change_says_that_it_goes_on(world: World, command: str, seconds: int) -> None:
     """The only wait of this file: a quarter of a second, in which ten pass on the virtual clock."""
-    world.monkeypatch.setattr(apply, "PROGRESS_EVERY", 0.05)
+    world.monkeypatch.setattr(workers, "PROGRESS_EVERY", 0.05)
     world.begin(command)
     world.sleeps = 0.25
     world.fault("POST /v2/volumes" if command == "apply" else "DELETE *", "slow", seconds=seconds)
