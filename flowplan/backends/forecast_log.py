@@ -124,7 +124,7 @@ class KeptForecasts:
         return FlowplanError(f"{self.path}: {error}", hint=hint)
 
 
-_ASIDE = "move the file away; a new one is begun"
+_ASIDE = "move the file away; flowplan starts a new one"
 
 
 def _touch(path: Path) -> None:
@@ -142,10 +142,10 @@ def _is_made(db: sqlite3.Connection, path: Path) -> bool:
     if not (version or mark or tables):
         return False
     if mark != MARK:
-        raise FlowplanError(f"{path} is not a file of flowplan's", hint=_ASIDE)
+        raise FlowplanError(f"{path} is not a flowplan file", hint=_ASIDE)
     if version != VERSION:
         raise FlowplanError(
-            f"{path} holds forecasts in version {version}; this is version {VERSION}", hint="use the newer flowplan"
+            f"{path} holds forecasts in version {version}; this is version {VERSION}", hint="use a newer flowplan"
         )
     return True
 

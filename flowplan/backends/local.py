@@ -90,7 +90,7 @@ class LocalStore:
         """A fresh start, where nothing tells of an earlier one. Raises StateError."""
         if spilled := self._spill.found():
             raise StateError(
-                f"{self.path} is missing, but {spilled[0]} holds what an earlier run here did",
+                f"{self.path} is missing, but {spilled[0]} holds results of an earlier run here",
                 hint=f"{NOT_RESTORED}; `apply --init` starts a new state",
             )
         return self.fresh()
@@ -183,9 +183,9 @@ class LocalStore:
 
     def _rescued(self) -> str:
         try:
-            return f"what was done is kept in {self.spill(())}"
+            return f"the results are kept in {self.spill(())}"
         except StateError as error:
-            return f"what was done is not recorded anywhere, for {error}"
+            return f"the results are not recorded anywhere, because {error}"
 
     def _save(self, state: State, pending: Iterable[Intent], *, told: bool) -> State:
         self._hold()
@@ -207,7 +207,7 @@ class LocalStore:
         except StateError as error:
             damage = error
         else:
-            raise StateError(f"{self.path} is in order: nothing is restored")
+            raise StateError(f"{self.path} is in order; nothing was restored")
         for path in (self.path, self.journal_path, self.backup_path):
             hold_trusted(path)
         versions = self._files.versions()
@@ -218,7 +218,7 @@ class LocalStore:
         journal = self._files.readable_journal()
         header = journal.header
         if header is not None and all(state.lineage != header.lineage for state in versions.values()):
-            raise StateError(str(damage), hint="move the one that does not belong here away") from None
+            raise StateError(str(damage), hint="move away the one that does not belong here") from None
         path = max(versions, key=lambda one: (_belongs(versions[one], header), versions[one].serial))
         state, pending = fold(versions[path], journal.records)
         self._spilled = self._spill.read(state.lineage)

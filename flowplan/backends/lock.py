@@ -163,8 +163,9 @@ class Lock:
             pass
         except OSError as error:
             raise NoLocks(
-                f"{self.path} cannot be locked: {error.strerror}; nothing is changed without a lock",
-                hint="keep the state on a file system that has locks (--state FILE); to look only, give --no-lock",
+                f"{self.path} cannot be locked: {error.strerror}; flowplan changes nothing without a lock",
+                hint="keep the state on a file system that supports locks (--state FILE); for a read-only "
+                "command, give --no-lock",
             ) from error
         finally:
             if descriptor != -1:
@@ -209,7 +210,7 @@ class Lock:
         """Raise StateError unless the lock is still ours: the file in place, and our name in it."""
         if self._descriptor is None or not _same_file(self._descriptor, self.path) or not self._names_us():
             raise StateError(
-                f"the lock {self.path} was taken away while this command ran; nothing more is changed",
+                f"the lock {self.path} was taken away while this command ran; flowplan changes nothing more",
                 hint="run the same command again",
             )
 
@@ -275,11 +276,11 @@ def _left(path: Path, left: Owner, fate: Fate) -> Locked:
     if fate == "alive":
         return Locked(
             f"process {left.pid} ({left.command}) is alive, and {path} names it",
-            detail=f"{left.describe()}\nthe lock itself is free: this file system does not keep locks",
-            hint="give --lock-timeout 5m to wait, and keep the state on a file system that has locks",
+            detail=f"{left.describe()}\nthe lock itself is free: this file system does not support locks",
+            hint="give --lock-timeout 5m to wait, and keep the state on a file system that supports locks",
         )
     return Locked(
-        f"the lock {path} is held by {left.who}; whether that run is alive cannot be seen from here",
+        f"the lock {path} is held by {left.who}; this machine cannot check whether that run is alive",
         detail=left.describe(),
         hint=f"if it is dead, flowplan force-unlock {left.id}",
     )

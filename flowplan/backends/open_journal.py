@@ -62,7 +62,7 @@ class OpenJournal:
         self._hold_there(descriptor)
         seen = os.pread(descriptor, 2 * _SIGHT, self.end - len(self._tail))
         if not seen.startswith(self._tail) or seen[len(self._tail) :].strip(b"\0"):
-            raise StateError(f"{self.path} was written by another run while this command ran; it is left as it is")
+            raise StateError(f"{self.path} was written by another run while this command ran; flowplan leaves it alone")
 
     def _hold_there(self, descriptor: int) -> None:
         """Raise StateError unless `path` leads to what is open."""
@@ -72,7 +72,7 @@ class OpenJournal:
         except OSError as error:
             raise StateError(f"{self.path} was removed while this command ran: {error.strerror}") from error
         if (here.st_dev, here.st_ino) != (there.st_dev, there.st_ino):
-            raise StateError(f"{self.path} was replaced while this command ran; it is left as it is")
+            raise StateError(f"{self.path} was replaced while this command ran; flowplan leaves it alone")
 
     def close(self) -> None:
         """Close it; a second time does nothing. Raises OSError when the system says only now that a write failed."""

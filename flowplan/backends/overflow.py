@@ -76,8 +76,8 @@ class Spill:
         found = read_journal(data[:_SIZE_LIMIT], str(path))
         if found.header is None or found.header.lineage != lineage or found.torn:
             raise StateError(
-                f"{path} holds results of an earlier run, and is damaged",
-                hint="what it named is live: remove the file, and `flowplan plan` finds bids by their marker",
+                f"{path} holds results of an earlier run and is damaged",
+                hint="its resources are live: remove the file, and `flowplan plan` finds the bids by their marker",
             )
         results = tuple(record for record in found.records if isinstance(record, (Done, Closed)))
         return Spilled(path, found.header.serial, results)

@@ -94,7 +94,7 @@ class StateFiles:
         raise StateError(
             f"{early} may be the journal of {self.path.name}, or of {self.path.name}.json: "
             "earlier versions of flowplan gave both the same name",
-            hint=f"if it is that of {self.path.name}, mv {early} {self.journal}; else move it away",
+            hint=f"if it belongs to {self.path.name}, mv {early} {self.journal}; otherwise move it away",
         )
 
     def about_backup(self) -> str | None:
@@ -159,9 +159,9 @@ def _without_snapshot(files: StateFiles, journal: Journal) -> Loaded | None:
     if header is None and not files.backup.exists():
         return None
     trace = files.journal if header is not None else files.backup
-    remedy = f"{RESTORE}; else {NOT_RESTORED}" if files.versions() else NOT_RESTORED
+    remedy = f"{RESTORE}; otherwise {NOT_RESTORED}" if files.versions() else NOT_RESTORED
     raise StateError(
-        f"{files.path} is missing, but {trace.name} shows that there was one",
+        f"{files.path} is missing, but {trace.name} shows that it existed",
         hint=f"{remedy}; `apply --init` starts a new state",
     )
 
@@ -175,7 +175,8 @@ def _hold_together(files: StateFiles, snapshot: State, header: Header) -> None:
         )
     if header.serial > snapshot.serial:
         raise StateError(
-            f"{files.path.name} went back: serial {snapshot.serial}, but {header.serial} was seen here",
+            f"{files.path.name} went back: its serial is {snapshot.serial}, but an earlier run here saw "
+            f"{header.serial}",
             hint=RESTORE,
         )
 

@@ -54,9 +54,9 @@ def find(environ: Mapping[str, str]) -> Credentials:
         return Credentials(LOGIN, Secret(password), email)
     if email or password:
         missing = "FOUNDRY_PASSWORD" if email else "FOUNDRY_EMAIL"
-        raise Unauthorized(f"half a login: {missing} is not set", hint=CREDENTIALS_HINT)
+        raise Unauthorized(f"the login is incomplete: {missing} is not set", hint=CREDENTIALS_HINT)
     raise Unauthorized(
-        "no credentials for the API", hint=f"{CREDENTIALS_HINT}; or try it without: --api-url sim: needs none"
+        "no credentials for the API", hint=f"{CREDENTIALS_HINT}; or try --api-url sim:, which needs none"
     )
 
 
@@ -99,8 +99,8 @@ def _login(credentials: Credentials, base_url: str, options: Mapping[str, Any]) 
     # The endpoint is older than the API's description: Foundry's first client read `access_token`.
     given = (data.get("access_token") or data.get("token")) if isinstance(data, dict) else None
     if not isinstance(given, str):
-        raise CloudError("POST /login: invalid response: access_token is missing or no text")
-    return _checked(given, "the token that POST /login gave")
+        raise CloudError("POST /login: invalid response: access_token is missing or not a text")
+    return _checked(given, "the token from POST /login")
 
 
 def _login_failed(error: CloudError) -> CloudError:
@@ -143,7 +143,7 @@ def _from_file(name: str) -> str:
     try:
         key = data.decode()
     except UnicodeDecodeError:
-        raise _malformed(KEY_FILE, "holds what is not text") from None
+        raise _malformed(KEY_FILE, "is not text") from None
     key = key.removesuffix("\n").removesuffix("\r")
     if not key:
         raise _bad_file(name, "is empty")

@@ -32,7 +32,7 @@ class Prices(Asking):
     def _or_unknown(self, key: Key, found: Market | CloudError) -> Market:
         if isinstance(found, Market):
             return found
-        self.note(f"what it costs now is not known: {found}")
+        self.note(f"the current cost is unknown: {found}")
         return Market(*key)
 
     def market(self, key: Key, tries: int | None = None) -> Market:
@@ -84,7 +84,7 @@ class Prices(Asking):
         )
         for error in found:
             if isinstance(error, CloudError):
-                self.note(f"what it costs over time is not known: {error}")
+                self.note(f"the cost over time is unknown: {error}")
         return {auction: past for part in found if isinstance(part, dict) for auction, past in part.items()}
 
     def _pasts_in(self, region: str, types: Sequence[str], since: datetime | None) -> dict[tuple[str, str], Past]:
@@ -114,7 +114,7 @@ class Prices(Asking):
         try:
             return reading.past(row, complete=complete)
         except reading.Unfit as error:
-            self.note(f"past prices that cannot be read are left out: {error}")
+            self.note(f"unreadable past prices are left out: {error}")
             return None
 
     def billed(self) -> tuple[Billed, ...]:

@@ -23,7 +23,7 @@ class Proving(Observing):
         """The same; raises Refused for one of another project, which no list of ours would have."""
         found, row = self._bid(id)
         if self.project and row.get("project", self.project) != self.project:
-            raise Refused(f"{id} belongs to another project", hint="give --project, where that one is meant")
+            raise Refused(f"{id} belongs to another project", hint="give --project if you mean that one")
         return found
 
     def _bid(self, id: str) -> tuple[LiveBid, Mapping[str, Any]]:
@@ -59,10 +59,10 @@ class Proving(Observing):
         unclear += [id for id in missing if id not in gone]
         if unclear:
             raise CloudError(
-                f"{', '.join(unclear)}: in the state, but listed neither as live nor as ended; nothing proves that "
-                "it is gone",
+                f"{', '.join(unclear)}: in the state, but the API lists it neither as live nor as ended; nothing "
+                "proves that it is gone",
                 hint="lists may lag: run the same command again a little later. Check the API's URL, the project and "
-                "the console; if it is gone for good, `flowplan state rm ADDRESS` forgets it",
+                "the console; if it is gone for good, `flowplan state rm ADDRESS` releases it",
             )
         return Live(live.volumes, found, frozenset(gone), live.unlisted, live.unread)
 

@@ -240,7 +240,7 @@ _OF_BIDS = frozenset(changes_of("bid"))
 def _interface(row: Mapping[str, Any], name: str) -> Interface:
     found = text(row, name)
     if found not in ("Block", "File"):
-        raise Unfit(f"the {name} {found!r} is not known to this flowplan")
+        raise Unfit(f"this flowplan does not know the {name} {found!r}")
     return "Block" if found == "Block" else "File"
 
 
@@ -392,7 +392,7 @@ def told(row: Mapping[str, Any], name: str, note: Note, read: Read = bounds.amou
         return None
     found = read(value)
     if found is None:
-        note(f"the API gives {_told(value)} as {name}: that cannot be, so it counts as unknown")
+        note(f"the API gives {_told(value)} as {name}: that is impossible, so it counts as unknown")
     return found
 
 

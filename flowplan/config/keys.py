@@ -132,7 +132,7 @@ CREATE = Keys(
     },
 )
 
-_ONLY_CREATED = "it belongs in create; a volume that exists has it already"
+_ONLY_CREATED = "it belongs in create; an existing volume already has it"
 ATTACH = Keys(
     ("volume_name", "mount_point", "mount_dir", "region_id"),
     "attach: {volume_name: my-data, mount_point: /mnt/data}",
@@ -175,7 +175,7 @@ GUARDS = Keys(
     "guards: {max_hourly_cost: 60}",
     {
         "basis": "write budget_basis: worst, p90 or p50",
-        "max_cost": "write max_hourly_cost: dollars an hour, of everything together",
+        "max_cost": "write max_hourly_cost: dollars per hour for the whole stack",
         "max_changes": "this flowplan has no guard on the number of changes yet",
     },
 )

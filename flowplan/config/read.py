@@ -97,7 +97,7 @@ class _Reading:
         elif first.source == resource.source:
             hint = "the same file is given twice"
         else:
-            hint = "a name is that of one task: give this one another"
+            hint = "a name belongs to one task: give this one another"
         also = (("first given here", first.source),)
         self.problem(resource.source, f"{resource.address} is given twice", hint, code="duplicate-address", also=also)
 
@@ -120,7 +120,7 @@ class _Reading:
             self.problem(use.source, summary, "create it with disk_interface: File", code="conflict", also=also)
         if created.region is not None and task.region is not None and created.region != task.region:
             summary = f"{created.address} is in {created.region}, but the task runs in {task.region}"
-            hint = "a volume and its instances must be in one region"
+            hint = "a volume and its instances must be in the same region"
             self.problem(use.source, summary, hint, code="conflict", also=also)
         return attrs.evolve(use, volume=created.address)
 
@@ -133,11 +133,11 @@ class _Reading:
 def _name_derived(document: Document, name: str, alone: bool) -> bool:
     """Whether the name of the file will do for a task without one; reported when not."""
     if not alone:
-        hint = "the name of the file cannot be that of several tasks: add `name: my-task` to each"
+        hint = "several tasks in one file need names: add `name: my-task` to each"
         document.problem(document.root, "this task has no name", hint, code="missing")
         return False
     if not NAME.pattern.fullmatch(name):
-        summary = f"this task has no name, and that of its file, {quoted(name)}, cannot be one"
+        summary = f"this task has no name, and the name of its file, {quoted(name)}, is not a valid one"
         hint = f"add `name: my-task`; a name is {NAME.says}"
         document.problem(document.root, summary, hint, code="missing")
         return False
@@ -153,7 +153,7 @@ def _refuse_stack(document: Document, fallback: str, read_file: ReadFile) -> Par
     hint = "write each task as a file or a document of its own, with version: 1.2"
     if isinstance(document.root, Mapping):
         node = document.root.key("version")
-        document.problem(node, "stack files (version: 2) are not read by this flowplan yet", hint, code="version")
+        document.problem(node, "this flowplan does not read stack files (version: 2) yet", hint, code="version")
     return Part()
 
 

@@ -114,7 +114,7 @@ def open_section(document: Document, node: Node | None, title: str, keys: Keys) 
 def _unknown_key(section: Section, key: str, keys: Keys) -> None:
     node, where = section.node.key(key), f" in {section.title}" if section.title else ""
     if looks_secret(key):
-        hint = "set FLOWPLAN_API_KEY in the environment; a credential in a file is soon in a repository"
+        hint = "set FLOWPLAN_API_KEY in the environment; a credential in a file soon ends up in a repository"
         section.document.problem(node, f"{quoted(key)}: credentials are not read from files", hint, code="credential")
         return
     section.document.problem(
@@ -134,7 +134,7 @@ def _key_hint(section: Section, key: str, keys: Keys) -> str:
     name, colon, _ = key.partition(":")
     if colon and name in HOMES:
         section.misspelt.add(name)
-        return f"a blank is missing behind the ':' of '{name}: '"
+        return f"a blank is missing after the ':' of '{name}: '"
     if HOMES.get(key, section.title) != section.title:
         return f"it belongs in {HOMES[key]}" if HOMES[key] else "it belongs at the top of the task"
     if key in STACK:
@@ -201,7 +201,7 @@ def as_text(document: Document, node: Node, name: str) -> Scalar | None:
 
 def _text_hint(text: str, grammar: Grammar) -> str | None:
     if "${" in text:
-        return "nothing is substituted in a task file; ${...} belongs in a stack file (version: 2)"
+        return "a task file has no substitution; ${...} belongs in a stack file (version: 2)"
     if len(text) > grammar.longest:
         return f"it has {len(text):,} characters; at most {grammar.longest} are allowed"
     if text != text.strip():
@@ -303,7 +303,7 @@ def whole_hint(text: str) -> str | None:
     if len(digits) > 18 and digits.isdigit():
         return f"it has {len(digits):,} digits"
     if re.fullmatch(r"0[0-9]+", digits):
-        return f"a leading zero means octal to some and nothing to others: write {digits.lstrip('0') or '0'}"
+        return f"some programs read a leading zero as octal: write {digits.lstrip('0') or '0'}"
     if text.startswith("+"):
         return f"write {digits}"
     if digits[:2].lower() in ("0x", "0o"):
@@ -358,7 +358,7 @@ def _decimal_hint(text: str) -> str | None:
     if len(text) > _LONGEST_NUMBER:
         return f"it has {len(text):,} characters"
     if re.fullmatch(r"[0-9]{1,3}(,[0-9]{3})*(\.[0-9]+)?|[0-9]+,[0-9]{1,2}|[0-9_]+(\.[0-9]+)?", text):
-        return "write it like 17.92: a point, and nothing between the thousands"
+        return "write it like 17.92: a decimal point, and no thousands separator"
     if re.fullmatch(r"[-+]?\.(inf|nan)", text, re.IGNORECASE):
         return "it must be finite"
     return "write it like 17.92"

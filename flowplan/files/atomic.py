@@ -45,7 +45,9 @@ def _hold_replaceable(path: Path, target: Path) -> None:
     with suppress(FileNotFoundError):
         mode = target.stat(follow_symlinks=False).st_mode
         if is_device(mode) or (path.is_symlink() and target != path and not stat.S_ISREG(mode)):
-            raise StateError(f"{path} leads to {target}, which is not a regular file; it is left as it is", hint=None)
+            raise StateError(
+                f"{path} leads to {target}, which is not a regular file; flowplan leaves it alone", hint=None
+            )
 
 
 def _replace(target: Path, data: bytes, *, proven: bool = False) -> None:
@@ -53,7 +55,7 @@ def _replace(target: Path, data: bytes, *, proven: bool = False) -> None:
     try:
         _write_new(temporary, data)
         if proven and temporary.read_bytes() != data:
-            raise OSError(errno.EIO, "what was written reads otherwise")
+            raise OSError(errno.EIO, "the file reads back differently")
         temporary.replace(target)
     except OSError:
         temporary.unlink(missing_ok=True)
@@ -102,7 +104,7 @@ def hold_trusted(path: Path) -> None:
         owner = path.stat().st_uid
         if owner not in (os.geteuid(), 0) and os.geteuid() != 0:
             raise StateError(
-                f"{path} belongs to another user (uid {owner}): a state of somebody else is not to be trusted",
+                f"{path} belongs to another user (uid {owner}): flowplan does not trust somebody else's state",
                 hint="run flowplan as that user, or copy the file",
             )
     hold_no_device(path)
@@ -113,7 +115,7 @@ def hold_trusted(path: Path) -> None:
             continue
         if found & mode == stat.S_IWOTH:
             raise StateError(
-                f"anybody may write to {one} (mode {stat.S_IMODE(found):04o}): a state there is not to be trusted",
+                f"anybody may write to {one} (mode {stat.S_IMODE(found):04o}): flowplan does not trust a state there",
                 hint=f"chmod o-w {one}",
             )
 

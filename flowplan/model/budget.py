@@ -74,7 +74,7 @@ def dollars(text: str) -> Decimal:
     if not _NUMBER.fullmatch(text):
         plain = text.replace("$", "").replace(",", "").strip()
         example = plain if _NUMBER.fullmatch(plain) else "60 or 12.50"
-        raise ValueError(f"write it like {example}: dollars an hour")
+        raise ValueError(f"write it like {example}, in dollars per hour")
     return Decimal(text)
 
 
@@ -82,5 +82,5 @@ def increase(text: str) -> Increase:
     """`5.00` or `20%`. Raises ValueError saying how to write it."""
     number = text.removesuffix("%")
     if not _NUMBER.fullmatch(number):
-        raise ValueError("write it like 5.00, dollars an hour, or like 20%")
+        raise ValueError("write it like 5.00, in dollars per hour, or like 20%")
     return Increase(Decimal(number), percent=text.endswith("%"))

@@ -52,7 +52,7 @@ def _whose(address: Address, ids: Sequence[str], state: State, live: Live) -> tu
         bid for bid in live.bids.values() if bid.id in ids or not {str(v) for v in bid.bid.volumes}.isdisjoint(ids)
     ]
     stacks = sorted({bid.marker.stack for bid in users if bid.marker and bid.marker.lineage != state.lineage})
-    use = "`attach` uses it as it is" if kind == "volume" else "choose another name, or cancel it"
+    use = "`attach` uses it as it is" if kind == "volume" else "choose another name, or cancel that one"
     take = f"flowplan import {address} {ids[0]}"
     if kind == "bid" and state.released.issuperset(ids):
         return "it was released with `state rm`", f"{take} takes it back; otherwise {use}"

@@ -152,7 +152,7 @@ class _Pass:
             self.findings.say(
                 task.address,
                 "ssh_keys",
-                "no ssh_key_name is given, and there is not exactly one to take",
+                "no ssh_key_name is given, and there is not exactly one to choose",
                 hint,
                 code="key-missing",
             )

@@ -77,7 +77,7 @@ class Places:
             return None
         rank, kind = found
         what = f"there is no auction for {kind.name} in {bid.region} any more, so this bid cannot be placed again"
-        hint = "what is live can stay as it is, be paused, or be cancelled; for a new one choose another type or region"
+        hint = "you can keep, pause or cancel the live bid; for a new one, choose another type or region"
         self.unplaceable[task.address] = self._findings.config.problem(
             task.address, "region", what, hint, code="no-auction"
         )
@@ -129,7 +129,7 @@ class Places:
         if wrong is not None:
             summary = f"num_gpus is {task.gpu.gpus}, but {wrong.name} has {wrong.gpus} GPUs"
             self._findings.say(
-                task.address, "gpus", summary, "leave num_gpus out, or name another type", code="conflict"
+                task.address, "gpus", summary, "leave out num_gpus, or name another type", code="conflict"
             )
             return None
         return found
@@ -190,12 +190,12 @@ class Places:
             return here[0]
         stays = next((c for c in here if c.place == self._kept.get(task.address)), None)
         if stays is not None:
-            self.choices[task.address] = "kept: the type and region it has"
+            self.choices[task.address] = "keeps its type and region"
             return stays
         ambiguous = same_name_twice(here)
         if ambiguous:
             ids = ", ".join(sorted(c.kind.id for c in ambiguous))
-            what = f"{ambiguous[0].kind.name} means several types in {ambiguous[0].auction.region}: {ids}"
+            what = f"{ambiguous[0].kind.name} matches several types in {ambiguous[0].auction.region}: {ids}"
             self._findings.say(task.address, "instance_type", what, "give the id", code="type-ambiguous")
             return None
         chosen = best(task, here)

@@ -125,7 +125,7 @@ class Volumes:
                         address,
                         "volumes",
                         what,
-                        "a volume is created or attached, once",
+                        "create or attach a volume only once",
                         use.source,
                         also,
                         code="conflict",

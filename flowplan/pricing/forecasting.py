@@ -128,7 +128,7 @@ def forecast_of(
     would pay first, where that is not the last price (`entry_price`). With `work_hours` also when so much work is done;
     a preemption undoes `restart_hours` of it. Raises ValueError for a horizon of no hours."""
     if hours <= 0:
-        raise ValueError("a horizon is longer than nothing")
+        raise ValueError("a horizon must be longer than 0")
     if limit is not None and stream.reserve is not None and limit < stream.reserve:
         evidence = "the limit is below the reserve: it never runs"
         return never(hours, quantity, limit, evidence, stream.basis(hours))
@@ -256,7 +256,7 @@ def _at_a_point(stream: Stream, limit: Decimal | None, quantity: int, hours: flo
     )
     paid = Band(low, price, limit) if runs else Band(None, None, limit)
     up = Band(Decimal(0), Decimal(int(runs)), Decimal(1))
-    evidence = "less than a day of past prices" if stream.times else "the present price alone"
+    evidence = "less than a day of past prices" if stream.times else "only the present price"
     return Forecast(hours, quantity, limit, cost, paid, up, Band(), worst, "point-only", evidence)
 
 

@@ -50,7 +50,7 @@ def wanted(catalogue: Catalogue, types: Sequence[str], region: str | None) -> tu
     Raises ConfigError with what is near, UsageProblem for what can be no name."""
     problems: list[Diagnostic] = []
     if region is not None and region not in catalogue.regions:
-        hint = candidates(region, catalogue.regions) or "no auction is held anywhere now"
+        hint = candidates(region, catalogue.regions) or "there is no auction now"
         problems.append(Diagnostic("region-unknown", f"--region: there is no region {shown(region)}", hint))
     kinds: dict[str, InstanceType] = {}
     for text in types:
@@ -84,7 +84,7 @@ def _not_sold(catalogue: Catalogue, text: str, meant: Iterable[InstanceType], re
         return Diagnostic("type-unknown", f"there is no instance type {shown(text)}", hint)
     sold = sorted({auction.region for kind in kinds for auction in catalogue.auctions_of(kind.id)})
     if not sold:
-        return Diagnostic("no-auction", f"{shown(text)} has no auction anywhere now")
+        return Diagnostic("no-auction", f"{shown(text)} has no auction now")
     if region is not None and region not in sold:
         return Diagnostic(
             "no-auction", f"{shown(text)} is not offered in {region}", f"it is offered in {', '.join(sold)}"

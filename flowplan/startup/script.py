@@ -293,8 +293,8 @@ def _too_long(inline: int, compressed: int) -> Diagnostic:
     return Diagnostic(
         "script-too-long",
         f"the startup script is too long: {inline:,} characters, {compressed:,} compressed; "
-        f"the platform takes at most {LIMIT:,}",
-        hint="keep it short, and let it fetch the rest from a volume, a repository or an image",
+        f"the platform accepts at most {LIMIT:,}",
+        hint="shorten it, and let it fetch the rest from a volume, a repository or an image",
     )
 
 

@@ -62,7 +62,7 @@ RESTORE = "`flowplan state restore` puts the last good version back"
 
 def _checked(data: bytes, name: str) -> dict[str, Any]:
     if not data.strip(b"\0 \r\n\t"):
-        raise StateError(f"{name} is empty; an empty state never means that nothing exists", hint=RESTORE)
+        raise StateError(f"{name} is empty; an empty state file never means that nothing exists", hint=RESTORE)
     if len(data) > SIZE_LIMIT:
         raise StateError(f"{name} is too large to be a state file: {len(data):,} bytes")
     try:
@@ -79,7 +79,7 @@ def _checked(data: bytes, name: str) -> dict[str, Any]:
         raise StateError(
             f"{name} was written by flowplan {by} in format {version}; this is flowplan {__version__}, "
             f"which reads formats up to {FORMAT_VERSION}",
-            hint="use the newer flowplan",
+            hint="use a newer flowplan",
         )
     return body
 
@@ -87,9 +87,7 @@ def _checked(data: bytes, name: str) -> dict[str, Any]:
 def hold_distinct(bindings: Iterable[Binding], name: str) -> None:
     """Raise StateError where two addresses have one id: one of them is wrong, and which cannot be seen here."""
     for id, addresses in twice(bindings).items():
-        raise StateError(
-            f"{name} names an object's id twice: {id} as {' and '.join(map(str, addresses))}", hint=RESTORE
-        )
+        raise StateError(f"{name} records an id twice: {id} as {' and '.join(map(str, addresses))}", hint=RESTORE)
 
 
 def _hold_invariants(state: State, name: str) -> None:
@@ -100,7 +98,7 @@ def _hold_invariants(state: State, name: str) -> None:
             raise StateError(f"{name}: {binding.address} does not hold a {binding.address.kind}", hint=RESTORE)
         dangling = [need for need in binding.needs if need not in state.bindings]
         if dangling:
-            raise StateError(f"{name}: {binding.address} needs {dangling[0]}, which is not there", hint=RESTORE)
+            raise StateError(f"{name}: {binding.address} needs {dangling[0]}, which is missing", hint=RESTORE)
 
 
 @cache
@@ -304,7 +302,7 @@ def no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """For json.loads: raises ValueError for a key that stands twice."""
     made = dict(pairs)
     if len(made) != len(pairs):
-        raise ValueError("a key stands twice")
+        raise ValueError("a key appears twice")
     return made
 
 

@@ -188,7 +188,7 @@ def _entries(payload: bytes, name: str) -> list[dict[str, Any]]:
     except (ValueError, RecursionError) as error:
         raise StateError(f"{name} holds a frame that cannot be read: {reason(error)}", hint=RESTORE) from error
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise StateError(f"{name} holds a frame that is no list of records", hint=RESTORE)
+        raise StateError(f"{name} holds a frame that is not a list of records", hint=RESTORE)
     return entries
 
 
@@ -214,7 +214,7 @@ def _journal(frames: list[list[dict[str, Any]]], length: int, torn: bool, name: 
     if first is None:
         return Journal(None, length=length, torn=torn)
     if first.get("record") != "begin" or first.get("journal_version") != JOURNAL_VERSION:
-        raise StateError(f"{name} is not a journal that this flowplan reads", hint="use the flowplan that wrote it")
+        raise StateError(f"this flowplan cannot read the journal {name}", hint="use the flowplan version that wrote it")
     try:
         records = tuple(converter().structure(entry, _RECORDS[entry.pop("record")]) for entry in entries)
         kept = {key: value for key, value in first.items() if key not in ("record", "journal_version")}

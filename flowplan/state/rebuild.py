@@ -34,7 +34,7 @@ def rebuild(empty: State, live: Live, declared: Mapping[Address, Resource]) -> R
         if bid.marker is not None and not bid.ended and bid.marker.lineage == empty.lineage:
             found.setdefault(bid.marker.address, []).append(bid)
     notes = [
-        f"{address} has further live bids, which cost money: flowplan recover --cancel {twin.id}"
+        f"{address} has duplicate live bids, which cost money: flowplan recover --cancel {twin.id}"
         for address, bids in found.items()
         for twin in bids[1:]
     ]
@@ -47,7 +47,7 @@ def rebuild(empty: State, live: Live, declared: Mapping[Address, Resource]) -> R
         if len(same) == 1 and same[0].id in used:
             bindings[address] = adopted(address, same[0], {})
         elif live.volumes_named(wanted.name):
-            notes.append(f"{address}: a volume of that name is live, but nothing proves that flowplan made it")
+            notes.append(f"{address}: a volume with that name is live, but nothing proves that flowplan made it")
     for address, bids in found.items():
         bindings[address] = adopted(address, bids[0], bindings)
     volumes = frozenset(binding.id for address, binding in bindings.items() if address.kind == "volume")

@@ -119,7 +119,7 @@ def test_the_lock_of_another_machine_is_never_taken_over(path: Path) -> None:
     with pytest.raises(Locked) as caught:
         Lock(path).acquire(me())
     assert f"force-unlock {left.id}" in (caught.value.hint or "")
-    assert "cannot be seen from here" in str(caught.value)
+    assert "cannot check whether that run is alive" in str(caught.value)
     assert json.loads(path.read_bytes())["host"] == "elsewhere"
 
 

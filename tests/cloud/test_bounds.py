@@ -92,7 +92,7 @@ def test_a_price_that_cannot_be_is_unknown_and_told_once(applied: Place, price: 
     told = applied.run("status")
     assert told.code == 0, told
     assert "price unknown" in told.out and "a price is unknown" in told.out
-    assert " ".join(told.err.split()).count("as spot_price_cents: that cannot be, so it counts as unknown") == 1
+    assert " ".join(told.err.split()).count("as spot_price_cents: that is impossible, so it counts as unknown") == 1
 
 
 @pytest.mark.parametrize("price", ["$1e999999", "-$5.00", "$NaN", 10**30])
@@ -119,7 +119,7 @@ def test_past_prices_that_cannot_be_are_left_out_and_told(example: Place) -> Non
     edit(example, "/v2/pricing/history", spot_prices=["$1e999999"], timestamps=["2026-01-01T00:00:00Z"])
     told = example.run("plan")
     assert told.code == 0, told
-    assert "past prices that cannot be read are left out" in told.err
+    assert "unreadable past prices are left out" in told.err
 
 
 def test_a_bill_that_cannot_be_is_an_error_with_its_place(applied: Place) -> None:

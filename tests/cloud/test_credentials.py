@@ -276,7 +276,7 @@ def test_a_login_without_a_token_is_an_invalid_response(net: responses.RequestsM
 
 def test_a_malformed_token_is_refused_unseen(net: responses.RequestsMock) -> None:
     error = failed_login(net, json={"access_token": "CANARY\r\nX-Evil: 1"})
-    assert "the token that POST /login gave holds a space" in str(error)
+    assert "the token from POST /login holds a space" in str(error)
 
 
 def test_a_failed_login_is_tried_again_by_the_next_call(net: responses.RequestsMock) -> None:

@@ -165,5 +165,5 @@ def test_a_base_url_with_a_password_is_refused_unseen() -> None:
 def test_localhost_must_be_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     elsewhere = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0)), (2, 1, 6, "", ("10.1.2.3", 0))]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: elsewhere)
-    with pytest.raises(UsageProblem, match="for this machine only"):
+    with pytest.raises(UsageProblem, match="only for this machine"):
         Transport("http://localhost:1", TOKEN, environ={})

@@ -37,7 +37,7 @@ def test_409_needs_reauth_is_unauthorized(net: responses.RequestsMock, api: Tran
 def test_403_needs_permission_with_the_detail_escaped(net: responses.RequestsMock, api: Transport) -> None:
     answers(net, "POST", {"status": 403, "json": {"detail": "not yours\x1b]0;pwned\x07\u202e\u200b"}})
     error = failure(api, "POST", kind=Refused)
-    assert "needs permission: not yours" in str(error)
+    assert "permission denied: not yours" in str(error)
     assert str(error).isprintable()
 
 

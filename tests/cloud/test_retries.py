@@ -63,7 +63,7 @@ def test_429_with_more_than_a_minute_fails_at_once_and_names_it(
     error = failure(api, method, kind=Refused)
     assert not times.waits
     assert len(net.calls) == 1
-    assert f"asks to wait {min(float(value), 1e9):.0f} s" in str(error)
+    assert f"asks you to wait {min(float(value), 1e9):.0f} s" in str(error)
 
 
 def test_429_for_ever_ends_after_five_tries_as_not_executed(net: responses.RequestsMock, api: Transport) -> None:
@@ -176,7 +176,7 @@ def test_5xx_retry_after_is_a_floor_and_has_the_same_limit(
     api.call("GET", BIDS)
     assert 40 <= times.waits[0] <= 40.25
     answers(net, "PUT", {"status": 503, "headers": {"Retry-After": "3600"}})
-    assert "asks to wait 3600 s" in str(failure(api, "PUT"))
+    assert "asks you to wait 3600 s" in str(failure(api, "PUT"))
 
 
 def test_the_budget_of_a_call_is_two_minutes(net: responses.RequestsMock, api: Transport, times: Time) -> None:

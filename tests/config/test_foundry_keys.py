@@ -26,7 +26,7 @@ def test_another_region_than_the_tasks_is_a_problem_at_its_place() -> None:
     problem = problem_of(attach(", region_id: eu-central1-a"))
     assert line(problem) == (
         "a.yaml:1:82: [conflict] region_id is eu-central1-a, but the task runs in us-central1-b; "
-        "a volume and its instances must be in one region: leave region_id out"
+        "a volume and its instances must be in the same region: leave out region_id"
     )
     assert [what for what, _ in problem.also] == ["the task's region"]
 

@@ -196,28 +196,28 @@ REFUSED = {
     "yaml 2": ("%YAML 2.0\n---\na: 1\n", "1:1: [syntax] flowplan reads YAML 1.2"),
     "duplicate key": ("a: 1\nb: 1\na: 2\n", "3:1: [duplicate-key] the key 'a' is given twice"),
     "duplicate merge": ("<<: {a: 1}\n<<: {b: 1}\n", "2:1: [duplicate-key] << is given twice"),
-    "integer key": ("1: x\n", "1:1: [key] a key must be a text, and 1 is a number"),
-    "boolean key": ("true: x\n", "1:1: [key] a key must be a text, and true is true or false"),
+    "integer key": ("1: x\n", "1:1: [key] a key must be a text, but 1 is a number"),
+    "boolean key": ("true: x\n", "1:1: [key] a key must be a text, but true is true or false"),
     "null key": ("? \n: x\n", "1:2: [key] this key is empty"),
     "list key": ("[a]: x\n", "1:1: [key] a key must be a text, not a list"),
-    "port as key": ("- 8441: 8001\n", "1:3: [key] a key must be a text, and 8441 is a number"),
-    "unknown alias": ("a: &long 1\nb: *lomg\n", "2:4: [alias] no anchor &lomg stands above"),
-    "alias of another document": ("a: &x 1\n---\nb: *x\n", "3:4: [alias] no anchor &x stands above"),
+    "port as key": ("- 8441: 8001\n", "1:3: [key] a key must be a text, but 8441 is a number"),
+    "unknown alias": ("a: &long 1\nb: *lomg\n", "2:4: [alias] there is no anchor &lomg above"),
+    "alias of another document": ("a: &x 1\n---\nb: *x\n", "3:4: [alias] there is no anchor &x above"),
     "cycle": ("a: &x [1, [*x]]\n", "1:12: [alias] *x contains itself"),
     "cyclic merge": ("a: &x\n  b: 1\n  <<: *x\n", "3:7: [alias] *x contains itself"),
-    "merge of no mapping": ("<<: 5\n", "1:5: [alias] << merges mappings, and this is a number"),
-    "tab as indentation": ("a:\n\tb: 1\n", "2:1: [syntax] a tab stands where blanks are expected"),
-    "tab between values": ("a: 1\nb:\t2\n", "2:3: [tab] a tab stands between values"),
-    "tab at the end of a line": ("a: 1\t\n", "1:5: [tab] a tab stands between values"),
-    "NUL": ("a: 1\0\n", "1:5: [character] U+0000, a NUL character, may not stand in the file"),
-    "escape": ("# \x1b[31m\n", "1:3: [character] U+001B, an escape character, may not stand in the file"),
-    "NEL": ("a: 1\x85b: 2\n", "1:5: [character] U+0085, a next-line character (NEL), may not stand in the file"),
-    "C1": ("a: 1\nb: \x9b\n", "2:4: [character] U+009B, a control character, may not stand in the file"),
-    "DEL": ("a: \x7f\n", "1:4: [character] U+007F, a control character, may not stand in the file"),
-    "line separator": ("a: 1\u2028\n", "1:5: [character] U+2028, a line separator, may not stand in the file"),
+    "merge of no mapping": ("<<: 5\n", "1:5: [alias] << merges mappings, but this is a number"),
+    "tab as indentation": ("a:\n\tb: 1\n", "2:1: [syntax] there is a tab where blanks are expected"),
+    "tab between values": ("a: 1\nb:\t2\n", "2:3: [tab] there is a tab between values"),
+    "tab at the end of a line": ("a: 1\t\n", "1:5: [tab] there is a tab between values"),
+    "NUL": ("a: 1\0\n", "1:5: [character] U+0000, a NUL character, is not allowed in the file"),
+    "escape": ("# \x1b[31m\n", "1:3: [character] U+001B, an escape character, is not allowed in the file"),
+    "NEL": ("a: 1\x85b: 2\n", "1:5: [character] U+0085, a next-line character (NEL), is not allowed in the file"),
+    "C1": ("a: 1\nb: \x9b\n", "2:4: [character] U+009B, a control character, is not allowed in the file"),
+    "DEL": ("a: \x7f\n", "1:4: [character] U+007F, a control character, is not allowed in the file"),
+    "line separator": ("a: 1\u2028\n", "1:5: [character] U+2028, a line separator, is not allowed in the file"),
     "second byte order mark": (
         "a: 1\n\ufeffb: 2\n",
-        "2:1: [character] U+FEFF, a byte order mark, may not stand in the file",
+        "2:1: [character] U+FEFF, a byte order mark, is not allowed in the file",
     ),
     "latin-1": (b"a: 1\nb: \xe9t\xe9\n", "2:4: [encoding] the byte 0xe9 is not UTF-8"),
     "utf-16": ("a: 1\n".encode("utf-16"), "1:1: [encoding] the file is UTF-16"),
@@ -238,12 +238,12 @@ def test_refused(text: str | bytes, expected: str) -> None:
 
 
 HINTS = {
-    "tag": ("a: !!int '3'\n", "delete it: what a value is follows from how it is written"),
+    "tag": ("a: !!int '3'\n", "delete it: the kind of a value follows from its spelling"),
     "port as key": ("- 8441: 8001\n", 'if this maps a port, write "8441:8001", without the blank'),
     "other key": ("true: x\n", "quote it: 'true'"),
     "unknown alias": ("a: &long 1\nb: *lomg\n", "did you mean *long?"),
     "merges": ("<<: {a: 1}\n<<: {b: 1}\n", "merge a list: `<<: [*a, *b]`"),
-    "tab": ("a:\t1\n", "use blanks: YAML counts them, and a tab has no width of its own"),
+    "tab": ("a:\t1\n", "use blanks: YAML counts them, and a tab has no fixed width"),
     "utf-16": ("a: 1\n".encode("utf-16"), "save it as UTF-8"),
     "empty": ("", "a task starts with `name: my-task`"),
     "comments only": ("# a\n", "it holds comments only"),
@@ -309,7 +309,7 @@ def test_tabs_of_a_broken_document_are_not_judged_by_the_next() -> None:
 def test_a_file_of_broken_documents_is_left_unread_at_some_time() -> None:
     problems = said("a: [\n---\n" * 100)
     assert len(problems) == 21
-    assert "the rest is not read" in problems[-1]
+    assert "flowplan skips the rest" in problems[-1]
 
 
 # ---- bounds -----------------------------------------------------------------------------------------------
@@ -334,7 +334,7 @@ def test_an_alias_bomb_is_counted_not_expanded() -> None:
     row = ",".join(["x"] * 10)
     bomb = f"a0: &a0 [{row}]\n" + "".join(f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 40))
     (problem,) = said(bomb)
-    assert f"more than {MAX_NODES:,} values, aliases expanded" in problem
+    assert f"more than {MAX_NODES:,} values with its aliases expanded" in problem
 
 
 @pytest.mark.parametrize("text", ["[]," * 1001, "{}," * 1001, "1," * 1001])

@@ -92,7 +92,7 @@ PROBLEMS = {
     "size of an attached volume": (
         storage("attach: {volume_name: a, size: 5}"),
         "1:47: [unknown-key] unknown key 'size' in persistent_storage.attach; "
-        "it belongs in create; a volume that exists has it already",
+        "it belongs in create; an existing volume already has it",
     ),
     # shapes
     "list": ("- a\n", "1:1: [type] a document must be a mapping, not a list; write name: my-task"),
@@ -109,7 +109,7 @@ PROBLEMS = {
     # version
     "version 2": (
         f"version: 2\nbogus: 1\n{TYPE}",
-        "1:1: [version] stack files (version: 2) are not read by this flowplan yet; "
+        "1:1: [version] this flowplan does not read stack files (version: 2) yet; "
         "write each task as a file or a document of its own, with version: 1.2",
     ),
     "version 3": (
@@ -134,7 +134,7 @@ PROBLEMS = {
     "substitution": (
         f"name: ${{var.x}}\n{TYPE}",
         "1:7: [value] name '${var.x}' must be letters, digits and . _ - beginning with a letter or a digit; "
-        "nothing is substituted in a task file; ${...} belongs in a stack file (version: 2)",
+        "a task file has no substitution; ${...} belongs in a stack file (version: 2)",
     ),
     "key twice": (f"ssh_key_name: [a, a]\n{TYPE}", "1:19: [duplicate] ssh_key_name has 'a' twice; keep one of the two"),
     "yes is no boolean": (
@@ -239,7 +239,7 @@ PROBLEMS = {
             "resources_specification: {fcp_instance: 8xh100, cluster_id: c}\n",
         ),
         "1:67: [conflict] region_id is b, but the task runs in c; "
-        "a volume and its instances must be in one region: leave region_id out",
+        "a volume and its instances must be in the same region: leave out region_id",
     ),
     "several writers": (
         storage(
@@ -250,21 +250,21 @@ PROBLEMS = {
     ),
     "volume twice": (
         storage("create: {volume_name: a, size: 1}, attach: {volume_name: a}"),
-        "1:79: [duplicate] the task uses volume a twice; a volume is created or attached, once",
+        "1:79: [duplicate] the task uses volume a twice; create or attach a volume only once",
     ),
     "directory twice": (
         storage("attach: [{volume_name: a, mount_point: /mnt/x}, {volume_name: b, mount_point: /mnt/x/}]"),
-        "1:100: [mount-point] two things are mounted at /mnt/x; give each a directory of its own",
+        "1:100: [mount-point] two things are mounted at /mnt/x; give each its own directory",
     ),
     "directory inside": (
         storage("attach: [{volume_name: a, mount_point: /mnt/x/y}, {volume_name: b, mount_point: /mnt/x}]"),
-        "1:102: [mount-point] /mnt/x/y is inside of /mnt/x; "
-        "one would hide the other, by the order of mounting: put them side by side",
+        "1:102: [mount-point] /mnt/x/y is inside /mnt/x; "
+        "the one mounted later would hide the other: put them side by side",
     ),
     "disk on a volume": (
         "ephemeral_storage_config: {mounts: {/dev/nvme0n1: /mnt/x}}\n"
         + storage("attach: {volume_name: a, mount_point: /mnt/x}"),
-        "1:51: [mount-point] two things are mounted at /mnt/x; give each a directory of its own",
+        "1:51: [mount-point] two things are mounted at /mnt/x; give each its own directory",
     ),
     "two spellings": (
         storage("create: {volume_name: a, size: 1, mount_point: /mnt/a, mount_dir: /mnt/b}"),
@@ -273,7 +273,7 @@ PROBLEMS = {
     ),
     "one directory for two": (
         storage("mount_dir: /mnt/a, create: {volume_name: a, size: 1}, attach: {volume_name: b}"),
-        "1:22: [conflict] mount_dir cannot be that of 2 volumes; give each volume its mount_point",
+        "1:22: [conflict] mount_dir cannot apply to 2 volumes; give each volume its own mount_point",
     ),
     "21 volumes": (
         storage(f"attach: [{', '.join(f'{{volume_name: v{n}}}' for n in range(21))}]"),
@@ -319,7 +319,7 @@ PROBLEMS = {
     "open quote": (
         f'container_image: {{image_name: a, run_options: "-e \'A"}}\n{TYPE}',
         "1:47: [value] run_options '-e 'A' cannot be split into words: no closing quotation; "
-        "it is read as a shell reads a command line: close every quote",
+        "flowplan reads it as a shell reads a command line: close every quote",
     ),
 }
 
@@ -335,7 +335,7 @@ def test_problem(text: str, expected: str) -> None:
 def test_the_same_address_twice_names_both_places() -> None:
     problem = problem_of(f"name: x\n{TYPE}---\n# again\nname: x\n{TYPE}")
     assert line(problem) == (
-        "a.yaml:5:7: [duplicate-address] bid.x is given twice; a name is that of one task: give this one another"
+        "a.yaml:5:7: [duplicate-address] bid.x is given twice; a name belongs to one task: give this one another"
     )
     assert problem.also == (("first given here", Position("a.yaml", 1, 7)),)
 
@@ -358,5 +358,5 @@ def test_attached_volumes_must_fit_their_tasks() -> None:
         "b.yaml:1:44: [conflict] a Block volume has one writer, and the task has 2 instances; "
         "create it with disk_interface: File",
         "b.yaml:1:44: [conflict] volume.data is in b, but the task runs in c; "
-        "a volume and its instances must be in one region",
+        "a volume and its instances must be in the same region",
     ]

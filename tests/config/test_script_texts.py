@@ -57,7 +57,7 @@ def test_what_is_sent_and_what_is_told(script: bytes, sent: bytes | None, codes:
 
 def test_the_line_of_a_carriage_return_is_named() -> None:
     _, told = from_file(b"#!/bin/bash\na\nb\rc\n")
-    assert told["carriage-return"].summary == "line 3 of train.sh has a CR alone; it is sent as it is"
+    assert told["carriage-return"].summary == "line 3 of train.sh has a lone CR; it is sent as it is"
     _, told = from_file(b"#!/bin/bash\na\r\n")
     assert told["carriage-return"].summary == "line 2 of train.sh ends in CRLF; it is sent as it is"
 

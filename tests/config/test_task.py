@@ -18,7 +18,7 @@ def test_a_task_without_name_takes_that_of_its_file() -> None:
 
 def test_a_name_cannot_be_derived_for_several_tasks() -> None:
     problems = problems_of(f"{TYPE}---\n{TYPE}")
-    hint = "the name of the file cannot be that of several tasks: add `name: my-task` to each"
+    hint = "several tasks in one file need names: add `name: my-task` to each"
     assert [line(problem) for problem in problems] == [
         f"a.yaml:1:1: [missing] this task has no name; {hint}",
         f"a.yaml:3:1: [missing] this task has no name; {hint}",
@@ -29,7 +29,7 @@ def test_a_name_cannot_be_derived_from_any_file_name() -> None:
     with pytest.raises(ConfigError) as caught:
         read([Source("dir/my task.yaml", TYPE.encode())], lambda source, path: b"")
     (problem,) = caught.value.problems
-    assert problem.summary == "this task has no name, and that of its file, 'my task', cannot be one"
+    assert problem.summary == "this task has no name, and the name of its file, 'my task', is not a valid one"
 
 
 def test_project_and_ssh_keys() -> None:

@@ -21,21 +21,21 @@ WARNINGS = {
         f"startup_script: |\r\n  a\r\n  b\r\n{TYPE}",
         [
             "a.yaml:1:17: [crlf] startup_script has Windows line ends (CRLF); they are sent as LF; "
-            "save the file with LF: bash takes a CR for a part of the command"
+            "save the file with LF: bash takes a CR as part of the command"
         ],
     ),
     "CRLF in a file": (
         f"startup_script_file: dos.sh\n{TYPE}",
         [
             "a.yaml:1:22: [crlf] dos.sh has Windows line ends (CRLF); they are sent as LF; "
-            "save the file with LF: bash takes a CR for a part of the command"
+            "save the file with LF: bash takes a CR as part of the command"
         ],
     ),
     "a secret in a script": (
         f"startup_script: |\n  cd /work\n  export HF_TOKEN=hf_abcdefghijklmnopqrstuvwxyz\n{TYPE}",
         [
-            "a.yaml:1:17: [token] startup_script seems to hold a secret in its line 2; whoever may read the bid can "
-            "read it; let the script fetch it when it runs, or read it from a volume"
+            "a.yaml:1:17: [token] startup_script seems to hold a secret in its line 2; everyone with access to the "
+            "bid can read it; let the script fetch it when it runs, or read it from a volume"
         ],
     ),
     "folded": (
@@ -55,7 +55,7 @@ WARNINGS = {
     "shebang in a comment": (
         f"startup_script: #!/bin/bash\n  a\n{TYPE}",
         [
-            "a.yaml:1:1: [comment] the #! line is a comment here, and no part of the script; "
+            "a.yaml:1:1: [comment] the #! line is a comment here and not part of the script; "
             "write `startup_script: |` and the #! line below it"
         ],
     ),

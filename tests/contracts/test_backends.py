@@ -380,7 +380,7 @@ def test_an_older_snapshot_is_an_error(place: Place) -> None:
     old = place.holds("snapshot")
     run(place)
     place.put("snapshot", old)
-    with pytest.raises(StateError, match="went back: serial 1, but 2"):
+    with pytest.raises(StateError, match="went back: its serial is 1, but an earlier run here saw 2"):
         found(place)
 
 
@@ -437,7 +437,7 @@ def two_runs(place: Place, after: str = "") -> bytes | None:
 
 def test_what_is_in_order_is_not_restored(place: Place) -> None:
     two_runs(place)
-    with pytest.raises(StateError, match="is in order: nothing is restored"):
+    with pytest.raises(StateError, match="is in order; nothing was restored"):
         place.open().restore()
 
 
@@ -485,7 +485,7 @@ def test_it_is_not_guessed_which_of_two_stacks_belongs_here(place: Place, foreig
     before = [place.holds(part) for part in parts]
     with pytest.raises(StateError, match="different stacks") as caught:
         place.open().restore()
-    assert caught.value.hint == "move the one that does not belong here away"
+    assert caught.value.hint == "move away the one that does not belong here"
     assert [place.holds(part) for part in parts] == before
 
 

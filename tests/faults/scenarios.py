@@ -269,7 +269,7 @@ SCENARIOS: dict[str, Scenario] = {
         _interrupted(_written(ONE), "sent POST spot/bids"), ("recover",), (("recover",), APPLY)
     ),
     "cancel a further bid": Scenario(_unnamed, CANCEL_B, (CANCEL_B,)),
-    "state restore": Scenario(_damaged, RESTORE, (RESTORE, APPLY), tells="is in order: nothing is restored"),
+    "state restore": Scenario(_damaged, RESTORE, (RESTORE, APPLY), tells="is in order; nothing was restored"),
     "a saved plan": Scenario(_planned, ("apply", "--parallelism", "1", "saved")),
     "create six, four at once": Scenario(
         _written(*(task(name, volume=created(f"v{name}"), ports="8080") for name in "abcdef")),

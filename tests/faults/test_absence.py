@@ -86,7 +86,7 @@ def test_a_gateways_404_to_a_cancellation_leaves_the_bid_in_the_state(applied: P
     done = applied.run(*DESTROY)
     assert done.code == 1, done
     assert {BID, VOLUME} <= state_of(applied)
-    assert "not found, and the API did not say so" in " ".join(done.err.split())
+    assert "not found, but not by the API's own answer" in " ".join(done.err.split())
     heals(applied)
     assert applied.run(*DESTROY).code == 0
     assert live_ids(applied) == []

@@ -198,7 +198,7 @@ def test_a_journal_that_has_one_id_twice_is_not_in_order(place: Place, kind: str
     store.prepare(state)
     store.append([Done("", other, attrs.evolve(state.bindings[other], id=state.bindings[one].id))])
     store.close()
-    with pytest.raises(StateError, match="names an object's id twice"):
+    with pytest.raises(StateError, match="records an id twice"):
         LocalStore(place.path / STATE).read()
     assert place.run("plan").code == 5
     result = place.run("state", "restore")

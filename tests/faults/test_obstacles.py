@@ -147,7 +147,7 @@ def test_a_journal_that_is_a_link_is_replaced_and_what_it_led_to_stays(tasks: Pl
 def test_no_file_is_written_over_something_else_behind_a_link(tmp_path: Path) -> None:
     (tmp_path / "state").symlink_to("pipe")
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(StateError, match="not a regular file; it is left as it is"):
+    with pytest.raises(StateError, match="not a regular file; flowplan leaves it alone"):
         replace_file(tmp_path / "state", b"x")
     assert (tmp_path / "pipe").is_fifo()
 

@@ -38,8 +38,9 @@ def outputs(place: Place, *commands: tuple[str, ...]) -> str:
 def test_a_secret_in_run_options_is_warned_of_and_nowhere_shown_or_kept(place: Place) -> None:
     place.write(many(1) + IMAGE)
     told = place.run("validate").err
-    assert "container_image.run_options seems to hold a secret; whoever may read the bid can read it" in " ".join(
-        told.split()
+    assert (
+        "container_image.run_options seems to hold a secret; everyone with access to the bid can read it"
+        in " ".join(told.split())
     )
     said = told + outputs(
         place,

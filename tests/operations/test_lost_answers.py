@@ -30,7 +30,7 @@ def test_what_is_not_listed_is_not_gone(applied: Place) -> None:
     ledger = applied.ledger()
     result = applied.run("apply", "--auto-approve")
     assert result.code == 1
-    assert "listed neither as live nor as ended" in " ".join(result.err.split())
+    assert "the API lists it neither as live nor as ended" in " ".join(result.err.split())
     assert applied.ledger() == ledger
     assert applied.run(*DESTROY).code == 1
     made = applied.ledger()[len(ledger) :]

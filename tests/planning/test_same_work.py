@@ -31,7 +31,7 @@ def told(plan: Plan, **other: Any) -> Plan:
     [
         made(),
         made(status="Open"),
-        told(made(), note="kept: the type and region it has"),
+        told(made(), note="keeps its type and region"),
         told(made(), position=Position("task.yaml", 7, 1)),
         made(seen=attrs.evolve(USES, gpus=None, instance_type_name="h100.8x")),
         made({**WANTED, DATA: volume()}),

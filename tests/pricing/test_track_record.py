@@ -427,7 +427,7 @@ def _execute(path: Path, statement: str) -> None:
     [
         (_damaged, "forecasts.db"),
         (_newer, "in version 2; this is version 1"),
-        (_another, "not a file of flowplan's"),
+        (_another, "not a flowplan file"),
         (_text, "not a database"),
         (_odd, "damaged"),
         (_endless, "damaged"),

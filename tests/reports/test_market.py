@@ -297,7 +297,7 @@ def test_no_auction_at_all_is_no_error(place: Place) -> None:
     assert auctions(place) == []
     result = place.run("market", H200)
     assert result.code == 65
-    assert "h200.8x has no auction anywhere now" in result.err
+    assert "h200.8x has no auction now" in result.err
 
 
 def test_wrong_credentials_are_an_error_at_once(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

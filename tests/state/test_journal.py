@@ -138,7 +138,7 @@ def test_a_directory_that_is_gone_keeps_nothing_and_is_noticed_at_once(stores: S
     kept = first.spill([done("b", B)])
     assert kept is not None and [kept] == stores.spills()
     (stores.path / "work").mkdir(exist_ok=True)
-    with pytest.raises(StateError, match="holds what an earlier run here did") as caught:
+    with pytest.raises(StateError, match="holds results of an earlier run here") as caught:
         stores.open()  # it is no fresh start
     assert str(kept) in str(caught.value)
     found = LocalStore(first.path, stores.path / "spills").spilled(kept.name[:36])
@@ -367,5 +367,5 @@ def test_nothing_is_told_as_created_that_is_kept_nowhere(place: Place) -> None:
     (place.path / "sub").mkdir()
     again = place.run("apply", "--auto-approve", "--state", "sub/flowplan.state.json")
     assert again.code == 5
-    assert "holds what an earlier run here did" in again.err
+    assert "holds results of an earlier run here" in again.err
     assert len([entry for entry in place.ledger() if entry.method == "POST"]) == len(made)

@@ -40,7 +40,7 @@ def test_of_two_bids_of_one_address_the_older_is_kept() -> None:
     old = live_bid(bid(), "bid_2", created_at="2026-03-01T00:00:00Z")
     found = rebuild(state(), live(young, old), {})
     assert ids(found) == {"bid.train": "bid_2"}
-    assert found.notes == ("bid.train has further live bids, which cost money: flowplan recover --cancel bid_1",)
+    assert found.notes == ("bid.train has duplicate live bids, which cost money: flowplan recover --cancel bid_1",)
 
 
 def test_a_volume_is_ours_if_the_files_ask_for_it_and_a_bid_of_ours_uses_it() -> None:
@@ -61,7 +61,7 @@ def test_a_volume_is_ours_if_the_files_ask_for_it_and_a_bid_of_ours_uses_it() ->
 def test_a_volume_that_nothing_proves_is_only_named(there: list[Any]) -> None:
     found = rebuild(state(), live(*there), {DATA: volume()})
     assert ids(found) == {"bid.train": "bid_1"}
-    assert found.notes == ("volume.data: a volume of that name is live, but nothing proves that flowplan made it",)
+    assert found.notes == ("volume.data: a volume with that name is live, but nothing proves that flowplan made it",)
 
 
 def test_what_is_known_already_stays() -> None:

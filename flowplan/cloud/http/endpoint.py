@@ -36,10 +36,10 @@ def checked_url(url: str, *, in_process: bool) -> str:
     if not (_HOST.fullmatch(host) or _is_address(host)):
         raise _bad_url(url, "has no valid host")
     if parts.scheme == "http" and not (_is_loopback(host) or (host == "localhost" and _is_here(host, in_process))):
-        raise _bad_url(url, "is not https; plain http is for this machine only (127.0.0.1, ::1, localhost)")
+        raise _bad_url(url, "is not https; plain http is allowed only for this machine (127.0.0.1, ::1, localhost)")
     path = parts.path.rstrip("/").removesuffix("/v2").rstrip("/")
     if path and not PATH.fullmatch(path):
-        raise _bad_url(url, "has a strange path")
+        raise _bad_url(url, "has an invalid path")
     place = f"[{host}]" if ":" in host else host.rstrip(".")
     return f"{parts.scheme}://{place}{f':{port}' if port is not None else ''}{path}"
 
@@ -137,7 +137,7 @@ def _check_authorities(name: str, path: str) -> None:
     try:
         if Path(path).is_dir():
             if not any(_HASHED.fullmatch(entry.name) for entry in Path(path).iterdir()):
-                hint = "`openssl rehash DIR` makes them; a single file will do, too"
+                hint = "run `openssl rehash DIR`, or name a single file"
                 raise UsageProblem(f"{name} names '{shown(path)}', a directory without hashed certificates", hint=hint)
         elif Path(path).is_file():
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)

@@ -123,7 +123,7 @@ class Call:
             hint = "check the network, the VPN, HTTPS_PROXY and the API's URL"
             return Unreachable(f"cannot reach {host}: {why}{self._so_far}", hint=hint), TRIES
         if reply.fault == TLS:
-            hint = "a proxy that signs TLS itself needs its authority in the file REQUESTS_CA_BUNDLE names"
+            hint = "if a proxy signs TLS itself, add its authority to the file that REQUESTS_CA_BUNDLE names"
             message = f"cannot trust {host}: {why}"
             return self._unsure(message, reply, hint) if reply.sent else Unreachable(message, hint=hint), 1
         return self._unsure(f"{self._what}: no answer: {why}{self._so_far}", reply), self._tries_unless_paid(TRIES)
@@ -146,7 +146,7 @@ class Call:
         return self._invalid(reply, fault, why)
 
     def _invalid(self, reply: Reply, fault: str, why: str) -> tuple[CloudError, int]:
-        says = "the answer broke off" if fault == LOST else "invalid response"
+        says = "the answer was cut off" if fault == LOST else "invalid response"
         message = f"{self._what}: {says}: {self.clean(why)}{self._source(reply)}"
         if reply.body and fault == GARBLED and self._quotable:
             message += f": {self.clean(_text(reply.body))}"
@@ -180,7 +180,7 @@ class Call:
         allowed = TRIES if refused else self._tries_unless_paid(1 if status == 501 else TRIES)
         asked = reply.retry_after
         if asked is not None and asked > RETRY_AFTER_CAP:
-            message += f"; it asks to wait {asked:.0f} s"
+            message += f"; it asks you to wait {asked:.0f} s"
             allowed = 1
         if refused:
             return Refused(message, status=status, request_id=reply.request_id, hint="try again later"), allowed
@@ -241,14 +241,18 @@ def _refusal(method: str, status: int, words: str, names: bool) -> tuple[type[Cl
     says what is missing."""
     hint = next((hint for pattern, hint in _HINTS if pattern.search(words)), None)
     if status == 401 or (status == 409 and "needs_reauth" in words):
-        return Unauthorized, "the credentials are not accepted", CREDENTIALS_HINT
+        return Unauthorized, "the API does not accept the credentials", CREDENTIALS_HINT
     if status == 404 and not names:
         # A proxy's, or another server's own: it must not pass for "your bid is gone".
-        return CloudError, "not found, and the API did not say so", "check the API's URL and the proxies on the way"
+        return (
+            CloudError,
+            "not found, but not by the API's own answer",
+            "check the API's URL and the proxies on the way",
+        )
     if status == 404:
         return NotFound, "not found", None
     if status == 403:
-        return Refused, "needs permission", hint or "the credentials lack a permission in this project"
+        return Refused, "permission denied", hint or "the credentials lack a permission in this project"
     if method == "POST" and (status == 409 or (status == 400 and _NAME_TAKEN.search(words))):
         return NameTaken, "the name is taken", None
     if status == 402:

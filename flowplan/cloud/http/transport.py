@@ -235,11 +235,11 @@ class Transport:
         if secret is not self._known:
             # http.client would show the whole value in its own complaint about a line break.
             if not value.isascii() or not value.isprintable() or " " in value or not value:
-                raise Unauthorized("the credentials hold characters that cannot be sent", hint=CREDENTIALS_HINT)
+                raise Unauthorized("the credentials have characters that cannot be sent", hint=CREDENTIALS_HINT)
             self._hidden = (*forms_of(value), *self._hidden)
             self._known = secret
         if not (request.url or "").startswith(self.base_url + "/"):
-            raise CloudError(f"refusing to send the credentials of {self.host} to another place")
+            raise CloudError(f"refusing to send the credentials of {self.host} to another host")
         request.headers["Authorization"] = f"Bearer {value}"
 
     def _exchange(self, request: PreparedRequest, path: str) -> Reply:

@@ -25,7 +25,7 @@ _SSH = 22
 _WHOLE = f"a port is a whole number from 1 to {LAST}"
 _HINT = f'{_WHOLE}: 8080, "6006-6010", "8441:8001" or {{external: 8442, internal: 8002}}'
 _ALLOWED = "FCP publishes 80, 443 and 1024-65535"
-_UDP = "FCP's forwarder (foundrypf) publishes TCP only"
+_UDP = "FCP's forwarder (foundrypf) publishes only TCP"
 
 
 _RANGE = r"([1-9][0-9]{0,4})(?:-([1-9][0-9]{0,4}))?"
@@ -189,9 +189,7 @@ def _without_overlaps(document: Document, found: list[Item]) -> list[Item]:
         if again:
             also = (("first published here", owners[again[0]].node),)
             summary = f"the external port {_some(again)} is published twice"
-            document.problem(
-                item.node, summary, "give each an external port of its own", code="port-overlap", also=also
-            )
+            document.problem(item.node, summary, "give each its own external port", code="port-overlap", also=also)
             continue
         owners.update(dict.fromkeys(item.external, item))
         kept.append(item)
@@ -212,9 +210,11 @@ def _refuse_taken(document: Document, found: list[Item]) -> None:
     for forwarder, item, ports in taken.values():
         summary = f"port {_some(ports)} is needed twice on the instance"
         forwarded = f"{_span(forwarder.external)}:{_span(forwarder.internal)}"
-        detail = f"the forwarder of {forwarded} listens there, and so must the program that {_label(item)} leads to"
+        detail = (
+            f"the forwarder of {forwarded} listens there, and the program behind {_label(item)} must listen there too"
+        )
         also = ((f"{forwarded} listens there", forwarder.node),) if forwarder is not item else ()
-        hint = "choose another external or another internal port"
+        hint = "choose another external or internal port"
         document.problem(item.node, summary, hint, detail=detail, code="port-conflict", also=also)
 
 

@@ -86,7 +86,7 @@ def _warn_of_comment(task: Section, scalar: Scalar) -> None:
     key = task.node.key("startup_script")
     if "#!" in task.document.text.content[key.end.index : scalar.start.index]:
         hint = "write `startup_script: |` and the #! line below it"
-        summary = "the #! line is a comment here, and no part of the script"
+        summary = "the #! line is a comment here and not part of the script"
         task.document.problem(key, summary, hint, code="comment", severity="warning")
 
 
@@ -135,15 +135,15 @@ def _line_ends(document: Document, node: Node, content: str, name: str, *, joine
     )
     if windows or joined:
         summary = f"{name} has Windows line ends (CRLF); they are sent as LF"
-        hint = "save the file with LF: bash takes a CR for a part of the command"
+        hint = "save the file with LF: bash takes a CR as part of the command"
         document.problem(node, summary, hint, code="crlf", severity="warning")
     if windows:
         content = content.replace("\r\n", "\n")
     if "\r" in content:
         at = content.index("\r")
-        what = "ends in CRLF" if content[at : at + 2] == "\r\n" else "has a CR alone"
+        what = "ends in CRLF" if content[at : at + 2] == "\r\n" else "has a lone CR"
         summary = f"line {content.count(chr(10), 0, at) + 1} of {name} {what}; it is sent as it is"
-        hint = "bash takes a CR for a part of the command: delete it, unless it is meant"
+        hint = "bash takes a CR as part of the command: delete it, unless you mean it"
         document.problem(node, summary, hint, code="carriage-return", severity="warning")
     return content
 
@@ -164,13 +164,13 @@ def _warn_of_start(document: Document, node: Node, content: str, name: str) -> N
     """What is run is decided by the first two characters."""
     start = content.lstrip()
     if start.startswith("#!") and start != content:
-        summary = f"{name} begins with a blank before its #! line, which is no more than a comment then: bash runs it"
+        summary = f"{name} has a blank before its #! line, which is then only a comment: bash runs the script"
         hint = "let the script begin with #!"
         document.problem(node, summary, hint, code="shebang", severity="warning")
     found = next((word for word in _CLOUD_INIT if start.lower().startswith(word.lower())), None)
     if found is not None:
-        summary = f"{name} begins with {found}, which is for cloud-init; here bash runs it, as a script"
-        hint = "write what it does as a script: its first line is #!/bin/bash"
+        summary = f"{name} begins with {found}, which is for cloud-init; here bash runs it as a script"
+        hint = "write it as a script that begins with #!/bin/bash"
         document.problem(node, summary, hint, code="cloud-init", severity="warning")
 
 
@@ -179,7 +179,7 @@ def _warn_of_secret(document: Document, node: Node, content: str, name: str) -> 
     found = secret_in(content)
     if found is not None:
         line = content.count("\n", 0, found) + 1
-        summary = f"{name} seems to hold a secret in its line {line}; whoever may read the bid can read it"
+        summary = f"{name} seems to hold a secret in its line {line}; everyone with access to the bid can read it"
         document.problem(node, summary, _FETCH, code="token", severity="warning", excerpt=False)
 
 
@@ -210,16 +210,16 @@ def _check_words(section: Section, options: str) -> None:
         shlex.split(options)
     except ValueError as error:
         summary = f"run_options {quoted(options)} cannot be split into words: {str(error).lower()}"
-        hint = "it is read as a shell reads a command line: close every quote"
+        hint = "flowplan reads it as a shell reads a command line: close every quote"
         section.document.problem(section.at("run_options"), summary, hint, code="value")
 
 
 def _warn_of_options(section: Section, context: str | None, options: str | None) -> None:
-    """They are part of the script: whoever may read the bid may read them. flowplan shows and keeps digests."""
+    """They are part of the script: everyone with access to the bid may read them. flowplan shows and keeps digests."""
     found = {
         "run_options": options is not None and masking.options(options)[1],
         "build_context": context is not None and masking.masked(context) != context,
     }
     for key in (key for key, secret in found.items() if secret):
-        summary = f"{section.name(key)} seems to hold a secret; whoever may read the bid can read it"
+        summary = f"{section.name(key)} seems to hold a secret; everyone with access to the bid can read it"
         section.document.problem(section.at(key), summary, _FETCH, code="token", severity="warning", excerpt=False)

@@ -16,8 +16,8 @@ def warn_of_keys(document: Document) -> None:
     soon in a repository. An anchor's value is told once, where it is written."""
     for node in _scalars(document.root):
         if holds_token(node.text):
-            summary = "this seems to be a credential; it would be sent, shown and kept as it is"
-            hint = "take it out of the file, and out of what knows the file"
+            summary = "this seems to be a credential; it would be sent, shown and stored unmasked"
+            hint = "remove it from the file and from the file's history"
             document.problem(node, summary, hint, code="token", severity="warning", excerpt=False)
 
 

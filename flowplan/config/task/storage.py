@@ -144,9 +144,9 @@ def _shared_directory(section: Section, volumes: int) -> str | None:
     """mount_dir directly under persistent_storage: that of the only volume."""
     directory = _directory(section, "mount_dir")
     if directory is not None and volumes > 1:
-        hint = "give each volume its mount_point"
+        hint = "give each volume its own mount_point"
         key = section.node.key("mount_dir")
-        section.document.problem(key, f"mount_dir cannot be that of {volumes} volumes", hint, code="conflict")
+        section.document.problem(key, f"mount_dir cannot apply to {volumes} volumes", hint, code="conflict")
         return None
     return directory
 
@@ -184,7 +184,7 @@ def _region(volume: Section, around: Around) -> str | None:
     if region is not None and around.region is not None and region != around.region:
         also = (("the task's region", around.region_node),) if around.region_node else ()
         summary = f"region_id is {region}, but the task runs in {around.region}"
-        hint = "a volume and its instances must be in one region: leave region_id out"
+        hint = "a volume and its instances must be in the same region: leave out region_id"
         volume.document.problem(volume.at("region_id"), summary, hint, code="conflict", also=also)
     return region
 
@@ -203,7 +203,7 @@ def _volume_name(section: Section, grammar: Grammar, storage: Storage) -> str | 
         return None
     if name in storage.names:
         also = (("first used here", storage.names[name]),)
-        hint = "a volume is created or attached, once"
+        hint = "create or attach a volume only once"
         section.document.problem(node, f"the task uses volume {name} twice", hint, code="duplicate", also=also)
         return None
     storage.names[name] = node
@@ -266,7 +266,7 @@ def mount_point(document: Document, node: Node, name: str) -> str | None:
         return None
     tree = SYSTEM_TREES.fullmatch(path)
     if tree or SYSTEM_DIRECTORIES.fullmatch(path):
-        what = f"{tree[1]} belongs to the system" if tree else f"it would hide what the system keeps in {written}"
+        what = f"{tree[1]} belongs to the system" if tree else f"it would hide the system's files in {written}"
         hint = "mount below /mnt, /data, /volumes, /opt or /var, for example at /mnt/data"
         document.problem(node, f"nothing can be mounted at {written}", hint, detail=what, code="mount-point")
         return None
@@ -279,14 +279,14 @@ def _take(document: Document, directory: str, node: Node, storage: Storage) -> N
     if directory in mounts:
         also = (("first mounted here", mounts[directory]),)
         summary = f"two things are mounted at {directory}"
-        document.problem(node, summary, "give each a directory of its own", code="mount-point", also=also)
+        document.problem(node, summary, "give each its own directory", code="mount-point", also=also)
         return
     outer = next((parent for parent in _parents(directory) if parent in mounts), None)
     inner = next((other for other in mounts if other.startswith(f"{directory}/")), None) if outer is None else None
     if outer or inner:
-        summary = f"{directory} is inside of {outer}" if outer else f"{inner} is inside of {directory}"
+        summary = f"{directory} is inside {outer}" if outer else f"{inner} is inside {directory}"
         also = (("the other one is mounted here", mounts[outer or inner or ""]),)
-        hint = "one would hide the other, by the order of mounting: put them side by side"
+        hint = "the one mounted later would hide the other: put them side by side"
         document.problem(node, summary, hint, code="mount-point", also=also)
     mounts[directory] = node
 

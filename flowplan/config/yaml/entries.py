@@ -43,7 +43,7 @@ def _odd_key(text: Text, key: Scalar, kind: Kind, value: Node) -> None:
     hint = f"quote it: '{name}'"
     if kind == "int" and isinstance(value, Scalar) and value.kind == "int":
         hint = f'if this maps a port, write "{name}:{shown(value.text)}", without the blank'
-    problem_at(text, key.start, f"a key must be a text, and {name} is {KINDS[kind]}", hint, code="key")
+    problem_at(text, key.start, f"a key must be a text, but {name} is {KINDS[kind]}", hint, code="key")
 
 
 def merge(text: Text, mapping: Mapping) -> None:
@@ -60,7 +60,7 @@ def merge(text: Text, mapping: Mapping) -> None:
                     mapping.entries[name] = (cast(Scalar, reached(key, through)), reached(value, through))
         elif not isinstance(source, Broken):
             mark, hint = source.alias or source.start, "write `<<: *name`, the name of an anchor"
-            problem_at(text, mark, f"<< merges mappings, and this is {KINDS[source.kind]}", hint, code="alias")
+            problem_at(text, mark, f"<< merges mappings, but this is {KINDS[source.kind]}", hint, code="alias")
 
 
 def problem_at(

@@ -45,7 +45,7 @@ def documents(text: Text) -> Iterator[Document]:
         content = _VISIBLE.sub(" ", text.content[:start]) + text.content[start:]
     else:
         place = text.inside(mark_at(text.content, builder.document_start))
-        text.problem(place, "too many documents of this file are broken: the rest is not read", code="syntax")
+        text.problem(place, "too many documents in this file are broken; flowplan skips the rest", code="syntax")
     if not found and len(text.findings.all) == before:
         hint = "it holds comments only" if text.content.strip() else "a task starts with `name: my-task`"
         text.problem(Position(text.file, 1, 1), "there is no task in this file", hint, code="empty")
@@ -185,7 +185,9 @@ class _Builder:
         self._check_name(event)
         target = self.anchors.get(name)
         if target is None:
-            problem_at(self.text, mark, f"no anchor &{shown(name)} stands above", self._anchor_hint(name), code="alias")
+            problem_at(
+                self.text, mark, f"there is no anchor &{shown(name)} above", self._anchor_hint(name), code="alias"
+            )
         elif any(node is target for node, _ in self.open):
             place = (("the anchor", self.text.position(target.start)),)
             problem_at(self.text, mark, f"*{shown(name)} contains itself", code="alias", also=place)
@@ -229,7 +231,7 @@ class _Builder:
     def _properties(self, event: Any, node: Scalar | Sequence | Mapping) -> None:
         """An anchor or a tag stands before the node: the node starts behind it. Tags are refused."""
         if event.tag:
-            hint = "delete it: what a value is follows from how it is written"
+            hint = "delete it: the kind of a value follows from its spelling"
             problem_at(self.text, event.start_mark, "tags are not read", hint, code="tag")
         found = _PROPERTIES.match(self.text.content, event.start_mark.index)
         if found is not None and found.end() <= event.end_mark.index:  # an empty node has nothing behind it
@@ -246,7 +248,7 @@ class _Builder:
     # -- problems
 
     def _too_many(self, mark: Mark) -> None:
-        summary = f"the file comes to more than {MAX_NODES:,} values, aliases expanded"
+        summary = f"the file has more than {MAX_NODES:,} values with its aliases expanded"
         problem_at(self.text, mark, summary, "no stack needs that", code="expansion")
         raise _Unreadable(len(self.text.content))
 
@@ -274,7 +276,7 @@ class _Builder:
                 for found in _COMMENT_OR_TAB.finditer(content, start, first):
                     if found[0] == "\t":
                         mark = mark_at(content, found.start(), mark)
-                        problem_at(self.text, mark, "a tab stands between values", TAB_HINT, code="tab")
+                        problem_at(self.text, mark, "there is a tab between values", TAB_HINT, code="tab")
                         break
             start = behind
 

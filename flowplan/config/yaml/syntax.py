@@ -9,7 +9,7 @@ from flowplan.config.yaml.text import Text
 from flowplan.diagnostics import Position
 from flowplan.printable import shown
 
-TAB_HINT = "use blanks: YAML counts them, and a tab has no width of its own"
+TAB_HINT = "use blanks: YAML counts them, and a tab has no fixed width"
 _QUOTE = "if the value holds ': ' or begins with a special character, put it in quotes"
 _INDENT = "look at the indentation of this line and of the one before it"
 _NO_VALUE = "did not find expected node content"
@@ -36,7 +36,7 @@ _SYNTAX: Mapping[str, tuple[str, str | None, bool]] = {
     ),
     "found unexpected ':'": (
         "a ':' inside a value",
-        "behind a key it needs a blank, and a value that has one needs quotes",
+        "after a key it needs a blank, and a value with a ':' needs quotes",
         False,
     ),
     "found unexpected end of stream": ("the quote that opens here is never closed", None, True),
@@ -47,7 +47,7 @@ _SYNTAX: Mapping[str, tuple[str, str | None, bool]] = {
     "found undefined tag handle": ("tags are not read", "delete it, or put the value in quotes", True),
     "found incompatible YAML document": ("flowplan reads YAML 1.2", "delete the %YAML line", False),
     "did not find expected alphabetic or numeric character": (
-        "this is no name of an anchor",
+        "this is not the name of an anchor",
         "a text that begins with & or * needs quotes",
         False,
     ),
@@ -57,7 +57,7 @@ _SYNTAX: Mapping[str, tuple[str, str | None, bool]] = {
         False,
     ),
     "more indented follow up line than first in a block scalar": (
-        "this block begins with a line of blanks alone",
+        "this block begins with a line of only blanks",
         "delete the blanks at the end of its first lines",
         False,
     ),
@@ -97,5 +97,5 @@ _CONTEXTS: Mapping[str, str] = {
 
 def _odd_start(char: str) -> tuple[str, str]:
     if char == "\t":
-        return "a tab stands where blanks are expected", TAB_HINT
+        return "there is a tab where blanks are expected", TAB_HINT
     return f"'{shown(char)}' cannot begin a value", "put the value in quotes"

@@ -198,7 +198,7 @@ def _characters_allowed(text: Text) -> bool:
         char = found[0]
         what = _FORBIDDEN_NAMES.get(char, "a control character")
         mark = mark_at(text.content, found.start(), mark)
-        summary = f"U+{ord(char):04X}, {what}, may not stand in the file"
+        summary = f"U+{ord(char):04X}, {what}, is not allowed in the file"
         hint = "save the file as UTF-8, without it" if char == "\0" else "delete it"
         text.problem(text.position(mark), summary, hint, code="character")
     return mark is None

@@ -87,7 +87,7 @@ def credentials_that_end_in_the_middle_stop_the_run(world: World, command: str, 
     world.fault(route, "status", status=answer[0], body=answer[1], nth=2, times=None)
     told = world.do(command, "--parallelism", "1")
     assert told.code == 1, told
-    assert "the credentials are not accepted" in told.said
+    assert "the API does not accept the credentials" in told.said
     assert len(told.mutations) == 2  # one done, one refused, no storm
     loaded = LocalStore(world.path / STATE).read()
     assert len(loaded.state.bindings) == (1 if command == "apply" else 3)  # ports need no call
@@ -103,7 +103,7 @@ def a_missing_permission_is_said(world: World, command: str) -> None:
     world.fault("GET /v2/spot/bids", "status", status=403, body='{"detail": "no \\u001b[31m access"}', times=None)
     told = world.do(command)
     assert told.code == 1, told
-    assert r"needs permission: no \x1b[31m access" in told.said
+    assert r"permission denied: no \x1b[31m access" in told.said
 
 
 @cell("403", "apply")
@@ -112,7 +112,7 @@ def a_missing_permission_fails_one_item_and_what_depends_on_it(world: World, com
     world.fault(POST_BID, "status", status=403)
     told = world.do(command)
     assert told.code == 1, told
-    assert "needs permission" in told.said
+    assert "permission denied" in told.said
     assert "Apply incomplete: 4 added, 0 changed, 0 destroyed; 1 failed, 0 unknown, 1 not started." in told.out
     assert len(told.calls("POST", BIDS)) == 2
 
@@ -123,7 +123,7 @@ def a_missing_permission_to_destroy_fails_one_item(world: World, command: str) -
     world.fault("DELETE /v2/spot/bids/*", "status", status=403)
     told = world.do(command)
     assert told.code == 1, told
-    assert "needs permission" in told.said
+    assert "permission denied" in told.said
     assert len(world.bids()) == 1
 
 

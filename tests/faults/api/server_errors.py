@@ -87,7 +87,7 @@ def who_stops_needs_no_price(world: World, command: str, status: int) -> None:
     world.fault("GET /v2/pricing/current", "status", status=status, times=None)
     told = world.do(command)
     assert told.code == 0, told
-    assert "what it costs now is not known" in told.said
+    assert "the current cost is unknown" in told.said
     assert "(2 tries)" in told.said  # nothing depends on it
     assert world.bids() == []
 

@@ -90,7 +90,7 @@ def who_says_init_begins_anew(world: World, command: str, _: None) -> None:
 def a_state_that_went_back_is_refused(world: World, command: str) -> None:
     first = twice_applied(world)
     (world.path / STATE).write_bytes(first)
-    refused(world, command, "went back: serial 1, but 2 was seen here")
+    refused(world, command, "went back: its serial is 1, but an earlier run here saw 2")
 
 
 def crafted(world: World, edit: Callable[[dict[str, Any]], Any]) -> None:
@@ -147,8 +147,8 @@ def dangling(body: dict[str, Any]) -> None:
 
 INCONSISTENT = {
     "address-twice": (address_twice, "names an address twice"),
-    "id-twice": (id_twice, "names an object's id twice"),
-    "dangling-need": (dangling, "needs volume.vol-000, which is not there"),
+    "id-twice": (id_twice, "records an id twice"),
+    "dangling-need": (dangling, "needs volume.vol-000, which is missing"),
 }
 
 
