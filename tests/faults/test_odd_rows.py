@@ -142,7 +142,7 @@ def test_a_volume_of_ours_is_deleted_unless_nobody_tells_who_uses_it(applied: Pl
     assert result.code == (1 if hidden else 0), result
     assert ("DELETE", f"/v2/spot/bids/{ours}") in [(one.method, one.path) for one in applied.ledger()]
     if hidden:
-        assert f"{VOLUME} stays: who uses it is not told" in " ".join(result.err.split())
+        assert f"{VOLUME} stays: the API does not say who uses it" in " ".join(result.err.split())
         assert not [one for one in applied.ledger() if one.method == "DELETE" and one.path.startswith("/v2/volumes")]
         assert VOLUME in applied.ok("state", "list")
 

@@ -152,7 +152,7 @@ def test_a_volume_that_a_colleague_made_three_days_later_is_not_ours(place: Plac
     assert theirs not in place.run("plan").out
     result = place.run(*command)
     assert result.code == (65 if command[0] == "apply" else 0), result
-    says = "a volume named vol-000 exists already" if command[0] == "apply" else "which flowplan did not make"
+    says = "a volume named vol-000 already exists" if command[0] == "apply" else "which flowplan did not make"
     assert says in " ".join(result.err.split())
     assert [one["fid"] for one in volumes(place)] == [theirs]
     assert theirs not in (place.path / "flowplan.state.json").read_text()

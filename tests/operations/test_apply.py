@@ -110,8 +110,8 @@ def test_nothing_of_somebody_elses_is_taken_over(place: Place) -> None:
         (place.path / name).unlink(missing_ok=True)
     result = place.run("apply", "--auto-approve")  # another lineage: these are not ours any more
     assert result.code == 65
-    assert "a bid named flow-sdk-batch-task-example exists already" in result.err
-    assert "a volume named my-new-volume exists already" in result.err
+    assert "a bid named flow-sdk-batch-task-example already exists" in result.err
+    assert "a volume named my-new-volume already exists" in result.err
 
 
 def test_a_bid_that_is_to_be_paused_is_paused(example: Place) -> None:
