@@ -11,7 +11,7 @@ from flowplan import __version__
 
 
 def _hold_streams() -> None:
-    """What whoever started us closed goes nowhere: otherwise the next file opened would take its number."""
+    """Point closed standard streams at /dev/null, so that no file opened later gets descriptor 0, 1 or 2."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
             opened = os.open(os.devnull, os.O_RDWR)

@@ -75,8 +75,8 @@ class Removals:
         self._await_end(id)
 
     def _await_end(self, id: str) -> None:
-        """Until a cancelled bid is over. One whose status is not known here is not waited for as long as a removal may
-        take: it may never change."""
+        """Wait until a cancelled bid has ended. A bid with an unknown status gets less time than other removals: its
+        status may never change."""
         strange_since: float | None = None
         for _ in self.patience.turns(self.patience.at_most):
             found = self._as_it_is(id)
@@ -95,7 +95,7 @@ class Removals:
         raise _gave_up(f"{id} to end")
 
     def _as_it_is(self, id: str) -> LiveBid:
-        """A bid as it is now: as it tells itself, or, where that cannot be had, as the list does."""
+        """A bid as it is now: read by its id, or, if that fails, from the list."""
         try:
             return self.cloud.bid(id)
         except (NotFound, Unauthorized):
@@ -111,8 +111,8 @@ class Removals:
                 ) from error
 
     def _delete_volume(self, id: str) -> None:
-        """Delete once nothing uses it any more: a cancelled bid lets go of its volumes a little later. That is looked
-        at right before, since whoever took it after the plan was made may not keep the API from deleting it."""
+        """Delete once nothing uses it any more: a cancelled bid releases its volumes a little later. The users are read
+        right before the call, since the API may delete a volume that somebody has taken since the plan was made."""
         for _ in self.patience.turns(self.patience.at_most):
             if self._held(id, self._users(id)):
                 continue

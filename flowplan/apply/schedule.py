@@ -47,7 +47,8 @@ class Schedule:
         self._in_doubt.add(step)
 
     def again(self, step: Step) -> None:
-        """It was in doubt and is sent once more. It does not wait for a place: whoever waits for it already does."""
+        """It was in doubt and is sent once more. It does not queue again: the steps that need it already wait for
+        it."""
         self._leave(step)
         self._under_way.add(step)
 

@@ -13,8 +13,8 @@ T = TypeVar("T")
 
 @define
 class Shared(Generic[T]):
-    """One look for all threads that ask at about the same time. Whoever asks gets what was seen by a look that began
-    after that."""
+    """One look for all threads that ask at about the same time. Each gets the result of a look that began after it
+    asked."""
 
     look: Callable[[], T]
     _looking: Lock = field(factory=Lock, init=False)

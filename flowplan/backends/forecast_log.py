@@ -1,8 +1,8 @@
 """Forecasts that were shown, kept to be judged: `.flowplan/forecasts.db`.
 
-No part of the state: nothing is decided by it, and without it nothing else is lost. So whoever writes here lets it
-fail: what cannot be kept is told, and the run goes on. SQLite with its plain journal, which network file systems bear
-better than WAL; whoever finds it locked waits `PATIENCE` at most.
+It is not part of the state: nothing is decided by it, and losing it loses nothing else. So a failed write does not
+fail the run: a note reports it, and the run goes on. SQLite with its plain journal, which network file systems bear
+better than WAL; a process that finds it locked waits at most `PATIENCE`.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ The snapshot is replaced as a whole at the end of a run; in between, the journal
 time, each durable before anything that depends on it. A kill at any instruction leaves a state that reads.
 
 When the journal's disk gives out in the middle of a run, the lock is lost, or the directory removed, the results that
-came back are spilled (overflow.py): whoever reads the state afterwards reads both, and the next run takes them over
-before it does anything.
+came back overflow into other files (overflow.py): every later reader of the state reads both, and the next run takes
+them over before it does anything.
 """
 
 from __future__ import annotations

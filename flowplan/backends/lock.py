@@ -341,7 +341,7 @@ def _user() -> str:
 
 
 def ci_run(environ: Mapping[str, Any]) -> str | None:
-    """The address of the CI run, for whoever finds the lock."""
+    """The address of the CI run, for those who find the lock."""
     if run := environ.get("GITHUB_RUN_ID"):
         return f"{environ.get('GITHUB_SERVER_URL', '')}/{environ.get('GITHUB_REPOSITORY', '')}/actions/runs/{run}"
     return environ.get("CI_JOB_URL") or environ.get("BUILD_URL") or environ.get("CIRCLE_BUILD_URL") or None

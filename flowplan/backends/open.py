@@ -11,8 +11,8 @@ from flowplan.backends.store import Store
 
 
 def state_path(directory: Path, given: str = DEFAULT) -> Path:
-    """The state file that `given` names, seen from `directory`. A link is followed: whoever comes by another one takes
-    the same lock, and writes the same journal."""
+    """The state file that `given` names, seen from `directory`. Links are followed, so that every link to a state
+    takes the same lock and writes the same journal."""
     path = directory / given
     # Of a name that is too long, islink says no, and raises nothing.
     return Path(os.path.realpath(path)) if os.path.islink(path) else path  # noqa: PTH114

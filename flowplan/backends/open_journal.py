@@ -17,7 +17,7 @@ _SIGHT = 64  # bytes looked at on either side of the end
 class OpenJournal:
     """The file at `path`, open, with complete frames up to `end` (bytes).
 
-    Whoever lost the lock in mid-run may find a journal that its successor goes on with: an end that has moved, or
+    A run that lost its lock may find a journal that its successor continues: an end that has moved, or
     another file. And a file whose directory was removed takes writes that nobody will ever read.
     """
 

@@ -60,7 +60,7 @@ class StateLock(Protocol):
         """Raise StateError unless it is still ours."""
 
     def release(self) -> None:
-        """Let go of it; a second time does nothing. Never raises."""
+        """Release it; a second time does nothing. Never raises."""
 
     def holder(self) -> Owner | None:
         """Who it names: the one that holds it, or a run that died with it. None: nobody."""
@@ -108,7 +108,7 @@ class Store(Protocol):
         """The name of a backup that reads; None: there is none."""
 
     def spilled(self, lineage: str) -> tuple[Record, ...]:
-        """The results that overflowed from the state `lineage`; whoever saves after that has them in hand. Raises
+        """The results that overflowed from the state `lineage`; a later save includes them. Raises
         StateError for some that cannot be read."""
 
     # -- writing

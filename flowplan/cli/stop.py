@@ -107,8 +107,8 @@ class Stop:
 
 
 class Ended(KeyboardInterrupt):
-    """SIGTERM or SIGHUP came where nothing listens to signals: it unwinds as Ctrl-C does, so that what is held is let
-    go of. `number` is the signal's."""
+    """SIGTERM or SIGHUP came while nothing listened for signals: it unwinds as Ctrl-C does, so that locks are released.
+    `number` is the signal's."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -119,7 +119,7 @@ class Ended(KeyboardInterrupt):
 def unwinding() -> Iterator[None]:
     """Within, a first SIGTERM or SIGHUP raises Ended in the main thread; a second one ends the process at once.
 
-    Other threads, and signals that whoever started us has set aside or takes care of, are left as they are.
+    Other threads, and signals that the parent process ignores or handles, are left as they are.
     """
     mine = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is signal.SIG_DFL]
     if threading.current_thread() is not threading.main_thread():

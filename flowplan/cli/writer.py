@@ -1,7 +1,7 @@
-"""Writing to a stream that may take nothing any more: a full pipe, a stopped terminal.
+"""Writing to a stream that may stop accepting data: a full pipe, a stopped terminal.
 
-A thread of its own writes, and the caller waits for it, as long as nobody is in a hurry. From a signal on it waits
-a second at most, and leaves the stream alone after that: what is under way ends whoever reads, or does not.
+A separate thread writes, and the caller waits for it. After a signal the caller waits at most a second and then gives
+up the stream: the work in progress ends whether or not somebody reads.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Writer:
         self._do(lambda: self._write(text))
 
     def hurry(self) -> None:
-        """From here on nobody waits for this stream longer than a moment; whoever waits is woken."""
+        """From here on no thread waits longer than a moment for this stream; waiting threads wake up."""
         with self._change:
             self._hurried = True
             self._change.notify_all()

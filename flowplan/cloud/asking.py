@@ -88,8 +88,8 @@ class Asking:
 
 
 def or_why(call: Callable[[], T]) -> Callable[[], T | CloudError]:
-    """`call`, with the reason in place of a result that cannot be had; but where nothing can be asked at all, it
-    raises."""
+    """`call`, with the reason in place of a result that could not be fetched. Raises if no call can succeed at
+    all."""
 
     def told() -> T | CloudError:
         try:

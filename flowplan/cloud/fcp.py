@@ -36,6 +36,6 @@ class Fcp(Proving, Prices, Changing):
         self._close = close
 
     def close(self) -> None:
-        """Let go of connections, and of the simulator inside this process."""
+        """Release the connections, and the simulator inside this process."""
         self.http.close()
         self._close()

@@ -23,8 +23,8 @@ class Prices(Asking):
     """Prices and bills. None of them is needed to stop paying."""
 
     def markets(self, keys: Sequence[Key], shown_only: Collection[Key] = ()) -> dict[Key, Market]:
-        """The prices of each distinct (type, region, quantity): one call each. Of those for show only, one that cannot
-        be had is unknown, and noted."""
+        """The prices of each distinct (type, region, quantity): one call each. If a price is only for show and could
+        not be fetched, it is unknown and a note says so."""
         calls = [partial(self.market, key, SHOWN_ONLY if key in shown_only else None) for key in keys]
         found = self.side_by_side([or_why(c) if key in shown_only else c for key, c in zip(keys, calls, strict=True)])
         return {key: self._or_unknown(key, one) for key, one in zip(keys, found, strict=True)}
@@ -73,7 +73,7 @@ class Prices(Asking):
         """The price changes of the last 14 days (or `since` then) of each (instance type, region): one call a region.
 
         Of what the API has no history for, or gives none, nothing is in the answer: a forecast is then unknown. So it
-        is, and noted, where it is for show only and cannot be had.
+        is, with a note, if it is only for show and could not be fetched.
         """
         types: dict[str, list[str]] = {}
         for instance_type, region in auctions:

@@ -105,7 +105,7 @@ class Config:
     @property
     def sha256(self) -> str:
         """The digest of what is asked for: not of key order, comments, positions or file names, but of the
-        scripts' content, nor of budgets, which are judged anew. A saved plan fits as long as it is the same."""
+        scripts' content, nor of budgets, which are checked again. A saved plan fits as long as it is the same."""
         tasks = {str(address): named(task) for address, task in self.tasks.items()}
         volumes = {str(address): material(volume) for address, volume in self.volumes.items()}
         return digest({"tasks": tasks, "volumes": volumes})

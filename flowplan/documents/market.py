@@ -24,8 +24,8 @@ FORMAT_VERSION = "1.0"
 
 @frozen
 class Looked:
-    """What was seen of the auctions. `notes`: what could not be had; `named`: types were asked for, so each is shown in
-    full; `history`: the document has the price changes since then, null without."""
+    """The auctions as they were read. `notes`: what could not be fetched; `named`: types were asked for, so each is
+    shown in full; `history`: the document has the price changes since then, null without."""
 
     offers: Sequence[Offer]
     view: View

@@ -86,7 +86,7 @@ def _number(value: Decimal | None, places: int = 3) -> str | None:
 
 
 def _histogram(costs: Sequence[float]) -> Iterator[shape.Step]:
-    """(from, below, futures) in even steps of round dollars; `below` is null in a last row for all that is dearer.
+    """(from, below, futures) in even steps of round dollars; `below` is null in a last row for everything above.
     Nothing where all futures cost the same."""
     if not costs or costs[-1] - costs[0] < 0.01:
         return

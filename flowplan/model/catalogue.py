@@ -83,7 +83,7 @@ class Quota:
 
 @frozen
 class Catalogue:
-    """All of it, as listed at one moment. `unread`: why lists that would be part of it could not be had."""
+    """All of it, as listed at one moment. `unread`: why lists that would be part of it could not be fetched."""
 
     types: tuple[InstanceType, ...]
     auctions: tuple[Auction, ...]

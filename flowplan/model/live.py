@@ -68,7 +68,7 @@ class LiveBid:
 
     @property
     def has_strange_status(self) -> bool:
-        """Whether the API has a word for its status that is not known here."""
+        """Whether the API has a word for its status that flowplan does not know."""
         return self.status not in STATUSES
 
 
@@ -103,7 +103,7 @@ class LiveVolume:
     users_untold: bool = False
 
     def beside(self, other: LiveVolume) -> LiveVolume:
-        """What two rows about one volume say together: whoever uses it by one of them does."""
+        """Two rows about one volume as one: a user in either row is a user."""
         return attrs.evolve(
             self,
             bids=tuple(dict.fromkeys((*other.bids, *self.bids))),
@@ -122,8 +122,8 @@ class LiveVolume:
 @frozen
 class Live:
     """Everything of one project. `gone`: ids that are proved to be no more; what is merely not listed may
-    still be there, because lists lag. `unlisted`: kinds whose list could not be had, and why: nothing is known of what
-    it would hold. `unread`: objects that are here as they were applied, as they could not be looked at, and why."""
+    still be there, because lists lag. `unlisted`: kinds whose list could not be fetched, and why: its content is
+    unknown. `unread`: objects that are here as they were applied, as they could not be looked at, and why."""
 
     volumes: Mapping[str, LiveVolume] = field(factory=dict)
     bids: Mapping[str, LiveBid] = field(factory=dict)

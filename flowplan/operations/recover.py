@@ -84,7 +84,7 @@ def _half_updated(intent: Intent, live: Live) -> str:
 
 def duplicate(live: Live, loaded: Loaded, id: str) -> tuple[LiveBid, Marker]:
     """The live bid `id` and its marker. The bid must carry this stack's marker and be none that a file named, that
-    an operation in doubt made, or that the state was told to let go of. Raises GuardRefused."""
+    an operation in doubt made, or that `state rm` released. Raises GuardRefused."""
     state = loaded.state
     bid = live.bids.get(id)
     named = any(binding.id == id and binding.source for binding in state.bindings.values())

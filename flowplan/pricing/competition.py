@@ -1,4 +1,4 @@
-"""Several bids of one's own in one auction: they compete for what is free, a loser may set the price, and all that win
+"""Several of your own bids in one auction: they compete for what is free, a loser may set the price, and all that win
 pay one price. Pure."""
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ def at_any_limit(market: Market | None) -> EntryPrice:
 
 def first_price(entry: EntryPrice, last: Decimal | None) -> Decimal | None:
     """The price of now for a bid with this entry, where it is another than `last`, that of the auction; None: that
-    one. Whoever loses moves no price."""
+    one. A losing bid moves no price."""
     if entry.basis == "losing":
         return entry.low if last is None else None
     return None if entry.point == last else entry.point
@@ -104,7 +104,7 @@ class Estimate:
     `now`: 0 while it would not run, None when the market says too little. `if_won`: what it would pay
     once it ran. `worst`: every instance at the limit, the ceiling.
 
-    `alone`: what it would pay were it not for other new bids of one's own; None where they make no difference.
+    `alone`: what it would pay without your other new bids; None where they make no difference.
     `ambiguous`: the price under both readings, where the rule does not determine it (competition.py).
     """
 

@@ -127,8 +127,8 @@ class Question:
 def offer(
     kind: InstanceType, auction: Auction, market: Market | None, past: Prices, complete: bool, asked: Question
 ) -> Offer:
-    """`market`: the prices for one instance, None where they could not be had: then the list of auctions says what it
-    can. `complete`: no change of `past` is left out."""
+    """`market`: the prices for one instance, None where they could not be fetched: then the list of auctions says what
+    it can. `complete`: no change of `past` is left out."""
     seen = _as_listed(market, auction)
     stream = Stream.of(past, asked.now, reserve=seen.minimum, complete=complete)
     entry = at_any_limit(seen)

@@ -89,9 +89,9 @@ class Simulator:
             self._db.close()
 
     def reset(self, seed: int | None = None) -> None:
-        """Delete all data and make them anew, from `seed` or from the one they were made with, and from their start.
+        """Delete all data and create it again, from `seed` or from the one it was made with, and from its start.
 
-        Whoever has them open goes on with the new ones.
+        A process that has the data open goes on with the new data.
         """
         with self._lock:
             made_with, start = self._db.execute("SELECT seed, started FROM clock").fetchone()

@@ -1,4 +1,4 @@
-"""The simulator's data in SQLite: the tables, and how a file of them is opened, made and made anew.
+"""The simulator's data in SQLite: the tables, and how a file of them is opened, created and created again.
 
 Money is integer cents per instance-hour, time integer milliseconds since 1970 UTC. `seq` numbers order by age: those
 of bids and of the rivals' orders are drawn from one sequence (`clock.aged`), all others from another
@@ -193,7 +193,7 @@ def open_database(path: str | Path, fill: Fill) -> sqlite3.Connection:
 
 
 def remake(db: sqlite3.Connection, fill: Fill) -> None:
-    """Delete everything and fill anew, in one transaction: other processes see the old or the new data."""
+    """Delete everything and fill it again, in one transaction: other processes see the old or the new data."""
     with writing(db):
         tables = db.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
         for (name,) in tables.fetchall():
@@ -227,7 +227,7 @@ def reading(db: sqlite3.Connection) -> Iterator[None]:
 
 
 def _create(path: Path, fill: Fill) -> None:
-    """Make the file complete under another name, then link it: whoever opens `path` finds all or nothing."""
+    """Make the file complete under another name, then link it: a process that opens `path` finds all or nothing."""
     make_directory(path.parent)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     os.close(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))

@@ -1,7 +1,8 @@
 """Where the clock stands: one time for all processes that have the data open. It is stored, and never goes back.
 
-A clock that runs belongs to a process: to the time that it found stored it adds the real time since. Whoever advances
-the stored time in between, here or in another process, is added to it; data made anew set it back to their start.
+A clock that runs belongs to a process: to the time that it found stored it adds the real time since. If somebody
+advances the stored time in between, here or in another process, that is added; newly created data set it back to their
+start.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from flowplan.simulator.store import writing
 
 class Stored(NamedTuple):
     """Of the data: the time (ms), how much of it was advanced by hand (ms), and the number of the data themselves,
-    which another number means were made anew."""
+    where another number means newly created data."""
 
     now: int
     advanced: int

@@ -47,7 +47,7 @@ def presume(state: State, pending: Mapping[str, Intent], live: Live) -> State:
 
 def strays(state: State, live: Live) -> list[Binding]:
     """Live bids with our lineage in their marker whose address the state does not know, or binds to a bid that has
-    ended: ours to adopt, but for those it was told to let go of. Two for one address are left to `flowplan recover`."""
+    ended: ours to adopt, except those that `state rm` released. Two for one address are left to `flowplan recover`."""
     found: dict[Address, list[LiveBid]] = {}
     known = bound_bids(state) | state.released
     for bid in live.bids.values():
@@ -116,7 +116,7 @@ def twins(state: State, live: Live) -> list[tuple[Address, tuple[str, ...]]]:
 @frozen
 class Orphans:
     """What is live with our marker, and bound by no state here. `ours`: bids of this stack; `released`: those that it
-    was told to let go of; `volumes`: what those and ended bids of this stack used, though a volume carries no marker
+    released; `volumes`: what those and ended bids of this stack used, though a volume carries no marker
     itself; `elsewhere`: bids of other stacks, whose state is in another place, or lost."""
 
     ours: tuple[LiveBid, ...]

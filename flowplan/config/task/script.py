@@ -175,7 +175,7 @@ def _warn_of_start(document: Document, node: Node, content: str, name: str) -> N
 
 
 def _warn_of_secret(document: Document, node: Node, content: str, name: str) -> None:
-    """Whoever may read the bid may read its script. The place is told, and not what stands there."""
+    """Everyone with access to the bid can read its script. The warning shows the place, not the text."""
     found = secret_in(content)
     if found is not None:
         line = content.count("\n", 0, found) + 1

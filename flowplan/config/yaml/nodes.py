@@ -119,7 +119,7 @@ class Mapping:
 
 @define(eq=False)
 class Broken:
-    """A value that cannot be had, of which a problem was reported already: read it as if it were absent."""
+    """A value that could not be read, with a problem already reported: treat it as absent."""
 
     start: Mark
     alias: Mark | None = None

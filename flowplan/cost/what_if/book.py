@@ -1,7 +1,7 @@
-"""One's own bids among those of others: who wins, and at what price, by `pricing.clear`.
+"""Your own bids among those of others: which win, and at what price, by `pricing.clear`.
 
-The others' limits move with the price, one's own do not. So who wins depends only on between whom each of one's own
-limits stands: each such case is cleared once, however often the price moves.
+The others' limits move with the price, yours do not. So the winners depend only on where each of your limits stands
+among theirs: each such case is cleared once, however often the price moves.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _OTHERS = 0  # the age of others' bids: between those of one's own that are ther
 
 
 class Cleared(NamedTuple):
-    """Who of one's own wins. The price per unit is `fixed`, or else `multiple` times that of the market."""
+    """Which of your own bids win. The price per unit is `fixed`, or else `multiple` times that of the market."""
 
     wins: tuple[bool, ...]
     multiple: float
@@ -34,7 +34,7 @@ class Cleared(NamedTuple):
 
 
 class Book:
-    """The book of one pool of `stock` units in one future. `held`: units that one's own bids have now, with which the
+    """The book of one pool of `stock` units in one future. `held`: units that your own bids have now, with which the
     price is what it is; `room`: units that are free while the price rests on the `reserve` (dollars per unit)."""
 
     def __init__(self, own: Sequence[Own], rivals: Rivals, *, stock: int, held: int, room: int, reserve: float) -> None:
@@ -90,14 +90,14 @@ class Book:
         return Cleared(wins, multiple, fixed)
 
     def _set_by_none_of(self, limits: Iterable[Decimal], price: Decimal | None) -> float | None:
-        """The price, where it is the reserve or set by a bid of one's own; None where others set it."""
+        """The price, where it is the reserve or set by a bid of yours; None where others set it."""
         if price is None:
             return self._reserve
         return None if price in set(limits) else float(price)
 
 
 def _never_displaced(above: Sequence[Order], winning: int) -> int:
-    """Of the `winning` units of others those that are not in `above`: no bid of one's own reaches so far."""
+    """Of the `winning` units of others those that are not in `above`: no bid of yours reaches so far."""
     return max(0, winning - sum(order.units for order in above))
 
 

@@ -1,6 +1,6 @@
 """The others' bids around the price of an auction. Their limits are secret: how deep a book is, is drawn.
 
-Units are GPUs, limits are multiples of the price that the auction would have without new bids of one's own.
+Units are GPUs, limits are multiples of the price that the auction would have without new bids of yours.
 """
 
 from __future__ import annotations

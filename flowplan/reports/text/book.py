@@ -16,8 +16,8 @@ from flowplan.reports.text.plot import PLOT_LINES, plot, sparkline
 
 
 class Line(Protocol):
-    """An order: `limit_price` in dollars per instance-hour, `gpus` per instance; `bid`: id and name of one's own, None
-    for a rival's."""
+    """An order: `limit_price` in dollars per instance-hour, `gpus` per instance; `bid`: id and name of your own bid,
+    None for a rival's."""
 
     @property
     def limit_price(self) -> Decimal: ...
@@ -57,7 +57,7 @@ class Auction(Protocol):
 
 
 def table(auctions: Sequence[Auction], now: datetime, since: timedelta, paint: Paint) -> str:
-    """A line an auction: price now, reserve, what is free, its past, and one's own bids in it."""
+    """A line an auction: price now, reserve, what is free, its past, and your own bids in it."""
     kinds = max(len(one.name) for one in auctions)
     regions = max(len(one.region) for one in auctions)
 
@@ -75,7 +75,7 @@ def table(auctions: Sequence[Auction], now: datetime, since: timedelta, paint: P
 
 
 def _own(auctions: Sequence[Auction], paint: Paint) -> list[str]:
-    """One's own bids, each once: a book is shown with every size of its pool."""
+    """Your own bids, each once: a book is shown with every size of its pool."""
     lines = []
     for auction in auctions:
         for line in auction.book:
@@ -113,7 +113,7 @@ def auction(one: Auction, now: datetime, since: timedelta, depth: int, paint: Pa
 
 
 def _book(one: Auction, depth: int, paint: Paint) -> list[str]:
-    """`depth` orders on either side of the cut, and one's own wherever they are."""
+    """`depth` orders on either side of the cut, and your own wherever they are."""
     winners = [line for line in one.book if line.winning]
     losers = [line for line in one.book if not line.winning]
     if not one.book:
@@ -131,7 +131,7 @@ def _is_shared(one: Auction) -> bool:
 
 
 def _some(lines: Sequence[Line], first: int, last: int, what: str, paint: Paint) -> list[str]:
-    """Those from `first` to `last` and one's own; of the others how many they are."""
+    """Those from `first` to `last` and your own; for the others, their number."""
     made, hidden = [], 0
     for index, line in enumerate(lines):
         if first <= index < last or line.bid:

@@ -92,7 +92,7 @@ def _order(seq: int, rank: int, units: int) -> Order:
 def outcome(
     units: int, handovers: Handovers, before: Iterable[Entry], won: Sequence[Entry], lost: Sequence[Entry], now: int
 ) -> Outcome:
-    """Whoever is displaced holds his units for the five minutes of his notice: who needs them waits for them.
+    """A displaced bid holds its units for the five minutes of its notice: the bid that needs them waits.
 
     `before`: who won until now. One who wins again within his notice goes on, so that others may have to wait longer;
     one who loses before his machines began holds nothing.

@@ -15,7 +15,7 @@ from flowplan.simulator.clock import to_datetime
 
 class Line(NamedTuple):
     """One order of a book. `limit_price` in dollars per instance-hour, `gpus` per instance; `bid`: its id and name when
-    it is one's own."""
+    it is your own."""
 
     limit_price: Decimal
     gpus: int

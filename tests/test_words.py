@@ -1,0 +1,69 @@
+"""What flowplan says is plain English: phrases that are not, and that may not come back (CONTRIBUTING.md)."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+TEXTS = sorted([*ROOT.glob("docs/*.md"), ROOT / "README.md", ROOT / "SECURITY.md"])
+MODULES = sorted((ROOT / "flowplan").rglob("*.py"))
+
+# a phrase -> what to write
+PHRASES = {
+    "anew": "again, new",
+    "nine times of ten": "in 9 of 10 cases",
+    "four times of five": "in 4 of 5 cases",
+    "too dear": "too expensive, above the budget",
+    "dearer": "more expensive",
+    "one's own": "your own",
+    "could not be had": "could not be fetched",
+    "cannot be had": "could not be fetched",
+    "one bid only": "only one bid",
+    "one only": "only one",
+    "one instance only": "only one instance",
+    "let go of": "released",
+    "lets go of": "releases",
+    "whoever": "the user, the process, everyone who",
+    "nobody is here": "flowplan cannot ask here",
+    "further bid": "duplicate bid",
+    "is not known here": "this flowplan does not know",
+}
+FORBIDDEN = re.compile(r"\b(?:" + "|".join(r"\s+".join(one.split()) for one in PHRASES) + r")\b", re.IGNORECASE)
+
+
+def strings_in(path: Path) -> Iterator[tuple[int, str]]:
+    """The string literals and docstrings of a module, each with its line; adjacent literals are one."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.lineno, node.value
+
+
+def found_in(line: int, text: str) -> Iterator[str]:
+    """The forbidden phrases of a text that begins in `line`, also where they go over a line's end."""
+    for found in FORBIDDEN.finditer(text):
+        phrase = " ".join(found[0].lower().split())
+        yield f"line {line + text.count(chr(10), 0, found.start())}: {phrase}; write: {PHRASES[phrase]}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_message_and_no_docstring_has_a_forbidden_phrase(path: Path) -> None:
+    assert [said for line, text in strings_in(path) for said in found_in(line, text)] == []
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_text_has_a_forbidden_phrase(path: Path) -> None:
+    assert list(found_in(1, path.read_text())) == []
+
+
+def test_a_phrase_is_found_in_a_literal_and_over_the_end_of_a_line(tmp_path: Path) -> None:
+    module = tmp_path / "module.py"
+    module.write_text('"""It could not be\n    had."""\n\nSAID = "placed " f"{1} anew"\n')
+    assert [said for line, text in strings_in(module) for said in found_in(line, text)] == [
+        "line 1: could not be had; write: could not be fetched",
+        "line 4: anew; write: again, new",
+    ]
