@@ -305,7 +305,7 @@ def test_a_stack_above_its_budget_can_be_made_cheaper_and_says_that_it_is_above(
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("--max-hourly-cost", "$10"), "write it like 10: dollars an hour"),
+        (("--max-hourly-cost", "$10"), "write it like 10, in dollars per hour"),
         (("--max-hourly-cost", "-1"), "'-1' is not an amount"),
         (("--max-hourly-cost", "1e3"), "60 or 12.50"),
         (("--max-hourly-cost", "0.001"), "60 or 12.50"),
@@ -326,7 +326,7 @@ def test_wrong_budgets(example: Place, command: str, arguments: tuple[str, ...],
 @pytest.mark.parametrize(
     ("guards", "says"),
     [
-        ("{max_hourly_cost: $60}", "write it like 60: dollars an hour"),
+        ("{max_hourly_cost: $60}", "write it like 60, in dollars per hour"),
         ("{max_hourly_cost: [60]}", "must be a number of dollars, not a list"),
         ("{max_cost_increase: a lot}", "or like 20%"),
         ("{budget_basis: p99, max_hourly_cost: 1}", "did you mean 'p90'?"),
