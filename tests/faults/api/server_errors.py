@@ -53,7 +53,7 @@ def asked_to_wait_for_an_hour_it_fails_and_says_so(world: World, command: str, s
     world.fault("GET /v2/volumes", "status", status=429, retry_after=seconds, times=None)
     told = world.do(command)
     assert told.code == 1, told
-    assert "asks to wait 3600 s" in told.said
+    assert "asks you to wait 3600 s" in told.said
     assert told.seconds < 60
     only_bids_stopped(world, told, command)
 

@@ -68,7 +68,7 @@ def a_damaged_state_is_never_a_fresh_start(world: World, command: str, damage: C
 def a_missing_state_with_traces_is_no_fresh_start(world: World, command: str) -> None:
     twice_applied(world)
     (world.path / STATE).unlink()
-    refused(world, command, "is missing, but flowplan.state.journal shows that there was one", "--init")
+    refused(world, command, "is missing, but flowplan.state.journal shows that it existed", "--init")
 
 
 @cell("state-missing", "apply", variants={"init": None})
