@@ -16,6 +16,7 @@ import math
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, Unpack, get_args
@@ -289,12 +290,16 @@ class Stack:
 
     def recover(self, *, settle_window: float = 45.0) -> bool:
         """Settle what an interrupted run left in doubt. Returns whether there was anything. Creates nothing. Raises
-        OutcomeUnknown when it still cannot be known."""
+        OutcomeUnknown when it still cannot be known; KeyboardInterrupt stops it as it stops `apply`."""
         from flowplan.operations.recover import settle
 
-        with self._session() as session:
-            window = _within(settle_window, "settle_window", 0, 3600)
-            return settle(session, (), window, lambda id, marker: None)
+        window = _within(settle_window, "settle_window", 0, 3600)
+
+        def run(event: Event) -> bool:
+            with self._session(event) as session:
+                return settle(session, (), window, lambda id, marker: None)
+
+        return _in_a_thread(run)
 
     def state(self) -> State:
         """What flowplan made, as it was last applied. No network. Raises StateError."""
@@ -338,30 +343,42 @@ class Silent:
 
 def _in_a_thread(run: Callable[[Event], T]) -> T:
     """What `run` returns or raises. It runs in a thread of its own, so that Ctrl-C interrupts the waiting and not the
-    writing: the run is asked to stop, and waited for. A second one leaves it alone; the process ends after it."""
+    writing: the run is asked to stop, and waited for. A second one leaves it alone; the process ends after it.
+    However often it comes, and wherever: nobody goes on who was not asked to stop."""
     event = Event()
+    begun: list[bool] = []
     results: list[T] = []
     errors: list[BaseException] = []
-    ended = threading.Event()  # a `join` that was interrupted once does not wait a second time
+    ended = threading.Lock()  # no interruption leaves one half acquired, as it may an Event
+    ended.acquire()
 
     def work() -> None:
+        begun.append(True)
         try:
             results.append(run(event))
         except BaseException as error:  # noqa: BLE001 - it is raised where it was called
             errors.append(error)
         finally:
-            ended.set()
+            ended.release()
 
-    threading.Thread(target=work, name="flowplan-run").start()
     try:
-        ended.wait()
-    except KeyboardInterrupt:
-        event.stop()
-        ended.wait()
+        threading.Thread(target=work, name="flowplan-run").start()
+        ended.acquire()
+    except BaseException:  # an interruption within `start` may come out as another error
+        _stop(event)
+        if begun:  # else it starts nothing any more
+            ended.acquire()
         raise
     if errors:
         raise errors[0]
     return results[0]
+
+
+def _stop(event: Event) -> None:
+    """Ask the run to stop, however often that is interrupted."""
+    while True:
+        with suppress(KeyboardInterrupt):
+            return event.stop()
 
 
 def _source_of(task: Mapping[str, Any], number: int) -> Source:

@@ -19,6 +19,7 @@ import stat
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from io import FileIO
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -103,7 +104,7 @@ class Lock:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._descriptor: int | None = None
+        self._file: FileIO | None = None  # open while the lock is held
         self._written = b""  # what we said of ourselves
 
     @property
@@ -147,18 +148,16 @@ class Lock:
 
     def _try(self) -> bool:
         """Whether flock gives us the file. Raises NoLocks, StateError."""
-        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
-            descriptor = os.open(self.path, flags, 0o600)
+            self._file = FileIO(self.path, "r+", opener=_opened)
         except OSError as error:
             raise StateError(f"the lock {self.path} cannot be opened: {error.strerror}") from error
+        taken = False
         try:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            if not stat.S_ISREG(os.fstat(self._file.fileno()).st_mode):
                 raise StateError(f"the lock {self.path} is not a regular file", hint="remove it")
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _same_file(descriptor, self.path):
-                self._descriptor, descriptor = descriptor, -1
-                return True
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            taken = _same_file(self._file, self.path)
         except BlockingIOError:
             pass
         except OSError as error:
@@ -168,26 +167,26 @@ class Lock:
                 "command, give --no-lock",
             ) from error
         finally:
-            if descriptor != -1:
-                os.close(descriptor)
-        return False
+            if not taken:
+                self._drop()
+        return taken
 
     def _sign(self, owner: Owner) -> None:
         """Write who we are into the file."""
-        data = json.dumps(asdict(owner)).encode()
+        data = self._written = json.dumps(asdict(owner)).encode()
         try:
             self._write(data)
         except OSError as error:
             self._drop()
             raise StateError(f"the lock {self.path} cannot be written: {error.strerror}") from error
-        self._written = data
 
     def _write(self, data: bytes) -> None:
-        assert self._descriptor is not None  # noqa: S101 - a promise of the callers, not a check of input
-        os.ftruncate(self._descriptor, 0)
+        assert self._file is not None  # noqa: S101 - a promise of the callers, not a check of input
+        descriptor = self._file.fileno()
+        os.ftruncate(descriptor, 0)
         written = 0
         while written < len(data):  # the system may take it in pieces
-            written += os.pwrite(self._descriptor, data[written:], written)
+            written += os.pwrite(descriptor, data[written:], written)
 
     def holder(self) -> Owner | None:
         """Who the file names, or None when it names nobody (or nobody can tell)."""
@@ -208,35 +207,42 @@ class Lock:
 
     def verify(self) -> None:
         """Raise StateError unless the lock is still ours: the file in place, and our name in it."""
-        if self._descriptor is None or not _same_file(self._descriptor, self.path) or not self._names_us():
+        file = self._file
+        if file is None or not _same_file(file, self.path) or not self._names_us(file):
             raise StateError(
                 f"the lock {self.path} was taken away while this command ran; flowplan changes nothing more",
                 hint="run the same command again",
             )
 
-    def _names_us(self) -> bool:
+    def _names_us(self, file: FileIO) -> bool:
         """Whether the file still says what we wrote: looked at often, so its bytes are compared, not read again."""
-        assert self._descriptor is not None  # noqa: S101 - a promise of the callers, not a check of input
-        with contextlib.suppress(OSError):
-            return self._written != b"" and os.pread(self._descriptor, _SIZE_LIMIT, 0) == self._written
+        with contextlib.suppress(OSError, ValueError):  # ValueError: it was closed meanwhile
+            return self._written != b"" and os.pread(file.fileno(), _SIZE_LIMIT, 0) == self._written
         return False
 
     def release(self) -> None:
-        """Empty the file and let go. Never raises: the work is done by then."""
-        if self._descriptor is None:
+        """Empty the file and let go. Never raises an error: the work is done by then. After KeyboardInterrupt it may be
+        called again, and releases what is still held."""
+        file = self._file
+        if file is None:
             return
         try:
-            if _same_file(self._descriptor, self.path):
-                os.ftruncate(self._descriptor, 0)
-        except OSError:  # a stale name in the file is harmless: the lock itself is flock's
+            if self._written and _same_file(file, self.path):
+                os.ftruncate(file.fileno(), 0)
+        except (OSError, ValueError):  # a stale name in the file is harmless: the lock itself is flock's
             pass
-        self._drop()
+        finally:
+            self._drop()
 
     def _drop(self) -> None:
-        descriptor, self._descriptor, self._written = self._descriptor, None, b""
-        if descriptor is not None:
-            with contextlib.suppress(OSError):  # the kernel lets go of the lock even when it complains
-                os.close(descriptor)
+        """Release the lock, also where a process that was forked meanwhile has the file open too."""
+        file, self._written = self._file, b""
+        if file is not None and not file.closed:
+            with contextlib.suppress(OSError):  # the kernel releases the lock even when it complains
+                fcntl.flock(file, fcntl.LOCK_UN)
+            with contextlib.suppress(OSError):
+                file.close()
+        self._file = None
 
     def break_(self, id: str, here: Owner) -> Owner:
         """Remove the name of `id` from the file; `here`: who asks. Raises FlowplanError when another holds it, or
@@ -295,12 +301,16 @@ def _owner(told: Any) -> Owner | None:
     return Owner(**known)
 
 
-def _same_file(descriptor: int, path: Path) -> bool:
+def _opened(path: str, flags: int) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+
+
+def _same_file(file: FileIO, path: Path) -> bool:
     try:
         there = path.stat(follow_symlinks=False)
-    except OSError:
+        here = os.fstat(file.fileno())
+    except (OSError, ValueError):  # ValueError: it was closed meanwhile
         return False
-    here = os.fstat(descriptor)
     return (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
 
 

@@ -60,7 +60,7 @@ class StateLock(Protocol):
         """Raise StateError unless it is still ours."""
 
     def release(self) -> None:
-        """Release it; a second time does nothing. Never raises."""
+        """Release it, also after an `acquire` that was interrupted; a second time does nothing. Raises no error."""
 
     def holder(self) -> Owner | None:
         """Who it names: the one that holds it, or a run that died with it. None: nobody."""

@@ -6,7 +6,7 @@ import os
 import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -20,7 +20,7 @@ from flowplan.backends.lock import Owner, this_process
 from flowplan.backends.open import open_store, state_path
 from flowplan.backends.overflow import spill_directory
 from flowplan.backends.store import Loaded, StateLock, Store
-from flowplan.errors import CloudError, ConfigError, GuardRefused, Locked, NoLocks, UsageProblem
+from flowplan.errors import CloudError, ConfigError, GuardRefused, Locked, NoLocks, StateError, UsageProblem
 from flowplan.files.atomic import hold_no_device
 from flowplan.operations.settings import Settings
 from flowplan.operations.sources import Scope, find
@@ -69,7 +69,12 @@ class Session:
         self.close()
 
     def close(self) -> None:
-        """Close what was opened; a second time does nothing."""
+        """Close what was opened; a second time does nothing. What an interruption left open in mid-way too: the lock
+        above all, which this process would hold on to."""
+        if self._store is not None:
+            self._store.lock.release()
+            with suppress(StateError):  # a run that ended well has closed it, and heard of errors, itself
+                self._store.close()
         if self._cloud is not None and not calls_left():
             self._cloud.close()
             self._cloud = None
@@ -148,17 +153,20 @@ class Session:
     @contextmanager
     def _held(self) -> Iterator[StateLock]:
         lock = self.store.lock
+        try:
+            self._acquire(lock)  # an interruption right after it has taken the lock is within
+            self._lock = lock
+            yield lock
+        finally:
+            self._lock = None
+            lock.release()
+
+    def _acquire(self, lock: StateLock) -> None:
         stopped = self.interruption.stopped
         try:
             lock.acquire(self.owner(), timeout=self.settings.lock_timeout, say=self.listener.note, stopped=stopped)
         except Locked as error:
             raise self.interruption.interrupted("nothing was changed") if stopped() else error from None
-        self._lock = lock
-        try:
-            yield lock
-        finally:
-            self._lock = None
-            lock.release()
 
     def owner(self) -> Owner:
         """Who this operation is, to others that find its lock."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any, Protocol
 
 from attrs import define, field, frozen
@@ -17,6 +17,12 @@ from flowplan.clock import Clock
 
 def _silent(*_: object) -> None:
     """Nobody listens."""
+
+
+def _shut() -> threading.Lock:
+    gate = threading.Lock()
+    gate.acquire()
+    return gate
 
 
 @frozen
@@ -67,18 +73,23 @@ class Event:
 
     wake: Callable[[], None] = _silent
     release: Callable[[], None] = _silent
-    _event: threading.Event = field(factory=threading.Event)
+    _asked: bool = field(default=False, init=False)
+    _gate: threading.Lock = field(factory=_shut, init=False)  # open once asked; no interruption leaves it in between
 
     def stop(self) -> None:
         """Ask the operation to end: nothing new is started, and calls under way are waited for."""
-        self._event.set()
+        self._asked = True
+        with suppress(RuntimeError):  # it is open
+            self._gate.release()
         self.wake()
 
     def stopped(self) -> bool:
-        return self._event.is_set()
+        return self._asked
 
     def pause(self, seconds: float) -> None:
-        self._event.wait(seconds)
+        if not self._asked and self._gate.acquire(timeout=max(seconds, 0.0)):
+            with suppress(RuntimeError):  # asked twice
+                self._gate.release()  # for who else waits
 
     def clock(self) -> Clock:
         return Clock(time.monotonic, time.time, self.pause, self.stopped, boot_id())

@@ -57,16 +57,23 @@ MISTAKES = (
     Mistake(
         "lock a file that was replaced",
         "backends/lock.py",
-        "            if _same_file(descriptor, self.path):\n                self._descriptor",
-        "            if descriptor:\n                self._descriptor",
+        "            taken = _same_file(self._file, self.path)\n",
+        "            taken = True\n",
         ("tests/backends/test_lock.py",),
     ),
     Mistake(
         "no lock at all",
         "backends/lock.py",
-        "            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
+        "            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
         "",
         ("tests/faults/test_concurrency.py", "-m", "not slow"),
+    ),
+    Mistake(
+        "a lock that was released stays with who was forked meanwhile",
+        "backends/lock.py",
+        "                fcntl.flock(file, fcntl.LOCK_UN)\n",
+        "                pass\n",
+        ("tests/api/test_interrupted.py", "-k", "forked"),
     ),
     Mistake(
         "a restore makes `state rm` undone",

@@ -111,6 +111,13 @@ MISTAKES = (
         ("tests/faults/test_over.py", "-k", "after_it_was_ended"),
     ),
     Mistake(
+        "an interruption leaves the lock to a process that goes on",
+        "operations/session.py",
+        "            self._store.lock.release()\n",
+        "",
+        ("tests/api/test_interrupted.py", "-k", "lock_behind"),
+    ),
+    Mistake(
         "take an imported volume for a created one",
         "operations/import_.py",
         '{id} if wanted.kind == "volume" else set()',

@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "a Ctrl-C while the run begins lets it go on unasked",
+        "api.py",
+        '    try:\n        threading.Thread(target=work, name="flowplan-run").start()\n',
+        '    threading.Thread(target=work, name="flowplan-run").start()\n    try:\n',
+        ("tests/api/test_interrupted.py", "-k", "while_ctrl_c_came"),
+    ),
+    Mistake(
         "show the password of a user's option",
         "masking.py",
         "            yield _user(user[1], user[2])\n",
