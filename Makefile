@@ -14,7 +14,7 @@ demo: $(VENV)/.installed
 test: $(VENV)/.tests
 	$(BIN)/python -m pytest -n 2 -q -m "not slow and not clients and not timed"
 
-# What is worth running after every edit: under a minute. Without faults, the simulator, and
+# What is worth running after every edit: about a minute. Without faults, the simulator, and
 # what starts many processes or lets days go by.
 LENGTHY := tests/faults tests/simulator tests/cli/test_running.py tests/backends/test_local.py \
            tests/startup/test_node_disks.py tests/startup/test_generated.py tests/cost/test_cost.py tests/cost/test_what_if.py
