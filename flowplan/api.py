@@ -26,14 +26,17 @@ from attrs import field, frozen
 from flowplan.config import Source
 from flowplan.errors import ApprovalMissing, UsageProblem
 from flowplan.model.address import Address
+from flowplan.model.bounds import is_name
 from flowplan.model.budget import Budget, BudgetBasis, dollars, increase
 from flowplan.model.durations import LONGEST, WHAT_IF, read_duration
 from flowplan.operations import apply as applying
 from flowplan.operations import plan as planning
-from flowplan.operations.saved_plan import hold_expected
+from flowplan.operations.saved_plan import hold_expected, hold_whole
 from flowplan.operations.session import Session
 from flowplan.operations.settings import Settings
+from flowplan.operations.sources import without_file
 from flowplan.operations.surroundings import Event, Listener
+from flowplan.printable import shown
 
 if TYPE_CHECKING:
     from flowplan.apply.events import Reporter
@@ -91,7 +94,7 @@ def load(
     looked up. `note` hears what flowplan remarks while it works, a sentence each. Nothing is read yet.
     Raises UsageProblem.
     """
-    tasks = [one for one in sources if isinstance(one, Mapping)] + ([task] if task else [])
+    tasks = _sources_of([one for one in sources if isinstance(one, Mapping)] + ([task] if task else []))
     given = [str(one) for one in sources if not isinstance(one, Mapping)]
     settings = Settings(
         directory=Path(directory).absolute(),
@@ -104,7 +107,7 @@ def load(
         command="python: flowplan",
     )
     listener = Listener() if note is None else Listener(note=note)
-    return Stack((*given, *(_source_of(one, number) for number, one in enumerate(tasks, 1))), settings, listener)
+    return Stack((*given, *tasks), settings, listener)
 
 
 @frozen
@@ -113,6 +116,7 @@ class Proposal:
 
     _planned: planning.Planned = field(repr=False)
     _request: planning.Request = field(repr=False)
+    _state: str = field(repr=False)  # the file of the state that it was made for
 
     @property
     def plan(self) -> Plan:
@@ -213,7 +217,7 @@ class Stack:
             complete=True,
         )
         with self._session() as session:
-            return Proposal(planning.plan(session, request), request)
+            return Proposal(planning.plan(session, request), request, self._state_file)
 
     def apply(
         self,
@@ -245,7 +249,10 @@ class Stack:
             settle_window=_within(settle_window, "settle_window", 0, 3600),
             on_unknown=_one_of(on_unknown, "on_unknown", OnUnknown),
         )
+        if proposal._state != self._state_file:
+            raise UsageProblem(f"this proposal was made for {proposal._state}, not for {self._state_file}")
         document = proposal._planned.sealed
+        hold_whole(document)
         hold_expected(document, None)
 
         def run(event: Event) -> Outcome:
@@ -305,6 +312,10 @@ class Stack:
         """What flowplan made, as it was last applied. No network. Raises StateError."""
         with self._session() as session:
             return session.store.read().state
+
+    @property
+    def _state_file(self) -> str:
+        return os.path.realpath(self.directory / self._settings.state)
 
     def _session(self, event: Event | None = None) -> Session:
         return Session(self._settings, self._listener, event or Event())
@@ -381,15 +392,26 @@ def _stop(event: Event) -> None:
             return event.stop()
 
 
-def _source_of(task: Mapping[str, Any], number: int) -> Source:
+def _sources_of(tasks: Iterable[Mapping[str, Any]]) -> list[Source]:
+    """Each task as a source of its own, called after it: what one made is no other's, wherever it stands among them."""
+    found: dict[str, Source] = {}
+    for number, task in enumerate(tasks, 1):
+        called = task.get("name")
+        name = without_file(str(called) if is_name(called) else f"#{number}")
+        name = without_file(f"#{number}") if name in found else name  # two of one name: a problem of the files
+        found[name] = _source_of(task, name)
+    return list(found.values())
+
+
+def _source_of(task: Mapping[str, Any], name: str) -> Source:
     """A task as a source, whose text is that of the task as JSON, which is YAML."""
     if not task.get("name"):
         raise UsageProblem("a task given as a dict or by keywords needs a name", hint='name="my-task"')
     try:
-        text = json.dumps(task, indent=2, default=_plain, ensure_ascii=False)
-    except (TypeError, ValueError) as error:
-        raise UsageProblem(f"the task {task['name']} cannot be written as YAML: {error}") from error
-    return Source(f"<task {number}>", text.encode())
+        data = json.dumps(task, indent=2, default=_plain, ensure_ascii=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:  # UnicodeEncodeError is a ValueError
+        raise UsageProblem(f"the task {shown(str(task['name']))} cannot be written as YAML: {error}") from error
+    return Source(name, data)
 
 
 def _plain(value: Any) -> Any:

@@ -105,6 +105,7 @@ class Run:
     hours: float | None = None  # how far ahead the cost is forecast
     _doubt: OutcomeUnknown | None = field(default=None, init=False)  # of an earlier run, and still there
     _doubted: tuple[Intent, ...] = field(default=(), init=False)  # the creates that are in doubt with it
+    _pending: tuple[Intent, ...] = field(default=(), init=False)  # what was in doubt when this run began
     _shown: Costs | None = field(default=None, init=False)  # what was shown that it costs
     _looked: float = field(default=0.0, init=False)  # when the look at the cloud began that the plan is made of
     _asked: bool = field(default=False, init=False)  # whether somebody was asked since: that may take days
@@ -118,6 +119,7 @@ class Run:
         loaded = self._afresh(store) if self.how.init else self.session.load()
         if self.saved is not None:
             hold_not_applied(self.saved, loaded.state)
+        self._pending = tuple(loaded.pending.values())
         recovered, seen = self._look(store, loaded, lock)
         plan = self._approved(seen)
         if self.how.init:
@@ -210,7 +212,8 @@ class Run:
         """The plan somebody approved: the saved one, or the one just shown, unless the cloud moved meanwhile."""
         found = propose(self.session, seen, self.wishes)
         if self.saved is not None:
-            allowed = attrs.evolve(found, refusals=())
+            # The saved plan was made before it was looked up what became of what is in doubt, and says so.
+            allowed = attrs.evolve(found, plan=attrs.evolve(found.plan, in_doubt=self._pending), refusals=())
             hold_to(
                 self.saved,
                 document_of(self.session, seen, allowed, self.saved["stack"]["paths"]),

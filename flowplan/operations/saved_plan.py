@@ -86,6 +86,18 @@ def read_plan(data: bytes, name: str) -> SealedPlan | None:
     return cast("SealedPlan", body)
 
 
+def hold_whole(made: SealedPlan) -> None:
+    """Raise GuardRefused for a plan in memory that was edited since it was made: its digest goes into the state."""
+    from flowplan.documents.plan import digest_of
+
+    try:
+        whole = made.get("sha256") == digest_of(made)
+    except (TypeError, ValueError, RecursionError):
+        whole = False
+    if not whole:
+        raise _not_valid("the proposal", "its digest does not match its content")
+
+
 def _not_valid(name: str, why: str) -> GuardRefused:
     return GuardRefused(f"{name} is not a valid plan: {why}", reason="invalid_plan", hint="plan again")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -26,6 +27,15 @@ DEFAULT = "flowplan.yaml"
 _SUFFIXES = (".yaml", ".yml")
 
 
+def without_file(name: str) -> str:
+    """What a source is called that is no file, but the task `name` of a program."""
+    return f"<task {name}>"
+
+
+def _has_no_file(entry: str) -> bool:
+    return re.fullmatch(r"<task [^/]+>", os.path.basename(entry)) is not None  # noqa: PTH119
+
+
 @frozen
 class Scope:
     """What the PATHs cover: these files, and every file that is or was directly in these directories, all absolute and
@@ -46,7 +56,7 @@ class Scope:
         if self.everything or not binding.source:
             return self.everything
         entry = _entry(self._place(binding.source))
-        return entry in self.files or str(Path(entry).parent) in self.directories
+        return entry in self.files or (str(Path(entry).parent) in self.directories and not _has_no_file(entry))
 
     def kept(self, name: str) -> str:
         """How the state names a file: from its own directory, "./tasks/a.yaml" or "../a.yaml", so that both may move.
@@ -62,7 +72,10 @@ class Scope:
         return str(there.relative_to(self.here)) if there.is_relative_to(self.here) else str(there)
 
     def is_gone(self, source: str) -> bool:
-        """Whether that file is proved not to be there any more; one that cannot be looked at is not."""
+        """Whether that file is proved not to be there any more; one that cannot be looked at is not, nor what never was
+        a file: some program has it still."""
+        if _has_no_file(source):
+            return False
         try:
             os.stat(self._place(source))  # noqa: PTH116 - the same as everywhere here: text in, text out
         except (FileNotFoundError, NotADirectoryError):

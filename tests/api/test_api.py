@@ -127,7 +127,7 @@ def test_a_dict_that_is_no_task(tmp_path: Path) -> None:
         stack_in(tmp_path, {**TASK, "prots": [80]}).plan()
     problem = caught.value.problems[0]
     assert problem.position is not None
-    assert (problem.position.file, "ports" in (problem.hint or "")) == ("<task 1>", True)
+    assert (problem.position.file, "ports" in (problem.hint or "")) == ("<task train>", True)
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_a_number_is_hours_ahead_and_seconds_of_waiting(tmp_path: Path) -> None:
 def test_a_traceback_names_the_problems(tmp_path: Path) -> None:
     with pytest.raises(flowplan.ConfigError) as caught:
         stack_in(tmp_path, {**TASK, "prots": [80]}).plan()
-    assert ["<task 1>:8:3: unknown key 'prots'" in note for note in caught.value.__notes__] == [True]
+    assert ["<task train>:8:3: unknown key 'prots'" in note for note in caught.value.__notes__] == [True]
 
 
 def test_money_is_what_was_given(tmp_path: Path) -> None:

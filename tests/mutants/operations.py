@@ -111,6 +111,20 @@ MISTAKES = (
         ("tests/faults/test_over.py", "-k", "after_it_was_ended"),
     ),
     Mistake(
+        "a plan with something in doubt is never carried out",
+        "operations/apply.py",
+        "plan=attrs.evolve(found.plan, in_doubt=self._pending), ",
+        "",
+        ("tests/api/test_goes_on.py",),
+    ),
+    Mistake(
+        "a directory covers what a program made there without a file",
+        "operations/sources.py",
+        " and not _has_no_file(entry)",
+        "",
+        ("tests/api/test_whose_tasks.py",),
+    ),
+    Mistake(
         "an interruption leaves the lock to a process that goes on",
         "operations/session.py",
         "            self._store.lock.release()\n",

@@ -6,6 +6,20 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "a task is known by its place among the tasks of a program",
+        "api.py",
+        '        name = without_file(str(called) if is_name(called) else f"#{number}")\n',
+        '        name = without_file(f"#{number}")\n',
+        ("tests/api/test_whose_tasks.py",),
+    ),
+    Mistake(
+        "a proposal is carried out that was edited",
+        "api.py",
+        "        hold_whole(document)\n",
+        "",
+        ("tests/api/test_whose_tasks.py",),
+    ),
+    Mistake(
         "a Ctrl-C while the run begins lets it go on unasked",
         "api.py",
         '    try:\n        threading.Thread(target=work, name="flowplan-run").start()\n',

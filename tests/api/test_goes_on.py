@@ -1,0 +1,67 @@
+"""What a program does after a run that was interrupted: it plans, and applies that; everything is made once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import flowplan
+from flowplan.planning.actions import Change
+from flowplan.planning.steps import Step
+from tests.api.test_api import TASK, stack_in
+from tests.conftest import Place, left_in_doubt, live_ids
+
+
+class Hostile(flowplan.Silent):
+    """A reporter that raises when it hears of the `nth` step."""
+
+    def __init__(self, nth: int, error: BaseException) -> None:
+        self.left, self.error = nth, error
+
+    def started(self, step: Step, change: Change) -> None:
+        self.left -= 1
+        if self.left == 0:
+            raise self.error
+
+
+def tasks(names: str, **more: Any) -> list[dict[str, Any]]:
+    return [{**TASK, "name": name, **more} for name in names]
+
+
+@pytest.mark.parametrize("error", [ValueError("mine"), KeyboardInterrupt(), SystemExit(3)])
+@pytest.mark.parametrize("nth", [1, 2, 3])
+def test_a_plan_with_something_in_doubt_is_carried_out(place: Place, nth: int, error: BaseException) -> None:
+    """A create that was announced and never sent is proved absent, and sent by the next apply."""
+    stack = stack_in(place.path, *tasks("abc"))
+    with pytest.raises(type(error)):
+        stack.apply(stack.plan(), parallelism=1, reporter=Hostile(nth, error))
+    stack.apply(stack.plan(), settle_window=0.1)
+    assert len(stack.state().bindings) == 3 == len(live_ids(place))
+    assert stack.plan().plan.empty
+
+
+@pytest.mark.parametrize("nth", [1, 2])
+def test_a_change_and_a_removal_in_doubt_are_done_by_the_next_plan(place: Place, nth: int) -> None:
+    first = stack_in(place.path, *tasks("abc"))
+    first.apply(first.plan())
+    stack = stack_in(place.path, *tasks("abc", task_management={"utility_threshold_price": "18.00"}))
+    with pytest.raises(ValueError, match="mine"):
+        stack.apply(stack.plan(), parallelism=1, reporter=Hostile(nth, ValueError("mine")))
+    stack.apply(stack.plan())
+    assert stack.plan().plan.empty
+    with pytest.raises(ValueError, match="mine"):
+        stack.destroy(parallelism=1, reporter=Hostile(nth, ValueError("mine")))
+    stack.destroy()
+    assert (dict(stack.state().bindings), live_ids(place)) == ({}, [])
+
+
+def test_a_saved_plan_of_what_was_made_after_all_is_carried_out(place: Place) -> None:
+    """The first apply finds what the interrupted run made, of which the plan could not tell all; the next is exact."""
+    left_in_doubt(place)
+    place.ok("plan", "--out", "p")
+    assert place.run("apply", "p", "--settle-window", "0.1").code == 3
+    place.ok("plan", "--out", "p")
+    place.ok("apply", "p", "--settle-window", "0.1")
+    assert len(live_ids(place)) == 1
+    assert "No changes" in place.ok("plan")
