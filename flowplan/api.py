@@ -106,6 +106,7 @@ def load(
         environ=os.environ if environ is None else environ,
         command="python: flowplan",
     )
+    _ = settings.api_url  # one that holds a password is refused before anything shows it
     listener = Listener() if note is None else Listener(note=note)
     return Stack((*given, *tasks), settings, listener)
 

@@ -71,7 +71,10 @@ class Workers:
     def send(self, work: Work) -> None:
         """Let the call of `work` go."""
         self._sent[work.step] = (work, self._clock.monotonic())
-        self._pool.submit(self._call, work)
+        try:
+            self._pool.submit(self._call, work)
+        except RuntimeError:  # the main thread of this process has ended: Python begins no call any more
+            self._queue.put(Result(work, error=CloudError("nothing was sent: this process is ending")))
 
     def take(self) -> list[Result]:
         """The results that are back, at least one, or none when the run is stopped and out of grace."""

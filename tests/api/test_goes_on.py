@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -65,3 +68,29 @@ def test_a_saved_plan_of_what_was_made_after_all_is_carried_out(place: Place) ->
     place.ok("apply", "p", "--settle-window", "0.1")
     assert len(live_ids(place)) == 1
     assert "No changes" in place.ok("plan")
+
+
+def test_an_apply_whose_process_ends_saves_what_it_did(tmp_path: Path) -> None:
+    """The main thread ends while another one applies: Python lets no call begin after that."""
+    program = f"""
+import threading, flowplan
+
+class Reporter(flowplan.Silent):
+    def started(self, step, change):
+        main.join()
+
+def work():
+    try:
+        stack.apply(stack.plan(), parallelism=1, reporter=Reporter())
+    except flowplan.ApplyFailed:
+        print(len(stack.state().bindings), stack.state().serial, stack.recover())
+
+main = threading.main_thread()
+stack = flowplan.load(*{tasks("abc")!r}, directory={str(tmp_path)!r}, api_url="sim:", environ={{}})
+threading.Thread(target=work).start()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("0 1 False\n", "")
+    stack = stack_in(tmp_path, *tasks("abc"))
+    stack.apply(stack.plan())
+    assert stack.plan().plan.empty

@@ -110,3 +110,12 @@ def test_a_proposal_is_carried_out_where_it_was_made(tmp_path: Path) -> None:
     here.apply(copy.deepcopy(proposal))
     with pytest.raises(flowplan.StalePlan, match="applied"):
         here.apply(proposal)
+
+
+@pytest.mark.parametrize("url", ["https://me:hunter2@api.example", "https://hunter2@api.example/v2"])
+def test_no_stack_shows_the_password_of_a_url(tmp_path: Path, url: str) -> None:
+    with pytest.raises(flowplan.UsageProblem) as caught:
+        flowplan.load(TASK, directory=tmp_path, api_url=url, environ={})
+    assert "hunter2" not in f"{caught.value!r} {caught.value.hint} {caught.value.detail}"
+    with pytest.raises(flowplan.UsageProblem):
+        flowplan.load(TASK, directory=tmp_path, environ={"FLOWPLAN_API_URL": url})

@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "a stack shows the password in its URL",
+        "api.py",
+        "    _ = settings.api_url  # one that",
+        "    # one that",
+        ("tests/api/test_whose_tasks.py", "-k", "password"),
+    ),
+    Mistake(
         "a task is known by its place among the tasks of a program",
         "api.py",
         '        name = without_file(str(called) if is_name(called) else f"#{number}")\n',
