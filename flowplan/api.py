@@ -11,32 +11,27 @@ far to look ahead is in hours, and how long to wait in seconds. Everything that 
 
 from __future__ import annotations
 
-import json
-import math
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, Unpack, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, Unpack
 
 from attrs import field, frozen
 
+from flowplan.arguments import Length, address, budgets, hours, names, one_of, seconds, sources_of, within
 from flowplan.config import Source
 from flowplan.errors import ApprovalMissing, UsageProblem
-from flowplan.model.address import Address
-from flowplan.model.bounds import is_name
-from flowplan.model.budget import Budget, BudgetBasis, dollars, increase
-from flowplan.model.durations import LONGEST, WHAT_IF, read_duration
+from flowplan.model.budget import BudgetBasis
+from flowplan.model.durations import WHAT_IF
 from flowplan.operations import apply as applying
 from flowplan.operations import plan as planning
 from flowplan.operations.saved_plan import hold_expected, hold_whole
 from flowplan.operations.session import Session
 from flowplan.operations.settings import Settings
-from flowplan.operations.sources import without_file
 from flowplan.operations.surroundings import Event, Listener
-from flowplan.printable import shown
 
 if TYPE_CHECKING:
     from flowplan.apply.events import Reporter
@@ -55,10 +50,8 @@ if TYPE_CHECKING:
     from flowplan.state.state import State
 
 T = TypeVar("T")
-Length = str | float
 Wait = Literal["placed", "allocated", "running"]
 OnUnknown = Literal["retry", "stop"]
-Choice = TypeVar("Choice", bound=str)
 
 
 class Applying(TypedDict, total=False):
@@ -94,7 +87,7 @@ def load(
     looked up. `note` hears what flowplan remarks while it works, a sentence each. Nothing is read yet.
     Raises UsageProblem.
     """
-    tasks = _sources_of([one for one in sources if isinstance(one, Mapping)] + ([task] if task else []))
+    tasks = sources_of([one for one in sources if isinstance(one, Mapping)] + ([task] if task else []))
     given = [str(one) for one in sources if not isinstance(one, Mapping)]
     settings = Settings(
         directory=Path(directory).absolute(),
@@ -102,7 +95,7 @@ def load(
         given_api_url=api_url,
         project=project,
         ssh_key=ssh_key,
-        lock_timeout=_seconds(lock_timeout, "lock_timeout"),
+        lock_timeout=seconds(lock_timeout, "lock_timeout"),
         environ=os.environ if environ is None else environ,
         command="python: flowplan",
     )
@@ -210,11 +203,11 @@ class Stack:
             paths=self._sources,
             destroy=destroy,
             keep_volumes=keep_volumes,
-            replace=frozenset(map(_address, _names(replace))),
-            destroyable=frozenset(_names(allow_volume_destroy)),
-            hours=None if horizon is None else _hours(horizon, "horizon"),
-            budgets=_budgets(max_hourly_cost, max_cost_increase, budget_basis),
-            what_if=None if what_if is None else _hours(what_if, "what_if", *WHAT_IF, "1h and 7d"),
+            replace=frozenset(map(address, names(replace))),
+            destroyable=frozenset(names(allow_volume_destroy)),
+            hours=None if horizon is None else hours(horizon, "horizon"),
+            budgets=budgets(max_hourly_cost, max_cost_increase, budget_basis),
+            what_if=None if what_if is None else hours(what_if, "what_if", *WHAT_IF, "1h and 7d"),
             complete=True,
         )
         with self._session() as session:
@@ -244,11 +237,11 @@ class Stack:
         recorded, and it is raised again.
         """
         how = applying.How(
-            parallelism=int(_within(parallelism, "parallelism", 1, 256)),
-            wait=_one_of(wait, "wait", Wait),
-            timeout=_seconds(timeout, "timeout"),
-            settle_window=_within(settle_window, "settle_window", 0, 3600),
-            on_unknown=_one_of(on_unknown, "on_unknown", OnUnknown),
+            parallelism=int(within(parallelism, "parallelism", 1, 256)),
+            wait=one_of(wait, "wait", Wait),
+            timeout=seconds(timeout, "timeout"),
+            settle_window=within(settle_window, "settle_window", 0, 3600),
+            on_unknown=one_of(on_unknown, "on_unknown", OnUnknown),
         )
         if proposal._state != self._state_file:
             raise UsageProblem(f"this proposal was made for {proposal._state}, not for {self._state_file}")
@@ -287,7 +280,7 @@ class Stack:
         from flowplan.operations.cost import truth
 
         with self._session() as session:
-            return document(truth(session, _hours(horizon, "horizon")))
+            return document(truth(session, hours(horizon, "horizon")))
 
     def orphans(self) -> Orphans:
         """What is live with flowplan's marker and in no state here. Raises what `status` raises."""
@@ -301,7 +294,7 @@ class Stack:
         OutcomeUnknown when it still cannot be known; KeyboardInterrupt stops it as it stops `apply`."""
         from flowplan.operations.recover import settle
 
-        window = _within(settle_window, "settle_window", 0, 3600)
+        window = within(settle_window, "settle_window", 0, 3600)
 
         def run(event: Event) -> bool:
             with self._session(event) as session:
@@ -391,84 +384,3 @@ def _stop(event: Event) -> None:
     while True:
         with suppress(KeyboardInterrupt):
             return event.stop()
-
-
-def _sources_of(tasks: Iterable[Mapping[str, Any]]) -> list[Source]:
-    """Each task as a source of its own, called after it: what one made is no other's, wherever it stands among them."""
-    found: dict[str, Source] = {}
-    for number, task in enumerate(tasks, 1):
-        called = task.get("name")
-        name = without_file(str(called) if is_name(called) else f"#{number}")
-        name = without_file(f"#{number}") if name in found else name  # two of one name: a problem of the files
-        found[name] = _source_of(task, name)
-    return list(found.values())
-
-
-def _source_of(task: Mapping[str, Any], name: str) -> Source:
-    """A task as a source, whose text is that of the task as JSON, which is YAML."""
-    if not task.get("name"):
-        raise UsageProblem("a task given as a dict or by keywords needs a name", hint='name="my-task"')
-    try:
-        data = json.dumps(task, indent=2, default=_plain, ensure_ascii=False).encode()
-    except (TypeError, ValueError, RecursionError) as error:  # UnicodeEncodeError is a ValueError
-        raise UsageProblem(f"the task {shown(str(task['name']))} cannot be written as YAML: {error}") from error
-    return Source(name, data)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        return float(value) if Decimal(repr(float(value))) == value else str(value)
-    if isinstance(value, Path):
-        return str(value)
-    if isinstance(value, Mapping):
-        return dict(value)
-    if isinstance(value, Sequence | set | frozenset):
-        return list(value)
-    raise TypeError(f"{value!r} is of type {type(value).__name__}")
-
-
-def _address(text: str) -> Address:
-    try:
-        return Address.parse(text)
-    except ValueError as error:
-        raise UsageProblem(str(error)) from None
-
-
-def _hours(length: Length, name: str, least: float = 60.0, most: float = LONGEST, said: str = "1m and 3660d") -> float:
-    """In hours: `length`, which is a text or hours, of `least` to `most` seconds. Raises UsageProblem."""
-    hours = read_duration(length, name) / 3600 if isinstance(length, str) else length
-    return _within(hours, name, least / 3600, most / 3600, said)
-
-
-def _seconds(length: Length, name: str) -> float:
-    """In seconds: `length`, which is a text or seconds. Raises UsageProblem."""
-    seconds = read_duration(length, name) if isinstance(length, str) else length
-    return _within(seconds, name, 0, LONGEST, "0s and 3660d")
-
-
-def _within(value: float, name: str, least: float, most: float, said: str | None = None) -> float:
-    if not (math.isfinite(value) and least <= value <= most):
-        raise UsageProblem(f"{name}: {value!r} is not between {said or f'{least:g} and {most:g}'}")
-    return value
-
-
-def _one_of(value: Choice, name: str, choices: Any) -> Choice:
-    if value not in (known := get_args(choices)):
-        raise UsageProblem(f"{name}: {value!r} is none of {', '.join(known)}")
-    return value
-
-
-def _names(given: str | Iterable[str]) -> Iterable[str]:
-    """One name may be given alone: its letters are not meant."""
-    return (given,) if isinstance(given, str) else given
-
-
-def _budgets(hourly: Decimal | str | None, more: Decimal | str | None, basis: BudgetBasis) -> tuple[Budget, ...]:
-    _one_of(basis, "budget_basis", BudgetBasis)
-    try:
-        found = Budget(
-            None if hourly is None else dollars(str(hourly)), None if more is None else increase(str(more)), basis
-        )
-    except ValueError as error:
-        raise UsageProblem(str(error)) from None
-    return () if found.empty else (found,)

@@ -43,7 +43,7 @@ settings.load_profile("here")
 
 # Who starts the tests may have set signals aside (nohup does, and a shell for what runs in the background), and the
 # processes that the tests start would inherit that. A handler is not inherited.
-for number in SIGNALS:
+for number in (*SIGNALS, signal.SIGQUIT):
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else lambda *_: None)
 

@@ -52,8 +52,9 @@ ALLOWED: dict[str, set[str]] = {
 ALLOWED["operations"] = set(ALLOWED) - {"simulator.api", "simulator.auctions", "simulator.faults"}
 ALLOWED["reports"] = {"documents", "documents.shapes", "apply", "reports.text", "reports.svg", *PURE_STAGES}
 ALLOWED["reports.text"] = ALLOWED["reports.svg"] = ALLOWED["reports.html"] = ALLOWED["reports"]
+ALLOWED["arguments"] = {"config", "operations", *NOUNS}
 ALLOWED["api"] = set(ALLOWED)
-ALLOWED["cli"] = set(ALLOWED) - {"api"}
+ALLOWED["cli"] = set(ALLOWED) - {"api", "arguments"}
 ALLOWED["__main__"] = {"cli"}
 
 PURE = {*PURE_STAGES, "documents", "documents.shapes"} - {"clock"}

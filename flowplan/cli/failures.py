@@ -34,6 +34,7 @@ def of_the_machine(error: Exception) -> FlowplanError | None:
 
 
 def tell_usage(error: click.ClickException, terminal: Terminal) -> None:
+    """Say on stderr what is wrong with a command line, with its usage and where help is."""
     context = getattr(error, "ctx", None)
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         terminal.err(error.format_message())
@@ -46,6 +47,7 @@ def tell_usage(error: click.ClickException, terminal: Terminal) -> None:
 
 
 def tell_problems(error: ConfigError, terminal: Terminal) -> None:
+    """Say on stderr every problem of the configuration, each with its place."""
     from flowplan.reports.text.diagnostics import text
 
     terminal.err(text(error.problems, terminal.paint_err))

@@ -14,6 +14,7 @@ from flowplan.reports.formats import report_of
 
 if TYPE_CHECKING:
     from flowplan.model.budget import BudgetBasis
+    from flowplan.operations.plan import Planned
 
 
 @click.command(cls=Command)
@@ -53,13 +54,13 @@ def plan(
     3 a guard refuses the plan; 4 locked; 65 problems in the configuration.
     """
     from flowplan.cli.simulating import Simulating
-    from flowplan.operations import output
+    from flowplan.operations.output import hold_writable
     from flowplan.operations.plan import Request, failed, refuse
     from flowplan.operations.plan import plan as make
 
     here, report = Context.of(ctx), report_of("plan", form)
     if out:
-        output.hold_writable(out)
+        hold_writable(out)
     ahead = values.what_if_hours(what_if)
     if ahead is not None and destroy:
         raise UsageProblem(
@@ -86,10 +87,15 @@ def plan(
         progress.end()
     here.terminal.out(report(found.document, here.terminal.paint), end="")
     if out:
-        from flowplan.documents.plan import dumps
-
-        output.write_output(out, dumps(found.document))
-        here.terminal.note(f"saved to {out}: flowplan apply {out}")
-        here.terminal.note(f"its digest, for apply --expect: {found.sealed['sha256']}")
+        _save(here, found, out)
     refuse(found.proposal)
     return 2 if detailed_exitcode and not found.proposal.plan.empty else 0
+
+
+def _save(here: Context, found: Planned, path: str) -> None:
+    from flowplan.documents.plan import dumps
+    from flowplan.operations.output import write_output
+
+    write_output(path, dumps(found.document))
+    here.terminal.note(f"saved to {path}: flowplan apply {path}")
+    here.terminal.note(f"its digest, for apply --expect: {found.sealed['sha256']}")

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any, TypeVar
 
-from flowplan.cloud import rows as reading
+from flowplan.cloud import fields
 from flowplan.cloud.http.transport import Transport
 from flowplan.errors import CloudError, Unauthorized, Unreachable
 from flowplan.model.catalogue import Catalogue
@@ -79,12 +79,12 @@ class Asking:
         for row in self._list(path, **query):
             try:
                 found.append(read(row))
-            except reading.Unfit as error:
+            except fields.Unfit as error:
                 self.omit(f"a row of {path}", row, str(error))
         return tuple(found)
 
     def _object(self, method: str, path: str) -> Mapping[str, Any]:
-        return reading.mapping(self.http.call(method, path).data, path)
+        return fields.mapping(self.http.call(method, path).data, path)
 
 
 def or_why(call: Callable[[], T]) -> Callable[[], T | CloudError]:

@@ -7,6 +7,7 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
+from flowplan.cloud import fields
 from flowplan.cloud import rows as reading
 from flowplan.cloud.asking import PAGE, Asking, or_why
 from flowplan.cloud.rows import Instance
@@ -91,18 +92,18 @@ class Observing(Asking):
     def quotas(self) -> tuple[Quota, ...]:
         """The project's quotas, as far as it is known what they count."""
         rows = self._list("/v2/quotas", project=self.project)
-        with reading.answer_of("/v2/quotas"):  # a row left out could be the one that forbids
+        with fields.answer_of("/v2/quotas"):  # a row left out could be the one that forbids
             return tuple(filter(reading.is_counted, map(reading.quota, rows)))
 
     def instances(self) -> tuple[Instance, ...]:
         """The machines of the project's bids."""
         pages = self.http.pages("/v2/instances", {"project": self.project, "limit": PAGE})
-        with reading.answer_of("/v2/instances"):
+        with fields.answer_of("/v2/instances"):
             return tuple(reading.instance(row) for page in pages for row in page)
 
     def _volumes(self) -> dict[str, LiveVolume]:
         rows = self._list("/v2/volumes", project=self.project)
-        with reading.answer_of("/v2/volumes"):
+        with fields.answer_of("/v2/volumes"):
             volumes = [reading.live_volume(row) for row in rows if not reading.is_over(row, "deleted_at")]
         self._tell_unfit(volumes)
         return _by_id(volumes)
@@ -117,7 +118,7 @@ class Observing(Asking):
 
     def _live_bids(self, rows: Iterable[Mapping[str, Any]]) -> list[LiveBid]:
         keys = self._key_names()
-        with reading.answer_of("/v2/spot/bids"):
+        with fields.answer_of("/v2/spot/bids"):
             bids = [reading.live_bid(row, self.names, keys) for row in rows if not self._is_nobodys(row)]
         self._tell_unfit(bids)
         return bids

@@ -7,6 +7,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
+from flowplan.cloud import fields
 from flowplan.cloud import rows as reading
 from flowplan.cloud.asking import PAGE, Asking, or_why
 from flowplan.cloud.http.request import segment
@@ -43,16 +44,16 @@ class Prices(Asking):
             answer = self.http.call("GET", path, query=query, most=tries)
         except NotFound:  # the auction was withdrawn: what runs there has no price any more that anybody knows
             return Market(instance_type, region, quantity)
-        row = reading.mapping(answer.data, path)
-        with reading.answer_of(path):
+        row = fields.mapping(answer.data, path)
+        with fields.answer_of(path):
             return self._market(key, row)
 
     def _market(self, key: Key, row: Mapping[str, Any]) -> Market:
         instance_type, region, quantity = key
-        told = partial(reading.told, row, note=self.note)
+        told = partial(fields.told, row, note=self.note)
         price = partial(told, read=bounds.cents)
         if not any(name.endswith("_cents") for name in row):
-            raise reading.Unfit("it has no price")
+            raise fields.Unfit("it has no price")
         return Market(
             instance_type,
             region,
@@ -101,19 +102,19 @@ class Prices(Asking):
             if not isinstance(error, (NotFound, Refused)) and error.status not in (404, 501):
                 raise
             return {}
-        row = reading.mapping(answer.data, path)
-        with reading.answer_of(path):
+        row = fields.mapping(answer.data, path)
+        with fields.answer_of(path):
             series = row.get("series")
             if not isinstance(series, list):
-                raise reading.Unfit("it lacks the list 'series'")
+                raise fields.Unfit("it lacks the list 'series'")
             complete = row.get("complete", True) is True
-            found = [self._past(reading.mapping(one, path), complete) for one in series]
+            found = [self._past(fields.mapping(one, path), complete) for one in series]
         return {(past.instance_type, past.region): past for past in found if past is not None}
 
     def _past(self, row: Mapping[str, Any], complete: bool) -> Past | None:
         try:
             return reading.past(row, complete=complete)
-        except reading.Unfit as error:
+        except fields.Unfit as error:
             self.note(f"unreadable past prices are left out: {error}")
             return None
 
@@ -121,7 +122,7 @@ class Prices(Asking):
         """What every instance of every bid was billed so far: its periods of one price each."""
         path = "/v2/instances/pricing/history"
         pages = self.http.pages(path, {"project": self.project, "limit": PAGE}, rows="instances")
-        with reading.answer_of(path):
+        with fields.answer_of(path):
             return tuple(one for page in pages for row in page if row.get("bid_fid") for one in reading.billed(row))
 
     def steered(self, bids: Sequence[str]) -> dict[str, tuple[Steered, ...]]:
@@ -135,9 +136,9 @@ class Prices(Asking):
             row = self._object("GET", path)
         except NotFound:
             return None
-        with reading.answer_of(path):
+        with fields.answer_of(path):
             events = row.get("events")
             if not isinstance(events, list):
-                raise reading.Unfit("it lacks the list 'events'")
-            rows = [reading.mapping(event, path) for event in events]
+                raise fields.Unfit("it lacks the list 'events'")
+            rows = [fields.mapping(event, path) for event in events]
             return tuple(reading.steered(one) for one in rows if one.get("event_type") in reading.STEERING)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from flowplan.cloud import fields
 from flowplan.cloud import rows as reading
 from flowplan.cloud.http.request import segment
 from flowplan.cloud.observing import Observing
@@ -29,7 +30,7 @@ class Proving(Observing):
     def _bid(self, id: str) -> tuple[LiveBid, Mapping[str, Any]]:
         path = f"/v2/spot/bids/{segment(id)}"
         row = self._object("GET", path)
-        with reading.answer_of(path):
+        with fields.answer_of(path):
             reading.hold_about(row, id)
             found = reading.live_bid(row, self.names, self._key_names())
         self._tell_unfit([found])
@@ -69,8 +70,8 @@ class Proving(Observing):
     def deleted_volumes(self) -> frozenset[str]:
         """The ids of the volumes that are listed with the moment of their deletion: one list."""
         rows = self._list("/v2/volumes", project=self.project, include_deleted="true")
-        with reading.answer_of("/v2/volumes"):
-            return frozenset(reading.text(row, "fid") for row in rows if reading.is_over(row, "deleted_at"))
+        with fields.answer_of("/v2/volumes"):
+            return frozenset(fields.text(row, "fid") for row in rows if reading.is_over(row, "deleted_at"))
 
     def _sees_its_project(self, live: Live) -> bool:
         """Whether these credentials are seen to see the project: otherwise an empty list and a 404 prove nothing."""

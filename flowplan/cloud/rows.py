@@ -4,7 +4,6 @@ does not fit. What a field is called there and here, and in what units, is said 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -12,6 +11,25 @@ from typing import Any, TypeVar
 import attrs
 from attrs import frozen
 
+from flowplan.cloud.fields import (
+    Note,
+    Unfit,
+    _told,
+    amount,
+    integer,
+    integer_or_none,
+    listed_texts,
+    mapping,
+    mapping_or_empty,
+    moment,
+    money,
+    positive,
+    text,
+    text_or_empty,
+    text_or_none,
+    texts,
+    told,
+)
 from flowplan.errors import CloudError
 from flowplan.model import bounds
 from flowplan.model.catalogue import SPOT, STORAGE, Auction, Catalogue, InstanceType, Named, Quota, SshKey
@@ -45,23 +63,6 @@ class Instance:
     ssh_destination: str | None
 
 
-Note = Callable[[str], object]  # takes a sentence for the user
-Read = Callable[[Any], Any]  # a value of JSON -> what it means, or None
-
-
-class Unfit(CloudError):
-    """A field of an answer is not as it must be; which answer, `answer_of` adds."""
-
-
-@contextmanager
-def answer_of(path: str) -> Iterator[None]:
-    """Inside, the answer to `GET path` is read: what is wrong with it is told with its place."""
-    try:
-        yield
-    except Unfit as error:
-        raise CloudError(f"GET {path}: invalid response: {error}", detail=error.detail) from None
-
-
 def dollars(amount: Decimal) -> str:
     """Money as bids carry it: "$25.60"."""
     return f"${amount:.2f}"
@@ -79,22 +80,17 @@ class Past:
 
 
 def past(row: Mapping[str, Any], *, complete: bool) -> Past:
+    """The past prices of one auction: dollars per instance-hour. `complete`: none are left out. Raises Unfit."""
     times, prices = row.get("timestamps"), row.get("spot_prices")
     if not isinstance(times, list) or not isinstance(prices, list) or len(times) != len(prices):
         raise Unfit("a series lacks as many spot_prices as timestamps")
-    moments = [_moment(time, "a series") for time in times]
+    moments = [moment(time, "a series") for time in times]
     known = tuple((at, money(price, "spot_prices")) for at, price in zip(moments, prices, strict=True))
     return Past(text(row, "instance_type"), text(row, "region"), known, complete)
 
 
-def _moment(text: Any, where: str) -> datetime:
-    found = bounds.moment(text)
-    if found is None:
-        raise Unfit(f"{where} has a timestamp that is none")
-    return found
-
-
 def billed(row: Mapping[str, Any]) -> Iterator[Billed]:
+    """The price periods of one instance: dollars per instance-hour. Raises Unfit."""
     events = row.get("events")
     if not isinstance(events, list):
         raise Unfit("an instance lacks the list 'events'")
@@ -104,8 +100,8 @@ def billed(row: Mapping[str, Any]) -> Iterator[Billed]:
             bid=text(row, "bid_fid"),
             instance=text(row, "instance_fid"),
             price=_paid(event),
-            start=_moment(event.get("start_time"), "a price period"),
-            end=None if end is None else _moment(end, "a price period"),
+            start=moment(event.get("start_time"), "a price period"),
+            end=None if end is None else moment(end, "a price period"),
         )
 
 
@@ -117,9 +113,10 @@ def _paid(event: Mapping[str, Any]) -> Decimal:
 
 
 def steered(event: Mapping[str, Any]) -> Steered:
+    """What somebody did to a bid, for an event of a type in STEERING. Raises Unfit."""
     limit = event.get("limit_price")
     return Steered(
-        at=_moment(event.get("timestamp"), "an event"),
+        at=moment(event.get("timestamp"), "an event"),
         how=STEERING[text(event, "event_type")],
         limit=None if limit is None else money(limit, "limit_price"),
     )
@@ -166,7 +163,7 @@ def live_bid(row: Mapping[str, Any], catalogue: Catalogue, keys: Mapping[str, st
 def is_over(row: Mapping[str, Any], since: str) -> bool:
     """Whether the field `since` says when the object ended. What is no moment (false, "", a word) says nothing."""
     try:
-        _moment(row.get(since), since)
+        moment(row.get(since), since)
     except Unfit:
         return False
     return True
@@ -284,8 +281,8 @@ def made(kind: str, id: str, row: Mapping[str, Any], catalogue: Catalogue) -> Ma
         "instance_type": lambda: _spelled(text(row, "instance_type"), catalogue.types),
         "instance_quantity": lambda: integer(row, "instance_quantity"),
         "limit_price": lambda: money(text(row, "limit_price"), "limit_price"),
-        "ssh_keys": lambda: tuple(_spelled(key, catalogue.ssh_keys) for key in _texts(launch, "ssh_keys")),
-        "volumes": lambda: _texts(launch, "volumes"),
+        "ssh_keys": lambda: tuple(_spelled(key, catalogue.ssh_keys) for key in listed_texts(launch, "ssh_keys")),
+        "volumes": lambda: listed_texts(launch, "volumes"),
         "paused": lambda: text(row, "status") == "Paused",
     }
     script = _text_or_none(launch, "startup_script") or ""
@@ -308,14 +305,8 @@ def _text_or_none(row: Mapping[str, Any], name: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _texts(row: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    value = row.get(name)
-    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-        raise Unfit(f"it lacks the list {name!r}")
-    return tuple(value)
-
-
 def instance_type(row: Mapping[str, Any]) -> InstanceType:
+    """An instance type. Raises Unfit."""
     return InstanceType(
         id=text(row, "fid"),
         name=text(row, "name"),
@@ -328,6 +319,7 @@ def instance_type(row: Mapping[str, Any]) -> InstanceType:
 
 
 def auction(row: Mapping[str, Any], note: Note) -> Auction:
+    """What is offered of one type in one region. `note` hears of prices that cannot be. Raises Unfit."""
     return Auction(
         id=text(row, "fid"),
         instance_type=text(row, "instance_type"),
@@ -339,6 +331,7 @@ def auction(row: Mapping[str, Any], note: Note) -> Auction:
 
 
 def instance(row: Mapping[str, Any]) -> Instance:
+    """An instance, whatever its status. Raises Unfit."""
     return Instance(
         id=text(row, "fid"),
         name=text(row, "name"),
@@ -350,6 +343,7 @@ def instance(row: Mapping[str, Any]) -> Instance:
 
 
 def ssh_key(row: Mapping[str, Any]) -> SshKey:
+    """An SSH key of the project. Raises Unfit."""
     return SshKey(text(row, "fid"), text(row, "name"), row.get("required") is True)
 
 
@@ -357,6 +351,7 @@ _COUNTED = {SPOT: "instances", STORAGE: "GB"}  # product -> the units it is coun
 
 
 def quota(row: Mapping[str, Any]) -> Quota:
+    """A quota of the project, in whatever it counts (see is_counted). Raises Unfit."""
     return Quota(
         product=text(row, "product_type"),
         name=text(row, "name"),
@@ -373,92 +368,10 @@ def is_counted(found: Quota) -> bool:
 
 
 def named(row: Mapping[str, Any]) -> Named:
+    """A row of which only its id and name matter. Raises Unfit."""
     return Named(text(row, "fid"), text(row, "name"))
 
 
-def money(value: Any, name: str) -> Decimal:
-    """Dollars from "$1,234.50". Raises CloudError naming the field."""
-    amount = bounds.amount(value)
-    if amount is None:
-        raise Unfit(f"the API gives {_told(value)} as {name}, which is not an amount")
-    return amount
-
-
-def told(row: Mapping[str, Any], name: str, note: Note, read: Read = bounds.amount) -> Any:
-    """A field that a command can do without, by default dollars, as `read` has it. None where there is none, and, with
-    a note, where it is nothing that can be: below zero, not finite, beyond what anything costs."""
-    value = row.get(name)
-    if value is None or value == "":
-        return None
-    found = read(value)
-    if found is None:
-        note(f"the API gives {_told(value)} as {name}: that is impossible, so it counts as unknown")
-    return found
-
-
-def _told(value: Any) -> str:
-    return repr(shown(str(value), 40))
-
-
 def rfc3339(moment: datetime | None) -> str | None:
+    """A moment as the API writes it, in UTC."""
     return None if moment is None else moment.isoformat().replace("+00:00", "Z")
-
-
-def text(row: Mapping[str, Any], name: str) -> str:
-    value = row.get(name)
-    if type(value) is not str:
-        raise Unfit(f"it lacks the text {name!r}", detail=f"it has: {', '.join(sorted(row))}")
-    return value
-
-
-def text_or_none(row: Mapping[str, Any], name: str) -> str | None:
-    return None if row.get(name) is None else text(row, name)
-
-
-def text_or_empty(row: Mapping[str, Any], name: str) -> str:
-    return text_or_none(row, name) or ""
-
-
-def texts(row: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    """A list of texts; null is none."""
-    value = row.get(name)
-    if value is None:
-        return ()
-    if not isinstance(value, list) or not all(type(one) is str for one in value):
-        raise Unfit(f"it has no list of texts as {name!r}", detail=f"it has: {', '.join(sorted(row))}")
-    return tuple(value)
-
-
-def amount(row: Mapping[str, Any], name: str) -> Decimal:
-    return money(text(row, name), name)
-
-
-def positive(row: Mapping[str, Any], name: str) -> int:
-    value = integer(row, name)
-    if value < 1:
-        raise Unfit(f"it has {value} as {name!r}")
-    return value
-
-
-def integer(row: Mapping[str, Any], name: str) -> int:
-    value = bounds.count(row.get(name))
-    if value is None:
-        raise Unfit(f"it lacks the integer {name!r}", detail=f"it has: {', '.join(sorted(row))}")
-    return value
-
-
-def integer_or_none(row: Mapping[str, Any], name: str) -> int | None:
-    return None if row.get(name) is None else integer(row, name)
-
-
-def mapping_or_empty(row: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = row.get(name)
-    if value is not None and not isinstance(value, dict):
-        raise Unfit(f"it has no object as {name!r}", detail=f"it has: {', '.join(sorted(row))}")
-    return value or {}
-
-
-def mapping(value: Any, where: str) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise CloudError(f"{where}: expected an object")
-    return value

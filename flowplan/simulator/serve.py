@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 TICK, BREATH = 1, 0.002  # seconds between two steps of a running clock: at its time, and behind it
+BACKLOG = 128  # connections that wait to be accepted
 LONGEST_BODY = 16 * 1024 * 1024
 _ANSWER = "flowplan.answer"  # key of the WSGI environment: a list that gets the simulator's own Response
 
@@ -129,16 +130,20 @@ class Server:
 
     def __init__(self, simulator: Simulator, port: int = 0) -> None:
         """Listens on `port` of the loopback address (0: a free one). Raises OSError when it is taken."""
-        self._server: BaseWSGIServer = make_server(
-            HOST, port, application(simulator), threaded=True, request_handler=KeepAliveHandler
-        )
+        with socket.socket() as bound:  # werkzeug would end the process where the port is taken
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound.bind((HOST, port))
+            bound.listen(BACKLOG)
+            self._server: BaseWSGIServer = make_server(
+                HOST, port, application(simulator), threaded=True, request_handler=KeepAliveHandler, fd=bound.fileno()
+            )
         self._simulator = simulator
         self._stopped = threading.Event()
         self._threads: list[threading.Thread] = []
 
     @property
     def url(self) -> str:
-        return f"http://{HOST}:{self._server.server_port}"
+        return f"http://{HOST}:{self._server.port}"
 
     def serve_forever(self) -> None:
         """Serve in this thread, until interrupted."""

@@ -14,7 +14,7 @@ MISTAKES = (
     ),
     Mistake(
         "a task is known by its place among the tasks of a program",
-        "api.py",
+        "arguments.py",
         '        name = without_file(str(called) if is_name(called) else f"#{number}")\n',
         '        name = without_file(f"#{number}")\n',
         ("tests/api/test_whose_tasks.py",),

@@ -24,7 +24,7 @@ from flowplan.simulator import SIMULATOR_URL, Request, Simulator
 from flowplan.simulator.clock import EPOCH
 from flowplan.simulator.serve import Server
 from flowplan.simulator.store import reading, writing
-from tests.conftest import filled
+from tests.conftest import Place, filled
 
 from .conftest import Api
 
@@ -290,3 +290,12 @@ def test_data_that_other_tests_copy_are_those_of_a_new_file(tmp_path: Path, monk
     expected = dump("computed")
     monkeypatch.setattr("flowplan.simulator.simulator._fill", filled)
     assert dump("first") == dump("copied") == expected
+
+
+def test_a_port_that_is_taken_is_wrong_usage(place: Place) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        told = place.run("simulator", "serve", "--port", str(port))
+    assert told.code == 64
+    assert told.err.startswith(f"error: port {port} cannot be used: Address already in use\n")
+    assert "hint: give another --port" in told.err

@@ -1,0 +1,103 @@
+"""Arguments of the Python API: checked as the command line checks its options, and read into what operations take."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+from flowplan.config import Source
+from flowplan.errors import UsageProblem
+from flowplan.model.address import Address
+from flowplan.model.bounds import is_name
+from flowplan.model.budget import Budget, BudgetBasis, dollars, increase
+from flowplan.model.durations import LONGEST, read_duration
+from flowplan.operations.sources import without_file
+from flowplan.printable import shown
+
+Length = str | float
+Choice = TypeVar("Choice", bound=str)
+
+
+def sources_of(tasks: Iterable[Mapping[str, Any]]) -> list[Source]:
+    """Each task as a source of its own, called after it: what one made is no other's, wherever it stands among them."""
+    found: dict[str, Source] = {}
+    for number, task in enumerate(tasks, 1):
+        called = task.get("name")
+        name = without_file(str(called) if is_name(called) else f"#{number}")
+        name = without_file(f"#{number}") if name in found else name  # two of one name: a problem of the files
+        found[name] = _source_of(task, name)
+    return list(found.values())
+
+
+def _source_of(task: Mapping[str, Any], name: str) -> Source:
+    """A task as a source, whose text is that of the task as JSON, which is YAML."""
+    if not task.get("name"):
+        raise UsageProblem("a task given as a dict or by keywords needs a name", hint='name="my-task"')
+    try:
+        data = json.dumps(task, indent=2, default=_plain, ensure_ascii=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:  # UnicodeEncodeError is a ValueError
+        raise UsageProblem(f"the task {shown(str(task['name']))} cannot be written as YAML: {error}") from error
+    return Source(name, data)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return float(value) if Decimal(repr(float(value))) == value else str(value)
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, Sequence | set | frozenset):
+        return list(value)
+    raise TypeError(f"{value!r} is of type {type(value).__name__}")
+
+
+def address(text: str) -> Address:
+    try:
+        return Address.parse(text)
+    except ValueError as error:
+        raise UsageProblem(str(error)) from None
+
+
+def hours(length: Length, name: str, least: float = 60.0, most: float = LONGEST, said: str = "1m and 3660d") -> float:
+    """In hours: `length`, which is a text or hours, of `least` to `most` seconds. Raises UsageProblem."""
+    hours = read_duration(length, name) / 3600 if isinstance(length, str) else length
+    return within(hours, name, least / 3600, most / 3600, said)
+
+
+def seconds(length: Length, name: str) -> float:
+    """In seconds: `length`, which is a text or seconds. Raises UsageProblem."""
+    seconds = read_duration(length, name) if isinstance(length, str) else length
+    return within(seconds, name, 0, LONGEST, "0s and 3660d")
+
+
+def within(value: float, name: str, least: float, most: float, said: str | None = None) -> float:
+    if not (math.isfinite(value) and least <= value <= most):
+        raise UsageProblem(f"{name}: {value!r} is not between {said or f'{least:g} and {most:g}'}")
+    return value
+
+
+def one_of(value: Choice, name: str, choices: Any) -> Choice:
+    if value not in (known := get_args(choices)):
+        raise UsageProblem(f"{name}: {value!r} is none of {', '.join(known)}")
+    return value
+
+
+def names(given: str | Iterable[str]) -> Iterable[str]:
+    """One name may be given alone: its letters are not meant."""
+    return (given,) if isinstance(given, str) else given
+
+
+def budgets(hourly: Decimal | str | None, more: Decimal | str | None, basis: BudgetBasis) -> tuple[Budget, ...]:
+    one_of(basis, "budget_basis", BudgetBasis)
+    try:
+        found = Budget(
+            None if hourly is None else dollars(str(hourly)), None if more is None else increase(str(more)), basis
+        )
+    except ValueError as error:
+        raise UsageProblem(str(error)) from None
+    return () if found.empty else (found,)
