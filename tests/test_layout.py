@@ -1,4 +1,5 @@
-"""Imports go one way. The table is the documentation: what each module may import of flowplan."""
+"""Imports go one way. Two tables are the law: the one here says which room may import which, layers.txt which file of a
+room may import which."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ import pytest
 
 import flowplan
 from flowplan.cli import COMMANDS
+from tests.imports import Package, circles, imports_of, layers_of, misplaced, strangers
 from tests.mutants import MISTAKES, Mistake
 
 ROOT = Path(flowplan.__file__).parent
@@ -47,14 +49,27 @@ ALLOWED: dict[str, set[str]] = {
     "simulator.auctions": {"simulator", "simulator.api", "pricing"},
     "simulator.faults": {"simulator", "simulator.api"},
     "documents.shapes": {"planning", "pricing", *NOUNS},
-    "documents": {"documents.shapes", "apply", *PURE_STAGES},
+    "documents": {"documents.shapes", "cost", "cost.what_if", "planning", "pricing", "state", *NOUNS},
 }
-ALLOWED["operations"] = set(ALLOWED) - {"simulator.api", "simulator.auctions", "simulator.faults"}
-ALLOWED["reports"] = {"documents", "documents.shapes", "apply", "reports.text", "reports.svg", *PURE_STAGES}
-ALLOWED["reports.text"] = ALLOWED["reports.svg"] = ALLOWED["reports.html"] = ALLOWED["reports"]
+ALLOWED["operations"] = {
+    *("apply", "backends", "cloud", "documents", "documents.shapes", "files", "startup"),
+    *PURE_STAGES - {"config.task"},
+}
+ALLOWED["reports"] = {"reports.text", "documents", "documents.shapes", "apply", "planning", "state", *GROUND}
+ALLOWED["reports.text"] = ALLOWED["reports.svg"] = {
+    *("reports", "reports.text", "documents", "documents.shapes", "apply"),
+    *("cost", "planning", "pricing", "state", *NOUNS),
+}
+ALLOWED["reports.html"] = {"reports", "reports.text", "documents.shapes"}
 ALLOWED["arguments"] = {"config", "operations", *NOUNS}
-ALLOWED["api"] = set(ALLOWED)
-ALLOWED["cli"] = set(ALLOWED) - {"api", "arguments"}
+ALLOWED["api"] = {
+    *("arguments", "operations", "reports.html", "reports.text", "documents", "documents.shapes", "apply"),
+    *("config", "cost", "planning", "state", *NOUNS),
+}
+ALLOWED["cli"] = {
+    *("operations", "reports", "reports.text", "reports.svg", "documents", "documents.shapes", "apply", "backends"),
+    *("cloud.http", "simulator", "simulator.auctions", "files", "planning", "pricing", "state", *NOUNS),
+}
 ALLOWED["__main__"] = {"cli"}
 
 PURE = {*PURE_STAGES, "documents", "documents.shapes"} - {"clock"}
@@ -62,87 +77,37 @@ PURE = {*PURE_STAGES, "documents", "documents.shapes"} - {"clock"}
 IMPURE = {"requests", "socket", "os", "time", "subprocess", "io", "sqlite3", "pathlib.Path"}
 
 
-def modules() -> list[Path]:
-    return sorted(ROOT.rglob("*.py"))
+FLOWPLAN = Package.at(ROOT)
+NAMES = FLOWPLAN.modules
+LAYERS = Path(__file__).with_name("layers.txt")
 
 
-def module_name(path: Path) -> str:
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+def modules_in(rooms: set[str]) -> list[Path]:
+    return [path for name, path in NAMES.items() if FLOWPLAN.room(name) in rooms]
 
 
-NAMES = {module_name(path): path for path in modules()}
+def test_a_room_imports_only_those_below_it() -> None:
+    assert strangers(FLOWPLAN, ALLOWED) == []
 
 
-def room_of(name: str) -> str:
-    """The row of the table that a module belongs to."""
-    package = NAMES[name].name == "__init__.py"
-    return name if package or "." not in name else name.rpartition(".")[0]
-
-
-def imports_of(path: Path) -> set[str]:
-    """Everything that a file imports, wherever in it: while it loads, when a function is called, for types only."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
-
-
-def imported_modules(path: Path) -> set[str]:
-    """The modules of flowplan among them. `from a.b import c` counts as a.b.c where that is a module, else as a.b."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            for alias in node.names:
-                full = f"{node.module}.{alias.name}"
-                found.add(full if full.removeprefix("flowplan.") in NAMES else node.module)
-    return {name.removeprefix("flowplan.") for name in found if name.startswith("flowplan.")} - {"flowplan"}
-
-
-@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
-def test_imports_go_one_way(path: Path) -> None:
-    own = room_of(module_name(path))
-    if own == "":
-        return
-    rooms = {room_of(name) for name in imported_modules(path)} - {own, "cli" if own == "cli" else ""}
-    assert rooms <= ALLOWED[own], f"{own} may not import {sorted(rooms - ALLOWED[own])}"
-
-
-def circles(graph: dict[str, set[str]]) -> list[list[str]]:
-    """The sets of modules that import each other, directly or through others."""
-    reached: dict[str, set[str]] = {}
-    for start in graph:
-        seen: set[str] = set()
-        left = [start]
-        while left:
-            for name in graph[left.pop()] - seen:
-                seen.add(name)
-                left.append(name)
-        reached[start] = seen
-    rings = {frozenset(b for b in reached[a] if a in reached[b]) for a in graph if a in reached[a]}
-    return sorted(sorted(ring) for ring in rings)
+def test_a_file_imports_only_what_stands_lower_in_its_room() -> None:
+    """Also across the folders of a room. A new file gets its place in layers.txt."""
+    assert misplaced(FLOWPLAN, layers_of(LAYERS.read_text())) == []
 
 
 def test_no_module_imports_itself_through_others() -> None:
-    """At no depth: imports inside functions and for types count."""
-    graph = {name: imported_modules(path) & set(NAMES) - {name} for name, path in NAMES.items()}
-    assert circles(graph) == []
+    assert circles(FLOWPLAN.graph()) == []
 
 
 def test_no_command_imports_another() -> None:
     commands = {f"cli.{module}" for module, _, _ in COMMANDS.values()}
     for name in commands:
-        assert not imported_modules(NAMES[name]) & (commands - {name}), name
+        assert not FLOWPLAN.imported(name) & (commands - {name}), name
 
 
 @pytest.mark.parametrize(
     "path",
-    [path for path in modules() if room_of(module_name(path)) in PURE],
+    modules_in(PURE),
     ids=lambda path: str(path.relative_to(ROOT)),
 )
 def test_the_core_does_no_io(path: Path) -> None:
@@ -168,7 +133,7 @@ ASKED_OF_A_PROCESS = re.compile(r"os\.environ|os\.getcwd|os\.chdir|Path\.cwd|sys
 
 @pytest.mark.parametrize(
     "path",
-    [path for path in modules() if room_of(module_name(path)) in {"operations", "apply", *PURE}],
+    modules_in({"operations", "apply", *PURE}),
     ids=lambda path: str(path.relative_to(ROOT)),
 )
 def test_the_library_knows_no_terminal(path: Path) -> None:
