@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 from attrs import field, frozen
 
@@ -36,6 +36,28 @@ class GpuWanted:
 
 
 @frozen
+class LimitPrice:
+    """The most that is paid an hour: `amount` dollars for each instance, or for each of its GPUs."""
+
+    amount: Decimal
+    per: Literal["instance", "gpu"]
+
+    def of_instance(self, gpus: int) -> Decimal:
+        """Dollars per instance-hour. What has no GPU counts as one."""
+        return self.amount * max(gpus, 1) if self.per == "gpu" else self.amount
+
+    @property
+    def digested(self) -> dict[str, Any]:
+        """As digests have it: saved plans hold them."""
+        amount = material(self.amount)
+        of_instance = self.per == "instance"
+        return {
+            "limit_price": amount if of_instance else None,
+            "limit_price_per_gpu": None if of_instance else amount,
+        }
+
+
+@frozen
 class VolumeUse:
     """A volume a task uses. `volume`: the address of one created in this configuration; else the name or
     id of one that exists. `mount_point` None: attached only. `region`: where it must be, if the file says so."""
@@ -64,8 +86,7 @@ class VolumeWanted:
 class Task:
     """One task as the user wrote it, normalised; names of types, projects and keys are not looked up yet.
 
-    `limit_price` in dollars per instance-hour, or else `limit_price_per_gpu` in dollars per GPU-hour
-    (from `utility_threshold_price_per_gpu` or the priority): exactly one of the two.
+    `limit`: from `utility_threshold_price`, `utility_threshold_price_per_gpu` or the priority.
     """
 
     address: Address = field(metadata=LEFT_OUT)
@@ -74,8 +95,7 @@ class Task:
     project: str | None
     ssh_keys: tuple[str, ...]
     priority: str = field(metadata=LEFT_OUT)  # the limit price says it
-    limit_price: Decimal | None
-    limit_price_per_gpu: Decimal | None
+    limit: LimitPrice = field(metadata=LEFT_OUT)  # it takes part as `digested`
     instance_types: tuple[str, ...]
     gpu: GpuWanted
     instance_quantity: int
@@ -106,7 +126,7 @@ class Config:
     def sha256(self) -> str:
         """The digest of what is asked for: not of key order, comments, positions or file names, but of the
         scripts' content, nor of budgets, which are checked again. A saved plan fits as long as it is the same."""
-        tasks = {str(address): named(task) for address, task in self.tasks.items()}
+        tasks = {str(address): named(task) | task.limit.digested for address, task in self.tasks.items()}
         volumes = {str(address): material(volume) for address, volume in self.volumes.items()}
         return digest({"tasks": tasks, "volumes": volumes})
 

@@ -108,7 +108,7 @@ class _Pass:
         place = self.places.place(task)
         if place is None or keys is None or None in uses:
             return None
-        if task.limit_price is None:
+        if task.limit.per == "gpu":
             self.explain(task, place)
         found = [use for use in uses if use is not None]
         inputs = Inputs(
@@ -135,9 +135,9 @@ class _Pass:
 
     def explain(self, task: Task, place: Candidate) -> None:
         """How a limit per GPU became one per instance."""
-        by_priority = task.limit_price_per_gpu == PRIORITIES.get(task.priority)
+        by_priority = task.limit.amount == PRIORITIES.get(task.priority)
         what = f"limit: priority {task.priority}," if by_priority else "limit:"
-        text = f"{what} ${task.limit_price_per_gpu:.2f} a GPU-hour x {max(place.kind.gpus, 1)}"
+        text = f"{what} ${task.limit.amount:.2f} a GPU-hour x {max(place.kind.gpus, 1)}"
         choices = self.places.choices
         choices[task.address] = "; ".join(filter(None, [choices.get(task.address), text]))
 

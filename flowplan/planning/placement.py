@@ -33,14 +33,6 @@ class Candidate:
         return self.auction.capacity >= quantity or (lowest is not None and self.limit > lowest)
 
 
-def limit_of(task: Task, kind: InstanceType) -> Decimal:
-    """The task's limit in dollars per instance-hour on `kind`."""
-    if task.limit_price is not None:
-        return task.limit_price
-    assert task.limit_price_per_gpu is not None  # noqa: S101 - a Task has one of the two
-    return task.limit_price_per_gpu * max(kind.gpus, 1)
-
-
 def best(task: Task, candidates: Iterable[Candidate]) -> Candidate:
     """The place for a task: one that would run now if there is any; then as `optimize` says; then by name.
 

@@ -12,7 +12,7 @@ from flowplan.model.catalogue import Auction, Catalogue, InstanceType, Place
 from flowplan.model.resources import Bid
 from flowplan.model.type_names import find_types, has_word, read_type_name
 from flowplan.planning.findings import Findings
-from flowplan.planning.placement import Candidate, best, limit_of, same_name_twice, why
+from flowplan.planning.placement import Candidate, best, same_name_twice, why
 from flowplan.planning.volumes import Volumes
 
 
@@ -47,7 +47,7 @@ class Places:
         if not clean or kinds is None:
             return None
         every = [
-            Candidate(kind, auction, rank, limit_of(task, kind))
+            Candidate(kind, auction, rank, task.limit.of_instance(kind.gpus))
             for rank, kind in kinds
             for auction in self._catalogue.auctions_of(kind.id)
         ]
@@ -81,7 +81,7 @@ class Places:
         self.unplaceable[task.address] = self._findings.config.problem(
             task.address, "region", what, hint, code="no-auction"
         )
-        return Candidate(kind, Auction("", kind.id, bid.region, 0, None), rank, limit_of(task, kind))
+        return Candidate(kind, Auction("", kind.id, bid.region, 0, None), rank, task.limit.of_instance(kind.gpus))
 
     def _region(self, task: Task) -> tuple[str | None, bool]:
         """The region that the task or its volumes fix, and whether they agree."""

@@ -55,6 +55,30 @@ class Band:
 
 
 @frozen
+class Known:
+    """The figures of a band when all of them are known."""
+
+    p10: Decimal
+    p50: Decimal
+    p90: Decimal
+    expected: Decimal
+
+    @property
+    def band(self) -> Band:
+        return Band(self.p10, self.p50, self.p90, self.expected)
+
+    def at_most(self, most: Decimal | None) -> Known:
+        """Rounding must not lift a figure above its ceiling."""
+        if most is None:
+            return self
+        return Known(min(self.p10, most), min(self.p50, most), min(self.p90, most), min(self.expected, most))
+
+    def reaching(self, ends: Sequence[Decimal]) -> Known:
+        """With its ends moved out so far that all of `ends` are within."""
+        return Known(min([self.p10, *ends]), self.p50, max([self.p90, *ends]), self.expected)
+
+
+@frozen
 class Finish:
     """When some hours of work are done, and what they cost all instances together. `hours` from now, waiting
     included. `seen`: the share of paths on which the work was done before the path ended; on the others it goes on as
@@ -144,10 +168,10 @@ def forecast_of(
     scale = hours / reach * quantity
     costs = tuple(path.cost * scale for path in met)
     worst = _worst(limit, quantity, hours)
-    met_cost = cost = _at_most(spread.money(costs), worst)
+    found = widened = spread.known(costs).at_most(worst)
     if basis == "low" and hours <= stream.span / 2:
-        cost = _at_most(_widened(cost, stream, limit, quantity, hours, entry), worst)
-    moved = _moved(met_cost, cost)
+        widened = found.reaching(_at_present(stream, limit, quantity, hours, entry)).at_most(worst)
+    cost = widened.band
     if hours > DAY:
         cost = cost.no_less(forecast_of(stream, limit, quantity, DAY, entry, method=method).cost)
     finish = None
@@ -166,7 +190,7 @@ def forecast_of(
         basis=basis,
         evidence=_evidence(stream, hours, reach, len(met)),
         finish=finish,
-        replayed=Replayed(costs, weights, inner, step_of(reach), *moved),
+        replayed=Replayed(costs, weights, inner, step_of(reach), widened.p10 - found.p10, widened.p90 - found.p90),
     )
 
 
@@ -192,8 +216,11 @@ class Spread:
     total: float = Factory(lambda self: math.fsum(self.weights), takes_self=True)
 
     def money(self, values: Sequence[float]) -> Band:
-        low, middle, high, mean = self.of(values)
-        return Band(_decimal(low), _decimal(middle), _decimal(high), _decimal(mean))
+        return self.known(values).band
+
+    def known(self, values: Sequence[float]) -> Known:
+        """The same; every figure of what is on paths is known."""
+        return Known(*map(_decimal, self.of(values)))
 
     def share(self, values: Sequence[float]) -> Band:
         low, middle, high, mean = self.of(values)
@@ -260,24 +287,13 @@ def _at_a_point(stream: Stream, limit: Decimal | None, quantity: int, hours: flo
     return Forecast(hours, quantity, limit, cost, paid, up, Band(), worst, "point-only", evidence)
 
 
-def _widened(
-    cost: Band, stream: Stream, limit: Decimal | None, quantity: int, hours: float, entry: Decimal | None
-) -> Band:
-    """A thin past may not contain what the present says."""
-    ends = [cost.p10, cost.p90]
-    for price in (stream.last, entry):
-        if price is not None:
-            runs = limit is None or price <= limit
-            ends.append(_round(price * quantity * Decimal(str(hours))) if runs else Decimal(0))
-    known = [end for end in ends if end is not None]
-    return Band(min(known), cost.p50, max(known), cost.expected)
-
-
-def _moved(before: Band, after: Band) -> tuple[Decimal, Decimal]:
-    """By how much the lower and the upper end are elsewhere."""
-    assert before.p10 is not None and before.p90 is not None  # noqa: S101 - a replay knows both
-    assert after.p10 is not None and after.p90 is not None  # noqa: S101
-    return after.p10 - before.p10, after.p90 - before.p90
+def _at_present(
+    stream: Stream, limit: Decimal | None, quantity: int, hours: float, entry: Decimal | None
+) -> list[Decimal]:
+    """What it would cost at the prices of now, which a thin past may not contain."""
+    prices = [price for price in (stream.last, entry) if price is not None]
+    each = quantity * Decimal(str(hours))
+    return [_round(price * each) if limit is None or price <= limit else Decimal(0) for price in prices]
 
 
 def _evidence(stream: Stream, hours: float, reach: float, paths: int) -> str:

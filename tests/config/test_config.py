@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from flowplan.config import Config, GpuWanted, Source, VolumeWanted, read
+from flowplan.config import Config, GpuWanted, LimitPrice, Source, VolumeWanted, read
 from flowplan.diagnostics import Position
 from flowplan.model.address import Address
 from tests.config.task_texts import TYPE, line, read_texts, storage
@@ -32,7 +32,7 @@ def test_the_example_of_foundry() -> None:
     assert config.warnings == ()
     assert (task.address, task.name, task.project) == (address, address.name, "my-foundry-project")
     assert task.ssh_keys == ("my-ssh-key",)
-    assert (task.priority, task.limit_price, task.limit_price_per_gpu) == ("low", Decimal("17.92"), None)
+    assert (task.priority, task.limit) == ("low", LimitPrice(Decimal("17.92"), "instance"))
     assert (task.instance_types, task.gpu) == (("h100.8x.SXM5.IB",), GpuWanted(gpus=8))
     assert (task.instance_quantity, task.region, task.paused) == (1, "us-central1-b", False)
     assert [str(pair) for pair in task.ports] == [
@@ -48,7 +48,7 @@ def test_the_example_of_foundry() -> None:
 def test_the_smallest_task() -> None:
     (task,) = example("minimal").tasks.values()
     assert (task.name, task.project, task.ssh_keys, task.region) == ("hello", None, (), None)
-    assert (task.priority, task.limit_price, task.limit_price_per_gpu) == ("standard", None, Decimal("4.24"))
+    assert (task.priority, task.limit) == ("standard", LimitPrice(Decimal("4.24"), "gpu"))
     assert (task.ports, task.volumes, task.local_disks, task.container_image) == ((), (), (), None)
 
 

@@ -22,8 +22,8 @@ MISTAKES = (
     Mistake(
         "the addresses of a name are tried each with a deadline of its own",
         "cloud/http/deadline.py",
-        "own._dns_host, own.timeout = one, _left(patience)",
-        "own._dns_host, own.timeout = one, patience",
+        "own._dns_host, own.timeout = address, _left(patience)",
+        "own._dns_host, own.timeout = address, patience",
         ("tests/cloud/test_deadline.py",),
     ),
     Mistake(

@@ -10,10 +10,10 @@ from typing import Any, Literal
 import attrs
 import pytest
 
-from flowplan.config.config import GpuWanted, Task
+from flowplan.config.config import GpuWanted, LimitPrice, Task
 from flowplan.diagnostics import Position
 from flowplan.model.catalogue import Auction, InstanceType
-from flowplan.planning.placement import Candidate, best, limit_of, same_name_twice, why
+from flowplan.planning.placement import Candidate, best, same_name_twice, why
 from tests.builders import TRAIN
 
 TASK = Task(
@@ -23,8 +23,7 @@ TASK = Task(
     project=None,
     ssh_keys=(),
     priority="standard",
-    limit_price=Decimal(20),
-    limit_price_per_gpu=None,
+    limit=LimitPrice(Decimal(20), "instance"),
     instance_types=("h100:8",),
     gpu=GpuWanted(),
     instance_quantity=1,
@@ -160,9 +159,9 @@ def test_why_it_was_chosen(task: dict[str, Any], candidates: list[Candidate], sa
 
 @pytest.mark.parametrize(("gpus", "limit"), [(8, "16"), (1, "2"), (0, "2")])
 def test_a_limit_per_gpu_becomes_one_per_instance(gpus: int, limit: str) -> None:
-    task = attrs.evolve(TASK, limit_price=None, limit_price_per_gpu=Decimal(2))
-    assert limit_of(task, InstanceType("a", "a", "H100", gpus)) == Decimal(limit)
-    assert limit_of(TASK, InstanceType("a", "a", "H100", gpus)) == 20
+    task = attrs.evolve(TASK, limit=LimitPrice(Decimal(2), "gpu"))
+    assert task.limit.of_instance(gpus) == Decimal(limit)
+    assert TASK.limit.of_instance(gpus) == 20
 
 
 def test_two_types_of_one_name_in_one_region_cannot_be_told_apart() -> None:

@@ -15,7 +15,7 @@ import attrs
 import pytest
 
 from flowplan.clock import Moment
-from flowplan.config import Config, GpuWanted, Task, VolumeUse, VolumeWanted
+from flowplan.config import Config, GpuWanted, LimitPrice, Task, VolumeUse, VolumeWanted
 from flowplan.config.positions import Positions
 from flowplan.diagnostics import Position
 from flowplan.documents.plan import plain
@@ -100,8 +100,7 @@ TASK = Task(
     project="ml",
     ssh_keys=("me",),
     priority="high",
-    limit_price=Decimal("17.90"),
-    limit_price_per_gpu=Decimal("2.24"),
+    limit=LimitPrice(Decimal("17.90"), "instance"),
     instance_types=("h100.8x.SXM5.IB",),
     gpu=GpuWanted("H100", 8, "SXM5", "InfiniBand"),
     instance_quantity=2,
@@ -135,7 +134,14 @@ def digest_of(task: Task) -> bytes:
     return Config({B: task}, {V: WANTED}).sha256.encode()
 
 
-BARE = attrs.evolve(TASK, startup_script=None, container_image=None, estimated_hours=None, ports=())
+BARE = attrs.evolve(
+    TASK,
+    limit=LimitPrice(Decimal("2.24"), "gpu"),
+    startup_script=None,
+    container_image=None,
+    estimated_hours=None,
+    ports=(),
+)
 
 
 @pytest.mark.parametrize(
@@ -160,10 +166,10 @@ BARE = attrs.evolve(TASK, startup_script=None, container_image=None, estimated_h
             Inputs().sha256.encode(), "00741470a4306dd928c13443598d3934e3ae77cd1e69ff7cbaf92446b22bd7df", id="no inputs"
         ),
         pytest.param(
-            digest_of(TASK), "4edbc8b25b587631a0188c787446e5946b3d0271486335b892aa1be68dfb9cc8", id="configuration"
+            digest_of(TASK), "17e4cb20292cb667cdc40264165c9ba6f409e0cd18107a5808223968c96a5f00", id="configuration"
         ),
         pytest.param(
-            digest_of(BARE), "622eea16bb7c630f0c691c61259ad519d41f2978bb65fc53204f4b51adcd6f0f", id="a bare task"
+            digest_of(BARE), "79e4f4637774d5bd79716dec9bb924b3c8836b0a32e202c8759929e238841e1f", id="a bare task"
         ),
         pytest.param(
             text([plain(one) for one in (VOLUME, BID, PORTS, None)]),

@@ -13,8 +13,8 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -114,23 +114,26 @@ class _Connecting:
     def _new_conn(self) -> socket.socket:
         own: Any = self
         name, patience = own._dns_host, own.timeout
-        made: socket.socket | None = None
         try:
-            addresses = _addresses(name, own.port, _left(patience))
-            for one in addresses:
-                own._dns_host, own.timeout = one, _left(patience)
-                try:
-                    made = super()._new_conn()  # type: ignore[misc]
-                    break
-                except (NewConnectionError, ConnectTimeoutError):
-                    if one == addresses[-1]:
-                        raise
+            *others, last = _addresses(name, own.port, _left(patience))
+            made = self._first_of(others, patience) or self._connected(last, patience)
         finally:
             own._dns_host, own.timeout = name, patience
-        assert made is not None  # noqa: S101 - there is an address, and the failure of the last one is raised
         plain = _Plain(made.family, made.type, made.proto, fileno=made.detach())
         plain.settimeout(patience)
         return plain
+
+    def _first_of(self, addresses: Iterable[str], patience: float | None) -> socket.socket | None:
+        for one in addresses:
+            with suppress(NewConnectionError, ConnectTimeoutError):
+                return self._connected(one, patience)
+        return None
+
+    def _connected(self, address: str, patience: float | None) -> socket.socket:
+        own: Any = self
+        own._dns_host, own.timeout = address, _left(patience)
+        made: socket.socket = super()._new_conn()  # type: ignore[misc]
+        return made
 
 
 class _Http(_Connecting, HTTPConnection):
@@ -162,7 +165,8 @@ def _tls() -> ssl.SSLContext:
 
 
 def _addresses(name: str, port: int, patience: float | None) -> list[str]:
-    """The addresses of `name`, each once. Raises OSError, and TimeoutError when the resolver takes longer."""
+    """The addresses of `name`, each once, at least one. Raises OSError, and TimeoutError when the resolver takes
+    longer."""
     answers: queue.SimpleQueue[list[str] | OSError] = queue.SimpleQueue()
 
     def look_up() -> None:

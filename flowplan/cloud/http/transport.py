@@ -19,7 +19,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 from urllib.parse import urlsplit
 
 from flowplan.cloud.http import paging
@@ -44,6 +44,13 @@ BUDGET = 120.0  # seconds for one call, all its tries and pauses together
 REACH_BUDGET = 30.0  # the same, as long as nobody answers at all
 BACKOFF_CAP = 20.0  # seconds
 BACKOFF_FLOOR = 0.1  # seconds: full jitter may draw 0, and 0 would be a spin
+
+
+class Wire(NamedTuple):
+    """What sends, and the template of all requests."""
+
+    adapter: BaseAdapter
+    template: PreparedRequest
 
 
 @runtime_checkable
@@ -89,7 +96,8 @@ class Transport:
         self.host: str = urlsplit(self.base_url).hostname or ""
         self.in_process: bool = adapter is not None
         self._token = token
-        self._adapter = adapter
+        self._given = adapter
+        self._made: Wire | None = None
         self._parallelism = parallelism
         self._deadline = deadline
         self._budget = budget
@@ -102,7 +110,6 @@ class Transport:
         self._verify: bool | str = True
         self._known: Secret | None = None  # the credential whose forms are among `_hidden`
         self._date: str | None = None
-        self._template: PreparedRequest | None = None
         self._setup = threading.Lock()
         if adapter is None and self.base_url.startswith("https:"):
             self._proxies = proxies(environ, self.host, urlsplit(self.base_url).port)
@@ -125,8 +132,9 @@ class Transport:
 
     def close(self) -> None:
         """Closes the idle connections."""
-        if self._adapter is not None:
-            self._adapter.close()
+        adapter = self._made.adapter if self._made is not None else self._given
+        if adapter is not None:
+            adapter.close()
 
     def call(
         self,
@@ -146,7 +154,8 @@ class Transport:
         `before` is called before each attempt, when its turn has come; what it raises ends the call. `most`: tries
         at most, for what is not worth waiting for.
         """
-        request = self._prepared(method, path, query, body, key)
+        wire = self._wire()
+        request = self._prepared(wire, method, path, query, body, key)
         started = self._clock()
         tries, renewed = 0, False
         while True:
@@ -154,7 +163,7 @@ class Transport:
             with self._gate:
                 self._authorize(request)  # a login takes its time: what `before` announces is sent at once
                 before()
-                reply = self._exchange(request, path)
+                reply = self._exchange(wire, request, path)
             if reply.status != 429:
                 self._gate.ease()
             verdict, allowed = Call(method, path, tries, self.host, self.clean).judge(reply)
@@ -203,28 +212,29 @@ class Transport:
     # -- one attempt ---------------------------------------------------------------------------------------------
 
     def _prepared(
-        self, method: str, path: str, query: Mapping[str, object] | None, body: object, key: str | None
+        self, wire: Wire, method: str, path: str, query: Mapping[str, object] | None, body: object, key: str | None
     ) -> PreparedRequest:
         """The request without what changes from attempt to attempt: the credential and the client's request id."""
         if not PATH.fullmatch(path) or "/./" in f"{path}/" or "/../" in f"{path}/":
             raise CloudError(f"nothing sent: '{self.clean(path)}' is not a path of the API")
-        return filled(self._template or self._set_up(), method, self.base_url + path, query or {}, body, key)
+        return filled(wire.template, method, self.base_url + path, query or {}, body, key)
 
-    def _set_up(self) -> PreparedRequest:
+    def _wire(self) -> Wire:
         """Imports requests, makes the connection pool and the template of all requests; once."""
+        if self._made is not None:
+            return self._made
+        with self._setup:
+            if self._made is None:
+                self._made = Wire(self._given or self._pool(), template())
+            return self._made
+
+    def _pool(self) -> BaseAdapter:
         from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
         from flowplan.cloud.http.deadline import DeadlineAdapter
 
-        with self._setup:
-            if self._template is None:
-                if self._adapter is None:
-                    authorities = DEFAULT_CA_BUNDLE_PATH if self._verify is True else str(self._verify)
-                    self._adapter = DeadlineAdapter(
-                        authorities, pool_connections=1, pool_maxsize=self._parallelism, max_retries=0
-                    )
-                self._template = template()
-            return self._template
+        authorities = DEFAULT_CA_BUNDLE_PATH if self._verify is True else str(self._verify)
+        return DeadlineAdapter(authorities, pool_connections=1, pool_maxsize=self._parallelism, max_retries=0)
 
     def _authorize(self, request: PreparedRequest) -> None:
         """Puts the credential of now on `request`, which must go to the origin it belongs to."""
@@ -242,7 +252,7 @@ class Transport:
             raise CloudError(f"refusing to send the credentials of {self.host} to another host")
         request.headers["Authorization"] = f"Bearer {value}"
 
-    def _exchange(self, request: PreparedRequest, path: str) -> Reply:
+    def _exchange(self, wire: Wire, request: PreparedRequest, path: str) -> Reply:
         """Sends once. Whatever the network does comes back as a `Reply`: no exception here knows the request."""
         from flowplan.cloud.http.deadline import within
 
@@ -250,17 +260,16 @@ class Transport:
         request.headers["X-Client-Request-Id"] = own_id
         started = self._clock()
         with within(self._deadline):
-            reply = self._sent(request, own_id)
+            reply = self._sent(wire, request, own_id)
         if self._log is not None:
             self._log(self._line(request, path, reply, self._clock() - started))
         return reply
 
-    def _sent(self, request: PreparedRequest, own_id: str) -> Reply:
+    def _sent(self, wire: Wire, request: PreparedRequest, own_id: str) -> Reply:
         from urllib3.exceptions import HTTPError
 
-        assert self._adapter is not None  # noqa: S101  (_set_up made it)
         try:
-            response = self._adapter.send(
+            response = wire.adapter.send(
                 request,
                 stream=True,
                 timeout=(min(CONNECT_TIMEOUT, self._deadline), min(READ_TIMEOUT, self._deadline)),

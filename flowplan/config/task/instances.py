@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 from attrs import field, frozen
 
 from flowplan.config import keys
-from flowplan.config.config import GpuWanted
+from flowplan.config.config import GpuWanted, LimitPrice
 from flowplan.config.values import (
     Given,
     Grammar,
@@ -40,6 +40,7 @@ PRIORITIES: Mapping[str, Decimal] = MappingProxyType(
     }
 )
 DEFAULT_PRIORITY = "standard"
+DEFAULT_LIMIT = LimitPrice(PRIORITIES[DEFAULT_PRIORITY], "gpu")
 MOST_INSTANCES = 256  # of one bid (fcp: instance_quantity)
 _MOST_GPUS = 64  # of one instance; beyond that it is a slip of the pen
 _LONGEST_TYPE = 100
@@ -75,11 +76,10 @@ class Wanted:
 
 @frozen
 class Price:
-    """task_management, read: one of the two prices is set."""
+    """task_management, read."""
 
     priority: str = DEFAULT_PRIORITY
-    limit_price: Decimal | None = None
-    limit_price_per_gpu: Decimal | None = PRIORITIES[DEFAULT_PRIORITY]
+    limit: LimitPrice = DEFAULT_LIMIT
 
 
 # ---- resources_specification ------------------------------------------------------------------------------
@@ -223,5 +223,5 @@ def read_price(section: Section | None) -> Price:
         hint = "keep one: the limit per instance-hour, or per GPU-hour"
         section.document.problem(other, summary, hint, code="conflict", also=(("the other one", one),))
     if limit is not None:
-        return Price(priority, limit, None)
-    return Price(priority, None, per_gpu if per_gpu is not None else PRIORITIES[priority])
+        return Price(priority, LimitPrice(limit, "instance"))
+    return Price(priority, LimitPrice(per_gpu if per_gpu is not None else PRIORITIES[priority], "gpu"))
