@@ -111,9 +111,12 @@ def hold_expected(saved: SealedPlan, expect: str | None) -> None:
             hint="apply the approved plan, or approve this one",
         )
     if saved["errored"]:
-        errors = [(one["summary"], one["detail"]) for one in saved["diagnostics"] if one["severity"] == "error"]
-        why, reason = errors[0] if errors else ("the file gives no reason", None)
-        raise GuardRefused(f"this plan was refused: {why}", reason=reason or "errored")
+        errors = [one for one in saved["diagnostics"] if one["severity"] == "error"]
+        why, reason, hint = "the file gives no reason", None, None
+        if errors:
+            why, reason, hint = errors[0]["summary"], errors[0]["detail"], errors[0]["hint"]
+        remedy = f"{hint}; then plan again" if hint else "plan again"
+        raise GuardRefused(f"this plan was refused: {why}", reason=reason or "errored", hint=remedy)
 
 
 def hold_signed(saved: SealedPlan, key: Secret | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -85,6 +86,7 @@ class Session:
     def store(self) -> Store:
         """The state of this command; one for all of it: what it has read is what its save puts an end to."""
         if self._store is None:
+            self._hold_place()
             self._store = open_store(self.state_path, spill_directory(self.settings.environ), self._hold_lock)
         return self._store
 
@@ -146,8 +148,17 @@ class Session:
 
     def _hold_lockable(self) -> None:
         _ = self.settings.api_url  # a URL that must not be written is refused before anything is
-        path = self.state_path
-        if not path.absolute().parent.is_dir():
+        self._hold_place()
+
+    def _hold_place(self) -> None:
+        """Raise UsageProblem where the state's directory does not exist: nothing was ever made there, or its name is
+        wrong, and an empty state would say the first."""
+        directory, path = self.settings.directory, self.state_path
+        if _is_missing(directory):
+            raise UsageProblem(
+                f"there is no directory {shown(str(directory))}", hint="create it, or name the one that has the state"
+            )
+        if _is_missing(path.absolute().parent):
             raise UsageProblem(f"--state {path}: there is no directory {path.parent}")
 
     @contextmanager
@@ -274,6 +285,16 @@ class Session:
         if isinstance(found, CloudError):
             self.cloud().note(f"the projects cannot be listed; flowplan uses the project in the state: {found}")
         return found
+
+
+def _is_missing(directory: Path) -> bool:
+    """Whether that is proved to be no directory; one that cannot be looked at may be one."""
+    try:
+        return not stat.S_ISDIR(directory.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
 
 
 def _with_source(of: FromFile, kept: Callable[[str], str]) -> FromFile:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -155,6 +155,7 @@ def find(
             raise _nothing_in(directory)
         paths = [DEFAULT]
     ready = {path.name: path for path in paths if isinstance(path, Source)}
+    _hold_no_file(ready, paths, here)
     files = list(ready)
     directories: list[str] = []
     gone: list[str] = []
@@ -172,6 +173,18 @@ def find(
         files += found
     sources = [ready.get(name) or Source(name, _read(name, directory)) for name in _once(files, here)]
     return sources, _scope(root, here, [*files, *gone], [*directories, *gone])
+
+
+def _hold_no_file(ready: Iterable[str], paths: Iterable[str | Source], here: Path) -> None:
+    """Raise UsageProblem for a file that is called what a task without a file is: the state could not tell the two
+    apart."""
+    given = [path for path in paths if isinstance(path, str) and _has_no_file(path) and not _is_directory(here / path)]
+    for name in (*ready, *given):
+        if os.path.lexists(here / name):
+            raise UsageProblem(
+                f"there is a file {shown(name)}: flowplan calls a task so that a program gave, and that has no file",
+                hint="rename the file",
+            )
 
 
 def _scope(base: str, here: Path, files: Sequence[str], directories: Sequence[str]) -> Scope:

@@ -40,9 +40,9 @@ def presume(state: State, pending: Mapping[str, Intent], live: Live) -> State:
             continue
         if not known_otherwise(found[0].id, intent.address, attrs.evolve(state, bindings=bindings)):
             bindings[intent.address] = binding_of(intent, found[0].id)
-    for binding in strays(state, live):
-        bindings[binding.address] = binding
-    return attrs.evolve(state, bindings=bindings)
+    presumed = attrs.evolve(state, bindings=bindings)
+    adoptions = {binding.address: binding for binding in strays(presumed, live)}
+    return attrs.evolve(presumed, bindings={**bindings, **adoptions})
 
 
 def strays(state: State, live: Live) -> list[Binding]:

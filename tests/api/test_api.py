@@ -283,3 +283,26 @@ def test_a_proposal_in_a_notebook_and_in_a_log(tmp_path: Path) -> None:
     with contextlib.redirect_stdout(out):
         print(proposal)
     assert "+ bid.train will be created" in out.getvalue()
+
+
+def test_a_directory_that_does_not_exist_is_no_empty_state(tmp_path: Path) -> None:
+    gone = stack_in(tmp_path / "gone", TASK)
+    for ask in (gone.state, gone.status, gone.cost, gone.orphans, gone.recover, gone.plan, gone.destroy):
+        with pytest.raises(flowplan.UsageProblem, match=f"there is no directory {tmp_path / 'gone'}") as raised:
+            ask()
+        assert raised.value.hint == "create it, or name the one that has the state"
+    assert len(gone.validate().tasks) == 1  # reads no state
+    assert list(tmp_path.iterdir()) == []
+    for state in ("gone/x.json", "file/x.json"):
+        (tmp_path / "file").write_text("")
+        with pytest.raises(flowplan.UsageProblem, match=f"--state {tmp_path / state}: there is no directory"):
+            stack_in(tmp_path, TASK, state=state).state()
+
+
+def test_a_proposal_that_was_refused_says_what_to_do(stack: flowplan.Stack) -> None:
+    stack.apply(stack.plan())
+    with pytest.raises(flowplan.GuardRefused, match="this plan was refused: ") as raised:
+        stack.destroy()
+    assert raised.value.hint is not None
+    assert "--allow-volume-destroy my-new-volume" in raised.value.hint
+    assert raised.value.hint.endswith("; then plan again")

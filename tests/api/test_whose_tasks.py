@@ -119,3 +119,20 @@ def test_no_stack_shows_the_password_of_a_url(tmp_path: Path, url: str) -> None:
     assert "hunter2" not in f"{caught.value!r} {caught.value.hint} {caught.value.detail}"
     with pytest.raises(flowplan.UsageProblem):
         flowplan.load(TASK, directory=tmp_path, environ={"FLOWPLAN_API_URL": url})
+
+
+@pytest.mark.parametrize("sources", [[task("train")], ["<task train>"], [task("train"), "<task train>"]])
+def test_no_file_is_taken_for_a_task_without_one(tmp_path: Path, sources: list[Any]) -> None:
+    (tmp_path / "<task train>").write_text(json.dumps(task("other")))
+    for ask in (stack_in(tmp_path, *sources).plan, stack_in(tmp_path, *sources).validate):
+        with pytest.raises(flowplan.UsageProblem, match="there is a file <task train>") as raised:
+            ask()
+        assert raised.value.hint == "rename the file"
+    (tmp_path / "<task train>").rename(tmp_path / "train.yaml")
+    assert [str(one.address) for one in stack_in(tmp_path, task("train")).plan().plan.changes] == ["bid.train"]
+
+
+def test_a_directory_may_be_called_like_a_task_without_a_file(tmp_path: Path) -> None:
+    (tmp_path / "<task train>").mkdir()
+    (tmp_path / "<task train>" / "a.yaml").write_text(json.dumps(task("a")))
+    assert [str(one.address) for one in stack_in(tmp_path, "<task train>").plan().plan.changes] == ["bid.a"]

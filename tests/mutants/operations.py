@@ -6,6 +6,20 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "take a directory that does not exist for one in which nothing was made",
+        "operations/session.py",
+        "            self._hold_place()\n            self._store",
+        "            self._store",
+        ("tests/api/test_api.py", "-k", "no_empty_state"),
+    ),
+    Mistake(
+        "take a file for the task of a program",
+        "operations/sources.py",
+        "    _hold_no_file(ready, paths, here)\n",
+        "",
+        ("tests/api/test_whose_tasks.py", "-k", "no_file"),
+    ),
+    Mistake(
         "cancel a bid that cannot be placed anew",
         "operations/plan.py",
         "    problems = [unplaceable[address] for address in placing if address in unplaceable]\n",

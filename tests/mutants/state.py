@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "presume of what is in doubt only what its marker says",
+        "state/ownership.py",
+        "strays(presumed, live)",
+        "strays(state, live)",
+        ("tests/api/test_goes_on.py", "-k", "made_after_all"),
+    ),
+    Mistake(
         "adopt without marker",
         "state/ownership.py",
         "        if bid.marker is not None and not bid.ended and bid.marker.lineage == lineage\n"
