@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import click
 
+from flowplan.cli import options
 from flowplan.cli.base import Command
 from flowplan.cli.context import Context
 from flowplan.reports.formats import report_of
 
 
 @click.command(cls=Command)
+@options.form("status")
 @click.pass_context
-def status(ctx: click.Context) -> int:
+def status(ctx: click.Context, form: str) -> int:
     """Show what flowplan made and what it is doing: status, instances, ssh, ports, price now, paid so far."""
     from flowplan.operations.status import status as looked
 
     here = Context.of(ctx)
-    here.terminal.out(report_of("status", "text")(looked(here.session), here.terminal.paint), end="")
+    here.terminal.out(report_of("status", form)(looked(here.session), here.terminal.paint), end="")
     return 0

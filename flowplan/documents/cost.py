@@ -21,7 +21,7 @@ from flowplan.model.budget import Judged
 from flowplan.model.digest import digest
 from flowplan.model.resources import Volume
 from flowplan.pricing.entry import Estimate, Market, Total
-from flowplan.pricing.units import CENT, DAY, HOUR, MONTH, STORAGE_PER_GB_MONTH, storage_per_hour
+from flowplan.pricing.units import CENT, DAY, HOUR, MONTH, STORAGE_PER_GB_MONTH, storage_per_hour, storage_per_month
 
 if TYPE_CHECKING:
     from flowplan.documents.shapes import cost as shape
@@ -75,7 +75,7 @@ def _middle(found: Forecast | None) -> str | None:
 
 def _storage(volume: Volume) -> shape.VolumeCost:
     hour = storage_per_hour(volume.held_gb)
-    month = STORAGE_PER_GB_MONTH * volume.held_gb
+    month = storage_per_month(volume.held_gb)
     return {
         "unit": "USD/GB-month",
         "quantity": volume.held_gb,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from attrs import frozen
 
 from flowplan import __version__
 from flowplan.cost.warnings import is_far_above_need
+from flowplan.documents.about import moment
 from flowplan.documents.amounts import band, money, plain
 from flowplan.documents.cost import of_advice, of_bid, of_entry, snapshot_id
 from flowplan.pricing.offers import Offer, View
@@ -44,7 +44,7 @@ def document(found: Looked) -> shape.MarketDocument:
         "flowplan_version": __version__,
         "timestamp": found.timestamp,
         "api_url": found.api_url,
-        "as_of": _moment(view.now),
+        "as_of": moment(view.now),
         "unit": "USD/instance-hour",
         "horizon_hours": view.hours,
         "limit": money(view.limit),
@@ -107,8 +107,4 @@ def _advice(one: Offer) -> shape.AdviceAhead | None:
 def _history(past: Prices, view: View) -> shape.History:
     """The price that was in force, and every change since."""
     kept = from_then_on(past, view.now - view.since)
-    return {"timestamps": [_moment(at) for at, _ in kept], "spot_prices": [f"{price:.2f}" for _, price in kept]}
-
-
-def _moment(at: datetime) -> str:
-    return at.isoformat(timespec="seconds").replace("+00:00", "Z")
+    return {"timestamps": [moment(at) for at, _ in kept], "spot_prices": [f"{price:.2f}" for _, price in kept]}

@@ -6,7 +6,7 @@ Sorted, and byte-identical for equal input except `timestamp`. Money is a string
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
 from attrs import frozen
@@ -15,18 +15,20 @@ from flowplan import __version__
 from flowplan.cost.costs import Priced
 from flowplan.cost.proposal import Proposal
 from flowplan.diagnostics import Diagnostic
+from flowplan.documents.about import stack_of
 from flowplan.documents.cost import cost, totals
 from flowplan.documents.diagnostics import of as said
 from flowplan.documents.diagnostics import source
+from flowplan.documents.ports import listed
 from flowplan.model.address import Address
 from flowplan.model.digest import digest
-from flowplan.model.resources import Bid, ContainerImage, Inputs, PortMapping, PortPair, Resource, Volume
+from flowplan.model.resources import Bid, ContainerImage, Inputs, PortMapping, Resource, Volume
 from flowplan.planning.actions import Action, Change, Create, NoOp, Presumed, Replace, Update
 from flowplan.state.state import State
 
 if TYPE_CHECKING:
     from flowplan.documents.shapes import plan as shape
-    from flowplan.documents.shapes.common import Disk, Image, Pair
+    from flowplan.documents.shapes.common import Disk, Image
 
 FORMAT_VERSION = "1.0"
 _IDLE = (NoOp, Presumed)
@@ -136,13 +138,9 @@ def dumps(body: Mapping[str, object]) -> str:
 
 
 def _stack(about: Circumstances) -> shape.PlannedStack:
-    state = about.state
     return {
-        "name": state.stack,
-        "project": {"id": state.project, "name": state.project_name},
-        "api_url": state.api_url,
-        "lineage": state.lineage if state.serial else None,  # none yet: the first apply makes it
-        "serial": state.serial,
+        **stack_of(about.state),
+        "serial": about.state.serial,
         "paths": list(about.paths),
         "config_sha256": about.config_sha256,
     }
@@ -192,7 +190,7 @@ def plain(resource: Resource | None) -> shape.Bid | shape.Volume | shape.Ports |
         return None
     if isinstance(resource, Volume):
         return _volume(resource)
-    return _pairs(resource.pairs) if isinstance(resource, PortMapping) else _bid(resource)
+    return listed(resource.pairs) if isinstance(resource, PortMapping) else _bid(resource)
 
 
 def _volume(volume: Volume) -> shape.Volume:
@@ -246,7 +244,3 @@ def _image(image: ContainerImage | None) -> Image | None:
         "build_context": found.build_context,
         "run_options": found.run_options,
     }
-
-
-def _pairs(pairs: Iterable[PortPair]) -> list[Pair]:
-    return [{"external": one.external, "internal": one.internal, "protocol": one.protocol} for one in pairs]

@@ -1,10 +1,20 @@
-"""Port mappings of a document, as people write them."""
+"""Port mappings in a document, and as people write them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from flowplan.model.resources import PortPair
+
+if TYPE_CHECKING:
+    from flowplan.documents.shapes.common import Pair
+
+
+def listed(pairs: Iterable[PortPair]) -> list[Pair]:
+    """Port pairs of a document."""
+    return [{"external": one.external, "internal": one.internal, "protocol": one.protocol} for one in pairs]
 
 
 def ranges(pairs: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -24,6 +24,7 @@ from flowplan.documents.shapes.market import MarketDocument
 from flowplan.documents.shapes.orphans import OrphansDocument
 from flowplan.documents.shapes.plan import FailedPlan, SealedPlan
 from flowplan.documents.shapes.state import StateDocument
+from flowplan.documents.shapes.status import StatusDocument
 from flowplan.documents.shapes.track_record import TrackRecord
 from flowplan.documents.shapes.validate import ValidateDocument
 
@@ -36,6 +37,7 @@ SHAPES: Mapping[str, Any] = MappingProxyType(
         "cost": TrackRecord,
         "market": MarketDocument,
         "orphans": OrphansDocument,
+        "status": StatusDocument,
         "validate": ValidateDocument,
         "state": StateDocument,
         "event": Event,

@@ -1,15 +1,32 @@
-"""What flowplan made, and what it is doing: a row a bid, a row a volume."""
+"""What flowplan made, and what it is doing: a row a bid, a row a volume; and as a JSON document.
+
+Money as text, null where it is unknown: never 0.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from decimal import Decimal
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from attrs import frozen
 
+from flowplan import __version__
+from flowplan.documents.about import moment, stack_of
+from flowplan.documents.amounts import money
+from flowplan.documents.ports import listed
 from flowplan.model.resources import Bid, PortPair, Volume
 from flowplan.pricing.entry import Market
+from flowplan.pricing.units import storage_per_hour, storage_per_month
+from flowplan.state.state import State
+
+if TYPE_CHECKING:
+    from flowplan.documents.shapes import status as shape
+
+FORMAT_VERSION = "1.0"
+GONE = "gone"
+_OVER = ("STATUS_TERMINATED", "STATUS_REPLACED", "STATUS_PREEMPTED")
 
 
 class Instance(Protocol):
@@ -25,16 +42,37 @@ class Instance(Protocol):
 
 @frozen
 class Row:
-    """One bid: `paid` in dollars so far."""
+    """One bid: `paid` in dollars so far. `is_billed`: whether instances are paid for now; None: that is unknown."""
 
     address: str
     id: str
     status: str
+    is_billed: bool | None
     bid: Bid
     market: Market | None
     instances: tuple[Instance, ...]
     pairs: tuple[PortPair, ...]
     paid: Decimal
+
+    @property
+    def last_price(self) -> Decimal | None:
+        """Dollars per instance-hour; None where it is unknown."""
+        return self.market.spot if self.market else None
+
+    @property
+    def at_last_price(self) -> Decimal | None:
+        """Dollars per hour of all instances while they run; None where the price is unknown."""
+        return None if self.last_price is None else self.last_price * self.bid.instance_quantity
+
+    @property
+    def hour(self) -> Decimal | None:
+        """Dollars per hour that are paid now: what waits or is paused costs nothing. None where that is unknown."""
+        return Decimal(0) if self.is_billed is False else self.at_last_price if self.is_billed else None
+
+    @property
+    def present(self) -> list[Instance]:
+        """The instances that are there, by name: without those that are over."""
+        return sorted((one for one in self.instances if one.status not in _OVER), key=lambda one: one.name)
 
 
 @frozen
@@ -46,10 +84,88 @@ class VolumeRow:
     volume: Volume
     there: bool
 
+    @property
+    def hour(self) -> Decimal:
+        """Dollars per hour that are paid now."""
+        return storage_per_hour(self.volume.held_gb) if self.there else Decimal(0)
+
+    @property
+    def month(self) -> Decimal:
+        """Dollars per month of 730 hours while it exists."""
+        return storage_per_month(self.volume.held_gb)
+
 
 @frozen
 class Status:
-    """What there is: the bids, and the volumes."""
+    """What there is of the stack of `state`: the bids, and the volumes. `as_of`: the server's time; None where nothing
+    was asked."""
 
+    state: State
     bids: Sequence[Row]
     volumes: Sequence[VolumeRow]
+    as_of: datetime | None = None
+
+    @property
+    def hour(self) -> Decimal | None:
+        """Dollars per hour that the whole costs now, storage included; None where that is unknown."""
+        hours = [*(row.hour for row in self.bids), *(row.hour for row in self.volumes)]
+        known = [hour for hour in hours if hour is not None]
+        return sum(known, Decimal(0)) if len(known) == len(hours) else None
+
+    @property
+    def strange(self) -> Row | None:
+        """The first bid of whose status flowplan does not know what it means."""
+        return next((row for row in self.bids if row.is_billed is None), None)
+
+
+def document(found: Status) -> shape.StatusDocument:
+    """The whole document."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "flowplan_version": __version__,
+        "as_of": moment(found.as_of),
+        "stack": stack_of(found.state),
+        "bids": [_bid(row) for row in found.bids],
+        "volumes": [_volume(row) for row in found.volumes],
+        "hour": {"now": money(found.hour)},
+    }
+
+
+def _bid(row: Row) -> shape.BidStatus:
+    bid = row.bid
+    return {
+        "address": row.address,
+        "id": row.id,
+        "status": row.status,
+        "name": bid.name,
+        "instance_type": bid.instance_type,
+        "instance_type_name": bid.instance_type_name,
+        "region": bid.region,
+        "instance_quantity": bid.instance_quantity,
+        "limit_price": money(bid.limit_price),
+        "last_price": money(row.last_price),
+        "hour": {"now": money(row.hour)},
+        "paid": money(row.paid),
+        "instances": _instances(row.instances),
+        "ports": listed(row.pairs),
+    }
+
+
+def _instances(instances: Iterable[Instance]) -> list[shape.Running]:
+    ordered = sorted(instances, key=lambda one: one.name)
+    return [{"name": one.name, "status": one.status, "ssh_destination": one.ssh_destination} for one in ordered]
+
+
+def _volume(row: VolumeRow) -> shape.VolumeStatus:
+    volume = row.volume
+    return {
+        "address": row.address,
+        "id": row.id,
+        "status": "live" if row.there else GONE,
+        "name": volume.name,
+        "size_gb": volume.size_gb,
+        "interface": volume.interface,
+        "region": volume.region,
+        "hour": {"now": money(row.hour)},
+        "month": {"now": money(row.month if row.there else Decimal(0))},
+    }

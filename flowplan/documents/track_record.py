@@ -14,6 +14,7 @@ from attrs import field, frozen
 
 from flowplan import __version__
 from flowplan.cost.costs import Costs
+from flowplan.documents.about import moment, stack_of
 from flowplan.documents.amounts import band, money
 from flowplan.documents.cost import cost, totals
 from flowplan.model.address import in_order
@@ -50,13 +51,8 @@ def document(truth: Truth) -> shape.TrackRecord:
     return {
         "format_version": FORMAT_VERSION,
         "flowplan_version": __version__,
-        "as_of": _time(truth.now),
-        "stack": {
-            "name": state.stack,
-            "project": {"id": state.project, "name": state.project_name},
-            "api_url": state.api_url,
-            "lineage": state.lineage if state.serial else None,
-        },
+        "as_of": moment(truth.now),
+        "stack": stack_of(state),
         "estimate": _estimate(truth),
         "forecasts": None if single is None else [_judged(one) for one in single],
         "totals": None if whole is None else [_judged(one) for one in whole],
@@ -117,8 +113,8 @@ def _judged(one: Judged) -> shape.Judged:
     return {
         "address": kept.address or None,
         "bids": list(kept.bids),
-        "made_at": _time(kept.made_at),
-        "starts_at": _time(kept.starts_at),
+        "made_at": moment(kept.made_at),
+        "starts_at": moment(kept.starts_at),
         "hours": kept.hours,
         "quantity": kept.quantity,
         "limit": money(kept.limit),
@@ -129,7 +125,7 @@ def _judged(one: Judged) -> shape.Judged:
         "flowplan_version": kept.flowplan_version,
         "course": verdict.course,
         "reason": verdict.reason,
-        "until": _time(verdict.until),
+        "until": moment(verdict.until),
         "hours_compared": f"{one.passed:.3f}",
         "expected_until_then": money(one.due),
         "paid": money(verdict.paid),
@@ -159,7 +155,3 @@ def _coverage(found: Coverage) -> shape.Coverage:
 
 def _share(number: Decimal | None) -> str | None:
     return None if number is None else f"{number:.3f}"
-
-
-def _time(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -12,8 +12,8 @@ from flowplan.errors import CloudError
 from flowplan.model.address import Address, Kind
 from flowplan.model.resources import Bid, Inputs, Mount, PortPair, Volume
 
-TERMINATED, ALLOCATED, PAUSED = "Terminated", "Allocated", "Paused"
-STATUSES = ("Open", ALLOCATED, "Preempting", PAUSED, TERMINATED)
+TERMINATED, ALLOCATED, PREEMPTING, PAUSED = "Terminated", "Allocated", "Preempting", "Paused"
+STATUSES = ("Open", ALLOCATED, PREEMPTING, PAUSED, TERMINATED)
 
 
 @frozen
@@ -65,6 +65,14 @@ class LiveBid:
         """Whether it is over. An unknown status counts as live: never buy again because of a new word, unless the API
         says besides it that the bid is deactivated."""
         return self.status == TERMINATED or (self.deactivated and self.has_strange_status)
+
+    @property
+    def is_billed(self) -> bool | None:
+        """Whether its instances are paid for now: of what runs, also on notice of its end. None: of a status that
+        flowplan does not know, nobody knows."""
+        if self.ended:
+            return False
+        return None if self.has_strange_status else self.status in (ALLOCATED, PREEMPTING)
 
     @property
     def has_strange_status(self) -> bool:

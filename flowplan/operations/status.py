@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flowplan.documents.status import Row, Status, VolumeRow
+from flowplan.documents.status import GONE, Row, Status, VolumeRow
 from flowplan.model.address import Address, in_order
 from flowplan.model.resources import Bid, PortMapping, Volume
 from flowplan.operations.looking import listed
@@ -22,7 +22,7 @@ def status(session: Session) -> Status:
     """A row a bid and a row a volume of the state, from a fixed number of lists and one price per distinct auction."""
     state = session.load().state
     if not state.bindings:
-        return Status([], [])
+        return Status(state, [], [])
     session.enter_project(state, None)
     live = listed(session.cloud())
     volumes = [
@@ -30,7 +30,7 @@ def status(session: Session) -> Status:
         for address, binding in sorted(state.bindings.items(), key=lambda one: in_order(one[0]))
         if isinstance(binding.applied, Volume)
     ]
-    return Status(bid_rows(session, state, live), volumes)
+    return Status(state, bid_rows(session, state, live), volumes, session.cloud().now())
 
 
 def bid_rows(session: Session, state: State, live: Live) -> list[Row]:
@@ -49,13 +49,14 @@ def bid_rows(session: Session, state: State, live: Live) -> list[Row]:
     made = []
     for address, binding in ours.items():
         ports = state.bindings.get(Address("ports", address.name))
-        bid = bids[address]
+        bid, listed_as = bids[address], live.bids.get(binding.id)
         assert isinstance(bid, Bid)  # noqa: S101 - bid addresses hold bids
         made.append(
             Row(
                 address=str(address),
                 id=binding.id,
-                status=live.bids[binding.id].status if binding.id in live.bids else "gone",
+                status=listed_as.status if listed_as else GONE,
+                is_billed=listed_as.is_billed if listed_as else False,
                 bid=bid,
                 market=markets.get(key_of(bid)),
                 instances=tuple(instances.get(binding.id, ())),

@@ -10,9 +10,14 @@ HOUR, DAY, MONTH = 1.0, 24.0, float(HOURS_PER_MONTH)
 STORAGE_PER_GB_MONTH = Decimal("0.08")  # FCP: volumes of either interface, from the moment they exist
 
 
+def storage_per_month(size_gb: int) -> Decimal:
+    """Dollars per month of a volume."""
+    return STORAGE_PER_GB_MONTH * size_gb
+
+
 def storage_per_hour(size_gb: int) -> Decimal:
     """Dollars per hour of a volume."""
-    return STORAGE_PER_GB_MONTH * size_gb / HOURS_PER_MONTH
+    return storage_per_month(size_gb) / HOURS_PER_MONTH
 
 
 def cents(amount: Decimal) -> Decimal:

@@ -39,6 +39,7 @@ REPORTS: dict[tuple[str, str], Report] = {
     ("state", "text"): Report(_TEXT + "state", "whole"),
     ("state", "json"): Report(_JSON, "state", whole=True),
     ("status", "text"): Report(_TEXT + "status", "text"),
+    ("status", "json"): Report(_JSON, "status", whole=True),
     ("cost", "text"): Report(_TEXT + "track_record", "text"),
     ("cost", "json"): Report(_JSON, "document", whole=True),
     ("market", "text"): Report(_TEXT + "market", "text"),

@@ -10,6 +10,7 @@ from flowplan.documents.plan import dumps
 if TYPE_CHECKING:
     from flowplan.documents.diagnostics import Checked
     from flowplan.documents.market import Looked
+    from flowplan.documents.status import Status
     from flowplan.reports.text.paint import Paint
     from flowplan.state.journal import Intent
     from flowplan.state.ownership import Orphans
@@ -36,6 +37,12 @@ def state(found: tuple[State, Sequence[Intent]], _: Paint) -> str:
 
 def market(found: Looked, _: Paint) -> str:
     from flowplan.documents.market import document as made
+
+    return dumps(made(found))
+
+
+def status(found: Status, _: Paint) -> str:
+    from flowplan.documents.status import document as made
 
     return dumps(made(found))
 

@@ -161,6 +161,8 @@ def test_status(applied: Place) -> None:
     assert f"{VOLUME}  1 GB Block in us-central1-b, $0.08 a month" in out
     assert "In all $8.00 an hour now, storage included." in out
     assert "No bid or volume of this stack is live" in applied.ok("status", "--state", "other.json")
+    nothing = json.loads(applied.ok("status", "--state", "other.json", "--format", "json"))
+    assert (nothing["bids"], nothing["volumes"], nothing["hour"], nothing["as_of"]) == ([], [], {"now": "0.00"}, None)
 
 
 def test_lock_show_and_force_unlock(place: Place) -> None:

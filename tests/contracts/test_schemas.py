@@ -79,7 +79,7 @@ def test_what_transcripts_tell_fits() -> None:
         for body in documents(text):
             fits(name, body)
             names.append(name)
-    assert {"event", "cost", "orphans", "state", "market"} == set(names)
+    assert {"event", "cost", "orphans", "state", "market", "status"} == set(names)
 
 
 def test_what_validate_says_fits(place: Place) -> None:

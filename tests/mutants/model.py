@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "call a bid free of whose status nobody knows what it means",
+        "model/live.py",
+        "return None if self.has_strange_status else self.status in",
+        "return self.status in",
+        ("tests/reports/test_status.py", "-k", "paid_now"),
+    ),
+    Mistake(
         "replace a bid for the order of its mounts",
         "model/resources.py",
         "        return known._unordered() == full._unordered()\n",

@@ -30,7 +30,7 @@ def test_every_choice_of_a_format_comes_from_the_table() -> None:
                 assert parameter.default == offered[name][0]
     shown = {name: formats_of("plan" if name == "show" else name) for name in offered}
     assert offered == shown
-    assert set(shown) - {"show"} == {subject for subject, _ in REPORTS} - {"state", "status"}
+    assert set(shown) - {"show"} == {subject for subject, _ in REPORTS} - {"state"}
 
 
 def test_what_is_in_no_row_is_refused_with_what_there_is() -> None:

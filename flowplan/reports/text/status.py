@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from decimal import Decimal
 
 from flowplan.documents.ports import ranges
 from flowplan.documents.status import Row, Status, VolumeRow
-from flowplan.pricing.units import STORAGE_PER_GB_MONTH, cents, storage_per_hour
+from flowplan.pricing.units import cents
 from flowplan.printable import shown
 from flowplan.reports.text.paint import Paint
 
 _STYLES = {"Allocated": "green", "Open": "yellow", "Preempting": "red", "Paused": "yellow", "Terminated": "dim"}
-_OVER = ("STATUS_TERMINATED", "STATUS_REPLACED", "STATUS_PREEMPTED")
 
 
 def text(found: Status, paint: Paint) -> str:
@@ -24,25 +21,21 @@ def text(found: Status, paint: Paint) -> str:
     parts = [_paragraph(row, paint) for row in rows]
     if volumes:
         parts.append("\n".join(_volume(row, paint) for row in volumes))
-    return "\n\n".join([*parts, _total(rows, volumes)]) + "\n"
+    return "\n\n".join([*parts, _total(found)]) + "\n"
 
 
 def _volume(row: VolumeRow, paint: Paint) -> str:
-    volume, month = row.volume, STORAGE_PER_GB_MONTH * row.volume.held_gb
-    what = f"{volume.held_gb:,} GB {volume.interface} in {shown(volume.region)}, ${cents(month):,.2f} a month"
+    volume = row.volume
+    what = f"{volume.held_gb:,} GB {volume.interface} in {shown(volume.region)}, ${cents(row.month):,.2f} a month"
     return f"{paint(shown(row.address), 'bold')}  {what if row.there else 'gone'}  ({shown(row.id)})"
 
 
-def _total(rows: Sequence[Row], volumes: Sequence[VolumeRow]) -> str:
-    """What runs costs the spot price, also on notice; what waits or is paused costs nothing."""
-    running = [row for row in rows if row.status in ("Allocated", "Preempting")]
-    storage = sum((storage_per_hour(row.volume.held_gb) for row in volumes if row.there), Decimal(0))
-    prices = [
-        row.market.spot * row.bid.instance_quantity for row in running if row.market and row.market.spot is not None
-    ]
-    if len(prices) < len(running):
-        return "In all: unknown, because a price is unknown."
-    return f"In all ${cents(sum(prices, storage)):,.2f} an hour now, storage included."
+def _total(found: Status) -> str:
+    if found.hour is not None:
+        return f"In all ${cents(found.hour):,.2f} an hour now, storage included."
+    strange = found.strange
+    why = "a price is unknown" if strange is None else f"flowplan does not know the status {shown(strange.status)}"
+    return f"In all: unknown, because {why}."
 
 
 def _paragraph(row: Row, paint: Paint) -> str:
@@ -53,9 +46,7 @@ def _paragraph(row: Row, paint: Paint) -> str:
         f"  {row.bid.instance_quantity} x {shown(kind)} in {shown(row.bid.region)}",
         f"  {_price(row)}",
     ]
-    for one in sorted(row.instances, key=lambda one: one.name):
-        if one.status not in _OVER:
-            lines.append(f"  {shown(one.name)}  {_short(one.status)}{_ssh(one.ssh_destination)}")
+    lines += [f"  {shown(one.name)}  {_short(one.status)}{_ssh(one.ssh_destination)}" for one in row.present]
     if row.pairs:
         pairs = [{"external": pair.external, "internal": pair.internal} for pair in row.pairs]
         lines.append(f"  ports {', '.join(ranges(pairs))}")
@@ -63,13 +54,12 @@ def _paragraph(row: Row, paint: Paint) -> str:
 
 
 def _price(row: Row) -> str:
-    spot = row.market.spot if row.market else None
     if row.status == "Paused":
         return f"paused: no charge for instances, limit ${row.bid.limit_price:.2f}; {_paid(row)}"
     count = row.bid.instance_quantity
-    now = "price unknown" if spot is None else f"${spot:.2f} an instance-hour now"
-    if spot is not None and count > 1:
-        now += f" (${spot * count:,.2f} for {count})"
+    now = "price unknown" if row.last_price is None else f"${row.last_price:.2f} an instance-hour now"
+    if row.at_last_price is not None and count > 1:
+        now += f" (${row.at_last_price:,.2f} for {count})"
     return f"{now}, limit ${row.bid.limit_price:.2f}; {_paid(row)}"
 
 

@@ -1,0 +1,65 @@
+"""What flowplan made, and what it is doing."""
+
+from typing import TypedDict
+
+from flowplan.documents.shapes.common import Amount, Pair, Stack
+
+
+class Now(TypedDict):
+    """Dollars that are paid now; null where that is unknown."""
+
+    now: Amount | None
+
+
+class Running(TypedDict):
+    """One instance of a bid. `status`: the API's word."""
+
+    name: str
+    status: str
+    ssh_destination: str | None
+
+
+class BidStatus(TypedDict):
+    """One bid. `status`: the API's word, or "gone" for what is not listed. `last_price`: dollars per instance-hour;
+    `hour`: of all instances together, 0 for what waits or is paused. `instances`: also those that are over."""
+
+    address: str
+    id: str
+    status: str
+    name: str
+    instance_type: str
+    instance_type_name: str
+    region: str
+    instance_quantity: int
+    limit_price: Amount
+    last_price: Amount | None
+    hour: Now
+    paid: Amount
+    instances: list[Running]
+    ports: list[Pair]
+
+
+class VolumeStatus(TypedDict):
+    """One volume. `status`: "live", or "gone" for what is not listed."""
+
+    address: str
+    id: str
+    status: str
+    name: str
+    size_gb: int
+    interface: str
+    region: str
+    hour: Now
+    month: Now
+
+
+class StatusDocument(TypedDict):
+    """`hour`: of the whole stack, storage included."""
+
+    format_version: str
+    flowplan_version: str
+    as_of: str | None
+    stack: Stack
+    bids: list[BidStatus]
+    volumes: list[VolumeStatus]
+    hour: Now

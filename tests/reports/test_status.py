@@ -1,0 +1,76 @@
+"""What a stack costs now, by the statuses of its bids: what does not run costs nothing, what is unknown is unknown."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+import pytest
+from attrs import frozen
+
+from flowplan.documents.status import Row, Status, VolumeRow, document
+from flowplan.model.live import LiveBid
+from flowplan.pricing.entry import Market
+from flowplan.reports.text.paint import Paint
+from flowplan.reports.text.status import text
+from flowplan.state.state import State
+from tests.builders import LINEAGE, bid, volume
+
+PRICE = Decimal("8.00")
+
+
+@frozen
+class Machine:
+    name: str
+    status: str
+    ssh_destination: str | None = None
+
+
+def row(status: str, price: Decimal | None = PRICE, *machines: Machine, deactivated: bool = False) -> Row:
+    wanted = bid(quantity=2)
+    live = LiveBid("bid_1", wanted, status, deactivated=deactivated)
+    market = Market(wanted.instance_type, wanted.region, 2, spot=price)
+    return Row("bid.train", "bid_1", status, live.is_billed, wanted, market, machines, (), Decimal("1.5"))
+
+
+def status(*rows: Row, there: bool = True) -> Status:
+    return Status(State(LINEAGE), rows, [VolumeRow("volume.data", "vol_1", volume(size_gb=730), there)])
+
+
+STORAGE = "0.08"  # dollars an hour of 730 GB
+
+
+@pytest.mark.parametrize(
+    ("found", "now", "said"),
+    [
+        (row("Allocated"), "16.00", "In all $16.08 an hour now"),
+        (row("Preempting"), "16.00", "In all $16.08 an hour now"),
+        (row("Open"), "0.00", "In all $0.08 an hour now"),
+        (row("Paused"), "0.00", "In all $0.08 an hour now"),
+        (row("Terminated"), "0.00", "In all $0.08 an hour now"),
+        (row("Archived", deactivated=True), "0.00", "In all $0.08 an hour now"),
+        (row("Open", None), "0.00", "In all $0.08 an hour now"),
+        (row("Allocated", None), None, "In all: unknown, because a price is unknown."),
+        (row("Frozen"), None, "In all: unknown, because flowplan does not know the status Frozen."),
+    ],
+    ids=lambda one: one.status if isinstance(one, Row) else "",
+)
+def test_what_is_paid_now(found: Row, now: str | None, said: str) -> None:
+    body = document(status(found))
+    assert body["bids"][0]["hour"]["now"] == now
+    assert body["hour"]["now"] == (None if now is None else f"{Decimal(now) + Decimal(STORAGE):.2f}")
+    assert said in text(status(found), Paint(on=False))
+
+
+def test_a_volume_that_is_gone_costs_nothing() -> None:
+    (gone,) = document(status(there=False))["volumes"]
+    assert (gone["status"], gone["hour"]["now"], gone["month"]["now"]) == ("gone", "0.00", "0.00")
+    (there,) = document(status())["volumes"]
+    assert (there["status"], there["hour"]["now"], there["month"]["now"]) == ("live", STORAGE, "58.40")
+
+
+def test_instances_that_are_over_are_in_the_document_alone() -> None:
+    machines = [Machine("b", "STATUS_RUNNING", "203.0.113.1:22"), Machine("a", "STATUS_TERMINATED")]
+    found = status(row("Allocated", PRICE, *machines))
+    assert [one["name"] for one in document(found)["bids"][0]["instances"]] == ["a", "b"]
+    assert re.findall(r"^  (\w)  ", text(found, Paint(on=False)), re.MULTILINE) == ["b"]
