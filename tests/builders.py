@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 
@@ -23,7 +23,7 @@ from flowplan.planning.make import make_plan
 from flowplan.planning.plan import Plan, Wishes
 from flowplan.pricing.entry import Market
 from flowplan.pricing.history import Stream
-from flowplan.state.journal import Intent
+from flowplan.state.journal import CreateIntent, Intent
 from flowplan.state.state import Binding, State
 
 LINEAGE = "lineage-1"
@@ -74,11 +74,17 @@ def state(*bindings: Binding, **other: Any) -> State:
     return State(LINEAGE, 1, "s", bindings={one.address: one for one in bindings}, **other)
 
 
-def create_of(address: Address, resource: Resource, **other: Any) -> Intent:
+def create_of(address: Address, resource: Resource, **other: Any) -> CreateIntent:
     """The intent of a create that is in doubt, announced when all clocks stood at 1,000 seconds."""
     name = getattr(resource, "name", "")
     at = Moment(1000.0, 1000.0, "boot", 1000.0)
-    return attrs.evolve(Intent("i-1", "create", address, 1, name, "key", "", at, resource=resource), **other)
+    return attrs.evolve(CreateIntent("i-1", "create", address, 1, name, "key", "", at, resource=resource), **other)
+
+
+def intent_of(op: Literal["update", "delete"], address: Address, resource: Resource) -> Intent:
+    """The intent of anything else, announced then, too."""
+    at = Moment(1000.0, 1000.0, "boot", 1000.0)
+    return Intent("i-1", op, address, 1, getattr(resource, "name", ""), "key", "", at, resource=resource)
 
 
 def planned(

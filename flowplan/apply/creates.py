@@ -65,11 +65,11 @@ class Creates:
             raise Ambiguous(f"the answer is about {made.id}, which {why}")
         actual = as_it_is(wanted, made)
         binding = Binding(intent.address, made.id, actual, change.needs, change.generation, change.source)
-        paused = isinstance(wanted, Bid) and wanted.paused
+        bid = actual if isinstance(wanted, Bid) and wanted.paused and isinstance(actual, Bid) else None
         if not (told := complaints(wanted, actual, made, intent.project)):
-            return self.paused(binding) if paused else binding
-        if paused and made.status != TERMINATED:
-            binding = self.paused(binding)
+            return self.paused(binding, bid) if bid is not None else binding
+        if bid is not None and made.status != TERMINATED:
+            binding = self.paused(binding, bid)
         raise HalfDone(
             binding,
             CloudError(
@@ -78,13 +78,12 @@ class Creates:
             ),
         )
 
-    def paused(self, made: Binding) -> Binding:
-        """A bid can only be placed running: one that is to be paused is paused at once."""
+    def paused(self, made: Binding, bid: Bid) -> Binding:
+        """A bid can only be placed running: `bid`, which is to be paused, is paused at once."""
         try:
             self.updates.change(made.id, {"paused": True})
         except (CloudError, StateError) as error:  # the lock may be taken away between the two calls
-            assert isinstance(made.applied, Bid)  # noqa: S101 - the caller asked
-            running = attrs.evolve(made, applied=attrs.evolve(made.applied, paused=False))
+            running = attrs.evolve(made, applied=attrs.evolve(bid, paused=False))
             why = CloudError(f"placed, but it could not be paused: {error}")
             raise HalfDone(running, error if isinstance(error, (StateError, Unauthorized)) else why) from error
         return made

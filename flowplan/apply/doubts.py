@@ -10,7 +10,7 @@ from flowplan.apply.options import Options
 from flowplan.apply.surroundings import Surroundings
 from flowplan.apply.working_state import WorkingState
 from flowplan.errors import OutcomeUnknown, Refused
-from flowplan.state.journal import Intent
+from flowplan.state.journal import CreateIntent
 from flowplan.state.state import Binding
 
 # What was made; or why nothing was made that is there now; or why that is not known; or that it is to be sent again.
@@ -18,9 +18,9 @@ Became: TypeAlias = Binding | Refused | OutcomeUnknown | Literal["send again"]
 
 
 def find_out(
-    intents: Sequence[Intent], working: WorkingState, around: Surroundings, options: Options
+    intents: Sequence[CreateIntent], working: WorkingState, around: Surroundings, options: Options
 ) -> dict[str, Became]:
-    """Look for what `intents` (creates) made, all together; takes up to the settle window. Every one is answered."""
+    """Look for what `intents` made, all together; takes up to the settle window. Every one is answered."""
     findings = look_up(
         intents,
         working.state.lineage,

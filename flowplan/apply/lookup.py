@@ -12,7 +12,7 @@ from attrs import frozen
 from flowplan.clock import Clock
 from flowplan.errors import CloudError, NotFound
 from flowplan.model.live import Live, LiveBid, LiveVolume
-from flowplan.state.journal import Intent
+from flowplan.state.journal import CreateIntent
 from flowplan.state.ownership import binding_of, find_created, perhaps_created
 from flowplan.state.state import Binding
 
@@ -34,7 +34,7 @@ class Reads(Protocol):
 class Finding:
     """What the look-up of one intent came to. `ids`: the live objects it is about."""
 
-    intent: Intent
+    intent: CreateIntent
     verdict: Verdict
     binding: Binding | None = None
     ids: tuple[str, ...] = ()
@@ -42,9 +42,15 @@ class Finding:
 
 
 def look_up(
-    intents: Sequence[Intent], lineage: str, cloud: Reads, *, window: float, clock: Clock, known: Collection[str] = ()
+    intents: Sequence[CreateIntent],
+    lineage: str,
+    cloud: Reads,
+    *,
+    window: float,
+    clock: Clock,
+    known: Collection[str] = (),
 ) -> dict[str, Finding]:
-    """Look for what `intents` (creates) made, all together, for up to `window` seconds from now. `known`: the ids of
+    """Look for what `intents` made, all together, for up to `window` seconds from now. `known`: the ids of
     bids that are there, as far as it is known: a list without one that is proves no absence.
 
     Every intent gets a finding. `unclear`: there is something that may be what was made, but the API does not tell
@@ -94,7 +100,7 @@ def _hold_complete(live: Live, known: Iterable[str], cloud: Reads) -> None:
             raise CloudError(f"{id} is live, but the list does not show it, so the list may be incomplete")
 
 
-def _finding(intent: Intent, lineage: str, live: Live) -> Finding:
+def _finding(intent: CreateIntent, lineage: str, live: Live) -> Finding:
     found = find_created(intent, lineage, live)
     ids = tuple(one.id for one in sorted(found, key=lambda one: (one.created_at, one.id)))
     if len(found) == 1:
@@ -110,7 +116,7 @@ def _finding(intent: Intent, lineage: str, live: Live) -> Finding:
     return Finding(intent, "foreign", ids=foreign) if foreign else Finding(intent, "absent")
 
 
-def _foreign(intent: Intent, lineage: str, live: Live) -> tuple[str, ...]:
+def _foreign(intent: CreateIntent, lineage: str, live: Live) -> tuple[str, ...]:
     """Who else has the name. Our own bid of an earlier generation, which a list still shows, is nobody else."""
     everything: list[LiveBid | LiveVolume] = (
         list(live.volumes_named(intent.name))

@@ -15,7 +15,7 @@ from flowplan.apply.lookup import Finding, Reads, look_up, unclear_remedy
 from flowplan.clock import Clock
 from flowplan.errors import OutcomeUnknown
 from flowplan.model.live import Live
-from flowplan.state.journal import Closed, Done, Intent, Record, fold
+from flowplan.state.journal import Closed, CreateIntent, Done, Intent, Record, fold
 from flowplan.state.ownership import bound_bids, known_otherwise, strays
 from flowplan.state.state import State
 
@@ -47,7 +47,7 @@ def recover(
 
     Updates and deletes need no look-up: the plan compares with what is live, and does the rest again.
     """
-    creates = [intent for intent in pending.values() if intent.op == "create"]
+    creates = [intent for intent in pending.values() if isinstance(intent, CreateIntent)]
     now = clock.moment(cloud.now())
     left = max((window - intent.at.age(now) for intent in creates), default=0.0)
     sofar = state
@@ -55,7 +55,7 @@ def recover(
     findings = look_up(creates, state.lineage, cloud, window=max(left, 0.0), clock=clock, known=bids) if creates else {}
     _hold_provable(findings.values(), resend=resend)
     records: list[Record] = [
-        Closed(intent.intent, "planned again") for intent in pending.values() if intent.op != "create"
+        Closed(intent.intent, "planned again") for intent in pending.values() if not isinstance(intent, CreateIntent)
     ]
     notes = []
     ended = []

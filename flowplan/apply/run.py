@@ -24,7 +24,7 @@ from flowplan.errors import Ambiguous, CloudError, FlowplanError, Held, Refused,
 from flowplan.planning.actions import Change
 from flowplan.planning.plan import Plan
 from flowplan.planning.steps import Step
-from flowplan.state.journal import Intent, Record
+from flowplan.state.journal import CreateIntent, Intent, Record
 from flowplan.state.state import AppliedPlan, Binding, State
 
 YOUNG = 5.0  # seconds that an intent may be older than the attempt it announces
@@ -203,7 +203,7 @@ class Applying:
         if isinstance(error, Held):  # its intent stays: the next run looks what became of it
             self._fail(step, error)
             return []
-        if work.intent.op == "create" and in_doubt(error):
+        if isinstance(work.intent, CreateIntent) and in_doubt(error):
             self._schedule.doubt(step)
             self._doubts.append(work)
             return []
@@ -233,7 +233,8 @@ class Applying:
     def _resolve_doubts(self) -> list[Result]:
         """Look up everything in doubt at once; what is proved absent is sent once more, with the same bytes."""
         doubts, self._doubts = self._doubts, []
-        found = find_out([work.intent for work in doubts], self._working, self._around, self._options)
+        creates = [work.intent for work in doubts if isinstance(work.intent, CreateIntent)]
+        found = find_out(creates, self._working, self._around, self._options)
         back: list[Result] = []
         for work in doubts:
             became = found[work.intent.intent]

@@ -12,7 +12,7 @@ from attrs import frozen
 from flowplan.apply.events import Events
 from flowplan.clock import Clock, Moment
 from flowplan.model.live import Live, LiveBid, LiveVolume, Made, Marker
-from flowplan.model.resources import Bid, Volume
+from flowplan.model.resources import Bid, Inputs, Volume
 from flowplan.state.journal import Record
 
 
@@ -44,7 +44,7 @@ class Journal(Protocol):
     def spill(self, records: Iterable[Record]) -> Path | None: ...
 
 
-Render: TypeAlias = Callable[[Bid, Marker], str | None]  # the startup script of a bid that carries the marker
+Render: TypeAlias = Callable[[Inputs, Marker], str]  # the startup script that carries the marker
 
 
 @frozen

@@ -19,10 +19,10 @@ from flowplan.errors import CloudError, ConfigError
 from flowplan.model.address import Address
 from flowplan.model.digest import digest
 from flowplan.model.live import Marker
-from flowplan.model.resources import Bid, Resource, Volume, resolve
+from flowplan.model.resources import Bid, Inputs, Resource, Volume, resolve
 from flowplan.planning.actions import Change, Create, Delete, Replace, Update
 from flowplan.planning.steps import Step
-from flowplan.state.journal import Closed, Intent
+from flowplan.state.journal import Closed, CreateIntent, Intent
 from flowplan.state.state import Binding
 
 
@@ -134,10 +134,14 @@ class Works:
     def _request(self, wanted: Resource, change: Change, intent: str) -> Mapping[str, Any]:
         if isinstance(wanted, Volume):
             return self._around.cloud.volume_request(wanted)
-        assert isinstance(wanted, Bid) and wanted.inputs is not None  # noqa: S101 - desired bids carry inputs
+        if isinstance(wanted, Bid) and wanted.inputs is not None:
+            return self._bid_request(wanted, wanted.inputs, change, intent)
+        raise CloudError(f"{change.address} cannot be placed: what its instances are to run is unknown")
+
+    def _bid_request(self, wanted: Bid, inputs: Inputs, change: Change, intent: str) -> Mapping[str, Any]:
         state = self._working.state
         marker = Marker.of(
-            wanted.inputs,
+            inputs,
             stack=state.stack,
             lineage=state.lineage,
             address=change.address,
@@ -145,7 +149,7 @@ class Works:
             intent=intent,
         )
         try:
-            return self._around.cloud.bid_request(wanted, self._around.render(wanted, marker))
+            return self._around.cloud.bid_request(wanted, self._around.render(inputs, marker))
         except ConfigError as error:
             first = error.problems[0]  # what is wrong, not that something is
             raise CloudError(first.summary, hint=first.hint, detail=first.detail) from error
@@ -156,10 +160,11 @@ class Works:
         change: Change,
         id: str | None,
         payload: str,
-        made: Resource | None,
+        made: Resource,
     ) -> Intent:
         id = id or str(uuid.uuid4())
-        return Intent(
+        cls: type[Intent] = CreateIntent if op == "create" else Intent
+        return cls(
             intent=id,
             op=op,
             address=change.address,

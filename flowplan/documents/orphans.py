@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flowplan.model.live import LiveBid
-from flowplan.state.ownership import Orphans
+from flowplan.state.ownership import MarkedBid, Orphans
 
 if TYPE_CHECKING:
     from flowplan.documents.shapes.orphans import OrphanBid, OrphansDocument
@@ -22,15 +21,15 @@ def document(found: Orphans) -> OrphansDocument:
     }
 
 
-def _bid(bid: LiveBid) -> OrphanBid:
-    assert bid.marker is not None  # noqa: S101 - orphans are found by it
+def _bid(one: MarkedBid) -> OrphanBid:
+    bid, marker = one.bid, one.marker
     return {
         "id": bid.id,
         "name": bid.bid.name,
-        "address": str(bid.marker.address),
+        "address": str(marker.address),
         "status": bid.status,
-        "stack": bid.marker.stack,
-        "lineage": bid.marker.lineage,
+        "stack": marker.stack,
+        "lineage": marker.lineage,
         "limit_price": f"{bid.bid.limit_price:.2f}",
         "instance_quantity": bid.bid.instance_quantity,
         "created_at": bid.created_at,

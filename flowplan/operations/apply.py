@@ -288,7 +288,7 @@ class Run:
         around = Surroundings(
             cloud=self.session.cloud(),
             journal=store,
-            render=lambda bid, marker: script.render(bid.inputs, marker) if bid.inputs else None,
+            render=script.render,
             events=self.reporter,
             clock=self.session.interruption.clock(),
             hold_lock=lock.verify,

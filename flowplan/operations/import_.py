@@ -12,7 +12,7 @@ from flowplan.model.address import Address
 from flowplan.model.live import Live, LiveBid, LiveVolume
 from flowplan.model.resources import Volume
 from flowplan.operations.session import Session
-from flowplan.state.journal import Intent
+from flowplan.state.journal import CreateIntent
 from flowplan.state.ownership import adopted, as_made, binding_of, find_created, perhaps_created
 from flowplan.state.state import Binding, State
 
@@ -26,7 +26,8 @@ def take_in(session: Session, address: str, id: str, lineage: str | None) -> Add
         loaded = session.load()
         _hold_free(loaded.state, wanted, id)
         doubted = [intent for intent in loaded.pending.values() if intent.address == wanted]
-        if any(intent.op != "create" or wanted.kind != "volume" for intent in doubted):
+        creates = [intent for intent in doubted if isinstance(intent, CreateIntent)]
+        if doubted and (creates != doubted or wanted.kind != "volume"):
             raise _in_doubt(wanted)
         project = session.enter_project(loaded.state, None)
         _, live = session.cloud().observe()
@@ -39,7 +40,7 @@ def take_in(session: Session, address: str, id: str, lineage: str | None) -> Add
             api_url=session.settings.api_url,
             project=project.id,
             project_name=project.name,
-            bindings={**loaded.state.bindings, wanted: _binding(wanted, found, doubted, loaded.state)},
+            bindings={**loaded.state.bindings, wanted: _binding(wanted, found, creates, loaded.state)},
             released=loaded.state.released - {id},
             adopted=loaded.state.adopted | ({id} if wanted.kind == "volume" else set()),
         )
@@ -86,7 +87,7 @@ def _in_doubt(wanted: Address) -> FlowplanError:
     return FlowplanError(f"{wanted} is in doubt", hint="run `flowplan recover` first")
 
 
-def _binding(wanted: Address, found: LiveBid | LiveVolume, doubted: Sequence[Intent], state: State) -> Binding:
+def _binding(wanted: Address, found: LiveBid | LiveVolume, doubted: Sequence[CreateIntent], state: State) -> Binding:
     """What the state records of `found`: of a volume whose create was in doubt, also what was asked for."""
     asked = doubted[-1].resource if doubted else None
     if isinstance(found, LiveVolume) and isinstance(asked, Volume):
@@ -100,11 +101,13 @@ def _hold_certain(found: LiveBid | LiveVolume, live: Live, loaded: Loaded, wante
     if isinstance(found, LiveBid):
         live = attrs.evolve(live, bids={**live.bids, found.id: found})
     for intent in loaded.pending.values():
+        if not isinstance(intent, CreateIntent):
+            continue
         if intent.address == wanted:
             proved = find_created(intent, loaded.state.lineage, live)
             if found in proved or found not in perhaps_created(intent, loaded.state.lineage, live):
                 raise _in_doubt(wanted)
-        elif intent.op == "create" and found in perhaps_created(intent, loaded.state.lineage, live):
+        elif found in perhaps_created(intent, loaded.state.lineage, live):
             raise FlowplanError(
                 f"an interrupted run may have created {found.id} as {intent.address}",
                 hint="run `flowplan recover` first",

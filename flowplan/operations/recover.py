@@ -17,7 +17,7 @@ from flowplan.model.live import TERMINATED, Live, LiveBid, Marker
 from flowplan.model.resources import Bid
 from flowplan.operations.looking import with_bids
 from flowplan.operations.observe import observe
-from flowplan.state.journal import Closed, Done, Intent, Record, fold
+from flowplan.state.journal import Closed, CreateIntent, Done, Intent, Record, fold
 from flowplan.state.ownership import find_created
 from flowplan.state.state import State, with_ended
 
@@ -94,7 +94,7 @@ def duplicate(live: Live, loaded: Loaded, id: str) -> tuple[LiveBid, Marker]:
         again = f"flowplan import {bid.marker.address} {id} takes it back"
         raise _stays(f"{id} was released with `state rm`", f"{again}; then you can cancel it")
     for intent in loaded.pending.values():
-        if intent.op == "create" and [one.id for one in find_created(intent, state.lineage, live)] == [id]:
+        if isinstance(intent, CreateIntent) and [one.id for one in find_created(intent, state.lineage, live)] == [id]:
             what = f"{id} is what an interrupted run created as {intent.address}"
             raise _stays(what, "run `flowplan recover` first: it takes the bid into the state")
     return bid, bid.marker

@@ -39,18 +39,22 @@ def bid_rows(session: Session, state: State, live: Live) -> list[Row]:
 
     cloud = session.cloud()
     ours = {a: state.bindings[a] for a in sorted(state.bindings, key=in_order) if a.kind == "bid"}
-    bids = {a: as_known(live.bids[b.id], b.applied) if b.id in live.bids else b.applied for a, b in ours.items()}
-    asked = {key_of(bid) for bid in bids.values() if isinstance(bid, Bid) and "region" not in bid.untold}
+    bids = {
+        a: as_known(live.bids[b.id], b.applied) if b.id in live.bids else b.applied
+        for a, b in ours.items()
+        if isinstance(b.applied, Bid)
+    }
+    asked = {key_of(bid) for bid in bids.values() if "region" not in bid.untold}
     markets = cloud.markets(sorted(asked), shown_only=asked)
     instances: dict[str, list[Instance]] = {}
     for one in cloud.instances():
         instances.setdefault(one.bid or "", []).append(one)
     billed = by_bid(cloud.billed())
     made = []
-    for address, binding in ours.items():
+    for address, bid in bids.items():
+        binding = ours[address]
         ports = state.bindings.get(Address("ports", address.name))
-        bid, listed_as = bids[address], live.bids.get(binding.id)
-        assert isinstance(bid, Bid)  # noqa: S101 - bid addresses hold bids
+        listed_as = live.bids.get(binding.id)
         made.append(
             Row(
                 address=str(address),

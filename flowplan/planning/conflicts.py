@@ -8,7 +8,7 @@ from flowplan.model.address import Address
 from flowplan.model.live import Live
 from flowplan.model.resources import PortMapping
 from flowplan.planning.lookup import Desired
-from flowplan.state.journal import Intent
+from flowplan.state.journal import CreateIntent, Intent
 from flowplan.state.ownership import is_live, perhaps_created
 from flowplan.state.state import State
 
@@ -19,7 +19,7 @@ def conflicts(
     """Wanted names that live objects of somebody else have: (address, what, hint). The API would refuse
     the name, or, for a bid, have two of it; flowplan never takes over, renames or deletes what it did not make.
     What an operation in doubt may have made is for the look-up to judge, also when it is more than one."""
-    creates = [intent for intent in pending.values() if intent.op == "create"]
+    creates = [intent for intent in pending.values() if isinstance(intent, CreateIntent)]
     in_doubt = {one.id for intent in creates for one in perhaps_created(intent, state.lineage, live)}
     taken: dict[tuple[str, str], list[str]] = {}
     for volume in live.volumes.values():

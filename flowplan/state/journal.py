@@ -9,7 +9,7 @@ import json
 import re
 import zlib
 from collections.abc import Iterable, Iterator
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Self, TypeAlias
 
 import attrs
 from attrs import field, frozen
@@ -25,6 +25,11 @@ from flowplan.state.state import IF_SET, AppliedPlan, Binding, State, consistent
 JOURNAL_VERSION = 1
 
 
+def _hold_its_class(intent: Intent, _: Any, op: str) -> None:
+    if (op == "create") is not isinstance(intent, CreateIntent):
+        raise ValueError("the intent of a create, and no other, carries what is made")
+
+
 @frozen
 class Intent:
     """Durable before the call it announces. `key` is the Idempotency-Key, the same in every attempt; `at` is when the
@@ -32,7 +37,7 @@ class Intent:
     was, where that was another."""
 
     intent: str
-    op: Literal["create", "update", "delete"]
+    op: Literal["create", "update", "delete"] = field(validator=_hold_its_class)
     address: Address
     generation: int
     name: str
@@ -40,7 +45,7 @@ class Intent:
     payload_sha256: str
     at: Moment
     id: str | None = None  # of the object, where it exists already
-    resource: Resource | None = None  # what is being made
+    resource: Resource | None = None  # what it is to be
     needs: tuple[Address, ...] = ()
     source: str = ""
     endpoint: str = ""
@@ -48,9 +53,22 @@ class Intent:
     resent: bool = False  # the one re-POST of a run was used
     since: Moment | None = field(default=None, metadata=IF_SET)
 
-    def anew(self, at: Moment, *, resent: bool) -> Intent:
+    def anew(self, at: Moment, *, resent: bool) -> Self:
         """The same intent for one more attempt, which is about to be sent."""
         return attrs.evolve(self, at=at, since=self.since or self.at, resent=resent)
+
+
+def _as_in_an_intent(_: type, fields: list[attrs.Attribute[Any]]) -> list[attrs.Attribute[Any]]:
+    """A record has its keys in the order of the fields."""
+    names = [one.name for one in attrs.fields(Intent)]
+    return sorted(fields, key=lambda one: names.index(one.name))
+
+
+@frozen(field_transformer=_as_in_an_intent)
+class CreateIntent(Intent):
+    """The intent of a create, which carries what is being made."""
+
+    resource: Resource = field(kw_only=True)
 
 
 @frozen
@@ -72,7 +90,7 @@ class Closed:
 
 Record: TypeAlias = Intent | Done | Closed | AppliedPlan  # the last: before the first call of a saved plan
 _RECORDS: dict[str, type[Record]] = {"intent": Intent, "done": Done, "closed": Closed, "plan": AppliedPlan}
-_RECORD_NAMES = {cls: name for name, cls in _RECORDS.items()}
+_RECORD_NAMES = {**{cls: name for name, cls in _RECORDS.items()}, CreateIntent: "intent"}
 
 
 @frozen
@@ -150,6 +168,13 @@ def frame(records: Iterable[Record]) -> bytes:
     return _frame([_entry(record) for record in records])
 
 
+def _record(entry: dict[str, Any]) -> Record:
+    cls = _RECORDS[entry.pop("record")]
+    if cls is Intent and entry.get("op") == "create":
+        cls = CreateIntent
+    return converter().structure(entry, cls)
+
+
 def _entry(record: Record) -> dict[str, Any]:
     return {"record": _RECORD_NAMES[type(record)], **converter().unstructure(record)}
 
@@ -216,7 +241,7 @@ def _journal(frames: list[list[dict[str, Any]]], length: int, torn: bool, name: 
     if first.get("record") != "begin" or first.get("journal_version") != JOURNAL_VERSION:
         raise StateError(f"this flowplan cannot read the journal {name}", hint="use the flowplan version that wrote it")
     try:
-        records = tuple(converter().structure(entry, _RECORDS[entry.pop("record")]) for entry in entries)
+        records = tuple(map(_record, entries))
         kept = {key: value for key, value in first.items() if key not in ("record", "journal_version")}
         header = converter().structure(kept, Header)
         bounds.name(header.lineage)

@@ -14,9 +14,9 @@ import attrs
 from attrs import frozen
 
 from flowplan.model.address import Address
-from flowplan.model.live import Live, LiveBid, LiveVolume
+from flowplan.model.live import Live, LiveBid, LiveVolume, Marker
 from flowplan.model.resources import Bid, Inputs, Resource, Volume
-from flowplan.state.journal import Intent
+from flowplan.state.journal import CreateIntent, Intent
 from flowplan.state.state import Binding, State
 
 Known = TypeVar("Known", Bid, Volume)
@@ -35,8 +35,10 @@ def presume(state: State, pending: Mapping[str, Intent], live: Live) -> State:
     """
     bindings = dict(state.bindings)
     for intent in pending.values():
-        found = find_created(intent, state.lineage, live) if intent.op == "create" else ()
-        if len(found) != 1 or intent.resource is None:
+        if not isinstance(intent, CreateIntent):
+            continue
+        found = find_created(intent, state.lineage, live)
+        if len(found) != 1:
             continue
         if not known_otherwise(found[0].id, intent.address, attrs.evolve(state, bindings=bindings)):
             bindings[intent.address] = binding_of(intent, found[0].id)
@@ -114,31 +116,44 @@ def twins(state: State, live: Live) -> list[tuple[Address, tuple[str, ...]]]:
 
 
 @frozen
+class MarkedBid:
+    """A live bid that carries flowplan's marker: whose it is, and what it is."""
+
+    bid: LiveBid
+    marker: Marker
+
+    @property
+    def id(self) -> str:
+        return self.bid.id
+
+
+@frozen
 class Orphans:
     """What is live with our marker, and bound by no state here. `ours`: bids of this stack; `released`: those that it
     released; `volumes`: what those and ended bids of this stack used, though a volume carries no marker
     itself; `elsewhere`: bids of other stacks, whose state is in another place, or lost."""
 
-    ours: tuple[LiveBid, ...]
-    released: tuple[LiveBid, ...]
+    ours: tuple[MarkedBid, ...]
+    released: tuple[MarkedBid, ...]
     volumes: tuple[LiveVolume, ...]
-    elsewhere: tuple[LiveBid, ...]
+    elsewhere: tuple[MarkedBid, ...]
 
 
 def orphans(state: State, pending: Iterable[Intent], live: Live) -> Orphans:
     """The orphans of this stack and of others. What an operation in doubt may have made is none: it is looked up."""
     bound = bound_bids(state) | {one.id for address, one in state.bindings.items() if address.kind == "volume"}
-    doubted = {one.id for intent in pending for one in perhaps_created(intent, state.lineage, live)}
-    marked = [bid for bid in live.bids.values() if bid.marker is not None]
-    of_stack = [bid for bid in marked if bid.marker and bid.marker.lineage == state.lineage]
-    loose = [bid for bid in marked if not bid.ended and bid.id not in bound and bid.id not in doubted]
-    used = {str(mount.volume) for bid in of_stack if bid.marker for mount in bid.marker.mounts}
+    creates = [intent for intent in pending if isinstance(intent, CreateIntent)]
+    doubted = {one.id for intent in creates for one in perhaps_created(intent, state.lineage, live)}
+    marked = [MarkedBid(bid, bid.marker) for bid in live.bids.values() if bid.marker is not None]
+    of_stack = [one for one in marked if one.marker.lineage == state.lineage]
+    loose = [one for one in marked if not one.bid.ended and one.id not in bound and one.id not in doubted]
+    used = {str(mount.volume) for one in of_stack for mount in one.marker.mounts}
     used -= {str(id) for bid in live.bids.values() if bid.id in bound for id in bid.bid.volumes}
     return Orphans(
-        ours=tuple(bid for bid in loose if bid in of_stack and bid.id not in state.released),
-        released=tuple(bid for bid in loose if bid in of_stack and bid.id in state.released),
+        ours=tuple(one for one in loose if one in of_stack and one.id not in state.released),
+        released=tuple(one for one in loose if one in of_stack and one.id in state.released),
         volumes=tuple(live.volumes[id] for id in sorted(used - bound - doubted) if id in live.volumes),
-        elsewhere=tuple(bid for bid in loose if bid not in of_stack),
+        elsewhere=tuple(one for one in loose if one not in of_stack),
     )
 
 
@@ -157,13 +172,12 @@ def namesakes(state: State, live: Live) -> list[tuple[Address, tuple[str, ...]]]
     return found
 
 
-def binding_of(intent: Intent, id: str) -> Binding:
+def binding_of(intent: CreateIntent, id: str) -> Binding:
     """What the state records once the create of `intent` is known to have made `id`."""
-    assert intent.resource is not None  # noqa: S101 - creates always carry it
     return Binding(intent.address, id, intent.resource, intent.needs, intent.generation, intent.source)
 
 
-def find_created(intent: Intent, lineage: str, live: Live) -> tuple[LiveBid | LiveVolume, ...]:
+def find_created(intent: CreateIntent, lineage: str, live: Live) -> tuple[LiveBid | LiveVolume, ...]:
     """The live objects that the create of `intent` made: by marker, or (volumes carry none) as `made_by` proves."""
     if intent.address.kind == "volume":
         return tuple(volume for volume in live.volumes_named(intent.name) if made_by(intent, volume))
@@ -175,7 +189,7 @@ def find_created(intent: Intent, lineage: str, live: Live) -> tuple[LiveBid | Li
     )
 
 
-def perhaps_created(intent: Intent, lineage: str, live: Live) -> tuple[LiveBid | LiveVolume, ...]:
+def perhaps_created(intent: CreateIntent, lineage: str, live: Live) -> tuple[LiveBid | LiveVolume, ...]:
     """The same, and what the API does not tell enough of to say whether the create made it."""
     if intent.address.kind == "volume":
         named = (*live.volumes_named(intent.name), *(one for one in live.volumes_named("") if one.unfit))
@@ -185,7 +199,7 @@ def perhaps_created(intent: Intent, lineage: str, live: Live) -> tuple[LiveBid |
     return (*find_created(intent, lineage, live), *(one for one in unread if one.bid.name in ("", intent.name)))
 
 
-def made_by(intent: Intent, volume: LiveVolume) -> bool | None:
+def made_by(intent: CreateIntent, volume: LiveVolume) -> bool | None:
     """Whether the create of `intent` made `volume`, which has its name. None: that cannot be known.
 
     No volume had the name before, or the intent would not be; so it is ours if it is as large, of the same kind and

@@ -63,7 +63,7 @@ def around(cloud: Fcp | None = None, memory: Memory | None = None) -> Surroundin
     return Surroundings(
         cloud=cloud or nowhere(),
         journal=memory,
-        render=lambda bid, marker: script.render(bid.inputs, marker) if bid.inputs else None,
+        render=script.render,
         events=memory,
         clock=Clock(lambda: NOW, lambda: NOW, lambda _: None, boot_id="boot"),
         hold_lock=lambda: None,

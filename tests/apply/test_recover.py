@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 import pytest
@@ -15,7 +15,7 @@ from flowplan.errors import CloudError, NotFound, OutcomeUnknown
 from flowplan.model.live import Live, LiveBid
 from flowplan.state.journal import Closed, Done, Intent
 from flowplan.state.state import State
-from tests.builders import DATA, TRAIN, bid, bound, create_of, live, live_bid, live_volume, state, volume
+from tests.builders import DATA, TRAIN, bid, bound, create_of, intent_of, live, live_bid, live_volume, state, volume
 
 
 class Cloud:
@@ -146,8 +146,9 @@ def test_what_the_state_says_otherwise_of_stays_as_it_says(known: State, why: st
 
 
 @pytest.mark.parametrize("op", ["update", "delete"])
-def test_updates_and_deletes_are_planned_again_without_a_look(op: str) -> None:
-    found, cloud = settled([live(OURS)], attrs.evolve(CREATE, op=op), known=state(bound(TRAIN, "bid_1", bid())))
+def test_updates_and_deletes_are_planned_again_without_a_look(op: Literal["update", "delete"]) -> None:
+    intent = intent_of(op, TRAIN, bid())
+    found, cloud = settled([live(OURS)], intent, known=state(bound(TRAIN, "bid_1", bid())))
     assert found.records == (Closed("i-1", "planned again"),) and cloud.looks == 0
 
 

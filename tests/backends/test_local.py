@@ -19,12 +19,12 @@ from flowplan.files import atomic as files
 from flowplan.files.atomic import hold_trusted
 from flowplan.model.address import Address
 from flowplan.model.resources import Volume
-from flowplan.state.journal import Done, Intent
+from flowplan.state.journal import CreateIntent, Done
 from flowplan.state.state import Binding, State
 
 V = Address("volume", "data")
 BINDING = Binding(V, "vol_1", Volume("data", 1, "Block", "r"))
-INTENT = Intent("i1", "create", V, 1, "data", "flowplan-i1", "", Moment(1.0, 1.0, ""), resource=BINDING.applied)
+INTENT = CreateIntent("i1", "create", V, 1, "data", "flowplan-i1", "", Moment(1.0, 1.0, ""), resource=BINDING.applied)
 
 
 @pytest.fixture

@@ -16,14 +16,14 @@ from flowplan.clock import Moment
 from flowplan.errors import FlowplanError, Locked, StateError
 from flowplan.model.address import Address
 from flowplan.model.resources import Volume
-from flowplan.state.journal import Done, Intent
+from flowplan.state.journal import CreateIntent, Done
 from flowplan.state.state import AppliedPlan, Binding, State
 from tests.contracts.places import PLACES, Part, Place
 
 V, OTHER = Address("volume", "data"), Address("volume", "other")
 BINDING = Binding(V, "vol_1", Volume("data", 1, "Block", "r"))
 SECOND = Binding(OTHER, "vol_2", Volume("other", 1, "Block", "r"))
-INTENT = Intent("i1", "create", V, 1, "data", "flowplan-i1", "", Moment(1.0, 1.0, ""), resource=BINDING.applied)
+INTENT = CreateIntent("i1", "create", V, 1, "data", "flowplan-i1", "", Moment(1.0, 1.0, ""), resource=BINDING.applied)
 DONE, DONE_SECOND = Done("i1", V, BINDING), Done("i2", OTHER, SECOND)
 
 

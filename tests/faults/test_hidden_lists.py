@@ -12,7 +12,7 @@ from flowplan.clock import Moment
 from flowplan.model.address import Address
 from flowplan.model.live import LiveVolume
 from flowplan.model.resources import Volume
-from flowplan.state.journal import Intent
+from flowplan.state.journal import CreateIntent
 from flowplan.state.ownership import made_by
 from tests.conftest import APPLY, Place, live_ids, many
 
@@ -116,7 +116,7 @@ WANTED = Volume("data", 10, "Block", "us-central1-b")
 def test_where_the_server_tells_no_time_this_machines_proves_little(created_at: str, ours: bool | None) -> None:
     """A proxy took the `Date` away. What we made must not be called somebody else's, and be paid for unseen."""
     data = Address("volume", "data")
-    intent = Intent("i", "create", data, 1, "data", "k", "", Moment(AT, 50.0, "boot"), resource=WANTED)
+    intent = CreateIntent("i", "create", data, 1, "data", "k", "", Moment(AT, 50.0, "boot"), resource=WANTED)
     assert made_by(intent, LiveVolume("vol_1", WANTED, created_at=created_at)) is ours
     told = attrs.evolve(intent, at=Moment(AT, 50.0, "boot", AT))
     assert made_by(told, LiveVolume("vol_1", WANTED, created_at=created_at)) is bool(ours)

@@ -18,7 +18,7 @@ from flowplan.errors import StateError
 from flowplan.model.address import Address
 from flowplan.model.live import LiveVolume
 from flowplan.model.resources import Volume
-from flowplan.state.journal import Done, Header, Intent, frame, header_frame, read_journal
+from flowplan.state.journal import CreateIntent, Done, Header, Intent, frame, header_frame, read_journal
 from flowplan.state.ownership import LATEST, SKEW, made_by
 from flowplan.state.state import Binding, State
 from tests.conftest import Place, many
@@ -30,7 +30,7 @@ AT = 1_800_000_000.0  # 2027-01-15T08:00:00Z
 
 def intent(**other: Any) -> Intent:
     at = Moment(AT + 9000, 50.0, "boot", AT)  # this machine's clock is wrong: the server's decides
-    return attrs.evolve(Intent("i", "create", DATA, 1, "data", "k", "", at, resource=WANTED), **other)
+    return attrs.evolve(CreateIntent("i", "create", DATA, 1, "data", "k", "", at, resource=WANTED), **other)
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ MISTAKES = (
     Mistake(
         "import what is in doubt under another address",
         "operations/import_.py",
-        '        elif intent.op == "create" and found in perhaps_created',
+        "        elif found in perhaps_created",
         "        elif not found and found in perhaps_created",
         ("tests/faults/test_let_go.py",),
     ),

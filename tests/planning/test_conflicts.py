@@ -21,6 +21,7 @@ from tests.builders import (
     bid,
     bound,
     create_of,
+    intent_of,
     live,
     live_bid,
     live_volume,
@@ -106,7 +107,7 @@ def test_several_of_one_name_are_all_named() -> None:
 def test_what_an_operation_in_doubt_may_have_made_is_judged_by_the_look_up() -> None:
     intent = create_of(DATA, volume())
     assert found(volume(), state(), live(SPARE), intent) == []
-    assert found(volume(), state(), live(SPARE), attrs.evolve(intent, op="update")) != []
+    assert found(volume(), state(), live(SPARE), intent_of("update", DATA, volume())) != []
     assert found(bid(), state(), live(live_bid(bid())), create_of(TRAIN, bid())) == []
 
 

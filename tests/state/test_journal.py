@@ -19,7 +19,7 @@ from flowplan.clock import Moment
 from flowplan.errors import StateError
 from flowplan.model.address import Address
 from flowplan.model.resources import Volume
-from flowplan.state.journal import Closed, Done, Intent
+from flowplan.state.journal import Closed, CreateIntent, Done, Intent
 from flowplan.state.state import Binding
 from tests.conftest import FLOWPLAN, Place, many
 
@@ -29,7 +29,7 @@ def volume(name: str, id: str) -> Binding:
 
 
 def intent(id: str, binding: Binding) -> Intent:
-    return Intent(
+    return CreateIntent(
         id, "create", binding.address, 1, binding.address.name, f"flowplan-{id}", "", Moment(1.0, 1.0, ""),
         resource=binding.applied,
     )  # fmt: skip

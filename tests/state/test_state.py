@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from decimal import Decimal
 
 import pytest
@@ -25,6 +26,7 @@ from flowplan.model.resources import (
 from flowplan.state.codec import dump, load
 from flowplan.state.journal import (
     Closed,
+    CreateIntent,
     Done,
     Header,
     Intent,
@@ -64,7 +66,7 @@ STATE = State(
     },
 )
 AT = Moment(1000.5, 12.5, "boot", 1001.0)
-INTENT = Intent("i1", "create", B, 1, "train", "flowplan-i1", "0" * 64, AT, resource=BID, needs=(V,))
+INTENT = CreateIntent("i1", "create", B, 1, "train", "flowplan-i1", "0" * 64, AT, resource=BID, needs=(V,))
 
 
 def test_state_round_trip() -> None:
@@ -236,8 +238,20 @@ resources: st.SearchStrategy[Resource] = st.one_of(
 
 @given(resources)
 def test_any_intent_comes_back(resource: Resource) -> None:
-    intent = Intent("i", "create", V, 1, "n", "k", "", AT, resource=resource)
+    intent = CreateIntent("i", "create", V, 1, "n", "k", "", AT, resource=resource)
     assert read_journal(header_frame(Header("l", 0)) + frame([intent]), "journal").records == (intent,)
+
+
+def test_the_intent_of_a_create_is_written_like_any_other_and_carries_what_it_makes() -> None:
+    written = json.loads(frame([INTENT])[18:])[0]
+    other = json.loads(frame([Intent("i2", "update", B, 1, "", "k", "", AT)])[18:])[0]
+    assert list(written) == list(other)
+    edited = json.dumps([{**written, "resource": None}]).encode()
+    data = b"%08x %08x " % (len(edited), zlib.crc32(edited)) + edited + b"\n"
+    with pytest.raises(StateError, match="holds a record that cannot be read"):
+        read_journal(header_frame(Header("l", 0)) + data, "journal")
+    with pytest.raises(ValueError, match="carries what is made"):
+        Intent("i3", "create", B, 1, "", "k", "", AT)
 
 
 # ---- how long ago an attempt was -----------------------------------------------------------------------

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from flowplan.model.live import LiveBid
 from flowplan.pricing.units import STORAGE_PER_GB_MONTH, cents
 from flowplan.printable import shown
 from flowplan.reports.text.paint import Paint
-from flowplan.state.ownership import Orphans
+from flowplan.state.ownership import MarkedBid, Orphans
 
 
 def text(found: Orphans, paint: Paint) -> str:
@@ -22,8 +21,7 @@ def text(found: Orphans, paint: Paint) -> str:
     if found.released:
         lines = [paint("Bids that this stack released with `state rm`:", "bold")]
         for bid in found.released:
-            address = shown(str(bid.marker.address)) if bid.marker else "ADDR"
-            again = f"    flowplan import {address} {shown(bid.id)}"
+            again = f"    flowplan import {shown(str(bid.marker.address))} {shown(bid.id)}"
             lines += [*_bid(bid, paint), again]
         parts.append("\n".join(lines))
     if found.volumes:
@@ -41,9 +39,9 @@ def text(found: Orphans, paint: Paint) -> str:
     return "\n\n".join(parts) + "\n" if parts else "Nothing is orphaned.\n"
 
 
-def _by_stack(bids: Iterable[LiveBid], paint: Paint) -> list[str]:
+def _by_stack(bids: Iterable[MarkedBid], paint: Paint) -> list[str]:
     lines, stack = [], ""
-    for bid in sorted(bids, key=lambda one: (_stack(one), one.created_at, one.id)):
+    for bid in sorted(bids, key=lambda one: (_stack(one), one.bid.created_at, one.id)):
         if _stack(bid) != stack:
             stack = _stack(bid)
             lines.append(f"  {stack}")
@@ -51,15 +49,15 @@ def _by_stack(bids: Iterable[LiveBid], paint: Paint) -> list[str]:
     return lines
 
 
-def _stack(bid: LiveBid) -> str:
-    return f"stack {shown(bid.marker.stack)}, lineage {shown(bid.marker.lineage)}" if bid.marker else ""
+def _stack(bid: MarkedBid) -> str:
+    return f"stack {shown(bid.marker.stack)}, lineage {shown(bid.marker.lineage)}"
 
 
-def _bid(bid: LiveBid, paint: Paint) -> list[str]:
-    what = bid.bid
+def _bid(bid: MarkedBid, paint: Paint) -> list[str]:
+    what = bid.bid.bid
     kind = shown(what.instance_type_name or what.instance_type)
     return [
-        f"  {paint(shown(what.name), 'bold')}  {shown(bid.status)}  ({shown(bid.id)})",
+        f"  {paint(shown(what.name), 'bold')}  {shown(bid.bid.status)}  ({shown(bid.id)})",
         f"    {what.instance_quantity} x {kind} in {shown(what.region)},"
         f" at most ${what.limit_price * what.instance_quantity:,.2f} an hour",
     ]
