@@ -26,6 +26,11 @@ class Outcome:
     not_started: tuple[Step, ...] = ()
     stopped: bool = False
 
+    @property
+    def clean(self) -> bool:
+        """Whether all that was planned is done."""
+        return not (self.failed or self.unknown or self.not_started or self.stopped)
+
 
 def in_doubt(error: FlowplanError) -> bool:
     """Whether a create that raised `error` may have happened."""

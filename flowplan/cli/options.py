@@ -107,7 +107,9 @@ on_unknown = click.option(
 init = click.option(
     "--init", is_flag=True, help="Start a new state despite traces of an earlier one, which are moved aside."
 )
-events = click.option("--json", "as_events", is_flag=True, help="Write events to stdout as JSON, one per line.")
+events = click.option(
+    "--json", "form", flag_value="json", default="text", help="Write events to stdout as JSON, one per line."
+)
 
 
 def budgeting(function: F) -> F:

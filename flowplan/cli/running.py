@@ -10,7 +10,8 @@ from flowplan.cli import values
 from flowplan.cli.context import Context
 from flowplan.errors import ApprovalMissing
 from flowplan.model.durations import read_duration
-from flowplan.reports.formats import report_of
+from flowplan.reports.formats import RUNNING
+from flowplan.reports.outlet import Outlet
 
 if TYPE_CHECKING:
     from flowplan.apply.events import Reporter
@@ -24,24 +25,14 @@ def carry_out(here: Context, request: Request, given: dict[str, Any], saved: Sea
     """Run the request, or the `saved` plan. `given`: the options of `applying` or `destroying`."""
     from flowplan.operations.apply import How, apply
 
-    for_machines = given.pop("as_events")
-    asks = Asking(here.terminal, reporter_of(here, for_machines), given.pop("auto_approve"), for_machines)
+    terminal, row = here.terminal, RUNNING[given.pop("form")]
+    reporter = row(Outlet(terminal.out, terminal.err, terminal.paint, terminal.paint_err, here.session.now))
+    asks = Asking(terminal, reporter, given.pop("auto_approve"))
     request = evolve(request, hours=values.hours(given.pop("horizon", None)))
     timeout = read_duration(given.pop("timeout"), "--timeout")
-    how = How(**given, timeout=timeout, for_machines=for_machines)
+    how = How(**given, timeout=timeout, for_machines=row.whole)
     apply(here.session, request, how, asks, asks.reporter, saved)
     return 0
-
-
-def reporter_of(here: Context, for_machines: bool) -> Reporter:
-    """Lines for people, or events for machines."""
-    from flowplan.reports.events import EventLines
-    from flowplan.reports.text.progress import ProgressLines
-
-    terminal = here.terminal
-    if for_machines:
-        return EventLines(terminal.out, here.session.now)
-    return ProgressLines(terminal.out, terminal.err, terminal.paint_err, terminal.paint)
 
 
 @frozen
@@ -51,17 +42,13 @@ class Asking:
     terminal: Terminal
     reporter: Reporter
     auto_approve: bool
-    for_machines: bool
 
     @property
     def can_ask(self) -> bool:
         return self.terminal.interactive
 
     def show(self, document: PlanDocument) -> None:
-        if self.for_machines:
-            self.reporter.planned(document)
-        else:
-            self.terminal.out(report_of("plan", "text")(document, self.terminal.paint), end="")
+        self.reporter.planned(document)
 
     def approve(self, plan: Plan) -> bool:
         if self.auto_approve:

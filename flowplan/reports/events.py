@@ -13,6 +13,12 @@ from flowplan.errors import FlowplanError
 from flowplan.planning.actions import Change
 from flowplan.planning.plan import Plan
 from flowplan.planning.steps import Step
+from flowplan.reports.outlet import Outlet
+
+
+def lines(outlet: Outlet) -> EventLines:
+    """A reporter that writes them."""
+    return EventLines(outlet.out, outlet.now)
 
 
 class EventLines:

@@ -1,5 +1,5 @@
-"""The table of reports: what `--format` offers, and the function that makes it. A new format is a row here, and its
-function in a folder of its own."""
+"""The tables of reports: what `--format` offers, and what makes it. A new format is a row here, and its function in a
+folder of its own."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from flowplan.diagnostics import candidates
 from flowplan.errors import UsageProblem
 
 if TYPE_CHECKING:
+    from flowplan.apply.events import Reporter
+    from flowplan.reports.outlet import Outlet
     from flowplan.reports.text.paint import Paint
 
 
@@ -27,8 +29,21 @@ class Report(NamedTuple):
         return text(subject, paint)
 
 
+class Running(NamedTuple):
+    """As a Report, of what is reported while it happens: the function takes an Outlet, and returns a Reporter."""
+
+    module: str
+    function: str
+    whole: bool = False
+
+    def __call__(self, outlet: Outlet) -> Reporter:
+        made: Callable[[Outlet], Reporter] = getattr(import_module(self.module), self.function)
+        return made(outlet)
+
+
 _TEXT = "flowplan.reports.text."
 _JSON = "flowplan.reports.json"
+_HTML = "flowplan.reports.html."
 
 # (subject, format) -> report; of each subject the first is the default.
 REPORTS: dict[tuple[str, str], Report] = {
@@ -36,6 +51,7 @@ REPORTS: dict[tuple[str, str], Report] = {
     ("validate", "json"): Report(_JSON, "checked", whole=True),
     ("plan", "text"): Report(_TEXT + "plan", "text"),
     ("plan", "json"): Report(_JSON, "document", whole=True),
+    ("plan", "html"): Report(_HTML + "plan", "page"),
     ("state", "text"): Report(_TEXT + "state", "whole"),
     ("state", "json"): Report(_JSON, "state", whole=True),
     ("status", "text"): Report(_TEXT + "status", "text"),
@@ -48,6 +64,12 @@ REPORTS: dict[tuple[str, str], Report] = {
     ("orphans", "json"): Report(_JSON, "orphans", whole=True),
     ("graph", "dot"): Report(_TEXT + "graph", "dot"),
     ("graph", "mermaid"): Report(_TEXT + "graph", "mermaid"),
+}
+
+# format -> what reports on an apply or a destroy while it runs
+RUNNING: dict[str, Running] = {
+    "text": Running(_TEXT + "progress", "lines"),
+    "json": Running("flowplan.reports.events", "lines", whole=True),
 }
 
 

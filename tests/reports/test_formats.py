@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from importlib import import_module
@@ -12,11 +13,13 @@ import pytest
 
 from flowplan.cli import COMMANDS
 from flowplan.errors import UsageProblem
-from flowplan.reports.formats import REPORTS, Report, formats_of, report_of
+from flowplan.reports.formats import REPORTS, RUNNING, Report, Running, formats_of, report_of
+from flowplan.reports.text.paint import Paint
+from tests.conftest import Place
 
 
-@pytest.mark.parametrize("row", REPORTS.values(), ids=lambda row: f"{row.module}.{row.function}")
-def test_a_row_names_a_function(row: Report) -> None:
+@pytest.mark.parametrize("row", [*REPORTS.values(), *RUNNING.values()], ids=lambda row: f"{row.module}.{row.function}")
+def test_a_row_names_a_function(row: Report | Running) -> None:
     assert callable(getattr(import_module(row.module), row.function))
 
 
@@ -31,6 +34,13 @@ def test_every_choice_of_a_format_comes_from_the_table() -> None:
     shown = {name: formats_of("plan" if name == "show" else name) for name in offered}
     assert offered == shown
     assert set(shown) - {"show"} == {subject for subject, _ in REPORTS} - {"state"}
+
+
+@pytest.mark.parametrize("command", ["apply", "destroy"])
+def test_a_run_is_reported_by_a_row_of_the_table(command: str) -> None:
+    module = import_module(f"flowplan.cli.{command}")
+    (events,) = (one for one in getattr(module, command).params if "--json" in one.opts)
+    assert {events.default, events.flag_value} == set(RUNNING)
 
 
 def test_what_is_in_no_row_is_refused_with_what_there_is() -> None:
@@ -69,7 +79,24 @@ def test_a_new_format_is_a_row_and_a_function(tmp_path: Path) -> None:
         command = [sys.executable, "start.py", "--api-url", "sim:", "plan", *arguments]
         return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
 
-    assert "--format [text|json|addresses]" in run("--help").stdout
+    assert "--format [text|json|html|addresses]" in run("--help").stdout
     assert run("--format", "addresses").stdout == "bid.t\n"
     (tmp_path / "flowplan.yaml").write_text("name: 1\n")
     assert run("--format", "addresses").stdout == "no plan\n"
+
+
+def test_a_plan_is_a_page_for_a_browser(place: Place) -> None:
+    """Complete in itself, with what its text has; nothing from outside is markup in it."""
+    place.write(TASK)
+    page = place.ok("plan", "--format", "html", "--what-if", "1h")
+    assert page.startswith("<!doctype html>")
+    assert page.endswith("</body>\n</html>\n")
+    for part in ("<title>flowplan: work</title>", "<td>bid.t</td>", "Plan: 1 to add", "What if: "):
+        assert part in page
+    place.ok("plan", "--out", "p")
+    saved = json.loads((place.path / "p").read_text())
+    saved["stack"]["name"] = saved["diagnostics"][0]["summary"] = "<script>"
+    assert "<script>" not in report_of("plan", "html")(saved, Paint(on=False))
+    assert place.ok("show", "p", "--format", "html").startswith("<!doctype html>")
+    there = place.run("show", "--format", "html")
+    assert there.code == 64 and "there is no html of the state" in there.err

@@ -1,4 +1,5 @@
-"""The plan document -> HTML for a notebook. Every text in it is escaped: names and answers come from outside."""
+"""The plan document -> HTML: a part of a notebook, or a page. Every text in it is escaped: names and answers come from
+outside."""
 
 from __future__ import annotations
 
@@ -8,23 +9,42 @@ from jinja2 import Environment
 
 from flowplan.reports.text.cost import cost_line, costs
 from flowplan.reports.text.paint import Paint
-from flowplan.reports.text.plan import summary, symbol_of
+from flowplan.reports.text.plan import drift, summary, symbol_of
+from flowplan.reports.text.what_if import what_if
 
 if TYPE_CHECKING:
-    from flowplan.documents.shapes.plan import PlanBody
+    from flowplan.documents.shapes.plan import PlanBody, PlanDocument
 
-_PAGE = """\
+_PART = """\
 <div class="flowplan">
-<p><b>{{ summary }}</b></p>
+{% if drift %}<pre>{{ drift }}</pre>
+{% endif %}<p><b>{{ summary }}</b></p>
 {% if changes %}<table>
 <tr><th></th><th>resource</th><th>why</th><th>cost</th></tr>
 {% for one in changes %}<tr><td><code>{{ one.symbol }}</code></td><td>{{ one.address }}</td><td>{{ one.why }}</td>
 <td>{{ one.cost }}</td></tr>
 {% endfor %}</table>
-{% endif %}{% if costs %}<pre>{{ costs }}</pre>
-{% endif %}{% for one in diagnostics %}<p><b>{{ one.severity }}:</b> {{ one.summary }}
+{% endif %}{% for figures in figures %}<pre>{{ figures }}</pre>
+{% endfor %}{% for one in diagnostics %}<p><b>{{ one.severity }}:</b> {{ one.summary }}
 {%- if one.hint %}<br><i>hint: {{ one.hint }}</i>{% endif %}</p>
 {% endfor %}</div>
+"""
+_PAGE = """\
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>flowplan: {{ stack }}</title>
+<style>
+body { font-family: sans-serif; margin: 2em; }
+table { border-collapse: collapse; }
+td, th { padding: .2em .8em; text-align: left; vertical-align: top; }
+</style>
+</head>
+<body>
+{{ part | safe }}
+</body>
+</html>
 """
 
 
@@ -32,8 +52,10 @@ def html(document: PlanBody) -> str:
     """What would be done, what it costs and what is said about it."""
     paint = Paint(on=False)
     changing = [one for one in document["resource_changes"] if symbol_of(one)]
-    page = Environment(autoescape=True).from_string(_PAGE)
-    return page.render(
+    simulated = what_if(document["what_if"], paint) if "what_if" in document else ""
+    return _filled(
+        _PART,
+        drift=drift(document["resource_drift"], paint),
         summary=summary(document, changing, paint).strip(),
         changes=[
             {
@@ -44,6 +66,15 @@ def html(document: PlanBody) -> str:
             }
             for one in changing
         ],
-        costs=costs(document, paint),
+        figures=[text for text in (costs(document, paint), simulated) if text],
         diagnostics=document["diagnostics"],
     )
+
+
+def page(document: PlanDocument, _: Paint) -> str:
+    """The same as a page of its own, for a browser."""
+    return _filled(_PAGE, stack=document["stack"]["name"], part=html(document)) + "\n"
+
+
+def _filled(template: str, **values: object) -> str:
+    return Environment(autoescape=True).from_string(template).render(**values)

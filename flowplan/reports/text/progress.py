@@ -1,9 +1,9 @@
-"""What happens during an apply: lines for people on stderr, or events for machines on stdout (cli.md section 5)."""
+"""What happens during an apply -> lines for people, on stderr; the plan and the summary on stdout."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from flowplan.apply.outcome import _DONE, Outcome, counted, doing
 from flowplan.errors import FlowplanError
@@ -11,19 +11,30 @@ from flowplan.planning.actions import Change
 from flowplan.planning.plan import Plan
 from flowplan.planning.steps import Step
 from flowplan.printable import shown
+from flowplan.reports.outlet import Outlet
 from flowplan.reports.text.paint import Paint, wrapped
+from flowplan.reports.text.plan import text
+
+if TYPE_CHECKING:
+    from flowplan.documents.shapes.plan import PlanBody
 
 _NOTABLE = 1.0  # seconds: what is faster is told without a time
 
 
+def lines(outlet: Outlet) -> ProgressLines:
+    """A reporter that writes them."""
+    return ProgressLines(outlet.out, outlet.say, outlet.paint_say, outlet.paint_out)
+
+
 class ProgressLines:
-    """One line an event. `out` gets the summary, `say` the rest."""
+    """One line an event. `out` gets the plan and the summary, `say` the rest."""
 
     def __init__(self, out: Callable[[str], None], say: Callable[[str], None], paint: Paint, paint_out: Paint) -> None:
         self._out, self._say, self._paint, self._paint_out = out, say, paint, paint_out
 
     def planned(self, body: Mapping[str, Any]) -> None:
-        """People have read the plan itself."""
+        """The plan itself, from its document."""
+        self._out(text(cast("PlanBody", body), self._paint_out).removesuffix("\n"))
 
     def started(self, step: Step, change: Change) -> None:
         if step.way == "down" or step.address.kind != "ports":
@@ -53,16 +64,15 @@ class ProgressLines:
 
     def summary(self, plan: Plan, outcome: Outcome) -> None:
         counts = counted(plan, outcome)
-        clean = not (outcome.failed or outcome.unknown or outcome.not_started or outcome.stopped)
         word = "Destroy" if plan.mode == "destroy" else "Apply"
-        if clean and not outcome.done:
+        if outcome.clean and not outcome.done:
             return
         done = ", ".join(
             f"{counts[key]} {key}"
             for key in ("added", "changed", "destroyed", "forgotten")
             if counts[key] or key in ("added", "changed", "destroyed")
         )
-        if clean:
+        if outcome.clean:
             self._out(self._paint_out(f"{word} complete: {done}.", "bold", "green"))
             return
         rest = [

@@ -1,0 +1,18 @@
+"""Where a report goes that is made while a run is under way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from flowplan.reports.text.paint import Paint
+
+
+class Outlet(NamedTuple):
+    """Two streams of lines, each with its paint: `out` takes the result, `say` the rest. `now`: the time, as text."""
+
+    out: Callable[[str], None]
+    say: Callable[[str], None]
+    paint_out: Paint
+    paint_say: Paint
+    now: Callable[[], str]
