@@ -6,8 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from attrs import frozen
+
 from flowplan.cost.costs import Costs, Priced
 from flowplan.diagnostics import CODE_OF, Diagnostic, Severity
+from flowplan.model.address import Address
 from flowplan.model.live import ALLOCATED
 from flowplan.model.resources import Bid
 from flowplan.planning.actions import NoOp
@@ -20,28 +23,42 @@ if TYPE_CHECKING:
 
 _ABOUT_THE_LIMIT = ("below_reserve", "cannot_win_now", "limit_far_above_need")
 _NOT_RUNNING = ("below_reserve", "cannot_win_now", "all_or_nothing_too_large")
-_OF_THE_AUCTION = ("self_competition", "stale_market")  # told once for all bids in it
+_OF_THE_AUCTION = ("self_competition", "stale_market")  # said once for all bids in it
+_AHEAD = ("thin_history", "volatile", "limit_far_above_need")
 _FAR = 3  # times what is needed
 _VOLATILE = 2  # times the middle
 
 
-def warnings_of(one: Priced) -> tuple[str, ...]:
+@frozen
+class Warned:
+    """What one bid is warned of: the `word` that documents have for it, and what it says, with its figures."""
+
+    word: str
+    text: str
+
+
+def warnings_of(one: Priced) -> tuple[Warned, ...]:
     """Of what is placed or changed: what its estimate warns of, and what its forecast does."""
-    if one.cost is None:
+    cost = one.cost
+    if cost is None:
         return ()
-    found = list(one.cost.warnings)
+    found = [Warned(word, _TEXTS[word](cost)) for word in cost.warnings]
     if isinstance(one.change, NoOp):
         return tuple(found)
     if one.stale:
-        found.append("stale_market")
-    expected, advice = one.forecast, one.advice
-    if expected is not None and expected.basis in ("low", "point-only"):
-        found.append("thin_history")
-    if expected is not None and _moves_much(expected):
-        found.append("volatile")
-    if is_far_above_need(one.cost.limit, advice):
-        found.append("limit_far_above_need")
+        found.append(Warned("stale_market", one.stale))
+    if one.forecast is not None:
+        found += _of_forecast(one.forecast)
+    if one.advice is not None and is_far_above_need(cost.limit, one.advice):
+        found.append(Warned("limit_far_above_need", _far_above(cost, one.advice)))
     return tuple(found)
+
+
+def _of_forecast(found: Forecast) -> Iterator[Warned]:
+    if found.basis in ("low", "point-only"):
+        yield Warned("thin_history", _thin(found))
+    if _moves_much(found):
+        yield Warned("volatile", _volatile(found))
 
 
 def is_far_above_need(limit: Decimal, advice: Advice | None) -> bool:
@@ -60,14 +77,15 @@ def warned(costs: Costs) -> Iterator[Diagnostic]:
         if isinstance(one.change, NoOp):
             yield from _not_running(one)
             continue
-        for warning in warnings_of(one):
-            if warning not in _OF_THE_AUCTION:
-                hint = advised(one) if warning in _ABOUT_THE_LIMIT else _HINTS.get(warning)
-                yield _said("warning", told(warning, one), warning, hint, one)
+        for found in warnings_of(one):
+            if found.word not in _OF_THE_AUCTION:
+                hint = advised(one) if found.word in _ABOUT_THE_LIMIT else _HINTS.get(found.word)
+                yield _said("warning", f"{one.change.address}: {found.text}", found.word, hint, one)
     for bids in _auctions(costs.changes):
-        stale = next((one for one in bids if one.stale), None)
+        stale = next((one for one in bids if one.priced.stale), None)
         if stale is not None:
-            yield _said("warning", f"{_place(stale)}: {stale.stale}", "stale_market", _HINTS["stale_market"], stale)
+            summary = f"{stale.place}: {stale.priced.stale}"
+            yield _said("warning", summary, "stale_market", _HINTS["stale_market"], stale.priced)
         yield from _competing(bids)
 
 
@@ -79,7 +97,7 @@ def _not_running(one: Priced) -> Iterator[Diagnostic]:
     if found is None or reason is None:
         return
     state = "is still running, but" if one.change.status == ALLOCATED else "does not run:"
-    summary = f"{one.change.address} ({one.change.status}) {state} {_TEXTS[reason](one, found)}"
+    summary = f"{one.change.address} ({one.change.status}) {state} {_TEXTS[reason](found)}"
     hint = "it costs nothing while it waits; to get it running, raise the limit or choose another type or region"
     yield _said("warning", summary, reason, hint, one)
 
@@ -97,44 +115,40 @@ def _said(severity: Severity, summary: str, warning: str, hint: str | None, one:
     return Diagnostic(CODE_OF[warning], summary, hint, severity=severity, position=where, about=about)
 
 
-def told(warning: str, one: Priced) -> str:
-    """A warning of one bid, with its figures."""
-    assert one.cost is not None  # noqa: S101 - only estimates have warnings
-    return f"{one.change.address}: {_TEXTS[warning](one, one.cost)}"
-
-
-def _below_reserve(_: Priced, found: Estimate) -> str:
+def _below_reserve(found: Estimate) -> str:
     reserve = found.market.minimum if found.market else None
     return f"the limit {usd(found.limit)} is below the reserve {usd(reserve)}; it can never win"
 
 
-def _cannot_win_now(_: Priced, found: Estimate) -> str:
+def _cannot_win_now(found: Estimate) -> str:
     return f"the limit {usd(found.limit)} does not win now; the lowest that does is {usd(found.entry.low)}"
 
 
-def _tie(_: Priced, found: Estimate) -> str:
+def _tie(found: Estimate) -> str:
     return f"the limit {usd(found.limit)} equals the lowest winning one; the older bid wins a tie"
 
 
-def _too_large(_: Priced, found: Estimate) -> str:
+def _too_large(found: Estimate) -> str:
     total = found.market.total if found.market else None
     return f"{found.quantity} instances at once can never win: the whole auction has {total}"
 
 
-def _ambiguous(_: Priced, found: Estimate) -> str:
+def _ambiguous(found: Estimate) -> str:
     low, high = found.ambiguous or (None, None)
     why = "a larger bid of yours does not fit, and FCP does not document whether it still sets the price"
     return f"the price is between {usd(low)} and {usd(high)}: {why}"
 
 
-def _thin(one: Priced, _: Estimate) -> str:
-    known = f" ({one.forecast.evidence})" if one.forecast else ""
-    return f"too few past prices are known for more than a rough forecast{known}"
+def _competes(_: Estimate) -> str:
+    return "your own bids compete"
 
 
-def _volatile(one: Priced, _: Estimate) -> str:
-    assert one.forecast is not None  # noqa: S101 - it is what warns
-    cost, over = one.forecast.cost, span(one.forecast.hours)
+def _thin(found: Forecast) -> str:
+    return f"too few past prices are known for more than a rough forecast ({found.evidence})"
+
+
+def _volatile(found: Forecast) -> str:
+    cost, over = found.cost, span(found.hours)
     middle, high, mean = usd(cost.p50), usd(cost.p90), usd(cost.expected)
     return (
         f"the price varies a lot: over {over}, {middle} in the middle, {mean} on average, at most {high} in 9 "
@@ -142,22 +156,20 @@ def _volatile(one: Priced, _: Estimate) -> str:
     )
 
 
-def _far_above(one: Priced, found: Estimate) -> str:
-    need = one.advice.limit_price if one.advice else None
-    return f"the limit {usd(found.limit)} is far above the {usd(need)} it needs; in a price spike you would pay it"
+def _far_above(found: Estimate, advice: Advice) -> str:
+    need = usd(advice.limit_price)
+    return f"the limit {usd(found.limit)} is far above the {need} it needs; in a price spike you would pay it"
 
 
-_TEXTS: dict[str, Callable[[Priced, Estimate], str]] = {
+_TEXTS: dict[str, Callable[[Estimate], str]] = {  # what an estimate warns of
     "below_reserve": _below_reserve,
     "cannot_win_now": _cannot_win_now,
     "tie": _tie,
     "all_or_nothing_too_large": _too_large,
     "price_ambiguous": _ambiguous,
-    "thin_history": _thin,
-    "volatile": _volatile,
-    "limit_far_above_need": _far_above,
+    "self_competition": _competes,
 }
-OF_THE_MARKET = frozenset({*_TEXTS, *_OF_THE_AUCTION})  # every warning here: of what prices decide
+OF_THE_MARKET = frozenset({*_TEXTS, *_OF_THE_AUCTION, *_AHEAD})  # every warning here: of what prices decide
 
 
 def advised(one: Priced) -> str | None:
@@ -183,84 +195,101 @@ def kept_by(advice: Advice) -> str:
 # ---- your own bids in one auction -------------------------------------------------------------------------
 
 
-def _auctions(changes: Iterable[Priced]) -> list[list[Priced]]:
+@frozen
+class _Bidder:
+    """One of your bids in an auction, and what it costs."""
+
+    priced: Priced
+    bid: Bid
+    cost: Estimate
+
+    @property
+    def address(self) -> Address:
+        return self.priced.change.address
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it is placed or changed."""
+        return not isinstance(self.priced.change, NoOp)
+
+    @property
+    def place(self) -> str:
+        return f"{self.bid.instance_type_name or self.bid.instance_type} in {self.bid.region}"
+
+    @property
+    def limit(self) -> Decimal:
+        return self.cost.limit
+
+    @property
+    def now(self) -> Decimal | None:
+        """What an instance of it would pay."""
+        return self.cost.entry.point
+
+    @property
+    def alone(self) -> Decimal | None:
+        """The same without the others; None where they make no difference, and where it is unknown."""
+        return self.cost.alone.point if self.cost.alone else None
+
+
+def _auctions(changes: Iterable[Priced]) -> list[list[_Bidder]]:
     """The bids that take part, by auction, where one of them is placed or changed."""
-    found: dict[tuple[str, str], list[Priced]] = {}
+    found: dict[tuple[str, str], list[_Bidder]] = {}
     for one in changes:
-        if isinstance(one.change.after, Bid) and one.cost and one.cost.outlook not in ("paused", "cannot_win"):
-            found.setdefault((one.change.after.instance_type, one.change.after.region), []).append(one)
-    return [bids for bids in found.values() if not all(isinstance(one.change, NoOp) for one in bids)]
+        bid = one.change.after
+        if isinstance(bid, Bid) and one.cost and one.cost.outlook not in ("paused", "cannot_win"):
+            found.setdefault((bid.instance_type, bid.region), []).append(_Bidder(one, bid, one.cost))
+    return [bids for bids in found.values() if any(one.is_new for one in bids)]
 
 
-def _competing(bids: Sequence[Priced]) -> Iterator[Diagnostic]:
+def _competing(bids: Sequence[_Bidder]) -> Iterator[Diagnostic]:
     """That your own bids compete: what that costs now, or, if it costs nothing yet, what it would cost."""
-    hit = [one for one in bids if one.cost is not None and one.cost.alone is not None]
-    first = next(one for one in bids if not isinstance(one.change, NoOp))
+    hit = [one for one in bids if one.cost.alone is not None]
+    first = next(one for one in bids if one.is_new)
     if hit:
-        yield _said("warning", f"{_place(first)}: {_price_of(hit)}", "self_competition", _ONE_TASK, first)
+        yield _said("warning", f"{first.place}: {_price_of(hit)}", "self_competition", _ONE_TASK, first.priced)
         return
-    running = sorted((one for one in bids if one.cost and one.cost.outlook == "runs"), key=_limit)
+    running = sorted((one for one in bids if one.cost.outlook == "runs"), key=lambda one: one.limit)
     if len(running) < 2:
         return
     lowest, others = running[0], running[1:]
-    limit, price = _limit(lowest), _now(others[0])
+    limit, price = lowest.limit, others[0].now
     if price is None or limit <= price:
         return
-    more = (limit - price) * sum(one.cost.quantity for one in others if one.cost)
+    more = (limit - price) * sum(one.cost.quantity for one in others)
     summary = (
-        f"{_place(first)}: {_names(running)} bid against each other; if {lowest.change.address} loses, the "
+        f"{first.place}: {_names(running)} bid against each other; if {lowest.address} loses, the "
         f"others pay its limit: {usd(limit)} instead of {usd(price)}, {usd(more)} an hour more together"
     )
-    yield _said("note", summary, "self_competition", _ONE_TASK, first)
+    yield _said("note", summary, "self_competition", _ONE_TASK, first.priced)
 
 
 _ONE_TASK = "one task with more instances (num_instances) does not bid against itself"
 
 
-def _price_of(hit: Sequence[Priced]) -> str:
+def _price_of(hit: Sequence[_Bidder]) -> str:
     """What competing costs, or who does not run because of it."""
-    dearer = [one for one in hit if one.cost and one.cost.outlook == "runs"]
+    paying = [one for one in hit if one.cost.outlook == "runs"]
     parts = []
-    if dearer:
-        now, alone = _now(dearer[0]), _alone(dearer[0])
+    if paying:
+        now, alone = paying[0].now, paying[0].alone
         each = [
-            (after - before) * one.cost.quantity
-            for one in dearer
-            if one.cost and (after := _now(one)) is not None and (before := _alone(one)) is not None
+            (one.now - one.alone) * one.cost.quantity for one in paying if one.now is not None and one.alone is not None
         ]
         parts.append(
-            f"{_names(dearer)} would pay {usd(now)} instead of {usd(alone)}, {usd(sum(each, Decimal(0)))} an hour more"
+            f"{_names(paying)} would pay {usd(now)} instead of {usd(alone)}, {usd(sum(each, Decimal(0)))} an hour more"
         )
-    torn = [one for one in hit if one.cost and one.cost.outlook == "unknown"]
+    torn = [one for one in hit if one.cost.outlook == "unknown"]
     if torn:
-        most = usd(max(map(_limit, torn)))
+        most = usd(max(one.limit for one in torn))
         parts.append(
-            f"{_names(torn)} may not all win; those that do pay up to {most}, instead of {usd(_alone(torn[0]))} alone"
+            f"{_names(torn)} may not all win; those that do pay up to {most}, instead of {usd(torn[0].alone)} alone"
         )
-    late = [one for one in hit if one.cost and one.cost.outlook == "waits"]
+    late = [one for one in hit if one.cost.outlook == "waits"]
     if late:
         parts.append(f"{_names(late)} would wait, although {'it' if len(late) == 1 else 'each'} would run alone")
     return "your own bids compete: " + "; ".join(parts)
 
 
-def _names(bids: Sequence[Priced]) -> str:
-    names = [str(one.change.address) for one in bids]
+def _names(bids: Sequence[_Bidder]) -> str:
+    names = [str(one.address) for one in bids]
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-
-
-def _place(one: Priced) -> str:
-    bid = one.change.after
-    assert isinstance(bid, Bid)  # noqa: S101 - only bids are in auctions
-    return f"{bid.instance_type_name or bid.instance_type} in {bid.region}"
-
-
-def _limit(one: Priced) -> Decimal:
-    return one.cost.limit if one.cost else Decimal(0)
-
-
-def _now(one: Priced) -> Decimal | None:
-    return one.cost.entry.point if one.cost else None
-
-
-def _alone(one: Priced) -> Decimal | None:
-    return one.cost.alone.point if one.cost and one.cost.alone else None

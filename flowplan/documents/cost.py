@@ -43,7 +43,7 @@ def cost(one: Priced) -> shape.BidCost | shape.VolumeCost | None:
         return None
     expected = one.forecast if one.cost is not None else one.forecast_before
     advice = of_advice(one.advice, one.forecast, found.quantity) if one.forecast is not None else None
-    return of_bid(found, expected, advice=advice, spans=one.spans, warnings=warnings_of(one))
+    return of_bid(found, expected, advice=advice, spans=one.spans, warnings=[found.word for found in warnings_of(one)])
 
 
 def of_bid(

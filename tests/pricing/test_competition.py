@@ -192,7 +192,7 @@ def test_old_prices_are_told_with_their_age() -> None:
     assert said(plan, "stale_market") == [
         "h100 in r: the prices are from 2026-03-01T11:48:30Z, 11 minutes older than the rest of the answers"
     ]
-    assert "stale_market" in warnings_of(plan.changes[0])
+    assert "stale_market" in [one.word for one in warnings_of(plan.changes[0])]
     fresh = attrs.evolve(CALM, as_of="2026-03-01T11:55:30Z")
     assert said(with_past(costs_of(bid("a", "20"), market=fresh), (336, "8")), "stale_market") == []
 
