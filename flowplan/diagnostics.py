@@ -106,6 +106,17 @@ CODES: Mapping[str, Code] = MappingProxyType({
     "max-hourly-cost": Code("An hour costs more than --max-hourly-cost or the task file allows.", "max_hourly_cost"),
     "volume-data": Code("A volume would be destroyed, and you have not allowed that.", "volume_data"),
     "volume-in-use": Code("A volume would be destroyed or move while something else uses it.", "volume_in_use"),
+    # what else refuses
+    "errored": Code("A saved plan was refused when it was made.", "errored"),
+    "invalid-plan": Code("A file is not a plan that flowplan saved.", "invalid_plan"),
+    "not-ours": Code("A bid or volume does not belong to this stack.", "not_ours"),
+    "other-endpoint": Code("The state belongs to another API.", "other_endpoint"),
+    "other-plan": Code("A saved plan is for another API or project.", "other_plan"),
+    "other-project": Code("The state belongs to another project.", "other_project"),
+    "stale-plan": Code("A saved plan is not what would be planned now.", "stale_plan"),
+    "tampered-plan": Code("A saved plan was changed after it was signed, or signed with another key.", "tampered_plan"),
+    "unexpected-plan": Code("A saved plan is not the one that --expect names.", "unexpected_plan"),
+    "unsigned-plan": Code("A saved plan is not signed, although there is a key to sign with.", "unsigned_plan"),
     # prices and limits
     "all-or-nothing-too-large": Code(
         "The bid asks for more instances at once than the auction has.", "all_or_nothing_too_large"
@@ -115,6 +126,7 @@ CODES: Mapping[str, Code] = MappingProxyType({
     "limit-far-above-need": Code(
         "The limit is far above what keeps the bid running; in a price spike you would pay it.", "limit_far_above_need"
     ),
+    "not-fetched": Code("Prices could not be fetched, so they are unknown."),
     "price-ambiguous": Code("The auction's rule does not determine the price.", "price_ambiguous"),
     "self-competition": Code("Your own bids raise each other's price.", "self_competition"),
     "stale-market": Code("The prices are out of date.", "stale_market"),

@@ -28,7 +28,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from flowplan.diagnostics import Diagnostic, _by_position
+from flowplan.diagnostics import CODES, Diagnostic, _by_position
 
 
 class FlowplanError(Exception):
@@ -96,20 +96,22 @@ class ApprovalMissing(FlowplanError):
 
 
 class GuardRefused(FlowplanError):
-    """A guard refuses. `reason` is the machine-readable name of the guard."""
+    """A guard refuses. `code`: why, one of diagnostics.CODES. Raises KeyError for a code that is not among them."""
 
     exit_code = 3
 
-    def __init__(self, message: str, *, reason: str, hint: str | None = None, detail: str | None = None) -> None:
+    def __init__(self, message: str, *, code: str, hint: str | None = None, detail: str | None = None) -> None:
         super().__init__(message, hint=hint, detail=detail)
-        self.reason = reason
+        self.code = code
+        self.reason = CODES[code].word or code
+        """What documents call it."""
 
 
 class StalePlan(GuardRefused):
     """The saved plan is not what would be planned now."""
 
     def __init__(self, message: str, *, hint: str | None = None, detail: str | None = None) -> None:
-        super().__init__(message, reason="stale_plan", hint=hint, detail=detail)
+        super().__init__(message, code="stale-plan", hint=hint, detail=detail)
 
 
 class Locked(FlowplanError):

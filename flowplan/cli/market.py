@@ -15,6 +15,7 @@ from flowplan.cli.base import Command
 from flowplan.cli.context import Context
 from flowplan.cli.durations import Duration
 from flowplan.cli.terminal import Terminal
+from flowplan.diagnostics import Diagnostic
 from flowplan.errors import FlowplanError, UsageProblem
 from flowplan.printable import shown
 from flowplan.reports.formats import report_of
@@ -68,13 +69,13 @@ def market(
 
         output.hold_writable(svg, "picture of flowplan", BEGINS.encode())
     report = report_of("market", form)
-    notes: list[str] = []
+    notes: list[Diagnostic] = []
     found, view = look(here.session, types, region, Asked(hours, since, asked, report.whole), notes)
     offers = by_type_and_price(found)
     if svg is not None:
         _draw(here.terminal, svg, offers, view)
     for note in notes:
-        here.terminal.note(note)
+        here.terminal.note(note.summary)
     looked = Looked(
         offers,
         view,

@@ -29,7 +29,7 @@ def show(ctx: click.Context, planfile: str | None, form: str) -> int:
         raise UsageProblem(f"{planfile} cannot be read: {error.strerror}") from error
     body = read_plan(data, planfile)
     if body is None:
-        raise GuardRefused(f"{planfile} is not a saved plan", reason="invalid_plan", hint="flowplan plan --out FILE")
+        raise GuardRefused(f"{planfile} is not a saved plan", code="invalid-plan", hint="flowplan plan --out FILE")
     try:
         text = report_of("plan", form)(body, here.terminal.paint)
     except (
@@ -40,7 +40,7 @@ def show(ctx: click.Context, planfile: str | None, form: str) -> int:
         ValueError,
     ) as error:  # fields that fit, but not each other
         raise GuardRefused(
-            f"{planfile} is not a valid plan: it contradicts itself", reason="invalid_plan", hint="plan again"
+            f"{planfile} is not a valid plan: it contradicts itself", code="invalid-plan", hint="plan again"
         ) from error
     here.terminal.out(text, end="")
     return 0

@@ -15,9 +15,9 @@ from flowplan.planning.plan import Fileless, Plan
 from flowplan.printable import shown
 
 
-def notes(plan: Plan, costs: Costs, judged: Iterable[Judged], unchecked: Iterable[str]) -> Iterator[Diagnostic]:
+def notes(plan: Plan, costs: Costs, judged: Iterable[Judged], unchecked: Iterable[Diagnostic]) -> Iterator[Diagnostic]:
     """The warnings and notes of a plan, in the order in which they are shown. `judged`: what became of each budget;
-    `unchecked`: what could not be asked before the apply."""
+    `unchecked`: notes of what could not be asked before the apply."""
     for one in judged:
         if said := over(one):
             yield said
@@ -73,12 +73,11 @@ def _namesakes(plan: Plan) -> Iterator[Diagnostic]:
         yield _note("namesake", what)
 
 
-def _whereabouts(plan: Plan, unchecked: Iterable[str]) -> Iterator[Diagnostic]:
+def _whereabouts(plan: Plan, unchecked: Iterable[Diagnostic]) -> Iterator[Diagnostic]:
     """What has moved, was not asked, is in doubt, or belongs to files that are not given."""
     for address, before, now in plan.moved:
         yield _note("moved", f"{address} was made from {shown(before)} and now belongs to {shown(now)}")
-    for what in unchecked:
-        yield _note("unchecked", what)
+    yield from unchecked
     if plan.in_doubt:
         what = f"the outcome of {len(plan.in_doubt)} of an earlier run's operations is unknown"
         yield _note("in-doubt", what, "apply first checks what became of them")

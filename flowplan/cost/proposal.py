@@ -13,14 +13,14 @@ from flowplan.planning.plan import Plan
 
 @frozen
 class Proposal:
-    """`refusals`: what guards and budgets say no to. `judged`: what became of each budget. `unchecked`: what could not
-    be asked before the apply. `warnings`: of the files."""
+    """`refusals`: what guards and budgets say no to. `judged`: what became of each budget. `unchecked`: notes of what
+    could not be asked before the apply. `warnings`: of the files."""
 
     plan: Plan
     costs: Costs
     refusals: tuple[Diagnostic, ...] = ()
     judged: tuple[Judged, ...] = ()
-    unchecked: tuple[str, ...] = ()
+    unchecked: tuple[Diagnostic, ...] = ()
     warnings: tuple[Diagnostic, ...] = ()
 
     @property

@@ -9,6 +9,7 @@ from attrs import frozen
 
 from flowplan import __version__
 from flowplan.cost.warnings import is_far_above_need
+from flowplan.diagnostics import Diagnostic
 from flowplan.documents.about import moment
 from flowplan.documents.amounts import band, money, plain
 from flowplan.documents.cost import of_advice, of_bid, of_entry, snapshot_id
@@ -31,7 +32,7 @@ class Looked:
     view: View
     timestamp: str
     api_url: str
-    notes: Sequence[str]
+    notes: Sequence[Diagnostic]
     named: bool
     history: bool
 
@@ -49,7 +50,7 @@ def document(found: Looked) -> shape.MarketDocument:
         "horizon_hours": view.hours,
         "limit": money(view.limit),
         "auctions": [_auction(one, view, history=found.history) for one in found.offers],
-        "diagnostics": [{"severity": "warning", "summary": note} for note in found.notes],
+        "diagnostics": [{"severity": "warning", "summary": note.summary} for note in found.notes],
     }
 
 

@@ -123,6 +123,6 @@ def _hold_ours_or_nobodys(found: LiveBid | LiveVolume, live: Live, ours: Contain
             what = "it" if bid is found else f"a bid that uses it, {bid.id},"
             raise GuardRefused(
                 f"{what} belongs to stack {bid.marker.stack}, lineage {bid.marker.lineage}; it stays there",
-                reason="not_ours",
+                code="not-ours",
                 hint=f"release it there with `flowplan state rm`, then give --lineage {bid.marker.lineage} here",
             )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from attrs import frozen
 
+from flowplan.diagnostics import Diagnostic
 from flowplan.errors import CloudError, Unauthorized
 from flowplan.operations.session import Session
 
@@ -37,7 +38,7 @@ class Asked:
 
 
 def look(
-    session: Session, types: Sequence[str], region: str | None, asked: Asked, notes: list[str]
+    session: Session, types: Sequence[str], region: str | None, asked: Asked, notes: list[Diagnostic]
 ) -> tuple[list[Offer], View]:
     """The auctions with their prices: two lists, one call an auction, one call a region. What could not be fetched is
     noted, and unknown."""
@@ -61,7 +62,7 @@ def look(
 
 
 def _markets(
-    cloud: Fcp, auctions: Iterable[tuple[InstanceType, Auction]], notes: list[str]
+    cloud: Fcp, auctions: Iterable[tuple[InstanceType, Auction]], notes: list[Diagnostic]
 ) -> dict[tuple[str, str], Market | None]:
     """The prices for one instance in each; None, with a note, where they could not be fetched."""
     keys = [(auction.instance_type, auction.region) for _, auction in auctions]
@@ -76,12 +77,12 @@ def _markets(
     if failed:
         (kind, region), error = next(iter(failed.items()))
         more = f", and those of {len(failed) - 1} more" if len(failed) > 1 else ""
-        notes.append(f"the prices of {kind} in {region}{more} could not be fetched: {error}")
+        notes.append(_not_fetched(f"the prices of {kind} in {region}{more} could not be fetched: {error}"))
     return found | dict.fromkeys(failed)
 
 
 def _pasts(
-    cloud: Fcp, auctions: Iterable[tuple[InstanceType, Auction]], since: datetime | None, notes: list[str]
+    cloud: Fcp, auctions: Iterable[tuple[InstanceType, Auction]], since: datetime | None, notes: list[Diagnostic]
 ) -> dict[tuple[str, str], Past]:
     """The past prices of each: 14 days, or `since` then. Of a region where they could not be fetched, a note."""
     regions: dict[str, list[tuple[str, str]]] = {}
@@ -91,8 +92,13 @@ def _pasts(
     failed = {region: one for region, one in zip(regions, found, strict=True) if isinstance(one, CloudError)}
     if failed:
         where, error = ", ".join(sorted(failed)), next(iter(failed.values()))
-        notes.append(f"past prices in {where} could not be fetched: {error}; there is no forecast for them")
+        said = f"past prices in {where} could not be fetched: {error}; there is no forecast for them"
+        notes.append(_not_fetched(said))
     return {key: past for part in found if not isinstance(part, CloudError) for key, past in part.items()}
+
+
+def _not_fetched(summary: str) -> Diagnostic:
+    return Diagnostic("not-fetched", summary, severity="warning")
 
 
 def _or_error(call: Callable[[], T]) -> T | CloudError:

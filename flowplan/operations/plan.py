@@ -164,9 +164,12 @@ def propose(session: Session, seen: Observed, wishes: Wishes) -> Proposal:
     )
 
 
-def hold_placeable(session: Session, plan: Plan, markets: Mapping[Key, Market], seen: Observed) -> tuple[str, ...]:
-    """What could not be checked. Raises ConfigError for what `plan` would place in vain: where nothing is offered any
-    more, or as FCP takes it from nobody. A running bid would be cancelled first, and nothing come of it."""
+def hold_placeable(
+    session: Session, plan: Plan, markets: Mapping[Key, Market], seen: Observed
+) -> tuple[Diagnostic, ...]:
+    """Notes of what could not be checked. Raises ConfigError for what `plan` would place in vain: where nothing is
+    offered any more, or as FCP takes it from nobody. A running bid would be cancelled first, and nothing come of it."""
+    from flowplan.diagnostics import Diagnostic
     from flowplan.planning.actions import Create, Replace
     from flowplan.planning.limits import counts_against_quotas, refused
 
@@ -176,12 +179,13 @@ def hold_placeable(session: Session, plan: Plan, markets: Mapping[Key, Market], 
     placing = [change.address for change in plan.changes if isinstance(change, (Create, Replace))]
     problems = [unplaceable[address] for address in placing if address in unplaceable]
     quotas: tuple[Quota, ...] = ()
-    unchecked: tuple[str, ...] = ()
+    unchecked: tuple[Diagnostic, ...] = ()
     if counts_against_quotas(plan):
         try:
             quotas = session.cloud().quotas()
         except CloudError as error:
-            unchecked = (f"flowplan could not check the quotas: {error}",)
+            summary = f"flowplan could not check the quotas: {error}"
+            unchecked = (Diagnostic("unchecked", summary, severity="note"),)
     problems += refused(plan, markets, seen.catalogue.ssh_keys, quotas, config.problem)
     if problems:
         raise ConfigError(problems)
@@ -256,7 +260,7 @@ def refuse(found: Proposal, *, saved: bool = False) -> None:
         first = found.refusals[0]
         raise GuardRefused(
             f"refused by the guard {reasons}; nothing was changed",
-            reason=first.word or first.code,
+            code=first.code,
             detail="\n".join(refusal.summary for refusal in found.refusals) if saved else None,
             hint=_remedy(first) if saved else None,
         )

@@ -101,7 +101,7 @@ def duplicate(live: Live, loaded: Loaded, id: str) -> tuple[LiveBid, Marker]:
 
 
 def _stays(why: str, hint: str) -> GuardRefused:
-    return GuardRefused(f"{why}; it stays, and nothing was changed", reason="not_ours", hint=hint)
+    return GuardRefused(f"{why}; it stays, and nothing was changed", code="not-ours", hint=hint)
 
 
 def _cancel(session: Session, lock: StateLock, state: State, bid: LiveBid, marker: Marker, clock: Clock) -> State:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 import attrs
 
+from flowplan.diagnostics import CODE_OF
 from flowplan.errors import GuardRefused, StalePlan
 from flowplan.files.regular import opened
 from flowplan.operations.settings import PLAN_KEY, Settings
@@ -99,7 +100,7 @@ def hold_whole(made: SealedPlan) -> None:
 
 
 def _not_valid(name: str, why: str) -> GuardRefused:
-    return GuardRefused(f"{name} is not a valid plan: {why}", reason="invalid_plan", hint="plan again")
+    return GuardRefused(f"{name} is not a valid plan: {why}", code="invalid-plan", hint="plan again")
 
 
 def hold_expected(saved: SealedPlan, expect: str | None) -> None:
@@ -107,16 +108,16 @@ def hold_expected(saved: SealedPlan, expect: str | None) -> None:
     if expect is not None and saved["sha256"] != expect.lower():
         raise GuardRefused(
             f"this plan has the digest {saved['sha256']}, not the expected one",
-            reason="unexpected_plan",
+            code="unexpected-plan",
             hint="apply the approved plan, or approve this one",
         )
     if saved["errored"]:
         errors = [one for one in saved["diagnostics"] if one["severity"] == "error"]
-        why, reason, hint = "the file gives no reason", None, None
+        why, word, hint = "the file gives no reason", None, None
         if errors:
-            why, reason, hint = errors[0]["summary"], errors[0]["detail"], errors[0]["hint"]
+            why, word, hint = errors[0]["summary"], errors[0]["detail"], errors[0]["hint"]
         remedy = f"{hint}; then plan again" if hint else "plan again"
-        raise GuardRefused(f"this plan was refused: {why}", reason=reason or "errored", hint=remedy)
+        raise GuardRefused(f"this plan was refused: {why}", code=CODE_OF.get(word or "", "errored"), hint=remedy)
 
 
 def hold_signed(saved: SealedPlan, key: Secret | None) -> None:
@@ -131,7 +132,7 @@ def hold_signed(saved: SealedPlan, key: Secret | None) -> None:
     if not isinstance(given, str) or not hmac.compare_digest(given.encode(), right.encode()):
         raise GuardRefused(
             f"this plan is not signed with the key in {PLAN_KEY}; nothing was done",
-            reason="unsigned_plan" if given is None else "tampered_plan",
+            code="unsigned-plan" if given is None else "tampered-plan",
             hint="run flowplan plan again with the key set",
         )
 
@@ -196,7 +197,7 @@ def hold_same_cloud(saved: PlannedStack, now: PlannedStack) -> None:
         if theirs != ours:
             raise GuardRefused(
                 f"this plan is for the {what} {theirs}, not for {ours}",
-                reason="other_plan",
+                code="other-plan",
                 hint="plan again",
             )
 

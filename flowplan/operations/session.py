@@ -206,7 +206,7 @@ class Session:
         if recorded and recorded != self.settings.api_url:
             raise GuardRefused(
                 f"this state belongs to {recorded}, not to {self.settings.api_url}",
-                reason="other_endpoint",
+                code="other-endpoint",
                 hint=f"give --api-url {recorded}, or another --state for the other API",
             )
         return self._placed(loaded)
@@ -265,7 +265,7 @@ class Session:
         if state.project and state.project != project.id:
             raise GuardRefused(
                 f"this state belongs to project {state.project_name or state.project}, not to {project.name}",
-                reason="other_project",
+                code="other-project",
                 hint=f"give --project {state.project_name or state.project}, or another --state for {project.name}",
             )
         now = cloud.now() or datetime.now(UTC)

@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,16 +21,18 @@ from flowplan.config.yaml.text import SIZE_LIMIT
 from flowplan.cost.costs import Costs
 from flowplan.cost.notes import notes
 from flowplan.diagnostics import CODE_OF, CODES, Diagnostic
-from flowplan.errors import ConfigError
+from flowplan.errors import ConfigError, GuardRefused
 from flowplan.model.address import Address
 from flowplan.model.catalogue import Auction, Catalogue, InstanceType, Named, SshKey
 from flowplan.model.live import Live, LiveVolume
 from flowplan.model.resources import Volume
 from flowplan.operations.project import choose_project
+from flowplan.operations.saved_plan import hold_expected, hold_same_cloud, hold_signed
 from flowplan.planning.actions import NoOp
 from flowplan.planning.lookup import look_up
 from flowplan.planning.plan import Plan
 from flowplan.planning.steps import Order as Steps
+from flowplan.printable import Secret
 from flowplan.state.state import State
 from tests.builders import bid
 from tests.config.task_texts import TYPE, read_texts
@@ -204,6 +207,30 @@ def test_a_call_has_it(code: str) -> None:
     assert code in {one.code for one in raised.value.problems}
 
 
+SAVED: Any = {
+    "sha256": "a" * 64,
+    "errored": True,
+    "diagnostics": [],
+    "api_url": "https://a",
+    "project": {"id": "1", "name": "p"},
+}
+ANOTHER: Any = {**SAVED, "api_url": "https://b", "hmac_sha256": "f" * 64}
+REFUSED: dict[str, Callable[[], object]] = {
+    "errored": lambda: hold_expected(SAVED, None),
+    "unexpected-plan": lambda: hold_expected(SAVED, "b" * 64),
+    "unsigned-plan": lambda: hold_signed(SAVED, Secret("key")),
+    "tampered-plan": lambda: hold_signed(ANOTHER, Secret("key")),
+    "other-plan": lambda: hold_same_cloud(SAVED, ANOTHER),
+}
+
+
+@pytest.mark.parametrize("code", REFUSED)
+def test_a_saved_plan_is_refused_with_it(code: str) -> None:
+    with pytest.raises(GuardRefused) as raised:
+        REFUSED[code]()
+    assert (raised.value.code, raised.value.reason) == (code, code.replace("-", "_"))
+
+
 # code -> what a test of its own says of it
 IN_A_TEST: dict[str, str] = {
     "all-or-nothing-too-large": 'said(plan, "all_or_nothing_too_large") == [',
@@ -212,12 +239,18 @@ IN_A_TEST: dict[str, str] = {
     "file-gone": "was made from old.yaml, which is gone",
     "file-unreadable": "nowhere.yaml cannot be read",
     "left-alone": "left alone",
+    "invalid-plan": "p is not a valid plan",
     "minimum-unknown": "least that FCP accepts is unknown now",
     "moved": "and now belongs to",
     "namesake": "has the name of bid.task-000",
+    "not-fetched": "past prices in us-central5-a, us-east1-a could not be fetched",
+    "not-ours": "belongs to stack work",
+    "other-endpoint": "this state belongs to sim:",
+    "other-project": "this state belongs to project other",
     "preempting": '"Preempting" in told.said',
     "price-ambiguous": '"price_ambiguous" in found[0].warnings',
     "quota": "the quota Spot h100-80gb.sxm.8x allows 3 instances",
+    "stale-plan": "the state has changed since the plan was saved",
     "stale-market": 'said(plan, "stale_market") == [',
     "thin-history": '"thin_history" in body',
     "tie": '"tie") == [',
@@ -259,7 +292,16 @@ SAID_BY_AN_APPLY = {"in-doubt", "progress", "step-failed"}  # tests/reports/test
 def test_a_code_has_a_sentence_and_is_said(code: str) -> None:
     assert re.fullmatch(r"[a-z]+(-[a-z]+)*", code)
     assert re.fullmatch(r"[A-Z].*[.]", CODES[code].sentence)
-    examples = {*IN_A_FILE, *IN_THE_CLOUD, *IN_A_CALL, *IN_A_TEST, *golden(), "unknown-status", *SAID_BY_AN_APPLY}
+    examples = {
+        *IN_A_FILE,
+        *IN_THE_CLOUD,
+        *IN_A_CALL,
+        *REFUSED,
+        *IN_A_TEST,
+        *golden(),
+        "unknown-status",
+        *SAID_BY_AN_APPLY,
+    }
     assert code in examples
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 
+import attrs
 import pytest
 
 from flowplan import __version__
+from flowplan.state.codec import dump, load
 from tests.conftest import BID, TASK, Place, bid_id, many
 
 
@@ -146,6 +148,15 @@ def test_a_plan_for_another_endpoint_is_refused(example: Place) -> None:
     result = example.run("--api-url", "sim:other.db", "plan")
     assert result.code == 3
     assert "this state belongs to sim:" in result.err
+
+
+def test_a_state_of_another_project_is_refused(example: Place) -> None:
+    example.ok("apply", "--auto-approve")
+    path = example.path / "flowplan.state.json"
+    path.write_bytes(dump(attrs.evolve(load(path.read_bytes(), path.name), project="proj_other", project_name="other")))
+    result = example.run("plan")
+    assert result.code == 3
+    assert "this state belongs to project other, not to my-foundry-project" in result.err
 
 
 def test_a_saved_plan_is_not_carried_out_on_another_cloud(example: Place) -> None:
