@@ -83,7 +83,7 @@ def _until_paused(costs: Costs) -> Decimal:
     call that pauses it may fail."""
     changes = [one.change for one in costs.changes]
     placed = [one.after for one in changes if isinstance(one, (Create, Replace)) and isinstance(one.after, Bid)]
-    return sum((bid.limit_price * bid.instance_quantity for bid in placed if bid.paused), Decimal(0))
+    return sum((bid.worst for bid in placed if bid.paused), Decimal(0))
 
 
 def _no_dearer(change: Change) -> bool:

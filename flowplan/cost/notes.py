@@ -41,11 +41,10 @@ def _status(change: Change) -> Iterator[Diagnostic]:
 
 def _unnamed(plan: Plan) -> Iterator[Diagnostic]:
     for address, bid in plan.unnamed:
-        worst = bid.bid.limit_price * bid.bid.instance_quantity
         yield _warning(
             "unnamed",
             f"{address} ({bid.id}) is in the state, but no known file names it: it is left alone, and "
-            f"costs at most ${worst:,.2f} an hour",
+            f"costs at most ${bid.bid.worst:,.2f} an hour",
             f"give the file that names it; otherwise flowplan {'recover --cancel' if bid.marker else 'state rm'} "
             f"{bid.id if bid.marker else address}",
         )

@@ -55,7 +55,7 @@ def warnings_of(one: Priced) -> tuple[Warned, ...]:
 
 
 def _of_forecast(found: Forecast) -> Iterator[Warned]:
-    if found.basis in ("low", "point-only"):
+    if found.is_rough:
         yield Warned("thin_history", _thin(found))
     if _moves_much(found):
         yield Warned("volatile", _volatile(found))

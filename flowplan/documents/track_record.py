@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 FORMAT_VERSION = "1.0"
 NOMINAL = "0.8"
+_OVER = Decimal("1.005")  # times
 
 
 @frozen
@@ -133,6 +134,21 @@ def _judged(one: Judged) -> shape.Judged:
         "place": one.place,
         "counts": one.counts,
     }
+
+
+def overrun(one: shape.Judged) -> Decimal | None:
+    """How many times the upper end of its band was paid for a forecast that did not hold; None for one that was not
+    above it, or not by so much that two decimals show it."""
+    if one["place"] != "above" or one["paid"] is None or not (top := Decimal(one["cost"]["p90"] or 0)):
+        return None
+    times = Decimal(one["paid"]) / top
+    return times if times >= _OVER else None
+
+
+def held_of(rows: Sequence[shape.Judged]) -> tuple[int, int]:
+    """How many of the forecasts that count held, and how many count."""
+    counted = [one for one in rows if one["counts"]]
+    return sum(one["place"] == "inside" for one in counted), len(counted)
 
 
 def _coverage(found: Coverage) -> shape.Coverage:

@@ -270,6 +270,11 @@ class Bid:
     untold: tuple[str, ...] = field(default=(), eq=False, metadata={"kept": "if_set"})
 
     @property
+    def worst(self) -> Decimal:
+        """Dollars per hour with every instance at the limit, the ceiling."""
+        return self.limit_price * self.instance_quantity
+
+    @property
     def needs(self) -> tuple[Address, ...]:
         return tuple(volume for volume in self.volumes if isinstance(volume, Address))
 

@@ -61,5 +61,5 @@ def _fileless(left_alone: Iterable[Address], state: State, live: Live, files: Fi
         bid = live.bids.get(binding.id)
         if (bid is None or bid.ended) and binding.id not in live.volumes:
             continue
-        worst = bid.bid.limit_price * bid.bid.instance_quantity if bid else None
+        worst = bid.bid.worst if bid else None
         yield Fileless(address, binding.id, files.told(binding.source), worst)

@@ -128,6 +128,11 @@ class Forecast:
     replayed: Replayed | None = field(default=None, repr=False)
 
     @property
+    def is_rough(self) -> bool:
+        """Whether few past prices are known, or only the last."""
+        return self.basis in ("low", "point-only")
+
+    @property
     def at_limit(self) -> Decimal | None:
         """Dollars that the hours it is expected to run would cost at the limit; None where that is not known."""
         if self.cost.expected == 0:

@@ -345,6 +345,11 @@ class Stream:
         return known
 
 
+def is_beyond(hours: float) -> bool:
+    """Whether a forecast over `hours` is a rough one however much of the past is known: see Stream.basis."""
+    return hours > WINDOW / 2
+
+
 def step_of(hours: float) -> float:
     """Hours from one path of `hours` to the next."""
     return 0.5 if hours <= 24 else 1.0

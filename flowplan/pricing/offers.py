@@ -44,6 +44,11 @@ class Offer:
         spot = self.market.spot
         return None if spot is None or not self.kind.gpus else spot / self.kind.gpus
 
+    @property
+    def steady(self) -> Decimal | None:
+        """Dollars of one instance over the hours ahead, did the price stay; None where no price is known."""
+        return None if self.market.spot is None else self.market.spot * Decimal(str(self.ahead.hours))
+
 
 def wanted(catalogue: Catalogue, types: Sequence[str], region: str | None) -> tuple[tuple[InstanceType, Auction], ...]:
     """What `types` mean, spelt as in a task file, or the name of a GPU: all its sizes; none given: everything.

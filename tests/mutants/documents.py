@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "hide what a bid is replaced for",
+        "documents/differing.py",
+        "if name not in _CARRIED or name in forcing]",
+        "if name not in _CARRIED]",
+        ("tests/reports/test_decide_nothing.py", "-k", "differs"),
+    ),
+    Mistake(
         "let an error pass for a warning about prices",
         "documents/plan_held.py",
         'if one["severity"] == "error" or one["detail"] not in _OF_NOW]',

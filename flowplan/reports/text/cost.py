@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Literal
 from flowplan.documents.amounts import number
 from flowplan.documents.amounts import price as _price
 from flowplan.documents.amounts import signed as _signed
+from flowplan.documents.totals import is_rounded_apart, of_other_hours, stands_alone
+from flowplan.pricing.notable import is_seldom, runs_always
 from flowplan.pricing.units import lasting, span
 from flowplan.printable import shown
 from flowplan.reports.text.paint import Paint, wrapped
@@ -15,9 +17,6 @@ from flowplan.reports.text.paint import Paint, wrapped
 if TYPE_CHECKING:
     from flowplan.documents.shapes import cost as shape
     from flowplan.documents.shapes.plan import Entry, PlanBody
-
-_ALWAYS = Decimal("0.99")  # of the time
-_SELDOM = Decimal("0.1")  # times a day
 
 
 def cost_line(entry: Entry) -> str:
@@ -84,9 +83,9 @@ def _interrupted(cost: shape.BidCost) -> str:
     """How much of the time it is expected to run, and how often to be preempted, where that is not all and never."""
     share, times = cost["availability"]["mean"], cost["preemptions_per_day"]
     parts = []
-    if share is not None and Decimal(share) < _ALWAYS:
+    if share is not None and not runs_always(Decimal(share)):
         parts.append(f"running {int(Decimal(share) * 100)} % of it")
-    if times is not None and Decimal(times) >= _SELDOM:
+    if times is not None and not is_seldom(Decimal(times)):
         parts.append(f"preempted about {Decimal(times):.1f} times a day")
     return "".join(f", {part}" for part in parts)
 
@@ -134,17 +133,8 @@ def costs(body: PlanBody, paint: Paint) -> str:
 
 def _beside(body: PlanBody) -> list[str]:
     """That the lines of some bids cover another time than the totals."""
-    whole = body["cost"]["horizon"]
-    if whole is None:
-        return []
-    own = [
-        one["address"]
-        for one in body["resource_changes"]
-        if one["change"]["actions"] in (["create"], ["update"], ["delete", "create"])
-        if one["type"] == "bid" and one["cost"] is not None and one["cost"]["outlook"] in ("runs", "waits")
-        if (found := one["cost"]["cost"]["horizon"]) and found["hours"] != whole["hours"]
-    ]
-    if not own:
+    whole, own = body["cost"]["horizon"], of_other_hours(body)
+    if whole is None or not own:
         return []
     names = ", ".join(map(shown, own[:3])) + (f" and {len(own) - 3} more" if len(own) > 3 else "")
     lines = f"the line of {names} above covers its" if len(own) == 1 else f"the lines of {names} above cover their"
@@ -152,30 +142,13 @@ def _beside(body: PlanBody) -> list[str]:
 
 
 def _not_adding(cost: shape.Totals) -> list[str]:
-    """Where a row of the table does not add, why: each figure is rounded once; of quantiles the change is not the
-    difference."""
-    current, planned, delta, horizon = cost["current"], cost["planned"], cost["delta"], cost["horizon"]
-    gaps = [
-        _gap(current["now"], planned["now"], delta["now"]),
-        _gap(current["worst"], planned["worst"], delta["worst"]),
-    ]
-    if horizon:
-        gaps.append(_gap(*(horizon[side]["expected"] for side in _SIDES)))
+    """Where a row of the table does not add, why."""
     lines = []
-    if max(gaps) >= Decimal("0.005"):
+    if is_rounded_apart(cost):
         lines.append("  figures are rounded separately, so a row may be one cent off")
-    if horizon and _gap(*(horizon[side]["p90"] for side in _SIDES)) >= Decimal("0.02"):
+    if stands_alone(cost):
         lines.append("  each 9-in-10 figure stands alone: the last column is not the difference of the other two")
     return lines
-
-
-_SIDES: tuple[Literal["current"], Literal["planned"], Literal["delta"]] = ("current", "planned", "delta")
-
-
-def _gap(before: str | None, after: str | None, delta: str | None) -> Decimal:
-    if before is None or after is None or delta is None:
-        return Decimal(0)
-    return abs(Decimal(after) - Decimal(before) - Decimal(delta))
 
 
 def _expected_rows(found: shape.Horizon | None) -> list[tuple[str, str, str, str]]:

@@ -9,6 +9,7 @@ from itertools import groupby
 from flowplan.cost.warnings import is_far_above_need, kept_by
 from flowplan.documents.market import Looked
 from flowplan.pricing.forecasting import Band, Forecast
+from flowplan.pricing.notable import is_hardly_ever
 from flowplan.pricing.offers import Offer, View
 from flowplan.pricing.units import cents, length, span, usd
 from flowplan.printable import shown
@@ -18,7 +19,6 @@ from flowplan.reports.text.plot import PLOT_LINES, plot, sparkline
 _TREND = 8  # columns: a shorter trend says nothing
 _LABEL = 13  # columns of what a line of a card is about
 _NOW = {"runs": "wins", "waits": "loses", "cannot_win": "never"}
-_ROUGH = ("low", "point-only")
 
 
 def text(found: Looked, paint: Paint) -> str:
@@ -114,7 +114,7 @@ def what(one: Offer) -> str:
 
 
 def _legend(offers: Sequence[Offer]) -> list[str]:
-    rough = any(one.ahead.basis in _ROUGH for one in offers)
+    rough = any(one.ahead.is_rough for one in offers)
     unknown = any(one.ahead.basis == "unknown" or one.market.minimum is None for one in offers)
     said = (["~ rough: few past prices are known"] if rough else []) + (["- unknown"] if unknown else [])
     return ["", "; ".join(said)] if said else []
@@ -124,7 +124,7 @@ def _band(found: Forecast) -> str:
     paid = found.price_paid
     if paid.p10 is None or paid.p90 is None:
         return "-"
-    mark = "~" if found.basis in _ROUGH else ""
+    mark = "~" if found.is_rough else ""
     low, high = usd(paid.p10), usd(paid.p90)
     return mark + (low if low == high else f"{low}-{high}")
 
@@ -228,7 +228,7 @@ def _runs(found: Forecast) -> str:
 def _preempted(often: Decimal | None) -> str:
     if often is None:
         return "how often it would be preempted is unknown"
-    if often < Decimal("0.05"):
+    if is_hardly_ever(often):
         return "hardly ever preempted"
     return f"preempted {often:.1f} times a day"
 
@@ -249,8 +249,7 @@ def _advice(one: Offer) -> list[tuple[str, str]]:
 def _compared(one: Offer) -> str:
     """What the limit advised costs beside the one asked about or, without one, beside the price now."""
     if one.bid is None or one.forecast is None or one.advice is None:
-        steady = None if one.market.spot is None else one.market.spot * Decimal(str(one.ahead.hours))
-        return "" if steady is None else f"; at the price now it would be {usd(steady)}"
+        return "" if one.steady is None else f"; at the price now it would be {usd(one.steady)}"
     more, than = one.advice.dearer_than(one.forecast), f"at {usd(one.bid.limit)}"
     if more is None:
         return ""

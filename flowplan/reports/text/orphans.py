@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from flowplan.pricing.units import STORAGE_PER_GB_MONTH, cents
+from flowplan.pricing.units import cents, storage_per_month
 from flowplan.printable import shown
 from flowplan.reports.text.paint import Paint
 from flowplan.state.ownership import MarkedBid, Orphans
@@ -27,7 +27,7 @@ def text(found: Orphans, paint: Paint) -> str:
     if found.volumes:
         lines = [paint("Volumes that bids of this stack used and its state does not hold:", "bold")]
         for one in found.volumes:
-            month = cents(STORAGE_PER_GB_MONTH * one.volume.size_gb)
+            month = cents(storage_per_month(one.volume.size_gb))
             lines.append(
                 f"  {shown(one.volume.name)}  ({shown(one.id)})  {one.volume.size_gb:,} GB, ${month:,.2f} a month"
             )
@@ -58,6 +58,5 @@ def _bid(bid: MarkedBid, paint: Paint) -> list[str]:
     kind = shown(what.instance_type_name or what.instance_type)
     return [
         f"  {paint(shown(what.name), 'bold')}  {shown(bid.bid.status)}  ({shown(bid.id)})",
-        f"    {what.instance_quantity} x {kind} in {shown(what.region)},"
-        f" at most ${what.limit_price * what.instance_quantity:,.2f} an hour",
+        f"    {what.instance_quantity} x {kind} in {shown(what.region)}, at most ${what.worst:,.2f} an hour",
     ]

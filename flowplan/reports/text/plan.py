@@ -6,7 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
+from flowplan.documents.differing import changed_fields, differing_fields, is_same
 from flowplan.documents.ports import ranges
+from flowplan.documents.totals import added_and_destroyed
 from flowplan.printable import shown
 from flowplan.reports.text.cost import cost_line, costs
 from flowplan.reports.text.paint import WIDTH, Paint, wrapped
@@ -51,7 +53,6 @@ _DEFAULTS: dict[str, Any] = {
     "container_image": None,
     "startup_script": None,
 }
-_INPUTS = ("startup_script", "mounts", "local_disks", "container_image")
 # People read names where there are any: the name's key -> the key it stands for.
 _NAMES = {"instance_type_name": "instance_type", "ssh_key_names": "ssh_keys"}
 
@@ -149,14 +150,10 @@ def _differing(entry: BidEntry | VolumeEntry, before: Mapping[str, Any], after: 
     rows: list[Row] = []
     if "id" in entry["change"]["after_unknown"]:
         rows.append(("~", "id", f"{_quoted(entry['id'])} -> {KNOWN_AFTER}", ""))
-    hidden = 0
-    for name in after:
-        # What a bid carries may be unknown (null) without being different: the plan says which differ.
-        if _same(name, before.get(name), after[name]) or (name in _INPUTS and name not in forcing):
-            hidden += _telling(name, after[name])
-            continue
-        remark = "forces replacement" if name in forcing else ""
-        rows += _difference(name, before, after, remark)
+    names = changed_fields(before, after, forcing)
+    for name in names:
+        rows += _difference(name, before, after, "forces replacement" if name in forcing else "")
+    hidden = sum(_telling(name, value) for name, value in after.items() if name not in names)
     if "ports" in forcing and "ports" not in after:
         rows.append(("~", "ports", f"see ports.{entry['name']}", "forces replacement"))
     if "inputs" in forcing:
@@ -198,18 +195,9 @@ def _both_named(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[di
     """Both with names for people, but for ids that differ under one name: then only those tell what differs."""
     old, new = _named(before), _named(after)
     for key in _NAMES.values():
-        if key in before and key in after and not _same(key, before[key], after[key]) and old[key] == new[key]:
+        if key in before and key in after and not is_same(key, before[key], after[key]) and old[key] == new[key]:
             old[key], new[key] = before[key], after[key]
     return old, new
-
-
-def _same(name: str, old: Any, new: Any) -> bool:
-    """Whether nothing is to be shown: the order of a list says nothing, nor that the default is filled in."""
-    if isinstance(old, list) and isinstance(new, list):
-        return old == new or (
-            len(old) == len(new) and all(one in new for one in old) and all(one in old for one in new)
-        )
-    return bool(old == new) or (name == "memory_gb" and new is None)
 
 
 def _telling(name: str, value: Any) -> bool:
@@ -307,8 +295,8 @@ def drift(entries: Sequence[Entry], paint: Paint) -> str:
         else:
             sides = (change["before"], change["after"])  # ports do not drift
             before, after = _both_named(*cast("tuple[Mapping[str, Any], Mapping[str, Any]]", sides))
-            differing = [name for name in after if not _same(name, before.get(name), after[name])]
-            what = ", ".join(f"{name} {_value(before, name)} -> {_value(after, name)}" for name in differing)
+            names = differing_fields(before, after)
+            what = ", ".join(f"{name} {_value(before, name)} -> {_value(after, name)}" for name in names)
         lines.append(f"  {paint.symbol('~' if change['after'] else '-')} {shown(entry['address'])}  {what}")
     return "\n".join(lines)
 
@@ -319,9 +307,7 @@ def summary(body: PlanBody, changing: Sequence[Entry], paint: Paint) -> str:
         if body["mode"] == "destroy":
             return paint("No changes. No objects need to be destroyed.", "bold")
         return paint("No changes. What is live matches the configuration.", "bold")
-    counts = body["summary"]
-    add = counts["create"] + counts["replace"]
-    gone = counts["delete"] + counts["replace"]
+    counts, (add, gone) = body["summary"], added_and_destroyed(body)
     line = f"Plan: {add} to add, {counts['update']} to change, {gone} to destroy"
     extra = [f"{counts[word]} to {word}" for word in ("import", "forget") if counts[word]]
     lines = [paint(", ".join([line, *extra]) + ".", "bold")]

@@ -8,7 +8,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from flowplan.documents.amounts import number, price
-from flowplan.pricing.history import WINDOW
+from flowplan.documents.track_record import held_of, overrun
+from flowplan.pricing.history import WINDOW, is_beyond
 from flowplan.pricing.track_record import ENOUGH
 from flowplan.pricing.units import span
 from flowplan.printable import shown
@@ -95,7 +96,7 @@ def _ahead(ahead: SavingPart) -> str:
 def _confidence(basis: str, hours: float) -> str:
     if basis != "low":
         return f"Confidence: {basis}."
-    if hours > WINDOW / 2:
+    if is_beyond(hours):
         return f"Confidence: low, because no more than {WINDOW / 24:g} days of past prices are known."
     return "Confidence: low, because few past prices are known."
 
@@ -168,9 +169,8 @@ def _judgement(one: shape.Judged) -> str:
     if not one["counts"]:
         return f"not counted: {shown(one['basis'])}"
     word = _PLACES[one["place"] or ""]
-    top = number(one["cost"]["p90"])
-    times = number(one["paid"]) / top if top else Decimal(1)
-    return f"{word} x{times:.2f}" if word == "ABOVE" and times >= Decimal("1.005") else word
+    times = overrun(one)
+    return word if times is None else f"{word} x{times:.2f}"
 
 
 def _line(row: Row, widths: Sequence[int], paint: Paint) -> str:
@@ -183,9 +183,8 @@ def _line(row: Row, widths: Sequence[int], paint: Paint) -> str:
 def _earlier(rows: Sequence[shape.Judged]) -> str:
     if not rows:
         return ""
-    counted = [one for one in rows if one["counts"]]
-    held = sum(1 for one in counted if one["place"] == "inside")
-    return f"  ({len(rows)} earlier: {held} of {len(counted)} that count held)"
+    held, counted = held_of(rows)
+    return f"  ({len(rows)} earlier: {held} of {counted} that count held)"
 
 
 # ---- how well they held -----------------------------------------------------------------------------------
@@ -205,7 +204,7 @@ def _held(single: shape.Coverage) -> str:
     count = single["elapsed"]
     if not count:
         return "No forecast that counts has ended yet, so the bands cannot be judged."
-    share = int(Decimal(single["held"]) * 100 / count)
+    share = single["held"] * 100 // count
     places = (("above", single["above"]), ("below", single["below"]))
     outside = "".join(f", {count} {where}" for where, count in places if count)
     return f"Bands of 80 %: {single['held']} of {count} held ({share} %){outside}."

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from flowplan.documents.amounts import number, price
+from flowplan.pricing.notable import raises_the_price
 from flowplan.pricing.units import lasting
 from flowplan.printable import shown
 from flowplan.reports.text.paint import Paint, wrapped
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 _NAMES = 28  # columns of a name beside its figures
 _FIGURES = ("p10", "p50", "p90", "expected")
 _BAR = 40
-_NOTICEABLE = Decimal("0.005")  # by what share of a price the plan's own bids have to raise it
 
 
 def what_if(found: shape.WhatIf, paint: Paint) -> str:
@@ -67,7 +67,7 @@ def _told(one: shape.BidIf) -> Iterator[str]:
         return
     how_many = "in all futures" if runs == 1 else f"in {_percent(runs)} of the futures"
     yield f"runs {how_many}, {_percent(one['availability']['mean'])} of the time; {_preempted(one)}"
-    if one["impact"] is not None and Decimal(one["impact"]) >= _NOTICEABLE:
+    if one["impact"] is not None and raises_the_price(Decimal(one["impact"])):
         yield f"this plan's bids raise its price by {_percent(one['impact'])}"
     if one["finish"] is not None:
         yield _finished(one["finish"])

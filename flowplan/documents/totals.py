@@ -1,0 +1,55 @@
+"""What has to be said beside the totals of a plan document, lest its figures be misread. Read from the document, as a
+saved plan is shown from it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from flowplan.documents.shapes import cost as shape
+    from flowplan.documents.shapes.plan import PlanBody
+
+_SIDES: tuple[Literal["current"], Literal["planned"], Literal["delta"]] = ("current", "planned", "delta")
+_ROUNDED = Decimal("0.005")  # dollars: more than this is a cent
+_APART = Decimal("0.02")  # dollars: more than rounding makes of three figures
+
+
+def added_and_destroyed(body: PlanBody) -> tuple[int, int]:
+    """How many resources are made and how many go: a replacement is both."""
+    counts = body["summary"]
+    return counts["create"] + counts["replace"], counts["delete"] + counts["replace"]
+
+
+def is_rounded_apart(cost: shape.Totals) -> bool:
+    """Whether a row of the table does not add up because each of its figures is rounded once."""
+    gaps = [_gap(*(cost[side]["now"] for side in _SIDES)), _gap(*(cost[side]["worst"] for side in _SIDES))]
+    if cost["horizon"]:
+        gaps.append(_gap(*(cost["horizon"][side]["expected"] for side in _SIDES)))
+    return max(gaps) >= _ROUNDED
+
+
+def stands_alone(cost: shape.Totals) -> bool:
+    """Whether the p90 of the change is not the difference of the two: so it is with quantiles."""
+    horizon = cost["horizon"]
+    return horizon is not None and _gap(*(horizon[side]["p90"] for side in _SIDES)) >= _APART
+
+
+def _gap(before: str | None, after: str | None, delta: str | None) -> Decimal:
+    if before is None or after is None or delta is None:
+        return Decimal(0)
+    return abs(Decimal(after) - Decimal(before) - Decimal(delta))
+
+
+def of_other_hours(body: PlanBody) -> list[str]:
+    """The addresses of bids that are placed or changed, and whose figures cover another time than the totals."""
+    whole = body["cost"]["horizon"]
+    if whole is None:
+        return []
+    return [
+        one["address"]
+        for one in body["resource_changes"]
+        if one["change"]["actions"] in (["create"], ["update"], ["delete", "create"])
+        if one["type"] == "bid" and one["cost"] is not None and one["cost"]["outlook"] in ("runs", "waits")
+        if (found := one["cost"]["cost"]["horizon"]) and found["hours"] != whole["hours"]
+    ]

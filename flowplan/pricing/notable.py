@@ -1,0 +1,30 @@
+"""From which size on a figure of a forecast is worth a word. Documents have every figure; reports ask here."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+_ALWAYS = Decimal("0.99")  # of the time
+_SELDOM = Decimal("0.1")  # times a day
+_HARDLY = Decimal("0.05")  # times a day
+_RAISED = Decimal("0.005")  # of the price
+
+
+def runs_always(share: Decimal) -> bool:
+    """Whether a bid that runs this share of the time is as good as always running."""
+    return share >= _ALWAYS
+
+
+def is_seldom(times: Decimal) -> bool:
+    """Whether so many preemptions a day are too few to mention of a bid that runs."""
+    return times < _SELDOM
+
+
+def is_hardly_ever(times: Decimal) -> bool:
+    """Whether so many preemptions a day are as good as none, to somebody who asks for their number."""
+    return times < _HARDLY
+
+
+def raises_the_price(impact: Decimal) -> bool:
+    """Whether bids that raise a price by this share of it change what is paid."""
+    return impact >= _RAISED

@@ -1,0 +1,90 @@
+"""Reports decide nothing: they ask pricing and documents what is worth a word, and what belongs beside a figure.
+
+A threshold on money, a share or a number of times is a Decimal: in text there is none but nothing itself."""
+
+from __future__ import annotations
+
+import ast
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import flowplan
+from flowplan.documents.differing import changed_fields, differing_fields
+from flowplan.documents.totals import is_rounded_apart, stands_alone
+from flowplan.documents.track_record import held_of, overrun
+from flowplan.pricing.history import WINDOW, is_beyond
+from flowplan.pricing.notable import is_hardly_ever, is_seldom, raises_the_price, runs_always
+from tests.builders import past
+
+TEXTS = sorted((Path(flowplan.__file__).parent / "reports" / "text").glob("*.py"))
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.stem)
+def test_no_text_holds_a_threshold(path: Path) -> None:
+    calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    made = [one for one in calls if isinstance(one.func, ast.Name) and one.func.id == "Decimal" and one.args]
+    literals = [one.args[0].value for one in made if isinstance(one.args[0], ast.Constant)]
+    assert [value for value in literals if value not in (0, "0")] == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "least"),
+    [
+        (runs_always, "0.99"),
+        (lambda times: not is_seldom(times), "0.1"),
+        (lambda times: not is_hardly_ever(times), "0.05"),
+        (raises_the_price, "0.005"),
+    ],
+)
+def test_from_which_size_on_a_figure_is_worth_a_word(asked: Any, least: str) -> None:
+    assert asked(Decimal(least))
+    assert not asked(Decimal(least) - Decimal("0.0001"))
+
+
+def test_beyond_half_the_window_every_forecast_is_rough() -> None:
+    stream = past(*((hour, str(8 + hour % 2)) for hour in reversed(range(1, int(WINDOW) + 5))))
+    for hours in (WINDOW / 2, WINDOW / 2 + 1):
+        assert is_beyond(hours) == (stream.basis(hours) == "low")
+
+
+def totals(now: str = "3.00", p90: str = "3.00", horizon: bool = True) -> Any:
+    """Totals of dollars: 1 as it is, 2 more, so 3 as planned."""
+    sides = {"current": "1.00", "planned": "3.00", "delta": "2.00"}
+    whole: Any = {side: {"now": amount, "worst": amount} for side, amount in sides.items()}
+    ahead: Any = {side: {"expected": amount, "p90": amount} for side, amount in sides.items()}
+    whole["planned"]["now"], ahead["planned"]["p90"] = now, p90
+    return {**whole, "horizon": ahead if horizon else None}
+
+
+def test_rows_that_do_not_add_are_found() -> None:
+    assert not is_rounded_apart(totals())
+    assert is_rounded_apart(totals(now="3.01"))
+    assert not stands_alone(totals(p90="3.01"))
+    assert stands_alone(totals(p90="3.02"))
+    assert not stands_alone(totals(horizon=False))
+
+
+@pytest.mark.parametrize(
+    ("place", "paid", "top", "times"),
+    [
+        ("above", "10.05", "10.00", "1.005"),
+        ("above", "10.04", "10.00", None),
+        ("inside", "20.00", "10.00", None),
+        ("above", "1.00", "0.00", None),
+    ],
+)
+def test_how_many_times_the_upper_end_was_paid(place: str, paid: str, top: str, times: str | None) -> None:
+    judged: Any = {"place": place, "paid": paid, "cost": {"p90": top}, "counts": True}
+    assert overrun(judged) == (None if times is None else Decimal(times))
+    assert held_of([judged, {**judged, "place": "inside"}, {**judged, "counts": False}]) == (1 + (place == "inside"), 2)
+
+
+def test_what_a_plan_says_differs() -> None:
+    before = {"name": "a", "ssh_keys": ["k1", "k2"], "memory_gb": 64, "mounts": None, "limit_price": "1.00"}
+    after = {"name": "a", "ssh_keys": ["k2", "k1"], "memory_gb": None, "mounts": [], "limit_price": "2.00"}
+    assert differing_fields(before, after) == ["mounts", "limit_price"]
+    assert changed_fields(before, after, ()) == ["limit_price"]
+    assert changed_fields(before, after, {"mounts"}) == ["mounts", "limit_price"]
