@@ -58,7 +58,6 @@ _DOING = {
     ("up", "create"): "creating",
     ("up", "replace"): "creating",
     ("up", "update"): "updating",
-    ("up", "import"): "importing",
     ("down", "delete"): "destroying",
     ("down", "replace"): "destroying",
     ("down", "forget"): "forgetting",
@@ -66,7 +65,6 @@ _DOING = {
 _DONE = {
     "creating": "created",
     "updating": "updated",
-    "importing": "imported",
     "destroying": "destroyed",
     "forgetting": "forgotten",
 }

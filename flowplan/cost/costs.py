@@ -23,13 +23,14 @@ class Priced:
     """A change, and what its bid costs as it is (`_before`) and as planned; None where there is no bid, or nothing was
     forecast.
 
-    `spans`: forecasts as planned (as it is, when it goes) over other horizons, by hours. `stale`: in what the prices
-    are out of date.
+    `work_hours`: how long its task says that it works. `spans`: forecasts as planned (as it is, when it goes) over
+    other horizons, by hours. `stale`: in what the prices are out of date.
     """
 
     change: Change
     cost_before: Estimate | None = None
     cost: Estimate | None = None
+    work_hours: Decimal | None = field(default=None, kw_only=True)
     forecast_before: Forecast | None = None
     forecast: Forecast | None = None
     spans: Mapping[float, Forecast] = field(factory=dict)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from itertools import groupby
+from types import MappingProxyType
 
 import attrs
 
@@ -21,6 +23,7 @@ from flowplan.state.ownership import as_known
 from flowplan.state.state import State
 
 STEPS = 8  # different limits in one auction that are asked about
+_UNKNOWN: Mapping[Address, Decimal] = MappingProxyType({})
 MOST = 256  # instances that can be asked about at once (fcp: instance_quantity)
 
 
@@ -55,14 +58,14 @@ def _as_they_are(state: State, live: Live) -> Iterator[Bid]:
             yield as_known(found, binding.applied)
 
 
-def priced(plan: Plan, markets: Mapping[Key, Market]) -> Costs:
+def priced(plan: Plan, markets: Mapping[Key, Market], durations: Mapping[Address, Decimal] = _UNKNOWN) -> Costs:
     """What every bid of `plan` costs, as it is and as planned, and the whole. Bids that are planned for one auction are
-    priced together: they compete."""
-    changes = _competing([price(change, markets) for change in plan.changes], markets)
+    priced together: they compete. `durations`: hours of work, as tasks say."""
+    changes = _competing([price(one, markets, durations.get(one.address)) for one in plan.changes], markets)
     return Costs(tuple(changes), _totals(changes), markets)
 
 
-def price(change: Change, markets: Mapping[Key, Market]) -> Priced:
+def price(change: Change, markets: Mapping[Key, Market], work_hours: Decimal | None = None) -> Priced:
     """`change` with what its bid costs as it is and as planned."""
     before, after = change.before, change.after
     allocated = change.status == ALLOCATED
@@ -78,7 +81,7 @@ def price(change: Change, markets: Mapping[Key, Market]) -> Priced:
             and after.instance_quantity <= before.instance_quantity
         )
         new = _estimate(after, markets, holding=stays, paused=after.paused)
-    return Priced(change, old, new)
+    return Priced(change, old, new, work_hours=work_hours)
 
 
 def _estimate(bid: Bid, markets: Mapping[Key, Market], *, holding: bool, paused: bool) -> Estimate:

@@ -120,7 +120,7 @@ class _Asked:
 
     def change(self, one: Priced, horizon: float | None, spans: Iterable[float]) -> Priced:
         """`one` with what it costs over its own horizon, and over `spans`."""
-        work = one.change.estimated_hours
+        work = one.work_hours
         own = horizon or (DAY if work is None else float(work))
         before, after = self.before(one, own), self.after(one, own, work)
         if before is None and after is None:

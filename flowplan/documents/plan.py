@@ -71,7 +71,7 @@ def document(proposal: Proposal, about: Circumstances, *, unchanged: bool = True
             "no-op": counts["no-op"],
             "read": counts["read"],
             "forget": counts["forget"],
-            "import": counts["import"],
+            "import": 0,  # nothing does that yet
         },
         "cost": totals(costs, proposal.judged),
         "outputs": {},

@@ -66,7 +66,7 @@ def _hold_sides(change: Mapping[str, Any], address: Address) -> None:
         raise ValueError(f"{actions!r} are no actions")
     both = {"update", "no-op", "read"}.intersection(actions)
     needed = [("before", both or {"delete", "forget"}.intersection(actions))]
-    needed.append(("after", both or {"create", "import"}.intersection(actions)))
+    needed.append(("after", both or {"create"}.intersection(actions)))
     for side, needs in needed:
         if needs and address.kind != "ports" and change[side] is None:
             raise ValueError(f"{address}: {actions[0]} without {side!r}")

@@ -157,7 +157,7 @@ def propose(session: Session, seen: Observed, wishes: Wishes) -> Proposal:
     warnings = seen.config.warnings if seen.config is not None else ()
     return Proposal(
         plan,
-        priced(plan, markets),
+        priced(plan, markets, seen.desired.durations),
         refusals(plan, seen.live, wishes),
         unchecked=unchecked,
         warnings=tuple(warnings),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any, ClassVar, Literal, TypeAlias
 
 from attrs import field, frozen
@@ -13,8 +12,8 @@ from flowplan.model.live import STATUSES
 from flowplan.model.resources import Bid, Resource
 from flowplan.planning.steps import Way
 
-Action: TypeAlias = Literal["create", "update", "replace", "delete", "no-op", "read", "forget", "import"]
-ACTIONS: tuple[Action, ...] = ("create", "update", "replace", "delete", "no-op", "read", "forget", "import")
+Action: TypeAlias = Literal["create", "update", "replace", "delete", "no-op", "read", "forget"]
+ACTIONS: tuple[Action, ...] = ("create", "update", "replace", "delete", "no-op", "read", "forget")
 
 
 @frozen
@@ -49,7 +48,6 @@ class Change:
     needs_before: tuple[Address, ...] = field(default=(), kw_only=True)
     position: Position | None = field(default=None, kw_only=True)
     source: str = field(default="", kw_only=True)
-    estimated_hours: Decimal | None = field(default=None, kw_only=True)  # of work, as the task says
 
     @property
     def before(self) -> Resource | None:

@@ -91,7 +91,6 @@ class _Changes:
             position=position,
             source=source,
             needs_before=used,
-            estimated_hours=self.desired.durations.get(change.address),
         )
 
     def _found(self, binding: Binding) -> LiveBid | LiveVolume | None:

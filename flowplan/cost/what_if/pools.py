@@ -21,7 +21,7 @@ from flowplan.cost.what_if.rivals import Depth, Lots
 from flowplan.model.address import Address
 from flowplan.model.catalogue import Catalogue
 from flowplan.model.resources import Bid
-from flowplan.planning.actions import Change, NoOp, Update
+from flowplan.planning.actions import NoOp, Update
 from flowplan.pricing.entry import Market
 from flowplan.pricing.history import Stream
 from flowplan.pricing.units import CENT
@@ -86,7 +86,7 @@ def pools_of(
     costs: Costs, streams: Mapping[tuple[str, str], Stream], catalogue: Catalogue, hours: float
 ) -> list[Pool | Unknown]:
     """The pools that the bids of a plan take part in as planned; one that is paused, or can never win, is in none."""
-    groups: dict[tuple[object, ...], list[tuple[Change, Bid]]] = {}
+    groups: dict[tuple[object, ...], list[tuple[Priced, Bid]]] = {}
     held: dict[tuple[object, ...], list[Bid]] = {}
     keys: dict[tuple[str, str], tuple[object, ...]] = {}
     for one in costs.changes:
@@ -96,7 +96,7 @@ def pools_of(
                 keys[bid.instance_type, bid.region] = _pool_key(bid, catalogue)
         before, after = change.before, change.after
         if isinstance(after, Bid) and idle(one) is None:
-            groups.setdefault(keys[after.instance_type, after.region], []).append((change, after))
+            groups.setdefault(keys[after.instance_type, after.region], []).append((one, after))
         if isinstance(before, Bid) and _holds(one):
             held.setdefault(keys[before.instance_type, before.region], []).append(before)
     return [_pool(group, held.get(key, ()), costs, streams, catalogue, hours) for key, group in groups.items()]
@@ -115,7 +115,7 @@ def _holds(one: Priced) -> bool:
 
 
 def _pool(
-    group: Sequence[tuple[Change, Bid]],
+    group: Sequence[tuple[Priced, Bid]],
     held: Iterable[Bid],
     costs: Costs,
     streams: Mapping[tuple[str, str], Stream],
@@ -123,7 +123,7 @@ def _pool(
     hours: float,
 ) -> Pool | Unknown:
     bids = [bid for _, bid in group]
-    own = tuple(_own(change, bid) for change, bid in group)
+    own = tuple(_own(one, bid) for one, bid in group)
     first = bids[0]
     name, region = first.instance_type_name or first.instance_type, first.region
     sizes = {kind: gpus for kind, gpus, _ in _members(first, catalogue)} | {b.instance_type: b.gpus or 1 for b in bids}
@@ -157,10 +157,10 @@ def _pool(
     )
 
 
-def _own(change: Change, bid: Bid) -> Own:
-    hours = None if change.estimated_hours is None else float(change.estimated_hours)
-    placed = isinstance(change, (NoOp, Update))
-    return Own(change.address, bid.limit_price, bid.instance_quantity, bid.gpus or 1, placed, hours)
+def _own(one: Priced, bid: Bid) -> Own:
+    hours = None if one.work_hours is None else float(one.work_hours)
+    placed = isinstance(one.change, (NoOp, Update))
+    return Own(one.change.address, bid.limit_price, bid.instance_quantity, bid.gpus or 1, placed, hours)
 
 
 def _unfit(stream: Stream | None, spot: Decimal | None, stock: int, hours: float) -> str | None:

@@ -27,7 +27,6 @@ _SYMBOLS = {
     ("delete",): "-",
     ("delete", "create"): "-/+",
     ("forget",): ".",
-    ("import",): "<",
 }
 _HEADS = {
     "+": "will be created",
@@ -35,7 +34,6 @@ _HEADS = {
     "-": "will be destroyed",
     "-/+": "must be replaced",
     ".": "will be forgotten: flowplan stops managing it",
-    "<": "will be imported",
 }
 _LEGEND = {
     "+": "create",
@@ -43,7 +41,6 @@ _LEGEND = {
     "-": "destroy",
     "-/+": "destroy and then create replacement",
     ".": "forget",
-    "<": "import",
 }
 # Shown only where it differs from this: it says nothing in a new bid.
 _DEFAULTS: dict[str, Any] = {
@@ -136,7 +133,7 @@ Row: TypeAlias = tuple[str, str, str, str]
 def _rows(entry: BidEntry | VolumeEntry) -> list[Row]:
     change, symbol = entry["change"], symbol_of(entry)
     before, after = _both_named(change["before"] or {}, change["after"] or {})
-    if symbol in ("+", "<"):
+    if symbol == "+":
         rows = [("+", name, _value(after, name), "") for name in after if _telling(name, after[name])]
         return [("+", "id", KNOWN_AFTER, ""), *rows] if symbol == "+" else rows
     if symbol in ("-", "."):
@@ -309,8 +306,8 @@ def summary(body: PlanBody, changing: Sequence[Entry], paint: Paint) -> str:
         return paint("No changes. What is live matches the configuration.", "bold")
     counts, (add, gone) = body["summary"], added_and_destroyed(body)
     line = f"Plan: {add} to add, {counts['update']} to change, {gone} to destroy"
-    extra = [f"{counts[word]} to {word}" for word in ("import", "forget") if counts[word]]
-    lines = [paint(", ".join([line, *extra]) + ".", "bold")]
+    forgotten = f", {counts['forget']} to forget" if counts["forget"] else ""
+    lines = [paint(f"{line}{forgotten}.", "bold")]
     destroyed = [one for one in changing if "delete" in one["change"]["actions"]]
     if destroyed:
         lines.insert(0, _destroyed(destroyed, paint))
