@@ -182,7 +182,7 @@ def _hold_no_file(ready: Iterable[str], paths: Iterable[str | Source], here: Pat
     for name in (*ready, *given):
         if os.path.lexists(here / name):
             raise UsageProblem(
-                f"there is a file {shown(name)}: flowplan calls a task so that a program gave, and that has no file",
+                f"there is a file {shown(name)}: flowplan gives such names to tasks that have no file",
                 hint="rename the file",
             )
 
