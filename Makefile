@@ -23,9 +23,9 @@ quick: $(VENV)/.tests
 	$(BIN)/python -m pytest -n 2 -q -m "not slow and not clients and not timed" $(LENGTHY:%=--ignore %)
 	@echo "left out: $(LENGTHY) (make test)"
 
-# The long runs, which CI leaves out.
+# The long runs, which CI leaves out, and every property with ten times the examples, drawn anew (tests/conftest.py).
 soak: $(VENV)/.tests
-	$(BIN)/python -m pytest -n 2 -q -rP -m "slow or clients"
+	$(BIN)/python -m pytest -n 2 -q -rP -m "slow or clients or hypothesis" --hypothesis-profile=soak -o timeout=0
 
 # Mistakes made on purpose: a test must fail for each.
 mutants: $(VENV)/.tests

@@ -38,8 +38,17 @@ DESTROY = ("destroy", "--auto-approve", "--allow-volume-destroy", "*")
 # Modules beside the test files whose assertions say what they compared, too.
 pytest.register_assert_rewrite(*(f"tests.{room}" for room in ("cloud", "faults", "simulator", "startup")))
 
-settings.register_profile("here", deadline=None, print_blob=True)
-settings.load_profile("here")
+# What Hypothesis draws: `make test` 100 examples of a property, the same at each run, so that only a change of the code
+# can fail it; `make soak` 1,000, others at each run.
+settings.register_profile("test", deadline=None, print_blob=True, derandomize=True, max_examples=100)
+settings.register_profile("soak", deadline=None, print_blob=True, derandomize=False, max_examples=1_000)
+settings.load_profile("test")  # --hypothesis-profile=soak loads the other
+
+
+def examples(number: int) -> settings:
+    """A property that takes long, or little time: so many examples in `make test`, ten times as many in `make soak`."""
+    return settings(max_examples=number * settings().max_examples // 100)
+
 
 # Who starts the tests may have set signals aside (nohup does, and a shell for what runs in the background), and the
 # processes that the tests start would inherit that. A handler is not inherited.
@@ -288,6 +297,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("figures")
         for name, figure in sorted(figures):
             terminalreporter.write_line(f"{name.removeprefix('tests/')}: {figure}")
+    drawn = "the same at each run" if settings().derandomize else "anew at each run"
+    terminalreporter.write_line(f"properties: {settings().max_examples:,} examples each, drawn {drawn}")
     left_out = terminalreporter.config.stash.get(LEFT_OUT, {})
     if left_out:
         told = ", ".join(f"{count} {name} ({ELSEWHERE[name]})" for name, count in sorted(left_out.items()))

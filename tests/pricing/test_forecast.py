@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from flowplan.pricing.advice import advise_of
@@ -18,6 +18,7 @@ from flowplan.pricing.history import Method, Stream
 from flowplan.pricing.sums import stack_totals
 from flowplan.pricing.units import storage_per_hour
 from tests import backtest
+from tests.conftest import examples
 
 D = Decimal
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -252,7 +253,7 @@ limits = st.integers(1, 4000).map(lambda cents: D(cents) / 100)
 horizons = st.sampled_from([1, 6, 24, 72, 200])
 
 
-@settings(max_examples=120, deadline=None)
+@examples(120)
 @given(streams, limits, st.integers(1, 16), horizons, st.none() | limits)
 def test_figures_agree(events: Events, limit: Decimal, quantity: int, hours: int, entry: Decimal | None) -> None:
     found = forecast(events, limit, quantity, hours, entry)
@@ -273,7 +274,7 @@ def test_figures_agree(events: Events, limit: Decimal, quantity: int, hours: int
             assert cost <= limit * quantity * hours * (up + D("0.001")) + CLOSE
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(streams, limits, limits, horizons)
 def test_a_higher_limit_runs_longer_and_costs_no_less(events: Events, one: Decimal, other: Decimal, hours: int) -> None:
     stream = Stream.of(events, NOW)
@@ -285,7 +286,7 @@ def test_a_higher_limit_runs_longer_and_costs_no_less(events: Events, one: Decim
             assert less <= more
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(streams, limits, st.integers(2, 9), horizons)
 def test_more_instances_cost_as_many_times_as_much(events: Events, limit: Decimal, many: int, hours: int) -> None:
     stream = Stream.of(events, NOW)
@@ -300,7 +301,7 @@ def test_more_instances_cost_as_many_times_as_much(events: Events, limit: Decima
             assert abs(single * many - together) <= CLOSE * many
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(streams, limits, st.integers(1, 60), st.sampled_from([0.0, 0.5]))
 def test_work_takes_at_least_its_hours(events: Events, limit: Decimal, wanted: int, restart: float) -> None:
     found = forecast_of(Stream.of(events, NOW), limit, 1, 24, work_hours=wanted, restart_hours=restart).finish
@@ -309,7 +310,7 @@ def test_work_takes_at_least_its_hours(events: Events, limit: Decimal, wanted: i
         assert found.cost.p10 is not None and found.cost.p10 >= 0
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(streams, st.integers(1, 2000))
 def test_the_same_at_any_size_of_money(events: Events, times: int) -> None:
     """Units mean nothing: in other money the same bid costs as many times as much."""
@@ -320,7 +321,7 @@ def test_the_same_at_any_size_of_money(events: Events, times: int) -> None:
     assert abs(one.cost.p50 * times - other.cost.p50) <= CLOSE * times
 
 
-@settings(max_examples=120, deadline=None)
+@examples(120)
 @given(streams, limits, st.integers(1, 4), st.sampled_from([30.0, 48.0, 100.0, 730.0]))
 def test_what_is_paid_in_a_day_stays_paid(events: Events, limit: Decimal, quantity: int, hours: float) -> None:
     """Ends of bands are moved further out the longer the horizon is; but a week costs no less than its first day."""
@@ -360,7 +361,7 @@ def test_opposite_prices_are_surer_together_than_apart() -> None:
     assert known(total)[2] - known(total)[0] < apart / 2
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.lists(st.tuples(streams, limits, st.integers(1, 4)), min_size=1, max_size=3), st.integers(0, 5000))
 def test_totals(parts: list[tuple[Events, Decimal, int]], gigabytes: int) -> None:
     found = [forecast(events, limit, quantity, 24) for events, limit, quantity in parts]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from flowplan.simulator import Simulator
 from flowplan.simulator.auctions.clearing import NOTICE, Entry, Handovers, outcome
 from flowplan.simulator.clock import MINUTE
+from tests.conftest import examples
 
 from .conftest import Api
 
@@ -36,7 +37,7 @@ class Machines:
         self.runs[order] = (start, now + NOTICE // MINUTE) if start <= now else (now, now)
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(changes=CHANGES)
 def test_no_unit_is_used_twice_and_none_waits_in_vain(changes: list[tuple[int, list[int]]]) -> None:
     machines, handovers, before, now = Machines(), Handovers(), set[int](), 0

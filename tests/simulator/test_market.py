@@ -7,13 +7,14 @@ import time
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from flowplan.pricing.auction import Order, clear
 from flowplan.simulator import Simulator
 from flowplan.simulator.auctions import clearing, market
 from flowplan.simulator.ids import next_age
+from tests.conftest import examples
 
 from .conftest import H100, REGION, Api
 from .rule import Bidder, price_of, winners_of
@@ -48,7 +49,7 @@ def winners(simulator: Simulator, pool: int) -> set[int]:
     return {row[0] for row in rows}
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(orders=ORDERS, stock=st.integers(1, 12))
 def test_one_size_is_the_rule_word_for_word(orders: list[tuple[int, int]], stock: int) -> None:
     with Simulator.open(":memory:") as simulator:
@@ -72,7 +73,7 @@ def test_one_size_is_the_rule_word_for_word(orders: list[tuple[int, int]], stock
             assert market.win_price(database(simulator), shown, quantity) == min(won, default=None)
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(orders=ORDERS, stock=st.integers(1, 12))
 def test_a_book_is_not_read_on_and_on_where_nothing_fits(orders: list[tuple[int, int]], stock: int) -> None:
     with Simulator.open(":memory:") as simulator, pytest.MonkeyPatch.context() as patch:
@@ -111,7 +112,6 @@ def timed_clearing(simulator: Simulator, pool: int) -> float:
 SIZES = ("it_RrgkIZz6c9BZu5gi", "it_TiAPxzKNi4xO0IAr", "it_4TugeYWOov5FllEf", "it_Sg1nDx1I8NFep60J")
 
 
-@settings(max_examples=100, deadline=None)
 @given(
     orders=st.lists(st.tuples(st.integers(0, 3), st.integers(50, 400), st.sampled_from([1, 1, 2])), max_size=14),
     stock=st.integers(1, 24),
@@ -199,7 +199,6 @@ def test_the_past_of_all_sizes_of_a_pool_is_one(simulator: Simulator) -> None:
         assert all(abs(price - gpus * small) < gpus * Decimal("0.01") for price, small in shared)
 
 
-@settings(max_examples=100, deadline=None)
 @given(orders=ORDERS, stock=st.integers(1, 12))
 def test_what_needs_no_clearing_would_have_changed_nothing(orders: list[tuple[int, int]], stock: int) -> None:
     """Order after order, cleared only where the book says that it has changed."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import attrs
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from flowplan.errors import ConfigError
@@ -97,7 +97,6 @@ def test_a_script_too_long_is_found_before_ids_are_known_with_both_sizes():
 LONG = st.integers(0, 6000).map(incompressible)
 
 
-@settings(deadline=None)
 @given(any_inputs(LONG), NAMES, WORDS)
 def test_the_upper_bound_is_one_and_measure_is_exact_but_for_the_marker(given_inputs: Inputs, name: str, stack: str):
     address = Address("bid", name)
@@ -117,7 +116,6 @@ def test_the_upper_bound_is_one_and_measure_is_exact_but_for_the_marker(given_in
         assert len(scripts.render(given_inputs, marker)) == measured <= scripts.LIMIT
 
 
-@settings(deadline=None)
 @given(st.lists(st.from_regex(r"vol_[A-Za-z0-9]{16}", fullmatch=True), unique=True, max_size=5), LONG)
 def test_a_length_measured_before_ids_are_known_holds_once_they_are(ids: list[str], text: str):
     mounts = [Mount(Address("volume", f"v{n}"), f"/mnt/v{n}") for n in range(len(ids))]
