@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal
@@ -12,6 +12,7 @@ import attrs
 from flowplan.clock import Moment
 from flowplan.cost.costs import Costs
 from flowplan.cost.estimate import priced
+from flowplan.cost.forecast import forecasted
 from flowplan.model.address import Address
 from flowplan.model.live import ALLOCATED, Live, LiveBid, LiveVolume, Marker
 from flowplan.model.resources import Bid, Inputs, PortPair, Resource, Volume
@@ -23,6 +24,7 @@ from flowplan.planning.make import make_plan
 from flowplan.planning.plan import Plan, Wishes
 from flowplan.pricing.entry import Market
 from flowplan.pricing.history import Stream
+from flowplan.pricing.units import HOUR
 from flowplan.state.journal import CreateIntent, Intent
 from flowplan.state.state import Binding, State
 
@@ -119,16 +121,36 @@ def change(
     return {"delete": Delete, "forget": Forget, "read": Read, "no-op": NoOp}[action](address, before, id=id, **other)
 
 
-def costs_of(*bids: Bid, market: Market | None) -> Costs:
-    """What new bids cost, by the prices of their auction: those of `market`, for up to eight instances at once."""
-    markets = {("it", "r", n): attrs.evolve(market, quantity=n) for n in range(1, 9)} if market else {}
-    return priced(plan_to(*(Create(Address("bid", one.name), one) for one in bids)), markets)
+def market(**other: Any) -> Market:
+    """A calm auction for what `bid` bids for: at rest on its reserve of $8, with room for nine instances."""
+    return attrs.evolve(Market("it", "r", 1, Decimal(8), Decimal(8), None, Decimal(8), 9, 9), **other)
+
+
+def costs_of(*bids: Bid, prices: Market | None) -> Costs:
+    """What new bids cost, by the prices of their auction: `prices`, for up to eight instances at once."""
+    return costs_to(*(Create(Address("bid", one.name), one) for one in bids), prices=prices)
+
+
+def costs_to(*changes: Change, prices: Market | None) -> Costs:
+    """What changes cost, by the prices of their auction, which are the same in the regions r and s."""
+    markets = (
+        (attrs.evolve(prices, region=region, quantity=n) for region in "rs" for n in range(1, 9)) if prices else ()
+    )
+    return priced(plan_to(*changes), {("it", one.region, one.quantity): one for one in markets})
 
 
 def past(*prices: tuple[float, str], reserve: str | None = "8") -> Stream:
     """Past prices, each with how many hours before NOW it came up."""
     events = [(NOW - timedelta(hours=hours), Decimal(price)) for hours, price in prices]
     return Stream.of(events, NOW, reserve=None if reserve is None else Decimal(reserve))
+
+
+def with_past(
+    costs: Costs, *prices: tuple[float, str], reserve: str | None = "8", spans: Iterable[float] = (HOUR,)
+) -> Costs:
+    """`costs` with forecasts from past prices, those of `past`, in the regions r and s."""
+    stream = past(*prices, reserve=reserve)
+    return forecasted(costs, {("it", "r"): stream, ("it", "s"): stream}, spans=spans, now=NOW)
 
 
 def plan_to(*changes: Change, **other: Any) -> Plan:

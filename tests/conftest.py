@@ -27,6 +27,7 @@ from flowplan.cli.stop import SIGNALS
 from flowplan.simulator import SIMULATOR_KEY, LedgerEntry, Request, Response, Simulator
 from flowplan.simulator import simulator as simulated
 from flowplan.state.state import consistent
+from tests.texts import storage, task_text
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
@@ -180,10 +181,7 @@ def left_in_doubt(place: Place) -> None:
 def many(count: int, price: str = "17.92", first: int = 0) -> str:
     """`count` tasks with a volume and a port each."""
     return "".join(
-        f"---\nname: task-{n:03}\nproject_name: my-foundry-project\nssh_key_name: my-ssh-key\n"
-        f"task_management: {{utility_threshold_price: {price}}}\n"
-        "resources_specification: {fcp_instance: h100.8x.SXM5.IB, cluster_id: us-central1-b}\n"
-        f"persistent_storage: {{create: {{volume_name: vol-{n:03}, size: 1, mount_point: /mnt/d}}}}\nports: [8080]\n"
+        task_text(f"task-{n:03}", price, more=f"{storage(f'vol-{n:03}')}ports: [8080]\n")
         for n in range(first, first + count)
     )
 

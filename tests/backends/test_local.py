@@ -13,18 +13,16 @@ import pytest
 
 from flowplan.backends import open_journal
 from flowplan.backends.local import LocalStore
-from flowplan.clock import Moment
 from flowplan.errors import StateError
 from flowplan.files import atomic as files
 from flowplan.files.atomic import hold_trusted
 from flowplan.model.address import Address
-from flowplan.model.resources import Volume
-from flowplan.state.journal import CreateIntent, Done
-from flowplan.state.state import Binding, State
+from flowplan.state.journal import Done
+from flowplan.state.state import State
+from tests.builders import DATA, bound, create_of, volume
 
-V = Address("volume", "data")
-BINDING = Binding(V, "vol_1", Volume("data", 1, "Block", "r"))
-INTENT = CreateIntent("i1", "create", V, 1, "data", "flowplan-i1", "", Moment(1.0, 1.0, ""), resource=BINDING.applied)
+BINDING = bound(DATA, "vol_1", volume())
+INTENT = create_of(DATA, BINDING.applied)
 
 
 @pytest.fixture
@@ -37,7 +35,7 @@ def run(store: LocalStore) -> State:
     loaded = store.read()
     store.prepare(loaded.state)
     store.append([INTENT])
-    store.append([Done("i1", V, BINDING)])
+    store.append([Done("i-1", DATA, BINDING)])
     return store.save(store.read().state)
 
 
@@ -147,9 +145,9 @@ def test_a_fault_at_every_call_leaves_a_state_that_reads(in_memory: Path, errno:
             break
         points += 1
         found = LocalStore(path).read()
-        assert found.state.bindings in ({}, {V: BINDING})
+        assert found.state.bindings in ({}, {DATA: BINDING})
         if runs_before:
-            assert found.state.bindings == {V: BINDING}
+            assert found.state.bindings == {DATA: BINDING}
         final = run(LocalStore(path))
         assert LocalStore(path).read().state == final
         assert not list(directory.glob("*tmp*"))
@@ -187,8 +185,8 @@ def spilling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalStore:
     with monkeypatch.context() as patch:
         patch.setattr(os, "pwrite", lambda *_: (_ for _ in ()).throw(OSError(28, "ENOSPC")))
         with pytest.raises(StateError, match="No space left"):
-            store.append([Done("i1", V, BINDING)])
-    store.spill([Done("i1", V, BINDING), INTENT])
+            store.append([Done("i-1", DATA, BINDING)])
+    store.spill([Done("i-1", DATA, BINDING), INTENT])
     return LocalStore(store.path, tmp_path / "elsewhere")
 
 
@@ -201,7 +199,7 @@ def test_a_spill_is_private_and_is_read_with_the_journal(spilling: LocalStore) -
     assert stat.S_IMODE(spill.stat().st_mode) == 0o600
     assert stat.S_IMODE(spill.parent.stat().st_mode) == 0o700
     found = spilling.read()
-    assert (found.state.bindings, found.pending, found.journaled) == ({V: BINDING}, {}, True)
+    assert (found.state.bindings, found.pending, found.journaled) == ({DATA: BINDING}, {}, True)
     assert len(spills(spilling)) == 1  # reading moves nothing
 
 
@@ -235,7 +233,7 @@ def two_runs(store: LocalStore, after: str = "") -> bytes:
     if after:
         last = LocalStore(store.path)
         last.prepare(last.read().state)
-        last.append([Done("i2", OTHER, Binding(OTHER, after, Volume("other", 1, "Block", "r")))])
+        last.append([Done("i2", OTHER, bound(OTHER, after, volume("other")))])
         last.close()
     return first
 

@@ -12,19 +12,17 @@ import pytest
 
 from flowplan.backends.lock import this_process
 from flowplan.backends.store import Loaded, Store
-from flowplan.clock import Moment
 from flowplan.errors import FlowplanError, Locked, StateError
 from flowplan.model.address import Address
-from flowplan.model.resources import Volume
-from flowplan.state.journal import CreateIntent, Done
-from flowplan.state.state import AppliedPlan, Binding, State
+from flowplan.state.journal import Done
+from flowplan.state.state import AppliedPlan, State
+from tests.builders import DATA, bound, create_of, volume
 from tests.contracts.places import PLACES, Part, Place
 
-V, OTHER = Address("volume", "data"), Address("volume", "other")
-BINDING = Binding(V, "vol_1", Volume("data", 1, "Block", "r"))
-SECOND = Binding(OTHER, "vol_2", Volume("other", 1, "Block", "r"))
-INTENT = CreateIntent("i1", "create", V, 1, "data", "flowplan-i1", "", Moment(1.0, 1.0, ""), resource=BINDING.applied)
-DONE, DONE_SECOND = Done("i1", V, BINDING), Done("i2", OTHER, SECOND)
+OTHER = Address("volume", "other")
+BINDING, SECOND = bound(DATA, "vol_1", volume()), bound(OTHER, "vol_2", volume("other"))
+INTENT = create_of(DATA, BINDING.applied)
+DONE, DONE_SECOND = Done("i-1", DATA, BINDING), Done("i2", OTHER, SECOND)
 
 
 @pytest.fixture(params=PLACES)
@@ -93,7 +91,7 @@ def test_after_a_run_the_state_holds_what_was_made(place: Place) -> None:
     saved = run(place)
     loaded = found(place)
     assert (loaded.state, loaded.state.serial, loaded.fresh, loaded.journaled) == (saved, 1, False, False)
-    assert loaded.state.bindings == {V: BINDING}
+    assert loaded.state.bindings == {DATA: BINDING}
     assert place.open().exists()
 
 
@@ -104,7 +102,7 @@ def test_all_of_a_state_comes_back(place: Place) -> None:
         api_url="sim:",
         project="proj_1",
         project_name="ml",
-        bindings={V: BINDING, OTHER: SECOND},
+        bindings={DATA: BINDING, OTHER: SECOND},
         outputs={"address": "1.2.3.4"},
         released=frozenset(["bid_9"]),
         adopted=frozenset(["vol_1"]),
@@ -145,7 +143,7 @@ def test_what_is_in_doubt_survives_the_snapshot(place: Place) -> None:
     store = begun(place)
     store.append([INTENT])
     store.save(store.read().state, [INTENT])
-    assert found(place).pending == {"i1": INTENT}
+    assert found(place).pending == {"i-1": INTENT}
 
 
 def test_a_run_that_only_looked_appends_nothing(place: Place) -> None:
@@ -162,28 +160,28 @@ def test_a_run_that_only_looked_appends_nothing(place: Place) -> None:
 def test_an_intent_is_durable_when_append_returns(place: Place) -> None:
     killed(place, lambda store: store.append([INTENT]))
     loaded = found(place)
-    assert (loaded.state.bindings, loaded.pending, loaded.fresh) == ({}, {"i1": INTENT}, False)
+    assert (loaded.state.bindings, loaded.pending, loaded.fresh) == ({}, {"i-1": INTENT}, False)
 
 
 def test_a_result_is_durable_when_append_returns(place: Place) -> None:
     killed(place, lambda store: (store.append([INTENT]), store.append([DONE])))
     loaded = found(place)
-    assert (loaded.state.bindings, loaded.pending, loaded.journaled) == ({V: BINDING}, {}, True)
+    assert (loaded.state.bindings, loaded.pending, loaded.journaled) == ({DATA: BINDING}, {}, True)
 
 
 def test_a_snapshot_is_durable_when_save_returns(place: Place) -> None:
-    killed(place, lambda store: store.save(attrs.evolve(store.read().state, bindings={V: BINDING})))
-    assert (found(place).state.serial, found(place).state.bindings) == (1, {V: BINDING})
+    killed(place, lambda store: store.save(attrs.evolve(store.read().state, bindings={DATA: BINDING})))
+    assert (found(place).state.serial, found(place).state.bindings) == (1, {DATA: BINDING})
 
 
 def test_the_next_run_goes_on_with_the_journal(place: Place) -> None:
     killed(place, lambda store: store.append([INTENT]))
     killed(place, lambda store: store.append([DONE, attrs.evolve(INTENT, intent="i2", address=OTHER)]))
     loaded = found(place)
-    assert (loaded.state.bindings, list(loaded.pending)) == ({V: BINDING}, ["i2"])
+    assert (loaded.state.bindings, list(loaded.pending)) == ({DATA: BINDING}, ["i2"])
     store = begun(place)
     store.append([DONE_SECOND])
-    assert set(store.save(store.read().state).bindings) == {V, OTHER}
+    assert set(store.save(store.read().state).bindings) == {DATA, OTHER}
 
 
 def test_killed_between_snapshot_and_journal_nothing_is_counted_twice(place: Place) -> None:
@@ -194,7 +192,7 @@ def test_killed_between_snapshot_and_journal_nothing_is_counted_twice(place: Pla
     store.save(store.read().state)
     place.put("journal", journal)
     loaded = found(place)
-    assert (loaded.state.serial, loaded.state.bindings, loaded.pending) == (1, {V: BINDING}, {})
+    assert (loaded.state.serial, loaded.state.bindings, loaded.pending) == (1, {DATA: BINDING}, {})
 
 
 def test_what_is_recorded_after_such_a_kill_is_not_lost(place: Place) -> None:
@@ -205,7 +203,7 @@ def test_what_is_recorded_after_such_a_kill_is_not_lost(place: Place) -> None:
     store.save(store.read().state)
     place.put("journal", journal)
     killed(place, lambda again: again.append([DONE]))
-    assert (found(place).state.bindings, found(place).pending) == ({V: BINDING}, {})
+    assert (found(place).state.bindings, found(place).pending) == ({DATA: BINDING}, {})
 
 
 # ---- the lock -----------------------------------------------------------------------------------------------
@@ -273,9 +271,9 @@ def test_a_run_that_lost_its_lock_does_not_spoil_what_its_successor_wrote(place:
     with pytest.raises(StateError):
         first.append([DONE])
     second.append([DONE_SECOND])
-    assert (set(found(place).state.bindings), list(found(place).pending)) == ({OTHER}, ["i1"])
+    assert (set(found(place).state.bindings), list(found(place).pending)) == ({OTHER}, ["i-1"])
     first.spill([DONE])
-    assert (set(found(place).state.bindings), found(place).pending) == ({V, OTHER}, {})
+    assert (set(found(place).state.bindings), found(place).pending) == ({DATA, OTHER}, {})
 
 
 # ---- what cannot be written ---------------------------------------------------------------------------------
@@ -302,7 +300,7 @@ def test_with_no_room_not_even_the_first_record_is_taken(place: Place) -> None:
 def test_what_overflowed_is_read_with_the_journal(place: Place) -> None:
     overflowed(place)
     loaded = found(place)
-    assert (loaded.state.bindings, loaded.pending, loaded.journaled) == ({V: BINDING}, {}, True)
+    assert (loaded.state.bindings, loaded.pending, loaded.journaled) == ({DATA: BINDING}, {}, True)
     assert place.open().spilled(loaded.state.lineage) == (DONE,)
     assert place.kept_elsewhere() == 1  # reading moves nothing
 
@@ -311,7 +309,7 @@ def test_the_next_run_takes_over_what_overflowed(place: Place) -> None:
     overflowed(place)
     killed(place, lambda store: store.append([]))
     assert place.kept_elsewhere() == 0
-    assert found(place).state.bindings == {V: BINDING}
+    assert found(place).state.bindings == {DATA: BINDING}
 
 
 def test_a_snapshot_takes_over_what_overflowed(place: Place) -> None:
@@ -319,13 +317,13 @@ def test_a_snapshot_takes_over_what_overflowed(place: Place) -> None:
     store = place.open()
     store.save(store.read().state)
     assert place.kept_elsewhere() == 0
-    assert found(place).state.bindings == {V: BINDING}
+    assert found(place).state.bindings == {DATA: BINDING}
 
 
 def test_what_overflows_next_leaves_the_first(place: Place) -> None:
     overflowed(place)
     begun(place).spill([DONE_SECOND])
-    assert set(found(place).state.bindings) == {V, OTHER}
+    assert set(found(place).state.bindings) == {DATA, OTHER}
 
 
 def test_nothing_to_keep_is_kept_nowhere(place: Place) -> None:
@@ -395,9 +393,9 @@ def test_a_journal_that_is_torn_loses_only_its_last_record(place: Place) -> None
     killed(place, lambda store: (store.append([INTENT]), store.append([DONE])))
     journal = (place.holds("journal") or b"").rstrip(b"\0")
     place.put("journal", journal[:-5])
-    assert (found(place).state.bindings, found(place).pending) == ({}, {"i1": INTENT})
+    assert (found(place).state.bindings, found(place).pending) == ({}, {"i-1": INTENT})
     killed(place, lambda store: store.append([DONE]))
-    assert (found(place).state.bindings, found(place).pending) == ({V: BINDING}, {})
+    assert (found(place).state.bindings, found(place).pending) == ({DATA: BINDING}, {})
 
 
 def test_a_journal_damaged_before_its_end_is_an_error(place: Place) -> None:
@@ -445,7 +443,7 @@ def test_a_damaged_snapshot_is_replaced_by_the_backup_and_what_the_journal_holds
     two_runs(place, after="vol_2")
     place.put("snapshot", b"{")
     restored = place.open().restore()
-    assert (restored.of_backup, restored.state.serial, set(restored.state.bindings)) == (True, 3, {V, OTHER})
+    assert (restored.of_backup, restored.state.serial, set(restored.state.bindings)) == (True, 3, {DATA, OTHER})
     assert len(restored.damaged) == 1
     assert found(place).state == restored.state
 
@@ -471,7 +469,7 @@ def test_of_a_snapshot_that_went_back_nothing_older_is_taken_for_new(place: Plac
     with pytest.raises(StateError, match="went back"):
         found(place)
     restored = place.open().restore()
-    assert (restored.state.serial, set(restored.state.bindings)) == (3, {V, OTHER})
+    assert (restored.state.serial, set(restored.state.bindings)) == (3, {DATA, OTHER})
     assert found(place).state == restored.state
 
 
@@ -530,4 +528,4 @@ def test_what_is_restored_counts_what_overflowed(place: Place) -> None:
         store.save(store.read().state)
     begun(place).spill([DONE_SECOND])
     place.put("snapshot", b"")
-    assert set(place.open().restore().state.bindings) == {V, OTHER}
+    assert set(place.open().restore().state.bindings) == {DATA, OTHER}

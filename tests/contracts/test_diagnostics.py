@@ -24,19 +24,18 @@ from flowplan.diagnostics import CODE_OF, CODES, Diagnostic
 from flowplan.errors import ConfigError, GuardRefused
 from flowplan.model.address import Address
 from flowplan.model.catalogue import Auction, Catalogue, InstanceType, Named, SshKey
-from flowplan.model.live import Live, LiveVolume
-from flowplan.model.resources import Volume
+from flowplan.model.live import LiveVolume
 from flowplan.operations.project import choose_project
 from flowplan.operations.saved_plan import hold_expected, hold_same_cloud, hold_signed
 from flowplan.planning.actions import NoOp
 from flowplan.planning.lookup import look_up
-from flowplan.planning.plan import Plan
-from flowplan.planning.steps import Order as Steps
 from flowplan.printable import Secret
 from flowplan.state.state import State
-from tests.builders import bid
+from tests.builders import bid, live, live_volume, plan_to
+from tests.builders import volume as volume_of
 from tests.config.task_texts import TYPE, read_texts
 from tests.conftest import Place
+from tests.texts import storage, task_text
 
 PACKAGE = Path(flowplan.__file__).parent
 TESTS = Path(__file__).parents[1]
@@ -100,20 +99,16 @@ def test_a_file_has_it(code: str) -> None:
 # ---- what only the cloud knows ----------------------------------------------------------------------------
 
 
-def task(
-    more: str = "", name: str = "a", kind: str = "h100.8x.SXM5.IB", key: str = "ssh_key_name: my-ssh-key\n"
-) -> str:
-    about = "resources_specification: {fcp_instance: " + kind + ", cluster_id: us-central1-b}\n"
-    return f"name: {name}\nproject_name: my-foundry-project\n{key}{about}{more}---\n"
+def task(more: str = "", name: str = "a", limit: str | None = None, **how: Any) -> str:
+    return task_text(name, limit, more=more, **how)
 
 
 def attached(volume: str) -> str:
     return f"persistent_storage: {{attach: {{volume_name: {volume}, mount_point: /mnt/a}}}}\n"
 
 
-def created(more: str = "", kind: str = "Block") -> str:
-    about = f"volume_name: v, size: 1, disk_interface: {kind}{more}, mount_point: /mnt/v"
-    return f"persistent_storage: {{create: {{{about}}}}}\n"
+def created(name: str = "v") -> str:
+    return storage(name, disk_interface="Block")
 
 
 def volume(place: Place, region: str) -> None:
@@ -138,16 +133,16 @@ def nothing(_: Place) -> None: ...
 
 # code -> what is done to the cloud before, and the task file that has it
 IN_THE_CLOUD: dict[str, tuple[Prepare, str]] = {
-    "key-missing": (another_key, task(key="")),
-    "key-unknown": (nothing, task(key="ssh_key_name: nobody\n")),
+    "key-missing": (another_key, task(key=None)),
+    "key-unknown": (nothing, task(key="nobody")),
     "key-required": (lambda place: another_key(place, required=True), task()),
-    "limit-too-low": (nothing, task("task_management: {utility_threshold_price: 0.01}\n")),
-    "too-many-instances": (nothing, task().replace("cluster_id", "num_instances: 250, cluster_id")),
-    "name-taken": (lambda place: volume(place, "us-central1-b"), task(created().replace(": v,", ": shared,"))),
+    "limit-too-low": (nothing, task(limit="0.01")),
+    "too-many-instances": (nothing, task(num_instances=250)),
+    "name-taken": (lambda place: volume(place, "us-central1-b"), task(created("shared"))),
     "no-auction": (nothing, task(kind="h200.8x.SXM5.IB")),
     "project-unknown": (nothing, task().replace("my-foundry", "nobodys")),
     "region-conflict": (lambda place: volume(place, "us-central5-a"), task(attached("shared"))),
-    "region-unknown": (nothing, task().replace("us-central1-b", "nowhere")),
+    "region-unknown": (nothing, task(region="nowhere")),
     "type-unknown": (nothing, task(kind="h900.8x")),
     "volume-shared": (nothing, task(created()) + task(attached("v"), "b")),
     "volume-unknown": (nothing, task(attached("nothing"))),
@@ -183,12 +178,11 @@ def project_of(*names: str) -> object:
 def looked_up(volumes: tuple[LiveVolume, ...] = (), types: int = 1, more: str = "") -> object:
     config = read_texts(task(more))
     catalogue = Catalogue(SAME[:types], OFFERED[:types], ssh_keys=(SshKey("k", "my-ssh-key"),))
-    live = Live({one.id: one for one in volumes})
-    return look_up(config, catalogue, live, kept={}, volume_regions={})
+    return look_up(config, catalogue, live(*volumes), kept={}, volume_regions={})
 
 
 def held(id: str, **how: str) -> LiveVolume:
-    return LiveVolume(id, Volume("shared", 1, "Block", "us-central1-b"), **how)  # type: ignore[arg-type]
+    return live_volume(volume_of("shared", 1, region="us-central1-b"), id, **how)
 
 
 IN_A_CALL: dict[str, Callable[[], object]] = {
@@ -276,7 +270,7 @@ def test_a_test_has_it(code: str) -> None:
 @pytest.mark.parametrize(("status", "code"), [("Preempting", "preempting"), ("Dreaming", "unknown-status")])
 def test_a_status_is_told(status: str, code: str) -> None:
     change = NoOp(Address("bid", "a"), bid(), id="bid_1", status=status)
-    assert [one.code for one in notes(Plan("apply", (change,), Steps(())), Costs(), (), ())] == [code]
+    assert [one.code for one in notes(plan_to(change), Costs(), (), ())] == [code]
 
 
 def golden() -> set[str]:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import attrs
 import pytest
@@ -23,7 +24,6 @@ from flowplan.cost.what_if.rivals import Depth, Lots, Order, Rivals, drawn
 from flowplan.documents.what_if import block
 from flowplan.model.address import Address
 from flowplan.model.catalogue import Auction, Catalogue, InstanceType
-from flowplan.model.resources import Bid, Volume
 from flowplan.planning.actions import Create, NoOp
 from flowplan.pricing.entry import Market, estimate
 from flowplan.pricing.forecasting import Band, forecast_of
@@ -31,9 +31,11 @@ from flowplan.pricing.history import Stream
 from flowplan.reports.text.paint import Paint
 from flowplan.reports.text.plot import bars
 from flowplan.reports.text.what_if import what_if as text_of
+from tests.builders import bid, market, volume
 from tests.conftest import Place
 from tests.cost import what_if_truth
 from tests.pricing.test_forecast import NOW, Events, ago, days_and_nights, flat, wandering
+from tests.texts import task_text
 
 D = Decimal
 TYPE = "it_h100"
@@ -136,8 +138,8 @@ def test_what_is_kept_of_earlier_prices_is_what_clearing_again_gives(
         once, again = fresh().at(price), kept.at(price)
         assert once.wins == again.wins, (found, bids, held, room, prices)
         assert once.price(price) == pytest.approx(again.price(price), abs=2e-6, rel=1e-6)
-        for bid, wins in zip(mine, again.wins, strict=True):
-            assert not wins or 1 - 1e-6 <= again.price(price) <= float(bid.limit) + 1e-5
+        for one, wins in zip(mine, again.wins, strict=True):
+            assert not wins or 1 - 1e-6 <= again.price(price) <= float(one.limit) + 1e-5
 
 
 # ---- the books of others ----------------------------------------------------------------------------------
@@ -305,16 +307,17 @@ def test_auctions_move_together_as_they_did() -> None:
 # ---- a plan -----------------------------------------------------------------------------------------------
 
 
-def market(quantity: int = 1, **more: object) -> Market:
-    known = Market(TYPE, "here", quantity, D(10), D(8), D("10.50"), D("10.51"), 0, 64)
-    return attrs.evolve(known, **more)
+def full(quantity: int = 1, **more: Any) -> Market:
+    """An auction in which one displaces somebody from $10.51 on."""
+    of = {"instance_type": TYPE, "region": "here", "quantity": quantity, "spot": D(10), "total": 64}
+    of |= {"available": 0, "lowest_allocated": D("10.50"), "win_price": D("10.51")}
+    return market(**of | more)
 
 
-def change(name: str, limit: str, quantity: int = 1, prices: Market | None = None, **more: object) -> Priced:
-    bid = Bid(name, TYPE, "here", quantity, D(limit), (), instance_type_name="h100.8x", gpus=8)
-    bid = attrs.evolve(bid, paused=bool(more.pop("paused", False)))
-    cost = estimate(prices or market(quantity), D(limit), quantity, gpus=8, paused=bid.paused, holding=False)
-    return Priced(Create(Address("bid", name), bid, **more), cost=cost)  # type: ignore[arg-type]
+def change(name: str, limit: str, quantity: int = 1, prices: Market | None = None, **more: Any) -> Priced:
+    new = bid(name, limit, quantity, instance_type=TYPE, region="here", paused=more.pop("paused", False))
+    cost = estimate(prices or full(quantity), D(limit), quantity, gpus=8, paused=new.paused, holding=False)
+    return Priced(Create(Address("bid", name), new, **more), cost=cost)
 
 
 def planned(*changes: Priced) -> Costs:
@@ -342,14 +345,14 @@ def test_what_is_known_of_an_auction_is_what_it_is_simulated_with() -> None:
 
 
 def test_at_rest_on_the_reserve_what_is_free_is_known_and_what_is_deep_is_not() -> None:
-    prices = market(4, spot=D(8), available=20, win_price=D(8), lowest_allocated=D(8))
+    prices = full(4, spot=D(8), available=20, win_price=D(8), lowest_allocated=D(8))
     (found,) = pools_of(planned(change("a", "30", 4, prices)), STREAMS, CATALOGUE, 24)
     assert isinstance(found, Pool)
     assert (found.room, found.depth, found.depth_from) == (160, Depth(), "assumed")
 
 
 def test_what_a_bid_holds_now_is_in_the_price_of_now() -> None:
-    holding = estimate(market(16), D(30), 16, gpus=8, paused=False, holding=True)
+    holding = estimate(full(16), D(30), 16, gpus=8, paused=False, holding=True)
     one = change("a", "30", 16)
     assert one.change.after is not None
     stays = Priced(NoOp(one.change.address, one.change.after, id="bid_1"), holding, one.cost)
@@ -361,9 +364,9 @@ def test_what_a_bid_holds_now_is_in_the_price_of_now() -> None:
 @pytest.mark.parametrize(
     ("streams", "prices", "said"),
     [
-        ({}, market(), "no past prices"),
-        ({(TYPE, "here"): Stream.of(flat("8", 30), NOW)}, market(), "only 30 hours of past prices are known"),
-        (STREAMS, market(spot=None), "the price of now is unknown"),
+        ({}, full(), "no past prices"),
+        ({(TYPE, "here"): Stream.of(flat("8", 30), NOW)}, full(), "only 30 hours of past prices are known"),
+        (STREAMS, full(spot=None), "the price of now is unknown"),
     ],
 )
 def test_what_cannot_be_simulated_is_unknown_and_so_is_the_whole(
@@ -380,7 +383,7 @@ def test_what_cannot_be_simulated_is_unknown_and_so_is_the_whole(
 
 
 def test_without_a_stock_nothing_can_be_said() -> None:
-    found = what_if(planned(change("a", "30", prices=market(total=None))), STREAMS, Catalogue((), ()), 24, 10)
+    found = what_if(planned(change("a", "30", prices=full(total=None))), STREAMS, Catalogue((), ()), 24, 10)
     assert found.bids[0].reason == "how many GPUs the auction has is unknown"
 
 
@@ -397,9 +400,9 @@ def test_what_never_runs_costs_nothing_for_sure() -> None:
 
 
 def test_storage_is_in_the_total_of_every_future() -> None:
-    volume = Priced(Create(Address("volume", "v"), Volume("v", 1000, "Block", "here")))
+    stored = Priced(Create(Address("volume", "v"), volume("v", 1000)))
     with_it, without = (
-        what_if(planned(change("a", "30"), *more), STREAMS, CATALOGUE, 24, 10) for more in ((volume,), ())
+        what_if(planned(change("a", "30"), *more), STREAMS, CATALOGUE, 24, 10) for more in ((stored,), ())
     )
     assert with_it.storage == D("0.08") * 1000 / 730 * 24
     assert [a - b for a, b in zip(with_it.costs, without.costs, strict=True)] == pytest.approx(
@@ -436,7 +439,7 @@ def test_every_future_is_in_the_histogram_once() -> None:
 
 def test_a_cost_that_is_always_the_same_needs_no_picture() -> None:
     streams = {(TYPE, "here"): Stream.of(flat("8"), NOW, reserve=D(8))}
-    prices = market(spot=D(8), available=20, win_price=D(8), lowest_allocated=D(8))
+    prices = full(spot=D(8), available=20, win_price=D(8), lowest_allocated=D(8))
     body = block(what_if(planned(change("a", "30", prices=prices)), streams, CATALOGUE, 24, 10))
     assert body["histogram"] == []
     assert body["bids"][0]["cost"] == dict.fromkeys(("p10", "p50", "p90", "expected"), "192.00")
@@ -449,20 +452,13 @@ def test_bars() -> None:
     assert bars([], 5) == [] and bars([0], 5) == [""]
 
 
-TASK = """name: {name}
-project_name: my-foundry-project
-ssh_key_name: my-ssh-key
-task_management: {{utility_threshold_price: {limit}}}
-resources_specification:
-  fcp_instance: h100.8x.SXM5.IB
-  num_instances: 4
-  cluster_id: us-central1-a
-  advanced: {{nearest_estimated_duration: 5}}
-"""
+def task(name: str = "train", limit: str = "40") -> str:
+    duration = "{nearest_estimated_duration: 5}"
+    return task_text(name, limit, region="us-central1-a", num_instances=4, advanced=duration)
 
 
 def test_a_plan_with_what_if(place: Place) -> None:
-    place.write(TASK.format(name="train", limit=40) + "---\n" + TASK.format(name="sweep", limit=35))
+    place.write(task() + task("sweep", "35"))
     text = place.ok("plan", "--what-if")
     assert "What if: 24 hours in 200 simulated futures" in text
     assert "its 5 hours of work finish by then in" in text
@@ -477,14 +473,14 @@ def test_a_plan_with_what_if(place: Place) -> None:
 
 
 def test_what_is_live_already_is_asked_about_too(place: Place) -> None:
-    place.write(TASK.format(name="train", limit=40))
+    place.write(task())
     place.ok("apply", "--auto-approve")
     text = place.ok("plan", "--what-if")
     assert "No changes." in text and "bid.train" in text.partition("What if")[2]
 
 
 def test_a_saved_plan_keeps_it_and_is_not_made_stale_by_it(place: Place) -> None:
-    place.write(TASK.format(name="train", limit=40))
+    place.write(task())
     shown = place.ok("plan", "--what-if", "--out", "p.json")
     assert place.ok("show", "p.json").partition("What if")[2] == shown.partition("What if")[2] != ""
     with place.simulator() as simulator:
@@ -503,7 +499,7 @@ def test_a_saved_plan_keeps_it_and_is_not_made_stale_by_it(place: Place) -> None
     ],
 )
 def test_what_it_does_not_take(place: Place, arguments: tuple[str, ...], said: str) -> None:
-    place.write(TASK.format(name="train", limit=40))
+    place.write(task())
     result = place.run("plan", *arguments)
     assert result.code == 64 and said in " ".join(result.err.split()), result
 
@@ -518,7 +514,7 @@ def test_what_takes_long_is_told_on_stderr_in_plain_lines_when_piped(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("flowplan.cli.simulating._PATIENCE", 0.0)
-    place.write(TASK.format(name="train", limit=40))
+    place.write(task())
     result = place.run("plan", "--what-if")
     assert result.err.startswith("simulating: 0 %, 0 s\n") and "\r" not in result.err
     assert "simulating" not in result.out

@@ -20,6 +20,7 @@ from flowplan.simulator import SIMULATOR_KEY, Request, Simulator
 from flowplan.state.codec import load
 from tests.faults.points import Act
 from tests.faults.runner import Job, Ran, Runner
+from tests.texts import task_text
 
 Command = Sequence[str]
 
@@ -35,14 +36,9 @@ def task(
     name: str, *, price: str = "17.92", type: str = "h100.8x.SXM5.IB", volume: str = "", ports: str = "", more: str = ""
 ) -> str:
     """A task; `volume` is the entry below persistent_storage."""
-    return (
-        f"---\nname: {name}\nproject_name: my-foundry-project\nssh_key_name: my-ssh-key\n"
-        f"task_management: {{utility_threshold_price: {price}}}\n"
-        f"resources_specification: {{fcp_instance: {type}, cluster_id: us-central1-b}}\n"
-        + (f"persistent_storage: {{{volume}}}\n" if volume else "")
-        + (f"ports: [{ports}]\n" if ports else "")
-        + more
-    )
+    kept = f"persistent_storage: {{{volume}}}\n" if volume else ""
+    open_ = f"ports: [{ports}]\n" if ports else ""
+    return task_text(name, price, type, more=kept + open_ + more)
 
 
 def created(*names: str, mount: bool = False) -> str:

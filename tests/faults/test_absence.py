@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -17,18 +16,17 @@ from flowplan.cloud.http.meaning import Call
 from flowplan.cloud.http.response import Reply
 from flowplan.cloud.http.transport import Transport
 from flowplan.errors import CloudError, NotFound
-from flowplan.model.live import Live, LiveBid
-from flowplan.model.resources import Bid
+from flowplan.model.live import Live
 from flowplan.printable import Secret, shown
 from flowplan.simulator import SIMULATOR_KEY, SIMULATOR_URL
 from flowplan.state.state import ENDED_AT_MOST, ENDED_FOR, with_ended
+from tests.builders import bid, live, live_bid
 from tests.conftest import BID, DESTROY, VOLUME, Place, bid_id, live_ids
 
 NOBODY = '{"data": [], "next_cursor": null}'
 GATEWAY = '{"message": "no Route matched with those values"}'
 NO_ROUTE = '{"detail": "Not Found"}'
 MISSING = '{"detail": "Bid not found"}'
-A_BID = Bid("x", "it_x", "us-central1-b", 1, Decimal("17.92"), ())
 ONE_BID, ALL_BIDS, ALL_VOLUMES = "/v2/spot/bids/bid_*", "GET /v2/spot/bids", "GET /v2/volumes"
 
 
@@ -139,8 +137,8 @@ def test_credentials_that_see_nothing_prove_nothing(applied: Place) -> None:
     cloud.enter("proj_of_somebody")
     with pytest.raises(CloudError, match="nothing proves that it is gone"):
         cloud.look_again(Live(), [bid_id(applied)], [])
-    other = LiveBid("bid_other", A_BID, "Open")
-    assert cloud.look_again(Live(bids={"bid_other": other}), [bid_id(applied)], []).gone == {bid_id(applied)}
+    other = live(live_bid(bid(), "bid_other", status="Open"))
+    assert cloud.look_again(other, [bid_id(applied)], []).gone == {bid_id(applied)}
 
 
 # ---- words ----------------------------------------------------------------------------------------------------
@@ -158,8 +156,7 @@ def test_credentials_that_see_nothing_prove_nothing(applied: Place) -> None:
     ],
 )
 def test_a_bid_is_over_when_its_status_or_its_deactivation_says_so(status: str, deactivated: bool, ended: bool) -> None:
-    bid = LiveBid("bid_x", A_BID, status, deactivated=deactivated)
-    assert bid.ended is ended
+    assert live_bid(bid(), status=status, deactivated=deactivated).ended is ended
 
 
 def test_a_new_word_for_an_ended_bid_ends_the_wait(applied: Place) -> None:

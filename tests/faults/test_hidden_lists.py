@@ -5,15 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-import attrs
 import pytest
 
 from flowplan.clock import Moment
-from flowplan.model.address import Address
-from flowplan.model.live import LiveVolume
-from flowplan.model.resources import Volume
-from flowplan.state.journal import CreateIntent
 from flowplan.state.ownership import made_by
+from tests.builders import DATA, create_of, live_volume, volume
 from tests.conftest import APPLY, Place, live_ids, many
 
 NOBODY = '{"data": [], "next_cursor": null}'
@@ -100,7 +96,7 @@ def test_what_ended_elsewhere_proves_a_list_neither_right_nor_wrong(place: Place
 # ---- clocks ---------------------------------------------------------------------------------------------------
 
 AT = 1_800_000_000.0  # 2027-01-15T08:00:00Z
-WANTED = Volume("data", 10, "Block", "us-central1-b")
+WANTED = volume()
 
 
 @pytest.mark.parametrize(
@@ -115,8 +111,6 @@ WANTED = Volume("data", 10, "Block", "us-central1-b")
 )
 def test_where_the_server_tells_no_time_this_machines_proves_little(created_at: str, ours: bool | None) -> None:
     """A proxy took the `Date` away. What we made must not be called somebody else's, and be paid for unseen."""
-    data = Address("volume", "data")
-    intent = CreateIntent("i", "create", data, 1, "data", "k", "", Moment(AT, 50.0, "boot"), resource=WANTED)
-    assert made_by(intent, LiveVolume("vol_1", WANTED, created_at=created_at)) is ours
-    told = attrs.evolve(intent, at=Moment(AT, 50.0, "boot", AT))
-    assert made_by(told, LiveVolume("vol_1", WANTED, created_at=created_at)) is bool(ours)
+    found = live_volume(WANTED, created_at=created_at)
+    assert made_by(create_of(DATA, WANTED, at=Moment(AT, 50.0, "boot")), found) is ours
+    assert made_by(create_of(DATA, WANTED, at=Moment(AT, 50.0, "boot", AT)), found) is bool(ours)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from decimal import Decimal
 from typing import Any
 
 import attrs
@@ -21,16 +20,13 @@ from flowplan.cloud.http.meaning import Answer
 from flowplan.cloud.http.transport import Transport
 from flowplan.errors import CloudError, FlowplanError, StateError, Unauthorized
 from flowplan.model.address import Address
-from flowplan.model.resources import Bid
-from flowplan.planning.actions import FieldChange, Update
 from flowplan.printable import Secret
 from flowplan.simulator import SIMULATOR_KEY, SIMULATOR_URL
-from flowplan.state.state import Binding
+from tests.builders import bid, bound, change
 from tests.conftest import APPLY, BID, DESTROY, VOLUME, Place, Result, bid_id, live_ids, many
 
 API = "https://api.example.test"
 ONE_BID, ONE_VOLUME = "/v2/spot/bids/bid_*", "/v2/volumes/vol_*"
-A_BID = Bid("x", "it_x", "us-central1-b", 1, Decimal("17.92"), ())
 NOTHING = {"status": 200, "body": "{}"}
 PAUSED = many(1) + "paused: true\n"
 
@@ -60,7 +56,7 @@ def volumes(place: Place) -> list[str]:
     return [one["fid"] for one in json.loads(place.call("GET", f"/v2/volumes?project={project}").body)]
 
 
-def bid(place: Place) -> dict[str, Any]:
+def placed(place: Place) -> dict[str, Any]:
     [found] = json.loads(place.call("GET", "/v2/spot/bids").body)["data"]
     assert isinstance(found, dict)
     return found
@@ -98,7 +94,7 @@ def test_a_deletion_that_is_only_answered_once_is_told_again(applied: Place) -> 
 def test_what_took_the_volume_after_a_lie_keeps_it(applied: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between the first deletion and the second, a colleague began to use it."""
     lies(applied, f"DELETE {ONE_VOLUME}", status=204, times=1)
-    real, mine = Fcp.delete_volume, bid(applied)
+    real, mine = Fcp.delete_volume, placed(applied)
     body = {name: mine[name] for name in ("project", "region", "instance_type", "limit_price", "instance_quantity")}
     body |= {"name": "theirs", "launch_specification": mine["launch_specification"] | {"startup_script": "#!/bin/sh"}}
 
@@ -154,7 +150,7 @@ def test_a_bid_that_was_to_be_paused_and_runs_on_is_no_success(place: Place, lie
     assert held(place)["bid.task-000"]["paused"] is False
     is_honest_again(place)
     place.ok(*APPLY)
-    assert bid(place)["status"] == "Paused"
+    assert placed(place)["status"] == "Paused"
 
 
 def test_a_bid_that_is_placed_to_be_paused_and_runs_is_no_success(place: Place) -> None:
@@ -204,15 +200,14 @@ def test_a_change_whose_answers_are_lost_is_not_done_because_the_bid_does_not_te
     """Its volumes were to go. A launch specification that is missing reads as if it had none."""
     place.write(many(1))
     place.ok(*APPLY)
-    id = bid(place)["fid"]
+    id = placed(place)["fid"]
     lies(place, f"PATCH {ONE_BID}", "timeout")
     lies(place, f"GET {ONE_BID}", "edited", put={"launch_specification": {"ssh_keys": [], "volumes": None}})
     cloud = Fcp(Transport(SIMULATOR_URL, Secret(SIMULATOR_KEY), adapter=place.simulator().adapter()), parallelism=1)
-    before = Bid("task-000", "it_x", "us-central1-b", 1, Decimal("17.92"), (), volumes=("vol_x",), paused=True)
-    after = attrs.evolve(before, volumes=())
-    change = Update(Address.parse(BID), before, after, (FieldChange("volumes", ("vol_x",), ()),), id=id)
+    before, after = bid("task-000", volumes=("vol_x",), paused=True), bid("task-000", paused=True)
+    update = change("update", before, after, Address.parse(BID), id=id)
     with pytest.raises(CloudError):
-        Updates(cloud, Patience(Clock(pause=lambda _: None), 1.0), lambda: None).update(change, after)
+        Updates(cloud, Patience(Clock(pause=lambda _: None), 1.0), lambda: None).update(update, after)
 
 
 def test_what_neither_the_answer_nor_the_bid_tells_is_no_difference(place: Place) -> None:
@@ -239,12 +234,12 @@ def test_what_was_placed_is_known_whatever_keeps_it_from_being_paused(error: Flo
     def forbid() -> None:
         raise error
 
-    made = Binding(Address.parse(BID), "bid_1", attrs.evolve(A_BID, paused=True))
+    made = bound(Address.parse(BID), "bid_1", bid(paused=True))
     cloud = Fcp(Transport(API, None, environ={}))
     with pytest.raises(HalfDone) as caught:
         updates = Updates(cloud, Patience(Clock(), 1.0), forbid)
         Creates(cloud, Clock(), updates, lambda _: None).paused(made)
-    assert caught.value.binding == attrs.evolve(made, applied=A_BID)
+    assert caught.value.binding == attrs.evolve(made, applied=bid())
     assert isinstance(caught.value.error, type(error)), "what ends a run must end it here, too"
 
 
@@ -257,7 +252,7 @@ def test_as_many_must_run_as_were_asked_for_also_where_nobody_tells_how_many(pla
     place.ok(*APPLY)
     with place.simulator() as simulator:
         simulator.advance(3600)
-        row = json.loads(place.call("GET", f"/v2/instances?project={bid(place)['project']}").body)["data"][0]
+        row = json.loads(place.call("GET", f"/v2/instances?project={placed(place)['project']}").body)["data"][0]
         page = json.dumps({"data": [row], "next_cursor": None})
         simulator.faults.add("GET /v2/spot/bids", "edited", nth=2, drop=("instance_quantity",), times=None)
         simulator.faults.add("GET /v2/instances", "status", status=200, body=page, times=None)

@@ -5,39 +5,33 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from decimal import Decimal
 from typing import Any
 
 import attrs
 import pytest
 
 from flowplan.cloud.rows import live_bid, live_volume
-from flowplan.model.address import Address
 from flowplan.model.catalogue import Catalogue, InstanceType, Named
-from flowplan.model.live import Live, Marker
+from flowplan.model.live import Marker
 from flowplan.model.resources import Bid, Inputs, Mount, PortPair, Script, Volume
 from flowplan.planning.actions import Change
-from flowplan.planning.lookup import Desired
-from flowplan.planning.make import make_plan
-from flowplan.planning.plan import Wishes
 from flowplan.startup import marker
 from flowplan.state.codec import dump, load
 from flowplan.state.ownership import as_known, placed_bids
-from flowplan.state.state import Binding, State
+from tests.builders import DATA, TRAIN, bid, bound, live, state, volume
+from tests.builders import planned as plan_for
 from tests.conftest import BID, VOLUME, Place, bid_id
 
-TRAIN, DATA = Address("bid", "train"), Address("volume", "data")
 INPUTS = Inputs(Script.of("echo hello\n"), (PortPair(8080, 8080),), (Mount("vol_1", "/mnt/data"),))
-WANTED = Bid(
-    name="train",
+WANTED = bid(
+    limit="25.60",
     instance_type="it_h100",
+    instance_type_name="h100-80gb.sxm.8x",
     region="us-central1-b",
-    instance_quantity=1,
-    limit_price=Decimal("25.60"),
     ssh_keys=("sshkey_1",),
     volumes=("vol_1",),
     inputs=INPUTS,
-    instance_type_name="h100-80gb.sxm.8x",
+    gpus=None,
 )
 MARKER = Marker.of(INPUTS, stack="s", lineage="l", address=TRAIN, generation=1, intent="i")
 TYPES = (InstanceType("it_h100", "h100-80gb.sxm.8x", "H100", 8), InstanceType("it_a100", "a100-80gb.sxm.8x", "A100", 8))
@@ -77,9 +71,7 @@ def missing(**told: Any) -> dict[str, Any]:
 
 def planned(live_row: dict[str, Any], applied: Bid = WANTED, wanted: Bid = WANTED) -> tuple[Change, tuple[Change, ...]]:
     """What becomes of the bid, and what drifted."""
-    live = Live(bids={"bid_1": live_bid(live_row, CATALOGUE, {})})
-    state = State("l", 1, "s", bindings={TRAIN: Binding(TRAIN, "bid_1", applied)})
-    plan = make_plan(Desired({TRAIN: wanted}), state, live, Wishes())
+    plan = plan_for({TRAIN: wanted}, state(bound(TRAIN, "bid_1", applied)), live(live_bid(live_row, CATALOGUE, {})))
     return plan.by_address()[TRAIN], plan.drift
 
 
@@ -144,11 +136,10 @@ def test_memory_that_somebody_changed_since_is_drift() -> None:
 
 
 def test_a_region_that_nothing_tells_fixes_no_place() -> None:
-    live = Live(bids={"bid_1": live_bid(row(region=None), CATALOGUE, {})})
-    unknown = as_known(live.bids["bid_1"], None)
-    told = State("l", bindings={TRAIN: Binding(TRAIN, "bid_1", WANTED)})
-    assert placed_bids(told, live)[TRAIN].region == "us-central1-b"
-    assert placed_bids(State("l", bindings={TRAIN: Binding(TRAIN, "bid_1", unknown)}), live) == {}
+    there = live(live_bid(row(region=None), CATALOGUE, {}))
+    unknown = as_known(there.bids["bid_1"], None)
+    assert placed_bids(state(bound(TRAIN, "bid_1", WANTED)), there)[TRAIN].region == "us-central1-b"
+    assert placed_bids(state(bound(TRAIN, "bid_1", unknown)), there) == {}
 
 
 # ---- names where ids should be --------------------------------------------------------------------------------
@@ -190,24 +181,27 @@ def volume_row(**told: Any) -> dict[str, Any]:
     }
 
 
+def made(size_gb: int, capacity_gb: int | None = None) -> Volume:
+    return volume(size_gb=size_gb, capacity_gb=capacity_gb, region="us-central1-b")
+
+
 @pytest.mark.parametrize(
     ("applied", "told", "wanted", "action"),
     [
-        (Volume("data", 10, "Block", "us-central1-b", 16), {}, 10, "no-op"),  # rounded up when it was made
-        (Volume("data", 10, "Block", "us-central1-b", 16), {"capacity_gb": 32}, 10, "replace"),  # grown since
-        (Volume("data", 10, "Block", "us-central1-b", 16), {}, 12, "replace"),  # another one is wanted
-        (Volume("data", 10, "Block", "us-central1-b"), {}, 10, "replace"),  # nothing says that the API made it so
-        (Volume("data", 10, "Block", "us-central1-b", 16), {"capacity_gb": None}, 10, "no-op"),
-        (Volume("data", 16, "Block", "us-central1-b"), {"region": None}, 16, "no-op"),
-        (Volume("data", 16, "Block", "us-central1-b"), {"name": "called-otherwise"}, 16, "no-op"),
+        (made(10, 16), {}, 10, "no-op"),  # rounded up when it was made
+        (made(10, 16), {"capacity_gb": 32}, 10, "replace"),  # grown since
+        (made(10, 16), {}, 12, "replace"),  # another one is wanted
+        (made(10), {}, 10, "replace"),  # nothing says that the API made it so
+        (made(10, 16), {"capacity_gb": None}, 10, "no-op"),
+        (made(16), {"region": None}, 16, "no-op"),
+        (made(16), {"name": "called-otherwise"}, 16, "no-op"),
     ],
 )
 def test_the_size_that_was_asked_for_is_compared(
     applied: Volume, told: dict[str, Any], wanted: int, action: str
 ) -> None:
-    live = Live(volumes={"vol_1": live_volume(volume_row(**told))})
-    state = State("l", 1, "s", bindings={DATA: Binding(DATA, "vol_1", applied)})
-    plan = make_plan(Desired({DATA: Volume("data", wanted, "Block", "us-central1-b")}), state, live, Wishes())
+    there = live(live_volume(volume_row(**told)))
+    plan = plan_for({DATA: made(wanted)}, state(bound(DATA, "vol_1", applied)), there)
     change = plan.by_address()[DATA]
     assert change.action == action
     grown = told.get("capacity_gb") == 32 or applied.held_gb == 10
@@ -218,13 +212,12 @@ def test_the_size_that_was_asked_for_is_compared(
 
 
 def test_what_was_asked_for_and_what_came_are_both_kept() -> None:
-    rounded = Binding(DATA, "vol_1", Volume("data", 10, "Block", "us-central1-b", 16))
-    untold = Binding(TRAIN, "bid_1", attrs.evolve(WANTED, untold=("ssh_keys",)))
-    state = State("l", 1, bindings={DATA: rounded, TRAIN: untold})
-    back = load(dump(state), "state").bindings
+    rounded = bound(DATA, "vol_1", made(10, 16))
+    untold = bound(TRAIN, "bid_1", attrs.evolve(WANTED, untold=("ssh_keys",)))
+    back = load(dump(state(rounded, untold)), "state").bindings
     assert back[DATA].applied.capacity_gb == 16  # type: ignore[union-attr]
     assert back[TRAIN].applied.untold == ("ssh_keys",)
-    plain = State("l", 1, bindings={DATA: Binding(DATA, "vol_1", Volume("data", 10, "Block", "us-central1-b"))})
+    plain = state(bound(DATA, "vol_1", made(10)))
     assert b"capacity_gb" not in dump(plain) and b"untold" not in dump(plain)  # older flowplans read it
 
 
@@ -241,9 +234,9 @@ def test_a_live_volume_says_who_uses_it() -> None:
 @pytest.mark.parametrize("names", [("region",), ("ssh_keys",), ("volumes",), ("region", "ssh_keys", "volumes")])
 def test_a_running_bid_of_which_little_is_told_stays_as_it_is(applied: Place, names: tuple[str, ...]) -> None:
     answer = json.loads(applied.call("GET", "/v2/spot/bids").body)
-    for bid in answer["data"]:
+    for one in answer["data"]:
         for name in names:
-            (bid if name == "region" else bid["launch_specification"])[name] = None
+            (one if name == "region" else one["launch_specification"])[name] = None
     with applied.simulator() as simulator:
         simulator.faults.add("GET /v2/spot/bids", "status", status=200, body=json.dumps(answer), times=None)
     changes = len(applied.ledger())

@@ -15,22 +15,20 @@ from flowplan.apply.lookup import SETTLE_WINDOW
 from flowplan.backends.local import LocalStore
 from flowplan.clock import Moment
 from flowplan.errors import StateError
-from flowplan.model.address import Address
-from flowplan.model.live import LiveVolume
 from flowplan.model.resources import Volume
-from flowplan.state.journal import CreateIntent, Done, Header, Intent, frame, header_frame, read_journal
+from flowplan.state.journal import Done, Header, Intent, frame, header_frame, read_journal
 from flowplan.state.ownership import LATEST, SKEW, made_by
-from flowplan.state.state import Binding, State
+from flowplan.state.state import State
+from tests.builders import DATA, bound, create_of, live_volume, volume
 from tests.conftest import Place, many
 
-DATA = Address("volume", "data")
-WANTED = Volume("data", 10, "Block", "us-central1-b")
+WANTED = volume(size_gb=10, region="us-central1-b")
 AT = 1_800_000_000.0  # 2027-01-15T08:00:00Z
 
 
 def intent(**other: Any) -> Intent:
     at = Moment(AT + 9000, 50.0, "boot", AT)  # this machine's clock is wrong: the server's decides
-    return attrs.evolve(CreateIntent("i", "create", DATA, 1, "data", "k", "", at, resource=WANTED), **other)
+    return create_of(DATA, WANTED, **{"at": at, **other})
 
 
 @pytest.mark.parametrize(
@@ -53,13 +51,13 @@ def intent(**other: Any) -> Intent:
     ],
 )
 def test_when_it_was_created_decides(created_at: str, ours: bool | None) -> None:
-    assert made_by(intent(), LiveVolume("vol_1", WANTED, created_at=created_at)) is ours
+    assert made_by(intent(), live_volume(WANTED, created_at=created_at)) is ours
 
 
 def test_by_this_machines_clock_where_the_server_has_not_told() -> None:
     alone = intent(at=Moment(AT, 50.0, "boot"))
-    assert made_by(alone, LiveVolume("vol_1", WANTED, created_at="2027-01-15T08:00:01Z"))
-    assert made_by(alone, LiveVolume("vol_1", WANTED, created_at="2027-01-18T08:00:00Z")) is False
+    assert made_by(alone, live_volume(WANTED, created_at="2027-01-15T08:00:01Z"))
+    assert made_by(alone, live_volume(WANTED, created_at="2027-01-18T08:00:00Z")) is False
 
 
 def test_between_the_first_attempt_and_the_last() -> None:
@@ -67,7 +65,7 @@ def test_between_the_first_attempt_and_the_last() -> None:
     twice = intent().anew(Moment(AT + 9500, 550.0, "boot", AT + 500), resent=True)
     assert twice.since == intent().at and twice.anew(twice.at, resent=True).since == intent().at
     for created_at, ours in (("08:00:01", True), ("08:08:30", True), ("07:59:00", False), ("08:11:00", False)):
-        found = LiveVolume("vol_1", WANTED, created_at=f"2027-01-15T{created_at}Z")
+        found = live_volume(WANTED, created_at=f"2027-01-15T{created_at}Z")
         assert made_by(twice, found) is ours, created_at
     journal = header_frame(Header("lineage", 1)) + frame([twice, intent()])
     assert read_journal(journal, "j").records == (twice, intent())
@@ -87,7 +85,7 @@ def test_between_the_first_attempt_and_the_last() -> None:
     ],
 )
 def test_what_it_is_decides_too(found: Volume, ours: bool | None) -> None:
-    assert made_by(intent(), LiveVolume("vol_1", found, created_at="2027-01-15T08:00:01Z")) is ours
+    assert made_by(intent(), live_volume(found, created_at="2027-01-15T08:00:01Z")) is ours
 
 
 @pytest.mark.parametrize(
@@ -95,7 +93,7 @@ def test_what_it_is_decides_too(found: Volume, ours: bool | None) -> None:
 )
 def test_what_somebody_uses_already_is_not_taken_for_ours(used: dict[str, Any]) -> None:
     """Our bids wait for the volume, so none of them uses it while its create is in doubt."""
-    assert made_by(intent(), LiveVolume("vol_1", WANTED, created_at="2027-01-15T08:00:01Z", **used)) is None
+    assert made_by(intent(), live_volume(WANTED, created_at="2027-01-15T08:00:01Z", **used)) is None
 
 
 def test_the_time_allowed_covers_an_attempt_and_the_settle_window() -> None:
@@ -236,7 +234,7 @@ def test_a_spill_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.
     """Who may write it says what is ours, and so what may be destroyed."""
     store = LocalStore(tmp_path / "flowplan.state.json", tmp_path / "spills")
     store.prepare(State("lineage", stack="s"))
-    spill = store.spill([Done("i", DATA, Binding(DATA, "vol_theirs", WANTED))])
+    spill = store.spill([Done("i", DATA, bound(DATA, "vol_theirs", WANTED))])
     real = Path.stat
 
     def stat(path: Path, **how: Any) -> os.stat_result:

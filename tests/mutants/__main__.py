@@ -1,6 +1,6 @@
 """Seeded mistakes: each is edited into a copy of the package, and some test must fail there. `make mutants`.
 
-    python -m tests.mutants [WORD...]     all of them, or those whose names contain a WORD
+    python -m tests.mutants [WORD...]     all of them, or those whose names contain a WORD; AT_ONCE=1: one at a time
 
 Prints a table and ends with 1 when a mistake survives. Before that, the same tests must pass on an unchanged copy.
 """
@@ -20,7 +20,7 @@ from pathlib import Path
 from tests.mutants import MISTAKES, Mistake
 
 ROOT = Path(__file__).parents[2]
-AT_ONCE = 2
+AT_ONCE = int(os.environ.get("AT_ONCE", "2"))
 LONGEST = 200  # seconds for the tests of one mistake
 
 

@@ -16,31 +16,26 @@ import pytest
 from flowplan.documents.plan import digest_of
 from flowplan.documents.plan_shape import misfit
 from tests.conftest import Place, bid_id
+from tests.texts import storage, task_text
 
 Path = tuple[str | int, ...]
 
 
-def task(name: str, limit: str = "17.92", more: str = "") -> str:
-    return (
-        f"---\nname: {name}\nproject_name: my-foundry-project\nssh_key_name: my-ssh-key\n"
-        f"task_management: {{utility_threshold_price: {limit}}}\n"
-        f"resources_specification: {{fcp_instance: h100.8x.SXM5.IB, cluster_id: us-central1-b}}\n{more}"
-    )
+def with_data(name: str) -> str:
+    return storage(name, disk_interface="Block") + "ports: [8080, '9000-9002:7000-7002']\n"
 
 
-def volume(name: str) -> str:
-    create = f"{{volume_name: {name}, size: 1, mount_point: /mnt/d, disk_interface: Block}}"
-    return f"persistent_storage: {{create: {create}}}\nports: [8080, '9000-9002:7000-7002']\n"
-
-
-BEFORE = task("stays", more=volume("kept")) + task("raised") + task("renewed") + task("goes", more=volume("old"))
+BEFORE = (
+    task_text("stays", more=with_data("kept"))
+    + task_text("raised")
+    + task_text("renewed")
+    + task_text("goes", more=with_data("old"))
+)
 AFTER = (
-    task("stays", more=volume("kept"))
-    + task("raised", "20.00")
-    + task("renewed", more="startup_script: echo 2\ncontainer_image: {image_name: a/b:1}\n")
-    + task("fresh", more=volume("new") + "startup_script: echo 1\n").replace(
-        "{fcp_instance", "{num_gpus: 8, fcp_instance"
-    )
+    task_text("stays", more=with_data("kept"))
+    + task_text("raised", "20.00")
+    + task_text("renewed", more="startup_script: echo 2\ncontainer_image: {image_name: a/b:1}\n")
+    + task_text("fresh", more=with_data("new") + "startup_script: echo 1\n", num_gpus=8)
     + "guards: {max_hourly_cost: 100000}\n"
 )
 DATA = ("--allow-volume-destroy", "*")

@@ -10,8 +10,6 @@ import pytest
 
 from flowplan.cost.budgets import hourly, judged, refusals
 from flowplan.cost.costs import Costs
-from flowplan.cost.estimate import priced
-from flowplan.cost.forecast import forecasted
 from flowplan.cost.proposal import Proposal
 from flowplan.diagnostics import Position
 from flowplan.model.address import Address
@@ -21,35 +19,18 @@ from flowplan.operations.saved_plan import saved_budgets
 from flowplan.planning.actions import Action
 from flowplan.pricing.entry import Market
 from flowplan.pricing.units import HOUR
-from tests.builders import bid, change, past, plan_to
+from tests.builders import bid, change, costs_to, market, plan_to, with_past
 from tests.conftest import BID, Place, many
 
 D = Decimal
 CAP = Budget(max_hourly_cost=D(10))
+UNPRICED = Market("it", "r", 1)
 
 
-def plan_of(action: Action, before: Bid | None, after: Bid | None, *, market: Market | None) -> Costs:
+def plan_of(action: Action, before: Bid | None, after: Bid | None, *, prices: Market | None) -> Costs:
     """One change, priced; its bid is live where there is a `before`."""
     status = "Allocated" if before and not before.paused else None
-    found = change(action, before, after, Address("bid", "b"), status=status)
-    return priced(plan_to(found), markets(market))
-
-
-def markets(market: Market | None) -> dict[tuple[str, str, int], Market]:
-    if market is None:
-        return {}
-    return {("it", region, n): attrs.evolve(market, quantity=n, region=region) for region in "rs" for n in (1, 2)}
-
-
-def calm(**given: object) -> Market:
-    values: dict[str, object] = {"spot": D(8), "minimum": D(8), "available": 9, "total": 9}
-    return Market("it", "r", 1, **(values | given))  # type: ignore[arg-type]
-
-
-def with_past(costs: Costs, *prices: tuple[float, str]) -> Costs:
-    """Forecast from (hours ago, price), in both regions."""
-    stream = past(*prices)
-    return forecasted(costs, {("it", "r"): stream, ("it", "s"): stream}, None, (HOUR,))
+    return costs_to(change(action, before, after, Address("bid", "b"), status=status), prices=prices)
 
 
 def held_to(costs: Costs, *budgets: Budget) -> Proposal:
@@ -65,52 +46,50 @@ def refused(costs: Costs, budget: Budget) -> list[str | None]:
 
 
 def test_a_new_bid_counts_with_its_limit() -> None:
-    assert refused(plan_of("create", None, bid("b", "10.01"), market=calm()), CAP) == ["max_hourly_cost"]
-    assert refused(plan_of("create", None, bid("b", "10.00"), market=calm()), CAP) == []
-    assert refused(plan_of("create", None, bid("b", "5.01", quantity=2), market=calm()), CAP) == ["max_hourly_cost"]
+    assert refused(plan_of("create", None, bid("b", "10.01"), prices=market()), CAP) == ["max_hourly_cost"]
+    assert refused(plan_of("create", None, bid("b", "10.00"), prices=market()), CAP) == []
+    assert refused(plan_of("create", None, bid("b", "5.01", quantity=2), prices=market()), CAP) == ["max_hourly_cost"]
 
 
 def test_the_worst_case_needs_no_price() -> None:
-    assert refused(plan_of("create", None, bid("b", "9.00"), market=None), CAP) == []
+    assert refused(plan_of("create", None, bid("b", "9.00"), prices=None), CAP) == []
 
 
 @pytest.mark.parametrize("basis", ["p90", "p50"])
 def test_what_is_not_known_is_refused_never_taken_for_nothing(basis: str) -> None:
     budget = attrs.evolve(CAP, basis=basis)
-    plan = with_past(plan_of("create", None, bid("b", "9.00"), market=Market("it", "r", 1)))
+    plan = with_past(plan_of("create", None, bid("b", "9.00"), prices=UNPRICED))
     found = held_to(plan, budget)
     assert hourly(plan, "planned", budget.basis) is None
     assert [one.word for one in found.refusals] == ["max_hourly_cost"]
     assert f"--max-hourly-cost cannot be checked on basis {basis}: " in found.refusals[0].summary
     assert found.judged[0].after is None
-    assert refused(plan_of("create", None, bid("b", "9.00"), market=calm()), budget) == [
+    assert refused(plan_of("create", None, bid("b", "9.00"), prices=market()), budget) == [
         "max_hourly_cost"
     ]  # no forecast
     growth = attrs.evolve(budget, max_hourly_cost=None, max_cost_increase=Increase(D(1000)))
     assert refused(plan, growth) == ["max_cost_increase"]
-    before_unknown = with_past(
-        plan_of("replace", bid("b", "9.00"), bid("b", "9.00", region="s"), market=Market("it", "r", 1))
-    )
+    before_unknown = with_past(plan_of("replace", bid("b", "9.00"), bid("b", "9.00", region="s"), prices=UNPRICED))
     assert refused(before_unknown, growth) == ["max_cost_increase"]
 
 
 def test_a_price_without_a_past_may_go_to_the_limit() -> None:
-    plan = with_past(plan_of("create", None, bid("b", "12.00"), market=calm()))
+    plan = with_past(plan_of("create", None, bid("b", "12.00"), prices=market()))
     assert hourly(plan, "planned", "p90") == 12
     assert hourly(plan, "planned", "p50") == 8
 
 
 def test_by_forecast_a_high_limit_is_no_harm_in_a_calm_auction() -> None:
-    plan = with_past(plan_of("create", None, bid("b", "99.00"), market=calm()), (336, "8"))
+    plan = with_past(plan_of("create", None, bid("b", "99.00"), prices=market()), (336, "8"))
     assert refused(plan, attrs.evolve(CAP, basis="p90")) == []
     assert refused(plan, CAP) == ["max_hourly_cost"]
 
 
 def test_a_dear_hour_counts_although_the_day_is_cheap_and_the_other_way_round() -> None:
     spike = [(336.0, "8"), *((h, "30" if n % 2 else "8") for n, h in enumerate(range(324, 0, -12))), (0.5, "30")]
-    dear_now = with_past(plan_of("create", None, bid("b", "99.00"), market=calm(spot=D(30))), *spike)
+    dear_now = with_past(plan_of("create", None, bid("b", "99.00"), prices=market(spot=D(30))), *spike)
     assert hourly(dear_now, "planned", "p50") == 30
-    calm_now = with_past(plan_of("create", None, bid("b", "99.00"), market=calm()), *spike[:-1], (0.5, "8"))
+    calm_now = with_past(plan_of("create", None, bid("b", "99.00"), prices=market()), *spike[:-1], (0.5, "8"))
     the_day = hourly(calm_now, "planned", "p90")
     the_hour = calm_now.spans[HOUR].planned.cost.p90
     assert the_day is not None and the_hour is not None
@@ -119,8 +98,8 @@ def test_a_dear_hour_counts_although_the_day_is_cheap_and_the_other_way_round() 
 
 def test_a_bid_that_would_wait_counts_with_its_limit() -> None:
     """It costs nothing now, and runs as soon as the price has come down to its limit."""
-    full = calm(spot=D(30), available=0, lowest_allocated=D(40), win_price=D("40.01"))
-    plan = with_past(plan_of("create", None, bid("b", "20.00"), market=full), (336, "30"))
+    full = market(spot=D(30), available=0, lowest_allocated=D(40), win_price=D("40.01"))
+    plan = with_past(plan_of("create", None, bid("b", "20.00"), prices=full), (336, "30"))
     assert plan.spans[HOUR].planned.cost.p90 == 0
     assert hourly(plan, "planned", "p90") == 20
     [refusal] = held_to(plan, attrs.evolve(CAP, basis="p90")).refusals
@@ -143,7 +122,7 @@ def test_a_bid_that_would_wait_counts_with_its_limit() -> None:
     ],
 )
 def test_nobody_is_held_up_who_wants_to_pay_less(action: Action, before: Bid, after: Bid | None) -> None:
-    plan = plan_of(action, before, after, market=calm())
+    plan = plan_of(action, before, after, prices=market())
     nothing_more = Increase(D(0))
     assert refused(plan, attrs.evolve(CAP, max_cost_increase=nothing_more)) == []
 
@@ -158,7 +137,7 @@ def test_nobody_is_held_up_who_wants_to_pay_less(action: Action, before: Bid, af
     ],
 )
 def test_not_even_where_no_price_is_known(action: Action, before: Bid, after: Bid | None) -> None:
-    plan = with_past(plan_of(action, before, after, market=Market("it", "r", 1)))
+    plan = with_past(plan_of(action, before, after, prices=UNPRICED))
     assert refused(plan, Budget(D(10), Increase(D(0)), "p90")) == []
 
 
@@ -171,17 +150,17 @@ def test_not_even_where_no_price_is_known(action: Action, before: Bid, after: Bi
     ],
 )
 def test_what_raises_the_cost_is_held(action: Action, before: Bid, after: Bid) -> None:
-    plan = plan_of(action, before, after, market=calm())
+    plan = plan_of(action, before, after, prices=market())
     assert refused(plan, Budget(D(10), Increase(D(5)))) == ["max_hourly_cost", "max_cost_increase"]
 
 
 def test_a_move_to_another_place_is_not_known_to_be_cheaper() -> None:
-    plan = with_past(plan_of("replace", bid("b", "80"), bid("b", "80", region="s"), market=Market("it", "r", 1)))
+    plan = with_past(plan_of("replace", bid("b", "80"), bid("b", "80", region="s"), prices=UNPRICED))
     assert refused(plan, attrs.evolve(CAP, basis="p90")) == ["max_hourly_cost"]
 
 
 def test_increase_in_dollars_and_per_cent() -> None:
-    plan = plan_of("update", bid("b", "10.00"), bid("b", "12.00"), market=calm())
+    plan = plan_of("update", bid("b", "10.00"), bid("b", "12.00"), prices=market())
     for allowed, reasons in (("2.00", []), ("1.99", ["max_cost_increase"]), ("0", ["max_cost_increase"])):
         assert refused(plan, Budget(max_cost_increase=Increase(D(allowed)))) == reasons
     for allowed, reasons in (("20", []), ("19.99", ["max_cost_increase"])):
@@ -189,14 +168,14 @@ def test_increase_in_dollars_and_per_cent() -> None:
 
 
 def test_a_percentage_of_nothing_is_nothing() -> None:
-    plan = plan_of("create", None, bid("b", "9.00"), market=calm())
+    plan = plan_of("create", None, bid("b", "9.00"), prices=market())
     found = held_to(plan, Budget(max_cost_increase=Increase(D(1000), percent=True)))
     assert [one.word for one in found.refusals] == ["max_cost_increase"]
     assert "because nothing runs yet: give dollars" in found.refusals[0].hint
 
 
 def test_every_budget_holds_the_strictest_too() -> None:
-    plan = plan_of("create", None, bid("b", "9.00"), market=calm())
+    plan = plan_of("create", None, bid("b", "9.00"), prices=market())
     place = Position("flowplan.yaml", 3, 9)
     found = held_to(plan, Budget(D(20)), Budget(D(5), position=place))
     assert [(one.summary.split("; ")[1], one.position) for one in found.refusals] == [

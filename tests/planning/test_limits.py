@@ -11,20 +11,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Place, bid_id, live_ids
-
-
-def task(name: str = "train", limit: str = "17.92", count: int = 1, key: str = "my-ssh-key", more: str = "") -> str:
-    return (
-        f"---\nname: {name}\nproject_name: my-foundry-project\nssh_key_name: {key}\n"
-        f"task_management: {{utility_threshold_price: {limit}}}\n"
-        f"resources_specification: {{fcp_instance: h100.8x.SXM5.IB, num_instances: {count}, "
-        f"cluster_id: us-central1-b}}\n{more}"
-    )
-
-
-def volume(size: int, name: str = "data") -> str:
-    create = f"{{volume_name: {name}, size: {size}, mount_point: /mnt/d, disk_interface: File}}"
-    return f"persistent_storage: {{create: {create}}}\n"
+from tests.texts import storage, task_text
 
 
 def project(place: Place) -> str:
@@ -61,31 +48,31 @@ def posted(place: Place, text: str) -> int:
 REFUSED: dict[str, tuple[Callable[[Place], object], str, str, str]] = {
     "below the reserve": (
         lambda _: None,
-        task(limit="7.99"),
+        task_text(limit="7.99"),
         "the limit $7.99 is below $8.00 an instance-hour, the least that FCP accepts at flowplan.yaml:5:44",
         "at least utility_threshold_price: 8.00, or utility_threshold_price_per_gpu: 1.00",
     ),
     "more than the auction has": (
         lambda _: None,
-        task(count=250),
+        task_text(num_instances=250),
         "250 instances at once can never run: the whole auction has 64 at flowplan.yaml:6:73",
         "num_instances",
     ),
     "a key that is required": (
         require_a_key,
-        task(),
+        task_text(),
         "this project requires the SSH key audit in every new bid at flowplan.yaml:4:15",
         "ssh_key_name: [my-ssh-key, audit]",
     ),
     "spot quota": (
         lambda place: set_quota(place, "Spot", 3),
-        task("a", count=2) + task("b", count=2),
+        task_text("a", num_instances=2) + task_text("b", num_instances=2),
         "the quota Spot h100-80gb.sxm.8x allows 3 instances; this would take it to 4 at flowplan.yaml:12:73",
         "remove it in an earlier one",
     ),
     "storage quota": (
         lambda place: set_quota(place, "Storage", 100),
-        task(more=volume(101)),
+        task_text(more=storage("data", 101, disk_interface="File")),
         "the quota Storage allows 100 GB; this would take it to 101",
         "ask for less",
     ),
@@ -95,7 +82,7 @@ REFUSED: dict[str, tuple[Callable[[Place], object], str, str, str]] = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_refused_before_anything_is_made_and_by_the_api_too(place: Place, name: str) -> None:
     prepare, text, says, hint = REFUSED[name]
-    place.write(task())
+    place.write(task_text())
     place.ok("plan")  # the simulator is there
     prepare(place)
     place.write(text)
@@ -113,7 +100,7 @@ def test_refused_before_anything_is_made_and_by_the_api_too(place: Place, name: 
 @pytest.mark.parametrize("name", ["below the reserve", "more than the auction has", "a key that is required"])
 def test_a_running_bid_is_not_cancelled_for_what_would_be_refused(place: Place, name: str) -> None:
     prepare, text, says, _ = REFUSED[name]
-    place.write(task())
+    place.write(task_text())
     place.ok("apply", "--auto-approve")
     prepare(place)
     before, bids = place.ledger(), live_ids(place)
@@ -124,7 +111,7 @@ def test_a_running_bid_is_not_cancelled_for_what_would_be_refused(place: Place, 
 
 
 def test_a_limit_that_is_lowered_below_the_reserve_is_refused_too(place: Place) -> None:
-    place.write(task())
+    place.write(task_text())
     place.ok("apply", "--auto-approve")
     place.edit("17.92", "7.50")
     assert place.run("apply", "--auto-approve").code == 65
@@ -133,60 +120,65 @@ def test_a_limit_that_is_lowered_below_the_reserve_is_refused_too(place: Place) 
 
 
 def test_a_running_bid_is_not_cancelled_for_a_lower_limit_that_nobody_can_judge(place: Place) -> None:
-    place.write(task())
+    place.write(task_text())
     place.ok("apply", "--auto-approve")
     before = place.ledger()
     with place.simulator() as simulator:
         simulator.faults.add("GET /v2/pricing/current", "edited", drop=["minimum_price_cents"], times=None)
-    place.write(task(limit="7.50") + "startup_script: echo another\n")
+    place.write(task_text(limit="7.50") + "startup_script: echo another\n")
     result = place.run("apply", "--auto-approve")
     assert result.code == 65, result
     assert "the least that FCP accepts is unknown now" in " ".join(result.err.split())
     assert place.ledger() == before
-    place.write(task() + "startup_script: echo another\n")  # what ran at this limit may run at it again
+    place.write(task_text() + "startup_script: echo another\n")  # what ran at this limit may run at it again
     place.ok("apply", "--auto-approve")
 
 
 def test_what_stays_or_goes_is_no_problem(place: Place) -> None:
-    place.write(task("a", count=2) + task("b", count=2))
+    place.write(task_text("a", num_instances=2) + task_text("b", num_instances=2))
     place.ok("apply", "--auto-approve")
     require_a_key(place)
     set_quota(place, "Spot", 1)
     set_quota(place, "Storage", 0)
     in_the_data(place, "UPDATE auctions SET reserve_cents = 2000")
     assert place.run("plan", "--detailed-exitcode").code == 0
-    place.write(task("a", count=2, more="paused: true\n"))
+    place.write(task_text("a", num_instances=2, more="paused: true\n"))
     place.ok("apply", "--auto-approve")
     assert len(live_ids(place)) == 1
     place.ok("destroy", "--auto-approve")
 
 
 def test_what_a_quota_counts_already_is_not_counted_twice(place: Place) -> None:
-    place.write(task(count=2, more=volume(60)))
+    place.write(task_text(num_instances=2, more=storage("data", 60, disk_interface="File")))
     place.ok("apply", "--auto-approve")
     place.ok("simulator", "advance", "10m")
     set_quota(place, "Spot", 3)
     set_quota(place, "Storage", 100)
-    place.write(task(count=2, more=volume(60)) + task("b", more=volume(40, "more")))
+    place.write(
+        task_text(num_instances=2, more=storage("data", 60, disk_interface="File"))
+        + task_text("b", more=storage("more", 40, disk_interface="File"))
+    )
     place.ok("plan")
     place.edit("size: 40", "size: 41")
     assert "this would take it to 101" in " ".join(place.run("plan").err.split())
-    place.write(task(count=3, more=volume(60)))  # a replacement frees its own
+    place.write(
+        task_text(num_instances=3, more=storage("data", 60, disk_interface="File"))
+    )  # a replacement frees its own
     place.ok("apply", "--auto-approve")
 
 
 def test_what_somebody_else_uses_counts(place: Place) -> None:
-    place.write(task("theirs", count=2))
+    place.write(task_text("theirs", num_instances=2))
     place.ok("apply", "--auto-approve")
     place.ok("simulator", "advance", "10m")
     set_quota(place, "Spot", 3)
     place.ok("state", "rm", "bid.theirs")
-    place.write(task("ours", count=2))
+    place.write(task_text("ours", num_instances=2))
     assert "this would take it to 4" in " ".join(place.run("plan").err.split())
 
 
 def test_a_bid_that_is_resumed_counts(place: Place) -> None:
-    place.write(task(count=4, more="paused: true\n"))
+    place.write(task_text(num_instances=4, more="paused: true\n"))
     place.ok("apply", "--auto-approve")
     set_quota(place, "Spot", 3)
     place.ok("plan")
@@ -201,7 +193,7 @@ def test_a_bid_that_is_resumed_counts(place: Place) -> None:
     ids=str,
 )
 def test_quotas_that_cannot_be_had_are_a_note(place: Place, answer: dict[str, Any]) -> None:
-    place.write(task())
+    place.write(task_text())
     place.ok("plan")
     with place.simulator() as simulator:
         simulator.faults.add("GET /v2/quotas", "status", times=None, **answer)
@@ -210,7 +202,7 @@ def test_quotas_that_cannot_be_had_are_a_note(place: Place, answer: dict[str, An
 
 
 def test_a_quota_of_what_is_not_known_is_none(place: Place) -> None:
-    place.write(task())
+    place.write(task_text())
     place.ok("plan")
     rows = [
         {"product_type": "Spot", "instance_type": None, "units": "instances"},
@@ -225,7 +217,7 @@ def test_a_quota_of_what_is_not_known_is_none(place: Place) -> None:
 
 
 def test_quotas_are_asked_for_only_where_something_is_placed(place: Place) -> None:
-    place.write(task(more=volume(1)))
+    place.write(task_text(more=storage("data", 1, disk_interface="File")))
     place.ok("apply", "--auto-approve")
     with place.simulator() as simulator:
         simulator.faults.add("GET /v2/quotas", "status", times=None)
@@ -241,9 +233,9 @@ UNMOUNTED = "persistent_storage: {create: {volume_name: data, size: 1, disk_inte
 
 
 def test_volumes_changed_in_place_restart_the_bid_and_the_plan_says_so(place: Place) -> None:
-    place.write(task(more=UNMOUNTED))
+    place.write(task_text(more=UNMOUNTED))
     place.ok("apply", "--auto-approve")
-    place.write(task())
+    place.write(task_text())
     arguments = ("plan", "--allow-volume-destroy", "*")
     text = " ".join(place.ok(*arguments).split())
     assert "bid.train will be updated in place, and restarts" in text
@@ -258,9 +250,9 @@ def test_volumes_changed_in_place_restart_the_bid_and_the_plan_says_so(place: Pl
 
 
 def test_a_bid_that_is_paused_does_not_restart(place: Place) -> None:
-    place.write(task(more=UNMOUNTED + "paused: true\n"))
+    place.write(task_text(more=UNMOUNTED + "paused: true\n"))
     place.ok("apply", "--auto-approve")
-    place.write(task(more="paused: true\n"))
+    place.write(task_text(more="paused: true\n"))
     text = place.ok("plan", "--allow-volume-destroy", "*")
     assert "will be updated in place" in text and "restarts" not in text
 
@@ -268,7 +260,7 @@ def test_a_bid_that_is_paused_does_not_restart(place: Place) -> None:
 @pytest.mark.parametrize("basis", ["worst", "p90", "p50"])
 def test_a_bid_that_is_placed_to_be_paused_counts_as_running(place: Place, basis: str) -> None:
     """Until the pause arrives, and that may fail."""
-    place.write(task(more="paused: true\n"))
+    place.write(task_text(more="paused: true\n"))
     budget = ("--max-hourly-cost", "17.91", "--budget-basis", basis)
     result = place.run("apply", "--auto-approve", *budget)
     assert result.code == 3, result
@@ -280,9 +272,9 @@ def test_a_bid_that_is_placed_to_be_paused_counts_as_running(place: Place, basis
 
 
 def test_pausing_one_that_runs_is_never_too_dear_but_a_replacement_to_be_paused_may_be(place: Place) -> None:
-    place.write(task())
+    place.write(task_text())
     place.ok("apply", "--auto-approve")
-    place.write(task(more="paused: true\n"))
+    place.write(task_text(more="paused: true\n"))
     place.ok("apply", "--auto-approve", "--max-hourly-cost", "0")
-    place.write(task(more="paused: true\nstartup_script: echo another\n"))
+    place.write(task_text(more="paused: true\nstartup_script: echo another\n"))
     assert place.run("apply", "--auto-approve", "--max-hourly-cost", "0").code == 3

@@ -5,13 +5,11 @@ from __future__ import annotations
 
 import json
 import re
-from decimal import Decimal
 from typing import Any
 
 import attrs
 import pytest
 
-from flowplan.model.address import Address
 from flowplan.model.resources import (
     Bid,
     ContainerImage,
@@ -24,9 +22,9 @@ from flowplan.model.resources import (
 )
 from flowplan.planning.differences import differences
 from flowplan.startup import marker
+from tests.builders import TRAIN, bid
 from tests.conftest import Place, bid_id, many
 
-TRAIN = Address("bid", "train")
 INPUTS = Inputs(
     Script.of("echo hello\n"),
     (PortPair(8080, 8080), PortPair(8441, 8001)),
@@ -43,9 +41,8 @@ OTHER_ORDER = attrs.evolve(
 )
 
 
-def bid(inputs: Inputs | None = INPUTS, **other: Any) -> Bid:
-    whole = Bid("train", "it_1", "us-central1-b", 1, Decimal("25.60"), ("sshkey_1", "sshkey_2"), ("vol_1", "vol_2"))
-    return attrs.evolve(whole, inputs=inputs, **other)
+def given(inputs: Inputs | None = INPUTS, **other: Any) -> Bid:
+    return bid(**{"ssh_keys": ("sshkey_1", "sshkey_2"), "volumes": ("vol_1", "vol_2"), "inputs": inputs, **other})
 
 
 def marked(inputs: Inputs) -> Inputs:
@@ -59,12 +56,12 @@ def test_the_digest_in_a_live_marker_is_that_of_every_flowplan() -> None:
 
 
 SAME = [
-    (bid(), bid(OTHER_ORDER)),
-    (bid(), bid(ssh_keys=("sshkey_2", "sshkey_1"), volumes=("vol_2", "vol_1"))),
-    (bid(ssh_keys=("sshkey_1", "sshkey_2", "sshkey_1")), bid()),
-    (bid(marked(INPUTS)), bid()),
-    (bid(marked(INPUTS)), bid(attrs.evolve(INPUTS, ports=INPUTS.ports[::-1], mounts=INPUTS.mounts[::-1]))),
-    (bid(attrs.evolve(INPUTS, mounts=INPUTS.mounts[::-1])), bid(marked(INPUTS))),
+    (given(), given(OTHER_ORDER)),
+    (given(), given(ssh_keys=("sshkey_2", "sshkey_1"), volumes=("vol_2", "vol_1"))),
+    (given(ssh_keys=("sshkey_1", "sshkey_2", "sshkey_1")), given()),
+    (given(marked(INPUTS)), given()),
+    (given(marked(INPUTS)), given(attrs.evolve(INPUTS, ports=INPUTS.ports[::-1], mounts=INPUTS.mounts[::-1]))),
+    (given(attrs.evolve(INPUTS, mounts=INPUTS.mounts[::-1])), given(marked(INPUTS))),
     (PortMapping(TRAIN, INPUTS.ports), PortMapping(TRAIN, INPUTS.ports[::-1])),
 ]
 
@@ -87,17 +84,17 @@ def test_another_order_is_no_difference(before: Any, after: Any) -> None:
     ],
 )
 def test_what_differs_forces_a_replacement_and_is_named(changed: dict[str, Any], names: list[str]) -> None:
-    other = bid(attrs.evolve(INPUTS, **changed))
-    found = differences(bid(), other)
+    other = given(attrs.evolve(INPUTS, **changed))
+    found = differences(given(), other)
     assert [one.name for one in found] == names
     assert all(one.forces and one.before != one.after for one in found)
     told = [name if name in ("ports", "mounts") else "inputs" for name in names]  # a marker tells no more
-    assert [one.name for one in differences(bid(marked(INPUTS)), other)] == told
+    assert [one.name for one in differences(given(marked(INPUTS)), other)] == told
 
 
 def test_a_marker_with_the_same_sets_and_another_script_is_different() -> None:
     other = attrs.evolve(INPUTS, startup_script=Script.of("echo other\n"), mounts=INPUTS.mounts[::-1])
-    assert [one.name for one in differences(bid(marked(INPUTS)), bid(other))] == ["inputs"]
+    assert [one.name for one in differences(given(marked(INPUTS)), given(other))] == ["inputs"]
 
 
 # ---- through the command line ---------------------------------------------------------------------------------

@@ -10,9 +10,7 @@ from random import Random
 import attrs
 import pytest
 
-from flowplan.cost.costs import Costs
 from flowplan.cost.estimate import priced
-from flowplan.cost.forecast import forecasted
 from flowplan.cost.warnings import warned, warnings_of
 from flowplan.model.address import Address
 from flowplan.planning.actions import Create
@@ -21,8 +19,9 @@ from flowplan.pricing.auction import Clearing, Order, clear
 from flowplan.pricing.competition import stairs, together
 from flowplan.pricing.entry import Estimate, Market, estimate
 from flowplan.pricing.units import CENT
-from tests.builders import NOW, bid, costs_of, past, plan_to
+from tests.builders import bid, costs_of, market, plan_to, with_past
 from tests.conftest import Place
+from tests.texts import task_text
 
 D = Decimal
 
@@ -175,11 +174,7 @@ def test_paused_bids_and_those_that_never_win_do_not_compete() -> None:
 # ---- what a plan says -------------------------------------------------------------------------------------
 
 
-def with_past(plan: Costs, *prices: tuple[float, str]) -> Costs:
-    return forecasted(plan, {("it", "r"): past(*prices)}, now=NOW)
-
-
-CALM = Market("it", "r", 1, D(8), D(8), None, D(8), 9, 9, as_of="2026-03-01T12:00:00Z")
+CALM = market(as_of="2026-03-01T12:00:00Z")
 
 
 def said(plan: Plan, detail: str) -> list[str]:
@@ -188,21 +183,21 @@ def said(plan: Plan, detail: str) -> list[str]:
 
 def test_old_prices_are_told_with_their_age() -> None:
     old = attrs.evolve(CALM, as_of="2026-03-01T11:48:30Z")
-    plan = with_past(costs_of(bid("a", "20"), bid("b", "20"), market=old), (336, "8"))
+    plan = with_past(costs_of(bid("a", "20"), bid("b", "20"), prices=old), (336, "8"))
     assert said(plan, "stale_market") == [
         "h100 in r: the prices are from 2026-03-01T11:48:30Z, 11 minutes older than the rest of the answers"
     ]
     assert "stale_market" in [one.word for one in warnings_of(plan.changes[0])]
     fresh = attrs.evolve(CALM, as_of="2026-03-01T11:55:30Z")
-    assert said(with_past(costs_of(bid("a", "20"), market=fresh), (336, "8")), "stale_market") == []
+    assert said(with_past(costs_of(bid("a", "20"), prices=fresh), (336, "8")), "stale_market") == []
 
 
 def test_a_past_that_ends_elsewhere_is_told_with_both_prices() -> None:
-    plan = with_past(costs_of(bid("a", "20"), market=CALM), (336, "8"), (30, "12"))
+    plan = with_past(costs_of(bid("a", "20"), prices=CALM), (336, "8"), (30, "12"))
     assert said(plan, "stale_market") == [
         "h100 in r: past prices end 30.0 hours ago at $12.00, but the price now is $8.00"
     ]
-    just_moved = with_past(costs_of(bid("a", "20"), market=CALM), (336, "8"), (0.05, "12"))
+    just_moved = with_past(costs_of(bid("a", "20"), prices=CALM), (336, "8"), (0.05, "12"))
     assert said(just_moved, "stale_market") == []
     # The forecast begins at the price of now.
     assert plan.changes[0].forecast is not None
@@ -211,28 +206,28 @@ def test_a_past_that_ends_elsewhere_is_told_with_both_prices() -> None:
 
 def test_a_price_that_moves_much_is_told_with_its_band() -> None:
     spikes = [(float(hours), "60" if hours % 120 < 10 else "8") for hours in range(336, 0, -2)]
-    plan = with_past(costs_of(bid("a", "99"), market=CALM), *spikes, (0.5, "8"))
+    plan = with_past(costs_of(bid("a", "99"), prices=CALM), *spikes, (0.5, "8"))
     (text,) = said(plan, "volatile")
     found = plan.changes[0].forecast
     assert found is not None and found.cost.p50 is not None and found.cost.p90 is not None
     assert f"${found.cost.p50:,.2f}" in text and f"${found.cost.p90:,.2f}" in text
-    assert said(with_past(costs_of(bid("a", "99"), market=CALM), (336, "8")), "volatile") == []
+    assert said(with_past(costs_of(bid("a", "99"), prices=CALM), (336, "8")), "volatile") == []
 
 
 def test_a_tie_is_one_only_where_it_decides() -> None:
     full = attrs.evolve(CALM, spot=D(10), available=0, lowest_allocated=D(12), win_price=D("12.01"))
-    assert said(costs_of(bid("a", "12"), market=full), "tie") == [
+    assert said(costs_of(bid("a", "12"), prices=full), "tie") == [
         "bid.a: the limit $12.00 equals the lowest winning one; the older bid wins a tie"
     ]
-    assert said(costs_of(bid("a", "12"), market=attrs.evolve(full, available=3)), "tie") == []
-    assert said(costs_of(bid("a", "13"), market=full), "tie") == []
+    assert said(costs_of(bid("a", "12"), prices=attrs.evolve(full, available=3)), "tie") == []
+    assert said(costs_of(bid("a", "13"), prices=full), "tie") == []
 
 
 def test_more_than_there_is_can_never_win_and_costs_nothing() -> None:
-    plan = with_past(costs_of(bid("a", "20", quantity=8), bid("b", "20", quantity=8), market=CALM), (336, "8"))
+    plan = with_past(costs_of(bid("a", "20", quantity=8), bid("b", "20", quantity=8), prices=CALM), (336, "8"))
     assert said(plan, "all_or_nothing_too_large") == []
     small = attrs.evolve(CALM, total=6, available=6)
-    plan = with_past(costs_of(bid("a", "20", quantity=8), market=small), (336, "8"))
+    plan = with_past(costs_of(bid("a", "20", quantity=8), prices=small), (336, "8"))
     assert said(plan, "all_or_nothing_too_large") == [
         "bid.a: 8 instances at once can never win: the whole auction has 6"
     ]
@@ -240,19 +235,8 @@ def test_more_than_there_is_can_never_win_and_costs_nothing() -> None:
     assert plan.forecast is not None and plan.forecast.planned.cost.p90 == 0
 
 
-TASK = """---
-name: {name}
-project_name: my-foundry-project
-ssh_key_name: my-ssh-key
-task_management: {{utility_threshold_price: {limit}}}
-resources_specification: {{fcp_instance: {kind}, cluster_id: {region}}}
-"""
-
-
 def write(place: Place, kind: str, region: str, **limits: str) -> None:
-    place.write(
-        "".join(TASK.format(name=name, limit=limit, kind=kind, region=region) for name, limit in limits.items())
-    )
+    place.write("".join(task_text(name, limit, kind, region) for name, limit in limits.items()))
 
 
 def planned(place: Place, *arguments: str) -> dict[str, dict[str, object]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from flowplan.pricing.auction import Clearing, Order, clear
 from flowplan.pricing.entry import Market, Total, entry_price, estimate
 from flowplan.pricing.units import cents, storage_per_hour
+from tests.builders import market
 
 D = Decimal
 
@@ -219,39 +221,33 @@ def test_who_loses_did_not_fit(capacity: int, reserve: Decimal, made: list[Order
 # ---- what this bid would pay ----------------------------------------------------------------------------
 
 
-def market(**given: object) -> Market:
-    values: dict[str, object] = {
-        "spot": D(13),
-        "minimum": D(8),
-        "lowest_allocated": D(16),
-        "win_price": D("16.01"),
-        "available": 0,
-        "total": 3,
-    }
-    return Market("it_1", "r", 1, **(values | given))  # type: ignore[arg-type]
+def full(**other: Any) -> Market:
+    """Three instances, all taken: one displaces somebody from $16.01 on."""
+    of = {"spot": D(13), "lowest_allocated": D(16), "win_price": D("16.01"), "available": 0, "total": 3}
+    return market(**of | other)
 
 
 def test_room_left_pays_the_spot_price() -> None:
-    found = entry_price(market(available=2, spot=D(8)), D(20), holding=False)
+    found = entry_price(full(available=2, spot=D(8)), D(20), holding=False)
     assert (found.point, found.basis) == (D(8), "room")
 
 
 def test_full_pays_the_highest_limit_displaced_not_the_spot_price() -> None:
-    found = entry_price(market(), D(20), holding=False)
+    found = entry_price(full(), D(20), holding=False)
     assert (found.point, found.basis) == (D(16), "displacing")
 
 
 def test_full_and_too_low_waits() -> None:
-    found = entry_price(market(), D(16), holding=False)
+    found = entry_price(full(), D(16), holding=False)
     assert (found.point, found.low, found.basis) == (None, D("16.01"), "losing")
 
 
 def test_who_holds_pays_the_spot_price_in_a_full_auction() -> None:
-    assert entry_price(market(), D(20), holding=True).point == D(13)
+    assert entry_price(full(), D(20), holding=True).point == D(13)
 
 
 def test_below_the_reserve_there_is_no_price() -> None:
-    assert entry_price(market(), D("7.99"), holding=False).basis == "below_reserve"
+    assert entry_price(full(), D("7.99"), holding=False).basis == "below_reserve"
 
 
 def test_nothing_known_is_unknown_never_zero() -> None:
@@ -261,13 +257,13 @@ def test_nothing_known_is_unknown_never_zero() -> None:
 
 
 def test_a_waiting_bid_costs_nothing_now() -> None:
-    found = estimate(market(), D(15), 1, gpus=8, paused=False, holding=False)
+    found = estimate(full(), D(15), 1, gpus=8, paused=False, holding=False)
     assert (found.now, found.if_won, found.outlook) == (D(0), None, "waits")
     assert "cannot_win_now" in found.warnings
 
 
 def test_a_paused_bid_costs_nothing_at_all() -> None:
-    found = estimate(market(), D(20), 1, gpus=8, paused=True, holding=False)
+    found = estimate(full(), D(20), 1, gpus=8, paused=True, holding=False)
     assert (found.now, found.worst) == (D(0), D(0))
 
 

@@ -24,25 +24,16 @@ from flowplan.pricing.history import Stream
 from flowplan.pricing.units import DAY, HOUR, MONTH, lasting, span
 from flowplan.reports.text.cost import costs
 from flowplan.reports.text.paint import Paint
-from tests.builders import NOW, bid, costs_of, past, plan_to
+from tests.builders import NOW, bid, costs_of, market, plan_to, with_past
 from tests.conftest import Place
+from tests.texts import task_text
 
 D = Decimal
-TASK = """---
-name: {name}
-project_name: my-foundry-project
-ssh_key_name: my-ssh-key
-task_management: {{utility_threshold_price: {limit}}}
-resources_specification:
-  fcp_instance: h200.8x
-  cluster_id: us-central5-a
-  advanced: {{{advanced}}}
-"""
 
 
 def task(name: str, limit: str, hours: str | None = None) -> str:
-    advanced = f"nearest_estimated_duration: {hours}" if hours else "optimize: budget"
-    return TASK.format(name=name, limit=limit, advanced=advanced)
+    advanced = f"{{nearest_estimated_duration: {hours}}}" if hours else "{optimize: budget}"
+    return task_text(name, limit, "h200.8x", "us-central5-a", advanced=advanced)
 
 
 def document(place: Place, *arguments: str) -> dict[str, Any]:
@@ -178,11 +169,10 @@ def test_hours_in_words(hours: float, words: str, number: str) -> None:
 
 
 def plan_of(*bids: Bid, market: Market | None, prices: list[tuple[float, str]]) -> Costs:
-    streams = {("it", "r"): past(*prices, reserve=None)}
-    return forecasted(costs_of(*bids, market=market), streams, None, (HOUR, DAY, MONTH))
+    return with_past(costs_of(*bids, prices=market), *prices, reserve=None, spans=(HOUR, DAY, MONTH))
 
 
-MARKET = Market("it", "r", 1, D(8), D(8), None, D(8), 9, 9, reserved=D(16))
+MARKET = market(reserved=D(16))
 SPIKY = [(float(hours), "30" if hours % 60 < 10 else "8") for hours in range(336, 0, -2)]
 
 
@@ -213,13 +203,13 @@ def test_what_waits_saves_nothing() -> None:
 def test_every_bid_has_the_same_keys_whatever_is_known_of_it() -> None:
     past = [(336.0, "8")]
     shapes = []
-    for one, market, prices in (
+    for one, auction, prices in (
         (bid("runs"), MARKET, past),
         (bid("unknown"), None, []),
         (bid("below", "7"), MARKET, past),
         (bid("paused", paused=True), MARKET, past),
     ):
-        body = cost(plan_of(one, market=market, prices=prices).changes[0])
+        body = cost(plan_of(one, market=auction, prices=prices).changes[0])
         assert body is not None
         shapes.append({key: set(value) if key == "cost" else None for key, value in body.items()})
         for name in ("hour", "day", "horizon", "month"):
@@ -243,7 +233,7 @@ def test_what_is_unknown_is_null_alone_and_in_every_total() -> None:
 
 def test_one_bid_without_a_past_makes_the_total_unknown_not_smaller() -> None:
     known = bid("a")
-    changes = tuple(Create(Address("bid", one.name), one) for one in (known, Bid("b", "other", "r", 1, D(20), ())))
+    changes = tuple(Create(Address("bid", one.name), one) for one in (known, bid("b", instance_type="other")))
     plan = priced(plan_to(*changes), {("it", "r", 1): MARKET})
     streams = {("it", "r"): Stream.of([(NOW - timedelta(days=14), D(8))], NOW), ("other", "r"): Stream.of((), NOW)}
     found = forecasted(plan, streams, None, (HOUR,))
@@ -279,8 +269,7 @@ def test_rounding() -> None:
 
 def test_dearer_than_the_list_is_told_as_such() -> None:
     dear = [(336.0, "24.001")]
-    market = Market("it", "r", 1, D("24.001"), D(8), None, D(8), 9, 9, reserved=D(16))
-    body = cost(plan_of(bid("a", "40"), market=market, prices=dear).changes[0])
+    body = cost(plan_of(bid("a", "40"), market=market(spot=D("24.001"), reserved=D(16)), prices=dear).changes[0])
     assert body is not None
     assert body["savings_vs_list"] == "-0.501"
 

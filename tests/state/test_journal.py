@@ -15,31 +15,27 @@ import pytest
 
 from flowplan.backends.local import LocalStore
 from flowplan.backends.state_files import journal_name
-from flowplan.clock import Moment
 from flowplan.errors import StateError
 from flowplan.model.address import Address
-from flowplan.model.resources import Volume
-from flowplan.state.journal import Closed, CreateIntent, Done, Intent
+from flowplan.state.journal import Closed, Done, Intent
 from flowplan.state.state import Binding
+from tests.builders import bound, create_of, volume
 from tests.conftest import FLOWPLAN, Place, many
 
 
-def volume(name: str, id: str) -> Binding:
-    return Binding(Address("volume", name), id, Volume(name, 1, "Block", "r"))
+def made(name: str) -> Binding:
+    return bound(Address("volume", name), f"vol_{name}", volume(name))
 
 
 def intent(id: str, binding: Binding) -> Intent:
-    return CreateIntent(
-        id, "create", binding.address, 1, binding.address.name, f"flowplan-{id}", "", Moment(1.0, 1.0, ""),
-        resource=binding.applied,
-    )  # fmt: skip
+    return create_of(binding.address, binding.applied, intent=id)
 
 
 def done(id: str, binding: Binding) -> Done:
     return Done(id, binding.address, binding)
 
 
-A, B, C = volume("a", "vol_a"), volume("b", "vol_b"), volume("c", "vol_c")
+A, B, C = made("a"), made("b"), made("c")
 
 
 class Lost(StateError):
