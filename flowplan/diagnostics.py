@@ -176,7 +176,7 @@ class Diagnostic:
         return CODES[self.code].word
 
 
-def _by_position(problem: Diagnostic) -> tuple[str, int, int]:
+def by_position(problem: Diagnostic) -> tuple[str, int, int]:
     place = problem.position
     return (place.file, place.line, place.column) if place else ("", 0, 0)
 

@@ -28,7 +28,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from flowplan.diagnostics import CODES, Diagnostic, _by_position
+from flowplan.diagnostics import CODES, Diagnostic, by_position
 
 
 class FlowplanError(Exception):
@@ -148,7 +148,7 @@ class ConfigError(FlowplanError):
     exit_code = 65
 
     def __init__(self, problems: Iterable[Diagnostic]) -> None:
-        self.problems: Sequence[Diagnostic] = sorted(problems, key=_by_position)
+        self.problems: Sequence[Diagnostic] = sorted(problems, key=by_position)
         count = len(self.problems)
         super().__init__(f"{count} problem{'' if count == 1 else 's'} in the configuration")
         for problem in self.problems:  # a traceback shows them

@@ -94,6 +94,27 @@ def strangers(package: Package, allowed: Mapping[str, set[str]]) -> list[str]:
     ]
 
 
+_OF_THE_LANGUAGE = {"_exit", "_asdict", "_replace"}  # of os, and of any NamedTuple
+
+
+def private_names(path: Path) -> list[str]:
+    """What a file takes of others that begins with one underscore: what it imports, and what it reads of an object and
+    sets nowhere itself."""
+    tree = ast.parse(path.read_text())
+    own, taken = set(), []
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            own.add(node.name)
+        elif isinstance(node, (ast.Attribute, ast.Name)) and isinstance(node.ctx, ast.Store):
+            own.add(node.attr if isinstance(node, ast.Attribute) else node.id)
+        elif isinstance(node, ast.ImportFrom):
+            taken += [(alias.name, True) for alias in node.names]
+        elif isinstance(node, ast.Attribute):
+            taken.append((node.attr, False))
+    private = [(name, imported) for name, imported in taken if name[:1] == "_" and name[:2] != "__"]
+    return [name for name, imported in private if imported or name not in own | _OF_THE_LANGUAGE]
+
+
 def layers_of(text: str) -> Layers:
     """The layers in a text: the name of a folder, then, indented, a line for each of its layers. # begins a comment."""
     found: dict[str, list[list[str]]] = {}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.imports import Package, circles, layers_of, misplaced, strangers
+from tests.imports import Package, circles, layers_of, misplaced, private_names, strangers
 
 FILES = {
     "ground.py": "",
@@ -111,3 +111,9 @@ def test_an_import_by_dots_is_none(root: Path) -> None:
     (root / "low" / "first.py").write_text("from ..high import beside\n")
     with pytest.raises(AssertionError, match="says its whole path"):
         broken(root)
+
+
+def test_a_private_name_of_another_file_is_seen(tmp_path: Path) -> None:
+    module = tmp_path / "module.py"
+    module.write_text("from a import _b, c\n\nclass D:\n    def __init__(self):\n        self._e = c._f + self._e\n")
+    assert private_names(module) == ["_b", "_f"]

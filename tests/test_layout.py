@@ -13,7 +13,7 @@ import pytest
 
 import flowplan
 from flowplan.cli import COMMANDS
-from tests.imports import Package, circles, imports_of, layers_of, misplaced, strangers
+from tests.imports import Package, circles, imports_of, layers_of, misplaced, private_names, strangers
 from tests.mutants import MISTAKES, Mistake
 
 ROOT = Path(flowplan.__file__).parent
@@ -97,6 +97,11 @@ def test_a_file_imports_only_what_stands_lower_in_its_room() -> None:
 
 def test_no_module_imports_itself_through_others() -> None:
     assert circles(FLOWPLAN.graph()) == []
+
+
+@pytest.mark.parametrize("path", NAMES.values(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_private_name_is_used_only_in_its_own_file(path: Path) -> None:
+    assert private_names(path) == []
 
 
 def test_no_command_imports_another() -> None:

@@ -62,7 +62,7 @@ _DOING = {
     ("down", "replace"): "destroying",
     ("down", "forget"): "forgetting",
 }
-_DONE = {
+DONE = {
     "creating": "created",
     "updating": "updated",
     "destroying": "destroyed",
@@ -78,6 +78,6 @@ def doing(step: Step, change: Change) -> str:
 def counted(plan: Plan, outcome: Outcome) -> dict[str, int]:
     """Resources added, changed, destroyed and forgotten by the steps that are done."""
     changes = plan.by_address()
-    words = [_DONE[doing(step, changes[step.address])] for step in outcome.done]
+    words = [DONE[doing(step, changes[step.address])] for step in outcome.done]
     names = {"added": "created", "changed": "updated", "destroyed": "destroyed", "forgotten": "forgotten"}
     return {name: words.count(word) for name, word in names.items()}

@@ -20,7 +20,8 @@ PAGE = 100  # rows a page: the most the API gives
 class Asking:
     """A client of the API: `parallelism` calls at a time. `note` takes a sentence for the user, each only once.
 
-    `project`: the id of the project that lists and creates are of; empty until `enter`. `names`: the catalogue of the
+    `project`: the id of the project that lists and creates are of; empty until `enter`. `ended`: the ids
+    of what this stack has ended. `seen_projects`: those that were listed. `names`: the catalogue of the
     last `observe`; the type and the keys of a bid that is read have their names from it, and are called by their ids
     where it does not have them.
     """
@@ -31,8 +32,8 @@ class Asking:
         self.http = transport
         self.project = ""
         self.names = Catalogue((), ())
-        self._ended: Collection[str] = ()
-        self._projects: frozenset[str] = frozenset()  # those that the credentials see, once they were listed
+        self.ended: Collection[str] = ()
+        self.seen_projects: frozenset[str] = frozenset()
         self._note = note
         self._noted: set[str] = set()
         self._parallelism = parallelism
@@ -40,7 +41,7 @@ class Asking:
     def enter(self, project: str, *, ended: Collection[str] = ()) -> None:
         """Make `project` (an id) the one that is asked about. `ended`: the ids of what this stack has ended; lists may
         still show it, and it is left out of them."""
-        self.project, self._ended = project, ended
+        self.project, self.ended = project, ended
 
     def note(self, sentence: str) -> None:
         """Tell the user, once, of something in the answers that was left out or counts as unknown."""
@@ -66,24 +67,26 @@ class Asking:
         with ThreadPoolExecutor(workers) as pool:
             return list(pool.map(lambda call: call(), calls))
 
-    def _list(self, path: str, **query: Any) -> list[Mapping[str, Any]]:
+    def list_of(self, path: str, **query: Any) -> list[Mapping[str, Any]]:
+        """A list that comes as one page: JSON objects, as they are. Raises CloudError for anything else."""
         rows = self.http.call("GET", path, query=query or None).data
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise CloudError(f"GET {path}: expected a list of objects")
         return rows
 
-    def _rows(self, path: str, read: Callable[[Mapping[str, Any]], T], **query: Any) -> tuple[T, ...]:
+    def rows_of(self, path: str, read: Callable[[Mapping[str, Any]], T], **query: Any) -> tuple[T, ...]:
         """A list that comes as one page, each row read by `read`. A row that does not fit is left out, and noted: of
         what is offered to everybody nothing is ours."""
         found = []
-        for row in self._list(path, **query):
+        for row in self.list_of(path, **query):
             try:
                 found.append(read(row))
             except fields.Unfit as error:
                 self.omit(f"a row of {path}", row, str(error))
         return tuple(found)
 
-    def _object(self, method: str, path: str) -> Mapping[str, Any]:
+    def object_of(self, method: str, path: str) -> Mapping[str, Any]:
+        """One JSON object, as it is. Raises CloudError for anything else."""
         return fields.mapping(self.http.call(method, path).data, path)
 
 

@@ -49,7 +49,7 @@ def money(value: Any, name: str) -> Decimal:
     """Dollars from "$1,234.50". Raises CloudError naming the field."""
     amount = bounds.amount(value)
     if amount is None:
-        raise Unfit(f"the API gives {_told(value)} as {name}, which is not an amount")
+        raise Unfit(f"the API gives {quoted(value)} as {name}, which is not an amount")
     return amount
 
 
@@ -61,11 +61,11 @@ def told(row: Mapping[str, Any], name: str, note: Note, read: Read = bounds.amou
         return None
     found = read(value)
     if found is None:
-        note(f"the API gives {_told(value)} as {name}: that is impossible, so it counts as unknown")
+        note(f"the API gives {quoted(value)} as {name}: that is impossible, so it counts as unknown")
     return found
 
 
-def _told(value: Any) -> str:
+def quoted(value: Any) -> str:
     return repr(shown(str(value), 40))
 
 

@@ -24,15 +24,15 @@ class Observing(Asking):
 
     def projects(self) -> tuple[Named, ...]:
         """The projects that the credentials see: one list."""
-        found = self._rows("/v2/projects", reading.named)
-        self._projects = frozenset(project.id for project in found)
+        found = self.rows_of("/v2/projects", reading.named)
+        self.seen_projects = frozenset(project.id for project in found)
         return found
 
     def observe(self) -> tuple[Catalogue, Live]:
         """What is offered and what is there: five lists, side by side. It sets `names`."""
         (types, auctions, keys), (volumes, bids) = self._listed([*self._offers(), self._keys], self._objects())
         self.names = Catalogue(types, auctions, keys)
-        return self.names, Live(volumes, _by_id(self._live_bids(bids))).without(self._ended)
+        return self.names, Live(volumes, _by_id(self._live_bids(bids))).without(self.ended)
 
     def observe_as_told(self) -> tuple[Catalogue, Live]:
         """The same, as far as it is told: what of the five cannot be listed is in `unread` and in `unlisted`."""
@@ -50,7 +50,7 @@ class Observing(Asking):
     def live(self) -> Live:
         """What is there now, by `names`."""
         volumes, bids = self.side_by_side(self._objects())
-        return Live(volumes, _by_id(self._live_bids(bids))).without(self._ended)
+        return Live(volumes, _by_id(self._live_bids(bids))).without(self.ended)
 
     def live_as_told(self) -> Live:
         """The same, as far as it is told: what cannot be listed is in `unlisted`. It asks for nothing that is offered:
@@ -66,16 +66,16 @@ class Observing(Asking):
         there = Live(
             {} if "volume" in unlisted else volumes, {} if "bid" in unlisted else _by_id(bids), unlisted=unlisted
         )
-        return there.without(self._ended)
+        return there.without(self.ended)
 
     def _offers(self) -> list[Callable[[], Any]]:
         return [
-            lambda: self._rows("/v2/instance-types", reading.instance_type),
-            lambda: self._rows("/v2/spot/availability", partial(reading.auction, note=self.note)),
+            lambda: self.rows_of("/v2/instance-types", reading.instance_type),
+            lambda: self.rows_of("/v2/spot/availability", partial(reading.auction, note=self.note)),
         ]
 
     def _keys(self) -> tuple[SshKey, ...]:
-        return self._rows("/v2/ssh-keys", reading.ssh_key, project=self.project)
+        return self.rows_of("/v2/ssh-keys", reading.ssh_key, project=self.project)
 
     def _objects(self) -> list[Callable[[], Any]]:
         return [self._volumes, lambda: tuple(self._bids())]
@@ -91,7 +91,7 @@ class Observing(Asking):
 
     def quotas(self) -> tuple[Quota, ...]:
         """The project's quotas, as far as it is known what they count."""
-        rows = self._list("/v2/quotas", project=self.project)
+        rows = self.list_of("/v2/quotas", project=self.project)
         with fields.answer_of("/v2/quotas"):  # a row left out could be the one that forbids
             return tuple(filter(reading.is_counted, map(reading.quota, rows)))
 
@@ -102,10 +102,10 @@ class Observing(Asking):
             return tuple(reading.instance(row) for page in pages for row in page)
 
     def _volumes(self) -> dict[str, LiveVolume]:
-        rows = self._list("/v2/volumes", project=self.project)
+        rows = self.list_of("/v2/volumes", project=self.project)
         with fields.answer_of("/v2/volumes"):
             volumes = [reading.live_volume(row) for row in rows if not reading.is_over(row, "deleted_at")]
-        self._tell_unfit(volumes)
+        self.note_unfit(volumes)
         return _by_id(volumes)
 
     def _bids(self) -> Iterator[Mapping[str, Any]]:
@@ -113,17 +113,18 @@ class Observing(Asking):
         for page in self.http.pages("/v2/spot/bids", query, repeated=True):  # `_by_id` puts them together
             yield from page
 
-    def _key_names(self) -> dict[str, str]:
+    def key_names(self) -> dict[str, str]:
+        """What the SSH keys are called, by id."""
         return {key.id: key.name for key in self.names.ssh_keys}
 
     def _live_bids(self, rows: Iterable[Mapping[str, Any]]) -> list[LiveBid]:
-        keys = self._key_names()
+        keys = self.key_names()
         with fields.answer_of("/v2/spot/bids"):
             bids = [reading.live_bid(row, self.names, keys) for row in rows if not self._is_nobodys(row)]
-        self._tell_unfit(bids)
+        self.note_unfit(bids)
         return bids
 
-    def _tell_unfit(self, found: Iterable[LiveBid | LiveVolume]) -> None:
+    def note_unfit(self, found: Iterable[LiveBid | LiveVolume]) -> None:
         """Name the objects that do not fit. Nothing is done with them that needs what cannot be read."""
         for one in found:
             if one.unfit and not (isinstance(one, LiveBid) and one.ended):

@@ -133,7 +133,7 @@ class Prices(Asking):
     def _steered(self, bid: str) -> tuple[Steered, ...] | None:
         path = f"/v2/spot/bids/{segment(bid)}/history"
         try:
-            row = self._object("GET", path)
+            row = self.object_of("GET", path)
         except NotFound:
             return None
         with fields.answer_of(path):

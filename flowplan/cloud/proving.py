@@ -29,11 +29,11 @@ class Proving(Observing):
 
     def _bid(self, id: str) -> tuple[LiveBid, Mapping[str, Any]]:
         path = f"/v2/spot/bids/{segment(id)}"
-        row = self._object("GET", path)
+        row = self.object_of("GET", path)
         with fields.answer_of(path):
             reading.hold_about(row, id)
-            found = reading.live_bid(row, self.names, self._key_names())
-        self._tell_unfit([found])
+            found = reading.live_bid(row, self.names, self.key_names())
+        self.note_unfit([found])
         return found, row
 
     def look_again(self, live: Live, bids: Iterable[str], volumes: Iterable[str]) -> Live:
@@ -69,13 +69,13 @@ class Proving(Observing):
 
     def deleted_volumes(self) -> frozenset[str]:
         """The ids of the volumes that are listed with the moment of their deletion: one list."""
-        rows = self._list("/v2/volumes", project=self.project, include_deleted="true")
+        rows = self.list_of("/v2/volumes", project=self.project, include_deleted="true")
         with fields.answer_of("/v2/volumes"):
             return frozenset(fields.text(row, "fid") for row in rows if reading.is_over(row, "deleted_at"))
 
     def _sees_its_project(self, live: Live) -> bool:
         """Whether these credentials are seen to see the project: otherwise an empty list and a 404 prove nothing."""
-        return self.project in self._projects or bool(live.bids or live.volumes)
+        return self.project in self.seen_projects or bool(live.bids or live.volumes)
 
     def is_gone(self, kind: str, id: str) -> bool:
         """Whether what the API does not find is over, by a second look of another kind: a list shows it as over, or,

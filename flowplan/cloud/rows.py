@@ -14,7 +14,6 @@ from attrs import frozen
 from flowplan.cloud.fields import (
     Note,
     Unfit,
-    _told,
     amount,
     integer,
     integer_or_none,
@@ -24,6 +23,7 @@ from flowplan.cloud.fields import (
     moment,
     money,
     positive,
+    quoted,
     text,
     text_or_empty,
     text_or_none,
@@ -108,7 +108,7 @@ def billed(row: Mapping[str, Any]) -> Iterator[Billed]:
 def _paid(event: Mapping[str, Any]) -> Decimal:
     found = bounds.cents(event.get("price_cents"))
     if found is None:
-        raise Unfit(f"the API gives {_told(event.get('price_cents'))} as price_cents, which is not an amount")
+        raise Unfit(f"the API gives {quoted(event.get('price_cents'))} as price_cents, which is not an amount")
     return found
 
 

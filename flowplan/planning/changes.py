@@ -22,14 +22,14 @@ from flowplan.planning.actions import (
     Replace,
     Update,
 )
-from flowplan.planning.differences import _kept, differences
+from flowplan.planning.differences import changed_in_place, differences
 from flowplan.planning.lookup import Desired
 from flowplan.planning.plan import RESTART, Wishes
 from flowplan.state.ownership import as_known
 from flowplan.state.state import Binding, State
 
 
-class _Changes:
+class Changes:
     """One pass over all addresses: volumes, then bids (which look at their volumes), then ports."""
 
     def __init__(self, desired: Desired, state: State, live: Live, wishes: Wishes) -> None:
@@ -153,10 +153,10 @@ class _Changes:
         elif not fields:
             change = NoOp(address, before, id=binding.id)
         elif _restarts(fields, wanted):
-            kept = _kept(before, after, fields)
+            kept = changed_in_place(before, after, fields)
             change = Update(address, before, kept, fields, id=binding.id, reason="update_by_restart", note=RESTART)
         else:
-            change = Update(address, before, _kept(before, after, fields), fields, id=binding.id)
+            change = Update(address, before, changed_in_place(before, after, fields), fields, id=binding.id)
         return attrs.evolve(
             change,
             status=getattr(found, "status", None),

@@ -66,7 +66,7 @@ def _unordered(value: Any) -> Any:
     return set(value) if isinstance(value, tuple) else value
 
 
-def _kept(before: Resource, after: Resource, fields: Sequence[FieldChange]) -> Resource:
+def changed_in_place(before: Resource, after: Resource, fields: Sequence[FieldChange]) -> Resource:
     """`before` with only `fields` as in `after`: what is true once those are changed in place. A bid carries what it
     carried: its startup script cannot be changed."""
     known = attrs.evolve(before, **{one.name: one.after for one in fields})
@@ -81,7 +81,7 @@ def _kind_of(resource: Resource) -> Any:
     return {Volume: "volume", Bid: "bid", PortMapping: "ports"}[type(resource)]
 
 
-def _class_fields(resource: Resource, name: str) -> tuple[str, ...]:
+def class_fields(resource: Resource, name: str) -> tuple[str, ...]:
     """The attributes of `resource` that belong to its field `name`: what people read in its place, too."""
     beside = {"instance_type": ("instance_type_name", "gpus"), "ssh_keys": ("ssh_key_names",)}
     return (name, *beside.get(name, ())) if name in changes_of(_kind_of(resource)) else ("inputs",)

@@ -10,13 +10,13 @@ import attrs
 from flowplan.model.address import Address, in_order
 from flowplan.model.live import Live, LiveBid
 from flowplan.planning.actions import Change, Delete, Update
-from flowplan.planning.differences import _class_fields, differences
+from flowplan.planning.differences import class_fields, differences
 from flowplan.planning.plan import Fileless, Files, Wishes
 from flowplan.state.ownership import as_known
 from flowplan.state.state import State
 
 
-def _drift(state: State, live: Live, wishes: Wishes) -> Iterable[Change]:
+def drift(state: State, live: Live, wishes: Wishes) -> Iterable[Change]:
     """What changed outside of flowplan since it last applied, as changes from applied to live."""
     for address in sorted(state.bindings, key=in_order):
         binding = state.bindings[address]
@@ -31,12 +31,12 @@ def _drift(state: State, live: Live, wishes: Wishes) -> Iterable[Change]:
         now = as_known(found, binding.applied)
         fields = differences(binding.applied, now)
         if fields:
-            differing = {name for one in fields for name in _class_fields(now, one.name)}
+            differing = {name for one in fields for name in class_fields(now, one.name)}
             after = attrs.evolve(binding.applied, **{name: getattr(now, name) for name in differing})
             yield Update(address, binding.applied, after, fields, reason="changed_outside", **common)
 
 
-def _unnamed(left_alone: Iterable[Address], state: State, live: Live) -> Iterable[tuple[Address, LiveBid]]:
+def unnamed(left_alone: Iterable[Address], state: State, live: Live) -> Iterable[tuple[Address, LiveBid]]:
     for address in left_alone:
         binding = state.bindings[address]
         bid = live.bids.get(binding.id) if address.kind == "bid" and not binding.source else None
@@ -44,7 +44,7 @@ def _unnamed(left_alone: Iterable[Address], state: State, live: Live) -> Iterabl
             yield address, bid
 
 
-def _moved(changes: Iterable[Change], state: State, files: Files) -> Iterable[tuple[Address, str, str]]:
+def moved(changes: Iterable[Change], state: State, files: Files) -> Iterable[tuple[Address, str, str]]:
     for change in changes:
         known = state.bindings.get(change.address)
         if known is None or not known.source or change.position is None:
@@ -53,7 +53,7 @@ def _moved(changes: Iterable[Change], state: State, files: Files) -> Iterable[tu
             yield change.address, files.told(known.source), change.position.file
 
 
-def _fileless(left_alone: Iterable[Address], state: State, live: Live, files: Files) -> Iterable[Fileless]:
+def fileless(left_alone: Iterable[Address], state: State, live: Live, files: Files) -> Iterable[Fileless]:
     for address in left_alone:
         binding = state.bindings[address]
         if address.kind == "ports" or not binding.source or not files.is_gone(binding.source):

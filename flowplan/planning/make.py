@@ -8,8 +8,8 @@ import attrs
 
 from flowplan.model.address import in_order
 from flowplan.model.live import Live
-from flowplan.planning.changes import _Changes
-from flowplan.planning.drift import _drift, _fileless, _moved, _unnamed
+from flowplan.planning.changes import Changes
+from flowplan.planning.drift import drift, fileless, moved, unnamed
 from flowplan.planning.hand_overs import order_of
 from flowplan.planning.lookup import Desired
 from flowplan.planning.plan import Plan, Wishes
@@ -29,7 +29,7 @@ def make_plan(
     presumed. What it costs is estimated in cost/, what refuses it is in guards.py. Raises steps.Cycle only for a state
     that was edited by hand."""
     wishes = _widened(wishes, state, desired)
-    made = _Changes(desired, state, live, wishes)
+    made = Changes(desired, state, live, wishes)
     changes = made.all()
     left_alone = tuple(a for a, b in state.bindings.items() if a not in changes and not wishes.in_scope(b))
     ordered = tuple(changes[address] for address in sorted(changes, key=in_order))
@@ -37,14 +37,14 @@ def make_plan(
         mode=wishes.mode,
         changes=ordered,
         order=order_of(ordered),
-        drift=tuple(_drift(state, live, wishes)),
+        drift=tuple(drift(state, live, wishes)),
         twins=tuple(twins(state, live)),
         namesakes=tuple(one for one in namesakes(state, live) if one[0] in changes),
-        moved=tuple(_moved(ordered, state, wishes.files)),
+        moved=tuple(moved(ordered, state, wishes.files)),
         left_alone=left_alone,
-        fileless=tuple(_fileless(left_alone, state, live, wishes.files)),
+        fileless=tuple(fileless(left_alone, state, live, wishes.files)),
         staying=tuple(made.staying.items()),
-        unnamed=tuple(_unnamed(left_alone, state, live)),
+        unnamed=tuple(unnamed(left_alone, state, live)),
         in_doubt=tuple((pending or {}).values()),
     )
 

@@ -19,7 +19,7 @@ from flowplan.cloud.http import response as replies
 from flowplan.errors import CloudError, UsageProblem
 from flowplan.model import bounds
 from flowplan.model.digest import digest
-from flowplan.reports.text.status import _ssh
+from flowplan.reports.text.status import ssh_command
 from tests.cloud.server import API, OK, Server, Time, tls, transport
 from tests.conftest import BID, Place
 
@@ -207,7 +207,7 @@ def test_members_are_counted_and_their_sum_is_capped(monkeypatch: pytest.MonkeyP
     ],
 )
 def test_an_ssh_command_is_one_that_works(destination: str, command: str) -> None:
-    assert _ssh(destination) == f"  {command}"
+    assert ssh_command(destination) == f"  {command}"
 
 
 @pytest.mark.parametrize("destination", ["[2001:db8::1]:2222", "2001:db8::1"])

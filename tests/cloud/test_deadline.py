@@ -180,9 +180,9 @@ def test_a_resolver_that_never_answers_is_left_behind(times: Any, monkeypatch: p
 
 
 def test_verification_is_on_in_every_context_that_connections_are_made_with() -> None:
-    from flowplan.cloud.http.deadline import _tls
+    from flowplan.cloud.http.deadline import tls_context
 
-    context = _tls()
+    context = tls_context()
     assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
     assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
     assert TOKEN.reveal()

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from flowplan.cloud.http.meaning import _json
+from flowplan.cloud.http.meaning import json_of
 from flowplan.model.catalogue import Named
 from tests.config.task_texts import TYPE, problem_of, task_of
 from tests.conftest import TASK, Place
@@ -82,6 +82,6 @@ def test_a_name_that_is_no_text_is_no_traceback(example: Place, monkeypatch: pyt
     ],
 )
 def test_half_a_character_in_an_answer_is_replaced(text: str, value: object) -> None:
-    assert _json(text.encode()) == value
+    assert json_of(text.encode()) == value
     json.dumps(value, ensure_ascii=False).encode()
     quote(str(value))

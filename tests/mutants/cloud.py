@@ -79,7 +79,7 @@ MISTAKES = (
     Mistake(
         "an empty list of somebody else's key is proof",
         "cloud/proving.py",
-        "return self.project in self._projects or bool(live.bids or live.volumes)",
+        "return self.project in self.seen_projects or bool(live.bids or live.volumes)",
         "return True",
         ("tests/faults/test_absence.py", "-k", "see_nothing"),
     ),

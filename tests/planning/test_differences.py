@@ -22,7 +22,7 @@ from flowplan.model.resources import (
     Script,
     changes_of,
 )
-from flowplan.planning.differences import _kept, differences
+from flowplan.planning.differences import changed_in_place, differences
 from tests.builders import DATA, HTTP, PORTS, TRAIN, bid, bound, live, live_bid, live_volume, planned, state, volume
 
 BEFORE: dict[Kind, Any] = {
@@ -173,7 +173,7 @@ def test_a_change_in_place_keeps_all_else_as_it_is() -> None:
     """The script that runs stays the one that was sent, whatever the file says of fields that do not differ."""
     before = bid(memory_gb=64, inputs=None)
     after = bid(limit="21", inputs=FULL)
-    kept = _kept(before, after, differences(before, after))
+    kept = changed_in_place(before, after, differences(before, after))
     assert isinstance(kept, Bid)
     assert (kept.limit_price, kept.memory_gb, kept.inputs) == (Decimal(21), 64, None)
 
@@ -181,6 +181,6 @@ def test_a_change_in_place_keeps_all_else_as_it_is() -> None:
 def test_what_only_a_marker_tells_is_known_in_full_once_the_files_agree() -> None:
     known = Inputs(ports=FULL.ports, mounts=FULL.mounts, given_sha256=FULL.sha256)
     before, after = bid(inputs=known), bid(limit="21", inputs=FULL)
-    kept = _kept(before, after, differences(before, after))
+    kept = changed_in_place(before, after, differences(before, after))
     assert isinstance(kept, Bid) and kept.inputs is not None
     assert kept.inputs.complete and kept.inputs.sha256 == known.sha256

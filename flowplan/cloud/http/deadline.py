@@ -70,7 +70,7 @@ class DeadlineAdapter(HTTPAdapter):
 
     def proxy_manager_for(self, proxy: str, **named: Any) -> Any:
         if proxy.lower().startswith("https:") and proxy not in self.proxy_manager:
-            named["proxy_ssl_context"] = context = _tls()
+            named["proxy_ssl_context"] = context = tls_context()
             directory = Path(self._authorities).is_dir()
             context.load_verify_locations(**{"capath" if directory else "cafile": self._authorities})
         manager = super().proxy_manager_for(proxy, **named)
@@ -143,7 +143,7 @@ class _Http(_Connecting, HTTPConnection):
 class _Https(_Connecting, HTTPSConnection):
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
-        self.ssl_context = self.ssl_context or _tls()
+        self.ssl_context = self.ssl_context or tls_context()
 
 
 class _HttpPool(HTTPConnectionPool):
@@ -157,7 +157,7 @@ class _HttpsPool(HTTPSConnectionPool):
 _POOLS = {"http": _HttpPool, "https": _HttpsPool}
 
 
-def _tls() -> ssl.SSLContext:
+def tls_context() -> ssl.SSLContext:
     """As urllib3 makes it (verification on), with sockets of ours."""
     context = create_urllib3_context()
     context.sslsocket_class = _Encrypted

@@ -132,7 +132,7 @@ class Call:
         fault, why, data = reply.fault, reply.why, None
         if fault is None and reply.body:
             try:
-                data = _json(reply.body)
+                data = json_of(reply.body)
             except ValueError:
                 fault, why = GARBLED, "it is not JSON"
         if isinstance(data, dict) and status == 202 and isinstance(data.get("held"), dict):
@@ -212,7 +212,7 @@ class Call:
         """What an error's body says: cleaned (one line a field), raw, and whether it has the API's form for what is no
         problem of a field: the text `detail`."""
         try:
-            data = _json(reply.body) if reply.body else {}
+            data = json_of(reply.body) if reply.body else {}
         except ValueError:
             return self.clean(_text(reply.body)) if self._quotable else "", _text(reply.body), False
         said = data.get("detail", "") if isinstance(data, dict) else ""
@@ -273,7 +273,7 @@ def _field_problem(item: object) -> str:
 # -- reading ---------------------------------------------------------------------------------------------------------
 
 
-def _json(body: bytes) -> Any:
+def json_of(body: bytes) -> Any:
     """The JSON value in `body`. Raises ValueError for anything but strict JSON in UTF-8; half a character, which JSON
     can name and nothing can write, is read as U+FFFD."""
     text = body.decode("utf-8-sig")

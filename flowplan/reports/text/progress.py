@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from flowplan.apply.outcome import _DONE, Outcome, counted, doing
+from flowplan.apply.outcome import DONE, Outcome, counted, doing
 from flowplan.errors import FlowplanError
 from flowplan.planning.actions import Change
 from flowplan.planning.plan import Plan
@@ -46,7 +46,7 @@ class ProgressLines:
     def done(self, step: Step, change: Change, id: str | None, seconds: float) -> None:
         took = f" after {seconds:.0f} s" if seconds >= _NOTABLE else ""
         which = f" ({shown(id)})" if id and step.way == "up" else ""
-        self._say(f"{self._name(step)}: {_DONE[doing(step, change)]}{took}{which}")
+        self._say(f"{self._name(step)}: {DONE[doing(step, change)]}{took}{which}")
 
     def failed(self, step: Step, change: Change, error: FlowplanError) -> None:
         word = self._paint("error:", "red", "bold")

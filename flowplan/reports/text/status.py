@@ -46,7 +46,7 @@ def _paragraph(row: Row, paint: Paint) -> str:
         f"  {row.bid.instance_quantity} x {shown(kind)} in {shown(row.bid.region)}",
         f"  {_price(row)}",
     ]
-    lines += [f"  {shown(one.name)}  {_short(one.status)}{_ssh(one.ssh_destination)}" for one in row.present]
+    lines += [f"  {shown(one.name)}  {_short(one.status)}{ssh_command(one.ssh_destination)}" for one in row.present]
     if row.pairs:
         pairs = [{"external": pair.external, "internal": pair.internal} for pair in row.pairs]
         lines.append(f"  ports {', '.join(ranges(pairs))}")
@@ -74,7 +74,7 @@ def _short(status: str) -> str:
 _PLAIN = re.compile(r"[\w.:%-]+", re.ASCII)  # nothing of it means anything to a shell
 
 
-def _ssh(destination: str | None) -> str:
+def ssh_command(destination: str | None) -> str:
     """What to type: the API gives `host`, `host:port`, `[v6]:port`, or an IPv6 address alone."""
     if not destination:
         return ""
