@@ -21,10 +21,9 @@ def graph(ctx: click.Context, paths: tuple[str, ...], form: str) -> int:
     flowplan graph | dot -Tsvg > graph.svg
     """
     from flowplan.operations.validate import configuration
-    from flowplan.planning.edges import edges_of
 
     here = Context.of(ctx)
     sources, _ = here.session.sources(paths)
-    edges = edges_of(configuration(here.session.settings.directory, sources))
-    here.terminal.out(report_of("graph", form)(edges, here.terminal.paint), end="")
+    needs = configuration(here.session.settings.directory, sources).needs()
+    here.terminal.out(report_of("graph", form)(needs, here.terminal.paint), end="")
     return 0

@@ -11,7 +11,7 @@ from attrs import field, frozen
 from flowplan.config.positions import NOWHERE, Positions
 from flowplan.config.yaml import Findings, Text, read_text
 from flowplan.diagnostics import Diagnostic, Position, Severity
-from flowplan.model.address import Address
+from flowplan.model.address import Address, Ref
 from flowplan.model.budget import Budget
 from flowplan.model.digest import LEFT_OUT, digest, material, named
 from flowplan.model.resources import ContainerImage, Interface, LocalDisk, PortPair, Script
@@ -129,6 +129,16 @@ class Config:
         tasks = {str(address): named(task) | task.limit.digested for address, task in self.tasks.items()}
         volumes = {str(address): material(volume) for address, volume in self.volumes.items()}
         return digest({"tasks": tasks, "volumes": volumes})
+
+    def needs(self) -> dict[Address, tuple[Ref, ...]]:
+        """Every resource with what it needs: addresses, and names or ids of volumes that are only attached. The plan
+        orders its steps by the same."""
+        found: dict[Address, tuple[Ref, ...]] = dict.fromkeys(self.volumes, ())
+        for address, task in self.tasks.items():
+            found[address] = tuple(use.volume for use in task.volumes)
+            if task.ports:
+                found[Address("ports", address.name)] = (address,)
+        return found
 
     def position_of(self, address: Address, field: str = "") -> Position:
         """Where `field` of a resource is written (`limit_price`, `region`, `size_gb`: the inner names), else

@@ -17,7 +17,9 @@ import pytest
 
 import flowplan
 from flowplan.apply.outcome import Outcome
+from flowplan.model.address import Address
 from flowplan.model.resources import Bid
+from flowplan.planning.steps import Step
 from tests.conftest import EXAMPLES, Place, live_ids
 from tests.typed.sweep import place as sweep
 
@@ -57,6 +59,15 @@ def test_plan_apply_status_cost_destroy(stack: flowplan.Stack) -> None:
     assert [step.way for step in gone.done] == ["down"] * 3
     assert not stack.state().bindings
     assert stack.plan(destroy=True).plan.empty
+
+
+def test_the_graph_of_the_files_is_the_one_that_a_plan_is_ordered_by(stack: flowplan.Stack) -> None:
+    plan = stack.plan().plan
+    needs = stack.validate().needs()
+    assert {change.address: change.needs for change in plan.changes} == needs
+    assert sum(map(len, needs.values())) == 2
+    for user, needed in needs.items():
+        assert {Step("up", one) for one in needed if isinstance(one, Address)} <= {*plan.order[Step("up", user)]}
 
 
 def test_a_kept_volume_is_live_and_managed_no_longer(place: Place) -> None:
