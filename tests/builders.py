@@ -45,6 +45,11 @@ def volume(name: str = "data", size_gb: int = 100, **other: Any) -> Volume:
     return attrs.evolve(Volume(name, size_gb, "Block", "r"), **other)
 
 
+def marked(inputs: Inputs) -> Inputs:
+    """What only the marker of a live bid tells of its inputs."""
+    return Inputs(ports=inputs.ports, mounts=inputs.mounts, given_sha256=inputs.sha256)
+
+
 def marker(of: Bid, address: Address = TRAIN, **other: Any) -> Marker:
     """The marker in the script of `of`, which this stack placed."""
     made = Marker.of(of.inputs or Inputs(), stack="s", lineage=LINEAGE, address=address, generation=1, intent="i-1")

@@ -23,7 +23,21 @@ from flowplan.model.resources import (
     changes_of,
 )
 from flowplan.planning.differences import changed_in_place, differences
-from tests.builders import DATA, HTTP, PORTS, TRAIN, bid, bound, live, live_bid, live_volume, planned, state, volume
+from tests.builders import (
+    DATA,
+    HTTP,
+    PORTS,
+    TRAIN,
+    bid,
+    bound,
+    live,
+    live_bid,
+    live_volume,
+    marked,
+    planned,
+    state,
+    volume,
+)
 
 BEFORE: dict[Kind, Any] = {
     "volume": volume(),
@@ -165,7 +179,7 @@ def test_each_part_of_the_inputs_is_named(changed: dict[str, Any], by_marker: st
     """Of a bid whose marker alone is known, no more is named than that tells."""
     other = bid(inputs=attrs.evolve(FULL, **changed))
     assert [(one.name, one.forces) for one in differences(bid(inputs=FULL), other)] == [(next(iter(changed)), True)]
-    known = Inputs(ports=FULL.ports, mounts=FULL.mounts, given_sha256=FULL.sha256)
+    known = marked(FULL)
     assert [(one.name, one.forces) for one in differences(bid(inputs=known), other)] == [(by_marker, True)]
 
 
@@ -179,7 +193,7 @@ def test_a_change_in_place_keeps_all_else_as_it_is() -> None:
 
 
 def test_what_only_a_marker_tells_is_known_in_full_once_the_files_agree() -> None:
-    known = Inputs(ports=FULL.ports, mounts=FULL.mounts, given_sha256=FULL.sha256)
+    known = marked(FULL)
     before, after = bid(inputs=known), bid(limit="21", inputs=FULL)
     kept = changed_in_place(before, after, differences(before, after))
     assert isinstance(kept, Bid) and kept.inputs is not None

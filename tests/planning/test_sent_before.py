@@ -10,8 +10,8 @@ import pytest
 
 from flowplan.model.resources import ContainerImage, Inputs, LocalDisk, PortPair, Script
 from flowplan.planning.differences import differences
+from tests.builders import bid, marked
 from tests.conftest import Place, many
-from tests.planning.test_spelling import bid, marked
 
 # A script with LF and, in a text of its own, CRLF; and its digests in markers of flowplans that made LF of it.
 SCRIPT = "#!/bin/bash\nnc host 80 <<E\nGET / HTTP/1.0\r\n\r\nE\n"
@@ -40,8 +40,8 @@ def test_a_script_that_was_sent_with_lf_replaces_nothing(digest: str, now: Input
     assert older(now).sha256 == digest
     by_marker = Inputs(ports=now.ports, given_sha256=digest)
     for known in (by_marker, stored(older(now)), attrs.evolve(stored(older(now)), ports=now.ports[::-1])):
-        assert differences(bid(known), bid(now)) == ()
-        assert differences(bid(now), bid(known)) == ()
+        assert differences(bid(inputs=known), bid(inputs=now)) == ()
+        assert differences(bid(inputs=now), bid(inputs=known)) == ()
     assert now.spelled_as(by_marker).sha256 == digest
     assert now.spelled_as(marked(now)).sha256 == now.sha256
     assert now.spelled_as(now) == now
@@ -51,15 +51,15 @@ def test_a_script_that_was_sent_with_lf_replaces_nothing(digest: str, now: Input
 def test_what_else_differs_is_told_alone(now: Inputs) -> None:
     other = attrs.evolve(now, ports=(PortPair(9090, 9090),))
     for known in (marked(older(now)), stored(older(now))):
-        found = differences(bid(known), bid(other))
+        found = differences(bid(inputs=known), bid(inputs=other))
         assert [one.name for one in found] == ["ports"] and found[0].forces
 
 
 @pytest.mark.parametrize("script", [SCRIPT.replace("GET", "PUT"), SCRIPT.replace("\r\n", "\r"), SCRIPT + "\r\n", "x"])
 def test_another_script_is_another(script: str) -> None:
     other = attrs.evolve(FILE, startup_script=Script.of(script))
-    assert [one.name for one in differences(bid(stored(older(FILE))), bid(other))] == ["startup_script"]
-    assert [one.name for one in differences(bid(marked(older(FILE))), bid(other))] == ["inputs"]
+    assert [one.name for one in differences(bid(inputs=stored(older(FILE))), bid(inputs=other))] == ["startup_script"]
+    assert [one.name for one in differences(bid(inputs=marked(older(FILE))), bid(inputs=other))] == ["inputs"]
 
 
 @pytest.mark.parametrize("also", ["", "price", "state"])
@@ -91,8 +91,8 @@ def test_options_with_a_secret_in_another_spelling_are_the_same() -> None:
     before = attrs.evolve(SECRET, local_disks=disks)
     image = ContainerImage("nginx", None, "-e  'HF_TOKEN=abcdefgh'  -p 80:80")
     now = attrs.evolve(SECRET, local_disks=disks[::-1], container_image=image)
-    assert differences(bid(stored(before)), bid(now)) == ()
-    assert differences(bid(now), bid(stored(before))) == ()
+    assert differences(bid(inputs=stored(before)), bid(inputs=now)) == ()
+    assert differences(bid(inputs=now), bid(inputs=stored(before))) == ()
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_options_with_a_secret_in_another_spelling_are_the_same() -> None:
 )
 def test_other_options_are_another_image(image: ContainerImage) -> None:
     other = attrs.evolve(SECRET, container_image=image)
-    assert [one.name for one in differences(bid(stored(SECRET)), bid(other))] == ["container_image"]
+    assert [one.name for one in differences(bid(inputs=stored(SECRET)), bid(inputs=other))] == ["container_image"]
 
 
 def test_another_password_of_a_context_is_a_difference_though_neither_is_shown() -> None:
@@ -113,7 +113,7 @@ def test_another_password_of_a_context_is_a_difference_though_neither_is_shown()
         attrs.evolve(FILE, container_image=ContainerImage("nginx", f"https://kim:{word}@h/x", "-e  A=1"))
         for word in ("one", "two")
     )
-    assert differences(bid(stored(one)), bid(other))
+    assert differences(bid(inputs=stored(one)), bid(inputs=other))
 
 
 def test_the_digest_that_is_kept_is_the_one_in_the_marker(place: Place) -> None:

@@ -22,7 +22,7 @@ from flowplan.model.resources import (
 )
 from flowplan.planning.differences import differences
 from flowplan.startup import marker
-from tests.builders import TRAIN, bid
+from tests.builders import TRAIN, bid, marked
 from tests.conftest import Place, bid_id, many
 
 INPUTS = Inputs(
@@ -43,11 +43,6 @@ OTHER_ORDER = attrs.evolve(
 
 def given(inputs: Inputs | None = INPUTS, **other: Any) -> Bid:
     return bid(**{"ssh_keys": ("sshkey_1", "sshkey_2"), "volumes": ("vol_1", "vol_2"), "inputs": inputs, **other})
-
-
-def marked(inputs: Inputs) -> Inputs:
-    """What only the marker of a live bid tells."""
-    return Inputs(ports=inputs.ports, mounts=inputs.mounts, given_sha256=inputs.sha256)
 
 
 def test_the_digest_in_a_live_marker_is_that_of_every_flowplan() -> None:
