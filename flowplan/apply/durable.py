@@ -35,14 +35,14 @@ class Durable:
         late = [r for r in self.workers.drain(GRACE) if r.binding is not None or r.error is None]
         kept = [*results, *(Done(r.work.intent.intent, r.work.step.address, r.binding) for r in late)]
         made = [r for r in (*back, *late) if r.binding and r.work.intent.op == "create"]
-        error.detail = "\n".join(filter(None, [self._spill(kept, made), error.detail]))
+        error.detail = "\n".join(filter(None, [self._overflow(kept, made), error.detail]))
 
-    def _spill(self, results: Sequence[Record], made: Sequence[Result]) -> str:
+    def _overflow(self, results: Sequence[Record], made: Sequence[Result]) -> str:
         """Keep results that the journal could not take. What was made is said in any case: as a last resort, here."""
         ids = ", ".join(f"{r.work.step.address} = {r.binding.id}" for r in made if r.binding)
         told = f"made: {ids}\n" if ids else ""
         try:
-            kept = self.journal.spill(results)
+            kept = self.journal.overflow(results)
         except StateError as error:
             return f"{told}not recorded anywhere, because {error}"
         return f"{told}the results are kept in {kept}; the next run takes them over" if kept else told

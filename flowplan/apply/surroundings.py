@@ -37,11 +37,11 @@ class Cloud(Protocol):
 
 
 class Journal(Protocol):
-    """Where intents and results become durable (backends/); `spill`: results that could not, in another place, which
+    """Where intents and results become durable (backends/); `overflow`: results that could not, in another place, which
     it returns (None: nothing had to be kept there). Both raise StateError."""
 
     def append(self, records: Iterable[Record]) -> None: ...
-    def spill(self, records: Iterable[Record]) -> Path | None: ...
+    def overflow(self, records: Iterable[Record]) -> Path | None: ...
 
 
 Render: TypeAlias = Callable[[Inputs, Marker], str]  # the startup script that carries the marker

@@ -20,7 +20,7 @@ import attrs
 from flowplan.backends.lock import NAME as LOCK_NAME
 from flowplan.backends.lock import Lock
 from flowplan.backends.open_journal import OpenJournal
-from flowplan.backends.overflow import Spill, Spilled
+from flowplan.backends.overflow import Overflow, Overflowed
 from flowplan.backends.state_files import NOT_RESTORED, StateFiles, found_in
 from flowplan.backends.store import Loaded, Restored
 from flowplan.errors import StateError
@@ -36,20 +36,20 @@ RESERVED = 1024 * 1024  # bytes of journal allocated before the first call: a fu
 class LocalStore:
     """The state in the file at `path` and those beside it; what each method promises is said at `store.Store`.
 
-    `hold` is asked before each write whether the lock is ours, and raises StateError when it is not. `spills`: where
+    `hold` is asked before each write whether the lock is ours, and raises StateError when it is not. `overflows`: where
     results go that the journal cannot take; None: nowhere."""
 
-    def __init__(self, path: Path, spills: Path | None = None, hold: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, path: Path, overflows: Path | None = None, hold: Callable[[], None] = lambda: None) -> None:
         self.path = path
         self.lock = Lock(path.with_name(LOCK_NAME))
         self._files = StateFiles(path)
         self.journal_path, self.backup_path = self._files.journal, self._files.backup
         self._hold = hold
-        self._spill = Spill(spills, path)
+        self._overflow = Overflow(overflows, path)
         self._journal: OpenJournal | None = None
         self._state: State | None = None
         self._recorded: list[Record] = []  # the results that this run has made durable in the journal
-        self._spilled: tuple[Spilled, ...] = ()  # as they were read: others may be kept meanwhile
+        self._overflowed: tuple[Overflowed, ...] = ()  # as they were read: others may be kept meanwhile
         self._news: tuple[Record, ...] = ()  # what of them the state did not know
 
     @property
@@ -78,8 +78,8 @@ class LocalStore:
     def _read_everything(self) -> Loaded:
         found = found_in(self._files)
         loaded = self._nothing_lost() if found is None else found
-        self._spilled = self._spill.read(loaded.state.lineage)
-        if self._spilled:
+        self._overflowed = self._overflow.read(loaded.state.lineage)
+        if self._overflowed:
             self._news = self._news_of(loaded.state, self._files.read_journal().records, loaded.pending)
             state, pending = fold(loaded.state, [*loaded.pending.values(), *self._news])
             loaded = Loaded(state, pending, journaled=True)
@@ -88,17 +88,17 @@ class LocalStore:
 
     def _nothing_lost(self) -> Loaded:
         """A fresh start, where nothing tells of an earlier one. Raises StateError."""
-        if spilled := self._spill.found():
+        if overflowed := self._overflow.found():
             raise StateError(
-                f"{self.path} is missing, but {spilled[0]} holds results of an earlier run here",
+                f"{self.path} is missing, but {overflowed[0]} holds results of an earlier run here",
                 hint=f"{NOT_RESTORED}; `apply --init` starts a new state",
             )
         return self.fresh()
 
     def _news_of(self, state: State, records: Iterable[Record], pending: Collection[str]) -> tuple[Record, ...]:
-        """The spilled results that `state`, with these `records` in it and `pending` in doubt, does not know yet."""
+        """The results in the overflow that `state`, with these `records` in it and `pending` in doubt, does not know yet."""
         settled = {record.intent for record in records if isinstance(record, (Done, Closed))}
-        return tuple(result for one in self._spilled for result in one.news(state.serial, settled, pending))
+        return tuple(result for one in self._overflowed for result in one.news(state.serial, settled, pending))
 
     @staticmethod
     def fresh() -> Loaded:
@@ -116,32 +116,32 @@ class LocalStore:
             journal = self._journal
             if journal is None:
                 journal = self._begin()
-                self._take_over_spill(journal)
+                self._take_over(journal)
             journal.write(frame(records))
         self._recorded += [record for record in records if isinstance(record, (Done, Closed))]
 
-    def spill(self, records: Iterable[Record]) -> Path | None:
+    def overflow(self, records: Iterable[Record]) -> Path | None:
         # Where the journal itself is gone, so is what it held: everything that this run did is kept then.
         assert self._state is not None  # noqa: S101 - `prepare` comes first
         kept = [*(() if self._in_place() else self._recorded), *records]
-        return self._spill.write(self._state, kept) if kept else None
+        return self._overflow.write(self._state, kept) if kept else None
 
     def _in_place(self) -> bool:
         return os.path.lexists(self.journal_path)
 
-    def spilled(self, lineage: str) -> tuple[Record, ...]:
-        self._spilled = self._spill.read(lineage)
-        return tuple(result for one in self._spilled for result in one.results)
+    def overflowed(self, lineage: str) -> tuple[Record, ...]:
+        self._overflowed = self._overflow.read(lineage)
+        return tuple(result for one in self._overflowed for result in one.results)
 
-    def _take_over_spill(self, journal: OpenJournal) -> None:
-        """The results that an earlier run spilled, into the journal. A kill in between leaves them in both."""
-        if self._spilled:
+    def _take_over(self, journal: OpenJournal) -> None:
+        """The overflow of an earlier run, into the journal. A kill in between leaves them in both."""
+        if self._overflowed:
             journal.write(frame(self._news))
-            self._forget_spilled()
+            self._forget_overflowed()
 
-    def _forget_spilled(self) -> None:
-        self._spill.remove(self._spilled)
-        self._spilled = ()
+    def _forget_overflowed(self) -> None:
+        self._overflow.remove(self._overflowed)
+        self._overflowed = ()
 
     @property
     def appended(self) -> bool:
@@ -183,7 +183,7 @@ class LocalStore:
 
     def _rescued(self) -> str:
         try:
-            return f"the results are kept in {self.spill(())}"
+            return f"the results are kept in {self.overflow(())}"
         except StateError as error:
             return f"the results are not recorded anywhere, because {error}"
 
@@ -198,7 +198,7 @@ class LocalStore:
         self.close()
         self._files.renew_journal(saved, pending)
         with durable(self.path):
-            self._forget_spilled()  # the snapshot holds it: who saves has read it
+            self._forget_overflowed()  # the snapshot holds it: who saves has read it
         return saved
 
     def restore(self) -> Restored:
@@ -221,7 +221,7 @@ class LocalStore:
             raise StateError(str(damage), hint="move away the one that does not belong here") from None
         path = max(versions, key=lambda one: (_belongs(versions[one], header), versions[one].serial))
         state, pending = fold(versions[path], journal.records)
-        self._spilled = self._spill.read(state.lineage)
+        self._overflowed = self._overflow.read(state.lineage)
         state, pending = fold(state, [*pending.values(), *self._news_of(state, journal.records, pending)])
         doubled = twice(state.bindings.values())
         state = without(state, {address for addresses in doubled.values() for address in addresses})

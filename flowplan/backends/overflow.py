@@ -1,7 +1,7 @@
 """What the journal could not take: results that came back after its disk had given out, or its lock was lost, kept in
 another place.
 
-A spill is a journal of its own, `DIRECTORY/LINEAGE-PLACE-RUN.spill`; PLACE tells copies of one stack apart, RUN the
+An overflow is a journal of its own, `DIRECTORY/LINEAGE-PLACE-RUN.spill`; PLACE tells copies of one stack apart, RUN the
 runs: each writes a file of its own, so that none overwrites, or removes unread, what another kept. It holds results
 only: an intent that could not be made durable was not acted on.
 """
@@ -28,7 +28,7 @@ _SIZE_LIMIT = 64 * 1024 * 1024
 
 
 @frozen
-class Spilled:
+class Overflowed:
     """What one run kept: `serial` is that of the snapshot it had begun with."""
 
     path: Path
@@ -43,8 +43,8 @@ class Spilled:
                 yield one
 
 
-class Spill:
-    """The spills of the state at `state_path`. `directory` None: there is nowhere to spill to."""
+class Overflow:
+    """The overflows of the state at `state_path`. `directory` None: there is nowhere to keep one."""
 
     def __init__(self, directory: Path | None, state_path: Path) -> None:
         self._directory = directory
@@ -61,13 +61,13 @@ class Spill:
         except OSError as error:
             raise StateError(f"{self._directory} cannot be read: {error.strerror}") from error
 
-    def read(self, lineage: str) -> tuple[Spilled, ...]:
-        """The results kept for this state, or none, the oldest first. Raises StateError for a spill that cannot be
+    def read(self, lineage: str) -> tuple[Overflowed, ...]:
+        """The results kept for this state, or none, the oldest first. Raises StateError for an overflow that cannot be
         read, or that is not to be trusted: who may write it says what is ours."""
         found = [self._read(path, lineage) for path in self.found(lineage)]
         return tuple(sorted(found, key=lambda one: one.serial))
 
-    def _read(self, path: Path, lineage: str) -> Spilled:
+    def _read(self, path: Path, lineage: str) -> Overflowed:
         hold_trusted(path)
         try:
             data = read_regular(path, _SIZE_LIMIT)
@@ -80,7 +80,7 @@ class Spill:
                 hint="its resources are live: remove the file, and `flowplan plan` finds the bids by their marker",
             )
         results = tuple(record for record in found.records if isinstance(record, (Done, Closed)))
-        return Spilled(path, found.header.serial, results)
+        return Overflowed(path, found.header.serial, results)
 
     def write(self, state: State, records: Iterable[Record]) -> Path:
         """Keep the results among `records`, beside those that this run has kept already. Raises StateError."""
@@ -96,14 +96,14 @@ class Spill:
         replace_file(path, header_frame(Header.of(state)) + frame([*kept, *results]), through_link=False)
         return path
 
-    def remove(self, spilled: Iterable[Spilled]) -> None:
+    def remove(self, overflowed: Iterable[Overflowed]) -> None:
         """Forget what is durable in the state by now. Raises OSError."""
-        for one in spilled:
+        for one in overflowed:
             one.path.unlink(missing_ok=True)
             sync_directory(one.path.parent)
 
 
-def spill_directory(environ: Mapping[str, str]) -> Path | None:
+def overflow_directory(environ: Mapping[str, str]) -> Path | None:
     """$XDG_STATE_HOME/flowplan, else ~/.local/state/flowplan; None where there is no home.
 
     One that is relative does not count, as its specification has it: from another directory nobody would find it.

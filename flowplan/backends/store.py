@@ -107,7 +107,7 @@ class Store(Protocol):
     def backup(self) -> str | None:
         """The name of a backup that reads; None: there is none."""
 
-    def spilled(self, lineage: str) -> tuple[Record, ...]:
+    def overflowed(self, lineage: str) -> tuple[Record, ...]:
         """The results that overflowed from the state `lineage`; a later save includes them. Raises
         StateError for some that cannot be read."""
 
@@ -128,7 +128,7 @@ class Store(Protocol):
         not known then, and another run may have gone on.
         """
 
-    def spill(self, records: Iterable[Record]) -> Path | None:
+    def overflow(self, records: Iterable[Record]) -> Path | None:
         """Keep on this machine the results among `records` that `append` could not take: durable when it returns the
         place. None: there are none. The next `read` here counts them. Raises StateError where they cannot be kept."""
 

@@ -44,8 +44,8 @@ def from_live(session: Session, paths: Sequence[str], lineage: str | None) -> St
             project=project.id,
             project_name=project.name,
         )
-        spilled = fold(empty, session.store.spilled(empty.lineage))[0]
-        known = {address: b for address, b in spilled.bindings.items() if is_live(b, live)}
+        overflowed = fold(empty, session.store.overflowed(empty.lineage))[0]
+        known = {address: b for address, b in overflowed.bindings.items() if is_live(b, live)}
         empty = attrs.evolve(empty, bindings=consistent(known))
         found = rebuild(empty, live, _declared(session, config, empty, catalogue, live))
         lock.verify()

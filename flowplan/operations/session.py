@@ -19,7 +19,7 @@ from flowplan.backends.local import DEFAULT
 from flowplan.backends.lock import NAME as LOCK_NAME
 from flowplan.backends.lock import Owner, this_process
 from flowplan.backends.open import open_store, state_path
-from flowplan.backends.overflow import spill_directory
+from flowplan.backends.overflow import overflow_directory
 from flowplan.backends.store import Loaded, StateLock, Store
 from flowplan.errors import CloudError, ConfigError, GuardRefused, Locked, NoLocks, StateError, UsageProblem
 from flowplan.files.atomic import hold_no_device
@@ -87,7 +87,7 @@ class Session:
         """The state of this command; one for all of it: what it has read is what its save puts an end to."""
         if self._store is None:
             self._hold_place()
-            self._store = open_store(self.state_path, spill_directory(self.settings.environ), self._hold_lock)
+            self._store = open_store(self.state_path, overflow_directory(self.settings.environ), self._hold_lock)
         return self._store
 
     @property

@@ -32,7 +32,7 @@ class Memory:
     def append(self, records: Iterable[Record]) -> None:
         self.records += records
 
-    def spill(self, records: Iterable[Record]) -> Path | None:
+    def overflow(self, records: Iterable[Record]) -> Path | None:
         self.records += records
         return None
 

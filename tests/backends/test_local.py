@@ -177,8 +177,8 @@ def test_short_writes_are_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.fixture
-def spilling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalStore:
-    """A store whose journal's disk gave out after the intent, and whose result was spilled."""
+def overflowing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalStore:
+    """A store whose journal's disk gave out after the intent, and whose result went to the overflow."""
     store = LocalStore(tmp_path / "flowplan.state.json", tmp_path / "elsewhere")
     store.prepare(store.read().state)
     store.append([INTENT])
@@ -186,35 +186,35 @@ def spilling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalStore:
         patch.setattr(os, "pwrite", lambda *_: (_ for _ in ()).throw(OSError(28, "ENOSPC")))
         with pytest.raises(StateError, match="No space left"):
             store.append([Done("i-1", DATA, BINDING)])
-    store.spill([Done("i-1", DATA, BINDING), INTENT])
+    store.overflow([Done("i-1", DATA, BINDING), INTENT])
     return LocalStore(store.path, tmp_path / "elsewhere")
 
 
-def spills(store: LocalStore) -> list[Path]:
+def overflows(store: LocalStore) -> list[Path]:
     return list(store.path.parent.glob("elsewhere/*"))
 
 
-def test_a_spill_is_private_and_is_read_with_the_journal(spilling: LocalStore) -> None:
-    (spill,) = spills(spilling)
-    assert stat.S_IMODE(spill.stat().st_mode) == 0o600
-    assert stat.S_IMODE(spill.parent.stat().st_mode) == 0o700
-    found = spilling.read()
+def test_an_overflow_is_private_and_is_read_with_the_journal(overflowing: LocalStore) -> None:
+    (overflow,) = overflows(overflowing)
+    assert stat.S_IMODE(overflow.stat().st_mode) == 0o600
+    assert stat.S_IMODE(overflow.parent.stat().st_mode) == 0o700
+    found = overflowing.read()
     assert (found.state.bindings, found.pending, found.journaled) == ({DATA: BINDING}, {}, True)
-    assert len(spills(spilling)) == 1  # reading moves nothing
+    assert len(overflows(overflowing)) == 1  # reading moves nothing
 
 
-def test_a_copy_of_the_directory_does_not_take_the_spill(spilling: LocalStore, tmp_path: Path) -> None:
+def test_a_copy_of_the_directory_does_not_take_the_overflow(overflowing: LocalStore, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     copy.mkdir()
-    (copy / spilling.journal_path.name).write_bytes(spilling.journal_path.read_bytes())
-    assert LocalStore(copy / spilling.path.name, tmp_path / "elsewhere").read().state.bindings == {}
+    (copy / overflowing.journal_path.name).write_bytes(overflowing.journal_path.read_bytes())
+    assert LocalStore(copy / overflowing.path.name, tmp_path / "elsewhere").read().state.bindings == {}
 
 
-def test_a_damaged_spill_is_an_error(spilling: LocalStore) -> None:
-    (spill,) = spills(spilling)
-    spill.write_bytes(spill.read_bytes()[:-3])
+def test_a_damaged_overflow_is_an_error(overflowing: LocalStore) -> None:
+    (overflow,) = overflows(overflowing)
+    overflow.write_bytes(overflow.read_bytes()[:-3])
     with pytest.raises(StateError, match="damaged"):
-        spilling.read()
+        overflowing.read()
 
 
 # ---- what restore puts back ---------------------------------------------------------------------------------

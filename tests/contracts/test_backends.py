@@ -272,7 +272,7 @@ def test_a_run_that_lost_its_lock_does_not_spoil_what_its_successor_wrote(place:
         first.append([DONE])
     second.append([DONE_SECOND])
     assert (set(found(place).state.bindings), list(found(place).pending)) == ({OTHER}, ["i-1"])
-    first.spill([DONE])
+    first.overflow([DONE])
     assert (set(found(place).state.bindings), found(place).pending) == ({DATA, OTHER}, {})
 
 
@@ -287,7 +287,7 @@ def overflowed(place: Place) -> None:
         store.append([DONE])
     with pytest.raises(StateError):  # whether it is there is not known, so nothing more is appended
         store.append([DONE])
-    assert store.spill([DONE, INTENT]) is not None
+    assert store.overflow([DONE, INTENT]) is not None
 
 
 def test_with_no_room_not_even_the_first_record_is_taken(place: Place) -> None:
@@ -301,7 +301,7 @@ def test_what_overflowed_is_read_with_the_journal(place: Place) -> None:
     overflowed(place)
     loaded = found(place)
     assert (loaded.state.bindings, loaded.pending, loaded.journaled) == ({DATA: BINDING}, {}, True)
-    assert place.open().spilled(loaded.state.lineage) == (DONE,)
+    assert place.open().overflowed(loaded.state.lineage) == (DONE,)
     assert place.kept_elsewhere() == 1  # reading moves nothing
 
 
@@ -322,14 +322,14 @@ def test_a_snapshot_takes_over_what_overflowed(place: Place) -> None:
 
 def test_what_overflows_next_leaves_the_first(place: Place) -> None:
     overflowed(place)
-    begun(place).spill([DONE_SECOND])
+    begun(place).overflow([DONE_SECOND])
     assert set(found(place).state.bindings) == {DATA, OTHER}
 
 
 def test_nothing_to_keep_is_kept_nowhere(place: Place) -> None:
     store = begun(place)
     store.append([INTENT])
-    assert store.spill([]) is None
+    assert store.overflow([]) is None
     assert place.kept_elsewhere() == 0
 
 
@@ -526,6 +526,6 @@ def test_what_is_restored_counts_what_overflowed(place: Place) -> None:
     for _ in range(2):
         store = place.open()
         store.save(store.read().state)
-    begun(place).spill([DONE_SECOND])
+    begun(place).overflow([DONE_SECOND])
     place.put("snapshot", b"")
     assert set(place.open().restore().state.bindings) == {DATA, OTHER}

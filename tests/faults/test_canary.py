@@ -348,7 +348,7 @@ def test_a_bug_that_talks(world: World, search: Search, where: str) -> None:
         assert "RuntimeError" in told.said
 
 
-def test_what_is_spilled(world: World, search: Search) -> None:
+def test_what_is_overflowed(world: World, search: Search) -> None:
     world.served(KEY)
     world.place.write(SCRIPTED)
     with failing(Disk(28, "fdatasync", nth=3), open_journal):

@@ -15,7 +15,7 @@ import pytest
 import flowplan
 from flowplan.backends import state_files
 from flowplan.backends.local import LocalStore
-from flowplan.backends.overflow import spill_directory
+from flowplan.backends.overflow import overflow_directory
 from flowplan.errors import StateError
 from flowplan.files.regular import read_regular
 from flowplan.state.journal import Done
@@ -70,12 +70,12 @@ def test_as_lock_it_is_refused(applied: Place) -> None:
         applied.run(*command)
 
 
-def test_as_spill_it_is_refused(applied: Place) -> None:
-    store = LocalStore(applied.path / STATE, spill_directory(os.environ))
+def test_as_overflow_it_is_refused(applied: Place) -> None:
+    store = LocalStore(applied.path / STATE, overflow_directory(os.environ))
     state = store.read().state
     store.prepare(state)
     (binding, *_) = state.bindings.values()
-    fifo(store.spill([Done("", binding.address, binding)]))
+    fifo(store.overflow([Done("", binding.address, binding)]))
     assert "not a regular file" in applied.run("plan").err
 
 

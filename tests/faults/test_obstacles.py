@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from flowplan.backends.local import LocalStore
-from flowplan.backends.overflow import spill_directory
+from flowplan.backends.overflow import overflow_directory
 from flowplan.cloud.http.response import Reply, http_date
 from flowplan.errors import StateError
 from flowplan.files.atomic import replace_file
@@ -196,7 +196,7 @@ def test_a_whole_frame_of_nonsense_is_damage(payload: bytes) -> None:
 @pytest.mark.parametrize("variable", ["XDG_STATE_HOME", "HOME"])
 def test_results_are_not_kept_where_another_working_directory_would_not_find_them(variable: str) -> None:
     home = {"HOME": "/home/me"} if variable != "HOME" else {}
-    found = spill_directory({**home, variable: "relative"})
+    found = overflow_directory({**home, variable: "relative"})
     assert found == (Path("/home/me/.local/state/flowplan") if home else None)
 
 

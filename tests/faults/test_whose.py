@@ -230,11 +230,11 @@ def test_what_the_look_up_can_tell_is_not_settled_by_a_word(place: Place) -> Non
     assert "run `flowplan recover` first" in result.err
 
 
-def test_a_spill_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_overflow_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who may write it says what is ours, and so what may be destroyed."""
-    store = LocalStore(tmp_path / "flowplan.state.json", tmp_path / "spills")
+    store = LocalStore(tmp_path / "flowplan.state.json", tmp_path / "overflows")
     store.prepare(State("lineage", stack="s"))
-    spill = store.spill([Done("i", DATA, bound(DATA, "vol_theirs", WANTED))])
+    overflow = store.overflow([Done("i", DATA, bound(DATA, "vol_theirs", WANTED))])
     real = Path.stat
 
     def stat(path: Path, **how: Any) -> os.stat_result:
@@ -243,13 +243,13 @@ def test_a_spill_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.
             found[4] = 1001
         return os.stat_result(found)
 
-    assert len(store.spilled("lineage")) == 1
+    assert len(store.overflowed("lineage")) == 1
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setattr(Path, "stat", stat)
     with pytest.raises(StateError, match="belongs to another user"):
-        store.spilled("lineage")
+        store.overflowed("lineage")
     monkeypatch.setattr(Path, "stat", real)
     monkeypatch.setattr(os, "geteuid", os.getuid)
-    spill.chmod(0o666)
+    overflow.chmod(0o666)
     with pytest.raises(StateError, match="anybody may write to"):
-        store.spilled("lineage")
+        store.overflowed("lineage")

@@ -34,11 +34,11 @@ MISTAKES = (
         ("tests/faults/test_create_answers.py", "-k", "in_order"),
     ),
     Mistake(
-        "trust a spill of anybody",
+        "trust an overflow of anybody",
         "backends/overflow.py",
         "        hold_trusted(path)\n",
         "",
-        ("tests/faults/test_whose.py", "-k", "spill"),
+        ("tests/faults/test_whose.py", "-k", "overflow"),
     ),
     Mistake(
         "skip the fsync of the directory of a new journal",
@@ -160,10 +160,10 @@ MISTAKES = (
         ("tests/state/test_journal.py",),
     ),
     Mistake(
-        "a spill alone is a fresh start",
+        "an overflow alone is a fresh start",
         "backends/local.py",
-        "        if spilled := self._spill.found():\n",
-        "        if (spilled := self._spill.found()) and not spilled:\n",
+        "        if overflowed := self._overflow.found():\n",
+        "        if (overflowed := self._overflow.found()) and not overflowed:\n",
         ("tests/state/test_journal.py",),
     ),
     Mistake(

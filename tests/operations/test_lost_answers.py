@@ -109,11 +109,11 @@ def test_what_the_full_disk_did_not_take_is_not_lost(place: Place, monkeypatch: 
         result = place.run("apply", "--auto-approve")
     assert result.code == 5
     assert "No space left" in result.err
-    (spill,) = (place.path.parent / "state-home" / "flowplan").iterdir()
-    assert str(spill) in result.err.replace("\n    ", "")
+    (overflow,) = (place.path.parent / "state-home" / "flowplan").iterdir()
+    assert str(overflow) in result.err.replace("\n    ", "")
     assert VOLUME in place.ok("state", "list")
     place.ok("apply", "--auto-approve")
-    assert not spill.exists()
+    assert not overflow.exists()
     assert place.run("plan", "--detailed-exitcode").code == 0
     assert len([one for one in place.ledger() if one.method == "POST"]) == 2
 

@@ -50,7 +50,7 @@ class Stores:
         self.lost = False
 
     def open(self, hold: Callable[[], None] = lambda: None) -> LocalStore:
-        store = LocalStore(self.path / "work" / "flowplan.state.json", self.path / "spills", hold)
+        store = LocalStore(self.path / "work" / "flowplan.state.json", self.path / "overflows", hold)
         store.prepare(store.read().state)
         return store
 
@@ -62,8 +62,8 @@ class Stores:
     def ids(self) -> set[str]:
         return {binding.id for binding in self.open().read().state.bindings.values()}
 
-    def spills(self) -> list[Path]:
-        return sorted(self.path.glob("spills/*"))
+    def overflows(self) -> list[Path]:
+        return sorted(self.path.glob("overflows/*"))
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_a_run_that_lost_its_lock_writes_nothing_into_the_journal_of_its_success
         first.append([done("a", A)])
     second.append([done("b", B)])
     assert stores.ids() == {"vol_b"}
-    first.spill([done("a", A)])
+    first.overflow([done("a", A)])
     assert stores.ids() == {"vol_a", "vol_b"}
 
 
@@ -131,13 +131,13 @@ def test_a_directory_that_is_gone_keeps_nothing_and_is_noticed_at_once(stores: S
         (stores.path / "work").mkdir()
     with pytest.raises(StateError, match="removed while this command ran"):
         first.append([done("b", B)])
-    kept = first.spill([done("b", B)])
-    assert kept is not None and [kept] == stores.spills()
+    kept = first.overflow([done("b", B)])
+    assert kept is not None and [kept] == stores.overflows()
     (stores.path / "work").mkdir(exist_ok=True)
     with pytest.raises(StateError, match="holds results of an earlier run here") as caught:
         stores.open()  # it is no fresh start
     assert str(kept) in str(caught.value)
-    found = LocalStore(first.path, stores.path / "spills").spilled(kept.name[:36])
+    found = LocalStore(first.path, stores.path / "overflows").overflowed(kept.name[:36])
     assert [one.binding.id for one in found if isinstance(one, Done) and one.binding] == ["vol_a", "vol_b"]
 
 
@@ -156,7 +156,7 @@ def test_nothing_is_durable_in_a_file_that_lost_its_name_while_it_was_written(
         patch.setattr(os, "fdatasync", removed)
         with pytest.raises(StateError, match="removed while this command ran"):
             first.append([done("a", A)])
-    assert first.spill([done("a", A)]) in stores.spills()
+    assert first.overflow([done("a", A)]) in stores.overflows()
 
 
 def test_what_is_gone_before_the_snapshot_is_kept_too(stores: Stores) -> None:
@@ -166,7 +166,7 @@ def test_what_is_gone_before_the_snapshot_is_kept_too(stores: Stores) -> None:
     shutil.rmtree(stores.path / "work")
     with pytest.raises(StateError) as caught:
         first.save(state)
-    (kept,) = stores.spills()
+    (kept,) = stores.overflows()
     assert f"kept in {kept}" in (caught.value.detail or "")
 
 
@@ -177,13 +177,13 @@ def test_what_a_successor_has_settled_stays_as_it_did(stores: Stores) -> None:
     second = stores.open()
     newer = attrs.evolve(A, id="vol_a2", generation=2)
     second.append([done("a", A), Done("x", A.address, None), done("y", newer)])
-    first.spill([done("a", A)])
+    first.overflow([done("a", A)])
     assert stores.ids() == {"vol_a2"}
     third = stores.open()
     third.append([intent("b", B)])
     assert stores.ids() == {"vol_a2"}
     third.save(third.read().state)
-    assert (stores.ids(), stores.spills()) == ({"vol_a2"}, [])
+    assert (stores.ids(), stores.overflows()) == ({"vol_a2"}, [])
 
 
 def test_nor_does_a_result_come_back_over_a_later_snapshot(stores: Stores) -> None:
@@ -192,7 +192,7 @@ def test_nor_does_a_result_come_back_over_a_later_snapshot(stores: Stores) -> No
     second = stores.open()
     second.append([done("a", A), Done("x", A.address, None)])
     second.save(second.read().state)
-    first.spill([done("a", A), Done("", B.address, B)])
+    first.overflow([done("a", A), Done("", B.address, B)])
     assert stores.ids() == set()
 
 
@@ -201,20 +201,20 @@ def test_what_is_in_doubt_is_settled_by_a_late_result_whatever_was_saved_since(s
     first.append([intent("a", A)])
     second = stores.open()
     second.save(second.read().state, second.read().pending.values())
-    first.spill([done("a", A)])
+    first.overflow([done("a", A)])
     assert stores.ids() == {"vol_a"}
     assert not stores.open().read().pending
 
 
-def test_what_is_spilled_while_a_run_works_outlives_its_snapshot(stores: Stores) -> None:
+def test_what_is_overflowed_while_a_run_works_outlives_its_snapshot(stores: Stores) -> None:
     first = stores.open()
     first.append([intent("a", A), intent("b", B)])
     second = stores.open()
-    first.spill([done("a", A)])  # after the second one has read the state
+    first.overflow([done("a", A)])  # after the second one has read the state
     second.append([intent("c", C), done("c", C)])
-    loaded = LocalStore(second.path).read()  # without the spill: as the second one sees it
+    loaded = LocalStore(second.path).read()  # without the overflow: as the second one sees it
     second.save(loaded.state, loaded.pending.values())
-    assert len(stores.spills()) == 1
+    assert len(stores.overflows()) == 1
     assert stores.ids() == {"vol_a", "vol_c"}
 
 
@@ -222,10 +222,10 @@ def test_two_runs_keep_their_results_in_two_files(stores: Stores) -> None:
     first, second = stores.open(), stores.open()
     first.append([intent("a", A), intent("b", B)])
     second = stores.open()
-    first.spill([done("a", A)])
-    second.spill([done("b", B)])
-    second.spill([Closed("c", "x")])
-    assert len(stores.spills()) == 2
+    first.overflow([done("a", A)])
+    second.overflow([done("b", B)])
+    second.overflow([Closed("c", "x")])
+    assert len(stores.overflows()) == 2
     assert stores.ids() == {"vol_a", "vol_b"}
 
 

@@ -74,7 +74,7 @@ def a_full_disk_is_met_before_anything_is_done(world: World, command: str, numbe
 
 @cell("enospc", "apply", "destroy", variants={"mid-run": errno.ENOSPC})
 @cell("eio", "apply", "destroy", variants={"journal": errno.EIO})
-def what_the_journal_cannot_take_is_spilled_and_merged(world: World, command: str, number: int) -> None:
+def what_the_journal_cannot_take_is_overflowed_and_merged(world: World, command: str, number: int) -> None:
     world.begin(command)
     with failing(Disk(number, "fdatasync", nth=3 if command == "apply" else 2), open_journal) as disk:
         told = world.do(command, "--parallelism", "1")
@@ -82,18 +82,18 @@ def what_the_journal_cannot_take_is_spilled_and_merged(world: World, command: st
     assert len(told.mutations) == len(world.executed()) - (0 if command == "apply" else 4)
     failed = disk.calls[disk.nth - 1 :]
     assert len(failed) == 1  # never synced again
-    (spill,) = (world.path.parent / "xdg" / "flowplan").iterdir()
-    assert spill.stat().st_mode & 0o777 == 0o600
-    assert str(spill) in told.said
-    world.damaged = True  # until the next run, what was done is in the spill
+    (overflow,) = (world.path.parent / "xdg" / "flowplan").iterdir()
+    assert overflow.stat().st_mode & 0o777 == 0o600
+    assert str(overflow) in told.said
+    world.damaged = True  # until the next run, what was done is in the overflow
     world.hold_invariants()
     again = world.do(command)
     assert again.code == 0, again
-    assert not spill.exists()
+    assert not overflow.exists()
     assert len(world.executed("POST")) == 4
 
 
-@cell("enospc", "apply", variants={"nowhere-to-spill": errno.ENOSPC})
+@cell("enospc", "apply", variants={"nowhere-to-keep": errno.ENOSPC})
 def as_a_last_resort_ids_are_told(world: World, command: str, number: int) -> None:
     world.begin(command)
     world.environ(XDG_STATE_HOME="/dev/null/nowhere")
