@@ -325,9 +325,9 @@ def report(streams: Sequence[Prices], scores: Table, advice: dict[Any, Any]) -> 
         each = [advice[hours, confidence, name] for name in names]
         kept = [fmean(row[0] for row in found) for found in each]
         up = fmean(fmean(row[1] for row in found) for found in each)
-        dearer = fmean(sum(row[2] for row in found) / max(sum(row[3] for row in found), 1e-9) for found in each)
+        factor = fmean(sum(row[2] for row in found) / max(sum(row[3] for row in found), 1e-9) for found in each)
         rows.append(
-            [f"{hours} h, {confidence:.0%}", percent(fmean(kept)), percent(up), f"{dearer:.2f}", *map(percent, kept)]
+            [f"{hours} h, {confidence:.0%}", percent(fmean(kept)), percent(up), f"{factor:.2f}", *map(percent, kept)]
         )
     heads = ["", "kept", "up", "cost", *names]
     show(

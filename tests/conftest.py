@@ -295,7 +295,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("figures")
         for name, figure in sorted(figures):
             terminalreporter.write_line(f"{name.removeprefix('tests/')}: {figure}")
-    drawn = "the same at each run" if settings().derandomize else "anew at each run"
+    drawn = "the same at each run" if settings().derandomize else "new ones at each run"
     terminalreporter.write_line(f"properties: {settings().max_examples:,} examples each, drawn {drawn}")
     left_out = terminalreporter.config.stash.get(LEFT_OUT, {})
     if left_out:

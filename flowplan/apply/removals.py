@@ -154,7 +154,7 @@ class Removals:
 
     def _held(self, volume: str, users: Iterable[str]) -> set[str]:
         """Who of `users`, as a list has them that may lag, does use the volume. Raises Refused for a bid that is live
-        and has it: it will not let go by itself."""
+        and has it: it will not release it by itself."""
         held = set(users)
         for user in users:
             try:

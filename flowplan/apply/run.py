@@ -132,7 +132,7 @@ class Applying:
     def _announce_again(self, asked: Announcement) -> None:
         intent = self._working.pending.get(asked.intent)
         if intent is not None and not self._stopping():
-            young = intent.anew(self._around.now(), resent=intent.resent)
+            young = intent.again(self._around.now(), resent=intent.resent)
             try:
                 self._around.journal.append([young])
             except StateError as error:

@@ -183,7 +183,7 @@ class Works:
 
     def _again(self, intent: Intent) -> Intent:
         """`intent` for its one further attempt, whose settle window begins again."""
-        return intent.anew(self._around.now(), resent=True)
+        return intent.again(self._around.now(), resent=True)
 
 
 def needs_call(change: Change) -> TypeGuard[Called]:

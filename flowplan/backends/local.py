@@ -96,7 +96,7 @@ class LocalStore:
         return self.fresh()
 
     def _news_of(self, state: State, records: Iterable[Record], pending: Collection[str]) -> tuple[Record, ...]:
-        """The results in the overflow that `state`, with these `records` in it and `pending` in doubt, does not know yet."""
+        """The results kept there that `state`, with these `records` in it and `pending` in doubt, does not know."""
         settled = {record.intent for record in records if isinstance(record, (Done, Closed))}
         return tuple(result for one in self._overflowed for result in one.news(state.serial, settled, pending))
 

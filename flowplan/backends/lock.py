@@ -221,7 +221,7 @@ class Lock:
         return False
 
     def release(self) -> None:
-        """Empty the file and let go. Never raises an error: the work is done by then. After KeyboardInterrupt it may be
+        """Empty and release the file. Never raises an error: the work is done by then. After KeyboardInterrupt it may be
         called again, and releases what is still held."""
         file = self._file
         if file is None:

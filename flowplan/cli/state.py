@@ -53,7 +53,7 @@ def rm(ctx: click.Context, address: str) -> int:
     from flowplan.operations import state as states
 
     here = Context.of(ctx)
-    left = states.let_go(here.session, address)
+    left = states.release(here.session, address)
     here.terminal.line(f"{left.address} ({left.id}) is released; it still exists and still costs money.")
     return 0
 

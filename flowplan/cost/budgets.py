@@ -36,7 +36,7 @@ def _judged(costs: Costs, budget: Budget) -> Iterator[Judged]:
     pausing = _until_paused(costs)
     after = None if after is None else after + pausing
     falls = before is not None and after is not None and after <= before
-    saves = falls or all(_no_dearer(one.change) for one in costs.changes)
+    saves = falls or all(_cannot_raise_cost(one.change) for one in costs.changes)
     waits = budget.by_forecast and _waiting(costs, "planned") > 0
     if budget.max_hourly_cost is not None:
         allowed = budget.max_hourly_cost
@@ -86,7 +86,7 @@ def _until_paused(costs: Costs) -> Decimal:
     return sum((bid.worst for bid in placed if bid.paused), Decimal(0))
 
 
-def _no_dearer(change: Change) -> bool:
+def _cannot_raise_cost(change: Change) -> bool:
     """Whether a change cannot raise the cost, whatever prices do."""
     before, after = change.before, change.after
     if not isinstance(change, (Create, Update, Replace)) or change.address.kind == "ports":

@@ -206,7 +206,7 @@ def of_advice(advice: Advice | None, expected: Forecast | None, quantity: int) -
         "limit_for_95": _money(advice.limit_price),
         "confidence": _plain(advice.confidence),
         "cost_at_that_limit": _money(None if then is None else then * quantity),
-        "expected_more": None if expected is None else _money(advice.dearer_than(expected)),
+        "expected_more": None if expected is None else _money(advice.extra_cost_over(expected)),
     }
 
 

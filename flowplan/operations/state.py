@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from flowplan.operations.session import Session
 
 
-def let_go(session: Session, address: str) -> Binding:
+def release(session: Session, address: str) -> Binding:
     """Release one address, and the ports of a bid with it: the object itself is not touched. Returns what the state
     held. Raises UsageProblem, FlowplanError for an address that is not there or in doubt."""
     with session.changing():
@@ -38,7 +38,7 @@ def let_go(session: Session, address: str) -> Binding:
 
 
 def move(session: Session, old: str, new: str) -> dict[Address, Address]:
-    """Give a resource, and the ports of a bid, another address. Returns old -> new. Raises as `let_go` does."""
+    """Give a resource, and the ports of a bid, another address. Returns old -> new. Raises as `release` does."""
     with session.changing():
         store = session.store
         loaded = store.read()

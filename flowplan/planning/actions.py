@@ -61,7 +61,7 @@ class Change:
     def fields(self) -> tuple[FieldChange, ...]:
         return ()
 
-    def lets_go_of(self, volume: str) -> bool:
+    def releases(self, volume: str) -> bool:
         """Whether the live bid does not hold the volume with this id any more once this is done, or for a while."""
         return False
 
@@ -93,7 +93,7 @@ class Update(Change):
     fields: tuple[FieldChange, ...]
     id: str = field(kw_only=True)
 
-    def lets_go_of(self, volume: str) -> bool:
+    def releases(self, volume: str) -> bool:
         return isinstance(self.after, Bid) and volume not in self.after.volumes
 
 
@@ -109,7 +109,7 @@ class Replace(Change):
     fields: tuple[FieldChange, ...] = ()
     id: str = field(kw_only=True)
 
-    def lets_go_of(self, volume: str) -> bool:
+    def releases(self, volume: str) -> bool:
         return True
 
 
@@ -123,7 +123,7 @@ class Delete(Change):
     before: Resource
     id: str = field(kw_only=True)
 
-    def lets_go_of(self, volume: str) -> bool:
+    def releases(self, volume: str) -> bool:
         return True
 
 

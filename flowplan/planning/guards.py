@@ -128,7 +128,7 @@ class _Users:
     def _leaves(self, id: str, volume: str) -> bool:
         bid = self.live.bids.get(id)
         ended = id in self.live.gone or (bid is not None and bid.ended)
-        return ended or (id in self.changes and self.changes[id].lets_go_of(volume))
+        return ended or (id in self.changes and self.changes[id].releases(volume))
 
 
 # ---- budgets ----------------------------------------------------------------------------------------------

@@ -37,7 +37,7 @@ def hand_overs(changes: Iterable[Change]) -> list[tuple[Address, Address]]:
         volume: change.address
         for change in changes
         for volume in (_volumes(change.before) & block)
-        if change.lets_go_of(volume)
+        if change.releases(volume)
     }
     return [
         (change.address, givers[volume])

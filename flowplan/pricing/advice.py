@@ -19,7 +19,7 @@ class Advice:
     """A bid at `limit_price` ($/instance-hour, rounded up to the cent) runs at least `availability` of the next `hours`
     in `confidence` of all cases: of those asked, or fewer where the past is too short to promise more. None: unknown.
 
-    `forecast`: of one instance at this limit; more than it cost at another limit: `dearer_than`.
+    `forecast`: of one instance at this limit; more than it cost at another limit: `extra_cost_over`.
     """
 
     limit_price: Decimal | None
@@ -30,7 +30,7 @@ class Advice:
     evidence: str
     forecast: Forecast | None = None
 
-    def dearer_than(self, other: Forecast) -> Decimal | None:
+    def extra_cost_over(self, other: Forecast) -> Decimal | None:
         """Dollars over the horizon that all instances of `other` are expected to cost more at the advised limit."""
         if self.forecast is None or self.forecast.cost.expected is None or other.cost.expected is None:
             return None

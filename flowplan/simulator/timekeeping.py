@@ -63,7 +63,7 @@ class RunningClock:
             return stored.now, stored.generation
         run = round((monotonic() - self._since) * self._speed * SECOND)
         running = self._from.now + run + stored.advanced - self._from.advanced
-        # Another process has made the data anew, or its clock runs ahead of this one: go on from there.
+        # Another process has made new data, or its clock runs ahead of this one: go on from there.
         if stored.generation != self._from.generation or stored.now > running:
             self._set(stored)
             return stored.now, stored.generation

@@ -53,7 +53,7 @@ class Intent:
     resent: bool = False  # the one re-POST of a run was used
     since: Moment | None = field(default=None, metadata=IF_SET)
 
-    def anew(self, at: Moment, *, resent: bool) -> Self:
+    def again(self, at: Moment, *, resent: bool) -> Self:
         """The same intent for one more attempt, which is about to be sent."""
         return attrs.evolve(self, at=at, since=self.since or self.at, resent=resent)
 

@@ -110,7 +110,7 @@ def test_a_run_is_asked_to_stop_that_began_while_ctrl_c_came(
     assert ended == [(None, True)]
 
 
-def test_a_lock_is_let_go_of_although_somebody_was_forked_meanwhile(tmp_path: Path) -> None:
+def test_a_lock_is_released_although_somebody_was_forked_meanwhile(tmp_path: Path) -> None:
     lock, here = Lock(tmp_path / "flowplan.lock"), this_process("here", {}, "now")
     lock.acquire(here)
     ear, mouth = os.pipe()

@@ -270,7 +270,7 @@ def test_the_larger_the_bid_the_more_it_pays_an_instance() -> None:
     assert paid[2] / paid[0] > 1.3  # at an elasticity of one, two fifths of the stock cost two thirds more
 
 
-def test_bids_of_one_plan_are_dearer_together_than_apart() -> None:
+def test_bids_of_one_plan_are_more_expensive_together_than_apart() -> None:
     alone = lived(wandering(5), own("25", 20), stock=60)
     beside = simulate([pool(wandering(5), own("25", 20), own("24", 20, name="b"), stock=60)], 24, 100).fates[0]
     together = [future[0] for future in beside]

@@ -294,7 +294,7 @@ class Stack(RuleBasedStateMachine):
             self.homeless.add(found or "")
 
     @rule(name=NAMES)
-    def let_go_and_take_back(self, name: str) -> None:
+    def release_and_take_back(self, name: str) -> None:
         """As if nothing had been, but that no file is known any more to name it."""
         found, loaded = self._named(name), self._loaded()
         id = self._state().get(f"bid.{found}")
@@ -307,7 +307,7 @@ class Stack(RuleBasedStateMachine):
         assert self._without_ports() == before
         self.homeless.add(found or "")
         self.saved = None  # made from a state that knew the script
-        self.figures["let go of and taken back"] += 1
+        self.figures["released and taken back"] += 1
 
     @rule(which=st.sampled_from(["json", "journal"]), damage=st.sampled_from([b"", b"{", b"\0" * 64]))
     def the_state_is_damaged(self, which: str, damage: bytes) -> None:

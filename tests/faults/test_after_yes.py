@@ -127,7 +127,7 @@ def test_a_volume_used_by_what_is_no_bid_is_waited_for(shared: Place, used: dict
         assert [one.met for one in simulator.faults.seen()] == [2]
 
 
-def test_and_kept_when_it_is_not_let_go_of(shared: Place) -> None:
+def test_and_kept_when_it_is_not_released(shared: Place) -> None:
     with shared.simulator() as simulator:
         simulator.faults.add("GET /v2/volumes", "edited", nth=2, times=None, put={"reservations": ["res_1"]})
     result = shared.run("destroy", "--auto-approve", "--allow-volume-destroy", "*", "--timeout", "1s")

@@ -50,7 +50,7 @@ def owner(**fields: Any) -> Owner:
         (owner(host="3f2a9c1b7d55", who="root@3f2a9c1b7d55"), "dead"),  # a killed container of this machine
         (owner(machine=""), "dead"),  # the same, where it could not know the machine
         (owner(pid=1, started="999999999"), "dead"),  # its pid is another process by now
-        (owner(boot="b" * 36), "dead"),  # this machine was started anew since
+        (owner(boot="b" * 36), "dead"),  # this machine was started again since
         (owner(boot="b" * 36, machine="c" * 32), "unknown"),  # another machine of the same name
         (owner(boot="b" * 36, machine=""), "unknown"),  # of the same name, and nothing else is known
         (owner(boot="b" * 36, host="elsewhere"), "unknown"),  # a copy of this machine's image

@@ -1,4 +1,4 @@
-"""A state that is lost, copied, moved or begun anew; what is live and in no state; plans that are signed."""
+"""A state that is lost, copied, moved or begun again; what is live and in no state; plans that are signed."""
 
 from __future__ import annotations
 
@@ -475,7 +475,7 @@ def test_two_links_to_a_state_are_one_lock(applied: Place) -> None:
 
 
 def test_a_lock_taken_away_in_the_middle_of_a_step_stops_it(applied: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A step may be many calls: pause, volumes, un-pause; a volume asked for again until it is let go."""
+    """A step may be many calls: pause, volumes, un-pause; a volume asked for again until it is released."""
     import flowplan.cloud.fcp
 
     real = flowplan.cloud.fcp.Fcp.cancel_bid

@@ -53,7 +53,7 @@ def client(place: Place) -> Fcp:
 
 @pytest.mark.parametrize("value", NO_MOMENT)
 def test_a_volume_whose_deletion_has_no_moment_is_there(applied: Place, value: object) -> None:
-    """Taken for deleted, it would be made anew: the bid cancelled and bought again, the data left behind."""
+    """Taken for deleted, it would be made again: the bid cancelled and bought again, the data left behind."""
     edit(applied, "GET /v2/volumes", deleted_at=value)
     before = applied.ledger()
     assert "No changes" in applied.ok("apply", "--auto-approve")

@@ -74,7 +74,7 @@ def test_a_plan_that_nobody_reads_ends_at_the_first_signal(
     with started(*command, stdout=pipe.mouth, stderr=pipe.mouth if both else subprocess.DEVNULL) as process:
         until_full(process, pipe)
         process.send_signal(number)
-        # `plan` shows what it found when the lock is let go of: the signal may end it as the system does.
+        # `plan` shows what it found when the lock is released: the signal may end it as the system does.
         codes = {130 if number == signal.SIGINT else 143, -number if command == ("plan",) else None}
         assert process.wait(timeout=30) in codes
     assert Lock(place.path / "flowplan.lock").holder() is None

@@ -62,8 +62,8 @@ def test_by_this_machines_clock_where_the_server_has_not_told() -> None:
 
 def test_between_the_first_attempt_and_the_last() -> None:
     """It was sent twice: what the first attempt made late, or a list showed late, is as much ours."""
-    twice = intent().anew(Moment(AT + 9500, 550.0, "boot", AT + 500), resent=True)
-    assert twice.since == intent().at and twice.anew(twice.at, resent=True).since == intent().at
+    twice = intent().again(Moment(AT + 9500, 550.0, "boot", AT + 500), resent=True)
+    assert twice.since == intent().at and twice.again(twice.at, resent=True).since == intent().at
     for created_at, ours in (("08:00:01", True), ("08:08:30", True), ("07:59:00", False), ("08:11:00", False)):
         found = live_volume(WANTED, created_at=f"2027-01-15T{created_at}Z")
         assert made_by(twice, found) is ours, created_at
@@ -196,7 +196,7 @@ def test_what_cannot_be_known_is_said_and_settled_by_a_word(place: Place, create
     assert place.run("plan", "--detailed-exitcode").code == 0
 
 
-def test_what_cannot_be_known_and_is_somebody_elses_is_let_go_of(place: Place) -> None:
+def test_what_cannot_be_known_and_is_somebody_elses_is_released(place: Place) -> None:
     interrupted(place)
     theirs = colleague(place)
     untimed(place)

@@ -134,7 +134,7 @@ class World:
         self.place.write(many(tasks))
 
     def applied(self, *, changed: bool = False) -> None:
-        """Two tasks, made by an earlier apply; `changed`: and dearer since."""
+        """Two tasks, made by an earlier apply; `changed`: and more expensive since."""
         shutil.copytree(self.template, self.place.path, dirs_exist_ok=True)
         if changed:
             self.place.write(many(2, price="21.50"))

@@ -80,7 +80,7 @@ MISTAKES = (
         "backends/local.py",
         "        old = None if told else self._files.snapshot()\n",
         "        old = self._files.snapshot()\n",
-        ("tests/faults/test_let_go.py",),
+        ("tests/faults/test_release.py",),
     ),
     Mistake(
         "restore one run too far back",

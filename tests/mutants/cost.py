@@ -41,7 +41,7 @@ MISTAKES = (
         ("tests/planning/test_limits.py", "-k", "paused"),
     ),
     Mistake(
-        "take a replacement that is to be paused for no dearer",
+        "take a replacement that is to be paused for no more expensive",
         "cost/budgets.py",
         "    if after.paused and isinstance(change, Update):\n",
         "    if after.paused:\n",

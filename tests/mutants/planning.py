@@ -69,7 +69,7 @@ MISTAKES = (
         ("tests/faults/test_doubt.py",),
     ),
     Mistake(
-        "delete a volume before its user has let go",
+        "delete a volume before its user has released it",
         "planning/steps.py",
         "            if last_use is not None and down in known:\n",
         "            if last_use is None and down in known:\n",
@@ -83,11 +83,11 @@ MISTAKES = (
         ("tests/operations/test_block_volumes.py", "-k", "from_one_bid_to_another"),
     ),
     Mistake(
-        "cancel the next user of a Block volume before the last has let go",
+        "cancel the next user of a Block volume before the last has released it",
         "planning/steps.py",
         "        if not _waits_for(gone, down, waits):\n",
         "        if not waits:\n",
-        ("tests/operations/test_block_volumes.py", "-k", "has_not_let_go"),
+        ("tests/operations/test_block_volumes.py", "-k", "has_not_released_it"),
     ),
     Mistake(
         "cancel for a lower limit that may be refused",
@@ -111,7 +111,7 @@ MISTAKES = (
         ("tests/planning/test_changes.py",),
     ),
     Mistake(
-        "a Block volume is taken before it is let go",
+        "a Block volume is taken before it is released",
         "planning/hand_overs.py",
         "        return order_with(changes, hand_overs(changes))\n",
         "        return order_with(changes, ())\n",

@@ -77,11 +77,11 @@ MISTAKES = (
         ("tests/faults/test_odd_rows.py", "-k", "no_proof"),
     ),
     Mistake(
-        "adopt what was let go of",
+        "adopt what was released",
         "state/ownership.py",
         '    if id in state.released:\n        return "was released',
         '    if not state:\n        return "was released',
-        ("tests/faults/test_let_go.py",),
+        ("tests/faults/test_release.py",),
     ),
     Mistake(
         "an id that was ended is taken from an answer",

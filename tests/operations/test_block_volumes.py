@@ -23,7 +23,7 @@ def test_a_volume_that_moves_to_attach_is_forgotten_not_deleted(applied: Place) 
     assert "/v2/volumes" not in str(applied.ledger()[-1])
 
 
-def test_a_volume_taken_off_a_bid_goes_after_the_bid_lets_go(place: Place) -> None:
+def test_a_volume_taken_off_a_bid_goes_after_the_bid_releases_it(place: Place) -> None:
     """Attached without a mount: the bid is updated in place (pause, volumes, go on), then the volume is deleted."""
     place.write(many(1))
     place.edit(", mount_point: /mnt/d", "")
@@ -161,7 +161,7 @@ def two_volumes(place: Place) -> Place:
 def test_a_block_volume_goes_from_one_bid_to_another(
     two_volumes: Place, before: tuple[str, ...], after: tuple[str, ...], parallelism: str
 ) -> None:
-    """Whoever takes it waits until the other, which stays, has let go."""
+    """Whoever takes it waits until the other, which stays, has released it."""
     two_volumes.write(sharing(*before))
     two_volumes.ok("apply", "--auto-approve")
     two_volumes.write(sharing(*after))
@@ -185,7 +185,7 @@ def test_two_bids_do_not_exchange_their_block_volumes(two_volumes: Place) -> Non
     two_volumes.ok("apply", "--auto-approve")
 
 
-def test_a_bid_that_takes_over_a_volume_stays_while_the_other_has_not_let_go(two_volumes: Place) -> None:
+def test_a_bid_that_takes_over_a_volume_stays_while_the_other_has_not_released_it(two_volumes: Place) -> None:
     """Its mounts make it a new bid. Should the other's update fail, it must not have been cancelled for nothing."""
     two_volumes.write(sharing("one", ""))
     two_volumes.ok("apply", "--auto-approve")

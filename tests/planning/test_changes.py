@@ -393,7 +393,7 @@ def test_a_volume_is_known_by_the_name_it_has_in_the_cloud() -> None:
 
 
 @pytest.mark.parametrize(
-    ("action", "volumes", "lets_go"),
+    ("action", "volumes", "releases"),
     [
         ("update", ("vol_1",), False),
         ("update", (), True),
@@ -403,14 +403,14 @@ def test_a_volume_is_known_by_the_name_it_has_in_the_cloud() -> None:
         ("no-op", (), False),
     ],
 )
-def test_when_a_bid_lets_go_of_a_volume(action: Action, volumes: tuple[str, ...], lets_go: bool) -> None:
-    """What is updated otherwise still holds it; what is replaced lets go for a while."""
+def test_when_a_bid_releases_a_volume(action: Action, volumes: tuple[str, ...], releases: bool) -> None:
+    """What is updated otherwise still holds it; what is replaced releases it for a while."""
     found = change(action, USES, attrs.evolve(USES, volumes=volumes, limit_price=Decimal(10)))
-    assert found.lets_go_of("vol_1") == lets_go
+    assert found.releases("vol_1") == releases
 
 
-def test_a_block_volume_is_let_go_before_another_bid_takes_it() -> None:
-    """One bid only can use it. A bid that is cancelled lets go of it, and so does one that has it no more."""
+def test_a_block_volume_is_released_before_another_bid_takes_it() -> None:
+    """Only one bid can use it. A bid that is cancelled releases it, and so does one that has it no more."""
     giver, taker = Address("bid", "b"), Address("bid", "a")
     holds, lacks = bid("b", volumes=("vol_1",)), bid("a")
     known = state(

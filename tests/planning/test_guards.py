@@ -117,7 +117,7 @@ def test_a_bid_that_would_wait_counts_with_its_limit() -> None:
         ("update", bid("b", "80"), bid("b", "70")),
         ("update", bid("b", "80"), bid("b", "80", paused=True)),
         ("replace", bid("b", "80", quantity=2), bid("b", "80")),
-        ("replace", bid("b", "80"), bid("b", "80", region="s")),  # no dearer by its limit
+        ("replace", bid("b", "80"), bid("b", "80", region="s")),  # no more expensive by its limit
         ("no-op", bid("b", "80"), bid("b", "80")),
     ],
 )

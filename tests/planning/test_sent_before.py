@@ -117,7 +117,7 @@ def test_another_password_of_a_context_is_a_difference_though_neither_is_shown()
 
 
 def test_the_digest_that_is_kept_is_the_one_in_the_marker(place: Place) -> None:
-    """After a change in place with the options spelled anew: else the next apply would replace the bid."""
+    """After a change in place with the options spelled in another way: else the next apply would replace the bid."""
     image = "container_image: {image_name: nginx, run_options: '-e HF_TOKEN=CANARY0123456789'}\n"
     place.write(many(1) + image)
     place.ok("apply", "--auto-approve")

@@ -38,7 +38,7 @@ def test_what_is_not_changed_is_not_waited_for() -> None:
     assert order([Step("up", B)], {B: [V]}, {B: [V]}) == {Step("up", B): ()}
 
 
-def test_what_takes_over_is_replaced_only_once_the_other_has_let_go() -> None:
+def test_what_takes_over_is_replaced_only_once_the_other_has_released_it() -> None:
     """B takes from C. Should C's update fail, B must not have been taken down for nothing."""
     steps = [Step("down", B), Step("up", B), Step("up", C)]
     assert list(order(steps, {}, {}, [(B, C)])) == [Step("up", C), Step("down", B), Step("up", B)]

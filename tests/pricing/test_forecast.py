@@ -414,7 +414,7 @@ def test_advice_is_a_limit_that_clears_and_says_what_it_costs_more() -> None:
     now = forecast_of(stream, D(9), 3, 24)
     assert advice.limit_price is not None and advice.limit_price == advice.limit_price.quantize(D("0.01"))
     assert advice.forecast is not None and known(advice.forecast.availability)[0] >= D("0.9")
-    assert advice.dearer_than(now) == known(advice.forecast.cost)[3] * 3 - known(now.cost)[3] > 0
+    assert advice.extra_cost_over(now) == known(advice.forecast.cost)[3] * 3 - known(now.cost)[3] > 0
     assert advise_of(Stream.of(flat("8.001"), NOW), 0.95, 0.9, 24).limit_price == D("8.01")  # up, not to the nearest
 
 
@@ -433,7 +433,7 @@ def test_no_more_is_promised_than_so_few_windows_can_bear() -> None:
 def test_without_a_past_there_is_no_advice() -> None:
     found = advise_of(Stream.of([], NOW), 0.95, 0.9, 24)
     assert (found.limit_price, found.confidence, found.basis) == (None, None, "unknown")
-    assert found.dearer_than(nothing(24, 1, D(1))) is None
+    assert found.extra_cost_over(nothing(24, 1, D(1))) is None
 
 
 # ---- how much work --------------------------------------------------------------------------------------

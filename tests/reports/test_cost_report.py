@@ -267,7 +267,7 @@ def test_rounding() -> None:
     assert no_gpus["per_gpu"] is None
 
 
-def test_dearer_than_the_list_is_told_as_such() -> None:
+def test_what_is_more_expensive_than_the_list_is_shown_as_such() -> None:
     dear = [(336.0, "24.001")]
     body = cost(plan_of(bid("a", "40"), market=market(spot=D("24.001"), reserved=D(16)), prices=dear).changes[0])
     assert body is not None

@@ -160,7 +160,7 @@ def test_the_picture_is_one_file_that_anybody_can_read(place: Place) -> None:
     assert len(root.findall(f".//{name}path[@class='price']")) == 2
     assert "limit $22.00" in text
     assert "<script" not in text and "http://" not in text.replace("http://www.w3.org/2000/svg", "")
-    again = place.run("market", H200, "--svg", "prices.svg")  # a picture may be drawn anew
+    again = place.run("market", H200, "--svg", "prices.svg")  # a picture may be drawn again
     assert again.code == 0
 
 

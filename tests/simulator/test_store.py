@@ -1,4 +1,4 @@
-"""The file behind a simulator: shared, private, killed, made anew; and the same from the same calls."""
+"""The file behind a simulator: shared, private, killed, made again; and the same from the same calls."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ GOLDEN = Path(__file__).parent / "golden.sh"
 
 
 def test_golden(request: pytest.FixtureRequest):
-    """Everything at once, as sent. `--accept` writes it anew."""
+    """Everything at once, as sent. `--accept` writes it again."""
     text = rendered(EVERYTHING)
     if request.config.getoption("--accept", default=False):
         GOLDEN.write_text(text)

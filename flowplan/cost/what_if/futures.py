@@ -21,7 +21,7 @@ from flowplan.pricing.history import GRACE
 from flowplan.pricing.units import DAY
 
 FUTURES = 200
-RENEWED = 12.0  # hours after which others have come and gone: the book is drawn anew
+RENEWED = 12.0  # hours after which others have come and gone: a new book is drawn
 _MOMENT = 1e-6  # hours
 Tell: TypeAlias = Callable[[int, int], None]  # how many futures of how many are done
 Path: TypeAlias = Sequence[tuple[float, float]]  # (dollars per instance-hour, hours), one after the other

@@ -250,7 +250,7 @@ def _compared(one: Offer) -> str:
     """What the limit advised costs beside the one asked about or, without one, beside the price now."""
     if one.bid is None or one.forecast is None or one.advice is None:
         return "" if one.steady is None else f"; at the price now it would be {usd(one.steady)}"
-    more, than = one.advice.dearer_than(one.forecast), f"at {usd(one.bid.limit)}"
+    more, than = one.advice.extra_cost_over(one.forecast), f"at {usd(one.bid.limit)}"
     if more is None:
         return ""
     return f", {usd(abs(more))} {'more' if more > 0 else 'less'} than {than}" if cents(more) else f", as {than}"

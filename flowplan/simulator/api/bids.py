@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from flowplan.simulator.api import instances, quotas, volumes
 from flowplan.simulator.api.bid_views import bid_json, money, read
 from flowplan.simulator.api.messages import Call, Refusal, Response, compact, no_content, reply_text
-from flowplan.simulator.api.projects import let_go_of_ssh_keys, require_project, require_ssh_keys, use_ssh_keys
+from flowplan.simulator.api.projects import release_ssh_keys, require_project, require_ssh_keys, use_ssh_keys
 from flowplan.simulator.api.validation import (
     Field,
     boolean,
@@ -275,14 +275,14 @@ def cancel_bid(call: Call) -> Response:
 
 
 def terminate(db: sqlite3.Connection, bid: _Bid, now: int, user: str | None) -> None:
-    """End a bid at `now` (ms), in any state: instances stop, volumes are let go, at once."""
+    """End a bid at `now` (ms), in any state: instances stop, volumes are released, at once."""
     if bid.is_bidding:
         market.leave(db, bid.auction, bid.seq, bid.limit_cents)
         quotas.give_up(db, bid.project, quotas.SPOT, bid.instance_type, bid.quantity)
     _release(db, bid)
     instances.stop(db, bid.seq, now, "STATUS_STOPPING", "STATUS_TERMINATED")
     volumes.detach(db, bid.seq)
-    let_go_of_ssh_keys(db, bid.seq)
+    release_ssh_keys(db, bid.seq)
     db.execute(
         "UPDATE bids SET status = 'Terminated', deactivated_at = ?, notice_ends_at = NULL, away_until = NULL"
         " WHERE seq = ?",

@@ -160,11 +160,11 @@ def require_ssh_keys(call: Call, project: str, given: list[str]) -> None:
 
 
 def use_ssh_keys(db: sqlite3.Connection, bid: int, keys: list[str]) -> None:
-    """Bid number `bid` uses these keys, until `let_go_of_ssh_keys`."""
+    """Bid number `bid` uses these keys, until `release_ssh_keys`."""
     db.executemany("INSERT OR IGNORE INTO ssh_key_uses VALUES (?, ?)", [(bid, key) for key in keys])
 
 
-def let_go_of_ssh_keys(db: sqlite3.Connection, bid: int) -> None:
+def release_ssh_keys(db: sqlite3.Connection, bid: int) -> None:
     """Bid number `bid` is over."""
     db.execute("DELETE FROM ssh_key_uses WHERE bid = ?", (bid,))
 

@@ -100,7 +100,7 @@ def a_damaged_plan_is_no_plan(world: World, command: str, damage: Callable[[byte
     refused_plan(world, codes=(3,) if b'"format_version"' in data else (65,))
 
 
-def dearer(body: dict[str, Any]) -> list[Any]:
+def more_expensive(body: dict[str, Any]) -> list[Any]:
     """The changes of the plan, edited by somebody who would spend more, or delete more."""
     changes = json.loads(json.dumps(body["resource_changes"]))
     if body["mode"] == "apply":
@@ -118,7 +118,7 @@ def an_edited_plan_is_refused_although_its_digest_is_right(world: World, command
         world.environ(FLOWPLAN_PLAN_KEY="CANARY0123456789abcdef")
         world.secrets.append("CANARY0123456789abcdef")
     body = saved(world, command)
-    resealed(world, body, resource_changes=dearer(body))
+    resealed(world, body, resource_changes=more_expensive(body))
     refused_plan(world, options=("--expect", body["sha256"]) if how == "expect" else ())
 
 

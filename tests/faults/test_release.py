@@ -1,4 +1,4 @@
-"""`state rm` lets go, `import` takes in, `recover --cancel` ends: what somebody said of a live object lasts."""
+"""`state rm` releases, `import` takes in, `recover --cancel` ends: what somebody said of a live object lasts."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from tests.conftest import BID, PORTS, VOLUME, Place, bid_id, left_in_doubt, liv
 STATE = "flowplan.state.json"
 
 
-# ---- what is let go of, and taken back ------------------------------------------------------------------------
+# ---- what is released, and taken back ------------------------------------------------------------------------
 
 
-def test_what_was_let_go_of_stays_let_go_of(applied: Place) -> None:
+def test_what_was_released_stays_released(applied: Place) -> None:
     """Neither the marker nor a destroy brings it back; the file that still names it is told how it would come back."""
     id = bid_id(applied)
     assert applied.ok("state", "rm", BID).endswith("it still exists and still costs money.\n")
@@ -43,7 +43,7 @@ def test_what_was_let_go_of_stays_let_go_of(applied: Place) -> None:
     )  # the other bid and its volume
 
 
-def test_what_was_let_go_of_is_taken_back(applied: Place) -> None:
+def test_what_was_released_is_taken_back(applied: Place) -> None:
     before = json.loads((applied.path / "flowplan.state.json").read_text())
     ledger = applied.ledger()
     applied.ok("state", "rm", BID)
@@ -138,7 +138,7 @@ def test_import_of_another_id_cannot_take_what_is_in_doubt(place: Place) -> None
     assert place.run("plan", "--detailed-exitcode").code == 0
 
 
-def test_what_is_in_doubt_is_not_let_go_of(applied: Place) -> None:
+def test_what_is_in_doubt_is_not_released(applied: Place) -> None:
     """An update of it was interrupted: the intent would be about nothing."""
     store = LocalStore(applied.path / STATE)
     state = store.read().state
@@ -152,7 +152,7 @@ def test_what_is_in_doubt_is_not_let_go_of(applied: Place) -> None:
         assert f"{BID} is in doubt" in result.err
 
 
-def test_what_was_let_go_of_is_not_bound_by_what_is_in_doubt(place: Place) -> None:
+def test_what_was_released_is_not_bound_by_what_is_in_doubt(place: Place) -> None:
     """However both came to be said: the later word is that it is not to be touched."""
     left_in_doubt(place)
     [id] = live_ids(place)
@@ -180,7 +180,7 @@ def test_a_bid_of_another_project_is_not_imported(applied: Place) -> None:
     assert (applied.path / STATE).read_bytes() == before
 
 
-def test_what_another_stack_let_go_of_is_taken_in_here(applied: Place) -> None:
+def test_what_another_stack_released_is_taken_in_here(applied: Place) -> None:
     lineage = json.loads((applied.path / STATE).read_text())["lineage"]
     id = bid_id(applied)
     refused = applied.run("--state", "other.json", "import", BID, id)
@@ -195,7 +195,7 @@ def test_what_another_stack_let_go_of_is_taken_in_here(applied: Place) -> None:
 # ---- it outlives the file it is written in --------------------------------------------------------------------
 
 
-def test_after_a_restore_it_is_still_let_go_of(applied: Place) -> None:
+def test_after_a_restore_it_is_still_released(applied: Place) -> None:
     id = bid_id(applied)
     applied.ok("state", "rm", BID)
     (applied.path / STATE).write_bytes(b"")
@@ -219,7 +219,7 @@ def test_after_a_restore_what_was_imported_or_moved_is_there(applied: Place) -> 
     assert applied.ok("state", "list") == before
 
 
-def test_a_state_that_only_let_go_is_not_lost(applied: Place) -> None:
+def test_a_state_that_only_released_is_not_lost(applied: Place) -> None:
     applied.ok("state", "rm", BID)
     applied.ok("state", "rm", VOLUME)
     result = applied.run("recover", "--from-live")
@@ -227,7 +227,7 @@ def test_a_state_that_only_let_go_is_not_lost(applied: Place) -> None:
     assert "the state is in order" in result.err
 
 
-def test_rebuilding_says_that_it_does_not_know_what_was_let_go_of(applied: Place) -> None:
+def test_rebuilding_says_that_it_does_not_know_what_was_released(applied: Place) -> None:
     applied.ok("state", "rm", BID)
     for path in applied.path.glob("flowplan.state*"):
         path.unlink()
@@ -236,7 +236,7 @@ def test_rebuilding_says_that_it_does_not_know_what_was_let_go_of(applied: Place
     assert "anything that `state rm` had released is in the state again" in " ".join(result.err.split())
 
 
-def test_an_older_copy_is_not_pushed_over_what_was_let_go_of(applied: Place) -> None:
+def test_an_older_copy_is_not_pushed_over_what_was_released(applied: Place) -> None:
     applied.ok("state", "rm", BID)
     body = json.loads((applied.path / STATE).read_text())
     assert body.pop("released")
@@ -250,7 +250,7 @@ def test_an_older_copy_is_not_pushed_over_what_was_let_go_of(applied: Place) -> 
 # ---- orphans, and their end ------------------------------------------------------------------------------------
 
 
-def test_what_was_let_go_of_is_no_orphan_to_cancel(applied: Place) -> None:
+def test_what_was_released_is_no_orphan_to_cancel(applied: Place) -> None:
     id = bid_id(applied)
     applied.ok("state", "rm", BID)
     told = applied.ok("orphans")
@@ -340,7 +340,7 @@ def test_a_name_that_the_state_has_elsewhere_is_to_be_moved(applied: Place) -> N
     assert f"flowplan state mv volume.other {VOLUME}" in " ".join(result.err.split())
 
 
-def test_a_volume_that_was_let_go_of_can_be_imported(applied: Place) -> None:
+def test_a_volume_that_was_released_can_be_imported(applied: Place) -> None:
     id = bid_id(applied, VOLUME)
     applied.ok("state", "rm", VOLUME)
     result = applied.run("plan")
