@@ -28,10 +28,10 @@ from flowplan.model.budget import BudgetBasis
 from flowplan.model.durations import WHAT_IF
 from flowplan.operations import apply as applying
 from flowplan.operations import plan as planning
+from flowplan.operations.interaction import Event, Listener
 from flowplan.operations.saved_plan import hold_expected, hold_whole
 from flowplan.operations.session import Session
 from flowplan.operations.settings import Settings
-from flowplan.operations.surroundings import Event, Listener
 
 if TYPE_CHECKING:
     from flowplan.apply.events import Reporter

@@ -10,8 +10,8 @@ import attrs
 from attrs import frozen
 
 from flowplan.apply.answered import as_it_is, complaints, of_another
+from flowplan.apply.interfaces import Cloud
 from flowplan.apply.patience import POLLS
-from flowplan.apply.surroundings import Cloud
 from flowplan.apply.updates import Updates
 from flowplan.clock import Clock
 from flowplan.errors import Ambiguous, CloudError, FlowplanError, NameTaken, Refused, StateError, Unauthorized

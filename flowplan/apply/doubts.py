@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
+from flowplan.apply.interfaces import Surroundings
 from flowplan.apply.lookup import Finding, look_up, unclear_remedy
 from flowplan.apply.options import Options
-from flowplan.apply.surroundings import Surroundings
 from flowplan.apply.working_state import WorkingState
 from flowplan.errors import OutcomeUnknown, Refused
 from flowplan.state.journal import CreateIntent

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
-from flowplan.apply.surroundings import Journal
+from flowplan.apply.interfaces import Journal
 from flowplan.apply.workers import GRACE, Result, Workers
 from flowplan.errors import StateError
 from flowplan.state.journal import Closed, Done, Record

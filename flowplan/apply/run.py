@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from flowplan.apply.doubts import find_out
 from flowplan.apply.durable import Durable
 from flowplan.apply.exhausted import Exhausted
+from flowplan.apply.interfaces import Surroundings
 from flowplan.apply.options import Options
 from flowplan.apply.outcome import Outcome, in_doubt
 from flowplan.apply.schedule import Schedule
-from flowplan.apply.surroundings import Surroundings
 from flowplan.apply.telling import tell
 from flowplan.apply.workers import Announcement, Result, Workers
 from flowplan.apply.working_state import WorkingState

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 from attrs import frozen
 
 from flowplan.apply.answered import as_text
+from flowplan.apply.interfaces import Cloud
 from flowplan.apply.patience import POLLS, Patience
-from flowplan.apply.surroundings import Cloud
 from flowplan.errors import Ambiguous, CloudError, FlowplanError
 from flowplan.model.resources import Bid, Resource, Volume
 from flowplan.planning.actions import Update

@@ -10,9 +10,9 @@ import attrs
 from attrs import frozen
 
 from flowplan.apply.creates import Creates
+from flowplan.apply.interfaces import Surroundings
 from flowplan.apply.patience import Patience
 from flowplan.apply.removals import Removals
-from flowplan.apply.surroundings import Surroundings
 from flowplan.apply.updates import Updates
 from flowplan.apply.working_state import WorkingState
 from flowplan.errors import CloudError, ConfigError

@@ -221,8 +221,8 @@ class Lock:
         return False
 
     def release(self) -> None:
-        """Empty and release the file. Never raises an error: the work is done by then. After KeyboardInterrupt it may be
-        called again, and releases what is still held."""
+        """Empty and release the file. Never raises an error: the work is done by then. After KeyboardInterrupt it may
+        be called again, and releases what is still held."""
         file = self._file
         if file is None:
             return

@@ -36,8 +36,8 @@ class Context:
     def of(cls, ctx: click.Context) -> Context:
         """The context of a command; goes to --chdir first. Raises UsageProblem for a directory that cannot be used."""
         from flowplan.cli.stop import Stop
+        from flowplan.operations.interaction import Listener
         from flowplan.operations.session import Session
-        from flowplan.operations.surroundings import Listener
 
         given = ctx.find_root().obj
         terminal: Terminal = given["terminal"]

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import attrs
 from attrs import define, field, frozen
 
+from flowplan.apply.interfaces import Surroundings
 from flowplan.apply.options import Options
 from flowplan.apply.outcome import Outcome, verdict
 from flowplan.apply.recover import Recovered, recover
 from flowplan.apply.run import Applying
-from flowplan.apply.surroundings import Surroundings
 from flowplan.apply.waits import Until, Waiting
 from flowplan.errors import ApplyFailed, OutcomeUnknown, StalePlan, UsageProblem
 from flowplan.model.resources import Volume

@@ -49,7 +49,7 @@ def observe(
     """
     from flowplan.cloud.fcp import or_why
     from flowplan.model.catalogue import Catalogue
-    from flowplan.operations.looking import certain
+    from flowplan.operations.live import certain
     from flowplan.planning.lookup import Desired
     from flowplan.planning.untold import with_known_keys
     from flowplan.state.ownership import presume, strays

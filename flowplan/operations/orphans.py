@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flowplan.operations.looking import listed
+from flowplan.operations.live import listed
 from flowplan.state.ownership import Orphans, orphans
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from flowplan.apply.removals import Removals
 from flowplan.errors import GuardRefused
 from flowplan.model.live import TERMINATED, Live, LiveBid, Marker
 from flowplan.model.resources import Bid
-from flowplan.operations.looking import with_bids
+from flowplan.operations.live import with_bids
 from flowplan.operations.observe import observe
 from flowplan.state.journal import Closed, CreateIntent, Done, Intent, Record, fold
 from flowplan.state.ownership import find_created

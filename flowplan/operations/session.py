@@ -23,9 +23,9 @@ from flowplan.backends.overflow import overflow_directory
 from flowplan.backends.store import Loaded, StateLock, Store
 from flowplan.errors import CloudError, ConfigError, GuardRefused, Locked, NoLocks, StateError, UsageProblem
 from flowplan.files.atomic import hold_no_device
+from flowplan.operations.interaction import Event, Interruption, Listener
 from flowplan.operations.settings import Settings
 from flowplan.operations.sources import Scope, find
-from flowplan.operations.surroundings import Event, Interruption, Listener
 from flowplan.printable import shown
 from flowplan.state.state import Binding, State, lately
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from flowplan.documents.status import GONE, Row, Status, VolumeRow
 from flowplan.model.address import Address, in_order
 from flowplan.model.resources import Bid, PortMapping, Volume
-from flowplan.operations.looking import listed
+from flowplan.operations.live import listed
 from flowplan.operations.session import Session
 from flowplan.planning.plan import key_of
 from flowplan.pricing.billing import by_bid, paid

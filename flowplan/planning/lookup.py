@@ -19,9 +19,9 @@ from flowplan.model.address import Address
 from flowplan.model.catalogue import Catalogue, Named, Place
 from flowplan.model.live import Live, LiveVolume
 from flowplan.model.resources import Bid, Inputs, PortMapping, Resource
+from flowplan.planning.candidates import Candidate
 from flowplan.planning.findings import Findings
-from flowplan.planning.placement import Candidate
-from flowplan.planning.places import Places
+from flowplan.planning.placement import Placement
 from flowplan.planning.volumes import Volumes
 
 
@@ -59,7 +59,7 @@ def look_up(
     """
     findings = Findings(config)
     volumes = Volumes(config, live, findings, regions=volume_regions, made=made or {}, adopted=adopted)
-    places = Places(catalogue, volumes, findings, kept=kept, placed=placed or {})
+    places = Placement(catalogue, volumes, findings, kept=kept, placed=placed or {})
     return _Pass(config, catalogue, findings, volumes, places, tuple(ssh_keys)).run()
 
 
@@ -71,7 +71,7 @@ class _Pass:
     catalogue: Catalogue
     findings: Findings
     volumes: Volumes
-    places: Places
+    places: Placement
     ssh_keys: tuple[str, ...]
 
     def run(self) -> Desired:

@@ -1,80 +1,207 @@
-"""Which instance type and region a task gets, and why."""
+"""Where a task can go, and where it goes: the types that it allows, the region that its volumes fix, and the auctions
+that there are. What is chosen once stays."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from decimal import Decimal
-from typing import Any
-
-from attrs import frozen
+from collections.abc import Mapping
 
 from flowplan.config import Task
-from flowplan.model.catalogue import Auction, InstanceType, Place
+from flowplan.diagnostics import Diagnostic, candidates
+from flowplan.model.address import Address
+from flowplan.model.catalogue import Auction, Catalogue, InstanceType, Place
+from flowplan.model.resources import Bid
+from flowplan.model.type_names import find_types, has_word, read_type_name
+from flowplan.planning.candidates import Candidate, best, same_name_twice, why
+from flowplan.planning.findings import Findings
+from flowplan.planning.volumes import Volumes
 
 
-@frozen
-class Candidate:
-    """One viable place for a task; `rank` is the type's place in the user's list."""
+class Placement:
+    """Placement tasks one by one. `placed`: the live bids, whose tasks keep their type and region, also where nothing is
+    offered any more; `kept`: the types and regions that a saved plan chose.
 
-    kind: InstanceType
-    auction: Auction
-    rank: int
-    limit: Decimal
-
-    @property
-    def place(self) -> Place:
-        return (self.kind.id, self.auction.region)
-
-    def can_win(self, quantity: int) -> bool:
-        """Whether the bid would run now, as far as the list of auctions tells."""
-        price, lowest = self.auction.last_price, self.auction.lowest_allocated
-        if price is None or self.limit < price:
-            return False
-        return self.auction.capacity >= quantity or (lowest is not None and self.limit > lowest)
-
-
-def best(task: Task, candidates: Iterable[Candidate]) -> Candidate:
-    """The place for a task: one that would run now if there is any; then as `optimize` says; then by name.
-
-    Absent: the user's order of types, then the lower price. `budget`: the lower price.
-    `job_completion_time`: the smaller share of the limit, which is the room for prices to rise.
+    Two results fill up. `choices`: why a bid got its type and region, where that was left open. `unplaceable`: why a
+    bid that can stay where it is could not be placed there again.
     """
 
-    def rank(candidate: Candidate) -> Any:
-        price = candidate.auction.last_price
-        known = (price is None, price or Decimal(0))
-        share = (price is None, (price or Decimal(0)) / candidate.limit)
-        wish = {
-            "budget": (known, candidate.rank),
-            "job_completion_time": (share, candidate.rank),
-            None: (candidate.rank, known),
-        }[task.optimize]
-        return (not candidate.can_win(task.instance_quantity), wish, candidate.auction.region, candidate.kind.id)
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        volumes: Volumes,
+        findings: Findings,
+        *,
+        kept: Mapping[Address, Place],
+        placed: Mapping[Address, Bid],
+    ) -> None:
+        self.choices: dict[Address, str] = {}
+        self.unplaceable: dict[Address, Diagnostic] = {}
+        self._catalogue, self._volumes, self._findings = catalogue, volumes, findings
+        self._kept = {**kept, **{address: (bid.instance_type, bid.region) for address, bid in placed.items()}}
+        self._placed = placed
+        self._types: dict[str, tuple[InstanceType, ...]] = {}
 
-    return min(candidates, key=rank)
+    def place(self, task: Task) -> Candidate | None:
+        """Where `task` goes; None where that is not clear, which is noted."""
+        region, clean = self._region(task)
+        kinds = self._kinds(task)
+        if not clean or kinds is None:
+            return None
+        every = [
+            Candidate(kind, auction, rank, task.limit.of_instance(kind.gpus))
+            for rank, kind in kinds
+            for auction in self._catalogue.auctions_of(kind.id)
+        ]
+        here = [candidate for candidate in every if region in (None, candidate.auction.region)]
+        stands = self._standing(task, kinds, region, here)
+        if stands is not None:
+            here = [stands]
+        if not here:
+            self._no_auction(task, [kind for _, kind in kinds], region, every)
+            return None
+        chosen = self._choose(task, here)
+        if chosen is not None:
+            self._volumes.follow(task, chosen.auction.region)
+        return chosen
+
+    def _standing(
+        self, task: Task, kinds: list[tuple[int, InstanceType]], region: str | None, here: list[Candidate]
+    ) -> Candidate | None:
+        """Where the live bid of `task` is, when nothing is offered there any more and the task allows it as before: it
+        can stay, and be changed in place, but not be placed again."""
+        bid = self._placed.get(task.address)
+        place = self._kept.get(task.address)
+        if bid is None or place is None or region not in (None, bid.region) or place in [one.place for one in here]:
+            return None
+        found = next(((rank, kind) for rank, kind in kinds if kind.id == bid.instance_type), None)
+        if found is None:
+            return None
+        rank, kind = found
+        what = f"there is no auction for {kind.name} in {bid.region} any more, so this bid cannot be placed again"
+        hint = "you can keep, pause or cancel the live bid; for a new one, choose another type or region"
+        self.unplaceable[task.address] = self._findings.config.problem(
+            task.address, "region", what, hint, code="no-auction"
+        )
+        return Candidate(kind, Auction("", kind.id, bid.region, 0, None), rank, task.limit.of_instance(kind.gpus))
+
+    def _region(self, task: Task) -> tuple[str | None, bool]:
+        """The region that the task or its volumes fix, and whether they agree."""
+        fixed: list[tuple[str, str]] = [(task.region, "the task")] if task.region else []
+        for use in task.volumes:
+            name = use.volume.name if isinstance(use.volume, Address) else use.volume
+            where = self._volumes.region_of(use)
+            if where:
+                fixed.append((where, f"volume {name}"))
+            if use.region:
+                fixed.append((use.region, f"region_id of volume {name}"))
+        stays = self._kept.get(task.address, ("", ""))[1] if task.address in self._placed else ""
+        if task.region and task.region not in (*self._catalogue.regions, stays):
+            self._findings.unknown_region(task.address, task.region, self._catalogue.regions)
+            return None, False
+        if len({region for region, _ in fixed}) > 1:
+            what = ", ".join(f"{who} in {region}" for region, who in fixed)
+            self._findings.say(
+                task.address, "region", f"a bid and its volumes must be in one region: {what}", code="region-conflict"
+            )
+            return None, False
+        return (fixed[0][0] if fixed else None), True
+
+    def _kinds(self, task: Task) -> list[tuple[int, InstanceType]] | None:
+        """The types that `task` allows, each with its rank in the user's order; None where one is none."""
+        if not task.instance_types:
+            return self._selected(task)
+        found: list[tuple[int, InstanceType]] = []
+        for rank, text in enumerate(task.instance_types):
+            if text not in self._types:
+                self._types[text] = find_types(read_type_name(text), self._catalogue.types)
+            matching = (*self._types[text], *find_types(read_type_name(text), self._withdrawn(task)))
+            if not matching:
+                names = sorted({kind.name for kind in self._catalogue.types})
+                self._findings.say(
+                    task.address,
+                    "instance_type",
+                    f"there is no instance type {text}",
+                    candidates(text, names),
+                    code="type-unknown",
+                )
+                return None
+            found += [(rank, kind) for kind in matching]
+        wrong = next((k for _, k in found if task.gpu.gpus not in (None, k.gpus)), None)
+        if wrong is not None:
+            summary = f"num_gpus is {task.gpu.gpus}, but {wrong.name} has {wrong.gpus} GPUs"
+            self._findings.say(
+                task.address, "gpus", summary, "leave out num_gpus, or name another type", code="conflict"
+            )
+            return None
+        return found
+
+    def _selected(self, task: Task) -> list[tuple[int, InstanceType]] | None:
+        """The types that fit what `task` says of its GPUs, all of one rank."""
+        wanted = task.gpu
+        found = [
+            kind
+            for kind in self._catalogue.types
+            if (wanted.gpu_type is None or has_word(kind.gpu_type, wanted.gpu_type))
+            and wanted.gpus in (None, kind.gpus)
+            and _same(wanted.intranode_interconnect, kind.gpu_socket)
+            and _same(wanted.internode_interconnect, kind.network_type)
+        ]
+        found += [
+            kind
+            for kind in self._withdrawn(task)
+            if (wanted.gpu_type is None or has_word(kind.gpu_type, wanted.gpu_type))
+            and wanted.gpus in (None, kind.gpus)
+        ]
+        if not found:
+            offered = sorted(
+                {f"{kind.gpus}x {kind.gpu_type} {kind.gpu_socket}".strip() for kind in self._catalogue.types}
+            )
+            hint = f"offered: {', '.join(offered)}"
+            self._findings.say(
+                task.address, "instance_type", "no instance type fits this selection", hint, code="type-unknown"
+            )
+            return None
+        return [(0, kind) for kind in found]
+
+    def _withdrawn(self, task: Task) -> tuple[InstanceType, ...]:
+        """The type of the live bid of `task`, when it is listed no more: what its name tells of it."""
+        bid = self._placed.get(task.address)
+        if bid is None or self._catalogue.type(bid.instance_type) is not None or not bid.instance_type_name:
+            return ()
+        try:
+            name = read_type_name(bid.instance_type_name)
+        except ValueError:
+            return ()
+        gpus = bid.gpus or name.gpus or 0
+        return (
+            InstanceType(bid.instance_type, name.text, name.gpu or "", gpus, name.memory_gb or 0, name.socket or ""),
+        )
+
+    def _no_auction(self, task: Task, kinds: list[InstanceType], region: str | None, every: list[Candidate]) -> None:
+        """Note that none of `kinds` is offered in `region` (None: anywhere), and where it is."""
+        names = ", ".join(sorted({kind.name for kind in kinds}))
+        places = sorted({candidate.auction.region for candidate in every})
+        where = f" in {region}" if region else ""
+        hint = f"it is offered in {', '.join(places)}" if places else "it has no auction anywhere now"
+        self._findings.say(task.address, "region", f"there is no auction for {names}{where}", hint, code="no-auction")
+
+    def _choose(self, task: Task, here: list[Candidate]) -> Candidate | None:
+        """One of `here`: where the task is already, else the best; why goes into `choices`."""
+        if len(here) == 1:
+            return here[0]
+        stays = next((c for c in here if c.place == self._kept.get(task.address)), None)
+        if stays is not None:
+            self.choices[task.address] = "keeps its type and region"
+            return stays
+        ambiguous = same_name_twice(here)
+        if ambiguous:
+            ids = ", ".join(sorted(c.kind.id for c in ambiguous))
+            what = f"{ambiguous[0].kind.name} matches several types in {ambiguous[0].auction.region}: {ids}"
+            self._findings.say(task.address, "instance_type", what, "give the id", code="type-ambiguous")
+            return None
+        chosen = best(task, here)
+        self.choices[task.address] = why(task, chosen, here)
+        return chosen
 
 
-def why(task: Task, chosen: Candidate, candidates: Sequence[Candidate]) -> str:
-    """One line: what was chosen, and by what."""
-    price = chosen.auction.last_price
-    shown = f"${price:.2f} now" if price is not None else "price unknown"
-    rule = {
-        "budget": "the lowest price",
-        "job_completion_time": "the most room under the limit",
-        None: "the first type in your order where it costs least"
-        if len(task.instance_types) > 1
-        else "the lowest price",
-    }[task.optimize]
-    what = "regions" if len({c.kind.id for c in candidates}) == 1 else "places"
-    wins = "" if chosen.can_win(task.instance_quantity) else "; none would run now"
-    return f"{chosen.kind.name} in {chosen.auction.region} ({shown}): {rule} of {len(candidates)} {what}{wins}"
-
-
-def same_name_twice(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
-    """Different ids of one name with an auction in the same region: nobody can tell which is meant."""
-    seen: dict[tuple[str, str], list[Candidate]] = {}
-    for candidate in candidates:
-        group = seen.setdefault((candidate.kind.name, candidate.auction.region), [])
-        if all(candidate.kind.id != other.kind.id for other in group):
-            group.append(candidate)
-    return next((tuple(group) for group in seen.values() if len(group) > 1), ())
+def _same(wanted: str | None, there: str | None) -> bool:
+    return wanted is None or wanted.lower() == (there or "").lower()

@@ -14,9 +14,9 @@ import pytest
 
 from flowplan import api
 from flowplan.backends.lock import Lock, this_process
+from flowplan.operations.interaction import Event
 from flowplan.operations.session import Session
 from flowplan.operations.settings import Settings
-from flowplan.operations.surroundings import Event
 
 LONGEST = 20.0  # seconds for what takes none
 
@@ -76,7 +76,7 @@ def began_and_stopped(line: int, times: int) -> tuple[bool, bool]:
         event.pause(0.3)
         (asked if event.stopped() else unasked).set()
 
-    files = ("flowplan/api.py", "operations/surroundings.py")
+    files = ("flowplan/api.py", "operations/interaction.py")
     interrupted_at(line, lambda: api._in_a_thread(run), files, times)
     before = unasked.is_set()
     return before, before or not began.wait(0.05) or asked.wait(LONGEST)

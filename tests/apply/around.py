@@ -7,7 +7,7 @@ from pathlib import Path
 
 from attrs import define, field
 
-from flowplan.apply.surroundings import Surroundings
+from flowplan.apply.interfaces import Surroundings
 from flowplan.apply.working_state import WorkingState
 from flowplan.apply.works import Works
 from flowplan.clock import Clock

@@ -42,7 +42,7 @@ MISTAKES = (
     ),
     Mistake(
         "take what is not listed for gone",
-        "operations/looking.py",
+        "operations/live.py",
         '    bids = [id for id in ids["bid"] if id not in live.bids and id not in live.gone]\n',
         "    bids: list[str] = []\n",
         ("tests/operations/test_lost_answers.py", "-k", "not_listed"),

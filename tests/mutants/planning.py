@@ -21,7 +21,7 @@ MISTAKES = (
     ),
     Mistake(
         "move a bid whose auction was withdrawn",
-        "planning/places.py",
+        "planning/placement.py",
         "        if stands is not None:\n            here = [stands]\n",
         "",
         ("tests/planning/test_spelling.py",),
@@ -126,10 +126,10 @@ MISTAKES = (
     ),
     Mistake(
         "a tie with the lowest limit wins",
-        "planning/placement.py",
+        "planning/candidates.py",
         "(lowest is not None and self.limit > lowest)",
         "(lowest is not None and self.limit >= lowest)",
-        ("tests/planning/test_placement.py",),
+        ("tests/planning/test_candidates.py",),
     ),
     Mistake(
         "a file that was renamed leaves what it made",

@@ -13,7 +13,7 @@ import pytest
 from flowplan.config.config import GpuWanted, LimitPrice, Task
 from flowplan.diagnostics import Position
 from flowplan.model.catalogue import Auction, InstanceType
-from flowplan.planning.placement import Candidate, best, same_name_twice, why
+from flowplan.planning.candidates import Candidate, best, same_name_twice, why
 from tests.builders import TRAIN
 
 TASK = Task(
