@@ -115,17 +115,17 @@ class Proposal:
     @property
     def plan(self) -> Plan:
         """`changes`, in the order of addresses, and `empty`: whether there is nothing to do."""
-        return self._planned.proposal.plan
+        return self._planned.priced.plan
 
     @property
     def costs(self) -> Costs:
         """What each change costs, now and ahead, and the whole: dollars, None where it is not known."""
-        return self._planned.proposal.costs
+        return self._planned.priced.costs
 
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
         """What refuses it (severity "error": `apply` raises), and what is warned of or noted."""
-        return self._planned.proposal.diagnostics
+        return self._planned.priced.diagnostics
 
     @property
     def document(self) -> SealedPlan:
@@ -134,7 +134,7 @@ class Proposal:
 
     def __repr__(self) -> str:
         counts = [f"{count} {action}" for action, count in self.plan.count().items() if count]
-        return f"<Proposal: {', '.join(counts) or 'nothing'}{'; refused' if self._planned.proposal.errored else ''}>"
+        return f"<Proposal: {', '.join(counts) or 'nothing'}{'; refused' if self._planned.priced.errored else ''}>"
 
     def __str__(self) -> str:
         """What `flowplan plan` prints."""

@@ -88,8 +88,8 @@ def plan(
     here.terminal.out(report(found.document, here.terminal.paint), end="")
     if out:
         _save(here, found, out)
-    refuse(found.proposal)
-    return 2 if detailed_exitcode and not found.proposal.plan.empty else 0
+    refuse(found.priced)
+    return 2 if detailed_exitcode and not found.priced.plan.empty else 0
 
 
 def _save(here: Context, found: Planned, path: str) -> None:

@@ -13,7 +13,7 @@ from attrs import frozen
 
 from flowplan import __version__
 from flowplan.cost.costs import Priced
-from flowplan.cost.proposal import Proposal
+from flowplan.cost.priced_plan import PricedPlan
 from flowplan.diagnostics import Diagnostic
 from flowplan.documents.about import stack_of
 from flowplan.documents.cost import cost, totals
@@ -45,12 +45,12 @@ class Circumstances:
     paths: tuple[str, ...] = ()  # the PATHs given, for whoever applies the plan later
 
 
-def document(proposal: Proposal, about: Circumstances, *, unchanged: bool = True) -> shape.PlanDocument:
+def document(found: PricedPlan, about: Circumstances, *, unchanged: bool = True) -> shape.PlanDocument:
     """The whole document but for its digests, which cost as much as all the rest: `sealed` adds them.
 
     Without `unchanged` it lists no resource that stays as it is: people are not shown those.
     """
-    plan, costs = proposal.plan, proposal.costs
+    plan, costs = found.plan, found.costs
     counts = plan.count()
     return {
         "format_version": FORMAT_VERSION,
@@ -58,8 +58,8 @@ def document(proposal: Proposal, about: Circumstances, *, unchanged: bool = True
         "timestamp": about.timestamp,
         "mode": plan.mode,
         "complete": not plan.in_doubt,
-        "applyable": not proposal.errored and not plan.empty,
-        "errored": proposal.errored,
+        "applyable": not found.errored and not plan.empty,
+        "errored": found.errored,
         "stack": _stack(about),
         "resource_changes": [entry(one) for one in costs.changes if unchanged or not isinstance(one.change, _IDLE)],
         "resource_drift": [entry(Priced(change)) for change in plan.drift],
@@ -73,9 +73,9 @@ def document(proposal: Proposal, about: Circumstances, *, unchanged: bool = True
             "forget": counts["forget"],
             "import": 0,  # nothing does that yet
         },
-        "cost": totals(costs, proposal.judged),
+        "cost": totals(costs, found.judged),
         "outputs": {},
-        "diagnostics": [said(one) for one in proposal.diagnostics],
+        "diagnostics": [said(one) for one in found.diagnostics],
     }
 
 

@@ -17,7 +17,7 @@ from flowplan.apply.waits import Until, Waiting
 from flowplan.errors import ApplyFailed, OutcomeUnknown, StalePlan, UsageProblem
 from flowplan.model.resources import Volume
 from flowplan.operations.observe import Observed, observe
-from flowplan.operations.plan import Request, document_of, forecast, hold_budgets, propose, refuse, wanted
+from flowplan.operations.plan import Request, document_of, forecast, hold_budgets, priced_plan, refuse, wanted
 from flowplan.operations.saved_plan import hold_not_applied, hold_to, places_of
 from flowplan.planning.plan import Plan, Wishes, same_work
 from flowplan.pricing.units import DAY, HOUR, MONTH
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from flowplan.backends.store import Loaded, StateLock, Store
     from flowplan.config import Config
     from flowplan.cost.costs import Costs
-    from flowplan.cost.proposal import Proposal
+    from flowplan.cost.priced_plan import PricedPlan
     from flowplan.documents.shapes.plan import PlanDocument, SealedPlan
     from flowplan.model.budget import Budget
     from flowplan.operations.session import Session
@@ -210,7 +210,7 @@ class Run:
 
     def _approved(self, seen: Observed) -> Plan:
         """The plan somebody approved: the saved one, or the one just shown, unless the cloud moved meanwhile."""
-        found = propose(self.session, seen, self.wishes)
+        found = priced_plan(self.session, seen, self.wishes)
         if self.saved is not None:
             # The saved plan was made before it was looked up what became of what is in doubt, and says so.
             allowed = attrs.evolve(found, plan=attrs.evolve(found.plan, in_doubt=self._pending), refusals=())
@@ -240,7 +240,7 @@ class Run:
         """`plan` made again of what is there now, by the prices of now. Raises StalePlan when that does something
         else than was shown, GuardRefused when a guard or a budget refuses it now."""
         again = observe(self.session, self.config, seen.state, {}, kept=plan.places())
-        now = propose(self.session, again, self.wishes)
+        now = priced_plan(self.session, again, self.wishes)
         if not same_work(now.plan, plan):
             raise StalePlan(
                 "a live resource has changed since the plan was shown; nothing was done",
@@ -249,23 +249,23 @@ class Run:
         refuse(self._held(now), saved=True)
         return now.plan
 
-    def _held(self, found: Proposal) -> Proposal:
+    def _held(self, found: PricedPlan) -> PricedPlan:
         """`found` held to the budgets; what only removes is never too expensive."""
         return found if self.config is None else hold_budgets(self.session, found, self.budgets, self.hours)
 
-    def _show(self, found: Proposal, seen: Observed) -> None:
+    def _show(self, found: PricedPlan, seen: Observed) -> None:
         if self._asks_for_volumes(found):
             found = attrs.evolve(found, refusals=())  # the question that follows says it
         self._shown = found.costs
         self.approval.show(document_of(self.session, seen, found, unchanged=False))
 
-    def _asks_for_volumes(self, found: Proposal) -> bool:
+    def _asks_for_volumes(self, found: PricedPlan) -> bool:
         """Whether somebody at the terminal can permit all that the guards refuse, by typing names."""
         only_data = all(refusal.code == "volume-data" for refusal in found.refusals)
         asks = self.wishes.mode == "destroy" and self.approval.can_ask
         return asks and bool(found.refusals) and only_data
 
-    def _typed_volumes(self, found: Proposal, seen: Observed) -> Proposal:
+    def _typed_volumes(self, found: PricedPlan, seen: Observed) -> PricedPlan:
         """A volume's name typed in by somebody is the permission to destroy its data."""
         if not self._asks_for_volumes(found):
             return found
@@ -278,7 +278,7 @@ class Run:
                 raise self.approval.refused_volume()
             typed.add(name)
         self.wishes = attrs.evolve(self.wishes, destroyable=self.wishes.destroyable | typed)
-        return propose(self.session, seen, self.wishes)
+        return priced_plan(self.session, seen, self.wishes)
 
     # -- the run
 

@@ -15,7 +15,7 @@ from flowplan.operations.session import Session
 if TYPE_CHECKING:
     from flowplan.cloud.fcp import Fcp
     from flowplan.cost.costs import Costs
-    from flowplan.cost.proposal import Proposal
+    from flowplan.cost.priced_plan import PricedPlan
     from flowplan.documents.track_record import Truth
     from flowplan.pricing.billing import Billed
     from flowplan.pricing.track_record import Judged, KeptForecast
@@ -56,10 +56,10 @@ def _kept(session: Session, state: State) -> list[KeptForecast] | None:
         return None
 
 
-def as_it_is(session: Session, state: State) -> Proposal:
-    """A proposal that changes nothing: it holds what there is, with its price now."""
+def as_it_is(session: Session, state: State) -> PricedPlan:
+    """A plan that changes nothing: it holds what there is, with its price now."""
     from flowplan.cost.estimate import auctions_needed, priced
-    from flowplan.cost.proposal import Proposal
+    from flowplan.cost.priced_plan import PricedPlan
     from flowplan.planning.lookup import Desired
     from flowplan.planning.make import make_plan
     from flowplan.planning.plan import Wishes
@@ -76,7 +76,7 @@ def as_it_is(session: Session, state: State) -> Proposal:
     desired = Desired(there)
     markets = session.cloud().markets(auctions_needed(desired, state, live))
     plan = make_plan(desired, state, live, Wishes(in_scope=lambda binding: binding.address in there))
-    return Proposal(plan, priced(plan, markets))
+    return PricedPlan(plan, priced(plan, markets))
 
 
 def judged_by(

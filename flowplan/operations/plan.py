@@ -17,7 +17,7 @@ from flowplan.pricing.units import DAY, HOUR, MONTH
 
 if TYPE_CHECKING:
     from flowplan.config import Config, Source
-    from flowplan.cost.proposal import Proposal
+    from flowplan.cost.priced_plan import PricedPlan
     from flowplan.diagnostics import Diagnostic
     from flowplan.documents.shapes.plan import FailedPlan, PlanDocument, SealedPlan
     from flowplan.model.address import Address
@@ -51,9 +51,9 @@ class Request:
 
 @frozen
 class Planned:
-    """A proposal, and its document."""
+    """A plan with its price, and its document."""
 
-    proposal: Proposal
+    priced: PricedPlan
     document: PlanDocument | SealedPlan
 
     @property
@@ -71,7 +71,7 @@ def plan(session: Session, request: Request, tell: Callable[[int, int], None] = 
     with session.looking():
         loaded = session.load()
         seen = observe(session, config, loaded.state, loaded.pending)
-        found = propose(session, seen, wishes)
+        found = priced_plan(session, seen, wishes)
         budgets = (*request.budgets, *config.budgets) if config is not None else ()  # what removes is never expensive
         streams = streams_of(session, found) if request.what_if is not None else None
         if request.complete or not found.plan.empty:  # people who have nothing to decide are shown no forecast
@@ -106,7 +106,7 @@ def wanted(session: Session, request: Request) -> tuple[Config | None, Wishes]:
 
 
 def document_of(
-    session: Session, seen: Observed, found: Proposal, paths: Sequence[str] = (), *, unchanged: bool = True
+    session: Session, seen: Observed, found: PricedPlan, paths: Sequence[str] = (), *, unchanged: bool = True
 ) -> PlanDocument:
     """The plan's JSON document. `paths`: what it was made of, for those who apply it later; `unchanged`: with the
     resources that stay as they are."""
@@ -138,10 +138,10 @@ def sealed(session: Session, body: PlanDocument) -> SealedPlan:
     return made if key is None else signed(made, key.reveal().encode())
 
 
-def propose(session: Session, seen: Observed, wishes: Wishes) -> Proposal:
+def priced_plan(session: Session, seen: Observed, wishes: Wishes) -> PricedPlan:
     """Plan, fetch the prices (one call per distinct type, region and quantity) and ask the guards."""
     from flowplan.cost.estimate import auctions_needed, priced
-    from flowplan.cost.proposal import Proposal
+    from flowplan.cost.priced_plan import PricedPlan
     from flowplan.planning.guards import refusals
     from flowplan.planning.make import make_plan
     from flowplan.planning.untold import hold_told, only_stops
@@ -155,7 +155,7 @@ def propose(session: Session, seen: Observed, wishes: Wishes) -> Proposal:
         session.cloud().note(f"{address} stays: {why}")
     unchecked = hold_placeable(session, plan, markets, seen)
     warnings = seen.config.warnings if seen.config is not None else ()
-    return Proposal(
+    return PricedPlan(
         plan,
         priced(plan, markets, seen.desired.durations),
         refusals(plan, seen.live, wishes),
@@ -192,7 +192,7 @@ def hold_placeable(
     return unchecked
 
 
-def hold_budgets(session: Session, found: Proposal, budgets: Sequence[Budget], hours: float | None) -> Proposal:
+def hold_budgets(session: Session, found: PricedPlan, budgets: Sequence[Budget], hours: float | None) -> PricedPlan:
     """`found` held to `budgets`; forecast first, where one of them is judged by that and it is not yet."""
     from flowplan.cost.budgets import judged, refusals
 
@@ -205,12 +205,12 @@ def hold_budgets(session: Session, found: Proposal, budgets: Sequence[Budget], h
 
 def forecast(
     session: Session,
-    found: Proposal,
+    found: PricedPlan,
     hours: float | None,
     *,
     spans: Iterable[float] = (),
     streams: Mapping[tuple[str, str], Stream] | None = None,
-) -> Proposal:
+) -> PricedPlan:
     """`found` with what it will cost over `hours` (see `forecasted`) and over `spans`. `streams`: those of
     `streams_of`, if they are there already."""
     from flowplan.cost.forecast import forecasted
@@ -220,7 +220,7 @@ def forecast(
     return attrs.evolve(found, costs=forecasted(found.costs, streams, hours, spans, now))
 
 
-def streams_of(session: Session, found: Proposal) -> dict[tuple[str, str], Stream]:
+def streams_of(session: Session, found: PricedPlan) -> dict[tuple[str, str], Stream]:
     """The past prices that forecasts of it need: one call a region, none without bids."""
     from flowplan.cost.forecast import auctions_of
     from flowplan.planning.untold import only_stops
@@ -253,7 +253,7 @@ def hold_known(addresses: Iterable[Address], seen: Observed) -> None:
             )
 
 
-def refuse(found: Proposal, *, saved: bool = False) -> None:
+def refuse(found: PricedPlan, *, saved: bool = False) -> None:
     """Raise GuardRefused when a guard says no. The plan, which says why, is shown by then; a `saved` one is not."""
     if found.refusals:
         reasons = ", ".join(sorted({refusal.word or refusal.code for refusal in found.refusals}))

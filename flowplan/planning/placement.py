@@ -17,7 +17,7 @@ from flowplan.planning.volumes import Volumes
 
 
 class Placement:
-    """Placement tasks one by one. `placed`: the live bids, whose tasks keep their type and region, also where nothing is
+    """Places tasks one by one. `placed`: the live bids, whose tasks keep their type and region, also where nothing is
     offered any more; `kept`: the types and regions that a saved plan chose.
 
     Two results fill up. `choices`: why a bid got its type and region, where that was left open. `unplaceable`: why a

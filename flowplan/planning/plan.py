@@ -40,7 +40,7 @@ class Fileless:
 
 @frozen
 class Plan:
-    """Everything that would be done, in order. What it costs, and what refuses it, is beside it (cost/proposal.py)."""
+    """Everything that would be done, in order. What it costs, and what refuses it, is in a PricedPlan."""
 
     mode: Mode
     changes: tuple[Change, ...]

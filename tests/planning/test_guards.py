@@ -10,7 +10,7 @@ import pytest
 
 from flowplan.cost.budgets import hourly, judged, refusals
 from flowplan.cost.costs import Costs
-from flowplan.cost.proposal import Proposal
+from flowplan.cost.priced_plan import PricedPlan
 from flowplan.diagnostics import Position
 from flowplan.model.address import Address
 from flowplan.model.budget import Budget, Increase
@@ -33,9 +33,9 @@ def plan_of(action: Action, before: Bid | None, after: Bid | None, *, prices: Ma
     return costs_to(change(action, before, after, Address("bid", "b"), status=status), prices=prices)
 
 
-def held_to(costs: Costs, *budgets: Budget) -> Proposal:
+def held_to(costs: Costs, *budgets: Budget) -> PricedPlan:
     verdicts = judged(costs, budgets)
-    return Proposal(plan_to(*(one.change for one in costs.changes)), costs, refusals(costs, verdicts), verdicts)
+    return PricedPlan(plan_to(*(one.change for one in costs.changes)), costs, refusals(costs, verdicts), verdicts)
 
 
 def refused(costs: Costs, budget: Budget) -> list[str | None]:

@@ -12,7 +12,7 @@ from flowplan.planning.plan import Plan
 
 
 @frozen
-class Proposal:
+class PricedPlan:
     """`refusals`: what guards and budgets say no to. `judged`: what became of each budget. `unchecked`: notes of what
     could not be asked before the apply. `warnings`: of the files."""
 
