@@ -22,11 +22,12 @@ from flowplan.backends.lock import Lock
 from flowplan.backends.open_journal import OpenJournal
 from flowplan.backends.overflow import Overflow, Overflowed
 from flowplan.backends.state_files import NOT_RESTORED, StateFiles, found_in
-from flowplan.backends.store import Loaded, Restored
+from flowplan.backends.store import Loaded
 from flowplan.errors import StateError
 from flowplan.files.atomic import durable, hold_trusted, replace_file, sync_directory
 from flowplan.state.codec import RESTORE, dump, hold_distinct
 from flowplan.state.journal import Closed, Done, Header, Intent, Record, fold, frame, header_frame
+from flowplan.state.restored import Restored
 from flowplan.state.state import State, twice, without
 
 DEFAULT = "flowplan.state.json"
@@ -229,7 +230,7 @@ class LocalStore:
         bad = [self.path] * (path != self.path) + [self.journal_path] * (header is None)
         aside = self._files.set_aside(bad)
         saved = self.save(attrs.evolve(state, serial=serial), pending.values())
-        return Restored(saved, path == self.backup_path, aside, doubled)
+        return Restored(saved, path.name, path == self.backup_path, aside, doubled)
 
     def begin_anew(self) -> list[str]:
         return list(self._files.set_aside((self.path, self.journal_path, self.backup_path)))

@@ -3,15 +3,15 @@ tests/contracts/test_backends.py."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
 from attrs import field, frozen
 
-from flowplan.backends.lock import Owner
-from flowplan.model.address import Address
+from flowplan.model.owner import Owner
 from flowplan.state.journal import Intent, Record
+from flowplan.state.restored import Restored
 from flowplan.state.state import State
 
 
@@ -23,17 +23,6 @@ class Loaded:
     pending: Mapping[str, Intent] = field(factory=dict)
     fresh: bool = False
     journaled: bool = False  # the journal (or what overflowed) holds results that the snapshot does not
-
-
-@frozen
-class Restored:
-    """A state put back. `of_backup`: made of the backup, not of the snapshot itself; `damaged`: what was set aside;
-    `doubled`: ids that several addresses had, which are left out with those."""
-
-    state: State
-    of_backup: bool
-    damaged: tuple[str, ...]
-    doubled: Mapping[str, Sequence[Address]] = field(factory=dict)
 
 
 class StateLock(Protocol):

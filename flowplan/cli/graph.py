@@ -20,10 +20,8 @@ def graph(ctx: click.Context, paths: tuple[str, ...], form: str) -> int:
     \b
     flowplan graph | dot -Tsvg > graph.svg
     """
-    from flowplan.operations.validate import configuration
+    from flowplan.operations.graph import graph as looked
 
     here = Context.of(ctx)
-    sources, _ = here.session.sources(paths)
-    needs = configuration(here.session.settings.directory, sources).needs()
-    here.terminal.out(report_of("graph", form)(needs, here.terminal.paint), end="")
+    here.terminal.out(report_of("graph", form)(looked(here.session, paths), here.terminal.paint), end="")
     return 0

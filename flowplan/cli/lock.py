@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
+from flowplan.cli import options
 from flowplan.cli.base import Command, Group
 from flowplan.cli.context import Context
-from flowplan.errors import StateError
-
-if TYPE_CHECKING:
-    from flowplan.backends.lock import Fate, Owner
-    from flowplan.backends.store import StateLock
+from flowplan.reports.formats import report_of
 
 
 @click.group(cls=Group)
@@ -21,35 +16,15 @@ def lock() -> None:
 
 
 @lock.command("show", cls=Command)
+@options.form("lock")
 @click.pass_context
-def show(ctx: click.Context) -> int:
+def show(ctx: click.Context, form: str) -> int:
     """Show who holds the lock, since when, and with which command."""
+    from flowplan.operations.lock import look
+
     here = Context.of(ctx)
-    found = here.session.store.lock
-    holder = found.holder()
-    if holder is None:
-        here.terminal.line("Nobody holds the lock.")
-        return 0
-    here.terminal.line(f"The lock {found.name} is {_standing(here, found, holder)}:")
-    here.terminal.out(holder.describe())
+    here.terminal.out(report_of("lock", form)(look(here.session), here.terminal.paint), end="")
     return 0
-
-
-def _standing(here: Context, lock: StateLock, holder: Owner) -> str:
-    from flowplan.backends.lock import fate_of
-
-    try:
-        if lock.held():
-            return "held"
-    except StateError as error:  # the holder it names is shown all the same
-        here.terminal.note(str(error))
-        return "held, according to its file"
-    told: dict[Fate, str] = {
-        "dead": "left behind by a dead run; the next command takes it over",
-        "alive": "held by a live process",
-        "unknown": "held by a run that this machine cannot check",
-    }
-    return told[fate_of(holder, here.session.owner())]
 
 
 @click.command("force-unlock", cls=Command)
@@ -61,7 +36,9 @@ def force_unlock(ctx: click.Context, id: str) -> int:
     Use it only for a run that is certainly dead, on a machine that this one cannot check. On this machine the next
     command takes over the lock of a dead run, and flowplan never breaks the lock of a live one.
     """
+    from flowplan.operations import lock as locks
+    from flowplan.reports.text import lock as lock_text
+
     here = Context.of(ctx)
-    holder = here.session.store.lock.break_(id, here.session.owner())
-    here.terminal.line(f"The lock of {holder.who} since {holder.since} is broken.")
+    here.terminal.line(lock_text.broken(locks.force_unlock(here.session, id)))
     return 0

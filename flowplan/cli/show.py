@@ -7,7 +7,7 @@ import click
 from flowplan.cli import options
 from flowplan.cli.base import Command
 from flowplan.cli.context import Context
-from flowplan.errors import GuardRefused, UsageProblem
+from flowplan.errors import GuardRefused
 from flowplan.reports.formats import report_of
 
 
@@ -17,21 +17,23 @@ from flowplan.reports.formats import report_of
 @click.pass_context
 def show(ctx: click.Context, planfile: str | None, form: str) -> int:
     """Show a saved plan as it was made, or, without PLANFILE, the state. No network."""
-    from flowplan.files.regular import read_regular
-    from flowplan.operations.saved_plan import PLAN_LIMIT, read_plan
-
     here = Context.of(ctx)
-    if planfile is None:
-        return _state(here, form)
+    here.terminal.out(_state(here, form) if planfile is None else _plan(here, planfile, form), end="")
+    return 0
+
+
+def _state(here: Context, form: str) -> str:
+    from flowplan.operations.state import whole
+
+    return report_of("state", form)(whole(here.session), here.terminal.paint)
+
+
+def _plan(here: Context, planfile: str, form: str) -> str:
+    from flowplan.operations.saved_plan import given_plan
+
+    body = given_plan(here.session.settings.directory, planfile)
     try:
-        data = read_regular(planfile, PLAN_LIMIT)
-    except OSError as error:
-        raise UsageProblem(f"{planfile} cannot be read: {error.strerror}") from error
-    body = read_plan(data, planfile)
-    if body is None:
-        raise GuardRefused(f"{planfile} is not a saved plan", code="invalid-plan", hint="flowplan plan --out FILE")
-    try:
-        text = report_of("plan", form)(body, here.terminal.paint)
+        return report_of("plan", form)(body, here.terminal.paint)
     except (
         ArithmeticError,
         AttributeError,
@@ -42,12 +44,3 @@ def show(ctx: click.Context, planfile: str | None, form: str) -> int:
         raise GuardRefused(
             f"{planfile} is not a valid plan: it contradicts itself", code="invalid-plan", hint="plan again"
         ) from error
-    here.terminal.out(text, end="")
-    return 0
-
-
-def _state(here: Context, form: str) -> int:
-    loaded = here.session.store.read()
-    found = (loaded.state, list(loaded.pending.values()))
-    here.terminal.out(report_of("state", form)(found, here.terminal.paint), end="")
-    return 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -17,10 +17,10 @@ from flowplan.cli.context import Context
 from flowplan.errors import UsageProblem
 from flowplan.model.durations import read_duration
 from flowplan.operations.settings import SIMULATOR_DATA
+from flowplan.reports.formats import report_of
 
 if TYPE_CHECKING:
     from flowplan.operations.settings import Settings
-    from flowplan.simulator.auctions.view import AuctionView
 
 _db = click.option("--db", metavar="FILE", help=f"The simulator's data ({SIMULATOR_DATA}).")
 
@@ -119,42 +119,15 @@ def market(
     TYPE is an instance type, or the beginning of several names (a100). On the real platform only the auctioneer sees
     the books. `--depth` orders of others are shown on either side of the line between winning and waiting orders.
     """
-    from flowplan.reports.text import book as book_text
-    from flowplan.simulator import Simulator
+    from flowplan.operations.simulator import books
 
     here = Context.of(ctx)
     since = timedelta(seconds=min(read_duration(history, "--history"), 14 * 86400))
     if not since:
         raise UsageProblem("--history must be more than 0", hint="write 6h or 14d")
-    with Simulator.open(_data(here.session.settings, db)) as found:
-        all_, now = found.market(), found.now()
-    auctions = [one for one in all_ if region in (None, one.region) and _is_asked_for(one, instance_type)]
-    if not auctions:
-        raise _no_auction(all_, instance_type, region)
-    paint = here.terminal.paint
-    if len({one.name for one in auctions}) > 1:
-        text = book_text.table(auctions, now, since, paint)
-    else:
-        text = "\n".join(book_text.auction(one, now, since, depth, paint) for one in auctions)
-    here.terminal.out(f"{now:%Y-%m-%d %H:%M} in the simulator\n\n{text}", end="")
+    found = books(_data(here.session.settings, db), instance_type, region, since, depth)
+    here.terminal.out(report_of("books", "text")(found, here.terminal.paint), end="")
     return 0
-
-
-def _is_asked_for(one: AuctionView, instance_type: str | None) -> bool:
-    return instance_type in (None, one.instance_type) or one.name.startswith(instance_type.lower())
-
-
-def _no_auction(all_: Sequence[AuctionView], instance_type: str | None, region: str | None) -> UsageProblem:
-    """Why the type or region asked for is unknown, with the known ones as a hint."""
-    sold = [one for one in all_ if _is_asked_for(one, instance_type)]
-    if not sold:
-        types = sorted({one.name for one in all_})
-        return UsageProblem(f"no auction sells {instance_type}", hint=f"types: {', '.join(types)}")
-    regions = sorted({one.region for one in all_})
-    if region not in regions:
-        return UsageProblem(f"there is no region {region}", hint=f"regions: {', '.join(regions)}")
-    there = sorted({one.region for one in sold})
-    return UsageProblem(f"{instance_type} is not sold in {region}", hint=f"it is sold in {', '.join(there)}")
 
 
 def _data(settings: Settings, db: str | None) -> Path:

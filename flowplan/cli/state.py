@@ -6,9 +6,11 @@ import sys
 
 import click
 
+from flowplan.cli import options
 from flowplan.cli.base import Command, Group
 from flowplan.cli.context import Context
 from flowplan.errors import UsageProblem
+from flowplan.reports.formats import report_of
 
 
 @click.group(cls=Group)
@@ -17,27 +19,28 @@ def state() -> None:
 
 
 @state.command("list", cls=Command)
+@options.form("addresses")
 @click.pass_context
-def list_(ctx: click.Context) -> int:
+def list_(ctx: click.Context, form: str) -> int:
     """List the addresses, one per line."""
-    from flowplan.model.address import in_order
+    from flowplan.operations import state as states
 
     here = Context.of(ctx)
-    for address in sorted(here.session.store.read().state.bindings, key=in_order):
-        here.terminal.line(str(address))
+    here.terminal.out(report_of("addresses", form)(states.resources(here.session), here.terminal.paint), end="")
     return 0
 
 
 @state.command("show", cls=Command)
 @click.argument("address")
+@options.form("resource")
 @click.pass_context
-def show(ctx: click.Context, address: str) -> int:
+def show(ctx: click.Context, address: str, form: str) -> int:
     """Show one resource as it was last applied."""
     from flowplan.operations import state as states
-    from flowplan.reports.text import state as state_text
 
     here = Context.of(ctx)
-    here.terminal.out(state_text.one(states.bound(address, here.session.store.read().state.bindings)))
+    found = states.resource(here.session, address)
+    here.terminal.out(report_of("resource", form)(found, here.terminal.paint), end="")
     return 0
 
 
@@ -51,10 +54,10 @@ def rm(ctx: click.Context, address: str) -> int:
     takes it back.
     """
     from flowplan.operations import state as states
+    from flowplan.reports.text import state as state_text
 
     here = Context.of(ctx)
-    left = states.release(here.session, address)
-    here.terminal.line(f"{left.address} ({left.id}) is released; it still exists and still costs money.")
+    here.terminal.line(state_text.released(states.release(here.session, address)))
     return 0
 
 
@@ -68,10 +71,11 @@ def mv(ctx: click.Context, old: str, new: str) -> int:
     The ports of a bid move with it.
     """
     from flowplan.operations import state as states
+    from flowplan.reports.text import state as state_text
 
     here = Context.of(ctx)
-    for one, other in states.move(here.session, old, new).items():
-        here.terminal.line(f"{one} is now {other}.")
+    for line in state_text.moved(states.move(here.session, old, new)):
+        here.terminal.line(line)
     return 0
 
 
@@ -79,10 +83,10 @@ def mv(ctx: click.Context, old: str, new: str) -> int:
 @click.pass_context
 def pull(ctx: click.Context) -> int:
     """Print the state, with the changes in its journal, as a state file."""
-    from flowplan.state.codec import dump
+    from flowplan.operations import state as states
 
     here = Context.of(ctx)
-    here.terminal.out(dump(here.session.store.read().state).decode(), end="")
+    here.terminal.out(report_of("state", "json")(states.whole(here.session), here.terminal.paint), end="")
     return 0
 
 
@@ -98,6 +102,7 @@ def push(ctx: click.Context, file: str, force: bool) -> int:
     """
     from flowplan.files.regular import read_regular
     from flowplan.operations import state as states
+    from flowplan.reports.text import state as state_text
     from flowplan.state.codec import SIZE_LIMIT
 
     here = Context.of(ctx)
@@ -106,8 +111,7 @@ def push(ctx: click.Context, file: str, force: bool) -> int:
     except OSError as error:
         raise UsageProblem(f"{file} cannot be read: {error.strerror}", hint="`-` reads stdin") from error
     name = "stdin" if file == "-" else file
-    saved = states.push(here.session, data, name, force=force)
-    here.terminal.line(f"The state is now that of {name}, with serial {saved.serial}.")
+    here.terminal.line(state_text.pushed(states.push(here.session, data, name, force=force), name))
     return 0
 
 
@@ -120,18 +124,11 @@ def restore(ctx: click.Context) -> int:
     beside it, under a name that ends in .damaged.
     """
     from flowplan.operations import state as states
+    from flowplan.reports.text import state as state_text
 
     here = Context.of(ctx)
     restored = states.restore(here.session)
-    what = "that of the backup" if restored.of_backup else f"the one in {here.session.state_path.name}"
-    here.terminal.line(f"The state is now {what}, with serial {restored.state.serial}.")
-    for path in restored.damaged:
-        here.terminal.note(f"the damaged file is kept as {path}")
-    for id, addresses in restored.doubled.items():
-        take = " or ".join(f"flowplan import {address} {id}" for address in addresses)
-        here.terminal.note(
-            f"{id} was recorded as {' and as '.join(map(str, addresses))}, so both records are left out. "
-            f"flowplan finds a bid by its marker; import a volume with {take}"
-        )
-    here.terminal.note("flowplan plan shows what differs; it finds bids placed since then by their marker")
+    here.terminal.line(state_text.restored(restored))
+    for note in state_text.restored_notes(restored):
+        here.terminal.note(note)
     return 0

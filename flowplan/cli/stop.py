@@ -16,7 +16,8 @@ from types import FrameType
 
 from attrs import define, field
 
-from flowplan.backends.lock import boot_id
+from flowplan.backends.processes import boot_id
+from flowplan.cli.unwinding import unwinding
 from flowplan.clock import Clock
 from flowplan.errors import Interrupted
 
@@ -104,39 +105,6 @@ class Stop:
             while heard := pipe.read(1):
                 if heard[0] in SIGNALS:
                     self.on(heard[0])
-
-
-class Ended(KeyboardInterrupt):
-    """SIGTERM or SIGHUP came while nothing listened for signals: it unwinds as Ctrl-C does, so that locks are released.
-    `number` is the signal's."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
-
-
-@contextmanager
-def unwinding() -> Iterator[None]:
-    """Within, a first SIGTERM or SIGHUP raises Ended in the main thread; a second one ends the process at once.
-
-    Other threads, and signals that the parent process ignores or handles, are left as they are.
-    """
-    mine = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is signal.SIG_DFL]
-    if threading.current_thread() is not threading.main_thread():
-        mine = []
-
-    def end(number: int, frame: FrameType | None) -> None:
-        for one in mine:
-            signal.signal(one, signal.SIG_DFL)
-        raise Ended(number)
-
-    try:
-        for number in mine:
-            signal.signal(number, end)
-        yield
-    finally:
-        for number in mine:
-            signal.signal(number, signal.SIG_DFL)
 
 
 def _within_patience(act: Callable[[], None]) -> None:

@@ -17,13 +17,14 @@ from typing import TextIO
 
 from attrs import evolve
 
+from flowplan.cli.colour import paint_of
 from flowplan.cli.harmless import harmless
 from flowplan.cli.writer import Writer
 from flowplan.cloud.http.redaction import without
 from flowplan.errors import FlowplanError
 from flowplan.masking import without_userinfo
 from flowplan.printable import shown
-from flowplan.reports.text.paint import Paint, wrapped
+from flowplan.reports.text.paint import LONGEST_LINE, Paint, wrapped
 
 
 class Terminal:
@@ -40,7 +41,7 @@ class Terminal:
         """The process's own. It prompts only with a terminal on stdin and stderr, and never in CI."""
         in_ci = environ.get("CI", "").lower() not in ("", "0", "false")
         asks = not in_ci and sys.stdin is not None and sys.stdin.isatty() and err.isatty()
-        return cls(out, err, _paint(out, environ), _paint(err, environ), interactive=asks)
+        return cls(out, err, paint_of(out, environ), paint_of(err, environ), interactive=asks)
 
     def plain(self) -> None:
         """No colour from here on."""
@@ -61,7 +62,7 @@ class Terminal:
 
     def line(self, text: str) -> None:
         """One sentence, or one name, to stdout: whatever is in it, it stays one line."""
-        self.out(shown(text, 2000))
+        self.out(shown(text, LONGEST_LINE))
 
     def err(self, text: str = "", *, end: str = "\n") -> None:
         self._write(self._err, text + end)
@@ -136,17 +137,3 @@ def _await_line(descriptor: int) -> None:
         signal.set_wakeup_fd(outer)
         os.close(ear)
         os.close(mouth)
-
-
-def _paint(stream: TextIO, environ: Mapping[str, str]) -> Paint:
-    plain = environ.get("TERM") == "dumb" or not (stream.encoding or "").lower().startswith("utf")
-    return Paint(_colour(stream, environ), ascii=plain)
-
-
-def _colour(stream: TextIO, environ: Mapping[str, str]) -> bool:
-    """NO_COLOR and TERM=dumb say no, FORCE_COLOR says yes, else a terminal decides."""
-    if environ.get("NO_COLOR"):
-        return False
-    if environ.get("FORCE_COLOR"):
-        return True
-    return stream.isatty() and environ.get("TERM") != "dumb"

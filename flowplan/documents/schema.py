@@ -20,10 +20,12 @@ from typing import (
 
 from flowplan.documents.shapes.common import Decimals
 from flowplan.documents.shapes.events import Event
+from flowplan.documents.shapes.graph import GraphDocument
+from flowplan.documents.shapes.lock import LockDocument
 from flowplan.documents.shapes.market import MarketDocument
 from flowplan.documents.shapes.orphans import OrphansDocument
 from flowplan.documents.shapes.plan import FailedPlan, SealedPlan
-from flowplan.documents.shapes.state import StateDocument
+from flowplan.documents.shapes.state import AddressesDocument, ResourceDocument, StateDocument
 from flowplan.documents.shapes.status import StatusDocument
 from flowplan.documents.shapes.track_record import TrackRecord
 from flowplan.documents.shapes.validate import ValidateDocument
@@ -40,6 +42,10 @@ SHAPES: Mapping[str, Any] = MappingProxyType(
         "status": StatusDocument,
         "validate": ValidateDocument,
         "state": StateDocument,
+        "addresses": AddressesDocument,
+        "resource": ResourceDocument,
+        "lock": LockDocument,
+        "graph": GraphDocument,
         "event": Event,
     }
 )

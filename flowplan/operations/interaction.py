@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from attrs import define, field, frozen
 
-from flowplan.backends.lock import boot_id
+from flowplan.backends.processes import boot_id
 from flowplan.clock import Clock
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, cast
 import attrs
 
 from flowplan.diagnostics import CODE_OF
-from flowplan.errors import GuardRefused, StalePlan
-from flowplan.files.regular import opened
+from flowplan.errors import GuardRefused, StalePlan, UsageProblem
+from flowplan.files.regular import opened, read_regular
 from flowplan.operations.settings import PLAN_KEY, Settings
 from flowplan.printable import Secret
 from flowplan.state.state import State
@@ -60,6 +60,19 @@ def read_saved_plan(directory: Path, paths: Sequence[str]) -> SealedPlan | None:
     except OSError:  # no regular file, or a name that is too long: reading it as a configuration says so
         return None
     return read_plan(data, paths[0])
+
+
+def given_plan(directory: Path, name: str) -> SealedPlan:
+    """The saved plan in the file `name`. Raises UsageProblem for one that cannot be read, GuardRefused for what is no
+    saved plan, or not a whole one."""
+    try:
+        data = read_regular(directory / name, PLAN_LIMIT)
+    except OSError as error:
+        raise UsageProblem(f"{name} cannot be read: {error.strerror}") from error
+    found = read_plan(data, name)
+    if found is None:
+        raise GuardRefused(f"{name} is not a saved plan", code="invalid-plan", hint="flowplan plan --out FILE")
+    return found
 
 
 def read_plan(data: bytes, name: str) -> SealedPlan | None:

@@ -17,12 +17,13 @@ from attrs import define, field
 
 from flowplan.backends.local import DEFAULT
 from flowplan.backends.lock import NAME as LOCK_NAME
-from flowplan.backends.lock import Owner, this_process
 from flowplan.backends.open import open_store, state_path
 from flowplan.backends.overflow import overflow_directory
+from flowplan.backends.processes import this_process
 from flowplan.backends.store import Loaded, StateLock, Store
 from flowplan.errors import CloudError, ConfigError, GuardRefused, Locked, NoLocks, StateError, UsageProblem
 from flowplan.files.atomic import hold_no_device
+from flowplan.model.owner import Owner
 from flowplan.operations.interaction import Event, Interruption, Listener
 from flowplan.operations.settings import Settings
 from flowplan.operations.sources import Scope, find

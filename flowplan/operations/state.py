@@ -1,4 +1,4 @@
-"""Look into the state and mend it: rename, release, replace, restore."""
+"""Look into the state and mend it: show, rename, release, replace, restore. A look reads and takes no lock."""
 
 from __future__ import annotations
 
@@ -8,14 +8,33 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from flowplan.documents.state import Kept
 from flowplan.errors import FlowplanError, StateError, UsageProblem
-from flowplan.model.address import Address
+from flowplan.model.address import Address, in_order
 from flowplan.state.codec import load
 from flowplan.state.state import Binding, State, consistent
 
 if TYPE_CHECKING:
-    from flowplan.backends.store import Loaded, Restored
+    from flowplan.backends.store import Loaded
     from flowplan.operations.session import Session
+    from flowplan.state.restored import Restored
+
+
+def whole(session: Session) -> Kept:
+    """The state, with what its journal holds on top of it, and what is in doubt. Raises StateError."""
+    loaded = session.store.read()
+    return Kept(loaded.state, list(loaded.pending.values()))
+
+
+def resources(session: Session) -> list[Binding]:
+    """What the state holds, in the order of addresses. Raises StateError."""
+    bindings = session.store.read().state.bindings
+    return [bindings[address] for address in sorted(bindings, key=in_order)]
+
+
+def resource(session: Session, address: str) -> Binding:
+    """What `address` is in the state. Raises UsageProblem, StateError, FlowplanError with a near one."""
+    return bound(address, session.store.read().state.bindings)
 
 
 def release(session: Session, address: str) -> Binding:

@@ -9,12 +9,14 @@ from flowplan.documents.plan import dumps
 
 if TYPE_CHECKING:
     from flowplan.documents.diagnostics import Checked
+    from flowplan.documents.graph import Graph
+    from flowplan.documents.lock import Lock
     from flowplan.documents.market import Looked
+    from flowplan.documents.state import Kept
     from flowplan.documents.status import Status
     from flowplan.reports.text.paint import Paint
-    from flowplan.state.journal import Intent
     from flowplan.state.ownership import Orphans
-    from flowplan.state.state import State
+    from flowplan.state.state import Binding
 
 
 def document(body: Any, _: Paint) -> str:
@@ -28,11 +30,35 @@ def checked(found: Checked, _: Paint) -> str:
     return dumps(made(found))
 
 
-def state(found: tuple[State, Sequence[Intent]], _: Paint) -> str:
+def state(found: Kept, _: Paint) -> str:
     """The state as its file has it; without what is in doubt, which stands in the journal."""
     from flowplan.state.codec import dump
 
-    return dump(found[0]).decode()
+    return dump(found.state).decode()
+
+
+def addresses(found: Sequence[Binding], _: Paint) -> str:
+    from flowplan.documents.state import addresses as made
+
+    return dumps(made(found))
+
+
+def resource(found: Binding, _: Paint) -> str:
+    from flowplan.documents.state import resource as made
+
+    return dumps(made(found))
+
+
+def lock(found: Lock, _: Paint) -> str:
+    from flowplan.documents.lock import document as made
+
+    return dumps(made(found))
+
+
+def graph(found: Graph, _: Paint) -> str:
+    from flowplan.documents.graph import document as made
+
+    return dumps(made(found))
 
 
 def market(found: Looked, _: Paint) -> str:

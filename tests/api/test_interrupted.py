@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from flowplan import api
-from flowplan.backends.lock import Lock, this_process
+from flowplan.backends.lock import Lock
+from flowplan.backends.processes import this_process
 from flowplan.operations.interaction import Event
 from flowplan.operations.session import Session
 from flowplan.operations.settings import Settings

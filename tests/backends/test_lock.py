@@ -12,8 +12,10 @@ from pathlib import Path
 import attrs
 import pytest
 
-from flowplan.backends.lock import Lock, Owner, ci_run, this_process
+from flowplan.backends.lock import Lock
+from flowplan.backends.processes import ci_run, this_process
 from flowplan.errors import FlowplanError, Locked, StateError
+from flowplan.model.owner import Owner
 
 
 def me(command: str = "flowplan apply") -> Owner:

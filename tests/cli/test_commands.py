@@ -232,7 +232,8 @@ def test_an_empty_state_file_is_never_a_fresh_start(applied: Place) -> None:
 
 
 def test_a_locked_directory(applied: Place) -> None:
-    from flowplan.backends.lock import Lock, this_process
+    from flowplan.backends.lock import Lock
+    from flowplan.backends.processes import this_process
 
     lock = Lock(applied.path / "flowplan.lock")
     lock.acquire(this_process("flowplan apply", {}, "now"))

@@ -10,7 +10,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from flowplan.backends.lock import this_process
+from flowplan.backends.processes import this_process
 from flowplan.backends.store import Loaded, Store
 from flowplan.errors import FlowplanError, Locked, StateError
 from flowplan.model.address import Address

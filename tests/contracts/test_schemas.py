@@ -13,6 +13,8 @@ import attrs
 import pytest
 from jsonschema import Draft202012Validator
 
+from flowplan.backends.lock import Lock
+from flowplan.backends.processes import this_process
 from flowplan.documents.plan_shape import misfit
 from flowplan.documents.schema import SHAPES, schema_of
 from flowplan.documents.shapes import plan as shape
@@ -21,6 +23,9 @@ from tests.conftest import Place
 
 TESTS = Path(__file__).parents[1]
 PLANS = sorted((TESTS / "cases").glob("*/plan.json"))
+# A command -> what it prints, where that is not called as the command is.
+TASK = "name: t\nproject_name: p\nresources_specification: {fcp_instance: h100.8x.SXM5.IB, cluster_id: r}\n"
+SUBJECTS = {"show": "state", "state list": "addresses", "state show": "resource", "lock show": "lock"}
 SCHEMAS = {name: Draft202012Validator(schema_of(name)) for name in SHAPES}
 
 
@@ -61,7 +66,8 @@ def told() -> Iterator[tuple[str, str]]:
             words = command.split()
             if words[:2] == ["flowplan", "json"]:
                 lines = [line for line in output.splitlines() if line[:1] in ("{", " ", "}")]
-                name = "event" if "--json" in words else {"show": "state"}.get(words[2], words[2])
+                named = SUBJECTS.get(words[2]) or SUBJECTS.get(" ".join(words[2:4])) or words[2]
+                name = "event" if "--json" in words else named
                 yield name, re.sub(r'("elapsed_seconds": )N', r"\g<1>0.5", "\n".join(lines))
 
 
@@ -79,7 +85,7 @@ def test_what_transcripts_tell_fits() -> None:
         for body in documents(text):
             fits(name, body)
             names.append(name)
-    assert {"event", "cost", "orphans", "state", "market", "status"} == set(names)
+    assert {"event", "cost", "orphans", "market", "status", "graph", *SUBJECTS.values()} == set(names)
 
 
 def test_what_validate_says_fits(place: Place) -> None:
@@ -87,6 +93,24 @@ def test_what_validate_says_fits(place: Place) -> None:
     body = json.loads(place.run("validate", "--format", "json").out)
     fits("validate", body)
     assert [one["code"] for one in body["diagnostics"]] == ["missing", "unknown-key"]
+
+
+def test_a_lock_that_is_held_fits(place: Place) -> None:
+    lock = Lock(place.path / "flowplan.lock")
+    lock.acquire(this_process("flowplan apply", {}, "2026-01-02T03:04:05Z"))
+    body = json.loads(place.ok("lock", "show", "--format", "json"))
+    lock.release()
+    fits("lock", body)
+    assert (body["standing"], body["holder"]["command"]) == ("held", "flowplan apply")
+
+
+def test_a_volume_that_is_only_attached_is_a_node_of_its_own(place: Place) -> None:
+    place.write(f"{TASK}persistent_storage: {{attach: [{{volume_name: theirs, mount_point: /a}}]}}\n")
+    body = json.loads(place.ok("graph", "--format", "json"))
+    fits("graph", body)
+    (node,) = [one for one in body["nodes"] if one["attached"]]
+    assert node["address"] == "volume.theirs"
+    assert {"from": node["id"], "to": "bid.t"} in body["edges"]
 
 
 def test_a_plan_that_failed_and_an_auction_in_full_fit(place: Place) -> None:

@@ -159,7 +159,7 @@ def test_an_interrupted_run_is_settled_beside_a_fifo(place: Place) -> None:
 ALLOWED = {
     "files/regular.py": "opened",
     "files/atomic.py": "what was just written there, by its own name",
-    "backends/lock.py": "the system's own files, which have an end",
+    "backends/processes.py": "the system's own files, which have an end",
     "startup/script.py": "templates of the package",
     "cli/stop.py": "a pipe of its own",
 }

@@ -18,8 +18,10 @@ from typing import Any
 import attrs
 import pytest
 
-from flowplan.backends.lock import Lock, Owner, fate_of, this_process
+from flowplan.backends.lock import Lock
+from flowplan.backends.processes import fate_of, this_process
 from flowplan.errors import FlowplanError, Locked, NoLocks
+from flowplan.model.owner import Owner
 from tests.conftest import FLOWPLAN, Place
 
 HERE = attrs.evolve(this_process("flowplan apply", {}, "2026-01-01T00:00:00Z"), machine="a" * 32)

@@ -20,13 +20,6 @@ MISTAKES = (
         ("tests/faults/test_doubt.py",),
     ),
     Mistake(
-        "the lock's command is printed as it is",
-        "backends/lock.py",
-        "{shown(self.command, 400)}",
-        "{self.command}",
-        ("tests/faults/test_inert.py", "-k", "the_lock"),
-    ),
-    Mistake(
         "say that a journal with one id twice is in order",
         "backends/local.py",
         "        hold_distinct(loaded.state.bindings.values(), str(self.journal_path))\n",
@@ -105,21 +98,21 @@ MISTAKES = (
     ),
     Mistake(
         "a host's name proves that its run is dead",
-        "backends/lock.py",
+        "backends/processes.py",
         '    same = left.machine != "" and (left.machine, left.host) == (here.machine, here.host)\n',
         "    same = left.host == here.host\n",
         ("tests/faults/test_lock_owner.py",),
     ),
     Mistake(
         "a boot that is not known is ours",
-        "backends/lock.py",
+        "backends/processes.py",
         "    if not left.boot or not here.boot:\n",
         "    if not left.boot and here.boot:\n",
         ("tests/faults/test_lock_owner.py",),
     ),
     Mistake(
         "a free lock is taken from whoever lives",
-        "backends/lock.py",
+        "backends/processes.py",
         'return "alive" if left.started and not itself',
         'return "alive" if not left.started and not itself',
         ("tests/faults/test_lock_owner.py",),

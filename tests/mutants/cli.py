@@ -6,13 +6,6 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
-        "a line break in an address breaks the line",
-        "cli/state.py",
-        "here.terminal.line(str(address))",
-        "here.terminal.out(str(address))",
-        ("tests/faults/test_inert.py", "-k", "the_state"),
-    ),
-    Mistake(
         "a line begins with a command for the CI runner",
         "cli/harmless.py",
         '    if "::" in text:\n',
@@ -35,7 +28,7 @@ MISTAKES = (
     ),
     Mistake(
         "a signal before the plan leaves the name in the lock",
-        "cli/stop.py",
+        "cli/unwinding.py",
         "            signal.signal(number, end)\n",
         "            pass\n",
         ("tests/faults/test_lock_owner.py", "-k", "signal"),

@@ -89,4 +89,11 @@ MISTAKES = (
         "given_sha256=None",
         ("tests/test_masking.py", "-k", "has_the_digest"),
     ),
+    Mistake(
+        "the lock's command is printed as it is",
+        "model/owner.py",
+        "{shown(self.command, 400)}",
+        "{self.command}",
+        ("tests/faults/test_inert.py", "-k", "the_lock"),
+    ),
 )

@@ -12,4 +12,11 @@ MISTAKES = (
         "",
         ("tests/faults/test_inert.py", "-k", "plan_file"),
     ),
+    Mistake(
+        "a line break in an address breaks the line",
+        "reports/text/state.py",
+        "{shown(str(one.address), LONGEST_LINE)}",
+        "{one.address}",
+        ("tests/faults/test_inert.py", "-k", "the_state"),
+    ),
 )

@@ -1,4 +1,4 @@
-"""The state, as its file has it."""
+"""The state, as its file has it; its addresses; one resource of it."""
 
 from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
 
@@ -109,3 +109,19 @@ class StateDocument(TypedDict):
     plans: NotRequired[list[AppliedPlan]]
     ended: NotRequired[dict[str, float]]
     sha256: str
+
+
+class Listed(TypedDict):
+    address: str
+    type: Literal["bid", "volume", "ports"]
+    id: str
+
+
+class AddressesDocument(TypedDict):
+    format_version: str
+    resources: list[Listed]
+
+
+class ResourceDocument(TypedDict):
+    format_version: str
+    resource: Bound

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from decimal import Decimal
-from typing import Protocol
 
-from flowplan.pricing.slices import Prices
+from flowplan.documents.books import Auction, Books, Line
 from flowplan.pricing.units import length
 from flowplan.pricing.units import usd as _usd
 from flowplan.printable import shown
@@ -15,48 +13,16 @@ from flowplan.reports.text.paint import WIDTH, Paint
 from flowplan.reports.text.plot import PLOT_LINES, plot, sparkline
 
 
-class Line(Protocol):
-    """An order: `limit_price` in dollars per instance-hour, `gpus` per instance; `bid`: id and name of your own bid,
-    None for a rival's."""
-
-    @property
-    def limit_price(self) -> Decimal: ...
-    @property
-    def gpus(self) -> int: ...
-    @property
-    def quantity(self) -> int: ...
-    @property
-    def instance_type(self) -> str: ...
-    @property
-    def winning(self) -> bool: ...
-    @property
-    def bid(self) -> tuple[str, str] | None: ...
+def text(found: Books, paint: Paint) -> str:
+    """A line an auction; of one type alone its auctions in full. Ends in a newline."""
+    if len({one.name for one in found.auctions}) > 1:
+        shown = _table(found.auctions, found.now, found.since, paint)
+    else:
+        shown = "\n".join(_auction(one, found.now, found.since, found.depth, paint) for one in found.auctions)
+    return f"{found.now:%Y-%m-%d %H:%M} in the simulator\n\n{shown}"
 
 
-class Auction(Protocol):
-    """An auction: prices in dollars per instance-hour, stock in instances; `book` from the highest limit per GPU."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def region(self) -> str: ...
-    @property
-    def capacity(self) -> int: ...
-    @property
-    def available(self) -> int: ...
-    @property
-    def minimum(self) -> Decimal: ...
-    @property
-    def price(self) -> Decimal: ...
-    @property
-    def lowest_allocated(self) -> Decimal | None: ...
-    @property
-    def book(self) -> Sequence[Line]: ...
-    @property
-    def history(self) -> Prices: ...
-
-
-def table(auctions: Sequence[Auction], now: datetime, since: timedelta, paint: Paint) -> str:
+def _table(auctions: Sequence[Auction], now: datetime, since: timedelta, paint: Paint) -> str:
     """A line an auction: price now, reserve, what is free, its past, and your own bids in it."""
     kinds = max(len(one.name) for one in auctions)
     regions = max(len(one.region) for one in auctions)
@@ -89,7 +55,7 @@ def _state(line: Line, paint: Paint) -> str:
     return paint("wins ", "green") if line.winning else paint("waits", "yellow")
 
 
-def auction(one: Auction, now: datetime, since: timedelta, depth: int, paint: Paint) -> str:
+def _auction(one: Auction, now: datetime, since: timedelta, depth: int, paint: Paint) -> str:
     """An auction in full: its prices as a picture, and its book around the line between winners and losers."""
     lowest = "nobody wins" if one.lowest_allocated is None else f"lowest winning limit {_usd(one.lowest_allocated)}"
     lines = [

@@ -1,28 +1,39 @@
-"""The state -> text."""
+"""The state, and what was done to it -> text."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from flowplan.documents.plan import plain
 from flowplan.documents.ports import ranges
-from flowplan.model.address import in_order
+from flowplan.documents.state import Kept
+from flowplan.model.address import Address, in_order
 from flowplan.printable import shown
-from flowplan.reports.text.paint import Paint
-from flowplan.state.journal import Intent
+from flowplan.reports.text.paint import LONGEST_LINE, Paint
+from flowplan.state.restored import Restored
 from flowplan.state.state import Binding, State
 
 
-def whole(found: tuple[State, Sequence[Intent]], _: Paint) -> str:
+def whole(found: Kept, _: Paint) -> str:
     """Every resource, and what is in doubt."""
-    state, pending = found
+    state, pending = found.state, found.pending
     if not state.bindings and not pending:
         return "The state is empty: flowplan has made nothing here.\n"
     head = f"stack {shown(state.stack)}, project {shown(state.project_name)}, serial {state.serial}"
     parts = [head, *(one(state.bindings[address]) for address in sorted(state.bindings, key=in_order))]
     parts += [f"in doubt: {shown(intent.op)} of {shown(str(intent.address))}" for intent in pending]
     return "\n\n".join(parts) + "\n"
+
+
+def addresses(found: Sequence[Binding], _: Paint) -> str:
+    """The addresses, one per line."""
+    return "".join(f"{shown(str(one.address), LONGEST_LINE)}\n" for one in found)
+
+
+def resource(found: Binding, _: Paint) -> str:
+    """One resource as it was last applied."""
+    return f"{one(found)}\n"
 
 
 def one(binding: Binding) -> str:
@@ -47,3 +58,40 @@ def _value(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(_value(one) for one in value) + "]"
     return str(value).lower() if isinstance(value, bool) else shown(str(value))
+
+
+# ---- what was done to it: a sentence each
+
+
+def released(left: Binding) -> str:
+    """What `state rm` did."""
+    return f"{left.address} ({left.id}) is released; it still exists and still costs money."
+
+
+def moved(moves: Mapping[Address, Address]) -> list[str]:
+    """What `state mv` did."""
+    return [f"{old} is now {new}." for old, new in moves.items()]
+
+
+def pushed(saved: State, name: str) -> str:
+    """What `state push` did with the file called `name`."""
+    return f"The state is now that of {name}, with serial {saved.serial}."
+
+
+def restored(found: Restored) -> str:
+    """What `state restore` did."""
+    what = "that of the backup" if found.of_backup else f"the one in {found.name}"
+    return f"The state is now {what}, with serial {found.state.serial}."
+
+
+def restored_notes(found: Restored) -> Iterator[str]:
+    """What there is to know about a restored state."""
+    for name in found.damaged:
+        yield f"the damaged file is kept as {name}"
+    for id, doubled in found.doubled.items():
+        take = " or ".join(f"flowplan import {address} {id}" for address in doubled)
+        yield (
+            f"{id} was recorded as {' and as '.join(map(str, doubled))}, so both records are left out. "
+            f"flowplan finds a bid by its marker; import a volume with {take}"
+        )
+    yield "flowplan plan shows what differs; it finds bids placed since then by their marker"

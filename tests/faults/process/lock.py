@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from flowplan.backends.local import LocalStore
-from flowplan.backends.lock import Lock, Owner, this_process
+from flowplan.backends.lock import Lock
+from flowplan.backends.processes import this_process
 from flowplan.cloud.fcp import Fcp
+from flowplan.model.owner import Owner
 from tests.faults.process.rows import cell
 from tests.faults.process.running import Running
 from tests.faults.world import COMMANDS, LOCK, STATE, World

@@ -1,0 +1,33 @@
+"""Who holds a lock."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from flowplan.printable import shown
+
+
+@frozen
+class Owner:
+    """Who holds (or held) the lock. `since` is RFC 3339; `boot` the id of the kernel's boot, `started` the process's
+    start within it, in clock ticks; `machine` the id that outlives boots. "": not known."""
+
+    id: str
+    who: str
+    host: str
+    pid: int
+    boot: str
+    started: str
+    command: str
+    since: str
+    ci: str | None = None
+    machine: str = ""
+
+    def describe(self) -> str:
+        lines = [
+            f"  id       {shown(self.id)}",
+            f"  who      {shown(self.who)}, process {shown(str(self.pid))}",
+            f"  command  {shown(self.command, 400)}",
+            f"  since    {shown(self.since)}",
+        ]
+        return "\n".join([*lines, f"  ci       {shown(self.ci, 200)}"] if self.ci else lines)

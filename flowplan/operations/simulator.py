@@ -1,0 +1,40 @@
+"""Look into the embedded simulator, as its auctioneer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from flowplan.documents.books import Auction, Books
+from flowplan.errors import UsageProblem
+
+
+def books(data: Path, instance_type: str | None, region: str | None, since: timedelta, depth: int) -> Books:
+    """The auctions of `instance_type` (also the beginning of several names) in `region`; None: of all. `data`: the
+    simulator's file. Raises UsageProblem where there is none, with what there is."""
+    from flowplan.simulator import Simulator
+
+    with Simulator.open(data) as found:
+        all_, now = found.market(), found.now()
+    auctions = [one for one in all_ if region in (None, one.region) and _is_asked_for(one, instance_type)]
+    if not auctions:
+        raise _no_auction(all_, instance_type, region)
+    return Books(auctions, now, since, depth)
+
+
+def _is_asked_for(one: Auction, instance_type: str | None) -> bool:
+    return instance_type in (None, one.instance_type) or one.name.startswith(instance_type.lower())
+
+
+def _no_auction(all_: Sequence[Auction], instance_type: str | None, region: str | None) -> UsageProblem:
+    """Why the type or region asked for is unknown, with the known ones as a hint."""
+    sold = [one for one in all_ if _is_asked_for(one, instance_type)]
+    if not sold:
+        types = sorted({one.name for one in all_})
+        return UsageProblem(f"no auction sells {instance_type}", hint=f"types: {', '.join(types)}")
+    regions = sorted({one.region for one in all_})
+    if region not in regions:
+        return UsageProblem(f"there is no region {region}", hint=f"regions: {', '.join(regions)}")
+    there = sorted({one.region for one in sold})
+    return UsageProblem(f"{instance_type} is not sold in {region}", hint=f"it is sold in {', '.join(there)}")
