@@ -52,7 +52,7 @@ ALLOWED: dict[str, set[str]] = {
     "documents": {"documents.shapes", "cost", "cost.what_if", "planning", "pricing", "state", *NOUNS},
 }
 ALLOWED["operations"] = {
-    *("apply", "backends", "cloud", "documents", "documents.shapes", "files", "startup"),
+    *("apply", "backends", "cloud", "documents", "documents.shapes", "files", "simulator", "startup"),
     *PURE_STAGES - {"config.task"},
 }
 ALLOWED["reports"] = {"reports.text", "documents", "documents.shapes", "apply", "planning", "state", *GROUND}
@@ -68,7 +68,7 @@ ALLOWED["api"] = {
 }
 ALLOWED["cli"] = {
     *("operations", "reports", "reports.text", "reports.svg", "documents", "documents.shapes", "apply", "backends"),
-    *("cloud.http", "simulator", "simulator.auctions", "files", "planning", "pricing", "state", *NOUNS),
+    *("cloud.http", "simulator", "files", "planning", "pricing", "state", *NOUNS),
 }
 ALLOWED["__main__"] = {"cli"}
 
