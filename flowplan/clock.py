@@ -28,7 +28,7 @@ class Clock:
 @frozen
 class Moment:
     """A point in time by every clock there is, in seconds: this machine's, its time since boot, the server's (None:
-    it has not told)."""
+    it has not said)."""
 
     wall: float
     since_boot: float
@@ -37,7 +37,7 @@ class Moment:
 
     @property
     def by_server(self) -> float:
-        """Seconds since the epoch, by the server's clock where it has told."""
+        """Seconds since the epoch, by the server's clock where that is known."""
         return self.wall if self.server is None else self.server
 
     def age(self, now: Moment) -> float:

@@ -20,24 +20,24 @@ from flowplan.state.ownership import as_made
 
 
 def of_another(made: Made, intent: Intent) -> str | None:
-    """Why the answer is not about what `intent` asked for, read after the id; None: nothing says so. A bid is told by
+    """Why the answer is not about what `intent` asked for, read after the id; None: nothing says so. A bid is known by
     its marker, a volume by its name."""
     if made.marker is not None:
         mine = made.marker.intent == intent.intent
         return None if mine else f"carries the marker of {made.marker.address}, generation {made.marker.generation}"
-    name = made.told.get("name", intent.name)
+    name = made.reported.get("name", intent.name)
     return None if name == intent.name else f"is called {name}"
 
 
 def as_it_is(wanted: Resource, made: Made) -> Resource:
     """`wanted` with what the answer tells of it. A size that was rounded up is kept beside the one asked for."""
     if isinstance(wanted, Volume):
-        untold = tuple(name for name in ("size_gb", "interface", "region") if name not in made.told)
-        return as_made(wanted, attrs.evolve(wanted, **made.told, untold=untold))
-    told = {name: value for name, value in made.told.items() if name != "name"}
+        unreported = tuple(name for name in ("size_gb", "interface", "region") if name not in made.reported)
+        return as_made(wanted, attrs.evolve(wanted, **made.reported, unreported=unreported))
+    reported = {name: value for name, value in made.reported.items() if name != "name"}
     if isinstance(wanted, Bid) and wanted.paused:  # it is placed running, and paused next
-        told.pop("paused", None)
-    return attrs.evolve(wanted, **told)
+        reported.pop("paused", None)
+    return attrs.evolve(wanted, **reported)
 
 
 def complaints(wanted: Resource, actual: Resource, made: Made, project: str) -> list[str]:

@@ -66,14 +66,14 @@ class Creates:
         actual = as_it_is(wanted, made)
         binding = Binding(intent.address, made.id, actual, change.needs, change.generation, change.source)
         bid = actual if isinstance(wanted, Bid) and wanted.paused and isinstance(actual, Bid) else None
-        if not (told := complaints(wanted, actual, made, intent.project)):
+        if not (wrong := complaints(wanted, actual, made, intent.project)):
             return self.paused(binding, bid) if bid is not None else binding
         if bid is not None and made.status != TERMINATED:
             binding = self.paused(binding, bid)
         raise HalfDone(
             binding,
             CloudError(
-                f"made ({made.id}), but not as asked for: {'; '.join(told)}",
+                f"made ({made.id}), but not as asked for: {'; '.join(wrong)}",
                 hint="the state records it as it is: flowplan plan shows how to correct it, flowplan destroy ends it",
             ),
         )

@@ -40,9 +40,9 @@ class Durable:
     def _overflow(self, results: Sequence[Record], made: Sequence[Result]) -> str:
         """Keep results that the journal could not take. What was made is said in any case: as a last resort, here."""
         ids = ", ".join(f"{r.work.step.address} = {r.binding.id}" for r in made if r.binding)
-        told = f"made: {ids}\n" if ids else ""
+        made_so_far = f"made: {ids}\n" if ids else ""
         try:
             kept = self.journal.overflow(results)
         except StateError as error:
-            return f"{told}not recorded anywhere, because {error}"
-        return f"{told}the results are kept in {kept}; the next run takes them over" if kept else told
+            return f"{made_so_far}not recorded anywhere, because {error}"
+        return f"{made_so_far}the results are kept in {kept}; the next run takes them over" if kept else made_so_far

@@ -23,7 +23,7 @@ class Events(Protocol):
 
 
 class Reporter(Events, Protocol):
-    """Also told the plan before, and what it came to in the end."""
+    """Also hears the plan before, and what it came to in the end."""
 
     def planned(self, body: Mapping[str, Any]) -> None: ...
     def summary(self, plan: Plan, outcome: Outcome) -> None: ...

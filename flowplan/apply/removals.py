@@ -127,7 +127,7 @@ class Removals:
 
     def _hold_deleted(self, id: str) -> None:
         """Raise CloudError unless a volume, whose deletion was answered with success, is deleted: it is listed so, or,
-        where lists lag, the API does not know it any more when it is told once more."""
+        where lists lag, the API does not know it any more when it is asked once more."""
         if id in self._deleted():
             return
         for _ in self.patience.until_it_shows():
@@ -161,7 +161,7 @@ class Removals:
                 found = self.cloud.bid(user)
             except NotFound:  # an instance, or a reservation: only the list tells of those
                 continue
-            if not found.ended and "volumes" in found.bid.untold:
+            if not found.ended and "volumes" in found.bid.unreported:
                 continue
             if not found.ended and volume in found.bid.volumes:
                 raise Refused(
@@ -173,8 +173,8 @@ class Removals:
 
 
 def _users_of(volume: LiveVolume) -> tuple[str, ...]:
-    """Who uses a volume, as it is listed. Raises Refused when that is not told."""
-    if volume.users_untold:
+    """Who uses a volume, as it is listed. Raises Refused when that is not reported."""
+    if volume.users_unreported:
         raise Refused(f"the API does not say who uses {volume.id}: {volume.unfit}", hint="look at it in the console")
     return volume.users
 

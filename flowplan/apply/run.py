@@ -64,7 +64,7 @@ class Applying:
         self._doubts: list[Work] = []
         self._failed: dict[Step, FlowplanError] = {}
         self._halted: FlowplanError | None = None  # an error after which nothing more may be sent
-        self._untold: list[tuple[Step, Change, Binding | None]] = []  # steps without a call, not yet durable
+        self._unannounced: list[tuple[Step, Change, Binding | None]] = []  # steps without a call, not yet durable
         self._saved = saved
         self._works.supersede_all_but(step.address for step in plan.order if step.way == "up")
         self._refreshed: list[Record] = [*self._works.superseded(), *self._working.refreshed(plan.changes)]
@@ -170,7 +170,7 @@ class Applying:
     def _without_call(self, step: Step, change: Change) -> Record:
         binding = self._works.without_call(step, change)
         self._schedule.succeed(step)
-        self._untold.append((step, change, binding))
+        self._unannounced.append((step, change, binding))
         return self._working.bind(step.address, binding)
 
     # -- results
@@ -224,9 +224,9 @@ class Applying:
     def _tell(self, back: Sequence[Result]) -> None:
         for result in back:
             tell(self._events, result, failed=result.work.step in self._failed)
-        for step, change, binding in self._untold:
+        for step, change, binding in self._unannounced:
             self._events.done(step, change, binding.id if binding else None, 0.0)
-        self._untold.clear()
+        self._unannounced.clear()
 
     # -- creates in doubt
 

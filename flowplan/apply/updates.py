@@ -57,25 +57,25 @@ class Updates:
             if not isinstance(error.__cause__, Ambiguous):
                 raise
             found = self.cloud.bid(id).bid
-            if _otherwise(found, fields) or not fields.keys().isdisjoint(found.untold):
-                raise  # nobody answered: a field that is not told proves nothing
+            if _otherwise(found, fields) or not fields.keys().isdisjoint(found.unreported):
+                raise  # nobody answered: a field that is not reported proves nothing
         else:
-            if any(name not in made.told or _plain(made.told[name]) != _plain(fields[name]) for name in fields):
+            if any(name not in made.reported or _plain(made.reported[name]) != _plain(fields[name]) for name in fields):
                 self._hold_changed(id, fields)
 
     def _hold_changed(self, id: str, fields: Mapping[str, Any]) -> None:
         """Raise CloudError unless the bid comes to be as a change that was answered with success asked for."""
-        told = "flowplan did not check it"
+        why = "flowplan did not check it"
         for _ in self.patience.until_it_shows():
             found = self.cloud.bid(id).bid
             others = _otherwise(found, fields)
             if not others:
                 return
-            told = "; ".join(
+            why = "; ".join(
                 f"{name} is {as_text(getattr(found, name))}, not {as_text(fields[name])}" for name in others
             )
         raise CloudError(
-            f"the change of {id} was answered with success, but {told}",
+            f"the change of {id} was answered with success, but {why}",
             hint="flowplan plan shows what is live; run the same command again to retry",
         )
 
@@ -97,9 +97,9 @@ def _plain(value: Any) -> Any:
 
 
 def _otherwise(bid: Bid, fields: Mapping[str, Any]) -> list[str]:
-    """Which of `fields` a bid has otherwise. What is not told is not different."""
-    told = [name for name in fields if name not in bid.untold]
-    return [name for name in told if _plain(getattr(bid, name)) != _plain(fields[name])]
+    """Which of `fields` a bid has otherwise. What is not reported is not different."""
+    reported = [name for name in fields if name not in bid.unreported]
+    return [name for name in reported if _plain(getattr(bid, name)) != _plain(fields[name])]
 
 
 def patches(change: Update, before: Bid, wanted: Bid) -> list[dict[str, Any]]:

@@ -174,9 +174,9 @@ class LocalStore:
         self._journal = journal
         return journal
 
-    def save(self, state: State, pending: Iterable[Intent] = (), *, told: bool = False) -> State:
+    def save(self, state: State, pending: Iterable[Intent] = (), *, stated: bool = False) -> State:
         try:
-            return self._save(state, pending, told=told)
+            return self._save(state, pending, stated=stated)
         except StateError as error:
             if self._recorded and not self._in_place():  # the directory is gone, and with it all that was recorded
                 error.detail = "\n".join(filter(None, [self._rescued(), error.detail]))
@@ -188,12 +188,12 @@ class LocalStore:
         except StateError as error:
             return f"the results are not recorded anywhere, because {error}"
 
-    def _save(self, state: State, pending: Iterable[Intent], *, told: bool) -> State:
+    def _save(self, state: State, pending: Iterable[Intent], *, stated: bool) -> State:
         self._hold()
         saved = attrs.evolve(state, serial=state.serial + 1)
         self._files.sweep()
         new = dump(saved)
-        old = None if told else self._files.snapshot()
+        old = None if stated else self._files.snapshot()
         replace_file(self.backup_path, old or new, through_link=False)
         replace_file(self.path, new)
         self.close()

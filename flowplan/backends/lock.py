@@ -224,9 +224,9 @@ def _left(path: Path, left: Owner, fate: Fate) -> Locked:
     )
 
 
-def _owner(told: Any) -> Owner | None:
-    """The owner that `told` describes; a newer flowplan may say more of itself. Raises ValueError, TypeError."""
-    known = {one.name: told[one.name] for one in fields(Owner) if one.name in told}
+def _owner(record: Any) -> Owner | None:
+    """The owner that `record` describes; a newer flowplan may say more of itself. Raises ValueError, TypeError."""
+    known = {one.name: record[one.name] for one in fields(Owner) if one.name in record}
     kinds: dict[str, Any] = {"pid": int, "ci": str | None}
     if not all(isinstance(value, kinds.get(name, str)) for name, value in known.items()):
         raise ValueError("not an owner")

@@ -78,10 +78,10 @@ def _machine_id(environ: Mapping[str, str]) -> str:
 def _start_of(pid: int) -> str:
     """When a process started, in clock ticks since the boot; "": it is not there, or has ended (a zombie)."""
     try:
-        told = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+        numbers = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
     except OSError:
         return ""
-    return told[19] if told[0] not in ("Z", "X") else ""
+    return numbers[19] if numbers[0] not in ("Z", "X") else ""
 
 
 def _user() -> str:

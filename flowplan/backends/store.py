@@ -121,11 +121,11 @@ class Store(Protocol):
         """Keep on this machine the results among `records` that `append` could not take: durable when it returns the
         place. None: there are none. The next `read` here counts them. Raises StateError where they cannot be kept."""
 
-    def save(self, state: State, pending: Iterable[Intent] = (), *, told: bool = False) -> State:
+    def save(self, state: State, pending: Iterable[Intent] = (), *, stated: bool = False) -> State:
         """Replace the snapshot by `state`, whole, with the next serial; the snapshot before becomes the backup (the
         first is its own), and the journal goes on with `pending` alone. Returns the state as saved; it is durable then.
 
-        `told`: somebody said what is in it (`state rm`, `mv`, `import`), which no look at the cloud could tell again:
+        `stated`: somebody said what is in it (`state rm`, `mv`, `import`), which no look at the cloud could tell again:
         the backup has it too. Raises StateError; then the state reads as before or as saved.
         """
 

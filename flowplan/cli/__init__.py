@@ -92,13 +92,13 @@ def main() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command line; returns the exit code. Every error ends here, once."""
-    told: dict[str, Any] = {}
+    given: dict[str, Any] = {}
     terminal = Terminal.of(sys.stdout, sys.stderr, os.environ)
-    told["terminal"] = terminal
+    given["terminal"] = terminal
     hidden = forms_in(os.environ)
     terminal.hide(lambda: hidden)
     try:
-        result = main.main(list(arguments), prog_name="flowplan", standalone_mode=False, obj=told)
+        result = main.main(list(arguments), prog_name="flowplan", standalone_mode=False, obj=given)
         code = result if isinstance(result, int) else 0
     except click.exceptions.Exit as end:
         code = end.exit_code

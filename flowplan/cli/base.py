@@ -35,9 +35,9 @@ class Anywhere(click.Option):
 
 
 def _remember(ctx: click.Context, option: click.Parameter, value: Any) -> None:
-    told: dict[str, Any] = ctx.find_root().ensure_object(dict)
+    given: dict[str, Any] = ctx.find_root().ensure_object(dict)
     if option.name and value not in (None, False):
-        told[option.name] = value
+        given[option.name] = value
 
 
 def global_options(*, hidden: bool) -> list[click.Parameter]:

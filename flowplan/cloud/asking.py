@@ -94,7 +94,7 @@ def or_why(call: Callable[[], T]) -> Callable[[], T | CloudError]:
     """`call`, with the reason in place of a result that could not be fetched. Raises if no call can succeed at
     all."""
 
-    def told() -> T | CloudError:
+    def result() -> T | CloudError:
         try:
             return call()
         except (Unauthorized, Unreachable):
@@ -102,4 +102,4 @@ def or_why(call: Callable[[], T]) -> Callable[[], T | CloudError]:
         except CloudError as error:
             return error
 
-    return told
+    return result

@@ -38,7 +38,7 @@ def connect(
     note: Say,
     hide: Callable[[Callable[[], Iterable[str]]], None],
 ) -> Fcp:
-    """A client with credentials from `environ` or the user's files. `wait`: between two tries of a call. `hide` is told
+    """A client with credentials from `environ` or the user's files. `wait`: between two tries of a call. `hide` hears
     what must be shown nowhere. Raises Unauthorized when there are none, UsageProblem for a bad URL."""
     from flowplan.cloud import credentials
     from flowplan.cloud.http.redaction import anywhere

@@ -114,7 +114,7 @@ def _login_failed(error: CloudError) -> CloudError:
 
 
 def _checked(key: str, source: str) -> Secret:
-    """`key` if a header can carry it. What is wrong is told without telling the key."""
+    """`key` if a header can carry it. What is wrong is said without showing the key."""
     if len(key) > KEY_LENGTH:
         raise _malformed(source, f"is longer than {KEY_LENGTH} characters")
     if any(character.isspace() for character in key):

@@ -22,7 +22,7 @@ class Unfit(CloudError):
 
 @contextmanager
 def answer_of(path: str) -> Iterator[None]:
-    """Inside, the answer to `GET path` is read: what is wrong with it is told with its place."""
+    """Inside, the answer to `GET path` is read: what is wrong with it is said with its place."""
     try:
         yield
     except Unfit as error:
@@ -53,7 +53,7 @@ def money(value: Any, name: str) -> Decimal:
     return amount
 
 
-def told(row: Mapping[str, Any], name: str, note: Note, read: Read = bounds.amount) -> Any:
+def reported(row: Mapping[str, Any], name: str, note: Note, read: Read = bounds.amount) -> Any:
     """A field that a command can do without, by default dollars, as `read` has it. None where there is none, and, with
     a note, where it is nothing that can be: below zero, not finite, beyond what anything costs."""
     value = row.get(name)

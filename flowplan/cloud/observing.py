@@ -20,7 +20,7 @@ from flowplan.startup import marker
 
 
 class Observing(Asking):
-    """The lists. Where a method says that it is as far as it is told, what cannot be listed is part of the result."""
+    """The lists. Where a method says "as far as it is reported", what cannot be listed is part of the result."""
 
     def projects(self) -> tuple[Named, ...]:
         """The projects that the credentials see: one list."""
@@ -34,12 +34,12 @@ class Observing(Asking):
         self.names = Catalogue(types, auctions, keys)
         return self.names, Live(volumes, _by_id(self._live_bids(bids))).without(self.ended)
 
-    def observe_as_told(self) -> tuple[Catalogue, Live]:
-        """The same, as far as it is told: what of the five cannot be listed is in `unread` and in `unlisted`."""
+    def observe_as_reported(self) -> tuple[Catalogue, Live]:
+        """The same, as far as it is reported: what of the five cannot be listed is in `unread` and in `unlisted`."""
         offers = [or_why(one) for one in (*self._offers(), self._keys)]
-        told, there = self._listed(offers, [or_why(one) for one in self._objects()])
-        types, auctions, keys = ([] if isinstance(one, CloudError) else one for one in told)
-        unread = tuple(one for one in told if isinstance(one, CloudError))
+        offered, there = self._listed(offers, [or_why(one) for one in self._objects()])
+        types, auctions, keys = ([] if isinstance(one, CloudError) else one for one in offered)
+        unread = tuple(one for one in offered if isinstance(one, CloudError))
         self.names = Catalogue(tuple(types), tuple(auctions), tuple(keys), unread)
         return self.names, self._live(there)
 
@@ -52,13 +52,13 @@ class Observing(Asking):
         volumes, bids = self.side_by_side(self._objects())
         return Live(volumes, _by_id(self._live_bids(bids))).without(self.ended)
 
-    def live_as_told(self) -> Live:
-        """The same, as far as it is told: what cannot be listed is in `unlisted`. It asks for nothing that is offered:
-        what is to be stopped needs none of that."""
+    def live_as_reported(self) -> Live:
+        """The same, as far as it is reported: what cannot be listed is in `unlisted`. It asks for nothing that is
+        offered: what is to be stopped needs none of that."""
         return self._live(self.side_by_side([or_why(one) for one in self._objects()]))
 
-    def _live(self, told: Sequence[Any]) -> Live:
-        volumes, bids = told
+    def _live(self, listed: Sequence[Any]) -> Live:
+        volumes, bids = listed
         if not isinstance(bids, CloudError):
             bids = or_why(partial(self._live_bids, bids))()
         lists: list[tuple[Kind, Any]] = [("volume", volumes), ("bid", bids)]

@@ -50,8 +50,8 @@ class Prices(Asking):
 
     def _market(self, key: Key, row: Mapping[str, Any]) -> Market:
         instance_type, region, quantity = key
-        told = partial(fields.told, row, note=self.note)
-        price = partial(told, read=bounds.cents)
+        reported = partial(fields.reported, row, note=self.note)
+        price = partial(reported, read=bounds.cents)
         if not any(name.endswith("_cents") for name in row):
             raise fields.Unfit("it has no price")
         return Market(
@@ -62,8 +62,8 @@ class Prices(Asking):
             minimum=price("minimum_price_cents"),
             lowest_allocated=price("lowest_allocated_bid_cents"),
             win_price=price("dynamic_win_price_cents"),
-            available=told("available_capacity", read=bounds.count),
-            total=told("total_capacity", read=bounds.count),
+            available=reported("available_capacity", read=bounds.count),
+            total=reported("total_capacity", read=bounds.count),
             reserved=price("reserved_price_cents"),
             as_of=reading.rfc3339(self.http.server_time),
         )

@@ -24,11 +24,11 @@ from flowplan.cloud.fields import (
     money,
     positive,
     quoted,
+    reported,
     text,
     text_or_empty,
     text_or_none,
     texts,
-    told,
 )
 from flowplan.errors import CloudError
 from flowplan.model import bounds
@@ -147,10 +147,10 @@ def live_bid(row: Mapping[str, Any], catalogue: Catalogue, keys: Mapping[str, st
     )
     script = launch.read("startup_script", text_or_empty, "")
     created_at, instances = known.read("created_at", text_or_empty, ""), known.texts("instances")
-    untold = _untold(row, launch.row, known.left_open)
+    unreported = _unreported(row, launch.row, known.left_open)
     return LiveBid(
         id=text(row, "fid"),
-        bid=attrs.evolve(bid, untold=untold),
+        bid=attrs.evolve(bid, unreported=unreported),
         status=status,
         deactivated=is_over(row, "deactivated_at"),
         created_at=created_at,
@@ -183,12 +183,12 @@ def live_volume(row: Mapping[str, Any]) -> LiveVolume:
     interface = known.read("interface", _interface, block)
     name = known.read("name", text, "")
     nothing: tuple[tuple[str, str], ...] = ()
-    known.hold_told(*sorted(_USERS))
+    known.hold_reported(*sorted(_USERS))
     bids, reservations = known.texts("bids"), known.texts("reservations")
     attachments = known.read("attachments", _attachments, nothing)
     open_ = {{"capacity_gb": "size_gb"}.get(one, one) for one in known.left_open}
     open_ |= {one for one, value in (("region", region), ("size_gb", size)) if not value and value != 0}
-    volume = Volume(name, size or 0, interface, region, untold=tuple(sorted(open_ & _OF_VOLUMES)))
+    volume = Volume(name, size or 0, interface, region, unreported=tuple(sorted(open_ & _OF_VOLUMES)))
     return LiveVolume(
         text(row, "fid"),
         volume,
@@ -197,12 +197,12 @@ def live_volume(row: Mapping[str, Any]) -> LiveVolume:
         reservations,
         attachments,
         unfit="; ".join(known.unfit),
-        users_untold=not _USERS.isdisjoint(known.left_open),
+        users_unreported=not _USERS.isdisjoint(known.left_open),
     )
 
 
 class _Fields:
-    """Reads the fields of one row: what does not fit is told in `unfit`, and its name is `left_open`."""
+    """Reads the fields of one row: what does not fit is said in `unfit`, and its name is `left_open`."""
 
     def __init__(self, row: Mapping[str, Any], within: _Fields | None = None) -> None:
         self.row = row
@@ -217,7 +217,7 @@ class _Fields:
             self.left_open.add(name)
             return otherwise
 
-    def hold_told(self, *names: str) -> None:
+    def hold_reported(self, *names: str) -> None:
         """Null and missing are not empty."""
         for name in names:
             if self.row.get(name) is None:
@@ -251,7 +251,7 @@ def _attachments(row: Mapping[str, Any], name: str) -> tuple[tuple[str, str], ..
     raise Unfit(f"it has no list or object as {name!r}")
 
 
-def _untold(row: Mapping[str, Any], launch: Mapping[str, Any], left_open: Collection[str]) -> tuple[str, ...]:
+def _unreported(row: Mapping[str, Any], launch: Mapping[str, Any], left_open: Collection[str]) -> tuple[str, ...]:
     """The fields of a bid that its answer leaves open: null and missing are the same, and are not empty."""
     given = {name: launch.get(name) for name in ("ssh_keys", "volumes")}
     given |= {"region": row.get("region") or None, "inputs": launch.get("startup_script")}
@@ -295,7 +295,7 @@ def _readable(reads: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
     for name, read in reads.items():
         try:
             found[name] = read()
-        except CloudError:  # not told, or not so that it can be read: the next look at the cloud tells
+        except CloudError:  # not reported, or not so that it can be read: the next look at the cloud shows it
             continue
     return found
 
@@ -325,8 +325,8 @@ def auction(row: Mapping[str, Any], note: Note) -> Auction:
         instance_type=text(row, "instance_type"),
         region=text(row, "region"),
         capacity=integer(row, "capacity"),
-        last_price=told(row, "last_instance_price", note),
-        lowest_allocated=told(row, "lowest_allocated_price", note),
+        last_price=reported(row, "last_instance_price", note),
+        lowest_allocated=reported(row, "lowest_allocated_price", note),
     )
 
 

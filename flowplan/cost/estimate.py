@@ -32,7 +32,7 @@ def auctions_needed(desired: Desired, state: State, live: Live) -> list[Key]:
     those that have to win together (`stairs`)."""
     wanted = {address: bid for address, bid in desired.resources.items() if isinstance(bid, Bid)}
     bids = list(wanted.values())
-    bids += [bid for bid in _as_they_are(state, live) if "region" not in bid.untold]
+    bids += [bid for bid in _as_they_are(state, live) if "region" not in bid.unreported]
     new = [bid for address, bid in wanted.items() if not bid.paused and not _holds(address, state, live)]
     return sorted({*map(key_of, bids), *_side_by_side(new)})
 

@@ -40,7 +40,7 @@ def auctions_of(costs: Costs) -> list[Auction]:
 
 
 def _needs_a_past(estimate: Estimate) -> bool:
-    """What never runs costs nothing, for sure; but below the reserve there is a better limit to be told."""
+    """What never runs costs nothing, for sure; but below the reserve there is a better limit to be advised."""
     return estimate.outlook != "paused" and estimate.entry.basis != "too_large"
 
 

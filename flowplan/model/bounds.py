@@ -59,7 +59,7 @@ def name(value: Any) -> str:
 
 
 def moment(value: Any) -> datetime | None:
-    """A moment in RFC 3339, in UTC (which is meant where no zone is told); None for what is none of our time."""
+    """A moment in RFC 3339, in UTC (which is meant where no zone is given); None for what is none of our time."""
     try:
         found = datetime.fromisoformat(value)
     except (TypeError, ValueError):

@@ -44,7 +44,7 @@ class Marker:
 class LiveBid:
     """A bid as listed, terminated ones included. `status` is the API's word, also one we do not know.
 
-    `unfit`: what of its answer could not be read; the fields concerned are `untold`, and it can still be cancelled.
+    `unfit`: what of its answer could not be read; the fields concerned are `unreported`, and it can still be cancelled.
     """
 
     id: str
@@ -82,11 +82,11 @@ class LiveBid:
 
 @frozen
 class Made:
-    """What the answer to a create says. `told`: what it tells of the object, by the names of its class's fields; what
-    cannot be read of it is not told."""
+    """What the answer to a create says. `reported`: what it says of the object, by the names of its class's fields;
+    what cannot be read of it is left out."""
 
     id: str
-    told: Mapping[str, Any] = field(factory=dict)
+    reported: Mapping[str, Any] = field(factory=dict)
     project: str | None = None
     status: str | None = None
     marker: Marker | None = None
@@ -97,8 +97,8 @@ class LiveVolume:
     """A volume as listed. Who uses it: ids of `bids` and of `reservations`; `attachments`: what it is attached to, as
     pairs of whatever the API names (instances and their bids, where it is known what they mean).
 
-    `created_at` as the API has it; "": it does not tell. `unfit`: what of its answer could not be read; `users_untold`:
-    whether that is who uses it.
+    `created_at` as the API has it; "": it does not say. `unfit`: what of its answer could not be read;
+    `users_unreported`: whether that is who uses it.
     """
 
     id: str
@@ -108,7 +108,7 @@ class LiveVolume:
     reservations: tuple[str, ...] = ()
     attachments: tuple[tuple[str, str], ...] = ()
     unfit: str = ""
-    users_untold: bool = False
+    users_unreported: bool = False
 
     def beside(self, other: LiveVolume) -> LiveVolume:
         """Two rows about one volume as one: a user in either row is a user."""
@@ -118,7 +118,7 @@ class LiveVolume:
             reservations=tuple(dict.fromkeys((*other.reservations, *self.reservations))),
             attachments=tuple(dict.fromkeys((*other.attachments, *self.attachments))),
             unfit=self.unfit or other.unfit,
-            users_untold=self.users_untold or other.users_untold,
+            users_unreported=self.users_unreported or other.users_unreported,
         )
 
     @property

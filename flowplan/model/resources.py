@@ -212,7 +212,7 @@ def _words(options: str | None) -> tuple[str, ...]:
     """The words of `run_options`, as they are run."""
     try:
         return tuple(shlex.split(options or ""))
-    except ValueError:  # a quote that is not closed: what is wrong with it is told elsewhere
+    except ValueError:  # a quote that is not closed: what is wrong with it is reported elsewhere
         return (options or "",)
 
 
@@ -220,7 +220,7 @@ def _words(options: str | None) -> tuple[str, ...]:
 class Volume:
     """A persistent volume. `size_gb` in GB, as asked for; `region` a region's name.
 
-    `capacity_gb`: what the API made of `size_gb`, where it rounded that up; None: just that. `untold`: see `Bid`.
+    `capacity_gb`: what the API made of `size_gb`, where it rounded that up; None: just that. `unreported`: see `Bid`.
     """
 
     name: str = field(metadata={"change": UPDATE})  # only `moved` changes the name of the same address
@@ -229,7 +229,7 @@ class Volume:
     region: str = field(metadata={"change": DESTROYS_DATA})
     # A state without these two is read by older flowplans.
     capacity_gb: int | None = field(default=None, eq=False, metadata={"kept": "if_set"})
-    untold: tuple[str, ...] = field(default=(), eq=False, metadata={"kept": "if_set"})
+    unreported: tuple[str, ...] = field(default=(), eq=False, metadata={"kept": "if_set", "key": "untold"})
 
     @property
     def held_gb(self) -> int:
@@ -250,7 +250,7 @@ class Bid:
     `inputs` is None for a bid that flowplan did not place: unknown, which never replaces by itself.
     `memory_gb` None: the platform's default, not compared.
 
-    `untold`: the fields that the API's answer did not give, and nothing else tells. What they hold here stands for
+    `unreported`: the fields that the API's answer did not give, and nothing else tells. What they hold here stands for
     nothing: unknown is not empty, and never a difference (ownership.as_known decides what an answer leaves open).
     """
 
@@ -267,7 +267,7 @@ class Bid:
     instance_type_name: str = field(default="", eq=False)
     ssh_key_names: tuple[str, ...] = field(default=(), eq=False)
     gpus: int | None = field(default=None, eq=False)  # per instance
-    untold: tuple[str, ...] = field(default=(), eq=False, metadata={"kept": "if_set"})
+    unreported: tuple[str, ...] = field(default=(), eq=False, metadata={"kept": "if_set", "key": "untold"})
 
     @property
     def worst(self) -> Decimal:
@@ -288,7 +288,7 @@ class PortMapping:
     pairs: tuple[PortPair, ...] = field(metadata={"change": FOLLOWS})
 
     @property
-    def untold(self) -> tuple[str, ...]:
+    def unreported(self) -> tuple[str, ...]:
         return ()
 
     @property

@@ -343,7 +343,7 @@ class Run:
 
 def hold_seen(plan: Plan, outcome: Outcome, seen: Observed) -> None:
     """Raise ApplyFailed for what a plan that only stopped could not look at, and did not end."""
-    from flowplan.planning.untold import left_unread
+    from flowplan.planning.unreported import left_unread
 
     left = left_unread(plan, seen.live, {step.address for step in outcome.done if step.way == "down"})
     if left:

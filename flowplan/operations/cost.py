@@ -46,7 +46,7 @@ def truth(session: Session, hours: float) -> Truth:
 
 
 def _kept(session: Session, state: State) -> list[KeptForecast] | None:
-    """The forecasts kept; None when they cannot be read, which is told: the estimate needs none."""
+    """The forecasts kept; None when they cannot be read, which is noted: the estimate needs none."""
     from flowplan.operations.track_record import in_a_line, kept_forecasts
 
     try:
@@ -92,7 +92,7 @@ def judged_by(
 
 
 def _settle(session: Session, judged: Sequence[Judged], coming: Sequence[KeptForecast], now: datetime) -> None:
-    """Keep what is final, and what is forecast now. What goes wrong is told: today's answer needs none of it."""
+    """Keep what is final, and what is forecast now. What goes wrong is noted: today's answer needs none of it."""
     from flowplan.operations.track_record import in_a_line, kept_forecasts
     from flowplan.pricing.track_record import is_final
 

@@ -46,7 +46,7 @@ def take_in(session: Session, address: str, id: str, lineage: str | None) -> Add
         )
         lock.verify()
         pending = [intent for intent in loaded.pending.values() if intent not in doubted]
-        session.store.save(state, pending, told=True)
+        session.store.save(state, pending, stated=True)
     return wanted
 
 

@@ -12,7 +12,7 @@ import attrs
 from flowplan.cloud.fcp import Fcp, or_why
 from flowplan.errors import CloudError, NotFound
 from flowplan.model.live import Live
-from flowplan.planning.untold import standing_in
+from flowplan.planning.unreported import standing_in
 
 if TYPE_CHECKING:
     from flowplan.state.state import State
@@ -44,8 +44,8 @@ def certain(cloud: Fcp, state: State, live: Live) -> Live:
 
 
 def listed(cloud: Fcp) -> Live:
-    """What is there, for who only looks; names of types and keys as far as they are told. Raises CloudError."""
-    catalogue, live = cloud.observe_as_told()
+    """What is there, for who only looks; names of types and keys as far as they are reported. Raises CloudError."""
+    catalogue, live = cloud.observe_as_reported()
     for why in live.unlisted.values():
         raise why
     for why in catalogue.unread:

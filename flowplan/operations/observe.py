@@ -43,7 +43,7 @@ def observe(
     kept: Mapping[Address, Place] | None = None,
 ) -> Observed:
     """Look at the cloud, and look every name up. `state` gets its stack, API and project. Without configuration
-    nothing that is offered is asked for. What is not told stays open: see untold.py.
+    nothing that is offered is asked for. What is not reported stays open: see unreported.py.
 
     `kept`: types and regions chosen already (a saved plan's). Raises ConfigError for what only the cloud shows.
     """
@@ -51,11 +51,11 @@ def observe(
     from flowplan.model.catalogue import Catalogue
     from flowplan.operations.live import certain
     from flowplan.planning.lookup import Desired
-    from flowplan.planning.untold import with_known_keys
+    from flowplan.planning.unreported import with_known_keys
     from flowplan.state.ownership import presume, strays
 
     project, cloud = session.enter_project(state, config), session.cloud()
-    catalogue, live = (Catalogue((), ()), cloud.live_as_told()) if config is None else cloud.observe_as_told()
+    catalogue, live = (Catalogue((), ()), cloud.live_as_reported()) if config is None else cloud.observe_as_reported()
     state = attrs.evolve(
         state,
         stack=session.stack_name(state),
@@ -74,7 +74,7 @@ def observe(
         return Observed(config, state, pending, Desired(), catalogue, live)
     try:
         desired = _desired(session, config, state, pending, catalogue, live, kept or {})
-    except ConfigError as error:  # what is not told may be all that is wrong
+    except ConfigError as error:  # what is not reported may be all that is wrong
         for why in (*catalogue.unread, *live.unlisted.values(), *live.unread.values()):
             raise why from None
         raise error

@@ -144,11 +144,11 @@ def priced_plan(session: Session, seen: Observed, wishes: Wishes) -> PricedPlan:
     from flowplan.cost.priced_plan import PricedPlan
     from flowplan.planning.guards import refusals
     from flowplan.planning.make import make_plan
-    from flowplan.planning.untold import hold_told, only_stops
+    from flowplan.planning.unreported import hold_reported, only_stops
 
     hold_known(wishes.replace, seen)
     plan = make_plan(seen.desired, seen.state, seen.live, wishes, seen.pending)
-    hold_told(plan, seen.catalogue, seen.live)
+    hold_reported(plan, seen.catalogue, seen.live)
     keys = auctions_needed(seen.desired, seen.state, seen.live)
     markets = session.cloud().markets(keys, shown_only=keys if only_stops(plan) else ())
     for address, why in plan.staying:
@@ -223,7 +223,7 @@ def forecast(
 def streams_of(session: Session, found: PricedPlan) -> dict[tuple[str, str], Stream]:
     """The past prices that forecasts of it need: one call a region, none without bids."""
     from flowplan.cost.forecast import auctions_of
-    from flowplan.planning.untold import only_stops
+    from flowplan.planning.unreported import only_stops
     from flowplan.pricing.history import Stream
 
     cloud = session.cloud()

@@ -66,7 +66,7 @@ class Scope:
         """
         return self._from_base(_entry(self._place(name)))
 
-    def told(self, source: str) -> str:
+    def for_people(self, source: str) -> str:
         """How somebody here names the file that the state calls `source`."""
         there = Path(self._place(source))
         return str(there.relative_to(self.here)) if there.is_relative_to(self.here) else str(there)
@@ -93,7 +93,7 @@ class Scope:
         """Whether two names, as the state has them, lead to one file, or the second to the like of the first in this
         checkout."""
         linked = not _leads_to(self._place(one)).isdisjoint(_leads_to(self._place(other)))
-        return linked or self._is_like(one, self.told(other))
+        return linked or self._is_like(one, self.for_people(other))
 
     def _is_like(self, source: str, name: str) -> bool:
         """Whether that file is called in another checkout what `name` is in this one. Several checkouts share a state

@@ -52,7 +52,7 @@ def release(session: Session, address: str) -> Binding:
         _hold_certain(left, loaded)
         kept = {one: b for one, b in loaded.state.bindings.items() if one not in left}
         new = attrs.evolve(loaded.state, bindings=consistent(kept), released=released)
-        store.save(new, loaded.pending.values(), told=True)
+        store.save(new, loaded.pending.values(), stated=True)
     return binding
 
 
@@ -64,7 +64,7 @@ def move(session: Session, old: str, new: str) -> dict[Address, Address]:
         moved = _moves(bound(old, loaded.state.bindings).address, new, loaded.state.bindings)
         _hold_certain([*moved, *moved.values()], loaded)
         kept = {moved.get(one, one): _moved(b, moved) for one, b in loaded.state.bindings.items()}
-        store.save(attrs.evolve(loaded.state, bindings=kept), loaded.pending.values(), told=True)
+        store.save(attrs.evolve(loaded.state, bindings=kept), loaded.pending.values(), stated=True)
     return moved
 
 

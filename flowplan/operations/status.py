@@ -44,7 +44,7 @@ def bid_rows(session: Session, state: State, live: Live) -> list[Row]:
         for a, b in ours.items()
         if isinstance(b.applied, Bid)
     }
-    asked = {key_of(bid) for bid in bids.values() if "region" not in bid.untold}
+    asked = {key_of(bid) for bid in bids.values() if "region" not in bid.unreported}
     markets = cloud.markets(sorted(asked), shown_only=asked)
     instances: dict[str, list[Instance]] = {}
     for one in cloud.instances():

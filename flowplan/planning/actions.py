@@ -68,7 +68,7 @@ class Change:
     @property
     def status_is_strange(self) -> bool:
         """Whether the API has a word for its status that flowplan does not know."""
-        return bool(self.status) and self.status not in STATUSES  # "": it is not told
+        return bool(self.status) and self.status not in STATUSES  # "": it is not reported
 
 
 @frozen

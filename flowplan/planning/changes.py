@@ -62,7 +62,7 @@ class Changes:
         found = self.live.volumes.get(self.state.bindings[address].id)
         if found is None or self.wishes.keep_volumes:
             return None
-        if found.users_untold:
+        if found.users_unreported:
             return f"the API does not say who uses it: {found.unfit}"
         strangers = [one for one in found.users if one not in self.seen] if "bid" in self.live.unlisted else []
         return f"the bids cannot be listed, and {', '.join(strangers)} uses it" if strangers else None

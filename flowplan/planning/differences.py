@@ -22,11 +22,11 @@ from flowplan.planning.actions import FieldChange
 
 
 def differences(before: Resource, after: Resource) -> tuple[FieldChange, ...]:
-    """Every field that differs, in the order of the class. What is not told is no difference; nor is the order, or the
-    repetition, of ids, ports and mounts."""
+    """Every field that differs, in the order of the class. What is not reported is no difference; nor is the order, or
+    the repetition, of ids, ports and mounts."""
     found: list[FieldChange] = []
     for name, meaning in changes_of(_kind_of(after)).items():
-        if name in before.untold or name in after.untold:
+        if name in before.unreported or name in after.unreported:
             continue
         old, new = getattr(before, name), getattr(after, name)
         if old == new or _same(name, old, new):
@@ -74,7 +74,7 @@ def changed_in_place(before: Resource, after: Resource, fields: Sequence[FieldCh
         return known
     if known.inputs.complete or not known.inputs.alike(after.inputs):
         return known
-    return attrs.evolve(known, inputs=after.inputs.spelled_as(known.inputs))  # the marker alone told of it
+    return attrs.evolve(known, inputs=after.inputs.spelled_as(known.inputs))  # only the marker told of it
 
 
 def _kind_of(resource: Resource) -> Any:

@@ -50,7 +50,7 @@ def moved(changes: Iterable[Change], state: State, files: Files) -> Iterable[tup
         if known is None or not known.source or change.position is None:
             continue
         if not files.same(known.source, files.kept(change.position.file)):
-            yield change.address, files.told(known.source), change.position.file
+            yield change.address, files.for_people(known.source), change.position.file
 
 
 def fileless(left_alone: Iterable[Address], state: State, live: Live, files: Files) -> Iterable[Fileless]:
@@ -62,4 +62,4 @@ def fileless(left_alone: Iterable[Address], state: State, live: Live, files: Fil
         if (bid is None or bid.ended) and binding.id not in live.volumes:
             continue
         worst = bid.bid.worst if bid else None
-        yield Fileless(address, binding.id, files.told(binding.source), worst)
+        yield Fileless(address, binding.id, files.for_people(binding.source), worst)

@@ -1,4 +1,4 @@
-"""What FCP would refuse of what a plan places or raises: told before anything is made, or cancelled to make room. Pure.
+"""What FCP would refuse of what a plan places or raises: said before anything is made, or cancelled to make room. Pure.
 
 What stays, goes or only becomes less is never a problem here.
 """

@@ -52,7 +52,7 @@ class Plan:
     twins: tuple[tuple[Address, tuple[str, ...]], ...] = ()  # further live bids that carry our marker
     namesakes: tuple[tuple[Address, tuple[str, ...]], ...] = ()  # bids of somebody else with the name of ours
     moved: tuple[tuple[Address, str, str], ...] = ()  # address, the file that made it, the file that has it now
-    staying: tuple[tuple[Address, str], ...] = ()  # volumes nobody wants, but who uses them is not told: why
+    staying: tuple[tuple[Address, str], ...] = ()  # volumes nobody wants, but who uses them is not reported: why
     in_doubt: tuple[Intent, ...] = ()  # operations of an earlier run whose outcome is not known
 
     @property
@@ -76,10 +76,10 @@ class Plan:
 
 class Files(Protocol):
     """The configuration files as the state names them (`Binding.source`): kept() makes such a name of the one in a
-    Position, told() makes it one for people. is_given(): a PATH leads there, if under another name."""
+    Position, for_people() makes it one to show. is_given(): a PATH leads there, if under another name."""
 
     def kept(self, name: str) -> str: ...
-    def told(self, source: str) -> str: ...
+    def for_people(self, source: str) -> str: ...
     def is_gone(self, source: str) -> bool: ...
     def is_given(self, source: str) -> bool: ...
     def same(self, one: str, other: str) -> bool: ...
@@ -91,7 +91,7 @@ class AllThere:
     def kept(self, name: str) -> str:
         return name
 
-    def told(self, source: str) -> str:
+    def for_people(self, source: str) -> str:
         return source
 
     def is_gone(self, source: str) -> bool:

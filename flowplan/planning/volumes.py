@@ -106,7 +106,7 @@ class Volumes:
         return [by_id] if by_id else self._by_name.get(wanted, [])
 
     def one_writer(self) -> None:
-        """A Block volume is one bid's: the API would refuse the second, after the first is placed. A volume is told by
+        """A Block volume is one bid's: the API would refuse the second, after the first is placed. A volume is known by
         what it is, not by how it is written: its name here may be its id there."""
         users: dict[str, tuple[Address, VolumeUse]] = {}
         for address, task in self._config.tasks.items():

@@ -2,7 +2,8 @@
 
 Every class is written field by field, so that none is forgotten; what a field's metadata say differs from that:
 `{"kept": "never"}` it is left out, `{"kept": "if_set"}` it is left out while it has its default, so that a state
-without it is read by older flowplans. A new field of a state is `if_set`.
+without it is read by older flowplans. A new field of a state is `if_set`. `{"key": NAME}`: what the state calls it,
+where that is another name.
 """
 
 from __future__ import annotations
@@ -132,8 +133,8 @@ def _writer(made: Converter, cls: type[Any], **special: Any) -> Callable[[Any], 
     """What writes a `cls`, every field in its order, as the fields' metadata say. `special`: for some fields, how."""
     from cattrs.gen import make_dict_unstructure_fn, override
 
-    how = {"never": {"omit": True}, "if_set": {"omit_if_default": True}, "always": {}}
-    fields = {one.name: how[one.metadata.get("kept", "always")] for one in attrs.fields(cls)}
+    how: dict[str, dict[str, Any]] = {"never": {"omit": True}, "if_set": {"omit_if_default": True}, "always": {}}
+    fields = {one.name: {**how[one.metadata.get("kept", "always")], **_key(one)} for one in attrs.fields(cls)}
     each = {name: override(**{**keywords, **special.get(name, {})}) for name, keywords in fields.items()}
     return make_dict_unstructure_fn(cls, made, **each)  # type: ignore[arg-type]  # its own keywords are private
 
@@ -143,8 +144,13 @@ def _reader(made: Converter, cls: type[Any], **special: Any) -> Callable[[Any, A
     from cattrs.gen import make_dict_structure_fn, override
 
     left_out = {one.name: {"omit": True} for one in attrs.fields(cls) if one.metadata.get("kept") == "never"}
-    each = {name: override(**keywords) for name, keywords in {**left_out, **special}.items()}
+    renamed = {one.name: key for one in attrs.fields(cls) if (key := _key(one))}
+    each = {name: override(**keywords) for name, keywords in {**left_out, **renamed, **special}.items()}
     return make_dict_structure_fn(cls, made, **each)  # type: ignore[arg-type]
+
+
+def _key(field: attrs.Attribute[Any]) -> dict[str, Any]:
+    return {"rename": field.metadata["key"]} if "key" in field.metadata else {}
 
 
 def _always_written(cls: type[Any]) -> set[str]:

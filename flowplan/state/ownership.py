@@ -204,15 +204,15 @@ def made_by(intent: CreateIntent, volume: LiveVolume) -> bool | None:
 
     No volume had the name before, or the intent would not be; so it is ours if it is as large, of the same kind and
     in the same region, nobody uses it yet, and it was created after the first attempt was about to be sent and not
-    later than the last one can have been executed; where the server told no time, nobody knows that to a day. Nothing
+    later than the last one can have been executed; where the server gave no time, nobody knows that to a day. Nothing
     tells it from one that somebody else made just then.
     """
     wanted, found = intent.resource, volume.volume
     if not isinstance(wanted, Volume):
         return False
-    told = {name for name in ("interface", "region") if name not in found.untold}
-    smaller = "size_gb" not in found.untold and found.size_gb < wanted.size_gb
-    if smaller or any(getattr(found, name) != getattr(wanted, name) for name in told):
+    reported = {name for name in ("interface", "region") if name not in found.unreported}
+    smaller = "size_gb" not in found.unreported and found.size_gb < wanted.size_gb
+    if smaller or any(getattr(found, name) != getattr(wanted, name) for name in reported):
         return False
     created = _seconds(volume.created_at)
     first, last = intent.since or intent.at, intent.at
@@ -221,7 +221,7 @@ def made_by(intent: CreateIntent, volume: LiveVolume) -> bool | None:
     doubt = 0.0 if first.server is not None and last.server is not None else WRONG
     if created is not None and not early - doubt <= created <= late + doubt:
         return False
-    certain = timely and found.size_gb == wanted.size_gb and not found.untold and not volume.users
+    certain = timely and found.size_gb == wanted.size_gb and not found.unreported and not volume.users
     certain = certain and not volume.unfit
     return True if certain else None
 
@@ -237,11 +237,11 @@ def _seconds(created_at: str) -> float | None:
 
 def as_made(asked: Volume, made: Volume) -> Volume:
     """`asked` as the API made it: what is larger, it rounded up; what it does not tell is as it was asked for."""
-    told = {name: getattr(made, name) for name in ("interface", "region", "size_gb") if name not in made.untold}
-    size_gb = told.get("size_gb", asked.size_gb)
+    reported = {name: getattr(made, name) for name in ("interface", "region", "size_gb") if name not in made.unreported}
+    size_gb = reported.get("size_gb", asked.size_gb)
     if size_gb > asked.size_gb:
-        return attrs.evolve(asked, **{**told, "size_gb": asked.size_gb}, capacity_gb=size_gb)
-    return attrs.evolve(asked, **told)
+        return attrs.evolve(asked, **{**reported, "size_gb": asked.size_gb}, capacity_gb=size_gb)
+    return attrs.evolve(asked, **reported)
 
 
 @overload
@@ -251,9 +251,9 @@ def as_known(found: LiveVolume, applied: Resource | None) -> Volume: ...
 def as_known(found: LiveBid | LiveVolume, applied: Resource | None) -> Bid | Volume:
     """What is live, as far as anything tells. This is the one place that decides what an answer leaves open.
 
-    What the API does not tell is as it was applied; what that does not tell either stays `untold`. What a bid carries
-    is known in full when its marker agrees with what was applied, else as far as the marker tells; unknown without
-    one. A volume that is as large as the API made it has the size that was asked for.
+    What the API does not report is as it was applied; what that does not say either stays `unreported`. What a bid
+    carries is known in full when its marker agrees with what was applied, else as far as the marker says; unknown
+    without one. A volume that is as large as the API made it has the size that was asked for.
     """
     if isinstance(found, LiveVolume):
         return _volume_as_known(found.volume, applied)
@@ -281,22 +281,22 @@ def _named(bid: Bid, applied: Resource | None) -> Bid:
 
 def _volume_as_known(volume: Volume, applied: Resource | None) -> Volume:
     known = _informed(volume, applied)
-    if not isinstance(applied, Volume) or applied.capacity_gb is None or "size_gb" in applied.untold:
+    if not isinstance(applied, Volume) or applied.capacity_gb is None or "size_gb" in applied.unreported:
         return known
-    if "size_gb" in volume.untold or volume.size_gb == applied.capacity_gb:
+    if "size_gb" in volume.unreported or volume.size_gb == applied.capacity_gb:
         return attrs.evolve(known, size_gb=applied.size_gb, capacity_gb=applied.capacity_gb)
     return known
 
 
 def _informed(found: Known, applied: Resource | None) -> Known:
     """`found` with what its answer left open as it was applied."""
-    if not found.untold:
+    if not found.unreported:
         return found
     known = applied if type(applied) is type(found) else None
-    told = {name: getattr(known, name) for name in found.untold if known and name not in known.untold}
+    reported = {name: getattr(known, name) for name in found.unreported if known and name not in known.unreported}
     # Inputs of None are unknown already.
-    left = tuple(name for name in found.untold if name not in told and name != "inputs")
-    return attrs.evolve(found, **told, untold=left)
+    left = tuple(name for name in found.unreported if name not in reported and name != "inputs")
+    return attrs.evolve(found, **reported, unreported=left)
 
 
 def placed_bids(state: State, live: Live) -> dict[Address, Bid]:
@@ -307,7 +307,7 @@ def placed_bids(state: State, live: Live) -> dict[Address, Bid]:
         if address.kind != "bid" or found is None or found.ended:
             continue
         bid = as_known(found, binding.applied)
-        if not {"instance_type", "region"} & set(bid.untold):
+        if not {"instance_type", "region"} & set(bid.unreported):
             placed[address] = bid
     return placed
 
@@ -329,4 +329,4 @@ def volume_regions(state: State, live: Live) -> dict[Address, str]:
         for address, binding in state.bindings.items()
         if binding.id in live.volumes
     }
-    return {address: volume.region for address, volume in found.items() if "region" not in volume.untold}
+    return {address: volume.region for address, volume in found.items() if "region" not in volume.unreported}

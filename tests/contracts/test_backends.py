@@ -516,7 +516,7 @@ def test_what_somebody_said_is_in_the_backup_too(place: Place) -> None:
     """No look at the cloud could tell it again."""
     run(place)
     store = place.open()
-    store.save(store.read().state, told=True)
+    store.save(store.read().state, stated=True)
     place.put("snapshot", b"{")
     assert place.open().restore().state.serial == 3
 

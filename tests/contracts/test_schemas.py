@@ -48,8 +48,8 @@ def test_a_golden_plan_fits(path: Path) -> None:
 @pytest.mark.parametrize(
     ("resource", "shown", "besides"),
     [
-        (Bid, shape.Bid, {"gpus", "untold", "inputs"}),  # a bid's inputs are shown one by one
-        (Volume, shape.Volume, {"untold"}),
+        (Bid, shape.Bid, {"gpus", "unreported", "inputs"}),  # a bid's inputs are shown one by one
+        (Volume, shape.Volume, {"unreported"}),
         (Inputs, shape.Given, {"ports", "given_sha256"}),  # ports are a resource of their own
     ],
 )

@@ -99,7 +99,7 @@ def test_a_bid_of_ours_can_be_stopped_and_nothing_else(applied: Place, name: str
     before = applied.ledger()
     applied.edit("17.92", "21.50")
     result = applied.run("apply", "--auto-approve")
-    if untold(name, value):
+    if unreported(name, value):
         assert result.code == 0, result
     else:
         assert result.code == 1, result
@@ -111,7 +111,7 @@ def test_a_bid_of_ours_can_be_stopped_and_nothing_else(applied: Place, name: str
     assert live_of(applied) == []
 
 
-def untold(name: str, value: Any) -> bool:
+def unreported(name: str, value: Any) -> bool:
     """Null is not told, for what need not be: no fault."""
     return value is None and name in ("launch_specification", "volumes", "region")
 

@@ -80,8 +80,8 @@ def test_between_the_first_attempt_and_the_last() -> None:
         (attrs.evolve(WANTED, size_gb=9), False),
         (attrs.evolve(WANTED, region="us-central1-a"), False),
         (attrs.evolve(WANTED, interface="File"), False),
-        (attrs.evolve(WANTED, region="", untold=("region",)), None),
-        (attrs.evolve(WANTED, size_gb=0, untold=("size_gb",)), None),
+        (attrs.evolve(WANTED, region="", unreported=("region",)), None),
+        (attrs.evolve(WANTED, size_gb=0, unreported=("size_gb",)), None),
     ],
 )
 def test_what_it_is_decides_too(found: Volume, ours: bool | None) -> None:

@@ -156,7 +156,7 @@ MISTAKES = (
     Mistake(
         "a bid that does not tell its volumes has none",
         "apply/removals.py",
-        'if not found.ended and "volumes" in found.bid.untold:',
+        'if not found.ended and "volumes" in found.bid.unreported:',
         "if not found.id:",
         ("tests/faults/test_answers_of_others.py", "-k", "does_not_tell_its_volumes"),
     ),
@@ -171,9 +171,9 @@ MISTAKES = (
         ("tests/faults/test_doubt.py",),
     ),
     Mistake(
-        "an untold field proves a lost change",
+        "an unreported field proves a lost change",
         "apply/updates.py",
-        " or not fields.keys().isdisjoint(found.untold):",
+        " or not fields.keys().isdisjoint(found.unreported):",
         ":",
         ("tests/faults/test_lies.py", "-k", "does_not_tell"),
     ),

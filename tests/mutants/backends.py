@@ -71,7 +71,7 @@ MISTAKES = (
     Mistake(
         "a restore makes `state rm` undone",
         "backends/local.py",
-        "        old = None if told else self._files.snapshot()\n",
+        "        old = None if stated else self._files.snapshot()\n",
         "        old = self._files.snapshot()\n",
         ("tests/faults/test_release.py",),
     ),

@@ -38,7 +38,7 @@ MISTAKES = (
         "cloud/rows.py",
         "for name, value in given.items() if value is None}",
         "for name, value in given.items() if value == 0}",
-        ("tests/faults/test_untold.py",),
+        ("tests/faults/test_unreported.py",),
     ),
     Mistake(
         "show what is left of a long key that was cut",

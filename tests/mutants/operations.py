@@ -50,8 +50,8 @@ MISTAKES = (
     Mistake(
         "ask for what is offered although nothing is placed",
         "operations/observe.py",
-        "(Catalogue((), ()), cloud.live_as_told()) if config is None else cloud.observe_as_told()",
-        "cloud.observe_as_told()",
+        "(Catalogue((), ()), cloud.live_as_reported()) if config is None else cloud.observe_as_reported()",
+        "cloud.observe_as_reported()",
         ("tests/faults/test_stop_paying.py", "-k", "asks_for_nothing"),
     ),
     Mistake(

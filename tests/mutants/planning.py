@@ -8,9 +8,9 @@ MISTAKES = (
     Mistake(
         "compare what is not known",
         "planning/differences.py",
-        "        if name in before.untold or name in after.untold:\n            continue\n",
+        "        if name in before.unreported or name in after.unreported:\n            continue\n",
         "",
-        ("tests/faults/test_untold.py",),
+        ("tests/faults/test_unreported.py",),
     ),
     Mistake(
         "keep the digest of another spelling than the marker's",
@@ -35,7 +35,7 @@ MISTAKES = (
     ),
     Mistake(
         "place where not all is told",
-        "planning/untold.py",
+        "planning/unreported.py",
         "    if only_stops(plan) and not plan.empty:\n",
         "    if not plan.empty:\n",
         ("tests/faults/test_stop_paying.py", "-k", "needs_all_of_it"),
@@ -43,8 +43,8 @@ MISTAKES = (
     Mistake(
         "delete a volume although nobody tells who uses it",
         "planning/changes.py",
-        "        if found.users_untold:\n",
-        "        if found.users_untold and found.users:\n",
+        "        if found.users_unreported:\n",
+        "        if found.users_unreported and found.users:\n",
         ("tests/faults/test_odd_rows.py", "-k", "unless_nobody_tells"),
     ),
     Mistake(

@@ -23,9 +23,9 @@ MISTAKES = (
     Mistake(
         "compare the size that the API made",
         "state/ownership.py",
-        '    if "size_gb" in volume.untold or volume.size_gb == applied.capacity_gb:\n',
-        '    if "size_gb" in volume.untold:\n',
-        ("tests/faults/test_untold.py",),
+        '    if "size_gb" in volume.unreported or volume.size_gb == applied.capacity_gb:\n',
+        '    if "size_gb" in volume.unreported:\n',
+        ("tests/faults/test_unreported.py",),
     ),
     Mistake(
         "adopt a volume whenever it was made",
@@ -44,8 +44,8 @@ MISTAKES = (
     Mistake(
         "adopt a volume that somebody uses",
         "state/ownership.py",
-        " and not found.untold and not volume.users\n",
-        " and not found.untold\n",
+        " and not found.unreported and not volume.users\n",
+        " and not found.unreported\n",
         ("tests/faults/test_whose.py", "-k", "uses"),
     ),
     Mistake(

@@ -176,7 +176,7 @@ CASES: dict[str, Case] = {
     "what another file made is left alone": (KNOWN, PLACED, {}, Wishes(in_scope=lambda _: False), {}),
     "a volume of which nobody tells who uses it stays": (
         STORED,
-        live(live_volume(volume(), users_untold=True, unfit="odd")),
+        live(live_volume(volume(), users_unreported=True, unfit="odd")),
         {},
         Wishes(),
         {},
@@ -428,7 +428,7 @@ def test_a_block_volume_is_released_before_another_bid_takes_it() -> None:
 
 STAYS: dict[str, tuple[Live, str]] = {
     "its users": (
-        live(live_volume(volume(), users_untold=True, unfit="no bids field")),
+        live(live_volume(volume(), users_unreported=True, unfit="no bids field")),
         "the API does not say who uses it: no bids field",
     ),
     "the bids": (

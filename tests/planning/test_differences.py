@@ -112,8 +112,8 @@ def test_only_a_bid_that_runs_and_is_to_run_on_restarts(paused: tuple[bool, bool
 )
 def test_what_is_not_told_is_no_difference(kind: Kind, field: str, value: Any, meaning: str) -> None:
     before, after = BEFORE[kind], attrs.evolve(BEFORE[kind], **{field: value})
-    assert differences(attrs.evolve(before, untold=(field,)), after) == ()
-    assert differences(before, attrs.evolve(after, untold=(field,))) == ()
+    assert differences(attrs.evolve(before, unreported=(field,)), after) == ()
+    assert differences(before, attrs.evolve(after, unreported=(field,))) == ()
 
 
 @pytest.mark.parametrize("resource", BEFORE.values(), ids=list(BEFORE))

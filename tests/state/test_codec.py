@@ -58,7 +58,7 @@ BID = Bid(
     instance_type_name="h100-80gb.sxm.8x",
     ssh_key_names=("me",),
     gpus=8,
-    untold=("memory_gb",),
+    unreported=("memory_gb",),
 )
 PORTS = PortMapping(B, (PAIR,))
 BINDINGS = {
@@ -291,14 +291,14 @@ FORMS: dict[str, tuple[Any, Callable[[Any], bytes], set[str]]] = {
             "Position.column",
         },
     ),
-    "values of a volume": (VOLUME, lambda one: text(plain(one)), {"Volume.untold"}),
+    "values of a volume": (VOLUME, lambda one: text(plain(one)), {"Volume.unreported"}),
     "values of a bid": (
         BID,
         lambda one: text(plain(one)),
         # Ports are a resource of their own; the rest is the API's, or the digest beside it.
         {
             "Bid.gpus",
-            "Bid.untold",
+            "Bid.unreported",
             "PortPair.external",
             "PortPair.internal",
             "PortPair.protocol",

@@ -90,7 +90,7 @@ MADE: dict[str, tuple[LiveVolume, bool | None]] = {
     "of another kind": (live_volume(volume(interface="File"), created_at=IN_TIME), False),
     "in another region": (live_volume(volume(region="r2"), created_at=IN_TIME), False),
     "in use": (live_volume(volume(), created_at=IN_TIME, bids=("bid_9",)), None),
-    "not told in full": (live_volume(volume(untold=("region",)), created_at=IN_TIME), None),
+    "not told in full": (live_volume(volume(unreported=("region",)), created_at=IN_TIME), None),
     "unfit": (live_volume(volume(), created_at=IN_TIME, unfit="odd"), None),
 }
 
@@ -166,12 +166,12 @@ def test_what_the_state_says_of_an_id(known: State, said: str | None) -> None:
 # ---- what an answer leaves open ------------------------------------------------------------------------------------
 
 
-def test_what_is_not_told_is_as_it_was_applied_and_else_stays_untold() -> None:
-    found = live_bid(bid(region="", untold=("region", "memory_gb")), ours=False)
+def test_what_is_not_told_is_as_it_was_applied_and_else_stays_unreported() -> None:
+    found = live_bid(bid(region="", unreported=("region", "memory_gb")), ours=False)
     assert as_known(found, bid(memory_gb=64)).region == "r"
-    assert as_known(found, bid(memory_gb=64)).untold == ()
-    assert as_known(found, bid(untold=("memory_gb",))).untold == ("memory_gb",)
-    assert as_known(found, None).untold == ("region", "memory_gb")
+    assert as_known(found, bid(memory_gb=64)).unreported == ()
+    assert as_known(found, bid(unreported=("memory_gb",))).unreported == ("memory_gb",)
+    assert as_known(found, None).unreported == ("region", "memory_gb")
 
 
 def test_what_a_bid_carries_is_as_applied_where_its_marker_agrees() -> None:
@@ -192,7 +192,7 @@ def test_a_volume_as_large_as_the_api_made_it_has_the_size_asked_for(now: int, s
 def test_what_the_api_made_of_a_volume() -> None:
     assert as_made(volume(), volume(size_gb=128)) == volume()
     assert as_made(volume(), volume(size_gb=128)).capacity_gb == 128
-    assert as_made(volume(), volume(size_gb=0, untold=("size_gb",))).capacity_gb is None
+    assert as_made(volume(), volume(size_gb=0, unreported=("size_gb",))).capacity_gb is None
     assert as_made(volume(), volume(region="r2")).region == "r2"
 
 
@@ -200,8 +200,8 @@ def test_a_bid_keeps_the_place_it_has_as_far_as_that_is_known() -> None:
     known = state(bound(TRAIN, "bid_1", bid()))
     assert list(placed_bids(known, live(OURS))) == [TRAIN]
     assert placed_bids(known, live(attrs.evolve(OURS, status="Terminated"))) == {}
-    untold = state(bound(TRAIN, "bid_1", bid(untold=("region",))))
-    assert placed_bids(untold, live(live_bid(bid(untold=("region",))))) == {}
+    unreported = state(bound(TRAIN, "bid_1", bid(unreported=("region",))))
+    assert placed_bids(unreported, live(live_bid(bid(unreported=("region",))))) == {}
 
 
 def test_the_region_of_a_volume_that_exists_is_fixed() -> None:

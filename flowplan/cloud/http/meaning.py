@@ -43,7 +43,7 @@ from flowplan.errors import Ambiguous, CloudError, Held, NameTaken, NotFound, Re
 
 TRIES = 5
 UNREADABLE_TRIES = 3
-RETRY_AFTER_CAP = 60.0  # seconds: who asks for more is told so at once
+RETRY_AFTER_CAP = 60.0  # seconds: if it asks for more, the call ends at once
 EXCERPT = 200  # characters of a strange answer that are shown
 WORDS = 4_000  # characters of a refusal that are searched for what it means
 
@@ -191,14 +191,14 @@ class Call:
         words = words[:WORDS].lower()
         kind, says, hint = _refusal(self.method, status, words, is_api and self._names_something(words))
         # A list of fields stands by itself, under the message.
-        told, listed = (f": {detail}", None) if "\n" not in detail and status != 422 else ("", detail)
-        message = f"{self._what}: {says}{told if detail else ''}{self._source(reply)}"
+        said, listed = (f": {detail}", None) if "\n" not in detail and status != 422 else ("", detail)
+        message = f"{self._what}: {says}{said if detail else ''}{self._source(reply)}"
         return kind(message, status=status, request_id=reply.request_id, hint=hint, detail=listed or None)
 
     def _names_something(self, words: str) -> bool:
         """Whether a 404's text says more than would fit any path: only then is it about the object asked for."""
-        told = words.replace(self.path.lower(), " ")
-        return not _NO_ROUTE.issuperset(_WORD.findall(told))
+        rest = words.replace(self.path.lower(), " ")
+        return not _NO_ROUTE.issuperset(_WORD.findall(rest))
 
     def _unsure(self, message: str, reply: Reply, hint: str | None = None, detail: str | None = None) -> CloudError:
         """An error after which the request may have been executed: that matters for paid methods only."""

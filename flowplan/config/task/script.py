@@ -128,7 +128,7 @@ def _script(document: Document, node: Node, content: str, name: str, *, joined: 
 def _line_ends(document: Document, node: Node, content: str, name: str, *, joined: bool) -> str:
     """`content` with the line ends that the instance needs. A file saved with CRLF is sent with LF: one whose `#!` line
     ends so (the kernel would look for an interpreter with a CR in its name), or, without `#!`, each of its lines. All
-    other bytes are the user's: they stay, and are told. `joined`: YAML made LF of CRLF already, as it does."""
+    other bytes are the user's: they stay, with a warning. `joined`: YAML made LF of CRLF already, as it does."""
     first, newline, _ = content.partition("\n")
     windows = (
         newline and first.endswith("\r") and (first.startswith("#!") or content.count("\r\n") == content.count("\n"))

@@ -13,7 +13,7 @@ _ELSEWHERE = frozenset(("startup_script", "run_options", "build_context"))
 
 def warn_of_keys(document: Document) -> None:
     """A value that begins as the keys of common services do is warned of: names travel in clear, and files are
-    soon in a repository. An anchor's value is told once, where it is written."""
+    soon in a repository. An anchor's value is reported once, where it is written."""
     for node in _scalars(document.root):
         if holds_token(node.text):
             summary = "this seems to be a credential; it would be sent, shown and stored unmasked"

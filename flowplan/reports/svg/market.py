@@ -1,5 +1,5 @@
 """Prices of auctions -> one SVG file, a panel each. It stands alone: no script, no font, nothing fetched; light or dark
-as the reader's system is; what it shows is told in words, too."""
+as the reader's system is; what it shows is said in words, too."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def svg(offers: Sequence[Offer], view: View) -> str:
         f'{BEGINS} xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{height}"'
         f' viewBox="0 0 {_WIDTH} {height}" role="img" aria-labelledby="title desc">',
         f'<title id="title">{_text(f"Prices of {many} over the last {length(view.ago)}")}</title>',
-        f'<desc id="desc">{_text(" ".join(_told(one, view) for one in offers), 20_000)}</desc>',
+        f'<desc id="desc">{_text(" ".join(_in_words(one, view) for one in offers), 20_000)}</desc>',
         f"<style>{_STYLE}</style>",
         f'<rect class="ground" width="{_WIDTH}" height="{height}"/>',
     ]
@@ -69,7 +69,7 @@ def _name(one: Offer) -> str:
     return f"{one.kind.name} in {one.auction.region}"
 
 
-def _told(one: Offer, view: View) -> str:
+def _in_words(one: Offer, view: View) -> str:
     """The picture in words."""
     whole = slices(one.past, view.now - view.since, view.now, 1)[0]
     if whole is None:

@@ -172,7 +172,7 @@ def _inner(old: Sequence[Any], new: Sequence[Any]) -> list[Row]:
     """What differs inside two lists, element by element, whatever their order."""
     from deepdiff import DeepDiff  # 85 ms: only for lists already known to differ
 
-    # Without pairing, what changed inside an element is told as the old one gone and the new one come.
+    # Without pairing, what changed inside an element is shown as the old one gone and the new one come.
     diff = DeepDiff(old, new, ignore_order=True, report_repetition=True, cutoff_distance_for_pairs=0)
     gone = diff.get("iterable_item_removed", {}).values()
     come = diff.get("iterable_item_added", {}).values()

@@ -18,7 +18,7 @@ from flowplan.reports.text.plan import text
 if TYPE_CHECKING:
     from flowplan.documents.shapes.plan import PlanBody
 
-_NOTABLE = 1.0  # seconds: what is faster is told without a time
+_NOTABLE = 1.0  # seconds: what is faster is shown without a time
 
 
 def lines(outlet: Outlet) -> ProgressLines:

@@ -57,10 +57,10 @@ def _how_it_runs(one: shape.BidIf) -> list[str]:
     if one["reason"] is not None:
         text = one["reason"] if one["runs"] is not None else f"unknown: {one['reason']}"
         return wrapped(text, "    ", "    ")
-    return [line for text in _told(one) for line in wrapped(text, "    ", "    ")]
+    return [line for text in _in_words(one) for line in wrapped(text, "    ", "    ")]
 
 
-def _told(one: shape.BidIf) -> Iterator[str]:
+def _in_words(one: shape.BidIf) -> Iterator[str]:
     runs = number(one["runs"])
     if not runs:
         yield "runs in none of the futures"

@@ -117,7 +117,7 @@ def test_what_is_not_told_is_neither_changed_nor_forgotten_by_an_update() -> Non
     change, _ = planned(row(volumes=None, limit_price="$20"))
     assert [one.name for one in change.fields] == ["limit_price"]
     assert isinstance(change.after, Bid)
-    assert (change.after.volumes, change.after.untold) == (("vol_1",), ())
+    assert (change.after.volumes, change.after.unreported) == (("vol_1",), ())
 
 
 def test_a_default_that_the_api_fills_in_is_no_drift_and_no_change() -> None:
@@ -213,10 +213,10 @@ def test_the_size_that_was_asked_for_is_compared(
 
 def test_what_was_asked_for_and_what_came_are_both_kept() -> None:
     rounded = bound(DATA, "vol_1", made(10, 16))
-    untold = bound(TRAIN, "bid_1", attrs.evolve(WANTED, untold=("ssh_keys",)))
-    back = load(dump(state(rounded, untold)), "state").bindings
+    unreported = bound(TRAIN, "bid_1", attrs.evolve(WANTED, unreported=("ssh_keys",)))
+    back = load(dump(state(rounded, unreported)), "state").bindings
     assert back[DATA].applied.capacity_gb == 16  # type: ignore[union-attr]
-    assert back[TRAIN].applied.untold == ("ssh_keys",)
+    assert back[TRAIN].applied.unreported == ("ssh_keys",)
     plain = state(bound(DATA, "vol_1", made(10)))
     assert b"capacity_gb" not in dump(plain) and b"untold" not in dump(plain)  # older flowplans read it
 

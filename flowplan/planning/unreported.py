@@ -28,14 +28,14 @@ def standing_in(state: State, live: Live, unread: Mapping[str, CloudError]) -> L
         if why is None or address.kind == "ports":
             continue
         if isinstance(binding.applied, Volume):
-            volumes[binding.id] = LiveVolume(binding.id, binding.applied, unfit=str(why), users_untold=True)
+            volumes[binding.id] = LiveVolume(binding.id, binding.applied, unfit=str(why), users_unreported=True)
         elif isinstance(binding.applied, Bid):
             bids[binding.id] = LiveBid(binding.id, binding.applied, "", unfit=str(why))
     return attrs.evolve(live, bids=bids, volumes=volumes, unread={**live.unread, **unread})
 
 
 def with_known_keys(catalogue: Catalogue, state: State) -> Catalogue:
-    """`catalogue`, which was not told in full, with the SSH keys that the state knows."""
+    """`catalogue`, which was not reported in full, with the SSH keys that the state knows."""
     known = {key.id: key for key in catalogue.ssh_keys}
     for binding in state.bindings.values():
         if isinstance(binding.applied, Bid):
@@ -56,8 +56,8 @@ def _stops(change: Change) -> bool:
     return not isinstance(change, (Create, Replace))
 
 
-def hold_told(plan: Plan, catalogue: Catalogue, live: Live) -> None:
-    """Raise CloudError for a plan that needs what is not told."""
+def hold_reported(plan: Plan, catalogue: Catalogue, live: Live) -> None:
+    """Raise CloudError for a plan that needs what is not reported."""
     if only_stops(plan) and not plan.empty:
         return
     for why in (*_unread(plan, live), *live.unlisted.values()):
@@ -68,7 +68,7 @@ def hold_told(plan: Plan, catalogue: Catalogue, live: Live) -> None:
 
 
 def left_unread(plan: Plan, live: Live, gone: Iterable[Address]) -> list[CloudError]:
-    """What is still not told of once a plan that only stops was carried out, and `gone` are no more."""
+    """What is still not reported once a plan that only stops was carried out, and `gone` are no more."""
     past = set(gone)
     return [
         *(CloudError(f"{address} stays: {why}") for address, why in plan.staying),
