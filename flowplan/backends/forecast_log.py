@@ -58,16 +58,18 @@ class KeptForecasts:
 
     def read(self, lineage: str) -> list[KeptForecast]:
         """Those of one state, the first first; none without a file, and none is made."""
-        with self._opened(writing=False) as db:
-            if db is None:
+        with self._explained():
+            if not self.path.exists():
                 return []
-            query = "SELECT * FROM forecasts WHERE lineage = ? ORDER BY starts_at, seq"
-            return [_read(dict(row)) for row in db.execute(query, (lineage,))]
+            with self._transaction("BEGIN") as db:
+                if not _is_made(db, self.path):
+                    return []
+                query = "SELECT * FROM forecasts WHERE lineage = ? ORDER BY starts_at, seq"
+                return [_read(dict(row)) for row in db.execute(query, (lineage,))]
 
     def add(self, forecasts: Sequence[KeptForecast]) -> None:
         """Keep `forecasts`, all or none."""
-        with self._opened(writing=True) as db:
-            assert db is not None  # noqa: S101 - it was made
+        with self._written() as db:
             for one in forecasts:
                 _insert(db, one)
             _forget(db)
@@ -75,8 +77,7 @@ class KeptForecasts:
     def settle(self, final: Sequence[Judged], following: Sequence[KeptForecast]) -> None:
         """Keep the verdicts that are final, and of `following` those of whose address and horizon none is running: so
         what is kept day by day does not overlap."""
-        with self._opened(writing=True) as db:
-            assert db is not None  # noqa: S101 - it was made
+        with self._written() as db:
             for judged in final:
                 row = _row(judged.verdict)
                 settled = ", ".join(f"{column} = :{column}" for column in row)
@@ -87,29 +88,35 @@ class KeptForecasts:
             _forget(db)
 
     @contextmanager
-    def _opened(self, *, writing: bool) -> Iterator[sqlite3.Connection | None]:
-        """The database, in a transaction; None for a reader when there is none."""
-        try:
-            if not writing and not self.path.exists():
-                yield None
-                return
-            if writing:
-                _touch(self.path)
-            if not stat.S_ISREG(self.path.lstat().st_mode):  # a link may lead to a file that is none of ours
-                raise FlowplanError(f"{self.path} is not a file", hint="move it away")
-            # A reader, too, opens it for writing where it may: what a killed run left half done is undone first.
-            name = f"{self.path.absolute().as_uri()}?mode=rw"
-            db = sqlite3.connect(name, uri=True, timeout=PATIENCE, isolation_level=None)
-            db.row_factory = sqlite3.Row
-            try:
-                db.execute("BEGIN IMMEDIATE" if writing else "BEGIN")
-                made = _is_made(db, self.path)
-                if writing and not made:
+    def _written(self) -> Iterator[sqlite3.Connection]:
+        """The database, made where there is none, in a transaction that writes."""
+        with self._explained():
+            _touch(self.path)
+            with self._transaction("BEGIN IMMEDIATE") as db:
+                if not _is_made(db, self.path):
                     _make(db)
-                yield db if writing or made else None
-                db.execute("COMMIT")
-            finally:
-                db.close()  # what is not committed is undone
+                yield db
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
+        if not stat.S_ISREG(self.path.lstat().st_mode):  # a link may lead to a file that is none of ours
+            raise FlowplanError(f"{self.path} is not a file", hint="move it away")
+        # A reader, too, opens it for writing where it may: what a killed run left half done is undone first.
+        name = f"{self.path.absolute().as_uri()}?mode=rw"
+        db = sqlite3.connect(name, uri=True, timeout=PATIENCE, isolation_level=None)
+        db.row_factory = sqlite3.Row
+        try:
+            db.execute(begin)
+            yield db
+            db.execute("COMMIT")
+        finally:
+            db.close()  # what is not committed is undone
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Whatever is wrong with the file, as a FlowplanError."""
+        try:
+            yield
         except sqlite3.DatabaseError as error:
             raise self._failed(error) from error
         except OSError as error:

@@ -19,7 +19,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from attrs import asdict, fields
+from attrs import asdict, define, fields
 
 from flowplan.backends.processes import Fate, fate_of
 from flowplan.errors import FlowplanError, Locked, NoLocks, StateError
@@ -31,17 +31,53 @@ _SIZE_LIMIT = 64 * 1024
 _POLL = 0.1  # seconds between tries while waiting: flock has no time limit of its own
 
 
+@define
+class _Opened:
+    """A lock's file, open; `written`: what this process has said of itself in it."""
+
+    path: Path
+    file: FileIO
+    written: bytes = b""
+
+    def write(self, data: bytes) -> None:
+        """Make `data` all that is in it. Raises OSError."""
+        descriptor = self.file.fileno()
+        os.ftruncate(descriptor, 0)
+        done = 0
+        while done < len(data):  # the system may take it in pieces
+            done += os.pwrite(descriptor, data[done:], done)
+
+    def is_in_place(self) -> bool:
+        """Whether the path still leads to it."""
+        try:
+            there = self.path.stat(follow_symlinks=False)
+            here = os.fstat(self.file.fileno())
+        except (OSError, ValueError):  # ValueError: it was closed meanwhile
+            return False
+        return (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
+
+    def names_us(self) -> bool:
+        """Whether it still says what we wrote: looked at often, so its bytes are compared, not read again."""
+        with contextlib.suppress(OSError, ValueError):  # ValueError: it was closed meanwhile
+            return self.written != b"" and os.pread(self.file.fileno(), _SIZE_LIMIT, 0) == self.written
+        return False
+
+
 class Lock:
     """The lock in the file at `path`, beside the state: `store.StateLock`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._file: FileIO | None = None  # open while the lock is held
-        self._written = b""  # what we said of ourselves
+        self._opened: _Opened | None = None  # while the lock is held
 
     @property
     def name(self) -> str:
         return str(self.path)
+
+    def out_of_reach(self) -> str | None:
+        if os.access(self.path.absolute().parent, os.W_OK):
+            return None
+        return "this directory cannot be written, so the lock is not taken"
 
     def acquire(
         self,
@@ -66,7 +102,8 @@ class Lock:
 
     def _blocked(self, owner: Owner, say: Callable[[str], None]) -> Locked | None:
         """Take the lock; what is in the way, if it cannot be taken."""
-        if not self._try():
+        opened = self._try()
+        if opened is None:
             return _held(self.path, self.holder(), owner)
         left = self.holder()
         fate = "dead" if left is None else fate_of(left, owner)
@@ -75,21 +112,21 @@ class Lock:
             return _left(self.path, left, fate)
         if left is not None:
             say(f"the run of {left.who} since {left.since} ({left.command}) died; taking over its lock")
-        self._sign(owner)
+        self._sign(opened, owner)
         return None
 
-    def _try(self) -> bool:
-        """Whether flock gives us the file. Raises NoLocks, StateError."""
+    def _try(self) -> _Opened | None:
+        """The file, if flock gives it to us. Raises NoLocks, StateError."""
         try:
-            self._file = FileIO(self.path, "r+", opener=_opened)
+            opened = self._opened = _Opened(self.path, FileIO(self.path, "r+", opener=_descriptor_of))
         except OSError as error:
             raise StateError(f"the lock {self.path} cannot be opened: {error.strerror}") from error
         taken = False
         try:
-            if not stat.S_ISREG(os.fstat(self._file.fileno()).st_mode):
+            if not stat.S_ISREG(os.fstat(opened.file.fileno()).st_mode):
                 raise StateError(f"the lock {self.path} is not a regular file", hint="remove it")
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            taken = _same_file(self._file, self.path)
+            fcntl.flock(opened.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            taken = opened.is_in_place()
         except BlockingIOError:
             pass
         except OSError as error:
@@ -101,24 +138,16 @@ class Lock:
         finally:
             if not taken:
                 self._drop()
-        return taken
+        return opened if taken else None
 
-    def _sign(self, owner: Owner) -> None:
+    def _sign(self, opened: _Opened, owner: Owner) -> None:
         """Write who we are into the file."""
-        data = self._written = json.dumps(asdict(owner)).encode()
+        data = opened.written = json.dumps(asdict(owner)).encode()
         try:
-            self._write(data)
+            opened.write(data)
         except OSError as error:
             self._drop()
             raise StateError(f"the lock {self.path} cannot be written: {error.strerror}") from error
-
-    def _write(self, data: bytes) -> None:
-        assert self._file is not None  # noqa: S101 - a promise of the callers, not a check of input
-        descriptor = self._file.fileno()
-        os.ftruncate(descriptor, 0)
-        written = 0
-        while written < len(data):  # the system may take it in pieces
-            written += os.pwrite(descriptor, data[written:], written)
 
     def holder(self) -> Owner | None:
         """Who the file names, or None when it names nobody (or nobody can tell)."""
@@ -132,35 +161,29 @@ class Lock:
         """Whether some process holds the lock right now."""
         if not self.path.exists():
             return False
-        free = self._try()
-        if free:
-            self._drop()
-        return not free
+        if self._try() is None:
+            return True
+        self._drop()
+        return False
 
     def verify(self) -> None:
         """Raise StateError unless the lock is still ours: the file in place, and our name in it."""
-        file = self._file
-        if file is None or not _same_file(file, self.path) or not self._names_us(file):
+        opened = self._opened
+        if opened is None or not opened.is_in_place() or not opened.names_us():
             raise StateError(
                 f"the lock {self.path} was taken away while this command ran; flowplan changes nothing more",
                 hint="run the same command again",
             )
 
-    def _names_us(self, file: FileIO) -> bool:
-        """Whether the file still says what we wrote: looked at often, so its bytes are compared, not read again."""
-        with contextlib.suppress(OSError, ValueError):  # ValueError: it was closed meanwhile
-            return self._written != b"" and os.pread(file.fileno(), _SIZE_LIMIT, 0) == self._written
-        return False
-
     def release(self) -> None:
         """Empty and release the file. Never raises an error: the work is done by then. After KeyboardInterrupt it may
         be called again, and releases what is still held."""
-        file = self._file
-        if file is None:
+        opened = self._opened
+        if opened is None:
             return
         try:
-            if self._written and _same_file(file, self.path):
-                os.ftruncate(file.fileno(), 0)
+            if opened.written and opened.is_in_place():
+                os.ftruncate(opened.file.fileno(), 0)
         except (OSError, ValueError):  # a stale name in the file is harmless: the lock itself is flock's
             pass
         finally:
@@ -168,13 +191,17 @@ class Lock:
 
     def _drop(self) -> None:
         """Release the lock, also where a process that was forked meanwhile has the file open too."""
-        file, self._written = self._file, b""
-        if file is not None and not file.closed:
+        opened = self._opened
+        if opened is None:
+            return
+        opened.written = b""  # first: a release again empties nothing that another run has written since
+        file = opened.file
+        if not file.closed:
             with contextlib.suppress(OSError):  # the kernel releases the lock even when it complains
                 fcntl.flock(file, fcntl.LOCK_UN)
             with contextlib.suppress(OSError):
                 file.close()
-        self._file = None
+        self._opened = None
 
     def break_(self, id: str, here: Owner) -> Owner:
         """Remove the name of `id` from the file; `here`: who asks. Raises FlowplanError when another holds it, or
@@ -185,14 +212,14 @@ class Lock:
         if holder.id != id:
             raise FlowplanError(f"the lock has the id {holder.id}, not {id}; it stays", hint=None)
         taken = self._try()
-        if not taken or fate_of(holder, here) == "alive":
+        if taken is None or fate_of(holder, here) == "alive":
             self._drop()
             raise FlowplanError(
                 f"process {holder.pid} on {holder.host} is alive and holds the lock; it stays",
                 hint=f"stop that process first (kill -INT {holder.pid} lets it finish cleanly)",
             )
         try:
-            self._write(b"")
+            taken.write(b"")
         except OSError as error:
             raise StateError(f"the lock {self.path} cannot be written: {error.strerror}") from error
         finally:
@@ -233,14 +260,5 @@ def _owner(record: Any) -> Owner | None:
     return Owner(**known)
 
 
-def _opened(path: str, flags: int) -> int:
+def _descriptor_of(path: str, flags: int) -> int:
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-
-
-def _same_file(file: FileIO, path: Path) -> bool:
-    try:
-        there = path.stat(follow_symlinks=False)
-        here = os.fstat(file.fileno())
-    except (OSError, ValueError):  # ValueError: it was closed meanwhile
-        return False
-    return (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)

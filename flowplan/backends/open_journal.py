@@ -10,6 +10,7 @@ from attrs import define, field
 from flowplan.errors import StateError
 from flowplan.files.atomic import PRIVATE, write_all
 
+_CLOSED = -1  # no descriptor: what asks the system with it fails
 _SIGHT = 64  # bytes looked at on either side of the end
 
 
@@ -23,29 +24,28 @@ class OpenJournal:
 
     path: Path
     end: int
-    _descriptor: int | None = field(init=False)
+    _descriptor: int = field(init=False)
     _tail: bytes = field(init=False)  # what stands before the end
 
     def __attrs_post_init__(self) -> None:
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        descriptor = self._descriptor = os.open(self.path, flags, PRIVATE)
+        self._descriptor = os.open(self.path, flags, PRIVATE)
         try:
-            os.ftruncate(descriptor, self.end)  # whatever was torn, or allocated ahead
-            self._tail = os.pread(descriptor, _SIGHT, max(self.end - _SIGHT, 0))
+            os.ftruncate(self._descriptor, self.end)  # whatever was torn, or allocated ahead
+            self._tail = os.pread(self._descriptor, _SIGHT, max(self.end - _SIGHT, 0))
         except OSError:
             self.close()
             raise
 
     def reserve(self, size: int) -> None:
         """Allocate `size` bytes after the end. Raises OSError."""
-        assert self._descriptor is not None  # noqa: S101 - it was opened just now
         os.posix_fallocate(self._descriptor, self.end, size)
 
     def write(self, data: bytes) -> None:
         """Add `data`; it is durable, and found at `path`, when this returns. Raises OSError and StateError, and then
         takes nothing any more: after a failed sync the kernel may have dropped the pages."""
         descriptor = self._descriptor
-        if descriptor is None:
+        if descriptor == _CLOSED:
             raise StateError(f"{self.path} is closed after an error")
         try:
             self._hold_as_left(descriptor)
@@ -76,6 +76,6 @@ class OpenJournal:
 
     def close(self) -> None:
         """Close it; a second time does nothing. Raises OSError when the system says only now that a write failed."""
-        descriptor, self._descriptor = self._descriptor, None
-        if descriptor is not None:
+        descriptor, self._descriptor = self._descriptor, _CLOSED
+        if descriptor != _CLOSED:
             os.close(descriptor)

@@ -50,14 +50,14 @@ MISTAKES = (
     Mistake(
         "lock a file that was replaced",
         "backends/lock.py",
-        "            taken = _same_file(self._file, self.path)\n",
+        "            taken = opened.is_in_place()\n",
         "            taken = True\n",
         ("tests/backends/test_lock.py",),
     ),
     Mistake(
         "no lock at all",
         "backends/lock.py",
-        "            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
+        "            fcntl.flock(opened.file, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
         "",
         ("tests/faults/test_concurrency.py", "-m", "not slow"),
     ),
