@@ -6,7 +6,7 @@ A saved plan is held to it before anything in it is used: who reads one after th
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from functools import cache
 from math import isfinite
 from types import NoneType
@@ -103,7 +103,11 @@ def _text(value: Any, _: Any) -> str:
 
 def _amount(value: Any, kind: Any) -> str:
     text = _text(value, kind)
-    if len(text) > 40 or not text.isascii() or not Decimal(text).is_finite():
+    try:
+        fits = len(text) <= 40 and text.isascii() and Decimal(text).is_finite()
+    except InvalidOperation:
+        fits = False
+    if not fits:
         raise ValueError(f"{text[:40]!r} is not an amount")
     return text
 
