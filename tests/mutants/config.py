@@ -12,4 +12,18 @@ MISTAKES = (
         "    if written is None or written[1].startswith(name):\n",
         ("tests/config/test_yaml.py", "-k", "misreads"),
     ),
+    Mistake(
+        "a limit per GPU is one per instance",
+        "config/config.py",
+        'self.amount * max(gpus, 1) if self.per == "gpu" else self.amount',
+        "self.amount",
+        ("tests/planning/test_candidates.py",),
+    ),
+    Mistake(
+        "a saved plan does not notice another limit",
+        "config/config.py",
+        "named(task) | task.limit.digested for",
+        "named(task) for",
+        ("tests/state/test_codec.py",),
+    ),
 )

@@ -111,4 +111,18 @@ MISTAKES = (
         "plain(inputs)",
         ("tests/faults/test_secrets.py", "-k", "holds_the_value"),
     ),
+    Mistake(
+        "a create in doubt that does not say what it makes is read",
+        "state/journal.py",
+        '    if cls is Intent and entry.get("op") == "create":\n        cls = CreateIntent\n',
+        "",
+        ("tests/state/test_state.py",),
+    ),
+    Mistake(
+        "a state has its own name for what was not reported",
+        "state/codec.py",
+        'return {"rename": field.metadata["key"]} if "key" in field.metadata else {}',
+        "return {}",
+        ("tests/state/test_codec.py",),
+    ),
 )
