@@ -14,10 +14,13 @@ demo: $(VENV)/.installed
 test: $(VENV)/.tests
 	$(BIN)/python -m pytest -n 2 -q -m "not slow and not clients and not timed"
 
-# What is worth running after every edit: about a minute. Without faults, the simulator, and
-# what starts many processes or lets days go by.
+# What is worth running after every edit: about a minute, that is 90 s of CPU on two cores. Without faults, the simulator, and
+# what starts many processes, waits, or lets days go by.
 LENGTHY := tests/faults tests/simulator tests/cli/test_running.py tests/backends/test_local.py \
-           tests/startup/test_node_disks.py tests/startup/test_generated.py tests/cost/test_cost.py tests/cost/test_what_if.py
+           tests/cost/test_cost.py tests/cost/test_what_if.py tests/operations/test_saved_plans.py \
+           tests/operations/test_lost_answers.py tests/cloud/test_deadline.py tests/cloud/test_bounds.py \
+           tests/api/test_goes_on.py tests/api/test_interrupted.py tests/api/test_notebook.py \
+           tests/startup/test_generated.py tests/startup/test_syntax.py $(wildcard tests/startup/test_node_*.py)
 
 quick: $(VENV)/.tests
 	$(BIN)/python -m pytest -n 2 -q -m "not slow and not clients and not timed" $(LENGTHY:%=--ignore %)

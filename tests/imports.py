@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 
 from attrs import frozen
@@ -46,15 +47,16 @@ class Package:
             found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
         return cls(root.name, found)
 
-    def imported(self, module: str) -> set[str]:
+    @cached_property
+    def graph(self) -> Graph:
+        return {module: self._imported(module) for module in self.modules}
+
+    def _imported(self, module: str) -> set[str]:
         """The modules of this package that `module` imports: by `from a.b import c` a.b.c, if that is one, else a.b."""
         whole = {f"{self.name}.{one}" if one else self.name: one for one in self.modules}
         pairs = ((source, f"{source}.{name}") for source, name in _imports(self.modules[module]))
         found = {whole.get(finer, whole.get(source, "")) for source, finer in pairs}
         return found - {"", module}
-
-    def graph(self) -> Graph:
-        return {module: self.imported(module) for module in self.modules}
 
     def room(self, module: str) -> str:
         """The folder of a module; of a module beside the folders, its own name."""
@@ -88,7 +90,7 @@ def strangers(package: Package, allowed: Mapping[str, set[str]]) -> list[str]:
     """The imports of rooms that `allowed` does not name."""
     return [
         f"{module} may not import {other}: {package.room(module)} imports nothing of {package.room(other)}"
-        for module, others in package.graph().items()
+        for module, others in package.graph.items()
         for other in sorted(others)
         if module and package.room(other) not in {package.room(module), *allowed.get(package.room(module), ())}
     ]
@@ -139,7 +141,7 @@ def misplaced(package: Package, layers: Layers) -> list[str]:
     wrong += [f"{'/'.join(file)} is not there" for file in height if file not in inside.values()]
     wrong += [f"{'/'.join(file)} stands in no layer" for file in inside.values() if file not in height]
     for module, file in inside.items():
-        for other in sorted(package.imported(module)):
+        for other in sorted(package.graph[module]):
             to = files.get(other, ("", ""))
             if to[0] == file[0] and to in height and file in height and height[to] >= height[file]:
                 wrong.append(f"{'/'.join(file)} may not import {to[1]}: it stands no lower")

@@ -189,7 +189,7 @@ def test_a_bid_that_is_resumed_counts(place: Place) -> None:
 
 @pytest.mark.parametrize(
     "answer",
-    [{"status": 404}, {"status": 503}, {"status": 200, "body": "{}"}, {"status": 200, "body": '[{"fid": "q"}]'}],
+    [{"status": 404}, {"status": 403}, {"status": 200, "body": "{}"}, {"status": 200, "body": '[{"fid": "q"}]'}],
     ids=str,
 )
 def test_quotas_that_cannot_be_had_are_a_note(place: Place, answer: dict[str, Any]) -> None:
