@@ -110,7 +110,7 @@ class Proposal:
 
     _planned: planning.Planned = field(repr=False)
     _request: planning.Request = field(repr=False)
-    _state: str = field(repr=False)  # the file of the state that it was made for
+    _state: str = field(repr=False)  # what tells the state from others that it was made for
 
     @property
     def plan(self) -> Plan:
@@ -211,7 +211,7 @@ class Stack:
             complete=True,
         )
         with self._session() as session:
-            return Proposal(planning.plan(session, request), request, self._state_file)
+            return Proposal(planning.plan(session, request), request, session.identity)
 
     def apply(
         self,
@@ -243,8 +243,10 @@ class Stack:
             settle_window=within(settle_window, "settle_window", 0, 3600),
             on_unknown=one_of(on_unknown, "on_unknown", OnUnknown),
         )
-        if proposal._state != self._state_file:
-            raise UsageProblem(f"this proposal was made for {proposal._state}, not for {self._state_file}")
+        with self._session() as session:
+            here = session.identity
+        if proposal._state != here:
+            raise UsageProblem(f"this proposal was made for {proposal._state}, not for {here}")
         document = proposal._planned.sealed
         hold_whole(document)
         hold_expected(document, None)
@@ -306,10 +308,6 @@ class Stack:
         """What flowplan made, as it was last applied. No network. Raises StateError."""
         with self._session() as session:
             return session.store.read().state
-
-    @property
-    def _state_file(self) -> str:
-        return os.path.realpath(self.directory / self._settings.state)
 
     def _session(self, event: Event | None = None) -> Session:
         return Session(self._settings, self._listener, event or Event())

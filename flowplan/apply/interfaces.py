@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 from attrs import frozen
@@ -37,11 +36,11 @@ class Cloud(Protocol):
 
 
 class Journal(Protocol):
-    """Where intents and results become durable (backends/); `overflow`: results that could not, in another place, which
-    it returns (None: nothing had to be kept there). Both raise StateError."""
+    """Where intents and results become durable (backends/); `overflow`: results that could not, in another place,
+    which it names for people (None: nothing had to be kept there). Both raise StateError."""
 
     def append(self, records: Iterable[Record]) -> None: ...
-    def overflow(self, records: Iterable[Record]) -> Path | None: ...
+    def overflow(self, records: Iterable[Record]) -> str | None: ...
 
 
 Render: TypeAlias = Callable[[Inputs, Marker], str]  # the startup script that carries the marker

@@ -12,26 +12,28 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import attrs
 
+from flowplan.backends.local_journal import LocalJournal
 from flowplan.backends.lock import NAME as LOCK_NAME
 from flowplan.backends.lock import Lock
-from flowplan.backends.open_journal import OpenJournal
-from flowplan.backends.overflow import Overflow, Overflowed
-from flowplan.backends.state_files import NOT_RESTORED, StateFiles, found_in
+from flowplan.backends.overflow import Overflow, news_of
+from flowplan.backends.parts import NOT_RESTORED, found_in, highest, newest
+from flowplan.backends.state_files import StateFiles
 from flowplan.backends.store import Loaded
-from flowplan.errors import StateError
-from flowplan.files.atomic import durable, hold_trusted, replace_file, sync_directory
+from flowplan.errors import StateError, UsageProblem
+from flowplan.files.atomic import durable, hold_no_device, hold_trusted, replace_file
+from flowplan.files.private import is_missing
+from flowplan.printable import shown
 from flowplan.state.codec import RESTORE, dump, hold_distinct
-from flowplan.state.journal import Closed, Done, Header, Intent, Record, fold, frame, header_frame
+from flowplan.state.journal import Intent, Record, fold
 from flowplan.state.restored import Restored
 from flowplan.state.state import State, twice, without
 
 DEFAULT = "flowplan.state.json"
-RESERVED = 1024 * 1024  # bytes of journal allocated before the first call: a full disk is met before, not during
 
 
 class LocalStore:
@@ -47,15 +49,23 @@ class LocalStore:
         self.journal_path, self.backup_path = self._files.journal, self._files.backup
         self._hold = hold
         self._overflow = Overflow(overflows, path)
-        self._journal: OpenJournal | None = None
-        self._state: State | None = None
-        self._recorded: list[Record] = []  # the results that this run has made durable in the journal
-        self._overflowed: tuple[Overflowed, ...] = ()  # as they were read: others may be kept meanwhile
-        self._news: tuple[Record, ...] = ()  # what of them the state did not know
+        self._journal: LocalJournal | None = None  # of a run that was prepared
 
     @property
     def name(self) -> str:
         return str(self.path)
+
+    @property
+    def identity(self) -> str:
+        return os.path.realpath(self.path)
+
+    @property
+    def base(self) -> Path:
+        return self.path.parent
+
+    def hold_usable(self) -> None:
+        if is_missing(self.path.absolute().parent):
+            raise UsageProblem(f"--state {self.path}: there is no directory {self.path.parent}")
 
     # -- reading
 
@@ -79,10 +89,11 @@ class LocalStore:
     def _read_everything(self) -> Loaded:
         found = found_in(self._files)
         loaded = self._nothing_lost() if found is None else found
-        self._overflowed = self._overflow.read(loaded.state.lineage)
-        if self._overflowed:
-            self._news = self._news_of(loaded.state, self._files.read_journal().records, loaded.pending)
-            state, pending = fold(loaded.state, [*loaded.pending.values(), *self._news])
+        overflow = self._overflow
+        if kept := overflow.read(loaded.state.lineage):
+            records = self._files.read_journal().records
+            overflow.news = news_of(kept, loaded.state, records, loaded.pending)
+            state, pending = fold(loaded.state, [*loaded.pending.values(), *overflow.news])
             loaded = Loaded(state, pending, journaled=True)
         hold_distinct(loaded.state.bindings.values(), str(self.journal_path))
         return loaded
@@ -96,97 +107,26 @@ class LocalStore:
             )
         return self.fresh()
 
-    def _news_of(self, state: State, records: Iterable[Record], pending: Collection[str]) -> tuple[Record, ...]:
-        """The results kept there that `state`, with these `records` in it and `pending` in doubt, does not know."""
-        settled = {record.intent for record in records if isinstance(record, (Done, Closed))}
-        return tuple(result for one in self._overflowed for result in one.news(state.serial, settled, pending))
-
     @staticmethod
     def fresh() -> Loaded:
         return Loaded(State(lineage=str(uuid.uuid4())), fresh=True)
 
     # -- writing
 
-    def prepare(self, state: State) -> None:
-        self._state = state
-
-    def append(self, records: Iterable[Record]) -> None:
-        self._hold()
-        records = tuple(records)
-        with durable(self.journal_path):
-            journal = self._journal
-            if journal is None:
-                journal = self._begin()
-                self._take_over(journal)
-            journal.write(frame(records))
-        self._recorded += [record for record in records if isinstance(record, (Done, Closed))]
-
-    def overflow(self, records: Iterable[Record]) -> Path | None:
-        # Where the journal itself is gone, so is what it held: everything that this run did is kept then.
-        assert self._state is not None  # noqa: S101 - `prepare` comes first
-        kept = [*(() if self._in_place() else self._recorded), *records]
-        return self._overflow.write(self._state, kept) if kept else None
-
-    def _in_place(self) -> bool:
-        return os.path.lexists(self.journal_path)
+    def prepare(self, state: State) -> LocalJournal:
+        self._journal = LocalJournal(self._files, self._overflow, self._hold, state)
+        return self._journal
 
     def overflowed(self, lineage: str) -> tuple[Record, ...]:
-        self._overflowed = self._overflow.read(lineage)
-        return tuple(result for one in self._overflowed for result in one.results)
-
-    def _take_over(self, journal: OpenJournal) -> None:
-        """The overflow of an earlier run, into the journal. A kill in between leaves them in both."""
-        if self._overflowed:
-            journal.write(frame(self._news))
-            self._forget_overflowed()
-
-    def _forget_overflowed(self) -> None:
-        self._overflow.remove(self._overflowed)
-        self._overflowed = ()
-
-    @property
-    def appended(self) -> bool:
-        return self._journal is not None
-
-    def _begin(self) -> OpenJournal:
-        """The journal, opened to go on with what is in it, and with room reserved."""
-        assert self._state is not None  # noqa: S101 - `prepare` comes first
-        self._files.sweep()
-        found = self._files.read_journal()
-        if found.header is not None and found.header.serial < self._state.serial:
-            # The last run died between its snapshot and this renewal: what it recorded is in the snapshot.
-            _, pending = fold(self._state, found.records)
-            self._files.renew_journal(self._state, pending.values())
-            found = self._files.read_journal()
-        elif found.header is None and self.path.exists():
-            # As a whole: beside a snapshot no journal is ever without its beginning.
-            self._files.renew_journal(self._state, ())
-            found = self._files.read_journal()
-        journal = OpenJournal(self.journal_path, found.length)
-        try:
-            journal.reserve(RESERVED)
-            if found.header is None:
-                journal.write(header_frame(Header.of(self._state)))
-            sync_directory(self.journal_path.parent)
-        except BaseException:
-            journal.close()
-            raise
-        self._journal = journal
-        return journal
+        return tuple(result for one in self._overflow.read(lineage) for result in one.results)
 
     def save(self, state: State, pending: Iterable[Intent] = (), *, stated: bool = False) -> State:
         try:
             return self._save(state, pending, stated=stated)
         except StateError as error:
-            if self._recorded and not self._in_place():  # the directory is gone, and with it all that was recorded
-                error.detail = "\n".join(filter(None, [self._rescued(), error.detail]))
+            if self._journal is not None:
+                error.detail = "\n".join(filter(None, [self._journal.rescued(), error.detail])) or None
             raise
-
-    def _rescued(self) -> str:
-        try:
-            return f"the results are kept in {self.overflow(())}"
-        except StateError as error:
-            return f"the results are not recorded anywhere, because {error}"
 
     def _save(self, state: State, pending: Iterable[Intent], *, stated: bool) -> State:
         self._hold()
@@ -199,7 +139,7 @@ class LocalStore:
         self.close()
         self._files.renew_journal(saved, pending)
         with durable(self.path):
-            self._forget_overflowed()  # the snapshot holds it: who saves has read it
+            self._overflow.forget()  # the snapshot holds it: who saves has read it
         return saved
 
     def restore(self) -> Restored:
@@ -217,29 +157,35 @@ class LocalStore:
                 f"there is no {self.backup_path.name} to restore", detail=str(damage), hint=NOT_RESTORED
             ) from None
         journal = self._files.readable_journal()
-        header = journal.header
-        if header is not None and all(state.lineage != header.lineage for state in versions.values()):
+        part = newest(versions, journal.header)
+        if part is None:
             raise StateError(str(damage), hint="move away the one that does not belong here") from None
-        path = max(versions, key=lambda one: (_belongs(versions[one], header), versions[one].serial))
-        state, pending = fold(versions[path], journal.records)
-        self._overflowed = self._overflow.read(state.lineage)
-        state, pending = fold(state, [*pending.values(), *self._news_of(state, journal.records, pending)])
+        state, pending = fold(versions[part], journal.records)
+        news = news_of(self._overflow.read(state.lineage), state, journal.records, pending)
+        state, pending = fold(state, [*pending.values(), *news])
         doubled = twice(state.bindings.values())
         state = without(state, {address for addresses in doubled.values() for address in addresses})
-        serial = max([state.serial, header.serial if header else 0, *(one.serial for one in versions.values())])
-        bad = [self.path] * (path != self.path) + [self.journal_path] * (header is None)
+        serial = highest(state, versions, journal.header)
+        bad = [self.path] * (part == "backup") + [self.journal_path] * (journal.header is None)
         aside = self._files.set_aside(bad)
         saved = self.save(attrs.evolve(state, serial=serial), pending.values())
-        return Restored(saved, path.name, path == self.backup_path, aside, doubled)
+        return Restored(saved, self._files.short(part), part == "backup", aside, doubled)
 
     def begin_anew(self) -> list[str]:
         return list(self._files.set_aside((self.path, self.journal_path, self.backup_path)))
 
     def close(self) -> None:
         if self._journal is not None:
-            with durable(self.journal_path):
-                self._journal.close()
+            self._journal.close()
 
 
-def _belongs(state: State, header: Header | None) -> bool:
-    return header is None or state.lineage == header.lineage
+def hold_file(path: Path, given: str) -> None:
+    """Raise UsageProblem for a state that cannot be a file. `given`: what the user called it."""
+    if given.endswith("/") or os.path.isdir(path):  # noqa: PTH112 - of a name that is too long it says no
+        name = shown(str(Path(given) / DEFAULT))
+        raise UsageProblem(f"--state {shown(given)} is a directory", hint=f"name the file in it: --state {name}")
+    hold_no_device(path)  # before a lock is put beside it
+    if path.name == LOCK_NAME or given.endswith((".journal", "-journal")):
+        raise UsageProblem(
+            f"--state {shown(given)}: flowplan uses this name for a lock or a journal", hint="choose another name"
+        )

@@ -1,28 +1,52 @@
-"""Which store a state has. Today there is one kind."""
+"""Which store a state has, by what `--state` says."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import TypeAlias
 
-from flowplan.backends.local import DEFAULT, LocalStore
+from flowplan.backends.local import LocalStore, hold_file
+from flowplan.backends.overflow import overflow_directory
 from flowplan.backends.store import Store
+from flowplan.errors import UsageProblem
+from flowplan.masking import without_userinfo
+from flowplan.printable import shown
+
+# What opens a store, by what `open_store` was given.
+Opener: TypeAlias = Callable[[str, Path, Mapping[str, str], Callable[[], None]], Store]
 
 
-def state_path(directory: Path, given: str = DEFAULT) -> Path:
-    """The state file that `given` names, seen from `directory`. Links are followed, so that every link to a state
-    takes the same lock and writes the same journal."""
+def _file(given: str, directory: Path, environ: Mapping[str, str], hold: Callable[[], None]) -> Store:
+    """Links are followed, so that every link to a state takes the same lock and writes the same journal."""
     path = directory / given
+    hold_file(path, given)
     # Of a name that is too long, islink says no, and raises nothing.
-    return Path(os.path.realpath(path)) if os.path.islink(path) else path  # noqa: PTH114
+    real = Path(os.path.realpath(path)) if os.path.islink(path) else path  # noqa: PTH114
+    return LocalStore(real, overflow_directory(environ), hold)
 
 
-def open_store(path: Path, overflow: Path | None = None, hold: Callable[[], None] = lambda: None) -> Store:
-    """The store of the state at `path`; nothing is read or written yet. One run uses one store: what it has read is
-    what its save puts an end to.
+# The scheme of a URL -> what opens it; without a scheme it is a file.
+STORES: Mapping[str, Opener] = MappingProxyType({"": _file})
 
-    `overflow`: the directory for results that the journal cannot take; None: there is none. `hold` is called before
-    each write, and raises StateError when the lock is not ours.
+
+def open_store(
+    state: str, directory: Path, environ: Mapping[str, str], hold: Callable[[], None] = lambda: None
+) -> Store:
+    """The store of the state that `state` names, a file or a URL; nothing is read or written yet. One run uses one
+    store: what it has read is what its save puts an end to.
+
+    `directory`: what a relative name starts from. `environ`: what else a store goes by, as where to keep results
+    that the journal cannot take. `hold` is called before each write, and raises StateError when the lock is not ours.
+    Raises UsageProblem for what can be no state.
     """
-    return LocalStore(path, overflow, hold)
+    found = re.match(r"([A-Za-z][A-Za-z0-9+.-]+)://", state)
+    scheme = found[1].lower() if found else ""
+    if scheme not in STORES:
+        raise UsageProblem(
+            f"--state {shown(without_userinfo(state))}: flowplan keeps no state at {scheme}://", hint="name a file"
+        )
+    return STORES[scheme](state, directory, environ, hold)

@@ -31,7 +31,6 @@ _SIZE_LIMIT = 64 * 1024 * 1024
 class Overflowed:
     """What one run kept: `serial` is that of the snapshot it had begun with."""
 
-    path: Path
     serial: int
     results: tuple[Done | Closed, ...]
 
@@ -43,6 +42,19 @@ class Overflowed:
                 yield one
 
 
+def news_of(
+    kept: Iterable[Overflowed], state: State, records: Iterable[Record], pending: Collection[str]
+) -> tuple[Record, ...]:
+    """The results `kept` that `state`, with these `records` in it and `pending` in doubt, does not know."""
+    settled = {record.intent for record in records if isinstance(record, (Done, Closed))}
+    return tuple(result for one in kept for result in one.news(state.serial, settled, pending))
+
+
+@frozen
+class OverflowFile(Overflowed):
+    path: Path
+
+
 class Overflow:
     """The overflows of the state at `state_path`. `directory` None: there is nowhere to keep one."""
 
@@ -50,6 +62,8 @@ class Overflow:
         self._directory = directory
         self._place = hashlib.sha256(os.fsencode(os.path.realpath(state_path))).hexdigest()[:12]
         self._run = uuid.uuid4().hex[:8]
+        self.kept: tuple[OverflowFile, ...] = ()  # as they were read: others may be kept meanwhile
+        self.news: tuple[Record, ...] = ()  # what of them the state did not know
 
     def found(self, lineage: str | None = None) -> list[Path]:
         """The files of this place: those for the state `lineage`, or for any. Raises StateError."""
@@ -61,13 +75,14 @@ class Overflow:
         except OSError as error:
             raise StateError(f"{self._directory} cannot be read: {error.strerror}") from error
 
-    def read(self, lineage: str) -> tuple[Overflowed, ...]:
+    def read(self, lineage: str) -> tuple[OverflowFile, ...]:
         """The results kept for this state, or none, the oldest first. Raises StateError for an overflow that cannot be
         read, or that is not to be trusted: who may write it says what is ours."""
         found = [self._read(path, lineage) for path in self.found(lineage)]
-        return tuple(sorted(found, key=lambda one: one.serial))
+        self.kept = tuple(sorted(found, key=lambda one: one.serial))
+        return self.kept
 
-    def _read(self, path: Path, lineage: str) -> Overflowed:
+    def _read(self, path: Path, lineage: str) -> OverflowFile:
         hold_trusted(path)
         try:
             data = read_regular(path, _SIZE_LIMIT)
@@ -80,7 +95,7 @@ class Overflow:
                 hint="its resources are live: remove the file, and `flowplan plan` finds the bids by their marker",
             )
         results = tuple(record for record in found.records if isinstance(record, (Done, Closed)))
-        return Overflowed(path, found.header.serial, results)
+        return OverflowFile(found.header.serial, results, path)
 
     def write(self, state: State, records: Iterable[Record]) -> Path:
         """Keep the results among `records`, beside those that this run has kept already. Raises StateError."""
@@ -96,11 +111,12 @@ class Overflow:
         replace_file(path, header_frame(Header.of(state)) + frame([*kept, *results]), through_link=False)
         return path
 
-    def remove(self, overflowed: Iterable[Overflowed]) -> None:
-        """Forget what is durable in the state by now. Raises OSError."""
-        for one in overflowed:
+    def forget(self) -> None:
+        """Remove what was read, which is durable in the state by now. Raises OSError."""
+        for one in self.kept:
             one.path.unlink(missing_ok=True)
             sync_directory(one.path.parent)
+        self.kept = ()
 
 
 def overflow_directory(environ: Mapping[str, str]) -> Path | None:

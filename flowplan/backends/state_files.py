@@ -10,15 +10,13 @@ from pathlib import Path
 
 from attrs import field, frozen
 
-from flowplan.backends.store import Loaded
+from flowplan.backends.parts import Part, Version
 from flowplan.errors import StateError
 from flowplan.files.atomic import durable, hold_trusted, replace_file, sweep, sync_directory
 from flowplan.files.regular import read_regular
 from flowplan.state.codec import RESTORE, SIZE_LIMIT, load
-from flowplan.state.journal import Header, Intent, Journal, fold, frame, header_frame, read_journal
+from flowplan.state.journal import Header, Intent, Journal, frame, header_frame, read_journal
 from flowplan.state.state import State
-
-NOT_RESTORED = "`flowplan recover --from-live` rebuilds the state from the markers of live bids"
 
 
 @frozen
@@ -43,7 +41,19 @@ class StateFiles:
     def _backup(self) -> Path:
         return self.path.with_name(f"{self.path.name}.backup")
 
+    def path_of(self, part: Part) -> Path:
+        return {"snapshot": self.path, "journal": self.journal, "backup": self.backup}[part]
+
+    def name(self, part: Part) -> str:
+        return str(self.path_of(part))
+
+    def short(self, part: Part) -> str:
+        return self.path_of(part).name
+
     # -- reading
+
+    def has(self, part: Part) -> bool:
+        return self.path_of(part).exists()
 
     def snapshot(self) -> bytes | None:
         """What the snapshot holds; None: there is none. Raises StateError."""
@@ -58,10 +68,11 @@ class StateFiles:
         except StateError:
             return None
 
-    def versions(self) -> dict[Path, State]:
+    def versions(self) -> dict[Version, State]:
         """Snapshot and backup, as far as they read."""
-        found = {path: self.version(path) for path in (self.path, self.backup)}
-        return {path: state for path, state in found.items() if state is not None}
+        parts: tuple[Version, ...] = ("snapshot", "backup")
+        found = {part: self.version(self.path_of(part)) for part in parts}
+        return {part: state for part, state in found.items() if state is not None}
 
     def read_journal(self) -> Journal:
         """The journal; without a header when there is none. Raises StateError."""
@@ -129,56 +140,6 @@ class StateFiles:
         Raises StateError."""
         with durable(self.path):
             return tuple(str(_set_aside(path)) for path in paths if path.exists())
-
-
-def found_in(files: StateFiles) -> Loaded | None:
-    """What snapshot and journal say together; None: nothing was ever here. Raises StateError."""
-    journal = files.read_journal()
-    data = files.snapshot()
-    if data is None:
-        return _without_snapshot(files, journal)
-    snapshot = load(data, str(files.path))
-    header = journal.header
-    if header is None:
-        if files.journal.exists():  # with a snapshot beside it, it was never left without its first frame
-            raise StateError(f"{files.journal} is damaged: its beginning is missing", hint=RESTORE)
-        return Loaded(snapshot)
-    _hold_together(files, snapshot, header)
-    folded, pending = fold(snapshot, journal.records)
-    if header.serial < snapshot.serial:  # killed between the snapshot and the journal's renewal
-        return Loaded(snapshot, pending, journaled=True)
-    journaled = (folded.bindings, folded.plans) != (snapshot.bindings, snapshot.plans)
-    return Loaded(folded, pending, journaled=journaled)
-
-
-def _without_snapshot(files: StateFiles, journal: Journal) -> Loaded | None:
-    header = journal.header
-    if header is not None and header.serial == 0:  # the first apply was stopped before its first snapshot
-        state, pending = fold(header.fresh(), journal.records)
-        return Loaded(state, pending, journaled=bool(journal.records))
-    if header is None and not files.backup.exists():
-        return None
-    trace = files.journal if header is not None else files.backup
-    remedy = f"{RESTORE}; otherwise {NOT_RESTORED}" if files.versions() else NOT_RESTORED
-    raise StateError(
-        f"{files.path} is missing, but {trace.name} shows that it existed",
-        hint=f"{remedy}; `apply --init` starts a new state",
-    )
-
-
-def _hold_together(files: StateFiles, snapshot: State, header: Header) -> None:
-    if header.lineage != snapshot.lineage:
-        raise StateError(
-            f"{files.path.name} and {files.journal.name} belong to different stacks "
-            f"(lineage {snapshot.lineage} and {header.lineage})",
-            hint=RESTORE,
-        )
-    if header.serial > snapshot.serial:
-        raise StateError(
-            f"{files.path.name} went back: its serial is {snapshot.serial}, but an earlier run here saw "
-            f"{header.serial}",
-            hint=RESTORE,
-        )
 
 
 def journal_name(state: str) -> str:

@@ -32,6 +32,9 @@ class StateLock(Protocol):
     def name(self) -> str:
         """How messages name it."""
 
+    def out_of_reach(self) -> str | None:
+        """Why this process cannot take it, though it may look without it: a sentence. None: it can try."""
+
     def acquire(
         self,
         owner: Owner,
@@ -62,6 +65,27 @@ class StateLock(Protocol):
         another holds it, or nobody, or one that is alive; then nothing is changed."""
 
 
+class Journal(Protocol):
+    """What one run records, in addition to the state that it was prepared with."""
+
+    @property
+    def appended(self) -> bool:
+        """Whether this run has recorded anything."""
+
+    def append(self, records: Iterable[Record]) -> None:
+        """Add `records` to the journal, all or none; they are durable when this returns.
+
+        The first call makes room ahead, so that full storage is met before anything is bought, and takes over what
+        overflowed from earlier runs. Raises StateError, and then never appends again: whether the records are there is
+        not known then, and another run may have gone on.
+        """
+
+    def overflow(self, records: Iterable[Record]) -> str | None:
+        """Keep in another place, on this machine, the results among `records` that `append` could not take: durable
+        when it returns how messages name that place. None: there are none. The next `read` here counts them. Raises
+        StateError where they cannot be kept."""
+
+
 class Store(Protocol):
     """The state of one stack: a snapshot, the journal of what was done since, and a backup of the snapshot before.
 
@@ -72,11 +96,23 @@ class Store(Protocol):
 
     @property
     def name(self) -> str:
-        """How messages name the state."""
+        """How messages name the state: a file, or a URL without what is secret in it."""
+
+    @property
+    def identity(self) -> str:
+        """What tells it from every other state: an absolute path, links followed, or a URL without what is secret."""
+
+    @property
+    def base(self) -> Path:
+        """The directory from which the state names the files of its configuration."""
 
     @property
     def lock(self) -> StateLock:
         """The lock of this state: always the same object."""
+
+    def hold_usable(self) -> None:
+        """Raise UsageProblem where there can be no state, so that its name must be wrong: an empty state would say that
+        nothing exists."""
 
     # -- reading
 
@@ -102,24 +138,8 @@ class Store(Protocol):
 
     # -- writing
 
-    def prepare(self, state: State) -> None:
-        """Name the state that the journal continues. Nothing is written before the first `append`."""
-
-    @property
-    def appended(self) -> bool:
-        """Whether this run has recorded anything."""
-
-    def append(self, records: Iterable[Record]) -> None:
-        """Add `records` to the journal, all or none; they are durable when this returns.
-
-        The first call makes room ahead, so that full storage is met before anything is bought, and takes over what
-        overflowed from earlier runs. Raises StateError, and then never appends again: whether the records are there is
-        not known then, and another run may have gone on.
-        """
-
-    def overflow(self, records: Iterable[Record]) -> Path | None:
-        """Keep on this machine the results among `records` that `append` could not take: durable when it returns the
-        place. None: there are none. The next `read` here counts them. Raises StateError where they cannot be kept."""
+    def prepare(self, state: State) -> Journal:
+        """The journal of this run, which continues `state`. Nothing is written before the first `append`."""
 
     def save(self, state: State, pending: Iterable[Intent] = (), *, stated: bool = False) -> State:
         """Replace the snapshot by `state`, whole, with the next serial; the snapshot before becomes the backup (the

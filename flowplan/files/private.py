@@ -1,7 +1,8 @@
-"""Directories that only the user may enter. The only place that makes one."""
+"""Directories: whether there is one, and those that only the user may enter. The only place that makes one."""
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 
 MODE = 0o700
@@ -14,3 +15,13 @@ def make_directory(path: Path) -> None:
         one.mkdir(mode=MODE, exist_ok=True)
     if not path.is_dir():
         raise NotADirectoryError(20, "Not a directory", str(path))
+
+
+def is_missing(directory: Path) -> bool:
+    """Whether that is proved to be no directory; one that cannot be looked at may be one."""
+    try:
+        return not stat.S_ISDIR(directory.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False

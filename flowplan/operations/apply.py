@@ -25,7 +25,7 @@ from flowplan.state.state import AppliedPlan, State
 
 if TYPE_CHECKING:
     from flowplan.apply.events import Reporter
-    from flowplan.backends.store import Loaded, StateLock, Store
+    from flowplan.backends.store import Journal, Loaded, StateLock, Store
     from flowplan.config import Config
     from flowplan.cost.costs import Costs
     from flowplan.cost.priced_plan import PricedPlan
@@ -120,7 +120,7 @@ class Run:
         if self.saved is not None:
             hold_not_applied(self.saved, loaded.state)
         self._pending = tuple(loaded.pending.values())
-        recovered, seen = self._look(store, loaded, lock)
+        journal, recovered, seen = self._look(store, loaded, lock)
         plan = self._approved(seen)
         if self.how.init:
             for kept in store.begin_anew():
@@ -128,8 +128,8 @@ class Run:
         interruption = self.session.interruption
         interruption.release = lock.release
         with interruption.listening():
-            outcome = self._carry_out(plan, recovered, store, lock)
-            self._save(store, outcome, changed=store.appended or loaded.journaled)
+            outcome = self._carry_out(plan, recovered, journal, lock)
+            self._save(store, outcome, changed=journal.appended or loaded.journaled)
             self._keep_forecast(plan, outcome)
             outcome = self._wait(plan, outcome)
         self._finish(plan, outcome, seen)
@@ -146,8 +146,8 @@ class Run:
 
     # -- recovery and observation
 
-    def _look(self, store: Store, loaded: Loaded, lock: StateLock) -> tuple[Recovered, Observed]:
-        """Settle what an earlier run left, then observe."""
+    def _look(self, store: Store, loaded: Loaded, lock: StateLock) -> tuple[Journal, Recovered, Observed]:
+        """Settle what an earlier run left, then observe. The journal is that of this run."""
         session = self.session
         session.cloud(self.how.parallelism)
         self._looked = time.monotonic()
@@ -164,10 +164,10 @@ class Run:
             session.listener.note(f"recovering {count} operation{'s' if count > 1 else ''} of an earlier run")
         with session.interruption.listening():
             found = self._settled(state, loaded, seen)
-        store.prepare(state)
+        journal = store.prepare(state)
         if found.records:
             lock.verify()
-            store.append(found.records)
+            journal.append(found.records)
         for note in found.notes:
             session.listener.note(note)
         if found.ended:
@@ -179,7 +179,7 @@ class Run:
             # Types, regions and names have to be looked up again, with what was found in its place.
             self._looked = time.monotonic()
             seen = observe(session, self.config, found.state, {}, kept=self._saved_places())
-        return found, attrs.evolve(seen, state=found.state, pending={})
+        return journal, found, attrs.evolve(seen, state=found.state, pending={})
 
     def _settled(self, state: State, loaded: Loaded, seen: Observed) -> Recovered:
         """What became of the operations in doubt. Raises OutcomeUnknown; but what is known to cost money is ended all
@@ -282,12 +282,12 @@ class Run:
 
     # -- the run
 
-    def _carry_out(self, plan: Plan, recovered: Recovered, store: Store, lock: StateLock) -> Outcome:
+    def _carry_out(self, plan: Plan, recovered: Recovered, journal: Journal, lock: StateLock) -> Outcome:
         from flowplan.startup import script
 
         around = Surroundings(
             cloud=self.session.cloud(),
-            journal=store,
+            journal=journal,
             render=script.render,
             events=self.reporter,
             clock=self.session.interruption.clock(),

@@ -22,7 +22,7 @@ from flowplan.state.ownership import find_created
 from flowplan.state.state import State, with_ended
 
 if TYPE_CHECKING:
-    from flowplan.backends.store import Loaded, StateLock
+    from flowplan.backends.store import Journal, Loaded, StateLock
     from flowplan.clock import Clock
     from flowplan.operations.session import Session
 
@@ -38,7 +38,7 @@ def settle(session: Session, ids: Sequence[str], window: float, cancelled: Calla
     interruption = session.interruption
     with session.changing() as lock:
         loaded, store = session.load(), session.store
-        store.prepare(loaded.state)
+        journal = store.prepare(loaded.state)
         live = with_bids(session.cloud(), observe(session, None, loaded.state, loaded.pending).live, ids)
         # All are looked at before one is cancelled.
         duplicates = [duplicate(live, loaded, id) for id in dict.fromkeys(ids)]
@@ -46,15 +46,15 @@ def settle(session: Session, ids: Sequence[str], window: float, cancelled: Calla
         with interruption.listening():
             for bid, marker in duplicates:
                 if not interruption.stopped():
-                    state = _cancel(session, lock, state, bid, marker, clock)
+                    state = _cancel(session, journal, lock, state, bid, marker, clock)
                     cancelled(bid.id, marker)
                     # However long a list still shows it: it is over, and not to be taken for ours again.
                     live = attrs.evolve(live, bids={**live.bids, bid.id: attrs.evolve(bid, status=TERMINATED)})
             found = recover(state, loaded.pending, session.cloud(), live, window=window, clock=clock)
-            if store.appended or found.records or loaded.journaled:
+            if journal.appended or found.records or loaded.journaled:
                 lock.verify()
                 if found.records:
-                    store.append(found.records)
+                    journal.append(found.records)
                 store.save(found.state, found.absent.values())
         if interruption.stopped():
             raise interruption.interrupted("what was done is saved")
@@ -104,15 +104,17 @@ def _stays(why: str, hint: str) -> GuardRefused:
     return GuardRefused(f"{why}; it stays, and nothing was changed", code="not-ours", hint=hint)
 
 
-def _cancel(session: Session, lock: StateLock, state: State, bid: LiveBid, marker: Marker, clock: Clock) -> State:
+def _cancel(
+    session: Session, journal: Journal, lock: StateLock, state: State, bid: LiveBid, marker: Marker, clock: Clock
+) -> State:
     """Cancel `bid`, announced in the journal as every change is; returns the state without it."""
     held = [address for address, binding in state.bindings.items() if binding.id == bid.id]
     now = clock.moment(session.cloud().now())
-    id, store = str(uuid.uuid4()), session.store
+    id = str(uuid.uuid4())
     intent = Intent(id, "delete", marker.address, marker.generation, bid.bid.name, f"flowplan-{id}", "", now, bid.id)
-    store.append([intent])
+    journal.append([intent])
     if not bid.ended:
         Removals(session.cloud(), Patience(clock, Options().timeout), lock.verify).cancel(bid.id)
     gone: list[Record] = [Done("", address, None) for address in held]
-    store.append([*gone, Closed(intent.intent, "cancelled")])
+    journal.append([*gone, Closed(intent.intent, "cancelled")])
     return attrs.evolve(fold(state, gone)[0], ended=with_ended(state.ended, {bid.id: now.by_server}))

@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import attrs
 from attrs import define, field
 
-from flowplan.backends.local import DEFAULT
-from flowplan.backends.lock import NAME as LOCK_NAME
-from flowplan.backends.open import open_store, state_path
-from flowplan.backends.overflow import overflow_directory
+from flowplan.backends.open import open_store
 from flowplan.backends.processes import this_process
 from flowplan.backends.store import Loaded, StateLock, Store
 from flowplan.errors import CloudError, ConfigError, GuardRefused, Locked, NoLocks, StateError, UsageProblem
-from flowplan.files.atomic import hold_no_device
+from flowplan.files.private import is_missing
 from flowplan.model.owner import Owner
 from flowplan.operations.interaction import Event, Interruption, Listener
 from flowplan.operations.settings import Settings
@@ -56,8 +51,8 @@ class Session:
     listener: Listener = field(factory=Listener)
     interruption: Interruption = field(factory=Event)
     _cloud: Fcp | None = field(default=None, init=False)
-    _state_path: Path | None = field(default=None, init=False)
     _store: Store | None = field(default=None, init=False)
+    _usable: bool = field(default=False, init=False)  # whether there can be a state, as far as was looked
     _lock: StateLock | None = field(default=None, init=False)  # while it is held
     _wrote: bool = field(default=False, init=False)  # whether anything was recorded
     no_projects: tuple[CloudError, ...] = field(default=(), init=False)  # why they could not be listed
@@ -86,18 +81,22 @@ class Session:
     @property
     def store(self) -> Store:
         """The state of this command; one for all of it: what it has read is what its save puts an end to."""
+        if not self._usable:
+            self._hold_usable()
+            self._usable = True
+        return self._opened()
+
+    def _opened(self) -> Store:
+        """Opened once: a name that leads elsewhere meanwhile does not move a run."""
         if self._store is None:
-            self._hold_place()
-            self._store = open_store(self.state_path, overflow_directory(self.settings.environ), self._hold_lock)
+            settings = self.settings
+            self._store = open_store(settings.state, settings.directory, settings.environ, self._hold_lock)
         return self._store
 
     @property
-    def state_path(self) -> Path:
-        """The state file, found once: a link that leads elsewhere meanwhile does not move a run."""
-        if self._state_path is None:
-            _hold_file(self.settings.directory / self.settings.state, self.settings.state)
-            self._state_path = state_path(self.settings.directory, self.settings.state)
-        return self._state_path
+    def identity(self) -> str:
+        """What tells the state from every other one. Nothing is looked at yet."""
+        return self._opened().identity
 
     def now(self) -> str:
         return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
@@ -106,7 +105,7 @@ class Session:
 
     def sources(self, paths: Sequence[str | Source], *, optional: bool = False) -> tuple[list[Source], Scope]:
         """The configuration files that PATHs mean, and what they cover. `optional`: for what only takes away."""
-        return find(paths, self.state_path.parent, self.settings.directory, optional=optional, made=self._made)
+        return find(paths, self._opened().base, self.settings.directory, optional=optional, made=self._made)
 
     def _made(self, scope: Scope) -> bool:
         return any(scope.covers(binding) for binding in self.store.read().state.bindings.values())
@@ -129,14 +128,13 @@ class Session:
 
     @contextmanager
     def looking(self) -> Iterator[None]:
-        """Hold the lock while looking. A directory that cannot be written, and one without locks, are no reason not to
-        look."""
+        """Hold the lock while looking. A lock that cannot be taken is no reason not to look."""
         self._hold_lockable()
         why = None
         if not self.settings.lock:
             why = "the lock is not taken; another run may be changing things"
-        elif not os.access(self.state_path.absolute().parent, os.W_OK):
-            why = "this directory cannot be written, so the lock is not taken"
+        else:
+            why = self.store.lock.out_of_reach()
         with self._unwound(), ExitStack() as stack:
             if why is None:
                 try:
@@ -149,18 +147,17 @@ class Session:
 
     def _hold_lockable(self) -> None:
         _ = self.settings.api_url  # a URL that must not be written is refused before anything is
-        self._hold_place()
+        self._hold_usable()
 
-    def _hold_place(self) -> None:
-        """Raise UsageProblem where the state's directory does not exist: nothing was ever made there, or its name is
-        wrong, and an empty state would say the first."""
-        directory, path = self.settings.directory, self.state_path
-        if _is_missing(directory):
+    def _hold_usable(self) -> None:
+        """Raise UsageProblem where there can be no state: nothing was ever made there, or its name is wrong, and an
+        empty state would say the first."""
+        store, directory = self._opened(), self.settings.directory
+        if is_missing(directory):
             raise UsageProblem(
                 f"there is no directory {shown(str(directory))}", hint="create it, or name the one that has the state"
             )
-        if _is_missing(path.absolute().parent):
-            raise UsageProblem(f"--state {path}: there is no directory {path.parent}")
+        store.hold_usable()
 
     @contextmanager
     def _held(self) -> Iterator[StateLock]:
@@ -214,7 +211,7 @@ class Session:
 
     def _placed(self, loaded: Loaded) -> Loaded:
         """The files in it named from the state's own directory, as earlier versions did not."""
-        kept = Scope(os.path.realpath(self.state_path.parent), self.settings.directory.absolute()).kept
+        kept = Scope(os.path.realpath(self.store.base), self.settings.directory.absolute()).kept
         bindings = {a: _with_source(b, kept) for a, b in loaded.state.bindings.items()}
         pending = {id: _with_source(intent, kept) for id, intent in loaded.pending.items()}
         return attrs.evolve(loaded, state=attrs.evolve(loaded.state, bindings=bindings), pending=pending)
@@ -288,27 +285,5 @@ class Session:
         return found
 
 
-def _is_missing(directory: Path) -> bool:
-    """Whether that is proved to be no directory; one that cannot be looked at may be one."""
-    try:
-        return not stat.S_ISDIR(directory.stat().st_mode)
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    except OSError:
-        return False
-
-
 def _with_source(of: FromFile, kept: Callable[[str], str]) -> FromFile:
     return attrs.evolve(of, source=kept(of.source)) if of.source else of
-
-
-def _hold_file(path: Path, given: str) -> None:
-    """Raise UsageProblem for a state that cannot be a file. `given`: what the user called it."""
-    if given.endswith("/") or os.path.isdir(path):  # noqa: PTH112 - of a name that is too long it says no
-        name = shown(str(Path(given) / DEFAULT))
-        raise UsageProblem(f"--state {shown(given)} is a directory", hint=f"name the file in it: --state {name}")
-    hold_no_device(path)  # before a lock is put beside it
-    if path.name == LOCK_NAME or given.endswith((".journal", "-journal")):
-        raise UsageProblem(
-            f"--state {shown(given)}: flowplan uses this name for a lock or a journal", hint="choose another name"
-        )

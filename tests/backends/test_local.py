@@ -20,6 +20,7 @@ from flowplan.model.address import Address
 from flowplan.state.journal import Done
 from flowplan.state.state import State
 from tests.builders import DATA, bound, create_of, volume
+from tests.runs import Run
 
 BINDING = bound(DATA, "vol_1", volume())
 INTENT = create_of(DATA, BINDING.applied)
@@ -32,11 +33,10 @@ def store(tmp_path: Path) -> LocalStore:
 
 def run(store: LocalStore) -> State:
     """What an apply does with the store: intent, result, snapshot."""
-    loaded = store.read()
-    store.prepare(loaded.state)
-    store.append([INTENT])
-    store.append([Done("i-1", DATA, BINDING)])
-    return store.save(store.read().state)
+    begun = Run.of(store)
+    begun.append([INTENT])
+    begun.append([Done("i-1", DATA, BINDING)])
+    return begun.save(begun.read().state)
 
 
 def test_everything_is_private(store: LocalStore, tmp_path: Path) -> None:
@@ -156,14 +156,14 @@ def test_a_fault_at_every_call_leaves_a_state_that_reads(in_memory: Path, errno:
 
 
 def test_after_a_failed_sync_nothing_more_is_appended(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    store.prepare(store.read().state)
-    store.append([INTENT])
+    journal = store.prepare(store.read().state)
+    journal.append([INTENT])
     monkeypatch.setattr(os, "fdatasync", lambda _: (_ for _ in ()).throw(OSError(5, "EIO")))
     with pytest.raises(StateError, match="durable"):
-        store.append([INTENT])
+        journal.append([INTENT])
     monkeypatch.undo()
     with pytest.raises(StateError, match="closed"):
-        store.append([INTENT])
+        journal.append([INTENT])
 
 
 def test_short_writes_are_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,13 +180,13 @@ def test_short_writes_are_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def overflowing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalStore:
     """A store whose journal's disk gave out after the intent, and whose result went to the overflow."""
     store = LocalStore(tmp_path / "flowplan.state.json", tmp_path / "elsewhere")
-    store.prepare(store.read().state)
-    store.append([INTENT])
+    journal = store.prepare(store.read().state)
+    journal.append([INTENT])
     with monkeypatch.context() as patch:
         patch.setattr(os, "pwrite", lambda *_: (_ for _ in ()).throw(OSError(28, "ENOSPC")))
         with pytest.raises(StateError, match="No space left"):
-            store.append([Done("i-1", DATA, BINDING)])
-    store.overflow([Done("i-1", DATA, BINDING), INTENT])
+            journal.append([Done("i-1", DATA, BINDING)])
+    journal.overflow([Done("i-1", DATA, BINDING), INTENT])
     return LocalStore(store.path, tmp_path / "elsewhere")
 
 
@@ -226,13 +226,11 @@ def two_runs(store: LocalStore, after: str = "") -> bytes:
     """Serial 2, with a backup of serial 1; returns the snapshot of serial 1. `after`: what the journal says since."""
     run(store)
     first = store.path.read_bytes()
-    again = LocalStore(store.path)
-    again.prepare(again.read().state)
+    again = Run.of(LocalStore(store.path))
     again.append([INTENT])
     again.save(again.read().state)
     if after:
-        last = LocalStore(store.path)
-        last.prepare(last.read().state)
+        last = Run.of(LocalStore(store.path))
         last.append([Done("i2", OTHER, bound(OTHER, after, volume("other")))])
         last.close()
     return first
@@ -347,8 +345,7 @@ def test_a_second_file_that_reads_otherwise_replaces_nothing(tmp_path: Path, mon
 
 def test_a_close_that_fails_is_not_durable(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """Some file systems tell of a failed write only when the file is closed."""
-    store.prepare(store.read().state)
-    store.append([INTENT])
+    store.prepare(store.read().state).append([INTENT])
     close = os.close
 
     def complaining(descriptor: int) -> None:

@@ -6,14 +6,13 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Literal, Protocol, TypeAlias
+from typing import Protocol
 
 import pytest
 
-from flowplan.backends.open import open_store
+from flowplan.backends.local import LocalStore
+from flowplan.backends.parts import Part
 from flowplan.backends.store import Store
-
-Part: TypeAlias = Literal["snapshot", "journal", "backup"]
 
 
 class Place(Protocol):
@@ -41,7 +40,7 @@ class LocalPlace:
         self.work.mkdir(parents=True)
 
     def open(self, hold: Callable[[], None] = lambda: None) -> Store:
-        return open_store(self.work / "flowplan.state.json", self.overflow, hold)
+        return LocalStore(self.work / "flowplan.state.json", self.overflow, hold)
 
     def _path(self, part: Part) -> Path:
         names = {"snapshot": "flowplan.state.json", "journal": "flowplan.state.journal"}

@@ -18,6 +18,7 @@ from flowplan.state.journal import Done
 from flowplan.state.state import AppliedPlan, State
 from tests.builders import DATA, bound, create_of, volume
 from tests.contracts.places import PLACES, Part, Place
+from tests.runs import Run
 
 OTHER = Address("volume", "other")
 BINDING, SECOND = bound(DATA, "vol_1", volume()), bound(OTHER, "vol_2", volume("other"))
@@ -44,10 +45,8 @@ def foreign(kind: str, tmp_path: Path) -> Place:
     return made
 
 
-def begun(place: Place) -> Store:
-    store = place.open()
-    store.prepare(store.read().state)
-    return store
+def begun(place: Place) -> Run[Store]:
+    return Run.of(place.open())
 
 
 def run(place: Place) -> State:
@@ -58,7 +57,7 @@ def run(place: Place) -> State:
     return store.save(store.read().state)
 
 
-def killed(place: Place, work: Callable[[Store], object]) -> None:
+def killed(place: Place, work: Callable[[Run[Store]], object]) -> None:
     """A run in a process of its own that is killed as soon as `work` returns."""
     pid = os.fork()
     if pid == 0:
@@ -231,7 +230,7 @@ def test_one_run_at_a_time_has_the_lock(place: Place) -> None:
 
 
 def test_the_lock_of_a_run_that_was_killed_is_free(place: Place) -> None:
-    killed(place, lambda store: store.lock.acquire(this_process("flowplan apply", {}, "now")))
+    killed(place, lambda begun: begun.store.lock.acquire(this_process("flowplan apply", {}, "now")))
     lock, said = place.open().lock, list[str]()
     lock.acquire(this_process("flowplan apply", {}, "later"), say=said.append)
     assert len(said) == 1 and "died" in said[0]
@@ -252,8 +251,7 @@ def test_nothing_is_written_once_the_lock_is_lost(place: Place) -> None:
         if lost:
             raise StateError("the lock was taken away")
 
-    store = place.open(hold)
-    store.prepare(store.read().state)
+    store = Run.of(place.open(hold))
     store.append([INTENT])
     before = place.holds("journal")
     lost = True

@@ -240,10 +240,10 @@ def test_a_crash_between_the_cancellation_and_the_snapshot_remembers_it(applied:
     from flowplan.state.journal import Done, Intent
 
     store = LocalStore(state)
-    store.prepare(store.read().state)
+    journal = store.prepare(store.read().state)
     bid = Address.parse(BID)
     at = Moment(1762074000.0, 0.0, "", None)
-    store.append([Intent("i-1", "delete", bid, 1, "n", "flowplan-i-1", "", at, id), Done("i-1", bid, None)])
+    journal.append([Intent("i-1", "delete", bid, 1, "n", "flowplan-i-1", "", at, id), Done("i-1", bid, None)])
     store.close()
     assert (state.read_bytes(), (Path(f"{state}.backup")).read_bytes()) == (before, backup)
     found = LocalStore(state).read().state

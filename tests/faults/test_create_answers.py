@@ -195,8 +195,8 @@ def test_a_journal_that_has_one_id_twice_is_not_in_order(place: Place, kind: str
         Address(kind, name)  # type: ignore[arg-type]
         for name in (("task-000", "task-001") if kind == "bid" else ("vol-000", "vol-001"))
     )
-    store.prepare(state)
-    store.append([Done("", other, attrs.evolve(state.bindings[other], id=state.bindings[one].id))])
+    twice = Done("", other, attrs.evolve(state.bindings[other], id=state.bindings[one].id))
+    store.prepare(state).append([twice])
     store.close()
     with pytest.raises(StateError, match="records an id twice"):
         LocalStore(place.path / STATE).read()

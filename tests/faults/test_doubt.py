@@ -11,6 +11,7 @@ import pytest
 
 from flowplan.apply import run as applying
 from flowplan.backends.local import LocalStore
+from flowplan.backends.local_journal import LocalJournal
 from flowplan.backends.lock import Lock
 from flowplan.state.journal import Intent, Record
 from tests.conftest import Place, many
@@ -69,14 +70,14 @@ def test_a_late_commit_within_the_settle_window_is_found(place: Place, lost: str
 def waited_for(place: Place, patch: pytest.MonkeyPatch) -> list[Intent]:
     """The intents of the bid that were journaled, in a run whose POST waits two seconds for its turn (429)."""
     journaled: list[Intent] = []
-    append = LocalStore.append
+    append = LocalJournal.append
 
-    def noted(store: LocalStore, records: Iterable[Record]) -> None:
+    def noted(store: LocalJournal, records: Iterable[Record]) -> None:
         records = list(records)
         append(store, records)
         journaled.extend(one for one in records if isinstance(one, Intent) and one.address.kind == "bid")
 
-    patch.setattr(LocalStore, "append", noted)
+    patch.setattr(LocalJournal, "append", noted)
     place.write(without_volume(many(1)))
     with place.simulator() as simulator:
         simulator.faults.add(POST_BID, "status", status=429, retry_after=2)

@@ -73,9 +73,10 @@ def test_as_lock_it_is_refused(applied: Place) -> None:
 def test_as_overflow_it_is_refused(applied: Place) -> None:
     store = LocalStore(applied.path / STATE, overflow_directory(os.environ))
     state = store.read().state
-    store.prepare(state)
     (binding, *_) = state.bindings.values()
-    fifo(store.overflow([Done("", binding.address, binding)]))
+    kept = store.prepare(state).overflow([Done("", binding.address, binding)])
+    assert kept is not None
+    fifo(Path(kept))
     assert "not a regular file" in applied.run("plan").err
 
 

@@ -214,8 +214,7 @@ def test_recover_tells_of_a_bid_that_an_interrupted_update_left_paused(applied: 
     state = store.read().state
     bid = state.bindings[Address.parse(BID)]
     intent = Intent("i", "update", bid.address, 1, "", "k", "", Moment(0.0, 0.0, ""), id=id, resource=bid.applied)
-    store.prepare(state)
-    store.append([intent])
+    store.prepare(state).append([intent])
     store.close()
     assert applied.call("PATCH", f"/v2/spot/bids/{id}", b'{"paused": true}').status == 200
     result = applied.run("recover")

@@ -9,6 +9,7 @@ import attrs
 import pytest
 
 from flowplan.backends.local import LocalStore
+from flowplan.backends.local_journal import LocalJournal
 from flowplan.clock import Moment
 from flowplan.model.address import Address
 from flowplan.state.journal import Intent
@@ -143,8 +144,7 @@ def test_what_is_in_doubt_is_not_released(applied: Place) -> None:
     store = LocalStore(applied.path / STATE)
     state = store.read().state
     bid = state.bindings[Address.parse(BID)]
-    store.prepare(state)
-    store.append([Intent("i", "update", bid.address, 1, "", "k", "", Moment(0.0, 0.0, ""), id=bid.id)])
+    store.prepare(state).append([Intent("i", "update", bid.address, 1, "", "k", "", Moment(0.0, 0.0, ""), id=bid.id)])
     store.close()
     for arguments in (("rm", BID), ("mv", BID, "bid.other")):
         result = applied.run("state", *arguments)
@@ -297,13 +297,13 @@ def test_what_is_cancelled_is_announced_in_the_journal(place: Place) -> None:
 
 def test_nothing_is_cancelled_once_the_lock_is_somebody_elses(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     [id] = further(place, 1)
-    append = LocalStore.append
+    append = LocalJournal.append
 
-    def and_then_it_is_taken_away(store: LocalStore, records: object) -> None:
-        append(store, records)  # type: ignore[arg-type]
+    def and_then_it_is_taken_away(journal: LocalJournal, records: object) -> None:
+        append(journal, records)  # type: ignore[arg-type]
         (place.path / "flowplan.lock").unlink()
 
-    monkeypatch.setattr(LocalStore, "append", and_then_it_is_taken_away)
+    monkeypatch.setattr(LocalJournal, "append", and_then_it_is_taken_away)
     assert place.run("recover", "--cancel", id).code == 5
     assert id in live_ids(place)
 

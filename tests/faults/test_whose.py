@@ -233,8 +233,7 @@ def test_what_the_look_up_can_tell_is_not_settled_by_a_word(place: Place) -> Non
 def test_an_overflow_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who may write it says what is ours, and so what may be destroyed."""
     store = LocalStore(tmp_path / "flowplan.state.json", tmp_path / "overflows")
-    store.prepare(State("lineage", stack="s"))
-    overflow = store.overflow([Done("i", DATA, bound(DATA, "vol_theirs", WANTED))])
+    overflow = store.prepare(State("lineage", stack="s")).overflow([Done("i", DATA, bound(DATA, "vol_theirs", WANTED))])
     real = Path.stat
 
     def stat(path: Path, **how: Any) -> os.stat_result:
@@ -250,6 +249,6 @@ def test_an_overflow_of_another_user_is_refused(tmp_path: Path, monkeypatch: pyt
         store.overflowed("lineage")
     monkeypatch.setattr(Path, "stat", real)
     monkeypatch.setattr(os, "geteuid", os.getuid)
-    overflow.chmod(0o666)
+    Path(overflow or "").chmod(0o666)
     with pytest.raises(StateError, match="anybody may write to"):
         store.overflowed("lineage")

@@ -8,8 +8,8 @@ MISTAKES = (
     Mistake(
         "take a directory that does not exist for one in which nothing was made",
         "operations/session.py",
-        "            self._hold_place()\n            self._store",
-        "            self._store",
+        "            self._hold_usable()\n            self._usable = True\n",
+        "            self._usable = True\n",
         ("tests/api/test_api.py", "-k", "no_empty_state"),
     ),
     Mistake(
@@ -92,7 +92,7 @@ MISTAKES = (
     Mistake(
         "cancel without saying so first",
         "operations/recover.py",
-        "    store.append([intent])\n",
+        "    journal.append([intent])\n",
         "",
         ("tests/faults/test_release.py",),
     ),

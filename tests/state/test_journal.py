@@ -21,6 +21,7 @@ from flowplan.state.journal import Closed, Done, Intent
 from flowplan.state.state import Binding
 from tests.builders import bound, create_of, volume
 from tests.conftest import FLOWPLAN, Place, many
+from tests.runs import Run
 
 
 def made(name: str) -> Binding:
@@ -49,10 +50,8 @@ class Stores:
         self.path = path
         self.lost = False
 
-    def open(self, hold: Callable[[], None] = lambda: None) -> LocalStore:
-        store = LocalStore(self.path / "work" / "flowplan.state.json", self.path / "overflows", hold)
-        store.prepare(store.read().state)
-        return store
+    def open(self, hold: Callable[[], None] = lambda: None) -> Run[LocalStore]:
+        return Run.of(LocalStore(self.path / "work" / "flowplan.state.json", self.path / "overflows", hold))
 
     def hold(self) -> None:
         """The lock of the first run, which may be lost."""
@@ -103,20 +102,20 @@ def test_nor_into_one_that_its_successor_has_renewed(stores: Stores) -> None:
 def test_the_lock_is_looked_after_before_each_frame_and_each_snapshot(stores: Stores) -> None:
     first = stores.open(stores.hold)
     first.append([intent("a", A)])
-    before = first.journal_path.read_bytes()
+    before = first.store.journal_path.read_bytes()
     stores.lost = True
     with pytest.raises(Lost):
         first.append([done("a", A)])
     with pytest.raises(Lost):
         first.save(first.read().state)
-    assert first.journal_path.read_bytes() == before
-    assert not first.path.exists()
+    assert first.store.journal_path.read_bytes() == before
+    assert not first.store.path.exists()
 
 
 def test_a_journal_cut_off_by_somebody_is_not_gone_on_with(stores: Stores) -> None:
     first = stores.open()
     first.append([intent("a", A)])
-    os.truncate(first.journal_path, 10)
+    os.truncate(first.store.journal_path, 10)
     with pytest.raises(StateError, match="written by another run"):
         first.append([done("a", A)])
 
@@ -132,12 +131,12 @@ def test_a_directory_that_is_gone_keeps_nothing_and_is_noticed_at_once(stores: S
     with pytest.raises(StateError, match="removed while this command ran"):
         first.append([done("b", B)])
     kept = first.overflow([done("b", B)])
-    assert kept is not None and [kept] == stores.overflows()
+    assert kept is not None and [Path(kept)] == stores.overflows()
     (stores.path / "work").mkdir(exist_ok=True)
     with pytest.raises(StateError, match="holds results of an earlier run here") as caught:
         stores.open()  # it is no fresh start
-    assert str(kept) in str(caught.value)
-    found = LocalStore(first.path, stores.path / "overflows").overflowed(kept.name[:36])
+    assert kept in str(caught.value)
+    found = LocalStore(first.store.path, stores.path / "overflows").overflowed(Path(kept).name[:36])
     assert [one.binding.id for one in found if isinstance(one, Done) and one.binding] == ["vol_a", "vol_b"]
 
 
@@ -156,7 +155,7 @@ def test_nothing_is_durable_in_a_file_that_lost_its_name_while_it_was_written(
         patch.setattr(os, "fdatasync", removed)
         with pytest.raises(StateError, match="removed while this command ran"):
             first.append([done("a", A)])
-    assert first.overflow([done("a", A)]) in stores.overflows()
+    assert first.overflow([done("a", A)]) in map(str, stores.overflows())
 
 
 def test_what_is_gone_before_the_snapshot_is_kept_too(stores: Stores) -> None:
@@ -212,7 +211,7 @@ def test_what_is_overflowed_while_a_run_works_outlives_its_snapshot(stores: Stor
     second = stores.open()
     first.overflow([done("a", A)])  # after the second one has read the state
     second.append([intent("c", C), done("c", C)])
-    loaded = LocalStore(second.path).read()  # without the overflow: as the second one sees it
+    loaded = LocalStore(second.store.path).read()  # without the overflow: as the second one sees it
     second.save(loaded.state, loaded.pending.values())
     assert len(stores.overflows()) == 1
     assert stores.ids() == {"vol_a", "vol_c"}
@@ -239,7 +238,7 @@ def test_a_failed_first_append_leaves_no_descriptor_and_may_be_tried_again(
             store.append([intent("a", A)])
     assert not store.appended
     opened = {os.path.realpath(one) for one in Path("/proc/self/fd").iterdir()}
-    assert str(store.journal_path.resolve()) not in opened
+    assert str(store.store.journal_path.resolve()) not in opened
     store.append([intent("a", A)])
     assert stores.open().read().pending
 
@@ -281,8 +280,7 @@ def early(place: Place) -> Place:
 
 
 def test_a_journal_with_its_early_name_is_read_and_gets_the_new_one(early: Place) -> None:
-    store = LocalStore(early.path / "prod")
-    store.prepare(store.read().state)
+    store = Run.of(LocalStore(early.path / "prod"))
     (early.path / "prod.journal").rename(early.path / "aside")
     (early.path / "aside").rename(early.path / "prod.journal")
     store.append([intent("c", C), done("c", C)])
@@ -291,8 +289,7 @@ def test_a_journal_with_its_early_name_is_read_and_gets_the_new_one(early: Place
 
 
 def test_what_an_early_journal_holds_is_not_lost_on_reading(early: Place) -> None:
-    store = LocalStore(early.path / "prod")
-    store.prepare(store.read().state)
+    store = Run.of(LocalStore(early.path / "prod"))
     store.append([done("c", C)])
     store.close()
     (early.path / "prod-journal").rename(early.path / "prod.journal")

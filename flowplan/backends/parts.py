@@ -1,0 +1,107 @@
+"""What the parts of a state say together, wherever they are kept: its snapshot, the journal since, and the backup, an
+earlier snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, Protocol, TypeAlias
+
+from flowplan.backends.store import Loaded
+from flowplan.errors import StateError
+from flowplan.state.codec import RESTORE, load
+from flowplan.state.journal import Header, Journal, fold
+from flowplan.state.state import State
+
+NOT_RESTORED = "`flowplan recover --from-live` rebuilds the state from the markers of live bids"
+
+Version: TypeAlias = Literal["snapshot", "backup"]
+Part: TypeAlias = Literal["snapshot", "journal", "backup"]
+
+
+class Parts(Protocol):
+    """The parts of one state. What reads one raises StateError for one that cannot be read."""
+
+    def name(self, part: Part) -> str:
+        """How messages name it: where it is."""
+
+    def short(self, part: Part) -> str:
+        """How they name it beside another one."""
+
+    def has(self, part: Part) -> bool:
+        """Whether it is there, be it damaged."""
+
+    def snapshot(self) -> bytes | None:
+        """What the snapshot holds; None: there is none."""
+
+    def read_journal(self) -> Journal:
+        """The journal; without a header when there is none."""
+
+    def versions(self) -> Mapping[Version, State]:
+        """Snapshot and backup, as far as they read. Raises no StateError."""
+
+
+def found_in(parts: Parts) -> Loaded | None:
+    """What snapshot and journal say together; None: nothing was ever here. Raises StateError."""
+    journal = parts.read_journal()
+    data = parts.snapshot()
+    if data is None:
+        return _without_snapshot(parts, journal)
+    snapshot = load(data, parts.name("snapshot"))
+    header = journal.header
+    if header is None:
+        if parts.has("journal"):  # with a snapshot beside it, it was never left without its first frame
+            raise StateError(f"{parts.name('journal')} is damaged: its beginning is missing", hint=RESTORE)
+        return Loaded(snapshot)
+    _hold_together(parts, snapshot, header)
+    folded, pending = fold(snapshot, journal.records)
+    if header.serial < snapshot.serial:  # killed between the snapshot and the journal's renewal
+        return Loaded(snapshot, pending, journaled=True)
+    journaled = (folded.bindings, folded.plans) != (snapshot.bindings, snapshot.plans)
+    return Loaded(folded, pending, journaled=journaled)
+
+
+def _without_snapshot(parts: Parts, journal: Journal) -> Loaded | None:
+    header = journal.header
+    if header is not None and header.serial == 0:  # the first apply was stopped before its first snapshot
+        state, pending = fold(header.fresh(), journal.records)
+        return Loaded(state, pending, journaled=bool(journal.records))
+    if header is None and not parts.has("backup"):
+        return None
+    trace = parts.short("journal" if header is not None else "backup")
+    remedy = f"{RESTORE}; otherwise {NOT_RESTORED}" if parts.versions() else NOT_RESTORED
+    raise StateError(
+        f"{parts.name('snapshot')} is missing, but {trace} shows that it existed",
+        hint=f"{remedy}; `apply --init` starts a new state",
+    )
+
+
+def _hold_together(parts: Parts, snapshot: State, header: Header) -> None:
+    if header.lineage != snapshot.lineage:
+        raise StateError(
+            f"{parts.short('snapshot')} and {parts.short('journal')} belong to different stacks "
+            f"(lineage {snapshot.lineage} and {header.lineage})",
+            hint=RESTORE,
+        )
+    if header.serial > snapshot.serial:
+        raise StateError(
+            f"{parts.short('snapshot')} went back: its serial is {snapshot.serial}, but an earlier run here saw "
+            f"{header.serial}",
+            hint=RESTORE,
+        )
+
+
+def newest(versions: Mapping[Version, State], header: Header | None) -> Version | None:
+    """Which of `versions`, of which there is one, to go on with: the newest of the stack whose journal has this
+    `header`. None: that is no version's stack, and which belongs here is not guessed."""
+    if header is not None and all(state.lineage != header.lineage for state in versions.values()):
+        return None
+    return max(versions, key=lambda one: (_belongs(versions[one], header), versions[one].serial))
+
+
+def _belongs(state: State, header: Header | None) -> bool:
+    return header is None or state.lineage == header.lineage
+
+
+def highest(state: State, versions: Mapping[Version, State], header: Header | None) -> int:
+    """The highest serial that was seen here: a restored state goes on from there."""
+    return max([state.serial, header.serial if header else 0, *(one.serial for one in versions.values())])
