@@ -242,3 +242,26 @@ def test_a_fifo_is_refused_and_holds_nobody_up(path: Path) -> None:
     assert lock.holder() is None
     with pytest.raises(StateError, match="not a regular file"):
         lock.acquire(this_process("flowplan apply", {}, "2026-11-24T12:00:00Z"))
+
+
+def test_a_lock_that_is_released_again_leaves_the_name_of_who_has_it_since(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C came when the kernel had just freed it; what releases it again must not touch what another run wrote."""
+    first, second = Lock(path), Lock(path)
+    first.acquire(me())
+    free = fcntl.flock
+
+    def interrupted(file: object, how: int) -> None:
+        free(file, how)  # type: ignore[arg-type]
+        if how == fcntl.LOCK_UN:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fcntl, "flock", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            first.release()
+    second.acquire(me("flowplan destroy"))
+    first.release()
+    second.verify()
+    second.release()

@@ -13,6 +13,7 @@ import pytest
 from flowplan.backends.local import LocalStore
 from flowplan.backends.parts import Part
 from flowplan.backends.store import Store
+from tests.contracts.database import Database, DatabaseStore
 
 
 class Place(Protocol):
@@ -69,4 +70,35 @@ class LocalPlace:
         return len(list(self.overflow.glob("*.spill")))
 
 
-PLACES: dict[str, Callable[[Path], Place]] = {"local": LocalPlace}
+class DatabasePlace:
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir(parents=True)
+        self.database, self.elsewhere = Database(directory / "states"), Database(directory / "elsewhere")
+        self._directory = directory
+
+    def open(self, hold: Callable[[], None] = lambda: None) -> Store:
+        return DatabaseStore(f"rows://{self._directory.name}", self.database, self.elsewhere, self._directory, hold)
+
+    def holds(self, part: Part) -> bytes | None:
+        return self.database.get(part)
+
+    def put(self, part: Part, data: bytes | None) -> None:
+        with self.database.changing() as rows:
+            if data is None:
+                rows.remove(part)
+            else:
+                rows.put(part, data)
+
+    @contextmanager
+    def full(self) -> Iterator[None]:
+        self.database.full = True
+        try:
+            yield
+        finally:
+            self.database.full = False
+
+    def kept_elsewhere(self) -> int:
+        return len(self.elsewhere.names("*"))
+
+
+PLACES: dict[str, Callable[[Path], Place]] = {"local": LocalPlace, "database": DatabasePlace}

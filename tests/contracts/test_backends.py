@@ -10,6 +10,7 @@ from pathlib import Path
 import attrs
 import pytest
 
+from flowplan.backends.parts import Part
 from flowplan.backends.processes import this_process
 from flowplan.backends.store import Loaded, Store
 from flowplan.errors import FlowplanError, Locked, StateError
@@ -17,7 +18,7 @@ from flowplan.model.address import Address
 from flowplan.state.journal import Done
 from flowplan.state.state import AppliedPlan, State
 from tests.builders import DATA, bound, create_of, volume
-from tests.contracts.places import PLACES, Part, Place
+from tests.contracts.places import PLACES, Place
 from tests.runs import Run
 
 OTHER = Address("volume", "other")
@@ -84,6 +85,13 @@ def test_nothing_there_is_a_fresh_start_with_a_lineage_of_its_own(place: Place) 
     parts: tuple[Part, ...] = ("snapshot", "journal", "backup")
     assert [place.holds(part) for part in parts] == [None] * 3  # reading writes nothing
     assert not place.open().exists()
+
+
+def test_each_store_of_a_state_says_which_it_is(place: Place, foreign: Place) -> None:
+    one, again, other = place.open(), place.open(), foreign.open()
+    one.hold_usable()
+    assert one.identity == again.identity != other.identity
+    assert (one.name, one.base) == (again.name, again.base)
 
 
 def test_after_a_run_the_state_holds_what_was_made(place: Place) -> None:
@@ -232,9 +240,14 @@ def test_one_run_at_a_time_has_the_lock(place: Place) -> None:
 def test_the_lock_of_a_run_that_was_killed_is_free(place: Place) -> None:
     killed(place, lambda begun: begun.store.lock.acquire(this_process("flowplan apply", {}, "now")))
     lock, said = place.open().lock, list[str]()
+    assert lock.holder() is not None and not lock.held()
     lock.acquire(this_process("flowplan apply", {}, "later"), say=said.append)
     assert len(said) == 1 and "died" in said[0]
     lock.release()
+
+
+def test_a_lock_that_can_be_taken_is_not_out_of_reach(place: Place) -> None:
+    assert place.open().lock.out_of_reach() is None
 
 
 def test_it_is_one_lock_however_often_it_is_asked_for(place: Place) -> None:

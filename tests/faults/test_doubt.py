@@ -10,7 +10,6 @@ from collections.abc import Iterable
 import pytest
 
 from flowplan.apply import run as applying
-from flowplan.backends.local import LocalStore
 from flowplan.backends.local_journal import LocalJournal
 from flowplan.backends.lock import Lock
 from flowplan.state.journal import Intent, Record

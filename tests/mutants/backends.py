@@ -187,4 +187,25 @@ MISTAKES = (
         "except (OSError, ValueError, TypeError):",
         ("tests/faults/test_obstacles.py",),
     ),
+    Mistake(
+        "a lock that is released again empties the name of another run",
+        "backends/lock.py",
+        '        opened.written = b""',
+        '        _ = b""',
+        ("tests/backends/test_lock.py", "-k", "released_again"),
+    ),
+    Mistake(
+        "a URL is taken for the path of a file",
+        "backends/open.py",
+        '    scheme = found[1].lower() if found else ""\n',
+        '    scheme = ""\n',
+        ("tests/contracts/test_second_store.py",),
+    ),
+    Mistake(
+        "a state names files from where each run starts",
+        "backends/local.py",
+        "        return self.path.parent\n",
+        "        return Path()\n",
+        ("tests/operations/test_sources.py",),
+    ),
 )
