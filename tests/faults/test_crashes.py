@@ -167,11 +167,10 @@ def every_eighth(turn: int) -> Callable[[Sequence[str]], list[int]]:
     return lambda labels: numbers(labels, changing)[turn % 8 :: 8]
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name != "replace")) for name in SMALL])
-def test_killed_twice(name: str, in_memory: Path, runner: Runner) -> None:
-    """At every write, sync, rename and change, and then, in turn, at every eighth of the recovering run."""
-    proof = Proof(name, SCENARIOS[name], in_memory, runner)
-    for turn, at in enumerate(proof.numbers(changing)):
+def test_killed_twice(in_memory: Path, runner: Runner) -> None:
+    """At every second write, sync, rename and change, and then, in turn, at every eighth of the recovering run."""
+    proof = Proof("replace", SCENARIOS["replace"], in_memory, runner)
+    for turn, at in enumerate(proof.numbers(changing)[::2]):
         proof.interrupt_twice(at, every_eighth(turn))
     proof.conclude()
 
