@@ -26,7 +26,7 @@ quick: $(VENV)/.tests
 	$(BIN)/python -m pytest -n 2 -q -m "not slow and not clients and not timed" $(LENGTHY:%=--ignore %)
 	@echo "left out: $(LENGTHY) (make test)"
 
-# The long runs, which CI leaves out, and every property with ten times the examples, drawn anew (tests/conftest.py).
+# The long runs, which CI leaves out, and every property with ten times the examples, others at each run.
 soak: $(VENV)/.tests
 	$(BIN)/python -m pytest -n 2 -q -rP -m "slow or clients or hypothesis" --hypothesis-profile=soak -o timeout=0
 

@@ -295,8 +295,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("figures")
         for name, figure in sorted(figures):
             terminalreporter.write_line(f"{name.removeprefix('tests/')}: {figure}")
-    drawn = "the same at each run" if settings().derandomize else "new ones at each run"
-    terminalreporter.write_line(f"properties: {settings().max_examples:,} examples each, drawn {drawn}")
+    drawn = "the same" if settings().derandomize else "others"
+    terminalreporter.write_line(f"properties: {settings().max_examples:,} examples each, {drawn} at each run")
     left_out = terminalreporter.config.stash.get(LEFT_OUT, {})
     if left_out:
         told = ", ".join(f"{count} {name} ({ELSEWHERE[name]})" for name, count in sorted(left_out.items()))
