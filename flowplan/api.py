@@ -169,7 +169,7 @@ class Stack:
 
         with self._session() as session:
             sources, _ = session.sources(self._sources)
-            return configuration(self.directory, sources)
+            return configuration(session, sources)
 
     def plan(
         self,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import Literal, NamedTuple, TypeAlias
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from attrs.validators import in_
+
+from flowplan.masking import hide
 
 
 @frozen(order=True)
@@ -73,6 +75,13 @@ CODES: Mapping[str, Code] = MappingProxyType({
     "type": Code("A value is of the wrong kind."),
     "unknown-key": Code("A key is unknown."),
     "value": Code("A value is not one of those allowed."),
+    "depends-on": Code("A task waits for one that there is not, or tasks wait for each other."),
+    "for-each": Code("A `for_each` does not give each instance a key of its own."),
+    "reference": Code("A `${...}` names nothing that there is, or nothing that is known here."),
+    "sensitive": Code("A sensitive value would be stored or shown."),
+    "variable-missing": Code("A variable has no value."),
+    "variable-type": Code("The value of a variable is not of its type."),
+    "variable-unknown": Code("A value is given for a variable that no stack file declares."),
     "version": Code("The version of the task file is not supported."),
     # the startup script
     "script-too-long": Code("The startup script is longer than the platform accepts, even compressed."),
@@ -174,6 +183,20 @@ class Diagnostic:
     def word(self) -> str | None:
         """What documents and refusals call it; None: they have no word for it."""
         return CODES[self.code].word
+
+    def without(self, secrets: Collection[str]) -> Diagnostic:
+        """The same, in which none of `secrets` can be read."""
+
+        def hidden(text: str | None) -> str | None:
+            return None if text is None else hide(text, secrets)
+
+        return evolve(
+            self,
+            summary=hide(self.summary, secrets),
+            hint=hidden(self.hint),
+            detail=hidden(self.detail),
+            source=hidden(self.source),
+        )
 
 
 def by_position(problem: Diagnostic) -> tuple[str, int, int]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 MASK = "********"
+_SHORT = 5  # characters
 _OPAQUE_LENGTH, _WORD_LENGTH = 40, 200  # a word of letters, cases and digits mixed; a word of any kind
 
 _NAME = (
@@ -81,6 +82,35 @@ def masked(text: str) -> str:
     text = _USER_AT.sub(f"{MASK}@", without_userinfo(text))
     text = _TOKEN.sub(lambda found: (found[1] or found[0][:5]) + MASK, text)
     return _LONG.sub(lambda found: MASK if _is_opaque(found[0]) else found[0], text)
+
+
+def hide(text: str, secrets: Collection[str]) -> str:
+    """`text` with MASK in the place of each of `secrets`. A short one is left out where it is a word of its own: any
+    text has its letters."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        if len(secret) >= _SHORT:
+            text = text.replace(secret, MASK)
+        elif secret:
+            text = re.sub(rf"(?<![\w.-]){re.escape(secret)}(?![\w.-])", MASK, text)
+    return text
+
+
+def forms_of(value: str) -> list[str]:
+    """The ways in which `value` could stand in a text, longest first; none if it is too short to be told apart."""
+    import base64  # most runs have no secret
+    import json
+    from urllib.parse import quote
+
+    if len(value) < 4:
+        return []
+    raw = value.encode("utf-8", "surrogatepass")
+    forms = {value, quote(value, safe=""), json.dumps(value)[1:-1]}
+    for before in range(3):  # base64 of a text in which the value begins at any offset
+        packed = base64.b64encode(bytes(before) + raw).decode()
+        core = packed[(8 * before + 5) // 6 : 8 * (before + len(raw)) // 6]
+        if len(core) >= 8:
+            forms |= {core, core.replace("+", "-").replace("/", "_")}
+    return sorted(forms, key=len, reverse=True)
 
 
 def holds_token(text: str) -> bool:

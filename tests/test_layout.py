@@ -22,12 +22,22 @@ ROOT = Path(flowplan.__file__).parent
 # belongs to the same room is free, as long as no circle comes of it.
 GROUND = {"errors", "diagnostics", "printable", "masking", "clock"}
 NOUNS = GROUND | {"model"}
-PURE_STAGES = NOUNS | {"config", "config.task", "config.yaml", "state", "pricing", "planning", "cost", "cost.what_if"}
+PURE_STAGES = NOUNS | {
+    "config",
+    "config.task",
+    "config.stack",
+    "config.yaml",
+    "state",
+    "pricing",
+    "planning",
+    "cost",
+    "cost.what_if",
+}
 ALLOWED: dict[str, set[str]] = {
     "printable": set(),
     "masking": set(),
     "clock": set(),
-    "diagnostics": set(),
+    "diagnostics": {"masking"},
     "errors": {"diagnostics"},
     "files": {"errors"},
     "model": GROUND,
@@ -35,7 +45,8 @@ ALLOWED: dict[str, set[str]] = {
     "state": NOUNS,
     "config.yaml": GROUND,
     "config.task": {"config.yaml", "config", *NOUNS},
-    "config": {"config.yaml", "config.task", *NOUNS},
+    "config.stack": {"config.yaml", "config.task", "config", *NOUNS},
+    "config": {"config.yaml", "config.task", "config.stack", *NOUNS},
     "startup": NOUNS,
     "planning": {"config", "state", "pricing", *NOUNS},
     "cost": {"planning", "state", "pricing", *NOUNS},

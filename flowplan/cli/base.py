@@ -36,7 +36,9 @@ class Anywhere(click.Option):
 
 def _remember(ctx: click.Context, option: click.Parameter, value: Any) -> None:
     given: dict[str, Any] = ctx.find_root().ensure_object(dict)
-    if option.name and value not in (None, False):
+    if option.name and isinstance(value, tuple):  # may be given several times, before the command and after it
+        given[option.name] = (*given.get(option.name, ()), *value)
+    elif option.name and value not in (None, False):
         given[option.name] = value
 
 
@@ -48,6 +50,16 @@ def global_options(*, hidden: bool) -> list[click.Parameter]:
         Anywhere("--api-url", metavar="URL", hidden=hidden, help="The API's URL; sim: is the embedded simulator."),
         Anywhere("--project", metavar="NAME", hidden=hidden, help="The project, by name or id."),
         Anywhere("--ssh-key", metavar="NAME", hidden=hidden, help="The SSH key for tasks that name none."),
+        Anywhere(
+            "--var", multiple=True, metavar="NAME=VALUE", hidden=hidden, help="The value of a variable of the stack."
+        ),
+        Anywhere(
+            "--var-file",
+            multiple=True,
+            metavar="FILE",
+            hidden=hidden,
+            help="Values of variables, as YAML; the last wins.",
+        ),
         Anywhere(
             "--lock-timeout", type=Duration(), metavar="TIME", hidden=hidden, help="How long to wait for the lock (0s)."
         ),

@@ -71,9 +71,19 @@ def settings_of(given: Mapping[str, Any], environ: Mapping[str, str], arguments:
         lock_timeout=read_duration(given.get("lock_timeout") or "0s", "--lock-timeout"),
         lock=not given.get("no_lock"),
         environ=environ,
+        variables=tuple(_variable(text) for text in given.get("var", ())),
+        variable_files=tuple(given.get("var_file", ())),
         command=" ".join(["flowplan", *(masked(without(word, forms_in(environ))) for word in arguments)]),
     )
     return settings if not given.get("state") else evolve(settings, state=given["state"])
+
+
+def _variable(text: str) -> tuple[str, str]:
+    """NAME=VALUE, where the value may be empty. Raises UsageProblem."""
+    name, equals, value = text.partition("=")
+    if not (equals and name):
+        raise UsageProblem("--var takes NAME=VALUE", hint="for example --var checkpoint_gb=500")
+    return name, value
 
 
 def _hold_here() -> None:

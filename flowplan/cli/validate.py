@@ -28,7 +28,7 @@ def validate(ctx: click.Context, paths: tuple[str, ...], form: str) -> int:
     sources, _ = here.session.sources(paths)
     report, code = report_of("validate", form), 0
     try:
-        config = configuration(here.session.settings.directory, sources)
+        config = configuration(here.session, sources)
         found = Checked(config.warnings, len(config.tasks), len(config.volumes))
     except ConfigError as error:
         if not report.whole:

@@ -14,6 +14,7 @@ from flowplan.diagnostics import Diagnostic, Position, Severity
 from flowplan.model.address import Address, Ref
 from flowplan.model.budget import Budget
 from flowplan.model.digest import LEFT_OUT, digest, material, named
+from flowplan.model.lifecycle import DEFAULT, After, Lifecycle, Lifetime
 from flowplan.model.resources import ContainerImage, Interface, LocalDisk, PortPair, Script
 
 
@@ -80,6 +81,7 @@ class VolumeWanted:
     mount_point: str | None = field(metadata=LEFT_OUT)  # the task's use of it says the same
     source: Position = field(eq=False)
     positions: Positions = field(default=NOWHERE, eq=False, repr=False)
+    lifecycle: Lifecycle = field(default=DEFAULT, metadata=LEFT_OUT)  # `Config.sha256` has those that say something
 
 
 @frozen
@@ -109,17 +111,67 @@ class Task:
     startup_script: Script | None
     paused: bool = False
     positions: Positions = field(default=NOWHERE, eq=False, repr=False)
+    lifecycle: Lifecycle = field(default=DEFAULT, metadata=LEFT_OUT)  # `Config.sha256` has what these three say
+    depends_on: tuple[After, ...] = field(default=(), metadata=LEFT_OUT)
+    lifetime: Lifetime | None = field(default=None, metadata=LEFT_OUT)
+
+
+@frozen
+class Output:
+    """A value that a stack gives out. `template`: its text with the `${...}` of what is known only later left in it."""
+
+    name: str
+    template: str
+    description: str
+    sensitive: bool
+    source: Position = field(eq=False)
+
+
+@frozen
+class Moved:
+    """That the resource at `old` is the one at `new`: the object and its name in the cloud stay as they are."""
+
+    old: Address
+    new: Address
+    source: Position = field(eq=False)
+
+
+@frozen
+class Removed:
+    """That a resource is configured no longer. `destroy` False: the object stays, and is managed no longer."""
+
+    address: Address
+    destroy: bool
+    source: Position = field(eq=False)
+
+
+@frozen
+class Import:
+    """That the live object `id` is the resource at `address`."""
+
+    address: Address
+    id: str
+    source: Position = field(eq=False)
 
 
 @frozen
 class Config:
-    """Everything the sources ask for, in their order. `budgets`: what they allow to be spent, each on the whole."""
+    """Everything the sources ask for, in their order. `budgets`: what they allow to be spent, each on the whole.
+
+    Of a stack file: `stack`, its name ("": it has none, and the state decides), and what it says of outputs and of
+    addresses that change hands."""
 
     tasks: Mapping[Address, Task]
     volumes: Mapping[Address, VolumeWanted]
     warnings: tuple[Diagnostic, ...] = ()
     sources: tuple[Source, ...] = field(default=(), repr=False, eq=False)
     budgets: tuple[Budget, ...] = ()
+    stack: str = ""
+    outputs: Mapping[str, Output] = field(factory=dict)
+    moved: tuple[Moved, ...] = ()
+    removed: tuple[Removed, ...] = ()
+    imports: tuple[Import, ...] = ()
+    secrets: frozenset[str] = field(default=frozenset(), repr=False, eq=False)  # values that nothing may show
     _texts: dict[str, Text | None] = field(init=False, repr=False, eq=False, factory=dict)  # those that were shown
 
     @property
@@ -128,7 +180,22 @@ class Config:
         scripts' content, nor of budgets, which are checked again. A saved plan fits as long as it is the same."""
         tasks = {str(address): named(task) | task.limit.digested for address, task in self.tasks.items()}
         volumes = {str(address): material(volume) for address, volume in self.volumes.items()}
-        return digest({"tasks": tasks, "volumes": volumes})
+        return digest({"tasks": tasks, "volumes": volumes, **self._said_besides()})
+
+    def _said_besides(self) -> dict[str, object]:
+        """What is asked for beside the resources themselves; nothing where nothing is."""
+        lifecycles = [(address, task.lifecycle) for address, task in self.tasks.items()]
+        lifecycles += [(address, volume.lifecycle) for address, volume in self.volumes.items()]
+        said = {
+            "lifecycle": {str(address): named(one) for address, one in lifecycles if one != DEFAULT},
+            "depends_on": {str(a): material(task.depends_on) for a, task in self.tasks.items() if task.depends_on},
+            "lifetime": {str(a): named(task.lifetime) for a, task in self.tasks.items() if task.lifetime},
+            "outputs": {name: named(one) for name, one in self.outputs.items()},
+            "moved": material(self.moved),
+            "removed": material(self.removed),
+            "import": material(self.imports),
+        }
+        return {what: one for what, one in said.items() if one}
 
     def needs(self) -> dict[Address, tuple[Ref, ...]]:
         """Every resource with what it needs: addresses, and names or ids of volumes that are only attached. The plan

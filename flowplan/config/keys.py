@@ -35,6 +35,8 @@ TASK = Keys(
         "startup_script",
         "startup_script_file",
         "paused",
+        "lifecycle",
+        "lifetime",
         "guards",
         "version",
         "networking",
@@ -134,13 +136,12 @@ CREATE = Keys(
 
 _ONLY_CREATED = "it belongs in create; an existing volume already has it"
 ATTACH = Keys(
-    ("volume_name", "mount_point", "mount_dir", "region_id"),
+    ("volume_name", "volume", "mount_point", "mount_dir", "region_id"),
     "attach: {volume_name: my-data, mount_point: /mnt/data}",
     {
         "name": "write volume_name",
         "id": "write volume_name: it takes a name or an id",
         "volume_id": "write volume_name: it takes a name or an id",
-        "volume": "write volume_name",
         "region": "write region_id",
         "cluster_id": "write region_id",
         "path": "write mount_point",
@@ -170,6 +171,24 @@ IMAGE = Keys(
     },
 )
 
+LIFECYCLE = Keys(
+    ("prevent_destroy", "ignore_changes", "create_before_destroy", "replace_triggered_by"),
+    "lifecycle: {prevent_destroy: true}",
+)
+
+LIFETIME = Keys(
+    ("max_hours", "max_cost", "end_at", "when_done"),
+    "lifetime: {max_hours: 12, when_done: cancel}",
+    {
+        "max_runtime": "write max_hours",
+        "hours": "write max_hours",
+        "budget": "write max_cost: dollars paid for this task",
+        "until": "write end_at: '2026-12-01T08:00:00Z'",
+    },
+)
+
+AFTER = Keys(("task", "until"), "depends_on: [{task: preprocess, until: terminated}]")
+
 GUARDS = Keys(
     ("max_hourly_cost", "max_cost_increase", "budget_basis"),
     "guards: {max_hourly_cost: 60}",
@@ -191,6 +210,8 @@ MAPPINGS: dict[str, Keys] = {
     "persistent_storage.attach": ATTACH,
     "ephemeral_storage_config": LOCAL,
     "container_image": IMAGE,
+    "lifecycle": LIFECYCLE,
+    "lifetime": LIFETIME,
     "ports": PORT,
     "guards": GUARDS,
 }
@@ -198,19 +219,70 @@ HOMES: dict[str, str] = {}
 for _title, _keys in reversed(MAPPINGS.items()):
     HOMES.update(dict.fromkeys(_keys.known, _title))
 
-# Keys of a stack file, which a task file has no use for.
-STACK = frozenset(
-    [
-        "defaults",
-        "depends_on",
-        "for_each",
-        "import",
-        "lifecycle",
-        "moved",
-        "outputs",
-        "removed",
-        "tasks",
+# Sections that may be written without anything in them (`ports:`), and are then absent.
+SECTIONS = frozenset([*filter(None, MAPPINGS), "ports"])
+
+# ---- a stack file ---------------------------------------------------------------------------------------------
+
+STACK_FILE = Keys(
+    (
+        "version",
+        "name",
+        "name_prefix",
+        "project_name",
+        "ssh_key_name",
         "variables",
+        "defaults",
         "volumes",
-    ]
+        "tasks",
+        "outputs",
+        "guards",
+        "moved",
+        "removed",
+        "import",
+    ),
+    "tasks: {train: {resources_specification: {fcp_instance: h100.8x.SXM5.IB}}}",
+    {
+        "project": "write project_name",
+        "ssh_key": "write ssh_key_name",
+        "ssh_keys": "write ssh_key_name: it takes a list",
+        "vars": "write variables",
+        "task": "write tasks: {NAME: {...}}",
+        "jobs": "write tasks: {NAME: {...}}",
+        "bids": "write tasks: {NAME: {...}}",
+        "volume": "write volumes: {NAME: {...}}",
+        "locals": "write variables, with a default",
+        "imports": "write import",
+        "max_hourly_cost": "write guards: {max_hourly_cost: 60}",
+    },
 )
+# Of a task in a stack: what a task file has, but for its format and its limits, and what makes several of one.
+STACK_TASK = Keys(
+    (*(one for one in TASK.known if one not in ("version", "guards")), "for_each", "depends_on"),
+    TASK.example,
+    {**TASK.instead, "guards": "it belongs at the top of the stack"},
+)
+STACK_VOLUME = Keys(
+    ("volume_name", "size", "size_unit", "storage_type", "disk_interface", "region_id", "lifecycle", "for_each"),
+    "volumes: {data: {size: 100, disk_interface: File}}",
+    {
+        **CREATE.instead,
+        "mount_point": "it belongs where a task attaches the volume",
+        "mount_dir": "it belongs where a task attaches the volume, as mount_point",
+    },
+)
+VARIABLE = Keys(
+    ("type", "default", "description", "sensitive"),
+    "variables: {checkpoint_gb: {type: int, default: 500}}",
+    {"value": "write default; a value is given with --var, --var-file or FLOWPLAN_VAR_NAME"},
+)
+MOVED = Keys(("from", "to"), "moved: [{from: task.old, to: task.train}]")
+REMOVED = Keys(("address", "destroy"), "removed: [{address: volume.scratch, destroy: false}]")
+IMPORT = Keys(("address", "id"), "import: [{address: volume.data, id: vol_123}]")
+OUTPUT = Keys(
+    ("value", "description", "sensitive"),
+    "outputs: {ssh: {value: '${task.train.ssh}', description: How to log in}}",
+)
+
+# Keys of a stack file, which a task file has no use for.
+STACK = frozenset([*STACK_FILE.known, *STACK_TASK.known]) - frozenset(TASK.known)

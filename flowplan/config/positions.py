@@ -9,12 +9,14 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping
 from functools import lru_cache
+from types import MappingProxyType
 
 from attrs import define, field
 
 from flowplan.config.yaml import Mark
 from flowplan.diagnostics import Position
 
+_NONE: Mapping[str, str] = MappingProxyType({})
 _COLUMN_BITS = 24  # a file has at most 10,000,000 characters
 
 
@@ -23,27 +25,33 @@ class Notes:
     """What is noted of one resource that is being read."""
 
     places: dict[str, int] = field(factory=dict)
+    elsewhere: dict[str, str] = field(factory=dict)  # fields that are written in another file: which one
 
-    def add(self, name: str, mark: Mark) -> None:
-        """The field `name` is written at `mark`."""
+    def add(self, name: str, mark: Mark, file: str | None = None) -> None:
+        """The field `name` is written at `mark`, of the resource's own file or of `file`."""
         self.places[name] = mark.line << _COLUMN_BITS | mark.column
+        if file is not None:
+            self.elsewhere[name] = file
 
 
 class Positions:
     """Where the fields of one resource are written, in its file."""
 
-    __slots__ = ("_names", "_places")
+    __slots__ = ("_elsewhere", "_names", "_places")
 
-    def __init__(self, places: Mapping[str, int]) -> None:
+    def __init__(self, places: Mapping[str, int], elsewhere: Mapping[str, str] | None = None) -> None:
         self._names = _shared(tuple(places))
         self._places = array("Q", places.values())
+        self._elsewhere = elsewhere or _NONE  # most resources are written in one file
 
     def of(self, name: str, file: str) -> Position | None:
-        """Where `name` is written in `file`, which is the resource's; None: nowhere."""
+        """Where `name` is written: in `file`, which is the resource's, or in another one that it was noted with; None:
+        nowhere."""
         if name not in self._names:
             return None
         place = self._places[self._names.index(name)]
-        return Position(file, (place >> _COLUMN_BITS) + 1, (place & (1 << _COLUMN_BITS) - 1) + 1)
+        line, column = place >> _COLUMN_BITS, place & (1 << _COLUMN_BITS) - 1
+        return Position(self._elsewhere.get(name, file), line + 1, column + 1)
 
 
 @lru_cache(maxsize=1_000)

@@ -10,6 +10,9 @@ import attrs
 from attrs import define, field
 
 from flowplan.config.config import Config, Source, Task, VolumeUse, VolumeWanted
+from flowplan.config.stack.depends_on import wrong
+from flowplan.config.stack.stack import Stack, read_stack
+from flowplan.config.stack.variables import NOTHING_GIVEN, Given
 from flowplan.config.task.script import ReadFile
 from flowplan.config.task.secrets import warn_of_keys
 from flowplan.config.task.task import NAME, Part, read_task
@@ -25,7 +28,7 @@ from flowplan.config.yaml import (
     quoted,
     read_text,
 )
-from flowplan.diagnostics import Position
+from flowplan.diagnostics import Position, candidates
 from flowplan.errors import ConfigError
 from flowplan.masking import holds_token
 from flowplan.model.address import Address
@@ -34,8 +37,8 @@ from flowplan.model.budget import Budget
 Resource = TypeVar("Resource", Task, VolumeWanted)
 
 
-def read(sources: Sequence[Source], read_file: ReadFile) -> Config:
-    """What all `sources` together ask for.
+def read(sources: Sequence[Source], read_file: ReadFile, given: Given = NOTHING_GIVEN) -> Config:
+    """What all `sources` together ask for. `given`: values of variables, and the environment.
 
     `read_file(source_name, path)` gives the bytes of a file that a source names, relative to that source; it
     raises OSError. Raises ConfigError with every problem of every source, warnings among them.
@@ -44,12 +47,26 @@ def read(sources: Sequence[Source], read_file: ReadFile) -> Config:
     try:
         for source in sources:
             reading.source(source)
+        reading.stack(given)
         reading.link()
     except TooManyProblems:
         pass
     if reading.findings.has_errors:
         raise ConfigError(reading.findings.all)
-    return Config(reading.tasks, reading.volumes, tuple(reading.findings.all), tuple(sources), tuple(reading.budgets))
+    stack = reading.found
+    return Config(
+        reading.tasks,
+        reading.volumes,
+        tuple(reading.findings.all),
+        tuple(sources),
+        tuple(reading.budgets),
+        stack=stack.name,
+        outputs=stack.outputs,
+        moved=tuple(stack.moved),
+        removed=tuple(stack.removed),
+        imports=tuple(stack.imports),
+        secrets=frozenset(reading.findings.secrets),
+    )
 
 
 @define
@@ -62,6 +79,8 @@ class _Reading:
     volumes: dict[Address, VolumeWanted] = field(factory=dict)
     texts: dict[str, Text] = field(factory=dict)
     budgets: list[Budget] = field(factory=list)
+    stacked: list[Document] = field(factory=list)  # the documents of the stack
+    found: Stack = field(factory=Stack)
 
     def source(self, source: Source) -> None:
         text = read_text(source.name, source.data, self.findings)
@@ -71,11 +90,23 @@ class _Reading:
         name, suspicious = PurePath(source.name).stem, holds_token(text.content)  # asked of the file once
         parts = []
         for document in documents(text):
-            parts.append(_read_document(document, name, self.read_file))
+            if _is_of_stack(document):
+                self.stacked.append(document)
+            else:
+                parts.append(_read_document(document, name, self.read_file))
             if suspicious:
                 warn_of_keys(document)
         for part in parts:
             self.add(part, alone=len(parts) == 1)
+
+    def stack(self, given: Given) -> None:
+        """Read the stack that the documents of all sources make."""
+        self.found = read_stack(self.stacked, given, self.findings, self.read_file)
+        for task in self.found.tasks:
+            self.put(self.tasks, task)
+        for volume in self.found.volumes:
+            self.put(self.volumes, volume)
+        self.budgets += self.found.budgets
 
     def add(self, part: Part, *, alone: bool) -> None:
         if part.unnamed is not None and not _name_derived(part.unnamed, part.tasks[0].name, alone):
@@ -103,16 +134,36 @@ class _Reading:
 
     def link(self) -> None:
         """Turn the names of volumes that this configuration creates into their addresses."""
+        for place, summary, hint, also in wrong(self.tasks):
+            self.problem(place, summary, hint, code="depends-on", also=also)
+        self.names()
         for address, task in self.tasks.items():
             uses = tuple(self.linked(task, use) for use in task.volumes)
             if any(new is not old for new, old in zip(uses, task.volumes, strict=True)):
                 self.tasks[address] = attrs.evolve(task, volumes=uses)
 
+    def names(self) -> None:
+        """Report tasks that would have one name in the cloud."""
+        first: dict[str, Task] = {}
+        for task in self.tasks.values():
+            other = first.setdefault(task.name, task)
+            if other is not task:
+                also = ((f"{other.address} is called so here", other.source),)
+                hint = "give each a name of its own; with for_each, let ${each.key} be part of it"
+                summary = f"two tasks are called {task.name}: {other.address} and {task.address}"
+                self.problem(task.source, summary, hint, code="duplicate", also=also)
+
     def linked(self, task: Task, use: VolumeUse) -> VolumeUse:
-        if isinstance(use.volume, Address):
-            return use
-        created = self.volumes.get(Address("volume", use.volume))
+        address = use.volume if isinstance(use.volume, Address) else Address("volume", use.volume)
+        created = self.volumes.get(address)
         if created is None:
+            if isinstance(use.volume, Address):
+                hint = candidates(use.volume.name, (one.name for one in self.volumes))
+                summary = f"there is no volume {use.volume.name} in this stack"
+                hint = hint or "declare it under `volumes`; volume_name attaches one that exists"
+                self.problem(use.source, summary, hint, code="volume-unknown", also=())
+            return use
+        if created.source == use.source:  # the task creates it itself
             return use
         also = ((f"{created.address} is created here", created.source),)
         if created.interface == "Block" and task.instance_quantity > 1:
@@ -125,7 +176,7 @@ class _Reading:
         return attrs.evolve(use, volume=created.address)
 
     def problem(
-        self, place: Position, summary: str, hint: str, *, code: str, also: tuple[tuple[str, Position], ...]
+        self, place: Position, summary: str, hint: str | None, *, code: str, also: tuple[tuple[str, Position], ...]
     ) -> None:
         self.texts[place.file].problem(place, summary, hint, code=code, also=also)
 
@@ -149,15 +200,13 @@ def _name_derived(document: Document, name: str, alone: bool) -> bool:
 Format = Callable[[Document, str, ReadFile], Part]
 
 
-def _refuse_stack(document: Document, fallback: str, read_file: ReadFile) -> Part:
-    hint = "write each task as a file or a document of its own, with version: 1.2"
-    if isinstance(document.root, Mapping):
-        node = document.root.key("version")
-        document.problem(node, "this flowplan does not read stack files (version: 2) yet", hint, code="version")
-    return Part()
+FORMATS: dict[str, Format] = {"1": read_task, "1.1": read_task, "1.2": read_task}
+STACK_VERSION = "2"
 
 
-FORMATS: dict[str, Format] = {"1": read_task, "1.1": read_task, "1.2": read_task, "2": _refuse_stack}
+def _is_of_stack(document: Document) -> bool:
+    node = document.root.get("version") if isinstance(document.root, Mapping) else None
+    return isinstance(node, Scalar) and node.text == STACK_VERSION
 
 
 def _read_document(document: Document, fallback: str, read_file: ReadFile) -> Part:

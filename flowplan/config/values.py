@@ -12,9 +12,9 @@ from typing import TypeVar
 
 from attrs import define, field, frozen
 
-from flowplan.config.keys import HOMES, STACK, Keys
+from flowplan.config.keys import HOMES, SECTIONS, STACK, Keys
 from flowplan.config.positions import Notes
-from flowplan.config.yaml import KINDS, Broken, Document, Node, Scalar, looks_like, quoted
+from flowplan.config.yaml import KINDS, Broken, Document, Node, Scalar, home_of, looks_like, quoted
 from flowplan.config.yaml import Mapping as MappingNode
 from flowplan.config.yaml import Sequence as SequenceNode
 from flowplan.masking import looks_secret, masked
@@ -46,11 +46,14 @@ class Section:
     notes: Notes = field(factory=Notes)  # of the resource that it belongs to
 
     def get(self, key: str) -> Node | None:
-        """The value of `key`; None when there is none, or when it is empty, which is reported."""
+        """The value of `key`; None when there is none, or when it is empty, which is reported: a section that holds
+        nothing is as if it were not there."""
         node = self.node.get(key)
         if isinstance(node, Scalar):
             if not node.is_null:
                 return node
+            if self.name(key) in SECTIONS:
+                return None
             hint = "give it one, or delete the key"
             self.document.problem(node, f"{self.name(key)} has no value", hint, code="empty")
             return None
@@ -61,7 +64,12 @@ class Section:
 
     def lacks(self, key: str) -> bool:
         """Whether `key` is missing, and nothing was reported that explains it."""
-        return not (self.has(key) or key in self.misspelt or self.node.incomplete)
+        return not ((self.has(key) and not self._is_absent(key)) or key in self.misspelt or self.node.incomplete)
+
+    def _is_absent(self, key: str) -> bool:
+        """Whether `key` is a section that holds nothing."""
+        node = self.node.get(key)
+        return self.name(key) in SECTIONS and isinstance(node, Scalar) and node.is_null
 
     def at(self, key: str) -> Node:
         """Where to report something about `key`: its value, or the whole mapping when it has none."""
@@ -79,7 +87,9 @@ class Section:
             if self.key is None:
                 return
             place = self.key
-        self.notes.add(name, place.alias or place.start)
+        mark = place.alias or place.start
+        home = home_of(mark, self.document.text)
+        self.notes.add(name, mark, None if home.file == self.document.text.file else home.file)
 
     def within(self, key: str, keys: Keys) -> Section | None:
         """The mapping under `key`, as a section of the same resource."""
@@ -103,7 +113,7 @@ def open_section(document: Document, node: Node | None, title: str, keys: Keys) 
     section = Section(document, node, title)
     if not keys.every.issuperset(node.entries):
         for key in node.entries:
-            if key not in keys.every:
+            if key not in keys.every and not key.startswith("x-"):  # a place to hang anchors on
                 _unknown_key(section, key, keys)
     return section
 
@@ -218,6 +228,13 @@ def _text_hint(text: str, grammar: Grammar) -> str | None:
             return f"for example '{suggestion}'"
     wrong = next((char for char in text if not grammar.letters.fullmatch(char)), None)
     return f"'{shown(wrong)}' is not allowed" if wrong else None
+
+
+def prose(section: Section, key: str) -> str:
+    """A text for people, of any characters that can be shown; "" where there is none."""
+    node = section.get(key)
+    found = None if node is None else as_text(section.document, node, section.name(key))
+    return "" if found is None else found.text.strip()
 
 
 def choice(section: Section, key: str, options: Sequence[Choice]) -> Choice | None:

@@ -30,6 +30,21 @@ class Address:
                 return cls(known, name)
         raise ValueError(f"{text!r} is not an address: expected volume.NAME, bid.NAME or ports.NAME")
 
+    @property
+    def base(self) -> str:
+        """The name without the key that `for_each` gave it."""
+        return self.name.partition("[")[0]
+
+    @property
+    def key(self) -> str | None:
+        """The key that `for_each` gave it; None: none."""
+        return self.name.partition("[")[2][1:-2] or None
+
+
+def instance_name(name: str, key: str) -> str:
+    """The name, in an address, of the instance `key` of `name`: `train["a"]`."""
+    return f'{name}["{key}"]'
+
 
 # The order of addresses everywhere. A key, because comparing attrs objects one by one costs ten times as much.
 in_order = attrgetter("kind", "name")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Hashable
+from datetime import datetime
 from decimal import Decimal
 from functools import cache
 from operator import attrgetter
@@ -41,6 +42,8 @@ def material(value: Any) -> Any:
         return f"{value.normalize():f}"
     if kind is Address:
         return str(value)
+    if kind is datetime:
+        return value.isoformat()
     found = _each(_values_of(kind)(value))
     return found[0] if len(found) == 1 else found
 

@@ -16,4 +16,4 @@ if TYPE_CHECKING:
 def graph(session: Session, paths: Sequence[str | Source]) -> Graph:
     """What the files that `paths` mean declare, and what needs what. Raises ConfigError, UsageProblem."""
     sources, _ = session.sources(paths)
-    return graph_of(configuration(session.settings.directory, sources).needs())
+    return graph_of(configuration(session, sources).needs())

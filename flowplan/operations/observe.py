@@ -58,7 +58,7 @@ def observe(
     catalogue, live = (Catalogue((), ()), cloud.live_as_reported()) if config is None else cloud.observe_as_reported()
     state = attrs.evolve(
         state,
-        stack=session.stack_name(state),
+        stack=session.stack_name(state, config.stack if config is not None else ""),
         api_url=session.settings.api_url,
         project=project.id,
         project_name=project.name,

@@ -91,10 +91,9 @@ def wanted(session: Session, request: Request) -> tuple[Config | None, Wishes]:
     """What the files and the request ask for. Without configuration: to destroy, none is needed. Raises ConfigError."""
     from flowplan.planning.plan import Wishes
 
-    directory = session.settings.directory
     sources, scope = session.sources(request.paths, optional=request.destroy)
-    config = None if request.destroy else configuration(directory, sources)
-    declared = addresses_in(directory, sources) if request.destroy else set()
+    config = None if request.destroy else configuration(session, sources)
+    declared = addresses_in(session, sources) if request.destroy else set()
     return config, Wishes(
         mode="destroy" if request.destroy else "apply",
         replace=request.replace,

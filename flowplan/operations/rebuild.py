@@ -31,7 +31,7 @@ def from_live(session: Session, paths: Sequence[str], lineage: str | None) -> St
     where several are live. Raises UsageProblem where the state is in order, FlowplanError where nothing carries a
     marker."""
     sources, _ = session.sources(paths, optional=True)
-    config = configuration(session.settings.directory, sources) if sources else None
+    config = configuration(session, sources) if sources else None
     with session.changing() as lock:
         _hold_lost(session)
         project = session.enter_project(State(lineage=""), config)

@@ -110,10 +110,11 @@ class Session:
     def _made(self, scope: Scope) -> bool:
         return any(scope.covers(binding) for binding in self.store.read().state.bindings.values())
 
-    def stack_name(self, state: State) -> str:
-        """Kept in the state since the first apply; before that, the directory's name."""
+    def stack_name(self, state: State, given: str = "") -> str:
+        """Kept in the state since the first apply; before that `given`, the one of a stack file, else the directory's
+        name."""
         plain = re.sub(r"[^A-Za-z0-9._-]+", "-", self.settings.directory.absolute().name).strip("-")
-        return state.stack or plain[:_LONGEST_NAME] or "flowplan"
+        return state.stack or given or plain[:_LONGEST_NAME] or "flowplan"
 
     # -- the lock and the state
 

@@ -23,7 +23,8 @@ class Settings:
     """`directory`: what every relative path starts from; a relative one is taken from the working directory of the
     process. `state`: the state file. `api_url`, `project`, `ssh_key`: None leaves them to `environ`, where variables
     stand as in `os.environ`. `lock_timeout`: seconds to wait for the lock. `lock` False: only to look. `command`: what
-    the lock tells others is running."""
+    the lock tells others is running. `variables`: names and texts of a stack's variables, the last of a name wins;
+    `variable_files`: files of such."""
 
     directory: Path = Path()
     state: str = DEFAULT
@@ -34,6 +35,8 @@ class Settings:
     lock: bool = True
     environ: Mapping[str, str] = field(factory=dict, repr=False)
     command: str = "flowplan"
+    variables: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    variable_files: tuple[str, ...] = ()
 
     @property
     def api_url(self) -> str:

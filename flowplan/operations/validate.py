@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flowplan.diagnostics import Diagnostic
-from flowplan.errors import ConfigError
+from flowplan.errors import ConfigError, UsageProblem
+from flowplan.masking import forms_of
 from flowplan.model.address import Address
+from flowplan.operations.session import Session
 from flowplan.operations.sources import read_beside
 
 if TYPE_CHECKING:
@@ -18,26 +19,33 @@ if TYPE_CHECKING:
 _LONGEST_STACK = "s" * 64  # stands for the stack's name when scripts are measured without reading the state
 
 
-def configuration(directory: Path, sources: Sequence[Source]) -> Config:
-    """Read and check everything that needs no network. `directory`: what the names of `sources` start from. Raises
-    ConfigError with every problem."""
-    from flowplan.config import read
-
-    config = read(sources, partial(read_beside, directory))
+def configuration(session: Session, sources: Sequence[Source]) -> Config:
+    """Read and check everything that needs no network; from then on nothing shows a sensitive value. Raises ConfigError
+    with every problem, UsageProblem."""
+    config = _read(session, sources)
     problems = unsendable(config, _LONGEST_STACK)
     if problems:
         raise ConfigError([*problems, *config.warnings])
     return config
 
 
-def addresses_in(directory: Path, sources: Sequence[Source]) -> set[Address]:
+def _read(session: Session, sources: Sequence[Source]) -> Config:
+    from flowplan.config import read
+    from flowplan.operations.variables import given
+
+    config = read(sources, partial(read_beside, session.settings.directory), given(session.settings))
+    if config.secrets:
+        forms = [form for secret in sorted(config.secrets, key=len, reverse=True) for form in forms_of(secret)]
+        session.listener.hide(lambda: forms)
+    return config
+
+
+def addresses_in(session: Session, sources: Sequence[Source]) -> set[Address]:
     """What the files declare, under whatever name they were applied; nothing, when they cannot be read:
     what they made can be destroyed all the same."""
-    from flowplan.config import read
-
     try:
-        config = read(sources, partial(read_beside, directory))
-    except ConfigError:
+        config = _read(session, sources)
+    except (ConfigError, UsageProblem):
         return set()
     ports = {Address("ports", address.name) for address in config.tasks}
     return {*config.tasks, *config.volumes, *ports}

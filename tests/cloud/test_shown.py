@@ -12,9 +12,10 @@ import pytest
 import requests
 import responses
 
-from flowplan.cloud.http.redaction import forms_of, without
+from flowplan.cloud.http.redaction import without
 from flowplan.cloud.http.transport import Transport
 from flowplan.errors import CloudError, Refused
+from flowplan.masking import forms_of
 from flowplan.printable import Secret
 from tests.cloud.server import BIDS, CANARY, Time, answers, failure, transport
 

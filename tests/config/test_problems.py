@@ -101,17 +101,12 @@ PROBLEMS = {
         f"task_management: low\n{TYPE}",
         "1:18: [type] task_management must be a mapping, not a text; write task_management: {priority: high}",
     ),
-    "empty value": (f"ports:\n{TYPE}", "1:7: [empty] ports has no value; give it one, or delete the key"),
+    "empty value": (f"name:\n{TYPE}", "1:6: [empty] name has no value; give it one, or delete the key"),
     "empty list": (
         f"ssh_key_name: []\n{TYPE}",
         "1:15: [empty] ssh_key_name is an empty list; put something in it, or delete the key",
     ),
     # version
-    "version 2": (
-        f"version: 2\nbogus: 1\n{TYPE}",
-        "1:1: [version] this flowplan does not read stack files (version: 2) yet; "
-        "write each task as a file or a document of its own, with version: 1.2",
-    ),
     "version 3": (
         f"version: 3\n{TYPE}",
         "1:10: [version] there is no version '3'; a task file has version: 1.2, a stack file version: 2",

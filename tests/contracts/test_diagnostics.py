@@ -41,7 +41,14 @@ PACKAGE = Path(flowplan.__file__).parent
 TESTS = Path(__file__).parents[1]
 
 # code -> a task file that has it
+_STACK = "version: 2\nvolumes: {a: {size: 1}}\n"
 IN_A_FILE: dict[str, str | bytes] = {
+    "depends-on": f"{_STACK}tasks: {{a: {{resources_specification: {{fcp_instance: 8xh100}}, depends_on: [b]}}}}\n",
+    "for-each": f"{_STACK}tasks: {{a: {{for_each: [x, x]}}}}\n",
+    "reference": f"{_STACK}name: '${{var.nobody}}'\n",
+    "sensitive": f"{_STACK}variables: {{a: {{default: geheim, sensitive: true}}}}\nname: '${{var.a}}'\n",
+    "variable-missing": f"{_STACK}variables: {{a: {{}}}}\n",
+    "variable-type": f"{_STACK}variables: {{a: {{type: int, default: x}}}}\n",
     "alias": f"name: *x\n{TYPE}",
     "character": f"name: a\x07b\n{TYPE}",
     "duplicate-key": f"name: a\nname: b\n{TYPE}",
@@ -294,6 +301,7 @@ def test_a_code_has_a_sentence_and_is_said(code: str) -> None:
         *IN_A_TEST,
         *golden(),
         "unknown-status",
+        "variable-unknown",  # tests/config/test_stack.py
         *SAID_BY_AN_APPLY,
     }
     assert code in examples

@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import json
 from collections.abc import Iterable, Mapping
 from itertools import takewhile
-from urllib.parse import quote
+
+from flowplan.masking import forms_of
 
 CREDENTIALS_HINT = (
     "set FLOWPLAN_API_KEY, FLOWPLAN_API_KEY_FILE, FOUNDRY_API_KEY or MITHRIL_API_KEY, "
     "or FOUNDRY_EMAIL with FOUNDRY_PASSWORD"
 )
-
-
-def forms_of(value: str) -> list[str]:
-    """The ways in which `value` could stand in a text, longest first; none if it is too short to be told apart."""
-    if len(value) < 4:
-        return []
-    raw = value.encode("utf-8", "surrogatepass")
-    forms = {value, quote(value, safe=""), json.dumps(value)[1:-1]}
-    for before in range(3):  # base64 of a text in which the value begins at any offset
-        packed = base64.b64encode(bytes(before) + raw).decode()
-        core = packed[(8 * before + 5) // 6 : 8 * (before + len(raw)) // 6]
-        if len(core) >= 8:
-            forms |= {core, core.replace("+", "-").replace("/", "_")}
-    return sorted(forms, key=len, reverse=True)
 
 
 # The variables whose values are credentials. The last one signs plans.

@@ -25,11 +25,12 @@ from urllib.parse import urlsplit
 from flowplan.cloud.http import paging
 from flowplan.cloud.http.endpoint import PATH, authorities, checked_url, proxies
 from flowplan.cloud.http.meaning import EXCERPT, RETRY_AFTER_CAP, Answer, Call
-from flowplan.cloud.http.redaction import CREDENTIALS_HINT, forms_of, without
+from flowplan.cloud.http.redaction import CREDENTIALS_HINT, without
 from flowplan.cloud.http.request import filled, template
 from flowplan.cloud.http.response import UNREACHABLE, Reply, answered, http_date, unanswered
 from flowplan.cloud.http.throttle import Gate
 from flowplan.errors import CloudError, Unauthorized
+from flowplan.masking import forms_of
 from flowplan.model.bounds import of_our_time
 from flowplan.printable import Secret, shown
 

@@ -54,6 +54,12 @@ ATTACHED_NAME = Grammar(
     "the name of a volume (small letters, digits and '-') or its id (vol_...)",
     VOLUME_NAME_LENGTH,
 )
+STACK_VOLUME = Grammar(
+    re.compile(r'[A-Za-z][A-Za-z0-9_-]*(?:\["[A-Za-z0-9][A-Za-z0-9._-]*"\])?', re.ASCII),
+    re.compile(r'[A-Za-z0-9._"\[\]-]', re.ASCII),
+    'the name of a volume under `volumes`, such as data or data["a"]',
+    128,
+)
 MOUNT_POINT = Grammar(
     re.compile(r"/|(?:/[A-Za-z0-9._][A-Za-z0-9._-]*)+/?", re.ASCII),
     re.compile(r"[A-Za-z0-9._/-]", re.ASCII),
@@ -153,7 +159,7 @@ def _shared_directory(section: Section, volumes: int) -> str | None:
 
 def _create(create: Section, parent: Section, shared: str | None, around: Around, storage: Storage) -> None:
     name = _volume_name(create, CREATED_NAME, storage)
-    size, interface, region = _size(create), _interface(create), _region(create, around)
+    size, interface, region = size_of(create), interface_of(create), _region(create, around)
     directory = _mounted(create, parent, shared, storage)
     document = create.document
     if interface == "Block" and around.instance_quantity > 1:
@@ -164,18 +170,31 @@ def _create(create: Section, parent: Section, shared: str | None, around: Around
     if name is None:
         return
     address, source = Address("volume", name), _source(create, "volume_name")
-    for of, written in _WRITTEN.items():
-        create.note(of, *written)
-    region, positions = region or around.region, Positions(create.notes.places)
+    note_volume(create)
+    region, positions = region or around.region, Positions(create.notes.places, create.notes.elsewhere)
     storage.created.append(VolumeWanted(address, name, size or 1, interface, region, directory, source, positions))
     storage.uses.append(VolumeUse(address, directory, source))
 
 
 def _attach(attach: Section, parent: Section, shared: str | None, around: Around, storage: Storage) -> None:
-    name, region = _volume_name(attach, ATTACHED_NAME, storage), _region(attach, around)
-    directory = _mounted(attach, parent, shared, storage)
-    if name is not None:
+    shared_volume = _of_stack(attach, storage) if attach.has("volume") else None
+    name = None if attach.has("volume") else _volume_name(attach, ATTACHED_NAME, storage)
+    region, directory = _region(attach, around), _mounted(attach, parent, shared, storage)
+    if shared_volume is not None:
+        storage.uses.append(VolumeUse(shared_volume, directory, _source(attach, "volume"), region))
+    elif name is not None:
         storage.uses.append(VolumeUse(name, directory, _source(attach, "volume_name"), region))
+
+
+def _of_stack(attach: Section, storage: Storage) -> Address | None:
+    """The volume of this stack that `volume` names."""
+    if attach.has("volume_name"):
+        also = (("the other one", attach.node.key("volume_name")),)
+        summary = f"{attach.title} has volume and volume_name"
+        hint = "volume names one of this stack, volume_name one that exists: keep one of the two"
+        attach.document.problem(attach.node.key("volume"), summary, hint, code="conflict", also=also)
+    name, node = text(attach, "volume", STACK_VOLUME), attach.at("volume")
+    return None if name is None or not _take_name(attach, name, node, storage) else Address("volume", name)
 
 
 def _region(volume: Section, around: Around) -> str | None:
@@ -199,18 +218,27 @@ def _volume_name(section: Section, grammar: Grammar, storage: Storage) -> str | 
             section.node, f"{section.title} has no volume_name", "add volume_name: my-data", code="missing"
         )
     name, node = text(section, "volume_name", grammar), section.at("volume_name")
-    if name is None:
-        return None
+    return None if name is None or not _take_name(section, name, node, storage) else name
+
+
+def _take_name(section: Section, name: str, node: Node, storage: Storage) -> bool:
+    """Whether the task uses no other volume of this name; reported when it does."""
     if name in storage.names:
         also = (("first used here", storage.names[name]),)
         hint = "create or attach a volume only once"
         section.document.problem(node, f"the task uses volume {name} twice", hint, code="duplicate", also=also)
-        return None
+        return False
     storage.names[name] = node
-    return name
+    return True
 
 
-def _size(create: Section) -> int | None:
+def note_volume(section: Section) -> None:
+    """Note where the fields of a volume are written in its `section`."""
+    for of, written in _WRITTEN.items():
+        section.note(of, *written)
+
+
+def size_of(create: Section) -> int | None:
     """In GB. A TB is 1,024 of them (the largest volume, 32 TB, has 32,768 GB)."""
     unit = choice(create, "size_unit", ("gb", "tb", "GB", "TB")) or "gb"
     if create.lacks("size"):
@@ -222,7 +250,7 @@ def _size(create: Section) -> int | None:
     return whole(create, "size", 1, LARGEST_GB, "GB")
 
 
-def _interface(create: Section) -> Interface:
+def interface_of(create: Section) -> Interface:
     storage_type = choice(create, "storage_type", ("block", "nfs"))
     interface = choice(create, "disk_interface", ("Block", "File"))
     if storage_type and interface and _INTERFACES[storage_type] != interface:

@@ -11,6 +11,7 @@ from flowplan.config.config import Task, VolumeWanted
 from flowplan.config.positions import Positions
 from flowplan.config.task.guards import read_guards
 from flowplan.config.task.instances import read_price, read_quantity, read_specification
+from flowplan.config.task.lifecycle import read_lifecycle, read_lifetime
 from flowplan.config.task.ports import read_ports
 from flowplan.config.task.script import ReadFile, read_image, read_script
 from flowplan.config.task.storage import Around, Storage, read_local_disks, read_volumes
@@ -61,8 +62,12 @@ def read_task(document: Document, fallback: str, read_file: ReadFile) -> Part:
     """The task of `document`, named `fallback` when it gives no name. Problems are reported to the document;
     a task that has some is returned all the same, so that what tasks share is checked, too."""
     task = open_section(document, document.root, "", keys.TASK)
-    if task is None:
-        return Part()
+    return Part() if task is None else read_section(task, fallback, read_file)
+
+
+def read_section(task: Section, fallback: str, read_file: ReadFile, address: Address | None = None) -> Part:
+    """The same of the mapping `task`. `address`: the one it has whatever its name, in a stack."""
+    document = task.document
     _warn_of_ignored(task)
     specification = _section(task, "resources_specification")
     management = _section(task, "task_management")
@@ -77,7 +82,7 @@ def read_task(document: Document, fallback: str, read_file: ReadFile) -> Part:
     for of, written in _WRITTEN.items():
         task.note(of, *written)
     found = Task(
-        address=Address("bid", name or fallback),
+        address=address or Address("bid", name or fallback),
         name=name or fallback,
         source=document.position(task.at("name")),
         project=text(task, "project_name", _CLOUD_NAME),
@@ -96,7 +101,9 @@ def read_task(document: Document, fallback: str, read_file: ReadFile) -> Part:
         container_image=read_image(task),
         startup_script=read_script(task, read_file),
         paused=flag(task, "paused"),
-        positions=Positions(task.notes.places),
+        lifecycle=read_lifecycle(task),
+        lifetime=read_lifetime(_section(task, "lifetime")),
+        positions=Positions(task.notes.places, task.notes.elsewhere),
     )
     tasks = (found,) if name is not None or not task.has("name") else ()
     budget = read_guards(_section(task, "guards"))

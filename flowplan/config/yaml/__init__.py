@@ -4,7 +4,20 @@ One pass, one document at a time. An alias stands for its anchor's node without 
 is counted first, in nodes and in depth, so nothing that reads a document can be made to walk further.
 """
 
-from flowplan.config.yaml.nodes import KINDS, Broken, Document, Kind, Mapping, Node, Scalar, Sequence
+from flowplan.config.yaml.nodes import (
+    KINDS,
+    Also,
+    Broken,
+    Document,
+    Kind,
+    Mapping,
+    Node,
+    Scalar,
+    Sequence,
+    carried,
+    reached,
+    scalars,
+)
 from flowplan.config.yaml.parse import MAX_DEPTH, MAX_NODES, documents
 from flowplan.config.yaml.text import (
     MAX_PROBLEMS,
@@ -13,7 +26,9 @@ from flowplan.config.yaml.text import (
     Mark,
     Text,
     TooManyProblems,
+    home_of,
     looks_like,
+    mark_at,
     quoted,
     read_text,
 )
@@ -24,6 +39,7 @@ __all__ = [
     "MAX_NODES",
     "MAX_PROBLEMS",
     "SIZE_LIMIT",
+    "Also",
     "Broken",
     "Document",
     "Findings",
@@ -35,8 +51,13 @@ __all__ = [
     "Sequence",
     "Text",
     "TooManyProblems",
+    "carried",
     "documents",
+    "home_of",
     "looks_like",
+    "mark_at",
     "quoted",
+    "reached",
     "read_text",
+    "scalars",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from collections.abc import Mapping as MappingType
 from copy import copy
 from functools import lru_cache
@@ -10,7 +11,7 @@ from typing import ClassVar, Literal, TypeAlias, cast
 
 from attrs import define, field, frozen
 
-from flowplan.config.yaml.text import Mark, Text
+from flowplan.config.yaml.text import Mark, Text, elsewhere, home_of
 from flowplan.diagnostics import Position, Severity
 
 Kind: TypeAlias = Literal["string", "null", "bool", "int", "float", "list", "mapping", "broken"]
@@ -112,6 +113,10 @@ class Mapping:
         entry = self.entries.get(key)
         return None if entry is None else reached(entry[1], self.through)
 
+    def value(self, key: str) -> Node:
+        """What `key` stands for. Raises KeyError."""
+        return reached(self.entries[key][1], self.through)
+
     def key(self, key: str) -> Scalar:
         """Where `key` itself is written. Raises KeyError."""
         return cast(Scalar, reached(self.entries[key][0], self.through))
@@ -143,6 +148,42 @@ def reached(node: Node, through: Also | None) -> Node:
     return seen
 
 
+def scalars(root: Node) -> Iterator[Scalar]:
+    """Every value under `root` that is no collection."""
+    left: list[Node] = [root]
+    while left:
+        node = left.pop()
+        if isinstance(node, Scalar):
+            yield node
+        elif isinstance(node, Sequence):
+            left += node.own
+        elif isinstance(node, Mapping):
+            left += [value for _, value in node.entries.values()]
+
+
+def carried(node: Node, home: Text) -> Node:
+    """A copy of `node`, which stands in `home`, for documents of other texts: its marks know where they belong."""
+
+    def mark(one: Mark) -> Mark:
+        return elsewhere(one, home)
+
+    made = copy(node)
+    made.start = mark(node.start)
+    made.alias = None if node.alias is None else mark(node.alias)
+    made.also = None if node.also is None else (node.also[0], mark(node.also[1]))
+    if isinstance(made, Scalar):
+        made.end = mark(made.end)
+    elif isinstance(made, Sequence):
+        made.own, made.through = [carried(item, home) for item in made.items], None
+    elif isinstance(made, Mapping):
+        names = list(made.entries)
+        made.entries = {
+            one: (cast(Scalar, carried(made.key(one), home)), carried(made.value(one), home)) for one in names
+        }
+        made.through = None
+    return made
+
+
 @frozen
 class Document:
     """One document of a file. `root` is what it holds, the top of the tree."""
@@ -155,7 +196,7 @@ class Document:
 
     def raw(self, node: Scalar) -> str:
         """The characters of the file between which `node` stands: quotes, escapes and line ends included."""
-        return self.text.content[node.start.index : node.end.index]
+        return home_of(node.start, self.text).content[node.start.index : node.end.index]
 
     def problem(
         self,

@@ -28,9 +28,9 @@ _NEXT_DOCUMENT = re.compile(r"^---(?=\s|\Z)", re.MULTILINE)
 _VISIBLE = re.compile(r"[^\r\n]")
 
 
-def documents(text: Text) -> Iterator[Document]:
-    """The documents of `text`, empty ones left out. Problems go to its findings; after a syntax error reading
-    goes on with the next document."""
+def documents(text: Text, *, required: bool = True) -> Iterator[Document]:
+    """The documents of `text`, empty ones left out. Problems go to its findings, also that there is none where one is
+    `required`; after a syntax error reading goes on with the next document."""
     builder = _Builder(text)
     content, found, before = text.content, 0, len(text.findings.all)
     for _ in range(MAX_RESTARTS):
@@ -46,7 +46,7 @@ def documents(text: Text) -> Iterator[Document]:
     else:
         place = text.inside(mark_at(text.content, builder.document_start))
         text.problem(place, "too many documents in this file are broken; flowplan skips the rest", code="syntax")
-    if not found and len(text.findings.all) == before:
+    if required and not found and len(text.findings.all) == before:
         hint = "it holds comments only" if text.content.strip() else "a task starts with `name: my-task`"
         text.problem(Position(text.file, 1, 1), "there is no task in this file", hint, code="empty")
 

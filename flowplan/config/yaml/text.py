@@ -33,10 +33,14 @@ class Findings:
     """The problems found so far, each once: an anchor that is wrong is not wrong again at each alias."""
 
     all: list[Diagnostic] = field(factory=list)
+    texts: dict[str, Text] = field(factory=dict, repr=False)  # by file
+    secrets: set[str] = field(factory=set, repr=False)  # values that no problem may show
     _seen: set[tuple[Position | None, str]] = field(factory=set)
 
     def add(self, problem: Diagnostic) -> None:
         """Raises TooManyProblems at the limit."""
+        if self.secrets:
+            problem = problem.without(self.secrets)
         key = (problem.position, problem.summary)
         if key in self._seen:
             return
@@ -75,7 +79,7 @@ class Text:
     _lines: list[str] | None = None
 
     def position(self, mark: Mark) -> Position:
-        return Position(self.file, mark.line + 1, mark.column + 1)
+        return Position(home_of(mark, self).file, mark.line + 1, mark.column + 1)
 
     def line(self, number: int) -> str | None:
         """The line `number` (from 1) as it may be printed: a character for a character, so that columns still
@@ -120,7 +124,8 @@ class Text:
     ) -> None:
         """Report something at `position`, with the line that stands there (not without `excerpt`: the line is what
         nobody should see)."""
-        source = self.line(position.line) if excerpt and position.column <= _LONG_LINE else None
+        home = self.findings.texts.get(position.file, self)
+        source = home.line(position.line) if excerpt and position.column <= _LONG_LINE else None
         if source is not None and len(source) > position.column + _BEYOND:
             source = source[: position.column + _BEYOND] + "\N{HORIZONTAL ELLIPSIS}"
         self.findings.add(
@@ -160,7 +165,7 @@ def read_text(file: str, data: bytes, findings: Findings) -> Text | None:
         findings.add(Diagnostic("too-large", summary, "split it into several files", position=Position(file, 1, 1)))
         return None
     try:
-        text = Text(file, data.decode("utf-8-sig"), findings)
+        text = findings.texts[file] = Text(file, data.decode("utf-8-sig"), findings)
     except UnicodeDecodeError as error:
         _not_utf8(file, data, error.start, findings)
         return None
@@ -211,6 +216,23 @@ class _At:
     index: int = 0
     line: int = 0
     column: int = 0
+
+
+@define
+class _Elsewhere(_At):
+    """A mark of a text that is not the one of its document."""
+
+    home: Text | None = None
+
+
+def elsewhere(mark: Mark, home: Text) -> Mark:
+    """`mark` of `home`, to be used in documents of other texts."""
+    return _Elsewhere(mark.index, mark.line, mark.column, home_of(mark, home))
+
+
+def home_of(mark: Mark, text: Text) -> Text:
+    """The text that `mark`, found in a document of `text`, belongs to."""
+    return mark.home or text if isinstance(mark, _Elsewhere) else text
 
 
 def moved(mark: Mark, base: Mark) -> Mark:

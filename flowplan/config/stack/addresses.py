@@ -1,0 +1,35 @@
+"""Addresses as a stack file writes them: `task.train`, `bid.train`, `volume.data["a"]`. Pure."""
+
+from __future__ import annotations
+
+import re
+
+from flowplan.config.values import Grammar, Section, text
+from flowplan.model.address import Address
+
+_NAME = r'[A-Za-z0-9][A-Za-z0-9._-]*(?:\["[A-Za-z0-9._-]+"\])?'
+_LETTERS = re.compile(r'[A-Za-z0-9._"\[\]-]', re.ASCII)
+ADDRESS = Grammar(
+    re.compile(rf"(?:task|bid|volume)\.{_NAME}", re.ASCII),
+    _LETTERS,
+    "an address, such as task.train or volume.data",
+    200,
+)
+TASK = Grammar(re.compile(rf"(?:task\.|bid\.)?{_NAME}", re.ASCII), _LETTERS, "the name of a task of this stack", 200)
+
+
+def address(section: Section, key: str) -> Address | None:
+    """The address under `key`; a task is its bid. Problems are reported."""
+    written = text(section, key, ADDRESS)
+    if written is None:
+        if section.lacks(key):
+            hint = f"add {key}: task.NAME or {key}: volume.NAME"
+            section.document.problem(section.node, f"{section.title} has no {key}", hint, code="missing")
+        return None
+    kind, _, name = written.partition(".")
+    return Address("volume" if kind == "volume" else "bid", name)
+
+
+def task_address(written: str) -> Address:
+    """The bid that `written`, of the grammar TASK, names."""
+    return Address("bid", written.removeprefix("task.").removeprefix("bid."))

@@ -1,0 +1,88 @@
+"""depends_on: which tasks of a stack wait for which. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
+
+from flowplan.config import keys
+from flowplan.config.config import Task
+from flowplan.config.stack.addresses import TASK, task_address
+from flowplan.config.values import Section, choice, items, open_section, text, text_of
+from flowplan.config.yaml import Node, Scalar
+from flowplan.diagnostics import Position, candidates
+from flowplan.model.address import Address
+from flowplan.model.lifecycle import UNTIL, After
+
+
+def read_depends_on(task: Section) -> tuple[After, ...]:
+    """What `task` waits for: names, or mappings of `task` and `until`. Problems are reported."""
+    node = task.get("depends_on")
+    if node is None:
+        return ()
+    found: dict[Address, tuple[After, Node]] = {}
+    for item in items(task.document, node, task.name("depends_on")):
+        after = _one(task, item)
+        if after is None:
+            continue
+        if after.task in found:
+            also = (("first given here", found[after.task][1]),)
+            summary = f"depends_on names {after.task} twice"
+            task.document.problem(item, summary, "keep one of the two", code="duplicate", also=also)
+        else:
+            found[after.task] = (after, item)
+    return tuple(after for after, _ in found.values())
+
+
+def _one(task: Section, item: Node) -> After | None:
+    document, title = task.document, task.name("depends_on")
+    if isinstance(item, Scalar):
+        name = text_of(document, item, title, TASK)
+        return None if name is None else After(task_address(name), "placed", document.position(item))
+    section = open_section(document, item, title, keys.AFTER)
+    if section is None:
+        return None
+    name = text(section, "task", TASK)
+    if name is None:
+        if section.lacks("task"):
+            document.problem(item, f"{title} names no task", f"write {keys.AFTER.example}", code="missing")
+        return None
+    until = choice(section, "until", UNTIL) or "placed"
+    return After(task_address(name), until, document.position(section.at("task")))
+
+
+Report = tuple[Position, str, str | None, tuple[tuple[str, Position], ...]]
+
+
+def wrong(tasks: Mapping[Address, Task]) -> list[Report]:
+    """What is wrong with who waits for whom, each with its place, summary, hint and further places: a task that there
+    is not, and circles."""
+    found: list[Report] = []
+    names = [str(address).replace("bid.", "task.", 1) for address in tasks]
+    graph: dict[Address, list[Address]] = {address: [] for address in tasks}
+    for address, task in tasks.items():
+        for after in task.depends_on:
+            if after.task in tasks:
+                graph[address].append(after.task)
+            else:
+                what = f"task.{after.task.name}"
+                found.append((after.source, f"there is no {what} to wait for", candidates(what, names), ()))
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        members: list[Address] = error.args[1][::-1]
+        found.append(_circle(tasks, members))
+    return found
+
+
+def _circle(tasks: Mapping[Address, Task], members: list[Address]) -> Report:
+    """A circle, with the place of each of its waits."""
+    places = [
+        (f"task.{one.name} waits for task.{other.name} here", after.source)
+        for one, other in pairwise(members)
+        for after in tasks[one].depends_on
+        if after.task == other
+    ]
+    summary = f"these tasks wait for each other: {' -> '.join(f'task.{one.name}' for one in members)}"
+    return places[0][1], summary, "leave out one of the waits", tuple(places[1:])

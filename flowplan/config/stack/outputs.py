@@ -1,0 +1,55 @@
+"""What a stack gives out: a value, and what is filled in once it is known. Pure."""
+
+from __future__ import annotations
+
+from flowplan.config import keys
+from flowplan.config.config import Output
+from flowplan.config.stack.substitution import Scope, Secretive
+from flowplan.config.stack.variables import NAME, NAME_HINT
+from flowplan.config.values import flag, open_section, prose
+from flowplan.config.yaml import KINDS, Document, Node, Scalar, quoted
+from flowplan.config.yaml import Mapping as MappingNode
+
+
+def read_outputs(document: Document, node: Node, scope: Scope, found: dict[str, Output]) -> None:
+    """Add the outputs that `node`, the section of one document, declares. Problems are reported."""
+    if not isinstance(node, MappingNode):
+        hint = f"write {keys.OUTPUT.example}"
+        document.problem(node, f"outputs must be a mapping, not {KINDS[node.kind]}", hint, code="type")
+        return
+    for name in node.entries:
+        key = node.key(name)
+        if not NAME.fullmatch(name):
+            document.problem(key, f"{quoted(name)} is not a name of an output", NAME_HINT, code="value")
+        elif name in found:
+            also = (("first given here", found[name].source),)
+            summary = f"output {name} is given twice"
+            document.text.problem(document.position(key), summary, "keep one of the two", code="duplicate", also=also)
+        else:
+            _read(document, name, key, node.value(name), scope, found)
+
+
+def _read(document: Document, name: str, key: Scalar, node: Node, scope: Scope, found: dict[str, Output]) -> None:
+    description, sensitive, value = "", False, node
+    if isinstance(node, MappingNode):
+        section = open_section(document, node, f"outputs.{name}", keys.OUTPUT)
+        if section is None:
+            return
+        description, sensitive = prose(section, "description"), flag(section, "sensitive")
+        inner = section.get("value")
+        if inner is None:
+            if section.lacks("value"):
+                document.problem(key, f"output {name} has no value", f"write {keys.OUTPUT.example}", code="missing")
+            return
+        value = inner
+    made = scope.replaced(value, ("outputs", name))
+    if not isinstance(made, Scalar):
+        if made.kind != "broken":
+            summary = f"the value of output {name} must be a text, not {KINDS[made.kind]}"
+            document.problem(value, summary, code="type")
+        return
+    if isinstance(made, Secretive) and not sensitive:
+        hint = f"write {{value: ..., sensitive: true}} for {name}"
+        document.problem(value, f"output {name} holds the value of a sensitive variable", hint, code="sensitive")
+        return
+    found[name] = Output(name, made.text, description, sensitive, document.position(key))

@@ -1,0 +1,280 @@
+"""The documents of a stack -> its tasks and volumes, and what it says besides. Pure.
+
+Several files and documents are one stack: variables and defaults of one hold for the tasks of all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+import attrs
+from attrs import define, field
+
+from flowplan.config import keys
+from flowplan.config.config import Import, Moved, Output, Removed, Task, VolumeWanted
+from flowplan.config.stack.defaults import under
+from flowplan.config.stack.depends_on import read_depends_on
+from flowplan.config.stack.hand_over import read_imports, read_moved, read_removed
+from flowplan.config.stack.instances import instances_of
+from flowplan.config.stack.outputs import read_outputs
+from flowplan.config.stack.substitution import Each, Scope
+from flowplan.config.stack.variables import Given, Variable, read_variables
+from flowplan.config.stack.volumes import read_volume
+from flowplan.config.task.guards import read_guards
+from flowplan.config.task.script import ReadFile
+from flowplan.config.task.task import NAME, read_section
+from flowplan.config.values import Grammar, Section, open_section, text
+from flowplan.config.yaml import KINDS, Document, Findings, Node, Scalar, carried, quoted
+from flowplan.config.yaml import Mapping as MappingNode
+from flowplan.model.address import Address, instance_name
+from flowplan.model.budget import Budget
+from flowplan.model.resources import BID_NAME, VOLUME_NAME, VOLUME_NAME_LENGTH
+
+T = TypeVar("T")
+_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}", re.ASCII)
+_KEY_HINT = "letters, digits, _ and -, beginning with a letter or a digit, at most 63"
+_PREFIX = Grammar(
+    re.compile(r"[a-z][a-z0-9-]{0,31}", re.ASCII),
+    re.compile(r"[a-z0-9-]", re.ASCII),
+    "small letters, digits and '-', beginning with a letter",
+    32,
+)
+_OF_TASKS = ("project_name", "ssh_key_name")  # keys of a stack that each task has, unless it says otherwise
+
+
+@define
+class Stack:
+    """What the documents of one stack say together."""
+
+    name: str = ""
+    tasks: list[Task] = field(factory=list)
+    volumes: list[VolumeWanted] = field(factory=list)
+    budgets: list[Budget] = field(factory=list)
+    outputs: dict[str, Output] = field(factory=dict)
+    moved: list[Moved] = field(factory=list)
+    removed: list[Removed] = field(factory=list)
+    imports: list[Import] = field(factory=list)
+
+
+def read_stack(documents: Sequence[Document], given: Given, findings: Findings, read_file: ReadFile) -> Stack:
+    """The stack that `documents` make; problems are reported to them."""
+    sections = [
+        section
+        for document in documents
+        if (section := open_section(document, document.root, "", keys.STACK_FILE)) is not None
+    ]
+    declared = [(one.document, node) for one in sections if (node := one.get("variables")) is not None]
+    variables = read_variables(declared, given, findings)
+    return _Reading(sections, variables, given, read_file).run()
+
+
+@define(eq=False)
+class _Reading:
+    """The reading of one stack, section by section."""
+
+    sections: list[Section]
+    variables: dict[str, Variable]
+    given: Given
+    read_file: ReadFile
+    found: Stack = field(factory=Stack)
+    prefix: str = ""
+    said: dict[str, tuple[Section, str]] = field(factory=dict)  # what only one document may say, or all alike
+
+    def run(self) -> Stack:
+        self.found.name = self._once("name", NAME)
+        self.prefix = self._once("name_prefix", _PREFIX)
+        defaults = self._defaults()
+        for section in self.sections:
+            self._limits(section)
+            self._volumes(section, defaults)
+            self._tasks(section, defaults)
+            self._besides(section)
+        return self.found
+
+    # -- what holds for the whole
+
+    def _scope(self, section: Section, *, later: bool = False) -> Scope:
+        return Scope(self.variables, self.given.environ, section.document, later=later)
+
+    def _once(self, key: str, grammar: Grammar) -> str:
+        """A text that documents may say once, or alike; "" where none does."""
+        first: tuple[Section, str] | None = None
+        for section in self.sections:
+            node = section.get(key)
+            made = None if node is None else self._scope(section).replaced(node)
+            value = None if made is None else text(_with(section, key, made), key, grammar)
+            if value is None:
+                continue
+            if first is not None and first[1] != value:
+                other = first[0]
+                also = (("the other one", other.document.position(other.at(key))),)
+                place = section.document.position(section.at(key))
+                summary = f"{key} is {value} here, and {first[1]} in another document of this stack"
+                hint = "documents of one stack have one: keep one of the two"
+                section.document.text.problem(place, summary, hint, code="conflict", also=also)
+            first = first or (section, value)
+        return "" if first is None else first[1]
+
+    def _defaults(self) -> MappingNode | None:
+        """`defaults`, and what the stack says for each of its tasks, as one mapping for the documents of any text."""
+        found: MappingNode | None = None
+        holder: Section | None = None
+        for section in self.sections:
+            for key in ("defaults", *_OF_TASKS):
+                node = section.get(key)
+                if node is None:
+                    continue
+                if key != "defaults":
+                    node = _only(section, key, node)
+                made = carried(node, section.document.text)
+                if not isinstance(made, MappingNode):
+                    summary = f"defaults must be a mapping, not {KINDS[made.kind]}"
+                    section.document.problem(node, summary, "write what a task has", code="type")
+                    continue
+                if key == "defaults" and holder is not None:
+                    self._twice(section, holder)
+                    continue
+                holder = section if key == "defaults" else holder
+                found = made if found is None else under(made, found, ("used here", section.node.start))
+        return found
+
+    def _twice(self, section: Section, first: Section) -> None:
+        also = (("first given here", first.document.position(first.node.key("defaults"))),)
+        place = section.document.position(section.node.key("defaults"))
+        hint = "a stack has one: put all of it in one place"
+        section.document.text.problem(place, "defaults is given twice", hint, code="duplicate", also=also)
+
+    def _limits(self, section: Section) -> None:
+        node = section.get("guards")
+        made = None if node is None else self._scope(section).replaced(node, ("guards",))
+        budget = read_guards(open_section(section.document, made, "guards", keys.GUARDS))
+        if budget is not None:
+            self.found.budgets.append(budget)
+
+    def _besides(self, section: Section) -> None:
+        outputs = section.get("outputs")
+        if outputs is not None:
+            read_outputs(section.document, outputs, self._scope(section, later=True), self.found.outputs)
+        self.found.moved += self._list(section, "moved", read_moved)
+        self.found.removed += self._list(section, "removed", read_removed)
+        self.found.imports += self._list(section, "import", read_imports)
+
+    def _list(self, section: Section, key: str, read: Callable[[Document, Node], list[T]]) -> list[T]:
+        node = section.get(key)
+        return [] if node is None else read(section.document, self._scope(section).replaced(node, (key,)))
+
+    # -- resources
+
+    def _volumes(self, section: Section, defaults: MappingNode | None) -> None:
+        for key, each, node in self._entries(section, "volumes", None):
+            name = key.text if each is None else f"{key.text}-{each.key}"
+            volume = read_volume(section.document, node, key, _address("volume", key, each), name)
+            if volume is not None:
+                region = volume.region or self._region(section, defaults)
+                called = self._prefixed(section, key, volume.name, VOLUME_NAME, VOLUME_NAME_LENGTH)
+                self.found.volumes.append(attrs.evolve(volume, name=called, region=region))
+
+    def _region(self, section: Section, defaults: MappingNode | None) -> str | None:
+        """The region that `defaults` give, for volumes that say none. What is wrong with it, tasks report."""
+        specification = defaults.get("resources_specification") if defaults is not None else None
+        if not isinstance(specification, MappingNode):
+            return None
+        node = specification.get("cluster_id") or specification.get("region")
+        made = None if node is None else self._scope(section).replaced(node)
+        return made.text if isinstance(made, Scalar) and made.kind == "string" else None
+
+    def _tasks(self, section: Section, defaults: MappingNode | None) -> None:
+        for key, each, node in self._entries(section, "tasks", defaults):
+            name = key.text if each is None else f"{key.text}-{each.key}"
+            task = open_section(section.document, node, f"tasks.{key.text}", keys.STACK_TASK)
+            if task is None:
+                continue
+            task.title, task.key = "", key
+            part = read_section(task, name, self.read_file, _address("bid", key, each))
+            after = read_depends_on(task)
+            for one in part.tasks:
+                called = self._prefixed(section, key, one.name, BID_NAME, 128)
+                self.found.tasks.append(attrs.evolve(one, name=called, depends_on=after))
+            for volume in part.volumes:
+                called = self._prefixed(section, key, volume.name, VOLUME_NAME, VOLUME_NAME_LENGTH)
+                self.found.volumes.append(attrs.evolve(volume, name=called))
+
+    def _prefixed(self, section: Section, key: Scalar, name: str, grammar: re.Pattern[str], longest: int) -> str:
+        """`name` with the stack's prefix; a name that is none any more is reported."""
+        made = f"{self.prefix}{name}"
+        if self.prefix and (len(made) > longest or not grammar.fullmatch(made)):
+            hint = "shorten name_prefix or the name"
+            section.document.problem(key, f"with name_prefix its name is no name: {quoted(made)}", hint, code="value")
+        return made
+
+    def _entries(
+        self, section: Section, key: str, defaults: MappingNode | None
+    ) -> Iterator[tuple[Scalar, Each | None, MappingNode]]:
+        """The resources under `key`, one by one: where its name is written, which instance it is, and what it says,
+        with `defaults` under it and every `${...}` replaced."""
+        node = section.get(key)
+        if node is None:
+            return
+        if not isinstance(node, MappingNode):
+            hint = f"write {key}: {{NAME: {{...}}}}"
+            section.document.problem(node, f"{key} must be a mapping, not {KINDS[node.kind]}", hint, code="type")
+            return
+        for name in node.entries:
+            own = self._own(section, key, node, name)
+            if own is not None:
+                merged = own if defaults is None else under(defaults, own, ("used here", node.key(name).start))
+                yield from self._instances(section, node.key(name), merged)
+
+    def _own(self, section: Section, key: str, node: MappingNode, name: str) -> MappingNode | None:
+        """What is written under one name; None: a problem was reported."""
+        where, own = node.key(name), node.value(name)
+        if name.startswith("x-"):
+            return None
+        if not _KEY.fullmatch(name):
+            section.document.problem(where, f"{quoted(name)} is not a name under {key}", _KEY_HINT, code="value")
+            return None
+        if isinstance(own, Scalar) and own.is_null:
+            return MappingNode(where.start)
+        if not isinstance(own, MappingNode):
+            summary = f"{key}.{name} must be a mapping, not {KINDS[own.kind]}"
+            section.document.problem(own, summary, f"write {key}: {{{name}: {{...}}}}", code="type")
+            return None
+        return own
+
+    def _instances(
+        self, section: Section, key: Scalar, template: MappingNode
+    ) -> Iterator[tuple[Scalar, Each | None, MappingNode]]:
+        scope = self._scope(section)
+        of = template.get("for_each")
+        if of is None or (isinstance(of, Scalar) and of.is_null):
+            made = scope.replaced(template)
+            if isinstance(made, MappingNode):
+                yield key, None, made
+            return
+        bare = attrs.evolve(template, entries={k: e for k, e in template.entries.items() if k != "for_each"})
+        scope.waiting = True
+        shared = scope.replaced(bare)  # what is the same for all is replaced once
+        scope.waiting = False
+        for each in instances_of(section.document, scope.replaced(of, ("for_each",))):
+            scope.each = each
+            made = scope.replaced(shared)
+            if isinstance(made, MappingNode):
+                yield key, each, made
+
+
+def _address(kind: str, key: Scalar, each: Each | None) -> Address:
+    name = key.text if each is None else instance_name(key.text, each.key)
+    return Address("volume" if kind == "volume" else "bid", name)
+
+
+def _with(section: Section, key: str, node: Node) -> Section:
+    """`section` in which `key` has another value."""
+    entries = {**section.node.entries, key: (section.node.key(key), node)}
+    return Section(section.document, attrs.evolve(section.node, entries=entries), section.title)
+
+
+def _only(section: Section, key: str, node: Node) -> MappingNode:
+    """A mapping that says nothing but this."""
+    return MappingNode(section.node.key(key).start, entries={key: (section.node.key(key), node)})

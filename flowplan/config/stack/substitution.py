@@ -1,0 +1,263 @@
+"""`${...}` in the values of a document: substitution, and no language. Pure.
+
+    ${var.NAME}         a variable; ${var.NAME.KEY} an entry of a map
+    ${env.NAME}         a variable of the environment
+    ${each.key}         the key of this instance; ${each.value} and ${each.value.KEY} what stands there
+    ${task.NAME.ATTR}   what is known once a task is placed, in outputs only; so ${volume.NAME.ATTR}
+    $${                 ${ as it stands
+
+A value that is nothing but one `${...}` takes the kind of what it names; within a text every value becomes text. Keys
+are left as they are, and so is `startup_script`, which is the user's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from copy import copy
+from typing import ClassVar
+
+from attrs import define, field, frozen
+
+from flowplan.config.stack.variables import Variable
+from flowplan.config.yaml import KINDS, Broken, Document, Node, Scalar, Sequence, quoted, reached
+from flowplan.config.yaml import Mapping as MappingNode
+from flowplan.diagnostics import candidates
+
+OPAQUE = frozenset(("startup_script",))
+# The only places of a task where a sensitive value may go: what stands there is masked wherever it is shown or kept.
+SECRET_PLACES = frozenset((("container_image", "run_options"),))
+_PIECE = re.compile(r"\$\$\{|\$\{([^${}]*)\}|\$\{")
+_PATH = re.compile(r"""([a-z]+)\.(.+)""", re.DOTALL)
+_PART = r"[A-Za-z0-9_-]+"
+_LATER = re.compile(rf"""({_PART}(?:\["[A-Za-z0-9._-]+"\])?)\.([a-z_]+)""")
+
+
+@define(eq=False)
+class Secretive(Scalar):
+    """A text that holds the values of sensitive variables."""
+
+    secrets: tuple[str, ...] = ()
+
+
+@frozen
+class Each:
+    """The instance of a `for_each` that is being read."""
+
+    key: str
+    value: Node
+
+
+@define(eq=False)
+class Scope:
+    """What `${...}` can name, in the values of one document. `later`: what is known only after an apply may be named,
+    and stays as it is written, for outputs; `waiting`: so may `${each...}`, in the template of several instances."""
+
+    variables: Mapping[str, Variable]
+    environ: Mapping[str, str]
+    document: Document
+    each: Each | None = None
+    later: bool = False
+    waiting: bool = False
+    _plain: dict[int, Node] = field(factory=dict)  # nodes that hold no `${`, by their id; kept, so that ids stay theirs
+
+    def replaced(self, node: Node, path: tuple[str, ...] = ()) -> Node:
+        """`node` with every `${...}` replaced; itself where there is none. `path`: the keys that lead to it. Problems
+        are reported at the place where the `${...}` stands."""
+        if id(node) in self._plain or (path and path[-1] in OPAQUE):
+            return node
+        if isinstance(node, Scalar):
+            made = self._scalar(node, path) if "${" in node.text else node
+        elif isinstance(node, Sequence):
+            made = self._sequence(node, path)
+        elif isinstance(node, MappingNode):
+            made = self._mapping(node, path)
+        else:
+            made = node
+        if made is node and not self.waiting:
+            self._plain[id(node)] = node
+        return made
+
+    def _sequence(self, node: Sequence, path: tuple[str, ...]) -> Node:
+        items = node.items
+        own = [self.replaced(item, path) for item in items]
+        if all(one is other for one, other in zip(own, items, strict=True)):
+            return node
+        made = copy(node)
+        made.own, made.through = own, None
+        return made
+
+    def _mapping(self, node: MappingNode, path: tuple[str, ...]) -> Node:
+        new = {name: self.replaced(node.value(name), (*path, name)) for name in node.entries}
+        if all(new[name] is entry[1] for name, entry in node.entries.items()):
+            return node
+        made = copy(node)
+        made.entries = {name: (node.key(name), value) for name, value in new.items()}
+        made.through = None
+        return made
+
+    # -- one value
+
+    def _scalar(self, node: Scalar, path: tuple[str, ...]) -> Node:
+        whole = _PIECE.fullmatch(node.text)
+        if whole is not None and whole[1] is not None:
+            return self._whole(node, whole[1], path)
+        secrets: list[str] = []
+        parts: list[str] = []
+        end, failed = 0, False
+        for found in _PIECE.finditer(node.text):
+            parts.append(node.text[end : found.start()])
+            end = found.end()
+            text = self._piece(node, found, path, secrets)
+            failed |= text is None
+            parts.append(text or "")
+        parts.append(node.text[end:])
+        return Broken(node.start, node.alias, node.also) if failed else _text(node, "".join(parts), tuple(secrets))
+
+    def _piece(self, node: Scalar, found: re.Match[str], path: tuple[str, ...], secrets: list[str]) -> str | None:
+        """What stands for one `${...}` within a text; None: a problem was reported."""
+        if found[0] == "$${":
+            return "$${" if self.waiting or self.later else "${"
+        if found[1] is None:
+            self._problem(node, "the `${` that opens here is never closed", "write $${ for a ${ that is text")
+            return None
+        value = self._named(node, found[1], path)
+        if value is None or isinstance(value, _Left):
+            return None if value is None else found[0]
+        if not isinstance(value, Scalar):
+            what = f"${{{found[1]}}} is {KINDS[value.kind]}, and cannot be part of a text"
+            self._problem(node, what, "only a text, a number, true and false can")
+            return None
+        if isinstance(value, Secretive):
+            secrets += value.secrets
+        return value.text
+
+    def _whole(self, node: Scalar, named: str, path: tuple[str, ...]) -> Node:
+        value = self._named(node, named, path)
+        if value is None:
+            return Broken(node.start, node.alias, node.also)
+        if isinstance(value, _Left):
+            return node
+        if isinstance(value, Secretive):
+            return _text(node, value.text, value.secrets)
+        also = node.also or ("its value is given here", value.alias or value.start)
+        if isinstance(value, Scalar):
+            made = copy(value)
+            made.start, made.end, made.alias, made.also = node.start, node.end, node.alias, also
+            return made
+        return reached(value, ("used here", node.alias or node.start))
+
+    # -- what is named
+
+    def _named(self, node: Scalar, written: str, path: tuple[str, ...]) -> Node | _Left | None:
+        """What `written`, the text between the braces, stands for; None: a problem was reported."""
+        found = _PATH.fullmatch(written.strip())
+        look = _LOOKS.get(found[1]) if found else None
+        if found is None or look is None:
+            hint = "it is ${var.NAME}, ${env.NAME}, ${each.key} or ${each.value}; $${ stands for a ${ that is text"
+            self._problem(node, f"${{{_cut(written)}}} names nothing", hint)
+            return None
+        return look(self, node, found[2], path)
+
+    def _variable(self, node: Scalar, name: str, path: tuple[str, ...]) -> Node | None:
+        name, *keys = name.split(".")
+        variable = self.variables.get(name)
+        if variable is None:
+            hint = candidates(name, self.variables) or "declare it under `variables`"
+            self._problem(node, f"no variable {quoted(name)} is declared", hint)
+            return None
+        if variable.value is None:
+            return None  # reported where it is declared
+        value = self._entry(node, f"var.{name}", variable.value, keys)
+        if value is None or not variable.sensitive:
+            return value
+        return self._secret(node, name, value, path)
+
+    def _secret(self, node: Scalar, name: str, value: Node, path: tuple[str, ...]) -> Node | None:
+        """A sensitive value, where it may go."""
+        allowed = self.later or (path[-2:] in SECRET_PLACES)
+        if not allowed or not isinstance(value, Scalar):
+            summary = f"variable {name} is sensitive, and what stands here is stored and shown"
+            hint = "a sensitive value can be used in container_image.run_options and in a sensitive output"
+            self.document.problem(node, summary, hint, code="sensitive")
+            return None
+        return Secretive(value.text, '"', value.start, value.end, value.alias, value.also, (value.text,))
+
+    def _environment(self, node: Scalar, name: str, path: tuple[str, ...]) -> Node | None:
+        if name not in self.environ:
+            hint = f"set it, or declare a variable with a default and give it with FLOWPLAN_VAR_{name}"
+            self._problem(node, f"the environment has no variable {quoted(name)}", hint)
+            return None
+        return Scalar(self.environ[name], '"', node.start, node.end, node.alias)
+
+    def _instance(self, node: Scalar, name: str, path: tuple[str, ...]) -> Node | _Left | None:
+        name, *keys = name.split(".")
+        if self.waiting:
+            return _LEFT
+        if name not in ("key", "value") or (name == "key" and keys):
+            self._problem(node, f"${{each.{_cut(name)}}} names nothing", "it is ${each.key} or ${each.value}")
+        elif self.each is None:
+            self._problem(
+                node, f"${{each.{name}}} has a meaning only under for_each", "add for_each, or name a variable"
+            )
+        elif name == "key":
+            return Scalar(self.each.key, '"', node.start, node.end, node.alias)
+        else:
+            return self._entry(node, "each.value", self.each.value, keys)
+        return None
+
+    def _entry(self, node: Scalar, what: str, value: Node, keys: list[str]) -> Node | None:
+        """The entry of maps that `keys` lead to."""
+        for key in keys:
+            entry = value.get(key) if isinstance(value, MappingNode) else None
+            if entry is None:
+                known = value.entries if isinstance(value, MappingNode) else ()
+                hint = candidates(key, known) or f"it is {KINDS[value.kind]}"
+                self._problem(node, f"{what} has no entry {quoted(key)}", hint)
+                return None
+            value, what = entry, f"{what}.{key}"
+        return value
+
+    def _known_later(self, node: Scalar, name: str, path: tuple[str, ...]) -> _Left | None:
+        if not self.later:
+            hint = "use it in outputs; to attach a volume of this stack, write attach: {volume: NAME}"
+            self._problem(
+                node, "what is made is known only after an apply, so it cannot be part of what is asked", hint
+            )
+            return None
+        if not _LATER.fullmatch(name):
+            self._problem(node, f"{quoted(name)} names no attribute", "it is ${task.NAME.ssh}, for example")
+            return None
+        return _LEFT
+
+    def _problem(self, node: Scalar, summary: str, hint: str | None) -> None:
+        self.document.problem(node, summary, hint, code="reference")
+
+
+class _Left:
+    """A `${...}` that stays as it is written."""
+
+    kind: ClassVar[str] = "left"
+
+
+_LEFT = _Left()
+_Look = Callable[[Scope, Scalar, str, tuple[str, ...]], "Node | _Left | None"]
+_LOOKS: Mapping[str, _Look] = {
+    "var": Scope._variable,
+    "env": Scope._environment,
+    "each": Scope._instance,
+    "task": Scope._known_later,
+    "volume": Scope._known_later,
+}
+
+
+def _text(node: Scalar, text: str, secrets: tuple[str, ...]) -> Scalar:
+    """`node` with another text, which is one whatever it looks like."""
+    style = node.style or '"'
+    if secrets:
+        return Secretive(text, style, node.start, node.end, node.alias, node.also, secrets)
+    return Scalar(text, style, node.start, node.end, node.alias, node.also)
+
+
+def _cut(written: str) -> str:
+    return quoted(written)[1:-1]

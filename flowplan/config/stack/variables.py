@@ -1,0 +1,244 @@
+"""Variables of a stack: what is declared, and the values that it is given. Pure.
+
+A value is a node, as if it stood where `${var.NAME}` does: what reads it need not know, and its problems have a place.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Literal, TypeAlias
+
+from attrs import define, field, frozen
+
+from flowplan.config import keys
+from flowplan.config.config import Source
+from flowplan.config.values import choice, flag, open_section, prose
+from flowplan.config.yaml import (
+    KINDS,
+    Document,
+    Findings,
+    Kind,
+    Node,
+    Scalar,
+    Text,
+    carried,
+    documents,
+    looks_like,
+    mark_at,
+    quoted,
+    read_text,
+    scalars,
+)
+from flowplan.config.yaml import Mapping as MappingNode
+from flowplan.diagnostics import Diagnostic, candidates
+
+Type: TypeAlias = Literal["string", "int", "number", "bool", "list", "map"]
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}", re.ASCII)
+NAME_HINT = "a name has letters, digits and _, and begins with no digit"
+TYPES: tuple[Type, ...] = ("string", "int", "number", "bool", "list", "map")
+ENVIRONMENT = "FLOWPLAN_VAR_"
+# What kind of node is a value of each type.
+_KINDS: Mapping[Type, tuple[Kind, ...]] = {
+    "string": ("string",),
+    "int": ("int",),
+    "number": ("int", "float"),
+    "bool": ("bool",),
+    "list": ("list",),
+    "map": ("mapping",),
+}
+_TYPE_OF: Mapping[Kind, Type] = {
+    "int": "int",
+    "float": "number",
+    "bool": "bool",
+    "list": "list",
+    "mapping": "map",
+}
+
+
+@frozen
+class Given:
+    """Values given from outside the stack. `options`: NAME -> text, of --var; `files`: --var-file, the last wins;
+    `environ`: variables as in `os.environ`."""
+
+    options: Mapping[str, str] = field(factory=dict, repr=False)
+    files: tuple[Source, ...] = field(default=(), repr=False)
+    environ: Mapping[str, str] = field(factory=dict, repr=False)
+
+
+NOTHING_GIVEN = Given()
+
+
+@frozen
+class Variable:
+    """A declared variable and its value, None: a problem was reported. `value` may be used in documents of any text."""
+
+    name: str
+    type: Type
+    sensitive: bool
+    value: Node | None = field(repr=False)
+
+
+@define(eq=False)
+class _Declared:
+    """A variable as it is declared."""
+
+    document: Document
+    key: Scalar
+    type: Type | None
+    sensitive: bool
+    default: Node | None
+
+
+def read_variables(sections: Iterable[tuple[Document, Node]], given: Given, findings: Findings) -> dict[str, Variable]:
+    """The variables that `sections` (each `variables` of one document) declare, with the values that win. Problems are
+    reported; the values of sensitive ones are hidden in every later one."""
+    declared: dict[str, _Declared] = {}
+    for document, node in sections:
+        if not isinstance(node, MappingNode):
+            document.problem(node, f"variables must be a mapping, not {KINDS[node.kind]}", _EXAMPLE, code="type")
+            continue
+        for name in node.entries:
+            _declare(document, node, name, declared)
+    values = _Values(declared, given, findings)
+    found = {name: values.of(name, one) for name, one in declared.items()}
+    values.refuse_unknown()
+    return found
+
+
+_EXAMPLE = f"write {keys.VARIABLE.example}"
+
+
+def _declare(document: Document, node: MappingNode, name: str, declared: dict[str, _Declared]) -> None:
+    key, value = node.key(name), node.value(name)
+    if not NAME.fullmatch(name):
+        document.problem(key, f"{quoted(name)} is not a name of a variable", NAME_HINT, code="value")
+        return
+    if name in declared:
+        first = declared[name]
+        also = (("first declared here", first.document.text.position(first.key.start)),)
+        summary = f"variable {name} is declared twice"
+        document.text.problem(document.position(key), summary, "keep one of the two", code="duplicate", also=also)
+        return
+    section = None
+    if isinstance(value, MappingNode):
+        section = open_section(document, value, f"variables.{name}", keys.VARIABLE)
+    elif not (isinstance(value, Scalar) and value.is_null):
+        hint = f"write {{type: ..., default: ...}}: {name} is declared here, and its value is its default"
+        document.problem(value, f"variables.{name} must be a mapping, not {KINDS[value.kind]}", hint, code="type")
+    if section is None:
+        declared[name] = _Declared(document, key, None, False, None)
+        return
+    prose(section, "description")
+    default = section.node.get("default")
+    kind = choice(section, "type", TYPES)
+    if kind is None and not section.has("type") and default is not None:
+        kind = _TYPE_OF.get(default.kind, "string")
+    declared[name] = _Declared(document, key, kind, flag(section, "sensitive"), default)
+
+
+@define(eq=False)
+class _Values:
+    """The values that are given, by precedence: --var, --var-file, the environment, the default."""
+
+    declared: Mapping[str, _Declared]
+    given: Given
+    findings: Findings
+    filed: dict[str, tuple[Document, Scalar, Node]] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.filed = {name: one for source in self.given.files for name, one in _in_file(source, self.findings).items()}
+
+    def of(self, name: str, declared: _Declared) -> Variable:
+        kind: Type = declared.type or "string"
+        found = self._value(name, kind, declared)
+        if found is not None and declared.sensitive:
+            self._hide(found)
+        return Variable(name, kind, declared.sensitive, found)
+
+    def _value(self, name: str, kind: Type, declared: _Declared) -> Node | None:
+        if name in self.given.options:
+            return self._typed(f"--var {name}", self.given.options[name], kind, declared)
+        if name in self.filed:
+            document, _, node = self.filed[name]
+            return _checked(document, node, name, kind, declared.sensitive, self.findings)
+        if (variable := ENVIRONMENT + name) in self.given.environ:
+            return self._typed(variable, self.given.environ[variable], kind, declared)
+        if declared.default is not None:
+            return _checked(declared.document, declared.default, name, kind, declared.sensitive, self.findings)
+        hint = f"--var {name}=VALUE, a line `{name}: VALUE` in a --var-file, {ENVIRONMENT}{name}, or a default here"
+        declared.document.problem(declared.key, f"variable {name} has no value", hint, code="variable-missing")
+        return None
+
+    def _typed(self, where: str, written: str, kind: Type, declared: _Declared) -> Node | None:
+        """The text of an option or of the environment as a value of this type."""
+        if declared.sensitive and written:
+            self.findings.secrets.add(written)
+        text = read_text(where, written.encode("utf-8", "surrogateescape"), self.findings)
+        if text is None:
+            return None
+        if kind == "string":
+            mark = mark_at(text.content, 0)
+            return carried(Scalar(written, '"', mark, mark), text)
+        document = _only_document(text)
+        if document is None:
+            return None
+        return _checked(document, document.root, declared.key.text, kind, declared.sensitive, self.findings)
+
+    def _hide(self, node: Node) -> None:
+        """Let no problem show a text that is in `node`."""
+        for one in scalars(node):
+            self.findings.secrets.add(one.text)
+
+    def refuse_unknown(self) -> None:
+        """Report values of variables that nobody declares."""
+        for name in self.given.options:
+            if name not in self.declared:
+                hint = candidates(name, self.declared) or "no stack file here declares variables"
+                summary = f"--var {name}: no variable of this name is declared"
+                self.findings.add(Diagnostic("variable-unknown", summary, hint))
+        for name, (document, key, _) in self.filed.items():
+            if name not in self.declared:
+                near = looks_like(name, self.declared)
+                hint = f"did you mean {near}?" if near else "declare it under `variables`, or delete the line"
+                document.problem(key, f"no variable {quoted(name)} is declared", hint, code="variable-unknown")
+
+
+def _in_file(source: Source, findings: Findings) -> dict[str, tuple[Document, Scalar, Node]]:
+    """NAME -> its place and value in a --var-file."""
+    text = read_text(source.name, source.data, findings)
+    found: dict[str, tuple[Document, Scalar, Node]] = {}
+    for document in documents(text, required=False) if text is not None else ():
+        root = document.root
+        if not isinstance(root, MappingNode):
+            hint = "write a line NAME: VALUE for each variable"
+            document.problem(root, f"a file of variables must be a mapping, not {KINDS[root.kind]}", hint, code="type")
+            continue
+        found.update({name: (document, root.key(name), root.value(name)) for name in root.entries})
+    return found
+
+
+def _only_document(text: Text) -> Document | None:
+    """The document of a value; None where there is not exactly one, which is reported."""
+    before = len(text.findings.all)
+    found = list(documents(text, required=False))
+    if len(found) != 1 and len(text.findings.all) == before:
+        text.problem(text.position(mark_at(text.content, 0)), "this is no value", code="variable-type")
+    return found[0] if len(found) == 1 else None
+
+
+def _checked(document: Document, node: Node, name: str, kind: Type, sensitive: bool, findings: Findings) -> Node | None:
+    """`node` as a value of this type; None when it is none, which is reported."""
+    if sensitive:
+        findings.secrets.update(one.text for one in scalars(node))
+    hint: str | None = None
+    if kind == "string" and isinstance(node, Scalar) and node.kind in ("int", "float", "bool"):
+        hint = f'put it in quotes: "{node.text}", or declare another type'
+    elif node.kind in _KINDS[kind]:
+        return carried(node, document.text)
+    elif isinstance(node, Scalar) and node.style:
+        hint = "quotes make a text of it: leave them out"
+    if node.kind != "broken":
+        summary = f"variable {name} has the type {kind}, but this is {KINDS[node.kind]}"
+        document.problem(node, summary, hint, code="variable-type")
+    return None

@@ -1,0 +1,35 @@
+"""A volume of a stack, which its tasks attach by its name. Pure."""
+
+from __future__ import annotations
+
+from flowplan.config import keys
+from flowplan.config.config import VolumeWanted
+from flowplan.config.positions import Positions
+from flowplan.config.task.instances import REGION
+from flowplan.config.task.lifecycle import read_lifecycle
+from flowplan.config.task.storage import CREATED_NAME, interface_of, note_volume, size_of
+from flowplan.config.values import open_section, text, text_of
+from flowplan.config.yaml import Document, Scalar
+from flowplan.config.yaml import Mapping as MappingNode
+from flowplan.model.address import Address
+
+
+def read_volume(document: Document, node: MappingNode, key: Scalar, address: Address, name: str) -> VolumeWanted | None:
+    """The volume at `address`, called `name` in the cloud unless `volume_name` says otherwise. `key`: where its name is
+    written. None where its name is none; problems are reported."""
+    section = open_section(document, node, f"volumes.{address.name}", keys.STACK_VOLUME)
+    if section is None:
+        return None
+    section.key = key
+    size, interface, region = size_of(section), interface_of(section), text(section, "region_id", REGION)
+    if section.has("volume_name"):
+        called = text(section, "volume_name", CREATED_NAME)
+    else:
+        called = text_of(document, Scalar(name, '"', key.start, key.end), "the name of a volume", CREATED_NAME)
+    note_volume(section)
+    lifecycle = read_lifecycle(section)
+    if called is None:
+        return None
+    source = document.position(section.at("volume_name") if section.has("volume_name") else key)
+    positions = Positions(section.notes.places, section.notes.elsewhere)
+    return VolumeWanted(address, called, size or 1, interface, region, None, source, positions, lifecycle)

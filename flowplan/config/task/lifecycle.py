@@ -1,0 +1,85 @@
+"""lifecycle and lifetime: how a resource may be treated, and how long a task may live. Pure."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from flowplan.config import keys
+from flowplan.config.values import Grammar, Section, choice, decimal, flag, money, text, texts
+from flowplan.config.yaml import quoted
+from flowplan.model.lifecycle import ALL_FIELDS, DEFAULT, Lifecycle, Lifetime
+from flowplan.model.resources import changes_of
+
+_FIELD = Grammar(
+    re.compile(r"[a-z][a-z_]*", re.ASCII),
+    re.compile(r"[a-z_]", re.ASCII),
+    "the inner name of a field, such as limit_price or size_gb",
+)
+_TRIGGER = Grammar(
+    re.compile(
+        r'(?:bid|task|volume|ports)\.[A-Za-z0-9][A-Za-z0-9_-]*(?:\["[A-Za-z0-9._-]+"\])?(?:\.[a-z_]+)?', re.ASCII
+    ),
+    re.compile(r'[A-Za-z0-9._"\[\]-]', re.ASCII),
+    "an address, such as volume.data, or a field of one, such as task.train.limit_price",
+)
+_MOMENT = Grammar(
+    re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII),
+    re.compile(r"[0-9TtZz:.+ -]", re.ASCII),
+    "a moment with its time zone, such as 2026-12-01T08:00:00Z",
+)
+_MOST_HOURS = Decimal(100_000)
+
+
+def read_lifecycle(resource: Section) -> Lifecycle:
+    """The `lifecycle` of a task or a volume; its problems are reported."""
+    section = resource.within("lifecycle", keys.LIFECYCLE)
+    if section is None:
+        return DEFAULT
+    return Lifecycle(
+        flag(section, "prevent_destroy"),
+        _ignored(section),
+        flag(section, "create_before_destroy"),
+        texts(section, "replace_triggered_by", _TRIGGER),
+        section.document.position(section.at("prevent_destroy")),
+    )
+
+
+def _ignored(section: Section) -> tuple[str, ...]:
+    found = texts(section, "ignore_changes", _FIELD)
+    known = {*changes_of("bid"), *changes_of("volume"), "ports", ALL_FIELDS}
+    for name in found:
+        if name not in known:
+            hint = f"known here: {', '.join(sorted(known))}"
+            summary = f"ignore_changes has {quoted(name)}, which is no field"
+            section.document.problem(section.at("ignore_changes"), summary, hint, code="value")
+    return found
+
+
+def read_lifetime(section: Section | None) -> Lifetime | None:
+    """When a task ends, by its `lifetime`; its problems are reported."""
+    if section is None:
+        return None
+    found = Lifetime(
+        decimal(section, "max_hours", "hours", places=4, highest=_MOST_HOURS),
+        money(section, "max_cost", "dollars"),
+        _moment(section),
+        choice(section, "when_done", ("cancel",)) is not None,
+        section.document.position(section.node),
+    )
+    if not section.node.entries:
+        section.document.problem(section.node, "lifetime sets no limit", f"write {keys.LIFETIME.example}", code="empty")
+    return found
+
+
+def _moment(section: Section) -> datetime | None:
+    written = text(section, "end_at", _MOMENT)
+    if written is None:
+        return None
+    try:
+        return datetime.fromisoformat(written.upper().replace(" ", "T")).astimezone(UTC)
+    except (ValueError, OverflowError):
+        summary = f"end_at {quoted(written)} is no moment that there is"
+        section.document.problem(section.at("end_at"), summary, "write 2026-12-01T08:00:00Z", code="value")
+        return None

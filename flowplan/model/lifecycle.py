@@ -1,0 +1,63 @@
+"""How a resource is to be treated: its lifecycle, what it waits for, how long it may live. Nouns of the configuration.
+
+Words are Terraform's where Terraform has one (`prevent_destroy`, `ignore_changes`, `create_before_destroy`,
+`replace_triggered_by`); fields are named by the inner names of model/resources.py (`limit_price`, `size_gb`).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal, TypeAlias
+
+from attrs import field, frozen
+
+from flowplan.diagnostics import Position
+from flowplan.model.address import Address
+
+# How far another task must be before a task that waits for it is placed.
+Until: TypeAlias = Literal["placed", "allocated", "running", "terminated"]
+UNTIL: tuple[Until, ...] = ("placed", "allocated", "running", "terminated")
+ALL_FIELDS = "all"  # in `ignore_changes`: whatever differs
+
+
+@frozen
+class Lifecycle:
+    """Of one resource. `prevent_destroy`: a plan that deletes or replaces it is refused. `ignore_changes`: fields whose
+    differences do not count once it exists, or ALL_FIELDS. `create_before_destroy`: a replacement is made before the
+    old one goes. `replace_triggered_by`: it is replaced when one of these is replaced or, for a field of it
+    (`bid.train.limit_price`), when that changes."""
+
+    prevent_destroy: bool = False
+    ignore_changes: tuple[str, ...] = ()
+    create_before_destroy: bool = False
+    replace_triggered_by: tuple[str, ...] = ()
+    source: Position | None = field(default=None, eq=False)  # where it is written
+
+    def ignores(self, name: str) -> bool:
+        """Whether a difference of the field `name` does not count."""
+        return name in self.ignore_changes or ALL_FIELDS in self.ignore_changes
+
+
+@frozen
+class After:
+    """That a task waits for another: it is placed once `task` (a bid's address) is as far as `until`."""
+
+    task: Address
+    until: Until
+    source: Position = field(eq=False)
+
+
+@frozen
+class Lifetime:
+    """When a task ends, whichever comes first: after `max_hours` of running, with `max_cost` dollars paid, at `end_at`
+    (in UTC); None: no such bound. `cancel_when_done`: its bid is cancelled once its startup script has ended."""
+
+    max_hours: Decimal | None
+    max_cost: Decimal | None
+    end_at: datetime | None
+    cancel_when_done: bool
+    source: Position = field(eq=False)
+
+
+DEFAULT = Lifecycle()  # of a resource that says nothing

@@ -1,0 +1,211 @@
+"""Stack files: variables, defaults, for_each, `${...}`, volumes that tasks share; several files are one stack."""
+
+from __future__ import annotations
+
+import pytest
+
+from flowplan.config import Config, Source, read
+from flowplan.config.stack.variables import Given
+from flowplan.errors import ConfigError
+from flowplan.model.address import Address
+from flowplan.model.lifecycle import Lifecycle
+
+TYPE = "resources_specification: {fcp_instance: 8xh100, cluster_id: us-central1-b}"
+ONE = f"version: 2\ntasks: {{train: {{{TYPE}}}}}\n"
+
+
+def stack(*texts: str, **given: object) -> Config:
+    def no_file(source: str, path: str) -> bytes:
+        raise AssertionError
+
+    sources = [Source(f"{name}.yaml", text.encode()) for name, text in zip("abcd", texts, strict=False)]
+    options, environ = given.pop("options", {}), given.pop("environ", {})
+    files = tuple(Source(f"{name}.vars", str(text).encode()) for name, text in given.items())
+    return read(sources, no_file, Given(options, files, environ))  # type: ignore[arg-type]
+
+
+def said(*texts: str, **given: object) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        stack(*texts, **given)
+    return [
+        f"{one.position}: [{one.code}] {one.summary}" + "".join(f" ({what}: {place})" for what, place in one.also)
+        for one in caught.value.problems
+        if one.severity == "error"
+    ]
+
+
+def test_tasks_have_the_keys_of_the_defaults_and_of_the_stack_unless_they_say_otherwise() -> None:
+    config = stack(
+        "version: 2\nname: llm\nproject_name: ml\nssh_key_name: [laptop, desk]\n"
+        "defaults: {resources_specification: {cluster_id: us-a, num_instances: 2}, task_management: {priority: high}}\n"
+        "tasks:\n"
+        "  a: {resources_specification: {fcp_instance: 8xh100, num_instances: 3}, ports: }\n"
+        "  b: {resources_specification: {fcp_instance: 8xa100}, ssh_key_name: own, task_management: }\n"
+    )
+    a, b = config.tasks.values()
+    assert config.stack == "llm"
+    assert (a.name, a.project, a.ssh_keys, a.region, a.instance_quantity, a.priority, a.ports) == (
+        *("a", "ml", ("laptop", "desk"), "us-a", 3, "high"),
+        (),
+    )
+    assert (b.ssh_keys, b.instance_quantity, b.priority) == (("own",), 2, "high")
+
+
+def test_defaults_of_one_file_hold_in_another_and_problems_name_both_places() -> None:
+    first = "version: 2\ndefaults:\n  resources_specification: {cluster_id: NO}\n"
+    second = "version: 2\ntasks:\n  train: {resources_specification: {fcp_instance: 8xh100}}\n"
+    assert said(first, second) == [
+        "a.yaml:3:41: [value] resources_specification.cluster_id 'NO' must be the name of a region, such as "
+        "us-central1-b (used here: b.yaml:3:3)"
+    ]
+    good = stack(first.replace("NO", "us-a"), second)
+    assert str(good.position_of(Address("bid", "train"), "region")) == "a.yaml:3:41"
+    assert str(good.position_of(Address("bid", "train"), "instance_type")) == "b.yaml:3:51"
+
+
+def test_each_instance_has_its_key_in_its_address_and_its_name() -> None:
+    config = stack(
+        f"version: 2\ntasks:\n  sweep: {{for_each: [a, 2], {TYPE}, "
+        "container_image: {image_name: 'x:${each.key}'}}\n"
+        f"  eval: {{for_each: {{x: {{port: 8080}}}}, {TYPE}, ports: ['${{each.value.port}}']}}\n"
+        "volumes: {data: {size: 10, for_each: [a]}}\n"
+    )
+    assert [(str(address), task.name) for address, task in config.tasks.items()] == [
+        ('bid.sweep["a"]', "sweep-a"),
+        ('bid.sweep["2"]', "sweep-2"),
+        ('bid.eval["x"]', "eval-x"),
+    ]
+    images = [task.container_image and task.container_image.image_name for task in config.tasks.values()]
+    assert images[:2] == ["x:a", "x:2"]
+    assert [(str(a), volume.name) for a, volume in config.volumes.items()] == [('volume.data["a"]', "data-a")]
+
+
+@pytest.mark.parametrize(
+    ("given", "size"),
+    [
+        ({}, 1),
+        ({"environ": {"FLOWPLAN_VAR_gb": "2"}}, 2),
+        ({"environ": {"FLOWPLAN_VAR_gb": "2"}, "one": "gb: 3"}, 3),
+        ({"one": "gb: 3", "two": "gb: 4"}, 4),
+        ({"environ": {"FLOWPLAN_VAR_gb": "2"}, "one": "gb: 3", "options": {"gb": "5"}}, 5),
+    ],
+)
+def test_which_value_of_a_variable_wins(given: dict[str, object], size: int) -> None:
+    text = "version: 2\nvariables: {gb: {type: int, default: 1}}\nvolumes: {data: {size: '${var.gb}'}}\n"
+    (volume,) = stack(text, **given).volumes.values()
+    assert volume.size_gb == size
+
+
+def test_a_text_keeps_its_kind_and_its_literals() -> None:
+    config = stack(
+        'version: 2\nvariables: {tag: {default: "12"}}\ntasks: {a: {' + TYPE + ", "
+        "container_image: {image_name: '${var.tag}', run_options: '$${HOME} ${ env.WHO }'}, "
+        "startup_script: 'echo ${var.tag}'}}\n",
+        environ={"WHO": "me"},
+    )
+    (task,) = config.tasks.values()
+    assert task.container_image is not None
+    assert (task.container_image.image_name, task.container_image.run_options) == ("12", "${HOME} me")
+    assert task.startup_script is not None
+    assert task.startup_script.text == "echo ${var.tag}"
+
+
+def test_tasks_share_a_volume_of_the_stack_with_its_lifecycle_and_prefix() -> None:
+    config = stack(
+        "version: 2\nname_prefix: stage-\n"
+        "volumes: {ckpt: {size: 5, disk_interface: File, lifecycle: {prevent_destroy: true}}}\n"
+        f"tasks: {{a: {{{TYPE}, persistent_storage: {{attach: {{volume: ckpt, mount_point: /mnt/c}}}}}}}}\n"
+    )
+    (volume,), (task,) = config.volumes.values(), config.tasks.values()
+    assert (volume.name, volume.interface, volume.lifecycle) == ("stage-ckpt", "File", Lifecycle(prevent_destroy=True))
+    assert task.name == "stage-a"
+    assert [use.volume for use in task.volumes] == [Address("volume", "ckpt")]
+
+
+def test_anchors_may_hang_on_keys_that_begin_with_x() -> None:
+    config = stack(f"version: 2\nx-common: &common {{{TYPE}, x-note: 1}}\ntasks: {{a: {{<<: *common}}, b: *common}}\n")
+    assert [str(address) for address in config.tasks] == ["bid.a", "bid.b"]
+
+
+def test_what_a_plain_digest_covers() -> None:
+    """Lifecycles, order, lifetime, outputs and hand-overs are part of what is asked for; x-* keys are not."""
+    plain = stack(ONE).sha256
+    assert stack(ONE + "x-note: 1\n").sha256 == plain
+    more = [
+        ONE.replace("8xh100,", "8xh100,").replace("{train: {", "{train: {lifecycle: {prevent_destroy: true}, "),
+        ONE.replace("{train: {", "{train: {lifetime: {max_hours: 1}, "),
+        ONE + "outputs: {ssh: '${task.train.ssh}'}\n",
+        ONE + "moved: [{from: task.old, to: task.train}]\n",
+        ONE + "removed: [{address: volume.old, destroy: false}]\n",
+        ONE + "import: [{address: task.train, id: bid_1}]\n",
+    ]
+    assert len({plain, *(stack(text).sha256 for text in more)}) == len(more) + 1
+
+
+WRONG = {
+    "no value": (
+        "version: 2\nvariables: {gb: {type: int}}\nvolumes: {a: {size: '${var.gb}'}}\n",
+        ["a.yaml:2:13: [variable-missing] variable gb has no value"],
+    ),
+    "no such variable": (
+        "version: 2\nvolumes: {a: {size: '${var.gb}'}}\n",
+        ["a.yaml:2:21: [reference] no variable 'gb' is declared"],
+    ),
+    "a value that is wrong where it is used": (
+        "version: 2\nvariables:\n  gb: {default: 0}\nvolumes: {a: {size: '${var.gb}'}}\n",
+        [
+            "a.yaml:4:21: [value] volumes.a.size must be a whole number of GB from 1 to 32,768, not 0 "
+            "(its value is given here: a.yaml:3:17)"
+        ],
+    ),
+    "a key twice": (
+        ONE.replace("{train: {", "{train: {for_each: [a, b, a], "),
+        ["a.yaml:2:34: [for-each] for_each has the key 'a' twice (first given here: a.yaml:2:28)"],
+    ),
+    "each without for_each": (
+        ONE.replace("{train: {", "{train: {name: 'a-${each.key}', "),
+        ["a.yaml:2:23: [reference] ${each.key} has a meaning only under for_each"],
+    ),
+    "a circle": (
+        f"version: 2\ntasks:\n  a: {{{TYPE}, depends_on: [b]}}\n  b: {{{TYPE}, depends_on: [{{task: a}}]}}\n",
+        [
+            "a.yaml:3:96: [depends-on] these tasks wait for each other: task.a -> task.b -> task.a "
+            "(task.b waits for task.a here: a.yaml:4:103)"
+        ],
+    ),
+    "a volume that is none": (
+        ONE.replace("{train: {", "{train: {persistent_storage: {attach: {volume: ckpt, mount_point: /mnt/a}}, "),
+        ["a.yaml:2:55: [volume-unknown] there is no volume ckpt in this stack"],
+    ),
+    "one name twice": (
+        f"version: 2\ntasks:\n  a: {{{TYPE}, name: x}}\n  b: {{{TYPE}, name: x}}\n",
+        ["a.yaml:4:89: [duplicate] two tasks are called x: bid.a and bid.b (bid.a is called so here: a.yaml:3:89)"],
+    ),
+    "a secret in a name": (
+        "version: 2\nvariables: {who: {default: geheim, sensitive: true}}\nname: '${var.who}'\n",
+        ["a.yaml:3:7: [sensitive] variable who is sensitive, and what stands here is stored and shown"],
+    ),
+    "a secret in an output": (
+        "version: 2\nvariables: {who: {default: geheim, sensitive: true}}\noutputs: {who: '${var.who}'}\n",
+        ["a.yaml:3:16: [sensitive] output who holds the value of a sensitive variable"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_problem(case: str) -> None:
+    text, expected = WRONG[case]
+    assert said(text) == expected
+
+
+def test_a_value_for_nobody() -> None:
+    assert said(ONE, options={"gb": "1"}) == ["None: [variable-unknown] --var gb: no variable of this name is declared"]
+    assert said(ONE, one="gb: 1") == ["one.vars:1:1: [variable-unknown] no variable 'gb' is declared"]
+
+
+def test_no_problem_shows_a_sensitive_value() -> None:
+    text = "version: 2\nvariables: {size: {type: int, sensitive: true}}\nvolumes: {a: {size: '${var.size}'}}\n"
+    with pytest.raises(ConfigError) as caught:
+        stack(text, options={"size": "geheim17"})
+    assert caught.value.problems
+    assert "geheim17" not in repr(caught.value.problems)
