@@ -67,7 +67,7 @@ MISTAKES = (
         "state/ownership.py",
         "        if bid.marker.address == intent.address and bid.marker.intent == intent.intent\n",
         "        if bid.marker.address == intent.address and bid.marker.generation == intent.generation\n",
-        ("tests/faults/test_doubt.py",),
+        ("tests/state/test_ownership.py",),
     ),
     Mistake(
         "take what cannot be read for somebody else's while a create is in doubt",
