@@ -8,6 +8,7 @@ import json
 import re
 import zlib
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -21,6 +22,7 @@ from flowplan.diagnostics import Position
 from flowplan.documents.plan import plain
 from flowplan.errors import StateError
 from flowplan.model.address import Address
+from flowplan.model.lifecycle import After, Lifecycle, Lifetime
 from flowplan.model.resources import (
     Bid,
     ContainerImage,
@@ -235,6 +237,8 @@ def _another(value: Any) -> Any:
         return Address(value.kind, f"{value.name}-2")
     if isinstance(value, int | float | Decimal):
         return value + 1
+    if isinstance(value, datetime):
+        return value + timedelta(days=1)
     return value + ("x" if isinstance(value, str) else ("x",)) if isinstance(value, str | tuple) else value | {"x"}
 
 
@@ -246,6 +250,12 @@ def digest_with(volume: VolumeWanted) -> bytes:
     return Config({}, {V: volume}).sha256.encode()
 
 
+MANAGED = attrs.evolve(
+    TASK,
+    lifecycle=Lifecycle(source=SOURCE),
+    depends_on=(After(Address("bid", "other"), "running", SOURCE),),
+    lifetime=Lifetime(Decimal(8), Decimal(100), datetime(2027, 1, 1, tzinfo=UTC), True, SOURCE),
+)
 # What each form is made of, how it is written, and the fields that it leaves out on purpose.
 SCRIPT_TEXT = {"Script.text"}  # it is what the digest beside it is of
 FORMS: dict[str, tuple[Any, Callable[[Any], bytes], set[str]]] = {
@@ -264,7 +274,7 @@ FORMS: dict[str, tuple[Any, Callable[[Any], bytes], set[str]]] = {
         {"Script.size", "Mount.interface", "Mount.volume_name", "Mount.created", *SCRIPT_TEXT},
     ),
     "task": (
-        TASK,
+        MANAGED,
         digest_of,
         # The place in the files, what the limit price says already, and where a volume of others must be.
         {
@@ -286,6 +296,7 @@ FORMS: dict[str, tuple[Any, Callable[[Any], bytes], set[str]]] = {
             "VolumeWanted.address",
             "VolumeWanted.mount_point",
             "VolumeWanted.positions",
+            "Lifecycle.source",
             "Position.file",
             "Position.line",
             "Position.column",
