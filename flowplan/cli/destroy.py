@@ -6,21 +6,29 @@ from typing import Any
 
 import click
 
-from flowplan.cli import options
+from flowplan.cli import options, values
 from flowplan.cli.base import Command
 from flowplan.cli.context import Context
 
 
 @click.command(cls=Command)
 @options.paths
+@options.keep_volumes
 @options.destroying
 @click.pass_context
-def destroy(ctx: click.Context, /, paths: tuple[str, ...], allow_volume_destroy: tuple[str, ...], **how: Any) -> int:
+def destroy(
+    ctx: click.Context,
+    /,
+    paths: tuple[str, ...],
+    keep_volumes: bool,
+    allow_volume_destroy: tuple[str, ...],
+    **how: Any,
+) -> int:
     """Cancel the bids and delete the volumes that flowplan made.
 
     PATHs limit it to what those files made. None means flowplan.yaml, or, without that file, everything in the
-    state. A volume is destroyed only if you type its name or give it with --allow-volume-destroy. Attached volumes
-    are never touched.
+    state. A volume is destroyed only if you type its name or give it with --allow-volume-destroy; with --keep-volumes
+    all of them stay, and flowplan forgets them. Attached volumes are never touched.
 
     \b
     Exit codes: 0 done; 1 failed, or not approved; 3 refused: a volume holds data,
@@ -29,5 +37,6 @@ def destroy(ctx: click.Context, /, paths: tuple[str, ...], allow_volume_destroy:
     from flowplan.cli.running import carry_out
     from flowplan.operations.plan import Request
 
-    request = Request(paths=paths, destroy=True, destroyable=frozenset(allow_volume_destroy))
+    values.hold_kept(keep_volumes, allow_volume_destroy)
+    request = Request(paths=paths, destroy=True, keep_volumes=keep_volumes, destroyable=frozenset(allow_volume_destroy))
     return carry_out(Context.of(ctx), request, how)

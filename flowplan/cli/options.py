@@ -37,6 +37,9 @@ allow_volume_destroy = click.option(
     metavar="NAME",
     help="Allow the data on this volume to be destroyed ('*': on all).",
 )
+keep_volumes = click.option(
+    "--keep-volumes", is_flag=True, help="Cancel the bids; leave the volumes with their data, and forget them."
+)
 horizon = click.option(
     "--horizon",
     type=Duration(),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 @options.paths
 @click.option("--out", metavar="FILE", help="Save the plan, for `flowplan apply FILE`.")
 @click.option("--destroy", is_flag=True, help="Plan to remove everything.")
+@options.keep_volumes
 @options.replace
 @options.allow_volume_destroy
 @options.horizon
@@ -34,6 +35,7 @@ def plan(
     paths: tuple[str, ...],
     out: str | None,
     destroy: bool,
+    keep_volumes: bool,
     replace: tuple[str, ...],
     allow_volume_destroy: tuple[str, ...],
     horizon: str | None,
@@ -66,9 +68,13 @@ def plan(
         raise UsageProblem(
             "--what-if cannot be combined with --destroy: no bid would be left", hint="leave out one of them"
         )
+    if keep_volumes and not destroy:
+        raise UsageProblem("--keep-volumes goes with --destroy", hint="add --destroy, or leave it out")
+    values.hold_kept(keep_volumes, allow_volume_destroy)
     request = Request(
         paths=paths,
         destroy=destroy,
+        keep_volumes=keep_volumes,
         replace=values.addresses(replace, "--replace"),
         destroyable=frozenset(allow_volume_destroy),
         hours=values.hours(horizon),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from flowplan.errors import UsageProblem
@@ -25,6 +25,15 @@ def hours_of(text: str, option: str) -> float:
     if seconds < 60:
         raise UsageProblem(f"{option} must be at least 1m", hint="write 24h or 7d")
     return seconds / 3600
+
+
+def hold_kept(keep_volumes: bool, destroyable: Collection[str]) -> None:
+    """Raise UsageProblem where volumes are to stay, and some of them to go."""
+    if keep_volumes and destroyable:
+        raise UsageProblem(
+            "--keep-volumes cannot be combined with --allow-volume-destroy: no volume is destroyed",
+            hint="leave out one of them",
+        )
 
 
 def what_if_hours(text: str | None) -> float | None:

@@ -12,7 +12,7 @@ from attrs import frozen
 from flowplan.errors import CloudError, ConfigError, GuardRefused, UsageProblem
 from flowplan.operations.observe import Observed, observe
 from flowplan.operations.session import Session
-from flowplan.operations.validate import addresses_in, configuration
+from flowplan.operations.validate import Named, configuration, named_in
 from flowplan.pricing.units import DAY, HOUR, MONTH
 
 if TYPE_CHECKING:
@@ -93,13 +93,14 @@ def wanted(session: Session, request: Request) -> tuple[Config | None, Wishes]:
 
     sources, scope = session.sources(request.paths, optional=request.destroy)
     config = None if request.destroy else configuration(session, sources)
-    declared = addresses_in(session, sources) if request.destroy else set()
+    named = named_in(session, sources) if request.destroy else Named()
     return config, Wishes(
         mode="destroy" if request.destroy else "apply",
         replace=request.replace,
         destroyable=request.destroyable,
         keep_volumes=request.keep_volumes,
-        in_scope=lambda binding: scope.covers(binding) or binding.address in declared,
+        in_scope=lambda binding: scope.covers(binding) or binding.address in named.addresses,
+        attached=named.attached,
         files=scope,
     )
 

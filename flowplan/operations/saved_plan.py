@@ -39,6 +39,7 @@ def request_of(saved: SealedPlan, given: Request, expect: str | None, settings: 
         given,
         paths=tuple(saved["stack"]["paths"]),
         destroy=saved["mode"] == "destroy",
+        keep_volumes=keeps_volumes(saved),
         replace=given.replace | saved_replacements(saved),
         # A permission in a file that anybody could have edited is none.
         destroyable=given.destroyable | (saved_destroyable(saved) if proven else frozenset()),
@@ -156,6 +157,11 @@ def saved_replacements(saved: SealedPlan) -> frozenset[Address]:
 
     changes = saved["resource_changes"]
     return frozenset(Address.parse(o["address"]) for o in changes if o["action_reason"] == "replace_by_request")
+
+
+def keeps_volumes(saved: SealedPlan) -> bool:
+    """Whether the plan was made with --keep-volumes, as far as that makes a difference."""
+    return any(one["action_reason"] == "forget_because_kept" for one in saved["resource_changes"])
 
 
 def saved_budgets(saved: SealedPlan) -> tuple[Budget, ...]:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from attrs import frozen
+
 from flowplan.diagnostics import Diagnostic
 from flowplan.errors import ConfigError, UsageProblem
 from flowplan.masking import forms_of
@@ -40,15 +42,27 @@ def _read(session: Session, sources: Sequence[Source]) -> Config:
     return config
 
 
-def addresses_in(session: Session, sources: Sequence[Source]) -> set[Address]:
-    """What the files declare, under whatever name they were applied; nothing, when they cannot be read:
-    what they made can be destroyed all the same."""
+@frozen
+class Named:
+    """What files name: the `addresses` they declare, and the volumes they only attach, by their names or ids."""
+
+    addresses: frozenset[Address] = frozenset()
+    attached: frozenset[str] = frozenset()
+
+
+def named_in(session: Session, sources: Sequence[Source]) -> Named:
+    """What the files name, under whatever name they were applied; nothing, when they cannot be read: what they made
+    can be destroyed all the same."""
     try:
         config = _read(session, sources)
     except (ConfigError, UsageProblem):
-        return set()
+        return Named()
     ports = {Address("ports", address.name) for address in config.tasks}
-    return {*config.tasks, *config.volumes, *ports}
+    uses = [use.volume for task in config.tasks.values() for use in task.volumes]
+    return Named(
+        addresses=frozenset({*config.tasks, *config.volumes, *ports}),
+        attached=frozenset(one for one in uses if isinstance(one, str)),
+    )
 
 
 def unsendable(config: Config, stack: str) -> list[Diagnostic]:

@@ -60,7 +60,7 @@ class Changes:
     def _stays(self, address: Address) -> str | None:
         """Why a volume is not deleted, although nobody wants it: nobody can say who uses it."""
         found = self.live.volumes.get(self.state.bindings[address].id)
-        if found is None or self.wishes.keep_volumes:
+        if found is None or self._left_to_others(address, found) is not None:
             return None
         if found.users_unreported:
             return f"the API does not say who uses it: {found.unfit}"
@@ -107,16 +107,25 @@ class Changes:
             note = self._how_it_ended(binding)
             return Forget(address, binding.applied, id=binding.id, reason="gone_outside", note=note)
         before, status = as_known(found, binding.applied), getattr(found, "status", None)
-        if address in self.desired.reads and self.wishes.mode == "apply":
-            note = "attached now: flowplan no longer manages it"
-            return Forget(address, before, id=binding.id, status=status, reason="forget_because_attached", note=note)
+        if isinstance(found, LiveVolume) and (why := self._left_to_others(address, found)) is not None:
+            reason, note = why
+            return Forget(address, before, id=binding.id, status=status, reason=reason, note=note)
         if self.wishes.mode == "apply":
             reason, note = "delete_because_no_resource_config", f"{address} is not in the configuration"
             return Delete(address, before, id=binding.id, status=status, reason=reason, note=note)
-        if self.wishes.keep_volumes and isinstance(found, LiveVolume):
-            note = "it stays and keeps costing money; flowplan no longer manages it"
-            return Forget(address, before, id=binding.id, status=status, reason="forget_because_kept", note=note)
         return Delete(address, before, id=binding.id, status=status, reason="delete_because_destroy")
+
+    def _left_to_others(self, address: Address, found: LiveVolume) -> tuple[str, str] | None:
+        """Why a volume that nobody wants is forgotten instead of deleted, for machines and for people."""
+        if self.wishes.mode == "apply":
+            attached = address in self.desired.reads
+        else:
+            attached = not self.wishes.attached.isdisjoint((found.id, found.volume.name))
+        if attached:
+            return "forget_because_attached", "attached now: flowplan no longer manages it"
+        if self.wishes.mode == "destroy" and self.wishes.keep_volumes:
+            return "forget_because_kept", "it stays and keeps costing money; flowplan no longer manages it"
+        return None
 
     def _how_it_ended(self, binding: Binding) -> str:
         how = "was terminated" if binding.id in self.live.bids else "was deleted"

@@ -48,9 +48,15 @@ def _data(changes: Iterable[Change], wishes: Wishes) -> Iterable[Diagnostic]:
                 "volume-data",
                 change,
                 f"{how} {change.address} destroys the data on volume {volume.name} ({volume.held_gb} GB)",
-                f"if the data may go: --allow-volume-destroy {volume.name}; to keep it, change `create` to `attach` in "
-                "the task file: flowplan then leaves the volume alone",
+                f"if the data may go: --allow-volume-destroy {volume.name}; {_to_keep_it(wishes)}",
             )
+
+
+def _to_keep_it(wishes: Wishes) -> str:
+    """How a volume's data are kept."""
+    if wishes.mode == "destroy":
+        return "to keep it: --keep-volumes, which cancels the bids and forgets the volumes"
+    return "to keep it, change `create` to `attach` in the task file: flowplan then leaves the volume alone"
 
 
 def _still_used(changes: Iterable[Change], live: Live) -> Iterable[Diagnostic]:

@@ -112,6 +112,7 @@ class Wishes:
     replace: frozenset[Address] = frozenset()
     destroyable: frozenset[str] = frozenset()  # names of volumes whose data may go, or EVERYTHING
     keep_volumes: bool = False  # to destroy: volumes stay, and are managed no longer
+    attached: frozenset[str] = frozenset()  # to destroy: names and ids of volumes that the files only attach
     in_scope: Callable[[Binding], bool] = lambda _: True
     files: Files = field(factory=AllThere)
 

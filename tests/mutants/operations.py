@@ -243,4 +243,11 @@ MISTAKES = (
         "if False and",
         ("tests/faults/test_secrets.py", "-k", "apis_url"),
     ),
+    Mistake(
+        "carry out a saved plan that keeps volumes as one that does not",
+        "operations/saved_plan.py",
+        '    return any(one["action_reason"] == "forget_because_kept" for one in saved["resource_changes"])\n',
+        "    return False\n",
+        ("tests/operations/test_keep_volumes.py", "-k", "saved"),
+    ),
 )

@@ -50,9 +50,23 @@ MISTAKES = (
     Mistake(
         "delete a volume that is attached now",
         "planning/changes.py",
-        '        if address in self.desired.reads and self.wishes.mode == "apply":\n            note',
-        '        if address in self.desired.reads and self.wishes.mode == "destroy":\n            note',
+        "            attached = address in self.desired.reads\n",
+        "            attached = address in self.desired.reads and address in self.desired.resources\n",
         ("tests/test_cases.py", "tests/operations/test_block_volumes.py", "-k", "attach or another_files"),
+    ),
+    Mistake(
+        "delete a volume that the file of a destroy attaches",
+        "planning/changes.py",
+        "            attached = not self.wishes.attached.isdisjoint((found.id, found.volume.name))\n",
+        "            attached = False\n",
+        ("tests/operations/test_keep_volumes.py", "-k", "attached"),
+    ),
+    Mistake(
+        "delete the volumes that a destroy is to keep",
+        "planning/changes.py",
+        '        if self.wishes.mode == "destroy" and self.wishes.keep_volumes:\n',
+        '        if self.wishes.mode == "apply" and self.wishes.keep_volumes:\n',
+        ("tests/operations/test_keep_volumes.py", "-k", "forgotten"),
     ),
     Mistake(
         "destroy data that nobody named",

@@ -1,0 +1,94 @@
+"""`destroy` that leaves volumes: with --keep-volumes all of them, and always those that the file only attaches."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conftest import APPLY, BID, VOLUME, Place
+from tests.texts import storage, task_text
+
+ATTACHES = "persistent_storage: {attach: {volume_name: d, mount_point: /mnt/d, region_id: us-central1-b}}\n"
+
+
+def called(place: Place, since: int = 0) -> list[tuple[str, str]]:
+    return [(one.method, one.path.split("/")[2]) for one in place.ledger()[since:]]
+
+
+def test_the_bids_are_cancelled_and_the_volumes_forgotten(applied: Place) -> None:
+    before = len(applied.ledger())
+    out = applied.ok("destroy", "--auto-approve", "--keep-volumes")
+    assert f"{VOLUME} will be forgotten" in out
+    assert "you keep paying $0.08 a month for storage" in out
+    assert "2 destroyed, 1 forgotten" in out
+    assert called(applied, before) == [("DELETE", "spot")]
+    assert applied.ok("state", "list") == ""
+
+
+def test_a_refused_destroy_names_the_flag(applied: Place) -> None:
+    refused = applied.run("destroy", "--auto-approve")
+    assert refused.code == 3
+    assert "--keep-volumes" in refused.out
+
+
+def test_a_saved_plan_keeps_them_too(applied: Place) -> None:
+    before = len(applied.ledger())
+    applied.ok("plan", "--destroy", "--keep-volumes", "--out", "plan.json")
+    applied.ok("apply", "plan.json")
+    assert called(applied, before) == [("DELETE", "spot")]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("destroy", "--keep-volumes", "--allow-volume-destroy", "*"),
+        ("plan", "--keep-volumes"),
+        ("plan", "--destroy", "--keep-volumes", "--allow-volume-destroy", "*"),
+    ],
+)
+def test_flags_that_contradict_each_other(place: Place, arguments: tuple[str, ...]) -> None:
+    refused = place.run(*arguments)
+    assert (refused.code, "--keep-volumes" in refused.err) == (64, True)
+
+
+def test_a_bid_that_cannot_be_cancelled_keeps_its_volume_in_the_state(applied: Place) -> None:
+    """What still runs still uses it; the next destroy goes on from there."""
+    with applied.simulator() as simulator:
+        simulator.faults.add("DELETE /v2/spot/bids/*", "status", status=403, times=None)
+    assert applied.run("destroy", "--auto-approve", "--keep-volumes", "--timeout", "1s").code == 1
+    assert VOLUME in applied.ok("state", "list")
+
+
+def test_a_volume_whose_create_is_in_doubt_is_found_and_forgotten(place: Place) -> None:
+    place.write(task_text(more=storage("d")))
+    with place.simulator() as simulator:
+        simulator.faults.add("POST /v2/volumes", "timeout", after_commit=True)
+        simulator.faults.add("GET /v2/volumes", "status", status=403, nth=2, times=None)
+    assert place.run(*APPLY).code == 6
+    with place.simulator() as simulator:
+        simulator.faults.clear()
+    before = len(place.ledger())
+    result = place.run("destroy", "--auto-approve", "--keep-volumes")
+    assert "volume.d was created by an interrupted run" in result.err
+    assert (result.code, called(place, before), place.ok("state", "list")) == (0, [], "")
+
+
+def test_an_attached_volume_is_forgotten(place: Place) -> None:
+    """Flowplan made it, and the file has attached it since: no permission deletes it."""
+    place.write(task_text(more=storage("d")))
+    place.ok(*APPLY)
+    place.write(task_text(more=ATTACHES))
+    before = len(place.ledger())
+    out = place.ok("destroy", "--auto-approve", "--allow-volume-destroy", "*")
+    assert "volume.d will be forgotten" in out
+    assert called(place, before) == [("DELETE", "spot")]
+
+
+def test_a_volume_that_another_given_file_makes_is_not_only_attached(place: Place) -> None:
+    place.write(task_text(more=storage("d", disk_interface="File")), "a.yaml")
+    place.write(task_text("other", more=ATTACHES), "b.yaml")
+    place.ok("apply", "a.yaml", "b.yaml", "--auto-approve")
+    before = len(place.ledger())
+    assert place.run("destroy", "a.yaml", "b.yaml", "--auto-approve").code == 3
+    place.ok("destroy", "a.yaml", "b.yaml", "--auto-approve", "--allow-volume-destroy", "d")
+    assert ("DELETE", "volumes") in called(place, before)
+    assert BID not in place.ok("state", "list")
