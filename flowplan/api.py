@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, Unpack
 
 from attrs import field, frozen
 
-from flowplan.arguments import Length, address, budgets, hours, names, one_of, seconds, sources_of, within
+from flowplan.arguments import Length, address, budgets, hours, names, one_of, seconds, sources_of, whole, within
 from flowplan.config import Source
 from flowplan.errors import ApprovalMissing, UsageProblem
 from flowplan.model.budget import BudgetBasis
@@ -71,7 +71,7 @@ def load(
     api_url: str | None = None,
     project: str | None = None,
     ssh_key: str | None = None,
-    state: str = "flowplan.state.json",
+    state: str | Path = "flowplan.state.json",
     lock_timeout: Length = "0s",
     environ: Mapping[str, str] | None = None,
     note: Callable[[str], None] | None = None,
@@ -91,7 +91,7 @@ def load(
     given = [str(one) for one in sources if not isinstance(one, Mapping)]
     settings = Settings(
         directory=Path(directory).absolute(),
-        state=state,
+        state=str(state),
         given_api_url=api_url,
         project=project,
         ssh_key=ssh_key,
@@ -237,7 +237,7 @@ class Stack:
         recorded, and it is raised again.
         """
         how = applying.How(
-            parallelism=int(within(parallelism, "parallelism", 1, 256)),
+            parallelism=whole(parallelism, "parallelism", 1, 256),
             wait=one_of(wait, "wait", Wait),
             timeout=seconds(timeout, "timeout"),
             settle_window=within(settle_window, "settle_window", 0, 3600),

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from numbers import Real
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -58,7 +59,7 @@ def _plain(value: Any) -> Any:
 
 def address(text: str) -> Address:
     try:
-        return Address.parse(text)
+        return Address.parse(str(text))
     except ValueError as error:
         raise UsageProblem(str(error)) from None
 
@@ -66,19 +67,31 @@ def address(text: str) -> Address:
 def hours(length: Length, name: str, least: float = 60.0, most: float = LONGEST, said: str = "1m and 3660d") -> float:
     """In hours: `length`, which is a text or hours, of `least` to `most` seconds. Raises UsageProblem."""
     hours = read_duration(length, name) / 3600 if isinstance(length, str) else length
-    return within(hours, name, least / 3600, most / 3600, said)
+    return within(hours, name, least / 3600, most / 3600, said, given=length)
 
 
 def seconds(length: Length, name: str) -> float:
     """In seconds: `length`, which is a text or seconds. Raises UsageProblem."""
     seconds = read_duration(length, name) if isinstance(length, str) else length
-    return within(seconds, name, 0, LONGEST, "0s and 3660d")
+    return within(seconds, name, 0, LONGEST, "0s and 3660d", given=length)
 
 
-def within(value: float, name: str, least: float, most: float, said: str | None = None) -> float:
-    if not (math.isfinite(value) and least <= value <= most):
-        raise UsageProblem(f"{name}: {value!r} is not between {said or f'{least:g} and {most:g}'}")
-    return value
+def within(
+    value: float, name: str, least: float, most: float, said: str | None = None, *, given: Length | None = None
+) -> float:
+    """`value`, which is a number from `least` to `most`. `given`: what was written for it. Raises UsageProblem."""
+    is_number = isinstance(value, Real | Decimal)  # notebooks have no type checker
+    if not (is_number and math.isfinite(value) and least <= value <= most):
+        written = value if given is None else given
+        raise UsageProblem(f"{name}: {written!r} is not between {said or f'{least:g} and {most:g}'}")
+    return float(value)
+
+
+def whole(value: int, name: str, least: int, most: int) -> int:
+    """`value`, which is a whole number from `least` to `most`. Raises UsageProblem."""
+    if within(value, name, least, most) != int(value):
+        raise UsageProblem(f"{name}: {value!r} is not a whole number")
+    return int(value)
 
 
 def one_of(value: Choice, name: str, choices: Any) -> Choice:

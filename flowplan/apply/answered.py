@@ -1,7 +1,7 @@
 """What the answer to a create says was made, beside what was asked for. Pure.
 
 An answer is no promise that the request was carried out as it stood: whatever differs is noticed at once, and recorded
-as it is. What the answer does not tell, the next look at the cloud does.
+as it is. What the answer leaves out, the next look at the cloud shows.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ def look_up(
     """Look for what `intents` made, all together, for up to `window` seconds from now. `known`: the ids of
     bids that are there, as far as it is known: a list without one that is proves no absence.
 
-    Every intent gets a finding. `unclear`: there is something that may be what was made, but the API does not tell
+    Every intent gets a finding. `unclear`: there is something that may be what was made, but the API does not say
     enough to know. `unprovable`: the cloud could not be listed, or the run was stopped.
     """
     open_ = {intent.intent: intent for intent in intents}

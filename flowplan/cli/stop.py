@@ -82,7 +82,7 @@ class Stop:
         os.set_blocking(mouth, False)
         listener = threading.Thread(target=self._listen, args=(ear,), name="flowplan-signals", daemon=True)
         listener.start()
-        # What whoever started us has set aside (nohup) stays so.
+        # A signal that the parent process ignores (nohup) stays ignored.
         heard = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
         before = {number: signal.getsignal(number) for number in heard}
         outer = signal.set_wakeup_fd(mouth, warn_on_full_buffer=False)  # first here, last below: none is lost between

@@ -33,7 +33,7 @@ def moment(text: Any, where: str) -> datetime:
     """A point in time, in `where`. Raises Unfit."""
     found = bounds.moment(text)
     if found is None:
-        raise Unfit(f"{where} has a timestamp that is none")
+        raise Unfit(f"{where} has no valid timestamp")
     return found
 
 

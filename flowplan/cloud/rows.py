@@ -221,7 +221,7 @@ class _Fields:
         """Null and missing are not empty."""
         for name in names:
             if self.row.get(name) is None:
-                self.unfit.append(f"it does not tell {name!r}")
+                self.unfit.append(f"it does not report {name!r}")
                 self.left_open.add(name)
 
     def texts(self, name: str) -> tuple[str, ...]:

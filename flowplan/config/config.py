@@ -88,7 +88,7 @@ class VolumeWanted:
 class Task:
     """One task as the user wrote it, normalised; names of types, projects and keys are not looked up yet.
 
-    `limit`: from `utility_threshold_price`, `utility_threshold_price_per_gpu` or the priority.
+    `limit_price`: from `utility_threshold_price`, `utility_threshold_price_per_gpu` or the priority.
     """
 
     address: Address = field(metadata=LEFT_OUT)
@@ -97,7 +97,7 @@ class Task:
     project: str | None
     ssh_keys: tuple[str, ...]
     priority: str = field(metadata=LEFT_OUT)  # the limit price says it
-    limit: LimitPrice = field(metadata=LEFT_OUT)  # it takes part as `digested`
+    limit_price: LimitPrice = field(metadata=LEFT_OUT)  # it takes part as `digested`
     instance_types: tuple[str, ...]
     gpu: GpuWanted
     instance_quantity: int
@@ -178,7 +178,7 @@ class Config:
     def sha256(self) -> str:
         """The digest of what is asked for: not of key order, comments, positions or file names, but of the
         scripts' content, nor of budgets, which are checked again. A saved plan fits as long as it is the same."""
-        tasks = {str(address): named(task) | task.limit.digested for address, task in self.tasks.items()}
+        tasks = {str(address): named(task) | task.limit_price.digested for address, task in self.tasks.items()}
         volumes = {str(address): material(volume) for address, volume in self.volumes.items()}
         return digest({"tasks": tasks, "volumes": volumes, **self._said_besides()})
 

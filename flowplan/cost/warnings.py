@@ -49,7 +49,7 @@ def warnings_of(one: Priced) -> tuple[Warned, ...]:
         found.append(Warned("stale_market", one.stale))
     if one.forecast is not None:
         found += _of_forecast(one.forecast)
-    if one.advice is not None and is_far_above_need(cost.limit, one.advice):
+    if one.advice is not None and is_far_above_need(cost.limit_price, one.advice):
         found.append(Warned("limit_far_above_need", _far_above(cost, one.advice)))
     return tuple(found)
 
@@ -117,15 +117,15 @@ def _said(severity: Severity, summary: str, warning: str, hint: str | None, one:
 
 def _below_reserve(found: Estimate) -> str:
     reserve = found.market.minimum if found.market else None
-    return f"the limit {usd(found.limit)} is below the reserve {usd(reserve)}; it can never win"
+    return f"the limit {usd(found.limit_price)} is below the reserve {usd(reserve)}; it can never win"
 
 
 def _cannot_win_now(found: Estimate) -> str:
-    return f"the limit {usd(found.limit)} does not win now; the lowest that does is {usd(found.entry.low)}"
+    return f"the limit {usd(found.limit_price)} does not win now; the lowest that does is {usd(found.entry.low)}"
 
 
 def _tie(found: Estimate) -> str:
-    return f"the limit {usd(found.limit)} equals the lowest winning one; the older bid wins a tie"
+    return f"the limit {usd(found.limit_price)} equals the lowest winning one; the older bid wins a tie"
 
 
 def _too_large(found: Estimate) -> str:
@@ -158,7 +158,7 @@ def _volatile(found: Forecast) -> str:
 
 def _far_above(found: Estimate, advice: Advice) -> str:
     need = usd(advice.limit_price)
-    return f"the limit {usd(found.limit)} is far above the {need} it needs; in a price spike you would pay it"
+    return f"the limit {usd(found.limit_price)} is far above the {need} it needs; in a price spike you would pay it"
 
 
 _TEXTS: dict[str, Callable[[Estimate], str]] = {  # what an estimate warns of
@@ -217,8 +217,8 @@ class _Bidder:
         return f"{self.bid.instance_type_name or self.bid.instance_type} in {self.bid.region}"
 
     @property
-    def limit(self) -> Decimal:
-        return self.cost.limit
+    def limit_price(self) -> Decimal:
+        return self.cost.limit_price
 
     @property
     def now(self) -> Decimal | None:
@@ -248,11 +248,11 @@ def _competing(bids: Sequence[_Bidder]) -> Iterator[Diagnostic]:
     if hit:
         yield _said("warning", f"{first.place}: {_price_of(hit)}", "self_competition", _ONE_TASK, first.priced)
         return
-    running = sorted((one for one in bids if one.cost.outlook == "runs"), key=lambda one: one.limit)
+    running = sorted((one for one in bids if one.cost.outlook == "runs"), key=lambda one: one.limit_price)
     if len(running) < 2:
         return
     lowest, others = running[0], running[1:]
-    limit, price = lowest.limit, others[0].now
+    limit, price = lowest.limit_price, others[0].now
     if price is None or limit <= price:
         return
     more = (limit - price) * sum(one.cost.quantity for one in others)
@@ -280,7 +280,7 @@ def _price_of(hit: Sequence[_Bidder]) -> str:
         )
     torn = [one for one in hit if one.cost.outlook == "unknown"]
     if torn:
-        most = usd(max(one.limit for one in torn))
+        most = usd(max(one.limit_price for one in torn))
         parts.append(
             f"{_names(torn)} may not all win; those that do pay up to {most}, instead of {usd(torn[0].alone)} alone"
         )

@@ -97,7 +97,7 @@ def _auction(found: Estimate, warnings: Sequence[str]) -> shape.BidCost:
         "unit": "USD/instance-hour",
         "quantity": found.quantity,
         "gpus_per_instance": found.gpus,
-        "limit": _money(found.limit),
+        "limit": _money(found.limit_price),
         "reserve": _money(market.minimum if market else None),
         "last_price": _money(market.spot if market else None),
         "list_price": _money(market.reserved if market else None),
@@ -151,7 +151,7 @@ def _per_gpu(found: Estimate) -> shape.PerGpu | None:
         return None
     price = found.entry.point
     return {
-        "limit": f"{(found.limit / found.gpus).quantize(_FOUR, ROUND_CEILING):f}",
+        "limit": f"{(found.limit_price / found.gpus).quantize(_FOUR, ROUND_CEILING):f}",
         "entry_price": None if price is None else f"{(price / found.gpus).quantize(_FOUR, ROUND_HALF_UP):f}",
     }
 
@@ -212,7 +212,7 @@ def of_advice(advice: Advice | None, expected: Forecast | None, quantity: int) -
 
 def _savings(found: Estimate) -> str | None:
     """By the price of now against the limit; only where it would run."""
-    return _saved(found.entry.point, found.limit)
+    return _saved(found.entry.point, found.limit_price)
 
 
 def _saved(paid: Decimal | None, instead_of: Decimal | None) -> str | None:

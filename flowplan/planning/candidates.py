@@ -19,7 +19,7 @@ class Candidate:
     kind: InstanceType
     auction: Auction
     rank: int
-    limit: Decimal
+    limit_price: Decimal
 
     @property
     def place(self) -> Place:
@@ -28,9 +28,9 @@ class Candidate:
     def can_win(self, quantity: int) -> bool:
         """Whether the bid would run now, as far as the list of auctions tells."""
         price, lowest = self.auction.last_price, self.auction.lowest_allocated
-        if price is None or self.limit < price:
+        if price is None or self.limit_price < price:
             return False
-        return self.auction.capacity >= quantity or (lowest is not None and self.limit > lowest)
+        return self.auction.capacity >= quantity or (lowest is not None and self.limit_price > lowest)
 
 
 def best(task: Task, candidates: Iterable[Candidate]) -> Candidate:
@@ -43,7 +43,7 @@ def best(task: Task, candidates: Iterable[Candidate]) -> Candidate:
     def rank(candidate: Candidate) -> Any:
         price = candidate.auction.last_price
         known = (price is None, price or Decimal(0))
-        share = (price is None, (price or Decimal(0)) / candidate.limit)
+        share = (price is None, (price or Decimal(0)) / candidate.limit_price)
         wish = {
             "budget": (known, candidate.rank),
             "job_completion_time": (share, candidate.rank),

@@ -74,7 +74,7 @@ def changed_in_place(before: Resource, after: Resource, fields: Sequence[FieldCh
         return known
     if known.inputs.complete or not known.inputs.alike(after.inputs):
         return known
-    return attrs.evolve(known, inputs=after.inputs.spelled_as(known.inputs))  # only the marker told of it
+    return attrs.evolve(known, inputs=after.inputs.spelled_as(known.inputs))  # only the marker reported it
 
 
 def _kind_of(resource: Resource) -> Any:

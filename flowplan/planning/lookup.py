@@ -108,7 +108,7 @@ class _Pass:
         place = self.places.place(task)
         if place is None or keys is None or None in uses:
             return None
-        if task.limit.per == "gpu":
+        if task.limit_price.per == "gpu":
             self.explain(task, place)
         found = [use for use in uses if use is not None]
         inputs = Inputs(
@@ -123,7 +123,7 @@ class _Pass:
             instance_type=place.kind.id,
             region=place.auction.region,
             instance_quantity=task.instance_quantity,
-            limit_price=place.limit,
+            limit_price=place.limit_price,
             ssh_keys=tuple(key.id for key in keys),
             volumes=tuple(ref for ref, _ in found),
             paused=task.paused,
@@ -135,9 +135,9 @@ class _Pass:
 
     def explain(self, task: Task, place: Candidate) -> None:
         """How a limit per GPU became one per instance."""
-        by_priority = task.limit.amount == PRIORITIES.get(task.priority)
+        by_priority = task.limit_price.amount == PRIORITIES.get(task.priority)
         what = f"limit: priority {task.priority}," if by_priority else "limit:"
-        text = f"{what} ${task.limit.amount:.2f} a GPU-hour x {max(place.kind.gpus, 1)}"
+        text = f"{what} ${task.limit_price.amount:.2f} a GPU-hour x {max(place.kind.gpus, 1)}"
         choices = self.places.choices
         choices[task.address] = "; ".join(filter(None, [choices.get(task.address), text]))
 

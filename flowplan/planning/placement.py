@@ -47,7 +47,7 @@ class Placement:
         if not clean or kinds is None:
             return None
         every = [
-            Candidate(kind, auction, rank, task.limit.of_instance(kind.gpus))
+            Candidate(kind, auction, rank, task.limit_price.of_instance(kind.gpus))
             for rank, kind in kinds
             for auction in self._catalogue.auctions_of(kind.id)
         ]
@@ -81,7 +81,7 @@ class Placement:
         self.unplaceable[task.address] = self._findings.config.problem(
             task.address, "region", what, hint, code="no-auction"
         )
-        return Candidate(kind, Auction("", kind.id, bid.region, 0, None), rank, task.limit.of_instance(kind.gpus))
+        return Candidate(kind, Auction("", kind.id, bid.region, 0, None), rank, task.limit_price.of_instance(kind.gpus))
 
     def _region(self, task: Task) -> tuple[str | None, bool]:
         """The region that the task or its volumes fix, and whether they agree."""

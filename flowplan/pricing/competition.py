@@ -27,7 +27,7 @@ def together(estimates: Sequence[Estimate], market_for: Callable[[int], Market |
     price, ceiling = _one_price(found, estimates)
     if price is not None:
         found = [_paying(one, price, ceiling) for one in found]
-    unclear = max((one.limit for one in found if one.outlook == "unknown"), default=None)
+    unclear = max((one.limit_price for one in found if one.outlook == "unknown"), default=None)
     if unclear is not None:
         found = [_up_to(one, unclear) for one in found]
     return [_compared(now, alone) for now, alone in zip(found, estimates, strict=True)]
@@ -48,10 +48,10 @@ def _crowded(found: Sequence[Estimate], market_for: Callable[[int], Market | Non
     All down to a limit win if that is enough for as many instances in one piece.
     """
     new = [index for index, one in enumerate(found) if one.outlook == "runs" and one.entry.basis != "holding"]
-    new.sort(key=lambda index: -found[index].limit)
+    new.sort(key=lambda index: -found[index].limit_price)
     free = min((one.available for one in _markets(found) if one.available is not None), default=0)
     needed, full, blind = 0, False, False
-    for limit, group in groupby(new, key=lambda index: found[index].limit):
+    for limit, group in groupby(new, key=lambda index: found[index].limit_price):
         step = list(group)
         needed += sum(found[index].quantity for index in step)
         if needed <= free or (needed == found[step[0]].quantity and not full):
@@ -81,10 +81,10 @@ def _one_price(found: Sequence[Estimate], alone: Sequence[Estimate]) -> tuple[De
     for one, was in zip(found, alone, strict=True):
         if one.entry.basis == "displacing" and one.entry.point is not None:
             price = max(price, one.entry.point)
-        elif one.outlook == "waits" and was.outlook == "waits" and lowest is not None and one.limit > lowest:
+        elif one.outlook == "waits" and was.outlook == "waits" and lowest is not None and one.limit_price > lowest:
             passed_over = True  # it is too large for what is left by those who bid less
         elif one.outlook == "waits":
-            price = max(price, one.limit)
+            price = max(price, one.limit_price)
     return price, lowest if passed_over and lowest is not None and lowest > price else None
 
 
@@ -93,12 +93,12 @@ def _paying(one: Estimate, price: Decimal, ceiling: Decimal | None) -> Estimate:
     entry = one.entry
     if one.outlook != "runs" or entry.point is None:
         return one
-    if one.limit < price:
+    if one.limit_price < price:
         return attrs.evolve(one, outlook="waits", entry=EntryPrice(None, price, None, "losing"))
     high = max(price, entry.high or price)
     if ceiling is None:
         return attrs.evolve(one, entry=attrs.evolve(entry, point=price, high=high))
-    most = min(ceiling, one.limit)
+    most = min(ceiling, one.limit_price)
     changed = attrs.evolve(entry, point=price, high=max(high, most))
     return attrs.evolve(one, entry=changed, ambiguous=(price, most), warnings=(*one.warnings, "price_ambiguous"))
 
@@ -108,7 +108,7 @@ def _up_to(one: Estimate, most: Decimal) -> Estimate:
     entry = one.entry
     if one.outlook != "runs" or entry.high is None:
         return one
-    return attrs.evolve(one, entry=attrs.evolve(entry, high=max(entry.high, min(most, one.limit))))
+    return attrs.evolve(one, entry=attrs.evolve(entry, high=max(entry.high, min(most, one.limit_price))))
 
 
 def _compared(now: Estimate, alone: Estimate) -> Estimate:

@@ -109,7 +109,7 @@ class Estimate:
     """
 
     quantity: int
-    limit: Decimal
+    limit_price: Decimal
     outlook: Outlook
     entry: EntryPrice
     market: Market | None
@@ -133,7 +133,7 @@ class Estimate:
 
     @property
     def worst(self) -> Decimal:
-        return Decimal(0) if self.outlook == "paused" else self.limit * self.quantity
+        return Decimal(0) if self.outlook == "paused" else self.limit_price * self.quantity
 
 
 def estimate(

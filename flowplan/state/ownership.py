@@ -190,7 +190,7 @@ def find_created(intent: CreateIntent, lineage: str, live: Live) -> tuple[LiveBi
 
 
 def perhaps_created(intent: CreateIntent, lineage: str, live: Live) -> tuple[LiveBid | LiveVolume, ...]:
-    """The same, and what the API does not tell enough of to say whether the create made it."""
+    """The same, and what the API says too little of to know whether the create made it."""
     if intent.address.kind == "volume":
         named = (*live.volumes_named(intent.name), *(one for one in live.volumes_named("") if one.unfit))
         return tuple(volume for volume in named if made_by(intent, volume) is not False)
@@ -236,7 +236,7 @@ def _seconds(created_at: str) -> float | None:
 
 
 def as_made(asked: Volume, made: Volume) -> Volume:
-    """`asked` as the API made it: what is larger, it rounded up; what it does not tell is as it was asked for."""
+    """`asked` as the API made it: what is larger, it rounded up; what it leaves out is as it was asked for."""
     reported = {name: getattr(made, name) for name in ("interface", "region", "size_gb") if name not in made.unreported}
     size_gb = reported.get("size_gb", asked.size_gb)
     if size_gb > asked.size_gb:

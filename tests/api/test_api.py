@@ -41,6 +41,11 @@ def stack(tmp_path: Path) -> flowplan.Stack:
     return stack_in(tmp_path)
 
 
+def untyped(value: Any) -> Any:
+    """A value that no type checker would let through: a notebook has none."""
+    return value
+
+
 def addresses(outcome: Outcome) -> list[str]:
     return [str(step.address) for step in outcome.done]
 
@@ -146,7 +151,15 @@ def test_a_dict_that_is_no_task(tmp_path: Path) -> None:
     [
         (lambda stack: stack.plan(horizon=-1), "horizon"),
         (lambda stack: stack.plan(horizon=float("nan")), "horizon"),
-        (lambda stack: stack.plan(what_if="8d"), "what_if: 192.0 is not between 1h and 7d"),
+        (lambda stack: stack.plan(what_if="8d"), "what_if: '8d' is not between 1h and 7d"),
+        (lambda stack: stack.plan(horizon="1s"), "horizon: '1s' is not between 1m and 3660d"),
+        (lambda stack: stack.cost(horizon=untyped(None)), "horizon: None is not between 1m and 3660d"),
+        (lambda stack: stack.plan(replace=untyped([1])), "'1' is not an address"),
+        (
+            lambda stack: stack.apply(stack.plan(), parallelism=untyped("8")),
+            "parallelism: '8' is not between 1 and 256",
+        ),
+        (lambda stack: stack.apply(stack.plan(), parallelism=untyped(2.5)), "parallelism: 2.5 is not a whole number"),
         (lambda stack: stack.plan(what_if="1h", destroy=True), "what_if does not go with destroy"),
         (lambda stack: stack.plan(keep_volumes=True), "keep_volumes goes with destroy"),
         (lambda stack: stack.plan(max_hourly_cost="1.00", budget_basis="p95"), "budget_basis: 'p95'"),

@@ -107,7 +107,7 @@ def test_any_value_anywhere_is_read_or_is_a_problem(value: Any) -> None:
                     assert 1 <= place.column <= len(rows[place.line - 1]) + 1
     else:
         for task in config.tasks.values():
-            assert task.limit.amount > 0
+            assert task.limit_price.amount > 0
             attrs.evolve(task, name=task.name)
 
 

@@ -32,7 +32,7 @@ def test_the_example_of_foundry() -> None:
     assert config.warnings == ()
     assert (task.address, task.name, task.project) == (address, address.name, "my-foundry-project")
     assert task.ssh_keys == ("my-ssh-key",)
-    assert (task.priority, task.limit) == ("low", LimitPrice(Decimal("17.92"), "instance"))
+    assert (task.priority, task.limit_price) == ("low", LimitPrice(Decimal("17.92"), "instance"))
     assert (task.instance_types, task.gpu) == (("h100.8x.SXM5.IB",), GpuWanted(gpus=8))
     assert (task.instance_quantity, task.region, task.paused) == (1, "us-central1-b", False)
     assert [str(pair) for pair in task.ports] == [
@@ -48,7 +48,7 @@ def test_the_example_of_foundry() -> None:
 def test_the_smallest_task() -> None:
     (task,) = example("minimal").tasks.values()
     assert (task.name, task.project, task.ssh_keys, task.region) == ("hello", None, (), None)
-    assert (task.priority, task.limit) == ("standard", LimitPrice(Decimal("4.24"), "gpu"))
+    assert (task.priority, task.limit_price) == ("standard", LimitPrice(Decimal("4.24"), "gpu"))
     assert (task.ports, task.volumes, task.local_disks, task.container_image) == ((), (), (), None)
 
 

@@ -40,7 +40,7 @@ def test_project_and_ssh_keys() -> None:
 @pytest.mark.parametrize(("priority", "price"), [*PRIORITIES.items()])
 def test_priorities_are_dollars_per_gpu_hour(priority: str, price: Decimal) -> None:
     task = task_of(f"task_management: {{priority: {priority}}}\n{TYPE}")
-    assert task.limit == LimitPrice(price, "gpu")
+    assert task.limit_price == LimitPrice(price, "gpu")
 
 
 def test_the_table_of_priorities() -> None:
@@ -65,12 +65,12 @@ def test_the_table_of_priorities() -> None:
 )
 def test_prices_are_read_from_their_text(text: str, price: str) -> None:
     task = task_of(f"task_management: {{priority: high, utility_threshold_price: {text}}}\n{TYPE}")
-    assert (str(task.limit.amount), task.limit.per) == (price, "instance")
+    assert (str(task.limit_price.amount), task.limit_price.per) == (price, "instance")
 
 
 def test_a_price_per_gpu() -> None:
     task = task_of(f"task_management: {{priority: low, utility_threshold_price_per_gpu: 2.24}}\n{TYPE}")
-    assert task.limit == LimitPrice(Decimal("2.24"), "gpu")
+    assert task.limit_price == LimitPrice(Decimal("2.24"), "gpu")
 
 
 def test_paused() -> None:

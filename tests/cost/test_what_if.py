@@ -139,7 +139,7 @@ def test_what_is_kept_of_earlier_prices_is_what_clearing_again_gives(
         assert once.wins == again.wins, (found, bids, held, room, prices)
         assert once.price(price) == pytest.approx(again.price(price), abs=2e-6, rel=1e-6)
         for one, wins in zip(mine, again.wins, strict=True):
-            assert not wins or 1 - 1e-6 <= again.price(price) <= float(one.limit) + 1e-5
+            assert not wins or 1 - 1e-6 <= again.price(price) <= float(one.limit_price) + 1e-5
 
 
 # ---- the books of others ----------------------------------------------------------------------------------

@@ -221,12 +221,12 @@ def test_a_byte_order_mark_is_fine() -> None:
 
 
 def test_money_with_an_exponent_is_read_exactly() -> None:
-    assert task_of(price("1e3")).limit.amount == Decimal("1000.00")
+    assert task_of(price("1e3")).limit_price.amount == Decimal("1000.00")
 
 
 def test_money_never_passes_through_a_float() -> None:
-    assert str(task_of(price("0.29")).limit.amount) == "0.29"
-    assert str(task_of(price("999999.99")).limit.amount) == "999999.99"
+    assert str(task_of(price("0.29")).limit_price.amount) == "0.29"
+    assert str(task_of(price("999999.99")).limit_price.amount) == "999999.99"
 
 
 def test_a_pair_without_quotes_is_not_base_60() -> None:

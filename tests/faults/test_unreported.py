@@ -1,4 +1,4 @@
-"""What an answer does not tell is unknown: no difference, no drift, nothing replaced or paused for it. And what the API
+"""What an answer leaves out is unknown: no difference, no drift, nothing replaced or paused for it. And what the API
 makes of a value by itself is what was asked for."""
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ MISTAKES = (
     Mistake(
         "a saved plan does not notice another limit",
         "config/config.py",
-        "named(task) | task.limit.digested for",
+        "named(task) | task.limit_price.digested for",
         "named(task) for",
         ("tests/state/test_codec.py",),
     ),

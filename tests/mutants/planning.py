@@ -141,8 +141,8 @@ MISTAKES = (
     Mistake(
         "a tie with the lowest limit wins",
         "planning/candidates.py",
-        "(lowest is not None and self.limit > lowest)",
-        "(lowest is not None and self.limit >= lowest)",
+        "(lowest is not None and self.limit_price > lowest)",
+        "(lowest is not None and self.limit_price >= lowest)",
         ("tests/planning/test_candidates.py",),
     ),
     Mistake(

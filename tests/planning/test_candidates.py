@@ -23,7 +23,7 @@ TASK = Task(
     project=None,
     ssh_keys=(),
     priority="standard",
-    limit=LimitPrice(Decimal(20), "instance"),
+    limit_price=LimitPrice(Decimal(20), "instance"),
     instance_types=("h100:8",),
     gpu=GpuWanted(),
     instance_quantity=1,
@@ -159,9 +159,9 @@ def test_why_it_was_chosen(task: dict[str, Any], candidates: list[Candidate], sa
 
 @pytest.mark.parametrize(("gpus", "limit"), [(8, "16"), (1, "2"), (0, "2")])
 def test_a_limit_per_gpu_becomes_one_per_instance(gpus: int, limit: str) -> None:
-    task = attrs.evolve(TASK, limit=LimitPrice(Decimal(2), "gpu"))
-    assert task.limit.of_instance(gpus) == Decimal(limit)
-    assert TASK.limit.of_instance(gpus) == 20
+    task = attrs.evolve(TASK, limit_price=LimitPrice(Decimal(2), "gpu"))
+    assert task.limit_price.of_instance(gpus) == Decimal(limit)
+    assert TASK.limit_price.of_instance(gpus) == 20
 
 
 def test_two_types_of_one_name_in_one_region_cannot_be_told_apart() -> None:

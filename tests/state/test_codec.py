@@ -102,7 +102,7 @@ TASK = Task(
     project="ml",
     ssh_keys=("me",),
     priority="high",
-    limit=LimitPrice(Decimal("17.90"), "instance"),
+    limit_price=LimitPrice(Decimal("17.90"), "instance"),
     instance_types=("h100.8x.SXM5.IB",),
     gpu=GpuWanted("H100", 8, "SXM5", "InfiniBand"),
     instance_quantity=2,
@@ -138,7 +138,7 @@ def digest_of(task: Task) -> bytes:
 
 BARE = attrs.evolve(
     TASK,
-    limit=LimitPrice(Decimal("2.24"), "gpu"),
+    limit_price=LimitPrice(Decimal("2.24"), "gpu"),
     startup_script=None,
     container_image=None,
     estimated_hours=None,

@@ -79,7 +79,7 @@ class Price:
     """task_management, read."""
 
     priority: str = DEFAULT_PRIORITY
-    limit: LimitPrice = DEFAULT_LIMIT
+    limit_price: LimitPrice = DEFAULT_LIMIT
 
 
 # ---- resources_specification ------------------------------------------------------------------------------

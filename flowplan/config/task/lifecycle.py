@@ -80,6 +80,6 @@ def _moment(section: Section) -> datetime | None:
     try:
         return datetime.fromisoformat(written.upper().replace(" ", "T")).astimezone(UTC)
     except (ValueError, OverflowError):
-        summary = f"end_at {quoted(written)} is no moment that there is"
+        summary = f"end_at {quoted(written)} is not a date and time that exists"
         section.document.problem(section.at("end_at"), summary, "write 2026-12-01T08:00:00Z", code="value")
         return None

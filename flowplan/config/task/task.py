@@ -88,7 +88,7 @@ def read_section(task: Section, fallback: str, read_file: ReadFile, address: Add
         project=text(task, "project_name", _CLOUD_NAME),
         ssh_keys=texts(task, "ssh_key_name", _CLOUD_NAME),
         priority=price.priority,
-        limit=price.limit,
+        limit_price=price.limit_price,
         instance_types=wanted.instance_types,
         gpu=wanted.gpu,
         instance_quantity=quantity,

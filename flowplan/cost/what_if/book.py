@@ -44,7 +44,7 @@ class Book:
         self._stock = stock - _never_displaced(rivals.above, stock - held)
         self._at_rest = _within(rivals.above, stock - held - room)
         self._stock_at_rest = stock - _never_displaced(rivals.above, stock - held - room)
-        self._limits = [float(bid.limit) / bid.gpus for bid in own]
+        self._limits = [float(bid.limit_price) / bid.gpus for bid in own]
         self._multiples = sorted(order.multiple for order in self._rivals)
         self._cases: dict[Hashable, Cleared] = {}
 
@@ -109,7 +109,7 @@ def _within(above: Sequence[Order], units: int) -> tuple[Order, ...]:
 
 def _bid(index: int, own: Own) -> Bid:
     age = _OTHERS - 1 if own.is_placed else _OTHERS + 1
-    return Bid(str(index), own.limit / own.gpus, own.quantity * own.gpus, age)
+    return Bid(str(index), own.limit_price / own.gpus, own.quantity * own.gpus, age)
 
 
 def _decimal(value: float) -> Decimal:

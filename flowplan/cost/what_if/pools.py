@@ -31,11 +31,11 @@ DepthFrom: TypeAlias = Literal["win_price", "lowest_allocated", "assumed"]
 
 @frozen
 class Own:
-    """A bid of the plan. `limit` in dollars per instance-hour; `gpus` per instance, 1 for what has none; `is_placed`:
-    it is in the book already, so that it is older than what others place."""
+    """A bid of the plan. `limit_price` in dollars per instance-hour; `gpus` per instance, 1 for what has none;
+    `is_placed`: it is in the book already, so that it is older than what others place."""
 
     address: Address
-    limit: Decimal
+    limit_price: Decimal
     quantity: int
     gpus: int = 1
     is_placed: bool = False

@@ -157,7 +157,7 @@ def _nothing(address: Address, reason: str) -> BidOutcome:
 
 
 def _worst(own: Own, hours: float) -> Decimal:
-    return own.limit * own.quantity * Decimal(str(hours))
+    return own.limit_price * own.quantity * Decimal(str(hours))
 
 
 def _fit(pool: Pool | Unknown, hours: float) -> AuctionFit:

@@ -197,7 +197,7 @@ def _at_limit(one: Offer) -> list[tuple[str, str]]:
     bid, found = one.bid, one.forecast
     if bid is None or found is None:
         return []
-    label = f"at {usd(bid.limit)}"
+    label = f"at {usd(bid.limit_price)}"
     if bid.outlook == "cannot_win":
         return [(label, f"never wins: the limit is below the reserve of {usd(one.market.minimum)}")]
     win = bid.entry.low if bid.entry.basis == "losing" else None
@@ -208,7 +208,7 @@ def _at_limit(one: Offer) -> list[tuple[str, str]]:
     lines = [(label, now), ("", _runs(found))]
     if found.cost.p50 is not None:
         lines.append(("", f"{_about(found.cost)} over {span(found.hours)}, at most {usd(found.worst_case)}"))
-    if is_far_above_need(bid.limit, one.advice):
+    if is_far_above_need(bid.limit_price, one.advice):
         lines.append(("", "this is far above what it needs: in a price spike you would pay it"))
     return lines
 
@@ -250,7 +250,7 @@ def _compared(one: Offer) -> str:
     """What the limit advised costs beside the one asked about or, without one, beside the price now."""
     if one.bid is None or one.forecast is None or one.advice is None:
         return "" if one.steady is None else f"; at the price now it would be {usd(one.steady)}"
-    more, than = one.advice.extra_cost_over(one.forecast), f"at {usd(one.bid.limit)}"
+    more, than = one.advice.extra_cost_over(one.forecast), f"at {usd(one.bid.limit_price)}"
     if more is None:
         return ""
     return f", {usd(abs(more))} {'more' if more > 0 else 'less'} than {than}" if cents(more) else f", as {than}"
@@ -265,4 +265,4 @@ def _picture(one: Offer, view: View, paint: Paint) -> list[str]:
 def lines_across(one: Offer) -> dict[str, Decimal]:
     """What is drawn across a picture of the prices: the reserve, and the limit asked about."""
     found = {} if one.market.minimum is None else {"reserve": one.market.minimum}
-    return found if one.bid is None else {**found, "limit": one.bid.limit}
+    return found if one.bid is None else {**found, "limit": one.bid.limit_price}

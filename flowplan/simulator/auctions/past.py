@@ -23,7 +23,7 @@ Stream = tuple[list[int], list[int]]  # (moments in ms, prices): each price hold
 _OFTEN = 7.0  # changes of the marginal order an hour, at most: more would only be smaller
 _PASSED_OVER = 1.5  # orders' worth of demand at the margin that smaller ones, further down, win instead
 _HALVINGS = 10  # of the range of prices, in looking for one
-_LEAST = 0.05  # share of the stock that is left for whoever bids most, whatever chance says
+_LEAST = 0.05  # share of the stock that is left for the highest bid, whatever chance says
 
 
 @lru_cache(maxsize=64)
