@@ -23,13 +23,13 @@ from attrs import field, frozen
 
 from flowplan.arguments import Length, address, budgets, hours, names, one_of, seconds, sources_of, whole, within
 from flowplan.config import Source
-from flowplan.errors import ApprovalMissing, UsageProblem
+from flowplan.errors import ApprovalMissing, GuardRefused, UsageProblem
 from flowplan.model.budget import BudgetBasis
 from flowplan.model.durations import WHAT_IF
 from flowplan.operations import apply as applying
 from flowplan.operations import plan as planning
 from flowplan.operations.interaction import Event, Listener
-from flowplan.operations.saved_plan import hold_expected, hold_whole
+from flowplan.operations.saved_plan import hold_whole
 from flowplan.operations.session import Session
 from flowplan.operations.settings import Settings
 
@@ -89,6 +89,9 @@ def load(
     """
     tasks = sources_of([one for one in sources if isinstance(one, Mapping)] + ([task] if task else []))
     given = [str(one) for one in sources if not isinstance(one, Mapping)]
+    for one in sources:
+        if not isinstance(one, str | Path | Mapping):
+            raise UsageProblem(f"{one!r} is neither a path nor a task", hint="give a file, a directory, or a dict")
     settings = Settings(
         directory=Path(directory).absolute(),
         state=str(state),
@@ -249,11 +252,13 @@ class Stack:
             raise UsageProblem(f"this proposal was made for {proposal._state}, not for {here}")
         document = proposal._planned.sealed
         hold_whole(document)
-        hold_expected(document, None)
+        _hold_allowed(proposal)
 
         def run(event: Event) -> Outcome:
             with self._session(event) as session:
-                return applying.apply(session, proposal._request, how, _Approved(), reporter or Silent(), document)
+                heard = reporter or Silent()
+                heard.planned(document)
+                return applying.apply(session, proposal._request, how, _Approved(), heard, document)
 
         return _in_a_thread(run)
 
@@ -311,6 +316,19 @@ class Stack:
 
     def _session(self, event: Event | None = None) -> Session:
         return Session(self._settings, self._listener, event or Event())
+
+
+def _hold_allowed(proposal: Proposal) -> None:
+    """Raise GuardRefused for a proposal that a guard refuses."""
+    refusals = proposal._planned.priced.refusals
+    if refusals:
+        first, *more = refusals
+        raise GuardRefused(
+            f"refused: {first.summary}; nothing was changed",
+            code=first.code,
+            detail="\n".join(one.summary for one in more) or None,
+            hint=first.hint,
+        )
 
 
 class _Approved:

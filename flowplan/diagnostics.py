@@ -70,7 +70,7 @@ CODES: Mapping[str, Code] = MappingProxyType({
     "port": Code("A value is not a port or a range of ports."),
     "port-conflict": Code("A port is needed twice on the instance: by a forwarder and by a program."),
     "port-overlap": Code("An external port is published twice."),
-    "shebang": Code("A script has a blank before its #! line, so bash runs it."),
+    "shebang": Code("A script has a space before its #! line, so bash runs it."),
     "token": Code("A text looks like a credential, and everyone with access to the bid could read it."),
     "type": Code("A value is of the wrong kind."),
     "unknown-key": Code("A key is unknown."),

@@ -32,7 +32,7 @@ class Secret:
 
 def shown(text: str, limit: int = 80) -> str:
     """`text` from a file or from the cloud, fit to be printed on one line: what a terminal would obey, hide or put in
-    another order (control and line characters, right-to-left letters, zero-width ones, odd blanks) is escaped, and what
+    another order (control and line characters, right-to-left letters, zero-width ones, odd spaces) is escaped, and what
     is long is cut."""
     if len(text) > limit:
         text = text[: limit - 1] + "\N{HORIZONTAL ELLIPSIS}"

@@ -144,7 +144,7 @@ def _key_hint(section: Section, key: str, keys: Keys) -> str:
     name, colon, _ = key.partition(":")
     if colon and name in HOMES:
         section.misspelt.add(name)
-        return f"a blank is missing after the ':' of '{name}: '"
+        return f"a space is missing after the ':' of '{name}: '"
     if HOMES.get(key, section.title) != section.title:
         return f"it belongs in {HOMES[key]}" if HOMES[key] else "it belongs at the top of the task"
     if key in STACK:
@@ -215,7 +215,7 @@ def _text_hint(text: str, grammar: Grammar) -> str | None:
     if len(text) > grammar.longest:
         return f"it has {len(text):,} characters; at most {grammar.longest} are allowed"
     if text != text.strip():
-        return "it begins or ends with a blank"
+        return "it begins or ends with a space"
     if grammar.hint is not None and (hint := grammar.hint(text)):
         return hint
     if masked(text) != text:

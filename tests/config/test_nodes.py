@@ -206,7 +206,7 @@ REFUSED = {
     "cycle": ("a: &x [1, [*x]]\n", "1:12: [alias] *x contains itself"),
     "cyclic merge": ("a: &x\n  b: 1\n  <<: *x\n", "3:7: [alias] *x contains itself"),
     "merge of no mapping": ("<<: 5\n", "1:5: [alias] << merges mappings, but this is a number"),
-    "tab as indentation": ("a:\n\tb: 1\n", "2:1: [syntax] there is a tab where blanks are expected"),
+    "tab as indentation": ("a:\n\tb: 1\n", "2:1: [syntax] there is a tab where spaces are expected"),
     "tab between values": ("a: 1\nb:\t2\n", "2:3: [tab] there is a tab between values"),
     "tab at the end of a line": ("a: 1\t\n", "1:5: [tab] there is a tab between values"),
     "NUL": ("a: 1\0\n", "1:5: [character] U+0000, a NUL character, is not allowed in the file"),
@@ -239,11 +239,11 @@ def test_refused(text: str | bytes, expected: str) -> None:
 
 HINTS = {
     "tag": ("a: !!int '3'\n", "delete it: the kind of a value follows from its spelling"),
-    "port as key": ("- 8441: 8001\n", 'if this maps a port, write "8441:8001", without the blank'),
+    "port as key": ("- 8441: 8001\n", 'if this maps a port, write "8441:8001", without the space'),
     "other key": ("true: x\n", "quote it: 'true'"),
     "unknown alias": ("a: &long 1\nb: *lomg\n", "did you mean *long?"),
     "merges": ("<<: {a: 1}\n<<: {b: 1}\n", "merge a list: `<<: [*a, *b]`"),
-    "tab": ("a:\t1\n", "use blanks: YAML counts them, and a tab has no fixed width"),
+    "tab": ("a:\t1\n", "use spaces: YAML counts them, and a tab has no fixed width"),
     "utf-16": ("a: 1\n".encode("utf-16"), "save it as UTF-8"),
     "empty": ("", "a task starts with `name: my-task`"),
     "comments only": ("# a\n", "it holds comments only"),

@@ -83,20 +83,20 @@ def test_problems_of_a_document_that_was_given_away_stay() -> None:
         ("ports: [8441:8001, {x]\n", "1:22: [syntax] a ',' or '}' is expected here"),
         ("a: [b:c]\nd: e: f\n", "2:5: [syntax] a ':' is not expected here"),
         ("a: [b:c\n", "1:4: [syntax] the '[' that opens here is never closed"),
-        ("a: [b:c]\n\td: 1\n", "2:1: [syntax] there is a tab where blanks are expected"),
+        ("a: [b:c]\n\td: 1\n", "2:1: [syntax] there is a tab where spaces are expected"),
         ("a: [b:c]\n- d\n", "2:1: [syntax] a key is expected here"),
         ("a: [b:c]\n d: 1\n", "2:2: [syntax] a key is expected here"),
         ('a: [b:c]\nd: "\\q"\n', "2:6: [syntax] no such escape in a text in double quotes"),
         ('a: [b:c]\nd: "\\ud800"\n', "2:4: [syntax] this escape is not a character"),
         ('a: [b:c]\nd: "\\U99999999"\n', "[syntax] "),
         ("a: [b:c]\nd: !x y\n", "2:4: [tag] tags are not read"),
-        ("a: [b:c]\nd:\te\n", "2:3: [syntax] there is a tab where blanks are expected"),
+        ("a: [b:c]\nd:\te\n", "2:3: [syntax] there is a tab where spaces are expected"),
         ("%YAML 1.3\n--- [a:b]\n", "1:1: [syntax] flowplan reads YAML 1.2"),
-        ("a: &x 1\n*x: 3\n", "2:3: [syntax] a blank is missing here, or the name of the anchor goes on"),
+        ("a: &x 1\n*x: 3\n", "2:3: [syntax] a space is missing here, or the name of the anchor goes on"),
         ("a: [b, c:]\n", "1:9: [syntax] a ':' inside a value"),
         ("a: [x:y, c:]\n", "1:11: [syntax] a ':' inside a value"),
         ("a: [?x]\n", "1:5: [syntax] a text that begins with ? needs quotes here"),
-        ("a: [b:c]\nd: |\n \n  x\n", "[syntax] this block begins with a line of only blanks"),
+        ("a: [b:c]\nd: |\n \n  x\n", "[syntax] this block begins with a line of only spaces"),
         ("---\na: 1\n... b: [c:d]\n", "3:5: [syntax] nothing is expected here"),
         ("[a]\n[b:c]\n", "2:3: [syntax] a ':' inside a value"),
     ],
@@ -109,7 +109,7 @@ def test_what_neither_parser_reads_is_told_once_at_its_place(text: str, says: st
 def test_a_key_without_a_blank_behind_its_colon_is_told_so() -> None:
     problem = problem_of("resources_specification: {fcp_instance:h100, cluster_id: us-central1-b}\n")
     assert problem.summary == "unknown key 'fcp_instance:h100' in resources_specification"
-    assert problem.hint == "a blank is missing after the ':' of 'fcp_instance: '"
+    assert problem.hint == "a space is missing after the ':' of 'fcp_instance: '"
 
 
 def test_a_file_too_large_for_the_second_parser_keeps_the_first_ones_word() -> None:
@@ -119,7 +119,7 @@ def test_a_file_too_large_for_the_second_parser_keeps_the_first_ones_word() -> N
     assert said(f"{text}--- [b:c]\n") == []  # what is left counts, not what was read
 
 
-COLON = "after a key it needs a blank, and a value with a ':' needs quotes"
+COLON = "after a key it needs a space, and a value with a ':' needs quotes"
 
 
 def test_values_are_counted_once_however_often_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:

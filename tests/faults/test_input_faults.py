@@ -46,7 +46,7 @@ FAULTS: dict[str, tuple[str | bytes, str, str]] = {
     "recursive alias, mapping": ("a: &a {b: *a}\n", "1:11", "*a contains itself"),
     "duplicate key": (f"name: x\n{TYPE}name: y\n", "3:1", "the key 'name' is given twice"),
     "duplicate key, deep": (mount("/mnt/a\n    volume_name: other"), "5:5", "the key 'volume_name' is given twice"),
-    "tab": (f"name: x\n{TYPE}ports:\n\t- 80\n", "4:1", "there is a tab where blanks are expected"),
+    "tab": (f"name: x\n{TYPE}ports:\n\t- 80\n", "4:1", "there is a tab where spaces are expected"),
     "tab behind a colon": (f"name:\tx\n{TYPE}", "1:6", "there is a tab between values"),
     "NUL": (f"name: x\0\n{TYPE}", "1:8", "U+0000"),
     "C1": (f"name: x\x9d\n{TYPE}", "1:8", "U+009D"),

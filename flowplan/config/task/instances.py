@@ -57,7 +57,7 @@ REGION = Grammar(
 PROPERTY = Grammar(
     re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._/+-]*", re.ASCII),
     re.compile(r"[A-Za-z0-9 ._/+-]", re.ASCII),
-    "a short text of letters, digits, blanks and . _ / + -",
+    "a short text of letters, digits, spaces and . _ / + -",
     64,
 )
 

@@ -131,7 +131,7 @@ def _port_hint(node: Scalar) -> str:
     if wrong:
         return f"{wrong}; {_WHOLE}"
     if text != text.strip() and _TEXT.fullmatch(text.strip()):
-        return f'write "{text.strip()}", without the blank; {_WHOLE}'
+        return f'write "{text.strip()}", without the space; {_WHOLE}'
     if text.lower().endswith("/udp"):
         return _UDP
     if text.lower().endswith("/tcp"):

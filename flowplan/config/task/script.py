@@ -74,7 +74,7 @@ def _from_text(task: Section) -> Script | None:
 
 
 def _warn_if_folded(document: Document, scalar: Scalar) -> None:
-    """`>` and plain texts join their lines with blanks, which is hardly ever what a script wants."""
+    """`>` and plain texts join their lines with spaces, which is hardly ever what a script wants."""
     if scalar.style == ">" or (not scalar.style and scalar.start.line != scalar.end.line):
         hint = "write `startup_script: |` to keep the lines"
         summary = "the lines of this startup_script are joined into one"
@@ -164,7 +164,7 @@ def _warn_of_start(document: Document, node: Node, content: str, name: str) -> N
     """What is run is decided by the first two characters."""
     start = content.lstrip()
     if start.startswith("#!") and start != content:
-        summary = f"{name} has a blank before its #! line, which is then only a comment: bash runs the script"
+        summary = f"{name} has a space before its #! line, which is then only a comment: bash runs the script"
         hint = "let the script begin with #!"
         document.problem(node, summary, hint, code="shebang", severity="warning")
     found = next((word for word in _CLOUD_INIT if start.lower().startswith(word.lower())), None)

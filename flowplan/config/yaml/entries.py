@@ -42,7 +42,7 @@ def _odd_key(text: Text, key: Scalar, kind: Kind, value: Node) -> None:
         return
     hint = f"quote it: '{name}'"
     if kind == "int" and isinstance(value, Scalar) and value.kind == "int":
-        hint = f'if this maps a port, write "{name}:{shown(value.text)}", without the blank'
+        hint = f'if this maps a port, write "{name}:{shown(value.text)}", without the space'
     problem_at(text, key.start, f"a key must be a text, but {name} is {KINDS[kind]}", hint, code="key")
 
 

@@ -92,7 +92,7 @@ class _Builder:
         self.scalars: list[tuple[int, int]] = []  # where each stands, when there are tabs to judge
 
     def run(self, content: str) -> Iterator[Document]:
-        """The documents of `content`: of the text, blanks in place of what was read already."""
+        """The documents of `content`: of the text, spaces in place of what was read already."""
         self.stopped_at = None
         self.said, self.counted = len(self.text.findings.all), self.count
         try:

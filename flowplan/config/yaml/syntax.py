@@ -9,7 +9,7 @@ from flowplan.config.yaml.text import Text
 from flowplan.diagnostics import Position
 from flowplan.printable import shown
 
-TAB_HINT = "use blanks: YAML counts them, and a tab has no fixed width"
+TAB_HINT = "use spaces: YAML counts them, and a tab has no fixed width"
 _QUOTE = "if the value holds ': ' or begins with a special character, put it in quotes"
 _INDENT = "look at the indentation of this line and of the one before it"
 _NO_VALUE = "did not find expected node content"
@@ -36,7 +36,7 @@ _SYNTAX: Mapping[str, tuple[str, str | None, bool]] = {
     ),
     "found unexpected ':'": (
         "a ':' inside a value",
-        "after a key it needs a blank, and a value with a ':' needs quotes",
+        "after a key it needs a space, and a value with a ':' needs quotes",
         False,
     ),
     "found unexpected end of stream": ("the quote that opens here is never closed", None, True),
@@ -52,13 +52,13 @@ _SYNTAX: Mapping[str, tuple[str, str | None, bool]] = {
         False,
     ),
     ODD_NAME: (
-        "a blank is missing here, or the name of the anchor goes on",
+        "a space is missing here, or the name of the anchor goes on",
         "write `*name : value`, or use letters, digits, - and _ in names",
         False,
     ),
     "more indented follow up line than first in a block scalar": (
-        "this block begins with a line of only blanks",
-        "delete the blanks at the end of its first lines",
+        "this block begins with a line of only spaces",
+        "delete the spaces at the end of its first lines",
         False,
     ),
     "did not find expected comment or line break": ("the text of a | or > block starts on the next line", None, False),
@@ -97,5 +97,5 @@ _CONTEXTS: Mapping[str, str] = {
 
 def _odd_start(char: str) -> tuple[str, str]:
     if char == "\t":
-        return "there is a tab where blanks are expected", TAB_HINT
+        return "there is a tab where spaces are expected", TAB_HINT
     return f"'{shown(char)}' cannot begin a value", "put the value in quotes"
