@@ -113,6 +113,7 @@ CODES: Mapping[str, Code] = MappingProxyType({
         "The plan costs more than --max-cost-increase or the task file allows.", "max_cost_increase"
     ),
     "max-hourly-cost": Code("An hour costs more than --max-hourly-cost or the task file allows.", "max_hourly_cost"),
+    "prevent-destroy": Code("What has prevent_destroy would be destroyed or replaced.", "prevent_destroy"),
     "volume-data": Code("A volume would be destroyed, and you have not allowed that.", "volume_data"),
     "volume-in-use": Code("A volume would be destroyed or move while something else uses it.", "volume_in_use"),
     # what else refuses

@@ -184,10 +184,8 @@ class Config:
 
     def _said_besides(self) -> dict[str, object]:
         """What is asked for beside the resources themselves; nothing where nothing is."""
-        lifecycles = [(address, task.lifecycle) for address, task in self.tasks.items()]
-        lifecycles += [(address, volume.lifecycle) for address, volume in self.volumes.items()]
         said = {
-            "lifecycle": {str(address): named(one) for address, one in lifecycles if one != DEFAULT},
+            "lifecycle": {str(address): named(one) for address, one in self.lifecycles().items()},
             "depends_on": {str(a): material(task.depends_on) for a, task in self.tasks.items() if task.depends_on},
             "lifetime": {str(a): named(task.lifetime) for a, task in self.tasks.items() if task.lifetime},
             "outputs": {name: named(one) for name, one in self.outputs.items()},
@@ -196,6 +194,11 @@ class Config:
             "import": material(self.imports),
         }
         return {what: one for what, one in said.items() if one}
+
+    def lifecycles(self) -> dict[Address, Lifecycle]:
+        """How resources are to be treated: of those of which it is said."""
+        resources: Mapping[Address, Task | VolumeWanted] = {**self.tasks, **self.volumes}
+        return {address: one.lifecycle for address, one in resources.items() if one.lifecycle != DEFAULT}
 
     def needs(self) -> dict[Address, tuple[Ref, ...]]:
         """Every resource with what it needs: addresses, and names or ids of volumes that are only attached. The plan

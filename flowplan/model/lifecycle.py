@@ -34,9 +34,9 @@ class Lifecycle:
     replace_triggered_by: tuple[str, ...] = ()
     source: Position | None = field(default=None, eq=False)  # where it is written
 
-    def ignores(self, name: str) -> bool:
-        """Whether a difference of the field `name` does not count."""
-        return name in self.ignore_changes or ALL_FIELDS in self.ignore_changes
+    def ignores(self, *names: str) -> bool:
+        """Whether a difference of a field, or of what it is a part of (`names`), does not count."""
+        return not {*names, ALL_FIELDS}.isdisjoint(self.ignore_changes)
 
 
 @frozen

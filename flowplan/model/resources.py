@@ -34,6 +34,8 @@ from flowplan.model.digest import LEFT_OUT, digest, named
 
 UPDATE, REPLACE, INPUT, DESTROYS_DATA, FOLLOWS = "update", "replace", "input", "destroys_data", "follows"
 
+INPUTS = ("startup_script", "ports", "mounts", "local_disks", "container_image")  # the parts of what a bid carries
+
 Interface: TypeAlias = Literal["Block", "File"]
 
 # The grammars; the first is the API's own (fcp: CreateVolumeRequest.name), the second flowplan's.

@@ -101,6 +101,8 @@ def wanted(session: Session, request: Request) -> tuple[Config | None, Wishes]:
         keep_volumes=request.keep_volumes,
         in_scope=lambda binding: scope.covers(binding) or binding.address in named.addresses,
         attached=named.attached,
+        lifecycles=named.lifecycles,
+        perhaps_protected=named.perhaps_protected,
         files=scope,
     )
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from attrs import field, frozen
 
 from flowplan.diagnostics import Diagnostic
 from flowplan.errors import ConfigError, UsageProblem
@@ -17,6 +17,7 @@ from flowplan.operations.sources import read_beside
 
 if TYPE_CHECKING:
     from flowplan.config import Config, Source
+    from flowplan.model.lifecycle import Lifecycle
 
 _LONGEST_STACK = "s" * 64  # stands for the stack's name when scripts are measured without reading the state
 
@@ -44,10 +45,14 @@ def _read(session: Session, sources: Sequence[Source]) -> Config:
 
 @frozen
 class Named:
-    """What files name: the `addresses` they declare, and the volumes they only attach, by their names or ids."""
+    """What files name: the `addresses` they declare, and the volumes they only attach, by their names or ids;
+    `lifecycles`: how what they declare is to be treated. `perhaps_protected`: they cannot be read, and speak of
+    prevent_destroy."""
 
     addresses: frozenset[Address] = frozenset()
     attached: frozenset[str] = frozenset()
+    lifecycles: Mapping[Address, Lifecycle] = field(factory=dict)
+    perhaps_protected: bool = False
 
 
 def named_in(session: Session, sources: Sequence[Source]) -> Named:
@@ -56,12 +61,13 @@ def named_in(session: Session, sources: Sequence[Source]) -> Named:
     try:
         config = _read(session, sources)
     except (ConfigError, UsageProblem):
-        return Named()
+        return Named(perhaps_protected=any(b"prevent_destroy" in source.data for source in sources))
     ports = {Address("ports", address.name) for address in config.tasks}
     uses = [use.volume for task in config.tasks.values() for use in task.volumes]
     return Named(
         addresses=frozenset({*config.tasks, *config.volumes, *ports}),
         attached=frozenset(one for one in uses if isinstance(one, str)),
+        lifecycles=config.lifecycles(),
     )
 
 

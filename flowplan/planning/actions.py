@@ -8,6 +8,7 @@ from attrs import field, frozen
 
 from flowplan.diagnostics import Position
 from flowplan.model.address import Address
+from flowplan.model.lifecycle import DEFAULT, Lifecycle
 from flowplan.model.live import STATUSES
 from flowplan.model.resources import Bid, Resource
 from flowplan.planning.steps import Way
@@ -32,7 +33,7 @@ class Change:
 
     `id`: the live object's; `status`: the API's word for how it is; `generation`: the one `after` will have;
     `needs_before`: what it used when it was last applied; `reason`: why, as a machine-readable word; `note`: why, for
-    people.
+    people; `lifecycle`: how the files want it treated.
     """
 
     action: ClassVar[Action]
@@ -48,6 +49,7 @@ class Change:
     needs_before: tuple[Address, ...] = field(default=(), kw_only=True)
     position: Position | None = field(default=None, kw_only=True)
     source: str = field(default="", kw_only=True)
+    lifecycle: Lifecycle = field(default=DEFAULT, kw_only=True)
 
     @property
     def before(self) -> Resource | None:

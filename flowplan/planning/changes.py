@@ -7,24 +7,24 @@ from collections.abc import Iterable
 import attrs
 
 from flowplan.model.address import Address, in_order
+from flowplan.model.lifecycle import DEFAULT
 from flowplan.model.live import Live, LiveBid, LiveVolume
-from flowplan.model.resources import Bid, PortMapping, Resource, resolve
+from flowplan.model.resources import Bid, Resource, resolve
 from flowplan.planning.actions import (
-    Action,
     Change,
     Create,
     Delete,
     FieldChange,
     Forget,
     NoOp,
-    Presumed,
     Read,
     Replace,
     Update,
 )
-from flowplan.planning.differences import changed_in_place, differences
+from flowplan.planning.differences import as_replaced, changed_in_place, differences
 from flowplan.planning.lookup import Desired
 from flowplan.planning.plan import RESTART, Wishes
+from flowplan.planning.ports import change_of_ports
 from flowplan.state.ownership import as_known
 from flowplan.state.state import Binding, State
 
@@ -34,11 +34,13 @@ class Changes:
 
     def __init__(self, desired: Desired, state: State, live: Live, wishes: Wishes) -> None:
         self.desired, self.state, self.live, self.wishes = desired, state, live, wishes
+        self.lifecycles = {**wishes.lifecycles, **desired.lifecycles}
         self.made: dict[Address, Change] = {}
         self.staying: dict[Address, str] = {}
         self.seen = {*live.bids, *live.gone, *(one for bid in live.bids.values() for one in bid.instances)}
         # The ids that references resolve to. A volume that is created or replaced has none yet.
         self.ids = {a: b.id for a, b in state.bindings.items() if a.kind == "volume" and b.id in live.volumes}
+        self.bases = {(one.kind, one.base) for one in desired.resources if one.key is not None}
         self.called = {volume.id: volume.volume.name for volume in live.volumes.values()}
 
     def all(self) -> dict[Address, Change]:
@@ -70,7 +72,10 @@ class Changes:
     def _add(self, address: Address) -> None:
         wanted = None if self.wishes.mode == "destroy" else self.desired.resources.get(address)
         binding = self.state.bindings.get(address)
-        change = self._ports(address, wanted, binding) if address.kind == "ports" else None
+        change: Change | None = None
+        if address.kind == "ports":
+            bid = self.made.get(Address("bid", address.name))
+            change = change_of_ports(address, wanted, binding, bid, self.wishes.mode)
         if change is None and wanted is not None:
             change = self._wanted(address, wanted, binding)
         elif change is None and binding is not None:
@@ -91,6 +96,7 @@ class Changes:
             position=position,
             source=source,
             needs_before=used,
+            lifecycle=self.lifecycles.get(change.address, DEFAULT),
         )
 
     def _found(self, binding: Binding) -> LiveBid | LiveVolume | None:
@@ -111,9 +117,19 @@ class Changes:
             reason, note = why
             return Forget(address, before, id=binding.id, status=status, reason=reason, note=note)
         if self.wishes.mode == "apply":
-            reason, note = "delete_because_no_resource_config", f"{address} is not in the configuration"
+            reason, note = self._dropped(address)
             return Delete(address, before, id=binding.id, status=status, reason=reason, note=note)
         return Delete(address, before, id=binding.id, status=status, reason="delete_because_destroy")
+
+    def _dropped(self, address: Address) -> tuple[str, str]:
+        """Why the configuration does not name it any more, for machines and for people."""
+        if address.key is not None and (address.kind, address.base) in self.bases:
+            what = "volume" if address.kind == "volume" else "task"
+            return (
+                "delete_because_each_key",
+                f'the for_each of {what}.{address.base} has no key "{address.key}" any more',
+            )
+        return "delete_because_no_resource_config", f"{address} is not in the configuration"
 
     def _left_to_others(self, address: Address, found: LiveVolume) -> tuple[str, str] | None:
         """Why a volume that nobody wants is forgotten instead of deleted, for machines and for people."""
@@ -154,11 +170,13 @@ class Changes:
 
     def _compare(self, address: Address, found: LiveBid | LiveVolume, wanted: Resource, binding: Binding) -> Change:
         before, after = as_known(found, binding.applied), resolve(wanted, self.ids, self.called)
-        fields = differences(before, after)
+        lifecycle = self.lifecycles.get(address, DEFAULT)
+        fields = differences(before, after, lifecycle)
         change: NoOp | Update | Replace
         if (why := self._replaced(address, fields, wanted)) is not None:
             reason, note = why
-            change = Replace(address, before, after, fields, id=binding.id, reason=reason, note=note)
+            made = as_replaced(before, after, lifecycle)
+            change = Replace(address, before, made, fields, id=binding.id, reason=reason, note=note)
         elif not fields:
             change = NoOp(address, before, id=binding.id)
         elif _restarts(fields, wanted):
@@ -188,62 +206,8 @@ class Changes:
             return "replace_because_dependency", f"{renewed[0]} is replaced"
         return None
 
-    # -- ports follow their bid
-
-    def _ports(self, address: Address, wanted: Resource | None, binding: Binding | None) -> Change | None:
-        bid = self.made.get(Address("bid", address.name))
-        before = self._ports_before(binding, bid)
-        owner = binding.id if binding else bid.id if bid else None
-        if wanted is not None:
-            return self._wanted_ports(address, wanted, bid, before, owner)
-        if before is None or owner is None:
-            return None
-        note = f"{bid.address} is {_PAST[bid.action]}" if bid is not None and bid.action in _PAST else None
-        if isinstance(bid, (Forget, Create)):
-            return Forget(address, before, id=owner, reason="gone_outside", note=note)
-        reason = "delete_because_no_resource_config"
-        if self.wishes.mode == "destroy":
-            reason, note = "delete_because_destroy", None
-        return Delete(address, before, id=owner, reason=reason, note=note)
-
-    def _wanted_ports(
-        self, address: Address, wanted: Resource, bid: Change | None, before: PortMapping | None, owner: str | None
-    ) -> Change:
-        generation = bid.generation if bid else 1
-        if before is None and isinstance(bid, (NoOp, Update)):
-            return Presumed(address, wanted, needs=wanted.needs, generation=generation)
-        if bid is None or before is None or owner is None or isinstance(bid, Create):
-            # What is gone is named all the same.
-            gone = owner if before is not None else None
-            return Create(address, wanted, id=gone, needs=wanted.needs, generation=generation)
-        if not isinstance(bid, Replace):
-            return NoOp(address, before, id=owner, needs=wanted.needs, generation=generation)
-        fields = differences(before, wanted)
-        return Replace(
-            address,
-            before,
-            wanted,
-            fields,
-            id=owner,
-            reason="replace_because_cannot_update" if fields else "replace_because_dependency",
-            note=f"{bid.address} is replaced",
-            needs=wanted.needs,
-            generation=generation,
-        )
-
-    def _ports_before(self, binding: Binding | None, bid: Change | None) -> PortMapping | None:
-        """What the bid publishes: what it carries, where that is known (also of an adopted bid, whose ports the
-        state does not name yet), else what was applied."""
-        carried = bid.before.inputs if bid is not None and isinstance(bid.before, Bid) else None
-        if bid is not None and carried is not None and (carried.ports or binding is not None):
-            return PortMapping(bid.address, carried.ports)
-        return binding.applied if binding is not None and isinstance(binding.applied, PortMapping) else None
-
 
 def _restarts(fields: Iterable[FieldChange], wanted: Resource) -> bool:
     """Whether an update in place pauses a bid that runs, and is to run on (calls.patches)."""
     names = {one.name for one in fields}
     return isinstance(wanted, Bid) and "volumes" in names and "paused" not in names and not wanted.paused
-
-
-_PAST: dict[Action, str] = {"replace": "replaced", "delete": "deleted", "create": "created", "forget": "forgotten"}

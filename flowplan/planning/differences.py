@@ -7,10 +7,13 @@ from typing import Any
 
 import attrs
 
+from flowplan.model.lifecycle import DEFAULT, Lifecycle
 from flowplan.model.resources import (
     DESTROYS_DATA,
     INPUT,
+    INPUTS,
     REPLACE,
+    UPDATE,
     Bid,
     Inputs,
     PortMapping,
@@ -21,18 +24,20 @@ from flowplan.model.resources import (
 from flowplan.planning.actions import FieldChange
 
 
-def differences(before: Resource, after: Resource) -> tuple[FieldChange, ...]:
-    """Every field that differs, in the order of the class. What is not reported is no difference; nor is the order, or
-    the repetition, of ids, ports and mounts."""
+def differences(before: Resource, after: Resource, lifecycle: Lifecycle = DEFAULT) -> tuple[FieldChange, ...]:
+    """Every field that differs, in the order of the class, but for those that `lifecycle` ignores. What is not reported
+    is no difference; nor is the order, or the repetition, of ids, ports and mounts."""
     found: list[FieldChange] = []
     for name, meaning in changes_of(_kind_of(after)).items():
         if name in before.unreported or name in after.unreported:
+            continue
+        if lifecycle.ignores(name):
             continue
         old, new = getattr(before, name), getattr(after, name)
         if old == new or _same(name, old, new):
             continue
         if meaning == INPUT:
-            found += _input_differences(old, new)
+            found += _input_differences(old, new, lifecycle)
         else:
             found.append(FieldChange(name, old, new, meaning in (REPLACE, DESTROYS_DATA)))
     return tuple(found)
@@ -47,23 +52,41 @@ def _same(name: str, old: Any, new: Any) -> bool:
     return name == "name"
 
 
-def _input_differences(old: Inputs | None, new: Inputs | None) -> list[FieldChange]:
-    if old is None or new is None or old.alike(new):
+def _input_differences(old: Inputs | None, new: Inputs | None, lifecycle: Lifecycle) -> list[FieldChange]:
+    if old is None or new is None:
         return []
-    names = ["startup_script", "ports", "mounts", "local_disks", "container_image"]
+    ignored = [name for name in INPUTS if lifecycle.ignores(name)]
+    if old.alike(attrs.evolve(new, **{name: getattr(old, name) for name in ignored}) if ignored else new):
+        return []
+    names = [name for name in INPUTS if name not in ignored]
     if not old.complete:  # only a marker: the rest is not known, and so not shown
-        names = ["ports", "mounts"]
+        names = [name for name in names if name in ("ports", "mounts")]
+    unknown = not old.complete and not {"ports", "mounts"}.issuperset(ignored)  # what differs may be what is ignored
     old, new = old.shown, new.as_sent_in(old).shown
     found = [
         FieldChange(name, getattr(old, name), getattr(new, name), forces=True)
         for name in names
         if _unordered(getattr(old, name)) != _unordered(getattr(new, name))
     ]
+    if unknown:
+        return found
     return found or [FieldChange("inputs", old.sha256, new.sha256 if new.resolved else None, forces=True)]
 
 
 def _unordered(value: Any) -> Any:
     return set(value) if isinstance(value, tuple) else value
+
+
+_BOUND = ("name", "volumes")  # what is carried mounts those volumes that the configuration names
+
+
+def as_replaced(before: Resource, after: Resource, lifecycle: Lifecycle) -> Resource:
+    """What a replacement is made as: `after`, but for what `lifecycle` ignores and can be carried over, which is what
+    changes in place. The rest is made as the configuration says: what a bid carries is not known in full."""
+    in_place = [name for name, meaning in changes_of(_kind_of(after)).items() if meaning == UPDATE]
+    carried = {name: getattr(before, name) for name in in_place if lifecycle.ignores(name) and name not in _BOUND}
+    known = {name: value for name, value in carried.items() if name not in before.unreported}
+    return attrs.evolve(after, **known) if known else after
 
 
 def changed_in_place(before: Resource, after: Resource, fields: Sequence[FieldChange]) -> Resource:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import attrs
 
 from flowplan.model.address import Address, in_order
+from flowplan.model.lifecycle import DEFAULT, Lifecycle
 from flowplan.model.live import Live, LiveBid
 from flowplan.planning.actions import Change, Delete, Update
 from flowplan.planning.differences import class_fields, differences
@@ -16,8 +17,9 @@ from flowplan.state.ownership import as_known
 from flowplan.state.state import State
 
 
-def drift(state: State, live: Live, wishes: Wishes) -> Iterable[Change]:
-    """What changed outside of flowplan since it last applied, as changes from applied to live."""
+def drift(state: State, live: Live, wishes: Wishes, lifecycles: Mapping[Address, Lifecycle]) -> Iterable[Change]:
+    """What changed outside of flowplan since it last applied, as changes from applied to live, but for what
+    `lifecycles` ignore."""
     for address in sorted(state.bindings, key=in_order):
         binding = state.bindings[address]
         if address.kind == "ports" or not wishes.in_scope(binding):
@@ -29,7 +31,7 @@ def drift(state: State, live: Live, wishes: Wishes) -> Iterable[Change]:
             yield Delete(address, binding.applied, reason="gone_outside", note=note, **common)
             continue
         now = as_known(found, binding.applied)
-        fields = differences(binding.applied, now)
+        fields = differences(binding.applied, now, lifecycles.get(address, DEFAULT))
         if fields:
             differing = {name for one in fields for name in class_fields(now, one.name)}
             after = attrs.evolve(binding.applied, **{name: getattr(now, name) for name in differing})

@@ -17,6 +17,7 @@ from flowplan.diagnostics import Diagnostic, Position, candidates
 from flowplan.errors import ConfigError
 from flowplan.model.address import Address
 from flowplan.model.catalogue import Catalogue, Named, Place
+from flowplan.model.lifecycle import Lifecycle
 from flowplan.model.live import Live, LiveVolume
 from flowplan.model.resources import Bid, Inputs, PortMapping, Resource
 from flowplan.planning.candidates import Candidate
@@ -29,7 +30,8 @@ from flowplan.planning.volumes import Volumes
 class Desired:
     """The resources wanted, by address. `reads`: attached volumes that flowplan only reads.
     `choices`: why a bid got its type and region, where that was left open. `durations`: hours of work, as tasks say.
-    `unplaceable`: bids that can stay where they are, and be paused, but could not be placed there again: why not."""
+    `unplaceable`: bids that can stay where they are, and be paused, but could not be placed there again: why not.
+    `lifecycles`: how resources are to be treated, of those of which the files say so."""
 
     resources: Mapping[Address, Resource] = field(factory=dict)
     reads: Mapping[Address, LiveVolume] = field(factory=dict)
@@ -37,6 +39,7 @@ class Desired:
     sources: Mapping[Address, Position] = field(factory=dict)
     durations: Mapping[Address, Decimal] = field(factory=dict)
     unplaceable: Mapping[Address, Diagnostic] = field(factory=dict)
+    lifecycles: Mapping[Address, Lifecycle] = field(factory=dict)
 
 
 def look_up(
@@ -91,7 +94,8 @@ class _Pass:
                 resources[Address("ports", address.name)] = PortMapping(address, bid.inputs.ports)
         durations = {a: task.estimated_hours for a, task in self.config.tasks.items() if task.estimated_hours}
         choices, unplaceable = self.places.choices, self.places.unplaceable
-        return Desired(resources, self.volumes.reads, choices, self.sources(), durations, unplaceable)
+        lifecycles = self.config.lifecycles()
+        return Desired(resources, self.volumes.reads, choices, self.sources(), durations, unplaceable, lifecycles)
 
     def sources(self) -> dict[Address, Position]:
         """Where in the file each resource stands."""

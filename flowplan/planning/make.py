@@ -37,7 +37,7 @@ def make_plan(
         mode=wishes.mode,
         changes=ordered,
         order=order_of(ordered),
-        drift=tuple(drift(state, live, wishes)),
+        drift=tuple(drift(state, live, wishes, desired.lifecycles)),
         twins=tuple(twins(state, live)),
         namesakes=tuple(one for one in namesakes(state, live) if one[0] in changes),
         moved=tuple(moved(ordered, state, wishes.files)),

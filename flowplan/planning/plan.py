@@ -6,7 +6,7 @@ means. docs/planning.md lists every action with its exact condition.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Literal, Protocol, TypeAlias
 
@@ -14,6 +14,7 @@ from attrs import field, frozen
 
 from flowplan.model.address import Address
 from flowplan.model.catalogue import Place
+from flowplan.model.lifecycle import Lifecycle
 from flowplan.model.live import LiveBid
 from flowplan.model.resources import Bid
 from flowplan.planning import steps as graph
@@ -113,6 +114,8 @@ class Wishes:
     destroyable: frozenset[str] = frozenset()  # names of volumes whose data may go, or EVERYTHING
     keep_volumes: bool = False  # to destroy: volumes stay, and are managed no longer
     attached: frozenset[str] = frozenset()  # to destroy: names and ids of volumes that the files only attach
+    lifecycles: Mapping[Address, Lifecycle] = field(factory=dict)  # to destroy: what the files say of that
+    perhaps_protected: bool = False  # to destroy: a file speaks of prevent_destroy, and cannot be read
     in_scope: Callable[[Binding], bool] = lambda _: True
     files: Files = field(factory=AllThere)
 

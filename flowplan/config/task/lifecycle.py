@@ -9,8 +9,9 @@ from decimal import Decimal
 from flowplan.config import keys
 from flowplan.config.values import Grammar, Section, choice, decimal, flag, money, text, texts
 from flowplan.config.yaml import quoted
+from flowplan.diagnostics import candidates
 from flowplan.model.lifecycle import ALL_FIELDS, DEFAULT, Lifecycle, Lifetime
-from flowplan.model.resources import changes_of
+from flowplan.model.resources import INPUTS, changes_of
 
 _FIELD = Grammar(
     re.compile(r"[a-z][a-z_]*", re.ASCII),
@@ -29,6 +30,21 @@ _MOMENT = Grammar(
     re.compile(r"[0-9TtZz:.+ -]", re.ASCII),
     "a moment with its time zone, such as 2026-12-01T08:00:00Z",
 )
+# What people write -> the inner name of the field.
+_WRITTEN = {
+    "cluster_id": "region",
+    "disk_interface": "interface",
+    "fcp_instance": "instance_type",
+    "image": "container_image",
+    "num_instances": "instance_quantity",
+    "priority": "limit_price",
+    "region_id": "region",
+    "size": "size_gb",
+    "ssh_key_name": "ssh_keys",
+    "startup_script_file": "startup_script",
+    "utility_threshold_price": "limit_price",
+    "utility_threshold_price_per_gpu": "limit_price",
+}
 _MOST_HOURS = Decimal(100_000)
 
 
@@ -48,13 +64,13 @@ def read_lifecycle(resource: Section) -> Lifecycle:
 
 def _ignored(section: Section) -> tuple[str, ...]:
     found = texts(section, "ignore_changes", _FIELD)
-    known = {*changes_of("bid"), *changes_of("volume"), "ports", ALL_FIELDS}
+    known = {*changes_of("bid"), *changes_of("volume"), *INPUTS, ALL_FIELDS}
     for name in found:
-        if name not in known:
-            hint = f"known here: {', '.join(sorted(known))}"
+        if name not in known and name not in _WRITTEN:
+            hint = candidates(name, known)
             summary = f"ignore_changes has {quoted(name)}, which is no field"
             section.document.problem(section.at("ignore_changes"), summary, hint, code="value")
-    return found
+    return tuple(dict.fromkeys(_WRITTEN.get(name, name) for name in found))
 
 
 def read_lifetime(section: Section | None) -> Lifetime | None:
