@@ -6,6 +6,27 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "let --allow-volume-destroy lift prevent_destroy",
+        "planning/guards.py",
+        "        if change.lifecycle.prevent_destroy:\n",
+        "        if change.lifecycle.prevent_destroy and EVERYTHING not in wishes.destroyable:\n",
+        ("tests/planning/test_lifecycle.py",),
+    ),
+    Mistake(
+        "forget prevent_destroy in a destroy",
+        "operations/plan.py",
+        "        lifecycles=named.lifecycles,\n",
+        "",
+        ("tests/operations/test_lifecycle.py",),
+    ),
+    Mistake(
+        "ignore a script where the image differs too",
+        "planning/differences.py",
+        "    names = [name for name in INPUTS if name not in ignored]\n",
+        "    names = [] if ignored else list(INPUTS)\n",
+        ("tests/planning/test_lifecycle.py",),
+    ),
+    Mistake(
         "compare what is not known",
         "planning/differences.py",
         "        if name in before.unreported or name in after.unreported:\n            continue\n",

@@ -1,0 +1,208 @@
+"""How a resource is to be treated: what is prevented, what is ignored, and why an instance goes."""
+
+from __future__ import annotations
+
+import attrs
+import pytest
+
+from flowplan.diagnostics import Position
+from flowplan.model.address import Address
+from flowplan.model.lifecycle import Lifecycle
+from flowplan.model.live import Live
+from flowplan.model.resources import Bid, ContainerImage, Inputs, PortMapping, PortPair, Resource, Script
+from flowplan.planning.actions import Action, Change
+from flowplan.planning.guards import refusals
+from flowplan.planning.lookup import Desired
+from flowplan.planning.plan import EVERYTHING, Plan, Wishes
+from flowplan.state.state import State
+from tests.builders import (
+    DATA,
+    HTTP,
+    PORTS,
+    TRAIN,
+    bid,
+    bound,
+    live,
+    live_bid,
+    live_volume,
+    marked,
+    planned,
+    state,
+    volume,
+)
+
+HERE = Position("flowplan.yaml", 7, 3)
+SAFE = Lifecycle(prevent_destroy=True, source=HERE)
+DESTROY = Wishes("destroy", destroyable=frozenset({EVERYTHING}), lifecycles={TRAIN: SAFE, DATA: SAFE})
+KNOWN = state(bound(TRAIN, "bid_1", bid()), bound(DATA, "vol_1", volume()))
+THERE = live(live_bid(bid()), live_volume(volume()))
+
+
+def treated(wanted: dict[Address, Resource], **lifecycles: Lifecycle) -> Desired:
+    """What is wanted, and how `train` and `data` are to be treated."""
+    addresses = {"train": TRAIN, "data": DATA}
+    return Desired(wanted, lifecycles={addresses[name]: one for name, one in lifecycles.items()})
+
+
+# ---- prevent_destroy ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("wanted", "wishes", "refused"),
+    [
+        ({TRAIN: bid(), DATA: volume()}, Wishes(), []),
+        ({TRAIN: bid(limit="21"), DATA: volume()}, Wishes(), []),
+        ({TRAIN: bid(quantity=2), DATA: volume()}, Wishes(), ["bid.train"]),
+        ({TRAIN: bid(), DATA: volume()}, Wishes(replace=frozenset({TRAIN})), ["bid.train"]),
+        (
+            {TRAIN: bid(), DATA: volume(size_gb=200)},
+            Wishes(destroyable=frozenset({"data", EVERYTHING})),
+            ["volume.data"],
+        ),
+        ({}, DESTROY, ["bid.train", "volume.data"]),
+        ({}, attrs.evolve(DESTROY, keep_volumes=True), ["bid.train"]),
+        ({}, attrs.evolve(DESTROY, lifecycles={}), []),
+        ({}, attrs.evolve(DESTROY, lifecycles={}, perhaps_protected=True), ["volume.data"]),
+    ],
+)
+def test_what_has_prevent_destroy_stays(wanted: dict[Address, Resource], wishes: Wishes, refused: list[str]) -> None:
+    plan = planned(
+        treated(wanted, train=SAFE, data=SAFE) if wishes.mode == "apply" else Desired(), KNOWN, THERE, wishes
+    )
+    found = [one for one in refusals(plan, THERE, wishes) if one.word == "prevent_destroy"]
+    assert [one.about for one in found] == refused
+
+
+def test_a_refusal_says_where_what_and_how_to_go_on() -> None:
+    wanted = treated({TRAIN: bid(quantity=2), DATA: volume()}, train=SAFE)
+    (found,) = refusals(planned(wanted, KNOWN, THERE), THERE, Wishes())
+    assert found.summary == "bid.train has prevent_destroy, and replacing it cancels bid_1: its instances end"
+    assert found.position == HERE
+    assert found.hint == "to keep it, undo the change of instance_quantity; if it may go: prevent_destroy: false, here"
+
+
+def test_what_is_no_longer_configured_is_no_longer_protected() -> None:
+    plan = planned({DATA: volume()}, KNOWN, THERE)
+    assert refusals(plan, THERE, Wishes()) == ()
+
+
+# ---- ignore_changes -----------------------------------------------------------------------------------------
+
+SCRIPT, OTHER = Script.of("echo one\n"), Script.of("echo two\n")
+IMAGE = ContainerImage("image:1", None, "-e TOKEN=secret")
+CARRIES = Inputs(SCRIPT, HTTP, container_image=IMAGE)
+OTHER_PORTS = (PortPair(9000, 9000),)
+
+
+def ignoring(*fields: str) -> Lifecycle:
+    return Lifecycle(ignore_changes=fields)
+
+
+def compared(before: Bid, after: Bid, lifecycle: Lifecycle, *, applied: Bid | None = None) -> Change:
+    known = state(bound(TRAIN, "bid_1", applied or before))
+    return planned(treated({TRAIN: after}, train=lifecycle), known, live(live_bid(before))).by_address()[TRAIN]
+
+
+@pytest.mark.parametrize(
+    ("after", "fields", "action"),
+    [
+        (bid(limit="21"), ["limit_price"], "no-op"),
+        (bid(limit="21"), ["paused"], "update"),
+        (bid(limit="21", paused=True), ["paused"], "update"),
+        (bid(quantity=2), ["instance_quantity"], "no-op"),
+        (bid(quantity=2, region="s"), ["instance_quantity"], "replace"),
+        (bid(quantity=2, limit="1", region="s", ssh_keys=("key_2",)), ["all"], "no-op"),
+        (bid(inputs=Inputs(SCRIPT)), ["startup_script"], "no-op"),
+        (bid(inputs=Inputs(SCRIPT)), ["ports"], "replace"),
+        (bid(inputs=Inputs(SCRIPT, HTTP)), ["startup_script"], "replace"),
+        (bid(inputs=Inputs(SCRIPT, HTTP)), ["startup_script", "ports"], "no-op"),
+        (bid(inputs=Inputs(SCRIPT, HTTP)), ["inputs"], "no-op"),
+        (bid(inputs=Inputs(container_image=IMAGE)), ["container_image"], "no-op"),
+    ],
+)
+def test_what_is_ignored_is_no_difference(after: Bid, fields: list[str], action: Action) -> None:
+    assert compared(bid(), after, ignoring(*fields)).action == action
+
+
+@pytest.mark.parametrize(
+    ("after", "fields", "action"),
+    [
+        (Inputs(OTHER, HTTP, container_image=IMAGE), ["startup_script"], "no-op"),
+        (Inputs(OTHER, OTHER_PORTS, container_image=IMAGE), ["startup_script"], "replace"),
+        (Inputs(OTHER, OTHER_PORTS, container_image=IMAGE), ["ports"], "replace"),  # its digest differs
+        (Inputs(SCRIPT, OTHER_PORTS, container_image=IMAGE), ["ports"], "no-op"),
+    ],
+)
+def test_of_what_only_a_marker_tells_the_known_parts_are_compared(
+    after: Inputs, fields: list[str], action: Action
+) -> None:
+    """Where a part that is not known is ignored, what else is not known is never a difference by itself."""
+    known = bid(inputs=CARRIES)
+    there = bid(inputs=marked(CARRIES))
+    applied = compared(there, bid(inputs=after), ignoring(*fields), applied=attrs.evolve(known, inputs=None))
+    assert applied.action == action
+
+
+def test_a_replacement_keeps_what_is_ignored_and_changes_in_place() -> None:
+    found = compared(bid(limit="5", paused=True), bid(quantity=2), ignoring("limit_price", "paused", "region"))
+    assert found.action == "replace"
+    assert found.after == bid(limit="5", paused=True, quantity=2)
+
+
+def test_ports_that_are_ignored_stay_although_nobody_asks_for_them() -> None:
+    publishes = bid(inputs=Inputs(ports=HTTP))
+    known = state(bound(TRAIN, "bid_1", publishes), bound(PORTS, "bid_1", PortMapping(TRAIN, HTTP), needs=(TRAIN,)))
+    there = live(live_bid(publishes))
+    plan = planned(treated({TRAIN: bid()}, train=ignoring("ports")), known, there)
+    assert {str(one.address): one.action for one in plan.changes} == {"bid.train": "no-op", "ports.train": "no-op"}
+    dropped = planned(treated({TRAIN: bid()}), known, there)
+    assert {str(one.address): one.action for one in dropped.changes} == {
+        "bid.train": "replace",
+        "ports.train": "delete",
+    }
+
+
+def drift_of(lifecycle: Lifecycle) -> list[str]:
+    known, there = state(bound(TRAIN, "bid_1", bid())), live(live_bid(bid(limit="21", paused=True)))
+    plan = planned(treated({TRAIN: bid()}, train=lifecycle), known, there)
+    return [field.name for one in plan.drift for field in one.fields]
+
+
+def test_what_is_ignored_is_no_drift_either() -> None:
+    assert drift_of(Lifecycle()) == ["limit_price", "paused"]
+    assert drift_of(ignoring("limit_price")) == ["paused"]
+    assert drift_of(ignoring("all")) == []
+
+
+def test_a_volume_may_ignore_its_size() -> None:
+    known, there = state(bound(DATA, "vol_1", volume())), live(live_volume(volume()))
+    plan = planned(treated({DATA: volume(size_gb=200)}, data=ignoring("size_gb")), known, there)
+    assert plan.empty
+
+
+# ---- the keys of for_each -----------------------------------------------------------------------------------
+
+
+def instances(*keys: str) -> tuple[State, Live, dict[str, Address]]:
+    addresses = {key: Address("bid", f'train["{key}"]') for key in keys}
+    bindings = [bound(address, f"bid_{key}", bid(f"train-{key}")) for key, address in addresses.items()]
+    objects = [live_bid(bid(f"train-{key}"), f"bid_{key}") for key in keys]
+    return state(*bindings), live(*objects), addresses
+
+
+def test_a_dropped_key_is_the_reason() -> None:
+    known, there, addresses = instances("a", "b")
+    plan = planned({addresses["a"]: bid("train-a")}, known, there)
+    found = plan.by_address()[addresses["b"]]
+    assert (found.action, found.reason) == ("delete", "delete_because_each_key")
+    assert found.note == 'the for_each of task.train has no key "b" any more'
+
+
+def reasons(plan: Plan) -> set[str | None]:
+    return {one.reason for one in plan.changes}
+
+
+def test_a_task_that_is_gone_as_a_whole_is_not_a_dropped_key() -> None:
+    known, there, _ = instances("a", "b")
+    assert reasons(planned({}, known, there)) == {"delete_because_no_resource_config"}
+    assert reasons(planned({}, known, there, Wishes("destroy"))) == {"delete_because_destroy"}
