@@ -61,6 +61,7 @@ def test_defaults_of_one_file_hold_in_another_and_problems_name_both_places() ->
     good = stack(first.replace("NO", "us-a"), second)
     assert str(good.position_of(Address("bid", "train"), "region")) == "a.yaml:3:41"
     assert str(good.position_of(Address("bid", "train"), "instance_type")) == "b.yaml:3:51"
+    assert str(good.position_of(Address("bid", "train"))) == "b.yaml:3:3"
 
 
 def test_each_instance_has_its_key_in_its_address_and_its_name() -> None:

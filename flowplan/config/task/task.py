@@ -84,7 +84,7 @@ def read_section(task: Section, fallback: str, read_file: ReadFile, address: Add
     found = Task(
         address=address or Address("bid", name or fallback),
         name=name or fallback,
-        source=document.position(task.at("name")),
+        source=document.position(task.at("name") if task.key is None or task.has("name") else task.key),
         project=text(task, "project_name", _CLOUD_NAME),
         ssh_keys=texts(task, "ssh_key_name", _CLOUD_NAME),
         priority=price.priority,
