@@ -82,6 +82,9 @@ CODES: Mapping[str, Code] = MappingProxyType({
     "variable-missing": Code("A variable has no value."),
     "variable-type": Code("The value of a variable is not of its type."),
     "variable-unknown": Code("A value is given for a variable that no stack file declares."),
+    "import-refused": Code("An object cannot be imported."),
+    "moved-taken": Code("A resource cannot move to an address that another one has."),
+    "moved-unknown": Code("A resource would move to an address that is not configured."),
     "version": Code("The version of the task file is not supported."),
     # the startup script
     "script-too-long": Code("The startup script is longer than the platform accepts, even compressed."),
@@ -114,6 +117,7 @@ CODES: Mapping[str, Code] = MappingProxyType({
     ),
     "max-hourly-cost": Code("An hour costs more than --max-hourly-cost or the task file allows.", "max_hourly_cost"),
     "prevent-destroy": Code("What has prevent_destroy would be destroyed or replaced.", "prevent_destroy"),
+    "import-replaces": Code("An object would be replaced by the plan that imports it.", "import_replaces"),
     "volume-data": Code("A volume would be destroyed, and you have not allowed that.", "volume_data"),
     "volume-in-use": Code("A volume would be destroyed or move while something else uses it.", "volume_in_use"),
     # what else refuses
@@ -153,6 +157,7 @@ CODES: Mapping[str, Code] = MappingProxyType({
     "twins": Code("Duplicate live bids carry the marker of one bid.", "twins"),
     "unchecked": Code("A check was not possible before the apply.", "unchecked"),
     "unknown-status": Code("This flowplan does not know the status that the API gives for a bid.", "unknown_status"),
+    "released": Code("A resource stays live and costs money, and flowplan no longer manages it.", "released"),
     "unnamed": Code("A bid is in the state, but no known file names it.", "unnamed"),
     # what an apply says
     "progress": Code("Something that an apply says while it runs."),

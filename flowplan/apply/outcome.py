@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from attrs import field, frozen
 
 from flowplan.errors import Ambiguous, ApplyFailed, FlowplanError, NameTaken, OutcomeUnknown
-from flowplan.planning.actions import Change
+from flowplan.planning.actions import Change, Import
 from flowplan.planning.plan import Plan
 from flowplan.planning.steps import Step
 from flowplan.state.journal import Intent
@@ -61,12 +61,14 @@ _DOING = {
     ("down", "delete"): "destroying",
     ("down", "replace"): "destroying",
     ("down", "forget"): "forgetting",
+    ("up", "import"): "importing",
 }
 DONE = {
     "creating": "created",
     "updating": "updated",
     "destroying": "destroyed",
     "forgetting": "forgotten",
+    "importing": "imported",
 }
 
 
@@ -76,8 +78,14 @@ def doing(step: Step, change: Change) -> str:
 
 
 def counted(plan: Plan, outcome: Outcome) -> dict[str, int]:
-    """Resources added, changed, destroyed and forgotten by the steps that are done."""
+    """Resources added, changed, destroyed and forgotten by the steps that are done; imported, where the plan imports.
+    What is imported and changed at once counts twice."""
     changes = plan.by_address()
     words = [DONE[doing(step, changes[step.address])] for step in outcome.done]
     names = {"added": "created", "changed": "updated", "destroyed": "destroyed", "forgotten": "forgotten"}
-    return {name: words.count(word) for name, word in names.items()}
+    counts = {name: words.count(word) for name, word in names.items()}
+    imports = [changes[step.address] for step in outcome.done if isinstance(changes[step.address], Import)]
+    counts["changed"] += sum(bool(one.fields) for one in imports)
+    if any(isinstance(one, Import) for one in plan.changes):
+        counts["imported"] = len(imports)
+    return counts

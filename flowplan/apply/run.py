@@ -21,7 +21,7 @@ from flowplan.apply.workers import Announcement, Result, Workers
 from flowplan.apply.working_state import WorkingState
 from flowplan.apply.works import Work, Works, needs_call
 from flowplan.errors import Ambiguous, CloudError, FlowplanError, Held, Refused, StateError, Unauthorized
-from flowplan.planning.actions import Change
+from flowplan.planning.actions import Change, Forget
 from flowplan.planning.plan import Plan
 from flowplan.planning.steps import Step
 from flowplan.state.journal import CreateIntent, Intent, Record
@@ -31,8 +31,9 @@ YOUNG = 5.0  # seconds that an intent may be older than the attempt it announces
 
 
 class Applying:
-    """One run of one plan. `absent`: intents of creates proved not to have happened; `saved`: the plan file that is
-    carried out, which the journal names before the first call."""
+    """One run of one plan. `now`: `state` with what the configuration says of addresses and live objects, which is
+    recorded before the first call. `absent`: intents of creates proved not to have happened; `saved`: the plan file
+    that is carried out, which the journal names before the first call."""
 
     def __init__(
         self,
@@ -41,6 +42,7 @@ class Applying:
         around: Surroundings,
         options: Options,
         *,
+        now: State | None = None,
         absent: Mapping[str, Intent] | None = None,
         saved: AppliedPlan | None = None,
     ) -> None:
@@ -67,7 +69,12 @@ class Applying:
         self._unannounced: list[tuple[Step, Change, Binding | None]] = []  # steps without a call, not yet durable
         self._saved = saved
         self._works.supersede_all_but(step.address for step in plan.order if step.way == "up")
-        self._refreshed: list[Record] = [*self._works.superseded(), *self._working.refreshed(plan.changes)]
+        self._restated: list[Record] = [] if now is None else [*self._working.restate(now)]
+        self._refreshed: list[Record] = [
+            *self._restated,
+            *self._works.superseded(),
+            *self._working.refreshed(plan.changes),
+        ]
 
     # -- the rounds
 
@@ -159,7 +166,9 @@ class Applying:
             except FlowplanError as error:
                 self._fail(step, error)
                 self._events.failed(step, change, error)
-        if self._saved is not None and (works or local):  # now it begins: from here on it is not to begin again
+        if self._saved is not None and (
+            works or local or self._restated
+        ):  # now it begins: from here on it is not to begin again
             local.insert(0, self._saved)
             self._working.begin(self._saved)
             self._saved = None
@@ -171,7 +180,8 @@ class Applying:
         binding = self._works.without_call(step, change)
         self._schedule.succeed(step)
         self._unannounced.append((step, change, binding))
-        return self._working.bind(step.address, binding)
+        released = change.id if isinstance(change, Forget) and change.released and step.address.kind == "bid" else ""
+        return self._working.bind(step.address, binding, released=released or "")
 
     # -- results
 

@@ -10,7 +10,7 @@ from attrs import define, field
 from flowplan.model.address import Address
 from flowplan.planning.actions import Change, NoOp
 from flowplan.planning.differences import differences
-from flowplan.state.journal import Closed, Done, Intent, ended_by
+from flowplan.state.journal import Closed, Done, Intent, ended_by, stated
 from flowplan.state.ownership import known_otherwise
 from flowplan.state.state import AppliedPlan, Binding, State, consistent, with_ended
 
@@ -42,13 +42,26 @@ class WorkingState:
             self._ended |= ended_by(intent)
         return attrs.evolve(self.bind(intent.address, binding), intent=intent.intent)
 
-    def bind(self, address: Address, binding: Binding | None) -> Done:
-        """`address` is `binding` now (None: it is forgotten), without any call."""
+    def bind(self, address: Address, binding: Binding | None, *, released: str = "", adopted: str = "") -> Done:
+        """`address` is `binding` now (None: it is forgotten), without any call. `released`, `adopted`: an id that the
+        state's set of this name has from now on."""
         if binding is None:
             self.bindings.pop(address, None)
         else:
             self.bindings[address] = binding
-        return Done("", address, binding)
+        done = Done("", address, binding, released, adopted)
+        self.state = stated(self.state, done)
+        return done
+
+    def restate(self, now: State) -> Iterator[Done]:
+        """Take over what the configuration says about addresses and live objects: `now` is the state with it, in which
+        nothing else differs."""
+        for address in [one for one in self.bindings if one not in now.bindings]:
+            yield self.bind(address, None)
+        new = now.adopted - self.state.adopted
+        for address, binding in now.bindings.items():
+            if self.bindings.get(address) != binding:
+                yield self.bind(address, binding, adopted=binding.id if binding.id in new else "")
 
     def close(self, intent: Intent, why: str) -> Closed:
         """`intent` is proved not to have happened."""

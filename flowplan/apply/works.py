@@ -20,7 +20,7 @@ from flowplan.model.address import Address
 from flowplan.model.digest import digest
 from flowplan.model.live import Marker
 from flowplan.model.resources import Bid, Inputs, Resource, Volume, resolve
-from flowplan.planning.actions import Change, Create, Delete, Replace, Update
+from flowplan.planning.actions import Change, Create, Delete, Import, Replace, Update
 from flowplan.planning.steps import Step
 from flowplan.state.journal import Closed, CreateIntent, Intent
 from flowplan.state.state import Binding
@@ -90,7 +90,9 @@ class Works:
         """What `step`, which needs no call, leaves of its address (None: it is forgotten)."""
         if step.way == "down" or change.after is None:
             return None
-        id = self._working.bindings[Address("bid", step.address.name)].id  # only ports are made without a call
+        # Only what is live already, and ports, are made without a call.
+        owner = change.address if isinstance(change, Import) else Address("bid", step.address.name)
+        id = self._working.bindings[owner].id
         return Binding(step.address, id, change.after, change.needs, change.generation, change.source)
 
     def again(self, work: Work) -> Work:
@@ -188,4 +190,6 @@ class Works:
 
 def needs_call(change: Change) -> TypeGuard[Called]:
     """Whether the cloud has a part in `change`: ports are opened by the startup script of their bid."""
+    if isinstance(change, Import) and not change.fields:
+        return False
     return change.address.kind != "ports" and isinstance(change, (Create, Update, Replace, Delete))

@@ -16,8 +16,19 @@ task/         one document of a task file -> Task
 yaml/         YAML 1.2 text -> nodes that know where they stand
 """
 
-from flowplan.config.config import Config, GpuWanted, LimitPrice, Source, Task, VolumeUse, VolumeWanted
+from flowplan.config.config import Config, GpuWanted, LimitPrice, Moved, Source, Task, VolumeUse, VolumeWanted
 from flowplan.config.read import read
 from flowplan.config.task.instances import PRIORITIES
 
-__all__ = ["PRIORITIES", "Config", "GpuWanted", "LimitPrice", "Source", "Task", "VolumeUse", "VolumeWanted", "read"]
+__all__ = [
+    "PRIORITIES",
+    "Config",
+    "GpuWanted",
+    "LimitPrice",
+    "Moved",
+    "Source",
+    "Task",
+    "VolumeUse",
+    "VolumeWanted",
+    "read",
+]

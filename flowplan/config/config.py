@@ -82,6 +82,7 @@ class VolumeWanted:
     source: Position = field(eq=False)
     positions: Positions = field(default=NOWHERE, eq=False, repr=False)
     lifecycle: Lifecycle = field(default=DEFAULT, metadata=LEFT_OUT)  # `Config.sha256` has those that say something
+    named: bool = field(default=False, metadata=LEFT_OUT)  # whether `name` is written in a stack, which has addresses
 
 
 @frozen
@@ -114,6 +115,7 @@ class Task:
     lifecycle: Lifecycle = field(default=DEFAULT, metadata=LEFT_OUT)  # `Config.sha256` has what these three say
     depends_on: tuple[After, ...] = field(default=(), metadata=LEFT_OUT)
     lifetime: Lifetime | None = field(default=None, metadata=LEFT_OUT)
+    named: bool = field(default=False, metadata=LEFT_OUT)  # whether `name` is written in a stack, which has addresses
 
 
 @frozen

@@ -11,6 +11,7 @@ from attrs import define, field
 
 from flowplan.config.config import Config, Source, Task, VolumeUse, VolumeWanted
 from flowplan.config.stack.depends_on import wrong
+from flowplan.config.stack.hand_over import contradictions
 from flowplan.config.stack.stack import Stack, read_stack
 from flowplan.config.stack.variables import NOTHING_GIVEN, Given
 from flowplan.config.task.script import ReadFile
@@ -136,6 +137,9 @@ class _Reading:
         """Turn the names of volumes that this configuration creates into their addresses."""
         for place, summary, hint, also in wrong(self.tasks):
             self.problem(place, summary, hint, code="depends-on", also=also)
+        configured: dict[Address, Task | VolumeWanted] = {**self.tasks, **self.volumes}
+        for place, summary, hint, also in contradictions(self.found, configured):
+            self.problem(place, summary, hint, code="conflict", also=also)
         self.names()
         for address, task in self.tasks.items():
             uses = tuple(self.linked(task, use) for use in task.volumes)

@@ -70,7 +70,7 @@ def price(change: Change, markets: Mapping[Key, Market], work_hours: Decimal | N
     before, after = change.before, change.after
     allocated = change.status == ALLOCATED
     old = new = None
-    if isinstance(before, Bid) and not isinstance(change, Forget):
+    if isinstance(before, Bid) and not (isinstance(change, Forget) and not change.released):
         old = _estimate(before, markets, holding=allocated, paused=before.paused)
     if isinstance(after, Bid):
         # What a replaced bid holds comes free before its successor is placed.
@@ -115,8 +115,8 @@ def _totals(changes: Iterable[Priced]) -> Totals:
         if isinstance(change, Read) or change.reason == "gone_outside":
             continue
         if isinstance(change, Forget):  # it is managed no longer, but it goes on costing
-            current += _cost(change.before, None)
-            planned += _cost(change.before, None)
+            current += _cost(change.before, one.cost_before)
+            planned += _cost(change.before, one.cost_before)
             continue
         current += _cost(change.before, one.cost_before)
         planned += _cost(change.after, one.cost)

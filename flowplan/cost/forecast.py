@@ -135,6 +135,8 @@ class _Asked:
         return self._forecast(one.change.before, one.cost_before, hours)
 
     def after(self, one: Priced, hours: float, work: Decimal | None = None) -> Forecast | None:
+        if isinstance(one.change, Forget):  # it goes on costing
+            return self.before(one, hours)
         return self._forecast(one.change.after, one.cost, hours, work)
 
     def _forecast(

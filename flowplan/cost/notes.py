@@ -10,8 +10,10 @@ from flowplan.cost.costs import Costs
 from flowplan.cost.warnings import warned
 from flowplan.diagnostics import Diagnostic
 from flowplan.model.budget import Judged
-from flowplan.planning.actions import Change
+from flowplan.model.resources import Bid, Volume
+from flowplan.planning.actions import Change, Forget
 from flowplan.planning.plan import Fileless, Plan
+from flowplan.pricing.units import storage_per_month
 from flowplan.printable import shown
 
 
@@ -24,6 +26,7 @@ def notes(plan: Plan, costs: Costs, judged: Iterable[Judged], unchecked: Iterabl
     yield from warned(costs)
     for change in plan.changes:
         yield from _status(change)
+        yield from _released(change)
     yield from _unnamed(plan)
     yield from map(_fileless, plan.fileless)
     yield from _namesakes(plan)
@@ -37,6 +40,22 @@ def _status(change: Change) -> Iterator[Diagnostic]:
         status = shown(str(change.status))
         what = f"this flowplan does not know the status {status!r} of {change.address}; it counts as live"
         yield _warning("unknown-status", what)
+
+
+def _released(change: Change) -> Iterator[Diagnostic]:
+    """What is given up, and goes on costing: nothing here will say so again."""
+    if not isinstance(change, Forget) or not change.released:
+        return
+    if isinstance(change.before, Bid):
+        cost = f"costs at most ${change.before.worst:,.2f} an hour"
+        remedy = f"flowplan import {change.address} {change.id} takes it back"
+    elif isinstance(change.before, Volume):
+        cost = f"costs ${storage_per_month(change.before.held_gb):,.2f} a month"
+        remedy = f"flowplan import {change.address} {change.id} takes it back"
+    else:
+        return
+    what = f"{change.address} ({change.id}) stays live and {cost}; flowplan no longer manages it"
+    yield _warning("released", what, remedy)
 
 
 def _unnamed(plan: Plan) -> Iterator[Diagnostic]:

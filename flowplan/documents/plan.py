@@ -23,7 +23,7 @@ from flowplan.documents.ports import listed
 from flowplan.model.address import Address
 from flowplan.model.digest import digest
 from flowplan.model.resources import Bid, ContainerImage, Inputs, PortMapping, Resource, Volume
-from flowplan.planning.actions import Action, Change, Create, NoOp, Presumed, Replace, Update
+from flowplan.planning.actions import Action, Change, Create, Import, NoOp, Presumed, Replace, Update
 from flowplan.state.state import State
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def document(found: PricedPlan, about: Circumstances, *, unchanged: bool = True)
         "applyable": not found.errored and not plan.empty,
         "errored": found.errored,
         "stack": _stack(about),
-        "resource_changes": [entry(one) for one in costs.changes if unchanged or not isinstance(one.change, _IDLE)],
+        "resource_changes": [entry(one) for one in costs.changes if unchanged or not _is_idle(one.change)],
         "resource_drift": [entry(Priced(change)) for change in plan.drift],
         "summary": {
             "create": counts["create"],
@@ -71,12 +71,17 @@ def document(found: PricedPlan, about: Circumstances, *, unchanged: bool = True)
             "no-op": counts["no-op"],
             "read": counts["read"],
             "forget": counts["forget"],
-            "import": 0,  # nothing does that yet
+            "import": counts["import"],
         },
         "cost": totals(costs, found.judged),
         "outputs": {},
         "diagnostics": [said(one) for one in found.diagnostics],
     }
+
+
+def _is_idle(change: Change) -> bool:
+    """Whether nothing is done about it, nor recorded under another address."""
+    return isinstance(change, _IDLE) and change.previous_address is None
 
 
 def failed(timestamp: str, problems: Sequence[Diagnostic]) -> shape.FailedPlan:
@@ -129,7 +134,8 @@ def acts(entry: shape.Entry) -> dict[str, object]:
 def actions_of(body: shape.PlanBody) -> str:
     """The digest of what a document would do: equal when two plans do the same."""
     idle = (["no-op"], ["read"])
-    return digest([acts(one) for one in body["resource_changes"] if one["change"]["actions"] not in idle])
+    changes = body["resource_changes"]
+    return digest([acts(one) for one in changes if one["change"]["actions"] not in idle or "previous_address" in one])
 
 
 def dumps(body: Mapping[str, object]) -> str:
@@ -159,7 +165,7 @@ def entry(one: Priced) -> shape.Entry:
         "name": change.address.name,
         "id": change.id,
         "change": {
-            "actions": _WORDS.get(change.action, [change.action]),
+            "actions": _actions(change),
             "before": plain(change.before),
             "after": plain(change.after),
             "after_unknown": _unknown(change),
@@ -172,7 +178,15 @@ def entry(one: Priced) -> shape.Entry:
         "source": source(change.position),
         "cost": cost(one),
     }
+    if change.previous_address is not None:
+        made["previous_address"] = str(change.previous_address)
     return cast("shape.Entry", made)  # its type says which shape the rest has
+
+
+def _actions(change: Change) -> list[str]:
+    if isinstance(change, Import) and change.fields:
+        return ["import", "update"]
+    return _WORDS.get(change.action, [change.action])
 
 
 def _unknown(change: Change) -> shape.AfterUnknown:

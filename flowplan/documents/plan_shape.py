@@ -62,9 +62,9 @@ def _reader() -> Converter:
 def _hold_sides(change: Mapping[str, Any], address: Address) -> None:
     """Raise ValueError for actions there are not, and for a bid or volume without what its actions are about."""
     actions = change["actions"]
-    if actions not in ([*([one] for one in ACTIONS), ["delete", "create"]]):
+    if actions not in ([*([one] for one in ACTIONS), ["delete", "create"], ["import", "update"]]):
         raise ValueError(f"{actions!r} are no actions")
-    both = {"update", "no-op", "read"}.intersection(actions)
+    both = {"update", "no-op", "read", "import"}.intersection(actions)
     needed = [("before", both or {"delete", "forget"}.intersection(actions))]
     needed.append(("after", both or {"create"}.intersection(actions)))
     for side, needs in needed:

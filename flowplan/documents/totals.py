@@ -49,7 +49,7 @@ def of_other_hours(body: PlanBody) -> list[str]:
     return [
         one["address"]
         for one in body["resource_changes"]
-        if one["change"]["actions"] in (["create"], ["update"], ["delete", "create"])
+        if one["change"]["actions"] in (["create"], ["update"], ["delete", "create"], ["import", "update"])
         if one["type"] == "bid" and one["cost"] is not None and one["cost"]["outlook"] in ("runs", "waits")
         if (found := one["cost"]["cost"]["horizon"]) and found["hours"] != whole["hours"]
     ]

@@ -16,6 +16,7 @@ from flowplan.apply.run import Applying
 from flowplan.apply.waits import Until, Waiting
 from flowplan.errors import ApplyFailed, OutcomeUnknown, StalePlan, UsageProblem
 from flowplan.model.resources import Volume
+from flowplan.operations.hand_over import hand_over
 from flowplan.operations.observe import Observed, observe
 from flowplan.operations.plan import Request, document_of, forecast, hold_budgets, priced_plan, refuse, wanted
 from flowplan.operations.saved_plan import hold_not_applied, hold_to, places_of
@@ -128,7 +129,7 @@ class Run:
         interruption = self.session.interruption
         interruption.release = lock.release
         with interruption.listening():
-            outcome = self._carry_out(plan, recovered, journal, lock)
+            outcome = self._carry_out(plan, recovered, seen, journal, lock)
             self._save(store, outcome, changed=journal.appended or loaded.journaled)
             self._keep_forecast(plan, outcome)
             outcome = self._wait(plan, outcome)
@@ -179,7 +180,14 @@ class Run:
             # Types, regions and names have to be looked up again, with what was found in its place.
             self._looked = time.monotonic()
             seen = observe(session, self.config, found.state, {}, kept=self._saved_places())
-        return journal, found, attrs.evolve(seen, state=found.state, pending={})
+        return journal, found, self._restated(seen, found.state)
+
+    def _restated(self, seen: Observed, state: State) -> Observed:
+        """`seen` by `state`, which is recorded: with what the configuration says of its addresses."""
+        now = state
+        if self.config is not None:
+            now = hand_over(self.session, self.config, state, (), seen.live).state
+        return attrs.evolve(seen, recorded=state, state=now, pending={})
 
     def _settled(self, state: State, loaded: Loaded, seen: Observed) -> Recovered:
         """What became of the operations in doubt. Raises OutcomeUnknown; but what is known to cost money is ended all
@@ -239,7 +247,7 @@ class Run:
     def _still(self, plan: Plan, seen: Observed) -> Plan:
         """`plan` made again of what is there now, by the prices of now. Raises StalePlan when that does something
         else than was shown, GuardRefused when a guard or a budget refuses it now."""
-        again = observe(self.session, self.config, seen.state, {}, kept=plan.places())
+        again = observe(self.session, self.config, seen.recorded, {}, kept=plan.places())
         now = priced_plan(self.session, again, self.wishes)
         if not same_work(now.plan, plan):
             raise StalePlan(
@@ -282,7 +290,9 @@ class Run:
 
     # -- the run
 
-    def _carry_out(self, plan: Plan, recovered: Recovered, journal: Journal, lock: StateLock) -> Outcome:
+    def _carry_out(
+        self, plan: Plan, recovered: Recovered, seen: Observed, journal: Journal, lock: StateLock
+    ) -> Outcome:
         from flowplan.startup import script
 
         around = Surroundings(
@@ -301,7 +311,9 @@ class Run:
             timeout=self.how.timeout,
         )
         saved = AppliedPlan(self.saved["sha256"], self.session.now(), recovered.state.serial) if self.saved else None
-        applying = Applying(plan, recovered.state, around, options, absent=recovered.absent, saved=saved)
+        applying = Applying(
+            plan, recovered.state, around, options, now=seen.state, absent=recovered.absent, saved=saved
+        )
         self.session.interruption.wake = applying.wake
         return applying.run()
 

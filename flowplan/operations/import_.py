@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Collection, Container, Iterable, Sequence
 
 import attrs
 
-from flowplan.backends.store import Loaded
 from flowplan.errors import FlowplanError, GuardRefused, NotFound, UsageProblem
 from flowplan.model.address import Address
 from flowplan.model.live import Live, LiveBid, LiveVolume
 from flowplan.model.resources import Volume
 from flowplan.operations.session import Session
-from flowplan.state.journal import CreateIntent
+from flowplan.state.journal import CreateIntent, Intent
 from flowplan.state.ownership import adopted, as_made, binding_of, find_created, perhaps_created
 from flowplan.state.state import Binding, State
 
@@ -25,15 +24,10 @@ def take_in(session: Session, address: str, id: str, lineage: str | None) -> Add
     with session.changing() as lock:
         loaded = session.load()
         _hold_free(loaded.state, wanted, id)
-        doubted = [intent for intent in loaded.pending.values() if intent.address == wanted]
-        creates = [intent for intent in doubted if isinstance(intent, CreateIntent)]
-        if doubted and (creates != doubted or wanted.kind != "volume"):
-            raise _in_doubt(wanted)
+        creates = settled_by(loaded.pending.values(), wanted)
         project = session.enter_project(loaded.state, None)
         _, live = session.cloud().observe()
-        found = _found(session, live, wanted, id)
-        _hold_certain(found, live, loaded, wanted)
-        _hold_ours_or_nobodys(found, live, {loaded.state.lineage, lineage})
+        found = importable(session, live, loaded.state, loaded.pending.values(), wanted, id, lineage)
         state = attrs.evolve(
             loaded.state,
             stack=session.stack_name(loaded.state),
@@ -45,9 +39,37 @@ def take_in(session: Session, address: str, id: str, lineage: str | None) -> Add
             adopted=loaded.state.adopted | ({id} if wanted.kind == "volume" else set()),
         )
         lock.verify()
-        pending = [intent for intent in loaded.pending.values() if intent not in doubted]
+        pending = [intent for intent in loaded.pending.values() if intent not in creates]
         session.store.save(state, pending, stated=True)
     return wanted
+
+
+def importable(
+    session: Session,
+    live: Live,
+    state: State,
+    pending: Collection[Intent],
+    wanted: Address,
+    id: str,
+    lineage: str | None = None,
+) -> LiveBid | LiveVolume:
+    """The live object `id`, which `wanted` may become. Raises UsageProblem where the address or the object is in the
+    state, GuardRefused for what another stack (but `lineage`) may hold, FlowplanError for what is not there, has ended,
+    or is in doubt."""
+    _hold_free(state, wanted, id)
+    found = _found(session, live, wanted, id)
+    _hold_certain(found, live, pending, wanted, state.lineage)
+    _hold_ours_or_nobodys(found, live, {state.lineage, lineage})
+    return found
+
+
+def settled_by(pending: Iterable[Intent], wanted: Address) -> list[CreateIntent]:
+    """The creates in doubt that an import as `wanted` settles: of a volume. Raises FlowplanError for others."""
+    doubted = [intent for intent in pending if intent.address == wanted]
+    creates = [intent for intent in doubted if isinstance(intent, CreateIntent)]
+    if doubted and (creates != doubted or wanted.kind != "volume"):
+        raise _in_doubt(wanted)
+    return creates
 
 
 def _parsed(address: str) -> Address:
@@ -95,19 +117,21 @@ def _binding(wanted: Address, found: LiveBid | LiveVolume, doubted: Sequence[Cre
     return adopted(wanted, found, state.bindings)
 
 
-def _hold_certain(found: LiveBid | LiveVolume, live: Live, loaded: Loaded, wanted: Address) -> None:
+def _hold_certain(
+    found: LiveBid | LiveVolume, live: Live, pending: Iterable[Intent], wanted: Address, lineage: str
+) -> None:
     """Raise FlowplanError for what an operation in doubt may have made: the look-up would bind it a second time. Only
     somebody's word settles a volume that the look-up itself cannot tell from somebody else's."""
     if isinstance(found, LiveBid):
         live = attrs.evolve(live, bids={**live.bids, found.id: found})
-    for intent in loaded.pending.values():
+    for intent in pending:
         if not isinstance(intent, CreateIntent):
             continue
         if intent.address == wanted:
-            proved = find_created(intent, loaded.state.lineage, live)
-            if found in proved or found not in perhaps_created(intent, loaded.state.lineage, live):
+            proved = find_created(intent, lineage, live)
+            if found in proved or found not in perhaps_created(intent, lineage, live):
                 raise _in_doubt(wanted)
-        elif found in perhaps_created(intent, loaded.state.lineage, live):
+        elif found in perhaps_created(intent, lineage, live):
             raise FlowplanError(
                 f"an interrupted run may have created {found.id} as {intent.address}",
                 hint="run `flowplan recover` first",

@@ -24,9 +24,11 @@ if TYPE_CHECKING:
 
 @frozen
 class Observed:
-    """Everything a plan is made from. `state` counts what is live and ours, also where its making is in doubt."""
+    """Everything a plan is made from. `state` counts what is live and ours, also where its making is in doubt, and has
+    the addresses and the imported objects that the configuration names; `recorded` is it without those."""
 
     config: Config | None
+    recorded: State
     state: State
     pending: Mapping[str, Intent]
     desired: Desired
@@ -51,6 +53,7 @@ def observe(
     from flowplan.model.catalogue import Catalogue
     from flowplan.operations.live import certain
     from flowplan.planning.lookup import Desired
+    from flowplan.planning.moves import named, removals
     from flowplan.planning.unreported import with_known_keys
     from flowplan.state.ownership import presume, strays
 
@@ -66,19 +69,28 @@ def observe(
     looked = [or_why(partial(cloud.bid, stray.id))() for stray in strays(state, live)]  # lists lag: is it live?
     found = {one.id: one for one in looked if not isinstance(one, CloudError)}
     live = attrs.evolve(live, bids={**live.bids, **found}) if found else live
-    state = presume(state, pending, live)
+    recorded = state = presume(state, pending, live)
+    taken = None
+    if config is not None:
+        from flowplan.operations.hand_over import hand_over
+
+        taken = hand_over(session, config, state, pending.values(), live)
+        state, live = taken.state, taken.live
     live = certain(cloud, state, live)
     catalogue = with_known_keys(catalogue, state) if catalogue.unread else catalogue
     catalogue = attrs.evolve(catalogue, unread=(*session.no_projects, *catalogue.unread))
-    if config is None:
-        return Observed(config, state, pending, Desired(), catalogue, live)
+    if config is None or taken is None:
+        return Observed(config, recorded, state, pending, Desired(), catalogue, live)
     try:
         desired = _desired(session, config, state, pending, catalogue, live, kept or {})
     except ConfigError as error:  # what is not reported may be all that is wrong
         for why in (*catalogue.unread, *live.unlisted.values(), *live.unread.values()):
             raise why from None
         raise error
-    return Observed(config, state, pending, desired, catalogue, live)
+    desired = attrs.evolve(
+        desired, named=named(config), moves=taken.moves, imports=taken.imports, removed=removals(config)
+    )
+    return Observed(config, recorded, state, pending, desired, catalogue, live)
 
 
 def _desired(

@@ -12,7 +12,7 @@ from flowplan.documents.state import Kept
 from flowplan.errors import FlowplanError, StateError, UsageProblem
 from flowplan.model.address import Address, in_order
 from flowplan.state.codec import load
-from flowplan.state.state import Binding, State, consistent
+from flowplan.state.state import Binding, State, consistent, readdressed
 
 if TYPE_CHECKING:
     from flowplan.backends.store import Loaded
@@ -63,7 +63,7 @@ def move(session: Session, old: str, new: str) -> dict[Address, Address]:
         loaded = store.read()
         moved = _moves(bound(old, loaded.state.bindings).address, new, loaded.state.bindings)
         _hold_certain([*moved, *moved.values()], loaded)
-        kept = {moved.get(one, one): _moved(b, moved) for one, b in loaded.state.bindings.items()}
+        kept = readdressed(loaded.state.bindings, moved)
         store.save(attrs.evolve(loaded.state, bindings=kept), loaded.pending.values(), stated=True)
     return moved
 
@@ -143,11 +143,6 @@ def _moves(old: Address, new: str, bindings: Mapping[Address, Binding]) -> dict[
     if taken:
         raise UsageProblem(f"{taken[0]} is already in the state")
     return moved
-
-
-def _moved(binding: Binding, moved: Mapping[Address, Address]) -> Binding:
-    needs = tuple(moved.get(need, need) for need in binding.needs)
-    return attrs.evolve(binding, address=moved.get(binding.address, binding.address), needs=needs)
 
 
 def _hold_continued(old: State, new: State, name: str) -> None:

@@ -13,8 +13,8 @@ from flowplan.model.live import STATUSES
 from flowplan.model.resources import Bid, Resource
 from flowplan.planning.steps import Way
 
-Action: TypeAlias = Literal["create", "update", "replace", "delete", "no-op", "read", "forget"]
-ACTIONS: tuple[Action, ...] = ("create", "update", "replace", "delete", "no-op", "read", "forget")
+Action: TypeAlias = Literal["create", "update", "replace", "delete", "no-op", "read", "forget", "import"]
+ACTIONS: tuple[Action, ...] = ("create", "update", "replace", "delete", "no-op", "read", "forget", "import")
 
 
 @frozen
@@ -33,7 +33,8 @@ class Change:
 
     `id`: the live object's; `status`: the API's word for how it is; `generation`: the one `after` will have;
     `needs_before`: what it used when it was last applied; `reason`: why, as a machine-readable word; `note`: why, for
-    people; `lifecycle`: how the files want it treated.
+    people; `lifecycle`: how the files want it treated; `previous_address`: the one that the state knows it by, where it
+    has moved; `imported`: it is taken into the state by this plan.
     """
 
     action: ClassVar[Action]
@@ -50,6 +51,8 @@ class Change:
     position: Position | None = field(default=None, kw_only=True)
     source: str = field(default="", kw_only=True)
     lifecycle: Lifecycle = field(default=DEFAULT, kw_only=True)
+    previous_address: Address | None = field(default=None, kw_only=True)
+    imported: bool = field(default=False, kw_only=True)
 
     @property
     def before(self) -> Resource | None:
@@ -100,6 +103,13 @@ class Update(Change):
 
 
 @frozen
+class Import(Update):
+    """It is live, and is taken into the state; then `fields` are changed in place, if there are any."""
+
+    action: ClassVar[Action] = "import"
+
+
+@frozen
 class Replace(Change):
     """It is taken away, and made again."""
 
@@ -131,13 +141,15 @@ class Delete(Change):
 
 @frozen
 class Forget(Change):
-    """The state knows it no more; nothing live is touched."""
+    """The state knows it no more; nothing live is touched. `released`: it is live, and may carry our marker; the state
+    remembers that it is somebody else's from now on."""
 
     action: ClassVar[Action] = "forget"
     ways: ClassVar[tuple[Way, ...]] = ("down",)
 
     before: Resource
     id: str = field(kw_only=True)
+    released: bool = field(default=False, kw_only=True)
 
 
 @frozen

@@ -16,6 +16,7 @@ from flowplan.planning.actions import (
     Delete,
     FieldChange,
     Forget,
+    Import,
     NoOp,
     Read,
     Replace,
@@ -54,7 +55,10 @@ class Changes:
 
     def _addresses(self, kind: str) -> list[Address]:
         wanted = [] if self.wishes.mode == "destroy" else [a for a in self.desired.resources if a.kind == kind]
-        bound = [a for a, b in self.state.bindings.items() if a.kind == kind and self.wishes.in_scope(b)]
+        removed = self.desired.removed
+        bound = [
+            a for a, b in self.state.bindings.items() if a.kind == kind and (a in removed or self.wishes.in_scope(b))
+        ]
         if kind == "volume":
             self.staying = {a: why for a in bound if a not in wanted and (why := self._stays(a)) is not None}
         return sorted({*wanted, *bound} - self.staying.keys(), key=in_order)
@@ -97,6 +101,7 @@ class Changes:
             source=source,
             needs_before=used,
             lifecycle=self.lifecycles.get(change.address, DEFAULT),
+            previous_address=self.desired.moves.get(change.address),
         )
 
     def _found(self, binding: Binding) -> LiveBid | LiveVolume | None:
@@ -113,6 +118,9 @@ class Changes:
             note = self._how_it_ended(binding)
             return Forget(address, binding.applied, id=binding.id, reason="gone_outside", note=note)
         before, status = as_known(found, binding.applied), getattr(found, "status", None)
+        if self.desired.removed.get(address) is False:
+            reason, note = "forget_because_removed", "it stays and keeps costing money; flowplan no longer manages it"
+            return Forget(address, before, id=binding.id, status=status, reason=reason, note=note, released=True)
         if isinstance(found, LiveVolume) and (why := self._left_to_others(address, found)) is not None:
             reason, note = why
             return Forget(address, before, id=binding.id, status=status, reason=reason, note=note)
@@ -171,7 +179,7 @@ class Changes:
     def _compare(self, address: Address, found: LiveBid | LiveVolume, wanted: Resource, binding: Binding) -> Change:
         before, after = as_known(found, binding.applied), resolve(wanted, self.ids, self.called)
         lifecycle = self.lifecycles.get(address, DEFAULT)
-        fields = differences(before, after, lifecycle)
+        fields = differences(before, after, lifecycle, named=address in self.desired.named)
         change: NoOp | Update | Replace
         if (why := self._replaced(address, fields, wanted)) is not None:
             reason, note = why
@@ -184,8 +192,13 @@ class Changes:
             change = Update(address, before, kept, fields, id=binding.id, reason="update_by_restart", note=RESTART)
         else:
             change = Update(address, before, changed_in_place(before, after, fields), fields, id=binding.id)
+        if address in self.desired.imports and not isinstance(change, Replace):
+            change = Import(
+                address, before, change.after, change.fields, id=binding.id, reason=change.reason, note=change.note
+            )
         return attrs.evolve(
             change,
+            imported=address in self.desired.imports,
             status=getattr(found, "status", None),
             note=change.note or self.desired.choices.get(address),
             generation=binding.generation + isinstance(change, Replace),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,9 +25,12 @@ from flowplan.model.resources import (
 from flowplan.planning.actions import FieldChange
 
 
-def differences(before: Resource, after: Resource, lifecycle: Lifecycle = DEFAULT) -> tuple[FieldChange, ...]:
+def differences(
+    before: Resource, after: Resource, lifecycle: Lifecycle = DEFAULT, *, named: bool = False
+) -> tuple[FieldChange, ...]:
     """Every field that differs, in the order of the class, but for those that `lifecycle` ignores. What is not reported
-    is no difference; nor is the order, or the repetition, of ids, ports and mounts."""
+    is no difference; nor is the order, or the repetition, of ids, ports and mounts. `named`: the name that is wanted is
+    written; one that is made of the address is no difference either."""
     found: list[FieldChange] = []
     for name, meaning in changes_of(_kind_of(after)).items():
         if name in before.unreported or name in after.unreported:
@@ -34,7 +38,7 @@ def differences(before: Resource, after: Resource, lifecycle: Lifecycle = DEFAUL
         if lifecycle.ignores(name):
             continue
         old, new = getattr(before, name), getattr(after, name)
-        if old == new or _same(name, old, new):
+        if old == new or _same(name, old, new, named=named):
             continue
         if meaning == INPUT:
             found += _input_differences(old, new, lifecycle)
@@ -43,13 +47,18 @@ def differences(before: Resource, after: Resource, lifecycle: Lifecycle = DEFAUL
     return tuple(found)
 
 
-def _same(name: str, old: Any, new: Any) -> bool:
+def _same(name: str, old: Any, new: Any, *, named: bool) -> bool:
     if name in ("volumes", "ssh_keys", "pairs"):
         return set(old) == set(new)
     if name == "memory_gb":  # None: the platform's default, which it fills in by itself
         return old is None or new is None
-    # The name is fixed at creation: what keeps its address keeps its name.
-    return name == "name"
+    # What keeps its address keeps its name, whatever the address is by now.
+    return name == "name" and (not named or _is_named(old, new))
+
+
+def _is_named(live: str, wanted: str) -> bool:
+    """Whether a live object has the name that is wanted, or one made of it for a successor beside it (`NAME-g2`)."""
+    return live == wanted or re.fullmatch(re.escape(wanted) + r"-g[0-9]+", live) is not None
 
 
 def _input_differences(old: Inputs | None, new: Inputs | None, lifecycle: Lifecycle) -> list[FieldChange]:

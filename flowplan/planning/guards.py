@@ -28,6 +28,7 @@ def refusals(plan: Plan, live: Live, wishes: Wishes) -> tuple[Diagnostic, ...]:
         *_still_used(changes, live),
         *_held_elsewhere(changes, live),
         *_exchanged(changes),
+        *_imported(changes),
     )
 
 
@@ -152,6 +153,20 @@ def _exchanged(changes: Sequence[Change]) -> Iterable[Diagnostic]:
         message = f"{names} exchange Block volumes: each would wait for the other to release its volume"
         hint = "first remove the volume from one of them and apply; then do the rest"
         yield refusal("volume-in-use", first, message, hint)
+
+
+def _imported(changes: Iterable[Change]) -> Iterable[Diagnostic]:
+    """Objects that would be imported only to be replaced."""
+    for change in changes:
+        if isinstance(change, Replace) and change.imported:
+            forcing = ", ".join(one.name for one in change.fields if one.forces)
+            why = f"{forcing} {'differs' if ',' not in forcing else 'differ'}" if forcing else str(change.note)
+            yield refusal(
+                "import-replaces",
+                change,
+                f"{change.address} would be replaced by the plan that imports it ({change.id}): {why}",
+                "write down what is live, apply, and change it then; or remove the import block",
+            )
 
 
 @frozen

@@ -31,7 +31,10 @@ class Desired:
     """The resources wanted, by address. `reads`: attached volumes that flowplan only reads.
     `choices`: why a bid got its type and region, where that was left open. `durations`: hours of work, as tasks say.
     `unplaceable`: bids that can stay where they are, and be paused, but could not be placed there again: why not.
-    `lifecycles`: how resources are to be treated, of those of which the files say so."""
+    `lifecycles`: how resources are to be treated, of those of which the files say so.
+    `named`: those whose name in the cloud is written, and not made of the address. Of what changes hands: `moves`, the
+    addresses that the state knows these by; `imports`, what the state takes in; `removed`, what is configured no
+    longer, each with whether it is destroyed; ports with their bids."""
 
     resources: Mapping[Address, Resource] = field(factory=dict)
     reads: Mapping[Address, LiveVolume] = field(factory=dict)
@@ -40,6 +43,10 @@ class Desired:
     durations: Mapping[Address, Decimal] = field(factory=dict)
     unplaceable: Mapping[Address, Diagnostic] = field(factory=dict)
     lifecycles: Mapping[Address, Lifecycle] = field(factory=dict)
+    named: frozenset[Address] = frozenset()
+    moves: Mapping[Address, Address] = field(factory=dict)
+    imports: frozenset[Address] = frozenset()
+    removed: Mapping[Address, bool] = field(factory=dict)
 
 
 def look_up(

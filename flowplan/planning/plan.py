@@ -18,7 +18,7 @@ from flowplan.model.lifecycle import Lifecycle
 from flowplan.model.live import LiveBid
 from flowplan.model.resources import Bid
 from flowplan.planning import steps as graph
-from flowplan.planning.actions import ACTIONS, Action, Change
+from flowplan.planning.actions import ACTIONS, Action, Change, Import
 from flowplan.pricing.entry import Key
 from flowplan.state.journal import Intent
 from flowplan.state.state import Binding
@@ -58,7 +58,8 @@ class Plan:
 
     @property
     def empty(self) -> bool:
-        return not self.order
+        """Whether nothing is to be done, nor to be recorded under another address."""
+        return not self.order and all(one.previous_address is None for one in self.changes)
 
     def by_address(self) -> dict[Address, Change]:
         return {change.address: change for change in self.changes}
@@ -69,9 +70,12 @@ class Plan:
         return {address: (bid.instance_type, bid.region) for address, bid in bids}
 
     def count(self) -> dict[Action, int]:
+        """How many resources each action is for; what is imported and changed at once is for two."""
         counts: dict[Action, int] = dict.fromkeys(ACTIONS, 0)
         for change in self.changes:
             counts[change.action] += 1
+            if isinstance(change, Import) and change.fields:
+                counts["update"] += 1
         return counts
 
 
@@ -133,7 +137,10 @@ def same_work(one: Plan, other: Plan) -> bool:
 
 def _work(plan: Plan) -> list[tuple[object, ...]]:
     return [
-        (type(one), one.address, one.id, one.before, one.after, one.reason, one.generation, sorted(map(str, one.needs)))
+        (
+            *(type(one), one.address, one.previous_address, one.id, one.before, one.after, one.reason, one.generation),
+            sorted(map(str, one.needs)),
+        )
         for one in plan.changes
-        if one.ways
+        if one.ways or one.previous_address is not None
     ]

@@ -25,6 +25,8 @@ def change_of_ports(
     note = f"{bid.address} is {_PAST[bid.action]}" if bid is not None and bid.action in _PAST else None
     if isinstance(bid, (NoOp, Update)) and before.pairs and bid.lifecycle.ignores("ports", "inputs"):
         return NoOp(address, before, id=owner, needs=(bid.address,), generation=bid.generation)
+    if isinstance(bid, Forget) and bid.released:
+        return Forget(address, before, id=owner, reason=bid.reason, note=note)
     if isinstance(bid, (Forget, Create)):
         return Forget(address, before, id=owner, reason="gone_outside", note=note)
     reason = bid.reason if isinstance(bid, Delete) and bid.reason else "delete_because_no_resource_config"

@@ -73,11 +73,15 @@ class CreateIntent(Intent):
 
 @frozen
 class Done:
-    """The call of `intent` succeeded: this is what the address is now (None: it is gone)."""
+    """The call of `intent` succeeded: this is what the address is now (None: it is gone). Without intent: no call was
+    needed. `released` and `adopted`: an id that belongs to the state's set of this name from now on. What is bound is
+    released no longer."""
 
     intent: str
     address: Address
     binding: Binding | None
+    released: str = field(default="", metadata=IF_SET)
+    adopted: str = field(default="", metadata=IF_SET)
 
 
 @frozen
@@ -139,6 +143,7 @@ def fold(state: State, records: Iterable[Record]) -> tuple[State, dict[str, Inte
             continue
         intent = pending.pop(record.intent, None)
         if isinstance(record, Done):
+            state = stated(state, record)
             if record.binding is None:
                 bindings.pop(record.address, None)
                 shrunk = True
@@ -148,6 +153,18 @@ def fold(state: State, records: Iterable[Record]) -> tuple[State, dict[str, Inte
     if not shrunk:
         return attrs.evolve(state, bindings=bindings), pending
     return attrs.evolve(state, bindings=consistent(bindings), ended=with_ended(state.ended, ended)), pending
+
+
+def stated(state: State, done: Done) -> State:
+    """`state` with the ids that `done` says something of in its sets; the same object where it says nothing."""
+    id = done.binding.id if done.binding is not None else ""
+    if not done.released and not done.adopted and id not in state.released:
+        return state
+    return attrs.evolve(
+        state,
+        released=(state.released - {id}) | ({done.released} - {""}),
+        adopted=state.adopted | ({done.adopted} - {""}),
+    )
 
 
 def ended_by(intent: Intent | None) -> dict[str, float]:

@@ -12,7 +12,7 @@ import attrs
 from attrs import field, frozen
 
 from flowplan.model.address import Address
-from flowplan.model.resources import Resource
+from flowplan.model.resources import PortMapping, Resource
 
 IF_SET = {"kept": "if_set"}  # a state without it is read by older flowplans (codec.py)
 ENDED_FOR, ENDED_AT_MOST = 24 * 3600.0, 1000  # seconds and ids: far above any lag of a list
@@ -105,6 +105,23 @@ def without(state: State, addresses: Set[Address]) -> State:
     left = addresses | {Address("ports", one.name) for one in addresses if one.kind == "bid"}
     kept = {address: binding for address, binding in state.bindings.items() if address not in left}
     return attrs.evolve(state, bindings=consistent(kept))
+
+
+def readdressed(bindings: Mapping[Address, Binding], new: Mapping[Address, Address]) -> dict[Address, Binding]:
+    """`bindings` in which the addresses that `new` has are those that it gives them; what needs them needs the new
+    ones."""
+    return {new.get(address, address): _readdressed(binding, new) for address, binding in bindings.items()}
+
+
+def _readdressed(binding: Binding, new: Mapping[Address, Address]) -> Binding:
+    needs = tuple(new.get(need, need) for need in binding.needs)
+    applied = binding.applied
+    if isinstance(applied, PortMapping) and applied.bid in new:
+        applied = attrs.evolve(applied, bid=new[applied.bid])
+    address = new.get(binding.address, binding.address)
+    if (address, needs, applied) == (binding.address, binding.needs, binding.applied):
+        return binding
+    return attrs.evolve(binding, address=address, needs=needs, applied=applied)
 
 
 def twice(bindings: Iterable[Binding]) -> dict[str, list[Address]]:

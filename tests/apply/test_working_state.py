@@ -100,3 +100,37 @@ def test_what_needs_no_call_is_recorded_where_the_state_has_it_otherwise(
     records: list[Record] = [*working.refreshed([change])]
     assert bool(records) is refreshed
     same(working, known, records)
+
+
+RENAMED = Address("bid", "other")
+MOVED_USER = bound(RENAMED, "bid_1", bid(), needs=(DATA,))
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        (state(MADE, USER), state(MADE, MOVED_USER)),
+        (state(MADE, USER), state(MADE, USER)),
+        (state(USER), state(attrs.evolve(USER, needs=()), MADE, adopted=frozenset({"vol_1"}))),
+        (
+            state(released=frozenset({"bid_1", "bid_2"})),
+            state(attrs.evolve(MOVED_USER, needs=()), released=frozenset({"bid_2"})),
+        ),
+        (state(bound(TRAIN, "bid_1", bid())), state(bound(RENAMED, "bid_1", bid()), bound(TRAIN, "bid_2", bid()))),
+    ],
+)
+def test_what_the_configuration_says_of_addresses_is_in_the_journal(before: State, now: State) -> None:
+    working = WorkingState(before)
+    records = [*working.restate(now)]
+    assert working.bindings == now.bindings
+    kept = working.snapshot()
+    assert (kept.released, kept.adopted) == (now.released, now.adopted)
+    same(working, before, list(records))
+
+
+def test_what_is_released_stays_so_for_the_next_run() -> None:
+    """The marker in a live bid would bring it back."""
+    working = WorkingState(state(USER))
+    done = working.bind(TRAIN, None, released="bid_1")
+    assert working.snapshot().released == {"bid_1"}
+    same(working, state(USER), [done])

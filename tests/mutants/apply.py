@@ -261,4 +261,18 @@ MISTAKES = (
         "",
         ("tests/operations/test_applied_once.py",),
     ),
+    Mistake(
+        "record no move",
+        "apply/run.py",
+        "        self._restated: list[Record] = [] if now is None else [*self._working.restate(now)]\n",
+        "        self._restated: list[Record] = [] if now is None else [*self._working.restate(now)][:0]\n",
+        ("tests/operations/test_hand_over.py", "-k", "recorded"),
+    ),
+    Mistake(
+        "forget that a removed bid was released",
+        "apply/run.py",
+        '        return self._working.bind(step.address, binding, released=released or "")\n',
+        "        return self._working.bind(step.address, binding)\n",
+        ("tests/operations/test_hand_over.py", "-k", "removed_and_kept"),
+    ),
 )

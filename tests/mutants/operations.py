@@ -250,4 +250,11 @@ MISTAKES = (
         "    return False\n",
         ("tests/operations/test_keep_volumes.py", "-k", "saved"),
     ),
+    Mistake(
+        "pass over an import onto the address of another live bid",
+        "operations/hand_over.py",
+        "    return bound.id == block.id or not is_there\n",
+        "    return bound.id == block.id or not is_there or bid is not None\n",
+        ("tests/operations/test_hand_over.py", "-k", "another_object"),
+    ),
 )

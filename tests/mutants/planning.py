@@ -215,4 +215,32 @@ MISTAKES = (
         "    return quota.used\n",
         ("tests/planning/test_limits.py", "-k", "quota"),
     ),
+    Mistake(
+        "give two resources one address",
+        "planning/moves.py",
+        "        if other is not None:\n            problems",
+        "        if other is not None and other != target:\n            problems",
+        ("tests/planning/test_moves.py",),
+    ),
+    Mistake(
+        "move a bid to where it is cancelled",
+        "planning/moves.py",
+        "        elif not _is_known(target, config):\n",
+        "        elif not _is_known(target, config) and not config.moved:\n",
+        ("tests/planning/test_moves.py",),
+    ),
+    Mistake(
+        "destroy what is removed and is to stay",
+        "planning/changes.py",
+        "        if self.desired.removed.get(address) is False:\n",
+        "        if self.desired.removed.get(address) is True:\n",
+        ("tests/operations/test_hand_over.py", "-k", "removed"),
+    ),
+    Mistake(
+        "replace what was imported a moment ago",
+        "planning/guards.py",
+        "        if isinstance(change, Replace) and change.imported:\n",
+        "        if isinstance(change, Replace) and change.imported and not change.fields:\n",
+        ("tests/operations/test_hand_over.py", "-k", "would_replace"),
+    ),
 )

@@ -125,4 +125,11 @@ MISTAKES = (
         "return {}",
         ("tests/state/test_codec.py",),
     ),
+    Mistake(
+        "bring back after a crash what a removed block released",
+        "state/journal.py",
+        '        released=(state.released - {id}) | ({done.released} - {""}),\n',
+        "        released=state.released - {id},\n",
+        ("tests/apply/test_working_state.py", "tests/operations/test_hand_over.py", "-k", "released"),
+    ),
 )

@@ -279,6 +279,7 @@ FORMS: dict[str, tuple[Any, Callable[[Any], bytes], set[str]]] = {
         # The place in the files, what the limit price says already, and where a volume of others must be.
         {
             "Task.address",
+            "Task.named",
             "Task.priority",
             "Task.positions",
             "Position.file",
@@ -295,6 +296,7 @@ FORMS: dict[str, tuple[Any, Callable[[Any], bytes], set[str]]] = {
         {
             "VolumeWanted.address",
             "VolumeWanted.mount_point",
+            "VolumeWanted.named",
             "VolumeWanted.positions",
             "Lifecycle.source",
             "Position.file",

@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Protocol, TypeAlias, TypeVar
 
 from flowplan.config import keys
-from flowplan.config.config import Import, Moved, Removed
+from flowplan.config.config import Import, Moved, Removed, Task, VolumeWanted
 from flowplan.config.keys import Keys
 from flowplan.config.stack.addresses import address
 from flowplan.config.values import Grammar, Section, flag, items, open_section, text
 from flowplan.config.yaml import Document, Node
+from flowplan.diagnostics import Position
+from flowplan.model.address import Address
 
 T = TypeVar("T")
+# place, what is wrong, what to do, further places
+Wrong: TypeAlias = tuple[Position, str, str, tuple[tuple[str, Position], ...]]
+Configured: TypeAlias = Mapping[Address, Task | VolumeWanted]
+
+
+class Said(Protocol):
+    """What the documents of a stack say of addresses."""
+
+    @property
+    def moved(self) -> list[Moved]: ...
+    @property
+    def removed(self) -> list[Removed]: ...
+    @property
+    def imports(self) -> list[Import]: ...
+
+
 _ID = Grammar(
     re.compile(r"(?:bid|vol)_[A-Za-z0-9]+", re.ASCII),
     re.compile(r"[A-Za-z0-9_]", re.ASCII),
@@ -65,6 +83,55 @@ def read_imports(document: Document, node: Node) -> list[Import]:
         return Import(found, id, section.document.position(section.node))
 
     return _each(document, node, "import", keys.IMPORT, one)
+
+
+def contradictions(said: Said, configured: Configured) -> Iterator[Wrong]:
+    """What cannot be: an address or object named twice, what is gone and configured all the same, moves in a circle."""
+    yield from _twice(((one.old, one.source) for one in said.moved), "{} moves twice")
+    yield from _twice(((one.new, one.source) for one in said.moved), "two resources become {}")
+    yield from _twice(((one.address, one.source) for one in said.removed), "{} is removed twice")
+    yield from _twice(((one.address, one.source) for one in said.imports), "{} is imported twice")
+    yield from _twice(((one.id, one.source) for one in said.imports), "{} is imported twice")
+    gone = [(one.old, "has moved", one.source) for one in said.moved]
+    gone += [(one.address, "is removed", one.source) for one in said.removed]
+    for one, what, place in gone:
+        if one in configured:
+            hint = "remove one of the two: this block, or the resource"
+            also = ((f"{one} is configured here", configured[one].source),)
+            yield place, f"{one} {what}, and is configured all the same", hint, also
+    moves = {one.old: one for one in said.moved}
+    for removed in said.removed:
+        if removed.address in moves:
+            also = (("it moves here", moves[removed.address].source),)
+            yield removed.source, f"{removed.address} is removed and moves", "keep one of the two", also
+    for found in said.imports:
+        if found.address not in configured:
+            hint = f"write it down, or have it written: flowplan import {found.address} {found.id} --generate FILE"
+            yield found.source, f"{found.address} is imported, but not configured", hint, ()
+    yield from _circles(moves)
+
+
+def _twice(named: Iterable[tuple[Address | str, Position]], what: str) -> Iterator[Wrong]:
+    first: dict[Address | str, Position] = {}
+    for name, place in named:
+        if first.setdefault(name, place) is not place:
+            yield place, what.format(name), "keep one of the two", (("first given here", first[name]),)
+
+
+def _circles(moves: Mapping[Address, Moved]) -> Iterator[Wrong]:
+    known: set[Address] = set()
+    for start in moves:
+        path: list[Address] = []
+        at = start
+        while at in moves and at not in known and at not in path:
+            path.append(at)
+            at = moves[at].new
+        if at in path:
+            circle = path[path.index(at) :]
+            names = " -> ".join(map(str, (*circle, at)))
+            also = tuple((f"{one} moves here", moves[one].source) for one in circle[1:])
+            yield moves[at].source, f"moves in a circle: {names}", "one of them has to end somewhere else", also
+        known |= {*path}
 
 
 def _each(document: Document, node: Node, title: str, known: Keys, read: Callable[[Section], T | None]) -> list[T]:

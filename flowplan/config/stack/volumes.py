@@ -27,9 +27,9 @@ def read_volume(document: Document, node: MappingNode, key: Scalar, address: Add
     else:
         called = text_of(document, Scalar(name, '"', key.start, key.end), "the name of a volume", CREATED_NAME)
     note_volume(section)
-    lifecycle = read_lifecycle(section)
+    lifecycle, named = read_lifecycle(section), section.has("volume_name")
     if called is None:
         return None
     source = document.position(section.at("volume_name") if section.has("volume_name") else key)
     positions = Positions(section.notes.places, section.notes.elsewhere)
-    return VolumeWanted(address, called, size or 1, interface, region, None, source, positions, lifecycle)
+    return VolumeWanted(address, called, size or 1, interface, region, None, source, positions, lifecycle, named)

@@ -104,6 +104,7 @@ def read_section(task: Section, fallback: str, read_file: ReadFile, address: Add
         lifecycle=read_lifecycle(task),
         lifetime=read_lifetime(_section(task, "lifetime")),
         positions=Positions(task.notes.places, task.notes.elsewhere),
+        named=address is not None and name is not None,
     )
     tasks = (found,) if name is not None or not task.has("name") else ()
     budget = read_guards(_section(task, "guards"))

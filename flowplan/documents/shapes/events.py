@@ -1,6 +1,6 @@
 """The event stream of an apply: one of these a line."""
 
-from typing import Any, Literal, TypeAlias, TypedDict
+from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
 
 from flowplan.documents.shapes.common import Said
 from flowplan.documents.shapes.cost import Totals
@@ -63,14 +63,15 @@ class Outputs(_Event):
 
 
 class ApplySummary(_Event):
-    """How many resources were added, changed, destroyed, forgotten; how many steps failed; which are unknown or were
-    not started."""
+    """How many resources were added, changed, destroyed, forgotten, and imported where some are; how many steps failed;
+    which are unknown or were not started."""
 
     type: Literal["summary"]
     added: int
     changed: int
     destroyed: int
     forgotten: int
+    imported: NotRequired[int]
     failed: int
     unknown: list[str]
     not_started: list[str]

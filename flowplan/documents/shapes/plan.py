@@ -81,6 +81,7 @@ class _Entry(TypedDict):
     status: str | None
     needs: list[str]
     source: Place | None
+    previous_address: NotRequired[str]
 
 
 class BidEntry(_Entry):

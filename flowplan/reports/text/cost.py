@@ -26,10 +26,11 @@ def cost_line(entry: Entry) -> str:
     if entry["type"] == "volume":
         if entry["change"]["actions"] != ["forget"]:
             return stored(entry["cost"])
-        kept = entry["action_reason"] in ("forget_because_attached", "forget_because_kept")
+        kept = entry["action_reason"] in ("forget_because_attached", "forget_because_kept", "forget_because_removed")
         return f"you keep paying {stored(entry['cost'])}" if kept else ""
     if entry["change"]["actions"] == ["forget"]:
-        return ""
+        kept = entry["action_reason"] == "forget_because_removed"
+        return f"you keep paying {bidding(entry['cost'])}" if kept else ""
     if entry["change"]["actions"] == ["delete"]:
         return f"{_price(entry['cost']['cost']['hour']['now'])} an hour now"
     return bidding(entry["cost"])

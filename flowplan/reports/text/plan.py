@@ -27,6 +27,8 @@ _SYMBOLS = {
     ("delete",): "-",
     ("delete", "create"): "-/+",
     ("forget",): ".",
+    ("import",): "<-",
+    ("import", "update"): "~",
 }
 _HEADS = {
     "+": "will be created",
@@ -34,6 +36,7 @@ _HEADS = {
     "-": "will be destroyed",
     "-/+": "must be replaced",
     ".": "will be forgotten: flowplan stops managing it",
+    "<-": "will be imported",
 }
 _LEGEND = {
     "+": "create",
@@ -41,6 +44,7 @@ _LEGEND = {
     "-": "destroy",
     "-/+": "destroy and then create replacement",
     ".": "forget",
+    "<-": "import: what is live is managed from now on",
 }
 # Shown only where it differs from this: it says nothing in a new bid.
 _DEFAULTS: dict[str, Any] = {
@@ -58,7 +62,7 @@ def text(body: PlanBody, paint: Paint) -> str:
     """The whole report, ending in a newline. `body` is a plan document (plan_json), which may come from a file."""
     body = _lines_apart(body)
     changing = [one for one in body["resource_changes"] if symbol_of(one)]
-    parts = [drift(body["resource_drift"], paint)]
+    parts = [drift(body["resource_drift"], paint), moves(body["resource_changes"], paint)]
     if changing:
         parts.append(legend(changing, paint))
         parts += [block(one, paint) for one in changing]
@@ -104,6 +108,8 @@ def block(entry: Entry, paint: Paint) -> str:
     symbol = symbol_of(entry) or ""
     head = f"{_pad(symbol, paint)} {paint(shown(entry['address']), 'bold')} {paint(_head(entry, symbol), 'bold')}"
     lines = [head]
+    if "previous_address" in entry:
+        lines.append(f"      # moved from {shown(entry['previous_address'])}")
     if entry["note"]:
         lines += wrapped(shown(entry["note"], 400), "      # ", "      # ")
     rows = _port_rows(entry) if entry["type"] == "ports" else _rows(entry)
@@ -119,6 +125,8 @@ def _head(entry: Entry, symbol: str) -> str:
         return "will be replaced, as requested"
     if symbol == "-/+" and entry["action_reason"] == "replace_because_dependency":
         return "will be replaced"
+    if entry["change"]["actions"] == ["import", "update"]:
+        return "will be imported, and updated in place"
     if entry["action_reason"] == "update_by_restart":
         return "will be updated in place, and restarts"
     if symbol == "." and entry["action_reason"] == "gone_outside":
@@ -136,6 +144,9 @@ def _rows(entry: BidEntry | VolumeEntry) -> list[Row]:
     if symbol == "+":
         rows = [("+", name, _value(after, name), "") for name in after if _telling(name, after[name])]
         return [("+", "id", KNOWN_AFTER, ""), *rows] if symbol == "+" else rows
+    if symbol == "<-":
+        rows = [(" ", name, _value(before, name), "") for name in before if _telling(name, before[name])]
+        return [(" ", "id", _quoted(entry["id"]), ""), *rows]
     if symbol in ("-", "."):
         rows = [(symbol, name, _value(before, name), "") for name in before if _telling(name, before[name])]
         return [(symbol, "id", _quoted(entry["id"]), ""), *rows]
@@ -148,6 +159,10 @@ def _differing(entry: BidEntry | VolumeEntry, before: Mapping[str, Any], after: 
     if "id" in entry["change"]["after_unknown"]:
         rows.append(("~", "id", f"{_quoted(entry['id'])} -> {KNOWN_AFTER}", ""))
     names = changed_fields(before, after, forcing)
+    old, new = entry["change"]["before"], entry["change"]["after"]
+    if old and new and old["name"] != new["name"]:
+        value = f"{_quoted(old['name'])}{_ARROW}{_quoted(new['name'])}"
+        rows.append(("~", "name", value, "forces replacement" if "name" in forcing else ""))
     for name in names:
         rows += _difference(name, before, after, "forces replacement" if name in forcing else "")
     hidden = sum(_telling(name, value) for name, value in after.items() if name not in names)
@@ -298,14 +313,23 @@ def drift(entries: Sequence[Entry], paint: Paint) -> str:
     return "\n".join(lines)
 
 
+def moves(entries: Iterable[Entry], paint: Paint) -> str:
+    """The resources that have another address now, and that nothing else happens to."""
+    moved = [one for one in entries if "previous_address" in one and not symbol_of(one)]
+    return "\n".join(
+        f"  {paint('#', 'dim')} {shown(one['previous_address'])} has moved to {shown(one['address'])}" for one in moved
+    )
+
+
 def summary(body: PlanBody, changing: Sequence[Entry], paint: Paint) -> str:
     """The counts; before them, what is destroyed, because that is what must not be overlooked."""
-    if not changing:
+    if not changing and not any("previous_address" in one for one in body["resource_changes"]):
         if body["mode"] == "destroy":
             return paint("No changes. No objects need to be destroyed.", "bold")
         return paint("No changes. What is live matches the configuration.", "bold")
     counts, (add, gone) = body["summary"], added_and_destroyed(body)
-    line = f"Plan: {add} to add, {counts['update']} to change, {gone} to destroy"
+    imported = f"{counts['import']} to import, " if counts["import"] else ""
+    line = f"Plan: {imported}{add} to add, {counts['update']} to change, {gone} to destroy"
     forgotten = f", {counts['forget']} to forget" if counts["forget"] else ""
     lines = [paint(f"{line}{forgotten}.", "bold")]
     destroyed = [one for one in changing if "delete" in one["change"]["actions"]]

@@ -65,13 +65,15 @@ class ProgressLines:
     def summary(self, plan: Plan, outcome: Outcome) -> None:
         counts = counted(plan, outcome)
         word = "Destroy" if plan.mode == "destroy" else "Apply"
-        if outcome.clean and not outcome.done:
+        if outcome.clean and plan.empty:
             return
         done = ", ".join(
             f"{counts[key]} {key}"
-            for key in ("added", "changed", "destroyed", "forgotten")
-            if counts[key] or key in ("added", "changed", "destroyed")
+            for key in ("added", "changed", "destroyed", "forgotten", "imported")
+            if counts.get(key) or key in ("added", "changed", "destroyed")
         )
+        if moved := sum(one.previous_address is not None for one in plan.changes):
+            done += f", {moved} moved"
         if outcome.clean:
             self._out(self._paint_out(f"{word} complete: {done}.", "bold", "green"))
             return
