@@ -24,6 +24,7 @@ GROUND = {"errors", "diagnostics", "printable", "masking", "clock"}
 NOUNS = GROUND | {"model"}
 PURE_STAGES = NOUNS | {
     "config",
+    "config.keys",
     "config.task",
     "config.stack",
     "config.yaml",
@@ -44,9 +45,10 @@ ALLOWED: dict[str, set[str]] = {
     "pricing": NOUNS,
     "state": NOUNS,
     "config.yaml": GROUND,
-    "config.task": {"config.yaml", "config", *NOUNS},
-    "config.stack": {"config.yaml", "config.task", "config", *NOUNS},
-    "config": {"config.yaml", "config.task", "config.stack", *NOUNS},
+    "config.keys": NOUNS,
+    "config.task": {"config.yaml", "config.keys", "config", *NOUNS},
+    "config.stack": {"config.yaml", "config.keys", "config.task", "config", *NOUNS},
+    "config": {"config.yaml", "config.keys", "config.task", "config.stack", *NOUNS},
     "startup": NOUNS,
     "planning": {"config", "state", "pricing", *NOUNS},
     "cost": {"planning", "state", "pricing", *NOUNS},
@@ -64,7 +66,7 @@ ALLOWED: dict[str, set[str]] = {
 }
 ALLOWED["operations"] = {
     *("apply", "backends", "cloud", "documents", "documents.shapes", "files", "simulator", "startup"),
-    *PURE_STAGES - {"config.task"},
+    *PURE_STAGES - {"config.keys", "config.task"},
 }
 ALLOWED["reports"] = {"reports.text", "documents", "documents.shapes", "apply", "planning", "state", *GROUND}
 ALLOWED["reports.text"] = ALLOWED["reports.svg"] = {

@@ -2,7 +2,8 @@
 
 config.py     what comes out: Config, Task, VolumeWanted
 read.py       all sources -> Config: the formats, names, addresses, what tasks share
-keys.py       every key of a task file, and what people write instead
+keys/         every key of a task file and a stack file: what it is for, what it takes, what people write instead
+schema.py     the same as a JSON Schema
 values.py     one value of a mapping, read strictly
 positions.py  where the fields of a resource are written, noted while they are read
 task/         one document of a task file -> Task

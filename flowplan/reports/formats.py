@@ -69,6 +69,7 @@ REPORTS: dict[tuple[str, str], Report] = {
     ("books", "text"): Report(_TEXT + "book", "text"),
     ("orphans", "text"): Report(_TEXT + "orphans", "text"),
     ("orphans", "json"): Report(_JSON, "orphans", whole=True),
+    ("schema", "json"): Report(_JSON, "document", whole=True),
     ("graph", "dot"): Report(_TEXT + "graph", "dot"),
     ("graph", "mermaid"): Report(_TEXT + "graph", "mermaid"),
     ("graph", "json"): Report(_JSON, "graph", whole=True),

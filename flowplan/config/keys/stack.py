@@ -1,0 +1,156 @@
+"""Every key of a stack file: what it is for, what it takes, and what people write instead. Pure."""
+
+from __future__ import annotations
+
+from flowplan.config.keys.kinds import (
+    ANY,
+    FLAG,
+    MAPPING,
+    TEXT,
+    Either,
+    Key,
+    Keys,
+    ListOf,
+    Named,
+    Value,
+    Within,
+    one_of,
+)
+from flowplan.config.keys.task import CREATE, LIFECYCLE, TASK
+from flowplan.model.lifecycle import UNTIL
+
+RESOURCE_NAME = r"^([A-Za-z0-9][A-Za-z0-9_-]{0,62}|x-.*)$"
+VARIABLE_NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,62}$"
+_FOR_EACH = Key(
+    Either((ListOf(ANY, least=0, empty=True), MAPPING)),
+    "Makes one for each item of a list or each key of a mapping: ${each.key}, ${each.value}.",
+)
+
+AFTER = Keys(
+    {
+        "task": Key(TEXT, "The task that is waited for."),
+        "until": Key(one_of(*UNTIL), "How far that task must be.", "placed"),
+    },
+    "depends_on: [{task: preprocess, until: terminated}]",
+    required=("task",),
+)
+
+# Of a task in a stack: what a task file has, but for its format and its limits, and what makes several of one.
+STACK_TASK = Keys(
+    {
+        **{name: key for name, key in TASK.fields.items() if name not in ("version", "guards")},
+        "for_each": _FOR_EACH,
+        "depends_on": Key(
+            ListOf(Either((TEXT, Within(AFTER))), one=True),
+            "The tasks that must be placed, or further, before this one.",
+        ),
+    },
+    TASK.example,
+    {**TASK.instead, "guards": "it belongs at the top of the stack"},
+)
+STACK_VOLUME = Keys(
+    {
+        **{one: CREATE.fields[one] for one in CREATE.known if one not in ("mount_point", "mount_dir")},
+        "lifecycle": Key(Within(LIFECYCLE), "How changes of the volume are carried out, and which are not."),
+        "for_each": _FOR_EACH,
+    },
+    "volumes: {data: {size: 100, disk_interface: File}}",
+    {
+        **CREATE.instead,
+        "mount_point": "it belongs where a task attaches the volume",
+        "mount_dir": "it belongs where a task attaches the volume, as mount_point",
+    },
+    required=("size",),
+)
+
+VARIABLE = Keys(
+    {
+        "type": Key(one_of("string", "int", "number", "bool", "list", "map"), "What its values are.", "string"),
+        "default": Key(ANY, "The value where none is given."),
+        "description": Key(TEXT, "What it is for."),
+        "sensitive": Key(FLAG, "Whether its value is masked everywhere, and stored nowhere.", False),
+    },
+    "variables: {checkpoint_gb: {type: int, default: 500}}",
+    {"value": "write default; a value is given with --var, --var-file or FLOWPLAN_VAR_NAME"},
+)
+
+OUTPUT = Keys(
+    {
+        "value": Key(Value({"type": ["string", "number", "boolean"]}), "The value, such as ${task.train.ssh}."),
+        "description": Key(TEXT, "What it is for."),
+        "sensitive": Key(FLAG, "Whether it is shown only when it is asked for by name.", False),
+    },
+    "outputs: {ssh: {value: '${task.train.ssh}', description: How to log in}}",
+    required=("value",),
+)
+
+MOVED = Keys(
+    {
+        "from": Key(TEXT, "The address it had, such as task.old."),
+        "to": Key(TEXT, "The address it has."),
+    },
+    "moved: [{from: task.old, to: task.train}]",
+    required=("from", "to"),
+)
+
+REMOVED = Keys(
+    {
+        "address": Key(TEXT, "The address it had, such as volume.scratch."),
+        "destroy": Key(FLAG, "Whether it is destroyed; false: flowplan forgets it and leaves it.", True),
+    },
+    "removed: [{address: volume.scratch, destroy: false}]",
+    required=("address",),
+)
+
+IMPORT = Keys(
+    {
+        "address": Key(TEXT, "The address of a resource of this stack, such as volume.data."),
+        "id": Key(TEXT, "The id of the live object: bid_... or vol_..."),
+    },
+    "import: [{address: volume.data, id: vol_123}]",
+    required=("address", "id"),
+)
+
+STACK_FILE = Keys(
+    {
+        "version": Key(one_of(2, "2"), "The format: 2 is a stack file."),
+        "name": Key(TEXT, "The name of the stack. Default: that of the directory, at the first apply."),
+        "name_prefix": Key(
+            TEXT, "Begins the name of everything in the cloud, so that one file makes several environments."
+        ),
+        "project_name": TASK.fields["project_name"],
+        "ssh_key_name": TASK.fields["ssh_key_name"],
+        "variables": Key(
+            Named(VARIABLE_NAME, Within(VARIABLE), bare=True), "Values that are given from outside: ${var.NAME}."
+        ),
+        "defaults": Key(Within(STACK_TASK), "What every task has, unless it says otherwise."),
+        "volumes": Key(Named(RESOURCE_NAME, Within(STACK_VOLUME), bare=True), "Volumes that the tasks share, by name."),
+        "tasks": Key(Named(RESOURCE_NAME, Within(STACK_TASK), bare=True), "The tasks, by name."),
+        "outputs": Key(
+            Named(VARIABLE_NAME, Either((Value({"type": ["string", "number", "boolean", "null"]}), Within(OUTPUT)))),
+            "What the stack gives out, by name.",
+        ),
+        "guards": TASK.fields["guards"],
+        "moved": Key(ListOf(Within(MOVED), one=True), "Resources that have another address now."),
+        "removed": Key(ListOf(Within(REMOVED), one=True), "Resources that are not configured any more."),
+        "import": Key(ListOf(Within(IMPORT), one=True), "Live objects that become resources."),
+    },
+    "tasks: {train: {resources_specification: {fcp_instance: h100.8x.SXM5.IB}}}",
+    {
+        "project": "write project_name",
+        "ssh_key": "write ssh_key_name",
+        "ssh_keys": "write ssh_key_name: it takes a list",
+        "vars": "write variables",
+        "task": "write tasks: {NAME: {...}}",
+        "jobs": "write tasks: {NAME: {...}}",
+        "bids": "write tasks: {NAME: {...}}",
+        "volume": "write volumes: {NAME: {...}}",
+        "locals": "write variables, with a default",
+        "imports": "write import",
+        "max_hourly_cost": "write guards: {max_hourly_cost: 60}",
+    },
+    required=("version",),
+)
+
+# Keys of a stack file, which a task file has no use for.
+STACK = frozenset([*STACK_FILE.known, *STACK_TASK.known]) - frozenset(TASK.known)
