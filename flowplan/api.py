@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, Unpack
 
 from attrs import field, frozen
 
-from flowplan.arguments import Length, address, budgets, hours, names, one_of, seconds, sources_of, whole, within
+from flowplan.arguments import Length, budgets, hours, names, one_of, patterns, seconds, sources_of, whole, within
 from flowplan.config import Source
 from flowplan.errors import ApprovalMissing, GuardRefused, UsageProblem
 from flowplan.model.budget import BudgetBasis
@@ -179,6 +179,8 @@ class Stack:
         *,
         destroy: bool = False,
         keep_volumes: bool = False,
+        target: Iterable[str] = (),
+        exclude: Iterable[str] = (),
         replace: Iterable[str] = (),
         allow_volume_destroy: Iterable[str] = (),
         horizon: Length | None = None,
@@ -189,8 +191,9 @@ class Stack:
     ) -> Proposal:
         """What `apply` would do. Nothing is changed.
 
-        `destroy`: remove everything; `keep_volumes` then leaves the volumes, and forgets them. `replace`: addresses
-        like "bid.train" to replace whatever differs. `allow_volume_destroy`: names of volumes whose data may be lost.
+        `destroy`: remove everything; `keep_volumes` then leaves the volumes, and forgets them. `target`: only these
+        addresses (like "bid.train", "task.sweep*") and what they need; `exclude`: all but these and what depends on
+        them; `replace`: these whatever differs. `allow_volume_destroy`: names of volumes whose data may be lost.
         `horizon`: how far ahead the cost is forecast, at least a minute. `max_hourly_cost`: dollars per hour that the
         stack may cost afterwards; `max_cost_increase`: dollars, or "25%", that it may cost more; both on
         `budget_basis`. `what_if`: a simulation of the auctions over so long, from "1h" to "7d".
@@ -200,13 +203,16 @@ class Stack:
         """
         if keep_volumes and not destroy:
             raise UsageProblem("keep_volumes goes with destroy")
+        selected = patterns(target, exclude, replace)
+        if destroy and selected.replace:
+            raise UsageProblem("replace does not go with destroy: nothing would be made again")
         if what_if is not None and destroy:
             raise UsageProblem("what_if does not go with destroy: no bid would be left")
         request = planning.Request(
             paths=self._sources,
             destroy=destroy,
             keep_volumes=keep_volumes,
-            replace=frozenset(map(address, names(replace))),
+            patterns=selected,
             destroyable=frozenset(names(allow_volume_destroy)),
             hours=None if horizon is None else hours(horizon, "horizon"),
             budgets=budgets(max_hourly_cost, max_cost_increase, budget_basis),
@@ -263,12 +269,25 @@ class Stack:
         return _in_a_thread(run)
 
     def destroy(
-        self, *, keep_volumes: bool = False, allow_volume_destroy: Iterable[str] = (), **how: Unpack[Applying]
+        self,
+        *,
+        keep_volumes: bool = False,
+        target: Iterable[str] = (),
+        exclude: Iterable[str] = (),
+        allow_volume_destroy: Iterable[str] = (),
+        **how: Unpack[Applying],
     ) -> Outcome:
         """Cancel the bids and delete the volumes that flowplan made of these tasks. With `keep_volumes` the volumes
         stay, and are managed no longer; otherwise each must be named in `allow_volume_destroy` ("*": all).
+        `target`, `exclude`: as in `plan`.
         `how`: as in `apply`. Raises GuardRefused, and then nothing was changed, and whatever `apply` raises."""
-        proposal = self.plan(destroy=True, keep_volumes=keep_volumes, allow_volume_destroy=allow_volume_destroy)
+        proposal = self.plan(
+            destroy=True,
+            keep_volumes=keep_volumes,
+            target=target,
+            exclude=exclude,
+            allow_volume_destroy=allow_volume_destroy,
+        )
         return self.apply(proposal, **how)
 
     def status(self) -> Status:

@@ -12,10 +12,10 @@ from typing import Any, TypeVar, get_args
 
 from flowplan.config import Source
 from flowplan.errors import UsageProblem
-from flowplan.model.address import Address
 from flowplan.model.bounds import is_name
 from flowplan.model.budget import Budget, BudgetBasis, dollars, increase
 from flowplan.model.durations import LONGEST, read_duration
+from flowplan.model.selection import Patterns, held
 from flowplan.operations.sources import without_file
 from flowplan.printable import shown
 
@@ -57,9 +57,10 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{value!r} is of type {type(value).__name__}")
 
 
-def address(text: str) -> Address:
+def patterns(target: str | Iterable[str], exclude: str | Iterable[str], replace: str | Iterable[str]) -> Patterns:
+    """What is selected by address. Raises UsageProblem."""
     try:
-        return Address.parse(str(text))
+        return Patterns(*(tuple(held(str(text)) for text in names(given)) for given in (target, exclude, replace)))
     except ValueError as error:
         raise UsageProblem(str(error)) from None
 

@@ -152,6 +152,8 @@ CODES: Mapping[str, Code] = MappingProxyType({
     "in-doubt": Code("The outcome of operations of an earlier run is unknown."),
     "left-alone": Code("Resources of files that you did not give are left alone."),
     "moved": Code("A resource was made from one file and now belongs to another."),
+    "partial": Code("The plan covers only a part of the stack, as --target and --exclude ask.", "partial"),
+    "dependents": Code("What depends on an excluded resource is left out, too.", "dependents"),
     "namesake": Code("A bid that flowplan did not place has the name of one that it placed."),
     "preempting": Code("The cloud takes back the instances of a bid.", "preempting"),
     "twins": Code("Duplicate live bids carry the marker of one bid.", "twins"),

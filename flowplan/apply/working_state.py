@@ -8,7 +8,7 @@ import attrs
 from attrs import define, field
 
 from flowplan.model.address import Address
-from flowplan.planning.actions import Change, NoOp
+from flowplan.planning.actions import Change, LeftOut, NoOp
 from flowplan.planning.differences import differences
 from flowplan.state.journal import Closed, Done, Intent, ended_by, stated
 from flowplan.state.ownership import known_otherwise
@@ -71,7 +71,7 @@ class WorkingState:
     def refreshed(self, changes: Iterable[Change]) -> Iterator[Done]:
         """What needs no call, but is not in the state as it is now: seen drift, an adopted bid, another file."""
         for change in changes:
-            if not isinstance(change, NoOp):
+            if not isinstance(change, NoOp) or isinstance(change, LeftOut):
                 continue
             now = Binding(change.address, change.id, change.after, change.needs, change.generation, change.source)
             known = self.bindings.get(change.address)

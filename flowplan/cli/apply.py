@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from flowplan.cli import options, values
+from flowplan.cli import options, selecting, values
 from flowplan.cli.base import Command
 from flowplan.cli.context import Context
 from flowplan.errors import UsageProblem
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 @click.command(cls=Command)
 @options.paths
-@options.replace
+@selecting.selecting
+@selecting.replace
 @options.applying
 @click.option("--expect", metavar="SHA256", help="Refuse a saved plan with any other digest.")
 @click.pass_context
@@ -25,6 +26,8 @@ def apply(
     ctx: click.Context,
     /,
     paths: tuple[str, ...],
+    target: tuple[str, ...],
+    exclude: tuple[str, ...],
     replace: tuple[str, ...],
     allow_volume_destroy: tuple[str, ...],
     expect: str | None,
@@ -51,7 +54,7 @@ def apply(
     here = Context.of(ctx)
     request = Request(
         paths=paths,
-        replace=values.addresses(replace, "--replace"),
+        patterns=values.patterns(target, exclude, replace),
         destroyable=frozenset(allow_volume_destroy),
         budgets=values.budgets(max_hourly_cost, max_cost_increase, budget_basis),
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from flowplan.cli import options, values
+from flowplan.cli import options, selecting, values
 from flowplan.cli.base import Command
 from flowplan.cli.context import Context
 
@@ -14,12 +14,15 @@ from flowplan.cli.context import Context
 @click.command(cls=Command)
 @options.paths
 @options.keep_volumes
+@selecting.selecting
 @options.destroying
 @click.pass_context
 def destroy(
     ctx: click.Context,
     /,
     paths: tuple[str, ...],
+    target: tuple[str, ...],
+    exclude: tuple[str, ...],
     keep_volumes: bool,
     allow_volume_destroy: tuple[str, ...],
     **how: Any,
@@ -38,5 +41,11 @@ def destroy(
     from flowplan.operations.plan import Request
 
     values.hold_kept(keep_volumes, allow_volume_destroy)
-    request = Request(paths=paths, destroy=True, keep_volumes=keep_volumes, destroyable=frozenset(allow_volume_destroy))
+    request = Request(
+        paths=paths,
+        destroy=True,
+        keep_volumes=keep_volumes,
+        patterns=values.patterns(target, exclude),
+        destroyable=frozenset(allow_volume_destroy),
+    )
     return carry_out(Context.of(ctx), request, how)

@@ -28,9 +28,6 @@ class Finite(click.FloatRange):
 
 
 paths = click.argument("paths", nargs=-1, metavar="[PATH...]", type=click.Path())
-replace = click.option(
-    "--replace", multiple=True, metavar="ADDR", help="Replace this resource even if nothing differs."
-)
 allow_volume_destroy = click.option(
     "--allow-volume-destroy",
     multiple=True,
@@ -117,17 +114,17 @@ events = click.option(
 
 def budgeting(function: F) -> F:
     """The options of what may be spent."""
-    return _all_of(function, max_hourly_cost, max_cost_increase, budget_basis)
+    return all_of(function, max_hourly_cost, max_cost_increase, budget_basis)
 
 
 def destroying(function: F) -> F:
     """The options of everything that takes away."""
-    return _all_of(function, allow_volume_destroy, auto_approve, parallelism, timeout, events, settle_window)
+    return all_of(function, allow_volume_destroy, auto_approve, parallelism, timeout, events, settle_window)
 
 
 def applying(function: F) -> F:
     """The options of everything that places."""
-    return destroying(_all_of(function, wait, on_unknown, init, horizon, budgeting))
+    return destroying(all_of(function, wait, on_unknown, init, horizon, budgeting))
 
 
 def form(subject: str) -> Callable[[F], F]:
@@ -136,7 +133,7 @@ def form(subject: str) -> Callable[[F], F]:
     return click.option("--format", "form", type=click.Choice(offered), default=offered[0], show_default=True)
 
 
-def _all_of(function: F, *options: Callable[[F], F]) -> F:
+def all_of(function: F, *options: Callable[[F], F]) -> F:
     for option in reversed(options):
         function = option(function)
     return function

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from flowplan.cli import options, values
+from flowplan.cli import options, selecting, values
 from flowplan.cli.base import Command
 from flowplan.cli.context import Context
 from flowplan.errors import ConfigError, UsageProblem
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 @click.option("--out", metavar="FILE", help="Save the plan, for `flowplan apply FILE`.")
 @click.option("--destroy", is_flag=True, help="Plan to remove everything.")
 @options.keep_volumes
-@options.replace
+@selecting.selecting
+@selecting.replace
 @options.allow_volume_destroy
 @options.horizon
 @options.budgeting
@@ -36,6 +37,8 @@ def plan(
     out: str | None,
     destroy: bool,
     keep_volumes: bool,
+    target: tuple[str, ...],
+    exclude: tuple[str, ...],
     replace: tuple[str, ...],
     allow_volume_destroy: tuple[str, ...],
     horizon: str | None,
@@ -70,12 +73,16 @@ def plan(
         )
     if keep_volumes and not destroy:
         raise UsageProblem("--keep-volumes goes with --destroy", hint="add --destroy, or leave it out")
+    if replace and destroy:
+        raise UsageProblem(
+            "--replace cannot be combined with --destroy: nothing would be made again", hint="leave out one of them"
+        )
     values.hold_kept(keep_volumes, allow_volume_destroy)
     request = Request(
         paths=paths,
         destroy=destroy,
         keep_volumes=keep_volumes,
-        replace=values.addresses(replace, "--replace"),
+        patterns=values.patterns(target, exclude, replace),
         destroyable=frozenset(allow_volume_destroy),
         hours=values.hours(horizon),
         budgets=values.budgets(max_hourly_cost, max_cost_increase, budget_basis),

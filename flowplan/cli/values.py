@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING
 
 from flowplan.errors import UsageProblem
 from flowplan.model.budget import Budget, BudgetBasis, dollars, increase
 from flowplan.model.durations import WHAT_IF, read_duration
+from flowplan.model.selection import Patterns, held
 from flowplan.printable import shown
-
-if TYPE_CHECKING:
-    from flowplan.model.address import Address
 
 
 def hours(text: str | None) -> float | None:
@@ -67,11 +64,13 @@ def budgets(hourly: str | None, more: str | None, basis: BudgetBasis | None) -> 
     return () if found.empty else (found,)
 
 
-def addresses(texts: Sequence[str], option: str) -> frozenset[Address]:
-    """The addresses given to `option`. Raises UsageProblem."""
-    from flowplan.model.address import Address
+def patterns(target: Sequence[str], exclude: Sequence[str], replace: Sequence[str] = ()) -> Patterns:
+    """What --target, --exclude and --replace say. Raises UsageProblem."""
+    return Patterns(*map(_held, ("--target", "--exclude", "--replace"), (target, exclude, replace)))
 
+
+def _held(option: str, texts: Sequence[str]) -> tuple[str, ...]:
     try:
-        return frozenset(map(Address.parse, texts))
+        return tuple(map(held, texts))
     except ValueError as error:
         raise UsageProblem(f"{option}: {error}") from None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from flowplan.cost.budgets import over
 from flowplan.cost.costs import Costs
 from flowplan.cost.warnings import warned
 from flowplan.diagnostics import Diagnostic
+from flowplan.model.address import Address
 from flowplan.model.budget import Judged
 from flowplan.model.resources import Bid, Volume
 from flowplan.planning.actions import Change, Forget
@@ -23,6 +24,7 @@ def notes(plan: Plan, costs: Costs, judged: Iterable[Judged], unchecked: Iterabl
     for one in judged:
         if said := over(one):
             yield said
+    yield from _partial(plan)
     yield from warned(costs)
     for change in plan.changes:
         yield from _status(change)
@@ -31,6 +33,29 @@ def notes(plan: Plan, costs: Costs, judged: Iterable[Judged], unchecked: Iterabl
     yield from map(_fileless, plan.fileless)
     yield from _namesakes(plan)
     yield from _whereabouts(plan, unchecked)
+
+
+def _partial(plan: Plan) -> Iterator[Diagnostic]:
+    """That it covers a part of the stack only, and what that leaves out."""
+    asked = plan.patterns
+    if not asked.partial:
+        return
+    given = " and ".join(["--target"] * bool(asked.targets) + ["--exclude"] * bool(asked.excluded))
+    left = f"{_count(plan.left_out, 'change')} not in it: {_listed(plan.left_out)}" if plan.left_out else ""
+    what = f"this plan is partial ({given}), so applying it may not bring about all that is configured"
+    yield _warning("partial", f"{what}; {left or 'nothing else would change now'}", "plan without that option for all")
+    for cause in dict.fromkeys(cause for _, cause in plan.dependents):
+        found = [address for address, one in plan.dependents if one == cause]
+        yield _warning("dependents", f"{_listed(found)} is left out, too: it depends on {cause}")
+
+
+def _count(found: Sequence[Address], noun: str) -> str:
+    return f"{len(found)} {noun}{'' if len(found) == 1 else 's'}"
+
+
+def _listed(found: Sequence[Address]) -> str:
+    """The first six."""
+    return ", ".join(map(str, found[:6])) + (f" and {len(found) - 6} more" if len(found) > 6 else "")
 
 
 def _status(change: Change) -> Iterator[Diagnostic]:
@@ -103,8 +128,7 @@ def _whereabouts(plan: Plan, unchecked: Iterable[Diagnostic]) -> Iterator[Diagno
     if there:
         count = len(there)
         files = "address of a file" if count == 1 else "addresses of files"
-        listed = ", ".join(map(str, there[:6])) + (f" and {count - 6} more" if count > 6 else "")
-        yield _note("left-alone", f"{count} {files} not given here, left alone: {listed}")
+        yield _note("left-alone", f"{count} {files} not given here, left alone: {_listed(there)}")
 
 
 def _warning(code: str, summary: str, hint: str | None = None) -> Diagnostic:

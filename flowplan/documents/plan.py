@@ -24,6 +24,7 @@ from flowplan.model.address import Address
 from flowplan.model.digest import digest
 from flowplan.model.resources import Bid, ContainerImage, Inputs, PortMapping, Resource, Volume
 from flowplan.planning.actions import Action, Change, Create, Import, NoOp, Presumed, Replace, Update
+from flowplan.planning.plan import Plan
 from flowplan.state.state import State
 
 if TYPE_CHECKING:
@@ -52,12 +53,12 @@ def document(found: PricedPlan, about: Circumstances, *, unchanged: bool = True)
     """
     plan, costs = found.plan, found.costs
     counts = plan.count()
-    return {
+    made: shape.PlanDocument = {
         "format_version": FORMAT_VERSION,
         "flowplan_version": __version__,
         "timestamp": about.timestamp,
         "mode": plan.mode,
-        "complete": not plan.in_doubt,
+        "complete": not plan.in_doubt and not plan.patterns.partial,
         "applyable": not found.errored and not plan.empty,
         "errored": found.errored,
         "stack": _stack(about),
@@ -76,6 +77,17 @@ def document(found: PricedPlan, about: Circumstances, *, unchanged: bool = True)
         "cost": totals(costs, found.judged),
         "outputs": {},
         "diagnostics": [said(one) for one in found.diagnostics],
+    }
+    if plan.patterns.partial:
+        made["selection"] = _selection(plan)
+    return made
+
+
+def _selection(plan: Plan) -> shape.Selection:
+    return {
+        "target": list(plan.patterns.targets),
+        "exclude": list(plan.patterns.excluded),
+        "left_out": list(map(str, plan.left_out)),
     }
 
 

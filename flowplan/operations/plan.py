@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import attrs
-from attrs import frozen
+from attrs import field, frozen
 
-from flowplan.errors import CloudError, ConfigError, GuardRefused, UsageProblem
+from flowplan.errors import CloudError, ConfigError, GuardRefused
+from flowplan.model.selection import Patterns
 from flowplan.operations.observe import Observed, observe
 from flowplan.operations.session import Session
 from flowplan.operations.validate import Named, configuration, named_in
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from flowplan.cost.priced_plan import PricedPlan
     from flowplan.diagnostics import Diagnostic
     from flowplan.documents.shapes.plan import FailedPlan, PlanDocument, SealedPlan
-    from flowplan.model.address import Address
     from flowplan.model.budget import Budget
     from flowplan.model.catalogue import Quota
     from flowplan.planning.plan import Plan, Wishes
@@ -32,16 +32,16 @@ if TYPE_CHECKING:
 class Request:
     """What to plan. `paths`: task files and directories, or sources that are read already; none means flowplan.yaml.
 
-    `keep_volumes`: to destroy, leave volumes and forget them. `replace`: addresses to replace whatever differs.
-    `destroyable`: names of volumes whose data may go. `hours`: how far ahead the cost is forecast, None: each task's
-    estimated duration, else a day. `what_if`: the hours of a simulation of the auctions. `complete`: with what stays as
-    it is and every span, for machines, sealed.
+    `keep_volumes`: to destroy, leave volumes and forget them. `patterns`: which part of it, and what to replace
+    whatever differs. `destroyable`: names of volumes whose data may go. `hours`: how far ahead the cost is forecast,
+    None: each task's estimated duration, else a day. `what_if`: the hours of a simulation of the auctions. `complete`:
+    with what stays as it is and every span, for machines, sealed.
     """
 
     paths: tuple[str | Source, ...] = ()
     destroy: bool = False
     keep_volumes: bool = False
-    replace: frozenset[Address] = frozenset()
+    patterns: Patterns = field(factory=Patterns)
     destroyable: frozenset[str] = frozenset()
     hours: float | None = None
     budgets: tuple[Budget, ...] = ()
@@ -96,7 +96,7 @@ def wanted(session: Session, request: Request) -> tuple[Config | None, Wishes]:
     named = named_in(session, sources) if request.destroy else Named()
     return config, Wishes(
         mode="destroy" if request.destroy else "apply",
-        replace=request.replace,
+        patterns=request.patterns,
         destroyable=request.destroyable,
         keep_volumes=request.keep_volumes,
         in_scope=lambda binding: scope.covers(binding) or binding.address in named.addresses,
@@ -148,7 +148,6 @@ def priced_plan(session: Session, seen: Observed, wishes: Wishes) -> PricedPlan:
     from flowplan.planning.make import make_plan
     from flowplan.planning.unreported import hold_reported, only_stops
 
-    hold_known(wishes.replace, seen)
     plan = make_plan(seen.desired, seen.state, seen.live, wishes, seen.pending)
     hold_reported(plan, seen.catalogue, seen.live)
     keys = auctions_needed(seen.desired, seen.state, seen.live)
@@ -240,19 +239,6 @@ def streams_of(session: Session, found: PricedPlan) -> dict[tuple[str, str], Str
     for auction in auctions:  # of what has no past, the present may be known
         streams.setdefault(auction, Stream.of((), now, reserve=minimum.get(auction)))
     return streams
-
-
-def hold_known(addresses: Iterable[Address], seen: Observed) -> None:
-    """Raise UsageProblem for an address that neither the files nor the state know."""
-    from flowplan.diagnostics import candidates
-
-    known = {*seen.desired.resources, *seen.state.bindings}
-    for address in addresses:
-        if address not in known:
-            raise UsageProblem(
-                f"--replace {address}: neither the files nor the state hold it",
-                hint=candidates(str(address), map(str, known)),
-            )
 
 
 def refuse(found: PricedPlan, *, saved: bool = False) -> None:

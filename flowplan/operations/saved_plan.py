@@ -12,6 +12,7 @@ import attrs
 from flowplan.diagnostics import CODE_OF
 from flowplan.errors import GuardRefused, StalePlan, UsageProblem
 from flowplan.files.regular import opened, read_regular
+from flowplan.model.selection import Patterns
 from flowplan.operations.settings import PLAN_KEY, Settings
 from flowplan.printable import Secret
 from flowplan.state.state import State
@@ -40,11 +41,23 @@ def request_of(saved: SealedPlan, given: Request, expect: str | None, settings: 
         paths=tuple(saved["stack"]["paths"]),
         destroy=saved["mode"] == "destroy",
         keep_volumes=keeps_volumes(saved),
-        replace=given.replace | saved_replacements(saved),
+        patterns=_patterns(saved, given.patterns),
         # A permission in a file that anybody could have edited is none.
         destroyable=given.destroyable | (saved_destroyable(saved) if proven else frozenset()),
         budgets=(*given.budgets, *saved_budgets(saved)),
     )
+
+
+def _patterns(saved: SealedPlan, given: Patterns) -> Patterns:
+    """What the plan was selected by. Raises UsageProblem where another selection is `given`."""
+    if given.partial:
+        raise UsageProblem(
+            "--target and --exclude cannot be combined with a saved plan: all of it is carried out",
+            hint="give them to `flowplan plan --out FILE`",
+        )
+    part = saved.get("selection")
+    replace = dict.fromkeys((*given.replace, *sorted(map(str, saved_replacements(saved)))))
+    return Patterns(tuple(part["target"]) if part else (), tuple(part["exclude"]) if part else (), tuple(replace))
 
 
 def read_saved_plan(directory: Path, paths: Sequence[str]) -> SealedPlan | None:

@@ -183,6 +183,12 @@ class NoOp(_Found):
 
 
 @frozen
+class LeftOut(NoOp):
+    """Nothing is done, whatever differs: it is not in the part of the plan that was asked for. The state keeps what it
+    knows of it."""
+
+
+@frozen
 class Presumed(Change):
     """Nothing is done, since nothing tells what there is: ports of a bid that flowplan did not place."""
 

@@ -13,6 +13,7 @@ from flowplan.planning.drift import drift, fileless, moved, unnamed
 from flowplan.planning.hand_overs import order_of
 from flowplan.planning.lookup import Desired
 from flowplan.planning.plan import Plan, Wishes
+from flowplan.planning.selection import chosen, part_of
 from flowplan.state.journal import Intent
 from flowplan.state.ownership import namesakes, twins
 from flowplan.state.state import State
@@ -26,26 +27,31 @@ def make_plan(
     pending: Mapping[str, Intent] | None = None,
 ) -> Plan:
     """The plan that brings `live` to `desired`. `state` is what `presume` makes of it, `pending` what it
-    presumed. What it costs is estimated in cost/, what refuses it is in guards.py. Raises steps.Cycle only for a state
-    that was edited by hand."""
-    wishes = _widened(wishes, state, desired)
+    presumed. What it costs is estimated in cost/, what refuses it is in guards.py. Raises UsageProblem for a pattern of
+    `wishes` that means nothing, steps.Cycle only for a state that was edited by hand."""
+    wishes = chosen(_widened(wishes, state, desired), desired, state)
     made = Changes(desired, state, live, wishes)
-    changes = made.all()
-    left_alone = tuple(a for a, b in state.bindings.items() if a not in changes and not wishes.in_scope(b))
+    every = made.all()
+    part = part_of(every, wishes)
+    changes = part.changes
+    left_alone = tuple(a for a, b in state.bindings.items() if a not in every and not wishes.in_scope(b))
     ordered = tuple(changes[address] for address in sorted(changes, key=in_order))
     return Plan(
         mode=wishes.mode,
         changes=ordered,
         order=order_of(ordered),
-        drift=tuple(drift(state, live, wishes, desired.lifecycles)),
+        drift=tuple(one for one in drift(state, live, wishes, desired.lifecycles) if one.address not in part.outside),
         twins=tuple(twins(state, live)),
         namesakes=tuple(one for one in namesakes(state, live) if one[0] in changes),
-        moved=tuple(moved(ordered, state, wishes.files)),
+        moved=tuple(one for one in moved(ordered, state, wishes.files) if one[0] not in part.outside),
         left_alone=left_alone,
         fileless=tuple(fileless(left_alone, state, live, wishes.files)),
         staying=tuple(made.staying.items()),
         unnamed=tuple(unnamed(left_alone, state, live)),
         in_doubt=tuple((pending or {}).values()),
+        patterns=wishes.patterns,
+        left_out=part.left_out,
+        dependents=part.dependents,
     )
 
 

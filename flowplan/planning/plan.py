@@ -17,6 +17,7 @@ from flowplan.model.catalogue import Place
 from flowplan.model.lifecycle import Lifecycle
 from flowplan.model.live import LiveBid
 from flowplan.model.resources import Bid
+from flowplan.model.selection import Patterns
 from flowplan.planning import steps as graph
 from flowplan.planning.actions import ACTIONS, Action, Change, Import
 from flowplan.pricing.entry import Key
@@ -55,6 +56,9 @@ class Plan:
     moved: tuple[tuple[Address, str, str], ...] = ()  # address, the file that made it, the file that has it now
     staying: tuple[tuple[Address, str], ...] = ()  # volumes nobody wants, but who uses them is not reported: why
     in_doubt: tuple[Intent, ...] = ()  # operations of an earlier run whose outcome is not known
+    patterns: Patterns = field(factory=Patterns)  # which part of the whole it is
+    left_out: tuple[Address, ...] = ()  # what would be changed, too, were it all of it
+    dependents: tuple[tuple[Address, Address], ...] = ()  # of these, what depends on something excluded, and on what
 
     @property
     def empty(self) -> bool:
@@ -114,7 +118,10 @@ class Wishes:
     """What is asked for beside the configuration."""
 
     mode: Mode = "apply"
-    replace: frozenset[Address] = frozenset()
+    patterns: Patterns = field(factory=Patterns)
+    replace: frozenset[Address] = frozenset()  # these three: what `patterns` mean, once that is looked up
+    targets: frozenset[Address] = frozenset()
+    excluded: frozenset[Address] = frozenset()
     destroyable: frozenset[str] = frozenset()  # names of volumes whose data may go, or EVERYTHING
     keep_volumes: bool = False  # to destroy: volumes stay, and are managed no longer
     attached: frozenset[str] = frozenset()  # to destroy: names and ids of volumes that the files only attach

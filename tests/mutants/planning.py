@@ -243,4 +243,25 @@ MISTAKES = (
         "        if isinstance(change, Replace) and change.imported and not change.fields:\n",
         ("tests/operations/test_hand_over.py", "-k", "would_replace"),
     ),
+    Mistake(
+        "destroy a volume although its user is excluded",
+        "planning/selection.py",
+        "        found[step.address].update(before.address for before in befores)\n",
+        "        found[step.address].update(before.address for before in befores if before.way == 'up')\n",
+        ("tests/planning/test_selection.py", "-k", "destroyed"),
+    ),
+    Mistake(
+        "record drift of what is left out",
+        "apply/working_state.py",
+        " or isinstance(change, LeftOut):\n",
+        ":\n",
+        ("tests/operations/test_selection.py", "-k", "drift"),
+    ),
+    Mistake(
+        "place what a target does not need",
+        "planning/selection.py",
+        "    kept = selected - dropped.keys()\n",
+        "    kept = changes.keys() - dropped.keys()\n",
+        ("tests/planning/test_selection.py", "-k", "created"),
+    ),
 )

@@ -119,6 +119,14 @@ Summary = TypedDict(
 )
 
 
+class Selection(TypedDict):
+    """Which part of the stack a plan covers, as it was asked for; `left_out`: what else would change."""
+
+    target: list[str]
+    exclude: list[str]
+    left_out: list[str]
+
+
 class FailedPlan(TypedDict):
     """Of a plan that did not come about."""
 
@@ -141,6 +149,7 @@ class PlanBody(FailedPlan):
     cost: Totals
     outputs: dict[str, Any]
     what_if: NotRequired[WhatIf]
+    selection: NotRequired[Selection]
 
 
 @final

@@ -324,6 +324,8 @@ def moves(entries: Iterable[Entry], paint: Paint) -> str:
 def summary(body: PlanBody, changing: Sequence[Entry], paint: Paint) -> str:
     """The counts; before them, what is destroyed, because that is what must not be overlooked."""
     if not changing and not any("previous_address" in one for one in body["resource_changes"]):
+        if "selection" in body:
+            return paint("No changes to what you selected.", "bold")
         if body["mode"] == "destroy":
             return paint("No changes. No objects need to be destroyed.", "bold")
         return paint("No changes. What is live matches the configuration.", "bold")

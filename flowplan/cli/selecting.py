@@ -1,0 +1,30 @@
+"""Options of which part of a stack is meant, each written once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from flowplan.cli.options import all_of
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+replace = click.option(
+    "--replace", multiple=True, metavar="ADDR", help="Replace this resource even if nothing differs."
+)
+target = click.option(
+    "--target",
+    multiple=True,
+    metavar="ADDR",
+    help="Only this and what it needs. * and ? are wildcards; task.NAME is a bid and its ports.",
+)
+exclude = click.option(
+    "--exclude", multiple=True, metavar="ADDR", help="All but this and what depends on it; wildcards as in --target."
+)
+
+
+def selecting(function: F) -> F:
+    """The options of which part of the stack is meant."""
+    return all_of(function, target, exclude)

@@ -1,0 +1,141 @@
+"""A part of a plan: --target, --exclude, --replace. Pure.
+
+A target brings what its steps wait for, an exclusion takes away what waits for its steps or needs it. What is left out
+stays as it is: in the cloud, in the state, and in the cost of the whole.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+import attrs
+from attrs import frozen
+
+from flowplan.diagnostics import candidates
+from flowplan.errors import UsageProblem
+from flowplan.model.address import Address, in_order
+from flowplan.model.selection import is_wild, matching, together
+from flowplan.planning.actions import Change, Forget, LeftOut, NoOp, Presumed, Read
+from flowplan.planning.hand_overs import order_of
+from flowplan.planning.lookup import Desired
+from flowplan.planning.plan import Wishes
+from flowplan.state.state import State
+
+
+def chosen(wishes: Wishes, desired: Desired, state: State) -> Wishes:
+    """`wishes` with the addresses that its patterns mean. Raises UsageProblem for a pattern that means nothing."""
+    asked = wishes.patterns
+    ours = {*desired.resources, *(a for a, binding in state.bindings.items() if wishes.in_scope(binding))}
+    every = {*ours, *desired.reads, *state.bindings}
+    replaced = _meant("--replace", asked.replace, ours, every)
+    return attrs.evolve(
+        wishes,
+        replace=wishes.replace | {both for one in replaced for both in together(one)},
+        targets=wishes.targets | _meant("--target", asked.targets, ours | desired.reads.keys(), every),
+        excluded=wishes.excluded | _meant("--exclude", asked.excluded, ours | desired.reads.keys(), every),
+    )
+
+
+def _meant(option: str, patterns: Iterable[str], known: set[Address], every: set[Address]) -> frozenset[Address]:
+    found: set[Address] = set()
+    for pattern in patterns:
+        matched = matching(pattern, known)
+        if not matched:
+            raise UsageProblem(f"{option} {pattern}: {_why_not(pattern, every)}", hint=_instead(pattern, known))
+        found |= matched
+    return frozenset(found)
+
+
+def _why_not(pattern: str, every: set[Address]) -> str:
+    if matching(pattern, every):
+        return "that belongs to a file that you did not give"
+    what = "anything that matches" if is_wild(pattern) else "it"
+    return f"neither the files nor the state hold {what}"
+
+
+def _instead(pattern: str, known: set[Address]) -> str | None:
+    as_task = pattern.startswith("task.")
+    names = (str(one).replace("bid.", "task.", 1) if as_task else str(one) for one in known)
+    return candidates(pattern, names)
+
+
+@frozen
+class Part:
+    """What is left of a plan: every change, where those left out are `LeftOut`. `left_out`: what would have been
+    changed, too; `dependents`: those of these that nobody named, each with what it depends on; `outside`: all that is
+    not in the part."""
+
+    changes: Mapping[Address, Change]
+    left_out: tuple[Address, ...] = ()
+    dependents: tuple[tuple[Address, Address], ...] = ()
+    outside: frozenset[Address] = frozenset()
+
+
+def part_of(changes: Mapping[Address, Change], wishes: Wishes) -> Part:
+    """The part of `changes` that `wishes` selects: all of it where nothing is selected."""
+    if not (wishes.targets or wishes.excluded):
+        return Part(changes)
+    ahead = _waits(changes.values())
+    behind: dict[Address, set[Address]] = defaultdict(set)
+    for change in changes.values():
+        for before in {*ahead[change.address], *change.needs, *change.needs_before}:
+            behind[before].add(change.address)
+    selected = _reached(wishes.targets, ahead).keys() if wishes.targets else changes.keys()
+    dropped = _reached(wishes.excluded, behind)
+    kept = selected - dropped.keys()
+    left_out = [one for one in changes.values() if one.address not in kept]
+    return Part(
+        {a: one for a, change in changes.items() if (one := change if a in kept else _as_it_is(change)) is not None},
+        tuple(sorted((one.address for one in left_out if one.ways), key=in_order)),
+        tuple(
+            (one.address, cause)
+            for one in sorted(left_out, key=lambda one: in_order(one.address))
+            if one.ways and (cause := dropped.get(one.address)) is not None and one.address in selected
+        ),
+        frozenset(one.address for one in left_out),
+    )
+
+
+def _waits(changes: Iterable[Change]) -> Mapping[Address, set[Address]]:
+    """Every address with those whose steps its own wait for, and what cannot be apart from it."""
+    changes = tuple(changes)
+    found: dict[Address, set[Address]] = defaultdict(set)
+    for change in changes:
+        found[change.address] |= together(change.address)
+    for step, befores in order_of(changes).items():
+        found[step.address].update(before.address for before in befores)
+    return found
+
+
+def _reached(start: Iterable[Address], edges: Mapping[Address, Iterable[Address]]) -> dict[Address, Address | None]:
+    """All that `edges` lead to from `start`, each with where it was reached from; None: it was in `start`."""
+    found: dict[Address, Address | None] = dict.fromkeys(sorted(start, key=in_order))
+    ahead = list(found)
+    while ahead:
+        here = ahead.pop(0)
+        for address in sorted(edges.get(here, ()), key=in_order):
+            if address not in found:
+                found[address] = here
+                ahead.append(address)
+    return found
+
+
+def _as_it_is(change: Change) -> Change | None:
+    """`change` left out; None: there is nothing that could stay."""
+    if isinstance(change, (Read, Presumed)):
+        return change
+    if change.before is None or change.id is None or change.reason == "gone_outside":
+        return None
+    left = LeftOut(
+        change.address,
+        change.before,
+        id=change.id,
+        status=change.status,
+        generation=change.generation,
+        needs=change.needs_before,
+        needs_before=change.needs_before,
+        position=change.position,
+        source=change.source,
+    )
+    return left if isinstance(change, (NoOp, Forget)) else attrs.evolve(left, reason="left_out")

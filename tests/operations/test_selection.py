@@ -1,0 +1,111 @@
+"""--target, --exclude and --replace at work: what is left out keeps its state, its drift and its cost."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.conftest import Place, bid_id
+from tests.texts import storage, task_text
+
+TWO = task_text("prep", more=f"{storage('data')}ports: [8080]\n") + task_text("train")
+
+
+@pytest.fixture
+def two(place: Place) -> Place:
+    place.write(TWO)
+    return place
+
+
+def test_a_target_is_applied_and_the_rest_is_left(two: Place) -> None:
+    out = two.ok("apply", "--auto-approve", "--target", "bid.train")
+    assert "this plan is partial (--target)" in out.replace("\n  ", " ")
+    assert two.ok("state", "list").split() == ["bid.train"]
+    assert "No changes to what you selected." in two.ok("plan", "--target", "bid.train")
+    assert "Apply complete: 3 added" in two.ok("apply", "--auto-approve")
+
+
+def test_the_json_says_what_a_partial_plan_covers(two: Place) -> None:
+    body = json.loads(two.ok("plan", "--exclude", "volume.data", "--format", "json"))
+    assert body["complete"] is False
+    left = ["bid.prep", "ports.prep", "volume.data"]
+    assert body["selection"] == {"target": [], "exclude": ["volume.data"], "left_out": left}
+    assert [one["detail"] for one in body["diagnostics"]][:3] == ["partial", "dependents", "dependents"]
+    assert "selection" not in json.loads(two.ok("plan", "--format", "json"))
+
+
+def test_drift_of_what_is_left_out_stays_drift(two: Place) -> None:
+    two.ok("apply", "--auto-approve")
+    two.call("PATCH", f"/v2/spot/bids/{bid_id(two, 'bid.train')}", b'{"limit_price": "$30.00"}')
+    before = json.loads(two.ok("plan", "--format", "json"))
+    two.edit("8080", "9090")
+    out = two.ok("apply", "--auto-approve", "--target", "task.prep")
+    assert "bid.train" not in out.partition("warning:")[0]
+    two.edit("9090", "8080")
+    two.ok("apply", "--auto-approve", "--target", "task.prep")
+    after = json.loads(two.ok("plan", "--format", "json"))
+    assert after["resource_drift"] == before["resource_drift"] != []
+
+
+def test_what_stays_counts_in_the_cost(two: Place) -> None:
+    two.ok("apply", "--auto-approve", "--target", "bid.train")
+    whole = json.loads(two.ok("plan", "--format", "json"))["cost"]["current"]
+    part = json.loads(two.ok("plan", "--target", "task.prep", "--format", "json"))["cost"]
+    assert part["current"] == whole
+    assert two.run("plan", "--target", "task.prep", "--max-hourly-cost", "20").code == 3
+
+
+def test_a_volume_whose_user_is_excluded_is_not_destroyed(two: Place) -> None:
+    two.ok("apply", "--auto-approve")
+    volume = ("--allow-volume-destroy", "*")
+    two.ok("destroy", "--auto-approve", *volume, "--exclude", "bid.prep")
+    assert two.ok("state", "list").split() == ["bid.prep", "ports.prep", "volume.data"]
+    two.ok("destroy", "--auto-approve", *volume, "--target", "volume.data")
+    assert two.ok("state", "list") == ""
+
+
+def test_a_partial_plan_is_saved_and_applied(two: Place) -> None:
+    two.ok("plan", "--target", "bid.train", "--out", "p")
+    assert "Apply complete: 1 added" in two.ok("apply", "p")
+    assert two.ok("state", "list").split() == ["bid.train"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("plan", "--target", ""), "is empty"),
+        (("plan", "--exclude", "train"), "is not an address"),
+        (("plan", "--target", "bid.trian"), "did you mean bid.train"),
+        (("apply", "--auto-approve", "--exclude", "volume.z*"), "neither the files nor the state hold anything"),
+        (("destroy", "--auto-approve", "--target", "bid.prep"), "neither the files nor the state hold it"),
+        (("destroy", "--replace", "bid.prep"), "No such option"),
+        (("plan", "--destroy", "--replace", "bid.prep"), "cannot be combined with --destroy"),
+    ],
+)
+def test_wrong_usage(two: Place, arguments: tuple[str, ...], said: str) -> None:
+    result = two.run(*arguments)
+    assert result.code == 64, result
+    assert said in result.err
+    assert two.ledger() == []
+
+
+def test_a_saved_plan_takes_no_selection(two: Place) -> None:
+    two.ok("plan", "--out", "p")
+    result = two.run("apply", "p", "--target", "bid.train")
+    assert result.code == 64
+    assert "cannot be combined with a saved plan" in result.err
+    assert two.ledger() == []
+
+
+def test_no_message_advises_a_target(two: Place) -> None:
+    two.ok("apply", "--auto-approve")
+    for arguments in (
+        ("destroy", "--auto-approve"),
+        ("plan", "--replace", "volume.data"),
+        ("plan", "--target", "bid.x"),
+    ):
+        result = two.run(*arguments)
+        assert result.code in (3, 64)
+        hints = [line for line in (result.err + result.out).splitlines() if "hint:" in line]
+        assert hints and not any("--target" in line for line in hints)
