@@ -22,7 +22,7 @@ from flowplan.operations.plan import Request, document_of, forecast, hold_budget
 from flowplan.operations.saved_plan import hold_not_applied, hold_to, places_of
 from flowplan.planning.plan import Plan, Wishes, same_work
 from flowplan.pricing.units import DAY, HOUR, MONTH
-from flowplan.state.state import AppliedPlan, State
+from flowplan.state.state import AppliedPlan, State, without
 
 if TYPE_CHECKING:
     from flowplan.apply.events import Reporter
@@ -311,9 +311,8 @@ class Run:
             timeout=self.how.timeout,
         )
         saved = AppliedPlan(self.saved["sha256"], self.session.now(), recovered.state.serial) if self.saved else None
-        applying = Applying(
-            plan, recovered.state, around, options, now=seen.state, absent=recovered.absent, saved=saved
-        )
+        now = _without_left_out(plan, seen)
+        applying = Applying(plan, recovered.state, around, options, now=now, absent=recovered.absent, saved=saved)
         self.session.interruption.wake = applying.wake
         return applying.run()
 
@@ -351,6 +350,11 @@ class Run:
             raise self._doubt
         verdict(outcome)
         hold_seen(plan, outcome, seen)
+
+
+def _without_left_out(plan: Plan, seen: Observed) -> State:
+    """The state of `seen` without the objects that the plan would import, were they in it."""
+    return without(seen.state, seen.desired.imports & set(plan.left_out))
 
 
 def hold_seen(plan: Plan, outcome: Outcome, seen: Observed) -> None:

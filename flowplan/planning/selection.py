@@ -125,7 +125,7 @@ def _as_it_is(change: Change) -> Change | None:
     """`change` left out; None: there is nothing that could stay."""
     if isinstance(change, (Read, Presumed)):
         return change
-    if change.before is None or change.id is None or change.reason == "gone_outside":
+    if change.before is None or change.id is None or change.imported or change.reason == "gone_outside":
         return None
     left = LeftOut(
         change.address,
@@ -137,5 +137,6 @@ def _as_it_is(change: Change) -> Change | None:
         needs_before=change.needs_before,
         position=change.position,
         source=change.source,
+        previous_address=change.previous_address,  # addresses change for the whole stack at once
     )
     return left if isinstance(change, (NoOp, Forget)) else attrs.evolve(left, reason="left_out")

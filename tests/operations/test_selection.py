@@ -9,6 +9,10 @@ import pytest
 from tests.conftest import Place, bid_id
 from tests.texts import storage, task_text
 
+PLAIN = (
+    "{task_management: {utility_threshold_price: 17.92}, "
+    "resources_specification: {fcp_instance: h100.8x.SXM5.IB, cluster_id: us-central1-b}}"
+)
 TWO = task_text("prep", more=f"{storage('data')}ports: [8080]\n") + task_text("train")
 
 
@@ -109,3 +113,16 @@ def test_no_message_advises_a_target(two: Place) -> None:
         assert result.code in (3, 64)
         hints = [line for line in (result.err + result.out).splitlines() if "hint:" in line]
         assert hints and not any("--target" in line for line in hints)
+
+
+def test_an_import_that_is_left_out_stays_where_it_is(place: Place) -> None:
+    place.write(task_text("train"))
+    place.ok("apply", "--auto-approve")
+    id = bid_id(place, "bid.train")
+    place.ok("state", "rm", "bid.train")
+    head = "version: 2\nproject_name: my-foundry-project\nssh_key_name: my-ssh-key\n"
+    tasks = f"tasks:\n  train: {PLAIN}\n  other: {PLAIN}\n"
+    place.write(f"{head}{tasks}import: [{{address: bid.train, id: {id}}}]\n")
+    place.ok("apply", "--auto-approve", "--target", "bid.other")
+    assert place.ok("state", "list").split() == ["bid.other"]
+    assert "1 to import" in place.ok("plan")
