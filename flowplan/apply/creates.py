@@ -17,7 +17,7 @@ from flowplan.clock import Clock
 from flowplan.errors import Ambiguous, CloudError, FlowplanError, NameTaken, Refused, StateError, Unauthorized
 from flowplan.model.live import TERMINATED, Made
 from flowplan.model.resources import Bid, Resource
-from flowplan.planning.actions import Change, Create, Replace
+from flowplan.planning.actions import Change, Create, CreateFirst, Replace
 from flowplan.state.journal import Intent
 from flowplan.state.state import Binding
 
@@ -54,7 +54,7 @@ class Creates:
                 if kind == "volume" and not intent.resent:
                     # Nobody had the name when we planned, and this was the first attempt: it is not ours.
                     raise Refused(str(error), status=error.status, hint=error.hint) from error
-                if not isinstance(change, Replace) or not polls:
+                if not isinstance(change, Replace) or isinstance(change, CreateFirst) or not polls:
                     raise Ambiguous(str(error), status=error.status, hint=error.hint) from error
                 self.clock.pause(polls.pop(0))  # our own previous generation is not quite gone
 

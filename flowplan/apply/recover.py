@@ -16,7 +16,7 @@ from flowplan.clock import Clock
 from flowplan.errors import OutcomeUnknown
 from flowplan.model.live import Live
 from flowplan.state.journal import Closed, CreateIntent, Done, Intent, Record, fold
-from flowplan.state.ownership import bound_bids, known_otherwise, strays
+from flowplan.state.ownership import bound_bids, known_otherwise, preceded, strays
 from flowplan.state.state import State
 
 
@@ -66,8 +66,10 @@ def recover(
             records.append(Closed(intent.intent, known))
             notes.append(f"{finding.ids[0]}, which an interrupted run created as {intent.address}, {known}")
         elif finding.verdict == "found":
+            earlier = preceded(finding.ids[0], sofar.bindings.get(intent.address), live)
+            records += [Done("", earlier.address, earlier)] if earlier is not None else []
             records.append(Done(intent.intent, intent.address, finding.binding))
-            sofar, _ = fold(sofar, records[-1:])
+            sofar, _ = fold(sofar, records[-2:] if earlier is not None else records[-1:])
             notes.append(f"{intent.address} was created by an interrupted run ({finding.ids[0]}); it is kept")
         elif finding.verdict == "absent":
             absent[intent.intent] = intent

@@ -21,7 +21,7 @@ from flowplan.apply.workers import Announcement, Result, Workers
 from flowplan.apply.working_state import WorkingState
 from flowplan.apply.works import Work, Works, needs_call
 from flowplan.errors import Ambiguous, CloudError, FlowplanError, Held, Refused, StateError, Unauthorized
-from flowplan.planning.actions import Change, Forget
+from flowplan.planning.actions import Change, CreateFirst, Forget
 from flowplan.planning.plan import Plan
 from flowplan.planning.steps import Step
 from flowplan.state.journal import CreateIntent, Intent, Record
@@ -204,12 +204,12 @@ class Applying:
         work, step, error = result.work, result.work.step, result.error
         if error is None:
             self._schedule.succeed(step)
-            return [self._working.finish(work.intent, result.binding)]
+            return self._finished(work, result.binding)
         if result.binding is not None:
             # What waits for it may begin, but not with a volume that is not as it was asked for.
             self._schedule.half(step, frees=step.address.kind == "bid")
             self._take_in(step, error)
-            return [self._working.finish(work.intent, result.binding)]
+            return self._finished(work, result.binding)
         if isinstance(error, Held):  # its intent stays: the next run looks what became of it
             self._fail(step, error)
             return []
@@ -219,6 +219,13 @@ class Applying:
             return []
         self._fail(step, error)
         return [self._working.close(work.intent, type(error).__name__)]
+
+    def _finished(self, work: Work, binding: Binding | None) -> list[Record]:
+        """What to make durable of a call that is done. Of a successor, in the same frame, where the old one stands from
+        now on: whatever ends this run, the next one knows both."""
+        made_first = isinstance(work.change, CreateFirst) and work.step.way == "up"
+        before = [self._working.set_aside(work.step.address)] if made_first else []
+        return [*before, self._working.finish(work.intent, binding)]
 
     def _fail(self, step: Step, error: FlowplanError) -> None:
         self._schedule.fail(step)

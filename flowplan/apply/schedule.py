@@ -15,7 +15,8 @@ class Schedule:
 
     A step waits, is under way once `next` gives it, may be in doubt for a while, and ends once: by `succeed`, `half`,
     `fail` or `lose`, which raise ValueError for a step that is neither under way nor in doubt. A step that ends well
-    frees those that wait for it alone; what waits for one that does not never starts.
+    frees those that wait for it alone; what waits for one that does not never starts. What is freed goes before what
+    waits for nothing: of many bids that are replaced, each is placed again before others are cancelled.
     """
 
     def __init__(self, order: Order, parallelism: int) -> None:
@@ -33,7 +34,7 @@ class Schedule:
         self._ends: dict[Step, End] = {}
 
     def next(self) -> Step | None:
-        """A step that may start, in the order in which they came free: it is under way from now on. None: no step may
+        """A step that may start, what came free last before all others: it is under way from now on. None: no step may
         start before another one ends."""
         if not self._ready or len(self._under_way) >= self.parallelism:
             return None
@@ -91,7 +92,9 @@ class Schedule:
         self._in_doubt.discard(step)
 
     def _free(self, step: Step) -> None:
+        freed = []
         for user in self._users[step]:
             self._waits[user].discard(step)
             if not self._waits[user]:
-                self._ready.append(user)
+                freed.append(user)
+        self._ready.extendleft(reversed(freed))  # what was begun is brought to its end first

@@ -63,6 +63,11 @@ class WorkingState:
             if self.bindings.get(address) != binding:
                 yield self.bind(address, binding, adopted=binding.id if binding.id in new else "")
 
+    def set_aside(self, address: Address) -> Done:
+        """What `address` is bound to has a successor: it stands elsewhere until it is taken away."""
+        aside = self.bindings[address].aside
+        return self.bind(aside.address, aside)
+
     def close(self, intent: Intent, why: str) -> Closed:
         """`intent` is proved not to have happened."""
         self.pending.pop(intent.intent, None)

@@ -20,7 +20,7 @@ from flowplan.model.address import Address
 from flowplan.model.digest import digest
 from flowplan.model.live import Marker
 from flowplan.model.resources import Bid, Inputs, Resource, Volume, resolve
-from flowplan.planning.actions import Change, Create, Delete, Import, Replace, Update
+from flowplan.planning.actions import Change, Create, CreateFirst, Delete, Import, Replace, Update
 from flowplan.planning.steps import Step
 from flowplan.state.journal import Closed, CreateIntent, Intent
 from flowplan.state.state import Binding
@@ -78,6 +78,8 @@ class Works:
         """The work of `step`. Raises CloudError for what cannot be asked for: a script that cannot be rendered."""
         if isinstance(change, Delete) or (isinstance(change, Replace) and step.way == "down"):
             intent = self._intent("delete", change, None, "", change.before)
+            if isinstance(change, CreateFirst):
+                intent = attrs.evolve(intent, address=change.earlier, generation=change.generation - 1)
             return Work(step, change, intent, lambda _: Answer(None, was_gone=not self._removals.remove(change)))
         bindings = self._working.bindings
         wanted = resolve(change.after, {a: bindings[a].id for a in change.needs if a in bindings})

@@ -23,7 +23,7 @@ from flowplan.documents.ports import listed
 from flowplan.model.address import Address
 from flowplan.model.digest import digest
 from flowplan.model.resources import Bid, ContainerImage, Inputs, PortMapping, Resource, Volume
-from flowplan.planning.actions import Action, Change, Create, Import, NoOp, Presumed, Replace, Update
+from flowplan.planning.actions import Change, Create, CreateFirst, Import, NoOp, Presumed, Replace, Update
 from flowplan.planning.plan import Plan
 from flowplan.state.state import State
 
@@ -33,7 +33,15 @@ if TYPE_CHECKING:
 
 FORMAT_VERSION = "1.0"
 _IDLE = (NoOp, Presumed)
-_WORDS: dict[Action, list[str]] = {"replace": ["delete", "create"]}
+
+
+def _words(change: Change) -> list[str]:
+    """What is done, in the order in which it is."""
+    if isinstance(change, Import) and change.fields:
+        return ["import", "update"]
+    if isinstance(change, Replace):
+        return ["create", "delete"] if isinstance(change, CreateFirst) else ["delete", "create"]
+    return [change.action]
 
 
 @frozen
@@ -177,7 +185,7 @@ def entry(one: Priced) -> shape.Entry:
         "name": change.address.name,
         "id": change.id,
         "change": {
-            "actions": _actions(change),
+            "actions": _words(change),
             "before": plain(change.before),
             "after": plain(change.after),
             "after_unknown": _unknown(change),
@@ -193,12 +201,6 @@ def entry(one: Priced) -> shape.Entry:
     if change.previous_address is not None:
         made["previous_address"] = str(change.previous_address)
     return cast("shape.Entry", made)  # its type says which shape the rest has
-
-
-def _actions(change: Change) -> list[str]:
-    if isinstance(change, Import) and change.fields:
-        return ["import", "update"]
-    return _WORDS.get(change.action, [change.action])
 
 
 def _unknown(change: Change) -> shape.AfterUnknown:

@@ -59,10 +59,13 @@ def _reader() -> Converter:
     return made
 
 
+PAIRS = (["delete", "create"], ["create", "delete"], ["import", "update"])  # what is two actions
+
+
 def _hold_sides(change: Mapping[str, Any], address: Address) -> None:
     """Raise ValueError for actions there are not, and for a bid or volume without what its actions are about."""
     actions = change["actions"]
-    if actions not in ([*([one] for one in ACTIONS), ["delete", "create"], ["import", "update"]]):
+    if actions not in ([*([one] for one in ACTIONS), *PAIRS]):
         raise ValueError(f"{actions!r} are no actions")
     both = {"update", "no-op", "read", "import"}.intersection(actions)
     needed = [("before", both or {"delete", "forget"}.intersection(actions))]

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from flowplan.documents.shapes.plan import PlanBody
 
 _SIDES: tuple[Literal["current"], Literal["planned"], Literal["delta"]] = ("current", "planned", "delta")
+_CHANGED = (["create"], ["update"], ["delete", "create"], ["create", "delete"], ["import", "update"])
 _ROUNDED = Decimal("0.005")  # dollars: more than this is a cent
 _APART = Decimal("0.02")  # dollars: more than rounding makes of three figures
 
@@ -49,7 +50,7 @@ def of_other_hours(body: PlanBody) -> list[str]:
     return [
         one["address"]
         for one in body["resource_changes"]
-        if one["change"]["actions"] in (["create"], ["update"], ["delete", "create"], ["import", "update"])
+        if one["change"]["actions"] in _CHANGED
         if one["type"] == "bid" and one["cost"] is not None and one["cost"]["outlook"] in ("runs", "waits")
         if (found := one["cost"]["cost"]["horizon"]) and found["hours"] != whole["hours"]
     ]

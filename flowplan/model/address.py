@@ -11,6 +11,9 @@ Kind: TypeAlias = Literal["volume", "bid", "ports"]
 KINDS: tuple[Kind, ...] = ("volume", "bid", "ports")
 
 
+_GENERATION = "@g"  # no name in a file has an @
+
+
 @frozen(cache_hash=True)
 class Address:
     """Where a resource stands in the configuration: `volume.data`, `bid.train`, `ports.train`."""
@@ -33,12 +36,27 @@ class Address:
     @property
     def base(self) -> str:
         """The name without the key that `for_each` gave it."""
-        return self.name.partition("[")[0]
+        return self.current.name.partition("[")[0]
 
     @property
     def key(self) -> str | None:
         """The key that `for_each` gave it; None: none."""
-        return self.name.partition("[")[2][1:-2] or None
+        return self.current.name.partition("[")[2][1:-2] or None
+
+    def of_generation(self, generation: int) -> Address:
+        """Where an earlier object of this address stands once its successor is made: `bid.train@g1`."""
+        return Address(self.kind, f"{self.current.name}{_GENERATION}{generation}")
+
+    @property
+    def current(self) -> Address:
+        """The address of the successor, of one that an earlier object has; else this one itself."""
+        name, generation, _ = self.name.partition(_GENERATION)
+        return Address(self.kind, name) if generation else self
+
+    @property
+    def is_earlier(self) -> bool:
+        """Whether an earlier object stands here, whose successor is made."""
+        return _GENERATION in self.name
 
 
 def instance_name(name: str, key: str) -> str:

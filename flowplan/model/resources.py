@@ -42,6 +42,7 @@ Interface: TypeAlias = Literal["Block", "File"]
 VOLUME_NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?", re.ASCII)
 VOLUME_NAME_LENGTH = 64
 BID_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
+BID_NAME_LENGTH = 128
 
 
 @frozen

@@ -126,6 +126,18 @@ class Replace(Change):
 
 
 @frozen
+class CreateFirst(Replace):
+    """Its successor is made, under a name of its own; then it is taken away."""
+
+    ways: ClassVar[tuple[Way, ...]] = ("up", "down")
+
+    @property
+    def earlier(self) -> Address:
+        """Where it stands from the moment in which its successor is made."""
+        return self.address.of_generation(self.generation - 1)
+
+
+@frozen
 class Delete(Change):
     """It is taken away."""
 

@@ -9,10 +9,11 @@ import attrs
 from flowplan.model.address import Address, in_order
 from flowplan.model.lifecycle import DEFAULT
 from flowplan.model.live import Live, LiveBid, LiveVolume
-from flowplan.model.resources import Bid, Resource, resolve
+from flowplan.model.resources import BID_NAME_LENGTH, Bid, Resource, resolve
 from flowplan.planning.actions import (
     Change,
     Create,
+    CreateFirst,
     Delete,
     FieldChange,
     Forget,
@@ -131,6 +132,8 @@ class Changes:
 
     def _dropped(self, address: Address) -> tuple[str, str]:
         """Why the configuration does not name it any more, for machines and for people."""
+        if address.is_earlier:
+            return "delete_because_replaced", f"{address.current} was made in its place"
         if address.key is not None and (address.kind, address.base) in self.bases:
             what = "volume" if address.kind == "volume" else "task"
             return (
@@ -185,6 +188,8 @@ class Changes:
             reason, note = why
             made = as_replaced(before, after, lifecycle)
             change = Replace(address, before, made, fields, id=binding.id, reason=reason, note=note)
+            if lifecycle.create_before_destroy and not self._renewed(wanted):
+                change = create_first(change, binding.generation + 1)
         elif not fields:
             change = NoOp(address, before, id=binding.id)
         elif _restarts(fields, wanted):
@@ -213,11 +218,28 @@ class Changes:
             return "replace_because_cannot_update", None
         if address in self.wishes.replace:
             return "replace_by_request", None
-        renewed = [need for need in wanted.needs if isinstance(self.made.get(need), Replace)]
-        if renewed:
+        if renewed := self._renewed(wanted):
             # Detaching from a running bid and attaching what does not exist yet would wait for each other.
             return "replace_because_dependency", f"{renewed[0]} is replaced"
         return None
+
+    def _renewed(self, wanted: Resource) -> list[Address]:
+        """What `wanted` needs that is replaced."""
+        return [need for need in wanted.needs if isinstance(self.made.get(need), Replace)]
+
+
+def create_first(change: Replace, generation: int) -> Replace:
+    """`change`, for which the successor of a bid is made before it goes. What is live keeps its name, so that of the
+    successor is another."""
+    if not isinstance(change.after, Bid):
+        return change
+    suffix = f"-g{generation}"
+    after = attrs.evolve(change.after, name=change.after.name[: BID_NAME_LENGTH - len(suffix)] + suffix)
+    both = f"{after.name} is placed before {change.id} is cancelled: until then both may run, and cost"
+    note = f"{change.note}; {both}" if change.note else both
+    return CreateFirst(
+        change.address, change.before, after, change.fields, id=change.id, reason=change.reason, note=note
+    )
 
 
 def _restarts(fields: Iterable[FieldChange], wanted: Resource) -> bool:

@@ -28,11 +28,12 @@ def conflicts(
     for bid in live.bids.values():
         if not bid.ended and bid.id not in in_doubt:
             taken.setdefault(("bid", bid.bid.name), []).append(bid.id)
+    earlier = {one.id: address.current for address, one in state.bindings.items() if address.is_earlier}
     found = []
     for address, wanted in desired.resources.items():
         if isinstance(wanted, PortMapping) or is_live(state.bindings.get(address), live):
             continue
-        others = taken.get((address.kind, wanted.name), [])
+        others = [id for id in taken.get((address.kind, wanted.name), ()) if earlier.get(id) != address]
         if others:
             whose, remedy = _whose(address, others, state, live)
             found.append(

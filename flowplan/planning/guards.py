@@ -29,6 +29,7 @@ def refusals(plan: Plan, live: Live, wishes: Wishes) -> tuple[Diagnostic, ...]:
         *_held_elsewhere(changes, live),
         *_exchanged(changes),
         *_imported(changes),
+        *_not_first(changes, live),
     )
 
 
@@ -167,6 +168,28 @@ def _imported(changes: Iterable[Change]) -> Iterable[Diagnostic]:
                 f"{change.address} would be replaced by the plan that imports it ({change.id}): {why}",
                 "write down what is live, apply, and change it then; or remove the import block",
             )
+
+
+def _not_first(changes: Sequence[Change], live: Live) -> Iterable[Diagnostic]:
+    """Bids whose successor is to be made first, but cannot be while they are there."""
+    replaced = {one.address: one.id for one in changes if isinstance(one, Replace) and one.address.kind == "volume"}
+    for change in changes:
+        before, after = change.before, change.after
+        if not isinstance(change, Replace) or not isinstance(before, Bid) or not isinstance(after, Bid):
+            continue
+        if not change.lifecycle.create_before_destroy:
+            continue
+        shared = [live.volumes[id] for id in map(str, after.volumes) if id in before.volumes and id in live.volumes]
+        block = [one.volume.name for one in shared if one.volume.interface == "Block"]
+        if block:
+            why = f"both would hold the Block volume {block[0]}, which only one bid can use"
+        elif gone := [need for need in change.needs if need in replaced]:
+            why = f"{gone[0]}, which it uses, is replaced too, and can only be made again once nothing uses it"
+        else:
+            continue
+        message = f"the successor of {change.address} cannot be made first (create_before_destroy): {why}"
+        hint = "create_before_destroy: false lets it be cancelled first; a File volume can be used by both"
+        yield refusal("volume-in-use", change, message, hint)
 
 
 @frozen

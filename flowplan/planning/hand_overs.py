@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from flowplan.model.address import Address
 from flowplan.model.resources import Bid, Resource, Volume
 from flowplan.planning import steps as graph
-from flowplan.planning.actions import Change
+from flowplan.planning.actions import Change, Create, CreateFirst, Delete, Replace
 
 
 def order_of(changes: Iterable[Change]) -> graph.Order:
@@ -26,11 +26,13 @@ def order_with(changes: Sequence[Change], handed_over: Iterable[tuple[Address, A
         {change.address: change.needs for change in changes},
         {change.address: change.needs_before for change in changes},
         handed_over,
+        {change.address for change in changes if isinstance(change, CreateFirst)},
     )
 
 
 def hand_overs(changes: Iterable[Change]) -> list[tuple[Address, Address]]:
-    """(who takes, who gives) for every Block volume that goes from one bid to another: only one bid can use one."""
+    """(who takes, who gives) for every Block volume that goes from one bid to another, since only one bid can use one;
+    and for every name."""
     changes = tuple(changes)
     block = {one.id for one in changes if _is_block(one.after) or _is_block(one.before)}
     givers = {
@@ -39,12 +41,20 @@ def hand_overs(changes: Iterable[Change]) -> list[tuple[Address, Address]]:
         for volume in (_volumes(change.before) & block)
         if change.releases(volume)
     }
-    return [
+    taken = [
         (change.address, givers[volume])
         for change in changes
         for volume in sorted(_volumes(change.after) & givers.keys())
         if givers[volume] != change.address
     ]
+    return taken + _names_freed(changes)
+
+
+def _names_freed(changes: Iterable[Change]) -> list[tuple[Address, Address]]:
+    """(who takes, who gives) for every address whose earlier object is still there, and may have its name."""
+    making = {one.address for one in changes if isinstance(one, (Create, Replace)) and not isinstance(one, CreateFirst)}
+    going = [one.address for one in changes if isinstance(one, Delete) and one.address.is_earlier]
+    return [(earlier.current, earlier) for earlier in going if earlier.current in making]
 
 
 def _is_block(resource: Resource | None) -> bool:

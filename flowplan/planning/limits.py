@@ -13,7 +13,7 @@ from flowplan.diagnostics import Diagnostic
 from flowplan.model.address import Address
 from flowplan.model.catalogue import SPOT, STORAGE, Quota, SshKey
 from flowplan.model.resources import Bid, Resource, Volume
-from flowplan.planning.actions import Change, Create, NoOp, Presumed, Replace, Update
+from flowplan.planning.actions import Change, Create, CreateFirst, NoOp, Presumed, Replace, Update
 from flowplan.planning.plan import Plan, key_of
 from flowplan.pricing.entry import Key, Market
 from flowplan.pricing.units import CENT, usd
@@ -118,13 +118,18 @@ def _over(plan: Plan, quota: Quota, say: Say) -> Iterator[Diagnostic]:
 _ROOM = "ask for less, or for a higher quota; what you remove still counts in this apply: remove it in an earlier one"
 
 
+def _holds(change: Change) -> bool:
+    """Whether what it has now is what it will have, or makes room for that."""
+    return isinstance(change, _HELD) and not isinstance(change, CreateFirst)
+
+
 def _elsewhere(plan: Plan, quota: Quota) -> int:
     """What is used of `quota` by what the plan does not have, or takes away."""
     if quota.product == STORAGE:
-        held = [c.before for c in plan.changes if isinstance(c, _HELD)]
+        held = [c.before for c in plan.changes if _holds(c)]
         return max(quota.used - sum(map(_gigabytes, held)), 0)
     size = _instances(quota)
-    kept = (c for c in plan.changes if isinstance(c, _HELD) and c.status in _HOLDING)
+    kept = (c for c in plan.changes if _holds(c) and c.status in _HOLDING)
     return max(quota.used - sum(size(one.before) for one in kept), 0)
 
 

@@ -2,7 +2,7 @@
 delete a volume that a bid still uses until that bid's own update.
 
     up(x)    after up(n) for every n that x needs
-    up(x)    after down(x)
+    up(x)    after down(x); if x is made first, down(x) after up(x)
     down(n)  after down(x), or else up(x), for every x that used n before
     up(y)    after down(x), or else up(x), where y takes over from x what only one can use at a time
     down(y)  then too, unless x waits for it itself: should x fail, y stays
@@ -11,7 +11,7 @@ delete a volume that a bid still uses until that bid's own update.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
 from operator import attrgetter
 from typing import Literal, TypeAlias
@@ -51,11 +51,14 @@ def order(
     needs_after: Mapping[Address, Iterable[Address]],
     needs_before: Mapping[Address, Iterable[Address]],
     handed_over: Iterable[tuple[Address, Address]] = (),
+    made_first: Collection[Address] = (),
 ) -> Order:
-    """Each step with the steps it waits for, in an order in which they could run one by one.
+    """Each step with the steps it waits for, in an order in which they could run one by one: what a step frees comes
+    right after it, so that of many that are replaced each is made again before the next one goes.
 
     `needs_after`: what each address will need; `needs_before`: what it needed when it was last applied;
-    `handed_over`: (who takes, who gives) what only one bid can use at a time.
+    `handed_over`: (who takes, who gives) what only one bid can use at a time; `made_first`: what is replaced, and made
+    before the old one goes.
     The order is the same for the same input. Raises `Cycle`.
     """
     known = set(steps)
@@ -65,12 +68,13 @@ def order(
             ups = (Step("up", need) for need in needs_after.get(step.address, ()))
             waits[step].update(up for up in ups if up in known)
             if (down := Step("down", step.address)) in known:
-                waits[step].add(down)
+                first, then = (step, down) if step.address in made_first else (down, step)
+                waits[then].add(first)
     for step in known:
         if step.way == "down":
             for need in needs_after.get(step.address, ()):
                 up = Step("up", need)
-                if up in known and Step("down", need) not in known:
+                if up in known and (need in made_first or Step("down", need) not in known):
                     waits[step].add(up)
     for user, needs in needs_before.items():
         last_use = next((s for s in (Step("down", user), Step("up", user)) if s in known), None)
@@ -107,8 +111,10 @@ def _sorted(waits: Mapping[Step, set[Step]]) -> Order:
     except CycleError as error:
         raise Cycle(reversed(error.args[1])) from None  # graphlib lists predecessors first
     done: Order = {}
-    while sorter.is_active():
-        ready = sorted(sorter.get_ready(), key=_in_order)
-        done.update((step, tuple(sorted(waits[step], key=_in_order))) for step in ready)
-        sorter.done(*ready)
+    ahead = sorted(sorter.get_ready(), key=_in_order, reverse=True)
+    while ahead:
+        step = ahead.pop()
+        done[step] = tuple(sorted(waits[step], key=_in_order))
+        sorter.done(step)
+        ahead += sorted(sorter.get_ready(), key=_in_order, reverse=True)  # what was begun is brought to its end first
     return done

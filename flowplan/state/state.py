@@ -30,6 +30,11 @@ class Binding:
     generation: int = 1
     source: str = ""
 
+    @property
+    def aside(self) -> Binding:
+        """The same object, once another one is made at its address."""
+        return attrs.evolve(self, address=self.address.of_generation(self.generation))
+
 
 PLANS_KEPT = 100  # older ones are stale by their serial anyway
 

@@ -28,6 +28,10 @@ def read_volume(document: Document, node: MappingNode, key: Scalar, address: Add
         called = text_of(document, Scalar(name, '"', key.start, key.end), "the name of a volume", CREATED_NAME)
     note_volume(section)
     lifecycle, named = read_lifecycle(section), section.has("volume_name")
+    if lifecycle.create_before_destroy:
+        hint = "delete it: replacing a volume destroys its data in either order, and its name is free only afterwards"
+        summary = "create_before_destroy has no meaning for a volume"
+        document.problem(section.at("lifecycle"), summary, hint, code="value")
     if called is None:
         return None
     source = document.position(section.at("volume_name") if section.has("volume_name") else key)

@@ -10,7 +10,16 @@ WIDTH = 80  # columns that prose is kept to; where output goes makes no differen
 LONGEST_LINE = 2000  # characters of a sentence, or a name, that stays one line
 _CODES = {"green": "32", "yellow": "33", "red": "31", "cyan": "36", "bold": "1", "dim": "2"}
 OWN = re.compile(r"(\x1b\[(?:0|(?:1|2|3[1236])(?:;(?:1|2|3[1236]))*)m)")  # what `Paint` writes, and nothing else
-SYMBOL_STYLES = {"+": "green", "~": "yellow", "-": "red", "-/+": "red", "<=": "cyan", ".": "cyan", "<-": "cyan"}
+SYMBOL_STYLES = {
+    "+": "green",
+    "~": "yellow",
+    "-": "red",
+    "-/+": "red",
+    "+/-": "red",
+    "<=": "cyan",
+    ".": "cyan",
+    "<-": "cyan",
+}
 
 
 def wrapped(text: str, first: str, rest: str) -> list[str]:

@@ -26,6 +26,7 @@ _SYMBOLS = {
     ("update",): "~",
     ("delete",): "-",
     ("delete", "create"): "-/+",
+    ("create", "delete"): "+/-",
     ("forget",): ".",
     ("import",): "<-",
     ("import", "update"): "~",
@@ -35,6 +36,7 @@ _HEADS = {
     "~": "will be updated in place",
     "-": "will be destroyed",
     "-/+": "must be replaced",
+    "+/-": "must be replaced",
     ".": "will be forgotten: flowplan stops managing it",
     "<-": "will be imported",
 }
@@ -43,6 +45,7 @@ _LEGEND = {
     "~": "update in place",
     "-": "destroy",
     "-/+": "destroy and then create replacement",
+    "+/-": "create replacement and then destroy",
     ".": "forget",
     "<-": "import: what is live is managed from now on",
 }
@@ -121,9 +124,9 @@ def block(entry: Entry, paint: Paint) -> str:
 
 
 def _head(entry: Entry, symbol: str) -> str:
-    if symbol == "-/+" and entry["action_reason"] == "replace_by_request":
+    if symbol in ("-/+", "+/-") and entry["action_reason"] == "replace_by_request":
         return "will be replaced, as requested"
-    if symbol == "-/+" and entry["action_reason"] == "replace_because_dependency":
+    if symbol in ("-/+", "+/-") and entry["action_reason"] == "replace_because_dependency":
         return "will be replaced"
     if entry["change"]["actions"] == ["import", "update"]:
         return "will be imported, and updated in place"
