@@ -183,12 +183,13 @@ def _not_first(changes: Sequence[Change], live: Live) -> Iterable[Diagnostic]:
         block = [one.volume.name for one in shared if one.volume.interface == "Block"]
         if block:
             why = f"both would hold the Block volume {block[0]}, which only one bid can use"
+            hint = "create_before_destroy: false lets it be cancelled first; a File volume can be used by both"
         elif gone := [need for need in change.needs if need in replaced]:
             why = f"{gone[0]}, which it uses, is replaced too, and can only be made again once nothing uses it"
+            hint = "create_before_destroy: false lets it be cancelled first, and placed again when the volume is there"
         else:
             continue
         message = f"the successor of {change.address} cannot be made first (create_before_destroy): {why}"
-        hint = "create_before_destroy: false lets it be cancelled first; a File volume can be used by both"
         yield refusal("volume-in-use", change, message, hint)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from random import Random
 
@@ -37,6 +38,24 @@ def test_what_waits_for_nothing_starts_in_the_order_of_the_plan() -> None:
 def test_a_plan_without_steps_is_over_at_once() -> None:
     schedule = Schedule({}, 10)
     assert (schedule.next(), schedule.not_started) == (None, ())
+
+
+@pytest.mark.parametrize("parallelism", [1, 3])
+def test_what_is_replaced_is_made_again_before_more_goes(parallelism: int) -> None:
+    """However many go at once, no more are down than that."""
+    names = [Address("bid", f"b{n}") for n in range(9)]
+    schedule = Schedule(order([Step(way, one) for one in names for way in ("down", "up")], {}, {}), parallelism)
+    seen: list[Step] = []
+    under_way: deque[Step] = deque()
+    while True:
+        under_way += drawn(schedule)
+        if not under_way:
+            break
+        seen.append(under_way.popleft())
+        schedule.succeed(seen[-1])
+    down = [sum(1 if step.way == "down" else -1 for step in seen[: n + 1]) for n in range(len(seen))]
+    assert len(seen) == 18
+    assert max(down) == parallelism
 
 
 @pytest.mark.parametrize(

@@ -231,6 +231,7 @@ TWO = (
     task("b", volume=created("vb", mount=True), ports='"6006-6008"'),
 )
 ONE = task("a", volume=created("va", mount=True), ports="8080")
+FIRST = task("a", ports="8080", more="lifecycle: {create_before_destroy: true}\n")
 
 SCENARIOS: dict[str, Scenario] = {
     "create": Scenario(_written(task("a"))),
@@ -241,6 +242,7 @@ SCENARIOS: dict[str, Scenario] = {
         _applied(task("a", volume=created("va")), then=[task("a", volume=created("va", "vb"))]),
     ),
     "replace": Scenario(_applied(ONE, then=[ONE.replace("8080", "8090")])),
+    "replace, the successor first": Scenario(_applied(FIRST, then=[FIRST.replace("8080", "8090")])),
     "replace, the name not free yet": Scenario(_name_still_taken),
     "destroy": Scenario(_applied(ONE, then=[ONE]), DESTROY, (DESTROY,), ("plan", "--destroy", "--detailed-exitcode")),
     "attach": Scenario(_attach),
@@ -253,6 +255,12 @@ SCENARIOS: dict[str, Scenario] = {
     "recovery, the bid was not placed": Scenario(_interrupted(_written(ONE), "sent POST spot/bids")),
     "recovery of a replacement": Scenario(
         _interrupted(_applied(ONE, then=[ONE.replace("8080", "8090")]), "answer DELETE spot/bids")
+    ),
+    "recovery of a successor that was placed": Scenario(
+        _interrupted(_applied(FIRST, then=[FIRST.replace("8080", "8090")]), "answer POST spot/bids")
+    ),
+    "recovery with the old one still there": Scenario(
+        _interrupted(_applied(FIRST, then=[FIRST.replace("8080", "8090")]), "sent DELETE spot/bids")
     ),
     "recovery of a destroy": Scenario(
         _interrupted(_applied(ONE, then=[ONE]), "answer DELETE spot/bids", DESTROY),

@@ -39,11 +39,13 @@ CORE = (
     "update a limit",
     "update volumes",
     "replace",
+    "replace, the successor first",
     "replace, the name not free yet",
     "destroy",
     "add one, remove another",
     "recovery, the bid was not placed",
     "recovery of a replacement",
+    "recovery of a successor that was placed",
     "state restore",
     "a saved plan",
 )

@@ -6,6 +6,27 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "forget a bid whose successor is made",
+        "apply/run.py",
+        "return [*before, self._working.finish(work.intent, binding)]",
+        "return [self._working.finish(work.intent, binding)]",
+        ("tests/faults/test_crashes.py", "-k", "fourth_point and successor and first"),
+    ),
+    Mistake(
+        "forget a bid whose successor an interrupted run made",
+        "apply/recover.py",
+        '            records += [Done("", earlier.address, earlier)] if earlier is not None else []\n',
+        "",
+        ("tests/faults/test_crashes.py", "-k", "fourth_point and successor and placed"),
+    ),
+    Mistake(
+        "cancel all that is replaced before any of it is placed again",
+        "apply/schedule.py",
+        "        self._ready.extendleft(reversed(freed))",
+        "        self._ready.extend(freed)",
+        ("tests/apply/test_schedule.py",),
+    ),
+    Mistake(
         "drop the intent",
         "apply/run.py",
         "records += local + [work.intent for work in works]",

@@ -6,6 +6,20 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "take a bid away before its successor is made first",
+        "planning/steps.py",
+        "(step, down) if step.address in made_first else (down, step)",
+        "(down, step)",
+        ("tests/planning/test_lifecycle.py",),
+    ),
+    Mistake(
+        "place a successor beside the Block volume of the old one",
+        "planning/guards.py",
+        "        if not change.lifecycle.create_before_destroy:\n",
+        "        if not change.lifecycle.create_before_destroy or isinstance(change, Replace):\n",
+        ("tests/planning/test_lifecycle.py",),
+    ),
+    Mistake(
         "let --allow-volume-destroy lift prevent_destroy",
         "planning/guards.py",
         "        if change.lifecycle.prevent_destroy:\n",

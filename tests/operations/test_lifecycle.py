@@ -8,6 +8,7 @@ import pytest
 
 from tests.conftest import APPLY, Place
 
+IGNORING = "lifecycle: {ignore_changes: [utility_threshold_price, startup_script]}"
 STACK = """\
 version: 2
 name: llm
@@ -73,6 +74,55 @@ def test_a_dropped_key_is_named(stack: Place) -> None:
     reasons = {one["address"]: one["action_reason"] for one in body["resource_changes"]}
     assert reasons['bid.train["b"]'] == "delete_because_each_key"
     assert body["summary"]["delete"] == 1
+
+
+def calls(place: Place, since: int) -> list[str]:
+    """What was done to bids: which were cancelled, and the names of those that were placed."""
+    return [one.method for one in place.ledger()[since:] if one.path.startswith("/v2/spot/bids")]
+
+
+def replaced(place: Place, *arguments: str, first: bool) -> list[str]:
+    """The calls by which three bids are replaced."""
+    text = STACK.replace("[a, b]", "[a, b, c]").replace(
+        IGNORING, f"lifecycle: {{create_before_destroy: {str(first).lower()}}}"
+    )
+    place.write(text)
+    place.ok(*APPLY)
+    since = len(place.ledger())
+    place.write(text.replace("echo one", "echo two"))
+    place.ok(*APPLY, *arguments)
+    assert place.run("plan", "--detailed-exitcode").code == 0
+    return calls(place, since)
+
+
+def test_bids_are_replaced_one_by_one(place: Place) -> None:
+    assert replaced(place, "--parallelism", "1", first=False) == ["DELETE", "POST"] * 3
+
+
+def test_a_successor_is_placed_first_and_keeps_its_name(place: Place) -> None:
+    assert replaced(place, "--parallelism", "1", first=True) == ["POST", "DELETE"] * 3
+    resources = json.loads((place.path / "flowplan.state.json").read_text())["resources"]
+    names = {one["applied"]["name"] for one in resources if one["type"] == "bid"}
+    assert names == {"train-a-g2", "train-b-g2", "train-c-g2"}
+
+
+def test_a_successor_that_is_refused_leaves_the_old_bid(stack: Place) -> None:
+    text = STACK.replace(IGNORING, "lifecycle: {create_before_destroy: true}")
+    since = len(stack.ledger())
+    stack.write(text.replace("echo one", "echo two"))
+    with stack.simulator() as simulator:
+        simulator.faults.add("POST /v2/spot/bids", "status", status=400, times=None)
+    assert stack.run(*APPLY).code == 1
+    assert calls(stack, since) == []
+    assert stack.ok("state", "list").count("bid.train[") == 2
+
+
+def test_a_volume_has_no_successor(place: Place) -> None:
+    place.write(
+        STACK.replace("lifecycle: {prevent_destroy", "lifecycle: {create_before_destroy: true, prevent_destroy")
+    )
+    refused = place.run("validate")
+    assert (refused.code, "create_before_destroy has no meaning for a volume" in refused.err) == (65, True)
 
 
 def test_a_field_that_there_is_not_is_refused_at_its_place(place: Place) -> None:

@@ -9,8 +9,9 @@ from flowplan.diagnostics import Position
 from flowplan.model.address import Address
 from flowplan.model.lifecycle import Lifecycle
 from flowplan.model.live import Live
-from flowplan.model.resources import Bid, ContainerImage, Inputs, PortMapping, PortPair, Resource, Script
-from flowplan.planning.actions import Action, Change
+from flowplan.model.resources import Bid, ContainerImage, Inputs, PortMapping, PortPair, Resource, Script, Volume
+from flowplan.planning.actions import Action, Change, CreateFirst
+from flowplan.planning.conflicts import conflicts
 from flowplan.planning.guards import refusals
 from flowplan.planning.lookup import Desired
 from flowplan.planning.plan import EVERYTHING, Plan, Wishes
@@ -178,6 +179,117 @@ def test_a_volume_may_ignore_its_size() -> None:
     known, there = state(bound(DATA, "vol_1", volume())), live(live_volume(volume()))
     plan = planned(treated({DATA: volume(size_gb=200)}, data=ignoring("size_gb")), known, there)
     assert plan.empty
+
+
+# ---- create_before_destroy ----------------------------------------------------------------------------------
+
+FIRST = Lifecycle(create_before_destroy=True)
+SHARED = volume(interface="File")
+USES = bid(volumes=(DATA,))
+WITH_DATA = state(bound(TRAIN, "bid_1", bid(volumes=("vol_1",)), needs=(DATA,)), bound(DATA, "vol_1", SHARED))
+EARLIER = TRAIN.of_generation(1)
+
+
+def using(of: Volume) -> Live:
+    return live(live_bid(bid(volumes=("vol_1",))), live_volume(of, bids=("bid_1",)))
+
+
+def steps(plan: Plan) -> list[str]:
+    return [str(step) for step in plan.order]
+
+
+def test_the_successor_is_made_before_the_old_one_goes() -> None:
+    plan = planned(
+        treated({TRAIN: bid(quantity=2)}, train=FIRST), state(bound(TRAIN, "bid_1", bid())), live(live_bid(bid()))
+    )
+    (found,) = plan.changes
+    assert isinstance(found, CreateFirst)
+    assert (found.id, found.generation, found.earlier) == ("bid_1", 2, EARLIER)
+    assert found.after == bid("train-g2", quantity=2)
+    assert steps(plan) == ["up(bid.train)", "down(bid.train)"]
+
+
+def test_the_ports_go_over_once_the_successor_is_there() -> None:
+    publishes = bid(inputs=Inputs(ports=HTTP))
+    known = state(bound(TRAIN, "bid_1", publishes), bound(PORTS, "bid_1", PortMapping(TRAIN, HTTP), needs=(TRAIN,)))
+    wanted: dict[Address, Resource] = {TRAIN: attrs.evolve(publishes, region="s"), PORTS: PortMapping(TRAIN, HTTP)}
+    found = steps(planned(treated(wanted, train=FIRST), known, live(live_bid(publishes))))
+    assert found == ["up(bid.train)", "down(ports.train)", "down(bid.train)", "up(ports.train)"]
+
+
+def test_a_long_name_is_shortened_to_stay_one() -> None:
+    name = "x" * 128
+    plan = planned(
+        treated({TRAIN: bid(name, quantity=2)}, train=FIRST),
+        state(bound(TRAIN, "b", bid(name))),
+        live(live_bid(bid(name), "b")),
+    )
+    (found,) = plan.changes
+    assert isinstance(found.after, Bid) and found.after.name == "x" * 125 + "-g2"
+
+
+def test_the_name_of_a_successor_is_no_difference() -> None:
+    made = bid("train-g2")
+    plan = planned(
+        treated({TRAIN: bid()}, train=FIRST), state(bound(TRAIN, "bid_2", made)), live(live_bid(made, "bid_2"))
+    )
+    assert plan.empty
+
+
+@pytest.mark.parametrize(
+    ("of", "wanted", "refused"),
+    [
+        (SHARED, SHARED, None),
+        (volume(), volume(), "both would hold the Block volume data, which only one bid can use"),
+        (SHARED, volume(size_gb=200, interface="File"), "volume.data, which it uses, is replaced too"),
+    ],
+)
+def test_a_successor_that_cannot_be_made_first_is_refused(of: Volume, wanted: Volume, refused: str | None) -> None:
+    known = attrs.evolve(WITH_DATA, bindings={**WITH_DATA.bindings, DATA: bound(DATA, "vol_1", of)})
+    wishes = Wishes(destroyable=frozenset({EVERYTHING}))
+    desired = treated({TRAIN: attrs.evolve(USES, instance_quantity=2), DATA: wanted}, train=FIRST)
+    found = refusals(planned(desired, known, using(of), wishes), using(of), wishes)
+    assert [one.code for one in found] == (["volume-in-use"] if refused else [])
+    assert all(refused and refused in one.summary for one in found)
+
+
+def test_what_was_left_between_the_two_is_taken_away() -> None:
+    """A run that was killed when the successor was there: nothing is made again."""
+    known = state(bound(TRAIN, "bid_2", bid("train-g2"), generation=2), bound(EARLIER, "bid_1", bid()))
+    there = live(live_bid(bid()), live_bid(bid("train-g2"), "bid_2"))
+    plan = planned(treated({TRAIN: bid()}, train=FIRST), known, there)
+    assert {str(one.address): (one.action, one.reason) for one in plan.changes} == {
+        "bid.train": ("no-op", None),
+        "bid.train@g1": ("delete", "delete_because_replaced"),
+    }
+
+
+def test_the_name_of_what_was_left_is_free_before_it_is_used_again() -> None:
+    """The successor has ended meanwhile: a new bid has the name of the old one, which is still there."""
+    known = state(bound(TRAIN, "bid_2", bid("train-g2"), generation=2), bound(EARLIER, "bid_1", bid()))
+    there = live(live_bid(bid()), gone=frozenset({"bid_2"}))
+    desired = treated({TRAIN: bid()}, train=FIRST)
+    assert conflicts(desired, known, {}, there) == []
+    assert steps(planned(desired, known, there)) == ["down(bid.train@g1)", "up(bid.train)"]
+
+
+@pytest.mark.parametrize(
+    ("address", "base", "key"),
+    [("bid.train@g1", "train", None), ('bid.train["a"]@g2', "train", "a"), ('bid.train["a"]', "train", "a")],
+)
+def test_where_an_earlier_object_stands(address: str, base: str, key: str | None) -> None:
+    found = Address.parse(address)
+    assert (found.base, found.key, found.is_earlier) == (base, key, "@" in address)
+    assert str(found.current) == address.partition("@")[0]
+
+
+# ---- many at once -------------------------------------------------------------------------------------------
+
+
+def test_of_many_that_are_replaced_each_is_made_again_before_the_next_goes() -> None:
+    known, there, addresses = instances("a", "b", "c")
+    plan = planned({address: bid(f"train-{key}", quantity=2) for key, address in addresses.items()}, known, there)
+    assert steps(plan) == [f'{way}(bid.train["{key}"])' for key in "abc" for way in ("down", "up")]
 
 
 # ---- the keys of for_each -----------------------------------------------------------------------------------
