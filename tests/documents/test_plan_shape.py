@@ -47,7 +47,7 @@ DAMAGE: dict[str, tuple[Path, Any, str]] = {
     "an address of another name": ((*FIRST, "name"), "other", "bid.fresh is not bid.other"),
     "an action there is not": ((*FIRST, "change", "actions"), ["buy"], "['buy'] are no actions"),
     "no action": ((*FIRST, "change", "actions"), [], "[] are no actions"),
-    "both the wrong way round": ((*FIRST, "change", "actions"), ["create", "delete"], "are no actions"),
+    "both the wrong way round": ((*FIRST, "change", "actions"), ["update", "import"], "are no actions"),
     "a create of nothing": ((*FIRST, "change", "after"), None, "bid.fresh: create without 'after'"),
     "a delete of nothing": (("resource_changes", 1, "change", "before"), None, "bid.goes: delete without 'before'"),
     "an update from nothing": ((*THIRD, "change", "before"), None, "bid.raised: update without 'before'"),
