@@ -113,8 +113,8 @@ MISTAKES = (
     Mistake(
         "take the old bid away before what the new one needs is there",
         "planning/steps.py",
-        '                if up in known and Step("down", need) not in known:\n',
-        '                if up in known and Step("down", need) in known and not known:\n',
+        '                if up in known and (need in made_first or Step("down", need) not in known):\n',
+        "                if up in known and need in made_first:\n",
         ("tests/faults/test_doubt.py",),
     ),
     Mistake(
