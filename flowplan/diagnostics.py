@@ -148,6 +148,7 @@ CODES: Mapping[str, Code] = MappingProxyType({
     "tie": Code("The limit equals the lowest winning one, and the older bid wins.", "tie"),
     "volatile": Code("The price varies so much that the cost may be far from the middle of the forecast.", "volatile"),
     # what else a plan says
+    "done": Code("A task has run and is not placed again.", "done"),
     "file-gone": Code("The file that made a resource is gone; the resource is left alone.", "file_gone"),
     "in-doubt": Code("The outcome of operations of an earlier run is unknown."),
     "left-alone": Code("Resources of files that you did not give are left alone."),

@@ -18,4 +18,5 @@ class Options:
     settle_window: float = SETTLE_WINDOW
     on_unknown: Literal["retry", "stop"] = "retry"
     endpoint: str = ""
-    timeout: float = 1800.0  # seconds for a removal, or for what --wait waits for
+    timeout: float = 1800.0  # seconds for a removal, for a task that another waits for, or for what --wait waits for
+    late: str = ""  # what is added to what to do about a wait in vain

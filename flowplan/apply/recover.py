@@ -16,7 +16,7 @@ from flowplan.clock import Clock
 from flowplan.errors import OutcomeUnknown
 from flowplan.model.live import Live
 from flowplan.state.journal import Closed, CreateIntent, Done, Intent, Record, fold
-from flowplan.state.ownership import bound_bids, known_otherwise, preceded, strays
+from flowplan.state.ownership import bound_bids, cancelled_by, known_otherwise, preceded, strays
 from flowplan.state.state import State
 
 
@@ -55,7 +55,11 @@ def recover(
     findings = look_up(creates, state.lineage, cloud, window=max(left, 0.0), clock=clock, known=bids) if creates else {}
     _hold_provable(findings.values(), resend=resend)
     records: list[Record] = [
-        Closed(intent.intent, "planned again") for intent in pending.values() if not isinstance(intent, CreateIntent)
+        Done(intent.intent, intent.address, cancelled)
+        if (cancelled := cancelled_by(intent, state.bindings, live)) is not None
+        else Closed(intent.intent, "planned again")
+        for intent in pending.values()
+        if not isinstance(intent, CreateIntent)
     ]
     notes = []
     ended = []

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from flowplan.apply.doubts import find_out
 from flowplan.apply.durable import Durable
 from flowplan.apply.exhausted import Exhausted
+from flowplan.apply.gates import Gates
 from flowplan.apply.interfaces import Surroundings
 from flowplan.apply.options import Options
 from flowplan.apply.outcome import Outcome, in_doubt
@@ -62,6 +63,7 @@ class Applying:
             options.parallelism, around.clock, self._events, announced=self._announce_again, stopping=self._stopping
         )
         self._durable = Durable(around.journal, self._workers)
+        self._gates = Gates(around, self._working, options.timeout, options.late)
         self._exhausted = Exhausted()
         self._doubts: list[Work] = []
         self._failed: dict[Step, FlowplanError] = {}
@@ -102,16 +104,20 @@ class Applying:
             self._tell(back)
             for work in works:
                 self._send(work)
+            stopping = self._stopping()
             if self._workers.under_way:
-                back = self._workers.take()
-                if not back:
+                back = self._workers.take(None if stopping else self._gates.due_in())
+                if not back and stopping:
                     return  # stopped, and the time of grace is over: what runs still stays in doubt
             elif self._doubts and not self._stopping():
                 back = self._resolve_doubts()
-            elif not works and not local:
-                return
-            else:
+            elif works or local:
                 back = []
+            elif (due := self._gates.due_in()) is not None and not stopping:
+                self._around.clock.pause(due)
+                back = []
+            else:
+                return
 
     def _stopping(self) -> bool:
         return self._around.clock.stopped() or self._halted is not None
@@ -155,8 +161,12 @@ class Applying:
         """The works that may start now, and the records of steps that need no call at all."""
         works: list[Work] = []
         local: list[Record] = []
+        self._open_gates()
         while not self._stopping() and (step := self._schedule.next()) is not None:
             change = self._changes[step.address]
+            if not self._gates.admits(step, change):
+                self._schedule.hold(step)
+                continue
             if not needs_call(change):
                 local.append(self._without_call(step, change))
                 continue
@@ -175,6 +185,17 @@ class Applying:
         local += [*self._refreshed, *self._works.superseded()]
         self._refreshed = []
         return works, local
+
+    def _open_gates(self) -> None:
+        """Let go what waited for other tasks that are far enough now, and end what waited in vain."""
+        if self._stopping():
+            return
+        freed, failed = self._gates.look()
+        for step in freed:
+            self._schedule.release(step)
+        for step, error in failed.items():
+            self._fail(step, error)
+            self._events.failed(step, self._changes[step.address], error)
 
     def _without_call(self, step: Step, change: Change) -> Record:
         binding = self._works.without_call(step, change)

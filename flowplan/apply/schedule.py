@@ -31,6 +31,7 @@ class Schedule:
         self._ready = deque(step for step, before in order.items() if not before)
         self._under_way: set[Step] = set()
         self._in_doubt: set[Step] = set()
+        self._held: set[Step] = set()
         self._ends: dict[Step, End] = {}
 
     def next(self) -> Step | None:
@@ -41,6 +42,16 @@ class Schedule:
         step = self._ready.popleft()
         self._under_way.add(step)
         return step
+
+    def hold(self, step: Step) -> None:
+        """It may not start yet after all: it takes no place until `release`, and has no end if that never comes."""
+        self._leave(step)
+        self._held.add(step)
+
+    def release(self, step: Step) -> None:
+        """What was held may start."""
+        self._held.remove(step)
+        self._ready.append(step)
 
     def doubt(self, step: Step) -> None:
         """Its call is over, and what came of it is looked up: it takes no place meanwhile."""
@@ -86,10 +97,11 @@ class Schedule:
         self._ends[step] = end
 
     def _leave(self, step: Step) -> None:
-        if step not in self._under_way and step not in self._in_doubt:
+        if not any(step in where for where in (self._under_way, self._in_doubt, self._held)):
             raise ValueError(f"{step} is neither under way nor in doubt")
         self._under_way.discard(step)
         self._in_doubt.discard(step)
+        self._held.discard(step)
 
     def _free(self, step: Step) -> None:
         freed = []

@@ -2,39 +2,27 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import attrs
 from attrs import frozen
 
-from flowplan.errors import CloudError, FlowplanError, NotFound
+from flowplan.apply.standing import GONE, RUNNING, Looks, standings
+from flowplan.errors import CloudError, FlowplanError
 from flowplan.model.live import ALLOCATED, PAUSED, TERMINATED
 from flowplan.model.resources import Bid
 from flowplan.planning.steps import Step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from flowplan.apply.events import Reporter
     from flowplan.apply.outcome import Outcome
     from flowplan.clock import Clock
-    from flowplan.model.live import Live, LiveBid
     from flowplan.planning.plan import Plan
 
 Until: TypeAlias = Literal["placed", "allocated", "running"]
 _INTERVAL = 2.0  # seconds between looks; an auction clears every two minutes
-_GONE = "gone"
-_LOST = (TERMINATED, PAUSED, _GONE)  # what does not come to run by itself
-
-
-class Looks(Protocol):
-    """What waiting asks of the cloud. Each raises CloudError."""
-
-    def live(self) -> Live: ...
-    def bid(self, id: str) -> LiveBid: ...
-    def instances(self) -> Iterable[Any]: ...
+_LOST = (TERMINATED, PAUSED, GONE)  # what does not come to run by itself
 
 
 @frozen
@@ -79,22 +67,11 @@ class Waiting:
 
     def _missing(self, wanted: Mapping[str, Step], plan: Plan) -> dict[str, str]:
         """Those that are not allocated yet, or whose instances are not all running, each with what it is."""
-        live = self.cloud.live()
-        bids = {id: self._bid(id, live) for id in wanted}
-        missing = {id: status for id, bid in bids.items() if (status := _status(bid)) != ALLOCATED}
-        if self.until == "running":
-            up = Counter(one.bid for one in self.cloud.instances() if one.status == "STATUS_RUNNING")
-            asked = {id: plan.by_address()[step.address].after for id, step in wanted.items()}
-            short = [id for id, bid in asked.items() if isinstance(bid, Bid) and up[id] < bid.instance_quantity]
-            missing |= {id: ALLOCATED for id in short if id not in missing}
-        return missing
-
-    def _bid(self, id: str, live: Live) -> LiveBid | None:
-        """A bid as it is now: one that a list does not show is asked for by its id."""
-        try:
-            return live.bids.get(id) or self.cloud.bid(id)
-        except NotFound:
-            return None
+        asked = {id: plan.by_address()[step.address].after for id, step in wanted.items()}
+        quantities = {id: bid.instance_quantity for id, bid in asked.items() if isinstance(bid, Bid)}
+        running = self.until == "running"
+        found = standings(self.cloud, quantities, running=running)
+        return {id: status for id, status in found.items() if status != (RUNNING if running else ALLOCATED)}
 
     def _failed(self, plan: Plan, outcome: Outcome, failed: Mapping[Step, FlowplanError]) -> Outcome:
         for step, error in failed.items():
@@ -107,12 +84,6 @@ class Waiting:
             return CloudError(message, hint=f"they may still be starting; flowplan status shows them{self.hint}")
         message = f"placed, but not allocated within {self.seconds:g} s"
         return CloudError(message, hint=f"the bid stays placed and may win later; flowplan status shows it{self.hint}")
-
-
-def _status(bid: LiveBid | None) -> str:
-    if bid is None:
-        return _GONE
-    return TERMINATED if bid.ended else bid.status
 
 
 def _unseen(error: CloudError) -> CloudError:
@@ -128,7 +99,7 @@ def _lost(status: str) -> CloudError:
     """For what is over or paused nobody needs to wait any longer."""
     if status == PAUSED:
         return CloudError("placed, but somebody paused it: it does not run", hint="flowplan plan shows the difference")
-    if status == _GONE:
+    if status == GONE:
         return CloudError("placed, but the API does not find its id", hint="flowplan plan says what it would do")
     return CloudError("placed, but somebody cancelled it: it does not run", hint="flowplan plan says what it would do")
 

@@ -76,18 +76,23 @@ class Workers:
         except RuntimeError:  # the main thread of this process has ended: Python begins no call any more
             self._queue.put(Result(work, error=CloudError("nothing was sent: this process is ending")))
 
-    def take(self) -> list[Result]:
-        """The results that are back, at least one, or none when the run is stopped and out of grace."""
+    def take(self, at_most: float | None = None) -> list[Result]:
+        """The results that are back, at least one, or none when the run is stopped and out of grace, or when nothing is
+        back within `at_most` seconds."""
         deadline: float | None = None
+        over = None if at_most is None else self._clock.monotonic() + at_most
         while True:
             if deadline is None and self._stopping():
                 deadline = self._clock.monotonic() + GRACE
             timeout = self._until_progress() if deadline is None else deadline - self._clock.monotonic()
             if timeout <= 0 and deadline is not None:
                 return []
+            left = timeout if over is None else min(timeout, over - self._clock.monotonic())
             try:
-                first = self._next(max(timeout, 0.0))
+                first = self._next(max(left, 0.0))
             except Empty:
+                if left < timeout:
+                    return []
                 self._tell_progress()
                 if deadline is not None:
                     return []

@@ -8,7 +8,7 @@ import attrs
 from attrs import define, field
 
 from flowplan.model.address import Address
-from flowplan.planning.actions import Change, LeftOut, NoOp
+from flowplan.planning.actions import Change, Completed, LeftOut, NoOp
 from flowplan.planning.differences import differences
 from flowplan.state.journal import Closed, Done, Intent, ended_by, stated
 from flowplan.state.ownership import known_otherwise
@@ -76,9 +76,9 @@ class WorkingState:
     def refreshed(self, changes: Iterable[Change]) -> Iterator[Done]:
         """What needs no call, but is not in the state as it is now: seen drift, an adopted bid, another file."""
         for change in changes:
-            if not isinstance(change, NoOp) or isinstance(change, LeftOut):
+            now = _as_it_is(change)
+            if now is None:
                 continue
-            now = Binding(change.address, change.id, change.after, change.needs, change.generation, change.source)
             known = self.bindings.get(change.address)
             if known is None or not _alike(known, now):
                 yield self.bind(change.address, now)
@@ -100,7 +100,17 @@ class WorkingState:
         return attrs.evolve(self.state, bindings=bindings, ended=ended)
 
 
+def _as_it_is(change: Change) -> Binding | None:
+    """What the state holds of an address of which `change` changes nothing; None: it changes something."""
+    if isinstance(change, NoOp) and not isinstance(change, LeftOut):
+        return Binding(change.address, change.id, change.after, change.needs, change.generation, change.source)
+    if isinstance(change, Completed):
+        kept = (change.address, change.id, change.applied, change.needs, change.generation, change.source)
+        return Binding(*kept, ended=change.ended)
+    return None
+
+
 def _alike(known: Binding, now: Binding) -> bool:
     """Whether nothing worth a new snapshot differs; the order of ids is not."""
-    same = (known.id, known.needs, known.generation, known.source) == (now.id, now.needs, now.generation, now.source)
-    return same and not differences(known.applied, now.applied)
+    same = [(one.id, one.needs, one.generation, one.source, one.ended) for one in (known, now)]
+    return same[0] == same[1] and not differences(known.applied, now.applied)

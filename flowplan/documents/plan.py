@@ -23,7 +23,7 @@ from flowplan.documents.ports import listed
 from flowplan.model.address import Address
 from flowplan.model.digest import digest
 from flowplan.model.resources import Bid, ContainerImage, Inputs, PortMapping, Resource, Volume
-from flowplan.planning.actions import Change, Create, CreateFirst, Import, NoOp, Presumed, Replace, Update
+from flowplan.planning.actions import Change, Completed, Create, CreateFirst, Import, NoOp, Presumed, Replace, Update
 from flowplan.planning.plan import Plan
 from flowplan.state.state import State
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from flowplan.documents.shapes.common import Disk, Image
 
 FORMAT_VERSION = "1.0"
-_IDLE = (NoOp, Presumed)
+_IDLE = (NoOp, Completed, Presumed)
 
 
 def _words(change: Change) -> list[str]:
@@ -186,8 +186,8 @@ def entry(one: Priced) -> shape.Entry:
         "id": change.id,
         "change": {
             "actions": _words(change),
-            "before": plain(change.before),
-            "after": plain(change.after),
+            "before": plain(change.applied if isinstance(change, Completed) else change.before),
+            "after": plain(change.applied if isinstance(change, Completed) else change.after),
             "after_unknown": _unknown(change),
             "replace_paths": forcing if isinstance(change, Replace) else [],
         },
@@ -195,12 +195,18 @@ def entry(one: Priced) -> shape.Entry:
         "note": change.note,
         "status": change.status,
         "needs": sorted(map(str, change.needs or change.needs_before)),
+        **_waits_for(change),
         "source": source(change.position),
         "cost": cost(one),
     }
     if change.previous_address is not None:
         made["previous_address"] = str(change.previous_address)
     return cast("shape.Entry", made)  # its type says which shape the rest has
+
+
+def _waits_for(change: Change) -> shape.Waiting:
+    waits: list[shape.WaitsFor] = [{"address": str(one.task), "until": one.until} for one in change.waits_for]
+    return {"waits_for": waits} if waits else {}
 
 
 def _unknown(change: Change) -> shape.AfterUnknown:

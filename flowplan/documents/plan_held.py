@@ -14,7 +14,7 @@ from flowplan.documents.ports import ranges
 from flowplan.printable import shown
 
 _VOLATILE = ("timestamp", "sha256", "hmac_sha256", "what_if")
-_OF_NOW = {*OF_THE_MARKET, "max_hourly_cost", "max_cost_increase", "unchecked", "preempting", "unknown_status"}
+_OF_NOW = {*OF_THE_MARKET, "max_hourly_cost", "max_cost_increase", "unchecked", "preempting", "unknown_status", "done"}
 _FIXED = ("unit", "quantity", "gpus_per_instance", "limit")  # of a bid's cost
 
 

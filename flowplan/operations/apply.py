@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from flowplan.operations.session import Session
     from flowplan.state.journal import Intent
 
+ADVANCE = "; in the simulator, `flowplan simulator advance` moves the time"
 FRESH = 10.0  # seconds after which a plan is not carried out without another look
 
 
@@ -309,6 +310,7 @@ class Run:
             on_unknown=self.how.on_unknown,
             endpoint=self.session.settings.api_url,
             timeout=self.how.timeout,
+            late=ADVANCE if self.session.settings.simulated else "",
         )
         saved = AppliedPlan(self.saved["sha256"], self.session.now(), recovered.state.serial) if self.saved else None
         now = _without_left_out(plan, seen)
@@ -321,7 +323,7 @@ class Run:
         session, how = self.session, self.how
         waiting = Waiting(session.cloud(), how.wait, how.timeout, session.interruption.clock(), self.reporter)
         if session.settings.simulated:
-            waiting = attrs.evolve(waiting, hint="; in the simulator, `flowplan simulator advance` moves the time")
+            waiting = attrs.evolve(waiting, hint=ADVANCE)
         return waiting(plan, outcome)
 
     # -- the end

@@ -145,6 +145,7 @@ def priced_plan(session: Session, seen: Observed, wishes: Wishes) -> PricedPlan:
     from flowplan.cost.estimate import auctions_needed, priced
     from flowplan.cost.priced_plan import PricedPlan
     from flowplan.planning.guards import refusals
+    from flowplan.planning.jobs import notes
     from flowplan.planning.make import make_plan
     from flowplan.planning.unreported import hold_reported, only_stops
 
@@ -161,7 +162,7 @@ def priced_plan(session: Session, seen: Observed, wishes: Wishes) -> PricedPlan:
         priced(plan, markets, seen.desired.durations),
         refusals(plan, seen.live, wishes),
         unchecked=unchecked,
-        warnings=tuple(warnings),
+        warnings=(*warnings, *notes(plan.changes)),
     )
 
 

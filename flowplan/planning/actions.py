@@ -8,7 +8,7 @@ from attrs import field, frozen
 
 from flowplan.diagnostics import Position
 from flowplan.model.address import Address
-from flowplan.model.lifecycle import DEFAULT, Lifecycle
+from flowplan.model.lifecycle import DEFAULT, After, Lifecycle
 from flowplan.model.live import STATUSES
 from flowplan.model.resources import Bid, Resource
 from flowplan.planning.steps import Way
@@ -34,7 +34,8 @@ class Change:
     `id`: the live object's; `status`: the API's word for how it is; `generation`: the one `after` will have;
     `needs_before`: what it used when it was last applied; `reason`: why, as a machine-readable word; `note`: why, for
     people; `lifecycle`: how the files want it treated; `previous_address`: the one that the state knows it by, where it
-    has moved; `imported`: it is taken into the state by this plan.
+    has moved; `imported`: it is taken into the state by this plan; `waits_for`: how far
+    other tasks must be before it is placed.
     """
 
     action: ClassVar[Action]
@@ -48,6 +49,7 @@ class Change:
     generation: int = field(default=1, kw_only=True)
     needs: tuple[Address, ...] = field(default=(), kw_only=True)
     needs_before: tuple[Address, ...] = field(default=(), kw_only=True)
+    waits_for: tuple[After, ...] = field(default=(), kw_only=True)
     position: Position | None = field(default=None, kw_only=True)
     source: str = field(default="", kw_only=True)
     lifecycle: Lifecycle = field(default=DEFAULT, kw_only=True)
@@ -198,6 +200,17 @@ class NoOp(_Found):
 class LeftOut(NoOp):
     """Nothing is done, whatever differs: it is not in the part of the plan that was asked for. The state keeps what it
     knows of it."""
+
+
+@frozen
+class Completed(Change):
+    """Nothing is done: it has run, and is not placed again. `ended`: how it ended, as the state keeps it."""
+
+    action: ClassVar[Action] = "no-op"
+
+    applied: Resource
+    ended: str
+    id: str = field(kw_only=True)
 
 
 @frozen

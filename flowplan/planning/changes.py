@@ -24,11 +24,12 @@ from flowplan.planning.actions import (
     Update,
 )
 from flowplan.planning.differences import as_replaced, changed_in_place, differences
+from flowplan.planning.jobs import completed
 from flowplan.planning.lookup import Desired
 from flowplan.planning.plan import RESTART, Wishes
 from flowplan.planning.ports import change_of_ports
 from flowplan.state.ownership import as_known
-from flowplan.state.state import Binding, State
+from flowplan.state.state import DONE, Binding, State
 
 
 class Changes:
@@ -95,12 +96,14 @@ class Changes:
         """`change` with its place in the configuration, and what it used before."""
         position = self.desired.sources.get(change.address)
         source = self.wishes.files.kept(position.file) if position else (binding.source if binding else "")
+        waits = self.desired.waits_for.get(change.address, ())
         used = binding.needs if binding and not isinstance(change, Create) else ()  # what is gone uses nothing any more
         return attrs.evolve(
             change,
             position=position,
             source=source,
             needs_before=used,
+            waits_for=waits if isinstance(change, (Create, Replace)) else (),
             lifecycle=self.lifecycles.get(change.address, DEFAULT),
             previous_address=self.desired.moves.get(change.address),
         )
@@ -155,6 +158,8 @@ class Changes:
         return None
 
     def _how_it_ended(self, binding: Binding) -> str:
+        if binding.ended in DONE:
+            return f"{binding.id} {DONE[binding.ended]}"
         how = "was terminated" if binding.id in self.live.bids else "was deleted"
         return f"{binding.id} {how} outside of flowplan"
 
@@ -164,6 +169,9 @@ class Changes:
         found = self._found(binding) if binding is not None else None
         if binding is not None and found is not None:
             return self._compare(address, found, wanted, binding)
+        done = completed(binding, self.desired, self.live) if binding is not None else None
+        if done is not None and address not in self.wishes.replace:
+            return done
         made = Create(
             address,
             resolve(wanted, self.ids, self.called),

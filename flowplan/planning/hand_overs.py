@@ -27,6 +27,7 @@ def order_with(changes: Sequence[Change], handed_over: Iterable[tuple[Address, A
         {change.address: change.needs_before for change in changes},
         handed_over,
         {change.address for change in changes if isinstance(change, CreateFirst)},
+        [(change.address, one.task) for change in changes for one in change.waits_for],
     )
 
 

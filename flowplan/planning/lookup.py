@@ -17,7 +17,7 @@ from flowplan.diagnostics import Diagnostic, Position, candidates
 from flowplan.errors import ConfigError
 from flowplan.model.address import Address
 from flowplan.model.catalogue import Catalogue, Named, Place
-from flowplan.model.lifecycle import Lifecycle
+from flowplan.model.lifecycle import After, Lifecycle, Lifetime
 from flowplan.model.live import Live, LiveVolume
 from flowplan.model.resources import Bid, Inputs, PortMapping, Resource
 from flowplan.planning.candidates import Candidate
@@ -34,7 +34,8 @@ class Desired:
     `lifecycles`: how resources are to be treated, of those of which the files say so.
     `named`: those whose name in the cloud is written, and not made of the address. Of what changes hands: `moves`, the
     addresses that the state knows these by; `imports`, what the state takes in; `removed`, what is configured no
-    longer, each with whether it is destroyed; ports with their bids."""
+    longer, each with whether it is destroyed; ports with their bids.
+    `waits_for`: how far other tasks must be before a bid is placed; `lifetimes`: when bids end."""
 
     resources: Mapping[Address, Resource] = field(factory=dict)
     reads: Mapping[Address, LiveVolume] = field(factory=dict)
@@ -47,6 +48,15 @@ class Desired:
     moves: Mapping[Address, Address] = field(factory=dict)
     imports: frozenset[Address] = frozenset()
     removed: Mapping[Address, bool] = field(factory=dict)
+    waits_for: Mapping[Address, tuple[After, ...]] = field(factory=dict)
+    lifetimes: Mapping[Address, Lifetime] = field(factory=dict)
+
+    def is_job(self, address: Address) -> bool:
+        """Whether a bid is done once it has ended: another task waits for its end, or it has a lifetime."""
+        if address in self.lifetimes:
+            return True
+        waits = (one for every in self.waits_for.values() for one in every)
+        return any(one.task == address and one.until == "terminated" for one in waits)
 
 
 def look_up(
@@ -102,7 +112,17 @@ class _Pass:
         durations = {a: task.estimated_hours for a, task in self.config.tasks.items() if task.estimated_hours}
         choices, unplaceable = self.places.choices, self.places.unplaceable
         lifecycles = self.config.lifecycles()
-        return Desired(resources, self.volumes.reads, choices, self.sources(), durations, unplaceable, lifecycles)
+        return Desired(
+            resources,
+            self.volumes.reads,
+            choices,
+            self.sources(),
+            durations,
+            unplaceable,
+            lifecycles,
+            waits_for={a: task.depends_on for a, task in self.config.tasks.items() if task.depends_on},
+            lifetimes={a: task.lifetime for a, task in self.config.tasks.items() if task.lifetime},
+        )
 
     def sources(self) -> dict[Address, Position]:
         """Where in the file each resource stands."""

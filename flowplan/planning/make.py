@@ -8,6 +8,7 @@ import attrs
 
 from flowplan.model.address import in_order
 from flowplan.model.live import Live
+from flowplan.planning.actions import Completed
 from flowplan.planning.changes import Changes
 from flowplan.planning.drift import drift, fileless, moved, unnamed
 from flowplan.planning.hand_overs import order_of
@@ -35,12 +36,13 @@ def make_plan(
     part = part_of(every, wishes)
     changes = part.changes
     left_alone = tuple(a for a, b in state.bindings.items() if a not in every and not wishes.in_scope(b))
+    unchanged = part.outside | {address for address, change in changes.items() if isinstance(change, Completed)}
     ordered = tuple(changes[address] for address in sorted(changes, key=in_order))
     return Plan(
         mode=wishes.mode,
         changes=ordered,
         order=order_of(ordered),
-        drift=tuple(one for one in drift(state, live, wishes, desired.lifecycles) if one.address not in part.outside),
+        drift=tuple(one for one in drift(state, live, wishes, desired.lifecycles) if one.address not in unchanged),
         twins=tuple(twins(state, live)),
         namesakes=tuple(one for one in namesakes(state, live) if one[0] in changes),
         moved=tuple(one for one in moved(ordered, state, wishes.files) if one[0] not in part.outside),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flowplan.model.address import Address
 from flowplan.model.resources import Bid, PortMapping, Resource
-from flowplan.planning.actions import Action, Change, Create, Delete, Forget, NoOp, Presumed, Replace, Update
+from flowplan.planning.actions import Action, Change, Completed, Create, Delete, Forget, NoOp, Presumed, Replace, Update
 from flowplan.planning.differences import differences
 from flowplan.planning.plan import Mode
 from flowplan.state.state import Binding
@@ -27,7 +27,7 @@ def change_of_ports(
         return NoOp(address, before, id=owner, needs=(bid.address,), generation=bid.generation)
     if isinstance(bid, Forget) and bid.released:
         return Forget(address, before, id=owner, reason=bid.reason, note=note)
-    if isinstance(bid, (Forget, Create)):
+    if isinstance(bid, (Forget, Create, Completed)):
         return Forget(address, before, id=owner, reason="gone_outside", note=note)
     reason = bid.reason if isinstance(bid, Delete) and bid.reason else "delete_because_no_resource_config"
     if mode == "destroy":
@@ -37,8 +37,11 @@ def change_of_ports(
 
 def _wanted(
     address: Address, wanted: Resource, bid: Change | None, before: PortMapping | None, owner: str | None
-) -> Change:
+) -> Change | None:
     generation = bid.generation if bid else 1
+    if isinstance(bid, Completed):
+        bound = (bid.address,)
+        return NoOp(address, before, id=bid.id, needs=bound, generation=generation) if before is not None else None
     if before is None and isinstance(bid, (NoOp, Update)):
         return Presumed(address, wanted, needs=wanted.needs, generation=generation)
     if bid is None or before is None or owner is None or isinstance(bid, Create):

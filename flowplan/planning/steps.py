@@ -7,6 +7,7 @@ delete a volume that a bid still uses until that bid's own update.
     up(y)    after down(x), or else up(x), where y takes over from x what only one can use at a time
     down(y)  then too, unless x waits for it itself: should x fail, y stays
     down(x)  after up(n) for every new n that the successor of x needs: should n fail, x stays
+    up(y)    after up(x), and down(y) unless x waits for it itself, where the task y waits for the task x
 """
 
 from __future__ import annotations
@@ -52,13 +53,14 @@ def order(
     needs_before: Mapping[Address, Iterable[Address]],
     handed_over: Iterable[tuple[Address, Address]] = (),
     made_first: Collection[Address] = (),
+    waits_for: Iterable[tuple[Address, Address]] = (),
 ) -> Order:
     """Each step with the steps it waits for, in an order in which they could run one by one: what a step frees comes
     right after it, so that of many that are replaced each is made again before the next one goes.
 
     `needs_after`: what each address will need; `needs_before`: what it needed when it was last applied;
     `handed_over`: (who takes, who gives) what only one bid can use at a time; `made_first`: what is replaced, and made
-    before the old one goes.
+    before the old one goes; `waits_for`: (who waits, for whom).
     The order is the same for the same input. Raises `Cycle`.
     """
     known = set(steps)
@@ -88,6 +90,10 @@ def order(
         if gone is not None and (up := Step("up", taker)) in known:
             waits[up].add(gone)
             replaced += [(down, gone)] if (down := Step("down", taker)) in known else []
+    for waiter, other in waits_for:
+        if (before := Step("up", other)) in known:
+            waits[Step("up", waiter)].add(before)
+            replaced += [(down, before)] if (down := Step("down", waiter)) in known else []
     for down, gone in replaced:
         if not _waits_for(gone, down, waits):
             waits[down].add(gone)

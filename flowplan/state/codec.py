@@ -22,7 +22,7 @@ from flowplan.model import bounds
 from flowplan.model.address import Address, Ref, in_order
 from flowplan.model.digest import digest
 from flowplan.model.resources import CLASSES, Bid, Inputs, PortMapping, Resource, Volume
-from flowplan.state.state import Binding, State, twice
+from flowplan.state.state import ENDS, Binding, State, twice
 
 if TYPE_CHECKING:
     from cattrs import Converter
@@ -226,6 +226,7 @@ def _binding_in(made: Converter) -> Callable[[Any, Any], Binding]:
         id={"struct_hook": lambda value, _: _text(value)},
         applied={"struct_hook": lambda value, _: value},
         source={"struct_hook": lambda value, _: _path(value)},
+        ended={"struct_hook": lambda value, _: _end(value)},
     )
     needed = _always_written(Binding) - {"source"}  # the first states had none
     known = {"type", *(one.name for one in attrs.fields(Binding))}
@@ -289,6 +290,12 @@ def _text(value: Any) -> str:
         raise ValueError(f"expected str, got {value!r}")
     value.encode()  # half a character is a ValueError, too
     return value
+
+
+def _end(value: Any) -> str:
+    if value not in ENDS:
+        raise ValueError(f"{value!r} is no way to end")
+    return _text(value)
 
 
 def _path(value: Any) -> str:

@@ -17,7 +17,7 @@ from flowplan.model.address import Address
 from flowplan.model.live import Live, LiveBid, LiveVolume, Marker
 from flowplan.model.resources import Bid, Inputs, Resource, Volume
 from flowplan.state.journal import CreateIntent, Intent
-from flowplan.state.state import Binding, State
+from flowplan.state.state import CANCELLED, Binding, State
 
 Known = TypeVar("Known", Bid, Volume)
 SKEW = 5.0  # seconds by which the clocks of one API may differ; its `Date` has whole seconds, too
@@ -36,6 +36,8 @@ def presume(state: State, pending: Mapping[str, Intent], live: Live) -> State:
     bindings = dict(state.bindings)
     for intent in pending.values():
         if not isinstance(intent, CreateIntent):
+            cancelled = cancelled_by(intent, bindings, live)
+            bindings |= {intent.address: cancelled} if cancelled is not None else {}
             continue
         found = find_created(intent, state.lineage, live)
         if len(found) != 1:
@@ -47,6 +49,15 @@ def presume(state: State, pending: Mapping[str, Intent], live: Live) -> State:
     presumed = attrs.evolve(state, bindings=bindings)
     adoptions = {binding.address: binding for binding in strays(presumed, live)}
     return attrs.evolve(presumed, bindings={**bindings, **adoptions})
+
+
+def cancelled_by(intent: Intent, bindings: Mapping[Address, Binding], live: Live) -> Binding | None:
+    """What became of a bid that a removal in doubt was to end: it has ended, and not by itself. None: nothing."""
+    known = bindings.get(intent.address)
+    if intent.op != "delete" or known is None or known.id != intent.id or known.ended:
+        return None
+    seen = live.bids.get(known.id)
+    return attrs.evolve(known, ended=CANCELLED) if seen is not None and seen.ended else None
 
 
 def strays(state: State, live: Live) -> list[Binding]:

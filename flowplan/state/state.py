@@ -15,13 +15,19 @@ from flowplan.model.address import Address
 from flowplan.model.resources import PortMapping, Resource
 
 IF_SET = {"kept": "if_set"}  # a state without it is read by older flowplans (codec.py)
+# How a bid ended: it is done, and was terminated, or its lifetime was over; or flowplan itself cancelled it, to
+# place it again or to be rid of it.
+TERMINATED, LIFETIME, CANCELLED = "terminated", "lifetime", "cancelled"
+ENDS = (TERMINATED, LIFETIME, CANCELLED)
+DONE = {TERMINATED: "was terminated", LIFETIME: "was cancelled at the end of its lifetime"}
 ENDED_FOR, ENDED_AT_MOST = 24 * 3600.0, 1000  # seconds and ids: far above any lag of a list
 
 
 @frozen
 class Binding:
     """One object flowplan made. `generation` counts the objects an address has had, from 1.
-    `source` is the configuration file that named it."""
+    `source` is the configuration file that named it. `ended`: how it ended, for
+    what is not live any more (TERMINATED, LIFETIME, CANCELLED); "": nobody has seen it end."""
 
     address: Address
     id: str
@@ -29,6 +35,7 @@ class Binding:
     needs: tuple[Address, ...] = ()
     generation: int = 1
     source: str = ""
+    ended: str = field(default="", metadata=IF_SET)
 
     @property
     def aside(self) -> Binding:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.conftest import FLOWPLAN, TASK, Place, many
+from tests.conftest import FLOWPLAN, TASK, Place, live_ids, many
 
 TASKS = 40
 
@@ -83,6 +83,35 @@ def test_a_signal_stops_cleanly(place: Place, number: signal.Signals, code: int)
     assert 0 < len(state["resources"]) < 3 * TASKS
     assert (place.path / "flowplan.lock").read_bytes() == b""
     converge(place)
+
+
+WAITS = """\
+version: 2
+defaults: {resources_specification: {fcp_instance: a100.1x.SXM4.IB, cluster_id: us-central1-b}}
+tasks:
+  first: {}
+  second: {depends_on: [{task: first, until: terminated}]}
+"""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
+def test_a_run_that_waits_for_a_task_can_be_stopped_and_gone_on_with(
+    place: Place, number: signal.Signals, code: int
+) -> None:
+    place.write(WAITS)
+    process = start(place, "apply", "--auto-approve", "--timeout", "1h")
+    read_until(process, lambda line: "bid.second waits for bid.first" in line)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == code, (out, err)
+    assert set(created(place).values()) == {1}
+    process = start(place, "apply", "--auto-approve", "--timeout", "1h")
+    read_until(process, lambda line: "bid.second waits for bid.first" in line)
+    place.call("DELETE", f"/v2/spot/bids/{live_ids(place)[0]}")
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert list(created(place).values()) == [1, 1]
+    assert place.run("plan", "--detailed-exitcode").code == 0
 
 
 def test_killed_at_moments_all_over_the_run(place: Place) -> None:

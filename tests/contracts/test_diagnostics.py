@@ -237,6 +237,7 @@ IN_A_TEST: dict[str, str] = {
     "all-or-nothing-too-large": 'said(plan, "all_or_nothing_too_large") == [',
     "below-reserve": 'warnings("7") == ["below_reserve"]',
     "cannot-win-now": 'one["detail"] == "cannot_win_now"',
+    "done": "bid.preprocess is done and stays so",
     "file-gone": "was made from old.yaml, which is gone",
     "file-unreadable": "nowhere.yaml cannot be read",
     "left-alone": "left alone",

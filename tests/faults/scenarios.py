@@ -232,6 +232,7 @@ TWO = (
 )
 ONE = task("a", volume=created("va", mount=True), ports="8080")
 FIRST = task("a", ports="8080", more="lifecycle: {create_before_destroy: true}\n")
+JOB = task("a", ports="8080", more="lifetime: {max_hours: 1000}\n")  # whose bid, once it has ended, is not placed again
 
 SCENARIOS: dict[str, Scenario] = {
     "create": Scenario(_written(task("a"))),
@@ -243,6 +244,7 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     "replace": Scenario(_applied(ONE, then=[ONE.replace("8080", "8090")])),
     "replace, the successor first": Scenario(_applied(FIRST, then=[FIRST.replace("8080", "8090")])),
+    "replace a job": Scenario(_applied(JOB, then=[JOB.replace("8080", "8090")])),
     "replace, the name not free yet": Scenario(_name_still_taken),
     "destroy": Scenario(_applied(ONE, then=[ONE]), DESTROY, (DESTROY,), ("plan", "--destroy", "--detailed-exitcode")),
     "attach": Scenario(_attach),

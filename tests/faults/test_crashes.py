@@ -40,6 +40,7 @@ CORE = (
     "update volumes",
     "replace",
     "replace, the successor first",
+    "replace a job",
     "replace, the name not free yet",
     "destroy",
     "add one, remove another",

@@ -34,6 +34,20 @@ MISTAKES = (
         ("tests/faults/test_power.py", "-k", "first and kill"),
     ),
     Mistake(
+        "place before the other task has ended",
+        "apply/gates.py",
+        "        if step.address in self._open or all(one.until ==",
+        "        if step.address in self._open or any(one.until !=",
+        ("tests/operations/test_jobs.py", "-k", "once_the_other"),
+    ),
+    Mistake(
+        "wait for what never comes",
+        "apply/gates.py",
+        "    return endings.get(where)\n",
+        "    return None if endings.get(where) else None\n",
+        ("tests/apply/test_gates.py",),
+    ),
+    Mistake(
         "no settle window",
         "apply/lookup.py",
         "    deadline = clock.monotonic() + window\n",
@@ -242,9 +256,9 @@ MISTAKES = (
     ),
     Mistake(
         "one instance that runs is all of them",
-        "apply/waits.py",
-        "up[id] < bid.instance_quantity",
-        "not up[id]",
+        "apply/standing.py",
+        "up[id] >= quantities[id]",
+        "up[id]",
         ("tests/faults/test_over.py", "-k", "as_many"),
     ),
     Mistake(

@@ -216,6 +216,13 @@ MISTAKES = (
         ("tests/planning/test_limits.py", "-k", "key"),
     ),
     Mistake(
+        "run a job again that has ended",
+        "planning/jobs.py",
+        "    if not ended and seen is not None and desired.is_job(binding.address):\n",
+        "    if not ended and seen is not None and desired.lifetimes.get(binding.address):\n",
+        ("tests/operations/test_jobs.py", "-k", "done"),
+    ),
+    Mistake(
         "place beyond the quota",
         "planning/limits.py",
         "if more and taken > quota.total:",
@@ -267,7 +274,7 @@ MISTAKES = (
     Mistake(
         "record drift of what is left out",
         "apply/working_state.py",
-        " or isinstance(change, LeftOut):\n",
+        " and not isinstance(change, LeftOut):\n",
         ":\n",
         ("tests/operations/test_selection.py", "-k", "drift"),
     ),

@@ -72,7 +72,18 @@ class Change(TypedDict, Generic[R]):
     replace_paths: list[list[str]]
 
 
-class _Entry(TypedDict):
+class WaitsFor(TypedDict):
+    """How far another task must be before this one is placed."""
+
+    address: str
+    until: str
+
+
+class Waiting(TypedDict, total=False):
+    waits_for: list[WaitsFor]  # absent: it waits for no task
+
+
+class _Entry(Waiting):
     address: str
     name: str
     id: str | None

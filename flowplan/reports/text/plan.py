@@ -115,6 +115,8 @@ def block(entry: Entry, paint: Paint) -> str:
         lines.append(f"      # moved from {shown(entry['previous_address'])}")
     if entry["note"]:
         lines += wrapped(shown(entry["note"], 400), "      # ", "      # ")
+    for wait in entry.get("waits_for", ()):
+        lines.append(f"      # waits until {shown(wait['address'])} is {shown(wait['until'])}")
     rows = _port_rows(entry) if entry["type"] == "ports" else _rows(entry)
     lines += _aligned(rows, paint)
     if line := cost_line(entry):

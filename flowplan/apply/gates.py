@@ -1,0 +1,160 @@
+"""Steps of bids that wait until other tasks are far enough: looked at again and again, with a line now and then."""
+
+from __future__ import annotations
+
+from attrs import define, field
+
+from flowplan.apply.interfaces import Surroundings
+from flowplan.apply.standing import GONE, RUNNING, standings
+from flowplan.apply.working_state import WorkingState
+from flowplan.errors import CloudError, FlowplanError, Unauthorized
+from flowplan.model.address import Address
+from flowplan.model.lifecycle import After
+from flowplan.model.live import ALLOCATED, PAUSED, TERMINATED
+from flowplan.model.resources import Bid
+from flowplan.planning.actions import Change
+from flowplan.planning.steps import Step
+from flowplan.state.state import DONE, Binding
+
+SHORTEST, LONGEST = 2.0, 30.0  # seconds between looks; an auction clears every two minutes
+AGAIN = 300.0  # seconds after which a wait is reported again
+
+
+@define
+class _Held:
+    """A step that waits, since when, and what was last said of it, with when."""
+
+    change: Change
+    since: float
+    said: str = ""
+    said_at: float = 0.0
+
+
+@define
+class Gates:
+    """The steps that wait for tasks. `timeout`: seconds that each waits at most; `hint`: what is added to what to do
+    about one that waited in vain. Nothing here is sent, and nothing is recorded: a run that is stopped while it waits
+    leaves no trace, and the next one looks where the tasks are by then."""
+
+    around: Surroundings
+    working: WorkingState
+    timeout: float
+    hint: str = ""
+    _held: dict[Step, _Held] = field(factory=dict, init=False)
+    _open: set[Address] = field(factory=set, init=False)
+    _due: float = field(default=0.0, init=False)  # when to look again
+
+    def admits(self, step: Step, change: Change) -> bool:
+        """Whether `step` may start now; if not, it is held, and the next look is due at once."""
+        if step.address in self._open or all(one.until == "placed" for one in change.waits_for):
+            return True
+        now = self.around.clock.monotonic()
+        self._held[step] = _Held(change, now)
+        self._due = now
+        return False
+
+    def due_in(self) -> float | None:
+        """Seconds until the next look; None: nothing waits."""
+        return max(self._due - self.around.clock.monotonic(), 0.0) if self._held else None
+
+    def look(self) -> tuple[list[Step], dict[Step, FlowplanError]]:
+        """The steps that may start now, and those that never will, each with why. Looks only when it is due."""
+        if not self._held or self.due_in():
+            return [], {}
+        freed: list[Step] = []
+        found: dict[str, str] = {}
+        unseen: CloudError | None = None
+        failed: dict[Step, FlowplanError] = {}
+        try:
+            found = self._standings()
+        except CloudError as error:
+            unseen = error
+            failed |= dict.fromkeys(self._held, error) if isinstance(error, Unauthorized) else {}
+        now = self.around.clock.monotonic()
+        for step, held in self._held.items():
+            if step in failed:
+                continue
+            verdict = self._verdict(held, found, unseen, now)
+            if verdict is None:
+                freed.append(step)
+            elif isinstance(verdict, CloudError):
+                failed[step] = verdict
+            else:
+                self._say(held, verdict, now)
+        waited = now - min(held.since for held in self._held.values())
+        self._due = now + min(max(waited / 20, SHORTEST), LONGEST)
+        for step in (*freed, *failed):
+            del self._held[step]
+        self._open.update(step.address for step in freed)
+        return freed, failed
+
+    def _standings(self) -> dict[str, str]:
+        """Where all that is waited for is, by id. Raises CloudError."""
+        waits = [one for held in self._held.values() for one in held.change.waits_for if one.until != "placed"]
+        bindings = [self.working.bindings[one.task] for one in waits if one.task in self.working.bindings]
+        asked = {one.id: _instances(one) for one in bindings if one.ended not in DONE}
+        running = any(one.until == "running" for one in waits)
+        return standings(self.around.cloud, asked, running=running) if asked else {}
+
+    def _verdict(
+        self, held: _Held, found: dict[str, str], unseen: CloudError | None, now: float
+    ) -> CloudError | str | None:
+        """None: it may start; what it waits for, for people; or why it does not start in this run."""
+        waiting: list[str] = []
+        for one in held.change.waits_for:
+            binding = self.working.bindings.get(one.task)
+            if binding is None:
+                return CloudError(f"waits for {one.task}, which is not placed", hint="apply the two together")
+            where = TERMINATED if binding.ended in DONE else found.get(binding.id)
+            if where is None:
+                waiting.append(f"{one.task}: {unseen}")
+            elif never := _never(one, where):
+                return CloudError(
+                    f"waits until {one.task} is {one.until}, but {never}",
+                    hint="nothing was placed for it; flowplan plan says what it would do",
+                )
+            elif not _reached(one, where):
+                waiting.append(f"{one.task}, which is {where.lower()}, to be {one.until}")
+        if not waiting:
+            return None
+        if now - held.since < self.timeout:
+            return "; ".join(waiting)
+        return CloudError(
+            f"waited {_minutes(self.timeout)} for {'; '.join(waiting)}",
+            hint=f"nothing was placed for it: run the same command again, or with a longer --timeout{self.hint}",
+        )
+
+    def _say(self, held: _Held, what: str, now: float) -> None:
+        if what == held.said and now - held.said_at < AGAIN:
+            return
+        so_far = f" ({_minutes(now - held.since)} so far)" if held.said else ""
+        self.around.events.note(f"{held.change.address} waits for {what}{so_far}")
+        held.said, held.said_at = what, now
+
+
+_FAR = {"allocated": (ALLOCATED, RUNNING), "running": (RUNNING,), "terminated": (TERMINATED,)}
+
+
+def _reached(after: After, where: str) -> bool:
+    """Whether a task that is `where` is as far as `after` wants it."""
+    return after.until == "placed" or where in _FAR[after.until]
+
+
+def _never(after: After, where: str) -> str | None:
+    """Why a task that is `where` does not come that far by itself; None: it may."""
+    if after.until == "placed" or _reached(after, where):
+        return None
+    endings = {TERMINATED: "it has ended", PAUSED: "it is paused", GONE: "the API does not find its bid any more"}
+    return endings.get(where)
+
+
+def _instances(binding: Binding) -> int:
+    return binding.applied.instance_quantity if isinstance(binding.applied, Bid) else 1
+
+
+def _minutes(seconds: float) -> str:
+    """A length of time, for people."""
+    if seconds < 90:
+        return f"{seconds:.0f}s"
+    minutes = round(seconds / 60)
+    return f"{minutes}m" if minutes < 120 else f"{minutes // 60}h{minutes % 60:02d}m"

@@ -1,0 +1,45 @@
+"""How far bids are, as the cloud shows it: allocated, running, over."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+from flowplan.errors import NotFound
+from flowplan.model.live import ALLOCATED, TERMINATED, Live, LiveBid
+
+RUNNING, GONE = "running", "gone"  # beside the API's own words
+
+
+class Looks(Protocol):
+    """What is asked of the cloud. Each raises CloudError."""
+
+    def live(self) -> Live: ...
+    def bid(self, id: str) -> LiveBid: ...
+    def instances(self) -> Iterable[Any]: ...
+
+
+def standings(cloud: Looks, quantities: Mapping[str, int], *, running: bool) -> dict[str, str]:
+    """The status of each bid of `quantities` (id -> its instances): the API's word, GONE for one that it does not find,
+    and, if `running` is asked for, RUNNING once all instances of an allocated bid run. Raises CloudError."""
+    live = cloud.live()
+    found = {id: _status(_bid(cloud, id, live)) for id in quantities}
+    if running and ALLOCATED in found.values():
+        up = Counter(one.bid for one in cloud.instances() if one.status == "STATUS_RUNNING")
+        found |= {id: RUNNING for id, was in found.items() if was == ALLOCATED and up[id] >= quantities[id]}
+    return found
+
+
+def _bid(cloud: Looks, id: str, live: Live) -> LiveBid | None:
+    """A bid as it is now: one that a list does not show is asked for by its id."""
+    try:
+        return live.bids.get(id) or cloud.bid(id)
+    except NotFound:
+        return None
+
+
+def _status(bid: LiveBid | None) -> str:
+    if bid is None:
+        return GONE
+    return TERMINATED if bid.ended else bid.status

@@ -1,0 +1,172 @@
+"""How far another task must be before a step starts: every status for every wish, and how long it is waited for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import attrs
+import pytest
+from attrs import define, field
+
+from flowplan.apply.gates import Gates
+from flowplan.apply.working_state import WorkingState
+from flowplan.clock import Clock
+from flowplan.diagnostics import Position
+from flowplan.errors import CloudError, NotFound, Unauthorized
+from flowplan.model.address import Address
+from flowplan.model.lifecycle import After, Until
+from flowplan.model.live import Live, LiveBid
+from flowplan.planning.actions import Create
+from flowplan.planning.steps import Step
+from tests.apply.around import Memory, around
+from tests.builders import bid, bound, live, live_bid, state
+
+FIRST, SECOND = Address("bid", "first"), Address("bid", "second")
+STEP = Step("up", SECOND)
+HERE = Position("stack.yaml", 1, 1)
+
+
+@define
+class Sky:
+    """A cloud with one bid. `status` None: nothing is found; an error: it is raised."""
+
+    status: str | CloudError | None
+    running: int = 0
+    looks: int = 0
+
+    def live(self) -> Live:
+        self.looks += 1
+        if isinstance(self.status, CloudError):
+            raise self.status
+        return live(live_bid(bid("first"), status=self.status)) if self.status else live()
+
+    def bid(self, id: str) -> LiveBid:
+        raise NotFound(f"{id} is not found")
+
+    def instances(self) -> Iterable[Any]:
+        return [live_instance("bid_1")] * self.running
+
+
+@attrs.frozen
+class live_instance:
+    bid: str
+    status: str = "STATUS_RUNNING"
+
+
+@define
+class Watch:
+    """A clock that somebody else moves."""
+
+    now: float = 0.0
+    memory: Memory = field(factory=Memory)
+
+    def gates(self, sky: Sky, ended: str = "", timeout: float = 100.0) -> Gates:
+        clock = Clock(lambda: self.now, lambda: self.now, lambda _: None, boot_id="boot")
+        working = WorkingState(state(bound(FIRST, "bid_1", bid("first"), ended=ended)))
+        surroundings = attrs.evolve(around(memory=self.memory), cloud=sky, clock=clock)
+        return Gates(surroundings, working, timeout)
+
+
+def waiting(until: Until, task: Address = FIRST) -> Create:
+    return Create(SECOND, bid("second"), waits_for=(After(task, until, HERE),))
+
+
+def verdict(sky: Sky, until: Until, ended: str = "") -> str:
+    gates = Watch().gates(sky, ended)
+    if gates.admits(STEP, waiting(until)):
+        return "starts"
+    freed, failed = gates.look()
+    return "starts" if freed else f"fails: {failed[STEP]}" if failed else "waits"
+
+
+GONE = None
+TABLE: list[tuple[str | None, int, Until, str]] = [
+    ("Open", 0, "placed", "starts"),
+    ("Open", 0, "allocated", "waits"),
+    ("Open", 0, "running", "waits"),
+    ("Open", 0, "terminated", "waits"),
+    ("Allocated", 0, "allocated", "starts"),
+    ("Allocated", 0, "running", "waits"),
+    ("Allocated", 1, "running", "starts"),
+    ("Allocated", 1, "terminated", "waits"),
+    ("Preempting", 1, "running", "waits"),
+    ("Dreaming", 0, "allocated", "waits"),
+    ("Paused", 0, "allocated", "fails: waits until bid.first is allocated, but it is paused"),
+    ("Paused", 0, "terminated", "fails: waits until bid.first is terminated, but it is paused"),
+    ("Terminated", 0, "allocated", "fails: waits until bid.first is allocated, but it has ended"),
+    ("Terminated", 0, "running", "fails: waits until bid.first is running, but it has ended"),
+    ("Terminated", 0, "terminated", "starts"),
+    (GONE, 0, "terminated", "fails: waits until bid.first is terminated, but the API does not find its bid any more"),
+    (GONE, 0, "running", "fails: waits until bid.first is running, but the API does not find its bid any more"),
+]
+
+
+@pytest.mark.parametrize(("status", "running", "until", "expected"), TABLE)
+def test_every_status_for_every_wish(status: str | None, running: int, until: Until, expected: str) -> None:
+    assert verdict(Sky(status, running), until) == expected
+
+
+@pytest.mark.parametrize("ended", ["terminated", "lifetime"])
+def test_what_the_state_knows_to_be_done_is_not_asked_for(ended: str) -> None:
+    sky = Sky(GONE)
+    assert verdict(sky, "terminated", ended) == "starts"
+    assert verdict(sky, "running", ended) == "fails: waits until bid.first is running, but it has ended"
+    assert sky.looks == 0
+
+
+def test_a_task_that_is_not_placed_is_not_waited_for() -> None:
+    gates = Watch().gates(Sky("Open"))
+    gates.admits(STEP, waiting("running", Address("bid", "third")))
+    assert str(gates.look()[1][STEP]) == "waits for bid.third, which is not placed"
+
+
+def test_it_is_looked_at_again_and_again_until_the_time_is_over() -> None:
+    watch, sky = Watch(), Sky("Open")
+    gates = watch.gates(sky)
+    assert not gates.admits(STEP, waiting("running"))
+    assert (gates.due_in(), gates.look()) == (0.0, ([], {}))
+    assert gates.due_in() == 2.0
+    assert gates.look() == ([], {})  # too early: it asks for nothing
+    assert sky.looks == 1
+    watch.now = 99.0
+    assert gates.look() == ([], {})
+    watch.now = 200.0
+    assert str(gates.look()[1][STEP]) == "waited 2m for bid.first, which is open, to be running"
+    assert gates.due_in() is None
+
+
+def test_a_line_is_said_when_something_changes_and_now_and_then() -> None:
+    watch, sky = Watch(), Sky("Open")
+    gates = watch.gates(sky, timeout=10_000.0)
+    gates.admits(STEP, waiting("running"))
+    gates.look()
+    watch.now = 60.0
+    gates.look()
+    sky.status = "Allocated"
+    watch.now = 120.0
+    gates.look()
+    watch.now = 720.0
+    gates.look()
+    assert watch.memory.heard == [
+        "bid.second waits for bid.first, which is open, to be running",
+        "bid.second waits for bid.first, which is allocated, to be running (2m so far)",
+        "bid.second waits for bid.first, which is allocated, to be running (12m so far)",
+    ]
+
+
+def test_an_api_that_fails_for_a_while_ends_no_wait() -> None:
+    watch, sky = Watch(), Sky(CloudError("the API is down"))
+    gates = watch.gates(sky)
+    gates.admits(STEP, waiting("allocated"))
+    assert gates.look() == ([], {})
+    sky.status = "Allocated"
+    watch.now = 50.0
+    assert gates.look() == ([STEP], {})
+    assert gates.admits(STEP, waiting("allocated"))
+
+
+def test_a_key_that_is_no_longer_accepted_ends_it() -> None:
+    gates = Watch().gates(Sky(Unauthorized("no")))
+    gates.admits(STEP, waiting("allocated"))
+    assert isinstance(gates.look()[1][STEP], Unauthorized)

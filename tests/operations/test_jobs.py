@@ -1,0 +1,147 @@
+"""`depends_on` as somebody meets it who applies a stack: on the simulator, from end to end."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+import pytest
+
+from tests.conftest import APPLY, Place, bid_id
+
+STACK = """\
+version: 2
+name: llm
+defaults:
+  resources_specification: {cluster_id: us-central1-b}
+  task_management: {utility_threshold_price: 17.92}
+tasks:
+  preprocess:
+    resources_specification: {fcp_instance: a100.1x.SXM4.IB}
+  train:
+    depends_on: [{task: preprocess, until: terminated}]
+    resources_specification: {fcp_instance: h100.8x.SXM5.IB}
+    ports: [6006]
+  other:
+    resources_specification: {fcp_instance: a100.8x.SXM4.IB}
+"""
+AT_ONCE = (*APPLY, "--timeout", "0s")  # whoever would have to wait fails
+
+
+def created(place: Place) -> Counter[str]:
+    """The names of the bids that were placed, in that order, each with how often."""
+    rows = json.loads(place.call("GET", "/v2/spot/bids?limit=100").body)["data"]
+    names = {row["fid"]: row["name"] for row in rows}
+    made = (one.subject for one in place.ledger() if one.method == "POST")
+    return Counter(names[id] for id in made if id in names)
+
+
+def end(place: Place, address: str) -> None:
+    """Somebody cancels the bid, or its job does."""
+    place.call("DELETE", f"/v2/spot/bids/{bid_id(place, address)}")
+
+
+def entries(place: Place, *options: str) -> dict[str, dict[str, object]]:
+    body = json.loads(place.ok("plan", "--format", "json", *options))
+    return {one["address"]: one for one in body["resource_changes"]}
+
+
+def test_a_task_that_waits_is_placed_once_the_other_has_ended(place: Place) -> None:
+    place.write(STACK)
+    shown = place.ok("plan")
+    assert "# waits until bid.preprocess is terminated" in shown
+    waited = place.run(*AT_ONCE)
+    assert waited.code == 1
+    said = " ".join(waited.err.split())
+    assert "bid.train: waited 0s for bid.preprocess, which is allocated, to be terminated" in said
+    assert created(place) == {"preprocess": 1, "other": 1}  # what does not wait is not held up
+    end(place, "bid.preprocess")
+    assert entries(place)["bid.train"]["waits_for"] == [{"address": "bid.preprocess", "until": "terminated"}]
+    place.ok(*AT_ONCE)
+    assert created(place) == {"preprocess": 1, "other": 1, "train": 1}
+
+
+def test_a_job_that_has_ended_is_done(place: Place) -> None:
+    """What the bid of any other task would be placed again for."""
+    place.write(STACK)
+    place.run(*AT_ONCE)
+    end(place, "bid.preprocess")
+    place.ok(*AT_ONCE)
+    settled = place.run("plan", "--detailed-exitcode")
+    assert settled.code == 0
+    assert "bid.preprocess is done and stays so" in " ".join(settled.out.split())
+    serial = json.loads((place.path / "flowplan.state.json").read_text())["serial"]
+    place.ok(*APPLY)
+    assert json.loads((place.path / "flowplan.state.json").read_text())["serial"] == serial
+    done = entries(place)["bid.preprocess"]
+    assert (done["action_reason"], done["cost"]) == ("completed", None)
+    place.edit("until: terminated", "until: placed")  # it was recorded: no other word of the file runs it again
+    assert place.run("plan", "--detailed-exitcode").code == 0
+    place.ok(*APPLY, "--replace", "bid.preprocess")
+    assert created(place)["preprocess"] == 2
+
+
+def test_what_is_no_job_is_placed_again(place: Place) -> None:
+    place.write(STACK)
+    place.run(*AT_ONCE)
+    end(place, "bid.other")
+    assert entries(place)["bid.other"]["action_reason"] == "create_because_gone"
+
+
+@pytest.mark.parametrize("until", ["placed", "allocated"])
+def test_one_run_does_both_in_their_order(place: Place, until: str) -> None:
+    place.write(STACK.replace("terminated", until))
+    place.ok(*APPLY)
+    names = list(created(place))
+    assert names.index("preprocess") < names.index("train")
+    assert place.run("plan", "--detailed-exitcode").code == 0
+
+
+def test_running_is_more_than_allocated(place: Place) -> None:
+    place.write(STACK.replace("terminated", "running"))
+    waited = place.run(*AT_ONCE)
+    assert waited.code == 1
+    assert "which is allocated, to be running" in " ".join(waited.err.split())
+    place.ok("simulator", "advance", "30m")
+    place.ok(*AT_ONCE)
+    assert created(place)["train"] == 1
+
+
+@pytest.mark.parametrize(
+    ("put", "says"),
+    [
+        ({"status": "Terminated", "deactivated_at": "2026-11-02T09:00:00Z"}, "but it has ended"),
+        ({"status": "Paused"}, "but it is paused"),
+    ],
+)
+def test_what_cannot_come_that_far_fails_alone(place: Place, put: dict[str, str], says: str) -> None:
+    """An hour would be waited for otherwise; what does not wait for it is placed."""
+    place.write(STACK.replace("terminated", "running"))
+    with place.simulator() as simulator:
+        simulator.faults.add("GET /v2/spot/bids", "edited", nth=2, put=put, times=None)
+    failed = place.run(*APPLY, "--timeout", "1h")
+    assert failed.code == 1, failed
+    assert f"waits until bid.preprocess is running, {says}" in " ".join(failed.err.split())
+    assert created(place) == {"preprocess": 1, "other": 1}
+
+
+def test_after_a_failure_dependents_are_not_started_and_independent_tasks_are_done(place: Place) -> None:
+    place.write(STACK)
+    with place.simulator() as simulator:
+        simulator.faults.add("POST /v2/spot/bids", "status", nth=2, status=400, body='{"detail": "no"}')
+    failed = place.run(*APPLY, "--parallelism", "1", "--timeout", "1h")
+    assert failed.code == 1
+    assert "1 added, 0 changed, 0 destroyed; 1 failed, 0 unknown, 2 not started" in failed.out
+    assert "error: bid.preprocess: " in failed.err
+    assert "at flowplan.yaml:7:3" in failed.err
+    assert "not started: bid.train, ports.train" in " ".join(failed.err.split())
+    assert created(place) == {"other": 1}
+    place.run(*AT_ONCE)
+    assert created(place) == {"other": 1, "preprocess": 1}
+
+
+def test_destroying_waits_for_nobody(place: Place) -> None:
+    """Who stops paying is not held up."""
+    place.write(STACK.replace("terminated", "allocated"))
+    place.ok(*APPLY)
+    assert "4 destroyed" in place.ok("destroy", "--auto-approve")
