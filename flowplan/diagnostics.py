@@ -79,6 +79,7 @@ CODES: Mapping[str, Code] = MappingProxyType({
     "for-each": Code("A `for_each` does not give each instance a key of its own."),
     "reference": Code("A `${...}` names nothing that there is, or nothing that is known here."),
     "sensitive": Code("A sensitive value would be stored or shown."),
+    "trigger": Code("A `replace_triggered_by` names nothing that there is."),
     "variable-missing": Code("A variable has no value."),
     "variable-type": Code("The value of a variable is not of its type."),
     "variable-unknown": Code("A value is given for a variable that no stack file declares."),

@@ -14,6 +14,7 @@ from flowplan.config.stack.depends_on import wrong
 from flowplan.config.stack.hand_over import contradictions
 from flowplan.config.stack.stack import Stack, read_stack
 from flowplan.config.stack.variables import NOTHING_GIVEN, Given
+from flowplan.config.task.lifecycle import wrong_triggers
 from flowplan.config.task.script import ReadFile
 from flowplan.config.task.secrets import warn_of_keys
 from flowplan.config.task.task import NAME, Part, read_task
@@ -140,6 +141,11 @@ class _Reading:
         configured: dict[Address, Task | VolumeWanted] = {**self.tasks, **self.volumes}
         for place, summary, hint, also in contradictions(self.found, configured):
             self.problem(place, summary, hint, code="conflict", also=also)
+        resources: dict[Address, Task | VolumeWanted] = {**self.tasks, **self.volumes}
+        ports = (Address("ports", address.name) for address, task in self.tasks.items() if task.ports)
+        lifecycles = {address: one.lifecycle for address, one in resources.items()}
+        for place, summary, hint, also in wrong_triggers(lifecycles, (*resources, *ports)):
+            self.problem(place, summary, hint, code="trigger", also=also)
         self.names()
         for address, task in self.tasks.items():
             uses = tuple(self.linked(task, use) for use in task.volumes)

@@ -22,6 +22,23 @@ ALL_FIELDS = "all"  # in `ignore_changes`: whatever differs
 
 
 @frozen
+class Trigger:
+    """What replaces another resource too: that the resource at `address` is replaced or, with `of`, that this
+    field of it changes. An address without a key stands for every instance of a `for_each`."""
+
+    address: Address
+    of: str  # the field; "": none
+    source: Position = field(eq=False)
+
+    def __str__(self) -> str:
+        return ".".join(filter(None, (str(self.address), self.of)))
+
+    def means(self, address: Address) -> bool:
+        """Whether the resource at `address` is the one, or one of those."""
+        return self.address == address or (self.address.kind, self.address.name) == (address.kind, address.base)
+
+
+@frozen
 class Lifecycle:
     """Of one resource. `prevent_destroy`: a plan that deletes or replaces it is refused. `ignore_changes`: fields whose
     differences do not count once it exists, or ALL_FIELDS. `create_before_destroy`: a replacement is made before the
@@ -31,7 +48,7 @@ class Lifecycle:
     prevent_destroy: bool = False
     ignore_changes: tuple[str, ...] = ()
     create_before_destroy: bool = False
-    replace_triggered_by: tuple[str, ...] = ()
+    replace_triggered_by: tuple[Trigger, ...] = ()
     source: Position | None = field(default=None, eq=False)  # where it is written
 
     def ignores(self, *names: str) -> bool:

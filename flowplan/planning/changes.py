@@ -9,11 +9,10 @@ import attrs
 from flowplan.model.address import Address, in_order
 from flowplan.model.lifecycle import DEFAULT
 from flowplan.model.live import Live, LiveBid, LiveVolume
-from flowplan.model.resources import BID_NAME_LENGTH, Bid, Resource, resolve
+from flowplan.model.resources import Bid, Resource, resolve
 from flowplan.planning.actions import (
     Change,
     Create,
-    CreateFirst,
     Delete,
     FieldChange,
     Forget,
@@ -28,12 +27,14 @@ from flowplan.planning.jobs import completed
 from flowplan.planning.lookup import Desired
 from flowplan.planning.plan import RESTART, Wishes
 from flowplan.planning.ports import change_of_ports
+from flowplan.planning.successors import create_first
+from flowplan.planning.triggers import triggered
 from flowplan.state.ownership import as_known
 from flowplan.state.state import DONE, Binding, State
 
 
 class Changes:
-    """One pass over all addresses: volumes, then bids (which look at their volumes), then ports."""
+    """Passes over all addresses: volumes, then bids (which look at their volumes), then ports."""
 
     def __init__(self, desired: Desired, state: State, live: Live, wishes: Wishes) -> None:
         self.desired, self.state, self.live, self.wishes = desired, state, live, wishes
@@ -42,11 +43,22 @@ class Changes:
         self.staying: dict[Address, str] = {}
         self.seen = {*live.bids, *live.gone, *(one for bid in live.bids.values() for one in bid.instances)}
         # The ids that references resolve to. A volume that is created or replaced has none yet.
-        self.ids = {a: b.id for a, b in state.bindings.items() if a.kind == "volume" and b.id in live.volumes}
+        self._known = {a: b.id for a, b in state.bindings.items() if a.kind == "volume" and b.id in live.volumes}
+        self.ids: dict[Address, str] = {}
+        self.triggered: dict[Address, str] = {}  # what is replaced because something else changes, and why
         self.bases = {(one.kind, one.base) for one in desired.resources if one.key is not None}
         self.called = {volume.id: volume.volume.name for volume in live.volumes.values()}
 
     def all(self) -> dict[Address, Change]:
+        """What happens to each address: passes, until none adds a reason to replace something."""
+        made = self._pass()
+        while (besides := triggered(made, self.lifecycles)).keys() - self.triggered.keys():
+            self.triggered = {**besides, **self.triggered}
+            made = self._pass()
+        return made
+
+    def _pass(self) -> dict[Address, Change]:
+        self.made, self.ids = {}, dict(self._known)
         for address, found in self.desired.reads.items():
             if self.wishes.mode == "apply":
                 self.made[address] = Read(address, found.volume, id=found.id)
@@ -226,6 +238,8 @@ class Changes:
             return "replace_because_cannot_update", None
         if address in self.wishes.replace:
             return "replace_by_request", None
+        if address in self.triggered:
+            return "replace_because_triggered", self.triggered[address]
         if renewed := self._renewed(wanted):
             # Detaching from a running bid and attaching what does not exist yet would wait for each other.
             return "replace_because_dependency", f"{renewed[0]} is replaced"
@@ -234,20 +248,6 @@ class Changes:
     def _renewed(self, wanted: Resource) -> list[Address]:
         """What `wanted` needs that is replaced."""
         return [need for need in wanted.needs if isinstance(self.made.get(need), Replace)]
-
-
-def create_first(change: Replace, generation: int) -> Replace:
-    """`change`, for which the successor of a bid is made before it goes. What is live keeps its name, so that of the
-    successor is another."""
-    if not isinstance(change.after, Bid):
-        return change
-    suffix = f"-g{generation}"
-    after = attrs.evolve(change.after, name=change.after.name[: BID_NAME_LENGTH - len(suffix)] + suffix)
-    both = f"{after.name} is placed before {change.id} is cancelled: until then both may run, and cost"
-    note = f"{change.note}; {both}" if change.note else both
-    return CreateFirst(
-        change.address, change.before, after, change.fields, id=change.id, reason=change.reason, note=note
-    )
 
 
 def _restarts(fields: Iterable[FieldChange], wanted: Resource) -> bool:

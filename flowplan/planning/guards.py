@@ -17,6 +17,7 @@ from flowplan.planning import steps as graph
 from flowplan.planning.actions import Change, Delete, NoOp, Replace
 from flowplan.planning.hand_overs import hand_overs, order_with
 from flowplan.planning.plan import EVERYTHING, Plan, Wishes
+from flowplan.planning.successors import why_not_first
 
 
 def refusals(plan: Plan, live: Live, wishes: Wishes) -> tuple[Diagnostic, ...]:
@@ -172,25 +173,12 @@ def _imported(changes: Iterable[Change]) -> Iterable[Diagnostic]:
 
 def _not_first(changes: Sequence[Change], live: Live) -> Iterable[Diagnostic]:
     """Bids whose successor is to be made first, but cannot be while they are there."""
-    replaced = {one.address: one.id for one in changes if isinstance(one, Replace) and one.address.kind == "volume"}
+    replaced = {one.address for one in changes if isinstance(one, Replace)}
     for change in changes:
-        before, after = change.before, change.after
-        if not isinstance(change, Replace) or not isinstance(before, Bid) or not isinstance(after, Bid):
-            continue
-        if not change.lifecycle.create_before_destroy:
-            continue
-        shared = [live.volumes[id] for id in map(str, after.volumes) if id in before.volumes and id in live.volumes]
-        block = [one.volume.name for one in shared if one.volume.interface == "Block"]
-        if block:
-            why = f"both would hold the Block volume {block[0]}, which only one bid can use"
-            hint = "create_before_destroy: false lets it be cancelled first; a File volume can be used by both"
-        elif gone := [need for need in change.needs if need in replaced]:
-            why = f"{gone[0]}, which it uses, is replaced too, and can only be made again once nothing uses it"
-            hint = "create_before_destroy: false lets it be cancelled first, and placed again when the volume is there"
-        else:
-            continue
-        message = f"the successor of {change.address} cannot be made first (create_before_destroy): {why}"
-        yield refusal("volume-in-use", change, message, hint)
+        if isinstance(change, Replace) and (found := why_not_first(change, replaced, live)) is not None:
+            why, hint = found
+            message = f"the successor of {change.address} cannot be made first (create_before_destroy): {why}"
+            yield refusal("volume-in-use", change, message, hint)
 
 
 @frozen

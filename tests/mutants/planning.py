@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "replace by a trigger only what it names, and not what that replaces in turn",
+        "planning/triggers.py",
+        "                ahead.append((listener, made[listener], True))\n",
+        "",
+        ("tests/planning/test_triggers.py", "-k", "chain"),
+    ),
+    Mistake(
         "take a bid away before its successor is made first",
         "planning/steps.py",
         "(step, down) if step.address in made_first else (down, step)",
@@ -14,9 +21,9 @@ MISTAKES = (
     ),
     Mistake(
         "place a successor beside the Block volume of the old one",
-        "planning/guards.py",
-        "        if not change.lifecycle.create_before_destroy:\n",
-        "        if not change.lifecycle.create_before_destroy or isinstance(change, Replace):\n",
+        "planning/successors.py",
+        "    if block:\n",
+        "    if block and not shared:\n",
         ("tests/planning/test_lifecycle.py",),
     ),
     Mistake(

@@ -125,6 +125,47 @@ def test_a_volume_has_no_successor(place: Place) -> None:
     assert (refused.code, "create_before_destroy has no meaning for a volume" in refused.err) == (65, True)
 
 
+TRIGGERED = """\
+version: 2
+defaults:
+  resources_specification: {fcp_instance: h100.8x.SXM5.IB, cluster_id: us-central1-b}
+  task_management: {utility_threshold_price: 17.92}
+tasks:
+  pre: {ports: [80]}
+  train:
+    lifecycle: {replace_triggered_by: [task.pre]}
+"""
+
+
+def test_a_trigger_replaces_and_is_named(place: Place) -> None:
+    place.write(TRIGGERED)
+    place.ok(*APPLY)
+    place.write(TRIGGERED.replace("80", "443"))
+    out = place.ok("plan")
+    assert "bid.train must be replaced\n      # bid.pre is replaced (replace_triggered_by)" in out
+    since = len(place.ledger())
+    place.ok(*APPLY)
+    assert sorted(calls(place, since)) == ["DELETE", "DELETE", "POST", "POST"]
+    assert place.run("plan", "--detailed-exitcode").code == 0
+
+
+@pytest.mark.parametrize(
+    ("trigger", "said"),
+    [
+        ("task.pro", "replace_triggered_by: there is no bid.pro"),
+        ("task.pre.limit_prize", "replace_triggered_by: bid.pre has no field limit_prize"),
+        ("task.train", "bid.train cannot be replaced because it is replaced itself"),
+        ("pre", "an address, such as volume.data"),
+    ],
+)
+def test_a_trigger_that_there_is_not_is_refused_at_its_place(place: Place, trigger: str, said: str) -> None:
+    place.write(TRIGGERED.replace("[task.pre]", f"[{trigger}]"))
+    refused = place.run("validate")
+    assert refused.code == 65
+    assert said in " ".join(refused.err.split())
+    assert "flowplan.yaml:8:" in refused.err
+
+
 def test_a_field_that_there_is_not_is_refused_at_its_place(place: Place) -> None:
     place.write(STACK.replace("utility_threshold_price, startup_script", "limit_prize"))
     refused = place.run("validate")

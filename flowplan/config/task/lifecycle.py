@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import TypeAlias
 
 from flowplan.config import keys
 from flowplan.config.values import Grammar, Section, choice, decimal, flag, money, text, texts
 from flowplan.config.yaml import quoted
-from flowplan.diagnostics import candidates
-from flowplan.model.lifecycle import ALL_FIELDS, DEFAULT, Lifecycle, Lifetime
+from flowplan.diagnostics import Position, candidates
+from flowplan.model.address import Address, Kind
+from flowplan.model.lifecycle import ALL_FIELDS, DEFAULT, Lifecycle, Lifetime, Trigger
 from flowplan.model.resources import INPUTS, changes_of
 
 _FIELD = Grammar(
@@ -20,7 +23,9 @@ _FIELD = Grammar(
 )
 _TRIGGER = Grammar(
     re.compile(
-        r'(?:bid|task|volume|ports)\.[A-Za-z0-9][A-Za-z0-9_-]*(?:\["[A-Za-z0-9._-]+"\])?(?:\.[a-z_]+)?', re.ASCII
+        r'(?P<kind>bid|task|volume|ports)\.(?P<name>[A-Za-z0-9][A-Za-z0-9_-]*(?:\["[A-Za-z0-9._-]+"\])?)'
+        r"(?:\.(?P<field>[a-z_]+))?",
+        re.ASCII,
     ),
     re.compile(r'[A-Za-z0-9._"\[\]-]', re.ASCII),
     "an address, such as volume.data, or a field of one, such as task.train.limit_price",
@@ -45,6 +50,7 @@ _WRITTEN = {
     "utility_threshold_price": "limit_price",
     "utility_threshold_price_per_gpu": "limit_price",
 }
+Report: TypeAlias = tuple[Position, str, str | None, tuple[tuple[str, Position], ...]]
 _MOST_HOURS = Decimal(100_000)
 
 
@@ -57,7 +63,7 @@ def read_lifecycle(resource: Section) -> Lifecycle:
         flag(section, "prevent_destroy"),
         _ignored(section),
         flag(section, "create_before_destroy"),
-        texts(section, "replace_triggered_by", _TRIGGER),
+        _triggers(section),
         section.document.position(section.at("prevent_destroy")),
     )
 
@@ -71,6 +77,35 @@ def _ignored(section: Section) -> tuple[str, ...]:
             summary = f"ignore_changes has {quoted(name)}, which is no field"
             section.document.problem(section.at("ignore_changes"), summary, hint, code="value")
     return tuple(dict.fromkeys(_WRITTEN.get(name, name) for name in found))
+
+
+def _triggers(section: Section) -> tuple[Trigger, ...]:
+    """What replaces the resource too. Whether there is such a thing shows once everything is read: `wrong_triggers`."""
+    place = section.document.position(section.at("replace_triggered_by"))
+    found = []
+    for written in texts(section, "replace_triggered_by", _TRIGGER):
+        parts = _TRIGGER.pattern.fullmatch(written)
+        if parts is not None:
+            kind: Kind = "volume" if parts["kind"] == "volume" else "ports" if parts["kind"] == "ports" else "bid"
+            name = parts["field"] or ""
+            found.append(Trigger(Address(kind, parts["name"]), _WRITTEN.get(name, name), place))
+    return tuple(found)
+
+
+def wrong_triggers(lifecycles: Mapping[Address, Lifecycle], addresses: Iterable[Address]) -> Iterator[Report]:
+    """Triggers that there are not among `addresses`, each with its place, summary, hint and further places."""
+    known = tuple(addresses)
+    for address, lifecycle in lifecycles.items():
+        for trigger in lifecycle.replace_triggered_by:
+            fields = (*changes_of(trigger.address.kind), *(INPUTS if trigger.address.kind == "bid" else ()))
+            if trigger.address == address:
+                yield trigger.source, f"{address} cannot be replaced because it is replaced itself", "leave it out", ()
+            elif not any(map(trigger.means, known)):
+                hint = candidates(str(trigger.address), map(str, known))
+                yield trigger.source, f"replace_triggered_by: there is no {trigger.address}", hint, ()
+            elif trigger.of and trigger.of not in fields:
+                hint = candidates(trigger.of, fields)
+                yield trigger.source, f"replace_triggered_by: {trigger.address} has no field {trigger.of}", hint, ()
 
 
 def read_lifetime(section: Section | None) -> Lifetime | None:

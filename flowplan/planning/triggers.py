@@ -1,0 +1,70 @@
+"""What is replaced because something else is replaced or changed (`replace_triggered_by`)."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+
+from flowplan.model.address import Address
+from flowplan.model.lifecycle import Lifecycle, Trigger
+from flowplan.model.resources import INPUTS
+from flowplan.planning.actions import Change, Create, NoOp, Replace, Update
+
+
+def triggered(made: Mapping[Address, Change], lifecycles: Mapping[Address, Lifecycle]) -> dict[Address, str]:
+    """What is replaced besides, each with why, for people: by the changes that are `made` so far, and by each other.
+    Those that stand in a circle are each replaced once."""
+    listeners = _listeners(made, lifecycles)
+    found: dict[Address, str] = {}
+    ahead = deque((address, change, False) for address, change in made.items() if address in listeners)
+    while ahead:
+        address, change, besides = ahead.popleft()
+        for listener, trigger in listeners.get(address, ()):
+            why = _why(trigger, change, besides=besides)
+            if why is not None and listener not in found and isinstance(made[listener], (NoOp, Update)):
+                found[listener] = f"{why} (replace_triggered_by)"
+                ahead.append((listener, made[listener], True))
+    return found
+
+
+def _listeners(
+    made: Mapping[Address, Change], lifecycles: Mapping[Address, Lifecycle]
+) -> dict[Address, list[tuple[Address, Trigger]]]:
+    """By address: what is replaced with it, and as which trigger."""
+    found: dict[Address, list[tuple[Address, Trigger]]] = {}
+    instances: dict[tuple[str, str], list[Address]] = {}
+    for listener, trigger in _triggers(made, lifecycles):
+        if not instances:
+            for address in made:
+                instances.setdefault((address.kind, address.base), []).append(address)
+        one = trigger.address
+        for address in [one] if one in made else instances.get((one.kind, one.name), []):
+            if address != listener:
+                found.setdefault(address, []).append((listener, trigger))
+    return found
+
+
+def _triggers(
+    made: Mapping[Address, Change], lifecycles: Mapping[Address, Lifecycle]
+) -> Iterator[tuple[Address, Trigger]]:
+    for listener, lifecycle in lifecycles.items():
+        if listener in made:
+            for trigger in lifecycle.replace_triggered_by:
+                yield listener, trigger
+
+
+def _why(trigger: Trigger, change: Change, *, besides: bool) -> str | None:
+    """Why `change` sets off `trigger`, for people; None: it does not. `besides`: it becomes a replacement itself."""
+    if trigger.of:
+        changed = _changed(one.name for one in change.fields)
+        return f"{trigger.of} of {change.address} changes" if trigger.of in changed else None
+    if besides or isinstance(change, Replace):
+        return f"{change.address} is replaced"
+    again = isinstance(change, Create) and change.generation > 1
+    return f"{change.address} is made again" if again else None
+
+
+def _changed(names: Iterable[str]) -> set[str]:
+    """The fields that change, and what their parts belong to."""
+    found = set(names)
+    return found | {"inputs"} if not found.isdisjoint(INPUTS) else found
