@@ -39,6 +39,22 @@ def replace_file(path: Path, data: bytes, *, through_link: bool = True) -> None:
             raise
 
 
+def create_file(path: Path, data: bytes) -> bool:
+    """Make `path`, which is not there yet, hold exactly `data`, durably. False: there is something, which stays as it
+    is. Raises StateError."""
+    temporary = path.with_name(f"{path.name}{_TEMPORARY}.{os.getpid()}")
+    with durable(path):
+        try:
+            _write_new(temporary, data)
+            os.link(temporary, path, follow_symlinks=False)
+        except FileExistsError:
+            return False
+        finally:
+            temporary.unlink(missing_ok=True)
+        sync_directory(path.parent)
+    return True
+
+
 def _hold_replaceable(path: Path, target: Path) -> None:
     """Raise StateError for a device, which a rename would take away from the whole machine, and for anything but a file
     at the end of a link."""

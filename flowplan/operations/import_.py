@@ -20,7 +20,7 @@ def take_in(session: Session, address: str, id: str, lineage: str | None) -> Add
     """Take the live bid or volume `id` into the state as `address`; the object itself is not touched. `lineage`: the
     stack that it belonged to. Raises UsageProblem, FlowplanError where there is no such object, GuardRefused for one
     of another stack."""
-    wanted = _parsed(address)
+    wanted = parsed(address)
     with session.changing() as lock:
         loaded = session.load()
         _hold_free(loaded.state, wanted, id)
@@ -72,7 +72,8 @@ def settled_by(pending: Iterable[Intent], wanted: Address) -> list[CreateIntent]
     return creates
 
 
-def _parsed(address: str) -> Address:
+def parsed(address: str) -> Address:
+    """The address of a bid or a volume. Raises UsageProblem."""
     try:
         wanted = Address.parse(address)
     except ValueError as error:

@@ -1,0 +1,205 @@
+"""Live bids and volumes -> the stack file that asks for what they are. Pure.
+
+What no list tells of a bid (its ports, what its startup script does) is not in the file: unknown is no difference.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import TypeAlias
+
+from attrs import frozen
+
+from flowplan.model.address import Address
+from flowplan.model.catalogue import Catalogue
+from flowplan.model.live import LiveBid, LiveVolume
+from flowplan.model.resources import BID_NAME, VOLUME_NAME, VOLUME_NAME_LENGTH, Bid, Inputs, Mount, PortPair, Volume
+from flowplan.state.ownership import as_known
+
+Value: TypeAlias = "str | int | bool | Decimal | Mapping[str, Value] | Sequence[Value]"
+_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
+_WORDS = frozenset(("true", "false", "null", "yes", "no", "on", "off", "y", "n"))  # no texts, to one parser or another
+_KEY_LENGTH = 50  # a key may have 63: room for what tells two apart
+
+
+@frozen
+class Found:
+    """A live object, and the address that it gets."""
+
+    address: Address
+    live: LiveBid | LiveVolume
+
+    @property
+    def id(self) -> str:
+        return self.live.id
+
+    @property
+    def name(self) -> str:
+        """Its name in the cloud."""
+        return self.live.volume.name if isinstance(self.live, LiveVolume) else self.live.bid.name
+
+    @property
+    def unsaid(self) -> str | None:
+        """What the file leaves out of it, since it is not known."""
+        bid = self.resource
+        if not isinstance(bid, Bid):
+            return None
+        if bid.inputs is None:
+            return f"{self.address}: its ports, mounts and startup script are not known, and not in the file"
+        if _has_more(bid.inputs):
+            return f"{self.address}: its startup script is not known; the file ignores that (ignore_changes)"
+        return None
+
+    @property
+    def resource(self) -> Bid | Volume:
+        """It as far as it is known: a marker tells what a bid publishes and mounts."""
+        return as_known(self.live, None)
+
+
+def addressed(objects: Iterable[LiveBid | LiveVolume], taken: Collection[Address]) -> list[Found]:
+    """`objects`, each with an address made of its name that is neither `taken` nor another's."""
+    known, found = set(taken), []
+    for one in objects:
+        kind = "volume" if isinstance(one, LiveVolume) else "bid"
+        key = _key(_name_of(one), kind)
+        number = 1
+        while (address := Address.parse(f"{kind}.{key}" if number == 1 else f"{kind}.{key}-{number}")) in known:
+            number += 1
+        known.add(address)
+        found.append(Found(address, one))
+    return found
+
+
+def text(project: str, found: Sequence[Found], catalogue: Catalogue, said: Iterable[str] = ()) -> str:
+    """The stack file of `found`, with `import` blocks for it. `said`: comments at its head."""
+    volumes = {one.id: one for one in found if isinstance(one.live, LiveVolume)}
+    names = [one.name for one in found]
+    made: dict[str, Value] = {"version": 2, "project_name": project}
+    if volumes:
+        made["volumes"] = {one.address.name: _volume(one, names) for one in volumes.values()}
+    tasks = {
+        one.address.name: _task(one, bid, volumes, catalogue, names)
+        for one in found
+        if isinstance(bid := one.resource, Bid)
+    }
+    if tasks:
+        made["tasks"] = tasks
+    made["import"] = [{"address": str(one.address), "id": one.id} for one in found]
+    lines = [f"# {line}" for line in said]
+    return "\n".join([*lines, *_mapping(made, "")]) + "\n"
+
+
+def _name_of(one: LiveBid | LiveVolume) -> str:
+    """The name that its address is made of: of a bid of this stack the one that its marker has."""
+    if isinstance(one, LiveVolume):
+        return one.volume.name
+    return one.marker.address.name if one.marker is not None else one.bid.name
+
+
+def _key(name: str, kind: str) -> str:
+    """A key of a stack file that is like `name`; of a volume also a name that it could have."""
+    plain = re.sub(r"[^a-z0-9-]+", "-", name.lower()) if kind == "volume" else re.sub(r"[^A-Za-z0-9_-]+", "-", name)
+    plain = plain.strip("-_")[:_KEY_LENGTH].strip("-_")
+    if kind == "volume" and not re.match("[a-z]", plain):
+        return f"{kind}-{plain}".strip("-")
+    return plain or kind
+
+
+def _volume(one: Found, names: Sequence[str]) -> dict[str, Value]:
+    if not isinstance(one.live, LiveVolume):
+        return {}
+    volume = one.live.volume
+    made: dict[str, Value] = {}
+    fits = VOLUME_NAME.fullmatch(one.name) is not None and len(one.name) <= VOLUME_NAME_LENGTH
+    if one.name != one.address.name and fits and names.count(one.name) == 1:
+        made["volume_name"] = one.name
+    return {**made, "size": volume.size_gb, "disk_interface": volume.interface, "region_id": volume.region}
+
+
+def _task(
+    one: Found, bid: Bid, volumes: Mapping[str, Found], catalogue: Catalogue, names: Sequence[str]
+) -> dict[str, Value]:
+    made: dict[str, Value] = {}
+    if one.name != one.address.name and BID_NAME.fullmatch(one.name) and names.count(one.name) == 1:
+        made["name"] = one.name
+    made["resources_specification"] = {
+        "fcp_instance": _type(bid, catalogue),
+        "num_instances": bid.instance_quantity,
+        "cluster_id": bid.region,
+    }
+    made["task_management"] = {"utility_threshold_price": bid.limit_price}
+    made["ssh_key_name"] = [_key_name(id, catalogue) for id in bid.ssh_keys]
+    if bid.paused:
+        made["paused"] = True
+    mounts = {str(mount.volume): mount for mount in (bid.inputs.mounts if bid.inputs else ())}
+    if bid.volumes:
+        made["persistent_storage"] = {"attach": [_attach(str(id), volumes, mounts) for id in bid.volumes]}
+    if bid.inputs and bid.inputs.ports:
+        made["ports"] = [_port(pair) for pair in bid.inputs.ports]
+    if bid.inputs and _has_more(bid.inputs):
+        made["lifecycle"] = {"ignore_changes": ["startup_script", "container_image", "local_disks"]}
+    return made
+
+
+def _has_more(inputs: Inputs) -> bool:
+    """Whether a bid carries more than its ports and mounts, which are all that its marker tells."""
+    return not inputs.alike(Inputs(ports=inputs.ports, mounts=inputs.mounts))
+
+
+def _type(bid: Bid, catalogue: Catalogue) -> str:
+    """Its type's name, where no other type of that name has an auction there."""
+    kind = catalogue.type(bid.instance_type)
+    alike = [one for one in catalogue.types if kind is not None and one.name == kind.name]
+    offered = [one for one in alike if catalogue.auction(one.id, bid.region)]
+    return kind.name if kind is not None and offered == [kind] else bid.instance_type
+
+
+def _key_name(id: str, catalogue: Catalogue) -> str:
+    names = [key.name for key in catalogue.ssh_keys if key.id == id]
+    return names[0] if names and sum(key.name == names[0] for key in catalogue.ssh_keys) == 1 else id
+
+
+def _attach(id: str, volumes: Mapping[str, Found], mounts: Mapping[str, Mount]) -> dict[str, Value]:
+    made: dict[str, Value] = {"volume": volumes[id].address.name} if id in volumes else {"volume_name": id}
+    return {**made, "mount_point": mounts[id].mount_point} if id in mounts else made
+
+
+def _port(pair: PortPair) -> Value:
+    return pair.external if pair.external == pair.internal else f"{pair.external}:{pair.internal}"
+
+
+# ---- YAML -------------------------------------------------------------------------------------------------
+
+
+def _mapping(values: Mapping[str, Value], indent: str) -> list[str]:
+    lines = []
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            lines += [f"{indent}{_scalar(key)}:", *_mapping(value, f"{indent}  ")]
+        elif isinstance(value, Sequence) and not isinstance(value, str) and any(isinstance(v, Mapping) for v in value):
+            lines += [f"{indent}{_scalar(key)}:", *(f"{indent}  - {_flow(one)}" for one in value)]
+        else:
+            lines.append(f"{indent}{_scalar(key)}: {_flow(value)}")
+    return lines
+
+
+def _flow(value: Value) -> str:
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_scalar(key)}: {_flow(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return "[" + ", ".join(map(_flow, value)) + "]"
+    return _scalar(value)
+
+
+def _scalar(value: str | int | bool | Decimal) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    if isinstance(value, int):
+        return str(value)
+    plain = _PLAIN.fullmatch(value) and value.lower() not in _WORDS
+    return value if plain else json.dumps(value, ensure_ascii=False)

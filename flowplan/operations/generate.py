@@ -1,0 +1,218 @@
+"""Take live bids and volumes into the state, and write the stack file that asks for what they are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import attrs
+from attrs import frozen
+
+from flowplan.documents.stack_file import Found, addressed, text
+from flowplan.errors import ConfigError, FlowplanError, StateError, UsageProblem
+from flowplan.files.atomic import create_file
+from flowplan.model.address import Address
+from flowplan.operations.import_ import importable, parsed
+from flowplan.operations.observe import observe
+from flowplan.operations.validate import configuration
+from flowplan.planning.actions import Import, NoOp, Presumed, Read, Replace
+from flowplan.printable import shown
+from flowplan.state.state import Binding
+
+if TYPE_CHECKING:
+    from flowplan.backends.store import Loaded
+    from flowplan.model.catalogue import Catalogue
+    from flowplan.model.live import Live, LiveBid, LiveVolume
+    from flowplan.operations.observe import Observed
+    from flowplan.operations.session import Session
+    from flowplan.planning.actions import Change
+    from flowplan.planning.plan import Plan
+    from flowplan.state.state import State
+
+_NEVER_WRITTEN = ("inputs", "memory_gb")  # fields that a stack file need not have
+
+
+@frozen
+class Generated:
+    """What was imported, what was left out, each with why, and what the file leaves unsaid."""
+
+    imported: tuple[Found, ...]
+    left_out: tuple[str, ...]
+    unsaid: tuple[str, ...] = ()
+
+
+@frozen
+class _Settled:
+    """A stack file by which nothing is left to do but to import `found`."""
+
+    found: Sequence[Found]
+    written: str
+    seen: Observed
+    plan: Plan
+
+
+def generate(session: Session, path: str, one: tuple[str, str] | None = None) -> Generated:
+    """Import everything live that the state does not hold and that is no other stack's, or only `one` (an address, an
+    id), and write `path`, a stack file by which nothing is left to do then. The file comes first: it has `import`
+    blocks, so that after a crash in between its apply does the rest. What cannot be written down is left out; of `one`,
+    FlowplanError is raised. Raises UsageProblem for a file that exists."""
+    target = session.settings.directory / path
+    if target.exists():
+        raise _exists(path)
+    with session.changing() as lock:
+        loaded = session.load()
+        if loaded.pending:
+            raise FlowplanError("an operation of an earlier run is in doubt", hint="run `flowplan recover` first")
+        project = session.enter_project(loaded.state, None)
+        catalogue, live = session.cloud().observe()
+        left_out: list[str] = []
+        found = _all(session, loaded, live, left_out) if one is None else [_named(session, loaded, live, *one)]
+        settled = _settle(session, path, loaded, (project.name, catalogue), found, left_out)
+        if one is not None and left_out:
+            raise FlowplanError(f"{one[1]} cannot be imported with a stack file: {left_out[0]}")
+        if settled is None:
+            return Generated((), tuple(left_out))
+        lock.verify()
+        try:
+            if not create_file(target, settled.written.encode()):
+                raise _exists(path)
+        except StateError as error:  # no state was in danger
+            raise FlowplanError(str(error), hint=error.hint) from error
+        session.store.save(_taken_in(session, path, loaded.state, settled), (), stated=True)
+    return Generated(tuple(settled.found), tuple(left_out), tuple(_unsaid(settled.found)))
+
+
+def _unsaid(found: Sequence[Found]) -> list[str]:
+    return [one.unsaid for one in found if one.unsaid is not None]
+
+
+def _exists(path: str) -> UsageProblem:
+    return UsageProblem(f"{shown(path)} exists; nothing was imported", hint="choose another name for the stack file")
+
+
+# ---- what is imported ---------------------------------------------------------------------------------------
+
+
+def _named(session: Session, loaded: Loaded, live: Live, address: str, id: str) -> Found:
+    wanted = parsed(address)
+    return Found(wanted, importable(session, live, loaded.state, (), wanted, id))
+
+
+def _all(session: Session, loaded: Loaded, live: Live, left_out: list[str]) -> list[Found]:
+    """Everything that may be imported; `left_out` gets the rest."""
+    state = loaded.state
+    bound = {binding.id for address, binding in state.bindings.items() if address.kind != "ports"}
+    volumes = sorted(live.volumes.values(), key=lambda one: (one.volume.name, one.id))
+    bids = sorted(live.bids.values(), key=lambda one: (one.bid.name, one.created_at, one.id))
+    loose: list[LiveBid | LiveVolume] = [one for one in volumes if one.id not in bound]
+    loose += [one for one in bids if one.id not in bound and not one.ended]
+    found = []
+    for candidate in addressed(loose, state.bindings):
+        why = _unreported(candidate)
+        if why is None:
+            try:
+                importable(session, live, state, (), candidate.address, candidate.id)
+            except FlowplanError as error:
+                why = str(error)
+        if why is None:
+            found.append(candidate)
+        else:
+            left_out.append(_line(candidate, why))
+    return found
+
+
+def _unreported(one: Found) -> str | None:
+    """Why it cannot be written down: what the API does not report."""
+    missing = [name for name in one.resource.unreported if name not in _NEVER_WRITTEN]
+    return f"the API does not report its {', '.join(missing)}" if missing else one.live.unfit or None
+
+
+def _line(one: Found, why: str) -> str:
+    return f"{one.address.kind} {shown(one.name)} ({one.id}) is left out: {why}"
+
+
+# ---- the file -----------------------------------------------------------------------------------------------
+
+
+def _settle(
+    session: Session,
+    path: str,
+    loaded: Loaded,
+    of: tuple[str, Catalogue],
+    found: Sequence[Found],
+    left_out: list[str],
+) -> _Settled | None:
+    """The file, planned: what a file cannot say of an object, or not without changing it, is left out, until nothing is
+    left to do; None: nothing is left at all. `of`: the project and what it offers."""
+    from flowplan.config import Source
+    from flowplan.planning.make import make_plan
+    from flowplan.planning.plan import Wishes
+
+    while found:
+        written = text(of[0], found, of[1], (*left_out, *_unsaid(found)))
+        try:
+            config = configuration(session, [Source(path, written.encode())])
+            seen = observe(session, config, loaded.state, {})
+            plan = make_plan(seen.desired, seen.state, seen.live, Wishes(in_scope=lambda _: False))
+            wrong = {one.address: _why(one) for one in plan.changes if not _is_quiet(one)}
+        except ConfigError as error:
+            wrong = _blamed(error, written)
+            if not wrong.keys() & {one.address for one in found}:
+                raise
+        else:
+            if not wrong:
+                return _Settled(found, written, seen, plan)
+        wrong |= {Address("bid", one.name): why for one, why in wrong.items() if one.kind == "ports"}
+        left_out += [_line(one, wrong[one.address]) for one in found if one.address in wrong]
+        found = [one for one in found if one.address not in wrong]
+    return None
+
+
+def _is_quiet(change: Change) -> bool:
+    return isinstance(change, (NoOp, Presumed, Read)) or (isinstance(change, Import) and not change.fields)
+
+
+def _why(change: Change) -> str:
+    names = ", ".join(one.name for one in change.fields) or change.action
+    what = "replace it" if isinstance(change, Replace) else f"{change.action} it"
+    known = "its startup script is not known, and a file without it would" if "inputs" in names else "a file would"
+    return f"{known} {what} ({names})"
+
+
+def _blamed(error: ConfigError, written: str) -> dict[Address, str]:
+    """The addresses that problems are about, by what they say or by where in the file they are."""
+    lines = written.split("\n")
+    found = {}
+    for problem in error.problems:
+        if problem.severity != "error":
+            continue
+        about = problem.about or (_at(lines, problem.position.line) if problem.position else None)
+        if about:
+            found[Address.parse(about)] = problem.summary
+    return found
+
+
+def _at(lines: Sequence[str], number: int) -> str | None:
+    """The resource in whose lines line `number` is."""
+    name = None
+    for line in reversed(lines[:number]):
+        if name is None and (entry := re.match(r' {2}"?([^ "-][^":]*)"?:', line)):
+            name = entry[1]
+        if line in ("volumes:", "tasks:"):
+            return f"{'volume' if line == 'volumes:' else 'bid'}.{name}" if name else None
+    return None
+
+
+def _taken_in(session: Session, path: str, state: State, settled: _Settled) -> State:
+    """The state that holds what the file names."""
+    _, files = session.sources((path,))
+    source = files.kept(path)
+    new = {
+        one.address: Binding(one.address, one.id, one.after, one.needs, one.generation, source)
+        for one in settled.plan.changes
+        if isinstance(one, (Import, NoOp))
+    }
+    seen = settled.seen.state
+    ids = {binding.id for binding in new.values()}
+    return attrs.evolve(seen, bindings={**state.bindings, **new}, released=seen.released - ids)
