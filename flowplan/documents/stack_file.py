@@ -131,7 +131,8 @@ def _task(
         "cluster_id": bid.region,
     }
     made["task_management"] = {"utility_threshold_price": bid.limit_price}
-    made["ssh_key_name"] = [_key_name(id, catalogue) for id in bid.ssh_keys]
+    if bid.ssh_keys:
+        made["ssh_key_name"] = [_key_name(id, catalogue) for id in bid.ssh_keys]
     if bid.paused:
         made["paused"] = True
     mounts = {str(mount.volume): mount for mount in (bid.inputs.mounts if bid.inputs else ())}

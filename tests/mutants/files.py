@@ -40,4 +40,11 @@ MISTAKES = (
         "PRIVATE = 0o644",
         ("tests/backends/test_local.py",),
     ),
+    Mistake(
+        "write a new file over one that is there",
+        "files/atomic.py",
+        "            os.link(temporary, path, follow_symlinks=False)\n",
+        "            temporary.replace(path)\n",
+        ("tests/operations/test_generate.py", "-k", "exists_stays"),
+    ),
 )

@@ -257,4 +257,18 @@ MISTAKES = (
         "    return bound.id == block.id or not is_there or bid is not None\n",
         ("tests/operations/test_hand_over.py", "-k", "another_object"),
     ),
+    Mistake(
+        "import what the file written for it would replace",
+        "operations/generate.py",
+        "            wrong = {one.address: _why(one) for one in plan.changes if not _is_quiet(one)}\n",
+        "            wrong = {one.address: _why(one) for one in plan.changes[:0] if not _is_quiet(one)}\n",
+        ("tests/operations/test_generate.py", "-k", "cannot_say"),
+    ),
+    Mistake(
+        "save the state before the file that names it",
+        "operations/generate.py",
+        "            if not create_file(target, settled.written.encode()):\n",
+        "            if not settled.found:\n",
+        ("tests/operations/test_generate.py", "-k", "everything_live"),
+    ),
 )

@@ -1,0 +1,141 @@
+"""`import --generate`: the stack file that asks for what is live, by which nothing is left to do."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from flowplan.files.atomic import create_file
+from tests.conftest import APPLY, Place, bid_id
+from tests.operations.test_hand_over import ATTACHED, DATA, kept, stack, task
+
+ALL = ("import", "--all", "--generate", "got.yaml")
+
+
+def somebodys(place: Place, name: str, *, script: str = "echo theirs", **other: Any) -> str:
+    """A bid like the first one of the project, but of nobody's stack."""
+    first = json.loads(place.call("GET", "/v2/spot/bids").body)["data"][0]
+    body = {key: first[key] for key in ("project", "region", "instance_type", "limit_price", "instance_quantity")}
+    launch = {**first["launch_specification"], "volumes": [], "startup_script": script}
+    made = place.call(
+        "POST", "/v2/spot/bids", json.dumps({**body, "name": name, "launch_specification": launch, **other}).encode()
+    )
+    assert made.status == 201, made
+    return str(json.loads(made.body)["fid"])
+
+
+@pytest.fixture
+def live(place: Place) -> Place:
+    """Nothing is in the state: a bid with a script, a volume and a port that a stack released, and one of nobody's."""
+    place.write(stack(task("train", f"{ATTACHED}, startup_script: echo hi"), task("plain"), volumes=DATA))
+    place.ok(*APPLY)
+    for address in ("bid.train", "bid.plain", "volume.data"):
+        place.ok("state", "rm", address)
+    return place
+
+
+def test_everything_live_is_imported_and_the_file_plans_empty(live: Place) -> None:
+    id, ledger = somebodys(live, "by.hand", limit_price="$20.00"), len(live.ledger())
+    result = live.run(*ALL)
+    assert result.code == 0, result
+    said = " ".join(result.err.split())
+    assert "bid.by-hand: its ports, mounts and startup script are not known" in said
+    assert "bid.train: its startup script is not known" in said
+    ids = {one["address"]: one["id"] for one in kept(live)["resources"]}
+    assert sorted(ids) == ["bid.by-hand", "bid.plain", "bid.train", "ports.train", "volume.data"]
+    assert ids["bid.by-hand"] == id
+    assert {one["source"] for one in kept(live)["resources"]} == {"./got.yaml"}
+    assert "released" not in kept(live)
+    plan = live.run("plan", "got.yaml", "--detailed-exitcode")
+    assert (plan.code, "warning" in plan.out) == (0, False)
+    serial = kept(live)["serial"]
+    live.ok("apply", "got.yaml", "--auto-approve")
+    assert (len(live.ledger()), kept(live)["serial"]) == (ledger, serial)
+    live.edit("20.00", "21.00", "got.yaml")
+    assert "0 added, 1 changed, 0 destroyed" in live.ok("apply", "got.yaml", "--auto-approve")
+
+
+def test_the_file_does_the_rest_where_the_state_was_not_saved(live: Place) -> None:
+    """It is written first: what a crash leaves is a file that imports."""
+    before = {one: one.read_bytes() for one in live.path.glob("flowplan.state*")}
+    live.ok(*ALL)
+    addresses = [one["address"] for one in kept(live)["resources"]]
+    for one, data in before.items():
+        one.write_bytes(data)
+    ledger = live.ledger()
+    assert "Plan: 3 to import, 0 to add, 0 to change, 0 to destroy." in live.ok("plan", "got.yaml")
+    live.ok("apply", "got.yaml", "--auto-approve")
+    assert [one["address"] for one in kept(live)["resources"]] == addresses
+    assert live.ledger() == ledger
+
+
+def test_what_another_stack_has_is_left_out(live: Place) -> None:
+    """Also the volume that its bid uses."""
+    live.write(stack(task("mine")), "mine.yaml")
+    live.ok("--state", "mine.json", "apply", "mine.yaml", "--auto-approve")
+    result = live.run("--state", "mine.json", *ALL)
+    assert result.code == 0
+    said = " ".join(result.err.split())
+    assert all(f"{what} is left out" not in said for what in ("bid mine",))
+    assert said.count("is left out: it belongs to stack llm") == 2
+    assert "volume data" in said
+    assert "no file was written" in result.out
+    assert not (live.path / "got.yaml").exists()
+
+
+def test_a_file_that_exists_stays(live: Place) -> None:
+    live.write("mine\n", "got.yaml")
+    before = kept(live)
+    result = live.run(*ALL)
+    assert (result.code, (live.path / "got.yaml").read_text(), kept(live)) == (64, "mine\n", before)
+    assert not create_file(live.path / "got.yaml", b"other")  # nor one that came a moment ago
+    assert (live.path / "got.yaml").read_text() == "mine\n"
+    assert not list(live.path.glob("got.yaml?*"))
+
+
+def test_names_that_make_the_same_key_are_told_apart(live: Place) -> None:
+    ids = {somebodys(live, "twin"), somebodys(live, "twin."), somebodys(live, "9.x_y")}
+    live.ok(*ALL)
+    found = {one["id"]: one["address"] for one in kept(live)["resources"] if one["type"] == "bid"}
+    assert sorted(found[id] for id in ids) == ["bid.9-x_y", "bid.twin", "bid.twin-2"]
+    assert live.run("plan", "got.yaml", "--detailed-exitcode").code == 0
+
+
+def test_what_a_file_cannot_say_is_left_out_with_the_reason(live: Place) -> None:
+    """And not imported: an apply of the file would change it."""
+    launch = json.loads(live.call("GET", "/v2/spot/bids").body)["data"][0]["launch_specification"]
+    id = somebodys(
+        live, "keyless", launch_specification={**launch, "volumes": [], "ssh_keys": [], "startup_script": ""}
+    )
+    result = live.run(*ALL)
+    said = " ".join(result.err.split())
+    assert f"bid keyless ({id}) is left out: a file would replace it (ssh_keys)" in said
+    assert id not in {one["id"] for one in kept(live)["resources"]}
+    assert live.run("plan", "got.yaml", "--detailed-exitcode").code == 0
+
+
+def test_one_object(live: Place) -> None:
+    id = somebodys(live, "byhand")
+    out = live.ok("import", "bid.mine", id, "--generate", "one.yaml")
+    assert f"bid.mine is {id} now" in out
+    assert bid_id(live, "bid.mine") == id
+    assert "name: byhand" in (live.path / "one.yaml").read_text()
+    assert live.run("plan", "one.yaml", "--detailed-exitcode").code == 0
+    again = live.run("import", "bid.mine", id, "--generate", "two.yaml")
+    assert (again.code, "already in the state" in again.err) == (64, True)
+    assert not (live.path / "two.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("import",),
+        ("import", "bid.x"),
+        ("import", "--all"),
+        ("import", "bid.x", "bid_1", "--all", "--generate", "f.yaml"),
+    ],
+)
+def test_what_is_no_import(place: Place, arguments: tuple[str, ...]) -> None:
+    assert place.run(*arguments).code == 64
