@@ -187,6 +187,7 @@ class Stack:
         max_hourly_cost: Decimal | str | None = None,
         max_cost_increase: Decimal | str | None = None,
         budget_basis: BudgetBasis = "worst",
+        max_changes: int | str | None = None,
         what_if: Length | None = None,
     ) -> Proposal:
         """What `apply` would do. Nothing is changed.
@@ -196,7 +197,8 @@ class Stack:
         them; `replace`: these whatever differs. `allow_volume_destroy`: names of volumes whose data may be lost.
         `horizon`: how far ahead the cost is forecast, at least a minute. `max_hourly_cost`: dollars per hour that the
         stack may cost afterwards; `max_cost_increase`: dollars, or "25%", that it may cost more; both on
-        `budget_basis`. `what_if`: a simulation of the auctions over so long, from "1h" to "7d".
+        `budget_basis`. `max_changes`: how many resources, or "30%" of them, it may update, replace and delete.
+        `what_if`: a simulation of the auctions over so long, from "1h" to "7d".
 
         Raises UsageProblem, ConfigError, CloudError, StateError, Locked, and GuardRefused for a state of another API or
         project. A plan that a guard refuses is returned: its `diagnostics` say so, and `apply` raises GuardRefused.
@@ -206,6 +208,8 @@ class Stack:
         selected = patterns(target, exclude, replace)
         if destroy and selected.replace:
             raise UsageProblem("replace does not go with destroy: nothing would be made again")
+        if max_changes is not None and destroy:
+            raise UsageProblem("max_changes does not go with destroy: all of it is meant to go")
         if what_if is not None and destroy:
             raise UsageProblem("what_if does not go with destroy: no bid would be left")
         request = planning.Request(
@@ -215,7 +219,7 @@ class Stack:
             patterns=selected,
             destroyable=frozenset(names(allow_volume_destroy)),
             hours=None if horizon is None else hours(horizon, "horizon"),
-            budgets=budgets(max_hourly_cost, max_cost_increase, budget_basis),
+            budgets=budgets(max_hourly_cost, max_cost_increase, budget_basis, max_changes),
             what_if=None if what_if is None else hours(what_if, "what_if", *WHAT_IF, "1h and 7d"),
             complete=True,
         )

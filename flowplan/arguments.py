@@ -15,6 +15,7 @@ from flowplan.errors import UsageProblem
 from flowplan.model.bounds import is_name
 from flowplan.model.budget import Budget, BudgetBasis, dollars, increase
 from flowplan.model.durations import LONGEST, read_duration
+from flowplan.model.mass_change import max_changes
 from flowplan.model.selection import Patterns, held
 from flowplan.operations.sources import without_file
 from flowplan.printable import shown
@@ -106,11 +107,16 @@ def names(given: str | Iterable[str]) -> Iterable[str]:
     return (given,) if isinstance(given, str) else given
 
 
-def budgets(hourly: Decimal | str | None, more: Decimal | str | None, basis: BudgetBasis) -> tuple[Budget, ...]:
+def budgets(
+    hourly: Decimal | str | None, more: Decimal | str | None, basis: BudgetBasis, changes: int | str | None = None
+) -> tuple[Budget, ...]:
     one_of(basis, "budget_basis", BudgetBasis)
     try:
         found = Budget(
-            None if hourly is None else dollars(str(hourly)), None if more is None else increase(str(more)), basis
+            None if hourly is None else dollars(str(hourly)),
+            None if more is None else increase(str(more)),
+            basis,
+            max_changes=None if changes is None else max_changes(str(changes)),
         )
     except ValueError as error:
         raise UsageProblem(str(error)) from None

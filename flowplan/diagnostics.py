@@ -119,6 +119,9 @@ CODES: Mapping[str, Code] = MappingProxyType({
     "max-hourly-cost": Code("An hour costs more than --max-hourly-cost or the task file allows.", "max_hourly_cost"),
     "prevent-destroy": Code("What has prevent_destroy would be destroyed or replaced.", "prevent_destroy"),
     "import-replaces": Code("An object would be replaced by the plan that imports it.", "import_replaces"),
+    "mass-change": Code(
+        "The plan changes more of the stack than --max-changes or the task file allows.", "max_changes"
+    ),
     "volume-data": Code("A volume would be destroyed, and you have not allowed that.", "volume_data"),
     "volume-in-use": Code("A volume would be destroyed or move while something else uses it.", "volume_in_use"),
     # what else refuses

@@ -34,6 +34,7 @@ def apply(
     max_hourly_cost: str | None,
     max_cost_increase: str | None,
     budget_basis: BudgetBasis | None,
+    max_changes: str | None,
     **how: Any,
 ) -> int:
     """Make what is live match the configuration.
@@ -56,7 +57,7 @@ def apply(
         paths=paths,
         patterns=values.patterns(target, exclude, replace),
         destroyable=frozenset(allow_volume_destroy),
-        budgets=values.budgets(max_hourly_cost, max_cost_increase, budget_basis),
+        budgets=values.budgets(max_hourly_cost, max_cost_increase, budget_basis, max_changes),
     )
     saved = read_saved_plan(here.session.settings.directory, paths)
     if expect is not None and saved is None:

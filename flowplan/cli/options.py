@@ -57,6 +57,12 @@ budget_basis = click.option(
     help="Which cost the two limits apply to: the worst case (every limit price paid), or the 90th or 50th percentile "
     "of the forecast.  [default: worst]",
 )
+max_changes = click.option(
+    "--max-changes",
+    metavar="N|N%",
+    help="Refuse a plan that updates, replaces and deletes more resources than this (N% of those that there are; "
+    "creates do not count). Stands for guards.max_changes of the files.",
+)
 what_if = click.option(
     "--what-if",
     is_flag=False,
@@ -114,7 +120,7 @@ events = click.option(
 
 def budgeting(function: F) -> F:
     """The options of what may be spent."""
-    return all_of(function, max_hourly_cost, max_cost_increase, budget_basis)
+    return all_of(function, max_hourly_cost, max_cost_increase, budget_basis, max_changes)
 
 
 def destroying(function: F) -> F:

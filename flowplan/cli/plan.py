@@ -45,6 +45,7 @@ def plan(
     max_hourly_cost: str | None,
     max_cost_increase: str | None,
     budget_basis: BudgetBasis | None,
+    max_changes: str | None,
     what_if: str | None,
     detailed_exitcode: bool,
     form: str,
@@ -73,6 +74,10 @@ def plan(
         )
     if keep_volumes and not destroy:
         raise UsageProblem("--keep-volumes goes with --destroy", hint="add --destroy, or leave it out")
+    if max_changes and destroy:
+        raise UsageProblem(
+            "--max-changes cannot be combined with --destroy: all of it is meant to go", hint="leave out one of them"
+        )
     if replace and destroy:
         raise UsageProblem(
             "--replace cannot be combined with --destroy: nothing would be made again", hint="leave out one of them"
@@ -85,7 +90,7 @@ def plan(
         patterns=values.patterns(target, exclude, replace),
         destroyable=frozenset(allow_volume_destroy),
         hours=values.hours(horizon),
-        budgets=values.budgets(max_hourly_cost, max_cost_increase, budget_basis),
+        budgets=values.budgets(max_hourly_cost, max_cost_increase, budget_basis, max_changes),
         what_if=ahead,
         complete=bool(out) or report.whole,
     )

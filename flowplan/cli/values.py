@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from flowplan.errors import UsageProblem
 from flowplan.model.budget import Budget, BudgetBasis, dollars, increase
 from flowplan.model.durations import WHAT_IF, read_duration
+from flowplan.model.mass_change import max_changes
 from flowplan.model.selection import Patterns, held
 from flowplan.printable import shown
 
@@ -49,8 +50,8 @@ def what_if_hours(text: str | None) -> float | None:
     return seconds / 3600
 
 
-def budgets(hourly: str | None, more: str | None, basis: BudgetBasis | None) -> tuple[Budget, ...]:
-    """What --max-hourly-cost, --max-cost-increase and --budget-basis say. Raises UsageProblem."""
+def budgets(hourly: str | None, more: str | None, basis: BudgetBasis | None, changes: str | None) -> tuple[Budget, ...]:
+    """What --max-hourly-cost, --max-cost-increase, --budget-basis and --max-changes say. Raises UsageProblem."""
     option, given = "--max-hourly-cost", hourly
     try:
         most = None if hourly is None else dollars(hourly)
@@ -58,8 +59,12 @@ def budgets(hourly: str | None, more: str | None, basis: BudgetBasis | None) -> 
         growth = None if more is None else increase(more)
     except ValueError as error:
         raise UsageProblem(f"{option}: {shown(str(given))!r} is not an amount", hint=str(error)) from None
-    found = Budget(most, growth, basis or "worst")
-    if found.empty and basis is not None:
+    try:
+        number = None if changes is None else max_changes(changes)
+    except ValueError as error:
+        raise UsageProblem(f"--max-changes: {shown(str(changes))!r} is not a limit", hint=str(error)) from None
+    found = Budget(most, growth, basis or "worst", max_changes=number)
+    if found.is_free and basis is not None:
         raise UsageProblem("--budget-basis needs --max-hourly-cost or --max-cost-increase")
     return () if found.empty else (found,)
 

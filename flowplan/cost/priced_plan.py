@@ -8,18 +8,21 @@ from flowplan.cost.costs import Costs
 from flowplan.cost.notes import notes
 from flowplan.diagnostics import Diagnostic
 from flowplan.model.budget import Judged
+from flowplan.planning.mass_change import MassChange
 from flowplan.planning.plan import Plan
 
 
 @frozen
 class PricedPlan:
-    """`refusals`: what guards and budgets say no to. `judged`: what became of each budget. `unchecked`: notes of what
+    """`refusals`: what guards and budgets say no to. `judged`: what became of each budget,
+    `mass` of each limit on what is changed. `unchecked`: notes of what
     could not be asked before the apply. `warnings`: of the files."""
 
     plan: Plan
     costs: Costs
     refusals: tuple[Diagnostic, ...] = ()
     judged: tuple[Judged, ...] = ()
+    mass: tuple[MassChange, ...] = ()
     unchecked: tuple[Diagnostic, ...] = ()
     warnings: tuple[Diagnostic, ...] = ()
 

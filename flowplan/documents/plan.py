@@ -24,6 +24,7 @@ from flowplan.model.address import Address
 from flowplan.model.digest import digest
 from flowplan.model.resources import Bid, ContainerImage, Inputs, PortMapping, Resource, Volume
 from flowplan.planning.actions import Change, Completed, Create, CreateFirst, Import, NoOp, Presumed, Replace, Update
+from flowplan.planning.mass_change import MassChange
 from flowplan.planning.plan import Plan
 from flowplan.state.state import State
 
@@ -88,7 +89,20 @@ def document(found: PricedPlan, about: Circumstances, *, unchanged: bool = True)
     }
     if plan.patterns.partial:
         made["selection"] = _selection(plan)
+    if found.mass:
+        made["guards"] = [_guard(one) for one in found.mass]
     return made
+
+
+def _guard(found: MassChange) -> shape.ChangeGuard:
+    return {
+        "guard": "max_changes",
+        "limit": str(found.limit),
+        "changed": found.changed,
+        "there": found.there,
+        "refused": found.refused,
+        "source": source(found.budget.position),
+    }
 
 
 def _selection(plan: Plan) -> shape.Selection:

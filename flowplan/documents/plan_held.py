@@ -13,8 +13,9 @@ from flowplan.documents.plan import acts
 from flowplan.documents.ports import ranges
 from flowplan.printable import shown
 
-_VOLATILE = ("timestamp", "sha256", "hmac_sha256", "what_if")
-_OF_NOW = {*OF_THE_MARKET, "max_hourly_cost", "max_cost_increase", "unchecked", "preempting", "unknown_status", "done"}
+_VOLATILE = ("timestamp", "sha256", "hmac_sha256", "what_if", "guards")
+_JUDGED_AGAIN = {"max_hourly_cost", "max_cost_increase", "max_changes"}
+_OF_NOW = {*OF_THE_MARKET, *_JUDGED_AGAIN, "unchecked", "preempting", "unknown_status", "done"}
 _FIXED = ("unit", "quantity", "gpus_per_instance", "limit")  # of a bid's cost
 
 

@@ -16,6 +16,7 @@ from flowplan.documents.shapes.common import Amount
 from flowplan.documents.shapes.plan import BidEntry, Entry, PortsEntry, SealedPlan, VolumeEntry
 from flowplan.model.address import Address
 from flowplan.model.budget import dollars, increase
+from flowplan.model.mass_change import max_changes
 from flowplan.planning.actions import ACTIONS
 from flowplan.state.codec import converter, reason
 
@@ -31,6 +32,8 @@ def misfit(body: Any) -> str | None:
         _reader().structure(body, SealedPlan)
         for guard in body["cost"]["guards"]:
             (dollars if guard["guard"] == "max_hourly_cost" else increase)(guard["limit"])
+        for limit in body.get("guards", ()):
+            max_changes(limit["limit"])
     except KeyError as error:
         return f"{error} is missing"
     except Exception as error:  # noqa: BLE001 - whatever is wrong with it, it is no plan

@@ -1,6 +1,6 @@
-"""What a stack may cost: the limits somebody set, on the command line or in a file. Pure.
+"""What a stack may cost, and how much of it a plan may change: limits somebody set, in a command or a file. Pure.
 
-guards.py holds plans to them.
+cost/budgets.py and planning/mass_change.py hold plans to them.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias
 from attrs import frozen
 
 from flowplan.diagnostics import Position
+from flowplan.model.mass_change import MaxChanges
 
 BudgetBasis: TypeAlias = Literal["worst", "p90", "p50"]
 BASES: tuple[BudgetBasis, ...] = ("worst", "p90", "p50")
@@ -37,12 +38,20 @@ class Increase:
 @frozen
 class Budget:
     """Limits in dollars an hour, judged on `basis`: with every limit price paid (`worst`), or by the forecast.
-    `position`: where a file sets them; None: the command line does."""
+    `position`: where a file sets them; None: the command line does. `proven`: whether that is beyond doubt, which it is
+    not of what a saved plan says unless its digest or its signature was checked."""
 
     max_hourly_cost: Decimal | None = None
     max_cost_increase: Increase | None = None
     basis: BudgetBasis = "worst"
     position: Position | None = None
+    max_changes: MaxChanges | None = None
+    proven: bool = True
+
+    @property
+    def stands_alone(self) -> bool:
+        """Whether its `max_changes` stands for those of files: somebody gave it for one plan."""
+        return self.position is None and self.proven
 
     @property
     def by_forecast(self) -> bool:
@@ -50,6 +59,11 @@ class Budget:
 
     @property
     def empty(self) -> bool:
+        return self.is_free and self.max_changes is None
+
+    @property
+    def is_free(self) -> bool:
+        """Whether it leaves open what the stack costs."""
         return self.max_hourly_cost is None and self.max_cost_increase is None
 
 

@@ -197,12 +197,13 @@ def hold_placeable(
 def hold_budgets(session: Session, found: PricedPlan, budgets: Sequence[Budget], hours: float | None) -> PricedPlan:
     """`found` held to `budgets`; forecast first, where one of them is judged by that and it is not yet."""
     from flowplan.cost.budgets import judged, refusals
+    from flowplan.planning import mass_change
 
     if found.costs.forecast is None and any(budget.by_forecast for budget in budgets):
         found = forecast(session, found, hours, spans=(HOUR,))
-    verdicts = judged(found.costs, budgets)
-    refused = (*found.refusals, *refusals(found.costs, verdicts))
-    return attrs.evolve(found, refusals=refused, judged=(*found.judged, *verdicts))
+    verdicts, mass = judged(found.costs, budgets), mass_change.judged(found.plan, budgets)
+    refused = (*found.refusals, *mass_change.refusals(mass), *refusals(found.costs, verdicts))
+    return attrs.evolve(found, refusals=refused, judged=(*found.judged, *verdicts), mass=mass)
 
 
 def forecast(

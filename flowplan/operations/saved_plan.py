@@ -44,7 +44,7 @@ def request_of(saved: SealedPlan, given: Request, expect: str | None, settings: 
         patterns=_patterns(saved, given.patterns),
         # A permission in a file that anybody could have edited is none.
         destroyable=given.destroyable | (saved_destroyable(saved) if proven else frozenset()),
-        budgets=(*given.budgets, *saved_budgets(saved)),
+        budgets=(*given.budgets, *saved_budgets(saved, proven=proven)),
     )
 
 
@@ -177,9 +177,11 @@ def keeps_volumes(saved: SealedPlan) -> bool:
     return any(one["action_reason"] == "forget_because_kept" for one in saved["resource_changes"])
 
 
-def saved_budgets(saved: SealedPlan) -> tuple[Budget, ...]:
-    """What the command line allowed when the plan was saved. What files allow is read again from them."""
+def saved_budgets(saved: SealedPlan, *, proven: bool) -> tuple[Budget, ...]:
+    """What the command line allowed when the plan was saved. What files allow is read again from them, and holds beside
+    it where the file is not `proven` to be the one that was saved."""
     from flowplan.model.budget import Budget, dollars, increase
+    from flowplan.model.mass_change import max_changes
 
     found = []
     for one in saved["cost"]["guards"]:
@@ -187,6 +189,9 @@ def saved_budgets(saved: SealedPlan) -> tuple[Budget, ...]:
             found.append(Budget(max_hourly_cost=dollars(one["limit"]), basis=one["basis"]))
         elif one["source"] is None:
             found.append(Budget(max_cost_increase=increase(one["limit"]), basis=one["basis"]))
+    for limit in saved.get("guards", ()):
+        if limit["source"] is None:
+            found.append(Budget(max_changes=max_changes(limit["limit"]), proven=proven))
     return tuple(found)
 
 

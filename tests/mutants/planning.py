@@ -48,6 +48,20 @@ MISTAKES = (
         ("tests/planning/test_lifecycle.py",),
     ),
     Mistake(
+        "let a saved plan loosen the mass-change guard of a file",
+        "operations/saved_plan.py",
+        'max_changes=max_changes(limit["limit"]), proven=proven)',
+        'max_changes=max_changes(limit["limit"]))',
+        ("tests/planning/test_mass_change.py", "-k", "loosens"),
+    ),
+    Mistake(
+        "count creates as resources that there are",
+        "planning/mass_change.py",
+        "    return change.before is not None and not",
+        "    return not",
+        ("tests/planning/test_mass_change.py", "-k", "count"),
+    ),
+    Mistake(
         "compare what is not known",
         "planning/differences.py",
         "        if name in before.unreported or name in after.unreported:\n            continue\n",

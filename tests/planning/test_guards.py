@@ -242,7 +242,7 @@ def test_a_saved_plan_is_held_to_what_it_was_saved_with(example: Place) -> None:
     example.edit("17.92", "900.00")
     arguments = ("--max-hourly-cost", "4.00", "--max-cost-increase", "1000.00", "--budget-basis", "p50")
     example.ok("plan", "--out", "p", *arguments)
-    assert len(saved_budgets(json.loads((example.path / "p").read_text()))) == 2
+    assert len(saved_budgets(json.loads((example.path / "p").read_text()), proven=True)) == 2
     example.ok("simulator", "advance", "26h")  # it rises
     result = example.run("apply", "p")
     assert result.code == 3
@@ -311,7 +311,9 @@ def test_wrong_budgets(example: Place, command: str, arguments: tuple[str, ...],
         ("{budget_basis: p99, max_hourly_cost: 1}", "did you mean 'p90'?"),
         ("{budget_basis: p90}", "guards sets no limit"),
         ("{max_hourly_costs: 60}", "did you mean 'max_hourly_cost'?"),
-        ("{max_changes: 30%}", "no guard on the number of changes yet"),
+        ("{max_changes: 130%}", "write it like 5, in resources, or like 30%"),
+        ("{max_changes: 2.5}", "write it like 5, in resources, or like 30%"),
+        ("{max_changes: [3]}", "must be a number of resources, not a list"),
         ("60", "write guards: {max_hourly_cost: 60}"),
     ],
 )

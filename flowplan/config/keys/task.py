@@ -229,6 +229,9 @@ GUARDS = Keys(
         "max_cost_increase": Key(
             AMOUNT, "By how much a plan may raise the hourly cost: dollars, or a percentage such as 20%."
         ),
+        "max_changes": Key(
+            AMOUNT, "How many resources a plan may update, replace and delete: a number, or a share such as 30%."
+        ),
         "budget_basis": Key(
             one_of(*BASES), "The cost that is held to: every limit price paid, or a forecast.", "worst"
         ),
@@ -237,7 +240,6 @@ GUARDS = Keys(
     {
         "basis": "write budget_basis: worst, p90 or p50",
         "max_cost": "write max_hourly_cost: dollars per hour for the whole stack",
-        "max_changes": "this flowplan has no guard on the number of changes yet",
     },
 )
 

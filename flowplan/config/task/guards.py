@@ -1,4 +1,4 @@
-"""What a file allows to be spent: `guards`. Pure."""
+"""What a file allows to be spent and to be changed: `guards`. Pure."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TypeVar
 from flowplan.config.values import Section, choice, numeral
 from flowplan.config.yaml import quoted
 from flowplan.model.budget import BASES, Budget, dollars, increase
+from flowplan.model.mass_change import max_changes
 
 T = TypeVar("T")
 
@@ -21,6 +22,7 @@ def read_guards(section: Section | None) -> Budget | None:
         _limit(section, "max_cost_increase", increase),
         choice(section, "budget_basis", BASES) or "worst",
         section.document.position(section.node),
+        _limit(section, "max_changes", max_changes, "resources"),
     )
     if section.node.entries.keys() <= {"budget_basis"}:
         hint = "add max_hourly_cost: 60, or delete the key"
@@ -28,8 +30,8 @@ def read_guards(section: Section | None) -> Budget | None:
     return None if budget.empty else budget
 
 
-def _limit(section: Section, key: str, read: Callable[[str], T]) -> T | None:
-    node = numeral(section, key, "dollars")
+def _limit(section: Section, key: str, read: Callable[[str], T], unit: str = "dollars") -> T | None:
+    node = numeral(section, key, unit)
     if node is None:
         return None
     try:

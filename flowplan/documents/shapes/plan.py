@@ -138,6 +138,17 @@ class Selection(TypedDict):
     left_out: list[str]
 
 
+class ChangeGuard(TypedDict):
+    """A limit on how much of what is `there` a plan may update, replace and delete."""
+
+    guard: Literal["max_changes"]
+    limit: str
+    changed: int
+    there: int
+    refused: bool
+    source: Place | None
+
+
 class FailedPlan(TypedDict):
     """Of a plan that did not come about."""
 
@@ -161,6 +172,7 @@ class PlanBody(FailedPlan):
     outputs: dict[str, Any]
     what_if: NotRequired[WhatIf]
     selection: NotRequired[Selection]
+    guards: NotRequired[list[ChangeGuard]]
 
 
 @final
