@@ -48,7 +48,7 @@ def matching(pattern: str, addresses: Iterable[Address]) -> frozenset[Address]:
 
 
 def _names(address: Address) -> set[str]:
-    names = {address.name.replace('"', ""), address.base}
+    names = {address.name.replace('"', ""), address.current.name.replace('"', ""), address.base}
     kinds = [f"{address.kind}."] if address.kind == "volume" else [f"{address.kind}.", _TASK]
     return {f"{kind}{name}" for kind in kinds for name in names}
 

@@ -16,7 +16,7 @@ from flowplan.diagnostics import candidates
 from flowplan.errors import UsageProblem
 from flowplan.model.address import Address, in_order
 from flowplan.model.selection import is_wild, matching, together
-from flowplan.planning.actions import Change, Forget, LeftOut, NoOp, Presumed, Read
+from flowplan.planning.actions import Change, Completed, Forget, LeftOut, NoOp, Presumed, Read
 from flowplan.planning.hand_overs import order_of
 from flowplan.planning.lookup import Desired
 from flowplan.planning.plan import Wishes
@@ -79,7 +79,8 @@ def part_of(changes: Mapping[Address, Change], wishes: Wishes) -> Part:
     ahead = _waits(changes.values())
     behind: dict[Address, set[Address]] = defaultdict(set)
     for change in changes.values():
-        for before in {*ahead[change.address], *change.needs, *change.needs_before}:
+        awaited = (one.task for one in change.waits_for)
+        for before in {*ahead[change.address], *change.needs, *change.needs_before, *awaited}:
             behind[before].add(change.address)
     selected = _reached(wishes.targets, ahead).keys() if wishes.targets else changes.keys()
     dropped = _reached(wishes.excluded, behind)
@@ -123,7 +124,7 @@ def _reached(start: Iterable[Address], edges: Mapping[Address, Iterable[Address]
 
 def _as_it_is(change: Change) -> Change | None:
     """`change` left out; None: there is nothing that could stay."""
-    if isinstance(change, (Read, Presumed)):
+    if isinstance(change, (Completed, Presumed, Read)):
         return change
     if change.before is None or change.id is None or change.imported or change.reason == "gone_outside":
         return None

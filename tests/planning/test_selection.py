@@ -14,7 +14,8 @@ from flowplan.planning.plan import Plan, Wishes
 from tests.builders import DATA, HTTP, PORTS, TRAIN, bid, bound, live, live_bid, live_volume, planned, state, volume
 
 OTHER, SWEEP_A, SWEEP_B = Address("bid", "other"), Address("bid", 'sweep["a"]'), Address("bid", 'sweep["b"]')
-EVERY = (TRAIN, DATA, PORTS, OTHER, SWEEP_A, SWEEP_B)
+LATE = Address("bid", "late")
+EVERY = (TRAIN, DATA, PORTS, OTHER, SWEEP_A, SWEEP_B, LATE, LATE.of_generation(1))
 PUBLISHES = bid(volumes=(DATA,), inputs=Inputs(ports=HTTP))
 WANTED: dict[Address, Resource] = {
     DATA: volume(),
@@ -37,7 +38,7 @@ THERE = live(live_volume(volume(), bids=("bid_1",)), live_bid(LIVE_TRAIN), live_
     [
         ("bid.train", {TRAIN}),
         ("task.train", {TRAIN, PORTS}),
-        ("task.*", {TRAIN, PORTS, OTHER, SWEEP_A, SWEEP_B}),
+        ("task.*", {*EVERY} - {DATA}),
         ("bid.sweep", {SWEEP_A, SWEEP_B}),
         ("task.sweep", {SWEEP_A, SWEEP_B}),
         ('bid.sweep["a"]', {SWEEP_A}),
@@ -47,6 +48,8 @@ THERE = live(live_volume(volume(), bids=("bid_1",)), live_bid(LIVE_TRAIN), live_
         ("bid.s?eep", {SWEEP_A, SWEEP_B}),
         ("*.train", {TRAIN, PORTS}),
         ("volume.*", {DATA}),
+        ("task.late", {LATE, LATE.of_generation(1)}),  # what a successor has left to go
+        ("bid.late@g1", {LATE.of_generation(1)}),
         ("bid.swee", set()),
         ("bid.[st]*", set()),  # a bracket holds a key, and nothing else
     ],
