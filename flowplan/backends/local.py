@@ -24,11 +24,13 @@ from flowplan.backends.overflow import Overflow, news_of
 from flowplan.backends.parts import NOT_RESTORED, found_in, highest, newest
 from flowplan.backends.state_files import StateFiles
 from flowplan.backends.store import Loaded
+from flowplan.backends.versions import Versions
 from flowplan.errors import StateError, UsageProblem
 from flowplan.files.atomic import durable, hold_no_device, hold_trusted, replace_file
 from flowplan.files.private import is_missing
 from flowplan.printable import shown
 from flowplan.state.codec import RESTORE, dump, hold_distinct
+from flowplan.state.history import Change, Version
 from flowplan.state.journal import Intent, Record, fold
 from flowplan.state.restored import Restored
 from flowplan.state.state import State, twice, without
@@ -47,6 +49,7 @@ class LocalStore:
         self.lock = Lock(path.with_name(LOCK_NAME))
         self._files = StateFiles(path)
         self.journal_path, self.backup_path = self._files.journal, self._files.backup
+        self._versions = Versions(path)
         self._hold = hold
         self._overflow = Overflow(overflows, path)
         self._journal: LocalJournal | None = None  # of a run that was prepared
@@ -111,6 +114,12 @@ class LocalStore:
     def fresh() -> Loaded:
         return Loaded(State(lineage=str(uuid.uuid4())), fresh=True)
 
+    def versions(self) -> tuple[Version, ...]:
+        return self._versions.list()
+
+    def version(self, lineage: str, serial: int) -> State:
+        return self._versions.read(lineage, serial)
+
     # -- writing
 
     def prepare(self, state: State) -> LocalJournal:
@@ -141,6 +150,16 @@ class LocalStore:
         with durable(self.path):
             self._overflow.forget()  # the snapshot holds it: who saves has read it
         return saved
+
+    def keep(self, saved: State, change: Change) -> None:
+        self._hold()
+        before = self._files.version(self.backup_path) if saved.serial > 1 and self._lacks_one_before(saved) else None
+        if before is not None and (before.lineage, before.serial) == (saved.lineage, saved.serial - 1):
+            self._versions.keep(before, None)
+        self._versions.keep(saved, change)
+
+    def _lacks_one_before(self, saved: State) -> bool:
+        return not self._versions.has(saved.lineage, saved.serial - 1)
 
     def restore(self) -> Restored:
         try:

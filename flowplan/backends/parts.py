@@ -14,7 +14,7 @@ from flowplan.state.state import State
 
 NOT_RESTORED = "`flowplan recover --from-live` rebuilds the state from the markers of live bids"
 
-Version: TypeAlias = Literal["snapshot", "backup"]
+Whole: TypeAlias = Literal["snapshot", "backup"]
 Part: TypeAlias = Literal["snapshot", "journal", "backup"]
 
 
@@ -36,7 +36,7 @@ class Parts(Protocol):
     def read_journal(self) -> Journal:
         """The journal; without a header when there is none."""
 
-    def versions(self) -> Mapping[Version, State]:
+    def versions(self) -> Mapping[Whole, State]:
         """Snapshot and backup, as far as they read. Raises no StateError."""
 
 
@@ -90,7 +90,7 @@ def _hold_together(parts: Parts, snapshot: State, header: Header) -> None:
         )
 
 
-def newest(versions: Mapping[Version, State], header: Header | None) -> Version | None:
+def newest(versions: Mapping[Whole, State], header: Header | None) -> Whole | None:
     """Which of `versions`, of which there is one, to go on with: the newest of the stack whose journal has this
     `header`. None: that is no version's stack, and which belongs here is not guessed."""
     if header is not None and all(state.lineage != header.lineage for state in versions.values()):
@@ -102,6 +102,6 @@ def _belongs(state: State, header: Header | None) -> bool:
     return header is None or state.lineage == header.lineage
 
 
-def highest(state: State, versions: Mapping[Version, State], header: Header | None) -> int:
+def highest(state: State, versions: Mapping[Whole, State], header: Header | None) -> int:
     """The highest serial that was seen here: a restored state goes on from there."""
     return max([state.serial, header.serial if header else 0, *(one.serial for one in versions.values())])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from attrs import field, frozen
 
-from flowplan.backends.parts import Part, Version
+from flowplan.backends.parts import Part, Whole
 from flowplan.errors import StateError
 from flowplan.files.atomic import durable, hold_trusted, replace_file, sweep, sync_directory
 from flowplan.files.regular import read_regular
@@ -68,9 +68,9 @@ class StateFiles:
         except StateError:
             return None
 
-    def versions(self) -> dict[Version, State]:
+    def versions(self) -> dict[Whole, State]:
         """Snapshot and backup, as far as they read."""
-        parts: tuple[Version, ...] = ("snapshot", "backup")
+        parts: tuple[Whole, ...] = ("snapshot", "backup")
         found = {part: self.version(self.path_of(part)) for part in parts}
         return {part: state for part, state in found.items() if state is not None}
 

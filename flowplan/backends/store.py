@@ -10,6 +10,7 @@ from typing import Protocol
 from attrs import field, frozen
 
 from flowplan.model.owner import Owner
+from flowplan.state.history import Change, Version
 from flowplan.state.journal import Intent, Record
 from flowplan.state.restored import Restored
 from flowplan.state.state import State
@@ -136,6 +137,12 @@ class Store(Protocol):
         """The results that overflowed from the state `lineage`; a later save includes them. Raises
         StateError for some that cannot be read."""
 
+    def versions(self) -> tuple[Version, ...]:
+        """The versions that are kept, also those of other lineages, the oldest first. Raises StateError."""
+
+    def version(self, lineage: str, serial: int) -> State:
+        """The state of one of them. Raises StateError for one that is not there, or does not read."""
+
     # -- writing
 
     def prepare(self, state: State) -> Journal:
@@ -148,6 +155,11 @@ class Store(Protocol):
         `stated`: somebody said what is in it (`state rm`, `mv`, `import`), which no look at the cloud could tell again:
         the backup has it too. Raises StateError; then the state reads as before or as saved.
         """
+
+    def keep(self, saved: State, change: Change) -> None:
+        """Keep `saved`, as `save` has returned it, among the versions, and the state before it if it is not there; the
+        oldest go. The state itself is as it was saved, whatever happens here. Raises StateError: the version is not
+        kept, all others are."""
 
     def close(self) -> None:
         """End the run; a second time does nothing. Raises StateError when only now a write turns out to have failed."""

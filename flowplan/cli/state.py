@@ -1,4 +1,4 @@
-"""flowplan state list, show, mv, rm, pull, push, restore."""
+"""flowplan state list, show, mv, rm, pull, push, restore, history."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import click
 from flowplan.cli import options
 from flowplan.cli.base import Command, Group
 from flowplan.cli.context import Context
+from flowplan.cli.history import history, restore
 from flowplan.errors import UsageProblem
 from flowplan.reports.formats import report_of
 
@@ -46,63 +47,66 @@ def show(ctx: click.Context, address: str, form: str) -> int:
 
 @state.command("rm", cls=Command)
 @click.argument("address")
+@options.form("released")
 @click.pass_context
-def rm(ctx: click.Context, address: str) -> int:
+def rm(ctx: click.Context, address: str, form: str) -> int:
     """Release one address: the object itself is not touched and still costs money.
 
     A bid's ports are released with it. No later run adopts the bid by its marker, or cancels it. `flowplan import`
     takes it back.
     """
     from flowplan.operations import state as states
-    from flowplan.reports.text import state as state_text
 
     here = Context.of(ctx)
-    here.terminal.line(state_text.released(states.release(here.session, address)))
+    left = states.release(here.session, address)
+    here.terminal.out(report_of("released", form)(left, here.terminal.paint), end="")
     return 0
 
 
 @state.command("mv", cls=Command)
 @click.argument("old", metavar="ADDR")
 @click.argument("new", metavar="NEW")
+@options.form("moved")
 @click.pass_context
-def mv(ctx: click.Context, old: str, new: str) -> int:
+def mv(ctx: click.Context, old: str, new: str, form: str) -> int:
     """Give a resource another address. The object itself and its name in the cloud stay as they are.
 
     The ports of a bid move with it.
     """
     from flowplan.operations import state as states
-    from flowplan.reports.text import state as state_text
 
     here = Context.of(ctx)
-    for line in state_text.moved(states.move(here.session, old, new)):
-        here.terminal.line(line)
+    moves = states.move(here.session, old, new)
+    here.terminal.out(report_of("moved", form)(moves, here.terminal.paint), end="")
     return 0
 
 
 @state.command("pull", cls=Command)
+@click.option("--format", "form", type=click.Choice(["json"]), default="json", show_default=True)
 @click.pass_context
-def pull(ctx: click.Context) -> int:
+def pull(ctx: click.Context, form: str) -> int:
     """Print the state, with the changes in its journal, as a state file."""
     from flowplan.operations import state as states
 
     here = Context.of(ctx)
-    here.terminal.out(report_of("state", "json")(states.whole(here.session), here.terminal.paint), end="")
+    here.terminal.out(report_of("state", form)(states.whole(here.session), here.terminal.paint), end="")
     return 0
 
 
 @state.command("push", cls=Command)
 @click.argument("file", metavar="FILE")
 @click.option("--force", is_flag=True, help="Overwrite even a newer state, or one of another lineage.")
+@options.form("pushed")
 @click.pass_context
-def push(ctx: click.Context, file: str, force: bool) -> int:
+def push(ctx: click.Context, file: str, force: bool, form: str) -> int:
     """Make FILE ('-': stdin) the state. It must continue the state here.
 
     \b
     Exit codes: 0 done; 4 locked; 5 FILE is no state, or does not continue the one here.
     """
+    from flowplan.documents.state import Pushed
     from flowplan.files.regular import read_regular
     from flowplan.operations import state as states
-    from flowplan.reports.text import state as state_text
     from flowplan.state.codec import SIZE_LIMIT
 
     here = Context.of(ctx)
@@ -111,24 +115,10 @@ def push(ctx: click.Context, file: str, force: bool) -> int:
     except OSError as error:
         raise UsageProblem(f"{file} cannot be read: {error.strerror}", hint="`-` reads stdin") from error
     name = "stdin" if file == "-" else file
-    here.terminal.line(state_text.pushed(states.push(here.session, data, name, force=force), name))
+    pushed = Pushed(states.push(here.session, data, name, force=force), name)
+    here.terminal.out(report_of("pushed", form)(pushed, here.terminal.paint), end="")
     return 0
 
 
-@state.command("restore", cls=Command)
-@click.pass_context
-def restore(ctx: click.Context) -> int:
-    """Restore the last good version of the state, and the changes that the journal holds since.
-
-    If only the journal is damaged, that version is the state itself, else the backup. The damaged file is kept
-    beside it, under a name that ends in .damaged.
-    """
-    from flowplan.operations import state as states
-    from flowplan.reports.text import state as state_text
-
-    here = Context.of(ctx)
-    restored = states.restore(here.session)
-    here.terminal.line(state_text.restored(restored))
-    for note in state_text.restored_notes(restored):
-        here.terminal.note(note)
-    return 0
+state.add_command(history)
+state.add_command(restore)

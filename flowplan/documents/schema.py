@@ -21,11 +21,20 @@ from typing import (
 from flowplan.documents.shapes.common import Decimals
 from flowplan.documents.shapes.events import Event
 from flowplan.documents.shapes.graph import GraphDocument
+from flowplan.documents.shapes.history import HistoryDocument, PutBackDocument
 from flowplan.documents.shapes.lock import LockDocument
 from flowplan.documents.shapes.market import MarketDocument
 from flowplan.documents.shapes.orphans import OrphansDocument
 from flowplan.documents.shapes.plan import FailedPlan, SealedPlan
-from flowplan.documents.shapes.state import AddressesDocument, ResourceDocument, StateDocument
+from flowplan.documents.shapes.state import (
+    AddressesDocument,
+    MovedDocument,
+    PushedDocument,
+    ReleasedDocument,
+    ResourceDocument,
+    RestoredDocument,
+    StateDocument,
+)
 from flowplan.documents.shapes.status import StatusDocument
 from flowplan.documents.shapes.track_record import TrackRecord
 from flowplan.documents.shapes.validate import ValidateDocument
@@ -44,6 +53,11 @@ SHAPES: Mapping[str, Any] = MappingProxyType(
         "state": StateDocument,
         "addresses": AddressesDocument,
         "resource": ResourceDocument,
+        "history": HistoryDocument,
+        "released": ReleasedDocument,
+        "moved": MovedDocument,
+        "pushed": PushedDocument,
+        "restored": RestoredDocument | PutBackDocument,
         "lock": LockDocument,
         "graph": GraphDocument,
         "event": Event,

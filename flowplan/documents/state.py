@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, cast
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from attrs import frozen
 
+from flowplan.model.address import Address
 from flowplan.state.codec import converter
 from flowplan.state.journal import Intent
+from flowplan.state.restored import Restored
 from flowplan.state.state import Binding, State
 
 if TYPE_CHECKING:
-    from flowplan.documents.shapes.state import AddressesDocument, Bound, ResourceDocument
+    from flowplan.documents.shapes.state import (
+        AddressesDocument,
+        Bound,
+        Listed,
+        MovedDocument,
+        PushedDocument,
+        ReleasedDocument,
+        ResourceDocument,
+        RestoredDocument,
+    )
+
+
+Moves: TypeAlias = Mapping[Address, Address]  # old -> new
 
 
 @frozen
@@ -23,14 +37,56 @@ class Kept:
     pending: Sequence[Intent]
 
 
+@frozen
+class Pushed:
+    """The state as it was saved, of the file called `name`."""
+
+    state: State
+    name: str
+
+
 def addresses(found: Sequence[Binding]) -> AddressesDocument:
     """What the state holds, by address and id."""
     return {
         "format_version": "1.0",
-        "resources": [{"address": str(one.address), "type": one.address.kind, "id": one.id} for one in found],
+        "resources": [listed(one) for one in found],
     }
+
+
+def listed(found: Binding) -> Listed:
+    """One resource, by address and id."""
+    return {"address": str(found.address), "type": found.address.kind, "id": found.id}
 
 
 def resource(found: Binding) -> ResourceDocument:
     """One resource, as the state file has it."""
     return {"format_version": "1.0", "resource": cast("Bound", converter().unstructure(found))}
+
+
+def released(found: Binding) -> ReleasedDocument:
+    """What `state rm` released."""
+    return {"format_version": "1.0", "released": listed(found)}
+
+
+def moved(moves: Moves) -> MovedDocument:
+    """What `state mv` moved."""
+    return {
+        "format_version": "1.0",
+        "moved": [{"previous_address": str(old), "address": str(new)} for old, new in moves.items()],
+    }
+
+
+def pushed(found: Pushed) -> PushedDocument:
+    """The state that `state push` made."""
+    return {"format_version": "1.0", "lineage": found.state.lineage, "serial": found.state.serial}
+
+
+def restored(found: Restored) -> RestoredDocument:
+    """What `state restore` made of a damaged state."""
+    return {
+        "format_version": "1.0",
+        "of": "backup" if found.of_backup else "state",
+        "serial": found.state.serial,
+        "damaged": list(found.damaged),
+        "doubled": {id: [str(one) for one in addresses] for id, addresses in found.doubled.items()},
+    }

@@ -131,7 +131,7 @@ class Run:
         interruption.release = lock.release
         with interruption.listening():
             outcome = self._carry_out(plan, recovered, seen, journal, lock)
-            self._save(store, outcome, changed=journal.appended or loaded.journaled)
+            self._save(store, outcome, loaded, changed=journal.appended or loaded.journaled)
             self._keep_forecast(plan, outcome)
             outcome = self._wait(plan, outcome)
         self._finish(plan, outcome, seen)
@@ -328,13 +328,19 @@ class Run:
 
     # -- the end
 
-    def _save(self, store: Store, outcome: Outcome, *, changed: bool) -> State:
+    def _save(self, store: Store, outcome: Outcome, loaded: Loaded, *, changed: bool) -> State:
         """A snapshot, unless nothing was recorded: then the serial stays."""
         if not changed:
             store.close()
             return outcome.state
         # What another run has written since is not overwritten: the lock is looked after once more.
-        return store.save(outcome.state, (*outcome.pending, *self._doubted))
+        return self.session.save(
+            outcome.state,
+            (*outcome.pending, *self._doubted),
+            before=loaded.state.bindings,
+            plan_sha256=self.saved["sha256"] if self.saved is not None else "",
+            config_sha256=self.config.sha256 if self.config is not None else "",
+        )
 
     def _keep_forecast(self, plan: Plan, outcome: Outcome) -> None:
         """What was shown of what exists now: `flowplan cost` judges it. Never fails the run."""

@@ -79,7 +79,7 @@ def generate(session: Session, path: str, one: tuple[str, str] | None = None) ->
                 raise _exists(path)
         except StateError as error:  # no state was in danger
             raise FlowplanError(str(error), hint=error.hint) from error
-        session.store.save(_taken_in(session, path, loaded.state, settled), (), stated=True)
+        session.save(_taken_in(session, path, loaded.state, settled), before=loaded.state.bindings, stated=True)
     return Generated(tuple(settled.found), tuple(left_out), tuple(_unsaid(settled.found)))
 
 

@@ -40,7 +40,7 @@ def take_in(session: Session, address: str, id: str, lineage: str | None) -> Add
         )
         lock.verify()
         pending = [intent for intent in loaded.pending.values() if intent not in creates]
-        session.store.save(state, pending, stated=True)
+        session.save(state, pending, before=loaded.state.bindings, stated=True)
     return wanted
 
 

@@ -51,7 +51,7 @@ def from_live(session: Session, paths: Sequence[str], lineage: str | None) -> St
         lock.verify()
         for path in session.store.begin_anew():
             session.listener.note(f"the rest of the old state is kept as {path}")
-        saved = session.store.save(found.state)
+        saved = session.save(found.state, before={})
     for note in found.notes:
         session.listener.note(note)
     return saved

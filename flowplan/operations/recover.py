@@ -55,7 +55,7 @@ def settle(session: Session, ids: Sequence[str], window: float, cancelled: Calla
                 lock.verify()
                 if found.records:
                     journal.append(found.records)
-                store.save(found.state, found.absent.values())
+                session.save(found.state, found.absent.values(), before=loaded.state.bindings)
         if interruption.stopped():
             raise interruption.interrupted("what was done is saved")
     for note in _notes(found, loaded, live):

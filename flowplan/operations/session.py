@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
@@ -18,11 +18,14 @@ from flowplan.backends.processes import this_process
 from flowplan.backends.store import Loaded, StateLock, Store
 from flowplan.errors import CloudError, ConfigError, GuardRefused, Locked, NoLocks, StateError, UsageProblem
 from flowplan.files.private import is_missing
+from flowplan.masking import masked
 from flowplan.model.owner import Owner
+from flowplan.operations.commit import commit_of
 from flowplan.operations.interaction import Event, Interruption, Listener
 from flowplan.operations.settings import Settings
 from flowplan.operations.sources import Scope, find
 from flowplan.printable import shown
+from flowplan.state.history import Change
 from flowplan.state.state import Binding, State, lately
 
 if TYPE_CHECKING:
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 
     from flowplan.cloud.fcp import Fcp
     from flowplan.config import Config, Source
+    from flowplan.model.address import Address
     from flowplan.model.catalogue import Named
     from flowplan.state.journal import Intent
 
@@ -197,6 +201,41 @@ class Session:
         if self._lock is not None:
             self._lock.verify()
         self._wrote = True
+
+    def save(
+        self,
+        state: State,
+        pending: Iterable[Intent] = (),
+        *,
+        before: Mapping[Address, Binding],
+        stated: bool = False,
+        plan_sha256: str = "",
+        config_sha256: str = "",
+    ) -> State:
+        """Save `state` as `Store.save` does, and keep it among the versions, with who saved it: a version that cannot
+        be kept is a note. `before`: what the state held when this operation began. Raises StateError."""
+        saved = self.store.save(state, pending, stated=stated)
+        self.keep(saved, before, plan_sha256, config_sha256)
+        return saved
+
+    def keep(
+        self, saved: State, before: Mapping[Address, Binding], plan_sha256: str = "", config_sha256: str = ""
+    ) -> None:
+        """Keep `saved`, which is the state now, among the versions; one that cannot be kept is a note."""
+        owner = self.owner()
+        change = Change(
+            at=self.now(),
+            who=owner.who,
+            command=masked(self.settings.command),
+            ci=owner.ci or "",
+            plan_sha256=plan_sha256,
+            config_sha256=config_sha256,
+            commit=commit_of(self.settings.directory, self.settings.environ),
+        )
+        try:
+            self.store.keep(saved, change.between(before, saved.bindings))
+        except StateError as error:
+            self.listener.note(f"the state is saved, but not kept as a version: {error}")
 
     def load(self) -> Loaded:
         """The state, which must belong to this API. Raises StateError, GuardRefused."""

@@ -52,7 +52,7 @@ def release(session: Session, address: str) -> Binding:
         _hold_certain(left, loaded)
         kept = {one: b for one, b in loaded.state.bindings.items() if one not in left}
         new = attrs.evolve(loaded.state, bindings=consistent(kept), released=released)
-        store.save(new, loaded.pending.values(), stated=True)
+        session.save(new, loaded.pending.values(), before=loaded.state.bindings, stated=True)
     return binding
 
 
@@ -64,7 +64,12 @@ def move(session: Session, old: str, new: str) -> dict[Address, Address]:
         moved = _moves(bound(old, loaded.state.bindings).address, new, loaded.state.bindings)
         _hold_certain([*moved, *moved.values()], loaded)
         kept = readdressed(loaded.state.bindings, moved)
-        store.save(attrs.evolve(loaded.state, bindings=kept), loaded.pending.values(), stated=True)
+        session.save(
+            attrs.evolve(loaded.state, bindings=kept),
+            loaded.pending.values(),
+            before=loaded.state.bindings,
+            stated=True,
+        )
     return moved
 
 
@@ -93,13 +98,16 @@ def push(session: Session, data: bytes, name: str, *, force: bool = False) -> St
             _hold_continued(loaded.state, new, name)
         if not loaded.fresh and new.lineage != loaded.state.lineage:
             session.listener.note(_lineages(loaded.state, new))
-        return store.save(attrs.evolve(new, serial=max(new.serial, loaded.state.serial)))
+        serial = max(new.serial, loaded.state.serial)
+        return session.save(attrs.evolve(new, serial=serial), before=loaded.state.bindings)
 
 
 def restore(session: Session) -> Restored:
     """Put the last good version of the state back, and what the journal holds since. Raises StateError."""
     with session.changing():
-        return session.store.restore()
+        restored = session.store.restore()
+        session.keep(restored.state, restored.state.bindings)
+        return restored
 
 
 def bound(address: str, bindings: Mapping[Address, Binding]) -> Binding:

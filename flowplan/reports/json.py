@@ -10,12 +10,15 @@ from flowplan.documents.plan import dumps
 if TYPE_CHECKING:
     from flowplan.documents.diagnostics import Checked
     from flowplan.documents.graph import Graph
+    from flowplan.documents.history import History
+    from flowplan.documents.history import Restored as VersionRestored
     from flowplan.documents.lock import Lock
     from flowplan.documents.market import Looked
-    from flowplan.documents.state import Kept
+    from flowplan.documents.state import Kept, Moves, Pushed
     from flowplan.documents.status import Status
     from flowplan.reports.text.paint import Paint
     from flowplan.state.ownership import Orphans
+    from flowplan.state.restored import Restored
     from flowplan.state.state import Binding
 
 
@@ -45,6 +48,42 @@ def addresses(found: Sequence[Binding], _: Paint) -> str:
 
 def resource(found: Binding, _: Paint) -> str:
     from flowplan.documents.state import resource as made
+
+    return dumps(made(found))
+
+
+def history(found: History, _: Paint) -> str:
+    from flowplan.documents.history import history as made
+
+    return dumps(made(found))
+
+
+def released(found: Binding, _: Paint) -> str:
+    from flowplan.documents.state import released as made
+
+    return dumps(made(found))
+
+
+def moved(found: Moves, _: Paint) -> str:
+    from flowplan.documents.state import moved as made
+
+    return dumps(made(found))
+
+
+def pushed(found: Pushed, _: Paint) -> str:
+    from flowplan.documents.state import pushed as made
+
+    return dumps(made(found))
+
+
+def restored(found: Restored, _: Paint) -> str:
+    from flowplan.documents.state import restored as made
+
+    return dumps(made(found))
+
+
+def put_back(found: VersionRestored, _: Paint) -> str:
+    from flowplan.documents.history import restored as made
 
     return dumps(made(found))
 

@@ -17,12 +17,13 @@ import attrs
 from attrs import define, field, frozen
 
 from flowplan.backends.overflow import Overflowed, news_of
-from flowplan.backends.parts import NOT_RESTORED, Part, Version, found_in, highest, newest
+from flowplan.backends.parts import NOT_RESTORED, Part, Whole, found_in, highest, newest
 from flowplan.backends.processes import fate_of
 from flowplan.backends.store import Loaded
 from flowplan.errors import FlowplanError, Locked, StateError, UsageProblem
 from flowplan.model.owner import Owner
 from flowplan.state.codec import RESTORE, dump, hold_distinct, load
+from flowplan.state.history import Change, Version, dump_version, load_version, ordered, read_head
 from flowplan.state.journal import (
     Closed,
     Done,
@@ -202,15 +203,15 @@ class DatabaseParts:
         except StateError:
             return Journal(None)
 
-    def version(self, part: Version) -> State | None:
+    def version(self, part: Whole) -> State | None:
         data = self.database.get(part)
         try:
             return None if data is None else load(data, self.name(part))
         except StateError:
             return None
 
-    def versions(self) -> dict[Version, State]:
-        parts: tuple[Version, ...] = ("snapshot", "backup")
+    def versions(self) -> dict[Whole, State]:
+        parts: tuple[Whole, ...] = ("snapshot", "backup")
         found = {part: self.version(part) for part in parts}
         return {part: state for part, state in found.items() if state is not None}
 
@@ -362,6 +363,29 @@ class DatabaseStore:
             rows.put("journal", header_frame(Header.of(saved)) + (frame(pending) if pending else b""))
         self._elsewhere.forget()
         return saved
+
+    def versions(self) -> tuple[Version, ...]:
+        found = [read_head(data.split(b"\n")[0] + b"\n", name) for name, data in self._kept()]
+        return ordered(found)
+
+    def _kept(self) -> list[tuple[str, bytes]]:
+        return [(name, self._database.get(name) or b"") for name in self._database.names("version-*")]
+
+    def version(self, lineage: str, serial: int) -> State:
+        name = f"version-{lineage}-{serial}"
+        data = self._database.get(name)
+        if data is None:
+            raise StateError(f"there is no version {serial} of this state")
+        return load_version(data, name)
+
+    def keep(self, saved: State, change: Change) -> None:
+        self._hold()
+        before = self._parts.version("backup")
+        with durable(self.name), self._database.changing() as rows:
+            if before is not None and (before.lineage, before.serial + 1) == (saved.lineage, saved.serial):
+                name = f"version-{saved.lineage}-{before.serial}"
+                rows.put(name, rows.get(name) or dump_version(before, None))
+            rows.put(f"version-{saved.lineage}-{saved.serial}", dump_version(saved, change))
 
     def close(self) -> None:
         """Nothing is open between two changes."""

@@ -15,6 +15,7 @@ from flowplan.backends.processes import this_process
 from flowplan.backends.store import Loaded, Store
 from flowplan.errors import FlowplanError, Locked, StateError
 from flowplan.model.address import Address
+from flowplan.state.history import Change, Version
 from flowplan.state.journal import Done
 from flowplan.state.state import AppliedPlan, State
 from tests.builders import DATA, bound, create_of, volume
@@ -540,3 +541,65 @@ def test_what_is_restored_counts_what_overflowed(place: Place) -> None:
     begun(place).overflow([DONE_SECOND])
     place.put("snapshot", b"")
     assert set(place.open().restore().state.bindings) == {DATA, OTHER}
+
+
+# ---- versions -----------------------------------------------------------------------------------------------
+
+CHANGE = Change("2026-11-02T09:00:00Z", "ann@host", "flowplan apply", added=1)
+
+
+def test_nothing_is_kept_before_a_first_save(place: Place) -> None:
+    assert place.open().versions() == ()
+
+
+def test_a_version_that_is_kept_comes_back(place: Place) -> None:
+    saved = run(place)
+    place.open().keep(saved, CHANGE)
+    assert place.open().versions() == (Version(saved.lineage, 1, 1, CHANGE),)
+    assert place.open().version(saved.lineage, 1) == saved
+
+
+def test_the_state_before_is_kept_with_the_first_version(place: Place) -> None:
+    """As of an earlier flowplan, or of a run that was killed before it kept its own."""
+    first = run(place)
+    store = place.open()
+    second = store.save(attrs.evolve(store.read().state, bindings={}))
+    store.keep(second, CHANGE)
+    assert [(one.serial, one.change) for one in place.open().versions()] == [(1, None), (2, CHANGE)]
+    assert place.open().version(first.lineage, 1) == first
+
+
+def test_a_version_that_is_not_there_is_an_error(place: Place) -> None:
+    saved = run(place)
+    with pytest.raises(StateError, match="no version 7"):
+        place.open().version(saved.lineage, 7)
+
+
+def test_a_version_that_cannot_be_kept_leaves_the_state(place: Place) -> None:
+    saved = run(place)
+    with place.full(), pytest.raises(StateError):
+        place.open().keep(saved, CHANGE)
+    assert found(place).state == saved
+    assert place.open().versions() == ()
+
+
+def test_no_version_is_kept_without_the_lock(place: Place) -> None:
+    saved = run(place)
+
+    def lost() -> None:
+        raise StateError("the lock was taken away")
+
+    with pytest.raises(StateError, match="taken away"):
+        place.open(lost).keep(saved, CHANGE)
+    assert place.open().versions() == ()
+
+
+def test_versions_outlive_the_state(place: Place) -> None:
+    saved = run(place)
+    store = place.open()
+    store.keep(saved, CHANGE)
+    parts: tuple[Part, ...] = ("snapshot", "journal", "backup")
+    for part in parts:
+        place.put(part, None)
+    assert found(place).fresh
+    assert place.open().version(saved.lineage, 1) == saved

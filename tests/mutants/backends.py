@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "drop the newest version where not all fit",
+        "backends/versions.py",
+        "key=lambda one: (one == newest, ",
+        "key=lambda one: (one != newest, ",
+        ("tests/backends/test_versions.py",),
+    ),
+    Mistake(
         "drop the fsync of the journal",
         "backends/open_journal.py",
         "            os.fdatasync(descriptor)\n",

@@ -6,6 +6,20 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "restore an older version although what was made since is forgotten",
+        "operations/history.py",
+        "        if found.forgotten and not force:",
+        "        if found.forgotten and not force and not found.state.bindings:",
+        ("tests/operations/test_history.py",),
+    ),
+    Mistake(
+        "a version that cannot be kept fails the run",
+        "operations/session.py",
+        """            self.listener.note(f"the state is saved, but not kept as a version: {error}")""",
+        "            raise",
+        ("tests/operations/test_history.py",),
+    ),
+    Mistake(
         "take a directory that does not exist for one in which nothing was made",
         "operations/session.py",
         "            self._hold_usable()\n            self._usable = True\n",
@@ -29,8 +43,8 @@ MISTAKES = (
     Mistake(
         "forget what is in doubt with the snapshot",
         "operations/apply.py",
-        "        return store.save(outcome.state, (*outcome.pending, *self._doubted))",
-        "        return store.save(outcome.state)",
+        "            (*outcome.pending, *self._doubted),\n            before=",
+        "            before=",
         ("tests/faults/test_doubt.py",),
     ),
     Mistake(

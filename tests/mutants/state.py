@@ -6,6 +6,20 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "bring back what was ended with an older version",
+        "state/history.py",
+        "if binding.id in now.ended}",
+        "if binding.id in version.ended}",
+        ("tests/state/test_history.py",),
+    ),
+    Mistake(
+        "apply a saved plan again after a restore",
+        "state/history.py",
+        "        plans=now.plans or version.plans,",
+        "        plans=version.plans,",
+        ("tests/state/test_history.py",),
+    ),
+    Mistake(
         "presume of what is in doubt only what its marker says",
         "state/ownership.py",
         "strays(presumed, live)",

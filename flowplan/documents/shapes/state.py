@@ -125,3 +125,32 @@ class AddressesDocument(TypedDict):
 class ResourceDocument(TypedDict):
     format_version: str
     resource: Bound
+
+
+class ReleasedDocument(TypedDict):
+    format_version: str
+    released: Listed
+
+
+class Move(TypedDict):
+    previous_address: str
+    address: str
+
+
+class MovedDocument(TypedDict):
+    format_version: str
+    moved: list[Move]
+
+
+class PushedDocument(TypedDict):
+    format_version: str
+    lineage: str
+    serial: int
+
+
+class RestoredDocument(TypedDict):
+    format_version: str
+    of: Literal["backup", "state"]
+    serial: int
+    damaged: list[str]
+    doubled: dict[str, list[str]]

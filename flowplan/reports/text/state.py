@@ -7,12 +7,12 @@ from typing import Any
 
 from flowplan.documents.plan import plain
 from flowplan.documents.ports import ranges
-from flowplan.documents.state import Kept
+from flowplan.documents.state import Kept, Pushed
 from flowplan.model.address import Address, in_order
 from flowplan.printable import shown
 from flowplan.reports.text.paint import LONGEST_LINE, Paint
 from flowplan.state.restored import Restored
-from flowplan.state.state import Binding, State
+from flowplan.state.state import Binding
 
 
 def whole(found: Kept, _: Paint) -> str:
@@ -63,25 +63,25 @@ def _value(value: Any) -> str:
 # ---- what was done to it: a sentence each
 
 
-def released(left: Binding) -> str:
+def released(left: Binding, _: Paint) -> str:
     """What `state rm` did."""
-    return f"{left.address} ({left.id}) is released; it still exists and still costs money."
+    return f"{left.address} ({left.id}) is released; it still exists and still costs money.\n"
 
 
-def moved(moves: Mapping[Address, Address]) -> list[str]:
+def moved(moves: Mapping[Address, Address], _: Paint) -> str:
     """What `state mv` did."""
-    return [f"{old} is now {new}." for old, new in moves.items()]
+    return "".join(f"{old} is now {new}.\n" for old, new in moves.items())
 
 
-def pushed(saved: State, name: str) -> str:
-    """What `state push` did with the file called `name`."""
-    return f"The state is now that of {name}, with serial {saved.serial}."
+def pushed(done: Pushed, _: Paint) -> str:
+    """What `state push` did."""
+    return f"The state is now that of {done.name}, with serial {done.state.serial}.\n"
 
 
-def restored(found: Restored) -> str:
+def restored(found: Restored, _: Paint) -> str:
     """What `state restore` did."""
     what = "that of the backup" if found.of_backup else f"the one in {found.name}"
-    return f"The state is now {what}, with serial {found.state.serial}."
+    return f"The state is now {what}, with serial {found.state.serial}.\n"
 
 
 def restored_notes(found: Restored) -> Iterator[str]:

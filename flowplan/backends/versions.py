@@ -1,0 +1,100 @@
+"""Versions of a local state: `.flowplan/versions/NAME/LINEAGE.SERIAL.json`, the newest that fit.
+
+They are no part of the state: nothing is decided by them but what somebody puts back. Each is complete or not there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from attrs import field, frozen
+
+from flowplan.errors import StateError
+from flowplan.files.atomic import durable, hold_trusted, replace_file, sweep
+from flowplan.files.private import make_directory
+from flowplan.files.regular import opened, read_regular
+from flowplan.state.codec import SIZE_LIMIT
+from flowplan.state.history import HEAD_LIMIT, Change, Version, dump_version, load_version, ordered, read_head
+from flowplan.state.state import State
+
+DIRECTORY = ".flowplan/versions"
+MOST, MOST_BYTES = 100, 64 * 1024 * 1024  # of one state; the newest is kept whatever its size
+_NAME = re.compile(r"(.+)\.([0-9]{1,16})\.json")
+
+
+@frozen
+class Versions:
+    """Those of the state file at `path`."""
+
+    path: Path
+    directory: Path = field(init=False)
+
+    @directory.default
+    def _directory(self) -> Path:
+        return self.path.parent / DIRECTORY / self.path.name
+
+    def list(self) -> tuple[Version, ...]:
+        """All that read, the oldest first. Raises StateError for some that must not be trusted."""
+        found = []
+        for path in self._files():
+            hold_trusted(path)
+            version = _head(path)
+            if version is not None:
+                found.append(version)
+        return ordered(found)
+
+    def read(self, lineage: str, serial: int) -> State:
+        """Raises StateError for one that is not there, or does not read."""
+        path = self._of(lineage, serial)
+        hold_trusted(path)
+        try:
+            return load_version(read_regular(path, SIZE_LIMIT), str(path))
+        except FileNotFoundError:
+            raise StateError(
+                f"there is no version {serial} of this state", hint="`flowplan state history` lists those there are"
+            ) from None
+        except OSError as error:
+            raise StateError(f"{path} cannot be read: {error.strerror}") from error
+
+    def has(self, lineage: str, serial: int) -> bool:
+        return self._of(lineage, serial).exists()
+
+    def keep(self, state: State, change: Change | None) -> None:
+        """Keep `state`, and drop the oldest that no longer fit. Raises StateError."""
+        path = self._of(state.lineage, state.serial)
+        with durable(path):
+            make_directory(self.directory)
+            sweep(self.directory, "*")
+        replace_file(path, dump_version(state, change), through_link=False)
+        with durable(self.directory):
+            self._drop_oldest(path)
+
+    def _drop_oldest(self, newest: Path) -> None:
+        sizes = {path: path.stat().st_size for path in self._files()}
+        oldest = sorted(sizes, key=lambda one: (one == newest, one.stat().st_mtime_ns, _serial(one)))
+        while len(oldest) > 1 and (len(oldest) > MOST or sum(sizes[one] for one in oldest) > MOST_BYTES):
+            oldest.pop(0).unlink(missing_ok=True)
+
+    def _files(self) -> Iterator[Path]:
+        with durable(self.directory):
+            if self.directory.is_dir():
+                yield from (path for path in self.directory.iterdir() if _NAME.fullmatch(path.name))
+
+    def _of(self, lineage: str, serial: int) -> Path:
+        return self.directory / f"{lineage}.{serial}.json"
+
+
+def _serial(path: Path) -> int:
+    found = _NAME.fullmatch(path.name)
+    return int(found[2]) if found else 0
+
+
+def _head(path: Path) -> Version | None:
+    """What its first line says; None for one that is damaged: the others are of use all the same."""
+    try:
+        with opened(path) as file:
+            return read_head(file.readline(HEAD_LIMIT), str(path))
+    except (OSError, StateError):
+        return None

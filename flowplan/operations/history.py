@@ -1,0 +1,91 @@
+"""The versions of a state: list them, and put one back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import attrs
+
+from flowplan.documents.history import History
+from flowplan.errors import FlowplanError, GuardRefused, StateError
+from flowplan.state.history import PutBack, put_back
+from flowplan.state.state import Binding, State
+
+if TYPE_CHECKING:
+    from flowplan.backends.store import Loaded
+    from flowplan.operations.session import Session
+
+
+def history(session: Session) -> History:
+    """The versions of the state here, the newest first; also of one that is lost or damaged. Raises StateError."""
+    store = session.store
+    try:
+        loaded = store.read()
+        lineage, serial = (None, None) if loaded.fresh else (loaded.state.lineage, loaded.state.serial)
+    except StateError:
+        lineage = serial = None
+    versions = store.versions()
+    if lineage is None and versions:
+        lineage = versions[-1].lineage
+    return History(
+        store.name, serial, tuple(one for one in reversed(versions) if one.lineage == lineage), lineage=lineage
+    )
+
+
+def restore(session: Session, serial: int, *, force: bool = False) -> PutBack:
+    """Make version `serial` the state. `force`: also where flowplan would no longer know objects that are in the state
+    by then. Raises GuardRefused with those, StateError for a version that is not there or does not read."""
+    with session.changing():
+        store = session.store
+        loaded = store.read()
+        _hold_settled(loaded)
+        lineage = _lineage(session, loaded)
+        version = store.version(lineage, serial)
+        now = _now(session, loaded, lineage)
+        if version.serial == now.serial and version.bindings == now.bindings and not loaded.fresh:
+            raise FlowplanError(f"the state is version {serial}; nothing was restored")
+        found = put_back(version, now)
+        if found.forgotten and not force:
+            raise _would_forget(found.forgotten, serial)
+        saved = session.save(found.state, before=now.bindings, stated=True)
+        return attrs.evolve(found, state=saved)
+
+
+def _hold_settled(loaded: Loaded) -> None:
+    if loaded.pending:
+        raise StateError(
+            "an operation of an earlier run is in doubt; this would lose its intent",
+            hint="run `flowplan recover` first",
+        )
+
+
+def _lineage(session: Session, loaded: Loaded) -> str:
+    """That of the state here; where there is none, that of the newest version."""
+    if not loaded.fresh:
+        return loaded.state.lineage
+    versions = session.store.versions()
+    if not versions:
+        raise StateError(f"no versions of {session.store.name} are kept", hint=None)
+    return versions[-1].lineage
+
+
+def _now(session: Session, loaded: Loaded, lineage: str) -> State:
+    """What is known of the stack by now: the state, or the newest version of one that is lost."""
+    if not loaded.fresh:
+        return loaded.state
+    newest = max(one.serial for one in session.store.versions() if one.lineage == lineage)
+    return session.store.version(lineage, newest)
+
+
+def _would_forget(forgotten: Iterable[Binding], serial: int) -> GuardRefused:
+    lines = [f"  {one.address} ({one.id})" for one in forgotten]
+    count = f"{len(lines)} resource{'s' if len(lines) > 1 else ''}"
+    return GuardRefused(
+        f"version {serial} does not hold {count} that the state holds now; flowplan would forget them, and they would "
+        "still cost money",
+        code="would-forget",
+        detail="\n".join(lines),
+        hint="--force restores all the same; then `flowplan plan` finds bids by their marker, and "
+        "`flowplan import` takes a volume back",
+    )

@@ -1,0 +1,68 @@
+"""The versions of a state -> text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flowplan.documents.history import History, Restored
+from flowplan.printable import shown
+from flowplan.reports.text.paint import Paint
+from flowplan.state.history import Change, Version
+from flowplan.state.state import Binding
+
+_DIGITS = 12  # of a digest or commit
+
+
+def history(found: History, paint: Paint) -> str:
+    """A paragraph for each version, the newest first."""
+    if not found.versions:
+        return f"No versions of {shown(found.name)} are kept.\n"
+    return "\n".join(_version(one, now=one.serial == found.serial) for one in found.versions)
+
+
+def _version(version: Version, *, now: bool) -> str:
+    change = version.change
+    held = f"{version.resources} resource{'' if version.resources == 1 else 's'}"
+    head = (
+        f"{version.serial}  {change.at if change else 'not recorded when'}  {held}{'  (the state now)' if now else ''}"
+    )
+    lines = [head, *(f"    {line}" for line in _about(change))] if change else [head]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _about(change: Change) -> Iterator[str]:
+    yield f"{_counts(change)} by {shown(change.who)}: {shown(change.command, 200)}"
+    origin = [
+        f"{name} {shown(value[:_DIGITS])}"
+        for name, value in (("plan", change.plan_sha256), ("configuration", change.config_sha256))
+        if value
+    ]
+    if change.commit:
+        origin.append(f"commit {shown(change.commit[:_DIGITS])}")
+    if origin:
+        yield ", ".join(origin)
+    if change.ci:
+        yield shown(change.ci, 200)
+
+
+def _counts(change: Change) -> str:
+    counted = ((change.added, "added"), (change.changed, "changed"), (change.removed, "removed"))
+    return ", ".join(f"{count} {word}" for count, word in counted if count) or "nothing added, changed or removed"
+
+
+def put_back(done: Restored, _: Paint) -> str:
+    """What `state restore SERIAL` did."""
+    return f"The state is now version {done.serial}, with serial {done.found.state.serial}.\n"
+
+
+def notes(done: Restored) -> Iterator[str]:
+    """What there is to know about a version that was put back."""
+    if done.found.forgotten:
+        yield f"flowplan no longer knows {_named(done.found.forgotten)}; they still exist"
+    if done.found.over:
+        yield f"left out, because this stack has ended them since: {_named(done.found.over)}"
+    yield "flowplan plan shows what differs; it finds bids placed since then by their marker"
+
+
+def _named(bindings: tuple[Binding, ...]) -> str:
+    return ", ".join(f"{shown(str(one.address))} ({shown(one.id)})" for one in bindings)

@@ -1,0 +1,169 @@
+"""Versions of a state: who saved which, and what putting one back would mean. Pure.
+
+A version is a JSON document whose first line holds all that a history shows, so that a list of versions reads no state:
+
+    {"version": {"format_version": 1, "serial": 7, ...}, "state":
+    { the state file, as it was saved }
+    }
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import attrs
+from attrs import frozen
+
+from flowplan.errors import StateError
+from flowplan.model import bounds
+from flowplan.model.address import Address, in_order
+from flowplan.model.digest import digest
+from flowplan.state.codec import SIZE_LIMIT, dump, load, no_constant, no_duplicates, reason
+from flowplan.state.state import Binding, State, consistent, with_ended
+
+FORMAT_VERSION = 1
+HEAD_LIMIT = 64 * 1024  # bytes of a first line; nothing flowplan writes comes near it
+_BREAK = ', "state":\n'
+_END = b"}\n"
+
+
+@frozen
+class Change:
+    """One save of a state. `at` is RFC 3339; `who` user@host; `ci` the address of the CI run; `plan_sha256` the digest
+    of the saved plan that was applied, `config_sha256` that of the configuration, `commit` the one that was checked out
+    ("" each: none, or not known). `added`, `changed` and `removed` count addresses."""
+
+    at: str
+    who: str = ""
+    command: str = ""
+    ci: str = ""
+    plan_sha256: str = ""
+    config_sha256: str = ""
+    commit: str = ""
+    added: int = 0
+    changed: int = 0
+    removed: int = 0
+
+    def between(self, old: Mapping[Address, Binding], new: Mapping[Address, Binding]) -> Change:
+        """This change, with the counts of what leads from `old` to `new`."""
+        both = old.keys() & new.keys()
+        changed = sum(old[address] != new[address] for address in both)
+        return attrs.evolve(self, added=len(new) - len(both), changed=changed, removed=len(old) - len(both))
+
+
+@frozen
+class Version:
+    """A state that was saved. `resources` counts its addresses; `change` is None where a run was killed before it
+    recorded who it was, or an earlier flowplan saved it."""
+
+    lineage: str
+    serial: int
+    resources: int
+    change: Change | None = None
+
+
+def ordered(versions: Iterable[Version]) -> tuple[Version, ...]:
+    """By serial within each lineage; the lineage that was saved last is the last one."""
+    found = tuple(versions)
+    last: dict[str, str] = {}
+    for one in found:
+        last[one.lineage] = max(last.get(one.lineage, ""), one.change.at if one.change else "")
+    return tuple(sorted(found, key=lambda one: (last[one.lineage], one.lineage, one.serial)))
+
+
+def dump_version(state: State, change: Change | None) -> bytes:
+    """The document of `state`, saved by `change`. Raises StateError for a state that `load` would refuse."""
+    version = Version(state.lineage, state.serial, len(state.bindings), change)
+    head = {"format_version": FORMAT_VERSION, **attrs.asdict(version)}
+    head["sha256"] = digest(head)
+    return json.dumps({"version": head})[:-1].encode() + _BREAK.encode() + dump(state) + _END
+
+
+def read_head(line: bytes, name: str) -> Version:
+    """The version whose document, called `name`, begins with `line`. Raises StateError."""
+    try:
+        text = line.decode()
+        if not text.endswith(_BREAK):
+            raise ValueError("its first line is cut off")
+        head = json.loads(text.removesuffix(_BREAK) + "}", object_pairs_hook=no_duplicates, parse_constant=no_constant)[
+            "version"
+        ]
+        if head.pop("sha256") != digest(head):
+            raise ValueError("its checksum does not match its content")
+        if head["format_version"] != FORMAT_VERSION:
+            raise ValueError(f"its format is {head['format_version']}; this flowplan reads {FORMAT_VERSION}")
+        change = None if head["change"] is None else _change(head["change"])
+        return Version(bounds.name(head["lineage"]), _count(head["serial"]), _count(head["resources"]), change)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise StateError(f"{name} is no version of a state: {reason(error)}", hint=None) from None
+
+
+def load_version(data: bytes, name: str) -> State:
+    """The state in the document `data`, called `name`. Raises StateError."""
+    line, _, rest = data.partition(b"\n")
+    version = read_head(line + b"\n", name)
+    if len(data) > SIZE_LIMIT or not rest.endswith(_END):
+        raise StateError(f"{name} is cut off", hint=None)
+    state = load(rest.removesuffix(_END), name)
+    if (state.lineage, state.serial) != (version.lineage, version.serial):
+        raise StateError(f"{name} holds another state than it says", hint=None)
+    return state
+
+
+def _change(value: Any) -> Change:
+    counts = ("added", "changed", "removed")
+    checked: dict[str, Any] = {key: _count(item) if key in counts else _text(item) for key, item in value.items()}
+    return Change(**checked)
+
+
+def _text(value: Any) -> str:
+    if type(value) is not str:
+        raise ValueError(f"expected a text, got {value!r}")
+    return value
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or not 0 <= value < 2**53:
+        raise ValueError(f"expected a number, got {value!r}")
+    return value
+
+
+@frozen
+class PutBack:
+    """What putting a version back makes of the state. `forgotten`: what the state holds and the version does not, whose
+    objects flowplan would no longer know; `over`: what the version holds that this stack has ended since, and that is
+    left out."""
+
+    state: State
+    forgotten: tuple[Binding, ...] = ()
+    over: tuple[Binding, ...] = ()
+
+
+def put_back(version: State, now: State) -> PutBack:
+    """`version`, an earlier state of the same stack, in the place of `now`.
+
+    What is known of objects stays known: what was ended is over, a saved plan that was applied is applied, a volume
+    that this stack did not create keeps its content, and what was released stays so unless the version holds it. The
+    serial is the higher one: the next save goes on from there."""
+    over = {address for address, binding in version.bindings.items() if binding.id in now.ended}
+    kept = {address: binding for address, binding in version.bindings.items() if address not in over}
+    ids = {_object(binding) for binding in kept.values()}
+    bound = [now.bindings[address] for address in sorted(now.bindings, key=in_order)]
+    state = attrs.evolve(
+        version,
+        serial=max(version.serial, now.serial),
+        bindings=consistent(kept),
+        released=(version.released | now.released) - {id for id, _ in ids},
+        adopted=version.adopted | now.adopted,
+        plans=now.plans or version.plans,
+        ended=with_ended(version.ended, now.ended),
+    )
+    forgotten = tuple(binding for binding in bound if _object(binding) not in ids)
+    return PutBack(state, forgotten, tuple(version.bindings[one] for one in sorted(over, key=in_order)))
+
+
+def _object(binding: Binding) -> tuple[str, bool]:
+    """What tells an object from every other one: ports have their bid's id."""
+    return binding.id, binding.address.kind == "ports"

@@ -1,0 +1,157 @@
+"""`state history` and `state restore SERIAL`: who saved which version, and no object lost by putting one back."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import APPLY, BID, VOLUME, Place
+from tests.texts import storage, task_text
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+def versions(place: Place) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(place.ok("state", "history", "--format", "json"))["versions"]
+    return found
+
+
+def second_bid(place: Place) -> None:
+    place.write(task_text("second"), "second.yaml")
+    place.ok(*APPLY, "second.yaml")
+
+
+def test_each_save_is_a_version_with_who_and_what(applied: Place) -> None:
+    applied.ok("state", "rm", VOLUME)
+    last, first = versions(applied)
+    assert (last["serial"], first["serial"]) == (2, 1)
+    assert (first["change"]["added"], last["change"]["removed"]) == (3, 1)
+    assert "@" in first["change"]["who"]
+    assert len(first["change"]["config_sha256"]) == 64
+    assert "2  20" in applied.ok("state", "history")
+
+
+def test_the_plan_and_the_commit_are_recorded(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_SHA", COMMIT)
+    place.write(task_text())
+    place.ok("plan", "--out", "saved")
+    place.ok("apply", "saved")
+    change = versions(place)[0]["change"]
+    assert change["plan_sha256"] == json.loads((place.path / "saved").read_text())["sha256"]
+    assert change["commit"] == COMMIT
+    assert f"commit {COMMIT[:12]}" in place.ok("state", "history")
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_the_commit_of_a_repository_is_read_from_its_files(place: Place, packed: bool) -> None:
+    git = place.path / ".git"
+    (git / "refs/heads").mkdir(parents=True)
+    (git / "HEAD").write_text("ref: refs/heads/main\n")
+    name, text = ("packed-refs", f"# pack-refs\n{COMMIT} refs/heads/main\n") if packed else ("refs/heads/main", COMMIT)
+    (git / name).write_text(text)
+    place.write(task_text())
+    place.ok(*APPLY)
+    assert versions(place)[0]["change"]["commit"] == COMMIT
+
+
+def test_no_repository_is_no_commit(applied: Place) -> None:
+    assert versions(applied)[0]["change"]["commit"] is None
+
+
+def test_a_restore_that_would_forget_objects_is_refused_and_lists_them(applied: Place) -> None:
+    second_bid(applied)
+    before = applied.ok("state", "pull")
+    refused = applied.run("state", "restore", "1")
+    assert refused.code == 3
+    assert "flowplan would forget them" in refused.err.replace("\n  ", " ")
+    assert "  bid.second (bid_" in refused.err
+    assert BID not in refused.err
+    assert applied.ok("state", "pull") == before
+
+
+def test_force_restores_and_the_next_plan_finds_the_bid_by_its_marker(applied: Place) -> None:
+    second_bid(applied)
+    forced = applied.run("state", "restore", "1", "--force")
+    assert (forced.code, "no longer knows bid.second" in forced.err) == (0, True)
+    assert "bid.second" not in applied.ok("state", "list")
+    calls = len(applied.ledger())
+    applied.ok(*APPLY, "second.yaml")
+    assert len(applied.ledger()) == calls
+    assert "bid.second" in applied.ok("state", "list")
+
+
+def test_what_state_rm_released_comes_back_with_the_version_that_held_it(applied: Place) -> None:
+    applied.ok("state", "rm", BID)
+    calls = len(applied.ledger())
+    assert "The state is now version 1, with serial 3." in applied.ok("state", "restore", "1")
+    assert BID in applied.ok("state", "list")
+    assert "No changes" in applied.ok("plan")
+    assert len(applied.ledger()) == calls
+
+
+def test_what_was_destroyed_since_stays_destroyed(applied: Place) -> None:
+    applied.ok("destroy", "--auto-approve", "--keep-volumes")
+    restored = applied.run("state", "restore", "1", "--format", "json")
+    assert restored.code == 0, restored
+    document = json.loads(restored.out)
+    assert [one["address"] for one in document["over"]] == [BID, BID.replace("bid.", "ports.")]
+    assert applied.ok("state", "list") == f"{VOLUME}\n"
+
+
+def test_a_state_that_was_removed_is_restored_from_its_versions(applied: Place) -> None:
+    before = applied.ok("state", "list")
+    for path in applied.path.glob("flowplan.state.*"):
+        path.unlink()
+    assert versions(applied)[0]["serial"] == 1
+    applied.ok("state", "restore", "1")
+    assert applied.ok("state", "list") == before
+    assert "No changes" in applied.ok("plan")
+
+
+def test_a_removed_state_is_not_restored_to_before_its_newest_version_without_force(applied: Place) -> None:
+    second_bid(applied)
+    for path in applied.path.glob("flowplan.state.*"):
+        path.unlink()
+    assert applied.run("state", "restore", "1").code == 3
+    applied.ok("state", "restore", "2")
+    assert "bid.second" in applied.ok("state", "list")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("9",), 5, "there is no version 9"),
+        (("1",), 1, "the state is version 1"),
+        (("0",), 64, ""),
+        (("--force",), 64, "name it"),
+    ],
+)
+def test_bad_input(applied: Place, arguments: tuple[str, ...], code: int, said: str) -> None:
+    refused = applied.run("state", "restore", *arguments)
+    assert refused.code == code, refused
+    assert said in refused.err
+
+
+def test_no_versions(place: Place) -> None:
+    assert place.ok("state", "history") == "No versions of flowplan.state.json are kept.\n"
+    assert place.run("state", "restore", "1").code == 5
+
+
+def test_a_version_that_cannot_be_kept_is_a_note(place: Place) -> None:
+    place.write(task_text(more=storage("d")))
+    shutil.rmtree(place.path / ".flowplan/versions", ignore_errors=True)
+    place.ok("plan")
+    Path(place.path / ".flowplan/versions").write_text("in the way")
+    result = place.run(*APPLY)
+    assert (result.code, "the state is saved, but not kept as a version" in result.err) == (0, True), result
+    assert "bid.train" in place.ok("state", "list")
+
+
+@pytest.mark.parametrize("command", [("rm", BID), ("mv", BID, "bid.other"), ("push", "pulled")])
+def test_what_changes_the_state_says_so_in_json(applied: Place, command: tuple[str, ...]) -> None:
+    (applied.path / "pulled").write_text(applied.ok("state", "pull"))
+    assert json.loads(applied.ok("state", *command, "--format", "json"))["format_version"] == "1.0"
