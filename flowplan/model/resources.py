@@ -45,6 +45,12 @@ BID_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
 BID_NAME_LENGTH = 128
 
 
+def name_beside(name: str, generation: int) -> str:
+    """What a bid called `name` is called while its predecessor is there: names are unique."""
+    suffix = f"-g{generation}"
+    return name[: BID_NAME_LENGTH - len(suffix)] + suffix
+
+
 @frozen
 class Script:
     """The user's own startup script. Compared by digest; `text` travels only from the file to the API."""

@@ -21,6 +21,7 @@ from flowplan.model.resources import (
     Resource,
     Volume,
     changes_of,
+    name_beside,
 )
 from flowplan.planning.actions import FieldChange
 
@@ -58,7 +59,8 @@ def _same(name: str, old: Any, new: Any, *, named: bool) -> bool:
 
 def _is_named(live: str, wanted: str) -> bool:
     """Whether a live object has the name that is wanted, or one made of it for a successor beside it (`NAME-g2`)."""
-    return live == wanted or re.fullmatch(re.escape(wanted) + r"-g[0-9]+", live) is not None
+    made = re.fullmatch(r".*-g([1-9][0-9]{0,8})", live, re.DOTALL)
+    return live == wanted or (made is not None and live == name_beside(wanted, int(made[1])))
 
 
 def _input_differences(old: Inputs | None, new: Inputs | None, lifecycle: Lifecycle) -> list[FieldChange]:

@@ -8,7 +8,7 @@ import attrs
 
 from flowplan.model.address import Address
 from flowplan.model.live import Live
-from flowplan.model.resources import BID_NAME_LENGTH, Bid
+from flowplan.model.resources import Bid, name_beside
 from flowplan.planning.actions import CreateFirst, Replace
 
 
@@ -17,8 +17,7 @@ def create_first(change: Replace, generation: int) -> Replace:
     successor is another."""
     if not isinstance(change.after, Bid):
         return change
-    suffix = f"-g{generation}"
-    after = attrs.evolve(change.after, name=change.after.name[: BID_NAME_LENGTH - len(suffix)] + suffix)
+    after = attrs.evolve(change.after, name=name_beside(change.after.name, generation))
     both = f"{after.name} is placed before {change.id} is cancelled: until then both may run, and cost"
     note = f"{change.note}; {both}" if change.note else both
     return CreateFirst(

@@ -12,6 +12,7 @@ from flowplan.model.live import Live
 from flowplan.model.resources import Bid, ContainerImage, Inputs, PortMapping, PortPair, Resource, Script, Volume
 from flowplan.planning.actions import Action, Change, CreateFirst
 from flowplan.planning.conflicts import conflicts
+from flowplan.planning.differences import differences
 from flowplan.planning.guards import refusals
 from flowplan.planning.lookup import Desired
 from flowplan.planning.plan import EVERYTHING, Plan, Wishes
@@ -226,6 +227,24 @@ def test_a_long_name_is_shortened_to_stay_one() -> None:
     )
     (found,) = plan.changes
     assert isinstance(found.after, Bid) and found.after.name == "x" * 125 + "-g2"
+
+
+@pytest.mark.parametrize(
+    ("live_name", "wanted", "same"),
+    [
+        ("train", "train", True),
+        ("train-g2", "train", True),
+        ("train-g12", "train", True),
+        ("x" * 125 + "-g2", "x" * 128, True),
+        ("x" * 124 + "-g2", "x" * 128, False),
+        ("train-g", "train", False),
+        ("train-g02", "train", False),
+        ("train-2", "train", False),
+        ("other", "train", False),
+    ],
+)
+def test_a_name_that_is_written_is_that_of_its_successors_too(live_name: str, wanted: str, same: bool) -> None:
+    assert (differences(bid(live_name), bid(wanted), named=True) == ()) == same
 
 
 def test_the_name_of_a_successor_is_no_difference() -> None:
