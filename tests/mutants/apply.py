@@ -10,14 +10,14 @@ MISTAKES = (
         "apply/run.py",
         "return [*before, self._working.finish(work.intent, binding)]",
         "return [self._working.finish(work.intent, binding)]",
-        ("tests/faults/test_crashes.py", "-k", "fourth_point and successor and first"),
+        ("tests/faults/test_successors.py",),
     ),
     Mistake(
         "forget a bid whose successor an interrupted run made",
         "apply/recover.py",
         '            records += [Done("", earlier.address, earlier)] if earlier is not None else []\n',
         "",
-        ("tests/faults/test_crashes.py", "-k", "fourth_point and successor and placed"),
+        ("tests/faults/test_successors.py",),
     ),
     Mistake(
         "cancel all that is replaced before any of it is placed again",

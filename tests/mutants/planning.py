@@ -7,9 +7,9 @@ from tests.mutants.mistake import Mistake
 MISTAKES = (
     Mistake(
         "replace by a trigger only what it names, and not what that replaces in turn",
-        "planning/triggers.py",
-        "                ahead.append((listener, made[listener], True))\n",
-        "",
+        "planning/changes.py",
+        "        while (besides := triggered(",
+        "        if (besides := triggered(",
         ("tests/planning/test_triggers.py", "-k", "chain"),
     ),
     Mistake(

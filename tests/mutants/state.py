@@ -20,6 +20,13 @@ MISTAKES = (
         ("tests/state/test_history.py",),
     ),
     Mistake(
+        "plan as if the successor of a bid had no predecessor",
+        "state/ownership.py",
+        "            if (earlier := preceded(found[0].id, bindings.get(intent.address), live)) is not None:\n",
+        "            if (earlier := preceded(found[0].id, None, live)) is not None:\n",
+        ("tests/faults/test_successors.py",),
+    ),
+    Mistake(
         "presume of what is in doubt only what its marker says",
         "state/ownership.py",
         "strays(presumed, live)",
