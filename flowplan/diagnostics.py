@@ -45,6 +45,7 @@ CODES: Mapping[str, Code] = MappingProxyType({
     "expansion": Code("Expanding the aliases makes the text many times larger."),
     "key": Code("A key of a mapping is not a plain text."),
     "nesting": Code("The text is nested deeper than any task file needs."),
+    "layout": Code("A file cannot be laid out without a change of what it means."),
     "syntax": Code("The text is not YAML."),
     "tab": Code("The text has a tab where YAML allows only spaces."),
     "tag": Code("A YAML tag (`!name`) is not supported."),

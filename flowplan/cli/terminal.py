@@ -60,6 +60,15 @@ class Terminal:
     def out(self, text: str = "", *, end: str = "\n") -> None:
         self._write(self._out, text + end)
 
+    def exact(self, text: str) -> None:
+        """Text that another program takes for a file: exactly as it is, or FlowplanError where it may not be shown."""
+        if harmless(self._secretless(text)) != text:
+            raise FlowplanError(
+                "the text holds a secret of the environment, or what a CI runner takes for a command",
+                hint="name the file instead of `-`: flowplan then writes it in place",
+            )
+        self._write(self._out, text)
+
     def line(self, text: str) -> None:
         """One sentence, or one name, to stdout: whatever is in it, it stays one line."""
         self.out(shown(text, LONGEST_LINE))

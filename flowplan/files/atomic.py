@@ -18,8 +18,9 @@ PRIVATE = 0o600
 _TEMPORARY = ".flowplan-tmp"
 
 
-def replace_file(path: Path, data: bytes, *, through_link: bool = True) -> None:
-    """Make `path` hold exactly `data`, durably; a reader sees all of the old or all of the new.
+def replace_file(path: Path, data: bytes, *, through_link: bool = True, mode: int = PRIVATE) -> None:
+    """Make `path` hold exactly `data`, with the permissions `mode`, durably; a reader sees all of the old or all of the
+    new.
 
     The temporary file stands beside the target, so that the rename stays within one file system. A symlink is
     followed, not replaced, if it leads to a file or to nothing; without `through_link` it is replaced itself: no file
@@ -31,11 +32,11 @@ def replace_file(path: Path, data: bytes, *, through_link: bool = True) -> None:
     with durable(path):
         _hold_replaceable(path, target)
         try:
-            _replace(target, data)
+            _replace(target, data, mode)
         except OSError as error:
             if error.errno != errno.EIO:
                 raise
-            _replace(target, data, proven=True)
+            _replace(target, data, mode, proven=True)
             raise
 
 
@@ -45,7 +46,7 @@ def create_file(path: Path, data: bytes) -> bool:
     temporary = path.with_name(f"{path.name}{_TEMPORARY}.{os.getpid()}")
     with durable(path):
         try:
-            _write_new(temporary, data)
+            _write_new(temporary, data, PRIVATE)
             os.link(temporary, path, follow_symlinks=False)
         except FileExistsError:
             return False
@@ -66,10 +67,10 @@ def _hold_replaceable(path: Path, target: Path) -> None:
             )
 
 
-def _replace(target: Path, data: bytes, *, proven: bool = False) -> None:
+def _replace(target: Path, data: bytes, mode: int, *, proven: bool = False) -> None:
     temporary = target.with_name(f"{target.name}{_TEMPORARY}.{os.getpid()}")
     try:
-        _write_new(temporary, data)
+        _write_new(temporary, data, mode)
         if proven and temporary.read_bytes() != data:
             raise OSError(errno.EIO, "the file reads back differently")
         temporary.replace(target)
@@ -79,7 +80,7 @@ def _replace(target: Path, data: bytes, *, proven: bool = False) -> None:
     sync_directory(target.parent)
 
 
-def _write_new(path: Path, data: bytes) -> None:
+def _write_new(path: Path, data: bytes, mode: int) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         descriptor = os.open(path, flags, PRIVATE)
@@ -87,7 +88,7 @@ def _write_new(path: Path, data: bytes) -> None:
         path.unlink()
         descriptor = os.open(path, flags, PRIVATE)
     try:
-        os.fchmod(descriptor, PRIVATE)
+        os.fchmod(descriptor, mode)
         write_all(descriptor, data, 0)
         os.fsync(descriptor)
     finally:

@@ -49,6 +49,8 @@ _HTML = "flowplan.reports.html."
 REPORTS: dict[tuple[str, str], Report] = {
     ("validate", "text"): Report(_TEXT + "diagnostics", "checked"),
     ("validate", "json"): Report(_JSON, "checked", whole=True),
+    ("fmt", "names"): Report(_TEXT + "fmt", "names"),
+    ("fmt", "diff"): Report(_TEXT + "fmt", "diff"),
     ("plan", "text"): Report(_TEXT + "plan", "text"),
     ("plan", "json"): Report(_JSON, "document", whole=True),
     ("plan", "html"): Report(_HTML + "plan", "page"),

@@ -240,6 +240,7 @@ IN_A_TEST: dict[str, str] = {
     "done": "bid.preprocess is done and stays so",
     "file-gone": "was made from old.yaml, which is gone",
     "file-unreadable": "nowhere.yaml cannot be read",
+    "layout": "this file cannot be laid out without a change of what it means",
     "left-alone": "left alone",
     "invalid-plan": "p is not a valid plan",
     "minimum-unknown": "least that FCP accepts is unknown now",

@@ -285,4 +285,11 @@ MISTAKES = (
         "            if not settled.found:\n",
         ("tests/operations/test_generate.py", "-k", "everything_live"),
     ),
+    Mistake(
+        "fmt writes over what somebody else has written since",
+        "operations/fmt.py",
+        "if read_regular(path, SIZE_LIMIT) != file.data:",
+        "if False:",
+        ("tests/operations/test_fmt.py", "-k", "meanwhile"),
+    ),
 )

@@ -4,6 +4,7 @@ One pass, one document at a time. An alias stands for its anchor's node without 
 is counted first, in nodes and in depth, so nothing that reads a document can be made to walk further.
 """
 
+from flowplan.config.yaml.layout import laid_out
 from flowplan.config.yaml.nodes import (
     KINDS,
     Also,
@@ -54,6 +55,7 @@ __all__ = [
     "carried",
     "documents",
     "home_of",
+    "laid_out",
     "looks_like",
     "mark_at",
     "quoted",

@@ -1,0 +1,18 @@
+"""A configuration file and its canonical layout."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+
+@frozen
+class LaidOut:
+    """A file as it is, and in the canonical layout."""
+
+    name: str
+    data: bytes
+    text: str
+
+    @property
+    def changes(self) -> bool:
+        return self.data != self.text.encode()

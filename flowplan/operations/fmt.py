@@ -1,0 +1,63 @@
+"""Configuration files in the canonical layout; no network."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flowplan.config import Source
+from flowplan.config.yaml import SIZE_LIMIT, Findings, laid_out
+from flowplan.documents.fmt import LaidOut
+from flowplan.errors import ConfigError, FlowplanError, StateError
+from flowplan.files.regular import read_regular
+from flowplan.operations.sources import DEFAULT
+
+if TYPE_CHECKING:
+    from flowplan.operations.session import Session
+
+
+def layouts(session: Session, paths: Sequence[str]) -> list[LaidOut]:
+    """The files that `paths` mean (none: flowplan.yaml, else all of the directory) in the canonical layout. Raises
+    ConfigError with every file that cannot be laid out, UsageProblem."""
+    directory = session.settings.directory
+    given = paths or ([DEFAULT] if (directory / DEFAULT).exists() else ["."])
+    return _lay_out(session.sources(given)[0])
+
+
+def laid_out_text(name: str, data: bytes) -> LaidOut:
+    """The same of `data`, which is in no file. Raises ConfigError."""
+    return _lay_out([Source(name, data)])[0]
+
+
+def _lay_out(sources: Sequence[Source]) -> list[LaidOut]:
+    """`sources` in the canonical layout. Raises ConfigError."""
+    findings = Findings()
+    found = [(source, laid_out(source.name, source.data, findings)) for source in sources]
+    if findings.has_errors:
+        raise ConfigError(one for one in findings.all if one.severity == "error")
+    return [LaidOut(source.name, source.data, text) for source, text in found if text is not None]
+
+
+def write(session: Session, files: Sequence[LaidOut]) -> None:
+    """Write those that change, each as a whole, with the permissions that it has. Raises FlowplanError for one that
+    cannot be written, or that somebody has changed since; those before it are written then."""
+    from flowplan.files.atomic import replace_file
+
+    for file in files:
+        path = session.settings.directory / file.name
+        if not file.changes:
+            continue
+        try:
+            if read_regular(path, SIZE_LIMIT) != file.data:
+                raise FlowplanError(f"{file.name} has changed since it was read", hint="run the same command again")
+            replace_file(path, file.text.encode(), mode=_mode(path))
+        except OSError as error:
+            raise FlowplanError(f"{file.name} cannot be read again: {error.strerror}") from error
+        except StateError as error:  # no state was in danger
+            raise FlowplanError(str(error), hint=error.hint) from error
+
+
+def _mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)

@@ -1,0 +1,96 @@
+"""flowplan fmt: files are written in the canonical layout, or nothing is."""
+
+from __future__ import annotations
+
+import io
+import stat
+import sys
+
+import pytest
+
+from flowplan.documents.fmt import LaidOut
+from flowplan.errors import FlowplanError
+from flowplan.operations.fmt import write
+from flowplan.operations.session import Session
+from flowplan.operations.settings import Settings
+from tests.conftest import Place
+
+UNEVEN = "# a task\nname:   train\nresources_specification:\n    fcp_instance: 8xh100 # fast\nports:\n- 8080\n\n"
+EVEN = "# a task\nname: train\nresources_specification:\n  fcp_instance: 8xh100 # fast\nports:\n  - 8080\n"
+
+
+def test_it_writes_what_changes_names_it_and_keeps_its_permissions(place: Place) -> None:
+    place.write(UNEVEN)
+    (place.path / "flowplan.yaml").chmod(0o640)
+    assert place.ok("fmt") == "flowplan.yaml\n"
+    assert (place.path / "flowplan.yaml").read_text() == EVEN
+    assert stat.S_IMODE((place.path / "flowplan.yaml").stat().st_mode) == 0o640
+    assert place.ok("fmt") == ""
+    assert [path.name for path in place.path.iterdir()] == ["flowplan.yaml"]
+
+
+def test_without_flowplan_yaml_it_is_the_directory(place: Place) -> None:
+    place.write(UNEVEN, "b.yaml")
+    place.write(EVEN, "a.yml")
+    assert place.ok("fmt") == "b.yaml\n"
+
+
+def test_check_writes_nothing_and_fails_with_the_names(place: Place) -> None:
+    place.write(UNEVEN)
+    result = place.run("fmt", "--check")
+    assert (result.code, result.out) == (1, "flowplan.yaml\n")
+    assert (place.path / "flowplan.yaml").read_text() == UNEVEN
+    place.write(EVEN)
+    assert place.ok("fmt", "--check") == ""
+
+
+def test_diff_shows_what_would_change_without_what_looks_like_a_credential(place: Place) -> None:
+    place.write(UNEVEN + "startup_script: |\n    export HF_TOKEN=hf_abcdefghijklmnopqrstuvwxyzABCDEF12\n")
+    out = place.ok("fmt", "--diff")
+    assert out.startswith(
+        "--- flowplan.yaml\n+++ flowplan.yaml\n@@ -1,9 +1,9 @@\n # a task\n-name:   train\n+name: train\n"
+    )
+    assert "hf_abc" not in out
+    assert "export HF_TOKEN=" in out
+    assert (place.path / "flowplan.yaml").read_text().startswith(UNEVEN)
+    place.write(EVEN.replace("\n", "\r\n"))
+    assert place.run("fmt", "--diff", "--check").out == "flowplan.yaml: line ends or the end of the file\n"
+
+
+def test_one_file_that_is_no_yaml_and_none_is_written(place: Place) -> None:
+    place.write(UNEVEN, "a.yaml")
+    place.write("a: [\n", "b.yaml")
+    result = place.run("fmt", ".")
+    assert (result.code, result.out) == (65, "")
+    assert "b.yaml:" in result.err
+    assert (place.path / "a.yaml").read_text() == UNEVEN
+
+
+def test_a_file_that_somebody_changed_meanwhile_is_left(place: Place) -> None:
+    place.write("name: other\n")
+    with pytest.raises(FlowplanError, match="has changed since it was read"):
+        write(Session(Settings(place.path)), [LaidOut("flowplan.yaml", UNEVEN.encode(), EVEN)])
+    assert (place.path / "flowplan.yaml").read_text() == "name: other\n"
+
+
+def stdin(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+
+
+def test_a_dash_reads_stdin_and_prints_it(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    stdin(monkeypatch, UNEVEN)
+    assert place.ok("fmt", "-") == EVEN
+    stdin(monkeypatch, UNEVEN)
+    result = place.run("fmt", "--check", "-")
+    assert (result.code, result.out) == (1, "<stdin>\n")
+    stdin(monkeypatch, "a: [\n")
+    result = place.run("fmt", "-")
+    assert (result.code, result.out) == (65, "")
+    assert place.run("fmt", "-", "a.yaml").code == 64
+
+
+def test_what_may_not_be_shown_is_not_printed_as_something_else(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    stdin(monkeypatch, EVEN + "startup_script: |\n  echo '##[error]x'\n")
+    result = place.run("fmt", "-")
+    assert (result.code, result.out) == (1, "")
+    assert "name the file instead of `-`" in result.err
