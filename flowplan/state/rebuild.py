@@ -25,7 +25,8 @@ class Rebuilt:
 def rebuild(empty: State, live: Live, declared: Mapping[Address, Resource]) -> Rebuilt:
     """What the markers of `empty`'s lineage tell, on top of `empty` (which has what else is known to be ours).
 
-    Of two bids with one address the older one is kept, and the other is named. A volume carries no marker: one is
+    Of two bids with one address that of the later generation is kept, the older one where they are of the same, and the
+    other is named. A volume carries no marker: one is
     taken for ours only if `declared` (what the files ask for) has it, alike, and a bid of ours uses it; an attached
     volume is somebody's.
     """
@@ -33,6 +34,8 @@ def rebuild(empty: State, live: Live, declared: Mapping[Address, Resource]) -> R
     for bid in sorted(live.bids.values(), key=lambda one: (one.created_at, one.id)):
         if bid.marker is not None and not bid.ended and bid.marker.lineage == empty.lineage:
             found.setdefault(bid.marker.address, []).append(bid)
+    for bids in found.values():
+        bids.sort(key=lambda one: -one.marker.generation if one.marker is not None else 0)
     notes = [
         f"{address} has duplicate live bids, which cost money: flowplan recover --cancel {twin.id}"
         for address, bids in found.items()

@@ -69,3 +69,15 @@ def test_what_is_known_already_stays() -> None:
     found = rebuild(known, live(live_bid(bid()), live_volume(volume())), {DATA: volume()})
     assert ids(found) == {"volume.data": "vol_7", "bid.train": "bid_1"}
     assert rebuild(attrs.evolve(known, bindings={}), live(), {}).state == state()
+
+
+def test_of_two_generations_the_successor_is_kept() -> None:
+    """A run was killed between a successor and its predecessor, and then the state was lost."""
+    old, new = bid(), bid("train-g2")
+    there = live(
+        live_bid(old, created_at="2026-03-01T10:00:00Z"),
+        live_bid(new, "bid_2", created_at="2026-03-01T11:00:00Z", marker=marker(new, generation=2)),
+    )
+    found = rebuild(state(), there, {})
+    assert {address: one.id for address, one in found.state.bindings.items()} == {TRAIN: "bid_2"}
+    assert found.notes == ("bid.train has duplicate live bids, which cost money: flowplan recover --cancel bid_1",)
