@@ -153,7 +153,15 @@ class _Reading:
                 self.tasks[address] = attrs.evolve(task, volumes=uses)
 
     def names(self) -> None:
-        """Report tasks that would have one name in the cloud."""
+        """Report tasks, and volumes, that would have one name in the cloud."""
+        named: dict[str, VolumeWanted] = {}
+        for volume in self.volumes.values():
+            twin = named.setdefault(volume.name, volume)
+            if twin is not volume:
+                also = ((f"{twin.address} is called so here", twin.source),)
+                hint = "give each a volume_name of its own; with for_each, let ${each.key} be part of it"
+                summary = f"two volumes are called {volume.name}: {twin.address} and {volume.address}"
+                self.problem(volume.source, summary, hint, code="duplicate", also=also)
         first: dict[str, Task] = {}
         for task in self.tasks.values():
             other = first.setdefault(task.name, task)

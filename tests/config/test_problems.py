@@ -87,7 +87,7 @@ PROBLEMS = {
     "no idea": (
         f"task_management: {{zzz: 1}}\n{TYPE}",
         "1:19: [unknown-key] unknown key 'zzz' in task_management; known here: priority, utility_threshold_price, "
-        "utility_threshold_price_per_gpu, num_instances",
+        "utility_threshold_price_per_gpu, num_instances, priorities",
     ),
     "size of an attached volume": (
         storage("attach: {volume_name: a, size: 5}"),

@@ -143,7 +143,59 @@ def test_what_a_plain_digest_covers() -> None:
     assert len({plain, *(stack(text).sha256 for text in more)}) == len(more) + 1
 
 
+def test_priorities_stand_for_what_the_defaults_of_the_stack_say() -> None:
+    config = stack(
+        "version: 2\ndefaults: {task_management: {priorities: {high: 9.50}}}\ntasks:\n"
+        f"  a: {{{TYPE}, task_management: {{priority: high}}}}\n"
+        f"  b: {{{TYPE}, task_management: {{priorities: {{high: 8}}, priority: high}}}}\n"
+        f"  c: {{{TYPE}}}\n"
+    )
+    assert [str(task.limit_price.amount) for task in config.tasks.values()] == ["9.50", "8.00", "4.24"]
+
+
+def test_a_value_is_no_template_even_under_for_each() -> None:
+    """What an option says is text as it stands: it cannot name variables."""
+    config = stack(
+        "version: 2\nvariables: {tag: {}, other: {default: no}}\ntasks: {a: {for_each: [k], " + TYPE + ", "
+        "container_image: {image_name: x, run_options: '-e ${var.tag} -e $${A} -e ${each.key}'}}}\n",
+        options={"tag": "${var.other}${each.key}$${"},
+    )
+    (task,) = config.tasks.values()
+    assert task.container_image is not None
+    assert task.container_image.run_options == "-e ${var.other}${each.key}$${ -e ${A} -e k"
+
+
+def test_sections_that_hold_nothing_are_absent() -> None:
+    empty = "variables: \ndefaults: \nvolumes: \noutputs: \nguards: \nmoved: \nremoved: \nimport: \n"
+    assert stack(ONE + empty).sha256 == stack(ONE).sha256
+    assert not stack("version: 2\ntasks: \n").tasks
+
+
 WRONG = {
+    "a variable that is no mapping": (
+        "version: 2\nvariables: {a: 1}\n",
+        ["a.yaml:2:16: [type] variables.a must be a mapping, not a number"],
+    ),
+    "an output of nothing": (
+        "version: 2\noutputs: {a: }\n",
+        ["a.yaml:2:14: [type] the value of output a must be a text, not nothing (null)"],
+    ),
+    "a priority that is none": (
+        "version: 2\ndefaults: {task_management: {priorities: {huge: 1}}}\n" + ONE[len("version: 2\n") :],
+        ["a.yaml:2:43: [unknown-key] unknown key 'huge' in task_management.priorities (used here: a.yaml:3:9)"],
+    ),
+    "one name of two volumes": (
+        "version: 2\nvolumes: {a: {for_each: [b-c], size: 1}, a-b: {for_each: [c], size: 1}}\n",
+        [
+            'a.yaml:2:42: [duplicate] two volumes are called a-b-c: volume.a["b-c"] and volume.a-b["c"] '
+            '(volume.a["b-c"] is called so here: a.yaml:2:11)'
+        ],
+    ),
+    "what all have from the defaults": (
+        "version: 2\ndefaults: {resources_specification: {cluster_id: us-a, fcp_instance: '${var.no}'}}\n"
+        "tasks: {a: , b: , c: {for_each: [x, y]}}\n",
+        ["a.yaml:2:70: [reference] no variable 'no' is declared (used here: a.yaml:3:9)"],
+    ),
     "no value": (
         "version: 2\nvariables: {gb: {type: int}}\nvolumes: {a: {size: '${var.gb}'}}\n",
         ["a.yaml:2:13: [variable-missing] variable gb has no value"],

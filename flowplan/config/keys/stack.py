@@ -20,6 +20,8 @@ from flowplan.config.keys.task import CREATE, LIFECYCLE, TASK
 from flowplan.model.lifecycle import UNTIL
 
 RESOURCE_NAME = r"^([A-Za-z0-9][A-Za-z0-9_-]{0,62}|x-.*)$"
+OUTPUT_VALUE = Value({"type": ["string", "number", "boolean"]})
+NOTHING = Value({"type": "null"})  # a section that holds nothing
 VARIABLE_NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,62}$"
 _FOR_EACH = Key(
     Either((ListOf(ANY, least=0, empty=True), MAPPING)),
@@ -76,9 +78,9 @@ VARIABLE = Keys(
 
 OUTPUT = Keys(
     {
-        "value": Key(Value({"type": ["string", "number", "boolean"]}), "The value, such as ${task.train.ssh}."),
+        "value": Key(OUTPUT_VALUE, "The value, such as ${task.train.ssh}."),
         "description": Key(TEXT, "What it is for."),
-        "sensitive": Key(FLAG, "Whether it is shown only when it is asked for by name.", False),
+        "sensitive": Key(FLAG, "Whether it is masked everywhere, and stored nowhere.", False),
     },
     "outputs: {ssh: {value: '${task.train.ssh}', description: How to log in}}",
     required=("value",),
@@ -121,19 +123,23 @@ STACK_FILE = Keys(
         "project_name": TASK.fields["project_name"],
         "ssh_key_name": TASK.fields["ssh_key_name"],
         "variables": Key(
-            Named(VARIABLE_NAME, Within(VARIABLE), bare=True), "Values that are given from outside: ${var.NAME}."
+            Either((Named(VARIABLE_NAME, Within(VARIABLE), bare=True), NOTHING)),
+            "Values that are given from outside: ${var.NAME}.",
         ),
-        "defaults": Key(Within(STACK_TASK), "What every task has, unless it says otherwise."),
-        "volumes": Key(Named(RESOURCE_NAME, Within(STACK_VOLUME), bare=True), "Volumes that the tasks share, by name."),
-        "tasks": Key(Named(RESOURCE_NAME, Within(STACK_TASK), bare=True), "The tasks, by name."),
+        "defaults": Key(Within(STACK_TASK, empty=True), "What every task has, unless it says otherwise."),
+        "volumes": Key(
+            Either((Named(RESOURCE_NAME, Within(STACK_VOLUME), bare=True), NOTHING)),
+            "Volumes that the tasks share, by name.",
+        ),
+        "tasks": Key(Either((Named(RESOURCE_NAME, Within(STACK_TASK), bare=True), NOTHING)), "The tasks, by name."),
         "outputs": Key(
-            Named(VARIABLE_NAME, Either((Value({"type": ["string", "number", "boolean", "null"]}), Within(OUTPUT)))),
+            Either((Named(VARIABLE_NAME, Either((OUTPUT_VALUE, Within(OUTPUT)))), NOTHING)),
             "What the stack gives out, by name.",
         ),
         "guards": TASK.fields["guards"],
-        "moved": Key(ListOf(Within(MOVED), one=True), "Resources that have another address now."),
-        "removed": Key(ListOf(Within(REMOVED), one=True), "Resources that are not configured any more."),
-        "import": Key(ListOf(Within(IMPORT), one=True), "Live objects that become resources."),
+        "moved": Key(ListOf(Within(MOVED), one=True, empty=True), "Resources that have another address now."),
+        "removed": Key(ListOf(Within(REMOVED), one=True, empty=True), "Resources that are not configured any more."),
+        "import": Key(ListOf(Within(IMPORT), one=True, empty=True), "Live objects that become resources."),
     },
     "tasks: {train: {resources_specification: {fcp_instance: h100.8x.SXM5.IB}}}",
     {

@@ -24,6 +24,16 @@ from flowplan.model.budget import BASES
 _PORTS = Value({"type": ["integer", "string"]})
 _ONLY_CREATED = "it belongs in create; an existing volume already has it"
 
+PRIORITY_TABLE = Keys(
+    {
+        "critical": Key(AMOUNT, "The limit price, in dollars per GPU-hour, of priority critical.", "14.99"),
+        "high": Key(AMOUNT, "The limit price, in dollars per GPU-hour, of priority high.", "12.29"),
+        "standard": Key(AMOUNT, "The limit price, in dollars per GPU-hour, of priority standard.", "4.24"),
+        "low": Key(AMOUNT, "The limit price, in dollars per GPU-hour, of priority low.", "2.00"),
+    },
+    "priorities: {high: 9.50, low: 1.20}",
+)
+
 MANAGEMENT = Keys(
     {
         "priority": Key(
@@ -34,6 +44,7 @@ MANAGEMENT = Keys(
         "utility_threshold_price": Key(AMOUNT, "The limit price, in dollars per instance-hour. Wins over priority."),
         "utility_threshold_price_per_gpu": Key(AMOUNT, "The limit price, in dollars per GPU-hour. Wins over priority."),
         "num_instances": Key(whole(1, 256), "How many instances, all or none of them.", 1),
+        "priorities": Key(Within(PRIORITY_TABLE, empty=True), "What priorities stand for here."),
     },
     "task_management: {priority: high}",
     {
@@ -297,6 +308,7 @@ MAPPINGS: dict[str, Keys] = {
     "resources_specification": SPECIFICATION,
     "resources_specification.advanced": ADVANCED,
     "task_management": MANAGEMENT,
+    "task_management.priorities": PRIORITY_TABLE,
     "persistent_storage": STORAGE,
     "persistent_storage.create": CREATE,
     "persistent_storage.attach": ATTACH,
@@ -312,4 +324,10 @@ for _title, _keys in reversed(MAPPINGS.items()):
     HOMES.update(dict.fromkeys(_keys.known, _title))
 
 # Sections that may be written without anything in them (`ports:`), and are then absent.
-SECTIONS = frozenset([*filter(None, MAPPINGS), "ports"])
+SECTIONS = frozenset(
+    [
+        *filter(None, MAPPINGS),
+        "ports",
+        *("variables", "defaults", "volumes", "tasks", "outputs", "moved", "removed", "import"),  # of a stack
+    ]
+)

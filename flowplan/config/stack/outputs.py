@@ -43,7 +43,7 @@ def _read(document: Document, name: str, key: Scalar, node: Node, scope: Scope, 
             return
         value = inner
     made = scope.replaced(value, ("outputs", name))
-    if not isinstance(made, Scalar):
+    if not isinstance(made, Scalar) or made.is_null:
         if made.kind != "broken":
             summary = f"the value of output {name} must be a text, not {KINDS[made.kind]}"
             document.problem(value, summary, code="type")

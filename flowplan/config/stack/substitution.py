@@ -20,7 +20,7 @@ from typing import ClassVar
 from attrs import define, field, frozen
 
 from flowplan.config.stack.variables import Variable
-from flowplan.config.yaml import KINDS, Broken, Document, Node, Scalar, Sequence, quoted, reached
+from flowplan.config.yaml import KINDS, Broken, Document, Node, Scalar, Sequence, quoted, reached, scalars
 from flowplan.config.yaml import Mapping as MappingNode
 from flowplan.diagnostics import candidates
 
@@ -122,22 +122,27 @@ class Scope:
             self._problem(node, "the `${` that opens here is never closed", "write $${ for a ${ that is text")
             return None
         value = self._named(node, found[1], path)
-        if value is None or isinstance(value, _Left):
-            return None if value is None else found[0]
+        if value is None:
+            return None
+        if isinstance(value, _Left) or self._reads_as_more(value):
+            return found[0]
         if not isinstance(value, Scalar):
             what = f"${{{found[1]}}} is {KINDS[value.kind]}, and cannot be part of a text"
             self._problem(node, what, "only a text, a number, true and false can")
             return None
         if isinstance(value, Secretive):
             secrets += value.secrets
-        return value.text
+        return value.text.replace("${", "$${") if self.later else value.text
 
     def _whole(self, node: Scalar, named: str, path: tuple[str, ...]) -> Node:
         value = self._named(node, named, path)
         if value is None:
             return Broken(node.start, node.alias, node.also)
-        if isinstance(value, _Left):
+        if isinstance(value, _Left) or self._reads_as_more(value):
             return node
+        if self.later and isinstance(value, Scalar) and "${" in value.text:
+            secrets = value.secrets if isinstance(value, Secretive) else ()
+            return _text(node, value.text.replace("${", "$${"), secrets)
         if isinstance(value, Secretive):
             return _text(node, value.text, value.secrets)
         also = node.also or ("its value is given here", value.alias or value.start)
@@ -146,6 +151,10 @@ class Scope:
             made.start, made.end, made.alias, made.also = node.start, node.end, node.alias, also
             return made
         return reached(value, ("used here", node.alias or node.start))
+
+    def _reads_as_more(self, value: Node) -> bool:
+        """Whether `value`, which is text as it stands, would be taken for more in the second look at a template."""
+        return self.waiting and any("${" in one.text or isinstance(one, Secretive) for one in scalars(value))
 
     # -- what is named
 

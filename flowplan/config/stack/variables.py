@@ -16,6 +16,7 @@ from flowplan.config.config import Source
 from flowplan.config.values import choice, flag, open_section, prose
 from flowplan.config.yaml import (
     KINDS,
+    Broken,
     Document,
     Findings,
     Kind,
@@ -126,6 +127,8 @@ def _declare(document: Document, node: MappingNode, name: str, declared: dict[st
     elif not (isinstance(value, Scalar) and value.is_null):
         hint = f"write {{type: ..., default: ...}}: {name} is declared here, and its value is its default"
         document.problem(value, f"variables.{name} must be a mapping, not {KINDS[value.kind]}", hint, code="type")
+        declared[name] = _Declared(document, key, None, False, Broken(value.start))
+        return
     if section is None:
         declared[name] = _Declared(document, key, None, False, None)
         return

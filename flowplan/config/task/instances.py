@@ -216,6 +216,7 @@ def read_price(section: Section | None) -> Price:
     section.note("priority", "priority")
     priority = choice(section, "priority", tuple(PRIORITIES)) or DEFAULT_PRIORITY
     limit = money(section, "utility_threshold_price", "dollars per instance-hour")
+    table = _priorities(section)
     per_gpu = money(section, "utility_threshold_price_per_gpu", "dollars per GPU-hour")
     if section.has("utility_threshold_price") and section.has("utility_threshold_price_per_gpu"):
         one, other = section.node.key("utility_threshold_price"), section.node.key("utility_threshold_price_per_gpu")
@@ -224,4 +225,13 @@ def read_price(section: Section | None) -> Price:
         section.document.problem(other, summary, hint, code="conflict", also=(("the other one", one),))
     if limit is not None:
         return Price(priority, LimitPrice(limit, "instance"))
-    return Price(priority, LimitPrice(per_gpu if per_gpu is not None else PRIORITIES[priority], "gpu"))
+    return Price(priority, LimitPrice(per_gpu if per_gpu is not None else table[priority], "gpu"))
+
+
+def _priorities(section: Section) -> Mapping[str, Decimal]:
+    """Foundry's table, with what `priorities` puts in its place."""
+    own = section.within("priorities", keys.MAPPINGS["task_management.priorities"])
+    if own is None:
+        return PRIORITIES
+    given = {name: money(own, name, "dollars per GPU-hour") for name in PRIORITIES if own.has(name)}
+    return {**PRIORITIES, **{name: amount for name, amount in given.items() if amount is not None}}
