@@ -102,6 +102,7 @@ def wanted(session: Session, request: Request) -> tuple[Config | None, Wishes]:
         in_scope=lambda binding: scope.covers(binding) or binding.address in named.addresses,
         attached=named.attached,
         lifecycles=named.lifecycles,
+        spared=named.spared,
         perhaps_protected=named.perhaps_protected,
         files=scope,
     )

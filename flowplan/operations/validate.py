@@ -46,28 +46,37 @@ def _read(session: Session, sources: Sequence[Source]) -> Config:
 @frozen
 class Named:
     """What files name: the `addresses` they declare, and the volumes they only attach, by their names or ids;
-    `lifecycles`: how what they declare is to be treated. `perhaps_protected`: they cannot be read, and speak of
+    `lifecycles`: how what they declare is to be treated; `spared`: what they no longer name, and is to stay live. Each
+    also under the addresses that it had before it moved. `perhaps_protected`: they cannot be read, and speak of
     prevent_destroy."""
 
     addresses: frozenset[Address] = frozenset()
     attached: frozenset[str] = frozenset()
     lifecycles: Mapping[Address, Lifecycle] = field(factory=dict)
+    spared: frozenset[Address] = frozenset()
     perhaps_protected: bool = False
 
 
 def named_in(session: Session, sources: Sequence[Source]) -> Named:
     """What the files name, under whatever name they were applied; nothing, when they cannot be read: what they made
     can be destroyed all the same."""
+    from flowplan.planning.moves import former_addresses, removals
+
     try:
         config = _read(session, sources)
     except (ConfigError, UsageProblem):
         return Named(perhaps_protected=any(b"prevent_destroy" in source.data for source in sources))
-    ports = {Address("ports", address.name) for address in config.tasks}
+    former, lifecycles = former_addresses(config), config.lifecycles()
+    declared = {*config.tasks, *config.volumes}
+    declared |= {old for old, now in former.items() if now in declared}
+    ports = {Address("ports", one.name) for one in declared if one.kind == "bid"}
+    spared = {address for address, destroyed in removals(config).items() if not destroyed}
     uses = [use.volume for task in config.tasks.values() for use in task.volumes]
     return Named(
-        addresses=frozenset({*config.tasks, *config.volumes, *ports}),
+        addresses=frozenset(declared | ports),
         attached=frozenset(one for one in uses if isinstance(one, str)),
-        lifecycles=config.lifecycles(),
+        lifecycles={**lifecycles, **{old: lifecycles[now] for old, now in former.items() if now in lifecycles}},
+        spared=frozenset(spared | {old for old, now in former.items() if now in spared}),
     )
 
 

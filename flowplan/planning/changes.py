@@ -80,7 +80,7 @@ class Changes:
     def _stays(self, address: Address) -> str | None:
         """Why a volume is not deleted, although nobody wants it: nobody can say who uses it."""
         found = self.live.volumes.get(self.state.bindings[address].id)
-        if found is None or self._left_to_others(address, found) is not None:
+        if found is None or address in self.wishes.spared or self._left_to_others(address, found) is not None:
             return None
         if found.users_unreported:
             return f"the API does not say who uses it: {found.unfit}"
@@ -134,7 +134,7 @@ class Changes:
             note = self._how_it_ended(binding)
             return Forget(address, binding.applied, id=binding.id, reason="gone_outside", note=note)
         before, status = as_known(found, binding.applied), getattr(found, "status", None)
-        if self.desired.removed.get(address) is False:
+        if self.desired.removed.get(address) is False or address in self.wishes.spared:
             reason, note = "forget_because_removed", "it stays and keeps costing money; flowplan no longer manages it"
             return Forget(address, before, id=binding.id, status=status, reason=reason, note=note, released=True)
         if isinstance(found, LiveVolume) and (why := self._left_to_others(address, found)) is not None:

@@ -43,6 +43,13 @@ def readdress(state: State, config: Config) -> tuple[Readdressed, list[Diagnosti
     return Readdressed(found, {target: old for old, target in new.items()}), problems
 
 
+def former_addresses(config: Config) -> dict[Address, Address]:
+    """Every address that something had before it moved, with the one that it has now; ports with their bids."""
+    found = {one.old: _end(one, config.moved)[0] for one in config.moved}
+    ports = {Address("ports", old.name): Address("ports", now.name) for old, now in found.items() if old.kind == "bid"}
+    return {**found, **ports}
+
+
 def with_ports(new: Mapping[Address, Address], state: State) -> dict[Address, Address]:
     """`new`, and the same of the ports of bids in it."""
     ports = {

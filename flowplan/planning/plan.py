@@ -124,6 +124,7 @@ class Wishes:
     excluded: frozenset[Address] = frozenset()
     destroyable: frozenset[str] = frozenset()  # names of volumes whose data may go, or EVERYTHING
     keep_volumes: bool = False  # to destroy: volumes stay, and are managed no longer
+    spared: frozenset[Address] = frozenset()  # to destroy: what the files say is to stay live
     attached: frozenset[str] = frozenset()  # to destroy: names and ids of volumes that the files only attach
     lifecycles: Mapping[Address, Lifecycle] = field(factory=dict)  # to destroy: what the files say of that
     perhaps_protected: bool = False  # to destroy: a file speaks of prevent_destroy, and cannot be read

@@ -234,6 +234,30 @@ ONE = task("a", volume=created("va", mount=True), ports="8080")
 FIRST = task("a", ports="8080", more="lifecycle: {create_before_destroy: true}\n")
 JOB = task("a", ports="8080", more="lifetime: {max_hours: 1000}\n")  # whose bid, once it has ended, is not placed again
 
+
+def stack(name: str, *, price: str = "17.92", more: str = "", blocks: str = "") -> str:
+    """A stack file with one task."""
+    return (
+        "version: 2\nname: s\nproject_name: my-foundry-project\nssh_key_name: my-ssh-key\n"
+        f"volumes:\n  v: {{size: 1, region_id: us-central1-b}}\ntasks:\n  {name}:\n"
+        "    resources_specification: {fcp_instance: h100.8x.SXM5.IB, cluster_id: us-central1-b}\n"
+        f"    task_management: {{utility_threshold_price: {price}}}\n    ports: [8080]\n"
+        f"    persistent_storage: {{attach: {{volume: v}}}}\n{more}{blocks}"
+    )
+
+
+def _released(folder: Folder) -> None:
+    """Bid a is live, and the state has released it; a stack imports it under another address."""
+    folder.write(stack("a"))
+    folder.ok(APPLY)
+    [id] = [id for id, what in folder.cloud().live.items() if what == "bid a"]
+    folder.ok(("state", "rm", "bid.a"))
+    folder.write(stack("b", price="21.50", blocks=f"import: [{{address: task.b, id: {id}}}]\n"))
+
+
+MOVED = "moved: [{from: task.a, to: task.b}]\n"
+GONE = "removed: [{address: task.a, destroy: false}]\n"
+
 SCENARIOS: dict[str, Scenario] = {
     "create": Scenario(_written(task("a"))),
     "create two with volumes and ports": Scenario(_written(*TWO)),
@@ -282,6 +306,14 @@ SCENARIOS: dict[str, Scenario] = {
         ("apply", "--auto-approve", "--parallelism", "4"),
         parallel=True,
     ),
+    "move": Scenario(_applied(stack("a"), then=[stack("b", blocks=MOVED)])),
+    "move and change": Scenario(_applied(stack("a"), then=[stack("b", price="21.50", blocks=MOVED)])),
+    "release": Scenario(
+        _applied(
+            stack("a"), then=[stack("c", blocks=GONE).replace("    persistent_storage: {attach: {volume: v}}\n", "")]
+        )
+    ),
+    "import and change": Scenario(_released),
 }
 
 
@@ -431,6 +463,7 @@ class Proof:
             return
         bound = {binding.id for binding in loaded.state.bindings.values()}
         keys = {intent.key for intent in loaded.pending.values() if intent.op == "create"}
+        bound |= loaded.state.released
         lost = [id for id, key in cloud.creates.items() if id in cloud.live and id not in bound and key not in keys]
         if self.restores:
             lost = []  # the backup is of an earlier run: what was made since carries a marker

@@ -49,6 +49,9 @@ CORE = (
     "recovery of a successor that was placed",
     "state restore",
     "a saved plan",
+    "move and change",
+    "release",
+    "import and change",
 )
 core = pytest.mark.parametrize("proof", CORE, indirect=True)
 

@@ -198,6 +198,31 @@ def test_what_contradicts_itself_is_a_problem_of_the_file(place: Place, more: st
     assert what in " ".join(result.err.split())
 
 
+@pytest.mark.parametrize("moved", ["", "{from: task.old, to: task.gone}, {from: volume.data, to: volume.v}"])
+def test_destroy_spares_what_is_removed_and_to_stay(old: Place, moved: str) -> None:
+    """Also before any apply has recorded it, and under the address that it had before."""
+    id, ledger = bid_id(old, "bid.old"), old.ledger()
+    names = KEPT.replace("old", "gone").replace("data", "v") if moved else KEPT
+    old.write(stack(more=names + (f"moved: [{moved}]\n" if moved else "")))
+    out = old.ok("destroy", "--auto-approve", "--allow-volume-destroy", "*")
+    assert "stays live and costs at most $17.92 an hour" in " ".join(out.split())
+    assert (old.ledger(), live_ids(old), kept(old)["released"]) == (ledger, [id], [id])
+
+
+def test_destroy_knows_what_is_protected_by_the_address_it_had_before(old: Place) -> None:
+    protected = DATA.replace("data", "v").replace("size: 5", "size: 5, lifecycle: {prevent_destroy: true}")
+    old.write(
+        stack(
+            task("old", ATTACHED.replace("data", "v")),
+            volumes=protected,
+            more="moved: [{from: volume.data, to: volume.v}]\n",
+        )
+    )
+    ledger = old.ledger()
+    result = old.run("destroy", "--auto-approve", "--allow-volume-destroy", "*")
+    assert (result.code, "prevent_destroy" in result.out, old.ledger()) == (3, True, ledger)
+
+
 # ---- import
 
 
