@@ -292,4 +292,18 @@ MISTAKES = (
         "if False:",
         ("tests/operations/test_fmt.py", "-k", "meanwhile"),
     ),
+    Mistake(
+        "destroy what is protected under the address it moves to",
+        "operations/validate.py",
+        "**{old: lifecycles[now] for old, now in former.items() if now in lifecycles}}",
+        "}",
+        ("tests/operations/test_hand_over.py", "-k", "protected"),
+    ),
+    Mistake(
+        "destroy what a removed block keeps",
+        "operations/validate.py",
+        "        spared=frozenset(spared | {old for old, now in former.items() if now in spared}),\n",
+        "        spared=frozenset(),\n",
+        ("tests/operations/test_hand_over.py", "-k", "spares"),
+    ),
 )

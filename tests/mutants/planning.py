@@ -274,8 +274,8 @@ MISTAKES = (
     Mistake(
         "destroy what is removed and is to stay",
         "planning/changes.py",
-        "        if self.desired.removed.get(address) is False:\n",
-        "        if self.desired.removed.get(address) is True:\n",
+        "        if self.desired.removed.get(address) is False or",
+        "        if self.desired.removed.get(address) is True or",
         ("tests/operations/test_hand_over.py", "-k", "removed"),
     ),
     Mistake(
