@@ -35,7 +35,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "cost": ("cost", "cost", "Show what it will cost, and what was forecast and paid."),
     "show": ("show", "show", "Show a saved plan, or the state."),
     "market": ("market", "market", "Show prices now and ahead, and advice on a limit."),
-    "graph": ("graph", "graph", "Print the resource graph for Graphviz or Mermaid."),
+    "graph": ("graph", "graph", "Print the resource graph: SVG, Graphviz or Mermaid."),
     "schema": ("schema", "schema", "Print the JSON Schema of task files and stack files."),
     "recover": ("recover", "recover", "Settle operations that an interrupted run left in doubt."),
     "orphans": ("orphans", "orphans", "List live resources of flowplan that no state here holds."),

@@ -15,10 +15,10 @@ from flowplan.reports.formats import report_of
 @options.form("graph")
 @click.pass_context
 def graph(ctx: click.Context, paths: tuple[str, ...], form: str) -> int:
-    """Print the resource graph: volume -> bid -> ports. No network.
+    """Print the resource graph: volume -> bid -> ports, and which task waits for which. No network.
 
     \b
-    flowplan graph | dot -Tsvg > graph.svg
+    flowplan graph --format svg > graph.svg
     """
     from flowplan.operations.graph import graph as looked
 

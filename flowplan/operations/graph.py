@@ -16,4 +16,5 @@ if TYPE_CHECKING:
 def graph(session: Session, paths: Sequence[str | Source]) -> Graph:
     """What the files that `paths` mean declare, and what needs what. Raises ConfigError, UsageProblem."""
     sources, _ = session.sources(paths)
-    return graph_of(configuration(session, sources).needs())
+    config = configuration(session, sources)
+    return graph_of(config.needs(), {address: task.depends_on for address, task in config.tasks.items()})

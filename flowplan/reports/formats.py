@@ -86,6 +86,7 @@ REPORTS: dict[tuple[str, str], Report] = {
     ("schema", "json"): Report(_JSON, "document", whole=True),
     ("graph", "dot"): Report(_TEXT + "graph", "dot"),
     ("graph", "mermaid"): Report(_TEXT + "graph", "mermaid"),
+    ("graph", "svg"): Report("flowplan.reports.svg.graph", "svg", whole=True),
     ("graph", "json"): Report(_JSON, "graph", whole=True),
 }
 

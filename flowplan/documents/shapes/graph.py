@@ -1,8 +1,10 @@
 """The resource graph."""
 
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
-GraphEdge = TypedDict("GraphEdge", {"from": str, "to": str})
+from flowplan.model.lifecycle import Until
+
+GraphEdge = TypedDict("GraphEdge", {"from": str, "to": str, "until": NotRequired[Until]})
 
 
 class GraphNode(TypedDict):
@@ -14,7 +16,7 @@ class GraphNode(TypedDict):
 
 
 class GraphDocument(TypedDict):
-    """An edge leads from what is needed to what needs it."""
+    """An edge leads from what is needed to what needs it; with `until` from what is waited for to what waits."""
 
     format_version: str
     nodes: list[GraphNode]

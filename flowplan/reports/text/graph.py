@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from flowplan.documents.graph import Graph
+from flowplan.documents.graph import Graph, waits
 from flowplan.reports.text.paint import Paint
 
 
 def dot(graph: Graph, _: Paint) -> str:
-    """For Graphviz; what flowplan only reads is dashed."""
+    """For Graphviz; what flowplan only reads is dashed, and so is what only waits."""
     lines = ["digraph flowplan {", "  rankdir = LR;", "  node [shape = box];"]
     lines += [f'  "{node}"{" [style = dashed]" if node.attached else ""};' for node in graph.users]
     lines += [f'  "{needed}" -> "{user}";' for needed, users in graph.users.items() for user in users]
+    lines += [f'  "{one}" -> "{to}" [style = dashed, label = "{until}"];' for one, to, until in waits(graph)]
     return "\n".join([*lines, "}"]) + "\n"
 
 
@@ -19,4 +20,5 @@ def mermaid(graph: Graph, _: Paint) -> str:
     ids = {node: f"n{number}" for number, node in enumerate(graph.users)}
     lines = ["graph LR", *(f'  {ids[node]}["{node}"]' for node in graph.users)]
     lines += [f"  {ids[needed]} --> {ids[user]}" for needed, users in graph.users.items() for user in users]
+    lines += [f"  {ids[one]} -. {until} .-> {ids[to]}" for one, to, until in waits(graph)]
     return "\n".join(lines) + "\n"
