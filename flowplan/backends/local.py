@@ -18,8 +18,7 @@ from pathlib import Path
 import attrs
 
 from flowplan.backends.local_journal import LocalJournal
-from flowplan.backends.lock import NAME as LOCK_NAME
-from flowplan.backends.lock import Lock
+from flowplan.backends.lock import is_lock_name, lock_of
 from flowplan.backends.overflow import Overflow, news_of
 from flowplan.backends.parts import NOT_RESTORED, found_in, highest, newest
 from flowplan.backends.state_files import StateFiles
@@ -46,7 +45,7 @@ class LocalStore:
 
     def __init__(self, path: Path, overflows: Path | None = None, hold: Callable[[], None] = lambda: None) -> None:
         self.path = path
-        self.lock = Lock(path.with_name(LOCK_NAME))
+        self.lock = lock_of(path, DEFAULT)
         self._files = StateFiles(path)
         self.journal_path, self.backup_path = self._files.journal, self._files.backup
         self._versions = Versions(path)
@@ -204,7 +203,7 @@ def hold_file(path: Path, given: str) -> None:
         name = shown(str(Path(given) / DEFAULT))
         raise UsageProblem(f"--state {shown(given)} is a directory", hint=f"name the file in it: --state {name}")
     hold_no_device(path)  # before a lock is put beside it
-    if path.name == LOCK_NAME or given.endswith((".journal", "-journal")):
+    if is_lock_name(path.name) or given.endswith((".journal", "-journal")):
         raise UsageProblem(
             f"--state {shown(given)}: flowplan uses this name for a lock or a journal", hint="choose another name"
         )

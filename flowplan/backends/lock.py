@@ -1,74 +1,44 @@
-"""The local lockfile: one mutating command at a time in a directory.
+"""The local lockfiles: one mutating command at a time for each state.
 
-flock excludes; the JSON inside tells who, also where flock does not reach: on another machine. The file is never
+flock excludes; the JSON inside tells who, also where flock does not reach: on another machine. The files are never
 renamed and never removed: a second process would then lock another inode. A dead owner's lock is free at once, because
 the kernel frees it. A free lock that names somebody was left by a run that died, or it is held by one that this kernel
 cannot see: `fate_of` decides, and never by the name of a host.
+
+Two files are locked for each state: one of its own, exclusively, and `flowplan.lock`, which all states of a directory
+share. Earlier versions lock `flowplan.lock` exclusively, whatever the state: they and this one keep each other out. The
+name of who holds the lock of the default state stands in `flowplan.lock`, as it always did.
 """
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import json
 import os
-import stat
 import time
 from collections.abc import Callable
-from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from attrs import asdict, define, fields
+from attrs import asdict, fields
 
+from flowplan.backends.flock import SIZE_LIMIT, Flock, Opened
 from flowplan.backends.processes import Fate, fate_of
-from flowplan.errors import FlowplanError, Locked, NoLocks, StateError
+from flowplan.errors import FlowplanError, Locked, StateError
 from flowplan.files.regular import read_regular
-from flowplan.model.owner import Owner
+from flowplan.model.owner import SCOPE, Owner
 
-NAME = "flowplan.lock"
-_SIZE_LIMIT = 64 * 1024
+NAME = "flowplan.lock"  # of a directory
 _POLL = 0.1  # seconds between tries while waiting: flock has no time limit of its own
 
 
-@define
-class _Opened:
-    """A lock's file, open; `written`: what this process has said of itself in it."""
-
-    path: Path
-    file: FileIO
-    written: bytes = b""
-
-    def write(self, data: bytes) -> None:
-        """Make `data` all that is in it. Raises OSError."""
-        descriptor = self.file.fileno()
-        os.ftruncate(descriptor, 0)
-        done = 0
-        while done < len(data):  # the system may take it in pieces
-            done += os.pwrite(descriptor, data[done:], done)
-
-    def is_in_place(self) -> bool:
-        """Whether the path still leads to it."""
-        try:
-            there = self.path.stat(follow_symlinks=False)
-            here = os.fstat(self.file.fileno())
-        except (OSError, ValueError):  # ValueError: it was closed meanwhile
-            return False
-        return (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
-
-    def names_us(self) -> bool:
-        """Whether it still says what we wrote: looked at often, so its bytes are compared, not read again."""
-        with contextlib.suppress(OSError, ValueError):  # ValueError: it was closed meanwhile
-            return self.written != b"" and os.pread(self.file.fileno(), _SIZE_LIMIT, 0) == self.written
-        return False
-
-
 class Lock:
-    """The lock in the file at `path`, beside the state: `store.StateLock`."""
+    """The lock whose holder the file at `path` names: `store.StateLock`. `also`: what is locked with it; `path` itself
+    is locked exclusively, or `shared`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, also: Flock | None = None, *, shared: bool = False) -> None:
         self.path = path
-        self._opened: _Opened | None = None  # while the lock is held
+        self._also, self._shared = also, shared
+        self._opened: Opened | None = None  # while the lock is held
 
     @property
     def name(self) -> str:
@@ -102,9 +72,16 @@ class Lock:
 
     def _blocked(self, owner: Owner, say: Callable[[str], None]) -> Locked | None:
         """Take the lock; what is in the way, if it cannot be taken."""
+        also = self._also
+        if also is not None and not also.take():
+            path = also.path if also.names else self.path
+            return _held(path, holder_in(path), owner)
         opened = self._try()
         if opened is None:
             return _held(self.path, self.holder(), owner)
+        if (blocked := self._left_by_an_earlier_version(owner)) is not None:
+            self._drop()
+            return blocked
         left = self.holder()
         fate = "dead" if left is None else fate_of(left, owner)
         if left is not None and fate != "dead":
@@ -115,32 +92,31 @@ class Lock:
         self._sign(opened, owner)
         return None
 
-    def _try(self) -> _Opened | None:
-        """The file, if flock gives it to us. Raises NoLocks, StateError."""
-        try:
-            opened = self._opened = _Opened(self.path, FileIO(self.path, "r+", opener=_descriptor_of))
-        except OSError as error:
-            raise StateError(f"the lock {self.path} cannot be opened: {error.strerror}") from error
+    def _left_by_an_earlier_version(self, owner: Owner) -> Locked | None:
+        """What a name in the directory's lock stands in the way of: an earlier version may have any state of it."""
+        also = self._also
+        left = holder_in(also.path) if also is not None and also.names else None
+        if also is None or left is None or left.scope == SCOPE:
+            return None
+        fate = fate_of(left, owner)
+        return None if fate == "dead" else _left(also.path, left, fate)
+
+    def _taken(self) -> Opened | None:
+        """All of it, if flock gives it to us. Raises NoLocks, StateError."""
+        return self._try() if self._also is None or self._also.take() else None
+
+    def _try(self) -> Opened | None:
+        """The file itself, if flock gives it to us; without it, nothing. Raises NoLocks, StateError."""
         taken = False
         try:
-            if not stat.S_ISREG(os.fstat(opened.file.fileno()).st_mode):
-                raise StateError(f"the lock {self.path} is not a regular file", hint="remove it")
-            fcntl.flock(opened.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            taken = opened.is_in_place()
-        except BlockingIOError:
-            pass
-        except OSError as error:
-            raise NoLocks(
-                f"{self.path} cannot be locked: {error.strerror}; flowplan changes nothing without a lock",
-                hint="keep the state on a file system that supports locks (--state FILE); for a read-only "
-                "command, give --no-lock",
-            ) from error
+            opened = self._opened = Opened.at(self.path)  # known first: an interruption right after it drops it, too
+            taken = opened.lock(shared=self._shared)
         finally:
             if not taken:
                 self._drop()
         return opened if taken else None
 
-    def _sign(self, opened: _Opened, owner: Owner) -> None:
+    def _sign(self, opened: Opened, owner: Owner) -> None:
         """Write who we are into the file."""
         data = opened.written = json.dumps(asdict(owner)).encode()
         try:
@@ -151,25 +127,22 @@ class Lock:
 
     def holder(self) -> Owner | None:
         """Who the file names, or None when it names nobody (or nobody can tell)."""
-        try:
-            data = read_regular(self.path, _SIZE_LIMIT)
-            return _owner(json.loads(data)) if data.strip() else None
-        except (OSError, ValueError, TypeError, RecursionError):
-            return None
+        return holder_in(self.path)
 
     def held(self) -> bool:
         """Whether some process holds the lock right now."""
         if not self.path.exists():
             return False
-        if self._try() is None:
+        if self._taken() is None:
             return True
         self._drop()
         return False
 
     def verify(self) -> None:
-        """Raise StateError unless the lock is still ours: the file in place, and our name in it."""
-        opened = self._opened
-        if opened is None or not opened.is_in_place() or not opened.names_us():
+        """Raise StateError unless the lock is still ours: the files in place, and our name in it."""
+        opened, also = self._opened, self._also
+        in_place = opened is not None and opened.is_in_place() and (also is None or also.is_in_place())
+        if opened is None or not in_place or not opened.names_us():
             raise StateError(
                 f"the lock {self.path} was taken away while this command ran; flowplan changes nothing more",
                 hint="run the same command again",
@@ -179,10 +152,8 @@ class Lock:
         """Empty and release the file. Never raises an error: the work is done by then. After KeyboardInterrupt it may
         be called again, and releases what is still held."""
         opened = self._opened
-        if opened is None:
-            return
         try:
-            if opened.written and opened.is_in_place():
+            if opened is not None and opened.written and opened.is_in_place():
                 os.ftruncate(opened.file.fileno(), 0)
         except (OSError, ValueError):  # a stale name in the file is harmless: the lock itself is flock's
             pass
@@ -192,26 +163,26 @@ class Lock:
     def _drop(self) -> None:
         """Release the lock, also where a process that was forked meanwhile has the file open too."""
         opened = self._opened
-        if opened is None:
-            return
-        opened.written = b""  # first: a release again empties nothing that another run has written since
-        file = opened.file
-        if not file.closed:
-            with contextlib.suppress(OSError):  # the kernel releases the lock even when it complains
-                fcntl.flock(file, fcntl.LOCK_UN)
-            with contextlib.suppress(OSError):
-                file.close()
+        if opened is not None:
+            opened.written = b""  # first: a release again empties nothing that another run has written since
+            opened.close()
+        if self._also is not None:
+            self._also.drop()
         self._opened = None
 
     def break_(self, id: str, here: Owner) -> Owner:
         """Remove the name of `id` from the file; `here`: who asks. Raises FlowplanError when another holds it, or
         nobody, or one that is alive."""
-        holder = self.holder()
+        holder, also = self.holder(), self._also
+        if also is not None and also.names and (holder is None or holder.id != id):
+            left = holder_in(also.path)
+            if left is not None and left.id == id and left.scope != SCOPE:
+                return Lock(also.path).break_(id, here)
         if holder is None:
             raise FlowplanError(f"nobody holds the lock {self.path}")
         if holder.id != id:
             raise FlowplanError(f"the lock has the id {holder.id}, not {id}; it stays", hint=None)
-        taken = self._try()
+        taken = self._taken()
         if taken is None or fate_of(holder, here) == "alive":
             self._drop()
             raise FlowplanError(
@@ -225,6 +196,35 @@ class Lock:
         finally:
             self._drop()
         return holder
+
+
+def lock_of(state: Path, default: str) -> Lock:
+    """The lock of the state file `state`; `default` is the name of a state that has the directory's."""
+    directory, own = state.with_name(NAME), state.with_name(_own_name(state.name))
+    if state.name == default:
+        return Lock(directory, Flock(own, shared=False, names=False), shared=True)
+    return Lock(own, Flock(directory, shared=True, names=True))
+
+
+def _own_name(state: str) -> str:
+    """The name of the file that only runs of the state called so lock; no two states have the same."""
+    stem = state.removesuffix(".json")
+    own = f"{stem}.lock" if stem != state else f"{state}-lock"
+    return own if own != NAME else f"{state}-lock"
+
+
+def is_lock_name(name: str) -> bool:
+    """Whether a file called so may be the lock of a state."""
+    return name.endswith((".lock", "-lock"))
+
+
+def holder_in(path: Path) -> Owner | None:
+    """Who the lock in the file at `path` names; None: nobody, or it cannot be seen."""
+    try:
+        data = read_regular(path, SIZE_LIMIT)
+        return _owner(json.loads(data)) if data.strip() else None
+    except (OSError, ValueError, TypeError, RecursionError):
+        return None
 
 
 def _held(path: Path, holder: Owner | None, here: Owner) -> Locked:
@@ -258,7 +258,3 @@ def _owner(record: Any) -> Owner | None:
     if not all(isinstance(value, kinds.get(name, str)) for name, value in known.items()):
         raise ValueError("not an owner")
     return Owner(**known)
-
-
-def _descriptor_of(path: str, flags: int) -> int:
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)

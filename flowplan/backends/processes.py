@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from flowplan.masking import without_userinfo
-from flowplan.model.owner import Owner
+from flowplan.model.owner import SCOPE, Owner
 
 _MACHINE_IDS = ("/etc/machine-id", "/var/lib/dbus/machine-id")
 _CONTAINED = ("/.dockerenv", "/run/.containerenv")  # where the machine's id is that of an image, and many have it
@@ -33,6 +33,7 @@ def this_process(command: str, environ: Mapping[str, str], now: str) -> Owner:
         since=now,
         ci=without_userinfo(ci_run(environ) or "") or None,
         machine=_machine_id(environ),
+        scope=SCOPE,
     )
 
 

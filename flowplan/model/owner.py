@@ -6,11 +6,14 @@ from attrs import frozen
 
 from flowplan.printable import shown
 
+SCOPE = "state"  # what a lock of this version is about; earlier ones had one for all states of a directory
+
 
 @frozen
 class Owner:
     """Who holds (or held) the lock. `since` is RFC 3339; `boot` the id of the kernel's boot, `started` the process's
-    start within it, in clock ticks; `machine` the id that outlives boots. "": not known."""
+    start within it, in clock ticks; `machine` the id that outlives boots; `scope` is SCOPE. "": not
+    known, or of an earlier version."""
 
     id: str
     who: str
@@ -22,6 +25,7 @@ class Owner:
     since: str
     ci: str | None = None
     machine: str = ""
+    scope: str = ""
 
     def describe(self) -> str:
         lines = [

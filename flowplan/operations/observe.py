@@ -118,7 +118,7 @@ def _desired(
         made={a: b.id for a, b in state.bindings.items() if a.kind == "volume" and b.id in live.volumes},
         adopted=adopted_volumes(state),
     )
-    taken = conflicts(desired, state, pending, live)
+    taken = conflicts(desired, state, pending, live, stack=config.stack)
     if taken:
         raise ConfigError(
             [config.problem(address, "name", what, hint, code="name-taken") for address, what, hint in taken]

@@ -12,12 +12,15 @@ from flowplan.state.journal import CreateIntent, Intent
 from flowplan.state.ownership import is_live, perhaps_created
 from flowplan.state.state import State
 
+PREFIX = 'name_prefix: "${var.env}-" gives each environment names of its own'
+
 
 def conflicts(
-    desired: Desired, state: State, pending: Mapping[str, Intent], live: Live
+    desired: Desired, state: State, pending: Mapping[str, Intent], live: Live, *, stack: str = ""
 ) -> list[tuple[Address, str, str]]:
     """Wanted names that live objects of somebody else have: (address, what, hint). The API would refuse
     the name, or, for a bid, have two of it; flowplan never takes over, renames or deletes what it did not make.
+    `stack`: the name in a stack file, whose names can have a prefix.
     What an operation in doubt may have made is for the look-up to judge, also when it is more than one."""
     creates = [intent for intent in pending.values() if isinstance(intent, CreateIntent)]
     in_doubt = {one.id for intent in creates for one in perhaps_created(intent, state.lineage, live)}
@@ -28,6 +31,7 @@ def conflicts(
     for bid in live.bids.values():
         if not bid.ended and bid.id not in in_doubt:
             taken.setdefault(("bid", bid.bid.name), []).append(bid.id)
+    ours = {*state.released, *(binding.id for binding in state.bindings.values())}
     earlier = {one.id: address.current for address, one in state.bindings.items() if address.is_earlier}
     found = []
     for address, wanted in desired.resources.items():
@@ -36,6 +40,8 @@ def conflicts(
         others = [id for id in taken.get((address.kind, wanted.name), ()) if earlier.get(id) != address]
         if others:
             whose, remedy = _whose(address, others, state, live)
+            if stack and not {*others} & ours:
+                remedy += f"; {PREFIX}"
             found.append(
                 (address, f"a {address.kind} named {wanted.name} already exists ({', '.join(others)}); {whose}", remedy)
             )

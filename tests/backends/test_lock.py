@@ -6,13 +6,14 @@ import fcntl
 import json
 import multiprocessing
 import os
+from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import attrs
 import pytest
 
-from flowplan.backends.lock import Lock
+from flowplan.backends.lock import Lock, lock_of
 from flowplan.backends.processes import ci_run, this_process
 from flowplan.errors import FlowplanError, Locked, StateError
 from flowplan.model.owner import Owner
@@ -265,3 +266,115 @@ def test_a_lock_that_is_released_again_leaves_the_name_of_who_has_it_since(
     first.release()
     second.verify()
     second.release()
+
+
+# ---- several states in one directory ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def default(tmp_path: Path) -> Path:
+    return tmp_path / "flowplan.state.json"
+
+
+OPEN: list[Lock] = []
+
+
+@pytest.fixture(autouse=True)
+def released() -> Iterator[None]:
+    yield
+    while OPEN:
+        OPEN.pop().release()
+
+
+def of(state: Path, name: str = "") -> Lock:
+    OPEN.append(lock_of(state.with_name(name) if name else state, "flowplan.state.json"))
+    return OPEN[-1]
+
+
+def earlier(path: Path) -> Lock:
+    """The lock of an earlier version, which has one for all states of a directory; it is taken."""
+    lock = Lock(path)
+    OPEN.append(lock)
+    lock.acquire(attrs.evolve(me("flowplan apply of an earlier version"), scope=""))
+    return lock
+
+
+NAMES = ("flowplan.state.json", "staging.json", "flowplan.json", "staging", "flowplan.state")
+
+
+@pytest.mark.parametrize("one", NAMES)
+@pytest.mark.parametrize("other", NAMES)
+def test_each_state_has_a_lock_of_its_own(default: Path, one: str, other: str) -> None:
+    first, second = of(default, one), of(default, other)
+    first.acquire(me())
+    if one == other:
+        with pytest.raises(Locked, match=first.path.name):
+            second.acquire(me())
+    else:
+        second.acquire(me())
+        second.verify()
+    first.verify()
+    assert of(default, one).held()
+    for lock in (first, second):
+        lock.release()
+    assert not of(default, one).held()
+    of(default, one).acquire(me())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_earlier_version_keeps_every_state_locked(default: Path, path: Path, name: str) -> None:
+    old = earlier(path)
+    with pytest.raises(Locked, match=r"flowplan\.lock is held by") as caught:
+        of(default, name).acquire(me())
+    assert "of an earlier version" in (caught.value.detail or "")
+    old.release()
+    of(default, name).acquire(me())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_state_keeps_an_earlier_version_out(default: Path, path: Path, name: str) -> None:
+    lock = of(default, name)
+    lock.acquire(me())
+    with pytest.raises(Locked):
+        earlier(path)
+    lock.verify()
+    lock.release()
+    earlier(path)
+
+
+def test_an_earlier_version_on_a_machine_that_cannot_be_seen_keeps_every_state_locked(
+    default: Path, path: Path
+) -> None:
+    left = leave(path, host="elsewhere", boot="b" * 36, machine="c" * 32, scope="")
+    staging = of(default, "staging.json")
+    with pytest.raises(Locked, match="cannot check whether that run is alive"):
+        staging.acquire(me())
+    staging.break_(left.id, me())
+    staging.acquire(me())
+
+
+def test_a_run_of_the_default_state_that_cannot_be_seen_locks_no_other_state(default: Path, path: Path) -> None:
+    elsewhere(path)
+    of(default, "staging.json").acquire(me())
+    with pytest.raises(Locked):
+        of(default).acquire(me())
+
+
+@pytest.mark.parametrize("name", ["flowplan.state.json", "staging.json"])
+@pytest.mark.parametrize("removed", ["flowplan.lock", "own"])
+def test_each_of_its_files_that_is_removed_is_noticed(default: Path, name: str, removed: str) -> None:
+    lock = of(default, name)
+    lock.acquire(me())
+    default.with_name(name.replace(".json", ".lock") if removed == "own" else removed).unlink()
+    with pytest.raises(StateError, match="taken away"):
+        lock.verify()
+
+
+def test_what_is_half_taken_is_released(default: Path, path: Path) -> None:
+    """The directory's lock is shared, the state's own is held: nothing stays behind."""
+    staging, second = of(default, "staging.json"), of(default, "staging.json")
+    staging.acquire(me())
+    with pytest.raises(Locked):
+        second.acquire(me())
+    staging.release()
+    earlier(path)

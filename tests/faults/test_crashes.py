@@ -74,7 +74,9 @@ def refused(rest: Sequence[str], ran: Ran) -> bool:
     return ran.codes == [5] or (ran.codes == [0] and rest[0] in LETTING_GO)
 
 
-LETTING_GO = ("file ftruncate flowplan.lock", "file close flowplan.lock")
+LETTING_GO = tuple(
+    f"file {call} {name}" for call in ("ftruncate", "close") for name in ("flowplan.lock", "flowplan.state.lock")
+)
 
 
 def refused_if_room_is_needed(rest: Sequence[str], ran: Ran) -> bool:

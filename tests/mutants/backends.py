@@ -6,6 +6,27 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "two states in one directory let an earlier version in",
+        "backends/lock.py",
+        "    return Lock(own, Flock(directory, shared=True, names=True))",
+        "    return Lock(own)",
+        ("tests/backends/test_lock.py",),
+    ),
+    Mistake(
+        "two runs of the default state at once",
+        "backends/lock.py",
+        "Flock(own, shared=False, names=False)",
+        "Flock(own, shared=True, names=False)",
+        ("tests/backends/test_lock.py",),
+    ),
+    Mistake(
+        "one lock for two states",
+        "backends/lock.py",
+        '    return own if own != NAME else f"{state}-lock"',
+        "    return own",
+        ("tests/backends/test_lock.py",),
+    ),
+    Mistake(
         "drop the newest version where not all fit",
         "backends/versions.py",
         "key=lambda one: (one == newest, ",
@@ -56,22 +77,22 @@ MISTAKES = (
     ),
     Mistake(
         "lock a file that was replaced",
-        "backends/lock.py",
-        "            taken = opened.is_in_place()\n",
-        "            taken = True\n",
+        "backends/flock.py",
+        "            return self.is_in_place()\n",
+        "            return True\n",
         ("tests/backends/test_lock.py",),
     ),
     Mistake(
         "no lock at all",
-        "backends/lock.py",
-        "            fcntl.flock(opened.file, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
+        "backends/flock.py",
+        "            fcntl.flock(self.file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)\n",
         "",
         ("tests/faults/test_concurrency.py", "-m", "not slow"),
     ),
     Mistake(
         "a lock that was released stays with who was forked meanwhile",
-        "backends/lock.py",
-        "                fcntl.flock(file, fcntl.LOCK_UN)\n",
+        "backends/flock.py",
+        "                fcntl.flock(self.file, fcntl.LOCK_UN)\n",
         "                pass\n",
         ("tests/api/test_interrupted.py", "-k", "forked"),
     ),

@@ -313,7 +313,9 @@ def test_a_journal_of_which_nobody_knows_whose_it_is_is_named(early: Place) -> N
     assert "prod.journal may be the journal of prod, or of prod.json" in " ".join(result.err.split())
 
 
-@pytest.mark.parametrize("state", ["flowplan.lock", "foo.journal", "foo-journal", "sub/flowplan.lock"])
+@pytest.mark.parametrize(
+    "state", ["flowplan.lock", "foo.journal", "foo-journal", "sub/flowplan.lock", "staging.lock", "staging-lock"]
+)
 def test_what_flowplan_itself_keeps_is_no_state(example: Place, state: str) -> None:
     result = example.run("apply", "--auto-approve", "--state", state)
     assert (result.code, "choose another name" in result.err) == (64, True)

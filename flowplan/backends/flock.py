@@ -1,0 +1,114 @@
+"""Files that are locked by flock, exclusively or shared with others."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import stat
+from io import FileIO
+from pathlib import Path
+
+from attrs import define, field
+
+from flowplan.errors import NoLocks, StateError
+
+SIZE_LIMIT = 64 * 1024  # bytes of a name
+
+
+@define
+class Opened:
+    """A lock's file, open; `written`: what this process has said of itself in it."""
+
+    path: Path
+    file: FileIO
+    written: bytes = b""
+
+    @classmethod
+    def at(cls, path: Path) -> Opened:
+        """The file at `path`, made if it is not there. Raises StateError."""
+        try:
+            return cls(path, FileIO(path, "r+", opener=_descriptor_of))
+        except OSError as error:
+            raise StateError(f"the lock {path} cannot be opened: {error.strerror}") from error
+
+    def lock(self, *, shared: bool) -> bool:
+        """Whether flock gives it to us, and the path still leads to it. Raises NoLocks, StateError."""
+        try:
+            if not stat.S_ISREG(os.fstat(self.file.fileno()).st_mode):
+                raise StateError(f"the lock {self.path} is not a regular file", hint="remove it")
+            fcntl.flock(self.file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+            return self.is_in_place()
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            raise NoLocks(
+                f"{self.path} cannot be locked: {error.strerror}; flowplan changes nothing without a lock",
+                hint="keep the state on a file system that supports locks (--state FILE); for a read-only "
+                "command, give --no-lock",
+            ) from error
+
+    def write(self, data: bytes) -> None:
+        """Make `data` all that is in it. Raises OSError."""
+        descriptor = self.file.fileno()
+        os.ftruncate(descriptor, 0)
+        done = 0
+        while done < len(data):  # the system may take it in pieces
+            done += os.pwrite(descriptor, data[done:], done)
+
+    def is_in_place(self) -> bool:
+        """Whether the path still leads to it."""
+        try:
+            there = self.path.stat(follow_symlinks=False)
+            here = os.fstat(self.file.fileno())
+        except (OSError, ValueError):  # ValueError: it was closed meanwhile
+            return False
+        return (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
+
+    def names_us(self) -> bool:
+        """Whether it still says what we wrote: looked at often, so its bytes are compared, not read again."""
+        with contextlib.suppress(OSError, ValueError):  # ValueError: it was closed meanwhile
+            return self.written != b"" and os.pread(self.file.fileno(), SIZE_LIMIT, 0) == self.written
+        return False
+
+    def close(self) -> None:
+        """Unlock and close it; a second time does nothing. Raises no error."""
+        if not self.file.closed:
+            with contextlib.suppress(OSError):  # the kernel releases the lock even when it complains
+                fcntl.flock(self.file, fcntl.LOCK_UN)
+            with contextlib.suppress(OSError):
+                self.file.close()
+
+
+@define
+class Flock:
+    """The file at `path`, which is locked together with another one: exclusively, or `shared` with all that share it.
+    `names`: it names runs of its own, for messages."""
+
+    path: Path
+    shared: bool
+    names: bool
+    _opened: Opened | None = field(default=None, init=False)
+
+    def take(self) -> bool:
+        """Whether flock gives it to us. Raises NoLocks, StateError."""
+        taken = False
+        try:
+            opened = self._opened = Opened.at(self.path)
+            taken = opened.lock(shared=self.shared)
+        finally:
+            if not taken:
+                self.drop()
+        return taken
+
+    def is_in_place(self) -> bool:
+        return self._opened is not None and self._opened.is_in_place()
+
+    def drop(self) -> None:
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            opened.close()
+
+
+def _descriptor_of(path: str, flags: int) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)

@@ -1,0 +1,137 @@
+"""One stack file, a state for each environment: nothing that one does touches the other."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+
+import pytest
+
+from flowplan.backends.open import open_store
+from flowplan.backends.processes import this_process
+from tests.conftest import FLOWPLAN, Place
+
+STACK = """
+version: 2
+name: serving
+name_prefix: "${var.env}-"
+project_name: my-foundry-project
+variables:
+  env: {type: string}
+  price: {type: number, default: 17.92}
+volumes:
+  weights: {size: 1, region_id: us-central1-b}
+tasks:
+  api:
+    ssh_key_name: my-ssh-key
+    task_management: {utility_threshold_price: "${var.price}"}
+    resources_specification: {fcp_instance: h100.8x.SXM5.IB, cluster_id: us-central1-b}
+    ports: [8080]
+"""
+ENVIRONMENTS = {"staging": "env: staging\n", "production": "env: production\nprice: 21.5\n"}
+ADDRESSES = "bid.api\nports.api\nvolume.weights\n"
+
+
+@pytest.fixture
+def stack(place: Place) -> Place:
+    place.write(STACK)
+    for name, variables in ENVIRONMENTS.items():
+        (place.path / "env").mkdir(exist_ok=True)
+        place.write(variables, f"env/{name}.yaml")
+    return place
+
+
+def of(environment: str, *command: str) -> tuple[str, ...]:
+    """`command` for an environment: its state and its variables."""
+    return ("--state", f"{environment}.json", *command, "--var-file", f"env/{environment}.yaml")
+
+
+def applied(stack: Place) -> None:
+    for environment in ENVIRONMENTS:
+        stack.ok(*of(environment, "apply", "--auto-approve"))
+
+
+def live(place: Place) -> dict[str, str]:
+    """Name -> limit of each bid that is not over."""
+    rows = json.loads(place.call("GET", "/v2/spot/bids").body)["data"]
+    return {row["name"]: row["limit_price"] for row in rows if row["status"] != "Terminated"}
+
+
+def test_the_same_file_is_applied_for_both_without_a_clash(stack: Place) -> None:
+    applied(stack)
+    assert live(stack) == {"staging-api": "$17.92", "production-api": "$21.50"}
+    for environment in ENVIRONMENTS:
+        assert stack.ok("--state", f"{environment}.json", "state", "list") == ADDRESSES
+        assert stack.run(*of(environment, "plan", "--detailed-exitcode")).code == 0
+
+
+def test_each_state_has_its_own_lineage_journal_backup_versions_and_lock(stack: Place) -> None:
+    applied(stack)
+    states = [json.loads((stack.path / f"{environment}.json").read_text()) for environment in ENVIRONMENTS]
+    assert len({state["lineage"] for state in states}) == 2
+    for environment in ENVIRONMENTS:
+        for name in ("journal", "json.backup", "lock"):
+            assert (stack.path / f"{environment}.{name}").is_file()
+        found = json.loads(stack.ok("--state", f"{environment}.json", "state", "history", "--format", "json"))
+        assert [one["serial"] for one in found["versions"]] == [1]
+
+
+def test_a_change_of_one_leaves_the_other(stack: Place) -> None:
+    applied(stack)
+    stack.write("env: staging\nprice: 19.5\n", "env/staging.yaml")
+    stack.ok(*of("staging", "apply", "--auto-approve"))
+    assert live(stack) == {"staging-api": "$19.50", "production-api": "$21.50"}
+    assert stack.run(*of("production", "plan", "--detailed-exitcode")).code == 0
+
+
+def test_destroying_one_leaves_the_other(stack: Place) -> None:
+    applied(stack)
+    stack.ok(*of("staging", "destroy", "--auto-approve", "--allow-volume-destroy", "*"))
+    assert live(stack) == {"production-api": "$21.50"}
+    assert stack.ok("--state", "staging.json", "state", "list") == ""
+    assert stack.run(*of("production", "plan", "--detailed-exitcode")).code == 0
+
+
+def test_without_a_prefix_the_clash_is_reported_with_the_remedy(stack: Place) -> None:
+    stack.edit('name_prefix: "${var.env}-"\n', "")
+    stack.ok(*of("staging", "apply", "--auto-approve"))
+    calls = len(stack.ledger())
+    clash = stack.run(*of("production", "apply", "--auto-approve"))
+    said = " ".join(clash.err.split())
+    assert (clash.code, len(stack.ledger())) == (65, calls), clash
+    for kind in ("bid", "volume"):
+        assert f"a {kind} named" in said
+    assert said.count('name_prefix: "${var.env}-" gives each environment names of its own') == 2
+
+
+def test_while_one_state_is_locked_the_other_is_applied(stack: Place) -> None:
+    staging = open_store("staging.json", stack.path, {}).lock
+    staging.acquire(this_process("flowplan apply elsewhere", {}, "2026-11-02T09:00:00Z"))
+    try:
+        locked = stack.run(*of("staging", "apply", "--auto-approve"))
+        assert (locked.code, "staging.lock is held by" in " ".join(locked.err.split())) == (4, True), locked
+        stack.ok(*of("production", "apply", "--auto-approve"))
+        staging.verify()
+    finally:
+        staging.release()
+    assert set(live(stack)) == {"production-api"}
+
+
+def test_two_applies_at_once_both_get_to_their_end(stack: Place) -> None:
+    environ = {**os.environ, "FLOWPLAN_API_URL": "sim:"}
+    stack.ok(*of("staging", "plan"))  # the simulator's data are there
+    runs = [
+        subprocess.Popen(
+            [*FLOWPLAN, *of(environment, "apply", "--auto-approve")],
+            cwd=stack.path,
+            env=environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for environment in ENVIRONMENTS
+    ]
+    ended = [(*run.communicate(timeout=120), run.returncode) for run in runs]
+    assert [code for _, _, code in ended] == [0, 0], ended
+    assert live(stack) == {"staging-api": "$17.92", "production-api": "$21.50"}
