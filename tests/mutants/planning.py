@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "count a bid and the successor that is made first as one",
+        "planning/limits.py",
+        "    return isinstance(change, _HELD) and not isinstance(change, CreateFirst)\n",
+        "    return isinstance(change, _HELD)\n",
+        ("tests/planning/test_limits.py", "-k", "successor"),
+    ),
+    Mistake(
         "replace by a trigger only what it names, and not what that replaces in turn",
         "planning/changes.py",
         "        while (besides := triggered(",

@@ -201,6 +201,18 @@ def test_quotas_that_cannot_be_had_are_a_note(place: Place, answer: dict[str, An
     place.ok("apply", "--auto-approve")
 
 
+def test_a_successor_that_is_made_first_counts_beside_the_old_bid(place: Place) -> None:
+    first = "lifecycle: {create_before_destroy: true}\n"
+    place.write(task_text(num_instances=2, more=f"startup_script: echo one\n{first}"))
+    place.ok("apply", "--auto-approve")
+    place.ok("simulator", "advance", "10m")
+    set_quota(place, "Spot", 3)
+    place.edit("echo one", "echo two")
+    assert "this would take it to 4" in " ".join(place.run("plan").err.split())
+    place.edit("true", "false")
+    place.ok("plan")
+
+
 def test_a_quota_of_what_is_not_known_is_none(place: Place) -> None:
     place.write(task_text())
     place.ok("plan")
