@@ -227,8 +227,10 @@ class Applying:
             self._schedule.succeed(step)
             return self._finished(work, result.binding)
         if result.binding is not None:
-            # What waits for it may begin, but not with a volume that is not as it was asked for.
-            self._schedule.half(step, frees=step.address.kind == "bid")
+            # What waits for it may begin, but not with a volume that is not as it was asked for, nor is an old bid
+            # cancelled for a successor that is not.
+            frees = step.address.kind == "bid" and not isinstance(work.change, CreateFirst)
+            self._schedule.half(step, frees=frees)
             self._take_in(step, error)
             return self._finished(work, result.binding)
         if isinstance(error, Held):  # its intent stays: the next run looks what became of it

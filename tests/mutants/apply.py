@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "cancel a bid whose successor is not as it was asked for",
+        "apply/run.py",
+        ' == "bid" and not isinstance(work.change, CreateFirst)',
+        ' == "bid"',
+        ("tests/operations/test_lifecycle.py", "-k", "old_bid_stays"),
+    ),
+    Mistake(
         "forget a bid whose successor is made",
         "apply/run.py",
         "return [*before, self._working.finish(work.intent, binding)]",
@@ -85,8 +92,8 @@ MISTAKES = (
     Mistake(
         "place a bid on a volume that is not as it was asked for",
         "apply/run.py",
-        'frees=step.address.kind == "bid")',
-        "frees=True)",
+        'frees = step.address.kind == "bid" and not isinstance(work.change, CreateFirst)',
+        "frees = True",
         ("tests/faults/test_create_answers.py", "-k", "nothing_is_placed"),
     ),
     Mistake(

@@ -117,6 +117,24 @@ def test_a_successor_that_is_refused_leaves_the_old_bid(stack: Place) -> None:
     assert stack.ok("state", "list").count("bid.train[") == 2
 
 
+def test_an_old_bid_stays_while_its_successor_is_not_as_asked_for(place: Place) -> None:
+    """The next run puts that right, and cancels it then."""
+    text = TRIGGERED.replace("pre: {ports: [80]}", "pre: {paused: true, lifecycle: {create_before_destroy: true}}")
+    place.write(text.replace("replace_triggered_by: [task.pre]", "ignore_changes: [all]"))
+    place.ok(*APPLY)
+    place.edit("17.92}", "17.92}\n  startup_script: echo two")
+    since = len(place.ledger())
+    with place.simulator() as simulator:
+        simulator.faults.add("PATCH /v2/spot/bids/*", "status", status=403, times=None)
+    refused = place.run(*APPLY, "--target", "task.pre")
+    assert (refused.code, "could not be paused" in refused.err) == (1, True)
+    assert calls(place, since) == ["POST"]
+    with place.simulator() as simulator:
+        simulator.faults.clear()
+    place.ok(*APPLY, "--target", "task.pre")
+    assert sorted(calls(place, since)) == ["DELETE", "PATCH", "POST"]
+
+
 def test_a_volume_has_no_successor(place: Place) -> None:
     place.write(
         STACK.replace("lifecycle: {prevent_destroy", "lifecycle: {create_before_destroy: true, prevent_destroy")
