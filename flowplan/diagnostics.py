@@ -111,6 +111,7 @@ CODES: Mapping[str, Code] = MappingProxyType({
     "key-required": Code("The project requires an SSH key that the bid does not have."),
     "limit-too-low": Code("The limit is below the minimum that the API accepts."),
     "minimum-unknown": Code("A bid would be replaced by one that the API may refuse."),
+    "lifetime-over": Code("A task would be placed whose lifetime is over already."),
     "quota": Code("A quota of the project does not allow the bid or volume."),
     "too-many-instances": Code("The whole auction has fewer instances than the bid asks for."),
     # guards
@@ -155,6 +156,8 @@ CODES: Mapping[str, Code] = MappingProxyType({
     "volatile": Code("The price varies so much that the cost may be far from the middle of the forecast.", "volatile"),
     # what else a plan says
     "done": Code("A task has run and is not placed again.", "done"),
+    "other-lifetime": Code("The instances of a bid end by an earlier lifetime.", "other_lifetime"),
+    "no-lifetime": Code("Some tasks have a lifetime, and others run until somebody cancels them.", "no_lifetime"),
     "file-gone": Code("The file that made a resource is gone; the resource is left alone.", "file_gone"),
     "in-doubt": Code("The outcome of operations of an earlier run is unknown."),
     "left-alone": Code("Resources of files that you did not give are left alone."),

@@ -13,7 +13,8 @@ def tell(events: Events, result: Result, *, failed: bool) -> None:
     if result.error is None:
         if result.was_gone:
             events.note(f"{step.address} was already gone")
-        events.done(step, work.change, result.binding.id if result.binding else None, result.seconds)
+        made = result.binding if result.binding and not result.binding.ended else None
+        events.done(step, work.change, made.id if made else None, result.seconds)
         if note := _rounded_up(result):
             events.note(f"{step.address}: {note}")
     elif failed:

@@ -8,11 +8,11 @@ import attrs
 from attrs import define, field
 
 from flowplan.model.address import Address
-from flowplan.planning.actions import Change, Completed, LeftOut, NoOp
+from flowplan.planning.actions import Change, Completed, Expire, LeftOut, NoOp
 from flowplan.planning.differences import differences
 from flowplan.state.journal import Closed, Done, Intent, ended_by, stated
 from flowplan.state.ownership import known_otherwise
-from flowplan.state.state import AppliedPlan, Binding, State, consistent, with_ended
+from flowplan.state.state import LIFETIME, AppliedPlan, Binding, State, consistent, with_ended
 
 
 @define
@@ -38,7 +38,7 @@ class WorkingState:
     def finish(self, intent: Intent, binding: Binding | None) -> Done:
         """The call of `intent` is done, and its address is `binding` now (None: it is gone)."""
         self.pending.pop(intent.intent, None)
-        if binding is None:
+        if binding is None or binding.ended:
             self._ended |= ended_by(intent)
         return attrs.evolve(self.bind(intent.address, binding), intent=intent.intent)
 
@@ -76,12 +76,17 @@ class WorkingState:
     def refreshed(self, changes: Iterable[Change]) -> Iterator[Done]:
         """What needs no call, but is not in the state as it is now: seen drift, an adopted bid, another file."""
         for change in changes:
-            now = _as_it_is(change)
+            now = self._expiring(change) if isinstance(change, Expire) else _as_it_is(change)
             if now is None:
                 continue
             known = self.bindings.get(change.address)
             if known is None or not _alike(known, now):
                 yield self.bind(change.address, now)
+
+    def _expiring(self, change: Expire) -> Binding | None:
+        """That its lifetime is over is kept before it is cancelled: after a kill the next run does not place it."""
+        known = self.bindings.get(change.address)
+        return attrs.evolve(known, ended=LIFETIME) if known is not None else None
 
     def elsewhere(self, made: Binding) -> str | None:
         """Why the id that a create was answered with is not taken: the state has it already. None: nothing is wrong."""

@@ -20,7 +20,7 @@ from flowplan.model.address import Address
 from flowplan.model.digest import digest
 from flowplan.model.live import Marker
 from flowplan.model.resources import Bid, Inputs, Resource, Volume, resolve
-from flowplan.planning.actions import Change, Create, CreateFirst, Delete, Import, Replace, Update
+from flowplan.planning.actions import Change, Create, CreateFirst, Delete, Expire, Import, Replace, Update
 from flowplan.planning.steps import Step
 from flowplan.state.journal import Closed, CreateIntent, Intent
 from flowplan.state.state import Binding
@@ -80,7 +80,8 @@ class Works:
             intent = self._intent("delete", change, None, "", change.before)
             if isinstance(change, CreateFirst):
                 intent = attrs.evolve(intent, address=change.earlier, generation=change.generation - 1)
-            return Work(step, change, intent, lambda _: Answer(None, was_gone=not self._removals.remove(change)))
+            kept = self._working.bindings.get(step.address) if isinstance(change, Expire) else None
+            return Work(step, change, intent, lambda _: Answer(kept, was_gone=not self._removals.remove(change)))
         bindings = self._working.bindings
         wanted = resolve(change.after, {a: bindings[a].id for a in change.needs if a in bindings})
         if isinstance(change, Update):

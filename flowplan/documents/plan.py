@@ -22,6 +22,7 @@ from flowplan.documents.diagnostics import source
 from flowplan.documents.ports import listed
 from flowplan.model.address import Address
 from flowplan.model.digest import digest
+from flowplan.model.lifecycle import Lifetime
 from flowplan.model.resources import Bid, ContainerImage, Inputs, PortMapping, Resource, Volume
 from flowplan.planning.actions import Change, Completed, Create, CreateFirst, Import, NoOp, Presumed, Replace, Update
 from flowplan.planning.mass_change import MassChange
@@ -209,7 +210,7 @@ def entry(one: Priced) -> shape.Entry:
         "note": change.note,
         "status": change.status,
         "needs": sorted(map(str, change.needs or change.needs_before)),
-        **_waits_for(change),
+        **_order_and_end(change),
         "source": source(change.position),
         "cost": cost(one),
     }
@@ -218,9 +219,23 @@ def entry(one: Priced) -> shape.Entry:
     return cast("shape.Entry", made)  # its type says which shape the rest has
 
 
-def _waits_for(change: Change) -> shape.Waiting:
+def _order_and_end(change: Change) -> shape.Ending:
     waits: list[shape.WaitsFor] = [{"address": str(one.task), "until": one.until} for one in change.waits_for]
-    return {"waits_for": waits} if waits else {}
+    found: shape.Ending = {"waits_for": waits} if waits else {}
+    if change.lifetime is not None and isinstance(change.after, Bid):
+        found["lifetime"] = _lifetime(change.lifetime, change.after)
+    return found
+
+
+def _lifetime(lifetime: Lifetime, bid: Bid) -> shape.Lifetime:
+    hours, cost, end = lifetime.max_hours, lifetime.max_cost, lifetime.end_at
+    return {
+        "max_hours": None if hours is None else f"{hours.normalize():f}",
+        "max_cost": None if cost is None else f"{cost:.2f}",
+        "end_at": None if end is None else end.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "when_done": "cancel" if lifetime.cancel_when_done else None,
+        "worst": None if hours is None else f"{bid.worst * hours:.2f}",
+    }
 
 
 def _unknown(change: Change) -> shape.AfterUnknown:

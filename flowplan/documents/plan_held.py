@@ -15,7 +15,8 @@ from flowplan.printable import shown
 
 _VOLATILE = ("timestamp", "sha256", "hmac_sha256", "what_if", "guards")
 _JUDGED_AGAIN = {"max_hourly_cost", "max_cost_increase", "max_changes"}
-_OF_NOW = {*OF_THE_MARKET, *_JUDGED_AGAIN, "unchecked", "preempting", "unknown_status", "done"}
+_OF_NOW = {*OF_THE_MARKET, *_JUDGED_AGAIN, "unchecked", "preempting", "unknown_status"}
+_OF_NOW |= {"done", "other_lifetime"}
 _FIXED = ("unit", "quantity", "gpus_per_instance", "limit")  # of a bid's cost
 
 

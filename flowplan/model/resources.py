@@ -122,6 +122,19 @@ class ContainerImage:
         )
 
 
+LAST_MOMENT = 253_402_300_799  # the end of the year 9999
+
+
+@frozen
+class Ends:
+    """When the instances of a bid shut themselves down: once they have run for `minutes`, at `moment` (seconds since
+    the epoch), and, `when_done`, once the startup script has ended."""
+
+    minutes: int | None
+    moment: int | None
+    when_done: bool
+
+
 @frozen
 class Inputs:
     """What the startup script carries to the instance. Bids are compared by the digest of this, never by
@@ -137,6 +150,8 @@ class Inputs:
     local_disks: tuple[LocalDisk, ...] = ()
     container_image: ContainerImage | None = None
     given_sha256: str | None = field(default=None, metadata=LEFT_OUT)
+    # No difference: another lifetime replaces nothing that runs. Kept, so that plans say what runs with an old one.
+    ends: Ends | None = field(default=None, eq=False, metadata={"kept": "if_set"})
 
     def alike(self, other: Inputs) -> bool:
         """Whether the two are one thing. In what order ports, mounts and disks are written is no difference, although

@@ -90,6 +90,10 @@ def observe(
     desired = attrs.evolve(
         desired, named=named(config), moves=taken.moves, imports=taken.imports, removed=removals(config)
     )
+    if desired.lifetimes:
+        from flowplan.operations.lifetimes import over
+
+        desired = attrs.evolve(desired, over=over(session, desired.lifetimes, state, live))
     return Observed(config, recorded, state, pending, desired, catalogue, live)
 
 

@@ -16,6 +16,8 @@ from flowplan.operations.session import Session
 from flowplan.operations.validate import Named, configuration, named_in
 from flowplan.pricing.units import DAY, HOUR, MONTH
 
+ENDED = "give it a later end_at, or leave the task out"
+
 if TYPE_CHECKING:
     from flowplan.config import Config, Source
     from flowplan.cost.priced_plan import PricedPlan
@@ -160,10 +162,10 @@ def priced_plan(session: Session, seen: Observed, wishes: Wishes) -> PricedPlan:
     warnings = seen.config.warnings if seen.config is not None else ()
     return PricedPlan(
         plan,
-        priced(plan, markets, seen.desired.durations),
+        priced(plan, markets, seen.desired.hours),
         refusals(plan, seen.live, wishes),
         unchecked=unchecked,
-        warnings=(*warnings, *notes(plan.changes)),
+        warnings=(*warnings, *notes(plan.changes, seen.desired)),
     )
 
 
@@ -180,7 +182,12 @@ def hold_placeable(
     if config is None:
         return ()
     placing = [change.address for change in plan.changes if isinstance(change, (Create, Replace))]
+    over = {address: seen.desired.over[address] for address in placing if address in seen.desired.over}
     problems = [unplaceable[address] for address in placing if address in unplaceable]
+    problems += [
+        config.problem(address, "lifetime", f"{address} would end at once: {why}", ENDED, code="lifetime-over")
+        for address, why in over.items()
+    ]
     quotas: tuple[Quota, ...] = ()
     unchecked: tuple[Diagnostic, ...] = ()
     if counts_against_quotas(plan):

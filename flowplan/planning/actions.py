@@ -8,7 +8,7 @@ from attrs import field, frozen
 
 from flowplan.diagnostics import Position
 from flowplan.model.address import Address
-from flowplan.model.lifecycle import DEFAULT, After, Lifecycle
+from flowplan.model.lifecycle import DEFAULT, After, Lifecycle, Lifetime
 from flowplan.model.live import STATUSES
 from flowplan.model.resources import Bid, Resource
 from flowplan.planning.steps import Way
@@ -35,7 +35,7 @@ class Change:
     `needs_before`: what it used when it was last applied; `reason`: why, as a machine-readable word; `note`: why, for
     people; `lifecycle`: how the files want it treated; `previous_address`: the one that the state knows it by, where it
     has moved; `imported`: it is taken into the state by this plan; `waits_for`: how far
-    other tasks must be before it is placed.
+    other tasks must be before it is placed; `lifetime`: when it ends.
     """
 
     action: ClassVar[Action]
@@ -50,6 +50,7 @@ class Change:
     needs: tuple[Address, ...] = field(default=(), kw_only=True)
     needs_before: tuple[Address, ...] = field(default=(), kw_only=True)
     waits_for: tuple[After, ...] = field(default=(), kw_only=True)
+    lifetime: Lifetime | None = field(default=None, kw_only=True)
     position: Position | None = field(default=None, kw_only=True)
     source: str = field(default="", kw_only=True)
     lifecycle: Lifecycle = field(default=DEFAULT, kw_only=True)
@@ -151,6 +152,11 @@ class Delete(Change):
 
     def releases(self, volume: str) -> bool:
         return True
+
+
+@frozen
+class Expire(Delete):
+    """Its lifetime is over: it is taken away, and the state keeps that it is done."""
 
 
 @frozen

@@ -14,6 +14,7 @@ from flowplan.planning.actions import (
     Change,
     Create,
     Delete,
+    Expire,
     FieldChange,
     Forget,
     Import,
@@ -116,6 +117,7 @@ class Changes:
             source=source,
             needs_before=used,
             waits_for=waits if isinstance(change, (Create, Replace)) else (),
+            lifetime=self.desired.lifetimes.get(change.address),
             lifecycle=self.lifecycles.get(change.address, DEFAULT),
             previous_address=self.desired.moves.get(change.address),
         )
@@ -201,6 +203,10 @@ class Changes:
 
     def _compare(self, address: Address, found: LiveBid | LiveVolume, wanted: Resource, binding: Binding) -> Change:
         before, after = as_known(found, binding.applied), resolve(wanted, self.ids, self.called)
+        over = self.desired.over.get(address)
+        if over is not None and address not in self.wishes.replace:
+            status = getattr(found, "status", None)
+            return Expire(address, before, id=binding.id, status=status, reason="delete_because_lifetime", note=over)
         lifecycle = self.lifecycles.get(address, DEFAULT)
         fields = differences(before, after, lifecycle, named=address in self.desired.named)
         change: NoOp | Update | Replace

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
 
 from flowplan.diagnostics import Diagnostic
 from flowplan.model.live import Live
-from flowplan.planning.actions import Change, Completed
+from flowplan.model.resources import Bid
+from flowplan.planning.actions import Change, Completed, NoOp, Update
+from flowplan.planning.lifetimes import ends_of
 from flowplan.planning.lookup import Desired
 from flowplan.state.state import DONE, TERMINATED, Binding
 
@@ -36,16 +39,38 @@ def completed(binding: Binding, desired: Desired, live: Live) -> Completed | Non
     )
 
 
-def notes(changes: Iterable[Change]) -> list[Diagnostic]:
-    """A note for each task that is done, with what runs it again."""
-    return [
-        Diagnostic(
-            "done",
-            f"{one.address} is done and stays so: {one.id} {DONE[one.ended]}",
-            f"to run it again: flowplan apply --replace {one.address}",
-            severity="note",
-            about=str(one.address),
-        )
-        for one in changes
-        if isinstance(one, Completed)
-    ]
+def notes(changes: Iterable[Change], desired: Desired) -> list[Diagnostic]:
+    """What is said of the ends of tasks: which are done, with what runs them again; whose instances carry another
+    lifetime than the files; and which have none, where others do."""
+    changes = tuple(changes)
+    return [*_done(changes), *_other_lifetime(changes), *_no_lifetime(changes, desired)]
+
+
+def _done(changes: Iterable[Change]) -> Iterator[Diagnostic]:
+    for one in changes:
+        if isinstance(one, Completed):
+            summary = f"{one.address} is done and stays so: {one.id} {DONE[one.ended]}"
+            hint = f"to run it again: flowplan apply --replace {one.address}"
+            yield Diagnostic("done", summary, hint, severity="note", about=str(one.address))
+
+
+def _other_lifetime(changes: Iterable[Change]) -> Iterator[Diagnostic]:
+    for one in changes:
+        inputs = one.before.inputs if isinstance(one.before, Bid) else None
+        if not isinstance(one, (NoOp, Update)) or inputs is None or inputs.given_sha256 is not None:
+            continue
+        if inputs.ends != ends_of(one.lifetime):
+            summary = f"the instances of {one.address} were started with another lifetime, or with none"
+            hint = f"flowplan goes by the file and cannot change what they do; --replace {one.address} starts them anew"
+            yield Diagnostic("other-lifetime", summary, hint, severity="note", about=str(one.address))
+
+
+def _no_lifetime(changes: Iterable[Change], desired: Desired) -> Iterator[Diagnostic]:
+    endless = [one for one in changes if isinstance(one.after, Bid) and not one.after.paused and one.lifetime is None]
+    if not desired.lifetimes or not endless:
+        return
+    names = ", ".join(str(one.address) for one in endless[:6]) + (" and others" if len(endless) > 6 else "")
+    worst = sum((one.after.worst for one in endless if isinstance(one.after, Bid)), Decimal(0))
+    run = "runs" if len(endless) == 1 else "run"
+    summary = f"other tasks have a lifetime, but {names} {run} until cancelled: at most ${worst:,.2f} an hour"
+    yield Diagnostic("no-lifetime", summary, "give them a lifetime, too: {max_hours: 12}", severity="warning")

@@ -22,6 +22,7 @@ from flowplan.model.live import Live, LiveVolume
 from flowplan.model.resources import Bid, Inputs, PortMapping, Resource
 from flowplan.planning.candidates import Candidate
 from flowplan.planning.findings import Findings
+from flowplan.planning.lifetimes import ends_of
 from flowplan.planning.placement import Placement
 from flowplan.planning.volumes import Volumes
 
@@ -35,7 +36,8 @@ class Desired:
     `named`: those whose name in the cloud is written, and not made of the address. Of what changes hands: `moves`, the
     addresses that the state knows these by; `imports`, what the state takes in; `removed`, what is configured no
     longer, each with whether it is destroyed; ports with their bids.
-    `waits_for`: how far other tasks must be before a bid is placed; `lifetimes`: when bids end."""
+    `waits_for`: how far other tasks must be before a bid is placed; `lifetimes`: when bids end; `over`: those whose
+    lifetime is over, each with why."""
 
     resources: Mapping[Address, Resource] = field(factory=dict)
     reads: Mapping[Address, LiveVolume] = field(factory=dict)
@@ -50,6 +52,14 @@ class Desired:
     removed: Mapping[Address, bool] = field(factory=dict)
     waits_for: Mapping[Address, tuple[After, ...]] = field(factory=dict)
     lifetimes: Mapping[Address, Lifetime] = field(factory=dict)
+    over: Mapping[Address, str] = field(factory=dict)
+
+    @property
+    def hours(self) -> dict[Address, Decimal]:
+        """Hours of work of the tasks of which they are known: as a task says, and no more than its lifetime."""
+        most = {a: one.max_hours for a, one in self.lifetimes.items() if one.max_hours is not None}
+        found = {**most, **self.durations}
+        return {a: min(hours, most.get(a, hours)) for a, hours in found.items()}
 
     def is_job(self, address: Address) -> bool:
         """Whether a bid is done once it has ended: another task waits for its end, or it has a lifetime."""
@@ -148,6 +158,7 @@ class _Pass:
             mounts=tuple(mount for _, mount in found if mount),
             local_disks=task.local_disks,
             container_image=task.container_image,
+            ends=ends_of(task.lifetime),
         )
         return Bid(
             name=task.name,

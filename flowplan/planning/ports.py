@@ -37,17 +37,16 @@ def change_of_ports(
 
 def _wanted(
     address: Address, wanted: Resource, bid: Change | None, before: PortMapping | None, owner: str | None
-) -> Change | None:
+) -> Change:
     generation = bid.generation if bid else 1
-    if isinstance(bid, Completed):
-        bound = (bid.address,)
-        return NoOp(address, before, id=bid.id, needs=bound, generation=generation) if before is not None else None
-    if before is None and isinstance(bid, (NoOp, Update)):
+    if before is None and isinstance(bid, (NoOp, Update, Completed, Delete)):
         return Presumed(address, wanted, needs=wanted.needs, generation=generation)
     if bid is None or before is None or owner is None or isinstance(bid, Create):
         # What is gone is named all the same.
         gone = owner if before is not None else None
         return Create(address, wanted, id=gone, needs=wanted.needs, generation=generation)
+    if isinstance(bid, Delete):
+        return Delete(address, before, id=owner, reason=bid.reason, generation=generation)
     if not isinstance(bid, Replace):
         return NoOp(address, before, id=owner, needs=wanted.needs, generation=generation)
     fields = differences(before, wanted)

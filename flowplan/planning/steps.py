@@ -7,7 +7,7 @@ delete a volume that a bid still uses until that bid's own update.
     up(y)    after down(x), or else up(x), where y takes over from x what only one can use at a time
     down(y)  then too, unless x waits for it itself: should x fail, y stays
     down(x)  after up(n) for every new n that the successor of x needs: should n fail, x stays
-    up(y)    after up(x), and down(y) unless x waits for it itself, where the task y waits for the task x
+    up(y)    after up(x), or else down(x), where the task y waits for the task x; so is down(y), unless x waits for it
 """
 
 from __future__ import annotations
@@ -91,7 +91,8 @@ def order(
             waits[up].add(gone)
             replaced += [(down, gone)] if (down := Step("down", taker)) in known else []
     for waiter, other in waits_for:
-        if (before := Step("up", other)) in known:
+        before = next((s for s in (Step("up", other), Step("down", other)) if s in known), None)
+        if before is not None:
             waits[Step("up", waiter)].add(before)
             replaced += [(down, before)] if (down := Step("down", waiter)) in known else []
     for down, gone in replaced:

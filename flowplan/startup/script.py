@@ -45,6 +45,8 @@ ID_LENGTH = 20  # of a volume id that is not known yet; also how much of it name
 # formatting takes comes on top where something may be formatted.
 STEPS_LENGTH = 5_460
 FORMATS_LENGTH = 1_010
+ENDS_LENGTH = 1_050
+NEVER = 9 * 10**17  # minutes, or seconds since the epoch: for a bound that there is not
 
 VOLUME_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*", re.ASCII)
 DIRECTORY = re.compile(r"(/(?!\.\.?(/|$))[A-Za-z0-9._-]+)+/?", re.ASCII)
@@ -64,6 +66,8 @@ class Parts:
     image: bool
     context: bool
     script: bool
+    ends: bool
+    when_done: bool
 
     @classmethod
     def of(cls, inputs: Inputs) -> Parts:
@@ -77,11 +81,13 @@ class Parts:
             image=image is not None,
             context=image is not None and image.build_context is not None,
             script=inputs.startup_script is not None,
+            ends=inputs.ends is not None and (inputs.ends.minutes, inputs.ends.moment) != (None, None),
+            when_done=inputs.ends is not None and inputs.ends.when_done and inputs.startup_script is not None,
         )
 
     @property
     def steps(self) -> bool:
-        return self.ports or self.disks or self.shares or self.image
+        return self.ports or self.disks or self.shares or self.image or self.ends
 
 
 def render(inputs: Inputs, marker: Marker, *, root: str = "", patience: int = PATIENCE) -> str:
@@ -132,6 +138,7 @@ def upper_bound(inputs: Inputs, address: Address, stack: str) -> int:
     ports and mounts count twice, in the marker and as values (where grammar leaves nothing to quote).
     """
     length = STEPS_LENGTH + FORMATS_LENGTH * _formats(inputs) + 3 * (_size(stack) + _size(str(address)))
+    length += ENDS_LENGTH * (inputs.ends is not None)
     length += 24 * len(inputs.ports)
     for mount in inputs.mounts:
         length += 2 * (_id_length(mount) + len(mount.mount_point)) + len(mount.volume_name) + 40
@@ -202,6 +209,8 @@ def _values(inputs: Inputs, root: str, patience: int, *, behind: bool) -> str:
         if image.build_context is not None:
             lines.append(f"context={shlex.quote(image.build_context)}")
         lines.append(f"run_options={_array(shlex.split(image.run_options or ''))}")
+    if (ends := inputs.ends) and (ends.minutes, ends.moment) != (None, None):
+        lines.append(f"minutes={ends.minutes or NEVER:d}\nmoment={NEVER if ends.moment is None else ends.moment:d}")
     if script := inputs.startup_script:
         lines += [f"size={script.size:d}"] if behind else []
         lines.append(f"sha256={shlex.quote(script.sha256)}")

@@ -144,10 +144,11 @@ def fold(state: State, records: Iterable[Record]) -> tuple[State, dict[str, Inte
         intent = pending.pop(record.intent, None)
         if isinstance(record, Done):
             state = stated(state, record)
-            if record.binding is None:
-                bindings.pop(record.address, None)
+            if record.binding is None or record.binding.ended:
                 shrunk = True
                 ended |= ended_by(intent)
+            if record.binding is None:
+                bindings.pop(record.address, None)
             else:
                 bindings[record.address] = record.binding
     if not shrunk:

@@ -193,6 +193,12 @@ def _name_still_taken(folder: Folder) -> None:
         simulator.faults.add("POST /v2/spot/bids", "status", status=400, body='{"detail": "Bid name already used"}')
 
 
+def _ended_lifetime(folder: Folder) -> None:
+    folder.write(JOB.replace("1000", "1"))
+    folder.ok(APPLY)
+    folder.ok(("simulator", "advance", "2h"))
+
+
 def _interrupted(prepare: Callable[[Folder], None], label: str, command: Command = APPLY) -> Callable[[Folder], None]:
     def prepared(folder: Folder) -> None:
         prepare(folder)
@@ -269,6 +275,7 @@ SCENARIOS: dict[str, Scenario] = {
     "replace": Scenario(_applied(ONE, then=[ONE.replace("8080", "8090")])),
     "replace, the successor first": Scenario(_applied(FIRST, then=[FIRST.replace("8080", "8090")])),
     "replace a job": Scenario(_applied(JOB, then=[JOB.replace("8080", "8090")])),
+    "the end of a lifetime": Scenario(_ended_lifetime),
     "replace, the name not free yet": Scenario(_name_still_taken),
     "destroy": Scenario(_applied(ONE, then=[ONE]), DESTROY, (DESTROY,), ("plan", "--destroy", "--detailed-exitcode")),
     "attach": Scenario(_attach),

@@ -41,6 +41,7 @@ CORE = (
     "replace",
     "replace, the successor first",
     "replace a job",
+    "the end of a lifetime",
     "replace, the name not free yet",
     "destroy",
     "add one, remove another",

@@ -41,6 +41,13 @@ MISTAKES = (
         ("tests/faults/test_power.py", "-k", "first and kill"),
     ),
     Mistake(
+        "keep the end of a lifetime only once it is done",
+        "apply/working_state.py",
+        "now = self._expiring(change) if isinstance(change, Expire) else _as_it_is(change)",
+        "now = _as_it_is(change)",
+        ("tests/faults/test_crashes.py", "-k", "lifetime"),
+    ),
+    Mistake(
         "place before the other task has ended",
         "apply/gates.py",
         "        if step.address in self._open or all(one.until ==",

@@ -244,6 +244,20 @@ MISTAKES = (
         ("tests/planning/test_limits.py", "-k", "key"),
     ),
     Mistake(
+        "end a lifetime by what is not known",
+        "planning/lifetimes.py",
+        "    return bool(statuses) and statuses <= SHUT_DOWN\n",
+        "    return statuses <= SHUT_DOWN\n",
+        ("tests/planning/test_lifetimes.py",),
+    ),
+    Mistake(
+        "add the hours of instances side by side",
+        "planning/lifetimes.py",
+        "    return max(each.values(), default=Decimal(0))\n",
+        "    return sum(each.values(), Decimal(0))\n",
+        ("tests/planning/test_lifetimes.py",),
+    ),
+    Mistake(
         "run a job again that has ended",
         "planning/jobs.py",
         "    if not ended and seen is not None and desired.is_job(binding.address):\n",

@@ -145,3 +145,78 @@ def test_destroying_waits_for_nobody(place: Place) -> None:
     place.write(STACK.replace("terminated", "allocated"))
     place.ok(*APPLY)
     assert "4 destroyed" in place.ok("destroy", "--auto-approve")
+
+
+# ---- lifetime ---------------------------------------------------------------------------------------------------
+
+ENDS = """\
+version: 2
+name: llm
+defaults:
+  resources_specification: {fcp_instance: a100.1x.SXM4.IB, cluster_id: us-central1-b}
+  task_management: {utility_threshold_price: 3.00}
+tasks:
+  train:
+    lifetime: {max_hours: 12}
+    ports: [6006]
+  other: {}
+"""
+
+
+def test_a_bid_is_cancelled_at_the_end_of_its_lifetime_and_not_placed_again(place: Place) -> None:
+    place.write(ENDS)
+    assert "# ends after 12 hours of running ($36.00 at the limit)" in place.ok("plan")
+    place.ok(*APPLY)
+    place.ok("simulator", "advance", "11h")
+    assert place.run("plan", "--detailed-exitcode").code == 0
+    place.ok("simulator", "advance", "2h")
+    found = entries(place)
+    assert found["bid.train"]["action_reason"] == found["ports.train"]["action_reason"] == "delete_because_lifetime"
+    assert found["bid.other"]["change"]["actions"] == ["no-op"]
+    assert "2 destroyed" in place.ok(*APPLY)
+    assert place.run("plan", "--detailed-exitcode").code == 0
+    assert entries(place)["bid.train"]["action_reason"] == "completed"
+    place.ok(*APPLY)
+    assert created(place) == {"train": 1, "other": 1}
+    place.ok(*APPLY, "--replace", "bid.train")
+    assert created(place)["train"] == 2
+
+
+def test_a_longer_lifetime_replaces_nothing_and_is_said(place: Place) -> None:
+    place.write(ENDS)
+    place.ok(*APPLY)
+    place.edit("max_hours: 12", "max_hours: 24")
+    settled = place.run("plan", "--detailed-exitcode")
+    assert settled.code == 0
+    assert "the instances of bid.train were started with another lifetime" in " ".join(settled.out.split())
+    assert "bid.other runs until cancelled: at most $3.00 an hour" in " ".join(settled.out.split())
+
+
+def test_what_would_end_at_once_is_not_placed(place: Place) -> None:
+    place.write(ENDS.replace("max_hours: 12", 'end_at: "2026-01-01T00:00:00Z"'))
+    refused = place.run(*APPLY)
+    assert refused.code == 65
+    assert "bid.train would end at once: its end_at, 2026-01-01 00:00 UTC, has passed" in " ".join(refused.err.split())
+    assert created(place) == {}
+
+
+def test_a_bid_whose_instances_have_shut_down_is_cancelled(place: Place) -> None:
+    place.write(ENDS.replace("max_hours: 12", "when_done: cancel"))
+    place.ok(*APPLY)
+    place.ok("simulator", "advance", "30m")
+    assert place.run("plan", "--detailed-exitcode").code == 0
+    with place.simulator() as simulator:
+        simulator.faults.add("GET /v2/instances", "edited", put={"status": "STATUS_TERMINATED"}, times=None)
+    found = entries(place)["bid.train"]
+    assert (found["action_reason"], found["note"]) == ("delete_because_lifetime", "its instances have shut down")
+
+
+def test_bills_that_cannot_be_fetched_end_nothing_and_are_said(place: Place) -> None:
+    place.write(ENDS)
+    place.ok(*APPLY)
+    place.ok("simulator", "advance", "13h")
+    with place.simulator() as simulator:
+        simulator.faults.add("GET /v2/instances/pricing/history", "status", status=403, body="{}", times=None)
+    settled = place.run("plan", "--detailed-exitcode")
+    assert settled.code == 0
+    assert "cannot tell now whether a lifetime is over" in " ".join(settled.err.split())

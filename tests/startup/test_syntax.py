@@ -9,7 +9,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from flowplan.model.resources import ContainerImage, Inputs, PortPair, Script
+from flowplan.model.resources import ContainerImage, Ends, Inputs, PortPair, Script
 from tests.startup.node import BLOCK, EVERYTHING, EXAMPLE, FILE, HELLO, inputs, lint, long, rendered, write_all
 
 
@@ -26,7 +26,8 @@ def combinations() -> Iterator[Inputs]:
 
 def test_rendered_scripts_pass_shellcheck(tmp_path: Path):
     compressed = attrs.evolve(EVERYTHING, startup_script=Script.of(long()))
-    some = [EXAMPLE, EVERYTHING, compressed, inputs(None), inputs(), *list(combinations())[::20]]
+    ending = [attrs.evolve(one, ends=Ends(90, None, when_done=True)) for one in (EXAMPLE, compressed, inputs(None))]
+    some = [*ending, EXAMPLE, EVERYTHING, compressed, inputs(None), inputs(), *list(combinations())[::20]]
     lint(write_all([rendered(each) for each in some], tmp_path))
 
 

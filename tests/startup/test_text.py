@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from flowplan.errors import ConfigError
 from flowplan.model.address import Address
 from flowplan.model.live import Marker
-from flowplan.model.resources import ContainerImage, Inputs, LocalDisk, Mount, PortPair, Script
+from flowplan.model.resources import ContainerImage, Ends, Inputs, LocalDisk, Mount, PortPair, Script
 from flowplan.startup import marker as markers
 from flowplan.startup import script as scripts
 from tests.startup.node import (
@@ -133,6 +133,7 @@ def test_the_upper_bound_holds_by_a_little_when_every_part_is_there(context: str
         [Mount("v", "/a"), Mount("w", "/b", "File", "f")],
         local_disks=(LocalDisk("/dev/a", "/c"),),
         container_image=ContainerImage("i", context, "-d"),
+        ends=Ends(1, 1, when_done=True),
     )
     spare = scripts.upper_bound(shortest, TRAIN, STACK) - scripts.measure(shortest, TRAIN, STACK)
     assert 0 <= spare < 250

@@ -26,6 +26,7 @@ from flowplan.model.lifecycle import After, Lifecycle, Lifetime
 from flowplan.model.resources import (
     Bid,
     ContainerImage,
+    Ends,
     Inputs,
     LocalDisk,
     Mount,
@@ -256,12 +257,15 @@ MANAGED = attrs.evolve(
     depends_on=(After(Address("bid", "other"), "running", SOURCE),),
     lifetime=Lifetime(Decimal(8), Decimal(100), datetime(2027, 1, 1, tzinfo=UTC), True, SOURCE),
 )
+ENDING = attrs.evolve(
+    BINDINGS[B], applied=attrs.evolve(BID, inputs=attrs.evolve(INPUTS, ends=Ends(720, 1, when_done=True)))
+)
 # What each form is made of, how it is written, and the fields that it leaves out on purpose.
 SCRIPT_TEXT = {"Script.text"}  # it is what the digest beside it is of
 FORMS: dict[str, tuple[Any, Callable[[Any], bytes], set[str]]] = {
     "state": (attrs.evolve(STATE, bindings={}), kept, set()),
     "volume": (BINDINGS[V], lambda one: frames(Done("i", V, one)), set()),
-    "bid": (BINDINGS[B], lambda one: frames(Done("i", B, one)), {"Mount.created", *SCRIPT_TEXT}),
+    "bid": (ENDING, lambda one: frames(Done("i", B, one)), {"Mount.created", *SCRIPT_TEXT}),
     "ports": (BINDINGS[P], lambda one: frames(Done("i", P, one)), set()),
     "header": (Header.of(STATE), header_frame, set()),
     "intent": (attrs.evolve(INTENT, resource=None), frames, set()),
@@ -271,7 +275,7 @@ FORMS: dict[str, tuple[Any, Callable[[Any], bytes], set[str]]] = {
         INPUTS,
         lambda one: one.sha256.encode(),
         # What people may rename, and what follows from the rest, replaces no bid.
-        {"Script.size", "Mount.interface", "Mount.volume_name", "Mount.created", *SCRIPT_TEXT},
+        {"Inputs.ends", "Script.size", "Mount.interface", "Mount.volume_name", "Mount.created", *SCRIPT_TEXT},
     ),
     "task": (
         MANAGED,
@@ -319,6 +323,7 @@ FORMS: dict[str, tuple[Any, Callable[[Any], bytes], set[str]]] = {
             "Mount.volume_name",
             "Mount.created",
             "Inputs.given_sha256",
+            "Inputs.ends",
             *SCRIPT_TEXT,
         },
     ),

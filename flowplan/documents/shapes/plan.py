@@ -79,11 +79,22 @@ class WaitsFor(TypedDict):
     until: str
 
 
-class Waiting(TypedDict, total=False):
+class Lifetime(TypedDict):
+    """When a task ends, whichever comes first; null: no such bound. `worst`: what `max_hours` cost at the limit."""
+
+    max_hours: str | None
+    max_cost: Amount | None
+    end_at: str | None
+    when_done: str | None
+    worst: Amount | None
+
+
+class Ending(TypedDict, total=False):
+    lifetime: Lifetime  # absent: it runs until somebody cancels it
     waits_for: list[WaitsFor]  # absent: it waits for no task
 
 
-class _Entry(Waiting):
+class _Entry(Ending):
     address: str
     name: str
     id: str | None

@@ -15,7 +15,7 @@ from flowplan.reports.text.paint import WIDTH, Paint, wrapped
 
 if TYPE_CHECKING:
     from flowplan.documents.shapes.common import Said
-    from flowplan.documents.shapes.plan import BidEntry, Entry, PlanBody, PortsEntry, VolumeEntry
+    from flowplan.documents.shapes.plan import BidEntry, Entry, Lifetime, PlanBody, PortsEntry, VolumeEntry
 
 KNOWN_AFTER = "(known after apply)"
 _ARROW = " -> "
@@ -115,6 +115,8 @@ def block(entry: Entry, paint: Paint) -> str:
         lines.append(f"      # moved from {shown(entry['previous_address'])}")
     if entry["note"]:
         lines += wrapped(shown(entry["note"], 400), "      # ", "      # ")
+    if "lifetime" in entry:
+        lines += wrapped(f"ends {_end(entry['lifetime'])}", "      # ", "      # ")
     for wait in entry.get("waits_for", ()):
         lines.append(f"      # waits until {shown(wait['address'])} is {shown(wait['until'])}")
     rows = _port_rows(entry) if entry["type"] == "ports" else _rows(entry)
@@ -125,6 +127,18 @@ def block(entry: Entry, paint: Paint) -> str:
     return "\n".join(lines)
 
 
+def _end(lifetime: Lifetime) -> str:
+    """When a task ends, whichever comes first."""
+    hours, cost, end, worst = (lifetime[key] for key in ("max_hours", "max_cost", "end_at", "worst"))
+    bounds = [
+        hours and f"after {shown(hours)} hours of running (${worst} at the limit)",
+        cost and f"once it has cost ${cost}",
+        end and f"at {shown(end)}",
+        lifetime["when_done"] and "when its script has ended",
+    ]
+    return ", or ".join(one for one in bounds if one)
+
+
 def _head(entry: Entry, symbol: str) -> str:
     if symbol in ("-/+", "+/-") and entry["action_reason"] == "replace_by_request":
         return "will be replaced, as requested"
@@ -132,6 +146,8 @@ def _head(entry: Entry, symbol: str) -> str:
         return "will be replaced"
     if entry["change"]["actions"] == ["import", "update"]:
         return "will be imported, and updated in place"
+    if entry["action_reason"] == "delete_because_lifetime":
+        return "will be destroyed: its lifetime is over"
     if entry["action_reason"] == "update_by_restart":
         return "will be updated in place, and restarts"
     if symbol == "." and entry["action_reason"] == "gone_outside":

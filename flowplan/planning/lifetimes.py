@@ -1,0 +1,97 @@
+"""Which tasks are at the end of their lifetime. Pure: what has run and was paid is given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+
+from attrs import frozen
+
+from flowplan.model.address import Address
+from flowplan.model.lifecycle import Lifetime
+from flowplan.model.live import ALLOCATED, Live
+from flowplan.model.resources import LAST_MOMENT, Ends
+from flowplan.pricing.billing import Billed, by_bid, hours_between, paid
+from flowplan.state.state import State
+
+# What FCP calls an instance that has shut down: the list of its statuses, and older ones that clients still know.
+SHUT_DOWN = frozenset(("STATUS_STOPPING", "STATUS_STOPPED", "STATUS_TERMINATED"))
+
+
+@frozen
+class Seen:
+    """What a lifetime is held to: the time, what was billed, and the instances as (bid, status). None: it is not known,
+    and ends nothing."""
+
+    now: datetime
+    billed: tuple[Billed, ...] | None = ()
+    instances: tuple[tuple[str | None, str], ...] | None = ()
+
+
+def over(lifetimes: Mapping[Address, Lifetime], state: State, live: Live, seen: Seen) -> dict[Address, str]:
+    """The tasks whose lifetime is over, each with why, for people: those that are live, and those whose `end_at` has
+    passed whether they are or not."""
+    found: dict[Address, str] = {}
+    billed = by_bid(seen.billed or ())
+    for address, lifetime in lifetimes.items():
+        binding = state.bindings.get(address)
+        bid = live.bids.get(binding.id) if binding is not None else None
+        why = _past(lifetime.end_at, seen.now)
+        if why is None and bid is not None and not bid.ended:
+            periods = billed.get(bid.id, ())
+            shut = lifetime.cancel_when_done and bid.status == ALLOCATED and _have_shut_down(bid.id, seen)
+            why = _has_run(lifetime.max_hours, periods, seen.now) or _has_cost(lifetime.max_cost, periods, seen.now)
+            why = why or ("its instances have shut down" if shut else None)
+        if why is not None:
+            found[address] = why
+    return found
+
+
+def needs_bills(lifetimes: Mapping[Address, Lifetime]) -> bool:
+    """Whether `over` has to know what was billed."""
+    return any(one.max_hours is not None or one.max_cost is not None for one in lifetimes.values())
+
+
+def needs_instances(lifetimes: Mapping[Address, Lifetime]) -> bool:
+    """Whether `over` has to know the instances."""
+    return any(one.cancel_when_done for one in lifetimes.values())
+
+
+def hours_run(periods: Iterable[Billed], now: datetime) -> Decimal:
+    """Hours that the instance of `periods` which ran longest has run."""
+    each: dict[str, Decimal] = {}
+    for one in periods:
+        end = min(one.end or now, now)
+        if end > one.start:
+            each[one.instance] = each.get(one.instance, Decimal(0)) + hours_between(one.start, end)
+    return max(each.values(), default=Decimal(0))
+
+
+def ends_of(lifetime: Lifetime | None) -> Ends | None:
+    """What of `lifetime` the instances of a task can keep themselves; None: nothing."""
+    if lifetime is None or (lifetime.max_hours is None and lifetime.end_at is None and not lifetime.cancel_when_done):
+        return None
+    minutes = None if lifetime.max_hours is None else max(int(lifetime.max_hours * 60), 1)
+    moment = None if lifetime.end_at is None else min(max(int(lifetime.end_at.timestamp()), 0), LAST_MOMENT)
+    return Ends(minutes, moment, lifetime.cancel_when_done)
+
+
+def _past(end_at: datetime | None, now: datetime) -> str | None:
+    return f"its end_at, {end_at:%Y-%m-%d %H:%M} UTC, has passed" if end_at is not None and now >= end_at else None
+
+
+def _has_run(most: Decimal | None, periods: Iterable[Billed], now: datetime) -> str | None:
+    run = hours_run(periods, now)
+    return None if most is None or run < most else f"it has run {run:.1f} hours, of max_hours {most.normalize():f}"
+
+
+def _has_cost(most: Decimal | None, periods: Iterable[Billed], now: datetime) -> str | None:
+    cost = paid(periods, now)
+    return None if most is None or cost < most else f"it has cost ${cost:,.2f}, of max_cost ${most:,.2f}"
+
+
+def _have_shut_down(bid: str, seen: Seen) -> bool:
+    """Whether all instances of `bid`, of which there is at least one, have."""
+    statuses = {status for of, status in seen.instances or () if of == bid}
+    return bool(statuses) and statuses <= SHUT_DOWN

@@ -1,0 +1,106 @@
+"""When a task is at the end of its lifetime: each bound alone, just before it and just at it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from flowplan.diagnostics import Position
+from flowplan.model.address import Address
+from flowplan.model.lifecycle import Lifetime
+from flowplan.model.resources import Ends
+from flowplan.planning.lifetimes import Seen, ends_of, hours_run, needs_bills, needs_instances, over
+from flowplan.pricing.billing import Billed
+from tests.builders import bid, bound, live, live_bid, state
+
+TASK = Address("bid", "train")
+NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
+
+
+def lifetime(
+    hours: str | None = None, cost: str | None = None, end: datetime | None = None, *, done: bool = False
+) -> Lifetime:
+    money = Decimal(cost) if cost else None
+    return Lifetime(Decimal(hours) if hours else None, money, end, done, Position("stack.yaml", 1, 1))
+
+
+def billed(hours: float, instance: str = "i1", *, ago: float = 0.0, price: str = "10") -> Billed:
+    """An instance ran for `hours` until `ago` hours before noon."""
+    end = NOON - timedelta(hours=ago)
+    return Billed("bid_1", instance, Decimal(price), end - timedelta(hours=hours), end)
+
+
+def why(of: Lifetime, *periods: Billed, statuses: tuple[str, ...] = (), **how: Any) -> str | None:
+    there = live(live_bid(bid(), status=how.pop("status", "Allocated")))
+    seen = Seen(NOON, how.get("billed", periods), how.get("instances", tuple(("bid_1", one) for one in statuses)))
+    return over({TASK: of}, state(bound(TASK, "bid_1", bid())), there, seen).get(TASK)
+
+
+SHUT = ("STATUS_TERMINATED", "STATUS_STOPPED")
+
+
+@pytest.mark.parametrize(
+    ("of", "periods", "statuses", "expected"),
+    [
+        (lifetime("12"), [billed(11.99)], (), None),
+        (lifetime("12"), [billed(12)], (), "it has run 12.0 hours, of max_hours 12"),
+        (lifetime("12"), [billed(6), billed(6, ago=10)], (), "it has run 12.0 hours, of max_hours 12"),
+        (lifetime("12"), [billed(8), billed(8, "i2")], (), None),  # side by side: each has run 8
+        (lifetime("12"), [], (), None),  # it waits, and runs up nothing
+        (lifetime(cost="100"), [billed(9.99)], (), None),
+        (lifetime(cost="100"), [billed(5), billed(5, "i2")], (), "it has cost $100.00, of max_cost $100.00"),
+        (lifetime(end=NOON + timedelta(seconds=1)), [], (), None),
+        (lifetime(end=NOON), [], (), "its end_at, 2026-11-02 12:00 UTC, has passed"),
+        (lifetime(done=True), [], SHUT, "its instances have shut down"),
+        (lifetime(done=True), [], (*SHUT, "STATUS_RUNNING"), None),
+        (lifetime(done=True), [], (*SHUT, "STATUS_PREEMPTED"), None),
+        (lifetime(done=True), [], (*SHUT, "STATUS_ERROR"), None),
+        (lifetime(done=True), [], (), None),  # it has no instance yet
+        (lifetime("99"), [billed(12)], SHUT, None),  # nobody asked for when_done
+    ],
+)
+def test_each_bound(of: Lifetime, periods: list[Billed], statuses: tuple[str, ...], expected: str | None) -> None:
+    assert why(of, *periods, statuses=statuses) == expected
+
+
+def test_what_is_not_known_ends_nothing() -> None:
+    assert why(lifetime("1", "1", done=True), billed=None, instances=None) is None
+
+
+def test_a_preempted_bid_is_not_done() -> None:
+    """Its instances are down, and come back."""
+    assert why(lifetime(done=True), statuses=SHUT, status="Open") is None
+
+
+def test_what_is_not_live_ends_by_the_clock_only() -> None:
+    late = {TASK: lifetime("1", end=NOON)}
+    assert over(late, state(), live(), Seen(NOON)) == {TASK: "its end_at, 2026-11-02 12:00 UTC, has passed"}
+    assert over({TASK: lifetime("1")}, state(), live(), Seen(NOON, (billed(9),))) == {}
+
+
+def test_what_still_runs_counts_until_now() -> None:
+    assert hours_run([Billed("bid_1", "i1", Decimal(1), NOON - timedelta(hours=3))], NOON) == 3
+
+
+def test_only_what_a_bound_needs_is_asked_for() -> None:
+    assert not needs_bills({TASK: lifetime(end=NOON, done=True)})
+    assert needs_bills({TASK: lifetime("1")}) and needs_bills({TASK: lifetime(cost="1")})
+    assert needs_instances({TASK: lifetime(done=True)}) and not needs_instances({TASK: lifetime("1")})
+
+
+@pytest.mark.parametrize(
+    ("of", "expected"),
+    [
+        (None, None),
+        (lifetime(cost="5"), None),  # no instance knows what it costs
+        (lifetime("1.5"), Ends(90, None, when_done=False)),
+        (lifetime("0.001"), Ends(1, None, when_done=False)),
+        (lifetime(end=NOON), Ends(None, 1793620800, when_done=False)),
+        (lifetime(done=True), Ends(None, None, when_done=True)),
+    ],
+)
+def test_what_the_instances_can_keep_themselves(of: Lifetime | None, expected: Ends | None) -> None:
+    assert ends_of(of) == expected
