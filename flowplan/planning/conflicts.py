@@ -62,7 +62,7 @@ def _whose(address: Address, ids: Sequence[str], state: State, live: Live) -> tu
     use = "`attach` uses it as it is" if kind == "volume" else "choose another name, or cancel that one"
     take = f"flowplan import {address} {ids[0]}"
     if kind == "bid" and state.released.issuperset(ids):
-        return "it was released with `state rm`", f"{take} takes it back; otherwise {use}"
+        return "it was released", f"{take} takes it back; otherwise {use}"
     if not stacks:
         return "no flowplan state here records it", f"{use}; {take} lets flowplan manage it"
     whose = "belongs to" if kind == "bid" else "is used by a bid of"

@@ -34,10 +34,10 @@ class EventLines:
         """The events of the plan itself, from its document."""
         self.event("version", flowplan=body["flowplan_version"], format_version=body["format_version"])
         for one in body["resource_changes"]:
-            if one["change"]["actions"] != ["no-op"]:
-                self.event(
-                    "planned_change", one["address"], actions=one["change"]["actions"], reason=one["action_reason"]
-                )
+            moved = {"previous_address": one["previous_address"]} if "previous_address" in one else {}
+            if one["change"]["actions"] != ["no-op"] or moved:
+                actions, reason = one["change"]["actions"], one["action_reason"]
+                self.event("planned_change", one["address"], actions=actions, reason=reason, **moved)
         self.event("change_summary", changes=body["summary"], cost=body["cost"])
         for one in body["diagnostics"]:
             self.event("diagnostic", None, **one)

@@ -78,7 +78,7 @@ def strays(state: State, live: Live) -> list[Binding]:
 def known_otherwise(id: str, address: Address, state: State) -> str | None:
     """What the state says of a live object, if not that it is `address`'s: read after "it"."""
     if id in state.released:
-        return "was released with `state rm`"
+        return "was released"
     if id in state.ended and not any(binding.id == id for binding in state.bindings.values()):
         return "was ended by this stack before"
     return next(

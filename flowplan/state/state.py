@@ -58,7 +58,7 @@ class AppliedPlan:
 @frozen
 class State:
     """A snapshot. `lineage` never changes; `serial` grows by one with every snapshot that differs.
-    `released`: ids of live bids that carry our marker and that `state rm` released.
+    `released`: ids of live bids that carry our marker and that `state rm` or a `removed` block released.
     `adopted`: ids of volumes that no create of this stack made: their content is somebody's.
     `plans`: the saved plans applied, the newest `PLANS_KEPT` of them, the last one last.
     `ended`: ids that this stack cancelled or deleted, each with when (seconds since the epoch, by the server's clock

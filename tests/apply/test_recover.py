@@ -135,7 +135,7 @@ def test_what_is_absent_is_not_sent_again_unless_it_may_be() -> None:
 @pytest.mark.parametrize(
     ("known", "why"),
     [
-        (state(released=frozenset({"bid_1"})), "was released with `state rm`"),
+        (state(released=frozenset({"bid_1"})), "was released"),
         (state(bound(attrs.evolve(TRAIN, name="older"), "bid_1", bid())), "is in the state as bid.older"),
     ],
 )

@@ -60,7 +60,7 @@ def test_a_saved_plan_is_in_the_state_once_it_begins() -> None:
     ("known", "text"),
     [
         (state(bound(Address("volume", "other"), "vol_1", volume("other"))), "is in the state as volume.other"),
-        (state(released=frozenset({"vol_1"})), "was released with `state rm`"),
+        (state(released=frozenset({"vol_1"})), "was released"),
         (state(ended={"vol_1": 1.0}), "was ended by this stack before"),
     ],
 )

@@ -29,7 +29,7 @@ def test_what_was_released_stays_released(applied: Place) -> None:
     result = applied.run("apply", "--auto-approve")
     assert result.code == 65
     told = " ".join(result.err.split())
-    assert "it was released with `state rm`" in told
+    assert "it was released" in told
     assert f"flowplan import {BID} {id} takes it back" in told
     assert f"flowplan import {BID} {id}" in applied.ok("orphans")
     ledger = len(applied.ledger())
@@ -254,13 +254,13 @@ def test_what_was_released_is_no_orphan_to_cancel(applied: Place) -> None:
     id = bid_id(applied)
     applied.ok("state", "rm", BID)
     told = applied.ok("orphans")
-    assert "released with `state rm`" in told
+    assert "released" in told
     assert f"flowplan import {BID} {id}" in told and "--cancel" not in told
     document = json.loads(applied.ok("orphans", "--format", "json"))
     assert ([one["id"] for one in document["released"]], document["bids"]) == ([id], [])
     result = applied.run("recover", "--cancel", id)
     assert result.code == 3
-    assert "was released with `state rm`; it stays, and nothing was changed" in " ".join(result.err.split())
+    assert "was released; it stays, and nothing was changed" in " ".join(result.err.split())
     assert id in live_ids(applied)
 
 

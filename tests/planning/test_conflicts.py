@@ -65,7 +65,7 @@ TAKEN: dict[str, tuple[Any, ...]] = {
         bid(),
         state(released=frozenset({"bid_9"})),
         THEIRS,
-        "it was released with `state rm`",
+        "it was released",
         "takes it back",
     ),
     "of another stack": (

@@ -154,7 +154,7 @@ def test_what_is_presumed(known: State, there: Live, pending: list[Intent], ids:
         (state(), None),
         (state(bound(TRAIN, "bid_1", bid())), None),
         (state(bound(attrs.evolve(TRAIN, name="older"), "bid_1", bid())), "is in the state as bid.older"),
-        (state(released=frozenset({"bid_1"})), "was released with `state rm`"),
+        (state(released=frozenset({"bid_1"})), "was released"),
         (state(ended={"bid_1": 1.0}), "was ended by this stack before"),
         (state(bound(TRAIN, "bid_1", bid()), ended={"bid_1": 1.0}), None),
     ],

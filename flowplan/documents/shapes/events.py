@@ -22,6 +22,7 @@ class PlannedChange(_Event):
     type: Literal["planned_change"]
     actions: list[str]
     reason: str | None
+    previous_address: NotRequired[str]
 
 
 class ChangeSummary(_Event):

@@ -9,7 +9,7 @@ from jinja2 import Environment
 
 from flowplan.reports.text.cost import cost_line, costs
 from flowplan.reports.text.paint import Paint
-from flowplan.reports.text.plan import drift, summary, symbol_of
+from flowplan.reports.text.plan import drift, moves, summary, symbol_of
 from flowplan.reports.text.what_if import what_if
 
 if TYPE_CHECKING:
@@ -55,7 +55,9 @@ def html(document: PlanBody) -> str:
     simulated = what_if(document["what_if"], paint) if "what_if" in document else ""
     return _filled(
         _PART,
-        drift=drift(document["resource_drift"], paint),
+        drift="\n\n".join(
+            filter(None, (drift(document["resource_drift"], paint), moves(document["resource_changes"], paint)))
+        ),
         summary=summary(document, changing, paint).strip(),
         changes=[
             {

@@ -19,7 +19,7 @@ def text(found: Orphans, paint: Paint) -> str:
             lines += [*_bid(bid, paint), f"    flowplan recover --cancel {shown(bid.id)}"]
         parts.append("\n".join(lines))
     if found.released:
-        lines = [paint("Bids that this stack released with `state rm`:", "bold")]
+        lines = [paint("Bids that this stack released:", "bold")]
         for bid in found.released:
             again = f"    flowplan import {shown(str(bid.marker.address))} {shown(bid.id)}"
             lines += [*_bid(bid, paint), again]
