@@ -176,9 +176,10 @@ def every_eighth(turn: int) -> Callable[[Sequence[str]], list[int]]:
     return lambda labels: numbers(labels, changing)[turn % 8 :: 8]
 
 
-def test_killed_twice(in_memory: Path, runner: Runner) -> None:
+@pytest.mark.parametrize("name", ["replace", "replace, the successor first"])
+def test_killed_twice(name: str, in_memory: Path, runner: Runner) -> None:
     """At every second write, sync, rename and change, and then, in turn, at every eighth of the recovering run."""
-    proof = Proof("replace", SCENARIOS["replace"], in_memory, runner)
+    proof = Proof(name, SCENARIOS[name], in_memory, runner)
     for turn, at in enumerate(proof.numbers(changing)[::2]):
         proof.interrupt_twice(at, every_eighth(turn))
     proof.conclude()
