@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from attrs import field, frozen
 
 from flowplan.errors import Ambiguous, ApplyFailed, FlowplanError, NameTaken, OutcomeUnknown
+from flowplan.model.outputs import Evaluated
 from flowplan.planning.actions import Change, Import
 from flowplan.planning.plan import Plan
 from flowplan.planning.steps import Step
@@ -25,6 +26,7 @@ class Outcome:
     unknown: tuple[Step, ...] = ()
     not_started: tuple[Step, ...] = ()
     stopped: bool = False
+    outputs: Mapping[str, Evaluated] = field(factory=dict)
 
     @property
     def clean(self) -> bool:

@@ -168,6 +168,7 @@ class Config:
     warnings: tuple[Diagnostic, ...] = ()
     sources: tuple[Source, ...] = field(default=(), repr=False, eq=False)
     budgets: tuple[Budget, ...] = ()
+    is_stack: bool = False
     stack: str = ""
     outputs: Mapping[str, Output] = field(factory=dict)
     moved: tuple[Moved, ...] = ()

@@ -12,6 +12,7 @@ from attrs import define, field
 from flowplan.config.config import Config, Source, Task, VolumeUse, VolumeWanted
 from flowplan.config.stack.depends_on import wrong
 from flowplan.config.stack.hand_over import contradictions
+from flowplan.config.stack.outputs import unknown_references
 from flowplan.config.stack.stack import Stack, read_stack
 from flowplan.config.stack.variables import NOTHING_GIVEN, Given
 from flowplan.config.task.lifecycle import wrong_triggers
@@ -62,6 +63,7 @@ def read(sources: Sequence[Source], read_file: ReadFile, given: Given = NOTHING_
         tuple(reading.findings.all),
         tuple(sources),
         tuple(reading.budgets),
+        is_stack=bool(reading.stacked),
         stack=stack.name,
         outputs=stack.outputs,
         moved=tuple(stack.moved),
@@ -138,6 +140,8 @@ class _Reading:
         """Turn the names of volumes that this configuration creates into their addresses."""
         for place, summary, hint, also in wrong(self.tasks):
             self.problem(place, summary, hint, code="depends-on", also=also)
+        for place, summary, also_hint in unknown_references(self.found.outputs, [*self.tasks, *self.volumes]):
+            self.problem(place, summary, also_hint, code="reference", also=())
         configured: dict[Address, Task | VolumeWanted] = {**self.tasks, **self.volumes}
         for place, summary, hint, also in contradictions(self.found, configured):
             self.problem(place, summary, hint, code="conflict", also=also)

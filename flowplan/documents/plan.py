@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
-from attrs import frozen
+from attrs import field, frozen
 
 from flowplan import __version__
 from flowplan.cost.costs import Priced
@@ -19,14 +19,17 @@ from flowplan.documents.about import stack_of
 from flowplan.documents.cost import cost, totals
 from flowplan.documents.diagnostics import of as said
 from flowplan.documents.diagnostics import source
+from flowplan.documents.outputs import planned
 from flowplan.documents.ports import listed
 from flowplan.model.address import Address
 from flowplan.model.digest import digest
 from flowplan.model.lifecycle import Lifetime
+from flowplan.model.outputs import Evaluated
 from flowplan.model.resources import Bid, ContainerImage, Inputs, PortMapping, Resource, Volume
 from flowplan.planning.actions import Change, Completed, Create, CreateFirst, Import, NoOp, Presumed, Replace, Update
 from flowplan.planning.mass_change import MassChange
 from flowplan.planning.plan import Plan
+from flowplan.state.outputs import evaluated
 from flowplan.state.state import State
 
 if TYPE_CHECKING:
@@ -53,7 +56,8 @@ class Circumstances:
     timestamp: str
     state: State
     config_sha256: str
-    paths: tuple[str, ...] = ()  # the PATHs given, for whoever applies the plan later
+    paths: tuple[str, ...] = ()  # the PATHs given, for those who apply the plan later
+    outputs: Mapping[str, Evaluated] = field(factory=dict)  # as they are once it is carried out
 
 
 def document(found: PricedPlan, about: Circumstances, *, unchanged: bool = True) -> shape.PlanDocument:
@@ -85,7 +89,7 @@ def document(found: PricedPlan, about: Circumstances, *, unchanged: bool = True)
             "import": counts["import"],
         },
         "cost": totals(costs, found.judged),
-        "outputs": {},
+        "outputs": planned(about.outputs, evaluated(about.state, {})),
         "diagnostics": [said(one) for one in found.diagnostics],
     }
     if plan.patterns.partial:

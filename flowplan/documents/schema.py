@@ -25,6 +25,7 @@ from flowplan.documents.shapes.history import HistoryDocument, PutBackDocument
 from flowplan.documents.shapes.lock import LockDocument
 from flowplan.documents.shapes.market import MarketDocument
 from flowplan.documents.shapes.orphans import OrphansDocument
+from flowplan.documents.shapes.outputs import OutputValue
 from flowplan.documents.shapes.plan import FailedPlan, SealedPlan
 from flowplan.documents.shapes.state import (
     AddressesDocument,
@@ -47,6 +48,7 @@ SHAPES: Mapping[str, Any] = MappingProxyType(
         "plan": SealedPlan | FailedPlan,
         "cost": TrackRecord,
         "market": MarketDocument,
+        "output": dict[str, OutputValue],
         "orphans": OrphansDocument,
         "status": StatusDocument,
         "validate": ValidateDocument,

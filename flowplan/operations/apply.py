@@ -18,6 +18,7 @@ from flowplan.errors import ApplyFailed, OutcomeUnknown, StalePlan, UsageProblem
 from flowplan.model.resources import Volume
 from flowplan.operations.hand_over import hand_over
 from flowplan.operations.observe import Observed, observe
+from flowplan.operations.outputs import shown_after, with_outputs
 from flowplan.operations.plan import Request, document_of, forecast, hold_budgets, priced_plan, refuse, wanted
 from flowplan.operations.saved_plan import hold_not_applied, hold_to, places_of
 from flowplan.planning.plan import Plan, Wishes, same_work
@@ -131,9 +132,13 @@ class Run:
         interruption.release = lock.release
         with interruption.listening():
             outcome = self._carry_out(plan, recovered, seen, journal, lock)
-            self._save(store, outcome, loaded, changed=journal.appended or loaded.journaled)
+            state = with_outputs(outcome.state, self.config)
+            changed = journal.appended or loaded.journaled or state is not outcome.state
+            outcome = attrs.evolve(outcome, state=state)
+            self._save(store, outcome, loaded, changed=changed)
             self._keep_forecast(plan, outcome)
             outcome = self._wait(plan, outcome)
+            outcome = attrs.evolve(outcome, outputs=shown_after(self.session, outcome.state))
         self._finish(plan, outcome, seen)
         return outcome
 

@@ -116,6 +116,7 @@ def document_of(
     """The plan's JSON document. `paths`: what it was made of, for those who apply it later; `unchanged`: with the
     resources that stay as they are."""
     from flowplan.documents.plan import Circumstances, document
+    from flowplan.operations.outputs import planned_outputs
 
     config = seen.config
     about = Circumstances(
@@ -123,6 +124,7 @@ def document_of(
         state=seen.state,
         config_sha256=config.sha256 if config is not None else "",
         paths=tuple(paths),
+        outputs=planned_outputs(seen.state, config, found.plan),
     )
     return document(found, about, unchanged=unchanged)
 

@@ -9,6 +9,7 @@ from typing import Any
 from flowplan.apply.outcome import Outcome, counted, doing
 from flowplan.diagnostics import Diagnostic
 from flowplan.documents.diagnostics import of
+from flowplan.documents.outputs import document
 from flowplan.errors import FlowplanError
 from flowplan.planning.actions import Change
 from flowplan.planning.plan import Plan
@@ -62,7 +63,7 @@ class EventLines:
         self.event("diagnostic", None, **of(Diagnostic("progress", text, severity="note")))
 
     def summary(self, plan: Plan, outcome: Outcome) -> None:
-        self.event("outputs", None, outputs=dict(outcome.state.outputs))
+        self.event("outputs", None, outputs=document(outcome.outputs))
         self.event(
             "summary",
             None,

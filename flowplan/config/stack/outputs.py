@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator, Mapping
+
 from flowplan.config import keys
 from flowplan.config.config import Output
 from flowplan.config.stack.substitution import Scope, Secretive
@@ -9,6 +11,9 @@ from flowplan.config.stack.variables import NAME, NAME_HINT
 from flowplan.config.values import flag, open_section, prose
 from flowplan.config.yaml import KINDS, Document, Node, Scalar, quoted
 from flowplan.config.yaml import Mapping as MappingNode
+from flowplan.diagnostics import Position, candidates
+from flowplan.model.address import Address
+from flowplan.model.outputs import ATTRIBUTES, references
 
 
 def read_outputs(document: Document, node: Node, scope: Scope, found: dict[str, Output]) -> None:
@@ -27,6 +32,23 @@ def read_outputs(document: Document, node: Node, scope: Scope, found: dict[str, 
             document.text.problem(document.position(key), summary, "keep one of the two", code="duplicate", also=also)
         else:
             _read(document, name, key, node.value(name), scope, found)
+
+
+def unknown_references(
+    outputs: Mapping[str, Output], known: Collection[Address]
+) -> Iterator[tuple[Position, str, str | None]]:
+    """What outputs name and nothing is, each with its place, summary and hint. `known`: every task and volume."""
+    bases = {(one.kind, one.base) for one in known}
+    for output in outputs.values():
+        for one in references(output.template):
+            word = "task" if one.address.kind == "bid" else "volume"
+            if one.address not in known and (one.address.kind, one.address.name) not in bases:
+                names = (other.name for other in known if other.kind == one.address.kind)
+                hint = candidates(one.address.name, names)
+                yield output.source, f"output {output.name} names {word}.{one.address.name}, which there is not", hint
+            elif one.attribute not in ATTRIBUTES[one.address.kind]:
+                hint = candidates(one.attribute, ATTRIBUTES[one.address.kind])
+                yield output.source, f"output {output.name}: a {word} has no attribute {one.attribute}", hint
 
 
 def _read(document: Document, name: str, key: Scalar, node: Node, scope: Scope, found: dict[str, Output]) -> None:

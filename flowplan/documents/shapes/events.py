@@ -1,9 +1,10 @@
 """The event stream of an apply: one of these a line."""
 
-from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
+from typing import Literal, NotRequired, TypeAlias, TypedDict
 
 from flowplan.documents.shapes.common import Said
 from flowplan.documents.shapes.cost import Totals
+from flowplan.documents.shapes.outputs import OutputValue
 from flowplan.documents.shapes.plan import Summary
 
 
@@ -60,7 +61,7 @@ class Errored(_Event):
 
 class Outputs(_Event):
     type: Literal["outputs"]
-    outputs: dict[str, Any]
+    outputs: dict[str, OutputValue]
 
 
 class ApplySummary(_Event):

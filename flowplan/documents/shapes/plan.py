@@ -1,9 +1,10 @@
 """A plan, as it is printed and saved."""
 
-from typing import Any, Generic, Literal, NotRequired, TypeAlias, TypedDict, TypeVar, final
+from typing import Generic, Literal, NotRequired, TypeAlias, TypedDict, TypeVar, final
 
 from flowplan.documents.shapes.common import Amount, Disk, Image, Mount, Pair, Place, Said, Stack
 from flowplan.documents.shapes.cost import BidCost, Totals, VolumeCost
+from flowplan.documents.shapes.outputs import PlannedOutput
 from flowplan.documents.shapes.what_if import WhatIf
 from flowplan.planning.plan import Mode
 
@@ -180,7 +181,7 @@ class PlanBody(FailedPlan):
     resource_drift: list[Entry]
     summary: Summary
     cost: Totals
-    outputs: dict[str, Any]
+    outputs: dict[str, PlannedOutput]
     what_if: NotRequired[WhatIf]
     selection: NotRequired[Selection]
     guards: NotRequired[list[ChangeGuard]]

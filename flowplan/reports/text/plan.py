@@ -3,6 +3,7 @@ that a saved plan reads the same as when it was made."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -11,10 +12,12 @@ from flowplan.documents.ports import ranges
 from flowplan.documents.totals import added_and_destroyed
 from flowplan.printable import shown
 from flowplan.reports.text.cost import cost_line, costs
+from flowplan.reports.text.outputs import planned
 from flowplan.reports.text.paint import WIDTH, Paint, wrapped
 
 if TYPE_CHECKING:
     from flowplan.documents.shapes.common import Said
+    from flowplan.documents.shapes.outputs import PlannedOutput
     from flowplan.documents.shapes.plan import BidEntry, Entry, Lifetime, PlanBody, PortsEntry, VolumeEntry
 
 KNOWN_AFTER = "(known after apply)"
@@ -69,13 +72,25 @@ def text(body: PlanBody, paint: Paint) -> str:
     if changing:
         parts.append(legend(changing, paint))
         parts += [block(one, paint) for one in changing]
-    parts += [summary(body, changing, paint), costs(body, paint)]
+    parts += [outputs(body["outputs"], paint), summary(body, changing, paint), costs(body, paint)]
     if "what_if" in body:
         from flowplan.reports.text.what_if import what_if
 
         parts.append(what_if(body["what_if"], paint))
     parts.append(diagnostics(body["diagnostics"], paint))
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def outputs(found: Mapping[str, PlannedOutput], paint: Paint) -> str:
+    """The outputs that are new, or another value afterwards."""
+    lines = []
+    for name, one in found.items():
+        after = planned(one)
+        if "before" not in one:
+            lines.append(f"  {paint.symbol('+')} {name} = {after}")
+        elif one["value"] != one["before"]:
+            lines.append(f"  {paint.symbol('~')} {name} = {json.dumps(one['before'], ensure_ascii=False)} -> {after}")
+    return "\n".join(["Changes to outputs:", *lines]) if lines else ""
 
 
 def _lines_apart(value: Any) -> Any:

@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from flowplan.apply.outcome import DONE, Outcome, counted, doing
+from flowplan.documents.outputs import document
 from flowplan.errors import FlowplanError
 from flowplan.planning.actions import Change
 from flowplan.planning.plan import Plan
 from flowplan.planning.steps import Step
 from flowplan.printable import shown
 from flowplan.reports.outlet import Outlet
+from flowplan.reports.text.outputs import text as outputs
 from flowplan.reports.text.paint import Paint, wrapped
 from flowplan.reports.text.plan import text
 
@@ -62,10 +64,16 @@ class ProgressLines:
     def note(self, text: str) -> None:
         self._say("\n".join(wrapped(f"{self._paint('note:', 'cyan')} {shown(text, 1000)}", "", "  ")))
 
+    def _outputs(self, outcome: Outcome) -> None:
+        if outcome.outputs:
+            self._out("\n" + self._paint_out("Outputs:", "bold"))
+            self._out(outputs(document(outcome.outputs), self._paint_out).rstrip("\n"))
+
     def summary(self, plan: Plan, outcome: Outcome) -> None:
         counts = counted(plan, outcome)
         word = "Destroy" if plan.mode == "destroy" else "Apply"
         if outcome.clean and plan.empty:
+            self._outputs(outcome)
             return
         done = ", ".join(
             f"{counts[key]} {key}"
@@ -76,6 +84,7 @@ class ProgressLines:
             done += f", {moved} moved"
         if outcome.clean:
             self._out(self._paint_out(f"{word} complete: {done}.", "bold", "green"))
+            self._outputs(outcome)
             return
         rest = [
             f"{len(outcome.failed)} failed",

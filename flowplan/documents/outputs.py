@@ -1,0 +1,26 @@
+"""The outputs of a stack, as JSON: name -> value, null where it is not known yet or sensitive."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from flowplan.model.outputs import Evaluated
+
+if TYPE_CHECKING:
+    from flowplan.documents.shapes.outputs import OutputValue, PlannedOutput
+
+
+def document(outputs: Mapping[str, Evaluated]) -> dict[str, OutputValue]:
+    """Each output under its name."""
+    return {name: {"value": one.value, "sensitive": one.sensitive} for name, one in outputs.items()}
+
+
+def planned(after: Mapping[str, Evaluated], before: Mapping[str, Evaluated]) -> dict[str, PlannedOutput]:
+    """Each output as it will be, and as the state has it."""
+    made: dict[str, PlannedOutput] = {}
+    for name, one in after.items():
+        made[name] = {"value": one.value, "sensitive": one.sensitive}
+        if name in before:
+            made[name]["before"] = before[name].value
+    return made

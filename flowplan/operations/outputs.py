@@ -1,0 +1,84 @@
+"""The outputs of a stack: kept with the state, and asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import attrs
+
+from flowplan.errors import CloudError, UsageProblem
+from flowplan.model.outputs import Thing
+from flowplan.operations.session import Session
+from flowplan.state.outputs import asks_for_instances, evaluated, kept, templates_of, things_of
+from flowplan.state.state import State
+
+if TYPE_CHECKING:
+    from flowplan.config import Config
+    from flowplan.model.outputs import Evaluated
+    from flowplan.planning.plan import Plan
+
+
+def outputs(session: Session, name: str | None = None) -> dict[str, Evaluated]:
+    """The outputs of the state, or the one called `name`. Asks the API only where one names an instance. Raises
+    UsageProblem for a name that there is not."""
+    from flowplan.diagnostics import candidates
+
+    state = session.load().state
+    if name is not None and name not in templates_of(state):
+        hint = candidates(name, templates_of(state)) or "declare it under `outputs` in the stack file, and apply"
+        raise UsageProblem(f"the state has no output {name}", hint=hint)
+    if asks_for_instances(state) and state.bindings:
+        session.enter_project(state, None)
+        found = evaluated(state, _ssh(session))
+    else:
+        found = evaluated(state, {})
+    return found if name is None else {name: found[name]}
+
+
+def shown_after(session: Session, state: State) -> dict[str, Evaluated]:
+    """The outputs as an apply shows them in the end: an API that fails now makes some unknown, and nothing else."""
+    if not asks_for_instances(state):
+        return evaluated(state, {})
+    try:
+        return evaluated(state, _ssh(session))
+    except CloudError as error:
+        session.listener.note(f"where to log in could not be asked for: {error}")
+        return evaluated(state, {})
+
+
+def with_outputs(state: State, config: Config | None) -> State:
+    """`state` with the outputs that `config` declares; without a stack file those that it has, evaluated again."""
+    declared = _declared(state, config)
+    made: Mapping[str, object] = kept(declared, state) if state.bindings else {}
+    return state if made == state.outputs else attrs.evolve(state, outputs=made)
+
+
+def planned_outputs(state: State, config: Config | None, plan: Plan) -> dict[str, Evaluated]:
+    """The outputs as they are once `plan` is carried out, as far as that is known."""
+    from flowplan.planning.actions import Create, Replace
+    from flowplan.state.outputs import planned
+
+    things = things_of(state, {})
+    for one in plan.changes:
+        things.pop(one.address, None)
+        if one.after is not None and one.address.kind != "ports":
+            new = isinstance(one, (Create, Replace))
+            things[one.address] = Thing(one.after, None if new else one.id)
+    return planned(_declared(state, config), things)
+
+
+def _declared(state: State, config: Config | None) -> dict[str, str | None]:
+    """The templates of a stack file, or else those that the state holds; None of a sensitive output."""
+    if config is None or not config.is_stack:
+        return templates_of(state)
+    return {name: None if one.sensitive else one.template for name, one in config.outputs.items()}
+
+
+def _ssh(session: Session) -> dict[str, str]:
+    """Id of a bid -> where to log in to its first instance that is up."""
+    found: dict[str, str] = {}
+    for one in sorted(session.cloud().instances(), key=lambda one: one.name):
+        if one.bid is not None and one.ssh_destination is not None:
+            found.setdefault(one.bid, one.ssh_destination)
+    return found
