@@ -186,7 +186,7 @@ class LocalStore:
         serial = highest(state, versions, journal.header)
         bad = [self.path] * (part == "backup") + [self.journal_path] * (journal.header is None)
         aside = self._files.set_aside(bad)
-        saved = self.save(attrs.evolve(state, serial=serial), pending.values())
+        saved = self.save(attrs.evolve(state, serial=serial, put_back=serial + 1), pending.values())
         return Restored(saved, self._files.short(part), part == "backup", aside, doubled)
 
     def begin_anew(self) -> list[str]:

@@ -17,6 +17,8 @@ from flowplan.planning.plan import Fileless, Plan
 from flowplan.pricing.units import storage_per_month
 from flowplan.printable import shown
 
+FIRST_LOOKED_UP = "apply first checks what became of them"
+
 
 def notes(plan: Plan, costs: Costs, judged: Iterable[Judged], unchecked: Iterable[Diagnostic]) -> Iterator[Diagnostic]:
     """The warnings and notes of a plan, in the order in which they are shown. `judged`: what became of each budget;
@@ -123,7 +125,7 @@ def _whereabouts(plan: Plan, unchecked: Iterable[Diagnostic]) -> Iterator[Diagno
     yield from unchecked
     if plan.in_doubt:
         what = f"the outcome of {len(plan.in_doubt)} of an earlier run's operations is unknown"
-        yield _note("in-doubt", what, "apply first checks what became of them")
+        yield _note("in-doubt", what, FIRST_LOOKED_UP)
     there = [address for address in plan.left_alone if address not in {one.address for one in plan.fileless}]
     if there:
         count = len(there)

@@ -1,42 +1,92 @@
-"""A saved plan beside the one that planning again gives: everything that it says must be said again. Pure.
+"""A saved plan beside the one that planning again gives: all that it says of what it touches must be said again. Pure.
 
-Left out is what prices and times decide (docs/planning.md lists it), and what only positions in a text do.
+Left out is what prices and times decide (docs/planning.md lists it), and what only positions in a text do. What it says
+of the rest of the stack, which may have changed since, need only fit together.
 """
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Container, Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 
+from flowplan.cost.notes import FIRST_LOOKED_UP
 from flowplan.cost.warnings import OF_THE_MARKET
 from flowplan.documents.plan import acts
 from flowplan.documents.ports import ranges
+from flowplan.model.digest import digest
+from flowplan.pricing.units import CENT
 from flowplan.printable import shown
 
 _VOLATILE = ("timestamp", "sha256", "hmac_sha256", "what_if", "guards")
+_OF_THE_WHOLE = ("complete", "summary", "cost", "diagnostics", "stack", "selection", "outputs")
+_OF_THE_STATE = ("serial", "lineage", "observed_sha256")
+_ADDRESS = re.compile(r'\b(?:bid|volume|ports)\.[\w.@-]+(?:\["[^"]*"\])?(?:@g\d+)?')
 _JUDGED_AGAIN = {"max_hourly_cost", "max_cost_increase", "max_changes"}
 _OF_NOW = {*OF_THE_MARKET, *_JUDGED_AGAIN, "unchecked", "preempting", "unknown_status"}
 _OF_NOW |= {"done", "other_lifetime"}
+_OF_SELECTION = ("partial", "dependents")  # what is left out may be more, or less, by now
 _FIXED = ("unit", "quantity", "gpus_per_instance", "limit")  # of a bid's cost
 
 
+def touched(body: Mapping[str, Any]) -> list[str]:
+    """The addresses that a plan does something about."""
+    idle = (["no-op"], ["read"])
+    changes = body["resource_changes"]
+    return [one["address"] for one in changes if one["change"]["actions"] not in idle or "previous_address" in one]
+
+
 def differences(saved: Mapping[str, Any], now: Mapping[str, Any], choices: Container[str]) -> list[str]:
-    """Where `saved` says something else than `now`, both sealed: one line each, with both values. `choices`: addresses
-    whose notes say why a type or region was chosen, by the prices of then."""
-    return list(_between(_held(saved, choices), _held(now, choices), ""))
+    """Where `saved` says something else than `now`, both sealed, of what either touches and that needs: one line each,
+    with both values. `choices`: addresses whose notes say why a type or region was chosen, by the prices of then."""
+    about = {*touched(saved), *touched(now)}
+    for body in (saved, now):
+        about.update(need for one in body["resource_changes"] if one["address"] in about for need in one["needs"])
+    return list(_between(_held(saved, choices, about), _held(now, choices, about), ""))
 
 
-def _held(body: Mapping[str, Any], choices: Container[str]) -> dict[str, Any]:
-    held = {key: value for key, value in body.items() if key not in _VOLATILE}
+def _held(body: Mapping[str, Any], choices: Container[str], about: Container[str]) -> dict[str, Any]:
+    held = {key: value for key, value in body.items() if key not in (*_VOLATILE, *_OF_THE_WHOLE)}
     for name in ("resource_changes", "resource_drift"):
-        entries = [_entry(one, choices) for one in body[name]]
+        entries = [_entry(one, choices) for one in body[name] if one["address"] in about]
         held[name] = {one["address"]: one for one in entries}
         held[f"number of {name}"] = len(entries)
-    said = [one for one in body["diagnostics"] if one["severity"] == "error" or one["detail"] not in _OF_NOW]
+    held["stack"] = {key: value for key, value in body["stack"].items() if key not in _OF_THE_STATE}
+    said = [one for one in body["diagnostics"] if _counts(one, about)]
     held["diagnostics"] = [{**one, "source": _file(one["source"])} for one in said]
-    held["cost"] = {name: body["cost"][name]["worst"] for name in ("current", "planned", "delta")}
-    held["cost"] |= {"unit": body["cost"]["unit"], "refused": [one["guard"] for one in _refusing(body)]}
-    return held
+    held["cost"] = {"unit": body["cost"]["unit"], "delta": body["cost"]["delta"]["worst"]}
+    held["cost"] |= {"refused": [one["guard"] for one in _refusing(body)]}
+    return held | _sums(body)
+
+
+def _counts(said: Mapping[str, Any], about: Container[str]) -> bool:
+    """Whether a diagnostic is compared: one of these resources, or of none, that no price decides."""
+    if said["severity"] == "error":
+        return True
+    if said["detail"] in (*_OF_NOW, *_OF_SELECTION) or said["hint"] == FIRST_LOOKED_UP:
+        return False
+    named = [one.rstrip(".") for one in _ADDRESS.findall(said["summary"])]
+    return not named or any(one in about for one in named)
+
+
+def _sums(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Whether what the body says of the whole fits its parts: other resources may have changed since, and that is no
+    reason to believe what somebody wrote there."""
+    counts: Counter[str] = Counter()
+    for one in body["resource_changes"]:
+        actions = one["change"]["actions"]
+        counts.update(["replace"] if {*actions} == {"create", "delete"} else actions)
+    seen = [[one["address"], one["id"], one["change"]["before"]] for one in body["resource_changes"]]
+    before, after, more = (Decimal(body["cost"][side]["worst"]) for side in ("current", "planned", "delta"))
+    doubted = any(one["hint"] == FIRST_LOOKED_UP for one in body["diagnostics"])
+    return {
+        "summary": {action: body["summary"][action] == counts[action] for action in body["summary"]},
+        "the digest of what was seen": body["stack"]["observed_sha256"] == digest(seen),
+        "the sum of the costs": abs(before + more - after) <= CENT,
+        "the completeness": body["complete"] is not (doubted or "selection" in body),
+    }
 
 
 def _refusing(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -89,11 +139,11 @@ def _moves(old: Any, new: Any) -> str:
 
 
 def moved(saved: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Where planning again differs from a saved plan, one line an address."""
+    """Where planning again differs from a saved plan, one line an address that either does something about."""
     then = {one["address"]: one for one in saved["resource_changes"]}
     today = {one["address"]: one for one in now["resource_changes"]}
     lines = []
-    for address in sorted({*then, *today}):
+    for address in sorted({*touched(saved), *touched(now)}):
         old, new = then.get(address), today.get(address)
         if old is None or new is None:
             lines.append(f"{address}: {'only in the saved plan' if new is None else 'not in the saved plan'}")

@@ -20,7 +20,7 @@ from flowplan.operations.hand_over import hand_over
 from flowplan.operations.observe import Observed, observe
 from flowplan.operations.outputs import shown_after, with_outputs
 from flowplan.operations.plan import Request, document_of, forecast, hold_budgets, priced_plan, refuse, wanted
-from flowplan.operations.saved_plan import hold_not_applied, hold_to, places_of
+from flowplan.operations.saved_plan import hold_not_applied, hold_to, places_of, touched_by
 from flowplan.planning.plan import Plan, Wishes, same_work
 from flowplan.pricing.units import DAY, HOUR, MONTH
 from flowplan.state.state import AppliedPlan, State, without
@@ -89,6 +89,8 @@ def apply(
     StateError, Locked, CloudError, and what `session.interruption` raises. What was done by then is in the state.
     """
     config, wishes = wanted(session, request)
+    if saved is not None:
+        wishes = attrs.evolve(wishes, held_to=touched_by(saved))
     budgets = (*request.budgets, *(config.budgets if config is not None else ()))
     return Run(session, config, wishes, how, approval, reporter, saved, budgets, request.hours)()
 

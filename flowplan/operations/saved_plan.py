@@ -15,7 +15,7 @@ from flowplan.files.regular import opened, read_regular
 from flowplan.model.selection import Patterns
 from flowplan.operations.settings import PLAN_KEY, Settings
 from flowplan.printable import Secret
-from flowplan.state.state import State
+from flowplan.state.state import PLANS_KEPT, State
 
 if TYPE_CHECKING:
     from flowplan.documents.shapes.plan import PlanBody, PlanDocument, PlannedStack, SealedPlan
@@ -213,15 +213,33 @@ def places_of(body: PlanBody) -> dict[Address, tuple[str, str]]:
     }
 
 
+def touched_by(saved: SealedPlan) -> frozenset[Address]:
+    """The addresses that the plan does something about."""
+    from flowplan.documents.plan_held import touched
+    from flowplan.model.address import Address
+
+    return frozenset(map(Address.parse, touched(saved)))
+
+
 def hold_not_applied(saved: SealedPlan, state: State) -> None:
     """Raise StalePlan for a plan whose carrying out began before, whatever became of it: done twice, it would buy
-    twice."""
+    twice. So is one refused of which the state cannot say that any more."""
     for plan in state.plans:
         if plan.sha256 == saved["sha256"]:
             raise StalePlan(
                 f"this plan was applied already, at {plan.at}; nothing was done",
                 hint="run flowplan plan again: the new plan holds what is left to do",
             )
+    serial, why = saved["stack"]["serial"], None
+    if serial < state.put_back:
+        why = "the state was restored"
+    elif len(state.plans) >= PLANS_KEPT and serial <= min(plan.serial for plan in state.plans):
+        why = f"{PLANS_KEPT} saved plans were applied"
+    if why is not None:
+        raise StalePlan(
+            f"{why} since this plan was saved: whether it was applied is not known any more; nothing was done",
+            hint="plan again",
+        )
 
 
 def hold_same_cloud(saved: PlannedStack, now: PlannedStack) -> None:
@@ -240,8 +258,9 @@ def hold_same_cloud(saved: PlannedStack, now: PlannedStack) -> None:
 
 
 def hold_to(saved: SealedPlan, planned: PlanDocument, choices: Iterable[Address]) -> None:
-    """Raise StalePlan unless `planned`, the document that planning again gives, is the saved plan: all that it says.
-    (What refuses it is another matter.) `choices`: addresses whose type or region flowplan chose."""
+    """Raise StalePlan unless `planned`, the document that planning again gives of what the saved plan touches, is the
+    saved plan: all that it says of that. (What refuses it is another matter.) `choices`: addresses whose type or region
+    flowplan chose."""
     from flowplan.documents.plan import actions_of, sealed
     from flowplan.documents.plan_held import differences, moved
 
@@ -255,10 +274,8 @@ def hold_to(saved: SealedPlan, planned: PlanDocument, choices: Iterable[Address]
             detail="\n".join(moved(saved, now)),
             hint="plan again",
         )
-    if saved["stack"]["lineage"] != now["stack"]["lineage"]:
+    if saved["stack"]["lineage"] not in (None, now["stack"]["lineage"]):  # None: it was made before the first apply
         raise StalePlan("the plan was made for another state; nothing was done", hint="plan again")
-    if saved["stack"]["serial"] != now["stack"]["serial"]:
-        raise StalePlan("the state has changed since the plan was saved; nothing was done", hint="plan again")
     if differing := differences(saved, now, set(map(str, choices))):
         raise StalePlan(
             "planning again gives a different plan; nothing was done",

@@ -12,7 +12,7 @@ from flowplan.documents.state import Kept
 from flowplan.errors import FlowplanError, StateError, UsageProblem
 from flowplan.model.address import Address, in_order
 from flowplan.state.codec import load
-from flowplan.state.state import Binding, State, consistent, readdressed
+from flowplan.state.state import PLANS_KEPT, Binding, State, consistent, readdressed
 
 if TYPE_CHECKING:
     from flowplan.backends.store import Loaded
@@ -99,7 +99,8 @@ def push(session: Session, data: bytes, name: str, *, force: bool = False) -> St
         if not loaded.fresh and new.lineage != loaded.state.lineage:
             session.listener.note(_lineages(loaded.state, new))
         serial = max(new.serial, loaded.state.serial)
-        return session.save(attrs.evolve(new, serial=serial), before=loaded.state.bindings)
+        plans = tuple(sorted({*loaded.state.plans, *new.plans}, key=lambda plan: plan.serial))[-PLANS_KEPT:]
+        return session.save(attrs.evolve(new, serial=serial, plans=plans), before=loaded.state.bindings)
 
 
 def restore(session: Session) -> Restored:

@@ -29,7 +29,7 @@ from flowplan.planning.lookup import Desired
 from flowplan.planning.plan import RESTART, Wishes
 from flowplan.planning.ports import change_of_ports
 from flowplan.planning.successors import create_first
-from flowplan.planning.triggers import triggered
+from flowplan.planning.triggers import TRIGGERED, triggered
 from flowplan.state.ownership import as_known
 from flowplan.state.state import DONE, Binding, State
 
@@ -245,7 +245,7 @@ class Changes:
         if address in self.wishes.replace:
             return "replace_by_request", None
         if address in self.triggered:
-            return "replace_because_triggered", self.triggered[address]
+            return TRIGGERED, self.triggered[address]
         if renewed := self._renewed(wanted):
             # Detaching from a running bid and attaching what does not exist yet would wait for each other.
             return "replace_because_dependency", f"{renewed[0]} is replaced"

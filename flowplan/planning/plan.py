@@ -122,6 +122,7 @@ class Wishes:
     replace: frozenset[Address] = frozenset()  # these three: what `patterns` mean, once that is looked up
     targets: frozenset[Address] = frozenset()
     excluded: frozenset[Address] = frozenset()
+    held_to: frozenset[Address] | None = None  # what a saved plan touches: nothing else is done; None: there is none
     destroyable: frozenset[str] = frozenset()  # names of volumes whose data may go, or EVERYTHING
     keep_volumes: bool = False  # to destroy: volumes stay, and are managed no longer
     spared: frozenset[Address] = frozenset()  # to destroy: what the files say is to stay live

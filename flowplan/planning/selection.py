@@ -20,6 +20,7 @@ from flowplan.planning.actions import Change, Completed, Forget, LeftOut, NoOp, 
 from flowplan.planning.hand_overs import order_of
 from flowplan.planning.lookup import Desired
 from flowplan.planning.plan import Wishes
+from flowplan.planning.triggers import causes
 from flowplan.state.state import State
 
 
@@ -74,6 +75,8 @@ class Part:
 
 def part_of(changes: Mapping[Address, Change], wishes: Wishes) -> Part:
     """The part of `changes` that `wishes` selects: all of it where nothing is selected."""
+    if wishes.held_to is not None:
+        return _held_to(changes, wishes.held_to)
     if not (wishes.targets or wishes.excluded):
         return Part(changes)
     ahead = _waits(changes.values())
@@ -98,12 +101,23 @@ def part_of(changes: Mapping[Address, Change], wishes: Wishes) -> Part:
     )
 
 
+def _held_to(changes: Mapping[Address, Change], touched: frozenset[Address]) -> Part:
+    """What a saved plan touches, and what that needs by now, which makes it another plan. What needs nothing done stays
+    in it, and is recorded as it is."""
+    kept = _reached(touched, _waits(changes.values())).keys()
+    outside = frozenset(a for a, change in changes.items() if change.ways and a not in kept)
+    made = {a: _as_it_is(change) if a in outside else change for a, change in changes.items()}
+    return Part({a: change for a, change in made.items() if change is not None}, outside=outside)
+
+
 def _waits(changes: Iterable[Change]) -> Mapping[Address, set[Address]]:
     """Every address with those whose steps its own wait for, and what cannot be apart from it."""
     changes = tuple(changes)
     found: dict[Address, set[Address]] = defaultdict(set)
     for change in changes:
         found[change.address] |= together(change.address)
+    for cause, listener in causes({change.address: change for change in changes}):
+        found[listener].add(cause)
     for step, befores in order_of(changes).items():
         found[step.address].update(before.address for before in befores)
     return found

@@ -10,6 +10,8 @@ from flowplan.model.lifecycle import Lifecycle, Trigger
 from flowplan.model.resources import INPUTS
 from flowplan.planning.actions import Change, Create, NoOp, Replace, Update
 
+TRIGGERED = "replace_because_triggered"
+
 
 def triggered(made: Mapping[Address, Change], lifecycles: Mapping[Address, Lifecycle]) -> dict[Address, str]:
     """What is replaced besides, each with why, for people: by the changes that are `made` so far, and by each other.
@@ -25,6 +27,14 @@ def triggered(made: Mapping[Address, Change], lifecycles: Mapping[Address, Lifec
                 found[listener] = f"{why} (replace_triggered_by)"
                 ahead.append((listener, made[listener], True))
     return found
+
+
+def causes(made: Mapping[Address, Change]) -> Iterator[tuple[Address, Address]]:
+    """(what is changed, what is replaced because of it) for all that is replaced by a trigger."""
+    lifecycles = {a: one.lifecycle for a, one in made.items() if one.reason == TRIGGERED}
+    for address, found in _listeners(made, lifecycles).items():
+        if made[address].ways:
+            yield from ((address, listener) for listener, _ in found)
 
 
 def _listeners(

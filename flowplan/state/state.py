@@ -43,7 +43,7 @@ class Binding:
         return attrs.evolve(self, address=self.address.of_generation(self.generation))
 
 
-PLANS_KEPT = 100  # older ones are stale by their serial anyway
+PLANS_KEPT = 100  # a plan that was saved before the oldest of them is refused
 
 
 @frozen
@@ -60,7 +60,8 @@ class State:
     """A snapshot. `lineage` never changes; `serial` grows by one with every snapshot that differs.
     `released`: ids of live bids that carry our marker and that `state rm` or a `removed` block released.
     `adopted`: ids of volumes that no create of this stack made: their content is somebody's.
-    `plans`: the saved plans applied, the newest `PLANS_KEPT` of them, the last one last.
+    `plans`: the saved plans applied, the newest `PLANS_KEPT` of them, the last one last. `put_back`: the serial with
+    which it was restored from damage; whether a plan that was saved before that was applied is not known any more.
     `ended`: ids that this stack cancelled or deleted, each with when (seconds since the epoch, by the server's clock
     where it tells): a list that lags shows them for a while, and nobody must take them for live (`lately`)."""
 
@@ -75,6 +76,7 @@ class State:
     released: frozenset[str] = field(default=frozenset(), metadata=IF_SET)
     adopted: frozenset[str] = field(default=frozenset(), metadata=IF_SET)
     plans: tuple[AppliedPlan, ...] = field(default=(), metadata=IF_SET)
+    put_back: int = field(default=0, metadata=IF_SET)
     ended: Mapping[str, float] = field(factory=dict, metadata=IF_SET)
 
     def begin(self, plan: AppliedPlan) -> State:

@@ -6,15 +6,26 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
+from flowplan.documents.plan_held import touched
+
 Path = tuple[str | int, ...]
 SIDES = ("current", "planned", "delta")
 FREE_COST = {"unit", "quantity", "gpus_per_instance", "limit"}
 
 
-def is_free(path: Path) -> bool:
-    """Prices, times, and what they decide; positions in a text; what is shown of budgets."""
+def is_free(path: Path, body: dict[str, Any]) -> bool:
+    """Prices, times, and what they decide; positions in a text; what is shown of budgets, and of the rest of the stack,
+    which may have changed since: resources that the plan does nothing about, the whole cost, outputs."""
     head, *rest = path
-    if head in ("timestamp", "sha256", "what_if"):
+    if head in ("timestamp", "sha256", "what_if", "outputs"):
+        return True
+    if head == "stack":
+        return rest in (["serial"], ["lineage"])
+    if (
+        head in ("resource_changes", "resource_drift")
+        and rest
+        and body[str(head)][rest[0]]["address"] not in about(body)
+    ):
         return True
     if head in ("resource_changes", "resource_drift") and len(rest) > 1:
         key, *inner = rest[1:]
@@ -29,8 +40,14 @@ def is_free(path: Path) -> bool:
         return key == "status"
     if head == "cost" and rest:
         whole = (["unit"], *([side] for side in SIDES), *([side, "worst"] for side in SIDES))
-        return rest not in whole and rest[-1] != "refused"
+        return rest not in whole[:4] + whole[6:] and rest[-1] != "refused"
     return head == "diagnostics"
+
+
+def about(body: dict[str, Any]) -> set[str]:
+    """What the plan does something about, and what that needs."""
+    found = set(touched(body))
+    return found.union(*(one["needs"] for one in body["resource_changes"] if one["address"] in found))
 
 
 def is_worst(inner: list[str | int]) -> bool:

@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "believe what a saved plan says of the volume of a bid",
+        "documents/plan_held.py",
+        ' if one["address"] in about for need in one["needs"])',
+        " if False for need in ())",
+        ("tests/documents/test_plan_held.py",),
+    ),
+    Mistake(
         "hide what a bid is replaced for",
         "documents/differing.py",
         "if name not in _CARRIED or name in forcing]",

@@ -69,6 +69,27 @@ MISTAKES = (
         ("tests/planning/test_mass_change.py", "-k", "count"),
     ),
     Mistake(
+        "do beside a saved plan what it does not hold",
+        "planning/selection.py",
+        "    outside = frozenset(a for a, change in changes.items() if change.ways and a not in kept)\n",
+        "    outside = frozenset[Address]()\n",
+        ("tests/operations/test_unrelated_changes.py",),
+    ),
+    Mistake(
+        "carry out a saved plan although what it needs has changed",
+        "planning/selection.py",
+        "    kept = _reached(touched, _waits(changes.values())).keys()\n",
+        "    kept = touched\n",
+        ("tests/operations/test_unrelated_changes.py", "-k", "needs"),
+    ),
+    Mistake(
+        "carry out a saved plan of before a restore",
+        "operations/saved_plan.py",
+        "    if serial < state.put_back:\n",
+        "    if serial < 0:\n",
+        ("tests/operations/test_unrelated_changes.py", "-k", "restore"),
+    ),
+    Mistake(
         "compare what is not known",
         "planning/differences.py",
         "        if name in before.unreported or name in after.unreported:\n            continue\n",

@@ -107,6 +107,7 @@ class StateDocument(TypedDict):
     released: NotRequired[list[str]]
     adopted: NotRequired[list[str]]
     plans: NotRequired[list[AppliedPlan]]
+    put_back: NotRequired[int]
     ended: NotRequired[dict[str, float]]
     sha256: str
 
