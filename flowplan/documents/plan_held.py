@@ -44,7 +44,8 @@ def differences(saved: Mapping[str, Any], now: Mapping[str, Any], choices: Conta
     about = {*touched(saved), *touched(now)}
     for body in (saved, now):
         about.update(need for one in body["resource_changes"] if one["address"] in about for need in one["needs"])
-    return list(_between(_held(saved, choices, about), _held(now, choices, about), ""))
+    found = list(_between(_held(saved, choices, about), _held(now, choices, about), ""))
+    return found + [f"{what} does not fit the rest of the saved plan" for what in _unfit(saved)]
 
 
 def _held(body: Mapping[str, Any], choices: Container[str], about: Container[str]) -> dict[str, Any]:
@@ -58,7 +59,7 @@ def _held(body: Mapping[str, Any], choices: Container[str], about: Container[str
     held["diagnostics"] = [{**one, "source": _file(one["source"])} for one in said]
     held["cost"] = {"unit": body["cost"]["unit"], "delta": body["cost"]["delta"]["worst"]}
     held["cost"] |= {"refused": [one["guard"] for one in _refusing(body)]}
-    return held | _sums(body)
+    return held
 
 
 def _counts(said: Mapping[str, Any], about: Container[str]) -> bool:
@@ -71,22 +72,23 @@ def _counts(said: Mapping[str, Any], about: Container[str]) -> bool:
     return not named or any(one in about for one in named)
 
 
-def _sums(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Whether what the body says of the whole fits its parts: other resources may have changed since, and that is no
-    reason to believe what somebody wrote there."""
+def _unfit(body: Mapping[str, Any]) -> Iterator[str]:
+    """What the body says of the whole that does not fit its parts: other resources may have changed since, and that is
+    no reason to believe what somebody wrote there."""
     counts: Counter[str] = Counter()
     for one in body["resource_changes"]:
         actions = one["change"]["actions"]
         counts.update(["replace"] if {*actions} == {"create", "delete"} else actions)
+    yield from (f"summary.{action}" for action, count in body["summary"].items() if count != counts[action])
     seen = [[one["address"], one["id"], one["change"]["before"]] for one in body["resource_changes"]]
+    if body["stack"]["observed_sha256"] != digest(seen):
+        yield "stack.observed_sha256"
     before, after, more = (Decimal(body["cost"][side]["worst"]) for side in ("current", "planned", "delta"))
+    if abs(before + more - after) > CENT:
+        yield "cost.planned"
     doubted = any(one["hint"] == FIRST_LOOKED_UP for one in body["diagnostics"])
-    return {
-        "summary": {action: body["summary"][action] == counts[action] for action in body["summary"]},
-        "the digest of what was seen": body["stack"]["observed_sha256"] == digest(seen),
-        "the sum of the costs": abs(before + more - after) <= CENT,
-        "the completeness": body["complete"] is not (doubted or "selection" in body),
-    }
+    if body["complete"] is (doubted or "selection" in body):
+        yield "complete"
 
 
 def _refusing(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
