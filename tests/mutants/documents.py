@@ -22,8 +22,8 @@ MISTAKES = (
     Mistake(
         "let an error pass for a warning about prices",
         "documents/plan_held.py",
-        'if one["severity"] == "error" or one["detail"] not in _OF_NOW]',
-        'if one["detail"] not in _OF_NOW]',
+        '    if said["severity"] == "error":\n        return True\n',
+        "",
         ("tests/documents/test_plan_held.py",),
     ),
     Mistake(
