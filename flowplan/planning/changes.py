@@ -70,9 +70,10 @@ class Changes:
 
     def _addresses(self, kind: str) -> list[Address]:
         wanted = [] if self.wishes.mode == "destroy" else [a for a in self.desired.resources if a.kind == kind]
-        removed = self.desired.removed
         bound = [
-            a for a, b in self.state.bindings.items() if a.kind == kind and (a in removed or self.wishes.in_scope(b))
+            a
+            for a, b in self.state.bindings.items()
+            if a.kind == kind and (self.wishes.in_scope(b) or self._destroyed(a) is not None)
         ]
         if kind == "volume":
             self.staying = {a: why for a in bound if a not in wanted and (why := self._stays(a)) is not None}
@@ -81,7 +82,7 @@ class Changes:
     def _stays(self, address: Address) -> str | None:
         """Why a volume is not deleted, although nobody wants it: nobody can say who uses it."""
         found = self.live.volumes.get(self.state.bindings[address].id)
-        if found is None or address in self.wishes.spared or self._left_to_others(address, found) is not None:
+        if found is None or self._destroyed(address) is False or self._left_to_others(address, found) is not None:
             return None
         if found.users_unreported:
             return f"the API does not say who uses it: {found.unfit}"
@@ -136,7 +137,7 @@ class Changes:
             note = self._how_it_ended(binding)
             return Forget(address, binding.applied, id=binding.id, reason="gone_outside", note=note)
         before, status = as_known(found, binding.applied), getattr(found, "status", None)
-        if self.desired.removed.get(address) is False or address in self.wishes.spared:
+        if self._destroyed(address) is False:
             reason, note = "forget_because_removed", "it stays and keeps costing money; flowplan no longer manages it"
             return Forget(address, before, id=binding.id, status=status, reason=reason, note=note, released=True)
         if isinstance(found, LiveVolume) and (why := self._left_to_others(address, found)) is not None:
@@ -146,6 +147,18 @@ class Changes:
             reason, note = self._dropped(address)
             return Delete(address, before, id=binding.id, status=status, reason=reason, note=note)
         return Delete(address, before, id=binding.id, status=status, reason="delete_because_destroy")
+
+    def _destroyed(self, address: Address) -> bool | None:
+        """Whether a `removed` block has it destroyed; None: no block is about it. One of a whole for_each is about
+        every instance; none is about an earlier object, which goes in any case."""
+        if address.is_earlier:
+            return None
+        for one in (address, Address(address.kind, address.base)):
+            if one in self.wishes.spared:
+                return False
+            if one in self.desired.removed:
+                return self.desired.removed[one]
+        return None
 
     def _dropped(self, address: Address) -> tuple[str, str]:
         """Why the configuration does not name it any more, for machines and for people."""

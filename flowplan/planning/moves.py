@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import attrs
 from attrs import frozen
 
 from flowplan.config import Config, Moved
 from flowplan.diagnostics import Diagnostic
-from flowplan.model.address import Address
+from flowplan.model.address import Address, in_order, instance_name
 from flowplan.state.state import State, readdressed
 
 
@@ -23,29 +23,36 @@ class Readdressed:
 
 def readdress(state: State, config: Config) -> tuple[Readdressed, list[Diagnostic]]:
     """`state` with the addresses that `moved` blocks give; ports follow their bid. A block whose source the state does
-    not know has no effect. The problems: two resources would have one address, or one that is not configured."""
+    not know has no effect; one of a whole for_each moves every instance. The problems: two resources would have one
+    address, or one that is not configured."""
+    blocks = {block.old: block for block in config.moved}
     problems: list[Diagnostic] = []
     new: dict[Address, Address] = {}
     taken = {address: address for address in state.bindings}
-    for block in config.moved:
-        if block.old not in state.bindings:
+    for old in sorted(state.bindings, key=in_order) if blocks else ():
+        target, last = _end(old, blocks)
+        if last is None or old.kind == "ports":
             continue
-        target, last = _end(block, config.moved)
         other = taken.get(target)
         if other is not None:
-            problems.append(_taken(config, last, block.old, target, other, state))
+            problems.append(_taken(config, last, old, target, other, state))
         elif not _is_known(target, config):
-            problems.append(_unknown(config, last, block.old, target))
+            problems.append(_unknown(config, last, old, target))
         else:
-            new |= with_ports({block.old: target}, state)
-            taken[target] = block.old
+            new |= with_ports({old: target}, state)
+            taken[target] = old
     found = attrs.evolve(state, bindings=readdressed(state.bindings, new)) if new else state
     return Readdressed(found, {target: old for old, target in new.items()}), problems
 
 
 def former_addresses(config: Config) -> dict[Address, Address]:
     """Every address that something had before it moved, with the one that it has now; ports with their bids."""
-    found = {one.old: _end(one, config.moved)[0] for one in config.moved}
+    blocks = {block.old: block for block in config.moved}
+    found = {old: _end(old, blocks)[0] for old in blocks}
+    for old, now in list(found.items()):
+        for one in (*config.tasks, *config.volumes):
+            if now.key is None and one.key is not None and (one.kind, one.base) == (now.kind, now.name):
+                found[Address(old.kind, instance_name(old.name, one.key))] = one
     ports = {Address("ports", old.name): Address("ports", now.name) for old, now in found.items() if old.kind == "bid"}
     return {**found, **ports}
 
@@ -71,19 +78,26 @@ def named(config: Config) -> frozenset[Address]:
     return frozenset((*tasks, *(address for address, volume in config.volumes.items() if volume.named)))
 
 
-def _end(block: Moved, moved: Iterable[Moved]) -> tuple[Address, Moved]:
-    """Where the resource of `block` ends up, and the block that says so: a move may be followed by another."""
-    further = {one.old: one for one in moved}
-    seen = {block.old}
-    while block.new in further and block.new not in seen:
-        seen.add(block.new)
-        block = further[block.new]
-    return block.new, block
+def _end(address: Address, blocks: Mapping[Address, Moved]) -> tuple[Address, Moved | None]:
+    """Where the resource at `address` ends up, and the last block that says so; None: none does. A move may be followed
+    by another; one of a whole for_each moves every instance, and an earlier object goes with its successor."""
+    at, last = address.current, None
+    seen: set[Address] = set()
+    while at not in seen:
+        seen.add(at)
+        whole = blocks.get(Address(at.kind, at.base)) if at.key is not None else None
+        block = blocks.get(at) or (whole if whole is not None and whole.new.key is None else None)
+        if block is None:
+            break
+        name = block.new.name if block.old == at else instance_name(block.new.name, at.key or "")
+        at, last = Address(at.kind, name), block
+    return Address(at.kind, f"{at.name}{address.name.removeprefix(address.current.name)}"), last
 
 
 def _is_known(address: Address, config: Config) -> bool:
-    known = address in config.tasks or address in config.volumes
-    return known or any(one.address == address for one in config.removed)
+    now = address.current
+    known = now in config.tasks or now in config.volumes
+    return known or any(one.address in (now, Address(now.kind, now.base)) for one in config.removed)
 
 
 def _taken(config: Config, block: Moved, old: Address, new: Address, other: Address, state: State) -> Diagnostic:
@@ -93,12 +107,21 @@ def _taken(config: Config, block: Moved, old: Address, new: Address, other: Addr
     return Diagnostic(
         "moved-taken",
         f"{old} ({here}) cannot become {new}: {second}",
-        f"keep one: `flowplan state rm {old}` releases {here}, and it keeps costing money; or remove this block, and "
-        f"{old} is destroyed as not configured",
+        _remedy(old, state),
         position=block.source,
         source=config.source_line(block.source),
         also=((f"{new} is configured here", config.position_of(new)),) if known else (),
         about=str(new),
+    )
+
+
+def _remedy(old: Address, state: State) -> str:
+    binding = state.bindings[old]
+    if old.kind == "bid" and not binding.source:  # by its marker alone: the state may not have it yet
+        return f"if you do not want both: flowplan recover --cancel {binding.id}"
+    return (
+        f"keep one: `flowplan state rm {old}` releases {binding.id}, and it keeps costing money; or remove this block, "
+        f"and {old} is destroyed as not configured"
     )
 
 

@@ -316,8 +316,8 @@ MISTAKES = (
     Mistake(
         "destroy what is removed and is to stay",
         "planning/changes.py",
-        "        if self.desired.removed.get(address) is False or",
-        "        if self.desired.removed.get(address) is True or",
+        "        if self._destroyed(address) is False:\n",
+        "        if self._destroyed(address) is True:\n",
         ("tests/operations/test_hand_over.py", "-k", "removed"),
     ),
     Mistake(
@@ -347,5 +347,19 @@ MISTAKES = (
         "    kept = selected - dropped.keys()\n",
         "    kept = changes.keys() - dropped.keys()\n",
         ("tests/planning/test_selection.py", "-k", "created"),
+    ),
+    Mistake(
+        "destroy the instances of a for_each that a removed block keeps as a whole",
+        "planning/changes.py",
+        "        for one in (address, Address(address.kind, address.base)):\n",
+        "        for one in (address,):\n",
+        ("tests/operations/test_hand_over.py", "-k", "whole_for_each"),
+    ),
+    Mistake(
+        "move a for_each without its instances",
+        "planning/moves.py",
+        "        whole = blocks.get(Address(at.kind, at.base)) if at.key is not None else None\n",
+        "        whole = None\n",
+        ("tests/planning/test_moves.py",),
     ),
 )

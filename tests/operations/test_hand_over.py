@@ -223,6 +223,36 @@ def test_destroy_knows_what_is_protected_by_the_address_it_had_before(old: Place
     assert (result.code, "prevent_destroy" in result.out, old.ledger()) == (3, True, ledger)
 
 
+def test_a_whole_for_each_moves_and_is_kept(place: Place) -> None:
+    each = ", for_each: [a, b]"
+    place.write(stack(task("old", each)))
+    place.ok(*APPLY)
+    ids, ledger = sorted(live_ids(place)), place.ledger()
+    place.write(stack(task("new", each), more=MOVED))
+    assert "Plan: 0 to add, 0 to change, 0 to destroy." in place.ok(*APPLY)
+    place.write(stack(more="removed: [{address: task.new, destroy: false}]\n"))
+    assert "2 forgotten" in place.ok(*APPLY)
+    assert (sorted(live_ids(place)), place.ledger(), sorted(kept(place)["released"])) == (ids, ledger, ids)
+
+
+def test_a_duplicate_with_the_former_address_in_its_marker_is_not_taken_for_the_moved_bid(old: Place) -> None:
+    row = json.loads(old.call("GET", "/v2/spot/bids").body)["data"][0]
+    keys = ("project", "region", "instance_type", "limit_price", "instance_quantity")
+    launch = {**row["launch_specification"], "volumes": []}
+    body = {**{key: row[key] for key in keys}, "name": "twin", "launch_specification": launch}
+    old.write(stack(task("new", ATTACHED), volumes=DATA, more=MOVED))
+    old.ok(*APPLY)
+    twin = json.loads(old.call("POST", "/v2/spot/bids", json.dumps(body).encode()).body)["fid"]
+    ledger = old.ledger()
+    for command in (("plan",), APPLY):
+        result = old.run(*command)
+        assert result.code == 65
+        assert f"flowplan recover --cancel {twin}" in " ".join(result.err.split())
+    assert old.ledger() == ledger
+    old.ok("recover", "--cancel", twin)
+    assert old.run("plan", "--detailed-exitcode").code == 0
+
+
 # ---- import
 
 

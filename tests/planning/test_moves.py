@@ -19,7 +19,8 @@ def config(moved: str, *tasks: str, volumes: str = "", more: str = "") -> Config
     def no_file(source: str, path: str) -> bytes:
         raise AssertionError
 
-    lines = [f"  {name}: {TASK}\n" for name in tasks]
+    each = {name: TASK.replace("{", "{for_each: [x, y], ", 1) if name.endswith("*") else TASK for name in tasks}
+    lines = [f"  {name.removesuffix('*')}: {what}\n" for name, what in each.items()]
     made = f"volumes: {{{', '.join(f'{one}: {{size: 1}}' for one in volumes.split())}}}\n" if volumes else ""
     text = f"version: 2\n{made}tasks:\n{''.join(lines)}moved: [{moved}]\n{more}"
     return read([Source("s.yaml", text.encode())], no_file)
@@ -39,6 +40,7 @@ def known(*names: str) -> State:
     return state(*bindings)
 
 
+AX = "'task.a[\"x\"]'"
 A_B, B_C = move("task.a", "task.b"), move("task.b", "task.c")
 
 
@@ -53,6 +55,12 @@ A_B, B_C = move("task.a", "task.b"), move("task.b", "task.c")
         ("a", f"{B_C}, {A_B}", "c", {"c": "a"}),
         ("b", f"{A_B}, {B_C}", "c", {"c": "b"}),
         ("a b", f"{move('task.a', 'task.x')}, {move('task.b', 'task.y')}", "x y", {"x": "a", "y": "b"}),
+        ('a["x"] a["y"]', A_B, "b*", {'b["x"]': 'a["x"]', 'b["y"]': 'a["y"]'}),
+        ('a["x"] a["y"]', f"{A_B}, {B_C}", "c*", {'c["x"]': 'a["x"]', 'c["y"]': 'a["y"]'}),
+        ("a", move("task.a", AX), "a*", {'a["x"]': "a"}),
+        ('a["x"]', move(AX, "task.a"), "a", {"a": 'a["x"]'}),
+        ('a["x"] a["y"]', f"{A_B}, {move(AX, 'task.c')}", "b* c", {'b["y"]': 'a["y"]', "c": 'a["x"]'}),
+        ("a a@g1", A_B, "b", {"b": "a", "b@g1": "a@g1"}),
     ],
 )
 def test_what_a_bid_is_called_now(there: str, moved: str, tasks: str, ids: dict[str, str]) -> None:

@@ -92,14 +92,16 @@ def contradictions(said: Said, configured: Configured) -> Iterator[Wrong]:
     yield from _twice(((one.address, one.source) for one in said.removed), "{} is removed twice")
     yield from _twice(((one.address, one.source) for one in said.imports), "{} is imported twice")
     yield from _twice(((one.id, one.source) for one in said.imports), "{} is imported twice")
+    moves = {one.old: one for one in said.moved}
     gone = [(one.old, "has moved", one.source) for one in said.moved]
     gone += [(one.address, "is removed", one.source) for one in said.removed]
+    instances = {Address(one.kind, one.base): one for one in configured}
     for one, what, place in gone:
-        if one in configured:
+        here = one if one in configured else instances.get(one)
+        if here is not None and not (one in moves and moves[one].new.base == one.name):  # a for_each came to it
             hint = "remove one of the two: this block, or the resource"
-            also = ((f"{one} is configured here", configured[one].source),)
+            also = ((f"{here} is configured here", configured[here].source),)
             yield place, f"{one} {what}, and is configured all the same", hint, also
-    moves = {one.old: one for one in said.moved}
     for removed in said.removed:
         if removed.address in moves:
             also = (("it moves here", moves[removed.address].source),)
