@@ -158,6 +158,8 @@ CODES: Mapping[str, Code] = MappingProxyType({
     "done": Code("A task has run and is not placed again.", "done"),
     "other-lifetime": Code("The instances of a bid end by an earlier lifetime.", "other_lifetime"),
     "no-lifetime": Code("Some tasks have a lifetime, and others run until somebody cancels them.", "no_lifetime"),
+    "interrupts": Code("Bids that run are stopped, and have to win again.", "interrupts"),
+    "ports-dropped": Code("A bid is replaced because it publishes fewer ports.", "ports_dropped"),
     "file-gone": Code("The file that made a resource is gone; the resource is left alone.", "file_gone"),
     "in-doubt": Code("The outcome of operations of an earlier run is unknown."),
     "left-alone": Code("Resources of files that you did not give are left alone."),

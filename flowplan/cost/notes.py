@@ -12,7 +12,7 @@ from flowplan.diagnostics import Diagnostic
 from flowplan.model.address import Address
 from flowplan.model.budget import Judged
 from flowplan.model.resources import Bid, Volume
-from flowplan.planning.actions import Change, Forget
+from flowplan.planning.actions import Change, Forget, Replace
 from flowplan.planning.plan import Fileless, Plan
 from flowplan.pricing.units import storage_per_month
 from flowplan.printable import shown
@@ -31,6 +31,7 @@ def notes(plan: Plan, costs: Costs, judged: Iterable[Judged], unchecked: Iterabl
     for change in plan.changes:
         yield from _status(change)
         yield from _released(change)
+    yield from _ports_dropped(plan)
     yield from _unnamed(plan)
     yield from map(_fileless, plan.fileless)
     yield from _namesakes(plan)
@@ -83,6 +84,31 @@ def _released(change: Change) -> Iterator[Diagnostic]:
         return
     what = f"{change.address} ({change.id}) stays live and {cost}; flowplan no longer manages it"
     yield _warning("released", what, remedy)
+
+
+def _ports_dropped(plan: Plan) -> Iterator[Diagnostic]:
+    """Once for all: why bids are replaced that only publish fewer ports."""
+    found = [one for one in plan.changes if isinstance(one, Replace) and _only_drops_ports(one)]
+    if found:
+        what = f"{_listed([one.address for one in found])} must be replaced to publish fewer ports"
+        why = "the startup script publishes them, and it runs on first boot only"
+        remedy = "`lifecycle: {ignore_changes: [ports]}` keeps the bid as it is, with its ports published"
+        first = found[0]
+        yield Diagnostic(
+            "ports-dropped",
+            f"{what}: {why}",
+            remedy,
+            severity="note",
+            position=first.position,
+            about=str(first.address),
+        )
+
+
+def _only_drops_ports(change: Replace) -> bool:
+    forcing = [one for one in change.fields if one.forces]
+    if len(forcing) != 1 or forcing[0].name != "ports" or change.reason != "replace_because_cannot_update":
+        return False
+    return set(forcing[0].after or ()) < set(forcing[0].before or ())
 
 
 def _unnamed(plan: Plan) -> Iterator[Diagnostic]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from flowplan.cost.costs import Costs, Priced
+from flowplan.cost.interruptions import interruptions
 from flowplan.diagnostics import CODE_OF, Diagnostic, Severity
 from flowplan.model.address import Address
 from flowplan.model.live import ALLOCATED
@@ -81,6 +82,7 @@ def warned(costs: Costs) -> Iterator[Diagnostic]:
             if found.word not in _OF_THE_AUCTION:
                 hint = advised(one) if found.word in _ABOUT_THE_LIMIT else _HINTS.get(found.word)
                 yield _said("warning", f"{one.change.address}: {found.text}", found.word, hint, one)
+    yield from interruptions(costs.changes)
     for bids in _auctions(costs.changes):
         stale = next((one for one in bids if one.priced.stale), None)
         if stale is not None:
@@ -169,7 +171,9 @@ _TEXTS: dict[str, Callable[[Estimate], str]] = {  # what an estimate warns of
     "price_ambiguous": _ambiguous,
     "self_competition": _competes,
 }
-OF_THE_MARKET = frozenset({*_TEXTS, *_OF_THE_AUCTION, *_AHEAD})  # every warning here: of what prices decide
+OF_THE_MARKET = frozenset(
+    {*_TEXTS, *_OF_THE_AUCTION, *_AHEAD, "interrupts"}
+)  # every warning here: of what prices decide
 
 
 def advised(one: Priced) -> str | None:

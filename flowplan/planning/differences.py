@@ -31,7 +31,25 @@ def differences(
 ) -> tuple[FieldChange, ...]:
     """Every field that differs, in the order of the class, but for those that `lifecycle` ignores. What is not reported
     is no difference; nor is the order, or the repetition, of ids, ports and mounts. `named`: the name that is wanted is
-    written; one that is made of the address is no difference either."""
+    written; one that is made of the address is no difference either. A mount of a volume that is detached is none where
+    the bid can stay."""
+    found = _differences(before, _with_detached(before, after), lifecycle, named=named)
+    if any(one.forces for one in found):
+        return _differences(before, after, lifecycle, named=named)
+    return found
+
+
+def _with_detached(before: Resource, after: Resource) -> Resource:
+    """`after` with the mounts that `before` has besides, of volumes that it does not attach: the script that the bid
+    carries leaves out a mount of what is not there."""
+    if not isinstance(before, Bid) or not isinstance(after, Bid) or before.inputs is None or after.inputs is None:
+        return after
+    wanted = after.inputs.mounts
+    gone = tuple(one for one in before.inputs.mounts if one not in wanted and one.volume not in after.volumes)
+    return attrs.evolve(after, inputs=attrs.evolve(after.inputs, mounts=(*wanted, *gone))) if gone else after
+
+
+def _differences(before: Resource, after: Resource, lifecycle: Lifecycle, *, named: bool) -> tuple[FieldChange, ...]:
     found: list[FieldChange] = []
     for name, meaning in changes_of(_kind_of(after)).items():
         if name in before.unreported or name in after.unreported:

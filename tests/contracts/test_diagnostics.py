@@ -241,6 +241,8 @@ IN_A_TEST: dict[str, str] = {
     "lifetime-over": "bid.train would end at once",
     "no-lifetime": "bid.other runs until cancelled",
     "other-lifetime": "were started with another lifetime",
+    "interrupts": 'said(plan(running, *EVERY), "interrupts")',
+    "ports-dropped": 'said(found, "ports_dropped")',
     "file-gone": "was made from old.yaml, which is gone",
     "file-unreadable": "nowhere.yaml cannot be read",
     "layout": "this file cannot be laid out without a change of what it means",

@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "a bid that is interrupted is priced as if it kept its place",
+        "cost/interruptions.py",
+        "entry_price(found.market, limit, holding=False)",
+        "entry_price(found.market, limit, holding=True)",
+        ("tests/operations/test_reconfiguration.py",),
+    ),
+    Mistake(
         "an auction that cannot be simulated adds nothing to the total",
         "cost/what_if/results.py",
         ".no_less(day.money(first)) if complete else Band()",

@@ -13,6 +13,13 @@ MISTAKES = (
         ("tests/planning/test_limits.py", "-k", "successor"),
     ),
     Mistake(
+        "a mount that goes while its volume stays is no difference",
+        "planning/differences.py",
+        " and one.volume not in after.volumes)",
+        ")",
+        ("tests/planning/test_differences.py",),
+    ),
+    Mistake(
         "replace by a trigger only what it names, and not what that replaces in turn",
         "planning/changes.py",
         "        while (besides := triggered(",

@@ -177,10 +177,21 @@ FULL = Inputs(
 )
 def test_each_part_of_the_inputs_is_named(changed: dict[str, Any], by_marker: str) -> None:
     """Of a bid whose marker alone is known, no more is named than that tells."""
-    other = bid(inputs=attrs.evolve(FULL, **changed))
-    assert [(one.name, one.forces) for one in differences(bid(inputs=FULL), other)] == [(next(iter(changed)), True)]
-    known = marked(FULL)
-    assert [(one.name, one.forces) for one in differences(bid(inputs=known), other)] == [(by_marker, True)]
+    other = bid(inputs=attrs.evolve(FULL, **changed), volumes=("vol_1",))
+    before = attrs.evolve(other, inputs=FULL)
+    assert [(one.name, one.forces) for one in differences(before, other)] == [(next(iter(changed)), True)]
+    known = attrs.evolve(other, inputs=marked(FULL))
+    assert [(one.name, one.forces) for one in differences(known, other)] == [(by_marker, True)]
+
+
+def test_the_mount_of_a_volume_that_is_detached_is_no_difference_where_nothing_else_replaces() -> None:
+    before = bid(inputs=FULL, volumes=("vol_1",))
+    after = bid(inputs=attrs.evolve(FULL, mounts=()), volumes=())
+    assert [(one.name, one.forces) for one in differences(before, after)] == [("volumes", False)]
+    detached = changed_in_place(before, after, differences(before, after))
+    assert differences(detached, after) == ()
+    replaced = attrs.evolve(after, inputs=attrs.evolve(FULL, mounts=(), ports=()))
+    assert {one.name for one in differences(before, replaced) if one.forces} == {"ports", "mounts"}
 
 
 def test_a_change_in_place_keeps_all_else_as_it_is() -> None:

@@ -1,0 +1,65 @@
+"""Bids that run and that a plan interrupts: what winning them back may cost, and the risk of not getting it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from flowplan.cost.costs import Priced
+from flowplan.diagnostics import Diagnostic
+from flowplan.model.live import ALLOCATED
+from flowplan.model.resources import Bid
+from flowplan.planning.actions import CreateFirst, Replace, Update
+from flowplan.pricing.entry import entry_price
+from flowplan.pricing.units import usd
+
+_SHOWN = 6
+_HINT = "until it wins again nothing runs, and nothing is paid; a higher limit makes that surer"
+_REPLACED = "; `lifecycle: {create_before_destroy: true}` places the successor first"
+
+
+def interruptions(changes: Iterable[Priced]) -> Iterator[Diagnostic]:
+    """One warning for all bids that run and are stopped by this plan, to run on."""
+    hit = [one for one in changes if is_interrupted(one)]
+    if not hit:
+        return
+    first = hit[0].change
+    more = f"; and {len(hit) - _SHOWN} more" if len(hit) > _SHOWN else ""
+    summary = f"interrupts what runs: {'; '.join(map(_figures, hit[:_SHOWN]))}{more}"
+    hint = _HINT + (_REPLACED if any(isinstance(one.change, Replace) for one in hit) else "")
+    yield Diagnostic("interrupts", summary, hint, severity="warning", position=first.position, about=str(first.address))
+
+
+def is_interrupted(one: Priced) -> bool:
+    """Whether its instances run now, stop, and are to run again."""
+    change = one.change
+    restarts = isinstance(change, Update) and change.reason == "update_by_restart"
+    stops = restarts or (isinstance(change, Replace) and not isinstance(change, CreateFirst))
+    return stops and change.status == ALLOCATED and isinstance(change.after, Bid) and not change.after.paused
+
+
+def _figures(one: Priced) -> str:
+    how = "replaced" if isinstance(one.change, Replace) else "restarted"
+    paid = usd(one.cost_before.now if one.cost_before else None)
+    return f"{one.change.address} ({how}) pays {paid} an hour now, and {_again(one)}"
+
+
+def _again(one: Priced) -> str:
+    """What it would pay if somebody else had its place by then: it holds nothing in the gap."""
+    found = one.cost
+    if found is None:
+        return "what winning it back takes is unknown"
+    limit, count = found.limit_price, found.quantity
+    entry = entry_price(found.market, limit, holding=False)
+    if entry.basis == "unknown" or entry.low is None:
+        return "what winning it back takes is unknown"
+    if entry.basis in ("below_reserve", "too_large"):
+        return f"its limit {usd(limit)} does not win it back"
+    if entry.basis == "losing":
+        return (
+            f"its limit {usd(limit)} does not win it back if its place is taken meanwhile: that takes {usd(entry.low)} "
+            "an instance"
+        )
+    high = entry.point if entry.high is None else entry.high
+    if entry.basis == "room":
+        return f"winning it back costs {usd(None if entry.point is None else entry.point * count)} while there is room"
+    return f"up to {usd(None if high is None else high * count)} if its place is taken meanwhile"

@@ -1,0 +1,115 @@
+"""Changes of what runs: in place where the job survives it, and otherwise with what the gap may cost."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.conftest import APPLY, BID, Place, bid_id
+from tests.cost.test_cost import surge
+from tests.texts import task_text
+
+A, B = (f"{{volume_name: {name}, size: 1, mount_point: /mnt/{name}}}" for name in "ab")
+TWO, ONE = f"persistent_storage: {{create: [{A}, {B}]}}\n", f"persistent_storage: {{create: {A}}}\n"
+TRAIN = "bid.train"
+EVERY = ("--allow-volume-destroy", "*")
+
+
+def plan(place: Place, *arguments: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(place.run("plan", "--format", "json", *arguments).out)
+    return found
+
+
+def actions(found: dict[str, Any], address: str = TRAIN) -> tuple[list[str], str | None]:
+    (change,) = [one for one in found["resource_changes"] if one["address"] == address]
+    return change["change"]["actions"], change["action_reason"]
+
+
+def said(found: dict[str, Any], word: str) -> list[str]:
+    return [one["summary"] for one in found["diagnostics"] if one["detail"] == word]
+
+
+@pytest.fixture
+def running(place: Place) -> Place:
+    place.write(task_text(more=TWO))
+    place.ok(*APPLY)
+    place.ok("simulator", "advance", "30m")
+    return place
+
+
+def test_a_mounted_volume_is_detached_in_place_and_the_bid_stays(running: Place) -> None:
+    before = bid_id(running, TRAIN)
+    running.write(task_text(more=ONE))
+    assert actions(plan(running, *EVERY)) == (["update"], "update_by_restart")
+    running.ok(*APPLY, *EVERY)
+    assert bid_id(running, TRAIN) == before
+    assert running.run("plan", "--detailed-exitcode").code == 0
+
+
+def test_a_new_mount_replaces(running: Place) -> None:
+    running.write(task_text(more=TWO.replace("/mnt/b", "/mnt/c")))
+    assert actions(plan(running, *EVERY)) == (["delete", "create"], "replace_because_cannot_update")
+
+
+def test_a_mount_that_goes_while_its_volume_stays_attached_replaces(running: Place) -> None:
+    running.write(task_text(more=TWO.replace(", mount_point: /mnt/b", "")))
+    assert actions(plan(running, *EVERY))[0] == ["delete", "create"]
+
+
+@pytest.mark.parametrize("changed", [task_text(limit="19.50", more=TWO), task_text(more=TWO + "paused: true\n")])
+def test_a_limit_and_a_pause_never_replace_and_interrupt_nothing_else(running: Place, changed: str) -> None:
+    running.write(changed)
+    found = plan(running)
+    assert actions(found) == (["update"], None)
+    assert said(found, "interrupts") == []
+
+
+def test_what_a_restart_interrupts_is_said_once_with_its_figures(running: Place) -> None:
+    running.write(task_text(more=ONE))
+    (text,) = said(plan(running, *EVERY), "interrupts")
+    assert text == (
+        "interrupts what runs: bid.train (restarted) pays $8.00 an hour now, and winning it back costs $8.00 while "
+        "there is room"
+    )
+
+
+def test_what_a_replacement_interrupts_is_said_with_the_risk_of_not_getting_it_back(running: Place) -> None:
+    surge(running, "$21.00")
+    running.ok("simulator", "advance", "1s")
+    found = plan(running, "--replace", TRAIN)
+    (text,) = said(found, "interrupts")
+    assert "bid.train (replaced) pays" in text
+    assert "its limit $17.92 does not win it back if its place is taken meanwhile: that takes $" in text
+
+
+def test_what_does_not_run_is_not_interrupted(place: Place) -> None:
+    place.write(task_text(more="paused: true\n"))
+    place.ok(*APPLY)
+    place.write(task_text())
+    assert said(plan(place, "--replace", TRAIN), "interrupts") == []
+
+
+def test_a_successor_that_is_placed_first_leaves_no_gap(place: Place) -> None:
+    place.write(task_text(more="lifecycle: {create_before_destroy: true}\n"))
+    place.ok(*APPLY)
+    place.ok("simulator", "advance", "30m")
+    assert said(plan(place, "--replace", TRAIN), "interrupts") == []
+
+
+def test_dropped_ports_explain_themselves_once_and_can_be_ignored(applied: Place) -> None:
+    text = (applied.path / "flowplan.yaml").read_text()
+    head, _, tail = text.partition("ports:\n")
+    rest = tail.splitlines(keepends=True)
+    kept = [
+        line for number, line in enumerate(rest) if not all(one.startswith((" ", "-")) for one in rest[: number + 1])
+    ]
+    applied.write(head + "".join(kept))
+    found = plan(applied)
+    assert actions(found, BID)[0] == ["delete", "create"]
+    (why,) = said(found, "ports_dropped")
+    assert "the startup script publishes them, and it runs on first boot only" in why
+    applied.write(head + "".join(kept) + "lifecycle: {ignore_changes: [ports]}\n")
+    found = plan(applied)
+    assert (actions(found, BID)[0], said(found, "ports_dropped")) == (["no-op"], [])
