@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "market": ("market", "market", "Show prices now and ahead, and advice on a limit."),
     "graph": ("graph", "graph", "Print the resource graph: SVG, Graphviz or Mermaid."),
     "output": ("output", "output", "Show the outputs of the stack."),
+    "test": ("test", "test", "Run the cases beside a stack, in a simulated cloud."),
     "schema": ("schema", "schema", "Print the JSON Schema of task files and stack files."),
     "recover": ("recover", "recover", "Settle operations that an interrupted run left in doubt."),
     "orphans": ("orphans", "orphans", "List live resources of flowplan that no state here holds."),

@@ -37,6 +37,7 @@ from flowplan.documents.shapes.state import (
     StateDocument,
 )
 from flowplan.documents.shapes.status import StatusDocument
+from flowplan.documents.shapes.test import TestDocument
 from flowplan.documents.shapes.track_record import TrackRecord
 from flowplan.documents.shapes.validate import ValidateDocument
 
@@ -62,6 +63,7 @@ SHAPES: Mapping[str, Any] = MappingProxyType(
         "restored": RestoredDocument | PutBackDocument,
         "lock": LockDocument,
         "graph": GraphDocument,
+        "test": TestDocument,
         "event": Event,
     }
 )

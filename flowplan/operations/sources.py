@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from flowplan.config import Source
 
 DEFAULT = "flowplan.yaml"
-_SUFFIXES = (".yaml", ".yml")
+SUFFIXES = (".yaml", ".yml")
+CASES = (".test.yaml", ".test.yml")  # what `flowplan test` runs, beside the stack that it is about
 
 
 def without_file(name: str) -> str:
@@ -233,7 +234,7 @@ def _nothing_in(directory: Path) -> UsageProblem:
         entry for entry in directory.iterdir() if not entry.name.startswith((".", "flowplan.state", "flowplan.lock"))
     ]
     there = sorted(entry.name + ("/" if entry.is_dir() else "") for entry in entries)
-    tasks = any(entry.suffix in _SUFFIXES for entry in entries)
+    tasks = any(entry.suffix in SUFFIXES for entry in entries)
     listed = ", ".join(map(shown, there[:12])) + (f" and {len(there) - 12} more" if len(there) > 12 else "")
     return UsageProblem(
         f"there is no {DEFAULT} here, and no PATH was given",
@@ -246,7 +247,9 @@ def _nothing_in(directory: Path) -> UsageProblem:
 
 def _in_directory(path: str, directory: Path) -> list[str]:
     entries = [entry.name for entry in (directory / path).iterdir()]
-    found = [Path(path) / name for name in entries if Path(name).suffix in _SUFFIXES and name[0] != "."]
+    found = [
+        Path(path) / name for name in entries if name.endswith(SUFFIXES) and not name.endswith(CASES) and name[0] != "."
+    ]
     return sorted(map(str, found))
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from flowplan.documents.market import Looked
     from flowplan.documents.state import Kept, Moves, Pushed
     from flowplan.documents.status import Status
+    from flowplan.documents.test import Outcome
     from flowplan.reports.text.paint import Paint
     from flowplan.state.ownership import Orphans
     from flowplan.state.restored import Restored
@@ -116,3 +117,9 @@ def orphans(found: Orphans, _: Paint) -> str:
     from flowplan.documents.orphans import document as made
 
     return dumps(made(found))
+
+
+def test(outcomes: Sequence[Outcome], _: Paint) -> str:
+    from flowplan.documents.test import document as made
+
+    return dumps(made(outcomes))

@@ -306,4 +306,18 @@ MISTAKES = (
         "        spared=frozenset(),\n",
         ("tests/operations/test_hand_over.py", "-k", "spares"),
     ),
+    Mistake(
+        "a case of a stack is planned with the environment of whoever runs it",
+        "operations/test.py",
+        "        environ=dict(case.environ),\n",
+        "        environ=__import__('os').environ,\n",
+        ("tests/operations/test_stack_cases.py", "-k", "nothing_of_yours"),
+    ),
+    Mistake(
+        "a case passes although the plan is refused",
+        "operations/test.py",
+        'if one["severity"] == "error" and one["detail"] not in case.refused:',
+        "if False:",
+        ("tests/operations/test_stack_cases.py", "-k", "each_expectation"),
+    ),
 )
