@@ -21,7 +21,19 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, Unpack
 
 from attrs import field, frozen
 
-from flowplan.arguments import Length, budgets, hours, names, one_of, patterns, seconds, sources_of, whole, within
+from flowplan.arguments import (
+    Length,
+    budgets,
+    hours,
+    names,
+    one_of,
+    patterns,
+    seconds,
+    sources_of,
+    texts_of,
+    whole,
+    within,
+)
 from flowplan.config import Source
 from flowplan.errors import ApprovalMissing, GuardRefused, UsageProblem
 from flowplan.model.budget import BudgetBasis
@@ -74,6 +86,8 @@ def load(
     state: str | Path = "flowplan.state.json",
     lock_timeout: Length = "0s",
     environ: Mapping[str, str] | None = None,
+    variables: Mapping[str, Any] | None = None,
+    variable_files: Iterable[str | Path] = (),
     note: Callable[[str], None] | None = None,
     **task: Any,
 ) -> Stack:
@@ -84,8 +98,8 @@ def load(
 
     `directory`: where the state is, and what relative paths start from. `api_url`: "sim:" is the embedded simulator.
     `lock_timeout`: how long to wait for the lock. `environ` (os.environ): where credentials and FLOWPLAN_ variables are
-    looked up. `note` hears what flowplan remarks while it works, a sentence each. Nothing is read yet.
-    Raises UsageProblem.
+    looked up. `variables`: values of the variables of a stack file, by name; `variable_files`: files of such values.
+    `note` hears what flowplan remarks while it works, a sentence each. Nothing is read yet. Raises UsageProblem.
     """
     tasks = sources_of([one for one in sources if isinstance(one, Mapping)] + ([task] if task else []))
     given = [str(one) for one in sources if not isinstance(one, Mapping)]
@@ -101,6 +115,8 @@ def load(
         lock_timeout=seconds(lock_timeout, "lock_timeout"),
         environ=os.environ if environ is None else environ,
         command="python: flowplan",
+        variables=texts_of(variables or {}),
+        variable_files=tuple(names(map(str, variable_files))),
     )
     _ = settings.api_url  # one that holds a password is refused before anything shows it
     listener = Listener() if note is None else Listener(note=note)

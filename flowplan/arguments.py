@@ -37,13 +37,26 @@ def sources_of(tasks: Iterable[Mapping[str, Any]]) -> list[Source]:
 
 def _source_of(task: Mapping[str, Any], name: str) -> Source:
     """A task as a source, whose text is that of the task as JSON, which is YAML."""
-    if not task.get("name"):
+    if not task.get("name") and str(task.get("version")) != "2":
         raise UsageProblem("a task given as a dict or by keywords needs a name", hint='name="my-task"')
     try:
         data = json.dumps(task, indent=2, default=_plain, ensure_ascii=False).encode()
     except (TypeError, ValueError, RecursionError) as error:  # UnicodeEncodeError is a ValueError
         raise UsageProblem(f"the task {shown(str(task['name']))} cannot be written as YAML: {error}") from error
     return Source(name, data)
+
+
+def texts_of(variables: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Values of variables, as --var takes them: a text as it is, all else as JSON. Raises UsageProblem."""
+    found = []
+    for name, value in variables.items():
+        if not isinstance(name, str):
+            raise UsageProblem(f"variables: {name!r} is not a name", hint='variables={"gb": 500}')
+        try:
+            found.append((name, value if isinstance(value, str) else json.dumps(value, default=_plain)))
+        except (TypeError, ValueError, RecursionError) as error:
+            raise UsageProblem(f"variables: the value of {shown(name)} cannot be written as YAML: {error}") from error
+    return tuple(found)
 
 
 def _plain(value: Any) -> Any:

@@ -17,7 +17,16 @@ task/         one document of a task file -> Task
 yaml/         YAML 1.2 text -> nodes that know where they stand
 """
 
-from flowplan.config.config import Config, GpuWanted, LimitPrice, Moved, Source, Task, VolumeUse, VolumeWanted
+from flowplan.config.config import (
+    Config,
+    GpuWanted,
+    LimitPrice,
+    Moved,
+    Source,
+    Task,
+    VolumeUse,
+    VolumeWanted,
+)
 from flowplan.config.read import read
 from flowplan.config.task.instances import PRIORITIES
 

@@ -14,6 +14,7 @@ from flowplan.diagnostics import Diagnostic, Position, Severity
 from flowplan.model.address import Address, Ref
 from flowplan.model.budget import Budget
 from flowplan.model.digest import LEFT_OUT, digest, material, named
+from flowplan.model.given import GivenValue
 from flowplan.model.lifecycle import DEFAULT, After, Lifecycle, Lifetime
 from flowplan.model.resources import ContainerImage, Interface, LocalDisk, PortPair, Script
 
@@ -174,6 +175,7 @@ class Config:
     moved: tuple[Moved, ...] = ()
     removed: tuple[Removed, ...] = ()
     imports: tuple[Import, ...] = ()
+    variables: Mapping[str, GivenValue] = field(factory=dict, eq=False)  # those that were given
     secrets: frozenset[str] = field(default=frozenset(), repr=False, eq=False)  # values that nothing may show
     _texts: dict[str, Text | None] = field(init=False, repr=False, eq=False, factory=dict)  # those that were shown
 

@@ -69,6 +69,7 @@ def read(sources: Sequence[Source], read_file: ReadFile, given: Given = NOTHING_
         moved=tuple(stack.moved),
         removed=tuple(stack.removed),
         imports=tuple(stack.imports),
+        variables=stack.variables,
         secrets=frozenset(reading.findings.secrets),
     )
 

@@ -23,6 +23,7 @@ from flowplan.documents.outputs import planned
 from flowplan.documents.ports import listed
 from flowplan.model.address import Address
 from flowplan.model.digest import digest
+from flowplan.model.given import GivenValue
 from flowplan.model.lifecycle import Lifetime
 from flowplan.model.outputs import Evaluated
 from flowplan.model.resources import Bid, ContainerImage, Inputs, PortMapping, Resource, Volume
@@ -57,6 +58,7 @@ class Circumstances:
     state: State
     config_sha256: str
     paths: tuple[str, ...] = ()  # the PATHs given, for those who apply the plan later
+    variables: Mapping[str, GivenValue] = field(factory=dict)
     outputs: Mapping[str, Evaluated] = field(factory=dict)  # as they are once it is carried out
 
 
@@ -92,11 +94,17 @@ def document(found: PricedPlan, about: Circumstances, *, unchanged: bool = True)
         "outputs": planned(about.outputs, evaluated(about.state, {})),
         "diagnostics": [said(one) for one in found.diagnostics],
     }
+    if about.variables:
+        made["variables"] = {name: _variable(one) for name, one in sorted(about.variables.items())}
     if plan.patterns.partial:
         made["selection"] = _selection(plan)
     if found.mass:
         made["guards"] = [_guard(one) for one in found.mass]
     return made
+
+
+def _variable(given: GivenValue) -> shape.VariableGiven:
+    return {"value": given.text, "sensitive": given.text is None}
 
 
 def _guard(found: MassChange) -> shape.ChangeGuard:

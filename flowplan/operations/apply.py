@@ -21,6 +21,7 @@ from flowplan.operations.observe import Observed, observe
 from flowplan.operations.outputs import shown_after, with_outputs
 from flowplan.operations.plan import Request, document_of, forecast, hold_budgets, priced_plan, refuse, wanted
 from flowplan.operations.saved_plan import hold_not_applied, hold_to, places_of, touched_by
+from flowplan.operations.variables import hold_same, of_plan
 from flowplan.planning.plan import Plan, Wishes, same_work
 from flowplan.pricing.units import DAY, HOUR, MONTH
 from flowplan.state.state import AppliedPlan, State, without
@@ -88,8 +89,11 @@ def apply(
     Raises what the run amounts to: ApplyFailed, OutcomeUnknown, GuardRefused, StalePlan, ApprovalMissing, ConfigError,
     StateError, Locked, CloudError, and what `session.interruption` raises. What was done by then is in the state.
     """
+    if saved is not None:
+        request = attrs.evolve(request, variables=of_plan(saved))
     config, wishes = wanted(session, request)
     if saved is not None:
+        hold_same(saved, config.variables if config is not None else {})
         wishes = attrs.evolve(wishes, held_to=touched_by(saved))
     budgets = (*request.budgets, *(config.budgets if config is not None else ()))
     return Run(session, config, wishes, how, approval, reporter, saved, budgets, request.hours)()

@@ -49,6 +49,7 @@ class Request:
     budgets: tuple[Budget, ...] = ()
     what_if: float | None = None
     complete: bool = False
+    variables: Mapping[str, str] = field(factory=dict, repr=False)  # of a saved plan, for those that are not given
 
 
 @frozen
@@ -94,7 +95,7 @@ def wanted(session: Session, request: Request) -> tuple[Config | None, Wishes]:
     from flowplan.planning.plan import Wishes
 
     sources, scope = session.sources(request.paths, optional=request.destroy)
-    config = None if request.destroy else configuration(session, sources)
+    config = None if request.destroy else configuration(session, sources, request.variables)
     named = named_in(session, sources) if request.destroy else Named()
     return config, Wishes(
         mode="destroy" if request.destroy else "apply",
@@ -124,6 +125,7 @@ def document_of(
         state=seen.state,
         config_sha256=config.sha256 if config is not None else "",
         paths=tuple(paths),
+        variables=config.variables if config is not None else {},
         outputs=planned_outputs(seen.state, config, found.plan),
     )
     return document(found, about, unchanged=unchanged)

@@ -22,21 +22,21 @@ if TYPE_CHECKING:
 _LONGEST_STACK = "s" * 64  # stands for the stack's name when scripts are measured without reading the state
 
 
-def configuration(session: Session, sources: Sequence[Source]) -> Config:
+def configuration(session: Session, sources: Sequence[Source], saved: Mapping[str, str] | None = None) -> Config:
     """Read and check everything that needs no network; from then on nothing shows a sensitive value. Raises ConfigError
-    with every problem, UsageProblem."""
-    config = _read(session, sources)
+    with every problem, UsageProblem. `saved`: values of variables that a saved plan has."""
+    config = _read(session, sources, saved)
     problems = unsendable(config, _LONGEST_STACK)
     if problems:
         raise ConfigError([*problems, *config.warnings])
     return config
 
 
-def _read(session: Session, sources: Sequence[Source]) -> Config:
+def _read(session: Session, sources: Sequence[Source], saved: Mapping[str, str] | None = None) -> Config:
     from flowplan.config import read
     from flowplan.operations.variables import given
 
-    config = read(sources, partial(read_beside, session.settings.directory), given(session.settings))
+    config = read(sources, partial(read_beside, session.settings.directory), given(session.settings, saved))
     if config.secrets:
         forms = [form for secret in sorted(config.secrets, key=len, reverse=True) for form in forms_of(secret)]
         session.listener.hide(lambda: forms)

@@ -33,4 +33,18 @@ MISTAKES = (
         "if made is None:",
         ("tests/config/test_yaml_layout.py", "-k", "something_else"),
     ),
+    Mistake(
+        "fill in what the value of a variable says, under for_each",
+        "config/stack/substitution.py",
+        "        return self.waiting and any(",
+        "        return self.later and any(",
+        ("tests/config/test_stack.py", "-k", "no_template"),
+    ),
+    Mistake(
+        "keep the value of a sensitive variable in a saved plan",
+        "config/stack/variables.py",
+        "            return GivenValue(None)\n",
+        '            return GivenValue(_written(found, bare=kind == "string"))\n',
+        ("tests/operations/test_variables.py", "-k", "values_that_it_was_made_with"),
+    ),
 )

@@ -30,6 +30,7 @@ from flowplan.config.yaml import KINDS, Document, Findings, Node, Scalar, carrie
 from flowplan.config.yaml import Mapping as MappingNode
 from flowplan.model.address import Address, instance_name
 from flowplan.model.budget import Budget
+from flowplan.model.given import GivenValue
 from flowplan.model.resources import BID_NAME, VOLUME_NAME, VOLUME_NAME_LENGTH
 
 T = TypeVar("T")
@@ -56,6 +57,7 @@ class Stack:
     moved: list[Moved] = field(factory=list)
     removed: list[Removed] = field(factory=list)
     imports: list[Import] = field(factory=list)
+    variables: dict[str, GivenValue] = field(factory=dict)  # those that were given
 
 
 def read_stack(documents: Sequence[Document], given: Given, findings: Findings, read_file: ReadFile) -> Stack:
@@ -83,6 +85,7 @@ class _Reading:
     said: dict[str, tuple[Section, str]] = field(factory=dict)  # what only one document may say, or all alike
 
     def run(self) -> Stack:
+        self.found.variables = {name: one.given for name, one in self.variables.items() if one.given is not None}
         self.found.name = self._once("name", NAME)
         self.prefix = self._once("name_prefix", _PREFIX)
         defaults = self._defaults()

@@ -5,6 +5,7 @@ A value is a node, as if it stood where `${var.NAME}` does: what reads it need n
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Literal, TypeAlias
@@ -22,6 +23,7 @@ from flowplan.config.yaml import (
     Kind,
     Node,
     Scalar,
+    Sequence,
     Text,
     carried,
     documents,
@@ -33,6 +35,7 @@ from flowplan.config.yaml import (
 )
 from flowplan.config.yaml import Mapping as MappingNode
 from flowplan.diagnostics import Diagnostic, candidates
+from flowplan.model.given import GivenValue
 
 Type: TypeAlias = Literal["string", "int", "number", "bool", "list", "map"]
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}", re.ASCII)
@@ -65,6 +68,7 @@ class Given:
     options: Mapping[str, str] = field(factory=dict, repr=False)
     files: tuple[Source, ...] = field(default=(), repr=False)
     environ: Mapping[str, str] = field(factory=dict, repr=False)
+    saved: Mapping[str, str] = field(factory=dict, repr=False)  # of a saved plan, for those that none of these gives
 
 
 NOTHING_GIVEN = Given()
@@ -78,6 +82,7 @@ class Variable:
     type: Type
     sensitive: bool
     value: Node | None = field(repr=False)
+    given: GivenValue | None = field(default=None, repr=False)  # None: it has its default
 
 
 @define(eq=False)
@@ -157,7 +162,17 @@ class _Values:
         found = self._value(name, kind, declared)
         if found is not None and declared.sensitive:
             self._hide(found)
-        return Variable(name, kind, declared.sensitive, found)
+        return Variable(name, kind, declared.sensitive, found, self._given(name, kind, declared, found))
+
+    def _given(self, name: str, kind: Type, declared: _Declared, found: Node | None) -> GivenValue | None:
+        """How the value came from outside; None: it did not, or there is none."""
+        outside = name in self.given.options or name in self.filed or ENVIRONMENT + name in self.given.environ
+        if found is None or not (outside or name in self.given.saved):
+            return None
+        if declared.sensitive:
+            return GivenValue(None)
+        default = None if declared.default is None else _written(declared.default, bare=kind == "string")
+        return GivenValue(_written(found, bare=kind == "string"), default)
 
     def _value(self, name: str, kind: Type, declared: _Declared) -> Node | None:
         if name in self.given.options:
@@ -167,6 +182,8 @@ class _Values:
             return _checked(document, node, name, kind, declared.sensitive, self.findings)
         if (variable := ENVIRONMENT + name) in self.given.environ:
             return self._typed(variable, self.given.environ[variable], kind, declared)
+        if name in self.given.saved:
+            return self._typed(f"{name}, as the saved plan has it", self.given.saved[name], kind, declared)
         if declared.default is not None:
             return _checked(declared.document, declared.default, name, kind, declared.sensitive, self.findings)
         hint = f"--var {name}=VALUE, a line `{name}: VALUE` in a --var-file, {ENVIRONMENT}{name}, or a default here"
@@ -228,6 +245,22 @@ def _only_document(text: Text) -> Document | None:
     if len(found) != 1 and len(text.findings.all) == before:
         text.problem(text.position(mark_at(text.content, 0)), "this is no value", code="variable-type")
     return found[0] if len(found) == 1 else None
+
+
+def _written(node: Node, *, bare: bool) -> str:
+    """`node` as --var takes it. `bare`: a text stands as it is."""
+    if isinstance(node, Scalar):
+        if node.kind == "string":
+            return node.text if bare else json.dumps(node.text, ensure_ascii=False)
+        return "null" if node.is_null else node.text
+    if isinstance(node, Sequence):
+        return f"[{', '.join(_written(one, bare=False) for one in node.items)}]"
+    if isinstance(node, MappingNode):
+        pairs = (
+            f"{json.dumps(key, ensure_ascii=False)}: {_written(node.value(key), bare=False)}" for key in node.entries
+        )
+        return f"{{{', '.join(pairs)}}}"
+    return ""
 
 
 def _checked(document: Document, node: Node, name: str, kind: Type, sensitive: bool, findings: Findings) -> Node | None:

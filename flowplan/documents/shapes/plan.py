@@ -150,6 +150,13 @@ class Selection(TypedDict):
     left_out: list[str]
 
 
+class VariableGiven(TypedDict):
+    """The value of a variable that was given, as --var takes it; null: it is sensitive, and kept nowhere."""
+
+    value: str | None
+    sensitive: bool
+
+
 class ChangeGuard(TypedDict):
     """A limit on how much of what is `there` a plan may update, replace and delete."""
 
@@ -182,6 +189,7 @@ class PlanBody(FailedPlan):
     summary: Summary
     cost: Totals
     outputs: dict[str, PlannedOutput]
+    variables: NotRequired[dict[str, VariableGiven]]
     what_if: NotRequired[WhatIf]
     selection: NotRequired[Selection]
     guards: NotRequired[list[ChangeGuard]]
