@@ -20,14 +20,20 @@ def state() -> None:
 
 
 @state.command("list", cls=Command)
+@click.argument("patterns", metavar="[ADDR]...", nargs=-1)
 @options.form("addresses")
 @click.pass_context
-def list_(ctx: click.Context, form: str) -> int:
-    """List the addresses, one per line."""
+def list_(ctx: click.Context, patterns: tuple[str, ...], form: str) -> int:
+    """List the addresses, one per line: all, or those that an ADDR means.
+
+    `*` in ADDR stands for any text, `?` for one character; task.NAME is a bid and its ports.
+    """
     from flowplan.operations import state as states
 
     here = Context.of(ctx)
-    here.terminal.out(report_of("addresses", form)(states.resources(here.session), here.terminal.paint), end="")
+    here.terminal.out(
+        report_of("addresses", form)(states.resources(here.session, patterns), here.terminal.paint), end=""
+    )
     return 0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import attrs
@@ -11,6 +11,7 @@ import attrs
 from flowplan.documents.state import Kept
 from flowplan.errors import FlowplanError, StateError, UsageProblem
 from flowplan.model.address import Address, in_order
+from flowplan.model.selection import held, matching
 from flowplan.state.codec import load
 from flowplan.state.state import PLANS_KEPT, Binding, State, consistent, readdressed
 
@@ -26,10 +27,20 @@ def whole(session: Session) -> Kept:
     return Kept(loaded.state, list(loaded.pending.values()))
 
 
-def resources(session: Session) -> list[Binding]:
-    """What the state holds, in the order of addresses. Raises StateError."""
+def resources(session: Session, patterns: Sequence[str] = ()) -> list[Binding]:
+    """What the state holds, in the order of addresses: all, or what `patterns` mean. Raises UsageProblem for what is no
+    pattern, FlowplanError for one that means nothing, StateError."""
+    try:
+        asked = [held(pattern) for pattern in patterns]
+    except ValueError as error:
+        raise UsageProblem(str(error)) from None
     bindings = session.store.read().state.bindings
-    return [bindings[address] for address in sorted(bindings, key=in_order)]
+    meant = {pattern: matching(pattern, bindings) for pattern in asked}
+    for pattern, found in meant.items():
+        if not found:
+            raise FlowplanError(f"{pattern} is not in the state", hint="`flowplan state list` shows what is")
+    shown = frozenset().union(*meant.values()) if asked else bindings.keys()
+    return [bindings[address] for address in sorted(shown, key=in_order)]
 
 
 def resource(session: Session, address: str) -> Binding:

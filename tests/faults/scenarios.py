@@ -27,6 +27,7 @@ Command = Sequence[str]
 APPLY: Command = ("apply", "--auto-approve", "--parallelism", "1")
 DESTROY: Command = ("destroy", "--auto-approve", "--parallelism", "1", "--allow-volume-destroy", "*")
 RESTORE: Command = ("state", "restore")
+RESTORE_FIRST: Command = ("state", "restore", "1")
 CANCEL_B: Command = ("recover", "--cancel", "@b")
 SETTLED: Command = ("plan", "--detailed-exitcode")
 STATE = "flowplan.state.json"
@@ -216,6 +217,13 @@ def _damaged(folder: Folder) -> None:
     (folder.path / STATE).write_bytes(b"")
 
 
+def _released_since(folder: Folder) -> None:
+    """The first version holds a bid that the state does not know any more."""
+    folder.write(task("a"))
+    folder.ok(APPLY)
+    folder.ok(("state", "rm", "bid.a"))
+
+
 def _unnamed(folder: Folder) -> None:
     """Bid b was lost from the state, and known again by its marker; no file names it any more."""
     folder.write(task("a"), task("b"))
@@ -307,6 +315,7 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     "cancel a further bid": Scenario(_unnamed, CANCEL_B, (CANCEL_B,)),
     "state restore": Scenario(_damaged, RESTORE, (RESTORE, APPLY), tells="is in order; nothing was restored"),
+    "restore a version": Scenario(_released_since, RESTORE_FIRST, (RESTORE_FIRST,)),
     "a saved plan": Scenario(_planned, ("apply", "--parallelism", "1", "saved")),
     "create six, four at once": Scenario(
         _written(*(task(name, volume=created(f"v{name}"), ports="8080") for name in "abcdef")),

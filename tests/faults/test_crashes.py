@@ -49,6 +49,7 @@ CORE = (
     "recovery of a replacement",
     "recovery of a successor that was placed",
     "state restore",
+    "restore a version",
     "a saved plan",
     "move and change",
     "release",

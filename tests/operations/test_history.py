@@ -155,3 +155,21 @@ def test_a_version_that_cannot_be_kept_is_a_note(place: Place) -> None:
 def test_what_changes_the_state_says_so_in_json(applied: Place, command: tuple[str, ...]) -> None:
     (applied.path / "pulled").write_text(applied.ok("state", "pull"))
     assert json.loads(applied.ok("state", *command, "--format", "json"))["format_version"] == "1.0"
+
+
+@pytest.mark.parametrize(
+    ("patterns", "listed"),
+    [
+        (("bid.*",), [BID]),
+        (("task.*",), [BID, BID.replace("bid.", "ports.")]),
+        ((VOLUME, BID), [BID, VOLUME]),
+        (("*",), [BID, BID.replace("bid.", "ports."), VOLUME]),
+    ],
+)
+def test_the_list_takes_patterns(applied: Place, patterns: tuple[str, ...], listed: list[str]) -> None:
+    assert applied.ok("state", "list", *patterns).splitlines() == listed
+
+
+@pytest.mark.parametrize(("pattern", "code"), [("bid.nobody", 1), ("nothing", 64), ("", 64)])
+def test_a_pattern_that_means_nothing_is_no_empty_list(applied: Place, pattern: str, code: int) -> None:
+    assert applied.run("state", "list", pattern).code == code
