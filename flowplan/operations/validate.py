@@ -43,18 +43,21 @@ def _read(session: Session, sources: Sequence[Source], saved: Mapping[str, str] 
     return config
 
 
+_KEEPING = ("prevent_destroy", "attach", "removed")  # what a file may say so that a volume stays
+
+
 @frozen
 class Named:
     """What files name: the `addresses` they declare, and the volumes they only attach, by their names or ids;
     `lifecycles`: how what they declare is to be treated; `spared`: what they no longer name, and is to stay live. Each
-    also under the addresses that it had before it moved. `perhaps_protected`: they cannot be read, and speak of
-    prevent_destroy."""
+    also under the addresses that it had before it moved. `perhaps_protected`: the word that keeps
+    volumes, and that files which cannot be read speak of."""
 
     addresses: frozenset[Address] = frozenset()
     attached: frozenset[str] = frozenset()
     lifecycles: Mapping[Address, Lifecycle] = field(factory=dict)
     spared: frozenset[Address] = frozenset()
-    perhaps_protected: bool = False
+    perhaps_protected: str = ""
 
 
 def named_in(session: Session, sources: Sequence[Source]) -> Named:
@@ -65,7 +68,8 @@ def named_in(session: Session, sources: Sequence[Source]) -> Named:
     try:
         config = _read(session, sources)
     except (ConfigError, UsageProblem):
-        return Named(perhaps_protected=any(b"prevent_destroy" in source.data for source in sources))
+        spoken = (word for word in _KEEPING for source in sources if word.encode() in source.data)
+        return Named(perhaps_protected=next(spoken, ""))
     former, lifecycles = former_addresses(config), config.lifecycles()
     declared = {*config.tasks, *config.volumes}
     declared |= {old for old, now in former.items() if now in declared}

@@ -54,7 +54,10 @@ def _whose(address: Address, ids: Sequence[str], state: State, live: Live) -> tu
     kind = address.kind
     bound = {binding.id: one for one, binding in state.bindings.items() if one.kind == kind}
     if here := next((bound[id] for id in ids if id in bound), None):
-        return f"it is in the state as {here}", f"flowplan state mv {here} {address} gives it this address"
+        return (
+            f"it is in the state as {here}",
+            f"choose another name; or flowplan state mv {here} {address} gives it this address",
+        )
     users = [
         bid for bid in live.bids.values() if bid.id in ids or not {str(v) for v in bid.bid.volumes}.isdisjoint(ids)
     ]

@@ -61,7 +61,7 @@ def _protected(changes: Iterable[Change], wishes: Wishes) -> Iterable[Diagnostic
             yield refusal(
                 "prevent-destroy",
                 change,
-                f"a file speaks of prevent_destroy, but cannot be read; {_loss(change)}",
+                f"a file speaks of {wishes.perhaps_protected}, but cannot be read; {_loss(change)}",
                 "`flowplan validate` says what is wrong with it; --keep-volumes cancels the bids, and leaves volumes",
             )
 

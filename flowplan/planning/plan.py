@@ -128,7 +128,7 @@ class Wishes:
     spared: frozenset[Address] = frozenset()  # to destroy: what the files say is to stay live
     attached: frozenset[str] = frozenset()  # to destroy: names and ids of volumes that the files only attach
     lifecycles: Mapping[Address, Lifecycle] = field(factory=dict)  # to destroy: what the files say of that
-    perhaps_protected: bool = False  # to destroy: a file speaks of prevent_destroy, and cannot be read
+    perhaps_protected: str = ""  # to destroy: what a file speaks of that keeps volumes, where it cannot be read
     in_scope: Callable[[Binding], bool] = lambda _: True
     files: Files = field(factory=AllThere)
 

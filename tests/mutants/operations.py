@@ -320,4 +320,11 @@ MISTAKES = (
         "if False:",
         ("tests/operations/test_stack_cases.py", "-k", "each_expectation"),
     ),
+    Mistake(
+        "delete volumes although an unreadable file may attach them",
+        "operations/validate.py",
+        '_KEEPING = ("prevent_destroy", "attach", "removed")',
+        '_KEEPING = ("prevent_destroy",)',
+        ("tests/operations/test_keep_volumes.py", "-k", "cannot_be_read"),
+    ),
 )

@@ -92,3 +92,15 @@ def test_a_volume_that_another_given_file_makes_is_not_only_attached(place: Plac
     place.ok("destroy", "a.yaml", "b.yaml", "--auto-approve", "--allow-volume-destroy", "d")
     assert ("DELETE", "volumes") in called(place, before)
     assert BID not in place.ok("state", "list")
+
+
+def test_a_file_that_attaches_and_cannot_be_read_deletes_no_volume(place: Place) -> None:
+    """Nobody knows which volume it attaches."""
+    place.write(task_text(more=storage("d")))
+    place.ok(*APPLY)
+    place.write(task_text(more=ATTACHES) + "nonsense: [\n")
+    before = len(place.ledger())
+    refused = place.run("destroy", "--auto-approve", "--allow-volume-destroy", "*")
+    assert (refused.code, "a file speaks of attach, but cannot be read" in " ".join(refused.out.split())) == (3, True)
+    place.ok("destroy", "--auto-approve", "--keep-volumes")
+    assert called(place, before) == [("DELETE", "spot")]

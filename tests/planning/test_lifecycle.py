@@ -64,7 +64,7 @@ def treated(wanted: dict[Address, Resource], **lifecycles: Lifecycle) -> Desired
         ({}, DESTROY, ["bid.train", "volume.data"]),
         ({}, attrs.evolve(DESTROY, keep_volumes=True), ["bid.train"]),
         ({}, attrs.evolve(DESTROY, lifecycles={}), []),
-        ({}, attrs.evolve(DESTROY, lifecycles={}, perhaps_protected=True), ["volume.data"]),
+        ({}, attrs.evolve(DESTROY, lifecycles={}, perhaps_protected="prevent_destroy"), ["volume.data"]),
     ],
 )
 def test_what_has_prevent_destroy_stays(wanted: dict[Address, Resource], wishes: Wishes, refused: list[str]) -> None:
