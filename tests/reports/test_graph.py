@@ -74,6 +74,16 @@ def test_a_name_is_a_text_in_it_whatever_it_is() -> None:
     assert [len(one.text or "") <= 50 for one in group.findall(f"{SVG}text")] == [True, True]
 
 
+def test_words_beside_edges_stand_apart(place: Place) -> None:
+    waiting = "".join(f"  t{n}: {{depends_on: [{{task: preprocess, until: running}}]}}\n" for n in range(9))
+    place.write(STACK + waiting)
+    root = ElementTree.fromstring(place.ok("graph", "--format", "svg"))
+    found = [(one.get("x"), float(one.get("y") or 0)) for one in root if one.get("class") == "until"]
+    assert len(found) == 10
+    for (x, y), (other_x, below) in pairwise(sorted(found, key=lambda at: (at[0] or "", at[1]))):
+        assert x != other_x or below - y >= 12.9
+
+
 def test_nothing_declared_is_a_picture_too() -> None:
     assert "nothing is declared" in svg(graph_of({}), Paint())
 

@@ -22,6 +22,7 @@ _LID = 3  # of a drum
 _LETTER, _PADDING = 7.3, 40  # the width of a character, and what a node has around its name
 _LONGEST = 44  # characters of a name; the rest is in the title that a pointer shows
 _NARROWEST = 600
+_WORD = 13  # from one word beside edges to the one below it
 _ALONG = 0.6  # how far along its last curve an edge is labelled
 
 _STYLE = """
@@ -180,17 +181,24 @@ class _Picture:
                 yield self._edge(one, user, f"{user} needs {one}", "edge")
         for one, other, until in waits(self.graph):
             yield self._edge(one, other, f"{other} waits until {one} is {until}", "edge waits")
-        for one, other, until in waits(self.graph):
-            if until != "placed":
-                yield self._until(one, other, until)
+        yield from self._untils()
 
-    def _until(self, one: Node, other: Node, until: str) -> str:
-        """How far `one` must be: beside the end of the edge, with ground around it."""
+    def _untils(self) -> Iterator[str]:
+        """How far others must be: beside the ends of the edges, with ground around, none over another."""
+        words = [(*self._beside(one, other), until) for one, other, until in waits(self.graph) if until != "placed"]
+        lowest: dict[float, float] = {}
+        for x, wanted, until in sorted(words):
+            y = lowest[x] = max(wanted, lowest.get(x, 0.0) + _WORD)
+            at = f'x="{x:.1f}" y="{y:.1f}" dy=".35em"'
+            yield f'<text class="until halo" {at} aria-hidden="true">{until}</text>'
+            yield f'<text class="until" {at}>{until}</text>'
+
+    def _beside(self, one: Node, other: Node) -> tuple[float, float]:
+        """A place on the last curve of an edge."""
         here = self.layers.routes[one, other][-2]
-        y = self._middle(here) + (self._middle(other) - self._middle(here)) * _ALONG**2 * (3 - 2 * _ALONG)
         start, end = self._right(here), self.lefts[self.depth[other]]
-        at = f'x="{start + (end - start) * _ALONG:.1f}" y="{y:.1f}" dy=".35em"'
-        return f'<text class="until halo" {at} aria-hidden="true">{until}</text><text class="until" {at}>{until}</text>'
+        y = self._middle(here) + (self._middle(other) - self._middle(here)) * _ALONG**2 * (3 - 2 * _ALONG)
+        return start + (end - start) * _ALONG, y
 
     def _edge(self, one: Node, other: Node, says: str, how: str) -> str:
         """A curve from right to left sides, straight through the layers that it passes."""
