@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-import pytest
+import json
 
-from flowplan.config import Config, Source, read
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flowplan.config import Config, Source, Task, read
 from flowplan.config.stack.variables import Given
 from flowplan.errors import ConfigError
 from flowplan.model.address import Address
+from flowplan.model.digest import named
 from flowplan.model.lifecycle import Lifecycle
+from tests.conftest import EXAMPLES
 
 TYPE = "resources_specification: {fcp_instance: 8xh100, cluster_id: us-central1-b}"
 ONE = f"version: 2\ntasks: {{train: {{{TYPE}}}}}\n"
@@ -262,3 +268,36 @@ def test_no_problem_shows_a_sensitive_value() -> None:
         stack(text, options={"size": "geheim17"})
     assert caught.value.problems
     assert "geheim17" not in repr(caught.value.problems)
+
+
+def test_the_example_is_a_stack() -> None:
+    config = stack((EXAMPLES / "stack" / "flowplan.yaml").read_text())
+    assert [str(one) for one in (*config.volumes, *config.tasks)] == [
+        *("volume.data", "bid.prepare"),
+        *('bid.train["low"]', 'bid.train["high"]'),
+    ]
+
+
+KEYS = st.lists(st.from_regex(r"[a-z0-9][a-z0-9._-]{0,8}", fullmatch=True), unique=True, max_size=4)
+TEXTS = st.text(st.characters(codec="ascii", categories=("L", "N")), min_size=1, max_size=5)
+
+
+@given(KEYS, st.data())
+def test_a_for_each_is_what_its_instances_are_written_out(names: list[str], data: st.DataObject) -> None:
+    """Also where values come from defaults and variables, and whatever stands in them."""
+    values = {name: data.draw(TEXTS) for name in names}
+    head = "version: 2\nvariables: {v: {default: '${each.key}'}}\ndefaults: {task_management: {priority: high}}\n"
+    image = "container_image: {image_name: x, run_options: '-e A=%s -e B=%s ${var.v} $${C}'}"
+    body = f"for_each: {json.dumps(values)}, {TYPE}, {image % ('${each.key}', '${each.value}')}"
+    written = [
+        f"  t-{number}: {{name: 't-{name}', {TYPE}, {image % (name, value)}}}\n"
+        for number, (name, value) in enumerate(values.items())
+    ]
+    one = stack(f"{head}tasks:\n  t: {{{body}}}\n")
+    other = stack(f"{head}tasks:\n{''.join(written)}")
+    assert list(map(asked, one.tasks.values())) == list(map(asked, other.tasks.values()))
+
+
+def asked(task: Task) -> dict[str, object]:
+    """What a task asks for: not where it stands, nor whether its name is written."""
+    return named(task) | task.limit_price.digested
