@@ -195,6 +195,7 @@ class Stack:
         *,
         destroy: bool = False,
         keep_volumes: bool = False,
+        refresh_only: bool = False,
         target: Iterable[str] = (),
         exclude: Iterable[str] = (),
         replace: Iterable[str] = (),
@@ -208,7 +209,8 @@ class Stack:
     ) -> Proposal:
         """What `apply` would do. Nothing is changed.
 
-        `destroy`: remove everything; `keep_volumes` then leaves the volumes, and forgets them. `target`: only these
+        `destroy`: remove everything; `keep_volumes` then leaves the volumes, and forgets them.
+        `refresh_only`: record in the state what changed outside, and nothing else. `target`: only these
         addresses (like "bid.train", "task.sweep*") and what they need; `exclude`: all but these and what depends on
         them; `replace`: these whatever differs. `allow_volume_destroy`: names of volumes whose data may be lost.
         `horizon`: how far ahead the cost is forecast, at least a minute. `max_hourly_cost`: dollars per hour that the
@@ -226,12 +228,15 @@ class Stack:
             raise UsageProblem("replace does not go with destroy: nothing would be made again")
         if max_changes is not None and destroy:
             raise UsageProblem("max_changes does not go with destroy: all of it is meant to go")
+        if refresh_only and (destroy or selected.replace or what_if is not None):
+            raise UsageProblem("refresh_only goes with no destroy, replace or what_if: it only records what is live")
         if what_if is not None and destroy:
             raise UsageProblem("what_if does not go with destroy: no bid would be left")
         request = planning.Request(
             paths=self._sources,
             destroy=destroy,
             keep_volumes=keep_volumes,
+            refresh_only=refresh_only,
             patterns=selected,
             destroyable=frozenset(names(allow_volume_destroy)),
             hours=None if horizon is None else hours(horizon, "horizon"),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 @click.command(cls=Command)
 @options.paths
+@selecting.refresh_only
 @selecting.selecting
 @selecting.replace
 @options.applying
@@ -26,6 +27,7 @@ def apply(
     ctx: click.Context,
     /,
     paths: tuple[str, ...],
+    refresh_only: bool,
     target: tuple[str, ...],
     exclude: tuple[str, ...],
     replace: tuple[str, ...],
@@ -55,11 +57,13 @@ def apply(
     here = Context.of(ctx)
     request = Request(
         paths=paths,
+        refresh_only=refresh_only,
         patterns=values.patterns(target, exclude, replace),
         destroyable=frozenset(allow_volume_destroy),
         budgets=values.budgets(max_hourly_cost, max_cost_increase, budget_basis, max_changes),
     )
     saved = read_saved_plan(here.session.settings.directory, paths)
+    values.hold_refresh_only(refresh_only, {"--replace": replace, "a saved plan": saved})
     if expect is not None and saved is None:
         raise UsageProblem("--expect needs a saved plan", hint="flowplan apply PLANFILE --expect SHA256")
     if saved is not None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 @options.paths
 @click.option("--out", metavar="FILE", help="Save the plan, for `flowplan apply FILE`.")
 @click.option("--destroy", is_flag=True, help="Plan to remove everything.")
+@selecting.refresh_only
 @options.keep_volumes
 @selecting.selecting
 @selecting.replace
@@ -36,6 +37,7 @@ def plan(
     paths: tuple[str, ...],
     out: str | None,
     destroy: bool,
+    refresh_only: bool,
     keep_volumes: bool,
     target: tuple[str, ...],
     exclude: tuple[str, ...],
@@ -82,11 +84,15 @@ def plan(
         raise UsageProblem(
             "--replace cannot be combined with --destroy: nothing would be made again", hint="leave out one of them"
         )
+    values.hold_refresh_only(
+        refresh_only, {"--out": out, "--destroy": destroy, "--replace": replace, "--what-if": what_if}
+    )
     values.hold_kept(keep_volumes, allow_volume_destroy)
     request = Request(
         paths=paths,
         destroy=destroy,
         keep_volumes=keep_volumes,
+        refresh_only=refresh_only,
         patterns=values.patterns(target, exclude, replace),
         destroyable=frozenset(allow_volume_destroy),
         hours=values.hours(horizon),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from flowplan.cli.terminal import Terminal
     from flowplan.documents.shapes.plan import PlanDocument, SealedPlan
     from flowplan.operations.plan import Request
-    from flowplan.planning.plan import Plan
+    from flowplan.planning.plan import Mode, Plan
 
 
 def carry_out(here: Context, request: Request, given: dict[str, Any], saved: SealedPlan | None = None) -> int:
@@ -33,6 +33,13 @@ def carry_out(here: Context, request: Request, given: dict[str, Any], saved: Sea
     how = How(**given, timeout=timeout, for_machines=row.whole)
     apply(here.session, request, how, asks, asks.reporter, saved)
     return 0
+
+
+_QUESTIONS: dict[Mode, str] = {
+    "apply": "Apply this plan?",
+    "destroy": "Destroy all this?",
+    "refresh-only": "Record this in the state?",
+}
 
 
 @frozen
@@ -58,7 +65,7 @@ class Asking:
                 "the plan needs approval, and flowplan cannot ask here; nothing was changed",
                 hint="give --auto-approve, or apply a saved plan: flowplan plan --out FILE, flowplan apply FILE",
             )
-        what = "Destroy all this?" if plan.mode == "destroy" else "Apply this plan?"
+        what = _QUESTIONS[plan.mode]
         if self.terminal.ask(f"\n{what} Only 'yes' is accepted: ") != "yes":
             raise ApprovalMissing("not approved; nothing was changed")
         return True

@@ -20,6 +20,9 @@ target = click.option(
     metavar="ADDR",
     help="Only this and what it needs. * and ? are wildcards; task.NAME is a bid and its ports.",
 )
+refresh_only = click.option(
+    "--refresh-only", is_flag=True, help="Only record in the state what changed outside; nothing live is changed."
+)
 exclude = click.option(
     "--exclude", multiple=True, metavar="ADDR", help="All but this and what depends on it; wildcards as in --target."
 )

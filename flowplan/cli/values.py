@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from flowplan.errors import UsageProblem
 from flowplan.model.budget import Budget, BudgetBasis, dollars, increase
@@ -23,6 +23,16 @@ def hours_of(text: str, option: str) -> float:
     if seconds < 60:
         raise UsageProblem(f"{option} must be at least 1m", hint="write 24h or 7d")
     return seconds / 3600
+
+
+def hold_refresh_only(refresh_only: bool, beside: Mapping[str, object]) -> None:
+    """Raise UsageProblem where only the state is to be changed, and something `beside` asks for more."""
+    wrong = next((option for option, given in beside.items() if given), None)
+    if refresh_only and wrong is not None:
+        raise UsageProblem(
+            f"--refresh-only cannot be combined with {wrong}: it only records what is live",
+            hint="leave out one of them",
+        )
 
 
 def hold_kept(keep_volumes: bool, destroyable: Collection[str]) -> None:

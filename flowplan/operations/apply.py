@@ -129,6 +129,11 @@ class Run:
         if self.saved is not None:
             hold_not_applied(self.saved, loaded.state)
         self._pending = tuple(loaded.pending.values())
+        if self._pending and self.wishes.mode == "refresh-only":
+            raise OutcomeUnknown(
+                "operations of an earlier run are in doubt, and recording what is live does not settle them",
+                hint="run `flowplan recover`, then this again",
+            )
         journal, recovered, seen = self._look(store, loaded, lock)
         plan = self._approved(seen)
         if self.how.init:
@@ -324,7 +329,7 @@ class Run:
             late=ADVANCE if self.session.settings.simulated else "",
         )
         saved = AppliedPlan(self.saved["sha256"], self.session.now(), recovered.state.serial) if self.saved else None
-        now = _without_left_out(plan, seen)
+        now = None if plan.mode == "refresh-only" else _without_left_out(plan, seen)
         applying = Applying(plan, recovered.state, around, options, now=now, absent=recovered.absent, saved=saved)
         self.session.interruption.wake = applying.wake
         return applying.run()

@@ -34,15 +34,16 @@ if TYPE_CHECKING:
 class Request:
     """What to plan. `paths`: task files and directories, or sources that are read already; none means flowplan.yaml.
 
-    `keep_volumes`: to destroy, leave volumes and forget them. `patterns`: which part of it, and what to replace
-    whatever differs. `destroyable`: names of volumes whose data may go. `hours`: how far ahead the cost is forecast,
-    None: each task's estimated duration, else a day. `what_if`: the hours of a simulation of the auctions. `complete`:
-    with what stays as it is and every span, for machines, sealed.
+    `keep_volumes`: to destroy, leave volumes and forget them. `refresh_only`: only record what is live. `patterns`:
+    which part of it, and what to replace whatever differs. `destroyable`: names of volumes whose data may go. `hours`:
+    how far ahead the cost is forecast, None: each task's estimated duration, else a day. `what_if`: the hours of a
+    simulation of the auctions. `complete`: with what stays as it is and every span, for machines, sealed.
     """
 
     paths: tuple[str | Source, ...] = ()
     destroy: bool = False
     keep_volumes: bool = False
+    refresh_only: bool = False
     patterns: Patterns = field(factory=Patterns)
     destroyable: frozenset[str] = frozenset()
     hours: float | None = None
@@ -98,7 +99,7 @@ def wanted(session: Session, request: Request) -> tuple[Config | None, Wishes]:
     config = None if request.destroy else configuration(session, sources, request.variables)
     named = named_in(session, sources) if request.destroy else Named()
     return config, Wishes(
-        mode="destroy" if request.destroy else "apply",
+        mode="destroy" if request.destroy else "refresh-only" if request.refresh_only else "apply",
         patterns=request.patterns,
         destroyable=request.destroyable,
         keep_volumes=request.keep_volumes,
@@ -156,7 +157,8 @@ def priced_plan(session: Session, seen: Observed, wishes: Wishes) -> PricedPlan:
     from flowplan.planning.make import make_plan
     from flowplan.planning.unreported import hold_reported, only_stops
 
-    plan = make_plan(seen.desired, seen.state, seen.live, wishes, seen.pending)
+    state = seen.recorded if wishes.mode == "refresh-only" else seen.state  # what moves or is imported is not recorded
+    plan = make_plan(seen.desired, state, seen.live, wishes, seen.pending)
     hold_reported(plan, seen.catalogue, seen.live)
     keys = auctions_needed(seen.desired, seen.state, seen.live)
     markets = session.cloud().markets(keys, shown_only=keys if only_stops(plan) else ())

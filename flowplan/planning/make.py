@@ -14,6 +14,7 @@ from flowplan.planning.drift import drift, fileless, moved, unnamed
 from flowplan.planning.hand_overs import order_of
 from flowplan.planning.lookup import Desired
 from flowplan.planning.plan import Plan, Wishes
+from flowplan.planning.refresh import refreshed
 from flowplan.planning.selection import chosen, part_of
 from flowplan.state.journal import Intent
 from flowplan.state.ownership import namesakes, twins
@@ -32,7 +33,7 @@ def make_plan(
     `wishes` that means nothing, steps.Cycle only for a state that was edited by hand."""
     wishes = chosen(_widened(wishes, state, desired), desired, state)
     made = Changes(desired, state, live, wishes)
-    every = made.all()
+    every = refreshed(desired, state, live, wishes) if wishes.mode == "refresh-only" else made.all()
     part = part_of(every, wishes)
     changes = part.changes
     left_alone = tuple(a for a, b in state.bindings.items() if a not in every and not wishes.in_scope(b))

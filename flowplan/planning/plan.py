@@ -24,7 +24,7 @@ from flowplan.pricing.entry import Key
 from flowplan.state.journal import Intent
 from flowplan.state.state import Binding
 
-Mode: TypeAlias = Literal["apply", "destroy"]
+Mode: TypeAlias = Literal["apply", "destroy", "refresh-only"]
 RESTART = "its instances stop, and start again if it still wins: volumes change only while a bid is paused"
 EVERYTHING = "*"  # as a volume's name: every volume may be destroyed
 
@@ -62,7 +62,9 @@ class Plan:
 
     @property
     def empty(self) -> bool:
-        """Whether nothing is to be done, nor to be recorded under another address."""
+        """Whether nothing is to be done, nor to be recorded: under another address, or of what is live."""
+        if self.mode == "refresh-only":
+            return not self.order and not self.drift
         return not self.order and all(one.previous_address is None for one in self.changes)
 
     def by_address(self) -> dict[Address, Change]:
@@ -141,7 +143,12 @@ def key_of(bid: Bid) -> Key:
 def same_work(one: Plan, other: Plan) -> bool:
     """Whether two plans do the same to the same objects, in the same order. What they say besides (notes, statuses,
     places in files, prices, what stays as it is) does not count."""
-    return one.order == other.order and _work(one) == _work(other)
+    same = one.order == other.order and _work(one) == _work(other)
+    return same and (one.mode != "refresh-only" or _recorded(one) == _recorded(other))
+
+
+def _recorded(plan: Plan) -> list[tuple[object, ...]]:
+    return [(one.address, one.id, one.after) for one in plan.drift]
 
 
 def _work(plan: Plan) -> list[tuple[object, ...]]:

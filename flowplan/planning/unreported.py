@@ -58,7 +58,7 @@ def _stops(change: Change) -> bool:
 
 def hold_reported(plan: Plan, catalogue: Catalogue, live: Live) -> None:
     """Raise CloudError for a plan that needs what is not reported."""
-    if only_stops(plan) and not plan.empty:
+    if only_stops(plan) and not plan.empty and plan.mode != "refresh-only":
         return
     for why in (*_unread(plan, live), *live.unlisted.values()):
         raise why

@@ -97,6 +97,27 @@ MISTAKES = (
         ("tests/operations/test_unrelated_changes.py", "-k", "restore"),
     ),
     Mistake(
+        "forget a job that has ended when the state is refreshed",
+        "planning/refresh.py",
+        "if one is None and (done := completed(binding, desired, live)) is not None:",
+        "if one is None and (done := None) is not None:",
+        ("tests/operations/test_refresh_only.py", "-k", "job"),
+    ),
+    Mistake(
+        "record on a refresh what was not listed",
+        "planning/unreported.py",
+        ' and plan.mode != "refresh-only":\n',
+        ":\n",
+        ("tests/operations/test_refresh_only.py", "-k", "cannot_be_read"),
+    ),
+    Mistake(
+        "settle what is in doubt on a refresh",
+        "operations/apply.py",
+        '        if self._pending and self.wishes.mode == "refresh-only":\n',
+        '        if self._pending and self.wishes.mode == "refresh":\n',
+        ("tests/operations/test_refresh_only.py", "-k", "doubt"),
+    ),
+    Mistake(
         "compare what is not known",
         "planning/differences.py",
         "        if name in before.unreported or name in after.unreported:\n            continue\n",
@@ -127,8 +148,8 @@ MISTAKES = (
     Mistake(
         "place where not all is told",
         "planning/unreported.py",
-        "    if only_stops(plan) and not plan.empty:\n",
-        "    if not plan.empty:\n",
+        "    if only_stops(plan) and not plan.empty and",
+        "    if not plan.empty and",
         ("tests/faults/test_stop_paying.py", "-k", "needs_all_of_it"),
     ),
     Mistake(
@@ -225,8 +246,8 @@ MISTAKES = (
     Mistake(
         "take a plan with the same steps for the same plan",
         "planning/plan.py",
-        "    return one.order == other.order and _work(one) == _work(other)\n",
-        "    return one.order == other.order\n",
+        "    same = one.order == other.order and _work(one) == _work(other)\n",
+        "    same = one.order == other.order\n",
         ("tests/planning/test_same_work.py",),
     ),
     Mistake(

@@ -357,8 +357,18 @@ def moves(entries: Iterable[Entry], paint: Paint) -> str:
     )
 
 
+def _refresh(body: PlanBody, changing: Sequence[Entry], paint: Paint) -> str:
+    """What the state would record."""
+    count = len(body["resource_drift"])
+    if not count and not changing:
+        return paint("No changes. The state says what is live.", "bold")
+    return paint(f"Refresh: {count} to record in the state. Nothing live is changed.", "bold")
+
+
 def summary(body: PlanBody, changing: Sequence[Entry], paint: Paint) -> str:
     """The counts; before them, what is destroyed, because that is what must not be overlooked."""
+    if body["mode"] == "refresh-only":
+        return _refresh(body, changing, paint)
     if not changing and not any("previous_address" in one for one in body["resource_changes"]):
         if "selection" in body:
             return paint("No changes to what you selected.", "bold")

@@ -71,7 +71,10 @@ class ProgressLines:
 
     def summary(self, plan: Plan, outcome: Outcome) -> None:
         counts = counted(plan, outcome)
-        word = "Destroy" if plan.mode == "destroy" else "Apply"
+        if plan.mode == "refresh-only" and outcome.clean and not plan.empty:
+            self._out(self._paint_out(f"Refresh complete: {len(plan.drift)} recorded.", "bold", "green"))
+            return
+        word = {"destroy": "Destroy", "refresh-only": "Refresh"}.get(plan.mode, "Apply")
         if outcome.clean and plan.empty:
             self._outputs(outcome)
             return

@@ -1,0 +1,136 @@
+"""--refresh-only: the state records what changed outside, and nothing live is changed."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.conftest import Place, bid_id, left_in_doubt
+from tests.texts import storage, task_text
+
+TWO = task_text("drifts") + task_text("ends", more=f"{storage('data')}ports: [8080]\n")
+ONLY = ("--refresh-only",)
+
+
+@pytest.fixture
+def moved(place: Place) -> Place:
+    """One bid has another limit, one is gone."""
+    place.write(TWO)
+    place.ok("apply", "--auto-approve")
+    place.call("PATCH", f"/v2/spot/bids/{bid_id(place, 'bid.drifts')}", b'{"limit_price": "$30.00"}')
+    place.call("DELETE", f"/v2/spot/bids/{bid_id(place, 'bid.ends')}")
+    return place
+
+
+def applied(place: Place) -> dict[str, dict[str, object]]:
+    state = json.loads((place.path / "flowplan.state.json").read_text())
+    return {one["address"]: one["applied"] for one in state["resources"]}
+
+
+def test_a_plan_shows_what_would_be_recorded(moved: Place) -> None:
+    before = (moved.path / "flowplan.state.json").read_bytes()
+    out = moved.ok("plan", *ONLY)
+    assert "limit_price $17.92 -> $30.00" in out
+    assert "bid.ends is gone, and will be forgotten" in out
+    assert "Refresh: 2 to record in the state. Nothing live is changed." in out
+    assert moved.run("plan", *ONLY, "--detailed-exitcode").code == 2
+    body = json.loads(moved.ok("plan", *ONLY, "--format", "json"))
+    assert (body["mode"], body["applyable"], len(body["resource_drift"])) == ("refresh-only", True, 2)
+    assert (moved.path / "flowplan.state.json").read_bytes() == before
+
+
+def test_it_is_recorded_and_nothing_live_is_changed(moved: Place) -> None:
+    ledger = moved.ledger()
+    assert "Refresh complete: 2 recorded." in moved.ok("apply", *ONLY, "--auto-approve")
+    assert moved.ledger() == ledger
+    assert applied(moved).keys() == {"bid.drifts", "volume.data"}
+    assert applied(moved)["bid.drifts"]["limit_price"] == "30.00"
+    assert "No changes. The state says what is live." in moved.ok("plan", *ONLY)
+    after = json.loads(moved.ok("plan", "--format", "json"))
+    assert after["resource_drift"] == []
+    assert (after["summary"]["update"], after["summary"]["create"]) == (1, 2)
+
+
+def test_it_needs_approval(moved: Place) -> None:
+    before = (moved.path / "flowplan.state.json").read_bytes()
+    assert moved.run("apply", *ONLY).code == 1
+    assert (moved.path / "flowplan.state.json").read_bytes() == before
+
+
+def test_events(moved: Place) -> None:
+    lines = [json.loads(line) for line in moved.ok("apply", *ONLY, "--auto-approve", "--json").splitlines()]
+    assert {one["type"] for one in lines} >= {"version", "change_summary", "summary"}
+    assert lines[-1]["forgotten"] == 2 and lines[-1]["destroyed"] == 0
+
+
+def test_a_part_of_it(moved: Place) -> None:
+    moved.ok("apply", *ONLY, "--auto-approve", "--target", "bid.drifts")
+    assert applied(moved).keys() == {"bid.drifts", "bid.ends", "ports.ends", "volume.data"}
+    assert applied(moved)["bid.drifts"]["limit_price"] == "30.00"
+
+
+def test_what_the_files_change_is_not_recorded(moved: Place) -> None:
+    moved.edit("name: drifts", "name: other")
+    moved.ok("apply", *ONLY, "--auto-approve")
+    assert applied(moved).keys() == {"bid.drifts", "volume.data"}
+
+
+@pytest.mark.parametrize("call", ["GET /v2/spot/bids*", "GET /v2/spot/bids"])
+def test_what_cannot_be_read_is_not_recorded(moved: Place, call: str) -> None:
+    """Neither when nothing can be read, nor when only the list cannot."""
+    before = (moved.path / "flowplan.state.json").read_bytes()
+    with moved.simulator() as simulator:
+        simulator.faults.add(call, "status", status=403, times=None)
+    assert moved.run("apply", *ONLY, "--auto-approve").code == 1
+    assert (moved.path / "flowplan.state.json").read_bytes() == before
+
+
+def test_what_is_in_doubt_is_settled_first(place: Place) -> None:
+    left_in_doubt(place)
+    ledger = place.ledger()
+    result = place.run("apply", *ONLY, "--auto-approve")
+    assert result.code == 6
+    assert "flowplan recover" in result.err
+    assert place.ledger() == ledger
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("plan", "--destroy"),
+        ("plan", "--replace", "bid.drifts"),
+        ("plan", "--out", "p"),
+        ("plan", "--what-if", "1h"),
+        ("apply", "--replace", "bid.drifts"),
+    ],
+    ids=" ".join,
+)
+def test_it_goes_with_nothing_that_changes_more(moved: Place, arguments: tuple[str, ...]) -> None:
+    result = moved.run(*arguments, *ONLY)
+    assert result.code == 64, result
+    assert "--refresh-only cannot be combined with" in result.err
+
+
+def test_a_job_that_has_ended_stays_known(place: Place) -> None:
+    """Were it forgotten, it would be placed again."""
+    place.write(task_text("job", more="lifetime: {when_done: cancel}\n"))
+    place.ok("apply", "--auto-approve")
+    place.call("DELETE", f"/v2/spot/bids/{bid_id(place, 'bid.job')}")
+    ledger = place.ledger()
+    place.ok("apply", *ONLY, "--auto-approve")
+    place.ok("apply", "--auto-approve")
+    assert place.ledger() == ledger
+
+
+def test_a_program_records_it_too(moved: Place) -> None:
+    import flowplan
+
+    stack = flowplan.load("flowplan.yaml", api_url="sim:")
+    ledger = moved.ledger()
+    proposal = stack.plan(refresh_only=True)
+    assert not proposal.plan.empty
+    stack.apply(proposal)
+    assert moved.ledger() == ledger
+    assert applied(moved)["bid.drifts"]["limit_price"] == "30.00"
+    assert stack.plan(refresh_only=True).plan.empty
