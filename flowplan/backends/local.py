@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import attrs
@@ -20,7 +21,7 @@ import attrs
 from flowplan.backends.local_journal import LocalJournal
 from flowplan.backends.lock import is_lock_name, lock_of
 from flowplan.backends.overflow import Overflow, news_of
-from flowplan.backends.parts import NOT_RESTORED, found_in, highest, newest
+from flowplan.backends.parts import NOT_RESTORED, continued, found_in, highest, newest
 from flowplan.backends.state_files import StateFiles
 from flowplan.backends.store import Loaded
 from flowplan.backends.versions import Versions
@@ -78,7 +79,7 @@ class LocalStore:
             return self._read_everything()
         except StateError as error:
             error.detail = error.detail or self._files.about_backup()
-            if error.hint == RESTORE and not self._files.versions():
+            if error.hint == RESTORE and not self._files.versions() and self._kept() is None:
                 error.hint = NOT_RESTORED
             raise
 
@@ -170,6 +171,9 @@ class LocalStore:
         for path in (self.path, self.journal_path, self.backup_path):
             hold_trusted(path)
         versions = self._files.versions()
+        kept = None if versions else self._kept()
+        if kept is not None:
+            versions = {"backup": kept}
         if not versions:
             raise StateError(
                 f"there is no {self.backup_path.name} to restore", detail=str(damage), hint=NOT_RESTORED
@@ -187,7 +191,15 @@ class LocalStore:
         bad = [self.path] * (part == "backup") + [self.journal_path] * (journal.header is None)
         aside = self._files.set_aside(bad)
         saved = self.save(attrs.evolve(state, serial=serial, put_back=serial + 1), pending.values())
-        return Restored(saved, self._files.short(part), part == "backup", aside, doubled)
+        name = self._files.short(part) if kept is None else f"version {kept.serial}"
+        return Restored(saved, name, part == "backup" and kept is None, aside, doubled)
+
+    def _kept(self) -> State | None:
+        """The version of a snapshot that is lost with its backup; None: none that reads."""
+        with suppress(StateError):
+            found = continued(self._versions.list(), self._files.readable_journal().header)
+            return None if found is None else self._versions.read(found.lineage, found.serial)
+        return None
 
     def begin_anew(self) -> list[str]:
         return list(self._files.set_aside((self.path, self.journal_path, self.backup_path)))

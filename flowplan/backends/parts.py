@@ -3,12 +3,13 @@ earlier snapshot."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal, Protocol, TypeAlias
 
 from flowplan.backends.store import Loaded
 from flowplan.errors import StateError
 from flowplan.state.codec import RESTORE, load
+from flowplan.state.history import Version
 from flowplan.state.journal import Header, Journal, fold
 from flowplan.state.state import State
 
@@ -105,3 +106,10 @@ def _belongs(state: State, header: Header | None) -> bool:
 def highest(state: State, versions: Mapping[Whole, State], header: Header | None) -> int:
     """The highest serial that was seen here: a restored state goes on from there."""
     return max([state.serial, header.serial if header else 0, *(one.serial for one in versions.values())])
+
+
+def continued(kept: Iterable[Version], header: Header | None) -> Version | None:
+    """Which of the versions that are `kept`, in their order, stands for a snapshot that is lost with its backup: the
+    newest; with a journal of this `header`, only the one that it continues. None: there is none."""
+    found = [one for one in kept if header is None or (one.lineage, one.serial) == (header.lineage, header.serial)]
+    return found[-1] if found else None

@@ -167,7 +167,8 @@ class Store(Protocol):
     # -- mending
 
     def restore(self) -> Restored:
-        """Put back the newest version that reads, snapshot or backup, with what journal and overflow hold on top of it.
+        """Put back the newest version that reads, snapshot or backup, with what journal and overflow hold on top of it;
+        where neither reads, the version that was kept of the snapshot.
 
         Its serial is higher than any seen here. Raises StateError when none reads, when it cannot be known which stack
         belongs here, or when everything is in order; then nothing is changed.

@@ -88,14 +88,14 @@ def mv(ctx: click.Context, old: str, new: str, form: str) -> int:
 
 
 @state.command("pull", cls=Command)
-@click.option("--format", "form", type=click.Choice(["json"]), default="json", show_default=True)
+@options.form("pulled")
 @click.pass_context
 def pull(ctx: click.Context, form: str) -> int:
     """Print the state, with the changes in its journal, as a state file."""
     from flowplan.operations import state as states
 
     here = Context.of(ctx)
-    here.terminal.out(report_of("state", form)(states.whole(here.session), here.terminal.paint), end="")
+    here.terminal.out(report_of("pulled", form)(states.whole(here.session), here.terminal.paint), end="")
     return 0
 
 

@@ -9,6 +9,7 @@ import attrs
 
 from flowplan.documents.history import History
 from flowplan.errors import FlowplanError, GuardRefused, StateError
+from flowplan.state.codec import RESTORE
 from flowplan.state.history import PutBack, put_back
 from flowplan.state.state import Binding, State
 
@@ -38,7 +39,7 @@ def restore(session: Session, serial: int, *, force: bool = False) -> PutBack:
     by then. Raises GuardRefused with those, StateError for a version that is not there or does not read."""
     with session.changing():
         store = session.store
-        loaded = store.read()
+        loaded = _loaded(session, serial, force=force)
         _hold_settled(loaded)
         lineage = _lineage(session, loaded)
         version = store.version(lineage, serial)
@@ -50,6 +51,26 @@ def restore(session: Session, serial: int, *, force: bool = False) -> PutBack:
             raise _would_forget(found.forgotten, serial)
         saved = session.save(found.state, before=now.bindings, stated=True)
         return attrs.evolve(found, state=saved)
+
+
+def _loaded(session: Session, serial: int, *, force: bool) -> Loaded:
+    """The state; with `force`, a fresh start in the place of one that nothing mends, which is set aside."""
+    store = session.store
+    try:
+        return store.read()
+    except StateError as error:
+        versions = store.versions()
+        if error.hint == RESTORE or not versions:
+            raise
+        if not force:
+            error.hint = (
+                f"{error.hint}; `flowplan state restore {serial} --force` restores that version without the journal"
+            )
+            raise
+        store.version(versions[-1].lineage, serial)  # before anything is moved
+    for path in store.begin_anew():
+        session.listener.note(f"set aside as {path}")
+    return store.fresh()
 
 
 def _hold_settled(loaded: Loaded) -> None:

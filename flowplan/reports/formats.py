@@ -56,6 +56,7 @@ REPORTS: dict[tuple[str, str], Report] = {
     ("plan", "html"): Report(_HTML + "plan", "page"),
     ("state", "text"): Report(_TEXT + "state", "whole"),
     ("state", "json"): Report(_JSON, "state", whole=True),
+    ("pulled", "json"): Report(_JSON, "state", whole=True),
     ("addresses", "text"): Report(_TEXT + "state", "addresses"),
     ("addresses", "json"): Report(_JSON, "addresses", whole=True),
     ("resource", "text"): Report(_TEXT + "state", "resource"),

@@ -17,7 +17,7 @@ import attrs
 from attrs import define, field, frozen
 
 from flowplan.backends.overflow import Overflowed, news_of
-from flowplan.backends.parts import NOT_RESTORED, Part, Whole, found_in, highest, newest
+from flowplan.backends.parts import NOT_RESTORED, Part, Whole, continued, found_in, highest, newest
 from flowplan.backends.processes import fate_of
 from flowplan.backends.store import Loaded
 from flowplan.errors import FlowplanError, Locked, StateError, UsageProblem
@@ -332,7 +332,7 @@ class DatabaseStore:
         except StateError as error:
             if (backup := self._parts.version("backup")) is not None:
                 error.detail = error.detail or f"the backup is in order: serial {backup.serial}"
-            if error.hint == RESTORE and not self._parts.versions():
+            if error.hint == RESTORE and not self._parts.versions() and self._kept_snapshot() is None:
                 error.hint = NOT_RESTORED
             raise
         return loaded
@@ -398,6 +398,9 @@ class DatabaseStore:
         else:
             raise StateError(f"{self.name} is in order; nothing was restored")
         versions, journal = self._parts.versions(), self._parts.readable_journal()
+        kept = None if versions else self._kept_snapshot()
+        if kept is not None:
+            versions = {"backup": kept}
         if not versions:
             raise StateError("there is no backup to restore", detail=str(damage), hint=NOT_RESTORED)
         part = newest(versions, journal.header)
@@ -412,7 +415,12 @@ class DatabaseStore:
         aside = self._set_aside(one for one, is_bad in bad.items() if is_bad)
         serial = highest(state, versions, journal.header)
         saved = self.save(attrs.evolve(state, serial=serial), pending.values())
-        return Restored(saved, part, part == "backup", aside, doubled)
+        name = part if kept is None else f"version {kept.serial}"
+        return Restored(saved, name, part == "backup" and kept is None, aside, doubled)
+
+    def _kept_snapshot(self) -> State | None:
+        found = continued(self.versions(), self._parts.readable_journal().header)
+        return None if found is None else self.version(found.lineage, found.serial)
 
     def begin_anew(self) -> list[str]:
         return list(self._set_aside(("snapshot", "journal", "backup")))

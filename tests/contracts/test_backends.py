@@ -603,3 +603,34 @@ def test_versions_outlive_the_state(place: Place) -> None:
         place.put(part, None)
     assert found(place).fresh
     assert place.open().version(saved.lineage, 1) == saved
+
+
+def test_where_neither_snapshot_nor_backup_reads_the_kept_version_is_restored(place: Place) -> None:
+    """With what the journal holds since: a run was killed before it saved."""
+    saved = run(place)
+    place.open().keep(saved, CHANGE)
+    killed(
+        place, lambda store: (store.append([create_of(OTHER, SECOND.applied, id="i2")]), store.append([DONE_SECOND]))
+    )
+    for part in ("snapshot", "backup"):
+        place.put(part, b"")
+    with pytest.raises(StateError) as caught:
+        found(place)
+    assert "state restore" in (caught.value.hint or "")
+    restored = place.open().restore()
+    assert (restored.name, restored.of_backup) == ("version 1", False)
+    assert found(place).state.bindings == {DATA: BINDING, OTHER: SECOND}
+    assert found(place).state.serial == 2
+
+
+def test_a_kept_version_that_the_journal_does_not_continue_is_not_taken_for_the_snapshot(place: Place) -> None:
+    """What was made between the two would be forgotten: that is for somebody to ask for."""
+    place.open().keep(run(place), CHANGE)
+    store = begun(place)
+    store.append([create_of(OTHER, SECOND.applied, id="i2")])
+    store.append([DONE_SECOND])
+    store.save(store.read().state)
+    for part in ("snapshot", "backup"):
+        place.put(part, b"")
+    with pytest.raises(StateError, match=r"no .*backup.* to restore"):
+        place.open().restore()

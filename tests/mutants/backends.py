@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "restore an older version than the journal continues",
+        "backends/parts.py",
+        "(one.lineage, one.serial) == (header.lineage, header.serial)]",
+        "one.lineage == header.lineage]",
+        ("tests/contracts/test_backends.py", "-k", "kept_version"),
+    ),
+    Mistake(
         "two states in one directory let an earlier version in",
         "backends/lock.py",
         "    return Lock(own, Flock(directory, shared=True, names=True))",

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import APPLY, BID, VOLUME, Place
+from tests.documents.test_schemas import fits
 from tests.texts import storage, task_text
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -151,10 +152,28 @@ def test_a_version_that_cannot_be_kept_is_a_note(place: Place) -> None:
     assert "bid.train" in place.ok("state", "list")
 
 
-@pytest.mark.parametrize("command", [("rm", BID), ("mv", BID, "bid.other"), ("push", "pulled")])
-def test_what_changes_the_state_says_so_in_json(applied: Place, command: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    ("command", "schema"),
+    [
+        (("rm", BID), "released"),
+        (("mv", BID, "bid.other"), "moved"),
+        (("push", "pulled", "--force"), "pushed"),
+        (("pull",), "state"),
+        (("history",), "history"),
+        (("restore", "1"), "restored"),
+    ],
+)
+def test_what_is_said_of_a_state_in_json_fits_its_schema(applied: Place, command: tuple[str, ...], schema: str) -> None:
     (applied.path / "pulled").write_text(applied.ok("state", "pull"))
-    assert json.loads(applied.ok("state", *command, "--format", "json"))["format_version"] == "1.0"
+    applied.ok("state", "mv", VOLUME, "volume.other")
+    fits(schema, json.loads(applied.ok("state", *command, "--format", "json")))
+
+
+def test_a_damaged_state_that_is_restored_says_so_in_json(applied: Place) -> None:
+    (applied.path / "flowplan.state.json").write_bytes(b"")
+    document = json.loads(applied.ok("state", "restore", "--format", "json"))
+    fits("restored", document)
+    assert (document["of"], document["serial"]) == ("backup", 2)
 
 
 @pytest.mark.parametrize(
@@ -173,3 +192,39 @@ def test_the_list_takes_patterns(applied: Place, patterns: tuple[str, ...], list
 @pytest.mark.parametrize(("pattern", "code"), [("bid.nobody", 1), ("nothing", 64), ("", 64)])
 def test_a_pattern_that_means_nothing_is_no_empty_list(applied: Place, pattern: str, code: int) -> None:
     assert applied.run("state", "list", pattern).code == code
+
+
+def damage(place: Place) -> None:
+    """Snapshot and backup are empty, and the journal continues a version that is not kept."""
+    second_bid(place)
+    (place.path / ".flowplan/versions/flowplan.state.json").joinpath(f"{lineage(place)}.2.json").unlink()
+    for name in ("flowplan.state.json", "flowplan.state.json.backup"):
+        (place.path / name).write_bytes(b"")
+
+
+def lineage(place: Place) -> str:
+    found: str = json.loads(place.ok("state", "pull"))["lineage"]
+    return found
+
+
+def test_a_damaged_state_without_a_backup_is_restored_from_the_version_it_was(applied: Place) -> None:
+    before = applied.ok("state", "list")
+    for name in ("flowplan.state.json", "flowplan.state.json.backup"):
+        (applied.path / name).write_bytes(b"")
+    assert "flowplan state restore" in applied.run("state", "list").err
+    assert "The state is now the one in version 1, with serial 2." in applied.ok("state", "restore")
+    assert applied.ok("state", "list") == before
+
+
+def test_an_older_version_replaces_what_nothing_mends_only_by_force(applied: Place) -> None:
+    damage(applied)
+    for command in (("state", "restore"), ("state", "restore", "1"), ("state", "restore", "9", "--force")):
+        assert applied.run(*command).code == 5, command
+    assert "state restore 1 --force" in " ".join(applied.run("state", "restore", "1").err.split())
+    forced = applied.run("state", "restore", "1", "--force")
+    assert (forced.code, "set aside as" in forced.err) == (0, True), forced
+    assert BID in applied.ok("state", "list")
+    calls = len(applied.ledger())
+    applied.ok(*APPLY, "second.yaml")
+    assert len(applied.ledger()) == calls
+    assert "bid.second" in applied.ok("state", "list")

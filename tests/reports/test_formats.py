@@ -24,7 +24,18 @@ def test_a_row_names_a_function(row: Report | Running) -> None:
     assert callable(getattr(import_module(row.module), row.function))
 
 
-SUBJECTS = {"show": "plan", "state list": "addresses", "state show": "resource", "lock show": "lock"}
+SUBJECTS = {
+    "show": "plan",
+    "lock show": "lock",
+    "state list": "addresses",
+    "state show": "resource",
+    "state rm": "released",
+    "state mv": "moved",
+    "state pull": "pulled",
+    "state push": "pushed",
+    "state restore": "restored",
+    "state history": "history",
+}
 
 
 def commands(name: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
@@ -45,8 +56,8 @@ def test_every_choice_of_a_format_comes_from_the_table() -> None:
                     assert parameter.default == offered[name][0]
     subjects = {name: SUBJECTS.get(name, name) for name in offered}
     assert offered == {name: formats_of(subject) for name, subject in subjects.items()}
-    # `show` without a plan; a book, a schema have one; `fmt --diff`, `output --json`
-    unasked = {"state", "books", "schema", "fmt", "output"}
+    # `show` without a plan; a version restored; a book, a schema have one; `fmt --diff`, `output --json`
+    unasked = {"state", "put_back", "books", "schema", "fmt", "output"}
     assert set(subjects.values()) == {subject for subject, _ in REPORTS} - unasked
 
 
