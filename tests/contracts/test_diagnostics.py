@@ -234,6 +234,14 @@ def test_a_saved_plan_is_refused_with_it(code: str) -> None:
 
 # code -> what a test of its own says of it
 IN_A_TEST: dict[str, str] = {
+    "dependents": '"partial", "dependents", "dependents"',
+    "import-refused": "there is no bid bid_nosuch",
+    "import-replaces": "would be replaced by the plan that imports it",
+    "mass-change": "guards.max_changes allows 30%",
+    "moved-taken": "cannot become",
+    "moved-unknown": "which is not configured here",
+    "partial": "this plan is partial (--target)",
+    "trigger": "replace_triggered_by: there is no bid.pro",
     "all-or-nothing-too-large": 'said(plan, "all_or_nothing_too_large") == [',
     "below-reserve": 'warnings("7") == ["below_reserve"]',
     "cannot-win-now": 'one["detail"] == "cannot_win_now"',
@@ -258,7 +266,7 @@ IN_A_TEST: dict[str, str] = {
     "preempting": '"Preempting" in told.said',
     "price-ambiguous": '"price_ambiguous" in found[0].warnings',
     "quota": "the quota Spot h100-80gb.sxm.8x allows 3 instances",
-    "stale-plan": "the state has changed since the plan was saved",
+    "stale-plan": "the configuration has changed",
     "stale-market": 'said(plan, "stale_market") == [',
     "thin-history": '"thin_history" in body',
     "tie": '"tie") == [',
