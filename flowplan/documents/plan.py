@@ -28,6 +28,7 @@ from flowplan.model.lifecycle import Lifetime
 from flowplan.model.outputs import Evaluated
 from flowplan.model.resources import Bid, ContainerImage, Inputs, PortMapping, Resource, Volume
 from flowplan.planning.actions import Change, Completed, Create, CreateFirst, Import, NoOp, Presumed, Replace, Update
+from flowplan.planning.candidates import Ranked
 from flowplan.planning.mass_change import MassChange
 from flowplan.planning.plan import Plan
 from flowplan.state.outputs import evaluated
@@ -170,7 +171,7 @@ def digest_of(body: Mapping[str, object]) -> str:
 
 
 # What a change costs, where it stands in its file and what is said of it does not change what is done.
-_BESIDE = ("cost", "source", "note", "status")
+_BESIDE = ("cost", "source", "note", "status", "candidates")
 
 
 def acts(entry: shape.Entry) -> dict[str, object]:
@@ -236,7 +237,24 @@ def _order_and_end(change: Change) -> shape.Ending:
     found: shape.Ending = {"waits_for": waits} if waits else {}
     if change.lifetime is not None and isinstance(change.after, Bid):
         found["lifetime"] = _lifetime(change.lifetime, change.after)
+    if change.candidates:
+        found["candidates"] = [_candidate(one) for one in change.candidates]
     return found
+
+
+def _candidate(one: Ranked) -> shape.Candidate:
+    there, price = one.candidate, one.candidate.auction.last_price
+    return {
+        "instance_type": there.kind.id,
+        "instance_type_name": there.kind.name,
+        "region": there.auction.region,
+        "limit_price": f"{there.limit_price:.2f}",
+        "price_now": None if price is None else f"{price:.2f}",
+        "can_win": one.can_win,
+        "expected_cost": None if there.prospect is None else f"{there.prospect.cost:.2f}",
+        "expected_hours": None if there.prospect is None else float(there.prospect.hours),
+        "why_not": one.why_not,
+    }
 
 
 def _lifetime(lifetime: Lifetime, bid: Bid) -> shape.Lifetime:

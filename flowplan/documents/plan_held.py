@@ -96,7 +96,7 @@ def _refusing(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _entry(entry: Mapping[str, Any], choices: Container[str]) -> dict[str, Any]:
-    held = {**entry, "source": _file(entry["source"]), "cost": _cost(entry), "status": None}
+    held = {**entry, "source": _file(entry["source"]), "cost": _cost(entry), "status": None, "candidates": None}
     return {**held, "note": None} if entry["address"] in choices else held
 
 

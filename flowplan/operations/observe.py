@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from flowplan.model.catalogue import Catalogue, Place
     from flowplan.model.live import Live
     from flowplan.planning.lookup import Desired
+    from flowplan.planning.prospects import Prospects
     from flowplan.state.journal import Intent
 
 
@@ -109,9 +111,10 @@ def _desired(
     """What the files ask for. Raises ConfigError."""
     from flowplan.planning.conflicts import conflicts
     from flowplan.planning.lookup import look_up
-    from flowplan.state.ownership import adopted_volumes, placed_bids, volume_regions
+    from flowplan.state.ownership import adopted_volumes, movable_bids, placed_bids, volume_regions
 
-    desired = look_up(
+    asked = partial(
+        look_up,
         config,
         catalogue,
         live,
@@ -121,10 +124,27 @@ def _desired(
         placed=placed_bids(state, live),
         made={a: b.id for a, b in state.bindings.items() if a.kind == "volume" and b.id in live.volumes},
         adopted=adopted_volumes(state),
+        movable=movable_bids(state, live),
     )
+    desired = asked()
+    if desired.ranked and not kept:  # a place is still to be chosen: past prices tell what it would come to
+        desired = asked(prospects=_prospects(session, desired))
     taken = conflicts(desired, state, pending, live, stack=config.stack)
     if taken:
         raise ConfigError(
             [config.problem(address, "name", what, hint, code="name-taken") for address, what, hint in taken]
         )
     return desired
+
+
+def _prospects(session: Session, desired: Desired) -> Prospects:
+    """What the places are expected to come to that `desired` chooses from: one call a region. What cannot be fetched is
+    unknown, with a note."""
+    from flowplan.planning.prospects import Prospects
+    from flowplan.pricing.history import Stream
+
+    cloud = session.cloud()
+    places = {one.candidate.place for every in desired.ranked.values() for one in every}
+    pasts = cloud.pasts(sorted(places), shown_only=True)
+    now = cloud.now() or datetime.now(UTC)
+    return Prospects({place: Stream.of(past.prices, now, complete=past.complete) for place, past in pasts.items()})

@@ -11,6 +11,7 @@ from flowplan.model.address import Address
 from flowplan.model.lifecycle import DEFAULT, After, Lifecycle, Lifetime
 from flowplan.model.live import STATUSES
 from flowplan.model.resources import Bid, Resource
+from flowplan.planning.candidates import Ranked
 from flowplan.planning.steps import Way
 
 Action: TypeAlias = Literal["create", "update", "replace", "delete", "no-op", "read", "forget", "import"]
@@ -35,7 +36,7 @@ class Change:
     `needs_before`: what it used when it was last applied; `reason`: why, as a machine-readable word; `note`: why, for
     people; `lifecycle`: how the files want it treated; `previous_address`: the one that the state knows it by, where it
     has moved; `imported`: it is taken into the state by this plan; `waits_for`: how far
-    other tasks must be before it is placed; `lifetime`: when it ends.
+    other tasks must be before it is placed; `lifetime`: when it ends; `candidates`: where it could go.
     """
 
     action: ClassVar[Action]
@@ -51,6 +52,7 @@ class Change:
     needs_before: tuple[Address, ...] = field(default=(), kw_only=True)
     waits_for: tuple[After, ...] = field(default=(), kw_only=True)
     lifetime: Lifetime | None = field(default=None, kw_only=True)
+    candidates: tuple[Ranked, ...] = field(default=(), kw_only=True)
     position: Position | None = field(default=None, kw_only=True)
     source: str = field(default="", kw_only=True)
     lifecycle: Lifecycle = field(default=DEFAULT, kw_only=True)

@@ -11,15 +11,27 @@ from attrs import frozen
 from flowplan.config import Task
 from flowplan.model.catalogue import Auction, InstanceType, Place
 
+SWITCH_SHARE = Decimal("0.25")  # of the expected cost (or time) that another place must save for a waiting bid to move
+
+
+@frozen
+class Prospect:
+    """When the work of a task is expected to be done, in hours from now, and what all its instances cost until then."""
+
+    hours: Decimal
+    cost: Decimal
+
 
 @frozen
 class Candidate:
-    """One viable place for a task; `rank` is the type's place in the user's list."""
+    """One viable place for a task; `rank` is the type's place in the user's list. `prospect`: what it would come to
+    there, as past prices tell; None: they do not."""
 
     kind: InstanceType
     auction: Auction
     rank: int
     limit_price: Decimal
+    prospect: Prospect | None = None
 
     @property
     def place(self) -> Place:
@@ -33,41 +45,103 @@ class Candidate:
         return self.auction.capacity >= quantity or (lowest is not None and self.limit_price > lowest)
 
 
-def best(task: Task, candidates: Iterable[Candidate]) -> Candidate:
-    """The place for a task: one that would run now if there is any; then as `optimize` says; then by name.
+@frozen
+class Ranked:
+    """A candidate as a plan shows it. `why_not` None: it was chosen."""
 
-    Absent: the user's order of types, then the lower price. `budget`: the lower price.
-    `job_completion_time`: the smaller share of the limit, which is the room for prices to rise.
+    candidate: Candidate
+    can_win: bool
+    why_not: str | None
+
+
+def ranked(task: Task, candidates: Iterable[Candidate]) -> list[Candidate]:
+    """The places for a task, the best first: those that would run now; then as `optimize` says; then by name.
+
+    Absent: the user's order of types, then the lower cost. `budget`: the lower cost. `job_completion_time`: the sooner
+    finish, then the lower cost. Costs and times are those expected until the work is done, where past prices tell them
+    of all candidates; else the price of now, and the share of the limit that it is, are compared.
     """
+    candidates = list(candidates)
+    foreseen = _foreseen(candidates)
 
     def rank(candidate: Candidate) -> Any:
         price = candidate.auction.last_price
-        known = (price is None, price or Decimal(0))
-        share = (price is None, (price or Decimal(0)) / candidate.limit_price)
+        cost: tuple[Any, ...] = (price is None, price or Decimal(0))
+        time: tuple[Any, ...] = (price is None, (price or Decimal(0)) / candidate.limit_price)
+        if foreseen and candidate.prospect is not None:
+            cost, time = (candidate.prospect.cost,), (candidate.prospect.hours, candidate.prospect.cost)
         wish = {
-            "budget": (known, candidate.rank),
-            "job_completion_time": (share, candidate.rank),
-            None: (candidate.rank, known),
+            "budget": (cost, candidate.rank),
+            "job_completion_time": (time, candidate.rank),
+            None: (candidate.rank, cost),
         }[task.optimize]
         return (not candidate.can_win(task.instance_quantity), wish, candidate.auction.region, candidate.kind.id)
 
-    return min(candidates, key=rank)
+    return sorted(candidates, key=rank)
+
+
+def best(task: Task, candidates: Iterable[Candidate]) -> Candidate:
+    """The first of `ranked`."""
+    return ranked(task, candidates)[0]
+
+
+def better(task: Task, here: Candidate, candidates: Sequence[Candidate]) -> Candidate | None:
+    """Where a bid that waits at `here` should be instead; None: it stays. What is better by less than SWITCH_SHARE, or
+    what past prices do not tell, moves nobody, nor does a type that comes later in the user's order."""
+    if not _foreseen(candidates):
+        return None
+    viable = [one for one in candidates if task.optimize is not None or one.rank <= here.rank]
+    found = best(task, viable)
+    saves = saving(task, here, found)
+    return found if saves is not None and saves > SWITCH_SHARE and found.can_win(task.instance_quantity) else None
+
+
+def saving(task: Task, here: Candidate, other: Candidate) -> Decimal | None:
+    """The share by which `other` costs less than `here`, or is done sooner if that is what counts; None: not known."""
+    if here.prospect is None or other.prospect is None:
+        return None
+    by_time = task.optimize == "job_completion_time"
+    was, will = (one.hours if by_time else one.cost for one in (here.prospect, other.prospect))
+    return (was - will) / was if was else None
 
 
 def why(task: Task, chosen: Candidate, candidates: Sequence[Candidate]) -> str:
     """One line: what was chosen, and by what."""
     price = chosen.auction.last_price
     shown = f"${price:.2f} now" if price is not None else "price unknown"
+    foreseen = _foreseen(candidates)
+    lowest, most_room = "the lowest price", "the most room under the limit"
+    if foreseen and chosen.prospect is not None:
+        lowest = f"the lowest expected cost until it is done, ${chosen.prospect.cost:,.2f},"
+        most_room = f"expected to be done first, in {chosen.prospect.hours:.1f} hours,"
     rule = {
-        "budget": "the lowest price",
-        "job_completion_time": "the most room under the limit",
-        None: "the first type in your order where it costs least"
-        if len(task.instance_types) > 1
-        else "the lowest price",
+        "budget": lowest,
+        "job_completion_time": most_room,
+        None: "the first type in your order where it costs least" if len(task.instance_types) > 1 else lowest,
     }[task.optimize]
     what = "regions" if len({c.kind.id for c in candidates}) == 1 else "places"
     wins = "" if chosen.can_win(task.instance_quantity) else "; none would run now"
     return f"{chosen.kind.name} in {chosen.auction.region} ({shown}): {rule} of {len(candidates)} {what}{wins}"
+
+
+def why_not(task: Task, chosen: Candidate, other: Candidate) -> str:
+    """Why `other` was not chosen, in a few words."""
+    quantity = task.instance_quantity
+    if chosen.can_win(quantity) and not other.can_win(quantity):
+        return "it would not run now"
+    if task.optimize is None and other.rank > chosen.rank:
+        return "its type comes later in your order"
+    if _foreseen([chosen, other]):
+        saves = saving(task, other, chosen)
+        if saves:
+            word = "later" if task.optimize == "job_completion_time" else "dearer"
+            return f"{word}: the chosen one saves {saves * 100:.0f} %"
+        return "no better"
+    return "no lower price" if task.optimize != "job_completion_time" else "no more room under the limit"
+
+
+def _foreseen(candidates: Iterable[Candidate]) -> bool:
+    return all(one.prospect is not None for one in candidates)
 
 
 def same_name_twice(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:

@@ -118,6 +118,7 @@ class Changes:
             source=source,
             needs_before=used,
             waits_for=waits if isinstance(change, (Create, Replace)) else (),
+            candidates=self.desired.ranked.get(change.address, ()) if isinstance(change, (Create, Replace)) else (),
             lifetime=self.desired.lifetimes.get(change.address),
             lifecycle=self.lifecycles.get(change.address, DEFAULT),
             previous_address=self.desired.moves.get(change.address),

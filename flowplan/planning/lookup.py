@@ -20,10 +20,11 @@ from flowplan.model.catalogue import Catalogue, Named, Place
 from flowplan.model.lifecycle import After, Lifecycle, Lifetime
 from flowplan.model.live import Live, LiveVolume
 from flowplan.model.resources import Bid, Inputs, PortMapping, Resource
-from flowplan.planning.candidates import Candidate
+from flowplan.planning.candidates import Candidate, Ranked
 from flowplan.planning.findings import Findings
 from flowplan.planning.lifetimes import ends_of
 from flowplan.planning.placement import Placement
+from flowplan.planning.prospects import Prospects
 from flowplan.planning.volumes import Volumes
 
 
@@ -37,7 +38,7 @@ class Desired:
     addresses that the state knows these by; `imports`, what the state takes in; `removed`, what is configured no
     longer, each with whether it is destroyed; ports with their bids.
     `waits_for`: how far other tasks must be before a bid is placed; `lifetimes`: when bids end; `over`: those whose
-    lifetime is over, each with why."""
+    lifetime is over, each with why; `ranked`: where a bid could go that is placed or moved."""
 
     resources: Mapping[Address, Resource] = field(factory=dict)
     reads: Mapping[Address, LiveVolume] = field(factory=dict)
@@ -53,6 +54,7 @@ class Desired:
     waits_for: Mapping[Address, tuple[After, ...]] = field(factory=dict)
     lifetimes: Mapping[Address, Lifetime] = field(factory=dict)
     over: Mapping[Address, str] = field(factory=dict)
+    ranked: Mapping[Address, tuple[Ranked, ...]] = field(factory=dict)
 
     @property
     def hours(self) -> dict[Address, Decimal]:
@@ -80,6 +82,8 @@ def look_up(
     placed: Mapping[Address, Bid] | None = None,
     made: Mapping[Address, str] | None = None,
     adopted: Container[Address] = (),
+    movable: Container[Address] = (),
+    prospects: Prospects | None = None,
 ) -> Desired:
     """Everything `config` asks for, with ids. Raises ConfigError with every problem that only the cloud shows.
 
@@ -89,7 +93,9 @@ def look_up(
     """
     findings = Findings(config)
     volumes = Volumes(config, live, findings, regions=volume_regions, made=made or {}, adopted=adopted)
-    places = Placement(catalogue, volumes, findings, kept=kept, placed=placed or {})
+    places = Placement(
+        catalogue, volumes, findings, kept=kept, placed=placed or {}, movable=movable, prospects=prospects
+    )
     return _Pass(config, catalogue, findings, volumes, places, tuple(ssh_keys)).run()
 
 
@@ -130,6 +136,7 @@ class _Pass:
             durations,
             unplaceable,
             lifecycles,
+            ranked=self.places.ranked,
             waits_for={a: task.depends_on for a, task in self.config.tasks.items() if task.depends_on},
             lifetimes={a: task.lifetime for a, task in self.config.tasks.items() if task.lifetime},
         )

@@ -3,7 +3,9 @@ that there are. What is chosen once stays."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
+
+import attrs
 
 from flowplan.config import Task
 from flowplan.diagnostics import Diagnostic, candidates
@@ -11,17 +13,20 @@ from flowplan.model.address import Address
 from flowplan.model.catalogue import Auction, Catalogue, InstanceType, Place
 from flowplan.model.resources import Bid
 from flowplan.model.type_names import find_types, has_word, read_type_name
-from flowplan.planning.candidates import Candidate, best, same_name_twice, why
+from flowplan.planning.candidates import Candidate, Ranked, best, better, ranked, same_name_twice, saving, why, why_not
 from flowplan.planning.findings import Findings
+from flowplan.planning.prospects import Prospects
 from flowplan.planning.volumes import Volumes
 
 
 class Placement:
     """Places tasks one by one. `placed`: the live bids, whose tasks keep their type and region, also where nothing is
-    offered any more; `kept`: the types and regions that a saved plan chose.
+    offered any more; `kept`: the types and regions that a saved plan chose. `movable`: live bids that wait and hold
+    nothing: these go where it is much better (`candidates.better`). `prospects`: what places are expected to come to.
 
-    Two results fill up. `choices`: why a bid got its type and region, where that was left open. `unplaceable`: why a
-    bid that can stay where it is could not be placed there again.
+    Three results fill up. `ranked`: where a bid that is placed or may move could go, the best first. `choices`: why a
+    bid got its type and region, where that was left open. `unplaceable`: why a bid that can stay where it is could not
+    be placed there again.
     """
 
     def __init__(
@@ -32,11 +37,16 @@ class Placement:
         *,
         kept: Mapping[Address, Place],
         placed: Mapping[Address, Bid],
+        movable: Container[Address] = (),
+        prospects: Prospects | None = None,
     ) -> None:
         self.choices: dict[Address, str] = {}
+        self.ranked: dict[Address, tuple[Ranked, ...]] = {}
         self.unplaceable: dict[Address, Diagnostic] = {}
         self._catalogue, self._volumes, self._findings = catalogue, volumes, findings
-        self._kept = {**kept, **{address: (bid.instance_type, bid.region) for address, bid in placed.items()}}
+        self._kept = {**{address: (bid.instance_type, bid.region) for address, bid in placed.items()}, **kept}
+        self._movable = [] if kept else movable
+        self._prospects = prospects or Prospects()
         self._placed = placed
         self._types: dict[str, tuple[InstanceType, ...]] = {}
 
@@ -69,8 +79,10 @@ class Placement:
         """Where the live bid of `task` is, when nothing is offered there any more and the task allows it as before: it
         can stay, and be changed in place, but not be placed again."""
         bid = self._placed.get(task.address)
-        place = self._kept.get(task.address)
-        if bid is None or place is None or region not in (None, bid.region) or place in [one.place for one in here]:
+        if bid is None:
+            return None
+        place = (bid.instance_type, bid.region)
+        if region not in (None, bid.region) or place in [one.place for one in here]:
             return None
         found = next(((rank, kind) for rank, kind in kinds if kind.id == bid.instance_type), None)
         if found is None:
@@ -93,7 +105,7 @@ class Placement:
                 fixed.append((where, f"volume {name}"))
             if use.region:
                 fixed.append((use.region, f"region_id of volume {name}"))
-        stays = self._kept.get(task.address, ("", ""))[1] if task.address in self._placed else ""
+        stays = self._placed[task.address].region if task.address in self._placed else ""
         if task.region and task.region not in (*self._catalogue.regions, stays):
             self._findings.unknown_region(task.address, task.region, self._catalogue.regions)
             return None, False
@@ -188,10 +200,17 @@ class Placement:
         """One of `here`: where the task is already, else the best; why goes into `choices`."""
         if len(here) == 1:
             return here[0]
+        here = [attrs.evolve(one, prospect=self._prospects.of(task, one)) for one in here]
         stays = next((c for c in here if c.place == self._kept.get(task.address)), None)
         if stays is not None:
-            self.choices[task.address] = "keeps its type and region"
-            return stays
+            better_place = better(task, stays, here) if task.address in self._movable else None
+            if better_place is None:
+                self.choices[task.address] = "keeps its type and region"
+                return self._chosen(task, stays, here)
+            saves = saving(task, stays, better_place) or 0
+            what = f"waits in {stays.auction.region}; {why(task, better_place, here)}, saves {saves * 100:.0f} %"
+            self.choices[task.address] = what
+            return self._chosen(task, better_place, here)
         ambiguous = same_name_twice(here)
         if ambiguous:
             ids = ", ".join(sorted(c.kind.id for c in ambiguous))
@@ -200,6 +219,14 @@ class Placement:
             return None
         chosen = best(task, here)
         self.choices[task.address] = why(task, chosen, here)
+        return self._chosen(task, chosen, here)
+
+    def _chosen(self, task: Task, chosen: Candidate, here: list[Candidate]) -> Candidate:
+        """`chosen`, with what is said of every place in `ranked`."""
+        self.ranked[task.address] = tuple(
+            Ranked(one, one.can_win(task.instance_quantity), None if one == chosen else why_not(task, chosen, one))
+            for one in ranked(task, here)
+        )
         return chosen
 
 

@@ -320,6 +320,12 @@ def _informed(found: Known, applied: Resource | None) -> Known:
     return attrs.evolve(found, **reported, unreported=left)
 
 
+def movable_bids(state: State, live: Live) -> frozenset[Address]:
+    """Bids that wait and have never run: placed elsewhere, they lose nothing but their place in the queue."""
+    found = ((a, live.bids.get(b.id)) for a, b in state.bindings.items() if a.kind == "bid")
+    return frozenset(a for a, bid in found if bid is not None and bid.status == "Open" and not bid.instances)
+
+
 def placed_bids(state: State, live: Live) -> dict[Address, Bid]:
     """Every bid that is live, as far as its place is known: a task keeps the type and region that it has."""
     placed = {}

@@ -307,6 +307,13 @@ MISTAKES = (
         ("tests/planning/test_lifetimes.py",),
     ),
     Mistake(
+        "move a bid for any saving",
+        "planning/candidates.py",
+        "saves > SWITCH_SHARE and",
+        "saves > 0 and",
+        ("tests/planning/test_candidates.py",),
+    ),
+    Mistake(
         "run a job again that has ended",
         "planning/jobs.py",
         "    if not ended and seen is not None and desired.is_job(binding.address):\n",

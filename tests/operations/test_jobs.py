@@ -220,3 +220,40 @@ def test_bills_that_cannot_be_fetched_end_nothing_and_are_said(place: Place) -> 
     settled = place.run("plan", "--detailed-exitcode")
     assert settled.code == 0
     assert "cannot tell now whether a lifetime is over" in " ".join(settled.err.split())
+
+
+# ---- several places ---------------------------------------------------------------------------------------------
+
+ANYWHERE = """\
+version: 2
+name: llm
+tasks:
+  train:
+    resources_specification: {fcp_instance: [h100.8x.SXM5.IB, a100.8x.SXM4.IB], advanced: {optimize: budget}}
+    task_management: {utility_threshold_price: 20.00}
+"""
+
+
+def test_places_are_compared_by_expected_cost_and_the_choice_is_kept(place: Place) -> None:
+    place.write(ANYWHERE)
+    entry = entries(place)["bid.train"]
+    shown = entry["candidates"]
+    assert isinstance(shown, list)
+    costs = [float(one["expected_cost"]) for one in shown if one["can_win"]]
+    assert len(costs) > 2 and costs == sorted(costs)
+    assert [one["why_not"] is None for one in shown] == [True] + [False] * (len(shown) - 1)
+    assert "expected cost until it is done" in str(entry["note"])
+    place.ok("plan", "--out", "saved.json")
+    place.ok("apply", "saved.json")
+    for _ in range(3):
+        assert place.run("plan", "--detailed-exitcode").code == 0
+        place.ok("simulator", "advance", "6h")
+    assert "candidates" not in entries(place)["bid.train"]
+
+
+def test_past_prices_that_cannot_be_fetched_leave_the_prices_of_now(place: Place) -> None:
+    place.write(ANYWHERE)
+    with place.simulator() as simulator:
+        simulator.faults.add("GET /v2/pricing/history", "status", status=403, body="{}", times=None)
+    shown = place.ok("plan")
+    assert "the lowest price of" in " ".join(shown.replace("#", "").split())

@@ -13,7 +13,7 @@ import pytest
 from flowplan.config.config import GpuWanted, LimitPrice, Task
 from flowplan.diagnostics import Position
 from flowplan.model.catalogue import Auction, InstanceType
-from flowplan.planning.candidates import Candidate, best, same_name_twice, why
+from flowplan.planning.candidates import Candidate, Prospect, best, better, same_name_twice, why, why_not
 from tests.builders import TRAIN
 
 TASK = Task(
@@ -173,3 +173,63 @@ def test_two_types_of_one_name_in_one_region_cannot_be_told_apart() -> None:
     assert same_name_twice([one, other, elsewhere]) == (one, other)
     assert same_name_twice([one, elsewhere]) == ()
     assert same_name_twice([one, one, place("r1", "8", kind="b")]) == ()
+
+
+# ---- what past prices tell ----------------------------------------------------------------------------------------
+
+
+def foreseen(region: str, price: str, hours: str, cost: str, **other: Any) -> Candidate:
+    return attrs.evolve(place(region, price, **other), prospect=Prospect(Decimal(hours), Decimal(cost)))
+
+
+CALM = foreseen("calm", "9", "24", "216")
+SPIKY = foreseen("spiky", "8", "40", "300")  # cheaper now, dearer until the work is done
+SLOW = foreseen("slow", "7", "90", "200")
+
+
+@pytest.mark.parametrize(
+    ("optimize", "expected"),
+    [("budget", "slow"), ("job_completion_time", "calm"), (None, "slow")],
+)
+def test_expected_costs_and_times_decide_where_past_prices_tell_them(optimize: Any, expected: str) -> None:
+    for order in permutations([CALM, SPIKY, SLOW]):
+        assert best(attrs.evolve(TASK, optimize=optimize), order).auction.region == expected
+
+
+def test_where_one_is_not_foreseen_the_price_of_now_decides_for_all() -> None:
+    """A cost and a price cannot be compared."""
+    assert best(attrs.evolve(TASK, optimize="budget"), [CALM, SPIKY, place("new", "8.50")]).auction.region == "spiky"
+
+
+@pytest.mark.parametrize(
+    ("cost", "moves"),
+    [("161.99", True), ("162", False), ("170", False), ("216", False), ("300", False)],  # of 216: a quarter is 54
+)
+def test_a_bid_moves_only_where_more_than_the_share_is_saved(cost: str, moves: bool) -> None:
+    other = foreseen("other", "8", "24", cost)
+    assert better(attrs.evolve(TASK, optimize="budget"), CALM, [CALM, other]) == (other if moves else None)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        place("other", "1"),  # its past is not known
+        foreseen("other", "1", "24", "10", free=0),  # it would not run there
+        foreseen("other", "1", "24", "10", kind="b", rank=1),  # its type comes later in the user's order
+    ],
+)
+def test_what_moves_nobody(other: Candidate) -> None:
+    assert better(TASK, CALM, [CALM, other]) is None
+
+
+def test_every_place_that_was_not_chosen_has_a_reason() -> None:
+    task = attrs.evolve(TASK, optimize="budget")
+    assert why_not(task, CALM, SPIKY) == "dearer: the chosen one saves 28 %"
+    assert why_not(task, CALM, foreseen("full", "8", "24", "100", free=0)) == "it would not run now"
+    assert (
+        why_not(TASK, CALM, foreseen("b", "8", "24", "100", kind="b", rank=1)) == "its type comes later in your order"
+    )
+    assert (
+        why_not(attrs.evolve(TASK, optimize="job_completion_time"), CALM, SPIKY) == "later: the chosen one saves 40 %"
+    )
+    assert why(task, SLOW, [SLOW, CALM]).endswith("the lowest expected cost until it is done, $200.00, of 2 regions")

@@ -90,7 +90,23 @@ class Lifetime(TypedDict):
     worst: Amount | None
 
 
+class Candidate(TypedDict):
+    """A place where a bid could go. `expected_cost` until its work is done, `expected_hours` from now until then, null:
+    past prices do not tell. `why_not` null: it was chosen."""
+
+    instance_type: str
+    instance_type_name: str
+    region: str
+    limit_price: Amount
+    price_now: Amount | None
+    can_win: bool
+    expected_cost: Amount | None
+    expected_hours: float | None
+    why_not: str | None
+
+
 class Ending(TypedDict, total=False):
+    candidates: list[Candidate]  # the best first; absent: nothing was to choose
     lifetime: Lifetime  # absent: it runs until somebody cancels it
     waits_for: list[WaitsFor]  # absent: it waits for no task
 
