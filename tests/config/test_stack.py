@@ -301,3 +301,31 @@ def test_a_for_each_is_what_its_instances_are_written_out(names: list[str], data
 def asked(task: Task) -> dict[str, object]:
     """What a task asks for: not where it stands, nor whether its name is written."""
     return named(task) | task.limit_price.digested
+
+
+@pytest.mark.parametrize(
+    ("options", "value", "hidden"),
+    [
+        ("-e A=${var.s}", "geheim9", True),
+        ("--rm --env=A=x${var.s}y -it", "geheim9", True),
+        ("-e 'A=${var.s}'", "ge heim", True),
+        ("-e A=${var.s}", "a --label=geheim", False),
+        ("-e A=${var.s}", "a\\\\b", False),
+        ("--label q=${var.s}", "geheim9", False),
+        ("-e A=1 --name ${var.s}", "geheim9", False),
+        ("-e A=${var.s} --name ${var.s}", "geheim9", False),
+        ("${var.s}", "geheim9", False),
+        ("-e ${var.s}=1", "geheim9", False),
+    ],
+)
+def test_a_sensitive_value_may_be_used_only_where_it_stays_hidden(options: str, value: str, hidden: bool) -> None:
+    text = (
+        f"version: 2\nvariables: {{s: {{sensitive: true}}}}\ntasks:\n  a:\n    {TYPE}\n"
+        f'    container_image: {{image_name: x, run_options: "{options}"}}\n'
+    )
+    if hidden:
+        (task,) = stack(text, options={"s": value}).tasks.values()
+        assert task.container_image is not None
+        assert value not in str(task.container_image.shown)
+    else:
+        assert [one.partition(": [")[2][:9] for one in said(text, options={"s": value})] == ["sensitive"]

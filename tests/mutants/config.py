@@ -47,4 +47,11 @@ MISTAKES = (
         '            return GivenValue(_written(found, bare=kind == "string"))\n',
         ("tests/operations/test_variables.py", "-k", "values_that_it_was_made_with"),
     ),
+    Mistake(
+        "let a sensitive value end the word that it stands in",
+        "config/stack/sensitive.py",
+        "return words == expected and _MARK",
+        "return _MARK",
+        ("tests/config/test_stack.py", "-k", "stays_hidden"),
+    ),
 )

@@ -2,6 +2,7 @@
 
 stack.py         what the documents of a stack say together
 variables.py     what is declared, and the values that it is given
+sensitive.py     where a sensitive value stays hidden
 substitution.py  `${...}` in the values of a document
 defaults.py      `defaults` under each task
 instances.py     `for_each`: several of one task or volume

@@ -19,6 +19,7 @@ from typing import ClassVar
 
 from attrs import define, field, frozen
 
+from flowplan.config.stack.sensitive import stays_hidden
 from flowplan.config.stack.variables import Variable
 from flowplan.config.yaml import KINDS, Broken, Document, Node, Scalar, Sequence, quoted, reached, scalars
 from flowplan.config.yaml import Mapping as MappingNode
@@ -103,16 +104,29 @@ class Scope:
         if whole is not None and whole[1] is not None:
             return self._whole(node, whole[1], path)
         secrets: list[str] = []
-        parts: list[str] = []
+        parts: list[tuple[str, bool]] = []  # each with whether it is sensitive
         end, failed = 0, False
         for found in _PIECE.finditer(node.text):
-            parts.append(node.text[end : found.start()])
-            end = found.end()
+            parts.append((node.text[end : found.start()], False))
+            end, before = found.end(), len(secrets)
             text = self._piece(node, found, path, secrets)
             failed |= text is None
-            parts.append(text or "")
-        parts.append(node.text[end:])
-        return Broken(node.start, node.alias, node.also) if failed else _text(node, "".join(parts), tuple(secrets))
+            parts.append((text or "", len(secrets) > before))
+        parts.append((node.text[end:], False))
+        if failed or not self._holds_hidden(node, parts):
+            return Broken(node.start, node.alias, node.also)
+        return _text(node, "".join(text for text, _ in parts), tuple(secrets))
+
+    def _holds_hidden(self, node: Scalar, parts: list[tuple[str, bool]]) -> bool:
+        """Whether no sensitive part is shown or kept; reported otherwise."""
+        if self.later or not any(sensitive for _, sensitive in parts) or stays_hidden(parts):
+            return True
+        summary = (
+            "a sensitive value stays hidden only as the value of an environment variable, and this would be stored"
+        )
+        hint = "write -e NAME=${var...}; a value with spaces or quotes needs quotes: -e 'NAME=${var...}'"
+        self.document.problem(node, summary, hint, code="sensitive")
+        return False
 
     def _piece(self, node: Scalar, found: re.Match[str], path: tuple[str, ...], secrets: list[str]) -> str | None:
         """What stands for one `${...}` within a text; None: a problem was reported."""
@@ -144,7 +158,8 @@ class Scope:
             secrets = value.secrets if isinstance(value, Secretive) else ()
             return _text(node, value.text.replace("${", "$${"), secrets)
         if isinstance(value, Secretive):
-            return _text(node, value.text, value.secrets)
+            hidden = self._holds_hidden(node, [(value.text, True)])
+            return _text(node, value.text, value.secrets) if hidden else Broken(node.start, node.alias, node.also)
         also = node.also or ("its value is given here", value.alias or value.start)
         if isinstance(value, Scalar):
             made = copy(value)
