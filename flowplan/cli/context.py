@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,6 +64,7 @@ def settings_of(given: Mapping[str, Any], environ: Mapping[str, str], arguments:
     from flowplan.masking import masked
     from flowplan.operations.settings import Settings
 
+    hidden = forms_in(environ)
     settings = Settings(
         given_api_url=given.get("api_url"),
         project=given.get("project"),
@@ -73,9 +74,19 @@ def settings_of(given: Mapping[str, Any], environ: Mapping[str, str], arguments:
         environ=environ,
         variables=tuple(_variable(text) for text in given.get("var", ())),
         variable_files=tuple(given.get("var_file", ())),
-        command=" ".join(["flowplan", *(masked(without(word, forms_in(environ))) for word in arguments)]),
+        command=" ".join(["flowplan", *(masked(without(word, hidden)) for word in _shown(arguments, given))]),
     )
     return settings if not given.get("state") else evolve(settings, state=given["state"])
+
+
+def _shown(arguments: Iterable[str], given: Mapping[str, Any]) -> Iterator[str]:
+    """The words of the command line without the values of variables: only the files say which are sensitive."""
+    from flowplan.masking import MASK
+
+    values = {text: f"{text.partition('=')[0]}={MASK}" for text in given.get("var", ())}
+    for word in arguments:
+        option, equals, text = word.partition("=")
+        yield f"--var={values[text]}" if option == "--var" and equals and text in values else values.get(word, word)
 
 
 def _variable(text: str) -> tuple[str, str]:

@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "keep the value of a variable with who applied it",
+        "cli/context.py",
+        "without(word, hidden)) for word in _shown(arguments, given))",
+        "without(word, hidden)) for word in arguments)",
+        ("tests/operations/test_history.py", "-k", "variable"),
+    ),
+    Mistake(
         "a line begins with a command for the CI runner",
         "cli/harmless.py",
         '    if "::" in text:\n',

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -228,3 +229,27 @@ def test_an_older_version_replaces_what_nothing_mends_only_by_force(applied: Pla
     applied.ok(*APPLY, "second.yaml")
     assert len(applied.ledger()) == calls
     assert "bid.second" in applied.ok("state", "list")
+
+
+@pytest.mark.parametrize("given", [("--var", "x=plain-value"), ("--var=x=plain-value",)])
+def test_the_value_of_a_variable_is_in_no_version(
+    place: Place, given: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the files say which are sensitive."""
+    place.write("version: 2\nvariables: {x: {type: string, sensitive: true}}\n" + TASKS)
+    arguments = (*APPLY, *given)
+    monkeypatch.setattr(sys, "argv", ["flowplan", *arguments])
+    place.ok(*arguments)
+    (path,) = (place.path / ".flowplan/versions/flowplan.state.json").iterdir()
+    assert "plain-value" not in path.read_text()
+    assert versions(place)[0]["change"]["command"].endswith("x=********")
+
+
+TASKS = """
+project_name: my-foundry-project
+tasks:
+  api:
+    ssh_key_name: my-ssh-key
+    task_management: {utility_threshold_price: 18}
+    resources_specification: {fcp_instance: h100.8x.SXM5.IB, cluster_id: us-central1-b}
+"""
