@@ -196,6 +196,7 @@ class Stack:
         destroy: bool = False,
         keep_volumes: bool = False,
         refresh_only: bool = False,
+        refresh: bool = True,
         target: Iterable[str] = (),
         exclude: Iterable[str] = (),
         replace: Iterable[str] = (),
@@ -210,7 +211,8 @@ class Stack:
         """What `apply` would do. Nothing is changed.
 
         `destroy`: remove everything; `keep_volumes` then leaves the volumes, and forgets them.
-        `refresh_only`: record in the state what changed outside, and nothing else. `target`: only these
+        `refresh_only`: record in the state what changed outside, and nothing else.
+        `refresh` False: plan by the state alone; such a proposal is not applied. `target`: only these
         addresses (like "bid.train", "task.sweep*") and what they need; `exclude`: all but these and what depends on
         them; `replace`: these whatever differs. `allow_volume_destroy`: names of volumes whose data may be lost.
         `horizon`: how far ahead the cost is forecast, at least a minute. `max_hourly_cost`: dollars per hour that the
@@ -228,6 +230,8 @@ class Stack:
             raise UsageProblem("replace does not go with destroy: nothing would be made again")
         if max_changes is not None and destroy:
             raise UsageProblem("max_changes does not go with destroy: all of it is meant to go")
+        if not refresh and (destroy or refresh_only):
+            raise UsageProblem("refresh=False goes with neither destroy nor refresh_only: they need what is live")
         if refresh_only and (destroy or selected.replace or what_if is not None):
             raise UsageProblem("refresh_only goes with no destroy, replace or what_if: it only records what is live")
         if what_if is not None and destroy:
@@ -237,6 +241,7 @@ class Stack:
             destroy=destroy,
             keep_volumes=keep_volumes,
             refresh_only=refresh_only,
+            refresh=refresh,
             patterns=selected,
             destroyable=frozenset(names(allow_volume_destroy)),
             hours=None if horizon is None else hours(horizon, "horizon"),
@@ -281,6 +286,8 @@ class Stack:
             here = session.identity
         if proposal._state != here:
             raise UsageProblem(f"this proposal was made for {proposal._state}, not for {here}")
+        if not proposal._request.refresh:
+            raise UsageProblem("this proposal was made with refresh=False: nobody looked at what is live")
         document = proposal._planned.sealed
         hold_whole(document)
         _hold_allowed(proposal)

@@ -164,6 +164,7 @@ CODES: Mapping[str, Code] = MappingProxyType({
     "in-doubt": Code("The outcome of operations of an earlier run is unknown."),
     "left-alone": Code("Resources of files that you did not give are left alone."),
     "moved": Code("A resource was made from one file and now belongs to another."),
+    "not-refreshed": Code("The plan is made of the state, without a look at what is live.", "not_refreshed"),
     "partial": Code("The plan covers only a part of the stack, as --target and --exclude ask.", "partial"),
     "dependents": Code("What depends on an excluded resource is left out, too.", "dependents"),
     "namesake": Code("A bid that flowplan did not place has the name of one that it placed."),

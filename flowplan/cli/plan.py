@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 @click.option("--out", metavar="FILE", help="Save the plan, for `flowplan apply FILE`.")
 @click.option("--destroy", is_flag=True, help="Plan to remove everything.")
 @selecting.refresh_only
+@click.option("--no-refresh", is_flag=True, help="Plan by the state, without a look at what is live; only to look.")
 @options.keep_volumes
 @selecting.selecting
 @selecting.replace
@@ -38,6 +39,7 @@ def plan(
     out: str | None,
     destroy: bool,
     refresh_only: bool,
+    no_refresh: bool,
     keep_volumes: bool,
     target: tuple[str, ...],
     exclude: tuple[str, ...],
@@ -87,12 +89,14 @@ def plan(
     values.hold_refresh_only(
         refresh_only, {"--out": out, "--destroy": destroy, "--replace": replace, "--what-if": what_if}
     )
+    values.hold_no_refresh(no_refresh, {"--out": out, "--destroy": destroy, "--refresh-only": refresh_only})
     values.hold_kept(keep_volumes, allow_volume_destroy)
     request = Request(
         paths=paths,
         destroy=destroy,
         keep_volumes=keep_volumes,
         refresh_only=refresh_only,
+        refresh=not no_refresh,
         patterns=values.patterns(target, exclude, replace),
         destroyable=frozenset(allow_volume_destroy),
         hours=values.hours(horizon),

@@ -35,6 +35,16 @@ def hold_refresh_only(refresh_only: bool, beside: Mapping[str, object]) -> None:
         )
 
 
+def hold_no_refresh(no_refresh: bool, beside: Mapping[str, object]) -> None:
+    """Raise UsageProblem where nobody looks at what is live, and something `beside` needs that."""
+    wrong = next((option for option, given in beside.items() if given), None)
+    if no_refresh and wrong is not None:
+        raise UsageProblem(
+            f"--no-refresh cannot be combined with {wrong}, which needs to know what is live",
+            hint="leave out one of them",
+        )
+
+
 def hold_kept(keep_volumes: bool, destroyable: Collection[str]) -> None:
     """Raise UsageProblem where volumes are to stay, and some of them to go."""
     if keep_volumes and destroyable:

@@ -43,6 +43,12 @@ class Observing(Asking):
         self.names = Catalogue(tuple(types), tuple(auctions), tuple(keys), unread)
         return self.names, self._live(there)
 
+    def without_bids(self) -> tuple[Catalogue, Live]:
+        """What is offered and the volumes that are there; nobody asks for bids."""
+        (types, auctions, keys), (volumes,) = self._listed([*self._offers(), self._keys], [self._volumes])
+        self.names = Catalogue(types, auctions, keys)
+        return self.names, Live(volumes, {})
+
     def offered(self) -> Catalogue:
         """What is offered to everybody, without a project: two lists."""
         return Catalogue(*self.side_by_side(self._offers()))

@@ -26,6 +26,9 @@ def notes(plan: Plan, costs: Costs, judged: Iterable[Judged], unchecked: Iterabl
     for one in judged:
         if said := over(one):
             yield said
+    if not plan.refreshed:
+        what = "this plan takes all to be as last applied: nobody looked at what is live, so it cannot be applied"
+        yield _warning("not-refreshed", what, "plan without --no-refresh")
     yield from _partial(plan)
     yield from warned(costs)
     for change in plan.changes:

@@ -45,22 +45,30 @@ def observe(
     pending: Mapping[str, Intent],
     *,
     kept: Mapping[Address, Place] | None = None,
+    refresh: bool = True,
 ) -> Observed:
     """Look at the cloud, and look every name up. `state` gets its stack, API and project. Without configuration
     nothing that is offered is asked for. What is not reported stays open: see unreported.py.
 
-    `kept`: types and regions chosen already (a saved plan's). Raises ConfigError for what only the cloud shows.
+    `kept`: types and regions chosen already (a saved plan's). `refresh` False: what the state knows is taken to be as
+    it was applied. Raises ConfigError for what only the cloud shows.
     """
     from flowplan.cloud.fcp import or_why
     from flowplan.model.catalogue import Catalogue
     from flowplan.operations.live import certain
     from flowplan.planning.lookup import Desired
     from flowplan.planning.moves import named, removals
-    from flowplan.planning.unreported import with_known_keys
+    from flowplan.planning.unreported import as_applied, with_known_keys
     from flowplan.state.ownership import presume, strays
 
     project, cloud = session.enter_project(state, config), session.cloud()
-    catalogue, live = (Catalogue((), ()), cloud.live_as_reported()) if config is None else cloud.observe_as_reported()
+    if not refresh:
+        catalogue, live = cloud.without_bids()
+        live = as_applied(state, live)
+    elif config is None:
+        catalogue, live = Catalogue((), ()), cloud.live_as_reported()
+    else:
+        catalogue, live = cloud.observe_as_reported()
     state = attrs.evolve(
         state,
         stack=session.stack_name(state, config.stack if config is not None else ""),

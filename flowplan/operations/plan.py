@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 class Request:
     """What to plan. `paths`: task files and directories, or sources that are read already; none means flowplan.yaml.
 
-    `keep_volumes`: to destroy, leave volumes and forget them. `refresh_only`: only record what is live. `patterns`:
+    `keep_volumes`: to destroy, leave volumes and forget them. `refresh_only`: only record what is live.
+    `refresh` False: plan by the state alone, only to look. `patterns`:
     which part of it, and what to replace whatever differs. `destroyable`: names of volumes whose data may go. `hours`:
     how far ahead the cost is forecast, None: each task's estimated duration, else a day. `what_if`: the hours of a
     simulation of the auctions. `complete`: with what stays as it is and every span, for machines, sealed.
@@ -44,6 +45,7 @@ class Request:
     destroy: bool = False
     keep_volumes: bool = False
     refresh_only: bool = False
+    refresh: bool = True
     patterns: Patterns = field(factory=Patterns)
     destroyable: frozenset[str] = frozenset()
     hours: float | None = None
@@ -74,7 +76,7 @@ def plan(session: Session, request: Request, tell: Callable[[int, int], None] = 
     config, wishes = wanted(session, request)
     with session.looking():
         loaded = session.load()
-        seen = observe(session, config, loaded.state, loaded.pending)
+        seen = observe(session, config, loaded.state, loaded.pending, refresh=request.refresh)
         found = priced_plan(session, seen, wishes)
         budgets = (*request.budgets, *config.budgets) if config is not None else ()  # what removes is never expensive
         streams = streams_of(session, found) if request.what_if is not None else None
@@ -99,6 +101,7 @@ def wanted(session: Session, request: Request) -> tuple[Config | None, Wishes]:
     config = None if request.destroy else configuration(session, sources, request.variables)
     named = named_in(session, sources) if request.destroy else Named()
     return config, Wishes(
+        refresh=request.refresh,
         mode="destroy" if request.destroy else "refresh-only" if request.refresh_only else "apply",
         patterns=request.patterns,
         destroyable=request.destroyable,

@@ -52,6 +52,7 @@ def make_plan(
         staying=tuple(made.staying.items()),
         unnamed=tuple(unnamed(left_alone, state, live)),
         in_doubt=tuple((pending or {}).values()),
+        refreshed=wishes.refresh,
         patterns=wishes.patterns,
         left_out=part.left_out,
         dependents=part.dependents,

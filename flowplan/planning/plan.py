@@ -56,6 +56,7 @@ class Plan:
     moved: tuple[tuple[Address, str, str], ...] = ()  # address, the file that made it, the file that has it now
     staying: tuple[tuple[Address, str], ...] = ()  # volumes nobody wants, but who uses them is not reported: why
     in_doubt: tuple[Intent, ...] = ()  # operations of an earlier run whose outcome is not known
+    refreshed: bool = True  # False: made of the state, without a look at what is live
     patterns: Patterns = field(factory=Patterns)  # which part of the whole it is
     left_out: tuple[Address, ...] = ()  # what would be changed, too, were it all of it
     dependents: tuple[tuple[Address, Address], ...] = ()  # of these, what depends on something excluded, and on what
@@ -120,6 +121,7 @@ class Wishes:
     """What is asked for beside the configuration."""
 
     mode: Mode = "apply"
+    refresh: bool = True
     patterns: Patterns = field(factory=Patterns)
     replace: frozenset[Address] = frozenset()  # these three: what `patterns` mean, once that is looked up
     targets: frozenset[Address] = frozenset()

@@ -34,6 +34,17 @@ def standing_in(state: State, live: Live, unread: Mapping[str, CloudError]) -> L
     return attrs.evolve(live, bids=bids, volumes=volumes, unread={**live.unread, **unread})
 
 
+def as_applied(state: State, live: Live) -> Live:
+    """`live` in which all that the state knows is as it was last applied, whatever it is."""
+    bids, volumes = dict(live.bids), dict(live.volumes)
+    for binding in state.bindings.values():
+        if isinstance(binding.applied, Volume):
+            volumes[binding.id] = LiveVolume(binding.id, binding.applied)
+        elif isinstance(binding.applied, Bid) and not binding.ended:
+            bids[binding.id] = LiveBid(binding.id, binding.applied, "")
+    return attrs.evolve(live, bids=bids, volumes=volumes)
+
+
 def with_known_keys(catalogue: Catalogue, state: State) -> Catalogue:
     """`catalogue`, which was not reported in full, with the SSH keys that the state knows."""
     known = {key.id: key for key in catalogue.ssh_keys}

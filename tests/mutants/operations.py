@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "apply a proposal for which nobody looked",
+        "api.py",
+        "        if not proposal._request.refresh:\n",
+        "        if False:\n",
+        ("tests/operations/test_refresh_only.py", "-k", "proposal"),
+    ),
+    Mistake(
         "restore an older version although what was made since is forgotten",
         "operations/history.py",
         "        if found.forgotten and not force:",
@@ -64,7 +71,7 @@ MISTAKES = (
     Mistake(
         "ask for what is offered although nothing is placed",
         "operations/observe.py",
-        "(Catalogue((), ()), cloud.live_as_reported()) if config is None else cloud.observe_as_reported()",
+        "Catalogue((), ()), cloud.live_as_reported()",
         "cloud.observe_as_reported()",
         ("tests/faults/test_stop_paying.py", "-k", "asks_for_nothing"),
     ),

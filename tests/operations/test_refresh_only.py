@@ -1,4 +1,4 @@
-"""--refresh-only: the state records what changed outside, and nothing live is changed."""
+"""--refresh-only: the state records what changed outside, and nothing live is changed. --no-refresh: nobody looks."""
 
 from __future__ import annotations
 
@@ -134,3 +134,43 @@ def test_a_program_records_it_too(moved: Place) -> None:
     assert moved.ledger() == ledger
     assert applied(moved)["bid.drifts"]["limit_price"] == "30.00"
     assert stack.plan(refresh_only=True).plan.empty
+
+
+# ---- --no-refresh ------------------------------------------------------------------------------------------
+
+
+def test_a_plan_by_the_state_alone(moved: Place) -> None:
+    moved.edit("name: drifts", "name: drifts\nports: [9000]")
+    with moved.simulator() as simulator:
+        simulator.faults.add("GET /v2/spot/bids*", "status", status=403, times=None)
+    out = moved.ok("plan", "--no-refresh")
+    assert "bid.drifts must be replaced" in out and "bid.ends will be" not in out
+    assert "nobody looked at what is live" in " ".join(out.split())
+    body = json.loads(moved.ok("plan", "--no-refresh", "--format", "json"))
+    assert (body["complete"], body["applyable"], body["resource_drift"]) == (False, False, [])
+    assert "not_refreshed" in [one["detail"] for one in body["diagnostics"]]
+
+
+@pytest.mark.parametrize("option", ["--destroy", "--refresh-only", "--out=p"])
+def test_it_goes_with_nothing_that_needs_a_look(moved: Place, option: str) -> None:
+    result = moved.run("plan", "--no-refresh", option)
+    assert result.code == 64
+    assert "which needs to know what is live" in " ".join(result.err.split())
+
+
+@pytest.mark.parametrize("command", ["apply", "destroy"])
+def test_what_changes_things_always_looks(moved: Place, command: str) -> None:
+    assert moved.run(command, "--no-refresh").code == 64
+
+
+def test_a_proposal_by_the_state_alone_is_not_applied(moved: Place) -> None:
+    import flowplan
+    from flowplan.errors import UsageProblem
+
+    stack = flowplan.load("flowplan.yaml", api_url="sim:")
+    proposal = stack.plan(refresh=False, replace="bid.drifts")
+    assert not proposal.plan.empty
+    ledger = moved.ledger()
+    with pytest.raises(UsageProblem, match="refresh=False"):
+        stack.apply(proposal)
+    assert moved.ledger() == ledger
