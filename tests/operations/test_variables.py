@@ -81,6 +81,17 @@ def test_the_same_values_or_none_are_taken(stack: Place, again: tuple[str, ...])
     stack.ok(*again, "apply", "saved")
 
 
+def test_a_saved_plan_of_a_stack_with_outputs_is_applied(stack: Place) -> None:
+    outputs = "outputs:\n  gb: ${var.gb}\n  id: ${task.train.id}\n  token: {value: '${var.token}', sensitive: true}\n"
+    stack.write(STACK + outputs)
+    saved(stack, "--var", "gb=7")
+    assert "gb = " in stack.ok("show", "saved")
+    stack.ok("apply", "saved")
+    assert json.loads(stack.ok("output", "--json"))["gb"]["value"] == "7"
+    saved(stack, "--var", "gb=7", "--var", "note=y")  # now there is something before
+    stack.ok("apply", "saved")
+
+
 def test_a_plan_without_given_values_says_nothing_of_them(stack: Place) -> None:
     assert "variables" not in saved(stack)
 

@@ -1,7 +1,5 @@
 """The outputs of a stack, as JSON."""
 
-from __future__ import annotations
-
 from typing import Any, NotRequired, TypedDict
 
 
