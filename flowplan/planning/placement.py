@@ -203,7 +203,7 @@ class Placement:
         here = [attrs.evolve(one, prospect=self._prospects.of(task, one)) for one in here]
         stays = next((c for c in here if c.place == self._kept.get(task.address)), None)
         if stays is not None:
-            better_place = better(task, stays, here) if task.address in self._movable else None
+            better_place = better(task, stays, here) if self._may_move(task) else None
             if better_place is None:
                 self.choices[task.address] = "keeps its type and region"
                 return self._chosen(task, stays, here)
@@ -220,6 +220,11 @@ class Placement:
         chosen = best(task, here)
         self.choices[task.address] = why(task, chosen, here)
         return self._chosen(task, chosen, here)
+
+    def _may_move(self, task: Task) -> bool:
+        """Whether the live bid of `task` may be replaced by one elsewhere without anybody asking for it."""
+        ignores = task.lifecycle.ignores("region") or task.lifecycle.ignores("instance_type")
+        return task.address in self._movable and not task.lifecycle.prevent_destroy and not ignores
 
     def _chosen(self, task: Task, chosen: Candidate, here: list[Candidate]) -> Candidate:
         """`chosen`, with what is said of every place in `ranked`."""

@@ -307,6 +307,13 @@ MISTAKES = (
         ("tests/planning/test_lifetimes.py",),
     ),
     Mistake(
+        "move a bid that has run",
+        "planning/placement.py",
+        "return task.address in self._movable and not",
+        "return task.address in self._placed and not",
+        ("tests/planning/test_moving.py",),
+    ),
+    Mistake(
         "move a bid for any saving",
         "planning/candidates.py",
         "saves > SWITCH_SHARE and",
