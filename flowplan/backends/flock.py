@@ -48,6 +48,13 @@ class Opened:
                 "command, give --no-lock",
             ) from error
 
+    def read(self) -> bytes:
+        """What is in it. Raises StateError: what cannot be read may name somebody."""
+        try:
+            return os.pread(self.file.fileno(), SIZE_LIMIT, 0)
+        except OSError as error:
+            raise StateError(f"the lock {self.path} cannot be read: {error.strerror}") from error
+
     def write(self, data: bytes) -> None:
         """Make `data` all that is in it. Raises OSError."""
         descriptor = self.file.fileno()
@@ -100,6 +107,10 @@ class Flock:
             if not taken:
                 self.drop()
         return taken
+
+    def read(self) -> bytes:
+        """What is in it while it is taken. Raises StateError."""
+        return b"" if self._opened is None else self._opened.read()
 
     def is_in_place(self) -> bool:
         return self._opened is not None and self._opened.is_in_place()

@@ -79,10 +79,14 @@ class Lock:
         opened = self._try()
         if opened is None:
             return _held(self.path, self.holder(), owner)
-        if (blocked := self._left_by_an_earlier_version(owner)) is not None:
+        try:
+            blocked, left = self._left_by_an_earlier_version(owner), owner_in(opened.read())
+        except StateError:
+            self._drop()
+            raise
+        if blocked is not None:
             self._drop()
             return blocked
-        left = self.holder()
         fate = "dead" if left is None else fate_of(left, owner)
         if left is not None and fate != "dead":
             self._drop()
@@ -95,7 +99,7 @@ class Lock:
     def _left_by_an_earlier_version(self, owner: Owner) -> Locked | None:
         """What a name in the directory's lock stands in the way of: an earlier version may have any state of it."""
         also = self._also
-        left = holder_in(also.path) if also is not None and also.names else None
+        left = owner_in(also.read()) if also is not None and also.names else None
         if also is None or left is None or left.scope == SCOPE:
             return None
         fate = fate_of(left, owner)
@@ -221,9 +225,16 @@ def is_lock_name(name: str) -> bool:
 def holder_in(path: Path) -> Owner | None:
     """Who the lock in the file at `path` names; None: nobody, or it cannot be seen."""
     try:
-        data = read_regular(path, SIZE_LIMIT)
+        return owner_in(read_regular(path, SIZE_LIMIT))
+    except OSError:
+        return None
+
+
+def owner_in(data: bytes) -> Owner | None:
+    """Who `data`, the content of a lock's file, names; None: nobody, or nobody that can be known."""
+    try:
         return _owner(json.loads(data)) if data.strip() else None
-    except (OSError, ValueError, TypeError, RecursionError):
+    except (ValueError, TypeError, RecursionError):
         return None
 
 

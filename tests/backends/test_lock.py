@@ -378,3 +378,14 @@ def test_what_is_half_taken_is_released(default: Path, path: Path) -> None:
         second.acquire(me())
     staging.release()
     earlier(path)
+
+
+@pytest.mark.parametrize("state", ["flowplan.state.json", "staging.json"])
+def test_a_name_that_cannot_be_read_is_not_nobodys(tmp_path: Path, state: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock = lock_of(tmp_path / state, "flowplan.state.json")
+    monkeypatch.setattr(os, "pread", lambda *_: (_ for _ in ()).throw(OSError(5, "Input/output error")))
+    with pytest.raises(StateError, match="cannot be read"):
+        lock.acquire(me())
+    monkeypatch.undo()
+    lock.acquire(me())  # nothing was left locked
+    lock.release()
