@@ -329,3 +329,11 @@ def test_a_sensitive_value_may_be_used_only_where_it_stays_hidden(options: str, 
         assert value not in str(task.container_image.shown)
     else:
         assert [one.partition(": [")[2][:9] for one in said(text, options={"s": value})] == ["sensitive"]
+
+
+def test_several_instances_are_no_part_of_a_text() -> None:
+    text = f"version: 2\ntasks: {{a: {{for_each: [x], {TYPE}}}}}\noutputs: {{o: 'VALUE'}}\n"
+    assert stack(text.replace("VALUE", "${task.a.id}")).outputs
+    assert said(text.replace("VALUE", "b ${task.a.id}")) == [
+        "a.yaml:3:11: [reference] output o: task.a is several, no part of a text"
+    ]

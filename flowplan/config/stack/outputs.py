@@ -46,9 +46,21 @@ def unknown_references(
                 names = (other.name for other in known if other.kind == one.address.kind)
                 hint = candidates(one.address.name, names)
                 yield output.source, f"output {output.name} names {word}.{one.address.name}, which there is not", hint
+            elif one.address not in known and not _is_alone(output.template):
+                hint = f'name one of them, {word}.{one.address.name}["KEY"]; alone, it gives all of them by key'
+                yield (
+                    output.source,
+                    f"output {output.name}: {word}.{one.address.name} is several, no part of a text",
+                    hint,
+                )
             elif one.attribute not in ATTRIBUTES[one.address.kind]:
                 hint = candidates(one.attribute, ATTRIBUTES[one.address.kind])
                 yield output.source, f"output {output.name}: a {word} has no attribute {one.attribute}", hint
+
+
+def _is_alone(template: str) -> bool:
+    """Whether a template is nothing but one reference."""
+    return template.startswith("${") and template.find("}") == len(template) - 1
 
 
 def _read(document: Document, name: str, key: Scalar, node: Node, scope: Scope, found: dict[str, Output]) -> None:
