@@ -61,7 +61,9 @@ def _other_lifetime(changes: Iterable[Change]) -> Iterator[Diagnostic]:
             continue
         if inputs.ends != ends_of(one.lifetime):
             summary = f"the instances of {one.address} were started with another lifetime, or with none"
-            hint = f"flowplan goes by the file and cannot change what they do; --replace {one.address} starts them anew"
+            hint = (
+                f"flowplan goes by the file and cannot change what they do; --replace {one.address} starts them again"
+            )
             yield Diagnostic("other-lifetime", summary, hint, severity="note", about=str(one.address))
 
 

@@ -224,7 +224,7 @@ def test_what_moves_nobody(other: Candidate) -> None:
 
 def test_every_place_that_was_not_chosen_has_a_reason() -> None:
     task = attrs.evolve(TASK, optimize="budget")
-    assert why_not(task, CALM, SPIKY) == "dearer: the chosen one saves 28 %"
+    assert why_not(task, CALM, SPIKY) == "more expensive: the chosen one saves 28 %"
     assert why_not(task, CALM, foreseen("full", "8", "24", "100", free=0)) == "it would not run now"
     assert (
         why_not(TASK, CALM, foreseen("b", "8", "24", "100", kind="b", rank=1)) == "its type comes later in your order"
