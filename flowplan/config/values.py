@@ -52,7 +52,7 @@ class Section:
         if isinstance(node, Scalar):
             if not node.is_null:
                 return node
-            if self.name(key) in SECTIONS:
+            if self._is_section(key):
                 return None
             hint = "give it one, or delete the key"
             self.document.problem(node, f"{self.name(key)} has no value", hint, code="empty")
@@ -69,7 +69,11 @@ class Section:
     def _is_absent(self, key: str) -> bool:
         """Whether `key` is a section that holds nothing."""
         node = self.node.get(key)
-        return self.name(key) in SECTIONS and isinstance(node, Scalar) and node.is_null
+        return self._is_section(key) and isinstance(node, Scalar) and node.is_null
+
+    def _is_section(self, key: str) -> bool:
+        """Whether `key` holds a section; a volume of a stack has some of a task's."""
+        return self.name(key) in SECTIONS or (self.title.startswith("volumes.") and key in SECTIONS)
 
     def at(self, key: str) -> Node:
         """Where to report something about `key`: its value, or the whole mapping when it has none."""

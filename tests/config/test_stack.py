@@ -337,3 +337,8 @@ def test_several_instances_are_no_part_of_a_text() -> None:
     assert said(text.replace("VALUE", "b ${task.a.id}")) == [
         "a.yaml:3:11: [reference] output o: task.a is several, no part of a text"
     ]
+
+
+def test_a_volume_of_a_stack_may_have_an_empty_lifecycle() -> None:
+    (volume,) = stack("version: 2\nvolumes: {a: {size: 1, lifecycle: }}\n").volumes.values()
+    assert volume.lifecycle == Lifecycle()

@@ -65,7 +65,7 @@ def test_what_is_no_pattern(text: str) -> None:
 
 
 def selected(asked: Patterns, *, known: bool, mode: str = "apply") -> Plan:
-    wishes = Wishes("destroy" if mode == "destroy" else "apply", asked)
+    wishes = Wishes("destroy" if mode == "destroy" else "apply", patterns=asked)
     desired = Desired({} if mode == "destroy" else WANTED)
     return planned(desired, KNOWN if known else state(), THERE if known else live(), wishes)
 

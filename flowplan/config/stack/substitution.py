@@ -121,9 +121,7 @@ class Scope:
         """Whether no sensitive part is shown or kept; reported otherwise."""
         if self.later or not any(sensitive for _, sensitive in parts) or stays_hidden(parts):
             return True
-        summary = (
-            "a sensitive value stays hidden only as the value of an environment variable, and this would be stored"
-        )
+        summary = "a sensitive value stays hidden only as the value of an environment variable; this would be stored"
         hint = "write -e NAME=${var...}; a value with spaces or quotes needs quotes: -e 'NAME=${var...}'"
         self.document.problem(node, summary, hint, code="sensitive")
         return False
