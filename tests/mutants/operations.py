@@ -334,4 +334,11 @@ MISTAKES = (
         '_KEEPING = ("prevent_destroy",)',
         ("tests/operations/test_keep_volumes.py", "-k", "cannot_be_read"),
     ),
+    Mistake(
+        "a sensitive output is kept in the state",
+        "operations/outputs.py",
+        "{name: None if one.sensitive else one.template for",
+        "{name: one.template for",
+        ("tests/operations/test_outputs.py", "-k", "sensitive"),
+    ),
 )
