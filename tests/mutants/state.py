@@ -8,8 +8,15 @@ MISTAKES = (
     Mistake(
         "bring back what was ended with an older version",
         "state/history.py",
-        "if binding.id in now.ended}",
-        "if binding.id in version.ended}",
+        "if b.id in now.ended and",
+        "if b.id in version.ended and",
+        ("tests/state/test_history.py",),
+    ),
+    Mistake(
+        "place a job that is done again after a restore",
+        "state/history.py",
+        "ended=ends.get(_object(binding)) or binding.ended",
+        "ended=binding.ended",
         ("tests/state/test_history.py",),
     ),
     Mistake(

@@ -10,8 +10,8 @@ import pytest
 from flowplan.errors import StateError
 from flowplan.model.address import Address
 from flowplan.state.history import Change, Version, dump_version, load_version, put_back, read_head
-from flowplan.state.state import AppliedPlan, State
-from tests.builders import DATA, bound, volume
+from flowplan.state.state import LIFETIME, AppliedPlan, State
+from tests.builders import DATA, bid, bound, volume
 
 OTHER = Address("volume", "other")
 FIRST, SECOND = bound(DATA, "vol_1", volume()), bound(OTHER, "vol_2", volume("other"))
@@ -71,6 +71,14 @@ def test_an_object_that_only_moved_is_not_forgotten() -> None:
 def test_what_was_ended_since_is_left_out() -> None:
     found = put_back(STATE, attrs.evolve(STATE, serial=5, bindings={}, ended={"vol_1": 1.0}))
     assert (found.state.bindings, found.over, found.state.ended) == ({}, (FIRST,), {"vol_1": 1.0})
+
+
+def test_a_job_that_is_done_by_now_stays_done() -> None:
+    job = bound(Address("bid", "job"), "bid_1", bid("job"))
+    done = attrs.evolve(job, ended=LIFETIME)
+    version = attrs.evolve(STATE, bindings={job.address: job})
+    found = put_back(version, attrs.evolve(version, serial=5, bindings={job.address: done}, ended={"bid_1": 1.0}))
+    assert (found.state.bindings, found.forgotten, found.over) == ({job.address: done}, (), ())
 
 
 def test_a_saved_plan_that_was_applied_since_stays_applied() -> None:
