@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Literal, TypeAlias
 
-from flowplan.planning.steps import Order, Step
+from flowplan.planning.steps import Order, Step, is_last
 
 End: TypeAlias = Literal["done", "half done", "failed", "unknown"]
 
@@ -16,7 +16,8 @@ class Schedule:
     A step waits, is under way once `next` gives it, may be in doubt for a while, and ends once: by `succeed`, `half`,
     `fail` or `lose`, which raise ValueError for a step that is neither under way nor in doubt. A step that ends well
     frees those that wait for it alone; what waits for one that does not never starts. What is freed goes before what
-    waits for nothing: of many bids that are replaced, each is placed again before others are cancelled.
+    waits for nothing: of many bids that are replaced, each is placed again before others are cancelled. A removal for
+    good that waited (of a volume, for its bid) goes last: every bid is cancelled before it.
     """
 
     def __init__(self, order: Order, parallelism: int) -> None:
@@ -109,4 +110,8 @@ class Schedule:
             self._waits[user].discard(step)
             if not self._waits[user]:
                 freed.append(user)
-        self._ready.extendleft(reversed(freed))  # what was begun is brought to its end first
+        last = [one for one in freed if is_last(one, self._waits)]  # what stops paying goes before them
+        self._ready.extendleft(
+            one for one in reversed(freed) if one not in last
+        )  # what was begun is brought to its end
+        self._ready.extend(last)

@@ -12,7 +12,7 @@ delete a volume that a bid still uses until that bid's own update.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
 from operator import attrgetter
 from typing import Literal, TypeAlias
@@ -123,5 +123,13 @@ def _sorted(waits: Mapping[Step, set[Step]]) -> Order:
         step = ahead.pop()
         done[step] = tuple(sorted(waits[step], key=_in_order))
         sorter.done(step)
-        ahead += sorted(sorter.get_ready(), key=_in_order, reverse=True)  # what was begun is brought to its end first
+        freed = sorted(sorter.get_ready(), key=_in_order, reverse=True)
+        last = [one for one in freed if is_last(one, waits)]
+        ahead = last + ahead + [one for one in freed if one not in last]  # what was begun is brought to its end first
     return done
+
+
+def is_last(step: Step, known: Container[Step]) -> bool:
+    """Whether `step`, once it is free, goes after all that is: a removal for good. What waited is a volume, which costs
+    little; what did not may be a bid."""
+    return step.way == "down" and Step("up", step.address) not in known

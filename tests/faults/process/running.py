@@ -8,7 +8,7 @@ import sys
 import time
 from typing import Any
 
-from tests.faults.world import BIDS, COMMANDS, POST_VOLUME, Told, World
+from tests.faults.world import BIDS, COMMANDS, Told, World
 
 
 class Running:
@@ -56,7 +56,7 @@ def shell_code(told: Told) -> int:
     return 128 - told.code if told.code < 0 else told.code
 
 
-SLOW_ROUTE = {"apply": POST_VOLUME, "destroy": f"DELETE {BIDS}/*"}
+SLOW_ROUTE = {"apply": "POST *", "destroy": f"DELETE {BIDS}/*"}
 
 
 def held_up(world: World, command: str, seconds: float, before: str = "pass", nth: int = 2) -> Running:
