@@ -8,7 +8,7 @@ import sys
 import time
 from typing import Any
 
-from tests.faults.world import BIDS, COMMANDS, Told, World
+from tests.faults.world import BIDS, COMMANDS, POST_VOLUME, Told, World
 
 
 class Running:
@@ -56,15 +56,18 @@ def shell_code(told: Told) -> int:
     return 128 - told.code if told.code < 0 else told.code
 
 
-SLOW_ROUTE = {"apply": "POST *", "destroy": f"DELETE {BIDS}/*"}
+SLOW_ROUTE = {"apply": POST_VOLUME, "destroy": f"DELETE {BIDS}/*"}
+# What is made or ended by the n-th call of that route has the n-th line of these.
+SLOW_LINE = {"apply": "volume.", "destroy": "destroying..."}
 
 
 def held_up(world: World, command: str, seconds: float, before: str = "pass", nth: int = 2) -> Running:
-    """`command`, one call at a time, stopped at its n-th change, which takes so many seconds."""
+    """`command`, one call at a time, stopped at the n-th volume or bid, which takes so many seconds."""
     world.begin(command)
     world.fault(SLOW_ROUTE[command], "slow", seconds=seconds, nth=nth)
     running = Running(world, *COMMANDS[command], "--parallelism", "1", before=before)
-    word = "creating..." if command == "apply" else "destroying..."
-    for _ in range(nth):
-        running.until(word)
+    begun = 0
+    while begun < nth:
+        running.until("..." if command == "destroy" else "creating...")
+        begun += SLOW_LINE[command] in running.seen.splitlines()[-1]
     return running

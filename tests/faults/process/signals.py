@@ -34,14 +34,14 @@ def what_is_under_way_is_finished_and_nothing_new_begins(world: World, command: 
     assert told.code == code, told
     assert "stopping" in told.said
     assert "0 unknown" in told.out and "not started: " in told.err
-    assert len(world.executed()) == (2 if command == "apply" else 6)  # two of four, after the four that made them
+    assert len(world.executed()) == (3 if command == "apply" else 6)  # of four; two more, after the four that made them
     assert (world.path / LOCK).read_bytes() == b""
 
 
 @cell("signal-once", "apply", "destroy", variants={"beyond-the-grace": (signal.SIGINT, 6)})
 def what_does_not_end_in_time_is_left_as_an_intent(world: World, command: str, given: tuple[int, int]) -> None:
     number, code = given
-    grace = "import flowplan.apply.run as a; a.GRACE = 0.2"
+    grace = "import flowplan.apply.workers as a; a.GRACE = 0.2"
     told = held_up(world, command, 20, before=grace).send(number).end()
     assert told.code == (code if command == "apply" else 130), told  # UNKNOWN goes before INT
     assert told.seconds < 10  # the call takes 20
