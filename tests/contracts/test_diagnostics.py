@@ -318,6 +318,7 @@ def test_a_code_has_a_sentence_and_is_said(code: str) -> None:
         *golden(),
         "unknown-status",
         "variable-unknown",  # tests/config/test_stack.py
+        "not-refreshed",  # tests/operations/test_refresh_only.py
         *SAID_BY_AN_APPLY,
     }
     assert code in examples

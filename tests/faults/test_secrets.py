@@ -165,7 +165,7 @@ def test_a_password_in_the_apis_url_is_refused_before_anything_is_written(
 ) -> None:
     place.write(many(1))
     place.ok("apply", "--auto-approve")
-    before = {path: path.read_bytes() for path in place.path.rglob("flowplan.*")}
+    before = {path: path.read_bytes() for path in place.path.rglob("flowplan.*") if path.is_file()}
     monkeypatch.setattr(sys, "argv", ["flowplan", "--api-url", url, *command])
     for result in (place.run("--api-url", url, *command), place.run(*command, f"--api-url={url}")):
         assert result.code == 64
@@ -173,7 +173,7 @@ def test_a_password_in_the_apis_url_is_refused_before_anything_is_written(
         assert "CANARY" not in result.out + result.err
     monkeypatch.setenv("FLOWPLAN_API_URL", url)
     assert place.run(*command).code == 64
-    assert {path: path.read_bytes() for path in place.path.rglob("flowplan.*")} == before
+    assert {path: path.read_bytes() for path in place.path.rglob("flowplan.*") if path.is_file()} == before
 
 
 def test_the_lock_names_the_command_without_what_is_secret_in_it(place: Place) -> None:
@@ -235,8 +235,8 @@ def test_the_simulators_directory_is_the_users_own(place: Place, mask: int) -> N
         os.umask(old)
     for directory in (".flowplan", "deep", "deep/er"):
         assert stat.S_IMODE((place.path / directory).stat().st_mode) == 0o700
-    for path in Path(place.path / ".flowplan").iterdir():
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+    for path in Path(place.path / ".flowplan").rglob("*"):
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
 
 
 # ---- what is no secret is seen ----------------------------------------------------------------------------------
