@@ -21,14 +21,14 @@ T = TypeVar("T")
 def over(session: Session, lifetimes: Mapping[Address, Lifetime], state: State, live: Live) -> dict[Address, str]:
     """The tasks whose lifetime is over, each with why: one call for what was billed, one for the instances, where a
     lifetime of something live needs them. What cannot be fetched ends nothing, and is said."""
-    from flowplan.planning.lifetimes import Seen, needs_bills, needs_instances, over
+    from flowplan.planning.lifetimes import Machine, Seen, needs_bills, needs_instances, over
 
     cloud = session.cloud()
     ids = {a: state.bindings[a].id for a in lifetimes if a in state.bindings}
     there = {a: one for a, one in lifetimes.items() if a in ids and ids[a] in live.bids and not live.bids[ids[a]].ended}
 
-    def instances() -> tuple[tuple[str | None, str], ...]:
-        return tuple((one.bid, one.status) for one in cloud.instances())
+    def instances() -> tuple[Machine, ...]:
+        return tuple(Machine(one.id, one.bid, one.status) for one in cloud.instances())
 
     billed = _known(session, "what they were billed", cloud.billed) if needs_bills(there) else ()
     seen = _known(session, "their instances", instances) if needs_instances(there) else ()

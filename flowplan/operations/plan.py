@@ -185,13 +185,15 @@ def hold_placeable(
     offered any more, or as FCP takes it from nobody. A running bid would be cancelled first, and nothing come of it."""
     from flowplan.diagnostics import Diagnostic
     from flowplan.planning.actions import Create, Replace
+    from flowplan.planning.lifetimes import past
     from flowplan.planning.limits import counts_against_quotas, refused
 
     config, unplaceable = seen.config, seen.desired.unplaceable
     if config is None:
         return ()
     placing = [change.address for change in plan.changes if isinstance(change, (Create, Replace))]
-    over = {address: seen.desired.over[address] for address in placing if address in seen.desired.over}
+    lifetimes, now = seen.desired.lifetimes, session.cloud().now() or datetime.now(UTC)
+    over = {a: why for a in placing if a in lifetimes and (why := past(lifetimes[a], now)) is not None}
     problems = [unplaceable[address] for address in placing if address in unplaceable]
     problems += [
         config.problem(address, "lifetime", f"{address} would end at once: {why}", ENDED, code="lifetime-over")

@@ -8,7 +8,7 @@ from decimal import Decimal
 from flowplan.diagnostics import Diagnostic
 from flowplan.model.live import Live
 from flowplan.model.resources import Bid
-from flowplan.planning.actions import Change, Completed, NoOp, Update
+from flowplan.planning.actions import Change, Completed, LeftOut, NoOp, Update
 from flowplan.planning.lifetimes import ends_of
 from flowplan.planning.lookup import Desired
 from flowplan.state.state import DONE, TERMINATED, Binding
@@ -40,10 +40,11 @@ def completed(binding: Binding, desired: Desired, live: Live) -> Completed | Non
 
 
 def notes(changes: Iterable[Change], desired: Desired) -> list[Diagnostic]:
-    """What is said of the ends of tasks: which are done, with what runs them again; whose instances carry another
-    lifetime than the files; and which have none, where others do."""
+    """What is said of the ends of tasks: which are done, with what runs them again; which run on past their lifetime,
+    because a partial plan leaves them out; whose instances carry another lifetime than the files; and which have none,
+    where others do."""
     changes = tuple(changes)
-    return [*_done(changes), *_other_lifetime(changes), *_no_lifetime(changes, desired)]
+    return [*_done(changes), *_run_on(changes, desired), *_other_lifetime(changes), *_no_lifetime(changes, desired)]
 
 
 def _done(changes: Iterable[Change]) -> Iterator[Diagnostic]:
@@ -52,6 +53,16 @@ def _done(changes: Iterable[Change]) -> Iterator[Diagnostic]:
             summary = f"{one.address} is done and stays so: {one.id} {DONE[one.ended]}"
             hint = f"to run it again: flowplan apply --replace {one.address}"
             yield Diagnostic("done", summary, hint, severity="note", about=str(one.address))
+
+
+def _run_on(changes: Iterable[Change], desired: Desired) -> Iterator[Diagnostic]:
+    for one in changes:
+        if isinstance(one, LeftOut) and isinstance(one.before, Bid) and one.address in desired.over:
+            summary = (
+                f"the lifetime of {one.address} is over ({desired.over[one.address]}), but it is left out and runs on"
+            )
+            hint = f"cancel it: flowplan apply --target {one.address}"
+            yield Diagnostic("lifetime-over", summary, hint, severity="warning", about=str(one.address))
 
 
 def _other_lifetime(changes: Iterable[Change]) -> Iterator[Diagnostic]:

@@ -10,7 +10,7 @@ from attrs import frozen
 
 from flowplan.model.address import Address
 from flowplan.model.lifecycle import Lifetime
-from flowplan.model.live import ALLOCATED, Live
+from flowplan.model.live import ALLOCATED, Live, LiveBid
 from flowplan.model.resources import LAST_MOMENT, Ends
 from flowplan.pricing.billing import Billed, by_bid, hours_between, paid
 from flowplan.state.state import State
@@ -20,13 +20,22 @@ SHUT_DOWN = frozenset(("STATUS_STOPPING", "STATUS_STOPPED", "STATUS_TERMINATED")
 
 
 @frozen
+class Machine:
+    """An instance, of which bid, and its status, in the API's words."""
+
+    id: str
+    bid: str | None
+    status: str
+
+
+@frozen
 class Seen:
-    """What a lifetime is held to: the time, what was billed, and the instances as (bid, status). None: it is not known,
+    """What a lifetime is held to: the time, what was billed, and the instances. None: it is not known,
     and ends nothing."""
 
     now: datetime
     billed: tuple[Billed, ...] | None = ()
-    instances: tuple[tuple[str | None, str], ...] | None = ()
+    instances: tuple[Machine, ...] | None = ()
 
 
 def over(lifetimes: Mapping[Address, Lifetime], state: State, live: Live, seen: Seen) -> dict[Address, str]:
@@ -37,10 +46,10 @@ def over(lifetimes: Mapping[Address, Lifetime], state: State, live: Live, seen: 
     for address, lifetime in lifetimes.items():
         binding = state.bindings.get(address)
         bid = live.bids.get(binding.id) if binding is not None else None
-        why = _past(lifetime.end_at, seen.now)
+        why = past(lifetime, seen.now)
         if why is None and bid is not None and not bid.ended:
             periods = billed.get(bid.id, ())
-            shut = lifetime.cancel_when_done and bid.status == ALLOCATED and _have_shut_down(bid.id, seen)
+            shut = lifetime.cancel_when_done and bid.status == ALLOCATED and _have_shut_down(bid, seen)
             why = _has_run(lifetime.max_hours, periods, seen.now) or _has_cost(lifetime.max_cost, periods, seen.now)
             why = why or ("its instances have shut down" if shut else None)
         if why is not None:
@@ -77,8 +86,11 @@ def ends_of(lifetime: Lifetime | None) -> Ends | None:
     return Ends(minutes, moment, lifetime.cancel_when_done)
 
 
-def _past(end_at: datetime | None, now: datetime) -> str | None:
-    return f"its end_at, {end_at:%Y-%m-%d %H:%M} UTC, has passed" if end_at is not None and now >= end_at else None
+def past(lifetime: Lifetime, now: datetime) -> str | None:
+    """That `end_at` has passed, for people; None: it has not. It alone ends a bid that is yet to be placed, too."""
+    if lifetime.end_at is None or now < lifetime.end_at:
+        return None
+    return f"its end_at, {lifetime.end_at:%Y-%m-%d %H:%M} UTC, has passed"
 
 
 def _has_run(most: Decimal | None, periods: Iterable[Billed], now: datetime) -> str | None:
@@ -91,7 +103,9 @@ def _has_cost(most: Decimal | None, periods: Iterable[Billed], now: datetime) ->
     return None if most is None or cost < most else f"it has cost ${cost:,.2f}, of max_cost ${most:,.2f}"
 
 
-def _have_shut_down(bid: str, seen: Seen) -> bool:
-    """Whether all instances of `bid`, of which there is at least one, have."""
-    statuses = {status for of, status in seen.instances or () if of == bid}
-    return bool(statuses) and statuses <= SHUT_DOWN
+def _have_shut_down(bid: LiveBid, seen: Seen) -> bool:
+    """Whether all instances of `bid` have, as many as it is of and each that it names: an instance that a list does not
+    show yet may run."""
+    found = {one.id: one.status for one in seen.instances or () if one.bid == bid.id}
+    missing = len(found) < bid.bid.instance_quantity or not found.keys() >= set(bid.instances)
+    return not missing and set(found.values()) <= SHUT_DOWN

@@ -152,6 +152,7 @@ def _as_it_is(change: Change) -> Change | None:
         needs_before=change.needs_before,
         position=change.position,
         source=change.source,
+        lifetime=change.lifetime,
         previous_address=change.previous_address,  # addresses change for the whole stack at once
     )
     return left if isinstance(change, (NoOp, Forget)) else attrs.evolve(left, reason="left_out")

@@ -295,8 +295,8 @@ MISTAKES = (
     Mistake(
         "end a lifetime by what is not known",
         "planning/lifetimes.py",
-        "    return bool(statuses) and statuses <= SHUT_DOWN\n",
-        "    return statuses <= SHUT_DOWN\n",
+        "    return not missing and set(found.values()) <= SHUT_DOWN\n",
+        "    return set(found.values()) <= SHUT_DOWN\n",
         ("tests/planning/test_lifetimes.py",),
     ),
     Mistake(
@@ -403,5 +403,12 @@ MISTAKES = (
         "        whole = blocks.get(Address(at.kind, at.base)) if at.key is not None else None\n",
         "        whole = None\n",
         ("tests/planning/test_moves.py",),
+    ),
+    Mistake(
+        "leave a bid past its lifetime out without a word",
+        "planning/jobs.py",
+        "*_run_on(changes, desired), ",
+        "",
+        ("tests/operations/test_jobs.py", "-k", "left_out_is_said"),
     ),
 )

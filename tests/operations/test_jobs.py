@@ -182,6 +182,26 @@ def test_a_bid_is_cancelled_at_the_end_of_its_lifetime_and_not_placed_again(plac
     assert created(place)["train"] == 2
 
 
+def test_what_has_run_its_hours_is_run_again_by_request(place: Place) -> None:
+    """Also before it was cancelled: the hours of the old bid are not those of the new one."""
+    place.write(ENDS)
+    place.ok(*APPLY)
+    place.ok("simulator", "advance", "13h")
+    place.ok(*APPLY, "--replace", "bid.train")
+    assert created(place) == {"train": 2, "other": 1}
+    assert entries(place)["bid.train"]["change"]["actions"] == ["no-op"]
+
+
+@pytest.mark.parametrize("part", [("--exclude", "bid.train"), ("--target", "bid.other")])
+def test_what_is_past_its_lifetime_and_left_out_is_said(place: Place, part: tuple[str, str]) -> None:
+    place.write(ENDS)
+    place.ok(*APPLY)
+    place.ok("simulator", "advance", "13h")
+    said = " ".join(place.ok("plan", *part).split())
+    assert "the lifetime of bid.train is over (it has run 13.0 hours, of max_hours 12), but it is left out" in said
+    assert "bid.other runs until cancelled" in said and "another lifetime" not in said
+
+
 def test_a_longer_lifetime_replaces_nothing_and_is_said(place: Place) -> None:
     place.write(ENDS)
     place.ok(*APPLY)

@@ -12,7 +12,7 @@ from flowplan.diagnostics import Position
 from flowplan.model.address import Address
 from flowplan.model.lifecycle import Lifetime
 from flowplan.model.resources import Ends
-from flowplan.planning.lifetimes import Seen, ends_of, hours_run, needs_bills, needs_instances, over
+from flowplan.planning.lifetimes import Machine, Seen, ends_of, hours_run, needs_bills, needs_instances, over, past
 from flowplan.pricing.billing import Billed
 from tests.builders import bid, bound, live, live_bid, state
 
@@ -34,8 +34,10 @@ def billed(hours: float, instance: str = "i1", *, ago: float = 0.0, price: str =
 
 
 def why(of: Lifetime, *periods: Billed, statuses: tuple[str, ...] = (), **how: Any) -> str | None:
-    there = live(live_bid(bid(), status=how.pop("status", "Allocated")))
-    seen = Seen(NOON, how.get("billed", periods), how.get("instances", tuple(("bid_1", one) for one in statuses)))
+    quantity, named = how.get("quantity", max(len(statuses), 1)), how.get("named", ())
+    there = live(live_bid(bid(instance_quantity=quantity), status=how.get("status", "Allocated"), instances=named))
+    machines = tuple(Machine(f"i{index}", "bid_1", one) for index, one in enumerate(statuses))
+    seen = Seen(NOON, how.get("billed", periods), how.get("instances", machines))
     return over({TASK: of}, state(bound(TASK, "bid_1", bid())), there, seen).get(TASK)
 
 
@@ -73,6 +75,18 @@ def test_what_is_not_known_ends_nothing() -> None:
 def test_a_preempted_bid_is_not_done() -> None:
     """Its instances are down, and come back."""
     assert why(lifetime(done=True), statuses=SHUT, status="Open") is None
+
+
+def test_an_instance_that_no_list_shows_yet_may_run() -> None:
+    assert why(lifetime(done=True), statuses=SHUT, quantity=3) is None
+    moved_elsewhere = ("i0", "i2")  # the bid names the instance that takes the place of one that was shut down
+    assert why(lifetime(done=True), statuses=SHUT, named=moved_elsewhere) is None
+    assert why(lifetime(done=True), statuses=SHUT, named=("i0", "i1")) == "its instances have shut down"
+
+
+def test_what_is_yet_to_be_placed_is_held_to_the_clock_only() -> None:
+    assert past(lifetime("0.1", "0.01", NOON + timedelta(seconds=1)), NOON) is None
+    assert past(lifetime(end=NOON), NOON) == "its end_at, 2026-11-02 12:00 UTC, has passed"
 
 
 def test_what_is_not_live_ends_by_the_clock_only() -> None:

@@ -25,8 +25,9 @@ def minute(node: Node) -> list[str]:
     before = len(node.calls("systemctl"))
     tools = node.path / "tools"
     tools.mkdir(exist_ok=True)
-    if not (tools / "date").exists():
-        (tools / "date").symlink_to(shutil.which("date") or "/bin/date")
+    for name in ("date", "mv"):
+        if not (tools / name).exists():
+            (tools / name).symlink_to(shutil.which(name) or f"/bin/{name}")
     environ = {**os.environ, "PATH": f"{node.stubs}:{tools}", "NODE": str(node.path)}
     subprocess.run([BASH, node.root / "var/lib/flowplan-ends"], env=environ, check=True, timeout=20)
     return node.calls("systemctl")[before:]
@@ -52,6 +53,14 @@ def test_a_disk_that_is_full_does_not_stop_the_clock(node: Node) -> None:
     booted(node, Ends(60, 1, when_done=False))
     (node.root / "var/lib/flowplan-minutes").mkdir()  # what cannot be written to
     assert minute(node) == ["systemctl poweroff"]
+
+
+def test_a_minute_that_cannot_be_written_takes_none_of_those_counted(node: Node) -> None:
+    booted(node, Ends(60, None, when_done=False))
+    assert minute(node) == minute(node) == []
+    full = f"trap '' XFSZ; ulimit -f 0; {BASH} {node.root}/var/lib/flowplan-ends"  # every write fails
+    subprocess.run([BASH, "-c", full], check=True, timeout=20, capture_output=True)
+    assert node.text("var/lib/flowplan-minutes") == "2\n"
 
 
 @pytest.mark.parametrize("text", ["exit 7\n", f"exit 7\n{long()}"])
