@@ -110,8 +110,8 @@ class Schedule:
             self._waits[user].discard(step)
             if not self._waits[user]:
                 freed.append(user)
-        last = [one for one in freed if is_last(one, self._waits)]  # what stops paying goes before them
-        self._ready.extendleft(
-            one for one in reversed(freed) if one not in last
-        )  # what was begun is brought to its end
-        self._ready.extend(last)
+        for user in reversed(freed):
+            if is_last(user, self._waits):  # what stops paying goes before it
+                self._ready.append(user)
+            else:  # what was begun is brought to its end first
+                self._ready.appendleft(user)

@@ -58,6 +58,22 @@ def test_what_is_replaced_is_made_again_before_more_goes(parallelism: int) -> No
     assert max(down) == parallelism
 
 
+@pytest.mark.parametrize("parallelism", [1, 3])
+def test_every_bid_is_cancelled_before_a_volume_is_deleted(parallelism: int) -> None:
+    """A bid costs dollars an hour, a volume cents; and a volume waits until its bid is seen to be gone."""
+    bids, volumes = ([Address(kind, f"x{n}") for n in range(5)] for kind in ("bid", "volume"))
+    needs = {bid: [volume] for bid, volume in zip(bids, volumes, strict=True)}
+    planned = order([Step("down", one) for one in (*bids, *volumes)], {}, needs)
+    schedule = Schedule(planned, parallelism)
+    seen: list[Step] = []
+    while under_way := drawn(schedule):
+        seen += under_way
+        for step in under_way:
+            schedule.succeed(step)
+    for steps in (seen, list(planned)):
+        assert [step.address.kind for step in steps] == ["bid"] * 5 + ["volume"] * 5
+
+
 @pytest.mark.parametrize(
     ("order", "succeeded", "freed"),
     [

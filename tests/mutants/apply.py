@@ -29,9 +29,16 @@ MISTAKES = (
     Mistake(
         "cancel all that is replaced before any of it is placed again",
         "apply/schedule.py",
-        "        self._ready.extendleft(reversed(freed))",
-        "        self._ready.extend(freed)",
+        "                self._ready.appendleft(user)",
+        "                self._ready.append(user)",
         ("tests/apply/test_schedule.py",),
+    ),
+    Mistake(
+        "delete a volume before every bid is cancelled",
+        "apply/schedule.py",
+        "            if is_last(user, self._waits):",
+        "            if False and is_last(user, self._waits):",
+        ("tests/apply/test_schedule.py", "-k", "every_bid"),
     ),
     Mistake(
         "drop the intent",
