@@ -215,7 +215,8 @@ def hold_file(path: Path, given: str) -> None:
         name = shown(str(Path(given) / DEFAULT))
         raise UsageProblem(f"--state {shown(given)} is a directory", hint=f"name the file in it: --state {name}")
     hold_no_device(path)  # before a lock is put beside it
-    if is_lock_name(path.name) or given.endswith((".journal", "-journal")):
+    if is_lock_name(path.name) or given.endswith((".journal", "-journal", ".json.backup")):
         raise UsageProblem(
-            f"--state {shown(given)}: flowplan uses this name for a lock or a journal", hint="choose another name"
+            f"--state {shown(given)}: flowplan uses this name for a lock, a journal or a backup",
+            hint="choose another name",
         )

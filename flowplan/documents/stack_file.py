@@ -116,7 +116,14 @@ def _volume(one: Found, names: Sequence[str]) -> dict[str, Value]:
     fits = VOLUME_NAME.fullmatch(one.name) is not None and len(one.name) <= VOLUME_NAME_LENGTH
     if one.name != one.address.name and fits and names.count(one.name) == 1:
         made["volume_name"] = one.name
-    return {**made, "size": volume.size_gb, "disk_interface": volume.interface, "region_id": volume.region}
+    protected: dict[str, Value] = {"prevent_destroy": True}  # no volume says whose it is: another stack may have it
+    return {
+        **made,
+        "size": volume.size_gb,
+        "disk_interface": volume.interface,
+        "region_id": volume.region,
+        "lifecycle": protected,
+    }
 
 
 def _task(

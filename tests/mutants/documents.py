@@ -61,4 +61,11 @@ MISTAKES = (
         "    found = image\n",
         ("tests/faults/test_secrets.py", "-k", "nowhere_shown"),
     ),
+    Mistake(
+        "what is imported with all that is live may be destroyed at once",
+        "documents/stack_file.py",
+        '{"prevent_destroy": True}',
+        '{"prevent_destroy": False}',
+        ("tests/operations/test_generate.py", "-k", "protection"),
+    ),
 )

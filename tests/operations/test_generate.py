@@ -57,6 +57,15 @@ def test_everything_live_is_imported_and_the_file_plans_empty(live: Place) -> No
     assert "0 added, 1 changed, 0 destroyed" in live.ok("apply", "got.yaml", "--auto-approve")
 
 
+def test_no_volume_that_was_imported_so_is_destroyed_before_somebody_lifts_its_protection(live: Place) -> None:
+    """The API does not say whose a volume is: it may be another stack's, of which no live bid uses it."""
+    live.ok(*ALL)
+    refused = live.run("destroy", "got.yaml", "--auto-approve", "--allow-volume-destroy", "*")
+    assert (refused.code, "volume.data has prevent_destroy" in refused.out) == (3, True)
+    live.edit("prevent_destroy: true", "prevent_destroy: false", "got.yaml")
+    live.ok("destroy", "got.yaml", "--auto-approve", "--allow-volume-destroy", "*")
+
+
 def test_the_file_does_the_rest_where_the_state_was_not_saved(live: Place) -> None:
     """It is written first: what a crash leaves is a file that imports."""
     before = {one: one.read_bytes() for one in live.path.glob("flowplan.state*")}
