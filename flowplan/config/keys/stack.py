@@ -53,7 +53,7 @@ STACK_TASK = Keys(
 STACK_VOLUME = Keys(
     {
         **{one: CREATE.fields[one] for one in CREATE.known if one not in ("mount_point", "mount_dir")},
-        "lifecycle": Key(Within(LIFECYCLE), "How changes of the volume are carried out, and which are not."),
+        "lifecycle": Key(Within(LIFECYCLE, empty=True), "How changes of the volume are made, and which are not."),
         "for_each": _FOR_EACH,
     },
     "volumes: {data: {size: 100, disk_interface: File}}",
