@@ -26,7 +26,8 @@ def _as_it_is(binding: Binding, desired: Desired, live: Live, found: dict[Addres
     address, id = binding.address, binding.id
     volume, bid = live.volumes.get(id), live.bids.get(id)
     one = volume if address.kind == "volume" else None if bid is None or bid.ended else bid
-    if address.kind == "ports":
+    if address.kind == "ports":  # they have the id of their bid, and are what was applied
+        one = None
         gone = isinstance(found.get(Address("bid", address.name)), Forget)
     else:
         if one is None and (done := completed(binding, desired, live)) is not None:
@@ -45,4 +46,5 @@ def _as_it_is(binding: Binding, desired: Desired, live: Live, found: dict[Addres
         needs=binding.needs,
         needs_before=binding.needs,
         source=binding.source,
+        lifetime=desired.lifetimes.get(address),
     )

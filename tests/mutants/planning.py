@@ -411,4 +411,11 @@ MISTAKES = (
         "",
         ("tests/operations/test_jobs.py", "-k", "left_out_is_said"),
     ),
+    Mistake(
+        "--refresh-only counts ports as bids",
+        "planning/refresh.py",
+        "        one = None\n        gone =",
+        "        gone =",
+        ("tests/operations/test_refresh_only.py", "-k", "cost"),
+    ),
 )

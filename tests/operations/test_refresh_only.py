@@ -174,3 +174,15 @@ def test_a_proposal_by_the_state_alone_is_not_applied(moved: Place) -> None:
     with pytest.raises(UsageProblem, match="refresh=False"):
         stack.apply(proposal)
     assert moved.ledger() == ledger
+
+
+def test_its_cost_and_its_words_are_those_of_a_plan(place: Place) -> None:
+    """Ports have the id of their bid, and are none; a lifetime is that of the files."""
+    place.write(task_text("a", "17.92", more="ports: [8080]\nlifetime: {max_hours: 5}\n"))
+    place.ok("apply", "--auto-approve")
+    usual, refreshed = (json.loads(place.ok("plan", *more, "--format", "json")) for more in ((), ("--refresh-only",)))
+    assert refreshed["cost"] == usual["cost"]
+    assert refreshed["diagnostics"] == usual["diagnostics"]
+    assert {one["address"]: one["change"]["before"] for one in refreshed["resource_changes"]} == {
+        one["address"]: one["change"]["before"] for one in usual["resource_changes"]
+    }
