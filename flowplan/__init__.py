@@ -14,7 +14,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from flowplan.api import Proposal, Silent, Stack, load
+    from flowplan.api import Proposal, Stack, load
+    from flowplan.apply.events import Silent
     from flowplan.apply.outcome import Outcome
     from flowplan.cost.costs import Costs
     from flowplan.diagnostics import Diagnostic
@@ -46,7 +47,7 @@ _PLACES = {
     "Outcome": "apply.outcome",
     "Plan": "planning.plan",
     "Proposal": "api",
-    "Silent": "api",
+    "Silent": "apply.events",
     "Stack": "api",
     "State": "state.state",
     "Step": "planning.steps",

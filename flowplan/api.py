@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, Unpack
 
 from attrs import field, frozen
 
+from flowplan.apply.events import Silent
 from flowplan.arguments import (
     Length,
     budgets,
@@ -35,7 +36,7 @@ from flowplan.arguments import (
     within,
 )
 from flowplan.config import Source
-from flowplan.errors import ApprovalMissing, GuardRefused, UsageProblem
+from flowplan.errors import GuardRefused, UsageProblem
 from flowplan.model.budget import BudgetBasis
 from flowplan.model.durations import WHAT_IF
 from flowplan.operations import apply as applying
@@ -51,13 +52,10 @@ if TYPE_CHECKING:
     from flowplan.config import Config
     from flowplan.cost.costs import Costs
     from flowplan.diagnostics import Diagnostic
-    from flowplan.documents.shapes.plan import PlanDocument, SealedPlan
+    from flowplan.documents.shapes.plan import SealedPlan
     from flowplan.documents.shapes.track_record import TrackRecord
     from flowplan.documents.status import Status
-    from flowplan.errors import FlowplanError
-    from flowplan.planning.actions import Change
     from flowplan.planning.plan import Plan
-    from flowplan.planning.steps import Step
     from flowplan.state.ownership import Orphans
     from flowplan.state.state import State
 
@@ -296,7 +294,7 @@ class Stack:
             with self._session(event) as session:
                 heard = reporter or Silent()
                 heard.planned(document)
-                return applying.apply(session, proposal._request, how, _Approved(), heard, document)
+                return applying.apply(session, proposal._request, how, applying.Approved(), heard, document)
 
         return _in_a_thread(run)
 
@@ -380,37 +378,6 @@ def _hold_allowed(proposal: Proposal) -> None:
             detail="\n".join(one.summary for one in more) or None,
             hint=first.hint,
         )
-
-
-class _Approved:
-    """The approval of a program: it calls `apply`."""
-
-    can_ask = False
-
-    def show(self, document: PlanDocument) -> None:
-        """The program has it already."""
-
-    def approve(self, plan: Plan) -> bool:
-        return False
-
-    def name_of_volume(self, message: str) -> str:
-        return ""
-
-    def refused_volume(self) -> ApprovalMissing:
-        return ApprovalMissing("the plan was not approved; nothing was changed")
-
-
-class Silent:
-    """A reporter that reports nothing: a program overrides what it wants to hear. `seconds`: how long the step has
-    taken. It is called from the run's own thread, and must not raise."""
-
-    def planned(self, body: Mapping[str, Any]) -> None: ...
-    def started(self, step: Step, change: Change) -> None: ...
-    def progress(self, step: Step, change: Change, seconds: float) -> None: ...
-    def done(self, step: Step, change: Change, id: str | None, seconds: float) -> None: ...
-    def failed(self, step: Step, change: Change, error: FlowplanError) -> None: ...
-    def note(self, text: str) -> None: ...
-    def summary(self, plan: Plan, outcome: Outcome) -> None: ...
 
 
 def _in_a_thread(run: Callable[[Event], T]) -> T:

@@ -72,20 +72,10 @@ def plan(
     if out:
         hold_writable(out)
     ahead = values.what_if_hours(what_if)
-    if ahead is not None and destroy:
-        raise UsageProblem(
-            "--what-if cannot be combined with --destroy: no bid would be left", hint="leave out one of them"
-        )
-    if keep_volumes and not destroy:
+    if destroy:
+        _hold_of_destroy(ahead is not None, max_changes, replace)
+    elif keep_volumes:
         raise UsageProblem("--keep-volumes goes with --destroy", hint="add --destroy, or leave it out")
-    if max_changes and destroy:
-        raise UsageProblem(
-            "--max-changes cannot be combined with --destroy: all of it is meant to go", hint="leave out one of them"
-        )
-    if replace and destroy:
-        raise UsageProblem(
-            "--replace cannot be combined with --destroy: nothing would be made again", hint="leave out one of them"
-        )
     values.hold_refresh_only(
         refresh_only, {"--out": out, "--destroy": destroy, "--replace": replace, "--what-if": what_if}
     )
@@ -118,6 +108,17 @@ def plan(
         _save(here, found, out)
     refuse(found.priced)
     return 2 if detailed_exitcode and not found.priced.plan.empty else 0
+
+
+def _hold_of_destroy(what_if: bool, max_changes: str | None, replace: tuple[str, ...]) -> None:
+    """Raise UsageProblem for what has no meaning where all is destroyed."""
+    for given, option, why in (
+        (what_if, "--what-if", "no bid would be left"),
+        (max_changes, "--max-changes", "all of it is meant to go"),
+        (replace, "--replace", "nothing would be made again"),
+    ):
+        if given:
+            raise UsageProblem(f"{option} cannot be combined with --destroy: {why}", hint="leave out one of them")
 
 
 def _save(here: Context, found: Planned, path: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import PurePath
 from typing import TypeVar
 
@@ -141,15 +141,14 @@ class _Reading:
         """Turn the names of volumes that this configuration creates into their addresses."""
         for place, summary, hint, also in wrong(self.tasks):
             self.problem(place, summary, hint, code="depends-on", also=also)
-        for place, summary, also_hint in unknown_references(self.found.outputs, [*self.tasks, *self.volumes]):
-            self.problem(place, summary, also_hint, code="reference", also=())
         configured: dict[Address, Task | VolumeWanted] = {**self.tasks, **self.volumes}
+        for place, summary, also_hint in unknown_references(self.found.outputs, configured):
+            self.problem(place, summary, also_hint, code="reference", also=())
         for place, summary, hint, also in contradictions(self.found, configured):
             self.problem(place, summary, hint, code="conflict", also=also)
-        resources: dict[Address, Task | VolumeWanted] = {**self.tasks, **self.volumes}
         ports = (Address("ports", address.name) for address, task in self.tasks.items() if task.ports)
-        lifecycles = {address: one.lifecycle for address, one in resources.items()}
-        for place, summary, hint, also in wrong_triggers(lifecycles, (*resources, *ports)):
+        lifecycles = {address: one.lifecycle for address, one in configured.items()}
+        for place, summary, hint, also in wrong_triggers(lifecycles, (*configured, *ports)):
             self.problem(place, summary, hint, code="trigger", also=also)
         self.names()
         for address, task in self.tasks.items():
@@ -159,22 +158,19 @@ class _Reading:
 
     def names(self) -> None:
         """Report tasks, and volumes, that would have one name in the cloud."""
-        named: dict[str, VolumeWanted] = {}
-        for volume in self.volumes.values():
-            twin = named.setdefault(volume.name, volume)
-            if twin is not volume:
-                also = ((f"{twin.address} is called so here", twin.source),)
-                hint = "give each a volume_name of its own; with for_each, let ${each.key} be part of it"
-                summary = f"two volumes are called {volume.name}: {twin.address} and {volume.address}"
-                self.problem(volume.source, summary, hint, code="duplicate", also=also)
-        first: dict[str, Task] = {}
-        for task in self.tasks.values():
-            other = first.setdefault(task.name, task)
-            if other is not task:
+        self.one_name_each("tasks", "name", self.tasks.values())
+        self.one_name_each("volumes", "volume_name", self.volumes.values())
+
+    def one_name_each(self, what: str, key: str, resources: Iterable[Task | VolumeWanted]) -> None:
+        """Report those of `resources` that are called like an earlier one."""
+        first: dict[str, Task | VolumeWanted] = {}
+        for one in resources:
+            other = first.setdefault(one.name, one)
+            if other is not one:
                 also = ((f"{other.address} is called so here", other.source),)
-                hint = "give each a name of its own; with for_each, let ${each.key} be part of it"
-                summary = f"two tasks are called {task.name}: {other.address} and {task.address}"
-                self.problem(task.source, summary, hint, code="duplicate", also=also)
+                hint = f"give each a {key} of its own; with for_each, let ${{each.key}} be part of it"
+                summary = f"two {what} are called {one.name}: {other.address} and {one.address}"
+                self.problem(one.source, summary, hint, code="duplicate", also=also)
 
     def linked(self, task: Task, use: VolumeUse) -> VolumeUse:
         address = use.volume if isinstance(use.volume, Address) else Address("volume", use.volume)

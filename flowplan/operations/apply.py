@@ -14,7 +14,7 @@ from flowplan.apply.outcome import Outcome, verdict
 from flowplan.apply.recover import Recovered, recover
 from flowplan.apply.run import Applying
 from flowplan.apply.waits import Until, Waiting
-from flowplan.errors import ApplyFailed, OutcomeUnknown, StalePlan, UsageProblem
+from flowplan.errors import ApplyFailed, ApprovalMissing, OutcomeUnknown, StalePlan, UsageProblem
 from flowplan.model.resources import Volume
 from flowplan.operations.hand_over import hand_over
 from flowplan.operations.observe import Observed, observe
@@ -59,6 +59,24 @@ class Approval(Protocol):
 
     def refused_volume(self) -> Exception:
         """What is raised when that is not the volume's name."""
+
+
+class Approved:
+    """The approval of a program: that it calls `apply` is its yes."""
+
+    can_ask = False
+
+    def show(self, document: PlanDocument) -> None:
+        """The program has it already."""
+
+    def approve(self, plan: Plan) -> bool:
+        return False
+
+    def name_of_volume(self, message: str) -> str:
+        return ""
+
+    def refused_volume(self) -> ApprovalMissing:
+        return ApprovalMissing("the plan was not approved; nothing was changed")
 
 
 @frozen

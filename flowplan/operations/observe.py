@@ -53,22 +53,14 @@ def observe(
     `kept`: types and regions chosen already (a saved plan's). `refresh` False: what the state knows is taken to be as
     it was applied. Raises ConfigError for what only the cloud shows.
     """
-    from flowplan.cloud.fcp import or_why
-    from flowplan.model.catalogue import Catalogue
     from flowplan.operations.live import certain
     from flowplan.planning.lookup import Desired
     from flowplan.planning.moves import named, removals
-    from flowplan.planning.unreported import as_applied, with_known_keys
-    from flowplan.state.ownership import presume, strays
+    from flowplan.planning.unreported import with_known_keys
+    from flowplan.state.ownership import presume
 
     project, cloud = session.enter_project(state, config), session.cloud()
-    if not refresh:
-        catalogue, live = cloud.without_bids()
-        live = as_applied(state, live)
-    elif config is None:
-        catalogue, live = Catalogue((), ()), cloud.live_as_reported()
-    else:
-        catalogue, live = cloud.observe_as_reported()
+    catalogue, live = _look(session, config, state, refresh=refresh)
     state = attrs.evolve(
         state,
         stack=session.stack_name(state, config.stack if config is not None else ""),
@@ -76,9 +68,7 @@ def observe(
         project=project.id,
         project_name=project.name,
     )
-    looked = [or_why(partial(cloud.bid, stray.id))() for stray in strays(state, live)]  # lists lag: is it live?
-    found = {one.id: one for one in looked if not isinstance(one, CloudError)}
-    live = attrs.evolve(live, bids={**live.bids, **found}) if found else live
+    live = _with_strays(session, state, live)
     recorded = state = presume(state, pending, live)
     taken = None
     if config is not None:
@@ -105,6 +95,30 @@ def observe(
 
         desired = attrs.evolve(desired, over=over(session, desired.lifetimes, state, live))
     return Observed(config, recorded, state, pending, desired, catalogue, live)
+
+
+def _look(session: Session, config: Config | None, state: State, *, refresh: bool) -> tuple[Catalogue, Live]:
+    """What is offered, where something may be placed, and what is live."""
+    from flowplan.model.catalogue import Catalogue
+    from flowplan.planning.unreported import as_applied
+
+    cloud = session.cloud()
+    if not refresh:
+        catalogue, live = cloud.without_bids()
+        return catalogue, as_applied(state, live)
+    if config is None:
+        return Catalogue((), ()), cloud.live_as_reported()
+    return cloud.observe_as_reported()
+
+
+def _with_strays(session: Session, state: State, live: Live) -> Live:
+    """`live` with each bid of ours that the state does not know as it is by its own id: lists lag."""
+    from flowplan.cloud.fcp import or_why
+    from flowplan.state.ownership import strays
+
+    looked = [or_why(partial(session.cloud().bid, stray.id))() for stray in strays(state, live)]
+    found = {one.id: one for one in looked if not isinstance(one, CloudError)}
+    return attrs.evolve(live, bids={**live.bids, **found}) if found else live
 
 
 def _desired(

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING
 import attrs
 from attrs import frozen
 
+from flowplan.apply.events import Silent
 from flowplan.config import Source
 from flowplan.documents.test import Outcome
-from flowplan.errors import ApprovalMissing, ConfigError, FlowplanError, UsageProblem
+from flowplan.errors import ConfigError, FlowplanError, UsageProblem
 from flowplan.files.regular import read_regular
-from flowplan.operations.apply import How, apply
+from flowplan.operations.apply import Approved, How, apply
 from flowplan.operations.interaction import Listener
 from flowplan.operations.plan import Request, plan
 from flowplan.operations.session import Session
@@ -33,13 +34,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from flowplan.apply.outcome import Outcome as Applied
     from flowplan.config.cases import Case
     from flowplan.diagnostics import Diagnostic
     from flowplan.documents.shapes.plan import SealedPlan
-    from flowplan.planning.actions import Change
-    from flowplan.planning.plan import Plan
-    from flowplan.planning.steps import Step
 
 _MARK = " (case)"  # ends the name of a file that only a case has
 _LARGEST = 10_000_000  # bytes of a file of cases
@@ -190,7 +187,7 @@ def _furnish(settings: Settings, cases: Cases, case: Case, listener: Listener) -
             furnish.set_price(simulator, price.instance_type, price.region, price.price)
     if case.applied:
         with Session(settings, listener) as session:
-            apply(session, Request(before), How(), _Approved(), _Silent())
+            apply(session, Request(before), How(), Approved(), Silent())
 
 
 def _ssh_keys(settings: Settings, *stacks: Sequence[Source], listener: Listener) -> set[str]:
@@ -201,34 +198,6 @@ def _ssh_keys(settings: Settings, *stacks: Sequence[Source], listener: Listener)
             tasks = configuration(session, sources).tasks.values()
             names.update(key for task in tasks for key in task.ssh_keys)
     return names
-
-
-class _Approved:
-    """What was applied before was approved."""
-
-    can_ask = False
-
-    def show(self, document: object) -> None: ...
-    def approve(self, plan: Plan) -> bool:
-        return False
-
-    def name_of_volume(self, message: str) -> str:
-        return ""
-
-    def refused_volume(self) -> ApprovalMissing:
-        return ApprovalMissing("nobody is asked here")
-
-
-class _Silent:
-    """Nobody hears what is applied before."""
-
-    def planned(self, body: Mapping[str, Any]) -> None: ...
-    def started(self, step: Step, change: Change) -> None: ...
-    def progress(self, step: Step, change: Change, seconds: float) -> None: ...
-    def done(self, step: Step, change: Change, id: str | None, seconds: float) -> None: ...
-    def failed(self, step: Step, change: Change, error: FlowplanError) -> None: ...
-    def note(self, text: str) -> None: ...
-    def summary(self, plan: Plan, outcome: Applied) -> None: ...
 
 
 # ---- what is expected ---------------------------------------------------------------------------------------
