@@ -41,6 +41,7 @@ from flowplan.model.budget import BudgetBasis
 from flowplan.model.durations import WHAT_IF
 from flowplan.operations import apply as applying
 from flowplan.operations import plan as planning
+from flowplan.operations.combinations import hold_together
 from flowplan.operations.interaction import Event, Listener
 from flowplan.operations.saved_plan import hold_whole
 from flowplan.operations.session import Session
@@ -221,19 +222,20 @@ class Stack:
         Raises UsageProblem, ConfigError, CloudError, StateError, Locked, and GuardRefused for a state of another API or
         project. A plan that a guard refuses is returned: its `diagnostics` say so, and `apply` raises GuardRefused.
         """
-        if keep_volumes and not destroy:
-            raise UsageProblem("keep_volumes goes with destroy")
-        selected = patterns(target, exclude, replace)
-        if destroy and selected.replace:
-            raise UsageProblem("replace does not go with destroy: nothing would be made again")
-        if max_changes is not None and destroy:
-            raise UsageProblem("max_changes does not go with destroy: all of it is meant to go")
-        if not refresh and (destroy or refresh_only):
-            raise UsageProblem("refresh=False goes with neither destroy nor refresh_only: they need what is live")
-        if refresh_only and (destroy or selected.replace or what_if is not None):
-            raise UsageProblem("refresh_only goes with no destroy, replace or what_if: it only records what is live")
-        if what_if is not None and destroy:
-            raise UsageProblem("what_if does not go with destroy: no bid would be left")
+        selected, destroyable = patterns(target, exclude, replace), frozenset(names(allow_volume_destroy))
+        hold_together(
+            {
+                "destroy": destroy,
+                "refresh_only": refresh_only,
+                "no_refresh": not refresh,
+                "keep_volumes": keep_volumes,
+                "replace": selected.replace,
+                "allow_volume_destroy": destroyable,
+                "max_changes": max_changes is not None,
+                "what_if": what_if is not None,
+            },
+            lambda name: "refresh=False" if name == "no_refresh" else name,
+        )
         request = planning.Request(
             paths=self._sources,
             destroy=destroy,
@@ -241,7 +243,7 @@ class Stack:
             refresh_only=refresh_only,
             refresh=refresh,
             patterns=selected,
-            destroyable=frozenset(names(allow_volume_destroy)),
+            destroyable=destroyable,
             hours=None if horizon is None else hours(horizon, "horizon"),
             budgets=budgets(max_hourly_cost, max_cost_increase, budget_basis, max_changes),
             what_if=None if what_if is None else hours(what_if, "what_if", *WHAT_IF, "1h and 7d"),

@@ -51,6 +51,7 @@ def apply(
     state saved.
     """
     from flowplan.cli.running import carry_out
+    from flowplan.operations.combinations import SAVED_PLAN, as_option, hold_together
     from flowplan.operations.plan import Request
     from flowplan.operations.saved_plan import read_saved_plan, request_of
 
@@ -63,7 +64,7 @@ def apply(
         budgets=values.budgets(max_hourly_cost, max_cost_increase, budget_basis, max_changes),
     )
     saved = read_saved_plan(here.session.settings.directory, paths)
-    values.hold_refresh_only(refresh_only, {"--replace": replace, "a saved plan": saved})
+    hold_together({"refresh_only": refresh_only, "replace": replace, SAVED_PLAN: saved}, as_option)
     if expect is not None and saved is None:
         raise UsageProblem("--expect needs a saved plan", hint="flowplan apply PLANFILE --expect SHA256")
     if saved is not None:

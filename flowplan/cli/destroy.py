@@ -38,9 +38,12 @@ def destroy(
     and nothing was touched; 4 locked; 5 a problem with the state; 130, 143 stopped by a signal.
     """
     from flowplan.cli.running import carry_out
+    from flowplan.operations.combinations import as_option, hold_together
     from flowplan.operations.plan import Request
 
-    values.hold_kept(keep_volumes, allow_volume_destroy)
+    hold_together(
+        {"destroy": True, "keep_volumes": keep_volumes, "allow_volume_destroy": allow_volume_destroy}, as_option
+    )
     request = Request(
         paths=paths,
         destroy=True,

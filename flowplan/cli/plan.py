@@ -9,7 +9,7 @@ import click
 from flowplan.cli import options, selecting, values
 from flowplan.cli.base import Command
 from flowplan.cli.context import Context
-from flowplan.errors import ConfigError, UsageProblem
+from flowplan.errors import ConfigError
 from flowplan.reports.formats import report_of
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ def plan(
     3 a guard refuses the plan; 4 locked; 65 problems in the configuration.
     """
     from flowplan.cli.simulating import Simulating
+    from flowplan.operations.combinations import as_option, hold_together
     from flowplan.operations.output import hold_writable
     from flowplan.operations.plan import Request, failed, refuse
     from flowplan.operations.plan import plan as make
@@ -72,15 +73,20 @@ def plan(
     if out:
         hold_writable(out)
     ahead = values.what_if_hours(what_if)
-    if destroy:
-        _hold_of_destroy(ahead is not None, max_changes, replace)
-    elif keep_volumes:
-        raise UsageProblem("--keep-volumes goes with --destroy", hint="add --destroy, or leave it out")
-    values.hold_refresh_only(
-        refresh_only, {"--out": out, "--destroy": destroy, "--replace": replace, "--what-if": what_if}
+    hold_together(
+        {
+            "out": out,
+            "destroy": destroy,
+            "refresh_only": refresh_only,
+            "no_refresh": no_refresh,
+            "keep_volumes": keep_volumes,
+            "replace": replace,
+            "allow_volume_destroy": allow_volume_destroy,
+            "max_changes": max_changes,
+            "what_if": ahead,
+        },
+        as_option,
     )
-    values.hold_no_refresh(no_refresh, {"--out": out, "--destroy": destroy, "--refresh-only": refresh_only})
-    values.hold_kept(keep_volumes, allow_volume_destroy)
     request = Request(
         paths=paths,
         destroy=destroy,
@@ -108,17 +114,6 @@ def plan(
         _save(here, found, out)
     refuse(found.priced)
     return 2 if detailed_exitcode and not found.priced.plan.empty else 0
-
-
-def _hold_of_destroy(what_if: bool, max_changes: str | None, replace: tuple[str, ...]) -> None:
-    """Raise UsageProblem for what has no meaning where all is destroyed."""
-    for given, option, why in (
-        (what_if, "--what-if", "no bid would be left"),
-        (max_changes, "--max-changes", "all of it is meant to go"),
-        (replace, "--replace", "nothing would be made again"),
-    ):
-        if given:
-            raise UsageProblem(f"{option} cannot be combined with --destroy: {why}", hint="leave out one of them")
 
 
 def _save(here: Context, found: Planned, path: str) -> None:

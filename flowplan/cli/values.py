@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 
 from flowplan.errors import UsageProblem
 from flowplan.model.budget import Budget, BudgetBasis, dollars, increase
@@ -23,35 +23,6 @@ def hours_of(text: str, option: str) -> float:
     if seconds < 60:
         raise UsageProblem(f"{option} must be at least 1m", hint="write 24h or 7d")
     return seconds / 3600
-
-
-def hold_refresh_only(refresh_only: bool, beside: Mapping[str, object]) -> None:
-    """Raise UsageProblem where only the state is to be changed, and something `beside` asks for more."""
-    wrong = next((option for option, given in beside.items() if given), None)
-    if refresh_only and wrong is not None:
-        raise UsageProblem(
-            f"--refresh-only cannot be combined with {wrong}: it only records what is live",
-            hint="leave out one of them",
-        )
-
-
-def hold_no_refresh(no_refresh: bool, beside: Mapping[str, object]) -> None:
-    """Raise UsageProblem where nobody looks at what is live, and something `beside` needs that."""
-    wrong = next((option for option, given in beside.items() if given), None)
-    if no_refresh and wrong is not None:
-        raise UsageProblem(
-            f"--no-refresh cannot be combined with {wrong}, which needs to know what is live",
-            hint="leave out one of them",
-        )
-
-
-def hold_kept(keep_volumes: bool, destroyable: Collection[str]) -> None:
-    """Raise UsageProblem where volumes are to stay, and some of them to go."""
-    if keep_volumes and destroyable:
-        raise UsageProblem(
-            "--keep-volumes cannot be combined with --allow-volume-destroy: no volume is destroyed",
-            hint="leave out one of them",
-        )
 
 
 def what_if_hours(text: str | None) -> float | None:
