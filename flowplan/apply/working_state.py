@@ -8,7 +8,7 @@ import attrs
 from attrs import define, field
 
 from flowplan.model.address import Address
-from flowplan.planning.actions import Change, Completed, Expire, LeftOut, NoOp
+from flowplan.planning.actions import Change, Completed, Expire, LeftOut, NoOp, Replace
 from flowplan.planning.differences import differences
 from flowplan.state.journal import Closed, Done, Intent, ended_by, stated
 from flowplan.state.ownership import known_otherwise
@@ -76,10 +76,13 @@ class WorkingState:
     def refreshed(self, changes: Iterable[Change]) -> Iterator[Done]:
         """What needs no call, but is not in the state as it is now: seen drift, an adopted bid, another file."""
         for change in changes:
-            now = self._expiring(change) if isinstance(change, Expire) else _as_it_is(change)
+            known = self.bindings.get(change.address)
+            if isinstance(change, Expire):
+                now = self._expiring(change)
+            else:
+                now = self._wanted_again(known) if isinstance(change, Replace) else _as_it_is(change)
             if now is None:
                 continue
-            known = self.bindings.get(change.address)
             if known is None or not _alike(known, now):
                 yield self.bind(change.address, now)
 
@@ -87,6 +90,12 @@ class WorkingState:
         """That its lifetime is over is kept before it is cancelled: after a kill the next run does not place it."""
         known = self.bindings.get(change.address)
         return attrs.evolve(known, ended=LIFETIME) if known is not None else None
+
+    @staticmethod
+    def _wanted_again(known: Binding | None) -> Binding | None:
+        """That what was about to end is to run again is kept before it is cancelled: after a kill the next run places
+        it. None: it was not about to end."""
+        return attrs.evolve(known, ended="") if known is not None and known.ended else None
 
     def elsewhere(self, made: Binding) -> str | None:
         """Why the id that a create was answered with is not taken: the state has it already. None: nothing is wrong."""

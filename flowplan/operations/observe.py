@@ -69,6 +69,8 @@ def observe(
         project_name=project.name,
     )
     live = _with_strays(session, state, live)
+    if any(intent.op == "delete" for intent in pending.values()):
+        live = certain(cloud, state, live)  # what an interrupted run cancelled may be in no list any more
     recorded = state = presume(state, pending, live)
     taken = None
     if config is not None:

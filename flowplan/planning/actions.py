@@ -17,6 +17,8 @@ from flowplan.planning.steps import Way
 Action: TypeAlias = Literal["create", "update", "replace", "delete", "no-op", "read", "forget", "import"]
 ACTIONS: tuple[Action, ...] = ("create", "update", "replace", "delete", "no-op", "read", "forget", "import")
 
+LIFETIME_OVER = "delete_because_lifetime"  # as a reason: of a bid whose lifetime is over, and of its ports
+
 
 @frozen
 class FieldChange:

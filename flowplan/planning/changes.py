@@ -11,6 +11,7 @@ from flowplan.model.lifecycle import DEFAULT
 from flowplan.model.live import Live, LiveBid, LiveVolume
 from flowplan.model.resources import Bid, Resource, resolve
 from flowplan.planning.actions import (
+    LIFETIME_OVER,
     Change,
     Create,
     Delete,
@@ -220,7 +221,7 @@ class Changes:
         over = self.desired.over.get(address)
         if over is not None and address not in self.wishes.replace:
             status = getattr(found, "status", None)
-            return Expire(address, before, id=binding.id, status=status, reason="delete_because_lifetime", note=over)
+            return Expire(address, before, id=binding.id, status=status, reason=LIFETIME_OVER, note=over)
         lifecycle = self.lifecycles.get(address, DEFAULT)
         fields = differences(before, after, lifecycle, named=address in self.desired.named)
         change: NoOp | Update | Replace

@@ -17,12 +17,13 @@ from flowplan.state.state import DONE, TERMINATED, Binding
 def completed(binding: Binding, desired: Desired, live: Live) -> Completed | None:
     """That the bid of `binding`, which is not live, has run and is not placed again; None: it is to be placed again.
 
-    A bid is done if the state says so, or if it is listed as terminated and is a job (`Desired.is_job`). That flowplan
-    cancelled it itself, and was killed before it could place it again, is no end of a job.
+    A bid is done if the state says so, or if it is a job (`Desired.is_job`) and is listed as terminated, or is proved
+    gone. That flowplan cancelled it itself, and was killed before it could place it again, is no end of a job.
     """
     seen = live.bids.get(binding.id)
     ended = binding.ended
-    if not ended and seen is not None and desired.is_job(binding.address):
+    over = seen is not None or binding.id in live.gone
+    if not ended and over and desired.is_job(binding.address):
         ended = TERMINATED
     if binding.address.kind != "bid" or ended not in DONE:
         return None

@@ -15,8 +15,9 @@ from flowplan.model.resources import LAST_MOMENT, Ends
 from flowplan.pricing.billing import Billed, by_bid, hours_between, paid
 from flowplan.state.state import State
 
-# What FCP calls an instance that has shut down: the list of its statuses, and older ones that clients still know.
-SHUT_DOWN = frozenset(("STATUS_STOPPING", "STATUS_STOPPED", "STATUS_TERMINATED"))
+# What FCP calls an instance that has shut down: the list of its statuses, and older ones that clients still know. One
+# that is still stopping may be charged, and still write to its volumes.
+SHUT_DOWN = frozenset(("STATUS_STOPPED", "STATUS_TERMINATED"))
 
 
 @frozen

@@ -9,7 +9,7 @@ from attrs import frozen
 from flowplan.diagnostics import Diagnostic
 from flowplan.model.budget import Budget
 from flowplan.model.mass_change import MaxChanges, enough_for
-from flowplan.planning.actions import Change, Delete, Import, Read, Replace, Update
+from flowplan.planning.actions import LIFETIME_OVER, Change, Delete, Import, Read, Replace, Update
 from flowplan.planning.plan import Plan
 
 
@@ -40,9 +40,14 @@ def judged(plan: Plan, budgets: Iterable[Budget]) -> tuple[MassChange, ...]:
     changes = plan.changes
     updated = sum(isinstance(one, Update) and (bool(one.fields) or not isinstance(one, Import)) for one in changes)
     replaced = sum(isinstance(one, Replace) for one in changes)
-    deleted = sum(isinstance(one, Delete) for one in changes)
+    deleted = sum(isinstance(one, Delete) and not _is_due(one) for one in changes)
     there = sum(map(_is_there, changes))
     return tuple(MassChange(limit, budget, updated, replaced, deleted, there) for limit, budget in given or limits)
+
+
+def _is_due(change: Delete) -> bool:
+    """Whether the files themselves say when it goes: a limit on changes must not keep a bid running past that."""
+    return change.reason == LIFETIME_OVER
 
 
 def _is_there(change: Change) -> bool:

@@ -56,8 +56,7 @@ def cancelled_by(intent: Intent, bindings: Mapping[Address, Binding], live: Live
     known = bindings.get(intent.address)
     if intent.op != "delete" or known is None or known.id != intent.id or known.ended:
         return None
-    seen = live.bids.get(known.id)
-    return attrs.evolve(known, ended=CANCELLED) if seen is not None and seen.ended else None
+    return attrs.evolve(known, ended=CANCELLED) if _has_ended(known.id, live) else None
 
 
 def strays(state: State, live: Live) -> list[Binding]:

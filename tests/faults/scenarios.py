@@ -208,6 +208,14 @@ def _interrupted(prepare: Callable[[Folder], None], label: str, command: Command
     return prepared
 
 
+def _about_to_end(folder: Folder) -> None:
+    """The run that was to cancel a job at the end of its lifetime was killed; the job is to run longer by now, and
+    otherwise."""
+    _ended_lifetime(folder)
+    folder.kill(APPLY, "sent DELETE spot/bids")
+    folder.write(JOB.replace("8080", "8090"))
+
+
 def _damaged(folder: Folder) -> None:
     """A state that a disk error emptied, after two applies: there is a backup."""
     folder.write(task("a"))
@@ -284,6 +292,7 @@ SCENARIOS: dict[str, Scenario] = {
     "replace, the successor first": Scenario(_applied(FIRST, then=[FIRST.replace("8080", "8090")])),
     "replace a job": Scenario(_applied(JOB, then=[JOB.replace("8080", "8090")])),
     "the end of a lifetime": Scenario(_ended_lifetime),
+    "replace a job that was about to end": Scenario(_about_to_end),
     "replace, the name not free yet": Scenario(_name_still_taken),
     "destroy": Scenario(_applied(ONE, then=[ONE]), DESTROY, (DESTROY,), ("plan", "--destroy", "--detailed-exitcode")),
     "attach": Scenario(_attach),

@@ -50,9 +50,16 @@ MISTAKES = (
     Mistake(
         "keep the end of a lifetime only once it is done",
         "apply/working_state.py",
-        "now = self._expiring(change) if isinstance(change, Expire) else _as_it_is(change)",
-        "now = _as_it_is(change)",
+        "                now = self._expiring(change)\n",
+        "                now = _as_it_is(change)\n",
         ("tests/faults/test_crashes.py", "-k", "lifetime"),
+    ),
+    Mistake(
+        "take what is to run again for done",
+        "apply/working_state.py",
+        '        return attrs.evolve(known, ended="") if known is not None and known.ended else None\n',
+        "        return None\n",
+        ("tests/faults/test_crashes.py", "-k", "fourth and about"),
     ),
     Mistake(
         "place before the other task has ended",

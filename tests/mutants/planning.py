@@ -307,6 +307,20 @@ MISTAKES = (
         ("tests/planning/test_lifetimes.py",),
     ),
     Mistake(
+        "a limit on changes keeps what is past its lifetime running",
+        "planning/mass_change.py",
+        "    return change.reason == LIFETIME_OVER\n",
+        "    return False and change.reason == LIFETIME_OVER\n",
+        ("tests/planning/test_mass_change.py", "-k", "lifetime"),
+    ),
+    Mistake(
+        "buy a job again that the API has forgotten",
+        "planning/jobs.py",
+        "    over = seen is not None or binding.id in live.gone\n",
+        "    over = seen is not None\n",
+        ("tests/operations/test_jobs.py", "-k", "gone_before"),
+    ),
+    Mistake(
         "move a bid that has run",
         "planning/placement.py",
         "return task.address in self._movable and not",
@@ -323,8 +337,8 @@ MISTAKES = (
     Mistake(
         "run a job again that has ended",
         "planning/jobs.py",
-        "    if not ended and seen is not None and desired.is_job(binding.address):\n",
-        "    if not ended and seen is not None and desired.lifetimes.get(binding.address):\n",
+        "    if not ended and over and desired.is_job(binding.address):\n",
+        "    if not ended and over and desired.lifetimes.get(binding.address):\n",
         ("tests/operations/test_jobs.py", "-k", "done"),
     ),
     Mistake(

@@ -242,6 +242,32 @@ def test_bills_that_cannot_be_fetched_end_nothing_and_are_said(place: Place) -> 
     assert "cannot tell now whether a lifetime is over" in " ".join(settled.err.split())
 
 
+def test_a_job_that_is_gone_before_any_run_saw_it_end_is_not_bought_again(place: Place) -> None:
+    """The API forgets a bid: a 404, and no list has it."""
+    place.write(ENDS)
+    place.ok(*APPLY)
+    id = bid_id(place, "bid.train")
+    end(place, "bid.train")
+    listed = json.loads(place.call("GET", "/v2/spot/bids?limit=100").body)
+    listed["data"] = [row for row in listed["data"] if row["fid"] != id]
+    with place.simulator() as simulator:
+        simulator.faults.add("GET /v2/spot/bids", "status", status=200, body=json.dumps(listed), times=None)
+        gone = '{"detail": "Bid not found"}'
+        simulator.faults.add(f"GET /v2/spot/bids/{id}", "status", status=404, body=gone, times=None)
+    assert entries(place)["bid.train"]["action_reason"] == "completed"
+    place.ok(*APPLY)
+    assert [one.method for one in place.ledger()].count("POST") == 2
+    assert entries(place)["bid.train"]["action_reason"] == "completed"
+
+
+@pytest.mark.parametrize("limit", ["0", "0%"])
+def test_a_limit_on_changes_lets_what_is_past_its_lifetime_run_no_longer(place: Place, limit: str) -> None:
+    place.write(ENDS)
+    place.ok(*APPLY)
+    place.ok("simulator", "advance", "13h")
+    assert "2 destroyed" in place.ok(*APPLY, "--max-changes", limit)
+
+
 # ---- several places ---------------------------------------------------------------------------------------------
 
 ANYWHERE = """\

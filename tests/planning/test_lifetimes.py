@@ -58,6 +58,7 @@ SHUT = ("STATUS_TERMINATED", "STATUS_STOPPED")
         (lifetime(end=NOON), [], (), "its end_at, 2026-11-02 12:00 UTC, has passed"),
         (lifetime(done=True), [], SHUT, "its instances have shut down"),
         (lifetime(done=True), [], (*SHUT, "STATUS_RUNNING"), None),
+        (lifetime(done=True), [], (*SHUT, "STATUS_STOPPING"), None),  # it may still be charged, and still write
         (lifetime(done=True), [], (*SHUT, "STATUS_PREEMPTED"), None),
         (lifetime(done=True), [], (*SHUT, "STATUS_ERROR"), None),
         (lifetime(done=True), [], (), None),  # it has no instance yet

@@ -83,6 +83,15 @@ def test_what_is_no_limit(text: str) -> None:
         max_changes(text)
 
 
+def test_what_goes_because_its_lifetime_is_over_does_not_count() -> None:
+    """It is said in the files: a limit that refuses the plan would let the bid run on."""
+    over = change("delete", bid("d"), address=Address("bid", "d"), reason="delete_because_lifetime")
+    (found,) = judged(plan_to(over), [Budget(max_changes=max_changes("0%"))])
+    assert (found.deleted, found.there, found.refused) == (0, 1, False)
+    (found,) = judged(plan_to(over, *changes()), [Budget(max_changes=max_changes("3"))])
+    assert (found.deleted, found.there, found.refused) == (1, 7, True)
+
+
 # ---- as a user ---------------------------------------------------------------------------------------------
 
 

@@ -14,6 +14,7 @@ from flowplan.state.ownership import (
     adopted_volumes,
     as_known,
     as_made,
+    cancelled_by,
     find_created,
     known_otherwise,
     made_by,
@@ -33,6 +34,7 @@ from tests.builders import (
     bid,
     bound,
     create_of,
+    intent_of,
     live,
     live_bid,
     live_volume,
@@ -146,6 +148,23 @@ PRESUMED: dict[str, tuple[State, Live, list[Intent], dict[str, str]]] = {
 def test_what_is_presumed(known: State, there: Live, pending: list[Intent], ids: dict[str, str]) -> None:
     found = presume(known, {one.intent: one for one in pending}, there)
     assert {str(address): one.id for address, one in found.bindings.items()} == ids
+
+
+CANCEL = attrs.evolve(intent_of("delete", TRAIN, bid()), id="bid_1")
+
+
+@pytest.mark.parametrize(
+    ("there", "ended"),
+    [
+        (live(OURS), None),
+        (live(), None),  # not listed is not gone
+        (live(attrs.evolve(OURS, status="Terminated")), "cancelled"),
+        (live(gone=frozenset({"bid_1"})), "cancelled"),
+    ],
+)
+def test_what_a_removal_in_doubt_came_to(there: Live, ended: str | None) -> None:
+    found = cancelled_by(CANCEL, state(bound(TRAIN, "bid_1", bid())).bindings, there)
+    assert (found.ended if found else None) == ended
 
 
 @pytest.mark.parametrize(
