@@ -172,6 +172,7 @@ class Config:
     is_stack: bool = False
     stack: str = ""
     outputs: Mapping[str, Output] = field(factory=dict)
+    empty: frozenset[Address] = field(default=frozenset(), eq=False)  # what has a for_each that holds nothing
     moved: tuple[Moved, ...] = ()
     removed: tuple[Removed, ...] = ()
     imports: tuple[Import, ...] = ()

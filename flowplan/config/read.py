@@ -66,6 +66,7 @@ def read(sources: Sequence[Source], read_file: ReadFile, given: Given = NOTHING_
         is_stack=bool(reading.stacked),
         stack=stack.name,
         outputs=stack.outputs,
+        empty=frozenset(stack.names.empty),
         moved=tuple(stack.moved),
         removed=tuple(stack.removed),
         imports=tuple(stack.imports),
@@ -139,16 +140,17 @@ class _Reading:
 
     def link(self) -> None:
         """Turn the names of volumes that this configuration creates into their addresses."""
-        for place, summary, hint, also in wrong(self.tasks):
+        names = self.found.names
+        for place, summary, hint, also in wrong(self.tasks, names):
             self.problem(place, summary, hint, code="depends-on", also=also)
         configured: dict[Address, Task | VolumeWanted] = {**self.tasks, **self.volumes}
-        for place, summary, also_hint in unknown_references(self.found.outputs, configured):
+        for place, summary, also_hint in unknown_references(self.found.outputs, configured, names):
             self.problem(place, summary, also_hint, code="reference", also=())
         for place, summary, hint, also in contradictions(self.found, configured):
             self.problem(place, summary, hint, code="conflict", also=also)
         ports = (Address("ports", address.name) for address, task in self.tasks.items() if task.ports)
         lifecycles = {address: one.lifecycle for address, one in configured.items()}
-        for place, summary, hint, also in wrong_triggers(lifecycles, (*configured, *ports)):
+        for place, summary, hint, also in wrong_triggers(lifecycles, (*configured, *ports), names.explain):
             self.problem(place, summary, hint, code="trigger", also=also)
         self.names()
         for address, task in self.tasks.items():
@@ -176,7 +178,7 @@ class _Reading:
         address = use.volume if isinstance(use.volume, Address) else Address("volume", use.volume)
         created = self.volumes.get(address)
         if created is None:
-            if isinstance(use.volume, Address):
+            if isinstance(use.volume, Address) and not self.found.names.explain(use.volume):
                 hint = candidates(use.volume.name, (one.name for one in self.volumes))
                 summary = f"there is no volume {use.volume.name} in this stack"
                 hint = hint or "declare it under `volumes`; volume_name attaches one that exists"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from flowplan.model.outputs import Evaluated
 
 if TYPE_CHECKING:
-    from flowplan.documents.shapes.outputs import OutputValue, PlannedOutput
+    from flowplan.documents.shapes.outputs import OutputValue, PlannedOutput, Unknown
 
 
 def document(outputs: Mapping[str, Evaluated]) -> dict[str, OutputValue]:
@@ -21,6 +21,16 @@ def planned(after: Mapping[str, Evaluated], before: Mapping[str, Evaluated]) -> 
     made: dict[str, PlannedOutput] = {}
     for name, one in after.items():
         made[name] = {"value": one.value, "sensitive": one.sensitive}
+        unknown = _unknown(one)
+        if unknown:
+            made[name]["after_unknown"] = unknown
         if name in before:
             made[name]["before"] = before[name].value
     return made
+
+
+def _unknown(one: Evaluated) -> Unknown:
+    """What of a planned value only the apply tells."""
+    if isinstance(one.value, dict):
+        return {key: True for key, value in one.value.items() if value is None}
+    return one.value is None and not one.sensitive

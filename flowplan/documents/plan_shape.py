@@ -13,6 +13,7 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from flowplan.documents.shapes.common import Amount
+from flowplan.documents.shapes.outputs import Unknown
 from flowplan.documents.shapes.plan import BidEntry, Entry, PortsEntry, SealedPlan, VolumeEntry
 from flowplan.model.address import Address
 from flowplan.model.budget import dollars, increase
@@ -48,6 +49,7 @@ def _reader() -> Converter:
     made.register_structure_hook(NoneType, _nothing)
     made.register_structure_hook(str, _text)
     made.register_structure_hook(float, _number)
+    made.register_structure_hook_func(lambda kind: kind == Unknown, _unknown)
     made.register_structure_hook_factory(_is_list, lambda kind: _list(made, kind))
 
     def entry(value: Any, _: Any) -> Any:
@@ -116,6 +118,13 @@ def _amount(value: Any, kind: Any) -> str:
     if not fits:
         raise ValueError(f"{text[:40]!r} is not an amount")
     return text
+
+
+def _unknown(value: Any, _: Any) -> Any:
+    keys = value if type(value) is dict else {"": value}
+    if any(one is not True for one in keys.values()):
+        raise ValueError(f"{value!r} does not say what is unknown")
+    return value
 
 
 def _number(value: Any, _: Any) -> float:

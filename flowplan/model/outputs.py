@@ -7,7 +7,7 @@ ${volume.NAME.ATTR}    of a volume
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any, TypeAlias
 
 from attrs import frozen
@@ -69,12 +69,26 @@ def references(template: str) -> Iterator[Reference]:
             yield _reference(found)
 
 
-def value_of(template: str, things: Mapping[Address, Thing]) -> Value:
+def readdressed(template: str, new: Callable[[Address], Address]) -> str:
+    """`template` in which each address is the one that `new` gives for it."""
+
+    def one(found: re.Match[str]) -> str:
+        if found[1] is None:
+            return found[0]
+        reference = _reference(found)
+        address = new(reference.address)
+        return found[0] if address == reference.address else f"${{{found[1]}.{address.name}.{reference.attribute}}}"
+
+    return _PIECE.sub(one, template)
+
+
+def value_of(template: str, things: Mapping[Address, Thing], none_of: Container[Address] = ()) -> Value:
     """What `template` comes to; None while something in it is not known. A template that is nothing but one reference
-    keeps the kind of what it names; within a text everything becomes text."""
+    keeps the kind of what it names; within a text everything becomes text. `none_of`: those whose for_each is empty."""
     whole = _PIECE.fullmatch(template)
     if whole is not None and whole[1] is not None:
-        return _named(_reference(whole), things)
+        reference = _reference(whole)
+        return {} if reference.address in none_of else _named(reference, things)
     parts, end = [], 0
     for found in _PIECE.finditer(template):
         value = "${" if found[1] is None else _named(_reference(found), things)

@@ -161,7 +161,8 @@ class Run:
         interruption.release = lock.release
         with interruption.listening():
             outcome = self._carry_out(plan, recovered, seen, journal, lock)
-            state = with_outputs(outcome.state, self.config)
+            unrecorded = seen.desired.moves if self.wishes.mode == "refresh-only" else {}
+            state = with_outputs(outcome.state, self.config, unrecorded)
             changed = journal.appended or loaded.journaled or state is not outcome.state
             outcome = attrs.evolve(outcome, state=state)
             self._save(store, outcome, loaded, changed=changed)

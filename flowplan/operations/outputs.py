@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import TYPE_CHECKING
 
 import attrs
 
 from flowplan.errors import CloudError, UsageProblem
-from flowplan.model.outputs import Thing
+from flowplan.model.address import Address
+from flowplan.model.outputs import Thing, readdressed
 from flowplan.operations.session import Session
-from flowplan.state.outputs import asks_for_instances, evaluated, kept, templates_of, things_of
+from flowplan.state.outputs import asks_for_instances, empty, evaluated, kept, templates_of, things_of
 from flowplan.state.state import State
 
 if TYPE_CHECKING:
@@ -47,10 +48,16 @@ def shown_after(session: Session, state: State) -> dict[str, Evaluated]:
         return evaluated(state, {})
 
 
-def with_outputs(state: State, config: Config | None) -> State:
-    """`state` with the outputs that `config` declares; without a stack file those that it has, evaluated again."""
-    declared = _declared(state, config)
-    made: Mapping[str, object] = kept(declared, state) if state.bindings else {}
+def with_outputs(state: State, config: Config | None, unrecorded: Mapping[Address, Address]) -> State:
+    """`state` with the outputs that `config` declares; without a stack file those that it has, evaluated again.
+    `unrecorded`: addresses that `config` gives, with those that `state` still has for them."""
+    whole = {Address(new.kind, new.base): Address(old.kind, old.base) for new, old in unrecorded.items() if new.key}
+    former = {**whole, **unrecorded}
+    declared = {
+        name: None if template is None else readdressed(template, lambda one: former.get(one, one))
+        for name, template in _declared(state, config).items()
+    }
+    made: Mapping[str, object] = kept(declared, state, _empty(state, config)) if state.bindings else {}
     return state if made == state.outputs else attrs.evolve(state, outputs=made)
 
 
@@ -65,7 +72,7 @@ def planned_outputs(state: State, config: Config | None, plan: Plan) -> dict[str
         if one.after is not None and one.address.kind != "ports":
             new = isinstance(one, (Create, Replace))
             things[one.address] = Thing(one.after, None if new else one.id)
-    return planned(_declared(state, config), things)
+    return planned(_declared(state, config), things, _empty(state, config))
 
 
 def _declared(state: State, config: Config | None) -> dict[str, str | None]:
@@ -73,6 +80,11 @@ def _declared(state: State, config: Config | None) -> dict[str, str | None]:
     if config is None or not config.is_stack:
         return templates_of(state)
     return {name: None if one.sensitive else one.template for name, one in config.outputs.items()}
+
+
+def _empty(state: State, config: Config | None) -> Container[Address]:
+    """What has an empty for_each, where outputs may name it."""
+    return empty(state) if config is None or not config.is_stack else config.empty
 
 
 def _ssh(session: Session) -> dict[str, str]:

@@ -13,6 +13,7 @@ from flowplan.errors import FlowplanError, StateError, UsageProblem
 from flowplan.model.address import Address, in_order
 from flowplan.model.selection import held, matching
 from flowplan.state.codec import load
+from flowplan.state.outputs import with_addresses
 from flowplan.state.state import PLANS_KEPT, Binding, State, consistent, readdressed
 
 if TYPE_CHECKING:
@@ -74,9 +75,9 @@ def move(session: Session, old: str, new: str) -> dict[Address, Address]:
         loaded = store.read()
         moved = _moves(bound(old, loaded.state.bindings).address, new, loaded.state.bindings)
         _hold_certain([*moved, *moved.values()], loaded)
-        kept = readdressed(loaded.state.bindings, moved)
+        kept = with_addresses(loaded.state, lambda one: moved.get(one, one))
         session.save(
-            attrs.evolve(loaded.state, bindings=kept),
+            attrs.evolve(kept, bindings=readdressed(loaded.state.bindings, moved)),
             loaded.pending.values(),
             before=loaded.state.bindings,
             stated=True,

@@ -67,7 +67,7 @@ def test_planned_applied_and_asked_for(stacked: Place) -> None:
     assert "+ volume = (known after apply)" in out
     assert '+ names  = {"a": "sweep-a", "b": "sweep-b"}' in out or '+ names = {"a": "sweep-a", "b": "sweep-b"}' in out
     body = json.loads(stacked.ok("plan", "--format", "json"))
-    assert body["outputs"]["volume"] == {"value": None, "sensitive": False}
+    assert body["outputs"]["volume"] == {"value": None, "sensitive": False, "after_unknown": True}
     assert "login = (not known yet)" in " ".join(stacked.ok(*APPLY).split())
     assert stacked.run("plan", "--detailed-exitcode").code == 0
     with stacked.simulator() as simulator:
@@ -137,3 +137,95 @@ def test_problems(stacked: Place, old: str, new: str, said: str) -> None:
     stacked.write(text[:index] + new + text[index + len(old) :])
     refused = stacked.run("validate")
     assert (refused.code, said in refused.err) == (65, True)
+
+
+# ---- of several, of none, and of what moves
+
+
+def planned(place: Place) -> dict[str, dict[str, object]]:
+    return dict(json.loads(place.ok("plan", "--format", "json"))["outputs"])
+
+
+def test_of_several_each_is_known_after_the_apply(stacked: Place) -> None:
+    stacked.edit("names: ${task.sweep.name}", "ids: ${task.sweep.id}")
+    assert '+ ids = {"a": (known after apply), "b": (known after apply)}' in stacked.ok("plan")
+    assert planned(stacked)["ids"] == {
+        "value": {"a": None, "b": None},
+        "sensitive": False,
+        "after_unknown": {"a": True, "b": True},
+    }
+    stacked.ok("plan", "--out", "p.json")
+    stacked.ok("apply", "p.json")
+    stacked.edit("for_each: [b, a]", "for_each: [b, c]")
+    b = json.loads(stacked.ok("state", "show", 'bid.sweep["b"]', "--format", "json"))["resource"]["id"]
+    assert f'"b": "{b}"}} -> {{"b": "{b}", "c": (known after apply)}}' in stacked.ok("plan")
+    assert planned(stacked)["ids"]["after_unknown"] == {"c": True}
+    stacked.edit("sweep.id", "sweep.ssh")
+    stacked.ok(*APPLY)
+    assert 'ids    = {"b": (not known yet), "c": (not known yet)}' in stacked.ok("output")
+
+
+def test_of_none_there_is_an_empty_mapping(stacked: Place) -> None:
+    stacked.edit("for_each: [b, a]", "for_each: []")
+    assert "+ names = {}" in stacked.ok("plan")
+    assert planned(stacked)["names"] == {"value": {}, "sensitive": False}
+    assert "names  = {}" in stacked.ok(*APPLY)
+    assert json.loads(stacked.ok("output", "--json"))["names"]["value"] == {}
+    assert "Changes to outputs" not in stacked.ok("plan")
+    assert "names" not in stacked.ok("apply", "--refresh-only", "--auto-approve").partition("Outputs")[0]
+    assert stacked.ok("output", "--raw", "names") == "{}"
+    stacked.edit("for_each: []", "for_each: {c: }")
+    assert '~ names = {} -> {"c": "sweep-c"}' in stacked.ok("plan")
+
+
+def test_a_text_cannot_hold_one_of_none(stacked: Place) -> None:
+    stacked.edit("for_each: [b, a]", "for_each: []")
+    stacked.edit("names: ${task.sweep.name}", "names: all of ${task.sweep.name}")
+    assert "task.sweep is several, no part of a text" in stacked.run("validate").err
+
+
+MOVES = """\
+  id: ${task.solo.id}
+  several: ${task.sweep.id}
+  one: a is ${task.sweep["a"].name}
+"""
+
+
+@pytest.fixture
+def moving(stacked: Place) -> Place:
+    """Applied, and then each task has another name."""
+    stacked.write(f"{STACK}{MOVES}")
+    stacked.ok(*APPLY)
+    blocks = "moved: [{from: task.solo, to: task.alone}, {from: task.sweep, to: task.runs}]\n"
+    stacked.write(f"{STACK}{MOVES}{blocks}".replace("solo:", "alone:").replace("sweep:", "runs:"))
+    for old, new in (("task.solo.", "task.alone."), ("task.sweep.", "task.runs."), ("task.sweep[", "task.runs[")):
+        stacked.edit(old, new)
+    return stacked
+
+
+def test_what_moves_changes_no_output(moving: Place) -> None:
+    before = moving.ok("output", "--json")
+    assert "Changes to outputs" not in moving.ok("plan")
+    assert all(one["value"] == one["before"] for one in planned(moving).values())
+    assert moving.ok("output", "--json") == before
+    moving.ok(*APPLY)
+    assert moving.ok("output", "--json") == before
+    assert moving.run("plan", "--detailed-exitcode").code == 0
+
+
+def test_what_is_recorded_without_the_moves_keeps_its_outputs(moving: Place) -> None:
+    before = moving.ok("output", "--json")
+    assert "Changes to outputs" not in moving.ok("plan", "--refresh-only")
+    moving.ok("apply", "--refresh-only", "--auto-approve")
+    assert moving.ok("output", "--json") == before
+
+
+def test_a_resource_that_is_renamed_in_the_state_keeps_its_outputs(stacked: Place) -> None:
+    stacked.write(f"{STACK}{MOVES}")
+    stacked.ok(*APPLY)
+    before = stacked.ok("output", "--json")
+    for old, new in (("bid.solo", "bid.alone"), ('bid.sweep["a"]', 'bid.sweep["z"]')):
+        stacked.ok("state", "mv", old, new)
+    assert json.loads(stacked.ok("output", "--json"))["one"]["value"] == "a is sweep-a"
+    stacked.ok("state", "mv", 'bid.sweep["z"]', 'bid.sweep["a"]')
+    assert stacked.ok("output", "--json") == before

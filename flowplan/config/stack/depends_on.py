@@ -9,6 +9,7 @@ from itertools import pairwise
 from flowplan.config import keys
 from flowplan.config.config import Task
 from flowplan.config.stack.addresses import TASK, task_address
+from flowplan.config.stack.names import Names
 from flowplan.config.values import Section, choice, items, open_section, text, text_of
 from flowplan.config.yaml import Node, Scalar
 from flowplan.diagnostics import Position, candidates
@@ -55,19 +56,19 @@ def _one(task: Section, item: Node) -> After | None:
 Report = tuple[Position, str, str | None, tuple[tuple[str, Position], ...]]
 
 
-def wrong(tasks: Mapping[Address, Task]) -> list[Report]:
+def wrong(tasks: Mapping[Address, Task], names: Names) -> list[Report]:
     """What is wrong with who waits for whom, each with its place, summary, hint and further places: a task that there
-    is not, and circles."""
+    is not, and circles. `names`: those that are declared."""
     found: list[Report] = []
-    names = [str(address).replace("bid.", "task.", 1) for address in tasks]
+    known = [str(address).replace("bid.", "task.", 1) for address in tasks]
     graph: dict[Address, list[Address]] = {address: [] for address in tasks}
     for address, task in tasks.items():
         for after in task.depends_on:
             if after.task in tasks:
                 graph[address].append(after.task)
-            else:
+            elif not names.explain(after.task):
                 what = f"task.{after.task.name}"
-                found.append((after.source, f"there is no {what} to wait for", candidates(what, names), ()))
+                found.append((after.source, f"there is no {what} to wait for", candidates(what, known), ()))
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:

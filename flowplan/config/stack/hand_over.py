@@ -10,6 +10,7 @@ from flowplan.config import keys
 from flowplan.config.config import Import, Moved, Removed, Task, VolumeWanted
 from flowplan.config.keys import Keys
 from flowplan.config.stack.addresses import address
+from flowplan.config.stack.names import Names
 from flowplan.config.values import Grammar, Section, flag, items, open_section, text
 from flowplan.config.yaml import Document, Node
 from flowplan.diagnostics import Position
@@ -30,6 +31,8 @@ class Said(Protocol):
     def removed(self) -> list[Removed]: ...
     @property
     def imports(self) -> list[Import]: ...
+    @property
+    def names(self) -> Names: ...
 
 
 _ID = Grammar(
@@ -107,7 +110,7 @@ def contradictions(said: Said, configured: Configured) -> Iterator[Wrong]:
             also = (("it moves here", moves[removed.address].source),)
             yield removed.source, f"{removed.address} is removed and moves", "keep one of the two", also
     for found in said.imports:
-        if found.address not in configured:
+        if found.address not in configured and not said.names.explain(found.address):
             hint = f"write it down, or have it written: flowplan import {found.address} {found.id} --generate FILE"
             yield found.source, f"{found.address} is imported, but not configured", hint, ()
     yield from _circles(moves)

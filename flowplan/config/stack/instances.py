@@ -38,6 +38,11 @@ def instances_of(document: Document, node: Node) -> list[Each]:
     return [each for _, each in found.values()]
 
 
+def holds_nothing(node: Node) -> bool:
+    """Whether `node`, the value of a for_each, makes no instance, and rightly so."""
+    return not (node.entries if isinstance(node, MappingNode) else node.own if isinstance(node, Sequence) else [node])
+
+
 def _key(document: Document, node: Node) -> str | None:
     if not isinstance(node, Scalar) or node.kind not in ("string", "int"):
         if node.kind != "broken":

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 from flowplan.config import keys
 from flowplan.config.config import Output
+from flowplan.config.stack.names import Names
 from flowplan.config.stack.substitution import Scope, Secretive
 from flowplan.config.stack.variables import NAME, NAME_HINT
 from flowplan.config.values import flag, open_section, prose
@@ -35,13 +36,16 @@ def read_outputs(document: Document, node: Node, scope: Scope, found: dict[str, 
 
 
 def unknown_references(
-    outputs: Mapping[str, Output], known: Collection[Address]
+    outputs: Mapping[str, Output], known: Collection[Address], declared: Names
 ) -> Iterator[tuple[Position, str, str | None]]:
-    """What outputs name and nothing is, each with its place, summary and hint. `known`: every task and volume."""
-    bases = {(one.kind, one.base) for one in known}
+    """What outputs name and nothing is, each with its place, summary and hint. `known`: every task and volume;
+    `declared`: their names, also of those that are faulty."""
+    bases = {(one.kind, one.base) for one in (*known, *declared.empty)}
     for output in outputs.values():
         for one in references(output.template):
             word = "task" if one.address.kind == "bid" else "volume"
+            if declared.explain(one.address):
+                continue
             if one.address not in known and (one.address.kind, one.address.name) not in bases:
                 names = (other.name for other in known if other.kind == one.address.kind)
                 hint = candidates(one.address.name, names)

@@ -17,7 +17,8 @@ from flowplan.config.config import Import, Moved, Output, Removed, Task, VolumeW
 from flowplan.config.stack.defaults import under
 from flowplan.config.stack.depends_on import read_depends_on
 from flowplan.config.stack.hand_over import read_imports, read_moved, read_removed
-from flowplan.config.stack.instances import instances_of
+from flowplan.config.stack.instances import holds_nothing, instances_of
+from flowplan.config.stack.names import Names
 from flowplan.config.stack.outputs import read_outputs
 from flowplan.config.stack.substitution import Each, Scope
 from flowplan.config.stack.variables import Given, Variable, read_variables
@@ -28,7 +29,7 @@ from flowplan.config.task.task import NAME, read_section
 from flowplan.config.values import Grammar, Section, open_section, text
 from flowplan.config.yaml import KINDS, Document, Findings, Node, Scalar, carried, quoted
 from flowplan.config.yaml import Mapping as MappingNode
-from flowplan.model.address import Address, instance_name
+from flowplan.model.address import Address, Kind, instance_name
 from flowplan.model.budget import Budget
 from flowplan.model.given import GivenValue
 from flowplan.model.resources import BID_NAME, VOLUME_NAME, VOLUME_NAME_LENGTH
@@ -58,6 +59,7 @@ class Stack:
     removed: list[Removed] = field(factory=list)
     imports: list[Import] = field(factory=list)
     variables: dict[str, GivenValue] = field(factory=dict)  # those that were given
+    names: Names = field(factory=Names)
 
 
 def read_stack(documents: Sequence[Document], given: Given, findings: Findings, read_file: ReadFile) -> Stack:
@@ -94,6 +96,7 @@ class _Reading:
             self._volumes(section, defaults)
             self._tasks(section, defaults)
             self._besides(section)
+        self.found.names.settle([one.address for one in self.found.tasks] + [one.address for one in self.found.volumes])
         return self.found
 
     # -- what holds for the whole
@@ -217,18 +220,32 @@ class _Reading:
     ) -> Iterator[tuple[Scalar, Each | None, MappingNode]]:
         """The resources under `key`, one by one: where its name is written, which instance it is, and what it says,
         with `defaults` under it and every `${...}` replaced."""
-        node = section.get(key)
+        node, kind = section.get(key), _kind(key)
         if node is None:
+            if not section.lacks(key):  # something was reported
+                self.found.names.unread.add(kind)
             return
         if not isinstance(node, MappingNode):
             hint = f"write {key}: {{NAME: {{...}}}}"
             section.document.problem(node, f"{key} must be a mapping, not {KINDS[node.kind]}", hint, code="type")
+            self.found.names.unread.add(kind)
             return
+        findings = section.document.text.findings.all
         for name in node.entries:
+            before = len(findings)
             own = self._own(section, key, node, name)
             if own is not None:
                 merged = own if defaults is None else under(defaults, own, ("used here", node.key(name).start))
-                yield from self._instances(section, node.key(name), merged)
+                yield from self._instances(section, Address(kind, name), node.key(name), merged)
+            self._note(Address(kind, name), any(one.severity == "error" for one in findings[before:]))
+
+    def _note(self, address: Address, faulty: bool) -> None:
+        """Note that a name is declared, and whether something was reported of what it stands for."""
+        names = self.found.names
+        if not address.name.startswith("x-"):
+            names.declared.add(address)
+        if faulty:
+            names.faulty.add(address)
 
     def _own(self, section: Section, key: str, node: MappingNode, name: str) -> MappingNode | None:
         """What is written under one name; None: a problem was reported."""
@@ -247,7 +264,7 @@ class _Reading:
         return own
 
     def _instances(
-        self, section: Section, key: Scalar, template: MappingNode
+        self, section: Section, address: Address, key: Scalar, template: MappingNode
     ) -> Iterator[tuple[Scalar, Each | None, MappingNode]]:
         scope = self._scope(section)
         of = template.get("for_each")
@@ -260,11 +277,18 @@ class _Reading:
         scope.waiting = True
         shared = scope.replaced(bare)  # what is the same for all is replaced once
         scope.waiting = False
-        for each in instances_of(section.document, scope.replaced(of, ("for_each",))):
+        each_of = scope.replaced(of, ("for_each",))
+        if holds_nothing(each_of):
+            self.found.names.empty.add(address)
+        for each in instances_of(section.document, each_of):
             scope.each = each
             made = scope.replaced(shared)
             if isinstance(made, MappingNode):
                 yield key, each, made
+
+
+def _kind(section: str) -> Kind:
+    return "volume" if section == "volumes" else "bid"
 
 
 def _address(kind: str, key: Scalar, each: Each | None) -> Address:

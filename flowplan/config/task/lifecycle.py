@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TypeAlias
@@ -92,8 +92,11 @@ def _triggers(section: Section) -> tuple[Trigger, ...]:
     return tuple(found)
 
 
-def wrong_triggers(lifecycles: Mapping[Address, Lifecycle], addresses: Iterable[Address]) -> Iterator[Report]:
-    """Triggers that there are not among `addresses`, each with its place, summary, hint and further places."""
+def wrong_triggers(
+    lifecycles: Mapping[Address, Lifecycle], addresses: Iterable[Address], explained: Callable[[Address], bool]
+) -> Iterator[Report]:
+    """Triggers that there are not among `addresses`, each with its place, summary, hint and further places, but for
+    those that are `explained` by what was reported."""
     known = tuple(addresses)
     for address, lifecycle in lifecycles.items():
         for trigger in lifecycle.replace_triggered_by:
@@ -101,6 +104,8 @@ def wrong_triggers(lifecycles: Mapping[Address, Lifecycle], addresses: Iterable[
             if trigger.address == address:
                 yield trigger.source, f"{address} cannot be replaced because it is replaced itself", "leave it out", ()
             elif not any(map(trigger.means, known)):
+                if explained(trigger.address):
+                    continue
                 hint = candidates(str(trigger.address), map(str, known))
                 yield trigger.source, f"replace_triggered_by: there is no {trigger.address}", hint, ()
             elif trigger.of and trigger.of not in fields:

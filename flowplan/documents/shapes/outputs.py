@@ -1,6 +1,8 @@
 """The outputs of a stack, as JSON."""
 
-from typing import Any, NotRequired, TypedDict
+from typing import Any, NotRequired, TypeAlias, TypedDict
+
+Unknown: TypeAlias = bool | dict[str, bool]
 
 
 class OutputValue(TypedDict):
@@ -11,6 +13,8 @@ class OutputValue(TypedDict):
 
 
 class PlannedOutput(OutputValue):
-    """An output as it is once the plan is carried out; `before` as the state has it, where it does."""
+    """An output as it is once the plan is carried out; `before` as the state has it, where it does. `after_unknown`
+    where `value` is null because only the apply tells it: true, or the keys of a mapping of which that holds."""
 
+    after_unknown: NotRequired[Unknown]
     before: NotRequired[Any]

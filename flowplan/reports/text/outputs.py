@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flowplan.printable import shown
 from flowplan.reports.text.paint import Paint
@@ -34,11 +34,24 @@ def of(one: OutputValue) -> str:
     """One value."""
     if one["sensitive"]:
         return SENSITIVE
-    return UNKNOWN if one["value"] is None else shown(json.dumps(one["value"], ensure_ascii=False), 1000)
+    return shown(_written(one["value"], UNKNOWN), 1000)
 
 
 def planned(one: PlannedOutput) -> str:
     """The value after a plan is carried out."""
     if one["sensitive"]:
         return SENSITIVE
-    return "(known after apply)" if one["value"] is None else json.dumps(one["value"], ensure_ascii=False)
+    return _written(one["value"], "(known after apply)")
+
+
+def recorded(one: PlannedOutput) -> str:
+    """The value before a plan is carried out, as the state has it."""
+    return _written(one["before"], UNKNOWN)
+
+
+def _written(value: Any, unknown: str) -> str:
+    """`value` as JSON, but for what is null: that is `unknown`."""
+    if isinstance(value, dict):
+        pairs = (f"{json.dumps(key, ensure_ascii=False)}: {_written(one, unknown)}" for key, one in value.items())
+        return f"{{{', '.join(pairs)}}}"
+    return unknown if value is None else json.dumps(value, ensure_ascii=False)

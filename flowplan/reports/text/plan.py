@@ -3,7 +3,6 @@ that a saved plan reads the same as when it was made."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -12,7 +11,7 @@ from flowplan.documents.ports import ranges
 from flowplan.documents.totals import added_and_destroyed
 from flowplan.printable import shown
 from flowplan.reports.text.cost import cost_line, costs
-from flowplan.reports.text.outputs import planned
+from flowplan.reports.text.outputs import planned, recorded
 from flowplan.reports.text.paint import WIDTH, Paint, wrapped
 
 if TYPE_CHECKING:
@@ -89,7 +88,7 @@ def outputs(found: Mapping[str, PlannedOutput], paint: Paint) -> str:
         if "before" not in one:
             lines.append(f"  {paint.symbol('+')} {name} = {after}")
         elif one["value"] != one["before"]:
-            lines.append(f"  {paint.symbol('~')} {name} = {json.dumps(one['before'], ensure_ascii=False)} -> {after}")
+            lines.append(f"  {paint.symbol('~')} {name} = {recorded(one)} -> {after}")
     return "\n".join(["Changes to outputs:", *lines]) if lines else ""
 
 
