@@ -70,7 +70,7 @@ def recover(
             records.append(Closed(intent.intent, known))
             notes.append(f"{finding.ids[0]}, which an interrupted run created as {intent.address}, {known}")
         elif finding.verdict == "found":
-            earlier = preceded(finding.ids[0], sofar.bindings.get(intent.address), live)
+            earlier = preceded(finding.ids[0], intent, sofar.bindings.get(intent.address), live)
             records += [Done("", earlier.address, earlier)] if earlier is not None else []
             records.append(Done(intent.intent, intent.address, finding.binding))
             sofar, _ = fold(sofar, records[-2:] if earlier is not None else records[-1:])

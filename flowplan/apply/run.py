@@ -247,7 +247,7 @@ class Applying:
         """What to make durable of a call that is done. Of a successor, in the same frame, where the old one stands from
         now on: whatever ends this run, the next one knows both."""
         made_first = isinstance(work.change, CreateFirst) and work.step.way == "up"
-        before = [self._working.set_aside(work.step.address)] if made_first else []
+        before = [self._working.set_aside(work.intent)] if made_first else []
         return [*before, self._working.finish(work.intent, binding)]
 
     def _fail(self, step: Step, error: FlowplanError) -> None:

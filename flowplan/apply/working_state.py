@@ -63,9 +63,10 @@ class WorkingState:
             if self.bindings.get(address) != binding:
                 yield self.bind(address, binding, adopted=binding.id if binding.id in new else "")
 
-    def set_aside(self, address: Address) -> Done:
-        """What `address` is bound to has a successor: it stands elsewhere until it is taken away."""
-        aside = self.bindings[address].aside
+    def set_aside(self, intent: Intent) -> Done:
+        """What the address of `intent` is bound to has a successor, which that has made: it stands elsewhere until it
+        is taken away."""
+        aside = self.bindings[intent.address].before(intent.generation, intent.source)
         return self.bind(aside.address, aside)
 
     def close(self, intent: Intent, why: str) -> Closed:

@@ -53,10 +53,22 @@ class Address:
         name, generation, _ = self.name.partition(_GENERATION)
         return Address(self.kind, name) if generation else self
 
+    def followed_by(self, earlier: Address) -> Address:
+        """Where the `earlier` object of another address stands once that is called as this one is."""
+        return Address(self.kind, f"{self.name}{earlier.name.removeprefix(earlier.current.name)}")
+
     @property
     def is_earlier(self) -> bool:
         """Whether an earlier object stands here, whose successor is made."""
         return _GENERATION in self.name
+
+
+def of_earlier(address: Address) -> str:
+    """Why nobody can give the address of an earlier object to anything."""
+    return (
+        f"{address} is the address that flowplan gives an earlier {address.kind} until it is destroyed; "
+        "choose one without @g"
+    )
 
 
 def instance_name(name: str, key: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Container, Iterable, Sequence
 import attrs
 
 from flowplan.errors import FlowplanError, GuardRefused, NotFound, UsageProblem
-from flowplan.model.address import Address
+from flowplan.model.address import Address, of_earlier
 from flowplan.model.live import Live, LiveBid, LiveVolume
 from flowplan.model.resources import Volume
 from flowplan.operations.session import Session
@@ -78,6 +78,8 @@ def parsed(address: str) -> Address:
         wanted = Address.parse(address)
     except ValueError as error:
         raise UsageProblem(str(error)) from None
+    if wanted.is_earlier:
+        raise UsageProblem(of_earlier(wanted))
     if wanted.kind == "ports":
         raise UsageProblem(f"{address}: ports come with their bid", hint=f"import bid.{wanted.name}")
     return wanted

@@ -10,7 +10,7 @@ import attrs
 
 from flowplan.documents.state import Kept
 from flowplan.errors import FlowplanError, StateError, UsageProblem
-from flowplan.model.address import Address, in_order
+from flowplan.model.address import Address, in_order, of_earlier
 from flowplan.model.selection import held, matching
 from flowplan.state.codec import load
 from flowplan.state.outputs import with_addresses
@@ -69,7 +69,8 @@ def release(session: Session, address: str) -> Binding:
 
 
 def move(session: Session, old: str, new: str) -> dict[Address, Address]:
-    """Give a resource, and the ports of a bid, another address. Returns old -> new. Raises as `release` does."""
+    """Give a resource, the ports of a bid, and earlier bids that its successor has not replaced yet, another address.
+    Returns old -> new. Raises as `release` does."""
     with session.changing():
         store = session.store
         loaded = store.read()
@@ -151,6 +152,8 @@ def _moves(old: Address, new: str, bindings: Mapping[Address, Binding]) -> dict[
         to = Address.parse(new)
     except ValueError as error:
         raise UsageProblem(str(error)) from None
+    if to.is_earlier:
+        raise UsageProblem(of_earlier(to))
     if old.kind == "ports" or to.kind != old.kind:
         raise UsageProblem(
             f"{old} cannot become {to}",
@@ -160,6 +163,7 @@ def _moves(old: Address, new: str, bindings: Mapping[Address, Binding]) -> dict[
     ports = Address("ports", old.name)
     if old.kind == "bid" and ports in bindings:
         moved[ports] = Address("ports", to.name)
+    moved |= {one: to.followed_by(one) for one in bindings if one.is_earlier and one.current == old}
     taken = [address for address in moved.values() if address in bindings]
     if taken:
         raise UsageProblem(f"{taken[0]} is already in the state")

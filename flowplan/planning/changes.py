@@ -230,7 +230,7 @@ class Changes:
             made = as_replaced(before, after, lifecycle)
             change = Replace(address, before, made, fields, id=binding.id, reason=reason, note=note)
             if lifecycle.create_before_destroy and not self._renewed(wanted):
-                change = create_first(change, binding.generation + 1)
+                change = create_first(change, self._next(binding))
         elif not fields:
             change = NoOp(address, before, id=binding.id)
         elif _restarts(fields, wanted):
@@ -247,9 +247,16 @@ class Changes:
             imported=address in self.desired.imports,
             status=getattr(found, "status", None),
             note=change.note or self.desired.choices.get(address),
-            generation=binding.generation + isinstance(change, Replace),
+            generation=self._next(binding) if isinstance(change, Replace) else binding.generation,
             needs=wanted.needs,
         )
+
+    def _next(self, binding: Binding) -> int:
+        """The generation of the successor of `binding`: one before which no earlier object stands already."""
+        generation = binding.generation + 1
+        while binding.address.of_generation(generation - 1) in self.state.bindings:
+            generation += 1
+        return generation
 
     def _replaced(
         self, address: Address, fields: tuple[FieldChange, ...], wanted: Resource

@@ -94,7 +94,7 @@ def _end(address: Address, blocks: Mapping[Address, Moved]) -> tuple[Address, Mo
             break
         name = block.new.name if block.old == at else instance_name(block.new.name, at.key or "")
         at, last = Address(at.kind, name), block
-    return Address(at.kind, f"{at.name}{address.name.removeprefix(address.current.name)}"), last
+    return at.followed_by(address), last
 
 
 def _is_known(address: Address, config: Config) -> bool:

@@ -43,7 +43,7 @@ def presume(state: State, pending: Mapping[str, Intent], live: Live) -> State:
         if len(found) != 1:
             continue
         if not known_otherwise(found[0].id, intent.address, attrs.evolve(state, bindings=bindings)):
-            if (earlier := preceded(found[0].id, bindings.get(intent.address), live)) is not None:
+            if (earlier := preceded(found[0].id, intent, bindings.get(intent.address), live)) is not None:
                 bindings[earlier.address] = earlier
             bindings[intent.address] = binding_of(intent, found[0].id)
     presumed = attrs.evolve(state, bindings=bindings)
@@ -90,12 +90,12 @@ def known_otherwise(id: str, address: Address, state: State) -> str | None:
     )
 
 
-def preceded(id: str, bound: Binding | None, live: Live) -> Binding | None:
-    """What stands aside once the bid `id` is known to be made at the address of `bound`: the bid there, unless it is
-    proved to be over. It was to be taken away after the new one was made; None: there is none."""
+def preceded(id: str, intent: CreateIntent, bound: Binding | None, live: Live) -> Binding | None:
+    """What stands aside once `intent` is known to have made the bid `id`: the bid that its address is `bound` to,
+    unless that is proved to be over. It was to be taken away after the new one was made; None: there is none."""
     if bound is None or bound.address.kind != "bid" or bound.id == id or _has_ended(bound.id, live):
         return None
-    return bound.aside
+    return bound.before(intent.generation, intent.source)
 
 
 def _has_ended(id: str, live: Live) -> bool:

@@ -37,10 +37,10 @@ class Binding:
     source: str = ""
     ended: str = field(default="", metadata=IF_SET)
 
-    @property
-    def aside(self) -> Binding:
-        """The same object, once another one is made at its address."""
-        return attrs.evolve(self, address=self.address.of_generation(self.generation))
+    def before(self, generation: int, source: str) -> Binding:
+        """The same object, once the one of `generation`, which `source` names, is made at its address: the next run of
+        that file takes it away, whatever file named it."""
+        return attrs.evolve(self, address=self.address.of_generation(generation - 1), source=source)
 
 
 PLANS_KEPT = 100  # a plan that was saved before the oldest of them is refused

@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "move what the files name to where the next apply destroys it",
+        "operations/state.py",
+        "    if to.is_earlier:\n",
+        "    if False:\n",
+        ("tests/operations/test_earlier_bids.py",),
+    ),
+    Mistake(
         "apply a proposal for which nobody looked",
         "api.py",
         "        if not proposal._request.refresh:\n",

@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "put an old bid where an earlier one still stands",
+        "planning/changes.py",
+        "        while binding.address.of_generation(generation - 1) in self.state.bindings:\n",
+        "        while False:\n",
+        ("tests/operations/test_earlier_bids.py",),
+    ),
+    Mistake(
         "count a bid and the successor that is made first as one",
         "planning/limits.py",
         "    return isinstance(change, _HELD) and not isinstance(change, CreateFirst)\n",

@@ -27,10 +27,17 @@ MISTAKES = (
         ("tests/state/test_history.py",),
     ),
     Mistake(
+        "leave an old bid to the file that named it",
+        "state/state.py",
+        "address=self.address.of_generation(generation - 1), source=source)",
+        "address=self.address.of_generation(generation - 1))",
+        ("tests/operations/test_earlier_bids.py",),
+    ),
+    Mistake(
         "plan as if the successor of a bid had no predecessor",
         "state/ownership.py",
-        "            if (earlier := preceded(found[0].id, bindings.get(intent.address), live)) is not None:\n",
-        "            if (earlier := preceded(found[0].id, None, live)) is not None:\n",
+        "            if (earlier := preceded(found[0].id, intent, bindings.get(intent.address), live)) is not None:\n",
+        "            if (earlier := preceded(found[0].id, intent, None, live)) is not None:\n",
         ("tests/faults/test_successors.py",),
     ),
     Mistake(
