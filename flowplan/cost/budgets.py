@@ -53,15 +53,16 @@ def hourly(costs: Costs, side: Side, basis: BudgetBasis) -> Decimal | None:
     that nobody is refused for what cannot be seen.
 
     `worst`: every limit paid. `p90`, `p50`: of the next hour or of an hour of the horizon on average, whichever is
-    more. A bid that would wait counts with its limit: it runs from when the price has come down to that.
+    more; no lifetime makes an hour cheaper. A bid that would wait counts with its limit: it runs from when the price
+    has come down to that.
     """
     total: Total = getattr(costs.totals, side)
     if basis == "worst":
         return _as_shown(total.worst)
-    if costs.forecast is None or costs.hours is None or HOUR not in costs.spans:
+    if costs.endless is None or costs.hours is None or HOUR not in costs.spans:
         return None
     next_hour: Decimal | None = getattr(getattr(costs.spans[HOUR], side).cost, basis)
-    over_all: Decimal | None = getattr(getattr(costs.forecast, side).cost, basis)
+    over_all: Decimal | None = getattr(getattr(costs.endless, side).cost, basis)
     if next_hour is None or over_all is None:
         return None
     likely = max(next_hour + _waiting(costs, side), over_all / Decimal(str(costs.hours)))

@@ -11,6 +11,7 @@ from attrs import field, frozen
 from flowplan.model.address import Address
 from flowplan.planning.actions import Change
 from flowplan.pricing.entry import Estimate, Key, Market, Total, Totals
+from flowplan.pricing.lifetime import ENDLESS, Left
 
 if TYPE_CHECKING:
     from flowplan.pricing.advice import Advice
@@ -23,7 +24,8 @@ class Priced:
     """A change, and what its bid costs as it is (`_before`) and as planned; None where there is no bid, or nothing was
     forecast.
 
-    `work_hours`: how long its task says that it works. `spans`: forecasts as planned (as it is, when it goes) over
+    `work_hours`: how long its task says that it works. `left_before`, `left`: what is left of its lifetime, ENDLESS
+    without one. `spans`: forecasts as planned (as it is, when it goes) over
     other horizons, by hours. `stale`: in what the prices are out of date.
     """
 
@@ -31,6 +33,8 @@ class Priced:
     cost_before: Estimate | None = None
     cost: Estimate | None = None
     work_hours: Decimal | None = field(default=None, kw_only=True)
+    left_before: Left = field(default=ENDLESS, kw_only=True)
+    left: Left = field(default=ENDLESS, kw_only=True)
     forecast_before: Forecast | None = None
     forecast: Forecast | None = None
     spans: Mapping[float, Forecast] = field(factory=dict)
@@ -42,15 +46,17 @@ class Priced:
 class Costs:
     """What every change of a plan costs, in the plan's order, and the whole.
 
-    `totals`: an hour now. `forecast`: of the whole, over `hours`; None: nothing was forecast. `spans`: the same over
-    other horizons, by hours. `movers`: what adds most to the expected cost over `hours`, in dollars. `markets`: the
-    prices that it was priced with.
+    `totals`: an hour now. `forecast`: of the whole, over `hours`; None: nothing was forecast. `endless`: the same as if
+    no lifetime ended a bid: budgets of an hour are held to it. `spans`: forecasts over other horizons, by hours; an
+    hour stands for any hour in which bids run. `movers`: what adds most to the expected cost over `hours`, in dollars.
+    `markets`: the prices that it was priced with.
     """
 
     changes: tuple[Priced, ...] = ()
     totals: Totals = field(factory=lambda: Totals(Total(), Total()))
     markets: Mapping[Key, Market] = field(factory=dict)
     forecast: StackForecast | None = None
+    endless: StackForecast | None = None
     hours: float | None = None
     spans: Mapping[float, StackForecast] = field(factory=dict)
     movers: tuple[tuple[Address, Decimal], ...] = ()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import groupby
-from types import MappingProxyType
 
 import attrs
 
@@ -13,17 +12,17 @@ from flowplan.cost.costs import Costs, Priced
 from flowplan.model.address import Address
 from flowplan.model.live import ALLOCATED, Live
 from flowplan.model.resources import Bid, Resource, Volume
-from flowplan.planning.actions import Change, Forget, Read
+from flowplan.planning.actions import Change, Create, Forget, Read, Replace
 from flowplan.planning.lookup import Desired
 from flowplan.planning.plan import Plan, key_of
 from flowplan.pricing.competition import stairs, together
 from flowplan.pricing.entry import Estimate, Key, Market, Total, Totals, estimate
+from flowplan.pricing.lifetime import ENDLESS
 from flowplan.pricing.units import storage_per_hour
 from flowplan.state.ownership import as_known
 from flowplan.state.state import State
 
 STEPS = 8  # different limits in one auction that are asked about
-_UNKNOWN: Mapping[Address, Decimal] = MappingProxyType({})
 MOST = 256  # instances that can be asked about at once (fcp: instance_quantity)
 
 
@@ -58,11 +57,25 @@ def _as_they_are(state: State, live: Live) -> Iterator[Bid]:
             yield as_known(found, binding.applied)
 
 
-def priced(plan: Plan, markets: Mapping[Key, Market], durations: Mapping[Address, Decimal] = _UNKNOWN) -> Costs:
+def priced(plan: Plan, markets: Mapping[Key, Market], desired: Desired | None = None) -> Costs:
     """What every bid of `plan` costs, as it is and as planned, and the whole. Bids that are planned for one auction are
-    priced together: they compete. `durations`: hours of work, as tasks say."""
-    changes = _competing([price(one, markets, durations.get(one.address)) for one in plan.changes], markets)
+    priced together: they compete. `desired` says how long tasks work and live."""
+    wanted = desired or Desired()
+    hours = wanted.hours
+    changes = [_ending(price(one, markets, hours.get(one.address)), wanted) for one in plan.changes]
+    changes = _competing(changes, markets)
     return Costs(tuple(changes), _totals(changes), markets)
+
+
+def _ending(one: Priced, desired: Desired) -> Priced:
+    """`one` with what is left of its lifetime. A bid that has outlived it runs until it is cancelled."""
+    change = one.change
+    lives = desired.left.get(change.address)
+    if lives is None:
+        return one
+    live = ENDLESS if change.address in desired.over else lives.live
+    placed = isinstance(change, (Create, Replace))
+    return attrs.evolve(one, left_before=live, left=lives.new if placed else live)
 
 
 def price(change: Change, markets: Mapping[Key, Market], work_hours: Decimal | None = None) -> Priced:

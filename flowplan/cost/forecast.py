@@ -5,7 +5,7 @@ A forecast decides nothing: what a plan does never depends on it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TypeAlias
@@ -20,8 +20,9 @@ from flowplan.pricing.advice import AVAILABILITY, CONFIDENCE, Advice, advise_of
 from flowplan.pricing.entry import Estimate, at_any_limit, first_price
 from flowplan.pricing.forecasting import Forecast, forecast_of, never, nothing
 from flowplan.pricing.history import Stream
+from flowplan.pricing.lifetime import ENDLESS, Left
 from flowplan.pricing.sums import StackForecast, stack_totals
-from flowplan.pricing.units import DAY, storage_per_hour, usd
+from flowplan.pricing.units import DAY, HOUR, storage_per_hour, usd
 
 Auction: TypeAlias = tuple[str, str]  # instance type, region
 FRESH = timedelta(minutes=5)  # prices are evaluated every two
@@ -54,19 +55,39 @@ def forecasted(
     """`costs` with a forecast for every bid that has an estimate, as it is and as planned, and for the whole.
 
     Over `horizon` hours; None: a task that says how long it takes over that, everything else and the whole over a day.
-    `spans`: further hours that figures are wanted for. `streams` has every auction of `auctions_of`.
-    `now`: the server's clock, by which prices may be out of date.
+    Each bid counts until its lifetime ends; storage goes on. `spans`: further hours that figures are wanted for, in
+    which an HOUR is one in which bids run. `streams` has every auction of `auctions_of`. `now`: the server's clock, by
+    which prices may be out of date.
     """
     asked = _Asked(streams, now)
     hours, further = horizon or DAY, sorted(set(spans))
     changes = tuple(asked.change(one, horizon, further) for one in costs.changes)
     counted = [one for one in changes if _counts(one.change)]
-    totals = {span: _totals(counted, asked, span) for span in {hours, *further}}
-    if max(totals) > DAY:
-        day = totals.get(DAY) or _totals(counted, asked, DAY)
-        totals = {span: _totals(counted, asked, span, day) if span > DAY else found for span, found in totals.items()}
-    movers = tuple(_movers(changes, asked, hours))
-    return attrs.evolve(costs, changes=changes, forecast=totals[hours], hours=hours, spans=totals, movers=movers)
+    totals = _all_totals(counted, asked, {hours, *further} - {HOUR})
+    forecast = totals.get(hours) or _totals(counted, asked, hours)
+    endless = forecast
+    if HOUR in further:
+        without = [attrs.evolve(one, left_before=ENDLESS, left=ENDLESS) for one in counted]
+        totals[HOUR] = _totals(without, asked, HOUR)
+        if without != counted:
+            endless = _all_totals(without, asked, {hours})[hours]
+    return attrs.evolve(
+        costs,
+        changes=changes,
+        forecast=forecast,
+        endless=endless,
+        hours=hours,
+        spans=totals,
+        movers=tuple(_movers(changes, asked, hours)),
+    )
+
+
+def _all_totals(changes: Sequence[Priced], asked: _Asked, spans: Collection[float]) -> dict[float, StackForecast]:
+    """By hours. What is paid in a day stays paid in a longer span."""
+    if max(spans, default=DAY) <= DAY:
+        return {span: _totals(changes, asked, span) for span in spans}
+    day = _totals(changes, asked, DAY)
+    return {span: day if span == DAY else _totals(changes, asked, span, day if span > DAY else None) for span in spans}
 
 
 def _counts(change: Change) -> bool:
@@ -122,25 +143,28 @@ class _Asked:
         """`one` with what it costs over its own horizon, and over `spans`."""
         work = one.work_hours
         own = horizon or (DAY if work is None else float(work))
+        if horizon is None and one.left != ENDLESS:
+            own = max(own, DAY)  # as the whole: it counts until its lifetime ends
         before, after = self.before(one, own), self.after(one, own, work)
         if before is None and after is None:
             return one
         shown = self.after if one.cost is not None else self.before
-        over = {span: found for span in spans if (found := shown(one, span))}
-        advice = self._advise(one, own)
+        without = attrs.evolve(one, left_before=ENDLESS, left=ENDLESS)
+        over = {span: found for span in spans if (found := shown(without if span == HOUR else one, span))}
+        advice = self._advise(one, one.left.running_within(own) or own)
         stale = self._stale(one)
         return attrs.evolve(one, forecast_before=before, forecast=after, spans=over, advice=advice, stale=stale)
 
     def before(self, one: Priced, hours: float) -> Forecast | None:
-        return self._forecast(one.change.before, one.cost_before, hours)
+        return self._forecast(one.change.before, one.cost_before, hours, one.left_before)
 
     def after(self, one: Priced, hours: float, work: Decimal | None = None) -> Forecast | None:
         if isinstance(one.change, Forget):  # it goes on costing
             return self.before(one, hours)
-        return self._forecast(one.change.after, one.cost, hours, work)
+        return self._forecast(one.change.after, one.cost, hours, one.left, work)
 
     def _forecast(
-        self, bid: Resource | None, estimate: Estimate | None, hours: float, work: Decimal | None = None
+        self, bid: Resource | None, estimate: Estimate | None, hours: float, left: Left, work: Decimal | None = None
     ) -> Forecast | None:
         if not isinstance(bid, Bid) or estimate is None:
             return None
@@ -148,14 +172,14 @@ class _Asked:
         if estimate.outlook == "paused":
             return nothing(hours, quantity, limit, evidence="it is paused")
         if estimate.outlook == "cannot_win":
-            return never(hours, quantity, limit, NEVER[estimate.entry.basis])
+            return never(hours, quantity, limit, NEVER[estimate.entry.basis], left=left)
         auction = (bid.instance_type, bid.region)
         stream = self._streams[auction]
         entry = first_price(estimate.entry, stream.last)
-        question = (auction, limit, quantity, entry, hours, work)
+        question = (auction, limit, quantity, entry, hours, left, work)
         if question not in self._forecasts:
             self._forecasts[question] = forecast_of(
-                stream, limit, quantity, hours, entry, work_hours=None if work is None else float(work)
+                stream, limit, quantity, hours, entry, work_hours=None if work is None else float(work), left=left
             )
         return self._forecasts[question]
 

@@ -13,15 +13,16 @@ if TYPE_CHECKING:
     from flowplan.model.address import Address
     from flowplan.model.lifecycle import Lifetime
     from flowplan.model.live import Live
+    from flowplan.planning.lifetimes import Seen
     from flowplan.state.state import State
 
 T = TypeVar("T")
 
 
-def over(session: Session, lifetimes: Mapping[Address, Lifetime], state: State, live: Live) -> dict[Address, str]:
-    """The tasks whose lifetime is over, each with why: one call for what was billed, one for the instances, where a
-    lifetime of something live needs them. What cannot be fetched ends nothing, and is said."""
-    from flowplan.planning.lifetimes import Machine, Seen, needs_bills, needs_instances, over
+def seen_of(session: Session, lifetimes: Mapping[Address, Lifetime], state: State, live: Live) -> Seen:
+    """What tells which lifetimes are over, and what is left of the others: one call for what was billed, one for the
+    instances, where a lifetime of something live needs them. What cannot be fetched ends nothing, and is said."""
+    from flowplan.planning.lifetimes import Machine, Seen, needs_bills, needs_instances
 
     cloud = session.cloud()
     ids = {a: state.bindings[a].id for a in lifetimes if a in state.bindings}
@@ -32,7 +33,7 @@ def over(session: Session, lifetimes: Mapping[Address, Lifetime], state: State, 
 
     billed = _known(session, "what they were billed", cloud.billed) if needs_bills(there) else ()
     seen = _known(session, "their instances", instances) if needs_instances(there) else ()
-    return over(lifetimes, state, live, Seen(cloud.now() or datetime.now(UTC), billed, seen))
+    return Seen(cloud.now() or datetime.now(UTC), billed, seen)
 
 
 def _known(session: Session, what: str, ask: Callable[[], T]) -> T | None:

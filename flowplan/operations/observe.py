@@ -93,9 +93,11 @@ def observe(
         desired, named=named(config), moves=taken.moves, imports=taken.imports, removed=removals(config)
     )
     if desired.lifetimes:
-        from flowplan.operations.lifetimes import over
+        from flowplan.operations.lifetimes import seen_of
+        from flowplan.planning.lifetimes import left, over
 
-        desired = attrs.evolve(desired, over=over(session, desired.lifetimes, state, live))
+        seen, all_ = seen_of(session, desired.lifetimes, state, live), desired.lifetimes
+        desired = attrs.evolve(desired, over=over(all_, state, live, seen), left=left(all_, state, live, seen))
     return Observed(config, recorded, state, pending, desired, catalogue, live)
 
 

@@ -171,7 +171,7 @@ def priced_plan(session: Session, seen: Observed, wishes: Wishes) -> PricedPlan:
     warnings = seen.config.warnings if seen.config is not None else ()
     return PricedPlan(
         plan,
-        priced(plan, markets, seen.desired.hours),
+        priced(plan, markets, seen.desired),
         refusals(plan, seen.live, wishes),
         unchecked=unchecked,
         warnings=(*warnings, *notes(plan.changes, seen.desired)),

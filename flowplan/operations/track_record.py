@@ -20,6 +20,7 @@ from flowplan.model.address import Address
 from flowplan.model.resources import Bid
 from flowplan.planning.actions import NoOp
 from flowplan.pricing.forecasting import Band
+from flowplan.pricing.lifetime import ENDLESS
 from flowplan.pricing.track_record import KeptForecast
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ def shown(costs: Costs) -> Shown:
     """The figures of `costs`, rounded as they are shown."""
     bids = {one.change.address: found for one in costs.changes if (found := _of_priced(one)) is not None}
     whole = None
-    if costs.forecast is not None and costs.hours is not None:
+    endless = all(one.left == ENDLESS for one in costs.changes)
+    if costs.forecast is not None and costs.hours is not None and endless:
         whole = _figures(costs.hours, costs.forecast.planned)
     changing = [one for one in costs.changes if not isinstance(one.change, NoOp)]
     markets = [priced.market for one in changing if (priced := one.cost or one.cost_before) is not None]
@@ -67,9 +69,10 @@ def shown(costs: Costs) -> Shown:
 
 
 def _of_priced(one: Priced) -> Figures | None:
-    """None where nothing was forecast, and of a paused bid: it costs nothing for sure."""
+    """None where nothing was forecast, of a paused bid (it costs nothing for sure), and of one that its lifetime is to
+    end: it costs that little only if somebody cancels it."""
     estimate, ahead = one.cost, one.forecast
-    if estimate is None or ahead is None or estimate.outlook == "paused":
+    if estimate is None or ahead is None or estimate.outlook == "paused" or one.left != ENDLESS:
         return None
     market = estimate.market
     if market is None:
@@ -99,13 +102,21 @@ def _rounded(amount: Decimal | None) -> Decimal | None:
 def shown_in(body: Mapping[str, Any]) -> Shown:
     """The figures of a saved plan. Raises FlowplanError for one whose figures cannot be read."""
     try:
-        costs = {Address.parse(one["address"]): one["cost"] for one in body["resource_changes"] if one["type"] == "bid"}
-        bids = {address: found for address, cost in costs.items() if (found := _of_entry(cost)) is not None}
+        entries = {Address.parse(one["address"]): one for one in body["resource_changes"] if one["type"] == "bid"}
+        costs = {address: one["cost"] for address, one in entries.items()}
+        ending = {address for address, one in entries.items() if _is_ended(one.get("lifetime"))}
+        endless = {address: cost for address, cost in costs.items() if address not in ending}
+        bids = {address: found for address, cost in endless.items() if (found := _of_entry(cost)) is not None}
         horizon = body["cost"]["horizon"]
-        whole = None if horizon is None else _of_part(horizon["planned"], horizon["hours"])
+        whole = None if horizon is None or ending else _of_part(horizon["planned"], horizon["hours"])
         return Shown(bids, whole, _earliest(cost["as_of"] for cost in costs.values() if cost))
     except (KeyError, TypeError, AttributeError, ValueError, InvalidOperation) as error:
         raise FlowplanError(f"the plan's costs cannot be read ({error})") from error
+
+
+def _is_ended(lifetime: Mapping[str, Any] | None) -> bool:
+    """Whether a lifetime is to end a bid whatever its script does."""
+    return lifetime is not None and any(lifetime[key] is not None for key in ("max_hours", "max_cost", "end_at"))
 
 
 def _of_entry(cost: Mapping[str, Any] | None) -> Figures | None:

@@ -13,6 +13,7 @@ from flowplan.model.lifecycle import Lifetime
 from flowplan.model.live import ALLOCATED, Live, LiveBid
 from flowplan.model.resources import LAST_MOMENT, Ends
 from flowplan.pricing.billing import Billed, by_bid, hours_between, paid
+from flowplan.pricing.lifetime import Left
 from flowplan.state.state import State
 
 # What FCP calls an instance that has shut down: the list of its statuses, and older ones that clients still know. One
@@ -39,6 +40,14 @@ class Seen:
     instances: tuple[Machine, ...] | None = ()
 
 
+@frozen
+class Lives:
+    """What is left of a lifetime: of a bid that is yet to be placed, and of the live one."""
+
+    new: Left
+    live: Left
+
+
 def over(lifetimes: Mapping[Address, Lifetime], state: State, live: Live, seen: Seen) -> dict[Address, str]:
     """The tasks whose lifetime is over, each with why, for people: those that are live, and those whose `end_at` has
     passed whether they are or not."""
@@ -56,6 +65,29 @@ def over(lifetimes: Mapping[Address, Lifetime], state: State, live: Live, seen: 
         if why is not None:
             found[address] = why
     return found
+
+
+def left(lifetimes: Mapping[Address, Lifetime], state: State, live: Live, seen: Seen) -> dict[Address, Lives]:
+    """What is left of the lifetimes that bound what a bid costs. What is not known to be used up is left."""
+    billed = by_bid(seen.billed or ())
+    found = {}
+    for address, lifetime in lifetimes.items():
+        if lifetime.max_hours is None and lifetime.max_cost is None and lifetime.end_at is None:
+            continue
+        binding = state.bindings.get(address)
+        periods = billed.get(binding.id, ()) if binding is not None and binding.id in live.bids else ()
+        found[address] = Lives(_left(lifetime, seen.now), _left(lifetime, seen.now, periods))
+    return found
+
+
+def _left(lifetime: Lifetime, now: datetime, periods: Iterable[Billed] = ()) -> Left:
+    hours, cost, end = lifetime.max_hours, lifetime.max_cost, lifetime.end_at
+    periods = tuple(periods)
+    return Left(
+        None if hours is None else max(hours - hours_run(periods, now), Decimal(0)),
+        None if cost is None else max(cost - paid(periods, now), Decimal(0)),
+        None if end is None or end <= now else hours_between(now, end),
+    )
 
 
 def needs_bills(lifetimes: Mapping[Address, Lifetime]) -> bool:

@@ -22,7 +22,7 @@ from flowplan.model.live import Live, LiveVolume
 from flowplan.model.resources import Bid, Inputs, PortMapping, Resource
 from flowplan.planning.candidates import Candidate, Ranked
 from flowplan.planning.findings import Findings
-from flowplan.planning.lifetimes import ends_of
+from flowplan.planning.lifetimes import Lives, ends_of
 from flowplan.planning.placement import Placement
 from flowplan.planning.prospects import Prospects
 from flowplan.planning.volumes import Volumes
@@ -38,7 +38,8 @@ class Desired:
     addresses that the state knows these by; `imports`, what the state takes in; `removed`, what is configured no
     longer, each with whether it is destroyed; ports with their bids.
     `waits_for`: how far other tasks must be before a bid is placed; `lifetimes`: when bids end; `over`: those whose
-    lifetime is over, each with why; `ranked`: where a bid could go that is placed or moved."""
+    lifetime is over, each with why; `left`: what is left of those that bound what a bid costs; `ranked`: where a bid
+    could go that is placed or moved."""
 
     resources: Mapping[Address, Resource] = field(factory=dict)
     reads: Mapping[Address, LiveVolume] = field(factory=dict)
@@ -54,6 +55,7 @@ class Desired:
     waits_for: Mapping[Address, tuple[After, ...]] = field(factory=dict)
     lifetimes: Mapping[Address, Lifetime] = field(factory=dict)
     over: Mapping[Address, str] = field(factory=dict)
+    left: Mapping[Address, Lives] = field(factory=dict)
     ranked: Mapping[Address, tuple[Ranked, ...]] = field(factory=dict)
 
     @property

@@ -16,6 +16,8 @@ import attrs
 from attrs import Factory, field, frozen
 
 from flowplan.pricing.history import METHOD, Basis, Done, Met, Method, Stream, quantile, step_of
+from flowplan.pricing.lifetime import ENDLESS, Left
+from flowplan.pricing.lives import lives
 from flowplan.pricing.units import DAY
 
 DIGITS = Decimal("0.000001")
@@ -152,49 +154,70 @@ def forecast_of(
     work_hours: float | None = None,
     restart_hours: float = 0.0,
     method: Method = METHOD,
+    left: Left = ENDLESS,
 ) -> Forecast:
     """For a bid of `quantity` instances at `limit` (None: whatever it costs) over the next `hours`. `entry`: what it
     would pay first, where that is not the last price (`entry_price`). With `work_hours` also when so much work is done;
-    a preemption undoes `restart_hours` of it. Raises ValueError for a horizon of no hours."""
+    a preemption undoes `restart_hours` of it. It costs until `left` of its lifetime is used up, and has no finish that
+    is expected after that. Raises ValueError for a horizon of no hours."""
+    question = ("forecast", limit, quantity, hours, entry, method, left)
+    found = stream.once(question, lambda: _forecast_of(stream, limit, quantity, hours, entry, method, left))
+    if work_hours is None or found.replayed is None:
+        return found
+    reach = stream.longest(hours)
+    ends = stream.work(limit, reach, stream.level_of(entry), work_hours, restart_hours)
+    spread = Spread(found.replayed.weights, found.replayed.inner)
+    finish = _finish(ends, spread, quantity, work_hours, restart_hours)
+    too_late = left.ends_before(work_hours, finish.hours.p50, finish.cost.p50)
+    return found if too_late else attrs.evolve(found, finish=finish)
+
+
+def _forecast_of(
+    stream: Stream,
+    limit: Decimal | None,
+    quantity: int,
+    hours: float,
+    entry: Decimal | None,
+    method: Method,
+    left: Left,
+) -> Forecast:
     if hours <= 0:
         raise ValueError("a horizon must be longer than 0")
-    if limit is not None and stream.reserve is not None and limit < stream.reserve:
-        evidence = "the limit is below the reserve: it never runs"
-        return never(hours, quantity, limit, evidence, stream.basis(hours))
+    if left.running_within(hours) <= 0:
+        return nothing(hours, quantity, limit, evidence="its lifetime is over")
     basis = stream.basis(hours)
+    if limit is not None and stream.reserve is not None and limit < stream.reserve:
+        return never(hours, quantity, limit, "the limit is below the reserve: it never runs", basis, left=left)
     if basis in ("unknown", "point-only"):
-        return _at_a_point(stream, limit, quantity, hours, entry)
+        return _at_a_point(stream, limit, quantity, hours, entry, left)
     level = stream.level_of(entry)
     reach = stream.longest(hours)
     weights = stream.weights(reach, level, method)
-    met = stream.replay(limit, reach, level)
-    inner = stream.share(HIGH, reach, method)
+    lived = lives(stream, limit, quantity, hours, reach, level, left)
+    met = [life.met for life in lived]
+    longest = max(life.hours for life in lived)
+    inner = stream.share(HIGH, longest, method)
     spread = Spread(weights, inner)
-    scale = hours / reach * quantity
-    costs = tuple(path.cost * scale for path in met)
-    worst = _worst(limit, quantity, hours)
+    costs = tuple(life.cost for life in lived)
+    worst = _worst(limit, quantity, hours, left)
     found = widened = spread.known(costs).at_most(worst)
     if basis == "low" and hours <= stream.span / 2:
-        widened = found.reaching(_at_present(stream, limit, quantity, hours, entry)).at_most(worst)
+        widened = found.reaching(_at_present(stream, limit, quantity, hours, entry, left)).at_most(worst)
     cost = widened.band
     if hours > DAY:
-        cost = cost.no_less(forecast_of(stream, limit, quantity, DAY, entry, method=method).cost)
-    finish = None
-    if work_hours is not None:
-        ends = stream.work(limit, reach, level, work_hours, restart_hours)
-        finish = _finish(ends, spread, quantity, work_hours, restart_hours)
+        day = forecast_of(stream, limit, quantity, DAY, entry, method=method, left=left)
+        cost = cost.no_less(day.cost)
     return Forecast(
         hours=hours,
         quantity=quantity,
         limit=limit,
         cost=cost,
         price_paid=_at_most(_price_paid(met, weights, inner), limit),
-        availability=spread.share([path.running / reach for path in met]),
+        availability=spread.share([life.share for life in lived]),
         preemptions_per_day=spread.money([path.preemptions * 24 / reach for path in met]),
         worst_case=worst,
         basis=basis,
         evidence=_evidence(stream, hours, reach, len(met)),
-        finish=finish,
         replayed=Replayed(costs, weights, inner, step_of(reach), widened.p10 - found.p10, widened.p90 - found.p90),
     )
 
@@ -205,11 +228,19 @@ def nothing(hours: float, quantity: int, limit: Decimal | None, basis: Basis = "
     return Forecast(hours, quantity, limit, zero, Band(), zero, zero, Decimal(0), basis, evidence or "it does not run")
 
 
-def never(hours: float, quantity: int, limit: Decimal | None, evidence: str, basis: Basis = "exact") -> Forecast:
+def never(
+    hours: float,
+    quantity: int,
+    limit: Decimal | None,
+    evidence: str,
+    basis: Basis = "exact",
+    *,
+    left: Left = ENDLESS,
+) -> Forecast:
     """Of a bid that cannot win as its auction is: below the reserve, or too large. It costs nothing; but should the
     reserve fall, or the auction grow, every limit may be paid."""
     found = nothing(hours, quantity, limit, basis, evidence)
-    return attrs.evolve(found, worst_case=_worst(limit, quantity, hours))
+    return attrs.evolve(found, worst_case=_worst(limit, quantity, hours, left))
 
 
 @frozen
@@ -272,18 +303,20 @@ def _finish(ends: Sequence[Done], spread: Spread, quantity: int, wanted: float, 
     return Finish(wanted, loss, hours, cost, _down(seen))
 
 
-def _at_a_point(stream: Stream, limit: Decimal | None, quantity: int, hours: float, entry: Decimal | None) -> Forecast:
+def _at_a_point(
+    stream: Stream, limit: Decimal | None, quantity: int, hours: float, entry: Decimal | None, left: Left
+) -> Forecast:
     """From present prices alone: the price may go anywhere between the reserve and the limit."""
     price = entry if entry is not None else stream.last
-    worst = _worst(limit, quantity, hours)
+    worst = _worst(limit, quantity, hours, left)
     if price is None:
         return Forecast(hours, quantity, limit, Band(), Band(), Band(), Band(), worst, "unknown", "no price is known")
     runs = limit is None or price <= limit
-    each = quantity * Decimal(str(hours))
+    each = quantity * _running(hours, left)
     low = None if stream.reserve is None else min(price, stream.reserve)
     cost = Band(
-        Decimal(0) if not runs else None if low is None else _round(low * each),
-        _round(price * each) if runs else Decimal(0),
+        Decimal(0) if not runs else None if low is None else left.most(_round(low * each)),
+        left.most(_round(price * each)) if runs else Decimal(0),
         worst,
     )
     paid = Band(low, price, limit) if runs else Band(None, None, limit)
@@ -293,11 +326,11 @@ def _at_a_point(stream: Stream, limit: Decimal | None, quantity: int, hours: flo
 
 
 def _at_present(
-    stream: Stream, limit: Decimal | None, quantity: int, hours: float, entry: Decimal | None
+    stream: Stream, limit: Decimal | None, quantity: int, hours: float, entry: Decimal | None, left: Left
 ) -> list[Decimal]:
     """What it would cost at the prices of now, which a thin past may not contain."""
     prices = [price for price in (stream.last, entry) if price is not None]
-    each = quantity * Decimal(str(hours))
+    each = quantity * _running(hours, left)
     return [_round(price * each) if limit is None or price <= limit else Decimal(0) for price in prices]
 
 
@@ -309,8 +342,12 @@ def _evidence(stream: Stream, hours: float, reach: float, paths: int) -> str:
     return said + (f", taken for {hours:g} h" if reach < hours else "")
 
 
-def _worst(limit: Decimal | None, quantity: int, hours: float) -> Decimal | None:
-    return None if limit is None else limit * quantity * Decimal(str(hours))
+def _worst(limit: Decimal | None, quantity: int, hours: float, left: Left) -> Decimal | None:
+    return None if limit is None else left.most(limit * quantity * _running(hours, left))
+
+
+def _running(hours: float, left: Left) -> Decimal:
+    return Decimal(str(left.running_within(hours)))
 
 
 def _at_most(band: Band, most: Decimal | None) -> Band:

@@ -306,6 +306,17 @@ class Stream:
                 latest = min(0.0, path.start + max(hours, 2 * wanted))
                 yield self._go_on(path, latest, ratio, (least, most, highest), wanted, loss)
 
+    def until(self, limit: Decimal | None, hours: float, level: float, wanted: float, end: float) -> tuple[Done, ...]:
+        """What one instance bidding `limit` meets on each path of `hours` until it has run `wanted` hours, or `end`
+        hours have passed, which are no more than `hours`."""
+        question = ("until", limit, hours, level, wanted, end)
+        return self.once(question, lambda: tuple(self._until(limit, hours, level, wanted, end)))
+
+    def _until(self, limit: Decimal | None, hours: float, level: float, wanted: float, end: float) -> Iterable[Done]:
+        bounds = (*self.bounds(level), math.inf if limit is None else float(limit) * HAIR)
+        for path, ratio in zip(self.paths(hours), self.ratios(hours, level), strict=True):
+            yield self._go_on(path, path.start + end, ratio, bounds, wanted, 0.0)
+
     def _go_on(self, path: Path, latest: float, ratio: float, bounds: Bounds, left: float, loss: float) -> Done:
         """How far `left` hours of work get on `path` until `latest`."""
         least, most, highest = bounds

@@ -19,4 +19,18 @@ MISTAKES = (
         'return "inside"',
         ("tests/pricing/test_track_record.py",),
     ),
+    Mistake(
+        "count the hours in which a bid waits as hours of running",
+        "pricing/lifetime.py",
+        "return hours if self.hours is None else",
+        "return min(hours, self.most_running) if self.hours is None else",
+        ("tests/cost/test_endings.py", "-k", "waits"),
+    ),
+    Mistake(
+        "let a lifetime make an hour cheaper",
+        "cost/budgets.py",
+        "getattr(getattr(costs.endless, side).cost, basis)",
+        "getattr(getattr(costs.forecast, side).cost, basis)",
+        ("tests/cost/test_endings.py", "-k", "lines"),
+    ),
 )

@@ -105,16 +105,22 @@ def _lived(pool: Pool, path: Path, books: Iterator[Book]) -> list[Fate]:
 
 
 def _fate(own: Own, index: int, rounds: Sequence[tuple[float, float, Cleared]]) -> Fate:
-    """Who loses keeps running for the minutes of his notice, at his last price; who wins again within them goes on."""
+    """Who loses keeps running for the minutes of his notice, at his last price; who wins again within them goes on.
+    Nothing is paid once its lifetime is over; in the book of that future it stays."""
+    each = own.quantity * own.gpus
+    most, end = own.left.paid, own.left.within(math.inf)
     at = cost = first_day = running = paid = without = last = out = 0.0
     preemptions, has_machines, done_at = 0, False, None
     for market, hours, cleared in rounds:
+        if at >= end or running >= own.left.most_running or (most is not None and cost * each >= most):
+            break
+        left = min(hours, end - at, own.left.most_running - running)
         if cleared.wins[index]:
-            last, out, ran, has_machines = cleared.price(market), 0.0, hours, True
-            paid += last * hours
-            without += market * hours
+            last, out, ran, has_machines = cleared.price(market), 0.0, left, True
+            paid += last * ran
+            without += market * ran
         elif has_machines:
-            ran = min(hours, GRACE - out)
+            ran = min(left, GRACE - out)
             out += hours
             if out >= GRACE:
                 preemptions, has_machines = preemptions + 1, False
@@ -126,5 +132,6 @@ def _fate(own: Own, index: int, rounds: Sequence[tuple[float, float, Cleared]]) 
         if own.work_hours is not None and done_at is None and running >= own.work_hours - 1e-9:
             done_at = at + ran - (running - own.work_hours)
         at += hours
-    each = own.quantity * own.gpus
+    if most is not None:
+        cost, first_day = (min(amount, float(most) / each) for amount in (cost, first_day))
     return Fate(cost * each, first_day * each, running, preemptions, done_at, paid * own.gpus, without * own.gpus)

@@ -24,6 +24,7 @@ from flowplan.model.resources import Bid
 from flowplan.planning.actions import NoOp, Update
 from flowplan.pricing.entry import Market
 from flowplan.pricing.history import Stream
+from flowplan.pricing.lifetime import ENDLESS, Left
 from flowplan.pricing.units import CENT
 
 DepthFrom: TypeAlias = Literal["win_price", "lowest_allocated", "assumed"]
@@ -32,7 +33,7 @@ DepthFrom: TypeAlias = Literal["win_price", "lowest_allocated", "assumed"]
 @frozen
 class Own:
     """A bid of the plan. `limit_price` in dollars per instance-hour; `gpus` per instance, 1 for what has none;
-    `is_placed`: it is in the book already, so that it is older than what others place."""
+    `is_placed`: it is in the book already, so that it is older than what others place; `left`: of its lifetime."""
 
     address: Address
     limit_price: Decimal
@@ -40,6 +41,7 @@ class Own:
     gpus: int = 1
     is_placed: bool = False
     work_hours: float | None = None
+    left: Left = ENDLESS
 
 
 @frozen
@@ -160,7 +162,7 @@ def _pool(
 def _own(one: Priced, bid: Bid) -> Own:
     hours = None if one.work_hours is None else float(one.work_hours)
     placed = isinstance(one.change, (NoOp, Update))
-    return Own(one.change.address, bid.limit_price, bid.instance_quantity, bid.gpus or 1, placed, hours)
+    return Own(one.change.address, bid.limit_price, bid.instance_quantity, bid.gpus or 1, placed, hours, one.left)
 
 
 def _unfit(stream: Stream | None, spot: Decimal | None, stock: int, hours: float) -> str | None:

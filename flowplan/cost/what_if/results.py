@@ -157,7 +157,9 @@ def _nothing(address: Address, reason: str) -> BidOutcome:
 
 
 def _worst(own: Own, hours: float) -> Decimal:
-    return own.limit_price * own.quantity * Decimal(str(hours))
+    running = Decimal(str(own.left.running_within(hours)))
+    worst = own.limit_price * own.quantity * running
+    return worst if own.left.paid is None else min(worst, own.left.paid)
 
 
 def _fit(pool: Pool | Unknown, hours: float) -> AuctionFit:

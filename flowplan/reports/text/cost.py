@@ -16,7 +16,7 @@ from flowplan.reports.text.paint import Paint, wrapped
 
 if TYPE_CHECKING:
     from flowplan.documents.shapes import cost as shape
-    from flowplan.documents.shapes.plan import Entry, PlanBody
+    from flowplan.documents.shapes.plan import Entry, Lifetime, PlanBody
 
 
 def cost_line(entry: Entry) -> str:
@@ -33,7 +33,7 @@ def cost_line(entry: Entry) -> str:
         return f"you keep paying {bidding(entry['cost'])}" if kept else ""
     if entry["change"]["actions"] == ["delete"]:
         return f"{_price(entry['cost']['cost']['hour']['now'])} an hour now"
-    return bidding(entry["cost"])
+    return bidding(entry["cost"], entry.get("lifetime"))
 
 
 def stored(cost: shape.VolumeCost) -> str:
@@ -41,8 +41,8 @@ def stored(cost: shape.VolumeCost) -> str:
     return f"{_price(cost['cost']['month']['now'])} a month for storage"
 
 
-def bidding(cost: shape.BidCost) -> str:
-    """What one bid costs per hour: now, if it won, at most."""
+def bidding(cost: shape.BidCost, lifetime: Lifetime | None = None) -> str:
+    """What one bid costs per hour: now, if it won, at most; and ahead, until its lifetime ends."""
     hour = cost["cost"]["hour"]
     at_most = f"at most {_price(hour['worst'])}"
     if cost["outlook"] == "paused":
@@ -55,29 +55,42 @@ def bidding(cost: shape.BidCost) -> str:
         below = f"cannot win: the limit is below the reserve of {_price(cost['reserve'])}"
         return f"{below}; if that falls, {at_most} an hour"
     if cost["outlook"] == "waits":
-        return f"would wait: nothing now, {at_most} an hour once it wins{_ahead(cost)}"
+        return f"would wait: nothing now, {at_most} an hour once it wins{_ahead(cost, lifetime)}"
     spot = cost["last_price"]
-    base = f"{_price(hour['now'])} an hour now, {at_most}{_ahead(cost)}"
+    base = f"{_price(hour['now'])} an hour now, {at_most}{_ahead(cost, lifetime)}"
     if cost["entry_price"]["point"] != spot:
         who = "your own bids raise" if "self_competition" in cost["warnings"] else "entering raises"
         base += f"; the spot price is {_price(spot)}, {who} it to {_price(cost['entry_price']['point'])}"
     return base
 
 
-def _ahead(cost: shape.BidCost) -> str:
+def _ahead(cost: shape.BidCost, lifetime: Lifetime | None) -> str:
     """What is expected over the horizon with its band, when it is forecast."""
     found = cost["cost"]["horizon"]
     if found is None:
         return ""
     finish = cost["finish_time"]
-    its = finish is not None and finish["work"] == found["hours"]
-    over = f"; over its {lasting(found['hours'])}" if its else f"; over {span(found['hours'])}"
+    its = finish is not None and (finish["work"] == found["hours"] or _lives(lifetime, finish["work"], found["hours"]))
+    over = f"; over its {lasting(finish['work'])}" if its and finish is not None else f"; over {span(found['hours'])}"
+    if not its and _is_bounded(lifetime):
+        over += ", or until its lifetime ends:"
     if found["expected"] is None:
         return f"{over} unknown, at most {_price(found['worst'])}"
-    after = f"{_interrupted(cost)}{_done(finish, found['hours'])}"
+    after = f"{_interrupted(cost)}{_done(finish, its=its)}"
     if found["p10"] == found["p90"]:
         return f"{over} {_price(found['expected'])}{after}"
     return f"{over} about {_price(found['expected'])} ({_price(found['p10'])} to {_price(found['p90'])}){after}"
+
+
+def _lives(lifetime: Lifetime | None, work: float, horizon: float) -> bool:
+    """Whether a lifetime is nothing but as many hours of running as the work takes, all of them within the horizon."""
+    if lifetime is None or lifetime["max_hours"] is None or lifetime["max_cost"] or lifetime["end_at"]:
+        return False
+    return float(lifetime["max_hours"]) == work <= horizon
+
+
+def _is_bounded(lifetime: Lifetime | None) -> bool:
+    return lifetime is not None and any(lifetime[key] is not None for key in ("max_hours", "max_cost", "end_at"))
 
 
 def _interrupted(cost: shape.BidCost) -> str:
@@ -91,11 +104,11 @@ def _interrupted(cost: shape.BidCost) -> str:
     return "".join(f", {part}" for part in parts)
 
 
-def _done(finish: shape.Finish | None, horizon: float) -> str:
-    """When the work is done that the task says it is."""
+def _done(finish: shape.Finish | None, *, its: bool) -> str:
+    """When the work is done that the task says it is; `its`: the figures before are those of this work."""
     if finish is None:
         return ""
-    what = "done" if finish["work"] == horizon else f"its {lasting(finish['work'])} of work finish"
+    what = "done" if its else f"its {lasting(finish['work'])} of work finish"
     middle, late = lasting(float(finish["p50"])), lasting(float(number(finish["p90"])))
     text = f"; {what} after {middle}"
     return text if middle == late else f"{text}, in 9 of 10 cases within {late}"
