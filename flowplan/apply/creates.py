@@ -64,7 +64,7 @@ class Creates:
         if why := of_another(made, intent):
             raise Ambiguous(f"the answer is about {made.id}, which {why}")
         actual = as_it_is(wanted, made)
-        binding = Binding(intent.address, made.id, actual, change.needs, change.generation, change.source)
+        binding = change.bound(made.id, actual)
         bid = actual if isinstance(wanted, Bid) and wanted.paused and isinstance(actual, Bid) else None
         if not (wrong := complaints(wanted, actual, made, intent.project)):
             return self.paused(binding, bid) if bid is not None else binding

@@ -35,7 +35,7 @@ class Updates:
             self._surely(partial(self.cloud.rename_volume, change.id, wanted.name, before=self.hold_lock))
         elif isinstance(wanted, Bid) and isinstance(change.before, Bid):
             self._patch(change.id, patches(change, change.before, wanted))
-        return Binding(change.address, change.id, wanted, change.needs, change.generation, change.source)
+        return change.bound(change.id, wanted)
 
     def _patch(self, id: str, calls: Sequence[Mapping[str, Any]]) -> None:
         paused = False

@@ -118,14 +118,13 @@ class WorkingState:
 def _as_it_is(change: Change) -> Binding | None:
     """What the state holds of an address of which `change` changes nothing; None: it changes something."""
     if isinstance(change, NoOp) and not isinstance(change, LeftOut):
-        return Binding(change.address, change.id, change.after, change.needs, change.generation, change.source)
+        return change.bound(change.id, change.after)
     if isinstance(change, Completed):
-        kept = (change.address, change.id, change.applied, change.needs, change.generation, change.source)
-        return Binding(*kept, ended=change.ended)
+        return attrs.evolve(change.bound(change.id, change.applied), ended=change.ended)
     return None
 
 
 def _alike(known: Binding, now: Binding) -> bool:
-    """Whether nothing worth a new snapshot differs; the order of ids is not."""
-    same = [(one.id, one.needs, one.generation, one.source, one.ended) for one in (known, now)]
+    """Whether nothing worth a new snapshot differs; the order of ids is not, nor the place of prevent_destroy."""
+    same = [(one.id, one.needs, one.generation, one.source, one.ended, bool(one.protected)) for one in (known, now)]
     return same[0] == same[1] and not differences(known.applied, now.applied)

@@ -96,7 +96,7 @@ class Works:
         # Only what is live already, and ports, are made without a call.
         owner = change.address if isinstance(change, Import) else Address("bid", step.address.name)
         id = self._working.bindings[owner].id
-        return Binding(step.address, id, change.after, change.needs, change.generation, change.source)
+        return change.bound(id, change.after)
 
     def again(self, work: Work) -> Work:
         """`work` for its one further attempt."""
@@ -182,6 +182,7 @@ class Works:
             resource=made,
             needs=change.needs,
             source=change.source,
+            protected=change.protected,
             endpoint=self._endpoint,
             project=self._working.state.project,
         )

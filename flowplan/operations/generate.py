@@ -18,7 +18,6 @@ from flowplan.operations.observe import observe
 from flowplan.operations.validate import configuration
 from flowplan.planning.actions import Import, NoOp, Presumed, Read, Replace
 from flowplan.printable import shown
-from flowplan.state.state import Binding
 
 if TYPE_CHECKING:
     from flowplan.backends.store import Loaded
@@ -209,7 +208,7 @@ def _taken_in(session: Session, path: str, state: State, settled: _Settled) -> S
     _, files = session.sources((path,))
     source = files.kept(path)
     new = {
-        one.address: Binding(one.address, one.id, one.after, one.needs, one.generation, source)
+        one.address: attrs.evolve(one.bound(one.id, one.after), source=source)
         for one in settled.plan.changes
         if isinstance(one, (Import, NoOp))
     }

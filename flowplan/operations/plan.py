@@ -110,7 +110,9 @@ def wanted(session: Session, request: Request) -> tuple[Config | None, Wishes]:
         attached=named.attached,
         lifecycles=named.lifecycles,
         spared=named.spared,
-        perhaps_protected=named.perhaps_protected,
+        declared=named.addresses,
+        given_up=named.given_up,
+        unread=named.unread,
         files=scope,
     )
 

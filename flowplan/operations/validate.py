@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from flowplan.operations.sources import read_beside
 if TYPE_CHECKING:
     from flowplan.config import Config, Source
     from flowplan.model.lifecycle import Lifecycle
+    from flowplan.planning.plan import Unread
 
 _LONGEST_STACK = "s" * 64  # stands for the stack's name when scripts are measured without reading the state
 
@@ -43,45 +45,68 @@ def _read(session: Session, sources: Sequence[Source], saved: Mapping[str, str] 
     return config
 
 
+_TASK = re.compile(rb"\b(?:task|bid)\.(?:(\$)|([A-Za-z0-9][A-Za-z0-9._-]*))")
 _KEEPING = ("prevent_destroy", "attach", "removed")  # what a file may say so that a volume stays
 
 
 @frozen
 class Named:
     """What files name: the `addresses` they declare, and the volumes they only attach, by their names or ids;
-    `lifecycles`: how what they declare is to be treated; `spared`: what they no longer name, and is to stay live. Each
-    also under the addresses that it had before it moved. `perhaps_protected`: the word that keeps
-    volumes, and that files which cannot be read speak of."""
+    `lifecycles`: how what they declare is to be treated; `spared`: what they no longer name, and is to stay live;
+    `given_up`: what they no longer name, and is to go. Each also under the addresses that it had before it moved.
+    `unread`: what they may say, where they cannot be read."""
 
     addresses: frozenset[Address] = frozenset()
     attached: frozenset[str] = frozenset()
     lifecycles: Mapping[Address, Lifecycle] = field(factory=dict)
     spared: frozenset[Address] = frozenset()
-    perhaps_protected: str = ""
+    given_up: frozenset[Address] = frozenset()
+    unread: Unread | None = None
 
 
 def named_in(session: Session, sources: Sequence[Source]) -> Named:
     """What the files name, under whatever name they were applied; nothing, when they cannot be read: what they made
     can be destroyed all the same."""
-    from flowplan.planning.moves import former_addresses, removals
+    from flowplan.planning.moves import former_addresses
 
     try:
         config = _read(session, sources)
     except (ConfigError, UsageProblem):
-        spoken = (word for word in _KEEPING for source in sources if word.encode() in source.data)
-        return Named(perhaps_protected=next(spoken, ""))
+        return Named(unread=_unread(sources))
     former, lifecycles = former_addresses(config), config.lifecycles()
     declared = {*config.tasks, *config.volumes}
     declared |= {old for old, now in former.items() if now in declared}
     ports = {Address("ports", one.name) for one in declared if one.kind == "bid"}
-    spared = {address for address, destroyed in removals(config).items() if not destroyed}
+    spared, given_up = _removed(config, former, destroyed=False), _removed(config, former, destroyed=True)
     uses = [use.volume for task in config.tasks.values() for use in task.volumes]
     return Named(
         addresses=frozenset(declared | ports),
         attached=frozenset(one for one in uses if isinstance(one, str)),
         lifecycles={**lifecycles, **{old: lifecycles[now] for old, now in former.items() if now in lifecycles}},
-        spared=frozenset(spared | {old for old, now in former.items() if now in spared}),
+        spared=spared,
+        given_up=given_up,
     )
+
+
+def _unread(sources: Iterable[Source]) -> Unread:
+    """What the text of files that cannot be read shows that they may say. A task that is named by a file with `removed`
+    blocks may be one that they keep; if a name is put together of variables, any may be."""
+    from flowplan.planning.plan import EVERYTHING, Unread
+
+    texts = [source.data for source in sources]
+    named = [found for text in texts if b"removed" in text for found in _TASK.finditer(text)]
+    return Unread(
+        word=next((word for word in _KEEPING if any(word.encode() in text for text in texts)), ""),
+        kept=frozenset(EVERYTHING if one[1] else one[2].decode() for one in named),
+    )
+
+
+def _removed(config: Config, former: Mapping[Address, Address], *, destroyed: bool) -> frozenset[Address]:
+    """What `removed` blocks name that destroy it, or that keep it; also under its `former` addresses."""
+    from flowplan.planning.moves import removals
+
+    found = {address for address, goes in removals(config).items() if goes is destroyed}
+    return frozenset(found | {old for old, now in former.items() if now in found})
 
 
 def unsendable(config: Config, stack: str) -> list[Diagnostic]:

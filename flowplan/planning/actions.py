@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal, TypeAlias
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
-from flowplan.diagnostics import Position
+from flowplan.diagnostics import Diagnostic, Position
 from flowplan.model.address import Address
 from flowplan.model.lifecycle import DEFAULT, After, Lifecycle, Lifetime
 from flowplan.model.live import STATUSES
 from flowplan.model.resources import Bid, Resource
 from flowplan.planning.candidates import Ranked
 from flowplan.planning.steps import Way
+from flowplan.state.state import Binding
 
 Action: TypeAlias = Literal["create", "update", "replace", "delete", "no-op", "read", "forget", "import"]
 ACTIONS: tuple[Action, ...] = ("create", "update", "replace", "delete", "no-op", "read", "forget", "import")
@@ -36,8 +37,9 @@ class Change:
 
     `id`: the live object's; `status`: the API's word for how it is; `generation`: the one `after` will have;
     `needs_before`: what it used when it was last applied; `reason`: why, as a machine-readable word; `note`: why, for
-    people; `lifecycle`: how the files want it treated; `previous_address`: the one that the state knows it by, where it
-    has moved; `imported`: it is taken into the state by this plan; `waits_for`: how far
+    people; `lifecycle`: how the files want it treated; `protected`: where prevent_destroy is written, or was when it
+    was applied and the files say nothing of it, "": nowhere; `previous_address`: the one that the state knows it by,
+    where it has moved; `imported`: it is taken into the state by this plan; `waits_for`: how far
     other tasks must be before it is placed; `lifetime`: when it ends; `candidates`: where it could go.
     """
 
@@ -58,6 +60,7 @@ class Change:
     position: Position | None = field(default=None, kw_only=True)
     source: str = field(default="", kw_only=True)
     lifecycle: Lifecycle = field(default=DEFAULT, kw_only=True)
+    protected: str = field(default="", kw_only=True)
     previous_address: Address | None = field(default=None, kw_only=True)
     imported: bool = field(default=False, kw_only=True)
 
@@ -72,6 +75,11 @@ class Change:
     @property
     def fields(self) -> tuple[FieldChange, ...]:
         return ()
+
+    def bound(self, id: str, applied: Resource) -> Binding:
+        """What the state records of it once the object `id`, which is as in `applied`, is its own."""
+        known = Binding(self.address, id, applied, self.needs, self.generation, self.source)
+        return evolve(known, protected=self.protected) if self.protected else known
 
     def releases(self, volume: str) -> bool:
         """Whether the live bid does not hold the volume with this id any more once this is done, or for a while."""
@@ -230,3 +238,8 @@ class Presumed(Change):
     action: ClassVar[Action] = "no-op"
 
     after: Resource
+
+
+def refusal(code: str, change: Change, summary: str, hint: str) -> Diagnostic:
+    """That a change is not to be done."""
+    return Diagnostic(code, summary, hint, position=change.position, about=str(change.address))

@@ -29,6 +29,7 @@ from flowplan.planning.jobs import completed
 from flowplan.planning.lookup import Desired
 from flowplan.planning.plan import RESTART, Wishes
 from flowplan.planning.ports import change_of_ports
+from flowplan.planning.protection import protected
 from flowplan.planning.successors import create_first
 from flowplan.planning.triggers import TRIGGERED, triggered
 from flowplan.state.ownership import as_known
@@ -112,6 +113,7 @@ class Changes:
         position = self.desired.sources.get(change.address)
         source = self.wishes.files.kept(position.file) if position else (binding.source if binding else "")
         waits = self.desired.waits_for.get(change.address, ())
+        lifecycle = self.lifecycles.get(change.address, DEFAULT)
         used = binding.needs if binding and not isinstance(change, Create) else ()  # what is gone uses nothing any more
         return attrs.evolve(
             change,
@@ -121,7 +123,8 @@ class Changes:
             waits_for=waits if isinstance(change, (Create, Replace)) else (),
             candidates=self.desired.ranked.get(change.address, ()) if isinstance(change, (Create, Replace)) else (),
             lifetime=self.desired.lifetimes.get(change.address),
-            lifecycle=self.lifecycles.get(change.address, DEFAULT),
+            lifecycle=lifecycle,
+            protected=protected(change.address, binding, lifecycle, self.desired, self.wishes),
             previous_address=self.desired.moves.get(change.address),
         )
 

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-import attrs
 from attrs import frozen
 
 from flowplan.diagnostics import Diagnostic
 from flowplan.model.live import Live, LiveVolume
 from flowplan.model.resources import Bid, Volume
 from flowplan.planning import steps as graph
-from flowplan.planning.actions import Change, Delete, NoOp, Replace
+from flowplan.planning.actions import Change, Delete, NoOp, Replace, refusal
 from flowplan.planning.hand_overs import hand_overs, order_with
 from flowplan.planning.plan import EVERYTHING, Plan, Wishes
+from flowplan.planning.protection import prevented
 from flowplan.planning.successors import why_not_first
 
 
@@ -24,7 +24,7 @@ def refusals(plan: Plan, live: Live, wishes: Wishes) -> tuple[Diagnostic, ...]:
     """What refuses `plan` whatever it costs: volumes whose data was not given up, or that are in use."""
     changes = plan.changes
     return (
-        *_protected(changes, wishes),
+        *prevented(changes, wishes),
         *_data(changes, wishes),
         *_still_used(changes, live),
         *_held_elsewhere(changes, live),
@@ -32,58 +32,6 @@ def refusals(plan: Plan, live: Live, wishes: Wishes) -> tuple[Diagnostic, ...]:
         *_imported(changes),
         *_not_first(changes, live),
     )
-
-
-def refusal(code: str, change: Change, summary: str, hint: str) -> Diagnostic:
-    """That a change is not to be done."""
-    return Diagnostic(code, summary, hint, position=change.position, about=str(change.address))
-
-
-# ---- prevent_destroy --------------------------------------------------------------------------------------
-
-
-def _protected(changes: Iterable[Change], wishes: Wishes) -> Iterable[Diagnostic]:
-    """What has prevent_destroy and would go. Nothing that is given with the command lifts it."""
-    for change in changes:
-        if not isinstance(change, (Replace, Delete)):
-            continue
-        if change.lifecycle.prevent_destroy:
-            yield attrs.evolve(
-                refusal(
-                    "prevent-destroy",
-                    change,
-                    f"{change.address} has prevent_destroy, and {_loss(change)}",
-                    f"{_to_spare_it(change, wishes)}; if it may go: prevent_destroy: false, here",
-                ),
-                position=change.lifecycle.source or change.position,
-            )
-        elif wishes.perhaps_protected and isinstance(change.before, Volume):
-            yield refusal(
-                "prevent-destroy",
-                change,
-                f"a file speaks of {wishes.perhaps_protected}, but cannot be read; {_loss(change)}",
-                "`flowplan validate` says what is wrong with it; --keep-volumes cancels the bids, and leaves volumes",
-            )
-
-
-def _loss(change: Replace | Delete) -> str:
-    """What `change` would do to what there is, for people."""
-    how = "replacing" if isinstance(change, Replace) else "deleting"
-    if isinstance(change.before, Volume):
-        return f"{how} it destroys the data on volume {change.before.name} ({change.before.held_gb} GB)"
-    return f"{how} it cancels {change.id}: its instances end"
-
-
-def _to_spare_it(change: Replace | Delete, wishes: Wishes) -> str:
-    """What to do if it is to stay."""
-    forcing = [one.name for one in change.fields if one.forces]
-    if forcing:
-        return f"to keep it, undo the change of {', '.join(forcing)}"
-    if wishes.mode == "destroy":
-        if change.address.kind == "volume":
-            return "to keep it: --keep-volumes, which cancels the bids and forgets the volumes"
-        return "to keep it and destroy the rest, take the rest out of the files, and apply"
-    return f"to keep it, undo what replaces it ({change.note or 'you asked for it'})"
 
 
 # ---- data -------------------------------------------------------------------------------------------------

@@ -37,6 +37,7 @@ def completed(binding: Binding, desired: Desired, live: Live) -> Completed | Non
         reason="completed",
         note=f"{binding.id} {DONE[ended]}",
         needs=binding.needs,
+        protected=binding.protected,
     )
 
 

@@ -117,6 +117,15 @@ class AllThere:
 
 
 @frozen
+class Unread:
+    """Files that cannot be read: what their text shows that they may say. `word`: one that keeps volumes (`attach`),
+    "": none. `kept`: names of tasks that a `removed` block may keep live, or EVERYTHING."""
+
+    word: str = ""
+    kept: frozenset[str] = frozenset()
+
+
+@frozen
 class Wishes:
     """What is asked for beside the configuration."""
 
@@ -130,9 +139,11 @@ class Wishes:
     destroyable: frozenset[str] = frozenset()  # names of volumes whose data may go, or EVERYTHING
     keep_volumes: bool = False  # to destroy: volumes stay, and are managed no longer
     spared: frozenset[Address] = frozenset()  # to destroy: what the files say is to stay live
+    declared: frozenset[Address] = frozenset()  # to destroy: what the files name, and so say how to treat
+    given_up: frozenset[Address] = frozenset()  # to destroy: what `removed` blocks destroy
     attached: frozenset[str] = frozenset()  # to destroy: names and ids of volumes that the files only attach
     lifecycles: Mapping[Address, Lifecycle] = field(factory=dict)  # to destroy: what the files say of that
-    perhaps_protected: str = ""  # to destroy: what a file speaks of that keeps volumes, where it cannot be read
+    unread: Unread | None = None  # to destroy: the files cannot be read
     in_scope: Callable[[Binding], bool] = lambda _: True
     files: Files = field(factory=AllThere)
 

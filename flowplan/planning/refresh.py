@@ -46,5 +46,6 @@ def _as_it_is(binding: Binding, desired: Desired, live: Live, found: dict[Addres
         needs=binding.needs,
         needs_before=binding.needs,
         source=binding.source,
+        protected=binding.protected,
         lifetime=desired.lifetimes.get(address),
     )

@@ -228,6 +228,7 @@ def _binding_in(made: Converter) -> Callable[[Any, Any], Binding]:
         applied={"struct_hook": lambda value, _: value},
         source={"struct_hook": lambda value, _: _path(value)},
         ended={"struct_hook": lambda value, _: _end(value)},
+        protected={"struct_hook": lambda value, _: _path(value)},
     )
     needed = _always_written(Binding) - {"source"}  # the first states had none
     known = {"type", *(one.name for one in attrs.fields(Binding))}

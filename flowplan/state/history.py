@@ -145,12 +145,18 @@ def put_back(version: State, now: State) -> PutBack:
     """`version`, an earlier state of the same stack, in the place of `now`.
 
     What is known of objects stays known: what was ended is over, a saved plan that was applied is applied, a volume
-    that this stack did not create keeps its content, a job that is done stays done, and what was released stays so
-    unless the version holds it. The serial is the higher one: the next save goes on from there."""
+    that this stack did not create keeps its content, a job that is done stays done, what has prevent_destroy keeps it,
+    and what was released stays so unless the version holds it. The serial is the higher one: the next save goes on
+    from there."""
     ends = {_object(binding): binding.ended for binding in now.bindings.values()}
+    guarded = {_object(binding): binding.protected for binding in now.bindings.values()}
     over = {a for a, b in version.bindings.items() if b.id in now.ended and _object(b) not in ends}
     kept = {
-        address: attrs.evolve(binding, ended=ends.get(_object(binding)) or binding.ended)
+        address: attrs.evolve(
+            binding,
+            ended=ends.get(_object(binding)) or binding.ended,
+            protected=guarded.get(_object(binding)) or binding.protected,
+        )
         for address, binding in version.bindings.items()
         if address not in over
     }

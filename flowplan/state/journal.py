@@ -52,6 +52,7 @@ class Intent:
     project: str = ""
     resent: bool = False  # the one re-POST of a run was used
     since: Moment | None = field(default=None, metadata=IF_SET)
+    protected: str = field(default="", metadata=IF_SET)  # as a Binding has it
 
     def again(self, at: Moment, *, resent: bool) -> Self:
         """The same intent for one more attempt, which is about to be sent."""

@@ -27,7 +27,8 @@ ENDED_FOR, ENDED_AT_MOST = 24 * 3600.0, 1000  # seconds and ids: far above any l
 class Binding:
     """One object flowplan made. `generation` counts the objects an address has had, from 1.
     `source` is the configuration file that named it. `ended`: how it ended, for
-    what is not live any more (TERMINATED, LIFETIME, CANCELLED); "": nobody has seen it end."""
+    what is not live any more (TERMINATED, LIFETIME, CANCELLED); "": nobody has seen it end. `protected`: where
+    prevent_destroy was written when it was applied (`./flowplan.yaml:7:3`); "": it had none."""
 
     address: Address
     id: str
@@ -36,11 +37,13 @@ class Binding:
     generation: int = 1
     source: str = ""
     ended: str = field(default="", metadata=IF_SET)
+    protected: str = field(default="", metadata=IF_SET)
 
     def before(self, generation: int, source: str) -> Binding:
         """The same object, once the one of `generation`, which `source` names, is made at its address: the next run of
-        that file takes it away, whatever file named it."""
-        return attrs.evolve(self, address=self.address.of_generation(generation - 1), source=source)
+        that file takes it away, whatever file named it; that it goes was allowed."""
+        there = attrs.evolve(self, address=self.address.of_generation(generation - 1), source=source)
+        return attrs.evolve(there, protected="")
 
 
 PLANS_KEPT = 100  # a plan that was saved before the oldest of them is refused

@@ -338,4 +338,11 @@ MISTAKES = (
         "        return self._working.bind(step.address, binding)\n",
         ("tests/operations/test_hand_over.py", "-k", "removed_and_kept"),
     ),
+    Mistake(
+        "apply does not record that prevent_destroy was written or lifted since",
+        "apply/working_state.py",
+        ", one.ended, bool(one.protected))",
+        ", one.ended)",
+        ("tests/operations/test_lifecycle.py", "-k", "lifts_it_in or of_before"),
+    ),
 )

@@ -49,10 +49,24 @@ MISTAKES = (
     ),
     Mistake(
         "let --allow-volume-destroy lift prevent_destroy",
-        "planning/guards.py",
-        "        if change.lifecycle.prevent_destroy:\n",
-        "        if change.lifecycle.prevent_destroy and EVERYTHING not in wishes.destroyable:\n",
+        "planning/protection.py",
+        "        if not isinstance(change, (Replace, Delete)):\n",
+        "        if not isinstance(change, (Replace, Delete)) or EVERYTHING in wishes.destroyable:\n",
         ("tests/planning/test_lifecycle.py",),
+    ),
+    Mistake(
+        "what no file names is protected no more",
+        "planning/protection.py",
+        "    return binding.protected\n",
+        '    return ""\n',
+        ("tests/operations/test_lifecycle.py", "-k", "moved_lifts"),
+    ),
+    Mistake(
+        "end a bid that a file which cannot be read may keep",
+        "planning/protection.py",
+        "        elif wishes.unread is not None and",
+        "        elif wishes.unread is not None and isinstance(change.before, Volume) and",
+        ("tests/planning/test_lifecycle.py", "-k", "unread_file"),
     ),
     Mistake(
         "forget prevent_destroy in a destroy",

@@ -167,4 +167,18 @@ MISTAKES = (
         "        released=state.released - {id},\n",
         ("tests/apply/test_working_state.py", "tests/operations/test_hand_over.py", "-k", "released"),
     ),
+    Mistake(
+        "an earlier version put back lifts prevent_destroy",
+        "state/history.py",
+        "            protected=guarded.get(_object(binding)) or binding.protected,\n",
+        "",
+        ("tests/operations/test_lifecycle.py", "-k", "version_from_before"),
+    ),
+    Mistake(
+        "a create that was in doubt is not protected once it is found",
+        "state/ownership.py",
+        "attrs.evolve(made, protected=intent.protected)",
+        "made",
+        ("tests/state/test_ownership.py", "-k", "protected"),
+    ),
 )

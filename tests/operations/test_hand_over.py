@@ -209,6 +209,19 @@ def test_destroy_spares_what_is_removed_and_to_stay(old: Place, moved: str) -> N
     assert (old.ledger(), live_ids(old), kept(old)["released"]) == (ledger, [id], [id])
 
 
+def test_a_faulty_file_that_may_keep_a_bid_does_not_end_it(old: Place) -> None:
+    """Who is to stop paying names the bid."""
+    ledger = old.ledger()
+    old.write(stack(more=KEPT) + "nonsense: [\n")
+    refused = old.run("destroy", "--auto-approve", "--keep-volumes")
+    said = " ".join(refused.out.split())
+    assert (refused.code, old.ledger()) == (3, ledger)
+    assert "a file that cannot be read may say in `removed` that bid.old is to stay; deleting it cancels bid_" in said
+    assert "`flowplan validate` says what is wrong with it; if it is to end all the same: --target 'bid.old'" in said
+    old.ok("destroy", "--auto-approve", "--keep-volumes", "--target", "bid.old")
+    assert live_ids(old) == []
+
+
 def test_destroy_knows_what_is_protected_by_the_address_it_had_before(old: Place) -> None:
     protected = DATA.replace("data", "v").replace("size: 5", "size: 5, lifecycle: {prevent_destroy: true}")
     old.write(

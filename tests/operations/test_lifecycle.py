@@ -58,8 +58,86 @@ def test_without_the_value_of_its_variable_no_volume_goes_and_the_bids_can(stack
     stack.write(STACK.replace(", default: true", ""))
     refused = stack.run("destroy", "--auto-approve", *EVERY_VOLUME)
     assert refused.code == 3
-    assert "a file speaks of prevent_destroy, but cannot be read" in " ".join(refused.out.split())
+    said = " ".join(refused.out.split())
+    assert "was applied with prevent_destroy (flowplan.yaml:6:" in said
+    assert "and the file given here cannot be read; deleting it destroys the data on" in said
     assert "2 destroyed, 1 forgotten" in stack.ok("destroy", "--auto-approve", "--keep-volumes")
+
+
+def refused_destroy(place: Place, *arguments: str) -> str:
+    """What a destroy says that is refused, and that sends nothing."""
+    sent = len(place.ledger())
+    found = place.run("destroy", "--auto-approve", *EVERY_VOLUME, *arguments)
+    assert (found.code, len(place.ledger())) == (3, sent)
+    return " ".join(found.out.split())
+
+
+def test_a_file_that_was_moved_lifts_no_protection(stack: Place) -> None:
+    (stack.path / "flowplan.yaml").rename(stack.path / "infra.yaml")
+    said = refused_destroy(stack)
+    assert "volume.data was applied with prevent_destroy (flowplan.yaml:6:" in said
+    assert "no file given here names it; deleting it destroys the data on volume" in said
+    assert "prevent_destroy: false in a file that names it, or `removed: [{address: volume.data}]`" in said
+    assert "2 destroyed, 1 forgotten" in stack.ok("destroy", "--auto-approve", "--keep-volumes")
+
+
+def test_a_file_that_lifts_it_is_enough_to_read(stack: Place) -> None:
+    (stack.path / "flowplan.yaml").rename(stack.path / "infra.yaml")
+    (stack.path / "infra.yaml").write_text(STACK.replace("default: true", "default: false"))
+    assert "3 destroyed" in stack.ok("destroy", "infra.yaml", "--auto-approve", *EVERY_VOLUME)
+
+
+def test_what_is_taken_out_of_the_file_stays_until_a_removed_block_gives_it_up(stack: Place) -> None:
+    without = "".join(one for one in STACK.splitlines(keepends=True) if "volumes:" not in one and "data" not in one)
+    stack.write(without)
+    refused = stack.run(*APPLY, *EVERY_VOLUME)
+    assert refused.code == 3
+    assert "volume.data was applied with prevent_destroy (flowplan.yaml:6:" in refused.out
+    stack.write(f"{without}removed: [{{address: volume.data}}]\n")
+    stack.ok(*APPLY, *EVERY_VOLUME)
+    assert "volume.data" not in stack.ok("state", "list")
+
+
+def test_an_apply_that_lifts_it_lifts_it_in_the_state(stack: Place) -> None:
+    stack.write(STACK.replace("default: true", "default: false"))
+    stack.ok(*APPLY)
+    (stack.path / "flowplan.yaml").unlink()
+    assert "3 destroyed" in stack.ok("destroy", "--auto-approve", *EVERY_VOLUME)
+
+
+def test_a_state_of_before_takes_it_in_with_the_next_apply(stack: Place) -> None:
+    """A plan that changes nothing stays empty."""
+    stack.write(STACK.replace("default: true", "default: false"))
+    stack.ok(*APPLY)
+    assert "protected" not in (stack.path / "flowplan.state.json").read_text()
+    stack.write(STACK)
+    assert stack.run("plan", "--detailed-exitcode").code == 0
+    stack.ok(*APPLY)
+    (stack.path / "flowplan.yaml").unlink()
+    refused_destroy(stack)
+
+
+def test_it_goes_with_its_resource_to_another_address(stack: Place) -> None:
+    stack.ok("state", "mv", "volume.data", "volume.kept")
+    assert "prevent_destroy" in stack.ok("state", "show", "volume.kept")
+    (stack.path / "flowplan.yaml").unlink()
+    assert "volume.kept was applied with prevent_destroy" in refused_destroy(stack)
+
+
+def test_what_is_released_is_nobodys_to_protect(stack: Place) -> None:
+    stack.ok("state", "rm", "volume.data")
+    (stack.path / "flowplan.yaml").unlink()
+    assert "2 destroyed" in stack.ok("destroy", "--auto-approve", *EVERY_VOLUME)
+
+
+def test_a_version_from_before_it_was_protected_lifts_nothing(place: Place) -> None:
+    place.write(STACK.replace("default: true", "default: false"))
+    place.ok(*APPLY)
+    place.write(STACK)
+    place.ok(*APPLY)
+    place.ok("state", "restore", "1")
+    (place.path / "flowplan.yaml").unlink()
+    refused_destroy(place)
 
 
 def test_what_is_ignored_is_not_done(stack: Place) -> None:

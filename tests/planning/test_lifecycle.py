@@ -10,12 +10,13 @@ from flowplan.model.address import Address
 from flowplan.model.lifecycle import Lifecycle
 from flowplan.model.live import Live
 from flowplan.model.resources import Bid, ContainerImage, Inputs, PortMapping, PortPair, Resource, Script, Volume
+from flowplan.model.selection import Patterns
 from flowplan.planning.actions import Action, Change, CreateFirst
 from flowplan.planning.conflicts import conflicts
 from flowplan.planning.differences import differences
 from flowplan.planning.guards import refusals
 from flowplan.planning.lookup import Desired
-from flowplan.planning.plan import EVERYTHING, Plan, Wishes
+from flowplan.planning.plan import EVERYTHING, Plan, Unread, Wishes
 from flowplan.state.state import State
 from tests.builders import (
     DATA,
@@ -64,7 +65,7 @@ def treated(wanted: dict[Address, Resource], **lifecycles: Lifecycle) -> Desired
         ({}, DESTROY, ["bid.train", "volume.data"]),
         ({}, attrs.evolve(DESTROY, keep_volumes=True), ["bid.train"]),
         ({}, attrs.evolve(DESTROY, lifecycles={}), []),
-        ({}, attrs.evolve(DESTROY, lifecycles={}, perhaps_protected="prevent_destroy"), ["volume.data"]),
+        ({}, attrs.evolve(DESTROY, lifecycles={}, unread=Unread("prevent_destroy")), ["volume.data"]),
     ],
 )
 def test_what_has_prevent_destroy_stays(wanted: dict[Address, Resource], wishes: Wishes, refused: list[str]) -> None:
@@ -83,7 +84,79 @@ def test_a_refusal_says_where_what_and_how_to_go_on() -> None:
     assert found.hint == "to keep it, undo the change of instance_quantity; if it may go: prevent_destroy: false, here"
 
 
-def test_what_is_no_longer_configured_is_no_longer_protected() -> None:
+APPLIED = "./old.yaml:7:3"
+GUARDED = state(
+    bound(TRAIN, "bid_1", bid(), protected=APPLIED),
+    bound(DATA, "vol_1", volume(), protected=APPLIED),
+)
+GONE = Wishes("destroy", destroyable=frozenset({EVERYTHING}))
+PERMITTED = Wishes(destroyable=frozenset({EVERYTHING}))
+BOTH = frozenset({TRAIN, DATA})
+
+
+@pytest.mark.parametrize(
+    ("desired", "wishes", "refused"),
+    [
+        (Desired(), GONE, ["bid.train", "volume.data"]),
+        (Desired(), attrs.evolve(GONE, unread=Unread("attach")), ["bid.train", "volume.data"]),
+        (Desired(), attrs.evolve(GONE, keep_volumes=True), ["bid.train"]),
+        (Desired(), attrs.evolve(GONE, declared=frozenset({TRAIN})), ["volume.data"]),
+        (Desired(), attrs.evolve(GONE, declared=BOTH, lifecycles={DATA: SAFE}), ["volume.data"]),
+        (Desired(), attrs.evolve(GONE, given_up=BOTH), []),
+        (Desired(), attrs.evolve(GONE, spared=BOTH), []),
+        (Desired(), PERMITTED, ["bid.train", "volume.data"]),
+        (treated({DATA: volume(size_gb=200)}), PERMITTED, ["bid.train"]),
+        (treated({TRAIN: bid(quantity=2)}), PERMITTED, ["volume.data"]),
+        (Desired(removed={TRAIN: True, DATA: True}), PERMITTED, []),
+        (Desired(removed={TRAIN: False, DATA: False}), PERMITTED, []),
+    ],
+)
+def test_what_the_files_say_nothing_of_is_protected_as_it_was_applied(
+    desired: Desired, wishes: Wishes, refused: list[str]
+) -> None:
+    plan = planned(desired, GUARDED, THERE, wishes)
+    found = [one for one in refusals(plan, THERE, wishes) if one.word == "prevent_destroy"]
+    assert [one.about for one in found] == refused
+
+
+@pytest.mark.parametrize(
+    ("kept", "targets", "refused"),
+    [
+        ((), (), []),
+        (("train",), (), ["bid.train"]),
+        (("other",), (), []),
+        ((EVERYTHING,), (), ["bid.train"]),
+        (("train",), ("*",), ["bid.train"]),
+        (("train",), ("bid.train",), []),
+        (("train",), ("task.train",), []),
+    ],
+)
+def test_a_bid_that_an_unread_file_may_keep_goes_by_its_name_only(
+    kept: tuple[str, ...], targets: tuple[str, ...], refused: list[str]
+) -> None:
+    known = state(bound(TRAIN, "bid_1", bid()))
+    wishes = Wishes("destroy", unread=Unread("removed", frozenset(kept)), patterns=Patterns(targets))
+    found = refusals(planned(Desired(), known, THERE, wishes), THERE, wishes)
+    assert [one.about for one in found] == refused
+
+
+def test_an_instance_is_given_up_by_its_key_or_with_its_whole_for_each() -> None:
+    one, other = Address("bid", 'train["a"]'), Address("bid", 'train["b"]')
+    there = live(live_bid(bid("train-a")), live_bid(bid("train-b"), "bid_2"))
+    known = state(
+        bound(one, "bid_1", bid("train-a"), protected=APPLIED),
+        bound(other, "bid_2", bid("train-b"), protected=APPLIED),
+    )
+    for given_up, refused in (((one,), [str(other)]), ((TRAIN,), []), ((), [str(one), str(other)])):
+        plan = planned(Desired(removed=dict.fromkeys(given_up, True)), known, there)
+        assert [found.about for found in refusals(plan, there, Wishes())] == refused
+
+
+def test_what_has_a_successor_is_protected_no_more() -> None:
+    assert bound(TRAIN, "bid_1", bid(), protected=APPLIED).before(2, "task.yaml").protected == ""
+
+
+def test_what_was_never_applied_with_it_is_not_protected() -> None:
     plan = planned({DATA: volume()}, KNOWN, THERE)
     assert refusals(plan, THERE, Wishes()) == ()
 

@@ -90,3 +90,12 @@ def test_what_was_released_or_adopted_since_stays_so_unless_the_version_holds_it
     now = attrs.evolve(STATE, bindings={}, released=frozenset({"vol_1", "bid_9"}), adopted=frozenset({"vol_1"}))
     state = put_back(STATE, now).state
     assert (state.released, state.adopted) == ({"bid_9"}, {"vol_1"})
+
+
+def test_what_has_prevent_destroy_by_now_or_had_it_then_keeps_it() -> None:
+    there = attrs.evolve(FIRST, protected="./a.yaml:1:1")
+    for version, now in ((FIRST, there), (there, FIRST)):
+        found = put_back(
+            attrs.evolve(STATE, bindings={DATA: version}), attrs.evolve(STATE, serial=5, bindings={DATA: now})
+        )
+        assert found.state.bindings == {DATA: there}

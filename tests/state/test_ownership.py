@@ -14,6 +14,7 @@ from flowplan.state.ownership import (
     adopted_volumes,
     as_known,
     as_made,
+    binding_of,
     cancelled_by,
     find_created,
     known_otherwise,
@@ -132,6 +133,10 @@ def test_a_bid_that_cannot_be_read_may_be_it() -> None:
     assert perhaps_created(CREATE, LINEAGE, live(unread)) == (unread,)
     assert perhaps_created(CREATE, LINEAGE, live(attrs.evolve(unread, bid=bid("another")))) == ()
     assert perhaps_created(CREATE, LINEAGE, live(attrs.evolve(unread, bid=bid("")))) != ()
+
+
+def test_what_a_create_in_doubt_made_is_protected_as_it_was_to_be() -> None:
+    assert binding_of(attrs.evolve(CREATE, protected="./a.yaml:1:1"), "bid_1").protected == "./a.yaml:1:1"
 
 
 PRESUMED: dict[str, tuple[State, Live, list[Intent], dict[str, str]]] = {

@@ -67,6 +67,8 @@ class _Bound(TypedDict):
     needs: list[str]
     generation: int
     source: str
+    ended: NotRequired[str]
+    protected: NotRequired[str]
 
 
 class BoundBid(_Bound):

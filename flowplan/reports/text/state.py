@@ -47,6 +47,7 @@ def one(binding: Binding) -> str:
         rows = [(name, _value(value)) for name, value in data.items() if value not in (None, [], "")]
     rows += [("needs", ", ".join(shown(str(need)) for need in binding.needs))] if binding.needs else []
     rows += [("source", shown(binding.source.removeprefix("./")))] if binding.source else []
+    rows += [("prevent_destroy", shown(binding.protected.removeprefix("./")))] if binding.protected else []
     width = max((len(name) for name, _ in rows), default=0)
     lines += [f"    {name:<{width}} = {value}" if name else f"    {value}" for name, value in rows]
     return "\n".join(lines)
