@@ -287,7 +287,7 @@ class Stack:
         if proposal._state != here:
             raise UsageProblem(f"this proposal was made for {proposal._state}, not for {here}")
         if not proposal._request.refresh:
-            raise UsageProblem("this proposal was made with refresh=False: nobody looked at what is live")
+            raise UsageProblem("this proposal was made with refresh=False: the cloud was not checked")
         document = proposal._planned.sealed
         hold_whole(document)
         _hold_allowed(proposal)

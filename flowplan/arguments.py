@@ -111,7 +111,7 @@ def whole(value: int, name: str, least: int, most: int) -> int:
 
 def one_of(value: Choice, name: str, choices: Any) -> Choice:
     if value not in (known := get_args(choices)):
-        raise UsageProblem(f"{name}: {value!r} is none of {', '.join(known)}")
+        raise UsageProblem(f"{name}: {value!r} is not one of {', '.join(known)}")
     return value
 
 

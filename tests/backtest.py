@@ -167,7 +167,7 @@ def simulated() -> list[Prices]:
 
 
 def pinball(truth: float, band: Sequence[float]) -> float:
-    """Mean of the losses at 10, 50 and 90 %."""
+    """Mean of the losses at 10, 50 and 90%."""
     return fmean(
         max(share * (truth - said), (share - 1) * (truth - said))
         for share, said in zip((0.1, 0.5, 0.9), band, strict=True)
@@ -318,7 +318,7 @@ def report(streams: Sequence[Prices], scores: Table, advice: dict[Any, Any]) -> 
                         *(f"{100 * s:.0f}/{100 * score.cover():.0f}" for s, score in zip(skills, each, strict=True)),
                     ]
                 )
-            title = f"cost over {hours} h, limit {limit}: % less pinball loss than last price, % inside the 80 % band"
+            title = f"cost over {hours} h, limit {limit}: % less pinball loss than last price, % inside the 80% band"
             show(title, ["", "skill", "cover", *names], rows)
     rows = []
     for hours, confidence in itertools.product((24, 72), (0.8, 0.9)):
@@ -331,7 +331,7 @@ def report(streams: Sequence[Prices], scores: Table, advice: dict[Any, Any]) -> 
         )
     heads = ["", "kept", "up", "cost", *names]
     show(
-        "advice for 95 %: % of windows in which it held, mean availability, cost (1: at the on-demand limit)",
+        "advice for 95%: % of windows in which it held, mean availability, cost (1: at the on-demand limit)",
         heads,
         rows,
     )
@@ -347,8 +347,8 @@ def verdict(streams: Sequence[Prices], scores: Table, real: bool) -> int:
     ours, theirs = mean("flowplan"), mean("a1clip")
     reached = ours >= theirs and covers[24] >= COVERED[0] and (not real or ours >= REACHED)
     goal = ours >= GOAL and all(COVERED[0] <= cover <= COVERED[1] for cover in covers.values())
-    shown = ", ".join(f"{percent(cover)} % at {hours} h" for hours, cover in covers.items())
-    print(f"\nskill at 24 h {percent(ours)} % (a1clip {percent(theirs)} %); coverage {shown}")
+    shown = ", ".join(f"{percent(cover)}% at {hours} h" for hours, cover in covers.items())
+    print(f"\nskill at 24 h {percent(ours)}% (a1clip {percent(theirs)}%); coverage {shown}")
     print(f"reference {'reached' if reached else 'NOT reached'}; goal {'reached' if goal else 'not reached'}")
     return 0 if reached else 1
 
@@ -364,7 +364,7 @@ GRID = [
 
 
 def select(streams: Sequence[Prices]) -> None:
-    """Leave one stream out; choose on the first 60 % of the others; tell what comes of it on the last 40 % of the one
+    """Leave one stream out; choose on the first 60% of the others; tell what comes of it on the last 40% of the one
     left out. The same with all streams for the choice, which is what a release uses."""
     scores: dict[tuple[Method | None, int, str], Score] = {}
     number = max(20, MOMENTS // len(streams))
@@ -386,7 +386,7 @@ def select(streams: Sequence[Prices]) -> None:
         return 1 - scores[method, hours, name].loss(part) / scores[None, hours, name].loss(part)
 
     def value(method: Method, names: Sequence[str]) -> float:
-        """Mean skill, less how far coverage is from 80 %, over 1, 6 and 24 h."""
+        """Mean skill, less how far coverage is from 80%, over 1, 6 and 24 h."""
         found = [
             fmean(of(method, hours, name, early) for name in names)
             - abs(fmean(scores[method, hours, name].cover(early) for name in names) - 0.8)
@@ -409,15 +409,15 @@ def select(streams: Sequence[Prices]) -> None:
         rows.append(row)
     heads = [
         "left out",
-        "chosen on the others' first 60 %",
+        "chosen on the others' first 60%",
         *(f"{who} {h} h" for who in ("chosen", "ours", "a1clip") for h in (1, 6, 24)),
     ]
-    show("skill/coverage on the last 40 % of what was left out", heads, rows)
+    show("skill/coverage on the last 40% of what was left out", heads, rows)
     best = sorted(GRID, key=lambda method: value(method, names), reverse=True)
     rows = [
         [f"width {m.width}, half-life {m.half_life:g} h, widening {m.widening}", percent(value(m, names))] for m in best
     ]
-    show("on the first 60 % of all: mean skill less the distance of coverage from 80 %", ["", "value"], rows)
+    show("on the first 60% of all: mean skill less the distance of coverage from 80%", ["", "value"], rows)
 
 
 def main() -> int:

@@ -46,7 +46,7 @@ def complaints(wanted: Resource, actual: Resource, made: Made, project: str) -> 
     if made.project is not None and made.project != project:
         found.append(f"project {made.project} instead of {project}")
     if made.status == TERMINATED:
-        found.append(f"it is {TERMINATED} already")
+        found.append(f"it is already {TERMINATED}")
     return found
 
 

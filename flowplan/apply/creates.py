@@ -73,7 +73,7 @@ class Creates:
         raise HalfDone(
             binding,
             CloudError(
-                f"made ({made.id}), but not as asked for: {'; '.join(wrong)}",
+                f"created ({made.id}), but not as requested: {'; '.join(wrong)}",
                 hint="the state records it as it is: flowplan plan shows how to correct it, flowplan destroy ends it",
             ),
         )

@@ -144,7 +144,7 @@ def _never(after: After, where: str) -> str | None:
     """Why a task that is `where` does not come that far by itself; None: it may."""
     if after.until == "placed" or _reached(after, where):
         return None
-    endings = {TERMINATED: "it has ended", PAUSED: "it is paused", GONE: "the API does not find its bid any more"}
+    endings = {TERMINATED: "it has ended", PAUSED: "it is paused", GONE: "the API no longer finds its bid"}
     return endings.get(where)
 
 

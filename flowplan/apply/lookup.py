@@ -87,7 +87,7 @@ def look_up(
 
 
 def _hold_complete(live: Live, known: Iterable[str], cloud: Reads) -> None:
-    """Raise CloudError when a list does not show one of the bids `known` that is there all the same: it lags, or is
+    """Raise CloudError when a list does not show one of the bids `known` that is there: it lags, or is
     somebody else's, or lacks a page."""
     for id in known:
         if id in live.bids or id in live.gone:

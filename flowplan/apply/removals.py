@@ -150,7 +150,7 @@ class Removals:
         if id in volumes:
             return _users_of(volumes[id])
         self.cloud.look_again(Live(volumes), (), (id,))  # raises, unless it is listed as deleted
-        raise NotFound(f"{id} is deleted already")
+        raise NotFound(f"{id} is already deleted")
 
     def _held(self, volume: str, users: Iterable[str]) -> set[str]:
         """Who of `users`, as a list has them that may lag, does use the volume. Raises Refused for a bid that is live

@@ -71,7 +71,7 @@ class Schedule:
         self._free(step)
 
     def half(self, step: Step, *, frees: bool) -> None:
-        """It made its object, but not as it was asked for. `frees`: what waits for the step may start all the same."""
+        """It made its object, but not as it was asked for. `frees`: what waits for the step may start anyway."""
         self._end(step, "half done")
         if frees:
             self._free(step)

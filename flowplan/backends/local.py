@@ -167,7 +167,7 @@ class LocalStore:
         except StateError as error:
             damage = error
         else:
-            raise StateError(f"{self.path} is in order; nothing was restored")
+            raise StateError(f"{self.path} is intact; nothing was restored")
         for path in (self.path, self.journal_path, self.backup_path):
             hold_trusted(path)
         versions = self._files.versions()

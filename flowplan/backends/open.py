@@ -47,6 +47,6 @@ def open_store(
     scheme = found[1].lower() if found else ""
     if scheme not in STORES:
         raise UsageProblem(
-            f"--state {shown(without_userinfo(state))}: flowplan keeps no state at {scheme}://", hint="name a file"
+            f"--state {shown(without_userinfo(state))}: flowplan cannot keep a state at {scheme}://", hint="name a file"
         )
     return STORES[scheme](state, directory, environ, hold)

@@ -114,7 +114,7 @@ class StateFiles:
         if state is None:
             return None
         written = datetime.fromtimestamp(self.backup.stat().st_mtime, UTC)
-        return f"{self.backup.name} is in order: serial {state.serial}, written {written:%Y-%m-%dT%H:%M:%SZ}"
+        return f"{self.backup.name} is intact: serial {state.serial}, written {written:%Y-%m-%dT%H:%M:%SZ}"
 
     # -- writing
 

@@ -92,7 +92,7 @@ def _serial(path: Path) -> int:
 
 
 def _head(path: Path) -> Version | None:
-    """What its first line says; None for one that is damaged: the others are of use all the same."""
+    """What its first line says; None for one that is damaged: the others are of use anyway."""
     try:
         with opened(path) as file:
             return read_head(file.readline(HEAD_LIMIT), str(path))

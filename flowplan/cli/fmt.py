@@ -17,25 +17,25 @@ _STDIN = "-"
 
 @click.command(cls=Command)
 @options.paths
-@click.option("--check", is_flag=True, help="Write nothing; exit with 1 if a file is laid out otherwise.")
+@click.option("--check", is_flag=True, help="Write nothing; exit with 1 if a file would change.")
 @click.option("--diff", is_flag=True, help="Write nothing; print what would change.")
 @click.pass_context
 def fmt(ctx: click.Context, paths: tuple[str, ...], check: bool, diff: bool) -> int:
-    """Lay out configuration files in the canonical way, and print the names of those that change. No network.
+    """Rewrite configuration files in the canonical layout, and print the names of those that change. No network.
 
     Two spaces for each level, lists too; one space after `-` and `:`; no space at the end of a line, no blank line at
     the end of a file. Comments, quotes, anchors, the order of keys and everything in scripts stay. A file that would
     mean something else is not written. `-` reads stdin and prints it.
 
     \b
-    Exit codes: 0 done; 1 --check found files to lay out; 65 a file is no YAML: none is written then.
+    Exit codes: 0 done; 1 --check found files that would change; 65 a file is not YAML; nothing is written.
     """
     from flowplan.operations.fmt import laid_out_text, layouts, write
 
     here = Context.of(ctx)
     if _STDIN in paths:
         if len(paths) > 1:
-            raise UsageProblem("`-` reads stdin, and goes with no other PATH")
+            raise UsageProblem("`-` reads stdin and cannot be combined with another PATH")
         files = [laid_out_text("<stdin>", sys.stdin.buffer.read())]
     else:
         files = layouts(here.session, paths)

@@ -39,7 +39,7 @@ def restore(ctx: click.Context, serial: int | None, force: bool, form: str) -> i
     version does not: flowplan would forget them, and they would still cost money.
 
     \b
-    Exit codes: 0 done; 3 resources would be forgotten; 4 locked; 5 there is nothing that could be restored.
+    Exit codes: 0 done; 3 resources would be forgotten; 4 locked; 5 nothing can be restored.
     """
     here = Context.of(ctx)
     if serial is not None:

@@ -13,7 +13,7 @@ from flowplan.errors import UsageProblem
 @click.argument("address", metavar="[ADDR", required=False)
 @click.argument("id", metavar="ID]", required=False)
 @click.option("--all", "everything", is_flag=True, help="Import every live bid and volume that no stack has.")
-@click.option("--generate", metavar="FILE", help="Also write a stack file by which nothing is left to do.")
+@click.option("--generate", metavar="FILE", help="Also write a stack file for which the plan is empty.")
 @click.option("--lineage", metavar="ID", help="The lineage of the stack that released it with `state rm`.")
 @click.pass_context
 def import_(
@@ -39,7 +39,9 @@ def import_(
     here = Context.of(ctx)
     if everything:
         if address is not None or generate is None or lineage is not None:
-            raise UsageProblem("--all takes --generate FILE and nothing else", hint="import --all --generate FILE")
+            raise UsageProblem(
+                "--all needs --generate FILE and takes no other argument", hint="import --all --generate FILE"
+            )
         return _generated(here, generate, None)
     if address is None or id is None:
         raise UsageProblem("ADDR and ID are missing", hint="import ADDR ID, or import --all --generate FILE")
@@ -52,7 +54,7 @@ def import_(
     from flowplan.operations.import_ import take_in
 
     wanted = take_in(here.session, address, id, lineage)
-    here.terminal.line(f"{wanted} is {id} now; flowplan plan shows what differs.")
+    here.terminal.line(f"{wanted} is now {id}; flowplan plan shows what differs.")
     return 0
 
 
@@ -63,9 +65,9 @@ def _generated(here: Context, path: str, one: tuple[str, str] | None) -> int:
     for line in (*made.left_out, *made.unsaid):
         here.terminal.note(line)
     for found in made.imported:
-        here.terminal.line(f"{found.address} is {found.id} now")
+        here.terminal.line(f"{found.address} is now {found.id}")
     if made.imported:
-        here.terminal.line(f"{path} asks for what is live: flowplan plan {path} shows no changes.")
+        here.terminal.line(f"{path} describes what is live: flowplan plan {path} shows no changes.")
     else:
         here.terminal.line("There is nothing to import; no file was written.")
     return 0

@@ -32,7 +32,7 @@ def output(ctx: click.Context, name: str | None, as_json: bool, raw: bool) -> in
     here = Context.of(ctx)
     found = outputs(here.session, name)
     if raw and name is not None and found[name].value is None:
-        why = "is sensitive, so it is kept nowhere" if found[name].sensitive else "has no value yet"
+        why = "is sensitive, so flowplan stores it nowhere" if found[name].sensitive else "has no value yet"
         raise FlowplanError(f"output {name} {why}")
     form = "raw" if raw else "json" if as_json else "text"
     here.terminal.out(report_of("output", form)(document(found), here.terminal.paint), end="")

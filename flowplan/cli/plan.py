@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 @click.option("--out", metavar="FILE", help="Save the plan, for `flowplan apply FILE`.")
 @click.option("--destroy", is_flag=True, help="Plan to remove everything.")
 @selecting.refresh_only
-@click.option("--no-refresh", is_flag=True, help="Plan by the state, without a look at what is live; only to look.")
+@click.option(
+    "--no-refresh",
+    is_flag=True,
+    help="Plan from the state alone, without asking the cloud. The plan cannot be applied.",
+)
 @options.keep_volumes
 @selecting.selecting
 @selecting.replace

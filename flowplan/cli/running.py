@@ -37,7 +37,7 @@ def carry_out(here: Context, request: Request, given: dict[str, Any], saved: Sea
 
 _QUESTIONS: dict[Mode, str] = {
     "apply": "Apply this plan?",
-    "destroy": "Destroy all this?",
+    "destroy": "Destroy all of this?",
     "refresh-only": "Record this in the state?",
 }
 

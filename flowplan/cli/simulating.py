@@ -27,7 +27,7 @@ class Simulating:
         if now - began < _PATIENCE or now - self.shown_at < _OFTEN[self.terminal.live]:
             return
         self.shown_at = now
-        text = f"simulating: {done * 100 // all_} %, {now - began:.0f} s"
+        text = f"simulating: {done * 100 // all_}%, {now - began:.0f} s"
         if self.terminal.live:
             self.terminal.redraw(text)
         else:

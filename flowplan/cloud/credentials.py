@@ -99,7 +99,7 @@ def _login(credentials: Credentials, base_url: str, options: Mapping[str, Any]) 
     # The endpoint is older than the API's description: Foundry's first client read `access_token`.
     given = (data.get("access_token") or data.get("token")) if isinstance(data, dict) else None
     if not isinstance(given, str):
-        raise CloudError("POST /login: invalid response: access_token is missing or not a text")
+        raise CloudError("POST /login: invalid response: access_token is missing or not text")
     return _checked(given, "the token from POST /login")
 
 

@@ -139,7 +139,7 @@ def _texts(given: Section | None, key: str) -> tuple[tuple[str, str], ...]:
         if isinstance(node, Scalar):
             found.append((name.text, node.text))
         elif given is not None:
-            summary = f"{given.name(key)}.{name.text} must be a text, not {KINDS[node.kind]}"
+            summary = f"{given.name(key)}.{name.text} must be text, not {KINDS[node.kind]}"
             given.document.problem(node, summary, "put it in quotes, as --var takes it: '[a, b]'", code="type")
     return tuple(found)
 

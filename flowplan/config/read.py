@@ -169,9 +169,9 @@ class _Reading:
         for one in resources:
             other = first.setdefault(one.name, one)
             if other is not one:
-                also = ((f"{other.address} is called so here", other.source),)
+                also = ((f"{other.address} has this name here", other.source),)
                 hint = f"give each a {key} of its own; with for_each, let ${{each.key}} be part of it"
-                summary = f"two {what} are called {one.name}: {other.address} and {one.address}"
+                summary = f"two {what} are named {one.name}: {other.address} and {one.address}"
                 self.problem(one.source, summary, hint, code="duplicate", also=also)
 
     def linked(self, task: Task, use: VolumeUse) -> VolumeUse:

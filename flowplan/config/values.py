@@ -207,9 +207,9 @@ def as_text(document: Document, node: Node, name: str) -> Scalar | None:
         if kind == "string":
             return node
         hint = f'put it in quotes: "{shown(node.text)}"' if kind != "null" else None
-        document.problem(node, f"{name} must be a text, not {KINDS[kind]}", hint, code="type")
+        document.problem(node, f"{name} must be text, not {KINDS[kind]}", hint, code="type")
     elif kind != "broken":
-        document.problem(node, f"{name} must be a text, not {KINDS[kind]}", code="type")
+        document.problem(node, f"{name} must be text, not {KINDS[kind]}", code="type")
     return None
 
 
@@ -395,7 +395,7 @@ def flag(section: Section, key: str) -> bool:
         return False
     if isinstance(node, Scalar) and node.kind == "bool":
         return node.text.lower() == "true"
-    hint = "write true or false, without quotes; yes and no are texts in YAML 1.2"
+    hint = "write true or false, without quotes; yes and no are text in YAML 1.2"
     section.document.problem(
         node, f"{section.name(key)} must be true or false, not {KINDS[node.kind]}", hint, code="type"
     )

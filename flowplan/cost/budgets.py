@@ -140,7 +140,7 @@ def _remedy(costs: Costs, judged: Judged) -> str:
 
 
 def over(judged: Judged) -> Diagnostic | None:
-    """The warning of a plan that stays above its maximum and is carried out all the same."""
+    """The warning of a plan that stays above its maximum and is carried out anyway."""
     if judged.limit != "max_hourly_cost" or judged.refused or judged.after is None or judged.allowed is None:
         return None
     if judged.after <= judged.allowed:

@@ -13,7 +13,7 @@ from flowplan.pricing.entry import entry_price
 from flowplan.pricing.units import usd
 
 _SHOWN = 6
-_HINT = "until it wins again nothing runs, and nothing is paid; a higher limit makes that surer"
+_HINT = "until it wins again, nothing runs and you pay nothing; a higher limit makes winning more likely"
 _REPLACED = "; `lifecycle: {create_before_destroy: true}` places the successor first"
 
 
@@ -47,11 +47,11 @@ def _again(one: Priced) -> str:
     """What it would pay if somebody else had its place by then: it holds nothing in the gap."""
     found = one.cost
     if found is None:
-        return "what winning it back takes is unknown"
+        return "what it takes to win it back is unknown"
     limit, count = found.limit_price, found.quantity
     entry = entry_price(found.market, limit, holding=False)
     if entry.basis == "unknown" or entry.low is None:
-        return "what winning it back takes is unknown"
+        return "what it takes to win it back is unknown"
     if entry.basis in ("below_reserve", "too_large"):
         return f"its limit {usd(limit)} does not win it back"
     if entry.basis == "losing":

@@ -27,7 +27,10 @@ def notes(plan: Plan, costs: Costs, judged: Iterable[Judged], unchecked: Iterabl
         if said := over(one):
             yield said
     if not plan.refreshed:
-        what = "this plan takes all to be as last applied: nobody looked at what is live, so it cannot be applied"
+        what = (
+            "this plan assumes that everything is as last applied; "
+            "the cloud was not checked, so the plan cannot be applied"
+        )
         yield _warning("not-refreshed", what, "plan without --no-refresh")
     yield from _partial(plan)
     yield from warned(costs)
@@ -49,7 +52,9 @@ def _partial(plan: Plan) -> Iterator[Diagnostic]:
     given = " and ".join(["--target"] * bool(asked.targets) + ["--exclude"] * bool(asked.excluded))
     left = f"{_count(plan.left_out, 'change')} not in it: {_listed(plan.left_out)}" if plan.left_out else ""
     what = f"this plan is partial ({given}), so applying it may not bring about all that is configured"
-    yield _warning("partial", f"{what}; {left or 'nothing else would change now'}", "plan without that option for all")
+    yield _warning(
+        "partial", f"{what}; {left or 'nothing else would change now'}", "to see everything, plan without that option"
+    )
     for cause in dict.fromkeys(cause for _, cause in plan.dependents):
         found = [address for address, one in plan.dependents if one == cause]
         yield _warning("dependents", f"{_listed(found)} is left out, too: it depends on {cause}")

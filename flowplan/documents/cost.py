@@ -216,7 +216,7 @@ def _savings(found: Estimate) -> str | None:
 
 
 def _saved(paid: Decimal | None, instead_of: Decimal | None) -> str | None:
-    """The share saved, rounded down to a tenth of a per cent; negative where it is more expensive."""
+    """The share saved, rounded down to a tenth of a percent; negative where it is more expensive."""
     return None if paid is None or not instead_of else _share(1 - paid / instead_of)
 
 

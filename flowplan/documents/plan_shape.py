@@ -71,7 +71,7 @@ def _hold_sides(change: Mapping[str, Any], address: Address) -> None:
     """Raise ValueError for actions there are not, and for a bid or volume without what its actions are about."""
     actions = change["actions"]
     if actions not in ([*([one] for one in ACTIONS), *PAIRS]):
-        raise ValueError(f"{actions!r} are no actions")
+        raise ValueError(f"{actions!r} are not actions")
     both = {"update", "no-op", "read", "import"}.intersection(actions)
     needed = [("before", both or {"delete", "forget"}.intersection(actions))]
     needed.append(("after", both or {"create"}.intersection(actions)))

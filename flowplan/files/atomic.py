@@ -26,7 +26,7 @@ def replace_file(path: Path, data: bytes, *, through_link: bool = True, mode: in
     followed, not replaced, if it leads to a file or to nothing; without `through_link` it is replaced itself: no file
     of flowplan's own is a link, and what somebody made one leads to is not flowplan's. When the device fails (EIO), a
     second file is written and read back, once, since after a failed sync nothing written before is to be trusted; it
-    is an error all the same. Raises StateError.
+    is an error anyway. Raises StateError.
     """
     target = Path(os.path.realpath(path)) if through_link else path
     with durable(path):
@@ -132,7 +132,7 @@ def hold_trusted(path: Path) -> None:
             continue
         if found & mode == stat.S_IWOTH:
             raise StateError(
-                f"anybody may write to {one} (mode {stat.S_IMODE(found):04o}): flowplan does not trust a state there",
+                f"anyone can write to {one} (mode {stat.S_IMODE(found):04o}): flowplan does not trust a state there",
                 hint=f"chmod o-w {one}",
             )
 

@@ -22,7 +22,7 @@ _NUMBER = re.compile(r"(?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,2})?", re.ASCII)
 
 @frozen
 class Increase:
-    """By how much a cost may grow: `amount` dollars an hour, or per cent of what it was."""
+    """By how much a cost may grow: `amount` dollars an hour, or percent of what it was."""
 
     amount: Decimal
     percent: bool = False
@@ -88,7 +88,7 @@ def dollars(text: str) -> Decimal:
     if not _NUMBER.fullmatch(text):
         plain = text.replace("$", "").replace(",", "").strip()
         example = plain if _NUMBER.fullmatch(plain) else "60 or 12.50"
-        raise ValueError(f"write it like {example}, in dollars per hour")
+        raise ValueError(f"write dollars per hour, such as {example}")
     return Decimal(text)
 
 
@@ -96,5 +96,5 @@ def increase(text: str) -> Increase:
     """`5.00` or `20%`. Raises ValueError saying how to write it."""
     number = text.removesuffix("%")
     if not _NUMBER.fullmatch(number):
-        raise ValueError("write it like 5.00, in dollars per hour, or like 20%")
+        raise ValueError("write dollars per hour, such as 5.00, or a percentage, such as 20%")
     return Increase(Decimal(number), percent=text.endswith("%"))

@@ -14,7 +14,7 @@ _NUMBER = re.compile(r"(?:0|[1-9][0-9]{0,6})(%?)", re.ASCII)
 
 @frozen
 class MaxChanges:
-    """So many resources, or per cent of those that there are."""
+    """So many resources, or percent of those that there are."""
 
     number: int
     percent: bool = False
@@ -32,7 +32,7 @@ def max_changes(text: str) -> MaxChanges:
     found = _NUMBER.fullmatch(text)
     number = int(text.removesuffix("%")) if found else 0
     if found is None or (found[1] and number > 100):
-        raise ValueError("write it like 5, in resources, or like 30%, of those that there are")
+        raise ValueError("write a number of resources, such as 5, or a share of them, such as 30%")
     return MaxChanges(number, bool(found[1]))
 
 

@@ -210,7 +210,7 @@ class Run:
         if found.ended:
             raise ApplyFailed(
                 "; ".join(found.ended),
-                hint="this run does not buy it again; run the same command again to place a new one",
+                hint="this run does not place it again; run the same command again to place a new one",
             )
         if loaded.pending or found.notes:
             # Types, regions and names have to be looked up again, with what was found in its place.
@@ -226,8 +226,8 @@ class Run:
         return attrs.evolve(seen, recorded=state, state=now, pending={})
 
     def _settled(self, state: State, loaded: Loaded, seen: Observed) -> Recovered:
-        """What became of the operations in doubt. Raises OutcomeUnknown; but what is known to cost money is ended all
-        the same, and that one of them stays in doubt is the last word then."""
+        """What became of the operations in doubt. Raises OutcomeUnknown; but what is known to cost money is ended
+        first, and that one of them stays in doubt is the last word then."""
         try:
             return recover(
                 state,

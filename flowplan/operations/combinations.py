@@ -19,8 +19,8 @@ class Rule(NamedTuple):
 SAVED_PLAN = "a saved plan"
 RULES: tuple[Rule, ...] = (
     Rule("what_if", ("destroy",), "no bid would be left"),
-    Rule("max_changes", ("destroy",), "all of it is meant to go"),
-    Rule("replace", ("destroy",), "nothing would be made again"),
+    Rule("max_changes", ("destroy",), "everything is meant to be destroyed"),
+    Rule("replace", ("destroy",), "nothing would be created again"),
     Rule("refresh_only", ("out", "destroy", "replace", "what_if", SAVED_PLAN), "it only records what is live"),
     Rule("no_refresh", ("out", "destroy", "refresh_only"), "it does not check what is live"),
     Rule("keep_volumes", ("allow_volume_destroy",), "no volume is destroyed"),

@@ -107,6 +107,6 @@ def _would_forget(forgotten: Iterable[Binding], serial: int) -> GuardRefused:
         "still cost money",
         code="would-forget",
         detail="\n".join(lines),
-        hint="--force restores all the same; then `flowplan plan` finds bids by their marker, and "
+        hint="--force restores it anyway; then `flowplan plan` finds bids by their marker, and "
         "`flowplan import` takes a volume back",
     )

@@ -104,7 +104,7 @@ def _found(session: Session, live: Live, wanted: Address, id: str) -> LiveBid | 
     if found is None:
         raise FlowplanError(f"there is no {wanted.kind} {id} in this project")
     if isinstance(found, LiveBid) and found.ended:
-        raise FlowplanError(f"{id} is {found.status}: it has ended and costs nothing any more")
+        raise FlowplanError(f"{id} is {found.status}: it has ended and no longer costs anything")
     return found
 
 

@@ -39,7 +39,7 @@ def certain(cloud: Fcp, state: State, live: Live) -> Live:
             gone |= one.gone
     live = attrs.evolve(live, bids=found, gone=frozenset(gone)) if calls else live
     for id, why in unread.items():
-        cloud.note(f"{id} could not be read; flowplan takes it to be as last applied: {why}")
+        cloud.note(f"{id} could not be read; flowplan assumes that it is as last applied: {why}")
     return standing_in(state, live, unread) if unread else live
 
 

@@ -27,7 +27,7 @@ def _standing(session: Session, holder: Owner) -> Standing:
     try:
         if session.store.lock.held():
             return "held"
-    except StateError as error:  # the holder it names is shown all the same
+    except StateError as error:  # the holder it names is shown anyway
         session.listener.note(str(error))
         return "unseen"
     return fate_of(holder, session.owner())

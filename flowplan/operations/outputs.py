@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def outputs(session: Session, name: str | None = None) -> dict[str, Evaluated]:
     """The outputs of the state, or the one called `name`. Asks the API only where one names an instance. Raises
-    UsageProblem for a name that there is not."""
+    UsageProblem for a name that does not exist."""
     from flowplan.diagnostics import candidates
 
     state = session.load().state
@@ -44,7 +44,7 @@ def shown_after(session: Session, state: State) -> dict[str, Evaluated]:
     try:
         return evaluated(state, _ssh(session))
     except CloudError as error:
-        session.listener.note(f"where to log in could not be asked for: {error}")
+        session.listener.note(f"the address to log in to could not be fetched: {error}")
         return evaluated(state, {})
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 def from_live(session: Session, paths: Sequence[str], lineage: str | None) -> State:
     """The state rebuilt, and saved. `paths`: the task files, by which volumes are known again; `lineage`: which stack,
-    where several are live. Raises UsageProblem where the state is in order, FlowplanError where nothing carries a
+    where several are live. Raises UsageProblem where the state is intact, FlowplanError where nothing carries a
     marker."""
     sources, _ = session.sources(paths, optional=True)
     config = configuration(session, sources) if sources else None
@@ -79,13 +79,13 @@ def _hold_lost(session: Session) -> None:
         backup = store.backup()
         if backup is not None:
             raise UsageProblem(
-                f"{backup} is in order",
+                f"{backup} is intact",
                 hint="run `flowplan state restore` to restore it: it holds more than the markers do",
             ) from None
         return
     if state.bindings or state.released:
         raise UsageProblem(
-            "the state is in order: nothing is rebuilt", hint="`flowplan recover` settles operations in doubt"
+            "the state is intact: nothing is rebuilt", hint="`flowplan recover` settles operations in doubt"
         )
 
 

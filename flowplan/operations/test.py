@@ -134,7 +134,7 @@ def _failures(cases: Cases, case: Case, listener: Listener) -> Iterator[str]:
         try:
             _furnish(settings, cases, case, quiet)
         except (ConfigError, FlowplanError, ValueError) as error:
-            yield f"what is given cannot be made: {_said(error)}"
+            yield f"the given state could not be set up: {_said(error)}"
             return
         try:
             with Session(settings, quiet) as session:

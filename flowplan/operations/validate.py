@@ -66,7 +66,7 @@ class Named:
 
 def named_in(session: Session, sources: Sequence[Source]) -> Named:
     """What the files name, under whatever name they were applied; nothing, when they cannot be read: what they made
-    can be destroyed all the same."""
+    can be destroyed anyway."""
     from flowplan.planning.moves import former_addresses
 
     try:

@@ -135,7 +135,7 @@ def why_not(task: Task, chosen: Candidate, other: Candidate) -> str:
         saves = saving(task, other, chosen)
         if saves:
             word = "later" if task.optimize == "job_completion_time" else "more expensive"
-            return f"{word}: the chosen one saves {saves * 100:.0f} %"
+            return f"{word}: the chosen one saves {saves * 100:.0f}%"
         return "no better"
     return "no lower price" if task.optimize != "job_completion_time" else "no more room under the limit"
 

@@ -173,7 +173,7 @@ class Changes:
             what = "volume" if address.kind == "volume" else "task"
             return (
                 "delete_because_each_key",
-                f'the for_each of {what}.{address.base} has no key "{address.key}" any more',
+                f'the for_each of {what}.{address.base} no longer has the key "{address.key}"',
             )
         return "delete_because_no_resource_config", f"{address} is not in the configuration"
 

@@ -12,7 +12,7 @@ from flowplan.state.journal import CreateIntent, Intent
 from flowplan.state.ownership import is_live, perhaps_created
 from flowplan.state.state import State
 
-PREFIX = 'name_prefix: "${var.env}-" gives each environment names of its own'
+PREFIX = 'name_prefix: "${var.env}-" gives each environment its own names'
 
 
 def conflicts(

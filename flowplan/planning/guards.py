@@ -48,7 +48,7 @@ def _data(changes: Iterable[Change], wishes: Wishes) -> Iterable[Diagnostic]:
                 "volume-data",
                 change,
                 f"{how} {change.address} destroys the data on volume {volume.name} ({volume.held_gb} GB)",
-                f"if the data may go: --allow-volume-destroy {volume.name}; {_to_keep_it(wishes)}",
+                f"to let the data be destroyed: --allow-volume-destroy {volume.name}; {_to_keep_it(wishes)}",
             )
 
 
@@ -115,7 +115,7 @@ def _imported(changes: Iterable[Change]) -> Iterable[Diagnostic]:
                 "import-replaces",
                 change,
                 f"{change.address} would be replaced by the plan that imports it ({change.id}): {why}",
-                "write down what is live, apply, and change it then; or remove the import block",
+                "first apply a file that matches what is live, then change it; or remove the import block",
             )
 
 
@@ -125,7 +125,7 @@ def _not_first(changes: Sequence[Change], live: Live) -> Iterable[Diagnostic]:
     for change in changes:
         if isinstance(change, Replace) and (found := why_not_first(change, replaced, live)) is not None:
             why, hint = found
-            message = f"the successor of {change.address} cannot be made first (create_before_destroy): {why}"
+            message = f"the successor of {change.address} cannot be created first (create_before_destroy): {why}"
             yield refusal("volume-in-use", change, message, hint)
 
 

@@ -52,7 +52,7 @@ def notes(changes: Iterable[Change], desired: Desired) -> list[Diagnostic]:
 def _done(changes: Iterable[Change]) -> Iterator[Diagnostic]:
     for one in changes:
         if isinstance(one, Completed):
-            summary = f"{one.address} is done and stays so: {one.id} {DONE[one.ended]}"
+            summary = f"{one.address} is done and will not be placed again: {one.id} {DONE[one.ended]}"
             hint = f"to run it again: flowplan apply --replace {one.address}"
             yield Diagnostic("done", summary, hint, severity="note", about=str(one.address))
 
@@ -60,9 +60,8 @@ def _done(changes: Iterable[Change]) -> Iterator[Diagnostic]:
 def _run_on(changes: Iterable[Change], desired: Desired) -> Iterator[Diagnostic]:
     for one in changes:
         if isinstance(one, LeftOut) and isinstance(one.before, Bid) and one.address in desired.over:
-            summary = (
-                f"the lifetime of {one.address} is over ({desired.over[one.address]}), but it is left out and runs on"
-            )
+            summary = f"the lifetime of {one.address} is over ({desired.over[one.address]}), "
+            summary += "but it is left out of this plan and keeps running"
             hint = f"cancel it: flowplan apply --target {one.address}"
             yield Diagnostic("lifetime-over", summary, hint, severity="warning", about=str(one.address))
 

@@ -67,11 +67,13 @@ def _takes(change: Change) -> bool:
 def _bid(change: Change, bid: Bid, market: Market | None, required: Iterable[SshKey], say: Say) -> Iterator[Diagnostic]:
     least = market.minimum if market is not None else None
     if (_places(change) or "limit_price" in _changed(change)) and least is not None and bid.limit_price < least:
-        summary = f"the limit {usd(bid.limit_price)} is below {usd(least)} an instance-hour, the least that FCP accepts"
+        summary = (
+            f"the limit {usd(bid.limit_price)} is below {usd(least)} an instance-hour, the minimum that FCP accepts"
+        )
         yield say(change.address, "limit_price", summary, _least(least, bid.gpus), code="limit-too-low")
     before = change.before if isinstance(change, Replace) else None
     if least is None and isinstance(before, Bid) and bid.limit_price < before.limit_price:
-        summary = f"the limit falls to {usd(bid.limit_price)}, but the least that FCP accepts is unknown now"
+        summary = f"the limit falls to {usd(bid.limit_price)}, but the minimum that FCP accepts is unknown now"
         hint = "flowplan does not cancel a running bid for one that FCP may refuse: try again later, or keep the limit"
         yield say(change.address, "limit_price", summary, hint, code="minimum-unknown")
     if not _places(change):

@@ -72,4 +72,4 @@ def _why(found: MassChange) -> str:
 
 def _remedy(found: MassChange) -> str:
     enough = enough_for(found.changed, found.there, percent=found.limit.percent)
-    return f"if all of that is meant: --max-changes {enough}"
+    return f"to allow all of it: --max-changes {enough}"

@@ -208,7 +208,7 @@ class Placement:
                 self.choices[task.address] = "keeps its type and region"
                 return self._chosen(task, stays, here)
             saves = saving(task, stays, better_place) or 0
-            what = f"waits in {stays.auction.region}; {why(task, better_place, here)}, saves {saves * 100:.0f} %"
+            what = f"waits in {stays.auction.region}; {why(task, better_place, here)}, saves {saves * 100:.0f}%"
             self.choices[task.address] = what
             return self._chosen(task, better_place, here)
         ambiguous = same_name_twice(here)

@@ -42,7 +42,7 @@ def _wanted(
     if before is None and isinstance(bid, (NoOp, Update, Completed, Delete)):
         return Presumed(address, wanted, needs=wanted.needs, generation=generation)
     if bid is None or before is None or owner is None or isinstance(bid, Create):
-        # What is gone is named all the same.
+        # What is gone is named too.
         gone = owner if before is not None else None
         return Create(address, wanted, id=gone, needs=wanted.needs, generation=generation)
     if isinstance(bid, Delete):

@@ -60,7 +60,7 @@ def _by_the_files(change: Replace | Delete, wishes: Wishes) -> Diagnostic:
         _CODE,
         change,
         f"{change.address} has prevent_destroy, and {_loss(change)}",
-        f"{_to_spare_it(change, wishes)}; if it may go: prevent_destroy: false, here",
+        f"{_to_spare_it(change, wishes)}; to allow it, set prevent_destroy: false here",
     )
     return attrs.evolve(found, position=change.lifecycle.source or change.position)
 
@@ -90,7 +90,7 @@ def _perhaps(change: Replace | Delete, unread: Unread, wishes: Wishes) -> Diagno
     """That a file which cannot be read may say that it is to stay; None: nothing in its text looks like that. A bid
     that is named with --target may go: somebody is to stop paying."""
     if isinstance(change.before, Volume):
-        summary = f"a file speaks of {unread.word}, but cannot be read; {_loss(change)}"
+        summary = f"a file mentions {unread.word}, but cannot be read; {_loss(change)}"
         hint = f"{_VALIDATE}; --keep-volumes cancels the bids, and leaves volumes"
         return refusal(_CODE, change, summary, hint) if unread.word else None
     address = change.address
@@ -100,7 +100,7 @@ def _perhaps(change: Replace | Delete, unread: Unread, wishes: Wishes) -> Diagno
     if any(address in matching(pattern, (address,)) for pattern in named):
         return None
     summary = f"a file that cannot be read may say in `removed` that {address} is to stay; {_loss(change)}"
-    return refusal(_CODE, change, summary, f"{_VALIDATE}; if it is to end all the same: --target '{address}'")
+    return refusal(_CODE, change, summary, f"{_VALIDATE}; if it is to end anyway: --target '{address}'")
 
 
 def _loss(change: Replace | Delete) -> str:

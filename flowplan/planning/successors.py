@@ -38,6 +38,6 @@ def why_not_first(change: Replace, replaced: Container[Address], live: Live) -> 
         why = f"both would hold the Block volume {block[0]}, which only one bid can use"
         return why, f"{instead}; a File volume can be used by both"
     if gone := [need for need in change.needs if need in replaced]:
-        why = f"{gone[0]}, which it uses, is replaced too, and can only be made again once nothing uses it"
+        why = f"{gone[0]}, which it uses, is replaced too, and can be created again only once nothing uses it"
         return why, f"{instead}, and placed again when the volume is there"
     return None

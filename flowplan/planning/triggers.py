@@ -71,7 +71,7 @@ def _why(trigger: Trigger, change: Change, *, besides: bool) -> str | None:
     if besides or isinstance(change, Replace):
         return f"{change.address} is replaced"
     again = isinstance(change, Create) and change.generation > 1
-    return f"{change.address} is made again" if again else None
+    return f"{change.address} is created again" if again else None
 
 
 def _changed(names: Iterable[str]) -> set[str]:

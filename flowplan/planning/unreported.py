@@ -1,4 +1,4 @@
-"""What could not be looked at, or not be read: what stands in for it, and what may be done all the same. Pure.
+"""What could not be looked at, or not be read: what stands in for it, and what may be done anyway. Pure.
 
 To stop paying, ids are enough. So an object of the state that the cloud does not show is taken as it was
 applied, and a plan that does nothing but stop (cancel, pause, forget) is carried out; any other needs all of it.

@@ -366,5 +366,5 @@ def _decimal(value: float) -> Decimal:
 
 
 def _down(share: float) -> Decimal:
-    """A share rounded down to 0.1 %."""
+    """A share rounded down to 0.1%."""
     return Decimal(math.floor(share * 1000 + 1e-6)) / 1000

@@ -3,7 +3,7 @@
     judge(kept, accounts, now)   one forecast: still running, over, or cut short because somebody changed the bid
     coverage(judged)             all of them: how many bands held, and whether that is as many as they should
 
-A band is the middle 80 % of what may happen, so one forecast outside proves nothing; many do (docs/forecast.md).
+A band is the middle 80% of what may happen, so one forecast outside proves nothing; many do (docs/forecast.md).
 """
 
 from __future__ import annotations

@@ -68,7 +68,7 @@ class Simulator:
         `":memory:"` keeps the data in this process. `seed` and `start` (virtual time) count only when data are
         made. Virtual time stands still but for `advance`, or runs `speed` times as fast as real time; it is one time
         for all who have the file open. Any `fkey_...` is a good key unless `api_key` names the one (a token from
-        `/login`, and keys made through the API, are good all the same). Raises FlowplanError for a file of another
+        `/login`, and keys made through the API, are good too). Raises FlowplanError for a file of another
         kind.
         """
         start_ms = clock.to_ms(start)

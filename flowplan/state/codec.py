@@ -58,7 +58,7 @@ def load(data: bytes, name: str) -> State:
     return state
 
 
-RESTORE = "`flowplan state restore` puts the last good version back"
+RESTORE = "`flowplan state restore` restores the last good version"
 
 
 def _checked(data: bytes, name: str) -> dict[str, Any]:
@@ -296,7 +296,7 @@ def _text(value: Any) -> str:
 
 def _end(value: Any) -> str:
     if value not in ENDS:
-        raise ValueError(f"{value!r} is no way to end")
+        raise ValueError(f"{value!r} is not a way to end")
     return _text(value)
 
 

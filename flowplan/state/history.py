@@ -97,7 +97,7 @@ def read_head(line: bytes, name: str) -> Version:
         change = None if head["change"] is None else _change(head["change"])
         return Version(bounds.name(head["lineage"]), _count(head["serial"]), _count(head["resources"]), change)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise StateError(f"{name} is no version of a state: {reason(error)}", hint=None) from None
+        raise StateError(f"{name} is not a version of a state: {reason(error)}", hint=None) from None
 
 
 def load_version(data: bytes, name: str) -> State:
@@ -108,7 +108,7 @@ def load_version(data: bytes, name: str) -> State:
         raise StateError(f"{name} is cut off", hint=None)
     state = load(rest.removesuffix(_END), name)
     if (state.lineage, state.serial) != (version.lineage, version.serial):
-        raise StateError(f"{name} holds another state than it says", hint=None)
+        raise StateError(f"{name} holds a different state than it says", hint=None)
     return state
 
 

@@ -22,7 +22,7 @@ from flowplan.state.state import CANCELLED, Binding, State
 Known = TypeVar("Known", Bid, Volume)
 SKEW = 5.0  # seconds by which the clocks of one API may differ; its `Date` has whole seconds, too
 # Seconds after an attempt was about to be sent in which it may still be executed: 30 until it is given up, 45 (the
-# settle window) in which it may be carried out all the same, and what the server's clock, last heard, may be behind.
+# settle window) in which it may be carried out anyway, and what the server's clock, last heard, may be behind.
 LATEST = 120.0
 WRONG = 24 * 3600.0  # seconds that this machine's clock may be wrong: a zone, or a battery
 

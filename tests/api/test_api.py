@@ -164,7 +164,7 @@ def test_a_dict_that_is_no_task(tmp_path: Path) -> None:
         (lambda stack: stack.plan(keep_volumes=True), "keep_volumes needs destroy"),
         (lambda stack: stack.plan(max_hourly_cost="1.00", budget_basis="p95"), "budget_basis: 'p95'"),
         (lambda stack: stack.plan(replace=["trian"]), "'trian' is not an address"),
-        (lambda stack: stack.apply(stack.plan(), wait="runing"), "wait: 'runing' is none of placed"),
+        (lambda stack: stack.apply(stack.plan(), wait="runing"), "wait: 'runing' is not one of placed"),
         (lambda stack: stack.apply(stack.plan(), parallelism=0), "parallelism: 0 is not between 1 and 256"),
         (lambda stack: stack.apply(stack.plan(), settle_window=-1), "settle_window: -1 is not between 0 and 3600"),
         (lambda stack: stack.apply(stack.plan(), timeout=float("inf")), "timeout: inf is not between"),

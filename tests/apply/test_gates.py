@@ -97,8 +97,8 @@ TABLE: list[tuple[str | None, int, Until, str]] = [
     ("Terminated", 0, "allocated", "fails: waits until bid.first is allocated, but it has ended"),
     ("Terminated", 0, "running", "fails: waits until bid.first is running, but it has ended"),
     ("Terminated", 0, "terminated", "starts"),
-    (GONE, 0, "terminated", "fails: waits until bid.first is terminated, but the API does not find its bid any more"),
-    (GONE, 0, "running", "fails: waits until bid.first is running, but the API does not find its bid any more"),
+    (GONE, 0, "terminated", "fails: waits until bid.first is terminated, but the API no longer finds its bid"),
+    (GONE, 0, "running", "fails: waits until bid.first is running, but the API no longer finds its bid"),
 ]
 
 

@@ -241,7 +241,7 @@ def test_nothing_is_restored_from_a_file_that_anybody_may_write_to(store: LocalS
     two_runs(store)
     store.path.write_bytes(b"{")
     store.path.with_name(name).chmod(0o666)
-    with pytest.raises(StateError, match=f"anybody may write to .*{name} "):
+    with pytest.raises(StateError, match=f"anyone can write to .*{name} "):
         LocalStore(store.path).restore()
 
 
@@ -252,7 +252,7 @@ def test_nothing_is_restored_from_a_file_that_anybody_may_write_to(store: LocalS
 def test_a_directory_that_anybody_may_write_to_is_refused(store: LocalStore, mode: int) -> None:
     run(store)
     store.path.parent.chmod(mode)
-    with pytest.raises(StateError, match="anybody may write to") as found:
+    with pytest.raises(StateError, match="anyone can write to") as found:
         store.read()
     assert found.value.hint == f"chmod o-w {store.path.parent}"
     store.path.parent.chmod(0o1777)  # like /tmp: nobody can rename what is another's
@@ -263,7 +263,7 @@ def test_a_directory_that_anybody_may_write_to_is_refused(store: LocalStore, mod
 def test_a_file_that_anybody_may_write_to_is_refused(store: LocalStore, name: str) -> None:
     run(store)
     store.path.with_name(name).chmod(0o666)
-    with pytest.raises(StateError, match=f"anybody may write to .*{name}"):
+    with pytest.raises(StateError, match=f"anyone can write to .*{name}"):
         store.read()
 
 

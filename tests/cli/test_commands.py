@@ -159,7 +159,7 @@ def test_status(applied: Place) -> None:
     paid = re.search(r"\$([0-9.]+) paid so far", out)
     assert paid is not None and 7 < float(paid[1]) <= 8
     assert f"{VOLUME}  1 GB Block in us-central1-b, $0.08 a month" in out
-    assert "In all $8.00 an hour now, storage included." in out
+    assert "In total $8.00 an hour now, storage included." in out
     assert "No bid or volume of this stack is live" in applied.ok("status", "--state", "other.json")
     nothing = json.loads(applied.ok("status", "--state", "other.json", "--format", "json"))
     assert (nothing["bids"], nothing["volumes"], nothing["hour"], nothing["as_of"]) == ([], [], {"now": "0.00"}, None)

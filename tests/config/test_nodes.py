@@ -196,11 +196,11 @@ REFUSED = {
     "yaml 2": ("%YAML 2.0\n---\na: 1\n", "1:1: [syntax] flowplan reads YAML 1.2"),
     "duplicate key": ("a: 1\nb: 1\na: 2\n", "3:1: [duplicate-key] the key 'a' is given twice"),
     "duplicate merge": ("<<: {a: 1}\n<<: {b: 1}\n", "2:1: [duplicate-key] << is given twice"),
-    "integer key": ("1: x\n", "1:1: [key] a key must be a text, but 1 is a number"),
-    "boolean key": ("true: x\n", "1:1: [key] a key must be a text, but true is true or false"),
+    "integer key": ("1: x\n", "1:1: [key] a key must be text, but 1 is a number"),
+    "boolean key": ("true: x\n", "1:1: [key] a key must be text, but true is true or false"),
     "null key": ("? \n: x\n", "1:2: [key] this key is empty"),
-    "list key": ("[a]: x\n", "1:1: [key] a key must be a text, not a list"),
-    "port as key": ("- 8441: 8001\n", "1:3: [key] a key must be a text, but 8441 is a number"),
+    "list key": ("[a]: x\n", "1:1: [key] a key must be text, not a list"),
+    "port as key": ("- 8441: 8001\n", "1:3: [key] a key must be text, but 8441 is a number"),
     "unknown alias": ("a: &long 1\nb: *lomg\n", "2:4: [alias] there is no anchor &lomg above"),
     "alias of another document": ("a: &x 1\n---\nb: *x\n", "3:4: [alias] there is no anchor &x above"),
     "cycle": ("a: &x [1, [*x]]\n", "1:12: [alias] *x contains itself"),
@@ -246,7 +246,7 @@ HINTS = {
     "tab": ("a:\t1\n", "use spaces: YAML counts them, and a tab has no fixed width"),
     "utf-16": ("a: 1\n".encode("utf-16"), "save it as UTF-8"),
     "empty": ("", "a task starts with `name: my-task`"),
-    "comments only": ("# a\n", "it holds comments only"),
+    "comments only": ("# a\n", "it holds only comments"),
 }
 
 
@@ -282,7 +282,7 @@ SYNTAX = {
     "closed too often": ("a: 1\n}\n", "2:1", "a key is expected here"),
     "at": ("a: @x\n", "1:4", "'@' cannot begin a value"),
     "backtick": ("a: `x`\n", "1:4", "'`' cannot begin a value"),
-    "escape": ('a: "\\q"\n', "1:5", "no such escape in a text in double quotes"),
+    "escape": ('a: "\\q"\n', "1:5", "double-quoted text has no such escape"),
     "mapping without blank": ("a: {b:1, c d:}\n", "1:13", "a ':' inside a value"),
     "port pair without its second half": ("a: [80:]\n", "1:7", "a ':' inside a value"),
     "text behind the bar": ("a: |x\n", "1:5", "the text of a | or > block starts on the next line"),

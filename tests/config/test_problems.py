@@ -96,10 +96,10 @@ PROBLEMS = {
     ),
     # shapes
     "list": ("- a\n", "1:1: [type] a document must be a mapping, not a list; write name: my-task"),
-    "scalar": ("hello\n", "1:1: [type] a document must be a mapping, not a text; write name: my-task"),
+    "scalar": ("hello\n", "1:1: [type] a document must be a mapping, not text; write name: my-task"),
     "no mapping": (
         f"task_management: low\n{TYPE}",
-        "1:18: [type] task_management must be a mapping, not a text; write task_management: {priority: high}",
+        "1:18: [type] task_management must be a mapping, not text; write task_management: {priority: high}",
     ),
     "empty value": (f"name:\n{TYPE}", "1:6: [empty] name has no value; give it one, or delete the key"),
     "empty list": (
@@ -119,7 +119,7 @@ PROBLEMS = {
     ),
     "number as a name": (
         f"name: 2024\n{TYPE}",
-        '1:7: [type] name must be a text, not a number; put it in quotes: "2024"',
+        '1:7: [type] name must be text, not a number; put it in quotes: "2024"',
     ),
     "long name": (
         f"name: {'x' * 129}\n{TYPE}",
@@ -134,8 +134,8 @@ PROBLEMS = {
     "key twice": (f"ssh_key_name: [a, a]\n{TYPE}", "1:19: [duplicate] ssh_key_name has 'a' twice; keep one of the two"),
     "yes is no boolean": (
         f"paused: yes\n{TYPE}",
-        "1:9: [type] paused must be true or false, not a text; "
-        "write true or false, without quotes; yes and no are texts in YAML 1.2",
+        "1:9: [type] paused must be true or false, not text; "
+        "write true or false, without quotes; yes and no are text in YAML 1.2",
     ),
     # prices
     "unknown priority": (
@@ -290,12 +290,12 @@ PROBLEMS = {
     ),
     "no text": (
         f"startup_script_file: binary\n{TYPE}",
-        "1:22: [encoding] binary is not UTF-8: byte 0xff at offset 2; a startup script is a text",
+        "1:22: [encoding] binary is not UTF-8: byte 0xff at offset 2; a startup script is text",
     ),
     "NUL in a script": (
         f'startup_script: "a\\n\\0"\n{TYPE}',
         "1:17: [character] startup_script has a NUL character in its line 2; "
-        "delete it, or save the file as UTF-8 where it is UTF-16",
+        "delete it, or save the file as UTF-8 if it is UTF-16",
     ),
     "no script": (
         f"startup_script: #!/bin/bash\n{TYPE}",

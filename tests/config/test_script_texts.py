@@ -77,7 +77,7 @@ def test_a_script_in_the_task_file_is_told_of_alike() -> None:
     [
         ("echo".encode("utf-16"), "encoding", "save it as UTF-8"),
         ("echo".encode("utf-16-le"), "character", "save the file as UTF-8"),
-        (b"echo \xff", "encoding", "a startup script is a text"),
+        (b"echo \xff", "encoding", "a startup script is text"),
     ],
 )
 def test_a_script_that_is_no_text(script: bytes, code: str, hint: str) -> None:

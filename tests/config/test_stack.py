@@ -184,7 +184,7 @@ WRONG = {
     ),
     "an output of nothing": (
         "version: 2\noutputs: {a: }\n",
-        ["a.yaml:2:14: [type] the value of output a must be a text, not nothing (null)"],
+        ["a.yaml:2:14: [type] the value of output a must be text, not nothing (null)"],
     ),
     "a priority that is none": (
         "version: 2\ndefaults: {task_management: {priorities: {huge: 1}}}\n" + ONE[len("version: 2\n") :],
@@ -193,8 +193,8 @@ WRONG = {
     "one name of two volumes": (
         "version: 2\nvolumes: {a: {for_each: [b-c], size: 1}, a-b: {for_each: [c], size: 1}}\n",
         [
-            'a.yaml:2:42: [duplicate] two volumes are called a-b-c: volume.a["b-c"] and volume.a-b["c"] '
-            '(volume.a["b-c"] is called so here: a.yaml:2:11)'
+            'a.yaml:2:42: [duplicate] two volumes are named a-b-c: volume.a["b-c"] and volume.a-b["c"] '
+            '(volume.a["b-c"] has this name here: a.yaml:2:11)'
         ],
     ),
     "what all have from the defaults": (
@@ -238,7 +238,7 @@ WRONG = {
     ),
     "one name twice": (
         f"version: 2\ntasks:\n  a: {{{TYPE}, name: x}}\n  b: {{{TYPE}, name: x}}\n",
-        ["a.yaml:4:89: [duplicate] two tasks are called x: bid.a and bid.b (bid.a is called so here: a.yaml:3:89)"],
+        ["a.yaml:4:89: [duplicate] two tasks are named x: bid.a and bid.b (bid.a has this name here: a.yaml:3:89)"],
     ),
     "a secret in a name": (
         "version: 2\nvariables: {who: {default: geheim, sensitive: true}}\nname: '${var.who}'\n",
@@ -335,7 +335,7 @@ def test_several_instances_are_no_part_of_a_text() -> None:
     text = f"version: 2\ntasks: {{a: {{for_each: [x], {TYPE}}}}}\noutputs: {{o: 'VALUE'}}\n"
     assert stack(text.replace("VALUE", "${task.a.id}")).outputs
     assert said(text.replace("VALUE", "b ${task.a.id}")) == [
-        "a.yaml:3:11: [reference] output o: task.a is several, no part of a text"
+        "a.yaml:3:11: [reference] output o: task.a has several instances, so it cannot be part of text"
     ]
 
 

@@ -84,7 +84,7 @@ def test_a_layout_that_would_mean_something_else_is_not_made() -> None:
     findings = Findings()
     assert laid_out("a.yaml", b"|\n :x\n", findings) is None
     assert [(one.code, one.summary) for one in findings.all] == [
-        ("layout", "this file cannot be laid out without a change of what it means")
+        ("layout", "this file cannot be laid out without changing what it means")
     ]
 
 

@@ -331,7 +331,7 @@ class DatabaseStore:
             hold_distinct(loaded.state.bindings.values(), self._parts.name("journal"))
         except StateError as error:
             if (backup := self._parts.version("backup")) is not None:
-                error.detail = error.detail or f"the backup is in order: serial {backup.serial}"
+                error.detail = error.detail or f"the backup is intact: serial {backup.serial}"
             if error.hint == RESTORE and not self._parts.versions() and self._kept_snapshot() is None:
                 error.hint = NOT_RESTORED
             raise
@@ -396,7 +396,7 @@ class DatabaseStore:
         except StateError as error:
             damage = error
         else:
-            raise StateError(f"{self.name} is in order; nothing was restored")
+            raise StateError(f"{self.name} is intact; nothing was restored")
         versions, journal = self._parts.versions(), self._parts.readable_journal()
         kept = None if versions else self._kept_snapshot()
         if kept is not None:

@@ -364,7 +364,7 @@ def test_damage_is_never_an_empty_state(place: Place, damage: bytes) -> None:
     with pytest.raises(StateError) as caught:
         found(place)
     assert "state restore" in (caught.value.hint or "")
-    assert caught.value.detail is not None and "is in order: serial 1" in caught.value.detail
+    assert caught.value.detail is not None and "is intact: serial 1" in caught.value.detail
     place.put("backup", damage)
     with pytest.raises(StateError) as caught:
         found(place)
@@ -447,7 +447,7 @@ def two_runs(place: Place, after: str = "") -> bytes | None:
 
 def test_what_is_in_order_is_not_restored(place: Place) -> None:
     two_runs(place)
-    with pytest.raises(StateError, match="is in order; nothing was restored"):
+    with pytest.raises(StateError, match="is intact; nothing was restored"):
         place.open().restore()
 
 

@@ -117,7 +117,7 @@ def test_a_url_of_nothing_that_keeps_a_state_is_wrong_usage(place: Place, url: s
     place.write(TASK)
     result = place.run("--api-url", "sim:", "--state", url, "plan")
     assert result.code == 64
-    assert f"flowplan keeps no state at {url.partition('//')[0]}//" in result.err.replace("\n  ", " ")
+    assert f"flowplan cannot keep a state at {url.partition('//')[0]}//" in result.err.replace("\n  ", " ")
     assert "secret" not in result.err
     with pytest.raises(UsageProblem):
         flowplan.load(directory=place.path, api_url="sim:", state=url, environ={}).state()

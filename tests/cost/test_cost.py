@@ -94,7 +94,7 @@ def test_a_stack_of_several_is_kept_as_a_whole_too(place: Place) -> None:
     parts = [Decimal(one["paid"]) for one in body["forecasts"] if one["course"] == "elapsed"]
     assert whole["place"] == "inside"
     assert abs(Decimal(whole["paid"]) - sum(parts)) <= Decimal("0.02")  # a day of 2 GB is half a cent; each is rounded
-    assert "All together: 1 of 1 held." in place.ok("cost")
+    assert "In total: 1 of 1 held." in place.ok("cost")
 
 
 def test_of_an_apply_that_failed_half_way_only_what_exists_is_kept(place: Place) -> None:
@@ -159,8 +159,8 @@ def test_a_day_later_what_was_paid_stands_beside_the_forecast(applied: Place) ->
     assert "6.0/24 h    $48.00  until then  $47.77  running" in applied.ok("cost")
     applied.ok("simulator", "advance", "18h")
     out = applied.ok("cost")
-    assert "02 Nov 09:00  24 h   $192.00    $192.00  $191.77  held" in out
-    assert "Bands of 80 %: 1 of 1 held (100 %)." in out
+    assert "02 Nov 09:00  24 h   $192.00   $192.00  $191.77  held" in out
+    assert "Bands of 80%: 1 of 1 held (100%)." in out
     assert "Too few to say" in out
     assert "You paid $191.77 where $192.00 was expected: 1.00 times as much." in out
 
@@ -170,7 +170,7 @@ def test_a_forecast_that_is_wrong_is_seen_to_be_wrong(applied: Place) -> None:
     applied.ok("simulator", "advance", "24h")
     out = applied.ok("cost")
     assert "$192.00  $407.50  ABOVE x2.12" in out
-    assert "0 of 1 held (0 %), 1 above." in out
+    assert "0 of 1 held (0%), 1 above." in out
     assert "2.12 times as much" in out
     (one, _) = looked(applied)["forecasts"]
     assert (one["place"], one["counts"]) == ("above", True)
@@ -201,7 +201,7 @@ def test_a_day_is_followed_by_a_day(applied: Place) -> None:
         assert kept(applied) == [(BID, 24.0)] * number
     out = applied.ok("cost")
     assert f"{BID}  (2 earlier: 2 of 2 that count held)" in out
-    assert "6 of 6 held (100 %)." in out
+    assert "6 of 6 held (100%)." in out
 
 
 def test_verdicts_that_are_final_are_kept_and_not_asked_for_again(applied: Place) -> None:
@@ -265,7 +265,7 @@ def test_what_is_gone_costs_nothing_more(applied: Place) -> None:
     assert applied.call("DELETE", f"/v2/spot/bids/{bid_id(applied)}").status == 204
     out = applied.ok("cost")
     assert f"{BID}  gone; $7.77 paid so far" in out
-    assert "In all $0.0001 an hour now" in out  # the volume
+    assert "In total $0.0001 an hour now" in out  # the volume
     gone = looked(applied)["estimate"]["resources"][0]
     assert (gone["status"], gone["cost"]) == ("gone", None)
 

@@ -156,7 +156,7 @@ def test_an_elasticity_of_one_means_a_percent_for_a_percent() -> None:
 
 
 def test_what_is_seen_of_a_book_moves_what_is_assumed_by_how_much_is_seen() -> None:
-    """Taking 18 of 1,000 units raises the price by 18 %: an elasticity of 0.1. One order of 1.8 units proves little."""
+    """Taking 18 of 1,000 units raises the price by 18%: an elasticity of 0.1. One order of 1.8 units proves little."""
     lots = Lots((1,), 1000)
     assert lots.mean == 1.8
     little, much = (Depth(((units, units / 100),)).elasticity(lots) for units in (2, 500))
@@ -443,7 +443,7 @@ def test_a_cost_that_is_always_the_same_needs_no_picture() -> None:
     body = block(what_if(planned(change("a", "30", prices=prices)), streams, CATALOGUE, 24, 10))
     assert body["histogram"] == []
     assert body["bids"][0]["cost"] == dict.fromkeys(("p10", "p50", "p90", "expected"), "192.00")
-    assert "in all futures, 100 % of the time; never preempted" in text_of(body, Paint())
+    assert "in all futures, 100% of the time; never preempted" in text_of(body, Paint())
 
 
 def test_bars() -> None:
@@ -516,7 +516,7 @@ def test_what_takes_long_is_told_on_stderr_in_plain_lines_when_piped(
     monkeypatch.setattr("flowplan.cli.simulating._PATIENCE", 0.0)
     place.write(task())
     result = place.run("plan", "--what-if")
-    assert result.err.startswith("simulating: 0 %, 0 s\n") and "\r" not in result.err
+    assert result.err.startswith("simulating: 0%, 0 s\n") and "\r" not in result.err
     assert "simulating" not in result.out
 
 

@@ -124,7 +124,7 @@ def report(kind: str, found: list[Case]) -> None:
         pinball = fmean(loss(one.paid, band) for one, band in zip(found, bands, strict=True))
         width = fmean(band[2] - band[0] for band in bands)
         print(
-            f"  {way:<9} {inside:6.1%} within the 80 % band, {above:5.1%} above; expected / paid {ratio:.2f};"
+            f"  {way:<9} {inside:6.1%} within the 80% band, {above:5.1%} above; expected / paid {ratio:.2f};"
             f" loss {pinball:.4f}, band {width:.3f} wide"
         )
     chances = [one.preempted for one in found if one.preempted]

@@ -323,7 +323,7 @@ SCENARIOS: dict[str, Scenario] = {
         _interrupted(_written(ONE), "sent POST spot/bids"), ("recover",), (("recover",), APPLY)
     ),
     "cancel a further bid": Scenario(_unnamed, CANCEL_B, (CANCEL_B,)),
-    "state restore": Scenario(_damaged, RESTORE, (RESTORE, APPLY), tells="is in order; nothing was restored"),
+    "state restore": Scenario(_damaged, RESTORE, (RESTORE, APPLY), tells="is intact; nothing was restored"),
     "restore a version": Scenario(_released_since, RESTORE_FIRST, (RESTORE_FIRST,)),
     "a saved plan": Scenario(_planned, ("apply", "--parallelism", "1", "saved")),
     "create six, four at once": Scenario(

@@ -85,7 +85,7 @@ def test_a_good_backup_knows_more(applied: Place) -> None:
 
 
 def test_a_state_in_order_is_not_rebuilt(applied: Place) -> None:
-    assert "the state is in order" in applied.run("recover", "--from-live").err
+    assert "the state is intact" in applied.run("recover", "--from-live").err
 
 
 def test_nothing_live_is_nothing_to_rebuild_from(place: Place) -> None:

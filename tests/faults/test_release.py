@@ -49,7 +49,7 @@ def test_what_was_released_is_taken_back(applied: Place) -> None:
     ledger = applied.ledger()
     applied.ok("state", "rm", BID)
     id = live_ids(applied)[0]
-    assert applied.ok("import", BID, id) == f"{BID} is {id} now; flowplan plan shows what differs.\n"
+    assert applied.ok("import", BID, id) == f"{BID} is now {id}; flowplan plan shows what differs.\n"
     applied.ok("apply", "--auto-approve")
     after = json.loads((applied.path / "flowplan.state.json").read_text())
     assert "released" not in after
@@ -224,7 +224,7 @@ def test_a_state_that_only_released_is_not_lost(applied: Place) -> None:
     applied.ok("state", "rm", VOLUME)
     result = applied.run("recover", "--from-live")
     assert result.code == 64
-    assert "the state is in order" in result.err
+    assert "the state is intact" in result.err
 
 
 def test_rebuilding_says_that_it_does_not_know_what_was_released(applied: Place) -> None:

@@ -250,5 +250,5 @@ def test_an_overflow_of_another_user_is_refused(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(Path, "stat", real)
     monkeypatch.setattr(os, "geteuid", os.getuid)
     Path(overflow or "").chmod(0o666)
-    with pytest.raises(StateError, match="anybody may write to"):
+    with pytest.raises(StateError, match="anyone can write to"):
         store.overflowed("lineage")

@@ -36,7 +36,7 @@ MISTAKES = (
     Mistake(
         "take a saved plan with an action there is not",
         "documents/plan_shape.py",
-        '        raise ValueError(f"{actions!r} are no actions")',
+        '        raise ValueError(f"{actions!r} are not actions")',
         "        return",
         ("tests/documents/test_plan_shape.py",),
     ),

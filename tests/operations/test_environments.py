@@ -102,7 +102,7 @@ def test_without_a_prefix_the_clash_is_reported_with_the_remedy(stack: Place) ->
     assert (clash.code, len(stack.ledger())) == (65, calls), clash
     for kind in ("bid", "volume"):
         assert f"a {kind} named" in said
-    assert said.count('name_prefix: "${var.env}-" gives each environment names of its own') == 2
+    assert said.count('name_prefix: "${var.env}-" gives each environment its own names') == 2
 
 
 def test_while_one_state_is_locked_the_other_is_applied(stack: Place) -> None:

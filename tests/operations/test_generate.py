@@ -128,7 +128,7 @@ def test_what_a_file_cannot_say_is_left_out_with_the_reason(live: Place) -> None
 def test_one_object(live: Place) -> None:
     id = somebodys(live, "byhand")
     out = live.ok("import", "bid.mine", id, "--generate", "one.yaml")
-    assert f"bid.mine is {id} now" in out
+    assert f"bid.mine is now {id}" in out
     assert bid_id(live, "bid.mine") == id
     assert "name: byhand" in (live.path / "one.yaml").read_text()
     assert live.run("plan", "one.yaml", "--detailed-exitcode").code == 0

@@ -185,8 +185,8 @@ def test_what_is_removed_and_destroyed_is_guarded(old: Place) -> None:
 @pytest.mark.parametrize(
     ("more", "what"),
     [
-        ("removed: [{address: task.old}]\n", "bid.old is removed, and is configured all the same"),
-        ("moved: [{from: task.old, to: task.new}]\n", "bid.old has moved, and is configured all the same"),
+        ("removed: [{address: task.old}]\n", "bid.old is removed but is still configured"),
+        ("moved: [{from: task.old, to: task.new}]\n", "bid.old has moved but is still configured"),
         ("moved: [{from: task.a, to: task.b}, {from: task.b, to: task.a}]\n", "in a circle: bid.a -> bid.b -> bid.a"),
         ("import: [{address: task.x, id: bid_1}]\n", "bid.x is imported, but not configured"),
     ],

@@ -69,7 +69,7 @@ def test_a_job_that_has_ended_is_done(place: Place) -> None:
     place.ok(*AT_ONCE)
     settled = place.run("plan", "--detailed-exitcode")
     assert settled.code == 0
-    assert "bid.preprocess is done and stays so" in " ".join(settled.out.split())
+    assert "bid.preprocess is done and will not be placed again" in " ".join(settled.out.split())
     serial = json.loads((place.path / "flowplan.state.json").read_text())["serial"]
     place.ok(*APPLY)
     assert json.loads((place.path / "flowplan.state.json").read_text())["serial"] == serial

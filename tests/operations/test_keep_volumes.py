@@ -101,6 +101,6 @@ def test_a_file_that_attaches_and_cannot_be_read_deletes_no_volume(place: Place)
     place.write(task_text(more=ATTACHES) + "nonsense: [\n")
     before = len(place.ledger())
     refused = place.run("destroy", "--auto-approve", "--allow-volume-destroy", "*")
-    assert (refused.code, "a file speaks of attach, but cannot be read" in " ".join(refused.out.split())) == (3, True)
+    assert (refused.code, "a file mentions attach, but cannot be read" in " ".join(refused.out.split())) == (3, True)
     place.ok("destroy", "--auto-approve", "--keep-volumes")
     assert called(place, before) == [("DELETE", "spot")]

@@ -147,7 +147,7 @@ def test_what_is_ignored_is_not_done(stack: Place) -> None:
 
 def test_a_dropped_key_is_named(stack: Place) -> None:
     stack.write(STACK.replace("[a, b]", "[a]"))
-    assert 'the for_each of task.train has no key "b" any more' in stack.ok("plan")
+    assert 'the for_each of task.train no longer has the key "b"' in stack.ok("plan")
     body = json.loads(stack.ok("plan", "--format", "json"))
     reasons = {one["address"]: one["action_reason"] for one in body["resource_changes"]}
     assert reasons['bid.train["b"]'] == "delete_because_each_key"
@@ -266,5 +266,5 @@ def test_a_field_that_there_is_not_is_refused_at_its_place(place: Place) -> None
     place.write(STACK.replace("utility_threshold_price, startup_script", "limit_prize"))
     refused = place.run("validate")
     assert refused.code == 65
-    assert "ignore_changes has 'limit_prize', which is no field" in refused.err
+    assert "ignore_changes has 'limit_prize', which is not a field" in refused.err
     assert "did you mean limit_price?" in refused.err

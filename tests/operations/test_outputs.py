@@ -87,7 +87,7 @@ def test_a_sensitive_one_is_kept_nowhere(stacked: Place) -> None:
     assert files
     assert "geheim" not in said + "".join(path.read_text(errors="replace") for path in files)
     refused = stacked.run("output", "--raw", "token")
-    assert (refused.code, "kept nowhere" in refused.err) == (1, True)
+    assert (refused.code, "stores it nowhere" in refused.err) == (1, True)
 
 
 def test_they_change_with_the_file_and_go_with_the_stack(stacked: Place) -> None:
@@ -120,13 +120,13 @@ def test_an_api_that_fails_in_the_end_fails_nothing(stacked: Place) -> None:
     with stacked.simulator() as simulator:
         simulator.faults.add("GET /v2/instances", "status", status=403, times=None)
     out = stacked.run(*APPLY)
-    assert (out.code, "where to log in could not be asked for" in out.err) == (0, True)
+    assert (out.code, "the address to log in to could not be fetched" in out.err) == (0, True)
 
 
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("volume.data.id", "volume.dat.id", "output volume names volume.dat, which there is not"),
+        ("volume.data.id", "volume.dat.id", "output volume names volume.dat, which does not exist"),
         ("volume.data.id", "volume.data.ssh", "output volume: a volume has no attribute ssh"),
         ("sensitive: true}\n", "sensitive: false}\n", "output token holds the value of a sensitive variable"),
     ],
@@ -181,7 +181,7 @@ def test_of_none_there_is_an_empty_mapping(stacked: Place) -> None:
 def test_a_text_cannot_hold_one_of_none(stacked: Place) -> None:
     stacked.edit("for_each: [b, a]", "for_each: []")
     stacked.edit("names: ${task.sweep.name}", "names: all of ${task.sweep.name}")
-    assert "task.sweep is several, no part of a text" in stacked.run("validate").err
+    assert "task.sweep has several instances, so it cannot be part of text" in stacked.run("validate").err
 
 
 MOVES = """\

@@ -46,7 +46,7 @@ def test_it_is_recorded_and_nothing_live_is_changed(moved: Place) -> None:
     assert moved.ledger() == ledger
     assert applied(moved).keys() == {"bid.drifts", "volume.data"}
     assert applied(moved)["bid.drifts"]["limit_price"] == "30.00"
-    assert "No changes. The state says what is live." in moved.ok("plan", *ONLY)
+    assert "No changes. The state matches what is live." in moved.ok("plan", *ONLY)
     after = json.loads(moved.ok("plan", "--format", "json"))
     assert after["resource_drift"] == []
     assert (after["summary"]["update"], after["summary"]["create"]) == (1, 2)
@@ -145,7 +145,7 @@ def test_a_plan_by_the_state_alone(moved: Place) -> None:
         simulator.faults.add("GET /v2/spot/bids*", "status", status=403, times=None)
     out = moved.ok("plan", "--no-refresh")
     assert "bid.drifts must be replaced" in out and "bid.ends will be" not in out
-    assert "nobody looked at what is live" in " ".join(out.split())
+    assert "the cloud was not checked" in " ".join(out.split())
     body = json.loads(moved.ok("plan", "--no-refresh", "--format", "json"))
     assert (body["complete"], body["applyable"], body["resource_drift"]) == (False, False, [])
     assert "not_refreshed" in [one["detail"] for one in body["diagnostics"]]

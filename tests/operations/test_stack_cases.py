@@ -72,9 +72,9 @@ def test_prices_and_volumes_that_are_given_are_there(place: Place) -> None:
     price = "prices: [{instance_type: h100-80gb.sxm.8x, region: us-central1-b, price: 16.00}]"
     assert failures(place, "{cost: {min_hourly_cost: 16, budget_basis: p50}}", f"    given: {{{price}}}\n") == []
     (said,) = failures(place, "{summary: {create: 3}}", f"    given: {{{price.replace('16.00', '1.00')}}}\n")
-    assert said == "what is given cannot be made: h100-80gb.sxm.8x costs $8.00 at least in us-central1-b"
+    assert said == "the given state could not be set up: h100-80gb.sxm.8x costs $8.00 at least in us-central1-b"
     (said,) = failures(place, "{summary: {create: 3}}", f"    given: {{{price.replace('h100-80', 'h200-80')}}}\n")
-    assert said == "what is given cannot be made: h200-80gb.sxm.8x is not sold in us-central1-b"
+    assert said == "the given state could not be set up: h200-80gb.sxm.8x is not sold in us-central1-b"
     volume = "volumes: [{name: theirs, size_gb: 1, interface: File, region: us-central1-b}]"
     cases(place, f"cases: {{one: {{given: {{{volume}}}, expect: {{resource_changes: {{bid.train: create}}}}}}}}\n")
     place.edit("attach: {volume: checkpoints,", "attach: {volume_name: theirs,")
@@ -112,9 +112,9 @@ def test_what_was_applied_before_is_an_earlier_text_of_the_stack(place: Place) -
     place.write(STACK.replace("[6006]", "[6007]"), "old/a.yaml")
     assert place.ok("test").endswith("1 passed, 0 failed\n")
     (place.path / "old" / "a.yaml").unlink()
-    assert "what is given cannot be made: old/a.yaml cannot be read: No such file" in place.run("test").out
+    assert "the given state could not be set up: old/a.yaml cannot be read: No such file" in place.run("test").out
     place.write(STACK.replace("[6006]", "6007"), "old/a.yaml")
-    assert "what is given cannot be made: [type] ports must be a list" in place.run("test").out
+    assert "the given state could not be set up: [type] ports must be a list" in place.run("test").out
 
 
 def test_cases_are_no_part_of_the_stack_and_one_file_may_be_named(place: Place) -> None:
@@ -152,7 +152,7 @@ BAD = {
     "cases: {one: {expect: {summary: {create: '3'}}}}\n": "summary.create must be a whole number",
     "cases: {one: {expect: {summary: {create: 1}}, mode: plan}}\n": "cases.one.mode cannot be 'plan'",
     "cases: {one: {expect: {summary: {create: 1}}, given: {prices: [{region: a}]}}}\n": "has no instance_type",
-    "cases: {one: {expect: {summary: {create: 1}}, given: {variables: {a: [b]}}}}\n": "must be a text, not a list",
+    "cases: {one: {expect: {summary: {create: 1}}, given: {variables: {a: [b]}}}}\n": "must be text, not a list",
     "cases: {one: {expect: {cost: {max_hourly_cost: many}}}}\n": "'many' is not a number of dollars",
 }
 

@@ -81,7 +81,9 @@ def test_a_refusal_says_where_what_and_how_to_go_on() -> None:
     (found,) = refusals(planned(wanted, KNOWN, THERE), THERE, Wishes())
     assert found.summary == "bid.train has prevent_destroy, and replacing it cancels bid_1: its instances end"
     assert found.position == HERE
-    assert found.hint == "to keep it, undo the change of instance_quantity; if it may go: prevent_destroy: false, here"
+    assert (
+        found.hint == "to keep it, undo the change of instance_quantity; to allow it, set prevent_destroy: false here"
+    )
 
 
 APPLIED = "./old.yaml:7:3"
@@ -399,7 +401,7 @@ def test_a_dropped_key_is_the_reason() -> None:
     plan = planned({addresses["a"]: bid("train-a")}, known, there)
     found = plan.by_address()[addresses["b"]]
     assert (found.action, found.reason) == ("delete", "delete_because_each_key")
-    assert found.note == 'the for_each of task.train has no key "b" any more'
+    assert found.note == 'the for_each of task.train no longer has the key "b"'
 
 
 def reasons(plan: Plan) -> set[str | None]:

@@ -49,7 +49,7 @@ REFUSED: dict[str, tuple[Callable[[Place], object], str, str, str]] = {
     "below the reserve": (
         lambda _: None,
         task_text(limit="7.99"),
-        "the limit $7.99 is below $8.00 an instance-hour, the least that FCP accepts at flowplan.yaml:5:44",
+        "the limit $7.99 is below $8.00 an instance-hour, the minimum that FCP accepts at flowplan.yaml:5:44",
         "at least utility_threshold_price: 8.00, or utility_threshold_price_per_gpu: 1.00",
     ),
     "more than the auction has": (
@@ -128,7 +128,7 @@ def test_a_running_bid_is_not_cancelled_for_a_lower_limit_that_nobody_can_judge(
     place.write(task_text(limit="7.50") + "startup_script: echo another\n")
     result = place.run("apply", "--auto-approve")
     assert result.code == 65, result
-    assert "the least that FCP accepts is unknown now" in " ".join(result.err.split())
+    assert "the minimum that FCP accepts is unknown now" in " ".join(result.err.split())
     assert place.ledger() == before
     place.write(task_text() + "startup_script: echo another\n")  # what ran at this limit may run at it again
     place.ok("apply", "--auto-approve")

@@ -63,7 +63,7 @@ def test_creates_never_count(limit: str) -> None:
 def test_a_refusal_has_its_numbers_and_what_lets_it_through(limit: str, says: str, remedy: str) -> None:
     (said,) = refusals(judged(plan_to(*changes()), [Budget(max_changes=max_changes(limit))]))
     assert said.summary == f"the plan {says}"
-    assert said.hint == f"if all of that is meant: --max-changes {remedy}"
+    assert said.hint == f"to allow all of it: --max-changes {remedy}"
     assert not refusals(judged(plan_to(*changes()), [Budget(max_changes=max_changes(remedy))]))
 
 
@@ -79,7 +79,7 @@ def test_the_limit_of_the_command_stands_for_those_of_files() -> None:
 
 @pytest.mark.parametrize("text", ["", "-1", "1.5", "101%", "30 %", "a", "%", "1e3", "٣"])
 def test_what_is_no_limit(text: str) -> None:
-    with pytest.raises(ValueError, match="write it like 5"):
+    with pytest.raises(ValueError, match="write a number of resources, such as 5"):
         max_changes(text)
 
 
@@ -110,7 +110,7 @@ def test_too_much_at_once_is_refused(three: Place) -> None:
     assert result.code == 3
     said = " ".join(result.out.split())
     assert "the plan updates 3 of 9 resources (34% of them); guards.max_changes allows 30% at flowplan.yaml:1:9" in said
-    assert "if all of that is meant: --max-changes 34%" in said
+    assert "to allow all of it: --max-changes 34%" in said
     assert three.run("apply", "--auto-approve").code == 3
     assert three.ledger() == before
     assert "3 changed" in three.ok("apply", "--auto-approve", "--max-changes", "34%")

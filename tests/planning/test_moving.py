@@ -55,7 +55,7 @@ def test_a_bid_that_waits_goes_where_it_saves_a_half_and_says_so() -> None:
     found = placed()
     assert region(found) == "cheap"
     assert found.choices[TRAIN].startswith("waits in dear; h100-80gb.sxm.8x in cheap ($8.00 now)")
-    assert found.choices[TRAIN].endswith("saves 50 %")
+    assert found.choices[TRAIN].endswith("saves 50%")
 
 
 @pytest.mark.parametrize(

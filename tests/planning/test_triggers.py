@@ -69,7 +69,7 @@ def test_a_request_sets_it_off_and_what_is_made_again_too() -> None:
     gone = live(live_bid(bid("b"), "bid_b"), live_volume(volume()), gone=frozenset({"bid_a"}))
     wanted: dict[Address, Resource] = {A: bid("a"), B: bid("b"), DATA: volume()}
     found = planned(Desired(wanted, lifecycles={B: by("bid.a")}), known, gone)
-    assert replaced(found) == {"b": "bid.a is made again (replace_triggered_by)"}
+    assert replaced(found) == {"b": "bid.a is created again (replace_triggered_by)"}
 
 
 def test_what_is_made_for_the_first_time_does_not() -> None:

@@ -478,4 +478,4 @@ def test_the_backtest_measures_any_stream(capsys: pytest.CaptureFixture[str], tm
     backtest.report([stream], scores, advice)
     assert backtest.skill(scores, "on-demand", 24, "flowplan", stream.name) > 0.9
     assert scores["on-demand", 24, "flowplan", stream.name].cover() == 1
-    assert "advice for 95 %" in capsys.readouterr().out
+    assert "advice for 95%" in capsys.readouterr().out

@@ -84,7 +84,7 @@ def test_how_much_of_the_time_it_runs_is_told_where_that_is_not_all_of_it(place:
     said = " ".join(place.ok("plan").split())
     found = document(place)["bids"]["low"]
     share = int(D(found["availability"]["mean"]) * 100)
-    assert f", running {share} % of it, preempted about {D(found['preemptions_per_day']):.1f} times a day" in said
+    assert f", running {share}% of it, preempted about {D(found['preemptions_per_day']):.1f} times a day" in said
     place.write(task("low", "20", "12").replace("h200.8x", "h100.8x.SXM5.IB").replace("central5-a", "central1-b"))
     said = " ".join(place.ok("plan").split())
     assert "over its 12 hours" in said and "running" not in said and "preempted" not in said

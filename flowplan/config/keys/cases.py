@@ -42,7 +42,7 @@ GIVEN = Keys(
     {
         "variables": Key(MAPPING, "Values of variables, as --var takes them."),
         "environ": Key(MAPPING, "Variables of the environment; there are no others."),
-        "prices": Key(ListOf(Within(PRICE)), "What the market costs."),
+        "prices": Key(ListOf(Within(PRICE)), "Prices of the market."),
         "volumes": Key(ListOf(Within(VOLUME)), "Volumes that exist, and that the stack attaches."),
         "applied": Key(
             ANY, "true: the stack has been applied already; or the files that were, beside the file of cases."
@@ -54,7 +54,7 @@ GIVEN = Keys(
 COST = Keys(
     {
         "max_hourly_cost": Key(AMOUNT, "What the stack may cost, in dollars per hour."),
-        "min_hourly_cost": Key(AMOUNT, "What it costs at least."),
+        "min_hourly_cost": Key(AMOUNT, "The least that the stack may cost, in dollars per hour."),
         "budget_basis": Key(one_of(*BASES), "Which cost is meant.", "worst"),
     },
     "cost: {max_hourly_cost: 20}",
@@ -63,7 +63,7 @@ EXPECT = Keys(
     {
         "resource_changes": Key(Named("", one_of(*ACTIONS)), "Addresses, and what happens to each."),
         "summary": Key(Named("", whole(0, 1_000_000)), "How many of each action there are."),
-        "cost": Key(Within(COST), "Bounds of what the stack costs then."),
+        "cost": Key(Within(COST), "Bounds on what the stack costs after the plan."),
         "refused": Key(NAMES, "What refuses the plan, in the words of its diagnostics. Default: nothing does."),
         "problems": Key(NAMES, "Codes of problems in the configuration. Default: there are none."),
     },
@@ -72,7 +72,7 @@ EXPECT = Keys(
 )
 CASE = Keys(
     {
-        "given": Key(Within(GIVEN), "What there is before."),
+        "given": Key(Within(GIVEN), "What exists before the plan."),
         "mode": Key(one_of(*MODES), "The plan: what apply would do, or destroy.", "apply"),
         "allow_volume_destroy": Key(NAMES, "Volumes whose data may be destroyed."),
         "expect": Key(Within(EXPECT), "What the plan says."),

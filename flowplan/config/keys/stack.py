@@ -30,7 +30,7 @@ _FOR_EACH = Key(
 
 AFTER = Keys(
     {
-        "task": Key(TEXT, "The task that is waited for."),
+        "task": Key(TEXT, "The task to wait for."),
         "until": Key(one_of(*UNTIL), "How far that task must be.", "placed"),
     },
     "depends_on: [{task: preprocess, until: terminated}]",
@@ -53,7 +53,7 @@ STACK_TASK = Keys(
 STACK_VOLUME = Keys(
     {
         **{one: CREATE.fields[one] for one in CREATE.known if one not in ("mount_point", "mount_dir")},
-        "lifecycle": Key(Within(LIFECYCLE, empty=True), "How changes of the volume are made, and which are not."),
+        "lifecycle": Key(Within(LIFECYCLE, empty=True), "Which changes flowplan makes to the volume, and how."),
         "for_each": _FOR_EACH,
     },
     "volumes: {data: {size: 100, disk_interface: File}}",
@@ -67,8 +67,8 @@ STACK_VOLUME = Keys(
 
 VARIABLE = Keys(
     {
-        "type": Key(one_of("string", "int", "number", "bool", "list", "map"), "What its values are.", "string"),
-        "default": Key(ANY, "The value where none is given."),
+        "type": Key(one_of("string", "int", "number", "bool", "list", "map"), "The type of its values.", "string"),
+        "default": Key(ANY, "The value if none is given."),
         "description": Key(TEXT, "What it is for."),
         "sensitive": Key(FLAG, "Whether its value is masked everywhere, and stored nowhere.", False),
     },
@@ -117,9 +117,7 @@ STACK_FILE = Keys(
     {
         "version": Key(one_of(2, "2"), "The format: 2 is a stack file."),
         "name": Key(TEXT, "The name of the stack. Default: that of the directory, at the first apply."),
-        "name_prefix": Key(
-            TEXT, "Begins the name of everything in the cloud, so that one file makes several environments."
-        ),
+        "name_prefix": Key(TEXT, "Prefix of every name in the cloud, so that one file serves several environments."),
         "project_name": TASK.fields["project_name"],
         "ssh_key_name": TASK.fields["ssh_key_name"],
         "variables": Key(
@@ -134,11 +132,11 @@ STACK_FILE = Keys(
         "tasks": Key(Either((Named(RESOURCE_NAME, Within(STACK_TASK), bare=True), NOTHING)), "The tasks, by name."),
         "outputs": Key(
             Either((Named(VARIABLE_NAME, Either((OUTPUT_VALUE, Within(OUTPUT)))), NOTHING)),
-            "What the stack gives out, by name.",
+            "Values that the stack reports, by name.",
         ),
         "guards": TASK.fields["guards"],
-        "moved": Key(ListOf(Within(MOVED), one=True, empty=True), "Resources that have another address now."),
-        "removed": Key(ListOf(Within(REMOVED), one=True, empty=True), "Resources that are not configured any more."),
+        "moved": Key(ListOf(Within(MOVED), one=True, empty=True), "Resources whose address has changed."),
+        "removed": Key(ListOf(Within(REMOVED), one=True, empty=True), "Resources that are no longer configured."),
         "import": Key(ListOf(Within(IMPORT), one=True, empty=True), "Live objects that become resources."),
     },
     "tasks: {train: {resources_specification: {fcp_instance: h100.8x.SXM5.IB}}}",

@@ -211,8 +211,10 @@ IMAGE = Keys(
 LIFECYCLE = Keys(
     {
         "prevent_destroy": Key(FLAG, "Whether a plan that deletes or replaces the resource is refused.", False),
-        "ignore_changes": Key(NAMES, "Fields that may differ, such as limit_price; all: whatever differs."),
-        "create_before_destroy": Key(FLAG, "Whether a replacement is made before the old one goes.", False),
+        "ignore_changes": Key(NAMES, "Fields that may differ, such as limit_price; all: every field."),
+        "create_before_destroy": Key(
+            FLAG, "Whether the replacement is created before the old one is destroyed.", False
+        ),
         "replace_triggered_by": Key(NAMES, "Addresses, or fields of them, whose change replaces the resource too."),
     },
     "lifecycle: {prevent_destroy: true}",
@@ -243,9 +245,7 @@ GUARDS = Keys(
         "max_changes": Key(
             AMOUNT, "How many resources a plan may update, replace and delete: a number, or a share such as 30%."
         ),
-        "budget_basis": Key(
-            one_of(*BASES), "The cost that is held to: every limit price paid, or a forecast.", "worst"
-        ),
+        "budget_basis": Key(one_of(*BASES), "Which cost is checked: every limit price paid, or a forecast.", "worst"),
     },
     "guards: {max_hourly_cost: 60}",
     {
@@ -262,7 +262,7 @@ TASK = Keys(
         ),
         "project_name": Key(TEXT, "The project, by its name or id."),
         "ssh_key_name": Key(NAMES, "The SSH key that opens the instances, or a list of them, by name or id."),
-        "task_management": Key(Within(MANAGEMENT, empty=True), "What is bid: a priority or a limit price."),
+        "task_management": Key(Within(MANAGEMENT, empty=True), "What you bid: a priority or a limit price."),
         "resources_specification": Key(Within(SPECIFICATION, empty=True), "Which instances, how many, and where."),
         "num_instances": Key(whole(1, 256), "How many instances, all or none of them.", 1),
         "ports": Key(
@@ -277,7 +277,7 @@ TASK = Keys(
         ),
         "startup_script_file": Key(TEXT, "A file with that script, relative to this one."),
         "paused": Key(FLAG, "Whether the bid is paused: it keeps its volumes and runs nothing.", False),
-        "lifecycle": Key(Within(LIFECYCLE, empty=True), "How changes of the bid are carried out, and which are not."),
+        "lifecycle": Key(Within(LIFECYCLE, empty=True), "Which changes flowplan makes to the bid, and how."),
         "lifetime": Key(Within(LIFETIME, empty=True), "When the task ends, whichever of these comes first."),
         "guards": Key(Within(GUARDS, empty=True), "What the whole stack may cost; a plan above it is refused."),
         "version": Key(one_of(1, 1.1, 1.2, "1", "1.1", "1.2"), "The format of a task file; a stack file has 2.", 1.2),

@@ -57,8 +57,8 @@ Report = tuple[Position, str, str | None, tuple[tuple[str, Position], ...]]
 
 
 def wrong(tasks: Mapping[Address, Task], names: Names) -> list[Report]:
-    """What is wrong with who waits for whom, each with its place, summary, hint and further places: a task that there
-    is not, and circles. `names`: those that are declared."""
+    """What is wrong with who waits for whom, each with its place, summary, hint and further places: a task that
+    does not exist, and circles. `names`: those that are declared."""
     found: list[Report] = []
     known = [str(address).replace("bid.", "task.", 1) for address in tasks]
     graph: dict[Address, list[Address]] = {address: [] for address in tasks}

@@ -80,7 +80,7 @@ def read_imports(document: Document, node: Node) -> list[Import]:
         if found is None or id is None:
             return None
         if id.startswith("vol_") != (found.kind == "volume"):
-            summary = f"{id} is no {'volume' if found.kind == 'volume' else 'bid'}, so it cannot be {found}"
+            summary = f"{id} is not a {'volume' if found.kind == 'volume' else 'bid'}, so it cannot be {found}"
             section.document.problem(section.at("id"), summary, code="value")
             return None
         return Import(found, id, section.document.position(section.node))
@@ -89,7 +89,7 @@ def read_imports(document: Document, node: Node) -> list[Import]:
 
 
 def contradictions(said: Said, configured: Configured) -> Iterator[Wrong]:
-    """What cannot be: an address or object named twice, what is gone and configured all the same, moves in a circle."""
+    """What cannot be: an address or object named twice, what is gone and still configured, moves in a circle."""
     yield from _twice(((one.old, one.source) for one in said.moved), "{} moves twice")
     yield from _twice(((one.new, one.source) for one in said.moved), "two resources become {}")
     yield from _twice(((one.address, one.source) for one in said.removed), "{} is removed twice")
@@ -104,7 +104,7 @@ def contradictions(said: Said, configured: Configured) -> Iterator[Wrong]:
         if here is not None and not (one in moves and moves[one].new.base == one.name):  # a for_each came to it
             hint = "remove one of the two: this block, or the resource"
             also = ((f"{here} is configured here", configured[here].source),)
-            yield place, f"{one} {what}, and is configured all the same", hint, also
+            yield place, f"{one} {what} but is still configured", hint, also
     for removed in said.removed:
         if removed.address in moves:
             also = (("it moves here", moves[removed.address].source),)

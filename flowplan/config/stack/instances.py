@@ -47,7 +47,7 @@ def _key(document: Document, node: Node) -> str | None:
     if not isinstance(node, Scalar) or node.kind not in ("string", "int"):
         if node.kind != "broken":
             hint = "to give each instance more than a key, write a mapping: {a: {...}, b: {...}}"
-            document.problem(node, f"a key of for_each must be a text, not {KINDS[node.kind]}", hint, code="for-each")
+            document.problem(node, f"a key of for_each must be text, not {KINDS[node.kind]}", hint, code="for-each")
         return None
     if not KEY.fullmatch(node.text):
         hint = "letters, digits and . _ - beginning with a letter or a digit, at most 63: it becomes part of a name"

@@ -49,12 +49,13 @@ def unknown_references(
             if one.address not in known and (one.address.kind, one.address.name) not in bases:
                 names = (other.name for other in known if other.kind == one.address.kind)
                 hint = candidates(one.address.name, names)
-                yield output.source, f"output {output.name} names {word}.{one.address.name}, which there is not", hint
+                yield output.source, f"output {output.name} names {word}.{one.address.name}, which does not exist", hint
             elif one.address not in known and not _is_alone(output.template):
                 hint = f'name one of them, {word}.{one.address.name}["KEY"]; alone, it gives all of them by key'
                 yield (
                     output.source,
-                    f"output {output.name}: {word}.{one.address.name} is several, no part of a text",
+                    f"output {output.name}: {word}.{one.address.name} has several instances, "
+                    "so it cannot be part of text",
                     hint,
                 )
             elif one.attribute not in ATTRIBUTES[one.address.kind]:
@@ -83,7 +84,7 @@ def _read(document: Document, name: str, key: Scalar, node: Node, scope: Scope, 
     made = scope.replaced(value, ("outputs", name))
     if not isinstance(made, Scalar) or made.is_null:
         if made.kind != "broken":
-            summary = f"the value of output {name} must be a text, not {KINDS[made.kind]}"
+            summary = f"the value of output {name} must be text, not {KINDS[made.kind]}"
             document.problem(value, summary, code="type")
         return
     if isinstance(made, Secretive) and not sensitive:

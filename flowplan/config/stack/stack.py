@@ -212,7 +212,9 @@ class _Reading:
         made = f"{self.prefix}{name}"
         if self.prefix and (len(made) > longest or not grammar.fullmatch(made)):
             hint = "shorten name_prefix or the name"
-            section.document.problem(key, f"with name_prefix its name is no name: {quoted(made)}", hint, code="value")
+            section.document.problem(
+                key, f"with name_prefix, its name is not valid: {quoted(made)}", hint, code="value"
+            )
         return made
 
     def _entries(

@@ -139,8 +139,8 @@ class Scope:
         if isinstance(value, _Left) or self._reads_as_more(value):
             return found[0]
         if not isinstance(value, Scalar):
-            what = f"${{{found[1]}}} is {KINDS[value.kind]}, and cannot be part of a text"
-            self._problem(node, what, "only a text, a number, true and false can")
+            what = f"${{{found[1]}}} is {KINDS[value.kind]}, and cannot be part of text"
+            self._problem(node, what, "only text, a number, true or false can")
             return None
         if isinstance(value, Secretive):
             secrets += value.secrets
@@ -243,9 +243,7 @@ class Scope:
     def _known_later(self, node: Scalar, name: str, path: tuple[str, ...]) -> _Left | None:
         if not self.later:
             hint = "use it in outputs; to attach a volume of this stack, write attach: {volume: NAME}"
-            self._problem(
-                node, "what is made is known only after an apply, so it cannot be part of what is asked", hint
-            )
+            self._problem(node, "attributes of resources are known only after apply, so they cannot be used here", hint)
             return None
         if not _LATER.fullmatch(name):
             self._problem(node, f"{quoted(name)} names no attribute", "it is ${task.NAME.ssh}, for example")

@@ -243,7 +243,7 @@ def _only_document(text: Text) -> Document | None:
     before = len(text.findings.all)
     found = list(documents(text, required=False))
     if len(found) != 1 and len(text.findings.all) == before:
-        text.problem(text.position(mark_at(text.content, 0)), "this is no value", code="variable-type")
+        text.problem(text.position(mark_at(text.content, 0)), "this is not a value", code="variable-type")
     return found[0] if len(found) == 1 else None
 
 
@@ -273,7 +273,7 @@ def _checked(document: Document, node: Node, name: str, kind: Type, sensitive: b
     elif node.kind in _KINDS[kind]:
         return carried(node, document.text)
     elif isinstance(node, Scalar) and node.style:
-        hint = "quotes make a text of it: leave them out"
+        hint = "quotes make it text: leave them out"
     if node.kind != "broken":
         summary = f"variable {name} has the type {kind}, but this is {KINDS[node.kind]}"
         document.problem(node, summary, hint, code="variable-type")

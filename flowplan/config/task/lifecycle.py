@@ -74,7 +74,7 @@ def _ignored(section: Section) -> tuple[str, ...]:
     for name in found:
         if name not in known and name not in _WRITTEN:
             hint = candidates(name, known)
-            summary = f"ignore_changes has {quoted(name)}, which is no field"
+            summary = f"ignore_changes has {quoted(name)}, which is not a field"
             section.document.problem(section.at("ignore_changes"), summary, hint, code="value")
     return tuple(dict.fromkeys(_WRITTEN.get(name, name) for name in found))
 

@@ -107,7 +107,7 @@ def _from_file(task: Section, read_file: ReadFile) -> Script | None:
         content = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         summary = f"{shown(path)} is not UTF-8: byte 0x{data[error.start]:02x} at offset {error.start:,}"
-        hint = "save it as UTF-8" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "a startup script is a text"
+        hint = "save it as UTF-8" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "a startup script is text"
         document.problem(node, summary, hint, code="encoding")
         return None
     return _script(document, node, content, shown(path))
@@ -116,7 +116,7 @@ def _from_file(task: Section, read_file: ReadFile) -> Script | None:
 def _script(document: Document, node: Node, content: str, name: str, *, joined: bool = False) -> Script | None:
     if "\0" in content:
         line = content.count("\n", 0, content.index("\0")) + 1
-        hint = "delete it, or save the file as UTF-8 where it is UTF-16"
+        hint = "delete it, or save the file as UTF-8 if it is UTF-16"
         document.problem(node, f"{name} has a NUL character in its line {line}", hint, code="character")
         return None
     content = _line_ends(document, node, content, name, joined=joined)

@@ -60,7 +60,7 @@ class Part:
 
 def read_task(document: Document, fallback: str, read_file: ReadFile) -> Part:
     """The task of `document`, named `fallback` when it gives no name. Problems are reported to the document;
-    a task that has some is returned all the same, so that what tasks share is checked, too."""
+    a task that has some is still returned, so that what tasks share is checked, too."""
     task = open_section(document, document.root, "", keys.TASK)
     return Part() if task is None else read_section(task, fallback, read_file)
 

@@ -15,7 +15,7 @@ def add_entry(text: Text, mapping: Mapping, key: Node, value: Node) -> None:
     if not isinstance(key, Scalar):
         mapping.incomplete = True
         if not isinstance(key, Broken):
-            problem_at(text, key.alias or key.start, f"a key must be a text, not {KINDS[key.kind]}", code="key")
+            problem_at(text, key.alias or key.start, f"a key must be text, not {KINDS[key.kind]}", code="key")
         return
     kind = key.kind
     if kind != "string":
@@ -43,7 +43,7 @@ def _odd_key(text: Text, key: Scalar, kind: Kind, value: Node) -> None:
     hint = f"quote it: '{name}'"
     if kind == "int" and isinstance(value, Scalar) and value.kind == "int":
         hint = f'if this maps a port, write "{name}:{shown(value.text)}", without the space'
-    problem_at(text, key.start, f"a key must be a text, but {name} is {KINDS[kind]}", hint, code="key")
+    problem_at(text, key.start, f"a key must be text, but {name} is {KINDS[kind]}", hint, code="key")
 
 
 def merge(text: Text, mapping: Mapping) -> None:

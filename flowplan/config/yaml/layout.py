@@ -24,7 +24,7 @@ _HEADER = re.compile(r"[|>](?:(?P<digit>[1-9])|(?P<chomp>[+-]))*")
 
 
 def laid_out(file: str, data: bytes, findings: Findings) -> str | None:
-    """`data` in the canonical layout; None where it is no YAML that flowplan reads, or where the layout could not be
+    """`data` in the canonical layout; None where it is not YAML that flowplan reads, or where the layout could not be
     changed without changing what the text means: that is in `findings` then."""
     text = read_text(file, data, findings)
     if text is None:
@@ -36,7 +36,7 @@ def laid_out(file: str, data: bytes, findings: Findings) -> str | None:
     if made is None or not _same(before, text.content, made):
         place = Position(file, 1, 1)
         hint = "write block lists and mappings with spaces, each key on a line of its own"
-        text.problem(place, "this file cannot be laid out without a change of what it means", hint, code="layout")
+        text.problem(place, "this file cannot be laid out without changing what it means", hint, code="layout")
         return None
     return made
 

@@ -19,7 +19,7 @@ Also: TypeAlias = tuple[str, Mark]
 
 # How messages name each.
 KINDS: MappingType[Kind, str] = {
-    "string": "a text",
+    "string": "text",
     "null": "nothing (null)",
     "bool": "true or false",
     "int": "a number",

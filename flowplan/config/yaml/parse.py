@@ -47,7 +47,7 @@ def documents(text: Text, *, required: bool = True) -> Iterator[Document]:
         place = text.inside(mark_at(text.content, builder.document_start))
         text.problem(place, "too many documents in this file are broken; flowplan skips the rest", code="syntax")
     if required and not found and len(text.findings.all) == before:
-        hint = "it holds comments only" if text.content.strip() else "a task starts with `name: my-task`"
+        hint = "it holds only comments" if text.content.strip() else "a task starts with `name: my-task`"
         text.problem(Position(text.file, 1, 1), "there is no task in this file", hint, code="empty")
 
 
@@ -260,13 +260,13 @@ class _Builder:
         near = looks_like(name, list(self.anchors)[:1000])
         if near:
             return f"did you mean *{shown(near)}?"
-        return "an anchor comes before its alias, in the same document; a text that begins with * needs quotes"
+        return "an anchor comes before its alias, in the same document; text that begins with * needs quotes"
 
     def _refuse_question(self, start: Mark) -> None:
         """`[?x]`, a text by YAML 1.2, is a key without a value by both parsers."""
         if _QUESTION.match(self.text.content, start.index - 2):
             mark = mark_at(self.text.content, start.index - 1, start)
-            problem_at(self.text, mark, "a text that begins with ? needs quotes here", code="syntax")
+            problem_at(self.text, mark, "text that begins with ? needs quotes here", code="syntax")
 
     def _refuse_tabs(self, end: int) -> None:
         """A tab between values is refused, with its place; inside texts and comments it is content."""

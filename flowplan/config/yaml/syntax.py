@@ -41,14 +41,14 @@ _SYNTAX: Mapping[str, tuple[str, str | None, bool]] = {
     ),
     "found unexpected end of stream": ("the quote that opens here is never closed", None, True),
     "found unexpected document indicator": ("the quote that opens here is never closed", None, True),
-    "found unknown escape character": ("no such escape in a text in double quotes", "use single quotes", False),
+    "found unknown escape character": ("double-quoted text has no such escape", "use single quotes", False),
     "did not find expected hexdecimal number": ("this escape needs hexadecimal digits", "use single quotes", False),
     "found invalid Unicode character escape code": ("this escape is not a character", "use single quotes", False),
     "found undefined tag handle": ("tags are not read", "delete it, or put the value in quotes", True),
     "found incompatible YAML document": ("flowplan reads YAML 1.2", "delete the %YAML line", False),
     "did not find expected alphabetic or numeric character": (
         "this is not the name of an anchor",
-        "a text that begins with & or * needs quotes",
+        "text that begins with & or * needs quotes",
         False,
     ),
     ODD_NAME: (

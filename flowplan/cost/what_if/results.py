@@ -18,7 +18,7 @@ from flowplan.model.resources import Bid
 from flowplan.pricing.forecasting import Band, Spread
 from flowplan.pricing.history import Basis, Stream
 
-_TENTH = Decimal("0.001")  # shares are rounded down to 0.1 %
+_TENTH = Decimal("0.001")  # shares are rounded down to 0.1%
 _UNKNOWN = Band()
 
 

@@ -12,7 +12,7 @@ from itertools import accumulate
 from random import Random
 from typing import NamedTuple
 
-ELASTICITY = 1.0  # where nothing is known: whoever takes 1 % of the stock raises the price by 1 %
+ELASTICITY = 1.0  # where nothing is known: whoever takes 1% of the stock raises the price by 1%
 _WORTH = 4.0  # orders that have to be seen before what is seen counts as much as what is assumed
 _QUANTITIES = (1, 1, 1, 2, 4)  # instances that others ask for
 _LARGEST = 4  # nobody else asks for more than the stock divided by this

@@ -98,7 +98,7 @@ def _interrupted(cost: shape.BidCost) -> str:
     share, times = cost["availability"]["mean"], cost["preemptions_per_day"]
     parts = []
     if share is not None and not runs_always(Decimal(share)):
-        parts.append(f"running {int(Decimal(share) * 100)} % of it")
+        parts.append(f"running {int(Decimal(share) * 100)}% of it")
     if times is not None and not is_seldom(Decimal(times)):
         parts.append(f"preempted about {Decimal(times):.1f} times a day")
     return "".join(f", {part}" for part in parts)
@@ -193,4 +193,4 @@ def _saved(found: shape.Horizon | None) -> list[str]:
         return []
     planned = found["planned"]
     share = int(Decimal(planned["savings_vs_limit"] or 0) * 100)
-    return [f"  expected cost: {share} % below the limits; confidence: {planned['basis']}"] if share > 0 else []
+    return [f"  expected cost: {share}% below the limits; confidence: {planned['basis']}"] if share > 0 else []

@@ -360,7 +360,7 @@ def _refresh(body: PlanBody, changing: Sequence[Entry], paint: Paint) -> str:
     """What the state would record."""
     count = len(body["resource_drift"])
     if not count and not changing:
-        return paint("No changes. The state says what is live.", "bold")
+        return paint("No changes. The state matches what is live.", "bold")
     return paint(f"Refresh: {count} to record in the state. Nothing live is changed.", "bold")
 
 

@@ -32,10 +32,10 @@ def _volume(row: VolumeRow, paint: Paint) -> str:
 
 def _total(found: Status) -> str:
     if found.hour is not None:
-        return f"In all ${cents(found.hour):,.2f} an hour now, storage included."
+        return f"In total ${cents(found.hour):,.2f} an hour now, storage included."
     strange = found.strange
     why = "a price is unknown" if strange is None else f"flowplan does not know the status {shown(strange.status)}"
-    return f"In all: unknown, because {why}."
+    return f"In total: unknown, because {why}."
 
 
 def _paragraph(row: Row, paint: Paint) -> str:

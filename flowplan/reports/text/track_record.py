@@ -79,7 +79,7 @@ def _paid(one: shape.Resource) -> str:
 def _in_all(found: shape.Estimate) -> list[str]:
     """The whole, storage included; how sure it is."""
     hour, ahead = found["hour"], found["horizon"]
-    said = f"In all {price(hour['now'])} an hour now, storage included"
+    said = f"In total {price(hour['now'])} an hour now, storage included"
     if ahead is not None:
         said += f"; over {span(found['hours'])} {_ahead(ahead)}, at most {price(ahead['worst'])}"
     lines = wrapped(f"{said}. {price(found['paid'])} paid so far for instances.", "  ", "  ")
@@ -117,7 +117,7 @@ def _compared(body: shape.TrackRecord, paint: Paint) -> Iterator[str]:
     for one in single:
         by_address.setdefault(shown(one["address"] or ""), []).append(one)
     if whole:
-        by_address["all together, storage included"] = whole
+        by_address["total, storage included"] = whole
     latest = LATEST if len(by_address) <= MANY else 1
     yield "\n".join([paint("Forecast and paid", "bold"), *_table(by_address, latest, paint)])
     yield "\n".join(_summary(body["coverage"]))
@@ -126,7 +126,7 @@ def _compared(body: shape.TrackRecord, paint: Paint) -> Iterator[str]:
 def _table(by_address: Mapping[str, Sequence[shape.Judged]], latest: int, paint: Paint) -> list[str]:
     chosen = {name: rows[-latest:] for name, rows in by_address.items()}
     money = _Money([one for rows in chosen.values() for one in rows])
-    head = ("from (UTC)", "over", "expected", "80 % band", "paid", "")
+    head = ("from (UTC)", "over", "expected", "80% band", "paid", "")
     made = {name: [_row(one, money) for one in rows] for name, rows in chosen.items()}
     widths = [
         max(len(row[column]) for row in [head, *(row for rows in made.values() for row in rows)]) for column in range(6)
@@ -196,7 +196,7 @@ def _summary(found: shape.Coverages) -> list[str]:
         return []
     said = [_held(single), _decided(single), _bias(single), _excluded(single)]
     if whole["elapsed"]:
-        said.append(f"All together: {whole['held']} of {whole['elapsed']} held.")
+        said.append(f"In total: {whole['held']} of {whole['elapsed']} held.")
     return [line for sentence in said if sentence for line in wrapped(sentence, "", "  ")]
 
 
@@ -207,7 +207,7 @@ def _held(single: shape.Coverage) -> str:
     share = single["held"] * 100 // count
     places = (("above", single["above"]), ("below", single["below"]))
     outside = "".join(f", {count} {where}" for where, count in places if count)
-    return f"Bands of 80 %: {single['held']} of {count} held ({share} %){outside}."
+    return f"Bands of 80%: {single['held']} of {count} held ({share}%){outside}."
 
 
 def _decided(single: shape.Coverage) -> str:

@@ -120,7 +120,7 @@ def _pictured(rows: Sequence[shape.Step], futures: int, paint: Paint) -> list[st
 
 def _part(count: int, futures: int) -> str:
     share = round(count * 100 / futures)
-    return "under 1 %" if count and not share else f"{share} %" if count else ""
+    return "under 1%" if count and not share else f"{share}%" if count else ""
 
 
 def _assumed(auctions: Sequence[shape.AuctionIf]) -> list[str]:
@@ -130,7 +130,7 @@ def _assumed(auctions: Sequence[shape.AuctionIf]) -> list[str]:
         return []
     return [
         *wrapped(
-            "other bids are secret; the simulation assumes that taking 1 % of an auction's GPUs raises its price by",
+            "other bids are secret; the simulation assumes that taking 1% of an auction's GPUs raises its price by",
             "  ",
             "  ",
         ),
@@ -147,13 +147,13 @@ _DEPTH_FROM = {
 
 def _rests_on(one: shape.AuctionIf) -> str:
     where = f"{shown(one['instance_type'])}, {shown(one['region'])}"
-    text = f"{1 / number(one['elasticity']):.2f} % in {where}: {_DEPTH_FROM[one['elasticity_from'] or '']}"
+    text = f"{1 / number(one['elasticity']):.2f}% in {where}: {_DEPTH_FROM[one['elasticity_from'] or '']}"
     if one["room"]:
         text += f"; {one['room']} of {one['gpus']} GPUs are free now, as they are whenever the price is the reserve"
     return text if one["basis"] == "high" else f"{text}; past prices: {one['basis']} confidence"
 
 
 def _percent(share: str | Decimal | None) -> str:
-    """Rounded down below all, up above nothing: 99.96 % is not all of it."""
+    """Rounded down below all, up above nothing: 99.96% is not all of it."""
     value = (share if isinstance(share, Decimal) else number(share)) * 100
-    return f"{value:.1f}".removesuffix(".0") + " %"
+    return f"{value:.1f}".removesuffix(".0") + "%"

@@ -1,5 +1,5 @@
 """What FCP has and the simulator does not sell: reservations, clusters and CPU machines; and bills that nobody has to
-pay. Clients ask about them all the same.
+pay. Clients ask about them anyway.
 
 Instances of spot bids refuse what only reserved ones can do (501).
 """

@@ -234,7 +234,7 @@ def a_limit_below_the_reserve_is_a_problem_of_the_file(world: World, command: st
     world.place.write(many(1, price="1.00"))
     told = world.do(command)
     assert told.code == 65, told
-    assert "the least that FCP accepts" in told.said
+    assert "the minimum that FCP accepts" in told.said
     world.mend.append(lambda: world.place.write(many(1)))
 
 
