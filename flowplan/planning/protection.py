@@ -75,7 +75,7 @@ def _as_applied(change: Replace | Delete, wishes: Wishes) -> Diagnostic:
         _CODE,
         change,
         f"{change.address} was applied with prevent_destroy ({where}), and {why}; {_loss(change)}",
-        f"to keep it: {_to_keep_what_was_applied(change, wishes)}; if it may go: {lift}; `flowplan state rm "
+        f"to keep it: {_to_keep_what_was_applied(change, wishes)}; to allow it: {lift}; `flowplan state rm "
         f"'{change.address}'` releases it, and it keeps costing money",
     )
 
