@@ -143,12 +143,17 @@ class UsageProblem(FlowplanError):
 
 
 class ConfigError(FlowplanError):
-    """The configuration has problems: all of them, in the order of their positions."""
+    """The configuration has problems: all of them, in the order of their positions. What several resources have from
+    one place is wrong once."""
 
     exit_code = 65
 
     def __init__(self, problems: Iterable[Diagnostic]) -> None:
-        self.problems: Sequence[Diagnostic] = sorted(problems, key=by_position)
+        once: dict[object, Diagnostic] = {}
+        for problem in problems:
+            place = problem.position
+            once.setdefault((problem.code, problem.summary, place or problem.about), problem)
+        self.problems: Sequence[Diagnostic] = sorted(once.values(), key=by_position)
         count = len(self.problems)
         super().__init__(f"{count} problem{'' if count == 1 else 's'} in the configuration")
         for problem in self.problems:  # a traceback shows them

@@ -17,7 +17,6 @@ class Findings:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.problems: list[Diagnostic] = []
-        self._said: set[tuple[str, str, Position | None]] = set()
 
     def say(
         self,
@@ -34,10 +33,7 @@ class Findings:
         problem = evolve(self.config.problem(address, field, summary, hint, code=code), also=also)
         if at is not None:
             problem = evolve(problem, position=at, source=self.config.source_line(at))
-        seen = (problem.code, problem.summary, problem.position)
-        if seen not in self._said:  # what many tasks have from one place is wrong once
-            self._said.add(seen)
-            self.problems.append(problem)
+        self.problems.append(problem)
 
     def unknown_region(self, address: Address, region: str, regions: Collection[str]) -> None:
         """Note that `region` is none of those that there are."""

@@ -24,6 +24,7 @@ from flowplan.config.stack.substitution import Each, Scope
 from flowplan.config.stack.variables import Given, Variable, read_variables
 from flowplan.config.stack.volumes import read_volume
 from flowplan.config.task.guards import read_guards
+from flowplan.config.task.instances import REGION
 from flowplan.config.task.script import ReadFile
 from flowplan.config.task.task import NAME, read_section
 from flowplan.config.values import Grammar, Section, open_section, text
@@ -176,20 +177,24 @@ class _Reading:
     def _volumes(self, section: Section, defaults: MappingNode | None) -> None:
         for key, each, node in self._entries(section, "volumes", None):
             name = key.text if each is None else f"{key.text}-{each.key}"
+            node = self._placed(section, node, defaults)
             volume = read_volume(section.document, node, key, _address("volume", key, each), name)
             if volume is not None:
-                region = volume.region or self._region(section, defaults)
                 called = self._prefixed(section, key, volume.name, VOLUME_NAME, VOLUME_NAME_LENGTH)
-                self.found.volumes.append(attrs.evolve(volume, name=called, region=region))
+                self.found.volumes.append(attrs.evolve(volume, name=called))
 
-    def _region(self, section: Section, defaults: MappingNode | None) -> str | None:
-        """The region that `defaults` give, for volumes that say none. What is wrong with it, tasks report."""
+    def _placed(self, section: Section, volume: MappingNode, defaults: MappingNode | None) -> MappingNode:
+        """`volume` with the region that `defaults` give, where it says none. What is wrong with that, tasks report."""
         specification = defaults.get("resources_specification") if defaults is not None else None
-        if not isinstance(specification, MappingNode):
-            return None
-        node = specification.get("cluster_id") or specification.get("region")
-        made = None if node is None else self._scope(section).replaced(node)
-        return made.text if isinstance(made, Scalar) and made.kind == "string" else None
+        if "region_id" in volume.entries or not isinstance(specification, MappingNode):
+            return volume
+        written = next((key for key in ("cluster_id", "region") if key in specification.entries), None)
+        made = self._scope(section).replaced(specification.value(written)) if written is not None else None
+        if written is None or not isinstance(made, Scalar) or made.kind != "string":
+            return volume
+        if not REGION.pattern.fullmatch(made.text):
+            return volume
+        return attrs.evolve(volume, entries={**volume.entries, "region_id": (specification.key(written), made)})
 
     def _tasks(self, section: Section, defaults: MappingNode | None) -> None:
         for key, each, node in self._entries(section, "tasks", defaults):

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Literal, TypeAlias
 
+import attrs
 from attrs import define, field, frozen
 
 from flowplan.config import keys
@@ -50,6 +51,14 @@ _KINDS: Mapping[Type, tuple[Kind, ...]] = {
     "bool": ("bool",),
     "list": ("list",),
     "map": ("mapping",),
+}
+_LIKE: Mapping[Type, str] = {
+    "string": "a text, such as us-central1-b",
+    "int": "a whole number, such as 500",
+    "number": "a number, such as 17.92",
+    "bool": "true or false",
+    "list": "a list, such as [a, b]",
+    "map": "a mapping, such as {a: 1, b: 2}",
 }
 _TYPE_OF: Mapping[Kind, Type] = {
     "int": "int",
@@ -200,7 +209,7 @@ class _Values:
         if kind == "string":
             mark = mark_at(text.content, 0)
             return carried(Scalar(written, '"', mark, mark), text)
-        document = _only_document(text)
+        document = _only_document(text, f"write {_LIKE[kind]}")
         if document is None:
             return None
         return _checked(document, document.root, declared.key.text, kind, declared.sensitive, self.findings)
@@ -238,12 +247,12 @@ def _in_file(source: Source, findings: Findings) -> dict[str, tuple[Document, Sc
     return found
 
 
-def _only_document(text: Text) -> Document | None:
-    """The document of a value; None where there is not exactly one, which is reported."""
+def _only_document(text: Text, hint: str) -> Document | None:
+    """The document of a value; None where there is not exactly one, which is reported with `hint`."""
     before = len(text.findings.all)
     found = list(documents(text, required=False))
     if len(found) != 1 and len(text.findings.all) == before:
-        text.problem(text.position(mark_at(text.content, 0)), "this is not a value", code="variable-type")
+        text.problem(text.position(mark_at(text.content, 0)), "this is not a value", hint, code="variable-type")
     return found[0] if len(found) == 1 else None
 
 
@@ -272,8 +281,10 @@ def _checked(document: Document, node: Node, name: str, kind: Type, sensitive: b
         hint = f'put it in quotes: "{node.text}", or declare another type'
     elif node.kind in _KINDS[kind]:
         return carried(node, document.text)
-    elif isinstance(node, Scalar) and node.style:
-        hint = "quotes make it text: leave them out"
+    elif isinstance(node, Scalar) and node.style in ("'", '"') and attrs.evolve(node, style="").kind in _KINDS[kind]:
+        hint = f"quotes make it text: write {node.text}"
+    else:
+        hint = f"write {_LIKE[kind]}"
     if node.kind != "broken":
         summary = f"variable {name} has the type {kind}, but this is {KINDS[node.kind]}"
         document.problem(node, summary, hint, code="variable-type")
