@@ -9,6 +9,7 @@ from typing import TypeVar
 import attrs
 from attrs import define, field
 
+from flowplan.config import keys
 from flowplan.config.config import Config, Source, Task, VolumeUse, VolumeWanted
 from flowplan.config.stack.depends_on import wrong
 from flowplan.config.stack.hand_over import contradictions
@@ -28,6 +29,7 @@ from flowplan.config.yaml import (
     Text,
     TooManyProblems,
     documents,
+    looks_like,
     quoted,
     read_text,
 )
@@ -87,10 +89,12 @@ class _Reading:
     budgets: list[Budget] = field(factory=list)
     stacked: list[Document] = field(factory=list)  # the documents of the stack
     found: Stack = field(factory=Stack)
+    unread: bool = False  # whether something could not be read that may have declared names
 
     def source(self, source: Source) -> None:
         text = read_text(source.name, source.data, self.findings)
         if text is None:
+            self.unread = True
             return
         self.texts[source.name] = text
         name, suspicious = PurePath(source.name).stem, holds_token(text.content)  # asked of the file once
@@ -100,6 +104,7 @@ class _Reading:
                 self.stacked.append(document)
             else:
                 parts.append(_read_document(document, name, self.read_file))
+                self.unread |= not parts[-1].tasks
             if suspicious:
                 warn_of_keys(document)
         for part in parts:
@@ -108,6 +113,8 @@ class _Reading:
     def stack(self, given: Given) -> None:
         """Read the stack that the documents of all sources make."""
         self.found = read_stack(self.stacked, given, self.findings, self.read_file)
+        if self.unread:
+            self.found.names.unread |= {"bid", "volume"}
         for task in self.found.tasks:
             self.put(self.tasks, task)
         for volume in self.found.volumes:
@@ -230,9 +237,27 @@ def _is_of_stack(document: Document) -> bool:
     return isinstance(node, Scalar) and node.text == STACK_VERSION
 
 
+def _is_stack_without_version(document: Document) -> bool:
+    """Whether `document` has the tasks of a stack and no version, which is reported."""
+    root = document.root
+    if not isinstance(root, Mapping) or "tasks" not in root.entries or "resources_specification" in root.entries:
+        return False
+    near = looks_like("version", [key for key in root.entries if key not in keys.STACK_FILE.every])
+    if near is not None:
+        hint = "did you mean 'version'?"
+        document.problem(root.key(near), f"unknown key {quoted(near)}", hint, code="unknown-key")
+    else:
+        document.problem(
+            root, "a file with tasks is a stack file, which has a version", "add version: 2", code="version"
+        )
+    return True
+
+
 def _read_document(document: Document, fallback: str, read_file: ReadFile) -> Part:
     """Read `document` by its version; without one it is a task."""
     node = document.root.get("version") if isinstance(document.root, Mapping) else None
+    if node is None and _is_stack_without_version(document):
+        return Part()
     if node is None:
         return read_task(document, fallback, read_file)
     known = FORMATS.get(node.text) if isinstance(node, Scalar) else None

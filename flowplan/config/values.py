@@ -106,8 +106,11 @@ class Section:
         return f"{self.title}.{key}" if self.title else key
 
 
-def open_section(document: Document, node: Node | None, title: str, keys: Keys) -> Section | None:
-    """`node` as a section, its unknown keys reported; None when it is no mapping."""
+def open_section(
+    document: Document, node: Node | None, title: str, keys: Keys, defaults: MappingNode | None = None
+) -> Section | None:
+    """`node` as a section, its unknown keys reported; None when it is no mapping. `defaults`: what lies under it, whose
+    unknown keys are those of `defaults`."""
     if node is None or node.kind == "broken":
         return None
     if not isinstance(node, MappingNode):
@@ -118,15 +121,18 @@ def open_section(document: Document, node: Node | None, title: str, keys: Keys) 
     if not keys.every.issuperset(node.entries):
         for key in node.entries:
             if key not in keys.every and not key.startswith("x-"):  # a place to hang anchors on
-                _unknown_key(section, key, keys)
+                of_defaults = defaults is not None and key in defaults.entries and defaults.key(key) is node.key(key)
+                _unknown_key(section, key, keys, "defaults" if of_defaults else title)
     return section
 
 
 # ---- keys that are not known --------------------------------------------------------------------------------
 
 
-def _unknown_key(section: Section, key: str, keys: Keys) -> None:
-    node, where = section.node.key(key), f" in {section.title}" if section.title else ""
+def _unknown_key(section: Section, key: str, keys: Keys, title: str) -> None:
+    node, where = section.node.key(key), f" in {title}" if title else ""
+    if meant := looks_like(key, keys.known):
+        section.misspelt.add(meant)
     if looks_secret(key):
         hint = "set FLOWPLAN_API_KEY in the environment; a credential in a file soon ends up in a repository"
         section.document.problem(node, f"{quoted(key)}: credentials are not read from files", hint, code="credential")
@@ -149,14 +155,13 @@ def _key_hint(section: Section, key: str, keys: Keys) -> str:
     if colon and name in HOMES:
         section.misspelt.add(name)
         return f"a space is missing after the ':' of '{name}: '"
+    near = looks_like(key, keys.known)
+    if near and key not in HOMES:
+        return f"did you mean '{near}'?"
     if HOMES.get(key, section.title) != section.title:
         return f"it belongs in {HOMES[key]}" if HOMES[key] else "it belongs at the top of the task"
     if key in STACK:
         return "it belongs in a stack file (version: 2)"
-    near = looks_like(key, keys.known)
-    if near:
-        section.misspelt.add(near)
-        return f"did you mean '{near}'?"
     elsewhere = looks_like(key, HOMES)
     if elsewhere:
         return f"did you mean '{elsewhere}', in {HOMES[elsewhere] or 'the task itself'}?"

@@ -1,12 +1,18 @@
-"""One fault is one problem: what names something that is declared and faulty is not reported besides."""
+"""One fault is one problem, at its line: what follows from it is not reported besides."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
+from ruamel.yaml import YAML
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 
 from flowplan.config import Source, read
 from flowplan.config.stack.variables import Given
+from flowplan.diagnostics import Diagnostic
 from flowplan.errors import ConfigError
+from tests.conftest import EXAMPLES
 
 TYPE = "resources_specification: {fcp_instance: 8xh100, cluster_id: us-central1-b}"
 NAMED = f"""\
@@ -30,17 +36,22 @@ moved:
 """
 
 
-def found(text: str) -> list[str]:
-    """The problems of a stack: place, code."""
+def problems(text: str, **options: str) -> list[Diagnostic]:
+    """The errors of a stack. `options`: the values of --var."""
 
     def no_file(source: str, path: str) -> bytes:
         raise OSError(2, "No such file")
 
     try:
-        read([Source("a.yaml", text.encode())], no_file, Given())
+        read([Source("a.yaml", text.encode())], no_file, Given(options))
     except ConfigError as error:
-        return [f"{one.position}: {one.code}" for one in error.problems if one.severity == "error"]
+        return [one for one in error.problems if one.severity == "error"]
     return []
+
+
+def found(text: str, **options: str) -> list[str]:
+    """The same as text: place, code."""
+    return [f"{one.position}: {one.code}" for one in problems(text, **options)]
 
 
 @pytest.mark.parametrize(
@@ -67,3 +78,86 @@ def test_what_names_a_faulty_resource_is_no_problem_of_its_own(old: str, new: st
 def test_what_names_nothing_is_still_one() -> None:
     text = NAMED.replace("task.c.id", "task.d.id").replace("depends_on: c", "depends_on: d")
     assert found(text) == ["a.yaml:8:17: depends-on", "a.yaml:12:3: reference"]
+
+
+VARIABLE = f"""\
+version: 2
+variables: {{rate: {{type: int, default: 8080}}}}
+tasks: {{a: {{{TYPE}, ports: ["${{var.rate}}"]}}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("type: int", "type: inx", "a.yaml:2:26: value"),
+        ("default: 8080", "defaults: 3", "a.yaml:2:31: unknown-key"),
+        ("variables:", "variable:", "a.yaml:2:1: unknown-key"),
+        ("variables: {rate: {type: int, default: 8080}}", "variables: 5", "a.yaml:2:12: type"),
+        ("version: 2", "versions: 2", "a.yaml:1:1: unknown-key"),
+        ("version: 2\n", "\n", "a.yaml:2:1: version"),
+        (f"a: {{{TYPE}", f"a: {{for_eachs: [b], name: '${{each.key}}', {TYPE}", "a.yaml:3:13: unknown-key"),
+    ],
+)
+def test_what_a_faulty_variable_or_key_leaves_open_is_no_problem_of_its_own(old: str, new: str, said: str) -> None:
+    assert found(VARIABLE) == []
+    assert VARIABLE.count(old) == 1
+    assert found(VARIABLE.replace(old, new)) == [said]
+
+
+def test_a_misspelt_value_of_a_variable_is_no_missing_one_besides() -> None:
+    text = VARIABLE.replace(", default: 8080", "")
+    assert found(text, rate="7000") == []
+    assert found(text, rat="7") == ["None: variable-unknown"]
+    assert found(text, colour="7") == ["None: variable-unknown", "a.yaml:2:13: variable-missing"]
+
+
+@pytest.mark.parametrize(
+    ("declared", "given", "hint"),
+    [
+        ('type: int, default: "3"', None, "quotes make it text: write 3"),
+        ('type: int, default: "abc"', None, "write a whole number, such as 500"),
+        ("type: int", "x", "write a whole number, such as 500"),
+        ("type: int", "", "write a whole number, such as 500"),
+        ("type: int", "'3'", "quotes make it text: write 3"),
+        ("type: bool", "yes", "write true or false"),
+        ("type: list", "a", "write a list, such as [a, b]"),
+        ("default: 3, type: string", None, 'put it in quotes: "3", or declare another type'),
+    ],
+)
+def test_the_advice_for_a_value_fits_it(declared: str, given: str | None, hint: str) -> None:
+    text = VARIABLE.replace("type: int, default: 8080", declared)
+    (problem,) = problems(text, **({} if given is None else {"rate": given}))
+    assert problem.hint == hint
+
+
+# ---- a fault at every place
+
+NAMES = ("tasks", "volumes", "variables", "outputs", "priorities", "x-hangers")
+
+
+def faults(text: str, node: Node, within: str = "") -> Iterator[tuple[int, str]]:
+    """`text` with one fault each, and the line where it is."""
+    for key, value in node.value if isinstance(node, MappingNode) else ():
+        line, (start, end) = key.start_mark.line + 1, (key.start_mark.index, key.end_mark.index)
+        if within not in NAMES:  # where a name is another one, others name nothing
+            yield line, f"{text[:end]}s{text[end:]}"
+        if isinstance(value, ScalarNode) and not value.style:
+            here, behind = value.start_mark.index, value.end_mark.index
+            between = ", " if node.flow_style else f"\n{' ' * key.start_mark.column}"
+            yield line, f"{text[:behind]}{between}{text[start:]}"  # twice
+            for wrong in ("{}", "[[]]", "true", "-1", "'not one'"):
+                yield line, f"{text[:here]}{wrong}{text[behind:]}"
+        yield from faults(text, value, str(key.value))
+
+
+@pytest.mark.parametrize("text", [NAMED, VARIABLE, (EXAMPLES / "stack" / "flowplan.yaml").read_text()], ids=range(3))
+def test_a_fault_anywhere_is_one_problem_that_names_its_line(text: str) -> None:
+    count = 0
+    for line, faulty in faults(text, YAML(typ="rt").compose(text)):
+        said = problems(faulty)
+        places = {one.position for one in said} | {place for one in said for _, place in one.also}
+        assert len(said) <= 1, (said, faulty)
+        assert not said or line in {place.line for place in places if place}, (said, faulty)
+        count += bool(said)
+    assert count > 30

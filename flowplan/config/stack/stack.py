@@ -28,7 +28,7 @@ from flowplan.config.task.instances import REGION
 from flowplan.config.task.script import ReadFile
 from flowplan.config.task.task import NAME, read_section
 from flowplan.config.values import Grammar, Section, open_section, text
-from flowplan.config.yaml import KINDS, Document, Findings, Node, Scalar, carried, quoted
+from flowplan.config.yaml import KINDS, Document, Findings, Node, Scalar, carried, looks_like, quoted
 from flowplan.config.yaml import Mapping as MappingNode
 from flowplan.model.address import Address, Kind, instance_name
 from flowplan.model.budget import Budget
@@ -72,7 +72,8 @@ def read_stack(documents: Sequence[Document], given: Given, findings: Findings, 
     ]
     declared = [(one.document, node) for one in sections if (node := one.get("variables")) is not None]
     variables = read_variables(declared, given, findings)
-    return _Reading(sections, variables, given, read_file).run()
+    incomplete = any(not (one.lacks("variables") or isinstance(one.get("variables"), MappingNode)) for one in sections)
+    return _Reading(sections, variables, given, read_file, incomplete).run()
 
 
 @define(eq=False)
@@ -83,6 +84,7 @@ class _Reading:
     variables: dict[str, Variable]
     given: Given
     read_file: ReadFile
+    incomplete: bool  # whether variables may be missing, for a reason that was reported
     found: Stack = field(factory=Stack)
     prefix: str = ""
     said: dict[str, tuple[Section, str]] = field(factory=dict)  # what only one document may say, or all alike
@@ -103,7 +105,7 @@ class _Reading:
     # -- what holds for the whole
 
     def _scope(self, section: Section, *, later: bool = False) -> Scope:
-        return Scope(self.variables, self.given.environ, section.document, later=later)
+        return Scope(self.variables, self.given.environ, section.document, later=later, incomplete=self.incomplete)
 
     def _once(self, key: str, grammar: Grammar) -> str:
         """A text that documents may say once, or alike; "" where none does."""
@@ -199,7 +201,7 @@ class _Reading:
     def _tasks(self, section: Section, defaults: MappingNode | None) -> None:
         for key, each, node in self._entries(section, "tasks", defaults):
             name = key.text if each is None else f"{key.text}-{each.key}"
-            task = open_section(section.document, node, f"tasks.{key.text}", keys.STACK_TASK)
+            task = open_section(section.document, node, f"tasks.{key.text}", keys.STACK_TASK, defaults)
             if task is None:
                 continue
             task.title, task.key = "", key
@@ -275,6 +277,10 @@ class _Reading:
     ) -> Iterator[tuple[Scalar, Each | None, MappingNode]]:
         scope = self._scope(section)
         of = template.get("for_each")
+        kind, known = ("volumes", keys.STACK_VOLUME) if address.kind == "volume" else ("tasks", keys.STACK_TASK)
+        if of is None and looks_like("for_each", [name for name in template.entries if name not in known.every]):
+            open_section(section.document, template, f"{kind}.{key.text}", known)  # reports it
+            return
         if of is None or (isinstance(of, Scalar) and of.is_null):
             made = scope.replaced(template)
             if isinstance(made, MappingNode):

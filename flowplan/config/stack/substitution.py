@@ -52,13 +52,15 @@ class Each:
 @define(eq=False)
 class Scope:
     """What `${...}` can name, in the values of one document. `later`: what is known only after an apply may be named,
-    and stays as it is written, for outputs; `waiting`: so may `${each...}`, in the template of several instances."""
+    and stays as it is written, for outputs; `waiting`: so may `${each...}`, in the template of several instances.
+    `incomplete`: variables may be missing, for a reason that was reported."""
 
     variables: Mapping[str, Variable]
     environ: Mapping[str, str]
     document: Document
     each: Each | None = None
     later: bool = False
+    incomplete: bool = False
     waiting: bool = False
     _plain: dict[int, Node] = field(factory=dict)  # nodes that hold no `${`, by their id; kept, so that ids stay theirs
 
@@ -140,7 +142,8 @@ class Scope:
             return found[0]
         if not isinstance(value, Scalar):
             what = f"${{{found[1]}}} is {KINDS[value.kind]}, and cannot be part of text"
-            self._problem(node, what, "only text, a number, true or false can")
+            hint, also = "only text, a number, true or false can", (("its value is given here", value),)
+            self.document.problem(node, what, hint, code="reference", also=also)
             return None
         if isinstance(value, Secretive):
             secrets += value.secrets
@@ -184,6 +187,8 @@ class Scope:
     def _variable(self, node: Scalar, name: str, path: tuple[str, ...]) -> Node | None:
         name, *keys = name.split(".")
         variable = self.variables.get(name)
+        if variable is None and self.incomplete:
+            return None
         if variable is None:
             hint = candidates(name, self.variables) or "declare it under `variables`"
             self._problem(node, f"no variable {quoted(name)} is declared", hint)

@@ -103,6 +103,7 @@ class _Declared:
     type: Type | None
     sensitive: bool
     default: Node | None
+    faulty: bool = False  # a problem of its type or its default was reported
 
 
 def read_variables(sections: Iterable[tuple[Document, Node]], given: Given, findings: Findings) -> dict[str, Variable]:
@@ -141,17 +142,20 @@ def _declare(document: Document, node: MappingNode, name: str, declared: dict[st
     elif not (isinstance(value, Scalar) and value.is_null):
         hint = f"write {{type: ..., default: ...}}: {name} is declared here, and its value is its default"
         document.problem(value, f"variables.{name} must be a mapping, not {KINDS[value.kind]}", hint, code="type")
-        declared[name] = _Declared(document, key, None, False, Broken(value.start))
+        declared[name] = _Declared(document, key, None, False, Broken(value.start), faulty=True)
         return
     if section is None:
         declared[name] = _Declared(document, key, None, False, None)
         return
+    default, sensitive = section.node.get("default"), flag(section, "sensitive")
+    if sensitive and default is not None:
+        document.text.findings.secrets.update(one.text for one in scalars(default))
     prose(section, "description")
-    default = section.node.get("default")
     kind = choice(section, "type", TYPES)
     if kind is None and not section.has("type") and default is not None:
         kind = _TYPE_OF.get(default.kind, "string")
-    declared[name] = _Declared(document, key, kind, flag(section, "sensitive"), default)
+    faulty = "default" in section.misspelt or (kind is None and not section.lacks("type"))
+    declared[name] = _Declared(document, key, kind, sensitive, default, faulty)
 
 
 @define(eq=False)
@@ -162,12 +166,20 @@ class _Values:
     given: Given
     findings: Findings
     filed: dict[str, tuple[Document, Scalar, Node]] = field(init=False)
+    unread: bool = field(init=False)  # whether a --var-file could not be read
+    meant: set[str | None] = field(init=False)  # what names that nobody declares were probably meant to be
 
     def __attrs_post_init__(self) -> None:
+        before = len(self.findings.all)
         self.filed = {name: one for source in self.given.files for name, one in _in_file(source, self.findings).items()}
+        self.unread = len(self.findings.all) > before
+        unknown = {*self.given.options, *self.filed} - self.declared.keys()
+        self.meant = {looks_like(name, self.declared) for name in unknown}
 
     def of(self, name: str, declared: _Declared) -> Variable:
         kind: Type = declared.type or "string"
+        if declared.faulty and declared.type is None:
+            return Variable(name, kind, declared.sensitive, None)
         found = self._value(name, kind, declared)
         if found is not None and declared.sensitive:
             self._hide(found)
@@ -195,6 +207,8 @@ class _Values:
             return self._typed(f"{name}, as the saved plan has it", self.given.saved[name], kind, declared)
         if declared.default is not None:
             return _checked(declared.document, declared.default, name, kind, declared.sensitive, self.findings)
+        if declared.faulty or name in self.meant or self.unread:
+            return None
         hint = f"--var {name}=VALUE, a line `{name}: VALUE` in a --var-file, {ENVIRONMENT}{name}, or a default here"
         declared.document.problem(declared.key, f"variable {name} has no value", hint, code="variable-missing")
         return None

@@ -103,7 +103,8 @@ def read_specification(task: Section, section: Section | None) -> Wanted:
         text(section, "intranode_interconnect", PROPERTY),
         text(section, "internode_interconnect", PROPERTY),
     )
-    if section.lacks("fcp_instance") and section.lacks("gpu_type"):
+    misspelt = "resources_specification" in task.misspelt  # this one is of the defaults
+    if section.lacks("fcp_instance") and section.lacks("gpu_type") and not misspelt:
         key = task.node.key("resources_specification")
         hint = "add fcp_instance: h100.8x.SXM5.IB, or gpu_type: H100 with num_gpus: 8"
         document.problem(key, "no instance type is named", hint, code="missing")

@@ -213,7 +213,7 @@ def _source(section: Section, key: str) -> Position:
 
 
 def _volume_name(section: Section, grammar: Grammar, storage: Storage) -> str | None:
-    if section.lacks("volume_name"):
+    if section.lacks("volume_name") and "volume" not in section.misspelt:
         section.document.problem(
             section.node, f"{section.title} has no volume_name", "add volume_name: my-data", code="missing"
         )
