@@ -173,4 +173,4 @@ def _prospects(session: Session, desired: Desired) -> Prospects:
     places = {one.candidate.place for every in desired.ranked.values() for one in every}
     pasts = cloud.pasts(sorted(places), shown_only=True)
     now = cloud.now() or datetime.now(UTC)
-    return Prospects({place: Stream.of(past.prices, now, complete=past.complete) for place, past in pasts.items()})
+    return Prospects({place: Stream.of(past.prices, now, complete=past.complete) for place, past in pasts.items()}, now)

@@ -25,13 +25,15 @@ class Prospect:
 @frozen
 class Candidate:
     """One viable place for a task; `rank` is the type's place in the user's list. `prospect`: what it would come to
-    there, as past prices tell; None: they do not."""
+    there, as past prices tell; None: they do not. `unfinished`: why its work is not expected to be done there within
+    its lifetime; None: it is, or nothing tells."""
 
     kind: InstanceType
     auction: Auction
     rank: int
     limit_price: Decimal
     prospect: Prospect | None = None
+    unfinished: str | None = None
 
     @property
     def place(self) -> Place:
@@ -55,7 +57,8 @@ class Ranked:
 
 
 def ranked(task: Task, candidates: Iterable[Candidate]) -> list[Candidate]:
-    """The places for a task, the best first: those that would run now; then as `optimize` says; then by name.
+    """The places for a task, the best first: those where its work is done within its lifetime; those that would run
+    now; then as `optimize` says; then by name.
 
     Absent: the user's order of types, then the lower cost. `budget`: the lower cost. `job_completion_time`: the sooner
     finish, then the lower cost. Costs and times are those expected until the work is done, where past prices tell them
@@ -75,7 +78,8 @@ def ranked(task: Task, candidates: Iterable[Candidate]) -> list[Candidate]:
             "job_completion_time": (time, candidate.rank),
             None: (candidate.rank, cost),
         }[task.optimize]
-        return (not candidate.can_win(task.instance_quantity), wish, candidate.auction.region, candidate.kind.id)
+        late, loses = candidate.unfinished is not None, not candidate.can_win(task.instance_quantity)
+        return (late, loses, wish, candidate.auction.region, candidate.kind.id)
 
     return sorted(candidates, key=rank)
 
@@ -86,14 +90,19 @@ def best(task: Task, candidates: Iterable[Candidate]) -> Candidate:
 
 
 def better(task: Task, here: Candidate, candidates: Sequence[Candidate]) -> Candidate | None:
-    """Where a bid that waits at `here` should be instead; None: it stays. What is better by less than SWITCH_SHARE, or
-    what past prices do not tell, moves nobody, nor does a type that comes later in the user's order."""
+    """Where a bid that waits at `here` should be instead; None: it stays. It moves where its work is done within its
+    lifetime, if it is not here. Else what is better by less than SWITCH_SHARE, or what past prices do not tell, moves
+    nobody. A type that comes later in the user's order never does."""
     if not _foreseen(candidates):
         return None
     viable = [one for one in candidates if task.optimize is not None or one.rank <= here.rank]
     found = best(task, viable)
+    if not found.can_win(task.instance_quantity):
+        return None
+    if here.unfinished is not None and found.unfinished is None:
+        return found
     saves = saving(task, here, found)
-    return found if saves is not None and saves > SWITCH_SHARE and found.can_win(task.instance_quantity) else None
+    return found if saves is not None and saves > SWITCH_SHARE else None
 
 
 def saving(task: Task, here: Candidate, other: Candidate) -> Decimal | None:
@@ -120,13 +129,20 @@ def why(task: Task, chosen: Candidate, candidates: Sequence[Candidate]) -> str:
         None: "the first type in your order where it costs least" if len(task.instance_types) > 1 else lowest,
     }[task.optimize]
     what = "regions" if len({c.kind.id for c in candidates}) == 1 else "places"
+    of = f"of {len(candidates)} {what}"
+    in_time = sum(one.unfinished is None for one in candidates)
+    if 0 < in_time < len(candidates):
+        of = f"{of}, in {in_time} of which its work is done within its lifetime"
     wins = "" if chosen.can_win(task.instance_quantity) else "; none would run now"
-    return f"{chosen.kind.name} in {chosen.auction.region} ({shown}): {rule} of {len(candidates)} {what}{wins}"
+    late = f"; it cannot finish in any: {chosen.unfinished}" if chosen.unfinished is not None else ""
+    return f"{chosen.kind.name} in {chosen.auction.region} ({shown}): {rule} {of}{wins}{late}"
 
 
 def why_not(task: Task, chosen: Candidate, other: Candidate) -> str:
     """Why `other` was not chosen, in a few words."""
     quantity = task.instance_quantity
+    if chosen.unfinished is None and other.unfinished is not None:
+        return f"it cannot finish: {other.unfinished}"
     if chosen.can_win(quantity) and not other.can_win(quantity):
         return "it would not run now"
     if task.optimize is None and other.rank > chosen.rank:

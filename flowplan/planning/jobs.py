@@ -8,9 +8,10 @@ from decimal import Decimal
 from flowplan.diagnostics import Diagnostic
 from flowplan.model.live import Live
 from flowplan.model.resources import Bid
-from flowplan.planning.actions import Change, Completed, LeftOut, NoOp, Update
+from flowplan.planning.actions import Change, Completed, Create, LeftOut, NoOp, Replace, Update
 from flowplan.planning.lifetimes import ends_of
 from flowplan.planning.lookup import Desired
+from flowplan.pricing.units import lasting
 from flowplan.state.state import DONE, TERMINATED, Binding
 
 
@@ -43,10 +44,16 @@ def completed(binding: Binding, desired: Desired, live: Live) -> Completed | Non
 
 def notes(changes: Iterable[Change], desired: Desired) -> list[Diagnostic]:
     """What is said of the ends of tasks: which are done, with what runs them again; which run on past their lifetime,
-    because a partial plan leaves them out; whose instances carry another lifetime than the files; and which have none,
-    where others do."""
+    because a partial plan leaves them out; which are placed and end before their work is done; whose instances carry
+    another lifetime than the files; and which have none, where others do."""
     changes = tuple(changes)
-    return [*_done(changes), *_run_on(changes, desired), *_other_lifetime(changes), *_no_lifetime(changes, desired)]
+    return [
+        *_done(changes),
+        *_run_on(changes, desired),
+        *_too_short(changes, desired),
+        *_other_lifetime(changes),
+        *_no_lifetime(changes, desired),
+    ]
 
 
 def _done(changes: Iterable[Change]) -> Iterator[Diagnostic]:
@@ -64,6 +71,22 @@ def _run_on(changes: Iterable[Change], desired: Desired) -> Iterator[Diagnostic]
             summary += "but it is left out of this plan and keeps running"
             hint = f"cancel it: flowplan apply --target {one.address}"
             yield Diagnostic("lifetime-over", summary, hint, severity="warning", about=str(one.address))
+
+
+def _too_short(changes: Iterable[Change], desired: Desired) -> Iterator[Diagnostic]:
+    for one in changes:
+        hours, lives = desired.durations.get(one.address), desired.left.get(one.address)
+        if not isinstance(one, (Create, Replace)) or hours is None or lives is None or one.lifetime is None:
+            continue
+        left = lives.new
+        if not left.ends_before(float(hours), hours, None):
+            continue
+        ran_out = left.running is not None and hours > left.running
+        bound = f"after {lasting(left.most_running)} of running (max_hours)" if ran_out else "by its end_at"
+        summary = f"{one.address} ends {bound}, before its {lasting(float(hours))} of work are done"
+        hint = "lengthen its lifetime, or correct nearest_estimated_duration"
+        where = one.lifetime.source
+        yield Diagnostic("lifetime-short", summary, hint, severity="warning", position=where, about=str(one.address))
 
 
 def _other_lifetime(changes: Iterable[Change]) -> Iterator[Diagnostic]:

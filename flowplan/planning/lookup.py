@@ -60,10 +60,9 @@ class Desired:
 
     @property
     def hours(self) -> dict[Address, Decimal]:
-        """Hours of work of the tasks of which they are known: as a task says, and no more than its lifetime."""
+        """Hours of work of the tasks of which they are known: as a task says, else what its lifetime lets it run."""
         most = {a: one.max_hours for a, one in self.lifetimes.items() if one.max_hours is not None}
-        found = {**most, **self.durations}
-        return {a: min(hours, most.get(a, hours)) for a, hours in found.items()}
+        return {**most, **self.durations}
 
     def is_job(self, address: Address) -> bool:
         """Whether a bid is done once it has ended: another task waits for its end, or it has a lifetime."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping
 
-import attrs
-
 from flowplan.config import Task
 from flowplan.diagnostics import Diagnostic, candidates
 from flowplan.model.address import Address
@@ -200,7 +198,7 @@ class Placement:
         """One of `here`: where the task is already, else the best; why goes into `choices`."""
         if len(here) == 1:
             return here[0]
-        here = [attrs.evolve(one, prospect=self._prospects.of(task, one)) for one in here]
+        here = [self._prospects.at(task, one) for one in here]
         stays = next((c for c in here if c.place == self._kept.get(task.address)), None)
         if stays is not None:
             better_place = better(task, stays, here) if self._may_move(task) else None
@@ -208,7 +206,8 @@ class Placement:
                 self.choices[task.address] = "keeps its type and region"
                 return self._chosen(task, stays, here)
             saves = saving(task, stays, better_place) or 0
-            what = f"waits in {stays.auction.region}; {why(task, better_place, here)}, saves {saves * 100:.0f}%"
+            gain = f"saves {saves * 100:.0f}%" if stays.unfinished is None else "where it can finish"
+            what = f"waits in {stays.auction.region}; {why(task, better_place, here)}, {gain}"
             self.choices[task.address] = what
             return self._chosen(task, better_place, here)
         ambiguous = same_name_twice(here)

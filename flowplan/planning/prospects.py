@@ -4,26 +4,31 @@ given. The figures are those of the forecast of a plan's costs."""
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import TypeAlias
 
+import attrs
 from attrs import define, field
 
 from flowplan.config import Task
 from flowplan.model.catalogue import Place
 from flowplan.planning.candidates import Candidate, Prospect
+from flowplan.pricing.billing import hours_between
 from flowplan.pricing.forecasting import forecast_of
 from flowplan.pricing.history import Stream
-from flowplan.pricing.units import DAY
+from flowplan.pricing.units import DAY, lasting
 
 Question: TypeAlias = tuple[Place, Decimal, int, Decimal | None, float]
 
 
 @define
 class Prospects:
-    """Of tasks at places whose past prices are known; equal questions are asked once."""
+    """Of tasks at places whose past prices are known; equal questions are asked once. `now`: the server's clock, by
+    which lifetimes end."""
 
     streams: Mapping[Place, Stream] = field(factory=dict)
+    now: datetime | None = None
     _known: dict[Question, Prospect | None] = field(factory=dict, init=False)
 
     def of(self, task: Task, candidate: Candidate) -> Prospect | None:
@@ -37,11 +42,31 @@ class Prospects:
             self._known[question] = _prospect(stream, *question[1:])
         return self._known[question]
 
+    def at(self, task: Task, candidate: Candidate) -> Candidate:
+        """`candidate` with what `task` would come to there."""
+        found = self.of(task, candidate)
+        return attrs.evolve(candidate, prospect=found, unfinished=self._unfinished(task, found))
+
+    def _unfinished(self, task: Task, found: Prospect | None) -> str | None:
+        """Why the work of `task` is not done within its lifetime, for people; None: it is, or nothing tells."""
+        hours, lifetime = task.estimated_hours, task.lifetime
+        if found is None or hours is None or lifetime is None:
+            return None
+        most, end = lifetime.max_hours, lifetime.end_at
+        if most is not None and hours > most:
+            return f"its work takes {lasting(float(hours))}, more than max_hours {most.normalize():f}"
+        if end is not None and self.now is not None and found.hours > hours_between(self.now, end):
+            return f"it would be done in {lasting(float(found.hours))}, after its end_at"
+        if lifetime.max_cost is not None and found.cost > lifetime.max_cost:
+            return f"it would cost ${found.cost:,.2f} until it is done, more than max_cost ${lifetime.max_cost:,.2f}"
+        return None
+
 
 def _hours(task: Task) -> float:
-    """How long the work takes: as the task says, or its lifetime, or else a day."""
+    """How long it runs: as long as the task says that its work takes, but no longer than its lifetime; else a day."""
     most = task.lifetime.max_hours if task.lifetime is not None else None
-    return float(task.estimated_hours or most or DAY)
+    known = [one for one in (task.estimated_hours, most) if one]
+    return float(min(known, default=DAY))
 
 
 def _prospect(stream: Stream, limit: Decimal, quantity: int, price: Decimal | None, hours: float) -> Prospect | None:

@@ -351,8 +351,8 @@ MISTAKES = (
     Mistake(
         "move a bid for any saving",
         "planning/candidates.py",
-        "saves > SWITCH_SHARE and",
-        "saves > 0 and",
+        "saves > SWITCH_SHARE else",
+        "saves > 0 else",
         ("tests/planning/test_candidates.py",),
     ),
     Mistake(
@@ -442,7 +442,7 @@ MISTAKES = (
     Mistake(
         "leave a bid past its lifetime out without a word",
         "planning/jobs.py",
-        "*_run_on(changes, desired), ",
+        "        *_run_on(changes, desired),\n",
         "",
         ("tests/operations/test_jobs.py", "-k", "left_out_is_said"),
     ),
@@ -452,5 +452,12 @@ MISTAKES = (
         "        one = None\n        gone =",
         "        gone =",
         ("tests/operations/test_refresh_only.py", "-k", "cost"),
+    ),
+    Mistake(
+        "place a task where it cannot finish because that is cheaper",
+        "planning/candidates.py",
+        "return (late, loses, wish,",
+        "return (loses, wish,",
+        ("tests/planning/test_candidates.py", "-k", "in_time"),
     ),
 )

@@ -303,3 +303,30 @@ def test_past_prices_that_cannot_be_fetched_leave_the_prices_of_now(place: Place
         simulator.faults.add("GET /v2/pricing/history", "status", status=403, body="{}", times=None)
     shown = place.ok("plan")
     assert "the lowest price of" in " ".join(shown.replace("#", "").split())
+
+
+def test_a_place_where_the_budget_of_a_task_ends_before_its_work_comes_last(place: Place) -> None:
+    """The first type of the user's order is too expensive for max_cost; without it, it is chosen."""
+    place.write(ANYWHERE.replace(", advanced: {optimize: budget}", ", advanced: {nearest_estimated_duration: 10}"))
+    assert str(entries(place)["bid.train"]["note"]).startswith("h100")
+    place.edit("tasks:\n  train:\n", "tasks:\n  train:\n    lifetime: {max_cost: 70}\n")
+    entry = entries(place)["bid.train"]
+    assert str(entry["note"]).startswith("a100")
+    shown = entry["candidates"]
+    assert isinstance(shown, list)
+    late = [one["why_not"].startswith("it cannot finish: it would cost $") for one in shown if one["why_not"]]
+    assert late == sorted(late) and True in late
+    assert late.count(True) == sum(float(one["expected_cost"]) > 70 for one in shown)
+
+
+def test_a_lifetime_that_ends_before_the_work_is_said(place: Place) -> None:
+    place.write(
+        ENDS.replace(
+            "    ports: [6006]\n", "    resources_specification: {advanced: {nearest_estimated_duration: 5}}\n"
+        )
+    )
+    assert "before its" not in place.ok("plan")
+    place.edit("max_hours: 12", "max_hours: 2")
+    said = " ".join(place.ok("plan").split())
+    assert "bid.train ends after 2 hours of running (max_hours), before its 5 hours of work are done" in said
+    assert "or until its lifetime ends: $1.00" in said and "done after" not in said

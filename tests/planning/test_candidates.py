@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from datetime import timedelta
 from decimal import Decimal
 from itertools import permutations
 from typing import Any, Literal
@@ -13,8 +14,10 @@ import pytest
 from flowplan.config.config import GpuWanted, LimitPrice, Task
 from flowplan.diagnostics import Position
 from flowplan.model.catalogue import Auction, InstanceType
-from flowplan.planning.candidates import Candidate, Prospect, best, better, same_name_twice, why, why_not
-from tests.builders import TRAIN
+from flowplan.model.lifecycle import Lifetime
+from flowplan.planning.candidates import Candidate, Prospect, best, better, ranked, same_name_twice, why, why_not
+from flowplan.planning.prospects import Prospects
+from tests.builders import NOW, TRAIN, past
 
 TASK = Task(
     address=TRAIN,
@@ -231,3 +234,57 @@ def test_every_place_that_was_not_chosen_has_a_reason() -> None:
     )
     assert why_not(attrs.evolve(TASK, optimize="job_completion_time"), CALM, SPIKY) == "later: the chosen one saves 40%"
     assert why(task, SLOW, [SLOW, CALM]).endswith("the lowest expected cost until it is done, $200.00, of 2 regions")
+
+
+# ---- lifetimes ----------------------------------------------------------------------------------------------------
+
+LATE = attrs.evolve(SLOW, unfinished="it would be done in 90 hours, after its end_at")  # the cheapest
+
+
+@pytest.mark.parametrize("optimize", ["budget", "job_completion_time", None])
+def test_where_its_work_is_not_done_in_time_comes_last_and_says_why(optimize: Any) -> None:
+    task = attrs.evolve(TASK, optimize=optimize)
+    waits = foreseen("waits", "8", "30", "220", free=0)
+    for order in permutations([LATE, CALM, waits]):
+        assert [one.auction.region for one in ranked(task, order)] == ["calm", "waits", "slow"]
+    assert why_not(task, CALM, LATE) == "it cannot finish: it would be done in 90 hours, after its end_at"
+    assert "of 2 regions, in 1 of which its work is done within its lifetime" in why(task, CALM, [CALM, LATE])
+    assert why(task, LATE, [LATE]).endswith("of 1 regions; it cannot finish in any: " + str(LATE.unfinished))
+
+
+def test_a_bid_that_waits_where_it_cannot_finish_moves_to_where_it_can() -> None:
+    task = attrs.evolve(TASK, optimize="budget")
+    assert better(task, LATE, [LATE, CALM]) == CALM  # which costs more
+    assert better(task, CALM, [LATE, CALM]) is None
+    full = foreseen("full", "8", "24", "216", free=0)
+    assert better(task, LATE, [LATE, full]) is None
+
+
+@pytest.mark.parametrize(
+    ("hours", "lifetime", "said"),
+    [
+        ("5", {}, None),
+        ("5", {"max_hours": "5", "max_cost": "40", "ends": 5}, None),
+        ("5", {"max_hours": "2"}, "its work takes 5 hours, more than max_hours 2"),
+        ("5", {"ends": 4.9}, "it would be done in 5 hours, after its end_at"),
+        ("5", {"max_cost": "39"}, "it would cost $40.00 until it is done, more than max_cost $39.00"),
+        (None, {"max_hours": "2", "max_cost": "1"}, None),  # nobody says how long its work takes
+    ],
+)
+def test_whether_a_lifetime_lets_work_be_done(hours: str | None, lifetime: dict[str, Any], said: str | None) -> None:
+    end = NOW + timedelta(hours=lifetime.pop("ends")) if "ends" in lifetime else None
+    bounds = {key: Decimal(value) for key, value in lifetime.items()}
+    lives = Lifetime(bounds.get("max_hours"), bounds.get("max_cost"), end, False, TASK.source)
+    task = attrs.evolve(TASK, estimated_hours=Decimal(hours) if hours else None, lifetime=lives)
+    there = place("r", "8")
+    found = Prospects({there.place: past((336, "8"))}, NOW).at(task, there)
+    assert found.prospect is not None and found.unfinished == said
+    most = min(filter(None, (task.estimated_hours, lives.max_hours)))
+    assert found.prospect == Prospect(most, 8 * most)  # what it comes to is what the line of the task says
+
+
+def test_without_a_past_nothing_tells_whether_work_is_done() -> None:
+    lives = Lifetime(None, Decimal(1), None, False, TASK.source)
+    assert (
+        Prospects({}, NOW).at(attrs.evolve(TASK, estimated_hours=Decimal(5), lifetime=lives), CALM).unfinished is None
+    )

@@ -91,8 +91,8 @@ class Lifetime(TypedDict):
 
 
 class Candidate(TypedDict):
-    """A place where a bid could go. `expected_cost` until its work is done, `expected_hours` from now until then, null:
-    past prices do not tell. `why_not` null: it was chosen."""
+    """A place where a bid could go. `expected_cost` until its work is done or cut off by `max_hours`, `expected_hours`
+    from now until then, null: past prices do not tell. `why_not` null: it was chosen."""
 
     instance_type: str
     instance_type_name: str
