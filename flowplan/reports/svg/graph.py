@@ -12,6 +12,7 @@ from attrs import frozen
 
 from flowplan.documents.graph import Graph, Node, waits
 from flowplan.printable import shown
+from flowplan.reports.svg.colours import Colour, style
 from flowplan.reports.svg.layers import Layers, layers_of
 from flowplan.reports.text.paint import Paint
 
@@ -25,24 +26,25 @@ _NARROWEST = 600
 _WORD = 13  # from one word beside edges to the one below it
 _ALONG = 0.6  # how far along its last curve an edge is labelled
 
-_STYLE = """
-    svg { color-scheme: light dark; background: var(--ground); font: 13px system-ui, "Segoe UI", sans-serif;
-      --ground: #ffffff; --ink: #1f2328; --soft: #59636e; --line: #8a939d;
-      --volume: #e5f2e7; --volume-line: #2c7a3d; --bid: #e3eefb; --bid-line: #0a5bc4; --ports: #fbeedd;
-      --ports-line: #a8480a }
-    @media (prefers-color-scheme: dark) {
-      svg { --ground: #0d1117; --ink: #e6edf3; --soft: #9aa4af; --line: #6b7580;
-        --volume: #12261a; --volume-line: #57ab6a; --bid: #10233d; --bid-line: #62acff; --ports: #2e1f10;
-        --ports-line: #f29149 } }
-    text { fill: var(--ink) } .soft { fill: var(--soft) } .title { font-size: 17px; font-weight: 600 }
-    .kind { fill: var(--soft); font-size: 11px } .ground { fill: var(--ground) }
-    .until { fill: var(--soft); font-size: 11px; text-anchor: middle }
-    .halo { stroke: var(--ground); stroke-width: 4; stroke-linejoin: round }
-    .edge { fill: none; stroke: var(--line); stroke-width: 1.4 } .waits { stroke-dasharray: 6 4 }
-    .head { fill: var(--line) }
+_COLOURS = {
+    "line": Colour("#8a939d", "#6b7580"),
+    "volume": Colour("#e5f2e7", "#12261a"),
+    "volume_line": Colour("#2c7a3d", "#57ab6a"),
+    "bid": Colour("#e3eefb", "#10233d"),
+    "bid_line": Colour("#0a5bc4", "#62acff"),
+    "ports": Colour("#fbeedd", "#2e1f10"),
+    "ports_line": Colour("#a8480a", "#f29149"),
+}
+_RULES = """
+    text { fill: $ink } .soft { fill: $soft } .title { font-size: 17px; font-weight: 600 }
+    .kind { fill: $soft; font-size: 11px } .ground { fill: $ground }
+    .until { fill: $soft; font-size: 11px; text-anchor: middle }
+    .halo { stroke: $ground; stroke-width: 4; stroke-linejoin: round }
+    .edge { fill: none; stroke: $line; stroke-width: 1.4 } .waits { stroke-dasharray: 6 4 }
+    .head { fill: $line }
     .shape { stroke-width: 1.4 } .attached { stroke-dasharray: 4 3 }
-    .volume { fill: var(--volume); stroke: var(--volume-line) } .bid { fill: var(--bid); stroke: var(--bid-line) }
-    .ports { fill: var(--ports); stroke: var(--ports-line) }
+    .volume { fill: $volume; stroke: $volume_line } .bid { fill: $bid; stroke: $bid_line }
+    .ports { fill: $ports; stroke: $ports_line }
 """
 
 
@@ -55,7 +57,7 @@ def svg(graph: Graph, _: Paint) -> str:
         f' viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-labelledby="title desc">',
         f'<title id="title">{_text(_counted(graph))}</title>',
         f'<desc id="desc">{_text(" ".join(_in_words(graph)), 20_000)}</desc>',
-        f"<style>{_STYLE}</style>",
+        f"<style>{style(_RULES, _COLOURS)}</style>",
         '<defs><marker id="head" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
         '<path class="head" d="M0 0L8 4L0 8Z"/></marker></defs>',
         f'<rect class="ground" width="{width:.0f}" height="{height:.0f}"/>',

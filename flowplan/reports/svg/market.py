@@ -15,6 +15,7 @@ from flowplan.pricing.offers import Offer, View
 from flowplan.pricing.slices import from_then_on, slices
 from flowplan.pricing.units import length, usd
 from flowplan.printable import shown
+from flowplan.reports.svg.colours import Colour, style
 from flowplan.reports.text.market import lines_across, what
 from flowplan.reports.text.plot import is_near
 
@@ -27,18 +28,19 @@ _TIMES = 8  # at most so many labels
 _HOURS = (1, 3, 6, 12, 24, 48, 96, 168, 336, 720, 2160, 8760)  # between two labels
 _LABEL = 14  # pixels that two labels need
 
-_STYLE = """
-    svg { color-scheme: light dark; background: var(--ground); font: 13px system-ui, "Segoe UI", sans-serif;
-      --ground: #ffffff; --ink: #1f2328; --soft: #59636e; --grid: #dfe3e8; --price: #0a5bc4; --limit: #a8480a }
-    @media (prefers-color-scheme: dark) {
-      svg { --ground: #0d1117; --ink: #e6edf3; --soft: #9aa4af; --grid: #2b323b; --price: #62acff; --limit: #f29149 } }
-    text { fill: var(--soft) } .title { fill: var(--ink); font-size: 17px; font-weight: 600 }
-    .ground { fill: var(--ground) } .grid { stroke: var(--grid) }
-    .price { fill: none; stroke: var(--price); stroke-width: 1.6; stroke-linejoin: round }
-    .under { fill: var(--price); opacity: .13 } .now { fill: var(--price) } text.now { font-weight: 600 }
+_COLOURS = {
+    "grid": Colour("#dfe3e8", "#2b323b"),
+    "price": Colour("#0a5bc4", "#62acff"),
+    "limit": Colour("#a8480a", "#f29149"),
+}
+_RULES = """
+    text { fill: $soft } .title { fill: $ink; font-size: 17px; font-weight: 600 }
+    .ground { fill: $ground } .grid { stroke: $grid }
+    .price { fill: none; stroke: $price; stroke-width: 1.6; stroke-linejoin: round }
+    .under { fill: $price; opacity: .13 } .now { fill: $price } text.now { font-weight: 600 }
     .reserve, .limit { stroke-width: 1.4; stroke-dasharray: 6 4 }
-    .reserve { stroke: var(--soft) } .limit { stroke: var(--limit); stroke-dasharray: 2 3 }
-    text.limit { fill: var(--limit); stroke: none } text.reserve { stroke: none }
+    .reserve { stroke: $soft } .limit { stroke: $limit; stroke-dasharray: 2 3 }
+    text.limit { fill: $limit; stroke: none } text.reserve { stroke: none }
     .right { text-anchor: end } .middle { text-anchor: middle }
 """
 
@@ -52,7 +54,7 @@ def svg(offers: Sequence[Offer], view: View) -> str:
         f' viewBox="0 0 {_WIDTH} {height}" role="img" aria-labelledby="title desc">',
         f'<title id="title">{_text(f"Prices of {many} over the last {length(view.ago)}")}</title>',
         f'<desc id="desc">{_text(" ".join(_in_words(one, view) for one in offers), 20_000)}</desc>',
-        f"<style>{_STYLE}</style>",
+        f"<style>{style(_RULES, _COLOURS)}</style>",
         f'<rect class="ground" width="{_WIDTH}" height="{height}"/>',
     ]
     for number, one in enumerate(offers):

@@ -1,0 +1,39 @@
+"""The colours of pictures: literal ones for light first, as many programs know no `var()`, then for dark where the
+reader's system is dark."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from string import Template
+from typing import NamedTuple
+
+
+class Colour(NamedTuple):
+    """On a light ground, and on a dark one."""
+
+    light: str
+    dark: str
+
+
+_OF_ALL = {
+    "ground": Colour("#ffffff", "#0d1117"),
+    "ink": Colour("#1f2328", "#e6edf3"),
+    "soft": Colour("#59636e", "#9aa4af"),
+}
+_RULE = re.compile(r"([^{}]+)\{([^{}]*)\}")
+_HEAD = 'svg { color-scheme: light dark; background: $ground; font: 13px system-ui, "Segoe UI", sans-serif }\n'
+
+
+def style(rules: str, colours: Mapping[str, Colour]) -> str:
+    """A style sheet of `rules`, in which `$NAME` is one of `colours`, or the ground, ink or soft ink that every picture
+    has. Only what names a colour is said again for dark."""
+    found, template = {**_OF_ALL, **colours}, Template(_HEAD + rules)
+    light = template.substitute({name: one.light for name, one in found.items()})
+    dark = [
+        f"{selector.strip()} {{ {'; '.join(coloured)} }}"
+        for selector, body in _RULE.findall(template.template)
+        if (coloured := [one.strip() for one in body.split(";") if "$" in one])
+    ]
+    again = Template("\n".join(dark)).substitute({name: one.dark for name, one in found.items()})
+    return f"{light.strip()}\n@media (prefers-color-scheme: dark) {{\n{again}\n}}\n"
