@@ -396,7 +396,8 @@ def _in_a_thread(run: Callable[[Event], T]) -> T:
     def work() -> None:
         begun.append(True)
         try:
-            results.append(run(event))
+            if not event.stopped():  # else nobody may wait for it: before `begun`
+                results.append(run(event))
         except BaseException as error:  # noqa: BLE001 - it is raised where it was called
             errors.append(error)
         finally:

@@ -189,8 +189,9 @@ class LocalStore:
         state = without(state, {address for addresses in doubled.values() for address in addresses})
         serial = highest(state, versions, journal.header)
         bad = [self.path] * (part == "backup") + [self.journal_path] * (journal.header is None)
+        self._hold()
         aside = self._files.set_aside(bad)
-        saved = self.save(attrs.evolve(state, serial=serial, put_back=serial + 1), pending.values())
+        saved = self.save(attrs.evolve(state, serial=serial).as_put_back(), pending.values())
         name = self._files.short(part) if kept is None else f"version {kept.serial}"
         return Restored(saved, name, part == "backup" and kept is None, aside, doubled)
 
@@ -202,6 +203,7 @@ class LocalStore:
         return None
 
     def begin_anew(self) -> list[str]:
+        self._hold()
         return list(self._files.set_aside((self.path, self.journal_path, self.backup_path)))
 
     def close(self) -> None:

@@ -1,5 +1,5 @@
 """What every place for a state must offer, and what it gives. A new backend implements `Store` and passes
-tests/contracts/test_backends.py."""
+tests/contracts."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from flowplan.state.history import Change, Version
 from flowplan.state.journal import Intent, Record
 from flowplan.state.restored import Restored
 from flowplan.state.state import State
+
+MOST_VERSIONS = 100  # of one state
 
 
 @frozen
@@ -138,7 +140,8 @@ class Store(Protocol):
         StateError for some that cannot be read."""
 
     def versions(self) -> tuple[Version, ...]:
-        """The versions that are kept, also those of other lineages, the oldest first. Raises StateError."""
+        """The versions that are kept and read, also those of other lineages, the oldest first. Raises StateError for
+        some that must not be trusted."""
 
     def version(self, lineage: str, serial: int) -> State:
         """The state of one of them. Raises StateError for one that is not there, or does not read."""
@@ -157,9 +160,9 @@ class Store(Protocol):
         """
 
     def keep(self, saved: State, change: Change) -> None:
-        """Keep `saved`, as `save` has returned it, among the versions, and the state before it if it is not there; the
-        oldest go. The state itself is as it was saved, whatever happens here. Raises StateError: the version is not
-        kept, all others are."""
+        """Keep `saved`, as `save` has returned it, among the versions, and the state before it if it is not there; of
+        more than `MOST_VERSIONS` the oldest go. The state itself is as it was saved, whatever happens here. Raises
+        StateError: the version is not kept, all others are."""
 
     def close(self) -> None:
         """End the run; a second time does nothing. Raises StateError when only now a write turns out to have failed."""
@@ -170,8 +173,8 @@ class Store(Protocol):
         """Put back the newest version that reads, snapshot or backup, with what journal and overflow hold on top of it;
         where neither reads, the version that was kept of the snapshot.
 
-        Its serial is higher than any seen here. Raises StateError when none reads, when it cannot be known which stack
-        belongs here, or when everything is in order; then nothing is changed.
+        Its serial is higher than any seen here, and `put_back` of it is that serial. Raises StateError when none reads,
+        when it cannot be known which stack belongs here, or when everything is in order; then nothing is changed.
         """
 
     def begin_anew(self) -> list[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from attrs import field, frozen
 
+from flowplan.backends.store import MOST_VERSIONS
 from flowplan.errors import StateError
 from flowplan.files.atomic import durable, hold_trusted, replace_file, sweep
 from flowplan.files.private import make_directory
@@ -20,7 +21,7 @@ from flowplan.state.history import HEAD_LIMIT, Change, Version, dump_version, lo
 from flowplan.state.state import State
 
 DIRECTORY = ".flowplan/versions"
-MOST, MOST_BYTES = 100, 64 * 1024 * 1024  # of one state; the newest is kept whatever its size
+MOST_BYTES = 64 * 1024 * 1024  # of one state; the newest is kept whatever its size
 _NAME = re.compile(r"(.+)\.([0-9]{1,16})\.json")
 
 
@@ -74,7 +75,7 @@ class Versions:
     def _drop_oldest(self, newest: Path) -> None:
         sizes = {path: path.stat().st_size for path in self._files()}
         oldest = sorted(sizes, key=lambda one: (one == newest, one.stat().st_mtime_ns, _serial(one)))
-        while len(oldest) > 1 and (len(oldest) > MOST or sum(sizes[one] for one in oldest) > MOST_BYTES):
+        while len(oldest) > 1 and (len(oldest) > MOST_VERSIONS or sum(sizes[one] for one in oldest) > MOST_BYTES):
             oldest.pop(0).unlink(missing_ok=True)
 
     def _files(self) -> Iterator[Path]:

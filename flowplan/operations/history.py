@@ -49,7 +49,8 @@ def restore(session: Session, serial: int, *, force: bool = False) -> PutBack:
         found = put_back(version, now)
         if found.forgotten and not force:
             raise _would_forget(found.forgotten, serial)
-        saved = session.save(found.state, before=now.bindings, stated=True)
+        state = found.state.as_put_back() if loaded.fresh else found.state
+        saved = session.save(state, before=now.bindings, stated=True)
         return attrs.evolve(found, state=saved)
 
 

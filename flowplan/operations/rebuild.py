@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import attrs
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from flowplan.model.live import Live, Marker
     from flowplan.model.resources import Resource
     from flowplan.operations.session import Session
+    from flowplan.state.history import Version
+
+_MARGIN = 1000  # saves since the last version that is kept, or ever
 
 
 def from_live(session: Session, paths: Sequence[str], lineage: str | None) -> State:
@@ -39,6 +43,7 @@ def from_live(session: Session, paths: Sequence[str], lineage: str | None) -> St
         marker = _chosen(session, live, lineage)
         empty = State(
             lineage=marker.lineage,
+            serial=_beyond(session, marker.lineage),
             stack=marker.stack,
             api_url=session.settings.api_url,
             project=project.id,
@@ -51,10 +56,19 @@ def from_live(session: Session, paths: Sequence[str], lineage: str | None) -> St
         lock.verify()
         for path in session.store.begin_anew():
             session.listener.note(f"the rest of the old state is kept as {path}")
-        saved = session.save(found.state, before={})
+        saved = session.save(found.state.as_put_back(), before={})
     for note in found.notes:
         session.listener.note(note)
     return saved
+
+
+def _beyond(session: Session, lineage: str) -> int:
+    """A serial above any that the state `lineage` can have had: a copy of it, or a plan that was saved, must not be
+    taken for one of the state that is rebuilt."""
+    found: tuple[Version, ...] = ()
+    with suppress(StateError):  # there may be none that can be trusted
+        found = session.store.versions()
+    return max((one.serial for one in found if one.lineage == lineage), default=0) + _MARGIN
 
 
 def _declared(

@@ -231,7 +231,7 @@ def hold_not_applied(saved: SealedPlan, state: State) -> None:
                 hint="run flowplan plan again: the new plan holds what is left to do",
             )
     serial, why = saved["stack"]["serial"], None
-    if serial < state.put_back:
+    if serial < state.put_back or serial > state.serial:
         why = "the state was restored"
     elif len(state.plans) >= PLANS_KEPT and serial <= min(plan.serial for plan in state.plans):
         why = f"{PLANS_KEPT} saved plans were applied"

@@ -113,7 +113,9 @@ def push(session: Session, data: bytes, name: str, *, force: bool = False) -> St
             session.listener.note(_lineages(loaded.state, new))
         serial = max(new.serial, loaded.state.serial)
         plans = tuple(sorted({*loaded.state.plans, *new.plans}, key=lambda plan: plan.serial))[-PLANS_KEPT:]
-        return session.save(attrs.evolve(new, serial=serial, plans=plans), before=loaded.state.bindings)
+        put_back = max(new.put_back, loaded.state.put_back)
+        state = attrs.evolve(new, serial=serial, plans=plans, put_back=put_back)
+        return session.save(state.as_put_back() if loaded.fresh else state, before=loaded.state.bindings)
 
 
 def restore(session: Session) -> Restored:

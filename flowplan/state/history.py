@@ -169,6 +169,7 @@ def put_back(version: State, now: State) -> PutBack:
         released=(version.released | now.released) - {id for id, _ in ids},
         adopted=version.adopted | now.adopted,
         plans=now.plans or version.plans,
+        put_back=max(version.put_back, now.put_back),
         ended=with_ended(version.ended, now.ended),
     )
     forgotten = tuple(binding for binding in bound if _object(binding) not in ids)

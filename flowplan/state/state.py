@@ -64,7 +64,8 @@ class State:
     `released`: ids of live bids that carry our marker and that `state rm` or a `removed` block released.
     `adopted`: ids of volumes that no create of this stack made: their content is somebody's.
     `plans`: the saved plans applied, the newest `PLANS_KEPT` of them, the last one last. `put_back`: the serial with
-    which it was restored from damage; whether a plan that was saved before that was applied is not known any more.
+    which it was last put back after it was lost or damaged; whether a plan that was saved before that was applied is
+    not known any more.
     `ended`: ids that this stack cancelled or deleted, each with when (seconds since the epoch, by the server's clock
     where it tells): a list that lags shows them for a while, and nobody must take them for live (`lately`)."""
 
@@ -81,6 +82,10 @@ class State:
     plans: tuple[AppliedPlan, ...] = field(default=(), metadata=IF_SET)
     put_back: int = field(default=0, metadata=IF_SET)
     ended: Mapping[str, float] = field(factory=dict, metadata=IF_SET)
+
+    def as_put_back(self) -> State:
+        """This state, of which it is not known any more which saved plans were applied, as it is to be saved next."""
+        return attrs.evolve(self, put_back=self.serial + 1)
 
     def begin(self, plan: AppliedPlan) -> State:
         """This state, in which `plan` is being carried out."""

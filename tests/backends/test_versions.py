@@ -40,7 +40,7 @@ def test_they_stand_beside_the_state_and_are_private(tmp_path: Path) -> None:
 
 
 def test_the_oldest_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(versions, "MOST", 3)
+    monkeypatch.setattr(versions, "MOST_VERSIONS", 3)
     assert serials(kept_up_to(tmp_path / "s.json", 5)) == [3, 4, 5]
 
 

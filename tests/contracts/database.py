@@ -10,7 +10,7 @@ import sqlite3
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import attrs
@@ -19,7 +19,7 @@ from attrs import define, field, frozen
 from flowplan.backends.overflow import Overflowed, news_of
 from flowplan.backends.parts import NOT_RESTORED, Part, Whole, continued, found_in, highest, newest
 from flowplan.backends.processes import fate_of
-from flowplan.backends.store import Loaded
+from flowplan.backends.store import MOST_VERSIONS, Loaded
 from flowplan.errors import FlowplanError, Locked, StateError, UsageProblem
 from flowplan.model.owner import Owner
 from flowplan.state.codec import RESTORE, dump, hold_distinct, load
@@ -365,11 +365,15 @@ class DatabaseStore:
         return saved
 
     def versions(self) -> tuple[Version, ...]:
-        found = [read_head(data.split(b"\n")[0] + b"\n", name) for name, data in self._kept()]
+        found = []
+        for name, data in self._kept():
+            with suppress(StateError):
+                found.append(read_head(data.split(b"\n")[0] + b"\n", name))
         return ordered(found)
 
     def _kept(self) -> list[tuple[str, bytes]]:
-        return [(name, self._database.get(name) or b"") for name in self._database.names("version-*")]
+        names = sorted(self._database.names("version-*"), key=lambda name: int(name.rpartition("-")[2]))
+        return [(name, self._database.get(name) or b"") for name in names]
 
     def version(self, lineage: str, serial: int) -> State:
         name = f"version-{lineage}-{serial}"
@@ -386,6 +390,9 @@ class DatabaseStore:
                 name = f"version-{saved.lineage}-{before.serial}"
                 rows.put(name, rows.get(name) or dump_version(before, None))
             rows.put(f"version-{saved.lineage}-{saved.serial}", dump_version(saved, change))
+        for name, _ in self._kept()[:-MOST_VERSIONS]:
+            with durable(self.name), self._database.changing() as rows:
+                rows.remove(name)
 
     def close(self) -> None:
         """Nothing is open between two changes."""
@@ -411,10 +418,11 @@ class DatabaseStore:
         state, pending = fold(state, [*pending.values(), *news])
         doubled = twice(state.bindings.values())
         state = without(state, {address for addresses in doubled.values() for address in addresses})
+        self._hold()
         bad: dict[Part, bool] = {"snapshot": part == "backup", "journal": journal.header is None}
         aside = self._set_aside(one for one, is_bad in bad.items() if is_bad)
         serial = highest(state, versions, journal.header)
-        saved = self.save(attrs.evolve(state, serial=serial), pending.values())
+        saved = self.save(attrs.evolve(state, serial=serial).as_put_back(), pending.values())
         name = part if kept is None else f"version {kept.serial}"
         return Restored(saved, name, part == "backup" and kept is None, aside, doubled)
 
@@ -423,6 +431,7 @@ class DatabaseStore:
         return None if found is None else self.version(found.lineage, found.serial)
 
     def begin_anew(self) -> list[str]:
+        self._hold()
         return list(self._set_aside(("snapshot", "journal", "backup")))
 
     def _set_aside(self, parts: Iterable[Part]) -> tuple[str, ...]:

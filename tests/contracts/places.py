@@ -13,6 +13,7 @@ import pytest
 from flowplan.backends.local import LocalStore
 from flowplan.backends.parts import Part
 from flowplan.backends.store import Store
+from flowplan.state.state import State
 from tests.contracts.database import Database, DatabaseStore
 
 
@@ -27,6 +28,9 @@ class Place(Protocol):
 
     def put(self, part: Part, data: bytes | None) -> None:
         """Make `part` hold `data`, as damage or another tool would; None: remove it."""
+
+    def damage_version(self, state: State) -> None:
+        """Make the version of `state` that is kept one that does not read."""
 
     def full(self) -> AbstractContextManager[None]:
         """Within, nothing more can be written there."""
@@ -56,6 +60,10 @@ class LocalPlace:
             self._path(part).unlink()
         else:
             self._path(part).write_bytes(data)
+
+    def damage_version(self, state: State) -> None:
+        directory = self.work / ".flowplan" / "versions" / "flowplan.state.json"
+        (directory / f"{state.lineage}.{state.serial}.json").write_bytes(b"{")
 
     @contextmanager
     def full(self) -> Iterator[None]:
@@ -88,6 +96,10 @@ class DatabasePlace:
                 rows.remove(part)
             else:
                 rows.put(part, data)
+
+    def damage_version(self, state: State) -> None:
+        with self.database.changing() as rows:
+            rows.put(f"version-{state.lineage}-{state.serial}", b"{")
 
     @contextmanager
     def full(self) -> Iterator[None]:

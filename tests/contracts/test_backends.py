@@ -2,79 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import signal
-from collections.abc import Callable
-from pathlib import Path
-
 import attrs
 import pytest
 
 from flowplan.backends.parts import Part
 from flowplan.backends.processes import this_process
-from flowplan.backends.store import Loaded, Store
 from flowplan.errors import FlowplanError, Locked, StateError
-from flowplan.model.address import Address
-from flowplan.state.history import Change, Version
 from flowplan.state.journal import Done
 from flowplan.state.state import AppliedPlan, State
-from tests.builders import DATA, bound, create_of, volume
-from tests.contracts.places import PLACES, Place
+from tests.builders import DATA
+from tests.contracts.begun import BINDING, DONE, DONE_SECOND, INTENT, OTHER, SECOND, begun, found, killed, run
+from tests.contracts.places import Place
 from tests.runs import Run
-
-OTHER = Address("volume", "other")
-BINDING, SECOND = bound(DATA, "vol_1", volume()), bound(OTHER, "vol_2", volume("other"))
-INTENT = create_of(DATA, BINDING.applied)
-DONE, DONE_SECOND = Done("i-1", DATA, BINDING), Done("i2", OTHER, SECOND)
-
-
-@pytest.fixture(params=PLACES)
-def kind(request: pytest.FixtureRequest) -> str:
-    found: str = request.param
-    return found
-
-
-@pytest.fixture
-def place(kind: str, tmp_path: Path) -> Place:
-    return PLACES[kind](tmp_path / "one")
-
-
-@pytest.fixture
-def foreign(kind: str, tmp_path: Path) -> Place:
-    """The state of another stack, after a run."""
-    made = PLACES[kind](tmp_path / "two")
-    run(made)
-    return made
-
-
-def begun(place: Place) -> Run[Store]:
-    return Run.of(place.open())
-
-
-def run(place: Place) -> State:
-    """What an apply does with the store: intent, result, snapshot."""
-    store = begun(place)
-    store.append([INTENT])
-    store.append([DONE])
-    return store.save(store.read().state)
-
-
-def killed(place: Place, work: Callable[[Run[Store]], object]) -> None:
-    """A run in a process of its own that is killed as soon as `work` returns."""
-    pid = os.fork()
-    if pid == 0:
-        try:
-            work(begun(place))
-            os.kill(os.getpid(), signal.SIGKILL)
-        finally:
-            os._exit(1)
-    _, status = os.waitpid(pid, 0)
-    assert os.WIFSIGNALED(status)
-
-
-def found(place: Place) -> Loaded:
-    return place.open().read()
-
 
 # ---- a run --------------------------------------------------------------------------------------------------
 
@@ -456,6 +395,7 @@ def test_a_damaged_snapshot_is_replaced_by_the_backup_and_what_the_journal_holds
     place.put("snapshot", b"{")
     restored = place.open().restore()
     assert (restored.of_backup, restored.state.serial, set(restored.state.bindings)) == (True, 3, {DATA, OTHER})
+    assert restored.state.put_back == 3  # no plan that was saved before that is applied any more
     assert len(restored.damaged) == 1
     assert found(place).state == restored.state
 
@@ -541,96 +481,3 @@ def test_what_is_restored_counts_what_overflowed(place: Place) -> None:
     begun(place).overflow([DONE_SECOND])
     place.put("snapshot", b"")
     assert set(place.open().restore().state.bindings) == {DATA, OTHER}
-
-
-# ---- versions -----------------------------------------------------------------------------------------------
-
-CHANGE = Change("2026-11-02T09:00:00Z", "ann@host", "flowplan apply", added=1)
-
-
-def test_nothing_is_kept_before_a_first_save(place: Place) -> None:
-    assert place.open().versions() == ()
-
-
-def test_a_version_that_is_kept_comes_back(place: Place) -> None:
-    saved = run(place)
-    place.open().keep(saved, CHANGE)
-    assert place.open().versions() == (Version(saved.lineage, 1, 1, CHANGE),)
-    assert place.open().version(saved.lineage, 1) == saved
-
-
-def test_the_state_before_is_kept_with_the_first_version(place: Place) -> None:
-    """As of an earlier flowplan, or of a run that was killed before it kept its own."""
-    first = run(place)
-    store = place.open()
-    second = store.save(attrs.evolve(store.read().state, bindings={}))
-    store.keep(second, CHANGE)
-    assert [(one.serial, one.change) for one in place.open().versions()] == [(1, None), (2, CHANGE)]
-    assert place.open().version(first.lineage, 1) == first
-
-
-def test_a_version_that_is_not_there_is_an_error(place: Place) -> None:
-    saved = run(place)
-    with pytest.raises(StateError, match="no version 7"):
-        place.open().version(saved.lineage, 7)
-
-
-def test_a_version_that_cannot_be_kept_leaves_the_state(place: Place) -> None:
-    saved = run(place)
-    with place.full(), pytest.raises(StateError):
-        place.open().keep(saved, CHANGE)
-    assert found(place).state == saved
-    assert place.open().versions() == ()
-
-
-def test_no_version_is_kept_without_the_lock(place: Place) -> None:
-    saved = run(place)
-
-    def lost() -> None:
-        raise StateError("the lock was taken away")
-
-    with pytest.raises(StateError, match="taken away"):
-        place.open(lost).keep(saved, CHANGE)
-    assert place.open().versions() == ()
-
-
-def test_versions_outlive_the_state(place: Place) -> None:
-    saved = run(place)
-    store = place.open()
-    store.keep(saved, CHANGE)
-    parts: tuple[Part, ...] = ("snapshot", "journal", "backup")
-    for part in parts:
-        place.put(part, None)
-    assert found(place).fresh
-    assert place.open().version(saved.lineage, 1) == saved
-
-
-def test_where_neither_snapshot_nor_backup_reads_the_kept_version_is_restored(place: Place) -> None:
-    """With what the journal holds since: a run was killed before it saved."""
-    saved = run(place)
-    place.open().keep(saved, CHANGE)
-    killed(
-        place, lambda store: (store.append([create_of(OTHER, SECOND.applied, id="i2")]), store.append([DONE_SECOND]))
-    )
-    for part in ("snapshot", "backup"):
-        place.put(part, b"")
-    with pytest.raises(StateError) as caught:
-        found(place)
-    assert "state restore" in (caught.value.hint or "")
-    restored = place.open().restore()
-    assert (restored.name, restored.of_backup) == ("version 1", False)
-    assert found(place).state.bindings == {DATA: BINDING, OTHER: SECOND}
-    assert found(place).state.serial == 2
-
-
-def test_a_kept_version_that_the_journal_does_not_continue_is_not_taken_for_the_snapshot(place: Place) -> None:
-    """What was made between the two would be forgotten: that is for somebody to ask for."""
-    place.open().keep(run(place), CHANGE)
-    store = begun(place)
-    store.append([create_of(OTHER, SECOND.applied, id="i2")])
-    store.append([DONE_SECOND])
-    store.save(store.read().state)
-    for part in ("snapshot", "backup"):
-        place.put(part, b"")
-    with pytest.raises(StateError, match=r"no .*backup.* to restore"):
-        place.open().restore()

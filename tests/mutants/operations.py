@@ -6,6 +6,27 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "apply a plan of before a push that says nothing of what was applied",
+        "operations/state.py",
+        "state.as_put_back() if loaded.fresh else state",
+        "state",
+        ("tests/operations/test_applied_once.py", "-k", "put_back"),
+    ),
+    Mistake(
+        "apply a plan of before the state was lost and a version restored",
+        "operations/history.py",
+        "found.state.as_put_back() if loaded.fresh else found.state",
+        "found.state",
+        ("tests/operations/test_applied_once.py", "-k", "put_back"),
+    ),
+    Mistake(
+        "rebuild a state with the serials that it had before",
+        "operations/rebuild.py",
+        "default=0) + _MARGIN\n",
+        "default=0)\n",
+        ("tests/operations/test_applied_once.py", "-k", "put_back"),
+    ),
+    Mistake(
         "move what the files name to where the next apply destroys it",
         "operations/state.py",
         "    if to.is_earlier:\n",

@@ -113,8 +113,8 @@ MISTAKES = (
     Mistake(
         "carry out a saved plan of before a restore",
         "operations/saved_plan.py",
-        "    if serial < state.put_back:\n",
-        "    if serial < 0:\n",
+        "    if serial < state.put_back or serial > state.serial:\n",
+        "    if serial > state.serial:\n",
         ("tests/operations/test_unrelated_changes.py", "-k", "restore"),
     ),
     Mistake(

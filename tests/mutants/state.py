@@ -20,6 +20,13 @@ MISTAKES = (
         ("tests/state/test_history.py",),
     ),
     Mistake(
+        "restore a version that takes plans of before a damage for new ones",
+        "state/history.py",
+        "        put_back=max(version.put_back, now.put_back),\n",
+        "",
+        ("tests/operations/test_applied_once.py", "-k", "put_back"),
+    ),
+    Mistake(
         "apply a saved plan again after a restore",
         "state/history.py",
         "        plans=now.plans or version.plans,",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
+from collections.abc import Callable
 
 import pytest
 
@@ -11,7 +13,8 @@ from flowplan.backends.local import LocalStore
 from flowplan.state.codec import dump, load
 from flowplan.state.journal import fold
 from flowplan.state.state import PLANS_KEPT, AppliedPlan, State
-from tests.conftest import FLOWPLAN, Place, live_ids, many
+from tests.conftest import FLOWPLAN, Place, bid_id, live_ids, many
+from tests.texts import task_text
 
 DATA = ("--allow-volume-destroy", "*")
 
@@ -77,6 +80,59 @@ def test_commands_that_write_the_state_keep_it(place: Place, command: tuple[str,
     place.run(*command)
     place.ok("destroy", "--auto-approve", *DATA)
     refused_as_applied(place)
+
+
+def put_back_version(place: Place) -> None:
+    """The state was restored from damage, and then to a version from before that."""
+    path = place.path / "flowplan.state.json"
+    path.write_bytes(b"")
+    place.ok("state", "restore")
+    place.ok("state", "restore", "1", "--force")
+
+
+def lost(place: Place) -> None:
+    for path in place.path.glob("flowplan.state.*"):
+        path.unlink()
+
+
+def put_back_lost(place: Place) -> None:
+    lost(place)
+    shutil.rmtree(place.path / ".flowplan/versions")
+    shutil.copytree(place.path / "versions", place.path / ".flowplan/versions")
+    place.ok("state", "restore", "1")
+
+
+def push_lost(place: Place) -> None:
+    lost(place)
+    place.ok("state", "push", "pulled.json")
+
+
+def rebuild(place: Place) -> None:
+    lost(place)
+    shutil.rmtree(place.path / ".flowplan/versions")
+    place.ok("recover", "--from-live")
+    for _ in range(3):
+        place.ok("state", "mv", "bid.task-000", "bid.other")
+        place.ok("state", "mv", "bid.other", "bid.task-000")
+
+
+@pytest.mark.parametrize("mend", [put_back_version, put_back_lost, push_lost, rebuild])
+def test_nor_where_a_state_was_put_back_that_does_not_know(place: Place, mend: Callable[[Place], None]) -> None:
+    """Of a job that is done, nothing that is live tells that it was placed."""
+    place.write(many(1))
+    place.ok("apply", "--auto-approve")
+    place.write(place.ok("state", "pull"), "pulled.json")
+    shutil.copytree(place.path / ".flowplan/versions", place.path / "versions")
+    place.write(task_text("job"), "job.yaml")
+    place.ok("plan", "--out", "p", ".")
+    place.ok("apply", "p")
+    place.call("DELETE", f"/v2/spot/bids/{bid_id(place, 'bid.job')}")
+    mend(place)
+    before = place.ledger()
+    refused = place.run("apply", "p")
+    assert refused.code == 3, refused
+    assert "the state was restored since this plan was saved" in " ".join(refused.err.split())
+    assert place.ledger() == before
 
 
 def test_what_never_began_may_be_tried_again(example: Place) -> None:
