@@ -1,7 +1,8 @@
 """What looks like a credential in a text, and the text without it. Pure.
 
-Two ways to leave one out: `MASK`, where a text is shown once; and `masked:` with eight digits of its SHA-256, where two
-texts are compared later (`run_options` in plans and in the state): it tells that a value changed, and not what it is.
+Two ways to leave one out: `MASK`, where a text is shown once; and `MASKED`, a word that a shell takes as it is, in
+`run_options` that plans show and the state keeps. Neither tells anything of the value: of a digest a short one could be
+guessed.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ from __future__ import annotations
 import hashlib
 import re
 import shlex
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
+from typing import TypeAlias
 
-MASK = "********"
+MASK, MASKED = "********", "masked"
 _SHORT = 5  # characters
 _OPAQUE_LENGTH, _WORD_LENGTH = 40, 200  # a word of letters, cases and digits mixed; a word of any kind
 
@@ -51,7 +53,7 @@ _USER_AT = re.compile(r"(?<![^\s\"'=])[\w.+-]+:[^\s/:@\"']+@(?!sha256:)(?=[\w.-]
 _ENV_OPTION, _USER_OPTION = r"-[ditPq]*e|--env|--build-arg", r"-[ditPq]*u|--user"
 _ENV_VALUE = re.compile(rf"((?<![^\s\"'])(?:{_ENV_OPTION})[\s=]*[\"']?[A-Za-z_][\w.-]*=)\S.*", re.DOTALL)
 _USER_VALUE = re.compile(
-    rf"((?<![^\s\"'])(?:{_USER_OPTION})[\s=]*[\"']?[A-Za-z_][\w.-]*:)(?!\d+(?![^\s\"'])|masked:|\*)[^\s\"']+"
+    rf"((?<![^\s\"'])(?:{_USER_OPTION})[\s=]*[\"']?[A-Za-z_][\w.-]*:)(?!(?:\d+|masked(?::[0-9a-f]{{8}})?)(?![^\s\"'])|\*)[^\s\"']+"
 )
 _LONG = re.compile(rf"[A-Za-z0-9+/=_~.%-]{{{_OPAQUE_LENGTH},}}")
 _PEM = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*", re.DOTALL)
@@ -67,7 +69,7 @@ _SCRIPT = re.compile(
     r"|(?:API_?KEY|TOKEN|SECRET|PASSWORD)\w*=(?:'[^'$]{12,}|\"[^\"$]{12,}|[^\s'\"$()`]{12,})",
     re.IGNORECASE,
 )
-_TAG = re.compile(r"masked:[0-9a-f]{8}")
+_TAG = re.compile(rf"(?<![\w.-]){MASKED}(?::[0-9a-f]{{8}})?(?![\w.-])")
 
 
 def looks_secret(name: str) -> bool:
@@ -137,11 +139,28 @@ def without_userinfo(url: str) -> str:
 def options(text: str) -> tuple[str, bool]:
     """The words of a command line for containers, without the values of environment variables, passwords and what looks
     like a credential; and whether one of those seems to be secret. Masking again changes nothing."""
+    return _options(text, lambda _: MASKED)
+
+
+def digested_options(text: str) -> str:
+    """The same as states of earlier versions have them: with `masked:` and eight digits of the SHA-256 of each value.
+    Only to compare with those."""
+
+    def tag(value: str) -> str:
+        return value if _TAG.fullmatch(value) else f"{MASKED}:{hashlib.sha256(value.encode()).hexdigest()[:8]}"
+
+    return _options(text, tag)[0]
+
+
+Tag: TypeAlias = Callable[[str], str]  # a value -> what stands for it
+
+
+def _options(text: str, tag: Tag) -> tuple[str, bool]:
     try:
         words = shlex.split(text)
     except ValueError:  # a quote that is not closed
         return masked(text), masked(text) != text
-    shown = list(_option_words(words))
+    shown = list(_option_words(words, tag))
     if [word for word, _ in shown] == words:
         return text, False
     return shlex.join(word for word, _ in shown), any(secret for _, secret in shown)
@@ -153,45 +172,43 @@ _USER = re.compile(_USER_OPTION)
 _USER_ATTACHED = re.compile(r"(--user=|-[ditPq]*u=?)(.+)", re.DOTALL)
 
 
-def _option_words(words: list[str]) -> Iterator[tuple[str, bool]]:
+def _option_words(words: list[str], tag: Tag) -> Iterator[tuple[str, bool]]:
     before = ""
     for word in words:
         attached = _ATTACHED.fullmatch(word)
         if _ENVIRONMENT.fullmatch(before):
-            yield _assignment("", word, always=True)
+            yield _assignment("", word, tag, always=True)
         elif attached:
-            yield _assignment(attached[1], attached[2], always=True)
+            yield _assignment(attached[1], attached[2], tag, always=True)
         elif _USER.fullmatch(before):
-            yield _user("", word)
+            yield _user("", word, tag)
         elif user := _USER_ATTACHED.fullmatch(word):
-            yield _user(user[1], user[2])
+            yield _user(user[1], user[2], tag)
         elif before.startswith("--") and "=" not in before and looks_secret(before) and not word.startswith("-"):
-            yield _tag(word), True
+            yield tag(word), True
         else:
-            yield _assignment("", word, always=False)
+            yield _assignment("", word, tag, always=False)
         before = word
 
 
-def _assignment(option: str, word: str, *, always: bool) -> tuple[str, bool]:
+def _assignment(option: str, word: str, tag: Tag, *, always: bool) -> tuple[str, bool]:
     """`NAME=VALUE` without the value: if it is one of the environment, else if it seems to be secret."""
     name, equals, value = word.partition("=")
     secret = bool(value) and (looks_secret(name) or masked(value) != value) and not _TAG.fullmatch(value)
     if equals and value and (always or looks_secret(name)):
-        return f"{option}{name}={_tag(value)}", secret
+        return f"{option}{name}={tag(value)}", secret
     plain = masked(word)
-    return (option + word, False) if plain == word else (f"{option}{_tag(word)}", not _TAG.search(word))
+    return (option + word, False) if plain == word else (f"{option}{tag(word)}", not _TAG.search(word))
 
 
-def _user(option: str, word: str) -> tuple[str, bool]:
+def _user(option: str, word: str, tag: Tag) -> tuple[str, bool]:
     """`NAME:GROUP` may be `NAME:PASSWORD`: a group is a number, or named plainly."""
     name, colon, group = word.partition(":")
-    if not colon or group.isdigit() or _TAG.fullmatch(group):
+    if not colon or group.isdigit():
         return option + word, False
-    return f"{option}{name}:{_tag(group)}", re.fullmatch(r"[a-z_][a-z0-9_-]*", group) is None
-
-
-def _tag(value: str) -> str:
-    return value if _TAG.fullmatch(value) else f"masked:{hashlib.sha256(value.encode()).hexdigest()[:8]}"
+    if _TAG.fullmatch(group):
+        return f"{option}{name}:{tag(group)}", False
+    return f"{option}{name}:{tag(group)}", re.fullmatch(r"[a-z_][a-z0-9_-]*", group) is None
 
 
 def _is_opaque(word: str) -> bool:

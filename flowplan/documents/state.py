@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias, cast
 
+import attrs
 from attrs import frozen
 
 from flowplan.model.address import Address
+from flowplan.model.resources import Bid
 from flowplan.state.codec import converter
 from flowplan.state.journal import Intent
 from flowplan.state.restored import Restored
@@ -59,8 +61,21 @@ def listed(found: Binding) -> Listed:
 
 
 def resource(found: Binding) -> ResourceDocument:
-    """One resource, as the state file has it."""
-    return {"format_version": "1.0", "resource": cast("Bound", converter().unstructure(found))}
+    """One resource, as the state file has it, but for the digests of what it carries where a value of that is masked:
+    somebody could try guesses of a short one."""
+    return {"format_version": "1.0", "resource": cast("Bound", converter().unstructure(_without_digests(found)))}
+
+
+def _without_digests(found: Binding) -> Binding:
+    """`found` as `resource` shows it."""
+    bid = found.applied
+    if not isinstance(bid, Bid) or bid.inputs is None or bid.inputs.container_image is None:
+        return found
+    kept = bid.inputs.shown
+    if kept.given_sha256 is None:
+        return found
+    bare = attrs.evolve(kept, given_sha256=None, unordered_sha256=None)
+    return attrs.evolve(found, applied=attrs.evolve(bid, inputs=bare))
 
 
 def released(found: Binding) -> ReleasedDocument:

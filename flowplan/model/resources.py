@@ -30,7 +30,7 @@ from attrs import field, frozen
 
 from flowplan import masking
 from flowplan.model.address import Address, Kind, Ref
-from flowplan.model.digest import LEFT_OUT, digest, named
+from flowplan.model.digest import LEFT_OUT, digest, material, named
 
 UPDATE, REPLACE, INPUT, DESTROYS_DATA, FOLLOWS = "update", "replace", "input", "destroys_data", "follows"
 
@@ -113,7 +113,7 @@ class ContainerImage:
 
     @property
     def shown(self) -> ContainerImage:
-        """As it is shown and kept: digests in the place of values that are, or may be, secret."""
+        """As it is shown and kept: without values that are, or may be, secret."""
         context, options = self.build_context, self.run_options
         return ContainerImage(
             masking.without_userinfo(self.image_name),
@@ -141,7 +141,8 @@ class Inputs:
     rendered text, so that a flowplan with another template replaces nothing.
 
     `given_sha256` is set when only the marker of a live bid is known: then ports and mounts are known,
-    the rest is not, and the digest is the marker's. It is set too when values of the image are masked.
+    the rest is not, and the digest is the marker's. It is set too when values of the image are masked; then
+    `unordered_sha256` is the digest of the same in any order, and however the options are quoted.
     """
 
     startup_script: Script | None = None
@@ -150,6 +151,7 @@ class Inputs:
     local_disks: tuple[LocalDisk, ...] = ()
     container_image: ContainerImage | None = None
     given_sha256: str | None = field(default=None, metadata=LEFT_OUT)
+    unordered_sha256: str | None = field(default=None, eq=False, repr=False, metadata={"kept": "if_set"})
     # No difference: another lifetime replaces nothing that runs. Kept, so that plans say what runs with an old one.
     ends: Ends | None = field(default=None, eq=False, metadata={"kept": "if_set"})
 
@@ -188,6 +190,15 @@ class Inputs:
         carried = (image.image_name, image.build_context, _words(image.run_options)) if image else None
         return (self.startup_script, set(self.ports), set(self.mounts), set(self.local_disks), carried)
 
+    def _in_any_order(self) -> str | None:
+        """What `unordered_sha256` is of it; None: too little is known."""
+        if self.given_sha256 is not None:
+            return self.unordered_sha256
+        script, _, _, _, image = self._unordered()
+        mounts = sorted((str(one.volume), one.mount_point) for one in self.mounts)
+        carried = (script, tuple(sorted(self.ports)), tuple(mounts), tuple(sorted(self.local_disks)), image)
+        return digest(material(carried))
+
     @property
     def complete(self) -> bool:
         """Whether more is known than a marker tells."""
@@ -199,7 +210,10 @@ class Inputs:
         image = self.container_image
         if image is None or image.shown == image:
             return self
-        return attrs.evolve(self, container_image=image.shown, given_sha256=self.sha256 if self.resolved else None)
+        kept = attrs.evolve(self, container_image=image.shown)
+        if self.given_sha256 is not None or not self.resolved:
+            return kept
+        return attrs.evolve(kept, given_sha256=self.sha256, unordered_sha256=self._in_any_order())
 
     @property
     def resolved(self) -> bool:
@@ -229,7 +243,10 @@ def _equal(known: Inputs, full: Inputs) -> bool:
         or (image.image_name, image.build_context) != (kept.image_name, kept.build_context)
     ):
         return False
-    return known._unordered() == full.shown._unordered()  # the options, masked: spelled in another way at most
+    if known.unordered_sha256 is not None:
+        return known.unordered_sha256 == full._in_any_order()
+    digested = attrs.evolve(image, run_options=image.run_options and masking.digested_options(image.run_options))
+    return known._unordered() == attrs.evolve(full, container_image=digested)._unordered()
 
 
 def _words(options: str | None) -> tuple[str, ...]:

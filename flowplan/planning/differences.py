@@ -91,15 +91,18 @@ def _input_differences(old: Inputs | None, new: Inputs | None, lifecycle: Lifecy
     if not old.complete:  # only a marker: the rest is not known, and so not shown
         names = [name for name in names if name in ("ports", "mounts")]
     unknown = not old.complete and not {"ports", "mounts"}.issuperset(ignored)  # what differs may be what is ignored
+    masks = new.shown is not new
     old, new = old.shown, new.as_sent_in(old).shown
     found = [
         FieldChange(name, getattr(old, name), getattr(new, name), forces=True)
         for name in names
         if _unordered(getattr(old, name)) != _unordered(getattr(new, name))
     ]
-    if unknown:
+    if found or unknown:
         return found
-    return found or [FieldChange("inputs", old.sha256, new.sha256 if new.resolved else None, forces=True)]
+    if masks and "container_image" in names:  # nothing else differs: it is a value that is not shown
+        return [FieldChange("container_image", old.container_image, new.container_image, forces=True)]
+    return [FieldChange("inputs", old.sha256, new.sha256 if new.resolved else None, forces=True)]
 
 
 def _unordered(value: Any) -> Any:

@@ -68,4 +68,11 @@ MISTAKES = (
         '{"prevent_destroy": False}',
         ("tests/operations/test_generate.py", "-k", "protection"),
     ),
+    Mistake(
+        "show a digest of what a bid carries where a value of it is masked",
+        "documents/state.py",
+        "    bare = attrs.evolve(kept, given_sha256=None, unordered_sha256=None)\n",
+        "    bare = kept\n",
+        ("tests/faults/test_secrets.py", "-k", "digest_of_the_value"),
+    ),
 )

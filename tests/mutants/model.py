@@ -36,8 +36,8 @@ MISTAKES = (
     Mistake(
         "replace a bid for the spelling of masked options",
         "model/resources.py",
-        "    return known._unordered() == full.shown._unordered()  # the options",
-        "    return False  # the options",
+        "        return known.unordered_sha256 == full._in_any_order()\n",
+        "        return False\n",
         ("tests/planning/test_sent_before.py",),
     ),
     Mistake(
@@ -83,10 +83,24 @@ MISTAKES = (
         ("tests/cloud/test_bounds.py", "-k", "never_writes"),
     ),
     Mistake(
+        "replace every bid whose options an earlier version masked",
+        "model/resources.py",
+        "    return known._unordered() == attrs.evolve(full, container_image=digested)._unordered()\n",
+        "    return False\n",
+        ("tests/test_masking.py", "-k", "earlier_version"),
+    ),
+    Mistake(
+        "another value that is masked is no difference",
+        "model/resources.py",
+        "    if known.unordered_sha256 is not None:\n",
+        "    if known._unordered() == full.shown._unordered():\n        return True\n    if known.unordered_sha256:\n",
+        ("tests/test_masking.py", "-k", "has_the_digest"),
+    ),
+    Mistake(
         "replace a bid because its options are masked",
         "model/resources.py",
-        "given_sha256=self.sha256 if self.resolved else None",
-        "given_sha256=None",
+        "given_sha256=self.sha256, unordered",
+        "given_sha256=None, unordered",
         ("tests/test_masking.py", "-k", "has_the_digest"),
     ),
     Mistake(

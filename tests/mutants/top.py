@@ -34,9 +34,16 @@ MISTAKES = (
         ("tests/api/test_interrupted.py", "-k", "while_ctrl_c_came"),
     ),
     Mistake(
+        "keep a digest of a value from which it can be guessed",
+        "masking.py",
+        "    return _options(text, lambda _: MASKED)\n",
+        "    return _options(text, lambda value: f'{MASKED}:{hashlib.sha256(value.encode()).hexdigest()[:8]}')\n",
+        ("tests/test_masking.py", "-k", "tells_nothing"),
+    ),
+    Mistake(
         "show the password of a user's option",
         "masking.py",
-        "            yield _user(user[1], user[2])\n",
+        "            yield _user(user[1], user[2], tag)\n",
         "            yield word, False\n",
         ("tests/test_masking.py",),
     ),

@@ -150,7 +150,7 @@ BARE = attrs.evolve(
 @pytest.mark.parametrize(
     ("found", "pinned"),
     [
-        pytest.param(kept(STATE), "46c1dca0e8dfcfc94bb6787cf8b4a080df0bfec5ed5e2c832a7c87bee1bee2f8", id="state"),
+        pytest.param(kept(STATE), "e116b6ca49efefcddf09c35c393d9e637c86914d1fa03e5aaddd4b9fb34f578f", id="state"),
         pytest.param(
             kept(State("bare")), "85d2c32280874c88f8343df10d4125541ac85b87252679346bebf3331981188a", id="bare state"
         ),
@@ -160,7 +160,7 @@ BARE = attrs.evolve(
             id="header",
         ),
         pytest.param(
-            frame([*RECORDS, APPLIED]), "7ff369929030d10d8c3995b856f25d2aa2e645111de32349f6231aa0be98dcd9", id="records"
+            frame([*RECORDS, APPLIED]), "5b1247ad3327ee217d6ad6a1e03a3ed26464a9c76538787bcea84ad6fee949eb", id="records"
         ),
         pytest.param(
             INPUTS.sha256.encode(), "4154c936202978aeae83569e07167393927ebe54d304203fa1cca2aeca6fb5ed", id="inputs"
@@ -176,7 +176,7 @@ BARE = attrs.evolve(
         ),
         pytest.param(
             text([plain(one) for one in (VOLUME, BID, PORTS, None)]),
-            "c29a8b1521de536ec03f5486890909ecb7163af714e04ee5397327fce4f87b9e",
+            "10271ca2359f5e655e1c33c09e8c1e624383d98b48bcd84e4f30809e1f95e99b",
             id="values of a plan",
         ),
         pytest.param(
@@ -265,7 +265,7 @@ SCRIPT_TEXT = {"Script.text"}  # it is what the digest beside it is of
 FORMS: dict[str, tuple[Any, Callable[[Any], bytes], set[str]]] = {
     "state": (attrs.evolve(STATE, bindings={}), kept, set()),
     "volume": (BINDINGS[V], lambda one: frames(Done("i", V, one)), set()),
-    "bid": (ENDING, lambda one: frames(Done("i", B, one)), {"Mount.created", *SCRIPT_TEXT}),
+    "bid": (ENDING, lambda one: frames(Done("i", B, one)), {"Mount.created", "Inputs.unordered_sha256", *SCRIPT_TEXT}),
     "ports": (BINDINGS[P], lambda one: frames(Done("i", P, one)), set()),
     "header": (Header.of(STATE), header_frame, set()),
     "intent": (attrs.evolve(INTENT, resource=None), frames, set()),
@@ -275,7 +275,15 @@ FORMS: dict[str, tuple[Any, Callable[[Any], bytes], set[str]]] = {
         INPUTS,
         lambda one: one.sha256.encode(),
         # What people may rename, and what follows from the rest, replaces no bid.
-        {"Inputs.ends", "Script.size", "Mount.interface", "Mount.volume_name", "Mount.created", *SCRIPT_TEXT},
+        {
+            "Inputs.ends",
+            "Inputs.unordered_sha256",
+            "Script.size",
+            "Mount.interface",
+            "Mount.volume_name",
+            "Mount.created",
+            *SCRIPT_TEXT,
+        },
     ),
     "task": (
         MANAGED,
@@ -323,7 +331,9 @@ FORMS: dict[str, tuple[Any, Callable[[Any], bytes], set[str]]] = {
             "Mount.volume_name",
             "Mount.created",
             "Inputs.given_sha256",
+            "Inputs.unordered_sha256",
             "Inputs.ends",
+            "ContainerImage.run_options",  # the value in it that is masked: the configuration has its digest
             *SCRIPT_TEXT,
         },
     ),

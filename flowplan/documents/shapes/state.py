@@ -31,6 +31,7 @@ class Inputs(TypedDict):
     local_disks: list[Disk]
     container_image: Image | None
     given_sha256: str | None
+    unordered_sha256: NotRequired[str]
 
 
 class Bid(TypedDict):

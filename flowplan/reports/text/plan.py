@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from flowplan.documents.shapes.outputs import PlannedOutput
     from flowplan.documents.shapes.plan import BidEntry, Entry, Lifetime, PlanBody, PortsEntry, VolumeEntry
 
+HIDDEN = "(a value that is not shown differs)"
 KNOWN_AFTER = "(known after apply)"
 _ARROW = " -> "
 UNKNOWN = "(unknown)"
@@ -203,6 +204,9 @@ def _differing(entry: BidEntry | VolumeEntry, before: Mapping[str, Any], after: 
     hidden = sum(_telling(name, value) for name, value in after.items() if name not in names)
     if "ports" in forcing and "ports" not in after:
         rows.append(("~", "ports", f"see ports.{entry['name']}", "forces replacement"))
+    if "container_image" in forcing and "container_image" not in names:
+        rows.append(("~", "container_image", HIDDEN, "forces replacement"))
+        hidden -= 1
     if "inputs" in forcing:
         rows.append(("~", "startup script or image", f"{UNKNOWN} -> {KNOWN_AFTER}", "forces replacement"))
     if hidden:
