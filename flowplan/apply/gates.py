@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from attrs import define, field
 
 from flowplan.apply.interfaces import Surroundings
@@ -13,6 +15,7 @@ from flowplan.model.lifecycle import After
 from flowplan.model.live import ALLOCATED, PAUSED, TERMINATED
 from flowplan.model.resources import Bid
 from flowplan.planning.actions import Change
+from flowplan.planning.lifetimes import past
 from flowplan.planning.steps import Step
 from flowplan.state.state import DONE, Binding
 
@@ -31,6 +34,15 @@ class _Held:
 
 
 @define
+class _End:
+    """That the lifetime of a task that may be waited for is over: why, and what came of cancelling it."""
+
+    why: str
+    done: bool = False
+    error: FlowplanError | None = None
+
+
+@define
 class Gates:
     """The steps that wait for tasks. `timeout`: seconds that each waits at most; `hint`: what is added to what to do
     about one that waited in vain. Nothing here is sent, and nothing is recorded: a run that is stopped while it waits
@@ -42,6 +54,7 @@ class Gates:
     hint: str = ""
     _held: dict[Step, _Held] = field(factory=dict, init=False)
     _open: set[Address] = field(factory=set, init=False)
+    _ends: dict[Address, _End] = field(factory=dict, init=False)
     _due: float = field(default=0.0, init=False)  # when to look again
 
     def admits(self, step: Step, change: Change) -> bool:
@@ -52,6 +65,26 @@ class Gates:
         self._held[step] = _Held(change, now)
         self._due = now
         return False
+
+    def ends(self, address: Address, why: str) -> list[Step]:
+        """The lifetime of the bid at `address` is over: it is being cancelled from now on. Returns the steps of the
+        same address that were held, and are not any more: nothing is placed there again."""
+        self._ends[address] = _End(why)
+        dropped = [step for step in self._held if step.address == address]
+        for step in dropped:
+            del self._held[step]
+        return dropped
+
+    def ended(self, address: Address, error: FlowplanError | None = None) -> None:
+        """It is cancelled, or could not be (`error`): the next look is due at once."""
+        end = self._ends[address]
+        end.done, end.error = error is None, error
+        self._due = self.around.clock.monotonic()
+
+    @property
+    def holding(self) -> set[Address]:
+        """The addresses of which a step is held."""
+        return {step.address for step in self._held}
 
     def due_in(self) -> float | None:
         """Seconds until the next look; None: nothing waits."""
@@ -101,12 +134,19 @@ class Gates:
     ) -> CloudError | str | None:
         """None: it may start; what it waits for, for people; or why it does not start in this run."""
         waiting: list[str] = []
+        if (late := self._too_late(held.change)) is not None:
+            return late
         for one in held.change.waits_for:
             binding = self.working.bindings.get(one.task)
             if binding is None:
                 return CloudError(f"waits for {one.task}, which is not placed", hint="apply the two together")
+            end = self._ends.get(one.task)
+            if end is not None and (error := _in_vain(one, end)) is not None:
+                return error
             where = TERMINATED if binding.ended in DONE else found.get(binding.id)
-            if where is None:
+            if end is not None and not end.done and one.until != "placed":
+                waiting.append(f"{one.task}, which is being cancelled, to be {one.until}")
+            elif where is None:
                 waiting.append(f"{one.task}: {unseen}")
             elif never := _never(one, where):
                 return CloudError(
@@ -122,6 +162,17 @@ class Gates:
         return CloudError(
             f"waited {_minutes(self.timeout)} for {'; '.join(waiting)}",
             hint=f"nothing was placed for it: run the same command again, or with a longer --timeout{self.hint}",
+        )
+
+    def _too_late(self, change: Change) -> CloudError | None:
+        """That what waits would end at once by now, if it were placed; None: it would not."""
+        if change.lifetime is None or change.lifetime.end_at is None:
+            return None
+        why = past(change.lifetime, self.around.cloud.now() or datetime.now(UTC))
+        if why is None:
+            return None
+        return CloudError(
+            f"it would end at once: {why}", hint="give it a later end_at, or take the task out of the file"
         )
 
     def _say(self, held: _Held, what: str, now: float) -> None:
@@ -146,6 +197,23 @@ def _never(after: After, where: str) -> str | None:
         return None
     endings = {TERMINATED: "it has ended", PAUSED: "it is paused", GONE: "the API no longer finds its bid"}
     return endings.get(where)
+
+
+def _in_vain(after: After, end: _End) -> CloudError | None:
+    """Why a task whose lifetime is over does not come as far as `after` wants it; None: it has, or will."""
+    if after.until == "placed":
+        return None
+    if after.until != "terminated":
+        return CloudError(
+            f"waits until {after.task} is {after.until}, but its lifetime is over: {end.why}",
+            hint=f"nothing was placed for it; flowplan apply --replace {after.task} runs {after.task} again",
+        )
+    if end.error is None:
+        return None
+    return CloudError(
+        f"waits until {after.task} is terminated; its lifetime is over, but it could not be cancelled: {end.error}",
+        hint="nothing was placed for it: run the same command again",
+    )
 
 
 def _instances(binding: Binding) -> int:

@@ -10,9 +10,12 @@ from attrs import frozen
 
 from flowplan.apply.events import Events
 from flowplan.clock import Clock, Moment
+from flowplan.model.address import Address
+from flowplan.model.lifecycle import Lifetime
 from flowplan.model.live import Live, LiveBid, LiveVolume, Made, Marker
 from flowplan.model.resources import Bid, Inputs, Volume
 from flowplan.state.journal import Record
+from flowplan.state.state import State
 
 
 class Cloud(Protocol):
@@ -45,6 +48,8 @@ class Journal(Protocol):
 
 
 Render: TypeAlias = Callable[[Inputs, Marker], str]  # the startup script that carries the marker
+# The tasks whose lifetime is over by now, each with why: planning.lifetimes.over, with a look at what it goes by.
+Over: TypeAlias = Callable[[Mapping[Address, Lifetime], State, Live], Mapping[Address, str]]
 
 
 @frozen
@@ -58,6 +63,7 @@ class Surroundings:
     events: Events
     clock: Clock
     hold_lock: Callable[[], None]
+    over: Over = lambda _lifetimes, _state, _live: {}
 
     def now(self) -> Moment:
         return self.clock.moment(self.cloud.now())

@@ -17,7 +17,8 @@ from flowplan.state.state import State
 
 @frozen
 class Outcome:
-    """What a run came to. `state` is what is true now; `pending` are the intents still in doubt."""
+    """What a run came to. `state` is what is true now; `pending` are the intents still in doubt. `expired`: the steps
+    that are in no plan, of bids whose lifetime ended while the run waited."""
 
     state: State
     pending: tuple[Intent, ...] = ()
@@ -27,6 +28,7 @@ class Outcome:
     not_started: tuple[Step, ...] = ()
     stopped: bool = False
     outputs: Mapping[str, Evaluated] = field(factory=dict)
+    expired: Mapping[Step, Change] = field(factory=dict)
 
     @property
     def clean(self) -> bool:
@@ -61,6 +63,7 @@ _DOING = {
     ("up", "replace"): "creating",
     ("up", "update"): "updating",
     ("down", "delete"): "destroying",
+    ("end", "delete"): "destroying",
     ("down", "replace"): "destroying",
     ("down", "forget"): "forgetting",
     ("up", "import"): "importing",
@@ -83,10 +86,12 @@ def counted(plan: Plan, outcome: Outcome) -> dict[str, int]:
     """Resources added, changed, destroyed and forgotten by the steps that are done; imported, where the plan imports.
     What is imported and changed at once counts twice."""
     changes = plan.by_address()
-    words = [DONE[doing(step, changes[step.address])] for step in outcome.done]
+    words = [DONE[doing(step, outcome.expired.get(step) or changes[step.address])] for step in outcome.done]
     names = {"added": "created", "changed": "updated", "destroyed": "destroyed", "forgotten": "forgotten"}
     counts = {name: words.count(word) for name, word in names.items()}
-    imports = [changes[step.address] for step in outcome.done if isinstance(changes[step.address], Import)]
+    imports = [
+        changes[step.address] for step in outcome.done if isinstance(changes[step.address], Import) and step.way == "up"
+    ]
     counts["changed"] += sum(bool(one.fields) for one in imports)
     if any(isinstance(one, Import) for one in plan.changes):
         counts["imported"] = len(imports)

@@ -14,6 +14,7 @@ from flowplan.apply.durable import Durable
 from flowplan.apply.exhausted import Exhausted
 from flowplan.apply.gates import Gates
 from flowplan.apply.interfaces import Surroundings
+from flowplan.apply.lifetimes import Lifetimes
 from flowplan.apply.options import Options
 from flowplan.apply.outcome import Outcome, in_doubt
 from flowplan.apply.schedule import Schedule
@@ -22,7 +23,7 @@ from flowplan.apply.workers import Announcement, Result, Workers
 from flowplan.apply.working_state import WorkingState
 from flowplan.apply.works import Work, Works, needs_call
 from flowplan.errors import Ambiguous, CloudError, FlowplanError, Held, Refused, StateError, Unauthorized
-from flowplan.planning.actions import Change, CreateFirst, Forget
+from flowplan.planning.actions import Change, CreateFirst, Expire, Forget
 from flowplan.planning.plan import Plan
 from flowplan.planning.steps import Step
 from flowplan.state.journal import CreateIntent, Intent, Record
@@ -64,6 +65,8 @@ class Applying:
         )
         self._durable = Durable(around.journal, self._workers)
         self._gates = Gates(around, self._working, options.timeout, options.late)
+        self._lifetimes = Lifetimes(around, self._changes)
+        self._expired: dict[Step, Expire] = {}  # steps that no plan has
         self._exhausted = Exhausted()
         self._doubts: list[Work] = []
         self._failed: dict[Step, FlowplanError] = {}
@@ -163,7 +166,7 @@ class Applying:
         local: list[Record] = []
         self._open_gates()
         while not self._stopping() and (step := self._schedule.next()) is not None:
-            change = self._changes[step.address]
+            change = self._change(step)
             if not self._gates.admits(step, change):
                 self._schedule.hold(step)
                 continue
@@ -188,14 +191,36 @@ class Applying:
 
     def _open_gates(self) -> None:
         """Let go what waited for other tasks that are far enough now, and end what waited in vain."""
-        if self._stopping():
+        if self._stopping() or self._gates.due_in() != 0.0:
             return
+        held = {a for a in self._gates.holding if self._changes[a].reason != "replace_by_request"}
+        busy = {step.address for step in self._schedule.not_started} - held
+        for change in self._lifetimes.over(self._working, busy):
+            self.expire(change)
         freed, failed = self._gates.look()
         for step in freed:
             self._schedule.release(step)
         for step, error in failed.items():
-            self._fail(step, error)
-            self._events.failed(step, self._changes[step.address], error)
+            self._give_up(step, error)
+
+    def expire(self, change: Expire) -> None:
+        """Cancel a bid whose lifetime is over, before all else that is yet to start; what was to be placed in its stead
+        is not. That it ends is durable with the intent, or before it: the next run does not place it."""
+        step, why = Step("end", change.address), str(change.note)
+        self._events.note(f"the lifetime of {change.address} is over: {why}")
+        self._expired[step] = change
+        self._refreshed += self._working.expire(change.address)
+        for held in self._gates.ends(change.address, why):
+            hint = f"flowplan apply --replace {change.address} runs it again"
+            self._give_up(held, CloudError(f"its lifetime is over: {why}; it is not placed again", hint=hint))
+        self._schedule.add(step)
+
+    def _give_up(self, step: Step, error: FlowplanError) -> None:
+        self._fail(step, error)
+        self._events.failed(step, self._changes[step.address], error)
+
+    def _change(self, step: Step) -> Change:
+        return self._expired.get(step) or self._changes[step.address]
 
     def _without_call(self, step: Step, change: Change) -> Record:
         binding = self._works.without_call(step, change)
@@ -225,6 +250,8 @@ class Applying:
         work, step, error = result.work, result.work.step, result.error
         if error is None:
             self._schedule.succeed(step)
+            if step in self._expired:
+                self._gates.ended(step.address)
             return self._finished(work, result.binding)
         if result.binding is not None:
             # What waits for it may begin, but not with a volume that is not as it was asked for, nor is an old bid
@@ -258,6 +285,8 @@ class Applying:
         self._failed[step] = error
         if isinstance(error, (Unauthorized, Held, StateError)):  # StateError: the lock was taken away
             self._halted = error
+        elif step in self._expired:
+            self._gates.ended(step.address, error)
         elif step.way == "up":
             self._exhausted.learn(self._changes[step.address], error)
 
@@ -315,4 +344,5 @@ class Applying:
             unknown=self._schedule.ended("unknown"),
             not_started=self._schedule.not_started,
             stopped=self._around.clock.stopped(),
+            expired=dict(self._expired),
         )

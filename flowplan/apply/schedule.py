@@ -44,6 +44,12 @@ class Schedule:
         self._under_way.add(step)
         return step
 
+    def add(self, step: Step) -> None:
+        """One more step, which waits for nothing and goes before all others."""
+        self._order = (*self._order, step)
+        self._waits[step], self._users[step] = set(), []
+        self._ready.appendleft(step)
+
     def hold(self, step: Step) -> None:
         """It may not start yet after all: it takes no place until `release`, and has no end if that never comes."""
         self._leave(step)

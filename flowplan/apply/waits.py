@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import attrs
@@ -28,7 +28,8 @@ _LOST = (TERMINATED, PAUSED, GONE)  # what does not come to run by itself
 @frozen
 class Waiting:
     """Wait for up to `seconds`. A bid that does not make it is a failed step; it stays placed. `hint` is added to what
-    to do about one that is late."""
+    to do about one that is late; `end` cancels the bids whose lifetime is over by now, and returns the outcome with
+    that."""
 
     cloud: Looks
     until: Until
@@ -36,6 +37,7 @@ class Waiting:
     clock: Clock
     reporter: Reporter
     hint: str = ""
+    end: Callable[[Outcome], Outcome] = lambda outcome: outcome
 
     def __call__(self, plan: Plan, outcome: Outcome) -> Outcome:
         wanted = _wanted(plan, outcome)
@@ -43,8 +45,11 @@ class Waiting:
             return outcome
         deadline = self.clock.monotonic() + self.seconds
         failed: dict[Step, FlowplanError] = {}
+        missing: Mapping[str, str] = dict.fromkeys(wanted, "")
         said = False
         while True:
+            outcome = self.end(outcome)
+            failed |= _expired(wanted, missing, outcome)
             try:
                 missing = self._missing(wanted, plan)
             except CloudError as error:
@@ -104,6 +109,20 @@ def _lost(status: str) -> CloudError:
     return CloudError("placed, but somebody cancelled it: it does not run", hint="flowplan plan says what it would do")
 
 
+def _expired(wanted: dict[str, Step], missing: Mapping[str, str], outcome: Outcome) -> dict[Step, FlowplanError]:
+    """Take those whose lifetime has ended out of `wanted`; returns those that were `missing` by then, each with why."""
+    failed: dict[Step, FlowplanError] = {}
+    for id, step in list(wanted.items()):
+        change = outcome.expired.get(Step("end", step.address))
+        if change is None:
+            continue
+        del wanted[id]
+        if id in missing:
+            hint = f"nothing of it runs; flowplan apply --replace {step.address} runs it again"
+            failed[step] = CloudError(f"placed, but its lifetime is over: {change.note}", hint=hint)
+    return failed
+
+
 def _wanted(plan: Plan, outcome: Outcome) -> dict[str, Step]:
     """The bids that are meant to run, those that were there before too: id -> step."""
     bindings = outcome.state.bindings
@@ -111,4 +130,5 @@ def _wanted(plan: Plan, outcome: Outcome) -> dict[str, Step]:
         bindings[change.address].id: Step("up", change.address)
         for change in plan.changes
         if isinstance(change.after, Bid) and not change.after.paused and change.address in bindings
+        if not bindings[change.address].ended  # its lifetime ended while others were waited for
     }

@@ -87,6 +87,13 @@ class WorkingState:
             if known is None or not _alike(known, now):
                 yield self.bind(change.address, now)
 
+    def expire(self, bid: Address) -> Iterator[Done]:
+        """The lifetime of what `bid` is bound to is over: it is to be cancelled, and its ports go with it."""
+        yield self.bind(bid, attrs.evolve(self.bindings[bid], ended=LIFETIME))
+        ports = Address("ports", bid.name)
+        if ports in self.bindings:
+            yield self.bind(ports, None)
+
     def _expiring(self, change: Expire) -> Binding | None:
         """That its lifetime is over is kept before it is cancelled: after a kill the next run does not place it."""
         known = self.bindings.get(change.address)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import attrs
@@ -16,6 +17,7 @@ from flowplan.apply.run import Applying
 from flowplan.apply.waits import Until, Waiting
 from flowplan.errors import ApplyFailed, ApprovalMissing, OutcomeUnknown, StalePlan, UsageProblem
 from flowplan.model.resources import Volume
+from flowplan.operations.ending import Ending
 from flowplan.operations.hand_over import hand_over
 from flowplan.operations.observe import Observed, observe
 from flowplan.operations.outputs import shown_after, with_outputs
@@ -27,15 +29,19 @@ from flowplan.pricing.units import DAY, HOUR, MONTH
 from flowplan.state.state import AppliedPlan, State, without
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from flowplan.apply.events import Reporter
     from flowplan.backends.store import Journal, Loaded, StateLock, Store
     from flowplan.config import Config
     from flowplan.cost.costs import Costs
     from flowplan.cost.priced_plan import PricedPlan
     from flowplan.documents.shapes.plan import PlanDocument, SealedPlan
+    from flowplan.model.address import Address
     from flowplan.model.budget import Budget
     from flowplan.operations.session import Session
     from flowplan.state.journal import Intent
+    from flowplan.state.state import Binding
 
 ADVANCE = "; in the simulator, `flowplan simulator advance` moves the time"
 FRESH = 10.0  # seconds after which a plan is not carried out without another look
@@ -160,14 +166,15 @@ class Run:
         interruption = self.session.interruption
         interruption.release = lock.release
         with interruption.listening():
-            outcome = self._carry_out(plan, recovered, seen, journal, lock)
+            around = self._surroundings(journal, lock)
+            outcome = self._carry_out(plan, recovered, seen, around)
             unrecorded = seen.desired.moves if self.wishes.mode == "refresh-only" else {}
             state = with_outputs(outcome.state, self.config, unrecorded)
             changed = journal.appended or loaded.journaled or state is not outcome.state
             outcome = attrs.evolve(outcome, state=state)
-            self._save(store, outcome, loaded, changed=changed)
+            saved = self._save(store, outcome, loaded, changed=changed)
             self._keep_forecast(plan, outcome)
-            outcome = self._wait(plan, outcome)
+            outcome = self._wait(plan, attrs.evolve(outcome, state=saved), around)
             outcome = attrs.evolve(outcome, outputs=shown_after(self.session, outcome.state))
         self._finish(plan, outcome, seen)
         return outcome
@@ -326,20 +333,23 @@ class Run:
 
     # -- the run
 
-    def _carry_out(
-        self, plan: Plan, recovered: Recovered, seen: Observed, journal: Journal, lock: StateLock
-    ) -> Outcome:
+    def _surroundings(self, journal: Journal, lock: StateLock) -> Surroundings:
+        from flowplan.operations.lifetimes import over
         from flowplan.startup import script
 
-        around = Surroundings(
+        return Surroundings(
             cloud=self.session.cloud(),
             journal=journal,
             render=script.render,
             events=self.reporter,
             clock=self.session.interruption.clock(),
             hold_lock=lock.verify,
+            over=partial(over, self.session),
         )
-        options = Options(
+
+    @property
+    def _options(self) -> Options:
+        return Options(
             parallelism=self.how.parallelism,
             settle_window=self.how.settle_window,
             on_unknown=self.how.on_unknown,
@@ -347,16 +357,24 @@ class Run:
             timeout=self.how.timeout,
             late=ADVANCE if self.session.settings.simulated else "",
         )
+
+    def _carry_out(self, plan: Plan, recovered: Recovered, seen: Observed, around: Surroundings) -> Outcome:
         saved = AppliedPlan(self.saved["sha256"], self.session.now(), recovered.state.serial) if self.saved else None
         now = None if plan.mode == "refresh-only" else _without_left_out(plan, seen)
-        applying = Applying(plan, recovered.state, around, options, now=now, absent=recovered.absent, saved=saved)
+        applying = Applying(plan, recovered.state, around, self._options, now=now, absent=recovered.absent, saved=saved)
         self.session.interruption.wake = applying.wake
         return applying.run()
 
-    def _wait(self, plan: Plan, outcome: Outcome) -> Outcome:
+    def _wait(self, plan: Plan, outcome: Outcome, around: Surroundings) -> Outcome:
         """What `how.wait` asks for; the state is saved by then, so an API that fails now loses nothing."""
         session, how = self.session, self.how
-        waiting = Waiting(session.cloud(), how.wait, how.timeout, session.interruption.clock(), self.reporter)
+        before = outcome.state.bindings
+
+        def save(ended: Outcome) -> State:
+            return self._keep(attrs.evolve(ended, state=with_outputs(ended.state, self.config, {})), before)
+
+        end = Ending(session, plan, around, self._options, save)
+        waiting = Waiting(session.cloud(), how.wait, how.timeout, session.interruption.clock(), self.reporter, end=end)
         if session.settings.simulated:
             waiting = attrs.evolve(waiting, hint=ADVANCE)
         return waiting(plan, outcome)
@@ -368,11 +386,15 @@ class Run:
         if not changed:
             store.close()
             return outcome.state
-        # What another run has written since is not overwritten: the lock is looked after once more.
+        return self._keep(outcome, loaded.state.bindings)
+
+    def _keep(self, outcome: Outcome, before: Mapping[Address, Binding]) -> State:
+        """A snapshot; `before`: what the state held. What another run has written since is not overwritten: the lock is
+        looked after once more."""
         return self.session.save(
             outcome.state,
             (*outcome.pending, *self._doubted),
-            before=loaded.state.bindings,
+            before=before,
             plan_sha256=self.saved["sha256"] if self.saved is not None else "",
             config_sha256=self.config.sha256 if self.config is not None else "",
         )

@@ -36,6 +36,13 @@ def seen_of(session: Session, lifetimes: Mapping[Address, Lifetime], state: Stat
     return Seen(cloud.now() or datetime.now(UTC), billed, seen)
 
 
+def over(session: Session, lifetimes: Mapping[Address, Lifetime], state: State, live: Live) -> dict[Address, str]:
+    """The tasks whose lifetime is over by now, each with why."""
+    from flowplan.planning.lifetimes import over
+
+    return over(lifetimes, state, live, seen_of(session, lifetimes, state, live))
+
+
 def _known(session: Session, what: str, ask: Callable[[], T]) -> T | None:
     try:
         return ask()

@@ -14,7 +14,7 @@ from flowplan.model.live import ALLOCATED, Live, LiveBid
 from flowplan.model.resources import LAST_MOMENT, Ends
 from flowplan.pricing.billing import Billed, by_bid, hours_between, paid
 from flowplan.pricing.lifetime import Left
-from flowplan.state.state import State
+from flowplan.state.state import LIFETIME, State
 
 # What FCP calls an instance that has shut down: the list of its statuses, and older ones that clients still know. One
 # that is still stopping may be charged, and still write to its volumes.
@@ -62,6 +62,8 @@ def over(lifetimes: Mapping[Address, Lifetime], state: State, live: Live, seen: 
             shut = lifetime.cancel_when_done and bid.status == ALLOCATED and _have_shut_down(bid, seen)
             why = _has_run(lifetime.max_hours, periods, seen.now) or _has_cost(lifetime.max_cost, periods, seen.now)
             why = why or ("its instances have shut down" if shut else None)
+            if why is None and binding is not None and binding.ended == LIFETIME and not _is_known(lifetime, seen):
+                why = "an earlier run found it over, and ended before the bid was cancelled"
         if why is not None:
             found[address] = why
     return found
@@ -88,6 +90,12 @@ def _left(lifetime: Lifetime, now: datetime, periods: Iterable[Billed] = ()) -> 
         None if cost is None else max(cost - paid(periods, now), Decimal(0)),
         None if end is None or end <= now else hours_between(now, end),
     )
+
+
+def _is_known(lifetime: Lifetime, seen: Seen) -> bool:
+    """Whether all is known that `lifetime` goes by."""
+    bills = seen.billed is not None or (lifetime.max_hours is None and lifetime.max_cost is None)
+    return bills and (seen.instances is not None or not lifetime.cancel_when_done)
 
 
 def needs_bills(lifetimes: Mapping[Address, Lifetime]) -> bool:

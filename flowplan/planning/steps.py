@@ -21,12 +21,13 @@ from attrs import frozen
 
 from flowplan.model.address import Address
 
-Way: TypeAlias = Literal["down", "up"]
+Way: TypeAlias = Literal["down", "up", "end"]
 
 
 @frozen(cache_hash=True)
 class Step:
-    """One half of a change: `down` takes the old object away, `up` makes or alters the new one."""
+    """One half of a change: `down` takes the old object away, `up` makes or alters the new one. `end` is in no plan: it
+    cancels a bid whose lifetime ends while the run waits, whatever was done at its address before."""
 
     way: Way
     address: Address

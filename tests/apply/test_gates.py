@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import attrs
@@ -10,15 +12,17 @@ import pytest
 from attrs import define, field
 
 from flowplan.apply.gates import Gates
+from flowplan.apply.lifetimes import Lifetimes
 from flowplan.apply.working_state import WorkingState
 from flowplan.clock import Clock
 from flowplan.diagnostics import Position
 from flowplan.errors import CloudError, NotFound, Unauthorized
 from flowplan.model.address import Address
-from flowplan.model.lifecycle import After, Until
+from flowplan.model.lifecycle import After, Lifecycle, Lifetime, Until
 from flowplan.model.live import Live, LiveBid
-from flowplan.planning.actions import Create
+from flowplan.planning.actions import Create, LeftOut, NoOp
 from flowplan.planning.steps import Step
+from flowplan.state.state import State
 from tests.apply.around import Memory, around
 from tests.builders import bid, bound, live, live_bid, state
 
@@ -43,6 +47,9 @@ class Sky:
 
     def bid(self, id: str) -> LiveBid:
         raise NotFound(f"{id} is not found")
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(0, UTC)
 
     def instances(self) -> Iterable[Any]:
         return [live_instance("bid_1")] * self.running
@@ -170,3 +177,113 @@ def test_a_key_that_is_no_longer_accepted_ends_it() -> None:
     gates = Watch().gates(Sky(Unauthorized("no")))
     gates.admits(STEP, waiting("allocated"))
     assert isinstance(gates.look()[1][STEP], Unauthorized)
+
+
+# ---- lifetimes --------------------------------------------------------------------------------------------------
+
+WHY = "it has run 12.0 hours, of max_hours 12"
+
+
+@pytest.mark.parametrize(
+    ("until", "expected"),
+    [
+        ("placed", "starts"),
+        ("allocated", f"fails: waits until bid.first is allocated, but its lifetime is over: {WHY}"),
+        ("running", f"fails: waits until bid.first is running, but its lifetime is over: {WHY}"),
+        ("terminated", "waits"),  # it is being cancelled, and still live
+    ],
+)
+def test_a_task_whose_lifetime_is_over_comes_no_further(until: Until, expected: str) -> None:
+    gates = Watch().gates(Sky("Allocated"), ended="lifetime")
+    gates.ends(FIRST, WHY)
+    if gates.admits(STEP, waiting(until)):
+        assert expected == "starts"
+        return
+    freed, failed = gates.look()
+    assert ("starts" if freed else f"fails: {failed[STEP]}" if failed else "waits") == expected
+
+
+def test_it_has_ended_once_it_is_cancelled_and_that_is_seen_at_once() -> None:
+    gates = Watch().gates(Sky("Allocated"), ended="lifetime")
+    gates.admits(STEP, waiting("terminated"))
+    gates.ends(FIRST, WHY)
+    assert gates.look() == ([], {}) and gates.due_in() == 2.0
+    gates.ended(FIRST)
+    assert gates.due_in() == 0.0
+    assert gates.look() == ([STEP], {})
+
+
+def test_what_could_not_be_cancelled_is_not_waited_for() -> None:
+    gates = Watch().gates(Sky("Allocated"), ended="lifetime")
+    gates.admits(STEP, waiting("terminated"))
+    gates.ends(FIRST, WHY)
+    gates.ended(FIRST, CloudError("no"))
+    assert str(gates.look()[1][STEP]).endswith("its lifetime is over, but it could not be cancelled: no")
+
+
+def test_what_is_over_itself_waits_no_longer() -> None:
+    """The old bid of a task that is to be replaced once another is that far."""
+    gates = Watch().gates(Sky("Open"))
+    gates.admits(STEP, waiting("running"))
+    assert gates.ends(SECOND, WHY) == [STEP]
+    assert (gates.due_in(), gates.holding) == (None, set())
+
+
+@pytest.mark.parametrize(("hours", "late"), [(-1, True), (1, False)])
+def test_what_would_end_at_once_is_not_waited_for(hours: int, late: bool) -> None:
+    end = datetime.fromtimestamp(0, UTC) + timedelta(hours=hours)
+    lifetime = Lifetime(None, None, end, cancel_when_done=False, source=HERE)
+    gates = Watch().gates(Sky("Open"))
+    gates.admits(STEP, attrs.evolve(waiting("running"), lifetime=lifetime))
+    failed = gates.look()[1]
+    assert [str(error) for error in failed.values()] == (
+        ["it would end at once: its end_at, 1969-12-31 23:00 UTC, has passed"] if late else []
+    )
+
+
+@define
+class Over:
+    """A judge of lifetimes: all that it is asked about is over."""
+
+    asked: int = 0
+
+    def __call__(self, lifetimes: Mapping[Address, Lifetime], state: State, live: Live) -> dict[Address, str]:
+        self.asked += 1
+        return dict.fromkeys(lifetimes, WHY)
+
+
+def looks(sky: Sky, **other: Any) -> tuple[list[str], Over]:
+    """What is to be cancelled of a stack with the bid `first`, and the judge."""
+    judge, of = Over(), Lifetime(Decimal(12), None, None, cancel_when_done=False, source=HERE)
+    change = attrs.evolve(NoOp(FIRST, bid("first"), id="bid_1", lifetime=of), **other)
+    surroundings = attrs.evolve(around(), cloud=sky, over=judge)
+    lifetimes = Lifetimes(surroundings, {FIRST: change})
+    working = WorkingState(state(bound(FIRST, "bid_1", bid("first"))))
+    found = lifetimes.over(working)
+    assert lifetimes.over(working) == []  # too early for another look
+    return [f"{one.id} {one.reason}: {one.note}" for one in found], judge
+
+
+def test_what_is_live_and_over_is_to_be_cancelled() -> None:
+    assert looks(Sky("Allocated"))[0] == [f"bid_1 delete_because_lifetime: {WHY}"]
+
+
+@pytest.mark.parametrize(
+    ("sky", "other", "asked"),
+    [
+        (Sky("Terminated"), {}, 1),  # it has ended by itself
+        (Sky(CloudError("the API is down")), {}, 0),
+        (Sky("Allocated"), {"lifecycle": Lifecycle(prevent_destroy=True)}, 1),
+        (Sky("Allocated"), {"lifetime": None}, 0),
+    ],
+)
+def test_what_is_not_to_be_cancelled(sky: Sky, other: dict[str, Any], asked: int) -> None:
+    found, judge = looks(sky, **other)
+    assert (found, judge.asked) == ([], asked)
+
+
+def test_what_a_plan_leaves_out_is_left_alone() -> None:
+    of = Lifetime(Decimal(12), None, None, cancel_when_done=False, source=HERE)
+    surroundings = attrs.evolve(around(), cloud=Sky("Allocated"), over=Over())
+    lifetimes = Lifetimes(surroundings, {FIRST: LeftOut(FIRST, bid("first"), id="bid_1", lifetime=of)})
+    assert lifetimes.over(WorkingState(state(bound(FIRST, "bid_1", bid("first"))))) == []

@@ -216,6 +216,17 @@ def _about_to_end(folder: Folder) -> None:
     folder.write(JOB.replace("8080", "8090"))
 
 
+def _ends_while_another_waits(folder: Folder) -> None:
+    """A job is past its lifetime, and the next one waits for its end; but when the plan is made, nobody can tell."""
+    head, waiting = WAITING.split("  train:")
+    folder.write(head)
+    folder.ok(APPLY)
+    folder.ok(("simulator", "advance", "2h"))
+    folder.write(f"{head}  train:{waiting}")
+    with folder.simulator() as simulator:
+        simulator.faults.add("GET /v2/instances/pricing/history", "status", status=403, body="{}")
+
+
 def _damaged(folder: Folder) -> None:
     """A state that a disk error emptied, after two applies: there is a backup."""
     folder.write(task("a"))
@@ -280,6 +291,21 @@ def _released(folder: Folder) -> None:
 MOVED = "moved: [{from: task.a, to: task.b}]\n"
 GONE = "removed: [{address: task.a, destroy: false}]\n"
 
+WAITING = """\
+version: 2
+name: s
+project_name: my-foundry-project
+ssh_key_name: my-ssh-key
+defaults:
+  resources_specification: {fcp_instance: h100.8x.SXM5.IB, cluster_id: us-central1-b}
+  task_management: {utility_threshold_price: 17.92}
+tasks:
+  first:
+    ports: [8080]
+    lifetime: {max_hours: 1}
+  train:
+    depends_on: [{task: first, until: terminated}]
+"""
 SCENARIOS: dict[str, Scenario] = {
     "create": Scenario(_written(task("a"))),
     "create two with volumes and ports": Scenario(_written(*TWO)),
@@ -292,6 +318,7 @@ SCENARIOS: dict[str, Scenario] = {
     "replace, the successor first": Scenario(_applied(FIRST, then=[FIRST.replace("8080", "8090")])),
     "replace a job": Scenario(_applied(JOB, then=[JOB.replace("8080", "8090")])),
     "the end of a lifetime": Scenario(_ended_lifetime),
+    "a lifetime that ends during a wait": Scenario(_ends_while_another_waits),
     "replace a job that was about to end": Scenario(_about_to_end),
     "replace, the name not free yet": Scenario(_name_still_taken),
     "destroy": Scenario(_applied(ONE, then=[ONE]), DESTROY, (DESTROY,), ("plan", "--destroy", "--detailed-exitcode")),

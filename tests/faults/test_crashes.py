@@ -42,6 +42,7 @@ CORE = (
     "replace, the successor first",
     "replace a job",
     "the end of a lifetime",
+    "a lifetime that ends during a wait",
     "replace a job that was about to end",
     "replace, the name not free yet",
     "destroy",

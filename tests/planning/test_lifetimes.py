@@ -73,6 +73,18 @@ def test_what_is_not_known_ends_nothing() -> None:
     assert why(lifetime("1", "1", done=True), billed=None, instances=None) is None
 
 
+def test_what_an_earlier_run_found_over_stays_so_unless_it_is_seen_not_to_be() -> None:
+    """It was killed before it cancelled the bid."""
+
+    def again(seen: Seen) -> str | None:
+        ending = state(bound(TASK, "bid_1", bid(), ended="lifetime"))
+        return over({TASK: lifetime("12")}, ending, live(live_bid(bid(), status="Allocated")), seen).get(TASK)
+
+    assert again(Seen(NOON, None)) == "an earlier run found it over, and ended before the bid was cancelled"
+    assert again(Seen(NOON, (billed(11),))) is None
+    assert again(Seen(NOON, (billed(12),))) == "it has run 12.0 hours, of max_hours 12"
+
+
 def test_a_preempted_bid_is_not_done() -> None:
     """Its instances are down, and come back."""
     assert why(lifetime(done=True), statuses=SHUT, status="Open") is None

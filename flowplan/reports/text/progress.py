@@ -75,7 +75,7 @@ class ProgressLines:
             self._out(self._paint_out(f"Refresh complete: {len(plan.drift)} recorded.", "bold", "green"))
             return
         word = {"destroy": "Destroy", "refresh-only": "Refresh"}.get(plan.mode, "Apply")
-        if outcome.clean and plan.empty:
+        if outcome.clean and plan.empty and not outcome.done:
             self._outputs(outcome)
             return
         done = ", ".join(
