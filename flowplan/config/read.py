@@ -157,7 +157,9 @@ class _Reading:
             self.problem(place, summary, hint, code="conflict", also=also)
         ports = (Address("ports", address.name) for address, task in self.tasks.items() if task.ports)
         lifecycles = {address: one.lifecycle for address, one in configured.items()}
-        for place, summary, hint, also in wrong_triggers(lifecycles, (*configured, *ports), names.explain):
+        for place, summary, hint, also in wrong_triggers(
+            lifecycles, (*configured, *ports, *names.empty), names.explain
+        ):
             self.problem(place, summary, hint, code="trigger", also=also)
         self.names()
         for address, task in self.tasks.items():

@@ -137,6 +137,14 @@ def test_graph(example: Place) -> None:
         subprocess.run(["dot", "-Tsvg"], input=dot, text=True, check=True, capture_output=True)
 
 
+def test_a_graph_quotes_the_keys_of_a_for_each(place: Place) -> None:
+    place.write(
+        "version: 2\nname: s\ntasks: {a: {for_each: [x], resources_specification: {fcp_instance: h100.8x.SXM5.IB}}}\n"
+    )
+    assert '  "bid.a[\\"x\\"]";' in place.ok("graph").splitlines()
+    assert '  n0["bid.a[#quot;x#quot;]"]' in place.ok("graph", "--format", "mermaid").splitlines()
+
+
 def test_state_list_and_show(applied: Place) -> None:
     assert applied.ok("state", "list").splitlines() == [BID, PORTS, VOLUME]
     assert "limit_price" in applied.ok("state", "show", BID)

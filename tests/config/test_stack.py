@@ -342,3 +342,34 @@ def test_several_instances_are_no_part_of_a_text() -> None:
 def test_a_volume_of_a_stack_may_have_an_empty_lifecycle() -> None:
     (volume,) = stack("version: 2\nvolumes: {a: {size: 1, lifecycle: }}\n").volumes.values()
     assert volume.lifecycle == Lifecycle()
+
+
+def waiting(keys: str, waits: str) -> Config:
+    tasks = f"  a: {{{TYPE}, for_each: [{keys}]}}\n  b: {{{TYPE}, depends_on: [{waits}]}}\n"
+    return stack(f"version: 2\ntasks:\n{tasks}")
+
+
+@pytest.mark.parametrize(
+    ("keys", "waits", "expected"),
+    [
+        ("x, y", "{task: a, until: running}", {"a['x']": "running", "a['y']": "running"}),
+        ("x, y", "{task: a, until: running}, 'a[\"y\"]'", {"a['x']": "running", "a['y']": "placed"}),
+        ("", "a", {}),
+    ],
+)
+def test_a_wait_for_a_task_with_for_each_is_one_for_each_instance(
+    keys: str, waits: str, expected: dict[str, str]
+) -> None:
+    waits_of = waiting(keys, waits).tasks[Address("bid", "b")].depends_on
+    found = {str(one.task).removeprefix("bid.").replace('"', "'"): one.until for one in waits_of}
+    assert found == expected
+
+
+def test_a_for_each_that_makes_none_is_there_all_the_same() -> None:
+    """Keys come and go: what names the task without a key stays right."""
+    text = (
+        f"version: 2\ntasks:\n  a: {{{TYPE}, for_each: []}}\n"
+        f"  b: {{{TYPE}, lifecycle: {{replace_triggered_by: [task.a]}}}}\noutputs: {{ids: '${{task.a.id}}'}}\n"
+    )
+    assert stack(text).outputs.keys() == {"ids"}
+    assert "there is no bid.c" in said(text.replace("[task.a]", "[task.c]"))[0]

@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "place a task that waits for all instances once the first is as far",
+        "config/stack/depends_on.py",
+        "attrs.evolve(after, task=one) for one in each if",
+        "attrs.evolve(after, task=one) for one in each[:1] if",
+        ("tests/config/test_stack.py", "-k", "wait_for_a_task_with_for_each"),
+    ),
+    Mistake(
         "the name of an anchor is where libyaml stops",
         "config/yaml/events.py",
         "    if written is None or written[1] == name:\n",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
+
+import attrs
 
 from flowplan.config import keys
 from flowplan.config.config import Task
@@ -51,6 +53,27 @@ def _one(task: Section, item: Node) -> After | None:
         return None
     until = choice(section, "until", UNTIL) or "placed"
     return After(task_address(name), until, document.position(section.at("task")))
+
+
+def of_instances(tasks: Sequence[Task], repeated: Set[Address]) -> list[Task]:
+    """`tasks`, where a wait for one of `repeated`, the tasks with a `for_each`, is one for each of its instances. A
+    wait that names an instance says itself how far that one has to be."""
+    instances: dict[Address, list[Address]] = {one: [] for one in repeated}
+    for task in tasks:
+        instances.get(Address("bid", task.address.base), []).append(task.address)
+    return [
+        attrs.evolve(task, depends_on=_single(task.depends_on, instances)) if task.depends_on else task
+        for task in tasks
+    ]
+
+
+def _single(waits: tuple[After, ...], instances: Mapping[Address, Sequence[Address]]) -> tuple[After, ...]:
+    named = {after.task for after in waits}
+    found: list[After] = []
+    for after in waits:
+        each = instances.get(after.task)
+        found += [after] if each is None else [attrs.evolve(after, task=one) for one in each if one not in named]
+    return tuple(found)
 
 
 Report = tuple[Position, str, str | None, tuple[tuple[str, Position], ...]]

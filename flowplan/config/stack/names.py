@@ -15,10 +15,12 @@ from flowplan.model.address import Address, Kind
 @define(eq=False)
 class Names:
     """The names of tasks (kind bid) and volumes, as addresses without a key. `faulty`: a problem of it was reported;
-    `empty`: it has a for_each that holds nothing; `unread`: the kinds of which names may be missing."""
+    `repeated`: it has a for_each; `empty`: one that holds nothing; `unread`: the kinds of which names may be
+    missing."""
 
     declared: set[Address] = field(factory=set)
     faulty: set[Address] = field(factory=set)
+    repeated: set[Address] = field(factory=set)
     empty: set[Address] = field(factory=set)
     unread: set[Kind] = field(factory=set)
 

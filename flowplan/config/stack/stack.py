@@ -15,7 +15,7 @@ from attrs import define, field
 from flowplan.config import keys
 from flowplan.config.config import Import, Moved, Output, Removed, Task, VolumeWanted
 from flowplan.config.stack.defaults import under
-from flowplan.config.stack.depends_on import read_depends_on
+from flowplan.config.stack.depends_on import of_instances, read_depends_on
 from flowplan.config.stack.hand_over import read_imports, read_moved, read_removed
 from flowplan.config.stack.instances import holds_nothing, instances_of
 from flowplan.config.stack.names import Names
@@ -99,6 +99,7 @@ class _Reading:
             self._volumes(section, defaults)
             self._tasks(section, defaults)
             self._besides(section)
+        self.found.tasks = of_instances(self.found.tasks, self.found.names.repeated)
         self.found.names.settle([one.address for one in self.found.tasks] + [one.address for one in self.found.volumes])
         return self.found
 
@@ -286,6 +287,7 @@ class _Reading:
             if isinstance(made, MappingNode):
                 yield key, None, made
             return
+        self.found.names.repeated.add(address)
         bare = attrs.evolve(template, entries={k: e for k, e in template.entries.items() if k != "for_each"})
         scope.waiting = True
         shared = scope.replaced(bare)  # what is the same for all is replaced once
