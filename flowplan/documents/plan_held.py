@@ -38,6 +38,11 @@ def touched(body: Mapping[str, Any]) -> list[str]:
     return [one["address"] for one in changes if one["change"]["actions"] not in idle or "previous_address" in one]
 
 
+def acting(body: Mapping[str, Any]) -> list[str]:
+    """The addresses of which a plan does more than give them another address."""
+    return [one["address"] for one in body["resource_changes"] if one["change"]["actions"] not in (["no-op"], ["read"])]
+
+
 def differences(saved: Mapping[str, Any], now: Mapping[str, Any], choices: Container[str]) -> list[str]:
     """Where `saved` says something else than `now`, both sealed, of what either touches and that needs: one line each,
     with both values. `choices`: addresses whose notes say why a type or region was chosen, by the prices of then."""

@@ -214,11 +214,11 @@ def places_of(body: PlanBody) -> dict[Address, tuple[str, str]]:
 
 
 def touched_by(saved: SealedPlan) -> frozenset[Address]:
-    """The addresses that the plan does something about."""
-    from flowplan.documents.plan_held import touched
+    """The addresses that the plan does something about; what only moves is recorded with any plan."""
+    from flowplan.documents.plan_held import acting
     from flowplan.model.address import Address
 
-    return frozenset(map(Address.parse, touched(saved)))
+    return frozenset(map(Address.parse, acting(saved)))
 
 
 def hold_not_applied(saved: SealedPlan, state: State) -> None:

@@ -56,6 +56,7 @@ def make_plan(
         patterns=wishes.patterns,
         left_out=part.left_out,
         dependents=part.dependents,
+        untriggered=part.untriggered,
     )
 
 

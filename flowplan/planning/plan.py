@@ -60,6 +60,7 @@ class Plan:
     patterns: Patterns = field(factory=Patterns)  # which part of the whole it is
     left_out: tuple[Address, ...] = ()  # what would be changed, too, were it all of it
     dependents: tuple[tuple[Address, Address], ...] = ()  # of these, what depends on something excluded, and on what
+    untriggered: tuple[tuple[Address, Address], ...] = ()  # of these, what a change in the plan replaces, and which
 
     @property
     def empty(self) -> bool:

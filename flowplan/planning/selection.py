@@ -29,20 +29,31 @@ def chosen(wishes: Wishes, desired: Desired, state: State) -> Wishes:
     asked = wishes.patterns
     ours = {*desired.resources, *(a for a, binding in state.bindings.items() if wishes.in_scope(binding))}
     every = {*ours, *desired.reads, *state.bindings}
-    replaced = _meant("--replace", asked.replace, ours, every)
+    former = {old: new for new, old in desired.moves.items()}
+    replaced = _meant("--replace", asked.replace, ours, every, former)
+    targets = _meant("--target", asked.targets, ours | desired.reads.keys(), every, former)
+    excluded = _meant("--exclude", asked.excluded, ours | desired.reads.keys(), every, former)
+    if wishes.mode == "refresh-only":  # it records what is live under the addresses that the state has
+        targets, excluded = (one | {desired.moves.get(a, a) for a in one} for one in (targets, excluded))
     return attrs.evolve(
         wishes,
         replace=wishes.replace | {both for one in replaced for both in together(one)},
-        targets=wishes.targets | _meant("--target", asked.targets, ours | desired.reads.keys(), every),
-        excluded=wishes.excluded | _meant("--exclude", asked.excluded, ours | desired.reads.keys(), every),
+        targets=wishes.targets | targets,
+        excluded=wishes.excluded | excluded,
     )
 
 
-def _meant(option: str, patterns: Iterable[str], known: set[Address], every: set[Address]) -> frozenset[Address]:
+def _meant(
+    option: str, patterns: Iterable[str], known: set[Address], every: set[Address], former: Mapping[Address, Address]
+) -> frozenset[Address]:
     found: set[Address] = set()
     for pattern in patterns:
         matched = matching(pattern, known)
         if not matched:
+            moved = sorted(matching(pattern, former.keys()), key=in_order)
+            if moved:
+                new = former[moved[0]]
+                raise UsageProblem(f"{option} {pattern}: {moved[0]} has moved to {new}", hint=f"{option} {new}")
             raise UsageProblem(f"{option} {pattern}: {_why_not(pattern, every)}", hint=_instead(pattern, known))
         found |= matched
     return frozenset(found)
@@ -65,12 +76,13 @@ def _instead(pattern: str, known: set[Address]) -> str | None:
 class Part:
     """What is left of a plan: every change, where those left out are `LeftOut`. `left_out`: what would have been
     changed, too; `dependents`: those of these that nobody named, each with what it depends on; `outside`: all that is
-    not in the part."""
+    not in the part; `untriggered`: what is left out although the change, in the part, that replaces it happens now."""
 
     changes: Mapping[Address, Change]
     left_out: tuple[Address, ...] = ()
     dependents: tuple[tuple[Address, Address], ...] = ()
     outside: frozenset[Address] = frozenset()
+    untriggered: tuple[tuple[Address, Address], ...] = ()
 
 
 def part_of(changes: Mapping[Address, Change], wishes: Wishes) -> Part:
@@ -98,6 +110,7 @@ def part_of(changes: Mapping[Address, Change], wishes: Wishes) -> Part:
             if one.ways and (cause := dropped.get(one.address)) is not None and one.address in selected
         ),
         frozenset(one.address for one in left_out),
+        tuple({one: cause for cause, one in causes(changes) if cause in kept and one not in kept}.items()),
     )
 
 
