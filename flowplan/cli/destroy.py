@@ -33,7 +33,6 @@ def destroy(
     state. A volume is destroyed only if you type its name or give it with --allow-volume-destroy; with --keep-volumes
     all of them stay, and flowplan forgets them. Attached volumes are never touched.
 
-    \b
     Exit codes: 0 done; 1 failed, or not approved; 3 refused: a volume holds data,
     and nothing was touched; 4 locked; 5 a problem with the state; 130, 143 stopped by a signal.
     """

@@ -27,7 +27,6 @@ def fmt(ctx: click.Context, paths: tuple[str, ...], check: bool, diff: bool) -> 
     the end of a file. Comments, quotes, anchors, the order of keys and everything in scripts stay. A file that would
     mean something else is not written. `-` reads stdin and prints it.
 
-    \b
     Exit codes: 0 done; 1 --check found files that would change; 65 a file is not YAML; nothing is written.
     """
     from flowplan.operations.fmt import laid_out_text, layouts, write

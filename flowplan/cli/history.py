@@ -38,7 +38,6 @@ def restore(ctx: click.Context, serial: int | None, force: bool, form: str) -> i
     With SERIAL: a version that `flowplan state history` lists. It is refused if the state holds resources that the
     version does not: flowplan would forget them, and they would still cost money.
 
-    \b
     Exit codes: 0 done; 3 resources would be forgotten; 4 locked; 5 nothing can be restored.
     """
     here = Context.of(ctx)

@@ -33,7 +33,6 @@ def import_(
     volume of the project that is not in the state and belongs to no other stack. What a file cannot say is left out,
     not imported, and shown with the reason.
 
-    \b
     Exit codes: 0 done; 1 there is no such object, or it has ended; 3 it belongs to another stack; 4 locked.
     """
     here = Context.of(ctx)

@@ -52,7 +52,6 @@ def market(
     TYPE is an instance type as in a task file, or a GPU (h100): all its sizes. With types, it shows the past of each
     auction and advice on a limit; without, one line for each auction. Needs no task file, and changes nothing.
 
-    \b
     Exit codes: 0 done; 64 wrong usage; 65 there is no such type or region.
     """
     from flowplan.documents.market import Looked

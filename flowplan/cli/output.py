@@ -21,7 +21,6 @@ def output(ctx: click.Context, name: str | None, as_json: bool, raw: bool) -> in
     \b
     ssh "$(flowplan output --raw ssh)"
 
-    \b
     Exit codes: 0 shown; 1 NAME has no value yet, or is sensitive, with --raw; 64 there is no output NAME.
     """
     from flowplan.documents.outputs import document

@@ -63,7 +63,6 @@ def plan(
 
     PATHs are task files or directories; none means flowplan.yaml. Nothing is changed.
 
-    \b
     Exit codes: 0 done; 2 changes are pending (with --detailed-exitcode);
     3 a guard refuses the plan; 4 locked; 65 problems in the configuration.
     """

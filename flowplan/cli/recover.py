@@ -31,7 +31,6 @@ def recover(
     not know their file. A plan or an error message showed their ids. With --from-live, rebuild a lost state: PATHs
     are the task files, which identify the volumes.
 
-    \b
     Exit codes: 0 settled; 3 this stack may not cancel the ID; 6 an outcome is still unknown.
     """
     here = Context.of(ctx)

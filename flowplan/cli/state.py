@@ -107,7 +107,6 @@ def pull(ctx: click.Context, form: str) -> int:
 def push(ctx: click.Context, file: str, force: bool, form: str) -> int:
     """Make FILE ('-': stdin) the state. It must continue the state here.
 
-    \b
     Exit codes: 0 done; 4 locked; 5 FILE is no state, or does not continue the one here.
     """
     from flowplan.documents.state import Pushed

@@ -20,7 +20,6 @@ def test(ctx: click.Context, path: str | None, form: str) -> int:
 
     Every case has a simulated cloud of its own. Your state, your environment and the real API are not touched.
 
-    \b
     Exit codes: 0 all pass; 1 some fail; 64 no cases; 65 a file of cases that cannot be read.
     """
     from flowplan.operations.test import cases_beside, run

@@ -18,7 +18,6 @@ from flowplan.reports.formats import report_of
 def validate(ctx: click.Context, paths: tuple[str, ...], form: str) -> int:
     """Check the configuration: every problem in one run, each with its place. No network.
 
-    \b
     Exit codes: 0 valid; 65 problems, or a file that cannot be read; 64 nothing to check.
     """
     from flowplan.documents.diagnostics import Checked

@@ -161,7 +161,8 @@ def _not_adding(cost: shape.Totals) -> list[str]:
     if is_rounded_apart(cost):
         lines.append("  figures are rounded separately, so a row may be one cent off")
     if stands_alone(cost):
-        lines.append("  each 9-in-10 figure stands alone: the last column is not the difference of the other two")
+        why = "each 9-in-10 figure stands alone: the last column is not the difference of the other two"
+        lines += wrapped(why, "  ", "  ")
     return lines
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from flowplan.documents.history import History, Restored
 from flowplan.printable import shown
-from flowplan.reports.text.paint import Paint
+from flowplan.reports.text.paint import Paint, wrapped
 from flowplan.state.history import Change, Version
 from flowplan.state.state import Binding
 
@@ -26,7 +26,9 @@ def _version(version: Version, *, now: bool) -> str:
     head = (
         f"{version.serial}  {change.at if change else 'not recorded when'}  {held}{'  (the state now)' if now else ''}"
     )
-    lines = [head, *(f"    {line}" for line in _about(change))] if change else [head]
+    lines = [head]
+    for said in _about(change) if change else ():
+        lines += wrapped(said, "    ", "      ")
     return "".join(f"{line}\n" for line in lines)
 
 

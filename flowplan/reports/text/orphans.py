@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from flowplan.pricing.units import cents, storage_per_month
 from flowplan.printable import shown
-from flowplan.reports.text.paint import Paint
+from flowplan.reports.text.paint import Paint, wrapped
 from flowplan.state.ownership import MarkedBid, Orphans
 
 
@@ -28,9 +28,8 @@ def text(found: Orphans, paint: Paint) -> str:
         lines = [paint("Volumes that bids of this stack used and its state does not hold:", "bold")]
         for one in found.volumes:
             month = cents(storage_per_month(one.volume.size_gb))
-            lines.append(
-                f"  {shown(one.volume.name)}  ({shown(one.id)})  {one.volume.size_gb:,} GB, ${month:,.2f} a month"
-            )
+            what = f"{shown(one.volume.name)}  ({shown(one.id)})  {one.volume.size_gb:,} GB, ${month:,.2f} a month"
+            lines += wrapped(what, "  ", "    ")
         parts.append("\n".join([*lines, "  A volume carries no marker: your bids may only have attached it."]))
     if found.elsewhere:
         lines = [paint("Bids of other stacks, whose state is somewhere else or lost:", "bold")]

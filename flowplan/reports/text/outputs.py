@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from flowplan.printable import shown
-from flowplan.reports.text.paint import Paint
+from flowplan.reports.text.paint import Paint, listed
 
 if TYPE_CHECKING:
     from flowplan.documents.shapes.outputs import OutputValue, PlannedOutput
@@ -20,7 +20,10 @@ def text(outputs: Mapping[str, OutputValue], paint: Paint) -> str:
     if not outputs:
         return paint("There are no outputs.") + "\n"
     width = max(map(len, outputs))
-    return "".join(f"{name:<{width}} = {of(one)}\n" for name, one in outputs.items())
+    lines = (
+        line for name, one in outputs.items() for line in listed(of(one), f"{name:<{width}} = ", " " * (width + 3))
+    )
+    return "".join(f"{line}\n" for line in lines)
 
 
 def raw(outputs: Mapping[str, OutputValue], _: Paint) -> str:

@@ -8,6 +8,7 @@ from attrs import frozen
 
 WIDTH = 80  # columns that prose is kept to; where output goes makes no difference to it
 LONGEST_LINE = 2000  # characters of a sentence, or a name, that stays one line
+_AFTER_COMMA = re.compile(r"(?<=,) ")
 _CODES = {"green": "32", "yellow": "33", "red": "31", "cyan": "36", "bold": "1", "dim": "2"}
 OWN = re.compile(r"(\x1b\[(?:0|(?:1|2|3[1236])(?:;(?:1|2|3[1236]))*)m)")  # what `Paint` writes, and nothing else
 SYMBOL_STYLES = {
@@ -26,14 +27,31 @@ def wrapped(text: str, first: str, rest: str) -> list[str]:
     """`text` in lines of at most WIDTH columns; `first` before the first, `rest` before the others."""
     lines, line = [], first
     for word in text.split(" "):
-        if line.strip(" ") and line not in (first, rest) and _columns(line) + 1 + len(word) > WIDTH:
+        if line.strip(" ") and line not in (first, rest) and columns(line) + 1 + len(word) > WIDTH:
             lines.append(line)
             line = rest
         line += word if line in (first, rest) else f" {word}"
     return [*lines, line]
 
 
-def _columns(line: str) -> int:
+def listed(text: str, first: str, rest: str) -> list[str]:
+    """As `wrapped`, but lines end after a comma where they can: what stands between two commas stays in one line if
+    it has room there."""
+    lines, line = [], first
+    for item in _AFTER_COMMA.split(text):
+        joined = f"{line}{item}" if line in (first, rest) else f"{line} {item}"
+        if columns(joined) > WIDTH:
+            if line not in (first, rest):
+                lines.append(line)
+                line = rest
+            *full, joined = wrapped(item, line, rest)
+            lines += full
+        line = joined
+    return [*lines, line]
+
+
+def columns(line: str) -> int:
+    """How many columns `line` takes, without its colours."""
     return len(re.sub(r"\x1b\[[0-9;]*m", "", line))
 
 

@@ -4,7 +4,7 @@ that a saved plan reads the same as when it was made."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from flowplan.documents.differing import changed_fields, differing_fields, is_same
 from flowplan.documents.ports import ranges
@@ -12,7 +12,8 @@ from flowplan.documents.totals import added_and_destroyed
 from flowplan.printable import shown
 from flowplan.reports.text.cost import cost_line, costs
 from flowplan.reports.text.outputs import planned, recorded
-from flowplan.reports.text.paint import WIDTH, Paint, wrapped
+from flowplan.reports.text.paint import WIDTH, Paint, columns, listed, wrapped
+from flowplan.reports.text.rows import ARROW, Row, aligned, differing
 
 if TYPE_CHECKING:
     from flowplan.documents.shapes.common import Said
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 HIDDEN = "(a value that is not shown differs)"
 KNOWN_AFTER = "(known after apply)"
-_ARROW = " -> "
 UNKNOWN = "(unknown)"
 
 _SYMBOLS = {
@@ -87,9 +87,11 @@ def outputs(found: Mapping[str, PlannedOutput], paint: Paint) -> str:
     for name, one in found.items():
         after = planned(one)
         if "before" not in one:
-            lines.append(f"  {paint.symbol('+')} {name} = {after}")
+            lines += listed(after, f"  {paint.symbol('+')} {name} = ", "      ")
         elif one["value"] != one["before"]:
-            lines.append(f"  {paint.symbol('~')} {name} = {recorded(one)} -> {after}")
+            first, before = f"  {paint.symbol('~')} {name} = ", recorded(one)
+            line = f"{first}{before}{ARROW}{after}"
+            lines += [line] if columns(line) <= WIDTH else differing(before, after, first)
     return "\n".join(["Changes to outputs:", *lines]) if lines else ""
 
 
@@ -135,7 +137,7 @@ def block(entry: Entry, paint: Paint) -> str:
     for wait in entry.get("waits_for", ()):
         lines.append(f"      # waits until {shown(wait['address'])} is {shown(wait['until'])}")
     rows = _port_rows(entry) if entry["type"] == "ports" else _rows(entry)
-    lines += _aligned(rows, paint)
+    lines += aligned(rows, paint)
     if line := cost_line(entry):
         word = "saves:" if symbol == "-" else "cost:"
         lines += wrapped(f"{paint(word, 'cyan')} {line}", "      ", "            ")
@@ -171,7 +173,6 @@ def _head(entry: Entry, symbol: str) -> str:
 
 
 # (symbol, name, value, remark)
-Row: TypeAlias = tuple[str, str, str, str]
 
 
 def _rows(entry: BidEntry | VolumeEntry) -> list[Row]:
@@ -197,7 +198,7 @@ def _differing(entry: BidEntry | VolumeEntry, before: Mapping[str, Any], after: 
     names = changed_fields(before, after, forcing)
     old, new = entry["change"]["before"], entry["change"]["after"]
     if old and new and old["name"] != new["name"]:
-        value = f"{_quoted(old['name'])}{_ARROW}{_quoted(new['name'])}"
+        value = f"{_quoted(old['name'])}{ARROW}{_quoted(new['name'])}"
         rows.append(("~", "name", value, "forces replacement" if "name" in forcing else ""))
     for name in names:
         rows += _difference(name, before, after, "forces replacement" if name in forcing else "")
@@ -219,7 +220,7 @@ def _difference(name: str, before: Mapping[str, Any], after: Mapping[str, Any], 
     if isinstance(old, list) and isinstance(new, list) and old and new and len(old) + len(new) > 2:
         return [("~", name, "", remark), *_inner(old, new)]
     was = _value(before, name) if name in before else UNKNOWN
-    return [("~", name, f"{was}{_ARROW}{_value(after, name)}", remark)]
+    return [("~", name, f"{was}{ARROW}{_value(after, name)}", remark)]
 
 
 def _inner(old: Sequence[Any], new: Sequence[Any]) -> list[Row]:
@@ -286,33 +287,6 @@ def _quoted(value: Any) -> str:
     return f'"{shown(str(value))}"'
 
 
-def _aligned(rows: Sequence[Row], paint: Paint) -> list[str]:
-    """Rows with their `=` in one column."""
-    width = max((len(name) for _, name, _, _ in rows if name.strip()), default=0)
-    lines = []
-    for symbol, name, value, remark in rows:
-        if symbol == "#":
-            line = f"        {paint('# ' + value, 'dim')}"
-        elif not name.strip():
-            line = f"      {name}{paint.symbol(symbol)} {value}"
-        else:
-            line = (
-                f"      {paint.symbol(symbol)} {name:<{width}} = {_broken(value, width, remark)}"
-                if value
-                else (f"      {paint.symbol(symbol)} {name}:")
-            )
-        lines.append(line + (f"  {paint('# ' + remark, 'red')}" if remark else ""))
-    return lines
-
-
-def _broken(value: str, indent: int, remark: str) -> str:
-    """`before -> after` on two lines where one would be too long."""
-    if len(value) + indent + len(remark) + 15 <= WIDTH or _ARROW not in value:
-        return value
-    before, _, after = value.partition(_ARROW)
-    return f"{before}\n{' ' * (8 + indent)}{_ARROW}{after}"
-
-
 # ---- ports ------------------------------------------------------------------------------------------------
 
 
@@ -348,7 +322,8 @@ def drift(entries: Sequence[Entry], paint: Paint) -> str:
             before, after = _both_named(*cast("tuple[Mapping[str, Any], Mapping[str, Any]]", sides))
             names = differing_fields(before, after)
             what = ", ".join(f"{name} {_value(before, name)} -> {_value(after, name)}" for name in names)
-        lines.append(f"  {paint.symbol('~' if change['after'] else '-')} {shown(entry['address'])}  {what}")
+        symbol = paint.symbol("~" if change["after"] else "-")
+        lines += listed(what, f"  {symbol} {shown(entry['address'])}  ", "      ")
     return "\n".join(lines)
 
 

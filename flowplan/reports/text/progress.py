@@ -14,7 +14,7 @@ from flowplan.planning.steps import Step
 from flowplan.printable import shown
 from flowplan.reports.outlet import Outlet
 from flowplan.reports.text.outputs import text as outputs
-from flowplan.reports.text.paint import Paint, wrapped
+from flowplan.reports.text.paint import Paint, listed, wrapped
 from flowplan.reports.text.plan import text
 
 if TYPE_CHECKING:
@@ -94,7 +94,8 @@ class ProgressLines:
             f"{len(outcome.unknown)} unknown",
             f"{len(outcome.not_started)} not started",
         ]
-        self._out(self._paint_out(f"{word} incomplete: {done}; {', '.join(rest)}.", "bold", "red"))
+        for line in listed(f"{word} incomplete: {done}; {', '.join(rest)}.", "", "  "):
+            self._out(self._paint_out(line, "bold", "red"))
         for title, steps in (("unknown", outcome.unknown), ("not started", outcome.not_started)):
             names = ", ".join(shown(str(address)) for address in dict.fromkeys(step.address for step in steps))
             if names:

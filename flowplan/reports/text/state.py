@@ -10,7 +10,7 @@ from flowplan.documents.ports import ranges
 from flowplan.documents.state import Kept, Pushed
 from flowplan.model.address import Address, in_order
 from flowplan.printable import shown
-from flowplan.reports.text.paint import LONGEST_LINE, Paint
+from flowplan.reports.text.paint import LONGEST_LINE, Paint, listed, wrapped
 from flowplan.state.restored import Restored
 from flowplan.state.state import Binding
 
@@ -49,7 +49,8 @@ def one(binding: Binding) -> str:
     rows += [("source", shown(binding.source.removeprefix("./")))] if binding.source else []
     rows += [("prevent_destroy", shown(binding.protected.removeprefix("./")))] if binding.protected else []
     width = max((len(name) for name, _ in rows), default=0)
-    lines += [f"    {name:<{width}} = {value}" if name else f"    {value}" for name, value in rows]
+    for name, value in rows:
+        lines += listed(value, f"    {name:<{width}} = ", " " * (width + 7)) if name else [f"    {value}"]
     return "\n".join(lines)
 
 
@@ -66,23 +67,27 @@ def _value(value: Any) -> str:
 
 def released(left: Binding, _: Paint) -> str:
     """What `state rm` did."""
-    return f"{left.address} ({left.id}) is released; it still exists and still costs money.\n"
+    return _sentence(f"{left.address} ({left.id}) is released; it still exists and still costs money.")
 
 
 def moved(moves: Mapping[Address, Address], _: Paint) -> str:
     """What `state mv` did."""
-    return "".join(f"{old} is now {new}.\n" for old, new in moves.items())
+    return "".join(_sentence(f"{old} is now {new}.") for old, new in moves.items())
 
 
 def pushed(done: Pushed, _: Paint) -> str:
     """What `state push` did."""
-    return f"The state is now that of {done.name}, with serial {done.state.serial}.\n"
+    return _sentence(f"The state is now that of {done.name}, with serial {done.state.serial}.")
 
 
 def restored(found: Restored, _: Paint) -> str:
     """What `state restore` did."""
     what = "that of the backup" if found.of_backup else f"the one in {found.name}"
-    return f"The state is now {what}, with serial {found.state.serial}.\n"
+    return _sentence(f"The state is now {what}, with serial {found.state.serial}.")
+
+
+def _sentence(text: str) -> str:
+    return "\n".join(wrapped(text, "", "  ")) + "\n"
 
 
 def restored_notes(found: Restored) -> Iterator[str]:

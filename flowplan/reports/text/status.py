@@ -8,7 +8,7 @@ from flowplan.documents.ports import ranges
 from flowplan.documents.status import Row, Status, VolumeRow
 from flowplan.pricing.units import cents
 from flowplan.printable import shown
-from flowplan.reports.text.paint import Paint
+from flowplan.reports.text.paint import WIDTH, Paint, columns, wrapped
 
 _STYLES = {"Allocated": "green", "Open": "yellow", "Preempting": "red", "Paused": "yellow", "Terminated": "dim"}
 
@@ -27,7 +27,9 @@ def text(found: Status, paint: Paint) -> str:
 def _volume(row: VolumeRow, paint: Paint) -> str:
     volume = row.volume
     what = f"{volume.held_gb:,} GB {volume.interface} in {shown(volume.region)}, ${cents(row.month):,.2f} a month"
-    return f"{paint(shown(row.address), 'bold')}  {what if row.there else 'gone'}  ({shown(row.id)})"
+    line = f"{paint(shown(row.address), 'bold')}  {what if row.there else 'gone'}"
+    id = f"  ({shown(row.id)})"
+    return f"{line}{id}" if columns(line + id) <= WIDTH else f"{line}\n{id}"
 
 
 def _total(found: Status) -> str:
@@ -44,12 +46,12 @@ def _paragraph(row: Row, paint: Paint) -> str:
     lines = [
         f"{paint(shown(row.address), 'bold')}  {status}  ({shown(row.id)})",
         f"  {row.bid.instance_quantity} x {shown(kind)} in {shown(row.bid.region)}",
-        f"  {_price(row)}",
+        *wrapped(_price(row), "  ", "    "),
     ]
     lines += [f"  {shown(one.name)}  {_short(one.status)}{ssh_command(one.ssh_destination)}" for one in row.present]
     if row.pairs:
         pairs = [{"external": pair.external, "internal": pair.internal} for pair in row.pairs]
-        lines.append(f"  ports {', '.join(ranges(pairs))}")
+        lines += wrapped(f"ports {', '.join(ranges(pairs))}", "  ", "    ")
     return "\n".join(lines)
 
 

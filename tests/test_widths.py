@@ -1,0 +1,67 @@
+"""What flowplan prints fits 80 columns, also into a pipe: the help of every command, and every recorded output."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from flowplan.cli import main
+from flowplan.reports.text.paint import WIDTH, columns, listed
+
+TESTS = Path(__file__).parent
+RECORDED = sorted([*TESTS.glob("cases/*/*.txt"), *TESTS.glob("transcripts/*.txt")])
+
+# What is never broken, because it is somebody's, or is copied as it stands.
+EXCEPTIONS = {
+    "a line of the user's file, and the mark below it": re.compile(r" *\d* \| "),
+    "JSON": re.compile(r' *[\[{"]'),
+    "a URL": re.compile(r".*https?://\S"),
+    "a digest": re.compile(r".*\b[0-9a-f]{64}\b|.*\bSHA256\b"),
+}
+
+
+def commands(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The names of every command, and of every command below it."""
+    yield path
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            found = command.get_command(context, name)
+            assert found
+            yield from commands(found, (*path, name))
+
+
+def printed(path: Path) -> Iterator[str]:
+    """The lines that flowplan printed: a transcript also has commands, what they are given, and remarks."""
+    for line in path.read_text().splitlines():
+        if path.parent.name != "transcripts":
+            yield line
+        elif not line.startswith(("$ ", "> ", "# ")):
+            yield line.removeprefix("! ")
+
+
+@pytest.mark.parametrize("path", list(commands(main)), ids=" ".join)
+def test_help(path: tuple[str, ...]) -> None:
+    out = CliRunner(env={"COLUMNS": str(WIDTH)}).invoke(main, [*path, "--help"]).output
+    assert out.startswith("Usage: ")
+    assert [line for line in out.splitlines() if len(line) > WIDTH] == []
+
+
+@pytest.mark.parametrize("path", RECORDED, ids=lambda path: str(path.relative_to(TESTS)))
+def test_recorded_output(path: Path) -> None:
+    long = (line for line in printed(path) if columns(line) > WIDTH)
+    assert [line for line in long if not any(one.match(line) for one in EXCEPTIONS.values())] == []
+
+
+def test_a_list_is_broken_after_its_commas_and_a_long_item_at_its_spaces() -> None:
+    assert listed("a, b", "x = ", "    ") == ["x = a, b"]
+    first, second = f"[{'a' * 50}", f"{'b' * 30}, {'c' * 10}]"
+    assert listed(f"{first}, {second}", "x = ", "    ") == [f"x = {first},", f"    {second}"]
+    words = " ".join(["word"] * 20)
+    assert listed(f"a, {words}", "", "  ") == ["a,", f"  {words[:78].rpartition(' ')[0]}", f"  {words[75:]}"]
+    assert listed("d" * 90, "x = ", "    ") == [f"x = {'d' * 90}"]
