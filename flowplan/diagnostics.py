@@ -158,6 +158,7 @@ CODES: Mapping[str, Code] = MappingProxyType({
     "done": Code("A task has run and is not placed again.", "done"),
     "other-lifetime": Code("The instances of a bid end by an earlier lifetime.", "other_lifetime"),
     "lifetime-short": Code("A lifetime ends a task before its work is done.", "lifetime_short"),
+    "lifetime-again": Code("A bid with a lifetime is replaced, and its bounds start again.", "lifetime_again"),
     "no-lifetime": Code("Some tasks have a lifetime, and others run until somebody cancels them.", "no_lifetime"),
     "interrupts": Code("Bids that run are stopped, and have to win again.", "interrupts"),
     "ports-dropped": Code("A bid is replaced because it publishes fewer ports.", "ports_dropped"),

@@ -44,13 +44,15 @@ def completed(binding: Binding, desired: Desired, live: Live) -> Completed | Non
 
 def notes(changes: Iterable[Change], desired: Desired) -> list[Diagnostic]:
     """What is said of the ends of tasks: which are done, with what runs them again; which run on past their lifetime,
-    because a partial plan leaves them out; which are placed and end before their work is done; whose instances carry
-    another lifetime than the files; and which have none, where others do."""
+    because a partial plan leaves them out; which are placed and end before their work is done; which are replaced, and
+    may run as long again; whose instances carry another lifetime than the files; and which have none, where others
+    do."""
     changes = tuple(changes)
     return [
         *_done(changes),
         *_run_on(changes, desired),
         *_too_short(changes, desired),
+        *_starts_again(changes),
         *_other_lifetime(changes),
         *_no_lifetime(changes, desired),
     ]
@@ -87,6 +89,18 @@ def _too_short(changes: Iterable[Change], desired: Desired) -> Iterator[Diagnost
         hint = "lengthen its lifetime, or correct nearest_estimated_duration"
         where = one.lifetime.source
         yield Diagnostic("lifetime-short", summary, hint, severity="warning", position=where, about=str(one.address))
+
+
+def _starts_again(changes: Iterable[Change]) -> Iterator[Diagnostic]:
+    for one in changes:
+        if not isinstance(one, Replace) or one.lifetime is None:
+            continue
+        bounds = {"max_hours": one.lifetime.max_hours, "max_cost": one.lifetime.max_cost}
+        names = " and ".join(name for name, most in bounds.items() if most is not None)
+        if names:
+            summary = f"replacing {one.address} starts its {names} again: what {one.id} has run and cost does not count"
+            hint = f"if {names} should bound the whole task, lower it by what the task has used up so far"
+            yield Diagnostic("lifetime-again", summary, hint, severity="warning", about=str(one.address))
 
 
 def _other_lifetime(changes: Iterable[Change]) -> Iterator[Diagnostic]:

@@ -248,6 +248,7 @@ IN_A_TEST: dict[str, str] = {
     "done": "bid.preprocess is done and will not be placed again",
     "lifetime-over": "bid.train would end at once",
     "lifetime-short": "before its 5 hours of work are done",
+    "lifetime-again": "starts its max_hours again",
     "no-lifetime": "bid.other runs until cancelled",
     "other-lifetime": "were started with another lifetime",
     "interrupts": 'said(plan(running, *EVERY), "interrupts")',

@@ -187,7 +187,8 @@ def test_what_has_run_its_hours_is_run_again_by_request(place: Place) -> None:
     place.write(ENDS)
     place.ok(*APPLY)
     place.ok("simulator", "advance", "13h")
-    place.ok(*APPLY, "--replace", "bid.train")
+    said = " ".join(place.ok(*APPLY, "--replace", "bid.train").split())
+    assert "replacing bid.train starts its max_hours again: what" in said
     assert created(place) == {"train": 2, "other": 1}
     assert entries(place)["bid.train"]["change"]["actions"] == ["no-op"]
 

@@ -222,8 +222,8 @@ LIFECYCLE = Keys(
 
 LIFETIME = Keys(
     {
-        "max_hours": Key(AMOUNT, "Hours of running."),
-        "max_cost": Key(AMOUNT, "Dollars paid for the task."),
+        "max_hours": Key(AMOUNT, "Hours of running of the bid. A replacement starts again."),
+        "max_cost": Key(AMOUNT, "Dollars paid for the bid. A replacement starts again."),
         "end_at": Key(TEXT, "A moment with its time zone, such as 2026-12-01T08:00:00Z."),
         "when_done": Key(one_of("cancel"), "cancel: the bid is cancelled once its startup script has ended."),
     },
