@@ -12,6 +12,8 @@ KINDS: tuple[Kind, ...] = ("volume", "bid", "ports")
 
 
 _GENERATION = "@g"  # no name in a file has an @
+# The key of an instance behind a name, as people write it: a regular expression. Quotes may be left out.
+KEYED = r'(?:\[(?:"[A-Za-z0-9._-]+"|[A-Za-z0-9._-]+)\])?'
 
 
 @frozen(cache_hash=True)
@@ -32,6 +34,21 @@ class Address:
             if kind == known and dot and name:
                 return cls(known, name)
         raise ValueError(f"{text!r} is not an address: expected volume.NAME, bid.NAME or ports.NAME")
+
+    @classmethod
+    def given(cls, text: str) -> Address:
+        """The address that somebody gives as `text`: `task.train` is its bid, and `bid.train[a]`, as a shell leaves it,
+        is `bid.train["a"]`. Raises ValueError, saying what an address looks like."""
+        kind, dot, name = text.partition(".")
+        if kind == "task" and dot and name:
+            return cls("bid", spelled(name))
+        try:
+            found = cls.parse(text)
+        except ValueError:
+            raise ValueError(
+                f"{text!r} is not an address: expected volume.NAME, bid.NAME, ports.NAME or task.NAME"
+            ) from None
+        return cls(found.kind, spelled(found.name))
 
     @property
     def base(self) -> str:
@@ -74,6 +91,12 @@ def of_earlier(address: Address) -> str:
 def instance_name(name: str, key: str) -> str:
     """The name, in an address, of the instance `key` of `name`: `train["a"]`."""
     return f'{name}["{key}"]'
+
+
+def spelled(name: str) -> str:
+    """`name` as addresses have it: its key in quotes."""
+    base, bracket, key = name.partition("[")
+    return instance_name(base, key[:-1].strip('"')) if bracket and key.endswith("]") else name
 
 
 # The order of addresses everywhere. A key, because comparing attrs objects one by one costs ten times as much.

@@ -12,11 +12,11 @@ from typing import Any, TypeAlias
 
 from attrs import frozen
 
-from flowplan.model.address import Address
+from flowplan.model.address import KEYED, Address, spelled
 from flowplan.model.resources import Bid, Resource, Volume
 
 Value: TypeAlias = str | int | dict[str, Any] | None  # None: not known yet
-_NAME = r'[A-Za-z0-9_-]+(?:\["[A-Za-z0-9._-]+"\])?'
+_NAME = rf"[A-Za-z0-9_-]+{KEYED}"
 _PIECE = re.compile(rf"\$\$\{{|\$\{{\s*(task|volume)\.({_NAME})\.([a-z_]+)\s*\}}")
 
 
@@ -100,7 +100,7 @@ def value_of(template: str, things: Mapping[Address, Thing], none_of: Container[
 
 
 def _reference(found: re.Match[str]) -> Reference:
-    return Reference(Address("volume" if found[1] == "volume" else "bid", found[2]), found[3])
+    return Reference(Address("volume" if found[1] == "volume" else "bid", spelled(found[2])), found[3])
 
 
 def _named(reference: Reference, things: Mapping[Address, Thing]) -> Value:

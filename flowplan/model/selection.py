@@ -31,8 +31,8 @@ def held(text: str) -> str:
     """`text`, if it can be a pattern. Raises ValueError, saying what an address looks like."""
     if not text.strip():
         raise ValueError("an address is missing: expected volume.NAME, bid.NAME, ports.NAME or task.NAME")
-    if not text.startswith(_TASK) and not is_wild(text):
-        Address.parse(text)
+    if not is_wild(text):
+        Address.given(text)
     return text
 
 

@@ -75,7 +75,7 @@ def settled_by(pending: Iterable[Intent], wanted: Address) -> list[CreateIntent]
 def parsed(address: str) -> Address:
     """The address of a bid or a volume. Raises UsageProblem."""
     try:
-        wanted = Address.parse(address)
+        wanted = Address.given(address)
     except ValueError as error:
         raise UsageProblem(str(error)) from None
     if wanted.is_earlier:

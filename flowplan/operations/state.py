@@ -129,13 +129,13 @@ def restore(session: Session) -> Restored:
 def bound(address: str, bindings: Mapping[Address, Binding]) -> Binding:
     """What `address` is in the state. Raises UsageProblem, FlowplanError with a near one."""
     try:
-        wanted = Address.parse(address)
+        wanted = Address.given(address)
     except ValueError as error:
         raise UsageProblem(str(error)) from None
     if wanted not in bindings:
-        near = difflib.get_close_matches(address, [str(one) for one in bindings], n=1)
+        near = difflib.get_close_matches(str(wanted), [str(one) for one in bindings], n=1)
         raise FlowplanError(
-            f"{address} is not in the state",
+            f"{wanted} is not in the state",
             hint=f"did you mean {near[0]}?" if near else "`flowplan state list` shows what is",
         )
     return bindings[wanted]
@@ -151,7 +151,7 @@ def _hold_certain(addresses: Container[Address], loaded: Loaded) -> None:
 def _moves(old: Address, new: str, bindings: Mapping[Address, Binding]) -> dict[Address, Address]:
     """What moves where. Raises UsageProblem for a place that cannot be, or is taken."""
     try:
-        to = Address.parse(new)
+        to = Address.given(new)
     except ValueError as error:
         raise UsageProblem(str(error)) from None
     if to.is_earlier:

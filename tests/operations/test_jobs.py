@@ -61,6 +61,19 @@ def test_a_task_that_waits_is_placed_once_the_other_has_ended(place: Place) -> N
     assert created(place) == {"preprocess": 1, "other": 1, "train": 1}
 
 
+def test_a_task_that_waits_for_a_sweep_is_placed_once_every_instance_has_ended(place: Place) -> None:
+    place.write(STACK.replace("  preprocess:\n", "  preprocess:\n    for_each: [a, b]\n"))
+    place.run(*AT_ONCE)
+    assert created(place) == {"preprocess-a": 1, "preprocess-b": 1, "other": 1}
+    end(place, 'bid.preprocess["a"]')
+    said = " ".join(place.run(*AT_ONCE).err.split())
+    assert 'waited 0s for bid.preprocess["b"], which is allocated, to be terminated' in said
+    assert created(place)["train"] == 0
+    end(place, 'bid.preprocess["b"]')
+    place.ok(*AT_ONCE)
+    assert created(place) == {"preprocess-a": 1, "preprocess-b": 1, "other": 1, "train": 1}
+
+
 def test_a_job_that_has_ended_is_done(place: Place) -> None:
     """What the bid of any other task would be placed again for."""
     place.write(STACK)

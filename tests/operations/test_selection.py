@@ -126,3 +126,24 @@ def test_an_import_that_is_left_out_stays_where_it_is(place: Place) -> None:
     place.ok("apply", "--auto-approve", "--target", "bid.other")
     assert place.ok("state", "list").split() == ["bid.other"]
     assert "1 to import" in place.ok("plan")
+
+
+def test_commands_take_a_task_and_a_key_without_quotes_where_they_take_an_address(place: Place) -> None:
+    place.write("version: 2\ntasks:\n  a: {for_each: [x, y], ports: [8080], " + PLAIN[1:] + "\n")
+    place.ok("apply", "--auto-approve")
+    assert 'bid.a["x"]' in place.ok("state", "show", "task.a[x]")
+    assert (
+        place.ok("state", "mv", "task.a[x]", "task.b").split()
+        == place.ok("state", "mv", "bid.b", "bid.c")
+        .replace("bid.b", 'bid.a["x"]')
+        .replace("ports.b", 'ports.a["x"]')
+        .replace(".c", ".b")
+        .split()
+    )
+    id = bid_id(place, "bid.c")
+    place.ok("state", "rm", "task.c")
+    assert place.ok("state", "list").split() == ['bid.a["y"]', 'ports.a["y"]']
+    place.ok("import", "task.a[x]", id)
+    assert 'bid.a["x"]' in place.ok("state", "list").split()
+    refused = place.run("state", "show", "tusk.a")
+    assert (refused.code, "ports.NAME or task.NAME" in " ".join(refused.err.split())) == (64, True)

@@ -30,7 +30,7 @@ _FOR_EACH = Key(
 
 AFTER = Keys(
     {
-        "task": Key(TEXT, "The task to wait for."),
+        "task": Key(TEXT, "The task to wait for; with for_each, every instance of it, or one: sweep[a]."),
         "until": Key(one_of(*UNTIL), "How far that task must be.", "placed"),
     },
     "depends_on: [{task: preprocess, until: terminated}]",

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from flowplan.config.values import Grammar, Section, text
-from flowplan.model.address import Address
+from flowplan.model.address import KEYED, Address, spelled
 
-_NAME = r'[A-Za-z0-9][A-Za-z0-9._-]*(?:\["[A-Za-z0-9._-]+"\])?'
+_NAME = rf"[A-Za-z0-9][A-Za-z0-9._-]*{KEYED}"
 _LETTERS = re.compile(r'[A-Za-z0-9._"\[\]-]', re.ASCII)
 ADDRESS = Grammar(
     re.compile(rf"(?:task|bid|volume)\.{_NAME}", re.ASCII),
@@ -26,10 +26,9 @@ def address(section: Section, key: str) -> Address | None:
             hint = f"add {key}: task.NAME or {key}: volume.NAME"
             section.document.problem(section.node, f"{section.title} has no {key}", hint, code="missing")
         return None
-    kind, _, name = written.partition(".")
-    return Address("volume" if kind == "volume" else "bid", name)
+    return Address.given(written)
 
 
 def task_address(written: str) -> Address:
     """The bid that `written`, of the grammar TASK, names."""
-    return Address("bid", written.removeprefix("task.").removeprefix("bid."))
+    return Address("bid", spelled(written.removeprefix("task.").removeprefix("bid.")))

@@ -24,6 +24,7 @@ from flowplan.config.stack.variables import Variable
 from flowplan.config.yaml import KINDS, Broken, Document, Node, Scalar, Sequence, quoted, reached, scalars
 from flowplan.config.yaml import Mapping as MappingNode
 from flowplan.diagnostics import candidates
+from flowplan.model.address import KEYED
 
 OPAQUE = frozenset(("startup_script",))
 # The only places of a task where a sensitive value may go: what stands there is masked wherever it is shown or kept.
@@ -31,7 +32,7 @@ SECRET_PLACES = frozenset((("container_image", "run_options"),))
 _PIECE = re.compile(r"\$\$\{|\$\{([^${}]*)\}|\$\{")
 _PATH = re.compile(r"""([a-z]+)\.(.+)""", re.DOTALL)
 _PART = r"[A-Za-z0-9_-]+"
-_LATER = re.compile(rf"""({_PART}(?:\["[A-Za-z0-9._-]+"\])?)\.([a-z_]+)""")
+_LATER = re.compile(rf"({_PART}{KEYED})\.([a-z_]+)")
 
 
 @define(eq=False)

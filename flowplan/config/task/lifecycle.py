@@ -12,7 +12,7 @@ from flowplan.config import keys
 from flowplan.config.values import Grammar, Section, choice, decimal, flag, money, text, texts
 from flowplan.config.yaml import quoted
 from flowplan.diagnostics import Position, candidates
-from flowplan.model.address import Address, Kind
+from flowplan.model.address import KEYED, Address, Kind, spelled
 from flowplan.model.lifecycle import ALL_FIELDS, DEFAULT, Lifecycle, Lifetime, Trigger
 from flowplan.model.resources import INPUTS, changes_of
 
@@ -23,7 +23,7 @@ _FIELD = Grammar(
 )
 _TRIGGER = Grammar(
     re.compile(
-        r'(?P<kind>bid|task|volume|ports)\.(?P<name>[A-Za-z0-9][A-Za-z0-9_-]*(?:\["[A-Za-z0-9._-]+"\])?)'
+        rf"(?P<kind>bid|task|volume|ports)\.(?P<name>[A-Za-z0-9][A-Za-z0-9_-]*{KEYED})"
         r"(?:\.(?P<field>[a-z_]+))?",
         re.ASCII,
     ),
@@ -88,7 +88,7 @@ def _triggers(section: Section) -> tuple[Trigger, ...]:
         if parts is not None:
             kind: Kind = "volume" if parts["kind"] == "volume" else "ports" if parts["kind"] == "ports" else "bid"
             name = parts["field"] or ""
-            found.append(Trigger(Address(kind, parts["name"]), _WRITTEN.get(name, name), place))
+            found.append(Trigger(Address(kind, spelled(parts["name"])), _WRITTEN.get(name, name), place))
     return tuple(found)
 
 

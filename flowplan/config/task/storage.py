@@ -26,7 +26,7 @@ from flowplan.config.values import (
 from flowplan.config.yaml import Document, Node, Scalar
 from flowplan.config.yaml import Mapping as MappingNode
 from flowplan.diagnostics import Position
-from flowplan.model.address import Address
+from flowplan.model.address import KEYED, Address, spelled
 from flowplan.model.resources import VOLUME_NAME, VOLUME_NAME_LENGTH, Interface, LocalDisk
 
 MOST_VOLUMES = 20  # of one instance (fcp)
@@ -55,7 +55,7 @@ ATTACHED_NAME = Grammar(
     VOLUME_NAME_LENGTH,
 )
 STACK_VOLUME = Grammar(
-    re.compile(r'[A-Za-z][A-Za-z0-9_-]*(?:\["[A-Za-z0-9][A-Za-z0-9._-]*"\])?', re.ASCII),
+    re.compile(rf"[A-Za-z][A-Za-z0-9_-]*{KEYED}", re.ASCII),
     re.compile(r'[A-Za-z0-9._"\[\]-]', re.ASCII),
     'the name of a volume under `volumes`, such as data or data["a"]',
     128,
@@ -193,7 +193,8 @@ def _of_stack(attach: Section, storage: Storage) -> Address | None:
         summary = f"{attach.title} has volume and volume_name"
         hint = "volume names one of this stack, volume_name one that exists: keep one of the two"
         attach.document.problem(attach.node.key("volume"), summary, hint, code="conflict", also=also)
-    name, node = text(attach, "volume", STACK_VOLUME), attach.at("volume")
+    written, node = text(attach, "volume", STACK_VOLUME), attach.at("volume")
+    name = None if written is None else spelled(written)
     return None if name is None or not _take_name(attach, name, node, storage) else Address("volume", name)
 
 
