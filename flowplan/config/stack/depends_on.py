@@ -83,7 +83,7 @@ def wrong(tasks: Mapping[Address, Task], names: Names) -> list[Report]:
     """What is wrong with who waits for whom, each with its place, summary, hint and further places: a task that
     does not exist, and circles. `names`: those that are declared."""
     found: list[Report] = []
-    known = [str(address).replace("bid.", "task.", 1) for address in tasks]
+    known = [f"task.{name}" for address in tasks for name in {address.name, address.base}]
     graph: dict[Address, list[Address]] = {address: [] for address in tasks}
     for address, task in tasks.items():
         for after in task.depends_on:
@@ -102,6 +102,9 @@ def wrong(tasks: Mapping[Address, Task], names: Names) -> list[Report]:
 
 def _circle(tasks: Mapping[Address, Task], members: list[Address]) -> Report:
     """A circle, with the place of each of its waits."""
+    if members[0] == members[1]:
+        place = next(after.source for after in tasks[members[0]].depends_on if after.task == members[0])
+        return place, f"task.{members[0].name} waits for itself", "leave it out", ()
     places = [
         (f"task.{one.name} waits for task.{other.name} here", after.source)
         for one, other in pairwise(members)
