@@ -51,7 +51,7 @@ class Versions:
         path = self._of(lineage, serial)
         hold_trusted(path)
         try:
-            return load_version(read_regular(path, SIZE_LIMIT), str(path))
+            return load_version(read_regular(path, SIZE_LIMIT), str(path), lineage, serial)
         except FileNotFoundError:
             raise StateError(
                 f"there is no version {serial} of this state", hint="`flowplan state history` lists those there are"

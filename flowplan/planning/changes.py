@@ -9,7 +9,7 @@ import attrs
 from flowplan.model.address import Address, in_order
 from flowplan.model.lifecycle import DEFAULT
 from flowplan.model.live import Live, LiveBid, LiveVolume
-from flowplan.model.resources import Bid, Resource, resolve
+from flowplan.model.resources import Bid, Resource, name_beside, resolve
 from flowplan.planning.actions import (
     LIFETIME_OVER,
     Change,
@@ -50,6 +50,7 @@ class Changes:
         self.ids: dict[Address, str] = {}
         self.triggered: dict[Address, str] = {}  # what is replaced because something else changes, and why
         self.bases = {(one.kind, one.base) for one in desired.resources if one.key is not None}
+        self._names = {bid.bid.name for bid in live.bids.values() if not bid.ended}
         self.called = {volume.id: volume.volume.name for volume in live.volumes.values()}
 
     def all(self) -> dict[Address, Change]:
@@ -232,8 +233,8 @@ class Changes:
             reason, note = why
             made = as_replaced(before, after, lifecycle)
             change = Replace(address, before, made, fields, id=binding.id, reason=reason, note=note)
-            if lifecycle.create_before_destroy and not self._renewed(wanted):
-                change = create_first(change, self._next(binding))
+            if lifecycle.create_before_destroy and isinstance(made, Bid) and not self._renewed(wanted):
+                change = create_first(change, made, self._next(binding, made.name))
         elif not fields:
             change = NoOp(address, before, id=binding.id)
         elif _restarts(fields, wanted):
@@ -250,14 +251,18 @@ class Changes:
             imported=address in self.desired.imports,
             status=getattr(found, "status", None),
             note=change.note or self.desired.choices.get(address),
-            generation=self._next(binding) if isinstance(change, Replace) else binding.generation,
+            generation=max(change.generation, binding.generation + isinstance(change, Replace)),
             needs=wanted.needs,
         )
 
-    def _next(self, binding: Binding) -> int:
-        """The generation of the successor of `binding`: one before which no earlier object stands already."""
+    def _next(self, binding: Binding, name: str) -> int:
+        """The generation of the successor of `binding`, which is made first and called like `name`: one before which no
+        earlier object stands already, and whose name no bid has."""
         generation = binding.generation + 1
-        while binding.address.of_generation(generation - 1) in self.state.bindings:
+        while (
+            binding.address.of_generation(generation - 1) in self.state.bindings
+            or name_beside(name, generation) in self._names
+        ):
             generation += 1
         return generation
 

@@ -12,16 +12,21 @@ from flowplan.model.resources import Bid, name_beside
 from flowplan.planning.actions import CreateFirst, Replace
 
 
-def create_first(change: Replace, generation: int) -> Replace:
-    """`change`, for which the successor of a bid is made before it goes. What is live keeps its name, so that of the
-    successor is another."""
-    if not isinstance(change.after, Bid):
-        return change
-    after = attrs.evolve(change.after, name=name_beside(change.after.name, generation))
+def create_first(change: Replace, made: Bid, generation: int) -> CreateFirst:
+    """`change`, for which the successor `made` of a bid is made before it goes. What is live keeps its name, so that of
+    the successor is another."""
+    after = attrs.evolve(made, name=name_beside(made.name, generation))
     both = f"{after.name} is placed before {change.id} is cancelled: until then both may run, and cost"
     note = f"{change.note}; {both}" if change.note else both
     return CreateFirst(
-        change.address, change.before, after, change.fields, id=change.id, reason=change.reason, note=note
+        change.address,
+        change.before,
+        after,
+        change.fields,
+        id=change.id,
+        reason=change.reason,
+        note=note,
+        generation=generation,
     )
 
 

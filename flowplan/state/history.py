@@ -100,14 +100,15 @@ def read_head(line: bytes, name: str) -> Version:
         raise StateError(f"{name} is not a version of a state: {reason(error)}", hint=None) from None
 
 
-def load_version(data: bytes, name: str) -> State:
-    """The state in the document `data`, called `name`. Raises StateError."""
+def load_version(data: bytes, name: str, lineage: str, serial: int) -> State:
+    """The state in the document `data`, called `name`, which must be version `serial` of `lineage`. Raises
+    StateError."""
     line, _, rest = data.partition(b"\n")
     version = read_head(line + b"\n", name)
     if len(data) > SIZE_LIMIT or not rest.endswith(_END):
         raise StateError(f"{name} is cut off", hint=None)
     state = load(rest.removesuffix(_END), name)
-    if (state.lineage, state.serial) != (version.lineage, version.serial):
+    if not (state.lineage, state.serial) == (version.lineage, version.serial) == (lineage, serial):
         raise StateError(f"{name} holds a different state than it says", hint=None)
     return state
 
@@ -144,10 +145,10 @@ class PutBack:
 def put_back(version: State, now: State) -> PutBack:
     """`version`, an earlier state of the same stack, in the place of `now`.
 
-    What is known of objects stays known: what was ended is over, a saved plan that was applied is applied, a volume
-    that this stack did not create keeps its content, a job that is done stays done, what has prevent_destroy keeps it,
-    and what was released stays so unless the version holds it. The serial is the higher one: the next save goes on
-    from there."""
+    What is known of objects stays known: a bid whose successor was made stands beside it, what was ended is over, a
+    saved plan that was applied is applied, a volume that this stack did not create keeps its content, a job that is
+    done stays done, what has prevent_destroy keeps it, and what was released stays so unless the version holds it. The
+    serial is the higher one: the next save goes on from there."""
     ends = {_object(binding): binding.ended for binding in now.bindings.values()}
     guarded = {_object(binding): binding.protected for binding in now.bindings.values()}
     over = {a for a, b in version.bindings.items() if b.id in now.ended and _object(b) not in ends}
@@ -160,6 +161,7 @@ def put_back(version: State, now: State) -> PutBack:
         for address, binding in version.bindings.items()
         if address not in over
     }
+    kept = _beside_successors(kept, now)
     ids = {_object(binding) for binding in kept.values()}
     bound = [now.bindings[address] for address in sorted(now.bindings, key=in_order)]
     state = attrs.evolve(
@@ -174,6 +176,19 @@ def put_back(version: State, now: State) -> PutBack:
     )
     forgotten = tuple(binding for binding in bound if _object(binding) not in ids)
     return PutBack(state, forgotten, tuple(version.bindings[one] for one in sorted(over, key=in_order)))
+
+
+def _beside_successors(bindings: Mapping[Address, Binding], now: State) -> dict[Address, Binding]:
+    """`bindings` in which each bid that has a successor by `now`, and is still there, stands where it does now, with
+    the successor and its ports at its address."""
+    found = dict(bindings)
+    for earlier, binding in now.bindings.items():
+        address, known = earlier.current, bindings.get(earlier.current)
+        if earlier.is_earlier and known is not None and known.id == binding.id and address in now.bindings:
+            found.pop(Address("ports", address.name), None)
+            both = (earlier, address, Address("ports", address.name))
+            found |= {one: now.bindings[one] for one in both if one in now.bindings}
+    return found
 
 
 def _object(binding: Binding) -> tuple[str, bool]:

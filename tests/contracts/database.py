@@ -380,7 +380,7 @@ class DatabaseStore:
         data = self._database.get(name)
         if data is None:
             raise StateError(f"there is no version {serial} of this state")
-        return load_version(data, name)
+        return load_version(data, name, lineage, serial)
 
     def keep(self, saved: State, change: Change) -> None:
         self._hold()

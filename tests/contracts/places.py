@@ -32,6 +32,9 @@ class Place(Protocol):
     def damage_version(self, state: State) -> None:
         """Make the version of `state` that is kept one that does not read."""
 
+    def rename_version(self, old: State, new: State) -> None:
+        """Put the version of `old` that is kept where that of `new` belongs."""
+
     def full(self) -> AbstractContextManager[None]:
         """Within, nothing more can be written there."""
 
@@ -61,9 +64,14 @@ class LocalPlace:
         else:
             self._path(part).write_bytes(data)
 
+    def _version(self, state: State) -> Path:
+        return self.work / f".flowplan/versions/flowplan.state.json/{state.lineage}.{state.serial}.json"
+
     def damage_version(self, state: State) -> None:
-        directory = self.work / ".flowplan" / "versions" / "flowplan.state.json"
-        (directory / f"{state.lineage}.{state.serial}.json").write_bytes(b"{")
+        self._version(state).write_bytes(b"{")
+
+    def rename_version(self, old: State, new: State) -> None:
+        self._version(old).replace(self._version(new))
 
     @contextmanager
     def full(self) -> Iterator[None]:
@@ -100,6 +108,11 @@ class DatabasePlace:
     def damage_version(self, state: State) -> None:
         with self.database.changing() as rows:
             rows.put(f"version-{state.lineage}-{state.serial}", b"{")
+
+    def rename_version(self, old: State, new: State) -> None:
+        with self.database.changing() as rows:
+            rows.remove(f"version-{new.lineage}-{new.serial}")
+            rows.rename(f"version-{old.lineage}-{old.serial}", f"version-{new.lineage}-{new.serial}")
 
     @contextmanager
     def full(self) -> Iterator[None]:

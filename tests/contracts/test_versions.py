@@ -145,3 +145,14 @@ def test_a_kept_version_that_the_journal_does_not_continue_is_not_taken_for_the_
         place.put(part, b"")
     with pytest.raises(StateError, match=r"no .*backup.* to restore"):
         place.open().restore()
+
+
+def test_a_version_of_another_stack_is_not_taken_for_one_of_this(place: Place, foreign: Place) -> None:
+    """Whatever somebody copied there, and under which name."""
+    saved, other = run(place), found(foreign).state
+    store = place.open()
+    store.keep(saved, CHANGE)
+    store.keep(attrs.evolve(other, serial=1), CHANGE)
+    place.rename_version(other, saved)
+    with pytest.raises(StateError, match="different state than it says"):
+        place.open().version(saved.lineage, 1)

@@ -6,10 +6,17 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "give a successor a name that somebody has",
+        "planning/changes.py",
+        "            or name_beside(name, generation) in self._names\n",
+        "",
+        ("tests/operations/test_earlier_bids.py", "-k", "name"),
+    ),
+    Mistake(
         "put an old bid where an earlier one still stands",
         "planning/changes.py",
-        "        while binding.address.of_generation(generation - 1) in self.state.bindings:\n",
-        "        while False:\n",
+        "            binding.address.of_generation(generation - 1) in self.state.bindings\n            or ",
+        "            ",
         ("tests/operations/test_earlier_bids.py",),
     ),
     Mistake(

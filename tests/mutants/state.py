@@ -20,6 +20,20 @@ MISTAKES = (
         ("tests/state/test_history.py",),
     ),
     Mistake(
+        "restore a version that forgets the successor of a bid",
+        "state/history.py",
+        "    kept = _beside_successors(kept, now)\n",
+        "",
+        ("tests/operations/test_earlier_bids.py", "-k", "version"),
+    ),
+    Mistake(
+        "restore the state of another stack from a version with a wrong name",
+        "state/history.py",
+        " == (version.lineage, version.serial) == (lineage, serial):",
+        " == (version.lineage, version.serial):",
+        ("tests/contracts/test_versions.py", "-k", "another_stack"),
+    ),
+    Mistake(
         "restore a version that takes plans of before a damage for new ones",
         "state/history.py",
         "        put_back=max(version.put_back, now.put_back),\n",

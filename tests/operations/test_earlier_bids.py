@@ -99,3 +99,25 @@ def test_a_file_that_was_renamed_meanwhile_takes_it_away(place: Place) -> None:
     allow(place)
     place.ok(*APPLY, "after.yaml")
     assert live_ids(place) == [bid_id(place, "bid.train")]
+
+
+def test_a_version_of_before_puts_none_of_both_back(both: Place) -> None:
+    """The successor is live, as the files want it, and known: nothing is bought for it."""
+    new = bid_id(both, "bid.train")
+    both.ok("state", "restore", "1")
+    assert addresses(both) == ["bid.train", "bid.train@g1", "ports.train"]
+    assert "0 added, 0 changed, 1 destroyed" in both.ok(*APPLY)
+    assert live_ids(both) == [new]
+
+
+def test_a_successor_takes_no_name_that_somebody_has(place: Place) -> None:
+    place.write(FIRST.replace("train", "train-g2"), "theirs.yaml")
+    place.ok("--state", "theirs.json", *APPLY, "theirs.yaml")
+    (place.path / "theirs.yaml").unlink()
+    theirs = live_ids(place)
+    place.write(FIRST)
+    place.ok(*APPLY)
+    place.edit("echo one", "echo two")
+    assert "train-g3 is placed before" in place.ok(*APPLY)
+    assert set(live_ids(place)) == {*theirs, bid_id(place, "bid.train")}
+    assert place.run("plan", "--detailed-exitcode").code == 0

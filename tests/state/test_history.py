@@ -21,7 +21,7 @@ CHANGE = Change("2026-11-02T09:00:00Z", "ann@host", "flowplan apply", commit="c"
 
 def test_a_version_is_json_that_reads_back() -> None:
     data = dump_version(STATE, CHANGE)
-    assert load_version(data, "v") == STATE
+    assert load_version(data, "v", STATE.lineage, STATE.serial) == STATE
     assert read_head(data.splitlines(keepends=True)[0], "v") == Version("a", 3, 1, CHANGE)
     assert json.loads(data)["state"]["serial"] == 3
 
@@ -45,7 +45,7 @@ def test_who_saved_it_need_not_be_known() -> None:
 def test_a_damaged_version_is_refused(damage: object) -> None:
     assert callable(damage)
     with pytest.raises(StateError):
-        load_version(damage(dump_version(STATE, CHANGE)), "v")
+        load_version(damage(dump_version(STATE, CHANGE)), "v", STATE.lineage, STATE.serial)
 
 
 def test_the_counts_of_a_change() -> None:
