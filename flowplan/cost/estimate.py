@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from itertools import groupby
 
 import attrs
 
@@ -12,9 +11,10 @@ from flowplan.cost.costs import Costs, Priced
 from flowplan.model.address import Address
 from flowplan.model.live import ALLOCATED, Live
 from flowplan.model.resources import Bid, Resource, Volume
-from flowplan.planning.actions import Change, Create, Forget, Read, Replace
+from flowplan.planning.actions import Change, Create, CreateFirst, Forget, Read, Replace
 from flowplan.planning.lookup import Desired
 from flowplan.planning.plan import Plan, key_of
+from flowplan.planning.succession import Succession
 from flowplan.pricing.competition import stairs, together
 from flowplan.pricing.entry import Estimate, Key, Market, Total, Totals, estimate
 from flowplan.pricing.lifetime import ENDLESS
@@ -26,28 +26,42 @@ STEPS = 8  # different limits in one auction that are asked about
 MOST = 256  # instances that can be asked about at once (fcp: instance_quantity)
 
 
-def auctions_needed(desired: Desired, state: State, live: Live) -> list[Key]:
-    """The distinct (type, region, quantity) a plan has to price: one call each. Of several new bids in one auction also
-    those that have to win together (`stairs`)."""
-    wanted = {address: bid for address, bid in desired.resources.items() if isinstance(bid, Bid)}
-    bids = list(wanted.values())
+def auctions_needed(desired: Desired, state: State, live: Live, changes: Iterable[Change]) -> list[Key]:
+    """The distinct (type, region, quantity) a plan of `changes` has to price: one call each. Of several bids that take
+    part in one auction anew, side by side, also those that have to win together (`stairs`)."""
+    changes = tuple(changes)
+    bids = [bid for bid in desired.resources.values() if isinstance(bid, Bid)]
     bids += [bid for bid in _as_they_are(state, live) if "region" not in bid.unreported]
-    new = [bid for address, bid in wanted.items() if not bid.paused and not _holds(address, state, live)]
-    return sorted({*map(key_of, bids), *_side_by_side(new)})
+    return sorted({*map(key_of, bids), *_side_by_side(changes)})
 
 
-def _holds(address: Address, state: State, live: Live) -> bool:
-    binding = state.bindings.get(address)
-    found = live.bids.get(binding.id) if binding is not None else None
-    return found is not None and found.status == ALLOCATED
+def _side_by_side(changes: Sequence[Change]) -> Iterator[Key]:
+    """For auctions with several bids that hold nothing in them: as many instances as those with the highest limits are
+    together."""
+    auctions: dict[tuple[str, str], list[tuple[Address, Bid]]] = {}
+    for change in changes:
+        bid = change.after
+        if isinstance(bid, Bid) and not bid.paused and "region" not in bid.unreported and not _stays(change, bid):
+            auctions.setdefault((bid.instance_type, bid.region), []).append((change.address, bid))
+    order = Succession.of(changes)
+    for auction, there in auctions.items():
+        for group, _ in order.groups(there, lambda one: one[0]):
+            for quantity in stairs((bid.limit_price, bid.instance_quantity) for _, bid in group)[:STEPS]:
+                if quantity <= MOST:
+                    yield (*auction, quantity)
 
 
-def _side_by_side(bids: Iterable[Bid]) -> Iterator[Key]:
-    """For auctions with several of `bids`: as many instances as those with the highest limits are together."""
-    for auction, group in groupby(sorted(bids, key=key_of), key=lambda bid: (bid.instance_type, bid.region)):
-        for quantity in stairs((bid.limit_price, bid.instance_quantity) for bid in group)[:STEPS]:
-            if quantity <= MOST:
-                yield (*auction, quantity)
+def _stays(change: Change, after: Bid) -> bool:
+    """Whether `after` has what is allocated now. What a replaced bid holds comes free before its successor is placed,
+    unless that is made first."""
+    before = change.before
+    return (
+        change.status == ALLOCATED
+        and not isinstance(change, CreateFirst)
+        and isinstance(before, Bid)
+        and (before.instance_type, before.region) == (after.instance_type, after.region)
+        and after.instance_quantity <= before.instance_quantity
+    )
 
 
 def _as_they_are(state: State, live: Live) -> Iterator[Bid]:
@@ -86,14 +100,7 @@ def price(change: Change, markets: Mapping[Key, Market], work_hours: Decimal | N
     if isinstance(before, Bid) and not (isinstance(change, Forget) and not change.released):
         old = _estimate(before, markets, holding=allocated, paused=before.paused)
     if isinstance(after, Bid):
-        # What a replaced bid holds comes free before its successor is placed.
-        stays = (
-            allocated
-            and isinstance(before, Bid)
-            and (before.instance_type, before.region) == (after.instance_type, after.region)
-            and after.instance_quantity <= before.instance_quantity
-        )
-        new = _estimate(after, markets, holding=stays, paused=after.paused)
+        new = _estimate(after, markets, holding=_stays(change, after), paused=after.paused)
     return Priced(change, old, new, work_hours=work_hours)
 
 
@@ -103,21 +110,25 @@ def _estimate(bid: Bid, markets: Mapping[Key, Market], *, holding: bool, paused:
 
 
 def _competing(changes: Sequence[Priced], markets: Mapping[Key, Market]) -> list[Priced]:
-    """`changes` with the bids of each auction priced together."""
+    """`changes` with the bids of each auction priced together that run side by side."""
     found = list(changes)
     auctions: dict[tuple[str, str], list[int]] = {}
     for index, one in enumerate(found):
         bid = one.change.after
         if isinstance(bid, Bid) and one.cost is not None:
             auctions.setdefault((bid.instance_type, bid.region), []).append(index)
+    order = Succession.of(one.change for one in changes)
     for (kind, region), indices in auctions.items():
-        if len(indices) > 1:
-            costs = [cost for index in indices if (cost := found[index].cost)]
-            prices = {
-                n: market for (a_kind, a_region, n), market in markets.items() if (a_kind, a_region) == (kind, region)
-            }
-            for index, cost in zip(indices, together(costs, prices.get), strict=True):
-                found[index] = attrs.evolve(found[index], cost=cost)
+        if len(indices) < 2:
+            continue
+        prices = {
+            n: market for (a_kind, a_region, n), market in markets.items() if (a_kind, a_region) == (kind, region)
+        }
+        for group, begin in order.groups(indices, lambda index: changes[index].change.address):
+            costs = [cost for index in group if (cost := changes[index].cost)]
+            priced_now = dict(zip(group, together(costs, prices.get), strict=True))
+            for index in begin:
+                found[index] = attrs.evolve(found[index], cost=priced_now[index])
     return found
 
 

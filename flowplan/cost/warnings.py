@@ -15,6 +15,7 @@ from flowplan.model.address import Address
 from flowplan.model.live import ALLOCATED
 from flowplan.model.resources import Bid
 from flowplan.planning.actions import NoOp
+from flowplan.planning.succession import Succession
 from flowplan.pricing.entry import Estimate
 from flowplan.pricing.units import cents, span, usd
 
@@ -83,12 +84,14 @@ def warned(costs: Costs) -> Iterator[Diagnostic]:
                 hint = advised(one) if found.word in _ABOUT_THE_LIMIT else _HINTS.get(found.word)
                 yield _said("warning", f"{one.change.address}: {found.text}", found.word, hint, one)
     yield from interruptions(costs.changes)
+    order = Succession.of(one.change for one in costs.changes)
     for bids in _auctions(costs.changes):
         stale = next((one for one in bids if one.priced.stale), None)
         if stale is not None:
             summary = f"{stale.place}: {stale.priced.stale}"
             yield _said("warning", summary, "stale_market", _HINTS["stale_market"], stale.priced)
-        yield from _competing(bids)
+        compete = [said for group in order.groups(bids, _address) if (said := _competing(*group)) is not None]
+        yield from [one for one in compete if one.severity == "warning"] or compete[:1]
 
 
 def _not_running(one: Priced) -> Iterator[Diagnostic]:
@@ -235,6 +238,10 @@ class _Bidder:
         return self.cost.alone.point if self.cost.alone else None
 
 
+def _address(one: _Bidder) -> Address:
+    return one.address
+
+
 def _auctions(changes: Iterable[Priced]) -> list[list[_Bidder]]:
     """The bids that take part, by auction, where one of them is placed or changed."""
     found: dict[tuple[str, str], list[_Bidder]] = {}
@@ -245,26 +252,28 @@ def _auctions(changes: Iterable[Priced]) -> list[list[_Bidder]]:
     return [bids for bids in found.values() if any(one.is_new for one in bids)]
 
 
-def _competing(bids: Sequence[_Bidder]) -> Iterator[Diagnostic]:
-    """That your own bids compete: what that costs now, or, if it costs nothing yet, what it would cost."""
-    hit = [one for one in bids if one.cost.alone is not None]
-    first = next(one for one in bids if one.is_new)
+def _competing(bids: Sequence[_Bidder], begin: Sequence[_Bidder]) -> Diagnostic | None:
+    """That your own bids compete: what that costs now, or, if it costs nothing yet, what it would cost. `begin`: those
+    that were not there before, of which something was said already."""
+    hit = [one for one in begin if one.cost.alone is not None]
+    first = next((one for one in begin if one.is_new), None)
+    if first is None:
+        return None
     if hit:
-        yield _said("warning", f"{first.place}: {_price_of(hit)}", "self_competition", _ONE_TASK, first.priced)
-        return
+        return _said("warning", f"{first.place}: {_price_of(hit)}", "self_competition", _ONE_TASK, first.priced)
     running = sorted((one for one in bids if one.cost.outlook == "runs"), key=lambda one: one.limit_price)
     if len(running) < 2:
-        return
+        return None
     lowest, others = running[0], running[1:]
     limit, price = lowest.limit_price, others[0].now
     if price is None or limit <= price:
-        return
+        return None
     more = (limit - price) * sum(one.cost.quantity for one in others)
     summary = (
         f"{first.place}: {_names(running)} bid against each other; if {lowest.address} loses, the "
         f"others pay its limit: {usd(limit)} instead of {usd(price)}, {usd(more)} an hour more together"
     )
-    yield _said("note", summary, "self_competition", _ONE_TASK, first.priced)
+    return _said("note", summary, "self_competition", _ONE_TASK, first.priced)
 
 
 _ONE_TASK = "one task with more instances (num_instances) does not bid against itself"

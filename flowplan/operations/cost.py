@@ -74,8 +74,8 @@ def as_it_is(session: Session, state: State) -> PricedPlan:
         elif address.kind == "volume" and volume is not None:
             there[address] = as_known(volume, binding.applied)
     desired = Desired(there)
-    markets = session.cloud().markets(auctions_needed(desired, state, live))
     plan = make_plan(desired, state, live, Wishes(in_scope=lambda binding: binding.address in there))
+    markets = session.cloud().markets(auctions_needed(desired, state, live, plan.changes))
     return PricedPlan(plan, priced(plan, markets))
 
 

@@ -165,7 +165,7 @@ def priced_plan(session: Session, seen: Observed, wishes: Wishes) -> PricedPlan:
     state = seen.recorded if wishes.mode == "refresh-only" else seen.state  # what moves or is imported is not recorded
     plan = make_plan(seen.desired, state, seen.live, wishes, seen.pending)
     hold_reported(plan, seen.catalogue, seen.live)
-    keys = auctions_needed(seen.desired, seen.state, seen.live)
+    keys = auctions_needed(seen.desired, seen.state, seen.live, plan.changes)
     markets = session.cloud().markets(keys, shown_only=keys if only_stops(plan) else ())
     for address, why in plan.staying:
         session.cloud().note(f"{address} stays: {why}")

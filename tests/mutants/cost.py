@@ -54,4 +54,11 @@ MISTAKES = (
         "    if after.paused:\n",
         ("tests/planning/test_limits.py", "-k", "paused"),
     ),
+    Mistake(
+        "price a successor that is made first in the place of the old one",
+        "cost/estimate.py",
+        "        and not isinstance(change, CreateFirst)\n",
+        "",
+        ("tests/cost/test_succession.py", "-k", "successor"),
+    ),
 )
