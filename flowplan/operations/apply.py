@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import attrs
 from attrs import define, field, frozen
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from flowplan.documents.shapes.plan import PlanDocument, SealedPlan
     from flowplan.model.address import Address
     from flowplan.model.budget import Budget
+    from flowplan.model.catalogue import Place
     from flowplan.operations.session import Session
     from flowplan.state.journal import Intent
     from flowplan.state.state import Binding
@@ -195,7 +196,7 @@ class Run:
         session = self.session
         session.cloud(self.how.parallelism)
         self._looked = time.monotonic()
-        seen = observe(session, self.config, loaded.state, loaded.pending, kept=self._saved_places())
+        seen = self._observed(loaded.state, loaded.pending)
         state = attrs.evolve(
             loaded.state,
             stack=seen.state.stack,
@@ -222,7 +223,7 @@ class Run:
         if loaded.pending or found.notes:
             # Types, regions and names have to be looked up again, with what was found in its place.
             self._looked = time.monotonic()
-            seen = observe(session, self.config, found.state, {}, kept=self._saved_places())
+            seen = self._observed(found.state, {})
         return journal, found, self._restated(seen, found.state)
 
     def _restated(self, seen: Observed, state: State) -> Observed:
@@ -253,9 +254,14 @@ class Run:
             self.session.listener.note(f"{error}; everything known is destroyed anyway")
             return Recovered(state, (), {})
 
-    def _saved_places(self) -> dict[Any, Any] | None:
-        """The types and regions that a saved plan chose: prices may have moved since."""
-        return None if self.saved is None else places_of(self.saved)
+    def _observed(
+        self, state: State, pending: Mapping[str, Intent], kept: Mapping[Address, Place] | None = None
+    ) -> Observed:
+        """What is there. `kept`: types and regions that were chosen; else those of a saved plan: prices may have moved
+        since."""
+        if kept is None and self.saved is not None:
+            kept = places_of(self.saved)
+        return observe(self.session, self.config, state, pending, kept=kept, partial=self.wishes.partial)
 
     # -- approval
 
@@ -290,7 +296,7 @@ class Run:
     def _still(self, plan: Plan, seen: Observed) -> Plan:
         """`plan` made again of what is there now, by the prices of now. Raises StalePlan when that does something
         else than was shown, GuardRefused when a guard or a budget refuses it now."""
-        again = observe(self.session, self.config, seen.recorded, {}, kept=plan.places())
+        again = self._observed(seen.recorded, {}, plan.places())
         now = priced_plan(self.session, again, self.wishes)
         if not same_work(now.plan, plan):
             raise StalePlan(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import attrs
 from attrs import frozen
 
-from flowplan.errors import CloudError, ConfigError
+from flowplan.errors import CloudError
 from flowplan.operations.session import Session
 from flowplan.state.state import State
 
@@ -46,12 +46,14 @@ def observe(
     *,
     kept: Mapping[Address, Place] | None = None,
     refresh: bool = True,
+    partial: bool = False,
 ) -> Observed:
     """Look at the cloud, and look every name up. `state` gets its stack, API and project. Without configuration
     nothing that is offered is asked for. What is not reported stays open: see unreported.py.
 
     `kept`: types and regions chosen already (a saved plan's). `refresh` False: what the state knows is taken to be as
-    it was applied. Raises ConfigError for what only the cloud shows.
+    it was applied. `partial`: the plan may leave out some of it, so what is wrong with that is for the plan to judge.
+    Raises ConfigError for what only the cloud shows.
     """
     from flowplan.operations.live import certain
     from flowplan.planning.lookup import Desired
@@ -83,12 +85,12 @@ def observe(
     catalogue = attrs.evolve(catalogue, unread=(*session.no_projects, *catalogue.unread))
     if config is None or taken is None:
         return Observed(config, recorded, state, pending, Desired(), catalogue, live)
-    try:
-        desired = _desired(session, config, state, pending, catalogue, live, kept or {})
-    except ConfigError as error:  # what is not reported may be all that is wrong
+    desired = _desired(session, config, state, pending, catalogue, live, kept or {})
+    if desired.problems:
         for why in (*catalogue.unread, *live.unlisted.values(), *live.unread.values()):
-            raise why from None
-        raise error
+            raise why from None  # what is not reported may be all that is wrong
+    if not partial:
+        desired.faultless()
     desired = attrs.evolve(
         desired, named=named(config), moves=taken.moves, imports=taken.imports, removed=removals(config)
     )
@@ -134,7 +136,7 @@ def _desired(
     live: Live,
     kept: Mapping[Address, Place],
 ) -> Desired:
-    """What the files ask for. Raises ConfigError."""
+    """What the files ask for, and what is wrong with it."""
     from flowplan.planning.conflicts import conflicts
     from flowplan.planning.lookup import look_up
     from flowplan.state.ownership import adopted_volumes, movable_bids, placed_bids, volume_regions
@@ -155,12 +157,11 @@ def _desired(
     desired = asked()
     if desired.ranked and not kept:  # a place is still to be chosen: past prices tell what it would come to
         desired = asked(prospects=_prospects(session, desired))
-    taken = conflicts(desired, state, pending, live, stack=config.stack)
-    if taken:
-        raise ConfigError(
-            [config.problem(address, "name", what, hint, code="name-taken") for address, what, hint in taken]
-        )
-    return desired
+    problems = dict(desired.problems)
+    for address, what, hint in conflicts(desired, state, pending, live, stack=config.stack):
+        taken = config.problem(address, "name", what, hint, code="name-taken")
+        problems[address] = (*problems.get(address, ()), taken)
+    return attrs.evolve(desired, problems=problems) if problems else desired
 
 
 def _prospects(session: Session, desired: Desired) -> Prospects:

@@ -76,7 +76,7 @@ def plan(session: Session, request: Request, tell: Callable[[int, int], None] = 
     config, wishes = wanted(session, request)
     with session.looking():
         loaded = session.load()
-        seen = observe(session, config, loaded.state, loaded.pending, refresh=request.refresh)
+        seen = observe(session, config, loaded.state, loaded.pending, refresh=request.refresh, partial=wishes.partial)
         found = priced_plan(session, seen, wishes)
         budgets = (*request.budgets, *config.budgets) if config is not None else ()  # what removes is never expensive
         streams = streams_of(session, found) if request.what_if is not None else None
@@ -170,7 +170,7 @@ def priced_plan(session: Session, seen: Observed, wishes: Wishes) -> PricedPlan:
     for address, why in plan.staying:
         session.cloud().note(f"{address} stays: {why}")
     unchecked = hold_placeable(session, plan, markets, seen)
-    warnings = seen.config.warnings if seen.config is not None else ()
+    warnings = (*(seen.config.warnings if seen.config is not None else ()), *map(as_warning, plan.faults))
     return PricedPlan(
         plan,
         priced(plan, markets, seen.desired),
@@ -178,6 +178,11 @@ def priced_plan(session: Session, seen: Observed, wishes: Wishes) -> PricedPlan:
         unchecked=unchecked,
         warnings=(*warnings, *notes(plan.changes, seen.desired)),
     )
+
+
+def as_warning(fault: Diagnostic) -> Diagnostic:
+    """A problem of what a plan leaves out."""
+    return attrs.evolve(fault, severity="warning", summary=f"{fault.about} is left out: {fault.summary}")
 
 
 def hold_placeable(

@@ -81,7 +81,7 @@ def _declared(
     found = look_up(
         config, catalogue, live, kept={}, volume_regions={}, ssh_keys=session.settings.ssh_keys, placed=placed
     )
-    return found.resources
+    return found.faultless().resources
 
 
 def _hold_lost(session: Session) -> None:

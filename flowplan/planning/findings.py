@@ -35,6 +35,10 @@ class Findings:
             problem = evolve(problem, position=at, source=self.config.source_line(at))
         self.problems.append(problem)
 
+    def about(self, address: Address) -> tuple[Diagnostic, ...]:
+        """The problems of one resource."""
+        return tuple(one for one in self.problems if one.about == str(address))
+
     def unknown_region(self, address: Address, region: str, regions: Collection[str]) -> None:
         """Note that `region` is none of those that there are."""
         hint = candidates(region, regions)

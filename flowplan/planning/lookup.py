@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
 from decimal import Decimal
+from itertools import chain
 
+import attrs
 from attrs import field, frozen
 
 from flowplan.config import PRIORITIES, Config, Task
@@ -39,7 +41,8 @@ class Desired:
     longer, each with whether it is destroyed; ports with their bids.
     `waits_for`: how far other tasks must be before a bid is placed; `lifetimes`: when bids end; `over`: those whose
     lifetime is over, each with why; `left`: what is left of those that bound what a bid costs; `ranked`: where a bid
-    could go that is placed or moved."""
+    could go that is placed or moved. `problems`: what is wrong with a resource, which may be
+    missing from `resources` then, although it is configured."""
 
     resources: Mapping[Address, Resource] = field(factory=dict)
     reads: Mapping[Address, LiveVolume] = field(factory=dict)
@@ -57,12 +60,19 @@ class Desired:
     over: Mapping[Address, str] = field(factory=dict)
     left: Mapping[Address, Lives] = field(factory=dict)
     ranked: Mapping[Address, tuple[Ranked, ...]] = field(factory=dict)
+    problems: Mapping[Address, tuple[Diagnostic, ...]] = field(factory=dict)
 
     @property
     def hours(self) -> dict[Address, Decimal]:
         """Hours of work of the tasks of which they are known: as a task says, else what its lifetime lets it run."""
         most = {a: one.max_hours for a, one in self.lifetimes.items() if one.max_hours is not None}
         return {**most, **self.durations}
+
+    def faultless(self) -> Desired:
+        """This, where nothing is wrong with any of it. Raises ConfigError."""
+        if self.problems:
+            raise ConfigError(chain.from_iterable(self.problems.values()))
+        return self
 
     def is_job(self, address: Address) -> bool:
         """Whether a bid is done once it has ended: another task waits for its end, or it has a lifetime."""
@@ -86,7 +96,7 @@ def look_up(
     movable: Container[Address] = (),
     prospects: Prospects | None = None,
 ) -> Desired:
-    """Everything `config` asks for, with ids. Raises ConfigError with every problem that only the cloud shows.
+    """Everything `config` asks for, with ids, and every problem that only the cloud shows.
 
     `placed`: bids that are live, whose tasks keep their type and region, also where nothing is offered any more;
     `kept`: the types and regions that a saved plan chose; `volume_regions`: the region of volumes that exist, and
@@ -97,7 +107,15 @@ def look_up(
     places = Placement(
         catalogue, volumes, findings, kept=kept, placed=placed or {}, movable=movable, prospects=prospects
     )
-    return _Pass(config, catalogue, findings, volumes, places, tuple(ssh_keys)).run()
+    desired = _Pass(config, catalogue, findings, volumes, places, tuple(ssh_keys)).run()
+    return attrs.evolve(desired, problems=_problems(desired, config, findings)) if findings.problems else desired
+
+
+def _problems(desired: Desired, config: Config, findings: Findings) -> dict[Address, tuple[Diagnostic, ...]]:
+    """What has problems of its own, and what could not be looked up because of others', which are then its problems."""
+    missing = [address for address in (*config.tasks, *config.volumes) if address not in desired.resources]
+    own = {address: findings.about(address) for address in (*config.tasks, *config.volumes)}
+    return {address: own[address] or tuple(findings.problems) for address in own if own[address] or address in missing}
 
 
 @frozen
@@ -112,13 +130,11 @@ class _Pass:
     ssh_keys: tuple[str, ...]
 
     def run(self) -> Desired:
-        """Everything that is wanted. Raises ConfigError."""
+        """Everything that is wanted, but for what could not be looked up."""
         bids = {address: self.bid(task) for address, task in self.config.tasks.items()}
         self.volumes.one_writer()
         regions = self.catalogue.regions
         volumes = {address: self.volumes.wanted(address, regions) for address in self.config.volumes}
-        if self.findings.problems:
-            raise ConfigError(self.findings.problems)
         resources: dict[Address, Resource] = {a: volume for a, volume in volumes.items() if volume}
         for address, bid in bids.items():
             if bid is None:

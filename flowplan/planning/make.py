@@ -15,7 +15,7 @@ from flowplan.planning.hand_overs import order_of
 from flowplan.planning.lookup import Desired
 from flowplan.planning.plan import Plan, Wishes
 from flowplan.planning.refresh import refreshed
-from flowplan.planning.selection import chosen, part_of
+from flowplan.planning.selection import chosen, hold_faultless, part_of
 from flowplan.state.journal import Intent
 from flowplan.state.ownership import namesakes, twins
 from flowplan.state.state import State
@@ -30,11 +30,13 @@ def make_plan(
 ) -> Plan:
     """The plan that brings `live` to `desired`. `state` is what `presume` makes of it, `pending` what it
     presumed. What it costs is estimated in cost/, what refuses it is in guards.py. Raises UsageProblem for a pattern of
-    `wishes` that means nothing, steps.Cycle only for a state that was edited by hand."""
+    `wishes` that means nothing, ConfigError for problems of what the plan does not leave out, steps.Cycle only for a
+    state that was edited by hand."""
     wishes = chosen(_widened(wishes, state, desired), desired, state)
     made = Changes(desired, state, live, wishes)
     every = refreshed(desired, state, live, wishes) if wishes.mode == "refresh-only" else made.all()
     part = part_of(every, wishes)
+    faults = hold_faultless(desired, wishes, part)
     changes = part.changes
     left_alone = tuple(a for a, b in state.bindings.items() if a not in every and not wishes.in_scope(b))
     unchanged = part.outside | {address for address, change in changes.items() if isinstance(change, Completed)}
@@ -57,6 +59,7 @@ def make_plan(
         left_out=part.left_out,
         dependents=part.dependents,
         untriggered=part.untriggered,
+        faults=faults,
     )
 
 

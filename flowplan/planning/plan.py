@@ -12,6 +12,7 @@ from typing import Literal, Protocol, TypeAlias
 
 from attrs import field, frozen
 
+from flowplan.diagnostics import Diagnostic
 from flowplan.model.address import Address
 from flowplan.model.catalogue import Place
 from flowplan.model.lifecycle import Lifecycle
@@ -61,6 +62,7 @@ class Plan:
     left_out: tuple[Address, ...] = ()  # what would be changed, too, were it all of it
     dependents: tuple[tuple[Address, Address], ...] = ()  # of these, what depends on something excluded, and on what
     untriggered: tuple[tuple[Address, Address], ...] = ()  # of these, what a change in the plan replaces, and which
+    faults: tuple[Diagnostic, ...] = ()  # what is wrong with what is left out
 
     @property
     def empty(self) -> bool:
@@ -147,6 +149,11 @@ class Wishes:
     unread: Unread | None = None  # to destroy: the files cannot be read
     in_scope: Callable[[Binding], bool] = lambda _: True
     files: Files = field(factory=AllThere)
+
+    @property
+    def partial(self) -> bool:
+        """Whether something configured may be left out."""
+        return self.patterns.partial or self.held_to is not None
 
 
 def key_of(bid: Bid) -> Key:

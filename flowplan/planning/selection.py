@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping
 import attrs
 from attrs import frozen
 
-from flowplan.diagnostics import candidates
-from flowplan.errors import UsageProblem
+from flowplan.diagnostics import Diagnostic, candidates
+from flowplan.errors import ConfigError, UsageProblem
 from flowplan.model.address import Address, in_order
 from flowplan.model.selection import is_wild, matching, together
 from flowplan.planning.actions import Change, Completed, Forget, LeftOut, NoOp, Presumed, Read
@@ -27,7 +27,11 @@ from flowplan.state.state import State
 def chosen(wishes: Wishes, desired: Desired, state: State) -> Wishes:
     """`wishes` with the addresses that its patterns mean. Raises UsageProblem for a pattern that means nothing."""
     asked = wishes.patterns
-    ours = {*desired.resources, *(a for a, binding in state.bindings.items() if wishes.in_scope(binding))}
+    ours = {
+        *desired.resources,
+        *desired.problems,
+        *(a for a, binding in state.bindings.items() if wishes.in_scope(binding)),
+    }
     every = {*ours, *desired.reads, *state.bindings}
     former = {old: new for new, old in desired.moves.items()}
     replaced = _meant("--replace", asked.replace, ours, every, former)
@@ -112,6 +116,21 @@ def part_of(changes: Mapping[Address, Change], wishes: Wishes) -> Part:
         frozenset(one.address for one in left_out),
         tuple({one: cause for cause, one in causes(changes) if cause in kept and one not in kept}.items()),
     )
+
+
+def hold_faultless(desired: Desired, wishes: Wishes, part: Part) -> tuple[Diagnostic, ...]:
+    """The problems of what `part` leaves out. Raises ConfigError for those of what it has, or needs."""
+    done = [change for a, change in part.changes.items() if a not in part.outside and change.ways]
+    meant = {change.address for change in done} | (wishes.held_to or frozenset())
+    for change in done:
+        meant |= {*change.needs, *change.needs_before, *(one.task for one in change.waits_for)}
+    if wishes.held_to is None:
+        meant |= wishes.targets or desired.problems.keys() - wishes.excluded
+    meant = {both for one in meant for both in together(one)}
+    problems = [one for address, every in desired.problems.items() if address in meant for one in every]
+    if problems:
+        raise ConfigError(dict.fromkeys(problems))
+    return tuple(dict.fromkeys(one for every in desired.problems.values() for one in every))
 
 
 def _held_to(changes: Mapping[Address, Change], touched: frozenset[Address]) -> Part:

@@ -185,7 +185,7 @@ def project_of(*names: str) -> object:
 def looked_up(volumes: tuple[LiveVolume, ...] = (), types: int = 1, more: str = "") -> object:
     config = read_texts(task(more))
     catalogue = Catalogue(SAME[:types], OFFERED[:types], ssh_keys=(SshKey("k", "my-ssh-key"),))
-    return look_up(config, catalogue, live(*volumes), kept={}, volume_regions={})
+    return look_up(config, catalogue, live(*volumes), kept={}, volume_regions={}).faultless()
 
 
 def held(id: str, **how: str) -> LiveVolume:

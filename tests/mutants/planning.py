@@ -419,6 +419,20 @@ MISTAKES = (
         ("tests/planning/test_selection.py", "-k", "destroyed"),
     ),
     Mistake(
+        "take what could not be looked up for what is configured no longer",
+        "planning/selection.py",
+        "    meant = {change.address for change in done} | (wishes.held_to or frozenset())\n",
+        "    meant = set(wishes.held_to or frozenset[Address]())\n",
+        ("tests/operations/test_faults_left_out.py", "-k", "brings"),
+    ),
+    Mistake(
+        "place the rest though a task that is not left out has a problem",
+        "planning/selection.py",
+        "        meant |= wishes.targets or desired.problems.keys() - wishes.excluded\n",
+        "        meant |= wishes.targets\n",
+        ("tests/operations/test_faults_left_out.py", "-k", "taken"),
+    ),
+    Mistake(
         "record drift of what is left out",
         "apply/working_state.py",
         " and not isinstance(change, LeftOut):\n",
