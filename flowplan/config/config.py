@@ -178,6 +178,7 @@ class Config:
     imports: tuple[Import, ...] = ()
     variables: Mapping[str, GivenValue] = field(factory=dict, eq=False)  # those that were given
     secrets: frozenset[str] = field(default=frozenset(), repr=False, eq=False)  # values that nothing may show
+    sensitive: Mapping[str, str] = field(factory=dict, repr=False, eq=False)  # those variables, as --var has them
     _texts: dict[str, Text | None] = field(init=False, repr=False, eq=False, factory=dict)  # those that were shown
 
     @property

@@ -74,6 +74,7 @@ def read(sources: Sequence[Source], read_file: ReadFile, given: Given = NOTHING_
         imports=tuple(stack.imports),
         variables=stack.variables,
         secrets=frozenset(reading.findings.secrets),
+        sensitive=stack.sensitive,
     )
 
 

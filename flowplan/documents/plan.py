@@ -60,6 +60,7 @@ class Circumstances:
     config_sha256: str
     paths: tuple[str, ...] = ()  # the PATHs given, for those who apply the plan later
     variables: Mapping[str, GivenValue] = field(factory=dict)
+    sensitive: shape.SensitiveValues | None = None
     outputs: Mapping[str, Evaluated] = field(factory=dict)  # as they are once it is carried out
 
 
@@ -97,6 +98,8 @@ def document(found: PricedPlan, about: Circumstances, *, unchanged: bool = True)
     }
     if about.variables:
         made["variables"] = {name: _variable(one) for name, one in sorted(about.variables.items())}
+    if about.sensitive is not None:
+        made["sensitive"] = about.sensitive
     if plan.patterns.partial:
         made["selection"] = _selection(plan)
     if found.mass:

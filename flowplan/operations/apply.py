@@ -23,6 +23,7 @@ from flowplan.operations.observe import Observed, observe
 from flowplan.operations.outputs import shown_after, with_outputs
 from flowplan.operations.plan import Request, document_of, forecast, hold_budgets, priced_plan, refuse, wanted
 from flowplan.operations.saved_plan import hold_not_applied, hold_to, places_of, touched_by
+from flowplan.operations.sensitive import config_sha256, hold_sensitive
 from flowplan.operations.variables import hold_same, of_plan
 from flowplan.planning.plan import Plan, Wishes, same_work
 from flowplan.pricing.units import DAY, HOUR, MONTH
@@ -118,7 +119,8 @@ def apply(
         request = attrs.evolve(request, variables=of_plan(saved))
     config, wishes = wanted(session, request)
     if saved is not None:
-        hold_same(saved, config.variables if config is not None else {})
+        hold_same(saved, config.variables if config is not None else wishes.variables)
+        hold_sensitive(session, saved, config)
         wishes = attrs.evolve(wishes, held_to=touched_by(saved))
     budgets = (*request.budgets, *(config.budgets if config is not None else ()))
     return Run(session, config, wishes, how, approval, reporter, saved, budgets, request.hours)()
@@ -402,7 +404,7 @@ class Run:
             (*outcome.pending, *self._doubted),
             before=before,
             plan_sha256=self.saved["sha256"] if self.saved is not None else "",
-            config_sha256=self.config.sha256 if self.config is not None else "",
+            config_sha256=config_sha256(self.session, self.config) if self.config is not None else "",
         )
 
     def _keep_forecast(self, plan: Plan, outcome: Outcome) -> None:

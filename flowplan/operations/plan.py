@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from flowplan.documents.shapes.plan import FailedPlan, PlanDocument, SealedPlan
     from flowplan.model.budget import Budget
     from flowplan.model.catalogue import Quota
+    from flowplan.model.given import GivenValue
     from flowplan.planning.plan import Plan, Wishes
     from flowplan.pricing.entry import Key, Market
     from flowplan.pricing.history import Stream
@@ -85,7 +86,7 @@ def plan(session: Session, request: Request, tell: Callable[[int, int], None] = 
             found = forecast(session, found, request.hours, spans=spans, streams=streams)
         found = hold_budgets(session, found, budgets, request.hours)
     names = tuple(path if isinstance(path, str) else path.name for path in request.paths)
-    body = document_of(session, seen, found, names, unchanged=request.complete)
+    body = document_of(session, seen, found, names, unchanged=request.complete, given=wishes.variables)
     if request.what_if is not None and streams is not None:
         from flowplan.operations.what_if import simulated
 
@@ -99,7 +100,7 @@ def wanted(session: Session, request: Request) -> tuple[Config | None, Wishes]:
 
     sources, scope = session.sources(request.paths, optional=request.destroy)
     config = None if request.destroy else configuration(session, sources, request.variables)
-    named = named_in(session, sources) if request.destroy else Named()
+    named = named_in(session, sources, request.variables) if request.destroy else Named()
     return config, Wishes(
         refresh=request.refresh,
         mode="destroy" if request.destroy else "refresh-only" if request.refresh_only else "apply",
@@ -113,25 +114,34 @@ def wanted(session: Session, request: Request) -> tuple[Config | None, Wishes]:
         declared=named.addresses,
         given_up=named.given_up,
         unread=named.unread,
+        variables=named.variables,
         files=scope,
     )
 
 
 def document_of(
-    session: Session, seen: Observed, found: PricedPlan, paths: Sequence[str] = (), *, unchanged: bool = True
+    session: Session,
+    seen: Observed,
+    found: PricedPlan,
+    paths: Sequence[str] = (),
+    *,
+    unchanged: bool = True,
+    given: Mapping[str, GivenValue] | None = None,
 ) -> PlanDocument:
     """The plan's JSON document. `paths`: what it was made of, for those who apply it later; `unchanged`: with the
-    resources that stay as they are."""
+    resources that stay as they are; `given`: variables, where there is no configuration."""
     from flowplan.documents.plan import Circumstances, document
     from flowplan.operations.outputs import planned_outputs
+    from flowplan.operations.sensitive import config_sha256, sensitive_values
 
     config = seen.config
     about = Circumstances(
         timestamp=session.now(),
         state=seen.state,
-        config_sha256=config.sha256 if config is not None else "",
+        config_sha256=config_sha256(session, config) if config is not None else "",
         paths=tuple(paths),
-        variables=config.variables if config is not None else {},
+        variables=config.variables if config is not None else given or {},
+        sensitive=sensitive_values(session, config) if config is not None else None,
         outputs=planned_outputs(seen.state, config, found.plan),
     )
     return document(found, about, unchanged=unchanged)

@@ -18,6 +18,7 @@ from flowplan.operations.sources import read_beside
 
 if TYPE_CHECKING:
     from flowplan.config import Config, Source
+    from flowplan.model.given import GivenValue
     from flowplan.model.lifecycle import Lifecycle
     from flowplan.planning.plan import Unread
 
@@ -54,7 +55,7 @@ class Named:
     """What files name: the `addresses` they declare, and the volumes they only attach, by their names or ids;
     `lifecycles`: how what they declare is to be treated; `spared`: what they no longer name, and is to stay live;
     `given_up`: what they no longer name, and is to go. Each also under the addresses that it had before it moved.
-    `unread`: what they may say, where they cannot be read."""
+    `unread`: what they may say, where they cannot be read; `variables`: those that were given."""
 
     addresses: frozenset[Address] = frozenset()
     attached: frozenset[str] = frozenset()
@@ -62,15 +63,16 @@ class Named:
     spared: frozenset[Address] = frozenset()
     given_up: frozenset[Address] = frozenset()
     unread: Unread | None = None
+    variables: Mapping[str, GivenValue] = field(factory=dict)
 
 
-def named_in(session: Session, sources: Sequence[Source]) -> Named:
+def named_in(session: Session, sources: Sequence[Source], saved: Mapping[str, str] | None = None) -> Named:
     """What the files name, under whatever name they were applied; nothing, when they cannot be read: what they made
-    can be destroyed anyway."""
+    can be destroyed anyway. `saved`: values of variables that a saved plan has."""
     from flowplan.planning.moves import former_addresses
 
     try:
-        config = _read(session, sources)
+        config = _read(session, sources, saved)
     except (ConfigError, UsageProblem):
         return Named(unread=_unread(sources))
     former, lifecycles = former_addresses(config), config.lifecycles()
@@ -85,6 +87,7 @@ def named_in(session: Session, sources: Sequence[Source]) -> Named:
         lifecycles={**lifecycles, **{old: lifecycles[now] for old, now in former.items() if now in lifecycles}},
         spared=spared,
         given_up=given_up,
+        variables=config.variables,
     )
 
 

@@ -40,8 +40,8 @@ def of_plan(saved: SealedPlan) -> dict[str, str]:
 
 
 def hold_same(saved: SealedPlan, now: Mapping[str, GivenValue]) -> None:
-    """Raise StalePlan where a value that is given `now` is another than the one that `saved` was made with. Values of
-    sensitive variables are not compared here: they are part of the digest of the configuration."""
+    """Raise StalePlan where a value that is given `now` is another than the one that `saved` was made with. Those of
+    sensitive variables are compared by `sensitive.hold_sensitive`."""
     kept = of_plan(saved)
     lines = []
     for name, one in now.items():

@@ -15,6 +15,7 @@ from attrs import field, frozen
 from flowplan.diagnostics import Diagnostic
 from flowplan.model.address import Address
 from flowplan.model.catalogue import Place
+from flowplan.model.given import GivenValue
 from flowplan.model.lifecycle import Lifecycle
 from flowplan.model.live import LiveBid
 from flowplan.model.resources import Bid
@@ -147,6 +148,7 @@ class Wishes:
     attached: frozenset[str] = frozenset()  # to destroy: names and ids of volumes that the files only attach
     lifecycles: Mapping[Address, Lifecycle] = field(factory=dict)  # to destroy: what the files say of that
     unread: Unread | None = None  # to destroy: the files cannot be read
+    variables: Mapping[str, GivenValue] = field(factory=dict)  # to destroy: those of the files that were given
     in_scope: Callable[[Binding], bool] = lambda _: True
     files: Files = field(factory=AllThere)
 

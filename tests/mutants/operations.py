@@ -369,4 +369,32 @@ MISTAKES = (
         "{name: one.template for",
         ("tests/operations/test_outputs.py", "-k", "sensitive"),
     ),
+    Mistake(
+        "carry out a plan with another value of a sensitive variable",
+        "operations/sensitive.py",
+        "    if other:\n",
+        "    if False:\n",
+        ("tests/operations/test_variables.py", "-k", "refused_with_its_name"),
+    ),
+    Mistake(
+        "a plan has digests from which a sensitive value can be guessed",
+        "operations/sensitive.py",
+        "    return hmac.new(key, ",
+        "    return hmac.new(b'known', ",
+        ("tests/operations/test_variables.py", "-k", "refused_with_its_name"),
+    ),
+    Mistake(
+        "the digest of a configuration in a plan lets a sensitive value be guessed",
+        "operations/sensitive.py",
+        " if config.sensitive else config.sha256",
+        " if not config.sensitive else config.sha256",
+        ("tests/operations/test_variables.py", "-k", "refused_with_its_name"),
+    ),
+    Mistake(
+        "a saved destroy forgets the values it was made with",
+        "operations/plan.py",
+        "given=wishes.variables)",
+        "given=None)",
+        ("tests/operations/test_variables.py", "-k", "saved_destroy"),
+    ),
 )

@@ -49,7 +49,7 @@ def test_a_saved_plan_has_the_values_that_it_was_made_with(stack: Place) -> None
         "zones": {"value": '["b", "c"]', "sensitive": False},
     }
     assert "pst99" not in (stack.path / "saved").read_text()
-    assert "has changed" in stack.run("apply", "saved").err  # the sensitive one has to be given again
+    assert "variable token (sensitive)" in stack.run("apply", "saved").err  # it has to be given again
     stack.ok("--var", "token=pst99", "apply", "saved")
     assert 'volume.data["b"]' in stack.ok("state", "list")
 
@@ -79,6 +79,46 @@ def test_other_values_are_refused_with_both(
 def test_the_same_values_or_none_are_taken(stack: Place, again: tuple[str, ...]) -> None:
     saved(stack, "--var", "gb=7")
     stack.ok(*again, "apply", "saved")
+
+
+def test_another_value_of_a_sensitive_variable_is_refused_with_its_name(stack: Place) -> None:
+    """Not with its values; and nobody can guess even a short one from the plan, which holds no digest without a key."""
+    plan = saved(stack, "--var", "token=7")
+    refused = stack.run("--var", "token=8", "apply", "saved")
+    assert (refused.code, stack.ledger()) == (3, [])
+    said = " ".join(refused.err.split())
+    assert "variable token (sensitive): the value here is not the one that the plan was made with" in said
+    key = stack.path / ".flowplan/plan.key"
+    assert key.stat().st_mode & 0o777 == 0o600
+    without = {name: value for name, value in plan.items() if name not in ("sensitive", "timestamp")}
+    stack.path.joinpath("saved").unlink()
+    key.unlink()
+    again = saved(stack, "--var", "token=7")
+    assert again["sensitive"]["variables"]["token"] != plan["sensitive"]["variables"]["token"]
+    assert again["stack"]["config_sha256"] != without["stack"]["config_sha256"]
+
+
+def test_where_the_key_is_another_one_nothing_is_compared(stack: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved(stack)
+    (stack.path / ".flowplan/plan.key").unlink()
+    refused = stack.run("apply", "saved")
+    assert (refused.code, "the plan was made with another key" in " ".join(refused.err.split())) == (3, True)
+    monkeypatch.setenv("FLOWPLAN_PLAN_KEY", "0123456789abcdef0123")
+    saved(stack)
+    (stack.path / ".flowplan/plan.key").unlink(missing_ok=True)
+    stack.ok("apply", "saved")
+
+
+def test_a_saved_destroy_has_the_values_that_it_was_made_with(stack: Place) -> None:
+    ends = "region_id: us-central1-b}\ntasks"
+    held = STACK.replace(ends, ends.replace("}", ', lifecycle: {prevent_destroy: "${var.safe}"}}'))
+    stack.write(held.replace("variables:\n", "variables:\n  safe: {type: bool}\n"))
+    stack.ok("--var", "safe=true", "apply", "--auto-approve")
+    stack.ok("--var", "safe=false", "plan", "--destroy", "--allow-volume-destroy", "*", "--out", "saved")
+    refused = stack.run("--var", "safe=true", "apply", "saved", "--allow-volume-destroy", "*")
+    said = " ".join(refused.err.split())
+    assert (refused.code, "variable safe is true here, and the plan was made with false" in said) == (3, True)
+    stack.ok("apply", "saved", "--allow-volume-destroy", "*")
 
 
 def test_a_saved_plan_of_a_stack_with_outputs_is_applied(stack: Place) -> None:

@@ -21,7 +21,7 @@ from flowplan.config.stack.instances import holds_nothing, instances_of
 from flowplan.config.stack.names import Names
 from flowplan.config.stack.outputs import read_outputs
 from flowplan.config.stack.substitution import Each, Scope
-from flowplan.config.stack.variables import Given, Variable, read_variables
+from flowplan.config.stack.variables import Given, Variable, read_variables, written
 from flowplan.config.stack.volumes import read_volume
 from flowplan.config.task.guards import read_guards
 from flowplan.config.task.instances import REGION
@@ -60,6 +60,7 @@ class Stack:
     removed: list[Removed] = field(factory=list)
     imports: list[Import] = field(factory=list)
     variables: dict[str, GivenValue] = field(factory=dict)  # those that were given
+    sensitive: dict[str, str] = field(factory=dict, repr=False)  # sensitive variables, each as --var takes it
     names: Names = field(factory=Names)
 
 
@@ -91,6 +92,8 @@ class _Reading:
 
     def run(self) -> Stack:
         self.found.variables = {name: one.given for name, one in self.variables.items() if one.given is not None}
+        hidden = {name: one.value for name, one in self.variables.items() if one.sensitive}
+        self.found.sensitive = {name: written(value) for name, value in hidden.items() if value is not None}
         self.found.name = self._once("name", NAME)
         self.prefix = self._once("name_prefix", _PREFIX)
         defaults = self._defaults()

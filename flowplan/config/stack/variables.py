@@ -270,6 +270,11 @@ def _only_document(text: Text, hint: str) -> Document | None:
     return found[0] if len(found) == 1 else None
 
 
+def written(node: Node) -> str:
+    """`node` as --var takes it, whatever the type of its variable."""
+    return _written(node, bare=False)
+
+
 def _written(node: Node, *, bare: bool) -> str:
     """`node` as --var takes it. `bare`: a text stands as it is."""
     if isinstance(node, Scalar):

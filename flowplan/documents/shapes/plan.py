@@ -173,6 +173,13 @@ class VariableGiven(TypedDict):
     sensitive: bool
 
 
+class SensitiveValues(TypedDict):
+    """Keyed digests of the values of sensitive variables; `key`: by which the key is known."""
+
+    key: str
+    variables: dict[str, str]
+
+
 class ChangeGuard(TypedDict):
     """A limit on how much of what is `there` a plan may update, replace and delete."""
 
@@ -206,6 +213,7 @@ class PlanBody(FailedPlan):
     cost: Totals
     outputs: dict[str, PlannedOutput]
     variables: NotRequired[dict[str, VariableGiven]]
+    sensitive: NotRequired[SensitiveValues]
     what_if: NotRequired[WhatIf]
     selection: NotRequired[Selection]
     guards: NotRequired[list[ChangeGuard]]
