@@ -288,8 +288,22 @@ def refuse(found: PricedPlan, *, saved: bool = False) -> None:
             f"refused by the guard {reasons}; nothing was changed",
             code=first.code,
             detail="\n".join(refusal.summary for refusal in found.refusals) if saved else None,
-            hint=_remedy(first) if saved else None,
+            hint=_remedy(first) if saved else _runs_on(found.plan),
         )
+
+
+def _runs_on(plan: Plan) -> str | None:
+    """What a refused plan leaves running although its lifetime is over, and how to stop it all the same; None:
+    nothing."""
+    from shlex import quote
+
+    from flowplan.planning.actions import Expire
+
+    due = [str(one.address) for one in plan.changes if isinstance(one, Expire) and not one.lifecycle.prevent_destroy]
+    if not due:
+        return None
+    run = f"{', '.join(due)} {'runs' if len(due) == 1 else 'run'} on past the lifetime"
+    return f"{run}; to stop only that: flowplan apply {' '.join(f'--target {quote(one)}' for one in due)}"
 
 
 def _remedy(refusal: Diagnostic) -> str | None:

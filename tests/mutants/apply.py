@@ -59,7 +59,7 @@ MISTAKES = (
         "apply/run.py",
         "        for change in self._lifetimes.over(self._working, busy):\n",
         "        for change in self._lifetimes.over(self._working, busy)[:0]:\n",
-        ("tests/faults/test_crashes.py", "-k", "fourth and during"),
+        ("tests/operations/test_jobs.py", "-k", "goes_on"),
     ),
     Mistake(
         "--wait lets a bid run on past its lifetime",

@@ -282,6 +282,19 @@ def test_a_limit_on_changes_lets_what_is_past_its_lifetime_run_no_longer(place: 
     assert "2 destroyed" in place.ok(*APPLY, "--max-changes", limit)
 
 
+def test_a_plan_that_is_refused_says_what_runs_on_and_how_to_stop_it(place: Place) -> None:
+    """A guard on something else does not let it go; what stops only that is not refused."""
+    place.write(ENDS)
+    place.ok(*APPLY)
+    place.ok("simulator", "advance", "13h")
+    place.edit("  other: {}", "  other: {lifecycle: {prevent_destroy: true}, ports: [8080]}")
+    refused = place.run(*APPLY)
+    assert refused.code == 3
+    command = "flowplan apply --target bid.train"
+    assert f"bid.train runs on past the lifetime; to stop only that: {command}" in " ".join(refused.err.split())
+    assert "2 destroyed" in place.ok(*APPLY, "--target", "bid.train")
+
+
 # ---- a lifetime that ends while `apply` waits --------------------------------------------------------------------
 
 RUN_ON = """\
@@ -297,7 +310,7 @@ tasks:
   train:
     depends_on: [{task: pre, until: terminated}]
 """
-WAITS = (*APPLY, "--timeout", "1h")  # longer than any test
+WAITS = (*APPLY, "--timeout", "20s")  # which nothing here needs
 
 
 @pytest.fixture
