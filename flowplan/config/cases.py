@@ -22,6 +22,7 @@ from flowplan.model.budget import BASES
 _ANY = re.compile(r"\S(?:.*\S)?")
 _TEXT = Grammar(_ANY, re.compile("."), "a text on one line", 1000)
 _HIGHEST = Decimal(1_000_000)
+_MOST_HOURS = Decimal(8_760)  # a year
 
 
 @frozen
@@ -57,6 +58,7 @@ class Case:
     prices: tuple[Price, ...] = ()
     volumes: tuple[LiveVolume, ...] = ()
     applied: bool | tuple[str, ...] = False
+    hours: Decimal | None = None  # since it was applied; None: no time has passed
     destroy: bool = False
     destroyable: tuple[str, ...] = ()
     actions: tuple[tuple[str, str], ...] = ()
@@ -99,6 +101,7 @@ def _case(case: Section, name: Scalar) -> Case:
         prices=tuple(_price(one) for one in _sections(given, "prices", cases.PRICE)),
         volumes=tuple(_volume(one) for one in _sections(given, "volumes", cases.VOLUME)),
         applied=_applied(given),
+        hours=_hours(given),
         destroy=choice(case, "mode", MODES) == "destroy",
         destroyable=texts(case, "allow_volume_destroy", _TEXT),
         actions=tuple(_actions(expect)),
@@ -109,6 +112,16 @@ def _case(case: Section, name: Scalar) -> Case:
         refused=texts(expect, "refused", _TEXT) if expect is not None else (),
         problems=texts(expect, "problems", _TEXT) if expect is not None else (),
     )
+
+
+def _hours(given: Section | None) -> Decimal | None:
+    if given is None or not given.has("hours"):
+        return None
+    if given.lacks("applied"):
+        hint = "add applied: true, or delete hours"
+        summary = "hours is the time since the stack was applied, and it is not applied in this case"
+        given.document.problem(given.at("hours"), summary, hint, code="missing")
+    return decimal(given, "hours", "hours", places=4, highest=_MOST_HOURS)
 
 
 def _entries(section: Section | None, key: str) -> list[tuple[Scalar, Node]]:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from flowplan.config.cases import Case
     from flowplan.diagnostics import Diagnostic
     from flowplan.documents.shapes.plan import SealedPlan
+    from flowplan.simulator import Simulator
 
 _MARK = " (case)"  # ends the name of a file that only a case has
 _LARGEST = 10_000_000  # bytes of a file of cases
@@ -183,11 +184,23 @@ def _furnish(settings: Settings, cases: Cases, case: Case, listener: Listener) -
             furnish.add_ssh_key(simulator, name)
         for volume in case.volumes:
             furnish.add_volume(simulator, volume.name, volume.size_gb, volume.interface, volume.region)
-        for price in case.prices:
-            furnish.set_price(simulator, price.instance_type, price.region, price.price)
+        if case.hours is None:
+            _set_prices(simulator, case)
     if case.applied:
         with Session(settings, listener) as session:
             apply(session, Request(before), How(), Approved(), Silent())
+    if case.hours is not None:
+        with Simulator.open(settings.simulator_data) as simulator:
+            simulator.advance(float(case.hours) * 3600)
+            _set_prices(simulator, case)
+
+
+def _set_prices(simulator: Simulator, case: Case) -> None:
+    """Make the prices of the case those of now. Raises ValueError."""
+    from flowplan.simulator import furnish
+
+    for price in case.prices:
+        furnish.set_price(simulator, price.instance_type, price.region, price.price)
 
 
 def _ssh_keys(settings: Settings, *stacks: Sequence[Source], listener: Listener) -> set[str]:

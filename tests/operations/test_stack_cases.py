@@ -83,6 +83,44 @@ def test_prices_and_volumes_that_are_given_are_there(place: Place) -> None:
     assert "theirs" in place.run("test").out
 
 
+LIMITED = """\
+version: 2
+tasks:
+  train:
+    resources_specification: {fcp_instance: 8xh100, cluster_id: us-central1-b}
+    task_management: {utility_threshold_price: 17.92}
+    lifetime: {max_hours: 2}
+"""
+
+
+@pytest.mark.parametrize(
+    ("given", "expect"),
+    [
+        ("hours: 1.5", "{resource_changes: {bid.train: no-op}, cost: {min_hourly_cost: 8, budget_basis: p50}}"),
+        ("hours: '2.5'", "{resource_changes: {bid.train: delete}}"),
+        ("hours: 1, prices: [PRICE]", "{resource_changes: {bid.train: no-op}, cost: {max_hourly_cost: 0.01}}"),
+    ],
+)
+def test_time_may_have_passed_since_it_was_applied(place: Place, given: str, expect: str) -> None:
+    price = "{instance_type: h100-80gb.sxm.8x, region: us-central1-b, price: 20}"
+    expect = expect.replace("cost: 0.01", "cost: 0.01, budget_basis: p50")
+    cases(place, f"cases: {{one: {{given: {{applied: true, {given}}}, expect: {expect}}}}}\n".replace("PRICE", price))
+    place.write(LIMITED)
+    assert place.ok("test").endswith("1 passed, 0 failed\n")
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["--var=a=b", "--var-file=v", "--state=s", "--api-url=sim:", "--project=p", "--ssh-key=k", "--no-lock"],
+)
+@pytest.mark.parametrize("before", [True, False])
+def test_what_would_change_nothing_is_refused(place: Place, option: str, before: bool) -> None:
+    cases(place, "cases: {one: {expect: {summary: {create: 3}}}}\n")
+    refused = place.run(*((option, "test") if before else ("test", option)))
+    assert (refused.code, refused.out) == (64, "")
+    assert f"flowplan test takes no {option.split('=')[0]}\n  hint: " in refused.err
+
+
 def test_nothing_of_yours_is_looked_at_or_left(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLOWPLAN_API_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("FLOWPLAN_VAR_checkpoint_gb", "not a number")
@@ -153,6 +191,8 @@ BAD = {
     "cases: {one: {expect: {summary: {create: 1}}, mode: plan}}\n": "cases.one.mode cannot be 'plan'",
     "cases: {one: {expect: {summary: {create: 1}}, given: {prices: [{region: a}]}}}\n": "has no instance_type",
     "cases: {one: {expect: {summary: {create: 1}}, given: {variables: {a: [b]}}}}\n": "must be text, not a list",
+    "cases: {one: {expect: {summary: {create: 1}}, given: {applied: true, hours: -1}}}\n": "must be above zero, not -1",
+    "cases: {one: {expect: {summary: {create: 1}}, given: {hours: 3}}}\n": "hours is the time since",
     "cases: {one: {expect: {cost: {max_hourly_cost: many}}}}\n": "'many' is not a number of dollars",
 }
 

@@ -47,6 +47,9 @@ GIVEN = Keys(
         "applied": Key(
             ANY, "true: the stack has been applied already; or the files that were, beside the file of cases."
         ),
+        "hours": Key(
+            AMOUNT, "How long ago that was, for lifetimes and preemptions; the prices given are those of now."
+        ),
     },
     "given: {variables: {size: 100}, applied: true}",
     {"market": "write prices", "state": "write applied: true, or applied: old.yaml"},
