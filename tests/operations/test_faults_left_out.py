@@ -85,3 +85,10 @@ def test_a_name_that_is_taken_voids_no_saved_plan_of_another_task(live: Place) -
     assert "Apply complete: 1 added" in live.ok("apply", "b.json")
     result = live.run("plan", "--exclude", "task.b")
     assert (result.code, "a bid named a already exists" in result.err) == (65, True), result
+
+
+def test_a_new_task_with_a_problem_must_be_left_out_itself(place: Place) -> None:
+    place.write(HEAD + task("a", A.replace("h100", "h900")) + task("b", B) + task("c", B))
+    result = place.run("plan", "--exclude", "task.c")
+    assert (result.code, "there is no instance type" in result.err) == (65, True), result
+    assert "Plan: 1 to add" in place.ok("plan", "--exclude", "task.c", "--exclude", "task.a")
