@@ -130,6 +130,7 @@ def budgets(
             None if more is None else increase(str(more)),
             basis,
             max_changes=None if changes is None else max_changes(str(changes)),
+            basis_alone=basis != "worst" and hourly is None and more is None,
         )
     except ValueError as error:
         raise UsageProblem(str(error)) from None

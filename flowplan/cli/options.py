@@ -55,7 +55,7 @@ budget_basis = click.option(
     "--budget-basis",
     type=click.Choice(BASES),
     help="Which cost the two limits apply to: the worst case (every limit price paid), or the 90th or 50th percentile "
-    "of the forecast.  [default: worst]",
+    "of the forecast. Without them, the limits of files are also held on it.  [default: worst]",
 )
 max_changes = click.option(
     "--max-changes",

@@ -54,9 +54,8 @@ def budgets(hourly: str | None, more: str | None, basis: BudgetBasis | None, cha
         number = None if changes is None else max_changes(changes)
     except ValueError as error:
         raise UsageProblem(f"--max-changes: {shown(str(changes))!r} is not a limit", hint=str(error)) from None
-    found = Budget(most, growth, basis or "worst", max_changes=number)
-    if found.is_free and basis is not None:
-        raise UsageProblem("--budget-basis needs --max-hourly-cost or --max-cost-increase")
+    alone = basis is not None and most is None and growth is None
+    found = Budget(most, growth, basis or "worst", max_changes=number, basis_alone=alone)
     return () if found.empty else (found,)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from typing import Literal, TypeAlias
 
 from flowplan.cost.costs import Costs
@@ -124,19 +124,36 @@ def _why(costs: Costs, judged: Judged) -> str:
 
 
 def _remedy(costs: Costs, judged: Judged) -> str:
-    growth = judged.budget.max_cost_increase
-    if judged.limit == "max_cost_increase" and growth is not None and growth.percent and judged.before == 0:
-        return "a percentage refuses any first apply, because nothing runs yet: give dollars, or --max-hourly-cost"
+    """What to do: pay less, or what lets the plan through, with its figure."""
     if judged.after is None or judged.allowed is None:
-        return "use --budget-basis worst: it needs no price"
+        return f"{_with(judged, 'budget_basis', 'worst')} needs no price"
     lower = "lower a limit price, or pause or drop a task"
     if judged.pausing:
         lower = "lower a limit price, or drop a task: a bid is always placed running and paused afterwards"
+    allow = f"to allow it{', plan again with' if judged.budget.saved else ':'} {_enough(judged)}"
+    growth = judged.budget.max_cost_increase
+    if judged.limit == "max_cost_increase" and growth is not None and growth.percent and judged.before == 0:
+        return f"a percentage refuses any first apply, because nothing runs yet; {allow}, in dollars"
     likely = None if judged.budget.by_forecast else hourly(costs, "planned", "p90")
     if likely is None:
-        return lower
+        return f"{lower}; {allow}"
     waits = _waiting(costs, "planned") > 0
-    return f"{lower}; the forecast is {_an_hour(likely, 'p90', waits=waits)} (basis p90)"
+    return f"{lower}; {allow}; the forecast is {_an_hour(likely, 'p90', waits=waits)} (basis p90)"
+
+
+def _enough(judged: Judged) -> str:
+    """The least that lets the plan through, where its limit was given: the option, or the key of a file."""
+    after, before, growth = judged.after or Decimal(0), judged.before or Decimal(0), judged.budget.max_cost_increase
+    if judged.limit == "max_hourly_cost":
+        return _with(judged, judged.limit, f"{after.quantize(CENT, ROUND_CEILING)}")
+    if growth is not None and growth.percent and before > 0:
+        return _with(judged, judged.limit, f"{(100 * (after - before) / before).to_integral_value(ROUND_CEILING):f}%")
+    return _with(judged, judged.limit, f"{(after - before).quantize(CENT, ROUND_CEILING)}")
+
+
+def _with(judged: Judged, name: str, value: str) -> str:
+    """A limit with another value, as it is written on the command line or in a file."""
+    return f"guards: {{{name}: {value}}}" if judged.budget.position else f"--{name.replace('_', '-')} {value}"
 
 
 def over(judged: Judged) -> Diagnostic | None:

@@ -6,12 +6,15 @@ cost/budgets.py and planning/mass_change.py hold plans to them.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Literal, TypeAlias
 
+import attrs
 from attrs import frozen
 
 from flowplan.diagnostics import Position
+from flowplan.errors import UsageProblem
 from flowplan.model.mass_change import MaxChanges
 
 BudgetBasis: TypeAlias = Literal["worst", "p90", "p50"]
@@ -39,7 +42,8 @@ class Increase:
 class Budget:
     """Limits in dollars an hour, judged on `basis`: with every limit price paid (`worst`), or by the forecast.
     `position`: where a file sets them; None: the command line does. `proven`: whether that is beyond doubt, which it is
-    not of what a saved plan says unless its digest or its signature was checked."""
+    not of what a saved plan says unless its digest or its signature was checked. `basis_alone`: its basis is one on
+    which the limits of files are judged, too. `saved`: a saved plan was made with it, and keeps it."""
 
     max_hourly_cost: Decimal | None = None
     max_cost_increase: Increase | None = None
@@ -47,6 +51,8 @@ class Budget:
     position: Position | None = None
     max_changes: MaxChanges | None = None
     proven: bool = True
+    basis_alone: bool = False
+    saved: bool = False
 
     @property
     def stands_alone(self) -> bool:
@@ -59,12 +65,27 @@ class Budget:
 
     @property
     def empty(self) -> bool:
-        return self.is_free and self.max_changes is None
+        return self.is_free and self.max_changes is None and not self.basis_alone
 
     @property
     def is_free(self) -> bool:
         """Whether it leaves open what the stack costs."""
         return self.max_hourly_cost is None and self.max_cost_increase is None
+
+
+def side_by_side(given: Iterable[Budget], of_files: Iterable[Budget]) -> tuple[Budget, ...]:
+    """Every budget that a plan is held to: those of the command line and those of files, each on its own basis, and
+    those of files again where only a basis was given. So no basis loosens a file. Raises UsageProblem where a basis was
+    given, and nobody sets a limit."""
+    given, files = tuple(given), tuple(of_files)
+    alone = [one.basis for one in given if one.basis_alone]
+    limits = [one for one in files if not one.is_free]
+    if alone and not limits:
+        raise UsageProblem("--budget-basis needs --max-hourly-cost or --max-cost-increase, or guards in a file")
+    again = (
+        attrs.evolve(one, basis=basis, max_changes=None) for basis in alone for one in limits if one.basis != basis
+    )
+    return (*given, *files, *again)
 
 
 @frozen

@@ -16,6 +16,7 @@ from flowplan.apply.recover import Recovered, recover
 from flowplan.apply.run import Applying
 from flowplan.apply.waits import Until, Waiting
 from flowplan.errors import ApplyFailed, ApprovalMissing, OutcomeUnknown, StalePlan, UsageProblem
+from flowplan.model.budget import side_by_side
 from flowplan.model.resources import Volume
 from flowplan.operations.ending import Ending
 from flowplan.operations.hand_over import hand_over
@@ -122,7 +123,7 @@ def apply(
         hold_same(saved, config.variables if config is not None else wishes.variables)
         hold_sensitive(session, saved, config)
         wishes = attrs.evolve(wishes, held_to=touched_by(saved))
-    budgets = (*request.budgets, *(config.budgets if config is not None else ()))
+    budgets = side_by_side(request.budgets, config.budgets) if config is not None else request.budgets
     return Run(session, config, wishes, how, approval, reporter, saved, budgets, request.hours)()
 
 

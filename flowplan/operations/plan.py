@@ -10,6 +10,7 @@ import attrs
 from attrs import field, frozen
 
 from flowplan.errors import CloudError, ConfigError, GuardRefused
+from flowplan.model.budget import side_by_side
 from flowplan.model.selection import Patterns
 from flowplan.operations.observe import Observed, observe
 from flowplan.operations.session import Session
@@ -75,11 +76,11 @@ def plan(session: Session, request: Request, tell: Callable[[int, int], None] = 
     """Plan under the lock. `tell` hears how far a simulation is. Raises ConfigError; a plan that a guard refuses is
     returned, with its refusals."""
     config, wishes = wanted(session, request)
+    budgets = side_by_side(request.budgets, config.budgets) if config is not None else ()  # what removes is cheap
     with session.looking():
         loaded = session.load()
         seen = observe(session, config, loaded.state, loaded.pending, refresh=request.refresh, partial=wishes.partial)
         found = priced_plan(session, seen, wishes)
-        budgets = (*request.budgets, *config.budgets) if config is not None else ()  # what removes is never expensive
         streams = streams_of(session, found) if request.what_if is not None else None
         if request.complete or not found.plan.empty:  # people who have nothing to decide are shown no forecast
             spans = (HOUR, DAY, MONTH) if request.complete else (HOUR,) if budgets else ()

@@ -186,9 +186,9 @@ def saved_budgets(saved: SealedPlan, *, proven: bool) -> tuple[Budget, ...]:
     found = []
     for one in saved["cost"]["guards"]:
         if one["source"] is None and one["guard"] == "max_hourly_cost":
-            found.append(Budget(max_hourly_cost=dollars(one["limit"]), basis=one["basis"]))
+            found.append(Budget(max_hourly_cost=dollars(one["limit"]), basis=one["basis"], saved=True))
         elif one["source"] is None:
-            found.append(Budget(max_cost_increase=increase(one["limit"]), basis=one["basis"]))
+            found.append(Budget(max_cost_increase=increase(one["limit"]), basis=one["basis"], saved=True))
     for limit in saved.get("guards", ()):
         if limit["source"] is None:
             found.append(Budget(max_changes=max_changes(limit["limit"]), proven=proven))

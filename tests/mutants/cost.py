@@ -61,4 +61,11 @@ MISTAKES = (
         "",
         ("tests/cost/test_succession.py", "-k", "successor"),
     ),
+    Mistake(
+        "let a basis alone loosen the limits of files",
+        "model/budget.py",
+        "return (*given, *files, ",
+        "return (*given, *(() if alone else files), ",
+        ("tests/planning/test_guards.py", "-k", "basis_alone"),
+    ),
 )

@@ -171,7 +171,7 @@ def test_a_percentage_of_nothing_is_nothing() -> None:
     plan = plan_of("create", None, bid("b", "9.00"), prices=market())
     found = held_to(plan, Budget(max_cost_increase=Increase(D(1000), percent=True)))
     assert [one.word for one in found.refusals] == ["max_cost_increase"]
-    assert "because nothing runs yet: give dollars" in found.refusals[0].hint
+    assert found.refusals[0].hint.endswith("nothing runs yet; to allow it: --max-cost-increase 9.00, in dollars")
 
 
 def test_every_budget_holds_the_strictest_too() -> None:
@@ -247,6 +247,7 @@ def test_a_saved_plan_is_held_to_what_it_was_saved_with(example: Place) -> None:
     result = example.run("apply", "p")
     assert result.code == 3
     assert "--max-hourly-cost allows $4.00" in " ".join(result.err.split())
+    assert "to allow it, plan again with --max-hourly-cost" in " ".join(result.err.split())
     assert example.ledger() == []
 
 
@@ -290,7 +291,7 @@ def test_a_stack_above_its_budget_can_be_made_cheaper_and_says_that_it_is_above(
         (("--max-hourly-cost", "0.001"), "60 or 12.50"),
         (("--max-cost-increase", "20 %"), "such as 20%"),
         (("--max-cost-increase", "%"), "such as 20%"),
-        (("--budget-basis", "p90"), "--max-hourly-cost or --max-cost-increase"),
+        (("--budget-basis", "p90"), "--max-hourly-cost or --max-cost-increase, or guards"),
         (("--budget-basis", "mean", "--max-hourly-cost", "1"), "'worst', 'p90', 'p50'"),
     ],
 )
@@ -323,6 +324,73 @@ def test_problems_of_guards_in_a_file(example: Place, guards: str, says: str) ->
     assert result.code == 65
     assert says in " ".join((result.out + result.err).split())
     assert "1 error" in result.out + result.err
+
+
+def hints(place: Place, *arguments: str) -> list[str]:
+    result = place.run("plan", *arguments, "--format", "json")
+    assert result.code == 3, result
+    return [one["hint"] for one in json.loads(result.out)["diagnostics"] if one["severity"] == "error"]
+
+
+@pytest.mark.parametrize(
+    ("option", "given", "enough"),
+    [
+        ("max-hourly-cost", "10", "17.92"),
+        ("max-cost-increase", "5.00", "17.92"),
+        ("max-cost-increase", "20%", "17.92"),  # of nothing
+    ],
+)
+@pytest.mark.parametrize("where", ["option", "file"])
+def test_a_refusal_says_what_lets_the_plan_through(
+    example: Place, option: str, given: str, enough: str, where: str
+) -> None:
+    """And exactly that does."""
+    key = option.replace("-", "_")
+    text = (example.path / "flowplan.yaml").read_text()
+    if where == "file":
+        example.write(f"guards: {{{key}: {given}}}\n" + text)
+        (hint,) = hints(example)
+        assert f"to allow it: guards: {{{key}: {enough}}}" in hint
+        example.write(f"guards: {{{key}: {enough}}}\n" + text)
+        example.ok("plan")
+    else:
+        (hint,) = hints(example, f"--{option}", given)
+        assert f"to allow it: --{option} {enough}" in hint
+        example.ok("plan", f"--{option}", enough)
+        cent_less = f"{Decimal(enough) - Decimal('0.01')}"
+        assert example.run("plan", f"--{option}", cent_less).code == 3
+
+
+def test_a_percentage_that_lets_it_through_is_a_whole_one(applied: Place) -> None:
+    applied.edit("17.92", "20.00")
+    (hint,) = hints(applied, "--max-cost-increase", "5%")
+    assert "to allow it: --max-cost-increase 12%" in hint  # 11.6
+    applied.ok("plan", "--max-cost-increase", "12%")
+    assert applied.run("plan", "--max-cost-increase", "11%").code == 3
+
+
+def test_each_of_two_budgets_names_its_own_figures(example: Place) -> None:
+    example.write("guards: {max_hourly_cost: 12}\n" + (example.path / "flowplan.yaml").read_text())
+    found = hints(example, "--max-hourly-cost", "10", "--budget-basis", "worst")
+    assert ["--max-hourly-cost 17.92" in one for one in found] == [True, False]
+    assert ["guards: {max_hourly_cost: 17.92}" in one for one in found] == [False, True]
+
+
+def test_a_basis_alone_is_one_more_for_the_limits_of_files(example: Place) -> None:
+    text = (example.path / "flowplan.yaml").read_text()
+    example.write("guards: {max_hourly_cost: 10, budget_basis: p90}\n" + text)
+    example.ok("plan")
+    (guard, again) = json.loads(example.run("plan", "--budget-basis", "p50", "--format", "json").out)["cost"]["guards"]
+    assert [(one["basis"], one["after"], one["refused"]) for one in (guard, again)] == [
+        ("p90", "8.00", False),
+        ("p50", "8.00", False),
+    ]
+    for command in ("plan", "apply"):
+        result = example.run(command, "--budget-basis", "worst", *(["--auto-approve"] if command == "apply" else []))
+        assert result.code == 3
+    assert example.ledger() == []
+    example.write("guards: {max_hourly_cost: 10}\n" + text)
+    assert example.run("plan", "--budget-basis", "p50").code == 3  # no basis loosens a file
 
 
 def test_what_a_file_says_is_read(example: Place) -> None:
