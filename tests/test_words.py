@@ -87,3 +87,21 @@ def test_a_phrase_is_found_in_a_literal_and_over_the_end_of_a_line(tmp_path: Pat
         "line 1: could not be had; write: could not be fetched",
         "line 4: anew; write: again, new",
     ]
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_headings_stand_apart_tables_are_whole_and_links_lead_somewhere(path: Path) -> None:
+    text = path.read_text()
+    outside = re.sub(r"^```.*?^```", lambda found: "\n" * found[0].count("\n"), text, flags=re.DOTALL | re.MULTILINE)
+    lines = ["", *outside.splitlines(), ""]
+    for number, (before, line, after) in enumerate(zip(lines, lines[1:], lines[2:], strict=False), 1):
+        assert not (line.startswith("#") and before), f"line {number}: no blank line above the heading"
+        if line.startswith("|") and not before:
+            assert re.match(r"\|[-| ]+\|$", after), f"line {number}: a table that begins without a head"
+    assert [name for name in re.findall(r"\bdocs/[\w-]+\.md", text) if not (ROOT / name).exists()] == []
+
+
+def test_the_docs_of_a_stack_lead_to_each_other() -> None:
+    stack, others = (ROOT / "docs/stack.md").read_text(), ("docs/jobs.md", "docs/environments.md")
+    assert [name for name in others if name not in stack] == []
+    assert [name for name in others if "docs/stack.md" not in (ROOT / name).read_text()] == []

@@ -28,7 +28,7 @@ MOST = 256  # instances that can be asked about at once (fcp: instance_quantity)
 
 def auctions_needed(desired: Desired, state: State, live: Live, changes: Iterable[Change]) -> list[Key]:
     """The distinct (type, region, quantity) a plan of `changes` has to price: one call each. Of several bids that take
-    part in one auction anew, side by side, also those that have to win together (`stairs`)."""
+    part in one auction again, side by side, also those that have to win together (`stairs`)."""
     changes = tuple(changes)
     bids = [bid for bid in desired.resources.values() if isinstance(bid, Bid)]
     bids += [bid for bid in _as_they_are(state, live) if "region" not in bid.unreported]

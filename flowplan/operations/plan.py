@@ -294,7 +294,7 @@ def refuse(found: PricedPlan, *, saved: bool = False) -> None:
 
 
 def _runs_on(plan: Plan) -> str | None:
-    """What a refused plan leaves running although its lifetime is over, and how to stop it all the same; None:
+    """What a refused plan leaves running although its lifetime is over, and how to stop it anyway; None:
     nothing."""
     from shlex import quote
 
