@@ -9,7 +9,7 @@ import click
 from flowplan.cli import options
 from flowplan.cli.base import Command
 from flowplan.cli.context import Context
-from flowplan.errors import UsageProblem
+from flowplan.errors import FlowplanError, UsageProblem
 from flowplan.reports.formats import report_of
 
 _STDIN = "-"
@@ -27,7 +27,8 @@ def fmt(ctx: click.Context, paths: tuple[str, ...], check: bool, diff: bool) -> 
     the end of a file. Comments, quotes, anchors, the order of keys and everything in scripts stay. A file that would
     mean something else is not written. `-` reads stdin and prints it.
 
-    Exit codes: 0 done; 1 --check found files that would change; 65 a file is not YAML; nothing is written.
+    Exit codes: 0 done; 1 --check found files that would change, or some were not written: the others are; 65 a file is
+    not YAML; nothing is written.
     """
     from flowplan.operations.fmt import laid_out_text, layouts, write
 
@@ -42,7 +43,18 @@ def fmt(ctx: click.Context, paths: tuple[str, ...], check: bool, diff: bool) -> 
     if _STDIN in paths and not (check or diff):
         here.terminal.exact(files[0].text)
         return 0
+    failed: list[FlowplanError] = []
     if not (check or diff):
-        write(here.session, changed)
+        changed, failed = write(here.session, changed)
     here.terminal.out(report_of("fmt", "diff" if diff else "names")(changed, here.terminal.paint), end="")
+    if failed:
+        raise _summed_up(failed, len(changed))
     return 1 if check and changed else 0
+
+
+def _summed_up(failed: list[FlowplanError], written: int) -> FlowplanError:
+    """What was not written, as one error."""
+    if len(failed) == 1 and not written:
+        return failed[0]
+    count = f"{len(failed)} of {len(failed) + written} files could not be written"
+    return FlowplanError(count, detail="\n".join(map(str, failed)), hint=failed[0].hint)

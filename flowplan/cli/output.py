@@ -7,15 +7,16 @@ import click
 from flowplan.cli.base import Command
 from flowplan.cli.context import Context
 from flowplan.errors import FlowplanError, UsageProblem
-from flowplan.reports.formats import report_of
+from flowplan.reports.formats import formats_of, report_of
 
 
 @click.command(cls=Command)
 @click.argument("name", required=False)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--raw", is_flag=True, help="Print the value of NAME alone, for scripts.")
+@click.option("--format", "form", type=click.Choice(formats_of("output")), help="text (default), json, or raw.")
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@click.option("--raw", is_flag=True, help="Print the value of NAME alone, for scripts: --format raw.")
 @click.pass_context
-def output(ctx: click.Context, name: str | None, as_json: bool, raw: bool) -> int:
+def output(ctx: click.Context, name: str | None, form: str | None, as_json: bool, raw: bool) -> int:
     """Show the outputs of the stack, or the one called NAME, as they are now.
 
     \b
@@ -26,13 +27,16 @@ def output(ctx: click.Context, name: str | None, as_json: bool, raw: bool) -> in
     from flowplan.documents.outputs import document
     from flowplan.operations.outputs import outputs
 
-    if raw and (name is None or as_json):
+    asked = {one for one in (form, "json" if as_json else None, "raw" if raw else None) if one is not None}
+    if "raw" in asked and (name is None or len(asked) > 1):
         raise UsageProblem("--raw prints one value", hint="flowplan output --raw NAME")
+    if len(asked) > 1:
+        raise UsageProblem(f"--json and --format {form} cannot be combined", hint="give one of the two")
+    chosen = asked.pop() if asked else "text"
     here = Context.of(ctx)
     found = outputs(here.session, name)
-    if raw and name is not None and found[name].value is None:
+    if chosen == "raw" and name is not None and found[name].value is None:
         why = "is sensitive, so flowplan stores it nowhere" if found[name].sensitive else "has no value yet"
         raise FlowplanError(f"output {name} {why}")
-    form = "raw" if raw else "json" if as_json else "text"
-    here.terminal.out(report_of("output", form)(document(found), here.terminal.paint), end="")
+    here.terminal.out(report_of("output", chosen)(document(found), here.terminal.paint), end="")
     return 0

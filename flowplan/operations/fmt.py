@@ -40,23 +40,37 @@ def _lay_out(sources: Sequence[Source]) -> list[LaidOut]:
     return [LaidOut(source.name, source.data, text) for source, text in found if text is not None]
 
 
-def write(session: Session, files: Sequence[LaidOut]) -> None:
-    """Write those that change, each as a whole, with the permissions that it has. Raises FlowplanError for one that
-    cannot be written, or that somebody has changed since; those before it are written then."""
-    from flowplan.files.atomic import replace_file
-
+def write(session: Session, files: Sequence[LaidOut]) -> tuple[list[LaidOut], list[FlowplanError]]:
+    """Write those that change, each as a whole, with the permissions that it has. Returns what was written, and why
+    others were not: they cannot be written, or somebody has changed them since. One that fails holds up no other."""
+    written: list[LaidOut] = []
+    failed: list[FlowplanError] = []
     for file in files:
-        path = session.settings.directory / file.name
         if not file.changes:
             continue
         try:
-            if read_regular(path, SIZE_LIMIT) != file.data:
-                raise FlowplanError(f"{file.name} has changed since it was read", hint="run the same command again")
-            replace_file(path, file.text.encode(), mode=_mode(path))
-        except OSError as error:
-            raise FlowplanError(f"{file.name} cannot be read again: {error.strerror}") from error
-        except StateError as error:  # no state was in danger
-            raise FlowplanError(str(error), hint=error.hint) from error
+            _write(session.settings.directory / file.name, file)
+            written.append(file)
+        except FlowplanError as error:
+            failed.append(error)
+    return written, failed
+
+
+def _write(path: Path, file: LaidOut) -> None:
+    """Write one file. Raises FlowplanError."""
+    from flowplan.files.atomic import replace_file
+
+    try:
+        if read_regular(path, SIZE_LIMIT) != file.data:
+            raise FlowplanError(f"{file.name} has changed since it was read", hint="run the same command again")
+        mode = _mode(path)
+        if not mode & 0o222:  # a rename would replace it all the same
+            raise FlowplanError(f"{file.name} is read-only", hint="make it writable: chmod u+w")
+        replace_file(path, file.text.encode(), mode=mode)
+    except OSError as error:
+        raise FlowplanError(f"{file.name} cannot be read again: {error.strerror}") from error
+    except StateError as error:  # no state was in danger
+        raise FlowplanError(str(error), hint=error.hint) from error
 
 
 def _mode(path: Path) -> int:

@@ -9,7 +9,6 @@ import sys
 import pytest
 
 from flowplan.documents.fmt import LaidOut
-from flowplan.errors import FlowplanError
 from flowplan.operations.fmt import write
 from flowplan.operations.session import Session
 from flowplan.operations.settings import Settings
@@ -68,9 +67,32 @@ def test_one_file_that_is_no_yaml_and_none_is_written(place: Place) -> None:
 
 def test_a_file_that_somebody_changed_meanwhile_is_left(place: Place) -> None:
     place.write("name: other\n")
-    with pytest.raises(FlowplanError, match="has changed since it was read"):
-        write(Session(Settings(place.path)), [LaidOut("flowplan.yaml", UNEVEN.encode(), EVEN)])
+    place.write(UNEVEN, "b.yaml")
+    files = [LaidOut(name, UNEVEN.encode(), EVEN) for name in ("flowplan.yaml", "gone.yaml", "b.yaml")]
+    written, failed = write(Session(Settings(place.path)), files)
+    assert [file.name for file in written] == ["b.yaml"]
+    assert list(map(str, failed)) == [
+        "flowplan.yaml has changed since it was read",
+        "gone.yaml cannot be read again: No such file or directory",
+    ]
     assert (place.path / "flowplan.yaml").read_text() == "name: other\n"
+
+
+def test_one_file_that_cannot_be_written_holds_up_no_other(place: Place) -> None:
+    for name in "abc":
+        place.write(UNEVEN, f"{name}.yaml")
+    (place.path / "b.yaml").chmod(0o444)
+    result = place.run("fmt", ".")
+    assert (result.code, result.out) == (1, "a.yaml\nc.yaml\n")
+    assert (
+        result.err
+        == "error: 1 of 3 files could not be written\n  b.yaml is read-only\n  hint: make it writable: chmod u+w\n"
+    )
+    assert [(place.path / f"{name}.yaml").read_text() for name in "abc"] == [EVEN, UNEVEN, EVEN]
+    again = place.run("fmt", ".")
+    assert (again.code, again.out, again.err.startswith("error: b.yaml is read-only\n")) == (1, "", True)
+    (place.path / "b.yaml").chmod(0o644)
+    assert place.ok("fmt", ".") == "b.yaml\n"
 
 
 def stdin(monkeypatch: pytest.MonkeyPatch, text: str) -> None:

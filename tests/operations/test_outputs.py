@@ -79,6 +79,14 @@ def test_planned_applied_and_asked_for(stacked: Place) -> None:
     assert "ssh ubuntu@" in stacked.ok(*APPLY)
 
 
+def test_each_format_is_the_same_by_either_option(stacked: Place) -> None:
+    stacked.ok(*APPLY)
+    assert stacked.ok("output", "--format", "json") == stacked.ok("output", "--json")
+    assert stacked.ok("output", "--json", "--format", "json") == stacked.ok("output", "--json")
+    assert stacked.ok("output", "--format", "raw", "volume") == stacked.ok("output", "--raw", "volume")
+    assert stacked.ok("output", "--format", "text") == stacked.ok("output")
+
+
 def test_a_sensitive_one_is_kept_nowhere(stacked: Place) -> None:
     said = stacked.ok("plan") + stacked.ok("plan", "--out", "p.json") + stacked.ok(*APPLY, "--json")
     said += stacked.ok("output") + stacked.ok("output", "--json") + stacked.ok("show", "--format", "json")
@@ -108,6 +116,10 @@ def test_they_change_with_the_file_and_go_with_the_stack(stacked: Place) -> None
         (("output", "--raw"), 64, "--raw prints one value"),
         (("output", "--raw", "--json", "volume"), 64, "--raw prints one value"),
         (("output", "--raw", "login"), 1, "output login has no value yet"),
+        (("output", "--format", "raw"), 64, "--raw prints one value"),
+        (("output", "--json", "--format", "text"), 64, "--json and --format text cannot be combined"),
+        (("output", "--raw", "--format", "text", "volume"), 64, "--raw prints one value"),
+        (("output", "--format", "xml"), 64, "'xml' is not one of 'text', 'raw', 'json'"),
     ],
 )
 def test_what_cannot_be_shown(stacked: Place, arguments: tuple[str, ...], code: int, said: str) -> None:
