@@ -24,11 +24,12 @@ def test_every_row_names_a_test() -> None:
 
 @pytest.mark.parametrize("named", sorted(set(ROWS)))
 def test_the_test_is_there(named: str) -> None:
-    found = re.fullmatch(r"([\w/]+\.py)::(test_\w+)(?:\[([\w -]+)\])?", named)
+    found = re.fullmatch(r"([\w/]+\.py)::(\w+)(?:\[([\w -]+)\])?", named)
     assert found is not None
     text = (TESTS / found[1]).read_text()
     functions = {one.name for one in ast.walk(ast.parse(text)) if isinstance(one, ast.FunctionDef)}
     assert found[2] in functions
+    assert found[2].startswith("test_") or "\n@cell(" in text  # a cell of the matrix of faults
     if found[1] == "test_cases.py":
         assert (TESTS / "cases" / found[3]).is_dir()
     elif found[3]:

@@ -286,6 +286,17 @@ def test_pull_and_push(applied: Place) -> None:
     assert changes(applied) == 0
 
 
+def test_push_of_an_older_serial_names_both(applied: Place) -> None:
+    applied.write(applied.ok("state", "pull"), "old.json")
+    old = json.loads((applied.path / "old.json").read_text())["serial"]
+    applied.ok("state", "mv", BID, "bid.other")
+    now = json.loads(applied.ok("state", "pull"))["serial"]
+    result = applied.run("state", "push", "old.json")
+    assert result.code == 5, result
+    assert old < now and f"{old}" in result.err and f"{now}" in result.err
+    assert "bid.other" in applied.ok("state", "list")
+
+
 def test_push_of_another_stack_names_both(applied: Place) -> None:
     text = applied.ok("state", "pull")
     lineage = json.loads(text)["lineage"]
@@ -349,9 +360,23 @@ def test_mv_takes_the_ports_along(applied: Place) -> None:
     ],
 )
 def test_mv_used_wrongly(applied: Place, old: str, new: str, says: str) -> None:
+    before = _files(applied)
     result = applied.run("state", "mv", old, new)
     assert result.code in (1, 64)
     assert says in result.err
+    assert _files(applied) == before
+
+
+def test_rm_of_what_is_not_in_the_state(applied: Place) -> None:
+    before = _files(applied)
+    result = applied.run("state", "rm", "bid.no")
+    assert (result.code, "bid.no is not in the state" in result.err) == (1, True), result
+    assert _files(applied) == before
+
+
+def _files(place: Place) -> dict[str, bytes]:
+    """What there is of the state, byte for byte."""
+    return {path.name: path.read_bytes() for path in place.path.glob("flowplan.state*") if path.suffix != ".lock"}
 
 
 # ---- apply --init -------------------------------------------------------------------------------------------

@@ -135,7 +135,8 @@ def test_apply_events(example: Place) -> None:
     lines = [json.loads(line) for line in example.ok("apply", "--auto-approve", "--json").splitlines()]
     kinds = [line["type"] for line in lines]
     assert kinds[0] == "version"
-    assert kinds.count("planned_change") == 3
+    planned = [line["address"] for line in lines if line["type"] == "planned_change"]
+    assert len(planned) == 3 and planned == sorted(planned)
     assert kinds.count("apply_complete") == 3
     assert kinds[-1] == "summary"
     assert all({"type", "timestamp", "address"} <= line.keys() for line in lines)
