@@ -78,7 +78,7 @@ class Lock:
             return _held(path, holder_in(path), owner)
         opened = self._try()
         if opened is None:
-            return _held(self.path, self.holder(), owner)
+            return _held(self.path, holder_in(self.path), owner)
         try:
             blocked, left = self._left_by_an_earlier_version(owner), owner_in(opened.read())
         except StateError:
@@ -130,12 +130,19 @@ class Lock:
             raise StateError(f"the lock {self.path} cannot be written: {error.strerror}") from error
 
     def holder(self) -> Owner | None:
-        """Who the file names, or None when it names nobody (or nobody can tell)."""
-        return holder_in(self.path)
+        """Who the file names, or the directory's one of an earlier version, or None when they name nobody (or nobody
+        can tell)."""
+        return holder_in(self.path) or self._earlier()
+
+    def _earlier(self) -> Owner | None:
+        """Who an earlier version has named in the directory's lock: it may have any state of it."""
+        also = self._also
+        left = holder_in(also.path) if also is not None and also.names else None
+        return None if left is None or left.scope == SCOPE else left
 
     def held(self) -> bool:
         """Whether some process holds the lock right now."""
-        if not self.path.exists():
+        if not self.path.exists() and self._earlier() is None:
             return False
         if self._taken() is None:
             return True
@@ -177,11 +184,9 @@ class Lock:
     def break_(self, id: str, here: Owner) -> Owner:
         """Remove the name of `id` from the file; `here`: who asks. Raises FlowplanError when another holds it, or
         nobody, or one that is alive."""
-        holder, also = self.holder(), self._also
-        if also is not None and also.names and (holder is None or holder.id != id):
-            left = holder_in(also.path)
-            if left is not None and left.id == id and left.scope != SCOPE:
-                return Lock(also.path).break_(id, here)
+        holder, also, left = holder_in(self.path), self._also, self._earlier()
+        if also is not None and left is not None and left.id == id:
+            return Lock(also.path).break_(id, here)
         if holder is None:
             raise FlowplanError(f"nobody holds the lock {self.path}")
         if holder.id != id:

@@ -332,6 +332,17 @@ def test_an_earlier_version_keeps_every_state_locked(default: Path, path: Path, 
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_an_earlier_version_is_shown_to_hold_every_state(default: Path, path: Path, name: str) -> None:
+    """Also a state that no run of this version has locked yet."""
+    old = earlier(path)
+    holder = of(default, name).holder()
+    assert holder is not None
+    assert (holder.command, of(default, name).held()) == ("flowplan apply of an earlier version", True)
+    old.release()
+    assert (of(default, name).holder(), of(default, name).held()) == (None, False)
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_every_state_keeps_an_earlier_version_out(default: Path, path: Path, name: str) -> None:
     lock = of(default, name)
     lock.acquire(me())
