@@ -22,24 +22,24 @@ INTENT = create_of(DATA, BINDING.applied)
 DONE, DONE_SECOND = Done("i-1", DATA, BINDING), Done("i2", OTHER, SECOND)
 
 
-def begun(place: Place) -> Run[Store]:
-    return Run.of(place.open())
+def begun(site: Place) -> Run[Store]:
+    return Run.of(site.open())
 
 
-def run(place: Place) -> State:
+def run(site: Place) -> State:
     """What an apply does with the store: intent, result, snapshot."""
-    store = begun(place)
+    store = begun(site)
     store.append([INTENT])
     store.append([DONE])
     return store.save(store.read().state)
 
 
-def killed(place: Place, work: Callable[[Run[Store]], object]) -> None:
+def killed(site: Place, work: Callable[[Run[Store]], object]) -> None:
     """A run in a process of its own that is killed as soon as `work` returns."""
     pid = os.fork()
     if pid == 0:
         try:
-            work(begun(place))
+            work(begun(site))
             os.kill(os.getpid(), signal.SIGKILL)
         finally:
             os._exit(1)
@@ -47,5 +47,5 @@ def killed(place: Place, work: Callable[[Run[Store]], object]) -> None:
     assert os.WIFSIGNALED(status)
 
 
-def found(place: Place) -> Loaded:
-    return place.open().read()
+def found(site: Place) -> Loaded:
+    return site.open().read()

@@ -17,7 +17,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def place(kind: str, tmp_path: Path) -> Place:
+def site(kind: str, tmp_path: Path) -> Place:
     return PLACES[kind](tmp_path / "one")
 
 
