@@ -171,6 +171,7 @@ class Config:
     budgets: tuple[Budget, ...] = ()
     is_stack: bool = False
     stack: str = ""
+    name_prefix: str = ""
     outputs: Mapping[str, Output] = field(factory=dict)
     empty: frozenset[Address] = field(default=frozenset(), eq=False)  # what has a for_each that holds nothing
     moved: tuple[Moved, ...] = ()

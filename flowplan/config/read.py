@@ -67,6 +67,7 @@ def read(sources: Sequence[Source], read_file: ReadFile, given: Given = NOTHING_
         tuple(reading.budgets),
         is_stack=bool(reading.stacked),
         stack=stack.name,
+        name_prefix=stack.prefix,
         outputs=stack.outputs,
         empty=frozenset(stack.names.empty),
         moved=tuple(stack.moved),

@@ -19,6 +19,7 @@ from flowplan.errors import ApplyFailed, ApprovalMissing, OutcomeUnknown, StaleP
 from flowplan.model.budget import side_by_side
 from flowplan.model.resources import Volume
 from flowplan.operations.ending import Ending
+from flowplan.operations.environment import hold_environment, with_prefix
 from flowplan.operations.hand_over import hand_over
 from flowplan.operations.observe import Observed, observe
 from flowplan.operations.outputs import shown_after, with_outputs
@@ -173,7 +174,7 @@ class Run:
             around = self._surroundings(journal, lock)
             outcome = self._carry_out(plan, recovered, seen, around)
             unrecorded = seen.desired.moves if self.wishes.mode == "refresh-only" else {}
-            state = with_outputs(outcome.state, self.config, unrecorded)
+            state = with_prefix(with_outputs(outcome.state, self.config, unrecorded), self.config, plan)
             changed = journal.appended or loaded.journaled or state is not outcome.state
             outcome = attrs.evolve(outcome, state=state)
             saved = self._save(store, outcome, loaded, changed=changed)
@@ -289,7 +290,10 @@ class Run:
         found = self._typed_volumes(found, seen)
         refuse(found)
         if not found.plan.empty:
-            self._asked |= self.approval.approve(found.plan)
+            asked = self.approval.approve(found.plan)
+            if not asked and self.wishes.mode == "apply":
+                hold_environment(seen)
+            self._asked |= asked
         return found.plan if found.plan.empty or not self._time_passed() else self._still(found.plan, seen)
 
     def _time_passed(self) -> bool:

@@ -168,6 +168,7 @@ def priced_plan(session: Session, seen: Observed, wishes: Wishes) -> PricedPlan:
     """Plan, fetch the prices (one call per distinct type, region and quantity) and ask the guards."""
     from flowplan.cost.estimate import auctions_needed, priced
     from flowplan.cost.priced_plan import PricedPlan
+    from flowplan.operations.environment import other_environment
     from flowplan.planning.guards import refusals
     from flowplan.planning.jobs import notes
     from flowplan.planning.make import make_plan
@@ -182,6 +183,8 @@ def priced_plan(session: Session, seen: Observed, wishes: Wishes) -> PricedPlan:
         session.cloud().note(f"{address} stays: {why}")
     unchecked = hold_placeable(session, plan, markets, seen)
     warnings = (*(seen.config.warnings if seen.config is not None else ()), *map(as_warning, plan.faults))
+    other = other_environment(seen) if wishes.mode == "apply" and not plan.empty else None
+    warnings = warnings if other is None else (other, *warnings)
     return PricedPlan(
         plan,
         priced(plan, markets, seen.desired),

@@ -192,7 +192,7 @@ def _state_in(made: Converter) -> Callable[[Any, Any], State]:
         lineage={"struct_hook": lambda value, _: bounds.name(value)},
         serial={"struct_hook": lambda value, _: _serial(value)},
         put_back={"struct_hook": lambda value, _: _serial(value)},
-        **dict.fromkeys(("stack", "api_url", "project", "project_name"), text),
+        **dict.fromkeys(("stack", "api_url", "project", "project_name", "name_prefix"), text),
         bindings={"rename": "resources", "struct_hook": bindings},
         outputs={"struct_hook": lambda value, _: _object(value)},
         released=names,

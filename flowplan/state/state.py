@@ -67,7 +67,8 @@ class State:
     which it was last put back after it was lost or damaged; whether a plan that was saved before that was applied is
     not known any more.
     `ended`: ids that this stack cancelled or deleted, each with when (seconds since the epoch, by the server's clock
-    where it tells): a list that lags shows them for a while, and nobody must take them for live (`lately`)."""
+    where it tells): a list that lags shows them for a while, and nobody must take them for live (`lately`).
+    `name_prefix`: the one of the files when they were applied last; "": none, or it is not known."""
 
     lineage: str
     serial: int = 0
@@ -82,6 +83,7 @@ class State:
     plans: tuple[AppliedPlan, ...] = field(default=(), metadata=IF_SET)
     put_back: int = field(default=0, metadata=IF_SET)
     ended: Mapping[str, float] = field(factory=dict, metadata=IF_SET)
+    name_prefix: str = field(default="", metadata=IF_SET)
 
     def as_put_back(self) -> State:
         """This state, of which it is not known any more which saved plans were applied, as it is to be saved next."""

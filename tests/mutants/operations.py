@@ -397,4 +397,11 @@ MISTAKES = (
         "given=None)",
         ("tests/operations/test_variables.py", "-k", "saved_destroy"),
     ),
+    Mistake(
+        "apply the variables of another environment",
+        "operations/apply.py",
+        "                hold_environment(seen)\n",
+        "                pass\n",
+        ("tests/operations/test_environments.py", "-k", "another_environment"),
+    ),
 )

@@ -85,6 +85,57 @@ def test_a_change_of_one_leaves_the_other(stack: Place) -> None:
     assert stack.run(*of("production", "plan", "--detailed-exitcode")).code == 0
 
 
+def mixed(stack: Place, *command: str) -> tuple[str, ...]:
+    """`command` for the state of production with the variables of staging."""
+    return ("--state", "production.json", *command, "--var-file", "env/staging.yaml")
+
+
+def test_the_variables_of_another_environment_are_refused(stack: Place) -> None:
+    """A limit that is lowered by mistake costs the instances."""
+    applied(stack)
+    before = live(stack)
+    refused = stack.run(*mixed(stack, "apply", "--auto-approve"))
+    said = " ".join(refused.err.split())
+    assert (refused.code, live(stack)) == (3, before)
+    assert (
+        "the state was applied with the name_prefix production-, which is staging- here: another environment?" in said
+    )
+    assert "another environment?" in stack.ok(*mixed(stack, "plan"))
+    assert stack.run(*of("production", "plan", "--detailed-exitcode")).code == 0
+
+
+def test_a_prefix_changes_by_a_plan_that_somebody_has_looked_at(stack: Place) -> None:
+    applied(stack)
+    stack.ok(*mixed(stack, "plan", "--out", "p"))
+    stack.ok("--state", "production.json", "apply", "p")
+    assert live(stack)["production-api"] == "$17.92"  # what is there keeps its name
+    stack.ok(*mixed(stack, "apply", "--auto-approve", "--var", "price=19"))
+
+
+def test_a_state_of_before_takes_the_prefix_in_with_the_next_apply(stack: Place) -> None:
+    stack.write(STACK.replace("name_prefix", "x-name_prefix"))
+    stack.ok(*of("production", "apply", "--auto-approve"))
+    stack.write(STACK)
+    stack.ok(*of("production", "apply", "--auto-approve"))
+    assert stack.run(*mixed(stack, "apply", "--auto-approve")).code == 3
+
+
+def test_other_variables_that_would_replace_most_are_refused_by_the_guard_on_changes(place: Place) -> None:
+    """Where no prefix tells the environments apart."""
+    plain = STACK.replace('name_prefix: "${var.env}-"', "guards: {max_changes: 30%}")
+    place.write(
+        plain.replace("    ports: [8080]\n", "    num_instances: ${var.count}\n").replace(
+            "env: {", "count: {type: int}\n  env: {"
+        )
+    )
+    place.ok("apply", "--auto-approve", "--var", "count=1", "--var", "env=production")
+    before = live(place)
+    refused = place.run(
+        "apply", "--auto-approve", "--var", "count=2", "--var", "env=staging", "--allow-volume-destroy", "*"
+    )
+    assert (refused.code, "max_changes" in refused.out + refused.err, live(place)) == (3, True, before)
+
+
 def test_destroying_one_leaves_the_other(stack: Place) -> None:
     applied(stack)
     stack.ok(*of("staging", "destroy", "--auto-approve", "--allow-volume-destroy", "*"))

@@ -60,6 +60,7 @@ class Stack:
     removed: list[Removed] = field(factory=list)
     imports: list[Import] = field(factory=list)
     variables: dict[str, GivenValue] = field(factory=dict)  # those that were given
+    prefix: str = ""
     sensitive: dict[str, str] = field(factory=dict, repr=False)  # sensitive variables, each as --var takes it
     names: Names = field(factory=Names)
 
@@ -95,7 +96,7 @@ class _Reading:
         hidden = {name: one.value for name, one in self.variables.items() if one.sensitive}
         self.found.sensitive = {name: written(value) for name, value in hidden.items() if value is not None}
         self.found.name = self._once("name", NAME)
-        self.prefix = self._once("name_prefix", _PREFIX)
+        self.prefix = self.found.prefix = self._once("name_prefix", _PREFIX)
         defaults = self._defaults()
         for section in self.sections:
             self._limits(section)

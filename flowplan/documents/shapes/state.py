@@ -112,6 +112,7 @@ class StateDocument(TypedDict):
     plans: NotRequired[list[AppliedPlan]]
     put_back: NotRequired[int]
     ended: NotRequired[dict[str, float]]
+    name_prefix: NotRequired[str]
     sha256: str
 
 
