@@ -8,8 +8,9 @@ import attrs
 from attrs import define, field
 
 from flowplan.model.address import Address
-from flowplan.planning.actions import Change, Completed, Expire, LeftOut, NoOp, Replace
+from flowplan.planning.actions import Change, Completed, Create, Expire, LeftOut, NoOp, Replace
 from flowplan.planning.differences import differences
+from flowplan.planning.triggers import causes
 from flowplan.state.journal import Closed, Done, Intent, ended_by, stated
 from flowplan.state.ownership import known_otherwise
 from flowplan.state.state import LIFETIME, AppliedPlan, Binding, State, consistent, with_ended
@@ -76,12 +77,15 @@ class WorkingState:
 
     def refreshed(self, changes: Iterable[Change]) -> Iterator[Done]:
         """What needs no call, but is not in the state as it is now: seen drift, an adopted bid, another file."""
-        for change in changes:
+        made = {change.address: change for change in changes}
+        triggers = self._triggers(made)
+        for change in made.values():
             known = self.bindings.get(change.address)
             if isinstance(change, Expire):
                 now = self._expiring(change)
             else:
-                now = self._wanted_again(known) if isinstance(change, Replace) else _as_it_is(change)
+                again = isinstance(change, Replace)
+                now = self._wanted_again(known, triggers.get(change.address, {})) if again else _as_it_is(change)
             if now is None:
                 continue
             if known is None or not _alike(known, now):
@@ -99,11 +103,22 @@ class WorkingState:
         known = self.bindings.get(change.address)
         return attrs.evolve(known, ended=LIFETIME) if known is not None else None
 
+    def _triggers(self, made: Mapping[Address, Change]) -> dict[Address, dict[Address, str]]:
+        """By address: which others are made again, and set off that it is replaced, each with its id until then."""
+        found: dict[Address, dict[Address, str]] = {}
+        for cause, listener in causes(made):
+            if isinstance(made[cause], (Create, Replace)):
+                known = self.bindings.get(cause)
+                found.setdefault(listener, {})[cause] = known.id if known is not None else ""
+        return found
+
     @staticmethod
-    def _wanted_again(known: Binding | None) -> Binding | None:
-        """That what was about to end is to run again is kept before it is cancelled: after a kill the next run places
-        it. None: it was not about to end."""
-        return attrs.evolve(known, ended="") if known is not None and known.ended else None
+    def _wanted_again(known: Binding | None, triggers: Mapping[Address, str]) -> Binding | None:
+        """What is kept before it is replaced. That what was about to end is to run again: after a kill the next run
+        places it. And what set it off: once that is made again, nothing else says so. None: neither."""
+        if known is None or not (known.ended or triggers):
+            return None
+        return attrs.evolve(known, ended="", triggers=triggers)
 
     def elsewhere(self, made: Binding) -> str | None:
         """Why the id that a create was answered with is not taken: the state has it already. None: nothing is wrong."""
@@ -134,4 +149,4 @@ def _as_it_is(change: Change) -> Binding | None:
 def _alike(known: Binding, now: Binding) -> bool:
     """Whether nothing worth a new snapshot differs; the order of ids is not, nor the place of prevent_destroy."""
     same = [(one.id, one.needs, one.generation, one.source, one.ended, bool(one.protected)) for one in (known, now)]
-    return same[0] == same[1] and not differences(known.applied, now.applied)
+    return same[0] == same[1] and known.triggers == now.triggers and not differences(known.applied, now.applied)

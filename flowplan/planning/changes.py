@@ -31,7 +31,7 @@ from flowplan.planning.plan import RESTART, Wishes
 from flowplan.planning.ports import change_of_ports
 from flowplan.planning.protection import protected
 from flowplan.planning.successors import create_first
-from flowplan.planning.triggers import TRIGGERED, triggered
+from flowplan.planning.triggers import TRIGGERED, left_over, triggered
 from flowplan.state.ownership import as_known
 from flowplan.state.state import DONE, Binding, State
 
@@ -56,6 +56,9 @@ class Changes:
     def all(self) -> dict[Address, Change]:
         """What happens to each address: passes, until none adds a reason to replace something."""
         made = self._pass()
+        self.triggered = left_over(made, self.lifecycles, self.state.bindings)
+        if self.triggered:
+            made = self._pass()
         while (besides := triggered(made, self.lifecycles)).keys() - self.triggered.keys():
             self.triggered = {**besides, **self.triggered}
             made = self._pass()

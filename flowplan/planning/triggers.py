@@ -6,9 +6,10 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 
 from flowplan.model.address import Address
-from flowplan.model.lifecycle import Lifecycle, Trigger
+from flowplan.model.lifecycle import DEFAULT, Lifecycle, Trigger
 from flowplan.model.resources import INPUTS
 from flowplan.planning.actions import Change, Create, NoOp, Replace, Update
+from flowplan.state.state import Binding
 
 TRIGGERED = "replace_because_triggered"
 
@@ -26,6 +27,24 @@ def triggered(made: Mapping[Address, Change], lifecycles: Mapping[Address, Lifec
             if why is not None and listener not in found and isinstance(made[listener], (NoOp, Update)):
                 found[listener] = f"{why} (replace_triggered_by)"
                 ahead.append((listener, made[listener], True))
+    return found
+
+
+def left_over(
+    made: Mapping[Address, Change], lifecycles: Mapping[Address, Lifecycle], bindings: Mapping[Address, Binding]
+) -> dict[Address, str]:
+    """What an earlier run was to replace by a trigger, and did not come to, each with why, for people: what set it off
+    has another object by now, or none."""
+    found: dict[Address, str] = {}
+    for address, binding in bindings.items():
+        if not binding.triggers or not isinstance(made.get(address), (NoOp, Update)):
+            continue
+        for trigger in lifecycles.get(address, DEFAULT).replace_triggered_by:
+            for cause, id in binding.triggers.items():
+                now = bindings[cause].id if cause in bindings else ""
+                again = isinstance(made.get(cause), Create) or (cause in made and now not in ("", id))
+                if trigger.means(cause) and again:
+                    found[address] = f"{cause} was replaced by an earlier run (replace_triggered_by)"
     return found
 
 

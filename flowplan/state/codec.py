@@ -229,6 +229,7 @@ def _binding_in(made: Converter) -> Callable[[Any, Any], Binding]:
         source={"struct_hook": lambda value, _: _path(value)},
         ended={"struct_hook": lambda value, _: _end(value)},
         protected={"struct_hook": lambda value, _: _path(value)},
+        triggers={"struct_hook": lambda value, _: {Address.parse(_text(a)): _text(id) for a, id in value.items()}},
     )
     needed = _always_written(Binding) - {"source"}  # the first states had none
     known = {"type", *(one.name for one in attrs.fields(Binding))}

@@ -28,7 +28,9 @@ class Binding:
     """One object flowplan made. `generation` counts the objects an address has had, from 1.
     `source` is the configuration file that named it. `ended`: how it ended, for
     what is not live any more (TERMINATED, LIFETIME, CANCELLED); "": nobody has seen it end. `protected`: where
-    prevent_destroy was written when it was applied (`./flowplan.yaml:7:3`); "": it had none."""
+    prevent_destroy was written when it was applied (`./flowplan.yaml:7:3`); "": it had none. `triggers`: it is to be
+    replaced once one of these addresses has another object than this id ("": it had none): a run that began to replace
+    it may have ended in between."""
 
     address: Address
     id: str
@@ -38,12 +40,13 @@ class Binding:
     source: str = ""
     ended: str = field(default="", metadata=IF_SET)
     protected: str = field(default="", metadata=IF_SET)
+    triggers: Mapping[Address, str] = field(factory=dict, metadata=IF_SET)
 
     def before(self, generation: int, source: str) -> Binding:
         """The same object, once the one of `generation`, which `source` names, is made at its address: the next run of
         that file takes it away, whatever file named it; that it goes was allowed."""
         there = attrs.evolve(self, address=self.address.of_generation(generation - 1), source=source)
-        return attrs.evolve(there, protected="")
+        return attrs.evolve(there, protected="", triggers={})
 
 
 PLANS_KEPT = 100  # a plan that was saved before the oldest of them is refused

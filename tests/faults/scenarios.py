@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,7 @@ from attrs import frozen
 
 from flowplan.backends.local import LocalStore
 from flowplan.backends.lock import Lock
-from flowplan.errors import StateError
 from flowplan.simulator import SIMULATOR_KEY, Request, Simulator
-from flowplan.state.codec import load
 from tests.faults.points import Act
 from tests.faults.runner import Job, Ran, Runner
 from tests.texts import task_text
@@ -26,6 +24,8 @@ Command = Sequence[str]
 
 APPLY: Command = ("apply", "--auto-approve", "--parallelism", "1")
 DESTROY: Command = ("destroy", "--auto-approve", "--parallelism", "1", "--allow-volume-destroy", "*")
+KEEPING: Command = ("destroy", "--auto-approve", "--parallelism", "1", "--keep-volumes")
+REFRESH: Command = ("apply", "--refresh-only", "--auto-approve")
 RESTORE: Command = ("state", "restore")
 RESTORE_FIRST: Command = ("state", "restore", "1")
 CANCEL_B: Command = ("recover", "--cancel", "@b")
@@ -288,6 +288,40 @@ def _released(folder: Folder) -> None:
     folder.write(stack("b", price="21.50", blocks=f"import: [{{address: task.b, id: {id}}}]\n"))
 
 
+IMPORT_ALL: Command = ("import", "--all", "--generate", "all.yaml")
+
+
+def _unknown_things(folder: Folder) -> None:
+    """A bid that was released, and a volume of somebody else: no state holds them."""
+    folder.write(task("a"))
+    folder.ok(APPLY)
+    folder.ok(("state", "rm", "bid.a"))
+    _third_party_volume(folder, "datasets")
+
+
+def _gone(folder: Folder) -> None:
+    """Somebody has cancelled bid b."""
+    folder.write(task("a"), task("b", ports="8080"))
+    folder.ok(APPLY)
+    [id] = [id for id, what in folder.cloud().live.items() if what == "bid b"]
+    with folder.simulator() as simulator:
+        assert simulator.faults.third_party("DELETE", f"/v2/spot/bids/{id}").status < 300
+
+
+def chain(*, script: str = "one", keys: str = "x, y", more: str = "") -> str:
+    """A stack file with a task of several instances, and one that follows it."""
+    place = "resources_specification: {fcp_instance: h100.8x.SXM5.IB, cluster_id: us-central1-b}"
+    return (
+        "version: 2\nname: s\nproject_name: my-foundry-project\nssh_key_name: my-ssh-key\ntasks:\n"
+        f"  a:\n    {place}\n    for_each: [{keys}]\n    startup_script: echo {script}\n"
+        "    lifecycle: {create_before_destroy: true}\n"
+        f"  b:\n    {place}\n    ports: [8080]\n{more}"
+    )
+
+
+AFTER = "    depends_on: [{task: a, until: allocated}]\n"
+TRIGGERED = "    lifecycle: {create_before_destroy: true, replace_triggered_by: [task.a]}\n"
+
 MOVED = "moved: [{from: task.a, to: task.b}]\n"
 GONE = "removed: [{address: task.a, destroy: false}]\n"
 
@@ -366,230 +400,23 @@ SCENARIOS: dict[str, Scenario] = {
         )
     ),
     "import and change": Scenario(_released),
+    "move and replace": Scenario(
+        _applied(stack("a"), then=[stack("b", blocks=MOVED).replace("ports: [8080]", "ports: [8090]")])
+    ),
+    "import all": Scenario(
+        _unknown_things,
+        IMPORT_ALL,
+        (IMPORT_ALL, (*APPLY, "all.yaml")),
+        (*SETTLED, "all.yaml"),
+        tells="all.yaml exists",
+    ),
+    "place what waits": Scenario(_written(chain(more=AFTER))),
+    "replace by a trigger, the successors first": Scenario(
+        _applied(chain(more=TRIGGERED), then=[chain(script="two", more=TRIGGERED)])
+    ),
+    "other keys": Scenario(_applied(chain(), then=[chain(keys="y, z")])),
+    "destroy, the volumes kept": Scenario(
+        _applied(ONE, then=[ONE]), KEEPING, (KEEPING,), ("plan", "--destroy", "--detailed-exitcode")
+    ),
+    "only the state": Scenario(_gone, REFRESH, (REFRESH,), ("plan", "--refresh-only", "--detailed-exitcode")),
 }
-
-
-# ---- what must hold ---------------------------------------------------------------------------------------------
-
-
-SAID = {
-    "kill": "killed",
-    "torn": "killed in the middle of a write",
-    "power": "the power lost",
-    "short": "short writes",
-    "full": "no room from there on",
-    "reset": "the connection broken",
-}
-
-
-@frozen
-class Reference:
-    """The end of a run that nothing disturbed."""
-
-    cloud: Cloud
-    addresses: Mapping[str, Any]
-    points: tuple[str, ...]
-
-
-def numbers(labels: Sequence[str], wanted: Callable[[str], bool]) -> list[int]:
-    """The numbers, from 1, of the points whose label is `wanted`."""
-    return [number for number, label in enumerate(labels, 1) if wanted(label)]
-
-
-class Undone(AssertionError):
-    """What an interruption left undone, made twice or lost."""
-
-
-class Proof:
-    """One scenario: interrupt it at a point, look, go on, look again. Counts what it finds."""
-
-    def __init__(self, name: str, scenario: Scenario, scratch: Path, runner: Runner) -> None:
-        self.name, self.scenario = name, scenario
-        self.met: Counter[str] = Counter()  # act -> points
-        self.orphans = self.duplicates = 0
-        self.undone: list[str] = []
-        path = scratch / "template" / "work"
-        path.mkdir(parents=True)
-        self.template = Folder(path, runner)
-        scenario.prepare(self.template)
-        self.old = _Files.of(self.template)
-        self._proved_again_from_old: set[str] = set()
-        self.reference = self._undisturbed()
-
-    def _undisturbed(self) -> Reference:
-        folder = self.template.copied("reference")
-        ran = folder.run(self.scenario.command, counting=True)
-        assert ran.codes == [0], ran
-        self._go_on(folder, "nowhere")
-        return Reference(folder.cloud(), _recorded(folder), tuple(ran.points))
-
-    def numbers(self, wanted: Callable[[str], bool]) -> list[int]:
-        """The numbers of the points whose label is `wanted`."""
-        return numbers(self.reference.points, wanted)
-
-    @property
-    def restores(self) -> bool:
-        """Whether the command is `state restore`, whose old state is damaged."""
-        return self.scenario.command == RESTORE
-
-    # -- one point
-
-    def interrupt(self, at: int, act: Act, allowed: Callable[[Sequence[str], Ran], bool]) -> None:
-        """Let the command meet `act` at point `at`, and prove that nothing comes of it. `allowed`: whether the
-        command may end like this, given the labels of the points from `at` on."""
-        folder = self.template.copied("disturbed")
-        ran = folder.run(self.scenario.command, at=at, act=act)
-        if self.scenario.parallel and not ran.happened:
-            return  # this time there were fewer
-        rest = self.reference.points[at - 1 :]
-        where = f"{act} at {at} ({rest[0]})"
-        self.met[act] += 1
-        roughly = self.scenario.parallel and ran.codes in ([0], [5])  # the labels may be those of other points
-        try:
-            self._hold(ran.happened and (allowed(rest, ran) or roughly), where, f"ended with {ran}")
-            self._hold(70 not in ran.codes, where, f"a traceback: {ran.err}")
-            self.prove(folder, where, act)
-        except (Undone, StateError) as problem:
-            self.undone.append(str(problem))
-
-    def interrupt_twice(self, at: int, choose: Callable[[Sequence[str]], Iterable[int]]) -> None:
-        """Kill the command at point `at`, and what goes on after it at each of the points that are chosen by its
-        labels: a further run then puts everything right."""
-        first = self.template.copied("first")
-        assert first.run(self.scenario.command, at=at).signal == 9
-        again = self.scenario.again[0]
-        labels = first.copied("counted").run(again, counting=True).points
-        for number in choose(labels):
-            folder = first.copied("disturbed")
-            where = f"killed at {at} ({self.reference.points[at - 1]}) and again at {number} ({labels[number - 1]})"
-            self.met["killed twice"] += 1
-            try:
-                self._hold(folder.run(again, at=number).signal == 9, where, "the second kill did not happen")
-                self.prove(folder, where, "kill", runs=2)
-            except (Undone, StateError) as problem:
-                self.undone.append(str(problem))
-
-    def prove(self, folder: Folder, where: str, kind: str, *, runs: int = 1) -> None:
-        """Check, go on, and check the end, after so many interrupted runs. From a place where nothing has changed yet,
-        going on is proved once for each `kind` of interruption."""
-        self.check_in_between(folder, where, runs)
-        if _Files.of(folder) == self.old:
-            if kind in self._proved_again_from_old:
-                return
-            self._proved_again_from_old.add(kind)
-        self._go_on(folder, where)
-        self.check_at_the_end(folder, where)
-
-    def conclude(self) -> None:
-        """Print the figure, and raise AssertionError with all that was undone."""
-        points = self.met.total()
-        acts = ", ".join(f"{count} {SAID.get(act, act)}" for act, count in self.met.items())
-        print(
-            f"{self.name}: {points} points ({acts}): {points - len(self.undone)} recovered, "
-            f"{self.duplicates} duplicates, {self.orphans} orphans"
-        )
-        assert not self.undone, "\n".join(self.undone)
-        assert points
-
-    # -- right after the interruption
-
-    def check_in_between(self, folder: Folder, where: str, runs: int = 1) -> None:
-        """Nothing lost, nothing twice, files whole and private, the lock free."""
-        cloud = folder.cloud()
-        self._hold(folder.private(), where, "a file is not private")
-        self._hold(folder.lock_is_free(), where, "the lock is held")
-        self._hold_old_or_new(folder, where, runs)
-        self._hold_no_orphans(folder, cloud, where)
-        twice = [what for what, count in Counter(cloud.live.values()).items() if count > 1]
-        self.duplicates += len(twice)
-        self._hold(not twice, where, f"live twice: {twice}")
-
-    def _hold_no_orphans(self, folder: Folder, cloud: Cloud, where: str) -> None:
-        """Every live object that flowplan made is in the state, or its create is in doubt."""
-        try:
-            loaded = folder.store().read()
-        except StateError as error:  # `state restore` begins with such a state, and may be killed setting it aside
-            now = _bytes_of(folder.path / STATE)
-            as_found = self.restores and now in (None, self.old.state)
-            self._hold(as_found, where, f"the state does not read: {error}")
-            return
-        bound = {binding.id for binding in loaded.state.bindings.values()}
-        keys = {intent.key for intent in loaded.pending.values() if intent.op == "create"}
-        bound |= loaded.state.released
-        lost = [id for id, key in cloud.creates.items() if id in cloud.live and id not in bound and key not in keys]
-        if self.restores:
-            lost = []  # the backup is of an earlier run: what was made since carries a marker
-        self.orphans += len(lost)
-        self._hold(not lost, where, f"orphans: {[cloud.live[id] for id in lost]}")
-
-    def _hold_old_or_new(self, folder: Folder, where: str, runs: int) -> None:
-        """The state is the old one, or a whole new one: every run makes one."""
-        now = _bytes_of(folder.path / STATE)
-        if now == self.old.state or (now is None and self.restores):
-            return
-        self._hold(now is not None, where, "the state is gone")
-        serial = load(now or b"", STATE).serial  # raises for what is not whole
-        self._hold(self.restores or serial - self.old.serial in range(1, runs + 1), where, f"its serial is {serial}")
-
-    # -- going on
-
-    def _go_on(self, folder: Folder, where: str) -> None:
-        ran = folder.run(*self.scenario.again, self.scenario.settled)
-        fine = [code == 0 for code in ran.codes]
-        if self.scenario.tells and self.scenario.tells in " ".join(ran.err.split()):
-            fine[0] = True
-        self._hold(ran.signal is None and all(fine), where, f"going on: {ran}")
-
-    def check_at_the_end(self, folder: Folder, where: str) -> None:
-        """As if nothing had happened: the same objects, each made once, nothing else removed or changed."""
-        cloud, expected = folder.cloud(), self.reference.cloud
-        made, wanted = _creates(cloud.changes), _creates(expected.changes)
-        self.duplicates += sum((made - wanted).values())
-        self._hold(made == wanted, where, f"made: {made}, not {wanted}")
-        self._hold(cloud.changes.keys() == expected.changes.keys(), where, f"done: {cloud.changes}")
-        self._hold(cloud.picture == expected.picture, where, f"the cloud differs: {cloud.picture}")
-        self._hold(_recorded(folder) == self.reference.addresses, where, f"recorded: {_recorded(folder)}")
-        self._hold((folder.path / "flowplan.lock").read_bytes() == b"", where, "the lock names somebody")
-        left = [path.name for path in folder.path.iterdir() if ".flowplan-tmp" in path.name]
-        self._hold(not left, where, f"left behind: {left}")
-
-    def _hold(self, holds: bool, where: str, what: str) -> None:
-        if not holds:
-            raise Undone(f"{self.name}, {where}: {what}")
-
-
-@frozen
-class _Files:
-    """What a place holds before anything is done there: everything but who has the lock."""
-
-    state: bytes | None
-    journal: bytes | None
-    backup: bytes | None
-    done: Counter[str]
-
-    @classmethod
-    def of(cls, folder: Folder) -> _Files:
-        store = folder.store()
-        state, journal, backup = (_bytes_of(path) for path in (store.path, store.journal_path, store.backup_path))
-        return cls(state, journal, backup, folder.cloud().changes)
-
-    @property
-    def serial(self) -> int:
-        return load(self.state, STATE).serial if self.state else 0
-
-
-def _creates(changes: Counter[str]) -> Counter[str]:
-    """Updates have absolute values and what is gone is gone: only a create must not be done again."""
-    return Counter({what: count for what, count in changes.items() if what.startswith("POST")})
-
-
-def _recorded(folder: Folder) -> dict[str, Any]:
-    """The state without what differs from run to run: ids, and generations, which count from 1 again for an address
-    that was gone in between."""
-    loaded = folder.store().read()
-    assert not loaded.pending, loaded.pending
-    return {str(a): (sorted(map(str, b.needs)), b.source) for a, b in loaded.state.bindings.items()}
-
-
-def _bytes_of(path: Path) -> bytes | None:
-    return path.read_bytes() if path.exists() else None

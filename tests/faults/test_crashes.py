@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from tests.faults.points import Act
+from tests.faults.proof import Proof, numbers
 from tests.faults.runner import Ran, Runner
-from tests.faults.scenarios import SCENARIOS, Proof, numbers
+from tests.faults.scenarios import SCENARIOS
 
 Wanted = Callable[[str], bool]
 
@@ -56,6 +57,9 @@ CORE = (
     "move and change",
     "release",
     "import and change",
+    "import all",
+    "replace by a trigger, the successors first",
+    "place what waits",
 )
 core = pytest.mark.parametrize("proof", CORE, indirect=True)
 

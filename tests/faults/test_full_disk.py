@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.proof import Proof
 from tests.faults.runner import Runner
-from tests.faults.scenarios import SCENARIOS, STATE, Folder, Proof
+from tests.faults.scenarios import SCENARIOS, STATE, Folder
 from tests.faults.test_crashes import ON_FILES, refused_if_room_is_needed
 
 PAGE = 4096  # bytes: what a tmpfs counts in

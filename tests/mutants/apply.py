@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "forget what a trigger was to replace, once what set it off is done",
+        "apply/working_state.py",
+        "triggers.get(change.address, {})) if again",
+        "{}) if again",
+        ("tests/operations/test_lifecycle.py", "-k", "what_a_trigger_was"),
+    ),
+    Mistake(
         "cancel a bid whose successor is not as it was asked for",
         "apply/run.py",
         ' == "bid" and not isinstance(work.change, CreateFirst)',
@@ -85,8 +92,8 @@ MISTAKES = (
     Mistake(
         "take what is to run again for done",
         "apply/working_state.py",
-        '        return attrs.evolve(known, ended="") if known is not None and known.ended else None\n',
-        "        return None\n",
+        'attrs.evolve(known, ended="", triggers=triggers)',
+        "attrs.evolve(known, triggers=triggers)",
         ("tests/faults/test_crashes.py", "-k", "fourth and about"),
     ),
     Mistake(

@@ -13,6 +13,13 @@ MISTAKES = (
         ("tests/operations/test_earlier_bids.py", "-k", "name"),
     ),
     Mistake(
+        "replace by a trigger although what was to set it off stayed",
+        "planning/triggers.py",
+        'now not in ("", id)',
+        'now not in ("",)',
+        ("tests/operations/test_lifecycle.py", "-k", "set_off_nothing"),
+    ),
+    Mistake(
         "put an old bid where an earlier one still stands",
         "planning/changes.py",
         "            binding.address.of_generation(generation - 1) in self.state.bindings\n            or ",

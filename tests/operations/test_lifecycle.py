@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.conftest import APPLY, Place
+from tests.conftest import APPLY, Place, bid_id
 
 IGNORING = "lifecycle: {ignore_changes: [utility_threshold_price, startup_script]}"
 STACK = """\
@@ -231,6 +231,40 @@ tasks:
   train:
     lifecycle: {replace_triggered_by: [task.pre]}
 """
+
+
+def refusing_to_end(place: Place, address: str) -> None:
+    """An apply that fails, because this bid (`*`: every one) cannot be cancelled."""
+    id = address if address == "*" else bid_id(place, address)
+    place.edit("80", "443")
+    with place.simulator() as simulator:
+        simulator.faults.add(f"DELETE /v2/spot/bids/{id}", "status", status=403, times=None)
+    assert place.run(*APPLY).code == 1
+    with place.simulator() as simulator:
+        simulator.faults.clear()
+
+
+def test_what_a_trigger_was_to_replace_is_replaced_by_the_next_run(place: Place) -> None:
+    """What set it off is done by then, and says nothing any more."""
+    place.write(TRIGGERED)
+    place.ok(*APPLY)
+    refusing_to_end(place, "bid.train")
+    out = place.ok("plan")
+    assert "bid.train must be replaced\n      # bid.pre was replaced by an earlier run (replace_triggered_by)" in out
+    assert "1 to add, 0 to change, 1 to destroy" in out
+    place.ok(*APPLY)
+    assert place.run("plan", "--detailed-exitcode").code == 0
+
+
+def test_what_set_off_nothing_in_the_end_replaces_nothing_later(place: Place) -> None:
+    """The bid whose replacement was to replace another one stays after all."""
+    place.write(TRIGGERED)
+    place.ok(*APPLY)
+    refusing_to_end(place, "*")
+    place.edit("443", "80")
+    assert place.run("plan", "--detailed-exitcode").code == 0
+    place.ok(*APPLY)
+    assert '"triggers"' not in (place.path / "flowplan.state.json").read_text()
 
 
 def test_a_trigger_replaces_and_is_named(place: Place) -> None:

@@ -35,7 +35,7 @@ from flowplan.model.resources import (
     Script,
     Volume,
 )
-from flowplan.state.codec import dump, load
+from flowplan.state.codec import converter, dump, load
 from flowplan.state.journal import Closed, Done, Header, Intent, Record, frame, header_frame, read_journal
 from flowplan.state.state import AppliedPlan, Binding, State
 
@@ -357,3 +357,18 @@ def test_a_header_is_read_as_strictly_as_the_rest(wrong: dict[str, object]) -> N
     data = b"%08x %08x " % (len(edited), zlib.crc32(edited)) + edited + b"\n"
     with pytest.raises(StateError, match="holds a record that cannot be read"):
         read_journal(data, "journal")
+
+
+def test_what_is_still_to_be_replaced_by_a_trigger_is_kept() -> None:
+    triggers = {Address("bid", 'pre["x"]'): "bid_0", P: ""}
+    state = attrs.evolve(STATE, bindings={**BINDINGS, B: attrs.evolve(BINDINGS[B], triggers=triggers)})
+    assert load(dump(state), "").bindings[B].triggers == triggers
+
+
+@pytest.mark.parametrize("wrong", [{"pre": "bid_0"}, {"bid.pre": 1}, ["bid.pre"]])
+def test_triggers_that_are_none_are_a_problem_of_the_state(wrong: object) -> None:
+    done = {"record": "done", **converter().unstructure(Done("i", B, attrs.evolve(BINDINGS[B], needs=())))}
+    payload = json.dumps([{**done, "binding": {**done["binding"], "triggers": wrong}}]).encode()
+    frame_of = b"%08x %08x " % (len(payload), zlib.crc32(payload)) + payload + b"\n"
+    with pytest.raises(StateError, match="holds a record that cannot be read"):
+        read_journal(header_frame(Header.of(STATE)) + frame_of, "journal")
