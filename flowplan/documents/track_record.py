@@ -20,6 +20,7 @@ from flowplan.documents.cost import cost, totals
 from flowplan.model.address import in_order
 from flowplan.model.resources import Bid
 from flowplan.pricing.billing import Billed, paid
+from flowplan.pricing.lifetime import ENDLESS
 from flowplan.pricing.track_record import Coverage, Judged, coverage
 from flowplan.state.state import State
 
@@ -106,7 +107,13 @@ def _resources(truth: Truth, costs: Costs) -> Iterable[shape.Resource]:
             "paid": money(paid(truth.billed.get(binding.id, ()), truth.now)) if is_bid else None,
             "cost": cost(priced) if priced is not None else None,
         }
+        if priced is not None and priced.left != ENDLESS:
+            made["left"] = {"running_hours": _hours(priced.left.running), "hours": _hours(priced.left.hours)}
         yield cast("shape.Resource", made)  # its type says which cost it has
+
+
+def _hours(left: Decimal | None) -> float | None:
+    return None if left is None else round(float(left), 4)
 
 
 def _judged(one: Judged) -> shape.Judged:

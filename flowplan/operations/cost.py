@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import attrs
+
 from flowplan.errors import FlowplanError
 from flowplan.model.address import Address
 from flowplan.model.resources import Bid, Resource
@@ -42,7 +44,21 @@ def truth(session: Session, hours: float) -> Truth:
     judged = None if kept is None else judged_by(cloud, kept, billed, now)
     if judged is not None:
         _settle(session, judged, coming_day(state, forecasted(there.costs, streams, DAY), now), now)
-    return Truth(state, hours, now, forecasted(there.costs, streams, hours), billed, judged)
+    return Truth(state, hours, now, forecasted(_ending(there.costs, billed, now), streams, hours), billed, judged)
+
+
+def _ending(costs: Costs, billed: Mapping[str, Sequence[Billed]], now: datetime) -> Costs:
+    """`costs` with what is left until instances shut themselves down, as far as the state knows."""
+    from flowplan.planning.lifetimes import left_of
+
+    found = []
+    for one in costs.changes:
+        inputs = one.change.after.inputs if isinstance(one.change.after, Bid) else None
+        if inputs is not None and inputs.ends is not None:
+            left = left_of(inputs.ends, now, billed.get(one.change.id or "", ()))
+            one = attrs.evolve(one, left_before=left, left=left)
+        found.append(one)
+    return attrs.evolve(costs, changes=tuple(found))
 
 
 def _kept(session: Session, state: State) -> list[KeptForecast] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from attrs import frozen
@@ -13,7 +13,7 @@ from flowplan.model.lifecycle import Lifetime
 from flowplan.model.live import ALLOCATED, Live, LiveBid
 from flowplan.model.resources import LAST_MOMENT, Ends
 from flowplan.pricing.billing import Billed, by_bid, hours_between, paid
-from flowplan.pricing.lifetime import Left
+from flowplan.pricing.lifetime import ENDLESS, Left
 from flowplan.state.state import LIFETIME, State
 
 # What FCP calls an instance that has shut down: the list of its statuses, and older ones that clients still know. One
@@ -96,6 +96,19 @@ def _is_known(lifetime: Lifetime, seen: Seen) -> bool:
     """Whether all is known that `lifetime` goes by."""
     bills = seen.billed is not None or (lifetime.max_hours is None and lifetime.max_cost is None)
     return bills and (seen.instances is not None or not lifetime.cancel_when_done)
+
+
+def left_of(ends: Ends, now: datetime, periods: Iterable[Billed]) -> Left:
+    """What is left until instances that were started with `ends` shut themselves down; ENDLESS where nothing is: what
+    has outlived its end runs until it is cancelled."""
+    run = hours_run(periods, now)
+    moment = None if ends.moment is None else datetime.fromtimestamp(ends.moment, UTC)
+    left = Left(
+        running=None if ends.minutes is None else Decimal(ends.minutes) / 60 - run,
+        hours=None if moment is None else hours_between(now, moment),
+    )
+    used_up = any(bound is not None and bound <= 0 for bound in (left.running, left.hours))
+    return ENDLESS if used_up else left
 
 
 def needs_bills(lifetimes: Mapping[Address, Lifetime]) -> bool:

@@ -159,6 +159,20 @@ def test_a_plan_adds_up_and_what_has_run_is_not_left(place: Place) -> None:
         assert 2 <= D(totals[span]["planned"]["expected"]) < D("2.10")
 
 
+def test_the_live_stack_costs_until_its_instances_shut_down(place: Place) -> None:
+    place.write(STACK)
+    place.ok("apply", "--auto-approve")
+    found = json.loads(place.ok("cost", "--format", "json", "--horizon", "24h"))["estimate"]
+    left = {one["address"]: one["left"]["running_hours"] for one in found["resources"]}
+    assert left == {"bid.short": 2.0, "bid.capped": 12.0}
+    assert 7 <= D(found["horizon"]["expected"]) < D("7.10")  # it reads no files, and no instance knows max_cost
+    assert "or until its lifetime ends: $1.00" in " ".join(place.ok("cost", "--horizon", "24h").split())
+    place.ok("simulator", "advance", "3h")
+    past = json.loads(place.ok("cost", "--format", "json", "--horizon", "24h"))["estimate"]["resources"]
+    (late,) = [one for one in past if one["address"] == "bid.short"]
+    assert "left" not in late and D(late["cost"]["cost"]["horizon"]["expected"]) >= 12  # nobody has cancelled it
+
+
 def test_no_track_record_is_kept_of_what_a_lifetime_ends(place: Place) -> None:
     """It costs that little only if somebody cancels it, and that is no matter of prices."""
     place.write(STACK)

@@ -488,4 +488,11 @@ MISTAKES = (
         "return (loses, wish,",
         ("tests/planning/test_candidates.py", "-k", "in_time"),
     ),
+    Mistake(
+        "take a bid that has outlived its lifetime to cost nothing more",
+        "planning/lifetimes.py",
+        "    return ENDLESS if used_up else left\n",
+        "    return left\n",
+        ("tests/cost/test_endings.py", "-k", "live_stack"),
+    ),
 )

@@ -1,6 +1,6 @@
 """The stack as it is, and how earlier forecasts held."""
 
-from typing import Literal, TypeAlias, TypedDict
+from typing import Literal, NotRequired, TypeAlias, TypedDict
 
 from flowplan.documents.shapes.common import Amount, Band, Stack
 from flowplan.documents.shapes.cost import BidCost, SavingPart, VolumeCost
@@ -16,8 +16,16 @@ class _Resource(TypedDict):
     paid: Amount | None
 
 
+class Left(TypedDict):
+    """Hours until the instances of a bid shut themselves down: of running, and from now; null: no such end."""
+
+    running_hours: float | None
+    hours: float | None
+
+
 class BidResource(_Resource):
     type: Literal["bid"]
+    left: NotRequired[Left]  # absent: they run until somebody cancels it
     cost: BidCost | None
 
 

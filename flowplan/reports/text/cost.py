@@ -41,8 +41,9 @@ def stored(cost: shape.VolumeCost) -> str:
     return f"{_price(cost['cost']['month']['now'])} a month for storage"
 
 
-def bidding(cost: shape.BidCost, lifetime: Lifetime | None = None) -> str:
-    """What one bid costs per hour: now, if it won, at most; and ahead, until its lifetime ends."""
+def bidding(cost: shape.BidCost, lifetime: Lifetime | None = None, *, ends: bool = False) -> str:
+    """What one bid costs per hour: now, if it won, at most; and ahead, until its lifetime ends. `ends`: it does, though
+    which one it is is not known."""
     hour = cost["cost"]["hour"]
     at_most = f"at most {_price(hour['worst'])}"
     if cost["outlook"] == "paused":
@@ -55,16 +56,16 @@ def bidding(cost: shape.BidCost, lifetime: Lifetime | None = None) -> str:
         below = f"cannot win: the limit is below the reserve of {_price(cost['reserve'])}"
         return f"{below}; if that falls, {at_most} an hour"
     if cost["outlook"] == "waits":
-        return f"would wait: nothing now, {at_most} an hour once it wins{_ahead(cost, lifetime)}"
+        return f"would wait: nothing now, {at_most} an hour once it wins{_ahead(cost, lifetime, ends=ends)}"
     spot = cost["last_price"]
-    base = f"{_price(hour['now'])} an hour now, {at_most}{_ahead(cost, lifetime)}"
+    base = f"{_price(hour['now'])} an hour now, {at_most}{_ahead(cost, lifetime, ends=ends)}"
     if cost["entry_price"]["point"] != spot:
         who = "your own bids raise" if "self_competition" in cost["warnings"] else "entering raises"
         base += f"; the spot price is {_price(spot)}, {who} it to {_price(cost['entry_price']['point'])}"
     return base
 
 
-def _ahead(cost: shape.BidCost, lifetime: Lifetime | None) -> str:
+def _ahead(cost: shape.BidCost, lifetime: Lifetime | None, *, ends: bool) -> str:
     """What is expected over the horizon with its band, when it is forecast."""
     found = cost["cost"]["horizon"]
     if found is None:
@@ -72,7 +73,7 @@ def _ahead(cost: shape.BidCost, lifetime: Lifetime | None) -> str:
     finish = cost["finish_time"]
     its = finish is not None and (finish["work"] == found["hours"] or _lives(lifetime, finish["work"], found["hours"]))
     over = f"; over its {lasting(finish['work'])}" if its and finish is not None else f"; over {span(found['hours'])}"
-    if not its and _is_bounded(lifetime):
+    if ends or (not its and _is_bounded(lifetime)):
         over += ", or until its lifetime ends:"
     if found["expected"] is None:
         return f"{over} unknown, at most {_price(found['worst'])}"

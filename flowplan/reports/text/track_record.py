@@ -68,7 +68,7 @@ def _resource(one: shape.Resource, paint: Paint) -> list[str]:
     return [
         f"{name}  {shown(one['status'] or '')}{_paid(one)}",
         f"    {what}",
-        *wrapped(bidding(one["cost"]), "    ", "    "),
+        *wrapped(bidding(one["cost"], ends="left" in one), "    ", "    "),
     ]
 
 
