@@ -61,4 +61,11 @@ MISTAKES = (
         "return _MARK",
         ("tests/config/test_stack.py", "-k", "stays_hidden"),
     ),
+    Mistake(
+        "leave a task out without a word where for_each is misspelt, so that it is destroyed",
+        "config/stack/stack.py",
+        '            open_section(section.document, template, f"{kind}.{key.text}", known)  # reports it\n',
+        "",
+        ("tests/config/test_one_fault.py", "-k", "leaves_open"),
+    ),
 )

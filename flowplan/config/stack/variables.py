@@ -172,7 +172,7 @@ class _Values:
     def __attrs_post_init__(self) -> None:
         before = len(self.findings.all)
         self.filed = {name: one for source in self.given.files for name, one in _in_file(source, self.findings).items()}
-        self.unread = len(self.findings.all) > before
+        self.unread = any(one.severity == "error" for one in self.findings.all[before:])
         unknown = {*self.given.options, *self.filed} - self.declared.keys()
         self.meant = {looks_like(name, self.declared) for name in unknown}
 
