@@ -32,11 +32,15 @@ def differences(
     """Every field that differs, in the order of the class, but for those that `lifecycle` ignores. What is not reported
     is no difference; nor is the order, or the repetition, of ids, ports and mounts. `named`: the name that is wanted is
     written; one that is made of the address is no difference either. A mount of a volume that is detached is none where
-    the bid can stay."""
+    the bid can stay, and forces nothing where it cannot."""
     found = _differences(before, _with_detached(before, after), lifecycle, named=named)
-    if any(one.forces for one in found):
-        return _differences(before, after, lifecycle, named=named)
-    return found
+    forcing = {one.name for one in found if one.forces}
+    if not forcing:
+        return found
+    return tuple(
+        attrs.evolve(one, forces=False) if one.name == "mounts" and one.name not in forcing else one
+        for one in _differences(before, after, lifecycle, named=named)
+    )
 
 
 def _with_detached(before: Resource, after: Resource) -> Resource:
