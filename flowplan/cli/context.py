@@ -14,11 +14,13 @@ import click
 from attrs import evolve, frozen
 
 from flowplan.cli.terminal import Terminal
+from flowplan.cli.variables import variable, variable_files
 from flowplan.cloud.http.redaction import forms_in, without
 from flowplan.errors import UsageProblem
 from flowplan.model.durations import read_duration
 
 if TYPE_CHECKING:
+    from flowplan.config.config import Source
     from flowplan.operations.session import Session
     from flowplan.operations.settings import Settings
 
@@ -53,14 +55,20 @@ class Context:
             terminal.note, terminal.err if given.get("verbose") else None, terminal.hide, _busy(terminal)
         )
         stop = Stop(say=terminal.err, hurry=terminal.hurry)
-        session = Session(settings_of(given, os.environ, sys.argv[1:]), listener, stop)
+        files = variable_files(given.get("var_file", ()), listener.busy)
+        session = Session(settings_of(given, os.environ, sys.argv[1:], files), listener, stop)
         ctx.call_on_close(session.close)
         return cls(terminal, session)
 
 
-def settings_of(given: Mapping[str, Any], environ: Mapping[str, str], arguments: list[str]) -> Settings:
+def settings_of(
+    given: Mapping[str, Any],
+    environ: Mapping[str, str],
+    arguments: list[str],
+    files: tuple[str | Source, ...] = (),
+) -> Settings:
     """The settings that the global options `given` mean. `arguments`: the command line, which others that find the lock
-    may read: without what is secret. Raises UsageProblem."""
+    may read: without what is secret. `files`: those of variables. Raises UsageProblem."""
     from flowplan.masking import masked
     from flowplan.operations.settings import Settings
 
@@ -72,8 +80,8 @@ def settings_of(given: Mapping[str, Any], environ: Mapping[str, str], arguments:
         lock_timeout=read_duration(given.get("lock_timeout") or "0s", "--lock-timeout"),
         lock=not given.get("no_lock"),
         environ=environ,
-        variables=tuple(_variable(text) for text in given.get("var", ())),
-        variable_files=tuple(given.get("var_file", ())),
+        variables=tuple(variable(text) for text in given.get("var", ())),
+        variable_files=files,
         command=" ".join(["flowplan", *(masked(without(word, hidden)) for word in _shown(arguments, given))]),
     )
     return settings if not given.get("state") else evolve(settings, state=given["state"])
@@ -87,14 +95,6 @@ def _shown(arguments: Iterable[str], given: Mapping[str, Any]) -> Iterator[str]:
     for word in arguments:
         option, equals, text = word.partition("=")
         yield f"--var={values[text]}" if option == "--var" and equals and text in values else values.get(word, word)
-
-
-def _variable(text: str) -> tuple[str, str]:
-    """NAME=VALUE, where the value may be empty. Raises UsageProblem."""
-    name, equals, value = text.partition("=")
-    if not (equals and name):
-        raise UsageProblem("--var takes NAME=VALUE", hint="for example --var checkpoint_gb=500")
-    return name, value
 
 
 def _hold_here() -> None:

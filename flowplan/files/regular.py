@@ -1,7 +1,8 @@
 """Reading files: nothing waits, and nothing is read without end, whatever stands under the name.
 
 A FIFO would hold its reader until somebody writes, a device may never end, and a file may be larger than memory. So
-every file that flowplan reads as a whole is opened here.
+every file that flowplan reads as a whole is opened here. Only what somebody names on the command line to be read from
+may be a stream, which is waited for.
 """
 
 from __future__ import annotations
@@ -34,4 +35,20 @@ def opened(path: str | Path) -> Iterator[BinaryIO]:
 def read_regular(path: str | Path, limit: int) -> bytes:
     """The bytes of a regular file, one more than `limit` at most: who asks says what is too much. Raises OSError."""
     with opened(path) as file:
+        return file.read(limit + 1)
+
+
+def is_stream(path: str | Path) -> bool:
+    """Whether a FIFO, a terminal or another device of characters stands there, such as /dev/stdin."""
+    try:
+        mode = Path(path).stat().st_mode
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode)
+
+
+def read_stream(path: str | Path, limit: int) -> bytes:
+    """What a stream holds until its end, one byte more than `limit` at most. Waits until somebody writes into it and
+    closes it. Raises OSError."""
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY), "rb") as file:
         return file.read(limit + 1)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
 from flowplan.backends.local import DEFAULT
 from flowplan.errors import UsageProblem
 from flowplan.printable import Secret
+
+if TYPE_CHECKING:
+    from flowplan.config.config import Source
 
 PUBLIC_API = "https://api.mithril.ai"
 SIMULATOR = "sim:"
@@ -24,7 +28,7 @@ class Settings:
     process. `state`: the state file. `api_url`, `project`, `ssh_key`: None leaves them to `environ`, where variables
     stand as in `os.environ`. `lock_timeout`: seconds to wait for the lock. `lock` False: only to look. `command`: what
     the lock tells others is running. `variables`: names and texts of a stack's variables, the last of a name wins;
-    `variable_files`: files of such."""
+    `variable_files`: files of such, or what was read from one."""
 
     directory: Path = Path()
     state: str = DEFAULT
@@ -36,7 +40,7 @@ class Settings:
     environ: Mapping[str, str] = field(factory=dict, repr=False)
     command: str = "flowplan"
     variables: tuple[tuple[str, str], ...] = field(default=(), repr=False)
-    variable_files: tuple[str, ...] = ()
+    variable_files: tuple[str | Source, ...] = field(default=(), repr=False)
 
     @property
     def api_url(self) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from flowplan.documents.shapes.plan import SealedPlan
     from flowplan.model.given import GivenValue
 
-_LARGEST = 1_000_000  # bytes of a file of variables
+LARGEST = 1_000_000  # bytes of a file of variables
 
 
 def given(settings: Settings, saved: Mapping[str, str] | None = None) -> Given:
@@ -27,9 +27,16 @@ def given(settings: Settings, saved: Mapping[str, str] | None = None) -> Given:
     return Given(dict(settings.variables), files, settings.environ, saved or {})
 
 
-def _read(settings: Settings, name: str) -> Source:
+def _read(settings: Settings, file: str | Source) -> Source:
+    found = file if isinstance(file, Source) else _of_disk(settings, file)
+    if len(found.data) > LARGEST:  # its end is missing
+        raise UsageProblem(f"--var-file {found.name} is larger than {LARGEST // 1_000_000} MB")
+    return found
+
+
+def _of_disk(settings: Settings, name: str) -> Source:
     try:
-        return Source(name, read_regular(settings.directory / name, _LARGEST))
+        return Source(name, read_regular(settings.directory / name, LARGEST))
     except OSError as error:
         raise UsageProblem(f"--var-file {name} cannot be read: {error.strerror}") from error
 

@@ -404,4 +404,11 @@ MISTAKES = (
         "                pass\n",
         ("tests/operations/test_environments.py", "-k", "another_environment"),
     ),
+    Mistake(
+        "take a file of variables without its end",
+        "operations/variables.py",
+        "if len(found.data) > LARGEST:",
+        "if len(found.data) > LARGEST + 1:",
+        ("tests/cli/test_variables.py", "-k", "too_large"),
+    ),
 )

@@ -1,0 +1,91 @@
+"""Values of variables from a pipe or stdin: read once, whole, up to a limit, and for as long as nobody stops it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_running import read_until, start
+from tests.conftest import Place
+
+STACK = """version: 2
+variables: {token: {sensitive: true}}
+tasks:
+  train:
+    resources_specification: {fcp_instance: h100.8x.SXM5.IB, cluster_id: us-central1-b}
+    task_management: {utility_threshold_price: 17.92}
+    container_image: {image_name: x, run_options: "-e T=${var.token}"}
+"""
+
+
+@pytest.fixture
+def stack(place: Place) -> Place:
+    place.write(STACK)
+    return place
+
+
+def written(path: Path, data: bytes) -> threading.Thread:
+    """Somebody makes the FIFO `path` and writes `data` into it once it is read, as `<(...)` does."""
+    os.mkfifo(path)
+
+    def write() -> None:
+        with contextlib.suppress(BrokenPipeError), path.open("wb", buffering=0) as file:  # the reader has had enough
+            file.write(data)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    return thread
+
+
+def test_a_pipe_gives_a_secret_that_is_in_no_file(stack: Place) -> None:
+    thread = written(stack.path / "pipe", b"token: pst1234567\n")
+    applied = stack.run("apply", "--auto-approve", "--var-file", "pipe")
+    thread.join()
+    assert applied.code == 0, applied
+    (row,) = json.loads(stack.call("GET", "/v2/spot/bids?limit=100").body)["data"]
+    assert "pst1234567" in row["launch_specification"]["startup_script"]
+    kept = [path for path in stack.path.rglob("*") if path.is_file() and path.name != "simulator.db"]
+    assert not [path for path in kept if b"pst1234567" in path.read_bytes()]
+
+
+def test_a_dash_is_stdin_and_a_problem_in_it_has_its_place(stack: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    for text, code, said in (("token: pst1234567\n", 0, ""), ("token: pst1234567\nnone: 1\n", 65, "at stdin:2:1")):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+        result = stack.run("plan", "--var-file", "-")
+        assert (result.code, said in result.err, "pst1234567" in result.err) == (code, True, False), result
+
+
+def test_a_device_without_content_gives_no_values(stack: Place) -> None:
+    assert "variable token has no value" in stack.run("validate", "--var-file", "/dev/null").err
+
+
+@pytest.mark.parametrize("name", ["/dev/zero", "pipe", "large"])
+def test_what_is_too_large_is_refused_and_not_cut(stack: Place, name: str) -> None:
+    thread = written(stack.path / "pipe", b"#" * 1_000_001) if name == "pipe" else None
+    (stack.path / "large").write_bytes(b"token: x\n" + b"#" * 1_000_000)
+    refused = stack.run("validate", "--var-file", name)
+    if thread is not None:
+        thread.join()
+    assert (refused.code, f"--var-file {name} is larger than 1 MB" in refused.err) == (64, True), refused
+
+
+def test_a_directory_is_no_file_of_variables(stack: Place) -> None:
+    refused = stack.run("validate", "--var-file", ".")
+    assert (refused.code, "Is a directory" in refused.err) == (64, True)
+
+
+def test_a_pipe_into_which_nobody_writes_is_named_and_can_be_stopped(stack: Place) -> None:
+    os.mkfifo(stack.path / "pipe")
+    with start(stack, "validate", "--var-file", "pipe") as process:
+        read_until(process, lambda line: "reading variables from pipe..." in line)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate()
+    assert (process.returncode, "interrupted; nothing was changed" in err) == (130, True)
