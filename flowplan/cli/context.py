@@ -20,9 +20,8 @@ from flowplan.errors import UsageProblem
 from flowplan.model.durations import read_duration
 
 if TYPE_CHECKING:
-    from flowplan.config.config import Source
     from flowplan.operations.session import Session
-    from flowplan.operations.settings import Settings
+    from flowplan.operations.settings import Settings, Streamed
 
 _NOTABLE = 1.0  # seconds: what takes longer says what it does
 
@@ -65,7 +64,7 @@ def settings_of(
     given: Mapping[str, Any],
     environ: Mapping[str, str],
     arguments: list[str],
-    files: tuple[str | Source, ...] = (),
+    files: tuple[str | Streamed, ...] = (),
 ) -> Settings:
     """The settings that the global options `given` mean. `arguments`: the command line, which others that find the lock
     may read: without what is secret. `files`: those of variables. Raises UsageProblem."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from flowplan.errors import UsageProblem
 
 if TYPE_CHECKING:
-    from flowplan.config.config import Source
+    from flowplan.operations.settings import Streamed
 
 
 def variable(text: str) -> tuple[str, str]:
@@ -23,23 +23,23 @@ def variable(text: str) -> tuple[str, str]:
 
 def variable_files(
     names: Iterable[str], busy: Callable[[str], AbstractContextManager[None]]
-) -> tuple[str | Source, ...]:
+) -> tuple[str | Streamed, ...]:
     """The files of variables: a stream (`-` is stdin) as what it holds, because it can be read only once; `busy` says
     what is waited for. Raises UsageProblem for a stream that cannot be read."""
     return tuple(_file(name, busy) for name in names)
 
 
-def _file(name: str, busy: Callable[[str], AbstractContextManager[None]]) -> str | Source:
+def _file(name: str, busy: Callable[[str], AbstractContextManager[None]]) -> str | Streamed:
     from flowplan.files.regular import is_stream
 
     if name != "-" and not is_stream(name):
         return name
-    from flowplan.config.config import Source
+    from flowplan.operations.settings import Streamed
 
     shown = "stdin" if name == "-" else name
     try:
         with busy(f"reading variables from {shown}..."):
-            return Source(shown, _content(name))
+            return Streamed(shown, _content(name))
     except OSError as error:
         raise UsageProblem(f"--var-file {name} cannot be read: {error.strerror}") from error
 

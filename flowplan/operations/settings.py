@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
@@ -12,14 +11,19 @@ from flowplan.backends.local import DEFAULT
 from flowplan.errors import UsageProblem
 from flowplan.printable import Secret
 
-if TYPE_CHECKING:
-    from flowplan.config.config import Source
-
 PUBLIC_API = "https://api.mithril.ai"
 SIMULATOR = "sim:"
 SIMULATOR_DATA = ".flowplan/simulator.db"
 PLAN_KEY = "FLOWPLAN_PLAN_KEY"
 _KEY_LENGTH = 16
+
+
+@frozen
+class Streamed:
+    """What was read from a stream: how messages name it, and its bytes."""
+
+    name: str
+    data: bytes = field(repr=False)
 
 
 @frozen
@@ -40,7 +44,7 @@ class Settings:
     environ: Mapping[str, str] = field(factory=dict, repr=False)
     command: str = "flowplan"
     variables: tuple[tuple[str, str], ...] = field(default=(), repr=False)
-    variable_files: tuple[str | Source, ...] = field(default=(), repr=False)
+    variable_files: tuple[str | Streamed, ...] = field(default=(), repr=False)
 
     @property
     def api_url(self) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from flowplan.config.config import Source
 from flowplan.errors import StalePlan, UsageProblem
 from flowplan.files.regular import read_regular
-from flowplan.operations.settings import Settings
+from flowplan.operations.settings import Settings, Streamed
 from flowplan.printable import shown
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ def given(settings: Settings, saved: Mapping[str, str] | None = None) -> Given:
     return Given(dict(settings.variables), files, settings.environ, saved or {})
 
 
-def _read(settings: Settings, file: str | Source) -> Source:
-    found = file if isinstance(file, Source) else _of_disk(settings, file)
+def _read(settings: Settings, file: str | Streamed) -> Source:
+    found = Source(file.name, file.data) if isinstance(file, Streamed) else _of_disk(settings, file)
     if len(found.data) > LARGEST:  # its end is missing
         raise UsageProblem(f"--var-file {found.name} is larger than {LARGEST // 1_000_000} MB")
     return found
