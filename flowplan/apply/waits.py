@@ -45,11 +45,8 @@ class Waiting:
             return outcome
         deadline = self.clock.monotonic() + self.seconds
         failed: dict[Step, FlowplanError] = {}
-        missing: Mapping[str, str] = dict.fromkeys(wanted, "")
         said = False
         while True:
-            outcome = self.end(outcome)
-            failed |= _expired(wanted, missing, outcome)
             try:
                 missing = self._missing(wanted, plan)
             except CloudError as error:
@@ -68,6 +65,8 @@ class Waiting:
                 count = f"{len(wanted)} bid{'s are' if len(wanted) > 1 else ' is'}"
                 self.reporter.note(f"waiting until {count} {self.until}")
                 said = True
+            outcome = self.end(outcome)
+            failed |= _expired(wanted, missing, outcome)
             self.clock.pause(_INTERVAL)
 
     def _missing(self, wanted: Mapping[str, Step], plan: Plan) -> dict[str, str]:

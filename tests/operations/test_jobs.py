@@ -377,6 +377,8 @@ def test_what_may_not_be_destroyed_runs_on_and_that_is_said(running_on: Place) -
 def test_waiting_for_bids_to_run_ends_those_past_their_lifetime(running_on: Place) -> None:
     """--wait, once all is placed: of what it saves then, nothing is lost."""
     running_on.edit("depends_on: [{task: pre, until: terminated}]", "paused: true")
+    with running_on.simulator() as simulator:
+        simulator.faults.add("GET /v2/instances", "edited", put={"status": "STATUS_STARTING"}, times=None)
     failed = running_on.run(*WAITS, "--wait", "running")
     assert failed.code == 1, failed
     said = " ".join(failed.err.split())
@@ -385,6 +387,15 @@ def test_waiting_for_bids_to_run_ends_those_past_their_lifetime(running_on: Plac
     assert "1 added, 0 changed, 1 destroyed; 1 failed" in " ".join(failed.out.split())
     assert entries(running_on)["bid.pre"]["action_reason"] == "completed"
     assert running_on.run("plan", "--detailed-exitcode").code == 0
+
+
+def test_what_ran_and_ends_while_another_is_waited_for_has_not_failed(running_on: Place) -> None:
+    running_on.edit("depends_on: [{task: pre, until: terminated}]", "ports: [8080]")
+    late = running_on.run(*APPLY, "--timeout", "1s", "--wait", "running")
+    said = " ".join(late.err.split())
+    assert "bid.pre: destroyed" in said and "error: bid.pre" not in said
+    assert "error: bid.train: allocated, but its instances are not running after 1 s" in said
+    assert entries(running_on)["bid.pre"]["action_reason"] == "completed"
 
 
 # ---- several places ---------------------------------------------------------------------------------------------
