@@ -144,7 +144,7 @@ def test_after_a_failure_dependents_are_not_started_and_independent_tasks_are_do
         simulator.faults.add("POST /v2/spot/bids", "status", nth=2, status=400, body='{"detail": "no"}')
     failed = place.run(*APPLY, "--parallelism", "1", "--timeout", "1h")
     assert failed.code == 1
-    assert "1 added, 0 changed, 0 destroyed; 1 failed, 0 unknown, 2 not started" in failed.out
+    assert "1 added, 0 changed, 0 destroyed; 1 failed, 0 unknown, 2 not started" in " ".join(failed.out.split())
     assert "error: bid.preprocess: " in failed.err
     assert "at flowplan.yaml:7:3" in failed.err
     assert "not started: bid.train, ports.train" in " ".join(failed.err.split())
