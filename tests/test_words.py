@@ -52,6 +52,10 @@ PHRASES = {
     "in order; nothing": "intact; nothing",
     "surer": "more likely",
     "per cent": "percent",
+    "runs on past": "keeps running past",
+    "nothing of it runs": "none of it runs",
+    "asks nobody": "does not ask",
+    "takes it to be": "assumes that it is",
 }
 FORBIDDEN = re.compile(r"\b(?:" + "|".join(r"\s+".join(one.split()) for one in PHRASES) + r")\b", re.IGNORECASE)
 

@@ -62,7 +62,7 @@ class Lifetimes:
         if address not in self._spared:
             self._spared.add(address)
             self.around.events.note(
-                f"the lifetime of {address} is over ({why}), but it has prevent_destroy: it runs on"
+                f"the lifetime of {address} is over ({why}), but it has prevent_destroy, so it keeps running"
             )
         return True
 

@@ -121,7 +121,7 @@ class Task:
 
 @frozen
 class Output:
-    """A value that a stack gives out. `template`: its text with the `${...}` of what is known only later left in it."""
+    """A value that a stack reports. `template`: its text with the `${...}` of what is known only later left in it."""
 
     name: str
     template: str

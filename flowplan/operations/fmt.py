@@ -64,7 +64,7 @@ def _write(path: Path, file: LaidOut) -> None:
         if read_regular(path, SIZE_LIMIT) != file.data:
             raise FlowplanError(f"{file.name} has changed since it was read", hint="run the same command again")
         mode = _mode(path)
-        if not mode & 0o222:  # a rename would replace it all the same
+        if not mode & 0o222:  # a rename would replace it anyway
             raise FlowplanError(f"{file.name} is read-only", hint="make it writable: chmod u+w")
         replace_file(path, file.text.encode(), mode=mode)
     except OSError as error:

@@ -306,7 +306,7 @@ def _runs_on(plan: Plan) -> str | None:
     due = [str(one.address) for one in plan.changes if isinstance(one, Expire) and not one.lifecycle.prevent_destroy]
     if not due:
         return None
-    run = f"{', '.join(due)} {'runs' if len(due) == 1 else 'run'} on past the lifetime"
+    run = f"{', '.join(due)} {'keeps' if len(due) == 1 else 'keep'} running past the lifetime"
     return f"{run}; to stop only that: flowplan apply {' '.join(f'--target {quote(one)}' for one in due)}"
 
 

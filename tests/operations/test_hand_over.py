@@ -217,7 +217,7 @@ def test_a_faulty_file_that_may_keep_a_bid_does_not_end_it(old: Place) -> None:
     said = " ".join(refused.out.split())
     assert (refused.code, old.ledger()) == (3, ledger)
     assert "a file that cannot be read may say in `removed` that bid.old is to stay; deleting it cancels bid_" in said
-    assert "`flowplan validate` says what is wrong with it; if it is to end all the same: --target 'bid.old'" in said
+    assert "`flowplan validate` says what is wrong with it; if it is to end anyway: --target 'bid.old'" in said
     old.ok("destroy", "--auto-approve", "--keep-volumes", "--target", "bid.old")
     assert live_ids(old) == []
 

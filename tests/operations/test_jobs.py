@@ -291,7 +291,7 @@ def test_a_plan_that_is_refused_says_what_runs_on_and_how_to_stop_it(place: Plac
     refused = place.run(*APPLY)
     assert refused.code == 3
     command = "flowplan apply --target bid.train"
-    assert f"bid.train runs on past the lifetime; to stop only that: {command}" in " ".join(refused.err.split())
+    assert f"bid.train keeps running past the lifetime; to stop only that: {command}" in " ".join(refused.err.split())
     assert "2 destroyed" in place.ok(*APPLY, "--target", "bid.train")
 
 
@@ -370,7 +370,7 @@ def test_what_may_not_be_destroyed_runs_on_and_that_is_said(running_on: Place) -
     running_on.edit("    ports: [6006]", "    ports: [6006]\n    lifecycle: {prevent_destroy: true}")
     failed = running_on.run(*AT_ONCE)
     assert failed.code == 1, failed
-    assert "of max_hours 12), but it has prevent_destroy: it runs on" in " ".join(failed.err.split())
+    assert "of max_hours 12), but it has prevent_destroy, so it keeps running" in " ".join(failed.err.split())
     assert bid_id(running_on, "bid.pre") in live_ids(running_on)
 
 

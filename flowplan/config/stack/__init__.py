@@ -8,5 +8,5 @@ defaults.py      `defaults` under each task
 names.py         which names are declared, also of what is faulty
 instances.py     `for_each`: several of one task or volume
 volumes.py       volumes that tasks share
-outputs.py       what a stack gives out
+outputs.py       what a stack reports
 """

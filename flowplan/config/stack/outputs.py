@@ -1,4 +1,4 @@
-"""What a stack gives out: a value, and what is filled in once it is known. Pure."""
+"""What a stack reports: a value, and what is filled in once it is known. Pure."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ _KINDS: Mapping[Type, tuple[Kind, ...]] = {
     "map": ("mapping",),
 }
 _LIKE: Mapping[Type, str] = {
-    "string": "a text, such as us-central1-b",
+    "string": "text, such as us-central1-b",
     "int": "a whole number, such as 500",
     "number": "a number, such as 17.92",
     "bool": "true or false",
