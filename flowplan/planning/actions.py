@@ -18,6 +18,7 @@ from flowplan.state.state import Binding
 Action: TypeAlias = Literal["create", "update", "replace", "delete", "no-op", "read", "forget", "import"]
 ACTIONS: tuple[Action, ...] = ("create", "update", "replace", "delete", "no-op", "read", "forget", "import")
 
+KEPT = "forget_because_kept"  # as a reason: of a volume that stays when everything else is destroyed
 LIFETIME_OVER = "delete_because_lifetime"  # as a reason: of a bid whose lifetime is over, and of its ports
 
 

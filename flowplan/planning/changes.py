@@ -11,6 +11,7 @@ from flowplan.model.lifecycle import DEFAULT
 from flowplan.model.live import Live, LiveBid, LiveVolume
 from flowplan.model.resources import Bid, Resource, name_beside, resolve
 from flowplan.planning.actions import (
+    KEPT,
     LIFETIME_OVER,
     Change,
     Create,
@@ -190,7 +191,7 @@ class Changes:
         if attached:
             return "forget_because_attached", "attached now: flowplan no longer manages it"
         if self.wishes.mode == "destroy" and self.wishes.keep_volumes:
-            return "forget_because_kept", "it stays and keeps costing money; flowplan no longer manages it"
+            return KEPT, "it stays and keeps costing money; flowplan no longer manages it"
         return None
 
     def _how_it_ended(self, binding: Binding) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from shlex import quote
 
 from flowplan.model.address import Address
 from flowplan.model.live import Live
@@ -48,6 +49,11 @@ def conflicts(
     return found
 
 
+def taking_back(address: Address, id: str) -> str:
+    """The command that takes a live object into the state, as a shell reads it."""
+    return f"flowplan import {quote(str(address))} {id}"
+
+
 def _whose(address: Address, ids: Sequence[str], state: State, live: Live) -> tuple[str, str]:
     """Whose the objects `ids` are, and the remedy: another address's, another state's, when a marker says so, else
     somebody's."""
@@ -56,14 +62,14 @@ def _whose(address: Address, ids: Sequence[str], state: State, live: Live) -> tu
     if here := next((bound[id] for id in ids if id in bound), None):
         return (
             f"it is in the state as {here}",
-            f"choose another name; or flowplan state mv {here} {address} gives it this address",
+            f"choose another name; or flowplan state mv {quote(str(here))} {quote(str(address))} gives it this address",
         )
     users = [
         bid for bid in live.bids.values() if bid.id in ids or not {str(v) for v in bid.bid.volumes}.isdisjoint(ids)
     ]
     stacks = sorted({bid.marker.stack for bid in users if bid.marker and bid.marker.lineage != state.lineage})
     use = "`attach` uses it as it is" if kind == "volume" else "choose another name, or cancel that one"
-    take = f"flowplan import {address} {ids[0]}"
+    take = taking_back(address, ids[0])
     if kind == "bid" and state.released.issuperset(ids):
         return "it was released", f"{take} takes it back; otherwise {use}"
     if not stacks:

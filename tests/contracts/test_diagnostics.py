@@ -74,6 +74,7 @@ IN_A_FILE: dict[str, str | bytes] = {
     "empty": f"name:\n{TYPE}",
     "file": f"name: a\n{TYPE}startup_script_file: none.sh\n",
     "folded": f"name: a\n{TYPE}startup_script: >\n  echo\n  echo\n",
+    "lifetime-prevented": f"name: a\n{TYPE}lifetime: {{max_hours: 1}}\nlifecycle: {{prevent_destroy: true}}\n",
     "ignored": f"name: a\n{TYPE}ephemeral_storage_config: {{type: copy, mounts: {{/dev/vdb: /data}}}}\n",
     "missing": "name: a\n",
     "mount-point": f"name: a\n{TYPE}ephemeral_storage_config: {{mounts: {{/dev/vdb: /etc}}}}\n",

@@ -460,3 +460,20 @@ def test_a_lifetime_that_ends_before_the_work_is_said(place: Place) -> None:
     said = " ".join(place.ok("plan").split())
     assert "bid.train ends after 2 hours of running (max_hours), before its 5 hours of work are done" in said
     assert "or until its lifetime ends: $1.00" in said and "done after" not in said
+
+
+def test_a_lifetime_that_prevent_destroy_keeps_from_ending_the_task_is_warned_of_and_refused_in_words(
+    place: Place,
+) -> None:
+    lifecycle = "lifetime: {max_hours: 1}\n    lifecycle: {prevent_destroy: true}\n    ports"
+    place.write(STACK.partition("  other:")[0].replace("ports", lifecycle).replace("depends_on", "x-depends_on"))
+    warned = " ".join(place.run("validate").err.split())
+    assert "warning: prevent_destroy keeps the lifetime from ending the task" in warned
+    assert "its lifetime is here: flowplan.yaml:12:5" in warned
+    place.ok(*APPLY)
+    place.ok("simulator", "advance", "3h")
+    refused = place.run("plan")
+    assert refused.code == 3
+    said = " ".join(refused.out.split())
+    assert "hint: to keep it, raise or remove its lifetime (it has run 3.0 hours, of max_hours 1)" in said
+    assert "undo what replaces it" not in said

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import shlex
+
 import pytest
 
 from tests.conftest import APPLY, BID, VOLUME, Place
@@ -104,3 +107,20 @@ def test_a_file_that_attaches_and_cannot_be_read_deletes_no_volume(place: Place)
     assert (refused.code, "a file mentions attach, but cannot be read" in " ".join(refused.out.split())) == (3, True)
     place.ok("destroy", "--auto-approve", "--keep-volumes")
     assert called(place, before) == [("DELETE", "spot")]
+
+
+@pytest.mark.parametrize(("more", "address"), [("", "volume.v"), ("for_each: [a], ", "'volume.v[\"a\"]'")])
+def test_the_destroy_and_the_next_plan_say_what_to_type(place: Place, more: str, address: str) -> None:
+    place.write(f"version: 2\nvolumes: {{v: {{{more}size: 5, region_id: us-central1-b}}}}\n")
+    place.ok(*APPLY)
+    (id,) = (one["fid"] for one in json.loads(place.call("GET", f"/v2/volumes?project={project(place)}").body))
+    last = place.ok("destroy", "--auto-approve", "--keep-volumes").splitlines()[-1]
+    assert last == f"  flowplan import {address} {id}"
+    refused = place.run("plan")
+    assert (refused.code, last.strip() in " ".join(refused.err.split())) == (65, True), refused
+    place.ok(*shlex.split(last)[1:])
+    assert place.run("plan", "--detailed-exitcode").code == 0
+
+
+def project(place: Place) -> str:
+    return str(json.loads(place.call("GET", "/v2/projects").body)[0]["fid"])

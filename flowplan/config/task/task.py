@@ -17,6 +17,7 @@ from flowplan.config.task.script import ReadFile, read_image, read_script
 from flowplan.config.task.storage import Around, Storage, read_local_disks, read_volumes
 from flowplan.config.values import Grammar, Section, flag, open_section, text, texts
 from flowplan.config.yaml import Document
+from flowplan.config.yaml import Mapping as MappingNode
 from flowplan.model.address import Address
 from flowplan.model.budget import Budget
 from flowplan.model.resources import BID_NAME
@@ -106,9 +107,21 @@ def read_section(task: Section, fallback: str, read_file: ReadFile, address: Add
         positions=Positions(task.notes.places, task.notes.elsewhere),
         named=address is not None and name is not None,
     )
+    _warn_of_prevented(task, found)
     tasks = (found,) if name is not None or not task.has("name") else ()
     budget = read_guards(_section(task, "guards"))
     return Part(tasks, tuple(storage.created), None if task.has("name") else document, budget)
+
+
+def _warn_of_prevented(task: Section, found: Task) -> None:
+    """Report a lifetime that can end nothing."""
+    lifecycle = task.node.get("lifecycle")
+    if found.lifetime is None or not found.lifecycle.prevent_destroy or not isinstance(lifecycle, MappingNode):
+        return
+    summary = "prevent_destroy keeps the lifetime from ending the task: once it is over, every plan is refused"
+    hint = "keep one of the two; a bid past its lifetime runs on and costs money until it is cancelled"
+    node, also = lifecycle.value("prevent_destroy"), (("its lifetime is here", task.node.key("lifetime")),)
+    task.document.problem(node, summary, hint, code="lifetime-prevented", severity="warning", also=also)
 
 
 def _section(task: Section, key: str) -> Section | None:

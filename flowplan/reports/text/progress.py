@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 from flowplan.apply.outcome import DONE, Outcome, counted, doing
 from flowplan.documents.outputs import document
 from flowplan.errors import FlowplanError
-from flowplan.planning.actions import Change
+from flowplan.planning.actions import KEPT, Change
+from flowplan.planning.conflicts import taking_back
 from flowplan.planning.plan import Plan
 from flowplan.planning.steps import Step
 from flowplan.printable import shown
@@ -64,6 +65,14 @@ class ProgressLines:
     def note(self, text: str) -> None:
         self._say("\n".join(wrapped(f"{self._paint('note:', 'cyan')} {shown(text, 1000)}", "", "  ")))
 
+    def _kept(self, plan: Plan) -> None:
+        """What stays and costs money, with what takes it back: the name is taken until then."""
+        for change in plan.changes:
+            if change.reason == KEPT and change.id is not None:
+                said = f"{change.address} ({change.id}) still exists and costs money. Before you apply its file again:"
+                self._out("\n".join(wrapped(shown(said, 400), "", "  ")))
+                self._out(f"  {shown(taking_back(change.address, change.id), 400)}")
+
     def _outputs(self, outcome: Outcome) -> None:
         if outcome.outputs:
             self._out("\n" + self._paint_out("Outputs:", "bold"))
@@ -87,6 +96,7 @@ class ProgressLines:
             done += f", {moved} moved"
         if outcome.clean:
             self._out(self._paint_out(f"{word} complete: {done}.", "bold", "green"))
+            self._kept(plan)
             self._outputs(outcome)
             return
         rest = [
