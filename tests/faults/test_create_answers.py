@@ -52,7 +52,7 @@ def test_a_bid_that_is_not_as_it_was_asked_for(
     result = place.run("apply", "--auto-approve")
     assert result.code == 1, result
     told = " ".join(f"{result.out} {result.err}".split())
-    assert "but not as asked for" in told and says in told
+    assert "but not as requested" in told and says in told
     assert applied(place, "bid.task-000")[field] == kept
     assert len(live_ids(place)) == 1
     place.ok("apply", "--auto-approve")  # what is live is as it was asked for: only the answer was odd
