@@ -44,6 +44,7 @@ def _with_line(said: Diagnostic) -> Found:
         "hint": said.hint,
         "source": source(said.position),
         "snippet": said.source,
+        "related": [{"message": what, "source": _place(where)} for what, where in said.also],
     }
 
 
@@ -62,4 +63,8 @@ def source(position: Position | None) -> Place | None:
     """A place in a file; null where there is none."""
     if position is None:
         return None
+    return _place(position)
+
+
+def _place(position: Position) -> Place:
     return {"file": position.file, "line": position.line, "column": position.column}

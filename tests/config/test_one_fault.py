@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -12,7 +13,7 @@ from flowplan.config import Source, read
 from flowplan.config.stack.variables import Given
 from flowplan.diagnostics import Diagnostic
 from flowplan.errors import ConfigError
-from tests.conftest import EXAMPLES
+from tests.conftest import EXAMPLES, Place
 
 TYPE = "resources_specification: {fcp_instance: 8xh100, cluster_id: us-central1-b}"
 NAMED = f"""\
@@ -161,3 +162,52 @@ def test_a_fault_anywhere_is_one_problem_that_names_its_line(text: str) -> None:
         assert not said or line in {place.line for place in places if place}, (said, faulty)
         count += bool(said)
     assert count > 30
+
+
+# ---- every place that has a part in it
+
+PLACES = f"""\
+version: 2
+x-ports: &ports [70000]
+defaults: {{{TYPE}}}
+tasks:
+  a: {{ports: *ports}}
+  b: {{ports: *ports}}
+  c:
+    for_each: [x, z]
+    ports: ["${{each.key}}"]
+"""
+
+
+def test_what_several_use_is_one_problem_that_names_them_all() -> None:
+    (found, *_) = problems(PLACES)
+    assert found.summary == "ports: 70000 is not a port"
+    assert [f"{what} {place}" for what, place in found.also] == [f"used here, by *ports a.yaml:{n}:14" for n in (5, 6)]
+
+
+def test_what_a_key_of_for_each_says_is_given_in_the_list() -> None:
+    (_, x, z) = problems(PLACES)
+    assert [str(one.position) for one in (x, z)] == ["a.yaml:9:13", "a.yaml:9:13"]
+    assert [str(place) for one in (x, z) for _, place in one.also] == ["a.yaml:8:16", "a.yaml:8:19"]
+
+
+def test_the_json_has_every_place_and_the_text_the_first(place: Place) -> None:
+    more = "".join(f"  d{n}: {{ports: *ports}}\n" for n in range(100))
+    place.write(PLACES + more)
+    shown = place.run("validate").err
+    assert shown.count("used here, by *ports") == 5
+    assert "and at more places: flowplan validate --format json lists them" in shown
+    (found, *_) = json.loads(place.run("validate", "--format", "json").out)["diagnostics"]
+    assert found["related"][1] == {
+        "message": "used here, by *ports",
+        "source": {"file": "flowplan.yaml", "line": 6, "column": 14},
+    }
+    assert len(found["related"]) == 50
+
+
+def test_an_attribute_that_there_is_not_is_a_problem_of_a_faulty_task_too() -> None:
+    text = NAMED.replace(f"c: {{{TYPE}}}", "c: 5").replace("id: ${task.c.id}", '"id": "${task.c.id} ${task.c.idd}"')
+    assert [one.summary for one in problems(text)] == [
+        "tasks.c must be a mapping, not a number",
+        "output id: a task has no attribute idd",
+    ]

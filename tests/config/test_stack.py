@@ -200,7 +200,10 @@ WRONG = {
     "what all have from the defaults": (
         "version: 2\ndefaults: {resources_specification: {cluster_id: us-a, fcp_instance: '${var.no}'}}\n"
         "tasks: {a: , b: , c: {for_each: [x, y]}}\n",
-        ["a.yaml:2:70: [reference] no variable 'no' is declared (used here: a.yaml:3:9)"],
+        [
+            "a.yaml:2:70: [reference] no variable 'no' is declared (used here: a.yaml:3:9) "
+            "(used here: a.yaml:3:14) (used here: a.yaml:3:19)"
+        ],
     ),
     "no value": (
         "version: 2\nvariables: {gb: {type: int}}\nvolumes: {a: {size: '${var.gb}'}}\n",

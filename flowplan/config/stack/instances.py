@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import TypeGuard
 
 from flowplan.config.stack.substitution import Each
 from flowplan.config.yaml import KINDS, Document, Node, Scalar, Sequence, quoted
@@ -26,15 +27,15 @@ def instances_of(document: Document, node: Node) -> list[Each]:
         return []
     found: dict[str, tuple[Node, Each]] = {}
     for key, value in pairs:
-        text = _key(document, key)
-        if text is None:
+        if not _is_key(key, document):
             continue
+        text = key.text
         if text in found:
             also = (("first given here", found[text][0]),)
             summary = f"for_each has the key {quoted(text)} twice"
             document.problem(key, summary, "each instance needs a key of its own", code="for-each", also=also)
             continue
-        found[text] = (key, Each(text, value))
+        found[text] = (key, Each(text, value, key))
     return [each for _, each in found.values()]
 
 
@@ -43,14 +44,14 @@ def holds_nothing(node: Node) -> bool:
     return not (node.entries if isinstance(node, MappingNode) else node.own if isinstance(node, Sequence) else [node])
 
 
-def _key(document: Document, node: Node) -> str | None:
+def _is_key(node: Node, document: Document) -> TypeGuard[Scalar]:
     if not isinstance(node, Scalar) or node.kind not in ("string", "int"):
         if node.kind != "broken":
             hint = "to give each instance more than a key, write a mapping: {a: {...}, b: {...}}"
             document.problem(node, f"a key of for_each must be text, not {KINDS[node.kind]}", hint, code="for-each")
-        return None
+        return False
     if not KEY.fullmatch(node.text):
         hint = "letters, digits and . _ - beginning with a letter or a digit, at most 63: it becomes part of a name"
         document.problem(node, f"{quoted(node.text)} cannot be a key of for_each", hint, code="for-each")
-        return None
-    return node.text
+        return False
+    return True

@@ -44,13 +44,12 @@ def unknown_references(
     for output in outputs.values():
         for one in references(output.template):
             word = "task" if one.address.kind == "bid" else "volume"
-            if declared.explain(one.address):
-                continue
-            if one.address not in known and (one.address.kind, one.address.name) not in bases:
+            explained = declared.explain(one.address)
+            if not explained and one.address not in known and (one.address.kind, one.address.name) not in bases:
                 names = (other.name for other in known if other.kind == one.address.kind)
                 hint = candidates(one.address.name, names)
                 yield output.source, f"output {output.name} names {word}.{one.address.name}, which does not exist", hint
-            elif one.address not in known and not _is_alone(output.template):
+            elif not explained and one.address not in known and not _is_alone(output.template):
                 hint = f'name one of them, {word}.{one.address.name}["KEY"]; alone, it gives all of them by key'
                 yield (
                     output.source,

@@ -44,10 +44,11 @@ class Secretive(Scalar):
 
 @frozen
 class Each:
-    """The instance of a `for_each` that is being read."""
+    """The instance of a `for_each` that is being read. `written`: where its key is."""
 
     key: str
     value: Node
+    written: Scalar
 
 
 @define(eq=False)
@@ -229,7 +230,8 @@ class Scope:
                 node, f"${{each.{name}}} has a meaning only under for_each", "add for_each, or name a variable"
             )
         elif name == "key":
-            return Scalar(self.each.key, '"', node.start, node.end, node.alias)
+            at = self.each.written
+            return Scalar(self.each.key, '"', at.start, at.end, at.alias)
         else:
             return self._entry(node, "each.value", self.each.value, keys)
         return None

@@ -72,11 +72,11 @@ def _item(document: Document, node: Node) -> Item | None:
         return _from_mapping(document, node)
     if not isinstance(node, Scalar) or node.kind not in ("string", "int", "float"):
         if node.kind != "broken":
-            document.problem(node, f"{KINDS[node.kind]} is not a port", _HINT, code="port")
+            document.problem(node, f"ports: {KINDS[node.kind]} is not a port", _HINT, code="port")
         return None
     found = _TEXT.fullmatch(node.text)
     if found is None:
-        document.problem(node, f"{quoted(node.text)} is not a port", _port_hint(node), code="port")
+        document.problem(node, f"ports: {quoted(node.text)} is not a port", _port_hint(node), code="port")
         return None
     external = _range(document, node, found[1], found[2])
     internal = _range(document, node, found[3], found[4]) if found[3] else external
@@ -91,7 +91,7 @@ def _from_mapping(document: Document, node: MappingNode) -> Item | None:
         return None
     if not section.has("external"):
         if section.lacks("external"):
-            document.problem(node, "this port has no external", f"write {keys.PORT.example}", code="missing")
+            document.problem(node, "ports: this port has no external", f"write {keys.PORT.example}", code="missing")
         return None
     external = _side(document, section.get("external"))
     internal = _side(document, section.get("internal")) if section.has("internal") else external
@@ -105,9 +105,9 @@ def _is_tcp(document: Document, node: Node | None) -> bool:
         document.problem(node, "udp ports cannot be published", _UDP, code="port")
     elif isinstance(node, Scalar):
         hint = "write tcp" if node.text.lower() == "tcp" else f"it is tcp: {_UDP}"
-        document.problem(node, f"the protocol cannot be {quoted(node.text)}", hint, code="port")
+        document.problem(node, f"ports: the protocol cannot be {quoted(node.text)}", hint, code="port")
     elif node.kind != "broken":
-        document.problem(node, f"the protocol cannot be {KINDS[node.kind]}", "write tcp", code="port")
+        document.problem(node, f"ports: the protocol cannot be {KINDS[node.kind]}", "write tcp", code="port")
     return False
 
 
@@ -119,9 +119,9 @@ def _side(document: Document, node: Node | None) -> range | None:
     if found is not None:
         return _range(document, node, found[1], found[2])
     if isinstance(node, Scalar) and node.kind in ("string", "int", "float"):
-        document.problem(node, f"{quoted(node.text)} is not a port", _port_hint(node), code="port")
+        document.problem(node, f"ports: {quoted(node.text)} is not a port", _port_hint(node), code="port")
     else:
-        document.problem(node, f"{KINDS[node.kind]} is not a port", _HINT, code="port")
+        document.problem(node, f"ports: {KINDS[node.kind]} is not a port", _HINT, code="port")
     return None
 
 
@@ -143,11 +143,11 @@ def _range(document: Document, node: Node, low: str, high: str | None) -> range 
     first, last = int(low), int(high or low)
     wrong = next((port for port in (first, last) if port > LAST), None)
     if wrong is not None:
-        document.problem(node, f"{wrong} is not a port", _WHOLE, code="port")
+        document.problem(node, f"ports: {wrong} is not a port", _WHOLE, code="port")
     elif last < first:
-        document.problem(node, f"the range {first}-{last} is reversed", f"write {last}-{first}", code="port")
+        document.problem(node, f"ports: the range {first}-{last} is reversed", f"write {last}-{first}", code="port")
     elif last - first >= WIDEST:
-        summary = f"the range {first}-{last} has {last - first + 1:,} ports"
+        summary = f"ports: the range {first}-{last} has {last - first + 1:,} ports"
         document.problem(node, summary, f"a range has at most {WIDEST:,} ports", code="port")
     else:
         return range(first, last + 1)

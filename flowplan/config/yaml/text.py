@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Protocol
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from flowplan.diagnostics import Diagnostic, Position, Severity
 from flowplan.masking import MASK, masked, opens_secret
@@ -14,6 +14,7 @@ from flowplan.printable import shown, visible
 
 SIZE_LIMIT = 10_000_000
 MAX_PROBLEMS = 1_000  # of one run
+MOST_PLACES = 50  # that one problem names
 
 
 class Mark(Protocol):
@@ -30,12 +31,13 @@ class TooManyProblems(Exception):
 
 @define(eq=False)
 class Findings:
-    """The problems found so far, each once: an anchor that is wrong is not wrong again at each alias."""
+    """The problems found so far, each once: an anchor that is wrong is not wrong again at each alias. The first one
+    names every further place of the others, up to MOST_PLACES."""
 
     all: list[Diagnostic] = field(factory=list)
     texts: dict[str, Text] = field(factory=dict, repr=False)  # by file
     secrets: set[str] = field(factory=set, repr=False)  # values that no problem may show
-    _seen: set[tuple[Position | None, str]] = field(factory=set)
+    _seen: dict[tuple[Position | None, str], int] = field(factory=dict)  # -> which of `all` it is
 
     def add(self, problem: Diagnostic) -> None:
         """Raises TooManyProblems at the limit."""
@@ -43,17 +45,25 @@ class Findings:
             problem = problem.without(self.secrets)
         key = (problem.position, problem.summary)
         if key in self._seen:
+            self._merge(self._seen[key], problem)
             return
-        self._seen.add(key)
+        self._seen[key] = len(self.all)
         self.all.append(problem)
         if len(self.all) == MAX_PROBLEMS:
             summary = f"more than {MAX_PROBLEMS:,} problems: the rest is not shown"
             self.all.append(Diagnostic("too-many", summary, position=problem.position))
             raise TooManyProblems
 
+    def _merge(self, index: int, again: Diagnostic) -> None:
+        first = self.all[index]
+        more = tuple(one for one in again.also if one not in first.also)
+        if more and len(first.also) < MOST_PLACES:
+            self.all[index] = evolve(first, also=(*first.also, *more)[:MOST_PLACES])
+
     def forget(self, count: int) -> None:
         """Leave out what was found after the first `count`: the text is read again."""
-        self._seen -= {(problem.position, problem.summary) for problem in self.all[count:]}
+        for problem in self.all[count:]:
+            self._seen.pop((problem.position, problem.summary), None)
         del self.all[count:]
 
     @property

@@ -5,6 +5,13 @@ from typing import Literal, TypedDict
 from flowplan.documents.shapes.common import Place
 
 
+class Related(TypedDict):
+    """A further place that has a part in a diagnostic. `message`: which, such as "used here"."""
+
+    message: str
+    source: Place
+
+
 class Found(TypedDict):
     """A diagnostic of a configuration. `snippet`: the text of its line."""
 
@@ -15,6 +22,7 @@ class Found(TypedDict):
     hint: str | None
     source: Place | None
     snippet: str | None
+    related: list[Related]
 
 
 class ValidateDocument(TypedDict):

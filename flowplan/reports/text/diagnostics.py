@@ -9,6 +9,7 @@ from flowplan.documents.diagnostics import Checked
 from flowplan.printable import shown
 from flowplan.reports.text.paint import Paint, wrapped
 
+_PLACES = 5  # further ones that are shown
 WIDEST = 160  # characters of a source line that are shown
 _STYLES = {"error": "red", "warning": "yellow", "note": "cyan"}
 
@@ -37,8 +38,9 @@ def one(problem: Diagnostic, paint: Paint) -> str:
         lines.append(f"  at {shown(str(place), 300)}")
         if problem.source is not None:
             lines += _caret(problem.source, place, paint)
-    for what, where in problem.also:
-        lines.append(f"  {what}: {shown(str(where), 300)}")
+    lines += [f"  {what}: {shown(str(where), 300)}" for what, where in problem.also[:_PLACES]]
+    if len(problem.also) > _PLACES:
+        lines.append("  and at more places: flowplan validate --format json lists them")
     if problem.detail:
         lines += [part for line in problem.detail.splitlines() for part in wrapped(shown(line, 400), "  ", "  ")]
     if problem.hint:
