@@ -101,10 +101,16 @@ def _not_running(one: Priced) -> Iterator[Diagnostic]:
     reason = next((one for one in found.warnings if one in _NOT_RUNNING), None) if found is not None else None
     if found is None or reason is None:
         return
-    state = "is still running, but" if one.change.status == ALLOCATED else "does not run:"
-    summary = f"{one.change.address} ({one.change.status}) {state} {_TEXTS[reason](found)}"
+    summary = f"{one.change.address}{_standing(one.change.status)} {_TEXTS[reason](found)}"
     hint = "it costs nothing while it waits; to get it running, raise the limit or choose another type or region"
     yield _said("warning", summary, reason, hint, one)
+
+
+def _standing(status: str | None) -> str:
+    """How a bid stands, before what is to be said of its limit; "" and None: the cloud was not asked."""
+    if not status:
+        return ":"
+    return f" ({status}) {'is still running, but' if status == ALLOCATED else 'does not run:'}"
 
 
 _HINTS = {

@@ -67,7 +67,8 @@ def _why(found: MassChange) -> str:
     what = " and ".join(filter(None, [", ".join(done[:-1]), done[-1]]))
     share = f"{enough_for(found.changed, found.there, percent=True)}"
     name = "guards.max_changes" if found.budget.position else "--max-changes"
-    return f"the plan {what} of {found.there} resources ({share} of them); {name} allows {found.limit}"
+    noun, them = ("resource", "it") if found.there == 1 else ("resources", "them")
+    return f"the plan {what} of {found.there} {noun} ({share} of {them}); {name} allows {found.limit}"
 
 
 def _remedy(found: MassChange) -> str:

@@ -365,7 +365,7 @@ def test_what_a_bid_holds_now_is_in_the_price_of_now() -> None:
     ("streams", "prices", "said"),
     [
         ({}, full(), "no past prices"),
-        ({(TYPE, "here"): Stream.of(flat("8", 30), NOW)}, full(), "only 30 hours of past prices are known"),
+        ({(TYPE, "here"): Stream.of(flat("8", 30), NOW)}, full(), "only 30 h of past prices are known"),
         (STREAMS, full(spot=None), "the price of now is unknown"),
     ],
 )

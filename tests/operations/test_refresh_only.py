@@ -186,3 +186,14 @@ def test_its_cost_and_its_words_are_those_of_a_plan(place: Place) -> None:
     assert {one["address"]: one["change"]["before"] for one in refreshed["resource_changes"]} == {
         one["address"]: one["change"]["before"] for one in usual["resource_changes"]
     }
+
+
+def test_of_what_nobody_looked_at_no_plan_says_that_it_does_not_run(place: Place) -> None:
+    spec = "{fcp_instance: a100-80gb.sxm.8x, cluster_id: us-central1-a}"
+    place.write(
+        f"version: 2\ntasks: {{w: {{resources_specification: {spec}, lifetime: {{max_hours: 1}}, "
+        "task_management: {utility_threshold_price: 8}}}\n"
+    )
+    assert "# ends after 1 hour of running" in place.ok("apply", "--auto-approve")
+    assert "warning: bid.w (Open) does not run: the limit $8.00 does not win now" in place.ok("plan")
+    assert "warning: bid.w: the limit $8.00 does not win now" in place.ok("plan", "--no-refresh")

@@ -174,7 +174,7 @@ def _unfit(stream: Stream | None, spot: Decimal | None, stock: int, hours: float
     if stream is None or not stream.times:
         return "no past prices are known"
     if stream.span < 2 * hours:
-        return f"only {stream.span:.0f} hours of past prices are known: {hours:g} hours ahead need {2 * hours:g}"
+        return f"only {stream.span:.0f} h of past prices are known: {hours:g} h ahead need {2 * hours:g} h"
     return None
 
 

@@ -161,7 +161,13 @@ def _now(one: Offer) -> list[tuple[str, str]]:
     free, total = market.available, market.total
     price = f"{usd(market.spot)} an instance-hour" if market.spot is not None else "unknown"
     gpu = f", {usd(one.per_gpu)} a GPU" if one.kind.gpus > 1 and one.per_gpu is not None else ""
-    stock = "unknown" if free is None else str(free) if total is None else f"{free} of {total} instances"
+    stock = (
+        "unknown"
+        if free is None
+        else str(free)
+        if total is None
+        else f"{free} of {total} instance{'' if total == 1 else 's'}"
+    )
     why = {
         "room": ": there is room, so the price stays",
         "displacing": ": the market is full; a new bid pays the highest limit among the bids it pushes out",

@@ -148,7 +148,7 @@ def _end(lifetime: Lifetime) -> str:
     """When a task ends, whichever comes first."""
     hours, cost, end, worst = (lifetime[key] for key in ("max_hours", "max_cost", "end_at", "worst"))
     bounds = [
-        hours and f"after {shown(hours)} hours of running (${worst} at the limit)",
+        hours and f"after {shown(hours)} hour{'' if hours == '1' else 's'} of running (${worst} at the limit)",
         cost and f"once it has cost ${cost}",
         end and f"at {shown(end)}",
         lifetime["when_done"] and "when its script has ended",
