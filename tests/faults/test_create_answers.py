@@ -40,7 +40,7 @@ def applied(place: Place, address: str) -> dict[str, Any]:
         ({"instance_type": "it_other"}, "instance_type it_other instead of it_5E", "instance_type", "it_other"),
         ({"region": "us-east1-a"}, "region us-east1-a instead of us-central1-b", "region", "us-east1-a"),
         ({"status": "Paused"}, "paused true instead of false", "paused", True),
-        ({"status": "Terminated"}, "it is Terminated already", "paused", False),
+        ({"status": "Terminated"}, "it is already Terminated", "paused", False),
         ({"project": "proj_other"}, "project proj_other instead of proj_", "limit_price", "17.92"),
     ],
 )
