@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
+from flowplan.documents.plan import digest_of
 from tests.conftest import Place, bid_id
 from tests.texts import storage, task_text
 
@@ -92,6 +94,67 @@ def test_wrong_usage(two: Place, arguments: tuple[str, ...], said: str) -> None:
     assert result.code == 64, result
     assert said in result.err
     assert two.ledger() == []
+
+
+def widened(place: Place, selection: dict[str, Any] | None, whole: bool) -> None:
+    """The saved plan p with another selection, and `whole`, with all that a plan without one does."""
+    body = json.loads((place.path / "p").read_text())
+    if whole:
+        place.ok("plan", "--out", "all")
+        body = {**json.loads((place.path / "all").read_text()), "timestamp": body["timestamp"]}
+    body = {key: value for key, value in body.items() if key != "selection"}
+    body |= {} if selection is None else {"selection": selection}
+    place.write(json.dumps({**body, "sha256": digest_of(body)}, indent=2), "p")
+
+
+@pytest.mark.parametrize(
+    "selection",
+    [
+        None,
+        {"target": [], "exclude": [], "left_out": []},
+        {"target": ["*"], "exclude": [], "left_out": []},
+        {"target": ["bid.*"], "exclude": [], "left_out": ["volume.data"]},
+        {"target": [], "exclude": ["volume.data"], "left_out": ["volume.data"]},
+    ],
+)
+def test_another_selection_in_a_saved_plan_widens_nothing(two: Place, selection: dict[str, Any] | None) -> None:
+    """Whatever it says is selected, no more is done than it lists."""
+    two.ok("plan", "--target", "bid.train", "--out", "p")
+    widened(two, selection, whole=False)
+    result = two.run("apply", "p")
+    assert result.code in (0, 3), result
+    assert set(two.ok("state", "list").split()) <= {"bid.train"}
+
+
+def test_a_plan_that_was_widened_is_not_the_one_that_was_approved(two: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    two.ok("plan", "--target", "bid.train", "--out", "p")
+    approved = json.loads((two.path / "p").read_text())["sha256"]
+    widened(two, None, whole=True)
+    assert two.run("apply", "p", "--expect", approved).code == 3
+    monkeypatch.setenv("FLOWPLAN_PLAN_KEY", "0123456789abcdef0123")
+    two.ok("plan", "--target", "bid.train", "--out", "p")
+    signature = json.loads((two.path / "p").read_text())["hmac_sha256"]
+    widened(two, None, whole=True)
+    body = json.loads((two.path / "p").read_text())
+    two.write(json.dumps({**body, "hmac_sha256": signature}), "p")
+    refused = two.run("apply", "p")
+    assert (refused.code, two.ledger()) == (3, [])
+
+
+def test_a_partial_plan_takes_in_nothing_that_was_written_since(two: Place) -> None:
+    two.ok("apply", "--auto-approve")
+    raised = TWO.replace(task_text("train"), task_text("train", "19.00"))
+    two.write(raised)
+    two.ok("plan", "--target", "bid.train", "--out", "p")
+    sent = len(two.ledger())
+    two.write(raised.replace("ports: [8080]", "ports: [9090]"))  # prep would be replaced
+    assert two.run("apply", "p").code == 3
+    assert len(two.ledger()) == sent
+    two.write(raised)
+    two.call("PATCH", f"/v2/spot/bids/{bid_id(two, 'bid.prep')}", b'{"limit_price": "$3.00"}')  # another part drifts
+    sent = len(two.ledger())
+    two.ok("apply", "p")
+    assert [one.method for one in two.ledger()[sent:]] == ["PATCH"]
 
 
 def test_a_saved_plan_takes_no_selection(two: Place) -> None:
