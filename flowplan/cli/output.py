@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import click
+from click.core import ParameterSource
 
+from flowplan.cli import options
 from flowplan.cli.base import Command
 from flowplan.cli.context import Context
 from flowplan.errors import FlowplanError, UsageProblem
-from flowplan.reports.formats import formats_of, report_of
+from flowplan.reports.formats import report_of
 
 
 @click.command(cls=Command)
 @click.argument("name", required=False)
-@click.option("--format", "form", type=click.Choice(formats_of("output")), help="text (default), json, or raw.")
+@options.form("output")
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.option("--raw", is_flag=True, help="Print the value of NAME alone, for scripts: --format raw.")
 @click.pass_context
-def output(ctx: click.Context, name: str | None, form: str | None, as_json: bool, raw: bool) -> int:
+def output(ctx: click.Context, name: str | None, form: str, as_json: bool, raw: bool) -> int:
     """Show the outputs of the stack, or the one called NAME, as they are now.
 
     \b
@@ -27,12 +29,13 @@ def output(ctx: click.Context, name: str | None, form: str | None, as_json: bool
     from flowplan.documents.outputs import document
     from flowplan.operations.outputs import outputs
 
-    asked = {one for one in (form, "json" if as_json else None, "raw" if raw else None) if one is not None}
+    given = ctx.get_parameter_source("form") is ParameterSource.COMMANDLINE
+    asked = {one for one in (form if given else "", "json" * as_json, "raw" * raw) if one}
     if "raw" in asked and (name is None or len(asked) > 1):
         raise UsageProblem("--raw prints one value", hint="flowplan output --raw NAME")
     if len(asked) > 1:
         raise UsageProblem(f"--json and --format {form} cannot be combined", hint="give one of the two")
-    chosen = asked.pop() if asked else "text"
+    chosen = asked.pop() if asked else form
     here = Context.of(ctx)
     found = outputs(here.session, name)
     if chosen == "raw" and name is not None and found[name].value is None:
