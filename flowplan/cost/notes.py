@@ -57,7 +57,8 @@ def _partial(plan: Plan) -> Iterator[Diagnostic]:
     )
     for cause in dict.fromkeys(cause for _, cause in plan.dependents):
         found = [address for address, one in plan.dependents if one == cause]
-        yield _warning("dependents", f"{_listed(found)} is left out, too: it depends on {cause}")
+        left = "is left out, too: it depends" if len(found) == 1 else "are left out, too: they depend"
+        yield _warning("dependents", f"{_listed(found)} {left} on {cause}")
     for listener, cause in plan.untriggered:
         what = f"{cause} changes now, but {listener}, which is replaced because of that, is left out"
         yield _warning("partial", what, f"no later plan replaces it for that: add --replace {listener} then")

@@ -238,8 +238,11 @@ class Session:
             self.listener.note(f"the state is saved, but not kept as a version: {error}")
 
     def load(self) -> Loaded:
-        """The state, which must belong to this API. Raises StateError, GuardRefused."""
+        """The state, which must belong to this API. Raises StateError, also for one that is gone although a version of
+        it had resources; GuardRefused."""
         loaded = self.store.read()
+        if loaded.fresh:
+            self._hold_not_lost()
         recorded = loaded.state.api_url
         if recorded and recorded != self.settings.api_url:
             raise GuardRefused(
@@ -248,6 +251,17 @@ class Session:
                 hint=f"give --api-url {recorded}, or another --state for the other API",
             )
         return self._placed(loaded)
+
+    def _hold_not_lost(self) -> None:
+        """Raise StateError where there is no state, and the last version of it that was kept is not empty."""
+        last = next(reversed(self.store.versions()), None)
+        if last is None or not last.resources:
+            return
+        count = f"{last.resources} resource{'' if last.resources == 1 else 's'}"
+        raise StateError(
+            f"{self.store.name} is missing, but version {last.serial} of it, with {count}, is kept",
+            hint=f"`flowplan state restore {last.serial}` puts that version back; `apply --init` starts a new state",
+        )
 
     def _placed(self, loaded: Loaded) -> Loaded:
         """The files in it named from the state's own directory, as earlier versions did not."""

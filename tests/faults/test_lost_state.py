@@ -31,7 +31,8 @@ PLAN_KEY = "a key for plans, long enough"
 
 
 def lose(place: Place) -> None:
-    """Everything flowplan keeps here is gone."""
+    """The state is gone, and all that could stand in for it."""
+    shutil.rmtree(place.path / ".flowplan" / "versions", ignore_errors=True)
     for name in ("flowplan.state.json", "flowplan.state.journal", "flowplan.state.json.backup"):
         (place.path / name).unlink(missing_ok=True)
 

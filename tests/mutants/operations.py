@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "begin again where the state is gone and only its versions are left",
+        "operations/session.py",
+        "        if last is None or not last.resources:\n",
+        "        if last is None or last.resources:\n",
+        ("tests/operations/test_history.py", "-k", "no_fresh_start"),
+    ),
+    Mistake(
         "apply a plan of before a push that says nothing of what was applied",
         "operations/state.py",
         "state.as_put_back() if loaded.fresh else state",

@@ -253,3 +253,44 @@ tasks:
     task_management: {utility_threshold_price: 18}
     resources_specification: {fcp_instance: h100.8x.SXM5.IB, cluster_id: us-central1-b}
 """
+
+
+@pytest.mark.parametrize(
+    "command", [("plan",), ("apply", "--auto-approve"), ("destroy", "--auto-approve"), ("status",)]
+)
+def test_a_state_that_is_gone_with_its_backup_and_journal_is_no_fresh_start(
+    command: tuple[str, ...], place: Place
+) -> None:
+    place.write(task_text("train"))
+    place.ok("apply", "--auto-approve")
+    bids = place.ledger()
+    place.write(place.ok("state", "history", "--format", "json"), "versions.json")
+    for path in place.path.glob("flowplan.state.*"):
+        path.unlink()
+    result = place.run(*command)
+    assert (result.code, "is missing, but version" in " ".join(result.err.split())) == (5, True), result
+    assert place.ledger() == bids
+    serial = json.loads((place.path / "versions.json").read_text())["versions"][-1]["serial"]
+    assert f"flowplan state restore {serial}" in result.err
+    place.ok("state", "restore", str(serial))
+    assert "No changes" in place.ok("plan")
+
+
+def test_a_state_whose_last_version_is_empty_may_go(place: Place) -> None:
+    place.write(task_text("train"))
+    place.ok("apply", "--auto-approve")
+    place.ok("destroy", "--auto-approve")
+    for path in place.path.glob("flowplan.state.*"):
+        path.unlink()
+    assert "1 to add" in place.ok("plan")
+
+
+def test_init_starts_a_new_state_although_a_version_is_kept(place: Place) -> None:
+    place.write(task_text("train"))
+    place.ok("apply", "--auto-approve")
+    for path in place.path.glob("flowplan.state.*"):
+        path.unlink()
+    place.edit("name: train", "name: other")
+    assert "1 added" in place.ok("apply", "--auto-approve", "--init")
+    assert place.ok("state", "list").split() == ["bid.other"]
+    assert "No changes" in place.ok("plan")
