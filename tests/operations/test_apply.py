@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,7 @@ def test_nothing_of_somebody_elses_is_taken_over(place: Place) -> None:
     place.ok("apply", "--auto-approve")
     for name in ("flowplan.state.json", "flowplan.state.json.backup", "flowplan.state.journal"):
         (place.path / name).unlink(missing_ok=True)
+    shutil.rmtree(place.path / ".flowplan" / "versions")
     result = place.run("apply", "--auto-approve")  # another lineage: these are not ours any more
     assert result.code == 65
     assert "a bid named flow-sdk-batch-task-example already exists" in result.err
