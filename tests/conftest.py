@@ -33,6 +33,7 @@ ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
 TASK = (EXAMPLES / "task" / "flowplan.yaml").read_text()
 BID, PORTS, VOLUME = "bid.flow-sdk-batch-task-example", "ports.flow-sdk-batch-task-example", "volume.my-new-volume"
+START = {"FLOWPLAN_SIMULATOR_START": "2026-11-02T09:00:00Z"}  # so that today's market is in no test
 APPLY = ("apply", "--auto-approve")
 DESTROY = ("destroy", "--auto-approve", "--allow-volume-destroy", "*")
 
@@ -205,6 +206,7 @@ def settle_in(path: Path, patch: pytest.MonkeyPatch) -> None:
             patch.delenv(name)
     patch.setenv("FLOWPLAN_API_URL", "sim:")
     patch.setenv("FLOWPLAN_SETTLE_WINDOW", "0.2")
+    patch.setenv("FLOWPLAN_SIMULATOR_START", START["FLOWPLAN_SIMULATOR_START"])
     patch.setenv("XDG_STATE_HOME", str(path.parent / "state-home"))
     patch.setattr(simulated, "_fill", filled)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,20 +16,23 @@ from flowplan.cli.base import Command, Group
 from flowplan.cli.context import Context
 from flowplan.errors import UsageProblem
 from flowplan.model.durations import read_duration
-from flowplan.operations.settings import SIMULATOR_DATA
+from flowplan.operations.settings import SIMULATOR_DATA, SIMULATOR_START
 from flowplan.reports.formats import report_of
 
 if TYPE_CHECKING:
     from flowplan.operations.settings import Settings
 
 _db = click.option("--db", metavar="FILE", help=f"The simulator's data ({SIMULATOR_DATA}).")
+_START_HELP = f"When new data begin: 2026-11-02, or 2026-11-02T09:00Z.  [default: {SIMULATOR_START}, else this hour]"
+_start = click.option("--start", metavar="DATE", help=_START_HELP)
 
 
 @click.group(cls=Group)
 def simulator() -> None:
     """The embedded Foundry Cloud Platform: the same API, with a simulated market; nothing to pay.
 
-    `--api-url sim:` uses it in the process; `serve` offers it to other programs.
+    `--api-url sim:` uses it in the process; `serve` offers it to other programs. A market follows from its
+    seed and its start.
     """
 
 
@@ -37,18 +40,22 @@ def simulator() -> None:
 @click.option("--port", type=click.IntRange(0, 65535), default=8571, show_default=True, metavar="P", help="0: any.")
 @_db
 @click.option("--seed", type=int, default=1, show_default=True, metavar="N", help="For newly created data.")
+@_start
 @click.option(
     "--speed", type=options.Finite(0, 1_000_000), default=1, show_default=True, metavar="X", help="Times real time."
 )
 @click.option("--api-key", metavar="KEY", help="Accept only this key.  [default: any fkey_...]")
 @click.pass_context
-def serve(ctx: click.Context, port: int, db: str | None, seed: int, speed: float, api_key: str | None) -> int:
+def serve(
+    ctx: click.Context, port: int, db: str | None, seed: int, start: str | None, speed: float, api_key: str | None
+) -> int:
     """Serve the API on a loopback port until Ctrl-C."""
     from flowplan.simulator import Simulator
     from flowplan.simulator.serve import Server
 
     here = Context.of(ctx)
-    with Simulator.open(_data(here.session.settings, db), seed=seed, speed=speed, api_key=api_key) as found:
+    data, begin = _new(here.session.settings, db, start)
+    with Simulator.open(data, seed=seed, speed=speed, api_key=api_key, start=begin) as found:
         try:
             server = Server(found, port)
         except OSError as error:
@@ -83,7 +90,8 @@ def advance(ctx: click.Context, time: str, db: str | None) -> int:
     from flowplan.simulator import Simulator
 
     here = Context.of(ctx)
-    with Simulator.open(_data(here.session.settings, db)) as found:
+    data, start = _new(here.session.settings, db)
+    with Simulator.open(data, start=start) as found:
         found.advance(read_duration(time, "TIME"))
         here.terminal.line(f"It is now {found.now().isoformat(timespec='seconds')} in the simulator.")
     return 0
@@ -92,14 +100,16 @@ def advance(ctx: click.Context, time: str, db: str | None) -> int:
 @simulator.command(cls=Command)
 @_db
 @click.option("--seed", type=int, default=1, show_default=True, metavar="N", help="For the new data.")
+@_start
 @click.pass_context
-def reset(ctx: click.Context, db: str | None, seed: int) -> int:
+def reset(ctx: click.Context, db: str | None, seed: int, start: str | None) -> int:
     """Delete the simulator's data and create it again."""
     from flowplan.simulator import Simulator
 
     here = Context.of(ctx)
-    with Simulator.open(_data(here.session.settings, db), seed=seed) as found:
-        found.reset(seed)
+    data, begin = _new(here.session.settings, db, start)
+    with Simulator.open(data, seed=seed, start=begin) as found:
+        found.reset(seed, begin)
     here.terminal.out("The simulator's data is created again.")
     return 0
 
@@ -125,13 +135,14 @@ def market(
     since = timedelta(seconds=min(read_duration(history, "--history"), 14 * 86400))
     if not since:
         raise UsageProblem("--history must be more than 0", hint="write 6h or 14d")
-    found = books(_data(here.session.settings, db), instance_type, region, since, depth)
+    found = books(*_new(here.session.settings, db), instance_type, region, since, depth)
     here.terminal.out(report_of("books", "text")(found, here.terminal.paint), end="")
     return 0
 
 
-def _data(settings: Settings, db: str | None) -> Path:
-    """--db, else what `--api-url sim:PATH` means, else the default."""
-    if db:
-        return Path(db)
-    return settings.simulator_data if settings.simulated else Path(SIMULATOR_DATA)
+def _new(settings: Settings, db: str | None, start: str | None = None) -> tuple[Path, datetime]:
+    """The file of the data (--db, else what `--api-url sim:PATH` means, else the default), and when new ones start."""
+    from flowplan.simulator.clock import start_of
+
+    data = settings.simulator_data if settings.simulated else Path(SIMULATOR_DATA)
+    return Path(db) if db else data, start_of(start, "--start") if start else settings.simulator_start

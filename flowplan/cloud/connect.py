@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
 
 from flowplan.cloud.fcp import Fcp
@@ -12,11 +13,13 @@ from flowplan.printable import Secret
 Say = Callable[[str], None]
 
 
-def simulated(data: Path, parallelism: int, *, log: Say | None, wait: Callable[[float], None], note: Say) -> Fcp:
-    """A client of the embedded simulator, whose data are in the file `data`."""
+def simulated(
+    data: Path, start: datetime, parallelism: int, *, log: Say | None, wait: Callable[[float], None], note: Say
+) -> Fcp:
+    """A client of the embedded simulator, whose data are in the file `data`. New data begin at `start`."""
     from flowplan.simulator import SIMULATOR_KEY, SIMULATOR_URL, Simulator
 
-    simulator = Simulator.open(data)
+    simulator = Simulator.open(data, start=start)
     transport = Transport(
         SIMULATOR_URL,
         Secret(SIMULATOR_KEY),

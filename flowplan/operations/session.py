@@ -280,7 +280,12 @@ class Session:
             settings, listener = self.settings, self.listener
             if settings.simulated:
                 self._cloud = simulated(
-                    settings.simulator_data, parallelism, log=listener.log, wait=self._wait, note=listener.note
+                    settings.simulator_data,
+                    settings.simulator_start,
+                    parallelism,
+                    log=listener.log,
+                    wait=self._wait,
+                    note=listener.note,
                 )
             else:
                 self._cloud = connect(

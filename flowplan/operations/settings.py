@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 
 from attrs import field, frozen
@@ -14,6 +15,7 @@ from flowplan.printable import Secret
 PUBLIC_API = "https://api.mithril.ai"
 SIMULATOR = "sim:"
 SIMULATOR_DATA = ".flowplan/simulator.db"
+SIMULATOR_START = "FLOWPLAN_SIMULATOR_START"
 PLAN_KEY = "FLOWPLAN_PLAN_KEY"
 _KEY_LENGTH = 16
 
@@ -67,6 +69,14 @@ class Settings:
     def simulator_data(self) -> Path:
         """The data of the embedded simulator, for an `api_url` that means it."""
         return self.directory / (self.api_url.removeprefix(SIMULATOR) or SIMULATOR_DATA)
+
+    @property
+    def simulator_start(self) -> datetime:
+        """Where the clock of a new simulator starts: FLOWPLAN_SIMULATOR_START, else the hour that has begun. Raises
+        UsageProblem for what is no time."""
+        from flowplan.simulator.clock import start_of
+
+        return start_of(self.environ.get(SIMULATOR_START, ""), SIMULATOR_START)
 
     @property
     def ssh_keys(self) -> tuple[str, ...]:

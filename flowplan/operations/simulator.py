@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from flowplan.documents.books import Auction, Books
 from flowplan.errors import UsageProblem
 
 
-def books(data: Path, instance_type: str | None, region: str | None, since: timedelta, depth: int) -> Books:
+def books(
+    data: Path, start: datetime, instance_type: str | None, region: str | None, since: timedelta, depth: int
+) -> Books:
     """The auctions of `instance_type` (also the beginning of several names) in `region`; None: of all. `data`: the
-    simulator's file. Raises UsageProblem where there is none, with what there is."""
+    simulator's file; new data begin at `start`. Raises UsageProblem where there is none, with what there is."""
     from flowplan.simulator import Simulator
 
-    with Simulator.open(data) as found:
+    with Simulator.open(data, start=start) as found:
         all_, now = found.market(), found.now()
     auctions = [one for one in all_ if region in (None, one.region) and _is_asked_for(one, instance_type)]
     if not auctions:

@@ -179,7 +179,7 @@ def _furnish(settings: Settings, cases: Cases, case: Case, listener: Listener) -
     from flowplan.simulator import Simulator, furnish
 
     before = cases.before(case)
-    with Simulator.open(settings.simulator_data) as simulator:
+    with Simulator.open(settings.simulator_data) as simulator:  # at a fixed time: cases pass on any day
         for name in sorted(_ssh_keys(settings, [*cases.stack], [*before], listener=listener)):
             furnish.add_ssh_key(simulator, name)
         for volume in case.volumes:

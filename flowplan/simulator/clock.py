@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+
+from flowplan.errors import UsageProblem
 
 SECOND = 1_000
 MINUTE = 60 * SECOND
@@ -13,12 +16,14 @@ DAY = 24 * HOUR
 NEVER = 1 << 60
 ROUND = 2 * MINUTE  # between two rounds of an auction
 
-# Where a new simulator's clock stands, unless told otherwise. Fixed, so that the same calls make the same data.
+# Where a simulator's clock starts when nobody asks for a time. Fixed, so that the same calls make the same data.
 EPOCH = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
+_FIRST, _LAST = datetime(2001, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
 _ZERO = datetime(1970, 1, 1, tzinfo=UTC)
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _RFC3339 = r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:?\d\d)?"
 
 
@@ -45,6 +50,22 @@ def from_iso(text: str) -> int:
     if not re.fullmatch(_RFC3339, text, re.ASCII):
         raise ValueError(f"not an RFC 3339 time: {text!r}")
     return to_ms(datetime.fromisoformat(text.upper()))
+
+
+def start_of(text: str, given_by: str) -> datetime:
+    """Where a new simulator's clock starts: at `text`, a date (midnight UTC) or a time (RFC 3339); at the full hour
+    that has begun, if it is empty, so that the prices of the past end today. `given_by`: what the text is the value of.
+    Raises UsageProblem for any other text."""
+    if not text:
+        return datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    with contextlib.suppress(ValueError, OverflowError):
+        start = to_datetime(from_iso(f"{text}T00:00Z" if _DATE.fullmatch(text) else text))
+        if _FIRST <= start < _LAST:
+            return start
+    raise UsageProblem(
+        f"{given_by} must be a date or a time in the years 2001 to 2099",
+        hint="write 2026-11-02 (midnight UTC) or 2026-11-02T09:00:00Z",
+    )
 
 
 @lru_cache(maxsize=64)

@@ -88,14 +88,15 @@ class Simulator:
             self._time.catch_up()
             self._db.close()
 
-    def reset(self, seed: int | None = None) -> None:
-        """Delete all data and create it again, from `seed` or from the one it was made with, and from its start.
+    def reset(self, seed: int | None = None, start: datetime | None = None) -> None:
+        """Delete all data and create it again, from `seed` and at `start`, or from those it was made with.
 
         A process that has the data open goes on with the new data.
         """
         with self._lock:
-            made_with, start = self._db.execute("SELECT seed, started FROM clock").fetchone()
-            remake(self._db, lambda db: _fill(db, made_with if seed is None else seed, start))
+            made_with, started = self._db.execute("SELECT seed, started FROM clock").fetchone()
+            begin = started if start is None else clock.to_ms(start)
+            remake(self._db, lambda db: _fill(db, made_with if seed is None else seed, begin))
 
     def now(self) -> datetime:
         """Virtual time."""

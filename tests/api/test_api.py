@@ -20,7 +20,7 @@ from flowplan.apply.outcome import Outcome
 from flowplan.model.address import Address
 from flowplan.model.resources import Bid
 from flowplan.planning.steps import Step
-from tests.conftest import EXAMPLES, Place, live_ids
+from tests.conftest import EXAMPLES, START, Place, live_ids
 from tests.typed.sweep import place as sweep
 
 TASK = {
@@ -32,7 +32,7 @@ EXAMPLE = EXAMPLES / "task" / "flowplan.yaml"
 
 
 def stack_in(directory: Path, *sources: Any, **more: Any) -> flowplan.Stack:
-    return flowplan.load(*sources, directory=directory, api_url="sim:", environ={}, **more)
+    return flowplan.load(*sources, directory=directory, api_url="sim:", environ=START, **more)
 
 
 @pytest.fixture
@@ -282,7 +282,7 @@ class Reporter(flowplan.Silent):
 
 task = {TASK!r}
 tasks = [{{**task, "name": name}} for name in "abcd"]
-stack = flowplan.load(*tasks, directory={str(tmp_path)!r}, api_url="sim:", environ={{}})
+stack = flowplan.load(*tasks, directory={str(tmp_path)!r}, api_url="sim:", environ={START!r})
 try:
     stack.apply(stack.plan(), parallelism=1, reporter=Reporter())
 except KeyboardInterrupt:

@@ -13,7 +13,7 @@ import flowplan
 from flowplan.planning.actions import Change
 from flowplan.planning.steps import Step
 from tests.api.test_api import TASK, stack_in
-from tests.conftest import Place, left_in_doubt, live_ids
+from tests.conftest import START, Place, left_in_doubt, live_ids
 
 
 class Hostile(flowplan.Silent):
@@ -84,7 +84,7 @@ def work():
         print(len(stack.state().bindings), stack.state().serial, stack.recover())
 
 main = threading.main_thread()
-stack = flowplan.load(*{tasks("abc")!r}, directory={str(tmp_path)!r}, api_url="sim:", environ={{}})
+stack = flowplan.load(*{tasks("abc")!r}, directory={str(tmp_path)!r}, api_url="sim:", environ={START!r})
 threading.Thread(target=work).start()
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)

@@ -13,7 +13,7 @@ from flowplan.backends.processes import this_process
 from flowplan.backends.store import Store
 from flowplan.errors import Locked, StateError, UsageProblem
 from flowplan.state.journal import Record
-from tests.conftest import Place
+from tests.conftest import START, Place
 from tests.contracts.database import Database, DatabaseJournal, DatabaseStore
 
 TASK = """name: train
@@ -39,7 +39,7 @@ def database(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
 def stack_in(directory: Path) -> flowplan.Stack:
     directory.mkdir(exist_ok=True)
     (directory / "flowplan.yaml").write_text(TASK)
-    return flowplan.load(directory=directory, api_url="sim:", environ={}, state=STATE)
+    return flowplan.load(directory=directory, api_url="sim:", environ=START, state=STATE)
 
 
 def test_plan_apply_destroy_through_the_api(tmp_path: Path, database: Database) -> None:
@@ -120,5 +120,5 @@ def test_a_url_of_nothing_that_keeps_a_state_is_wrong_usage(place: Place, url: s
     assert f"flowplan cannot keep a state at {url.partition('//')[0]}//" in result.err.replace("\n  ", " ")
     assert "secret" not in result.err
     with pytest.raises(UsageProblem):
-        flowplan.load(directory=place.path, api_url="sim:", state=url, environ={}).state()
+        flowplan.load(directory=place.path, api_url="sim:", state=url, environ=START).state()
     assert [path.name for path in place.path.iterdir()] == ["flowplan.yaml"]

@@ -23,6 +23,7 @@ from attrs import asdict, frozen
 from tests.faults.points import Act, Points
 
 TIMEOUT = 120  # seconds for one job: then it is killed by the alarm, and its test fails
+_START = {"FLOWPLAN_SIMULATOR_START": "2026-11-02T09:00:00Z"}
 
 
 @frozen
@@ -55,7 +56,7 @@ class Runner:
 
     def __init__(self, scratch: Path, within: Sequence[str] = ()) -> None:
         environ = {key: value for key, value in os.environ.items() if not key.startswith(("FLOWPLAN_", "PYTEST_"))}
-        environ |= {"FLOWPLAN_API_URL": "sim:", "FLOWPLAN_SETTLE_WINDOW": "0", "NO_COLOR": "1", "CI": "true"}
+        environ |= {"FLOWPLAN_API_URL": "sim:", "FLOWPLAN_SETTLE_WINDOW": "0", "NO_COLOR": "1", "CI": "true", **_START}
         self.runs = 0
         self._process = subprocess.Popen(
             [*within, sys.executable, "-m", "tests.faults.runner", str(scratch)],

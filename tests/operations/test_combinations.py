@@ -11,7 +11,7 @@ import pytest
 import flowplan
 from flowplan.errors import UsageProblem
 from flowplan.operations.combinations import RULES, as_option, hold_together
-from tests.conftest import Place
+from tests.conftest import START, Place
 
 PAIRS = [(rule.asked, beside) for rule in RULES for beside in rule.beside]
 OPTIONS: dict[str, tuple[str, ...]] = {
@@ -44,7 +44,7 @@ def test_both_faces_refuse_the_same(asked: str, beside: str, place: Place, tmp_p
     for name in (asked, beside, *(["destroy"] if "keep_volumes" in (asked, beside) else [])):
         arguments |= ARGUMENTS.get(name, {name: True})
     with pytest.raises(flowplan.UsageProblem, match="cannot be combined with"):
-        flowplan.load({"name": "train"}, directory=tmp_path, api_url="sim:", environ={}).plan(**arguments)
+        flowplan.load({"name": "train"}, directory=tmp_path, api_url="sim:", environ=START).plan(**arguments)
 
 
 def test_what_is_not_given_excludes_nothing() -> None:

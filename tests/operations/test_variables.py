@@ -10,7 +10,7 @@ import pytest
 
 from flowplan.api import load
 from flowplan.errors import StalePlan, UsageProblem
-from tests.conftest import Place
+from tests.conftest import START, Place
 
 STACK = """version: 2
 variables:
@@ -145,7 +145,9 @@ def test_the_python_api_takes_variables_and_a_stack_as_a_dict(tmp_path: Path) ->
         "tasks": {"t": {"name": "${var.name}", "resources_specification": {"fcp_instance": "8xh100"}}},
     }
     given = {"gb": 5, "keys": ["a", "b"]}
-    made = load(body, directory=tmp_path, api_url="sim:", environ={}, variables=given, variable_files=["values.yaml"])
+    made = load(
+        body, directory=tmp_path, api_url="sim:", environ=START, variables=given, variable_files=["values.yaml"]
+    )
     config = made.validate()
     assert [(one.size_gb, one.name) for one in config.volumes.values()] == [(5, "data-a"), (5, "data-b")]
     assert [task.name for task in config.tasks.values()] == ["big"]

@@ -42,6 +42,13 @@ def get_me(call: Call) -> Response:
     return reply(200, _user(call, 1) | {"organization_id": _uuid(call, "organization")})
 
 
+def list_teammates_of(call: Call) -> Response:
+    """GET /users/{user_fid}/teammates, which older clients ask for: the user's own only."""
+    if call.params["user_fid"] not in own_ids(call):
+        raise Refusal(404, "User not found")
+    return list_teammates(call)
+
+
 def list_teammates(call: Call) -> Response:
     """GET /v2/me/teammates."""
     projects = [row[0] for row in call.db.execute("SELECT fid FROM projects WHERE mine = 1 ORDER BY seq")]

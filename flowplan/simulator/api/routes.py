@@ -83,6 +83,7 @@ ROUTES = (
     Route("POST", "/v2/instances/{instance_fid}/refresh-boot-disk", "unsold.refresh_boot_disk"),
     Route("GET", "/v2/reservation", "unsold.list_reservations"),
     Route("GET", "/v2/kubernetes/clusters", "unsold.list_clusters"),
+    Route("GET", "/users/{user_fid}/teammates", "projects.list_teammates_of"),
     Route("GET", "/users/{user_fid}/billing_check", "unsold.check_billing"),
     Route("GET", "/v2/cpu/instance-types", "unsold.list_cpu_instance_types"),
     Route("GET", "/v2/cpu/regions", "unsold.list_cpu_regions"),
