@@ -1,23 +1,33 @@
 #!/usr/bin/env bash
 # The main job in one go, on the embedded simulator: no account, no network, nothing to pay.
-# Prints each command before it runs it. Works in a directory of its own and removes it at the end.
+# Prints each command before it runs it, as it can be typed. Works in a directory of its own and removes it at the end.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-cp "$here/task/flowplan.yaml" "$work/"
 cd "$work"
-export FLOWPLAN_API_URL=sim:
-# With FLOWPLAN_API_URL, one word is the embedded FCP; without it, the same commands speak to the real one.
 
-say() { printf '\n\033[1m# %s\033[0m\n' "$*"; }
+[ -t 1 ] && bold=$'\033[1m' plain=$'\033[0m' || bold='' plain=''
+say() { printf '\n%s# %s%s\n' "$bold" "$*" "$plain"; }
+typed() { # the words as a shell reads them
+    local word
+    for word in "$@"; do
+        case $word in
+            *\'*) printf ' %q' "$word" ;;
+            *[!A-Za-z0-9_./:=-]*) printf " '%s'" "$word" ;;
+            *) printf ' %s' "$word" ;;
+        esac
+    done
+}
 run() {
-    printf '\n\033[1m$ %s\033[0m\n' "$*"
+    printf '\n%s$%s%s\n' "$bold" "$(typed "$@")" "$plain"
     "$@"
 }
-[ -t 1 ] || { say() { printf '\n# %s\n' "$*"; }; run() { printf '\n$ %s\n' "$*"; "$@"; }; }
 
+say "Foundry's example, and the embedded FCP: without FLOWPLAN_API_URL the same commands speak to the real one."
+run cp "$here/task/flowplan.yaml" .
+run export FLOWPLAN_API_URL=sim:
 say "What would change, and what would it cost?"
 run flowplan plan
 say "Do it."
