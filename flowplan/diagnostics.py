@@ -147,7 +147,8 @@ CODES: Mapping[str, Code] = MappingProxyType({
     "below-reserve": Code("The limit is below the reserve, so the bid can never win.", "below_reserve"),
     "cannot-win-now": Code("The limit does not win at current prices.", "cannot_win_now"),
     "limit-far-above-need": Code(
-        "The limit is far above what keeps the bid running; in a price spike you would pay it.", "limit_far_above_need"
+        "The limit is far above what keeps the bid running, which is right if an hour is worth that to you.",
+        "limit_far_above_need",
     ),
     "not-fetched": Code("Prices could not be fetched, so they are unknown."),
     "price-ambiguous": Code("The auction's rule does not determine the price.", "price_ambiguous"),

@@ -28,7 +28,7 @@ from flowplan.config.config import (
     VolumeWanted,
 )
 from flowplan.config.read import read
-from flowplan.config.task.instances import PRIORITIES
+from flowplan.model.catalogue import PRIORITIES
 
 __all__ = [
     "PRIORITIES",

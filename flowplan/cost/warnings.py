@@ -12,6 +12,7 @@ from flowplan.cost.costs import Costs, Priced
 from flowplan.cost.interruptions import interruptions
 from flowplan.diagnostics import CODE_OF, Diagnostic, Severity
 from flowplan.model.address import Address
+from flowplan.model.catalogue import PRIORITIES
 from flowplan.model.live import ALLOCATED
 from flowplan.model.resources import Bid
 from flowplan.planning.actions import NoOp
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
     from flowplan.pricing.advice import Advice
     from flowplan.pricing.forecasting import Forecast
 
-_ABOUT_THE_LIMIT = ("below_reserve", "cannot_win_now", "limit_far_above_need")
+_ABOUT_THE_LIMIT = ("below_reserve", "cannot_win_now", "tie")
 _NOT_RUNNING = ("below_reserve", "cannot_win_now", "all_or_nothing_too_large")
-_OF_THE_AUCTION = ("self_competition", "stale_market")  # said once for all bids in it
+_OF_THE_AUCTION = ("self_competition", "stale_market", "limit_far_above_need")  # said once for all bids in it
 _AHEAD = ("thin_history", "volatile", "limit_far_above_need")
 _FAR = 3  # times what is needed
 _VOLATILE = 2  # times the middle
@@ -51,8 +52,8 @@ def warnings_of(one: Priced) -> tuple[Warned, ...]:
         found.append(Warned("stale_market", one.stale))
     if one.forecast is not None:
         found += _of_forecast(one.forecast)
-    if one.advice is not None and is_far_above_need(cost.limit_price, one.advice):
-        found.append(Warned("limit_far_above_need", _far_above(cost, one.advice)))
+    if is_far_above_need(cost, one.advice):
+        found.append(Warned("limit_far_above_need", "the limit is far above need"))
     return tuple(found)
 
 
@@ -63,9 +64,15 @@ def _of_forecast(found: Forecast) -> Iterator[Warned]:
         yield Warned("volatile", _volatile(found))
 
 
-def is_far_above_need(limit: Decimal, advice: Advice | None) -> bool:
-    """Whether a limit is that much above the one advised that a spike could be dear."""
-    return advice is not None and advice.limit_price is not None and limit > advice.limit_price * _FAR
+def is_far_above_need(found: Estimate, advice: Advice | None) -> bool:
+    """Whether a bid that would run has a limit far above the one advised. Not said of a limit that is one of FCP's
+    priorities: nobody chose that figure."""
+    if advice is None or advice.limit_price is None or found.outlook not in ("runs", "unknown"):
+        return False
+    limit = found.limit_price
+    if found.gpus and limit / found.gpus in PRIORITIES.values():
+        return False
+    return limit > advice.limit_price * _FAR
 
 
 def _moves_much(found: Forecast) -> bool:
@@ -81,7 +88,7 @@ def warned(costs: Costs) -> Iterator[Diagnostic]:
             continue
         for found in warnings_of(one):
             if found.word not in _OF_THE_AUCTION:
-                hint = advised(one) if found.word in _ABOUT_THE_LIMIT else _HINTS.get(found.word)
+                hint = _raise(one) if found.word in _ABOUT_THE_LIMIT else _hint(found.word, one)
                 yield _said("warning", f"{one.change.address}: {found.text}", found.word, hint, one)
     yield from interruptions(costs.changes)
     order = Succession.of(one.change for one in costs.changes)
@@ -90,6 +97,8 @@ def warned(costs: Costs) -> Iterator[Diagnostic]:
         if stale is not None:
             summary = f"{stale.place}: {stale.priced.stale}"
             yield _said("warning", summary, "stale_market", _HINTS["stale_market"], stale.priced)
+        if far := [one for one in bids if one.is_new and is_far_above_need(one.cost, one.priced.advice)]:
+            yield _far_above(far)
         compete = [said for group in order.groups(bids, _address) if (said := _competing(*group)) is not None]
         yield from [one for one in compete if one.severity == "warning"] or compete[:1]
 
@@ -117,8 +126,28 @@ _HINTS = {
     "stale_market": "the plan is still valid, but its cost may not be: plan again",
     "volatile": "a lower limit caps what it can cost; `--max-hourly-cost` refuses a plan above a budget",
     "all_or_nothing_too_large": "split it into tasks of fewer instances, or choose another type or region",
-    "tie": "raise the limit by one cent to win it",
 }
+
+
+def _hint(word: str, one: Priced) -> str | None:
+    """What to do about it. A bid that is to win is never also advised to lower its limit."""
+    losing = one.cost is not None and one.cost.outlook in ("waits", "cannot_win")
+    return None if word == "volatile" and losing else _HINTS.get(word)
+
+
+def _raise(one: Priced) -> str | None:
+    """The one direction for a bid that loses: up, at least to what wins now. None for a paused one, which costs nothing
+    as it is, and where what wins is unknown."""
+    found, advice = one.cost, one.advice
+    if found is None or found.outlook == "paused":
+        return None
+    wins, reserve = found.entry.low, found.market.minimum if found.market else None
+    kept = advice.limit_price if advice is not None else None
+    if kept is not None and kept > found.limit_price and (wins is None or kept >= wins):
+        return advised(one)
+    if wins is None:
+        return f"raise it to at least {usd(reserve)}, the reserve" if reserve is not None else None
+    return f"raise it to {usd(wins)}, the lowest that wins now"
 
 
 def _said(severity: Severity, summary: str, warning: str, hint: str | None, one: Priced) -> Diagnostic:
@@ -165,11 +194,6 @@ def _volatile(found: Forecast) -> str:
         f"the price varies a lot: over {over}, {middle} in the middle, {mean} on average, at most {high} in 9 "
         "of 10 cases"
     )
-
-
-def _far_above(found: Estimate, advice: Advice) -> str:
-    need = usd(advice.limit_price)
-    return f"the limit {usd(found.limit_price)} is far above the {need} it needs; in a price spike you would pay it"
 
 
 _TEXTS: dict[str, Callable[[Estimate], str]] = {  # what an estimate warns of
@@ -280,6 +304,30 @@ def _competing(bids: Sequence[_Bidder], begin: Sequence[_Bidder]) -> Diagnostic 
         f"others pay its limit: {usd(limit)} instead of {usd(price)}, {usd(more)} an hour more together"
     )
     return _said("note", summary, "self_competition", _ONE_TASK, first.priced)
+
+
+def _far_above(bids: Sequence[_Bidder]) -> Diagnostic:
+    """Once for an auction: that limits are far above what has been enough, which is right where they are what the work
+    is worth, and what a lower one would lose."""
+    need = max(
+        (one.priced.advice for one in bids if one.priced.advice is not None),
+        key=lambda advice: advice.limit_price or Decimal(0),
+    )
+    limits = sorted({one.limit_price for one in bids})
+    amount = usd(limits[0]) if len(limits) == 1 else f"{usd(limits[0])} to {usd(limits[-1])}"
+    what = f"limit of {_names(bids)} is" if len(bids) == 1 else f"limits of {_names(bids)} are"
+    summary = (
+        f"{bids[0].place}: the {what} {amount}, far above the {usd(need.limit_price)} needed; that is right if an "
+        "hour is worth so much to you: you are charged the price, not the limit"
+    )
+    return _said("note", summary, "limit_far_above_need", risk_of_lowering(need), bids[0].priced)
+
+
+def risk_of_lowering(advice: Advice) -> str:
+    """What the limit advised may lose, and how surely."""
+    lost = 1 - advice.availability
+    sure = f" in {advice.confidence:.0%} of cases, more in the others" if advice.confidence is not None else ""
+    return f"a limit of {usd(advice.limit_price)} loses up to {lost:.0%} of {span(advice.hours)}{sure}"
 
 
 _ONE_TASK = "one task with more instances (num_instances) does not bid against itself"

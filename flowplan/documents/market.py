@@ -87,7 +87,7 @@ def _at_limit(one: Offer) -> BidCost | None:
     """What a bid for one instance would cost: as in a plan."""
     if one.bid is None:
         return None
-    far = ("limit_far_above_need",) if is_far_above_need(one.bid.limit_price, one.advice) else ()
+    far = ("limit_far_above_need",) if is_far_above_need(one.bid, one.advice) else ()
     advice = of_advice(one.advice, one.forecast, 1)
     return of_bid(one.bid, one.forecast, advice=advice, warnings=(*one.bid.warnings, *far))
 

@@ -6,11 +6,23 @@ ids, and the id that has an auction in the wanted region decides.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
+from types import MappingProxyType
 
 from attrs import field, frozen
 
 from flowplan.errors import CloudError
+
+# Dollars per GPU-hour (Foundry's own table).
+PRIORITIES: Mapping[str, Decimal] = MappingProxyType(
+    {
+        "critical": Decimal("14.99"),
+        "high": Decimal("12.29"),
+        "standard": Decimal("4.24"),
+        "low": Decimal("2.00"),
+    }
+)
 
 
 @frozen

@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from decimal import Decimal
-from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 from attrs import field, frozen
@@ -28,17 +27,9 @@ from flowplan.config.values import (
     whole,
 )
 from flowplan.config.yaml import Document, Node, quoted
+from flowplan.model.catalogue import PRIORITIES
 from flowplan.model.type_names import TypeName, has_word, read_type_name
 
-# Dollars per GPU-hour (Foundry's own table).
-PRIORITIES: Mapping[str, Decimal] = MappingProxyType(
-    {
-        "critical": Decimal("14.99"),
-        "high": Decimal("12.29"),
-        "standard": Decimal("4.24"),
-        "low": Decimal("2.00"),
-    }
-)
 DEFAULT_PRIORITY = "standard"
 DEFAULT_LIMIT = LimitPrice(PRIORITIES[DEFAULT_PRIORITY], "gpu")
 MOST_INSTANCES = 256  # of one bid (fcp: instance_quantity)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from itertools import groupby
 
-from flowplan.cost.warnings import is_far_above_need, kept_by
+from flowplan.cost.warnings import is_far_above_need, kept_by, risk_of_lowering
 from flowplan.documents.market import Looked
 from flowplan.pricing.forecasting import Band, Forecast
 from flowplan.pricing.notable import is_hardly_ever
@@ -214,8 +214,11 @@ def _at_limit(one: Offer) -> list[tuple[str, str]]:
     lines = [(label, now), ("", _runs(found))]
     if found.cost.p50 is not None:
         lines.append(("", f"{_about(found.cost)} over {span(found.hours)}, at most {usd(found.worst_case)}"))
-    if is_far_above_need(bid.limit_price, one.advice):
-        lines.append(("", "this is far above what it needs: in a price spike you would pay it"))
+    if one.advice is not None and is_far_above_need(bid, one.advice):
+        lines.append(
+            ("", "far above what it needs, and right if it is worth that: you are charged the price, not the limit")
+        )
+        lines.append(("", risk_of_lowering(one.advice)))
     return lines
 
 
