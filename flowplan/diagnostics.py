@@ -66,7 +66,7 @@ CODES: Mapping[str, Code] = MappingProxyType({
     "file": Code("A file that a task names cannot be read."),
     "folded": Code("A startup script is folded text, so YAML joins its lines."),
     "ignored": Code("A setting has no effect."),
-    "lifetime-prevented": Code("A task with a lifetime has prevent_destroy, which refuses to end it."),
+    "lifetime-prevented": Code("A task with a lifetime has prevent_destroy, so nothing ends it."),
     "missing": Code("A required key is missing."),
     "mount-point": Code("A mount point cannot be used."),
     "port": Code("A value is not a port or a range of ports."),

@@ -226,11 +226,11 @@ class Changes:
 
     def _compare(self, address: Address, found: LiveBid | LiveVolume, wanted: Resource, binding: Binding) -> Change:
         before, after = as_known(found, binding.applied), resolve(wanted, self.ids, self.called)
-        over = self.desired.over.get(address)
-        if over is not None and address not in self.wishes.replace:
+        over, lifecycle = self.desired.over.get(address), self.lifecycles.get(address, DEFAULT)
+        # One that may not be ended holds up no other: it runs on, with a warning, and the rest of the plan is done.
+        if over is not None and address not in self.wishes.replace and not lifecycle.prevent_destroy:
             status = getattr(found, "status", None)
             return Expire(address, before, id=binding.id, status=status, reason=LIFETIME_OVER, note=over)
-        lifecycle = self.lifecycles.get(address, DEFAULT)
         fields = differences(before, after, lifecycle, named=address in self.desired.named)
         change: NoOp | Update | Replace
         if (why := self._replaced(address, fields, wanted)) is not None:

@@ -68,11 +68,15 @@ def _done(changes: Iterable[Change]) -> Iterator[Diagnostic]:
 
 def _run_on(changes: Iterable[Change], desired: Desired) -> Iterator[Diagnostic]:
     for one in changes:
-        if isinstance(one, LeftOut) and isinstance(one.before, Bid) and one.address in desired.over:
-            summary = f"the lifetime of {one.address} is over ({desired.over[one.address]}), "
-            summary += "but it is left out of this plan and keeps running"
-            hint = f"cancel it: flowplan apply --target {one.address}"
-            yield Diagnostic("lifetime-over", summary, hint, severity="warning", about=str(one.address))
+        if not isinstance(one.before, Bid) or one.address not in desired.over or "down" in one.ways:
+            continue
+        prevented = one.address in desired.lifecycles and desired.lifecycles[one.address].prevent_destroy
+        if not prevented and not isinstance(one, LeftOut):
+            continue
+        why = "it has prevent_destroy" if prevented else "it is left out of this plan"
+        summary = f"the lifetime of {one.address} is over ({desired.over[one.address]}), but {why} and keeps running"
+        hint = "remove prevent_destroy from it, and apply" if prevented else f"flowplan apply --target {one.address}"
+        yield Diagnostic("lifetime-over", summary, f"cancel it: {hint}", severity="warning", about=str(one.address))
 
 
 def _too_short(changes: Iterable[Change], desired: Desired) -> Iterator[Diagnostic]:

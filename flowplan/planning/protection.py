@@ -11,7 +11,7 @@ from flowplan.model.address import Address
 from flowplan.model.lifecycle import Lifecycle
 from flowplan.model.resources import Volume
 from flowplan.model.selection import is_wild, matching
-from flowplan.planning.actions import LIFETIME_OVER, Change, Delete, Replace, refusal
+from flowplan.planning.actions import Change, Delete, Replace, refusal
 from flowplan.planning.lookup import Desired
 from flowplan.planning.plan import EVERYTHING, Unread, Wishes
 from flowplan.state.state import Binding
@@ -116,8 +116,6 @@ def _to_spare_it(change: Replace | Delete, wishes: Wishes) -> str:
     forcing = [one.name for one in change.fields if one.forces]
     if forcing:
         return f"to keep it, undo the change of {', '.join(forcing)}"
-    if change.reason == LIFETIME_OVER:
-        return f"to keep it, raise or remove its lifetime ({change.note}); until then it runs on and costs money"
     if wishes.mode == "destroy":
         if change.address.kind == "volume":
             return f"to keep it: {_KEEP_VOLUMES}"

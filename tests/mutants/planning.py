@@ -440,6 +440,13 @@ MISTAKES = (
         ("tests/operations/test_faults_left_out.py", "-k", "itself"),
     ),
     Mistake(
+        "refuse to end every lifetime for one that may not end",
+        "planning/changes.py",
+        "self.wishes.replace and not lifecycle.prevent_destroy:\n",
+        "self.wishes.replace:\n",
+        ("tests/operations/test_jobs.py", "-k", "holds_up_no_other"),
+    ),
+    Mistake(
         "record drift of what is left out",
         "apply/working_state.py",
         " and not isinstance(change, LeftOut):\n",

@@ -462,9 +462,7 @@ def test_a_lifetime_that_ends_before_the_work_is_said(place: Place) -> None:
     assert "or until its lifetime ends: $1.00" in said and "done after" not in said
 
 
-def test_a_lifetime_that_prevent_destroy_keeps_from_ending_the_task_is_warned_of_and_refused_in_words(
-    place: Place,
-) -> None:
+def test_a_lifetime_that_prevent_destroy_keeps_from_ending_the_task_is_warned_of(place: Place) -> None:
     lifecycle = "lifetime: {max_hours: 1}\n    lifecycle: {prevent_destroy: true}\n    ports"
     place.write(STACK.partition("  other:")[0].replace("ports", lifecycle).replace("depends_on", "x-depends_on"))
     warned = " ".join(place.run("validate").err.split())
@@ -472,8 +470,23 @@ def test_a_lifetime_that_prevent_destroy_keeps_from_ending_the_task_is_warned_of
     assert "its lifetime is here: flowplan.yaml:12:5" in warned
     place.ok(*APPLY)
     place.ok("simulator", "advance", "3h")
-    refused = place.run("plan")
-    assert refused.code == 3
-    said = " ".join(refused.out.split())
-    assert "hint: to keep it, raise or remove its lifetime (it has run 3.0 hours, of max_hours 1)" in said
-    assert "undo what replaces it" not in said
+    said = " ".join(place.ok("plan").split())
+    assert (
+        "the lifetime of bid.train is over (it has run 3.0 hours, of max_hours 1), but it has prevent_destroy" in said
+    )
+    assert "hint: cancel it: remove prevent_destroy from it, and apply" in said
+    place.edit("prevent_destroy: true", "prevent_destroy: false")
+    assert "2 destroyed" in place.ok(*APPLY)
+
+
+def test_a_task_that_nothing_may_end_holds_up_no_other_whose_lifetime_is_over(place: Place) -> None:
+    place.write(ENDS)
+    place.edit("  other: {}", "  other: {lifetime: {max_hours: 2}, lifecycle: {prevent_destroy: true}}")
+    place.ok(*APPLY)
+    place.ok("simulator", "advance", "13h")
+    out = " ".join(place.ok(*APPLY).split())
+    assert "2 destroyed" in out
+    assert "the lifetime of bid.other is over" in out and "but it has prevent_destroy and keeps running" in out
+    assert [one for one in place.ok("state", "list").split() if one.startswith("bid.other")] == ["bid.other"]
+    status = place.ok("status")
+    assert "bid.other  Allocated" in status and "bid.train  Terminated" in status

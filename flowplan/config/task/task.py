@@ -118,7 +118,7 @@ def _warn_of_prevented(task: Section, found: Task) -> None:
     lifecycle = task.node.get("lifecycle")
     if found.lifetime is None or not found.lifecycle.prevent_destroy or not isinstance(lifecycle, MappingNode):
         return
-    summary = "prevent_destroy keeps the lifetime from ending the task: once it is over, every plan is refused"
+    summary = "prevent_destroy keeps the lifetime from ending the task"
     hint = "keep one of the two; a bid past its lifetime runs on and costs money until it is cancelled"
     node, also = lifecycle.value("prevent_destroy"), (("its lifetime is here", task.node.key("lifetime")),)
     task.document.problem(node, summary, hint, code="lifetime-prevented", severity="warning", also=also)
