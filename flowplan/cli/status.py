@@ -14,7 +14,7 @@ from flowplan.reports.formats import report_of
 @options.form("status")
 @click.pass_context
 def status(ctx: click.Context, form: str) -> int:
-    """Show what flowplan made and what it is doing: status, instances, ssh, ports, price now, paid so far."""
+    """Show what flowplan made and what it is doing: status, instances, ssh, ports, what is charged, paid so far."""
     from flowplan.operations.status import status as looked
 
     here = Context.of(ctx)

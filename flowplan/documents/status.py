@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from attrs import frozen
 
@@ -16,8 +16,9 @@ from flowplan import __version__
 from flowplan.documents.about import moment, stack_of
 from flowplan.documents.amounts import money
 from flowplan.documents.ports import listed
+from flowplan.model.live import OPEN, PAUSED
 from flowplan.model.resources import Bid, PortPair, Volume
-from flowplan.pricing.entry import Market
+from flowplan.pricing.entry import Market, entry_price
 from flowplan.pricing.units import storage_per_hour, storage_per_month
 from flowplan.state.state import State
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 FORMAT_VERSION = "1.0"
 GONE = "gone"
+Charge: TypeAlias = Literal["charged", "waits", "paused", "ended", "unknown"]
 _OVER = ("STATUS_TERMINATED", "STATUS_REPLACED", "STATUS_PREEMPTED")
 
 
@@ -70,6 +72,23 @@ class Row:
         return Decimal(0) if self.is_billed is False else self.at_last_price if self.is_billed else None
 
     @property
+    def charge(self) -> Charge:
+        """Whether its instances are charged, and why not."""
+        if self.is_billed is None:
+            return "unknown"
+        if self.is_billed:
+            return "charged"
+        return "paused" if self.status == PAUSED else "waits" if self.status == OPEN else "ended"
+
+    @property
+    def to_win(self) -> Decimal | None:
+        """The lowest limit that wins now, in dollars per instance-hour, where that of the bid does not; else None."""
+        entry = entry_price(self.market, self.bid.limit_price, holding=False)
+        if entry.basis == "below_reserve" and self.market is not None:
+            return self.market.minimum
+        return entry.low if entry.basis == "losing" else None
+
+    @property
     def present(self) -> list[Instance]:
         """The instances that are there, by name: without those that are over."""
         return sorted((one for one in self.instances if one.status not in _OVER), key=lambda one: one.name)
@@ -111,6 +130,11 @@ class Status:
         hours = [*(row.hour for row in self.bids), *(row.hour for row in self.volumes)]
         known = [hour for hour in hours if hour is not None]
         return sum(known, Decimal(0)) if len(known) == len(hours) else None
+
+    @property
+    def paid(self) -> Decimal:
+        """Dollars that these bids were billed so far, without storage."""
+        return sum((row.paid for row in self.bids), Decimal(0))
 
     @property
     def strange(self) -> Row | None:

@@ -12,8 +12,8 @@ from flowplan.errors import CloudError
 from flowplan.model.address import Address, Kind
 from flowplan.model.resources import Bid, Inputs, Mount, PortPair, Volume
 
-TERMINATED, ALLOCATED, PREEMPTING, PAUSED = "Terminated", "Allocated", "Preempting", "Paused"
-STATUSES = ("Open", ALLOCATED, PREEMPTING, PAUSED, TERMINATED)
+OPEN, TERMINATED, ALLOCATED, PREEMPTING, PAUSED = "Open", "Terminated", "Allocated", "Preempting", "Paused"
+STATUSES = (OPEN, ALLOCATED, PREEMPTING, PAUSED, TERMINATED)
 
 
 @frozen

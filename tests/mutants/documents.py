@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "say of a bid that waits that it is charged",
+        "documents/status.py",
+        '        if self.is_billed:\n            return "charged"\n',
+        '        if self.is_billed or self.status == OPEN:\n            return "charged"\n',
+        ("tests/reports/test_status.py",),
+    ),
+    Mistake(
         "believe what a saved plan says of the volume of a bid",
         "documents/plan_held.py",
         ' if one["address"] in about for need in one["needs"])',

@@ -263,7 +263,9 @@ def test_what_is_planned_for_bids_side_by_side_is_what_becomes_of_them(place: Pl
         for one in json.loads(place.call("GET", "/v2/spot/bids?project=proj_Oy3BYDLrjLV2rAFI").body)["data"]
     }
     assert {name: one["status"] for name, one in live.items()} == {"a": "Allocated", "b": "Allocated", "c": "Open"}
-    assert "$17.99 an instance-hour now" in place.ok("status")
+    said = " ".join(place.ok("status").split())
+    assert "charged $17.99 an hour ($17.99 per instance-hour, limit" in said
+    assert "charged nothing: it waits, because winning takes a limit of $" in said
 
 
 def test_bids_that_all_run_are_told_what_it_would_cost_if_one_lost(place: Place) -> None:

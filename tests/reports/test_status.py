@@ -29,7 +29,8 @@ class Machine:
 def row(status: str, price: Decimal | None = PRICE, *machines: Machine, deactivated: bool = False) -> Row:
     wanted = bid(quantity=2)
     live = LiveBid("bid_1", wanted, status, deactivated=deactivated)
-    market = Market(wanted.instance_type, wanted.region, 2, spot=price)
+    win = None if price is None else price + Decimal("0.01")
+    market = Market(wanted.instance_type, wanted.region, 2, spot=price, win_price=win)
     return Row("bid.train", "bid_1", status, live.is_billed, wanted, market, machines, (), Decimal("1.5"))
 
 
@@ -60,6 +61,35 @@ def test_what_is_paid_now(found: Row, now: str | None, said: str) -> None:
     assert body["bids"][0]["hour"]["now"] == now
     assert body["hour"]["now"] == (None if now is None else f"{Decimal(now) + Decimal(STORAGE):.2f}")
     assert said in text(status(found), Paint(on=False))
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (row("Allocated"), "charged $16.00 an hour ($8.00 per instance-hour, limit $20.00)"),
+        (row("Allocated", None), "charged an unknown amount an hour (price unknown, limit $20.00)"),
+        (row("Preempting"), "charged $16.00 an hour ($8.00 per instance-hour, limit $20.00)"),
+        (
+            row("Open", Decimal(25)),
+            "charged nothing: it waits, because winning takes a limit of $25.01 "
+            "($25.00 per instance-hour now, limit $20.00)",
+        ),
+        (row("Open"), "charged nothing: it waits ($8.00 per instance-hour now, limit $20.00)"),
+        (row("Open", None), "charged nothing: it waits (price unknown, limit $20.00)"),
+        (row("Paused"), "charged nothing: paused (limit $20.00)"),
+        (row("Terminated"), "charged nothing: ended (limit $20.00)"),
+        (row("Frozen"), "whether it is charged is unknown ($8.00 per instance-hour now, limit $20.00)"),
+    ],
+    ids=lambda one: one.status if isinstance(one, Row) else "",
+)
+def test_what_is_charged_and_why_not(found: Row, said: str) -> None:
+    assert f"{said} $1.50 paid so far" in " ".join(text(status(found), Paint(on=False)).split())
+
+
+def test_what_was_paid_is_said_in_all_and_what_it_leaves_out() -> None:
+    said = text(status(row("Allocated"), row("Terminated")), Paint(on=False))
+    assert said.endswith("\n$3.00 paid so far for the instances of these bids, storage not included.\n")
+    assert "paid so far" not in text(status(), Paint(on=False))
 
 
 def test_a_volume_that_is_gone_costs_nothing() -> None:

@@ -21,7 +21,11 @@ def text(found: Status, paint: Paint) -> str:
     parts = [_paragraph(row, paint) for row in rows]
     if volumes:
         parts.append("\n".join(_volume(row, paint) for row in volumes))
-    return "\n\n".join([*parts, _total(found)]) + "\n"
+    if rows:
+        parts.append("\n".join([*wrapped(_total(found), "", "  "), *wrapped(_paid_in_all(found), "", "  ")]))
+    else:
+        parts.append(_total(found))
+    return "\n\n".join(parts) + "\n"
 
 
 def _volume(row: VolumeRow, paint: Paint) -> str:
@@ -40,13 +44,18 @@ def _total(found: Status) -> str:
     return f"In total: unknown, because {why}."
 
 
+def _paid_in_all(found: Status) -> str:
+    return f"${cents(found.paid):,.2f} paid so far for the instances of these bids, storage not included."
+
+
 def _paragraph(row: Row, paint: Paint) -> str:
     status = paint(shown(row.status), _STYLES[row.status]) if row.status in _STYLES else shown(row.status)
     kind = row.bid.instance_type_name or row.bid.instance_type
     lines = [
         f"{paint(shown(row.address), 'bold')}  {status}  ({shown(row.id)})",
         f"  {row.bid.instance_quantity} x {shown(kind)} in {shown(row.bid.region)}",
-        *wrapped(_price(row), "  ", "    "),
+        *wrapped(_charge(row), "  ", "    "),
+        f"  {_paid(row)}",
     ]
     lines += [f"  {shown(one.name)}  {_short(one.status)}{ssh_command(one.ssh_destination)}" for one in row.present]
     if row.pairs:
@@ -55,14 +64,22 @@ def _paragraph(row: Row, paint: Paint) -> str:
     return "\n".join(lines)
 
 
-def _price(row: Row) -> str:
-    if row.status == "Paused":
-        return f"paused: no charge for instances, limit ${row.bid.limit_price:.2f}; {_paid(row)}"
-    count = row.bid.instance_quantity
-    now = "price unknown" if row.last_price is None else f"${row.last_price:.2f} an instance-hour now"
-    if row.at_last_price is not None and count > 1:
-        now += f" (${row.at_last_price:,.2f} for {count})"
-    return f"{now}, limit ${row.bid.limit_price:.2f}; {_paid(row)}"
+def _charge(row: Row) -> str:
+    """What is charged, and of what is not charged why."""
+    limit = f"limit ${row.bid.limit_price:,.2f}"
+    price = "price unknown" if row.last_price is None else f"${row.last_price:,.2f} per instance-hour"
+    now = price if row.last_price is None else f"{price} now"
+    if row.charge == "charged":
+        hour = "an unknown amount" if row.hour is None else f"${cents(row.hour):,.2f}"
+        said = f"charged {hour} an hour ({price}, {limit})"
+    elif row.charge == "waits":
+        why = "" if row.to_win is None else f", because winning takes a limit of ${row.to_win:,.2f}"
+        said = f"charged nothing: it waits{why} ({now}, {limit})"
+    elif row.charge == "unknown":
+        said = f"whether it is charged is unknown ({now}, {limit})"
+    else:
+        said = f"charged nothing: {'paused' if row.charge == 'paused' else 'ended'} ({limit})"
+    return said
 
 
 def _paid(row: Row) -> str:
