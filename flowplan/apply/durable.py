@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from attrs import frozen
 
 from flowplan.apply.interfaces import Journal
 from flowplan.apply.workers import GRACE, Result, Workers
+from flowplan.apply.works import Work
 from flowplan.errors import StateError
 from flowplan.state.journal import Closed, Done, Record
+from flowplan.state.state import Binding
 
 
 @frozen
 class Durable:
-    """The journal of a run, for the one thread that owns it."""
+    """The journal of a run, for the one thread that owns it. `finished`: what to make durable of a call that is
+    done."""
 
     journal: Journal
     workers: Workers
+    finished: Callable[[Work, Binding | None], Sequence[Record]]
 
     def append(self, records: Sequence[Record], back: Sequence[Result] = ()) -> None:
         """Make `records` durable in one frame; `back`: the results among them. When the journal
@@ -33,7 +37,7 @@ class Durable:
         """The run ends with `error`: what is back, and what comes back yet, is kept elsewhere, and the detail of
         `error` says where."""
         late = [r for r in self.workers.drain(GRACE) if r.binding is not None or r.error is None]
-        kept = [*results, *(Done(r.work.intent.intent, r.work.step.address, r.binding) for r in late)]
+        kept = [*results, *(record for r in late for record in self.finished(r.work, r.binding))]
         made = [r for r in (*back, *late) if r.binding and r.work.intent.op == "create"]
         error.detail = "\n".join(filter(None, [self._overflow(kept, made), error.detail]))
 

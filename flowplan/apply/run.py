@@ -63,7 +63,7 @@ class Applying:
         self._workers = Workers(
             options.parallelism, around.clock, self._events, announced=self._announce_again, stopping=self._stopping
         )
-        self._durable = Durable(around.journal, self._workers)
+        self._durable = Durable(around.journal, self._workers, self._finished)
         self._gates = Gates(around, self._working, options.timeout, options.late)
         self._lifetimes = Lifetimes(around, self._changes)
         self._expired: dict[Step, Expire] = {}  # steps that no plan has

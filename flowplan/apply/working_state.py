@@ -66,9 +66,9 @@ class WorkingState:
 
     def set_aside(self, intent: Intent) -> Done:
         """What the address of `intent` is bound to has a successor, which that has made: it stands elsewhere until it
-        is taken away."""
+        is taken away. It is a result of `intent` too: wherever that is kept, this is."""
         aside = self.bindings[intent.address].before(intent.generation, intent.source)
-        return self.bind(aside.address, aside)
+        return attrs.evolve(self.bind(aside.address, aside), intent=intent.intent)
 
     def close(self, intent: Intent, why: str) -> Closed:
         """`intent` is proved not to have happened."""

@@ -33,7 +33,19 @@ from flowplan.startup import marker
 from tests.conftest import Result
 from tests.faults.disk import WAYS, Cut
 from tests.faults.drawn import PARALLELISM, TROUBLE, Trouble
-from tests.faults.stack_text import EDITS, ENVIRONMENTS, KEPT, NAMES, TASKS, Edit, File, Kept, Written, edited
+from tests.faults.stack_text import (
+    EDITS,
+    ENVIRONMENTS,
+    KEPT,
+    NAMES,
+    TASKS,
+    Edit,
+    File,
+    Kept,
+    Written,
+    edited,
+    giving_up,
+)
 from tests.faults.zygote import Command, Zygote
 
 ANY_VOLUME = ("--allow-volume-destroy", "*")
@@ -232,8 +244,10 @@ class Language(RuleBasedStateMachine):
     def save_a_plan(self, edits: list[Edit], environment: str) -> None:
         self.edit(edits)
         planned = self._plan(environment, ("--out", f"{environment}.plan"))
-        if planned.code == 0 and not self._pending(environment):
-            self.saved[environment] = planned
+        if planned.code == 0:  # the file is another one now
+            self.saved.pop(environment, None)
+            if not self._pending(environment):
+                self.saved[environment] = planned
 
     @rule(environment=ENVIRONMENT)
     def apply_the_saved_plan(self, environment: str) -> None:
@@ -257,11 +271,11 @@ class Language(RuleBasedStateMachine):
     @rule(environment=ENVIRONMENT, words=st.sampled_from([(), ("--keep-volumes",), ANY_VOLUME]))
     def destroy(self, environment: str, words: tuple[str, ...]) -> None:
         known = self._known(environment)
+        was_protected = any(one.protected for one in self._loaded(environment).state.bindings.values())
         result = self._run(environment, "destroy", "--auto-approve", *words)
         self._hold_protected(known, allowed="*" in words)
-        protected = any(task.prevent for task in self.file.tasks.values())
-        protected = protected or any(one.prevent for one in self.file.volumes.values())
-        if words and not protected:
+        protected = any(one.prevent for one in (*self.file.tasks.values(), *self.file.volumes.values()))
+        if words and not protected and not was_protected:
             assert result.code == 0, result
         if result.code == 0:
             self._hold_ended(environment)
@@ -505,7 +519,8 @@ class Language(RuleBasedStateMachine):
         for environment in ENVIRONMENTS:
             self._run(environment, "recover", changes=False)
             self._apply(environment, ANY_VOLUME)
-        self.file = self.file.lifted()
+        known = {one for environment in ENVIRONMENTS for one in self._known(environment).values()}
+        self.file = giving_up(known)
         self._write(self.file)
         for environment in ENVIRONMENTS:
             result = self._run(environment, "destroy", "--auto-approve", *ANY_VOLUME)

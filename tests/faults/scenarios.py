@@ -392,6 +392,11 @@ SCENARIOS: dict[str, Scenario] = {
         ("apply", "--auto-approve", "--parallelism", "4"),
         parallel=True,
     ),
+    "replace six, the successors first, four at once": Scenario(
+        _applied(chain(keys="u, v, w, x, y, z"), then=[chain(script="two", keys="u, v, w, x, y, z")]),
+        ("apply", "--auto-approve", "--parallelism", "4"),
+        parallel=True,
+    ),
     "move": Scenario(_applied(stack("a"), then=[stack("b", blocks=MOVED)])),
     "move and change": Scenario(_applied(stack("a"), then=[stack("b", price="21.50", blocks=MOVED)])),
     "release": Scenario(

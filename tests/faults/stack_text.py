@@ -3,7 +3,7 @@ can be played again."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
@@ -75,6 +75,7 @@ class File:
     moved: Mapping[str, str] = field(factory=dict)
     dropped: frozenset[str] = frozenset()
     imports: tuple[tuple[str, str], ...] = ()
+    ended: frozenset[str] = frozenset()  # what is removed, and goes
     budget: int | None = None
 
     def addresses(self) -> dict[str, Written]:
@@ -133,6 +134,7 @@ class File:
         imports = [f"{{address: '{one}', id: {id}}}" for one, id in self.imports if one in known]
         moves = [f"{{from: task.{old}, to: task.{new}}}" for old, new in moved.items()]
         removals = [f"{{address: task.{one}, destroy: false}}" for one in dropped]
+        removals += [f"{{address: '{one}'}}" for one in sorted(self.ended)]
         return [
             f"moved: [{', '.join(moves)}]" if moves else "",
             f"removed: [{', '.join(removals)}]" if removals else "",
@@ -140,14 +142,10 @@ class File:
             f"guards: {{max_hourly_cost: {self.budget}}}" if self.budget else "",
         ]
 
-    def lifted(self) -> File:
-        """The same, with nothing protected, and no budget."""
-        return attrs.evolve(
-            self,
-            tasks={name: attrs.evolve(one, prevent=False) for name, one in self.tasks.items()},
-            volumes={name: attrs.evolve(one, prevent=False) for name, one in self.volumes.items()},
-            budget=None,
-        )
+
+def giving_up(known: Iterable[str]) -> File:
+    """A file that gives up all that is `known`: what was applied with prevent_destroy stays protected otherwise."""
+    return File({}, {}, ended=frozenset(one.partition("[")[0].partition("@")[0] for one in known))
 
 
 def _bool(value: bool) -> str:

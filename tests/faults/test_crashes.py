@@ -78,8 +78,11 @@ def killed(rest: Sequence[str], ran: Ran) -> bool:
 
 
 def refused(rest: Sequence[str], ran: Ran) -> bool:
-    """Exit code 5: something could not be made durable. Only letting go of the lock cannot fail."""
-    return ran.codes == [5] or (ran.codes == [0] and rest[0] in LETTING_GO)
+    """Exit code 5: something could not be made durable; 1: the file that an import writes. Only letting go of the lock
+    cannot fail."""
+    return ran.codes == [1 if "all.yaml could not be made durable" in ran.err else 5] or (
+        ran.codes == [0] and rest[0] in LETTING_GO
+    )
 
 
 LETTING_GO = tuple(

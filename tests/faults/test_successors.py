@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.runner import Runner
-from tests.faults.scenarios import APPLY, FIRST, SETTLED, Folder
+from tests.faults.scenarios import APPLY, FIRST, SETTLED, TRIGGERED, Folder, chain
 
 DESTROY = ("destroy", "--auto-approve")
 PLANNED = ("plan", "--format", "json")
@@ -65,3 +65,22 @@ def test_a_plan_says_what_is_left(killed: Folder, old: str, new: str | None) -> 
         assert found == {"bid.a": ["create", "delete"]}
     else:
         assert found == {"bid.a": [new], "bid.a@g1": [old]}
+
+
+def test_the_old_bid_is_known_where_the_journal_could_not_take_the_successor(in_memory: Path, runner: Runner) -> None:
+    """The disk is full when the answer is back: what is kept elsewhere knows both, whatever the run recorded before."""
+    path = in_memory / "place" / "work"
+    path.mkdir(parents=True)
+    folder = Folder(path, runner)
+    folder.write(chain(more=TRIGGERED))
+    folder.ok(APPLY)
+    folder.write(chain(script="two", more=TRIGGERED))
+    points = folder.copied("counted").run(APPLY, counting=True).points
+    at = points.index("answer POST spot/bids") + 2
+    assert points[at - 1] == "write pwrite flowplan.state.journal"
+    assert folder.run(APPLY, at=at, act="ENOSPC").codes == [5]
+    folder.ok(APPLY)
+    cloud = folder.cloud()
+    assert sorted(cloud.live.values()) == ["bid a-x-g2", "bid a-y-g2", "bid b-g2"]
+    assert max(cloud.changes.values()) == 1
+    folder.ok(SETTLED)

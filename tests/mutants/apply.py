@@ -6,6 +6,20 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "keep a successor elsewhere without the bid that it replaces",
+        "apply/working_state.py",
+        "attrs.evolve(self.bind(aside.address, aside), intent=intent.intent)",
+        "self.bind(aside.address, aside)",
+        ("tests/faults/test_successors.py", "-k", "could_not_take"),
+    ),
+    Mistake(
+        "keep late results elsewhere without the bids that they replace",
+        "apply/durable.py",
+        "(record for r in late for record in self.finished(r.work, r.binding))",
+        "(self.finished(r.work, r.binding)[-1] for r in late)",
+        ("tests/faults/test_crashes.py", "-m", "slow", "-k", "error_at_every_call and six and successors"),
+    ),
+    Mistake(
         "forget what a trigger was to replace, once what set it off is done",
         "apply/working_state.py",
         "triggers.get(change.address, {})) if again",
