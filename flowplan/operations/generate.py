@@ -11,7 +11,7 @@ from attrs import frozen
 
 from flowplan.documents.stack_file import Found, addressed, text
 from flowplan.errors import ConfigError, FlowplanError, StateError, UsageProblem
-from flowplan.files.atomic import create_file
+from flowplan.files.atomic import create_file, durable, sweep
 from flowplan.model.address import Address
 from flowplan.operations.import_ import importable, parsed
 from flowplan.operations.observe import observe
@@ -74,6 +74,8 @@ def generate(session: Session, path: str, one: tuple[str, str] | None = None) ->
             return Generated((), tuple(left_out))
         lock.verify()
         try:
+            with durable(target):
+                sweep(target.parent, target.name)
             if not create_file(target, settled.written.encode()):
                 raise _exists(path)
         except StateError as error:  # no state was in danger
