@@ -228,7 +228,8 @@ def hold_placeable(
         except CloudError as error:
             summary = f"flowplan could not check the quotas: {error}"
             unchecked = (Diagnostic("unchecked", summary, severity="note"),)
-    problems += refused(plan, markets, seen.catalogue.ssh_keys, quotas, config.problem)
+    limits = {address: task.limit_price for address, task in config.tasks.items()}
+    problems += refused(plan, markets, seen.catalogue.ssh_keys, quotas, limits, config.problem)
     if problems:
         raise ConfigError(problems)
     return unchecked

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import ROUND_CEILING, Decimal
 from typing import Protocol
 
+from flowplan.config import LimitPrice
 from flowplan.diagnostics import Diagnostic
 from flowplan.model.address import Address
 from flowplan.model.catalogue import SPOT, STORAGE, Quota, SshKey
@@ -30,14 +31,21 @@ _HOLDING = ("Allocated", "Preempting")  # the statuses of bids that a quota coun
 
 
 def refused(
-    plan: Plan, markets: Mapping[Key, Market], keys: Iterable[SshKey], quotas: Sequence[Quota], say: Say
+    plan: Plan,
+    markets: Mapping[Key, Market],
+    keys: Iterable[SshKey],
+    quotas: Sequence[Quota],
+    limits: Mapping[Address, LimitPrice],
+    say: Say,
 ) -> list[Diagnostic]:
-    """Every problem, by the prices of now, by `keys` of the project and by `quotas` (none: they are not known)."""
+    """Every problem, by the prices of now, by `keys` of the project and by `quotas` (none: they are not known).
+    `limits`: those of the tasks, as they are written."""
     required = [key for key in keys if key.required]
     found: list[Diagnostic] = []
     for change in plan.changes:
         if isinstance(change.after, Bid):
-            found += _bid(change, change.after, markets.get(key_of(change.after)), required, say)
+            market = markets.get(key_of(change.after))
+            found += _bid(change, change.after, market, required, limits.get(change.address), say)
     for quota in quotas:
         found += _over(plan, quota, say)
     return found
@@ -64,13 +72,16 @@ def _takes(change: Change) -> bool:
 # ---- one bid ------------------------------------------------------------------------------------------------
 
 
-def _bid(change: Change, bid: Bid, market: Market | None, required: Iterable[SshKey], say: Say) -> Iterator[Diagnostic]:
+def _bid(
+    change: Change, bid: Bid, market: Market | None, required: Iterable[SshKey], written: LimitPrice | None, say: Say
+) -> Iterator[Diagnostic]:
     least = market.minimum if market is not None else None
     if (_places(change) or "limit_price" in _changed(change)) and least is not None and bid.limit_price < least:
         summary = (
             f"the limit {usd(bid.limit_price)} is below {usd(least)} an instance-hour, the minimum that FCP accepts"
         )
-        yield say(change.address, "limit_price", summary, _least(least, bid.gpus), code="limit-too-low")
+        hint = _meant_per_gpu(least, bid.gpus or 1, written) + _least(least, bid.gpus)
+        yield say(change.address, "limit_price", summary, hint, code="limit-too-low")
     before = change.before if isinstance(change, Replace) else None
     if least is None and isinstance(before, Bid) and bid.limit_price < before.limit_price:
         summary = f"the limit falls to {usd(bid.limit_price)}, but the minimum that FCP accepts is unknown now"
@@ -88,6 +99,18 @@ def _bid(change: Change, bid: Bid, market: Market | None, required: Iterable[Ssh
         summary = f"this project requires the SSH key {' and '.join(missing)} in every new bid"
         names = ", ".join([*bid.ssh_key_names, *missing])
         yield say(change.address, "ssh_keys", summary, f"ssh_key_name: [{names}]", code="key-required")
+
+
+def _meant_per_gpu(least: Decimal, gpus: int, written: LimitPrice | None) -> str:
+    """What the limit comes to for an instance if it was meant for a GPU: where that is enough (never of one that is
+    written per GPU), and the limit is nearer to the minimum of a GPU than to that of an instance. Else nothing."""
+    if written is None or gpus < 2:
+        return ""
+    limit, whole = written.amount, written.amount * gpus
+    if whole < least or abs(limit - least / gpus) >= least - limit:
+        return ""
+    per_gpu = f"utility_threshold_price_per_gpu: {limit:.2f}"
+    return f"that is per instance; {usd(limit)} x {gpus} GPUs = {usd(whole)} ({per_gpu}); otherwise "
 
 
 def _least(least: Decimal, gpus: int | None) -> str:

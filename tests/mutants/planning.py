@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "propose a limit per GPU that is refused as well",
+        "planning/limits.py",
+        "    if whole < least or abs(",
+        "    if abs(",
+        ("tests/planning/test_limits.py", "-k", "too_low or refused"),
+    ),
+    Mistake(
         "give a successor a name that somebody has",
         "planning/changes.py",
         "            or name_beside(name, generation) in self._names\n",
