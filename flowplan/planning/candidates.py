@@ -13,6 +13,9 @@ from flowplan.model.catalogue import Auction, InstanceType, Place
 
 SWITCH_SHARE = Decimal("0.25")  # of the expected cost (or time) that another place must save for a waiting bid to move
 
+SAME_SHARE = Decimal("0.01")  # of the time until the work is done: a smaller difference is none
+SAME_TIME = Decimal(1) / 12  # hours; so is one that is shorter
+
 
 @frozen
 class Prospect:
@@ -61,18 +64,22 @@ def ranked(task: Task, candidates: Iterable[Candidate]) -> list[Candidate]:
     now; then as `optimize` says; then by name.
 
     Absent: the user's order of types, then the lower cost. `budget`: the lower cost. `job_completion_time`: the sooner
-    finish, then the lower cost. Costs and times are those expected until the work is done, where past prices tell them
-    of all candidates; else the price of now, and the share of the limit that it is, are compared.
+    finish, then the lower cost; what is done about as soon as the first is as soon. Costs and times are those expected
+    until the work is done, where past prices tell them of all candidates; else the price of now, and the share of the
+    limit that it is, are compared.
     """
     candidates = list(candidates)
     foreseen = _foreseen(candidates)
+    soonest = _soonest(task, candidates)
 
     def rank(candidate: Candidate) -> Any:
         price = candidate.auction.last_price
         cost: tuple[Any, ...] = (price is None, price or Decimal(0))
         time: tuple[Any, ...] = (price is None, (price or Decimal(0)) / candidate.limit_price)
         if foreseen and candidate.prospect is not None:
-            cost, time = (candidate.prospect.cost,), (candidate.prospect.hours, candidate.prospect.cost)
+            hours = candidate.prospect.hours
+            time = (soonest if _as_soon(hours, soonest) else hours, candidate.prospect.cost)
+            cost = (candidate.prospect.cost,)
         wish = {
             "budget": (cost, candidate.rank),
             "job_completion_time": (time, candidate.rank),
@@ -122,7 +129,9 @@ def why(task: Task, chosen: Candidate, candidates: Sequence[Candidate]) -> str:
     lowest, most_room = "the lowest price", "the most room under the limit"
     if foreseen and chosen.prospect is not None:
         lowest = f"the lowest expected cost until it is done, ${chosen.prospect.cost:,.2f},"
-        most_room = f"expected to be done first, in {chosen.prospect.hours:.1f} hours,"
+        first = chosen.prospect.hours <= _soonest(task, candidates)
+        soon = "first" if first else "as soon as any, and at the lowest cost of those"
+        most_room = f"expected to be done {soon}, in {chosen.prospect.hours:.1f} hours,"
     rule = {
         "budget": lowest,
         "job_completion_time": most_room,
@@ -149,11 +158,26 @@ def why_not(task: Task, chosen: Candidate, other: Candidate) -> str:
         return "its type comes later in your order"
     if _foreseen([chosen, other]):
         saves = saving(task, other, chosen)
+        if task.optimize == "job_completion_time" and chosen.prospect is not None and other.prospect is not None:
+            more = other.prospect.cost - chosen.prospect.cost
+            if more > 0 and _as_soon(other.prospect.hours, chosen.prospect.hours):
+                return f"done no sooner, and ${more:,.2f} more expensive"
         if saves:
             word = "later" if task.optimize == "job_completion_time" else "more expensive"
             return f"{word}: the chosen one saves {saves * 100:.0f}%"
         return "no better"
     return "no lower price" if task.optimize != "job_completion_time" else "no more room under the limit"
+
+
+def _soonest(task: Task, candidates: Iterable[Candidate]) -> Decimal:
+    """In how many hours the work is done where that is expected first: where it would run now, if it would anywhere."""
+    known = [one for one in candidates if one.prospect is not None]
+    running = [one for one in known if one.can_win(task.instance_quantity) and one.unfinished is None]
+    return min((one.prospect.hours for one in running or known if one.prospect is not None), default=Decimal(0))
+
+
+def _as_soon(hours: Decimal, soonest: Decimal) -> bool:
+    return hours - soonest <= max(soonest * SAME_SHARE, SAME_TIME)
 
 
 def _foreseen(candidates: Iterable[Candidate]) -> bool:

@@ -199,6 +199,17 @@ def test_expected_costs_and_times_decide_where_past_prices_tell_them(optimize: A
         assert best(attrs.evolve(TASK, optimize=optimize), order).auction.region == expected
 
 
+def test_what_is_done_as_soon_costs_as_little_as_it_can() -> None:
+    task = attrs.evolve(TASK, optimize="job_completion_time")
+    fast, cheap = foreseen("fast", "8", "36", "288"), foreseen("cheap", "4", "36.3", "144.41")
+    later, never = foreseen("later", "2", "36.5", "72"), foreseen("never", "1", "30", "30", free=0)
+    for order in permutations([fast, cheap, later, never]):
+        assert best(task, order) == cheap
+    assert "as soon as any, and at the lowest cost of those, in 36.3 hours" in why(task, cheap, [fast, cheap, later])
+    assert why_not(task, cheap, fast) == "done no sooner, and $143.59 more expensive"
+    assert why_not(task, cheap, later).startswith("later: ")
+
+
 def test_where_one_is_not_foreseen_the_price_of_now_decides_for_all() -> None:
     """A cost and a price cannot be compared."""
     assert best(attrs.evolve(TASK, optimize="budget"), [CALM, SPIKY, place("new", "8.50")]).auction.region == "spiky"

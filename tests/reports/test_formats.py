@@ -112,7 +112,7 @@ def test_a_new_format_is_a_row_and_a_function(tmp_path: Path) -> None:
 
 def test_a_plan_is_a_page_for_a_browser(place: Place) -> None:
     """Complete in itself, with what its text has; nothing from outside is markup in it."""
-    place.write(TASK)
+    place.write(TASK + "networking: {}\n")  # which is warned of
     page = place.ok("plan", "--format", "html", "--what-if", "1h")
     assert page.startswith("<!doctype html>")
     assert page.endswith("</body>\n</html>\n")

@@ -4,6 +4,7 @@ that a saved plan reads the same as when it was made."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 
 from flowplan.documents.differing import changed_fields, differing_fields, is_same
@@ -18,7 +19,7 @@ from flowplan.reports.text.rows import ARROW, Row, aligned, differing
 if TYPE_CHECKING:
     from flowplan.documents.shapes.common import Said
     from flowplan.documents.shapes.outputs import PlannedOutput
-    from flowplan.documents.shapes.plan import BidEntry, Entry, Lifetime, PlanBody, PortsEntry, VolumeEntry
+    from flowplan.documents.shapes.plan import BidEntry, Candidate, Entry, Lifetime, PlanBody, PortsEntry, VolumeEntry
 
 HIDDEN = "(a value that is not shown differs)"
 KNOWN_AFTER = "(known after apply)"
@@ -52,6 +53,7 @@ _LEGEND = {
     ".": "forget",
     "<-": "import: what is live is managed from now on",
 }
+_OTHERS = 3  # places that a bid could go to, too, that are shown
 # Shown only where it differs from this: it says nothing in a new bid.
 _DEFAULTS: dict[str, Any] = {
     "paused": False,
@@ -132,6 +134,8 @@ def block(entry: Entry, paint: Paint) -> str:
         lines.append(f"      # moved from {shown(entry['previous_address'])}")
     if entry["note"]:
         lines += wrapped(shown(entry["note"], 400), "      # ", "      # ")
+    if "candidates" in entry:
+        lines += _others(entry["candidates"])
     if "lifetime" in entry:
         lines += wrapped(f"ends {_end(entry['lifetime'])}", "      # ", "      # ")
     for wait in entry.get("waits_for", ()):
@@ -142,6 +146,25 @@ def block(entry: Entry, paint: Paint) -> str:
         word = "saves:" if symbol == "-" else "cost:"
         lines += wrapped(f"{paint(word, 'cyan')} {line}", "      ", "            ")
     return "\n".join(lines)
+
+
+def _others(candidates: Sequence[Candidate]) -> list[str]:
+    """The next best places where the bid could go, and why it does not."""
+    others = [one for one in candidates if one["why_not"] is not None]
+    lines = []
+    for one in others[:_OTHERS]:
+        price = "price unknown" if one["price_now"] is None else f"${shown(one['price_now'])} now"
+        done = ""
+        if one["expected_cost"] is not None and one["expected_hours"] is not None:
+            done = f", about ${Decimal(one['expected_cost']):,.2f} until done in {one['expected_hours']:.1f} hours"
+        where = f"{shown(one['instance_type_name'])} in {shown(one['region'])}"
+        lines += wrapped(f"not {where} ({price}{done}): {shown(one['why_not'] or '')}", "      # ", "      #   ")
+    more = len(others) - _OTHERS
+    return (
+        [*lines, f"      # nor {more} other place{'' if more == 1 else 's'}: --format json lists all"]
+        if more > 0
+        else lines
+    )
 
 
 def _end(lifetime: Lifetime) -> str:
