@@ -53,6 +53,9 @@ CODES: Mapping[str, Code] = MappingProxyType({
     "too-many": Code("There are too many problems; the rest is not shown."),
     "yaml-version": Code("The file asks for a version of YAML that flowplan does not read."),
     "file-unreadable": Code("A configuration file cannot be read."),
+    # whose file it is
+    "foreign-file": Code("A file is one of another tool."),
+    "not-carried-over": Code("A stack file that was made of another tool's file does not say something of it."),
     # its keys and values
     "carriage-return": Code("A line of a script has a carriage return; the shell takes it as part of a word."),
     "cloud-init": Code("A startup script begins like cloud-init configuration, but runs as a shell script."),

@@ -28,6 +28,7 @@ click.UsageError.exit_code = UsageProblem.exit_code  # click's own 2 would read 
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "validate": ("validate", "validate", "Check the configuration; no network."),
     "fmt": ("fmt", "fmt", "Rewrite the configuration files in the canonical layout."),
+    "convert": ("convert", "convert", "Turn a flow or SkyPilot task into a stack file."),
     "plan": ("plan", "plan", "Show what would change, and what it would cost."),
     "apply": ("apply", "apply", "Carry out the changes, or a saved plan."),
     "destroy": ("destroy", "destroy", "Cancel and delete everything flowplan made."),

@@ -14,6 +14,7 @@ task/         one document of a task file -> Task
   script.py     startup_script, startup_script_file, container_image
   guards.py     guards
   secrets.py    values that look like credentials, wherever they stand
+foreign/      files of other tools: known by their shape, and converted
 yaml/         YAML 1.2 text -> nodes that know where they stand
 """
 

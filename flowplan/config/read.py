@@ -11,6 +11,7 @@ from attrs import define, field
 
 from flowplan.config import keys
 from flowplan.config.config import Config, Source, Task, VolumeUse, VolumeWanted
+from flowplan.config.foreign.shapes import tool_of
 from flowplan.config.stack.depends_on import wrong
 from flowplan.config.stack.hand_over import contradictions
 from flowplan.config.stack.outputs import unknown_references
@@ -102,7 +103,9 @@ class _Reading:
         name, suspicious = PurePath(source.name).stem, holds_token(text.content)  # asked of the file once
         parts = []
         for document in documents(text):
-            if _is_of_stack(document):
+            if _is_foreign(document):
+                self.unread = True
+            elif _is_of_stack(document):
                 self.stacked.append(document)
             else:
                 parts.append(_read_document(document, name, self.read_file))
@@ -234,6 +237,19 @@ Format = Callable[[Document, str, ReadFile], Part]
 
 FORMATS: dict[str, Format] = {"1": read_task, "1.1": read_task, "1.2": read_task}
 STACK_VERSION = "2"
+
+
+def _is_foreign(document: Document) -> bool:
+    """Whether `document` is one of another tool, which is reported."""
+    tool = tool_of(document.root)
+    if tool is None:
+        return False
+    hint = (
+        f"flowplan convert {document.text.file} --out flowplan.yaml" if tool.converts else "give flowplan its own files"
+    )
+    summary = f"this is {tool.a_file}, not a task file of flowplan"
+    document.problem(document.root, summary, hint, code="foreign-file")
+    return True
 
 
 def _is_of_stack(document: Document) -> bool:

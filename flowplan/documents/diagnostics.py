@@ -31,11 +31,12 @@ def document(found: Checked) -> ValidateDocument:
         "valid": not errors,
         "error_count": errors,
         "warning_count": len(found.problems) - errors,
-        "diagnostics": [_with_line(problem) for problem in found.problems],
+        "diagnostics": [with_line(problem) for problem in found.problems],
     }
 
 
-def _with_line(said: Diagnostic) -> Found:
+def with_line(said: Diagnostic) -> Found:
+    """It with everything that it says, the text of its line too."""
     return {
         "severity": said.severity,
         "code": said.code,

@@ -19,6 +19,7 @@ from typing import (
 )
 
 from flowplan.documents.shapes.common import Decimals
+from flowplan.documents.shapes.convert import ConvertDocument
 from flowplan.documents.shapes.events import Event
 from flowplan.documents.shapes.graph import GraphDocument
 from flowplan.documents.shapes.history import HistoryDocument, PutBackDocument
@@ -53,6 +54,7 @@ SHAPES: Mapping[str, Any] = MappingProxyType(
         "orphans": OrphansDocument,
         "status": StatusDocument,
         "validate": ValidateDocument,
+        "convert": ConvertDocument,
         "state": StateDocument,
         "addresses": AddressesDocument,
         "resource": ResourceDocument,

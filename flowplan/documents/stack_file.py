@@ -5,23 +5,18 @@ What no list tells of a bid (its ports, what its startup script does) is not in 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from decimal import Decimal
-from typing import TypeAlias
 
 from attrs import frozen
 
+from flowplan.documents.yaml_text import Value, mapping
 from flowplan.model.address import Address
 from flowplan.model.catalogue import Catalogue
 from flowplan.model.live import LiveBid, LiveVolume
 from flowplan.model.resources import BID_NAME, VOLUME_NAME, VOLUME_NAME_LENGTH, Bid, Inputs, Mount, PortPair, Volume
 from flowplan.state.ownership import as_known
 
-Value: TypeAlias = "str | int | bool | Decimal | Mapping[str, Value] | Sequence[Value]"
-_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
-_WORDS = frozenset(("true", "false", "null", "yes", "no", "on", "off", "y", "n"))  # no texts, to one parser or another
 _KEY_LENGTH = 50  # a key may have 63: room for what tells two apart
 
 
@@ -89,7 +84,7 @@ def text(project: str, found: Sequence[Found], catalogue: Catalogue, said: Itera
         made["tasks"] = tasks
     made["import"] = [{"address": str(one.address), "id": one.id} for one in found]
     lines = [f"# {line}" for line in said]
-    return "\n".join([*lines, *_mapping(made, "")]) + "\n"
+    return "\n".join([*lines, *mapping(made)]) + "\n"
 
 
 def _name_of(one: LiveBid | LiveVolume) -> str:
@@ -177,37 +172,3 @@ def _attach(id: str, volumes: Mapping[str, Found], mounts: Mapping[str, Mount]) 
 
 def _port(pair: PortPair) -> Value:
     return pair.external if pair.external == pair.internal else f"{pair.external}:{pair.internal}"
-
-
-# ---- YAML -------------------------------------------------------------------------------------------------
-
-
-def _mapping(values: Mapping[str, Value], indent: str) -> list[str]:
-    lines = []
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            lines += [f"{indent}{_scalar(key)}:", *_mapping(value, f"{indent}  ")]
-        elif isinstance(value, Sequence) and not isinstance(value, str) and any(isinstance(v, Mapping) for v in value):
-            lines += [f"{indent}{_scalar(key)}:", *(f"{indent}  - {_flow(one)}" for one in value)]
-        else:
-            lines.append(f"{indent}{_scalar(key)}: {_flow(value)}")
-    return lines
-
-
-def _flow(value: Value) -> str:
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_scalar(key)}: {_flow(one)}" for key, one in value.items()) + "}"
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return "[" + ", ".join(map(_flow, value)) + "]"
-    return _scalar(value)
-
-
-def _scalar(value: str | int | bool | Decimal) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, Decimal):
-        return f"{value:f}"
-    if isinstance(value, int):
-        return str(value)
-    plain = _PLAIN.fullmatch(value) and value.lower() not in _WORDS
-    return value if plain else json.dumps(value, ensure_ascii=False)

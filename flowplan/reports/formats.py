@@ -51,6 +51,8 @@ REPORTS: dict[tuple[str, str], Report] = {
     ("validate", "json"): Report(_JSON, "checked", whole=True),
     ("fmt", "names"): Report(_TEXT + "fmt", "names"),
     ("fmt", "diff"): Report(_TEXT + "fmt", "diff"),
+    ("convert", "text"): Report(_TEXT + "convert", "text"),
+    ("convert", "json"): Report(_JSON, "document", whole=True),
     ("plan", "text"): Report(_TEXT + "plan", "text"),
     ("plan", "json"): Report(_JSON, "document", whole=True),
     ("plan", "html"): Report(_HTML + "plan", "page"),

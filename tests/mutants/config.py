@@ -6,6 +6,20 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "a converted limit is rounded to the nearest cent",
+        "config/foreign/parts.py",
+        ".quantize(_CENT, ROUND_DOWN)",
+        ".quantize(_CENT)",
+        ("tests/config/test_foreign.py", "-k", "never_above"),
+    ),
+    Mistake(
+        "convert exports variables that look like credentials",
+        "config/foreign/parts.py",
+        "elif looks_secret(name) or holds_token(node.text)",
+        "elif holds_token(node.text)",
+        ("tests/config/test_foreign.py", "-k", "no_secret"),
+    ),
+    Mistake(
         "place a task that waits for all instances once the first is as far",
         "config/stack/depends_on.py",
         "attrs.evolve(after, task=one) for one in each if",

@@ -1,0 +1,18 @@
+"""What `convert` makes of a file."""
+
+from typing import TypedDict
+
+from flowplan.documents.shapes.validate import Found
+
+
+class ConvertDocument(TypedDict):
+    """`tool`: flow or skypilot; `stack_file`: its text, null where the file could not be converted; `left_out`: what it
+    does not say of the source, each with its place. Without one `valid` is false, and `diagnostics` says why."""
+
+    format_version: str
+    valid: bool
+    source: str
+    tool: str | None
+    stack_file: str | None
+    left_out: list[Found]
+    diagnostics: list[Found]

@@ -1,0 +1,53 @@
+"""Values -> YAML text that any parser reads alike. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import TypeAlias
+
+Value: TypeAlias = "str | int | bool | Decimal | Mapping[str, Value] | Sequence[Value]"
+_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
+_WORDS = frozenset(("true", "false", "null", "yes", "no", "on", "off", "y", "n"))  # no texts, to one parser or another
+# Lines that a literal block gives back exactly; the first must show how far it is indented.
+_LITERAL = re.compile(r"[!-~](?:[\t -~]|[^\W_])*\n(?:(?:[\t -~]|[^\W_])*\n)*")
+
+
+def mapping(values: Mapping[str, Value], indent: str = "") -> list[str]:
+    """The lines of a mapping, `indent` before each; texts of several lines as they are, other lists in one."""
+    lines = []
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            lines += [f"{indent}{_scalar(key)}:", *mapping(value, f"{indent}  ")]
+        elif isinstance(value, Sequence) and not isinstance(value, str) and any(isinstance(v, Mapping) for v in value):
+            lines += [f"{indent}{_scalar(key)}:", *(f"{indent}  - {_flow(one)}" for one in value)]
+        elif isinstance(value, str) and _is_literal(value):
+            lines += [f"{indent}{_scalar(key)}: |", *(f"{indent}  {one}" if one else "" for one in value.splitlines())]
+        else:
+            lines.append(f"{indent}{_scalar(key)}: {_flow(value)}")
+    return lines
+
+
+def _is_literal(text: str) -> bool:
+    return _LITERAL.fullmatch(text) is not None and not text.endswith("\n\n")
+
+
+def _flow(value: Value) -> str:
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_scalar(key)}: {_flow(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return "[" + ", ".join(map(_flow, value)) + "]"
+    return _scalar(value)
+
+
+def _scalar(value: str | int | bool | Decimal) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    if isinstance(value, int):
+        return str(value)
+    plain = _PLAIN.fullmatch(value) and value.lower() not in _WORDS
+    return value if plain else json.dumps(value, ensure_ascii=False)
