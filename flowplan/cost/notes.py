@@ -14,7 +14,7 @@ from flowplan.model.budget import Judged
 from flowplan.model.resources import Bid, Volume
 from flowplan.planning.actions import Change, Forget, Replace
 from flowplan.planning.plan import Fileless, Plan
-from flowplan.pricing.units import storage_per_month
+from flowplan.pricing.units import storage_per_month, usd
 from flowplan.printable import shown
 
 FIRST_LOOKED_UP = "apply first checks what became of them"
@@ -87,10 +87,10 @@ def _released(change: Change) -> Iterator[Diagnostic]:
     if not isinstance(change, Forget) or not change.released:
         return
     if isinstance(change.before, Bid):
-        cost = f"costs at most ${change.before.worst:,.2f} an hour"
+        cost = f"costs at most {usd(change.before.worst)} an hour"
         remedy = f"flowplan import {change.address} {change.id} takes it back"
     elif isinstance(change.before, Volume):
-        cost = f"costs ${storage_per_month(change.before.held_gb):,.2f} a month"
+        cost = f"costs {usd(storage_per_month(change.before.held_gb))} a month"
         remedy = f"flowplan import {change.address} {change.id} takes it back"
     else:
         return
@@ -128,14 +128,14 @@ def _unnamed(plan: Plan) -> Iterator[Diagnostic]:
         yield _warning(
             "unnamed",
             f"{address} ({bid.id}) is in the state, but no known file names it: it is left alone, and "
-            f"costs at most ${bid.bid.worst:,.2f} an hour",
+            f"costs at most {usd(bid.bid.worst)} an hour",
             f"give the file that names it; otherwise flowplan {'recover --cancel' if bid.marker else 'state rm'} "
             f"{bid.id if bid.marker else address}",
         )
 
 
 def _fileless(one: Fileless) -> Diagnostic:
-    costs = f"costs at most ${one.worst:,.2f} an hour" if one.worst is not None else "keeps costing money"
+    costs = f"costs at most {usd(one.worst)} an hour" if one.worst is not None else "keeps costing money"
     return _warning(
         "file-gone",
         f"{one.address} ({one.id}) was made from {shown(one.file)}, which is gone: it is left alone, and {costs}",

@@ -18,7 +18,7 @@ from flowplan.model.resources import Bid
 from flowplan.planning.actions import NoOp
 from flowplan.planning.succession import Succession
 from flowplan.pricing.entry import Estimate
-from flowplan.pricing.units import cents, span, usd
+from flowplan.pricing.units import span, usd
 
 if TYPE_CHECKING:
     from flowplan.pricing.advice import Advice
@@ -216,7 +216,7 @@ def advised(one: Priced) -> str | None:
         return None
     text = kept_by(advice)
     more = advice.extra_cost_over(found) if found is not None else None
-    return text if more is None or more <= 0 else f"{text}, for about ${cents(more):,.2f} more"
+    return text if more is None or more <= 0 else f"{text}, for about {usd(more)} more"
 
 
 def kept_by(advice: Advice) -> str:
@@ -224,7 +224,7 @@ def kept_by(advice: Advice) -> str:
     if advice.limit_price is None or advice.confidence is None:
         return "unknown"
     return (
-        f"a limit of ${advice.limit_price:.2f} keeps it running {advice.availability:.0%} of {span(advice.hours)}"
+        f"a limit of {usd(advice.limit_price)} keeps it running {advice.availability:.0%} of {span(advice.hours)}"
         f" in {advice.confidence:.0%} of cases"
     )
 

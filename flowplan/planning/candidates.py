@@ -10,6 +10,7 @@ from attrs import frozen
 
 from flowplan.config import Task
 from flowplan.model.catalogue import Auction, InstanceType, Place
+from flowplan.pricing.units import usd
 
 SWITCH_SHARE = Decimal("0.25")  # of the expected cost (or time) that another place must save for a waiting bid to move
 
@@ -124,7 +125,7 @@ def saving(task: Task, here: Candidate, other: Candidate) -> Decimal | None:
 def why(task: Task, chosen: Candidate, candidates: Sequence[Candidate]) -> str:
     """One line: what was chosen, and by what."""
     price = chosen.auction.last_price
-    shown = f"${price:.2f} now" if price is not None else "price unknown"
+    shown = f"{usd(price)} now" if price is not None else "price unknown"
     foreseen = _foreseen(candidates)
     lowest, most_room = "the lowest price", "the most room under the limit"
     if foreseen and chosen.prospect is not None:

@@ -26,11 +26,12 @@ def cents(amount: Decimal) -> Decimal:
 
 
 def usd(amount: Decimal | None) -> str:
-    """`amount` as people read it: to the cent, below one to four decimals (a small volume is cheap, not free)."""
+    """`amount` as people read it: to the cent, with thousands separators; below one cent, that it is (a small volume is
+    cheap, not free)."""
     if amount is None:
         return "unknown"
     sign, size = ("-" if amount < 0 else ""), abs(amount)
-    return f"{sign}${size:.4f}" if size and size < CENT else f"{sign}${cents(size):,.2f}"
+    return f"{sign}under $0.01" if 0 < size < CENT else f"{sign}${cents(size):,.2f}"
 
 
 def span(hours: float) -> str:

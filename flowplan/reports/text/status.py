@@ -6,7 +6,7 @@ import re
 
 from flowplan.documents.ports import ranges
 from flowplan.documents.status import Row, Status, VolumeRow
-from flowplan.pricing.units import cents
+from flowplan.pricing.units import usd
 from flowplan.printable import shown
 from flowplan.reports.text.paint import WIDTH, Paint, columns, wrapped
 
@@ -30,7 +30,7 @@ def text(found: Status, paint: Paint) -> str:
 
 def _volume(row: VolumeRow, paint: Paint) -> str:
     volume = row.volume
-    what = f"{volume.held_gb:,} GB {volume.interface} in {shown(volume.region)}, ${cents(row.month):,.2f} a month"
+    what = f"{volume.held_gb:,} GB {volume.interface} in {shown(volume.region)}, {usd(row.month)} a month"
     line = f"{paint(shown(row.address), 'bold')}  {what if row.there else 'gone'}"
     id = f"  ({shown(row.id)})"
     return f"{line}{id}" if columns(line + id) <= WIDTH else f"{line}\n{id}"
@@ -38,14 +38,14 @@ def _volume(row: VolumeRow, paint: Paint) -> str:
 
 def _total(found: Status) -> str:
     if found.hour is not None:
-        return f"In total ${cents(found.hour):,.2f} an hour now, storage included."
+        return f"In total {usd(found.hour)} an hour now, storage included."
     strange = found.strange
     why = "a price is unknown" if strange is None else f"flowplan does not know the status {shown(strange.status)}"
     return f"In total: unknown, because {why}."
 
 
 def _paid_in_all(found: Status) -> str:
-    return f"${cents(found.paid):,.2f} paid so far for the instances of these bids, storage not included."
+    return f"{usd(found.paid)} paid so far for the instances of these bids, storage not included."
 
 
 def _paragraph(row: Row, paint: Paint) -> str:
@@ -66,14 +66,14 @@ def _paragraph(row: Row, paint: Paint) -> str:
 
 def _charge(row: Row) -> str:
     """What is charged, and of what is not charged why."""
-    limit = f"limit ${row.bid.limit_price:,.2f}"
-    price = "price unknown" if row.last_price is None else f"${row.last_price:,.2f} per instance-hour"
+    limit = f"limit {usd(row.bid.limit_price)}"
+    price = "price unknown" if row.last_price is None else f"{usd(row.last_price)} per instance-hour"
     now = price if row.last_price is None else f"{price} now"
     if row.charge == "charged":
-        hour = "an unknown amount" if row.hour is None else f"${cents(row.hour):,.2f}"
+        hour = "an unknown amount" if row.hour is None else usd(row.hour)
         said = f"charged {hour} an hour ({price}, {limit})"
     elif row.charge == "waits":
-        why = "" if row.to_win is None else f", because winning takes a limit of ${row.to_win:,.2f}"
+        why = "" if row.to_win is None else f", because winning takes a limit of {usd(row.to_win)}"
         said = f"charged nothing: it waits{why} ({now}, {limit})"
     elif row.charge == "unknown":
         said = f"whether it is charged is unknown ({now}, {limit})"
@@ -83,7 +83,7 @@ def _charge(row: Row) -> str:
 
 
 def _paid(row: Row) -> str:
-    return f"${cents(row.paid):,.2f} paid so far"
+    return f"{usd(row.paid)} paid so far"
 
 
 def _short(status: str) -> str:
