@@ -12,7 +12,7 @@ from flowplan.reports.formats import report_of
 
 
 @click.command(cls=Command)
-@click.argument("file", metavar="FILE", type=click.Path())
+@click.argument("file", metavar="FILE", type=click.Path(dir_okay=False))
 @click.option("--out", "-o", metavar="FILE", type=click.Path(), help="Write the stack file there instead of to stdout.")
 @options.form("convert")
 @click.pass_context

@@ -42,3 +42,10 @@ def test_json_has_the_stack_file_and_what_it_leaves_out(place: Place) -> None:
     body = json.loads(place.run("convert", "task.yaml", "--format", "json").out)
     assert body["stack_file"].startswith("# Converted from task.yaml (flow).\n")
     assert "retries" in [one["summary"].split()[0] for one in body["left_out"]]
+
+
+def test_a_directory_is_wrong_usage(place: Place) -> None:
+    place.write(FLOW, "task.yaml")
+    found = place.run("convert", ".")
+    assert (found.code, found.out) == (64, "")
+    assert "is a directory" in found.err
