@@ -82,6 +82,13 @@ class File:
         """The bids that it names."""
         return {f"bid.{name}{instance}": task for name, task in self.tasks.items() for instance in task.instances}
 
+    def now_at(self, address: str) -> str:
+        """Where the resource at `address` stands once what is moved has moved."""
+        kind, _, name = address.partition(".")
+        base, bracket, key = name.partition("[")
+        new = self.moved.get(base) if kind == "bid" and base not in self.tasks else None
+        return f"bid.{new}{bracket}{key}" if new in self.tasks else address
+
     def text(self, start: datetime) -> str:
         names = list(self.tasks)
         parts = [
