@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flowplan.model.address import Address
-from flowplan.model.resources import Inputs, Script
+from flowplan.model.resources import ContainerImage, Inputs, Script
 from flowplan.startup import script as scripts
-from tests.startup.node import BASH, NAMES, Node, any_inputs, copies_only, figure, lint, long, marked, write_all
+from tests.startup.node import BASH, NAMES, Node, any_inputs, copies_only, figure, inputs, lint, long, marked, write_all
 
 NASTY = [
     "",
@@ -103,6 +103,15 @@ def run_generated(count: int, stubs: Path, tmp_path: Path) -> None:
     figure(f"{len(texts)} generated scripts ran as meant, {compressed} of them compressed")
     assert len(texts) >= count
     lint(write_all(texts, tmp_path))
+
+
+@pytest.mark.parametrize("image", ["tr", "cat", "bash"])
+def test_an_image_that_is_called_like_a_command(stubs: Path, tmp_path: Path, image: str):
+    lint(
+        write_all(
+            [boot_generated(stubs, inputs("#!@BIN@/keep\n", container_image=ContainerImage(image)), "train")], tmp_path
+        )
+    )
 
 
 def test_fifteen_generated_scripts(stubs: Path, tmp_path: Path):
