@@ -265,6 +265,8 @@ IN_A_TEST: dict[str, str] = {
     "not-fetched": "past prices in us-central5-a, us-east1-a could not be fetched",
     "not-ours": "belongs to stack work",
     "other-endpoint": "this state belongs to sim:",
+    "foreign-file": '== ("foreign-file", f"{what}, not a task file of flowplan")',
+    "not-carried-over": '"retries is not carried over" in found.err',
     "other-environment": "which is staging- here: another environment?",
     "other-project": "this state belongs to project other",
     "preempting": '"Preempting" in told.said',
