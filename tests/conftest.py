@@ -33,7 +33,9 @@ ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
 TASK = (EXAMPLES / "task" / "flowplan.yaml").read_text()
 BID, PORTS, VOLUME = "bid.flow-sdk-batch-task-example", "ports.flow-sdk-batch-task-example", "volume.my-new-volume"
-START = {"FLOWPLAN_SIMULATOR_START": "2026-11-02T09:00:00Z"}  # so that today's market is in no test
+# Today's market is in no test: also not in one that starts a process of its own.
+START = {"FLOWPLAN_SIMULATOR_START": "2026-11-02T09:00:00Z"}
+os.environ |= START
 APPLY = ("apply", "--auto-approve")
 DESTROY = ("destroy", "--auto-approve", "--allow-volume-destroy", "*")
 

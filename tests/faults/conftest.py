@@ -17,7 +17,7 @@ from flowplan.clock import Clock
 from flowplan.cloud import connect, credentials
 from flowplan.cloud.http.transport import Transport
 from flowplan.simulator import adapter
-from tests.conftest import START, Place, many
+from tests.conftest import Place, many
 
 from .runner import Runner
 from .world import _CALL, COMMANDS, Sent, Time, World
@@ -38,7 +38,6 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(path)
         patch.setenv("FLOWPLAN_API_URL", "sim:")
-        patch.setenv("FLOWPLAN_SIMULATOR_START", START["FLOWPLAN_SIMULATOR_START"])
         assert run(COMMANDS["apply"]) == 0
     return path
 
