@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flowplan.model.address import Address
-from flowplan.model.resources import ContainerImage, Inputs, Script
+from flowplan.model.resources import ContainerImage, Inputs, Mount, Script
 from flowplan.startup import script as scripts
 from tests.startup.node import BASH, NAMES, Node, any_inputs, copies_only, figure, inputs, lint, long, marked, write_all
 
@@ -112,6 +112,12 @@ def test_an_image_that_is_called_like_a_command(stubs: Path, tmp_path: Path, ima
             [boot_generated(stubs, inputs("#!@BIN@/keep\n", container_image=ContainerImage(image)), "train")], tmp_path
         )
     )
+
+
+@pytest.mark.parametrize("share", ["do", "done", "then", "fi", "for"])
+def test_a_share_that_is_called_like_a_word_of_bash(stubs: Path, tmp_path: Path, share: str):
+    mount = Mount("vol_fedcba9876543210", f"/mnt/{share}", "File", share)
+    lint(write_all([boot_generated(stubs, inputs("#!@BIN@/keep\n", mounts=[mount]), "train")], tmp_path))
 
 
 def test_fifteen_generated_scripts(stubs: Path, tmp_path: Path):
