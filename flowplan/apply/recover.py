@@ -50,7 +50,6 @@ def recover(
     creates = [intent for intent in pending.values() if isinstance(intent, CreateIntent)]
     now = clock.moment(cloud.now())
     left = max((window - intent.at.age(now) for intent in creates), default=0.0)
-    sofar = state
     bids = sorted(bound_bids(state))
     findings = look_up(creates, state.lineage, cloud, window=max(left, 0.0), clock=clock, known=bids) if creates else {}
     _hold_provable(findings.values(), resend=resend)
@@ -61,33 +60,38 @@ def recover(
         for intent in pending.values()
         if not isinstance(intent, CreateIntent)
     ]
-    notes = []
-    ended = []
-    absent = {}
+    sofar, notes = state, list[str]()
     for finding in findings.values():
-        intent = finding.intent
-        if finding.verdict == "found" and (known := known_otherwise(finding.ids[0], intent.address, sofar)):
-            records.append(Closed(intent.intent, known))
-            notes.append(f"{finding.ids[0]}, which an interrupted run created as {intent.address}, {known}")
-        elif finding.verdict == "found":
-            earlier = preceded(finding.ids[0], intent, sofar.bindings.get(intent.address), live)
-            records += [Done("", earlier.address, earlier)] if earlier is not None else []
-            records.append(Done(intent.intent, intent.address, finding.binding))
-            sofar, _ = fold(sofar, records[-2:] if earlier is not None else records[-1:])
-            notes.append(f"{intent.address} was created by an interrupted run ({finding.ids[0]}); it is kept")
-        elif finding.verdict == "absent":
-            absent[intent.intent] = intent
-        else:
-            records.append(Closed(intent.intent, finding.verdict))
-            notes.append(_note(finding))
-            ended += [notes[-1]] if finding.verdict == "ended" else []
+        if finding.verdict == "absent":
+            continue
+        settled, note = _settled(finding, sofar, live)
+        sofar, _ = fold(sofar, settled)
+        records += settled
+        notes.append(note)
+    absent = {one.intent.intent: one.intent for one in findings.values() if one.verdict == "absent"}
+    ended = tuple(_note(one) for one in findings.values() if one.verdict == "ended")
     folded, _ = fold(state, records)
     adopted = [Done("", stray.address, stray) for stray in strays(folded, live)]
     notes += [
         f"{done.address} is live ({done.binding.id}) with our marker; it is kept" for done in adopted if done.binding
     ]
     folded, _ = fold(folded, adopted)
-    return Recovered(folded, (*records, *adopted), absent, tuple(notes), tuple(ended))
+    return Recovered(folded, (*records, *adopted), absent, tuple(notes), ended)
+
+
+def _settled(finding: Finding, state: State, live: Live) -> tuple[list[Record], str]:
+    """What the journal records of a create that is settled, by the `state` so far, and what is said of it."""
+    intent = finding.intent
+    if finding.verdict != "found":
+        return [Closed(intent.intent, finding.verdict)], _note(finding)
+    id = finding.ids[0]
+    if known := known_otherwise(id, intent.address, state):
+        said = f"{id}, which an interrupted run created as {intent.address}, {known}"
+        return [Closed(intent.intent, known)], said
+    earlier = preceded(id, intent, state.bindings.get(intent.address), live)
+    aside: list[Record] = [Done("", earlier.address, earlier)] if earlier is not None else []
+    said = f"{intent.address} was created by an interrupted run ({id}); it is kept"
+    return [*aside, Done(intent.intent, intent.address, finding.binding)], said
 
 
 def _hold_provable(findings: Iterable[Finding], *, resend: bool) -> None:

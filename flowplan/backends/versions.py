@@ -67,7 +67,7 @@ class Versions:
         path = self._of(state.lineage, state.serial)
         with durable(path):
             make_directory(self.directory)
-            sweep(self.directory, "*")
+            sweep(self.directory, None)
         replace_file(path, dump_version(state, change), through_link=False)
         with durable(self.directory):
             self._drop_oldest(path)

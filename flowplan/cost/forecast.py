@@ -67,7 +67,7 @@ def forecasted(
     forecast = totals.get(hours) or _totals(counted, asked, hours)
     endless = forecast
     if HOUR in further:
-        without = [attrs.evolve(one, left_before=ENDLESS, left=ENDLESS) for one in counted]
+        without = list(map(_endless, counted))
         totals[HOUR] = _totals(without, asked, HOUR)
         if without != counted:
             endless = _all_totals(without, asked, {hours})[hours]
@@ -88,6 +88,12 @@ def _all_totals(changes: Sequence[Priced], asked: _Asked, spans: Collection[floa
         return {span: _totals(changes, asked, span) for span in spans}
     day = _totals(changes, asked, DAY)
     return {span: day if span == DAY else _totals(changes, asked, span, day if span > DAY else None) for span in spans}
+
+
+def _endless(one: Priced) -> Priced:
+    """`one` as if no lifetime ended its bid."""
+    bounded = one.left != ENDLESS or one.left_before != ENDLESS
+    return attrs.evolve(one, left_before=ENDLESS, left=ENDLESS) if bounded else one
 
 
 def _counts(change: Change) -> bool:
@@ -149,8 +155,7 @@ class _Asked:
         if before is None and after is None:
             return one
         shown = self.after if one.cost is not None else self.before
-        without = attrs.evolve(one, left_before=ENDLESS, left=ENDLESS)
-        over = {span: found for span in spans if (found := shown(without if span == HOUR else one, span))}
+        over = {span: found for span in spans if (found := shown(_endless(one) if span == HOUR else one, span))}
         advice = self._advise(one, one.left.running_within(own) or own)
         stale = self._stale(one)
         return attrs.evolve(one, forecast_before=before, forecast=after, spans=over, advice=advice, stale=stale)

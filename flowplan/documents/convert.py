@@ -28,6 +28,7 @@ def stack_text(source: str, tool: str, stack: dict[str, Value]) -> str:
 
 
 def document(made: Conversion) -> ConvertDocument:
+    """The JSON document of a file that was converted."""
     return {
         "format_version": "1.0",
         "valid": True,

@@ -6,6 +6,7 @@ Every error of the operating system becomes a StateError: what could not be made
 from __future__ import annotations
 
 import errno
+import glob
 import os
 import stat
 from collections.abc import Iterator
@@ -148,9 +149,10 @@ def is_device(mode: int) -> bool:
     return stat.S_ISCHR(mode) or stat.S_ISBLK(mode)
 
 
-def sweep(directory: Path, name: str) -> None:
-    """Remove temporary files that killed runs left for `name`. Only under the lock."""
-    for left in directory.glob(f"{name}{_TEMPORARY}.*"):
+def sweep(directory: Path, name: str | None) -> None:
+    """Remove temporary files that killed runs left for `name`; None: for any. Only under the lock."""
+    which = "*" if name is None else glob.escape(name)
+    for left in directory.glob(f"{which}{_TEMPORARY}.*"):
         left.unlink(missing_ok=True)
 
 

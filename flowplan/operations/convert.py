@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from flowplan.config.foreign.convert import convert as converted
 from flowplan.documents.convert import Conversion, stack_text
-from flowplan.errors import FlowplanError, StateError, UsageProblem
-from flowplan.files.atomic import create_file
+from flowplan.errors import UsageProblem
+from flowplan.operations.output import write_new
 from flowplan.operations.validate import configuration
 from flowplan.printable import shown
 
@@ -30,8 +30,5 @@ def convert(session: Session, source: Source) -> Conversion:
 
 def write(session: Session, path: str, text: str) -> None:
     """Write `text` to the new file `path`. Raises UsageProblem for one that exists, FlowplanError."""
-    try:
-        if not create_file(session.settings.directory / path, text.encode()):
-            raise UsageProblem(f"{shown(path)} exists; nothing was written", hint="choose another name for --out")
-    except StateError as error:  # no state was in danger
-        raise FlowplanError(str(error), hint=error.hint) from error
+    if not write_new(session.settings.directory / path, text):
+        raise UsageProblem(f"{shown(path)} exists; nothing was written", hint="choose another name for --out")

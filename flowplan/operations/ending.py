@@ -33,8 +33,9 @@ class Ending:
     save: Callable[[Outcome], State]
     _lifetimes: Lifetimes = field(init=False)
 
-    def __attrs_post_init__(self) -> None:
-        object.__setattr__(self, "_lifetimes", Lifetimes(self.around, self.plan.by_address()))
+    @_lifetimes.default
+    def _of_the_plan(self) -> Lifetimes:
+        return Lifetimes(self.around, self.plan.by_address())
 
     def __call__(self, outcome: Outcome) -> Outcome:
         """`outcome` with what came of that."""

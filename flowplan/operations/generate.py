@@ -10,11 +10,11 @@ import attrs
 from attrs import frozen
 
 from flowplan.documents.stack_file import Found, addressed, text
-from flowplan.errors import ConfigError, FlowplanError, StateError, UsageProblem
-from flowplan.files.atomic import create_file, durable, sweep
+from flowplan.errors import ConfigError, FlowplanError, UsageProblem
 from flowplan.model.address import Address
 from flowplan.operations.import_ import importable, parsed
 from flowplan.operations.observe import observe
+from flowplan.operations.output import write_new
 from flowplan.operations.validate import configuration
 from flowplan.planning.actions import Import, NoOp, Presumed, Read, Replace
 from flowplan.printable import shown
@@ -73,13 +73,8 @@ def generate(session: Session, path: str, one: tuple[str, str] | None = None) ->
         if settled is None:
             return Generated((), tuple(left_out))
         lock.verify()
-        try:
-            with durable(target):
-                sweep(target.parent, target.name)
-            if not create_file(target, settled.written.encode()):
-                raise _exists(path)
-        except StateError as error:  # no state was in danger
-            raise FlowplanError(str(error), hint=error.hint) from error
+        if not write_new(target, settled.written, locked=True):
+            raise _exists(path)
         session.save(_taken_in(session, path, loaded.state, settled), before=loaded.state.bindings, stated=True)
     return Generated(tuple(settled.found), tuple(left_out), tuple(_unsaid(settled.found)))
 

@@ -94,13 +94,18 @@ def observe(
     desired = attrs.evolve(
         desired, named=named(config), moves=taken.moves, imports=taken.imports, removed=removals(config)
     )
-    if desired.lifetimes:
-        from flowplan.operations.lifetimes import seen_of
-        from flowplan.planning.lifetimes import left, over
+    return Observed(config, recorded, state, pending, _lived(session, desired, state, live), catalogue, live)
 
-        seen, all_ = seen_of(session, desired.lifetimes, state, live), desired.lifetimes
-        desired = attrs.evolve(desired, over=over(all_, state, live, seen), left=left(all_, state, live, seen))
-    return Observed(config, recorded, state, pending, desired, catalogue, live)
+
+def _lived(session: Session, desired: Desired, state: State, live: Live) -> Desired:
+    """`desired` with the lifetimes that are over, and what is left of the others."""
+    if not desired.lifetimes:
+        return desired
+    from flowplan.operations.lifetimes import seen_of
+    from flowplan.planning.lifetimes import left, over
+
+    seen, every = seen_of(session, desired.lifetimes, state, live), desired.lifetimes
+    return attrs.evolve(desired, over=over(every, state, live, seen), left=left(every, state, live, seen))
 
 
 def _look(session: Session, config: Config | None, state: State, *, refresh: bool) -> tuple[Catalogue, Live]:

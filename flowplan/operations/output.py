@@ -30,6 +30,20 @@ def hold_writable(path: str, what: str = "saved plan", begins: bytes = b'{\n  "f
         raise UsageProblem(f"{path} is not a file", hint="choose another name")
 
 
+def write_new(path: Path, text: str, *, locked: bool = False) -> bool:
+    """Write a file the user asked for where nothing is yet. `locked`: nobody else writes it now, so what killed runs
+    left beside it is removed. False: there is something, which stays as it is. Raises FlowplanError."""
+    from flowplan.files.atomic import create_file, durable, sweep
+
+    try:
+        if locked:
+            with durable(path):
+                sweep(path.parent, path.name)
+        return create_file(path, text.encode())
+    except StateError as error:  # no state was in danger
+        raise FlowplanError(str(error), hint=error.hint) from error
+
+
 def write_output(path: str, text: str) -> None:
     """Write a file the user asked for: private, all of it or nothing. Raises FlowplanError."""
     from flowplan.files.atomic import replace_file

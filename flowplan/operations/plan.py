@@ -133,16 +133,17 @@ def document_of(
     resources that stay as they are; `given`: variables, where there is no configuration."""
     from flowplan.documents.plan import Circumstances, document
     from flowplan.operations.outputs import planned_outputs
-    from flowplan.operations.sensitive import config_sha256, sensitive_values
+    from flowplan.operations.sensitive import kept_of
 
     config = seen.config
+    sha256, sensitive = ("", None) if config is None else kept_of(session, config)
     about = Circumstances(
         timestamp=session.now(),
         state=seen.state,
-        config_sha256=config_sha256(session, config) if config is not None else "",
+        config_sha256=sha256,
         paths=tuple(paths),
         variables=config.variables if config is not None else given or {},
-        sensitive=sensitive_values(session, config) if config is not None else None,
+        sensitive=sensitive,
         outputs=planned_outputs(seen.state, config, found.plan),
     )
     return document(found, about, unchanged=unchanged)
@@ -298,13 +299,12 @@ def refuse(found: PricedPlan, *, saved: bool = False) -> None:
 
 
 def _runs_on(plan: Plan) -> str | None:
-    """What a refused plan leaves running although its lifetime is over, and how to stop it anyway; None:
-    nothing."""
+    """What a refused plan leaves running although its lifetime is over, and how to stop it anyway; None: nothing."""
     from shlex import quote
 
     from flowplan.planning.actions import Expire
 
-    due = [str(one.address) for one in plan.changes if isinstance(one, Expire) and not one.lifecycle.prevent_destroy]
+    due = [str(one.address) for one in plan.changes if isinstance(one, Expire)]
     if not due:
         return None
     run = f"{', '.join(due)} {'keeps' if len(due) == 1 else 'keep'} running past the lifetime"

@@ -29,23 +29,24 @@ _LONGEST = 1_000  # bytes
 
 def config_sha256(session: Session, config: Config) -> str:
     """What plans and the history say of `config`: its digest, with the key where a sensitive value takes part."""
-    return _digest(_key(session), "config", config.sha256) if config.sensitive else config.sha256
+    return kept_of(session, config)[0]
 
 
-def sensitive_values(session: Session, config: Config) -> SensitiveValues | None:
-    """What a plan keeps of the sensitive variables of `config`; None: it has none."""
+def kept_of(session: Session, config: Config) -> tuple[str, SensitiveValues | None]:
+    """What a plan keeps of `config`: its digest, as `config_sha256` has it, and its sensitive variables; None: it has
+    none."""
     if not config.sensitive:
-        return None
+        return config.sha256, None
     key = _key(session)
     values = {name: _digest(key, name, text) for name, text in sorted(config.sensitive.items())}
-    return {"key": _digest(key, "key", "")[:16], "variables": values}
+    return _digest(key, "config", config.sha256), {"key": _digest(key, "key", "")[:16], "variables": values}
 
 
 def hold_sensitive(session: Session, saved: SealedPlan, config: Config | None) -> None:
     """Raise StalePlan where a sensitive variable has another value than the one that `saved` was made with, or where
     that cannot be told."""
     kept = saved.get("sensitive")
-    now = sensitive_values(session, config) if config is not None else None
+    now = kept_of(session, config)[1] if config is not None else None
     if kept is None or now is None:
         return
     if kept["key"] != now["key"]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal, TypeAlias
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from flowplan.diagnostics import Diagnostic, Position
 from flowplan.model.address import Address
@@ -79,8 +79,7 @@ class Change:
 
     def bound(self, id: str, applied: Resource) -> Binding:
         """What the state records of it once the object `id`, which is as in `applied`, is its own."""
-        known = Binding(self.address, id, applied, self.needs, self.generation, self.source)
-        return evolve(known, protected=self.protected) if self.protected else known
+        return Binding(self.address, id, applied, self.needs, self.generation, self.source, protected=self.protected)
 
     def releases(self, volume: str) -> bool:
         """Whether the live bid does not hold the volume with this id any more once this is done, or for a while."""

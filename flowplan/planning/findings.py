@@ -35,9 +35,12 @@ class Findings:
             problem = evolve(problem, position=at, source=self.config.source_line(at))
         self.problems.append(problem)
 
-    def about(self, address: Address) -> tuple[Diagnostic, ...]:
-        """The problems of one resource."""
-        return tuple(one for one in self.problems if one.about == str(address))
+    def by_resource(self) -> dict[str | None, tuple[Diagnostic, ...]]:
+        """The problems of each resource, by its address as text."""
+        found: dict[str | None, list[Diagnostic]] = {}
+        for one in self.problems:
+            found.setdefault(one.about, []).append(one)
+        return {about: tuple(problems) for about, problems in found.items()}
 
     def unknown_region(self, address: Address, region: str, regions: Collection[str]) -> None:
         """Note that `region` is none of those that there are."""

@@ -113,10 +113,16 @@ def look_up(
 
 
 def _problems(desired: Desired, config: Config, findings: Findings) -> dict[Address, tuple[Diagnostic, ...]]:
-    """What has problems of its own, and what could not be looked up because of others', which are then its problems."""
-    missing = [address for address in (*config.tasks, *config.volumes) if address not in desired.resources]
-    own = {address: findings.about(address) for address in (*config.tasks, *config.volumes)}
-    return {address: own[address] or tuple(findings.problems) for address in own if own[address] or address in missing}
+    """What has problems of its own; and a volume that could not be looked up because of the tasks that create it, whose
+    problems are then its."""
+    own = findings.by_resource()
+    found = {address: own[str(address)] for address in (*config.tasks, *config.volumes) if str(address) in own}
+    for task in config.tasks.values():
+        for use in task.volumes:
+            volume = use.volume
+            if isinstance(volume, Address) and volume not in desired.resources and str(volume) not in own:
+                found[volume] = (*found.get(volume, ()), *found.get(task.address, ()))
+    return found
 
 
 @frozen

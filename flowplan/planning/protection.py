@@ -37,8 +37,8 @@ def protected(address: Address, binding: Binding | None, lifecycle: Lifecycle, d
 
 def _is_given_up(address: Address, desired: Desired, wishes: Wishes) -> bool:
     """Whether a `removed` block has it destroyed: it, or every instance of its for_each."""
-    given_up = wishes.given_up | {one for one, destroyed in desired.removed.items() if destroyed}
-    return not given_up.isdisjoint((address, Address(address.kind, address.base)))
+    named = (address, Address(address.kind, address.base))
+    return any(one in wishes.given_up or desired.removed.get(one, False) for one in named)
 
 
 def prevented(changes: Iterable[Change], wishes: Wishes) -> Iterable[Diagnostic]:

@@ -120,6 +120,8 @@ def part_of(changes: Mapping[Address, Change], wishes: Wishes) -> Part:
 
 def hold_faultless(desired: Desired, wishes: Wishes, part: Part) -> tuple[Diagnostic, ...]:
     """The problems of what `part` leaves out. Raises ConfigError for those of what it has, or needs."""
+    if not desired.problems:
+        return ()
     done = [change for a, change in part.changes.items() if a not in part.outside and change.ways]
     meant = {change.address for change in done} | (wishes.held_to or frozenset())
     for change in done:
@@ -129,7 +131,7 @@ def hold_faultless(desired: Desired, wishes: Wishes, part: Part) -> tuple[Diagno
     meant = {both for one in meant for both in together(one)}
     problems = [one for address, every in desired.problems.items() if address in meant for one in every]
     if problems:
-        raise ConfigError(dict.fromkeys(problems))
+        raise ConfigError(problems)
     return tuple(dict.fromkeys(one for every in desired.problems.values() for one in every))
 
 

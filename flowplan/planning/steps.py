@@ -66,6 +66,32 @@ def order(
     """
     known = set(steps)
     waits: dict[Step, set[Step]] = {step: set() for step in known}
+    _by_needs(waits, needs_after, needs_before, made_first)
+    replaced: list[tuple[Step, Step]] = []
+    for taker, giver in handed_over:
+        gone = _first(known, giver, "down", "up")
+        if gone is not None and (up := Step("up", taker)) in known:
+            waits[up].add(gone)
+            replaced += [(down, gone)] if (down := Step("down", taker)) in known else []
+    for waiter, other in waits_for:
+        before = _first(known, other, "up", "down")
+        if before is not None:
+            waits[Step("up", waiter)].add(before)
+            replaced += [(down, before)] if (down := Step("down", waiter)) in known else []
+    for down, gone in replaced:
+        if not _waits_for(gone, down, waits):
+            waits[down].add(gone)
+    return _sorted(waits)
+
+
+def _by_needs(
+    waits: dict[Step, set[Step]],
+    needs_after: Mapping[Address, Iterable[Address]],
+    needs_before: Mapping[Address, Iterable[Address]],
+    made_first: Collection[Address],
+) -> None:
+    """Let the steps wait for what they need, and for who needs what they take away."""
+    known = waits.keys()
     for step in known:
         if step.way == "up":
             ups = (Step("up", need) for need in needs_after.get(step.address, ()))
@@ -80,26 +106,16 @@ def order(
                 if up in known and (need in made_first or Step("down", need) not in known):
                     waits[step].add(up)
     for user, needs in needs_before.items():
-        last_use = next((s for s in (Step("down", user), Step("up", user)) if s in known), None)
+        last_use = _first(known, user, "down", "up")
         for need in needs:
             down = Step("down", need)
             if last_use is not None and down in known:
                 waits[down].add(last_use)
-    replaced: list[tuple[Step, Step]] = []
-    for taker, giver in handed_over:
-        gone = next((s for s in (Step("down", giver), Step("up", giver)) if s in known), None)
-        if gone is not None and (up := Step("up", taker)) in known:
-            waits[up].add(gone)
-            replaced += [(down, gone)] if (down := Step("down", taker)) in known else []
-    for waiter, other in waits_for:
-        before = next((s for s in (Step("up", other), Step("down", other)) if s in known), None)
-        if before is not None:
-            waits[Step("up", waiter)].add(before)
-            replaced += [(down, before)] if (down := Step("down", waiter)) in known else []
-    for down, gone in replaced:
-        if not _waits_for(gone, down, waits):
-            waits[down].add(gone)
-    return _sorted(waits)
+
+
+def _first(known: Container[Step], address: Address, *ways: Way) -> Step | None:
+    """The first of the steps of an address, in the order of `ways`, that there is."""
+    return next((step for way in ways if (step := Step(way, address)) in known), None)
 
 
 def _waits_for(step: Step, other: Step, waits: Mapping[Step, set[Step]]) -> bool:

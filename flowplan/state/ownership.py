@@ -194,8 +194,8 @@ def namesakes(state: State, live: Live) -> list[tuple[Address, tuple[str, ...]]]
 
 def binding_of(intent: CreateIntent, id: str) -> Binding:
     """What the state records once the create of `intent` is known to have made `id`."""
-    made = Binding(intent.address, id, intent.resource, intent.needs, intent.generation, intent.source)
-    return attrs.evolve(made, protected=intent.protected)
+    kept = (intent.address, id, intent.resource, intent.needs, intent.generation, intent.source)
+    return Binding(*kept, protected=intent.protected)
 
 
 def find_created(intent: CreateIntent, lineage: str, live: Live) -> tuple[LiveBid | LiveVolume, ...]:

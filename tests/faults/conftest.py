@@ -21,12 +21,19 @@ from tests.conftest import Place, many
 
 from .runner import Runner
 from .world import _CALL, COMMANDS, Sent, Time, World
+from .zygote import Zygote
 
 
 @pytest.fixture(scope="session")
 def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
     with Runner(tmp_path_factory.mktemp("runner")) as started:
         yield started
+
+
+@pytest.fixture(scope="module")
+def zygote() -> Iterator[Zygote]:
+    with Zygote() as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

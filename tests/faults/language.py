@@ -10,29 +10,23 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import os
-import shutil
-import sys
-import tempfile
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any, TypeVar
 
 import attrs
-import hypothesis
 from attrs import frozen
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import initialize, invariant, rule
 
 from flowplan.backends.local import Loaded, LocalStore
-from flowplan.simulator import LedgerEntry, Simulator
+from flowplan.simulator import LedgerEntry
 from flowplan.startup import marker
 from tests.conftest import Result
 from tests.faults.disk import WAYS, Cut
 from tests.faults.drawn import PARALLELISM, TROUBLE, Trouble
+from tests.faults.lives import Life
 from tests.faults.stack_text import (
     EDITS,
     ENVIRONMENTS,
@@ -46,19 +40,12 @@ from tests.faults.stack_text import (
     edited,
     giving_up,
 )
-from tests.faults.zygote import Command, Zygote
+from tests.faults.zygote import Command
 
 ANY_VOLUME = ("--allow-volume-destroy", "*")
 ENVIRONMENT = st.sampled_from([ENVIRONMENTS[0], *ENVIRONMENTS])
 OTHERS = st.sampled_from(["$19.00", "$30.00", "cancel", "cancel", "pause", "preempt", "outbid", "free the names"])
 SELECTIONS = st.sampled_from(["", "", "", "", "--target", "--exclude", "--replace", "--replace"])
-
-
-class Figures(Counter[str]):
-    """What the sequences of a test came to."""
-
-    def line(self) -> str:
-        return ", ".join(f"{count} {what}" for what, count in self.items())
 
 
 @frozen
@@ -90,29 +77,17 @@ class Planned:
         return {address for address, actions in self.actions.items() if set(actions) & set(wanted)}
 
 
-class Language(RuleBasedStateMachine):
+class Language(Life):
     """One working directory with a state for each environment, and their cloud."""
-
-    zygote: Zygote
-    template: Path
-    figures: Figures
 
     def __init__(self) -> None:
         super().__init__()
-        self._directory = tempfile.TemporaryDirectory(dir=self.template.parent)
-        self.path = Path(self._directory.name) / "work"
-        (self.path / ".flowplan").mkdir(parents=True)
-        shutil.copy(self.template, self.path / ".flowplan" / "simulator.db")
-        os.chdir(self.path)
-        self.simulator = Simulator.open(self.path / ".flowplan" / "simulator.db")
         self.start: datetime = self.simulator.now()
-        self.project = self.simulator.faults.third_party("GET", "/v2/projects").json[0]["fid"]
         self.file = File({}, {})
         self.bids: dict[str, Bid] = {}
         self.volumes: dict[str, str] = {}  # id -> name, of those that are not deleted
         self.saved: dict[str, Planned] = {}
         self.read_entries = 0
-        self.trace: list[str] = []
 
     # -- edits
 
@@ -505,16 +480,8 @@ class Language(RuleBasedStateMachine):
 
     # -- the end
 
-    def teardown(self) -> None:
-        try:
-            if sys.exc_info()[0] is None:
-                self._converge()
-                self.figures["sequences"] += 1
-        finally:
-            hypothesis.note("\n".join((*self.trace, self.file.text(self.start))))
-            self.simulator.close()
-            os.chdir(self.template.parent)
-            self._directory.cleanup()
+    def _told(self) -> list[str]:
+        return [*self.trace, self.file.text(self.start)]
 
     def _converge(self) -> None:
         """Nothing goes wrong any more: an apply leaves nothing to do, and a destroy nothing live."""

@@ -6,60 +6,37 @@ import contextlib
 import fcntl
 import io
 import json
-import os
 import re
-import shutil
 import stat
-import sys
-import tempfile
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import attrs
-import hypothesis
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import initialize, invariant, rule
 
 from flowplan.backends.local import Loaded, LocalStore
 from flowplan.errors import StateError
-from flowplan.simulator import SIMULATOR_KEY, Simulator
+from flowplan.simulator import SIMULATOR_KEY
 from flowplan.state.codec import dump, load
 from flowplan.state.journal import Intent
 from flowplan.state.state import consistent
 from tests.conftest import DESTROY, Result
 from tests.faults.disk import WAYS, Cut
 from tests.faults.drawn import EDITS, NAMES, OTHERS, PARALLELISM, TASKS, TROUBLE, Edit, Trouble, _lost_answers
+from tests.faults.lives import Life
 from tests.faults.model import PLACES, Judge, LiveVolume, Task, World, shared_name, text_of
-from tests.faults.zygote import Command, Zygote
+from tests.faults.zygote import Command
 
 APPLY = ("apply", "--auto-approve", "--allow-volume-destroy", "*")
 
 
-class Figures(Counter[str]):
-    """What the sequences of a test came to."""
-
-    def line(self) -> str:
-        return ", ".join(f"{count} {what}" for what, count in self.items())
-
-
-class Stack(RuleBasedStateMachine):
-    """One working directory and its cloud. `zygote`, `template` and `figures` are the test's."""
-
-    zygote: Zygote
-    template: Path
-    figures: Figures
+class Stack(Life):
+    """One working directory and its cloud."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._directory = tempfile.TemporaryDirectory(dir=self.template.parent)
-        self.path = Path(self._directory.name) / "work"
-        (self.path / ".flowplan").mkdir(parents=True)
-        shutil.copy(self.template, self.path / ".flowplan" / "simulator.db")
-        os.chdir(self.path)
-        self.simulator = Simulator.open(self.path / ".flowplan" / "simulator.db")
-        self.project = self.simulator.faults.third_party("GET", "/v2/projects").json[0]["fid"]
         self.shared = {region: self._make_shared(region) for region in sorted({place[2] for place in PLACES})}
         self.tasks: dict[str, Task] = {}
         self.world = World()
@@ -71,7 +48,6 @@ class Stack(RuleBasedStateMachine):
         self.lagging = False
         self.conditions: dict[str, Any] = {}  # of the cloud, as they were set last
         self.saved: str | None = None  # what a saved plan was made from
-        self.trace: list[str] = []
 
     def _make_shared(self, region: str) -> str:
         body = {
@@ -539,17 +515,6 @@ class Stack(RuleBasedStateMachine):
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # (I6): else BlockingIOError
 
     # -- the end
-
-    def teardown(self) -> None:
-        try:
-            if sys.exc_info()[0] is None:
-                self._converge()
-                self.figures["sequences"] += 1
-        finally:
-            hypothesis.note("\n".join(self.trace))
-            self.simulator.close()
-            os.chdir(self.template.parent)
-            self._directory.cleanup()
 
     def _converge(self) -> None:
         """Faults stop, others take their bids away: one apply, and there is nothing left to do, now and later."""

@@ -24,12 +24,6 @@ from tests.faults.zygote import Command, Ended, Zygote
 ROUNDS = ((16, 184, 2), (6, 194, 8), (2, 198, 32))
 
 
-@pytest.fixture(scope="module")
-def zygote() -> Iterator[Zygote]:
-    with Zygote() as made:
-        yield made
-
-
 class Directory:
     """A working directory, its cloud, and what the ledger has told so far."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,12 +20,6 @@ from tests.faults.zygote import Command, Ended, Zygote
 
 TASKS = {"a": Task(storage=Storage()), "b": Task(ports=())}
 MADE = ["a", "b", "data-a"]
-
-
-@pytest.fixture(scope="module")
-def zygote() -> Iterator[Zygote]:
-    with Zygote() as made:
-        yield made
 
 
 def apply(zygote: Zygote, path: Path, cut: Cut | None = None) -> Ended:

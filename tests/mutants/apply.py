@@ -43,8 +43,8 @@ MISTAKES = (
     Mistake(
         "forget a bid whose successor an interrupted run made",
         "apply/recover.py",
-        '            records += [Done("", earlier.address, earlier)] if earlier is not None else []\n',
-        "",
+        '    aside: list[Record] = [Done("", earlier.address, earlier)] if earlier is not None else []\n',
+        "    aside: list[Record] = []\n",
         ("tests/faults/test_successors.py",),
     ),
     Mistake(

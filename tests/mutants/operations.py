@@ -323,8 +323,8 @@ MISTAKES = (
     Mistake(
         "save the state before the file that names it",
         "operations/generate.py",
-        "            if not create_file(target, settled.written.encode()):\n",
-        "            if not settled.found:\n",
+        "        if not write_new(target, settled.written, locked=True):\n",
+        "        if not settled.found:\n",
         ("tests/operations/test_generate.py", "-k", "everything_live"),
     ),
     Mistake(
@@ -393,8 +393,8 @@ MISTAKES = (
     Mistake(
         "the digest of a configuration in a plan lets a sensitive value be guessed",
         "operations/sensitive.py",
-        " if config.sensitive else config.sha256",
-        " if not config.sensitive else config.sha256",
+        '    return _digest(key, "config", config.sha256), {',
+        "    return config.sha256, {",
         ("tests/operations/test_variables.py", "-k", "refused_with_its_name"),
     ),
     Mistake(

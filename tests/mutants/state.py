@@ -198,8 +198,8 @@ MISTAKES = (
     Mistake(
         "a create that was in doubt is not protected once it is found",
         "state/ownership.py",
-        "attrs.evolve(made, protected=intent.protected)",
-        "made",
+        "    return Binding(*kept, protected=intent.protected)\n",
+        "    return Binding(*kept)\n",
         ("tests/state/test_ownership.py", "-k", "protected"),
     ),
 )

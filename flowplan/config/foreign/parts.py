@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from decimal import ROUND_DOWN, Decimal, InvalidOperation
 
 from flowplan.config.foreign.reading import Path, Reading, Value, spelled
@@ -107,6 +106,7 @@ def named_type(text: str) -> str | None:
 
 
 def region_of(reading: Reading, path: Path) -> str | None:
+    """The region of FCP that `path` names; what names none is left."""
     node = reading.scalar(*path)
     if node is None:
         return None
@@ -163,6 +163,7 @@ def env_of(reading: Reading, key: str, *, missing: str) -> dict[str, str]:
 
 
 def secrets_left(reading: Reading, key: str) -> None:
+    """Leave every secret under `key`."""
     for name in reading.entries(key):
         reading.leave((key, name), "everyone with access to the bid can read its startup script")
 
@@ -180,7 +181,3 @@ def foreign_variables(reading: Reading, path: Path, text: str, prefix: str) -> N
     used = sorted(set(re.findall(rf"\b{prefix}[A-Z_]+", text)))
     if used:
         reading.remark(path, f"it uses {', '.join(used[:5])}, which nothing sets on an instance of flowplan")
-
-
-def unique(texts: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(texts))

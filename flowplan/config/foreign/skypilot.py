@@ -17,7 +17,6 @@ from flowplan.config.foreign.parts import (
     region_of,
     secrets_left,
     type_of,
-    unique,
 )
 from flowplan.config.foreign.reading import Path, Reading, Value
 from flowplan.config.foreign.script import Program
@@ -74,7 +73,7 @@ def _specification(reading: Reading, quantity: int) -> dict[str, Value]:
     ]
     types, unordered = _accelerators(reading, own)
     offered = [_accelerators(reading, path) for path in alternatives]
-    types = unique([*(one for found, _ in offered for one in found), *types])
+    types = list(dict.fromkeys([*(one for found, _ in offered for one in found), *types]))
     unordered = unordered or any(one for _, one in offered) or bool(reading.entries(*own, "any_of"))
     regions = _regions(reading, [own, *alternatives])
     if not types:

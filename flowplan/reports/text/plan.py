@@ -4,9 +4,9 @@ that a saved plan reads the same as when it was made."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 
+from flowplan.documents.amounts import price
 from flowplan.documents.differing import changed_fields, differing_fields, is_same
 from flowplan.documents.ports import ranges
 from flowplan.documents.totals import added_and_destroyed
@@ -153,18 +153,16 @@ def _others(candidates: Sequence[Candidate]) -> list[str]:
     others = [one for one in candidates if one["why_not"] is not None]
     lines = []
     for one in others[:_OTHERS]:
-        price = "price unknown" if one["price_now"] is None else f"${shown(one['price_now'])} now"
+        now = "price unknown" if one["price_now"] is None else f"{price(one['price_now'])} now"
         done = ""
         if one["expected_cost"] is not None and one["expected_hours"] is not None:
-            done = f", about ${Decimal(one['expected_cost']):,.2f} until done in {one['expected_hours']:.1f} hours"
+            done = f", about {price(one['expected_cost'])} until done in {one['expected_hours']:.1f} hours"
         where = f"{shown(one['instance_type_name'])} in {shown(one['region'])}"
-        lines += wrapped(f"not {where} ({price}{done}): {shown(one['why_not'] or '')}", "      # ", "      #   ")
+        lines += wrapped(f"not {where} ({now}{done}): {shown(one['why_not'] or '')}", "      # ", "      #   ")
     more = len(others) - _OTHERS
-    return (
-        [*lines, f"      # nor {more} other place{'' if more == 1 else 's'}: --format json lists all"]
-        if more > 0
-        else lines
-    )
+    if more > 0:
+        lines.append(f"      # nor {more} other place{'' if more == 1 else 's'}: --format json lists all")
+    return lines
 
 
 def _end(lifetime: Lifetime) -> str:
@@ -193,9 +191,6 @@ def _head(entry: Entry, symbol: str) -> str:
     if symbol == "." and entry["action_reason"] == "gone_outside":
         return "is gone, and will be forgotten"
     return _HEADS[symbol]
-
-
-# (symbol, name, value, remark)
 
 
 def _rows(entry: BidEntry | VolumeEntry) -> list[Row]:
