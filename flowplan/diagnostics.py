@@ -182,6 +182,15 @@ CODES: Mapping[str, Code] = MappingProxyType({
     "unknown-status": Code("This flowplan does not know the status that the API gives for a bid.", "unknown_status"),
     "released": Code("A resource stays live and costs money, and flowplan no longer manages it.", "released"),
     "unnamed": Code("A bid is in the state, but no known file names it.", "unnamed"),
+    # what ends a command
+    "failed": Code("A command failed: the API or this machine did not do what it needed."),
+    "internal": Code("A bug in flowplan ended the command."),
+    "interrupted": Code("A signal stopped a command."),
+    "locked": Code("Somebody else holds the lock of the state."),
+    "not-approved": Code("Nobody approved the plan."),
+    "outcome-unknown": Code("A create may or may not have happened; its intent is kept."),
+    "state": Code("The state cannot be read, went back, or cannot be made durable."),
+    "usage": Code("A command line is not one that flowplan takes."),
     # what an apply says
     "progress": Code("Something that an apply says while it runs."),
     "step-failed": Code("A step of an apply failed."),

@@ -32,9 +32,10 @@ from flowplan.diagnostics import CODES, Diagnostic, by_position
 
 
 class FlowplanError(Exception):
-    """The root. `str(error)` says what happened; `hint` says what to do."""
+    """The root. `str(error)` says what happened; `hint` says what to do; `code` is one of diagnostics.CODES."""
 
     exit_code = 1
+    code = "failed"
 
     def __init__(self, message: str, *, hint: str | None = None, detail: str | None = None) -> None:
         super().__init__(message)
@@ -94,6 +95,8 @@ class ApplyFailed(FlowplanError):
 class ApprovalMissing(FlowplanError):
     """Nobody approved the plan."""
 
+    code = "not-approved"
+
 
 class GuardRefused(FlowplanError):
     """A guard refuses. `code`: why, one of diagnostics.CODES. Raises KeyError for a code that is not among them."""
@@ -118,12 +121,14 @@ class Locked(FlowplanError):
     """Somebody else holds the lock."""
 
     exit_code = 4
+    code = "locked"
 
 
 class StateError(FlowplanError):
     """The state is unreadable, went back, or could not be made durable."""
 
     exit_code = 5
+    code = "state"
 
 
 class NoLocks(StateError):
@@ -134,12 +139,14 @@ class OutcomeUnknown(FlowplanError):
     """A create may or may not have happened. Its intent is kept in the journal."""
 
     exit_code = 6
+    code = "outcome-unknown"
 
 
 class UsageProblem(FlowplanError):
     """Wrong usage that click cannot see."""
 
     exit_code = 64
+    code = "usage"
 
 
 class ConfigError(FlowplanError):
@@ -162,6 +169,8 @@ class ConfigError(FlowplanError):
 
 class Interrupted(FlowplanError):
     """A signal stopped the run. The state is saved."""
+
+    code = "interrupted"
 
     def __init__(self, message: str, *, signal_number: int, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)

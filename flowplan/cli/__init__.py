@@ -16,11 +16,13 @@ from typing import Any
 import click
 
 from flowplan import __version__
+from flowplan.cli.answer import Answer
+from flowplan.cli.asked import asked
 from flowplan.cli.base import Filled, global_options
-from flowplan.cli.failures import of_the_machine, tell_problems, tell_usage
+from flowplan.cli.failures import Failed, tell, tell_interrupted
 from flowplan.cli.terminal import Terminal
 from flowplan.cloud.http.redaction import forms_in
-from flowplan.errors import ConfigError, FlowplanError, UsageProblem
+from flowplan.errors import UsageProblem
 
 click.UsageError.exit_code = UsageProblem.exit_code  # click's own 2 would read as "changes" in a pipeline
 
@@ -97,37 +99,25 @@ def main() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command line; returns the exit code. Every error ends here, once."""
-    given: dict[str, Any] = {}
     terminal = Terminal.of(sys.stdout, sys.stderr, os.environ)
-    given["terminal"] = terminal
+    answer = Answer(terminal, lambda: asked(main, arguments))
     hidden = forms_in(os.environ)
     terminal.hide(lambda: hidden)
+    failed = Failed()
     try:
+        given = {"terminal": terminal, "answer": answer}
         result = main.main(list(arguments), prog_name="flowplan", standalone_mode=False, obj=given)
         code = result if isinstance(result, int) else 0
     except click.exceptions.Exit as end:
         code = end.exit_code
-    except click.ClickException as error:
-        tell_usage(error, terminal)
-        code = error.exit_code
     except (KeyboardInterrupt, click.Abort):
-        terminal.hurry()
-        terminal.err("\ninterrupted; nothing was changed")
-        code = 128 + signal.SIGINT
-    except ConfigError as error:
-        tell_problems(error, terminal)
-        code = error.exit_code
-    except FlowplanError as error:
-        terminal.error(error)
-        code = error.exit_code
+        failed = tell_interrupted(terminal)
+        code = failed.exit_code
     except Exception as error:  # noqa: BLE001 - the interpreter's own traceback would not mask secrets
-        known = of_the_machine(error)
-        if known is None:
-            terminal.bug(error)
-        else:
-            terminal.error(known)
-        code = (known or FlowplanError).exit_code
+        failed = tell(error, terminal)
+        code = failed.exit_code
     try:
+        answer.end(code, failed.said)
         terminal.close()
     except KeyboardInterrupt:  # while a stream took nothing
         terminal.hurry()

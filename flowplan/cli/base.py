@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import click
 
 from flowplan.cli.durations import Duration
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Filled(click.Command):
@@ -82,3 +85,10 @@ class Group(Filled, click.Group):
     """A command with commands of its own."""
 
     command_class = Command
+
+
+def all_of(function: F, *options: Callable[[F], F]) -> F:
+    """`function` with all of these options, listed in this order."""
+    for option in reversed(options):
+        function = option(function)
+    return function

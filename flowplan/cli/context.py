@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from attrs import evolve, frozen
 
+from flowplan.cli.answer import Answer
 from flowplan.cli.terminal import Terminal
 from flowplan.cli.variables import variable, variable_files
 from flowplan.cloud.http.redaction import forms_in, without
@@ -32,6 +33,7 @@ class Context:
 
     terminal: Terminal
     session: Session
+    answer: Answer
 
     @classmethod
     def of(cls, ctx: click.Context) -> Context:
@@ -57,7 +59,7 @@ class Context:
         files = variable_files(given.get("var_file", ()), listener.busy)
         session = Session(settings_of(given, os.environ, sys.argv[1:], files), listener, stop)
         ctx.call_on_close(session.close)
-        return cls(terminal, session)
+        return cls(terminal, session, given["answer"])
 
 
 def settings_of(

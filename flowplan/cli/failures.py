@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
+from collections.abc import Sequence
 
 import click
+from attrs import frozen
 
 from flowplan.cli.terminal import Terminal
+from flowplan.diagnostics import Diagnostic
 from flowplan.errors import ConfigError, FlowplanError, StateError
 from flowplan.printable import shown
 
@@ -33,21 +37,51 @@ def of_the_machine(error: Exception) -> FlowplanError | None:
     )
 
 
-def tell_usage(error: click.ClickException, terminal: Terminal) -> None:
-    """Say on stderr what is wrong with a command line, with its usage and where help is."""
+@frozen
+class Failed:
+    """What a command ends with that failed, and why."""
+
+    exit_code: int = 0
+    said: Sequence[Diagnostic] = ()
+
+
+def tell(error: Exception, terminal: Terminal) -> Failed:
+    """Say on stderr why a command failed, each error once."""
+    if isinstance(error, click.ClickException):
+        return _usage(error, terminal)
+    known = error if isinstance(error, FlowplanError) else of_the_machine(error)
+    if known is None:
+        terminal.bug(error)
+        said = Diagnostic("internal", f"internal error: {type(error).__name__}", "report what stderr shows")
+        return Failed(FlowplanError.exit_code, (said,))
+    if isinstance(known, ConfigError):
+        from flowplan.reports.text.diagnostics import text
+
+        terminal.err(text(known.problems, terminal.paint_err))
+        return Failed(known.exit_code, known.problems)
+    terminal.error(known)
+    return Failed(known.exit_code, (Diagnostic(known.code, str(known), known.hint, detail=known.detail),))
+
+
+def tell_interrupted(terminal: Terminal) -> Failed:
+    """The same of Ctrl-C before anything was changed; nobody waits for a stream that takes nothing any more."""
+    said = "interrupted; nothing was changed"
+    terminal.hurry()
+    terminal.err(f"\n{said}")
+    return Failed(128 + signal.SIGINT, (Diagnostic("interrupted", said),))
+
+
+def _usage(error: click.ClickException, terminal: Terminal) -> Failed:
+    """What is wrong with a command line, with its usage and where help is."""
     context = getattr(error, "ctx", None)
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         terminal.err(error.format_message())
-        return
+        return Failed(error.exit_code, (Diagnostic("usage", "no command is given"),))
     says = shown(" ".join(error.format_message().split()), 2000)
     terminal.err(f"{terminal.paint_err('error:', 'red', 'bold')} {says}")
+    hint = None
     if context is not None:
+        hint = f"{context.command_path} --help lists the options and arguments"
         terminal.err(context.get_usage())
-        terminal.err(f"  hint: {context.command_path} --help lists the options and arguments")
-
-
-def tell_problems(error: ConfigError, terminal: Terminal) -> None:
-    """Say on stderr every problem of the configuration, each with its place."""
-    from flowplan.reports.text.diagnostics import text
-
-    terminal.err(text(error.problems, terminal.paint_err))
+        terminal.err(f"  hint: {hint}")
+    return Failed(error.exit_code, (Diagnostic("usage", says, hint),))

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
+from flowplan.cli.base import F, all_of
 from flowplan.cli.durations import Duration
-from flowplan.model.budget import BASES
+from flowplan.cli.spending import budgeting, horizon
 from flowplan.reports.formats import formats_of
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Finite(click.FloatRange):
@@ -36,39 +35,6 @@ allow_volume_destroy = click.option(
 )
 keep_volumes = click.option(
     "--keep-volumes", is_flag=True, help="Cancel the bids; leave the volumes with their data, and forget them."
-)
-horizon = click.option(
-    "--horizon",
-    type=Duration(),
-    metavar="TIME",
-    help="How far ahead to forecast the cost.  [default: a task's estimated duration, else 24h]",
-)
-max_hourly_cost = click.option(
-    "--max-hourly-cost", metavar="USD", help="Refuse a plan if the whole stack would then cost more than this per hour."
-)
-max_cost_increase = click.option(
-    "--max-cost-increase",
-    metavar="USD|N%",
-    help="Refuse a plan that raises the hourly cost of the stack by more than this.",
-)
-budget_basis = click.option(
-    "--budget-basis",
-    type=click.Choice(BASES),
-    help="Which cost the two limits apply to: the worst case (every limit price paid), or the 90th or 50th percentile "
-    "of the forecast. Without them, the limits of files are also held on it.  [default: worst]",
-)
-max_changes = click.option(
-    "--max-changes",
-    metavar="N|N%",
-    help="Refuse a plan that updates, replaces and deletes more resources than this (N% of those that there are; "
-    "creates do not count). Stands for guards.max_changes of the files.",
-)
-what_if = click.option(
-    "--what-if",
-    is_flag=False,
-    flag_value="24h",
-    metavar="[TIME]",
-    help="Also simulate the auctions with these bids for TIME.  [default: 24h]",
 )
 auto_approve = click.option("--auto-approve", is_flag=True, help="Do not ask for approval.")
 parallelism = click.option(
@@ -118,11 +84,6 @@ events = click.option(
 )
 
 
-def budgeting(function: F) -> F:
-    """The options of what may be spent."""
-    return all_of(function, max_hourly_cost, max_cost_increase, budget_basis, max_changes)
-
-
 def destroying(function: F) -> F:
     """The options of everything that takes away."""
     return all_of(function, allow_volume_destroy, auto_approve, parallelism, timeout, events, settle_window)
@@ -133,13 +94,23 @@ def applying(function: F) -> F:
     return destroying(all_of(function, wait, on_unknown, init, horizon, budgeting))
 
 
+class Form(click.Option):
+    """--format of a `subject` of the table of reports."""
+
+    def __init__(self, *names: Any, subject: str = "", **how: Any) -> None:
+        super().__init__(*names, **how)
+        self.subject = subject
+
+
 def form(subject: str) -> Callable[[F], F]:
     """--format: what the table of reports offers for a subject."""
     offered = formats_of(subject)
-    return click.option("--format", "form", type=click.Choice(offered), default=offered[0], show_default=True)
-
-
-def all_of(function: F, *options: Callable[[F], F]) -> F:
-    for option in reversed(options):
-        function = option(function)
-    return function
+    return click.option(
+        "--format",
+        "form",
+        cls=Form,
+        subject=subject,
+        type=click.Choice(offered),
+        default=offered[0],
+        show_default=True,
+    )

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from flowplan.cli import options, selecting, values
+from flowplan.cli import options, selecting, spending, values
 from flowplan.cli.base import Command
 from flowplan.cli.context import Context
-from flowplan.errors import ConfigError
 from flowplan.reports.formats import report_of
 
 if TYPE_CHECKING:
@@ -31,9 +30,9 @@ if TYPE_CHECKING:
 @selecting.selecting
 @selecting.replace
 @options.allow_volume_destroy
-@options.horizon
-@options.budgeting
-@options.what_if
+@spending.horizon
+@spending.budgeting
+@spending.what_if
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 when there are changes.")
 @options.form("plan")
 @click.pass_context
@@ -69,7 +68,7 @@ def plan(
     from flowplan.cli.simulating import Simulating
     from flowplan.operations.combinations import as_option, hold_together
     from flowplan.operations.output import hold_writable
-    from flowplan.operations.plan import Request, failed, refuse
+    from flowplan.operations.plan import Request, refuse
     from flowplan.operations.plan import plan as make
 
     here, report = Context.of(ctx), report_of("plan", form)
@@ -106,14 +105,12 @@ def plan(
     progress = Simulating(here.terminal)
     try:
         found = make(here.session, request, progress.tell)
-    except ConfigError as error:
-        if report.whole:  # programs that read the plan as JSON read its failure so too
-            here.terminal.out(report(failed(here.session, error), here.terminal.paint), end="")
-        raise
     finally:
         progress.end()
+    if out and report.whole:  # a program reads one document: the plan, or that it could not be saved
+        _save(here, found, out)
     here.terminal.out(report(found.document, here.terminal.paint), end="")
-    if out:
+    if out and not report.whole:
         _save(here, found, out)
     refuse(found.priced)
     return 2 if detailed_exitcode and not found.priced.plan.empty else 0

@@ -24,9 +24,11 @@ if TYPE_CHECKING:
 def carry_out(here: Context, request: Request, given: dict[str, Any], saved: SealedPlan | None = None) -> int:
     """Run the request, or the `saved` plan. `given`: the options of `applying` or `destroying`."""
     from flowplan.operations.apply import How, apply
+    from flowplan.reports.events import EventLines
 
     terminal, row = here.terminal, RUNNING[given.pop("form")]
     reporter = row(Outlet(terminal.out, terminal.err, terminal.paint, terminal.paint_err, here.session.now))
+    here.answer.events = reporter if isinstance(reporter, EventLines) else None
     asks = Asking(terminal, reporter, given.pop("auto_approve"))
     request = evolve(request, hours=values.hours(given.pop("horizon", None)))
     timeout = read_duration(given.pop("timeout"), "--timeout")

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
-
 import click
 
-from flowplan.cli.options import all_of
-
-F = TypeVar("F", bound=Callable[..., Any])
+from flowplan.cli.base import F, all_of
 
 replace = click.option(
     "--replace", multiple=True, metavar="ADDR", help="Replace this resource even if nothing differs."

@@ -35,6 +35,7 @@ class Terminal:
         self.paint, self.paint_err = paint, paint_err
         self.interactive = interactive
         self._hidden: list[Callable[[], Iterable[str]]] = []
+        self.answered = False  # whether anything was written to stdout
 
     @classmethod
     def of(cls, out: TextIO, err: TextIO, environ: Mapping[str, str]) -> Terminal:
@@ -82,6 +83,7 @@ class Terminal:
 
     def _write(self, stream: Writer, text: str) -> None:
         text = self._secretless(text)
+        self.answered |= stream is self._out
         stream.put(harmless(text, (self.paint_err if stream is self._err else self.paint).on))
 
     def _secretless(self, text: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from attrs import frozen
 
 from flowplan.diagnostics import Diagnostic
-from flowplan.documents.diagnostics import with_line
+from flowplan.documents.diagnostics import refused, with_line
 from flowplan.documents.shapes.convert import ConvertDocument
 from flowplan.documents.yaml_text import Value, mapping
 
@@ -44,6 +44,7 @@ def failed(source: str, problems: Sequence[Diagnostic]) -> ConvertDocument:
     """The document of a file that could not be converted."""
     return {
         "format_version": "1.0",
+        **refused(True),
         "valid": False,
         "source": source,
         "tool": None,

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from flowplan.diagnostics import Diagnostic, Position
+from flowplan.errors import ConfigError
 
 if TYPE_CHECKING:
     from flowplan.documents.shapes.common import Place, Said
-    from flowplan.documents.shapes.validate import Found, ValidateDocument
+    from flowplan.documents.shapes.validate import Found, Refused, ValidateDocument
 
 
 @frozen
@@ -28,11 +29,17 @@ def document(found: Checked) -> ValidateDocument:
     errors = sum(problem.severity == "error" for problem in found.problems)
     return {
         "format_version": "1.0",
+        **refused(errors > 0),
         "valid": not errors,
         "error_count": errors,
         "warning_count": len(found.problems) - errors,
         "diagnostics": [with_line(problem) for problem in found.problems],
     }
+
+
+def refused(problems: bool) -> Refused:
+    """What a document says besides where there are `problems`."""
+    return {"errored": True, "exit_code": ConfigError.exit_code} if problems else {}
 
 
 def with_line(said: Diagnostic) -> Found:

@@ -6,7 +6,7 @@ Sorted, and byte-identical for equal input except `timestamp`. Money is a string
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 
 from attrs import field, frozen
@@ -14,13 +14,14 @@ from attrs import field, frozen
 from flowplan import __version__
 from flowplan.cost.costs import Priced
 from flowplan.cost.priced_plan import PricedPlan
-from flowplan.diagnostics import Diagnostic
 from flowplan.documents.about import stack_of
 from flowplan.documents.cost import cost, totals
 from flowplan.documents.diagnostics import of as said
 from flowplan.documents.diagnostics import source
+from flowplan.documents.failure import Failure
 from flowplan.documents.outputs import planned
 from flowplan.documents.ports import listed
+from flowplan.errors import GuardRefused
 from flowplan.model.address import Address
 from flowplan.model.digest import digest
 from flowplan.model.given import GivenValue
@@ -96,6 +97,8 @@ def document(found: PricedPlan, about: Circumstances, *, unchanged: bool = True)
         "outputs": planned(about.outputs, evaluated(about.state, {})),
         "diagnostics": [said(one) for one in found.diagnostics],
     }
+    if found.errored:
+        made["exit_code"] = GuardRefused.exit_code
     if about.variables:
         made["variables"] = {name: _variable(one) for name, one in sorted(about.variables.items())}
     if about.sensitive is not None:
@@ -135,16 +138,17 @@ def _is_idle(change: Change) -> bool:
     return isinstance(change, _IDLE) and change.previous_address is None
 
 
-def failed(timestamp: str, problems: Sequence[Diagnostic]) -> shape.FailedPlan:
-    """The document of a plan that did not come about, because of `problems`."""
+def failed(failure: Failure) -> shape.FailedPlan:
+    """The document of a plan that did not come about."""
     return {
         "format_version": FORMAT_VERSION,
         "flowplan_version": __version__,
-        "timestamp": timestamp,
+        "timestamp": failure.timestamp,
         "complete": False,
         "applyable": False,
         "errored": True,
-        "diagnostics": [said(problem) for problem in problems],
+        "exit_code": failure.exit_code,
+        "diagnostics": [said(problem) for problem in failure.said],
     }
 
 

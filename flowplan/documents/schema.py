@@ -21,6 +21,7 @@ from typing import (
 from flowplan.documents.shapes.common import Decimals
 from flowplan.documents.shapes.convert import ConvertDocument
 from flowplan.documents.shapes.events import Event
+from flowplan.documents.shapes.failure import FailureDocument
 from flowplan.documents.shapes.graph import GraphDocument
 from flowplan.documents.shapes.history import HistoryDocument, PutBackDocument
 from flowplan.documents.shapes.lock import LockDocument
@@ -67,6 +68,7 @@ SHAPES: Mapping[str, Any] = MappingProxyType(
         "graph": GraphDocument,
         "test": TestDocument,
         "event": Event,
+        "failure": FailureDocument,
     }
 )
 _PLAIN = MappingProxyType({str: "string", int: "integer", float: "number", bool: "boolean", NoneType: "null"})

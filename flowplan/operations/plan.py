@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from flowplan.config import Config, Source
     from flowplan.cost.priced_plan import PricedPlan
     from flowplan.diagnostics import Diagnostic
-    from flowplan.documents.shapes.plan import FailedPlan, PlanDocument, SealedPlan
+    from flowplan.documents.shapes.plan import PlanDocument, SealedPlan
     from flowplan.model.budget import Budget
     from flowplan.model.catalogue import Quota
     from flowplan.model.given import GivenValue
@@ -147,13 +147,6 @@ def document_of(
         outputs=planned_outputs(seen.state, config, found.plan),
     )
     return document(found, about, unchanged=unchanged)
-
-
-def failed(session: Session, error: ConfigError) -> FailedPlan:
-    """The document of a plan that did not come about."""
-    from flowplan.documents.plan import failed
-
-    return failed(session.now(), error.problems)
 
 
 def sealed(session: Session, body: PlanDocument) -> SealedPlan:

@@ -16,6 +16,7 @@ from attrs import define, field
 from flowplan.backends.open import open_store
 from flowplan.backends.processes import this_process
 from flowplan.backends.store import Loaded, StateLock, Store
+from flowplan.clock import timestamp
 from flowplan.errors import CloudError, ConfigError, GuardRefused, Locked, NoLocks, StateError, UsageProblem
 from flowplan.files.private import is_missing
 from flowplan.masking import masked
@@ -103,7 +104,7 @@ class Session:
         return self._opened().identity
 
     def now(self) -> str:
-        return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        return timestamp()
 
     # -- the configuration
 

@@ -1,9 +1,9 @@
-"""The event stream: one JSON object a line."""
+"""The event stream: one JSON object a line, whatever becomes of the run."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from flowplan.apply.outcome import Outcome, counted, doing
@@ -27,6 +27,8 @@ class EventLines:
 
     def __init__(self, out: Callable[[str], None], now: Callable[[], str]) -> None:
         self._out, self._now = out, now
+        self._counts: dict[str, Any] = {"added": 0, "changed": 0, "destroyed": 0, "forgotten": 0}
+        self._rest: dict[str, Any] = {"failed": 0, "unknown": [], "not_started": []}
 
     def event(self, type: str, address: str | None = None, **more: Any) -> None:
         self._out(json.dumps({"type": type, "timestamp": self._now(), "address": address, **more}))
@@ -64,11 +66,15 @@ class EventLines:
 
     def summary(self, plan: Plan, outcome: Outcome) -> None:
         self.event("outputs", None, outputs=document(outcome.outputs))
-        self.event(
-            "summary",
-            None,
-            **counted(plan, outcome),
-            failed=len(outcome.failed),
-            unknown=[str(step.address) for step in outcome.unknown],
-            not_started=[str(step.address) for step in outcome.not_started],
-        )
+        self._counts = counted(plan, outcome)
+        self._rest = {
+            "failed": len(outcome.failed),
+            "unknown": [str(step.address) for step in outcome.unknown],
+            "not_started": [str(step.address) for step in outcome.not_started],
+        }
+
+    def end(self, exit_code: int, said: Iterable[Diagnostic]) -> None:
+        """The last event, which sums up; before it, why the command fails, where it does."""
+        for one in said:
+            self.event("diagnostic", None, **of(one))
+        self.event("summary", None, **self._counts, **self._rest, exit_code=exit_code)

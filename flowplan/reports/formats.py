@@ -12,6 +12,7 @@ from flowplan.errors import UsageProblem
 
 if TYPE_CHECKING:
     from flowplan.apply.events import Reporter
+    from flowplan.documents.failure import Failure
     from flowplan.reports.outlet import Outlet
     from flowplan.reports.text.paint import Paint
 
@@ -97,12 +98,19 @@ REPORTS: dict[tuple[str, str], Report] = {
     ("graph", "mermaid"): Report(_TEXT + "graph", "mermaid"),
     ("graph", "svg"): Report("flowplan.reports.svg.graph", "svg", whole=True),
     ("graph", "json"): Report(_JSON, "graph", whole=True),
+    ("failure", "json"): Report(_JSON, "failure", whole=True),
 }
 
 # format -> what reports on an apply or a destroy while it runs
 RUNNING: dict[str, Running] = {
     "text": Running(_TEXT + "progress", "lines"),
     "json": Running("flowplan.reports.events", "lines", whole=True),
+}
+
+
+# subject -> (module, function) that makes of a Failure what the reports of the subject take
+FAILED: dict[str, tuple[str, str]] = {
+    "plan": ("flowplan.documents.plan", "failed"),
 }
 
 
@@ -117,3 +125,16 @@ def report_of(subject: str, form: str) -> Report:
     if found is None:
         raise UsageProblem(f"--format: there is no {form} of the {subject}", hint=candidates(form, formats_of(subject)))
     return found
+
+
+def failure_text(subject: str, form: str, failure: Failure, paint: Paint) -> str | None:
+    """What a program reads that asked for a subject in a format, where there is only a failure; None: this format has
+    no place for it."""
+    row = REPORTS.get((subject, form))
+    if row is None or not row.whole:
+        return None
+    if subject in FAILED:
+        module, function = FAILED[subject]
+        return row(getattr(import_module(module), function)(failure), paint)
+    own = REPORTS.get(("failure", form))
+    return None if own is None else own(failure, paint)

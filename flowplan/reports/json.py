@@ -9,6 +9,7 @@ from flowplan.documents.plan import dumps
 
 if TYPE_CHECKING:
     from flowplan.documents.diagnostics import Checked
+    from flowplan.documents.failure import Failure
     from flowplan.documents.graph import Graph
     from flowplan.documents.history import History
     from flowplan.documents.history import Restored as VersionRestored
@@ -26,6 +27,12 @@ if TYPE_CHECKING:
 def document(body: Any, _: Paint) -> str:
     """A document that is reported as it is."""
     return dumps(body)
+
+
+def failure(found: Failure, _: Paint) -> str:
+    from flowplan.documents.failure import document as made
+
+    return dumps(made(found))
 
 
 def checked(found: Checked, _: Paint) -> str:

@@ -16,6 +16,8 @@ import pytest
 
 import flowplan
 from flowplan.cli import main
+from flowplan.cli.answer import Answer
+from flowplan.cli.asked import Asked
 from flowplan.cli.terminal import Terminal
 from flowplan.config.yaml.text import SIZE_LIMIT
 from flowplan.cost.costs import Costs
@@ -167,7 +169,8 @@ def test_a_plan_has_it(code: str, place: Place) -> None:
     place.write(text)
     with pytest.raises(ConfigError) as raised:
         terminal = Terminal.of(sys.stdout, sys.stderr, os.environ)
-        main.main(["plan"], prog_name="flowplan", standalone_mode=False, obj={"terminal": terminal})
+        given = {"terminal": terminal, "answer": Answer(terminal, Asked)}
+        main.main(["plan"], prog_name="flowplan", standalone_mode=False, obj=given)
     assert code in {one.code for one in raised.value.problems}
 
 
@@ -309,6 +312,9 @@ def golden() -> set[str]:
 
 
 SAID_BY_AN_APPLY = {"in-doubt", "progress", "step-failed"}  # tests/reports/test_events.py
+ENDS_A_COMMAND = {  # tests/cli/test_failures.py
+    *("failed", "internal", "interrupted", "locked", "not-approved", "outcome-unknown", "state", "usage"),
+}
 
 
 @pytest.mark.parametrize("code", CODES)
@@ -326,6 +332,7 @@ def test_a_code_has_a_sentence_and_is_said(code: str) -> None:
         "variable-unknown",  # tests/config/test_stack.py
         "not-refreshed",  # tests/operations/test_refresh_only.py
         *SAID_BY_AN_APPLY,
+        *ENDS_A_COMMAND,
     }
     assert code in examples
 
@@ -341,6 +348,8 @@ def used() -> Iterator[tuple[str, str]]:
                 for value in named:
                     if isinstance(value, ast.Constant) and isinstance(value.value, str):
                         yield path.name, value.value
+            if isinstance(node, ast.Assign) and path.name == "errors.py" and ast.unparse(node.targets[0]) == "code":
+                yield path.name, ast.literal_eval(node.value)
 
 
 def test_every_code_that_is_named_is_in_the_table_and_every_one_of_the_table_is_named() -> None:

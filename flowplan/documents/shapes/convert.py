@@ -1,11 +1,9 @@
 """What `convert` makes of a file."""
 
-from typing import TypedDict
-
-from flowplan.documents.shapes.validate import Found
+from flowplan.documents.shapes.validate import Found, Refused
 
 
-class ConvertDocument(TypedDict):
+class ConvertDocument(Refused):
     """`tool`: flow or skypilot; `stack_file`: its text, null where the file could not be converted; `left_out`: what it
     does not say of the source, each with its place. Without one `valid` is false, and `diagnostics` says why."""
 

@@ -66,9 +66,10 @@ class Outputs(_Event):
 
 class ApplySummary(_Event):
     """How many resources were added, changed, destroyed, forgotten, and imported where some are; how many steps failed;
-    which are unknown or were not started."""
+    which are unknown or were not started. It is the last event. `exit_code`: what the command ends with."""
 
     type: Literal["summary"]
+    exit_code: int
     added: int
     changed: int
     destroyed: int

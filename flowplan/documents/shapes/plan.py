@@ -191,9 +191,7 @@ class ChangeGuard(TypedDict):
     source: Place | None
 
 
-class FailedPlan(TypedDict):
-    """Of a plan that did not come about."""
-
+class _Verdict(TypedDict):
     format_version: str
     flowplan_version: str
     timestamp: str
@@ -203,9 +201,17 @@ class FailedPlan(TypedDict):
     diagnostics: list[Said]
 
 
-class PlanBody(FailedPlan):
-    """What a plan has whether its digests are there or not: all that people are shown."""
+class FailedPlan(_Verdict):
+    """Of a plan that did not come about. `exit_code`: what the command ends with."""
 
+    exit_code: int
+
+
+class PlanBody(_Verdict):
+    """What a plan has whether its digests are there or not: all that people are shown. `exit_code`: what a command ends
+    with that is refused this plan; absent, where nothing refuses it."""
+
+    exit_code: NotRequired[int]
     mode: Mode
     resource_changes: list[Entry]
     resource_drift: list[Entry]

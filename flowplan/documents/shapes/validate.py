@@ -1,6 +1,6 @@
 """What a check of the configuration says."""
 
-from typing import Literal, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 from flowplan.documents.shapes.common import Place
 
@@ -25,7 +25,15 @@ class Found(TypedDict):
     related: list[Related]
 
 
-class ValidateDocument(TypedDict):
+class Refused(TypedDict):
+    """What a document has besides where it says that the configuration has problems: true, and what the command ends
+    with."""
+
+    errored: NotRequired[bool]
+    exit_code: NotRequired[int]
+
+
+class ValidateDocument(Refused):
     format_version: str
     valid: bool
     error_count: int

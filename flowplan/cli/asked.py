@@ -1,0 +1,55 @@
+"""What a command line asks a program to read: known also where the command line itself is what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+from attrs import frozen
+
+from flowplan.cli.options import Form
+
+Words = Sequence[str]
+
+
+@frozen
+class Asked:
+    """`form`: the format of `subject` that is asked for, as it was typed; `events`: the event stream."""
+
+    subject: str = ""
+    form: str = ""
+    events: bool = False
+
+
+def asked(command: click.Command, words: Words) -> Asked:
+    """What the `words` after the name of the program ask for, as far as they can be read."""
+    below, given = _read(click.Context(command, resilient_parsing=True, ignore_unknown_options=True), words)
+    subjects = [one.subject for one in below.params if isinstance(one, Form)]
+    if not subjects:
+        return Asked(events=given.get("form") == "json")
+    return Asked(subjects[0], "json" if given.get("as_json") else str(given.get("form", "")))
+
+
+def _read(context: click.Context, words: Words) -> tuple[click.Command, dict[str, Any]]:
+    """The command that is meant, and its options as they were typed."""
+    command = context.command
+    given, rest = _options(context, words)
+    if isinstance(command, click.Group):
+        for number, word in enumerate(rest):
+            if found := command.get_command(context, word):
+                below = click.Context(found, parent=context, resilient_parsing=True, ignore_unknown_options=True)
+                return _read(below, rest[number + 1 :])
+    return command, given
+
+
+def _options(context: click.Context, words: Words) -> tuple[dict[str, Any], list[str]]:
+    """The options of a command and the other words, without the options that are misused."""
+    context.resilient_parsing = False  # or nothing would be read behind the first mistake
+    while True:
+        try:
+            given, rest, _ = context.command.make_parser(context).parse_args(list(words))
+        except click.BadOptionUsage as error:
+            words = [word for word in words if word.partition("=")[0] != error.option_name]
+        else:
+            return given, rest
