@@ -11,14 +11,29 @@ from flowplan import __version__
 
 
 def _hold_streams() -> None:
-    """Point closed standard streams at /dev/null, so that no file opened later gets descriptor 0, 1 or 2."""
+    """Point closed standard streams at /dev/null, so that no file opened later gets descriptor 0, 1 or 2. What is
+    written to a closed stdout still fails."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
-            opened = os.open(os.devnull, os.O_RDWR)
+            opened = os.open(os.devnull, os.O_RDONLY if name == "stdout" else os.O_RDWR)
             if opened != number:
                 os.dup2(opened, number)
                 os.close(opened)
             setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8"))
+
+
+def _version() -> int:
+    """Write it; returns the exit code. A reader that is gone has read enough."""
+    try:
+        sys.stdout.write(f"flowplan {__version__}\n")
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            return 0
+        sys.stderr.write(f"error: the version could not be written to stdout: {error.strerror}\n")
+        return 1
+    return 0
 
 
 def _forget_cores() -> None:
@@ -32,8 +47,7 @@ def main() -> int:
     """Run the command line; returns the exit code (the README has the table)."""
     _hold_streams()
     if sys.argv[1:] == ["--version"]:
-        sys.stdout.write(f"flowplan {__version__}\n")
-        return 0
+        return _version()
     _forget_cores()
     gc.set_threshold(1_000_000)  # a plan allocates much and frees little: collecting finds nothing
     from flowplan.cli import run

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import click
 import pytest
-from click.testing import CliRunner
 
 from flowplan.cli import main
 from flowplan.reports.text.paint import WIDTH, columns, listed
+from tests.conftest import Place
 
 TESTS = Path(__file__).parent
 RECORDED = sorted([*TESTS.glob("cases/*/*.txt"), *TESTS.glob("transcripts/*.txt")])
@@ -46,8 +46,9 @@ def printed(path: Path) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("path", list(commands(main)), ids=" ".join)
-def test_help(path: tuple[str, ...]) -> None:
-    out = CliRunner(env={"COLUMNS": str(WIDTH)}).invoke(main, [*path, "--help"]).output
+def test_help(path: tuple[str, ...], place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(WIDTH))
+    out = place.ok(*path, "--help")
     assert out.startswith("Usage: ")
     assert [line for line in out.splitlines() if len(line) > WIDTH] == []
 

@@ -17,9 +17,9 @@ import click
 
 from flowplan import __version__
 from flowplan.cli.answer import Answer
-from flowplan.cli.asked import asked
-from flowplan.cli.base import Filled, global_options
-from flowplan.cli.failures import Failed, tell, tell_interrupted
+from flowplan.cli.asked import asked_by
+from flowplan.cli.base import Filled, end_with, global_options
+from flowplan.cli.failures import PENDING, Failed, tell, tell_interrupted, tell_lost
 from flowplan.cli.terminal import Terminal
 from flowplan.cloud.http.redaction import forms_in
 from flowplan.errors import UsageProblem
@@ -82,13 +82,18 @@ class Commands(Filled, click.Group):
             formatter.write_dl([(name, line) for name, (_, _, line) in COMMANDS.items()])
 
 
+def _version(ctx: click.Context, option: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        end_with(ctx, f"flowplan {__version__}")
+
+
 @click.command(
     cls=Commands,
     params=global_options(hidden=False),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Start with `flowplan plan --api-url sim:`: it needs no account.",
 )
-@click.version_option(__version__, message="flowplan %(version)s")
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version and exit.")
 def main() -> None:
     """Plan, price and apply GPU tasks on the Foundry Cloud Platform.
 
@@ -100,7 +105,7 @@ def main() -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run the command line; returns the exit code. Every error ends here, once."""
     terminal = Terminal.of(sys.stdout, sys.stderr, os.environ)
-    answer = Answer(terminal, lambda: asked(main, arguments))
+    answer = Answer(terminal, lambda: asked_by(main, arguments))
     hidden = forms_in(os.environ)
     terminal.hide(lambda: hidden)
     failed = Failed()
@@ -123,4 +128,4 @@ def run(arguments: Sequence[str]) -> int:
         terminal.hurry()
         terminal.close()
         code = 128 + signal.SIGINT
-    return code
+    return tell_lost(terminal) if terminal.output.lost and code in (0, PENDING) else code

@@ -32,7 +32,7 @@ class Answer:
             self.events = EventLines(self.terminal.out, timestamp)
         if self.events is not None:
             self.events.end(code, said)
-        elif said and not self.terminal.answered:
+        elif said and not self.terminal.output.used:
             self._document(code, said)
 
     def _document(self, code: int, said: Sequence[Diagnostic]) -> None:

@@ -22,7 +22,7 @@ class Asked:
     events: bool = False
 
 
-def asked(command: click.Command, words: Words) -> Asked:
+def asked_by(command: click.Command, words: Words) -> Asked:
     """What the `words` after the name of the program ask for, as far as they can be read."""
     below, given = _read(click.Context(command, resilient_parsing=True, ignore_unknown_options=True), words)
     subjects = [one.subject for one in below.params if isinstance(one, Form)]

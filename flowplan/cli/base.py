@@ -15,6 +15,12 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Filled(click.Command):
     """No argument and no value of an option may be empty: `apply "$DIR"` with DIR unset is not `apply .`."""
 
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        option = super().get_help_option(ctx)
+        if option is not None:
+            option.callback = _help
+        return option
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if any(not arg.partition("=")[2 if arg.startswith("-") else 0].strip() for arg in args):
             self._hold_filled(ctx, args)
@@ -28,6 +34,17 @@ class Filled(click.Command):
             values = found if isinstance(found, list | tuple) else (found,)
             if any(isinstance(value, str) and not value.strip() for value in values):
                 raise click.BadParameter("it is empty.", ctx, param)
+
+
+def _help(ctx: click.Context, option: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        end_with(ctx, ctx.get_help())
+
+
+def end_with(ctx: click.Context, text: str) -> None:
+    """Write `text` to stdout and end the command."""
+    ctx.find_root().obj["terminal"].out(text)
+    ctx.exit()
 
 
 class Anywhere(click.Option):

@@ -15,6 +15,8 @@ from flowplan.diagnostics import Diagnostic
 from flowplan.errors import ConfigError, FlowplanError, StateError
 from flowplan.printable import shown
 
+PENDING = 2  # `plan --detailed-exitcode`: there are changes
+
 
 def of_the_machine(error: Exception) -> FlowplanError | None:
     """What an error says of the machine rather than of flowplan; None: nothing. Imports nothing: that may be what
@@ -69,6 +71,17 @@ def tell_interrupted(terminal: Terminal) -> Failed:
     terminal.hurry()
     terminal.err(f"\n{said}")
     return Failed(128 + signal.SIGINT, (Diagnostic("interrupted", said),))
+
+
+def tell_lost(terminal: Terminal) -> int:
+    """Say that not all of stdout was written; returns the exit code of a command that did well but for that."""
+    error = FlowplanError(
+        f"not all of the output could be written to stdout: {terminal.output.lost}",
+        hint="what the command had to do is done; only its output is incomplete",
+    )
+    terminal.error(error)
+    terminal.close()
+    return error.exit_code
 
 
 def _usage(error: click.ClickException, terminal: Terminal) -> Failed:

@@ -9,6 +9,7 @@ import click
 from flowplan.cli import options, selecting, spending, values
 from flowplan.cli.base import Command
 from flowplan.cli.context import Context
+from flowplan.cli.failures import PENDING
 from flowplan.reports.formats import report_of
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def plan(
     if out and not report.whole:
         _save(here, found, out)
     refuse(found.priced)
-    return 2 if detailed_exitcode and not found.priced.plan.empty else 0
+    return PENDING if detailed_exitcode and not found.priced.plan.empty else 0
 
 
 def _save(here: Context, found: Planned, path: str) -> None:

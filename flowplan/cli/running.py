@@ -67,6 +67,11 @@ class Asking:
                 "the plan needs approval, and flowplan cannot ask here; nothing was changed",
                 hint="give --auto-approve, or apply a saved plan: flowplan plan --out FILE, flowplan apply FILE",
             )
+        if self.terminal.output.lost:
+            raise ApprovalMissing(
+                f"the plan could not be shown: {self.terminal.output.lost}; nothing was changed",
+                hint="give stdout somewhere to go, and look at the plan before you approve it",
+            )
         what = _QUESTIONS[plan.mode]
         if self.terminal.ask(f"\n{what} Only 'yes' is accepted: ") != "yes":
             raise ApprovalMissing("not approved; nothing was changed")

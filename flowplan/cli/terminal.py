@@ -28,14 +28,13 @@ from flowplan.reports.text.paint import LONGEST_LINE, Paint, wrapped
 
 
 class Terminal:
-    """The two streams. An output that fails never changes what a command does or returns."""
+    """The two streams. An output that fails never changes what a command does; `output.lost` says that it did."""
 
     def __init__(self, out: TextIO, err: TextIO, paint: Paint, paint_err: Paint, *, interactive: bool) -> None:
-        self._out, self._err = Writer(out), Writer(err)
+        self.output, self._err = Writer(out), Writer(err)
         self.paint, self.paint_err = paint, paint_err
         self.interactive = interactive
         self._hidden: list[Callable[[], Iterable[str]]] = []
-        self.answered = False  # whether anything was written to stdout
 
     @classmethod
     def of(cls, out: TextIO, err: TextIO, environ: Mapping[str, str]) -> Terminal:
@@ -59,7 +58,7 @@ class Terminal:
         return self._err.stream.isatty() and os.environ.get("TERM") != "dumb"
 
     def out(self, text: str = "", *, end: str = "\n") -> None:
-        self._write(self._out, text + end)
+        self._write(self.output, text + end)
 
     def exact(self, text: str) -> None:
         """Text that another program takes for a file: exactly as it is, or FlowplanError where it may not be shown."""
@@ -68,7 +67,7 @@ class Terminal:
                 "the text holds a secret of the environment, or what a CI runner takes for a command",
                 hint="name the file instead of `-`: flowplan then writes it in place",
             )
-        self._write(self._out, text)
+        self._write(self.output, text)
 
     def line(self, text: str) -> None:
         """One sentence, or one name, to stdout: whatever is in it, it stays one line."""
@@ -83,7 +82,6 @@ class Terminal:
 
     def _write(self, stream: Writer, text: str) -> None:
         text = self._secretless(text)
-        self.answered |= stream is self._out
         stream.put(harmless(text, (self.paint_err if stream is self._err else self.paint).on))
 
     def _secretless(self, text: str) -> str:
@@ -127,12 +125,12 @@ class Terminal:
 
     def hurry(self) -> None:
         """The command is to end: nobody waits any more for a stream that takes nothing. From any thread."""
-        self._out.hurry()
+        self.output.hurry()
         self._err.hurry()
 
     def close(self) -> None:
         """Everything is written; or, with a hurry, whatever the streams take."""
-        self._out.close()
+        self.output.close()
         self._err.close()
 
 

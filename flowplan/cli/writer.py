@@ -6,6 +6,7 @@ up the stream: the work in progress ends whether or not somebody reads.
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from collections.abc import Callable
@@ -17,10 +18,15 @@ THREAD = "flowplan-writer"
 
 
 class Writer:
-    """What is written to `stream` is written in order, each text whole, and flushed. Safe for several threads."""
+    """What is written to `stream` is written in order, each text whole, and flushed. Safe for several threads.
+
+    `used`: whether anything was to be written; `lost`: why not all of it was, unless the reader had read enough.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
+        self.used = False
+        self.lost: str | None = None
         self._jobs: SimpleQueue[tuple[Callable[[], object], threading.Event] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
@@ -30,6 +36,7 @@ class Writer:
 
     def put(self, text: str) -> None:
         """Write `text`. An output that fails goes nowhere from then on; it never raises for that."""
+        self.used = True
         self._do(lambda: self._write(text))
 
     def hurry(self) -> None:
@@ -65,7 +72,9 @@ class Writer:
             act, done = job
             try:
                 act()
-            except (OSError, ValueError):  # closed pipe, full disk: the work goes on, and its exit code stays right
+            except (OSError, ValueError) as error:  # closed pipe, full disk: the work goes on
+                if not isinstance(error, BrokenPipeError):
+                    self.lost = self.lost or _reason(error)
                 _discard(self.stream)
             finally:
                 with self._change:
@@ -78,6 +87,12 @@ class Writer:
         except UnicodeEncodeError:
             self.stream.write(text.encode("ascii", "backslashreplace").decode())
         self.stream.flush()
+
+
+def _reason(error: OSError | ValueError) -> str:
+    if isinstance(error, ValueError) or error.errno == errno.EBADF:
+        return "it is closed"
+    return error.strerror or str(error)
 
 
 def left_behind() -> bool:

@@ -1,0 +1,121 @@
+"""An output that is cut short never looks as if all were well: a full disk, a closed stdout."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import FLOWPLAN, Place
+from tests.texts import task_text
+
+FULL = "/dev/full"
+LOST = "not all of the output could be written to stdout: No space left on device"
+
+
+def into_full_disk(place: Place, *arguments: str) -> tuple[int, str]:
+    """The exit code of a command whose stdout is a full disk, and its stderr in one line."""
+    with pytest.MonkeyPatch.context() as patch, Path(FULL).open("w") as full:
+        patch.setattr(sys, "stdout", full)
+        done = place.run(*arguments)
+    return done.code, " ".join(done.err.split())
+
+
+LINES = [
+    "--help",
+    "--no-color --version",
+    "plan --help",
+    "validate",
+    "validate --format json",
+    "plan",
+    "plan --format json",
+    "plan --format html",
+    "plan --out p",
+    "show",
+    "status",
+    "status --format json",
+    "cost",
+    "market",
+    "graph",
+    "output --json",
+    "schema",
+    "orphans",
+    "lock show",
+    "state list",
+    "state show bid.train --format json",
+    "state pull",
+    "state history",
+    "state mv bid.train bid.other",
+    "simulator market",
+    "simulator advance 1h",
+    "fmt --check",
+    "convert flow.yaml",
+    "apply --auto-approve",
+    "apply --auto-approve --json",
+    "destroy --auto-approve",
+    "destroy --auto-approve --json",
+]
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_a_full_disk_ends_every_command_with_1(place: Place, line: str) -> None:
+    place.write(task_text("train"))
+    place.write("name: a\ncommand: echo\ninstance_type: h100\nmax_price_per_hour: 9\n", "flow.yaml")
+    place.ok("apply", "--auto-approve")
+    place.edit("17.92", "20.00")
+    if line == "fmt --check":
+        place.edit("name:", "name:  ")
+    code, said = into_full_disk(place, *line.split())
+    assert code == 1
+    assert LOST in said or line == "fmt --check"  # which ends with 1 anyway: a file would change
+    assert "Traceback" not in said and "internal error" not in said
+
+
+def test_changes_that_are_pending_are_not_all_that_is_to_say(place: Place) -> None:
+    place.write(task_text("train"))
+    assert place.run("plan", "--detailed-exitcode").code == 2
+    assert into_full_disk(place, "plan", "--detailed-exitcode")[0] == 1
+
+
+def test_a_failure_keeps_its_own_code(place: Place) -> None:
+    place.write("name: 1\n")
+    code, said = into_full_disk(place, "plan", "--format", "json")
+    assert code == 65
+    assert LOST not in said
+
+
+def test_what_was_to_be_done_is_done(place: Place) -> None:
+    place.write(task_text("train"))
+    assert into_full_disk(place, "apply", "--auto-approve")[0] == 1
+    assert place.ok("state", "list") == "bid.train\n"
+    assert place.run("plan", "--detailed-exitcode").code == 0
+
+
+@pytest.mark.parametrize("line", ["--version", "--help", "status", "apply --auto-approve"])
+def test_a_closed_stdout_is_as_bad_and_a_reader_that_is_gone_is_not(place: Place, line: str) -> None:
+    place.write(task_text("train"))
+    for redirect, code in ((">&-", 1), (f"> {FULL}", 1), ("| true; exit ${PIPESTATUS[0]}", 0)):
+        command = ["bash", "-c", f'"$@" {redirect}', "-", *FLOWPLAN, *line.split()]
+        done = subprocess.run(command, cwd=place.path, capture_output=True, text=True, check=False)
+        assert (done.returncode, "Traceback" in done.stderr) == (code, False), (redirect, done)
+        assert ("written to stdout: " in " ".join(done.stderr.split())) == bool(code), done.stderr
+
+
+def test_nobody_is_asked_to_approve_a_plan_that_could_not_be_shown(place: Place) -> None:
+    """Somebody sits at the terminal, and stdout is a full disk."""
+    place.write(task_text("train"))
+    ear, mouth = pty.openpty()
+    with Path(FULL).open("w") as full:
+        process = subprocess.Popen([*FLOWPLAN, "apply"], cwd=place.path, stdin=mouth, stdout=full, stderr=mouth)
+    os.close(mouth)
+    os.write(ear, b"yes\n")
+    assert process.wait(timeout=60) == 1
+    said = os.read(ear, 65536).decode()
+    os.close(ear)
+    assert "Apply this plan?" not in said
+    assert "the plan could not be shown: No space left on device; nothing was changed" in " ".join(said.split())
+    assert place.ledger() == []
