@@ -93,7 +93,9 @@ def _version(ctx: click.Context, option: click.Parameter, value: bool) -> None:
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Start with `flowplan plan --api-url sim:`: it needs no account.",
 )
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version and exit.")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version and exit."
+)
 def main() -> None:
     """Plan, price and apply GPU tasks on the Foundry Cloud Platform.
 

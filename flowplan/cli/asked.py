@@ -46,10 +46,15 @@ def _read(context: click.Context, words: Words) -> tuple[click.Command, dict[str
 def _options(context: click.Context, words: Words) -> tuple[dict[str, Any], list[str]]:
     """The options of a command and the other words, without the options that are misused."""
     context.resilient_parsing = False  # or nothing would be read behind the first mistake
+    left = list(words)
     while True:
         try:
-            given, rest, _ = context.command.make_parser(context).parse_args(list(words))
-        except click.BadOptionUsage as error:
-            words = [word for word in words if word.partition("=")[0] != error.option_name]
+            given, rest, _ = context.command.make_parser(context).parse_args(list(left))
+        except click.UsageError as error:
+            name = getattr(error, "option_name", None)
+            fewer = [word for word in left if word.partition("=")[0] != name]
+            if len(fewer) == len(left):  # it is one of several short options in one word
+                return {}, []
+            left = fewer
         else:
             return given, rest

@@ -83,6 +83,12 @@ def test_an_option_that_is_misused_does_not_hide_the_format(place: Place) -> Non
         assert (done.code, code) == (64, 64), line
 
 
+def test_short_options_in_one_word_are_wrong_usage_too(place: Place) -> None:
+    """What is misused is then no word that could be left out."""
+    done = place.run("convert", "-vo")
+    assert (done.code, "Option '-o' requires an argument" in done.err) == (64, True)
+
+
 def test_a_value_that_looks_like_the_format_is_none(place: Place) -> None:
     """`--out --format` names a file; and what comes behind `--` is a PATH."""
     assert place.run("plan", "--out", "--format", "json").out == ""
