@@ -21,6 +21,7 @@ from typing import (
 from flowplan.documents.shapes.common import Decimals
 from flowplan.documents.shapes.convert import ConvertDocument
 from flowplan.documents.shapes.events import Event
+from flowplan.documents.shapes.explain import ExplainDocument
 from flowplan.documents.shapes.failure import FailureDocument
 from flowplan.documents.shapes.graph import GraphDocument
 from flowplan.documents.shapes.history import HistoryDocument, PutBackDocument
@@ -56,6 +57,7 @@ SHAPES: Mapping[str, Any] = MappingProxyType(
         "status": StatusDocument,
         "validate": ValidateDocument,
         "convert": ConvertDocument,
+        "explain": ExplainDocument,
         "state": StateDocument,
         "addresses": AddressesDocument,
         "resource": ResourceDocument,

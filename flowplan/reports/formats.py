@@ -52,6 +52,8 @@ REPORTS: dict[tuple[str, str], Report] = {
     ("validate", "json"): Report(_JSON, "checked", whole=True),
     ("fmt", "names"): Report(_TEXT + "fmt", "names"),
     ("fmt", "diff"): Report(_TEXT + "fmt", "diff"),
+    ("explain", "text"): Report(_TEXT + "explain", "text"),
+    ("explain", "json"): Report(_JSON, "explain", whole=True),
     ("convert", "text"): Report(_TEXT + "convert", "text"),
     ("convert", "json"): Report(_JSON, "document", whole=True),
     ("plan", "text"): Report(_TEXT + "plan", "text"),

@@ -9,6 +9,7 @@ from flowplan.documents.plan import dumps
 
 if TYPE_CHECKING:
     from flowplan.documents.diagnostics import Checked
+    from flowplan.documents.explain import Explained
     from flowplan.documents.failure import Failure
     from flowplan.documents.graph import Graph
     from flowplan.documents.history import History
@@ -39,6 +40,12 @@ def checked(found: Checked, _: Paint) -> str:
     from flowplan.documents.diagnostics import document as made
 
     return dumps(made(found))
+
+
+def explain(found: Explained, _: Paint) -> str:
+    from flowplan.documents.explain import document as made
+
+    return dumps(made(found.explanations))
 
 
 def state(found: Kept, _: Paint) -> str:

@@ -1,0 +1,31 @@
+"""flowplan explain."""
+
+from __future__ import annotations
+
+import click
+
+from flowplan.cli import options
+from flowplan.cli.base import Command
+from flowplan.cli.context import Context
+from flowplan.reports.formats import report_of
+
+
+@click.command(cls=Command)
+@click.argument("code", required=False)
+@options.form("explain")
+@click.pass_context
+def explain(ctx: click.Context, code: str | None, form: str) -> int:
+    """Say what CODE means and what to do about it: a code of a message, the word that JSON has for it, or an exit code.
+    Without CODE, list all of them. No network.
+
+    \b
+    flowplan explain stale-plan
+    flowplan explain 3
+
+    Exit codes: 0 explained; 64 there is no such code.
+    """
+    from flowplan.operations.explain import explain as explained
+
+    here = Context.of(ctx)
+    here.terminal.out(report_of("explain", form)(explained(code), here.terminal.paint), end="")
+    return 0
