@@ -21,9 +21,11 @@ from flowplan.cost.what_if import Own, Pool, pools_of, simulate, what_if
 from flowplan.cost.what_if.book import Book
 from flowplan.cost.what_if.futures import Fate
 from flowplan.cost.what_if.rivals import Depth, Lots, Order, Rivals, drawn
+from flowplan.diagnostics import Position
 from flowplan.documents.what_if import block
 from flowplan.model.address import Address
 from flowplan.model.catalogue import Auction, Catalogue, InstanceType
+from flowplan.model.lifecycle import After
 from flowplan.planning.actions import Create, NoOp
 from flowplan.pricing.entry import Market, estimate
 from flowplan.pricing.forecasting import Band, forecast_of
@@ -385,6 +387,22 @@ def test_what_cannot_be_simulated_is_unknown_and_so_is_the_whole(
 def test_without_a_stock_nothing_can_be_said() -> None:
     found = what_if(planned(change("a", "30", prices=full(total=None))), STREAMS, Catalogue((), ()), 24, 10)
     assert found.bids[0].reason == "how many GPUs the auction has is unknown"
+
+
+def test_bids_that_follow_each_other_never_compete() -> None:
+    """Two that together want more than the auction has; each in its turn has all of it. A third runs beside both."""
+    after = (After(Address("bid", "first"), "terminated", Position("stack.yaml", 1, 1)),)
+    first, third = change("first", "30", 40), change("third", "40", 2)
+    apart = what_if(planned(first, change("next", "30", 40, waits_for=after), third), STREAMS, CATALOGUE, 24)
+    together = what_if(planned(first, change("next", "30", 40), third), STREAMS, CATALOGUE, 24)
+    alone = what_if(planned(first, third), STREAMS, CATALOGUE, 24)
+    named = {one.address.name: one for one in apart.bids}
+    assert list(named) == ["first", "next", "third"]
+    assert named["first"].cost == named["next"].cost == alone.bids[0].cost
+    assert named["third"] == alone.bids[1]
+    assert min(one.availability.expected or 0 for one in together.bids) < (named["next"].availability.expected or 0)
+    assert len(apart.auctions) == 1
+    assert apart.worst == together.worst
 
 
 def test_what_never_runs_costs_nothing_for_sure() -> None:

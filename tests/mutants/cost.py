@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "let bids that follow each other compete in simulated auctions",
+        "cost/what_if/pools.py",
+        "    order = Succession.of(one.change for one in costs.changes)",
+        "    order = Succession()",
+        ("tests/cost/test_what_if.py", "-k", "follow"),
+    ),
+    Mistake(
         "a bid that is interrupted is priced as if it kept its place",
         "cost/interruptions.py",
         "entry_price(found.market, limit, holding=False)",

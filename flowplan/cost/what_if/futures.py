@@ -87,7 +87,7 @@ def _books(pool: Pool, future: int, hours: float) -> Iterator[Book]:
             displaced=pool.wanted + pool.lots.largest,
             freed=pool.held + pool.lots.largest,
         )
-        yield Book(pool.own, rivals, stock=pool.stock, held=pool.held, room=pool.room, reserve=pool.reserve)
+        yield Book(pool.competing, rivals, stock=pool.stock, held=pool.held, room=pool.room, reserve=pool.reserve)
 
 
 def _lived(pool: Pool, path: Path, books: Iterator[Book]) -> list[Fate]:

@@ -22,6 +22,7 @@ from flowplan.model.address import Address
 from flowplan.model.catalogue import Catalogue
 from flowplan.model.resources import Bid
 from flowplan.planning.actions import NoOp, Update
+from flowplan.planning.succession import Succession
 from flowplan.pricing.entry import Market
 from flowplan.pricing.history import Stream
 from flowplan.pricing.lifetime import ENDLESS, Left
@@ -48,9 +49,10 @@ class Own:
 class Pool:
     """GPUs of one kind in one region; `kind`: the id of one of its types, the same for every plan.
 
-    `stream`: past prices of instances of `gpus` GPUs; `level` and `reserve` in dollars per GPU now; `stock`, `room`
-    (free while the price rests on the reserve) and `held` (by the plan's bids as they are now) in GPUs. `depth_from`:
-    what shows how deep the book is.
+    `own`: bids that begin together; `beside`: those that compete with them because they began before, and whose fate
+    another pool of the same GPUs says. `stream`: past prices of instances of `gpus` GPUs; `level` and `reserve` in
+    dollars per GPU now; `stock`, `room` (free while the price rests on the reserve) and `held` (by the plan's bids as
+    they are now) in GPUs. `depth_from`: what shows how deep the book is.
     """
 
     name: str
@@ -67,11 +69,17 @@ class Pool:
     lots: Lots
     depth: Depth
     depth_from: DepthFrom
+    beside: tuple[Own, ...] = ()
+
+    @property
+    def competing(self) -> tuple[Own, ...]:
+        """All bids of the plan that are in its book at one time, `own` first."""
+        return (*self.own, *self.beside)
 
     @property
     def wanted(self) -> int:
-        """GPUs that all bids of the plan are for."""
-        return sum(own.quantity * own.gpus for own in self.own)
+        """GPUs that all bids of the plan are for at one time."""
+        return sum(own.quantity * own.gpus for own in self.competing)
 
 
 @frozen
@@ -87,7 +95,8 @@ class Unknown:
 def pools_of(
     costs: Costs, streams: Mapping[tuple[str, str], Stream], catalogue: Catalogue, hours: float
 ) -> list[Pool | Unknown]:
-    """The pools that the bids of a plan take part in as planned; one that is paused, or can never win, is in none."""
+    """The pools that the bids of a plan take part in as planned; one that is paused, or can never win, is in none. Bids
+    that follow each other meet in none: what begins after the end of another has a pool of the same GPUs."""
     groups: dict[tuple[object, ...], list[tuple[Priced, Bid]]] = {}
     held: dict[tuple[object, ...], list[Bid]] = {}
     keys: dict[tuple[str, str], tuple[object, ...]] = {}
@@ -101,7 +110,12 @@ def pools_of(
             groups.setdefault(keys[after.instance_type, after.region], []).append((one, after))
         if isinstance(before, Bid) and _holds(one):
             held.setdefault(keys[before.instance_type, before.region], []).append(before)
-    return [_pool(group, held.get(key, ()), costs, streams, catalogue, hours) for key, group in groups.items()]
+    order = Succession.of(one.change for one in costs.changes)
+    return [
+        _pool(together, begin, held.get(key, ()), costs, streams, catalogue, hours)
+        for key, group in groups.items()
+        for together, begin in order.groups(group, lambda one: one[0].change.address)
+    ]
 
 
 def idle(one: Priced) -> str | None:
@@ -118,6 +132,7 @@ def _holds(one: Priced) -> bool:
 
 def _pool(
     group: Sequence[tuple[Priced, Bid]],
+    begin: Sequence[tuple[Priced, Bid]],
     held: Iterable[Bid],
     costs: Costs,
     streams: Mapping[tuple[str, str], Stream],
@@ -125,7 +140,9 @@ def _pool(
     hours: float,
 ) -> Pool | Unknown:
     bids = [bid for _, bid in group]
-    own = tuple(_own(one, bid) for one, bid in group)
+    own = tuple(_own(one, bid) for one, bid in begin)
+    begins = {one.address for one in own}
+    beside = tuple(_own(one, bid) for one, bid in group if one.change.address not in begins)
     first = bids[0]
     name, region = first.instance_type_name or first.instance_type, first.region
     sizes = {kind: gpus for kind, gpus, _ in _members(first, catalogue)} | {b.instance_type: b.gpus or 1 for b in bids}
@@ -156,6 +173,7 @@ def _pool(
         lots=lots,
         depth=depth,
         depth_from=depth_from,
+        beside=beside,
     )
 
 

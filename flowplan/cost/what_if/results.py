@@ -115,7 +115,7 @@ def what_if(
         hours,
         number,
         tuple(bids[change.address] for change in changes if change.address in bids),
-        tuple(_fit(pool, hours) for pool in pools),
+        tuple(dict.fromkeys(_fit(pool, hours) for pool in pools)),  # of bids that follow each other it is one
         storage,
         spread.money(sums).no_less(day.money(first)) if complete else Band(),
         tuple(sorted(sums)) if complete else (),
