@@ -162,10 +162,11 @@ def why_not(task: Task, chosen: Candidate, other: Candidate) -> str:
         if task.optimize == "job_completion_time" and chosen.prospect is not None and other.prospect is not None:
             more = other.prospect.cost - chosen.prospect.cost
             if more > 0 and _as_soon(other.prospect.hours, chosen.prospect.hours):
-                return f"done no sooner, and ${more:,.2f} more expensive"
-        if saves:
+                return f"done about as soon, and ${more:,.2f} more expensive"
+        if saves is not None and saves > 0:
             word = "later" if task.optimize == "job_completion_time" else "more expensive"
-            return f"{word}: the chosen one saves {saves * 100:.0f}%"
+            share = f"{saves * 100:.0f}%" if saves >= SAME_SHARE else "less than 1%"
+            return f"{word}: the chosen one saves {share}"
         return "no better"
     return "no lower price" if task.optimize != "job_completion_time" else "no more room under the limit"
 

@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "pay any price for a finish a minute sooner",
+        "planning/candidates.py",
+        "    return hours - soonest <= max(soonest * SAME_SHARE, SAME_TIME)",
+        "    return hours <= soonest",
+        ("tests/planning/test_candidates.py", "-k", "as_soon"),
+    ),
+    Mistake(
         "propose a limit per GPU that is refused as well",
         "planning/limits.py",
         "    if whole < least or abs(",

@@ -206,8 +206,17 @@ def test_what_is_done_as_soon_costs_as_little_as_it_can() -> None:
     for order in permutations([fast, cheap, later, never]):
         assert best(task, order) == cheap
     assert "as soon as any, and at the lowest cost of those, in 36.3 hours" in why(task, cheap, [fast, cheap, later])
-    assert why_not(task, cheap, fast) == "done no sooner, and $143.59 more expensive"
-    assert why_not(task, cheap, later).startswith("later: ")
+    assert why_not(task, cheap, fast) == "done about as soon, and $143.59 more expensive"
+    assert why_not(task, cheap, later) == "later: the chosen one saves less than 1%"
+    assert why_not(task, cheap, attrs.evolve(fast, prospect=Prospect(Decimal(36), Decimal("144.41")))) == "no better"
+
+
+def test_what_is_hardly_more_expensive_is_not_said_to_save_nothing() -> None:
+    cheap, other = foreseen("cheap", "4", "36", "144"), foreseen("other", "4", "36", "144.41")
+    assert (
+        why_not(attrs.evolve(TASK, optimize="budget"), cheap, other)
+        == "more expensive: the chosen one saves less than 1%"
+    )
 
 
 def test_where_one_is_not_foreseen_the_price_of_now_decides_for_all() -> None:
