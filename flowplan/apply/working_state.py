@@ -149,4 +149,9 @@ def _as_it_is(change: Change) -> Binding | None:
 def _alike(known: Binding, now: Binding) -> bool:
     """Whether nothing worth a new snapshot differs; the order of ids is not, nor the place of prevent_destroy."""
     same = [(one.id, one.needs, one.generation, one.source, one.ended, bool(one.protected)) for one in (known, now)]
-    return same[0] == same[1] and known.triggers == now.triggers and not differences(known.applied, now.applied)
+    return (
+        same[0] == same[1]
+        and known.lifetime == now.lifetime
+        and known.triggers == now.triggers
+        and not differences(known.applied, now.applied)
+    )

@@ -183,6 +183,7 @@ class Works:
             needs=change.needs,
             source=change.source,
             protected=change.protected,
+            lifetime=change.bounds,
             endpoint=self._endpoint,
             project=self._working.state.project,
         )

@@ -34,6 +34,11 @@ def plain(number: Decimal | None, unit: Decimal = Decimal("0.001")) -> str | Non
     return None if number is None else f"{number.quantize(unit).normalize():f}"
 
 
+def hours_left(number: Decimal | None) -> float | None:
+    """Of a document: hours that are left of something."""
+    return None if number is None else round(float(number), 4)
+
+
 def band(found: Band) -> BandShape:
     """Of a document: money that is not certain."""
     return {

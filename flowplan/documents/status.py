@@ -14,11 +14,13 @@ from attrs import frozen
 
 from flowplan import __version__
 from flowplan.documents.about import moment, stack_of
-from flowplan.documents.amounts import money
+from flowplan.documents.amounts import hours_left, money
 from flowplan.documents.ports import listed
+from flowplan.model.lifecycle import Bounds
 from flowplan.model.live import OPEN, PAUSED
 from flowplan.model.resources import Bid, PortPair, Volume
 from flowplan.pricing.entry import Market, entry_price
+from flowplan.pricing.lifetime import Left
 from flowplan.pricing.units import storage_per_hour, storage_per_month
 from flowplan.state.state import State
 
@@ -43,8 +45,21 @@ class Instance(Protocol):
 
 
 @frozen
+class Life:
+    """The lifetime of a live bid: its bounds, as the run that applied it last read them, what is `left` of them, and
+    why it is `over` (None: it is not). `ended_by`: the command that cancels the bid once it is over; None:
+    prevent_destroy forbids that."""
+
+    bounds: Bounds
+    left: Left
+    over: str | None
+    ended_by: str | None
+
+
+@frozen
 class Row:
-    """One bid: `paid` in dollars so far. `is_billed`: whether instances are paid for now; None: that is unknown."""
+    """One bid: `paid` in dollars so far. `is_billed`: whether instances are paid for now; None: that is unknown. `life`
+    None: no run has recorded a lifetime, or the bid is not live."""
 
     address: str
     id: str
@@ -55,6 +70,7 @@ class Row:
     instances: tuple[Instance, ...]
     pairs: tuple[PortPair, ...]
     paid: Decimal
+    life: Life | None = None
 
     @property
     def last_price(self) -> Decimal | None:
@@ -157,7 +173,7 @@ def document(found: Status) -> shape.StatusDocument:
 
 def _bid(row: Row) -> shape.BidStatus:
     bid = row.bid
-    return {
+    found: shape.BidStatus = {
         "address": row.address,
         "id": row.id,
         "status": row.status,
@@ -172,6 +188,22 @@ def _bid(row: Row) -> shape.BidStatus:
         "paid": money(row.paid),
         "instances": _instances(row.instances),
         "ports": listed(row.pairs),
+    }
+    if row.life is not None:
+        found["lifetime"] = _lifetime(row.life)
+    return found
+
+
+def _lifetime(life: Life) -> shape.BidLifetime:
+    bounds, left = life.bounds, life.left
+    return {
+        "max_hours": None if bounds.max_hours is None else f"{bounds.max_hours.normalize():f}",
+        "max_cost": money(bounds.max_cost),
+        "end_at": moment(bounds.end_at),
+        "when_done": "cancel" if bounds.cancel_when_done else None,
+        "left": {"running_hours": hours_left(left.running), "cost": money(left.paid), "hours": hours_left(left.hours)},
+        "over": life.over,
+        "ended_by": life.ended_by,
     }
 
 

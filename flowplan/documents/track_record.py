@@ -15,7 +15,7 @@ from attrs import field, frozen
 from flowplan import __version__
 from flowplan.cost.costs import Costs
 from flowplan.documents.about import moment, stack_of
-from flowplan.documents.amounts import band, money
+from flowplan.documents.amounts import band, hours_left, money
 from flowplan.documents.cost import cost, totals
 from flowplan.model.address import in_order
 from flowplan.model.resources import Bid
@@ -108,12 +108,8 @@ def _resources(truth: Truth, costs: Costs) -> Iterable[shape.Resource]:
             "cost": cost(priced) if priced is not None else None,
         }
         if priced is not None and priced.left != ENDLESS:
-            made["left"] = {"running_hours": _hours(priced.left.running), "hours": _hours(priced.left.hours)}
+            made["left"] = {"running_hours": hours_left(priced.left.running), "hours": hours_left(priced.left.hours)}
         yield cast("shape.Resource", made)  # its type says which cost it has
-
-
-def _hours(left: Decimal | None) -> float | None:
-    return None if left is None else round(float(left), 4)
 
 
 def _judged(one: Judged) -> shape.Judged:

@@ -66,7 +66,7 @@ class After:
 
 
 @frozen
-class Lifetime:
+class Bounds:
     """When a task ends, whichever comes first: after `max_hours` of running, with `max_cost` dollars paid, at `end_at`
     (in UTC); None: no such bound. `cancel_when_done`: its bid is cancelled once its startup script has ended."""
 
@@ -74,7 +74,18 @@ class Lifetime:
     max_cost: Decimal | None
     end_at: datetime | None
     cancel_when_done: bool
+
+
+@frozen
+class Lifetime(Bounds):
+    """The bounds of a task, as a file has them at `source`."""
+
     source: Position = field(eq=False)
+
+    @property
+    def bounds(self) -> Bounds:
+        """The same, without the place."""
+        return Bounds(self.max_hours, self.max_cost, self.end_at, self.cancel_when_done)
 
 
 DEFAULT = Lifecycle()  # of a resource that says nothing

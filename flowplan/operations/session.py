@@ -264,9 +264,13 @@ class Session:
             hint=f"`flowplan state restore {last.serial}` puts that version back; `apply --init` starts a new state",
         )
 
+    def files(self) -> Scope:
+        """How the state and somebody here name files; it covers none."""
+        return Scope(os.path.realpath(self.store.base), self.settings.directory.absolute())
+
     def _placed(self, loaded: Loaded) -> Loaded:
         """The files in it named from the state's own directory, as earlier versions did not."""
-        kept = Scope(os.path.realpath(self.store.base), self.settings.directory.absolute()).kept
+        kept = self.files().kept
         bindings = {a: _with_source(b, kept) for a, b in loaded.state.bindings.items()}
         pending = {id: _with_source(intent, kept) for id, intent in loaded.pending.items()}
         return attrs.evolve(loaded, state=attrs.evolve(loaded.state, bindings=bindings), pending=pending)

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from shlex import join
 from typing import TYPE_CHECKING
 
-from flowplan.documents.status import GONE, Row, Status, VolumeRow
+from flowplan.documents.status import GONE, Life, Row, Status, VolumeRow
 from flowplan.model.address import Address, in_order
 from flowplan.model.resources import Bid, PortMapping, Volume
 from flowplan.operations.live import listed
 from flowplan.operations.session import Session
+from flowplan.operations.sources import DEFAULT
 from flowplan.planning.plan import key_of
 from flowplan.pricing.billing import by_bid, paid
+from flowplan.pricing.lifetime import ENDLESS
 
 if TYPE_CHECKING:
     from flowplan.cloud.rows import Instance
     from flowplan.model.live import Live
-    from flowplan.state.state import State
+    from flowplan.planning.lifetimes import Seen
+    from flowplan.state.state import Binding, State
 
 
 def status(session: Session) -> Status:
@@ -33,8 +38,39 @@ def status(session: Session) -> Status:
     return Status(state, bid_rows(session, state, live), volumes, session.cloud().now())
 
 
+def lives(session: Session, state: State, live: Live, seen: Seen) -> dict[Address, Life]:
+    """The lifetimes of live bids, as the run that applied them last read them."""
+    from flowplan.planning.lifetimes import left, over
+
+    bound = {
+        address: binding.lifetime
+        for address, binding in state.bindings.items()
+        if binding.lifetime is not None and binding.id in live.bids and not live.bids[binding.id].ended
+    }
+    ended, remaining = over(bound, state, live, seen), left(bound, state, live, seen)
+    return {
+        address: Life(
+            lifetime,
+            remaining[address].live if address in remaining else ENDLESS,
+            ended.get(address),
+            _command(session, state.bindings[address]),
+        )
+        for address, lifetime in bound.items()
+    }
+
+
+def _command(session: Session, binding: Binding) -> str | None:
+    """What cancels the bid of `binding` once its lifetime is over; None: prevent_destroy keeps it from that."""
+    if binding.protected:
+        return None
+    source = session.files().for_people(binding.source) if binding.source else DEFAULT
+    path = [] if source == DEFAULT else [source]
+    return join(["flowplan", "apply", *path, "--target", str(binding.address)])
+
+
 def bid_rows(session: Session, state: State, live: Live) -> list[Row]:
     """The bids, each with its instances, its price and what it was billed."""
+    from flowplan.planning.lifetimes import Machine, Seen
     from flowplan.state.ownership import as_known
 
     cloud = session.cloud()
@@ -46,10 +82,13 @@ def bid_rows(session: Session, state: State, live: Live) -> list[Row]:
     }
     asked = {key_of(bid) for bid in bids.values() if "region" not in bid.unreported}
     markets = cloud.markets(sorted(asked), shown_only=asked)
+    there, bills = tuple(cloud.instances()), tuple(cloud.billed())
     instances: dict[str, list[Instance]] = {}
-    for one in cloud.instances():
+    for one in there:
         instances.setdefault(one.bid or "", []).append(one)
-    billed = by_bid(cloud.billed())
+    billed = by_bid(bills)
+    machines = tuple(Machine(one.id, one.bid, one.status) for one in there)
+    lifetimes = lives(session, state, live, Seen(cloud.now() or datetime.now(UTC), bills, machines))
     made = []
     for address, bid in bids.items():
         binding = ours[address]
@@ -66,6 +105,7 @@ def bid_rows(session: Session, state: State, live: Live) -> list[Row]:
                 instances=tuple(instances.get(binding.id, ())),
                 pairs=ports.applied.pairs if ports and isinstance(ports.applied, PortMapping) else (),
                 paid=paid(billed.get(binding.id, ()), cloud.now()),  # what is not listed was not billed
+                life=lifetimes.get(address),
             )
         )
     return made

@@ -8,7 +8,7 @@ from attrs import field, frozen
 
 from flowplan.diagnostics import Diagnostic, Position
 from flowplan.model.address import Address
-from flowplan.model.lifecycle import DEFAULT, After, Lifecycle, Lifetime
+from flowplan.model.lifecycle import DEFAULT, After, Bounds, Lifecycle, Lifetime
 from flowplan.model.live import STATUSES
 from flowplan.model.resources import Bid, Resource
 from flowplan.planning.candidates import Ranked
@@ -79,7 +79,21 @@ class Change:
 
     def bound(self, id: str, applied: Resource) -> Binding:
         """What the state records of it once the object `id`, which is as in `applied`, is its own."""
-        return Binding(self.address, id, applied, self.needs, self.generation, self.source, protected=self.protected)
+        return Binding(
+            self.address,
+            id,
+            applied,
+            self.needs,
+            self.generation,
+            self.source,
+            protected=self.protected,
+            lifetime=self.bounds,
+        )
+
+    @property
+    def bounds(self) -> Bounds | None:
+        """When the task ends, as the state records it; None: nothing ends it."""
+        return None if self.lifetime is None or self.address.kind != "bid" else self.lifetime.bounds
 
     def releases(self, volume: str) -> bool:
         """Whether the live bid does not hold the volume with this id any more once this is done, or for a while."""

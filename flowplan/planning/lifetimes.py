@@ -9,7 +9,7 @@ from decimal import Decimal
 from attrs import frozen
 
 from flowplan.model.address import Address
-from flowplan.model.lifecycle import Lifetime
+from flowplan.model.lifecycle import Bounds
 from flowplan.model.live import ALLOCATED, Live, LiveBid
 from flowplan.model.resources import LAST_MOMENT, Ends
 from flowplan.pricing.billing import Billed, by_bid, hours_between, paid
@@ -48,7 +48,7 @@ class Lives:
     live: Left
 
 
-def over(lifetimes: Mapping[Address, Lifetime], state: State, live: Live, seen: Seen) -> dict[Address, str]:
+def over(lifetimes: Mapping[Address, Bounds], state: State, live: Live, seen: Seen) -> dict[Address, str]:
     """The tasks whose lifetime is over, each with why, for people: those that are live, and those whose `end_at` has
     passed whether they are or not."""
     found: dict[Address, str] = {}
@@ -69,7 +69,7 @@ def over(lifetimes: Mapping[Address, Lifetime], state: State, live: Live, seen: 
     return found
 
 
-def left(lifetimes: Mapping[Address, Lifetime], state: State, live: Live, seen: Seen) -> dict[Address, Lives]:
+def left(lifetimes: Mapping[Address, Bounds], state: State, live: Live, seen: Seen) -> dict[Address, Lives]:
     """What is left of the lifetimes that bound what a bid costs. What is not known to be used up is left."""
     billed = by_bid(seen.billed or ())
     found = {}
@@ -82,7 +82,7 @@ def left(lifetimes: Mapping[Address, Lifetime], state: State, live: Live, seen: 
     return found
 
 
-def _left(lifetime: Lifetime, now: datetime, periods: Iterable[Billed] = ()) -> Left:
+def _left(lifetime: Bounds, now: datetime, periods: Iterable[Billed] = ()) -> Left:
     hours, cost, end = lifetime.max_hours, lifetime.max_cost, lifetime.end_at
     periods = tuple(periods)
     return Left(
@@ -92,7 +92,7 @@ def _left(lifetime: Lifetime, now: datetime, periods: Iterable[Billed] = ()) -> 
     )
 
 
-def _is_known(lifetime: Lifetime, seen: Seen) -> bool:
+def _is_known(lifetime: Bounds, seen: Seen) -> bool:
     """Whether all is known that `lifetime` goes by."""
     bills = seen.billed is not None or (lifetime.max_hours is None and lifetime.max_cost is None)
     return bills and (seen.instances is not None or not lifetime.cancel_when_done)
@@ -111,12 +111,12 @@ def left_of(ends: Ends, now: datetime, periods: Iterable[Billed]) -> Left:
     return ENDLESS if used_up else left
 
 
-def needs_bills(lifetimes: Mapping[Address, Lifetime]) -> bool:
+def needs_bills(lifetimes: Mapping[Address, Bounds]) -> bool:
     """Whether `over` has to know what was billed."""
     return any(one.max_hours is not None or one.max_cost is not None for one in lifetimes.values())
 
 
-def needs_instances(lifetimes: Mapping[Address, Lifetime]) -> bool:
+def needs_instances(lifetimes: Mapping[Address, Bounds]) -> bool:
     """Whether `over` has to know the instances."""
     return any(one.cancel_when_done for one in lifetimes.values())
 
@@ -131,7 +131,7 @@ def hours_run(periods: Iterable[Billed], now: datetime) -> Decimal:
     return max(each.values(), default=Decimal(0))
 
 
-def ends_of(lifetime: Lifetime | None) -> Ends | None:
+def ends_of(lifetime: Bounds | None) -> Ends | None:
     """What of `lifetime` the instances of a task can keep themselves; None: nothing."""
     if lifetime is None or (lifetime.max_hours is None and lifetime.end_at is None and not lifetime.cancel_when_done):
         return None
@@ -140,7 +140,7 @@ def ends_of(lifetime: Lifetime | None) -> Ends | None:
     return Ends(minutes, moment, lifetime.cancel_when_done)
 
 
-def past(lifetime: Lifetime, now: datetime) -> str | None:
+def past(lifetime: Bounds, now: datetime) -> str | None:
     """That `end_at` has passed, for people; None: it has not. It alone ends a bid that is yet to be placed, too."""
     if lifetime.end_at is None or now < lifetime.end_at:
         return None

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Set
+from datetime import datetime
 from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from flowplan.errors import StateError
 from flowplan.model import bounds
 from flowplan.model.address import Address, Ref, in_order
 from flowplan.model.digest import digest
+from flowplan.model.lifecycle import Bounds
 from flowplan.model.resources import CLASSES, Bid, Inputs, PortMapping, Resource, Volume
 from flowplan.state.state import ENDS, Binding, State, twice
 
@@ -120,6 +122,9 @@ def converter() -> Converter:
     made.register_unstructure_hook(Ref, str)
     made.register_structure_hook(Resource, lambda value, _: _resource(made, value))
     made.register_unstructure_hook(Resource, lambda value: made.unstructure(value, type(value)))
+    made.register_unstructure_hook(Bounds, _writer(made, Bounds, max_hours=_EXACT, end_at={"unstruct_hook": _written}))
+    moment = {"struct_hook": lambda value, _: None if value is None else _moment(value)}
+    made.register_structure_hook(Bounds, _reader(made, Bounds, end_at=moment))
     plain = _writer(made, Inputs)
     made.register_unstructure_hook(Inputs, lambda inputs: plain(inputs.shown))
     made.register_unstructure_hook(Binding, _binding_out(made))
@@ -299,6 +304,21 @@ def _end(value: Any) -> str:
     if value not in ENDS:
         raise ValueError(f"{value!r} is not a way to end")
     return _text(value)
+
+
+def _moment(value: Any) -> datetime:
+    found = datetime.fromisoformat(_text(value))
+    if found.tzinfo is None:
+        raise ValueError(f"{value!r} has no time zone")
+    return found
+
+
+def _written(value: datetime | None) -> str | None:
+    return None if value is None else value.isoformat()
+
+
+# Hours are no money: they have more places than cents.
+_EXACT: dict[str, Any] = {"unstruct_hook": lambda value: None if value is None else f"{value:f}"}
 
 
 def _path(value: Any) -> str:

@@ -147,16 +147,18 @@ def put_back(version: State, now: State) -> PutBack:
 
     What is known of objects stays known: a bid whose successor was made stands beside it, what was ended is over, a
     saved plan that was applied is applied, a volume that this stack did not create keeps its content, a job that is
-    done stays done, what has prevent_destroy keeps it, and what was released stays so unless the version holds it. The
-    serial is the higher one: the next save goes on from there."""
+    done stays done, what has prevent_destroy keeps it, a lifetime is the one recorded last, and what was released stays
+    so unless the version holds it. The serial is the higher one: the next save goes on from there."""
     ends = {_object(binding): binding.ended for binding in now.bindings.values()}
     guarded = {_object(binding): binding.protected for binding in now.bindings.values()}
+    lifetimes = {_object(binding): binding.lifetime for binding in now.bindings.values()}
     over = {a for a, b in version.bindings.items() if b.id in now.ended and _object(b) not in ends}
     kept = {
         address: attrs.evolve(
             binding,
             ended=ends.get(_object(binding)) or binding.ended,
             protected=guarded.get(_object(binding)) or binding.protected,
+            lifetime=lifetimes.get(_object(binding), binding.lifetime),
         )
         for address, binding in version.bindings.items()
         if address not in over

@@ -18,6 +18,7 @@ from flowplan.clock import Moment
 from flowplan.errors import StateError
 from flowplan.model import bounds
 from flowplan.model.address import Address
+from flowplan.model.lifecycle import Bounds
 from flowplan.model.resources import Resource
 from flowplan.state.codec import RESTORE, converter, reason
 from flowplan.state.state import IF_SET, AppliedPlan, Binding, State, consistent, with_ended
@@ -53,6 +54,7 @@ class Intent:
     resent: bool = False  # the one re-POST of a run was used
     since: Moment | None = field(default=None, metadata=IF_SET)
     protected: str = field(default="", metadata=IF_SET)  # as a Binding has it
+    lifetime: Bounds | None = field(default=None, metadata=IF_SET)  # as a Binding has it
 
     def again(self, at: Moment, *, resent: bool) -> Self:
         """The same intent for one more attempt, which is about to be sent."""

@@ -195,7 +195,7 @@ def namesakes(state: State, live: Live) -> list[tuple[Address, tuple[str, ...]]]
 def binding_of(intent: CreateIntent, id: str) -> Binding:
     """What the state records once the create of `intent` is known to have made `id`."""
     kept = (intent.address, id, intent.resource, intent.needs, intent.generation, intent.source)
-    return Binding(*kept, protected=intent.protected)
+    return Binding(*kept, protected=intent.protected, lifetime=intent.lifetime)
 
 
 def find_created(intent: CreateIntent, lineage: str, live: Live) -> tuple[LiveBid | LiveVolume, ...]:

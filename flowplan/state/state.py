@@ -12,6 +12,7 @@ import attrs
 from attrs import field, frozen
 
 from flowplan.model.address import Address
+from flowplan.model.lifecycle import Bounds
 from flowplan.model.resources import PortMapping, Resource
 
 IF_SET = {"kept": "if_set"}  # a state without it is read by older flowplans (codec.py)
@@ -30,7 +31,8 @@ class Binding:
     what is not live any more (TERMINATED, LIFETIME, CANCELLED); "": nobody has seen it end. `protected`: where
     prevent_destroy was written when it was applied (`./flowplan.yaml:7:3`); "": it had none. `triggers`: it is to be
     replaced once one of these addresses has another object than this id ("": it had none): a run that began to replace
-    it may have ended in between."""
+    it may have ended in between. `lifetime`: when it ends, as a run read it last; None: nothing ends it, or no run
+    has recorded it."""
 
     address: Address
     id: str
@@ -41,6 +43,7 @@ class Binding:
     ended: str = field(default="", metadata=IF_SET)
     protected: str = field(default="", metadata=IF_SET)
     triggers: Mapping[Address, str] = field(factory=dict, metadata=IF_SET)
+    lifetime: Bounds | None = field(default=None, metadata=IF_SET)
 
     def before(self, generation: int, source: str) -> Binding:
         """The same object, once the one of `generation`, which `source` names, is made at its address: the next run of

@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "say of a bid past its lifetime that it ends by itself",
+        "documents/status.py",
+        '        "over": life.over,\n',
+        '        "over": None,\n',
+        ("tests/operations/test_jobs.py", "-k", "status"),
+    ),
+    Mistake(
         "say of a bid that waits that it is charged",
         "documents/status.py",
         '        if self.is_billed:\n            return "charged"\n',

@@ -198,8 +198,15 @@ MISTAKES = (
     Mistake(
         "a create that was in doubt is not protected once it is found",
         "state/ownership.py",
-        "    return Binding(*kept, protected=intent.protected)\n",
-        "    return Binding(*kept)\n",
+        "    return Binding(*kept, protected=intent.protected, lifetime=intent.lifetime)\n",
+        "    return Binding(*kept, lifetime=intent.lifetime)\n",
         ("tests/state/test_ownership.py", "-k", "protected"),
+    ),
+    Mistake(
+        "keep the hours of a lifetime as if they were cents",
+        "state/codec.py",
+        'f"{value:f}"}',
+        'f"{value:.2f}"}',
+        ("tests/state/test_codec.py", "-k", "last_place"),
     ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -178,7 +179,7 @@ tasks:
 
 def test_a_bid_is_cancelled_at_the_end_of_its_lifetime_and_not_placed_again(place: Place) -> None:
     place.write(ENDS)
-    assert "# ends after 12 hours of running ($36.00 at the limit)" in place.ok("plan")
+    assert "# ends after 12 hours of running ($36.00 at the limit); its instances then" in place.ok("plan")
     place.ok(*APPLY)
     place.ok("simulator", "advance", "11h")
     assert place.run("plan", "--detailed-exitcode").code == 0
@@ -193,6 +194,60 @@ def test_a_bid_is_cancelled_at_the_end_of_its_lifetime_and_not_placed_again(plac
     assert created(place) == {"train": 1, "other": 1}
     place.ok(*APPLY, "--replace", "bid.train")
     assert created(place)["train"] == 2
+
+
+def status_of(place: Place, address: str) -> tuple[dict[str, Any], str]:
+    """What `status` says of the lifetime of a bid, and its paragraph on one line."""
+    (bid,) = (one for one in json.loads(place.ok("status", "--format", "json"))["bids"] if one["address"] == address)
+    (text,) = (part for part in place.ok("status").split("\n\n") if part.startswith(address))
+    return bid.get("lifetime", {}), " ".join(text.split())
+
+
+def test_status_says_what_is_left_of_a_lifetime_and_what_ends_it(place: Place) -> None:
+    place.write(ENDS.replace("max_hours: 12", "max_cost: 10"))
+    assert "# ends once it has cost $10.00; only a flowplan run ends it" in place.ok("plan")
+    place.ok(*APPLY)
+    assert status_of(place, "bid.other")[0] == {}
+    left, text = status_of(place, "bid.train")
+    assert (left["left"]["cost"], left["over"]) == ("10.00", None)
+    assert "ends once it has cost $10.00 ($10.00 left); only a flowplan run cancels it" in text
+    place.ok("simulator", "advance", "24h")
+    left, text = status_of(place, "bid.train")
+    assert left["left"]["cost"] == "0.00"
+    assert left["over"].endswith(", of max_cost $10.00")
+    assert f"its lifetime is over: {left['over']}; it runs on until this cancels it: {left['ended_by']}" in text
+    place.ok(*left["ended_by"].split()[1:], "--auto-approve")
+    left, text = status_of(place, "bid.train")
+    assert (left, "lifetime" in text) == ({}, False)
+
+
+def test_status_goes_by_the_lifetime_that_a_run_read_last_also_if_it_changed_nothing_else(place: Place) -> None:
+    place.write(ENDS)
+    place.ok(*APPLY)
+    place.edit("max_hours: 12", "max_hours: 24.125")
+    place.ok("plan")
+    assert status_of(place, "bid.train")[0]["max_hours"] == "12"
+    place.ok(*APPLY)
+    assert status_of(place, "bid.train")[0]["max_hours"] == "24.125"
+    place.edit("    lifetime: {max_hours: 24.125}\n", "")
+    place.ok(*APPLY)
+    assert status_of(place, "bid.train")[0] == {}
+
+
+def test_status_names_the_file_of_a_bid_and_what_nothing_may_end(place: Place) -> None:
+    (place.path / "my jobs").mkdir()
+    place.write(
+        ENDS.replace(
+            "  other: {}\n", "  kept:\n    lifetime: {max_hours: 12}\n    lifecycle: {prevent_destroy: true}\n"
+        ),
+        "my jobs/a.yaml",
+    )
+    place.ok(*APPLY, "my jobs/a.yaml")
+    kept, text = status_of(place, "bid.kept")
+    assert kept["ended_by"] is None and "prevent_destroy keeps it from that" in text
+    place.ok("simulator", "advance", "13h")
+    assert status_of(place, "bid.train")[0]["ended_by"] == "flowplan apply 'my jobs/a.yaml' --target bid.train"
+    assert "of max_hours 12; prevent_destroy keeps it running" in status_of(place, "bid.kept")[1]
 
 
 def test_what_has_run_its_hours_is_run_again_by_request(place: Place) -> None:

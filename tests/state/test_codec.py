@@ -22,7 +22,8 @@ from flowplan.diagnostics import Position
 from flowplan.documents.plan import plain
 from flowplan.errors import StateError
 from flowplan.model.address import Address
-from flowplan.model.lifecycle import After, Lifecycle, Lifetime
+from flowplan.model.digest import digest
+from flowplan.model.lifecycle import After, Bounds, Lifecycle, Lifetime
 from flowplan.model.resources import (
     Bid,
     ContainerImage,
@@ -257,18 +258,20 @@ MANAGED = attrs.evolve(
     depends_on=(After(Address("bid", "other"), "running", SOURCE),),
     lifetime=Lifetime(Decimal(8), Decimal(100), datetime(2027, 1, 1, tzinfo=UTC), True, SOURCE),
 )
+BOUNDS = Bounds(Decimal("8.1255"), Decimal(100), datetime(2027, 1, 1, tzinfo=UTC), True)
+BOUND = {address: attrs.evolve(binding, lifetime=BOUNDS) for address, binding in BINDINGS.items()}
 ENDING = attrs.evolve(
-    BINDINGS[B], applied=attrs.evolve(BID, inputs=attrs.evolve(INPUTS, ends=Ends(720, 1, when_done=True)))
+    BOUND[B], applied=attrs.evolve(BID, inputs=attrs.evolve(INPUTS, ends=Ends(720, 1, when_done=True)))
 )
 # What each form is made of, how it is written, and the fields that it leaves out on purpose.
 SCRIPT_TEXT = {"Script.text"}  # it is what the digest beside it is of
 FORMS: dict[str, tuple[Any, Callable[[Any], bytes], set[str]]] = {
     "state": (attrs.evolve(STATE, bindings={}), kept, set()),
-    "volume": (BINDINGS[V], lambda one: frames(Done("i", V, one)), set()),
+    "volume": (BOUND[V], lambda one: frames(Done("i", V, one)), set()),
     "bid": (ENDING, lambda one: frames(Done("i", B, one)), {"Mount.created", "Inputs.unordered_sha256", *SCRIPT_TEXT}),
-    "ports": (BINDINGS[P], lambda one: frames(Done("i", P, one)), set()),
+    "ports": (BOUND[P], lambda one: frames(Done("i", P, one)), set()),
     "header": (Header.of(STATE), header_frame, set()),
-    "intent": (attrs.evolve(INTENT, resource=None), frames, set()),
+    "intent": (attrs.evolve(INTENT, resource=None, lifetime=BOUNDS), frames, set()),
     "closed": (Closed("i3", "no"), frames, set()),
     "applied plan": (APPLIED, frames, set()),
     "marker": (
@@ -363,6 +366,29 @@ def test_what_is_still_to_be_replaced_by_a_trigger_is_kept() -> None:
     triggers = {Address("bid", 'pre["x"]'): "bid_0", P: ""}
     state = attrs.evolve(STATE, bindings={**BINDINGS, B: attrs.evolve(BINDINGS[B], triggers=triggers)})
     assert load(dump(state), "").bindings[B].triggers == triggers
+
+
+@pytest.mark.parametrize(
+    "bounds", [BOUNDS, Bounds(None, None, None, True), Bounds(Decimal(100_000), None, None, False)]
+)
+def test_a_lifetime_is_kept_to_the_last_place(bounds: Bounds) -> None:
+    """Hours are no cents."""
+    state = attrs.evolve(STATE, bindings={**BINDINGS, B: attrs.evolve(BINDINGS[B], lifetime=bounds)})
+    assert load(dump(state), "").bindings[B].lifetime == bounds
+    intent = attrs.evolve(INTENT, lifetime=bounds, resource=None)
+    (read,) = read_journal(header_frame(Header.of(STATE)) + frame([intent]), "").records
+    assert read == intent
+
+
+@pytest.mark.parametrize("wrong", [{"max_hours": 8}, {"end_at": "soon"}, {"end_at": "2027-01-01"}, {"max_cost": "-1"}])
+def test_a_lifetime_that_is_none_is_a_problem_of_the_state(wrong: dict[str, object]) -> None:
+    state = attrs.evolve(STATE, bindings=BOUND)
+    body = json.loads(dump(state))
+    (bid,) = (one for one in body["resources"] if one["type"] == "bid")
+    bid["lifetime"].update(wrong)
+    del body["sha256"]
+    with pytest.raises(StateError, match="is not a state file of flowplan"):
+        load(json.dumps({**body, "sha256": digest(body)}).encode(), "state")
 
 
 @pytest.mark.parametrize("wrong", [{"pre": "bid_0"}, {"bid.pre": 1}, ["bid.pre"]])

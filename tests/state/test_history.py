@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 
 import attrs
 import pytest
 
 from flowplan.errors import StateError
 from flowplan.model.address import Address
+from flowplan.model.lifecycle import Bounds
 from flowplan.state.history import Change, Version, dump_version, load_version, put_back, read_head
 from flowplan.state.state import LIFETIME, AppliedPlan, State
 from tests.builders import DATA, bid, bound, volume
@@ -90,6 +92,17 @@ def test_what_was_released_or_adopted_since_stays_so_unless_the_version_holds_it
     now = attrs.evolve(STATE, bindings={}, released=frozenset({"vol_1", "bid_9"}), adopted=frozenset({"vol_1"}))
     state = put_back(STATE, now).state
     assert (state.released, state.adopted) == ({"bid_9"}, {"vol_1"})
+
+
+def test_a_lifetime_is_the_one_recorded_last() -> None:
+    bounds = Bounds(None, Decimal(10), None, False)
+    known = attrs.evolve(FIRST, lifetime=bounds)
+    longer = attrs.evolve(FIRST, lifetime=attrs.evolve(bounds, max_cost=Decimal(20)))
+    for version, now in ((known, longer), (known, FIRST), (FIRST, longer)):
+        found = put_back(attrs.evolve(STATE, bindings={DATA: version}), attrs.evolve(STATE, bindings={DATA: now}))
+        assert found.state.bindings == {DATA: now}
+    unknown = attrs.evolve(STATE, bindings={})
+    assert put_back(attrs.evolve(STATE, bindings={DATA: known}), unknown).state.bindings[DATA].lifetime == bounds
 
 
 def test_what_has_prevent_destroy_by_now_or_had_it_then_keeps_it() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import attrs
 import pytest
 
+from flowplan.model.lifecycle import Bounds
 from flowplan.model.live import Live, LiveVolume
 from flowplan.model.resources import Inputs, Script
 from flowplan.state.journal import Intent
@@ -137,6 +139,11 @@ def test_a_bid_that_cannot_be_read_may_be_it() -> None:
 
 def test_what_a_create_in_doubt_made_is_protected_as_it_was_to_be() -> None:
     assert binding_of(attrs.evolve(CREATE, protected="./a.yaml:1:1"), "bid_1").protected == "./a.yaml:1:1"
+
+
+def test_what_a_create_in_doubt_made_ends_as_it_was_to_end() -> None:
+    bounds = Bounds(Decimal(12), None, None, False)
+    assert binding_of(attrs.evolve(CREATE, lifetime=bounds), "bid_1").lifetime == bounds
 
 
 PRESUMED: dict[str, tuple[State, Live, list[Intent], dict[str, str]]] = {

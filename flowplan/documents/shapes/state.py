@@ -62,6 +62,15 @@ class Ports(TypedDict):
     pairs: list[Pair]
 
 
+class Bounds(TypedDict):
+    """When a task ends, as the run that recorded it read it; null: no such bound."""
+
+    max_hours: str | None
+    max_cost: Amount | None
+    end_at: str | None
+    cancel_when_done: bool
+
+
 class _Bound(TypedDict):
     address: str
     id: str
@@ -70,6 +79,7 @@ class _Bound(TypedDict):
     source: str
     ended: NotRequired[str]
     protected: NotRequired[str]
+    lifetime: NotRequired[Bounds]
 
 
 class BoundBid(_Bound):

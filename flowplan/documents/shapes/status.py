@@ -1,6 +1,6 @@
 """What flowplan made, and what it is doing."""
 
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from flowplan.documents.shapes.common import Amount, Pair, Stack
 
@@ -17,6 +17,29 @@ class Running(TypedDict):
     name: str
     status: str
     ssh_destination: str | None
+
+
+class LifetimeLeft(TypedDict):
+    """What is left until a lifetime ends; null: no such bound. `running_hours` of the instance that ran longest, `cost`
+    in dollars, `hours` from now."""
+
+    running_hours: float | None
+    cost: Amount | None
+    hours: float | None
+
+
+class BidLifetime(TypedDict):
+    """When a live bid ends, as the run that applied it last read it. `over`: why it is over although the bid runs on;
+    null: it is not. `ended_by`: the command that cancels the bid once it is over; null: prevent_destroy
+    forbids that."""
+
+    max_hours: str | None
+    max_cost: Amount | None
+    end_at: str | None
+    when_done: str | None
+    left: LifetimeLeft
+    over: str | None
+    ended_by: str | None
 
 
 class BidStatus(TypedDict):
@@ -37,6 +60,7 @@ class BidStatus(TypedDict):
     paid: Amount
     instances: list[Running]
     ports: list[Pair]
+    lifetime: NotRequired[BidLifetime]  # absent: no run has recorded one, or the bid is not live
 
 
 class VolumeStatus(TypedDict):

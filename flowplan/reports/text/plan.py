@@ -137,7 +137,8 @@ def block(entry: Entry, paint: Paint) -> str:
     if "candidates" in entry:
         lines += _others(entry["candidates"])
     if "lifetime" in entry:
-        lines += wrapped(f"ends {_end(entry['lifetime'])}", "      # ", "      # ")
+        ends = f"ends {_end(entry['lifetime'])}; {_ended_by(entry['lifetime'], starts=symbol in ('+', '-/+', '+/-'))}"
+        lines += wrapped(ends, "      # ", "      # ")
     for wait in entry.get("waits_for", ()):
         lines.append(f"      # waits until {shown(wait['address'])} is {shown(wait['until'])}")
     rows = _port_rows(entry) if entry["type"] == "ports" else _rows(entry)
@@ -175,6 +176,15 @@ def _end(lifetime: Lifetime) -> str:
         lifetime["when_done"] and "when its script has ended",
     ]
     return ", or ".join(one for one in bounds if one)
+
+
+def _ended_by(lifetime: Lifetime, *, starts: bool) -> str:
+    """What ends it. Instances that it starts (`starts`) shut themselves down at all its bounds but `max_cost`, which
+    cancels no bid."""
+    if not starts or not any(lifetime[key] for key in ("max_hours", "end_at", "when_done")):
+        return "only a flowplan run ends it"
+    but = " (not at its cost)" if lifetime["max_cost"] else ""
+    return f"its instances then shut down{but}, but only a flowplan run cancels it"
 
 
 def _head(entry: Entry, symbol: str) -> str:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from flowplan.documents.ports import ranges
-from flowplan.documents.status import Row, Status, VolumeRow
-from flowplan.pricing.units import usd
+from flowplan.documents.status import Life, Row, Status, VolumeRow
+from flowplan.model.lifecycle import Bounds
+from flowplan.pricing.lifetime import Left
+from flowplan.pricing.units import lasting, usd
 from flowplan.printable import shown
 from flowplan.reports.text.paint import WIDTH, Paint, columns, wrapped
 
@@ -57,6 +60,8 @@ def _paragraph(row: Row, paint: Paint) -> str:
         *wrapped(_charge(row), "  ", "    "),
         f"  {_paid(row)}",
     ]
+    if row.life is not None:
+        lines += wrapped(_lifetime(row.life), "  ", "    ")
     lines += [f"  {shown(one.name)}  {_short(one.status)}{ssh_command(one.ssh_destination)}" for one in row.present]
     if row.pairs:
         pairs = [{"external": pair.external, "internal": pair.internal} for pair in row.pairs]
@@ -84,6 +89,28 @@ def _charge(row: Row) -> str:
 
 def _paid(row: Row) -> str:
     return f"{usd(row.paid)} paid so far"
+
+
+def _lifetime(life: Life) -> str:
+    """When it ends, with what is left, or that it should have ended; and what ends it."""
+    if life.over is not None:
+        how = "prevent_destroy keeps it running: remove that from its file, and apply"
+        if life.ended_by is not None:
+            how = f"it runs on until this cancels it: {shown(life.ended_by)}"
+        return f"its lifetime is over: {life.over}; {how}"
+    who = "only a flowplan run cancels it" if life.ended_by is not None else "prevent_destroy keeps it from that"
+    return f"ends {', or '.join(_ends(life.bounds, life.left))}; {who}"
+
+
+def _ends(bounds: Bounds, left: Left) -> Iterator[str]:
+    if bounds.max_hours is not None and left.running is not None:
+        yield f"after {lasting(float(bounds.max_hours))} of running ({lasting(float(left.running))} left)"
+    if bounds.max_cost is not None and left.paid is not None:
+        yield f"once it has cost {usd(bounds.max_cost)} ({usd(left.paid)} left)"
+    if bounds.end_at is not None and left.hours is not None:
+        yield f"at {bounds.end_at:%Y-%m-%d %H:%M} UTC (in {lasting(float(left.hours))})"
+    if bounds.cancel_when_done:
+        yield "when its script has ended"
 
 
 def _short(status: str) -> str:
