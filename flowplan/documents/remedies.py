@@ -143,6 +143,15 @@ REMEDIES: Mapping[str, str] = MappingProxyType({
     "unknown-status": "Install a newer flowplan; until then the bid counts as live.",
     "released": "If you do not want it, cancel or delete it yourself; `flowplan import` takes it back.",
     "unnamed": "Give the file that names it, or end it with `flowplan recover --cancel ID`.",
+    # what ends a command
+    "failed": "Correct the cause that the message names, and run the same command again: it looks before it changes.",
+    "internal": "Report the lines above the message; the same command again checks first what was done.",
+    "interrupted": "Run the same command again: it continues from there.",
+    "locked": "Wait for the other run, or give --lock-timeout 5m; `flowplan lock show` says who it is.",
+    "not-approved": "Type yes at the prompt, or give --auto-approve where nobody is there to answer.",
+    "outcome-unknown": "Run `flowplan recover`, or the same command again: it looks before it creates anything.",
+    "state": "Run the command that the message names; docs/recovery.md has every case.",
+    "usage": "Correct the command line; `flowplan COMMAND --help` lists the options.",
     # what an apply says
     "progress": "Nothing has to be done.",
     "step-failed": "Correct the cause that the message names, and run the same command again.",

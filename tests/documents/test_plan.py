@@ -9,6 +9,7 @@ import attrs
 import pytest
 
 from flowplan.diagnostics import Diagnostic, Position
+from flowplan.documents.failure import Failure
 from flowplan.documents.plan import actions_of, acts, digest_of, document, dumps, failed, mac_of, sealed, signed
 from flowplan.model.budget import Budget
 from flowplan.model.resources import Inputs, PortMapping
@@ -134,8 +135,10 @@ def test_before_the_first_apply_there_is_no_lineage() -> None:
 
 
 def test_a_plan_that_did_not_come_about_has_its_problems() -> None:
-    body = failed("2026-03-01T12:00:00Z", [Diagnostic("missing", "it has no name", position=Position("a", 1, 2))])
-    assert (body["complete"], body["applyable"], body["errored"]) == (False, False, True)
+    body = failed(
+        Failure(65, [Diagnostic("missing", "it has no name", position=Position("a", 1, 2))], "2026-03-01T12:00:00Z")
+    )
+    assert (body["complete"], body["applyable"], body["errored"], body["exit_code"]) == (False, False, True, 65)
     assert [(one["summary"], one["source"]) for one in body["diagnostics"]] == [
         ("it has no name", {"file": "a", "line": 1, "column": 2})
     ]
