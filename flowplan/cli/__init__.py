@@ -28,6 +28,7 @@ click.UsageError.exit_code = UsageProblem.exit_code  # click's own 2 would read 
 
 # name -> (module, attribute, one line of help), in the order of `flowplan --help`
 COMMANDS: dict[str, tuple[str, str, str]] = {
+    "init": ("init", "init", "Write a first flowplan.yaml, with comments."),
     "validate": ("validate", "validate", "Check the configuration; no network."),
     "fmt": ("fmt", "fmt", "Rewrite the configuration files in the canonical layout."),
     "convert": ("convert", "convert", "Turn a flow or SkyPilot task into a stack file."),

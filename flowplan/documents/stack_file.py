@@ -128,13 +128,13 @@ def _task(
     if one.name != one.address.name and BID_NAME.fullmatch(one.name) and names.count(one.name) == 1:
         made["name"] = one.name
     made["resources_specification"] = {
-        "fcp_instance": _type(bid, catalogue),
+        "fcp_instance": type_name(bid.instance_type, bid.region, catalogue),
         "num_instances": bid.instance_quantity,
         "cluster_id": bid.region,
     }
     made["task_management"] = {"utility_threshold_price": bid.limit_price}
     if bid.ssh_keys:
-        made["ssh_key_name"] = [_key_name(id, catalogue) for id in bid.ssh_keys]
+        made["ssh_key_name"] = [key_name(id, catalogue) for id in bid.ssh_keys]
     if bid.paused:
         made["paused"] = True
     mounts = {str(mount.volume): mount for mount in (bid.inputs.mounts if bid.inputs else ())}
@@ -152,15 +152,16 @@ def _has_more(inputs: Inputs) -> bool:
     return not inputs.alike(Inputs(ports=inputs.ports, mounts=inputs.mounts))
 
 
-def _type(bid: Bid, catalogue: Catalogue) -> str:
-    """Its type's name, where no other type of that name has an auction there."""
-    kind = catalogue.type(bid.instance_type)
+def type_name(id: str, region: str, catalogue: Catalogue) -> str:
+    """A type's name, where no other type of that name has an auction there; else its id."""
+    kind = catalogue.type(id)
     alike = [one for one in catalogue.types if kind is not None and one.name == kind.name]
-    offered = [one for one in alike if catalogue.auction(one.id, bid.region)]
-    return kind.name if kind is not None and offered == [kind] else bid.instance_type
+    offered = [one for one in alike if catalogue.auction(one.id, region)]
+    return kind.name if kind is not None and offered == [kind] else id
 
 
-def _key_name(id: str, catalogue: Catalogue) -> str:
+def key_name(id: str, catalogue: Catalogue) -> str:
+    """An SSH key's name, where no other key has it; else its id."""
     names = [key.name for key in catalogue.ssh_keys if key.id == id]
     return names[0] if names and sum(key.name == names[0] for key in catalogue.ssh_keys) == 1 else id
 

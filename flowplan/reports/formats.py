@@ -48,6 +48,7 @@ _HTML = "flowplan.reports.html."
 
 # (subject, format) -> report; of each subject the first is the default.
 REPORTS: dict[tuple[str, str], Report] = {
+    ("init", "text"): Report(_TEXT + "init", "text"),
     ("validate", "text"): Report(_TEXT + "diagnostics", "checked"),
     ("validate", "json"): Report(_JSON, "checked", whole=True),
     ("fmt", "names"): Report(_TEXT + "fmt", "names"),

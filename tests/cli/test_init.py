@@ -1,0 +1,126 @@
+"""flowplan init, as somebody types it who has nothing yet."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from flowplan.documents.init import Choice, Known, text
+from flowplan.errors import FlowplanError
+from flowplan.reports.text.paint import WIDTH
+from tests.conftest import Place
+
+FILES = (".gitignore", "flowplan.schema.json", "flowplan.yaml")
+
+
+def test_what_it_writes_can_be_planned_at_once(place: Place) -> None:
+    said = place.ok("init")
+    assert sorted(path.name for path in place.path.iterdir()) == sorted([*FILES, ".flowplan"])
+    written = (place.path / "flowplan.yaml").read_text()
+    assert written.startswith("# yaml-language-server: $schema=flowplan.schema.json\n")
+    made = YAML(typ="safe").load(written)
+    assert (made["project_name"], made["ssh_key_name"]) == ("my-foundry-project", "my-ssh-key")
+    assert made["tasks"]["train"]["resources_specification"] == {
+        "fcp_instance": "a5000-24gb.pcie.1x",  # the cheapest of the simulated market
+        "cluster_id": "us-central1-b",
+        "num_instances": 1,
+    }
+    assert json.loads((place.path / "flowplan.schema.json").read_text())["$schema"].endswith("draft-07/schema#")
+    assert "flowplan plan " in said
+    assert "Plan: 1 to add, 0 to change, 0 to destroy." in place.ok("plan")
+    assert place.ok("fmt", "--check") == ""
+
+
+@pytest.mark.parametrize("form", [[], ["--task"]], ids=["stack", "task"])
+def test_without_credentials_what_it_cannot_know_is_a_comment(
+    place: Place, form: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FLOWPLAN_API_URL")
+    said = place.ok("init", *form)
+    written = (place.path / "flowplan.yaml").read_text()
+    assert "\n# project_name: my-project" in written
+    assert "# cluster_id: us-central1-b" in written
+    assert "Project, SSH key and region are left open: no credentials for the API" in said
+    assert "flowplan plan --api-url sim:" in said
+    assert place.ok("validate") == "Valid: 1 task, 0 volumes.\n"
+    assert "Plan: 1 to add" in place.ok("plan", "--api-url", "sim:")
+
+
+def test_nothing_is_overwritten(place: Place) -> None:
+    place.write("mine: 1\n")
+    assert place.run("init").code == 64
+    assert [path.name for path in place.path.iterdir()] == ["flowplan.yaml"]
+    assert (place.path / "flowplan.yaml").read_text() == "mine: 1\n"
+    (place.path / "flowplan.yaml").unlink()
+    place.write("node_modules\n.flowplan\n", ".gitignore")
+    place.write("{}", "flowplan.schema.json")
+    said = place.ok("init")
+    assert (place.path / ".gitignore").read_text() == "node_modules\n.flowplan\n"
+    assert (place.path / "flowplan.schema.json").read_text() == "{}"
+    assert "left .gitignore as it is" in said
+    assert "add to .gitignore: flowplan.state.*  flowplan.lock\n" in said
+
+
+def test_a_link_that_leads_to_nothing_is_left_too(place: Place) -> None:
+    (place.path / "flowplan.yaml").symlink_to("elsewhere.yaml")
+    assert place.run("init").code == 64
+    assert not (place.path / "elsewhere.yaml").exists()
+
+
+def test_a_directory_is_made_and_has_everything(place: Place) -> None:
+    said = place.ok("init", "a/b", "--api-url", "sim:")
+    assert "  cd a/b\n" in said
+    assert "flowplan plan --api-url sim:  " in said
+    assert sorted(path.name for path in (place.path / "a/b").iterdir()) == sorted([*FILES, ".flowplan"])
+    assert sorted(path.name for path in place.path.iterdir()) == ["a"]
+
+
+def test_a_file_for_a_directory_and_an_unknown_project_are_refused(place: Place) -> None:
+    place.write("x", "file")
+    assert place.run("init", "file/below").code == 64
+    found = place.run("init", "--project", "nobody")
+    assert (found.code, (place.path / "flowplan.yaml").exists()) == (65, False)
+    assert "there is no project nobody" in found.err
+    found = place.run("init", "--ssh-key", "nokey")
+    assert (found.code, (place.path / "flowplan.yaml").exists()) == (65, False)
+    assert "there are: my-ssh-key" in found.err
+
+
+def test_a_run_that_was_cut_off_is_repeated(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The configuration comes last: before it is there, nothing hinders a second run."""
+    from flowplan.operations import init
+
+    written: list[str] = []
+    inner = init.write_new
+
+    def fails(path: Path, content: str) -> bool:
+        if path.name == "flowplan.yaml":
+            raise FlowplanError(f"{path} could not be written: No space left on device")
+        written.append(path.name)
+        return inner(path, content)
+
+    monkeypatch.setattr(init, "write_new", fails)
+    assert place.run("init").code == 1
+    assert sorted(written) == sorted(FILES[:2])
+    monkeypatch.undo()
+    monkeypatch.chdir(place.path)
+    assert "left flowplan.schema.json as it is" in place.ok("init", "--api-url", "sim:")
+
+
+def test_of_several_one_is_to_be_chosen() -> None:
+    known = Known(Choice(names=("alpha", 'be"ta\n')), Choice("yes: 'key'"), "h100-80gb.sxm.8x", 8, "eu-central1-a")
+    made = text("stack", known, "train")
+    assert '#   alpha\n#   be"ta\\n\n# project_name: alpha\n' in made
+    read = YAML(typ="safe").load(made)
+    assert read["ssh_key_name"] == "yes: 'key'"
+    assert read["tasks"]["train"]["task_management"] == {"utility_threshold_price": 33.92}
+    assert read["guards"] == {"max_hourly_cost": 34}
+
+
+@pytest.mark.parametrize("known", [Known(), Known(Choice("p"), Choice("k"), "h100-80gb.sxm.8x", 8, "eu-central1-a")])
+def test_every_line_fits(known: Known) -> None:
+    for form in ("stack", "task"):
+        assert [line for line in text(form, known, "train").splitlines() if len(line) > WIDTH] == []
