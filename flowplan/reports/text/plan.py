@@ -12,6 +12,7 @@ from flowplan.documents.ports import ranges
 from flowplan.documents.totals import added_and_destroyed
 from flowplan.printable import shown
 from flowplan.reports.text.cost import cost_line, costs
+from flowplan.reports.text.names import Natural, natural
 from flowplan.reports.text.outputs import planned, recorded
 from flowplan.reports.text.paint import WIDTH, Paint, columns, listed, wrapped
 from flowplan.reports.text.rows import ARROW, Row, aligned, differing
@@ -19,7 +20,18 @@ from flowplan.reports.text.rows import ARROW, Row, aligned, differing
 if TYPE_CHECKING:
     from flowplan.documents.shapes.common import Said
     from flowplan.documents.shapes.outputs import PlannedOutput
-    from flowplan.documents.shapes.plan import BidEntry, Candidate, Entry, Lifetime, PlanBody, PortsEntry, VolumeEntry
+    from flowplan.documents.shapes.plan import (
+        BidEntry,
+        Candidate,
+        Entry,
+        Lifetime,
+        PlanBody,
+        PlanDocument,
+        PlannedStack,
+        PortsEntry,
+        SealedPlan,
+        VolumeEntry,
+    )
 
 HIDDEN = "(a value that is not shown differs)"
 KNOWN_AFTER = "(known after apply)"
@@ -45,14 +57,15 @@ _HEADS = {
     "<-": "will be imported",
 }
 _LEGEND = {
-    "+": "create",
-    "~": "update in place",
     "-": "destroy",
     "-/+": "destroy and then create replacement",
     "+/-": "create replacement and then destroy",
-    ".": "forget",
+    "~": "update in place",
     "<-": "import: what is live is managed from now on",
+    ".": "forget",
+    "+": "create",
 }
+_RANKS = {"-": 0, "-/+": 0, "+/-": 0, "~": 1, "<-": 1, ".": 1, "+": 2}
 _OTHERS = 3  # places that a bid could go to, too, that are shown
 # Shown only where it differs from this: it says nothing in a new bid.
 _DEFAULTS: dict[str, Any] = {
@@ -66,21 +79,42 @@ _DEFAULTS: dict[str, Any] = {
 _NAMES = {"instance_type_name": "instance_type", "ssh_key_names": "ssh_keys"}
 
 
-def text(body: PlanBody, paint: Paint) -> str:
-    """The whole report, ending in a newline. `body` is a plan document (plan_json), which may come from a file."""
+def text(body: PlanDocument | SealedPlan, paint: Paint) -> str:
+    """The whole report, ending in a newline: what it is about, what is lost first and what is new last, and at the end
+    what decides: warnings, the cost, the counts, and what refuses it. `body` may come from a file."""
     body = _lines_apart(body)
-    changing = [one for one in body["resource_changes"] if symbol_of(one)]
-    parts = [drift(body["resource_drift"], paint), moves(body["resource_changes"], paint)]
+    changing = ordered(body["resource_changes"])
+    refusals = [one for one in body["diagnostics"] if one["severity"] == "error"]
+    parts = [head(body["stack"], paint), drift(body["resource_drift"], paint), moves(body["resource_changes"], paint)]
     if changing:
         parts.append(legend(changing, paint))
         parts += [block(one, paint) for one in changing]
-    parts += [outputs(body["outputs"], paint), summary(body, changing, paint), costs(body, paint)]
+    parts.append(outputs(body["outputs"], paint))
     if "what_if" in body:
         from flowplan.reports.text.what_if import what_if
 
         parts.append(what_if(body["what_if"], paint))
-    parts.append(diagnostics(body["diagnostics"], paint))
+    parts.append(diagnostics((one for one in body["diagnostics"] if one not in refusals), paint))
+    parts += [costs(body, paint), summary(body, changing, paint), diagnostics(refusals, paint)]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def head(stack: PlannedStack, paint: Paint) -> str:
+    """Which stack it is a plan of, and where: who has two projects must see the wrong one before anything else."""
+    state = f"state serial {stack['serial']}" if stack["serial"] else "no state yet"
+    where = f"project {stack['project']['name']}, API {stack['api_url']}, {state}"
+    return "\n".join(wrapped(f"{paint('Stack', 'bold')} {stack['name']}: {where}", "", "  "))
+
+
+def ordered(entries: Iterable[Entry]) -> list[Entry]:
+    """Those of `entries` that change something: what is lost before what is changed, and that before what is new. Data
+    goes first of what is lost; addresses are in natural order."""
+
+    def key(one: Entry) -> tuple[int, bool, str, Natural]:
+        rank = _RANKS[symbol_of(one) or ""]
+        return rank, rank > 0 or one["type"] != "volume", one["type"], natural(one["address"])
+
+    return sorted((one for one in entries if symbol_of(one)), key=key)
 
 
 def outputs(found: Mapping[str, PlannedOutput], paint: Paint) -> str:
@@ -341,7 +375,7 @@ def drift(entries: Sequence[Entry], paint: Paint) -> str:
     if not entries:
         return ""
     lines = ["Changed outside of flowplan since it last applied:"]
-    for entry in entries:
+    for entry in sorted(entries, key=lambda one: natural(one["address"])):
         change = entry["change"]
         if change["after"] is None:
             what = f"is {entry['note'] or 'gone'} ({shown(entry['id'] or '')})"
@@ -357,7 +391,8 @@ def drift(entries: Sequence[Entry], paint: Paint) -> str:
 
 def moves(entries: Iterable[Entry], paint: Paint) -> str:
     """The resources that have another address now, and that nothing else happens to."""
-    moved = [one for one in entries if "previous_address" in one and not symbol_of(one)]
+    unchanged = (one for one in entries if "previous_address" in one and not symbol_of(one))
+    moved = sorted(unchanged, key=lambda one: natural(one["address"]))
     return "\n".join(
         f"  {paint('#', 'dim')} {shown(one['previous_address'])} has moved to {shown(one['address'])}" for one in moved
     )
@@ -397,10 +432,10 @@ def _destroyed(entries: Sequence[Entry], paint: Paint) -> str:
         remark = " (replaced)" if "create" in entry["change"]["actions"] else ""
         return shown(entry["address"]) + (" and its data" if entry["type"] == "volume" else "") + remark
 
-    ordered = sorted(entries, key=lambda entry: (entry["type"] != "volume", entry["address"]))
-    lines = [f"  {paint.symbol('-')} {what(entry)}" for entry in ordered[:20]]
-    if len(ordered) > 20:
-        lines.append(f"    and {len(ordered) - 20} more")
+    found = sorted(entries, key=lambda entry: (entry["type"] != "volume", natural(entry["address"])))
+    lines = [f"  {paint.symbol('-')} {what(entry)}" for entry in found[:20]]
+    if len(found) > 20:
+        lines.append(f"    and {len(found) - 20} more")
     return "\n".join([paint("Destroys:", "red"), *lines])
 
 

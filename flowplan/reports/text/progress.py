@@ -19,7 +19,7 @@ from flowplan.reports.text.paint import Paint, listed, wrapped
 from flowplan.reports.text.plan import text
 
 if TYPE_CHECKING:
-    from flowplan.documents.shapes.plan import PlanBody
+    from flowplan.documents.shapes.plan import PlanDocument
 
 _NOTABLE = 1.0  # seconds: what is faster is shown without a time
 
@@ -37,7 +37,7 @@ class ProgressLines:
 
     def planned(self, body: Mapping[str, Any]) -> None:
         """The plan itself, from its document."""
-        self._out(text(cast("PlanBody", body), self._paint_out).removesuffix("\n"))
+        self._out(text(cast("PlanDocument", body), self._paint_out).removesuffix("\n"))
 
     def started(self, step: Step, change: Change) -> None:
         if step.way == "down" or step.address.kind != "ports":
