@@ -118,22 +118,12 @@ def _done(finish: shape.Finish | None, *, its: bool) -> str:
 def costs(body: PlanBody, paint: Paint) -> str:
     """The totals per hour and over the horizon."""
     cost = body["cost"]
-    current, planned, delta = cost["current"], cost["planned"], cost["delta"]
+    current, planned = cost["current"], cost["planned"]
     if current == planned:
         if planned["worst"] == "0.00":
             return ""
         return f"Cost per hour, at the second price: {_price(planned['now'])}, at most {_price(planned['worst'])}."
-    rows = [
-        ("", "before", "after", "change"),
-        ("an hour now, at the second price", _price(current["now"]), _price(planned["now"]), _signed(delta["now"])),
-        (
-            "an hour at most, every limit paid",
-            _price(current["worst"]),
-            _price(planned["worst"]),
-            _signed(delta["worst"]),
-        ),
-    ]
-    rows += _expected_rows(cost["horizon"])
+    rows = rows_of(cost)
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     lines = [
         "  "
@@ -141,9 +131,26 @@ def costs(body: PlanBody, paint: Paint) -> str:
         + "".join(f"  {cell:>{width}}" for cell, width in zip(row[1:], widths[1:], strict=True))
         for row in rows
     ]
-    lines = [paint("Cost", "bold") + ", storage included:", *lines]
-    horizon = cost["horizon"]
-    return "\n".join([*lines, *_movers(horizon), *_saved(horizon), *_beside(body), *_not_adding(cost)])
+    return "\n".join([paint("Cost", "bold") + ", storage included:", *lines, *remarks(body)])
+
+
+def rows_of(cost: shape.Totals) -> list[tuple[str, str, str, str]]:
+    """The table of the totals, its head first: what, before, after, and the change."""
+    current, planned, delta = cost["current"], cost["planned"], cost["delta"]
+    now = (_price(current["now"]), _price(planned["now"]), _signed(delta["now"]))
+    worst = (_price(current["worst"]), _price(planned["worst"]), _signed(delta["worst"]))
+    return [
+        ("", "before", "after", "change"),
+        ("an hour now, at the second price", *now),
+        ("an hour at most, every limit paid", *worst),
+        *_expected_rows(cost["horizon"]),
+    ]
+
+
+def remarks(body: PlanBody) -> list[str]:
+    """What stands below that table, in lines."""
+    horizon = body["cost"]["horizon"]
+    return [*_movers(horizon), *_saved(horizon), *_beside(body), *_not_adding(body["cost"])]
 
 
 def _beside(body: PlanBody) -> list[str]:

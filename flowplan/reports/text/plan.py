@@ -162,7 +162,7 @@ def _pad(symbol: str, paint: Paint) -> str:
 def block(entry: Entry, paint: Paint) -> str:
     """One change: its head with the reason, its fields, what it costs."""
     symbol = symbol_of(entry) or ""
-    head = f"{_pad(symbol, paint)} {paint(shown(entry['address']), 'bold')} {paint(_head(entry, symbol), 'bold')}"
+    head = f"{_pad(symbol, paint)} {paint(shown(entry['address']), 'bold')} {paint(head_of(entry), 'bold')}"
     lines = [head]
     if "previous_address" in entry:
         lines.append(f"      # moved from {shown(entry['previous_address'])}")
@@ -171,12 +171,10 @@ def block(entry: Entry, paint: Paint) -> str:
     if "candidates" in entry:
         lines += _others(entry["candidates"])
     if "lifetime" in entry:
-        ends = f"ends {_end(entry['lifetime'])}; {_ended_by(entry['lifetime'], starts=symbol in ('+', '-/+', '+/-'))}"
-        lines += wrapped(ends, "      # ", "      # ")
+        lines += wrapped(ending_of(entry, entry["lifetime"]), "      # ", "      # ")
     for wait in entry.get("waits_for", ()):
         lines.append(f"      # waits until {shown(wait['address'])} is {shown(wait['until'])}")
-    rows = _port_rows(entry) if entry["type"] == "ports" else _rows(entry)
-    lines += aligned(rows, paint)
+    lines += aligned(fields_of(entry), paint)
     if line := cost_line(entry):
         word = "saves:" if symbol == "-" else "cost:"
         lines += wrapped(f"{paint(word, 'cyan')} {line}", "      ", "            ")
@@ -200,6 +198,12 @@ def _others(candidates: Sequence[Candidate]) -> list[str]:
     return lines
 
 
+def ending_of(entry: Entry, lifetime: Lifetime) -> str:
+    """When it ends, and what ends it."""
+    starts = symbol_of(entry) in ("+", "-/+", "+/-")
+    return f"ends {_end(lifetime)}; {_ended_by(lifetime, starts=starts)}"
+
+
 def _end(lifetime: Lifetime) -> str:
     """When a task ends, whichever comes first."""
     hours, cost, end, worst = (lifetime[key] for key in ("max_hours", "max_cost", "end_at", "worst"))
@@ -221,7 +225,9 @@ def _ended_by(lifetime: Lifetime, *, starts: bool) -> str:
     return f"its instances then shut down{but}, but only a flowplan run cancels it"
 
 
-def _head(entry: Entry, symbol: str) -> str:
+def head_of(entry: Entry) -> str:
+    """What happens to it, as its head says it behind the address."""
+    symbol = symbol_of(entry) or ""
     if symbol in ("-/+", "+/-") and entry["action_reason"] == "replace_by_request":
         return "will be replaced, as requested"
     if symbol in ("-/+", "+/-") and entry["action_reason"] == "replace_because_dependency":
@@ -237,18 +243,23 @@ def _head(entry: Entry, symbol: str) -> str:
     return _HEADS[symbol]
 
 
+def fields_of(entry: Entry) -> list[Row]:
+    """Its fields as people are shown them: all that says something where it is new or goes, else what differs."""
+    return _port_rows(entry) if entry["type"] == "ports" else _rows(entry)
+
+
 def _rows(entry: BidEntry | VolumeEntry) -> list[Row]:
     change, symbol = entry["change"], symbol_of(entry)
     before, after = _both_named(change["before"] or {}, change["after"] or {})
     if symbol == "+":
-        rows = [("+", name, _value(after, name), "") for name in after if _telling(name, after[name])]
-        return [("+", "id", KNOWN_AFTER, ""), *rows] if symbol == "+" else rows
+        rows = [Row("+", name, _value(after, name)) for name in after if _telling(name, after[name])]
+        return [Row("+", "id", KNOWN_AFTER), *rows] if symbol == "+" else rows
     if symbol == "<-":
-        rows = [(" ", name, _value(before, name), "") for name in before if _telling(name, before[name])]
-        return [(" ", "id", _quoted(entry["id"]), ""), *rows]
+        rows = [Row(" ", name, _value(before, name)) for name in before if _telling(name, before[name])]
+        return [Row(" ", "id", _quoted(entry["id"])), *rows]
     if symbol in ("-", "."):
-        rows = [(symbol, name, _value(before, name), "") for name in before if _telling(name, before[name])]
-        return [(symbol, "id", _quoted(entry["id"]), ""), *rows]
+        rows = [Row(symbol, name, _value(before, name)) for name in before if _telling(name, before[name])]
+        return [Row(symbol, "id", _quoted(entry["id"])), *rows]
     return _differing(entry, before, after)
 
 
@@ -256,33 +267,33 @@ def _differing(entry: BidEntry | VolumeEntry, before: Mapping[str, Any], after: 
     forcing = {name for path in entry["change"]["replace_paths"] for name in path}
     rows: list[Row] = []
     if "id" in entry["change"]["after_unknown"]:
-        rows.append(("~", "id", f"{_quoted(entry['id'])} -> {KNOWN_AFTER}", ""))
+        rows.append(Row("~", "id", _quoted(entry["id"]), after=KNOWN_AFTER))
     names = changed_fields(before, after, forcing)
     old, new = entry["change"]["before"], entry["change"]["after"]
     if old and new and old["name"] != new["name"]:
-        value = f"{_quoted(old['name'])}{ARROW}{_quoted(new['name'])}"
-        rows.append(("~", "name", value, "forces replacement" if "name" in forcing else ""))
+        remark = "forces replacement" if "name" in forcing else ""
+        rows.append(Row("~", "name", _quoted(old["name"]), remark, _quoted(new["name"])))
     for name in names:
         rows += _difference(name, before, after, "forces replacement" if name in forcing else "")
     hidden = sum(_telling(name, value) for name, value in after.items() if name not in names)
     if "ports" in forcing and "ports" not in after:
-        rows.append(("~", "ports", f"see ports.{entry['name']}", "forces replacement"))
+        rows.append(Row("~", "ports", f"see ports.{entry['name']}", "forces replacement"))
     if "container_image" in forcing and "container_image" not in names:
-        rows.append(("~", "container_image", HIDDEN, "forces replacement"))
+        rows.append(Row("~", "container_image", HIDDEN, "forces replacement"))
         hidden -= 1
     if "inputs" in forcing:
-        rows.append(("~", "startup script or image", f"{UNKNOWN} -> {KNOWN_AFTER}", "forces replacement"))
+        rows.append(Row("~", "startup script or image", UNKNOWN, "forces replacement", KNOWN_AFTER))
     if hidden:
-        rows.append(("#", "", f"({hidden} unchanged {'field' if hidden == 1 else 'fields'} hidden)", ""))
+        rows.append(Row("#", "", f"({hidden} unchanged {'field' if hidden == 1 else 'fields'} hidden)"))
     return rows
 
 
 def _difference(name: str, before: Mapping[str, Any], after: Mapping[str, Any], remark: str) -> list[Row]:
     old, new = before.get(name), after[name]
     if isinstance(old, list) and isinstance(new, list) and old and new and len(old) + len(new) > 2:
-        return [("~", name, "", remark), *_inner(old, new)]
+        return [Row("~", name, "", remark), *_inner(old, new)]
     was = _value(before, name) if name in before else UNKNOWN
-    return [("~", name, f"{was}{ARROW}{_value(after, name)}", remark)]
+    return [Row("~", name, was, remark, _value(after, name))]
 
 
 def _inner(old: Sequence[Any], new: Sequence[Any]) -> list[Row]:
@@ -293,7 +304,7 @@ def _inner(old: Sequence[Any], new: Sequence[Any]) -> list[Row]:
     diff = DeepDiff(old, new, ignore_order=True, report_repetition=True, cutoff_distance_for_pairs=0)
     gone = diff.get("iterable_item_removed", {}).values()
     come = diff.get("iterable_item_added", {}).values()
-    return [("-", "  ", _item(one), "") for one in gone] + [("+", "  ", _item(one), "") for one in come]
+    return [Row("-", "  ", _item(one)) for one in gone] + [Row("+", "  ", _item(one)) for one in come]
 
 
 def _named(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -357,13 +368,13 @@ def _port_rows(entry: PortsEntry) -> list[Row]:
     gone = [pair for pair in before if pair not in after]
     come = [pair for pair in after if pair not in before]
     if not gone and not come:
-        return [("#", "", f"({len(after)} unchanged {'pair' if len(after) == 1 else 'pairs'} hidden)", "")]
+        return [Row("#", "", f"({len(after)} unchanged {'pair' if len(after) == 1 else 'pairs'} hidden)")]
     remark = "forces replacement" if entry["change"]["replace_paths"] else ""
-    rows: list[Row] = [("-", "", text_, remark) for text_ in ranges(gone)]
-    rows += [("+", "", text_, remark) for text_ in ranges(come)]
+    rows = [Row("-", "", text_, remark) for text_ in ranges(gone)]
+    rows += [Row("+", "", text_, remark) for text_ in ranges(come)]
     same = len(after) - len(come)
     if same and before:
-        rows.append(("#", "", f"({same} unchanged {'pair' if same == 1 else 'pairs'} hidden)", ""))
+        rows.append(Row("#", "", f"({same} unchanged {'pair' if same == 1 else 'pairs'} hidden)"))
     return rows
 
 

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import NamedTuple
 
 from flowplan.reports.text.paint import WIDTH, Paint, columns, listed
 
-Row: TypeAlias = tuple[str, str, str, str]  # symbol, name, value, and a remark or none
 ARROW = " -> "  # between the value before and the value after
+
+
+class Row(NamedTuple):
+    """A field: its symbol, name and value, and a remark or none; of one that differs `after`, too."""
+
+    symbol: str
+    name: str
+    value: str
+    remark: str = ""
+    after: str | None = None
 
 
 def aligned(rows: Sequence[Row], paint: Paint) -> list[str]:
     """Rows with their `=` in one column."""
-    width = max((len(name) for _, name, _, _ in rows if name.strip()), default=0)
+    width = max((len(row.name) for row in rows if row.name.strip()), default=0)
     return [line for row in rows for line in _lines(row, width, paint)]
 
 
 def _lines(row: Row, width: int, paint: Paint) -> list[str]:
-    symbol, name, value, remark = row
+    symbol, name, value, remark, after = row
     if symbol == "#":
         lines = [f"        {paint('# ' + value, 'dim')}"]
     elif not name.strip():
@@ -27,11 +36,11 @@ def _lines(row: Row, width: int, paint: Paint) -> list[str]:
         lines = [f"      {paint.symbol(symbol)} {name}:"]
     else:
         first = f"      {paint.symbol(symbol)} {name:<{width}} = "
-        before, arrow, after = value.partition(ARROW)
-        if arrow and len(value) + width + len(remark) + 15 > WIDTH:
-            lines = differing(before, after, first)
+        whole = value if after is None else f"{value}{ARROW}{after}"
+        if after is not None and len(whole) + width + len(remark) + 15 > WIDTH:
+            lines = differing(value, after, first)
         else:
-            lines = listed(value, first, " " * columns(first))
+            lines = listed(whole, first, " " * columns(first))
     return _remarked(lines, remark, paint) if remark else lines
 
 
