@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import EXAMPLES, START, Place
+from tests.blocks import environment
+from tests.conftest import EXAMPLES, Place
 
 
 def bash(script: str, directory: Path) -> str:
     """The output of a script, in which `flowplan` is this one, in a new simulator. It must succeed."""
-    programs = directory / ".programs"
-    programs.mkdir()
-    (programs / "flowplan").write_text(f'#!/bin/sh\nexec {sys.executable} -m flowplan "$@"\n')
-    (programs / "flowplan").chmod(0o755)
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(("FLOWPLAN_", "MITHRIL_"))}
-    environ |= {**START, "PATH": f"{programs}:{environ['PATH']}", "PYTHONPATH": str(EXAMPLES.parent)}
+    environ = environment(directory)
     done = subprocess.run(
         ["bash", "-euc", script], cwd=directory, env=environ, capture_output=True, text=True, timeout=120
     )
