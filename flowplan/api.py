@@ -363,7 +363,7 @@ class Stack:
     def state(self) -> State:
         """What flowplan made, as it was last applied. No network. Raises StateError."""
         with self._session() as session:
-            return session.store.read().state
+            return session.kept().state
 
     def _session(self, event: Event | None = None) -> Session:
         return Session(self._settings, self._listener, event or Event())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from attrs import define, field
 
 from flowplan.apply.interfaces import Surroundings
@@ -168,7 +166,7 @@ class Gates:
         """That what waits would end at once by now, if it were placed; None: it would not."""
         if change.lifetime is None or change.lifetime.end_at is None:
             return None
-        why = past(change.lifetime, self.around.cloud.now() or datetime.now(UTC))
+        why = past(change.lifetime, self.around.cloud.time())
         if why is None:
             return None
         return CloudError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from flowplan.cloud import fields
@@ -57,6 +57,13 @@ class Asking:
     def now(self) -> datetime | None:
         """The server's clock, as its last answer had it."""
         return self.http.server_time
+
+    def time(self) -> datetime:
+        """What time it is: by the server's clock, or by this machine's where its answers have no `Date`. What decides
+        by it that spending ends goes on without a `Date`, and the user is told whose clock it went by."""
+        if self.http.server_time is None and self.http.has_answered:
+            self.note("the API's answers have no Date header: what depends on the time goes by this machine's clock")
+        return self.http.server_time or datetime.now(UTC)
 
     def side_by_side(self, calls: Sequence[Callable[[], Any]]) -> list[Any]:
         """The results of `calls` in their order; with a parallelism of 1 (in the process itself there is

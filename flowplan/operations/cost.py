@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import attrs
@@ -40,7 +40,7 @@ def truth(session: Session, hours: float) -> Truth:
     streams = streams_of(session, there)
     cloud = session.cloud()
     billed = by_bid(cloud.billed())
-    now = cloud.now() or datetime.now(UTC)
+    now = cloud.time()
     judged = None if kept is None else judged_by(cloud, kept, billed, now)
     if judged is not None:
         _settle(session, judged, coming_day(state, forecasted(there.costs, streams, DAY), now), now)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from flowplan.errors import CloudError
@@ -33,7 +32,7 @@ def seen_of(session: Session, lifetimes: Mapping[Address, Lifetime], state: Stat
 
     billed = _known(session, "what they were billed", cloud.billed) if needs_bills(there) else ()
     seen = _known(session, "their instances", instances) if needs_instances(there) else ()
-    return Seen(cloud.now() or datetime.now(UTC), billed, seen)
+    return Seen(cloud.time(), billed, seen)
 
 
 def over(session: Session, lifetimes: Mapping[Address, Lifetime], state: State, live: Live) -> dict[Address, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -49,7 +49,7 @@ def look(
     since = asked.since or (_WINDOW if types else _TREND)
     with session.listener.busy(f"asking for the prices of {len(meant)} auction{'s' if len(meant) != 1 else ''}..."):
         markets = _markets(cloud, meant, notes)
-        now = cloud.now() or datetime.now(UTC)
+        now = cloud.time()
         pasts = _pasts(cloud, meant, None if since <= _WINDOW else now - since, notes)
     question = Question(now, asked.hours, asked.limit, advice=bool(types) or asked.advice)
     offers = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -178,5 +177,5 @@ def _prospects(session: Session, desired: Desired) -> Prospects:
     cloud = session.cloud()
     places = {one.candidate.place for every in desired.ranked.values() for one in every}
     pasts = cloud.pasts(sorted(places), shown_only=True)
-    now = cloud.now() or datetime.now(UTC)
+    now = cloud.time()
     return Prospects({place: Stream.of(past.prices, now, complete=past.complete) for place, past in pasts.items()}, now)

@@ -10,8 +10,13 @@ from flowplan.printable import shown
 
 
 def hold_writable(path: str, what: str = "saved plan", begins: bytes = b'{\n  "format_version": "') -> None:
-    """Raise UsageProblem when `path` is something else than `what`, written earlier: that is not to be replaced."""
+    """Raise UsageProblem when `path` is something else than `what`, written earlier, or named like the lock of a state,
+    whose file is empty while nobody holds it: neither is to be replaced."""
+    from flowplan.backends.lock import is_lock_name
+
     target = Path(path)
+    if is_lock_name(target.name):
+        raise UsageProblem(f"{shown(path)}: flowplan uses this name for a lock", hint="choose another name")
     try:
         if not target.exists():
             return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import attrs
@@ -207,7 +206,7 @@ def hold_placeable(
     if config is None:
         return ()
     placing = [change.address for change in plan.changes if isinstance(change, (Create, Replace))]
-    lifetimes, now = seen.desired.lifetimes, session.cloud().now() or datetime.now(UTC)
+    lifetimes, now = seen.desired.lifetimes, session.cloud().time()
     over = {a: why for a in placing if a in lifetimes and (why := past(lifetimes[a], now)) is not None}
     problems = [unplaceable[address] for address in placing if address in unplaceable]
     problems += [
@@ -254,7 +253,7 @@ def forecast(
     from flowplan.cost.forecast import forecasted
 
     streams = streams_of(session, found) if streams is None else streams
-    now = session.cloud().now() or datetime.now(UTC)
+    now = session.cloud().time()
     return attrs.evolve(found, costs=forecasted(found.costs, streams, hours, spans, now))
 
 
@@ -267,7 +266,7 @@ def streams_of(session: Session, found: PricedPlan) -> dict[tuple[str, str], Str
     cloud = session.cloud()
     auctions = auctions_of(found.costs)
     pasts = cloud.pasts(auctions, shown_only=only_stops(found.plan)) if auctions else {}
-    now = cloud.now() or datetime.now(UTC)
+    now = cloud.time()
     minimum = {(market.instance_type, market.region): market.minimum for market in found.costs.markets.values()}
     streams = {
         auction: Stream.of(past.prices, now, reserve=minimum.get(auction), complete=past.complete)

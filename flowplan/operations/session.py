@@ -7,7 +7,6 @@ import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
 import attrs
@@ -238,12 +237,17 @@ class Session:
         except StateError as error:
             self.listener.note(f"the state is saved, but not kept as a version: {error}")
 
-    def load(self) -> Loaded:
-        """The state, which must belong to this API. Raises StateError, also for one that is gone although a version of
-        it had resources; GuardRefused."""
+    def kept(self) -> Loaded:
+        """The state, whatever API it belongs to. Raises StateError, also for one that is gone although a version of it
+        had resources."""
         loaded = self.store.read()
         if loaded.fresh:
             self._hold_not_lost()
+        return loaded
+
+    def load(self) -> Loaded:
+        """The state, which must belong to this API. Raises StateError as `kept` does, GuardRefused."""
+        loaded = self.kept()
         recorded = loaded.state.api_url
         if recorded and recorded != self.settings.api_url:
             raise GuardRefused(
@@ -330,7 +334,7 @@ class Session:
                 code="other-project",
                 hint=f"give --project {state.project_name or state.project}, or another --state for {project.name}",
             )
-        now = cloud.now() or datetime.now(UTC)
+        now = cloud.time()
         bound = {binding.id for binding in state.bindings.values()}  # imported since: it is there after all
         cloud.enter(project.id, ended=lately(state.ended, now.timestamp()) - bound)
         return project

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def whole(session: Session) -> Kept:
     """The state, with what its journal holds on top of it, and what is in doubt. Raises StateError."""
-    loaded = session.store.read()
+    loaded = session.kept()
     return Kept(loaded.state, list(loaded.pending.values()))
 
 
@@ -35,7 +35,7 @@ def resources(session: Session, patterns: Sequence[str] = ()) -> list[Binding]:
         asked = [held(pattern) for pattern in patterns]
     except ValueError as error:
         raise UsageProblem(str(error)) from None
-    bindings = session.store.read().state.bindings
+    bindings = session.kept().state.bindings
     meant = {pattern: matching(pattern, bindings) for pattern in asked}
     for pattern, found in meant.items():
         if not found:
@@ -46,15 +46,14 @@ def resources(session: Session, patterns: Sequence[str] = ()) -> list[Binding]:
 
 def resource(session: Session, address: str) -> Binding:
     """What `address` is in the state. Raises UsageProblem, StateError, FlowplanError with a near one."""
-    return bound(address, session.store.read().state.bindings)
+    return bound(address, session.kept().state.bindings)
 
 
 def release(session: Session, address: str) -> Binding:
     """Release one address, and the ports of a bid with it: the object itself is not touched. Returns what the state
     held. Raises UsageProblem, FlowplanError for an address that is not there or in doubt."""
     with session.changing():
-        store = session.store
-        loaded = store.read()
+        loaded = session.kept()
         binding = bound(address, loaded.state.bindings)
         left = {binding.address}
         released = loaded.state.released
@@ -72,8 +71,7 @@ def move(session: Session, old: str, new: str) -> dict[Address, Address]:
     """Give a resource, the ports of a bid, and earlier bids that its successor has not replaced yet, another address.
     Returns old -> new. Raises as `release` does."""
     with session.changing():
-        store = session.store
-        loaded = store.read()
+        loaded = session.kept()
         moved = _moves(bound(old, loaded.state.bindings).address, new, loaded.state.bindings)
         _hold_certain([*moved, *moved.values()], loaded)
         kept = with_addresses(loaded.state, lambda one: moved.get(one, one))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from shlex import join
 from typing import TYPE_CHECKING
 
@@ -88,7 +87,7 @@ def bid_rows(session: Session, state: State, live: Live) -> list[Row]:
         instances.setdefault(one.bid or "", []).append(one)
     billed = by_bid(bills)
     machines = tuple(Machine(one.id, one.bid, one.status) for one in there)
-    lifetimes = lives(session, state, live, Seen(cloud.now() or datetime.now(UTC), bills, machines))
+    lifetimes = lives(session, state, live, Seen(cloud.time(), bills, machines))
     made = []
     for address, bid in bids.items():
         binding = ours[address]

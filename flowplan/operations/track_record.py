@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -164,7 +164,7 @@ def keep_shown(session: Session, figures: Costs | Mapping[str, Any], plan: Plan,
     said in a note."""
     from flowplan.cost.costs import Costs
 
-    now = session.cloud().now() or datetime.now(UTC)
+    now = session.cloud().time()
     try:
         found = list(of_run(shown(figures) if isinstance(figures, Costs) else shown_in(figures), plan, outcome, now))
         if found:

@@ -48,7 +48,7 @@ class Sky:
     def bid(self, id: str) -> LiveBid:
         raise NotFound(f"{id} is not found")
 
-    def now(self) -> datetime:
+    def time(self) -> datetime:
         return datetime.fromtimestamp(0, UTC)
 
     def instances(self) -> Iterable[Any]:

@@ -72,6 +72,17 @@ def test_an_empty_variable_counts_as_not_set(example: Place, monkeypatch: pytest
     example.ok("plan", "--out", "saved.json")
 
 
+@pytest.mark.parametrize("name", ["flowplan.lock", "flowplan.state.lock", "flowplan.state.json"])
+def test_a_plan_is_not_saved_over_what_keeps_a_state(example: Place, name: str) -> None:
+    """The file of a lock is empty while nobody holds it; replaced, two runs would lock two files."""
+    example.ok("apply", "--auto-approve")
+    there = example.path / name
+    before = (there.stat().st_ino, there.read_bytes()) if there.exists() else None
+    result = example.run("plan", "--out", name)
+    assert (result.code, "choose another name" in result.err) == (64, True), result
+    assert before == ((there.stat().st_ino, there.read_bytes()) if there.exists() else None)
+
+
 @pytest.mark.parametrize("state", [".", "..", "/", "sub", "sub/", "nowhere/", "link"])
 def test_a_directory_is_no_state(example: Place, state: str) -> None:
     (example.path / "sub").mkdir()

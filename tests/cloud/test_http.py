@@ -17,6 +17,7 @@ import requests
 import responses
 from requests.adapters import BaseAdapter
 
+from flowplan.cloud.asking import Asking
 from flowplan.cloud.http.request import encode, segment
 from flowplan.cloud.http.transport import Transport
 from flowplan.errors import Refused, Unauthorized
@@ -141,6 +142,19 @@ def test_the_servers_time_is_remembered(net: responses.RequestsMock, api: Transp
     api.call("GET", BIDS)
     api.call("GET", BIDS)
     assert api.server_time == datetime(2026, 11, 24, 8, 0, 5, tzinfo=UTC)
+
+
+def test_without_a_date_the_time_is_this_machines_and_that_is_said(net: responses.RequestsMock, api: Transport) -> None:
+    notes: list[str] = []
+    asking = Asking(api, note=notes.append)
+    assert (asking.time() - datetime.now(UTC)).total_seconds() < 60 and notes == []  # nobody has been asked
+    answers(net, "GET", {"json": []}, {"json": [], "headers": {"Date": "Tue, 24 Nov 2026 08:00:05 GMT"}})
+    api.call("GET", BIDS)
+    times = [asking.time(), asking.time()]
+    assert all(abs((time - datetime.now(UTC)).total_seconds()) < 60 for time in times)
+    assert notes == ["the API's answers have no Date header: what depends on the time goes by this machine's clock"]
+    api.call("GET", BIDS)
+    assert asking.time() == datetime(2026, 11, 24, 8, 0, 5, tzinfo=UTC)
 
 
 # -- cost ------------------------------------------------------------------------------------------------------------

@@ -256,7 +256,20 @@ tasks:
 
 
 @pytest.mark.parametrize(
-    "command", [("plan",), ("apply", "--auto-approve"), ("destroy", "--auto-approve"), ("status",)]
+    "command",
+    [
+        ("plan",),
+        ("apply", "--auto-approve"),
+        ("destroy", "--auto-approve"),
+        ("status",),
+        ("state", "list"),
+        ("state", "show", "bid.train"),
+        ("state", "pull"),
+        ("state", "rm", "bid.train"),
+        ("state", "mv", "bid.train", "bid.other"),
+        ("output",),
+        ("recover",),
+    ],
 )
 def test_a_state_that_is_gone_with_its_backup_and_journal_is_no_fresh_start(
     command: tuple[str, ...], place: Place

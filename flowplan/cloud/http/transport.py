@@ -111,6 +111,7 @@ class Transport:
         self._verify: bool | str = True
         self._known: Secret | None = None  # the credential whose forms are among `_hidden`
         self._date: str | None = None
+        self.has_answered = False
         self._setup = threading.Lock()
         if adapter is None and self.base_url.startswith("https:"):
             self._proxies = proxies(environ, self.host, urlsplit(self.base_url).port)
@@ -279,6 +280,7 @@ class Transport:
             )
         except (OSError, HTTPError) as error:  # requests' own exceptions are OSErrors
             return unanswered(error, own_id)
+        self.has_answered = True
         self._note_date(response.headers.get("Date"))
         return answered(response, own_id)
 
