@@ -19,6 +19,7 @@ from flowplan.documents.cost import cost, totals
 from flowplan.documents.diagnostics import of as said
 from flowplan.documents.diagnostics import source
 from flowplan.documents.failure import Failure
+from flowplan.documents.offers import candidate
 from flowplan.documents.outputs import planned
 from flowplan.documents.ports import listed
 from flowplan.errors import GuardRefused
@@ -29,7 +30,6 @@ from flowplan.model.lifecycle import Lifetime
 from flowplan.model.outputs import Evaluated
 from flowplan.model.resources import Bid, ContainerImage, Inputs, PortMapping, Resource, Volume
 from flowplan.planning.actions import Change, Completed, Create, CreateFirst, Import, NoOp, Presumed, Replace, Update
-from flowplan.planning.candidates import Ranked
 from flowplan.planning.mass_change import MassChange
 from flowplan.planning.plan import Plan
 from flowplan.state.outputs import evaluated
@@ -245,23 +245,8 @@ def _order_and_end(change: Change) -> shape.Ending:
     if change.lifetime is not None and isinstance(change.after, Bid):
         found["lifetime"] = _lifetime(change.lifetime, change.after)
     if change.candidates:
-        found["candidates"] = [_candidate(one) for one in change.candidates]
+        found["candidates"] = [candidate(one) for one in change.candidates]
     return found
-
-
-def _candidate(one: Ranked) -> shape.Candidate:
-    there, price = one.candidate, one.candidate.auction.last_price
-    return {
-        "instance_type": there.kind.id,
-        "instance_type_name": there.kind.name,
-        "region": there.auction.region,
-        "limit_price": f"{there.limit_price:.2f}",
-        "price_now": None if price is None else f"{price:.2f}",
-        "can_win": one.can_win,
-        "expected_cost": None if there.prospect is None else f"{there.prospect.cost:.2f}",
-        "expected_hours": None if there.prospect is None else float(there.prospect.hours),
-        "why_not": one.why_not,
-    }
 
 
 def _lifetime(lifetime: Lifetime, bid: Bid) -> shape.Lifetime:

@@ -160,7 +160,7 @@ def _desired(
     )
     desired = asked()
     if desired.ranked and not kept:  # a place is still to be chosen: past prices tell what it would come to
-        desired = asked(prospects=_prospects(session, desired))
+        desired = asked(prospects=prospects(session, desired))
     problems = dict(desired.problems)
     for address, what, hint in conflicts(desired, state, pending, live, stack=config.stack):
         taken = config.problem(address, "name", what, hint, code="name-taken")
@@ -168,7 +168,7 @@ def _desired(
     return attrs.evolve(desired, problems=problems) if problems else desired
 
 
-def _prospects(session: Session, desired: Desired) -> Prospects:
+def prospects(session: Session, desired: Desired) -> Prospects:
     """What the places are expected to come to that `desired` chooses from: one call a region. What cannot be fetched is
     unknown, with a note."""
     from flowplan.planning.prospects import Prospects

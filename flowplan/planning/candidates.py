@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from attrs import frozen
 
@@ -18,12 +18,34 @@ SAME_SHARE = Decimal("0.01")  # of the time until the work is done: a smaller di
 SAME_TIME = Decimal(1) / 12  # hours; so is one that is shorter
 
 
+Reason: TypeAlias = Literal[
+    "cannot_finish",
+    "price_unknown",
+    "would_wait",
+    "later_in_order",
+    "costs_more",
+    "done_later",
+    "no_better",
+    "price_no_lower",
+    "no_more_room",
+]
+
+
+class WhyNot(NamedTuple):
+    """Why a place was not chosen: for programs, and in a few words."""
+
+    reason: Reason
+    sentence: str
+
+
 @frozen
 class Prospect:
-    """When the work of a task is expected to be done, in hours from now, and what all its instances cost until then."""
+    """When the work of a task is expected to be done, in hours from now, and what all its instances cost until then.
+    `runs`: the share of the time that they are expected to run; None: past prices do not tell."""
 
     hours: Decimal
     cost: Decimal
+    runs: Decimal | None = None
 
 
 @frozen
@@ -57,7 +79,7 @@ class Ranked:
 
     candidate: Candidate
     can_win: bool
-    why_not: str | None
+    why_not: WhyNot | None
 
 
 def ranked(task: Task, candidates: Iterable[Candidate]) -> list[Candidate]:
@@ -148,27 +170,37 @@ def why(task: Task, chosen: Candidate, candidates: Sequence[Candidate]) -> str:
     return f"{chosen.kind.name} in {chosen.auction.region} ({shown}): {rule} {of}{wins}{late}"
 
 
-def why_not(task: Task, chosen: Candidate, other: Candidate) -> str:
-    """Why `other` was not chosen, in a few words."""
+def why_not(task: Task, chosen: Candidate, other: Candidate) -> WhyNot:
+    """Why `other` was not chosen."""
     quantity = task.instance_quantity
     if chosen.unfinished is None and other.unfinished is not None:
-        return f"it cannot finish: {other.unfinished}"
+        return WhyNot("cannot_finish", f"it cannot finish: {other.unfinished}")
     if chosen.can_win(quantity) and not other.can_win(quantity):
-        return "it would not run now"
+        if other.auction.last_price is None:
+            return WhyNot("price_unknown", "its price is unknown")
+        return WhyNot("would_wait", "it would not run now")
     if task.optimize is None and other.rank > chosen.rank:
-        return "its type comes later in your order"
+        return WhyNot("later_in_order", "its type comes later in your order")
     if _foreseen([chosen, other]):
-        saves = saving(task, other, chosen)
-        if task.optimize == "job_completion_time" and chosen.prospect is not None and other.prospect is not None:
-            more = other.prospect.cost - chosen.prospect.cost
-            if more > 0 and _as_soon(other.prospect.hours, chosen.prospect.hours):
-                return f"done about as soon, and ${more:,.2f} more expensive"
-        if saves is not None and saves > 0:
-            word = "later" if task.optimize == "job_completion_time" else "more expensive"
-            share = f"{saves * 100:.0f}%" if saves >= SAME_SHARE else "less than 1%"
-            return f"{word}: the chosen one saves {share}"
-        return "no better"
-    return "no lower price" if task.optimize != "job_completion_time" else "no more room under the limit"
+        return _worse(task, chosen, other)
+    if task.optimize == "job_completion_time":
+        return WhyNot("no_more_room", "no more room under the limit")
+    return WhyNot("price_no_lower", "no lower price")
+
+
+def _worse(task: Task, chosen: Candidate, other: Candidate) -> WhyNot:
+    """Why `other` was not chosen, both being foreseen."""
+    saves, by_time = saving(task, other, chosen), task.optimize == "job_completion_time"
+    if by_time and chosen.prospect is not None and other.prospect is not None:
+        more = other.prospect.cost - chosen.prospect.cost
+        if more > 0 and _as_soon(other.prospect.hours, chosen.prospect.hours):
+            return WhyNot("costs_more", f"done about as soon, and ${more:,.2f} more expensive")
+    if saves is None or saves <= 0:
+        return WhyNot("no_better", "no better")
+    share = f"{saves * 100:.0f}%" if saves >= SAME_SHARE else "less than 1%"
+    if by_time:
+        return WhyNot("done_later", f"later: the chosen one saves {share}")
+    return WhyNot("costs_more", f"more expensive: the chosen one saves {share}")
 
 
 def _soonest(task: Task, candidates: Iterable[Candidate]) -> Decimal:

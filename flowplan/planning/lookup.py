@@ -96,17 +96,26 @@ def look_up(
     adopted: Container[Address] = (),
     movable: Container[Address] = (),
     prospects: Prospects | None = None,
+    every: bool = False,
 ) -> Desired:
     """Everything `config` asks for, with ids, and every problem that only the cloud shows.
 
     `placed`: bids that are live, whose tasks keep their type and region, also where nothing is offered any more;
     `kept`: the types and regions that a saved plan chose; `volume_regions`: the region of volumes that exist, and
-    `made`: their ids; `ssh_keys`: names for tasks that give none; `adopted`: volumes that somebody else made.
+    `made`: their ids; `ssh_keys`: names for tasks that give none; `adopted`: volumes that somebody else made; `every`: rank the only
+    place that a task can go to, too.
     """
     findings = Findings(config)
     volumes = Volumes(config, live, findings, regions=volume_regions, made=made or {}, adopted=adopted)
     places = Placement(
-        catalogue, volumes, findings, kept=kept, placed=placed or {}, movable=movable, prospects=prospects
+        catalogue,
+        volumes,
+        findings,
+        kept=kept,
+        placed=placed or {},
+        movable=movable,
+        prospects=prospects,
+        every=every,
     )
     desired = _Pass(config, catalogue, findings, volumes, places, tuple(ssh_keys)).run()
     return attrs.evolve(desired, problems=_problems(desired, config, findings)) if findings.problems else desired

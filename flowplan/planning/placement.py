@@ -21,6 +21,7 @@ class Placement:
     """Places tasks one by one. `placed`: the live bids, whose tasks keep their type and region, also where nothing is
     offered any more; `kept`: the types and regions that a saved plan chose. `movable`: live bids that wait and hold
     nothing: these go where it is much better (`candidates.better`). `prospects`: what places are expected to come to.
+    `every`: rank the only place that a task can go to, too.
 
     Three results fill up. `ranked`: where a bid that is placed or may move could go, the best first. `choices`: why a
     bid got its type and region, where that was left open. `unplaceable`: why a bid that can stay where it is could not
@@ -37,6 +38,7 @@ class Placement:
         placed: Mapping[Address, Bid],
         movable: Container[Address] = (),
         prospects: Prospects | None = None,
+        every: bool = False,
     ) -> None:
         self.choices: dict[Address, str] = {}
         self.ranked: dict[Address, tuple[Ranked, ...]] = {}
@@ -45,7 +47,7 @@ class Placement:
         self._kept = {**{address: (bid.instance_type, bid.region) for address, bid in placed.items()}, **kept}
         self._movable = [] if kept else movable
         self._prospects = prospects or Prospects()
-        self._placed = placed
+        self._placed, self._every = placed, every
         self._types: dict[str, tuple[InstanceType, ...]] = {}
 
     def place(self, task: Task) -> Candidate | None:
@@ -196,7 +198,7 @@ class Placement:
 
     def _choose(self, task: Task, here: list[Candidate]) -> Candidate | None:
         """One of `here`: where the task is already, else the best; why goes into `choices`."""
-        if len(here) == 1:
+        if len(here) == 1 and not self._every:
             return here[0]
         here = [self._prospects.at(task, one) for one in here]
         stays = next((c for c in here if c.place == self._kept.get(task.address)), None)
@@ -217,7 +219,8 @@ class Placement:
             self._findings.say(task.address, "instance_type", what, "give the id", code="type-ambiguous")
             return None
         chosen = best(task, here)
-        self.choices[task.address] = why(task, chosen, here)
+        if len(here) > 1:
+            self.choices[task.address] = why(task, chosen, here)
         return self._chosen(task, chosen, here)
 
     def _may_move(self, task: Task) -> bool:

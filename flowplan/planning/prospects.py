@@ -37,7 +37,7 @@ class Prospects:
         if stream is None:
             return None
         price = candidate.auction.last_price
-        question = (candidate.place, candidate.limit_price, task.instance_quantity, price, _hours(task))
+        question = (candidate.place, candidate.limit_price, task.instance_quantity, price, hours_of(task))
         if question not in self._known:
             self._known[question] = _prospect(stream, *question[1:])
         return self._known[question]
@@ -62,7 +62,7 @@ class Prospects:
         return None
 
 
-def _hours(task: Task) -> float:
+def hours_of(task: Task) -> float:
     """How long it runs: as long as the task says that its work takes, but no longer than its lifetime; else a day."""
     most = task.lifetime.max_hours if task.lifetime is not None else None
     known = [one for one in (task.estimated_hours, most) if one]
@@ -70,7 +70,8 @@ def _hours(task: Task) -> float:
 
 
 def _prospect(stream: Stream, limit: Decimal, quantity: int, price: Decimal | None, hours: float) -> Prospect | None:
-    found = forecast_of(stream, limit, quantity, hours, price, work_hours=hours).finish
+    ahead = forecast_of(stream, limit, quantity, hours, price, work_hours=hours)
+    found = ahead.finish
     if found is None or found.cost.expected is None or found.hours.expected is None:
         return None
-    return Prospect(found.hours.expected, found.cost.expected)
+    return Prospect(found.hours.expected, found.cost.expected, ahead.availability.expected)

@@ -4,6 +4,7 @@ from typing import Generic, Literal, NotRequired, TypeAlias, TypedDict, TypeVar,
 
 from flowplan.documents.shapes.common import Amount, Disk, Image, Mount, Pair, Place, Said, Stack
 from flowplan.documents.shapes.cost import BidCost, Totals, VolumeCost
+from flowplan.documents.shapes.offers import Candidate
 from flowplan.documents.shapes.outputs import PlannedOutput
 from flowplan.documents.shapes.what_if import WhatIf
 from flowplan.planning.plan import Mode
@@ -88,21 +89,6 @@ class Lifetime(TypedDict):
     end_at: str | None
     when_done: str | None
     worst: Amount | None
-
-
-class Candidate(TypedDict):
-    """A place where a bid could go. `expected_cost` until its work is done or cut off by `max_hours`, `expected_hours`
-    from now until then, null: past prices do not tell. `why_not` null: it was chosen."""
-
-    instance_type: str
-    instance_type_name: str
-    region: str
-    limit_price: Amount
-    price_now: Amount | None
-    can_win: bool
-    expected_cost: Amount | None
-    expected_hours: float | None
-    why_not: str | None
 
 
 class Ending(TypedDict, total=False):
