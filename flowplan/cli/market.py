@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,25 +15,27 @@ from flowplan.cli.context import Context
 from flowplan.cli.durations import Duration
 from flowplan.cli.terminal import Terminal
 from flowplan.diagnostics import Diagnostic
-from flowplan.errors import FlowplanError, UsageProblem
+from flowplan.errors import FlowplanError
 from flowplan.printable import shown
 from flowplan.reports.formats import report_of
 
 if TYPE_CHECKING:
     from flowplan.pricing.offers import Offer, View
 
+_CODES = {"runs": 0, "waits": 1, "cannot_win": 2}  # of --exit-code
+
 
 @click.command(cls=Command)
 @click.argument("types", nargs=-1, metavar="[TYPE...]")
 @click.option("--region", metavar="R", help="Show only this region.")
 @click.option("--limit", metavar="USD", help="Show what a bid at this limit would do; dollars per instance-hour.")
-@click.option(
-    "--horizon", type=Duration(), default="24h", show_default=True, metavar="TIME", help="How far ahead to forecast."
-)
+@click.option("--horizon", type=Duration(), metavar="TIME", help="How far ahead to forecast.  [default: 24h]")
 @click.option(
     "--history", type=Duration(), metavar="TIME", help="How far back to show past prices.  [default: 14d; a table: 7d]"
 )
 @click.option("--svg", metavar="FILE", help="Draw past prices into FILE, as SVG.")
+@click.option("--for", "file", metavar="FILE", help="Show where the tasks of FILE could go, and at what cost.")
+@click.option("--exit-code", is_flag=True, help="With --limit: exit 0 wins now, 1 would wait, 2 can never win.")
 @options.form("market")
 @click.pass_context
 def market(
@@ -42,9 +43,11 @@ def market(
     types: tuple[str, ...],
     region: str | None,
     limit: str | None,
-    horizon: str,
+    horizon: str | None,
     history: str | None,
     svg: str | None,
+    file: str | None,
+    exit_code: bool,
     form: str,
 ) -> int:
     """Show what instances cost now and ahead, and at which limit they keep running.
@@ -52,17 +55,28 @@ def market(
     TYPE is an instance type as in a task file, or a GPU (h100): all its sizes. With types, it shows the past of each
     auction and advice on a limit; without, one line for each auction. Needs no task file, and changes nothing.
 
-    Exit codes: 0 done; 64 wrong usage; 65 there is no such type or region.
+    --for FILE shows where the tasks of a task file or stack could go: each place with its price now, the share of the
+    time that the task would run there, the expected cost until its work is done, and why it is not the first choice.
+
+    With --exit-code, 0 means that a bid for one instance at --limit wins now in one of the auctions shown; 1 that it
+    would wait, or that it is unknown whether it wins; 2 that it can never win.
+
+    Exit codes: 0 done (1 and 2: see --exit-code); 64 wrong usage; 65 there is no such type or region, or problems in
+    FILE.
     """
     from flowplan.documents.market import Looked
     from flowplan.operations import output
+    from flowplan.operations.combinations import MARKET, as_option, hold_together
     from flowplan.operations.market import Asked, look
-    from flowplan.pricing.offers import by_type_and_price
+    from flowplan.pricing.offers import by_type_and_price, outlook_of
 
     here = Context.of(ctx)
-    hours = values.hours_of(horizon, "--horizon")
+    hold_together({**ctx.params, "for": file}, as_option, MARKET)
+    if file is not None:
+        return _offers(here, file, form)
+    hours = values.hours_of(horizon or "24h", "--horizon")
     since = None if history is None else timedelta(hours=values.hours_of(history, "--history"))
-    asked = None if limit is None else _limit(limit)
+    asked = None if limit is None else values.limit(limit)
     if svg is not None:
         from flowplan.reports.svg.market import BEGINS
 
@@ -85,21 +99,16 @@ def market(
         history=since is not None,
     )
     here.terminal.out(report(looked, here.terminal.paint), end="")
+    return _CODES.get(outlook_of(offers), 1) if exit_code else 0
+
+
+def _offers(here: Context, file: str, form: str) -> int:
+    from flowplan.operations.offers import offers
+
+    report = report_of("offers", form)
+    found = offers(here.session, file)
+    here.terminal.out(report(found, here.terminal.paint), end="")
     return 0
-
-
-def _limit(text: str) -> Decimal:
-    from flowplan.model.budget import dollars
-
-    try:
-        found = dollars(text)
-    except ValueError as error:
-        raise UsageProblem(f"--limit: {shown(text)!r} is not an amount", hint=str(error)) from None
-    if not found:
-        raise UsageProblem(
-            "--limit must be more than 0", hint="give dollars per instance-hour, for example --limit 17.92"
-        )
-    return found
 
 
 def _draw(terminal: Terminal, path: str, offers: Sequence[Offer], view: View) -> None:

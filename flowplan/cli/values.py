@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 from flowplan.errors import UsageProblem
 from flowplan.model.budget import Budget, BudgetBasis, dollars, increase
@@ -69,3 +70,16 @@ def _held(option: str, texts: Sequence[str]) -> tuple[str, ...]:
         return tuple(map(held, texts))
     except ValueError as error:
         raise UsageProblem(f"{option}: {error}") from None
+
+
+def limit(text: str) -> Decimal:
+    """What --limit says, in dollars per instance-hour. Raises UsageProblem."""
+    try:
+        found = dollars(text)
+    except ValueError as error:
+        raise UsageProblem(f"--limit: {shown(text)!r} is not an amount", hint=str(error)) from None
+    if not found:
+        raise UsageProblem(
+            "--limit must be more than 0", hint="give dollars per instance-hour, for example --limit 17.92"
+        )
+    return found

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from flowplan import __version__
-from flowplan.config import Task
+from flowplan.diagnostics import Position
 from flowplan.documents.about import moment
 from flowplan.documents.amounts import money, plain
 from flowplan.documents.diagnostics import source
+from flowplan.model.address import Address
 from flowplan.planning.candidates import Ranked
-from flowplan.planning.prospects import hours_of
 
 if TYPE_CHECKING:
     from flowplan.documents.shapes import offers as shape
@@ -24,9 +24,14 @@ FORMAT_VERSION = "1.0"
 
 @frozen
 class Offered:
-    """The places of one task, the best first. `choice`: why the first is the best; None: it is the only one."""
+    """The places of one task, the best first. `hours`: the work that costs are counted over; `choice`: why the first
+    is the best; None: it is the only one."""
 
-    task: Task
+    address: Address
+    position: Position
+    quantity: int
+    optimize: str | None
+    hours: float
     places: Sequence[Ranked]
     choice: str | None
 
@@ -56,11 +61,11 @@ def document(found: Offers) -> shape.OffersDocument:
 
 def _task(one: Offered) -> shape.TaskOffers:
     return {
-        "address": str(one.task.address),
-        "source": source(one.task.source),
-        "instance_quantity": one.task.instance_quantity,
-        "optimize": one.task.optimize,
-        "hours": hours_of(one.task),
+        "address": str(one.address),
+        "source": source(one.position),
+        "instance_quantity": one.quantity,
+        "optimize": one.optimize,
+        "hours": one.hours,
         "choice": one.choice,
         "candidates": [candidate(place) for place in one.places],
     }

@@ -27,6 +27,7 @@ from flowplan.documents.shapes.graph import GraphDocument
 from flowplan.documents.shapes.history import HistoryDocument, PutBackDocument
 from flowplan.documents.shapes.lock import LockDocument
 from flowplan.documents.shapes.market import MarketDocument
+from flowplan.documents.shapes.offers import OffersDocument
 from flowplan.documents.shapes.orphans import OrphansDocument
 from flowplan.documents.shapes.outputs import OutputValue
 from flowplan.documents.shapes.plan import FailedPlan, SealedPlan
@@ -52,6 +53,7 @@ SHAPES: Mapping[str, Any] = MappingProxyType(
         "plan": SealedPlan | FailedPlan,
         "cost": TrackRecord,
         "market": MarketDocument,
+        "offers": OffersDocument,
         "output": dict[str, OutputValue],
         "orphans": OrphansDocument,
         "status": StatusDocument,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from flowplan.errors import UsageProblem
@@ -25,12 +25,16 @@ RULES: tuple[Rule, ...] = (
     Rule("no_refresh", ("out", "destroy", "refresh_only"), "it does not check what is live"),
     Rule("keep_volumes", ("allow_volume_destroy",), "no volume is destroyed"),
 )
+_OWN = ("types", "region", "limit", "horizon", "history", "svg", "exit_code")
+MARKET = (Rule("for", _OWN, "the tasks of the file say what is looked for"),)
 
 
-def hold_together(given: Mapping[str, object], spelled: Callable[[str], str] = str) -> None:
+def hold_together(
+    given: Mapping[str, object], spelled: Callable[[str], str] = str, rules: Sequence[Rule] = RULES
+) -> None:
     """Raise UsageProblem where two of what is `given` exclude each other, or one needs another. What is None, False or
     empty is not given. `spelled`: how the caller spells the name of an argument."""
-    for rule in RULES:
+    for rule in rules:
         wrong = next((name for name in rule.beside if given.get(name)), None)
         if given.get(rule.asked) and wrong is not None:
             asked, beside = spelled(rule.asked), spelled(wrong)
@@ -38,8 +42,11 @@ def hold_together(given: Mapping[str, object], spelled: Callable[[str], str] = s
     if given.get("keep_volumes") and not given.get("destroy"):
         keep, destroy = spelled("keep_volumes"), spelled("destroy")
         raise UsageProblem(f"{keep} needs {destroy}", hint=f"add {destroy}, or leave it out")
+    if given.get("exit_code") and not given.get("limit"):
+        needs = f"{spelled('exit_code')} needs {spelled('limit')}"
+        raise UsageProblem(needs, hint="give the limit of the bid, for example 17.92")
 
 
 def as_option(name: str) -> str:
     """The name of an argument as the command line spells it."""
-    return name if name == SAVED_PLAN else "--" + name.replace("_", "-")
+    return {SAVED_PLAN: SAVED_PLAN, "types": "TYPE"}.get(name) or "--" + name.replace("_", "-")

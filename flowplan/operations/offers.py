@@ -19,6 +19,7 @@ def offers(session: Session, path: str | Source) -> Offers:
     """The places of each task that `path` (a file or a directory) means. Volumes that exist fix the region, as in a
     plan. Raises ConfigError for a task that can go nowhere, and what looking at the cloud raises."""
     from flowplan.planning.lookup import look_up
+    from flowplan.planning.prospects import hours_of
     from flowplan.state.ownership import adopted_volumes, volume_regions
 
     sources, _ = session.sources((path,))
@@ -47,6 +48,15 @@ def offers(session: Session, path: str | Source) -> Offers:
         raise ConfigError(one for address in nowhere for one in found.problems.get(address, ()))
     found = asked(prospects=prospects(session, found))
     places = [
-        Offered(task, found.ranked[address], found.choices.get(address)) for address, task in config.tasks.items()
+        Offered(
+            address,
+            task.source,
+            task.instance_quantity,
+            task.optimize,
+            hours_of(task),
+            found.ranked[address],
+            found.choices.get(address),
+        )
+        for address, task in config.tasks.items()
     ]
     return Offers(places, session.now(), session.settings.api_url, cloud.now())

@@ -8,13 +8,16 @@ from pathlib import Path
 
 from flowplan.documents.books import Auction, Books
 from flowplan.errors import UsageProblem
+from flowplan.model.catalogue import InstanceType
+from flowplan.model.type_names import find_types, read_type_name
 
 
 def books(
     data: Path, start: datetime, instance_type: str | None, region: str | None, since: timedelta, depth: int
 ) -> Books:
-    """The auctions of `instance_type` (also the beginning of several names) in `region`; None: of all. `data`: the
-    simulator's file; new data begin at `start`. Raises UsageProblem where there is none, with what there is."""
+    """The auctions of `instance_type` (spelt as in a task file, or the beginning of several names) in `region`; None:
+    of all. `data`: the simulator's file; new data begin at `start`. Raises UsageProblem where there is none, with what
+    there is."""
     from flowplan.simulator import Simulator
 
     with Simulator.open(data, start=start) as found:
@@ -26,7 +29,16 @@ def books(
 
 
 def _is_asked_for(one: Auction, instance_type: str | None) -> bool:
-    return instance_type in (None, one.instance_type) or one.name.startswith(instance_type.lower())
+    if instance_type in (None, one.instance_type) or one.name.startswith(instance_type.lower()):
+        return True
+    try:
+        wanted, name = read_type_name(instance_type), read_type_name(one.name)
+    except ValueError:
+        return False
+    kind = InstanceType(
+        one.instance_type, one.name, name.gpu or "", name.gpus or 0, name.memory_gb or 0, name.socket or ""
+    )
+    return bool(find_types(wanted, [kind]))
 
 
 def _no_auction(all_: Sequence[Auction], instance_type: str | None, region: str | None) -> UsageProblem:

@@ -102,8 +102,8 @@ def look_up(
 
     `placed`: bids that are live, whose tasks keep their type and region, also where nothing is offered any more;
     `kept`: the types and regions that a saved plan chose; `volume_regions`: the region of volumes that exist, and
-    `made`: their ids; `ssh_keys`: names for tasks that give none; `adopted`: volumes that somebody else made; `every`: rank the only
-    place that a task can go to, too.
+    `made`: their ids; `ssh_keys`: names for tasks that give none; `adopted`: volumes that somebody else made;
+    `every`: rank the only place that a task can go to, too.
     """
     findings = Findings(config)
     volumes = Volumes(config, live, findings, regions=volume_regions, made=made or {}, adopted=adopted)

@@ -16,7 +16,7 @@ from flowplan.errors import ConfigError, UsageProblem
 from flowplan.model.catalogue import Auction, Catalogue, InstanceType
 from flowplan.model.type_names import find_types, has_word, read_type_name
 from flowplan.pricing.advice import AVAILABILITY, CONFIDENCE, Advice, advise_of
-from flowplan.pricing.entry import EntryPrice, Estimate, Market, at_any_limit, estimate, first_price
+from flowplan.pricing.entry import EntryPrice, Estimate, Market, Outlook, at_any_limit, estimate, first_price
 from flowplan.pricing.forecasting import Forecast, forecast_of
 from flowplan.pricing.history import Stream
 from flowplan.pricing.slices import Prices
@@ -152,6 +152,14 @@ def offer(
 def _as_listed(market: Market | None, auction: Auction) -> Market:
     found = market or Market(auction.instance_type, auction.region, 1, lowest_allocated=auction.lowest_allocated)
     return found if found.spot is not None else attrs.evolve(found, spot=auction.last_price)
+
+
+def outlook_of(offers: Iterable[Offer]) -> Outlook:
+    """What a bid at the limit asked about would do where it fares best; "unknown" also where nothing is offered, or no
+    limit was asked about. It can never win only where that is sure of every auction."""
+    found = {one.bid.outlook for one in offers if one.bid is not None}
+    order: tuple[Outlook, ...] = ("runs", "waits", "unknown", "cannot_win")
+    return next((one for one in order if one in found), "unknown")
 
 
 def by_type_and_price(offers: Iterable[Offer]) -> list[Offer]:

@@ -87,6 +87,8 @@ REPORTS: dict[tuple[str, str], Report] = {
     ("cost", "json"): Report(_JSON, "document", whole=True),
     ("market", "text"): Report(_TEXT + "market", "text"),
     ("market", "json"): Report(_JSON, "market", whole=True),
+    ("offers", "text"): Report(_TEXT + "offers", "text"),
+    ("offers", "json"): Report(_JSON, "offers", whole=True),
     ("books", "text"): Report(_TEXT + "book", "text"),
     ("orphans", "text"): Report(_TEXT + "orphans", "text"),
     ("orphans", "json"): Report(_JSON, "orphans", whole=True),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from flowplan.documents.history import Restored as VersionRestored
     from flowplan.documents.lock import Lock
     from flowplan.documents.market import Looked
+    from flowplan.documents.offers import Offers
     from flowplan.documents.state import Kept, Moves, Pushed
     from flowplan.documents.status import Status
     from flowplan.documents.test import Outcome
@@ -117,6 +118,12 @@ def graph(found: Graph, _: Paint) -> str:
 
 def market(found: Looked, _: Paint) -> str:
     from flowplan.documents.market import document as made
+
+    return dumps(made(found))
+
+
+def offers(found: Offers, _: Paint) -> str:
+    from flowplan.documents.offers import document as made
 
     return dumps(made(found))
 

@@ -19,6 +19,7 @@ from flowplan.documents.plan_shape import misfit
 from flowplan.documents.schema import SHAPES, schema_of
 from flowplan.documents.shapes import plan as shape
 from flowplan.model.resources import Bid, Inputs, Volume
+from tests.conftest import TASK as EXAMPLE
 from tests.conftest import Place
 
 TESTS = Path(__file__).parents[1]
@@ -122,6 +123,8 @@ def test_a_plan_that_failed_and_an_auction_in_full_fit(place: Place) -> None:
     fits("plan", json.loads(place.run("plan", "--format", "json").out))
     market = ("market", "h100", "--limit", "9", "--history", "2d", "--format", "json")
     fits("market", json.loads(place.ok("--api-url", "sim:", *market)))
+    place.write(EXAMPLE)
+    fits("offers", json.loads(place.ok("--api-url", "sim:", "market", "--for", "flowplan.yaml", "--format", "json")))
 
 
 def parts(body: Any) -> Iterator[Any]:

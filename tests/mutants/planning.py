@@ -516,4 +516,11 @@ MISTAKES = (
         "    return left\n",
         ("tests/cost/test_endings.py", "-k", "live_stack"),
     ),
+    Mistake(
+        "say of a place whose price is unknown that it would wait",
+        "planning/candidates.py",
+        "        if other.auction.last_price is None:\n",
+        "        if False:\n",
+        ("tests/planning/test_candidates.py", "-k", "reason"),
+    ),
 )

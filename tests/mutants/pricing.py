@@ -33,4 +33,11 @@ MISTAKES = (
         "getattr(getattr(costs.forecast, side).cost, basis)",
         ("tests/cost/test_endings.py", "-k", "lines"),
     ),
+    Mistake(
+        "say that a limit can never win where that is not known of every auction",
+        "pricing/offers.py",
+        '("runs", "waits", "unknown", "cannot_win")',
+        '("runs", "waits", "cannot_win", "unknown")',
+        ("tests/reports/test_offers.py", "-k", "unknown"),
+    ),
 )

@@ -206,17 +206,16 @@ def test_what_is_done_as_soon_costs_as_little_as_it_can() -> None:
     for order in permutations([fast, cheap, later, never]):
         assert best(task, order) == cheap
     assert "as soon as any, and at the lowest cost of those, in 36.3 hours" in why(task, cheap, [fast, cheap, later])
-    assert why_not(task, cheap, fast) == "done about as soon, and $143.59 more expensive"
-    assert why_not(task, cheap, later) == "later: the chosen one saves less than 1%"
-    assert why_not(task, cheap, attrs.evolve(fast, prospect=Prospect(Decimal(36), Decimal("144.41")))) == "no better"
+    assert why_not(task, cheap, fast).sentence == "done about as soon, and $143.59 more expensive"
+    assert why_not(task, cheap, later).sentence == "later: the chosen one saves less than 1%"
+    sooner = attrs.evolve(fast, prospect=Prospect(Decimal(36), Decimal("144.41")))
+    assert why_not(task, cheap, sooner) == ("no_better", "no better")
 
 
 def test_what_is_hardly_more_expensive_is_not_said_to_save_nothing() -> None:
     cheap, other = foreseen("cheap", "4", "36", "144"), foreseen("other", "4", "36", "144.41")
-    assert (
-        why_not(attrs.evolve(TASK, optimize="budget"), cheap, other)
-        == "more expensive: the chosen one saves less than 1%"
-    )
+    found = why_not(attrs.evolve(TASK, optimize="budget"), cheap, other)
+    assert found.sentence == "more expensive: the chosen one saves less than 1%"
 
 
 def test_where_one_is_not_foreseen_the_price_of_now_decides_for_all() -> None:
@@ -247,12 +246,17 @@ def test_what_moves_nobody(other: Candidate) -> None:
 
 def test_every_place_that_was_not_chosen_has_a_reason() -> None:
     task = attrs.evolve(TASK, optimize="budget")
-    assert why_not(task, CALM, SPIKY) == "more expensive: the chosen one saves 28%"
-    assert why_not(task, CALM, foreseen("full", "8", "24", "100", free=0)) == "it would not run now"
+    assert why_not(task, CALM, SPIKY).sentence == "more expensive: the chosen one saves 28%"
+    assert why_not(task, CALM, foreseen("full", "8", "24", "100", free=0)).sentence == "it would not run now"
     assert (
-        why_not(TASK, CALM, foreseen("b", "8", "24", "100", kind="b", rank=1)) == "its type comes later in your order"
+        why_not(TASK, CALM, foreseen("b", "8", "24", "100", kind="b", rank=1)).sentence
+        == "its type comes later in your order"
     )
-    assert why_not(attrs.evolve(TASK, optimize="job_completion_time"), CALM, SPIKY) == "later: the chosen one saves 40%"
+    assert (
+        why_not(attrs.evolve(TASK, optimize="job_completion_time"), CALM, SPIKY).sentence
+        == "later: the chosen one saves 40%"
+    )
+    assert why_not(task, CALM, place("new", None)) == ("price_unknown", "its price is unknown")
     assert why(task, SLOW, [SLOW, CALM]).endswith("the lowest expected cost until it is done, $200.00, of 2 regions")
 
 
@@ -267,7 +271,7 @@ def test_where_its_work_is_not_done_in_time_comes_last_and_says_why(optimize: An
     waits = foreseen("waits", "8", "30", "220", free=0)
     for order in permutations([LATE, CALM, waits]):
         assert [one.auction.region for one in ranked(task, order)] == ["calm", "waits", "slow"]
-    assert why_not(task, CALM, LATE) == "it cannot finish: it would be done in 90 hours, after its end_at"
+    assert why_not(task, CALM, LATE).sentence == "it cannot finish: it would be done in 90 hours, after its end_at"
     assert "of 2 regions, in 1 of which its work is done within its lifetime" in why(task, CALM, [CALM, LATE])
     assert why(task, LATE, [LATE]).endswith("of 1 regions; it cannot finish in any: " + str(LATE.unfinished))
 
@@ -300,7 +304,7 @@ def test_whether_a_lifetime_lets_work_be_done(hours: str | None, lifetime: dict[
     found = Prospects({there.place: past((336, "8"))}, NOW).at(task, there)
     assert found.prospect is not None and found.unfinished == said
     most = min(filter(None, (task.estimated_hours, lives.max_hours)))
-    assert found.prospect == Prospect(most, 8 * most)  # what it comes to is what the line of the task says
+    assert found.prospect == Prospect(most, 8 * most, Decimal(1))  # what it comes to is what the line of the task says
 
 
 def test_without_a_past_nothing_tells_whether_work_is_done() -> None:

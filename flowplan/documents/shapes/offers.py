@@ -8,8 +8,8 @@ from flowplan.planning.candidates import Reason
 
 class Candidate(TypedDict):
     """A place where a bid could go. `expected_cost` of all its instances until its work is done or cut off by
-    `max_hours`, `expected_hours` from now until then, `expected_availability`: the share of the time that it runs; null:
-    past prices do not tell. `why_not` for people and `reason` for programs, null: it was chosen."""
+    `max_hours`, `expected_hours` from now until then, `expected_availability`: the share of the time that it runs.
+    Null: past prices do not tell. `why_not` for people and `reason` for programs, null: it was chosen."""
 
     instance_type: str
     instance_type_name: str
@@ -25,8 +25,8 @@ class Candidate(TypedDict):
 
 
 class TaskOffers(TypedDict):
-    """The places of one task, the best first. `hours` of work that costs are counted over; `choice`: why the first is the
-    best, null where there is only one."""
+    """The places of one task, the best first. `hours`: the work that costs are counted over; `choice`: why the first is
+    the best, null where there is only one."""
 
     address: str
     source: Place | None

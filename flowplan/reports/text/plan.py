@@ -6,13 +6,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from flowplan.documents.amounts import price
 from flowplan.documents.differing import changed_fields, differing_fields, is_same
 from flowplan.documents.ports import ranges
 from flowplan.documents.totals import added_and_destroyed
 from flowplan.printable import shown
 from flowplan.reports.text.cost import cost_line, costs
 from flowplan.reports.text.names import Natural, natural
+from flowplan.reports.text.offers import chosen_and_next
 from flowplan.reports.text.outputs import planned, recorded
 from flowplan.reports.text.paint import WIDTH, Paint, columns, listed, wrapped
 from flowplan.reports.text.rows import ARROW, Row, aligned, differing
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from flowplan.documents.shapes.outputs import PlannedOutput
     from flowplan.documents.shapes.plan import (
         BidEntry,
-        Candidate,
         Entry,
         Lifetime,
         PlanBody,
@@ -66,7 +65,6 @@ _LEGEND = {
     "+": "create",
 }
 _RANKS = {"-": 0, "-/+": 0, "+/-": 0, "~": 1, "<-": 1, ".": 1, "+": 2}
-_OTHERS = 3  # places that a bid could go to, too, that are shown
 # Shown only where it differs from this: it says nothing in a new bid.
 _DEFAULTS: dict[str, Any] = {
     "paused": False,
@@ -169,7 +167,7 @@ def block(entry: Entry, paint: Paint) -> str:
     if entry["note"]:
         lines += wrapped(shown(entry["note"], 400), "      # ", "      # ")
     if "candidates" in entry:
-        lines += _others(entry["candidates"])
+        lines += chosen_and_next(entry["candidates"], "      # ")
     if "lifetime" in entry:
         lines += wrapped(ending_of(entry, entry["lifetime"]), "      # ", "      # ")
     for wait in entry.get("waits_for", ()):
@@ -179,23 +177,6 @@ def block(entry: Entry, paint: Paint) -> str:
         word = "saves:" if symbol == "-" else "cost:"
         lines += wrapped(f"{paint(word, 'cyan')} {line}", "      ", "            ")
     return "\n".join(lines)
-
-
-def _others(candidates: Sequence[Candidate]) -> list[str]:
-    """The next best places where the bid could go, and why it does not."""
-    others = [one for one in candidates if one["why_not"] is not None]
-    lines = []
-    for one in others[:_OTHERS]:
-        now = "price unknown" if one["price_now"] is None else f"{price(one['price_now'])} now"
-        done = ""
-        if one["expected_cost"] is not None and one["expected_hours"] is not None:
-            done = f", about {price(one['expected_cost'])} until done in {one['expected_hours']:.1f} hours"
-        where = f"{shown(one['instance_type_name'])} in {shown(one['region'])}"
-        lines += wrapped(f"not {where} ({now}{done}): {shown(one['why_not'] or '')}", "      # ", "      #   ")
-    more = len(others) - _OTHERS
-    if more > 0:
-        lines.append(f"      # nor {more} other place{'' if more == 1 else 's'}: --format json lists all")
-    return lines
 
 
 def ending_of(entry: Entry, lifetime: Lifetime) -> str:

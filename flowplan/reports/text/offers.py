@@ -1,0 +1,109 @@
+"""Where a task could go -> a table: places by type and region, with what they cost and why they were not chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from flowplan.documents.amounts import price
+from flowplan.documents.offers import document
+from flowplan.pricing.units import span
+from flowplan.printable import shown
+from flowplan.reports.text.paint import Paint, wrapped
+
+if TYPE_CHECKING:
+    from flowplan.documents.offers import Offers
+    from flowplan.documents.shapes.offers import Candidate, TaskOffers
+
+_NEXT = 3  # places beside the chosen one that a plan shows
+_TITLES = ("place", "price now", "runs", "until done", "in", "why not")
+_WHY_NOT = {
+    "cannot_finish": "cannot finish",
+    "price_unknown": "price unknown",
+    "would_wait": "would wait now",
+    "later_in_order": "later in order",
+    "costs_more": "costs more",
+    "done_later": "done later",
+    "no_better": "no better",
+    "price_no_lower": "price no lower",
+    "no_more_room": "no more room",
+    None: "chosen",
+}
+
+
+def text(found: Offers, paint: Paint) -> str:
+    """A table for each task, under what is asked for."""
+    body = document(found)
+    if not body["tasks"]:
+        return "No task is configured, so no place is needed.\n"
+    return "\n\n".join("\n".join(_task(one, paint)) for one in body["tasks"]) + "\n"
+
+
+def _task(one: TaskOffers, paint: Paint) -> list[str]:
+    many = one["instance_quantity"]
+    instances = "1 instance" if many == 1 else f"{many} instances"
+    lines = [f"{paint(shown(one['address']), 'bold')}: {instances}, for {span(one['hours'])} of work"]
+    lines += wrapped(shown(one["choice"], 400), "  # ", "  # ") if one["choice"] else []
+    return [*lines, *table(one["candidates"], "  ")]
+
+
+def chosen_and_next(places: Sequence[Candidate], indent: str) -> list[str]:
+    """The table of a plan: the chosen place, the next best ones, and how many more there are."""
+    others = [one for one in places if one["why_not"] is not None]
+    near = others[:_NEXT]
+    lines = table([one for one in places if one in near or one["why_not"] is None], indent)
+    more = len(others) - len(near)
+    if more:
+        said = f"{more} other place{'' if more == 1 else 's'}: `flowplan market --for FILE` shows all"
+        lines += wrapped(said, indent, indent)
+    return lines
+
+
+def table(places: Sequence[Candidate], indent: str) -> list[str]:
+    """A line a place, under its type with the limit there; the type of the best place first. Prices are of an
+    instance-hour, the cost of all instances until the work is done."""
+    titles, rows = list(_TITLES), [_cells(one) for one in places]
+    widths = [max(len(row[column]) for row in [titles, *rows]) for column in range(len(titles))]
+    lines = [indent + _row(titles, widths)]
+    for (name, limit), group in groupby(_by_type(zip(places, rows, strict=True)), key=lambda pair: _of(pair[0])):
+        lines.append(f"{indent}{shown(name)}, limit {price(limit)} an instance-hour")
+        for one, row in group:
+            lines.append(indent + _row(row, widths))
+            if one["reason"] == "cannot_finish":
+                lines += wrapped(shown(one["why_not"] or "", 400), f"{indent}    ", f"{indent}    ")
+    return lines
+
+
+def _by_type(pairs: Iterable[tuple[Candidate, list[str]]]) -> list[tuple[Candidate, list[str]]]:
+    """Those of one type one after the other; else in their order."""
+    pairs = list(pairs)
+    types = list(dict.fromkeys(_of(one) for one, _ in pairs))
+    return sorted(pairs, key=lambda pair: types.index(_of(pair[0])))
+
+
+def _of(one: Candidate) -> tuple[str, str]:
+    return one["instance_type_name"], one["limit_price"]
+
+
+def _cells(one: Candidate) -> list[str]:
+    hours, share = one["expected_hours"], one["expected_availability"]
+    return [
+        f"  {shown(one['region'])}",
+        _or_dash(one["price_now"]),
+        "-" if share is None else f"{int(100 * Decimal(share))}%",
+        _or_dash(one["expected_cost"]),
+        "-" if hours is None else f"{hours:.1f} h",
+        _WHY_NOT[one["reason"]],
+    ]
+
+
+def _or_dash(amount: str | None) -> str:
+    return "-" if amount is None else price(amount)
+
+
+def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
+    first, *figures, last = zip(cells, widths, strict=True)
+    line = first[0].ljust(first[1]) + "".join(f"  {cell:>{width}}" for cell, width in figures)
+    return f"{line}  {last[0]}"
