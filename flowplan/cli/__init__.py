@@ -42,6 +42,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "graph": ("graph", "graph", "Print the resource graph: SVG, Graphviz or Mermaid."),
     "output": ("output", "output", "Show the outputs of the stack."),
     "test": ("test", "test", "Run the cases beside a stack, in a simulated cloud."),
+    "doctor": ("doctor", "doctor", "Check credentials, project, state and the rest."),
     "explain": ("explain", "explain", "Say what a code or an exit code means, and what to do."),
     "schema": ("schema", "schema", "Print the JSON Schema of task files and stack files."),
     "recover": ("recover", "recover", "Settle operations that an interrupted run left in doubt."),

@@ -20,6 +20,7 @@ from typing import (
 
 from flowplan.documents.shapes.common import Decimals
 from flowplan.documents.shapes.convert import ConvertDocument
+from flowplan.documents.shapes.doctor import DoctorDocument
 from flowplan.documents.shapes.events import Event
 from flowplan.documents.shapes.explain import ExplainDocument
 from flowplan.documents.shapes.failure import FailureDocument
@@ -70,6 +71,7 @@ SHAPES: Mapping[str, Any] = MappingProxyType(
         "restored": RestoredDocument | PutBackDocument,
         "lock": LockDocument,
         "graph": GraphDocument,
+        "doctor": DoctorDocument,
         "test": TestDocument,
         "event": Event,
         "failure": FailureDocument,

@@ -98,6 +98,8 @@ REPORTS: dict[tuple[str, str], Report] = {
     ("test", "text"): Report(_TEXT + "test", "text"),
     ("test", "json"): Report(_JSON, "test", whole=True),
     ("test", "junit"): Report("flowplan.reports.junit", "test", whole=True),
+    ("doctor", "text"): Report(_TEXT + "doctor", "text"),
+    ("doctor", "json"): Report(_JSON, "doctor", whole=True),
     ("schema", "json"): Report(_JSON, "document", whole=True),
     ("graph", "dot"): Report(_TEXT + "graph", "dot"),
     ("graph", "mermaid"): Report(_TEXT + "graph", "mermaid"),

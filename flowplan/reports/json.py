@@ -9,6 +9,7 @@ from flowplan.documents.plan import dumps
 
 if TYPE_CHECKING:
     from flowplan.documents.diagnostics import Checked
+    from flowplan.documents.doctor import Checkup
     from flowplan.documents.explain import Explained
     from flowplan.documents.failure import Failure
     from flowplan.documents.graph import Graph
@@ -106,6 +107,12 @@ def put_back(found: VersionRestored, _: Paint) -> str:
 
 def lock(found: Lock, _: Paint) -> str:
     from flowplan.documents.lock import document as made
+
+    return dumps(made(found))
+
+
+def doctor(found: Checkup, _: Paint) -> str:
+    from flowplan.documents.doctor import document as made
 
     return dumps(made(found))
 

@@ -90,7 +90,7 @@ def test_what_transcripts_tell_fits() -> None:
         for body in documents(text):
             fits(name, body)
             names.append(name)
-    assert {"event", "cost", "orphans", "market", "status", "graph", *SUBJECTS.values()} == set(names)
+    assert {"event", "cost", "doctor", "orphans", "market", "status", "graph", *SUBJECTS.values()} == set(names)
 
 
 def test_what_validate_says_fits(place: Place) -> None:

@@ -418,4 +418,18 @@ MISTAKES = (
         "if len(found.data) > LARGEST + 1:",
         ("tests/cli/test_variables.py", "-k", "too_large"),
     ),
+    Mistake(
+        "doctor makes the simulator that it looks for",
+        "operations/account.py",
+        "session.settings.simulator_data.stat().st_size > 0",
+        "session.settings.simulator_data is not None",
+        ("tests/cli/test_doctor.py", "-k", "simulator"),
+    ),
+    Mistake(
+        "doctor says what the credentials are",
+        "operations/account.py",
+        "_source(credentials.find(environ).source, environ)",
+        "_source(credentials.find(environ).secret.reveal(), environ)",
+        ("tests/cli/test_doctor.py", "-k", "no_key"),
+    ),
 )

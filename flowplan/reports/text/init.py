@@ -50,4 +50,5 @@ def _next(done: Started) -> Iterator[str]:
     for command, says in rows:
         yield f"  {command:<{width}}  {says}".rstrip()
     if done.unasked is not None:
+        yield f"  {'flowplan doctor':<{width}}  what is missing for a real account"
         yield from wrapped("sim: is a cloud in this process: no account, nothing to pay.", "  ", "  ")

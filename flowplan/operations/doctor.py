@@ -1,0 +1,110 @@
+"""Whether flowplan has what it needs: account, files, state and lock. Nothing is written, also no simulator made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from flowplan.documents.doctor import Check, Checkup
+from flowplan.errors import ConfigError, FlowplanError, StateError
+from flowplan.operations.account import account
+from flowplan.operations.lock import look
+from flowplan.operations.session import Session
+from flowplan.operations.sources import DEFAULT
+from flowplan.operations.validate import configuration
+from flowplan.printable import shown
+from flowplan.state.state import State
+
+if TYPE_CHECKING:
+    from flowplan.backends.store import Loaded
+    from flowplan.config import Config
+    from flowplan.documents.shapes.doctor import Subject
+
+
+def doctor(session: Session) -> Checkup:
+    """Every check, whatever another one says. Raises nothing of what is checked."""
+    config, files = _configuration(session)
+    loaded, state, unreadable = _state(session)
+    kept = loaded.state if loaded is not None else State(lineage="")
+    checks = (*account(session, config, kept), files, _backend(session), state, _lock(session))
+    return Checkup(checks, unreadable)
+
+
+def _guarded(subject: Subject, check: Callable[[], Check]) -> Check:
+    try:
+        return check()
+    except FlowplanError as error:
+        return Check(subject, "failed", str(error), error.hint)
+    except OSError as error:
+        return Check(subject, "failed", f"{shown(str(error.filename))}: {error.strerror}")
+
+
+def _configuration(session: Session) -> tuple[Config | None, Check]:
+    """The files that a command without PATH reads."""
+    try:
+        if not (session.settings.directory / DEFAULT).exists():
+            return None, Check("configuration", "skipped", f"there is no {DEFAULT} here", "flowplan init writes one")
+        sources, _ = session.sources([])
+        config = configuration(session, sources)
+    except ConfigError as error:
+        what = f"{DEFAULT} has {len(error.problems)} problem{'' if len(error.problems) == 1 else 's'}"
+        return None, Check("configuration", "failed", what, "flowplan validate shows each with its place")
+    except (FlowplanError, OSError) as error:
+        problem = error
+        return None, _guarded("configuration", lambda: _raised(problem))
+    tasks, volumes = len(config.tasks), len(config.volumes)
+    counted = f"{tasks} task{'' if tasks == 1 else 's'}, {volumes} volume{'' if volumes == 1 else 's'}"
+    return config, Check("configuration", "ok", f"{DEFAULT} is valid: {counted}")
+
+
+def _raised(error: Exception) -> Check:
+    raise error
+
+
+def _backend(session: Session) -> Check:
+    def check() -> Check:
+        why = session.store.lock.out_of_reach()
+        if why is not None:
+            return Check("backend", "failed", why, "make it writable, or give another --state")
+        return Check("backend", "ok", f"the state is kept in {session.store.name}")
+
+    return _guarded("backend", check)
+
+
+def _state(session: Session) -> tuple[Loaded | None, Check, bool]:
+    """The state, if it can be used; what is to be said of it; and whether it cannot be read."""
+    try:
+        loaded = session.load()
+    except (FlowplanError, OSError) as error:
+        problem = error
+        return None, _guarded("state", lambda: _raised(problem)), isinstance(error, StateError)
+    return loaded, _of_state(loaded), False
+
+
+def _of_state(loaded: Loaded) -> Check:
+    if doubtful := len(loaded.pending):
+        what = f"an interrupted run left {doubtful} operation{'' if doubtful == 1 else 's'} in doubt"
+        return Check("state", "warning", what, "flowplan recover, or the next apply, settles that")
+    if loaded.fresh:
+        return Check("state", "ok", "there is none yet: nothing was applied here")
+    count = len(loaded.state.bindings)
+    said = f"{count} resource{'' if count == 1 else 's'}, serial {loaded.state.serial}"
+    if loaded.journaled:
+        return Check("state", "ok", f"{said}; the last run was cut off, and its journal has what it did")
+    return Check("state", "ok", said)
+
+
+def _lock(session: Session) -> Check:
+    def check() -> Check:
+        found = look(session)
+        if found.holder is None:
+            return Check("lock", "ok", "nobody holds it")
+        who = f"{found.holder.who} since {found.holder.since} ({found.holder.command})"
+        if found.standing == "dead":
+            return Check("lock", "ok", f"left behind by a dead run of {who}; the next command takes it over")
+        if found.standing == "unknown":
+            remedy = f"if that run is certainly dead: flowplan force-unlock {found.holder.id}"
+            return Check("lock", "warning", f"held by {who}, which this machine cannot check", remedy)
+        return Check("lock", "warning", f"held by {who}", "wait for that run, or give --lock-timeout")
+
+    return _guarded("lock", check)

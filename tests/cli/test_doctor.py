@@ -1,0 +1,143 @@
+"""flowplan doctor: it says what is wrong whatever that is, shows no credential and leaves no trace."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from flowplan.backends.lock import Lock
+from flowplan.backends.processes import this_process
+from flowplan.documents.doctor import of_clocks
+from flowplan.operations.doctor import doctor
+from flowplan.operations.session import Session
+from flowplan.operations.settings import Settings
+from tests.conftest import APPLY, TASK, Place
+from tests.texts import task_text
+
+SECRET = "fkey_doctor_secret_0123456789"
+
+
+def checks(place: Place, *arguments: str) -> dict[str, tuple[str, str, str | None]]:
+    """subject -> verdict, summary, remedy."""
+    body = json.loads(place.run("doctor", "--format", "json", *arguments).out)
+    return {one["subject"]: (one["verdict"], one["summary"], one["remedy"]) for one in body["checks"]}
+
+
+def there(directory: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+
+
+def test_in_an_empty_directory_it_makes_nothing_and_no_simulator(place: Place) -> None:
+    found = checks(place)
+    assert found["api"] == ("ok", "sim: has no data yet; the first plan makes them", None)
+    assert found["configuration"][:2] == ("skipped", "there is no flowplan.yaml here")
+    assert {name for name, check in found.items() if check[0] == "failed"} == set()
+    assert list(place.path.iterdir()) == []
+
+
+def test_an_empty_file_is_no_simulator(place: Place) -> None:
+    place.write("", "other.db")
+    assert "no data yet" in checks(place, "--api-url", "sim:other.db")["api"][1]
+    assert (place.path / "other.db").read_bytes() == b""
+
+
+def test_after_an_apply_everything_is_in_order_and_unchanged(place: Place) -> None:
+    place.write(TASK)
+    place.ok(*APPLY)
+    before = there(place.path)
+    assert {check[0] for name, check in checks(place).items() if name != "clock"} == {"ok"}
+    assert place.ok("doctor").endswith("\nNothing is wrong.\n")
+    assert there(place.path) == before
+
+
+def test_without_credentials_the_rest_is_checked(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FLOWPLAN_API_URL")
+    found = place.run("doctor")
+    assert found.code == 1
+    assert "failed  credentials   no credentials for the API\n" in found.out
+    assert "skipped api, clock, project, ssh key, quota: not checked" in found.out
+    assert "ok      state         there is none yet" in found.out
+
+
+def test_without_a_network_it_says_so_and_shows_no_key(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLOWPLAN_API_URL", "https://127.0.0.1:9")
+    monkeypatch.setenv("FLOWPLAN_API_KEY", SECRET)
+    monkeypatch.setenv("MITHRIL_API_KEY", f"{SECRET}9")
+    with Session(Settings(environ=os.environ)) as session:  # the terminal masks what it prints; here nothing does
+        found = doctor(session)
+    assert found.exit_code == 1
+    says = {check.subject: check for check in found.checks}
+    assert says["credentials"].summary == "from FLOWPLAN_API_KEY (MITHRIL_API_KEY is set too, and not used)"
+    assert says["api"].verdict == "failed"
+    assert "cannot reach 127.0.0.1" in says["api"].summary
+    assert SECRET not in repr(found)
+
+
+def test_a_key_of_a_file_is_named_by_the_file(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.write(SECRET, "key")
+    monkeypatch.setenv("FLOWPLAN_API_URL", "https://127.0.0.1:9")
+    monkeypatch.setenv("FLOWPLAN_API_KEY_FILE", "key")
+    (place.path / "key").chmod(0o644)
+    found = checks(place)["credentials"]
+    assert (found[0], found[2]) == ("failed", "chmod 600 key")
+    (place.path / "key").chmod(0o600)
+    assert checks(place)["credentials"][1] == "from the file key of FLOWPLAN_API_KEY_FILE"
+
+
+def test_a_broken_state_and_a_broken_file_hide_nothing_else(place: Place) -> None:
+    place.write(TASK)
+    place.ok(*APPLY)
+    place.write("{", "flowplan.state.json")
+    place.write("name: a\nnmae: b\n")
+    found = checks(place)
+    assert found["state"][0] == "failed"
+    assert "state restore" in (found["state"][2] or "")
+    assert found["configuration"][:2] == ("failed", "flowplan.yaml has 2 problems")
+    assert found["project"][0] == "ok"
+    assert place.run("doctor").code == 5
+
+
+def test_a_state_of_another_api_a_held_lock_and_a_key_that_does_not_exist(place: Place) -> None:
+    place.write(TASK)
+    place.ok(*APPLY)
+    place.ok("simulator", "reset", "--api-url", "sim:b.db")
+    found = checks(place, "--api-url", "sim:b.db")
+    assert found["state"][0] == "failed"
+    assert "belongs to sim:" in found["state"][1]
+    lock = Lock(place.path / "flowplan.lock")
+    lock.acquire(this_process("flowplan apply", {}, "2026-01-02T03:04:05Z"))
+    held = checks(place)["lock"]
+    lock.release()
+    assert held[0] == "warning"
+    assert "(flowplan apply)" in held[1]
+    place.write(task_text(key="no-such-key"))
+    assert checks(place)["ssh_key"] == ("failed", "there is no SSH key no-such-key", "there are: my-ssh-key")
+    assert checks(place, "--project", "nobody")["project"][0] == "failed"
+
+
+@pytest.mark.parametrize("url", ["https://user:password@example.com", "nonsense", "https://exa mple.com"])
+def test_a_url_that_is_none_is_an_answer_too(place: Place, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLOWPLAN_API_KEY", SECRET)
+    found = checks(place, "--api-url", url)
+    assert found["api"][0] == "failed"
+    assert found["lock"][0] == "ok"
+    assert "password@" not in json.dumps(found)
+
+
+def test_a_place_that_can_have_no_state_is_said(place: Place) -> None:
+    found = checks(place, "--state", "nowhere/s.json")
+    assert found["backend"][0] == found["state"][0] == "failed"
+    assert "there is no directory nowhere" in found["backend"][1]
+
+
+def test_clocks_are_compared() -> None:
+    there = datetime(2026, 1, 2, tzinfo=UTC)
+    here = there.timestamp()
+    assert of_clocks(here + 30, there).verdict == "ok"
+    assert of_clocks(here + 31.4, there).summary == "this machine's clock is 31 s ahead of the API's"
+    assert of_clocks(here - 7200, there).summary == "this machine's clock is 7,200 s behind the API's"
+    assert of_clocks(here, None).verdict == "skipped"
