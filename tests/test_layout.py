@@ -76,6 +76,7 @@ ALLOWED["reports.text"] = ALLOWED["reports.svg"] = {
     *("cost", "planning", "pricing", "state", *NOUNS),
 }
 ALLOWED["reports.html"] = {"reports", "reports.text", "documents.shapes"}
+ALLOWED["reports.markdown"] = {"reports", "reports.text", "documents.shapes", "printable"}
 ALLOWED["arguments"] = {"config", "operations", *NOUNS}
 ALLOWED["api"] = {
     *("arguments", "operations", "reports.html", "reports.text", "documents", "documents.shapes", "apply"),

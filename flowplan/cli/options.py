@@ -36,6 +36,12 @@ allow_volume_destroy = click.option(
 keep_volumes = click.option(
     "--keep-volumes", is_flag=True, help="Cancel the bids; leave the volumes with their data, and forget them."
 )
+max_bytes = click.option(
+    "--max-bytes",
+    type=click.IntRange(min=4000),
+    metavar="N",
+    help="Cut --format markdown at a resource, to N bytes.  [default: 60000]",
+)
 auto_approve = click.option("--auto-approve", is_flag=True, help="Do not ask for approval.")
 parallelism = click.option(
     "--parallelism",

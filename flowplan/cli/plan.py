@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 @spending.what_if
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 when there are changes.")
 @options.form("plan")
+@options.max_bytes
 @click.pass_context
 def plan(
     ctx: click.Context,
@@ -57,6 +58,7 @@ def plan(
     what_if: str | None,
     detailed_exitcode: bool,
     form: str,
+    max_bytes: int | None,
 ) -> int:
     """Show what would change, and what it would cost: per hour now, over a day (or a task's estimated duration, or
     --horizon), and at most.
@@ -72,7 +74,7 @@ def plan(
     from flowplan.operations.plan import Request, refuse
     from flowplan.operations.plan import plan as make
 
-    here, report = Context.of(ctx), report_of("plan", form)
+    here, report = Context.of(ctx), report_of("plan", form, max_bytes)
     if out:
         hold_writable(out)
     ahead = values.what_if_hours(what_if)

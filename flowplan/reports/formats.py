@@ -19,15 +19,18 @@ if TYPE_CHECKING:
 
 class Report(NamedTuple):
     """A function of a module, imported when it is called: it takes what the subject is reported from, and a Paint, and
-    returns the whole text. `whole`: it is read by a program, so it gets everything, and the failure too."""
+    returns the whole text. `whole`: it is read by a program, so it gets everything, and the failure too. `bounded`: the
+    function also takes how many bytes it may return, which `max_bytes` says, if not the function itself."""
 
     module: str
     function: str
     whole: bool = False
+    bounded: bool = False
+    max_bytes: int | None = None
 
     def __call__(self, subject: Any, paint: Paint) -> str:
-        text: Callable[[Any, Paint], str] = getattr(import_module(self.module), self.function)
-        return text(subject, paint)
+        text: Callable[..., str] = getattr(import_module(self.module), self.function)
+        return text(subject, paint) if self.max_bytes is None else text(subject, paint, self.max_bytes)
 
 
 class Running(NamedTuple):
@@ -59,6 +62,7 @@ REPORTS: dict[tuple[str, str], Report] = {
     ("convert", "json"): Report(_JSON, "document", whole=True),
     ("plan", "text"): Report(_TEXT + "plan", "text"),
     ("plan", "json"): Report(_JSON, "document", whole=True),
+    ("plan", "markdown"): Report("flowplan.reports.markdown.plan", "comment", whole=True, bounded=True),
     ("plan", "html"): Report(_HTML + "plan", "page"),
     ("state", "text"): Report(_TEXT + "state", "whole"),
     ("state", "json"): Report(_JSON, "state", whole=True),
@@ -126,12 +130,15 @@ def formats_of(subject: str) -> list[str]:
     return [form for of, form in REPORTS if of == subject]
 
 
-def report_of(subject: str, form: str) -> Report:
-    """The report of a subject in a format. Raises UsageProblem where there is none."""
+def report_of(subject: str, form: str, max_bytes: int | None = None) -> Report:
+    """The report of a subject in a format, of at most `max_bytes`. Raises UsageProblem where there is none, and for a
+    size of what is never cut."""
     found = REPORTS.get((subject, form))
     if found is None:
         raise UsageProblem(f"--format: there is no {form} of the {subject}", hint=candidates(form, formats_of(subject)))
-    return found
+    if max_bytes is not None and not found.bounded:
+        raise UsageProblem(f"--max-bytes: --format {form} is never cut", hint="it cuts --format markdown")
+    return found._replace(max_bytes=max_bytes)
 
 
 def failure_text(subject: str, form: str, failure: Failure, paint: Paint) -> str | None:

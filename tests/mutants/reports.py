@@ -8,7 +8,7 @@ MISTAKES = (
     Mistake(
         "a plan file breaks its lines",
         "reports/text/plan.py",
-        "    body = _lines_apart(body)\n",
+        "    body = lines_apart(body)\n",
         "",
         ("tests/faults/test_inert.py", "-k", "plan_file"),
     ),
@@ -18,5 +18,33 @@ MISTAKES = (
         "{shown(str(one.address), LONGEST_LINE)}",
         "{one.address}",
         ("tests/faults/test_inert.py", "-k", "the_state"),
+    ),
+    Mistake(
+        "a name in a comment calls a user",
+        "reports/markdown/escaping.py",
+        '_LINKING = "@#:"',
+        '_LINKING = "#:"',
+        ("tests/reports/test_markdown.py", "-k", "shown_as_it_is"),
+    ),
+    Mistake(
+        "a name in a comment closes its fence",
+        "reports/markdown/escaping.py",
+        'fence = "`" * max(3, _longest_run(text) + 1)',
+        'fence = "```"',
+        ("tests/reports/test_markdown.py", "-k", "shown_as_it_is"),
+    ),
+    Mistake(
+        "a comment that is cut does not say so",
+        "reports/markdown/fitting.py",
+        'return "".join(texts) + left_out(missing)',
+        'return "".join(texts)',
+        ("tests/reports/test_markdown.py", "-k", "keeps_to_its_size"),
+    ),
+    Mistake(
+        "a comment shows what is made before what is destroyed",
+        "reports/markdown/plan.py",
+        '    ("-",): "Destroy",\n    ("-/+", "+/-"): "Replace",\n',
+        '    ("+",): "Create",\n    ("-/+", "+/-"): "Replace",\n    ("-",): "Destroy",\n',
+        ("tests/reports/test_markdown.py", "-k", "verdict_first"),
     ),
 )

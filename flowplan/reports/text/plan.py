@@ -80,7 +80,7 @@ _NAMES = {"instance_type_name": "instance_type", "ssh_key_names": "ssh_keys"}
 def text(body: PlanDocument | SealedPlan, paint: Paint) -> str:
     """The whole report, ending in a newline: what it is about, what is lost first and what is new last, and at the end
     what decides: warnings, the cost, the counts, and what refuses it. `body` may come from a file."""
-    body = _lines_apart(body)
+    body = lines_apart(body)
     changing = ordered(body["resource_changes"])
     refusals = [one for one in body["diagnostics"] if one["severity"] == "error"]
     parts = [head(body["stack"], paint), drift(body["resource_drift"], paint), moves(body["resource_changes"], paint)]
@@ -129,13 +129,13 @@ def outputs(found: Mapping[str, PlannedOutput], paint: Paint) -> str:
     return "\n".join(["Changes to outputs:", *lines]) if lines else ""
 
 
-def _lines_apart(value: Any) -> Any:
+def lines_apart(value: Any) -> Any:
     """A JSON value whose texts are each fit for one line: none breaks out of its place."""
     if isinstance(value, str):
         return shown(value, 2000)
     if isinstance(value, dict):
-        return {_lines_apart(key): _lines_apart(one) for key, one in value.items()}
-    return [_lines_apart(one) for one in value] if isinstance(value, list) else value
+        return {lines_apart(key): lines_apart(one) for key, one in value.items()}
+    return [lines_apart(one) for one in value] if isinstance(value, list) else value
 
 
 def symbol_of(entry: Entry) -> str | None:

@@ -1,0 +1,191 @@
+"""The plan document -> Markdown for a pull request: what a reviewer decides by comes first, and all of it fits into a
+comment. Every text from outside is escaped."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, cast
+from urllib.parse import quote
+
+from attrs import evolve
+
+from flowplan.reports.markdown.escaping import code, code_in_tag, fenced, prose
+from flowplan.reports.markdown.fitting import Piece, fitted
+from flowplan.reports.text.cost import cost_line, costs, remarks, rows_of
+from flowplan.reports.text.paint import Paint
+from flowplan.reports.text.plan import block, drift, head_of, lines_apart, moves, ordered, outputs, summary, symbol_of
+from flowplan.reports.text.what_if import what_if
+
+if TYPE_CHECKING:
+    from flowplan.documents.shapes.common import Said
+    from flowplan.documents.shapes.plan import Entry, FailedPlan, PlanBody, SealedPlan
+
+MAX_BYTES = 60_000  # GitHub takes 65,536 characters in a comment
+_PLAIN = Paint(on=False)
+# What is done, the weightiest first: symbols -> head of the list.
+_LISTS = {
+    ("-",): "Destroy",
+    ("-/+", "+/-"): "Replace",
+    ("~",): "Change",
+    ("<-",): "Import",
+    (".",): "Forget",
+    ("+",): "Create",
+}
+_KINDS = {
+    "error": ("an error", "{} errors"),
+    "deletion": ("the names of what is destroyed", "the names of what is destroyed"),
+    "warning": ("a warning", "{} warnings"),
+    "drift": ("what changed outside", "what changed outside"),
+    "resource": ("the diff of a resource", "the diffs of {} resources"),
+    "more": ("a section", "{} sections"),
+    "note": ("a note", "{} notes"),
+}
+_MARGIN = re.compile(r"^ {6}( *)(-/\+|\+/-|[-+~](?= ))?", re.MULTILINE)
+
+
+def comment(document: SealedPlan | FailedPlan, _: Paint, max_bytes: int = MAX_BYTES) -> str:
+    """The comment, in at most `max_bytes`. Its first line, which nobody sees, names stack, project and digest."""
+    document = lines_apart(document)
+    pieces = [*(_plan(cast("SealedPlan", document)) if "stack" in document else _failed(document))]
+    return fitted(pieces, max_bytes, lambda missing: _left_out(missing, max_bytes))
+
+
+def header(document: SealedPlan) -> str:
+    """The first line, by which a program finds the comment of a stack, and the digest of what is shown in it."""
+    stack, digest = document["stack"], document["sha256"]
+    about = {"stack": stack["name"], "project": stack["project"]["id"], "plan": digest}
+    words = (f"{key}={quote(value[:200], safe='').replace('--', '%2D%2D')}" for key, value in about.items())
+    return f"<!-- flowplan {' '.join(words)} -->\n"
+
+
+def _failed(document: FailedPlan) -> Iterator[Piece]:
+    count = len(document["diagnostics"])
+    yield Piece("<!-- flowplan failed -->\n### flowplan: no plan\n\n")
+    yield Piece(f"**Failed, with {count} problem{'' if count == 1 else 's'}.** Nothing was changed.\n\n")
+    yield from _said(document["diagnostics"], "error")
+    yield Piece("\n")
+    yield from _section("Warnings", [*_said(document["diagnostics"], "warning")])
+
+
+def _plan(body: SealedPlan) -> Iterator[Piece]:
+    changing = ordered(body["resource_changes"])
+    stack = body["stack"]
+    where = f"{code(stack['project']['name'], 80)}, API {code(stack['api_url'], 200)}"
+    title = f"### flowplan: {code(stack['name'], 80)} in {where}\n\n"
+    yield Piece(header(body) + title + _verdict(body, changing) + "\n" + _costs(body))
+    if refusals := [*_said(body["diagnostics"], "error")]:
+        yield Piece("> [!CAUTION]\n> **Refused**\n>\n")
+        yield from (evolve(one, whole=f"> {one.whole}") for one in refusals)
+        yield Piece("\n")
+    yield from _destroyed(changing)
+    yield from _section("Warnings", [*_said(body["diagnostics"], "warning")])
+    yield from _folded("Changed outside of flowplan", drift(body["resource_drift"], _PLAIN), "drift")
+    for symbols, head in _LISTS.items():
+        listed = [one for one in changing if symbol_of(one) in symbols]
+        yield from _section(head, [_resource(one) for one in listed])
+    yield from _folded("Moved", moves(body["resource_changes"], _PLAIN))
+    yield from _folded("Outputs", outputs(body["outputs"], _PLAIN))
+    if "what_if" in body:
+        yield from _folded("What if", what_if(body["what_if"], _PLAIN))
+    yield from _section("Notes", [*_said(body["diagnostics"], "note")])
+
+
+def _verdict(body: PlanBody, changing: Sequence[Entry]) -> str:
+    """What would be done, and whether it may be."""
+    said = f"**{prose(summary(body, changing, _PLAIN).splitlines()[-1])}**"
+    if body["errored"]:
+        said += " This plan is refused, and cannot be applied."
+    if body["mode"] == "destroy":
+        said = f"To destroy everything: {said}"
+    lines = [said]
+    left = len(body["selection"]["left_out"]) if "selection" in body else 0
+    if left:
+        lines.append(f"It covers only what was selected: {left} other change{'' if left == 1 else 's'} left out.")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _costs(body: PlanBody) -> str:
+    cost = body["cost"]
+    if cost["current"] == cost["planned"]:
+        line = costs(body, _PLAIN)
+        return f"{prose(line)}\n\n" if line else ""
+    head, *rows = rows_of(cost)
+    lines = [f"| Cost, storage included | {' | '.join(head[1:])} |", "|---|---:|---:|---:|"]
+    lines += [f"| {what} | {before} | {after} | **{change}** |" for what, before, after, change in rows]
+    said = re.sub(r"\n {3,}", " ", "\n".join(remarks(body))).splitlines()
+    lines += ["", *(f"- {prose(line.strip())}" for line in said)] if said else []
+    return "\n".join(lines) + "\n\n"
+
+
+def _said(diagnostics: Sequence[Said], severity: str) -> Iterator[Piece]:
+    """Those of a severity, a line each."""
+    rank = {"error": 0, "warning": 1, "note": 4}[severity]
+    found = [one for one in diagnostics if one["severity"] == severity]
+    for one in found:
+        place = one["source"]
+        where = f" ({code(':'.join(map(str, place.values())))})" if place else ""
+        hint = f"<br>hint: {prose(one['hint'])}" if one["hint"] else ""
+        yield Piece(f"- {prose(one['summary'])}{where}{hint}\n", rank=rank, kind=severity)
+
+
+def _destroyed(changing: Sequence[Entry]) -> Iterator[Piece]:
+    """A warning of what goes, volumes first."""
+    gone = [one for one in changing if "delete" in one["change"]["actions"]]
+    if not gone:
+        return
+    volumes = sum(one["type"] == "volume" for one in gone)
+    head = f"**This destroys {len(gone)} resource{'' if len(gone) == 1 else 's'}"
+    if volumes:
+        head += f", and the data on {volumes} volume{'' if volumes == 1 else 's'}"
+    names = [_gone(one) for one in gone]
+    yield Piece(f"> [!WARNING]\n> {head}**\n")
+    yield Piece(f"> {', '.join(names)}\n", kind="deletion")
+    yield Piece("\n")
+
+
+def _gone(entry: Entry) -> str:
+    remark = " (replaced)" if "create" in entry["change"]["actions"] else ""
+    return f"{code(entry['address'])}{' with its data' if entry['type'] == 'volume' else ''}{remark}"
+
+
+def _section(head: str, pieces: Sequence[Piece]) -> Iterator[Piece]:
+    count = sum(piece.shrinks for piece in pieces)
+    if count:
+        yield Piece(f"#### {head} ({count})\n\n")
+        yield from pieces
+        yield Piece("\n")
+
+
+def _resource(entry: Entry) -> Piece:
+    """Its address and what happens to it; folded, its diff."""
+    cost, saves = cost_line(entry), entry["change"]["actions"] == ["delete"]
+    beside = f": {'saves ' if saves else ''}{cost}" if cost else ""
+    whole = (
+        f"<details><summary>{code_in_tag(entry['address'])} {head_of(entry)}{beside}</summary>\n\n"
+        f"{fenced(_diff(entry), 'diff')}\n\n</details>\n"
+    )
+    return Piece(whole, f"- {code(entry['address'])} {head_of(entry)}\n", 2, "resource")
+
+
+def _diff(entry: Entry) -> str:
+    """Its block of the text, with the signs in the first column, where a diff has them."""
+    _, *lines = block(entry, _PLAIN).split("\n")
+    return _MARGIN.sub(lambda found: f"{(found[2] or ' ').replace('~', '!')}{found[1]}", "\n".join(lines))
+
+
+def _folded(head: str, text: str, kind: str = "more") -> Iterator[Piece]:
+    """A part of the text, folded; nothing for none."""
+    if text:
+        whole = f"<details><summary>{head}</summary>\n\n{fenced(text, 'text')}\n\n</details>\n\n"
+        yield Piece(whole, rank=1 if kind == "drift" else 3, kind=kind)
+
+
+def _left_out(missing: Mapping[str, int], limit: int) -> str:
+    parts = [
+        (one if missing[kind] == 1 else many).format(missing[kind])
+        for kind, (one, many) in _KINDS.items()
+        if kind in missing
+    ]
+    listed = " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
+    return f"\n_Cut at {limit:,} bytes. Left out: {listed}. `flowplan show` with the saved plan has all of it._\n"
