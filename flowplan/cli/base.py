@@ -85,7 +85,13 @@ def global_options(*, hidden: bool) -> list[click.Parameter]:
         ),
         Anywhere("--no-lock", is_flag=True, hidden=hidden, help="Do not lock; for read-only commands."),
         Anywhere("--no-color", is_flag=True, hidden=hidden, help="Do not use colour."),
-        Anywhere("-v", "--verbose", is_flag=True, hidden=hidden, help="Log the API calls to stderr."),
+        Anywhere(
+            "-v",
+            "--verbose",
+            is_flag=True,
+            hidden=hidden,
+            help="Log the API calls to stderr; show changes that are alike one by one.",
+        ),
     ]
 
 

@@ -44,8 +44,7 @@ class Context:
 
         given = ctx.find_root().obj
         terminal: Terminal = given["terminal"]
-        if given.get("no_color"):
-            terminal.plain()
+        terminal.asked(plain=bool(given.get("no_color")), verbose=bool(given.get("verbose")))
         if directory := given.get("chdir"):
             try:
                 os.chdir(directory)

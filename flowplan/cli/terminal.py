@@ -43,9 +43,10 @@ class Terminal:
         asks = not in_ci and sys.stdin is not None and sys.stdin.isatty() and err.isatty()
         return cls(out, err, paint_of(out, environ), paint_of(err, environ), interactive=asks)
 
-    def plain(self) -> None:
-        """No colour from here on."""
-        self.paint, self.paint_err = evolve(self.paint, on=False), evolve(self.paint_err, on=False)
+    def asked(self, *, plain: bool, verbose: bool) -> None:
+        """From here on no colour if `plain`; if `verbose`, all that there is to show, also what is alike."""
+        on = {"on": False} if plain else {}
+        self.paint, self.paint_err = evolve(self.paint, verbose=verbose, **on), evolve(self.paint_err, **on)
 
     def hide(self, forms: Callable[[], Iterable[str]]) -> None:
         """From here on no output shows any of `forms` either, asked for at each: the last hold on what must stay

@@ -47,4 +47,18 @@ MISTAKES = (
         '    ("+",): "Create",\n    ("-/+", "+/-"): "Replace",\n    ("-",): "Destroy",\n',
         ("tests/reports/test_markdown.py", "-k", "verdict_first"),
     ),
+    Mistake(
+        "changes at other limits are shown as one",
+        "reports/text/folding.py",
+        'return {**values, **named, "name": OWN}',
+        'return {**values, **named, "name": OWN, "limit_price": OWN}',
+        ("tests/reports/test_folding.py",),
+    ),
+    Mistake(
+        "the loss of several volumes' data is shown as one",
+        "reports/text/folding.py",
+        """    return entry["type"] == "volume" and "delete" in entry["change"]["actions"]\n""",
+        "    return False\n",
+        ("tests/reports/test_folding.py",),
+    ),
 )

@@ -1,11 +1,14 @@
-"""Names and addresses as people read them: in natural order."""
+"""Names and addresses as people read them: in natural order, and consecutive ones as a range."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import TypeAlias
 
 _DIGITS = re.compile(r"([0-9]+)")
+_LAST_NUMBER = re.compile(r"(.*?)([0-9]{1,18})([^0-9]*)", re.DOTALL)
+_FEW = 2  # consecutive names that are no range yet
 Natural: TypeAlias = tuple[tuple[int, str, str], ...]
 
 
@@ -18,3 +21,44 @@ def _part(text: str, index: int) -> tuple[int, str, str]:
     """Every second part is a number: by its size, which is its length first."""
     digits = text.lstrip("0") if index % 2 else text
     return (len(digits) if index % 2 else 0, digits, text)
+
+
+def runs(names: Iterable[str]) -> list[list[str]]:
+    """`names` in natural order, those together that are numbered consecutively."""
+    found: list[list[str]] = []
+    for name in sorted(names, key=natural):
+        if found and _is_next(found[-1][-1], name):
+            found[-1].append(name)
+        else:
+            found.append([name])
+    return found
+
+
+def ranges(names: Iterable[str], dots: str = "\N{HORIZONTAL ELLIPSIS}") -> list[str]:
+    """`names` in natural order, three and more that are numbered consecutively as the first and how the last ends: from
+    its number on, or its key (`a-000 ... 119`, `a["1"] ... ["9"]`)."""
+    return [text for run in runs(names) for text in spelled(run, dots)]
+
+
+def spelled(run: list[str], dots: str) -> list[str]:
+    """One of `runs` as a range, or name by name."""
+    before, number, after = _numbered(run[-1])
+    _, bracket, key = before.partition("[")
+    return run if len(run) <= _FEW else [f"{run[0]} {dots} {bracket}{key}{number}{after}"]
+
+
+def _is_next(name: str, other: str) -> bool:
+    before, number, after = _numbered(name)
+    other_before, other_number, other_after = _numbered(other)
+    if not number or not other_number or (before, after) != (other_before, other_after):
+        return False
+    plain = number == str(int(number)) and other_number == str(int(other_number))
+    return int(other_number) == int(number) + 1 and (plain or len(number) == len(other_number))
+
+
+def _numbered(name: str) -> tuple[str, str, str]:
+    """`name` before its last number, that, and the rest; where it has none, or one that is too long, "" for both."""
+    found = _LAST_NUMBER.fullmatch(name)
+    if found is None or found[1][-1:].isdigit():
+        return name, "", ""
+    return found[1], found[2], found[3]

@@ -58,10 +58,16 @@ def columns(line: str) -> int:
 @frozen
 class Paint:
     """`paint("text", "red")` gives ANSI codes when `on`, the text itself when not. `ascii`: what is painted on knows
-    no other characters."""
+    no other characters. `verbose`: everything is shown, also what is alike."""
 
     on: bool = False
     ascii: bool = False
+    verbose: bool = False
+
+    @property
+    def dots(self) -> str:
+        """What stands for something left out."""
+        return "..." if self.ascii else "\N{HORIZONTAL ELLIPSIS}"
 
     def __call__(self, text: str, *styles: str) -> str:
         if not self.on or not text:

@@ -7,11 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from flowplan.documents.differing import changed_fields, differing_fields, is_same
-from flowplan.documents.ports import ranges
+from flowplan.documents.ports import ranges as port_ranges
 from flowplan.documents.totals import added_and_destroyed
 from flowplan.printable import shown
 from flowplan.reports.text.cost import cost_line, costs
-from flowplan.reports.text.names import Natural, natural
+from flowplan.reports.text.destroys import destroys
+from flowplan.reports.text.folding import OWN, Fold, folded
+from flowplan.reports.text.names import Natural, natural, ranges
 from flowplan.reports.text.offers import chosen_and_next
 from flowplan.reports.text.outputs import planned, recorded
 from flowplan.reports.text.paint import WIDTH, Paint, columns, listed, wrapped
@@ -65,6 +67,7 @@ _LEGEND = {
     "+": "create",
 }
 _RANKS = {"-": 0, "-/+": 0, "+/-": 0, "~": 1, "<-": 1, ".": 1, "+": 2}
+_FOLDING = "Changes that are alike in all but the name are shown once; --verbose shows each."
 # Shown only where it differs from this: it says nothing in a new bid.
 _DEFAULTS: dict[str, Any] = {
     "paused": False,
@@ -84,9 +87,7 @@ def text(body: PlanDocument | SealedPlan, paint: Paint) -> str:
     changing = ordered(body["resource_changes"])
     refusals = [one for one in body["diagnostics"] if one["severity"] == "error"]
     parts = [head(body["stack"], paint), drift(body["resource_drift"], paint), moves(body["resource_changes"], paint)]
-    if changing:
-        parts.append(legend(changing, paint))
-        parts += [block(one, paint) for one in changing]
+    parts += changes(changing, paint)
     parts.append(outputs(body["outputs"], paint))
     if "what_if" in body:
         from flowplan.reports.text.what_if import what_if
@@ -143,6 +144,18 @@ def symbol_of(entry: Entry) -> str | None:
     return _SYMBOLS.get(tuple(entry["change"]["actions"]))
 
 
+def changes(changing: Sequence[Entry], paint: Paint) -> list[str]:
+    """The legend, and a block for each change or for several that are alike."""
+    if not changing:
+        return []
+    folds = folded(changing, each=paint.verbose)
+    blocks = [block_of(one, paint) for one in folds]
+    said = _FOLDING if len(folds) < len(changing) else ""
+    if said and any(OWN in line for line in blocks):
+        said += f" In them {OWN} stands for the name, key or id of each."
+    return [legend(changing, paint), "\n".join(wrapped(said, "", "")), *blocks]
+
+
 def legend(changing: Iterable[Entry], paint: Paint) -> str:
     """The symbols in use, each explained."""
     used = {symbol_of(one) for one in changing}
@@ -158,10 +171,15 @@ def _pad(symbol: str, paint: Paint) -> str:
 
 
 def block(entry: Entry, paint: Paint) -> str:
-    """One change: its head with the reason, its fields, what it costs."""
+    """One change."""
+    return block_of(Fold(entry, (entry,)), paint)
+
+
+def block_of(fold: Fold, paint: Paint) -> str:
+    """One change, or several that are alike: its head with the reason, its fields, what it costs."""
+    entry = fold.shown
     symbol = symbol_of(entry) or ""
-    head = f"{_pad(symbol, paint)} {paint(shown(entry['address']), 'bold')} {paint(head_of(entry), 'bold')}"
-    lines = [head]
+    lines = _titled(fold, head_of(entry), symbol, paint)
     if "previous_address" in entry:
         lines.append(f"      # moved from {shown(entry['previous_address'])}")
     if entry["note"]:
@@ -174,9 +192,20 @@ def block(entry: Entry, paint: Paint) -> str:
         lines.append(f"      # waits until {shown(wait['address'])} is {shown(wait['until'])}")
     lines += aligned(fields_of(entry), paint)
     if line := cost_line(entry):
-        word = "saves:" if symbol == "-" else "cost:"
+        each = "" if len(fold.entries) == 1 else " of each"
+        word = f"{'saves' if symbol == '-' else 'cost'}{each}:"
         lines += wrapped(f"{paint(word, 'cyan')} {line}", "      ", "            ")
     return "\n".join(lines)
+
+
+def _titled(fold: Fold, says: str, symbol: str, paint: Paint) -> list[str]:
+    """The head of a block: which addresses, and what happens to them."""
+    first = f"{_pad(symbol, paint)} "
+    if len(fold.entries) == 1:
+        return [f"{first}{paint(shown(fold.shown['address']), 'bold')} {paint(says, 'bold')}"]
+    names = ", ".join(ranges(map(shown, fold.addresses), paint.dots))
+    start, *more = listed(f"{names} ({len(fold.entries)} alike) {says}", "    ", "    ")
+    return [f"{first}{paint(start.strip(), 'bold')}", *(f"    {paint(line.strip(), 'bold')}" for line in more)]
 
 
 def ending_of(entry: Entry, lifetime: Lifetime) -> str:
@@ -351,8 +380,8 @@ def _port_rows(entry: PortsEntry) -> list[Row]:
     if not gone and not come:
         return [Row("#", "", f"({len(after)} unchanged {'pair' if len(after) == 1 else 'pairs'} hidden)")]
     remark = "forces replacement" if entry["change"]["replace_paths"] else ""
-    rows = [Row("-", "", text_, remark) for text_ in ranges(gone)]
-    rows += [Row("+", "", text_, remark) for text_ in ranges(come)]
+    rows = [Row("-", "", text_, remark) for text_ in port_ranges(gone)]
+    rows += [Row("+", "", text_, remark) for text_ in port_ranges(come)]
     same = len(after) - len(come)
     if same and before:
         rows.append(Row("#", "", f"({same} unchanged {'pair' if same == 1 else 'pairs'} hidden)"))
@@ -415,20 +444,8 @@ def summary(body: PlanBody, changing: Sequence[Entry], paint: Paint) -> str:
     lines = [paint(f"{line}{forgotten}.", "bold")]
     destroyed = [one for one in changing if "delete" in one["change"]["actions"]]
     if destroyed:
-        lines.insert(0, _destroyed(destroyed, paint))
+        lines.insert(0, destroys(destroyed, paint))
     return "\n".join(lines)
-
-
-def _destroyed(entries: Sequence[Entry], paint: Paint) -> str:
-    def what(entry: Entry) -> str:
-        remark = " (replaced)" if "create" in entry["change"]["actions"] else ""
-        return shown(entry["address"]) + (" and its data" if entry["type"] == "volume" else "") + remark
-
-    found = sorted(entries, key=lambda entry: (entry["type"] != "volume", natural(entry["address"])))
-    lines = [f"  {paint.symbol('-')} {what(entry)}" for entry in found[:20]]
-    if len(found) > 20:
-        lines.append(f"    and {len(found) - 20} more")
-    return "\n".join([paint("Destroys:", "red"), *lines])
 
 
 def diagnostics(entries: Iterable[Said], paint: Paint) -> str:

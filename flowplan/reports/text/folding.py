@@ -1,0 +1,90 @@
+"""Changes that are alike -> one for all of them.
+
+Two are alike if all that the document says of them is equal but the name and what follows from it: the address, the id,
+the place in a file, and addresses of other resources that contain the name or the key. So what differs in price, count,
+region or script is not alike.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from attrs import frozen
+
+if TYPE_CHECKING:
+    from flowplan.documents.shapes.plan import Entry
+
+OWN = "*"  # in what is shown of several: the name or key of each; no name in a file has it
+_ALONE = 3  # so many that are alike are shown one by one
+
+
+@frozen
+class Fold:
+    """Changes shown as one. `shown`: what they have in common, with OWN where each has its name, or, of one alone, that
+    one; `entries`: all of them, in the order in which they were."""
+
+    shown: Entry
+    entries: tuple[Entry, ...]
+
+    @property
+    def addresses(self) -> list[str]:
+        return [one["address"] for one in self.entries]
+
+
+def folded(entries: Iterable[Entry], *, each: bool = False) -> list[Fold]:
+    """`entries` with those that are alike as one, where the first of them stands. `each`: nothing is folded. The loss
+    of a volume's data is shown for each."""
+    groups: dict[str, list[Entry]] = {}
+    shapes: dict[str, Entry] = {}
+    for one in entries:
+        shape = None if each or _loses_data(one) else in_common(one)
+        key = one["address"] if shape is None else json.dumps(shape, sort_keys=True)
+        groups.setdefault(key, []).append(one)
+        if shape is not None:
+            shapes[key] = shape
+    return [fold for key, found in groups.items() for fold in _folds(found, shapes.get(key))]
+
+
+def _folds(found: list[Entry], shape: Entry | None) -> list[Fold]:
+    if shape is None or len(found) <= _ALONE:
+        return [Fold(one, (one,)) for one in found]
+    return [Fold(shape, tuple(found))]
+
+
+def _loses_data(entry: Entry) -> bool:
+    return entry["type"] == "volume" and "delete" in entry["change"]["actions"]
+
+
+def in_common(entry: Entry) -> Entry:
+    """`entry` with OWN in place of its name, and of what has it from its name."""
+    base, bracket, key = entry["name"].partition("[")
+    own = re.compile(
+        rf'"{re.escape(key.strip("]").strip(chr(34)))}"'
+        if bracket
+        else rf"(?<![\w.@-])(?P<kind>(?:bid|volume|ports)\.){re.escape(base)}(?![A-Za-z0-9_])"
+    )
+
+    def without(value: Any) -> Any:
+        if isinstance(value, str):
+            return own.sub(f'"{OWN}"' if bracket else rf"\g<kind>{OWN}", value)
+        if isinstance(value, dict):
+            return {name: without(one) for name, one in value.items()}
+        return [without(one) for one in value] if isinstance(value, list) else value
+
+    change: Any = entry["change"]
+    sides = {side: _side(change[side], without) for side in ("before", "after")}
+    named = {name: without(entry.get(name)) for name in ("note", "needs", "waits_for") if name in entry}
+    same = {**entry, **named, "change": {**change, **sides}, "source": None, "name": OWN}
+    id = None if entry["id"] is None else OWN
+    return cast("Entry", {**same, "address": f"{entry['type']}.{OWN}", "id": id})
+
+
+def _side(values: Any, without: Any) -> Any:
+    """What a bid or volume is, with OWN for its name, and in the addresses of its volumes."""
+    if not isinstance(values, Mapping):
+        return values
+    named = {name: without(values[name]) for name in ("volumes", "mounts") if name in values}
+    return {**values, **named, "name": OWN}

@@ -1,0 +1,168 @@
+"""Changes that are alike are shown once, and nothing is lost by that: what is unfolded is what --verbose shows."""
+
+from __future__ import annotations
+
+import json
+import re
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flowplan.reports.text.destroys import destroys
+from flowplan.reports.text.folding import folded, in_common
+from flowplan.reports.text.names import natural, ranges
+from flowplan.reports.text.paint import Paint
+from flowplan.reports.text.plan import changes, ordered
+
+EXAMPLE = json.loads((Path(__file__).parent.parent / "cases" / "create-example" / "plan.json").read_text())
+ENTRIES = {one["type"]: one for one in EXAMPLE["resource_changes"]}
+PAINT = Paint()
+_HEAD = re.compile(r" +(\S+) (.*?) \((\d+) alike\) (will be created)(.*)", re.DOTALL)
+_NAME = st.from_regex(r"(sweep|a|lr-1)-?[0-9]{1,3}|[a-c](\[\"[a-z]?[0-9]{1,2}\"\])", fullmatch=True)
+
+
+def create(kind: str, name: str, **other: Any) -> Any:
+    entry = deepcopy(ENTRIES[kind])
+    entry |= {"address": f"{kind}.{name}", "name": name}
+    if kind != "ports":
+        entry["change"]["after"] |= {"name": name.replace('["', "-").strip('"]'), **other}
+    return entry
+
+
+def named(text: str) -> list[str]:
+    """The addresses that a text of ranges means."""
+    found = []
+    for one in text.split(", "):
+        first, dots, last = one.partition(" \N{HORIZONTAL ELLIPSIS} ")
+        found += _between(first, last) if dots else [one]
+    return found
+
+
+def _between(first: str, last: str) -> list[str]:
+    bracket, _, end = last.rpartition('["')
+    del bracket
+    number, rest = re.search(r"([0-9]+)([^0-9]*)$", end).groups()  # type: ignore[union-attr]
+    start = re.fullmatch(r"(.*?)([0-9]+)([^0-9]*)", first)
+    assert start and start[3] == rest
+    width = len(start[2]) if start[2].startswith("0") or len(start[2]) == len(number) else 0
+    return [f"{start[1]}{n:0{width}}{rest}" for n in range(int(start[2]), int(number) + 1)]
+
+
+def unfolded(blocks: list[str]) -> list[str]:
+    """Every block by itself, in one line."""
+    found = []
+    for text in blocks:
+        head = _HEAD.fullmatch(" ".join(text.split()).join(("  ", "")))
+        if head is None:
+            found.append(" ".join(text.split()))
+            continue
+        symbol, names, count, says, rest = head.groups()
+        assert len(named(names)) == int(count)
+        for address in named(names):
+            own = re.search(r'\["(.*)"\]', address)
+            body = rest.replace(" of each:", ":")
+            body = body.replace('"*"', f'"{own[1]}"') if own else body.replace(".*", "." + address.partition(".")[2])
+            found.append(f"{symbol} {address} {says}{body}")
+    return found
+
+
+def own_volume(name: str) -> str:
+    return f'volume.data["{name.partition(chr(34))[2][:-2]}"]' if "[" in name else f"volume.{name}-data"
+
+
+SHAPES: tuple[Any, ...] = (
+    lambda name: {"volumes": [], "mounts": []},
+    lambda name: {"volumes": [], "mounts": [], "limit_price": "17.93"},
+    lambda name: {"volumes": [], "mounts": [], "region": "us-central1-a"},
+    lambda name: {"volumes": [], "mounts": [], "instance_quantity": 2},
+    lambda name: {"volumes": [], "mounts": [], "startup_script": {"sha256": "0" * 64, "size": 7}},
+    lambda name: {"volumes": [own_volume(name)], "mounts": []},
+    lambda name: {"volumes": ["volume.shared"], "mounts": []},
+)
+
+
+@given(st.dictionaries(_NAME, st.integers(0, len(SHAPES) - 1), min_size=1, max_size=40), st.booleans())
+def test_unfolded_it_is_what_verbose_shows(tasks: dict[str, int], with_ports: bool) -> None:
+    entries = [create("bid", name, **SHAPES[shape](name)) for name, shape in tasks.items()]
+    entries += [create("ports", name) for name in tasks if with_ports]
+    short = [part for part in changes(ordered(entries), PAINT)[2:] if part]
+    each = [part for part in changes(ordered(entries), Paint(verbose=True))[2:] if part]
+    assert len(each) == len(entries)
+    assert sorted(unfolded(short)) == sorted(" ".join(part.split()) for part in each)
+
+
+@given(st.dictionaries(_NAME, st.integers(0, len(SHAPES) - 1), min_size=4, max_size=40))
+def test_what_differs_is_not_alike(tasks: dict[str, int]) -> None:
+    entries = [create("bid", name, **SHAPES[shape](name)) for name, shape in tasks.items()]
+    for fold in folded(entries):
+        assert len({tasks[address.removeprefix("bid.")] for address in fold.addresses}) == 1
+        assert len(fold.entries) == 1 or len(fold.entries) > 3
+
+
+def test_a_region_named_like_its_task_is_a_difference() -> None:
+    regions = ["us-central1-a", "us-central1-b", "us-east1-a", "eu-central1-a"]
+    assert len(folded(create("bid", name, region=name) for name in regions)) == 4
+    keyed = [create("bid", f'train["{name}"]', region=name) for name in regions]
+    assert len(folded(keyed)) == 4
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("cost", "last_price"), "8.01"),
+        (("cost", "outlook"), "waits"),
+        (("change", "after", "ssh_keys"), ["another"]),
+        (("change", "after", "instance_type"), "it_another"),
+        (("change", "after", "memory_gb"), 64),
+        (("note",), "chosen for its price"),
+        (("lifetime",), None),
+        (("action_reason",), "create_because_gone"),
+        (("status",), "Open"),
+    ],
+)
+def test_whatever_else_differs_is_a_difference(path: tuple[str, ...], value: Any) -> None:
+    one, other = create("bid", "a-1"), create("bid", "a-2")
+    assert in_common(one) == in_common(other)
+    part = other
+    for key in path[:-1]:
+        part = part[key]
+    part[path[-1]] = value
+    assert in_common(one) != in_common(other)
+
+
+def test_the_data_of_volumes_goes_one_by_one() -> None:
+    entries = [create("volume", f"data-{n}") for n in range(5)]
+    assert len(folded(entries)) == 1
+    for one in entries:
+        one["change"] = {**one["change"], "actions": ["delete"], "before": one["change"]["after"], "after": None}
+    assert len(folded(entries)) == 5
+
+
+def test_the_list_of_what_is_destroyed_fits_a_few_lines_and_counts_the_rest() -> None:
+    bids = [create("bid", f"a-{n}") for n in range(0, 240, 2)]
+    volumes = [create("volume", f"data-{n:03}") for n in range(120)]
+    for one in [*bids, *volumes]:
+        one["change"] = {**one["change"], "actions": ["delete"]}
+    head, data, *others = destroys([*bids, *volumes], PAINT).splitlines()
+    assert (head, data) == ("Destroys:", "  - 120 volumes and their data: volume.data-000 … 119")
+    assert len(others) == 2
+    names, _, rest = " ".join(" ".join(others).split()).removeprefix("- 120 bids: ").partition(" and ")
+    assert names.startswith("bid.a-0, bid.a-2, bid.a-4, ")
+    assert rest == f"{120 - len(names.split(', '))} more, each shown above"
+
+
+@given(st.lists(_NAME, unique=True))
+def test_ranges_name_each_once(names: list[str]) -> None:
+    assert named(", ".join(ranges(names))) == sorted(names, key=natural) or not names
+
+
+def test_ranges_are_of_three_or_more() -> None:
+    assert ranges(["a-9", "a-10", "a-11"]) == ["a-9 … 11"]
+    assert ranges(["a-1", "a-2"]) == ["a-1", "a-2"]
+    assert ranges(["a-08", "a-09", "a-10", "a-1"]) == ["a-1", "a-08 … 10"]
+    assert ranges(['a["1"]', 'a["2"]', 'a["3"]']) == ['a["1"] … ["3"]']
+    assert ranges(["node-1-x", "node-2-x", "node-3-x"], "...") == ["node-1-x ... 3-x"]
