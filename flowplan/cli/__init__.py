@@ -19,7 +19,7 @@ from flowplan import __version__
 from flowplan.cli.answer import Answer
 from flowplan.cli.asked import asked_by
 from flowplan.cli.base import Filled, end_with, global_options
-from flowplan.cli.failures import PENDING, Failed, tell, tell_interrupted, tell_lost
+from flowplan.cli.failures import Failed, tell, tell_interrupted
 from flowplan.cli.terminal import Terminal
 from flowplan.cloud.http.redaction import forms_in
 from flowplan.errors import UsageProblem
@@ -127,10 +127,10 @@ def run(arguments: Sequence[str]) -> int:
         failed = tell(error, terminal)
         code = failed.exit_code
     try:
-        answer.end(code, failed.said)
+        code = answer.end(code, failed.said)
         terminal.close()
     except KeyboardInterrupt:  # while a stream took nothing
         terminal.hurry()
         terminal.close()
         code = 128 + signal.SIGINT
-    return tell_lost(terminal) if terminal.output.lost and code in (0, PENDING) else code
+    return code

@@ -1,31 +1,69 @@
-"""What a program reads of a command that failed: in the format that it asked for, or as the end of the events."""
+"""What a program reads of a command: in the format that it asked for, and as JSON in a file beside that. That is also
+where it reads of a failure."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from attrs import define
 
 from flowplan.cli.asked import Asked
+from flowplan.cli.failures import PENDING, tell_lost
+from flowplan.cli.json_file import JsonFile
 from flowplan.cli.terminal import Terminal
 from flowplan.clock import timestamp
 from flowplan.diagnostics import Diagnostic
+from flowplan.errors import FlowplanError
 
 if TYPE_CHECKING:
+    from flowplan.apply.events import Reporter
     from flowplan.reports.events import EventLines
 
 
 @define
 class Answer:
-    """`asked`: what was asked for; looked at only where a command fails. `events`: those of a run that has begun."""
+    """`asked`: what was asked for; looked at only where a command fails. `events`: those of a run that has begun.
+    `file`: where --json writes to."""
 
     terminal: Terminal
     asked: Callable[[], Asked]
     events: EventLines | None = None
+    file: JsonFile | None = None
 
-    def end(self, code: int, said: Sequence[Diagnostic] = ()) -> None:
-        """The command ends with `code`; where it failed, `said` is why."""
+    def report(self, subject: str, form: str, found: Any, max_bytes: int | None = None) -> None:
+        """Write `found`, a `subject` of the table of reports, to stdout in a format, and as JSON to the file."""
+        from flowplan.reports.formats import report_of
+
+        self.terminal.out(report_of(subject, form, max_bytes)(found, self.terminal.paint), end="")
+        self.keep(subject, found)
+
+    def keep(self, subject: str, found: Any) -> None:
+        """`found` as JSON is what the file is to hold, where there is one."""
+        from flowplan.reports.formats import report_of
+
+        if self.file is not None:
+            self.file.text = report_of(subject, "json")(found, self.terminal.paint)
+
+    def reporter(self, own: Reporter) -> Reporter:
+        """What hears a run: `own` reports to stdout, and the events go to the file, where there is one."""
+        from flowplan.reports.both import Both
+        from flowplan.reports.events import EventLines
+
+        self.events = own if isinstance(own, EventLines) else None
+        return own if self.file is None else Both(own, self.file.begin())
+
+    def end(self, code: int, said: Sequence[Diagnostic] = ()) -> int:
+        """The command ends with `code`; where it failed, `said` is why. Returns its exit code: another one where it did
+        well, but not all that it says could be written."""
+        self._to_stdout(code, said)
+        if self.terminal.output.lost and code in (0, PENDING):
+            lost = tell_lost(self.terminal)
+            code, said = lost.exit_code, lost.said
+        failed = self._to_file(code, said)
+        return failed if code in (0, PENDING) and failed else code
+
+    def _to_stdout(self, code: int, said: Sequence[Diagnostic]) -> None:
         if said and self.events is None and self.asked().events:
             from flowplan.reports.events import EventLines
 
@@ -33,13 +71,31 @@ class Answer:
         if self.events is not None:
             self.events.end(code, said)
         elif said and not self.terminal.output.used:
-            self._document(code, said)
+            self.terminal.out(self._failure(self.asked().form, code, said), end="")
 
-    def _document(self, code: int, said: Sequence[Diagnostic]) -> None:
+    def _to_file(self, code: int, said: Sequence[Diagnostic]) -> int:
+        file = self.file or (self._file_of_failure() if said else None)
+        if file is None:
+            return 0
+        if said and not self.asked().subject and file.events is None:
+            file.begin()
+        file.end(code, said)
+        if said and not file.text:
+            file.text = self._failure("json", code, said)
+        return file.write(self.terminal)
+
+    def _file_of_failure(self) -> JsonFile | None:
+        """The file of a command that failed before it came to look at it; None: there is none, or it may not be
+        written."""
+        name = self.asked().file
+        try:
+            return JsonFile.at(name) if name else None
+        except FlowplanError:  # stderr says already why the command failed, which may be this
+            return None
+
+    def _failure(self, form: str, code: int, said: Sequence[Diagnostic]) -> str:
+        """A failure in a format; "" where that has no place for it."""
         from flowplan.documents.failure import Failure
         from flowplan.reports.formats import failure_text
 
-        asked = self.asked()
-        text = failure_text(asked.subject, asked.form, Failure(code, said, timestamp()), self.terminal.paint)
-        if text is not None:
-            self.terminal.out(text, end="")
+        return failure_text(self.asked().subject, form, Failure(code, said, timestamp()), self.terminal.paint)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
 from attrs import frozen
 
+from flowplan.cli.base import spelled
 from flowplan.cli.options import Form
 
 Words = Sequence[str]
@@ -15,38 +17,43 @@ Words = Sequence[str]
 
 @frozen
 class Asked:
-    """`form`: the format of `subject` that is asked for, as it was typed; `events`: the event stream."""
+    """`form`: the format of `subject` that is asked for, as it was typed; `events`: the event stream. `file`: where
+    JSON is to go beside that."""
 
     subject: str = ""
     form: str = ""
     events: bool = False
+    file: str = ""
 
 
 def asked_by(command: click.Command, words: Words) -> Asked:
     """What the `words` after the name of the program ask for, as far as they can be read."""
     below, given = _read(click.Context(command, resilient_parsing=True, ignore_unknown_options=True), words)
     subjects = [one.subject for one in below.params if isinstance(one, Form)]
+    file = given.get("json_file")
+    file = str(Path(given.get("chdir", ""), file)) if isinstance(file, str) and file.strip() else ""
     if not subjects:
-        return Asked(events=given.get("form") == "json")
-    return Asked(subjects[0], "json" if given.get("as_json") else str(given.get("form", "")))
+        return Asked(events=given.get("form") == "json", file=file)
+    return Asked(subjects[0], "json" if given.get("as_json") else str(given.get("form", "")), file=file)
 
 
 def _read(context: click.Context, words: Words) -> tuple[click.Command, dict[str, Any]]:
-    """The command that is meant, and its options as they were typed."""
+    """The command that is meant, and the options as they were typed, those before it too."""
     command = context.command
     given, rest = _options(context, words)
     if isinstance(command, click.Group):
         for number, word in enumerate(rest):
             if found := command.get_command(context, word):
                 below = click.Context(found, parent=context, resilient_parsing=True, ignore_unknown_options=True)
-                return _read(below, rest[number + 1 :])
+                meant, own = _read(below, rest[number + 1 :])
+                return meant, {**given, **own}
     return command, given
 
 
 def _options(context: click.Context, words: Words) -> tuple[dict[str, Any], list[str]]:
     """The options of a command and the other words, without the options that are misused."""
     context.resilient_parsing = False  # or nothing would be read behind the first mistake
-    left = list(words)
+    left = spelled(context.command, words)
     while True:
         try:
             given, rest, _ = context.command.make_parser(context).parse_args(list(left))

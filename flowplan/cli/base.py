@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -22,6 +22,7 @@ class Filled(click.Command):
         return option
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        args = spelled(self, args)
         if any(not arg.partition("=")[2 if arg.startswith("-") else 0].strip() for arg in args):
             self._hold_filled(ctx, args)
         return super().parse_args(ctx, args)
@@ -34,6 +35,18 @@ class Filled(click.Command):
             values = found if isinstance(found, list | tuple) else (found,)
             if any(isinstance(value, str) and not value.strip() for value in values):
                 raise click.BadParameter("it is empty.", ctx, param)
+
+
+JSON_INTO = "--json-into"  # how click knows the --json=FILE of a command of which --json is a flag
+
+
+def spelled(command: click.Command, words: Sequence[str]) -> list[str]:
+    """`words`, as click reads them. `--json PATH` of such a command is the flag, and a PATH."""
+    if not any(JSON_INTO in one.opts for one in command.params):
+        return list(words)
+    end = words.index("--") if "--" in words else len(words)
+    into = [f"{JSON_INTO}={word[7:]}" if word.startswith("--json=") else word for word in words[:end]]
+    return [*into, *words[end:]]
 
 
 def _help(ctx: click.Context, option: click.Parameter, value: bool) -> None:
@@ -51,10 +64,11 @@ class Anywhere(click.Option):
     """A global option: it may stand before the command or after it."""
 
     def __init__(self, *names: str, **how: Any) -> None:
-        super().__init__(list(names), expose_value=False, callback=_remember, **how)
+        super().__init__(list(names), expose_value=False, callback=remember, **how)
 
 
-def _remember(ctx: click.Context, option: click.Parameter, value: Any) -> None:
+def remember(ctx: click.Context, option: click.Parameter, value: Any) -> None:
+    """The callback of an option whose value stands with those of the global ones."""
     given: dict[str, Any] = ctx.find_root().ensure_object(dict)
     if option.name and isinstance(value, tuple):  # may be given several times, before the command and after it
         given[option.name] = (*given.get(option.name, ()), *value)

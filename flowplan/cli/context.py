@@ -14,6 +14,7 @@ import click
 from attrs import evolve, frozen
 
 from flowplan.cli.answer import Answer
+from flowplan.cli.json_file import JsonFile
 from flowplan.cli.terminal import Terminal
 from flowplan.cli.variables import variable, variable_files
 from flowplan.cloud.http.redaction import forms_in, without
@@ -50,6 +51,9 @@ class Context:
                 os.chdir(directory)
             except OSError as error:
                 raise UsageProblem(f"--chdir {directory}: {error.strerror}") from error
+        answer: Answer = given["answer"]
+        if file := given.get("json_file"):
+            answer.file = JsonFile.at(file)
         _hold_here()
         listener = Listener(
             terminal.note, terminal.err if given.get("verbose") else None, terminal.hide, _busy(terminal)
@@ -58,7 +62,11 @@ class Context:
         files = variable_files(given.get("var_file", ()), listener.busy)
         session = Session(settings_of(given, os.environ, sys.argv[1:], files), listener, stop)
         ctx.call_on_close(session.close)
-        return cls(terminal, session, given["answer"])
+        return cls(terminal, session, answer)
+
+    def report(self, subject: str, form: str, found: object, max_bytes: int | None = None) -> None:
+        """Write `found`, a `subject` of the table of reports, to stdout in a format, and as JSON to --json FILE."""
+        self.answer.report(subject, form, found, max_bytes)
 
 
 def settings_of(

@@ -28,26 +28,30 @@ def convert(ctx: click.Context, file: str, out: str | None, form: str) -> int:
 
     Exit codes: 0 converted; 65 FILE is no such task, or has problems, and nothing is written; 64 --out exists.
     """
-    from flowplan.documents.convert import document, failed
+    from flowplan.documents.convert import document as document_of
+    from flowplan.documents.convert import failed
     from flowplan.operations.convert import convert as converted
     from flowplan.operations.convert import write
     from flowplan.reports.text.convert import left
 
     here = Context.of(ctx)
-    report = report_of("convert", form)
+    whole = report_of("convert", form).whole
     (source, *_), _ = here.session.sources([file])
     try:
         made = converted(here.session, source)
     except ConfigError as error:
-        if not report.whole:
+        document = failed(source.name, error.problems)
+        here.answer.keep("convert", document)
+        if not whole:
             raise
-        here.terminal.out(report(failed(source.name, error.problems), here.terminal.paint), end="")
+        here.report("convert", form, document)
         return error.exit_code
-    if made.left and not report.whole:
+    if made.left and not whole:
         here.terminal.err(left(made.left, here.terminal.paint_err))
     if out is not None:
         write(here.session, out, made.text)
         here.terminal.note(f"{out} is written; check it with: flowplan plan {out}")
-    if out is None or report.whole:
-        here.terminal.out(report(document(made), here.terminal.paint), end="")
+    here.answer.keep("convert", document_of(made))
+    if out is None or whole:
+        here.report("convert", form, document_of(made))
     return 0

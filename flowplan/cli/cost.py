@@ -8,7 +8,6 @@ from flowplan.cli import options, values
 from flowplan.cli.base import Command
 from flowplan.cli.context import Context
 from flowplan.cli.durations import Duration
-from flowplan.reports.formats import report_of
 
 
 @click.command(cls=Command)
@@ -34,5 +33,5 @@ def cost(ctx: click.Context, horizon: str, form: str) -> int:
 
     here = Context.of(ctx)
     body = document(truth(here.session, values.hours_of(horizon, "--horizon")))
-    here.terminal.out(report_of("cost", form)(body, here.terminal.paint), end="")
+    here.report("cost", form, body)
     return 0

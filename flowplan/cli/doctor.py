@@ -7,7 +7,6 @@ import click
 from flowplan.cli import options
 from flowplan.cli.base import Command
 from flowplan.cli.context import Context
-from flowplan.reports.formats import report_of
 
 
 @click.command(cls=Command)
@@ -23,5 +22,5 @@ def doctor(ctx: click.Context, form: str) -> int:
 
     here = Context.of(ctx)
     found = examined(here.session)
-    here.terminal.out(report_of("doctor", form)(found, here.terminal.paint), end="")
+    here.report("doctor", form, found)
     return found.exit_code

@@ -7,7 +7,6 @@ import click
 from flowplan.cli import options
 from flowplan.cli.base import Command
 from flowplan.cli.context import Context
-from flowplan.reports.formats import report_of
 
 
 @click.command(cls=Command)
@@ -27,5 +26,5 @@ def explain(ctx: click.Context, code: str | None, form: str) -> int:
     from flowplan.operations.explain import explain as explained
 
     here = Context.of(ctx)
-    here.terminal.out(report_of("explain", form)(explained(code), here.terminal.paint), end="")
+    here.report("explain", form, explained(code))
     return 0

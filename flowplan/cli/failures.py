@@ -61,8 +61,12 @@ def tell(error: Exception, terminal: Terminal) -> Failed:
 
         terminal.err(text(known.problems, terminal.paint_err))
         return Failed(known.exit_code, known.problems)
-    terminal.error(known)
-    return Failed(known.exit_code, (Diagnostic(known.code, str(known), known.hint, detail=known.detail),))
+    return _failed(known, terminal)
+
+
+def _failed(error: FlowplanError, terminal: Terminal) -> Failed:
+    terminal.error(error)
+    return Failed(error.exit_code, (Diagnostic(error.code, str(error), error.hint, detail=error.detail),))
 
 
 def tell_interrupted(terminal: Terminal) -> Failed:
@@ -73,15 +77,13 @@ def tell_interrupted(terminal: Terminal) -> Failed:
     return Failed(128 + signal.SIGINT, (Diagnostic("interrupted", said),))
 
 
-def tell_lost(terminal: Terminal) -> int:
-    """Say that not all of stdout was written; returns the exit code of a command that did well but for that."""
+def tell_lost(terminal: Terminal) -> Failed:
+    """Say that not all of stdout was written; returns what a command ends with that did well but for that."""
     error = FlowplanError(
         f"not all of the output could be written to stdout: {terminal.output.lost}",
         hint="what the command had to do is done; only its output is incomplete",
     )
-    terminal.error(error)
-    terminal.close()
-    return error.exit_code
+    return _failed(error, terminal)
 
 
 def _usage(error: click.ClickException, terminal: Terminal) -> Failed:

@@ -7,7 +7,6 @@ import click
 from flowplan.cli import options
 from flowplan.cli.base import Command
 from flowplan.cli.context import Context
-from flowplan.reports.formats import report_of
 
 
 @click.command(cls=Command)
@@ -23,5 +22,5 @@ def graph(ctx: click.Context, paths: tuple[str, ...], form: str) -> int:
     from flowplan.operations.graph import graph as looked
 
     here = Context.of(ctx)
-    here.terminal.out(report_of("graph", form)(looked(here.session, paths), here.terminal.paint), end="")
+    here.report("graph", form, looked(here.session, paths))
     return 0

@@ -8,7 +8,6 @@ from flowplan.cli import options
 from flowplan.cli.base import Command
 from flowplan.cli.context import Context
 from flowplan.errors import UsageProblem
-from flowplan.reports.formats import report_of
 
 
 @click.command("history", cls=Command)
@@ -19,7 +18,7 @@ def history(ctx: click.Context, form: str) -> int:
     from flowplan.operations import history as versions
 
     here = Context.of(ctx)
-    here.terminal.out(report_of("history", form)(versions.history(here.session), here.terminal.paint), end="")
+    here.report("history", form, versions.history(here.session))
     return 0
 
 
@@ -49,7 +48,7 @@ def restore(ctx: click.Context, serial: int | None, force: bool, form: str) -> i
     from flowplan.reports.text import state as state_text
 
     restored = states.restore(here.session)
-    here.terminal.out(report_of("restored", form)(restored, here.terminal.paint), end="")
+    here.report("restored", form, restored)
     for note in state_text.restored_notes(restored):
         here.terminal.note(note)
     return 0
@@ -61,7 +60,7 @@ def _put_back(here: Context, serial: int, force: bool, form: str) -> int:
     from flowplan.reports.text import history as history_text
 
     done = Restored(serial, versions.restore(here.session, serial, force=force))
-    here.terminal.out(report_of("put_back", form)(done, here.terminal.paint), end="")
+    here.report("put_back", form, done)
     for note in history_text.notes(done):
         here.terminal.note(note)
     return 0

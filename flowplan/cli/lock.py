@@ -7,7 +7,6 @@ import click
 from flowplan.cli import options
 from flowplan.cli.base import Command, Group
 from flowplan.cli.context import Context
-from flowplan.reports.formats import report_of
 
 
 @click.group(cls=Group)
@@ -23,7 +22,7 @@ def show(ctx: click.Context, form: str) -> int:
     from flowplan.operations.lock import look
 
     here = Context.of(ctx)
-    here.terminal.out(report_of("lock", form)(look(here.session), here.terminal.paint), end="")
+    here.report("lock", form, look(here.session))
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -80,10 +81,10 @@ def market(
     if svg is not None:
         from flowplan.reports.svg.market import BEGINS
 
-        output.hold_writable(svg, "picture of flowplan", BEGINS.encode())
-    report = report_of("market", form)
+        output.hold_writable(svg, "picture of flowplan", re.compile(re.escape(BEGINS.encode())))
+    every = report_of("market", form).whole or here.answer.file is not None
     notes: list[Diagnostic] = []
-    found, view = look(here.session, types, region, Asked(hours, since, asked, report.whole), notes)
+    found, view = look(here.session, types, region, Asked(hours, since, asked, every), notes)
     offers = by_type_and_price(found)
     if svg is not None:
         _draw(here.terminal, svg, offers, view)
@@ -98,16 +99,14 @@ def market(
         named=bool(types),
         history=since is not None,
     )
-    here.terminal.out(report(looked, here.terminal.paint), end="")
+    here.report("market", form, looked)
     return _CODES.get(outlook_of(offers), 1) if exit_code else 0
 
 
 def _offers(here: Context, file: str, form: str) -> int:
     from flowplan.operations.offers import offers
 
-    report = report_of("offers", form)
-    found = offers(here.session, file)
-    here.terminal.out(report(found, here.terminal.paint), end="")
+    here.report("offers", form, offers(here.session, file))
     return 0
 
 

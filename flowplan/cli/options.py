@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from flowplan.cli.base import F, all_of
+from flowplan.cli.base import JSON_INTO, F, all_of, remember
 from flowplan.cli.durations import Duration
 from flowplan.cli.spending import budgeting, horizon
 from flowplan.reports.formats import formats_of
@@ -86,18 +86,44 @@ init = click.option(
     "--init", is_flag=True, help="Start a new state despite traces of an earlier one, which are moved aside."
 )
 events = click.option(
-    "--json", "form", flag_value="json", default="text", help="Write events to stdout as JSON, one per line."
+    "--json",
+    "form",
+    flag_value="json",
+    default="text",
+    help="Write events to stdout as JSON, one per line; --json=FILE: to FILE, beside the text.",
 )
 
 
 def destroying(function: F) -> F:
     """The options of everything that takes away."""
-    return all_of(function, allow_volume_destroy, auto_approve, parallelism, timeout, events, settle_window)
+    return all_of(function, allow_volume_destroy, auto_approve, parallelism, timeout, events, json_into, settle_window)
 
 
 def applying(function: F) -> F:
     """The options of everything that places."""
     return destroying(all_of(function, wait, on_unknown, init, horizon, budgeting))
+
+
+class IntoFile(click.Option):
+    """--json=FILE of a command of which --json is a flag."""
+
+    def get_error_hint(self, ctx: click.Context | None) -> str:
+        return "'--json'"
+
+
+json_file = click.option(
+    "--json",
+    "json_file",
+    metavar="FILE",
+    is_flag=False,
+    flag_value="-",  # refused, with what prints JSON
+    expose_value=False,
+    callback=remember,
+    help="Also write the JSON to FILE, whatever --format prints.",
+)
+json_into = click.option(
+    JSON_INTO, "json_file", cls=IntoFile, metavar="FILE", expose_value=False, callback=remember, hidden=True
+)
 
 
 class Form(click.Option):
@@ -111,7 +137,7 @@ class Form(click.Option):
 def form(subject: str) -> Callable[[F], F]:
     """--format: what the table of reports offers for a subject."""
     offered = formats_of(subject)
-    return click.option(
+    own = click.option(
         "--format",
         "form",
         cls=Form,
@@ -120,3 +146,5 @@ def form(subject: str) -> Callable[[F], F]:
         default=offered[0],
         show_default=True,
     )
+    beside = [json_file] if "json" in offered[1:] and subject != "output" else []
+    return lambda function: all_of(function, own, *beside)

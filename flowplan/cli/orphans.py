@@ -7,7 +7,6 @@ import click
 from flowplan.cli import options
 from flowplan.cli.base import Command
 from flowplan.cli.context import Context
-from flowplan.reports.formats import report_of
 
 
 @click.command(cls=Command)
@@ -22,5 +21,5 @@ def orphans(ctx: click.Context, form: str) -> int:
     from flowplan.operations.orphans import find
 
     here = Context.of(ctx)
-    here.terminal.out(report_of("orphans", form)(find(here.session), here.terminal.paint), end="")
+    here.report("orphans", form, find(here.session))
     return 0

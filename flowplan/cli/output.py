@@ -9,13 +9,13 @@ from flowplan.cli import options
 from flowplan.cli.base import Command
 from flowplan.cli.context import Context
 from flowplan.errors import FlowplanError, UsageProblem
-from flowplan.reports.formats import report_of
 
 
 @click.command(cls=Command)
 @click.argument("name", required=False)
 @options.form("output")
-@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json; --json=FILE: to FILE, beside it.")
+@options.json_into
 @click.option("--raw", is_flag=True, help="Print the value of NAME alone, for scripts: --format raw.")
 @click.pass_context
 def output(ctx: click.Context, name: str | None, form: str, as_json: bool, raw: bool) -> int:
@@ -41,5 +41,5 @@ def output(ctx: click.Context, name: str | None, form: str, as_json: bool, raw: 
     if chosen == "raw" and name is not None and found[name].value is None:
         why = "is sensitive, so flowplan stores it nowhere" if found[name].sensitive else "has no value yet"
         raise FlowplanError(f"output {name} {why}")
-    here.terminal.out(report_of("output", chosen)(document(found), here.terminal.paint), end="")
+    here.report("output", chosen, document(found))
     return 0

@@ -103,18 +103,20 @@ def plan(
         hours=values.hours(horizon),
         budgets=values.budgets(max_hourly_cost, max_cost_increase, budget_basis, max_changes),
         what_if=ahead,
-        complete=bool(out) or report.whole,
+        complete=bool(out) or report.whole or here.answer.file is not None,
     )
     progress = Simulating(here.terminal)
     try:
         found = make(here.session, request, progress.tell)
     finally:
         progress.end()
-    if out and report.whole:  # a program reads one document: the plan, or that it could not be saved
+    if not report.whole:
+        here.terminal.out(report(found.document, here.terminal.paint), end="")
+    if out:  # a program reads one document: the plan, or that it could not be saved
         _save(here, found, out)
-    here.terminal.out(report(found.document, here.terminal.paint), end="")
-    if out and not report.whole:
-        _save(here, found, out)
+    if report.whole:
+        here.terminal.out(report(found.document, here.terminal.paint), end="")
+    here.answer.keep("plan", found.document)
     refuse(found.priced)
     return PENDING if detailed_exitcode and not found.priced.plan.empty else 0
 

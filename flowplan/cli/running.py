@@ -24,15 +24,14 @@ if TYPE_CHECKING:
 def carry_out(here: Context, request: Request, given: dict[str, Any], saved: SealedPlan | None = None) -> int:
     """Run the request, or the `saved` plan. `given`: the options of `applying` or `destroying`."""
     from flowplan.operations.apply import How, apply
-    from flowplan.reports.events import EventLines
 
     terminal, row = here.terminal, RUNNING[given.pop("form")]
-    reporter = row(Outlet(terminal.out, terminal.err, terminal.paint, terminal.paint_err, here.session.now))
-    here.answer.events = reporter if isinstance(reporter, EventLines) else None
+    outlet = Outlet(terminal.out, terminal.err, terminal.paint, terminal.paint_err, here.session.now)
+    reporter = here.answer.reporter(row(outlet))
     asks = Asking(terminal, reporter, given.pop("auto_approve"))
     request = evolve(request, hours=values.hours(given.pop("horizon", None)))
     timeout = read_duration(given.pop("timeout"), "--timeout")
-    how = How(**given, timeout=timeout, for_machines=row.whole)
+    how = How(**given, timeout=timeout, for_machines=row.whole or here.answer.file is not None)
     apply(here.session, request, how, asks, asks.reporter, saved)
     return 0
 

@@ -11,7 +11,6 @@ from flowplan.cli.base import Command, Group
 from flowplan.cli.context import Context
 from flowplan.cli.history import history, restore
 from flowplan.errors import UsageProblem
-from flowplan.reports.formats import report_of
 
 
 @click.group(cls=Group)
@@ -31,9 +30,7 @@ def list_(ctx: click.Context, patterns: tuple[str, ...], form: str) -> int:
     from flowplan.operations import state as states
 
     here = Context.of(ctx)
-    here.terminal.out(
-        report_of("addresses", form)(states.resources(here.session, patterns), here.terminal.paint), end=""
-    )
+    here.report("addresses", form, states.resources(here.session, patterns))
     return 0
 
 
@@ -47,7 +44,7 @@ def show(ctx: click.Context, address: str, form: str) -> int:
 
     here = Context.of(ctx)
     found = states.resource(here.session, address)
-    here.terminal.out(report_of("resource", form)(found, here.terminal.paint), end="")
+    here.report("resource", form, found)
     return 0
 
 
@@ -65,7 +62,7 @@ def rm(ctx: click.Context, address: str, form: str) -> int:
 
     here = Context.of(ctx)
     left = states.release(here.session, address)
-    here.terminal.out(report_of("released", form)(left, here.terminal.paint), end="")
+    here.report("released", form, left)
     return 0
 
 
@@ -83,7 +80,7 @@ def mv(ctx: click.Context, old: str, new: str, form: str) -> int:
 
     here = Context.of(ctx)
     moves = states.move(here.session, old, new)
-    here.terminal.out(report_of("moved", form)(moves, here.terminal.paint), end="")
+    here.report("moved", form, moves)
     return 0
 
 
@@ -95,7 +92,7 @@ def pull(ctx: click.Context, form: str) -> int:
     from flowplan.operations import state as states
 
     here = Context.of(ctx)
-    here.terminal.out(report_of("pulled", form)(states.whole(here.session), here.terminal.paint), end="")
+    here.report("pulled", form, states.whole(here.session))
     return 0
 
 
@@ -121,7 +118,7 @@ def push(ctx: click.Context, file: str, force: bool, form: str) -> int:
         raise UsageProblem(f"{file} cannot be read: {error.strerror}", hint="`-` reads stdin") from error
     name = "stdin" if file == "-" else file
     pushed = Pushed(states.push(here.session, data, name, force=force), name)
-    here.terminal.out(report_of("pushed", form)(pushed, here.terminal.paint), end="")
+    here.report("pushed", form, pushed)
     return 0
 
 

@@ -7,7 +7,6 @@ import click
 from flowplan.cli import options
 from flowplan.cli.base import Command
 from flowplan.cli.context import Context
-from flowplan.reports.formats import report_of
 
 
 @click.command(cls=Command)
@@ -18,5 +17,5 @@ def status(ctx: click.Context, form: str) -> int:
     from flowplan.operations.status import status as looked
 
     here = Context.of(ctx)
-    here.terminal.out(report_of("status", form)(looked(here.session), here.terminal.paint), end="")
+    here.report("status", form, looked(here.session))
     return 0

@@ -8,8 +8,6 @@ into a text (`errors.shown`), because a line break in one cannot be told from a 
 from __future__ import annotations
 
 import os
-import select
-import signal
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from itertools import chain
@@ -19,6 +17,7 @@ from attrs import evolve
 
 from flowplan.cli.colour import paint_of
 from flowplan.cli.harmless import harmless
+from flowplan.cli.typed import await_line
 from flowplan.cli.writer import Writer
 from flowplan.cloud.http.redaction import without
 from flowplan.errors import FlowplanError
@@ -63,12 +62,16 @@ class Terminal:
 
     def exact(self, text: str) -> None:
         """Text that another program takes for a file: exactly as it is, or FlowplanError where it may not be shown."""
-        if harmless(self._secretless(text)) != text:
+        if self.inert(text) != text:
             raise FlowplanError(
                 "the text holds a secret of the environment, or what a CI runner takes for a command",
                 hint="name the file instead of `-`: flowplan then writes it in place",
             )
         self._write(self.output, text)
+
+    def inert(self, text: str) -> str:
+        """`text` as a stream shows it without colour: for what is read elsewhere."""
+        return harmless(self._secretless(text))
 
     def line(self, text: str) -> None:
         """One sentence, or one name, to stdout: whatever is in it, it stays one line."""
@@ -79,7 +82,7 @@ class Terminal:
 
     def redraw(self, text: str) -> None:
         """`text` in place of what stands in the last line of stderr; only when `live`."""
-        self._err.put(f"\r{harmless(self._secretless(text))}\x1b[K")
+        self._err.put(f"\r{self.inert(text)}\x1b[K")
 
     def _write(self, stream: Writer, text: str) -> None:
         text = self._secretless(text)
@@ -118,7 +121,7 @@ class Terminal:
         """The answer to `question`, "" at the end of input. Only when `interactive`. Raises KeyboardInterrupt."""
         self.err(question, end="")
         try:
-            _await_line(sys.stdin.fileno())
+            await_line(sys.stdin.fileno())
             return input()
         except EOFError:
             self.err()
@@ -133,17 +136,3 @@ class Terminal:
         """Everything is written; or, with a hurry, whatever the streams take."""
         self.output.close()
         self._err.close()
-
-
-def _await_line(descriptor: int) -> None:
-    """Until there is something to read. Ctrl-C just before a read begins would be noticed only when that is over."""
-    ear, mouth = os.pipe()
-    os.set_blocking(mouth, False)
-    outer = signal.set_wakeup_fd(mouth, warn_on_full_buffer=False)
-    try:
-        while descriptor not in select.select([descriptor, ear], [], [])[0]:
-            os.read(ear, 1)  # the handler of that signal runs now
-    finally:
-        signal.set_wakeup_fd(outer)
-        os.close(ear)
-        os.close(mouth)

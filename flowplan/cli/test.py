@@ -11,7 +11,6 @@ from flowplan.cli import options
 from flowplan.cli.base import Command
 from flowplan.cli.context import Context
 from flowplan.errors import UsageProblem
-from flowplan.reports.formats import report_of
 
 _BY_CASE = "each case says what its variables are: given.variables"
 _SIMULATED = "cases run in a simulated cloud, where every project and SSH key that the stack names exists"
@@ -49,7 +48,7 @@ def test(ctx: click.Context, path: str | None, form: str) -> int:
     found = cases_beside(here.session.settings.directory, path)
     with here.session.listener.busy("running the cases"):
         outcomes = list(run(found, here.session.listener))
-    here.terminal.out(report_of("test", form)(outcomes, here.terminal.paint), end="")
+    here.report("test", form, outcomes)
     return 0 if all(one.passed for one in outcomes) else 1
 
 

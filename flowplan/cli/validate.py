@@ -20,22 +20,22 @@ def validate(ctx: click.Context, paths: tuple[str, ...], form: str) -> int:
 
     Exit codes: 0 valid; 65 problems, or a file that cannot be read; 64 nothing to check.
     """
-    from flowplan.documents.diagnostics import Checked
+    from flowplan.documents.validate import Checked
     from flowplan.operations.validate import configuration
 
     here = Context.of(ctx)
     sources, _ = here.session.sources(paths)
-    report, code = report_of("validate", form), 0
+    whole = report_of("validate", form).whole
     try:
         config = configuration(here.session, sources)
         found = Checked(config.warnings, len(config.tasks), len(config.volumes))
     except ConfigError as error:
-        if not report.whole:
+        if not whole:
             raise
-        found, code = Checked(error.problems), error.exit_code
-    if found.problems and not report.whole:
+        found = Checked(error.problems, exit_code=error.exit_code)
+    if found.problems and not whole:
         from flowplan.reports.text.diagnostics import text
 
         here.terminal.err(text(found.problems, here.terminal.paint_err))
-    here.terminal.out(report(found, here.terminal.paint), end="")
-    return code
+    here.report("validate", form, found)
+    return found.exit_code

@@ -10,6 +10,7 @@ from flowplan.diagnostics import Diagnostic
 from flowplan.documents.diagnostics import refused, with_line
 from flowplan.documents.shapes.convert import ConvertDocument
 from flowplan.documents.yaml_text import Value, mapping
+from flowplan.errors import ConfigError
 
 
 @frozen
@@ -44,7 +45,7 @@ def failed(source: str, problems: Sequence[Diagnostic]) -> ConvertDocument:
     """The document of a file that could not be converted."""
     return {
         "format_version": "1.0",
-        **refused(True),
+        **refused(ConfigError.exit_code),
         "valid": False,
         "source": source,
         "tool": None,

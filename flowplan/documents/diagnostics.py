@@ -1,45 +1,19 @@
-"""What is said of a configuration or a plan -> its part of a document, and the document of `flowplan validate`."""
+"""What is said of a configuration or a plan -> its part of a document."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
 from flowplan.diagnostics import Diagnostic, Position
-from flowplan.errors import ConfigError
 
 if TYPE_CHECKING:
     from flowplan.documents.shapes.common import Place, Said
-    from flowplan.documents.shapes.validate import Found, Refused, ValidateDocument
+    from flowplan.documents.shapes.validate import Found, Refused
 
 
-@frozen
-class Checked:
-    """What a check of the configuration found: how many tasks and volumes, where it can be read, and its problems."""
-
-    problems: Sequence[Diagnostic]
-    tasks: int = 0
-    volumes: int = 0
-
-
-def document(found: Checked) -> ValidateDocument:
-    """The shape of `terraform validate -json`, with our positions."""
-    errors = sum(problem.severity == "error" for problem in found.problems)
-    return {
-        "format_version": "1.0",
-        **refused(errors > 0),
-        "valid": not errors,
-        "error_count": errors,
-        "warning_count": len(found.problems) - errors,
-        "diagnostics": [with_line(problem) for problem in found.problems],
-    }
-
-
-def refused(problems: bool) -> Refused:
-    """What a document says besides where there are `problems`."""
-    return {"errored": True, "exit_code": ConfigError.exit_code} if problems else {}
+def refused(exit_code: int) -> Refused:
+    """What a document says besides where the command ends with `exit_code`."""
+    return {"errored": True, "exit_code": exit_code} if exit_code else {}
 
 
 def with_line(said: Diagnostic) -> Found:

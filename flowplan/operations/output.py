@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 
 from flowplan.errors import FlowplanError, StateError, UsageProblem
 from flowplan.files.regular import opened
 from flowplan.printable import shown
 
+_SAVED_PLAN = re.compile(rb'\{\n  "format_version": "')
+# A document, events, outputs; a state file begins otherwise.
+_JSON = re.compile(rb'\{\n  "format_version": "|\{"type": "|\{\}\n|\{\n  "[^"\n]{1,200}": \{\n    "value": ')
 
-def hold_writable(path: str, what: str = "saved plan", begins: bytes = b'{\n  "format_version": "') -> None:
+
+def hold_json_file(path: str) -> None:
+    """Raise UsageProblem when no JSON document can be written to `path`, or something else is there."""
+    if Path(path).name == "-":
+        raise UsageProblem("--json needs the name of a file", hint="for JSON on stdout give --format json")
+    hold_writable(path, "JSON document of flowplan", _JSON)
+    directory = Path(path).absolute().parent
+    if not directory.is_dir() or not os.access(directory, os.W_OK):
+        raise UsageProblem(
+            f"{shown(path)} cannot be written: its directory is missing or read-only", hint="choose another name"
+        )
+
+
+def hold_writable(path: str, what: str = "saved plan", begins: re.Pattern[bytes] = _SAVED_PLAN) -> None:
     """Raise UsageProblem when `path` is something else than `what`, written earlier, or named like the lock of a state,
     whose file is empty while nobody holds it: neither is to be replaced."""
     from flowplan.backends.lock import is_lock_name
@@ -26,10 +44,10 @@ def hold_writable(path: str, what: str = "saved plan", begins: bytes = b'{\n  "f
     if target.is_file():
         try:
             with opened(target) as file:
-                head = file.read(64).lstrip()
+                head = file.read(300).lstrip()
         except OSError as error:
             raise UsageProblem(f"{shown(path)} cannot be read: {error.strerror}", hint="choose another name") from error
-    if head and not head.startswith(begins):
+    if head and not begins.match(head):
         raise UsageProblem(f"{path} exists and is not a {what}; nothing was written", hint="choose another name")
     if not target.is_file():
         raise UsageProblem(f"{path} is not a file", hint="choose another name")

@@ -122,6 +122,7 @@ RUNNING: dict[str, Running] = {
 # subject -> (module, function) that makes of a Failure what the reports of the subject take
 FAILED: dict[str, tuple[str, str]] = {
     "plan": ("flowplan.documents.plan", "failed"),
+    "validate": ("flowplan.documents.validate", "unchecked"),
 }
 
 
@@ -141,14 +142,14 @@ def report_of(subject: str, form: str, max_bytes: int | None = None) -> Report:
     return found._replace(max_bytes=max_bytes)
 
 
-def failure_text(subject: str, form: str, failure: Failure, paint: Paint) -> str | None:
-    """What a program reads that asked for a subject in a format, where there is only a failure; None: this format has
-    no place for it."""
+def failure_text(subject: str, form: str, failure: Failure, paint: Paint) -> str:
+    """What a program reads that asked for a subject in a format, where there is only a failure; "": this format has no
+    place for it."""
     row = REPORTS.get((subject, form))
     if row is None or not row.whole:
-        return None
+        return ""
     if subject in FAILED:
         module, function = FAILED[subject]
         return row(getattr(import_module(module), function)(failure), paint)
     own = REPORTS.get(("failure", form))
-    return None if own is None else own(failure, paint)
+    return "" if own is None else own(failure, paint)

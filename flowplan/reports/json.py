@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from flowplan.documents.plan import dumps
 
 if TYPE_CHECKING:
-    from flowplan.documents.diagnostics import Checked
     from flowplan.documents.doctor import Checkup
     from flowplan.documents.explain import Explained
     from flowplan.documents.failure import Failure
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from flowplan.documents.state import Kept, Moves, Pushed
     from flowplan.documents.status import Status
     from flowplan.documents.test import Outcome
+    from flowplan.documents.validate import Checked
     from flowplan.reports.text.paint import Paint
     from flowplan.state.ownership import Orphans
     from flowplan.state.restored import Restored
@@ -39,7 +39,7 @@ def failure(found: Failure, _: Paint) -> str:
 
 
 def checked(found: Checked, _: Paint) -> str:
-    from flowplan.documents.diagnostics import document as made
+    from flowplan.documents.validate import document as made
 
     return dumps(made(found))
 

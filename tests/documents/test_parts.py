@@ -9,10 +9,11 @@ import pytest
 
 from flowplan.diagnostics import Diagnostic, Position
 from flowplan.documents.amounts import money, number, plain, price, signed
-from flowplan.documents.diagnostics import Checked, of
-from flowplan.documents.diagnostics import document as checked
+from flowplan.documents.diagnostics import of
 from flowplan.documents.orphans import document as orphaned
 from flowplan.documents.ports import listed, ranges
+from flowplan.documents.validate import Checked
+from flowplan.documents.validate import document as checked
 from flowplan.model.resources import PortPair
 from flowplan.state.ownership import orphans
 from tests.builders import LINEAGE, TRAIN, bid, live, live_bid, marker, state

@@ -62,6 +62,20 @@ MISTAKES = (
         ("tests/cli/test_failures.py",),
     ),
     Mistake(
+        "a failure is not in the file of --json",
+        "cli/answer.py",
+        "        if said and not file.text:\n",
+        "        if False:\n",
+        ("tests/cli/test_json_file.py",),
+    ),
+    Mistake(
+        "a file of --json that was not written is no failure",
+        "cli/answer.py",
+        "        return failed if code in (0, PENDING) and failed else code\n",
+        "        return code\n",
+        ("tests/cli/test_json_file.py",),
+    ),
+    Mistake(
         "the events of a run that fails end without a summary",
         "cli/answer.py",
         "        if self.events is not None:\n",

@@ -412,6 +412,13 @@ MISTAKES = (
         ("tests/operations/test_environments.py", "-k", "another_environment"),
     ),
     Mistake(
+        "the JSON of a command replaces a state",
+        "operations/output.py",
+        '    hold_writable(path, "JSON document of flowplan", _JSON)\n',
+        "",
+        ("tests/cli/test_json_file.py", "-k", "replaces_only"),
+    ),
+    Mistake(
         "take a file of variables without its end",
         "operations/variables.py",
         "if len(found.data) > LARGEST:",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from flowplan.diagnostics import Diagnostic, Position
-from flowplan.documents.diagnostics import Checked
+from flowplan.documents.validate import Checked
 from flowplan.printable import shown
 from flowplan.reports.text.paint import Paint, wrapped
 

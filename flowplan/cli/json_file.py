@@ -1,0 +1,62 @@
+"""The FILE of --json: what a program reads beside the text, written whole once the command ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attrs import define, field
+
+from flowplan.cli.terminal import Terminal
+from flowplan.errors import FlowplanError
+
+if TYPE_CHECKING:
+    from flowplan.diagnostics import Diagnostic
+    from flowplan.reports.events import EventLines
+
+
+@define
+class JsonFile:
+    """`text`: the document that it is to hold; `events`: those of a run that has begun, which go to `lines`."""
+
+    path: Path
+    text: str = ""
+    lines: list[str] = field(factory=list)
+    events: EventLines | None = None
+
+    @classmethod
+    def at(cls, name: str) -> JsonFile:
+        """Raises UsageProblem for what cannot be written, and for anything but JSON of an earlier command."""
+        from flowplan.operations.output import hold_json_file
+
+        hold_json_file(name)
+        return cls(Path(name).absolute())
+
+    def begin(self) -> EventLines:
+        """The events of a run, from here on."""
+        from flowplan.clock import timestamp
+        from flowplan.reports.events import EventLines
+
+        self.events = EventLines(self.lines.append, timestamp)
+        return self.events
+
+    def end(self, code: int, said: Sequence[Diagnostic]) -> None:
+        """The run ends with `code`."""
+        if self.events is not None:
+            self.events.end(code, said)
+            self.text = "".join(f"{line}\n" for line in self.lines)
+
+    def write(self, terminal: Terminal) -> int:
+        """Write all of it or nothing, without what no stream shows. Returns 0, or the exit code of a failure, which
+        stderr says."""
+        from flowplan.operations.output import write_output
+
+        if not self.text:
+            return 0
+        try:
+            write_output(str(self.path), terminal.inert(self.text))
+        except FlowplanError as error:
+            terminal.error(error)
+            return error.exit_code
+        return 0

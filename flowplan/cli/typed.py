@@ -1,0 +1,21 @@
+"""Waiting for what somebody types."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+
+
+def await_line(descriptor: int) -> None:
+    """Until there is something to read. Ctrl-C just before a read begins would be noticed only when that is over."""
+    ear, mouth = os.pipe()
+    os.set_blocking(mouth, False)
+    outer = signal.set_wakeup_fd(mouth, warn_on_full_buffer=False)
+    try:
+        while descriptor not in select.select([descriptor, ear], [], [])[0]:
+            os.read(ear, 1)  # the handler of that signal runs now
+    finally:
+        signal.set_wakeup_fd(outer)
+        os.close(ear)
+        os.close(mouth)

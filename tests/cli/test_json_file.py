@@ -1,0 +1,262 @@
+"""--json FILE: text for people on stdout, and in the same run the JSON in a file."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import click
+import pytest
+from jsonschema import Draft202012Validator
+
+from flowplan.backends.lock import Lock
+from flowplan.backends.processes import this_process
+from flowplan.cli import COMMANDS
+from flowplan.cli.base import JSON_INTO
+from flowplan.documents.schema import schema_of
+from tests.cli.test_truncated import into_full_disk
+from tests.conftest import FLOWPLAN, Place
+from tests.texts import task_text
+
+FILE = "found.json"
+# What each command that has --json FILE is asked for, after an apply of one task.
+LINES = {
+    "validate": "validate",
+    "convert": "convert flow.yaml",
+    "plan": "plan",
+    "status": "status",
+    "cost": "cost",
+    "doctor": "doctor",
+    "show": "show",
+    "market": "market",
+    "graph": "graph",
+    "test": "test",
+    "explain": "explain volatile",
+    "orphans": "orphans",
+    "state list": "state list",
+    "state show": "state show bid.train",
+    "state rm": "state rm bid.train",
+    "state mv": "state mv bid.train bid.other",
+    "state push": "state push pulled.json",
+    "state history": "state history",
+    "state restore": "state restore",
+    "lock show": "lock show",
+}
+CHANGING = {"state rm", "state mv", "state push", "state restore"}  # nothing is asked twice
+CASES = """
+cases:
+  - name: one
+    expect: {count: {create: 1}}
+"""
+
+
+def beside(words: tuple[str, ...], command: click.Command, name: str) -> Iterator[str]:
+    """The commands that have an option of this name, by what one types."""
+    for word, below in command.commands.items() if isinstance(command, click.Group) else ():
+        yield from beside((*words, word), below, name)
+    if any(one.name == "json_file" and name in one.opts for one in command.params):
+        yield " ".join(words)
+
+
+def offering(name: str) -> set[str]:
+    tops = {top: getattr(import_module(f"flowplan.cli.{module}"), of) for top, (module, of, _) in COMMANDS.items()}
+    return {found for top, command in tops.items() for found in beside((top,), command, name)}
+
+
+def test_every_command_that_has_json_and_text_writes_it_beside_the_text() -> None:
+    assert offering("--json") == set(LINES)
+    assert offering(JSON_INTO) == {"apply", "destroy", "output"}
+
+
+def kept(place: Place, name: str = FILE) -> str:
+    return (place.path / name).read_text()
+
+
+def timeless(text: str) -> str:
+    """Without what is another one at each run, and without what is said of a run that takes long."""
+    text = re.sub(r"^[^\n]*\.\.\.\n", "", text, flags=re.MULTILINE)
+    text = re.sub(r'"(timestamp|as_of|now|expires_at|at)": "[^"]*"', r'"\1": ""', text)
+    return re.sub(r'"(seconds|sha256|market_snapshot_id)": ("[^"]*"|[0-9.]+)', r'"\1": 0', text)
+
+
+@pytest.fixture
+def applied_once(place: Place) -> Place:
+    place.write(task_text("train"))
+    place.ok("apply", "--auto-approve")
+    return place
+
+
+@pytest.mark.parametrize("command", LINES)
+def test_the_text_stays_and_the_file_has_the_json(applied_once: Place, command: str) -> None:
+    place, words = applied_once, LINES[command].split()
+    place.write("name: a\ncommand: echo\ninstance_type: h100\nmax_price_per_hour: 9\n", "flow.yaml")
+    place.write(CASES, "flowplan.test.yaml")
+    place.write(place.ok("state", "pull"), "pulled.json")
+    place.ok("show")  # a look takes over what an apply left, so that it is the same for all three below
+    if command == "state restore":
+        place.write("{", "flowplan.state.json")
+    if command in CHANGING:
+        place.ok(*words, "--json", FILE)
+        assert json.loads(kept(place))["format_version"] == "1.0"
+        return
+    text = place.run(*words)
+    both = place.run(*words, "--json", FILE)
+    assert (both.code, timeless(both.out), timeless(both.err)) == (text.code, timeless(text.out), timeless(text.err))
+    assert timeless(kept(place)) == timeless(place.run(*words, "--format", "json").out)
+
+
+def test_it_is_private_and_replaces_only_what_it_wrote(applied_once: Place) -> None:
+    place = applied_once
+    for _ in range(2):
+        place.ok("status", "--json", FILE)
+    assert (place.path / FILE).stat().st_mode & 0o777 == 0o600
+    assert place.ok("validate", "--json", FILE).startswith("Valid: ")
+    assert json.loads(kept(place))["valid"] is True
+    place.write('{\n  "compilerOptions": {\n    "target": "x"', "tsconfig.json")
+    (place.path / "folder").mkdir()
+    (place.path / "some.lock").touch()
+    held = ["flowplan.yaml", "flowplan.state.json", "tsconfig.json", "folder", "some.lock", "nowhere/f", "-"]
+    before = {name: (place.path / name).read_bytes() for name in held[:3]}
+    for name in held:
+        done = place.run("status", "--json", name)
+        assert (done.code, done.out, done.err.count("error:")) == (64, "", 1), name
+    assert {name: (place.path / name).read_bytes() for name in before} == before
+
+
+@pytest.mark.parametrize("words", ["status --json", "plan --json --out p"])
+def test_without_a_file_it_says_what_prints_json(place: Place, words: str) -> None:
+    done = place.run(*words.split())
+    assert (done.code, done.out) == (64, "")
+    assert "--json needs the name of a file" in done.err and "--format json" in done.err
+    assert not list(place.path.iterdir())
+
+
+@pytest.mark.parametrize("command", LINES)
+def test_wrong_usage_is_in_the_file(place: Place, command: str) -> None:
+    done = place.run(*command.split(), "--json", FILE, "--nonsense")
+    assert (done.code, done.out) == (64, "")
+    body = json.loads(kept(place))
+    assert (body["errored"], body["exit_code"], body["diagnostics"][0]["severity"]) == (True, 64, "error")
+    assert "--nonsense" in body["diagnostics"][0]["summary"]
+
+
+def test_what_else_fails_is_in_it_too(applied_once: Place) -> None:
+    """Each in the document that `--format json` would have printed."""
+    place = applied_once
+    place.write("name: 1\n", "bad.yaml")
+    place.write("name: a\ncommand: echo\n", "flow.yaml")
+    lines = {
+        "validate bad.yaml": ("validate", 65),
+        "convert flow.yaml": ("convert", 65),
+        "plan bad.yaml": ("plan", 65),
+        "market nix": ("failure", 65),
+        "state show bid.nix": ("failure", 1),
+        "plan --out nowhere/p": ("plan", 1),
+    }
+    for line, (schema, code) in lines.items():
+        done = place.run(*line.split(), "--json", FILE)
+        body = json.loads(kept(place))
+        Draft202012Validator(schema_of(schema)).validate(body)
+        assert (done.code, body["errored"], body["exit_code"]) == (code, True, code), line
+        (place.path / FILE).unlink()
+
+
+def test_a_plan_that_a_guard_refuses_is_in_it_as_a_whole(applied_once: Place) -> None:
+    applied_once.edit("17.92", "20.00")
+    done = applied_once.run("plan", "--max-hourly-cost", "1", "--json", FILE)
+    body = json.loads(kept(applied_once))
+    assert (done.code, body["exit_code"], body["summary"]["update"]) == (3, 3, 1)
+    assert "max_hourly_cost" in {one["detail"] for one in body["diagnostics"]}
+
+
+def test_a_directory_to_work_in_holds_for_the_file_too(place: Place) -> None:
+    (place.path / "sub").mkdir()
+    place.write(task_text("train"), "sub/flowplan.yaml")
+    for words, code in (("--chdir", "sub", "validate"), 0), (("validate", "--chdir", "sub", "--nonsense"), 64):
+        assert place.run(*words, "--json", FILE).code == code
+        assert json.loads(kept(place, f"sub/{FILE}"))["valid"] is (code == 0)
+        (place.path / "sub" / FILE).unlink()
+        os.chdir(place.path)
+
+
+# -- a run
+
+
+def events(place: Place, code: int) -> list[dict[str, object]]:
+    found = [json.loads(line) for line in kept(place).splitlines()]
+    for one in found:
+        Draft202012Validator(schema_of("event")).validate(one)
+    assert (found[-1]["type"], found[-1]["exit_code"]) == ("summary", code)
+    assert [one["type"] for one in found].count("summary") == 1
+    return found
+
+
+def test_the_events_of_a_run_go_to_the_file(place: Place) -> None:
+    place.write(task_text("train"))
+    done = place.run("apply", "--auto-approve", f"--json={FILE}")
+    assert done.code == 0 and "bid.train: created" in done.err and "Plan: 1 to add" in done.out
+    kinds = [one["type"] for one in events(place, 0)]
+    assert kinds[:2] == ["version", "planned_change"] and "apply_complete" in kinds
+    assert place.run("destroy", "--auto-approve", f"--json={FILE}").code == 0
+    assert events(place, 0)[-1]["destroyed"] == 1
+
+
+def test_events_go_to_stdout_and_the_file(place: Place) -> None:
+    place.write(task_text("train"))
+    out = place.ok("apply", "--auto-approve", "--json", f"--json={FILE}", "flowplan.yaml")
+    assert [json.loads(one)["type"] for one in out.splitlines()] == [one["type"] for one in events(place, 0)]
+
+
+@pytest.mark.parametrize("line", ["apply --timeout soon", "apply bad.yaml", "apply", "destroy", "output --raw"])
+def test_a_run_that_does_not_begin_says_why_in_the_file(applied_once: Place, line: str) -> None:
+    applied_once.write("name: 1\n", "bad.yaml")
+    applied_once.edit("17.92", "20.00")
+    lock = Lock(applied_once.path / "flowplan.lock")
+    if line in ("apply", "destroy"):
+        lock.acquire(this_process("flowplan apply", {}, "2026-01-02T03:04:05Z"))
+    done = applied_once.run(*line.split(), f"--json={FILE}")
+    lock.release()
+    assert done.code == {"apply": 4, "destroy": 4, "apply bad.yaml": 65}.get(line, 64)
+    if line.startswith("output"):
+        assert json.loads(kept(applied_once))["exit_code"] == 64
+    else:
+        assert [one["type"] for one in events(applied_once, done.code)][-2:] == ["diagnostic", "summary"]
+
+
+def test_a_path_behind_the_flag_stays_a_path(place: Place) -> None:
+    place.write(task_text("train"), "a.yaml")
+    assert '"apply_complete"' in place.ok("apply", "--auto-approve", "--json", "a.yaml")
+    assert json.loads(place.ok("output", "--json")) == {}
+    assert place.ok("output", f"--json={FILE}") == "There are no outputs.\n" and kept(place) == "{}\n"
+    done = place.run("apply", "--json=")
+    assert (done.code, "'--json': it is empty" in done.err) == (64, True)
+
+
+def test_a_run_whose_text_is_lost_says_so_in_the_file(place: Place) -> None:
+    place.write(task_text("train"))
+    assert into_full_disk(place, "apply", "--auto-approve", f"--json={FILE}")[0] == 1
+    found = events(place, 1)
+    assert "not all of the output could be written" in str(found[-2]["summary"]) and found[-1]["added"] == 1
+
+
+def test_a_file_that_cannot_be_written_fails_and_keeps_what_was_there(applied_once: Place) -> None:
+    """The disk takes nothing more (a limit on the size of files); the text is all there."""
+    applied_once.ok("validate", "--json", FILE)
+    before = kept(applied_once)
+    command = ["bash", "-c", 'ulimit -f 0; "$@"', "-", *FLOWPLAN, "validate", "--json", FILE]
+    done = subprocess.run(command, cwd=applied_once.path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "Valid: 1 task, 0 volumes.\n")
+    assert f"{FILE} could not be made durable: File too large" in " ".join(done.stderr.split())
+    assert kept(applied_once) == before and len(list(Path(applied_once.path).glob(f"{FILE}*"))) == 1
+
+
+def test_a_secret_of_the_environment_is_not_in_it(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLOWPLAN_API_KEY", "fkey_verysecretvalue")
+    place.write("name: fkey_verysecretvalue\nnix: 1\n")
+    assert place.run("validate", "--json", FILE).code == 65
+    assert "verysecret" not in kept(place) and json.loads(kept(place))["error_count"] > 0
