@@ -14,13 +14,13 @@ from flowplan.reports.text.cost import cost_line, costs
 from flowplan.reports.text.destroys import destroys
 from flowplan.reports.text.folding import OWN, Fold, folded
 from flowplan.reports.text.names import Natural, natural, ranges
+from flowplan.reports.text.notices import notices
 from flowplan.reports.text.offers import chosen_and_next
 from flowplan.reports.text.outputs import planned, recorded
 from flowplan.reports.text.paint import WIDTH, Paint, columns, listed, wrapped
 from flowplan.reports.text.rows import ARROW, Row, aligned, differing
 
 if TYPE_CHECKING:
-    from flowplan.documents.shapes.common import Said
     from flowplan.documents.shapes.outputs import PlannedOutput
     from flowplan.documents.shapes.plan import (
         BidEntry,
@@ -85,7 +85,6 @@ def text(body: PlanDocument | SealedPlan, paint: Paint) -> str:
     what decides: warnings, the cost, the counts, and what refuses it. `body` may come from a file."""
     body = lines_apart(body)
     changing = ordered(body["resource_changes"])
-    refusals = [one for one in body["diagnostics"] if one["severity"] == "error"]
     parts = [head(body["stack"], paint), drift(body["resource_drift"], paint), moves(body["resource_changes"], paint)]
     parts += changes(changing, paint)
     parts.append(outputs(body["outputs"], paint))
@@ -93,8 +92,9 @@ def text(body: PlanDocument | SealedPlan, paint: Paint) -> str:
         from flowplan.reports.text.what_if import what_if
 
         parts.append(what_if(body["what_if"], paint))
-    parts.append(diagnostics((one for one in body["diagnostics"] if one not in refusals), paint))
-    parts += [costs(body, paint), summary(body, changing, paint), diagnostics(refusals, paint)]
+    parts.append(notices((one for one in body["diagnostics"] if one["severity"] != "error"), changing, paint))
+    parts += [costs(body, paint), summary(body, changing, paint)]
+    parts.append(notices((one for one in body["diagnostics"] if one["severity"] == "error"), changing, paint))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -445,18 +445,4 @@ def summary(body: PlanBody, changing: Sequence[Entry], paint: Paint) -> str:
     destroyed = [one for one in changing if "delete" in one["change"]["actions"]]
     if destroyed:
         lines.insert(0, destroys(destroyed, paint))
-    return "\n".join(lines)
-
-
-def diagnostics(entries: Iterable[Said], paint: Paint) -> str:
-    """Errors, warnings and notes, each with place and hint."""
-    styles = {"error": "red", "warning": "yellow", "note": "cyan"}
-    lines = []
-    for one in entries:
-        word = paint(one["severity"] + ":", styles[one["severity"]], "bold")
-        lines += wrapped(f"{word} {shown(one['summary'], 400)}", "", "  ")
-        if place := one["source"]:
-            lines.append(f"  at {shown(str(place['file']), 300)}:{place['line']}:{place['column']}")
-        if one["hint"]:
-            lines += wrapped(f"hint: {shown(one['hint'], 400)}", "  ", "    ")
     return "\n".join(lines)

@@ -1,0 +1,113 @@
+"""What is said of a plan -> lines: each warning and note with its place and what to do. What says the same of several
+resources of one auction is said once, with a count."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from attrs import frozen
+
+from flowplan.printable import shown
+from flowplan.reports.text.names import natural, ranges
+from flowplan.reports.text.paint import Paint, wrapped
+
+if TYPE_CHECKING:
+    from flowplan.documents.shapes.common import Said
+    from flowplan.documents.shapes.plan import Entry
+
+_STYLES = {"error": "red", "warning": "yellow", "note": "cyan"}
+_ORDER = ("warning", "note", "error")
+_ABOUT = re.compile(r'((?:bid|volume|ports)\.[\w@-]+(?:\.[\w@-]+)*(?:\["[^"]*"\](?:@g\d+)?)?)(?=[\s:,])')
+_ALONE = 3  # so many of one kind in one auction are shown, however they differ
+_LONGEST = 1000  # characters of one
+Auction: TypeAlias = tuple[str, str]
+
+
+class About(NamedTuple):
+    """A thing said: the address that it begins with, or "", in which auction that is, and the rest of it."""
+
+    said: Said
+    address: str
+    auction: Auction | None
+    rest: str
+
+
+@frozen
+class Notice:
+    """Things said that differ in nothing but the address that they begin with. `others`: what else is said of the kind
+    in this auction, and not shown."""
+
+    first: About
+    addresses: tuple[str, ...]
+    others: tuple[About, ...] = ()
+
+
+def notices(entries: Iterable[Said], changes: Iterable[Entry], paint: Paint) -> str:
+    """Warnings, then notes, then errors, each in the order in which it is said. `changes`: those of the plan."""
+    auctions = _auctions(changes)
+    found = sorted((_about(one, auctions) for one in entries), key=lambda one: _ORDER.index(one.said["severity"]))
+    kinds: dict[object, list[About]] = {}
+    for index, one in enumerate(found):
+        kind = one.said["detail"]
+        key = (one.said["severity"], kind, one.auction) if one.address and kind else index
+        kinds.setdefault(index if paint.verbose else key, []).append(one)
+    return "\n".join(line for kind in kinds.values() for one in _of_kind(kind) for line in _lines(one, paint))
+
+
+def _auctions(changes: Iterable[Entry]) -> dict[str, Auction]:
+    """The auction of each bid that changes, as people name it."""
+    found = {}
+    for one in changes:
+        if one["type"] == "bid" and (bid := one["change"]["after"] or one["change"]["before"]):
+            found[one["address"]] = (bid["instance_type_name"] or bid["instance_type"], bid["region"])
+    return found
+
+
+def _about(said: Said, auctions: Mapping[str, Auction]) -> About:
+    found = _ABOUT.match(said["summary"])
+    if found is None:
+        return About(said, "", None, said["summary"])
+    return About(said, found[1], auctions.get(found[1]), said["summary"][found.end() :])
+
+
+def _of_kind(found: Sequence[About]) -> list[Notice]:
+    """Those that say the same together; of many that differ the first, and that there are more."""
+    same: dict[tuple[str, str | None], list[About]] = {}
+    for one in found:
+        same.setdefault((one.rest, one.said["hint"]), []).append(one)
+    if len(same) > _ALONE:
+        first, *others = sorted(found, key=lambda one: natural(one.address))
+        return [Notice(first, (first.address,), tuple(others))]
+    return [Notice(these[0], tuple(one.address for one in these)) for these in same.values()]
+
+
+def _lines(notice: Notice, paint: Paint) -> list[str]:
+    said, many = notice.first.said, len(notice.addresses)
+    word = paint(said["severity"] + ":", _STYLES[said["severity"]], "bold")
+    summary = said["summary"]
+    if many > 1:
+        kind = f"{notice.first.address.partition('.')[0].removesuffix('s')}s"
+        summary = f"{', '.join(ranges(notice.addresses, paint.dots))} ({many:,} {kind}){notice.first.rest}"
+    lines = wrapped(f"{word} {shown(summary, _LONGEST)}", "", "  ")
+    if place := said["source"]:
+        others = f" and {many - 1:,} more place{'s' if many > 2 else ''}" if many > 1 else ""
+        lines.append(f"  at {shown(str(place['file']), 300)}:{place['line']}:{place['column']}{others}")
+    if said["hint"]:
+        lines += wrapped(f"hint: {shown(said['hint'], _LONGEST)}", "  ", "    ")
+    return [*lines, *_more(notice, paint)]
+
+
+def _more(notice: Notice, paint: Paint) -> list[str]:
+    """How many more there are of a kind, and of what."""
+    if not notice.others:
+        return []
+    auction = notice.first.auction
+    where = f" in {shown(auction[0])} in {shown(auction[1])}" if auction else ""
+    names = ", ".join(ranges((one.address for one in notice.others), paint.dots))
+    return wrapped(
+        f"and {len(notice.others):,} more of this kind{where}: {shown(names, _LONGEST)}; --verbose shows each",
+        "  ",
+        "    ",
+    )
