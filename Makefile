@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 # Tests start hundreds of processes: each would compile the package again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo quick test soak mutants lint bench backtest clean
+.PHONY: demo quick test soak mutants lint docs bench backtest clean
 
 demo: $(VENV)/.installed
 	@PATH="$(abspath $(BIN)):$$PATH" bash examples/demo.sh
@@ -41,6 +41,10 @@ lint: $(VENV)/.lint
 	$(BIN)/mypy
 	$(BIN)/mypy --config-file tests/typed/mypy.ini tests/typed
 
+# The docs as a site, with the reference made from the code: build/site/index.html. Fails on a link that leads nowhere.
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --config-file docs/site/mkdocs.yml
+
 # What is measured, best on a quiet machine: the table, then the tests that hold a figure.
 bench: $(VENV)/.tests
 	$(BIN)/python tests/bench.py
@@ -63,6 +67,10 @@ $(VENV)/.installed: $(VENV)/bin/python setup.cfg pyproject.toml
 
 $(VENV)/.tests: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
 	@touch $@
 
 $(VENV)/.lint: $(VENV)/.installed

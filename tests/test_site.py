@@ -1,0 +1,94 @@
+"""The site of the docs: its reference has every command, key, code and document; links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import click
+import pytest
+
+from flowplan.cli import main
+from flowplan.config import keys
+from flowplan.config.schema import schema
+from flowplan.diagnostics import CODES
+from flowplan.documents.schema import SHAPES, schema_of
+from tests.conftest import ROOT
+from tests.test_widths import commands
+
+sys.path.insert(0, str(ROOT / "docs" / "site"))
+from links import linked
+from reference import pages
+
+PAGES = pages()
+
+
+def command_at(path: tuple[str, ...]) -> click.Command:
+    command: click.Command = main
+    for name in path:
+        assert isinstance(command, click.Group)
+        found = command.get_command(click.Context(command), name)
+        assert found is not None
+        command = found
+    return command
+
+
+@pytest.mark.parametrize("path", [one for one in commands(main) if one], ids=" ".join)
+def test_a_command_has_its_options_and_exit_codes(path: tuple[str, ...]) -> None:
+    page, command = PAGES[f"reference/commands/{path[0]}.md"], command_at(path)
+    _, heading, section = page.partition(f"{'#' * len(path)} flowplan {' '.join(path)}\n")
+    assert heading
+    for option in command.params:
+        if isinstance(option, click.Option) and not option.hidden and option.name != "help":
+            assert re.search(rf"^\| `[^`]*{option.opts[-1]}\b", section, re.MULTILINE), option.name
+    said = re.search(r"^ *Exit codes: .*(?:\n.+)*", command.help or "", re.MULTILINE)
+    for code in re.findall(r"(?:Exit codes:|;)\s+(\d+) ", said[0] if said else ""):
+        assert f"| `{code}` | " in section
+
+
+def described() -> Iterator[tuple[str, keys.Keys]]:
+    for name in keys.__all__:
+        found = getattr(keys, name)
+        if isinstance(found, keys.Keys) and name != "STACK":
+            yield name, found
+
+
+@pytest.mark.parametrize(("name", "known"), [*described()])
+def test_every_key_has_a_row_with_its_default(name: str, known: keys.Keys) -> None:
+    text = PAGES["reference/task-file.md"] + PAGES["reference/stack-file.md"]
+    for key, one in known.fields.items():
+        default = "" if one.default is None or key in known.required else str(one.default)
+        assert re.search(rf"^\| `{key}` \| .*{re.escape(default)}", text, re.MULTILINE | re.IGNORECASE), key
+
+
+def test_every_mapping_of_the_schema_is_described() -> None:
+    definitions: Any = schema()["definitions"]
+    text = PAGES["reference/task-file.md"] + PAGES["reference/stack-file.md"]
+    assert [key for one in definitions.values() for key in one["properties"] if f"| `{key}` | " not in text] == []
+
+
+def test_every_code_has_a_place() -> None:
+    assert re.findall(r"^## (.*)$", PAGES["reference/codes.md"], re.MULTILINE) == sorted(CODES)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_every_key_of_a_document_is_described(name: str) -> None:
+    page = PAGES[f"reference/json/{name}.md"]
+    for title, one in schema_of(name)["$defs"].items():
+        section = re.split(rf"^## {title}$", page, flags=re.MULTILINE)[1].partition("\n## ")[0]
+        assert re.findall(r"^\| `([\w-]+)` \|", section, re.MULTILINE) == list(one["properties"])
+
+
+def test_the_files_that_a_text_names_are_links_and_code_is_left_alone() -> None:
+    text = (
+        "See docs/stack.md, SECURITY.md, [here](docs/jobs.md#lifetime) or `docs/yaml.md`.\n```text\ndocs/yaml.md\n```\n"
+    )
+    home, below = linked(text, "index.md"), linked(text, "project/changelog.md")
+    assert "See [The stack file](stack.md), [Security](project/security.md), [here](jobs.md#lifetime)" in home
+    assert "See [The stack file](../stack.md), [Security](security.md), [here](../jobs.md#lifetime)" in below
+    assert home.endswith("or `docs/yaml.md`.\n```text\ndocs/yaml.md\n```\n")
+    assert linked('![a](docs/pictures/a.svg) <img src="docs/pictures/b.svg">', "index.md") == (
+        '![a](pictures/a.svg) <img src="pictures/b.svg">'
+    )
