@@ -1,7 +1,6 @@
 """The command line: the only place that wires things together.
 
-A command is a module of this folder, imported when it is asked for; the table below is what `--help` needs
-without importing any of them.
+A command is a module of this folder, imported when it is asked for; `commands` is their table.
 """
 
 from __future__ import annotations
@@ -19,40 +18,15 @@ from flowplan import __version__
 from flowplan.cli.answer import Answer
 from flowplan.cli.asked import asked_by
 from flowplan.cli.base import Filled, end_with, global_options
+from flowplan.cli.commands import COMMANDS, PURPOSES
+from flowplan.cli.elsewhere import hold_command
 from flowplan.cli.failures import Failed, tell, tell_interrupted
 from flowplan.cli.terminal import Terminal
 from flowplan.cloud.http.redaction import forms_in
 from flowplan.errors import UsageProblem
 
+__all__ = ["COMMANDS", "main", "run"]
 click.UsageError.exit_code = UsageProblem.exit_code  # click's own 2 would read as "changes" in a pipeline
-
-# name -> (module, attribute, one line of help), in the order of `flowplan --help`
-COMMANDS: dict[str, tuple[str, str, str]] = {
-    "init": ("init", "init", "Write a first flowplan.yaml, with comments."),
-    "validate": ("validate", "validate", "Check the configuration; no network."),
-    "fmt": ("fmt", "fmt", "Rewrite the configuration files in the canonical layout."),
-    "convert": ("convert", "convert", "Turn a flow or SkyPilot task into a stack file."),
-    "plan": ("plan", "plan", "Show what would change, and what it would cost."),
-    "apply": ("apply", "apply", "Carry out the changes, or a saved plan."),
-    "destroy": ("destroy", "destroy", "Cancel and delete everything flowplan made."),
-    "status": ("status", "status", "Show live bids, instances, ssh, ports and prices."),
-    "cost": ("cost", "cost", "Show what it will cost, and what was forecast and paid."),
-    "show": ("show", "show", "Show a saved plan, or the state."),
-    "market": ("market", "market", "Show prices now and ahead, and advice on a limit."),
-    "graph": ("graph", "graph", "Print the resource graph: SVG, Graphviz or Mermaid."),
-    "output": ("output", "output", "Show the outputs of the stack."),
-    "test": ("test", "test", "Run the cases beside a stack, in a simulated cloud."),
-    "doctor": ("doctor", "doctor", "Check credentials, project, state and the rest."),
-    "explain": ("explain", "explain", "Say what a code or an exit code means, and what to do."),
-    "schema": ("schema", "schema", "Print the JSON Schema of task files and stack files."),
-    "recover": ("recover", "recover", "Settle operations that an interrupted run left in doubt."),
-    "orphans": ("orphans", "orphans", "List live resources of flowplan that no state here holds."),
-    "import": ("import_", "import_", "Take a live bid or volume into the state."),
-    "state": ("state", "state", "Show, change or repair the state."),
-    "lock": ("lock", "lock", "Show who holds the lock."),
-    "force-unlock": ("lock", "force_unlock", "Break the lock of a dead run."),
-    "simulator": ("simulator", "simulator", "Run the embedded Foundry Cloud Platform."),
-}
 
 
 class Commands(Filled, click.Group):
@@ -77,12 +51,22 @@ class Commands(Filled, click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS:
+            hold_command(args[0])
         self.commands = dict.fromkeys(COMMANDS, click.Command(""))  # for click's "Did you mean"
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, _, line) in COMMANDS.items()])
+        """The commands by what one wants, in columns that line up."""
+        width = max(map(len, COMMANDS))
+        for purpose, rows in PURPOSES.items():
+            with formatter.section(purpose):
+                formatter.write_dl([(f"{name:<{width}}", line) for name, (_, _, line) in rows.items()])
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands first: they are what is looked for."""
+        self.format_commands(ctx, formatter)
+        click.Command.format_options(self, ctx, formatter)
 
 
 def _version(ctx: click.Context, option: click.Parameter, value: bool) -> None:
@@ -94,7 +78,8 @@ def _version(ctx: click.Context, option: click.Parameter, value: bool) -> None:
     cls=Commands,
     params=global_options(hidden=False),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Start with `flowplan plan --api-url sim:`: it needs no account.",
+    epilog="Credentials come from FLOWPLAN_API_KEY, or from the private file that FLOWPLAN_API_KEY_FILE names; "
+    "`flowplan doctor` says what is missing. `flowplan COMMAND --help` has an example of each command.",
 )
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version and exit."

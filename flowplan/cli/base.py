@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 import click
 
 from flowplan.cli.durations import Duration
+from flowplan.cli.elsewhere import at_home, hold_ours
+from flowplan.cli.examples import EXAMPLES
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -21,11 +23,23 @@ class Filled(click.Command):
             option.callback = _help
         return option
 
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """An example before the last words."""
+        lines = EXAMPLES.get(ctx.command_path.partition(" ")[2], ())
+        if lines:
+            with formatter.section("Example"):
+                formatter.write("".join(f"  {line}\n" for line in lines))
+        super().format_epilog(ctx, formatter)
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        hold_ours(self, ctx, args)
         args = spelled(self, args)
-        if any(not arg.partition("=")[2 if arg.startswith("-") else 0].strip() for arg in args):
-            self._hold_filled(ctx, args)
-        return super().parse_args(ctx, args)
+        try:
+            if any(not arg.partition("=")[2 if arg.startswith("-") else 0].strip() for arg in args):
+                self._hold_filled(ctx, args)
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            raise at_home(error) from None
 
     def _hold_filled(self, ctx: click.Context, args: list[str]) -> None:
         """Raise click.BadParameter, which names the parameter, for an empty value."""
@@ -122,6 +136,10 @@ class Group(Filled, click.Group):
     """A command with commands of its own."""
 
     command_class = Command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, one.get_short_help_str(200)) for name, one in self.commands.items()])
 
 
 def all_of(function: F, *options: Callable[[F], F]) -> F:

@@ -22,10 +22,6 @@ def convert(ctx: click.Context, file: str, out: str | None, form: str) -> int:
     What the stack file cannot say is listed on stderr, each with its place and why. The limit is never above the one
     that FILE gives; without one it is the lowest.
 
-    \b
-    flowplan convert task.yaml --out flowplan.yaml
-    flowplan validate
-
     Exit codes: 0 converted; 65 FILE is no such task, or has problems, and nothing is written; 64 --out exists.
     """
     from flowplan.documents.convert import document as document_of

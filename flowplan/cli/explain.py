@@ -17,10 +17,6 @@ def explain(ctx: click.Context, code: str | None, form: str) -> int:
     """Say what CODE means and what to do about it: a code of a message, the word that JSON has for it, or an exit code.
     Without CODE, list all of them. No network.
 
-    \b
-    flowplan explain stale-plan
-    flowplan explain 3
-
     Exit codes: 0 explained; 64 there is no such code.
     """
     from flowplan.operations.explain import explain as explained

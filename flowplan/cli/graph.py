@@ -14,11 +14,7 @@ from flowplan.cli.context import Context
 @options.form("graph")
 @click.pass_context
 def graph(ctx: click.Context, paths: tuple[str, ...], form: str) -> int:
-    """Print the resource graph: volume -> bid -> ports, and which task waits for which. No network.
-
-    \b
-    flowplan graph --format svg > graph.svg
-    """
+    """Print the resource graph: volume -> bid -> ports, and which task waits for which. No network."""
     from flowplan.operations.graph import graph as looked
 
     here = Context.of(ctx)

@@ -20,10 +20,6 @@ def init(ctx: click.Context, directory: str, task: bool) -> int:
     lines are comments. Beside it come flowplan.schema.json, from which an editor completes keys, and a .gitignore.
     Nothing that exists is overwritten, and nothing is made in the cloud.
 
-    \b
-    flowplan init
-    flowplan init --api-url sim: first      # no account needed
-
     Exit codes: 0 written; 64 there is a flowplan.yaml; 65 the --project or --ssh-key given does not exist.
     """
     from flowplan.operations.init import init as begun

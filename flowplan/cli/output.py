@@ -21,9 +21,6 @@ from flowplan.errors import FlowplanError, UsageProblem
 def output(ctx: click.Context, name: str | None, form: str, as_json: bool, raw: bool) -> int:
     """Show the outputs of the stack, or the one called NAME, as they are now.
 
-    \b
-    ssh "$(flowplan output --raw ssh)"
-
     Exit codes: 0 shown; 1 NAME has no value yet, or is sensitive, with --raw; 64 there is no output NAME.
     """
     from flowplan.documents.outputs import document

@@ -13,12 +13,7 @@ from flowplan.reports.formats import report_of
 @click.pass_context
 def schema(ctx: click.Context) -> int:
     """Print the JSON Schema (draft-07) of task files and stack files. An editor that knows it completes keys, shows
-    what they are for, and marks what no file may hold.
-
-    \b
-    flowplan schema > flowplan.schema.json
-    and as the first line of a file:
-    # yaml-language-server: $schema=flowplan.schema.json
+    what they are for, and marks what no file may hold. `flowplan init` writes it beside the file.
     """
     from flowplan.operations.schema import schema as made
 

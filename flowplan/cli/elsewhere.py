@@ -1,0 +1,125 @@
+"""What other tools call things: Terraform's options and commands, and those of Foundry's own tools, answered with what
+does the same here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+import click
+
+from flowplan.errors import UsageProblem
+from flowplan.printable import shown
+
+_APPLY = "flowplan apply FILE places what the file asks for, after it has shown the plan"
+_DESTROY = (
+    "flowplan destroy ends everything, flowplan destroy FILE what FILE asks for; to end one task of a file, delete it "
+    "there and apply"
+)
+_STATUS = "flowplan status shows the bids, instances, ssh destinations and ports"
+_WORKSPACES = "give each environment a --state and a --var-file: docs/environments.md"
+_NO_PROVIDERS = "leave it out: there are no providers to fetch; flowplan init writes a first configuration"
+_LOGIN = "set FLOWPLAN_API_KEY or FLOWPLAN_API_KEY_FILE; flowplan doctor says whether that works"
+_FIND = "flowplan status lists them; flowplan market shows what is offered"
+
+COMMANDS: Mapping[str, str] = MappingProxyType({
+    # Terraform's
+    "workspace": _WORKSPACES,
+    "env": _WORKSPACES,
+    "taint": "flowplan apply --replace ADDR replaces a resource",
+    "untaint": "nothing stays marked: leave out --replace",
+    "refresh": "flowplan apply --refresh-only records in the state what changed outside",
+    "console": "flowplan output prints values of the stack, flowplan show the state",
+    "providers": _NO_PROVIDERS,
+    "get": _NO_PROVIDERS,
+    "modules": _NO_PROVIDERS,
+    "version": "flowplan --version",
+    "help": "flowplan --help lists the commands, flowplan COMMAND --help explains one",
+    # of Foundry's tools, SkyPilot, and what people type
+    **dict.fromkeys(("submit", "run", "launch", "create", "up", "start", "exec", "jobs"), _APPLY),
+    **dict.fromkeys(("cancel", "down", "stop", "delete", "kill", "rm", "terminate"), _DESTROY),
+    **dict.fromkeys(("list", "ls", "ps", "get-bids", "bids", "instances", "info", "queue"), _STATUS),
+    **dict.fromkeys(("login", "logout", "auth", "configure", "setup"), _LOGIN),
+    **dict.fromkeys(("price", "prices", "pricing", "types", "gpus", "show-gpus"), "flowplan market shows the prices"),
+    **dict.fromkeys(("volume", "volumes", "storage", "key", "keys"), _FIND),
+    "logs": "log in (flowplan status shows how): the startup script writes /var/log/flowplan-startup.log there",
+    "tail": "log in (flowplan status shows how): the startup script writes /var/log/flowplan-startup.log there",
+    "ssh": "flowplan status shows the ssh destination of each instance",
+    "pause": "write `paused: true` in the task, and apply",
+    "resume": "write `paused: false` in the task, and apply",
+    "edit": "edit the file and run flowplan plan",
+    "lint": "flowplan validate",
+    "check": "flowplan validate; flowplan doctor checks the account",
+    "diff": "flowplan plan",
+    "preview": "flowplan plan",
+})  # fmt: skip
+
+# An option -> where it is, for a command that does not have it. The names that have a dash before them are short.
+HOMES: Mapping[str, str] = MappingProxyType({
+    "auto-approve": "only apply and destroy ask for approval, and take --auto-approve",
+    "out": "flowplan plan --out FILE saves a plan, flowplan apply FILE carries it out",
+    "detailed-exitcode": "flowplan plan --detailed-exitcode exits with 2 where there are changes",
+    "destroy": "flowplan destroy; flowplan plan --destroy only shows it",
+    "refresh-only": "flowplan plan and flowplan apply take --refresh-only",
+    "refresh": "leave it out: a plan always looks at the cloud",
+    "replace": "flowplan plan and flowplan apply take --replace",
+    "target": "flowplan plan, apply and destroy take --target",
+    "json": "write --format json, where the command has it",
+    "lock": "--no-lock only looks, without the lock; what changes anything always takes it",
+    "input": "leave it out: where flowplan cannot ask, it names the option that it needs",
+    "compact-warnings": "leave it out: warnings are grouped",
+    "recursive": "name the directories, one after the other",
+    "generate-config-out": "flowplan import ADDR ID --generate FILE writes the configuration",
+    "backup": "leave it out: flowplan keeps every version of the state (flowplan state history)",
+    "state-out": "give --state FILE: the state is read and written there",
+    **dict.fromkeys(("upgrade", "reconfigure", "migrate-state", "backend-config", "backend"), _NO_PROVIDERS),
+    **dict.fromkeys(("yes", "y", "force", "auto-approved", "approve"), "apply and destroy take --auto-approve"),
+    "dry-run": "flowplan plan shows what would change, and changes nothing",
+    "n": "flowplan plan shows what would change, and changes nothing",
+    "region": "write cluster_id in the task",
+    "follow": "log in (flowplan status shows how): the log is /var/log/flowplan-startup.log",
+})  # fmt: skip
+
+_ALIKE = 0.75  # how much of two names is the same where one is a slip for the other
+_ONE_DASH = re.compile(r"-([a-z][a-z-]+)(=.*)?", re.DOTALL)
+
+
+def hold_ours(command: click.Command, ctx: click.Context, args: Sequence[str]) -> None:
+    """Raise UsageProblem for an option in Terraform's spelling, with flowplan's."""
+    for word in args:
+        if word == "--" or (isinstance(command, click.Group) and not word.startswith("-")):
+            return
+        found = _ONE_DASH.fullmatch(word)
+        hint = _spelt(command, ctx, found[1]) if found is not None else None
+        if hint is not None:
+            raise UsageProblem(f"there is no option {word.partition('=')[0]}", hint=hint)
+
+
+def _spelt(command: click.Command, ctx: click.Context, name: str) -> str | None:
+    """What to type in place of `-name`; None: that is no option's name."""
+    option = next((one for one in command.get_params(ctx) if f"--{name}" in one.opts), None)
+    if not isinstance(option, click.Option) or (name == "json" and not option.is_flag):
+        return HOMES.get(name)
+    return f"options have two dashes: --{name}{'' if option.is_flag else f' {option.make_metavar(ctx)}'}"
+
+
+def at_home(error: click.NoSuchOption) -> click.NoSuchOption | UsageProblem:
+    """What to say of an option that a command does not have: where it is, if that is known, else the one that is
+    spelt like it."""
+    name, context = error.option_name, error.ctx
+    if context is None:
+        return error
+    if (home := HOMES.get(name.lstrip("-"))) is not None:
+        return UsageProblem(f"{context.command_path} has no option {shown(name)}", hint=home)
+    from difflib import get_close_matches  # what a mistake costs; most runs have none
+
+    known = [option for one in context.command.get_params(context) for option in one.opts if len(option) > 2]
+    return click.NoSuchOption(name, possibilities=get_close_matches(name, known, n=1, cutoff=_ALIKE), ctx=context)
+
+
+def hold_command(name: str) -> None:
+    """Raise UsageProblem for the name of a command of another tool, with what does the same here."""
+    hint = COMMANDS.get(name.lower())
+    if hint is not None:
+        raise UsageProblem(f"there is no command {name}", hint=hint)
