@@ -65,7 +65,7 @@ HOMES: Mapping[str, str] = MappingProxyType({
     "refresh": "leave it out: a plan always looks at the cloud",
     "replace": "flowplan plan and flowplan apply take --replace",
     "target": "flowplan plan, apply and destroy take --target",
-    "json": "write --format json, where the command has it",
+    "json": "--format json writes JSON to stdout, --json FILE into a file beside the text",
     "lock": "--no-lock only looks, without the lock; what changes anything always takes it",
     "input": "leave it out: where flowplan cannot ask, it names the option that it needs",
     "compact-warnings": "leave it out: warnings are grouped",

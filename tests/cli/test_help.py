@@ -71,7 +71,7 @@ def _beginnings(words: list[str]) -> Iterator[str]:
         ("plan -target=bid.a", "options have two dashes: --target ADDR"),
         ("plan -var a=1", "options have two dashes: --var NAME=VALUE"),
         ("-chdir=x plan", "options have two dashes: --chdir DIR"),
-        ("plan -json", "write --format json"),
+        ("plan -json", "--format json writes JSON to stdout"),
         ("apply -json", "options have two dashes: --json"),
         ("apply -lock=false", "--no-lock only looks"),
         ("apply -input=false", "leave it out"),
