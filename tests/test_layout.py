@@ -76,6 +76,7 @@ ALLOWED["reports.text"] = ALLOWED["reports.svg"] = {
     *("cost", "planning", "pricing", "state", *NOUNS),
 }
 ALLOWED["reports.html"] = {"reports", "reports.text", "documents.shapes"}
+ALLOWED["reports.github"] = {"reports", "reports.text", "documents", "documents.shapes", "printable"}
 ALLOWED["reports.markdown"] = {"reports", "reports.text", "documents.shapes", "printable"}
 ALLOWED["arguments"] = {"config", "operations", *NOUNS}
 ALLOWED["api"] = {
@@ -84,7 +85,7 @@ ALLOWED["api"] = {
 }
 ALLOWED["cli"] = {
     *("operations", "reports", "reports.text", "reports.svg", "documents", "documents.shapes", "apply", "backends"),
-    *("cloud.http", "simulator", "files", "planning", "pricing", "state", *NOUNS),
+    *("reports.github", "cloud.http", "simulator", "files", "planning", "pricing", "state", *NOUNS),
 }
 ALLOWED["__main__"] = {"cli"}
 

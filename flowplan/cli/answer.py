@@ -10,6 +10,7 @@ from attrs import define
 
 from flowplan.cli.asked import Asked
 from flowplan.cli.failures import PENDING, tell_lost
+from flowplan.cli.github import tell_step
 from flowplan.cli.json_file import JsonFile
 from flowplan.cli.terminal import Terminal
 from flowplan.clock import timestamp
@@ -19,6 +20,7 @@ from flowplan.errors import FlowplanError
 if TYPE_CHECKING:
     from flowplan.apply.events import Reporter
     from flowplan.reports.events import EventLines
+    from flowplan.reports.formats import Report
 
 
 @define
@@ -35,8 +37,12 @@ class Answer:
         """Write `found`, a `subject` of the table of reports, to stdout in a format, and as JSON to the file."""
         from flowplan.reports.formats import report_of
 
-        self.terminal.out(report_of(subject, form, max_bytes)(found, self.terminal.paint), end="")
+        self.write(report_of(subject, form, max_bytes), found)
         self.keep(subject, found)
+
+    def write(self, report: Report, found: Any) -> None:
+        """Write what a report makes of `found` to stdout."""
+        self.terminal.out(report(found, self.terminal.paint), end="", commands=report.commands)
 
     def keep(self, subject: str, found: Any) -> None:
         """`found` as JSON is what the file is to hold, where there is one."""
@@ -71,7 +77,7 @@ class Answer:
         if self.events is not None:
             self.events.end(code, said)
         elif said and not self.terminal.output.used:
-            self.terminal.out(self._failure(self.asked().form, code, said), end="")
+            self._tell_failed(code, said)
 
     def _to_file(self, code: int, said: Sequence[Diagnostic]) -> int:
         file = self.file or (self._file_of_failure() if said else None)
@@ -81,7 +87,8 @@ class Answer:
             file.begin()
         file.end(code, said)
         if said and not file.text:
-            file.text = self._failure("json", code, said)
+            found = self._failed("json", code, said)
+            file.text = found[0](found[1], self.terminal.paint) if found else ""
         return file.write(self.terminal)
 
     def _file_of_failure(self) -> JsonFile | None:
@@ -93,9 +100,18 @@ class Answer:
         except FlowplanError:  # stderr says already why the command failed, which may be this
             return None
 
-    def _failure(self, form: str, code: int, said: Sequence[Diagnostic]) -> str:
-        """A failure in a format; "" where that has no place for it."""
-        from flowplan.documents.failure import Failure
-        from flowplan.reports.formats import failure_text
+    def _tell_failed(self, code: int, said: Sequence[Diagnostic]) -> None:
+        if found := self._failed(self.asked().form, code, said):
+            self.write(*found)
+            if self.asked().subject == "plan" and found[0].commands:
+                try:
+                    tell_step(self.terminal, found[1])
+                except FlowplanError as error:  # it fails already
+                    self.terminal.error(error)
 
-        return failure_text(self.asked().subject, form, Failure(code, said, timestamp()), self.terminal.paint)
+    def _failed(self, form: str, code: int, said: Sequence[Diagnostic]) -> tuple[Report, Any] | None:
+        """The report of a failure, and what it takes; None: the format has no place for it."""
+        from flowplan.documents.failure import Failure
+        from flowplan.reports.formats import failed
+
+        return failed(self.asked().subject, form, Failure(code, said, timestamp()))

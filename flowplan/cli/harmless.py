@@ -8,13 +8,14 @@ from flowplan.printable import inert
 from flowplan.reports.text.paint import OWN
 
 
-def harmless(text: str, painted: bool = False) -> str:
-    """`text` without what a terminal obeys and what a CI runner takes for a command. `painted`: our colours stay."""
+def harmless(text: str, painted: bool = False, *, commands: bool = False) -> str:
+    """`text` without what a terminal obeys and what a CI runner takes for a command. `painted`: our colours stay;
+    `commands`: so do lines that begin one, which are ours."""
     if painted:
         text = "".join(part if number % 2 else inert(part) for number, part in enumerate(OWN.split(text)))
     else:
         text = inert(text)
-    if "::" in text:
+    if "::" in text and not commands:
         text = _LINE_COMMAND.sub(r"\1\\u003a", text)
     if "##" in text:
         text = _COMMAND.sub(r"\\u0023", text)

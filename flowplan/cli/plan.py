@@ -10,6 +10,7 @@ from flowplan.cli import options, selecting, spending, values
 from flowplan.cli.base import Command
 from flowplan.cli.context import Context
 from flowplan.cli.failures import PENDING
+from flowplan.cli.github import tell_step
 from flowplan.reports.formats import report_of
 
 if TYPE_CHECKING:
@@ -111,12 +112,14 @@ def plan(
     finally:
         progress.end()
     if not report.whole:
-        here.terminal.out(report(found.document, here.terminal.paint), end="")
+        here.answer.write(report, found.document)
     if out:  # a program reads one document: the plan, or that it could not be saved
         _save(here, found, out)
     if report.whole:
-        here.terminal.out(report(found.document, here.terminal.paint), end="")
+        here.answer.write(report, found.document)
     here.answer.keep("plan", found.document)
+    if report.commands:
+        tell_step(here.terminal, found.sealed, out or "")
     refuse(found.priced)
     return PENDING if detailed_exitcode and not found.priced.plan.empty else 0
 

@@ -7,6 +7,7 @@ import click
 from flowplan.cli import options
 from flowplan.cli.base import Command
 from flowplan.cli.context import Context
+from flowplan.cli.github import tell_step
 from flowplan.errors import GuardRefused
 
 
@@ -33,6 +34,8 @@ def _plan(here: Context, planfile: str, form: str, max_bytes: int | None) -> Non
     body = given_plan(here.session.settings.directory, planfile)
     try:
         here.report("plan", form, body, max_bytes)
+        if form == "github":
+            tell_step(here.terminal, body, planfile)
     except (
         ArithmeticError,
         AttributeError,

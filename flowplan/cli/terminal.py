@@ -57,8 +57,9 @@ class Terminal:
         """Whether progress may redraw a line: stderr is a terminal that moves its cursor."""
         return self._err.stream.isatty() and os.environ.get("TERM") != "dumb"
 
-    def out(self, text: str = "", *, end: str = "\n") -> None:
-        self._write(self.output, text + end)
+    def out(self, text: str = "", *, end: str = "\n", commands: bool = False) -> None:
+        """`commands`: its lines are commands of ours to a CI runner."""
+        self._write(self.output, text + end, commands=commands)
 
     def exact(self, text: str) -> None:
         """Text that another program takes for a file: exactly as it is, or FlowplanError where it may not be shown."""
@@ -71,7 +72,7 @@ class Terminal:
 
     def inert(self, text: str) -> str:
         """`text` as a stream shows it without colour: for what is read elsewhere."""
-        return harmless(self._secretless(text))
+        return harmless(self.secretless(text))
 
     def line(self, text: str) -> None:
         """One sentence, or one name, to stdout: whatever is in it, it stays one line."""
@@ -84,11 +85,13 @@ class Terminal:
         """`text` in place of what stands in the last line of stderr; only when `live`."""
         self._err.put(f"\r{self.inert(text)}\x1b[K")
 
-    def _write(self, stream: Writer, text: str) -> None:
-        text = self._secretless(text)
-        stream.put(harmless(text, (self.paint_err if stream is self._err else self.paint).on))
+    def _write(self, stream: Writer, text: str, *, commands: bool = False) -> None:
+        text = self.secretless(text)
+        painted = (self.paint_err if stream is self._err else self.paint).on
+        stream.put(harmless(text, painted, commands=commands))
 
-    def _secretless(self, text: str) -> str:
+    def secretless(self, text: str) -> str:
+        """`text` without what must stay secret."""
         text = without(text, chain.from_iterable(forms() for forms in self._hidden))
         return without_userinfo(text) if "@" in text else text
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from typing import BinaryIO
 
 from flowplan.errors import FlowplanError, StateError, UsageProblem
 from flowplan.files.regular import opened
@@ -75,3 +76,20 @@ def write_output(path: str, text: str) -> None:
         replace_file(Path(path), text.encode())
     except StateError as error:  # no state was in danger
         raise FlowplanError(str(error), hint=error.hint) from error
+
+
+def append(path: Path, text: str, what: str) -> None:
+    """Add lines to a file that somebody else has begun; `what` names it for people. Raises FlowplanError."""
+    try:
+        with path.open("a+b") as file:
+            joined = "\n" if file.tell() and not _ends_line(file) else ""
+            file.write(f"{joined}{text}".encode("utf-8", "backslashreplace"))
+    except OSError as error:
+        raise FlowplanError(
+            f"{what} ({shown(str(path))}) cannot be written: {error.strerror}", hint=f"unset {what}, or correct it"
+        ) from error
+
+
+def _ends_line(file: BinaryIO) -> bool:
+    file.seek(-1, 2)
+    return file.read(1) == b"\n"

@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 class Report(NamedTuple):
     """A function of a module, imported when it is called: it takes what the subject is reported from, and a Paint, and
     returns the whole text. `whole`: it is read by a program, so it gets everything, and the failure too. `bounded`: the
-    function also takes how many bytes it may return, which `max_bytes` says, if not the function itself."""
+    function also takes how many bytes it may return, which `max_bytes` says, if not the function itself.
+    `commands`: its lines are commands, which a CI runner is to obey."""
 
     module: str
     function: str
     whole: bool = False
     bounded: bool = False
+    commands: bool = False
     max_bytes: int | None = None
 
     def __call__(self, subject: Any, paint: Paint) -> str:
@@ -63,6 +65,8 @@ REPORTS: dict[tuple[str, str], Report] = {
     ("plan", "text"): Report(_TEXT + "plan", "text"),
     ("plan", "json"): Report(_JSON, "document", whole=True),
     ("plan", "markdown"): Report("flowplan.reports.markdown.plan", "comment", whole=True, bounded=True),
+    ("plan", "github"): Report("flowplan.reports.github.plan", "lines", whole=True, commands=True),
+    ("plan", "gitlab-terraform"): Report(_JSON, "gitlab", whole=True),
     ("plan", "html"): Report(_HTML + "plan", "page"),
     ("state", "text"): Report(_TEXT + "state", "whole"),
     ("state", "json"): Report(_JSON, "state", whole=True),
@@ -142,14 +146,14 @@ def report_of(subject: str, form: str, max_bytes: int | None = None) -> Report:
     return found._replace(max_bytes=max_bytes)
 
 
-def failure_text(subject: str, form: str, failure: Failure, paint: Paint) -> str:
-    """What a program reads that asked for a subject in a format, where there is only a failure; "": this format has no
-    place for it."""
+def failed(subject: str, form: str, failure: Failure) -> tuple[Report, Any] | None:
+    """The report of a failure for a program that asked for a subject in a format, and what it takes; None: this format
+    has no place for it."""
     row = REPORTS.get((subject, form))
     if row is None or not row.whole:
-        return ""
+        return None
     if subject in FAILED:
         module, function = FAILED[subject]
-        return row(getattr(import_module(module), function)(failure), paint)
+        return row, getattr(import_module(module), function)(failure)
     own = REPORTS.get(("failure", form))
-    return "" if own is None else own(failure, paint)
+    return None if own is None else (own, failure)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from flowplan.documents.plan import dumps
+from flowplan.documents.totals import added_and_destroyed
 
 if TYPE_CHECKING:
     from flowplan.documents.doctor import Checkup
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from flowplan.documents.lock import Lock
     from flowplan.documents.market import Looked
     from flowplan.documents.offers import Offers
+    from flowplan.documents.shapes.plan import FailedPlan, SealedPlan
     from flowplan.documents.state import Kept, Moves, Pushed
     from flowplan.documents.status import Status
     from flowplan.documents.test import Outcome
@@ -36,6 +39,15 @@ def failure(found: Failure, _: Paint) -> str:
     from flowplan.documents.failure import document as made
 
     return dumps(made(found))
+
+
+def gitlab(body: SealedPlan | FailedPlan, _: Paint) -> str:
+    """The counts of a plan, as GitLab's `reports:terraform` takes them: a replacement is a create and a delete. Without
+    them, where there is no plan, GitLab says that the report failed."""
+    if "summary" not in body:
+        return dumps(body)
+    add, gone = added_and_destroyed(cast("SealedPlan", body))
+    return json.dumps({"create": add, "update": cast("SealedPlan", body)["summary"]["update"], "delete": gone}) + "\n"
 
 
 def checked(found: Checked, _: Paint) -> str:

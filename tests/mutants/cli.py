@@ -15,8 +15,8 @@ MISTAKES = (
     Mistake(
         "a line begins with a command for the CI runner",
         "cli/harmless.py",
-        '    if "::" in text:\n',
-        '    if "" == text:\n',
+        '    if "::" in text and not commands:\n',
+        '    if "" == text and not commands:\n',
         ("tests/faults/test_inert.py", "-k", "writer"),
     ),
     Mistake(
@@ -81,5 +81,24 @@ MISTAKES = (
         "        if self.events is not None:\n",
         "        if self.events is not None and not code:\n",
         ("tests/cli/test_failures.py",),
+    ),
+    Mistake(
+        "a step without outputs succeeds",
+        "operations/output.py",
+        """"backslashreplace"))
+    except OSError as error:
+""",
+        """"backslashreplace"))
+    except OSError as error:
+        return
+""",
+        ("tests/cli/test_github.py", "-k", "cannot_be_written"),
+    ),
+    Mistake(
+        "a secret stands in the summary of a job",
+        "cli/github.py",
+        'append(path, terminal.secretless(report_of("plan", "markdown", room)(document, terminal.paint)), SUMMARY)',
+        'append(path, report_of("plan", "markdown", room)(document, terminal.paint), SUMMARY)',
+        ("tests/cli/test_github.py", "-k", "no_secret"),
     ),
 )

@@ -36,7 +36,7 @@ MISTAKES = (
     Mistake(
         "a comment that is cut does not say so",
         "reports/markdown/fitting.py",
-        'return "".join(texts) + left_out(missing)',
+        'return "".join(texts) + left_out(+missing)',
         'return "".join(texts)',
         ("tests/reports/test_markdown.py", "-k", "keeps_to_its_size"),
     ),
@@ -60,5 +60,19 @@ MISTAKES = (
         """    return entry["type"] == "volume" and "delete" in entry["change"]["actions"]\n""",
         "    return False\n",
         ("tests/reports/test_folding.py",),
+    ),
+    Mistake(
+        "a name in a plan begins a command of the runner",
+        "reports/github/commands.py",
+        'text.replace("%", "%25").replace("\\r", "%0D").replace("\\n", "%0A")',
+        'text.replace("%", "%25")',
+        ("tests/reports/test_github.py", "-k", "stands_at_its_line"),
+    ),
+    Mistake(
+        "a name in a plan forges an output of the step",
+        "reports/github/plan.py",
+        """end = f"end_{hashlib.sha256(value.encode('utf-8', 'surrogatepass')).hexdigest()}\"""",
+        'end = "end_"',
+        ("tests/reports/test_github.py", "-k", "forges"),
     ),
 )

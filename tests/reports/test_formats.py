@@ -104,7 +104,7 @@ def test_a_new_format_is_a_row_and_a_function(tmp_path: Path) -> None:
         command = [sys.executable, "start.py", "--api-url", "sim:", "plan", *arguments]
         return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
 
-    assert "--format [text|json|markdown|html|addresses]" in run("--help").stdout
+    assert "--format [text|json|markdown|github|gitlab-terraform|html|addresses]" in run("--help").stdout
     assert run("--format", "addresses").stdout == "bid.t\n"
     (tmp_path / "flowplan.yaml").write_text("name: 1\n")
     assert run("--format", "addresses").stdout == "no plan\n"

@@ -145,7 +145,7 @@ def many(count: int) -> dict[str, Any]:
     gone = [
         change("delete", volume(f"v{n}"), None, Address("volume", f"v{n}"), id=f"vol_{n}") for n in range(count // 10)
     ]
-    come = [change("create", None, bid(f"b{n}"), Address("bid", f"b{n}")) for n in range(count)]
+    come = [change("create", None, bid(f"b{n}", f"{20 + n}"), Address("bid", f"b{n}")) for n in range(count)]
     return document(*gone, *come)
 
 
@@ -168,6 +168,15 @@ def test_what_is_destroyed_is_shown_before_what_is_created() -> None:
     assert text.count("will be destroyed: saves") == 40
     assert "- `bid.b0` will be created\n" not in text  # it has room for its diff
     assert "- `bid.b399` will be created\n" in text
+
+
+def test_what_is_alike_is_one_entry_that_counts_as_all() -> None:
+    come = [change("create", None, bid(f"b{n}"), Address("bid", f"b{n}")) for n in range(120)]
+    text = comment(document(*come))
+    assert "#### Create (120)" in text
+    assert "<summary><code>bid.b0 … 119</code> (120 alike) will be created: price unknown; at most $20.00" in text
+    assert Page(text).tags["details"] == 1
+    assert len(text) < 3_000
 
 
 def test_what_fits_is_not_cut() -> None:

@@ -14,12 +14,13 @@ ROOM = 400  # bytes that stay free for what is said of what is left out
 class Piece:
     """A part of a text. `whole` is what it says where there is room, `short` where there is none; of the pieces that
     have room for one of them only, those of the lowest `rank` and, of one rank, the first come first. `kind`: what is
-    counted where it is not whole; "" for what has to stand there."""
+    counted where it is not whole, and counts as `count`; "" for what has to stand there."""
 
     whole: str
     short: str = ""
     rank: int = 0
     kind: str = ""
+    count: int = 1
 
     @property
     def shrinks(self) -> bool:
@@ -37,8 +38,10 @@ def fitted(pieces: Sequence[Piece], limit: int, left_out: Callable[[Mapping[str,
     order = sorted((n for n, piece in enumerate(pieces) if piece.shrinks), key=lambda n: pieces[n].rank)
     for form in ("short", "whole"):
         room = _filled(pieces, texts, order, form, room)
-    missing = Counter(piece.kind for piece, text in zip(pieces, texts, strict=True) if text != piece.whole)
-    return "".join(texts) + left_out(missing)
+    missing: Counter[str] = Counter()
+    for piece, text in zip(pieces, texts, strict=True):
+        missing[piece.kind] += 0 if text == piece.whole else piece.count
+    return "".join(texts) + left_out(+missing)
 
 
 def _filled(pieces: Sequence[Piece], texts: list[str], order: Sequence[int], form: str, room: int) -> int:

@@ -4,7 +4,8 @@ comment. Every text from outside is escaped."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import dropwhile
 from typing import TYPE_CHECKING, cast
 from urllib.parse import quote
 
@@ -13,8 +14,20 @@ from attrs import evolve
 from flowplan.reports.markdown.escaping import code, code_in_tag, fenced, prose
 from flowplan.reports.markdown.fitting import Piece, fitted
 from flowplan.reports.text.cost import cost_line, costs, remarks, rows_of
+from flowplan.reports.text.folding import Fold, folded
+from flowplan.reports.text.names import ranges
 from flowplan.reports.text.paint import Paint
-from flowplan.reports.text.plan import block, drift, head_of, lines_apart, moves, ordered, outputs, summary, symbol_of
+from flowplan.reports.text.plan import (
+    block_of,
+    counted,
+    drift,
+    head_of,
+    lines_apart,
+    moves,
+    ordered,
+    outputs,
+    symbol_of,
+)
 from flowplan.reports.text.what_if import what_if
 
 if TYPE_CHECKING:
@@ -22,6 +35,7 @@ if TYPE_CHECKING:
     from flowplan.documents.shapes.plan import Entry, FailedPlan, PlanBody, SealedPlan
 
 MAX_BYTES = 60_000  # GitHub takes 65,536 characters in a comment
+_NAMES = 20  # of several that are alike
 _PLAIN = Paint(on=False)
 # What is done, the weightiest first: symbols -> head of the list.
 _LISTS = {
@@ -83,7 +97,7 @@ def _plan(body: SealedPlan) -> Iterator[Piece]:
     yield from _folded("Changed outside of flowplan", drift(body["resource_drift"], _PLAIN), "drift")
     for symbols, head in _LISTS.items():
         listed = [one for one in changing if symbol_of(one) in symbols]
-        yield from _section(head, [_resource(one) for one in listed])
+        yield from _section(head, [_resource(one) for one in folded(listed)])
     yield from _folded("Moved", moves(body["resource_changes"], _PLAIN))
     yield from _folded("Outputs", outputs(body["outputs"], _PLAIN))
     if "what_if" in body:
@@ -93,7 +107,7 @@ def _plan(body: SealedPlan) -> Iterator[Piece]:
 
 def _verdict(body: PlanBody, changing: Sequence[Entry]) -> str:
     """What would be done, and whether it may be."""
-    said = f"**{prose(summary(body, changing, _PLAIN).splitlines()[-1])}**"
+    said = f"**{prose(counted(body, changing, _PLAIN))}**"
     if body["errored"]:
         said += " This plan is refused, and cannot be applied."
     if body["mode"] == "destroy":
@@ -150,27 +164,36 @@ def _gone(entry: Entry) -> str:
 
 
 def _section(head: str, pieces: Sequence[Piece]) -> Iterator[Piece]:
-    count = sum(piece.shrinks for piece in pieces)
+    count = sum(piece.count for piece in pieces if piece.shrinks)
     if count:
         yield Piece(f"#### {head} ({count})\n\n")
         yield from pieces
         yield Piece("\n")
 
 
-def _resource(entry: Entry) -> Piece:
-    """Its address and what happens to it; folded, its diff."""
+def _resource(fold: Fold) -> Piece:
+    """The addresses and what happens to them; folded, the diff."""
+    entry, count, says = fold.shown, len(fold.entries), head_of(fold.shown)
     cost, saves = cost_line(entry), entry["change"]["actions"] == ["delete"]
     beside = f": {'saves ' if saves else ''}{cost}" if cost else ""
+    if count > 1:
+        says, beside = f"({count} alike) {says}", f"{beside} (each)" if cost else ""
     whole = (
-        f"<details><summary>{code_in_tag(entry['address'])} {head_of(entry)}{beside}</summary>\n\n"
-        f"{fenced(_diff(entry), 'diff')}\n\n</details>\n"
+        f"<details><summary>{_named(fold, code_in_tag)} {says}{beside}</summary>\n\n"
+        f"{fenced(_diff(fold), 'diff')}\n\n</details>\n"
     )
-    return Piece(whole, f"- {code(entry['address'])} {head_of(entry)}\n", 2, "resource")
+    return Piece(whole, f"- {_named(fold, code)} {says}\n", 2, "resource", count)
 
 
-def _diff(entry: Entry) -> str:
+def _named(fold: Fold, written: Callable[[str], str]) -> str:
+    names = ranges(fold.addresses)
+    more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
+    return ", ".join(map(written, names[:_NAMES])) + more
+
+
+def _diff(fold: Fold) -> str:
     """Its block of the text, with the signs in the first column, where a diff has them."""
-    _, *lines = block(entry, _PLAIN).split("\n")
+    lines = dropwhile(lambda line: not line.startswith(" " * 6), block_of(fold, _PLAIN).split("\n"))
     return _MARGIN.sub(lambda found: f"{(found[2] or ' ').replace('~', '!')}{found[1]}", "\n".join(lines))
 
 

@@ -429,6 +429,13 @@ def _refresh(body: PlanBody, changing: Sequence[Entry], paint: Paint) -> str:
 
 def summary(body: PlanBody, changing: Sequence[Entry], paint: Paint) -> str:
     """The counts; before them, what is destroyed, because that is what must not be overlooked."""
+    counts = counted(body, changing, paint)
+    destroyed = [one for one in changing if "delete" in one["change"]["actions"]]
+    return f"{destroys(destroyed, paint)}\n{counts}" if destroyed else counts
+
+
+def counted(body: PlanBody, changing: Sequence[Entry], paint: Paint) -> str:
+    """How much there is of everything, in one line."""
     if body["mode"] == "refresh-only":
         return _refresh(body, changing, paint)
     if not changing and not any("previous_address" in one for one in body["resource_changes"]):
@@ -441,8 +448,4 @@ def summary(body: PlanBody, changing: Sequence[Entry], paint: Paint) -> str:
     imported = f"{counts['import']} to import, " if counts["import"] else ""
     line = f"Plan: {imported}{add} to add, {counts['update']} to change, {gone} to destroy"
     forgotten = f", {counts['forget']} to forget" if counts["forget"] else ""
-    lines = [paint(f"{line}{forgotten}.", "bold")]
-    destroyed = [one for one in changing if "delete" in one["change"]["actions"]]
-    if destroyed:
-        lines.insert(0, destroys(destroyed, paint))
-    return "\n".join(lines)
+    return paint(f"{line}{forgotten}.", "bold")

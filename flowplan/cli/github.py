@@ -1,0 +1,41 @@
+"""What a step of GitHub Actions says beside its log: the summary of its job, and outputs for the steps after it. The
+runner names the two files in the environment."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flowplan.cli.terminal import Terminal
+
+if TYPE_CHECKING:
+    from flowplan.documents.shapes.plan import FailedPlan, SealedPlan
+
+SUMMARY, OUTPUT = "GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT"
+_LIMIT = 1024 * 1024  # bytes of a summary
+_LEAST = 4000  # bytes for what has to stand in one
+
+
+def tell_step(terminal: Terminal, document: SealedPlan | FailedPlan, plan: str = "") -> None:
+    """Append a plan to the summary, and its figures to the outputs, where a runner takes them. `plan`: the file that it
+    is saved in. Raises FlowplanError: steps that find no outputs would take it for a plan without changes."""
+    from flowplan.operations.output import append
+
+    if path := os.environ.get(SUMMARY):
+        _summarize(terminal, document, Path(path))
+    if path := os.environ.get(OUTPUT):
+        from flowplan.reports.github.plan import outputs
+
+        append(Path(path), terminal.secretless(outputs(document, str(Path(plan).absolute()) if plan else "")), OUTPUT)
+
+
+def _summarize(terminal: Terminal, document: SealedPlan | FailedPlan, path: Path) -> None:
+    from flowplan.operations.output import append
+    from flowplan.reports.formats import report_of
+
+    room = _LIMIT - (path.stat().st_size if path.is_file() else 0) - 1
+    if room < _LEAST:
+        terminal.note(f"the summary of this step has no room left for the plan: GitHub takes {_LIMIT // 1024:,} KiB")
+        return
+    append(path, terminal.secretless(report_of("plan", "markdown", room)(document, terminal.paint)), SUMMARY)
