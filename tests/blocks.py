@@ -52,10 +52,11 @@ def dedented(text: str, indent: str) -> str:
 
 
 def programs(where: Path) -> Path:
-    """A directory with `flowplan`, this one, and an editor that writes an API key where there is no text yet."""
+    """A directory with `flowplan`, this one, its `python`, and an editor that writes an API key into an empty file."""
     where.mkdir()
     for name, text in {
         "flowplan": f'exec {sys.executable} -m flowplan "$@"',
+        "python": f'exec {sys.executable} "$@"',
         "edit": '[ -s "$1" ] || echo fkey_of_the_tests > "$1"',
     }.items():
         (where / name).write_text(f"#!/bin/sh\n{text}\n")
@@ -89,8 +90,10 @@ def script(page: Sequence[Block], outputs: Path) -> str:
         if block.language != "console":
             lines.append(block.typed)
             continue
+        lines.append("set +e")  # what fails is shown, too
         for number, command in enumerate(block.typed.splitlines()):
-            lines.append(f"{{ {command}\n}} > {outputs}/{block.line}.{number} 2>&1 || :")
+            lines.append(f"{{ {command}\n}} > {outputs}/{block.line}.{number} 2>&1")
+        lines.append("set -e")
     return "\n".join(lines)
 
 
