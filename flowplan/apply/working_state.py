@@ -46,12 +46,13 @@ class WorkingState:
     def bind(self, address: Address, binding: Binding | None, *, released: str = "", adopted: str = "") -> Done:
         """`address` is `binding` now (None: it is forgotten), without any call. `released`, `adopted`: an id that the
         state's set of this name has from now on."""
+        old = self.bindings.get(address)
         if binding is None:
             self.bindings.pop(address, None)
         else:
             self.bindings[address] = binding
         done = Done("", address, binding, released, adopted)
-        self.state = stated(self.state, done)
+        self.state = stated(self.state, done, old)
         return done
 
     def restate(self, now: State) -> Iterator[Done]:

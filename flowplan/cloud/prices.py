@@ -118,10 +118,11 @@ class Prices(Asking):
             self.note(f"unreadable past prices are left out: {error}")
             return None
 
-    def billed(self) -> tuple[Billed, ...]:
-        """What every instance of every bid was billed so far: its periods of one price each."""
-        path = "/v2/instances/pricing/history"
-        pages = self.http.pages(path, {"project": self.project, "limit": PAGE}, rows="instances")
+    def billed(self, *, shown_only: bool = False) -> tuple[Billed, ...]:
+        """What every instance of every bid was billed so far: its periods of one price each. `shown_only`: nothing
+        depends on it, so it is not tried for long."""
+        path, most = "/v2/instances/pricing/history", SHOWN_ONLY if shown_only else None
+        pages = self.http.pages(path, {"project": self.project, "limit": PAGE}, rows="instances", most=most)
         with fields.answer_of(path):
             return tuple(one for page in pages for row in page if row.get("bid_fid") for one in reading.billed(row))
 

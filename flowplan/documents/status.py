@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 from attrs import frozen
 
 from flowplan import __version__
+from flowplan.cost.paid import NOTHING_PAID, PaidInAll
 from flowplan.documents.about import moment, stack_of
 from flowplan.documents.amounts import hours_left, money
+from flowplan.documents.paid import paid_in_all
 from flowplan.documents.ports import listed
 from flowplan.model.lifecycle import Bounds
 from flowplan.model.live import OPEN, PAUSED
@@ -133,12 +135,13 @@ class VolumeRow:
 @frozen
 class Status:
     """What there is of the stack of `state`: the bids, and the volumes. `as_of`: the server's time; None where nothing
-    was asked."""
+    was asked. `in_all`: what was paid over the life of the stack."""
 
     state: State
     bids: Sequence[Row]
     volumes: Sequence[VolumeRow]
     as_of: datetime | None = None
+    in_all: PaidInAll = NOTHING_PAID
 
     @property
     def hour(self) -> Decimal | None:
@@ -151,6 +154,11 @@ class Status:
     def paid(self) -> Decimal:
         """Dollars that these bids were billed so far, without storage."""
         return sum((row.paid for row in self.bids), Decimal(0))
+
+    @property
+    def has_past(self) -> bool:
+        """Whether the stack had bids that it has no longer."""
+        return bool(self.in_all.past)
 
     @property
     def strange(self) -> Row | None:
@@ -168,6 +176,7 @@ def document(found: Status) -> shape.StatusDocument:
         "bids": [_bid(row) for row in found.bids],
         "volumes": [_volume(row) for row in found.volumes],
         "hour": {"now": money(found.hour)},
+        "paid": paid_in_all(found.in_all),
     }
 
 

@@ -14,9 +14,11 @@ from attrs import field, frozen
 
 from flowplan import __version__
 from flowplan.cost.costs import Costs
+from flowplan.cost.paid import NOTHING_PAID, PaidInAll
 from flowplan.documents.about import moment, stack_of
 from flowplan.documents.amounts import band, hours_left, money
 from flowplan.documents.cost import cost, totals
+from flowplan.documents.paid import paid_in_all
 from flowplan.model.address import in_order
 from flowplan.model.resources import Bid
 from flowplan.pricing.billing import Billed, paid
@@ -26,6 +28,7 @@ from flowplan.state.state import State
 
 if TYPE_CHECKING:
     from flowplan.documents.shapes import track_record as shape
+    from flowplan.documents.shapes.paid import PaidInAll as PaidShape
 
 FORMAT_VERSION = "1.0"
 NOMINAL = "0.8"
@@ -35,7 +38,8 @@ _OVER = Decimal("1.005")  # times
 @frozen
 class Truth:
     """What there is to tell, at the server's time `now`. `costs`: of the stack as it is, with its forecast; None where
-    nothing is placed. `billed`: the periods of every bid. `judged`: None when what was kept cannot be read."""
+    nothing is placed. `billed`: the periods of every bid. `judged`: None when what was kept cannot be read.
+    `paid`: over the life of the stack."""
 
     state: State
     hours: float
@@ -43,6 +47,7 @@ class Truth:
     costs: Costs | None = None
     billed: Mapping[str, Sequence[Billed]] = field(factory=dict)
     judged: Sequence[Judged] | None = ()
+    paid: PaidInAll = NOTHING_PAID
 
 
 def document(truth: Truth) -> shape.TrackRecord:
@@ -56,6 +61,7 @@ def document(truth: Truth) -> shape.TrackRecord:
         "as_of": moment(truth.now),
         "stack": stack_of(state),
         "estimate": _estimate(truth),
+        "paid": paid_in_all(truth.paid),
         "forecasts": None if single is None else [_judged(one) for one in single],
         "totals": None if whole is None else [_judged(one) for one in whole],
         "coverage": {
@@ -137,6 +143,12 @@ def _judged(one: Judged) -> shape.Judged:
         "place": one.place,
         "counts": one.counts,
     }
+
+
+def has_past(paid: PaidShape, found: shape.Estimate | None) -> bool:
+    """Whether something was paid, or released, that the resources of an estimate do not show."""
+    there = {one["id"] for one in found["resources"]} if found is not None else set()
+    return any(id not in there for task in (*paid["tasks"], *paid["released"]) for id in task["bids"])
 
 
 def overrun(one: shape.Judged) -> Decimal | None:

@@ -23,12 +23,14 @@ from flowplan.operations.environment import hold_environment, with_prefix
 from flowplan.operations.hand_over import hand_over
 from flowplan.operations.observe import Observed, observe
 from flowplan.operations.outputs import shown_after, with_outputs
+from flowplan.operations.paid import with_bill
 from flowplan.operations.plan import Request, document_of, forecast, hold_budgets, priced_plan, refuse, wanted
 from flowplan.operations.saved_plan import hold_not_applied, hold_to, places_of, touched_by
 from flowplan.operations.sensitive import config_sha256, hold_sensitive
 from flowplan.operations.variables import hold_same, of_plan
 from flowplan.planning.plan import Plan, Wishes, same_work
 from flowplan.pricing.units import DAY, HOUR, MONTH
+from flowplan.state.ownership import with_past_bids
 from flowplan.state.state import AppliedPlan, State, without
 
 if TYPE_CHECKING:
@@ -176,7 +178,7 @@ class Run:
             unrecorded = seen.desired.moves if self.wishes.mode == "refresh-only" else {}
             state = with_prefix(with_outputs(outcome.state, self.config, unrecorded), self.config, plan)
             changed = journal.appended or loaded.journaled or state is not outcome.state
-            outcome = attrs.evolve(outcome, state=state)
+            outcome = attrs.evolve(outcome, state=with_past_bids(state, seen.live) if changed else state)
             saved = self._save(store, outcome, loaded, changed=changed)
             self._keep_forecast(plan, outcome)
             outcome = self._wait(plan, attrs.evolve(outcome, state=saved), around)
@@ -402,10 +404,10 @@ class Run:
         return self._keep(outcome, loaded.state.bindings)
 
     def _keep(self, outcome: Outcome, before: Mapping[Address, Binding]) -> State:
-        """A snapshot; `before`: what the state held. What another run has written since is not overwritten: the lock is
-        looked after once more."""
+        """A snapshot, with what the bids that ended were billed; `before`: what the state held. What another run has
+        written since is not overwritten: the lock is looked after once more."""
         return self.session.save(
-            outcome.state,
+            with_bill(self.session, outcome.state),
             (*outcome.pending, *self._doubted),
             before=before,
             plan_sha256=self.saved["sha256"] if self.saved is not None else "",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from flowplan.cost.costs import Costs
     from flowplan.cost.priced_plan import PricedPlan
     from flowplan.documents.track_record import Truth
+    from flowplan.model.live import Live
     from flowplan.pricing.billing import Billed
     from flowplan.pricing.track_record import Judged, KeptForecast
     from flowplan.state.state import State
@@ -27,16 +28,18 @@ if TYPE_CHECKING:
 def truth(session: Session, hours: float) -> Truth:
     """Look at everything, and keep verdicts that are final and forecasts of the coming day."""
     from flowplan.cost.forecast import forecasted
+    from flowplan.cost.paid import paid_in_all
     from flowplan.documents.track_record import Truth
     from flowplan.pricing.billing import by_bid
     from flowplan.pricing.units import DAY
+    from flowplan.state.ownership import past_bids
 
     state = session.load().state
     kept = _kept(session, state)
-    if not state.bindings and not kept:
+    if not (state.bindings or state.paid or kept):
         return Truth(state, hours, judged=None if kept is None else ())
     session.enter_project(state, None)
-    there = as_it_is(session, state)
+    there, live = as_it_is(session, state)
     streams = streams_of(session, there)
     cloud = session.cloud()
     billed = by_bid(cloud.billed())
@@ -44,7 +47,9 @@ def truth(session: Session, hours: float) -> Truth:
     judged = None if kept is None else judged_by(cloud, kept, billed, now)
     if judged is not None:
         _settle(session, judged, coming_day(state, forecasted(there.costs, streams, DAY), now), now)
-    return Truth(state, hours, now, forecasted(_ending(there.costs, billed, now), streams, hours), billed, judged)
+    ahead = forecasted(_ending(there.costs, billed, now), streams, hours)
+    paid = paid_in_all(state, past_bids(state, live), billed, now)
+    return Truth(state, hours, now, ahead, billed, judged, paid)
 
 
 def _ending(costs: Costs, billed: Mapping[str, Sequence[Billed]], now: datetime) -> Costs:
@@ -72,8 +77,8 @@ def _kept(session: Session, state: State) -> list[KeptForecast] | None:
         return None
 
 
-def as_it_is(session: Session, state: State) -> PricedPlan:
-    """A plan that changes nothing: it holds what there is, with its price now."""
+def as_it_is(session: Session, state: State) -> tuple[PricedPlan, Live]:
+    """A plan that changes nothing: it holds what there is, with its price now; and all that is there."""
     from flowplan.cost.estimate import auctions_needed, priced
     from flowplan.cost.priced_plan import PricedPlan
     from flowplan.planning.lookup import Desired
@@ -92,7 +97,7 @@ def as_it_is(session: Session, state: State) -> PricedPlan:
     desired = Desired(there)
     plan = make_plan(desired, state, live, Wishes(in_scope=lambda binding: binding.address in there))
     markets = session.cloud().markets(auctions_needed(desired, state, live, plan.changes))
-    return PricedPlan(plan, priced(plan, markets))
+    return PricedPlan(plan, priced(plan, markets)), live
 
 
 def judged_by(

@@ -14,6 +14,7 @@ from flowplan.model.address import Address, in_order, of_earlier
 from flowplan.model.selection import held, matching
 from flowplan.state.codec import load
 from flowplan.state.outputs import with_addresses
+from flowplan.state.paid import Ledger, moved
 from flowplan.state.state import PLANS_KEPT, Binding, State, consistent, readdressed
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def release(session: Session, address: str) -> Binding:
         _hold_certain(left, loaded)
         kept = {one: b for one, b in loaded.state.bindings.items() if one not in left}
         new = attrs.evolve(loaded.state, bindings=consistent(kept), released=released)
+        new = new.with_lost(loaded.state.bindings.values())
         session.save(new, loaded.pending.values(), before=loaded.state.bindings, stated=True)
     return binding
 
@@ -72,16 +74,29 @@ def move(session: Session, old: str, new: str) -> dict[Address, Address]:
     Returns old -> new. Raises as `release` does."""
     with session.changing():
         loaded = session.kept()
-        moved = _moves(bound(old, loaded.state.bindings).address, new, loaded.state.bindings)
-        _hold_certain([*moved, *moved.values()], loaded)
-        kept = with_addresses(loaded.state, lambda one: moved.get(one, one))
+        moves = _moves(bound(old, loaded.state.bindings).address, new, loaded.state.bindings)
+        _hold_certain([*moves, *moves.values()], loaded)
+        kept = with_addresses(loaded.state, lambda one: moves.get(one, one))
         session.save(
-            attrs.evolve(kept, bindings=readdressed(loaded.state.bindings, moved)),
+            attrs.evolve(
+                kept,
+                bindings=readdressed(loaded.state.bindings, moves),
+                paid=_ledger_moved(loaded.state, moves),
+            ),
             loaded.pending.values(),
             before=loaded.state.bindings,
             stated=True,
         )
-    return moved
+    return moves
+
+
+def _ledger_moved(state: State, new: Mapping[Address, Address]) -> Ledger:
+    """What the bids of each address were billed follows it."""
+    paid = state.paid
+    for old, address in new.items():
+        if old.kind == "bid" and not old.is_earlier:
+            paid = moved(paid, old, address)
+    return paid
 
 
 def push(session: Session, data: bytes, name: str, *, force: bool = False) -> State:
@@ -113,6 +128,8 @@ def push(session: Session, data: bytes, name: str, *, force: bool = False) -> St
         plans = tuple(sorted({*loaded.state.plans, *new.plans}, key=lambda plan: plan.serial))[-PLANS_KEPT:]
         put_back = max(new.put_back, loaded.state.put_back)
         state = attrs.evolve(new, serial=serial, plans=plans, put_back=put_back)
+        if new.lineage == loaded.state.lineage:
+            state = state.with_ledger_of(loaded.state)
         return session.save(state.as_put_back() if loaded.fresh else state, before=loaded.state.bindings)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from shlex import join
 from typing import TYPE_CHECKING
 
+from flowplan.cost.paid import paid_in_all
 from flowplan.documents.status import GONE, Life, Row, Status, VolumeRow
 from flowplan.model.address import Address, in_order
 from flowplan.model.resources import Bid, PortMapping, Volume
@@ -12,8 +13,9 @@ from flowplan.operations.live import listed
 from flowplan.operations.session import Session
 from flowplan.operations.sources import DEFAULT
 from flowplan.planning.plan import key_of
-from flowplan.pricing.billing import by_bid, paid
+from flowplan.pricing.billing import Billed, by_bid, paid
 from flowplan.pricing.lifetime import ENDLESS
+from flowplan.state.ownership import past_bids
 
 if TYPE_CHECKING:
     from flowplan.cloud.rows import Instance
@@ -26,15 +28,18 @@ def status(session: Session) -> Status:
     """A row a bid and a row a volume of the state, from a fixed number of lists and one price per distinct auction."""
     state = session.load().state
     if not state.bindings:
-        return Status(state, [], [])
+        return Status(state, [], [], in_all=paid_in_all(state, {}, None, None))
     session.enter_project(state, None)
     live = listed(session.cloud())
+    bills = session.cloud().billed()
     volumes = [
         VolumeRow(str(address), binding.id, binding.applied, binding.id in live.volumes)
         for address, binding in sorted(state.bindings.items(), key=lambda one: in_order(one[0]))
         if isinstance(binding.applied, Volume)
     ]
-    return Status(state, bid_rows(session, state, live), volumes, session.cloud().now())
+    now = session.cloud().now()
+    in_all = paid_in_all(state, past_bids(state, live), by_bid(bills), now)
+    return Status(state, bid_rows(session, state, live, bills), volumes, now, in_all)
 
 
 def lives(session: Session, state: State, live: Live, seen: Seen) -> dict[Address, Life]:
@@ -67,8 +72,8 @@ def _command(session: Session, binding: Binding) -> str | None:
     return join(["flowplan", "apply", *path, "--target", str(binding.address)])
 
 
-def bid_rows(session: Session, state: State, live: Live) -> list[Row]:
-    """The bids, each with its instances, its price and what it was billed."""
+def bid_rows(session: Session, state: State, live: Live, bills: tuple[Billed, ...]) -> list[Row]:
+    """The bids, each with its instances, its price and what `bills` have of it."""
     from flowplan.planning.lifetimes import Machine, Seen
     from flowplan.state.ownership import as_known
 
@@ -81,7 +86,7 @@ def bid_rows(session: Session, state: State, live: Live) -> list[Row]:
     }
     asked = {key_of(bid) for bid in bids.values() if "region" not in bid.unreported}
     markets = cloud.markets(sorted(asked), shown_only=asked)
-    there, bills = tuple(cloud.instances()), tuple(cloud.billed())
+    there = tuple(cloud.instances())
     instances: dict[str, list[Instance]] = {}
     for one in there:
         instances.setdefault(one.bid or "", []).append(one)

@@ -9,6 +9,7 @@ where that is another name.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Set
 from datetime import datetime
 from decimal import Decimal
@@ -24,13 +25,18 @@ from flowplan.model.address import Address, Ref, in_order
 from flowplan.model.digest import digest
 from flowplan.model.lifecycle import Bounds
 from flowplan.model.resources import CLASSES, Bid, Inputs, PortMapping, Resource, Volume
+from flowplan.state.paid import Paid
 from flowplan.state.state import ENDS, Binding, State, twice
 
 if TYPE_CHECKING:
     from cattrs import Converter
 
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+# What an earlier flowplan does not know of a state it would drop with its next save. It refuses a later format: a state
+# that has one of these is of format 2, every other one of format 1.
+_FORMAT_2 = ("paid", "paid_since")
+_BILLED = re.compile(r"[0-9]{1,15}\.[0-9]{6}", re.ASCII)
 SIZE_LIMIT = 256 * 1024 * 1024  # bytes; nothing flowplan writes comes near it
 
 
@@ -38,7 +44,8 @@ def dump(state: State) -> bytes:
     """The state file: canonical JSON, resources sorted by address, with the digest of everything else.
     Raises StateError for a state that `load` would refuse: nothing is written that cannot be read."""
     _hold_invariants(state, "the new state")
-    head = {"format_version": FORMAT_VERSION, "flowplan_version": __version__}
+    version = FORMAT_VERSION if any(getattr(state, name) for name in _FORMAT_2) else 1
+    head = {"format_version": version, "flowplan_version": __version__}
     body = {**head, **converter().unstructure(state)}
     body["sha256"] = digest(body)
     return (json.dumps(body, indent=1, sort_keys=False) + "\n").encode()
@@ -181,6 +188,7 @@ def _state_out(made: Converter) -> Callable[[State], dict[str, Any]]:
         released={"unstruct_hook": sorted},
         adopted={"unstruct_hook": sorted},
         ended={"unstruct_hook": lambda ended: dict(sorted(ended.items()))},
+        paid={"unstruct_hook": lambda ledger: {id: _paid_out(one) for id, one in sorted(ledger.items())}},
     )
 
 
@@ -197,12 +205,14 @@ def _state_in(made: Converter) -> Callable[[Any, Any], State]:
         lineage={"struct_hook": lambda value, _: bounds.name(value)},
         serial={"struct_hook": lambda value, _: _serial(value)},
         put_back={"struct_hook": lambda value, _: _serial(value)},
+        paid_since={"struct_hook": lambda value, _: _serial(value)},
         **dict.fromkeys(("stack", "api_url", "project", "project_name", "name_prefix"), text),
         bindings={"rename": "resources", "struct_hook": bindings},
         outputs={"struct_hook": lambda value, _: _object(value)},
         released=names,
         adopted=names,
         ended={"struct_hook": lambda value, _: {_text(id): _seconds(at) for id, at in dict(value).items()}},
+        paid={"struct_hook": lambda value, _: {_text(id): _paid_in(one) for id, one in dict(value).items()}},
     )
     needed = _always_written(State) - {"bindings"} | {"resources"}
     known = needed | {one.name for one in attrs.fields(State)}
@@ -213,6 +223,28 @@ def _state_in(made: Converter) -> Callable[[Any, Any], State]:
         return found
 
     return read
+
+
+def _paid_out(one: Paid) -> dict[str, Any]:
+    """To the millionth of a dollar: a sum of many bids is rounded when it is shown, not in each of them."""
+    amount = None if one.amount is None else f"{one.amount:.6f}"
+    return {"address": str(one.address), "amount": amount, "at": one.at}
+
+
+def _paid_in(value: Any) -> Paid:
+    if not isinstance(value, dict) or value.keys() != {"address", "amount", "at"}:
+        raise ValueError(f"{value!r} is not what a bid was billed")
+    amount, address = value["amount"], Address.parse(_text(value["address"]))
+    if address.kind != "bid":
+        raise ValueError(f"{address} is not the address of a bid")
+    return Paid(address, None if amount is None else _billed(amount), _seconds(value["at"]))
+
+
+def _billed(value: Any) -> Decimal:
+    """A sum, which may be more than any price."""
+    if not _BILLED.fullmatch(_text(value)):
+        raise ValueError(f"{value!r} is not an amount")
+    return Decimal(value)
 
 
 def _binding_out(made: Converter) -> Callable[[Binding], dict[str, Any]]:

@@ -175,7 +175,7 @@ def put_back(version: State, now: State) -> PutBack:
         plans=now.plans or version.plans,
         put_back=max(version.put_back, now.put_back),
         ended=with_ended(version.ended, now.ended),
-    )
+    ).with_ledger_of(now)
     forgotten = tuple(binding for binding in bound if _object(binding) not in ids)
     return PutBack(state, forgotten, tuple(version.bindings[one] for one in sorted(over, key=in_order)))
 

@@ -146,7 +146,7 @@ def fold(state: State, records: Iterable[Record]) -> tuple[State, dict[str, Inte
             continue
         intent = pending.pop(record.intent, None)
         if isinstance(record, Done):
-            state = stated(state, record)
+            state = stated(state, record, bindings.get(record.address))
             if record.binding is None or record.binding.ended:
                 shrunk = True
                 ended |= ended_by(intent)
@@ -159,8 +159,10 @@ def fold(state: State, records: Iterable[Record]) -> tuple[State, dict[str, Inte
     return attrs.evolve(state, bindings=consistent(bindings), ended=with_ended(state.ended, ended)), pending
 
 
-def stated(state: State, done: Done) -> State:
-    """`state` with the ids that `done` says something of in its sets; the same object where it says nothing."""
+def stated(state: State, done: Done, old: Binding | None) -> State:
+    """`state` with the ids that `done` says something of in its sets, and with what its address had (`old`) in the
+    ledger, if that is something else; the same object where nothing of it changes."""
+    state = state.rebound(done.address, old, done.binding)
     id = done.binding.id if done.binding is not None else ""
     if not done.released and not done.adopted and id not in state.released:
         return state

@@ -17,6 +17,7 @@ from flowplan.model.address import Address
 from flowplan.model.live import Live, LiveBid, LiveVolume, Marker
 from flowplan.model.resources import Bid, Inputs, Resource, Volume
 from flowplan.state.journal import CreateIntent, Intent
+from flowplan.state.paid import Paid
 from flowplan.state.state import CANCELLED, Binding, State
 
 Known = TypeVar("Known", Bid, Volume)
@@ -318,6 +319,24 @@ def _informed(found: Known, applied: Resource | None) -> Known:
     # Inputs of None are unknown already.
     left = tuple(name for name in found.unreported if name not in reported and name != "inputs")
     return attrs.evolve(found, **reported, unreported=left)
+
+
+def past_bids(state: State, live: Live) -> dict[str, Address]:
+    """The bids of this stack that have ended, by their marker: those that the state had, as far as they are listed, and
+    duplicates that it never bound. Each with its address."""
+    bound = bound_bids(state)
+    marked = [MarkedBid(bid, bid.marker) for bid in live.bids.values() if bid.marker is not None and bid.ended]
+    return {
+        one.id: one.marker.address.current
+        for one in marked
+        if one.marker.lineage == state.lineage and one.id not in bound
+    }
+
+
+def with_past_bids(state: State, live: Live) -> State:
+    """`state` with all of these in its ledger; those that are there already stay as they are."""
+    new = {id: Paid(address) for id, address in past_bids(state, live).items() if id not in state.paid}
+    return attrs.evolve(state, paid={**state.paid, **new}) if new else state
 
 
 def movable_bids(state: State, live: Live) -> frozenset[Address]:

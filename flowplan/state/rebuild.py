@@ -10,7 +10,7 @@ from attrs import frozen
 from flowplan.model.address import Address
 from flowplan.model.live import Live, LiveBid
 from flowplan.model.resources import Resource, Volume
-from flowplan.state.ownership import adopted
+from flowplan.state.ownership import adopted, with_past_bids
 from flowplan.state.state import State
 
 
@@ -54,4 +54,5 @@ def rebuild(empty: State, live: Live, declared: Mapping[Address, Resource]) -> R
     for address, bids in found.items():
         bindings[address] = adopted(address, bids[0], bindings)
     volumes = frozenset(binding.id for address, binding in bindings.items() if address.kind == "volume")
-    return Rebuilt(attrs.evolve(empty, bindings=bindings, adopted=empty.adopted | volumes), tuple(notes))
+    made = attrs.evolve(empty, bindings=bindings, adopted=empty.adopted | volumes, paid_since=empty.serial + 1)
+    return Rebuilt(with_past_bids(made, live), tuple(notes))

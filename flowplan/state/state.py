@@ -14,6 +14,8 @@ from attrs import field, frozen
 from flowplan.model.address import Address
 from flowplan.model.lifecycle import Bounds
 from flowplan.model.resources import PortMapping, Resource
+from flowplan.state import paid as paying
+from flowplan.state.paid import Ledger
 
 IF_SET = {"kept": "if_set"}  # a state without it is read by older flowplans (codec.py)
 # How a bid ended: it is done, and was terminated, or its lifetime was over; or flowplan itself cancelled it, to
@@ -74,7 +76,9 @@ class State:
     not known any more.
     `ended`: ids that this stack cancelled or deleted, each with when (seconds since the epoch, by the server's clock
     where it tells): a list that lags shows them for a while, and nobody must take them for live (`lately`).
-    `name_prefix`: the one of the files when they were applied last; "": none, or it is not known."""
+    `name_prefix`: the one of the files when they were applied last; "": none, or it is not known.
+    `paid`: what the bids were billed that it had. `paid_since`: the serial since which that is recorded; what was paid
+    before is not known. 0: it is recorded from the beginning."""
 
     lineage: str
     serial: int = 0
@@ -90,6 +94,8 @@ class State:
     put_back: int = field(default=0, metadata=IF_SET)
     ended: Mapping[str, float] = field(factory=dict, metadata=IF_SET)
     name_prefix: str = field(default="", metadata=IF_SET)
+    paid: Ledger = field(factory=dict, metadata=IF_SET)
+    paid_since: int = field(default=0, metadata=IF_SET)
 
     def as_put_back(self) -> State:
         """This state, of which it is not known any more which saved plans were applied, as it is to be saved next."""
@@ -101,6 +107,35 @@ class State:
 
     def ids(self) -> dict[Address, str]:
         return {address: binding.id for address, binding in self.bindings.items()}
+
+    def rebound(self, address: Address, old: Binding | None, new: Binding | None) -> State:
+        """This state once `address` has `new` in the place of `old`, with the bid that it has no longer in the ledger;
+        the bindings are as they were. A bid that is bound at another address than before takes its predecessors
+        along."""
+        if address.kind != "bid":
+            return self
+        paid = self.paid
+        if old is not None and (new is None or new.id != old.id):
+            paid = paying.with_bid(paid, old.id, address)
+        if new is not None and new.id in paid and paid[new.id].address != address.current:
+            paid = paying.moved(paid, paid[new.id].address, address.current)
+        return self if paid is self.paid else attrs.evolve(self, paid=paid)
+
+    def with_lost(self, bindings: Iterable[Binding]) -> State:
+        """This state with what of `bindings` it does not bind in the ledger: somebody said that they are not there."""
+        kept = {binding.id for address, binding in self.bindings.items() if address.kind == "bid"}
+        paid = self.paid
+        for one in bindings:
+            if one.address.kind == "bid" and one.id not in kept:
+                paid = paying.with_bid(paid, one.id, one.address)
+        return self if paid is self.paid else attrs.evolve(self, paid=paid)
+
+    def with_ledger_of(self, other: State) -> State:
+        """This state, which takes the place of `other`, with all that is known of what the bids of either were
+        billed."""
+        paid = paying.merged(self.paid, other.paid)
+        since = max(self.paid_since, other.paid_since)
+        return attrs.evolve(self, paid=paid, paid_since=since).with_lost(other.bindings.values())
 
 
 def with_ended(ended: Mapping[str, float], new: Mapping[str, float]) -> dict[str, float]:

@@ -6,6 +6,27 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "count a bill that nobody read as nothing",
+        "cost/paid.py",
+        "        return known\n",
+        "        return known or Decimal(0)\n",
+        ("tests/operations/test_paid.py", "-k", "unknown"),
+    ),
+    Mistake(
+        "count a bid that was released in two stacks",
+        "cost/paid.py",
+        "if id in state.released and id not in bound}",
+        "if id in ()}",
+        ("tests/operations/test_paid.py", "-k", "released"),
+    ),
+    Mistake(
+        "take a bill that does not go back for what was paid",
+        "cost/paid.py",
+        "max(paid(bill.get(id, ()), now), known or Decimal(0))",
+        "paid(bill.get(id, ()), now)",
+        ("tests/operations/test_paid.py", "-k", "go_back"),
+    ),
+    Mistake(
         "let bids that follow each other compete in simulated auctions",
         "cost/what_if/pools.py",
         "    order = Succession.of(one.change for one in costs.changes)",

@@ -6,6 +6,20 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "forget what was paid when a state is pushed",
+        "operations/state.py",
+        "            state = state.with_ledger_of(loaded.state)\n",
+        "            pass\n",
+        ("tests/operations/test_paid.py", "-k", "pushed"),
+    ),
+    Mistake(
+        "save without the bill of the bids that have ended",
+        "operations/apply.py",
+        "with_bill(self.session, outcome.state)",
+        "outcome.state",
+        ("tests/operations/test_paid.py", "-k", "go_back"),
+    ),
+    Mistake(
         "begin again where the state is gone and only its versions are left",
         "operations/session.py",
         "        if last is None or not last.resources:\n",

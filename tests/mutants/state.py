@@ -6,6 +6,27 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "forget what a bid was paid that an address has no longer",
+        "state/journal.py",
+        "    state = state.rebound(done.address, old, done.binding)\n",
+        "",
+        ("tests/state/test_paid.py",),
+    ),
+    Mistake(
+        "let an earlier flowplan drop what was paid",
+        "state/codec.py",
+        "version = FORMAT_VERSION if any(getattr(state, name) for name in _FORMAT_2) else 1",
+        "version = 1",
+        ("tests/operations/test_paid.py", "-k", "format"),
+    ),
+    Mistake(
+        "forget what was paid with a version that is put back",
+        "state/history.py",
+        "    ).with_ledger_of(now)\n",
+        "    )\n",
+        ("tests/operations/test_paid.py", "-k", "version"),
+    ),
+    Mistake(
         "bring back what was ended with an older version",
         "state/history.py",
         "if b.id in now.ended and",

@@ -68,7 +68,7 @@ def test_what_is_known_already_stays() -> None:
     known = state(bound(DATA, "vol_7", volume()))
     found = rebuild(known, live(live_bid(bid()), live_volume(volume())), {DATA: volume()})
     assert ids(found) == {"volume.data": "vol_7", "bid.train": "bid_1"}
-    assert rebuild(attrs.evolve(known, bindings={}), live(), {}).state == state()
+    assert rebuild(attrs.evolve(known, bindings={}), live(), {}).state == state(paid_since=2)
 
 
 def test_of_two_generations_the_successor_is_kept() -> None:

@@ -193,17 +193,19 @@ class Transport:
         *,
         rows: str = "data",
         repeated: bool = False,
+        most: int | None = None,
     ) -> Iterator[list[dict[str, Any]]]:
         """The pages of a list, whose rows are under the name `rows`; a bare JSON list is one page.
 
-        A row with the `fid` of an earlier one is left out, unless `repeated`: lists shift while they are read.
+        A row with the `fid` of an earlier one is left out, unless `repeated`: lists shift while they are read. `most`:
+        tries of each page, as in `call`.
         Raises CloudError for a cursor that comes back, for what is no list of objects, and for a list that does not
         end: more pages, rows, bytes or time than the caps of paging.py. A cursor is only ever sent as the parameter
         `next_cursor`, whatever it looks like.
         """
 
         def ask(cursor: str | None) -> Answer:
-            return self.call("GET", path, query={**(query or {}), "next_cursor": cursor})
+            return self.call("GET", path, query={**(query or {}), "next_cursor": cursor}, most=most)
 
         return paging.read(ask, path, rows=rows, repeated=repeated, clock=self._clock)
 

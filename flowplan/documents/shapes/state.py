@@ -106,6 +106,15 @@ class AppliedPlan(TypedDict):
     serial: int
 
 
+class Paid(TypedDict):
+    """A bid that an address had. `amount`: dollars that it was billed by the bill of `at` (seconds since the epoch);
+    null: no bill was read."""
+
+    address: str
+    amount: Amount | None
+    at: float
+
+
 class StateDocument(TypedDict):
     format_version: int
     flowplan_version: str
@@ -123,6 +132,8 @@ class StateDocument(TypedDict):
     put_back: NotRequired[int]
     ended: NotRequired[dict[str, float]]
     name_prefix: NotRequired[str]
+    paid: NotRequired[dict[str, Paid]]
+    paid_since: NotRequired[int]
     sha256: str
 
 

@@ -3,6 +3,7 @@
 from typing import NotRequired, TypedDict
 
 from flowplan.documents.shapes.common import Amount, Pair, Stack
+from flowplan.documents.shapes.paid import PaidInAll
 
 
 class Now(TypedDict):
@@ -78,7 +79,7 @@ class VolumeStatus(TypedDict):
 
 
 class StatusDocument(TypedDict):
-    """`hour`: of the whole stack, storage included."""
+    """`hour`: of the whole stack, storage included. `paid`: over the life of the stack."""
 
     format_version: str
     flowplan_version: str
@@ -87,3 +88,4 @@ class StatusDocument(TypedDict):
     bids: list[BidStatus]
     volumes: list[VolumeStatus]
     hour: Now
+    paid: PaidInAll

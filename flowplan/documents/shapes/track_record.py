@@ -4,6 +4,7 @@ from typing import Literal, NotRequired, TypeAlias, TypedDict
 
 from flowplan.documents.shapes.common import Amount, Band, Stack
 from flowplan.documents.shapes.cost import BidCost, SavingPart, VolumeCost
+from flowplan.documents.shapes.paid import PaidInAll
 
 
 class _Resource(TypedDict):
@@ -110,6 +111,7 @@ class TrackRecord(TypedDict):
     as_of: str | None
     stack: Stack
     estimate: Estimate | None
+    paid: PaidInAll
     forecasts: list[Judged] | None
     totals: list[Judged] | None
     coverage: Coverages

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from flowplan.documents.paid import paid_in_all
 from flowplan.documents.ports import ranges
 from flowplan.documents.status import Life, Row, Status, VolumeRow
 from flowplan.model.lifecycle import Bounds
 from flowplan.pricing.lifetime import Left
 from flowplan.pricing.units import lasting, usd
 from flowplan.printable import shown
+from flowplan.reports.text.paid import in_all
 from flowplan.reports.text.paint import WIDTH, Paint, columns, wrapped
 
 _STYLES = {"Allocated": "green", "Open": "yellow", "Preempting": "red", "Paused": "yellow", "Terminated": "dim"}
@@ -20,14 +22,12 @@ def text(found: Status, paint: Paint) -> str:
     """A paragraph a bid, a line a volume, and what is paid an hour now; ends in a newline."""
     rows, volumes = found.bids, found.volumes
     if not rows and not volumes:
-        return "No bid or volume of this stack is live.\n"
+        return "\n".join(["No bid or volume of this stack is live.", *_paid_over_life(found)]) + "\n"
     parts = [_paragraph(row, paint) for row in rows]
     if volumes:
         parts.append("\n".join(_volume(row, paint) for row in volumes))
-    if rows:
-        parts.append("\n".join([*wrapped(_total(found), "", "  "), *wrapped(_paid_in_all(found), "", "  ")]))
-    else:
-        parts.append(_total(found))
+    paid = [*(wrapped(_paid_in_all(found), "", "  ") if rows else ()), *_paid_over_life(found)]
+    parts.append("\n".join([*wrapped(_total(found), "", "  "), *paid]))
     return "\n\n".join(parts) + "\n"
 
 
@@ -49,6 +49,15 @@ def _total(found: Status) -> str:
 
 def _paid_in_all(found: Status) -> str:
     return f"{usd(found.paid)} paid so far for the instances of these bids, storage not included."
+
+
+def _paid_over_life(found: Status) -> list[str]:
+    """What was paid with the bids that the stack has no longer, where it had some."""
+    if not found.has_past:
+        return []
+    by = "" if found.as_of is not None else " by the last bill that was read"
+    said = f"Paid for instances over the life of this stack{by}, storage not included"
+    return wrapped(f"{said}: {in_all(paid_in_all(found.in_all))}. `flowplan cost` shows it by task.", "", "  ")
 
 
 def _paragraph(row: Row, paint: Paint) -> str:

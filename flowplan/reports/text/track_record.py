@@ -8,12 +8,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from flowplan.documents.amounts import number, price
-from flowplan.documents.track_record import held_of, overrun
+from flowplan.documents.track_record import has_past, held_of, overrun
 from flowplan.pricing.history import WINDOW, is_beyond
 from flowplan.pricing.track_record import ENOUGH
 from flowplan.pricing.units import span
 from flowplan.printable import shown
 from flowplan.reports.text.cost import bidding, stored
+from flowplan.reports.text.paid import paid_over_life
 from flowplan.reports.text.paint import Paint, wrapped
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ Row = tuple[str, str, str, str, str, str]
 
 def text(body: shape.TrackRecord, paint: Paint) -> str:
     """The estimate of the stack as it is, forecasts beside what was paid, and how well they held."""
-    parts = [*_estimate(body["estimate"], paint), *_compared(body, paint)]
+    paid = [paid_over_life(body["paid"], paint)] if has_past(body["paid"], body["estimate"]) else []
+    parts = [*_estimate(body["estimate"], paint), *paid, *_compared(body, paint)]
     if not parts:
         return "No bid or volume of this stack is live, and there is no earlier forecast to compare.\n"
     return "\n\n".join(parts) + "\n"

@@ -1,0 +1,36 @@
+"""Read what the bids were billed that have ended, and keep it in the state: bills may not go back for ever."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import attrs
+
+from flowplan.errors import CloudError
+from flowplan.state.paid import billed, unsettled
+from flowplan.state.state import lately
+
+if TYPE_CHECKING:
+    from flowplan.operations.session import Session
+    from flowplan.state.state import State
+
+
+def with_bill(session: Session, state: State) -> State:
+    """`state`, which is about to be saved, with the bill of the bids in its ledger that may have been billed since it
+    was read last: one list, none where there is no such bid, or somebody asked to stop. A bill that cannot be fetched
+    is noted: the amounts stay unknown, the bids are known."""
+    from flowplan.pricing.billing import by_bid, paid
+
+    cloud = session.cloud()
+    now = cloud.now() or datetime.now(UTC)
+    ended = lately(state.ended, now.timestamp())
+    if session.interruption.stopped() or not unsettled(state.paid, ended):
+        return state
+    try:
+        bill = by_bid(cloud.billed(shown_only=True))
+    except CloudError as error:
+        cloud.note(f"what the bids that have ended cost could not be fetched; `flowplan cost` asks again: {error}")
+        return state
+    amounts = {id: paid(bill[id], now) for id in state.paid if id in bill}
+    return attrs.evolve(state, paid=billed(state.paid, amounts, now.timestamp(), ended))

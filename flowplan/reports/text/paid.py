@@ -1,0 +1,54 @@
+"""What was paid over the life of a stack -> lines for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from flowplan.documents.amounts import price
+from flowplan.printable import shown
+from flowplan.reports.text.paint import Paint, wrapped
+
+if TYPE_CHECKING:
+    from flowplan.documents.shapes import paid as shape
+
+
+def paid_over_life(found: shape.PaidInAll, paint: Paint) -> str:
+    """By task and in all."""
+    head = f"{paint('Paid for instances over the life of this stack', 'bold')}, storage not included"
+    lines = [head, *_rows(found["tasks"])]
+    lines += wrapped(f"In all {in_all(found)}.", "  ", "  ")
+    for one in found["released"]:
+        said = f"Not counted: {amount(one)} of {shown(one['address'])}, which was released and is not this stack's."
+        lines += wrapped(said, "  ", "  ")
+    return "\n".join(lines)
+
+
+def in_all(found: shape.PaidInAll) -> str:
+    """The sum, and why it is not known in full."""
+    if found["paid"] is not None:
+        return price(found["paid"])
+    missing = sum(one["paid"] is None for one in found["tasks"])
+    if missing:
+        why = "the bill of a bid that has ended could not be read"
+    else:
+        why = "the state was lost and rebuilt, and bids of before may be missing"
+    return f"at least {price(found['at_least'])}, because {why}"
+
+
+def amount(one: shape.PaidFor) -> str:
+    """What one task was paid."""
+    return price(one["paid"]) if one["paid"] is not None else f"at least {price(one['at_least'])}"
+
+
+def _rows(tasks: Sequence[shape.PaidFor]) -> list[str]:
+    amounts = [amount(one) for one in tasks]
+    names = [shown(one["address"]) for one in tasks]
+    wide, far = max(map(len, names), default=0), max(map(len, amounts), default=0)
+    return [
+        f"  {name:<{wide}}  {paid:>{far}}{_count(one)}" for name, paid, one in zip(names, amounts, tasks, strict=True)
+    ]
+
+
+def _count(one: shape.PaidFor) -> str:
+    return f"  {len(one['bids'])} bids" if len(one["bids"]) > 1 else ""

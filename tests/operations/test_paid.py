@@ -1,0 +1,228 @@
+"""What was paid over the life of a stack: every bid that it had counts, once, whatever became of it or of the state."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from flowplan.pricing.billing import hours_between
+from tests.conftest import APPLY, FLOWPLAN, Place, bid_id, lose_addresses
+from tests.texts import task_text
+
+BILL = "GET /v2/instances/pricing/history"
+CENT = Decimal("0.01")
+
+
+def script(number: int, name: str = "train") -> str:
+    """The same task each time, which another number replaces."""
+    return task_text(name, "30", more=f"startup_script: echo {number}\n")
+
+
+def advance(place: Place, length: str) -> None:
+    place.ok("simulator", "advance", length)
+
+
+def document(place: Place, command: str = "cost") -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(place.ok(command, "--format", "json"))["paid"]
+    return found
+
+
+def charged(place: Place) -> dict[str, Decimal]:
+    """What the API has billed for each bid, by its own account."""
+    project = json.loads(place.call("GET", "/v2/projects").body)[0]["fid"]
+    rows = json.loads(place.call("GET", f"/v2/instances/pricing/history?project={project}&limit=100").body)
+    with place.simulator() as simulator:
+        now = simulator.now()
+    found: dict[str, Decimal] = {}
+    for row in rows["instances"]:
+        for event in row["events"]:
+            moments = [event["start_time"], event["end_time"]]
+            start, end = (now if moment is None else datetime.fromisoformat(moment) for moment in moments)
+            cost = Decimal(event["price_cents"]) / 100 * hours_between(start, end)
+            found[row["bid_fid"]] = found.get(row["bid_fid"], Decimal(0)) + cost
+    return found
+
+
+def holds_all(place: Place) -> bool:
+    """Whether `cost` counts what the API has billed in all, once."""
+    return abs(Decimal(document(place)["paid"]) - sum(charged(place).values())) < CENT
+
+
+def replaced(place: Place) -> Place:
+    """A task that ran for five hours, was replaced, and ran for three more."""
+    place.write(script(1))
+    place.ok(*APPLY)
+    advance(place, "5h")
+    place.write(script(2))
+    place.ok(*APPLY)
+    advance(place, "3h")
+    return place
+
+
+@pytest.fixture
+def twice(place: Place) -> Place:
+    return replaced(place)
+
+
+def forget_bills(place: Place) -> None:
+    """From now on the API's bills are empty: they do not go back that far."""
+    with place.simulator() as simulator:
+        simulator.faults.add(BILL, "status", status=200, body='{"instances": [], "next_cursor": null}', times=None)
+
+
+def test_what_a_replaced_bid_was_paid_stays(twice: Place) -> None:
+    [task] = document(twice)["tasks"]
+    assert (task["address"], len(task["bids"])) == ("bid.train", 2)
+    assert holds_all(twice)
+    assert Decimal(task["paid"]) > Decimal("60")  # eight hours at $8, less what it took to start
+    assert f"bid.train  ${task['paid']}  2 bids" in twice.ok("cost")
+    assert f"storage not included: ${task['paid']}." in twice.ok("status").replace("\n ", "")
+
+
+def test_after_destroy_also_where_bills_do_not_go_back(twice: Place) -> None:
+    twice.ok("destroy", "--auto-approve")
+    paid = document(twice)["paid"]
+    assert holds_all(twice)
+    forget_bills(twice)
+    assert document(twice)["paid"] == document(twice, "status")["paid"] == paid
+    assert f"In all ${paid}." in twice.ok("cost")
+    assert f"${paid}" in twice.ok("status")
+
+
+def test_nothing_is_said_twice_while_no_bid_has_ended(place: Place) -> None:
+    place.write(script(1))
+    place.ok(*APPLY)
+    advance(place, "2h")
+    assert "over the life" not in place.ok("cost") + place.ok("status")
+    assert holds_all(place)
+    assert '"format_version": 1' in place.ok("state", "pull")
+
+
+def test_a_state_with_a_ledger_is_of_a_format_that_an_earlier_flowplan_refuses(twice: Place) -> None:
+    """It would drop the ledger with its next save."""
+    assert '"format_version": 2' in twice.ok("state", "pull")
+
+
+@pytest.mark.parametrize("commit", [False, True], ids=["before the bill", "after it"])
+def test_killed_between_the_end_and_the_save_it_is_counted_once(twice: Place, commit: bool) -> None:
+    with twice.simulator() as simulator:
+        simulator.faults.add(BILL, "kill", after_commit=commit)
+    command = [*FLOWPLAN, "destroy", "--auto-approve"]
+    killed = subprocess.run(command, cwd=twice.path, capture_output=True, check=False)
+    assert killed.returncode == -9
+    assert holds_all(twice)
+    twice.ok("destroy", "--auto-approve")
+    assert holds_all(twice)
+    assert len(document(twice)["tasks"][0]["bids"]) == 2
+    paid = document(twice)["paid"]
+    forget_bills(twice)
+    assert document(twice)["paid"] == paid
+
+
+def test_a_bill_that_cannot_be_read_is_unknown_and_not_nothing(twice: Place) -> None:
+    """The next look has it; where that has none either, the sum is only known to be at least the rest."""
+    with twice.simulator() as simulator:
+        simulator.faults.add(BILL, "status", status=500, times=None)
+    done = twice.run("destroy", "--auto-approve")
+    assert done.code == 0
+    assert "`flowplan cost` asks again" in done.err.replace("\n  ", " ")
+    said = document(twice, "status")
+    assert (said["paid"], Decimal(said["at_least"]) > 0) == (None, True)  # the first bid's bill was read
+    assert "at least $" in twice.ok("status")
+    with twice.simulator() as simulator:
+        simulator.faults.clear()
+    assert holds_all(twice)
+
+
+def test_a_task_that_is_renamed_takes_along_what_was_paid(twice: Place) -> None:
+    paid = document(twice)["paid"]
+    twice.ok("state", "mv", "bid.train", "bid.other")
+    [task] = document(twice)["tasks"]
+    assert (task["address"], task["paid"], len(task["bids"])) == ("bid.other", paid, 2)
+
+
+def test_a_bid_that_is_released_counts_where_it_is(twice: Place) -> None:
+    """Not here any more, which is said, and again once it is imported."""
+    before, id = document(twice), bid_id(twice, "bid.train")
+    twice.ok("state", "rm", "bid.train")
+    after = document(twice)
+    gone = charged(twice)[id]
+    assert [one["bids"] for one in after["released"]] == [[id]]
+    assert abs(Decimal(before["paid"]) - Decimal(after["paid"]) - gone) < CENT
+    assert "Not counted: $" in twice.ok("cost")
+    twice.ok("import", "bid.train", id)
+    assert document(twice) == before
+
+
+def test_a_state_that_is_pushed_loses_and_doubles_nothing(twice: Place) -> None:
+    old = twice.ok("state", "pull")
+    (twice.path / "old.json").write_text(old)
+    twice.write(script(3))
+    twice.ok(*APPLY)
+    advance(twice, "1h")
+    bid_of_now = bid_id(twice, "bid.train")
+    twice.ok("state", "push", "--force", str(twice.path / "old.json"))
+    assert holds_all(twice)
+    (twice.path / "now.json").write_text(twice.ok("state", "pull"))
+    twice.ok("state", "push", str(twice.path / "now.json"))
+    assert holds_all(twice)
+    both = sorted(charged(twice).items(), key=lambda one: one[0] == bid_of_now)[:2]
+    forget_bills(twice)
+    found = document(twice)
+    assert found["paid"] is None  # the bill of the last one was never read
+    assert abs(Decimal(found["at_least"]) - sum(paid for _, paid in both)) < CENT
+
+
+def test_a_version_that_is_put_back_loses_and_doubles_nothing(twice: Place) -> None:
+    twice.ok("destroy", "--auto-approve")
+    paid = document(twice)["paid"]
+    twice.ok("state", "restore", "1")
+    forget_bills(twice)
+    assert document(twice)["paid"] == paid
+
+
+def test_the_backup_that_is_put_back_loses_nothing(twice: Place) -> None:
+    twice.ok("destroy", "--auto-approve")
+    path = twice.path / "flowplan.state.json"
+    path.write_text("{}")
+    twice.ok("state", "restore")
+    assert holds_all(twice)
+
+
+def test_of_a_state_that_was_lost_the_sum_is_at_least_what_is_still_listed(twice: Place) -> None:
+    for path in [*twice.path.glob("flowplan.state.*"), *(twice.path / ".flowplan").glob("versions/*/*")]:
+        path.unlink()
+    twice.ok("recover", "--from-live")
+    found = document(twice)
+    assert found["paid"] is None
+    assert abs(Decimal(found["at_least"]) - sum(charged(twice).values())) < CENT
+    assert "because the state was lost" in twice.ok("cost").replace("\n  ", " ")
+
+
+def test_a_bid_that_the_state_lost_counts_too(twice: Place) -> None:
+    """It cost money, though the state knows nothing of it: its marker says whose it was."""
+    twice.write(script(2) + script(1, "second"))
+    twice.ok(*APPLY)
+    advance(twice, "1h")
+    lost = bid_id(twice, "bid.second")
+    lose_addresses(twice, "bid.second", "ports.second")
+    twice.ok("recover", "--cancel", lost)
+    assert holds_all(twice)
+    assert [one["address"] for one in document(twice)["tasks"]] == ["bid.second", "bid.train"]
+
+
+def test_with_a_moved_block_what_was_paid_follows(twice: Place) -> None:
+    twice.write(f"version: 2\nmoved: [{{from: bid.train, to: bid.other}}]\ntasks:\n  other:{_indented(script(2))}")
+    twice.ok(*APPLY)
+    [task] = document(twice)["tasks"]
+    assert (task["address"], len(task["bids"]) >= 2) == ("bid.other", True)
+    assert holds_all(twice)
+
+
+def _indented(text: str) -> str:
+    return "".join(f"\n    {line}" for line in text.removeprefix("---\n").splitlines()) + "\n"
