@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 from attrs import field, frozen
 
 from flowplan.model.address import Address
+from flowplan.model.resources import Volume
 from flowplan.planning.actions import Change
+from flowplan.planning.plan import LeftAlone
 from flowplan.pricing.entry import Estimate, Key, Market, Total, Totals
 from flowplan.pricing.lifetime import ENDLESS, Left
+from flowplan.pricing.units import storage_per_hour
 
 if TYPE_CHECKING:
     from flowplan.pricing.advice import Advice
@@ -43,13 +46,29 @@ class Priced:
 
 
 @frozen
+class PricedApart:
+    """What a plan leaves alone, and what that costs; None for a volume, which has one price."""
+
+    left: LeftAlone
+    cost: Estimate | None = None
+
+    @property
+    def hour(self) -> Total:
+        """An hour of it."""
+        if isinstance(self.left.resource, Volume):
+            storage = storage_per_hour(self.left.resource.held_gb)
+            return Total(storage, storage)
+        return Total(self.cost.now, self.cost.worst) if self.cost is not None else Total()
+
+
+@frozen
 class Costs:
     """What every change of a plan costs, in the plan's order, and the whole.
 
     `totals`: an hour now. `forecast`: of the whole, over `hours`; None: nothing was forecast. `endless`: the same as if
     no lifetime ended a bid: budgets of an hour are held to it. `spans`: forecasts over other horizons, by hours; an
     hour stands for any hour in which bids run. `movers`: what adds most to the expected cost over `hours`, in dollars.
-    `markets`: the prices that it was priced with.
+    `markets`: the prices that it was priced with. `left_alone`: what is paid besides, and is in none of the sums.
     """
 
     changes: tuple[Priced, ...] = ()
@@ -60,6 +79,7 @@ class Costs:
     hours: float | None = None
     spans: Mapping[float, StackForecast] = field(factory=dict)
     movers: tuple[tuple[Address, Decimal], ...] = ()
+    left_alone: tuple[PricedApart, ...] = ()
 
     def by_address(self) -> dict[Address, Priced]:
         return {one.change.address: one for one in self.changes}

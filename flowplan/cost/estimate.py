@@ -7,13 +7,13 @@ from decimal import Decimal
 
 import attrs
 
-from flowplan.cost.costs import Costs, Priced
+from flowplan.cost.costs import Costs, Priced, PricedApart
 from flowplan.model.address import Address
 from flowplan.model.live import ALLOCATED, Live
 from flowplan.model.resources import Bid, Resource, Volume
 from flowplan.planning.actions import Change, Create, CreateFirst, Forget, Read, Replace
 from flowplan.planning.lookup import Desired
-from flowplan.planning.plan import Plan, key_of
+from flowplan.planning.plan import LeftAlone, Plan, key_of
 from flowplan.planning.succession import Succession
 from flowplan.pricing.competition import stairs, together
 from flowplan.pricing.entry import Estimate, Key, Market, Total, Totals, estimate
@@ -78,7 +78,16 @@ def priced(plan: Plan, markets: Mapping[Key, Market], desired: Desired | None = 
     hours = wanted.hours
     changes = [_ending(price(one, markets, hours.get(one.address)), wanted) for one in plan.changes]
     changes = _competing(changes, markets)
-    return Costs(tuple(changes), _totals(changes), markets)
+    apart = tuple(_apart(one, markets) for one in plan.left_alone)
+    return Costs(tuple(changes), _totals(changes), markets, left_alone=apart)
+
+
+def _apart(one: LeftAlone, markets: Mapping[Key, Market]) -> PricedApart:
+    """What goes on costing as it does now."""
+    bid = one.resource
+    if not isinstance(bid, Bid) or "region" in bid.unreported:
+        return PricedApart(one)
+    return PricedApart(one, _estimate(bid, markets, holding=one.status == ALLOCATED, paused=bid.paused))
 
 
 def _ending(one: Priced, desired: Desired) -> Priced:

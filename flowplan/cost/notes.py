@@ -13,7 +13,7 @@ from flowplan.model.address import Address
 from flowplan.model.budget import Judged
 from flowplan.model.resources import Bid, Volume
 from flowplan.planning.actions import Change, Forget, Replace
-from flowplan.planning.plan import Fileless, Plan
+from flowplan.planning.plan import Plan
 from flowplan.pricing.units import storage_per_month, usd
 from flowplan.printable import shown
 
@@ -39,7 +39,7 @@ def notes(plan: Plan, costs: Costs, judged: Iterable[Judged], unchecked: Iterabl
         yield from _released(change)
     yield from _ports_dropped(plan)
     yield from _unnamed(plan)
-    yield from map(_fileless, plan.fileless)
+    yield from _fileless(plan)
     yield from _namesakes(plan)
     yield from _whereabouts(plan, unchecked)
 
@@ -124,23 +124,22 @@ def _only_drops_ports(change: Replace) -> bool:
 
 
 def _unnamed(plan: Plan) -> Iterator[Diagnostic]:
-    for address, bid in plan.unnamed:
-        yield _warning(
-            "unnamed",
-            f"{address} ({bid.id}) is in the state, but no known file names it: it is left alone, and "
-            f"costs at most {usd(bid.bid.worst)} an hour",
-            f"give the file that names it; otherwise flowplan {'recover --cancel' if bid.marker else 'state rm'} "
-            f"{bid.id if bid.marker else address}",
-        )
+    for one in plan.left_alone:
+        if one.file is None and isinstance(one.resource, Bid):
+            what = f"{one.address} ({one.id}) is in the state, but no known file names it: it is left alone, and "
+            end = f"recover --cancel {one.id}" if one.has_marker else f"state rm {one.address}"
+            remedy = f"give the file that names it; otherwise flowplan {end}"
+            yield _warning("unnamed", f"{what}costs at most {usd(one.resource.worst)} an hour", remedy)
 
 
-def _fileless(one: Fileless) -> Diagnostic:
-    costs = f"costs at most {usd(one.worst)} an hour" if one.worst is not None else "keeps costing money"
-    return _warning(
-        "file-gone",
-        f"{one.address} ({one.id}) was made from {shown(one.file)}, which is gone: it is left alone, and {costs}",
-        f"flowplan destroy {shlex.quote(one.file)} ends it; if the file was renamed, give its new name",
-    )
+def _fileless(plan: Plan) -> Iterator[Diagnostic]:
+    for one in plan.left_alone:
+        if one.file is not None and one.is_gone:
+            bid = one.resource if isinstance(one.resource, Bid) else None
+            costs = f"costs at most {usd(bid.worst)} an hour" if bid is not None else "keeps costing money"
+            what = f"{one.address} ({one.id}) was made from {shown(one.file)}, which is gone: it is left alone"
+            remedy = f"flowplan destroy {shlex.quote(one.file)} ends it; if the file was renamed, give its new name"
+            yield _warning("file-gone", f"{what}, and {costs}", remedy)
 
 
 def _namesakes(plan: Plan) -> Iterator[Diagnostic]:
@@ -164,7 +163,8 @@ def _whereabouts(plan: Plan, unchecked: Iterable[Diagnostic]) -> Iterator[Diagno
     if plan.in_doubt:
         what = f"the outcome of {len(plan.in_doubt)} of an earlier run's operations is unknown"
         yield _note("in-doubt", what, FIRST_LOOKED_UP)
-    there = [address for address in plan.left_alone if address not in {one.address for one in plan.fileless}]
+    gone = {one.address for one in plan.left_alone if one.is_gone}
+    there = [address for address in plan.outside if address not in gone]
     if there:
         count = len(there)
         files = "address of a file" if count == 1 else "addresses of files"

@@ -37,7 +37,7 @@ def cost(one: Priced) -> shape.BidCost | shape.VolumeCost | None:
     """What a bid or a volume costs as planned (as it is, when it goes away); null for ports, which are free."""
     resource = one.change.after or one.change.before
     if isinstance(resource, Volume):
-        return _storage(resource)
+        return of_volume(resource)
     found = one.cost or one.cost_before
     if found is None:
         return None
@@ -73,7 +73,8 @@ def _middle(found: Forecast | None) -> str | None:
     return _money(found.cost.p50) if found is not None else None
 
 
-def _storage(volume: Volume) -> shape.VolumeCost:
+def of_volume(volume: Volume) -> shape.VolumeCost:
+    """What a volume costs."""
     hour = storage_per_hour(volume.held_gb)
     month = storage_per_month(volume.held_gb)
     return {

@@ -19,6 +19,7 @@ from flowplan.documents.cost import cost, totals
 from flowplan.documents.diagnostics import of as said
 from flowplan.documents.diagnostics import source
 from flowplan.documents.failure import Failure
+from flowplan.documents.left_alone import left_alone
 from flowplan.documents.offers import candidate
 from flowplan.documents.outputs import planned
 from flowplan.documents.ports import listed
@@ -105,6 +106,8 @@ def document(found: PricedPlan, about: Circumstances, *, unchanged: bool = True)
         made["sensitive"] = about.sensitive
     if plan.patterns.partial:
         made["selection"] = _selection(plan)
+    if costs.left_alone:
+        made["left_alone"] = left_alone(costs)
     if found.mass:
         made["guards"] = [_guard(one) for one in found.mass]
     return made

@@ -12,7 +12,7 @@ from flowplan.model.lifecycle import DEFAULT, Lifecycle
 from flowplan.model.live import Live, LiveBid
 from flowplan.planning.actions import Change, Delete, Update
 from flowplan.planning.differences import class_fields, differences
-from flowplan.planning.plan import Fileless, Files, Wishes
+from flowplan.planning.plan import Files, LeftAlone, Wishes
 from flowplan.state.ownership import as_known
 from flowplan.state.state import State
 
@@ -38,14 +38,6 @@ def drift(state: State, live: Live, wishes: Wishes, lifecycles: Mapping[Address,
             yield Update(address, binding.applied, after, fields, reason="changed_outside", **common)
 
 
-def unnamed(left_alone: Iterable[Address], state: State, live: Live) -> Iterable[tuple[Address, LiveBid]]:
-    for address in left_alone:
-        binding = state.bindings[address]
-        bid = live.bids.get(binding.id) if address.kind == "bid" and not binding.source else None
-        if bid is not None and not bid.ended:
-            yield address, bid
-
-
 def moved(changes: Iterable[Change], state: State, files: Files) -> Iterable[tuple[Address, str, str]]:
     for change in changes:
         known = state.bindings.get(change.address)
@@ -55,13 +47,16 @@ def moved(changes: Iterable[Change], state: State, files: Files) -> Iterable[tup
             yield change.address, files.for_people(known.source), change.position.file
 
 
-def fileless(left_alone: Iterable[Address], state: State, live: Live, files: Files) -> Iterable[Fileless]:
-    for address in left_alone:
+def left_alone(outside: Iterable[Address], state: State, live: Live, files: Files) -> Iterable[LeftAlone]:
+    """Of the addresses `outside` what is live: it costs what it costs, whatever a plan is of."""
+    for address in sorted(outside, key=in_order):
         binding = state.bindings[address]
-        if address.kind == "ports" or not binding.source or not files.is_gone(binding.source):
+        found = live.volumes.get(binding.id) if address.kind == "volume" else live.bids.get(binding.id)
+        if address.kind == "ports" or found is None or (isinstance(found, LiveBid) and found.ended):
             continue
-        bid = live.bids.get(binding.id)
-        if (bid is None or bid.ended) and binding.id not in live.volumes:
-            continue
-        worst = bid.bid.worst if bid else None
-        yield Fileless(address, binding.id, files.for_people(binding.source), worst)
+        file = files.for_people(binding.source) if binding.source else None
+        gone = bool(binding.source) and files.is_gone(binding.source)
+        made = LeftAlone(address, binding.id, as_known(found, binding.applied), file, gone)
+        if isinstance(found, LiveBid):
+            made = attrs.evolve(made, status=found.status, has_marker=found.marker is not None)
+        yield made

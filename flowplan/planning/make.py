@@ -10,7 +10,7 @@ from flowplan.model.address import in_order
 from flowplan.model.live import Live
 from flowplan.planning.actions import Completed
 from flowplan.planning.changes import Changes
-from flowplan.planning.drift import drift, fileless, moved, unnamed
+from flowplan.planning.drift import drift, left_alone, moved
 from flowplan.planning.hand_overs import order_of
 from flowplan.planning.lookup import Desired
 from flowplan.planning.plan import Plan, Wishes
@@ -38,7 +38,7 @@ def make_plan(
     part = part_of(every, wishes)
     faults = hold_faultless(desired, wishes, part)
     changes = part.changes
-    left_alone = tuple(a for a, b in state.bindings.items() if a not in every and not wishes.in_scope(b))
+    outside = tuple(a for a, b in state.bindings.items() if a not in every and not wishes.in_scope(b))
     unchanged = part.outside | {address for address, change in changes.items() if isinstance(change, Completed)}
     ordered = tuple(changes[address] for address in sorted(changes, key=in_order))
     return Plan(
@@ -49,10 +49,9 @@ def make_plan(
         twins=tuple(twins(state, live)),
         namesakes=tuple(one for one in namesakes(state, live) if one[0] in changes),
         moved=tuple(one for one in moved(ordered, state, wishes.files) if one[0] not in part.outside),
-        left_alone=left_alone,
-        fileless=tuple(fileless(left_alone, state, live, wishes.files)),
+        outside=outside,
+        left_alone=tuple(left_alone(outside, state, live, wishes.files)),
         staying=tuple(made.staying.items()),
-        unnamed=tuple(unnamed(left_alone, state, live)),
         in_doubt=tuple((pending or {}).values()),
         refreshed=wishes.refresh,
         patterns=wishes.patterns,

@@ -7,7 +7,6 @@ means. docs/planning.md lists every action with its exact condition.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 from typing import Literal, Protocol, TypeAlias
 
 from attrs import field, frozen
@@ -17,8 +16,7 @@ from flowplan.model.address import Address
 from flowplan.model.catalogue import Place
 from flowplan.model.given import GivenValue
 from flowplan.model.lifecycle import Lifecycle
-from flowplan.model.live import LiveBid
-from flowplan.model.resources import Bid
+from flowplan.model.resources import Bid, Volume
 from flowplan.model.selection import Patterns
 from flowplan.planning import steps as graph
 from flowplan.planning.actions import ACTIONS, Action, Change, Import
@@ -32,14 +30,18 @@ EVERYTHING = "*"  # as a volume's name: every volume may be destroyed
 
 
 @frozen
-class Fileless:
-    """A resource that is left alone, and of which the file that named it is gone. `file` is as one types it here;
-    `worst`: what it costs in an hour at most, in dollars, None: it is not known."""
+class LeftAlone:
+    """A live resource that a plan leaves alone, because the file that named it was not given. `resource`: as far as it
+    is known; `status` and `has_marker`: of a bid. `file`: as one types it here, None: none is known to have named it;
+    `is_gone`: there is no such file any more."""
 
     address: Address
     id: str
-    file: str
-    worst: Decimal | None
+    resource: Bid | Volume
+    file: str | None
+    is_gone: bool = False
+    status: str | None = None
+    has_marker: bool = False
 
 
 @frozen
@@ -50,9 +52,8 @@ class Plan:
     changes: tuple[Change, ...]
     order: graph.Order
     drift: tuple[Change, ...] = ()
-    left_alone: tuple[Address, ...] = ()  # addresses of configuration files that were not given
-    fileless: tuple[Fileless, ...] = ()  # of these, what a file made that is gone
-    unnamed: tuple[tuple[Address, LiveBid], ...] = ()  # of these, bids that no file is known to have named
+    outside: tuple[Address, ...] = ()  # addresses of configuration files that were not given
+    left_alone: tuple[LeftAlone, ...] = ()  # of these, what is live
     twins: tuple[tuple[Address, tuple[str, ...]], ...] = ()  # further live bids that carry our marker
     namesakes: tuple[tuple[Address, tuple[str, ...]], ...] = ()  # bids of somebody else with the name of ours
     moved: tuple[tuple[Address, str, str], ...] = ()  # address, the file that made it, the file that has it now

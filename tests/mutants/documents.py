@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "what a plan leaves alone is not counted in what is paid",
+        "documents/left_alone.py",
+        '"planned": _hour(costs.totals.planned + hour)',
+        '"planned": _hour(costs.totals.planned)',
+        ("tests/operations/test_sources.py", "-k", "left_alone"),
+    ),
+    Mistake(
         "say of a bid past its lifetime that it ends by itself",
         "documents/status.py",
         '        "over": life.over,\n',

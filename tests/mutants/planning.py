@@ -316,8 +316,8 @@ MISTAKES = (
     Mistake(
         "what a file made that is gone runs on unsaid",
         "planning/drift.py",
-        "or not binding.source or not files.is_gone(binding.source):",
-        "or not binding.source or files.is_gone(binding.source):",
+        "bool(binding.source) and files.is_gone(binding.source)",
+        "bool(binding.source) and not files.is_gone(binding.source)",
         ("tests/operations/test_sources.py",),
     ),
     Mistake(

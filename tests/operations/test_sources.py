@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -159,8 +160,25 @@ def two_files(place: Place) -> Place:
 
 def test_a_file_that_is_only_not_given_is_left_alone(two_files: Place) -> None:
     out = two_files.ok(*SETTLED)
-    assert "of files not given here, left alone" in out
-    assert "gone" not in out
+    assert "  volume.vol-001: $0.08 a month for storage (old.yaml was not given)\n" in out
+    assert "old.yaml no longer exists" not in out and "gone" not in out
+
+
+def test_what_is_left_alone_is_counted_in_what_is_paid(two_files: Place) -> None:
+    found = json.loads(two_files.ok("plan", "--format", "json"))
+    left = found["left_alone"]
+    assert [(one["address"], one["file"], one["file_exists"]) for one in left["resources"]] == [
+        ("bid.task-001", "old.yaml", True),
+        ("volume.vol-001", "old.yaml", True),
+    ]
+    assert left["hour"] == {"now": "8.00", "worst": "17.92"}
+    for side in ("current", "planned"):
+        for key in ("now", "worst"):
+            assert Decimal(left[side][key]) - Decimal(found["cost"][side][key]) == Decimal(left["hour"][key])
+    (two_files.path / "old.yaml").unlink()
+    gone = json.loads(two_files.ok("plan", "--format", "json"))["left_alone"]
+    assert {one["file_exists"] for one in gone["resources"]} == {False} and gone["planned"] == left["planned"]
+    assert "with what is left alone, you pay $16.00 an hour" in two_files.ok("plan")
 
 
 def test_a_file_that_is_gone_is_told_with_what_it_costs_and_what_ends_it(two_files: Place) -> None:

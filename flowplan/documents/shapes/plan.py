@@ -166,6 +166,36 @@ class SensitiveValues(TypedDict):
     variables: dict[str, str]
 
 
+class ResourceLeftAlone(TypedDict):
+    """A live resource of which no file was given. `file` null: none is known to have named it; `file_exists` false: it
+    is gone."""
+
+    address: str
+    type: Literal["bid", "volume"]
+    id: str
+    status: str | None
+    file: str | None
+    file_exists: bool
+    cost: BidCost | VolumeCost | None
+
+
+class HourOf(TypedDict):
+    """Dollars an hour; null: a price is unknown."""
+
+    now: Amount | None
+    worst: Amount
+
+
+class LeftAlone(TypedDict):
+    """What a plan leaves alone, and what is paid with that in all: `hour` for it alone, `current` and `planned` with
+    what the plan is about."""
+
+    resources: list[ResourceLeftAlone]
+    hour: HourOf
+    current: HourOf
+    planned: HourOf
+
+
 class ChangeGuard(TypedDict):
     """A limit on how much of what is `there` a plan may update, replace and delete."""
 
@@ -209,6 +239,7 @@ class PlanBody(_Verdict):
     what_if: NotRequired[WhatIf]
     selection: NotRequired[Selection]
     guards: NotRequired[list[ChangeGuard]]
+    left_alone: NotRequired[LeftAlone]
 
 
 @final

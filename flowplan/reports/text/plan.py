@@ -13,6 +13,7 @@ from flowplan.printable import shown
 from flowplan.reports.text.cost import cost_line, costs
 from flowplan.reports.text.destroys import destroys
 from flowplan.reports.text.folding import OWN, Fold, folded
+from flowplan.reports.text.left_alone import in_all, left_alone
 from flowplan.reports.text.names import Natural, natural, ranges
 from flowplan.reports.text.notices import notices
 from flowplan.reports.text.offers import chosen_and_next
@@ -92,9 +93,14 @@ def text(body: PlanDocument | SealedPlan, paint: Paint) -> str:
         from flowplan.reports.text.what_if import what_if
 
         parts.append(what_if(body["what_if"], paint))
-    parts.append(notices((one for one in body["diagnostics"] if one["severity"] != "error"), changing, paint))
-    parts += [costs(body, paint), summary(body, changing, paint)]
-    parts.append(notices((one for one in body["diagnostics"] if one["severity"] == "error"), changing, paint))
+    said = body["diagnostics"]
+    if "left_alone" in body:
+        parts.append(left_alone(body["left_alone"], paint))
+        said = [one for one in said if one["detail"] != "left_alone"]  # listed by then
+    parts.append(notices((one for one in said if one["severity"] != "error"), changing, paint))
+    parts.append("\n".join(filter(None, (costs(body, paint), *in_all(body)))))
+    parts.append(summary(body, changing, paint))
+    parts.append(notices((one for one in said if one["severity"] == "error"), changing, paint))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 

@@ -1,0 +1,64 @@
+"""What a plan leaves alone -> lines: each address with what it costs and why, and what is paid in all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from flowplan.documents.amounts import price
+from flowplan.printable import shown
+from flowplan.reports.text.cost import bidding, stored
+from flowplan.reports.text.names import ranges
+from flowplan.reports.text.paint import Paint, wrapped
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from flowplan.documents.shapes.cost import BidCost, VolumeCost
+    from flowplan.documents.shapes.plan import LeftAlone, PlanBody, ResourceLeftAlone
+
+_FEW = 3  # so many that are alike have a line each
+
+
+def left_alone(found: LeftAlone, paint: Paint) -> str:
+    """The resources, those of one file that cost the same in one line."""
+    alike: dict[tuple[str, str], list[ResourceLeftAlone]] = {}
+    for one in found["resources"]:
+        alike.setdefault((_cost(one), _why(one)), []).append(one)
+    lines = [line for (cost, why), these in alike.items() for line in _lines(these, cost, why, paint)]
+    return "\n".join(["Left alone by this plan, and paid for all the same:", *lines])
+
+
+def _lines(found: Sequence[ResourceLeftAlone], cost: str, why: str, paint: Paint) -> list[str]:
+    if paint.verbose or len(found) <= _FEW:
+        return [
+            line
+            for one in found
+            for line in wrapped(f"{paint(shown(one['address']), 'bold')}: {cost} ({why})", "  ", "    ")
+        ]
+    names = ", ".join(ranges((shown(one["address"]) for one in found), paint.dots))
+    return wrapped(f"{names} ({len(found):,} alike): each {cost} ({why})", "  ", "    ")
+
+
+def _cost(one: ResourceLeftAlone) -> str:
+    cost = one["cost"]
+    if cost is None:
+        return "cost unknown"
+    return stored(cast("VolumeCost", cost)) if one["type"] == "volume" else bidding(cast("BidCost", cost))
+
+
+def _why(one: ResourceLeftAlone) -> str:
+    if one["file"] is None:
+        return "no known file names it"
+    return f"{shown(one['file'])} {'was not given' if one['file_exists'] else 'no longer exists'}"
+
+
+def in_all(body: PlanBody) -> list[str]:
+    """What is paid an hour, with what is left alone."""
+    if "left_alone" not in body:
+        return []
+    before, after = body["left_alone"]["current"], body["left_alone"]["planned"]
+    said = f"{price(before['now'])} an hour now, at most {price(before['worst'])}"
+    if before != after:
+        before_it = f"{price(before['now'])} an hour before, at most {price(before['worst'])}"
+        said = f"{before_it}; {price(after['now'])} after, at most {price(after['worst'])}"
+    return wrapped(f"with what is left alone, you pay {said}", "  ", "    ")
