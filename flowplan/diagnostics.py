@@ -203,8 +203,9 @@ class Diagnostic:
     """One thing that is said of a configuration or a plan: a problem, a refusal, a warning or a note.
 
     `code`: which of CODES it is; `detail`: more about it, for people; `hint`: what to do about it; `position`: where it
-    is, and `source` the text of that line, for the caret; `also`: further places, each with what it is ("first given
-    here"); `about`: the address it is about, where it is about one.
+    is, and `source` the text of that line, for the caret; `end`: the place behind the last character of what is there,
+    where that is known; `also`: further places, each with what it is ("first given here"); `about`: the address it is
+    about, where it is about one.
     """
 
     code: str = field(validator=in_(CODES))
@@ -214,6 +215,7 @@ class Diagnostic:
     severity: Severity = field(default="error", kw_only=True)
     position: Position | None = field(default=None, kw_only=True)
     source: str | None = field(default=None, kw_only=True)
+    end: Position | None = field(default=None, kw_only=True)
     also: tuple[tuple[str, Position], ...] = field(default=(), kw_only=True)
     about: str | None = field(default=None, kw_only=True)
 

@@ -21,18 +21,22 @@ def validate(ctx: click.Context, paths: tuple[str, ...], form: str) -> int:
     Exit codes: 0 valid; 65 problems, or a file that cannot be read; 64 nothing to check.
     """
     from flowplan.documents.validate import Checked
+    from flowplan.operations.repository import checkout_of
     from flowplan.operations.validate import configuration
 
     here = Context.of(ctx)
-    sources, _ = here.session.sources(paths)
     whole = report_of("validate", form).whole
+    checkout = checkout_of(here.session.settings.directory)
+    files: tuple[str, ...] = ()
     try:
+        sources, _ = here.session.sources(paths)
+        files = tuple(source.name for source in sources)
         config = configuration(here.session, sources)
-        found = Checked(config.warnings, len(config.tasks), len(config.volumes))
+        found = Checked(config.warnings, len(config.tasks), len(config.volumes), files=files, checkout=checkout)
     except ConfigError as error:
         if not whole:
             raise
-        found = Checked(error.problems, exit_code=error.exit_code)
+        found = Checked(error.problems, exit_code=error.exit_code, files=files, checkout=checkout)
     if found.problems and not whole:
         from flowplan.reports.text.diagnostics import text
 

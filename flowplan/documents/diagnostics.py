@@ -8,7 +8,7 @@ from flowplan.diagnostics import Diagnostic, Position
 
 if TYPE_CHECKING:
     from flowplan.documents.shapes.common import Place, Said
-    from flowplan.documents.shapes.validate import Found, Refused
+    from flowplan.documents.shapes.validate import Found, Refused, Span
 
 
 def refused(exit_code: int) -> Refused:
@@ -24,7 +24,7 @@ def with_line(said: Diagnostic) -> Found:
         "summary": said.summary,
         "detail": said.detail,
         "hint": said.hint,
-        "source": source(said.position),
+        "source": None if said.position is None else _span(said.position, said.end),
         "snippet": said.source,
         "related": [{"message": what, "source": _place(where)} for what, where in said.also],
     }
@@ -46,6 +46,18 @@ def source(position: Position | None) -> Place | None:
     if position is None:
         return None
     return _place(position)
+
+
+def _span(position: Position, end: Position | None) -> Span:
+    if end is None:
+        return {"file": position.file, "line": position.line, "column": position.column}
+    return {
+        "file": position.file,
+        "line": position.line,
+        "column": position.column,
+        "end_line": end.line,
+        "end_column": end.column,
+    }
 
 
 def _place(position: Position) -> Place:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from flowplan.files.regular import read_regular
+from flowplan.operations.repository import root_of
 
 _VARIABLES = ("GITHUB_SHA", "CI_COMMIT_SHA", "CIRCLE_SHA1", "BITBUCKET_COMMIT", "GIT_COMMIT")
 _COMMIT = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
@@ -30,14 +30,11 @@ def commit_of(directory: Path, environ: Mapping[str, str]) -> str:
 
 def _repository(directory: Path) -> Path | None:
     """The directory of the repository that `directory` is in. Raises OSError, ValueError."""
-    here = Path(os.path.realpath(directory))
-    for one in (here, *here.parents):
-        dot = one / ".git"
-        if dot.is_dir():
-            return dot
-        if dot.is_file():  # a linked worktree, or a submodule
-            return one / _text(dot).removeprefix("gitdir:").strip()
-    return None
+    root = root_of(directory)
+    if root is None:
+        return None
+    dot = root / ".git"
+    return dot if dot.is_dir() else root / _text(dot).removeprefix("gitdir:").strip()  # a worktree, or a submodule
 
 
 def _told(repository: Path) -> Iterator[str]:

@@ -56,6 +56,9 @@ REPORTS: dict[tuple[str, str], Report] = {
     ("init", "text"): Report(_TEXT + "init", "text"),
     ("validate", "text"): Report(_TEXT + "diagnostics", "checked"),
     ("validate", "json"): Report(_JSON, "checked", whole=True),
+    ("validate", "sarif"): Report("flowplan.reports.sarif", "checked", whole=True),
+    ("validate", "junit"): Report("flowplan.reports.junit", "checked", whole=True),
+    ("validate", "gitlab-codequality"): Report("flowplan.reports.codequality", "checked", whole=True),
     ("fmt", "names"): Report(_TEXT + "fmt", "names"),
     ("fmt", "diff"): Report(_TEXT + "fmt", "diff"),
     ("explain", "text"): Report(_TEXT + "explain", "text"),
@@ -114,6 +117,7 @@ REPORTS: dict[tuple[str, str], Report] = {
     ("graph", "svg"): Report("flowplan.reports.svg.graph", "svg", whole=True),
     ("graph", "json"): Report(_JSON, "graph", whole=True),
     ("failure", "json"): Report(_JSON, "failure", whole=True),
+    ("failure", "junit"): Report("flowplan.reports.junit", "failure", whole=True),
 }
 
 # format -> what reports on an apply or a destroy while it runs

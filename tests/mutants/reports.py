@@ -20,6 +20,20 @@ MISTAKES = (
         ("tests/faults/test_inert.py", "-k", "the_state"),
     ),
     Mistake(
+        "a finding has another fingerprint when lines above it change",
+        "documents/validate.py",
+        'one["source"]["file"] if one["source"] else ""',
+        'str(one["source"])',
+        ("tests/reports/test_checks.py", "-k", "fingerprint"),
+    ),
+    Mistake(
+        "a finding is shown beside another file",
+        "documents/checkout.py",
+        "posixpath.join(self.directory, file)",
+        "posixpath.join(self.root, file)",
+        ("tests/reports/test_checks.py", "-k", "top_of_their_repository"),
+    ),
+    Mistake(
         "a name in a comment calls a user",
         "reports/markdown/escaping.py",
         '_LINKING = "@#:"',

@@ -194,6 +194,13 @@ class Document:
     def position(self, node: Node) -> Position:
         return self.text.position(node.alias or node.start)
 
+    def _end(self, node: Node) -> Position | None:
+        """Where `node` ends, if it is written here, on one line."""
+        if not isinstance(node, Scalar) or node.alias is not None:
+            return None
+        written = node.start.index < node.end.index and node.start.line == node.end.line
+        return self.text.position(node.end) if written else None
+
     def raw(self, node: Scalar) -> str:
         """The characters of the file between which `node` stands: quotes, escapes and line ends included."""
         return home_of(node.start, self.text).content[node.start.index : node.end.index]
@@ -221,6 +228,7 @@ class Document:
             code=code,
             detail=detail,
             severity=severity,
+            end=self._end(node),
             also=tuple(further),
             excerpt=excerpt,
         )

@@ -129,18 +129,27 @@ class Text:
         code: str,
         detail: str | None = None,
         severity: Severity = "error",
+        end: Position | None = None,
         also: tuple[tuple[str, Position], ...] = (),
         excerpt: bool = True,
     ) -> None:
-        """Report something at `position`, with the line that stands there (not without `excerpt`: the line is what
-        nobody should see)."""
+        """Report something at `position`, up to `end` where that is known, with the line that stands there (not without
+        `excerpt`: the line is what nobody should see)."""
         home = self.findings.texts.get(position.file, self)
         source = home.line(position.line) if excerpt and position.column <= _LONG_LINE else None
         if source is not None and len(source) > position.column + _BEYOND:
             source = source[: position.column + _BEYOND] + "\N{HORIZONTAL ELLIPSIS}"
         self.findings.add(
             Diagnostic(
-                code, summary, hint, detail=detail, severity=severity, position=position, source=source, also=also
+                code,
+                summary,
+                hint,
+                detail=detail,
+                severity=severity,
+                position=position,
+                source=source,
+                end=end,
+                also=also,
             )
         )
 

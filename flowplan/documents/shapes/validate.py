@@ -12,6 +12,13 @@ class Related(TypedDict):
     source: Place
 
 
+class Span(Place):
+    """A place with where it ends, behind its last character; where that is known."""
+
+    end_line: NotRequired[int]
+    end_column: NotRequired[int]
+
+
 class Found(TypedDict):
     """A diagnostic of a configuration. `snippet`: the text of its line."""
 
@@ -20,7 +27,7 @@ class Found(TypedDict):
     summary: str
     detail: str | None
     hint: str | None
-    source: Place | None
+    source: Span | None
     snippet: str | None
     related: list[Related]
 
