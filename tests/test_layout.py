@@ -75,8 +75,8 @@ ALLOWED["reports.text"] = ALLOWED["reports.svg"] = {
     *("reports", "reports.text", "documents", "documents.shapes", "apply"),
     *("cost", "planning", "pricing", "state", *NOUNS),
 }
-ALLOWED["reports.html"] = {"reports", "reports.text", "documents.shapes"}
 ALLOWED["reports.github"] = {"reports", "reports.text", "documents", "documents.shapes", "printable"}
+ALLOWED["reports.html"] = {"reports.svg", *ALLOWED["reports.svg"]}
 ALLOWED["reports.markdown"] = {"reports", "reports.text", "documents.shapes", "printable"}
 ALLOWED["arguments"] = {"config", "operations", *NOUNS}
 ALLOWED["api"] = {

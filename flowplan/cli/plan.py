@@ -105,6 +105,7 @@ def plan(
         budgets=values.budgets(max_hourly_cost, max_cost_increase, budget_basis, max_changes),
         what_if=ahead,
         complete=bool(out) or report.whole or here.answer.file is not None,
+        history=report.history,
     )
     progress = Simulating(here.terminal)
     try:

@@ -20,7 +20,7 @@ from flowplan.model.digest import digest
 from flowplan.pricing.units import CENT
 from flowplan.printable import shown
 
-_VOLATILE = ("timestamp", "sha256", "hmac_sha256", "what_if", "guards", "variables", "sensitive")
+_VOLATILE = ("timestamp", "sha256", "hmac_sha256", "what_if", "price_history", "guards", "variables", "sensitive")
 _OF_THE_WHOLE = ("complete", "summary", "cost", "diagnostics", "stack", "selection", "outputs", "left_alone")
 _OF_THE_STATE = ("serial", "lineage", "observed_sha256")
 _ADDRESS = re.compile(r'\b(?:bid|volume|ports)\.[\w.@-]+(?:\["[^"]*"\])?(?:@g\d+)?')

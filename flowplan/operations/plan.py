@@ -19,10 +19,11 @@ from flowplan.pricing.units import DAY, HOUR, MONTH
 ENDED = "give it a later end_at, or leave the task out"
 
 if TYPE_CHECKING:
+    from flowplan.cloud.rows import Past
     from flowplan.config import Config, Source
     from flowplan.cost.priced_plan import PricedPlan
     from flowplan.diagnostics import Diagnostic
-    from flowplan.documents.shapes.plan import PlanDocument, SealedPlan
+    from flowplan.documents.shapes.plan import PastPrices, PlanDocument, SealedPlan
     from flowplan.model.budget import Budget
     from flowplan.model.catalogue import Quota
     from flowplan.model.given import GivenValue
@@ -39,7 +40,8 @@ class Request:
     `refresh` False: plan by the state alone, only to look. `patterns`:
     which part of it, and what to replace whatever differs. `destroyable`: names of volumes whose data may go. `hours`:
     how far ahead the cost is forecast, None: each task's estimated duration, else a day. `what_if`: the hours of a
-    simulation of the auctions. `complete`: with what stays as it is and every span, for machines, sealed.
+    simulation of the auctions. `complete`: with what stays as it is and every span, for machines, sealed. `history`:
+    with the past prices of its auctions, to be drawn.
     """
 
     paths: tuple[str | Source, ...] = ()
@@ -53,6 +55,7 @@ class Request:
     budgets: tuple[Budget, ...] = ()
     what_if: float | None = None
     complete: bool = False
+    history: bool = False
     variables: Mapping[str, str] = field(factory=dict, repr=False)  # of a saved plan, for those that are not given
 
 
@@ -80,18 +83,28 @@ def plan(session: Session, request: Request, tell: Callable[[int, int], None] = 
         loaded = session.load()
         seen = observe(session, config, loaded.state, loaded.pending, refresh=request.refresh, partial=wishes.partial)
         found = priced_plan(session, seen, wishes)
-        streams = streams_of(session, found) if request.what_if is not None else None
+        pasts = pasts_of(session, found) if request.what_if is not None or request.history else None
+        streams = None if pasts is None else streams_of(session, found, pasts)
         if request.complete or not found.plan.empty:  # people who have nothing to decide are shown no forecast
             spans = (HOUR, DAY, MONTH) if request.complete else (HOUR,) if budgets else ()
             found = forecast(session, found, request.hours, spans=spans, streams=streams)
         found = hold_budgets(session, found, budgets, request.hours)
     names = tuple(path if isinstance(path, str) else path.name for path in request.paths)
     body = document_of(session, seen, found, names, unchanged=request.complete, given=wishes.variables)
+    if request.history and pasts is not None:
+        body["price_history"] = _history(session, found, pasts)
     if request.what_if is not None and streams is not None:
         from flowplan.operations.what_if import simulated
 
         body["what_if"] = simulated(found.costs, streams, seen.catalogue, request.what_if, tell)
     return Planned(found, sealed(session, body) if request.complete else body)
+
+
+def _history(session: Session, found: PricedPlan, pasts: Mapping[tuple[str, str], Past]) -> list[PastPrices]:
+    from flowplan.documents.price_history import price_history
+
+    known = {auction: (past.prices, past.complete) for auction, past in pasts.items()}
+    return price_history(found.costs, known, session.cloud().time())
 
 
 def wanted(session: Session, request: Request) -> tuple[Config | None, Wishes]:
@@ -257,22 +270,30 @@ def forecast(
     return attrs.evolve(found, costs=forecasted(found.costs, streams, hours, spans, now))
 
 
-def streams_of(session: Session, found: PricedPlan) -> dict[tuple[str, str], Stream]:
+def pasts_of(session: Session, found: PricedPlan) -> dict[tuple[str, str], Past]:
     """The past prices that forecasts of it need: one call a region, none without bids."""
     from flowplan.cost.forecast import auctions_of
     from flowplan.planning.unreported import only_stops
+
+    auctions = auctions_of(found.costs)
+    return session.cloud().pasts(auctions, shown_only=only_stops(found.plan)) if auctions else {}
+
+
+def streams_of(
+    session: Session, found: PricedPlan, pasts: Mapping[tuple[str, str], Past] | None = None
+) -> dict[tuple[str, str], Stream]:
+    """What forecasts of it are made from: `pasts`, where they are fetched already (`pasts_of`)."""
+    from flowplan.cost.forecast import auctions_of
     from flowplan.pricing.history import Stream
 
-    cloud = session.cloud()
-    auctions = auctions_of(found.costs)
-    pasts = cloud.pasts(auctions, shown_only=only_stops(found.plan)) if auctions else {}
-    now = cloud.time()
+    pasts = pasts_of(session, found) if pasts is None else pasts
+    now = session.cloud().time()
     minimum = {(market.instance_type, market.region): market.minimum for market in found.costs.markets.values()}
     streams = {
         auction: Stream.of(past.prices, now, reserve=minimum.get(auction), complete=past.complete)
         for auction, past in pasts.items()
     }
-    for auction in auctions:  # of what has no past, the present may be known
+    for auction in auctions_of(found.costs):  # of what has no past, the present may be known
         streams.setdefault(auction, Stream.of((), now, reserve=minimum.get(auction)))
     return streams
 

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 class Report(NamedTuple):
     """A function of a module, imported when it is called: it takes what the subject is reported from, and a Paint, and
-    returns the whole text. `whole`: it is read by a program, so it gets everything, and the failure too. `bounded`: the
-    function also takes how many bytes it may return, which `max_bytes` says, if not the function itself.
-    `commands`: its lines are commands, which a CI runner is to obey."""
+    returns the whole text. `whole`: it gets everything, and the failure too, as what a program reads does. `bounded`:
+    the function also takes how many bytes it may return, which `max_bytes` says, if not the function itself.
+    `commands`: its lines are commands, which a CI runner is to obey. `history`: it draws past prices."""
 
     module: str
     function: str
@@ -29,6 +29,7 @@ class Report(NamedTuple):
     bounded: bool = False
     commands: bool = False
     max_bytes: int | None = None
+    history: bool = False
 
     def __call__(self, subject: Any, paint: Paint) -> str:
         text: Callable[..., str] = getattr(import_module(self.module), self.function)
@@ -70,7 +71,7 @@ REPORTS: dict[tuple[str, str], Report] = {
     ("plan", "markdown"): Report("flowplan.reports.markdown.plan", "comment", whole=True, bounded=True),
     ("plan", "github"): Report("flowplan.reports.github.plan", "lines", whole=True, commands=True),
     ("plan", "gitlab-terraform"): Report(_JSON, "gitlab", whole=True),
-    ("plan", "html"): Report(_HTML + "plan", "page"),
+    ("plan", "html"): Report(_HTML + "page", "page", whole=True, history=True),
     ("state", "text"): Report(_TEXT + "state", "whole"),
     ("state", "json"): Report(_JSON, "state", whole=True),
     ("pulled", "json"): Report(_JSON, "state", whole=True),

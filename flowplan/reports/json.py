@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from flowplan.documents.plan import dumps
 from flowplan.documents.totals import added_and_destroyed
@@ -46,8 +46,8 @@ def gitlab(body: SealedPlan | FailedPlan, _: Paint) -> str:
     them, where there is no plan, GitLab says that the report failed."""
     if "summary" not in body:
         return dumps(body)
-    add, gone = added_and_destroyed(cast("SealedPlan", body))
-    return json.dumps({"create": add, "update": cast("SealedPlan", body)["summary"]["update"], "delete": gone}) + "\n"
+    add, gone = added_and_destroyed(body)
+    return json.dumps({"create": add, "update": body["summary"]["update"], "delete": gone}) + "\n"
 
 
 def checked(found: Checked, _: Paint) -> str:

@@ -89,4 +89,25 @@ MISTAKES = (
         'end = "end_"',
         ("tests/reports/test_github.py", "-k", "forges"),
     ),
+    Mistake(
+        "a name in a page is markup",
+        "reports/html/filling.py",
+        "        autoescape=True,\n",
+        "        autoescape=False,\n",
+        ("tests/reports/test_page.py", "-k", "it_is_text"),
+    ),
+    Mistake(
+        "a name in a page turns its text around",
+        "reports/html/filling.py",
+        "return value if isinstance(value, Markup) else inert(str(value))",
+        "return value",
+        ("tests/reports/test_page.py", "-k", "template_escapes"),
+    ),
+    Mistake(
+        "a page lets any script run",
+        "reports/html/page.html.j2",
+        "script-src '{{ script_digest }}'",
+        "script-src 'unsafe-inline'",
+        ("tests/reports/test_page.py", "-k", "may_run"),
+    ),
 )

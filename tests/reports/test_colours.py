@@ -6,10 +6,10 @@ import re
 
 import pytest
 
-from flowplan.reports.svg import graph, market
-from flowplan.reports.svg.colours import Colour, style
+from flowplan.reports.svg import course, graph
+from flowplan.reports.svg.colours import Colour, style, variables, within
 
-SHEETS = {"graph": style(graph._RULES, graph._COLOURS), "market": style(market._RULES, market._COLOURS)}
+SHEETS = {"graph": style(graph.RULES, graph.COLOURS), "market": style(course.RULES, course.COLOURS)}
 
 
 @pytest.mark.parametrize("name", SHEETS)
@@ -25,3 +25,14 @@ def test_what_names_no_colour_is_said_once() -> None:
     sheet = style(".a { fill: $hue; stroke-width: 2 } .b { font-size: 9px }", {"hue": Colour("#111111", "#eeeeee")})
     assert sheet.count("stroke-width") == sheet.count(".b {") == 1
     assert sheet.rstrip().endswith(".a { fill: #eeeeee }\n}")
+
+
+def test_in_a_page_they_are_the_colours_of_the_page() -> None:
+    assert within(".graph svg", ".a, .b { fill: $hue; width: 1px }") == (
+        ".graph svg .a, .graph svg .b { fill: var(--hue); width: 1px }"
+    )
+    light, dark = variables({"hue": Colour("#111111", "#eeeeee")}).split("@media")
+    assert "--hue: #111111" in light and "--hue: #eeeeee" in dark and "--ink: #" in dark
+    assert {*re.findall(r"var\(--(\w+)\)", within("x", graph.RULES))} <= {
+        *re.findall(r"--(\w+):", variables(graph.COLOURS))
+    }

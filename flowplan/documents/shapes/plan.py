@@ -207,6 +207,20 @@ class ChangeGuard(TypedDict):
     source: Place | None
 
 
+class PastPrices(TypedDict):
+    """The price changes of an auction in which bids of the plan are, the oldest first; each holds until the next, the
+    last one `until` the server's now. `complete`: none is left out."""
+
+    instance_type: str
+    instance_type_name: str
+    region: str
+    reserve: Amount | None
+    complete: bool
+    until: str
+    timestamps: list[str]
+    spot_prices: list[Amount]
+
+
 class _Verdict(TypedDict):
     format_version: str
     flowplan_version: str
@@ -217,6 +231,7 @@ class _Verdict(TypedDict):
     diagnostics: list[Said]
 
 
+@final
 class FailedPlan(_Verdict):
     """Of a plan that did not come about. `exit_code`: what the command ends with."""
 
@@ -237,6 +252,7 @@ class PlanBody(_Verdict):
     variables: NotRequired[dict[str, VariableGiven]]
     sensitive: NotRequired[SensitiveValues]
     what_if: NotRequired[WhatIf]
+    price_history: NotRequired[list[PastPrices]]
     selection: NotRequired[Selection]
     guards: NotRequired[list[ChangeGuard]]
     left_alone: NotRequired[LeftAlone]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from flowplan.documents.amounts import price, signed
 from flowplan.printable import shown
@@ -23,7 +23,7 @@ def lines(document: SealedPlan | FailedPlan, _: Paint) -> str:
     """What is said of the plan, and what it would do and cost."""
     document = lines_apart(document)
     said = annotated(document["diagnostics"], _REST)
-    return said + _verdict(cast("SealedPlan", document)) if "stack" in document else said
+    return said + _verdict(document) if "stack" in document else said
 
 
 def _verdict(body: SealedPlan) -> str:
@@ -37,7 +37,7 @@ def _verdict(body: SealedPlan) -> str:
 
 def outputs(document: SealedPlan | FailedPlan, plan_path: str) -> str:
     """What a step says to those after it, as $GITHUB_OUTPUT takes it. `plan_path`: where the plan was saved, or ""."""
-    values = dict(_outputs(cast("SealedPlan", document), plan_path)) if "stack" in document else {}
+    values = dict(_outputs(document, plan_path)) if "stack" in document else {}
     return "".join(_assigned(name, value) for name, value in {"errored": _word(document["errored"]), **values}.items())
 
 

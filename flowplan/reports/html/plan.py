@@ -1,4 +1,4 @@
-"""The plan document -> HTML: a part of a notebook, or a page. Every text in it is escaped: names and answers come from
+"""The plan document -> HTML: a part of a notebook. Every text in it is escaped: names and answers come from
 outside."""
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from flowplan.reports.text.plan import drift, moves, summary, symbol_of
 from flowplan.reports.text.what_if import what_if
 
 if TYPE_CHECKING:
-    from flowplan.documents.shapes.plan import PlanBody, PlanDocument
+    from flowplan.documents.shapes.plan import PlanBody
 
 _PART = """\
 <div class="flowplan">
@@ -28,23 +28,6 @@ _PART = """\
 {% endfor %}{% for one in diagnostics %}<p><b>{{ one.severity }}:</b> {{ one.summary }}
 {%- if one.hint %}<br><i>hint: {{ one.hint }}</i>{% endif %}</p>
 {% endfor %}</div>
-"""
-_PAGE = """\
-<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<title>flowplan: {{ stack }}</title>
-<style>
-body { font-family: sans-serif; margin: 2em; }
-table { border-collapse: collapse; }
-td, th { padding: .2em .8em; text-align: left; vertical-align: top; }
-</style>
-</head>
-<body>
-{{ part | safe }}
-</body>
-</html>
 """
 
 
@@ -71,11 +54,6 @@ def html(document: PlanBody) -> str:
         figures=[text for text in (costs(document, paint), simulated) if text],
         diagnostics=document["diagnostics"],
     )
-
-
-def page(document: PlanDocument, _: Paint) -> str:
-    """The same as a page of its own, for a browser."""
-    return _filled(_PAGE, stack=document["stack"]["name"], part=html(document)) + "\n"
 
 
 def _filled(template: str, **values: object) -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import dropwhile
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from attrs import evolve
@@ -61,7 +61,7 @@ _MARGIN = re.compile(r"^ {6}( *)(-/\+|\+/-|[-+~](?= ))?", re.MULTILINE)
 def comment(document: SealedPlan | FailedPlan, _: Paint, max_bytes: int = MAX_BYTES) -> str:
     """The comment, in at most `max_bytes`. Its first line, which nobody sees, names stack, project and digest."""
     document = lines_apart(document)
-    pieces = [*(_plan(cast("SealedPlan", document)) if "stack" in document else _failed(document))]
+    pieces = [*(_plan(document) if "stack" in document else _failed(document))]
     return fitted(pieces, max_bytes, lambda missing: _left_out(missing, max_bytes))
 
 
@@ -127,7 +127,7 @@ def _costs(body: PlanBody) -> str:
     head, *rows = rows_of(cost)
     lines = [f"| Cost, storage included | {' | '.join(head[1:])} |", "|---|---:|---:|---:|"]
     lines += [f"| {what} | {before} | {after} | **{change}** |" for what, before, after, change in rows]
-    said = re.sub(r"\n {3,}", " ", "\n".join(remarks(body))).splitlines()
+    said = remarks(body)
     lines += ["", *(f"- {prose(line.strip())}" for line in said)] if said else []
     return "\n".join(lines) + "\n\n"
 

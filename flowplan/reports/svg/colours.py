@@ -22,6 +22,7 @@ _OF_ALL = {
     "soft": Colour("#59636e", "#9aa4af"),
 }
 _RULE = re.compile(r"([^{}]+)\{([^{}]*)\}")
+_NAME = re.compile(r"\$(\w+)")
 _HEAD = 'svg { color-scheme: light dark; background: $ground; font: 13px system-ui, "Segoe UI", sans-serif }\n'
 
 
@@ -37,3 +38,25 @@ def style(rules: str, colours: Mapping[str, Colour]) -> str:
     ]
     again = Template("\n".join(dark)).substitute({name: one.dark for name, one in found.items()})
     return f"{light.strip()}\n@media (prefers-color-scheme: dark) {{\n{again}\n}}\n"
+
+
+def within(selector: str, rules: str) -> str:
+    """`rules` for a picture that stands in a page, as the element that `selector` selects: `$NAME` is the page's colour
+    `--NAME`."""
+    made = []
+    for selectors, body in _RULE.findall(rules):
+        inside = ", ".join(f"{selector} {one.strip()}" for one in selectors.split(","))
+        made.append(f"{inside} {{ {_NAME.sub(_variable, body).strip()} }}")
+    return "\n".join(made)
+
+
+def variables(*colours: Mapping[str, Colour]) -> str:
+    """The colours as a page has them: `--NAME`, for light, and for dark on a screen that is dark."""
+    found = _OF_ALL | {name: one for some in colours for name, one in some.items()}
+    light = "; ".join(f"--{name}: {one.light}" for name, one in found.items())
+    dark = "; ".join(f"--{name}: {one.dark}" for name, one in found.items())
+    return f":root {{ {light} }}\n@media screen and (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}"
+
+
+def _variable(found: re.Match[str]) -> str:
+    return f"var(--{found[1]})"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from html import escape
@@ -14,7 +14,6 @@ from flowplan.pricing.slices import Prices, from_then_on, slices
 from flowplan.pricing.units import length, usd
 from flowplan.printable import shown
 from flowplan.reports.svg.colours import Colour
-from flowplan.reports.text.plot import is_near
 
 _WIDTH, _HEIGHT = 880, 330  # of a panel, in pixels
 _LEFT, _RIGHT, _TOP, _BOTTOM = 76, 124, 64, 56  # around the plot
@@ -22,6 +21,7 @@ _STEPS = (Decimal(1), Decimal(2), Decimal("2.5"), Decimal(5), Decimal(10))  # be
 _PRICES = 5  # about as many labels
 _TIMES = 8  # at most so many labels
 _HOURS = (1, 3, 6, 12, 24, 48, 96, 168, 336, 720, 2160, 8760)  # between two labels
+_FAR = 3  # times the greatest price: a line further up would press the prices flat
 _LABEL = 14  # pixels that two labels need
 
 COLOURS = {
@@ -45,14 +45,14 @@ PANEL = (_WIDTH, _HEIGHT)
 @frozen
 class Course:
     """What is drawn of an auction: its prices from `start` to `now`. `about`: the machine in words, "" where nothing is
-    known of it; `lines`: what is drawn across, by name: the reserve, and limits."""
+    known of it; `lines`: what is drawn across, with its name: the reserve, and limits."""
 
     name: str
     about: str
     past: Prices
     start: datetime
     now: datetime
-    lines: Mapping[str, Decimal]
+    lines: Sequence[tuple[str, Decimal]]
 
     @property
     def ago(self) -> float:
@@ -70,7 +70,7 @@ def in_words(one: Course) -> str:
     whole = slices(one.past, one.start, one.now, 1)[0]
     if whole is None:
         return f"{one.name}: no price is known."
-    lines = "".join(f", {name} {usd(price)}" for name, price in one.lines.items())
+    lines = "".join(f", {name} {usd(price)}" for name, price in one.lines)
     return (
         f"{one.name}, dollars per instance-hour: from {usd(whole.least)} to {usd(whole.greatest)},"
         f" {usd(whole.mean)} on average, {usd(one.past[-1][1])} now{lines}."
@@ -100,7 +100,7 @@ def panel(one: Course) -> Iterator[str]:
     if whole is None:
         yield f'<text class="middle" x="{_WIDTH / 2}" y="{_HEIGHT / 2}">no price is known</text>'
         return
-    near = (price for price in one.lines.values() if is_near(price, whole.greatest))
+    near = (price for _, price in one.lines if price <= whole.greatest * _FAR)
     greatest = max(whole.greatest, *near, Decimal(0))
     step = _step_of(greatest)
     frame = _Frame(one.start, one.now, step * (math.floor(greatest / step) + 1))
@@ -166,7 +166,7 @@ def _course(one: Course, frame: _Frame) -> Iterator[str]:
 def _lines(one: Course, frame: _Frame) -> Iterator[str]:
     """The reserve and the limits across, and beside them, none over another, their names and the price now."""
     labels = [("now", one.past[-1][1], f"now {usd(one.past[-1][1])}")]
-    for name, price in one.lines.items():
+    for name, price in one.lines:
         above, kind = price > frame.top, _kind(name)
         labels.append((kind, min(price, frame.top), f"{name} {usd(price)}{' ↑' if above else ''}"))
         if not above:

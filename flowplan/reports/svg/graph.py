@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from html import escape
 from itertools import pairwise
 
-from attrs import frozen
+from attrs import field, frozen
 
 from flowplan.documents.graph import Graph, Node, waits
 from flowplan.printable import shown
@@ -21,12 +21,13 @@ _GAP = 84  # between two layers
 _MARGIN, _HEAD, _LINE = 28, 52, 18  # around the whole; the title; a line below it
 _LID = 3  # of a drum
 _LETTER, _PADDING = 7.3, 40  # the width of a character, and what a node has around its name
+_SMALL = 6.0  # the width of a character above a name
 _LONGEST = 44  # characters of a name; the rest is in the title that a pointer shows
 _NARROWEST = 600
 _WORD = 13  # from one word beside edges to the one below it
 _ALONG = 0.6  # how far along its last curve an edge is labelled
 
-_COLOURS = {
+COLOURS = {
     "line": Colour("#8a939d", "#6b7580"),
     "volume": Colour("#e5f2e7", "#12261a"),
     "volume_line": Colour("#2c7a3d", "#57ab6a"),
@@ -35,7 +36,7 @@ _COLOURS = {
     "ports": Colour("#fbeedd", "#2e1f10"),
     "ports_line": Colour("#a8480a", "#f29149"),
 }
-_RULES = """
+RULES = """
     text { fill: $ink } .soft { fill: $soft } .title { font-size: 17px; font-weight: 600 }
     .kind { fill: $soft; font-size: 11px } .ground { fill: $ground }
     .until { fill: $soft; font-size: 11px; text-anchor: middle }
@@ -48,28 +49,62 @@ _RULES = """
 """
 
 
+@frozen
+class Look:
+    """How a node of a picture in a page is drawn: `style`, a class of its shape; `kind`, what stands above its name;
+    where it leads."""
+
+    style: str
+    kind: str
+    link: str | None = None
+
+
+def inline(graph: Graph, looks: Mapping[Node, Look], name: str) -> str:
+    """The picture for a page, which has `RULES` and `COLOURS`: it draws no title and no legend. `name`: what the ids in
+    it begin with."""
+    picture = _Picture.of(graph, _MARGIN, looks, f"{name}-head")
+    width, height = picture.width, picture.height
+    parts = [
+        f'<svg width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}" role="group"'
+        f' aria-labelledby="{name}-title" aria-describedby="{name}-desc">',
+        f'<title id="{name}-title">{_text(_counted(graph))}</title>',
+        f'<desc id="{name}-desc">{_text(" ".join(_in_words(graph)), 20_000)}</desc>',
+        _arrow_head(picture.arrow),
+        *picture.edges(),
+        *picture.nodes(),
+    ]
+    return "\n".join([*parts, "</svg>"])
+
+
 def svg(graph: Graph, _: Paint) -> str:
     """The whole file."""
-    picture = _Picture.of(graph)
-    width, height = picture.width, picture.height
+    legend = legend_of(graph)
+    picture = _Picture.of(graph, _HEAD + _LINE * len(legend) + _LINE)
+    width, height = max(_NARROWEST, picture.width), picture.height
     parts = [
         f'<svg id="flowplan-graph" xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}"'
         f' viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-labelledby="title desc">',
         f'<title id="title">{_text(_counted(graph))}</title>',
         f'<desc id="desc">{_text(" ".join(_in_words(graph)), 20_000)}</desc>',
-        f"<style>{style(_RULES, _COLOURS)}</style>",
-        '<defs><marker id="head" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
-        '<path class="head" d="M0 0L8 4L0 8Z"/></marker></defs>',
+        f"<style>{style(RULES, COLOURS)}</style>",
+        _arrow_head(picture.arrow),
         f'<rect class="ground" width="{width:.0f}" height="{height:.0f}"/>',
         f'<text class="title" x="{_MARGIN}" y="34">{_text(_counted(graph))}</text>',
         *(
             f'<text class="soft" x="{_MARGIN}" y="{_HEAD + _LINE * number:.0f}" dy=".3em">{_text(line)}</text>'
-            for number, line in enumerate(_legend(graph))
+            for number, line in enumerate(legend)
         ),
         *picture.edges(),
         *picture.nodes(),
     ]
     return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+def _arrow_head(name: str) -> str:
+    return (
+        f'<defs><marker id="{name}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
+        '<path class="head" d="M0 0L8 4L0 8Z"/></marker></defs>'
+    )
 
 
 def _text(text: str, limit: int = 300) -> str:
@@ -105,10 +140,10 @@ def _in_words(graph: Graph) -> Iterator[str]:
 # ---- shapes -------------------------------------------------------------------------------------------------
 
 
-def _shape(node: Node, x: float, y: float, width: float) -> str:
+def _shape(node: Node, x: float, y: float, width: float, style: str) -> str:
     """A volume is a drum, a bid a box, ports a hexagon; dashed: flowplan only reads it."""
     kind = _kind(node)
-    how = f'class="shape {kind}{" attached" if node.attached else ""}"'
+    how = f'class="shape {kind}{" attached" if node.attached else ""}{style and f" {style}"}"'
     right, bottom, middle = x + width, y + _HEIGHT, y + _HEIGHT / 2
     if kind == "volume":
         arc = f"A{width / 2:.1f} {_LID} 0 0 0"
@@ -120,17 +155,24 @@ def _shape(node: Node, x: float, y: float, width: float) -> str:
     return f'<rect {how} x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{_HEIGHT}" rx="6"/>'
 
 
-def _drawn(node: Node, x: float, y: float, width: float) -> Iterator[str]:
+def _drawn(node: Node, look: Look, x: float, y: float, width: float) -> Iterator[str]:
     name = _name(node)
     cut = name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
-    kind = "attached" if node.attached else _kind(node)
-    yield f"<g><title>{_text(str(node))}</title>{_shape(node, x, y, width)}"
+    if look.link:
+        yield f'<a href="{_text(look.link)}">'
+    yield f"<g><title>{_text(str(node))}</title>{_shape(node, x, y, width, look.style)}"
     top = y + (2 if _kind(node) == "volume" else 0)  # below the lid
-    yield f'<text class="kind" x="{x + 14:.1f}" y="{top + 15:.1f}">{kind}</text>'
+    yield f'<text class="kind" x="{x + 14:.1f}" y="{top + 15:.1f}">{_text(look.kind)}</text>'
     yield f'<text x="{x + 14:.1f}" y="{top + 29:.1f}">{_text(cut)}</text></g>'
+    if look.link:
+        yield "</a>"
 
 
-def _legend(graph: Graph) -> list[str]:
+def _plain(node: Node) -> Look:
+    return Look("", "attached" if node.attached else _kind(node))
+
+
+def legend_of(graph: Graph) -> list[str]:
     """What the lines and shapes mean that are drawn, a line each."""
     says = ["An arrow leads from what is needed to what needs it."]
     if graph.waits:
@@ -153,19 +195,22 @@ class _Picture:
     widths: list[float]
     depth: Mapping[object, int]
     top: float
+    looks: Mapping[Node, Look] = field(factory=dict)
+    arrow: str = "head"
 
     @classmethod
-    def of(cls, graph: Graph) -> _Picture:
+    def of(cls, graph: Graph, top: float, looks: Mapping[Node, Look] | None = None, arrow: str = "head") -> _Picture:
         needed = [(node, user) for node, users in graph.users.items() for user in users]
         layers = layers_of([*graph.users], [*needed, *((one, other) for one, other, _ in waits(graph))])
-        widths = [max(map(_width, layer), default=0.0) for layer in layers.layers]
+        looks = {node: _plain(node) for node in graph.users} | dict(looks or {})
+        widths = [max((_width(one, looks) for one in layer), default=0.0) for layer in layers.layers]
         lefts = [_MARGIN + sum(widths[:number]) + _GAP * number for number in range(len(widths))]
         depth = {node: number for number, layer in enumerate(layers.layers) for node in layer}
-        return cls(graph, layers, lefts, widths, depth, _HEAD + _LINE * len(_legend(graph)) + _LINE)
+        return cls(graph, layers, lefts, widths, depth, top, looks, arrow)
 
     @property
     def width(self) -> float:
-        return max(_NARROWEST, self.lefts[-1] + self.widths[-1] + _MARGIN if self.lefts else 0)
+        return self.lefts[-1] + self.widths[-1] + _MARGIN if self.lefts else 2 * _MARGIN
 
     @property
     def height(self) -> float:
@@ -174,7 +219,8 @@ class _Picture:
     def nodes(self) -> Iterator[str]:
         for node in self.graph.users:
             number = self.depth[node]
-            yield from _drawn(node, self.lefts[number], self._middle(node) - _HEIGHT / 2, self.widths[number])
+            y = self._middle(node) - _HEIGHT / 2
+            yield from _drawn(node, self.looks[node], self.lefts[number], y, self.widths[number])
 
     def edges(self) -> Iterator[str]:
         """Those that wait last, their words above the lines."""
@@ -212,7 +258,7 @@ class _Picture:
             path += f"C{bend:.1f} {self._middle(here):.1f} {bend:.1f} {y:.1f} {x:.1f} {y:.1f}"
             if there is not route[-1]:
                 path += f"H{self._right(there):.1f}"
-        return f'<path class="{how}" d="{path}" marker-end="url(#head)"><title>{_text(says)}</title></path>'
+        return f'<path class="{how}" d="{path}" marker-end="url(#{self.arrow})"><title>{_text(says)}</title></path>'
 
     def _right(self, node: object) -> float:
         number = self.depth[node]
@@ -222,6 +268,8 @@ class _Picture:
         return self.top + _HEIGHT / 2 + _ROW * self.layers.rows[node]
 
 
-def _width(node: object) -> float:
-    """Of a node, wide enough for its name; of a bend, none."""
-    return _PADDING + _LETTER * min(len(_name(node)), _LONGEST) if isinstance(node, Node) else 0.0
+def _width(node: object, looks: Mapping[Node, Look]) -> float:
+    """Of a node, wide enough for its name and what stands above it; of a bend, none."""
+    if not isinstance(node, Node):
+        return 0.0
+    return _PADDING + max(_LETTER * min(len(_name(node)), _LONGEST), _SMALL * len(looks[node].kind))

@@ -35,4 +35,4 @@ def svg(offers: Sequence[Offer], view: View) -> str:
 
 def _course(one: Offer, view: View) -> Course:
     name = f"{one.kind.name} in {one.auction.region}"
-    return Course(name, what(one), one.past, view.now - view.since, view.now, lines_across(one))
+    return Course(name, what(one), one.past, view.now - view.since, view.now, [*lines_across(one).items()])

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from flowplan.documents.shapes import cost as shape
     from flowplan.documents.shapes.plan import Entry, Lifetime, PlanBody
 
+_MOST = "most of it: "
+
 
 def cost_line(entry: Entry) -> str:
     """What a change costs or saves, in one line; "" for what is free."""
@@ -131,7 +133,13 @@ def costs(body: PlanBody, paint: Paint) -> str:
         + "".join(f"  {cell:>{width}}" for cell, width in zip(row[1:], widths[1:], strict=True))
         for row in rows
     ]
-    return "\n".join([paint("Cost", "bold") + ", storage included:", *lines, *remarks(body)])
+    return "\n".join(
+        [
+            paint("Cost", "bold") + ", storage included:",
+            *lines,
+            *(line for one in remarks(body) for line in _in_lines(one)),
+        ]
+    )
 
 
 def rows_of(cost: shape.Totals) -> list[tuple[str, str, str, str]]:
@@ -148,9 +156,13 @@ def rows_of(cost: shape.Totals) -> list[tuple[str, str, str, str]]:
 
 
 def remarks(body: PlanBody) -> list[str]:
-    """What stands below that table, in lines."""
+    """What stands below that table, a sentence each."""
     horizon = body["cost"]["horizon"]
     return [*_movers(horizon), *_saved(horizon), *_beside(body), *_not_adding(body["cost"])]
+
+
+def _in_lines(remark: str) -> list[str]:
+    return wrapped(remark, "  ", "    " if remark.startswith(_MOST) else "  ")
 
 
 def _beside(body: PlanBody) -> list[str]:
@@ -160,17 +172,16 @@ def _beside(body: PlanBody) -> list[str]:
         return []
     names = ", ".join(map(shown, own[:3])) + (f" and {len(own) - 3} more" if len(own) > 3 else "")
     lines = f"the line of {names} above covers its" if len(own) == 1 else f"the lines of {names} above cover their"
-    return wrapped(f"the totals cover {span(whole['hours'])}; {lines} own duration", "  ", "  ")
+    return [f"the totals cover {span(whole['hours'])}; {lines} own duration"]
 
 
 def _not_adding(cost: shape.Totals) -> list[str]:
     """Where a row of the table does not add, why."""
     lines = []
     if is_rounded_apart(cost):
-        lines.append("  figures are rounded separately, so a row may be one cent off")
+        lines.append("figures are rounded separately, so a row may be one cent off")
     if stands_alone(cost):
-        why = "each 9-in-10 figure stands alone: the last column is not the difference of the other two"
-        lines += wrapped(why, "  ", "  ")
+        lines.append("each 9-in-10 figure stands alone: the last column is not the difference of the other two")
     return lines
 
 
@@ -192,7 +203,7 @@ def _movers(found: shape.Horizon | None) -> list[str]:
     if found is None or len(found["movers"]) < 2:
         return []
     listed = ", ".join(f"{shown(one['address'])} {_signed(one['expected'])}" for one in found["movers"])
-    return wrapped(f"most of it: {listed}", "  ", "    ")
+    return [f"{_MOST}{listed}"]
 
 
 def _saved(found: shape.Horizon | None) -> list[str]:
@@ -202,4 +213,4 @@ def _saved(found: shape.Horizon | None) -> list[str]:
         return []
     planned = found["planned"]
     share = int(Decimal(planned["savings_vs_limit"] or 0) * 100)
-    return [f"  expected cost: {share}% below the limits; confidence: {planned['basis']}"] if share > 0 else []
+    return [f"expected cost: {share}% below the limits; confidence: {planned['basis']}"] if share > 0 else []

@@ -51,7 +51,7 @@ def plot(
     whole = slices(stream, start, end, 1)[0]
     if whole is None:
         return []
-    near = {name: price for name, price in lines.items() if is_near(price, whole.greatest)}
+    near = {name: price for name, price in lines.items() if price <= whole.greatest * _FAR}
     low, high = min(whole.least, *near.values(), whole.least), max(whole.greatest, *near.values(), whole.greatest)
     scale = _Scale(low, high, height if high > low else 1)
     labels = scale.labels()
@@ -64,11 +64,6 @@ def plot(
         f"{label:>{left - 2}} {axis}{row}{name}".rstrip() for label, row, name in zip(labels, rows, names, strict=True)
     ]
     return [*picture, " " * left + _times(start, end, columns)]
-
-
-def is_near(price: Decimal, greatest: Decimal) -> bool:
-    """Whether a line at `price` fits into a picture of prices up to `greatest`."""
-    return price <= greatest * _FAR
 
 
 def _names(lines: Mapping[str, Decimal], near: Mapping[str, Decimal], scale: _Scale, ascii: bool) -> list[str]:
