@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from flowplan.cli import options, selecting, values
+from flowplan.cli import options, selecting, spending, values
 from flowplan.cli.base import Command
 from flowplan.cli.context import Context
 from flowplan.errors import UsageProblem
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 @selecting.selecting
 @selecting.replace
 @options.applying
+@spending.policy
 @click.option("--expect", metavar="SHA256", help="Refuse a saved plan with any other digest.")
 @click.pass_context
 def apply(
@@ -37,6 +38,7 @@ def apply(
     max_cost_increase: str | None,
     budget_basis: BudgetBasis | None,
     max_changes: str | None,
+    policies: tuple[str, ...],
     **how: Any,
 ) -> int:
     """Make what is live match the configuration.
@@ -61,6 +63,7 @@ def apply(
         patterns=values.patterns(target, exclude, replace),
         destroyable=frozenset(allow_volume_destroy),
         budgets=values.budgets(max_hourly_cost, max_cost_increase, budget_basis, max_changes),
+        policies=policies,
     )
     saved = read_saved_plan(here.session.settings.directory, paths)
     hold_together({"refresh_only": refresh_only, "replace": replace, SAVED_PLAN: saved}, as_option)

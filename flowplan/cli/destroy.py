@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from flowplan.cli import options, selecting, values
+from flowplan.cli import options, selecting, spending, values
 from flowplan.cli.base import Command
 from flowplan.cli.context import Context
 
@@ -16,6 +16,7 @@ from flowplan.cli.context import Context
 @options.keep_volumes
 @selecting.selecting
 @options.destroying
+@spending.policy
 @click.pass_context
 def destroy(
     ctx: click.Context,
@@ -25,6 +26,7 @@ def destroy(
     exclude: tuple[str, ...],
     keep_volumes: bool,
     allow_volume_destroy: tuple[str, ...],
+    policies: tuple[str, ...],
     **how: Any,
 ) -> int:
     """Cancel the bids and delete the volumes that flowplan made.
@@ -49,5 +51,6 @@ def destroy(
         keep_volumes=keep_volumes,
         patterns=values.patterns(target, exclude),
         destroyable=frozenset(allow_volume_destroy),
+        policies=policies,
     )
     return carry_out(Context.of(ctx), request, how)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 @options.allow_volume_destroy
 @spending.horizon
 @spending.budgeting
+@spending.policy
 @spending.what_if
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 when there are changes.")
 @options.form("plan")
@@ -56,6 +57,7 @@ def plan(
     max_cost_increase: str | None,
     budget_basis: BudgetBasis | None,
     max_changes: str | None,
+    policies: tuple[str, ...],
     what_if: str | None,
     detailed_exitcode: bool,
     form: str,
@@ -104,6 +106,7 @@ def plan(
         hours=values.hours(horizon),
         budgets=values.budgets(max_hourly_cost, max_cost_increase, budget_basis, max_changes),
         what_if=ahead,
+        policies=policies,
         complete=bool(out) or report.whole or here.answer.file is not None,
         history=report.history,
     )

@@ -42,6 +42,14 @@ what_if = click.option(
     help="Also simulate the auctions with these bids for TIME.  [default: 24h]",
 )
 
+policy = click.option(
+    "--policy",
+    "policies",
+    multiple=True,
+    metavar="FILE",
+    help="Hold the plan to the policies in FILE, beside those of the stack.",
+)
+
 
 def budgeting(function: F) -> F:
     """The options of what may be spent."""

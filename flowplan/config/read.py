@@ -77,6 +77,7 @@ def read(sources: Sequence[Source], read_file: ReadFile, given: Given = NOTHING_
         variables=stack.variables,
         secrets=frozenset(reading.findings.secrets),
         sensitive=stack.sensitive,
+        policies=tuple(stack.policies),
     )
 
 

@@ -9,8 +9,9 @@ from typing import Literal, TypeAlias
 from flowplan.cost.costs import Costs
 from flowplan.diagnostics import CODE_OF, Diagnostic
 from flowplan.model.budget import Budget, BudgetBasis, Judged
-from flowplan.model.resources import Bid, Volume
-from flowplan.planning.actions import Change, Create, Replace, Update
+from flowplan.model.resources import Bid
+from flowplan.planning.actions import Create, Replace
+from flowplan.planning.raising import cannot_raise_cost
 from flowplan.pricing.entry import Total
 from flowplan.pricing.units import CENT, HOUR, cents, usd
 
@@ -36,7 +37,7 @@ def _judged(costs: Costs, budget: Budget) -> Iterator[Judged]:
     pausing = _until_paused(costs)
     after = None if after is None else after + pausing
     falls = before is not None and after is not None and after <= before
-    saves = falls or all(_cannot_raise_cost(one.change) for one in costs.changes)
+    saves = falls or all(cannot_raise_cost(one.change) for one in costs.changes)
     waits = budget.by_forecast and _waiting(costs, "planned") > 0
     if budget.max_hourly_cost is not None:
         allowed = budget.max_hourly_cost
@@ -85,22 +86,6 @@ def _until_paused(costs: Costs) -> Decimal:
     changes = [one.change for one in costs.changes]
     placed = [one.after for one in changes if isinstance(one, (Create, Replace)) and isinstance(one.after, Bid)]
     return sum((bid.worst for bid in placed if bid.paused), Decimal(0))
-
-
-def _cannot_raise_cost(change: Change) -> bool:
-    """Whether a change cannot raise the cost, whatever prices do."""
-    before, after = change.before, change.after
-    if not isinstance(change, (Create, Update, Replace)) or change.address.kind == "ports":
-        return True
-    if isinstance(before, Volume) and isinstance(after, Volume):
-        return after.size_gb <= before.size_gb
-    if not isinstance(before, Bid) or not isinstance(after, Bid):
-        return False
-    same_auction = (before.instance_type, before.region) == (after.instance_type, after.region)
-    no_more = after.instance_quantity <= before.instance_quantity and after.limit_price <= before.limit_price
-    if after.paused and isinstance(change, Update):
-        return True
-    return not before.paused and same_auction and no_more
 
 
 def _refusal(costs: Costs, judged: Judged) -> Diagnostic:

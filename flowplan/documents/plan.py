@@ -64,6 +64,7 @@ class Circumstances:
     variables: Mapping[str, GivenValue] = field(factory=dict)
     sensitive: shape.SensitiveValues | None = None
     outputs: Mapping[str, Evaluated] = field(factory=dict)  # as they are once it is carried out
+    policies: Mapping[str, str] = field(factory=dict)  # files of rules given beside the configuration, with their texts
 
 
 def document(found: PricedPlan, about: Circumstances, *, unchanged: bool = True) -> shape.PlanDocument:
@@ -108,6 +109,8 @@ def document(found: PricedPlan, about: Circumstances, *, unchanged: bool = True)
         made["selection"] = _selection(plan)
     if costs.left_alone:
         made["left_alone"] = left_alone(costs)
+    if about.policies:
+        made["policies"] = dict(sorted(about.policies.items()))
     if found.mass:
         made["guards"] = [_guard(one) for one in found.mass]
     return made

@@ -20,11 +20,21 @@ from flowplan.model.digest import digest
 from flowplan.pricing.units import CENT
 from flowplan.printable import shown
 
-_VOLATILE = ("timestamp", "sha256", "hmac_sha256", "what_if", "price_history", "guards", "variables", "sensitive")
+_VOLATILE = (
+    "timestamp",
+    "sha256",
+    "hmac_sha256",
+    "what_if",
+    "price_history",
+    "guards",
+    "variables",
+    "sensitive",
+    "policies",
+)
 _OF_THE_WHOLE = ("complete", "summary", "cost", "diagnostics", "stack", "selection", "outputs", "left_alone")
 _OF_THE_STATE = ("serial", "lineage", "observed_sha256")
 _ADDRESS = re.compile(r'\b(?:bid|volume|ports)\.[\w.@-]+(?:\["[^"]*"\])?(?:@g\d+)?')
-_JUDGED_AGAIN = {"max_hourly_cost", "max_cost_increase", "max_changes"}
+_JUDGED_AGAIN = {"max_hourly_cost", "max_cost_increase", "max_changes", "policy", "policy_unused"}
 _OF_NOW = {*OF_THE_MARKET, *_JUDGED_AGAIN, "unchecked", "preempting", "unknown_status"}
 _OF_NOW |= {"done", "other_lifetime", "lifetime_short"}
 _OF_SELECTION = ("partial", "dependents")  # what is left out may be more, or less, by now

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from flowplan.documents.shapes.plan import PastPrices, PlanDocument, SealedPlan
     from flowplan.model.budget import Budget
     from flowplan.model.catalogue import Quota
-    from flowplan.model.given import GivenValue
     from flowplan.planning.plan import Plan, Wishes
     from flowplan.pricing.entry import Key, Market
     from flowplan.pricing.history import Stream
@@ -41,7 +40,7 @@ class Request:
     which part of it, and what to replace whatever differs. `destroyable`: names of volumes whose data may go. `hours`:
     how far ahead the cost is forecast, None: each task's estimated duration, else a day. `what_if`: the hours of a
     simulation of the auctions. `complete`: with what stays as it is and every span, for machines, sealed. `history`:
-    with the past prices of its auctions, to be drawn.
+    with the past prices of its auctions, to be drawn. `policies`: files of rules.
     """
 
     paths: tuple[str | Source, ...] = ()
@@ -56,6 +55,8 @@ class Request:
     what_if: float | None = None
     complete: bool = False
     history: bool = False
+    policies: tuple[str, ...] = ()
+    saved_policies: Mapping[str, str] = field(factory=dict)  # files of a saved plan, with their texts
     variables: Mapping[str, str] = field(factory=dict, repr=False)  # of a saved plan, for those that are not given
 
 
@@ -90,7 +91,7 @@ def plan(session: Session, request: Request, tell: Callable[[int, int], None] = 
             found = forecast(session, found, request.hours, spans=spans, streams=streams)
         found = hold_budgets(session, found, budgets, request.hours)
     names = tuple(path if isinstance(path, str) else path.name for path in request.paths)
-    body = document_of(session, seen, found, names, unchanged=request.complete, given=wishes.variables)
+    body = document_of(session, seen, found, names, unchanged=request.complete, wishes=wishes)
     if request.history and pasts is not None:
         body["price_history"] = _history(session, found, pasts)
     if request.what_if is not None and streams is not None:
@@ -109,12 +110,16 @@ def _history(session: Session, found: PricedPlan, pasts: Mapping[tuple[str, str]
 
 def wanted(session: Session, request: Request) -> tuple[Config | None, Wishes]:
     """What the files and the request ask for. Without configuration: to destroy, none is needed. Raises ConfigError."""
+    from flowplan.operations.policies import policy_files, read_policies
     from flowplan.planning.plan import Wishes
 
     sources, scope = session.sources(request.paths, optional=request.destroy)
     config = None if request.destroy else configuration(session, sources, request.variables)
     named = named_in(session, sources, request.variables) if request.destroy else Named()
+    files = policy_files(session, request.policies, request.saved_policies)
     return config, Wishes(
+        policies=(*read_policies(files), *(config or named).policies),
+        policy_files=files,
         refresh=request.refresh,
         mode="destroy" if request.destroy else "refresh-only" if request.refresh_only else "apply",
         patterns=request.patterns,
@@ -139,10 +144,11 @@ def document_of(
     paths: Sequence[str] = (),
     *,
     unchanged: bool = True,
-    given: Mapping[str, GivenValue] | None = None,
+    wishes: Wishes | None = None,
 ) -> PlanDocument:
     """The plan's JSON document. `paths`: what it was made of, for those who apply it later; `unchanged`: with the
-    resources that stay as they are; `given`: variables, where there is no configuration."""
+    resources that stay as they are; `wishes`: with the policy files, and the variables where there is no
+    configuration."""
     from flowplan.documents.plan import Circumstances, document
     from flowplan.operations.outputs import planned_outputs
     from flowplan.operations.sensitive import kept_of
@@ -154,7 +160,8 @@ def document_of(
         state=seen.state,
         config_sha256=sha256,
         paths=tuple(paths),
-        variables=config.variables if config is not None else given or {},
+        variables=config.variables if config is not None else wishes.variables if wishes is not None else {},
+        policies=wishes.policy_files if wishes is not None else {},
         sensitive=sensitive,
         outputs=planned_outputs(seen.state, config, found.plan),
     )
@@ -175,9 +182,11 @@ def priced_plan(session: Session, seen: Observed, wishes: Wishes) -> PricedPlan:
     from flowplan.cost.estimate import auctions_needed, priced
     from flowplan.cost.priced_plan import PricedPlan
     from flowplan.operations.environment import other_environment
+    from flowplan.operations.policing import refused_by_policies
     from flowplan.planning.guards import refusals
     from flowplan.planning.jobs import notes
     from flowplan.planning.make import make_plan
+    from flowplan.planning.policies import unused
     from flowplan.planning.unreported import hold_reported, only_stops
 
     state = seen.recorded if wishes.mode == "refresh-only" else seen.state  # what moves or is imported is not recorded
@@ -191,12 +200,13 @@ def priced_plan(session: Session, seen: Observed, wishes: Wishes) -> PricedPlan:
     warnings = (*(seen.config.warnings if seen.config is not None else ()), *map(as_warning, plan.faults))
     other = other_environment(seen) if wishes.mode == "apply" and not plan.empty else None
     warnings = warnings if other is None else (other, *warnings)
+    costs = priced(plan, markets, seen.desired)
     return PricedPlan(
         plan,
-        priced(plan, markets, seen.desired),
-        refusals(plan, seen.live, wishes),
+        costs,
+        (*refusals(plan, seen.live, wishes), *refused_by_policies(session, plan, wishes, seen, costs)),
         unchecked=unchecked,
-        warnings=(*warnings, *notes(plan.changes, seen.desired)),
+        warnings=(*warnings, *unused(wishes.policies, seen.catalogue), *notes(plan.changes, seen.desired)),
     )
 
 

@@ -45,6 +45,7 @@ def request_of(saved: SealedPlan, given: Request, expect: str | None, settings: 
         # A permission in a file that anybody could have edited is none.
         destroyable=given.destroyable | (saved_destroyable(saved) if proven else frozenset()),
         budgets=(*given.budgets, *saved_budgets(saved, proven=proven)),
+        saved_policies=saved.get("policies", {}),
     )
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from flowplan.config import Config, Source
     from flowplan.model.given import GivenValue
     from flowplan.model.lifecycle import Lifecycle
+    from flowplan.model.policy import Policies
     from flowplan.planning.plan import Unread
 
 _LONGEST_STACK = "s" * 64  # stands for the stack's name when scripts are measured without reading the state
@@ -28,8 +29,10 @@ _LONGEST_STACK = "s" * 64  # stands for the stack's name when scripts are measur
 def configuration(session: Session, sources: Sequence[Source], saved: Mapping[str, str] | None = None) -> Config:
     """Read and check everything that needs no network; from then on nothing shows a sensitive value. Raises ConfigError
     with every problem, UsageProblem. `saved`: values of variables that a saved plan has."""
+    from flowplan.operations.policies import strange_zones
+
     config = _read(session, sources, saved)
-    problems = unsendable(config, _LONGEST_STACK)
+    problems = [*unsendable(config, _LONGEST_STACK), *strange_zones(config.policies)]
     if problems:
         raise ConfigError([*problems, *config.warnings])
     return config
@@ -47,7 +50,7 @@ def _read(session: Session, sources: Sequence[Source], saved: Mapping[str, str] 
 
 
 _TASK = re.compile(rb"\b(?:task|bid)\.(?:(\$)|([A-Za-z0-9][A-Za-z0-9._-]*))")
-_KEEPING = ("prevent_destroy", "attach", "removed")  # what a file may say so that a volume stays
+_KEEPING = ("prevent_destroy", "attach", "removed", "protected")  # what a file may say so that a volume stays
 
 
 @frozen
@@ -55,7 +58,8 @@ class Named:
     """What files name: the `addresses` they declare, and the volumes they only attach, by their names or ids;
     `lifecycles`: how what they declare is to be treated; `spared`: what they no longer name, and is to stay live;
     `given_up`: what they no longer name, and is to go. Each also under the addresses that it had before it moved.
-    `unread`: what they may say, where they cannot be read; `variables`: those that were given."""
+    `unread`: what they may say, where they cannot be read; `variables`: those that were given; `policies`: their
+    rules."""
 
     addresses: frozenset[Address] = frozenset()
     attached: frozenset[str] = frozenset()
@@ -64,6 +68,7 @@ class Named:
     given_up: frozenset[Address] = frozenset()
     unread: Unread | None = None
     variables: Mapping[str, GivenValue] = field(factory=dict)
+    policies: tuple[Policies, ...] = ()
 
 
 def named_in(session: Session, sources: Sequence[Source], saved: Mapping[str, str] | None = None) -> Named:
@@ -88,6 +93,7 @@ def named_in(session: Session, sources: Sequence[Source], saved: Mapping[str, st
         spared=spared,
         given_up=given_up,
         variables=config.variables,
+        policies=config.policies,
     )
 
 

@@ -16,6 +16,7 @@ from flowplan.model.address import Address
 from flowplan.model.catalogue import Place
 from flowplan.model.given import GivenValue
 from flowplan.model.lifecycle import Lifecycle
+from flowplan.model.policy import Policies
 from flowplan.model.resources import Bid, Volume
 from flowplan.model.selection import Patterns
 from flowplan.planning import steps as graph
@@ -150,6 +151,10 @@ class Wishes:
     lifecycles: Mapping[Address, Lifecycle] = field(factory=dict)  # to destroy: what the files say of that
     unread: Unread | None = None  # to destroy: the files cannot be read
     variables: Mapping[str, GivenValue] = field(factory=dict)  # to destroy: those of the files that were given
+    policies: tuple[Policies, ...] = ()  # what it is held to
+    policy_files: Mapping[str, str] = field(
+        factory=dict
+    )  # of these, the files given beside the stack, with their texts
     in_scope: Callable[[Binding], bool] = lambda _: True
     files: Files = field(factory=AllThere)
 

@@ -95,6 +95,8 @@ PLACES: dict[str, tuple[Keys, str]] = {
     "output": (keys.OUTPUT, "version: 2\noutputs: {a: {value: b, %s}}"),
     "moved": (keys.MOVED, "version: 2\nmoved: [{from: task.a, to: task.b, %s}]"),
     "removed": (keys.REMOVED, "version: 2\nremoved: [{address: task.a, %s}]"),
+    "policies": (keys.POLICIES, f"version: 2\ntasks: {{a: {{{TYPED}}}}}\npolicies: {{%s}}"),
+    "hours": (keys.HOURS, f"version: 2\ntasks: {{a: {{{TYPED}}}}}\npolicies: {{hours: {{time_zone: UTC, %s}}}}"),
     "import": (keys.IMPORT, "version: 2\nimport: [{address: task.a, id: bid_a, %s}]"),
 }
 VALUES = ("", "true", "1", "99999999", "1.5", "0", "text", "[]", "[text]", "[1]", "[[]]", "{}", "{no-key: 1}", "'1'")

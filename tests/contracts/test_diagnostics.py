@@ -241,6 +241,8 @@ IN_A_TEST: dict[str, str] = {
     "dependents": '"partial", "dependents", "dependents"',
     "import-refused": "there is no bid bid_nosuch",
     "import-replaces": "would be replaced by the plan that imports it",
+    "policy-unused": "the policy limits the price of h1000",
+    "policy": "the policy allows at most $2.00",
     "mass-change": "guards.max_changes allows 30%",
     "moved-taken": "cannot become",
     "moved-unknown": "which is not configured here",

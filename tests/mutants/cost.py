@@ -77,7 +77,7 @@ MISTAKES = (
     ),
     Mistake(
         "take a replacement that is to be paused for no more expensive",
-        "cost/budgets.py",
+        "planning/raising.py",
         "    if after.paused and isinstance(change, Update):\n",
         "    if after.paused:\n",
         ("tests/planning/test_limits.py", "-k", "paused"),

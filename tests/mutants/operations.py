@@ -379,7 +379,7 @@ MISTAKES = (
     Mistake(
         "delete volumes although an unreadable file may attach them",
         "operations/validate.py",
-        '_KEEPING = ("prevent_destroy", "attach", "removed")',
+        '_KEEPING = ("prevent_destroy", "attach", "removed", "protected")',
         '_KEEPING = ("prevent_destroy",)',
         ("tests/operations/test_keep_volumes.py", "-k", "cannot_be_read"),
     ),
@@ -414,8 +414,8 @@ MISTAKES = (
     Mistake(
         "a saved destroy forgets the values it was made with",
         "operations/plan.py",
-        "given=wishes.variables)",
-        "given=None)",
+        "wishes=wishes)",
+        "wishes=None)",
         ("tests/operations/test_variables.py", "-k", "saved_destroy"),
     ),
     Mistake(
@@ -452,5 +452,33 @@ MISTAKES = (
         "_source(credentials.find(environ).source, environ)",
         "_source(credentials.find(environ).secret.reveal(), environ)",
         ("tests/cli/test_doctor.py", "-k", "no_key"),
+    ),
+    Mistake(
+        "destroy what a policy of the stack protects",
+        "operations/validate.py",
+        "        policies=config.policies,\n    )",
+        "    )",
+        ("tests/operations/test_policies.py", "-k", "protected_holds"),
+    ),
+    Mistake(
+        "carry out a saved plan without the policies that it was held to",
+        "operations/saved_plan.py",
+        'saved_policies=saved.get("policies", {}),',
+        "saved_policies={},",
+        ("tests/operations/test_policies.py", "-k", "saved_plan"),
+    ),
+    Mistake(
+        "let a policy file at the apply stand for that of the saved plan",
+        "operations/policies.py",
+        "        if of_plan is not None and of_plan != text:",
+        "        if False:",
+        ("tests/operations/test_policies.py", "-k", "another_file"),
+    ),
+    Mistake(
+        "take a policy file that is damaged for one without rules",
+        "operations/policies.py",
+        "            problems += error.problems",
+        "            pass",
+        ("tests/operations/test_policies.py", "-k", "wrong"),
     ),
 )

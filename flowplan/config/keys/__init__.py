@@ -1,6 +1,7 @@
 """Every key of a task file and of a stack file: one table, which the reader and the JSON Schema share. Pure."""
 
 from flowplan.config.keys.kinds import Keys
+from flowplan.config.keys.policies import HOURS, POLICIES
 from flowplan.config.keys.stack import (
     AFTER,
     IMPORT,
@@ -41,6 +42,7 @@ __all__ = [
     "DISK",
     "GUARDS",
     "HOMES",
+    "HOURS",
     "IMAGE",
     "IMPORT",
     "LIFECYCLE",
@@ -50,6 +52,7 @@ __all__ = [
     "MAPPINGS",
     "MOVED",
     "OUTPUT",
+    "POLICIES",
     "PORT",
     "REMOVED",
     "SECTIONS",

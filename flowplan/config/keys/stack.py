@@ -16,6 +16,7 @@ from flowplan.config.keys.kinds import (
     Within,
     one_of,
 )
+from flowplan.config.keys.policies import POLICIES
 from flowplan.config.keys.task import CREATE, LIFECYCLE, TASK
 from flowplan.model.lifecycle import UNTIL
 
@@ -135,6 +136,7 @@ STACK_FILE = Keys(
             "Values that the stack reports, by name.",
         ),
         "guards": TASK.fields["guards"],
+        "policies": Key(Within(POLICIES), "Rules that every plan is held to."),
         "moved": Key(ListOf(Within(MOVED), one=True, empty=True), "Resources whose address has changed."),
         "removed": Key(ListOf(Within(REMOVED), one=True, empty=True), "Resources that are no longer configured."),
         "import": Key(ListOf(Within(IMPORT), one=True, empty=True), "Live objects that become resources."),
@@ -151,6 +153,7 @@ STACK_FILE = Keys(
         "volume": "write volumes: {NAME: {...}}",
         "locals": "write variables, with a default",
         "imports": "write import",
+        "policy": "write policies",
         "max_hourly_cost": "write guards: {max_hourly_cost: 60}",
     },
     required=("version",),

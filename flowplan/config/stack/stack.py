@@ -14,6 +14,7 @@ from attrs import define, field
 
 from flowplan.config import keys
 from flowplan.config.config import Import, Moved, Output, Removed, Task, VolumeWanted
+from flowplan.config.policies import read_policies
 from flowplan.config.stack.defaults import under
 from flowplan.config.stack.depends_on import of_instances, read_depends_on
 from flowplan.config.stack.hand_over import read_imports, read_moved, read_removed
@@ -33,6 +34,7 @@ from flowplan.config.yaml import Mapping as MappingNode
 from flowplan.model.address import Address, Kind, instance_name
 from flowplan.model.budget import Budget
 from flowplan.model.given import GivenValue
+from flowplan.model.policy import Policies
 from flowplan.model.resources import BID_NAME, VOLUME_NAME, VOLUME_NAME_LENGTH
 
 T = TypeVar("T")
@@ -55,6 +57,7 @@ class Stack:
     tasks: list[Task] = field(factory=list)
     volumes: list[VolumeWanted] = field(factory=list)
     budgets: list[Budget] = field(factory=list)
+    policies: list[Policies] = field(factory=list)
     outputs: dict[str, Output] = field(factory=dict)
     moved: list[Moved] = field(factory=list)
     removed: list[Removed] = field(factory=list)
@@ -166,6 +169,11 @@ class _Reading:
         budget = read_guards(open_section(section.document, made, "guards", keys.GUARDS))
         if budget is not None:
             self.found.budgets.append(budget)
+        node = section.get("policies")
+        made = None if node is None else self._scope(section).replaced(node, ("policies",))
+        rules = None if made is None else read_policies(section.document, made)
+        if rules is not None:
+            self.found.policies.append(rules)
 
     def _besides(self, section: Section) -> None:
         outputs = section.get("outputs")

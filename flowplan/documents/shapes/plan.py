@@ -240,7 +240,8 @@ class FailedPlan(_Verdict):
 
 class PlanBody(_Verdict):
     """What a plan has whether its digests are there or not: all that people are shown. `exit_code`: what a command ends
-    with that is refused this plan; absent, where nothing refuses it."""
+    with that is refused this plan; absent, where nothing refuses it. `policies`: files of rules given beside the
+    configuration, with their texts: an apply of the saved plan is held to them, too."""
 
     exit_code: NotRequired[int]
     mode: Mode
@@ -256,6 +257,7 @@ class PlanBody(_Verdict):
     selection: NotRequired[Selection]
     guards: NotRequired[list[ChangeGuard]]
     left_alone: NotRequired[LeftAlone]
+    policies: NotRequired[dict[str, str]]
 
 
 @final

@@ -1,0 +1,82 @@
+"""Policies of files of their own, read; and the time zones of policies, looked up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from flowplan.config.policies import read_policy_file
+from flowplan.diagnostics import Diagnostic
+from flowplan.errors import ConfigError
+from flowplan.files.regular import read_regular
+from flowplan.operations.session import Session
+from flowplan.printable import shown
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+    from flowplan.model.policy import Policies
+
+_LIMIT = 1024 * 1024  # bytes
+
+
+def policy_files(session: Session, names: Iterable[str], saved: Mapping[str, str]) -> dict[str, str]:
+    """The texts of policy files by their names; those of a `saved` plan beside the ones that are given now. Raises
+    ConfigError for one that cannot be read."""
+    found = dict(saved)
+    for name in names:
+        try:
+            text = read_regular(session.settings.directory / name, _LIMIT).decode()
+        except OSError as error:
+            summary = f"the policy file {shown(name)} cannot be read: {error.strerror or error}"
+            raise ConfigError([Diagnostic("file-unreadable", summary, "give a regular file")]) from error
+        except UnicodeDecodeError as error:
+            summary = f"the policy file {shown(name)} is not UTF-8"
+            raise ConfigError([Diagnostic("encoding", summary, "save it as UTF-8")]) from error
+        of_plan = found.get(name)
+        if of_plan is not None and of_plan != text:
+            found[f"{name} (of the saved plan)"] = of_plan
+        found[name] = text
+    return found
+
+
+def read_policies(files: Mapping[str, str]) -> tuple[Policies, ...]:
+    """The rules of policy files. Raises ConfigError with every problem of each."""
+    from flowplan.config import Source
+
+    found: list[Policies] = []
+    problems: list[Diagnostic] = []
+    for name, text in files.items():
+        try:
+            found.append(read_policy_file(Source(name, text.encode())))
+        except ConfigError as error:
+            problems += error.problems
+    problems += strange_zones(found)
+    if problems:
+        raise ConfigError(problems)
+    return tuple(found)
+
+
+def strange_zones(policies: Iterable[Policies]) -> list[Diagnostic]:
+    """Time zones that this system does not know, each at the place of its rule."""
+    hours = [one.hours for one in policies if one.hours is not None]
+    return [
+        Diagnostic(
+            "value",
+            f"hours.time_zone: there is no time zone {one.zone} on this system",
+            "write a name such as Europe/Berlin, or UTC; Debian has them in the package tzdata",
+            position=one.position,
+        )
+        for one in hours
+        if zone_of(one.zone) is None
+    ]
+
+
+def zone_of(name: str) -> ZoneInfo | None:
+    """The time zone of this name; None: this system does not know it."""
+    from zoneinfo import ZoneInfo  # few stacks need one
+
+    try:
+        return ZoneInfo(name)
+    except (OSError, ValueError, KeyError):  # ZoneInfoNotFoundError is a KeyError
+        return None

@@ -1,0 +1,46 @@
+"""A plan held to its policies: by the clocks of their time zones, and the prices of now."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flowplan.model.catalogue import Named
+from flowplan.operations.policies import zone_of
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from flowplan.cost.costs import Costs
+    from flowplan.diagnostics import Diagnostic
+    from flowplan.model.address import Address
+    from flowplan.operations.observe import Observed
+    from flowplan.operations.session import Session
+    from flowplan.planning.plan import Plan, Wishes
+    from flowplan.pricing.entry import Estimate
+
+
+def refused_by_policies(
+    session: Session, plan: Plan, wishes: Wishes, seen: Observed, costs: Costs
+) -> tuple[Diagnostic, ...]:
+    """What the policies of `wishes` refuse of `plan`, by the prices of `costs` and the time of now."""
+    from flowplan.planning.policies import Circumstances, refused
+
+    if not wishes.policies:
+        return ()
+    now = session.cloud().time()
+    zones = {one.hours.zone: zone_of(one.hours.zone) for one in wishes.policies if one.hours is not None}
+    moments = {name: now.astimezone(zone) for name, zone in zones.items() if zone is not None}
+    project = Named(seen.state.project or "", seen.state.project_name or "")
+    about = Circumstances(seen.catalogue, seen.live, project, moments, _paid(costs))
+    return refused(plan, wishes.policies, about)
+
+
+def _paid(costs: Costs) -> dict[Address, Decimal | None]:
+    """Dollars per instance-hour that each bid would pay now; of one that would wait, the price that it waits for."""
+    return {one.change.address: _price(one.cost) for one in costs.changes if one.cost is not None}
+
+
+def _price(cost: Estimate) -> Decimal | None:
+    if cost.entry.point is None and cost.entry.basis == "losing" and cost.market is not None:
+        return cost.market.spot
+    return cost.entry.point

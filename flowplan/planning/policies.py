@@ -1,0 +1,252 @@
+"""A plan -> what the policies say no to. Pure.
+
+What removes, pauses or lowers is held to `protected` alone: nobody who wants to stop paying is held up by a rule on
+prices, places or hours. What cannot be judged is refused, and says so. What stays as it is is not judged.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from decimal import ROUND_FLOOR, Decimal
+from fnmatch import fnmatchcase
+
+from attrs import field, frozen
+
+from flowplan.diagnostics import Diagnostic, Position, candidates
+from flowplan.model.address import Address
+from flowplan.model.catalogue import Catalogue, InstanceType, Named
+from flowplan.model.live import Live
+from flowplan.model.policy import ANYTHING, Allowed, Cap, Hours, MaxPrice, Policies
+from flowplan.model.resources import Bid, Volume
+from flowplan.model.selection import matching
+from flowplan.model.type_names import find_types, has_word, read_type_name
+from flowplan.planning.actions import Change, Create, Delete, Replace
+from flowplan.planning.plan import Plan
+from flowplan.planning.project_costs import Hourly
+from flowplan.planning.raising import cannot_raise_cost
+from flowplan.pricing.units import CENT, usd
+
+_GENERATION = re.compile(r"-g[0-9]+")
+
+
+@frozen
+class Circumstances:
+    """What plans are judged by: `moments`, the time of now by time zone; `paid`, dollars per instance-hour that a bid
+    would pay now, None where that is unknown."""
+
+    catalogue: Catalogue
+    live: Live
+    project: Named
+    moments: Mapping[str, datetime] = field(factory=dict)
+    paid: Mapping[Address, Decimal | None] = field(factory=dict)
+
+
+def refused(plan: Plan, policies: Iterable[Policies], seen: Circumstances) -> tuple[Diagnostic, ...]:
+    """What the rules of `policies` refuse of `plan`, each with the rule's own figures and its place."""
+    if plan.mode == "refresh-only":
+        return ()
+    return tuple(one for rules in policies for one in _refused(plan, rules, seen))
+
+
+def unused(policies: Iterable[Policies], catalogue: Catalogue) -> tuple[Diagnostic, ...]:
+    """A warning for each type that has a price in a policy and is not listed: a slip of the pen would limit nothing."""
+    caps = [cap for rules in policies if rules.max_price is not None for cap in rules.max_price.caps]
+    return tuple(
+        Diagnostic(
+            "policy-unused",
+            f"the policy limits the price of {cap.name}, and there is no such instance type",
+            candidates(cap.name, (kind.name for kind in catalogue.types)),
+            severity="warning",
+            position=cap.position,
+        )
+        for cap in caps
+        if cap.name != ANYTHING and catalogue.types and not any(_means(cap.name, one) for one in catalogue.types)
+    )
+
+
+def _refused(plan: Plan, rules: Policies, seen: Circumstances) -> Iterator[Diagnostic]:
+    if rules.protected is not None:
+        yield from _destroyed(plan, rules.protected)
+    raising = [one for one in plan.changes if not cannot_raise_cost(one)]
+    for change in raising:
+        yield from _placed(change, rules, seen)
+    if raising and rules.hours is not None:
+        yield from _at_this_hour(raising, rules.hours, seen)
+    for cap in _caps_of(seen.project, rules.budgets) if raising else ():
+        yield from _over(plan, cap, seen)
+
+
+def _placed(change: Change, rules: Policies, seen: Circumstances) -> Iterator[Diagnostic]:
+    """What speaks against one bid or volume that is placed, or of which more is to be paid."""
+    after = change.after
+    if rules.regions is not None and isinstance(after, (Bid, Volume)):
+        yield from _elsewhere(change, after.region, rules.regions)
+    if rules.names is not None and isinstance(after, (Bid, Volume)) and isinstance(change, (Create, Replace)):
+        yield from _misnamed(change, after.name, rules.names)
+    if isinstance(after, Bid) and rules.types is not None:
+        yield from _of_another_type(change, after, rules.types, seen)
+    if isinstance(after, Bid) and rules.max_price is not None:
+        yield from _too_expensive(change, after, rules.max_price, seen)
+
+
+def _said(change: Change, position: Position, summary: str, hint: str) -> Diagnostic:
+    """A refusal of one resource, at the place of the rule."""
+    also = ((f"{change.address} is here", change.position),) if change.position is not None else ()
+    return Diagnostic(
+        "policy", f"{change.address}: {summary}", hint, position=position, also=also, about=str(change.address)
+    )
+
+
+# ---- what goes --------------------------------------------------------------------------------------------------
+
+
+def _destroyed(plan: Plan, rule: Allowed) -> Iterator[Diagnostic]:
+    for change in plan.changes:
+        goes = isinstance(change, (Delete, Replace)) and change.address.kind != "ports"
+        if not goes or change.address.is_earlier:
+            continue
+        known = {change.address, *([change.previous_address] if change.previous_address else [])}
+        pattern = next((one for one in rule.values if matching(one, known)), None)
+        if pattern is not None:
+            how = "replaced" if isinstance(change, Replace) else "destroyed"
+            summary = f"it would be {how}, and the policy protects {pattern}"
+            hint = f"to keep it: --exclude '{change.address}'; to allow it, take {pattern} out of protected"
+            yield _said(change, rule.position, summary, hint)
+
+
+# ---- places, types, names ---------------------------------------------------------------------------------------
+
+
+def _elsewhere(change: Change, region: str | None, rule: Allowed) -> Iterator[Diagnostic]:
+    if region is None:
+        summary = f"its region is unknown, so the policy cannot be checked; it allows {rule}"
+        yield _said(change, rule.position, summary, f"give a region: {rule}")
+    elif not any(fnmatchcase(region, one) for one in rule.values):
+        summary = f"the region {region} is not one of those that the policy allows: {rule}"
+        yield _said(change, rule.position, summary, "choose one of them, or change allowed_regions")
+
+
+def _misnamed(change: Change, name: str, rule: Allowed) -> Iterator[Diagnostic]:
+    own = re.sub(rf"{_GENERATION.pattern}$", "", name)  # a successor has the name of its bid, and a number
+    if not any(fnmatchcase(one, pattern) for one in (name, own) for pattern in rule.values):
+        summary = f"the name {name} is not like {rule}, which the policy requires"
+        yield _said(change, rule.position, summary, "rename it (name), or set name_prefix in the stack")
+
+
+def _of_another_type(change: Change, bid: Bid, rule: Allowed, seen: Circumstances) -> Iterator[Diagnostic]:
+    kind = _kind_of(bid, seen.catalogue)
+    if kind is None:
+        summary = f"nothing is known of the instance type {bid.instance_type}, so the policy cannot be checked"
+        yield _said(change, rule.position, summary, f"use a type that is listed: {rule}")
+    elif not any(_means(one, kind) for one in rule.values):
+        summary = f"the instance type {kind.name} is not one of those that the policy allows: {rule}"
+        yield _said(change, rule.position, summary, "choose one of them, or change allowed_types")
+
+
+def _kind_of(bid: Bid, catalogue: Catalogue) -> InstanceType | None:
+    """Its type as it is listed, else what its name tells; None: nothing is known of it."""
+    listed = catalogue.type(bid.instance_type)
+    if listed is not None or not bid.instance_type_name:
+        return listed
+    try:
+        name = read_type_name(bid.instance_type_name)
+    except ValueError:
+        return None
+    gpus = bid.gpus if bid.gpus is not None else name.gpus
+    if name.gpu is None or gpus is None:
+        return None
+    return InstanceType(bid.instance_type, name.text, name.gpu, gpus, name.memory_gb or 0, name.socket or "")
+
+
+def _means(text: str, kind: InstanceType) -> bool:
+    """Whether `text` names `kind`, as a task file does, or its GPU."""
+    return bool(find_types(read_type_name(text), [kind])) or has_word(kind.gpu_type, text)
+
+
+# ---- prices -----------------------------------------------------------------------------------------------------
+
+
+def _too_expensive(change: Change, bid: Bid, rule: MaxPrice, seen: Circumstances) -> Iterator[Diagnostic]:
+    """By the strictest of the amounts whose names mean its type; by that of ANYTHING where none does."""
+    kind = _kind_of(bid, seen.catalogue)
+    if kind is None:
+        cap = min(rule.caps, key=lambda one: one.amount)
+        summary = f"nothing is known of the instance type {bid.instance_type}, so the policy cannot be checked"
+        yield _said(change, cap.position, summary, "use a type that is listed")
+        return
+    named = [one for one in rule.caps if one.name != ANYTHING and _means(one.name, kind)]
+    caps = named or [one for one in rule.caps if one.name == ANYTHING]
+    if not caps:
+        return
+    cap, gpus = min(caps, key=lambda one: one.amount), max(kind.gpus, 1)
+    price = bid.limit_price if rule.basis == "limit" else seen.paid.get(change.address)
+    whose = "" if cap.name == ANYTHING else f" for {cap.name}"
+    if price is None:
+        summary = (
+            f"its price now is unknown, so the policy (at most {usd(cap.amount)} per GPU-hour{whose}) cannot be checked"
+        )
+        yield _said(change, cap.position, summary, "plan again once prices can be fetched, or set price_basis: limit")
+    elif price > cap.amount * gpus:
+        yield _said(change, cap.position, _costs(rule, price, gpus, cap, whose), _lower(rule, cap, gpus))
+
+
+def _costs(rule: MaxPrice, price: Decimal, gpus: int, cap: Cap, whose: str) -> str:
+    what = "its limit is" if rule.basis == "limit" else "it would pay"
+    per = f"{usd(price)} per instance-hour ({_exact(price / gpus)} per GPU-hour)"
+    return f"{what} {per}; the policy allows at most {usd(cap.amount)} per GPU-hour{whose}"
+
+
+def _exact(amount: Decimal) -> str:
+    """With as many decimals as it takes to tell it from the whole cents of a rule."""
+    return usd(amount) if amount == amount.quantize(CENT) else f"${amount:,.4f}"
+
+
+def _lower(rule: MaxPrice, cap: Cap, gpus: int) -> str:
+    if rule.basis == "now":
+        return "choose another type or region, or wait until the price has come down"
+    most = (cap.amount * gpus).quantize(CENT, ROUND_FLOOR)
+    return f"at most utility_threshold_price_per_gpu: {cap.amount:.2f} (utility_threshold_price: {most:.2f})"
+
+
+# ---- hours ------------------------------------------------------------------------------------------------------
+
+
+def _at_this_hour(raising: list[Change], rule: Hours, seen: Circumstances) -> Iterator[Diagnostic]:
+    moment = seen.moments.get(rule.zone)
+    if moment is not None and rule.allow(moment):
+        return
+    when = "the time there is unknown" if moment is None else f"it is {moment:%a %H:%M} there"
+    names = [str(one.address) for one in raising]
+    many = f"{', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''}"
+    summary = f"the policy allows placing and raising from {rule}; {when}, and this would place or raise {many}"
+    hint = "apply within these hours; what removes, pauses or lowers is never held up"
+    yield Diagnostic("policy", summary, hint, position=rule.position)
+
+
+# ---- the project ------------------------------------------------------------------------------------------------
+
+
+def _caps_of(project: Named, caps: Iterable[Cap]) -> list[Cap]:
+    """Those for this project, else those for any."""
+    caps = list(caps)
+    own = [one for one in caps if one.name != ANYTHING and project.is_called(one.name)]
+    return own or [one for one in caps if one.name == ANYTHING]
+
+
+def _over(plan: Plan, cap: Cap, seen: Circumstances) -> Iterator[Diagnostic]:
+    found = Hourly.of(plan, seen.live)
+    name = seen.project.name
+    allowed = f"the policy allows {usd(cap.amount)}"
+    if found.unknown:
+        why = f"what project {name} costs an hour is unknown ({found.unknown})"
+        summary = f"{why}, so the policy cannot be checked; {allowed}"
+        yield Diagnostic("policy", summary, "plan again once it is known", position=cap.position)
+    elif found.after > cap.amount and found.after > found.before:
+        summary = (
+            f"project {name} would cost up to {usd(found.after)} an hour, every limit paid, bids and volumes of others"
+            f" included; {allowed} (now: {usd(found.before)})"
+        )
+        hint = "lower limits, ask for fewer instances, or first end what runs in the project"
+        yield Diagnostic("policy", summary, hint, position=cap.position)

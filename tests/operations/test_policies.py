@@ -1,0 +1,148 @@
+"""Policies, of the stack and of files given beside it: exit 3, at the plan and at the apply of a saved one."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.conftest import APPLY, Place
+
+STACK = """\
+version: 2
+name: demo
+project_name: my-foundry-project
+volumes: {data: {size: 10, disk_interface: File, region_id: us-central1-b}}
+tasks:
+  train:
+    resources_specification: {fcp_instance: h100.8x.SXM5.IB, cluster_id: us-central1-b}
+    task_management: {utility_threshold_price: 20}
+    persistent_storage: {attach: [{volume_name: data}]}
+    startup_script: echo hi
+"""
+DEAR = "policies: {max_price_per_gpu_hour: {h100: 2.00}}\n"
+FINE = "policies: {max_price_per_gpu_hour: {h100: 2.50}}\n"
+PROTECTED = "policies: {protected: [volume.data]}\n"
+# It is 09:00 in UTC where the simulator starts, on a Monday.
+MORNING = 'policies: {hours: {from: "08:00", to: "10:00", days: mon, time_zone: UTC}}\n'
+
+
+def refused(place: Place, *arguments: str) -> str:
+    """What a command says that a guard refuses, with nothing done."""
+    before = place.ledger()
+    result = place.run(*arguments)
+    assert result.code == 3, result
+    assert place.ledger() == before
+    return " ".join(result.out.split()) + " ".join(result.err.split())
+
+
+@pytest.fixture
+def stack(place: Place) -> Place:
+    place.write(STACK)
+    return place
+
+
+def test_a_plan_and_an_apply_are_refused_by_the_rule_of_the_stack(stack: Place) -> None:
+    stack.write(STACK + DEAR)
+    for command in (("plan",), APPLY, ("plan", "--format", "json")):
+        said = refused(stack, *command)
+        assert "its limit is $20.00 per instance-hour ($2.50 per GPU-hour); the policy allows at most $2.00" in said
+    body = json.loads(stack.run("plan", "--format", "json").out)
+    [one] = [one for one in body["diagnostics"] if one["detail"] == "policy"]
+    assert (one["severity"], one["source"]["line"]) == ("error", 11)
+    assert not body["applyable"] and body["exit_code"] == 3
+    stack.write(STACK + FINE)
+    stack.ok(*APPLY)
+
+
+def test_a_file_beside_the_stack_holds_beside_its_own_rules(stack: Place) -> None:
+    stack.write(STACK + FINE)
+    stack.write(DEAR, "policy.yaml")
+    assert "at policy.yaml:1:37" in refused(stack, "plan", "--policy", "policy.yaml")
+    stack.write(STACK + DEAR)
+    stack.write(FINE, "policy.yaml")
+    assert "at flowplan.yaml:11:37" in refused(stack, "plan", "--policy", "policy.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("policies: {max_prise: 3}\n", "unknown key 'max_prise'"),
+        ('policies: {hours: {time_zone: "Mars/Olympus"}}\n', "there is no time zone Mars/Olympus on this system"),
+        (None, "the policy file policy.yaml cannot be read"),
+    ],
+)
+def test_a_policy_file_that_is_wrong_is_a_problem_not_a_pass(stack: Place, text: str | None, says: str) -> None:
+    if text is not None:
+        stack.write(text, "policy.yaml")
+    for command in (("plan",), APPLY, ("destroy", "--auto-approve")):
+        result = stack.run(*command, "--policy", "policy.yaml")
+        assert result.code == 65 and says in " ".join(result.err.split()), result
+    assert stack.ledger() == []
+    if text is not None:
+        stack.write(STACK + text)
+        assert says in stack.run("validate").out + stack.run("validate").err
+
+
+# ---- saved plans --------------------------------------------------------------------------------------------------
+
+
+def test_a_saved_plan_is_held_to_the_rules_at_the_time_of_the_apply(stack: Place) -> None:
+    stack.write(MORNING, "policy.yaml")
+    stack.ok("plan", "--policy", "policy.yaml", "--out", "p.json")
+    stack.ok("simulator", "advance", "2h")
+    (stack.path / "policy.yaml").unlink()  # the plan has its text
+    assert "it is Mon 11:00 there" in refused(stack, "apply", "p.json")
+    stack.ok("simulator", "advance", "166h")
+    stack.ok("apply", "p.json")
+    assert len(stack.ledger()) == 2
+
+
+def test_a_saved_plan_is_held_to_what_is_given_at_the_apply_too(stack: Place) -> None:
+    stack.write(FINE, "policy.yaml")
+    stack.ok("plan", "--policy", "policy.yaml", "--out", "p.json")
+    stack.write(DEAR, "policy.yaml")
+    assert "at most $2.00" in refused(stack, "apply", "p.json", "--policy", "policy.yaml")
+    stack.write(STACK + DEAR)  # no change of what is configured
+    assert "at most $2.00" in refused(stack, "apply", "p.json")
+
+
+def test_what_the_plan_was_held_to_is_held_beside_another_file_of_that_name(stack: Place) -> None:
+    stack.write(MORNING, "policy.yaml")
+    stack.ok("plan", "--policy", "policy.yaml", "--out", "p.json")
+    stack.ok("simulator", "advance", "2h")
+    stack.write(FINE, "policy.yaml")
+    assert "it is Mon 11:00 there" in refused(stack, "apply", "p.json", "--policy", "policy.yaml")
+
+
+# ---- what ends is never held up -----------------------------------------------------------------------------------
+
+
+def test_only_what_is_protected_holds_up_a_destroy(stack: Place) -> None:
+    stack.write(STACK)
+    stack.ok(*APPLY)
+    every = "".join(
+        [
+            "policies: {max_price_per_gpu_hour: 0.01, allowed_regions: [mars], allowed_types: [a100],",
+            ' required_names: [x], hours: {from: "01:00", to: "01:01", time_zone: UTC}, project_budgets: {"*": 0.01}',
+        ]
+    )
+    gone = ("destroy", "--auto-approve", "--allow-volume-destroy", "*")
+    stack.write(f"{every}, protected: [volume.data]}}\n", "policy.yaml")
+    assert "the policy protects volume.data" in refused(stack, *gone, "--policy", "policy.yaml")
+    stack.write(STACK + PROTECTED)
+    assert "the policy protects volume.data" in refused(stack, *gone)
+    stack.write(STACK)
+    stack.write(f"{every}}}\n", "policy.yaml")
+    stack.edit("{utility_threshold_price: 20}", "{utility_threshold_price: 19}\n    paused: true")
+    stack.ok(*APPLY, "--policy", "policy.yaml")  # paused, and lowered
+    stack.ok(*gone, "--policy", "policy.yaml")
+
+
+def test_a_broken_file_that_protects_keeps_volumes_and_lets_bids_go(stack: Place) -> None:
+    stack.edit("    persistent_storage: {attach: [{volume_name: data}]}\n", "")  # which would keep it, too
+    stack.ok(*APPLY)
+    stack.write((stack.path / "flowplan.yaml").read_text() + PROTECTED + "tasks: [\n")
+    gone = ("destroy", "--auto-approve", "--allow-volume-destroy", "*")
+    assert "a file mentions protected, but cannot be read" in refused(stack, *gone)
+    stack.ok("destroy", "--auto-approve", "--keep-volumes")
