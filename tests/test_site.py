@@ -81,13 +81,24 @@ def test_every_key_of_a_document_is_described(name: str) -> None:
         assert re.findall(r"^\| `([\w-]+)` \|", section, re.MULTILINE) == list(one["properties"])
 
 
+def test_every_variable_of_the_environment_that_is_read_is_described() -> None:
+    code = "".join(path.read_text() for path in (ROOT / "flowplan").rglob("*.py"))
+    own = re.findall(r"[\"'](?:FLOWPLAN|FOUNDRY|MITHRIL)_[A-Z_]+[\"']", code)
+    read = {one.strip("\"'") for one in own} | set(re.findall(r"environ\.get\(\"([A-Z_]+)\"", code)) - {
+        "HOME",
+        "CONTENT_LENGTH",
+        "KUBERNETES_SERVICE_HOST",
+    }
+    text = (ROOT / "docs" / "variables.md").read_text()
+    assert [name for name in sorted(read) if f"`{name}" not in text] == []
+
+
 def test_the_files_that_a_text_names_are_links_and_code_is_left_alone() -> None:
-    text = (
-        "See docs/stack.md, SECURITY.md, [here](docs/jobs.md#lifetime) or `docs/yaml.md`.\n```text\ndocs/yaml.md\n```\n"
-    )
+    text = "See docs/stack.md (SECURITY.md), [here](docs/jobs.md#lifetime) or `docs/yaml.md`.\n"
+    text += "```text\ndocs/yaml.md\n```\n"
     home, below = linked(text, "index.md"), linked(text, "project/changelog.md")
-    assert "See [The stack file](stack.md), [Security](project/security.md), [here](jobs.md#lifetime)" in home
-    assert "See [The stack file](../stack.md), [Security](security.md), [here](../jobs.md#lifetime)" in below
+    assert "See [The stack file](stack.md) ([Security](project/security.md)), [here](jobs.md#lifetime)" in home
+    assert "See [The stack file](../stack.md) ([Security](security.md)), [here](../jobs.md#lifetime)" in below
     assert home.endswith("or `docs/yaml.md`.\n```text\ndocs/yaml.md\n```\n")
     assert linked('![a](docs/pictures/a.svg) <img src="docs/pictures/b.svg">', "index.md") == (
         '![a](pictures/a.svg) <img src="pictures/b.svg">'

@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PROJECT = ("CHANGELOG.md", "SECURITY.md", "CONTRIBUTING.md", "ARCHITECTURE.md")  # beside the README
 _CODE = re.compile(r"(^ *```.*?^ *```$|`[^`\n]*`)", re.DOTALL | re.MULTILINE)
-_MENTIONED = re.compile(rf"(?<![\w/(\[])(docs/[\w-]+\.md|README|{'|'.join(map(re.escape, PROJECT))})(?![\w\]])")
+_MENTIONED = re.compile(rf"(?<!\]\()(?<![\w/\[])(docs/[\w-]+\.md|README|{'|'.join(map(re.escape, PROJECT))})(?![\w\]])")
 _LINKED = re.compile(r"(?<=\]\()(docs/[\w./-]+|[A-Z]+\.md)|(?<=src=\")(docs/[\w./-]+)|(?<=srcset=\")(docs/[\w./-]+)")
 
 
@@ -21,8 +21,10 @@ def place_of(name: str) -> str:
 
 
 def title_of(name: str) -> str:
-    """The first heading of a text of the repository."""
-    text = (ROOT / ("README.md" if name == "README" else name)).read_text()
+    """The first heading of a text of the repository. The README is where the site starts."""
+    if name == "README":
+        return "the start page"
+    text = (ROOT / name).read_text()
     return text[text.index("# ") + 2 :].partition("\n")[0]
 
 

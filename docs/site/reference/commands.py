@@ -9,6 +9,8 @@ from collections.abc import Iterator
 import click
 
 from flowplan.cli import main
+from flowplan.cli.commands import PURPOSES
+from flowplan.cli.examples import EXAMPLES
 from flowplan.documents.remedies import EXIT_CODES
 from reference.markup import code, fence, plain, table
 
@@ -46,6 +48,9 @@ def _section(context: click.Context, level: int) -> str:
     command = context.command
     usage = f"{context.command_path} {' '.join(command.collect_usage_pieces(context))}"
     parts = [f"{'#' * level} {context.command_path}\n", fence("text", usage), *_help(command)]
+    example = EXAMPLES.get(context.command_path.removeprefix("flowplan "))
+    if example:
+        parts += ["**Example**\n", fence("bash", "\n".join(example))]
     rows = [*_options(context)]
     if rows:
         parts += ["**Options**\n", table(("option", "what it does", "default"), rows)]
@@ -92,14 +97,11 @@ def _default(option: click.Option, context: click.Context) -> str:
 
 
 def _index(context: click.Context) -> str:
-    commands = [
-        (f"[`flowplan {name}`]({name}.md)", plain(command.get_short_help_str(200))) for name, command in _below(context)
-    ]
     codes = [(code(str(one)), plain(sentence), plain(remedy)) for one, (sentence, remedy) in EXIT_CODES.items()]
     return "\n".join(
         (
             "# Commands\n",
-            table(("command", "what it does"), commands),
+            *_purposes(context),
             "## Options of every command\n",
             "They may stand before the command or after it.\n",
             table(("option", "what it does", "default"), _options(context)),
@@ -107,3 +109,11 @@ def _index(context: click.Context) -> str:
             table(("code", "meaning", "what to do"), codes),
         )
     )
+
+
+def _purposes(context: click.Context) -> Iterator[str]:
+    """The commands by what somebody wants, in the order of the help."""
+    shown = {name for name, _ in _below(context)}
+    for purpose, commands in PURPOSES.items():
+        rows = ((f"[`flowplan {name}`]({name}.md)", plain(commands[name][2])) for name in commands if name in shown)
+        yield f"## {purpose}\n\n{table(('command', 'what it does'), rows)}"
