@@ -12,7 +12,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from reference import pages
 
-_UNSEEN = re.compile(r"^<!--.*?-->\n", re.DOTALL | re.MULTILINE)
+_UNSEEN = re.compile(r"^<!-- typed before\n.*?^-->\n", re.DOTALL | re.MULTILINE)
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
