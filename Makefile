@@ -20,7 +20,8 @@ LENGTHY := tests/faults tests/simulator tests/cli/test_running.py tests/backends
            tests/cost/test_cost.py tests/cost/test_what_if.py tests/operations/test_saved_plans.py \
            tests/operations/test_lost_answers.py tests/cloud/test_deadline.py tests/cloud/test_bounds.py \
            tests/api/test_goes_on.py tests/api/test_interrupted.py tests/api/test_notebook.py \
-           tests/operations/test_waiting.py tests/reports/test_market.py tests/contracts/test_backends.py \
+           tests/operations/test_waiting.py tests/reports/test_market.py tests/reports/test_browser.py \
+           tests/contracts/test_backends.py \
            tests/startup/test_generated.py tests/startup/test_syntax.py tests/startup/test_text.py $(wildcard tests/startup/test_node_*.py)
 
 quick: $(VENV)/.tests

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import copy
 import json
 import re
 from collections import Counter
@@ -25,6 +24,7 @@ from flowplan.reports.html.page import page
 from flowplan.reports.html.pictures import course_pictures
 from flowplan.reports.text.paint import Paint
 from tests.conftest import Place
+from tests.reports.pages import marked
 from tests.texts import task_text
 
 PLANS = sorted((Path(__file__).parents[1] / "cases").glob("*/plan.json"))
@@ -117,9 +117,9 @@ def test_whatever_a_name_is_it_is_text(hostile: str) -> None:
     """In every text of a plan, one by one: the page has the same elements, and shows what a terminal would show."""
     for path in (one for one in PLANS if one.parent.name in ("type-chosen-by-budget", "replace-on-port", "what-if")):
         body = json.loads(path.read_text())
-        plain = _marked(body, "plain")
+        plain = marked(body, "plain")
         expected = [tag for tag, _ in Page(made(plain)).elements]
-        found = Page(made(_marked(body, hostile)))
+        found = Page(made(marked(body, hostile)))
         assert [tag for tag, _ in found.elements] == expected
         assert not [has for _, has in found.elements if "onload" in has]
         assert "\u202e" not in found.text and "\x1b" not in found.text and "49" not in _after(found.text, "7 * 7")
@@ -127,26 +127,6 @@ def test_whatever_a_name_is_it_is_text(hostile: str) -> None:
 
 def _after(text: str, mark: str) -> str:
     return text.partition(mark)[0][-1:]
-
-
-def _marked(body: Any, mark: str) -> Any:
-    """A plan with `mark` behind each text that comes from outside."""
-    body = copy.deepcopy(body)
-    body["stack"]["name"] += mark
-    body["stack"]["project"]["name"] += mark
-    for said in body["diagnostics"]:
-        said["summary"] += mark
-        said["hint"] = (said["hint"] or "") + mark
-    for entry in (*body["resource_changes"], *body["resource_drift"]):
-        entry["note"] = (entry["note"] or "") + mark
-        for side in ("before", "after"):
-            if isinstance(entry["change"][side], dict):
-                entry["change"][side] |= {"name": mark, "region": mark}
-        for one in entry.get("candidates", ()):
-            one["region"] += mark
-        if entry["source"]:
-            entry["source"]["file"] += mark
-    return body
 
 
 def test_a_template_escapes_and_lacks_nothing() -> None:
@@ -217,3 +197,14 @@ def test_the_graph_of_a_plan_has_what_goes_and_what_is_attached() -> None:
     graph = graph_of_plan(json.loads(path.read_text())["resource_changes"])
     assert all(node.attached == (node.address.partition(".")[2].startswith("vol_")) for node in graph.users)
     assert any(users for users in graph.users.values())
+
+
+def test_what_is_left_alone_is_listed_and_counted(place: Place) -> None:
+    place.write(task_text("a"), "a.yaml")
+    place.write(task_text("b", "18.50"), "b.yaml")
+    place.ok("apply", "a.yaml", "b.yaml", "--auto-approve")
+    found = Page(place.ok("plan", "a.yaml", "--format", "html"))
+    assert found.faults == [] and "alone" in found.ids()
+    assert (
+        "bid.b: $8.00 an hour now" in found.text and "with what is left alone, you pay $16.00 an hour now" in found.text
+    )

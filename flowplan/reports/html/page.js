@@ -48,8 +48,10 @@
       if (one.tagName === "DETAILS") one.open = true;
     }
     target.scrollIntoView();
-    const summary = target.querySelector("summary");
-    if (summary) summary.focus();
+    if (target.tagName === "SECTION") return;
+    const focused = target.tagName === "DETAILS" ? target.firstElementChild : target;
+    if (focused === target) target.tabIndex = -1;
+    focused.focus();
   };
   addEventListener("hashchange", reveal);
   if (location.hash) reveal();

@@ -16,6 +16,7 @@ from flowplan.reports.html.changes import groups_of
 from flowplan.reports.html.costs import bands_of, totals_of
 from flowplan.reports.html.filling import filled, framed, part
 from flowplan.reports.html.pictures import course_pictures, graph_picture
+from flowplan.reports.text.left_alone import in_all, left_alone
 from flowplan.reports.text.paint import Paint
 from flowplan.reports.text.plan import drift, lines_apart, moves, outputs, summary, symbol_of
 from flowplan.reports.text.what_if import what_if
@@ -55,6 +56,7 @@ def page(document: PlanDocument | SealedPlan | FailedPlan, _: Paint) -> str:
     stack = document["stack"]
     changes = document["resource_changes"]
     changing = [one for one in changes if symbol_of(one)]
+    alone = "left_alone" in document  # what a diagnostic says of it is listed by then
     body = filled(
         "plan.html.j2",
         plan=document,
@@ -63,11 +65,13 @@ def page(document: PlanDocument | SealedPlan | FailedPlan, _: Paint) -> str:
         verdict=_verdict(document, changing),
         tiles=_tiles(document),
         destroyed=_destroyed(changing),
-        said=_said(document["diagnostics"]),
+        said=_said([one for one in document["diagnostics"] if not alone or one["detail"] != "left_alone"]),
         groups=groups_of(changes),
         count=len(changing),
         drift=drift(document["resource_drift"], _PLAIN),
         moves=moves(changes, _PLAIN),
+        alone=left_alone(document["left_alone"], _PLAIN) if "left_alone" in document else "",
+        in_all=" ".join(line.strip() for line in in_all(document)),
         outputs=outputs(document["outputs"], _PLAIN),
         totals=totals_of(document),
         bands=bands_of(changes),
