@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from flowplan.cli import COMMANDS
+from flowplan.config import Source, read
+from flowplan.errors import ConfigError
 from flowplan.simulator import Simulator
 from flowplan.simulator.serve import Server
 from tests.blocks import LEFT_OUT, Block, at_a_terminal, blocks, environment, outputs_of, script
@@ -65,6 +67,25 @@ def test_a_line_that_fails_is_found_and_a_question_is_answered(tmp_path: Path) -
     assert at_a_terminal(script(page, tmp_path), tmp_path, environment(tmp_path))[0] == 1
     asks = "read -rp \"Apply? Only 'yes' is accepted: \" said; test $said = yes"
     assert at_a_terminal(asks, tmp_path, {"PATH": "/usr/bin:/bin"})[0] == 0
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_yaml_is_what_flowplan_reads(page: Path) -> None:
+    found = (one.text for one in blocks(page.read_text()) if one.language == "yaml" and not one.title)
+    assert [text for text in found if not (is_read(text) or is_read(f"version: 2\n{text}"))] == []
+
+
+def is_read(text: str) -> bool:
+    """Whether this is configuration, of which only something that stands elsewhere may be missing."""
+
+    def nothing(_: str, path: str) -> bytes:
+        raise FileNotFoundError(path)
+
+    try:
+        read([Source("flowplan.yaml", text.encode())], nothing)
+    except ConfigError as error:
+        return all(one.code in ("missing", "reference", "variable-missing") for one in error.problems)
+    return True
 
 
 def test_the_readme_has_a_row_for_each_command() -> None:
