@@ -1,0 +1,270 @@
+"""The recipe for GitHub Actions, run: plan on a pull request, apply of what was reviewed, one issue while something
+differs. The simulator is the cloud, a bare repository holds files and state, and GitHub's own side is a file."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import define, field
+
+from tests.conftest import ROOT, START
+from tests.pipelines.runner import Action, Ended, programs
+from tests.texts import task_text
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("jq") is None or shutil.which("git") is None, reason="jq or git is not installed"
+)
+KEY = "a key for plans, long enough"
+
+
+@define
+class Repository:
+    """A repository on GitHub, its pull requests and issues, and the cloud that it runs in."""
+
+    path: Path
+    world: Path
+    path_of_programs: str
+    jobs: int = field(default=0, init=False)
+
+    @classmethod
+    def at(cls, path: Path) -> Repository:
+        made = cls(path, path / "github.json", programs(path / "programs"))
+        (path / "github.json").write_text(json.dumps({"comments": {}, "issues": [], "pulls": {}, "artifacts": {}}))
+        made.git(path, "init", "--quiet", "--bare", "--initial-branch=main", "origin.git")
+        made.git(path, "clone", "--quiet", "origin.git", "work")
+        for branch in ("flowplan-state", "main"):
+            made.git(path / "work", "switch", "--quiet", "--orphan", branch)
+            made.git(path / "work", "commit", "--quiet", "--allow-empty", "--message", branch)
+            made.git(path / "work", "push", "--quiet", "origin", branch)
+        return made
+
+    def git(self, where: Path, *words: str) -> str:
+        who = ("-c", "user.name=somebody", "-c", "user.email=somebody@example.com")
+        done = subprocess.run(["git", *who, *words], cwd=where, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    def commit(self, text: str) -> str:
+        """A commit on main that has this stack file; its SHA."""
+        work = self.path / "work"
+        (work / "flowplan.yaml").write_text(text)
+        self.git(work, "add", "flowplan.yaml")
+        self.git(work, "commit", "--quiet", "--allow-empty", "--message", "a change")
+        self.git(work, "push", "--quiet", "origin", "main")
+        return self.git(work, "rev-parse", "HEAD")
+
+    def job(self, command: str, sha: str = "", **inputs: str) -> Ended:
+        """A job in a checkout of its own, on a runner of its own."""
+        self.jobs += 1
+        checkout = self.path / f"runner-{self.jobs}" / "a-repo"
+        self.git(self.path, "clone", "--quiet", "origin.git", str(checkout))
+        environ = {
+            "PATH": self.path_of_programs,
+            "PYTHONPATH": str(ROOT),
+            "HOME": str(self.path),
+            "GITHUB_REPOSITORY": "an-org/a-repo",
+            "GITHUB_SHA": sha or self.git(checkout, "rev-parse", "HEAD"),
+            "GITHUB_RUN_ID": str(self.jobs),
+            "GH_FAKE": str(self.world),
+            "FLOWPLAN_API_URL": f"sim:{self.path / 'cloud.db'}",
+            "FLOWPLAN_PLAN_KEY": KEY,
+            **START,
+        }
+        given = {"command": command, "package": "", **inputs}
+        ended = Action(given, checkout, self.path / f"temp-{self.jobs}", environ)()
+        if ended.outputs["plan_path"]:  # the step of the workflow that keeps the plan
+            with self.changing() as world:
+                world["artifacts"][ended.outputs["artifact"]] = Path(ended.outputs["plan_path"]).read_text()
+        return ended
+
+    def plan(self, text: str, number: str = "7") -> tuple[Ended, str]:
+        """A pull request with this stack file, planned and then merged: the job, and the commit on main."""
+        sha = self.commit(text)
+        ended = self.job("plan", **{"pull-request": number})
+        with self.changing() as world:
+            world["pulls"][sha] = [{"number": int(number), "merge_commit_sha": sha}]
+        return ended, sha
+
+    def changing(self) -> Changing:
+        return Changing(self.world)
+
+    @property
+    def comments(self) -> list[str]:
+        return [one["body"] for one in json.loads(self.world.read_text())["comments"].get("7", [])]
+
+    @property
+    def issues(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = json.loads(self.world.read_text())["issues"]
+        return found
+
+    def state(self) -> dict[str, Any]:
+        """The state on its branch."""
+        found: dict[str, Any] = json.loads(self.git(self.path / "origin.git", "show", "flowplan-state:flowplan.json"))
+        return found
+
+
+@define
+class Changing:
+    file: Path
+    world: dict[str, Any] = field(factory=dict, init=False)
+
+    def __enter__(self) -> dict[str, Any]:
+        self.world = json.loads(self.file.read_text())
+        return self.world
+
+    def __exit__(self, *_: object) -> None:
+        self.file.write_text(json.dumps(self.world))
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    return Repository.at(tmp_path)
+
+
+def digest(comment: str) -> str:
+    (found,) = re.findall(r"^<!-- flowplan stack=\S+ project=\S+ plan=(\w{64}) -->$", comment, re.MULTILINE)
+    return str(found)
+
+
+def test_a_plan_is_reviewed_and_exactly_that_is_applied(repository: Repository) -> None:
+    planned, sha = repository.plan(task_text("a", "20"))
+    assert (planned.code, planned.outputs["exit_code"], planned.outputs["has_changes"]) == (0, "2", "true")
+    (comment,) = repository.comments
+    assert comment.startswith("<!-- flowplan of flowplan -->\n<!-- flowplan stack=")
+    assert "**Plan: 1 to add, 0 to change, 0 to destroy.**" in comment
+    assert digest(comment) == planned.outputs["plan_sha256"]
+    assert planned.outputs["artifact"] == f"flowplan-flowplan-{digest(comment)}"
+    assert planned.summary in comment
+    assert "will be created" in planned.log
+
+    applied = repository.job("apply", sha)
+    assert applied.code == 0, applied.log
+    assert "Apply complete: 1 added" in applied.log
+    assert [one["address"] for one in repository.state()["resources"]] == ["bid.a"]
+    files = repository.git(repository.path / "origin.git", "ls-tree", "-r", "--name-only", "flowplan-state").split()
+    assert "flowplan.json" in files and not [name for name in files if name.endswith((".lock", "plan.key"))]
+
+    again = repository.job("apply", sha)
+    assert (again.code, "this plan was applied already" in again.log) == (3, True)
+
+
+def test_a_second_push_replaces_the_comment_and_its_plan_is_the_one_that_counts(repository: Repository) -> None:
+    first, _ = repository.plan(task_text("a", "20"))
+    second, sha = repository.plan(task_text("b", "20"))
+    (comment,) = repository.comments
+    assert digest(comment) == second.outputs["plan_sha256"] != first.outputs["plan_sha256"]
+    assert repository.job("apply", sha).code == 0
+    assert [one["address"] for one in repository.state()["resources"]] == ["bid.b"]
+
+
+def test_another_plan_under_the_reviewed_digest_is_refused(repository: Repository) -> None:
+    other, _ = repository.plan(task_text("other", "20"))
+    reviewed, sha = repository.plan(task_text("a", "20"))
+    with repository.changing() as world:
+        world["artifacts"][reviewed.outputs["artifact"]] = world["artifacts"][other.outputs["artifact"]]
+    applied = repository.job("apply", sha)
+    assert (applied.code, "not the expected one" in applied.log) == (3, True)
+    assert "Save the state" in applied.steps
+    with pytest.raises(subprocess.CalledProcessError):
+        repository.state()
+
+
+def test_files_that_were_not_planned_are_not_applied(repository: Repository) -> None:
+    repository.plan(task_text("a", "20"))
+    sha = repository.commit(task_text("a", "30"))
+    with repository.changing() as world:
+        world["pulls"][sha] = [{"number": 7, "merge_commit_sha": sha}]
+    applied = repository.job("apply", sha)
+    assert (applied.code, "the configuration has changed since" in applied.log) == (3, True)
+
+
+@pytest.mark.parametrize(
+    ("lost", "says"),
+    [
+        ("pulls", "no pull request was merged as"),
+        ("comments", "has no plan of flowplan that could be applied"),
+        ("artifacts", "is gone: artifacts are kept for a limited time"),
+    ],
+)
+def test_what_nobody_reviewed_is_not_applied(repository: Repository, lost: str, says: str) -> None:
+    _, sha = repository.plan(task_text("a", "20"))
+    with repository.changing() as world:
+        world[lost] = {}
+    applied = repository.job("apply", sha)
+    assert (applied.code, says in applied.log) == (1, True)
+    assert "Apply it" not in applied.steps
+
+
+def test_a_comment_of_somebody_else_is_no_review(repository: Repository) -> None:
+    _, sha = repository.plan(task_text("a", "20"))
+    with repository.changing() as world:
+        world["comments"]["7"][0]["user"] = {"type": "User", "login": "somebody"}
+    assert repository.job("apply", sha).code == 1
+
+
+def test_a_plan_that_fails_says_so_in_the_comment_and_then_fails_the_job(repository: Repository) -> None:
+    ended, sha = repository.plan(task_text("a", "twenty"))
+    assert (ended.code, ended.outputs["exit_code"], ended.outputs["plan_path"]) == (65, "65", "")
+    (comment,) = repository.comments
+    assert "**Failed, with 1 problem.**" in comment and comment.startswith("<!-- flowplan of flowplan -->\n")
+    assert "::error file=flowplan.yaml" in ended.log
+    assert repository.job("apply", sha).code == 1
+
+
+def test_arguments_reach_the_plan_and_a_refused_plan_fails_the_job(repository: Repository) -> None:
+    repository.commit(task_text("a", "20"))
+    ended = repository.job("plan", **{"pull-request": "7", "arguments": "--max-hourly-cost\n1\n"})
+    assert (ended.code, ended.outputs["exit_code"]) == (3, "3")
+    assert "> **Refused**" in repository.comments[0]
+
+
+def test_one_issue_is_open_while_something_differs(repository: Repository) -> None:
+    _, sha = repository.plan(task_text("a", "20"))
+    assert repository.job("apply", sha).code == 0
+    assert repository.job("drift").code == 0
+    assert repository.issues == []
+    repository.commit(task_text("a", "25"))
+    assert repository.job("drift").code == 0
+    repository.commit(task_text("a", "30"))
+    assert repository.job("drift").code == 0
+    (issue,) = repository.issues
+    assert (issue["state"], issue["title"]) == ("open", "flowplan: flowplan differs from what is live")
+    assert "! limit_price = $20.00 -> $30.00" in issue["body"]
+    repository.commit(task_text("a", "20"))
+    assert repository.job("drift").code == 0
+    assert [one["state"] for one in repository.issues] == ["closed"]
+
+
+def test_a_look_that_fails_leaves_the_issue_alone_and_fails(repository: Repository) -> None:
+    repository.commit(task_text("a", "20"))
+    assert repository.job("drift").code == 0
+    repository.commit(task_text("a", "twenty"))
+    assert repository.job("drift").code == 65
+    assert [one["state"] for one in repository.issues] == ["open"]
+
+
+def test_without_the_branch_of_the_state_nothing_is_planned(repository: Repository) -> None:
+    repository.commit(task_text("a", "20"))
+    repository.git(repository.path / "origin.git", "branch", "-D", "flowplan-state")
+    ended = repository.job("plan", **{"pull-request": "7"})
+    assert (ended.code, "flowplan-state cannot be fetched" in ended.log) == (1, True)
+    assert repository.comments == []
+
+
+def test_a_state_that_cannot_be_saved_fails_the_job(repository: Repository) -> None:
+    _, sha = repository.plan(task_text("a", "20"))
+    hook = repository.path / "origin.git" / "hooks" / "pre-receive"
+    hook.write_text("#!/bin/sh\nexit 1\n")
+    hook.chmod(0o755)
+    applied = repository.job("apply", sha)
+    assert (applied.code, "the state could not be saved" in applied.log) == (1, True)
+
+
+def test_a_name_that_could_forge_something_is_refused(repository: Repository) -> None:
+    repository.commit(task_text("a", "20"))
+    assert repository.job("plan", name="a --> x").code == 64
