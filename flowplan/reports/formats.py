@@ -57,6 +57,7 @@ REPORTS: dict[tuple[str, str], Report] = {
     ("init", "text"): Report(_TEXT + "init", "text"),
     ("validate", "text"): Report(_TEXT + "diagnostics", "checked"),
     ("validate", "json"): Report(_JSON, "checked", whole=True),
+    ("validate", "github"): Report("flowplan.reports.github.validate", "lines", whole=True, commands=True),
     ("validate", "sarif"): Report("flowplan.reports.sarif", "checked", whole=True),
     ("validate", "junit"): Report("flowplan.reports.junit", "checked", whole=True),
     ("validate", "gitlab-codequality"): Report("flowplan.reports.codequality", "checked", whole=True),

@@ -70,6 +70,28 @@ def test_the_writer_leaves_nothing_that_acts_but_our_colours() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "::set-output name=x::y",
+        "::stop-commands::z",
+        "::add-mask::z",
+        "::error",
+        "::error file=a:b::x",
+        "::error file=a,b::x",
+        "::errors::x",
+        "  ::error::x",
+        "\x1b[2m::error::x",
+    ],
+)
+def test_of_commands_only_whole_annotations_pass(line: str) -> None:
+    ours = "::warning file=a b%3A.yaml,line=1,endLine=2::100%25%0A::set-env::x"
+    found = harmless(f"{ours}\n{line}\n{ours} ##[x]\n", painted=True, commands=True).splitlines()
+    assert found[0] == ours and found[2].startswith(ours) and "##[" not in found[2]
+    assert "\\u003a:" in found[1] and not OWN.sub("", found[1]).lstrip().startswith("::")
+    assert "\\u003a:" in harmless(ours)
+
+
 def test_what_the_writer_escapes_in_json_is_the_same_json() -> None:
     value = {"a": "##[group]\x7f\u2028\u202e\U000e0100 ::x", "::b": [1]}
     text = json.dumps(value, ensure_ascii=False, indent=1)

@@ -1,18 +1,26 @@
-"""What `validate` says to a pipeline: SARIF, JUnit, GitLab's code quality; and where each problem ends."""
+"""What `validate` says to a pipeline: annotations, SARIF, JUnit, GitLab's code quality; and where each problem ends."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from jsonschema import Draft4Validator
 
+from flowplan.cli.harmless import harmless
+from flowplan.diagnostics import Diagnostic, Position
 from flowplan.documents.checkout import Checkout
+from flowplan.documents.validate import Checked
+from flowplan.reports.formats import report_of
+from flowplan.reports.text.paint import Paint
 from tests.conftest import Place
 from tests.texts import task_text
 
@@ -76,6 +84,77 @@ def test_related_places_are_in_it(place: Place, schema: Draft4Validator) -> None
     assert (other["physicalLocation"]["region"]["startLine"], bool(other["message"]["text"])) == (1, True)
 
 
+def annotations(text: str) -> list[tuple[str, dict[str, str], str]]:
+    """As a GitHub runner reads them: the word, its properties, the message."""
+    found = []
+    for line in text.splitlines():
+        word, message = line.removeprefix("::").split("::", 1)
+        name, _, properties = word.partition(" ")
+        pairs = dict(one.split("=", 1) for one in properties.split(",") if one)
+        plain = {key: _unescaped(value.replace("%3A", ":").replace("%2C", ",")) for key, value in pairs.items()}
+        found.append((name, plain, _unescaped(message)))
+    return found
+
+
+def _unescaped(text: str) -> str:
+    return text.replace("%0A", "\n").replace("%0D", "\r").replace("%25", "%")
+
+
+def test_github_shows_each_problem_at_its_line(place: Place) -> None:
+    place.write(BROKEN)
+    done = place.run("validate", "--format", "github")
+    known = json.loads(place.run("validate", "--format", "json").out)["diagnostics"]
+    found = annotations(done.out)
+    assert (done.code, done.err, len(found)) == (65, "", len(known))
+    for (word, where, message), said in zip(found, sorted(known, key=lambda one: str(one["severity"])), strict=True):
+        source = said["source"]
+        assert (word, where["file"]) == (said["severity"], "flowplan.yaml")
+        assert (where["line"], where["col"]) == (str(source["line"]), str(source["column"]))
+        assert where.get("endColumn") == (str(source["end_column"]) if "end_column" in source else None)
+        assert message.startswith(said["summary"]) and (said["hint"] is None or f"\nhint: {said['hint']}" in message)
+
+
+def test_github_shows_ten_of_a_kind_and_counts_the_rest(place: Place) -> None:
+    place.write("".join(task_text(f"t{n}", "zwei") for n in range(30)))
+    found = annotations(place.run("validate", "--format", "github").out)
+    assert [word for word, _, _ in found] == ["error"] * 10
+    assert found[-1][2] == "21 more errors: `flowplan validate` lists all"
+
+
+def test_github_hears_what_is_valid_and_what_could_not_be_checked(place: Place) -> None:
+    place.write(task_text("train"))
+    assert place.ok("validate", "--format", "github") == "::notice::Valid: 1 task, 0 volumes.\n"
+    done = place.run("validate", "--format", "github", "--nonsense")
+    assert (done.code, done.out.count("\n"), done.out[:9]) == (64, 1, "::error::")
+
+
+@pytest.mark.parametrize("name", ["a,line=9::b.yaml", "100%0A::set-env.yaml", "%3A%2C.yaml", "##[error]x.yaml"])
+def test_no_name_and_no_text_is_a_command(place: Place, name: str) -> None:
+    place.write(f"{json.dumps(f'{name} ::add-mask::x')}: 1\nname: x\n", name)
+    done = place.run("validate", "--format", "github", name)
+    assert "##[" not in done.out
+    for (word, where, _), line in zip(annotations(done.out), done.out.splitlines(), strict=True):
+        assert word in ("error", "warning", "notice") and line.startswith(f"::{word} file=")
+        assert set(where) <= {"file", "line", "col", "endLine", "endColumn"}
+        assert where["file"] == name.replace("##[", "\\u0023#[")
+
+
+@given(st.text(), st.text(), st.text())
+def test_whatever_is_said_is_one_annotation(file: str, summary: str, hint: str) -> None:
+    position = Position(file, 1, 2)
+    found = Checked([Diagnostic("value", summary, hint, detail=hint, position=position, end=position)], exit_code=65)
+    text = report_of("validate", "github")(found, Paint(on=False))
+    assert re.fullmatch(r"::error file=[^:,\n\r]*,line=1,col=2,endLine=1,endColumn=2::[^\n\r]*\n", text)
+    assert not [line for line in harmless(text, commands=True).splitlines() if not line.startswith("::error file=")]
+
+
+def test_a_secret_with_a_per_cent_sign_is_not_in_it(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLOWPLAN_API_KEY", "abc%def%ghijkl")
+    place.write('"abc%def%ghijkl": 1\nname: x\n')
+    out = place.run("validate", "--format", "github").out
+    assert out.startswith("::error") and "ghijkl" not in out
+
+
 def cases(text: str) -> list[ET.Element]:
     suite = ET.fromstring(text)
     found = list(suite)
@@ -125,6 +204,8 @@ def test_the_same_problem_twice_in_a_file_has_two_fingerprints(place: Place) -> 
 
 def paths(place: Place, form: str, *arguments: str) -> set[str]:
     text = place.run("validate", "--format", form, *arguments).out
+    if form == "github":
+        return {where["file"] for _, where, _ in annotations(text)}
     if form == "junit":
         return {str(one.get("file")) for one in cases(text)}
     if form == "sarif":
@@ -133,7 +214,7 @@ def paths(place: Place, form: str, *arguments: str) -> set[str]:
     return {one["location"]["path"] for one in json.loads(text)}
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", ["github", *FORMATS])
 def test_files_are_named_from_the_top_of_their_repository(place: Place, form: str) -> None:
     """A job works in a directory of it; with an absolute name it is the same file."""
     sub = place.path / "infra" / "gpu"
