@@ -42,8 +42,10 @@ lint: $(VENV)/.lint
 	$(BIN)/mypy
 	$(BIN)/mypy --config-file tests/typed/mypy.ini tests/typed
 
-# The docs as a site, with the reference made from the code: build/site/index.html. Fails on a link that leads nowhere.
+# The docs as a site, with the reference made from the code and pictures of what is printed now: build/site/index.html.
+# Fails on a link that leads nowhere.
 docs: $(VENV)/.docs
+	$(BIN)/python docs/pictures/make.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --config-file docs/site/mkdocs.yml
 
 # What is measured, best on a quiet machine: the table, then the tests that hold a figure.
