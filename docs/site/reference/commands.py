@@ -15,7 +15,7 @@ from flowplan.documents.remedies import EXIT_CODES
 from reference.markup import code, fence, plain, table
 
 HOME = "reference/commands"
-_FORMAT = "The form of the output; the first is the default."  # in `--help` its values say enough
+_FORMAT = "The form of the output:"  # in `--help` its values say enough
 _DEFAULT = re.compile(r"\s*\[default: (.*?)\]")  # where the help says in words what holds without the option
 
 
@@ -80,14 +80,16 @@ def _exit_codes(text: str) -> str:
 def _options(context: click.Context) -> Iterator[tuple[str, str, str]]:
     for option in context.command.get_params(context):
         record = option.get_help_record(context) if isinstance(option, click.Option) else None
-        if isinstance(option, click.Option) and record is not None and option.name != "help":
-            says = option.help or (_FORMAT if option.opts == ["--format"] else "")
-            several = " May be given several times." if option.multiple else ""
-            yield (
-                code(re.sub(r"[\[\]]", "", record[0])),
-                plain(_DEFAULT.sub("", says) + several),
-                _default(option, context),
-            )
+        if isinstance(option, click.Option) and record is not None and "--help" not in option.opts:
+            yield code(re.sub(r" \[.*\|.*\]", "", record[0])), _says(option), _default(option, context)
+
+
+def _says(option: click.Option) -> str:
+    says = plain(_DEFAULT.sub("", option.help or (_FORMAT if option.opts == ["--format"] else "")))
+    choices = option.type.choices if isinstance(option.type, click.Choice) else ()
+    one_of = "" if says.endswith(":") else " One of"
+    among = f"{one_of} {', '.join(code(str(one)) for one in choices)}." if choices else ""
+    return f"{says}{among}{' May be given several times.' if option.multiple else ''}"
 
 
 def _default(option: click.Option, context: click.Context) -> str:
