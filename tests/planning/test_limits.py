@@ -206,9 +206,20 @@ def test_a_bid_that_is_resumed_counts(place: Place) -> None:
     assert place.call("PATCH", f"/v2/spot/bids/{bid_id(place, 'bid.train')}", b'{"paused": false}').status == 400
 
 
+def _no_room(total: str) -> str:
+    """Quotas of which one has `total`, and nothing is left of another: nobody knows whether that is right either."""
+    known = '"project": "p", "instance_type": "it_1", "product_type": "Spot", "used_quantity": 0, "units": "instances"'
+    return f'[{{"fid": "q", {known}, "name": "Spot h100", "total_quantity": {total}}}]'
+
+
 @pytest.mark.parametrize(
     "answer",
-    [{"status": 404}, {"status": 403}, {"status": 200, "body": "{}"}, {"status": 200, "body": '[{"fid": "q"}]'}],
+    [
+        {"status": 404},
+        {"status": 403},
+        *({"status": 200, "body": body} for body in ("{}", "null", '[{"fid": "q"}]', _no_room("null"), _no_room('"0"'))),
+        {"status": 200, "body": _no_room("-1")},
+    ],
     ids=str,
 )
 def test_quotas_that_cannot_be_had_are_a_note(place: Place, answer: dict[str, Any]) -> None:
