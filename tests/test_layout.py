@@ -49,7 +49,7 @@ ALLOWED: dict[str, set[str]] = {
     "config.keys": NOUNS,
     "config.task": {"config.yaml", "config.keys", "config", *NOUNS},
     "config.stack": {"config.yaml", "config.keys", "config.task", "config", *NOUNS},
-    "config.foreign": {"config.yaml", "config.keys", "config.task", "config", *NOUNS},
+    "config.foreign": {"config.yaml", "config.keys", "config.task", "config", "pricing", *NOUNS},
     "config": {"config.yaml", "config.keys", "config.task", "config.stack", "config.foreign", *NOUNS},
     "startup": NOUNS,
     "planning": {"config", "state", "pricing", *NOUNS},

@@ -34,8 +34,8 @@ class PaidFor:
 
 @frozen
 class PaidInAll:
-    """By address. `released`: of bids that the stack released; they belong to whoever has them now, and count there.
-    `since`: the serial of the state before which bids may be missing; 0: none is."""
+    """By address. `released`: of bids that the stack released; they count in the stack that has them now. `since`: the
+    serial of the state before which bids may be missing; 0: none is."""
 
     tasks: tuple[PaidFor, ...] = ()
     released: tuple[PaidFor, ...] = ()

@@ -18,7 +18,7 @@ from flowplan.model.resources import Bid
 from flowplan.planning.actions import NoOp
 from flowplan.planning.succession import Succession
 from flowplan.pricing.entry import Estimate
-from flowplan.pricing.units import span, usd
+from flowplan.pricing.units import percent, span, usd
 
 if TYPE_CHECKING:
     from flowplan.pricing.advice import Advice
@@ -224,8 +224,8 @@ def kept_by(advice: Advice) -> str:
     if advice.limit_price is None or advice.confidence is None:
         return "unknown"
     return (
-        f"a limit of {usd(advice.limit_price)} keeps it running {advice.availability:.0%} of {span(advice.hours)}"
-        f" in {advice.confidence:.0%} of cases"
+        f"a limit of {usd(advice.limit_price)} keeps it running {percent(advice.availability)} of {span(advice.hours)}"
+        f" in {percent(advice.confidence)} of cases"
     )
 
 
@@ -326,8 +326,8 @@ def _far_above(bids: Sequence[_Bidder]) -> Diagnostic:
 def risk_of_lowering(advice: Advice) -> str:
     """What the limit advised may lose, and how surely."""
     lost = 1 - advice.availability
-    sure = f" in {advice.confidence:.0%} of cases, more in the others" if advice.confidence is not None else ""
-    return f"a limit of {usd(advice.limit_price)} loses up to {lost:.0%} of {span(advice.hours)}{sure}"
+    sure = f" in {percent(advice.confidence)} of cases, more in the others" if advice.confidence is not None else ""
+    return f"a limit of {usd(advice.limit_price)} loses up to {percent(lost)} of {span(advice.hours)}{sure}"
 
 
 _ONE_TASK = "one task with more instances (num_instances) does not bid against itself"

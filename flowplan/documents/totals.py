@@ -36,6 +36,16 @@ def stands_alone(cost: shape.Totals) -> bool:
     return horizon is not None and _gap(*(horizon[side]["p90"] for side in _SIDES)) >= _APART
 
 
+def below_every_limit(horizon: shape.Horizon | None) -> Decimal | None:
+    """The share by which what is expected over the horizon is below every limit paid all the time; both are figures of
+    the document. None: it is not below, or not known."""
+    planned = horizon["planned"] if horizon is not None else None
+    if planned is None or planned["expected"] is None or planned["worst"] is None:
+        return None
+    expected, worst = Decimal(planned["expected"]), Decimal(planned["worst"])
+    return 1 - expected / worst if expected < worst else None
+
+
 def _gap(before: str | None, after: str | None, delta: str | None) -> Decimal:
     if before is None or after is None or delta is None:
         return Decimal(0)

@@ -29,6 +29,7 @@ from flowplan.operations.session import Session
 from flowplan.operations.settings import SIMULATOR, Settings
 from flowplan.operations.sources import CASES, DEFAULT, SUFFIXES, find
 from flowplan.operations.validate import configuration
+from flowplan.pricing.units import usd
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -261,8 +262,7 @@ def _cost(case: Case, document: SealedPlan) -> Iterator[str]:
         ("at least", case.min_hourly_cost, operator.ge),
     ):
         if bound is not None and (cost is None or not holds(cost, bound)):
-            got = "unknown" if cost is None else f"${cost:.2f}"
-            yield f"cost: expected {key} ${bound:.2f} an hour ({case.basis}), but it is {got}"
+            yield f"cost: expected {key} {usd(bound)} an hour ({case.basis}), but it is {usd(cost)}"
 
 
 def _list(words: Sequence[str | None]) -> str:

@@ -10,7 +10,7 @@ from attrs import frozen
 
 from flowplan.config import Task
 from flowplan.model.catalogue import Auction, InstanceType, Place
-from flowplan.pricing.units import usd
+from flowplan.pricing.units import percent, usd
 
 SWITCH_SHARE = Decimal("0.25")  # of the expected cost (or time) that another place must save for a waiting bid to move
 
@@ -151,7 +151,7 @@ def why(task: Task, chosen: Candidate, candidates: Sequence[Candidate]) -> str:
     foreseen = _foreseen(candidates)
     lowest, most_room = "the lowest price", "the most room under the limit"
     if foreseen and chosen.prospect is not None:
-        lowest = f"the lowest expected cost until it is done, ${chosen.prospect.cost:,.2f},"
+        lowest = f"the lowest expected cost until it is done, {usd(chosen.prospect.cost)},"
         first = chosen.prospect.hours <= _soonest(task, candidates)
         soon = "first" if first else "as soon as any, and at the lowest cost of those"
         most_room = f"expected to be done {soon}, in {chosen.prospect.hours:.1f} hours,"
@@ -194,10 +194,10 @@ def _worse(task: Task, chosen: Candidate, other: Candidate) -> WhyNot:
     if by_time and chosen.prospect is not None and other.prospect is not None:
         more = other.prospect.cost - chosen.prospect.cost
         if more > 0 and _as_soon(other.prospect.hours, chosen.prospect.hours):
-            return WhyNot("costs_more", f"done about as soon, and ${more:,.2f} more expensive")
+            return WhyNot("costs_more", f"done about as soon, and {usd(more)} more expensive")
     if saves is None or saves <= 0:
         return WhyNot("no_better", "no better")
-    share = f"{saves * 100:.0f}%" if saves >= SAME_SHARE else "less than 1%"
+    share = percent(saves)
     if by_time:
         return WhyNot("done_later", f"later: the chosen one saves {share}")
     return WhyNot("costs_more", f"more expensive: the chosen one saves {share}")

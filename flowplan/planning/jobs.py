@@ -11,7 +11,7 @@ from flowplan.model.resources import Bid
 from flowplan.planning.actions import Change, Completed, Create, LeftOut, NoOp, Replace, Update
 from flowplan.planning.lifetimes import ends_of
 from flowplan.planning.lookup import Desired
-from flowplan.pricing.units import lasting
+from flowplan.pricing.units import lasting, usd
 from flowplan.state.state import DONE, TERMINATED, Binding
 
 
@@ -127,5 +127,5 @@ def _no_lifetime(changes: Iterable[Change], desired: Desired) -> Iterator[Diagno
     names = ", ".join(str(one.address) for one in endless[:6]) + (" and others" if len(endless) > 6 else "")
     worst = sum((one.after.worst for one in endless if isinstance(one.after, Bid)), Decimal(0))
     run = "runs" if len(endless) == 1 else "run"
-    summary = f"other tasks have a lifetime, but {names} {run} until cancelled: at most ${worst:,.2f} an hour"
+    summary = f"other tasks have a lifetime, but {names} {run} until cancelled: at most {usd(worst)} an hour"
     yield Diagnostic("no-lifetime", summary, "give them a lifetime, too: {max_hours: 12}", severity="warning")

@@ -14,6 +14,7 @@ from flowplan.model.live import ALLOCATED, Live, LiveBid
 from flowplan.model.resources import LAST_MOMENT, Ends
 from flowplan.pricing.billing import Billed, by_bid, hours_between, paid
 from flowplan.pricing.lifetime import ENDLESS, Left
+from flowplan.pricing.units import usd
 from flowplan.state.state import LIFETIME, State
 
 # What FCP calls an instance that has shut down: the list of its statuses, and older ones that clients still know. One
@@ -154,7 +155,7 @@ def _has_run(most: Decimal | None, periods: Iterable[Billed], now: datetime) -> 
 
 def _has_cost(most: Decimal | None, periods: Iterable[Billed], now: datetime) -> str | None:
     cost = paid(periods, now)
-    return None if most is None or cost < most else f"it has cost ${cost:,.2f}, of max_cost ${most:,.2f}"
+    return None if most is None or cost < most else f"it has cost {usd(cost)}, of max_cost {usd(most)}"
 
 
 def _have_shut_down(bid: LiveBid, seen: Seen) -> bool:

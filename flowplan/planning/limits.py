@@ -17,7 +17,7 @@ from flowplan.model.resources import Bid, Resource, Volume
 from flowplan.planning.actions import Change, Create, CreateFirst, NoOp, Presumed, Replace, Update
 from flowplan.planning.plan import Plan, key_of
 from flowplan.pricing.entry import Key, Market
-from flowplan.pricing.units import CENT, usd
+from flowplan.pricing.units import CENT, per_instance, usd
 
 
 class Say(Protocol):
@@ -78,7 +78,7 @@ def _bid(
     least = market.minimum if market is not None else None
     if (_places(change) or "limit_price" in _changed(change)) and least is not None and bid.limit_price < least:
         summary = (
-            f"the limit {usd(bid.limit_price)} is below {usd(least)} an instance-hour, the minimum that FCP accepts"
+            f"the limit {usd(bid.limit_price)} is below {per_instance(least, bid.gpus)}, the minimum that FCP accepts"
         )
         hint = _meant_per_gpu(least, bid.gpus or 1, written) + _least(least, bid.gpus)
         yield say(change.address, "limit_price", summary, hint, code="limit-too-low")

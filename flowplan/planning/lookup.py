@@ -28,7 +28,7 @@ from flowplan.planning.lifetimes import Lives, ends_of
 from flowplan.planning.placement import Placement
 from flowplan.planning.prospects import Prospects
 from flowplan.planning.volumes import Volumes
-from flowplan.pricing.units import usd
+from flowplan.pricing.units import per_gpu
 
 
 @frozen
@@ -219,7 +219,7 @@ class _Pass:
         """How a limit per GPU became one per instance."""
         by_priority = task.limit_price.amount == PRIORITIES.get(task.priority)
         what = f"limit: priority {task.priority}," if by_priority else "limit:"
-        text = f"{what} {usd(task.limit_price.amount)} a GPU-hour x {max(place.kind.gpus, 1)}"
+        text = f"{what} {per_gpu(task.limit_price.amount)} x {max(place.kind.gpus, 1)}"
         choices = self.places.choices
         choices[task.address] = "; ".join(filter(None, [choices.get(task.address), text]))
 

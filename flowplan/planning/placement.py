@@ -15,6 +15,7 @@ from flowplan.planning.candidates import Candidate, Ranked, best, better, ranked
 from flowplan.planning.findings import Findings
 from flowplan.planning.prospects import Prospects
 from flowplan.planning.volumes import Volumes
+from flowplan.pricing.units import percent
 
 
 class Placement:
@@ -208,7 +209,7 @@ class Placement:
                 self.choices[task.address] = "keeps its type and region"
                 return self._chosen(task, stays, here)
             saves = saving(task, stays, better_place) or 0
-            gain = f"saves {saves * 100:.0f}%" if stays.unfinished is None else "where it can finish"
+            gain = f"saves {percent(saves)}" if stays.unfinished is None else "where it can finish"
             what = f"waits in {stays.auction.region}; {why(task, better_place, here)}, {gain}"
             self.choices[task.address] = what
             return self._chosen(task, better_place, here)

@@ -26,7 +26,7 @@ from flowplan.planning.actions import Change, Create, Delete, Replace
 from flowplan.planning.plan import Plan
 from flowplan.planning.project_costs import Hourly
 from flowplan.planning.raising import cannot_raise_cost
-from flowplan.pricing.units import CENT, usd
+from flowplan.pricing.units import CENT, beside_cents, usd
 
 _GENERATION = re.compile(r"-g[0-9]+")
 
@@ -194,13 +194,8 @@ def _too_expensive(change: Change, bid: Bid, rule: MaxPrice, seen: Circumstances
 
 def _costs(rule: MaxPrice, price: Decimal, gpus: int, cap: Cap, whose: str) -> str:
     what = "its limit is" if rule.basis == "limit" else "it would pay"
-    per = f"{usd(price)} per instance-hour ({_exact(price / gpus)} per GPU-hour)"
+    per = f"{usd(price)} per instance-hour ({beside_cents(price / gpus)} per GPU-hour)"
     return f"{what} {per}; the policy allows at most {usd(cap.amount)} per GPU-hour{whose}"
-
-
-def _exact(amount: Decimal) -> str:
-    """With as many decimals as it takes to tell it from the whole cents of a rule."""
-    return usd(amount) if amount == amount.quantize(CENT) else f"${amount:,.4f}"
 
 
 def _lower(rule: MaxPrice, cap: Cap, gpus: int) -> str:

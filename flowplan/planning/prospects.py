@@ -17,7 +17,7 @@ from flowplan.planning.candidates import Candidate, Prospect
 from flowplan.pricing.billing import hours_between
 from flowplan.pricing.forecasting import forecast_of
 from flowplan.pricing.history import Stream
-from flowplan.pricing.units import DAY, lasting
+from flowplan.pricing.units import DAY, lasting, usd
 
 Question: TypeAlias = tuple[Place, Decimal, int, Decimal | None, float]
 
@@ -58,7 +58,7 @@ class Prospects:
         if end is not None and self.now is not None and found.hours > hours_between(self.now, end):
             return f"it would be done in {lasting(float(found.hours))}, after its end_at"
         if lifetime.max_cost is not None and found.cost > lifetime.max_cost:
-            return f"it would cost ${found.cost:,.2f} until it is done, more than max_cost ${lifetime.max_cost:,.2f}"
+            return f"it would cost {usd(found.cost)} until it is done, more than max_cost {usd(lifetime.max_cost)}"
         return None
 
 

@@ -1,4 +1,7 @@
-"""Dollars and hours: the units of everything here, how they are rounded, and how people read them."""
+"""Dollars and hours: the units of everything here, how they are rounded, and how people read them.
+
+This is the one place that writes an amount, a price with its unit, or a share for people.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +35,37 @@ def usd(amount: Decimal | None) -> str:
         return "unknown"
     sign, size = ("-" if amount < 0 else ""), abs(amount)
     return f"{sign}under $0.01" if 0 < size < CENT else f"{sign}${cents(size):,.2f}"
+
+
+def beside_cents(amount: Decimal) -> str:
+    """`amount` with as many decimals as it takes to tell it from whole cents that it is compared with."""
+    return usd(amount) if amount == amount.quantize(CENT) else f"${amount:,.4f}"
+
+
+def per_instance(price: Decimal | None, gpus: int | None = None) -> str:
+    """A price as people read it, with its unit, and what it is of one of several GPUs: `$17.92 per instance-hour ($2.24
+    per GPU-hour)`."""
+    if price is None:
+        return usd(price)
+    said = f"{usd(price)} per instance-hour"
+    return f"{said} ({per_gpu(price / gpus)})" if gpus is not None and gpus > 1 else said
+
+
+def per_gpu(price: Decimal) -> str:
+    """A price of one GPU, with its unit."""
+    return f"{usd(price)} per GPU-hour"
+
+
+def on_axis(price: Decimal, step: Decimal) -> str:
+    """A price beside a picture whose labels are `step` apart: all with as many places as tell them apart."""
+    places = max(2, -int(step.normalize().as_tuple().exponent)) if step % 1 else 0
+    return f"${price:,.{places}f}"
+
+
+def percent(share: Decimal | float) -> str:
+    """A share as people read it: whole percents, rounded down, so that only all of it is 100%; what is less than one
+    percent is not said to be none."""
+    return "under 1%" if 0 < share < CENT else f"{int(share * 100)}%"
 
 
 def span(hours: float) -> str:

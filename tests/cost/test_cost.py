@@ -156,7 +156,7 @@ def test_an_apply_goes_well_whatever_becomes_of_its_forecast(
 
 def test_a_day_later_what_was_paid_stands_beside_the_forecast(applied: Place) -> None:
     applied.ok("simulator", "advance", "6h")
-    assert "6.0/24 h    $48.00  until then  $47.77  running" in applied.ok("cost")
+    assert "6.0 h    $48.00         -  $47.77  running, of 24 h" in applied.ok("cost")
     applied.ok("simulator", "advance", "18h")
     out = applied.ok("cost")
     assert "02 Nov 09:00  24 h   $192.00   $192.00  $191.77  held" in out
@@ -231,7 +231,7 @@ def test_who_changes_a_bid_is_told_that_its_forecast_does_not_count(change: str,
         applied.ok("apply", "--auto-approve", *(("--replace", BID) if change == "replace" else ()))
     applied.ok("simulator", "advance", "30h")
     out = applied.ok("cost")
-    assert re.search(rf"5\.0/24 h +\$40\.00 +until then +\$39\.77  {reason}", out)
+    assert re.search(rf"5\.0 h +\$40\.00 +- +\$39\.77  {reason}, of 24 h", out)
     assert f"1 not counted, because a forecast holds only for an unchanged bid: 1 {reason}." in " ".join(out.split())
     assert looked(applied)["coverage"]["forecasts"]["excluded"] == {reason.replace(" ", "_"): 1}
 
@@ -311,7 +311,7 @@ def test_large_amounts_fit_too() -> None:
     )
     out = text(document(Truth(State("l", 1), 24.0, judged=[*late, short])), Paint())
     assert max(map(len, out.splitlines())) <= 80
-    assert "$101,234 to $234,567" in out
+    assert "$101,234.00 to $234,567.00" in out  # cents in every row, also beside small amounts
 
 
 @pytest.mark.parametrize("arguments", [("--horizon", "soon"), ("--horizon", "5s"), ("--format", "xml"), ("here",)])

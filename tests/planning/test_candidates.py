@@ -207,7 +207,7 @@ def test_what_is_done_as_soon_costs_as_little_as_it_can() -> None:
         assert best(task, order) == cheap
     assert "as soon as any, and at the lowest cost of those, in 36.3 hours" in why(task, cheap, [fast, cheap, later])
     assert why_not(task, cheap, fast).sentence == "done about as soon, and $143.59 more expensive"
-    assert why_not(task, cheap, later).sentence == "later: the chosen one saves less than 1%"
+    assert why_not(task, cheap, later).sentence == "later: the chosen one saves under 1%"
     sooner = attrs.evolve(fast, prospect=Prospect(Decimal(36), Decimal("144.41")))
     assert why_not(task, cheap, sooner) == ("no_better", "no better")
 
@@ -215,7 +215,7 @@ def test_what_is_done_as_soon_costs_as_little_as_it_can() -> None:
 def test_what_is_hardly_more_expensive_is_not_said_to_save_nothing() -> None:
     cheap, other = foreseen("cheap", "4", "36", "144"), foreseen("other", "4", "36", "144.41")
     found = why_not(attrs.evolve(TASK, optimize="budget"), cheap, other)
-    assert found.sentence == "more expensive: the chosen one saves less than 1%"
+    assert found.sentence == "more expensive: the chosen one saves under 1%"
 
 
 def test_where_one_is_not_foreseen_the_price_of_now_decides_for_all() -> None:

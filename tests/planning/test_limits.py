@@ -49,26 +49,27 @@ REFUSED: dict[str, tuple[Callable[[Place], object], str, str, str]] = {
     "below the reserve": (
         lambda _: None,
         task_text(limit="7.99"),
-        "the limit $7.99 is below $8.00 an instance-hour, the minimum that FCP accepts at flowplan.yaml:5:44",
+        "the limit $7.99 is below $8.00 per instance-hour ($1.00 per GPU-hour), the minimum that FCP accepts at "
+        "flowplan.yaml:5:44",
         "at least utility_threshold_price: 8.00, or utility_threshold_price_per_gpu: 1.00",
     ),
     "a GPU's limit for an instance": (
         lambda _: None,
         task_text(limit="2.24"),
-        "the limit $2.24 is below $8.00 an instance-hour, the minimum that FCP accepts",
+        "the limit $2.24 is below $8.00 per instance-hour ($1.00 per GPU-hour), the minimum that FCP accepts",
         "hint: that is per instance; $2.24 x 8 GPUs = $17.92 (utility_threshold_price_per_gpu: 2.24); otherwise at "
         "least utility_threshold_price: 8.00",
     ),
     "a GPU's limit that would be too low as well": (
         lambda _: None,
         task_text(limit="0.99"),
-        "the limit $0.99 is below $8.00 an instance-hour",
+        "the limit $0.99 is below $8.00 per instance-hour ($1.00 per GPU-hour)",
         "hint: at least utility_threshold_price: 8.00, or utility_threshold_price_per_gpu: 1.00",
     ),
     "a limit per GPU, said so": (
         lambda _: None,
         task_text(limit=None, more="task_management: {utility_threshold_price_per_gpu: 0.30}\n"),
-        "the limit $2.40 is below $8.00 an instance-hour",
+        "the limit $2.40 is below $8.00 per instance-hour ($1.00 per GPU-hour)",
         "hint: at least utility_threshold_price: 8.00",
     ),
     "more than the auction has": (
@@ -217,7 +218,10 @@ def _no_room(total: str) -> str:
     [
         {"status": 404},
         {"status": 403},
-        *({"status": 200, "body": body} for body in ("{}", "null", '[{"fid": "q"}]', _no_room("null"), _no_room('"0"'))),
+        *(
+            {"status": 200, "body": body}
+            for body in ("{}", "null", '[{"fid": "q"}]', _no_room("null"), _no_room('"0"'))
+        ),
         {"status": 200, "body": _no_room("-1")},
     ],
     ids=str,

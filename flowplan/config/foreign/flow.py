@@ -25,6 +25,7 @@ from flowplan.config.foreign.script import Program
 from flowplan.config.yaml import Scalar
 from flowplan.config.yaml import Sequence as SequenceNode
 from flowplan.model.resources import VOLUME_NAME, VOLUME_NAME_LENGTH
+from flowplan.pricing.units import per_gpu
 
 # Dollars per GPU-hour that a priority stands for in flow, at least: some GPUs have less than others, and some more.
 _TIERS = {
@@ -93,7 +94,7 @@ def _price(reading: Reading, kind: str) -> dict[str, Value]:
         return {}
     reading.take("priority")
     says = "flow's default for it" if priority is not None else "no price is given; flow's lowest default"
-    reading.remark(("priority",), f"the limit is ${amount} per GPU-hour, {says}: set utility_threshold_price to yours")
+    reading.remark(("priority",), f"the limit is {per_gpu(amount)}, {says}: set utility_threshold_price to yours")
     return {"utility_threshold_price_per_gpu": amount}
 
 

@@ -13,6 +13,7 @@ from flowplan.config.yaml import Sequence as SequenceNode
 from flowplan.masking import holds_token, looks_secret, secret_in
 from flowplan.model.resources import BID_NAME
 from flowplan.model.type_names import read_type_name
+from flowplan.pricing.units import per_instance
 
 _CENT = Decimal("0.01")
 _GPU = re.compile(r"[a-z]+[0-9]+[a-z0-9]*(?:-[0-9]+gb)?", re.I | re.A)
@@ -63,7 +64,7 @@ def limit_of(reading: Reading, path: Path, share: int = 1) -> Decimal | None:
     reading.take(*path)
     found = (amount / share).quantize(_CENT, ROUND_DOWN)
     if found != amount:
-        reading.remark(path, f"the limit is ${found} per instance-hour, in whole cents and never above this")
+        reading.remark(path, f"the limit is {per_instance(found)}, in whole cents and never above this")
     return found
 
 

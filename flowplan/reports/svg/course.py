@@ -11,7 +11,7 @@ from html import escape
 from attrs import frozen
 
 from flowplan.pricing.slices import Prices, from_then_on, slices
-from flowplan.pricing.units import length, usd
+from flowplan.pricing.units import length, on_axis, usd
 from flowplan.printable import shown
 from flowplan.reports.svg.colours import Colour
 
@@ -123,12 +123,11 @@ def _step_of(greatest: Decimal) -> Decimal:
 
 
 def _price_axis(frame: _Frame, step: Decimal) -> Iterator[str]:
-    places = max(2, -int(step.normalize().as_tuple().exponent)) if step % 1 else 0
     for number in range(int(frame.top / step) + 1):
         price = step * number
         y = f"{frame.y(price):.1f}"
         yield f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y}" y2="{y}"/>'
-        yield f'<text class="right" x="{_LEFT - 8}" y="{y}" dy=".35em">${price:,.{places}f}</text>'
+        yield f'<text class="right" x="{_LEFT - 8}" y="{y}" dy=".35em">{on_axis(price, step)}</text>'
     middle = (_TOP + _HEIGHT - _BOTTOM) / 2
     yield f'<text class="middle" transform="translate(18 {middle}) rotate(-90)">dollars per instance-hour</text>'
 

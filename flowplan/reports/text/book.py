@@ -60,7 +60,7 @@ def _auction(one: Auction, now: datetime, since: timedelta, depth: int, paint: P
     lowest = "nobody wins" if one.lowest_allocated is None else f"lowest winning limit {_usd(one.lowest_allocated)}"
     lines = [
         f"{paint(one.name, 'bold')} in {one.region}",
-        f"  {_usd(one.price)} an instance-hour now, reserve {_usd(one.minimum)}",
+        f"  {_usd(one.price)} per instance-hour now, reserve {_usd(one.minimum)}",
         f"  {lowest}, {one.available} of {one.capacity} free",
         "",
         *plot(

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Literal
 from flowplan.documents.amounts import number
 from flowplan.documents.amounts import price as _price
 from flowplan.documents.amounts import signed as _signed
-from flowplan.documents.totals import is_rounded_apart, of_other_hours, stands_alone
+from flowplan.documents.totals import below_every_limit, is_rounded_apart, of_other_hours, stands_alone
 from flowplan.pricing.notable import is_seldom, runs_always
-from flowplan.pricing.units import lasting, span
+from flowplan.pricing.units import lasting, percent, span
 from flowplan.printable import shown
 from flowplan.reports.text.paint import Paint, wrapped
 
@@ -101,7 +101,7 @@ def _interrupted(cost: shape.BidCost) -> str:
     share, times = cost["availability"]["mean"], cost["preemptions_per_day"]
     parts = []
     if share is not None and not runs_always(Decimal(share)):
-        parts.append(f"running {int(Decimal(share) * 100)}% of it")
+        parts.append(f"running {percent(Decimal(share))} of it")
     if times is not None and not is_seldom(Decimal(times)):
         parts.append(f"preempted about {Decimal(times):.1f} times a day")
     return "".join(f", {part}" for part in parts)
@@ -130,7 +130,7 @@ def costs(body: PlanBody, paint: Paint) -> str:
     lines = [
         "  "
         + row[0].ljust(widths[0])
-        + "".join(f"  {cell:>{width}}" for cell, width in zip(row[1:], widths[1:], strict=True))
+        + "".join(f"  {cell:>{width}}" for cell, width in zip(row[1:], widths[1:], strict=True)).rstrip()
         for row in rows
     ]
     return "\n".join(
@@ -151,7 +151,7 @@ def rows_of(cost: shape.Totals) -> list[tuple[str, str, str, str]]:
         ("", "before", "after", "change"),
         ("an hour now, at the second price", *now),
         ("an hour at most, every limit paid", *worst),
-        *_expected_rows(cost["horizon"]),
+        *_expected_rows(cost["horizon"], alone=stands_alone(cost)),
     ]
 
 
@@ -177,16 +177,13 @@ def _beside(body: PlanBody) -> list[str]:
 
 def _not_adding(cost: shape.Totals) -> list[str]:
     """Where a row of the table does not add, why."""
-    lines = []
-    if is_rounded_apart(cost):
-        lines.append("figures are rounded separately, so a row may be one cent off")
-    if stands_alone(cost):
-        lines.append("each 9-in-10 figure stands alone: the last column is not the difference of the other two")
-    return lines
+    rounded = is_rounded_apart(cost)
+    return ["figures are rounded separately, so a row may be one cent off"] if rounded else []
 
 
-def _expected_rows(found: shape.Horizon | None) -> list[tuple[str, str, str, str]]:
-    """Over the horizon: the expected cost, and the most in 9 of 10 cases."""
+def _expected_rows(found: shape.Horizon | None, *, alone: bool) -> list[tuple[str, str, str, str]]:
+    """Over the horizon: the expected cost, and the most in 9 of 10 cases. `alone`: the most that the change comes to is
+    not the difference of these, and so has no place in their row."""
     if found is None:
         return []
     before, after, delta = found["current"], found["planned"], found["delta"]
@@ -195,7 +192,10 @@ def _expected_rows(found: shape.Horizon | None) -> list[tuple[str, str, str, str
         ("expected", f"{over}, expected"),
         ("p90", f"{over}, at most in 9 of 10 cases"),
     )
-    return [(name, _price(before[key]), _price(after[key]), _signed(delta[key])) for key, name in named]
+    rows = {key: (name, _price(before[key]), _price(after[key]), _signed(delta[key])) for key, name in named}
+    if alone:
+        rows["p90"] = (*rows["p90"][:3], "")
+    return list(rows.values())
 
 
 def _movers(found: shape.Horizon | None) -> list[str]:
@@ -207,10 +207,10 @@ def _movers(found: shape.Horizon | None) -> list[str]:
 
 
 def _saved(found: shape.Horizon | None) -> list[str]:
-    """How far what is expected to be paid is below the limits, for the hours in which bids run: who waits saves
-    nothing."""
-    if found is None:
+    """How far what is expected is below every limit paid all the time."""
+    below = below_every_limit(found)
+    if found is None or below is None:
         return []
     planned = found["planned"]
-    share = int(Decimal(planned["savings_vs_limit"] or 0) * 100)
-    return [f"expected cost: {share}% below the limits; confidence: {planned['basis']}"] if share > 0 else []
+    most = f"every limit paid ({_price(planned['worst'])})"
+    return [f"{span(found['hours'])}, expected: {percent(below)} below {most}; confidence: {planned['basis']}"]

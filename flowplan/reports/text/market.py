@@ -11,7 +11,7 @@ from flowplan.documents.market import Looked
 from flowplan.pricing.forecasting import Band, Forecast
 from flowplan.pricing.notable import is_hardly_ever
 from flowplan.pricing.offers import Offer, View
-from flowplan.pricing.units import cents, length, span, usd
+from flowplan.pricing.units import cents, length, per_instance, percent, span, usd
 from flowplan.printable import shown
 from flowplan.reports.text.paint import WIDTH, Paint, wrapped
 from flowplan.reports.text.plot import PLOT_LINES, plot, sparkline
@@ -71,7 +71,7 @@ def _preface(offers: Sequence[Offer], view: View) -> list[str]:
 def _titles(view: View) -> list[str]:
     ahead = f"next {length(view.hours)}"
     if view.limit is None:
-        return ["  region", "price", "a GPU", "reserve", ahead, "free"]
+        return ["  region", "price", "per GPU", "reserve", ahead, "free"]
     return ["  region", "price", "reserve", ahead, "now", "runs", "free"]
 
 
@@ -130,11 +130,7 @@ def _band(found: Forecast) -> str:
 
 
 def _share(found: Forecast | None) -> str:
-    return "-" if found is None or found.availability.expected is None else _percent(found.availability.expected)
-
-
-def _percent(share: Decimal) -> str:
-    return f"{share * 100:.1f}%" if 0 < share < 1 else f"{share:.0%}"
+    return "-" if found is None or found.availability.expected is None else percent(found.availability.expected)
 
 
 def _short(amount: Decimal | None) -> str:
@@ -159,8 +155,6 @@ def _now(one: Offer) -> list[tuple[str, str]]:
     """The prices of this moment, the stock, and what one instance would pay first."""
     market = one.market
     free, total = market.available, market.total
-    price = f"{usd(market.spot)} an instance-hour" if market.spot is not None else "unknown"
-    gpu = f", {usd(one.per_gpu)} a GPU" if one.kind.gpus > 1 and one.per_gpu is not None else ""
     stock = (
         "unknown"
         if free is None
@@ -173,7 +167,7 @@ def _now(one: Offer) -> list[tuple[str, str]]:
         "displacing": ": the market is full; a new bid pays the highest limit among the bids it pushes out",
     }.get(one.entry.basis, "")
     return [
-        ("price now", price + gpu),
+        ("price now", per_instance(market.spot, one.kind.gpus)),
         ("reserve", usd(market.minimum)),
         ("free", stock),
         ("to enter", usd(one.entry.point) + why),
@@ -186,7 +180,7 @@ def _ahead(one: Offer) -> list[tuple[str, str]]:
     label, paid = f"next {length(found.hours)}", found.price_paid
     if paid.p50 is None:
         return [(label, f"unknown: {found.evidence}")]
-    said = f"{_about(paid)} an instance-hour at any limit"
+    said = f"{_about(paid)} per instance-hour at any limit"
     return [(label, said), ("", f"confidence {found.basis}: {found.evidence}")]
 
 
@@ -229,9 +223,9 @@ def _runs(found: Forecast) -> str:
     band = (
         ""
         if share.p10 == share.p90 or share.p10 is None or share.p90 is None
-        else (f" ({_percent(share.p10)} to {_percent(share.p90)})")
+        else (f" ({percent(share.p10)} to {percent(share.p90)})")
     )
-    return f"runs {_percent(share.expected)} of {span(found.hours)}{band}, {_preempted(often)}"
+    return f"runs {percent(share.expected)} of {span(found.hours)}{band}, {_preempted(often)}"
 
 
 def _preempted(often: Decimal | None) -> str:

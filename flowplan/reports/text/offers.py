@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from flowplan.documents.amounts import price
 from flowplan.documents.offers import document
-from flowplan.pricing.units import span
+from flowplan.pricing.units import percent, span
 from flowplan.printable import shown
 from flowplan.reports.text.paint import Paint, wrapped
 
@@ -68,7 +68,7 @@ def table(places: Sequence[Candidate], indent: str) -> list[str]:
     widths = [max(len(row[column]) for row in [titles, *rows]) for column in range(len(titles))]
     lines = [indent + _row(titles, widths)]
     for (name, limit), group in groupby(_by_type(zip(places, rows, strict=True)), key=lambda pair: _of(pair[0])):
-        lines.append(f"{indent}{shown(name)}, limit {price(limit)} an instance-hour")
+        lines.append(f"{indent}{shown(name)}, limit {price(limit)} per instance-hour")
         for one, row in group:
             lines.append(indent + _row(row, widths))
             if one["reason"] == "cannot_finish":
@@ -92,7 +92,7 @@ def _cells(one: Candidate) -> list[str]:
     return [
         f"  {shown(one['region'])}",
         _or_dash(one["price_now"]),
-        "-" if share is None else f"{int(100 * Decimal(share))}%",
+        "-" if share is None else percent(Decimal(share)),
         _or_dash(one["expected_cost"]),
         "-" if hours is None else f"{hours:.1f} h",
         _WHY_NOT[one["reason"]],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from flowplan.pricing.units import cents, storage_per_month
+from flowplan.pricing.units import storage_per_month, usd
 from flowplan.printable import shown
 from flowplan.reports.text.paint import Paint, wrapped
 from flowplan.state.ownership import MarkedBid, Orphans
@@ -27,8 +27,8 @@ def text(found: Orphans, paint: Paint) -> str:
     if found.volumes:
         lines = [paint("Volumes that bids of this stack used and its state does not hold:", "bold")]
         for one in found.volumes:
-            month = cents(storage_per_month(one.volume.size_gb))
-            what = f"{shown(one.volume.name)}  ({shown(one.id)})  {one.volume.size_gb:,} GB, ${month:,.2f} a month"
+            month = usd(storage_per_month(one.volume.size_gb))
+            what = f"{shown(one.volume.name)}  ({shown(one.id)})  {one.volume.size_gb:,} GB, {month} a month"
             lines += wrapped(what, "  ", "    ")
         parts.append("\n".join([*lines, "  A volume carries no marker: your bids may only have attached it."]))
     if found.elsewhere:
@@ -57,5 +57,5 @@ def _bid(bid: MarkedBid, paint: Paint) -> list[str]:
     kind = shown(what.instance_type_name or what.instance_type)
     return [
         f"  {paint(shown(what.name), 'bold')}  {shown(bid.bid.status)}  ({shown(bid.id)})",
-        f"    {what.instance_quantity} x {kind} in {shown(what.region)}, at most ${what.worst:,.2f} an hour",
+        f"    {what.instance_quantity} x {kind} in {shown(what.region)}, at most {usd(what.worst)} an hour",
     ]

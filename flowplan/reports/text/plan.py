@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
+from flowplan.documents.amounts import price
 from flowplan.documents.differing import changed_fields, differing_fields, is_same
 from flowplan.documents.ports import ranges as port_ranges
 from flowplan.documents.totals import added_and_destroyed
@@ -224,8 +225,8 @@ def _end(lifetime: Lifetime) -> str:
     """When a task ends, whichever comes first."""
     hours, cost, end, worst = (lifetime[key] for key in ("max_hours", "max_cost", "end_at", "worst"))
     bounds = [
-        hours and f"after {shown(hours)} hour{'' if hours == '1' else 's'} of running (${worst} at the limit)",
-        cost and f"once it has cost ${cost}",
+        hours and f"after {shown(hours)} hour{'' if hours == '1' else 's'} of running ({price(worst)} at the limit)",
+        cost and f"once it has cost {price(cost)}",
         end and f"at {shown(end)}",
         lifetime["when_done"] and "when its script has ended",
     ]
@@ -354,7 +355,7 @@ def _value(values: Mapping[str, Any], name: str) -> str:
     if name == "size_gb":
         return f"{value}"
     if name == "limit_price":
-        return f"${value}"
+        return price(value)
     if isinstance(value, list):
         return "[" + ", ".join(_item(one) for one in value) + "]"
     if isinstance(value, dict):

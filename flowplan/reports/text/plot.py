@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from flowplan.pricing.slices import Prices, Slice, slices
+from flowplan.pricing.units import usd
 
 PLOT_LINES = 8  # how high a picture is where nothing says otherwise
 _BLOCKS = "▁▂▃▄▅▆▇█"
@@ -99,7 +100,7 @@ class _Scale(NamedTuple):
         middle = self.height // 2
         if middle > 1:
             at[middle] = self.high - (self.high - self.low) * middle / (self.height - 1)
-        return [f"${at[line]:,.2f}" if line in at else "" for line in range(self.height)]
+        return [usd(at[line]) if line in at else "" for line in range(self.height)]
 
     def dots(self, part: Slice | None, before: Slice | None) -> range:
         """The dots of a stroke, counted from the top; it reaches to the one before it."""

@@ -11,11 +11,11 @@ from flowplan.documents.amounts import number, price
 from flowplan.documents.track_record import has_past, held_of, overrun
 from flowplan.pricing.history import WINDOW, is_beyond
 from flowplan.pricing.track_record import ENOUGH
-from flowplan.pricing.units import span
+from flowplan.pricing.units import percent, span
 from flowplan.printable import shown
 from flowplan.reports.text.cost import bidding, stored
 from flowplan.reports.text.paid import paid_over_life
-from flowplan.reports.text.paint import Paint, wrapped
+from flowplan.reports.text.paint import WIDTH, Paint, columns, wrapped
 
 if TYPE_CHECKING:
     from flowplan.documents.shapes import track_record as shape
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 LATEST = 5  # forecasts of a task that are shown; of many tasks one each
 MANY = 8  # tasks
-_CENTS = 1000  # dollars, from which a table leaves the cents out
 _REASONS = {
     "limit_changed": "limit changed",
     "paused": "paused",
@@ -127,9 +126,8 @@ def _compared(body: shape.TrackRecord, paint: Paint) -> Iterator[str]:
 
 def _table(by_address: Mapping[str, Sequence[shape.Judged]], latest: int, paint: Paint) -> list[str]:
     chosen = {name: rows[-latest:] for name, rows in by_address.items()}
-    money = _Money([one for rows in chosen.values() for one in rows])
     head = ("from (UTC)", "over", "expected", "80% band", "paid", "")
-    made = {name: [_row(one, money) for one in rows] for name, rows in chosen.items()}
+    made = {name: [_row(one) for one in rows] for name, rows in chosen.items()}
     widths = [
         max(len(row[column]) for row in [head, *(row for rows in made.values() for row in rows)]) for column in range(6)
     ]
@@ -137,33 +135,22 @@ def _table(by_address: Mapping[str, Sequence[shape.Judged]], latest: int, paint:
     for name, rows in made.items():
         earlier = by_address[name][: -len(rows)]
         lines.append(f"  {paint(name, 'bold')}{_earlier(earlier)}")
-        lines += [_line(row, widths, paint) for row in rows]
+        lines += [line for row in rows for line in _fitting(_line(row, widths, paint), row[5])]
     return lines
 
 
-class _Money:
-    """Amounts of one table: with cents, unless one of them is large."""
-
-    def __init__(self, rows: Sequence[shape.Judged]) -> None:
-        amounts = [amount for one in rows for amount in (one["paid"], one["expected_until_then"])]
-        amounts += [amount for one in rows for amount in (one["cost"]["p90"], one["cost"]["expected"])]
-        self.whole = any(amount is not None and Decimal(amount) >= _CENTS for amount in amounts)
-
-    def __call__(self, amount: str | None) -> str:
-        if amount is None:
-            return "unknown"
-        return f"${Decimal(amount):,.0f}" if self.whole else price(amount)
-
-
-def _row(one: shape.Judged, money: _Money) -> Row:
+def _row(one: shape.Judged) -> Row:
+    """A forecast that ended early, or has not ended, is compared over the hours that have passed: so many are in the
+    row, with what was expected of them; there is no band of them."""
     cost, hours = one["cost"], f"{one['hours']:g}"
     begins = datetime.fromisoformat(one["starts_at"] or "").strftime("%d %b %H:%M")
     if one["course"] == "elapsed":
-        band = f"{money(cost['p10'])} to {money(cost['p90'])}" if cost["p10"] != cost["p90"] else money(cost["p90"])
-        return begins, f"{hours} h", money(cost["expected"] or cost["p50"]), band, money(one["paid"]), _judgement(one)
-    over = f"{Decimal(one['hours_compared']):.1f}/{hours} h"
+        band = f"{price(cost['p10'])} to {price(cost['p90'])}" if cost["p10"] != cost["p90"] else price(cost["p90"])
+        return begins, f"{hours} h", price(cost["expected"] or cost["p50"]), band, price(one["paid"]), _judgement(one)
+    over = f"{Decimal(one['hours_compared']):.1f} h"
     end = _REASONS.get(one["reason"] or "", "") if one["course"] == "cut_short" else shown(one["course"])
-    return begins, over, money(one["expected_until_then"]), "until then", money(one["paid"]), end
+    of = f"{end}, of {hours} h" if end else f"of {hours} h"
+    return begins, over, price(one["expected_until_then"]), "-", price(one["paid"]), of
 
 
 def _judgement(one: shape.Judged) -> str:
@@ -180,6 +167,14 @@ def _line(row: Row, widths: Sequence[int], paint: Paint) -> str:
     style = _STYLES.get(row[5].partition(" ")[0])
     end = paint(row[5], style) if style else row[5]
     return f"{left}  {row[3]:>{widths[3]}}  {row[4]:>{widths[4]}}  {end}".rstrip()
+
+
+def _fitting(line: str, verdict: str) -> list[str]:
+    """`line`, or where it is too long for its verdict, that on a line of its own."""
+    if not verdict or columns(line) <= WIDTH:
+        return [line]
+    left, _, last = line.rpartition("  ")
+    return [left.rstrip(), f"    {last}"]
 
 
 def _earlier(rows: Sequence[shape.Judged]) -> str:
@@ -206,10 +201,10 @@ def _held(single: shape.Coverage) -> str:
     count = single["elapsed"]
     if not count:
         return "No forecast that counts has ended yet, so the bands cannot be judged."
-    share = single["held"] * 100 // count
+    share = percent(Decimal(single["held"]) / count)
     places = (("above", single["above"]), ("below", single["below"]))
     outside = "".join(f", {count} {where}" for where, count in places if count)
-    return f"Bands of 80%: {single['held']} of {count} held ({share}%){outside}."
+    return f"Bands of 80%: {single['held']} of {count} held ({share}){outside}."
 
 
 def _decided(single: shape.Coverage) -> str:
