@@ -105,7 +105,7 @@ def crafted(world: World, edit: Callable[[dict[str, Any]], Any]) -> None:
 @cell("state-too-new", "plan", "apply", "destroy")
 def a_state_of_a_newer_flowplan_is_refused(world: World, command: str) -> None:
     twice_applied(world)
-    crafted(world, lambda body: body.update(format_version=2, flowplan_version="9.9"))
+    crafted(world, lambda body: body.update(format_version=3, flowplan_version="9.9"))
     refused(world, command, "was written by flowplan 9.9")
 
 
