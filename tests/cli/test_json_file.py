@@ -6,71 +6,39 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 
-import click
 import pytest
 from jsonschema import Draft202012Validator
 
 from flowplan.backends.lock import Lock
 from flowplan.backends.processes import this_process
-from flowplan.cli import COMMANDS
 from flowplan.cli.base import JSON_INTO
 from flowplan.documents.schema import schema_of
+from tests.cli.lines import commands, formats, ready
 from tests.cli.test_truncated import into_full_disk
 from tests.conftest import FLOWPLAN, Place
 from tests.texts import task_text
 
 FILE = "found.json"
-# What each command that has --json FILE is asked for, after an apply of one task.
-LINES = {
-    "validate": "validate",
-    "convert": "convert flow.yaml",
-    "plan": "plan",
-    "status": "status",
-    "cost": "cost",
-    "doctor": "doctor",
-    "show": "show",
-    "market": "market",
-    "graph": "graph",
-    "test": "test",
-    "explain": "explain volatile",
-    "orphans": "orphans",
-    "state list": "state list",
-    "state show": "state show bid.train",
-    "state rm": "state rm bid.train",
-    "state mv": "state mv bid.train bid.other",
-    "state push": "state push pulled.json",
-    "state history": "state history",
-    "state restore": "state restore",
-    "lock show": "lock show",
-}
 CHANGING = {"state rm", "state mv", "state push", "state restore"}  # nothing is asked twice
-CASES = """
-cases:
-  - name: one
-    expect: {count: {create: 1}}
-"""
 
 
-def beside(words: tuple[str, ...], command: click.Command, name: str) -> Iterator[str]:
-    """The commands that have an option of this name, by what one types."""
-    for word, below in command.commands.items() if isinstance(command, click.Group) else ():
-        yield from beside((*words, word), below, name)
-    if any(one.name == "json_file" and name in one.opts for one in command.params):
-        yield " ".join(words)
+def offering(name: str) -> list[str]:
+    """The commands that have an option of this name to write into a file."""
+    return [
+        words
+        for words, command in commands().items()
+        if any(one.name == "json_file" and name in one.opts for one in command.params)
+    ]
 
 
-def offering(name: str) -> set[str]:
-    tops = {top: getattr(import_module(f"flowplan.cli.{module}"), of) for top, (module, of, _) in COMMANDS.items()}
-    return {found for top, command in tops.items() for found in beside((top,), command, name)}
+LINES = offering("--json")
 
 
 def test_every_command_that_has_json_and_text_writes_it_beside_the_text() -> None:
-    assert offering("--json") == set(LINES)
-    assert offering(JSON_INTO) == {"apply", "destroy", "output"}
+    assert set(LINES) == {words for words, command in commands().items() if "json" in formats(command)[1:]} - {"output"}
+    assert offering(JSON_INTO) == ["apply", "destroy", "output"]
 
 
 def kept(place: Place, name: str = FILE) -> str:
@@ -92,14 +60,8 @@ def applied_once(place: Place) -> Place:
 
 
 @pytest.mark.parametrize("command", LINES)
-def test_the_text_stays_and_the_file_has_the_json(applied_once: Place, command: str) -> None:
-    place, words = applied_once, LINES[command].split()
-    place.write("name: a\ncommand: echo\ninstance_type: h100\nmax_price_per_hour: 9\n", "flow.yaml")
-    place.write(CASES, "flowplan.test.yaml")
-    place.write(place.ok("state", "pull"), "pulled.json")
-    place.ok("show")  # a look takes over what an apply left, so that it is the same for all three below
-    if command == "state restore":
-        place.write("{", "flowplan.state.json")
+def test_the_text_stays_and_the_file_has_the_json(place: Place, command: str) -> None:
+    words = ready(place, command)
     if command in CHANGING:
         place.ok(*words, "--json", FILE)
         assert json.loads(kept(place))["format_version"] == "1.0"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.lines import UNENDING, commands, formats, ready
 from tests.conftest import FLOWPLAN, Place
 from tests.texts import task_text
 
@@ -25,54 +26,48 @@ def into_full_disk(place: Place, *arguments: str) -> tuple[int, str]:
     return done.code, " ".join(done.err.split())
 
 
+def into_broken_pipe(place: Place, *arguments: str) -> tuple[int, str]:
+    """The same of a command whose reader is gone."""
+    ear, mouth = os.pipe()
+    os.close(ear)
+    with pytest.MonkeyPatch.context() as patch, os.fdopen(mouth, "w") as pipe:
+        patch.setattr(sys, "stdout", pipe)
+        done = place.run(*arguments)
+    return done.code, " ".join(done.err.split())
+
+
 LINES = [
-    "--help",
-    "--no-color --version",
-    "plan --help",
-    "validate",
-    "validate --format json",
-    "plan",
-    "plan --format json",
-    "plan --format html",
-    "plan --out p",
-    "show",
-    "status",
-    "status --format json",
-    "cost",
-    "market",
-    "graph",
-    "output --json",
-    "schema",
-    "orphans",
-    "lock show",
-    "state list",
-    "state show bid.train --format json",
-    "state pull",
-    "state history",
-    "state mv bid.train bid.other",
-    "simulator market",
-    "simulator advance 1h",
-    "fmt --check",
-    "convert flow.yaml",
-    "apply --auto-approve",
-    "apply --auto-approve --json",
-    "destroy --auto-approve",
-    "destroy --auto-approve --json",
+    pytest.param(name, form, id=f"{name} {form}".strip())
+    for name, command in commands().items()
+    if name not in UNENDING
+    for form in formats(command) or [""]
 ]
 
 
-@pytest.mark.parametrize("line", LINES)
-def test_a_full_disk_ends_every_command_with_1(place: Place, line: str) -> None:
-    place.write(task_text("train"))
-    place.write("name: a\ncommand: echo\ninstance_type: h100\nmax_price_per_hour: 9\n", "flow.yaml")
-    place.ok("apply", "--auto-approve")
-    place.edit("17.92", "20.00")
-    if line == "fmt --check":
-        place.edit("name:", "name:  ")
-    code, said = into_full_disk(place, *line.split())
+@pytest.mark.parametrize(("command", "form"), LINES)
+def test_a_full_disk_ends_every_command_with_1(place: Place, command: str, form: str) -> None:
+    words = [*ready(place, command), *(("--format", form) if form else ())]
+    code, said = into_full_disk(place, *words)
     assert code == 1
-    assert LOST in said or line == "fmt --check"  # which ends with 1 anyway: a file would change
+    assert LOST in said or command == "fmt"  # which ends with 1 anyway: a file would change
     assert "Traceback" not in said and "internal error" not in said
+
+
+@pytest.mark.parametrize("command", [name for name in commands() if name not in UNENDING])
+def test_a_reader_that_is_gone_changes_the_end_of_no_command(place: Place, command: str) -> None:
+    code, said = into_broken_pipe(place, *ready(place, command))
+    assert code == (1 if command == "fmt" else 0), said
+    assert "Traceback" not in said and "written to stdout" not in said
+
+
+@pytest.mark.parametrize(
+    "line", ["--help", "--no-color --version", "plan --help", "plan --out p", "show", "apply --json"]
+)
+def test_a_full_disk_ends_what_else_is_printed_with_1(place: Place, line: str) -> None:
+    place.write(task_text("train"))
+    more = ["--auto-approve"] if line.endswith("--json") else []
+    code, said = into_full_disk(place, *line.split(), *more)
+    assert (code, LOST in said) == (1, True)
 
 
 def test_changes_that_are_pending_are_not_all_that_is_to_say(place: Place) -> None:
