@@ -20,6 +20,7 @@ from flowplan.model.address import Address
 from flowplan.model.lifecycle import After
 from flowplan.reports.html.costs import bands_of
 from flowplan.reports.html.filling import filled
+from flowplan.reports.html.notices import notes_of
 from flowplan.reports.html.page import page
 from flowplan.reports.html.pictures import course_pictures
 from flowplan.reports.text.paint import Paint
@@ -176,6 +177,16 @@ def test_many_alike_are_one_card_and_each_is_found_in_it(place: Place) -> None:
     assert "task-000 … 119 (120 alike)" in found.text
     assert [one.more for one in (bands_of(plan_of(place)["resource_changes"]) or pytest.fail()).bands] == [119]
     assert "120 × bid · create" in found.text and len(text) < 120_000
+
+
+def test_what_is_said_of_many_is_said_once_and_each_can_be_read(place: Place) -> None:
+    prices = [f"{12 + n / 10:.2f}" for n in range(40)]
+    place.write("".join(task_text(f"t{n}", price, region="us-central1-a") for n, price in enumerate(prices)))
+    found = notes_of(plan_of(place)["diagnostics"], plan_of(place)["resource_changes"])
+    (warnings,) = (one for one in found if one.severity == "warning")
+    assert len(warnings.notes) < 5 and warnings.count >= 40
+    text = Page(place.ok("plan", "--format", "html")).text
+    assert "more of this kind" in text and all(f"bid.t{n}: the limit" in text for n in range(40))
 
 
 def test_what_is_alike_in_a_graph_is_one_node() -> None:

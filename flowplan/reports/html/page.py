@@ -15,6 +15,7 @@ from flowplan.pricing.units import span
 from flowplan.reports.html.changes import groups_of
 from flowplan.reports.html.costs import bands_of, totals_of
 from flowplan.reports.html.filling import filled, framed, part
+from flowplan.reports.html.notices import notes_of
 from flowplan.reports.html.pictures import course_pictures, graph_picture
 from flowplan.reports.text.left_alone import in_all, left_alone
 from flowplan.reports.text.paint import Paint
@@ -22,11 +23,9 @@ from flowplan.reports.text.plan import drift, lines_apart, moves, outputs, summa
 from flowplan.reports.text.what_if import what_if
 
 if TYPE_CHECKING:
-    from flowplan.documents.shapes.common import Said
     from flowplan.documents.shapes.plan import Entry, FailedPlan, PlanBody, PlanDocument, SealedPlan
 
 _PLAIN = Paint(on=False)
-_SEVERITIES = {"error": "Errors", "warning": "Warnings", "note": "Notes"}
 
 
 @frozen
@@ -52,11 +51,14 @@ def page(document: PlanDocument | SealedPlan | FailedPlan, _: Paint) -> str:
     """The whole page, ending in a newline: of a plan, or of one that did not come about."""
     document = lines_apart(document)
     if "stack" not in document:
-        return framed("flowplan: no plan", filled("failed.html.j2", plan=document, said=_said(document["diagnostics"])))
+        failed = filled("failed.html.j2", plan=document, said=notes_of(document["diagnostics"], []))
+        return framed("flowplan: no plan", failed)
     stack = document["stack"]
     changes = document["resource_changes"]
     changing = [one for one in changes if symbol_of(one)]
-    alone = "left_alone" in document  # what a diagnostic says of it is listed by then
+    said = document["diagnostics"]
+    if "left_alone" in document:
+        said = [one for one in said if one["detail"] != "left_alone"]  # listed by itself
     body = filled(
         "plan.html.j2",
         plan=document,
@@ -65,7 +67,7 @@ def page(document: PlanDocument | SealedPlan | FailedPlan, _: Paint) -> str:
         verdict=_verdict(document, changing),
         tiles=_tiles(document),
         destroyed=_destroyed(changing),
-        said=_said([one for one in document["diagnostics"] if not alone or one["detail"] != "left_alone"]),
+        said=notes_of(said, changing),
         groups=groups_of(changes),
         count=len(changing),
         drift=drift(document["resource_drift"], _PLAIN),
@@ -139,11 +141,3 @@ def _destroyed(changing: Sequence[Entry]) -> list[tuple[str, str]]:
 def _with_it(entry: Entry) -> str:
     replaced = " (replaced)" if "create" in entry["change"]["actions"] else ""
     return f"{' and its data' if entry['type'] == 'volume' else ''}{replaced}"
-
-
-def _said(diagnostics: Sequence[Said]) -> list[tuple[str, str, list[Said]]]:
-    """What is said, by severity: its name, the head of the list, and the list."""
-    found = [
-        (name, head, [one for one in diagnostics if one["severity"] == name]) for name, head in _SEVERITIES.items()
-    ]
-    return [(name, head, some) for name, head, some in found if some]

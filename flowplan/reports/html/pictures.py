@@ -15,7 +15,8 @@ from flowplan.documents.plan_graph import folded, graph_of_plan
 from flowplan.pricing.history import WINDOW
 from flowplan.reports.html.changes import anchors_of, kind_of
 from flowplan.reports.svg.course import PANEL, Course, fit, in_words, panel
-from flowplan.reports.svg.graph import Look, inline, legend_of
+from flowplan.reports.svg.graph import inline, legend_of
+from flowplan.reports.svg.nodes import Look
 
 if TYPE_CHECKING:
     from flowplan.documents.shapes.plan import Entry, PastPrices, PlanBody

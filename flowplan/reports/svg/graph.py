@@ -5,24 +5,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from html import escape
 from itertools import pairwise
 
 from attrs import field, frozen
 
 from flowplan.documents.graph import Graph, Node, waits
-from flowplan.printable import shown
 from flowplan.reports.svg.colours import Colour, style
 from flowplan.reports.svg.layers import Layers, layers_of
+from flowplan.reports.svg.nodes import HEIGHT, Look, drawn, fit, kind_of, plain, width_of
 from flowplan.reports.text.paint import Paint
 
-_ROW, _HEIGHT = 50, 36  # from one node to the one below it; of a node
+_ROW = 50  # from one node to the one below it
 _GAP = 84  # between two layers
 _MARGIN, _HEAD, _LINE = 28, 52, 18  # around the whole; the title; a line below it
-_LID = 3  # of a drum
-_LETTER, _PADDING = 7.3, 40  # the width of a character, and what a node has around its name
-_SMALL = 6.0  # the width of a character above a name
-_LONGEST = 44  # characters of a name; the rest is in the title that a pointer shows
 _NARROWEST = 600
 _WORD = 13  # from one word beside edges to the one below it
 _ALONG = 0.6  # how far along its last curve an edge is labelled
@@ -49,16 +44,6 @@ RULES = """
 """
 
 
-@frozen
-class Look:
-    """How a node of a picture in a page is drawn: `style`, a class of its shape; `kind`, what stands above its name;
-    where it leads."""
-
-    style: str
-    kind: str
-    link: str | None = None
-
-
 def inline(graph: Graph, looks: Mapping[Node, Look], name: str) -> str:
     """The picture for a page, which has `RULES` and `COLOURS`: it draws no title and no legend. `name`: what the ids in
     it begin with."""
@@ -67,8 +52,8 @@ def inline(graph: Graph, looks: Mapping[Node, Look], name: str) -> str:
     parts = [
         f'<svg width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}" role="group"'
         f' aria-labelledby="{name}-title" aria-describedby="{name}-desc">',
-        f'<title id="{name}-title">{_text(_counted(graph))}</title>',
-        f'<desc id="{name}-desc">{_text(" ".join(_in_words(graph)), 20_000)}</desc>',
+        f'<title id="{name}-title">{fit(_counted(graph))}</title>',
+        f'<desc id="{name}-desc">{fit(" ".join(_in_words(graph)), 20_000)}</desc>',
         _arrow_head(picture.arrow),
         *picture.edges(),
         *picture.nodes(),
@@ -84,14 +69,14 @@ def svg(graph: Graph, _: Paint) -> str:
     parts = [
         f'<svg id="flowplan-graph" xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}"'
         f' viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-labelledby="title desc">',
-        f'<title id="title">{_text(_counted(graph))}</title>',
-        f'<desc id="desc">{_text(" ".join(_in_words(graph)), 20_000)}</desc>',
+        f'<title id="title">{fit(_counted(graph))}</title>',
+        f'<desc id="desc">{fit(" ".join(_in_words(graph)), 20_000)}</desc>',
         f"<style>{style(RULES, COLOURS)}</style>",
         _arrow_head(picture.arrow),
         f'<rect class="ground" width="{width:.0f}" height="{height:.0f}"/>',
-        f'<text class="title" x="{_MARGIN}" y="34">{_text(_counted(graph))}</text>',
+        f'<text class="title" x="{_MARGIN}" y="34">{fit(_counted(graph))}</text>',
         *(
-            f'<text class="soft" x="{_MARGIN}" y="{_HEAD + _LINE * number:.0f}" dy=".3em">{_text(line)}</text>'
+            f'<text class="soft" x="{_MARGIN}" y="{_HEAD + _LINE * number:.0f}" dy=".3em">{fit(line)}</text>'
             for number, line in enumerate(legend)
         ),
         *picture.edges(),
@@ -107,22 +92,9 @@ def _arrow_head(name: str) -> str:
     )
 
 
-def _text(text: str, limit: int = 300) -> str:
-    """Fit to stand in XML, whatever it came from."""
-    return escape(shown(text, limit))
-
-
-def _kind(node: Node) -> str:
-    return node.address.partition(".")[0]
-
-
-def _name(node: Node) -> str:
-    return node.address.partition(".")[2]
-
-
 def _counted(graph: Graph) -> str:
     """How many of each there are."""
-    kinds = Counter(_kind(node) for node in graph.users)
+    kinds = Counter(kind_of(node) for node in graph.users)
     forms = (("volume", "{} volume"), ("bid", "{} bid"), ("ports", "ports of {} bid"))
     words = [form.format(n) + ("" if n == 1 else "s") for kind, form in forms if (n := kinds[kind])]
     return ", ".join(words) or "nothing is declared"
@@ -135,41 +107,6 @@ def _in_words(graph: Graph) -> Iterator[str]:
             yield f"{node} is needed by {', '.join(map(str, users))}."
     for one, other, until in waits(graph):
         yield f"{other} waits until {one} is {until}."
-
-
-# ---- shapes -------------------------------------------------------------------------------------------------
-
-
-def _shape(node: Node, x: float, y: float, width: float, style: str) -> str:
-    """A volume is a drum, a bid a box, ports a hexagon; dashed: flowplan only reads it."""
-    kind = _kind(node)
-    how = f'class="shape {kind}{" attached" if node.attached else ""}{style and f" {style}"}"'
-    right, bottom, middle = x + width, y + _HEIGHT, y + _HEIGHT / 2
-    if kind == "volume":
-        arc = f"A{width / 2:.1f} {_LID} 0 0 0"
-        body = f"M{x:.1f} {y + _LID:.1f}V{bottom - _LID:.1f}{arc} {right:.1f} {bottom - _LID:.1f}V{y + _LID:.1f}"
-        return f'<path {how} d="{body}{arc} {x:.1f} {y + _LID:.1f}{arc} {right:.1f} {y + _LID:.1f}"/>'
-    if kind == "ports":
-        points = [(x, middle), (x + 10, y), (right - 10, y), (right, middle), (right - 10, bottom), (x + 10, bottom)]
-        return f'<polygon {how} points="{" ".join(f"{a:.1f},{b:.1f}" for a, b in points)}"/>'
-    return f'<rect {how} x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{_HEIGHT}" rx="6"/>'
-
-
-def _drawn(node: Node, look: Look, x: float, y: float, width: float) -> Iterator[str]:
-    name = _name(node)
-    cut = name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
-    if look.link:
-        yield f'<a href="{_text(look.link)}">'
-    yield f"<g><title>{_text(str(node))}</title>{_shape(node, x, y, width, look.style)}"
-    top = y + (2 if _kind(node) == "volume" else 0)  # below the lid
-    yield f'<text class="kind" x="{x + 14:.1f}" y="{top + 15:.1f}">{_text(look.kind)}</text>'
-    yield f'<text x="{x + 14:.1f}" y="{top + 29:.1f}">{_text(cut)}</text></g>'
-    if look.link:
-        yield "</a>"
-
-
-def _plain(node: Node) -> Look:
-    return Look("", "attached" if node.attached else _kind(node))
 
 
 def legend_of(graph: Graph) -> list[str]:
@@ -202,8 +139,8 @@ class _Picture:
     def of(cls, graph: Graph, top: float, looks: Mapping[Node, Look] | None = None, arrow: str = "head") -> _Picture:
         needed = [(node, user) for node, users in graph.users.items() for user in users]
         layers = layers_of([*graph.users], [*needed, *((one, other) for one, other, _ in waits(graph))])
-        looks = {node: _plain(node) for node in graph.users} | dict(looks or {})
-        widths = [max((_width(one, looks) for one in layer), default=0.0) for layer in layers.layers]
+        looks = {node: plain(node) for node in graph.users} | dict(looks or {})
+        widths = [max((width_of(one, looks) for one in layer), default=0.0) for layer in layers.layers]
         lefts = [_MARGIN + sum(widths[:number]) + _GAP * number for number in range(len(widths))]
         depth = {node: number for number, layer in enumerate(layers.layers) for node in layer}
         return cls(graph, layers, lefts, widths, depth, top, looks, arrow)
@@ -214,13 +151,13 @@ class _Picture:
 
     @property
     def height(self) -> float:
-        return self.top + _ROW * max(self.layers.rows.values(), default=-1) + _HEIGHT + _MARGIN
+        return self.top + _ROW * max(self.layers.rows.values(), default=-1) + HEIGHT + _MARGIN
 
     def nodes(self) -> Iterator[str]:
         for node in self.graph.users:
             number = self.depth[node]
-            y = self._middle(node) - _HEIGHT / 2
-            yield from _drawn(node, self.looks[node], self.lefts[number], y, self.widths[number])
+            y = self._middle(node) - HEIGHT / 2
+            yield from drawn(node, self.looks[node], self.lefts[number], y, self.widths[number])
 
     def edges(self) -> Iterator[str]:
         """Those that wait last, their words above the lines."""
@@ -258,18 +195,11 @@ class _Picture:
             path += f"C{bend:.1f} {self._middle(here):.1f} {bend:.1f} {y:.1f} {x:.1f} {y:.1f}"
             if there is not route[-1]:
                 path += f"H{self._right(there):.1f}"
-        return f'<path class="{how}" d="{path}" marker-end="url(#{self.arrow})"><title>{_text(says)}</title></path>'
+        return f'<path class="{how}" d="{path}" marker-end="url(#{self.arrow})"><title>{fit(says)}</title></path>'
 
     def _right(self, node: object) -> float:
         number = self.depth[node]
         return self.lefts[number] + self.widths[number]
 
     def _middle(self, node: object) -> float:
-        return self.top + _HEIGHT / 2 + _ROW * self.layers.rows[node]
-
-
-def _width(node: object, looks: Mapping[Node, Look]) -> float:
-    """Of a node, wide enough for its name and what stands above it; of a bend, none."""
-    if not isinstance(node, Node):
-        return 0.0
-    return _PADDING + max(_LETTER * min(len(_name(node)), _LONGEST), _SMALL * len(looks[node].kind))
+        return self.top + HEIGHT / 2 + _ROW * self.layers.rows[node]

@@ -46,14 +46,20 @@ class Notice:
 
 def notices(entries: Iterable[Said], changes: Iterable[Entry], paint: Paint) -> str:
     """Warnings, then notes, then errors, each in the order in which it is said. `changes`: those of the plan."""
+    found = grouped(entries, changes, each=paint.verbose)
+    return "\n".join(line for one in found for line in _lines(one, paint))
+
+
+def grouped(entries: Iterable[Said], changes: Iterable[Entry], *, each: bool = False) -> list[Notice]:
+    """What is said, in that order, together what says the same. `each`: nothing is."""
     auctions = _auctions(changes)
     found = sorted((_about(one, auctions) for one in entries), key=lambda one: _ORDER.index(one.said["severity"]))
     kinds: dict[object, list[About]] = {}
     for index, one in enumerate(found):
         kind = one.said["detail"]
         key = (one.said["severity"], kind, one.auction) if one.address and kind else index
-        kinds.setdefault(index if paint.verbose else key, []).append(one)
-    return "\n".join(line for kind in kinds.values() for one in _of_kind(kind) for line in _lines(one, paint))
+        kinds.setdefault(index if each else key, []).append(one)
+    return [one for kind in kinds.values() for one in _of_kind(kind)]
 
 
 def _auctions(changes: Iterable[Entry]) -> dict[str, Auction]:
@@ -83,17 +89,30 @@ def _of_kind(found: Sequence[About]) -> list[Notice]:
     return [Notice(these[0], tuple(one.address for one in these)) for these in same.values()]
 
 
+def summary_of(notice: Notice, dots: str) -> str:
+    """What it says of all that it is about. `dots`: what stands for the rest of a range."""
+    many = len(notice.addresses)
+    if many == 1:
+        return notice.first.said["summary"]
+    kind = f"{notice.first.address.partition('.')[0].removesuffix('s')}s"
+    return f"{', '.join(ranges(notice.addresses, dots))} ({many:,} {kind}){notice.first.rest}"
+
+
+def place_of(notice: Notice) -> str:
+    """Where the first stands, and at how many more places others; "" for nowhere."""
+    place, many = notice.first.said["source"], len(notice.addresses)
+    if place is None:
+        return ""
+    others = f" and {many - 1:,} more place{'s' if many > 2 else ''}" if many > 1 else ""
+    return f"{shown(str(place['file']), 300)}:{place['line']}:{place['column']}{others}"
+
+
 def _lines(notice: Notice, paint: Paint) -> list[str]:
-    said, many = notice.first.said, len(notice.addresses)
+    said = notice.first.said
     word = paint(said["severity"] + ":", _STYLES[said["severity"]], "bold")
-    summary = said["summary"]
-    if many > 1:
-        kind = f"{notice.first.address.partition('.')[0].removesuffix('s')}s"
-        summary = f"{', '.join(ranges(notice.addresses, paint.dots))} ({many:,} {kind}){notice.first.rest}"
-    lines = wrapped(f"{word} {shown(summary, _LONGEST)}", "", "  ")
-    if place := said["source"]:
-        others = f" and {many - 1:,} more place{'s' if many > 2 else ''}" if many > 1 else ""
-        lines.append(f"  at {shown(str(place['file']), 300)}:{place['line']}:{place['column']}{others}")
+    lines = wrapped(f"{word} {shown(summary_of(notice, paint.dots), _LONGEST)}", "", "  ")
+    if place := place_of(notice):
+        lines.append(f"  at {place}")
     if said["hint"]:
         lines += wrapped(f"hint: {shown(said['hint'], _LONGEST)}", "  ", "    ")
     return [*lines, *_more(notice, paint)]
