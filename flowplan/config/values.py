@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from attrs import define, field, frozen
 
-from flowplan.config.keys import HOMES, SECTIONS, STACK, Keys
+from flowplan.config.keys import HOMES, MEANINGS, SECTIONS, STACK, Keys
 from flowplan.config.positions import Notes
 from flowplan.config.yaml import KINDS, Broken, Document, Node, Scalar, home_of, looks_like, quoted
 from flowplan.config.yaml import Mapping as MappingNode
@@ -147,8 +147,9 @@ def _unknown_key(section: Section, key: str, keys: Keys, title: str) -> None:
 
 
 def _key_hint(section: Section, key: str, keys: Keys) -> str:
-    if key in keys.instead:
-        hint = keys.instead[key]
+    plain = key.lower().replace("-", "_")
+    hint = keys.instead.get(key) or (MEANINGS.get(plain) if key not in HOMES and key not in STACK else None)
+    if hint is not None:
         section.misspelt.update(known for known in re.findall(r"\w+", hint) if known in keys.every)
         return hint
     name, colon, _ = key.partition(":")

@@ -31,7 +31,7 @@ class TypeName:
             has_word(kind.gpu_type, self.gpu)
             and self.gpus in (None, kind.gpus)
             and self.memory_gb in (None, kind.gpu_memory_gb)
-            and (self.socket is None or _same_socket(self.socket, kind.gpu_socket))
+            and (self.socket is None or same_socket(self.socket, kind.gpu_socket))
         )
 
 
@@ -88,7 +88,7 @@ def has_word(text: str, word: str) -> bool:
     return re.search(rf"(?<![A-Za-z0-9]){re.escape(word)}(?![A-Za-z0-9])", text, re.IGNORECASE) is not None
 
 
-def _same_socket(wanted: str, there: str) -> bool:
+def same_socket(wanted: str, there: str) -> bool:
     """`sxm` in an API name is any generation; where both name one (SXM5, SXM4), it must be the same."""
     one, other = wanted.lower(), there.lower()
     plain, other_plain = one.rstrip("0123456789"), other.rstrip("0123456789")

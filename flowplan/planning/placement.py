@@ -6,9 +6,10 @@ from __future__ import annotations
 from collections.abc import Container, Mapping
 
 from flowplan.config import Task
-from flowplan.diagnostics import Diagnostic, candidates
+from flowplan.diagnostics import Diagnostic
 from flowplan.model.address import Address
 from flowplan.model.catalogue import Auction, Catalogue, InstanceType, Place
+from flowplan.model.near_types import type_hint
 from flowplan.model.resources import Bid
 from flowplan.model.type_names import find_types, has_word, read_type_name
 from flowplan.planning.candidates import Candidate, Ranked, best, better, ranked, same_name_twice, saving, why, why_not
@@ -128,12 +129,11 @@ class Placement:
                 self._types[text] = find_types(read_type_name(text), self._catalogue.types)
             matching = (*self._types[text], *find_types(read_type_name(text), self._withdrawn(task)))
             if not matching:
-                names = sorted({kind.name for kind in self._catalogue.types})
                 self._findings.say(
                     task.address,
                     "instance_type",
                     f"there is no instance type {text}",
-                    candidates(text, names),
+                    type_hint(text, self._catalogue.types),
                     code="type-unknown",
                 )
                 return None

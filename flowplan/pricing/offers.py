@@ -14,6 +14,7 @@ from attrs import frozen
 from flowplan.diagnostics import Diagnostic, candidates
 from flowplan.errors import ConfigError, UsageProblem
 from flowplan.model.catalogue import Auction, Catalogue, InstanceType
+from flowplan.model.near_types import type_hint
 from flowplan.model.type_names import find_types, has_word, read_type_name
 from flowplan.pricing.advice import AVAILABILITY, CONFIDENCE, Advice, advise_of
 from flowplan.pricing.entry import EntryPrice, Estimate, Market, Outlook, at_any_limit, estimate, first_price
@@ -77,7 +78,7 @@ def _meant(catalogue: Catalogue, text: str) -> tuple[InstanceType, ...]:
     try:
         exact = find_types(read_type_name(text), catalogue.types)
     except ValueError as error:
-        raise UsageProblem(str(error), hint=candidates(text, (kind.name for kind in catalogue.types))) from None
+        raise UsageProblem(str(error), hint=type_hint(text, catalogue.types)) from None
     return exact or tuple(kind for kind in catalogue.types if has_word(kind.gpu_type, text))
 
 
@@ -85,7 +86,7 @@ def _not_sold(catalogue: Catalogue, text: str, meant: Iterable[InstanceType], re
     """What is wrong with a type asked for: it does not exist, or nobody sells it (there)."""
     kinds = tuple(meant)
     if not kinds:
-        hint = candidates(text, (kind.name for kind in catalogue.types))
+        hint = type_hint(text, catalogue.types)
         return Diagnostic("type-unknown", f"there is no instance type {shown(text)}", hint)
     sold = sorted({auction.region for kind in kinds for auction in catalogue.auctions_of(kind.id)})
     if not sold:

@@ -54,6 +54,21 @@ def test_problems_through_an_alias_name_both_places() -> None:
 
 PROBLEMS = {
     # keys
+    "a type by another name": (
+        f"instance_type_id: it_x\n{TYPE}",
+        "1:1: [unknown-key] unknown key 'instance_type_id'; write resources_specification: {fcp_instance: 8xh100}; it "
+        "takes a name, an id, or a list of them",
+    ),
+    "a limit by another name": (
+        f"task_management: {{max_price_per_hour: 3}}\n{TYPE}",
+        "1:19: [unknown-key] unknown key 'max_price_per_hour' in task_management; write task_management: "
+        "{utility_threshold_price: 17.92}: dollars per instance-hour; utility_threshold_price_per_gpu takes dollars "
+        "per GPU-hour",
+    ),
+    "letters in common": (
+        f"spot: true\n{TYPE}",
+        "1:1: [unknown-key] unknown key 'spot'; delete it: flowplan places spot bids, and nothing else",
+    ),
     "near miss": (f"nmae: x\n{TYPE}", "1:1: [unknown-key] unknown key 'nmae'; did you mean 'name'?"),
     "near miss, inside": (
         "resources_specification: {fcp_instance: 8xh100, clustr_id: x}\n",
@@ -164,9 +179,13 @@ PROBLEMS = {
         "1:1: [missing] no instance type is named; "
         "add fcp_instance: h100.8x.SXM5.IB, or gpu_type: H100 with num_gpus: 8",
     ),
-    "no type name": (
+    "a type by its meaning": (
         "resources_specification: {fcp_instance: h100/8}\n",
-        "1:41: [value] fcp_instance 'h100/8' is not the name of an instance type; "
+        "1:41: [value] fcp_instance 'h100/8' is not the name of an instance type; did you mean '8xh100'?",
+    ),
+    "no type name": (
+        "resources_specification: {fcp_instance: gpu/8}\n",
+        "1:41: [value] fcp_instance 'gpu/8' is not the name of an instance type; "
         "write h100.8x.SXM5.IB, h100-80gb.sxm.8x, 8xh100, h100:8, or an id such as it_5ECSoHQjLBzrp5YM",
     ),
     "type with blanks": (

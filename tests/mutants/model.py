@@ -110,4 +110,11 @@ MISTAKES = (
         "{self.command}",
         ("tests/faults/test_inert.py", "-k", "the_lock"),
     ),
+    Mistake(
+        "another number of GPUs is proposed",
+        "model/near_types.py",
+        "if means.fits(kind) and kind.gpus == means.gpus]",
+        "if means.fits(kind) and kind.gpus != means.gpus]",
+        ("tests/planning/test_near_types.py",),
+    ),
 )

@@ -1,6 +1,7 @@
 """Every key of a task file and of a stack file: one table, which the reader and the JSON Schema share. Pure."""
 
 from flowplan.config.keys.kinds import Keys
+from flowplan.config.keys.meanings import MEANINGS
 from flowplan.config.keys.policies import HOURS, POLICIES
 from flowplan.config.keys.stack import (
     AFTER,
@@ -50,6 +51,7 @@ __all__ = [
     "LOCAL",
     "MANAGEMENT",
     "MAPPINGS",
+    "MEANINGS",
     "MOVED",
     "OUTPUT",
     "POLICIES",

@@ -28,6 +28,7 @@ from flowplan.config.values import (
 )
 from flowplan.config.yaml import Document, Node, quoted
 from flowplan.model.catalogue import PRIORITIES
+from flowplan.model.near_types import meaning
 from flowplan.model.type_names import TypeName, has_word, read_type_name
 
 DEFAULT_PRIORITY = "standard"
@@ -141,11 +142,14 @@ def _type(section: Section, item: Node) -> TypeName | None:
 
 
 def _type_hint(written: str) -> str:
-    for between in ("", ".", "-", ":"):
+    for between in (".", "-", ":", ""):
         plain = re.sub(r"[\s_]+", between, written[:_LONGEST_TYPE].strip())
         with suppress(ValueError):
             if read_type_name(plain).gpu is not None:
                 return f"did you mean '{plain}'?"
+    means = meaning(written[:_LONGEST_TYPE])
+    if means is not None and means.short is not None:
+        return f"did you mean '{means.short}'?"
     return "write h100.8x.SXM5.IB, h100-80gb.sxm.8x, 8xh100, h100:8, or an id such as it_5ECSoHQjLBzrp5YM"
 
 
