@@ -129,9 +129,12 @@ def open_section(
 # ---- keys that are not known --------------------------------------------------------------------------------
 
 
+_ALIKE = 0.75  # of two keys that are one with a slip; below it they only have letters in common
+
+
 def _unknown_key(section: Section, key: str, keys: Keys, title: str) -> None:
     node, where = section.node.key(key), f" in {title}" if title else ""
-    if meant := looks_like(key, keys.known):
+    if meant := looks_like(key, keys.known, _ALIKE):
         section.misspelt.add(meant)
     if looks_secret(key):
         hint = "set FLOWPLAN_API_KEY in the environment; a credential in a file soon ends up in a repository"
@@ -156,14 +159,14 @@ def _key_hint(section: Section, key: str, keys: Keys) -> str:
     if colon and name in HOMES:
         section.misspelt.add(name)
         return f"a space is missing after the ':' of '{name}: '"
-    near = looks_like(key, keys.known)
+    near = looks_like(key, keys.known, _ALIKE)
     if near and key not in HOMES:
         return f"did you mean '{near}'?"
     if HOMES.get(key, section.title) != section.title:
         return f"it belongs in {HOMES[key]}" if HOMES[key] else "it belongs at the top of the task"
     if key in STACK:
         return "it belongs in a stack file (version: 2)"
-    elsewhere = looks_like(key, HOMES)
+    elsewhere = looks_like(key, HOMES, _ALIKE)
     if elsewhere:
         return f"did you mean '{elsewhere}', in {HOMES[elsewhere] or 'the task itself'}?"
     return f"known here: {', '.join(keys.known)}"

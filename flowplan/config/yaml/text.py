@@ -167,16 +167,13 @@ def quoted(text: str) -> str:
     return f"'{shown(masked(text[:200]))}'"
 
 
-_ALIKE = 0.75  # of two words that are one with a slip; below it they are two words that have letters in common
-
-
-def looks_like(word: str, known: Iterable[str]) -> str | None:
-    """The one of `known` that `word` was probably meant to be."""
+def looks_like(word: str, known: Iterable[str], alike: float = 0.6) -> str | None:
+    """The one of `known` that `word` was probably meant to be: the share of `alike` of them is the same."""
     from difflib import get_close_matches  # only when something is wrong
 
     plain = word[:64].lower().replace("-", "_")
     same = {name.lower().replace("-", "_"): name for name in known}
-    near = get_close_matches(plain, same, 1, cutoff=_ALIKE)
+    near = get_close_matches(plain, same, 1, alike)
     return same[near[0]] if near else None
 
 
