@@ -179,6 +179,20 @@ def test_what_is_alike_is_one_entry_that_counts_as_all() -> None:
     assert len(text) < 3_000
 
 
+def test_what_is_said_of_several_alike_is_said_once() -> None:
+    body = document(*(change("create", None, bid(f"b{n}"), Address("bid", f"b{n}")) for n in range(120)))
+    place = {"file": "flowplan.yaml", "line": 1, "column": 2}
+    body["diagnostics"] = [
+        {"severity": "warning", "summary": f"bid.b{n} would wait", "detail": "x", "hint": None, "source": place}
+        for n in range(120)
+    ]
+    text = comment(body)
+    assert (
+        "#### Warnings (120)\n\n- bid.b0 … 119 (120 bids) would wait (`flowplan.yaml:1:2 and 119 more places`)\n"
+        in text
+    )
+
+
 def test_what_fits_is_not_cut() -> None:
     body = saved()
     whole = comment(body)

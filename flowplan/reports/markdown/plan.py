@@ -16,6 +16,7 @@ from flowplan.reports.markdown.fitting import Piece, fitted
 from flowplan.reports.text.cost import cost_line, costs, remarks, rows_of
 from flowplan.reports.text.folding import Fold, folded
 from flowplan.reports.text.names import ranges
+from flowplan.reports.text.notices import grouped, place_of, summary_of
 from flowplan.reports.text.paint import Paint
 from flowplan.reports.text.plan import (
     block_of,
@@ -31,10 +32,10 @@ from flowplan.reports.text.plan import (
 from flowplan.reports.text.what_if import what_if
 
 if TYPE_CHECKING:
-    from flowplan.documents.shapes.common import Said
     from flowplan.documents.shapes.plan import Entry, FailedPlan, PlanBody, SealedPlan
 
 MAX_BYTES = 60_000  # GitHub takes 65,536 characters in a comment
+_LONGEST = 1000  # characters of what is said
 _NAMES = 20  # of several that are alike
 _PLAIN = Paint(on=False)
 # What is done, the weightiest first: symbols -> head of the list.
@@ -77,9 +78,9 @@ def _failed(document: FailedPlan) -> Iterator[Piece]:
     count = len(document["diagnostics"])
     yield Piece("<!-- flowplan failed -->\n### flowplan: no plan\n\n")
     yield Piece(f"**Failed, with {count} problem{'' if count == 1 else 's'}.** Nothing was changed.\n\n")
-    yield from _said(document["diagnostics"], "error")
+    yield from _said(document, "error")
     yield Piece("\n")
-    yield from _section("Warnings", [*_said(document["diagnostics"], "warning")])
+    yield from _section("Warnings", [*_said(document, "warning")])
 
 
 def _plan(body: SealedPlan) -> Iterator[Piece]:
@@ -88,12 +89,12 @@ def _plan(body: SealedPlan) -> Iterator[Piece]:
     where = f"{code(stack['project']['name'], 80)}, API {code(stack['api_url'], 200)}"
     title = f"### flowplan: {code(stack['name'], 80)} in {where}\n\n"
     yield Piece(header(body) + title + _verdict(body, changing) + "\n" + _costs(body))
-    if refusals := [*_said(body["diagnostics"], "error")]:
+    if refusals := [*_said(body, "error")]:
         yield Piece("> [!CAUTION]\n> **Refused**\n>\n")
         yield from (evolve(one, whole=f"> {one.whole}") for one in refusals)
         yield Piece("\n")
     yield from _destroyed(changing)
-    yield from _section("Warnings", [*_said(body["diagnostics"], "warning")])
+    yield from _section("Warnings", [*_said(body, "warning")])
     yield from _folded("Changed outside of flowplan", drift(body["resource_drift"], _PLAIN), "drift")
     for symbols, head in _LISTS.items():
         listed = [one for one in changing if symbol_of(one) in symbols]
@@ -102,7 +103,7 @@ def _plan(body: SealedPlan) -> Iterator[Piece]:
     yield from _folded("Outputs", outputs(body["outputs"], _PLAIN))
     if "what_if" in body:
         yield from _folded("What if", what_if(body["what_if"], _PLAIN))
-    yield from _section("Notes", [*_said(body["diagnostics"], "note")])
+    yield from _section("Notes", [*_said(body, "note")])
 
 
 def _verdict(body: PlanBody, changing: Sequence[Entry]) -> str:
@@ -132,15 +133,18 @@ def _costs(body: PlanBody) -> str:
     return "\n".join(lines) + "\n\n"
 
 
-def _said(diagnostics: Sequence[Said], severity: str) -> Iterator[Piece]:
-    """Those of a severity, a line each."""
+def _said(document: SealedPlan | FailedPlan, severity: str) -> Iterator[Piece]:
+    """Those of a severity, a line each, or a line for several that say the same."""
     rank = {"error": 0, "warning": 1, "note": 4}[severity]
-    found = [one for one in diagnostics if one["severity"] == severity]
-    for one in found:
-        place = one["source"]
-        where = f" ({code(':'.join(map(str, place.values())))})" if place else ""
-        hint = f"<br>hint: {prose(one['hint'])}" if one["hint"] else ""
-        yield Piece(f"- {prose(one['summary'])}{where}{hint}\n", rank=rank, kind=severity)
+    found = [one for one in document["diagnostics"] if one["severity"] == severity]
+    changes = document["resource_changes"] if "stack" in document else ()
+    for notice in grouped(found, changes):
+        said, others = notice.first.said, len(notice.others)
+        place = place_of(notice)
+        text = prose(summary_of(notice, "\N{HORIZONTAL ELLIPSIS}"), _LONGEST) + (f" ({code(place)})" if place else "")
+        text += f"<br>hint: {prose(said['hint'], _LONGEST)}" if said["hint"] else ""
+        text += f"<br>and {others} more of this kind" if others else ""
+        yield Piece(f"- {text}\n", rank=rank, kind=severity, count=len(notice.addresses) + others)
 
 
 def _destroyed(changing: Sequence[Entry]) -> Iterator[Piece]:
