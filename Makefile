@@ -21,7 +21,7 @@ LENGTHY := tests/faults tests/simulator tests/cli/test_running.py tests/backends
            tests/operations/test_lost_answers.py tests/cloud/test_deadline.py tests/cloud/test_bounds.py \
            tests/api/test_goes_on.py tests/api/test_interrupted.py tests/api/test_notebook.py \
            tests/operations/test_waiting.py tests/reports/test_market.py tests/reports/test_browser.py \
-           tests/contracts/test_backends.py \
+           tests/contracts/test_backends.py $(wildcard tests/pipelines/test_*_recipe*.py) \
            tests/startup/test_generated.py tests/startup/test_syntax.py tests/startup/test_text.py $(wildcard tests/startup/test_node_*.py)
 
 quick: $(VENV)/.tests

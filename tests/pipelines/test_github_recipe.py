@@ -14,6 +14,7 @@ import pytest
 from attrs import define, field
 
 from tests.conftest import ROOT, START
+from tests.pipelines.checkout import Origin
 from tests.pipelines.runner import Action, Ended, programs
 from tests.texts import task_text
 
@@ -27,56 +28,35 @@ KEY = "a key for plans, long enough"
 class Repository:
     """A repository on GitHub, its pull requests and issues, and the cloud that it runs in."""
 
-    path: Path
+    origin: Origin
     world: Path
     path_of_programs: str
     jobs: int = field(default=0, init=False)
 
     @classmethod
     def at(cls, path: Path) -> Repository:
-        made = cls(path, path / "github.json", programs(path / "programs"))
-        (path / "github.json").write_text(json.dumps({"comments": {}, "issues": [], "pulls": {}, "artifacts": {}}))
-        made.git(path, "init", "--quiet", "--bare", "--initial-branch=main", "origin.git")
-        made.git(path, "clone", "--quiet", "origin.git", "work")
-        for branch in ("flowplan-state", "main"):
-            made.git(path / "work", "switch", "--quiet", "--orphan", branch)
-            made.git(path / "work", "commit", "--quiet", "--allow-empty", "--message", branch)
-            made.git(path / "work", "push", "--quiet", "origin", branch)
+        made = cls(Origin.at(path), path / "github.json", programs(path / "programs"))
+        made.world.write_text(json.dumps({"comments": {}, "issues": [], "pulls": {}, "artifacts": {}}))
         return made
-
-    def git(self, where: Path, *words: str) -> str:
-        who = ("-c", "user.name=somebody", "-c", "user.email=somebody@example.com")
-        done = subprocess.run(["git", *who, *words], cwd=where, capture_output=True, text=True, check=True)
-        return done.stdout.strip()
-
-    def commit(self, text: str) -> str:
-        """A commit on main that has this stack file; its SHA."""
-        work = self.path / "work"
-        (work / "flowplan.yaml").write_text(text)
-        self.git(work, "add", "flowplan.yaml")
-        self.git(work, "commit", "--quiet", "--allow-empty", "--message", "a change")
-        self.git(work, "push", "--quiet", "origin", "main")
-        return self.git(work, "rev-parse", "HEAD")
 
     def job(self, command: str, sha: str = "", **inputs: str) -> Ended:
         """A job in a checkout of its own, on a runner of its own."""
         self.jobs += 1
-        checkout = self.path / f"runner-{self.jobs}" / "a-repo"
-        self.git(self.path, "clone", "--quiet", "origin.git", str(checkout))
+        checkout = self.origin.clone(f"runner-{self.jobs}")
         environ = {
             "PATH": self.path_of_programs,
             "PYTHONPATH": str(ROOT),
-            "HOME": str(self.path),
+            "HOME": str(self.origin.path),
             "GITHUB_REPOSITORY": "an-org/a-repo",
-            "GITHUB_SHA": sha or self.git(checkout, "rev-parse", "HEAD"),
+            "GITHUB_SHA": sha or self.origin.git(checkout, "rev-parse", "HEAD"),
             "GITHUB_RUN_ID": str(self.jobs),
             "GH_FAKE": str(self.world),
-            "FLOWPLAN_API_URL": f"sim:{self.path / 'cloud.db'}",
+            "FLOWPLAN_API_URL": f"sim:{self.origin.path / 'cloud.db'}",
             "FLOWPLAN_PLAN_KEY": KEY,
             **START,
         }
         given = {"command": command, "package": "", **inputs}
-        ended = Action(given, checkout, self.path / f"temp-{self.jobs}", environ)()
+        ended = Action(given, checkout, self.origin.path / f"temp-{self.jobs}", environ)()
         if ended.outputs["plan_path"]:  # the step of the workflow that keeps the plan
             with self.changing() as world:
                 world["artifacts"][ended.outputs["artifact"]] = Path(ended.outputs["plan_path"]).read_text()
@@ -84,7 +64,7 @@ class Repository:
 
     def plan(self, text: str, number: str = "7") -> tuple[Ended, str]:
         """A pull request with this stack file, planned and then merged: the job, and the commit on main."""
-        sha = self.commit(text)
+        sha = self.origin.commit(text)
         ended = self.job("plan", **{"pull-request": number})
         with self.changing() as world:
             world["pulls"][sha] = [{"number": int(number), "merge_commit_sha": sha}]
@@ -100,11 +80,6 @@ class Repository:
     @property
     def issues(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = json.loads(self.world.read_text())["issues"]
-        return found
-
-    def state(self) -> dict[str, Any]:
-        """The state on its branch."""
-        found: dict[str, Any] = json.loads(self.git(self.path / "origin.git", "show", "flowplan-state:flowplan.json"))
         return found
 
 
@@ -145,8 +120,10 @@ def test_a_plan_is_reviewed_and_exactly_that_is_applied(repository: Repository) 
     applied = repository.job("apply", sha)
     assert applied.code == 0, applied.log
     assert "Apply complete: 1 added" in applied.log
-    assert [one["address"] for one in repository.state()["resources"]] == ["bid.a"]
-    files = repository.git(repository.path / "origin.git", "ls-tree", "-r", "--name-only", "flowplan-state").split()
+    assert [one["address"] for one in repository.origin.state()["resources"]] == ["bid.a"]
+    files = repository.origin.git(
+        repository.origin.path / "origin.git", "ls-tree", "-r", "--name-only", "flowplan-state"
+    ).split()
     assert "flowplan.json" in files and not [name for name in files if name.endswith((".lock", "plan.key"))]
 
     again = repository.job("apply", sha)
@@ -159,7 +136,7 @@ def test_a_second_push_replaces_the_comment_and_its_plan_is_the_one_that_counts(
     (comment,) = repository.comments
     assert digest(comment) == second.outputs["plan_sha256"] != first.outputs["plan_sha256"]
     assert repository.job("apply", sha).code == 0
-    assert [one["address"] for one in repository.state()["resources"]] == ["bid.b"]
+    assert [one["address"] for one in repository.origin.state()["resources"]] == ["bid.b"]
 
 
 def test_another_plan_under_the_reviewed_digest_is_refused(repository: Repository) -> None:
@@ -171,12 +148,12 @@ def test_another_plan_under_the_reviewed_digest_is_refused(repository: Repositor
     assert (applied.code, "not the expected one" in applied.log) == (3, True)
     assert "Save the state" in applied.steps
     with pytest.raises(subprocess.CalledProcessError):
-        repository.state()
+        repository.origin.state()
 
 
 def test_files_that_were_not_planned_are_not_applied(repository: Repository) -> None:
     repository.plan(task_text("a", "20"))
-    sha = repository.commit(task_text("a", "30"))
+    sha = repository.origin.commit(task_text("a", "30"))
     with repository.changing() as world:
         world["pulls"][sha] = [{"number": 7, "merge_commit_sha": sha}]
     applied = repository.job("apply", sha)
@@ -217,7 +194,7 @@ def test_a_plan_that_fails_says_so_in_the_comment_and_then_fails_the_job(reposit
 
 
 def test_arguments_reach_the_plan_and_a_refused_plan_fails_the_job(repository: Repository) -> None:
-    repository.commit(task_text("a", "20"))
+    repository.origin.commit(task_text("a", "20"))
     ended = repository.job("plan", **{"pull-request": "7", "arguments": "--max-hourly-cost\n1\n"})
     assert (ended.code, ended.outputs["exit_code"]) == (3, "3")
     assert "> **Refused**" in repository.comments[0]
@@ -228,29 +205,29 @@ def test_one_issue_is_open_while_something_differs(repository: Repository) -> No
     assert repository.job("apply", sha).code == 0
     assert repository.job("drift").code == 0
     assert repository.issues == []
-    repository.commit(task_text("a", "25"))
+    repository.origin.commit(task_text("a", "25"))
     assert repository.job("drift").code == 0
-    repository.commit(task_text("a", "30"))
+    repository.origin.commit(task_text("a", "30"))
     assert repository.job("drift").code == 0
     (issue,) = repository.issues
     assert (issue["state"], issue["title"]) == ("open", "flowplan: flowplan differs from what is live")
     assert "! limit_price = $20.00 -> $30.00" in issue["body"]
-    repository.commit(task_text("a", "20"))
+    repository.origin.commit(task_text("a", "20"))
     assert repository.job("drift").code == 0
     assert [one["state"] for one in repository.issues] == ["closed"]
 
 
 def test_a_look_that_fails_leaves_the_issue_alone_and_fails(repository: Repository) -> None:
-    repository.commit(task_text("a", "20"))
+    repository.origin.commit(task_text("a", "20"))
     assert repository.job("drift").code == 0
-    repository.commit(task_text("a", "twenty"))
+    repository.origin.commit(task_text("a", "twenty"))
     assert repository.job("drift").code == 65
     assert [one["state"] for one in repository.issues] == ["open"]
 
 
 def test_without_the_branch_of_the_state_nothing_is_planned(repository: Repository) -> None:
-    repository.commit(task_text("a", "20"))
-    repository.git(repository.path / "origin.git", "branch", "-D", "flowplan-state")
+    repository.origin.commit(task_text("a", "20"))
+    repository.origin.git(repository.origin.path / "origin.git", "branch", "-D", "flowplan-state")
     ended = repository.job("plan", **{"pull-request": "7"})
     assert (ended.code, "flowplan-state cannot be fetched" in ended.log) == (1, True)
     assert repository.comments == []
@@ -258,13 +235,11 @@ def test_without_the_branch_of_the_state_nothing_is_planned(repository: Reposito
 
 def test_a_state_that_cannot_be_saved_fails_the_job(repository: Repository) -> None:
     _, sha = repository.plan(task_text("a", "20"))
-    hook = repository.path / "origin.git" / "hooks" / "pre-receive"
-    hook.write_text("#!/bin/sh\nexit 1\n")
-    hook.chmod(0o755)
+    repository.origin.refuse_pushes()
     applied = repository.job("apply", sha)
     assert (applied.code, "the state could not be saved" in applied.log) == (1, True)
 
 
 def test_a_name_that_could_forge_something_is_refused(repository: Repository) -> None:
-    repository.commit(task_text("a", "20"))
+    repository.origin.commit(task_text("a", "20"))
     assert repository.job("plan", name="a --> x").code == 64

@@ -1,0 +1,147 @@
+"""The component for GitLab, run: the scripts of its jobs, with what GitLab hands from one to the next."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import define, field
+from ruamel.yaml import YAML
+
+from tests.conftest import ROOT, START
+from tests.pipelines.checkout import Origin
+from tests.pipelines.runner import RECIPES, programs
+from tests.texts import task_text
+
+pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+FILE = RECIPES / "gitlab" / "templates" / "flowplan.yml"
+
+
+def jobs() -> dict[str, Any]:
+    """The jobs of the component, its inputs filled in."""
+    spec, _, text = FILE.read_text().partition("\n---\n")
+    inputs = {name: one.get("default", "given") for name, one in YAML(typ="safe").load(spec)["spec"]["inputs"].items()}
+    filled = re.sub(r"\$\[\[ inputs\.(\w+) \]\]", lambda found: str(inputs[found[1]]), text)
+    return dict(YAML(typ="safe").load(filled))
+
+
+@define
+class Project:
+    """A project on GitLab. `number`: of the last job."""
+
+    origin: Origin
+    path_of_programs: str
+    number: int = field(default=0, init=False)
+
+    def job(self, name: str, artifacts: Path | None = None, **more: str) -> tuple[int, str, Path]:
+        """The exit code of a job, what it printed, and its artifacts. `artifacts`: those of the job that it needs."""
+        self.number += 1
+        whole = jobs()
+        own, base = whole[f"flowplan {name}: flowplan"], whole[".flowplan"]
+        checkout = self.origin.clone(f"runner-{self.number}")
+        if artifacts is not None:
+            shutil.copytree(artifacts, checkout / "flowplan-report")
+            for line in (artifacts / "plan.env").read_text().splitlines():
+                more[line.partition("=")[0]] = line.partition("=")[2]
+        environ = {
+            **base["variables"],
+            **START,
+            "PATH": self.path_of_programs,
+            "PYTHONPATH": str(ROOT),
+            "HOME": str(self.origin.path),
+            "CI": "true",
+            "CI_BUILDS_DIR": str(checkout.parent),
+            "CI_PROJECT_DIR": str(checkout),
+            "CI_PROJECT_URL": str(self.origin.path / "origin"),
+            "CI_JOB_ID": str(self.number),
+            "FLOWPLAN_API_URL": f"sim:{self.origin.path / 'cloud.db'}",
+            "FLOWPLAN_PLAN_KEY": "a key for plans, long enough",
+            **more,
+        }
+        script = "\n".join([*base["before_script"], *own["script"]])
+        done = subprocess.run(
+            ["bash", "-e", "-c", script],
+            cwd=checkout,
+            env=environ,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        return done.returncode, " ".join((done.stdout + done.stderr).split()), checkout / "flowplan-report"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(Origin.at(tmp_path), programs(tmp_path / "programs"))
+
+
+def test_a_plan_is_counted_and_exactly_that_is_applied(project: Project) -> None:
+    project.origin.commit(task_text("a", "20"))
+    assert project.job("validate")[0] == 0
+    code, log, files = project.job("plan")
+    assert (code, "will be created" in log) == (0, True)
+    assert json.loads((files / "terraform.json").read_text()) == {"create": 1, "update": 0, "delete": 0}
+    assert (files / "plan.md").read_text().startswith("<!-- flowplan stack=")
+    code, log, _ = project.job("apply", files)
+    assert (code, "Apply complete: 1 added" in log) == (0, True), log
+    assert [one["address"] for one in project.origin.state()["resources"]] == ["bid.a"]
+    code, log, _ = project.job("apply", files)
+    assert (code, "was applied already" in log) == (3, True)
+
+
+def test_another_plan_is_refused(project: Project) -> None:
+    project.origin.commit(task_text("a", "20"))
+    _, _, files = project.job("plan")
+    (files / "plan.env").write_text(f"FLOWPLAN_DIGEST={'0' * 64}\n")
+    code, log, _ = project.job("apply", files)
+    assert (code, "not the expected one" in log) == (3, True)
+
+
+def test_problems_are_in_the_report_and_fail_the_job(project: Project) -> None:
+    project.origin.commit(task_text("a", "twenty"))
+    code, _, files = project.job("validate")
+    (problem,) = json.loads((files / "codequality.json").read_text())
+    assert (code, problem["location"]["path"]) == (65, "flowplan.yaml")
+    code, _, files = project.job("plan")
+    assert code == 65
+    assert json.loads((files / "terraform.json").read_text())["errored"] is True
+    assert not (files / "plan.json").exists()
+
+
+def test_a_schedule_fails_while_something_differs(project: Project) -> None:
+    project.origin.commit(task_text("a", "20"))
+    code, log, _ = project.job("drift")
+    assert (code, "are not the same" in log) == (2, True)
+    assert project.job("apply", project.job("plan")[2])[0] == 0
+    assert project.job("drift")[0] == 0
+
+
+def test_a_state_that_cannot_be_saved_is_kept_with_the_job(project: Project) -> None:
+    project.origin.commit(task_text("a", "20"))
+    _, _, files = project.job("plan")
+    project.origin.refuse_pushes()
+    code, log, files = project.job("apply", files)
+    assert (code, "could not be saved" in log) == (1, True)
+    assert json.loads((files / "state" / "flowplan.json").read_text())["resources"]
+
+
+def test_without_the_branch_of_the_state_nothing_is_planned(project: Project) -> None:
+    project.origin.commit(task_text("a", "20"))
+    project.origin.git(project.origin.path / "origin.git", "branch", "-D", "flowplan-state")
+    code, log, files = project.job("plan")
+    assert (code, "cannot be fetched" in log, (files / "plan.json").exists()) == (1, True, False)
+
+
+def test_every_report_and_artifact_is_written_by_its_job() -> None:
+    for name, one in jobs().items():
+        artifacts = one.get("artifacts", {})
+        for path in (*artifacts.get("reports", {}).values(), *artifacts.get("paths", ())):
+            folder, _, file = str(path).partition("/")
+            assert folder == "flowplan-report"
+            assert f"$files/{file}" in "".join(one["script"]), name
