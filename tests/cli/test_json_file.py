@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 from flowplan.backends.lock import Lock
 from flowplan.backends.processes import this_process
 from flowplan.cli.base import JSON_INTO
+from flowplan.cli.options import Form
 from flowplan.documents.schema import schema_of
 from tests.cli.lines import commands, formats, ready
 from tests.cli.test_truncated import into_full_disk
@@ -41,6 +42,12 @@ def test_every_command_that_has_json_and_text_writes_it_beside_the_text() -> Non
     assert offering(JSON_INTO) == ["apply", "destroy", "output"]
 
 
+def subject(command: str) -> str:
+    """What the JSON of a command is about: the name of its schema."""
+    (found,) = (one.subject for one in commands()[command].params if isinstance(one, Form))
+    return found
+
+
 def kept(place: Place, name: str = FILE) -> str:
     return (place.path / name).read_text()
 
@@ -62,14 +69,16 @@ def applied_once(place: Place) -> Place:
 @pytest.mark.parametrize("command", LINES)
 def test_the_text_stays_and_the_file_has_the_json(place: Place, command: str) -> None:
     words = ready(place, command)
+    schema = Draft202012Validator(schema_of(subject(command)))
     if command in CHANGING:
         place.ok(*words, "--json", FILE)
-        assert json.loads(kept(place))["format_version"] == "1.0"
+        schema.validate(json.loads(kept(place)))
         return
     text = place.run(*words)
     both = place.run(*words, "--json", FILE)
     assert (both.code, timeless(both.out), timeless(both.err)) == (text.code, timeless(text.out), timeless(text.err))
     assert timeless(kept(place)) == timeless(place.run(*words, "--format", "json").out)
+    schema.validate(json.loads(kept(place)))
 
 
 def test_it_is_private_and_replaces_only_what_it_wrote(applied_once: Place) -> None:
