@@ -3,14 +3,14 @@ where it reads of a failure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from attrs import define
 
 from flowplan.cli.asked import Asked
 from flowplan.cli.failures import PENDING, tell_lost
-from flowplan.cli.github import tell_step
+from flowplan.cli.github import from_top, tell_step
 from flowplan.cli.json_file import JsonFile
 from flowplan.cli.terminal import Terminal
 from flowplan.clock import timestamp
@@ -42,6 +42,8 @@ class Answer:
 
     def write(self, report: Report, found: Any) -> None:
         """Write what a report makes of `found` to stdout."""
+        if report.commands and isinstance(found, Mapping):  # a plan; a check knows how its repository names files
+            found = from_top(found)
         self.terminal.out(report(found, self.terminal.paint), end="", commands=report.commands)
 
     def keep(self, subject: str, found: Any) -> None:

@@ -4,8 +4,9 @@ runner names the two files in the environment."""
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flowplan.cli.terminal import Terminal
 
@@ -15,6 +16,18 @@ if TYPE_CHECKING:
 SUMMARY, OUTPUT = "GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT"
 _LIMIT = 1024 * 1024  # bytes of a summary
 _LEAST = 4000  # bytes for what has to stand in one
+
+
+def from_top(document: Mapping[str, Any]) -> dict[str, Any]:
+    """A plan whose diagnostics name files as the repository does: a runner knows no directory of a step."""
+    from flowplan.operations.repository import checkout_of
+
+    checkout = checkout_of(Path())
+    said = []
+    for one in document["diagnostics"]:
+        place = one["source"]
+        said.append({**one, "source": place and {**place, "file": checkout.name(place["file"])}})
+    return {**document, "diagnostics": said}
 
 
 def tell_step(terminal: Terminal, document: SealedPlan | FailedPlan, plan: str = "") -> None:

@@ -12,8 +12,9 @@ from flowplan.files.regular import opened
 from flowplan.printable import shown
 
 _SAVED_PLAN = re.compile(rb'\{\n  "format_version": "')
-# A document, events, outputs; a state file begins otherwise.
-_JSON = re.compile(rb'\{\n  "format_version": "|\{"type": "|\{\}\n|\{\n  "[^"\n]{1,200}": \{\n    "value": ')
+_STATE = b'{\n "format_version": '
+_VALUE = rb'\{\n  "[^"\n]{1,200}": \{\n    "value": '  # the first of the outputs
+_JSON = re.compile(rb'\{\n  "format_version": "|\{"type": "[a-z_]+", "timestamp": "|\{\}\n|' + _VALUE)
 
 
 def hold_json_file(path: str) -> None:
@@ -22,10 +23,10 @@ def hold_json_file(path: str) -> None:
         raise UsageProblem("--json needs the name of a file", hint="for JSON on stdout give --format json")
     hold_writable(path, "JSON document of flowplan", _JSON)
     directory = Path(path).absolute().parent
-    if not directory.is_dir() or not os.access(directory, os.W_OK):
-        raise UsageProblem(
-            f"{shown(path)} cannot be written: its directory is missing or read-only", hint="choose another name"
-        )
+    if not directory.is_dir():
+        raise UsageProblem(f"{shown(path)} cannot be written: its directory does not exist", hint="make it first")
+    if not os.access(directory, os.W_OK):
+        raise UsageProblem(f"{shown(path)} cannot be written: its directory is read-only", hint="choose another")
 
 
 def hold_writable(path: str, what: str = "saved plan", begins: re.Pattern[bytes] = _SAVED_PLAN) -> None:
@@ -48,6 +49,11 @@ def hold_writable(path: str, what: str = "saved plan", begins: re.Pattern[bytes]
                 head = file.read(300).lstrip()
         except OSError as error:
             raise UsageProblem(f"{shown(path)} cannot be read: {error.strerror}", hint="choose another name") from error
+    if head.startswith(_STATE):
+        raise UsageProblem(
+            f"{shown(path)} holds a state, which flowplan does not replace; nothing was written",
+            hint="remove it first, or choose another name",
+        )
     if head and not begins.match(head):
         raise UsageProblem(f"{path} exists and is not a {what}; nothing was written", hint="choose another name")
     if not target.is_file():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -117,3 +118,16 @@ def test_a_name_in_a_plan_is_no_command_of_the_runner(place: Place, runner: Path
     assert not re.search(r"^::error::x", out, re.MULTILINE) and "##[" not in out
     for name in ("summary", "output"):
         assert not re.search(r"^::", (runner / name).read_text(), re.MULTILINE)
+
+
+def test_annotations_name_files_from_the_top_of_the_repository(place: Place, runner: Path) -> None:
+    """GitHub finds no line of `flowplan.yaml` where that is infra/flowplan.yaml."""
+    (place.path / ".git").mkdir()
+    (place.path / "infra").mkdir()
+    place.write(task_text("a", "20") + "networking: {}\n", "infra/flowplan.yaml")
+    place.write(task_text("b", "twenty"), "infra/bad.yaml")
+    top = Path.cwd()
+    for words in ("plan --format github --out p", "show p --format github", "plan bad.yaml --format github"):
+        out = place.run("--chdir", "infra", *words.split()).out
+        os.chdir(top)
+        assert re.match(r"::(warning|error) file=infra/(flowplan|bad)\.yaml,line=\d+,col=\d+::", out), words

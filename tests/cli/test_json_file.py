@@ -92,11 +92,21 @@ def test_it_is_private_and_replaces_only_what_it_wrote(applied_once: Place) -> N
     (place.path / "folder").mkdir()
     (place.path / "some.lock").touch()
     held = ["flowplan.yaml", "flowplan.state.json", "tsconfig.json", "folder", "some.lock", "nowhere/f", "-"]
-    before = {name: (place.path / name).read_bytes() for name in held[:3]}
+    place.write('{"type": "module"}\n', "package.json")
+    held.insert(0, "package.json")
+    before = {name: (place.path / name).read_bytes() for name in held[:4]}
     for name in held:
         done = place.run("status", "--json", name)
         assert (done.code, done.out, done.err.count("error:")) == (64, "", 1), name
     assert {name: (place.path / name).read_bytes() for name in before} == before
+
+
+def test_a_state_that_it_wrote_is_not_replaced_either(applied_once: Place) -> None:
+    """It may be the only copy by then."""
+    applied_once.ok("show", "--json", FILE)
+    assert applied_once.ok("state", "push", FILE)
+    done = applied_once.run("show", "--json", FILE)
+    assert (done.code, f"{FILE} holds a state" in done.err, "remove it first" in done.err) == (64, True, True)
 
 
 @pytest.mark.parametrize("words", ["status --json", "plan --json --out p"])
