@@ -22,7 +22,8 @@ LENGTHY := tests/faults tests/simulator tests/cli/test_running.py tests/backends
            tests/api/test_goes_on.py tests/api/test_interrupted.py tests/api/test_notebook.py \
            tests/operations/test_waiting.py tests/reports/test_market.py tests/reports/test_browser.py \
            tests/contracts/test_backends.py $(wildcard tests/pipelines/test_*_recipe*.py) \
-           tests/startup/test_generated.py tests/startup/test_syntax.py tests/startup/test_text.py $(wildcard tests/startup/test_node_*.py)
+           tests/startup/test_generated.py tests/startup/test_syntax.py tests/startup/test_text.py $(wildcard tests/startup/test_node_*.py) \
+           tests/test_docs.py tests/test_pictures.py
 
 quick: $(VENV)/.tests
 	$(BIN)/python -m pytest -n 2 -q -m "not slow and not clients and not timed" $(LENGTHY:%=--ignore %)
@@ -41,6 +42,7 @@ lint: $(VENV)/.lint
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/mypy --config-file tests/typed/mypy.ini tests/typed
+	MYPYPATH=docs/site:docs/pictures $(BIN)/mypy docs/site/links.py docs/site/reference docs/pictures
 
 # The docs as a site, with the reference made from the code and pictures of what is printed now: build/site/index.html.
 # Fails on a link that leads nowhere.
