@@ -116,4 +116,4 @@ class Answer:
         from flowplan.documents.failure import Failure
         from flowplan.reports.formats import failed
 
-        return failed(self.asked().subject, form, Failure(code, said, timestamp()))
+        return failed(self.asked().subject, form, Failure(code, said, timestamp()), self.asked().max_bytes)

@@ -18,12 +18,13 @@ Words = Sequence[str]
 @frozen
 class Asked:
     """`form`: the format of `subject` that is asked for, as it was typed; `events`: the event stream. `file`: where
-    JSON is to go beside that."""
+    JSON is to go beside that; `max_bytes`: what may be printed at most, where that is a number."""
 
     subject: str = ""
     form: str = ""
     events: bool = False
     file: str = ""
+    max_bytes: int | None = None
 
 
 def asked_by(command: click.Command, words: Words) -> Asked:
@@ -34,7 +35,9 @@ def asked_by(command: click.Command, words: Words) -> Asked:
     file = str(Path(given.get("chdir", ""), file)) if isinstance(file, str) and file.strip() else ""
     if not subjects:
         return Asked(events=given.get("form") == "json", file=file)
-    return Asked(subjects[0], "json" if given.get("as_json") else str(given.get("form", "")), file=file)
+    form = "json" if given.get("as_json") else str(given.get("form", ""))
+    size = str(given.get("max_bytes", ""))
+    return Asked(subjects[0], form, file=file, max_bytes=int(size) if size.isdecimal() and size.isascii() else None)
 
 
 def _read(context: click.Context, words: Words) -> tuple[click.Command, dict[str, Any]]:

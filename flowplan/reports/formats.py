@@ -152,12 +152,13 @@ def report_of(subject: str, form: str, max_bytes: int | None = None) -> Report:
     return found._replace(max_bytes=max_bytes)
 
 
-def failed(subject: str, form: str, failure: Failure) -> tuple[Report, Any] | None:
+def failed(subject: str, form: str, failure: Failure, max_bytes: int | None = None) -> tuple[Report, Any] | None:
     """The report of a failure for a program that asked for a subject in a format, and what it takes; None: this format
-    has no place for it."""
+    has no place for it. Where it can be cut, it has at most `max_bytes`."""
     row = REPORTS.get((subject, form))
     if row is None or not row.whole:
         return None
+    row = row._replace(max_bytes=max_bytes if row.bounded else None)
     if subject in FAILED:
         module, function = FAILED[subject]
         return row, getattr(import_module(module), function)(failure)

@@ -121,6 +121,24 @@ def test_a_plan_that_fails_is_a_comment_too(place: Place) -> None:
     assert "(`flowplan.yaml:" in result.out
 
 
+def test_a_failure_keeps_to_its_size_too(place: Place) -> None:
+    place.write("---\n".join(task_text(f"a{n}", "twenty") for n in range(99)))
+    result = place.run("plan", "--format", "markdown", "--max-bytes", "4000")
+    assert (result.code, len(result.out.encode()) <= 4_000) == (65, True)
+    assert "**Failed, with 99 problems.**" in result.out and "_Cut at 4,000 bytes. Left out: " in result.out
+    assert len(place.run("plan", "--format", "markdown").out) > 9_000
+
+
+def test_what_is_left_alone_is_listed_and_counted(place: Place) -> None:
+    place.write(task_text("a", "20"), "a.yaml")
+    place.write(task_text("b", "30"), "b.yaml")
+    place.ok(*APPLY, "a.yaml", "b.yaml")
+    text = place.ok("plan", "a.yaml", "--format", "markdown")
+    assert "with what is left alone, you pay $" in text
+    assert "<details><summary>Left alone, and paid for (1)</summary>\n\n```text\nLeft alone by this plan" in text
+    assert "bid.b: " in text and "#### Notes" not in text
+
+
 def test_what_is_never_cut_takes_no_size(place: Place) -> None:
     place.write(task_text("a", "20"))
     for arguments in (("plan",), ("plan", "--format", "json"), ("show",)):

@@ -15,6 +15,7 @@ from flowplan.reports.markdown.escaping import code, code_in_tag, fenced, prose
 from flowplan.reports.markdown.fitting import Piece, fitted
 from flowplan.reports.text.cost import cost_line, costs, remarks, rows_of
 from flowplan.reports.text.folding import Fold, folded
+from flowplan.reports.text.left_alone import in_all, left_alone
 from flowplan.reports.text.names import ranges
 from flowplan.reports.text.notices import grouped, place_of, summary_of
 from flowplan.reports.text.paint import Paint
@@ -52,6 +53,7 @@ _KINDS = {
     "deletion": ("the names of what is destroyed", "the names of what is destroyed"),
     "warning": ("a warning", "{} warnings"),
     "drift": ("what changed outside", "what changed outside"),
+    "left_alone": ("what is left alone", "what is left alone"),
     "resource": ("the diff of a resource", "the diffs of {} resources"),
     "more": ("a section", "{} sections"),
     "note": ("a note", "{} notes"),
@@ -99,6 +101,9 @@ def _plan(body: SealedPlan) -> Iterator[Piece]:
     for symbols, head in _LISTS.items():
         listed = [one for one in changing if symbol_of(one) in symbols]
         yield from _section(head, [_resource(one) for one in folded(listed)])
+    if "left_alone" in body:
+        count = len(body["left_alone"]["resources"])
+        yield from _folded(f"Left alone, and paid for ({count})", left_alone(body["left_alone"], _PLAIN), "left_alone")
     yield from _folded("Moved", moves(body["resource_changes"], _PLAIN))
     yield from _folded("Outputs", outputs(body["outputs"], _PLAIN))
     if "what_if" in body:
@@ -123,12 +128,12 @@ def _verdict(body: PlanBody, changing: Sequence[Entry]) -> str:
 def _costs(body: PlanBody) -> str:
     cost = body["cost"]
     if cost["current"] == cost["planned"]:
-        line = costs(body, _PLAIN)
-        return f"{prose(line)}\n\n" if line else ""
+        lines = [line for line in (costs(body, _PLAIN), " ".join(in_all(body))) if line]
+        return "".join(f"{prose(' '.join(line.split()))}\n\n" for line in lines)
     head, *rows = rows_of(cost)
     lines = [f"| Cost, storage included | {' | '.join(head[1:])} |", "|---|---:|---:|---:|"]
     lines += [f"| {what} | {before} | {after} | **{change}** |" for what, before, after, change in rows]
-    said = remarks(body)
+    said = [*remarks(body), *filter(None, [" ".join(" ".join(in_all(body)).split())])]
     lines += ["", *(f"- {prose(line.strip())}" for line in said)] if said else []
     return "\n".join(lines) + "\n\n"
 
@@ -136,7 +141,9 @@ def _costs(body: PlanBody) -> str:
 def _said(document: SealedPlan | FailedPlan, severity: str) -> Iterator[Piece]:
     """Those of a severity, a line each, or a line for several that say the same."""
     rank = {"error": 0, "warning": 1, "note": 4}[severity]
+    listed = "left_alone" in document  # each of them then, and not that there are some
     found = [one for one in document["diagnostics"] if one["severity"] == severity]
+    found = [one for one in found if not listed or one["detail"] != "left_alone"]
     changes = document["resource_changes"] if "stack" in document else ()
     for notice in grouped(found, changes):
         said, others = notice.first.said, len(notice.others)
@@ -205,7 +212,7 @@ def _folded(head: str, text: str, kind: str = "more") -> Iterator[Piece]:
     """A part of the text, folded; nothing for none."""
     if text:
         whole = f"<details><summary>{head}</summary>\n\n{fenced(text, 'text')}\n\n</details>\n\n"
-        yield Piece(whole, rank=1 if kind == "drift" else 3, kind=kind)
+        yield Piece(whole, rank=3 if kind == "more" else 1, kind=kind)
 
 
 def _left_out(missing: Mapping[str, int], limit: int) -> str:
