@@ -17,7 +17,6 @@ from flowplan.cli.context import Context
 from flowplan.errors import UsageProblem
 from flowplan.model.durations import read_duration
 from flowplan.operations.settings import SIMULATOR_DATA, SIMULATOR_START
-from flowplan.reports.formats import report_of
 
 if TYPE_CHECKING:
     from flowplan.operations.settings import Settings
@@ -115,20 +114,21 @@ def reset(ctx: click.Context, db: str | None, seed: int, start: str | None) -> i
 
 
 @simulator.command(cls=Command)
-@click.argument("instance_type", metavar="[TYPE]", required=False)
+@click.argument("kind", metavar="[TYPE]", required=False)
 @click.option("--region", metavar="R", help="Show only this region.")
 @click.option("--history", default="14d", show_default=True, metavar="TIME", help="How far back, up to 14d.")
 @click.option("--depth", type=click.IntRange(0), default=5, show_default=True, metavar="N", help="Orders of others.")
 @_db
+@options.form("books")
 @click.pass_context
 def market(
-    ctx: click.Context, instance_type: str | None, region: str | None, history: str, depth: int, db: str | None
+    ctx: click.Context, kind: str | None, region: str | None, history: str, depth: int, db: str | None, form: str
 ) -> int:
     """Show the auctions: prices and your bids; for a single type also a plot of its prices, and the books.
 
     TYPE is an instance type as in a task file, or the beginning of several names (a100). On the real platform only the
     auctioneer sees the books. `--depth` orders of others are shown on either side of the line between winning and
-    waiting orders.
+    waiting orders; the JSON has all of them.
     """
     from flowplan.operations.simulator import books
 
@@ -136,8 +136,8 @@ def market(
     since = timedelta(seconds=min(read_duration(history, "--history"), 14 * 86400))
     if not since:
         raise UsageProblem("--history must be more than 0", hint="write 6h or 14d")
-    found = books(*_new(here.session.settings, db), instance_type, region, since, depth)
-    here.terminal.out(report_of("books", "text")(found, here.terminal.paint), end="")
+    found = books(*_new(here.session.settings, db), kind, region, since, depth)
+    here.report("books", form, found)
     return 0
 
 

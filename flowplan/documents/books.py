@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from attrs import frozen
 
+from flowplan.documents.about import moment
+from flowplan.documents.amounts import money
+from flowplan.documents.market import history_of
 from flowplan.pricing.slices import Prices
+
+if TYPE_CHECKING:
+    from flowplan.documents.shapes.books import BookedAuction, BooksDocument, Order
 
 
 class Line(Protocol):
@@ -64,3 +70,40 @@ class Books:
     now: datetime
     since: timedelta
     depth: int
+
+
+def document(found: Books) -> BooksDocument:
+    """All that the auctioneer sees of them: every order, from the highest limit per GPU, and the prices since."""
+    return {
+        "format_version": "1.0",
+        "now": moment(found.now),
+        "unit": "USD/instance-hour",
+        "auctions": [_auction(one, found.now - found.since) for one in found.auctions],
+    }
+
+
+def _auction(one: Auction, since: datetime) -> BookedAuction:
+    return {
+        "instance_type": one.instance_type,
+        "instance_type_name": one.name,
+        "region": one.region,
+        "reserve": money(one.minimum),
+        "last_price": money(one.price),
+        "lowest_allocated": money(one.lowest_allocated),
+        "available_instances": one.available,
+        "total_instances": one.capacity,
+        "orders": [_order(line) for line in one.book],
+        "history": history_of(one.history, since),
+    }
+
+
+def _order(line: Line) -> Order:
+    own = line.bid
+    return {
+        "instance_type": line.instance_type,
+        "limit_price": money(line.limit_price),
+        "gpus_per_instance": line.gpus,
+        "quantity": line.quantity,
+        "winning": line.winning,
+        "bid": None if own is None else {"id": own[0], "name": own[1]},
+    }

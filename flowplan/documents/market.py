@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from attrs import frozen
@@ -79,7 +80,7 @@ def _auction(one: Offer, view: View, *, history: bool) -> shape.Auction:
         "advice": _advice(one),
         "as_of": market.as_of,
         "market_snapshot_id": snapshot_id(market),
-        "history": _history(one.past, view) if history else None,
+        "history": history_of(one.past, view.now - view.since) if history else None,
     }
 
 
@@ -105,7 +106,7 @@ def _advice(one: Offer) -> shape.AdviceAhead | None:
     }
 
 
-def _history(past: Prices, view: View) -> shape.History:
+def history_of(past: Prices, since: datetime) -> shape.History:
     """The price that was in force, and every change since."""
-    kept = from_then_on(past, view.now - view.since)
+    kept = from_then_on(past, since)
     return {"timestamps": [moment(at) for at, _ in kept], "spot_prices": [f"{price:.2f}" for _, price in kept]}

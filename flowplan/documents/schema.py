@@ -18,6 +18,7 @@ from typing import (
     is_typeddict,
 )
 
+from flowplan.documents.shapes.books import BooksDocument
 from flowplan.documents.shapes.common import Decimals
 from flowplan.documents.shapes.convert import ConvertDocument
 from flowplan.documents.shapes.doctor import DoctorDocument
@@ -54,6 +55,7 @@ SHAPES: Mapping[str, Any] = MappingProxyType(
         "plan": SealedPlan | FailedPlan,
         "cost": TrackRecord,
         "market": MarketDocument,
+        "books": BooksDocument,
         "offers": OffersDocument,
         "output": dict[str, OutputValue],
         "orphans": OrphansDocument,

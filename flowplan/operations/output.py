@@ -26,7 +26,7 @@ def hold_json_file(path: str) -> None:
     if not directory.is_dir():
         raise UsageProblem(f"{shown(path)} cannot be written: its directory does not exist", hint="make it first")
     if not os.access(directory, os.W_OK):
-        raise UsageProblem(f"{shown(path)} cannot be written: its directory is read-only", hint="choose another")
+        raise UsageProblem(f"{shown(path)} cannot be written: its directory is read-only", hint="choose another one")
 
 
 def hold_writable(path: str, what: str = "saved plan", begins: re.Pattern[bytes] = _SAVED_PLAN) -> None:

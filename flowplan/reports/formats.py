@@ -103,6 +103,7 @@ REPORTS: dict[tuple[str, str], Report] = {
     ("offers", "text"): Report(_TEXT + "offers", "text"),
     ("offers", "json"): Report(_JSON, "offers", whole=True),
     ("books", "text"): Report(_TEXT + "book", "text"),
+    ("books", "json"): Report(_JSON, "books", whole=True),
     ("orphans", "text"): Report(_TEXT + "orphans", "text"),
     ("orphans", "json"): Report(_JSON, "orphans", whole=True),
     ("output", "text"): Report(_TEXT + "outputs", "text"),

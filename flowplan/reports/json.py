@@ -10,6 +10,7 @@ from flowplan.documents.plan import dumps
 from flowplan.documents.totals import added_and_destroyed
 
 if TYPE_CHECKING:
+    from flowplan.documents.books import Books
     from flowplan.documents.doctor import Checkup
     from flowplan.documents.explain import Explained
     from flowplan.documents.failure import Failure
@@ -143,6 +144,12 @@ def market(found: Looked, _: Paint) -> str:
 
 def offers(found: Offers, _: Paint) -> str:
     from flowplan.documents.offers import document as made
+
+    return dumps(made(found))
+
+
+def books(found: Books, _: Paint) -> str:
+    from flowplan.documents.books import document as made
 
     return dumps(made(found))
 

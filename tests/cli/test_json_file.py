@@ -17,7 +17,7 @@ from flowplan.cli.base import JSON_INTO
 from flowplan.cli.options import Form
 from flowplan.documents.schema import schema_of
 from tests.cli.lines import commands, formats, ready
-from tests.cli.test_truncated import into_full_disk
+from tests.cli.test_truncated import into_broken_pipe, into_full_disk
 from tests.conftest import FLOWPLAN, Place
 from tests.texts import task_text
 
@@ -223,6 +223,14 @@ def test_a_run_whose_text_is_lost_says_so_in_the_file(place: Place) -> None:
     assert into_full_disk(place, "apply", "--auto-approve", f"--json={FILE}")[0] == 1
     found = events(place, 1)
     assert "not all of the output could be written" in str(found[-2]["summary"]) and found[-1]["added"] == 1
+
+
+def test_the_file_is_whole_whatever_becomes_of_stdout(applied_once: Place) -> None:
+    code, _ = into_full_disk(applied_once, "plan", "--json", FILE)
+    assert (code, json.loads(kept(applied_once))["complete"]) == (1, True)
+    (applied_once.path / FILE).unlink()
+    code, _ = into_broken_pipe(applied_once, "plan", "--json", FILE)
+    assert (code, json.loads(kept(applied_once))["complete"]) == (0, True)
 
 
 def test_a_file_that_cannot_be_written_fails_and_keeps_what_was_there(applied_once: Place) -> None:

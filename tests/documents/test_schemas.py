@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from flowplan.documents.shapes import plan as shape
 from flowplan.model.resources import Bid, Inputs, Volume
 from tests.conftest import TASK as EXAMPLE
 from tests.conftest import Place
+from tests.texts import task_text
 
 TESTS = Path(__file__).parents[1]
 PLANS = sorted((TESTS / "cases").glob("*/plan.json"))
@@ -125,6 +127,20 @@ def test_a_plan_that_failed_and_an_auction_in_full_fit(place: Place) -> None:
     fits("market", json.loads(place.ok("--api-url", "sim:", *market)))
     place.write(EXAMPLE)
     fits("offers", json.loads(place.ok("--api-url", "sim:", "market", "--for", "flowplan.yaml", "--format", "json")))
+
+
+def test_the_books_have_every_order_and_say_which_is_yours(place: Place) -> None:
+    place.write(task_text("train", "9"))
+    place.ok("apply", "--auto-approve")
+    body = json.loads(place.ok("simulator", "market", "h100.8x.SXM5.IB", "--depth", "0", "--format", "json"))
+    fits("books", body)
+    (auction,) = [one for one in body["auctions"] if one["region"] == "us-central1-b"]
+    orders = auction["orders"]
+    (own,) = [one for one in orders if one["bid"]]
+    assert (own["limit_price"], own["quantity"], own["bid"]["name"].startswith("train")) == ("9.00", 1, True)
+    per_gpu = [Decimal(one["limit_price"]) / one["gpus_per_instance"] for one in orders]
+    assert len(orders) > 5 and per_gpu == sorted(per_gpu, reverse=True)
+    assert len(auction["history"]["timestamps"]) == len(auction["history"]["spot_prices"]) > 0
 
 
 def parts(body: Any) -> Iterator[Any]:

@@ -27,6 +27,7 @@ def test_a_row_names_a_function(row: Report | Running) -> None:
 SUBJECTS = {
     "show": "plan",
     "lock show": "lock",
+    "simulator market": "books",
     "state list": "addresses",
     "state show": "resource",
     "state rm": "released",
@@ -56,8 +57,8 @@ def test_every_choice_of_a_format_comes_from_the_table() -> None:
                     assert parameter.default == offered[name][0]
     subjects = {name: SUBJECTS.get(name, name) for name in offered}
     assert offered == {name: formats_of(subject) for name, subject in subjects.items()}
-    # `show` without a plan; a version restored; a book, a schema have one; `fmt --diff`; a failure
-    unasked = {"state", "put_back", "books", "offers", "schema", "init", "fmt", "failure"}
+    # `show` without a plan; a version restored; a schema have one; `fmt --diff`; a failure
+    unasked = {"state", "put_back", "offers", "schema", "init", "fmt", "failure"}
     assert set(subjects.values()) == {subject for subject, _ in REPORTS} - unasked
 
 
