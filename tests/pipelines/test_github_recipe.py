@@ -120,6 +120,7 @@ def test_a_plan_is_reviewed_and_exactly_that_is_applied(repository: Repository) 
     applied = repository.job("apply", sha)
     assert applied.code == 0, applied.log
     assert "Apply complete: 1 added" in applied.log
+    assert "\n    Apply complete: 1 added, 0 changed, 0 destroyed.\n" in applied.summary
     assert [one["address"] for one in repository.origin.state()["resources"]] == ["bid.a"]
     files = repository.origin.git(
         repository.origin.path / "origin.git", "ls-tree", "-r", "--name-only", "flowplan-state"

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from flowplan.model.address import Address
 from flowplan.planning.actions import Change
 from flowplan.reports.formats import report_of
-from flowplan.reports.markdown.escaping import code, code_in_tag, fenced, prose
+from flowplan.reports.markdown.escaping import code, code_in_tag, fenced, message, prose
 from flowplan.reports.text.paint import Paint
 from tests.builders import bid, change, volume
 from tests.conftest import APPLY, Place
@@ -247,10 +247,17 @@ def test_a_text_is_shown_as_it_is_and_opens_nothing(text: str) -> None:
     page = harmless(f"ours: {prose(text)} end\n")
     assert plain(page.text) == plain(f"ours: {shown(text, 400)} end")
     assert page.tags == Counter(p=1, span=page.tags["span"])
+    page = harmless(f"ours: {message(text)} end\n")
+    assert set(page.tags) <= {"p", "span", "code"}
     page = harmless(f"- {code(text)} end\n")
     assert (plain(page.text), plain(page.code)) == ("end", plain(shown(text, 400)))
     page = harmless(f"<details><summary>{code_in_tag(text)}</summary>\n\n{fenced(shown(text), 'diff')}\n\n</details>\n")
     assert page.tags == Counter(details=1, summary=1, code=2, pre=1)
+
+
+def test_what_a_message_says_you_type_is_code() -> None:
+    assert message("set `a_b: 1`, or `x`") == "set `a_b: 1`, or `x`"
+    assert message("one ` alone, _x_") == "one &#96; alone, &#95;x&#95;"
 
 
 @given(NASTY, NASTY, NASTY)

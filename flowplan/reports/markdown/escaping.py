@@ -31,6 +31,14 @@ def _reference(found: re.Match[str]) -> str:
     return f"{before}&#{ord(char)};{_NO_WIDTH if char in _LINKING else ''}"
 
 
+def message(text: str, longest: int = LONGEST) -> str:
+    """As `prose`; but what stands between two backticks is code, as messages write what you type."""
+    parts = shown(text, longest).split("`")
+    if len(parts) % 2 == 0:  # one has no other
+        return prose(text, longest)
+    return "".join(code(part) if index % 2 else prose(part, longest) for index, part in enumerate(parts) if part)
+
+
 def code(text: str, longest: int = LONGEST) -> str:
     """A name on one line, as code."""
     name = shown(text, longest)

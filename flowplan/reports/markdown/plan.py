@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from attrs import evolve
 
-from flowplan.reports.markdown.escaping import code, code_in_tag, fenced, prose
+from flowplan.reports.markdown.escaping import code, code_in_tag, fenced, message, prose
 from flowplan.reports.markdown.fitting import Piece, fitted
 from flowplan.reports.text.cost import cost_line, costs, remarks, rows_of
 from flowplan.reports.text.folding import Fold, folded
@@ -148,8 +148,8 @@ def _said(document: SealedPlan | FailedPlan, severity: str) -> Iterator[Piece]:
     for notice in grouped(found, changes):
         said, others = notice.first.said, len(notice.others)
         place = place_of(notice)
-        text = prose(summary_of(notice, "\N{HORIZONTAL ELLIPSIS}"), _LONGEST) + (f" ({code(place)})" if place else "")
-        text += f"<br>hint: {prose(said['hint'], _LONGEST)}" if said["hint"] else ""
+        text = message(summary_of(notice, "\N{HORIZONTAL ELLIPSIS}"), _LONGEST) + (f" ({code(place)})" if place else "")
+        text += f"<br>hint: {message(said['hint'], _LONGEST)}" if said["hint"] else ""
         text += f"<br>and {others} more of this kind" if others else ""
         yield Piece(f"- {text}\n", rank=rank, kind=severity, count=len(notice.addresses) + others)
 
