@@ -42,6 +42,7 @@ ALLOWED: dict[str, set[str]] = {
     "diagnostics": {"masking"},
     "errors": {"diagnostics"},
     "files": {"errors"},
+    "hooks": set(),
     "model": GROUND,
     "pricing": NOUNS,
     "state": NOUNS,
@@ -67,7 +68,7 @@ ALLOWED: dict[str, set[str]] = {
     "documents": {"documents.shapes", "cost", "cost.what_if", "planning", "pricing", "state", *NOUNS},
 }
 ALLOWED["operations"] = {
-    *("apply", "backends", "cloud", "documents", "documents.shapes", "files", "simulator", "startup"),
+    *("apply", "backends", "cloud", "documents", "documents.shapes", "files", "hooks", "simulator", "startup"),
     *PURE_STAGES - {"config.keys", "config.task"},
 }
 ALLOWED["reports"] = {"reports.text", "documents", "documents.shapes", "apply", "planning", "state", *GROUND}

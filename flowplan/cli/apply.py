@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 @selecting.replace
 @options.applying
 @spending.policy
+@spending.hooks
 @click.option("--expect", metavar="SHA256", help="Refuse a saved plan with any other digest.")
 @click.pass_context
 def apply(
@@ -39,6 +40,7 @@ def apply(
     budget_basis: BudgetBasis | None,
     max_changes: str | None,
     policies: tuple[str, ...],
+    no_hooks: bool,
     **how: Any,
 ) -> int:
     """Make what is live match the configuration.
@@ -64,6 +66,7 @@ def apply(
         destroyable=frozenset(allow_volume_destroy),
         budgets=values.budgets(max_hourly_cost, max_cost_increase, budget_basis, max_changes),
         policies=policies,
+        hooks=not no_hooks,
     )
     saved = read_saved_plan(here.session.settings.directory, paths)
     hold_together({"refresh_only": refresh_only, "replace": replace, SAVED_PLAN: saved}, as_option)

@@ -56,7 +56,12 @@ class Context:
             answer.file = JsonFile.at(file)
         _hold_here()
         listener = Listener(
-            terminal.note, terminal.err if given.get("verbose") else None, terminal.hide, _busy(terminal)
+            terminal.note,
+            terminal.err if given.get("verbose") else None,
+            terminal.hide,
+            _busy(terminal),
+            terminal.warning,
+            terminal.secretless,
         )
         stop = Stop(say=terminal.err, hurry=terminal.hurry)
         files = variable_files(given.get("var_file", ()), listener.busy)

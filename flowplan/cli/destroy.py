@@ -17,6 +17,7 @@ from flowplan.cli.context import Context
 @selecting.selecting
 @options.destroying
 @spending.policy
+@spending.hooks
 @click.pass_context
 def destroy(
     ctx: click.Context,
@@ -27,6 +28,7 @@ def destroy(
     keep_volumes: bool,
     allow_volume_destroy: tuple[str, ...],
     policies: tuple[str, ...],
+    no_hooks: bool,
     **how: Any,
 ) -> int:
     """Cancel the bids and delete the volumes that flowplan made.
@@ -52,5 +54,6 @@ def destroy(
         patterns=values.patterns(target, exclude),
         destroyable=frozenset(allow_volume_destroy),
         policies=policies,
+        hooks=not no_hooks,
     )
     return carry_out(Context.of(ctx), request, how)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 @spending.horizon
 @spending.budgeting
 @spending.policy
+@spending.hooks
 @spending.what_if
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 when there are changes.")
 @options.form("plan")
@@ -58,6 +59,7 @@ def plan(
     budget_basis: BudgetBasis | None,
     max_changes: str | None,
     policies: tuple[str, ...],
+    no_hooks: bool,
     what_if: str | None,
     detailed_exitcode: bool,
     form: str,
@@ -107,6 +109,7 @@ def plan(
         budgets=values.budgets(max_hourly_cost, max_cost_increase, budget_basis, max_changes),
         what_if=ahead,
         policies=policies,
+        hooks=not no_hooks,
         complete=bool(out) or report.whole or here.answer.file is not None,
         history=report.history,
     )
@@ -124,6 +127,10 @@ def plan(
     here.answer.keep("plan", found.document)
     if report.commands:
         tell_step(here.terminal, found.sealed, out or "")
+    if found.hooks:
+        from flowplan.operations.hooks import after_plan
+
+        after_plan(here.session, found.hooks, found)
     refuse(found.priced)
     return PENDING if detailed_exitcode and not found.priced.plan.empty else 0
 

@@ -50,6 +50,13 @@ policy = click.option(
     help="Hold the plan to the policies in FILE, beside those of the stack.",
 )
 
+hooks = click.option(
+    "--no-hooks",
+    is_flag=True,
+    envvar="FLOWPLAN_NO_HOOKS",
+    help="Do not run the commands under `hooks` of the stack file.  [FLOWPLAN_NO_HOOKS=1]",
+)
+
 
 def budgeting(function: F) -> F:
     """The options of what may be spent."""

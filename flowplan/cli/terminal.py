@@ -98,6 +98,9 @@ class Terminal:
     def note(self, text: str) -> None:
         self.err("\n".join(wrapped(f"{self.paint_err('note:', 'cyan')} {shown(text, 1000)}", "", "  ")))
 
+    def warning(self, text: str) -> None:
+        self.err("\n".join(wrapped(f"{self.paint_err('warning:', 'yellow')} {shown(text, 1000)}", "", "  ")))
+
     def error(self, error: FlowplanError) -> None:
         """One error: what happened, then the detail, then the hint on a line of its own."""
         lines = wrapped(f"{self.paint_err('error:', 'red', 'bold')} {shown(str(error), 2000)}", "", "  ")

@@ -30,6 +30,7 @@ from flowplan.printable import Secret, shown
 KEY_FILE = "FLOWPLAN_API_KEY_FILE"
 SOURCES = ("FLOWPLAN_API_KEY", KEY_FILE, "FOUNDRY_API_KEY", "MITHRIL_API_KEY")
 LOGIN = "FOUNDRY_EMAIL and FOUNDRY_PASSWORD"
+_VARIABLE = "FLOWPLAN_VAR_"
 KEY_LENGTH = 4096  # characters: far above any key, far below a file named by mistake
 
 
@@ -40,6 +41,12 @@ class Credentials:
     source: str
     secret: Secret
     email: str | None = None
+
+
+def without_credentials(environ: Mapping[str, str]) -> dict[str, str]:
+    """`environ` for somebody else's program: without flowplan's credentials, and without the values of variables."""
+    own = {*SOURCES, "FOUNDRY_EMAIL", "FOUNDRY_PASSWORD", "FLOWPLAN_PLAN_KEY"}
+    return {name: value for name, value in environ.items() if name not in own and not name.startswith(_VARIABLE)}
 
 
 def find(environ: Mapping[str, str]) -> Credentials:

@@ -15,6 +15,7 @@ from flowplan.model.address import Address, Ref
 from flowplan.model.budget import Budget
 from flowplan.model.digest import LEFT_OUT, digest, material, named
 from flowplan.model.given import GivenValue
+from flowplan.model.hooks import Hook
 from flowplan.model.lifecycle import DEFAULT, After, Lifecycle, Lifetime
 from flowplan.model.policy import Policies
 from flowplan.model.resources import ContainerImage, Interface, LocalDisk, PortPair, Script
@@ -182,6 +183,7 @@ class Config:
     secrets: frozenset[str] = field(default=frozenset(), repr=False, eq=False)  # values that nothing may show
     sensitive: Mapping[str, str] = field(factory=dict, repr=False, eq=False)  # those variables, as --var has them
     policies: tuple[Policies, ...] = field(default=(), eq=False)  # what plans are held to
+    hooks: tuple[Hook, ...] = field(default=(), eq=False)  # what is run afterwards
     _texts: dict[str, Text | None] = field(init=False, repr=False, eq=False, factory=dict)  # those that were shown
 
     @property

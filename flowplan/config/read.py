@@ -78,6 +78,7 @@ def read(sources: Sequence[Source], read_file: ReadFile, given: Given = NOTHING_
         secrets=frozenset(reading.findings.secrets),
         sensitive=stack.sensitive,
         policies=tuple(stack.policies),
+        hooks=tuple(stack.hooks),
     )
 
 

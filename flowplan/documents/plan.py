@@ -44,7 +44,7 @@ FORMAT_VERSION = "1.0"
 _IDLE = (NoOp, Completed, Presumed)
 
 
-def _words(change: Change) -> list[str]:
+def words(change: Change) -> list[str]:
     """What is done, in the order in which it is."""
     if isinstance(change, Import) and change.fields:
         return ["import", "update"]
@@ -226,7 +226,7 @@ def entry(one: Priced) -> shape.Entry:
         "name": change.address.name,
         "id": change.id,
         "change": {
-            "actions": _words(change),
+            "actions": words(change),
             "before": plain(change.applied if isinstance(change, Completed) else change.before),
             "after": plain(change.applied if isinstance(change, Completed) else change.after),
             "after_unknown": _unknown(change),

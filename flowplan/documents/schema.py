@@ -27,6 +27,7 @@ from flowplan.documents.shapes.explain import ExplainDocument
 from flowplan.documents.shapes.failure import FailureDocument
 from flowplan.documents.shapes.graph import GraphDocument
 from flowplan.documents.shapes.history import HistoryDocument, PutBackDocument
+from flowplan.documents.shapes.hooks import HookDocument
 from flowplan.documents.shapes.lock import LockDocument
 from flowplan.documents.shapes.market import MarketDocument
 from flowplan.documents.shapes.offers import OffersDocument
@@ -76,6 +77,7 @@ SHAPES: Mapping[str, Any] = MappingProxyType(
         "doctor": DoctorDocument,
         "test": TestDocument,
         "event": Event,
+        "hook": HookDocument,
         "failure": FailureDocument,
     }
 )

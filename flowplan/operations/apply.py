@@ -15,7 +15,7 @@ from flowplan.apply.outcome import Outcome, verdict
 from flowplan.apply.recover import Recovered, recover
 from flowplan.apply.run import Applying
 from flowplan.apply.waits import Until, Waiting
-from flowplan.errors import ApplyFailed, ApprovalMissing, OutcomeUnknown, StalePlan, UsageProblem
+from flowplan.errors import ApplyFailed, ApprovalMissing, FlowplanError, OutcomeUnknown, StalePlan, UsageProblem
 from flowplan.model.budget import side_by_side
 from flowplan.model.resources import Volume
 from flowplan.operations.ending import Ending
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from flowplan.model.address import Address
     from flowplan.model.budget import Budget
     from flowplan.model.catalogue import Place
+    from flowplan.model.live import Live
     from flowplan.operations.session import Session
     from flowplan.state.journal import Intent
     from flowplan.state.state import Binding
@@ -127,7 +128,14 @@ def apply(
         hold_sensitive(session, saved, config)
         wishes = attrs.evolve(wishes, held_to=touched_by(saved))
     budgets = side_by_side(request.budgets, config.budgets) if config is not None else request.budgets
-    return Run(session, config, wishes, how, approval, reporter, saved, budgets, request.hours)()
+    run = Run(session, config, wishes, how, approval, reporter, saved, budgets, request.hours)
+    try:
+        outcome = run()
+    except FlowplanError:
+        run.set_off()
+        raise
+    run.set_off()
+    return outcome
 
 
 @define
@@ -148,11 +156,19 @@ class Run:
     _pending: tuple[Intent, ...] = field(default=(), init=False)  # what was in doubt when this run began
     _shown: Costs | None = field(default=None, init=False)  # what was shown that it costs
     _looked: float = field(default=0.0, init=False)  # when the look at the cloud began that the plan is made of
+    _ran: tuple[Plan, Outcome, Live] | None = field(default=None, init=False)  # once that is saved
     _asked: bool = field(default=False, init=False)  # whether somebody was asked since: that may take days
 
     def __call__(self) -> Outcome:
         with self.session.changing() as lock:
             return self._locked(lock)
+
+    def set_off(self) -> None:
+        """Run the hooks of what was done, if it came so far. The lock is released by then."""
+        if self._ran is not None and self.wishes.hooks:
+            from flowplan.operations.hooks import after_apply
+
+            after_apply(self.session, self.wishes.hooks, *self._ran)
 
     def _locked(self, lock: StateLock) -> Outcome:
         store = self.session.store
@@ -180,9 +196,12 @@ class Run:
             changed = journal.appended or loaded.journaled or state is not outcome.state
             outcome = attrs.evolve(outcome, state=with_past_bids(state, seen.live) if changed else state)
             saved = self._save(store, outcome, loaded, changed=changed)
+            outcome = attrs.evolve(outcome, state=saved)
+            self._ran = (plan, outcome, seen.live)
             self._keep_forecast(plan, outcome)
-            outcome = self._wait(plan, attrs.evolve(outcome, state=saved), around)
+            outcome = self._wait(plan, outcome, around)
             outcome = attrs.evolve(outcome, outputs=shown_after(self.session, outcome.state))
+            self._ran = (plan, outcome, seen.live)
         self._finish(plan, outcome, seen)
         return outcome
 

@@ -29,14 +29,17 @@ def _shut() -> threading.Lock:
 class Listener:
     """Told what an operation has to say while it works. None of these may raise.
 
-    `note`: one sentence for people. `log`: each call to the API, None for no log. `hide`: a function that gives what no
-    output may show from then on. `busy`: a context in which something goes on that may take long, said in a text.
+    `note`: one sentence for people; `warn`: one that says what went wrong. `log`: each call to the API, None for no
+    log. `hide`: a function that gives what no output may show from then on; `secretless`: a text without that. `busy`:
+    a context in which something goes on that may take long, said in a text.
     """
 
     note: Callable[[str], None] = _silent
     log: Callable[[str], None] | None = None
     hide: Callable[[Callable[[], Iterable[str]]], None] = _silent
     busy: Callable[[str], AbstractContextManager[Any]] = field(default=nullcontext)
+    warn: Callable[[str], None] = _silent
+    secretless: Callable[[str], str] = str
 
 
 class Interruption(Protocol):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from flowplan.documents.shapes.plan import PastPrices, PlanDocument, SealedPlan
     from flowplan.model.budget import Budget
     from flowplan.model.catalogue import Quota
+    from flowplan.model.hooks import Hook
     from flowplan.planning.plan import Plan, Wishes
     from flowplan.pricing.entry import Key, Market
     from flowplan.pricing.history import Stream
@@ -40,7 +41,8 @@ class Request:
     which part of it, and what to replace whatever differs. `destroyable`: names of volumes whose data may go. `hours`:
     how far ahead the cost is forecast, None: each task's estimated duration, else a day. `what_if`: the hours of a
     simulation of the auctions. `complete`: with what stays as it is and every span, for machines, sealed. `history`:
-    with the past prices of its auctions, to be drawn. `policies`: files of rules.
+    with the past prices of its auctions, to be drawn. `policies`: files of rules. `hooks`:
+    whether the files' commands run afterwards.
     """
 
     paths: tuple[str | Source, ...] = ()
@@ -55,6 +57,7 @@ class Request:
     what_if: float | None = None
     complete: bool = False
     history: bool = False
+    hooks: bool = False
     policies: tuple[str, ...] = ()
     saved_policies: Mapping[str, str] = field(factory=dict)  # files of a saved plan, with their texts
     variables: Mapping[str, str] = field(factory=dict, repr=False)  # of a saved plan, for those that are not given
@@ -62,10 +65,12 @@ class Request:
 
 @frozen
 class Planned:
-    """A plan with its price, and its document."""
+    """A plan with its price, and its document; `seen`: what it was made from, `hooks`: what runs once it is shown."""
 
     priced: PricedPlan
     document: PlanDocument | SealedPlan
+    seen: Observed
+    hooks: tuple[Hook, ...] = ()
 
     @property
     def sealed(self) -> SealedPlan:
@@ -98,7 +103,7 @@ def plan(session: Session, request: Request, tell: Callable[[int, int], None] = 
         from flowplan.operations.what_if import simulated
 
         body["what_if"] = simulated(found.costs, streams, seen.catalogue, request.what_if, tell)
-    return Planned(found, sealed(session, body) if request.complete else body)
+    return Planned(found, sealed(session, body) if request.complete else body, seen, wishes.hooks)
 
 
 def _history(session: Session, found: PricedPlan, pasts: Mapping[tuple[str, str], Past]) -> list[PastPrices]:
@@ -120,6 +125,7 @@ def wanted(session: Session, request: Request) -> tuple[Config | None, Wishes]:
     return config, Wishes(
         policies=(*read_policies(files), *(config or named).policies),
         policy_files=files,
+        hooks=(config or named).hooks if request.hooks else (),
         refresh=request.refresh,
         mode="destroy" if request.destroy else "refresh-only" if request.refresh_only else "apply",
         patterns=request.patterns,

@@ -19,6 +19,7 @@ from flowplan.operations.sources import read_beside
 if TYPE_CHECKING:
     from flowplan.config import Config, Source
     from flowplan.model.given import GivenValue
+    from flowplan.model.hooks import Hook
     from flowplan.model.lifecycle import Lifecycle
     from flowplan.model.policy import Policies
     from flowplan.planning.plan import Unread
@@ -58,8 +59,8 @@ class Named:
     """What files name: the `addresses` they declare, and the volumes they only attach, by their names or ids;
     `lifecycles`: how what they declare is to be treated; `spared`: what they no longer name, and is to stay live;
     `given_up`: what they no longer name, and is to go. Each also under the addresses that it had before it moved.
-    `unread`: what they may say, where they cannot be read; `variables`: those that were given; `policies`: their
-    rules."""
+    `unread`: what they may say, where they cannot be read; `variables`: those that were given; `policies` and
+    `hooks`: their rules and commands."""
 
     addresses: frozenset[Address] = frozenset()
     attached: frozenset[str] = frozenset()
@@ -69,6 +70,7 @@ class Named:
     unread: Unread | None = None
     variables: Mapping[str, GivenValue] = field(factory=dict)
     policies: tuple[Policies, ...] = ()
+    hooks: tuple[Hook, ...] = ()
 
 
 def named_in(session: Session, sources: Sequence[Source], saved: Mapping[str, str] | None = None) -> Named:
@@ -94,6 +96,7 @@ def named_in(session: Session, sources: Sequence[Source], saved: Mapping[str, st
         given_up=given_up,
         variables=config.variables,
         policies=config.policies,
+        hooks=config.hooks,
     )
 
 

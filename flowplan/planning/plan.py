@@ -15,6 +15,7 @@ from flowplan.diagnostics import Diagnostic
 from flowplan.model.address import Address
 from flowplan.model.catalogue import Place
 from flowplan.model.given import GivenValue
+from flowplan.model.hooks import Hook
 from flowplan.model.lifecycle import Lifecycle
 from flowplan.model.policy import Policies
 from flowplan.model.resources import Bid, Volume
@@ -155,6 +156,7 @@ class Wishes:
     policy_files: Mapping[str, str] = field(
         factory=dict
     )  # of these, the files given beside the stack, with their texts
+    hooks: tuple[Hook, ...] = ()  # what is run afterwards
     in_scope: Callable[[Binding], bool] = lambda _: True
     files: Files = field(factory=AllThere)
 

@@ -456,8 +456,8 @@ MISTAKES = (
     Mistake(
         "destroy what a policy of the stack protects",
         "operations/validate.py",
-        "        policies=config.policies,\n    )",
-        "    )",
+        "        policies=config.policies,\n",
+        "",
         ("tests/operations/test_policies.py", "-k", "protected_holds"),
     ),
     Mistake(
@@ -480,5 +480,40 @@ MISTAKES = (
         "            problems += error.problems",
         "            pass",
         ("tests/operations/test_policies.py", "-k", "wrong"),
+    ),
+    Mistake(
+        "give hooks what must stay secret",
+        "operations/hooks.py",
+        "json.dumps(_secretless(session, document(happened, session.now())))",
+        "json.dumps(document(happened, session.now()))",
+        ("tests/operations/test_hooks.py", "-k", "secrets"),
+    ),
+    Mistake(
+        "run hooks with the credentials of flowplan",
+        "operations/hooks.py",
+        "**without_credentials(settings.environ)",
+        "**settings.environ",
+        ("tests/operations/test_hooks.py", "-k", "secrets"),
+    ),
+    Mistake(
+        "run hooks under the lock",
+        "operations/apply.py",
+        "        self._finish(plan, outcome, seen)\n        return outcome\n",
+        "        self.set_off()\n        self._finish(plan, outcome, seen)\n        return outcome\n",
+        ("tests/operations/test_hooks.py", "-k", "lock"),
+    ),
+    Mistake(
+        "run the hooks of a stack for a program",
+        "operations/plan.py",
+        "hooks=(config or named).hooks if request.hooks else (),",
+        "hooks=(config or named).hooks,",
+        ("tests/operations/test_hooks.py", "-k", "nothing_else"),
+    ),
+    Mistake(
+        "kill a hook without what it started",
+        "hooks/run.py",
+        "os.killpg(process.pid, signal.SIGKILL)",
+        "process.kill()",
+        ("tests/hooks/test_run.py", "-k", "all_that_it_started"),
     ),
 )

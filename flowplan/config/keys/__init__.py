@@ -1,5 +1,6 @@
 """Every key of a task file and of a stack file: one table, which the reader and the JSON Schema share. Pure."""
 
+from flowplan.config.keys.hooks import HOOK, HOOKS
 from flowplan.config.keys.kinds import Keys
 from flowplan.config.keys.meanings import MEANINGS
 from flowplan.config.keys.policies import HOURS, POLICIES
@@ -43,6 +44,8 @@ __all__ = [
     "DISK",
     "GUARDS",
     "HOMES",
+    "HOOK",
+    "HOOKS",
     "HOURS",
     "IMAGE",
     "IMPORT",

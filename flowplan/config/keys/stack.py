@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flowplan.config.keys.hooks import HOOKS
 from flowplan.config.keys.kinds import (
     ANY,
     FLAG,
@@ -137,6 +138,7 @@ STACK_FILE = Keys(
         ),
         "guards": TASK.fields["guards"],
         "policies": Key(Within(POLICIES), "Rules that every plan is held to."),
+        "hooks": Key(Within(HOOKS), "Commands that run after a plan or an apply."),
         "moved": Key(ListOf(Within(MOVED), one=True, empty=True), "Resources whose address has changed."),
         "removed": Key(ListOf(Within(REMOVED), one=True, empty=True), "Resources that are no longer configured."),
         "import": Key(ListOf(Within(IMPORT), one=True, empty=True), "Live objects that become resources."),

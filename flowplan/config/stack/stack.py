@@ -14,6 +14,7 @@ from attrs import define, field
 
 from flowplan.config import keys
 from flowplan.config.config import Import, Moved, Output, Removed, Task, VolumeWanted
+from flowplan.config.hooks import read_hooks
 from flowplan.config.policies import read_policies
 from flowplan.config.stack.defaults import under
 from flowplan.config.stack.depends_on import of_instances, read_depends_on
@@ -34,6 +35,7 @@ from flowplan.config.yaml import Mapping as MappingNode
 from flowplan.model.address import Address, Kind, instance_name
 from flowplan.model.budget import Budget
 from flowplan.model.given import GivenValue
+from flowplan.model.hooks import Hook
 from flowplan.model.policy import Policies
 from flowplan.model.resources import BID_NAME, VOLUME_NAME, VOLUME_NAME_LENGTH
 
@@ -58,6 +60,7 @@ class Stack:
     volumes: list[VolumeWanted] = field(factory=list)
     budgets: list[Budget] = field(factory=list)
     policies: list[Policies] = field(factory=list)
+    hooks: list[Hook] = field(factory=list)
     outputs: dict[str, Output] = field(factory=dict)
     moved: list[Moved] = field(factory=list)
     removed: list[Removed] = field(factory=list)
@@ -181,6 +184,7 @@ class _Reading:
             read_outputs(section.document, outputs, self._scope(section, later=True), self.found.outputs)
         self.found.moved += self._list(section, "moved", read_moved)
         self.found.removed += self._list(section, "removed", read_removed)
+        self.found.hooks += self._list(section, "hooks", read_hooks)
         self.found.imports += self._list(section, "import", read_imports)
 
     def _list(self, section: Section, key: str, read: Callable[[Document, Node], list[T]]) -> list[T]:

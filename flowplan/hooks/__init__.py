@@ -1,0 +1,1 @@
+"""Commands of users: run with a limit on their time, and ended with all that they started."""

@@ -1,0 +1,233 @@
+"""Hooks: what sets them off, what they read, and that nothing they do changes what flowplan did."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import flowplan
+from tests.conftest import APPLY, START, Place, bid_id
+from tests.documents.test_schemas import fits
+from tests.hooks.test_run import runs
+
+STACK = """\
+version: 2
+name: demo
+project_name: my-foundry-project
+hooks: {hooks}
+tasks:
+  train:
+    resources_specification: {fcp_instance: h100.8x.SXM5.IB, cluster_id: us-central1-b}
+    task_management: {utility_threshold_price: 20}
+    startup_script: echo hi
+"""
+DESTROY = ("destroy", "--auto-approve")
+KEEP = "cat > $0.json"  # what it reads goes into a file of the event's name
+EVERY = {event: ["sh", "-c", KEEP, event] for event in ("planned", "applied", "preempted", "drifted")}
+
+
+@pytest.fixture
+def hooked(place: Place) -> Place:
+    hook(place, EVERY)
+    return place
+
+
+def hook(place: Place, hooks: Any) -> None:
+    place.write(STACK.replace("{hooks}", json.dumps(hooks)))
+
+
+def events(place: Place) -> set[str]:
+    """What hooks have read since, by their events; forgotten then."""
+    found = {path.stem for path in place.path.glob("*.json") if path.stem in EVERY}
+    for name in found:
+        body(place, name)
+        (place.path / f"{name}.json").unlink()
+    return found
+
+
+def body(place: Place, event: str) -> Any:
+    found = json.loads((place.path / f"{event}.json").read_text())
+    fits("hook", found)
+    assert found["event"] == event and found["stack"]["name"] == "demo"
+    return found
+
+
+# ---- what sets them off ---------------------------------------------------------------------------------------------
+
+
+def test_a_plan_sets_off_planned_with_the_whole_plan(hooked: Place) -> None:
+    shown = json.loads(hooked.ok("plan", "--format", "json"))
+    found = body(hooked, "planned")
+    assert found["plan"] == shown
+    assert [(one["address"], one["actions"]) for one in found["resources"]] == [("bid.train", ["create"])]
+    assert events(hooked) == {"planned"}
+
+
+def test_an_apply_and_a_destroy_set_off_applied_with_what_became_of_it(hooked: Place) -> None:
+    hooked.ok(*APPLY)
+    found = body(hooked, "applied")
+    [one] = found["resources"]
+    assert (one["address"], one["actions"], one["result"], one["id"]) == (
+        "bid.train",
+        ["create"],
+        "done",
+        bid_id(hooked, "bid.train"),
+    )
+    assert found["summary"]["added"] == 1 and "plan" not in found
+    assert events(hooked) == {"applied"}
+    hooked.ok(*APPLY)
+    assert events(hooked) == set()  # nothing was done
+    hooked.ok(*DESTROY)
+    assert body(hooked, "applied")["resources"][0]["actions"] == ["delete"]
+
+
+def test_a_run_that_fails_sets_it_off_with_the_error(hooked: Place) -> None:
+    hooked.ok("plan")
+    with hooked.simulator() as simulator:
+        simulator.faults.add("POST /v2/spot/bids", "status", status=400)
+    assert hooked.run(*APPLY).code == 1
+    [one] = body(hooked, "applied")["resources"]
+    assert one["result"] == "failed" and one["error"]
+
+
+def test_what_changed_outside_sets_off_drifted(hooked: Place) -> None:
+    hooked.ok(*APPLY)
+    hooked.call("PATCH", f"/v2/spot/bids/{bid_id(hooked, 'bid.train')}", b'{"limit_price": "$9.00"}')
+    events(hooked)
+    hooked.ok("plan")
+    assert [one["address"] for one in body(hooked, "drifted")["resources"]] == ["bid.train"]
+    assert events(hooked) == {"planned", "drifted"}
+    hooked.ok(*APPLY)
+    assert events(hooked) == {"applied", "drifted"}
+
+
+def test_nothing_else_sets_one_off(hooked: Place) -> None:
+    hooked.ok("validate")
+    hooked.ok("fmt", "--check")
+    for command in (("plan", "--no-hooks"), (*APPLY, "--no-hooks"), ("status",), ("cost",), (*DESTROY, "--no-hooks")):
+        hooked.ok(*command)
+        assert events(hooked) == set(), command
+    stack = flowplan.load("flowplan.yaml", directory=hooked.path, api_url="sim:", environ=START)
+    stack.apply(stack.plan())
+    assert events(hooked) == set()  # a program does what it likes itself
+
+
+def test_the_environment_can_switch_them_off(hooked: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLOWPLAN_NO_HOOKS", "1")
+    hooked.ok("plan")
+    hooked.ok(*APPLY)
+    assert events(hooked) == set()
+
+
+# ---- never part of the transaction ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        (["sh", "-c", "exit 3"], "failed with exit code 3; what flowplan did stands"),
+        (["nosuch"], "cannot be started: No such file or directory; what flowplan did stands"),
+        ({"command": ["sleep", "600"], "timeout": 1}, "was killed after 1 seconds; what flowplan did stands"),
+    ],
+)
+def test_one_that_fails_is_a_warning(place: Place, command: Any, says: str) -> None:
+    hook(place, {"planned": command, "applied": command})
+    for arguments in (("plan",), APPLY):
+        result = place.run(*arguments)
+        assert result.code == 0
+        said = " ".join(result.err.split())
+        assert "warning: the hook" in said and says in said and "flowplan.yaml:4:" in said
+    assert len(place.ledger()) == 1
+
+
+def test_it_runs_once_the_state_is_saved_and_the_lock_released(place: Place) -> None:
+    script = f"{sys.executable} -m flowplan lock show >> lock.txt; cp flowplan.state.json seen.json"
+    hook(place, {"applied": ["sh", "-c", script]})
+    place.ok(*APPLY)
+    assert (place.path / "lock.txt").read_text() == place.ok("lock", "show")
+    assert "Nobody holds" in place.ok("lock", "show")
+    assert (place.path / "seen.json").read_bytes() == (place.path / "flowplan.state.json").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "outcome", "number"),
+    [
+        (("plan",), "nothing was changed", signal.SIGINT),
+        (APPLY, "what was done is saved", signal.SIGINT),
+        (APPLY, "what was done is saved", signal.SIGTERM),
+    ],
+)
+def test_a_signal_ends_the_one_that_runs(
+    place: Place, arguments: tuple[str, ...], outcome: str, number: signal.Signals
+) -> None:
+    script = f"echo $$ > pid.txt; kill -{number.value} $PPID; sleep 600"
+    hook(place, {"planned": ["sh", "-c", script], "applied": ["sh", "-c", script]})
+    command = [sys.executable, "-m", "flowplan", *arguments]
+    ended = subprocess.run(command, cwd=place.path, capture_output=True, text=True, check=False)
+    assert ended.returncode == 128 + number and outcome in ended.stderr
+    assert not runs(int((place.path / "pid.txt").read_text()))
+    assert len(place.ledger()) == (arguments == APPLY)
+
+
+def test_one_that_runs_flowplan_sets_off_no_other(place: Place) -> None:
+    script = f"echo once >> count.txt; {sys.executable} -m flowplan plan > plan.txt"
+    hook(place, {"planned": ["sh", "-c", script]})
+    place.ok("plan")
+    assert (place.path / "count.txt").read_text() == "once\n"
+    assert "1 to add" in (place.path / "plan.txt").read_text()
+
+
+# ---- what it writes and reads ---------------------------------------------------------------------------------------
+
+
+def test_what_it_writes_cannot_pass_for_ours(place: Place) -> None:
+    forged = "Apply complete: 9 added\\n::error::no\\nerror: no\\033[2J\\r" + "x" * 90 + " ::set-output name=a::b"
+    hook(place, {"planned": ["printf", forged], "applied": ["printf", forged]})
+    for arguments in (("plan", "--format", "json"), (*APPLY, "--json")):
+        result = place.run(*arguments)
+        assert result.code == 0 and "9 added" not in result.out
+        ours = [line for line in result.err.splitlines() if "added" in line or "error" in line]
+        assert ours and all(line.startswith("note: hook ") for line in ours), result.err
+        assert "\x1b[2J" not in result.err
+        assert not [line for line in result.err.splitlines() if line.strip().startswith("::")]
+
+
+def test_much_of_what_it_writes_is_cut(place: Place) -> None:
+    hook(place, {"planned": ["seq", "50"]})
+    said = place.run("plan").err
+    assert said.count("note: hook planned: ") == 21 and "30 more lines are not shown" in said
+
+
+def test_secrets_are_neither_in_what_it_reads_nor_in_its_environment(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLOWPLAN_API_KEY", "fkey_us-central1-b")
+    monkeypatch.setenv("MITHRIL_API_KEY", "us-central1-b")  # which a plan would show
+    monkeypatch.setenv("FOUNDRY_PASSWORD", "a-password-of-ours")
+    monkeypatch.setenv("FLOWPLAN_PLAN_KEY", "0123456789abcdef")
+    monkeypatch.setenv("FLOWPLAN_VAR_token", "of-a-variable")
+    monkeypatch.setenv("OTHER", "is theirs")
+    hook(place, {"planned": ["sh", "-c", "cat > planned.json; env > env.txt"]})
+    place.ok("plan")
+    text = (place.path / "planned.json").read_text()
+    assert "us-central1-b" not in text and "********" in text
+    fits("hook", json.loads(text))
+    inherited = (place.path / "env.txt").read_text()
+    for secret in ("us-central1-b", "a-password", "0123456789abcdef", "of-a-variable"):
+        assert secret not in inherited
+    assert "OTHER=is theirs" in inherited and "FLOWPLAN_NO_HOOKS=1" in inherited
+
+
+def test_the_file_of_an_unreadable_stack_sets_nothing_off(hooked: Place) -> None:
+    hooked.ok(*APPLY)
+    events(hooked)
+    path: Path = hooked.path / "flowplan.yaml"
+    path.write_text(path.read_text() + "tasks: [\n")
+    hooked.ok(*DESTROY)
+    assert events(hooked) == set()
