@@ -17,9 +17,11 @@ import click
 from flowplan import __version__
 from flowplan.cli.answer import Answer
 from flowplan.cli.asked import asked_by
-from flowplan.cli.base import Filled, end_with, global_options
+from flowplan.cli.base import Filled, end_with
 from flowplan.cli.commands import COMMANDS, PURPOSES
+from flowplan.cli.completing import VARIABLE
 from flowplan.cli.elsewhere import hold_command
+from flowplan.cli.everywhere import global_options
 from flowplan.cli.failures import Failed, tell, tell_interrupted
 from flowplan.cli.terminal import Terminal
 from flowplan.cloud.http.redaction import forms_in
@@ -41,6 +43,13 @@ class Commands(Filled, click.Group):
         module, attribute, _ = COMMANDS[name]
         command: click.Command = getattr(importlib.import_module(f"flowplan.cli.{module}"), attribute)
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
+        """From the table: no command is imported."""
+        from click.shell_completion import CompletionItem
+
+        named = [CompletionItem(name, help=row[2]) for name, row in COMMANDS.items() if name.startswith(incomplete)]
+        return [*named, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -95,6 +104,12 @@ def main() -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run the command line; returns the exit code. Every error ends here, once."""
     terminal = Terminal.of(sys.stdout, sys.stderr, os.environ)
+    if instruction := os.environ.get(VARIABLE):
+        from flowplan.cli.shells import answer as completed
+
+        terminal.out(completed(main, instruction))
+        terminal.close()
+        return 0
     answer = Answer(terminal, lambda: asked_by(main, arguments))
     hidden = forms_in(os.environ)
     terminal.hide(lambda: hidden)

@@ -1,15 +1,19 @@
-"""What every command has: the global options, and a look that nothing given is empty."""
+"""What every command has: the global options, help with an example, and a look that nothing given is empty."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from flowplan.cli.durations import Duration
+from flowplan.cli.completing import hidden_options
 from flowplan.cli.elsewhere import at_home, hold_ours
+from flowplan.cli.everywhere import global_options
 from flowplan.cli.examples import EXAMPLES
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -74,55 +78,6 @@ def end_with(ctx: click.Context, text: str) -> None:
     ctx.exit()
 
 
-class Anywhere(click.Option):
-    """A global option: it may stand before the command or after it."""
-
-    def __init__(self, *names: str, **how: Any) -> None:
-        super().__init__(list(names), expose_value=False, callback=remember, **how)
-
-
-def remember(ctx: click.Context, option: click.Parameter, value: Any) -> None:
-    """The callback of an option whose value stands with those of the global ones."""
-    given: dict[str, Any] = ctx.find_root().ensure_object(dict)
-    if option.name and isinstance(value, tuple):  # may be given several times, before the command and after it
-        given[option.name] = (*given.get(option.name, ()), *value)
-    elif option.name and value not in (None, False):
-        given[option.name] = value
-
-
-def global_options(*, hidden: bool) -> list[click.Parameter]:
-    """The options every command takes; shown once, in `flowplan --help`."""
-    return [
-        Anywhere("--chdir", metavar="DIR", hidden=hidden, help="Work in DIR."),
-        Anywhere("--state", metavar="FILE", hidden=hidden, help="The state file (flowplan.state.json)."),
-        Anywhere("--api-url", metavar="URL", hidden=hidden, help="The API's URL; sim: is the embedded simulator."),
-        Anywhere("--project", metavar="NAME", hidden=hidden, help="The project, by name or id."),
-        Anywhere("--ssh-key", metavar="NAME", hidden=hidden, help="The SSH key for tasks that name none."),
-        Anywhere(
-            "--var", multiple=True, metavar="NAME=VALUE", hidden=hidden, help="The value of a variable of the stack."
-        ),
-        Anywhere(
-            "--var-file",
-            multiple=True,
-            metavar="FILE",
-            hidden=hidden,
-            help="Values of variables, as YAML; the last wins.",
-        ),
-        Anywhere(
-            "--lock-timeout", type=Duration(), metavar="TIME", hidden=hidden, help="How long to wait for the lock (0s)."
-        ),
-        Anywhere("--no-lock", is_flag=True, hidden=hidden, help="Do not lock; for read-only commands."),
-        Anywhere("--no-color", is_flag=True, hidden=hidden, help="Do not use colour."),
-        Anywhere(
-            "-v",
-            "--verbose",
-            is_flag=True,
-            hidden=hidden,
-            help="Log the API calls to stderr; show changes that are alike one by one.",
-        ),
-    ]
-
-
 class Command(Filled):
     """A command that also takes the global options, without listing them again."""
 
@@ -130,6 +85,10 @@ class Command(Filled):
         super().__init__(*args, **how)
         self.params = [*self.params, *global_options(hidden=True)]
         self.epilog = self.epilog or "`flowplan --help` lists the options that every command takes."
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Also the options that its help does not list again."""
+        return [*super().shell_complete(ctx, incomplete), *hidden_options(self.params, incomplete)]
 
 
 class Group(Filled, click.Group):

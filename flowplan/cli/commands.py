@@ -8,6 +8,7 @@ PURPOSES: dict[str, dict[str, tuple[str, str, str]]] = {
         "init": ("init", "init", "Write a first flowplan.yaml, with comments."),
         "doctor": ("doctor", "doctor", "Check credentials, project, state and the rest."),
         "convert": ("convert", "convert", "Turn a flow or SkyPilot task into a stack file."),
+        "completion": ("completion", "completion", "Complete commands and addresses in bash, zsh or fish."),
         "explain": ("explain", "explain", "Say what a code or an exit code means, and what to do."),
         "simulator": ("simulator", "simulator", "Run the embedded Foundry Cloud Platform."),
     },

@@ -1,7 +1,8 @@
-"""Lengths of time on the command line."""
+"""Lengths of time on the command line, in words or in seconds."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import click
@@ -17,3 +18,15 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # older releases of 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         read_duration(value, param.opts[0] if param is not None else self.name)
         return value
+
+
+class Finite(click.FloatRange):
+    """A number within its range: NaN, which no comparison finds outside of one, is not."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        found = super().convert(value, param, ctx)
+        if not math.isfinite(found):
+            self.fail(f"{value!r} is not a number.", param, ctx)
+        return found

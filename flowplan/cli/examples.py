@@ -27,6 +27,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = MappingProxyType({
     "output": ('ssh "$(flowplan output --raw ssh)"',),
     "test": ("flowplan test --format junit > results.xml",),
     "explain": ("flowplan explain stale-plan", "flowplan explain 3"),
+    "completion": ("source <(flowplan completion bash)",),
     "doctor": ("flowplan doctor",),
     "schema": (
         "flowplan schema > flowplan.schema.json",

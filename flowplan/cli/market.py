@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from flowplan.cli import options, values
+from flowplan.cli import completing, options, values
 from flowplan.cli.base import Command
 from flowplan.cli.context import Context
 from flowplan.cli.durations import Duration
@@ -27,8 +27,8 @@ _CODES = {"runs": 0, "waits": 1, "cannot_win": 2}  # of --exit-code
 
 
 @click.command(cls=Command)
-@click.argument("types", nargs=-1, metavar="[TYPE...]")
-@click.option("--region", metavar="R", help="Show only this region.")
+@click.argument("types", nargs=-1, shell_complete=completing.types, metavar="[TYPE...]")
+@click.option("--region", metavar="R", shell_complete=completing.regions, help="Show only this region.")
 @click.option("--limit", metavar="USD", help="Show what a bid at this limit would do; dollars per instance-hour.")
 @click.option("--horizon", type=Duration(), metavar="TIME", help="How far ahead to forecast.  [default: 24h]")
 @click.option(

@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 import click
 
-from flowplan.cli.base import JSON_INTO, F, all_of, remember
-from flowplan.cli.durations import Duration
+from flowplan.cli.base import JSON_INTO, F, all_of
+from flowplan.cli.durations import Duration, Finite
+from flowplan.cli.everywhere import remember
 from flowplan.cli.spending import budgeting, horizon
 from flowplan.reports.formats import formats_of
-
-
-class Finite(click.FloatRange):
-    """A number within its range: NaN, which no comparison finds outside of one, is not."""
-
-    name = "number"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        found = super().convert(value, param, ctx)
-        if not math.isfinite(found):
-            self.fail(f"{value!r} is not a number.", param, ctx)
-        return found
-
 
 paths = click.argument("paths", nargs=-1, metavar="[PATH...]", type=click.Path())
 allow_volume_destroy = click.option(

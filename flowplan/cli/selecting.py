@@ -5,21 +5,31 @@ from __future__ import annotations
 import click
 
 from flowplan.cli.base import F, all_of
+from flowplan.cli.completing import addresses
 
 replace = click.option(
-    "--replace", multiple=True, metavar="ADDR", help="Replace this resource even if nothing differs."
+    "--replace",
+    multiple=True,
+    metavar="ADDR",
+    shell_complete=addresses,
+    help="Replace this resource even if nothing differs.",
 )
 target = click.option(
     "--target",
     multiple=True,
     metavar="ADDR",
+    shell_complete=addresses,
     help="Only this and what it needs. * and ? are wildcards; task.NAME is a bid and its ports.",
 )
 refresh_only = click.option(
     "--refresh-only", is_flag=True, help="Only record in the state what changed outside; nothing live is changed."
 )
 exclude = click.option(
-    "--exclude", multiple=True, metavar="ADDR", help="All but this and what depends on it; wildcards as in --target."
+    "--exclude",
+    multiple=True,
+    metavar="ADDR",
+    shell_complete=addresses,
+    help="All but this and what depends on it; wildcards as in --target.",
 )
 
 

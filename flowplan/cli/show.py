@@ -6,13 +6,14 @@ import click
 
 from flowplan.cli import options
 from flowplan.cli.base import Command
+from flowplan.cli.completing import files
 from flowplan.cli.context import Context
 from flowplan.cli.github import tell_step
 from flowplan.errors import GuardRefused
 
 
 @click.command(cls=Command)
-@click.argument("planfile", required=False)
+@click.argument("planfile", shell_complete=files, required=False)
 @options.form("plan")
 @options.max_bytes
 @click.pass_context

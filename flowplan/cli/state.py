@@ -8,6 +8,7 @@ import click
 
 from flowplan.cli import options
 from flowplan.cli.base import Command, Group
+from flowplan.cli.completing import addresses, files
 from flowplan.cli.context import Context
 from flowplan.cli.history import history, restore
 from flowplan.errors import UsageProblem
@@ -19,7 +20,7 @@ def state() -> None:
 
 
 @state.command("list", cls=Command)
-@click.argument("patterns", metavar="[ADDR]...", nargs=-1)
+@click.argument("patterns", metavar="[ADDR]...", shell_complete=addresses, nargs=-1)
 @options.form("addresses")
 @click.pass_context
 def list_(ctx: click.Context, patterns: tuple[str, ...], form: str) -> int:
@@ -35,7 +36,7 @@ def list_(ctx: click.Context, patterns: tuple[str, ...], form: str) -> int:
 
 
 @state.command("show", cls=Command)
-@click.argument("address")
+@click.argument("address", shell_complete=addresses)
 @options.form("resource")
 @click.pass_context
 def show(ctx: click.Context, address: str, form: str) -> int:
@@ -49,7 +50,7 @@ def show(ctx: click.Context, address: str, form: str) -> int:
 
 
 @state.command("rm", cls=Command)
-@click.argument("address")
+@click.argument("address", shell_complete=addresses)
 @options.form("released")
 @click.pass_context
 def rm(ctx: click.Context, address: str, form: str) -> int:
@@ -67,7 +68,7 @@ def rm(ctx: click.Context, address: str, form: str) -> int:
 
 
 @state.command("mv", cls=Command)
-@click.argument("old", metavar="ADDR")
+@click.argument("old", metavar="ADDR", shell_complete=addresses)
 @click.argument("new", metavar="NEW")
 @options.form("moved")
 @click.pass_context
@@ -97,7 +98,7 @@ def pull(ctx: click.Context, form: str) -> int:
 
 
 @state.command("push", cls=Command)
-@click.argument("file", metavar="FILE")
+@click.argument("file", metavar="FILE", shell_complete=files)
 @click.option("--force", is_flag=True, help="Overwrite even a newer state, or one of another lineage.")
 @options.form("pushed")
 @click.pass_context

@@ -107,7 +107,7 @@ def test_a_working_directory_that_is_gone_is_said_by_every_command(
     gone.rmdir()
     try:
         for names, command in commands(main):
-            if isinstance(command, click.Group):
+            if isinstance(command, click.Group) or names == ("completion",):  # that one needs no directory
                 continue
             filled = ["-" for param in command.params if isinstance(param, click.Argument) and param.required]
             result = place.run(*names, *filled)

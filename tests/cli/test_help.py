@@ -48,7 +48,9 @@ def test_an_example_can_be_typed_as_it_stands(path: str) -> None:
     typed = [line for line in EXAMPLES[path] if "flowplan " in line and not line.startswith("#")]
     assert typed
     for line in typed:
-        words = shlex.split(re.split(r" [>#]|\)", line)[0].replace('ssh "$(', ""), comments=True)
+        words = shlex.split(
+            re.split(r" [>#]|\)", line)[0].replace('ssh "$(', "").replace("source <(", ""), comments=True
+        )
         name, command = next((one, BY_PATH[one]) for one in _beginnings(words[1:]) if one in BY_PATH)
         parent = click.Context(main, obj={})
         command.make_context(name, words[1 + len(name.split()) :], parent=parent).close()

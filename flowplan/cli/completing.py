@@ -1,0 +1,64 @@
+"""What completes a word of the command line: the state here, the embedded catalogue, the shell's own files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+VARIABLE = "_FLOWPLAN_COMPLETE"  # what the scripts set: SHELL_complete
+
+
+def _beginning(names: Iterable[str], incomplete: str) -> list[CompletionItem]:
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(name) for name in names if name.startswith(incomplete) and name.isprintable()]
+
+
+def addresses(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Those of the state here, or of the --state that stands in the line."""
+    from flowplan.operations.completion import addresses as kept
+
+    given: Mapping[str, Any] = ctx.find_root().obj or {}
+    return _beginning(kept(Path(given.get("chdir") or ""), os.environ, given.get("state")), incomplete)
+
+
+def types(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from flowplan.operations.completion import types as known
+
+    return _beginning(known(), incomplete)
+
+
+def regions(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from flowplan.operations.completion import regions as known
+
+    return _beginning(known(), incomplete)
+
+
+def files(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The shell's own files."""
+    return _item(incomplete, "file")
+
+
+def directories(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    return _item(incomplete, "dir")
+
+
+def _item(value: str, kind: str) -> list[CompletionItem]:
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(value, type=kind)]
+
+
+def hidden_options(params: Iterable[click.Parameter], incomplete: str) -> list[CompletionItem]:
+    """The long names of options that help leaves out, where one was begun."""
+    if not incomplete.startswith("--"):
+        return []
+    hidden = [one for one in params if isinstance(one, click.Option) and one.hidden]
+    return _beginning((name for one in hidden for name in one.opts if name.startswith("--")), incomplete)

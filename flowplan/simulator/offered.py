@@ -1,0 +1,14 @@
+"""What the simulated cloud offers, by name."""
+
+from __future__ import annotations
+
+from flowplan.simulator.auctions.catalogue import INSTANCE_TYPES, REGIONS
+
+
+def type_names() -> list[str]:
+    """Names of instance types as the API has them, each once."""
+    return sorted({kind.name for kind in INSTANCE_TYPES})
+
+
+def regions() -> list[str]:
+    return sorted(REGIONS)
