@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from flowplan.cli import completing, options
 from flowplan.cli.base import Command, Group
-from flowplan.cli.completing import types
 from flowplan.cli.context import Context
 from flowplan.cli.durations import Finite
 from flowplan.errors import UsageProblem
@@ -41,9 +41,7 @@ def simulator() -> None:
 @_db
 @click.option("--seed", type=int, default=1, show_default=True, metavar="N", help="For newly created data.")
 @_start
-@click.option(
-    "--speed", type=Finite(0, 1_000_000), default=1, show_default=True, metavar="X", help="Times real time."
-)
+@click.option("--speed", type=Finite(0, 1_000_000), default=1, show_default=True, metavar="X", help="Times real time.")
 @click.option("--api-key", metavar="KEY", help="Accept only this key.  [default: any fkey_...]")
 @click.pass_context
 def serve(
@@ -115,7 +113,7 @@ def reset(ctx: click.Context, db: str | None, seed: int, start: str | None) -> i
 
 
 @simulator.command(cls=Command)
-@click.argument("kind", shell_complete=types, metavar="[TYPE]", required=False)
+@click.argument("kind", shell_complete=completing.types, metavar="[TYPE]", required=False)
 @click.option("--region", metavar="R", help="Show only this region.")
 @click.option("--history", default="14d", show_default=True, metavar="TIME", help="How far back, up to 14d.")
 @click.option("--depth", type=click.IntRange(0), default=5, show_default=True, metavar="N", help="Orders of others.")
