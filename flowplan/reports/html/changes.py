@@ -29,7 +29,7 @@ _KINDS: Mapping[str, tuple[str, str]] = {
     ".": ("forget", "Forget"),
     "+": ("create", "Create"),
 }
-_ROWS = {"+": "new", "-": "gone", "~": "differs", ".": "gone", " ": "same", "#": "hidden"}
+_ROWS = {"+": "new", "-": "gone", "~": "differs", ".": "same", " ": "same", "#": "hidden"}
 _OPEN = 12  # so many changes are shown with what is in them
 _LONG = 25  # a list with more is folded
 

@@ -65,16 +65,17 @@ def page(document: PlanDocument | SealedPlan | FailedPlan, _: Paint) -> str:
         stack=stack,
         digest=document.get("sha256", ""),
         verdict=_verdict(document, changing),
-        tiles=_tiles(document),
+        counts=_counts(document),
+        costs=_costs(document),
         destroyed=_destroyed(changing),
         said=notes_of(said, changing),
         groups=groups_of(changes),
         count=len(changing),
-        drift=drift(document["resource_drift"], _PLAIN),
+        drift=_below_head(drift(document["resource_drift"], _PLAIN)),
         moves=moves(changes, _PLAIN),
         alone=left_alone(document["left_alone"], _PLAIN) if "left_alone" in document else "",
         in_all=" ".join(line.strip() for line in in_all(document)),
-        outputs=outputs(document["outputs"], _PLAIN),
+        outputs=_below_head(outputs(document["outputs"], _PLAIN)),
         totals=totals_of(document),
         bands=bands_of(changes),
         courses=course_pictures(document),
@@ -82,6 +83,11 @@ def page(document: PlanDocument | SealedPlan | FailedPlan, _: Paint) -> str:
         simulated=what_if(document["what_if"], _PLAIN) if "what_if" in document else "",
     )
     return framed(f"flowplan: {stack['name']}", body, part("page.js"))
+
+
+def _below_head(text: str) -> str:
+    """A part of the text without its first line, which the page has as a heading."""
+    return text.partition("\n")[2]
 
 
 def _verdict(body: PlanBody, changing: Sequence[Entry]) -> Verdict:
@@ -106,21 +112,28 @@ def _left_out(body: PlanBody) -> str:
     return f" It covers only what was selected: {left} other change{' is' if left == 1 else 's are'} left out."
 
 
-def _tiles(body: PlanBody) -> list[Tile]:
-    counts, (add, gone), cost = body["summary"], added_and_destroyed(body), body["cost"]
+def _counts(body: PlanBody) -> list[Tile]:
+    counts, (add, gone) = body["summary"], added_and_destroyed(body)
     made = [
         Tile("to add", f"{add:,}", "", "create" if add else ""),
         Tile("to change", f"{counts['update']:,}", "", "update" if counts["update"] else ""),
         Tile("to destroy", f"{gone:,}", "", "delete" if gone else ""),
     ]
-    made += [
+    others = [
         Tile(f"to {action}", f"{count:,}", "", "import")
         for action, count in (("import", counts["import"]), ("forget", counts["forget"]))
         if count
     ]
+    return [*made, *others]
+
+
+def _costs(body: PlanBody) -> list[Tile]:
+    cost = body["cost"]
     planned, delta, ahead = cost["planned"], cost["delta"], cost["horizon"]
-    made.append(Tile("an hour now", price(planned["now"]), _change(delta["now"]), ""))
-    made.append(Tile("an hour at most", price(planned["worst"]), _change(delta["worst"]), ""))
+    made = [
+        Tile("an hour now", price(planned["now"]), _change(delta["now"]), ""),
+        Tile("an hour at most", price(planned["worst"]), _change(delta["worst"]), ""),
+    ]
     if ahead is not None:
         expected = price(ahead["planned"]["expected"])
         made.append(Tile(f"{span(ahead['hours'])}, expected", expected, _change(ahead["delta"]["expected"]), ""))
