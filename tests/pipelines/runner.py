@@ -37,13 +37,14 @@ class Ended:
 
 @define
 class Action:
-    """A run of the action in a directory that is a checkout. `temp`: the runner's, a new one for each job."""
+    """A run of the action in a directory that is a checkout. `temp`: the runner's, a new one for each job.
+    `left_out`: steps."""
 
     inputs: Mapping[str, str]
     checkout: Path
     temp: Path
     environ: Mapping[str, str]
-    left_out: tuple[str, ...] = ("Install flowplan",)  # it downloads
+    left_out: tuple[str, ...]
     _outputs: dict[str, dict[str, str]] = field(factory=dict, init=False)
 
     def __call__(self) -> Ended:

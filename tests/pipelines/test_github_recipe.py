@@ -39,8 +39,8 @@ class Repository:
         made.world.write_text(json.dumps({"comments": {}, "issues": [], "pulls": {}, "artifacts": {}}))
         return made
 
-    def job(self, command: str, sha: str = "", **inputs: str) -> Ended:
-        """A job in a checkout of its own, on a runner of its own."""
+    def job(self, command: str, sha: str = "", dies_before: str = "", **inputs: str) -> Ended:
+        """A job in a checkout of its own, on a runner of its own, up to a step."""
         self.jobs += 1
         checkout = self.origin.clone(f"runner-{self.jobs}")
         environ = {
@@ -56,7 +56,8 @@ class Repository:
             **START,
         }
         given = {"command": command, "package": "", **inputs}
-        ended = Action(given, checkout, self.origin.path / f"temp-{self.jobs}", environ)()
+        temp = self.origin.path / f"temp-{self.jobs}"
+        ended = Action(given, checkout, temp, environ, left_out=("Install flowplan", dies_before))()
         if ended.outputs["plan_path"]:  # the step of the workflow that keeps the plan
             with self.changing() as world:
                 world["artifacts"][ended.outputs["artifact"]] = Path(ended.outputs["plan_path"]).read_text()
@@ -232,6 +233,14 @@ def test_without_the_branch_of_the_state_nothing_is_planned(repository: Reposito
     ended = repository.job("plan", **{"pull-request": "7"})
     assert (ended.code, "flowplan-state cannot be fetched" in ended.log) == (1, True)
     assert repository.comments == []
+
+
+def test_what_a_runner_made_that_died_before_it_saved_is_not_bought_again(repository: Repository) -> None:
+    _, sha = repository.plan(task_text("a", "20"))
+    assert repository.job("apply", sha, dies_before="Save the state").code == 0
+    again = repository.job("plan", **{"pull-request": "7"})
+    assert (again.code, again.outputs["exit_code"]) == (65, "65")
+    assert repository.job("apply", sha).code != 0
 
 
 def test_a_state_that_cannot_be_saved_fails_the_job(repository: Repository) -> None:

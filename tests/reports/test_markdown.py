@@ -237,6 +237,17 @@ def harmless(markdown: str) -> Page:
     return page
 
 
+def test_the_longest_names_leave_room_for_the_verdict() -> None:
+    body = many(100)
+    name = "\N{ROCKET}@" * 1_000
+    body["stack"] |= {"name": name, "api_url": name, "project": {"id": name, "name": name}}
+    for entry in body["resource_changes"]:
+        entry["address"] = f"{entry['type']}.{name}"
+    text = comment(body, 4_000)
+    assert len(text.encode()) <= 4_000
+    assert "**Plan: 100 to add" in text and "an hour at most, every limit paid" in text
+
+
 @given(NASTY)
 def test_a_text_is_shown_as_it_is_and_opens_nothing(text: str) -> None:
     from flowplan.printable import shown

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from flowplan.documents.shapes.plan import FailedPlan, SealedPlan
 
 _REST = "the summary of the job and `flowplan show` list all"
-LONGEST_OUTPUT = 400_000  # characters of the list of what is destroyed: GitHub takes 1 MB of UTF-16 for all of a job
+LONGEST_OUTPUT = 800_000  # bytes of UTF-16 of the list of what is destroyed: GitHub takes 1 MB for all of a job
 
 
 def lines(document: SealedPlan | FailedPlan, _: Paint) -> str:
@@ -61,7 +61,7 @@ def _listed(names: Sequence[str]) -> str:
     lines, room = [], LONGEST_OUTPUT
     for name in names:
         lines.append(shown(name, LONGEST_LINE))
-        room -= len(lines[-1]) + 1
+        room -= len(f"{lines[-1]}\n".encode("utf-16-le", "surrogatepass"))
         if room < 0:
             return "\n".join([*lines[:-1], f"and {len(names) - len(lines) + 1} more"])
     return "\n".join(lines)

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from flowplan.documents.shapes.plan import Entry, FailedPlan, PlanBody, SealedPlan
 
 MAX_BYTES = 60_000  # GitHub takes 65,536 characters in a comment
+_SHORT = 80  # characters of a name in the head
 _LONGEST = 1000  # characters of what is said
 _NAMES = 20  # of several that are alike
 _PLAIN = Paint(on=False)
@@ -50,6 +51,7 @@ _LISTS = {
 }
 _KINDS = {
     "error": ("an error", "{} errors"),
+    "remark": ("a remark on the cost", "{} remarks on the cost"),
     "deletion": ("the names of what is destroyed", "the names of what is destroyed"),
     "warning": ("a warning", "{} warnings"),
     "drift": ("what changed outside", "what changed outside"),
@@ -72,7 +74,7 @@ def header(document: SealedPlan) -> str:
     """The first line, by which a program finds the comment of a stack, and the digest of what is shown in it."""
     stack, digest = document["stack"], document["sha256"]
     about = {"stack": stack["name"], "project": stack["project"]["id"], "plan": digest}
-    words = (f"{key}={quote(value[:200], safe='').replace('--', '%2D%2D')}" for key, value in about.items())
+    words = (f"{key}={quote(value[:_SHORT], safe='').replace('--', '%2D%2D')}" for key, value in about.items())
     return f"<!-- flowplan {' '.join(words)} -->\n"
 
 
@@ -88,9 +90,10 @@ def _failed(document: FailedPlan) -> Iterator[Piece]:
 def _plan(body: SealedPlan) -> Iterator[Piece]:
     changing = ordered(body["resource_changes"])
     stack = body["stack"]
-    where = f"{code(stack['project']['name'], 80)}, API {code(stack['api_url'], 200)}"
-    title = f"### flowplan: {code(stack['name'], 80)} in {where}\n\n"
-    yield Piece(header(body) + title + _verdict(body, changing) + "\n" + _costs(body))
+    where = f"{code(stack['project']['name'], _SHORT)}, API {code(stack['api_url'], 200)}"
+    title = f"### flowplan: {code(stack['name'], _SHORT)} in {where}\n\n"
+    yield Piece(header(body) + title + _verdict(body, changing) + "\n")
+    yield from _costs(body)
     if refusals := [*_said(body, "error")]:
         yield Piece("> [!CAUTION]\n> **Refused**\n>\n")
         yield from (evolve(one, whole=f"> {one.whole}") for one in refusals)
@@ -125,17 +128,21 @@ def _verdict(body: PlanBody, changing: Sequence[Entry]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _costs(body: PlanBody) -> str:
+def _costs(body: PlanBody) -> Iterator[Piece]:
+    """The table, and what has to be said beside it."""
+    beside = " ".join(" ".join(in_all(body)).split())
     cost = body["cost"]
     if cost["current"] == cost["planned"]:
-        lines = [line for line in (costs(body, _PLAIN), " ".join(in_all(body))) if line]
-        return "".join(f"{prose(' '.join(line.split()))}\n\n" for line in lines)
+        lines = [line for line in (costs(body, _PLAIN), beside) if line]
+        yield Piece("".join(f"{prose(' '.join(line.split()))}\n\n" for line in lines))
+        return
     head, *rows = rows_of(cost)
     lines = [f"| Cost, storage included | {' | '.join(head[1:])} |", "|---|---:|---:|---:|"]
     lines += [f"| {what} | {before} | {after} | **{change}** |" for what, before, after, change in rows]
-    said = [*remarks(body), *filter(None, [" ".join(" ".join(in_all(body)).split())])]
-    lines += ["", *(f"- {prose(line.strip())}" for line in said)] if said else []
-    return "\n".join(lines) + "\n\n"
+    yield Piece("\n".join(lines) + "\n\n")
+    said = [line.strip() for line in (beside, *remarks(body)) if line]
+    yield from (Piece(f"- {prose(line)}\n", rank=1, kind="remark") for line in said)
+    yield Piece("\n")
 
 
 def _said(document: SealedPlan | FailedPlan, severity: str) -> Iterator[Piece]:
