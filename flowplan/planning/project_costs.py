@@ -34,8 +34,12 @@ class Hourly:
         planned = [known.get(one.id) if isinstance(one, Forget) else one.after for one in plan.changes]
         after = [one for one in planned if one is not None]
         every = [*known.values(), *after]
-        unknown = _unread(live) or next(filter(None, map(_gap, every)), "")
+        unknown = _unseen(plan) or _unread(live) or next(filter(None, map(_gap, every)), "")
         return cls(_sum(known.values()), _sum([*staying, *after]), unknown)
+
+
+def _unseen(plan: Plan) -> str:
+    return "" if plan.refreshed else "--no-refresh does not check what else is live"
 
 
 def _unread(live: Live) -> str:

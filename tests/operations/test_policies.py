@@ -115,6 +115,16 @@ def test_what_the_plan_was_held_to_is_held_beside_another_file_of_that_name(stac
     assert "it is Mon 11:00 there" in refused(stack, "apply", "p.json", "--policy", "policy.yaml")
 
 
+def test_what_another_stack_has_in_the_project_counts(stack: Place) -> None:
+    stack.write(STACK.replace("data", "theirs").replace("train", "other").replace("20}", "30}"), "other.yaml")
+    stack.ok("--state", "other.state.json", "apply", "other.yaml", "--auto-approve")
+    stack.write('policies: {project_budgets: {"*": 50.01}}\n', "policy.yaml")
+    stack.ok("plan", "--policy", "policy.yaml")  # $30 and $20, and a cent for their storage and ours
+    stack.write('policies: {project_budgets: {"*": 49.99}}\n', "policy.yaml")
+    assert "would cost up to $50.00 an hour" in refused(stack, "plan", "--policy", "policy.yaml")
+    assert "is unknown (--no-refresh" in refused(stack, "plan", "--policy", "policy.yaml", "--no-refresh")
+
+
 # ---- what ends is never held up -----------------------------------------------------------------------------------
 
 

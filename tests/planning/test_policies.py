@@ -242,5 +242,6 @@ def test_a_project_that_cannot_be_listed_is_no_cheap_one() -> None:
     rules = Policies(budgets=(cap("*", "1000"),))
     unlisted = attrs.evolve(Live(), unlisted={"bid": CloudError("500")})
     assert "the bids of the project cannot be listed" in said(rules, NEW, about=seen(unlisted))[0]
+    assert "--no-refresh does not check what else is live" in said(rules, NEW, refreshed=False)[0]
     dim = live_bid(bid("theirs", unreported=("limit_price",)), "bid_2", ours=False)
     assert "the API does not report limit_price of theirs" in said(rules, NEW, about=seen(live(dim)))[0]

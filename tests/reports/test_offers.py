@@ -56,6 +56,15 @@ def test_a_task_with_one_place_is_shown_too_and_a_live_bid_holds_nothing(place: 
     assert task["candidates"][0]["instance_type_name"] == "a100-80gb.sxm.8x"  # though an h100 is live
 
 
+def test_a_place_where_the_work_cannot_be_done_in_time_says_why(place: Place) -> None:
+    timed = FLEXIBLE.replace("optimize: budget", "optimize: budget, nearest_estimated_duration: 24")
+    place.write(timed + "lifetime: {max_cost: 100}\n")
+    out = place.ok("market", "--for", "flowplan.yaml")
+    assert "  cannot finish\n      it would cost $" in out
+    assert "more than max_cost $100.00" in " ".join(out.split())
+    assert max(map(len, out.splitlines())) <= 80
+
+
 def test_a_task_that_can_go_nowhere_is_a_problem_at_its_place(place: Place) -> None:
     place.write(PLACED.replace("us-central1-b", "mars"))
     result = place.run("market", "--for", "flowplan.yaml")

@@ -72,7 +72,8 @@ def table(places: Sequence[Candidate], indent: str) -> list[str]:
         for one, row in group:
             lines.append(indent + _row(row, widths))
             if one["reason"] == "cannot_finish":
-                lines += wrapped(shown(one["why_not"] or "", 400), f"{indent}    ", f"{indent}    ")
+                why = (one["why_not"] or "").partition(": ")[2]  # the word before it stands in the row
+                lines += wrapped(shown(why, 400), f"{indent}    ", f"{indent}    ")
     return lines
 
 
