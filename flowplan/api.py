@@ -155,11 +155,13 @@ class Proposal:
         return f"<Proposal: {', '.join(counts) or 'nothing'}{'; refused' if self._planned.priced.errored else ''}>"
 
     def __str__(self) -> str:
-        """What `flowplan plan` prints."""
+        """What `flowplan plan` prints, and what refuses it."""
         from flowplan.reports.text.paint import Paint
-        from flowplan.reports.text.plan import text
+        from flowplan.reports.text.plan import refusals, text
 
-        return text(self._planned.document, Paint(on=False))
+        body, paint = self._planned.document, Paint(on=False)
+        why = refusals(body, paint)
+        return text(body, paint) + (f"\n{why}\n" if why else "")
 
     def _repr_html_(self) -> str:
         """The plan in a notebook."""

@@ -32,10 +32,12 @@ from flowplan.diagnostics import CODES, Diagnostic, by_position
 
 
 class FlowplanError(Exception):
-    """The root. `str(error)` says what happened; `hint` says what to do; `code` is one of diagnostics.CODES."""
+    """The root. `str(error)` says what happened; `hint` says what to do; `code` is one of diagnostics.CODES; `excerpt`
+    is the line of a file that it is about, where that is known."""
 
     exit_code = 1
     code = "failed"
+    excerpt: str | None = None
 
     def __init__(self, message: str, *, hint: str | None = None, detail: str | None = None) -> None:
         super().__init__(message)
@@ -99,12 +101,22 @@ class ApprovalMissing(FlowplanError):
 
 
 class GuardRefused(FlowplanError):
-    """A guard refuses. `code`: why, one of diagnostics.CODES. Raises KeyError for a code that is not among them."""
+    """A guard refuses. `code`: why, one of diagnostics.CODES; `refusals`: of a plan, every reason with its place and
+    what to do. Raises KeyError for a code that is not among them."""
 
     exit_code = 3
 
-    def __init__(self, message: str, *, code: str, hint: str | None = None, detail: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str,
+        hint: str | None = None,
+        detail: str | None = None,
+        refusals: Sequence[Diagnostic] = (),
+    ) -> None:
         super().__init__(message, hint=hint, detail=detail)
+        self.refusals = refusals
         self.code = code
         self.reason = CODES[code].word or code
         """What documents call it."""

@@ -5,7 +5,7 @@
     outside.txt         what somebody else does to the cloud then: METHOD /path BODY, one a line; {NAME} stands
                         for the id of that address
     args.txt            further arguments of `flowplan plan`
-    plan.txt plan.json  what the plan says; or problems.txt, when it does not come to a plan
+    plan.txt plan.json  what the plan says, and what refuses it; or problems.txt, when it does not come to a plan
 
 The simulator starts the same each time, so ids and prices are the same; lineage, time and digests are not,
 and are masked.
@@ -62,7 +62,7 @@ def test_case(name: str, place: Place, accepts: Callable[[Path, str], None]) -> 
     if text.code == 65:
         accepts(case / "problems.txt", text.err)
         return
-    code = f"\n(exit code {text.code})\n" if text.code else ""
-    accepts(case / "plan.txt", text.out + code)
+    refused = f"\n{text.err}\n(exit code {text.code})\n" if text.code else ""
+    accepts(case / "plan.txt", text.out + refused)
     body = json.loads(place.run("plan", "--format", "json", *arguments).out)
     accepts(case / "plan.json", json.dumps(masked(body), indent=2) + "\n")

@@ -12,9 +12,11 @@ from attrs import frozen
 
 from flowplan.cli.terminal import Terminal
 from flowplan.diagnostics import Diagnostic
-from flowplan.errors import ConfigError, FlowplanError, StateError
+from flowplan.errors import ConfigError, FlowplanError, GuardRefused, StateError
 from flowplan.printable import shown
+from flowplan.reports.text.paint import wrapped
 
+_APART = 3  # so many refusals are shown with the line that each is about
 PENDING = 2  # `plan --detailed-exitcode`: there are changes
 
 
@@ -61,12 +63,36 @@ def tell(error: Exception, terminal: Terminal) -> Failed:
 
         terminal.err(text(known.problems, terminal.paint_err))
         return Failed(known.exit_code, known.problems)
+    if isinstance(known, GuardRefused) and known.refusals:
+        _refused(known, terminal)
+        return Failed(known.exit_code, (_said(known),))
     return _failed(known, terminal)
+
+
+def _refused(error: GuardRefused, terminal: Terminal) -> None:
+    """Say on stderr every reason why a plan is refused, many of them by kind, and that it is."""
+    from flowplan.documents.diagnostics import of
+    from flowplan.reports.text.diagnostics import one
+    from flowplan.reports.text.notices import notices
+
+    if len(error.refusals) <= _APART:
+        parts = [one(problem, terminal.paint_err) for problem in error.refusals]
+    else:
+        parts = [notices(map(of, error.refusals), (), terminal.paint_err)]
+    said = str(error)
+    parts.append("\n".join(wrapped(f"{said[0].upper()}{said[1:]}.", "", "")))
+    if error.hint:
+        parts.append("\n".join(wrapped(f"hint: {shown(error.hint, 1000)}", "", "  ")))
+    terminal.err("\n\n".join(parts))
+
+
+def _said(error: FlowplanError) -> Diagnostic:
+    return Diagnostic(error.code, str(error), error.hint, detail=error.detail)
 
 
 def _failed(error: FlowplanError, terminal: Terminal) -> Failed:
     terminal.error(error)
-    return Failed(error.exit_code, (Diagnostic(error.code, str(error), error.hint, detail=error.detail),))
+    return Failed(error.exit_code, (_said(error),))
 
 
 def tell_interrupted(terminal: Terminal) -> Failed:

@@ -31,10 +31,13 @@ def show(ctx: click.Context, planfile: str | None, form: str, max_bytes: int | N
 
 def _plan(here: Context, planfile: str, form: str, max_bytes: int | None) -> None:
     from flowplan.operations.saved_plan import given_plan
+    from flowplan.reports.text.plan import refusals
 
     body = given_plan(here.session.settings.directory, planfile)
     try:
         here.report("plan", form, body, max_bytes)
+        if form == "text" and (why := refusals(body, here.terminal.paint_err)):
+            here.terminal.err(why)
         if form == "github":
             tell_step(here.terminal, body, planfile)
     except (

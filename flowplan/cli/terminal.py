@@ -44,8 +44,8 @@ class Terminal:
 
     def asked(self, *, plain: bool, verbose: bool) -> None:
         """From here on no colour if `plain`; if `verbose`, all that there is to show, also what is alike."""
-        on = {"on": False} if plain else {}
-        self.paint, self.paint_err = evolve(self.paint, verbose=verbose, **on), evolve(self.paint_err, **on)
+        how = {"verbose": verbose, **({"on": False} if plain else {})}
+        self.paint, self.paint_err = evolve(self.paint, **how), evolve(self.paint_err, **how)
 
     def hide(self, forms: Callable[[], Iterable[str]]) -> None:
         """From here on no output shows any of `forms` either, asked for at each: the last hold on what must stay

@@ -20,6 +20,7 @@ from flowplan.model.budget import side_by_side
 from flowplan.model.resources import Volume
 from flowplan.operations.ending import Ending
 from flowplan.operations.environment import hold_environment, with_prefix
+from flowplan.operations.excerpts import Excerpting, with_lines
 from flowplan.operations.hand_over import hand_over
 from flowplan.operations.observe import Observed, observe
 from flowplan.operations.outputs import shown_after, with_outputs
@@ -128,7 +129,8 @@ def apply(
         hold_sensitive(session, saved, config)
         wishes = attrs.evolve(wishes, held_to=touched_by(saved))
     budgets = side_by_side(request.budgets, config.budgets) if config is not None else request.budgets
-    run = Run(session, config, wishes, how, approval, reporter, saved, budgets, request.hours)
+    hears = reporter if config is None else Excerpting(reporter, config)
+    run = Run(session, config, wishes, how, approval, hears, saved, budgets, request.hours)
     try:
         outcome = run()
     except FlowplanError:
@@ -336,7 +338,9 @@ class Run:
 
     def _held(self, found: PricedPlan) -> PricedPlan:
         """`found` held to the budgets; what only removes is never too expensive."""
-        return found if self.config is None else hold_budgets(self.session, found, self.budgets, self.hours)
+        if self.config is None:
+            return found
+        return with_lines(hold_budgets(self.session, found, self.budgets, self.hours), self.config)
 
     def _show(self, found: PricedPlan, seen: Observed) -> None:
         if self._asks_for_volumes(found):

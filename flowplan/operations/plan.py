@@ -11,6 +11,7 @@ from attrs import field, frozen
 from flowplan.errors import CloudError, ConfigError, GuardRefused
 from flowplan.model.budget import side_by_side
 from flowplan.model.selection import Patterns
+from flowplan.operations.excerpts import with_lines
 from flowplan.operations.observe import Observed, observe
 from flowplan.operations.session import Session
 from flowplan.operations.validate import Named, configuration, named_in
@@ -94,7 +95,7 @@ def plan(session: Session, request: Request, tell: Callable[[int, int], None] = 
         if request.complete or not found.plan.empty:  # people who have nothing to decide are shown no forecast
             spans = (HOUR, DAY, MONTH) if request.complete else (HOUR,) if budgets else ()
             found = forecast(session, found, request.hours, spans=spans, streams=streams)
-        found = hold_budgets(session, found, budgets, request.hours)
+        found = with_lines(hold_budgets(session, found, budgets, request.hours), config)
     names = tuple(path if isinstance(path, str) else path.name for path in request.paths)
     body = document_of(session, seen, found, names, unchanged=request.complete, wishes=wishes)
     if request.history and pasts is not None:
@@ -315,15 +316,16 @@ def streams_of(
 
 
 def refuse(found: PricedPlan, *, saved: bool = False) -> None:
-    """Raise GuardRefused when a guard says no. The plan, which says why, is shown by then; a `saved` one is not."""
+    """Raise GuardRefused when a guard says no, with every reason. The plan is shown by then; a `saved` one is not."""
     if found.refusals:
-        reasons = ", ".join(sorted({refusal.word or refusal.code for refusal in found.refusals}))
+        reasons = sorted({refusal.word or refusal.code for refusal in found.refusals})
         first = found.refusals[0]
         raise GuardRefused(
-            f"refused by the guard {reasons}; nothing was changed",
+            f"refused by the guard{'' if len(reasons) == 1 else 's'} {', '.join(reasons)}; nothing was changed",
             code=first.code,
             detail="\n".join(refusal.summary for refusal in found.refusals) if saved else None,
             hint=_remedy(first) if saved else _runs_on(found.plan),
+            refusals=() if saved else found.refusals,
         )
 
 

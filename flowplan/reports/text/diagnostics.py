@@ -32,7 +32,7 @@ def text(problems: Iterable[Diagnostic], paint: Paint) -> str:
 def one(problem: Diagnostic, paint: Paint) -> str:
     """One problem, as a compiler would show it."""
     word = paint(problem.severity + ":", _STYLES[problem.severity], "bold")
-    lines = wrapped(f"{word} {shown(problem.summary, 400)}", "", "  ")
+    lines = wrapped(f"{word} {shown(problem.summary, 1000)}", "", "  ")
     place = problem.position
     if place is not None:
         lines.append(f"  at {shown(str(place), 300)}")

@@ -83,8 +83,8 @@ _NAMES = {"instance_type_name": "instance_type", "ssh_key_names": "ssh_keys"}
 
 
 def text(body: PlanDocument | SealedPlan, paint: Paint) -> str:
-    """The whole report, ending in a newline: what it is about, what is lost first and what is new last, and at the end
-    what decides: warnings, the cost, the counts, and what refuses it. `body` may come from a file."""
+    """The whole report but for `refusals`, ending in a newline: what it is about, what is lost first and what is new
+    last, and at the end what decides: warnings, the cost and the counts. `body` may come from a file."""
     body = lines_apart(body)
     changing = ordered(body["resource_changes"])
     parts = [head(body["stack"], paint), drift(body["resource_drift"], paint), moves(body["resource_changes"], paint)]
@@ -101,8 +101,13 @@ def text(body: PlanDocument | SealedPlan, paint: Paint) -> str:
     parts.append(notices((one for one in said if one["severity"] != "error"), changing, paint))
     parts.append("\n".join(filter(None, (costs(body, paint), *in_all(body)))))
     parts.append(summary(body, changing, paint))
-    parts.append(notices((one for one in said if one["severity"] == "error"), changing, paint))
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def refusals(body: PlanDocument | SealedPlan, paint: Paint) -> str:
+    """What refuses it, or "": for stderr, where every error is told."""
+    body = lines_apart(body)
+    return notices((one for one in body["diagnostics"] if one["severity"] == "error"), body["resource_changes"], paint)
 
 
 def head(stack: PlannedStack, paint: Paint) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from flowplan.apply.outcome import DONE, Outcome, counted, doing
+from flowplan.diagnostics import Diagnostic
 from flowplan.documents.outputs import document
 from flowplan.errors import FlowplanError
 from flowplan.planning.actions import KEPT, Change
@@ -14,6 +15,7 @@ from flowplan.planning.plan import Plan
 from flowplan.planning.steps import Step
 from flowplan.printable import shown
 from flowplan.reports.outlet import Outlet
+from flowplan.reports.text.diagnostics import one
 from flowplan.reports.text.outputs import text as outputs
 from flowplan.reports.text.paint import Paint, listed, wrapped
 from flowplan.reports.text.plan import text
@@ -52,15 +54,15 @@ class ProgressLines:
         self._say(f"{self._name(step)}: {DONE[doing(step, change)]}{took}{which}")
 
     def failed(self, step: Step, change: Change, error: FlowplanError) -> None:
-        word = self._paint("error:", "red", "bold")
-        lines = wrapped(f"{word} {shown(str(step.address))}: {shown(str(error), 1000)}", "", "  ")
-        if change.position is not None:
-            lines.append(f"  at {shown(str(change.position), 300)}")
-        for line in (error.detail or "").splitlines():
-            lines += wrapped(shown(line, 500), "  ", "    ")
-        if error.hint:
-            lines += wrapped(f"hint: {shown(error.hint, 600)}", "  ", "    ")
-        self._say("\n".join(lines))
+        said = Diagnostic(
+            "step-failed",
+            f"{step.address}: {error}",
+            error.hint,
+            detail=error.detail,
+            position=change.position,
+            source=error.excerpt,
+        )
+        self._say(one(said, self._paint))
 
     def note(self, text: str) -> None:
         self._say("\n".join(wrapped(f"{self._paint('note:', 'cyan')} {shown(text, 1000)}", "", "  ")))
