@@ -79,10 +79,10 @@ def _refused(error: GuardRefused, terminal: Terminal) -> None:
         parts = [one(problem, terminal.paint_err) for problem in error.refusals]
     else:
         parts = [notices(map(of, error.refusals), (), terminal.paint_err)]
-    said = str(error)
-    parts.append("\n".join(wrapped(f"{said[0].upper()}{said[1:]}.", "", "")))
+    verdict = wrapped(shown(str(error), 1000), "", "  ")
     if error.hint:
-        parts.append("\n".join(wrapped(f"hint: {shown(error.hint, 1000)}", "", "  ")))
+        verdict += wrapped(f"hint: {shown(error.hint, 1000)}", "  ", "    ")
+    parts.append("\n".join(verdict))
     terminal.err("\n\n".join(parts))
 
 

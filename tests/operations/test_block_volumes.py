@@ -63,7 +63,7 @@ def test_a_volume_still_used_is_refused_before_anything_is_done(place: Place) ->
     ledger = place.ledger()
     result = place.run("destroy", "a.yaml", "--auto-approve", "--allow-volume-destroy", "*")
     assert result.code == 3
-    assert "is used by task-001" in result.out
+    assert "is used by task-001" in result.err
     assert place.ledger() == ledger
 
 
@@ -101,7 +101,7 @@ def test_a_block_volume_that_somebody_holds_is_refused_before_anything_is_done(p
     before = place.ledger()
     result = place.run("apply", "b.yaml", "--auto-approve")
     assert result.code == 3
-    assert "bid.task-001 needs the Block volume vol-000, which task-000" in " ".join(result.out.split())
+    assert "bid.task-001 needs the Block volume vol-000, which task-000" in " ".join(result.err.split())
     assert place.ledger() == before
     place.write(many(1).replace("create: {volume_name: vol-000, size: 1", "attach: {volume_name: vol-000"), "a.yaml")
     place.ok("apply", "a.yaml", "--auto-approve")  # its own bid holds it, which is no obstacle
@@ -177,7 +177,7 @@ def test_two_bids_do_not_exchange_their_block_volumes(two_volumes: Place) -> Non
     two_volumes.write(sharing("two", "one"))
     result = two_volumes.run("apply", "--auto-approve")
     assert result.code == 3
-    assert "bid.task-000, bid.task-001 exchange Block volumes" in " ".join(result.out.split())
+    assert "bid.task-000, bid.task-001 exchange Block volumes" in " ".join(result.err.split())
     assert two_volumes.ledger() == ledger
     two_volumes.write(sharing("one", ""))  # as the hint says, in two steps
     two_volumes.ok("apply", "--auto-approve")

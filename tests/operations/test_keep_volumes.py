@@ -30,7 +30,7 @@ def test_the_bids_are_cancelled_and_the_volumes_forgotten(applied: Place) -> Non
 def test_a_refused_destroy_names_the_flag(applied: Place) -> None:
     refused = applied.run("destroy", "--auto-approve")
     assert refused.code == 3
-    assert "--keep-volumes" in refused.out
+    assert "--keep-volumes" in refused.err
 
 
 def test_a_saved_plan_keeps_them_too(applied: Place) -> None:
@@ -104,7 +104,7 @@ def test_a_file_that_attaches_and_cannot_be_read_deletes_no_volume(place: Place)
     place.write(task_text(more=ATTACHES) + "nonsense: [\n")
     before = len(place.ledger())
     refused = place.run("destroy", "--auto-approve", "--allow-volume-destroy", "*")
-    assert (refused.code, "a file mentions attach, but cannot be read" in " ".join(refused.out.split())) == (3, True)
+    assert (refused.code, "a file mentions attach, but cannot be read" in " ".join(refused.err.split())) == (3, True)
     place.ok("destroy", "--auto-approve", "--keep-volumes")
     assert called(place, before) == [("DELETE", "spot")]
 

@@ -40,8 +40,8 @@ def test_nothing_is_destroyed_that_has_prevent_destroy(stack: Place) -> None:
     refused = stack.run("destroy", "--auto-approve", *EVERY_VOLUME)
     assert (refused.code, len(stack.ledger())) == (3, sent)
     assert "volume.data will be destroyed" in refused.out
-    assert "volume.data has prevent_destroy, and deleting it destroys the data on" in refused.out
-    assert "flowplan.yaml:6:" in refused.out
+    assert "volume.data has prevent_destroy, and deleting it destroys the data on" in refused.err
+    assert "flowplan.yaml:6:" in refused.err
     stack.write(STACK.replace("size: 10", "size: 20"))
     assert stack.run(*APPLY, *EVERY_VOLUME).code == 3
     assert len(stack.ledger()) == sent
@@ -58,7 +58,7 @@ def test_without_the_value_of_its_variable_no_volume_goes_and_the_bids_can(stack
     stack.write(STACK.replace(", default: true", ""))
     refused = stack.run("destroy", "--auto-approve", *EVERY_VOLUME)
     assert refused.code == 3
-    said = " ".join(refused.out.split())
+    said = " ".join(refused.err.split())
     assert "was applied with prevent_destroy (flowplan.yaml:6:" in said
     assert "and the file given here cannot be read; deleting it destroys the data on" in said
     assert "2 destroyed, 1 forgotten" in stack.ok("destroy", "--auto-approve", "--keep-volumes")
@@ -69,7 +69,7 @@ def refused_destroy(place: Place, *arguments: str) -> str:
     sent = len(place.ledger())
     found = place.run("destroy", "--auto-approve", *EVERY_VOLUME, *arguments)
     assert (found.code, len(place.ledger())) == (3, sent)
-    return " ".join(found.out.split())
+    return " ".join(found.err.split())
 
 
 def test_a_file_that_was_moved_lifts_no_protection(stack: Place) -> None:
@@ -92,7 +92,7 @@ def test_what_is_taken_out_of_the_file_stays_until_a_removed_block_gives_it_up(s
     stack.write(without)
     refused = stack.run(*APPLY, *EVERY_VOLUME)
     assert refused.code == 3
-    assert "volume.data was applied with prevent_destroy (flowplan.yaml:6:" in refused.out
+    assert "volume.data was applied with prevent_destroy (flowplan.yaml:6:" in refused.err
     stack.write(f"{without}removed: [{{address: volume.data}}]\n")
     stack.ok(*APPLY, *EVERY_VOLUME)
     assert "volume.data" not in stack.ok("state", "list")

@@ -191,8 +191,12 @@ def test_a_plan_that_is_too_dear_is_shown_and_refused(example: Place) -> None:
     result = example.run("plan", "--max-hourly-cost", "10")
     assert result.code == 3
     assert "Plan: 3 to add" in result.out
-    assert "error: the stack would cost at most $17.92 an hour, every limit paid;" in result.out
+    assert "error: the stack would cost at most $17.92 an hour, every limit paid;" in result.err
     assert "refused by the guard max_hourly_cost" in result.err
+    assert "error:" not in result.out and result.err.count("error:") == 1
+    example.run("plan", "--max-hourly-cost", "10", "--out", "p.json")
+    shown = example.run("show", "p.json")
+    assert (shown.code, shown.err.count("error:")) == (0, 1) and result.err.startswith(shown.err.rstrip("\n"))
     body = json.loads(example.run("plan", "--format", "json", "--max-hourly-cost", "10").out)
     assert (body["applyable"], body["errored"]) == (False, True)
     assert [one["detail"] for one in body["diagnostics"]] == ["max_hourly_cost"]
@@ -255,8 +259,8 @@ def test_a_file_sets_a_budget_for_the_whole(place: Place) -> None:
     place.write(many(2) + "guards: {max_hourly_cost: 20}\n")
     result = place.run("plan")
     assert result.code == 3
-    assert "guards.max_hourly_cost allows $20.00" in " ".join(result.out.split())
-    assert "at flowplan.yaml:" in result.out
+    assert "guards.max_hourly_cost allows $20.00" in " ".join(result.err.split())
+    assert "at flowplan.yaml:" in result.err and "| guards: {max_hourly_cost: 20}\n" in result.err
     assert place.run("plan", "--max-hourly-cost", "100").code == 3  # a looser one beside it changes nothing
     place.edit("20}", "35.85}")
     place.ok("plan")

@@ -310,7 +310,7 @@ def test_a_bid_that_is_placed_to_be_paused_counts_as_running(place: Place, basis
     budget = ("--max-hourly-cost", "17.91", "--budget-basis", basis)
     result = place.run("apply", "--auto-approve", *budget)
     assert result.code == 3, result
-    told = " ".join(result.out.split())
+    told = " ".join(result.err.split())
     assert "$17.92" in told and "new bids counted until they are paused" in told
     assert "a bid is always placed running" in told
     assert place.ledger() == []

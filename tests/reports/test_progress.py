@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
+from flowplan.diagnostics import Position
+from flowplan.errors import Refused
 from flowplan.planning.actions import Create, Delete
 from flowplan.planning.steps import Step
 from flowplan.reports.text.paint import Paint
 from flowplan.reports.text.progress import ProgressLines
 from tests.builders import TRAIN, bid
+from tests.conftest import Place
+
+_FAILED = r"^error: bid\.[^\n]*\n(?:[^\n]+\n)*?  at flowplan.yaml:(\d+):\d+\n  \1 \| (.*)$"
 
 
 def test_a_step_that_takes_long_is_reported_with_its_time() -> None:
@@ -25,3 +32,29 @@ def test_a_step_that_takes_long_is_reported_with_its_time() -> None:
         "bid.train: still destroying... (20 s)",
     ]
     assert out == []
+
+
+def test_a_step_that_fails_is_shown_with_the_line_that_it_is_about() -> None:
+    said: list[str] = []
+    lines = ProgressLines(print, said.append, Paint(on=False), Paint(on=False))
+    error = Refused("the API refused it (422)", hint="raise the limit")
+    error.excerpt = "  train: {limit: 1}"
+    made = Create(TRAIN, bid(), position=Position("flowplan.yaml", 7, 3))
+    lines.failed(Step("up", TRAIN), made, error)
+    assert said[0].splitlines() == [
+        "error: bid.train: the API refused it (422)",
+        "  at flowplan.yaml:7:3",
+        "  7 |   train: {limit: 1}",
+        "    |   ^",
+        "  hint: raise the limit",
+    ]
+
+
+def test_the_line_comes_from_the_configuration_of_the_run(example: Place) -> None:
+    with example.simulator() as simulator:
+        simulator.faults.add("POST /v2/spot/bids", "status", status=400, body='{"detail": "no"}')
+    done = example.run("apply", "--auto-approve")
+    assert done.code == 1
+    place = re.search(_FAILED, done.err, re.MULTILINE)
+    lines = (example.path / "flowplan.yaml").read_text().splitlines()
+    assert place and place[2] == lines[int(place[1]) - 1]

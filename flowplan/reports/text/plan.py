@@ -106,8 +106,8 @@ def text(body: PlanDocument | SealedPlan, paint: Paint) -> str:
 
 def refusals(body: PlanDocument | SealedPlan, paint: Paint) -> str:
     """What refuses it, or "": for stderr, where every error is told."""
-    body = lines_apart(body)
-    return notices((one for one in body["diagnostics"] if one["severity"] == "error"), body["resource_changes"], paint)
+    said = [one for one in lines_apart(body["diagnostics"]) if one["severity"] == "error"]
+    return notices(said, body["resource_changes"], paint)
 
 
 def head(stack: PlannedStack, paint: Paint) -> str:
