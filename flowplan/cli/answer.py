@@ -26,12 +26,20 @@ if TYPE_CHECKING:
 @define
 class Answer:
     """`asked`: what was asked for; looked at only where a command fails. `events`: those of a run that has begun.
-    `file`: where --json writes to."""
+    `file`: where --json writes to; `refused`: it may not be written."""
 
     terminal: Terminal
     asked: Callable[[], Asked]
     events: EventLines | None = None
     file: JsonFile | None = None
+    refused: bool = False
+
+    def begin(self, file: str, state: str | None) -> None:
+        """--json FILE of a command that works with `state`, where --state names one. Raises UsageProblem for a FILE
+        that may not be written."""
+        self.refused = True
+        self.file = JsonFile.at(file, state)
+        self.refused = False
 
     def report(self, subject: str, form: str, found: Any, max_bytes: int | None = None) -> None:
         """Write `found`, a `subject` of the table of reports, to stdout in a format, and as JSON to the file."""
@@ -96,10 +104,12 @@ class Answer:
     def _file_of_failure(self) -> JsonFile | None:
         """The file of a command that failed before it came to look at it; None: there is none, or it may not be
         written."""
-        name = self.asked().file
+        asked = self.asked()
+        if self.refused or not asked.file:
+            return None
         try:
-            return JsonFile.at(name) if name else None
-        except FlowplanError:  # stderr says already why the command failed, which may be this
+            return JsonFile.at(asked.file, asked.state)
+        except FlowplanError:  # stderr says already why the command failed
             return None
 
     def _tell_failed(self, code: int, said: Sequence[Diagnostic]) -> None:

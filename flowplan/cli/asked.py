@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,14 @@ Words = Sequence[str]
 @frozen
 class Asked:
     """`form`: the format of `subject` that is asked for, as it was typed; `events`: the event stream. `file`: where
-    JSON is to go beside that; `max_bytes`: what may be printed at most, where that is a number."""
+    JSON is to go beside that; `state`: where --state names one; `max_bytes`: what may be printed at most, where that is
+    a number."""
 
     subject: str = ""
     form: str = ""
     events: bool = False
     file: str = ""
+    state: str = ""
     max_bytes: int | None = None
 
 
@@ -31,13 +33,19 @@ def asked_by(command: click.Command, words: Words) -> Asked:
     """What the `words` after the name of the program ask for, as far as they can be read."""
     below, given = _read(click.Context(command, resilient_parsing=True, ignore_unknown_options=True), words)
     subjects = [one.subject for one in below.params if isinstance(one, Form)]
-    file = given.get("json_file")
-    file = str(Path(given.get("chdir", ""), file)) if isinstance(file, str) and file.strip() else ""
+    file, state = _named(given, "json_file"), _named(given, "state")
     if not subjects:
-        return Asked(events=given.get("form") == "json", file=file)
+        return Asked(events=given.get("form") == "json", file=file, state=state)
     form = "json" if given.get("as_json") else str(given.get("form", ""))
     size = str(given.get("max_bytes", ""))
-    return Asked(subjects[0], form, file=file, max_bytes=int(size) if size.isdecimal() and size.isascii() else None)
+    most = int(size) if size.isdecimal() and size.isascii() else None
+    return Asked(subjects[0], form, file=file, state=state, max_bytes=most)
+
+
+def _named(given: Mapping[str, Any], option: str) -> str:
+    """The file that an option names, from where --chdir leads; "" where there is none."""
+    name = given.get(option)
+    return str(Path(given.get("chdir", ""), name)) if isinstance(name, str) and name.strip() else ""
 
 
 def _read(context: click.Context, words: Words) -> tuple[click.Command, dict[str, Any]]:

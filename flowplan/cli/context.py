@@ -14,7 +14,6 @@ import click
 from attrs import evolve, frozen
 
 from flowplan.cli.answer import Answer
-from flowplan.cli.json_file import JsonFile
 from flowplan.cli.terminal import Terminal
 from flowplan.cli.variables import variable, variable_files
 from flowplan.cloud.http.redaction import forms_in, without
@@ -53,7 +52,7 @@ class Context:
                 raise UsageProblem(f"--chdir {directory}: {error.strerror}") from error
         answer: Answer = given["answer"]
         if file := given.get("json_file"):
-            answer.file = JsonFile.at(file)
+            answer.begin(file, given.get("state"))
         _hold_here()
         listener = Listener(
             terminal.note,

@@ -26,11 +26,12 @@ class JsonFile:
     events: EventLines | None = None
 
     @classmethod
-    def at(cls, name: str) -> JsonFile:
-        """Raises UsageProblem for what cannot be written, and for anything but JSON of an earlier command."""
+    def at(cls, name: str, state: str | None = None) -> JsonFile:
+        """Raises UsageProblem for what cannot be written, and for anything but JSON of an earlier command. `state`:
+        that of the command, where --state names one."""
         from flowplan.operations.output import hold_json_file
 
-        hold_json_file(name)
+        hold_json_file(name, state)
         return cls(Path(name).absolute())
 
     def begin(self) -> EventLines:
@@ -50,11 +51,12 @@ class JsonFile:
     def write(self, terminal: Terminal) -> int:
         """Write all of it or nothing, without what no stream shows. Returns 0, or the exit code of a failure, which
         stderr says."""
-        from flowplan.operations.output import write_output
+        from flowplan.operations.output import hold_json_file, write_output
 
         if not self.text:
             return 0
         try:
+            hold_json_file(str(self.path))  # what was not there may be there by now
             write_output(str(self.path), terminal.inert(self.text))
         except FlowplanError as error:
             terminal.error(error)

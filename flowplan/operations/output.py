@@ -17,12 +17,19 @@ _VALUE = rb'\{\n  "[^"\n]{1,200}": \{\n    "value": '  # the first of the output
 _JSON = re.compile(rb'\{\n  "format_version": "|\{"type": "[a-z_]+", "timestamp": "|\{\}\n|' + _VALUE)
 
 
-def hold_json_file(path: str) -> None:
-    """Raise UsageProblem when no JSON document can be written to `path`, or something else is there."""
-    if Path(path).name == "-":
+def hold_json_file(path: str, state: str | None = None) -> None:
+    """Raise UsageProblem when no JSON document can be written to `path`, or something else is there, or is to be there:
+    what `--state` says, and what flowplan keeps beside it."""
+    from flowplan.backends.local import DEFAULT
+
+    target = Path(path)
+    if target.name == "-":
         raise UsageProblem("--json needs the name of a file", hint="for JSON on stdout give --format json")
+    kept = target.name == DEFAULT or target.name.endswith((".journal", "-journal", ".json.backup"))
+    if kept or (state and os.path.realpath(state) == os.path.realpath(path)):
+        raise UsageProblem(f"{shown(path)}: flowplan uses this name for the state", hint="choose another name")
     hold_writable(path, "JSON document of flowplan", _JSON)
-    directory = Path(path).absolute().parent
+    directory = target.absolute().parent
     if not directory.is_dir():
         raise UsageProblem(f"{shown(path)} cannot be written: its directory does not exist", hint="make it first")
     if not os.access(directory, os.W_OK):

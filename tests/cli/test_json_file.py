@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,11 +16,14 @@ from jsonschema import Draft202012Validator
 from flowplan.backends.lock import Lock
 from flowplan.backends.processes import this_process
 from flowplan.cli.base import JSON_INTO
+from flowplan.cli.json_file import JsonFile
 from flowplan.cli.options import Form
+from flowplan.cli.terminal import Terminal
 from flowplan.documents.schema import schema_of
 from tests.cli.lines import commands, formats, ready
+from tests.cli.test_running import read_until, start
 from tests.cli.test_truncated import into_broken_pipe, into_full_disk
-from tests.conftest import FLOWPLAN, Place
+from tests.conftest import FLOWPLAN, Place, many
 from tests.texts import task_text
 
 FILE = "found.json"
@@ -107,6 +112,30 @@ def test_a_state_that_it_wrote_is_not_replaced_either(applied_once: Place) -> No
     assert applied_once.ok("state", "push", FILE)
     done = applied_once.run("show", "--json", FILE)
     assert (done.code, f"{FILE} holds a state" in done.err, "remove it first" in done.err) == (64, True, True)
+
+
+@pytest.mark.parametrize("name", ["flowplan.state.json", "own.json", "flowplan.state.journal", "own.json.backup"])
+def test_it_is_no_name_of_the_state_that_an_apply_is_to_make(place: Place, name: str) -> None:
+    place.write(task_text("train"))
+    done = place.run("apply", "--auto-approve", f"--json={name}", *(("--state", name) if name == "own.json" else ()))
+    assert (done.code, "flowplan uses this name for the state" in " ".join(done.err.split())) == (64, True)
+    assert [one.name for one in place.path.iterdir()] == ["flowplan.yaml"]
+
+
+def test_a_link_to_the_state_is_one_of_its_names(place: Place) -> None:
+    place.write(task_text("train"))
+    (place.path / "link.json").symlink_to("own.json")
+    for more in ((), ("--nonsense",)):
+        assert place.run("apply", "--auto-approve", "--state", "own.json", "--json=link.json", *more).code == 64
+        assert not (place.path / "own.json").exists()
+
+
+def test_what_came_there_meanwhile_stays(place: Place) -> None:
+    file, terminal = JsonFile.at(FILE), Terminal.of(sys.stdout, sys.stderr, {})
+    file.text = "{}\n"
+    place.write("name: a\n", FILE)
+    assert file.write(terminal) == 64
+    assert kept(place) == "name: a\n"
 
 
 @pytest.mark.parametrize("words", ["status --json", "plan --json --out p"])
@@ -207,6 +236,20 @@ def test_a_run_that_does_not_begin_says_why_in_the_file(applied_once: Place, lin
         assert json.loads(kept(applied_once))["exit_code"] == 64
     else:
         assert [one["type"] for one in events(applied_once, done.code)][-2:] == ["diagnostic", "summary"]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_run_that_is_stopped_says_so_in_the_file(place: Place, number: int, code: int) -> None:
+    """With all that was made by then."""
+    place.write(many(40))
+    process = start(place, "apply", "--auto-approve", "--parallelism", "1", f"--json={FILE}")
+    read_until(process, lambda line: ": created" in line)
+    process.send_signal(number)
+    process.communicate(timeout=60)
+    assert process.returncode == code
+    found = events(place, code)
+    made = [one["address"] for one in found if one["type"] == "apply_complete"]
+    assert made and set(place.ok("state", "list").split()) >= set(map(str, made))
 
 
 def test_a_path_behind_the_flag_stays_a_path(place: Place) -> None:

@@ -426,6 +426,20 @@ MISTAKES = (
         ("tests/operations/test_environments.py", "-k", "another_environment"),
     ),
     Mistake(
+        "the JSON of a command takes the place of the state that it makes",
+        "operations/output.py",
+        "    if kept or (state and os.path.realpath(state) == os.path.realpath(path)):\n",
+        "    if kept:\n",
+        ("tests/cli/test_json_file.py", "-k", "name_of_the_state or link"),
+    ),
+    Mistake(
+        "the JSON of a command is written over what came there meanwhile",
+        "cli/json_file.py",
+        "            hold_json_file(str(self.path))  # what was not there may be there by now\n",
+        "            pass\n",
+        ("tests/cli/test_json_file.py", "-k", "meanwhile"),
+    ),
+    Mistake(
         "the JSON of a command replaces a state",
         "operations/output.py",
         '    hold_writable(path, "JSON document of flowplan", _JSON)\n',
