@@ -7,6 +7,8 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
+import attrs
+
 from flowplan.cloud import fields
 from flowplan.cloud import rows as reading
 from flowplan.cloud.asking import PAGE, Asking, or_why
@@ -35,6 +37,17 @@ class Prices(Asking):
             return found
         self.note(f"the current cost is unknown: {found}")
         return Market(*key)
+
+    def with_one_more(self, markets: Mapping[Key, Market], more: Mapping[Key, Key]) -> dict[Key, Market]:
+        """`markets`, in which those of `more` have the win price for one instance more as `next_win`: one call each.
+        Nothing depends on it: what cannot be fetched is unknown."""
+        asked = sorted({key for key in more.values() if key not in markets})
+        answers = self.side_by_side([or_why(partial(self.market, key, SHOWN_ONLY)) for key in asked])
+        found = {**markets, **{key: one for key, one in zip(asked, answers, strict=True) if isinstance(one, Market)}}
+        return {
+            key: attrs.evolve(one, next_win=found[more[key]].win_price) if more.get(key) in found else one
+            for key, one in markets.items()
+        }
 
     def market(self, key: Key, tries: int | None = None) -> Market:
         instance_type, region, quantity = key

@@ -35,6 +35,21 @@ def auctions_needed(desired: Desired, state: State, live: Live, changes: Iterabl
     return sorted({*map(key_of, bids), *_side_by_side(changes)})
 
 
+def one_more(changes: Iterable[Change], markets: Mapping[Key, Market]) -> dict[Key, Key]:
+    """For each of `markets` that a bid of `changes` would enter by pushing others out: the one for an instance more,
+    whose win price tells how the price moves (`displaced`)."""
+    placed = {
+        (change.after.instance_type, change.after.region)
+        for change in changes
+        if isinstance(change.after, Bid) and not change.after.paused and not _stays(change, change.after)
+    }
+    return {
+        (kind, region, quantity): (kind, region, quantity + 1)
+        for (kind, region, quantity), market in markets.items()
+        if (kind, region) in placed and quantity < MOST and market.is_entered_by_displacing
+    }
+
+
 def _side_by_side(changes: Sequence[Change]) -> Iterator[Key]:
     """For auctions with several bids that hold nothing in them: as many instances as those with the highest limits are
     together."""

@@ -56,8 +56,8 @@ def _again(one: Priced) -> str:
         return f"its limit {usd(limit)} does not win it back"
     if entry.basis == "losing":
         return (
-            f"its limit {usd(limit)} does not win it back if its place is taken meanwhile: that takes {usd(entry.low)} "
-            "an instance"
+            f"its limit {usd(limit)} does not win it back if its place is taken meanwhile: that takes a limit of "
+            f"{usd(entry.low)}"
         )
     high = entry.point if entry.high is None else entry.high
     if entry.basis == "room":

@@ -343,7 +343,8 @@ def _price_of(hit: Sequence[_Bidder]) -> str:
             (one.now - one.alone) * one.cost.quantity for one in paying if one.now is not None and one.alone is not None
         ]
         parts.append(
-            f"{_names(paying)} would pay {usd(now)} instead of {usd(alone)}, {usd(sum(each, Decimal(0)))} an hour more"
+            f"{_names(paying)} would pay about {usd(now)} instead of {usd(alone)}, "
+            f"{usd(sum(each, Decimal(0)))} an hour more"
         )
     torn = [one for one in hit if one.cost.outlook == "unknown"]
     if torn:

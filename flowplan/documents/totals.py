@@ -36,6 +36,34 @@ def stands_alone(cost: shape.Totals) -> bool:
     return horizon is not None and _gap(*(horizon[side]["p90"] for side in _SIDES)) >= _APART
 
 
+def entry_range(cost: shape.BidCost) -> tuple[Decimal, Decimal] | None:
+    """The range that the price per instance-hour of a bid is in right after it has entered a full auction, or others of
+    yours with it; None where it is known to the cent, or is not known at all."""
+    entry = cost["entry_price"]
+    moved = cost["outlook"] == "runs" and entry["basis"] in ("displacing", "room")
+    if not moved or entry["low"] is None or entry["high"] is None:
+        return None
+    low, high = Decimal(entry["low"]), Decimal(entry["high"])
+    return (low, high) if low < high else None
+
+
+def hour_range(body: PlanBody) -> tuple[Decimal, Decimal] | None:
+    """The range that the whole costs an hour right after bids have entered full auctions; None where none does."""
+    now = body["cost"]["planned"]["now"]
+    entering = [
+        (cost, found)
+        for one in body["resource_changes"]
+        if one["type"] == "bid" and one["change"]["actions"] in _CHANGED and (cost := one["cost"]) is not None
+        if (found := entry_range(cost)) is not None
+    ]
+    if now is None or not entering:
+        return None
+    points = [(cost["quantity"], Decimal(cost["entry_price"]["point"] or 0), found) for cost, found in entering]
+    low = sum((count * (found[0] - point) for count, point, found in points), Decimal(now))
+    high = sum((count * (found[1] - point) for count, point, found in points), Decimal(now))
+    return low, high
+
+
 def below_every_limit(horizon: shape.Horizon | None) -> Decimal | None:
     """The share by which what is expected over the horizon is below every limit paid all the time; both are figures of
     the document. None: it is not below, or not known."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -49,6 +49,8 @@ def look(
     since = asked.since or (_WINDOW if types else _TREND)
     with session.listener.busy(f"asking for the prices of {len(meant)} auction{'s' if len(meant) != 1 else ''}..."):
         markets = _markets(cloud, meant, notes)
+        if types:
+            markets = _with_one_more(cloud, markets)
         now = cloud.time()
         pasts = _pasts(cloud, meant, None if since <= _WINDOW else now - since, notes)
     question = Question(now, asked.hours, asked.limit, advice=bool(types) or asked.advice)
@@ -79,6 +81,15 @@ def _markets(
         more = f", and those of {len(failed) - 1} more" if len(failed) > 1 else ""
         notes.append(_not_fetched(f"the prices of {kind} in {region}{more} could not be fetched: {error}"))
     return found | dict.fromkeys(failed)
+
+
+def _with_one_more(
+    cloud: Fcp, markets: Mapping[tuple[str, str], Market | None]
+) -> dict[tuple[str, str], Market | None]:
+    """`markets` with what tells how the price moves when a bid enters: one call for each that is full."""
+    keyed = {(*auction, 1): one for auction, one in markets.items() if one is not None}
+    more = {key: (*key[:2], 2) for key, one in keyed.items() if one.is_entered_by_displacing}
+    return {**markets, **{key[:2]: one for key, one in cloud.with_one_more(keyed, more).items()}}
 
 
 def _pasts(

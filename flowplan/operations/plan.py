@@ -186,7 +186,7 @@ def sealed(session: Session, body: PlanDocument) -> SealedPlan:
 
 def priced_plan(session: Session, seen: Observed, wishes: Wishes) -> PricedPlan:
     """Plan, fetch the prices (one call per distinct type, region and quantity) and ask the guards."""
-    from flowplan.cost.estimate import auctions_needed, priced
+    from flowplan.cost.estimate import auctions_needed, one_more, priced
     from flowplan.cost.priced_plan import PricedPlan
     from flowplan.operations.environment import other_environment
     from flowplan.operations.policing import refused_by_policies
@@ -200,9 +200,11 @@ def priced_plan(session: Session, seen: Observed, wishes: Wishes) -> PricedPlan:
     plan = make_plan(seen.desired, state, seen.live, wishes, seen.pending)
     hold_reported(plan, seen.catalogue, seen.live)
     keys = auctions_needed(seen.desired, seen.state, seen.live, plan.changes)
-    markets = session.cloud().markets(keys, shown_only=keys if only_stops(plan) else ())
+    cloud = session.cloud()
+    markets = cloud.markets(keys, shown_only=keys if only_stops(plan) else ())
+    markets = cloud.with_one_more(markets, one_more(plan.changes, markets))
     for address, why in plan.staying:
-        session.cloud().note(f"{address} stays: {why}")
+        cloud.note(f"{address} stays: {why}")
     unchecked = hold_placeable(session, plan, markets, seen)
     warnings = (*(seen.config.warnings if seen.config is not None else ()), *map(as_warning, plan.faults))
     other = other_environment(seen) if wishes.mode == "apply" and not plan.empty else None

@@ -10,7 +10,7 @@ from itertools import accumulate, groupby
 
 import attrs
 
-from flowplan.pricing.entry import EntryPrice, Estimate, Market, Outlook
+from flowplan.pricing.entry import EntryPrice, Estimate, Market, Outlook, displaced
 from flowplan.pricing.units import CENT
 
 
@@ -26,7 +26,7 @@ def together(estimates: Sequence[Estimate], market_for: Callable[[int], Market |
         found[index] = attrs.evolve(found[index], entry=entry, outlook=outlook)
     price, ceiling = _one_price(found, estimates)
     if price is not None:
-        found = [_paying(one, price, ceiling) for one in found]
+        found = [_paying(one, price, ceiling) for one in _in_one_range(found)]
     unclear = max((one.limit_price for one in found if one.outlook == "unknown"), default=None)
     if unclear is not None:
         found = [_up_to(one, unclear) for one in found]
@@ -59,8 +59,8 @@ def _crowded(found: Sequence[Estimate], market_for: Callable[[int], Market | Non
         whole = None if full or blind else market_for(needed)
         blind = blind or (whole is None and not full)
         win = whole.win_price if whole is not None else None
-        if win is not None and limit >= win:
-            entry = EntryPrice(win - CENT, min(win - CENT, _spot(found)), win, "displacing")
+        if whole is not None and win is not None and limit >= win:
+            entry = displaced(whole, _spot(found), win, win - CENT, limit)
         elif full or (len(step) == 1 and not blind):
             entry, full = EntryPrice(None, win, None, "losing"), True
         else:
@@ -86,6 +86,18 @@ def _one_price(found: Sequence[Estimate], alone: Sequence[Estimate]) -> tuple[De
         elif one.outlook == "waits":
             price = max(price, one.limit_price)
     return price, lowest if passed_over and lowest is not None and lowest > price else None
+
+
+def _in_one_range(found: Sequence[Estimate]) -> Iterator[Estimate]:
+    """Where some push others out, all new ones that run pay what these pay: the same price, in the same range."""
+    entering = [one.entry for one in found if one.outlook == "runs" and one.entry.basis == "displacing"]
+    lows = [entry.low for entry in entering if entry.low is not None]
+    highs = [entry.high for entry in entering if entry.high is not None]
+    for one in found:
+        entry, limit = one.entry, one.limit_price
+        if lows and highs and one.outlook == "runs" and entry.basis in ("displacing", "room"):
+            one = attrs.evolve(one, entry=attrs.evolve(entry, low=min(lows), high=min(max(highs), limit)))
+        yield one
 
 
 def _paying(one: Estimate, price: Decimal, ceiling: Decimal | None) -> Estimate:

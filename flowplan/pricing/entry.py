@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Literal, TypeAlias
 
 import attrs
@@ -27,8 +27,16 @@ class Market:
     total: int | None = None
     reserved: Decimal | None = None  # the list price: what reserved capacity costs
     as_of: str | None = None
+    next_win: Decimal | None = None  # the smallest limit that wins one more than `quantity`, where it was asked for
+
+    @property
+    def is_entered_by_displacing(self) -> bool:
+        """Whether a bid for `quantity` instances wins here, but only by pushing others out."""
+        return self.available is not None and self.available < self.quantity and self.win_price is not None
 
 
+# Of one instance, and of several: how far the price falls below the last one at most, and rises above the win price.
+_MEASURED = ((Decimal("0.7"), Decimal("1.15")), (Decimal("0.85"), Decimal("1.05")))
 Key: TypeAlias = tuple[str, str, int]  # instance type, region, quantity
 Outlook: TypeAlias = Literal["runs", "waits", "cannot_win", "paused", "unknown"]
 
@@ -51,8 +59,9 @@ def entry_price(market: Market | None, limit: Decimal, *, holding: bool) -> Entr
     """The second price for a bid of `market.quantity` instances at `limit`; `holding`: it is allocated now.
 
     With room left nobody is displaced and the price stays. When the auction is full, the bids pushed out
-    become the highest losers: one instance pays exactly today's lowest winning limit, several pay at most
-    the win price. Today's spot price alone would be too low in a full auction.
+    become the highest losers: one instance pays about today's lowest winning limit, several about the win price.
+    Today's spot price alone would be too low in a full auction. What nobody sees of the book makes it a range
+    (`displaced`).
     """
     if market is None or market.spot is None:
         return EntryPrice(None, market.minimum if market else None, limit, "unknown")
@@ -79,8 +88,26 @@ def _displacing(market: Market, limit: Decimal, spot: Decimal) -> EntryPrice:
     win = max(win, spot)  # prices read at different moments may disagree: nobody enters below the spot price
     if limit < win:
         return EntryPrice(None, win, None, "losing")
-    point = lowest if market.quantity == 1 and lowest is not None else win
-    return EntryPrice(min(point, limit), min(spot, point), min(max(win, point), limit), "displacing")
+    point = min(lowest if market.quantity == 1 and lowest is not None else win, limit)
+    return displaced(market, spot, win, point, limit)
+
+
+def displaced(market: Market, spot: Decimal, win: Decimal, point: Decimal, limit: Decimal) -> EntryPrice:
+    """The price of a bid that wins from `win` on, by pushing others out, with the range it is in.
+
+    Where one instance more takes a higher limit, exactly as much comes free as the bid takes. Everybody else stays, and
+    the price is at most what the next to be pushed out bids. Where it does not, more comes free: bids that wait take
+    the rest, and the price may fall. How far, no price shows; it is measured (tests/pricing/test_entry_range.py).
+    """
+    fall, rise = _MEASURED[market.quantity > 1]
+    least = max((spot * fall).quantize(CENT, ROUND_FLOOR), market.minimum or Decimal(0))
+    if market.next_win is None:
+        low, high = least, (win * rise).quantize(CENT, ROUND_CEILING)
+    elif market.next_win > win:
+        low, high = spot, market.next_win
+    else:
+        low, high = least, win
+    return EntryPrice(point, min(low, point), min(max(high, point), limit), "displacing")
 
 
 def at_any_limit(market: Market | None) -> EntryPrice:

@@ -6,6 +6,20 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "print a range in which the price after an entry cannot fall",
+        "pricing/entry.py",
+        "        low, high = least, win\n",
+        "        low, high = spot, win\n",
+        ("tests/pricing/test_entry_range.py", "-m", "not slow"),
+    ),
+    Mistake(
+        "print a range that ends at the price that wins",
+        "pricing/entry.py",
+        "        low, high = spot, market.next_win\n",
+        "        low, high = spot, win\n",
+        ("tests/pricing/test_entry_range.py", "-m", "not slow"),
+    ),
+    Mistake(
         "forecast of a bid that was changed counts all the same",
         "pricing/track_record.py",
         "if touched is not None and touched.at <= now:",

@@ -8,9 +8,16 @@ from typing import TYPE_CHECKING, Literal
 from flowplan.documents.amounts import number
 from flowplan.documents.amounts import price as _price
 from flowplan.documents.amounts import signed as _signed
-from flowplan.documents.totals import below_every_limit, is_rounded_apart, of_other_hours, stands_alone
+from flowplan.documents.totals import (
+    below_every_limit,
+    entry_range,
+    hour_range,
+    is_rounded_apart,
+    of_other_hours,
+    stands_alone,
+)
 from flowplan.pricing.notable import is_seldom, runs_always
-from flowplan.pricing.units import lasting, percent, span
+from flowplan.pricing.units import lasting, per_instance, percent, span, usd
 from flowplan.printable import shown
 from flowplan.reports.text.paint import Paint, wrapped
 
@@ -60,11 +67,23 @@ def bidding(cost: shape.BidCost, lifetime: Lifetime | None = None, *, ends: bool
     if cost["outlook"] == "waits":
         return f"would wait: nothing now, {at_most} an hour once it wins{_ahead(cost, lifetime, ends=ends)}"
     spot = cost["last_price"]
-    base = f"{_price(hour['now'])} an hour now, {at_most}{_ahead(cost, lifetime, ends=ends)}"
+    moved, count = entry_range(cost), cost["quantity"]
+    now = f"{_price(hour['now'])} an hour now"
+    if moved is not None:
+        now = f"about {now} ({usd(count * moved[0])} to {usd(count * moved[1])})"
+    base = f"{now}, {at_most}{_ahead(cost, lifetime, ends=ends)}"
+    own = "self_competition" in cost["warnings"]
+    spot_now = f"; the spot price is {per_instance(None if spot is None else number(spot))},"
+    if moved is not None:
+        return f"{base}{spot_now} {'your own bids make' if own else 'entering makes'} it {_from_to(moved)}"
     if cost["entry_price"]["point"] != spot:
-        who = "your own bids raise" if "self_competition" in cost["warnings"] else "entering raises"
-        base += f"; the spot price is {_price(spot)}, {who} it to {_price(cost['entry_price']['point'])}"
+        who = "your own bids raise" if own else "entering raises"
+        return f"{base}{spot_now} {who} it to {_price(cost['entry_price']['point'])}"
     return base
+
+
+def _from_to(found: tuple[Decimal, Decimal]) -> str:
+    return f"{usd(found[0])} to {usd(found[1])}"
 
 
 def _ahead(cost: shape.BidCost, lifetime: Lifetime | None, *, ends: bool) -> str:
@@ -158,7 +177,13 @@ def rows_of(cost: shape.Totals) -> list[tuple[str, str, str, str]]:
 def remarks(body: PlanBody) -> list[str]:
     """What stands below that table, a sentence each."""
     horizon = body["cost"]["horizon"]
-    return [*_movers(horizon), *_saved(horizon), *_beside(body), *_not_adding(body["cost"])]
+    return [*_entering(body), *_movers(horizon), *_saved(horizon), *_beside(body), *_not_adding(body["cost"])]
+
+
+def _entering(body: PlanBody) -> list[str]:
+    """That what an hour costs now is a range, where bids enter full auctions."""
+    found = hour_range(body)
+    return [] if found is None else [f"an hour now: {_from_to(found)} once bids have entered full auctions"]
 
 
 def _in_lines(remark: str) -> list[str]:

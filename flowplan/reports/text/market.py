@@ -8,6 +8,7 @@ from itertools import groupby
 
 from flowplan.cost.warnings import is_far_above_need, kept_by, risk_of_lowering
 from flowplan.documents.market import Looked
+from flowplan.pricing.entry import EntryPrice
 from flowplan.pricing.forecasting import Band, Forecast
 from flowplan.pricing.notable import is_hardly_ever
 from flowplan.pricing.offers import Offer, View
@@ -170,8 +171,15 @@ def _now(one: Offer) -> list[tuple[str, str]]:
         ("price now", per_instance(market.spot, one.kind.gpus)),
         ("reserve", usd(market.minimum)),
         ("free", stock),
-        ("to enter", usd(one.entry.point) + why),
+        ("to enter", _to_enter(one.entry) + why),
     ]
+
+
+def _to_enter(entry: EntryPrice) -> str:
+    """What one instance would pay first: a range where it pushes others out."""
+    if entry.basis != "displacing" or entry.low == entry.high:
+        return usd(entry.point)
+    return f"about {usd(entry.point)} ({usd(entry.low)} to {usd(entry.high)})"
 
 
 def _ahead(one: Offer) -> list[tuple[str, str]]:

@@ -1,0 +1,126 @@
+"""What a bid pays right after it enters a full auction, in simulated markets, is in the range that a plan prints."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import attrs
+import pytest
+
+from flowplan.documents.cost import of_bid
+from flowplan.pricing.entry import Market, estimate
+from flowplan.reports.text.cost import bidding
+from flowplan.simulator import SIMULATOR_KEY, Request, Simulator
+from tests.conftest import Place
+from tests.texts import task_text
+
+COVERED = 0.95
+_RANGE = re.compile(r"entering makes it \$([0-9.,]+) to \$([0-9.,]+)")
+
+
+class Client:
+    """Somebody who bids in a simulated market."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        self._simulator = simulator
+        self._project = self._get("/v2/projects")[0]["fid"]
+
+    def market(self, kind: str, region: str, quantity: int) -> Market:
+        query = f"instance_type={kind}&region={region}&instance_quantity={quantity}"
+        row = self._get(f"/v2/pricing/current?{query}")
+        names = {"spot": "spot_price", "minimum": "minimum_price", "lowest_allocated": "lowest_allocated_bid"}
+        names |= {"win_price": "dynamic_win_price"}
+        prices = {name: cents(row[f"{key}_cents"]) for name, key in names.items()}
+        free, total = row["available_capacity"], row["total_capacity"]
+        return Market(kind, region, quantity, **prices, available=free, total=total)
+
+    def place(self, name: str, market: Market, limit: Decimal) -> None:
+        body = {"project": self._project, "name": name, "instance_type": market.instance_type, "region": market.region}
+        body |= {"limit_price": f"${limit}", "instance_quantity": market.quantity}
+        body["launch_specification"] = {"volumes": [], "ssh_keys": []}
+        assert self._call("POST", "/v2/spot/bids", json.dumps(body).encode()).status == 201
+
+    def _get(self, target: str) -> Any:
+        return json.loads(self._call("GET", target).body)
+
+    def _call(self, method: str, target: str, body: bytes = b"") -> Any:
+        headers = {"Authorization": f"Bearer {SIMULATOR_KEY}"}
+        return self._simulator.handle(Request.to(method, target, headers, body))
+
+
+def cents(amount: int | None) -> Decimal | None:
+    return None if amount is None else Decimal(amount) / 100
+
+
+def entries(seed: int, hours: int) -> Iterator[tuple[int, bool]]:
+    """(quantity, whether the price lay in the range) for one bid in each full auction of a market of its own stock."""
+    chosen = random.Random(seed)
+    with Simulator.open(":memory:", seed=seed) as simulator:
+        simulator.advance(hours * 3600)
+        client, seen = Client(simulator), set()
+        auctions = sorted(simulator.market(), key=lambda one: chosen.random())
+        for number, one in enumerate(auctions):
+            stock = (one.region, tuple((line.limit_price, line.quantity, line.gpus) for line in one.book))
+            if one.available or stock in seen:
+                continue  # there is room; or it shares its stock with one that was looked at
+            seen.add(stock)
+            quantity = min(chosen.choice((1, 1, 2, 3, max(1, one.capacity // 4))), one.capacity)
+            market = client.market(one.instance_type, one.region, quantity)
+            if market.win_price is None:
+                continue
+            more = client.market(one.instance_type, one.region, quantity + 1)
+            market = attrs.evolve(market, next_win=more.win_price)
+            limit = (market.win_price * Decimal(chosen.choice(("1.02", "1.3", "2")))).quantize(Decimal("0.01"))
+            low, high = printed(market, limit)
+            client.place(f"bid-{number}", market, limit)
+            paid = client.market(one.instance_type, one.region, quantity).spot
+            yield quantity, paid is not None and low <= paid <= high
+
+
+def printed(market: Market, limit: Decimal) -> tuple[Decimal, Decimal]:
+    """The range of the price per instance-hour as the text of a plan has it."""
+    found = estimate(market, limit, market.quantity, gpus=1, paused=False, holding=False)
+    text = bidding(of_bid(found, None))
+    match = _RANGE.search(text)
+    if match is None:
+        price = Decimal(re.findall(r"\$([0-9.,]+)", text)[-1].replace(",", ""))
+        return price, price
+    low, high = (Decimal(amount.replace(",", "")) for amount in match.groups())
+    return low, high
+
+
+def test_in_200_markets_the_price_after_entry_is_in_the_printed_range() -> None:
+    found: list[tuple[int, bool]] = []
+    for seed in range(1, 100):
+        found += entries(seed, hours=0)
+        if len(found) >= 200:
+            break
+    inside = sum(is_in for _, is_in in found)
+    print(f"{inside} of {len(found)} in the printed range")
+    assert len(found) >= 200
+    assert inside >= COVERED * len(found)
+
+
+@pytest.mark.slow
+def test_in_many_markets_of_all_ages_and_for_one_instance_as_for_several() -> None:
+    found = [one for seed in range(1000, 1200) for one in entries(seed, hours=seed * 7 % 48)]
+    for single in (True, False):
+        those = [is_in for quantity, is_in in found if (quantity == 1) is single]
+        print(f"{'one instance' if single else 'several'}: {sum(those)} of {len(those)} in the printed range")
+        assert sum(those) >= COVERED * len(those)
+
+
+def test_what_is_paid_after_an_apply_is_in_the_range_of_its_plan(place: Place) -> None:
+    place.write(task_text(limit="60", kind="h200.8x", region="us-central5-a"))
+    said = " ".join(place.ok("plan").split())
+    match = _RANGE.search(said)
+    assert match is not None, said
+    place.ok("apply", "--auto-approve")
+    document = json.loads(place.ok("status", "--format", "json"))
+    low, high = map(Decimal, match.groups())
+    assert low <= Decimal(document["bids"][0]["last_price"]) <= high
