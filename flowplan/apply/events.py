@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Protocol
+
+from attrs import frozen
 
 from flowplan.apply.outcome import Outcome
 from flowplan.errors import FlowplanError
+from flowplan.model.resources import Bid
 from flowplan.planning.actions import Change
 from flowplan.planning.plan import Plan
 from flowplan.planning.steps import Step
@@ -22,10 +26,31 @@ class Events(Protocol):
     def note(self, text: str) -> None: ...
 
 
+@frozen
+class Prices:
+    """Of the auction of a bid, in dollars per instance-hour: the last price, None where it is unknown; and the lowest
+    limit that wins now, None where that is unknown or that of the bid does."""
+
+    last: Decimal | None = None
+    to_win: Decimal | None = None
+
+
+@frozen
+class Awaited:
+    """A placed bid that is waited for: `status` in the API's words, or one of apply.standing."""
+
+    step: Step
+    bid: Bid
+    status: str
+    prices: Prices
+
+
 class Reporter(Events, Protocol):
-    """Also hears the plan before, and what it came to in the end."""
+    """Also hears the plan before, what is waited for then (each time that one of them comes on, or the price of its
+    auction changes; `seconds`: how long so far), and what it came to in the end."""
 
     def planned(self, body: Mapping[str, Any]) -> None: ...
+    def waits(self, for_: Sequence[Awaited], until: str, seconds: float) -> None: ...
     def summary(self, plan: Plan, outcome: Outcome) -> None: ...
 
 
@@ -39,4 +64,5 @@ class Silent:
     def done(self, step: Step, change: Change, id: str | None, seconds: float) -> None: ...
     def failed(self, step: Step, change: Change, error: FlowplanError) -> None: ...
     def note(self, text: str) -> None: ...
+    def waits(self, for_: Sequence[Awaited], until: str, seconds: float) -> None: ...
     def summary(self, plan: Plan, outcome: Outcome) -> None: ...

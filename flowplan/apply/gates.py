@@ -9,6 +9,7 @@ from flowplan.apply.standing import GONE, RUNNING, standings
 from flowplan.apply.working_state import WorkingState
 from flowplan.errors import CloudError, FlowplanError, Unauthorized
 from flowplan.model.address import Address
+from flowplan.model.durations import brief
 from flowplan.model.lifecycle import After
 from flowplan.model.live import ALLOCATED, PAUSED, TERMINATED
 from flowplan.model.resources import Bid
@@ -158,7 +159,7 @@ class Gates:
         if now - held.since < self.timeout:
             return "; ".join(waiting)
         return CloudError(
-            f"waited {_minutes(self.timeout)} for {'; '.join(waiting)}",
+            f"waited {brief(self.timeout)} for {'; '.join(waiting)}",
             hint=f"nothing was placed for it: run the same command again, or with a longer --timeout{self.hint}",
         )
 
@@ -176,7 +177,7 @@ class Gates:
     def _say(self, held: _Held, what: str, now: float) -> None:
         if what == held.said and now - held.said_at < AGAIN:
             return
-        so_far = f" ({_minutes(now - held.since)} so far)" if held.said else ""
+        so_far = f" ({brief(now - held.since)} so far)" if held.said else ""
         self.around.events.note(f"{held.change.address} waits for {what}{so_far}")
         held.said, held.said_at = what, now
 
@@ -216,11 +217,3 @@ def _in_vain(after: After, end: _End) -> CloudError | None:
 
 def _instances(binding: Binding) -> int:
     return binding.applied.instance_quantity if isinstance(binding.applied, Bid) else 1
-
-
-def _minutes(seconds: float) -> str:
-    """A length of time, for people."""
-    if seconds < 90:
-        return f"{seconds:.0f}s"
-    minutes = round(seconds / 60)
-    return f"{minutes}m" if minutes < 120 else f"{minutes // 60}h{minutes % 60:02d}m"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import attrs
-from attrs import frozen
+from attrs import Factory, define, frozen
 
+from flowplan.apply.events import Awaited, Prices
 from flowplan.apply.standing import GONE, RUNNING, Looks, standings
 from flowplan.errors import CloudError, FlowplanError
 from flowplan.model.live import ALLOCATED, PAUSED, TERMINATED
@@ -22,14 +23,24 @@ if TYPE_CHECKING:
 
 Until: TypeAlias = Literal["placed", "allocated", "running"]
 _INTERVAL = 2.0  # seconds between looks; an auction clears every two minutes
+_PRICES = 30.0  # seconds between looks at the prices, which are only for show
 _LOST = (TERMINATED, PAUSED, GONE)  # what does not come to run by itself
+
+
+@define
+class _Seen:
+    """What was told last, and the prices, with when they were fetched."""
+
+    told: Sequence[Awaited] = ()
+    prices: Mapping[Step, Prices] = Factory(dict)
+    priced: float = -_PRICES
 
 
 @frozen
 class Waiting:
     """Wait for up to `seconds`. A bid that does not make it is a failed step; it stays placed. `hint` is added to what
-    to do about one that is late; `end` cancels the bids whose lifetime is over by now, and returns the outcome with
-    that."""
+    to do about one that is late; `note` is said when the wait begins; `prices` gives those of the auction of each bid;
+    `end` cancels the bids whose lifetime is over by now, and returns the outcome with that."""
 
     cloud: Looks
     until: Until
@@ -37,15 +48,18 @@ class Waiting:
     clock: Clock
     reporter: Reporter
     hint: str = ""
+    note: str = ""
+    prices: Callable[[Sequence[Bid]], Sequence[Prices]] = lambda _bids: ()
     end: Callable[[Outcome], Outcome] = lambda outcome: outcome
 
     def __call__(self, plan: Plan, outcome: Outcome) -> Outcome:
         wanted = _wanted(plan, outcome)
         if self.until == "placed" or not wanted or outcome.failed or outcome.unknown or outcome.stopped:
             return outcome
-        deadline = self.clock.monotonic() + self.seconds
+        began = self.clock.monotonic()
+        deadline = began + self.seconds
         failed: dict[Step, FlowplanError] = {}
-        said = False
+        seen = _Seen()
         while True:
             try:
                 missing = self._missing(wanted, plan)
@@ -61,13 +75,25 @@ class Waiting:
             if self.clock.monotonic() >= deadline:
                 late = {wanted[id]: self._late(status) for id, status in missing.items() if id in wanted}
                 return self._failed(plan, outcome, failed | late)
-            if not said:
-                count = f"{len(wanted)} bid{'s are' if len(wanted) > 1 else ' is'}"
-                self.reporter.note(f"waiting until {count} {self.until}")
-                said = True
+            self._tell(seen, [(wanted[id], status) for id, status in missing.items() if id in wanted], plan, began)
             outcome = self.end(outcome)
             failed |= _expired(wanted, missing, outcome)
             self.clock.pause(_INTERVAL)
+
+    def _tell(self, seen: _Seen, missing: Sequence[tuple[Step, str]], plan: Plan, began: float) -> None:
+        """Tell what is waited for, if it is not what was told last."""
+        changes, now = plan.by_address(), self.clock.monotonic()
+        afters = [(step, changes[step.address].after, status) for step, status in missing]
+        bids = {step: (bid, status) for step, bid, status in afters if isinstance(bid, Bid)}
+        if now - seen.priced >= _PRICES or not bids.keys() <= seen.prices.keys():
+            seen.prices = dict(zip(bids, self.prices([bid for bid, _ in bids.values()]), strict=False))
+            seen.priced = now
+        told = [Awaited(step, bid, status, seen.prices.get(step, Prices())) for step, (bid, status) in bids.items()]
+        if self.note and not seen.told:
+            self.reporter.note(self.note)
+        if told != seen.told:
+            self.reporter.waits(told, self.until, now - began)
+            seen.told = told
 
     def _missing(self, wanted: Mapping[str, Step], plan: Plan) -> dict[str, str]:
         """Those that are not allocated yet, or whose instances are not all running, each with what it is."""

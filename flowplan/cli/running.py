@@ -10,7 +10,7 @@ from flowplan.cli import values
 from flowplan.cli.context import Context
 from flowplan.errors import ApprovalMissing
 from flowplan.model.durations import read_duration
-from flowplan.reports.formats import RUNNING
+from flowplan.reports.formats import BOARD, RUNNING
 from flowplan.reports.outlet import Outlet
 
 if TYPE_CHECKING:
@@ -25,8 +25,9 @@ def carry_out(here: Context, request: Request, given: dict[str, Any], saved: Sea
     """Run the request, or the `saved` plan. `given`: the options of `applying` or `destroying`."""
     from flowplan.operations.apply import How, apply
 
-    terminal, row = here.terminal, RUNNING[given.pop("form")]
-    outlet = Outlet(terminal.out, terminal.err, terminal.paint, terminal.paint_err, here.session.now)
+    terminal, form = here.terminal, given.pop("form")
+    row = BOARD if form == "text" and terminal.live else RUNNING[form]
+    outlet = Outlet(terminal.out, terminal.err, terminal.paint, terminal.paint_err, here.session.now, terminal.below)
     reporter = here.answer.reporter(row(outlet))
     asks = Asking(terminal, reporter, given.pop("auto_approve"))
     request = evolve(request, hours=values.hours(given.pop("horizon", None)))

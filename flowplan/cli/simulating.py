@@ -14,7 +14,7 @@ _OFTEN = {True: 0.1, False: 2.0}  # seconds from one line to the next, by whethe
 
 @define
 class Simulating:
-    """Redraws one line on a terminal, writes lines elsewhere."""
+    """Keeps one line up to date on a terminal, writes lines elsewhere."""
 
     terminal: Terminal
     began: float | None = None
@@ -29,11 +29,11 @@ class Simulating:
         self.shown_at = now
         text = f"simulating: {done * 100 // all_}%, {now - began:.0f} s"
         if self.terminal.live:
-            self.terminal.redraw(text)
+            self.terminal.below(lambda _columns, _rows: [text])
         else:
             self.terminal.err(text)
 
     def end(self) -> None:
         """Leave nothing of a line that is redrawn."""
         if self.shown_at and self.terminal.live:
-            self.terminal.redraw("")
+            self.terminal.below(None)

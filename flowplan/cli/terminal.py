@@ -10,11 +10,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from itertools import chain
 from typing import TextIO
 
 from attrs import evolve
 
+from flowplan.cli.below import Below, Lines, size_of
 from flowplan.cli.colour import paint_of
 from flowplan.cli.harmless import harmless
 from flowplan.cli.typed import await_line
@@ -25,6 +27,8 @@ from flowplan.masking import without_userinfo
 from flowplan.printable import shown
 from flowplan.reports.text.paint import LONGEST_LINE, Paint, wrapped
 
+PLAIN = Paint()
+
 
 class Terminal:
     """The two streams. An output that fails never changes what a command does; `output.lost` says that it did."""
@@ -33,6 +37,7 @@ class Terminal:
         self.output, self._err = Writer(out), Writer(err)
         self.paint, self.paint_err = paint, paint_err
         self.interactive = interactive
+        self._below = Below(self._err.put, partial(size_of, err))
         self._hidden: list[Callable[[], Iterable[str]]] = []
 
     @classmethod
@@ -70,9 +75,9 @@ class Terminal:
             )
         self._write(self.output, text)
 
-    def inert(self, text: str) -> str:
-        """`text` as a stream shows it without colour: for what is read elsewhere."""
-        return harmless(self.secretless(text))
+    def inert(self, text: str, paint: Paint = PLAIN, *, commands: bool = False) -> str:
+        """`text` as a stream with `paint` shows it; without colour, for what is read elsewhere."""
+        return harmless(self.secretless(text), paint.on, commands=commands)
 
     def line(self, text: str) -> None:
         """One sentence, or one name, to stdout: whatever is in it, it stays one line."""
@@ -81,14 +86,16 @@ class Terminal:
     def err(self, text: str = "", *, end: str = "\n") -> None:
         self._write(self._err, text + end)
 
-    def redraw(self, text: str) -> None:
-        """`text` in place of what stands in the last line of stderr; only when `live`."""
-        self._err.put(f"\r{self.inert(text)}\x1b[K")
+    def below(self, lines: Lines | None) -> None:
+        """Keep `lines` on stderr below all else that is written; None: not any more. Only when `live`."""
+        if lines is None:
+            self._below.end()
+        else:
+            self._below.show(lambda columns, rows: [self.inert(line, self.paint_err) for line in lines(columns, rows)])
 
     def _write(self, stream: Writer, text: str, *, commands: bool = False) -> None:
-        text = self.secretless(text)
-        painted = (self.paint_err if stream is self._err else self.paint).on
-        stream.put(harmless(text, painted, commands=commands))
+        with self._below.above(text):
+            stream.put(self.inert(text, self.paint_err if stream is self._err else self.paint, commands=commands))
 
     def secretless(self, text: str) -> str:
         """`text` without what must stay secret."""
@@ -125,6 +132,7 @@ class Terminal:
 
     def ask(self, question: str) -> str:
         """The answer to `question`, "" at the end of input. Only when `interactive`. Raises KeyboardInterrupt."""
+        self.below(None)
         self.err(question, end="")
         try:
             await_line(sys.stdin.fileno())
@@ -140,5 +148,6 @@ class Terminal:
 
     def close(self) -> None:
         """Everything is written; or, with a hurry, whatever the streams take."""
+        self.below(None)
         self.output.close()
         self._err.close()

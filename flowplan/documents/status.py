@@ -21,7 +21,7 @@ from flowplan.documents.ports import listed
 from flowplan.model.lifecycle import Bounds
 from flowplan.model.live import OPEN, PAUSED
 from flowplan.model.resources import Bid, PortPair, Volume
-from flowplan.pricing.entry import Market, entry_price
+from flowplan.pricing.entry import Market, to_win
 from flowplan.pricing.lifetime import Left
 from flowplan.pricing.units import storage_per_hour, storage_per_month
 from flowplan.state.state import State
@@ -101,10 +101,7 @@ class Row:
     @property
     def to_win(self) -> Decimal | None:
         """The lowest limit that wins now, in dollars per instance-hour, where that of the bid does not; else None."""
-        entry = entry_price(self.market, self.bid.limit_price, holding=False)
-        if entry.basis == "below_reserve" and self.market is not None:
-            return self.market.minimum
-        return entry.low if entry.basis == "losing" else None
+        return to_win(self.market, self.bid.limit_price)
 
     @property
     def present(self) -> list[Instance]:

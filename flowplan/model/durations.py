@@ -21,3 +21,11 @@ def read_duration(text: str, option: str) -> float:
     if seconds > LONGEST:
         raise UsageProblem(f"{option}: {text} is more than ten years")
     return seconds
+
+
+def brief(seconds: float) -> str:
+    """A length of time as it is read back, in as few words: 45s, 12m, 3h05m."""
+    if seconds < 90:
+        return f"{seconds:.0f}s"
+    minutes = round(seconds / 60)
+    return f"{minutes}m" if minutes < 120 else f"{minutes // 60}h{minutes % 60:02d}m"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import attrs
 from attrs import define, field, frozen
 
+from flowplan.apply.events import Prices
 from flowplan.apply.interfaces import Surroundings
 from flowplan.apply.options import Options
 from flowplan.apply.outcome import Outcome, verdict
@@ -29,13 +30,14 @@ from flowplan.operations.plan import Request, document_of, forecast, hold_budget
 from flowplan.operations.saved_plan import hold_not_applied, hold_to, places_of, touched_by
 from flowplan.operations.sensitive import config_sha256, hold_sensitive
 from flowplan.operations.variables import hold_same, of_plan
-from flowplan.planning.plan import Plan, Wishes, same_work
+from flowplan.planning.plan import Plan, Wishes, key_of, same_work
+from flowplan.pricing.entry import to_win
 from flowplan.pricing.units import DAY, HOUR, MONTH
 from flowplan.state.ownership import with_past_bids
 from flowplan.state.state import AppliedPlan, State, without
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from flowplan.apply.events import Reporter
     from flowplan.backends.store import Journal, Loaded, StateLock, Store
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from flowplan.model.budget import Budget
     from flowplan.model.catalogue import Place
     from flowplan.model.live import Live
+    from flowplan.model.resources import Bid
     from flowplan.operations.session import Session
     from flowplan.state.journal import Intent
     from flowplan.state.state import Binding
@@ -412,9 +415,22 @@ class Run:
             return self._keep(attrs.evolve(ended, state=with_outputs(ended.state, self.config, {})), before)
 
         end = Ending(session, plan, around, self._options, save)
-        waiting = Waiting(session.cloud(), how.wait, how.timeout, session.interruption.clock(), self.reporter, end=end)
+        cloud, clock = session.cloud(), session.interruption.clock()
+
+        def prices(bids: Sequence[Bid]) -> list[Prices]:
+            keys = {key_of(bid) for bid in bids}
+            found = cloud.markets(sorted(keys), shown_only=keys)
+            markets = [found.get(key_of(bid)) for bid in bids]
+            return [
+                Prices(market.spot if market else None, to_win(market, bid.limit_price))
+                for bid, market in zip(bids, markets, strict=True)
+            ]
+
+        waiting = Waiting(cloud, how.wait, how.timeout, clock, self.reporter, prices=prices, end=end)
         if session.settings.simulated:
-            waiting = attrs.evolve(waiting, hint=ADVANCE)
+            from flowplan.operations.simulator import STANDS_STILL
+
+            waiting = attrs.evolve(waiting, hint=ADVANCE, note=STANDS_STILL)
         return waiting(plan, outcome)
 
     # -- the end

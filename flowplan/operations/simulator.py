@@ -11,6 +11,8 @@ from flowplan.errors import UsageProblem
 from flowplan.model.catalogue import InstanceType
 from flowplan.model.type_names import find_types, read_type_name
 
+STANDS_STILL = "time stands still in the simulator: `flowplan simulator advance` moves it"
+
 
 def books(
     data: Path, start: datetime, instance_type: str | None, region: str | None, since: timedelta, depth: int

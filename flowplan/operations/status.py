@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from flowplan.cost.paid import paid_in_all
 from flowplan.documents.status import GONE, Life, Row, Status, VolumeRow
+from flowplan.errors import CloudError, Unauthorized
 from flowplan.model.address import Address, in_order
 from flowplan.model.resources import Bid, PortMapping, Volume
 from flowplan.operations.live import listed
@@ -18,6 +19,8 @@ from flowplan.pricing.lifetime import ENDLESS
 from flowplan.state.ownership import past_bids
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from flowplan.cloud.rows import Instance
     from flowplan.model.live import Live
     from flowplan.planning.lifetimes import Seen
@@ -40,6 +43,20 @@ def status(session: Session) -> Status:
     now = session.cloud().now()
     in_all = paid_in_all(state, past_bids(state, live), by_bid(bills), now)
     return Status(state, bid_rows(session, state, live, bills), volumes, now, in_all)
+
+
+def looks(session: Session, every: float) -> Iterator[Status | CloudError]:
+    """What `status` finds now, and again each `every` seconds until a signal ends it. Once it was found, what the API
+    does not answer is the error, and is asked for again. Raises as `status` does the first time, and Unauthorized."""
+    yield status(session)
+    while True:
+        session.interruption.pause(every)
+        try:
+            yield status(session)
+        except Unauthorized:
+            raise
+        except CloudError as error:
+            yield error
 
 
 def lives(session: Session, state: State, live: Live, seen: Seen) -> dict[Address, Life]:

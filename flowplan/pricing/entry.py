@@ -79,6 +79,15 @@ def entry_price(market: Market | None, limit: Decimal, *, holding: bool) -> Entr
     return _displacing(market, limit, spot)
 
 
+def to_win(market: Market | None, limit: Decimal) -> Decimal | None:
+    """The lowest limit that wins `market.quantity` instances now, in dollars per instance-hour, where `limit` does not;
+    None where it does, or where that is unknown."""
+    entry = entry_price(market, limit, holding=False)
+    if entry.basis == "below_reserve" and market is not None:
+        return market.minimum
+    return entry.low if entry.basis == "losing" else None
+
+
 def _displacing(market: Market, limit: Decimal, spot: Decimal) -> EntryPrice:
     win, lowest = market.win_price, market.lowest_allocated
     if win is None and market.quantity == 1 and lowest is not None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from attrs import frozen
 
-from flowplan.apply.events import Reporter
+from flowplan.apply.events import Awaited, Reporter
 from flowplan.apply.outcome import Outcome
 from flowplan.errors import FlowplanError
 from flowplan.planning.actions import Change
@@ -45,6 +45,10 @@ class Both:
     def note(self, text: str) -> None:
         self.one.note(text)
         self.other.note(text)
+
+    def waits(self, for_: Sequence[Awaited], until: str, seconds: float) -> None:
+        self.one.waits(for_, until, seconds)
+        self.other.waits(for_, until, seconds)
 
     def summary(self, plan: Plan, outcome: Outcome) -> None:
         self.one.summary(plan, outcome)

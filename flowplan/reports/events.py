@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from flowplan.apply.events import Awaited
 from flowplan.apply.outcome import Outcome, counted, doing
 from flowplan.diagnostics import Diagnostic
+from flowplan.documents.amounts import money
 from flowplan.documents.diagnostics import of
 from flowplan.documents.outputs import document
 from flowplan.errors import FlowplanError
@@ -50,6 +52,18 @@ class EventLines:
 
     def progress(self, step: Step, change: Change, seconds: float) -> None:
         self.event("apply_progress", str(step.address), action=doing(step, change), elapsed_seconds=round(seconds, 3))
+
+    def waits(self, for_: Sequence[Awaited], until: str, seconds: float) -> None:
+        for one in for_:
+            self.event(
+                "apply_progress",
+                str(one.step.address),
+                action="waiting",
+                elapsed_seconds=round(seconds, 3),
+                status=one.status,
+                limit_price=money(one.bid.limit_price),
+                last_price=money(one.prices.last),
+            )
 
     def done(self, step: Step, change: Change, id: str | None, seconds: float) -> None:
         self.event(

@@ -128,6 +128,8 @@ RUNNING: dict[str, Running] = {
     "text": Running(_TEXT + "progress", "lines"),
     "json": Running("flowplan.reports.events", "lines", whole=True),
 }
+# The one for people who watch it at a terminal that moves its cursor.
+BOARD = Running(_TEXT + "board", "lines")
 
 
 # subject -> (module, function) that makes of a Failure what the reports of the subject take

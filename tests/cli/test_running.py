@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import pty
-import select
 import signal
 import subprocess
 from collections import Counter
@@ -14,6 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.cli.terminals import at_terminal
 from tests.conftest import FLOWPLAN, TASK, Place, live_ids, many
 
 TASKS = 40
@@ -209,30 +206,6 @@ def test_plan_into_head_is_no_error(place: Place) -> None:
 
 
 # ---- somebody at a terminal ---------------------------------------------------------------------------------
-
-
-def at_terminal(
-    place: Place, answer: str, *arguments: str, meanwhile: Callable[[], object] = lambda: None
-) -> tuple[int, str]:
-    """Run with a terminal on all three streams, and type `answer` when asked, after `meanwhile`. What it showed, and
-    its code."""
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.chdir(place.path)
-        os.execv(FLOWPLAN[0], FLOWPLAN + arguments)
-    shown, typed = "", False
-    with contextlib.suppress(OSError):  # a terminal whose other end is closed reads as an error
-        while select.select([terminal], [], [], 60)[0]:
-            data = os.read(terminal, 65536)
-            if not data:
-                break
-            shown += data.decode()
-            if not typed and shown.rstrip("\x1b[0m ").endswith(":"):
-                meanwhile()
-                os.write(terminal, answer.encode())
-                typed = True
-    os.close(terminal)  # whoever is still there is told by SIGHUP
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), shown
 
 
 def test_yes_applies(place: Place) -> None:

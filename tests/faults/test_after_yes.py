@@ -9,7 +9,7 @@ from threading import Event
 import pytest
 
 from flowplan.apply.shared import Shared
-from tests.cli.test_running import at_terminal
+from tests.cli.terminals import at_terminal
 from tests.conftest import Place, live_ids
 
 

@@ -19,7 +19,7 @@ from flowplan.cloud.http.response import Reply, http_date
 from flowplan.errors import StateError
 from flowplan.files.atomic import replace_file
 from flowplan.state.journal import read_journal
-from tests.cli.test_running import at_terminal
+from tests.cli.terminals import at_terminal
 from tests.conftest import ROOT, Place, live_ids, many
 
 

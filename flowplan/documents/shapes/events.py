@@ -42,9 +42,15 @@ class Started(_Event):
 
 
 class Progressed(_Event):
+    """A step that is under way; or, with `action` "waiting", a placed bid that --wait waits for: its status, its limit
+    and the price of its auction, in dollars per instance-hour, null where it is unknown."""
+
     type: Literal["apply_progress"]
     action: str
     elapsed_seconds: float
+    status: NotRequired[str]
+    limit_price: NotRequired[str]
+    last_price: NotRequired[str | None]
 
 
 class Completed(_Event):

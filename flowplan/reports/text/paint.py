@@ -55,6 +55,13 @@ def columns(line: str) -> int:
     return len(re.sub(r"\x1b\[[0-9;]*m", "", line))
 
 
+def cut(line: str, most: int) -> str:
+    """`line` in at most `most` columns: a longer one ends in dots, and loses its colours."""
+    if columns(line) <= most:
+        return line
+    return f"{OWN.sub('', line)[: max(most - 3, 0)]}..."
+
+
 @frozen
 class Paint:
     """`paint("text", "red")` gives ANSI codes when `on`, the text itself when not. `ascii`: what is painted on knows

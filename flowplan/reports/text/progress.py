@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
+from flowplan.apply.events import Awaited
 from flowplan.apply.outcome import DONE, Outcome, counted, doing
 from flowplan.diagnostics import Diagnostic
 from flowplan.documents.outputs import document
 from flowplan.errors import FlowplanError
+from flowplan.model.durations import brief
+from flowplan.model.live import ALLOCATED, OPEN
 from flowplan.planning.actions import KEPT, Change
 from flowplan.planning.conflicts import taking_back
 from flowplan.planning.plan import Plan
@@ -19,6 +22,7 @@ from flowplan.reports.text.diagnostics import one
 from flowplan.reports.text.outputs import text as outputs
 from flowplan.reports.text.paint import Paint, listed, wrapped
 from flowplan.reports.text.plan import text
+from flowplan.reports.text.status import waiting
 
 if TYPE_CHECKING:
     from flowplan.documents.shapes.plan import PlanDocument
@@ -31,11 +35,19 @@ def lines(outlet: Outlet) -> ProgressLines:
     return ProgressLines(outlet.out, outlet.say, outlet.paint_say, outlet.paint_out)
 
 
+def awaited(one: Awaited) -> str:
+    """How far a bid is that is waited for, and what it waits for itself."""
+    if one.status == OPEN:
+        return waiting(one.prices.last, one.prices.to_win, one.bid.limit_price)
+    return "its instances are starting" if one.status == ALLOCATED else shown(one.status.lower())
+
+
 class ProgressLines:
     """One line an event. `out` gets the plan and the summary, `say` the rest."""
 
     def __init__(self, out: Callable[[str], None], say: Callable[[str], None], paint: Paint, paint_out: Paint) -> None:
         self._out, self._say, self._paint, self._paint_out = out, say, paint, paint_out
+        self._awaited: dict[Step, str] = {}
 
     def planned(self, body: Mapping[str, Any]) -> None:
         """The plan itself, from its document."""
@@ -47,6 +59,16 @@ class ProgressLines:
 
     def progress(self, step: Step, change: Change, seconds: float) -> None:
         self._say(f"{self._name(step)}: still {doing(step, change)}... ({seconds:.0f} s)")
+
+    def waits(self, for_: Sequence[Awaited], until: str, seconds: float) -> None:
+        """A line a bid, unless the last one of it was the same."""
+        so_far = f" ({brief(seconds)} so far)" if seconds >= _NOTABLE else ""
+        for one in for_:
+            said = awaited(one)
+            if self._awaited.get(one.step) != said:
+                self._awaited[one.step] = said
+                line = f"{self._name(one.step)}: waiting until it is {until}{so_far}: {said}"
+                self._say("\n".join(wrapped(line, "", "  ")))
 
     def done(self, step: Step, change: Change, id: str | None, seconds: float) -> None:
         took = f" after {seconds:.0f} s" if seconds >= _NOTABLE else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 
 from flowplan.documents.paid import paid_in_all
 from flowplan.documents.ports import ranges
@@ -87,13 +88,20 @@ def _charge(row: Row) -> str:
         hour = "an unknown amount" if row.hour is None else usd(row.hour)
         said = f"charged {hour} an hour ({price}, {limit})"
     elif row.charge == "waits":
-        why = "" if row.to_win is None else f", because winning takes a limit of {usd(row.to_win)}"
-        said = f"charged nothing: it waits{why} ({now}, {limit})"
+        said = f"charged nothing: {waiting(row.last_price, row.to_win, row.bid.limit_price)}"
     elif row.charge == "unknown":
         said = f"whether it is charged is unknown ({now}, {limit})"
     else:
         said = f"charged nothing: {'paused' if row.charge == 'paused' else 'ended'} ({limit})"
     return said
+
+
+def waiting(price: Decimal | None, least: Decimal | None, limit: Decimal) -> str:
+    """What a bid with `limit` waits for, that has not won yet. `price`: the last one of its auction; `least`: the
+    lowest limit that wins now. In dollars per instance-hour, None where unknown."""
+    why = "" if least is None else f", because winning takes a limit of {usd(least)}"
+    now = "price unknown" if price is None else f"{usd(price)} per instance-hour now"
+    return f"it waits{why} ({now}, limit {usd(limit)})"
 
 
 def _paid(row: Row) -> str:
