@@ -53,8 +53,9 @@ def market(
 ) -> int:
     """Show what instances cost now and ahead, and at which limit they keep running.
 
-    TYPE is an instance type as in a task file, or a GPU (h100): all its sizes. With types, it shows the past of each
-    auction and advice on a limit; without, one line for each auction. Needs no task file, and changes nothing.
+    TYPE is an instance type as in a task file, a GPU (h100): all its sizes, or the id of an auction (auc_...). With
+    types, it shows the past of each auction and advice on a limit; without, one line for each auction. Needs no task
+    file, and changes nothing.
 
     --for FILE shows where the tasks of a task file or stack could go: each place with its price now, the share of the
     time that the task would run there, the expected cost until its work is done, and why it is not the first choice.

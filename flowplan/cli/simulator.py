@@ -125,9 +125,9 @@ def market(
 ) -> int:
     """Show the auctions: prices and your bids; for a single type also a plot of its prices, and the books.
 
-    TYPE is an instance type as in a task file, or the beginning of several names (a100). On the real platform only the
-    auctioneer sees the books. `--depth` orders of others are shown on either side of the line between winning and
-    waiting orders; the JSON has all of them.
+    TYPE is an instance type as in a task file, the id of an auction, or the beginning of several names (a100). On the
+    real platform only the auctioneer sees the books. `--depth` orders of others are shown on either side of the line
+    between winning and waiting orders.
     """
     from flowplan.operations.simulator import books
 

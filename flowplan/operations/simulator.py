@@ -17,9 +17,9 @@ STANDS_STILL = "time stands still in the simulator: `flowplan simulator advance`
 def books(
     data: Path, start: datetime, instance_type: str | None, region: str | None, since: timedelta, depth: int
 ) -> Books:
-    """The auctions of `instance_type` (spelt as in a task file, or the beginning of several names) in `region`; None:
-    of all. `data`: the simulator's file; new data begin at `start`. Raises UsageProblem where there is none, with what
-    there is."""
+    """The auctions of `instance_type` (spelt as in a task file, an auction's id, or the beginning of names) in
+    `region`; None: of all. `data`: the simulator's file; new data begin at `start`. Raises UsageProblem where there is
+    none, with what there is."""
     from flowplan.simulator import Simulator
 
     with Simulator.open(data, start=start) as found:
@@ -31,7 +31,7 @@ def books(
 
 
 def _is_asked_for(one: Auction, instance_type: str | None) -> bool:
-    if instance_type in (None, one.instance_type) or one.name.startswith(instance_type.lower()):
+    if instance_type in (None, one.instance_type, one.id) or one.name.startswith(instance_type.lower()):
         return True
     try:
         wanted, name = read_type_name(instance_type), read_type_name(one.name)

@@ -52,14 +52,18 @@ class Offer:
 
 
 def wanted(catalogue: Catalogue, types: Sequence[str], region: str | None) -> tuple[tuple[InstanceType, Auction], ...]:
-    """What `types` mean, spelt as in a task file, or the name of a GPU: all its sizes; none given: everything.
-    Raises ConfigError with what is near, UsageProblem for what can be no name."""
+    """What `types` mean: each spelt as in a task file, the name of a GPU (all its sizes), or the id of an auction. None
+    given: everything. Raises ConfigError with what is near, UsageProblem for what can be no name."""
     problems: list[Diagnostic] = []
     if region is not None and region not in catalogue.regions:
         hint = candidates(region, catalogue.regions) or "there is no auction now"
         problems.append(Diagnostic("region-unknown", f"--region: there is no region {shown(region)}", hint))
     kinds: dict[str, InstanceType] = {}
+    ids = [text for text in types if text.startswith("auc_")]
+    problems += [one for one in (_no_auction(catalogue, id, region) for id in ids) if one is not None]
     for text in types:
+        if text in ids:
+            continue
         meant = _meant(catalogue, text)
         kinds |= {kind.id: kind for kind in meant}
         problem = _not_sold(catalogue, text, meant, None if problems else region)
@@ -69,8 +73,19 @@ def wanted(catalogue: Catalogue, types: Sequence[str], region: str | None) -> tu
     return tuple(
         (_kind_of(catalogue, auction), auction)
         for auction in catalogue.auctions
-        if region in (None, auction.region) and (not types or auction.instance_type in kinds)
+        if region in (None, auction.region) and (not types or auction.instance_type in kinds or auction.id in ids)
     )
+
+
+def _no_auction(catalogue: Catalogue, id: str, region: str | None) -> Diagnostic | None:
+    """What is wrong with the id of an auction: there is none, or it is in another region."""
+    found = next((auction for auction in catalogue.auctions if auction.id == id), None)
+    if found is None:
+        hint = "`flowplan market --format json` lists the ids"
+        return Diagnostic("no-auction", f"there is no auction {shown(id)} now", hint)
+    if region not in (None, found.region):
+        return Diagnostic("no-auction", f"the auction {id} is in {found.region}", "leave out --region")
+    return None
 
 
 def _meant(catalogue: Catalogue, text: str) -> tuple[InstanceType, ...]:

@@ -123,3 +123,22 @@ def test_an_exit_code_needs_a_limit(place: Place) -> None:
 @pytest.mark.parametrize("command", [("market",), ("simulator", "market")])
 def test_every_name_of_a_type_works(place: Place, command: tuple[str, ...], spelling: str) -> None:
     assert "h100-80gb.sxm.8x in us-central1-b" in place.ok(*command, spelling, "--region", "us-central1-b")
+
+
+@pytest.mark.parametrize("command", [("market",), ("simulator", "market")])
+def test_an_auction_is_named_by_its_id(place: Place, command: tuple[str, ...]) -> None:
+    auctions = json.loads(place.ok("market", "h200", "--format", "json"))["auctions"]
+    for one in auctions:
+        out = place.ok(*command, one["id"])
+        assert f"{one['instance_type_name']} in {one['region']}" in out
+        assert out.count(f"{one['instance_type_name']} in ") == 1
+    assert len(auctions) > 1
+
+
+def test_an_auction_that_there_is_not_or_elsewhere_is_a_problem(place: Place) -> None:
+    [one, *_] = json.loads(place.ok("market", "h200", "--format", "json"))["auctions"]
+    unknown = place.run("market", "auc_nosuch")
+    assert unknown.code == 65 and "there is no auction auc_nosuch now" in unknown.err
+    elsewhere = place.run("market", one["id"], "--region", "us-central1-b")
+    assert elsewhere.code == 65 and f"the auction {one['id']} is in {one['region']}" in elsewhere.err
+    assert place.run("simulator", "market", "auc_nosuch").code == 64

@@ -32,6 +32,7 @@ class AuctionView(NamedTuple):
     another size counts too. `history`: price changes of the last 14 days, the oldest first.
     """
 
+    id: str
     instance_type: str
     name: str
     region: str
@@ -53,6 +54,7 @@ def auction_views(
         if instance_type in (None, auction.instance_type, name):
             moments, prices = price_stream(db, seed, auction, now)
             yield AuctionView(
+                id=auction.fid,
                 instance_type=auction.instance_type,
                 name=name,
                 region=auction.region,
