@@ -127,7 +127,7 @@ def market(
 
     TYPE is an instance type as in a task file, the id of an auction, or the beginning of several names (a100). On the
     real platform only the auctioneer sees the books. `--depth` orders of others are shown on either side of the line
-    between winning and waiting orders.
+    between winning and waiting orders; the JSON has all of them.
     """
     from flowplan.operations.simulator import books
 
