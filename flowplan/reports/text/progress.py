@@ -63,11 +63,11 @@ class ProgressLines:
     def waits(self, for_: Sequence[Awaited], until: str, seconds: float) -> None:
         """A line a bid, unless the last one of it was the same."""
         so_far = f" ({brief(seconds)} so far)" if seconds >= _NOTABLE else ""
-        for one in for_:
-            said = awaited(one)
-            if self._awaited.get(one.step) != said:
-                self._awaited[one.step] = said
-                line = f"{self._name(one.step)}: waiting until it is {until}{so_far}: {said}"
+        for bid in for_:
+            said = awaited(bid)
+            if self._awaited.get(bid.step) != said:
+                self._awaited[bid.step] = said
+                line = f"{self._name(bid.step)}: waiting until it is {until}{so_far}: {said}"
                 self._say("\n".join(wrapped(line, "", "  ")))
 
     def done(self, step: Step, change: Change, id: str | None, seconds: float) -> None:
