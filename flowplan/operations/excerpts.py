@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
 from attrs import frozen
 
-from flowplan.apply.events import Reporter
+from flowplan.apply.events import Awaited, Reporter
 from flowplan.apply.outcome import Outcome
 from flowplan.errors import FlowplanError
 from flowplan.planning.actions import Change
@@ -57,6 +57,9 @@ class Excerpting:
 
     def note(self, text: str) -> None:
         self.reporter.note(text)
+
+    def waits(self, for_: Sequence[Awaited], until: str, seconds: float) -> None:
+        self.reporter.waits(for_, until, seconds)
 
     def summary(self, plan: Plan, outcome: Outcome) -> None:
         self.reporter.summary(plan, outcome)
