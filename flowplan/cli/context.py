@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +60,7 @@ class Context:
             terminal.err if given.get("verbose") else None,
             terminal.hide,
             _busy(terminal),
-            terminal.warning,
+            partial(terminal.note, word="warning", colour="yellow"),
             terminal.secretless,
         )
         stop = Stop(say=terminal.err, hurry=terminal.hurry)

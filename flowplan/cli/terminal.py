@@ -102,11 +102,8 @@ class Terminal:
         text = without(text, chain.from_iterable(forms() for forms in self._hidden))
         return without_userinfo(text) if "@" in text else text
 
-    def note(self, text: str) -> None:
-        self.err("\n".join(wrapped(f"{self.paint_err('note:', 'cyan')} {shown(text, 1000)}", "", "  ")))
-
-    def warning(self, text: str) -> None:
-        self.err("\n".join(wrapped(f"{self.paint_err('warning:', 'yellow')} {shown(text, 1000)}", "", "  ")))
+    def note(self, text: str, word: str = "note", colour: str = "cyan") -> None:
+        self.err("\n".join(wrapped(f"{self.paint_err(f'{word}:', colour)} {shown(text, 1000)}", "", "  ")))
 
     def error(self, error: FlowplanError) -> None:
         """One error: what happened, then the detail, then the hint on a line of its own."""
