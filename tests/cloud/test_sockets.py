@@ -197,10 +197,34 @@ def test_connect_timeouts_end_within_thirty_seconds(times: Time, monkeypatch: py
 
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(2, 1, 6, "", ("192.0.2.1", 443))])
     monkeypatch.setattr("urllib3.util.connection.create_connection", connect)
-    started = times.now
-    error = failure(transport(times), method, kind=Unreachable)
+    started, answered = times.now, transport(times)
+    answered._answered = True  # by an earlier call
+    error = failure(answered, method, kind=Unreachable)
     assert "cannot reach api.example.test: timed out (2 tries)" in str(error)
     assert times.now - started < 30
+    started = times.now
+    assert str(failure(transport(times), method, kind=Unreachable)) == "cannot reach api.example.test: timed out"
+    assert times.now - started == 10
+
+
+def test_before_the_first_answer_nobody_waits_long(times: Time, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing was changed by then, and the URL may be wrong. Once somebody answered, a hitch is waited for."""
+    limits: list[float] = []
+
+    def connect(address: Any, timeout: float, *args: Any, **kwargs: Any) -> socket.socket:
+        limits.append(timeout)
+        raise ConnectionRefusedError(111, "Connection refused")
+
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(2, 1, 6, "", ("192.0.2.1", 443))])
+    monkeypatch.setattr("urllib3.util.connection.create_connection", connect)
+    api, started = transport(times, jitter=lambda: 0.999), times.now
+    assert "(5 tries)" in str(failure(api, "GET", kind=Unreachable))
+    assert 3.9 < times.now - started < 4
+    assert max(limits) <= 5
+    api._answered, started = True, times.now
+    assert "(5 tries)" in str(failure(api, "GET", kind=Unreachable))
+    assert 14 < times.now - started < 16
+    assert 5 < max(limits) <= 10
 
 
 def test_connect_refused_then_served_is_one_post(

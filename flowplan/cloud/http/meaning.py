@@ -18,6 +18,8 @@ What becomes of an attempt that brought no plain 2xx ("paid" methods may cost mo
     409, 400 "name already used"        Refused                       NameTaken (POST)
     other 4xx                           Refused                       Refused
 
+Before the first answer of all the five tries have four seconds together: nothing was changed by then.
+
 A DELETE answered with 2xx succeeded whatever its body is. So for a paid method `Ambiguous` is the only error that
 leaves open whether the request was executed: every other one proves that it was not.
 

@@ -42,7 +42,11 @@ CONNECT_TIMEOUT = 10.0  # seconds, TLS included
 READ_TIMEOUT = 30.0  # seconds without a byte
 DEADLINE = 30.0  # seconds for one attempt, from the look-up of the name to the last byte of its answer
 BUDGET = 120.0  # seconds for one call, all its tries and pauses together
-REACH_BUDGET = 30.0  # the same, as long as nobody answers at all
+REACH_BUDGET = 30.0  # the same, while nobody answers any more
+# Before the first answer nothing was changed, and a wrong URL or no network at all is likelier than a hitch.
+FIRST_CONNECT_TIMEOUT = 5.0  # seconds, TLS included
+FIRST_BUDGET = 4.0  # seconds for one call, after which no further attempt begins
+FIRST_BACKOFF_CAP = 1.0  # seconds
 BACKOFF_CAP = 20.0  # seconds
 BACKOFF_FLOOR = 0.1  # seconds: full jitter may draw 0, and 0 would be a spin
 
@@ -111,6 +115,7 @@ class Transport:
         self._verify: bool | str = True
         self._known: Secret | None = None  # the credential whose forms are among `_hidden`
         self._date: str | None = None
+        self._answered = False  # whether anybody ever did
         self.has_answered = False
         self._setup = threading.Lock()
         if adapter is None and self.base_url.startswith("https:"):
@@ -276,13 +281,14 @@ class Transport:
             response = wire.adapter.send(
                 request,
                 stream=True,
-                timeout=(min(CONNECT_TIMEOUT, self._deadline), min(READ_TIMEOUT, self._deadline)),
+                timeout=(min(self._connect_timeout, self._deadline), min(READ_TIMEOUT, self._deadline)),
                 verify=self._verify,
                 proxies=self._proxies,
             )
         except (OSError, HTTPError) as error:  # requests' own exceptions are OSErrors
             return unanswered(error, own_id)
         self.has_answered = True
+        self._answered = True
         self._note_date(response.headers.get("Date"))
         return answered(response, own_id)
 
@@ -306,9 +312,20 @@ class Transport:
         asked = reply.retry_after
         if asked:
             return asked + 0.25 * self._jitter()
-        return max(BACKOFF_FLOOR, self._jitter() * min(BACKOFF_CAP, 2.0 ** (tries - 1)))
+        cap = FIRST_BACKOFF_CAP if self._alone(reply) else BACKOFF_CAP
+        return max(BACKOFF_FLOOR, self._jitter() * min(cap, 2.0 ** (tries - 1)))
 
     def _affordable(self, reply: Reply, spent: float) -> bool:
         """Whether one more attempt may begin `spent` seconds after the call did."""
+        if self._alone(reply):
+            return spent <= min(FIRST_BUDGET, self._budget)
         reachable = reply.fault != UNREACHABLE or spent + CONNECT_TIMEOUT <= REACH_BUDGET
         return reachable and spent <= self._budget
+
+    def _alone(self, reply: Reply) -> bool:
+        """Whether nobody answers, and nobody ever did."""
+        return reply.fault == UNREACHABLE and not self._answered
+
+    @property
+    def _connect_timeout(self) -> float:
+        return CONNECT_TIMEOUT if self._answered else FIRST_CONNECT_TIMEOUT
