@@ -96,6 +96,7 @@ REPORTS: dict[tuple[str, str], Report] = {
     ("lock", "json"): Report(_JSON, "lock", whole=True),
     ("status", "text"): Report(_TEXT + "status", "text"),
     ("status", "json"): Report(_JSON, "status", whole=True),
+    ("status", "html"): Report(_HTML + "status", "page"),
     ("cost", "text"): Report(_TEXT + "track_record", "text"),
     ("cost", "json"): Report(_JSON, "document", whole=True),
     ("market", "text"): Report(_TEXT + "market", "text"),

@@ -61,11 +61,12 @@ def flowplan(directory: Path, *arguments: str) -> str:
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory of pages: of a plan that is refused, with every kind of change; of 120 tasks that are alike; of one
-    that failed; of one whose texts attack."""
+    that failed; of one whose texts attack; and of a status."""
     path = tmp_path_factory.mktemp("pages")
     task = path / "flowplan.yaml"
     task.write_text(BEFORE)
     flowplan(path, "apply", "--auto-approve")
+    (path / "status.html").write_text(flowplan(path, "status", "--format", "html"))
     for name, text in PLANS.items():
         task.write_text(text)
         page = flowplan(path, "plan", "--format", "html", "--what-if", "2h", "--out", f"{name}.json")
@@ -108,7 +109,7 @@ def opened(chromium: Any, pages: Path) -> Iterator[Open]:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", [*PLANS, "hostile"])
+@pytest.mark.parametrize("name", [*PLANS, "hostile", "status"])
 def test_nothing_is_wrong_with_a_page_at_any_width(name: str, scheme: str, opened: Open) -> None:
     """FLOWPLAN_SCREENSHOTS=DIR keeps a picture of each in DIR, to be looked at."""
     kept = os.environ.get("FLOWPLAN_SCREENSHOTS")

@@ -6,6 +6,7 @@ import base64
 import json
 import re
 from collections import Counter
+from decimal import Decimal
 from hashlib import sha256
 from html.parser import HTMLParser
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 from flowplan.diagnostics import Position
 from flowplan.documents.graph import Node, graph_of
 from flowplan.documents.plan_graph import folded, graph_of_plan
+from flowplan.documents.status import Row, Status
 from flowplan.model.address import Address
 from flowplan.model.lifecycle import After
 from flowplan.reports.html.costs import bands_of
@@ -23,10 +25,14 @@ from flowplan.reports.html.filling import filled
 from flowplan.reports.html.notices import notes_of
 from flowplan.reports.html.page import page
 from flowplan.reports.html.pictures import course_pictures
+from flowplan.reports.html.status import page as status_page
 from flowplan.reports.text.paint import Paint
+from flowplan.state.state import State
+from tests.builders import LINEAGE, bid
 from tests.conftest import Place
 from tests.reports.pages import marked
-from tests.texts import task_text
+from tests.reports.test_status import Machine
+from tests.texts import storage, task_text
 
 PLANS = sorted((Path(__file__).parents[1] / "cases").glob("*/plan.json"))
 VOID = {"meta", "input"}
@@ -219,3 +225,28 @@ def test_what_is_left_alone_is_listed_and_counted(place: Place) -> None:
     assert (
         "bid.b: $8.00 an hour now" in found.text and "with what is left alone, you pay $16.00 an hour now" in found.text
     )
+
+
+def test_the_status_is_a_page(place: Place) -> None:
+    place.write(
+        task_text("train", more=f"ports: [6006]\n{storage('data')}") + task_text("low", "12.00", region="us-central1-a")
+    )
+    nothing = Page(place.ok("status", "--format", "html"))
+    assert nothing.faults == [] and "No bid or volume of this stack is live." in nothing.text
+    place.ok("apply", "--auto-approve")
+    place.ok("simulator", "advance", "1h")
+    found = Page(place.ok("status", "--format", "html"))
+    assert found.faults == [] and found.refers() <= {*found.ids()}
+    for said in ("In total $8.00 an hour now", "charged $8.00 an hour", "charged nothing: it waits", "ssh -p "):
+        assert said in found.text
+    assert "volume.data" in found.text and "6006" in found.text
+    assert not {tag for tag, _ in found.elements} & {"script", "link", "img"}
+
+
+def test_in_a_status_whatever_a_name_is_it_is_text() -> None:
+    instances = tuple(Machine(text, text, text) for text in HOSTILE)
+    row = Row(f"bid.{HOSTILE[1]}", HOSTILE[2], HOSTILE[3], True, bid(), None, instances, (), Decimal(1))
+    found = Page(status_page(Status(State(LINEAGE, stack=HOSTILE[0]), [row], []), Paint()))
+    assert found.faults == []
+    assert not [has for _, has in found.elements if "onload" in has] and "\u202e" not in found.text
+    assert not {tag for tag, _ in found.elements} & {"script", "link", "img"}

@@ -14,7 +14,8 @@ from flowplan.documents.graph import Node
 from flowplan.documents.plan_graph import folded, graph_of_plan
 from flowplan.pricing.history import WINDOW
 from flowplan.reports.html.changes import anchors_of, kind_of
-from flowplan.reports.svg.course import PANEL, Course, fit, in_words, panel
+from flowplan.reports.svg.colours import fit
+from flowplan.reports.svg.course import PANEL, Course, in_words, panel
 from flowplan.reports.svg.graph import inline, legend_of
 from flowplan.reports.svg.nodes import Look
 

@@ -1,12 +1,20 @@
-"""The colours of pictures: literal ones for light first, as many programs know no `var()`, then for dark where the
-reader's system is dark."""
+"""The texts and the colours of pictures. Colours are literal: for light first, as many programs know no `var()`, then
+for dark where the reader's system is dark."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from html import escape
 from string import Template
 from typing import NamedTuple
+
+from flowplan.printable import shown
+
+
+def fit(text: str, limit: int = 300) -> str:
+    """Fit to stand in XML, whatever it came from."""
+    return escape(shown(text, limit))
 
 
 class Colour(NamedTuple):

@@ -6,14 +6,12 @@ import math
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from html import escape
 
 from attrs import frozen
 
 from flowplan.pricing.slices import Prices, from_then_on, slices
 from flowplan.pricing.units import length, on_axis, usd
-from flowplan.printable import shown
-from flowplan.reports.svg.colours import Colour
+from flowplan.reports.svg.colours import Colour, fit
 
 _WIDTH, _HEIGHT = 880, 330  # of a panel, in pixels
 _LEFT, _RIGHT, _TOP, _BOTTOM = 76, 124, 64, 56  # around the plot
@@ -60,11 +58,6 @@ class Course:
         return (self.now - self.start) / timedelta(hours=1)
 
 
-def fit(text: str, limit: int = 120) -> str:
-    """Fit to stand in XML, whatever it came from."""
-    return escape(shown(text, limit))
-
-
 def in_words(one: Course) -> str:
     """The picture in words."""
     whole = slices(one.past, one.start, one.now, 1)[0]
@@ -95,7 +88,7 @@ class _Frame:
 def panel(one: Course) -> Iterator[str]:
     """The picture: PANEL pixels wide and high, from 0 0."""
     whole = slices(one.past, one.start, one.now, 1)[0]
-    yield f'<text class="title" x="24" y="30">{fit(one.name)}</text>'
+    yield f'<text class="title" x="24" y="30">{fit(one.name, 120)}</text>'
     yield f'<text x="24" y="49">{fit(_subtitle(one))}</text>'
     if whole is None:
         yield f'<text class="middle" x="{_WIDTH / 2}" y="{_HEIGHT / 2}">no price is known</text>'

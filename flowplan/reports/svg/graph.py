@@ -10,9 +10,9 @@ from itertools import pairwise
 from attrs import field, frozen
 
 from flowplan.documents.graph import Graph, Node, waits
-from flowplan.reports.svg.colours import Colour, style
+from flowplan.reports.svg.colours import Colour, fit, style
 from flowplan.reports.svg.layers import Layers, layers_of
-from flowplan.reports.svg.nodes import HEIGHT, Look, drawn, fit, kind_of, plain, width_of
+from flowplan.reports.svg.nodes import HEIGHT, Look, drawn, kind_of, plain, width_of
 from flowplan.reports.text.paint import Paint
 
 _ROW = 50  # from one node to the one below it

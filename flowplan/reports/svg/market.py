@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from flowplan.pricing.offers import Offer, View
 from flowplan.pricing.units import length
-from flowplan.reports.svg.colours import style
-from flowplan.reports.svg.course import COLOURS, PANEL, RULES, Course, fit, in_words, panel
+from flowplan.reports.svg.colours import fit, style
+from flowplan.reports.svg.course import COLOURS, PANEL, RULES, Course, in_words, panel
 from flowplan.reports.text.market import lines_across, what
 
 BEGINS = '<svg id="flowplan-market"'  # by this a file is known for one written here

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from html import escape
 
 from attrs import frozen
 
 from flowplan.documents.graph import Node
-from flowplan.printable import shown
+from flowplan.reports.svg.colours import fit
 
 HEIGHT = 36  # of a node, in pixels
 _LID = 3  # of a drum
@@ -25,11 +24,6 @@ class Look:
     style: str
     kind: str
     link: str | None = None
-
-
-def fit(text: str, limit: int = 300) -> str:
-    """Fit to stand in XML, whatever it came from."""
-    return escape(shown(text, limit))
 
 
 def kind_of(node: Node) -> str:

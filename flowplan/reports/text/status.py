@@ -155,3 +155,19 @@ def _host_and_port(destination: str) -> tuple[str, str]:
         return destination, "22"
     host, _, port = destination.partition(":")
     return host, port or "22"
+
+
+def said_of(row: Row) -> list[str]:
+    """What is charged for a bid, what was paid, and when it ends: a sentence each."""
+    return [_charge(row), _paid(row), *([] if row.life is None else [_lifetime(row.life)])]
+
+
+def said_in_all(found: Status) -> list[str]:
+    """What is paid an hour, and what was paid so far: a sentence each."""
+    life = " ".join(line.strip() for line in _paid_over_life(found))
+    return [_total(found), *([_paid_in_all(found)] if found.bids else []), *([life] if life else [])]
+
+
+def present(row: Row) -> list[tuple[str, str, str]]:
+    """The instances that are there: name, status, and what to type to reach it, "" where that is not known yet."""
+    return [(one.name, _short(one.status), ssh_command(one.ssh_destination).strip()) for one in row.present]

@@ -1,0 +1,74 @@
+"""What the bids of a stack are doing -> a page for a browser, as that of a plan is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from attrs import frozen
+
+from flowplan.documents.about import moment
+from flowplan.documents.ports import listed, ranges
+from flowplan.documents.status import Row, Status, VolumeRow
+from flowplan.pricing.units import usd
+from flowplan.reports.html.filling import filled, framed
+from flowplan.reports.text.paint import Paint
+from flowplan.reports.text.status import present, said_in_all, said_of
+
+# What is charged -> the name of a style
+_TONES = {"charged": "create", "waits": "update", "paused": "update", "ended": "forget", "unknown": "delete"}
+
+
+@frozen
+class Bid:
+    """One bid: `said`, a sentence each about charges and lifetime; `instances`: name, status, and how to reach it."""
+
+    address: str
+    id: str
+    status: str
+    tone: str
+    what: str
+    hour: str
+    said: Sequence[str]
+    instances: Sequence[tuple[str, str, str]]
+    ports: str
+
+
+def page(found: Status, _: Paint) -> str:
+    """The whole page, ending in a newline."""
+    body = filled(
+        "status.html.j2",
+        stack=found.state.stack,
+        project=found.state.project_name,
+        api=found.state.api_url,
+        as_of=moment(found.as_of) or "",
+        paid=usd(found.paid),
+        running=sum(row.charge == "charged" for row in found.bids),
+        waiting=sum(row.charge == "waits" for row in found.bids),
+        said=said_in_all(found) if found.bids or found.volumes else ["No bid or volume of this stack is live."],
+        bids=[_bid(row) for row in found.bids],
+        volumes=[_volume(row) for row in found.volumes],
+    )
+    return framed(f"flowplan status: {found.state.stack}", body)
+
+
+def _bid(row: Row) -> Bid:
+    kind = row.bid.instance_type_name or row.bid.instance_type
+    return Bid(
+        address=row.address,
+        id=row.id,
+        status=row.status,
+        tone=_TONES[row.charge],
+        what=f"{row.bid.instance_quantity} x {kind} in {row.bid.region}",
+        hour=f"{usd(row.hour)} an hour",
+        said=said_of(row),
+        instances=present(row),
+        ports=", ".join(ranges(listed(row.pairs))),
+    )
+
+
+def _volume(row: VolumeRow) -> tuple[str, str, str, str]:
+    """Its address, id, what it is, and what it costs a month."""
+    volume = row.volume
+    if not row.there:
+        return row.address, row.id, "gone", usd(None)
+    return row.address, row.id, f"{volume.held_gb:,} GB {volume.interface} in {volume.region}", usd(row.month)
