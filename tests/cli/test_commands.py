@@ -200,7 +200,7 @@ def test_simulator_market_lists_the_auctions(applied: Place) -> None:
 
 def test_simulator_market_shows_a_book(applied: Place) -> None:
     out = applied.ok("simulator", "market", "h100", "--region", "us-central1-b", "--depth", "2", "--history", "1d")
-    assert "an instance-hour now, reserve $8.00" in out
+    assert "per instance-hour now, reserve $8.00" in out
     assert "01 Nov 09:00" in out and "02 Nov 09:00" in out
     book = out[out.index("winning, ") :].splitlines()
     cut = next(index for index, line in enumerate(book) if "winning above, waiting below" in line)
