@@ -171,6 +171,22 @@ def test_flow_compute(simulator: Simulator, server: Server, tmp_path: Path) -> N
     assert all(entry.status < 400 for entry in simulator.ledger(everything=True))
 
 
+def test_what_the_readme_says_of_flow(simulator: Simulator, server: Server, tmp_path: Path) -> None:
+    client = Client(installed("flow-compute==3.28.2"), tmp_path, server.url)
+    client.set(MITHRIL_PROJECT="my-foundry-project")
+    commands = re.findall(
+        r"^(?:[A-Z][a-z ]+)? {2,}([a-z][a-z0-9-]+) {2,}", client("flow", "--help", "--all"), re.MULTILINE
+    )
+    assert "run" in commands and "logs" in commands and "plan" not in commands
+    options = client("flow", "run", "--help")
+    assert all(one in options for one in ("--dry-run", "--upload-code", "high-spend confirmation"))
+    assert "Open one or more public ports" in client("flow", "ports", "--help")
+    run = ("run", "nvidia-smi", "-i", "8xh100", "-r", "us-central1-b", "--dry-run")
+    shown = client("flow", *run)
+    assert "Max Bid" in shown and "nothing was submitted" in shown
+    assert [entry for entry in simulator.ledger() if entry.method == "POST"] == []
+
+
 def status_of(simulator: Simulator, bid: str) -> str:
     return str(simulator._db.execute("SELECT status FROM bids WHERE fid = ?", (bid,)).fetchone()[0])
 
