@@ -19,15 +19,13 @@ from attrs import evolve
 from flowplan.cli.below import Below, Lines, size_of
 from flowplan.cli.colour import paint_of
 from flowplan.cli.harmless import harmless
-from flowplan.cli.typed import await_line
+from flowplan.cli.typed import typed_line
 from flowplan.cli.writer import Writer
 from flowplan.cloud.http.redaction import without
 from flowplan.errors import FlowplanError
 from flowplan.masking import without_userinfo
 from flowplan.printable import shown
-from flowplan.reports.text.paint import LONGEST_LINE, Paint, wrapped
-
-PLAIN = Paint()
+from flowplan.reports.text.paint import LONGEST_LINE, PLAIN, Paint, wrapped
 
 
 class Terminal:
@@ -131,12 +129,10 @@ class Terminal:
         """The answer to `question`, "" at the end of input. Only when `interactive`. Raises KeyboardInterrupt."""
         self.below(None)
         self.err(question, end="")
-        try:
-            await_line(sys.stdin.fileno())
-            return input()
-        except EOFError:
+        line = typed_line(sys.stdin)
+        if line is None:
             self.err()
-            return ""
+        return line or ""
 
     def hurry(self) -> None:
         """The command is to end: nobody waits any more for a stream that takes nothing. From any thread."""

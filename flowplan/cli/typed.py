@@ -5,9 +5,19 @@ from __future__ import annotations
 import os
 import select
 import signal
+from typing import TextIO
 
 
-def await_line(descriptor: int) -> None:
+def typed_line(stream: TextIO) -> str | None:
+    """A line that somebody types, without its end; None at the end of input. Raises KeyboardInterrupt."""
+    try:
+        _await_line(stream.fileno())
+        return input()
+    except EOFError:
+        return None
+
+
+def _await_line(descriptor: int) -> None:
     """Until there is something to read. Ctrl-C just before a read begins would be noticed only when that is over."""
     ear, mouth = os.pipe()
     os.set_blocking(mouth, False)

@@ -83,3 +83,6 @@ class Paint:
 
     def symbol(self, symbol: str) -> str:
         return self(symbol, SYMBOL_STYLES[symbol]) if symbol in SYMBOL_STYLES else symbol
+
+
+PLAIN = Paint()
