@@ -79,9 +79,9 @@ def _refused(error: GuardRefused, terminal: Terminal) -> None:
         parts = [one(problem, terminal.paint_err) for problem in error.refusals]
     else:
         parts = [notices(map(of, error.refusals), (), terminal.paint_err)]
-    verdict = wrapped(shown(str(error), 1000), "", "  ")
+    verdict = wrapped(shown(str(error), 1000), "", "  ", terminal.paint_err.width)
     if error.hint:
-        verdict += wrapped(f"hint: {shown(error.hint, 1000)}", "  ", "    ")
+        verdict += wrapped(f"hint: {shown(error.hint, 1000)}", "  ", "    ", terminal.paint_err.width)
     parts.append("\n".join(verdict))
     terminal.err("\n\n".join(parts))
 

@@ -101,15 +101,17 @@ class Terminal:
         return without_userinfo(text) if "@" in text else text
 
     def note(self, text: str, word: str = "note", colour: str = "cyan") -> None:
-        self.err("\n".join(wrapped(f"{self.paint_err(f'{word}:', colour)} {shown(text, 1000)}", "", "  ")))
+        said = f"{self.paint_err(f'{word}:', colour)} {shown(text, 1000)}"
+        self.err("\n".join(wrapped(said, "", "  ", self.paint_err.width)))
 
     def error(self, error: FlowplanError) -> None:
         """One error: what happened, then the detail, then the hint on a line of its own."""
-        lines = wrapped(f"{self.paint_err('error:', 'red', 'bold')} {shown(str(error), 2000)}", "", "  ")
+        width = self.paint_err.width
+        lines = wrapped(f"{self.paint_err('error:', 'red', 'bold')} {shown(str(error), 2000)}", "", "  ", width)
         for line in (error.detail or "").splitlines():
-            lines += wrapped(shown(line, 500), "  ", "    ")
+            lines += wrapped(shown(line, 500), "  ", "    ", width)
         if error.hint:
-            lines += wrapped(f"hint: {shown(error.hint, 1000)}", "  ", "    ")
+            lines += wrapped(f"hint: {shown(error.hint, 1000)}", "  ", "    ", width)
         self.err("\n".join(lines))
 
     def bug(self, error: Exception) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Literal
 
@@ -144,21 +145,24 @@ def costs(body: PlanBody, paint: Paint) -> str:
         if planned["worst"] == "0.00":
             return ""
         return f"Cost per hour, at the second price: {_price(planned['now'])}, at most {_price(planned['worst'])}."
-    rows = rows_of(cost)
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    lines = [
-        "  "
-        + row[0].ljust(widths[0])
-        + "".join(f"  {cell:>{width}}" for cell, width in zip(row[1:], widths[1:], strict=True)).rstrip()
-        for row in rows
-    ]
     return "\n".join(
         [
             paint("Cost", "bold") + ", storage included:",
-            *lines,
-            *(line for one in remarks(body) for line in _in_lines(one)),
+            *_table(rows_of(cost), paint),
+            *(line for one in remarks(body) for line in _in_lines(one, paint)),
         ]
     )
+
+
+def _table(rows: Sequence[tuple[str, str, str, str]], paint: Paint) -> list[str]:
+    """A line a row; where that is too wide, what it is about stands above its figures."""
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    cells = ["".join(f"  {cell:>{n}}" for cell, n in zip(row[1:], widths[1:], strict=True)).rstrip() for row in rows]
+    lines = [f"  {row[0].ljust(widths[0])}{figures}" for row, figures in zip(rows, cells, strict=True)]
+    if max(map(len, lines)) <= paint.width:
+        return lines
+    above = zip(rows, cells, strict=True)
+    return [line for row, figures in above for line in (*([f"  {row[0]}"] if row[0] else []), f"    {figures}")]
 
 
 def rows_of(cost: shape.Totals) -> list[tuple[str, str, str, str]]:
@@ -186,8 +190,8 @@ def _entering(body: PlanBody) -> list[str]:
     return [] if found is None else [f"an hour now: {_from_to(found)} once bids have entered full auctions"]
 
 
-def _in_lines(remark: str) -> list[str]:
-    return wrapped(remark, "  ", "    " if remark.startswith(_MOST) else "  ")
+def _in_lines(remark: str, paint: Paint) -> list[str]:
+    return wrapped(remark, "  ", "    " if remark.startswith(_MOST) else "  ", paint.width)
 
 
 def _beside(body: PlanBody) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from flowplan.printable import shown
 from flowplan.reports.text.names import natural, runs, spelled
-from flowplan.reports.text.paint import WIDTH, Paint, wrapped
+from flowplan.reports.text.paint import Paint, wrapped
 
 if TYPE_CHECKING:
     from flowplan.documents.shapes.plan import Entry
@@ -51,7 +51,7 @@ def _kind(kind: str, again: bool, addresses: Sequence[str], paint: Paint) -> lis
     noun = noun or f"{len(addresses)} {kind}{'' if one else 's'}"
     data = "" if kind != "volume" else " and its data" if one else " and their data"
     first = f"{noun}{data}{' (replaced)' if again else ''}: "
-    room = _LINES * (WIDTH - len("    ")) - len(first) - len(" and 100,000 more, each shown above")
+    room = _LINES * (paint.width - len("    ")) - len(first) - len(" and 100,000 more, each shown above")
     names: list[str] = []
     more = len(addresses)
     for run in runs(addresses):
@@ -61,4 +61,4 @@ def _kind(kind: str, again: bool, addresses: Sequence[str], paint: Paint) -> lis
             break
         names, more = [*names, *text], more - len(run)
     rest = f" and {more:,} more, each shown above" if more else ""
-    return wrapped(f"{first}{', '.join(names)}{rest}", f"  {paint.symbol('-')} ", "    ")
+    return wrapped(f"{first}{', '.join(names)}{rest}", f"  {paint.symbol('-')} ", "    ", paint.width)

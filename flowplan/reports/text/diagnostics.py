@@ -32,7 +32,7 @@ def text(problems: Iterable[Diagnostic], paint: Paint) -> str:
 def one(problem: Diagnostic, paint: Paint) -> str:
     """One problem, as a compiler would show it."""
     word = paint(problem.severity + ":", _STYLES[problem.severity], "bold")
-    lines = wrapped(f"{word} {shown(problem.summary, 1000)}", "", "  ")
+    lines = wrapped(f"{word} {shown(problem.summary, 1000)}", "", "  ", paint.width)
     place = problem.position
     if place is not None:
         lines.append(f"  at {shown(str(place), 300)}")
@@ -42,9 +42,11 @@ def one(problem: Diagnostic, paint: Paint) -> str:
     if len(problem.also) > _PLACES:
         lines.append("  and at more places: flowplan validate --format json lists them")
     if problem.detail:
-        lines += [part for line in problem.detail.splitlines() for part in wrapped(shown(line, 400), "  ", "  ")]
+        lines += [
+            part for line in problem.detail.splitlines() for part in wrapped(shown(line, 400), "  ", "  ", paint.width)
+        ]
     if problem.hint:
-        lines += wrapped(f"hint: {shown(problem.hint, 600)}", "  ", "    ")
+        lines += wrapped(f"hint: {shown(problem.hint, 600)}", "  ", "    ", paint.width)
     return "\n".join(lines)
 
 

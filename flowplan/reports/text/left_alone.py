@@ -8,7 +8,7 @@ from flowplan.documents.amounts import price
 from flowplan.printable import shown
 from flowplan.reports.text.cost import bidding, stored
 from flowplan.reports.text.names import ranges
-from flowplan.reports.text.paint import Paint, wrapped
+from flowplan.reports.text.paint import WIDTH, Paint, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,10 +33,10 @@ def _lines(found: Sequence[ResourceLeftAlone], cost: str, why: str, paint: Paint
         return [
             line
             for one in found
-            for line in wrapped(f"{paint(shown(one['address']), 'bold')}: {cost} ({why})", "  ", "    ")
+            for line in wrapped(f"{paint(shown(one['address']), 'bold')}: {cost} ({why})", "  ", "    ", paint.width)
         ]
     names = ", ".join(ranges((shown(one["address"]) for one in found), paint.dots))
-    return wrapped(f"{names} ({len(found):,} alike): each {cost} ({why})", "  ", "    ")
+    return wrapped(f"{names} ({len(found):,} alike): each {cost} ({why})", "  ", "    ", paint.width)
 
 
 def _cost(one: ResourceLeftAlone) -> str:
@@ -52,7 +52,7 @@ def _why(one: ResourceLeftAlone) -> str:
     return f"{shown(one['file'])} {'was not given' if one['file_exists'] else 'no longer exists'}"
 
 
-def in_all(body: PlanBody) -> list[str]:
+def in_all(body: PlanBody, width: int = WIDTH) -> list[str]:
     """What is paid an hour, with what is left alone."""
     if "left_alone" not in body:
         return []
@@ -61,4 +61,4 @@ def in_all(body: PlanBody) -> list[str]:
     if before != after:
         before_it = f"{price(before['now'])} an hour before, at most {price(before['worst'])}"
         said = f"{before_it}; {price(after['now'])} after, at most {price(after['worst'])}"
-    return wrapped(f"with what is left alone, you pay {said}", "  ", "    ")
+    return wrapped(f"with what is left alone, you pay {said}", "  ", "    ", width)

@@ -45,23 +45,23 @@ def _task(one: TaskOffers, paint: Paint) -> list[str]:
     many = one["instance_quantity"]
     instances = "1 instance" if many == 1 else f"{many} instances"
     lines = [f"{paint(shown(one['address']), 'bold')}: {instances}, for {span(one['hours'])} of work"]
-    lines += wrapped(shown(one["choice"], 400), "  # ", "  # ") if one["choice"] else []
-    return [*lines, *table(one["candidates"], "  ")]
+    lines += wrapped(shown(one["choice"], 400), "  # ", "  # ", paint.width) if one["choice"] else []
+    return [*lines, *table(one["candidates"], "  ", paint)]
 
 
-def chosen_and_next(places: Sequence[Candidate], indent: str) -> list[str]:
+def chosen_and_next(places: Sequence[Candidate], indent: str, paint: Paint) -> list[str]:
     """The table of a plan: the chosen place, the next best ones, and how many more there are."""
     others = [one for one in places if one["why_not"] is not None]
     near = others[:_NEXT]
-    lines = table([one for one in places if one in near or one["why_not"] is None], indent)
+    lines = table([one for one in places if one in near or one["why_not"] is None], indent, paint)
     more = len(others) - len(near)
     if more:
         said = f"{more} other place{'' if more == 1 else 's'}: `flowplan market --for FILE` shows all"
-        lines += wrapped(said, indent, indent)
+        lines += wrapped(said, indent, indent, paint.width)
     return lines
 
 
-def table(places: Sequence[Candidate], indent: str) -> list[str]:
+def table(places: Sequence[Candidate], indent: str, paint: Paint) -> list[str]:
     """A line a place, under its type with the limit there; the type of the best place first. Prices are of an
     instance-hour, the cost of all instances until the work is done."""
     titles, rows = list(_TITLES), [_cells(one) for one in places]
@@ -73,7 +73,7 @@ def table(places: Sequence[Candidate], indent: str) -> list[str]:
             lines.append(indent + _row(row, widths))
             if one["reason"] == "cannot_finish":
                 why = (one["why_not"] or "").partition(": ")[2]  # the word before it stands in the row
-                lines += wrapped(shown(why, 400), f"{indent}    ", f"{indent}    ")
+                lines += wrapped(shown(why, 400), f"{indent}    ", f"{indent}    ", paint.width)
     return lines
 
 

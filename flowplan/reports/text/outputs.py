@@ -21,7 +21,9 @@ def text(outputs: Mapping[str, OutputValue], paint: Paint) -> str:
         return paint("There are no outputs.") + "\n"
     width = max(map(len, outputs))
     lines = (
-        line for name, one in outputs.items() for line in listed(of(one), f"{name:<{width}} = ", " " * (width + 3))
+        line
+        for name, one in outputs.items()
+        for line in listed(of(one), f"{name:<{width}} = ", " " * (width + 3), paint.width)
     )
     return "".join(f"{line}\n" for line in lines)
 

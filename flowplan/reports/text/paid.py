@@ -17,10 +17,10 @@ def paid_over_life(found: shape.PaidInAll, paint: Paint) -> str:
     """By task and in all."""
     head = f"{paint('Paid for instances over the life of this stack', 'bold')}, storage not included"
     lines = [head, *_rows(found["tasks"])]
-    lines += wrapped(f"In all {in_all(found)}.", "  ", "  ")
+    lines += wrapped(f"In all {in_all(found)}.", "  ", "  ", paint.width)
     for one in found["released"]:
         said = f"Not counted: {amount(one)} of {shown(one['address'])}, which was released and is not this stack's."
-        lines += wrapped(said, "  ", "  ")
+        lines += wrapped(said, "  ", "  ", paint.width)
     return "\n".join(lines)
 
 

@@ -6,7 +6,8 @@ import re
 
 from attrs import frozen
 
-WIDTH = 80  # columns that prose is kept to; where output goes makes no difference to it
+WIDTH = 80  # columns that prose is kept to where nobody says how wide it is shown
+NARROWEST, WIDEST = 60, 200  # columns: no text is made narrower, or wider
 LONGEST_LINE = 2000  # characters of a sentence, or a name, that stays one line
 _AFTER_COMMA = re.compile(r"(?<=,) ")
 _CODES = {"green": "32", "yellow": "33", "red": "31", "cyan": "36", "bold": "1", "dim": "2"}
@@ -23,28 +24,28 @@ SYMBOL_STYLES = {
 }
 
 
-def wrapped(text: str, first: str, rest: str) -> list[str]:
-    """`text` in lines of at most WIDTH columns; `first` before the first, `rest` before the others."""
+def wrapped(text: str, first: str, rest: str, width: int = WIDTH) -> list[str]:
+    """`text` in lines of at most `width` columns; `first` before the first, `rest` before the others."""
     lines, line = [], first
     for word in text.split(" "):
-        if line.strip(" ") and line not in (first, rest) and columns(line) + 1 + len(word) > WIDTH:
+        if line.strip(" ") and line not in (first, rest) and columns(line) + 1 + columns(word) > width:
             lines.append(line)
             line = rest
         line += word if line in (first, rest) else f" {word}"
     return [*lines, line]
 
 
-def listed(text: str, first: str, rest: str) -> list[str]:
+def listed(text: str, first: str, rest: str, width: int = WIDTH) -> list[str]:
     """As `wrapped`, but lines end after a comma where they can: what stands between two commas stays in one line if
     it has room there."""
     lines, line = [], first
     for item in _AFTER_COMMA.split(text):
         joined = f"{line}{item}" if line in (first, rest) else f"{line} {item}"
-        if columns(joined) > WIDTH:
+        if columns(joined) > width:
             if line not in (first, rest):
                 lines.append(line)
                 line = rest
-            *full, joined = wrapped(item, line, rest)
+            *full, joined = wrapped(item, line, rest, width)
             lines += full
         line = joined
     return [*lines, line]
@@ -52,7 +53,20 @@ def listed(text: str, first: str, rest: str) -> list[str]:
 
 def columns(line: str) -> int:
     """How many columns `line` takes, without its colours."""
-    return len(re.sub(r"\x1b\[[0-9;]*m", "", line))
+    line = re.sub(r"\x1b\[[0-9;]*m", "", line)
+    return len(line) if line.isascii() else sum(map(_columns_of, line))
+
+
+def _columns_of(char: str) -> int:
+    """A letter of China, Japan or Korea takes two, a mark on the letter before it none."""
+    from unicodedata import combining, east_asian_width  # only for what is not plain
+
+    return 0 if combining(char) else 2 if east_asian_width(char) in "WF" else 1
+
+
+def fitting(width: int) -> int:
+    """The width that a text is made for that is shown in `width` columns."""
+    return min(max(width, NARROWEST), WIDEST)
 
 
 def cut(line: str, most: int) -> str:
@@ -65,11 +79,12 @@ def cut(line: str, most: int) -> str:
 @frozen
 class Paint:
     """`paint("text", "red")` gives ANSI codes when `on`, the text itself when not. `ascii`: what is painted on knows
-    no other characters. `verbose`: everything is shown, also what is alike."""
+    no other characters. `verbose`: everything is shown, also what is alike. `width`: columns of a line."""
 
     on: bool = False
     ascii: bool = False
     verbose: bool = False
+    width: int = WIDTH
 
     @property
     def dots(self) -> str:

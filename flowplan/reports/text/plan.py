@@ -19,7 +19,7 @@ from flowplan.reports.text.names import Natural, natural, ranges
 from flowplan.reports.text.notices import notices
 from flowplan.reports.text.offers import chosen_and_next
 from flowplan.reports.text.outputs import planned, recorded
-from flowplan.reports.text.paint import WIDTH, Paint, columns, listed, wrapped
+from flowplan.reports.text.paint import Paint, columns, listed, wrapped
 from flowplan.reports.text.rows import ARROW, Row, aligned, differing
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def text(body: PlanDocument | SealedPlan, paint: Paint) -> str:
         parts.append(left_alone(body["left_alone"], paint))
         said = [one for one in said if one["detail"] != "left_alone"]  # listed by then
     parts.append(notices((one for one in said if one["severity"] != "error"), changing, paint))
-    parts.append("\n".join(filter(None, (costs(body, paint), *in_all(body)))))
+    parts.append("\n".join(filter(None, (costs(body, paint), *in_all(body, paint.width)))))
     parts.append(summary(body, changing, paint))
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -114,7 +114,7 @@ def head(stack: PlannedStack, paint: Paint) -> str:
     """Which stack it is a plan of, and where: who has two projects must see the wrong one before anything else."""
     state = f"state serial {stack['serial']}" if stack["serial"] else "no state yet"
     where = f"project {stack['project']['name']}, API {stack['api_url']}, {state}"
-    return "\n".join(wrapped(f"{paint('Stack', 'bold')} {stack['name']}: {where}", "", "  "))
+    return "\n".join(wrapped(f"{paint('Stack', 'bold')} {stack['name']}: {where}", "", "  ", paint.width))
 
 
 def ordered(entries: Iterable[Entry]) -> list[Entry]:
@@ -134,11 +134,11 @@ def outputs(found: Mapping[str, PlannedOutput], paint: Paint) -> str:
     for name, one in found.items():
         after = planned(one)
         if "before" not in one:
-            lines += listed(after, f"  {paint.symbol('+')} {name} = ", "      ")
+            lines += listed(after, f"  {paint.symbol('+')} {name} = ", "      ", paint.width)
         elif one["value"] != one["before"]:
             first, before = f"  {paint.symbol('~')} {name} = ", recorded(one)
             line = f"{first}{before}{ARROW}{after}"
-            lines += [line] if columns(line) <= WIDTH else differing(before, after, first)
+            lines += [line] if columns(line) <= paint.width else differing(before, after, first, paint.width)
     return "\n".join(["Changes to outputs:", *lines]) if lines else ""
 
 
@@ -165,7 +165,7 @@ def changes(changing: Sequence[Entry], paint: Paint) -> list[str]:
     said = _FOLDING if len(folds) < len(changing) else ""
     if said and any(OWN in line for line in blocks):
         said += f" In them {OWN} stands for the name, key or id of each."
-    return [legend(changing, paint), "\n".join(wrapped(said, "", "")), *blocks]
+    return [legend(changing, paint), "\n".join(wrapped(said, "", "", paint.width)), *blocks]
 
 
 def legend(changing: Iterable[Entry], paint: Paint) -> str:
@@ -195,18 +195,18 @@ def block_of(fold: Fold, paint: Paint) -> str:
     if "previous_address" in entry:
         lines.append(f"      # moved from {shown(entry['previous_address'])}")
     if entry["note"]:
-        lines += wrapped(shown(entry["note"], 400), "      # ", "      # ")
+        lines += wrapped(shown(entry["note"], 400), "      # ", "      # ", paint.width)
     if "candidates" in entry:
-        lines += chosen_and_next(entry["candidates"], "      # ")
+        lines += chosen_and_next(entry["candidates"], "      # ", paint)
     if "lifetime" in entry:
-        lines += wrapped(ending_of(entry, entry["lifetime"]), "      # ", "      # ")
+        lines += wrapped(ending_of(entry, entry["lifetime"]), "      # ", "      # ", paint.width)
     for wait in entry.get("waits_for", ()):
         lines.append(f"      # waits until {shown(wait['address'])} is {shown(wait['until'])}")
     lines += aligned(fields_of(entry), paint)
     if line := cost_line(entry):
         each = "" if len(fold.entries) == 1 else " of each"
         word = f"{'saves' if symbol == '-' else 'cost'}{each}:"
-        lines += wrapped(f"{paint(word, 'cyan')} {line}", "      ", "            ")
+        lines += wrapped(f"{paint(word, 'cyan')} {line}", "      ", "            ", paint.width)
     return "\n".join(lines)
 
 
@@ -216,7 +216,7 @@ def _titled(fold: Fold, says: str, symbol: str, paint: Paint) -> list[str]:
     if len(fold.entries) == 1:
         return [f"{first}{paint(shown(fold.shown['address']), 'bold')} {paint(says, 'bold')}"]
     names = ", ".join(ranges(map(shown, fold.addresses), paint.dots))
-    start, *more = listed(f"{names} ({len(fold.entries)} alike) {says}", "    ", "    ")
+    start, *more = listed(f"{names} ({len(fold.entries)} alike) {says}", "    ", "    ", paint.width)
     return [f"{first}{paint(start.strip(), 'bold')}", *(f"    {paint(line.strip(), 'bold')}" for line in more)]
 
 
@@ -418,7 +418,7 @@ def drift(entries: Sequence[Entry], paint: Paint) -> str:
             names = differing_fields(before, after)
             what = ", ".join(f"{name} {_value(before, name)} -> {_value(after, name)}" for name in names)
         symbol = paint.symbol("~" if change["after"] else "-")
-        lines += listed(what, f"  {symbol} {shown(entry['address'])}  ", "      ")
+        lines += listed(what, f"  {symbol} {shown(entry['address'])}  ", "      ", paint.width)
     return "\n".join(lines)
 
 

@@ -18,7 +18,7 @@ from flowplan.planning.plan import Plan
 from flowplan.planning.steps import Step
 from flowplan.printable import shown
 from flowplan.reports.outlet import Outlet
-from flowplan.reports.text.diagnostics import one
+from flowplan.reports.text.diagnostics import one as problem
 from flowplan.reports.text.outputs import text as outputs
 from flowplan.reports.text.paint import Paint, listed, wrapped
 from flowplan.reports.text.plan import text
@@ -68,7 +68,7 @@ class ProgressLines:
             if self._awaited.get(bid.step) != said:
                 self._awaited[bid.step] = said
                 line = f"{self._name(bid.step)}: waiting until it is {until}{so_far}: {said}"
-                self._say("\n".join(wrapped(line, "", "  ")))
+                self._say("\n".join(wrapped(line, "", "  ", self._paint.width)))
 
     def done(self, step: Step, change: Change, id: str | None, seconds: float) -> None:
         took = f" after {seconds:.0f} s" if seconds >= _NOTABLE else ""
@@ -84,17 +84,19 @@ class ProgressLines:
             position=change.position,
             source=error.excerpt,
         )
-        self._say(one(said, self._paint))
+        self._say(problem(said, self._paint))
 
     def note(self, text: str) -> None:
-        self._say("\n".join(wrapped(f"{self._paint('note:', 'cyan')} {shown(text, 1000)}", "", "  ")))
+        self._say(
+            "\n".join(wrapped(f"{self._paint('note:', 'cyan')} {shown(text, 1000)}", "", "  ", self._paint.width))
+        )
 
     def _kept(self, plan: Plan) -> None:
         """What stays and costs money, with what takes it back: the name is taken until then."""
         for change in plan.changes:
             if change.reason == KEPT and change.id is not None:
                 said = f"{change.address} ({change.id}) still exists and costs money. Before you apply its file again:"
-                self._out("\n".join(wrapped(shown(said, 400), "", "  ")))
+                self._out("\n".join(wrapped(shown(said, 400), "", "  ", self._paint_out.width)))
                 self._out(f"  {shown(taking_back(change.address, change.id), 400)}")
 
     def _outputs(self, outcome: Outcome) -> None:
@@ -128,12 +130,12 @@ class ProgressLines:
             f"{len(outcome.unknown)} unknown",
             f"{len(outcome.not_started)} not started",
         ]
-        for line in listed(f"{word} incomplete: {done}; {', '.join(rest)}.", "", "  "):
+        for line in listed(f"{word} incomplete: {done}; {', '.join(rest)}.", "", "  ", self._paint_out.width):
             self._out(self._paint_out(line, "bold", "red"))
         for title, steps in (("unknown", outcome.unknown), ("not started", outcome.not_started)):
             names = ", ".join(shown(str(address)) for address in dict.fromkeys(step.address for step in steps))
             if names:
-                self._say("\n".join(wrapped(f"{title}: {names}", "  ", "    ")))
+                self._say("\n".join(wrapped(f"{title}: {names}", "  ", "    ", self._paint.width)))
 
     def _name(self, step: Step) -> str:
         return self._paint(shown(str(step.address)), "bold")

@@ -31,29 +31,29 @@ def _lines(row: Row, width: int, paint: Paint) -> list[str]:
     if symbol == "#":
         lines = [f"        {paint('# ' + value, 'dim')}"]
     elif not name.strip():
-        lines = listed(value, f"      {name}{paint.symbol(symbol)} ", f"        {name}")
+        lines = listed(value, f"      {name}{paint.symbol(symbol)} ", f"        {name}", paint.width)
     elif not value:
         lines = [f"      {paint.symbol(symbol)} {name}:"]
     else:
         first = f"      {paint.symbol(symbol)} {name:<{width}} = "
         whole = value if after is None else f"{value}{ARROW}{after}"
-        if after is not None and len(whole) + width + len(remark) + 15 > WIDTH:
-            lines = differing(value, after, first)
+        if after is not None and columns(whole) + width + len(remark) + 15 > paint.width:
+            lines = differing(value, after, first, paint.width)
         else:
-            lines = listed(whole, first, " " * columns(first))
+            lines = listed(whole, first, " " * columns(first), paint.width)
     return _remarked(lines, remark, paint) if remark else lines
 
 
-def differing(before: str, after: str, first: str) -> list[str]:
+def differing(before: str, after: str, first: str, width: int = WIDTH) -> list[str]:
     """`first` and both values, the second on a line of its own."""
     rest = " " * columns(first)
-    return [*listed(before, first, rest), *listed(after, f"{rest[3:]}{ARROW}", f"{rest} ")]
+    return [*listed(before, first, rest, width), *listed(after, f"{rest[3:]}{ARROW}", f"{rest} ", width)]
 
 
 def _remarked(lines: list[str], remark: str, paint: Paint) -> list[str]:
     """`lines` with the remark behind the last, or below it where there is no room."""
     said = paint("# " + remark, "red")
     *others, last = lines
-    if columns(last) + len(remark) + 4 <= WIDTH:
+    if columns(last) + len(remark) + 4 <= paint.width:
         return [*others, f"{last}  {said}"]
     return [*lines, f"        {said}"]

@@ -14,7 +14,7 @@ from flowplan.pricing.lifetime import Left
 from flowplan.pricing.units import lasting, usd
 from flowplan.printable import shown
 from flowplan.reports.text.paid import in_all
-from flowplan.reports.text.paint import WIDTH, Paint, columns, wrapped
+from flowplan.reports.text.paint import Paint, columns, wrapped
 
 _STYLES = {"Allocated": "green", "Open": "yellow", "Preempting": "red", "Paused": "yellow", "Terminated": "dim"}
 
@@ -23,12 +23,12 @@ def text(found: Status, paint: Paint) -> str:
     """A paragraph a bid, a line a volume, and what is paid an hour now; ends in a newline."""
     rows, volumes = found.bids, found.volumes
     if not rows and not volumes:
-        return "\n".join(["No bid or volume of this stack is live.", *_paid_over_life(found)]) + "\n"
+        return "\n".join(["No bid or volume of this stack is live.", *_paid_over_life(found, paint)]) + "\n"
     parts = [_paragraph(row, paint) for row in rows]
     if volumes:
         parts.append("\n".join(_volume(row, paint) for row in volumes))
-    paid = [*(wrapped(_paid_in_all(found), "", "  ") if rows else ()), *_paid_over_life(found)]
-    parts.append("\n".join([*wrapped(_total(found), "", "  "), *paid]))
+    paid = [*(wrapped(_paid_in_all(found), "", "  ", paint.width) if rows else ()), *_paid_over_life(found, paint)]
+    parts.append("\n".join([*wrapped(_total(found), "", "  ", paint.width), *paid]))
     return "\n\n".join(parts) + "\n"
 
 
@@ -37,7 +37,9 @@ def _volume(row: VolumeRow, paint: Paint) -> str:
     what = f"{volume.held_gb:,} GB {volume.interface} in {shown(volume.region)}, {usd(row.month)} a month"
     line = f"{paint(shown(row.address), 'bold')}  {what if row.there else 'gone'}"
     id = f"  ({shown(row.id)})"
-    return f"{line}{id}" if columns(line + id) <= WIDTH else f"{line}\n{id}"
+    if columns(line + id) <= paint.width:
+        return f"{line}{id}"
+    return "\n".join([*wrapped(line, "", "  ", paint.width), id])
 
 
 def _total(found: Status) -> str:
@@ -52,13 +54,15 @@ def _paid_in_all(found: Status) -> str:
     return f"{usd(found.paid)} paid so far for the instances of these bids, storage not included."
 
 
-def _paid_over_life(found: Status) -> list[str]:
+def _paid_over_life(found: Status, paint: Paint) -> list[str]:
     """What was paid with the bids that the stack has no longer, where it had some."""
     if not found.has_past:
         return []
     by = "" if found.as_of is not None else " by the last bill that was read"
     said = f"Paid for instances over the life of this stack{by}, storage not included"
-    return wrapped(f"{said}: {in_all(paid_in_all(found.in_all))}. `flowplan cost` shows it by task.", "", "  ")
+    return wrapped(
+        f"{said}: {in_all(paid_in_all(found.in_all))}. `flowplan cost` shows it by task.", "", "  ", paint.width
+    )
 
 
 def _paragraph(row: Row, paint: Paint) -> str:
@@ -67,15 +71,15 @@ def _paragraph(row: Row, paint: Paint) -> str:
     lines = [
         f"{paint(shown(row.address), 'bold')}  {status}  ({shown(row.id)})",
         f"  {row.bid.instance_quantity} x {shown(kind)} in {shown(row.bid.region)}",
-        *wrapped(_charge(row), "  ", "    "),
+        *wrapped(_charge(row), "  ", "    ", paint.width),
         f"  {_paid(row)}",
     ]
     if row.life is not None:
-        lines += wrapped(_lifetime(row.life), "  ", "    ")
+        lines += wrapped(_lifetime(row.life), "  ", "    ", paint.width)
     lines += [f"  {shown(one.name)}  {_short(one.status)}{ssh_command(one.ssh_destination)}" for one in row.present]
     if row.pairs:
         pairs = [{"external": pair.external, "internal": pair.internal} for pair in row.pairs]
-        lines += wrapped(f"ports {', '.join(ranges(pairs))}", "  ", "    ")
+        lines += wrapped(f"ports {', '.join(ranges(pairs))}", "  ", "    ", paint.width)
     return "\n".join(lines)
 
 

@@ -33,10 +33,10 @@ def what_if(found: shape.WhatIf, paint: Paint) -> str:
     lines.append(_row("", dict(zip(_FIGURES, _FIGURES, strict=True)), width))
     for one in found["bids"]:
         lines.append(_row(shown(one["address"]), _priced(one["cost"]), width))
-        lines += _how_it_runs(one)
+        lines += _how_it_runs(one, paint)
     lines.append(_row(storage, _priced(found["cost"]), width))
     lines += _pictured(found["histogram"], found["futures"], paint)
-    return "\n".join([*lines, *_assumed(found["auctions"])])
+    return "\n".join([*lines, *_assumed(found["auctions"], paint)])
 
 
 def _priced(cost: Band) -> dict[str, str]:
@@ -53,11 +53,11 @@ def _row(name: str, figures: Mapping[str, str], width: int) -> str:
     return f"  {name:<{width}}{cells}" if len(name) <= width else f"  {name}\n  {'':<{width}}{cells}"
 
 
-def _how_it_runs(one: shape.BidIf) -> list[str]:
+def _how_it_runs(one: shape.BidIf, paint: Paint) -> list[str]:
     if one["reason"] is not None:
         text = one["reason"] if one["runs"] is not None else f"unknown: {one['reason']}"
-        return wrapped(text, "    ", "    ")
-    return [line for text in _in_words(one) for line in wrapped(text, "    ", "    ")]
+        return wrapped(text, "    ", "    ", paint.width)
+    return [line for text in _in_words(one) for line in wrapped(text, "    ", "    ", paint.width)]
 
 
 def _in_words(one: shape.BidIf) -> Iterator[str]:
@@ -123,9 +123,14 @@ def _part(count: int, futures: int) -> str:
     return "under 1%" if count and not share else f"{share}%" if count else ""
 
 
-def _assumed(auctions: Sequence[shape.AuctionIf]) -> list[str]:
+def _assumed(auctions: Sequence[shape.AuctionIf], paint: Paint) -> list[str]:
     """What the figures rest on: the books are secret, and everything depends on how deep they are."""
-    lines = [line for one in auctions if one["reason"] is None for line in wrapped(_rests_on(one), "    ", "      ")]
+    lines = [
+        line
+        for one in auctions
+        if one["reason"] is None
+        for line in wrapped(_rests_on(one), "    ", "      ", paint.width)
+    ]
     if not lines:
         return []
     return [
@@ -133,6 +138,7 @@ def _assumed(auctions: Sequence[shape.AuctionIf]) -> list[str]:
             "other bids are secret; the simulation assumes that taking 1% of an auction's GPUs raises its price by",
             "  ",
             "  ",
+            paint.width,
         ),
         *lines,
     ]
