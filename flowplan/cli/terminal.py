@@ -106,13 +106,10 @@ class Terminal:
 
     def error(self, error: FlowplanError) -> None:
         """One error: what happened, then the detail, then the hint on a line of its own."""
-        width = self.paint_err.width
-        lines = wrapped(f"{self.paint_err('error:', 'red', 'bold')} {shown(str(error), 2000)}", "", "  ", width)
-        for line in (error.detail or "").splitlines():
-            lines += wrapped(shown(line, 500), "  ", "    ", width)
-        if error.hint:
-            lines += wrapped(f"hint: {shown(error.hint, 1000)}", "  ", "    ", width)
-        self.err("\n".join(lines))
+        lines = [(f"{self.paint_err('error:', 'red', 'bold')} {shown(str(error), 2000)}", "", "  ")]
+        lines += [(shown(line, 500), "  ", "    ") for line in (error.detail or "").splitlines()]
+        lines += [(f"hint: {shown(error.hint, 1000)}", "  ", "    ")] if error.hint else []
+        self.err("\n".join(part for line in lines for part in wrapped(*line, self.paint_err.width)))
 
     def bug(self, error: Exception) -> None:
         """An error nobody foresaw: where it came from, for a report, without the values of any variable."""

@@ -14,7 +14,7 @@ from flowplan.pricing.lifetime import Left
 from flowplan.pricing.units import lasting, usd
 from flowplan.printable import shown
 from flowplan.reports.text.paid import in_all
-from flowplan.reports.text.paint import Paint, columns, wrapped
+from flowplan.reports.text.paint import WIDTH, Paint, columns, wrapped
 
 _STYLES = {"Allocated": "green", "Open": "yellow", "Preempting": "red", "Paused": "yellow", "Terminated": "dim"}
 
@@ -23,11 +23,14 @@ def text(found: Status, paint: Paint) -> str:
     """A paragraph a bid, a line a volume, and what is paid an hour now; ends in a newline."""
     rows, volumes = found.bids, found.volumes
     if not rows and not volumes:
-        return "\n".join(["No bid or volume of this stack is live.", *_paid_over_life(found, paint)]) + "\n"
+        return "\n".join(["No bid or volume of this stack is live.", *_paid_over_life(found, paint.width)]) + "\n"
     parts = [_paragraph(row, paint) for row in rows]
     if volumes:
         parts.append("\n".join(_volume(row, paint) for row in volumes))
-    paid = [*(wrapped(_paid_in_all(found), "", "  ", paint.width) if rows else ()), *_paid_over_life(found, paint)]
+    paid = [
+        *(wrapped(_paid_in_all(found), "", "  ", paint.width) if rows else ()),
+        *_paid_over_life(found, paint.width),
+    ]
     parts.append("\n".join([*wrapped(_total(found), "", "  ", paint.width), *paid]))
     return "\n\n".join(parts) + "\n"
 
@@ -54,15 +57,13 @@ def _paid_in_all(found: Status) -> str:
     return f"{usd(found.paid)} paid so far for the instances of these bids, storage not included."
 
 
-def _paid_over_life(found: Status, paint: Paint) -> list[str]:
+def _paid_over_life(found: Status, width: int = WIDTH) -> list[str]:
     """What was paid with the bids that the stack has no longer, where it had some."""
     if not found.has_past:
         return []
     by = "" if found.as_of is not None else " by the last bill that was read"
     said = f"Paid for instances over the life of this stack{by}, storage not included"
-    return wrapped(
-        f"{said}: {in_all(paid_in_all(found.in_all))}. `flowplan cost` shows it by task.", "", "  ", paint.width
-    )
+    return wrapped(f"{said}: {in_all(paid_in_all(found.in_all))}. `flowplan cost` shows it by task.", "", "  ", width)
 
 
 def _paragraph(row: Row, paint: Paint) -> str:
