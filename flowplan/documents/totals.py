@@ -40,8 +40,7 @@ def entry_range(cost: shape.BidCost) -> tuple[Decimal, Decimal] | None:
     """The range that the price per instance-hour of a bid is in right after it has entered a full auction, or others of
     yours with it; None where it is known to the cent, or is not known at all."""
     entry = cost["entry_price"]
-    moved = cost["outlook"] == "runs" and entry["basis"] in ("displacing", "room")
-    if not moved or entry["low"] is None or entry["high"] is None:
+    if cost["outlook"] != "runs" or entry["basis"] != "displacing" or entry["low"] is None or entry["high"] is None:
         return None
     low, high = Decimal(entry["low"]), Decimal(entry["high"])
     return (low, high) if low < high else None

@@ -96,7 +96,8 @@ def _in_one_range(found: Sequence[Estimate]) -> Iterator[Estimate]:
     for one in found:
         entry, limit = one.entry, one.limit_price
         if lows and highs and one.outlook == "runs" and entry.basis in ("displacing", "room"):
-            one = attrs.evolve(one, entry=attrs.evolve(entry, low=min(lows), high=min(max(highs), limit)))
+            entry = attrs.evolve(entry, low=min(lows), high=min(max(highs), limit), basis="displacing")
+            one = attrs.evolve(one, entry=entry)
         yield one
 
 

@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "print a range up to the limit for a bid that finds room",
+        "documents/totals.py",
+        'cost["outlook"] != "runs" or entry["basis"] != "displacing" or',
+        'cost["outlook"] != "runs" or',
+        ("tests/pricing/test_entry_range.py", "-k", "room"),
+    ),
+    Mistake(
         "what a plan leaves alone is not counted in what is paid",
         "documents/left_alone.py",
         '"planned": _hour(costs.totals.planned + hour)',

@@ -115,6 +115,12 @@ def test_in_many_markets_of_all_ages_and_for_one_instance_as_for_several() -> No
         assert sum(those) >= COVERED * len(those)
 
 
+def test_with_room_the_price_is_known_and_no_range_is_printed() -> None:
+    room = Market("it", "r", 1, Decimal(8), Decimal(8), Decimal(9), Decimal(8), 2, 9)
+    found = estimate(room, Decimal(30), 1, gpus=1, paused=False, holding=False)
+    assert bidding(of_bid(found, None)) == "$8.00 an hour now, at most $30.00"
+
+
 def test_what_is_paid_after_an_apply_is_in_the_range_of_its_plan(place: Place) -> None:
     place.write(task_text(limit="60", kind="h200.8x", region="us-central5-a"))
     said = " ".join(place.ok("plan").split())
