@@ -25,7 +25,7 @@ def left_alone(found: LeftAlone, paint: Paint) -> str:
     for one in found["resources"]:
         alike.setdefault((_cost(one), _why(one)), []).append(one)
     lines = [line for (cost, why), these in alike.items() for line in _lines(these, cost, why, paint)]
-    return "\n".join(["Left alone by this plan, and paid for all the same:", *lines])
+    return "\n".join(["Left alone by this plan, and still paid for:", *lines])
 
 
 def _lines(found: Sequence[ResourceLeftAlone], cost: str, why: str, paint: Paint) -> list[str]:
