@@ -28,6 +28,7 @@ FLOW = "name: a\ncommand: echo\ninstance_type: h100\nmax_price_per_hour: 9\n"
 # What one types for a command, where that is more than its name.
 TYPED = {
     "init": "init new",
+    "completion": "completion bash",
     "convert": "convert flow.yaml",
     "explain": "explain volatile",
     "simulator advance": "simulator advance 1h",
