@@ -59,6 +59,7 @@ class Session:
     _usable: bool = field(default=False, init=False)  # whether there can be a state, as far as was looked
     _lock: StateLock | None = field(default=None, init=False)  # while it is held
     _wrote: bool = field(default=False, init=False)  # whether anything was recorded
+    _noted: set[str] = field(factory=set, init=False)
     no_projects: tuple[CloudError, ...] = field(default=(), init=False)  # why they could not be listed
 
     def __enter__(self) -> Session:
@@ -109,10 +110,32 @@ class Session:
 
     def sources(self, paths: Sequence[str | Source], *, optional: bool = False) -> tuple[list[Source], Scope]:
         """The configuration files that PATHs mean, and what they cover. `optional`: for what only takes away."""
-        return find(paths, self._opened().base, self.settings.directory, optional=optional, made=self._made)
+        return find(
+            paths,
+            self._opened().base,
+            self.settings.directory,
+            optional=optional,
+            made=self._made,
+            may_have_made=self._may_have_made,
+            note=self._note_once,
+        )
+
+    def _note_once(self, said: str) -> None:
+        if said not in self._noted:
+            self._noted.add(said)
+            self.listener.note(said)
 
     def _made(self, scope: Scope) -> bool:
         return any(scope.covers(binding) for binding in self.store.read().state.bindings.values())
+
+    def _may_have_made(self, scope: Scope) -> bool:
+        """Also what is in doubt counts, and a state that does not read may hold anything."""
+        try:
+            loaded = self._opened().read()
+        except (StateError, OSError):
+            return True
+        made = any(map(scope.covers, loaded.state.bindings.values()))
+        return made or any(map(scope.covers, loaded.pending.values()))
 
     def stack_name(self, state: State, given: str = "") -> str:
         """Kept in the state since the first apply; before that `given`, the one of a stack file, else the directory's

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,9 +22,11 @@ from flowplan.state.state import Binding
 
 if TYPE_CHECKING:
     from flowplan.config import Source
+    from flowplan.state.journal import Intent
 
 DEFAULT = "flowplan.yaml"
 SUFFIXES = (".yaml", ".yml")
+_MOST_SKIPPED = 5  # named in a note
 CASES = (".test.yaml", ".test.yml")  # what `flowplan test` runs, beside the stack that it is about
 
 
@@ -51,7 +53,7 @@ class Scope:
     given: tuple[tuple[str, frozenset[str]], ...] = ()
     everything: bool = False
 
-    def covers(self, binding: Binding) -> bool:
+    def covers(self, binding: Binding | Intent) -> bool:
         """Whether a resource that `binding.source` named is this run's business. Where no file is known to have
         named it (it was adopted, or imported), only a run over everything may end it."""
         if self.everything or not binding.source:
@@ -139,6 +141,8 @@ def find(
     *,
     optional: bool = False,
     made: Callable[[Scope], bool] = lambda _: False,
+    may_have_made: Callable[[Scope], bool] = lambda _: True,
+    note: Callable[[str], object] = lambda _: None,
 ) -> tuple[list[Source], Scope]:
     """The files that `paths` mean, read; none: `flowplan.yaml`. `base`: the state's directory; `directory`: what
     relative paths start from. A `Source` among them is taken as it is, as if a file of that name held it. Raises
@@ -147,6 +151,9 @@ def find(
     `optional`: without PATH and without flowplan.yaml there is no configuration, and everything is covered; and a PATH
     that is gone, or leads to something that cannot be read, covers what it once named, if `made` says that it made
     something.
+
+    A file that only a directory brings, and none of whose keys is one of flowplan's, is skipped, with a `note`; unless
+    `may_have_made` says that it made something, which would then end: its keys may all be misspelt.
     """
     root, here = os.path.realpath(base), directory.absolute()
     if not paths:
@@ -160,6 +167,8 @@ def find(
     files = list(ready)
     directories: list[str] = []
     gone: list[str] = []
+    brought: set[str] = set()  # by a directory
+    named: set[str] = set()
     for path in (_plain(path, here) for path in paths if not isinstance(path, Source)):
         is_directory = _is_directory(here / path)
         found = _in_directory(path, directory) if is_directory else [path]
@@ -171,9 +180,41 @@ def find(
             raise UsageProblem(f"there is no *.yaml or *.yml in {path}")
         if is_directory:
             directories.append(path)
+            brought.update(found)
+        else:
+            named.add(path)
         files += found
     sources = [ready.get(name) or Source(name, _read(name, directory)) for name in _once(files, here)]
+    strange = _strange(source for source in sources if source.name in brought - named)
+    strange = {name: why for name, why in strange.items() if not may_have_made(_scope(root, here, [name], []))}
+    if strange:
+        sources = _without(strange, sources, optional=bool(gone), note=note)
+        files = [name for name in files if name not in strange]
     return sources, _scope(root, here, [*files, *gone], [*directories, *gone])
+
+
+def _strange(sources: Iterable[Source]) -> dict[str, str]:
+    """Those that can be none of flowplan's, by their names, and why."""
+    from flowplan.config.foreign.strangers import stranger
+
+    return {source.name: why for source in sources if (why := stranger(source))}
+
+
+def _without(
+    strange: Mapping[str, str], sources: Sequence[Source], *, optional: bool, note: Callable[[str], object]
+) -> list[Source]:
+    """`sources` without those that are `strange`, by their names; why is noted. Raises UsageProblem where none is left,
+    unless that is `optional`."""
+    listed = [f"{shown(name)} is skipped: {why}" for name, why in strange.items()]
+    more = len(listed) - _MOST_SKIPPED
+    said = "; ".join(listed[:_MOST_SKIPPED]) + (f"; and {more} more" if more > 0 else "")
+    left = [source for source in sources if source.name not in strange]
+    if not left and not optional:
+        raise UsageProblem(
+            "there is no file of flowplan there", detail=said, hint="name a file to see what is wrong with it"
+        )
+    note(said)
+    return left
 
 
 def _hold_no_file(ready: Iterable[str], paths: Iterable[str | Source], here: Path) -> None:

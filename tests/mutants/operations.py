@@ -530,4 +530,18 @@ MISTAKES = (
         "process.kill()",
         ("tests/hooks/test_run.py", "-k", "all_that_it_started"),
     ),
+    Mistake(
+        "a file whose keys are misspelt is skipped, and what it made ends",
+        "operations/sources.py",
+        "if not may_have_made(_scope(root, here, [name], []))}",
+        "if may_have_made is not None}",
+        ("tests/operations/test_skipped_files.py", "-k", "never_skipped"),
+    ),
+    Mistake(
+        "what is in doubt does not keep its file from being skipped",
+        "operations/session.py",
+        "        return made or any(map(scope.covers, loaded.pending.values()))",
+        "        return made",
+        ("tests/operations/test_skipped_files.py", "-k", "doubt"),
+    ),
 )

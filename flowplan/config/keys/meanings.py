@@ -43,7 +43,7 @@ MEANINGS: Mapping[str, str] = MappingProxyType({
     **dict.fromkeys(("upload_code", "workdir", "working_dir", "file_mounts"), _FILES),
     **dict.fromkeys(("env", "envs", "environment", "env_vars"), _VARIABLES),
     **dict.fromkeys(("disk", "disks", "disk_size", "storage_gb", "persistent_volume", "persistent_disk"), _VOLUME),
-    **dict.fromkeys(("tags", "labels", "metadata", "memory", "cpus", "cpu", "vcpus", "network", "vpc"), _NO_SETTING),
+    **dict.fromkeys(("tags", "labels", "memory", "cpus", "cpu", "vcpus", "network", "vpc"), _NO_SETTING),
     **dict.fromkeys(("ssh", "ssh_key_id", "ssh_key_names", "key_name", "keypair"), "write ssh_key_name"),
     **dict.fromkeys(("expose", "open_ports", "port_forwarding", "forward"), "write ports"),
 })  # fmt: skip

@@ -1,0 +1,61 @@
+"""Whether a file that nobody named is for something else: in a directory lie many. Pure."""
+
+from __future__ import annotations
+
+import re
+
+from flowplan.config.config import Source
+from flowplan.config.foreign.shapes import tool_of
+from flowplan.config.keys import HOMES, MEANINGS, STACK, STACK_FILE, TASK
+from flowplan.config.yaml import (
+    Findings,
+    Mapping,
+    Node,
+    Scalar,
+    Sequence,
+    TooManyProblems,
+    documents,
+    looks_like,
+    read_text,
+)
+
+_ALIKE = 0.75  # of a key that may be one of ours with a slip
+_AT_THE_TOP = frozenset((*TASK.known, *STACK_FILE.known))
+_OURS = frozenset((*HOMES, *STACK, *STACK_FILE.known, *STACK_FILE.instead, *TASK.instead, *MEANINGS))
+# A line that begins with one of these, in any spelling: nearly every file of flowplan is known by it, unread.
+_BEGINS = re.compile(rb"^[\"']?(" + "|".join(sorted(_OURS)).encode() + rb")[\"']?[ \t]*:", re.MULTILINE)
+
+# What no other tool's file says, at whatever depth.
+_ONLY_OURS = re.compile(
+    rb"\b(resources?_specification|task_management|fcp_instance|persistent_storage|utility_threshold_price|"
+    rb"startup_script|ssh_key_name|project_name)\b"
+)
+
+
+def stranger(source: Source) -> str | None:
+    """Why `source` can be none of flowplan's files: none of its keys is one, or like one, or what people write instead.
+    None: it may be, also where it cannot be read."""
+    if _BEGINS.search(source.data) or _ONLY_OURS.search(source.data):
+        return None
+    findings = Findings()
+    try:
+        text = read_text(source.name, source.data, findings)
+        found = [] if text is None else list(documents(text))
+    except TooManyProblems:
+        return None
+    if not found or findings.all or not all(_is_strange(document.root) for document in found):
+        return None
+    tool = next(filter(None, (tool_of(document.root) for document in found)), None)
+    return f"it is {tool.a_file}" if tool is not None else "none of its keys is one of flowplan's"
+
+
+def _is_strange(root: Node) -> bool:
+    if isinstance(root, Sequence):
+        return all(isinstance(item, Scalar) or _is_strange(item) for item in root.items)
+    if not isinstance(root, Mapping) or not root.entries or any(_plain(key) in _OURS for key in root.entries):
+        return False
+    return tool_of(root) is not None or not any(looks_like(key, _AT_THE_TOP, _ALIKE) for key in root.entries)
+
+
+def _plain(key: str) -> str:
+    return key.lower().replace("-", "_")

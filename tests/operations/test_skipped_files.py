@@ -1,0 +1,116 @@
+"""A directory holds other files too: they are skipped, unless they could be what a running bid comes from."""
+
+from __future__ import annotations
+
+import pytest
+
+from flowplan.config import Source
+from flowplan.config.foreign.strangers import stranger
+from tests.conftest import Place
+from tests.texts import storage, task_text
+
+MKDOCS = "site_name: docs\nnav:\n  - index.md\ntheme: {}\n"
+POD = "apiVersion: v1\nkind: Pod\nmetadata: {}\nspec: {}\n"
+PLAN = ("plan", ".")
+
+
+@pytest.fixture
+def both(place: Place) -> Place:
+    """A task that is applied, and a file of another tool beside it."""
+    place.write(task_text(more=storage("data")), "train.yaml")
+    place.write(MKDOCS, "mkdocs.yml")
+    place.ok("apply", ".", "--auto-approve")
+    return place
+
+
+def test_they_are_skipped_and_named(both: Place) -> None:
+    both.write(POD, "pod.yaml")
+    found = both.run(*PLAN)
+    assert (found.code, "No changes" in found.out) == (0, True)
+    said = " ".join(found.err.split())
+    assert said.count("is skipped") == 2
+    assert "mkdocs.yml is skipped: none of its keys is one of flowplan's" in said
+    assert "pod.yaml is skipped: it is a Kubernetes manifest" in said
+    assert both.run("validate", ".").code == 0
+    assert both.ok("fmt", ".") == ""
+    assert (both.path / "mkdocs.yml").read_text() == MKDOCS
+
+
+def test_a_file_that_is_named_is_read(both: Place) -> None:
+    assert both.run("plan", "mkdocs.yml").code == 65
+    assert both.run("plan", ".", "mkdocs.yml").code == 65
+
+
+@pytest.mark.parametrize("text", ["wat: 1\n", "- wat\n", f"{MKDOCS}---\n{POD}", "qqq: {www: 8xh100}\n"])
+def test_a_file_that_made_something_is_never_skipped(both: Place, text: str) -> None:
+    """All its keys may be misspelt: its bid and its volume would end."""
+    both.write(text, "train.yaml")
+    before = both.ledger()
+    for command in (PLAN, ("apply", ".", "--auto-approve", "--allow-volume-destroy", "*"), ("validate", ".")):
+        found = both.run(*command)
+        assert found.code == 65, found
+        assert "train.yaml is skipped" not in found.err
+    assert both.ledger() == before
+
+
+def test_what_is_in_doubt_counts_too(place: Place) -> None:
+    place.write(task_text())
+    with place.simulator() as simulator:
+        simulator.faults.add("POST /v2/spot/bids", "timeout", after_commit=True)
+        simulator.faults.add("GET /v2/spot/bids", "status", status=403, nth=2, times=None)
+    assert place.run("apply", "--auto-approve").code == 6
+    assert place.ok("state", "list") == ""
+    (place.path / "flowplan.yaml").rename(place.path / "other.yaml")
+    place.write("wat: 1\n", "flowplan.yaml")
+    found = place.run(*PLAN)
+    assert found.code == 65
+    assert "flowplan.yaml is skipped" not in found.err
+
+
+def test_a_state_that_does_not_read_may_hold_anything(both: Place) -> None:
+    both.write("{", "flowplan.state.json")
+    found = both.run("validate", ".")
+    assert (found.code, "is skipped" in found.err) == (65, False)
+
+
+def test_where_nothing_else_is_left_the_path_is_wrong(place: Place) -> None:
+    place.write(MKDOCS, "mkdocs.yml")
+    for command in (PLAN, ("validate", "."), ("destroy", ".", "--auto-approve")):
+        found = place.run(*command)
+        assert found.code == 64, found
+        assert "there is no file of flowplan there" in found.err
+
+
+def test_a_task_that_was_removed_still_ends(both: Place) -> None:
+    both.write(task_text("other"), "other.yaml")
+    (both.path / "train.yaml").unlink()
+    out = both.run("plan", ".", "--allow-volume-destroy", "data").out
+    assert "Plan: 1 to add, 0 to change, 2 to destroy." in out
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "nmae: t\n",
+        "resource_specification: {}\n",
+        "Name: t\n",
+        "max_price_per_hour: 3\nfoo: 1\n",
+        "'name': t\n",
+        "{name: t}\n",
+        "﻿name: t\n",
+        "foo: 1\n---\nname: t\n",
+        "- nmae: t\n",
+        "",
+        "# nothing\n",
+        "foo: [\n",
+        "\tfoo: 1\n",
+        "just text\n",
+        "foo: 1\nfoo: 2\n",
+        "version: 2\n",
+        "job:\n  fcp_instance: 8xh100\n",
+        "task: {}\n",
+        "tasks: {}\n",
+    ],
+)
+def test_what_may_be_flowplans_is_no_stranger(text: str) -> None:
+    assert stranger(Source("a.yaml", text.encode())) is None
