@@ -30,12 +30,16 @@ class Secret:
         return (Secret, ("********",))
 
 
-def shown(text: str, limit: int = 80) -> str:
+LONGEST_NAME = 220  # characters: an address with the longest name and key is shorter
+
+
+def shown(text: str, limit: int = LONGEST_NAME) -> str:
     """`text` from a file or from the cloud, fit to be printed on one line: what a terminal would obey, hide or put in
-    another order (control and line characters, right-to-left letters, zero-width ones, odd spaces) is escaped, and what
-    is long is cut."""
+    another order (control and line characters, right-to-left letters, zero-width ones, odd spaces) is escaped. What is
+    long is cut: a sentence at its end, a name in the middle, because names mostly differ at their ends."""
     if len(text) > limit:
-        text = text[: limit - 1] + "\N{HORIZONTAL ELLIPSIS}"
+        tail = (limit - 1) // 2 if limit <= LONGEST_NAME else 0
+        text = text[: limit - 1 - tail] + "\N{HORIZONTAL ELLIPSIS}" + (text[-tail:] if tail else "")
     if text.isascii() and text.isprintable():
         return text
     return "".join(_in_words(text, escape=lambda char: char.encode("unicode_escape").decode("ascii")))

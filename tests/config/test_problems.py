@@ -138,7 +138,7 @@ PROBLEMS = {
     ),
     "long name": (
         f"name: {'x' * 129}\n{TYPE}",
-        f"1:7: [value] name '{'x' * 79}…' must be letters, digits and . _ - beginning with a letter or a digit; "
+        f"1:7: [value] name '{'x' * 129}' must be letters, digits and . _ - beginning with a letter or a digit; "
         "it has 129 characters; at most 128 are allowed",
     ),
     "substitution": (

@@ -102,6 +102,9 @@ def test_what_the_writer_escapes_in_json_is_the_same_json() -> None:
 def test_what_is_plain_stays_as_it_is() -> None:
     for text in ("", "a\n\n  b", "Größe: 5 €, 日本 é … ▁▂█ ⠁ →", "cafe\u0301"):
         assert harmless(text) == inert(text) == text
+    assert shown("abcdefgh", 5) == "ab…gh"
+    assert shown("a" * 130 + '["' + "b" * 63 + '1"]') != shown("a" * 130 + '["' + "b" * 63 + '2"]')
+    assert shown("word " * 200, 400) == ("word " * 80)[:399] + "…"
     assert shown("שלום 12") == "\\u05e9\\u05dc\\u05d5\\u05dd 12"
     assert shown("e" + "\u0301" * 4) == "e\u0301\u0301\\u0301\\u0301"
 

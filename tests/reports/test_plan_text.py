@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from flowplan.reports.text.names import natural
 from flowplan.reports.text.paint import Paint
 from flowplan.reports.text.plan import ordered, refusals, symbol_of, text
+from tests.conftest import Place
 
 CASES = Path(__file__).parent.parent / "cases"
 PLANS = {path.parent.name: json.loads(path.read_text()) for path in sorted(CASES.glob("*/plan.json"))}
@@ -63,3 +64,24 @@ def test_two_names_are_in_one_place_only_if_they_are_the_same(one: str, other: s
 
 def test_of_a_number_with_many_digits_nothing_is_computed() -> None:
     assert natural("a" + "9" * 5000) < natural("a1" + "0" * 5000)
+
+
+def test_long_names_are_whole_and_told_apart() -> None:
+    entry = next(one for one in ENTRIES if symbol_of(one) == "+" and one["type"] == "bid")
+    names = [f"{'long-' * 24}{end}" for end in ("a", "b")] + [f"{'long-' * 12}{one}{'-long' * 12}" for one in "ab"]
+    entries = [{**entry, "address": f"bid.{name}", "name": name} for name in names]
+    for width in (60, 200):
+        shown = text({**PLANS["moved"], "resource_changes": entries}, Paint(width=width))
+        assert all(f"bid.{name}" in shown for name in names)
+
+
+def test_status_and_state_are_in_natural_order(place: Place) -> None:
+    task = "{resources_specification: {fcp_instance: h100.8x.SXM5.IB, cluster_id: us-central1-b}}"
+    head = "version: 2\nname: s\nproject_name: my-foundry-project\n"
+    head += "defaults: {task_management: {priority: standard}}\ntasks:\n"
+    place.write(head + "".join(f"  a-{n}: {task}\n" for n in (1, 2, 10)))
+    place.ok("apply", "--auto-approve")
+    expected = ["bid.a-1", "bid.a-2", "bid.a-10"]
+    assert place.ok("state", "list").split() == expected
+    assert [line.split()[0] for line in place.ok("status").splitlines() if line.startswith("bid.")] == expected
+    assert re.findall(r"^(bid\.\S+)", place.ok("show"), re.MULTILINE) == expected

@@ -214,7 +214,8 @@ def _titled(fold: Fold, says: str, symbol: str, paint: Paint) -> list[str]:
     """The head of a block: which addresses, and what happens to them."""
     first = f"{_pad(symbol, paint)} "
     if len(fold.entries) == 1:
-        return [f"{first}{paint(shown(fold.shown['address']), 'bold')} {paint(says, 'bold')}"]
+        line = f"{paint(shown(fold.shown['address']), 'bold')} {paint(says, 'bold')}"
+        return wrapped(line, first, "      ", paint.width)
     names = ", ".join(ranges(map(shown, fold.addresses), paint.dots))
     start, *more = listed(f"{names} ({len(fold.entries)} alike) {says}", "    ", "    ", paint.width)
     return [f"{first}{paint(start.strip(), 'bold')}", *(f"    {paint(line.strip(), 'bold')}" for line in more)]

@@ -8,8 +8,9 @@ from typing import Any
 from flowplan.documents.plan import plain
 from flowplan.documents.ports import ranges
 from flowplan.documents.state import Kept, Pushed
-from flowplan.model.address import Address, in_order
+from flowplan.model.address import Address
 from flowplan.printable import shown
+from flowplan.reports.text.names import Natural, natural
 from flowplan.reports.text.paint import LONGEST_LINE, Paint, listed, wrapped
 from flowplan.state.restored import Restored
 from flowplan.state.state import Binding
@@ -21,14 +22,19 @@ def whole(found: Kept, _: Paint) -> str:
     if not state.bindings and not pending:
         return "The state is empty: flowplan has made nothing here.\n"
     head = f"stack {shown(state.stack)}, project {shown(state.project_name)}, serial {state.serial}"
-    parts = [head, *(one(state.bindings[address]) for address in sorted(state.bindings, key=in_order))]
+    parts = [head, *(one(state.bindings[address]) for address in sorted(state.bindings, key=_in_order))]
     parts += [f"in doubt: {shown(intent.op)} of {shown(str(intent.address))}" for intent in pending]
     return "\n\n".join(parts) + "\n"
 
 
 def addresses(found: Sequence[Binding], _: Paint) -> str:
     """The addresses, one per line."""
-    return "".join(f"{shown(str(one.address), LONGEST_LINE)}\n" for one in found)
+    ordered = sorted(found, key=lambda one: _in_order(one.address))
+    return "".join(f"{shown(str(one.address), LONGEST_LINE)}\n" for one in ordered)
+
+
+def _in_order(address: Address) -> tuple[str, Natural]:
+    return address.kind, natural(address.name)
 
 
 def resource(found: Binding, _: Paint) -> str:

@@ -13,6 +13,7 @@ from flowplan.model.lifecycle import Bounds
 from flowplan.pricing.lifetime import Left
 from flowplan.pricing.units import lasting, usd
 from flowplan.printable import shown
+from flowplan.reports.text.names import natural
 from flowplan.reports.text.paid import in_all
 from flowplan.reports.text.paint import WIDTH, Paint, columns, wrapped
 
@@ -21,7 +22,8 @@ _STYLES = {"Allocated": "green", "Open": "yellow", "Preempting": "red", "Paused"
 
 def text(found: Status, paint: Paint) -> str:
     """A paragraph a bid, a line a volume, and what is paid an hour now; ends in a newline."""
-    rows, volumes = found.bids, found.volumes
+    rows = sorted(found.bids, key=lambda row: natural(row.address))
+    volumes = sorted(found.volumes, key=lambda row: natural(row.address))
     if not rows and not volumes:
         return "\n".join(["No bid or volume of this stack is live.", *_paid_over_life(found, paint.width)]) + "\n"
     parts = [_paragraph(row, paint) for row in rows]
