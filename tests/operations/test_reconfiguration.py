@@ -81,7 +81,7 @@ def test_what_a_replacement_interrupts_is_said_with_the_risk_of_not_getting_it_b
     found = plan(running, "--replace", TRAIN)
     (text,) = said(found, "interrupts")
     assert "bid.train (replaced) pays" in text
-    assert "its limit $17.92 does not win it back if its place is taken meanwhile: that takes $" in text
+    assert "its limit $17.92 does not win it back if its place is taken meanwhile: that takes a limit of $" in text
 
 
 def test_what_does_not_run_is_not_interrupted(place: Place) -> None:
