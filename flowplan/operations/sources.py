@@ -282,7 +282,7 @@ def _nothing_in(directory: Path) -> UsageProblem:
         detail=f"here: {listed}" if there else "this directory is empty",
         hint="name a task file, or `.` for all of this directory"
         if tasks
-        else "a PATH names a task file or a directory",
+        else "`flowplan init` writes one; a PATH names a task file or a directory",
     )
 
 

@@ -124,3 +124,7 @@ def test_of_several_one_is_to_be_chosen() -> None:
 def test_every_line_fits(known: Known) -> None:
     for form in ("stack", "task"):
         assert [line for line in text(form, known, "train").splitlines() if len(line) > WIDTH] == []
+
+
+def test_where_there_is_nothing_yet_init_is_named(place: Place) -> None:
+    assert "`flowplan init` writes one" in place.run("plan").err
