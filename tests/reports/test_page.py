@@ -250,3 +250,11 @@ def test_in_a_status_whatever_a_name_is_it_is_text() -> None:
     assert found.faults == []
     assert not [has for _, has in found.elements if "onload" in has] and "\u202e" not in found.text
     assert not {tag for tag, _ in found.elements} & {"script", "link", "img"}
+
+
+def test_of_many_limits_the_lowest_and_the_highest_are_drawn(place: Place) -> None:
+    place.write("".join(task_text(f"t{n}", f"{12 + n}.00", region="us-central1-a") for n in range(5)))
+    place.ok("plan", "--format", "html", "--out", "p")
+    (drawn,) = course_pictures(json.loads((place.path / "p").read_text()))
+    assert "limit from $12.00, limit to $16.00" in drawn.words
+    assert drawn.svg.count('<line class="limit"') == 2

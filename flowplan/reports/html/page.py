@@ -141,7 +141,7 @@ def _costs(body: PlanBody) -> list[Tile]:
 
 
 def _change(delta: str | None) -> str:
-    return "unchanged" if delta is not None and not Decimal(delta) else signed(delta)
+    return "" if delta is None else signed(delta) if Decimal(delta) else "unchanged"
 
 
 def _destroyed(changing: Sequence[Entry]) -> list[tuple[str, str]]:

@@ -113,7 +113,7 @@ def _limits(past: PastPrices, entries: Iterable[Entry]) -> list[tuple[str, Decim
         {Decimal(bid["limit_price"]) for bid in bids if bid and auction == (bid["instance_type"], bid["region"])}
     )
     if len(limits) > _LIMITS:
-        return [("lowest limit", limits[0]), ("highest limit", limits[-1])]
+        return [("limit from", limits[0]), ("limit to", limits[-1])]
     return [("limit", limit) for limit in limits]
 
 
