@@ -1,0 +1,62 @@
+"""A plan of many tasks: what is lost is at the top, what decides at the bottom, and it is as short as one of few."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.conftest import Place
+
+SCREEN = 24  # lines
+HEAD = """version: 2
+name: sweep
+project_name: my-foundry-project
+defaults:
+  resources_specification: {fcp_instance: h100.8x.SXM5.IB, cluster_id: us-central1-b}
+  task_management: {utility_threshold_price: 17.92}
+tasks:
+"""
+
+
+def tasks(count: int) -> str:
+    return HEAD + "".join(f"  sweep-{n:03}: {{ports: [8080], startup_script: echo hi}}\n" for n in range(count))
+
+
+@pytest.fixture
+def one_goes(place: Place) -> Place:
+    """A stack of which one task is to go and 120 are to come."""
+    place.write(f"{HEAD}  old: {{startup_script: echo old}}\n")
+    place.ok("apply", "--auto-approve")
+    place.write(tasks(120))
+    return place
+
+
+@pytest.mark.parametrize("command", ["plan", "apply"])
+def test_of_120_tasks_and_one_that_goes(one_goes: Place, command: str) -> None:
+    done = one_goes.run(command, "--max-hourly-cost", "3")
+    assert done.code == 3
+    parts = done.out.split("\n\n")
+    assert parts[0].startswith("Stack sweep: project my-foundry-project, API sim:, state serial 1")
+    assert parts[3].startswith("  - bid.old will be destroyed\n")
+    assert "  + bid.sweep-000 … 119 (120 alike) will be created\n" in done.out
+    assert "  + ports.sweep-000 … 119 (120 alike) will be created\n" in done.out
+    end = done.out[done.out.index("\nCost, storage included:") :] + done.err
+    assert "Destroys:\n  - bid.old\nPlan: 240 to add, 0 to change, 1 to destroy.\n" in end
+    assert len(end.splitlines()) <= SCREEN
+    assert end.rstrip().splitlines()[-1].startswith("refused by the guard max_hourly_cost")
+
+
+def test_a_plan_of_more_tasks_has_no_more_lines(place: Place) -> None:
+    lines = []
+    for count in (120, 480):
+        place.write(tasks(count))
+        lines.append(len(place.ok("plan").splitlines()))
+    assert lines[0] == lines[1] < 60
+
+
+def test_verbose_shows_each_and_json_too(one_goes: Place) -> None:
+    each = one_goes.ok("plan", "-v")
+    assert "alike" not in each and each.count(" will be created\n") == 240
+    found = json.loads(one_goes.ok("plan", "--format", "json"))["resource_changes"]
+    assert sum(one["address"].startswith("bid.sweep-") for one in found) == 120
