@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -60,3 +61,13 @@ def test_verbose_shows_each_and_json_too(one_goes: Place) -> None:
     assert "alike" not in each and each.count(" will be created\n") == 240
     found = json.loads(one_goes.ok("plan", "--format", "json"))["resource_changes"]
     assert sum(one["address"].startswith("bid.sweep-") for one in found) == 120
+
+
+def test_one_problem_of_many_tasks_is_shown_once_with_every_place(place: Place) -> None:
+    each = "".join(f"  a-{n}: {{task_management: {{utility_threshold_price: 1}}}}\n" for n in range(30))
+    place.write(f"{HEAD}{each}")
+    done = place.run("plan")
+    assert (done.code, done.err.count("error: "), done.err.splitlines()[-1]) == (65, 1, "30 errors")
+    assert "and in 29 more places: flowplan.yaml:9:" in done.err
+    assert {int(line) for line in re.findall(r"flowplan\.yaml:(\d+):", done.err)} == set(range(8, 38))
+    assert place.run("plan", "--verbose").err.count("error: ") == 30

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from flowplan.diagnostics import Diagnostic, Position
 from flowplan.documents.validate import Checked
 from flowplan.printable import shown
 from flowplan.reports.text.paint import Paint, wrapped
 
+_APART = 3  # so many problems that are the same are shown one by one
 _PLACES = 5  # further ones that are shown
 WIDEST = 160  # characters of a source line that are shown
 _STYLES = {"error": "red", "warning": "yellow", "note": "cyan"}
@@ -21,12 +22,32 @@ def checked(found: Checked, _: Paint) -> str:
 
 
 def text(problems: Iterable[Diagnostic], paint: Paint) -> str:
-    """All of them, and how many."""
+    """All of them, what is the same in more than a few places once, and how many."""
     problems = list(problems)
     errors = sum(problem.severity == "error" for problem in problems)
     warnings = len(problems) - errors
     counts = [f"{n} {word}{'' if n == 1 else 's'}" for n, word in ((errors, "error"), (warnings, "warning")) if n]
-    return "\n\n".join([*(one(problem, paint) for problem in problems), ", ".join(counts)])
+    return "\n\n".join([*(_in_places(these, paint) for these in _alike(problems, paint)), ", ".join(counts)])
+
+
+def _alike(problems: Sequence[Diagnostic], paint: Paint) -> list[list[Diagnostic]]:
+    """Those together that differ in nothing but their place, if they are more than a few and not all are asked for."""
+    groups: dict[object, list[Diagnostic]] = {}
+    for index, one in enumerate(problems):
+        same = (one.severity, one.code, one.summary, one.hint, one.detail, one.also)
+        groups.setdefault(index if paint.verbose or one.position is None else same, []).append(one)
+    many = {id(one): these for these in groups.values() if len(these) > _APART for one in these}
+    return [many.get(id(one), [one]) for one in problems if many.get(id(one), [one])[0] is one]
+
+
+def _in_places(these: Sequence[Diagnostic], paint: Paint) -> str:
+    """One problem, and where else it is."""
+    first, *others = these
+    if not others:
+        return one(first, paint)
+    places = ", ".join(shown(str(other.position), 300) for other in others)
+    more = wrapped(f"and in {len(others):,} more places: {places}", "  ", "    ", paint.width)
+    return "\n".join([one(first, paint), *more])
 
 
 def one(problem: Diagnostic, paint: Paint) -> str:
