@@ -102,7 +102,7 @@ _VOLUMES = [
 def _account(known: Known) -> list[str]:
     return [
         *_chosen("project_name", known.project, "my-project", "the project that pays"),
-        *_chosen("ssh_key_name", known.ssh_key, "my-key", "opens the instances"),
+        *_chosen("ssh_key_name", known.ssh_key, "my-key", "the key that opens the instances"),
     ]
 
 
@@ -114,7 +114,7 @@ def _chosen(key: str, choice: Choice, example: str, says: str) -> list[str]:
         listed = [f"#   {shown(name)}" for name in choice.names[:12]]
         more = len(choice.names) - len(listed)
         listed += [f"#   and {more} more"] if more else []
-        return [f"# Choose one, {says}:", *listed, *(f"# {line}" for line in mapping({key: choice.names[0]}))]
+        return [f"# Choose {says}:", *listed, *(f"# {line}" for line in mapping({key: choice.names[0]}))]
     return _remarked([f"# {line}" for line in mapping({key: example})], "if you have several")
 
 

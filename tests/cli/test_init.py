@@ -128,3 +128,9 @@ def test_every_line_fits(known: Known) -> None:
 
 def test_where_there_is_nothing_yet_init_is_named(place: Place) -> None:
     assert "`flowplan init` writes one" in place.run("plan").err
+
+
+def test_a_long_url_does_not_make_long_lines(place: Place) -> None:
+    said = place.ok("init", "--api-url", "sim:a-directory-of-mine/another-one.db")
+    assert [line for line in said.splitlines() if len(line) > WIDTH] == []
+    assert "  flowplan plan --api-url sim:a-directory-of-mine/another-one.db\n      what it would make" in said

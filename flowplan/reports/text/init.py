@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from flowplan.documents.init import FILE, IGNORED, SCHEMA, Started
 from flowplan.printable import shown
-from flowplan.reports.text.paint import Paint, wrapped
+from flowplan.reports.text.paint import WIDTH, Paint, wrapped
 
 
 def text(done: Started, paint: Paint) -> str:
@@ -47,8 +47,9 @@ def _next(done: Started) -> Iterator[str]:
             (f"flowplan destroy{url}", "end it: until then it costs money"),
         ]
     width = max(len(command) for command, _ in rows)
+    wide = any(width + len(says) + 4 > WIDTH for _, says in rows)
     for command, says in rows:
-        yield f"  {command:<{width}}  {says}".rstrip()
+        yield from [f"  {command}", f"      {says}"] if wide and says else [f"  {command:<{width}}  {says}".rstrip()]
     if done.unasked is not None:
         yield f"  {'flowplan doctor':<{width}}  what is missing for a real account"
         yield from wrapped("sim: is a cloud in this process: no account, nothing to pay.", "  ", "  ")
