@@ -47,7 +47,7 @@ def test_destroy_keeps_the_volume_unless_it_is_named(applied: Place) -> None:
     ledger = applied.ledger()
     result = applied.run("destroy", "--auto-approve")
     assert result.code == 3
-    assert "--allow-volume-destroy my-new-volume" in result.out
+    assert "--allow-volume-destroy my-new-volume" in result.err
     assert "volume_data" in result.err
     assert applied.ledger() == ledger
     assert applied.run("destroy", "--auto-approve", "--allow-volume-destroy", "another").code == 3

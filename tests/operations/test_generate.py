@@ -61,7 +61,7 @@ def test_no_volume_that_was_imported_so_is_destroyed_before_somebody_lifts_its_p
     """The API does not say whose a volume is: it may be another stack's, of which no live bid uses it."""
     live.ok(*ALL)
     refused = live.run("destroy", "got.yaml", "--auto-approve", "--allow-volume-destroy", "*")
-    assert (refused.code, "volume.data has prevent_destroy" in refused.out) == (3, True)
+    assert (refused.code, "volume.data has prevent_destroy" in refused.err) == (3, True)
     live.edit("prevent_destroy: true", "prevent_destroy: false", "got.yaml")
     live.ok("destroy", "got.yaml", "--auto-approve", "--allow-volume-destroy", "*")
 

@@ -214,7 +214,7 @@ def test_a_faulty_file_that_may_keep_a_bid_does_not_end_it(old: Place) -> None:
     ledger = old.ledger()
     old.write(stack(more=KEPT) + "nonsense: [\n")
     refused = old.run("destroy", "--auto-approve", "--keep-volumes")
-    said = " ".join(refused.out.split())
+    said = " ".join(refused.err.split())
     assert (refused.code, old.ledger()) == (3, ledger)
     assert "a file that cannot be read may say in `removed` that bid.old is to stay; deleting it cancels bid_" in said
     assert "`flowplan validate` says what is wrong with it; if it is to end anyway: --target 'bid.old'" in said
@@ -233,7 +233,7 @@ def test_destroy_knows_what_is_protected_by_the_address_it_had_before(old: Place
     )
     ledger = old.ledger()
     result = old.run("destroy", "--auto-approve", "--allow-volume-destroy", "*")
-    assert (result.code, "prevent_destroy" in result.out, old.ledger()) == (3, True, ledger)
+    assert (result.code, "prevent_destroy" in result.err, old.ledger()) == (3, True, ledger)
 
 
 def test_a_whole_for_each_moves_and_is_kept(place: Place) -> None:
@@ -302,7 +302,7 @@ def test_an_import_that_would_replace_is_refused(old: Place) -> None:
     old.write(stack(task("again", ATTACHED.replace("8080", "8081")), volumes=DATA, more=importing(**ids)))
     result = old.run(*APPLY)
     assert result.code == 3
-    said = " ".join(result.out.split())
+    said = " ".join(result.err.split())
     assert f"bid.again would be replaced by the plan that imports it ({ids['bid']}): ports differs" in said
     assert (old.ledger(), kept(old)["resources"]) == (ledger, [])
 

@@ -85,7 +85,7 @@ def test_a_partial_plan_is_saved_and_applied(two: Place) -> None:
         (("plan", "--target", "bid.trian"), "did you mean bid.train"),
         (("apply", "--auto-approve", "--exclude", "volume.z*"), "neither the files nor the state hold anything"),
         (("destroy", "--auto-approve", "--target", "bid.prep"), "neither the files nor the state hold it"),
-        (("destroy", "--replace", "bid.prep"), "No such option"),
+        (("destroy", "--replace", "bid.prep"), "flowplan destroy has no option --replace"),
         (("plan", "--destroy", "--replace", "bid.prep"), "cannot be combined with --destroy"),
     ],
 )

@@ -108,7 +108,7 @@ def test_too_much_at_once_is_refused(three: Place) -> None:
     before = three.ledger()
     result = three.run("plan")
     assert result.code == 3
-    said = " ".join(result.out.split())
+    said = " ".join(result.err.split())
     assert "the plan updates 3 of 9 resources (34% of them); guards.max_changes allows 30% at flowplan.yaml:1:9" in said
     assert "to allow all of it: --max-changes 34%" in said
     assert three.run("apply", "--auto-approve").code == 3
