@@ -12,10 +12,7 @@ from flowplan.model.resources import Volume
 from flowplan.pricing.entry import Total
 
 if TYPE_CHECKING:
-    from typing import Literal
-
     from flowplan.documents.shapes import plan as shape
-    from flowplan.documents.shapes.cost import BidCost, VolumeCost
 
 
 def left_alone(costs: Costs) -> shape.LeftAlone:
@@ -35,16 +32,15 @@ def _hour(total: Total) -> shape.HourOf:
 
 def _resource(one: PricedApart) -> shape.ResourceLeftAlone:
     left = one.left
-    if isinstance(left.resource, Volume):
-        cost: VolumeCost | BidCost | None = of_volume(left.resource)
-    else:
-        cost = None if one.cost is None else of_bid(one.cost, None)
-    return {
+    made: dict[str, object] = {
         "address": str(left.address),
-        "type": cast("Literal['bid', 'volume']", left.address.kind),
+        "type": left.address.kind,
         "id": left.id,
         "status": left.status,
         "file": left.file,
         "file_exists": left.file is not None and not left.is_gone,
-        "cost": cost,
+        "cost": None if one.cost is None else of_bid(one.cost, None),
     }
+    if isinstance(left.resource, Volume):
+        made["cost"] = of_volume(left.resource)
+    return cast("shape.ResourceLeftAlone", made)  # its type says which cost it has

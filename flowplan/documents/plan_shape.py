@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from flowplan.documents.shapes.common import Amount
 from flowplan.documents.shapes.outputs import Unknown
-from flowplan.documents.shapes.plan import BidEntry, Entry, PortsEntry, SealedPlan, VolumeEntry
+from flowplan.documents.shapes.plan import (
+    BidEntry,
+    BidLeftAlone,
+    Entry,
+    PortsEntry,
+    ResourceLeftAlone,
+    SealedPlan,
+    VolumeEntry,
+    VolumeLeftAlone,
+)
 from flowplan.model.address import Address
 from flowplan.model.budget import dollars, increase
 from flowplan.model.mass_change import max_changes
@@ -24,6 +33,7 @@ from flowplan.state.codec import converter, reason
 if TYPE_CHECKING:
     from cattrs import Converter
 
+_LEFT_ALONE: Mapping[str, Any] = {"bid": BidLeftAlone, "volume": VolumeLeftAlone}
 _ENTRIES: Mapping[str, Any] = {"bid": BidEntry, "volume": VolumeEntry, "ports": PortsEntry}
 
 
@@ -60,7 +70,11 @@ def _reader() -> Converter:
         _hold_sides(value["change"], address)
         return found
 
+    def left_alone(value: Any, _: Any) -> Any:
+        return made.structure(value, _LEFT_ALONE[value["type"]])
+
     made.register_structure_hook_func(lambda kind: kind == Entry, entry)
+    made.register_structure_hook_func(lambda kind: kind == ResourceLeftAlone, left_alone)
     return made
 
 

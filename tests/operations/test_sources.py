@@ -326,3 +326,12 @@ def test_an_entry_without_a_file_stays_without_one(two_files: Place) -> None:
     lose_addresses(two_files, "bid.task-001", "ports.task-001")
     assert deleted(two_files) == set()
     assert "no known file names it" in " ".join(two_files.ok("plan").split())
+
+
+def test_a_saved_plan_is_applied_whatever_became_of_what_it_leaves_alone(two_files: Place) -> None:
+    two_files.edit("17.92", "18.92")
+    two_files.ok("plan", "--out", "p")
+    assert json.loads((two_files.path / "p").read_text())["left_alone"]["resources"]
+    two_files.ok("show", "p")
+    two_files.ok("destroy", "old.yaml", "--auto-approve", "--keep-volumes")
+    assert "1 changed" in two_files.ok("apply", "p")

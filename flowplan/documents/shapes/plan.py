@@ -166,17 +166,28 @@ class SensitiveValues(TypedDict):
     variables: dict[str, str]
 
 
-class ResourceLeftAlone(TypedDict):
+class _LeftAlone(TypedDict):
     """A live resource of which no file was given. `file` null: none is known to have named it; `file_exists` false: it
     is gone."""
 
     address: str
-    type: Literal["bid", "volume"]
     id: str
     status: str | None
     file: str | None
     file_exists: bool
-    cost: BidCost | VolumeCost | None
+
+
+class BidLeftAlone(_LeftAlone):
+    type: Literal["bid"]
+    cost: BidCost | None
+
+
+class VolumeLeftAlone(_LeftAlone):
+    type: Literal["volume"]
+    cost: VolumeCost
+
+
+ResourceLeftAlone: TypeAlias = BidLeftAlone | VolumeLeftAlone
 
 
 class HourOf(TypedDict):
