@@ -9,14 +9,13 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping
 from functools import lru_cache
-from types import MappingProxyType
 
 from attrs import define, field
 
 from flowplan.config.yaml import Mark
 from flowplan.diagnostics import Position
 
-_NONE: Mapping[str, str] = MappingProxyType({})
+_NONE: Mapping[str, str] = {}  # never written to; a read-only view could not be copied
 _COLUMN_BITS = 24  # a file has at most 10,000,000 characters
 
 
