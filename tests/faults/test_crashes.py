@@ -136,16 +136,16 @@ FAILED: tuple[tuple[Act, Wanted, Allowed], ...] = (
 
 
 @core
-def test_killed_at_every_fourth_point(proof: Proof) -> None:
+def test_killed_at_every_eighth_point(proof: Proof) -> None:
     """SIGKILL at a write, sync, rename, request or answer, and in the middle of a write."""
-    prove(proof, *KILLED, every=4)
+    prove(proof, *KILLED, every=8)
 
 
 @core
-def test_an_error_at_every_fourth_point(proof: Proof) -> None:
+def test_an_error_at_every_eighth_point(proof: Proof) -> None:
     """The disk full or broken at a write, a sync or a rename; the connection broken before and after a change; and the
     power lost, with all that was not synced, wherever a sync could have been forgotten."""
-    prove(proof, *FAILED, every=4)
+    prove(proof, *FAILED, every=8)
 
 
 @pytest.mark.slow

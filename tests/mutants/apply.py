@@ -108,7 +108,7 @@ MISTAKES = (
         "apply/working_state.py",
         'attrs.evolve(known, ended="", triggers=triggers)',
         "attrs.evolve(known, triggers=triggers)",
-        ("tests/faults/test_crashes.py", "-k", "fourth and about"),
+        ("tests/faults/test_crashes.py", "-m", "slow", "-k", "killed_at_every_point and about"),
     ),
     Mistake(
         "place before the other task has ended",
