@@ -31,17 +31,25 @@ def anywhere(forms: Iterable[str]) -> list[str]:
 
 
 def without(text: str, forms: Iterable[str]) -> str:
-    """`text` with none of `forms` in it; of a long one no beginning either: what is long is cut before it is shown."""
+    """`text` with none of `forms` in it; of a long one no beginning and no end either: what is long is cut in its
+    middle before it is shown."""
     long: dict[str, list[str]] = {}
+    ends: dict[str, list[str]] = {}
     for form in forms:
         text = text.replace(form, _MASK)
         if len(form) > 2 * _HEAD:
             long.setdefault(form[:_HEAD], []).append(form)
+            ends.setdefault(form[-_HEAD:], []).append(form)
     for head, begun in long.items():
         while head in text:
             start = text.index(head)
             length = max(_alike(form, text[start : start + len(form)]) for form in begun)
             text = text[:start] + _MASK + text[start + length :]
+    for end, finished in ends.items():
+        while end in text:
+            stop = text.rindex(end) + _HEAD
+            length = max(_alike(form[::-1], text[:stop][::-1]) for form in finished)
+            text = text[: stop - length] + _MASK + text[stop:]
     return text
 
 
