@@ -86,7 +86,7 @@ def load(
     lock_timeout: Length = "0s",
     environ: Mapping[str, str] | None = None,
     variables: Mapping[str, Any] | None = None,
-    variable_files: Iterable[str | Path] = (),
+    variable_files: str | Path | Iterable[str | Path] = (),
     note: Callable[[str], None] | None = None,
     **task: Any,
 ) -> Stack:
@@ -115,7 +115,7 @@ def load(
         environ=os.environ if environ is None else environ,
         command="python: flowplan",
         variables=texts_of(variables or {}),
-        variable_files=tuple(names(map(str, variable_files))),
+        variable_files=_files(variable_files),
     )
     _ = settings.api_url  # one that holds a password is refused before anything shows it
     listener = Listener() if note is None else Listener(note=note)
@@ -208,6 +208,7 @@ class Stack:
         budget_basis: BudgetBasis = "worst",
         max_changes: int | str | None = None,
         what_if: Length | None = None,
+        policies: str | Path | Iterable[str | Path] = (),
     ) -> Proposal:
         """What `apply` would do. Nothing is changed.
 
@@ -219,7 +220,8 @@ class Stack:
         `horizon`: how far ahead the cost is forecast, at least a minute. `max_hourly_cost`: dollars per hour that the
         stack may cost afterwards; `max_cost_increase`: dollars, or "25%", that it may cost more; both on
         `budget_basis`. `max_changes`: how many resources, or "30%" of them, it may update, replace and delete.
-        `what_if`: a simulation of the auctions over so long, from "1h" to "7d".
+        `what_if`: a simulation of the auctions over so long, from "1h" to "7d". `policies`: files of rules for the plan
+        and its apply, beside those of the stack.
 
         Raises UsageProblem, ConfigError, CloudError, StateError, Locked, and GuardRefused for a state of another API or
         project. A plan that a guard refuses is returned: its `diagnostics` say so, and `apply` raises GuardRefused.
@@ -249,6 +251,7 @@ class Stack:
             hours=None if horizon is None else hours(horizon, "horizon"),
             budgets=budgets(max_hourly_cost, max_cost_increase, budget_basis, max_changes),
             what_if=None if what_if is None else hours(what_if, "what_if", *WHAT_IF, "1h and 7d"),
+            policies=_files(policies),
             complete=True,
         )
         with self._session() as session:
@@ -309,11 +312,12 @@ class Stack:
         target: Iterable[str] = (),
         exclude: Iterable[str] = (),
         allow_volume_destroy: Iterable[str] = (),
+        policies: str | Path | Iterable[str | Path] = (),
         **how: Unpack[Applying],
     ) -> Outcome:
         """Cancel the bids and delete the volumes that flowplan made of these tasks. With `keep_volumes` the volumes
         stay, and are managed no longer; otherwise each must be named in `allow_volume_destroy` ("*": all).
-        `target`, `exclude`: as in `plan`.
+        `target`, `exclude`, `policies`: as in `plan`.
         `how`: as in `apply`. Raises GuardRefused, and then nothing was changed, and whatever `apply` raises."""
         proposal = self.plan(
             destroy=True,
@@ -321,6 +325,7 @@ class Stack:
             target=target,
             exclude=exclude,
             allow_volume_destroy=allow_volume_destroy,
+            policies=policies,
         )
         return self.apply(proposal, **how)
 
@@ -369,6 +374,11 @@ class Stack:
 
     def _session(self, event: Event | None = None) -> Session:
         return Session(self._settings, self._listener, event or Event())
+
+
+def _files(given: str | Path | Iterable[str | Path]) -> tuple[str, ...]:
+    """One file may be given alone."""
+    return (str(given),) if isinstance(given, str | Path) else tuple(map(str, given))
 
 
 def _hold_allowed(proposal: Proposal) -> None:

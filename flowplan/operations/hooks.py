@@ -113,9 +113,13 @@ def _tell(session: Session, hook: Hook, ended: Ended) -> None:
     if ended.code is None and session.interruption.stopped():
         session.listener.warn(f"{_named(hook)} was killed")
     elif ended.code is None:
-        session.listener.warn(f"{_named(hook)} was killed after {hook.timeout} seconds; what flowplan did stands")
+        session.listener.warn(f"{_named(hook)} was killed after {_span(hook)}; what flowplan did stands")
     elif ended.code:
         session.listener.warn(f"{_named(hook)} failed with exit code {ended.code}; what flowplan did stands")
+
+
+def _span(hook: Hook) -> str:
+    return f"{hook.timeout} second{'s' if hook.timeout > 1 else ''}"
 
 
 def _named(hook: Hook) -> str:

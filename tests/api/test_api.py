@@ -195,6 +195,24 @@ def test_one_name_may_stand_alone(tmp_path: Path) -> None:
     assert len(stack.destroy(allow_volume_destroy="my-new-volume").done) == 3
 
 
+def test_policies_of_a_file_hold_a_plan_and_its_apply(tmp_path: Path) -> None:
+    rules = tmp_path / "policy.yaml"
+    rules.write_text("policies: {allowed_regions: [nowhere-*]}\n")
+    stack = flowplan.load(directory=tmp_path, api_url="sim:", environ={}, **TASK)
+    for given in ("policy.yaml", rules, [rules]):
+        proposal = stack.plan(policies=given)
+        assert [one.code for one in proposal.diagnostics if one.severity == "error"] == ["policy"]
+        with pytest.raises(flowplan.GuardRefused, match="nowhere"):
+            stack.apply(proposal)
+    with pytest.raises(flowplan.ConfigError, match="policy file no"):
+        stack.destroy(policies="no.yaml")
+    proposal = stack.plan(policies=rules.name)
+    rules.write_text("policies: {allowed_regions: ['*']}\n")
+    with pytest.raises(flowplan.FlowplanError):
+        stack.apply(proposal)
+    stack.apply(stack.plan(policies=rules.name))
+
+
 def test_a_number_is_hours_ahead_and_seconds_of_waiting(tmp_path: Path) -> None:
     stack = stack_in(tmp_path, TASK, lock_timeout=10)
     assert stack._settings.lock_timeout == 10.0

@@ -133,7 +133,7 @@ def test_the_environment_can_switch_them_off(hooked: Place, monkeypatch: pytest.
     [
         (["sh", "-c", "exit 3"], "failed with exit code 3; what flowplan did stands"),
         (["nosuch"], "cannot be started: No such file or directory; what flowplan did stands"),
-        ({"command": ["sleep", "600"], "timeout": 1}, "was killed after 1 seconds; what flowplan did stands"),
+        ({"command": ["sleep", "600"], "timeout": 1}, "was killed after 1 second; what flowplan did stands"),
     ],
 )
 def test_one_that_fails_is_a_warning(place: Place, command: Any, says: str) -> None:
