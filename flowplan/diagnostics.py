@@ -173,7 +173,7 @@ CODES: Mapping[str, Code] = MappingProxyType({
     "file-gone": Code("The file that made a resource is gone; the resource is left alone.", "file_gone"),
     "in-doubt": Code("The outcome of operations of an earlier run is unknown."),
     "left-alone": Code("Resources of files that you did not give are left alone.", "left_alone"),
-    "moved": Code("A resource was made from one file and now belongs to another."),
+    "moved": Code("A resource was made from one file and now belongs to another.", "moved"),
     "not-refreshed": Code("The plan is made from the state alone; the cloud was not checked.", "not_refreshed"),
     "partial": Code("The plan covers only a part of the stack, as --target and --exclude ask.", "partial"),
     "dependents": Code("What depends on an excluded resource is left out, too.", "dependents"),

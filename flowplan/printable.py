@@ -1,11 +1,16 @@
-"""What may be printed: secrets masked, text from outside escaped."""
+"""What may be printed: secrets masked, text from outside escaped, names in natural order."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from typing import TypeAlias
 
 from attrs import field, frozen
+
+Natural: TypeAlias = tuple[tuple[int, str, str], ...]
+_DIGITS = re.compile(r"([0-9]+)")
 
 
 @frozen
@@ -87,3 +92,14 @@ _PILE = 2  # marks
 _INVISIBLE = frozenset(
     map(chr, (0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0, *range(0x180B, 0x1810)))
 ) | frozenset(map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))))
+
+
+def natural(name: str) -> Natural:
+    """What names are sorted by: a-2 before a-10. Of one number in two spellings, that with more zeros is first."""
+    return tuple(_part(one, index) for index, one in enumerate(_DIGITS.split(name)))
+
+
+def _part(text: str, index: int) -> tuple[int, str, str]:
+    """Every second part is a number: by its size, which is its length first."""
+    digits = text.lstrip("0") if index % 2 else text
+    return (len(digits) if index % 2 else 0, digits, text)

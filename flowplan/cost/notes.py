@@ -158,7 +158,7 @@ def _namesakes(plan: Plan) -> Iterator[Diagnostic]:
 def _whereabouts(plan: Plan, unchecked: Iterable[Diagnostic]) -> Iterator[Diagnostic]:
     """What has moved, was not asked, is in doubt, or belongs to files that are not given."""
     for address, before, now in plan.moved:
-        yield _note("moved", f"{address} was made from {shown(before)} and now belongs to {shown(now)}")
+        yield _note("moved", f"{address} moved from {shown(before)} to {shown(now)}")
     yield from unchecked
     if plan.in_doubt:
         what = f"the outcome of {len(plan.in_doubt)} of an earlier run's operations is unknown"

@@ -19,6 +19,7 @@ from flowplan.planning.actions import NoOp
 from flowplan.planning.succession import Succession
 from flowplan.pricing.entry import Estimate
 from flowplan.pricing.units import percent, span, usd
+from flowplan.printable import natural
 
 if TYPE_CHECKING:
     from flowplan.pricing.advice import Advice
@@ -279,6 +280,8 @@ def _auctions(changes: Iterable[Priced]) -> list[list[_Bidder]]:
         bid = one.change.after
         if isinstance(bid, Bid) and one.cost and one.cost.outlook not in ("paused", "cannot_win"):
             found.setdefault((bid.instance_type, bid.region), []).append(_Bidder(one, bid, one.cost))
+    for bids in found.values():
+        bids.sort(key=lambda one: natural(str(one.address)))
     return [bids for bids in found.values() if any(one.is_new for one in bids)]
 
 

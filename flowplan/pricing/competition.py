@@ -125,9 +125,17 @@ def _up_to(one: Estimate, most: Decimal) -> Estimate:
 
 
 def _compared(now: Estimate, alone: Estimate) -> Estimate:
-    if (now.outlook, now.entry.point) == (alone.outlook, alone.entry.point):
+    if now.outlook == alone.outlook and not _is_dearer(now.entry, alone.entry):
         return now
     return attrs.evolve(now, alone=alone.entry, warnings=(*now.warnings, "self_competition"))
+
+
+def _is_dearer(now: EntryPrice, alone: EntryPrice) -> bool:
+    """Whether it costs more, or becomes unknown. A point of a range may be a cent lower beside others, which harms
+    nobody."""
+    if now.point is None or alone.point is None:
+        return now.point != alone.point
+    return now.point > alone.point
 
 
 def _markets(found: Sequence[Estimate]) -> list[Market]:

@@ -265,7 +265,7 @@ IN_A_TEST: dict[str, str] = {
     "left-alone": "left alone",
     "invalid-plan": "p is not a valid plan",
     "minimum-unknown": "minimum that FCP accepts is unknown now",
-    "moved": "and now belongs to",
+    "moved": "moved from old.yaml to new name.yaml",
     "namesake": "has the name of bid.task-000",
     "not-fetched": "past prices in us-central5-a, us-east1-a could not be fetched",
     "not-ours": "belongs to stack work",

@@ -228,8 +228,20 @@ def test_a_file_that_cannot_be_looked_at_is_not_gone(tmp_path: Path) -> None:
 def test_a_renamed_file_takes_its_tasks_along(two_files: Place) -> None:
     moved(two_files, "old.yaml", "new name.yaml")
     out = two_files.ok("plan", "new name.yaml")
-    assert "bid.task-001 was made from old.yaml and now belongs to new name.yaml" in " ".join(out.split())
+    assert "moved from old.yaml to new name.yaml" in " ".join(out.split())
     assert deleted(two_files, "new name.yaml") == set()
+
+
+def test_a_renamed_file_of_many_is_noted_once(place: Place) -> None:
+    place.write(tasks(*range(12)), "old.yaml")
+    place.ok("apply", "--auto-approve", "old.yaml")
+    moved(place, "old.yaml", "new.yaml")
+    out = place.ok("plan", "new.yaml")
+    assert out.count("note: ") == 1
+    assert (
+        "note: bid.task-000 … 011, ports.task-000 … 011, volume.vol-000 … 011 (36 resources) moved from old.yaml to "
+        "new.yaml"
+    ) in " ".join(out.split())
 
 
 def test_renaming_one_file_ends_nothing_of_another_that_is_there(two_files: Place) -> None:

@@ -131,6 +131,30 @@ def test_with_one_instance_each_it_is_right_wherever_it_says_something() -> None
     assert wrong_alone > exact / 4
 
 
+def test_what_competing_costs_is_always_something() -> None:
+    """Where whole bids of several instances are pushed out, more of your own may enter at a lower price than one."""
+    lower = 0
+    for seed in range(3000):
+        random = Random(seed)
+        rivals = [Order(f"r{n}", D(random.randint(1, 20)), random.randint(1, 4), n) for n in range(8)]
+        new = [Order(f"n{n}", D(random.randint(18, 30)), random.randint(1, 3), 100 + n) for n in range(2)]
+        found, alone, _ = placed(8, "1", rivals, [], new)
+        for one, was in zip(found, alone, strict=True):
+            if one.outlook != "runs" or was.outlook != "runs" or one.entry.point is None or was.entry.point is None:
+                continue
+            lower += one.entry.point < was.entry.point
+            assert (one.alone is not None) == (one.entry.point > was.entry.point), (seed, one, was)
+            assert ("self_competition" in one.warnings) == (one.alone is not None)
+    assert lower > 10
+
+
+def test_your_own_bids_are_named_in_natural_order() -> None:
+    changes = tuple(Create(Address("bid", name), bid(name, "14.99")) for name in ("a-10", "a-2", "a-1"))
+    plan = priced(plan_to(*changes), {("it", "r", n): public(2, D(1), orders("R5", 0), n) for n in (1, 3)})
+    (text,) = said(plan, "self_competition")
+    assert "bid.a-1, bid.a-2, bid.a-10 may not all win" in text
+
+
 def test_what_is_asked_about_for_them() -> None:
     assert stairs([(D(10), 1), (D(20), 2), (D(10), 4)]) == [2, 7]
     assert stairs([(D(10), 1)] * 40) == [40]

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flowplan.printable import natural
 from flowplan.reports.text.destroys import destroys
 from flowplan.reports.text.folding import folded, in_common
-from flowplan.reports.text.names import natural, ranges
+from flowplan.reports.text.names import ranges
 from flowplan.reports.text.paint import Paint
 from flowplan.reports.text.plan import changes, ordered
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowplan.reports.text.names import natural
+from flowplan.printable import natural
 from flowplan.reports.text.paint import Paint
 from flowplan.reports.text.plan import ordered, refusals, symbol_of, text
 from tests.conftest import Place

@@ -11,8 +11,8 @@ from attrs import frozen
 
 from flowplan.documents.amounts import price
 from flowplan.pricing.units import span
+from flowplan.printable import natural
 from flowplan.reports.text.cost import costs, remarks, rows_of
-from flowplan.reports.text.names import natural
 from flowplan.reports.text.paint import Paint
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from attrs import frozen
 
-from flowplan.printable import shown
-from flowplan.reports.text.names import natural, ranges
+from flowplan.printable import natural, shown
+from flowplan.reports.text.names import ranges
 from flowplan.reports.text.paint import Paint, wrapped
 
 if TYPE_CHECKING:
@@ -94,7 +94,8 @@ def summary_of(notice: Notice, dots: str) -> str:
     many = len(notice.addresses)
     if many == 1:
         return notice.first.said["summary"]
-    kind = f"{notice.first.address.partition('.')[0].removesuffix('s')}s"
+    kinds = {one.partition(".")[0].removesuffix("s") for one in notice.addresses}
+    kind = f"{kinds.pop()}s" if len(kinds) == 1 else "resources"
     return f"{', '.join(ranges(notice.addresses, dots))} ({many:,} {kind}){notice.first.rest}"
 
 

@@ -10,12 +10,12 @@ from flowplan.documents.amounts import price
 from flowplan.documents.differing import changed_fields, differing_fields, is_same
 from flowplan.documents.ports import ranges as port_ranges
 from flowplan.documents.totals import added_and_destroyed
-from flowplan.printable import shown
+from flowplan.printable import Natural, natural, shown
 from flowplan.reports.text.cost import cost_line, costs
 from flowplan.reports.text.destroys import destroys
 from flowplan.reports.text.folding import OWN, Fold, folded
 from flowplan.reports.text.left_alone import in_all, left_alone
-from flowplan.reports.text.names import Natural, natural, ranges
+from flowplan.reports.text.names import ranges
 from flowplan.reports.text.notices import notices
 from flowplan.reports.text.offers import chosen_and_next
 from flowplan.reports.text.outputs import planned, recorded

@@ -9,8 +9,7 @@ from flowplan.documents.plan import plain
 from flowplan.documents.ports import ranges
 from flowplan.documents.state import Kept, Pushed
 from flowplan.model.address import Address
-from flowplan.printable import shown
-from flowplan.reports.text.names import Natural, natural
+from flowplan.printable import Natural, natural, shown
 from flowplan.reports.text.paint import LONGEST_LINE, Paint, listed, wrapped
 from flowplan.state.restored import Restored
 from flowplan.state.state import Binding

@@ -12,8 +12,7 @@ from flowplan.documents.status import Life, Row, Status, VolumeRow
 from flowplan.model.lifecycle import Bounds
 from flowplan.pricing.lifetime import Left
 from flowplan.pricing.units import lasting, usd
-from flowplan.printable import shown
-from flowplan.reports.text.names import natural
+from flowplan.printable import natural, shown
 from flowplan.reports.text.paid import in_all
 from flowplan.reports.text.paint import WIDTH, Paint, columns, wrapped
 
