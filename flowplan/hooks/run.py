@@ -94,6 +94,8 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 
 def _drain(written: int, kept: bytearray) -> None:
     """Read all that it writes, so that it never waits for us; keep the beginning."""
-    with open(written, "rb", buffering=0) as pipe:
-        while data := pipe.read(65536):
+    try:
+        while data := os.read(written, 65536):
             kept.extend(data[: max(KEPT - len(kept), 0)])
+    finally:
+        os.close(written)

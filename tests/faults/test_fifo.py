@@ -164,6 +164,7 @@ ALLOWED = {
     "files/atomic.py": "what was just written there, by its own name",
     "backends/processes.py": "the system's own files, which have an end",
     "startup/script.py": "templates of the package",
+    "reports/html/filling.py": "templates of the package",
     "cli/stop.py": "a pipe of its own",
 }
 
