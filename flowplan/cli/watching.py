@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+from attrs import evolve
+
 from flowplan.cli.context import Context
 from flowplan.errors import CloudError
 from flowplan.reports.formats import report_of
@@ -19,6 +21,9 @@ def watch(here: Context, every: float) -> None:
 
     terminal, text = here.terminal, ""
     in_place = terminal.live and terminal.output.stream.isatty()
+    paint = (
+        evolve(terminal.paint, width=terminal.paint.width - 1) if in_place else terminal.paint
+    )  # a column stays free
     if here.session.settings.simulated:
         terminal.note(STANDS_STILL)
     try:
@@ -26,7 +31,7 @@ def watch(here: Context, every: float) -> None:
             if isinstance(found, CloudError):
                 terminal.note(f"what is shown is from before: {found}")
                 continue
-            before, text = text, report_of("status", "text")(found, terminal.paint)
+            before, text = text, report_of("status", "text")(found, paint)
             head = f"As of {moment(found.as_of) or 'an unknown time'}, again every {every:g} s until Ctrl-C:\n"
             if in_place:
                 terminal.below(partial(_fitting, f"{head}\n{text}".splitlines()))

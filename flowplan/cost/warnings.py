@@ -105,11 +105,11 @@ def warned(costs: Costs) -> Iterator[Diagnostic]:
 
 
 def _not_running(one: Priced) -> Iterator[Diagnostic]:
-    """For an unchanged bid, warn only that it does not run. If your own new bids push it out, the warning is given once
-    for all of them."""
+    """For an unchanged bid, warn only that it does not run, unless you paused it. If your own new bids push it out, the
+    warning is given once for all of them."""
     found = one.cost
     reason = next((one for one in found.warnings if one in _NOT_RUNNING), None) if found is not None else None
-    if found is None or reason is None:
+    if found is None or reason is None or found.outlook == "paused":
         return
     summary = f"{one.change.address}{_standing(one.change.status)} {_TEXTS[reason](found)}"
     hint = "it costs nothing while it waits; to get it running, raise the limit or choose another type or region"
@@ -120,7 +120,7 @@ def _standing(status: str | None) -> str:
     """How a bid stands, before what is to be said of its limit; "" and None: the cloud was not asked."""
     if not status:
         return ":"
-    return f" ({status}) {'is still running, but' if status == ALLOCATED else 'does not run:'}"
+    return f": {status}, {'still running, but' if status == ALLOCATED else 'not running:'}"
 
 
 _HINTS = {

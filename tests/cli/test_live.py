@@ -184,7 +184,10 @@ def test_on_a_terminal_the_wait_is_one_line(losing: Place) -> None:
     run = started(losing, *WAIT)
     assert list(run.reads())
     assert run.end() == 1
-    assert re.search(r"bid.task-000: it waits.*\s+waiting until 1 bid is allocated", run.raw)
+    assert re.search(
+        r"bid.task-000: waits: price \$.*, limit \$12.50 per instance-hour.*\s+waiting until 1 bid is allocated",
+        run.raw,
+    )
     assert "waiting until 1 bid" not in run.scrolled
 
 
@@ -208,6 +211,19 @@ def test_piped_it_prints_what_has_changed(place: Place) -> None:
     process.send_signal(signal.SIGINT)
     rest, err = process.communicate(timeout=30)
     assert (process.returncode, "As of" in rest) == (130, False), (rest, err)
+
+
+def test_no_line_of_what_is_watched_is_cut(losing: Place) -> None:
+    losing.write(many(1, "12.50").replace("us-central1-b", "us-central1-a"))
+    losing.ok("apply", "--auto-approve")
+    run = started(losing, "status", "--watch", "--every", "1s")
+    for shown in run.reads():
+        if "In total" in shown:
+            assert "it waits" in shown and "..." not in shown and "per instance-hour now" in " ".join(shown.split())
+            os.kill(run.pid, signal.SIGINT)
+            break
+    assert list(run.reads()) is not None
+    assert run.end() == 130
 
 
 def test_on_a_terminal_it_is_redrawn_and_the_last_stays(place: Place) -> None:

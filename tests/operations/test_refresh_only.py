@@ -195,5 +195,5 @@ def test_of_what_nobody_looked_at_no_plan_says_that_it_does_not_run(place: Place
         "task_management: {utility_threshold_price: 8}}}\n"
     )
     assert "# ends after 1 hour of running" in place.ok("apply", "--auto-approve")
-    assert "warning: bid.w (Open) does not run: the limit $8.00 does not win now" in place.ok("plan")
+    assert "warning: bid.w: Open, not running: the limit $8.00 does not win now" in place.ok("plan")
     assert "warning: bid.w: the limit $8.00 does not win now" in place.ok("plan", "--no-refresh")

@@ -97,14 +97,23 @@ def test_a_bid_that_stays_and_does_not_run_is_told(place: Place) -> None:
     result = place.run("plan", "--detailed-exitcode")
     assert result.code == 0
     said = " ".join(result.out.split())
-    assert "warning: bid.low (Open) does not run: the limit $16.00 does not win now; the lowest that does is $" in said
+    assert "warning: bid.low: Open, not running: the limit $16.00 does not win now; the lowest that does is $" in said
     [found] = [one for one in document(place)["diagnostics"] if one["detail"] == "cannot_win_now"]
     assert (found["severity"], found["source"]["file"]) == ("warning", "flowplan.yaml")
     place.write(task("low", "200"))
     place.ok("apply", "--auto-approve")
     with place.simulator() as simulator:
         simulator.advance(600)
-    assert "does not run" not in place.ok("plan")
+    assert "not running" not in place.ok("plan")
+
+
+def test_a_bid_that_you_paused_is_not_told_to_raise_its_limit(place: Place) -> None:
+    place.write(task("low", "16") + "paused: true\n")
+    place.ok("apply", "--auto-approve")
+    plan = place.ok("plan")
+    assert "No changes" in plan and "limit" not in plan and "warning" not in plan
+    place.write(task("low", "16"))
+    assert "raise" in place.ok("plan") or "a limit of" in place.ok("plan")
 
 
 def test_a_live_bid_that_a_new_one_of_ones_own_pushes_out_is_told_with_it() -> None:

@@ -18,7 +18,7 @@ from flowplan.planning.plan import Plan
 from flowplan.planning.steps import Step
 from flowplan.printable import shown
 from flowplan.reports.text.paint import cut
-from flowplan.reports.text.progress import ProgressLines, awaited
+from flowplan.reports.text.progress import ProgressLines, in_short
 
 if TYPE_CHECKING:
     from flowplan.apply.outcome import Outcome
@@ -89,7 +89,7 @@ class BoardLines(ProgressLines):
 
     def waits(self, for_: Sequence[Awaited], until: str, seconds: float) -> None:
         with self._board.lock:
-            self._board.awaited = [(one.step, awaited(one)) for one in for_]
+            self._board.awaited = [(one.step, in_short(one)) for one in for_]
             self._board.awaited_since, self._board.until = self._board.clock() - seconds, until
         self._below(self._board.lines)
 

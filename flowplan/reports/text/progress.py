@@ -16,6 +16,7 @@ from flowplan.planning.actions import KEPT, Change
 from flowplan.planning.conflicts import taking_back
 from flowplan.planning.plan import Plan
 from flowplan.planning.steps import Step
+from flowplan.pricing.units import usd
 from flowplan.printable import shown
 from flowplan.reports.outlet import Outlet
 from flowplan.reports.text.diagnostics import one as problem
@@ -40,6 +41,15 @@ def awaited(one: Awaited) -> str:
     if one.status == OPEN:
         return waiting(one.prices.last, one.prices.to_win, one.bid.limit_price)
     return "its instances are starting" if one.status == ALLOCATED else shown(one.status.lower())
+
+
+def in_short(one: Awaited) -> str:
+    """`awaited` for one line: price against limit first, as a line may be cut."""
+    if one.status != OPEN:
+        return awaited(one)
+    price = "price unknown" if one.prices.last is None else f"price {usd(one.prices.last)}"
+    wins = "" if one.prices.to_win is None else f"; from {usd(one.prices.to_win)} it wins"
+    return f"waits: {price}, limit {usd(one.bid.limit_price)} per instance-hour{wins}"
 
 
 class ProgressLines:
