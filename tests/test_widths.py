@@ -66,3 +66,9 @@ def test_a_list_is_broken_after_its_commas_and_a_long_item_at_its_spaces() -> No
     words = " ".join(["word"] * 20)
     assert listed(f"a, {words}", "", "  ") == ["a,", f"  {words[:78].rpartition(' ')[0]}", f"  {words[75:]}"]
     assert listed("d" * 90, "x = ", "    ") == [f"x = {'d' * 90}"]
+
+
+def test_where_nothing_was_made(place: Place) -> None:
+    out = place.ok("cost")
+    assert "there is no earlier forecast to compare." in " ".join(out.split())
+    assert [line for line in out.splitlines() if len(line) > WIDTH] == []

@@ -17,6 +17,7 @@ from flowplan.printable import natural
 from flowplan.reports.text.paint import Paint
 from flowplan.reports.text.plan import ordered, refusals, symbol_of, text
 from tests.conftest import Place
+from tests.texts import task_text
 
 CASES = Path(__file__).parent.parent / "cases"
 PLANS = {path.parent.name: json.loads(path.read_text()) for path in sorted(CASES.glob("*/plan.json"))}
@@ -85,3 +86,8 @@ def test_status_and_state_are_in_natural_order(place: Place) -> None:
     assert place.ok("state", "list").split() == expected
     assert [line.split()[0] for line in place.ok("status").splitlines() if line.startswith("bid.")] == expected
     assert re.findall(r"^(bid\.\S+)", place.ok("show"), re.MULTILINE) == expected
+
+
+def test_a_script_of_one_byte_has_one_byte(place: Place) -> None:
+    place.write(task_text(more="startup_script: x"))
+    assert "startup_script    = 1 byte, sha256 2d711642b726" in place.ok("plan")

@@ -357,7 +357,8 @@ def _value(values: Mapping[str, Any], name: str) -> str:
     if value is None:
         return UNKNOWN if name in ("mounts", "local_disks") else "none"
     if name == "startup_script":
-        return f"{value['size']:,} bytes, sha256 {value['sha256'][:12]}"
+        size = value["size"]
+        return f"{size:,} byte{'' if size == 1 else 's'}, sha256 {value['sha256'][:12]}"
     if name == "size_gb":
         return f"{value}"
     if name == "limit_price":

@@ -40,7 +40,8 @@ def text(body: shape.TrackRecord, paint: Paint) -> str:
     paid = [paid_over_life(body["paid"], paint)] if has_past(body["paid"], body["estimate"]) else []
     parts = [*_estimate(body["estimate"], paint), *paid, *_compared(body, paint)]
     if not parts:
-        return "No bid or volume of this stack is live, and there is no earlier forecast to compare.\n"
+        none = "No bid or volume of this stack is live, and there is no earlier forecast to compare."
+        return "\n".join(wrapped(none, "", "", paint.width)) + "\n"
     return "\n\n".join(parts) + "\n"
 
 
