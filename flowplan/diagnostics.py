@@ -72,6 +72,7 @@ CODES: Mapping[str, Code] = MappingProxyType({
     "lifetime-prevented": Code("A task with a lifetime has prevent_destroy, so nothing ends it."),
     "missing": Code("A required key is missing."),
     "mount-point": Code("A mount point cannot be used."),
+    "not-replaced": Code("A startup script has a `${...}` that only the rest of a stack file may have."),
     "port": Code("A value is not a port or a range of ports."),
     "port-conflict": Code("A port is needed twice on the instance: by a forwarder and by a program."),
     "port-overlap": Code("An external port is published twice."),

@@ -66,6 +66,8 @@ def test_a_script_in_the_task_file_is_told_of_alike() -> None:
     for text, code in (
         ("startup_script: |\n\n  #!/bin/bash\n", "shebang"),
         ("startup_script: |\n  #cloud-config\n", "cloud-init"),
+        ("startup_script: |\n  echo ${each.key}\n", "not-replaced"),
+        ("startup_script: |\n  echo ${var.x}\n", "not-replaced"),
         ('startup_script: "#!/bin/bash\\necho\\r\\n"\n', "carriage-return"),
         ("startup_script: |\r\n  a\r\n", "crlf"),
     ):

@@ -68,6 +68,7 @@ IN_A_FILE: dict[str, str | bytes] = {
     "carriage-return": f'name: a\n{TYPE}startup_script: "echo\\rthere\\necho"\n',
     "cloud-init": f"name: a\n{TYPE}startup_script: |\n  #cloud-config\n  a: b\n",
     "comment": f"name: a\n{TYPE}startup_script: #!/bin/bash\n  echo\n",
+    "not-replaced": f"name: a\n{TYPE}startup_script: |\n  echo ${{each.key}}\n",
     "conflict": f"name: a\n{TYPE}startup_script: echo\nstartup_script_file: x.sh\n",
     "credential": f"name: a\napi_key: x\n{TYPE}",
     "crlf": f'name: a\n{TYPE}startup_script: "echo\\r\\necho\\r\\n"\n',

@@ -18,6 +18,7 @@ from flowplan.printable import shown
 ReadFile = Callable[[str, str], bytes]
 
 _PRINTABLE = re.compile(r"[ -~]", re.ASCII)
+_REFERENCE = re.compile(r"\$\{(?:each|env|task|var|volume)\.[A-Za-z_][\w.-]{0,60}\}")
 _FILE = Grammar(re.compile(r"[ -~\w]*[!-~\w]"), re.compile(r"[ -~\w]"), "the path of a file", 1024)
 PATH = Grammar(
     re.compile(r"[!-,.-~](?:[ -~]*[!-~])?", re.ASCII),
@@ -70,6 +71,7 @@ def _from_text(task: Section) -> Script | None:
         return None
     _warn_if_folded(document, scalar)
     _warn_of_comment(task, scalar)
+    _warn_of_references(document, scalar)
     return _script(document, scalar, scalar.text, "startup_script", joined="\r" in document.raw(scalar))
 
 
@@ -88,6 +90,15 @@ def _warn_of_comment(task: Section, scalar: Scalar) -> None:
         hint = "write `startup_script: |` and the #! line below it"
         summary = "the #! line is a comment here and not part of the script"
         task.document.problem(key, summary, hint, code="comment", severity="warning")
+
+
+def _warn_of_references(document: Document, scalar: Scalar) -> None:
+    """`${each.key}` in a script stays as it is, and bash fails on it: once for each instance, which is paid for."""
+    found = _REFERENCE.search(scalar.text)
+    if found is not None:
+        summary = f"nothing is replaced in startup_script: {found[0]} stays as it is, and bash fails on it"
+        hint = "give each instance a script of its own: startup_script_file: run-${each.key}.sh"
+        document.problem(scalar, summary, hint, code="not-replaced", severity="warning")
 
 
 def _from_file(task: Section, read_file: ReadFile) -> Script | None:
