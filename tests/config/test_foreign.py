@@ -140,11 +140,50 @@ def test_a_volume_that_is_made_is_protected_and_one_that_exists_is_attached() ->
 
 
 def test_regions_of_several_places_are_left_to_flowplan() -> None:
-    one = "resources: {infra: mithril/eu-a, any_of: [{infra: mithril/eu-a, accelerators: H100:8}]}\nrun: x\n"
+    one = "resources: {accelerators: H100:8, any_of: [{infra: mithril/eu-a}, {infra: mithril/eu-a}]}\nrun: x\n"
     assert made(one)[2]["resources_specification"]["cluster_id"] == "eu-a"
     _, said, task = made(one.replace("[{infra: mithril/eu-a", "[{infra: mithril/us-b"))
     assert "cluster_id" not in task["resources_specification"]
-    assert {"resources.infra", "resources.any_of[0].infra"} <= set(said)
+    assert {"resources.any_of[0].infra", "resources.any_of[1].infra"} <= set(said)
+
+
+@pytest.mark.parametrize(
+    ("volume", "refused"), [("", True), (", interface: Block", True), (", interface: file", False)]
+)
+def test_instances_cannot_share_a_block_volume(volume: str, refused: bool) -> None:
+    """The place is that of the file that somebody has, not of the one that would have been made."""
+    text = (
+        "name: t\ncommand: x\ninstance_type: 8xh100\nnum_instances: 2\n"
+        f"volumes: [{{name: data, size_gb: 9, mount_path: /data{volume}}}]\n"
+    )
+    if not refused:
+        assert made(text)[2]["persistent_storage"]
+        return
+    assert problems(text) == ["a block volume has one writer, and the task has several instances"]
+
+
+@pytest.mark.parametrize(
+    ("resources", "types", "left"),
+    [
+        ("accelerators: H100:8, any_of: [{accelerators: A100:8}]", "a100:8", "resources.accelerators"),
+        ("accelerators: H100:8, any_of: [{accelerators: A100:8}, {infra: mithril/eu-a}]", ["a100:8", "h100:8"], ""),
+        (
+            "accelerators: A100:8, any_of: [{infra: aws/us-west-2, accelerators: H200:8}]",
+            "a100:8",
+            "resources.any_of[0]",
+        ),
+        (
+            "accelerators: A100:8, ordered: [{cloud: aws, accelerators: H200:8}, {accelerators: H100:8}]",
+            "h100:8",
+            "resources.ordered[0]",
+        ),
+    ],
+)
+def test_an_alternative_overrides_and_no_other_gpu_is_taken(resources: str, types: str | list[str], left: str) -> None:
+    """A GPU that the task would not have been placed on may cost a multiple."""
+    _, said, task = made(f"resources: {{{resources}}}\nrun: x\n")
+    assert task["resources_specification"]["fcp_instance"] == types
+    assert left in ("", *said)
 
 
 @pytest.mark.parametrize(

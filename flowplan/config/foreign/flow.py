@@ -43,7 +43,7 @@ def read_flow(reading: Reading, fallback: str) -> dict[str, Value]:
     key = name_of(reading, fallback, task)
     kind = _type(reading)
     specification: dict[str, Value] = {"fcp_instance": kind or ""}
-    specification["num_instances"] = quantity_of(reading, "num_instances")
+    quantity = specification["num_instances"] = quantity_of(reading, "num_instances")
     if region := region_of(reading, ("region",)):
         specification["cluster_id"] = region
     task["resources_specification"] = specification
@@ -53,6 +53,8 @@ def read_flow(reading: Reading, fallback: str) -> dict[str, Value]:
     if ports := ports_of(reading, ("ports",)):
         task["ports"] = ports
     volumes, attached = _volumes(reading)
+    if quantity > 1:
+        _hold_shared(reading)
     if attached:
         task["persistent_storage"] = {"attach": attached}
     if lifetime := _lifetime(reading):
@@ -193,6 +195,16 @@ def _made(
         reading.take(*path, one)
     made[key] = {"size": int(size), "disk_interface": kind, "lifecycle": {"prevent_destroy": True}}
     attached.append({"volume": key, "mount_point": mount})
+
+
+def _hold_shared(reading: Reading) -> None:
+    """Refuse volumes that the instances of a task cannot share: flow makes a volume a block device unless told."""
+    for item in reading.entries("volumes"):
+        path: Path = ("volumes", item)
+        interface = reading.scalar(*path, "interface")
+        if reading.at(*path, "volume_id") is None and (interface is None or interface.text.lower() == "block"):
+            hint = "write interface: file there, or num_instances: 1"
+            reading.refuse(path, "a block volume has one writer, and the task has several instances", hint)
 
 
 # ---- what runs --------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from flowplan.config.foreign.parts import (
     env_of,
@@ -24,6 +24,8 @@ from flowplan.config.task.instances import REGION
 from flowplan.config.yaml import Mapping as MappingNode
 from flowplan.config.yaml import Scalar
 
+_KINDS = ("accelerators", "instance_type")
+_PLACES = ("infra", "cloud", "region", "zone")
 _FCP = ("mithril", "fcp", "foundry")
 _DOCKER = "docker:"
 _NO_COPIES = "flowplan copies no files; let setup fetch them, or attach a volume"
@@ -68,14 +70,17 @@ def _price(reading: Reading, quantity: int) -> dict[str, Value]:
 
 def _specification(reading: Reading, quantity: int) -> dict[str, Value]:
     own: Path = ("resources",)
-    alternatives: list[Path] = [
-        (*own, key, item) for key in ("any_of", "ordered") for item in reading.entries(*own, key)
-    ]
-    types, unordered = _accelerators(reading, own)
-    offered = [_accelerators(reading, path) for path in alternatives]
-    types = list(dict.fromkeys([*(one for found, _ in offered for one in found), *types]))
-    unordered = unordered or any(one for _, one in offered) or bool(reading.entries(*own, "any_of"))
-    regions = _regions(reading, [own, *alternatives])
+    alternatives = _alternatives(reading, own)
+    kinds = [_in_force(reading, own, path, _KINDS) for path in alternatives]
+    offered = [_accelerators(reading, path) for path in dict.fromkeys(kinds or [own])]
+    types = list(dict.fromkeys(one for found, _ in offered for one in found))
+    unordered = any(one for _, one in offered) or bool(alternatives and reading.entries(*own, "any_of"))
+    places = [_in_force(reading, own, path, _PLACES) for path in alternatives]
+    regions = _regions(reading, dict.fromkeys(places or [own]))
+    if alternatives:
+        for key in (*_KINDS, *_PLACES):
+            if reading.at(*own, key) is not None and own not in (kinds if key in _KINDS else places):
+                reading.leave((*own, key), "each of the alternatives has its own")
     if not types:
         hint = "write accelerators: H100:8"
         reading.refuse(own, "the task asks for no GPU that an instance type of FCP could have", hint)
@@ -85,6 +90,27 @@ def _specification(reading: Reading, quantity: int) -> dict[str, Value]:
     if unordered and len(types) > 1:
         made["advanced"] = {"optimize": "budget"}
     return made
+
+
+def _alternatives(reading: Reading, own: Path) -> list[Path]:
+    """Those that may be on FCP. SkyPilot chooses from them instead of `own`, whose keys they override. Where none
+    is on FCP, `own` is carried over as it is written."""
+    keys = ("any_of", "ordered")
+    listed: list[Path] = [(*own, key, item) for key in keys for item in reading.entries(*own, key)]
+    found = []
+    for path in listed:
+        infra, cloud = reading.scalar(*path, "infra"), reading.scalar(*path, "cloud")
+        named = infra.text.partition("/")[0] if infra is not None else cloud.text if cloud is not None else _FCP[0]
+        if named.lower() in _FCP:
+            found.append(path)
+        else:
+            reading.leave(path, "it is on another cloud, and flowplan places tasks only on FCP")
+    return found
+
+
+def _in_force(reading: Reading, own: Path, alternative: Path, keys: Sequence[str]) -> Path:
+    """Which of the two says `keys` for the alternative."""
+    return alternative if any(reading.at(*alternative, key) is not None for key in keys) else own
 
 
 def _accelerators(reading: Reading, where: Path) -> tuple[list[str], bool]:
