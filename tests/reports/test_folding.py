@@ -17,7 +17,7 @@ from flowplan.reports.text.destroys import destroys
 from flowplan.reports.text.folding import folded, in_common
 from flowplan.reports.text.names import ranges
 from flowplan.reports.text.paint import Paint
-from flowplan.reports.text.plan import changes, ordered
+from flowplan.reports.text.plan import block_of, changes, ordered
 
 EXAMPLE = json.loads((Path(__file__).parent.parent / "cases" / "create-example" / "plan.json").read_text())
 ENTRIES = {one["type"]: one for one in EXAMPLE["resource_changes"]}
@@ -80,7 +80,7 @@ SHAPES: tuple[Any, ...] = (
     lambda name: {"volumes": [], "mounts": [], "limit_price": "17.93"},
     lambda name: {"volumes": [], "mounts": [], "region": "us-central1-a"},
     lambda name: {"volumes": [], "mounts": [], "instance_quantity": 2},
-    lambda name: {"volumes": [], "mounts": [], "startup_script": {"sha256": "0" * 64, "size": 7}},
+    lambda name: {"volumes": [], "mounts": [], "startup_script": None},
     lambda name: {"volumes": [own_volume(name)], "mounts": []},
     lambda name: {"volumes": ["volume.shared"], "mounts": []},
 )
@@ -102,6 +102,26 @@ def test_what_differs_is_not_alike(tasks: dict[str, int]) -> None:
     for fold in folded(entries):
         assert len({tasks[address.removeprefix("bid.")] for address in fold.addresses}) == 1
         assert len(fold.entries) == 1 or len(fold.entries) > 3
+
+
+def sweep(scripts: list[str]) -> list[Any]:
+    """A bid for each, which are new; the scripts by their digests."""
+    of = [{"sha256": script * 64, "size": 7} for script in scripts]
+    return [create("bid", f"sweep-{n}", volumes=[], startup_script=one) for n, one in enumerate(of)]
+
+
+def test_the_tasks_of_a_sweep_may_have_a_script_each_and_it_is_said() -> None:
+    (fold,) = folded(sweep(["0", "1", "2", "3"]))
+    assert "startup_script    = another one each (--verbose shows them)" in block_of(fold, PAINT)
+    (same,) = folded(sweep(["7"] * 4))
+    assert "startup_script    = 7 bytes, sha256 777777777777" in block_of(same, PAINT)
+
+
+def test_of_what_is_there_another_script_is_a_difference() -> None:
+    entries = sweep(["0", "1", "2", "3"])
+    for entry in entries:
+        entry["change"]["actions"] = ["delete", "create"]
+    assert len(folded(entries)) == 4
 
 
 def test_a_region_named_like_its_task_is_a_difference() -> None:

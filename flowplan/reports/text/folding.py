@@ -1,8 +1,8 @@
 """Changes that are alike -> one for all of them.
 
 Two are alike if all that the document says of them is equal but the name and what follows from it: the address, the id,
-the place in a file, and addresses of other resources that contain the name or the key. So what differs in price, count,
-region or script is not alike.
+the place in a file, and addresses of other resources that contain the name or the key. So what differs in price, count
+or region is not alike. A script that is new with the resource may differ, as those of a sweep do: then it says so.
 """
 
 from __future__ import annotations
@@ -51,7 +51,22 @@ def folded(entries: Iterable[Entry], *, each: bool = False) -> list[Fold]:
 def _folds(found: list[Entry], shape: Entry | None) -> list[Fold]:
     if shape is None or len(found) <= _ALONE:
         return [Fold(one, (one,)) for one in found]
+    scripts = {json.dumps(script) for one in found if (script := _new_script(one)) is not None}
+    if len(scripts) == 1:  # of all: one without a script has another shape
+        shape = _with_script(shape, json.loads(scripts.pop()))
     return [Fold(shape, tuple(found))]
+
+
+def _new_script(entry: Entry) -> Any:
+    """The script that a resource is created with; None: it is not created, or has none."""
+    after: Any = entry["change"]["after"]
+    is_new = entry["change"]["actions"] == ["create"] and isinstance(after, Mapping)
+    return after.get("startup_script") if is_new else None
+
+
+def _with_script(entry: Entry, script: Mapping[str, Any]) -> Entry:
+    change: Any = entry["change"]
+    return cast("Entry", {**entry, "change": {**change, "after": {**change["after"], "startup_script": script}}})
 
 
 def _loses_data(entry: Entry) -> bool:
@@ -79,7 +94,8 @@ def in_common(entry: Entry) -> Entry:
     named = {name: without(entry.get(name)) for name in ("note", "needs", "waits_for") if name in entry}
     same = {**entry, **named, "change": {**change, **sides}, "source": None, "name": OWN}
     id = None if entry["id"] is None else OWN
-    return cast("Entry", {**same, "address": f"{entry['type']}.{OWN}", "id": id})
+    shape = cast("Entry", {**same, "address": f"{entry['type']}.{OWN}", "id": id})
+    return shape if _new_script(entry) is None else _with_script(shape, {"sha256": OWN, "size": 0})
 
 
 def _side(values: Any, without: Any) -> Any:

@@ -357,6 +357,8 @@ def _value(values: Mapping[str, Any], name: str) -> str:
     if value is None:
         return UNKNOWN if name in ("mounts", "local_disks") else "none"
     if name == "startup_script":
+        if value["sha256"] == OWN:
+            return "another one each (--verbose shows them)"
         size = value["size"]
         return f"{size:,} byte{'' if size == 1 else 's'}, sha256 {value['sha256'][:12]}"
     if name == "size_gb":
