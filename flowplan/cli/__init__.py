@@ -86,7 +86,7 @@ def _version(ctx: click.Context, option: click.Parameter, value: bool) -> None:
 @click.command(
     cls=Commands,
     params=global_options(hidden=False),
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={"max_content_width": 100},
     epilog="Credentials come from FLOWPLAN_API_KEY, or from the private file that FLOWPLAN_API_KEY_FILE names; "
     "`flowplan doctor` says what is missing. `flowplan COMMAND --help` has an example of each command.",
 )

@@ -21,6 +21,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Filled(click.Command):
     """No argument and no value of an option may be empty: `apply "$DIR"` with DIR unset is not `apply .`."""
 
+    def get_help_option_names(self, ctx: click.Context) -> list[str]:
+        """The same in every context: click keeps what the first one that asks for help is made with."""
+        return ["-h", "--help"]
+
     def get_help_option(self, ctx: click.Context) -> click.Option | None:
         option = super().get_help_option(ctx)
         if option is not None:
