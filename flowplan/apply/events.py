@@ -66,3 +66,42 @@ class Silent:
     def note(self, text: str) -> None: ...
     def waits(self, for_: Sequence[Awaited], until: str, seconds: float) -> None: ...
     def summary(self, plan: Plan, outcome: Outcome) -> None: ...
+
+
+@frozen
+class PassesOn:
+    """A reporter that passes on all that it hears to each of `reporters`, in their order."""
+
+    reporters: tuple[Reporter, ...]
+
+    def planned(self, body: Mapping[str, Any]) -> None:
+        for one in self.reporters:
+            one.planned(body)
+
+    def started(self, step: Step, change: Change) -> None:
+        for one in self.reporters:
+            one.started(step, change)
+
+    def progress(self, step: Step, change: Change, seconds: float) -> None:
+        for one in self.reporters:
+            one.progress(step, change, seconds)
+
+    def done(self, step: Step, change: Change, id: str | None, seconds: float) -> None:
+        for one in self.reporters:
+            one.done(step, change, id, seconds)
+
+    def failed(self, step: Step, change: Change, error: FlowplanError) -> None:
+        for one in self.reporters:
+            one.failed(step, change, error)
+
+    def note(self, text: str) -> None:
+        for one in self.reporters:
+            one.note(text)
+
+    def waits(self, for_: Sequence[Awaited], until: str, seconds: float) -> None:
+        for one in self.reporters:
+            one.waits(for_, until, seconds)
+
+    def summary(self, plan: Plan, outcome: Outcome) -> None:
+        for one in self.reporters:
+            one.summary(plan, outcome)

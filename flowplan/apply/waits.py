@@ -49,7 +49,7 @@ class Waiting:
     reporter: Reporter
     hint: str = ""
     note: str = ""
-    prices: Callable[[Sequence[Bid]], Sequence[Prices]] = lambda _bids: ()
+    prices: Callable[[Sequence[Bid]], Sequence[Prices]] = lambda bids: [Prices()] * len(bids)
     end: Callable[[Outcome], Outcome] = lambda outcome: outcome
 
     def __call__(self, plan: Plan, outcome: Outcome) -> Outcome:
@@ -86,7 +86,7 @@ class Waiting:
         afters = [(step, changes[step.address].after, status) for step, status in missing]
         bids = {step: (bid, status) for step, bid, status in afters if isinstance(bid, Bid)}
         if now - seen.priced >= _PRICES or not bids.keys() <= seen.prices.keys():
-            seen.prices = dict(zip(bids, self.prices([bid for bid, _ in bids.values()]), strict=False))
+            seen.prices = dict(zip(bids, self.prices([bid for bid, _ in bids.values()]), strict=True))
             seen.priced = now
         told = [Awaited(step, bid, status, seen.prices.get(step, Prices())) for step, (bid, status) in bids.items()]
         if self.note and not seen.told:

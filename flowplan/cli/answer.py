@@ -63,11 +63,11 @@ class Answer:
 
     def reporter(self, own: Reporter) -> Reporter:
         """What hears a run: `own` reports to stdout, and the events go to the file, where there is one."""
-        from flowplan.reports.both import Both
+        from flowplan.apply.events import PassesOn
         from flowplan.reports.events import EventLines
 
         self.events = own if isinstance(own, EventLines) else None
-        return own if self.file is None else Both(own, self.file.begin())
+        return own if self.file is None else PassesOn((own, self.file.begin()))
 
     def end(self, code: int, said: Sequence[Diagnostic] = ()) -> int:
         """The command ends with `code`; where it failed, `said` is why. Returns its exit code: another one where it did

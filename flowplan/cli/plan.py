@@ -11,7 +11,7 @@ from flowplan.cli.base import Command
 from flowplan.cli.context import Context
 from flowplan.cli.failures import PENDING
 from flowplan.cli.github import tell_step
-from flowplan.reports.formats import report_of
+from flowplan.reports.formats import Report, report_of
 
 if TYPE_CHECKING:
     from flowplan.model.budget import BudgetBasis
@@ -83,20 +83,7 @@ def plan(
     if out:
         hold_writable(out)
     ahead = values.what_if_hours(what_if)
-    hold_together(
-        {
-            "out": out,
-            "destroy": destroy,
-            "refresh_only": refresh_only,
-            "no_refresh": no_refresh,
-            "keep_volumes": keep_volumes,
-            "replace": replace,
-            "allow_volume_destroy": allow_volume_destroy,
-            "max_changes": max_changes,
-            "what_if": ahead,
-        },
-        as_option,
-    )
+    hold_together(ctx.params, as_option)
     request = Request(
         paths=paths,
         destroy=destroy,
@@ -118,6 +105,17 @@ def plan(
         found = make(here.session, request, progress.tell)
     finally:
         progress.end()
+    _tell(here, report, found, out)
+    if found.hooks:
+        from flowplan.operations.hooks import after_plan
+
+        after_plan(here.session, found.hooks, found)
+    refuse(found.priced)
+    return PENDING if detailed_exitcode and not found.priced.plan.empty else 0
+
+
+def _tell(here: Context, report: Report, found: Planned, out: str | None) -> None:
+    """To stdout, into the file of --json, and to the step of a CI runner; saved into `out`, where that is given."""
     if not report.whole:
         here.answer.write(report, found.document)
     if out:  # a program reads one document: the plan, or that it could not be saved
@@ -127,12 +125,6 @@ def plan(
     here.answer.keep("plan", found.document)
     if report.commands:
         tell_step(here.terminal, found.sealed, out or "")
-    if found.hooks:
-        from flowplan.operations.hooks import after_plan
-
-        after_plan(here.session, found.hooks, found)
-    refuse(found.priced)
-    return PENDING if detailed_exitcode and not found.priced.plan.empty else 0
 
 
 def _save(here: Context, found: Planned, path: str) -> None:

@@ -132,7 +132,7 @@ def apply(
         hold_sensitive(session, saved, config)
         wishes = attrs.evolve(wishes, held_to=touched_by(saved))
     budgets = side_by_side(request.budgets, config.budgets) if config is not None else request.budgets
-    hears = reporter if config is None else Excerpting(reporter, config)
+    hears = reporter if config is None else Excerpting((reporter,), config)
     run = Run(session, config, wishes, how, approval, hears, saved, budgets, request.hours)
     try:
         outcome = run()

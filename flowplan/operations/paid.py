@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import attrs
@@ -23,7 +22,7 @@ def with_bill(session: Session, state: State) -> State:
     from flowplan.pricing.billing import by_bid, paid
 
     cloud = session.cloud()
-    now = cloud.now() or datetime.now(UTC)
+    now = cloud.time()
     ended = lately(state.ended, now.timestamp())
     if session.interruption.stopped() or not unsettled(state.paid, ended):
         return state

@@ -147,7 +147,7 @@ def test_the_servers_time_is_remembered(net: responses.RequestsMock, api: Transp
 def test_without_a_date_the_time_is_this_machines_and_that_is_said(net: responses.RequestsMock, api: Transport) -> None:
     notes: list[str] = []
     asking = Asking(api, note=notes.append)
-    assert (asking.time() - datetime.now(UTC)).total_seconds() < 60 and notes == []  # nobody has been asked
+    assert abs((asking.time() - datetime.now(UTC)).total_seconds()) < 60 and notes == []  # nobody has been asked
     answers(net, "GET", {"json": []}, {"json": [], "headers": {"Date": "Tue, 24 Nov 2026 08:00:05 GMT"}})
     api.call("GET", BIDS)
     times = [asking.time(), asking.time()]

@@ -226,7 +226,9 @@ def test_apply_refuses_and_touches_nothing(example: Place) -> None:
     assert result.code == 3
     assert example.ledger() == []
     events = example.run("apply", "--auto-approve", "--json", "--max-cost-increase", "5.00").out.splitlines()
-    assert "max_cost_increase" in [json.loads(event).get("detail") for event in events]
+    *_, refusal, summary = map(json.loads, events)
+    assert (refusal["type"], refusal["detail"]) == ("diagnostic", "max_cost_increase")
+    assert (summary["type"], summary["exit_code"]) == ("summary", 3)
     assert example.ledger() == []
     example.ok("apply", "--auto-approve", "--max-hourly-cost", "18")
 

@@ -13,14 +13,13 @@ from flowplan.documents.amounts import price
 from flowplan.pricing.units import span
 from flowplan.printable import natural
 from flowplan.reports.text.cost import costs, remarks, rows_of
-from flowplan.reports.text.paint import Paint
+from flowplan.reports.text.paint import PLAIN
 
 if TYPE_CHECKING:
     from flowplan.documents.shapes.plan import BidEntry, Entry, PlanBody
 
 _BANDS = 20  # rows that are shown; the most expensive
 _FAR = 2  # times the widest band: a limit further out would press the bands flat
-_PLAIN = Paint(on=False)
 
 
 @frozen
@@ -64,7 +63,7 @@ def totals_of(body: PlanBody) -> Totals:
     """The totals of a plan."""
     cost = body["cost"]
     if cost["current"] == cost["planned"]:
-        return Totals([], costs(body, _PLAIN), [])
+        return Totals([], costs(body, PLAIN), [])
     return Totals(rows_of(cost), "", remarks(body))
 
 

@@ -18,14 +18,12 @@ from flowplan.reports.html.filling import filled, framed, part
 from flowplan.reports.html.notices import notes_of
 from flowplan.reports.html.pictures import course_pictures, graph_picture
 from flowplan.reports.text.left_alone import in_all, left_alone
-from flowplan.reports.text.paint import Paint
+from flowplan.reports.text.paint import PLAIN, Paint
 from flowplan.reports.text.plan import drift, lines_apart, moves, outputs, summary, symbol_of
 from flowplan.reports.text.what_if import what_if
 
 if TYPE_CHECKING:
     from flowplan.documents.shapes.plan import Entry, FailedPlan, PlanBody, PlanDocument, SealedPlan
-
-_PLAIN = Paint(on=False)
 
 
 @frozen
@@ -71,16 +69,16 @@ def page(document: PlanDocument | SealedPlan | FailedPlan, _: Paint) -> str:
         said=notes_of(said, changing),
         groups=groups_of(changes),
         count=len(changing),
-        drift=_below_head(drift(document["resource_drift"], _PLAIN)),
-        moves=moves(changes, _PLAIN),
-        alone=left_alone(document["left_alone"], _PLAIN) if "left_alone" in document else "",
+        drift=_below_head(drift(document["resource_drift"], PLAIN)),
+        moves=moves(changes, PLAIN),
+        alone=left_alone(document["left_alone"], PLAIN) if "left_alone" in document else "",
         in_all=" ".join(line.strip() for line in in_all(document)),
-        outputs=_below_head(outputs(document["outputs"], _PLAIN)),
+        outputs=_below_head(outputs(document["outputs"], PLAIN)),
         totals=totals_of(document),
         bands=bands_of(changes),
         courses=course_pictures(document),
         graph=graph_picture(changes),
-        simulated=what_if(document["what_if"], _PLAIN) if "what_if" in document else "",
+        simulated=what_if(document["what_if"], PLAIN) if "what_if" in document else "",
     )
     return framed(f"flowplan: {stack['name']}", body, part("page.js"))
 
@@ -91,7 +89,7 @@ def _below_head(text: str) -> str:
 
 
 def _verdict(body: PlanBody, changing: Sequence[Entry]) -> Verdict:
-    head = summary(body, changing, _PLAIN).splitlines()[-1]
+    head = summary(body, changing, PLAIN).splitlines()[-1]
     if body["errored"]:
         refusing = sum(one["severity"] == "error" for one in body["diagnostics"])
         who = "A guard refuses" if refusing == 1 else f"{refusing} guards refuse"

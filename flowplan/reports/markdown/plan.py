@@ -18,7 +18,7 @@ from flowplan.reports.text.folding import Fold, folded
 from flowplan.reports.text.left_alone import in_all, left_alone
 from flowplan.reports.text.names import ranges
 from flowplan.reports.text.notices import grouped, place_of, summary_of
-from flowplan.reports.text.paint import Paint
+from flowplan.reports.text.paint import PLAIN, Paint
 from flowplan.reports.text.plan import (
     block_of,
     counted,
@@ -39,7 +39,6 @@ MAX_BYTES = 60_000  # GitHub takes 65,536 characters in a comment
 _SHORT = 80  # characters of a name in the head
 _LONGEST = 1000  # characters of what is said
 _NAMES = 20  # of several that are alike
-_PLAIN = Paint(on=False)
 # What is done, the weightiest first: symbols -> head of the list.
 _LISTS = {
     ("-",): "Destroy",
@@ -100,23 +99,23 @@ def _plan(body: SealedPlan) -> Iterator[Piece]:
         yield Piece("\n")
     yield from _destroyed(changing)
     yield from _section("Warnings", [*_said(body, "warning")])
-    yield from _folded("Changed outside of flowplan", drift(body["resource_drift"], _PLAIN), "drift")
+    yield from _folded("Changed outside of flowplan", drift(body["resource_drift"], PLAIN), "drift")
     for symbols, head in _LISTS.items():
         listed = [one for one in changing if symbol_of(one) in symbols]
         yield from _section(head, [_resource(one) for one in folded(listed)])
     if "left_alone" in body:
         count = len(body["left_alone"]["resources"])
-        yield from _folded(f"Left alone, and paid for ({count})", left_alone(body["left_alone"], _PLAIN), "left_alone")
-    yield from _folded("Moved", moves(body["resource_changes"], _PLAIN))
-    yield from _folded("Outputs", outputs(body["outputs"], _PLAIN))
+        yield from _folded(f"Left alone, and paid for ({count})", left_alone(body["left_alone"], PLAIN), "left_alone")
+    yield from _folded("Moved", moves(body["resource_changes"], PLAIN))
+    yield from _folded("Outputs", outputs(body["outputs"], PLAIN))
     if "what_if" in body:
-        yield from _folded("What if", what_if(body["what_if"], _PLAIN))
+        yield from _folded("What if", what_if(body["what_if"], PLAIN))
     yield from _section("Notes", [*_said(body, "note")])
 
 
 def _verdict(body: PlanBody, changing: Sequence[Entry]) -> str:
     """What would be done, and whether it may be."""
-    said = f"**{prose(counted(body, changing, _PLAIN))}**"
+    said = f"**{prose(counted(body, changing, PLAIN))}**"
     if body["errored"]:
         said += " This plan is refused, and cannot be applied."
     if body["mode"] == "destroy":
@@ -133,7 +132,7 @@ def _costs(body: PlanBody) -> Iterator[Piece]:
     beside = " ".join(" ".join(in_all(body)).split())
     cost = body["cost"]
     if cost["current"] == cost["planned"]:
-        lines = [line for line in (costs(body, _PLAIN), beside) if line]
+        lines = [line for line in (costs(body, PLAIN), beside) if line]
         yield Piece("".join(f"{prose(' '.join(line.split()))}\n\n" for line in lines))
         return
     head, *rows = rows_of(cost)
@@ -211,7 +210,7 @@ def _named(fold: Fold, written: Callable[[str], str]) -> str:
 
 def _diff(fold: Fold) -> str:
     """Its block of the text, with the signs in the first column, where a diff has them."""
-    lines = dropwhile(lambda line: not line.startswith(" " * 6), block_of(fold, _PLAIN).split("\n"))
+    lines = dropwhile(lambda line: not line.startswith(" " * 6), block_of(fold, PLAIN).split("\n"))
     return _MARGIN.sub(lambda found: f"{(found[2] or ' ').replace('~', '!')}{found[1]}", "\n".join(lines))
 
 
