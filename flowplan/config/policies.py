@@ -12,6 +12,7 @@ from flowplan.config.keys.policies import POLICY_FILE
 from flowplan.config.values import Grammar, Section, as_text, choice, items, money, open_section, text, text_of
 from flowplan.config.yaml import KINDS, Document, Findings, Node, TooManyProblems, documents, quoted, read_text
 from flowplan.config.yaml import Mapping as MappingNode
+from flowplan.diagnostics import Position
 from flowplan.errors import ConfigError
 from flowplan.model.policy import ANYTHING, DAYS, PRICE_BASES, Allowed, Cap, Hours, MaxPrice, Policies
 from flowplan.model.selection import held
@@ -39,7 +40,9 @@ def read_policy_file(source: Source) -> Policies:
     findings, found = Findings(), Policies()
     try:
         content = read_text(source.name, source.data, findings)
-        several = list(documents(content)) if content is not None else []
+        several = list(documents(content, required=False)) if content is not None else []
+        if content is not None and not several and not findings.has_errors:
+            content.problem(Position(source.name, 1, 1), "a policy file has `policies`", _EXAMPLE, code="missing")
         for document in several[1:]:
             document.problem(document.root, "a policy file has one document", "give --policy twice", code="duplicate")
         section = open_section(several[0], several[0].root, "", POLICY_FILE) if several else None

@@ -69,7 +69,8 @@ class Hours:
 
     def __str__(self) -> str:
         days = ", ".join(name for number, name in enumerate(DAYS) if number in self.days)
-        return f"{self.start:%H:%M} to {self.end:%H:%M} on {days} in {self.zone}"
+        end = f"{self.end:%H:%M}" if self.end > time() else "24:00"
+        return f"{self.start:%H:%M} to {end} on {days} in {self.zone}"
 
 
 @frozen

@@ -326,18 +326,21 @@ def refuse(found: PricedPlan, *, saved: bool = False) -> None:
             f"refused by the guard{'' if len(reasons) == 1 else 's'} {', '.join(reasons)}; nothing was changed",
             code=first.code,
             detail="\n".join(refusal.summary for refusal in found.refusals) if saved else None,
-            hint=_remedy(first) if saved else _runs_on(found.plan),
+            hint=_remedy(first) if saved else _runs_on(found),
             refusals=() if saved else found.refusals,
         )
 
 
-def _runs_on(plan: Plan) -> str | None:
-    """What a refused plan leaves running although its lifetime is over, and how to stop it anyway; None: nothing."""
+def _runs_on(found: PricedPlan) -> str | None:
+    """What a refused plan leaves running although its lifetime is over, and how to stop it anyway; None: nothing, or
+    what is refused itself."""
     from shlex import quote
 
     from flowplan.planning.actions import Expire
 
-    due = [str(one.address) for one in plan.changes if isinstance(one, Expire)]
+    refused = {one.about for one in found.refusals}
+    due = [str(one.address) for one in found.plan.changes if isinstance(one, Expire)]
+    due = [one for one in due if one not in refused]
     if not due:
         return None
     run = f"{', '.join(due)} {'keeps' if len(due) == 1 else 'keep'} running past the lifetime"

@@ -17,27 +17,37 @@ if TYPE_CHECKING:
 
     from flowplan.model.policy import Policies
 
-_LIMIT = 1024 * 1024  # bytes
+_LIMIT = 1_000_000  # bytes
 
 
 def policy_files(session: Session, names: Iterable[str], saved: Mapping[str, str]) -> dict[str, str]:
     """The texts of policy files by their names; those of a `saved` plan beside the ones that are given now. Raises
     ConfigError for one that cannot be read."""
-    found = dict(saved)
-    for name in names:
-        try:
-            text = read_regular(session.settings.directory / name, _LIMIT).decode()
-        except OSError as error:
-            summary = f"the policy file {shown(name)} cannot be read: {error.strerror or error}"
-            raise ConfigError([Diagnostic("file-unreadable", summary, "give a regular file")]) from error
-        except UnicodeDecodeError as error:
-            summary = f"the policy file {shown(name)} is not UTF-8"
-            raise ConfigError([Diagnostic("encoding", summary, "save it as UTF-8")]) from error
-        of_plan = found.get(name)
-        if of_plan is not None and of_plan != text:
-            found[f"{name} (of the saved plan)"] = of_plan
-        found[name] = text
+    found = {name: _text(session, name) for name in names}
+    for name, of_plan in saved.items():
+        if found.get(name, of_plan) != of_plan:
+            name = f"{name} (of the saved plan)"
+            while name in found or name in saved:
+                name += "'"
+        found[name] = of_plan
     return found
+
+
+def _text(session: Session, name: str) -> str:
+    """What the policy file `name` holds. Raises ConfigError."""
+    try:
+        data = read_regular(session.settings.directory / name, _LIMIT)
+    except OSError as error:
+        summary = f"the policy file {shown(name)} cannot be read: {error.strerror or error}"
+        raise ConfigError([Diagnostic("file-unreadable", summary, "give a regular file")]) from error
+    if len(data) > _LIMIT:  # its end is missing, and rules may stand there
+        summary = f"the policy file {shown(name)} is larger than {_LIMIT // 1_000_000} MB"
+        raise ConfigError([Diagnostic("too-large", summary, "give --policy several times, with a part of it each")])
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        summary = f"the policy file {shown(name)} is not UTF-8"
+        raise ConfigError([Diagnostic("encoding", summary, "save it as UTF-8")]) from error
 
 
 def read_policies(files: Mapping[str, str]) -> tuple[Policies, ...]:

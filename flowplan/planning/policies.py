@@ -1,7 +1,8 @@
 """A plan -> what the policies say no to. Pure.
 
 What removes, pauses or lowers is held to `protected` alone: nobody who wants to stop paying is held up by a rule on
-prices, places or hours. What cannot be judged is refused, and says so. What stays as it is is not judged.
+prices, places or hours. What cannot be judged is refused, and says so. What stays as it is is not judged; what is
+replaced does not stay: it is placed again.
 """
 
 from __future__ import annotations
@@ -22,13 +23,13 @@ from flowplan.model.policy import ANYTHING, Allowed, Cap, Hours, MaxPrice, Polic
 from flowplan.model.resources import Bid, Volume
 from flowplan.model.selection import matching
 from flowplan.model.type_names import find_types, has_word, read_type_name
-from flowplan.planning.actions import Change, Create, Delete, Replace
+from flowplan.planning.actions import Change, Create, Delete, Replace, Update
 from flowplan.planning.plan import Plan
 from flowplan.planning.project_costs import Hourly
 from flowplan.planning.raising import cannot_raise_cost
 from flowplan.pricing.units import CENT, beside_cents, usd
 
-_GENERATION = re.compile(r"-g[0-9]+")
+_GENERATION = re.compile(r"-g[0-9]+$")
 
 
 @frozen
@@ -69,13 +70,28 @@ def unused(policies: Iterable[Policies], catalogue: Catalogue) -> tuple[Diagnost
 def _refused(plan: Plan, rules: Policies, seen: Circumstances) -> Iterator[Diagnostic]:
     if rules.protected is not None:
         yield from _destroyed(plan, rules.protected)
-    raising = [one for one in plan.changes if not cannot_raise_cost(one)]
-    for change in raising:
+    placed = [one for one in plan.changes if _is_placed(one)]
+    for change in placed:
         yield from _placed(change, rules, seen)
-    if raising and rules.hours is not None:
-        yield from _at_this_hour(raising, rules.hours, seen)
-    for cap in _caps_of(seen.project, rules.budgets) if raising else ():
+    if rules.names is not None:
+        yield from _misnamed(plan, rules.names)
+    if placed and rules.hours is not None:
+        yield from _at_this_hour(placed, rules.hours, seen)
+    raises = any(not cannot_raise_cost(one) for one in plan.changes)
+    for cap in _caps_of(seen.project, rules.budgets) if raises else ():
         yield from _over(plan, cap, seen)
+
+
+def _is_placed(change: Change) -> bool:
+    """Whether something is placed, or more of it is to be paid. A replacement is placed, unless it only lowers."""
+    if not cannot_raise_cost(change):
+        return True
+    before, after = change.before, change.after
+    if not isinstance(change, Replace):
+        return False
+    if isinstance(before, Bid) and isinstance(after, Bid):
+        return not after.paused and after.worst >= before.worst
+    return isinstance(before, Volume) and isinstance(after, Volume) and before.region != after.region
 
 
 def _placed(change: Change, rules: Policies, seen: Circumstances) -> Iterator[Diagnostic]:
@@ -83,8 +99,6 @@ def _placed(change: Change, rules: Policies, seen: Circumstances) -> Iterator[Di
     after = change.after
     if rules.regions is not None and isinstance(after, (Bid, Volume)):
         yield from _elsewhere(change, after.region, rules.regions)
-    if rules.names is not None and isinstance(after, (Bid, Volume)) and isinstance(change, (Create, Replace)):
-        yield from _misnamed(change, after.name, rules.names)
     if isinstance(after, Bid) and rules.types is not None:
         yield from _of_another_type(change, after, rules.types, seen)
     if isinstance(after, Bid) and rules.max_price is not None:
@@ -104,16 +118,26 @@ def _said(change: Change, position: Position, summary: str, hint: str) -> Diagno
 
 def _destroyed(plan: Plan, rule: Allowed) -> Iterator[Diagnostic]:
     for change in plan.changes:
-        goes = isinstance(change, (Delete, Replace)) and change.address.kind != "ports"
-        if not goes or change.address.is_earlier:
+        if change.address.kind == "ports" or change.address.is_earlier:
             continue
         known = {change.address, *([change.previous_address] if change.previous_address else [])}
         pattern = next((one for one in rule.values if matching(one, known)), None)
-        if pattern is not None:
+        if pattern is None:
+            continue
+        if not isinstance(change, (Delete, Replace)):
+            yield from _renamed(change, pattern, rule)
+        else:
             how = "replaced" if isinstance(change, Replace) else "destroyed"
             summary = f"it would be {how}, and the policy protects {pattern}"
             hint = f"to keep it: --exclude '{change.address}'; to allow it, take {pattern} out of protected"
             yield _said(change, rule.position, summary, hint)
+
+
+def _renamed(change: Change, pattern: str, rule: Allowed) -> Iterator[Diagnostic]:
+    """An address that nothing protects, for what is protected: the next plan could destroy it."""
+    if not any(matching(one, {change.address}) for one in rule.values):
+        summary = f"it is {change.previous_address} now, which the policy protects ({pattern}), and not this address"
+        yield _said(change, rule.position, summary, f"add {change.address} to protected first")
 
 
 # ---- places, types, names ---------------------------------------------------------------------------------------
@@ -128,11 +152,18 @@ def _elsewhere(change: Change, region: str | None, rule: Allowed) -> Iterator[Di
         yield _said(change, rule.position, summary, "choose one of them, or change allowed_regions")
 
 
-def _misnamed(change: Change, name: str, rule: Allowed) -> Iterator[Diagnostic]:
-    own = re.sub(rf"{_GENERATION.pattern}$", "", name)  # a successor has the name of its bid, and a number
-    if not any(fnmatchcase(one, pattern) for one in (name, own) for pattern in rule.values):
-        summary = f"the name {name} is not like {rule}, which the policy requires"
-        yield _said(change, rule.position, summary, "rename it (name), or set name_prefix in the stack")
+def _misnamed(plan: Plan, rule: Allowed) -> Iterator[Diagnostic]:
+    for change in plan.changes:
+        before, after = change.before, change.after
+        if not isinstance(change, (Create, Update, Replace)) or not isinstance(after, (Bid, Volume)):
+            continue
+        own = _GENERATION.sub("", after.name)  # a successor has the name of its bid, and a number
+        had = isinstance(before, (Bid, Volume)) and _GENERATION.sub("", before.name) == own
+        if had and (isinstance(change, Update) or not _is_placed(change)):
+            continue
+        if not any(fnmatchcase(one, pattern) for one in (after.name, own) for pattern in rule.values):
+            summary = f"the name {after.name} is not like {rule}, which the policy requires"
+            yield _said(change, rule.position, summary, "rename it (name), or set name_prefix in the stack")
 
 
 def _of_another_type(change: Change, bid: Bid, rule: Allowed, seen: Circumstances) -> Iterator[Diagnostic]:

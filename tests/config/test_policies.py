@@ -57,6 +57,8 @@ def test_one_amount_is_that_of_every_type_and_a_whole_day_has_no_end() -> None:
 @pytest.mark.parametrize(
     ("text", "place", "says", "hint"),
     [
+        ("", "1:1", "a policy file has `policies`", "write policies: "),
+        ("# none\n", "1:1", "a policy file has `policies`", "write policies: "),
         ("policies: {max_prise: 3}", "1:12", "unknown key 'max_prise' in policies", ""),
         ("policies: {max_price: 3}", "1:12", "unknown key", "write max_price_per_gpu_hour"),
         ("policies: {budget: 3}", "1:12", "unknown key", "write project_budgets"),

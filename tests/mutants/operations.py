@@ -484,9 +484,16 @@ MISTAKES = (
     Mistake(
         "let a policy file at the apply stand for that of the saved plan",
         "operations/policies.py",
-        "        if of_plan is not None and of_plan != text:",
-        "        if False:",
+        "        found[name] = of_plan",
+        "        found.setdefault(name.removesuffix(' (of the saved plan)'), of_plan)",
         ("tests/operations/test_policies.py", "-k", "another_file"),
+    ),
+    Mistake(
+        "lose the rules at the end of a long policy file",
+        "operations/policies.py",
+        "    if len(data) > _LIMIT:",
+        "    if False:",
+        ("tests/operations/test_policies.py", "-k", "long_policy"),
     ),
     Mistake(
         "take a policy file that is damaged for one without rules",

@@ -526,9 +526,23 @@ MISTAKES = (
     Mistake(
         "hold up who stops paying with a rule on prices and hours",
         "planning/policies.py",
-        "raising = [one for one in plan.changes if not cannot_raise_cost(one)]",
-        "raising = list(plan.changes)",
+        "placed = [one for one in plan.changes if _is_placed(one)]",
+        "placed = list(plan.changes)",
         ("tests/planning/test_policies.py", "-k", "pays_less"),
+    ),
+    Mistake(
+        "take the new bid of a replacement for the one before",
+        "planning/policies.py",
+        "return not after.paused and after.worst >= before.worst",
+        "return False",
+        ("tests/planning/test_policies.py", "-k", "only_lowers"),
+    ),
+    Mistake(
+        "let what is protected get an address that is not",
+        "planning/policies.py",
+        "            yield from _renamed(change, pattern, rule)",
+        "            continue",
+        ("tests/operations/test_policies.py", "-k", "earlier_plan"),
     ),
     Mistake(
         "take an unknown price for one that a policy allows",

@@ -22,6 +22,11 @@ tasks:
 """
 DEAR = "policies: {max_price_per_gpu_hour: {h100: 2.00}}\n"
 FINE = "policies: {max_price_per_gpu_hour: {h100: 2.50}}\n"
+SECOND = """\
+  second:
+    resources_specification: {fcp_instance: h100.8x.SXM5.IB, cluster_id: us-central1-b}
+    task_management: {utility_threshold_price: 20}
+"""
 PROTECTED = "policies: {protected: [volume.data]}\n"
 # It is 09:00 in UTC where the simulator starts, on a Monday.
 MORNING = 'policies: {hours: {from: "08:00", to: "10:00", days: mon, time_zone: UTC}}\n'
@@ -84,6 +89,14 @@ def test_a_policy_file_that_is_wrong_is_a_problem_not_a_pass(stack: Place, text:
         assert says in stack.run("validate").out + stack.run("validate").err
 
 
+def test_no_rule_is_lost_at_the_end_of_a_long_policy_file(stack: Place) -> None:
+    padding = f"# {'x' * 97}\n" * 11_000
+    stack.write(f"policies:\n  max_price_per_gpu_hour: 99\n{padding}  allowed_regions: [mars]\n", "policy.yaml")
+    for command in (("plan",), APPLY, ("destroy", "--auto-approve")):
+        result = stack.run(*command, "--policy", "policy.yaml")
+        assert result.code == 65 and "policy.yaml is larger than 1 MB" in " ".join(result.err.split()), result
+
+
 # ---- saved plans --------------------------------------------------------------------------------------------------
 
 
@@ -112,6 +125,16 @@ def test_what_the_plan_was_held_to_is_held_beside_another_file_of_that_name(stac
     stack.ok("plan", "--policy", "policy.yaml", "--out", "p.json")
     stack.ok("simulator", "advance", "2h")
     stack.write(FINE, "policy.yaml")
+    assert "it is Mon 11:00 there" in refused(stack, "apply", "p.json", "--policy", "policy.yaml")
+
+
+def test_no_policy_of_a_saved_plan_is_lost_by_the_name_of_another(stack: Place) -> None:
+    other = "policy.yaml (of the saved plan)"
+    stack.write(FINE, "policy.yaml")
+    stack.write(MORNING, other)
+    stack.ok("plan", "--policy", "policy.yaml", "--policy", other, "--out", "p.json")
+    stack.ok("simulator", "advance", "2h")
+    stack.write("policies: {max_price_per_gpu_hour: {h100: 2.60}}\n", "policy.yaml")
     assert "it is Mon 11:00 there" in refused(stack, "apply", "p.json", "--policy", "policy.yaml")
 
 
@@ -156,3 +179,41 @@ def test_a_broken_file_that_protects_keeps_volumes_and_lets_bids_go(stack: Place
     gone = ("destroy", "--auto-approve", "--allow-volume-destroy", "*")
     assert "a file mentions protected, but cannot be read" in refused(stack, *gone)
     stack.ok("destroy", "--auto-approve", "--keep-volumes")
+
+
+def test_what_is_replaced_is_placed(stack: Place) -> None:
+    """It is a new bid, also where it costs no more than the one before."""
+    stack.ok(*APPLY)
+    stack.write('policies: {hours: {from: "01:00", to: "02:00", days: mon, time_zone: UTC}}\n', "policy.yaml")
+    stack.edit("echo hi", "echo there")
+    assert "this would place or raise bid.train" in refused(stack, *APPLY, "--policy", "policy.yaml")
+    stack.edit("echo there", "echo hi")
+    again = ("--replace", "bid.train", "--policy", "policy.yaml")
+    assert "this would place or raise bid.train" in refused(stack, *APPLY, *again)
+    stack.write(DEAR, "policy.yaml")
+    assert "the policy allows at most $2.00" in refused(stack, *APPLY, *again)
+
+
+def test_a_new_address_in_an_earlier_plan_lifts_no_protection(stack: Place) -> None:
+    stack.ok(*APPLY)
+    stack.write(PROTECTED, "policy.yaml")
+    stack.edit("{data:", "{other:")
+    stack.edit("volume_name: data", "volume_name: other")
+    stack.write((stack.path / "flowplan.yaml").read_text() + "moved: [{from: volume.data, to: volume.other}]\n")
+    said = refused(stack, *APPLY, "--policy", "policy.yaml")
+    assert "volume.other: it is volume.data now, which the policy protects" in said
+    assert "add volume.other to protected first" in said
+    stack.write("policies: {protected: [volume.data, volume.other]}\n", "policy.yaml")
+    stack.ok(*APPLY, "--policy", "policy.yaml")
+
+
+def test_of_what_is_protected_past_its_lifetime_no_way_out_is_named_that_is_none(stack: Place) -> None:
+    stack.edit("    startup_script", "    lifetime: {max_hours: 1}\n    startup_script")
+    stack.ok(*APPLY)
+    stack.ok("simulator", "advance", "3h")
+    stack.write("policies: {protected: [bid.train]}\n", "policy.yaml")
+    said = refused(stack, *APPLY, "--policy", "policy.yaml")
+    assert "it would be destroyed, and the policy protects bid.train" in said and "--target" not in said
+    stack.edit("echo hi\n", f"echo hi\n{SECOND}")
+    stack.write(DEAR, "policy.yaml")
+    assert "to stop only that: flowplan apply --target bid.train" in refused(stack, *APPLY, "--policy", "policy.yaml")

@@ -80,6 +80,19 @@ def test_who_pays_less_is_held_up_by_no_rule(change_: Change) -> None:
     assert said(EVERY, change_, about=seen(moment=None)) == []
 
 
+AGAIN = change("replace", before=bid(), after=bid())
+FEWER = change("replace", before=bid(quantity=3), after=bid())
+RESTED = change("replace", before=bid(), after=bid(paused=True))
+SMALLER = change("replace", before=volume(size_gb=20), after=volume(size_gb=10), address=DATA)
+ELSEWHERE = change("replace", before=volume(), after=attrs.evolve(volume(), region="x"), address=DATA)
+
+
+def test_a_replacement_is_placed_unless_it_only_lowers() -> None:
+    assert len(said(EVERY, AGAIN)) == 5  # all but the budget: the project costs no more
+    assert said(EVERY, FEWER, RESTED, SMALLER) == []
+    assert len(said(EVERY, ELSEWHERE)) == 3  # its region, its name, the hours
+
+
 def test_a_refresh_records_and_is_judged_by_nothing() -> None:
     assert said(attrs.evolve(EVERY, protected=of("*")), NEW, GONE, mode="refresh-only") == []
 
@@ -160,6 +173,10 @@ def test_names(name: str, refuses: bool) -> None:
     assert bool(said(Policies(names=of("team-*")), new)) is refuses
     assert said(Policies(names=of("team-a")), change("create", after=bid("team-a-g2"))) == []
     assert said(Policies(names=of("team-*")), RAISED) == []  # it has its name already
+    for before, after in ((bid("a"), bid("b", "10")), (bid("a"), bid("b"))):
+        assert len(said(Policies(names=of("a")), change("replace", before=before, after=after))) == 1
+    renamed = change("update", before=volume("a"), after=volume("b"), address=DATA)
+    assert len(said(Policies(names=of("a")), renamed)) == 1
 
 
 # ---- what is protected ---------------------------------------------------------------------------------------------
