@@ -16,7 +16,7 @@ from flowplan.cloud.http.request import segment
 from flowplan.cloud.rows import Past
 from flowplan.errors import CloudError, NotFound, Refused
 from flowplan.model import bounds
-from flowplan.pricing.billing import Billed, Steered
+from flowplan.pricing.billing import Billed, Steered, each_once
 from flowplan.pricing.entry import Key, Market
 
 SHOWN_ONLY = 2  # tries of a call that nothing depends on
@@ -137,7 +137,7 @@ class Prices(Asking):
         path, most = "/v2/instances/pricing/history", SHOWN_ONLY if shown_only else None
         pages = self.http.pages(path, {"project": self.project, "limit": PAGE}, rows="instances", most=most)
         with fields.answer_of(path):
-            return tuple(one for page in pages for row in page if row.get("bid_fid") for one in reading.billed(row))
+            return each_once(one for page in pages for row in page if row.get("bid_fid") for one in reading.billed(row))
 
     def steered(self, bids: Sequence[str]) -> dict[str, tuple[Steered, ...]]:
         """What was done to each bid, the first first: one call a bid. A bid that is unknown is left out."""

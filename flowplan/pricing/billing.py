@@ -45,6 +45,18 @@ def paid(periods: Iterable[Billed], until: datetime | None, since: datetime | No
     return total
 
 
+def each_once(periods: Iterable[Billed]) -> tuple[Billed, ...]:
+    """`periods` without what is in them again: a bill in pages can move by a row between two of them. Of two that begin
+    alike the longer one counts."""
+    found: dict[tuple[str, str, Decimal, datetime], Billed] = {}
+    for one in periods:
+        key = (one.bid, one.instance, one.price, one.start)
+        other = found.get(key)
+        if other is None or (other.end is not None and (one.end is None or one.end > other.end)):
+            found[key] = one
+    return tuple(found.values())
+
+
 def by_bid(periods: Iterable[Billed]) -> dict[str, list[Billed]]:
     """The periods of each bid."""
     found: dict[str, list[Billed]] = {}

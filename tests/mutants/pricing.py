@@ -54,4 +54,18 @@ MISTAKES = (
         '("runs", "waits", "cannot_win", "unknown")',
         ("tests/reports/test_offers.py", "-k", "unknown"),
     ),
+    Mistake(
+        "count twice what a bill lists twice",
+        "cloud/prices.py",
+        "return each_once(one for page in pages",
+        "return tuple(one for page in pages",
+        ("tests/operations/test_paid.py", "-k", "twice_is"),
+    ),
+    Mistake(
+        "let a period that the bill lists shorter stand for the longer one",
+        "pricing/billing.py",
+        "if other is None or (other.end is not None and (one.end is None or one.end > other.end)):",
+        "if True:",
+        ("tests/pricing/test_billing.py",),
+    ),
 )

@@ -32,10 +32,18 @@ def document(place: Place, command: str = "cost") -> dict[str, Any]:
     return found
 
 
+def bill_of(place: Place) -> dict[str, Any]:
+    """The API's bill."""
+    project = json.loads(place.call("GET", "/v2/projects").body)[0]["fid"]
+    found: dict[str, Any] = json.loads(
+        place.call("GET", f"/v2/instances/pricing/history?project={project}&limit=100").body
+    )
+    return found
+
+
 def charged(place: Place) -> dict[str, Decimal]:
     """What the API has billed for each bid, by its own account."""
-    project = json.loads(place.call("GET", "/v2/projects").body)[0]["fid"]
-    rows = json.loads(place.call("GET", f"/v2/instances/pricing/history?project={project}&limit=100").body)
+    rows = bill_of(place)
     with place.simulator() as simulator:
         now = simulator.now()
     found: dict[str, Decimal] = {}
@@ -136,6 +144,17 @@ def test_a_bill_that_cannot_be_read_is_unknown_and_not_nothing(twice: Place) -> 
     assert "at least $" in twice.ok("status")
     with twice.simulator() as simulator:
         simulator.faults.clear()
+    assert holds_all(twice)
+
+
+@pytest.mark.parametrize("pages", [1, 2], ids=["in one page", "in two pages"])
+def test_what_a_bill_lists_twice_is_counted_once(twice: Place, pages: int) -> None:
+    """A row moves between two pages: each machine was paid once all the same, also for a limit on what a bid costs."""
+    rows = bill_of(twice)["instances"]
+    with twice.simulator() as simulator:
+        for number, listed in enumerate([rows + rows] if pages == 1 else [rows, rows], 1):
+            body = json.dumps({"instances": listed, "next_cursor": "2" if number < pages else None})
+            simulator.faults.add(BILL, "status", status=200, body=body)
     assert holds_all(twice)
 
 
