@@ -155,7 +155,7 @@ class Gates:
             elif not _reached(one, where):
                 waiting.append(f"{one.task}, which is {where.lower()}, to be {one.until}")
         if not waiting:
-            return None
+            return self._closed(held.change)
         if now - held.since < self.timeout:
             return "; ".join(waiting)
         return CloudError(
@@ -172,6 +172,13 @@ class Gates:
             return None
         return CloudError(
             f"it would end at once: {why}", hint="give it a later end_at, or take the task out of the file"
+        )
+
+    def _closed(self, change: Change) -> CloudError | None:
+        """That a policy does not allow what it waited for any more; None: it does."""
+        why = self.around.closed(change)
+        return (
+            None if why is None else CloudError(why, hint="nothing was placed for it; apply again within these hours")
         )
 
     def _say(self, held: _Held, what: str, now: float) -> None:

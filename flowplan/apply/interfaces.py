@@ -14,6 +14,7 @@ from flowplan.model.address import Address
 from flowplan.model.lifecycle import Lifetime
 from flowplan.model.live import Live, LiveBid, LiveVolume, Made, Marker
 from flowplan.model.resources import Bid, Inputs, Volume
+from flowplan.planning.actions import Change
 from flowplan.state.journal import Record
 from flowplan.state.state import State
 
@@ -56,7 +57,8 @@ Over: TypeAlias = Callable[[Mapping[Address, Lifetime], State, Live], Mapping[Ad
 @frozen
 class Surroundings:
     """All that a run needs besides its plan and the state. `hold_lock` raises StateError when the lock is no longer
-    ours; `clock.stopped` turns true when the run is asked to stop."""
+    ours; `clock.stopped` turns true when the run is asked to stop; `closed` says why what waited may not be placed any
+    more."""
 
     cloud: Cloud
     journal: Journal
@@ -65,6 +67,7 @@ class Surroundings:
     clock: Clock
     hold_lock: Callable[[], None]
     over: Over = lambda _lifetimes, _state, _live: {}
+    closed: Callable[[Change], str | None] = lambda _change: None
 
     def now(self) -> Moment:
         return self.clock.moment(self.cloud.now())

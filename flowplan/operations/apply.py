@@ -376,6 +376,7 @@ class Run:
 
     def _surroundings(self, journal: Journal, lock: StateLock) -> Surroundings:
         from flowplan.operations.lifetimes import over
+        from flowplan.operations.policing import closed_by_policies
         from flowplan.startup import script
 
         return Surroundings(
@@ -386,6 +387,7 @@ class Run:
             clock=self.session.interruption.clock(),
             hold_lock=lock.verify,
             over=partial(over, self.session),
+            closed=partial(closed_by_policies, self.session, self.wishes),
         )
 
     @property

@@ -8,6 +8,7 @@ from flowplan.model.catalogue import Named
 from flowplan.operations.policies import zone_of
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from decimal import Decimal
 
     from flowplan.cost.costs import Costs
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from flowplan.model.address import Address
     from flowplan.operations.observe import Observed
     from flowplan.operations.session import Session
+    from flowplan.planning.actions import Change
     from flowplan.planning.plan import Plan, Wishes
     from flowplan.pricing.entry import Estimate
 
@@ -27,12 +29,23 @@ def refused_by_policies(
 
     if not wishes.policies:
         return ()
-    now = session.cloud().time()
-    zones = {one.hours.zone: zone_of(one.hours.zone) for one in wishes.policies if one.hours is not None}
-    moments = {name: now.astimezone(zone) for name, zone in zones.items() if zone is not None}
     project = Named(seen.state.project or "", seen.state.project_name or "")
-    about = Circumstances(seen.catalogue, seen.live, project, moments, _paid(costs))
+    about = Circumstances(seen.catalogue, seen.live, project, _moments(session, wishes), _paid(costs))
     return refused(plan, wishes.policies, about)
+
+
+def closed_by_policies(session: Session, wishes: Wishes, change: Change) -> str | None:
+    """Why `change`, which waited until now, may not be placed any more; None: it may."""
+    from flowplan.planning.policies import closed
+
+    return closed(change, wishes.policies, _moments(session, wishes)) if wishes.policies else None
+
+
+def _moments(session: Session, wishes: Wishes) -> dict[str, datetime]:
+    """The time of now in each time zone that the policies of `wishes` name, as far as this system knows it."""
+    zones = {one.hours.zone: zone_of(one.hours.zone) for one in wishes.policies if one.hours is not None}
+    now = session.cloud().time()
+    return {name: now.astimezone(zone) for name, zone in zones.items() if zone is not None}
 
 
 def _paid(costs: Costs) -> dict[Address, Decimal | None]:

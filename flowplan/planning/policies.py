@@ -51,6 +51,15 @@ def refused(plan: Plan, policies: Iterable[Policies], seen: Circumstances) -> tu
     return tuple(one for rules in policies for one in _refused(plan, rules, seen))
 
 
+def closed(change: Change, policies: Iterable[Policies], moments: Mapping[str, datetime]) -> str | None:
+    """Why `change`, which waited until now, may not be placed any more; None: it may. Only `hours` are asked again."""
+    for rules in policies if _is_placed(change) else ():
+        moment = moments.get(rules.hours.zone) if rules.hours is not None else None
+        if rules.hours is not None and not (moment is not None and rules.hours.allow(moment)):
+            return f"the policy allows placing from {rules.hours}; {_there(moment)}"
+    return None
+
+
 def unused(policies: Iterable[Policies], catalogue: Catalogue) -> tuple[Diagnostic, ...]:
     """A warning for each type that has a price in a policy and is not listed: a slip of the pen would limit nothing."""
     caps = [cap for rules in policies if rules.max_price is not None for cap in rules.max_price.caps]
@@ -243,12 +252,17 @@ def _at_this_hour(raising: list[Change], rule: Hours, seen: Circumstances) -> It
     moment = seen.moments.get(rule.zone)
     if moment is not None and rule.allow(moment):
         return
-    when = "the time there is unknown" if moment is None else f"it is {moment:%a %H:%M} there"
     names = [str(one.address) for one in raising]
     many = f"{', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''}"
-    summary = f"the policy allows placing and raising from {rule}; {when}, and this would place or raise {many}"
+    summary = (
+        f"the policy allows placing and raising from {rule}; {_there(moment)}, and this would place or raise {many}"
+    )
     hint = "apply within these hours; what removes, pauses or lowers is never held up"
     yield Diagnostic("policy", summary, hint, position=rule.position)
+
+
+def _there(moment: datetime | None) -> str:
+    return "the time there is unknown" if moment is None else f"it is {moment:%a %H:%M} there"
 
 
 # ---- the project ------------------------------------------------------------------------------------------------

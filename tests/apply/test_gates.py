@@ -287,3 +287,15 @@ def test_what_a_plan_leaves_out_is_left_alone() -> None:
     surroundings = attrs.evolve(around(), cloud=Sky("Allocated"), over=Over())
     lifetimes = Lifetimes(surroundings, {FIRST: LeftOut(FIRST, bid("first"), id="bid_1", lifetime=of)})
     assert lifetimes.over(WorkingState(state(bound(FIRST, "bid_1", bid("first"))))) == []
+
+
+def test_what_waited_until_a_policy_allows_it_no_more_is_not_placed() -> None:
+    gates = Watch().gates(Sky("Terminated"))
+    gates.around = attrs.evolve(gates.around, closed=lambda change: f"{change.address} is too late")
+    assert not gates.admits(STEP, waiting("terminated"))
+    freed, failed = gates.look()
+    assert (freed, str(failed[STEP])) == ([], "bid.second is too late")
+    gates = Watch().gates(Sky("Allocated"))  # by the time that it has waited, it may be allowed again
+    gates.around = attrs.evolve(gates.around, closed=lambda _: "too early")
+    assert not gates.admits(STEP, waiting("terminated"))
+    assert gates.look() == ([], {})

@@ -489,6 +489,13 @@ MISTAKES = (
         ("tests/operations/test_policies.py", "-k", "another_file"),
     ),
     Mistake(
+        "place after the hours of a policy what waited for another task",
+        "operations/apply.py",
+        "            closed=partial(closed_by_policies, self.session, self.wishes),\n",
+        "",
+        ("tests/operations/test_policies.py", "-k", "held_to_the_hours_again"),
+    ),
+    Mistake(
         "lose the rules at the end of a long policy file",
         "operations/policies.py",
         "    if len(data) > _LIMIT:",

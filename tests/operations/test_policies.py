@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import subprocess
 
 import pytest
 
-from tests.conftest import APPLY, Place
+from tests.conftest import APPLY, FLOWPLAN, Place
 
 STACK = """\
 version: 2
@@ -217,3 +218,21 @@ def test_of_what_is_protected_past_its_lifetime_no_way_out_is_named_that_is_none
     stack.edit("echo hi\n", f"echo hi\n{SECOND}")
     stack.write(DEAR, "policy.yaml")
     assert "to stop only that: flowplan apply --target bid.train" in refused(stack, *APPLY, "--policy", "policy.yaml")
+
+
+def test_what_waited_for_another_task_is_held_to_the_hours_again(stack: Place) -> None:
+    stack.edit("    startup_script: echo hi\n", f"    lifetime: {{max_hours: 1}}\n{SECOND}")
+    stack.write((stack.path / "flowplan.yaml").read_text() + "    depends_on: [{task: train, until: terminated}]\n")
+    stack.write(MORNING, "policy.yaml")
+    stack.ok("plan")
+    command = [*FLOWPLAN, *APPLY, "--policy", "policy.yaml", "--timeout", "60s"]
+    with subprocess.Popen(command, cwd=stack.path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as run:
+        assert run.stderr is not None
+        any("bid.second waits for bid.train" in line for line in run.stderr)
+        stack.ok("simulator", "advance", "3h")
+        said = run.communicate(timeout=60)[1]
+    assert run.returncode == 1, said
+    assert "the policy allows placing from 08:00 to 10:00 on mon in UTC; it is Mon 12:00 there" in " ".join(
+        said.split()
+    )
+    assert [entry.method for entry in stack.ledger()].count("POST") == 2  # the volume, and train
