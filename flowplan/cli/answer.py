@@ -3,7 +3,7 @@ where it reads of a failure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from attrs import define
@@ -34,11 +34,11 @@ class Answer:
     file: JsonFile | None = None
     refused: bool = False
 
-    def begin(self, file: str, state: str | None) -> None:
-        """--json FILE of a command that works with `state`, where --state names one. Raises UsageProblem for a FILE
-        that may not be written."""
+    def begin(self, file: str, state: str | None, used: Iterable[str] = ()) -> None:
+        """--json FILE of a command that works with `state`, where --state names one, and with the files `used`. Raises
+        UsageProblem for a FILE that may not be written."""
         self.refused = True
-        self.file = JsonFile.at(file, state)
+        self.file = JsonFile.at(file, state, used)
         self.refused = False
 
     def report(self, subject: str, form: str, found: Any, max_bytes: int | None = None) -> None:
@@ -108,7 +108,7 @@ class Answer:
         if self.refused or not asked.file:
             return None
         try:
-            return JsonFile.at(asked.file, asked.state)
+            return JsonFile.at(asked.file, asked.state, asked.used)
         except FlowplanError:  # stderr says already why the command failed
             return None
 

@@ -10,6 +10,7 @@ import click
 from attrs import frozen
 
 from flowplan.cli.base import spelled
+from flowplan.cli.json_file import files_of
 from flowplan.cli.options import Form
 
 Words = Sequence[str]
@@ -18,14 +19,15 @@ Words = Sequence[str]
 @frozen
 class Asked:
     """`form`: the format of `subject` that is asked for, as it was typed; `events`: the event stream. `file`: where
-    JSON is to go beside that; `state`: where --state names one; `max_bytes`: what may be printed at most, where that is
-    a number."""
+    JSON is to go beside that; `state`: where --state names one; `used`: the other files that are named; `max_bytes`:
+    what may be printed at most, where that is a number."""
 
     subject: str = ""
     form: str = ""
     events: bool = False
     file: str = ""
     state: str = ""
+    used: tuple[str, ...] = ()
     max_bytes: int | None = None
 
 
@@ -34,18 +36,24 @@ def asked_by(command: click.Command, words: Words) -> Asked:
     below, given = _read(click.Context(command, resilient_parsing=True, ignore_unknown_options=True), words)
     subjects = [one.subject for one in below.params if isinstance(one, Form)]
     file, state = _named(given, "json_file"), _named(given, "state")
+    used = tuple(_from(given, name) for name in files_of(given))
     if not subjects:
-        return Asked(events=given.get("form") == "json", file=file, state=state)
+        return Asked(events=given.get("form") == "json", file=file, state=state, used=used)
     form = "json" if given.get("as_json") else str(given.get("form", ""))
     size = str(given.get("max_bytes", ""))
     most = int(size) if size.isdecimal() and size.isascii() else None
-    return Asked(subjects[0], form, file=file, state=state, max_bytes=most)
+    return Asked(subjects[0], form, file=file, state=state, used=used, max_bytes=most)
 
 
 def _named(given: Mapping[str, Any], option: str) -> str:
     """The file that an option names, from where --chdir leads; "" where there is none."""
     name = given.get(option)
-    return str(Path(given.get("chdir", ""), name)) if isinstance(name, str) and name.strip() else ""
+    return _from(given, name) if isinstance(name, str) and name.strip() else ""
+
+
+def _from(given: Mapping[str, Any], name: str) -> str:
+    """A file, from where --chdir leads."""
+    return str(Path(given.get("chdir", ""), name))
 
 
 def _read(context: click.Context, words: Words) -> tuple[click.Command, dict[str, Any]]:

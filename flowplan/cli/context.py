@@ -15,6 +15,7 @@ import click
 from attrs import evolve, frozen
 
 from flowplan.cli.answer import Answer
+from flowplan.cli.json_file import files_of
 from flowplan.cli.terminal import Terminal
 from flowplan.cli.variables import variable, variable_files
 from flowplan.cloud.http.redaction import forms_in, without
@@ -53,7 +54,7 @@ class Context:
                 raise UsageProblem(f"--chdir {directory}: {error.strerror}") from error
         answer: Answer = given["answer"]
         if file := given.get("json_file"):
-            answer.begin(file, given.get("state"))
+            answer.begin(file, given.get("state"), files_of({**ctx.params, **given}))
         _hold_here()
         listener = Listener(
             terminal.note,

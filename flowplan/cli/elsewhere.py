@@ -21,6 +21,7 @@ _STATUS = "flowplan status shows the bids, instances, ssh destinations and ports
 _WORKSPACES = "give each environment a --state and a --var-file: docs/environments.md"
 _NO_PROVIDERS = "leave it out: there are no providers to fetch; flowplan init writes a first configuration"
 _LOGIN = "set FLOWPLAN_API_KEY or FLOWPLAN_API_KEY_FILE; flowplan doctor says whether that works"
+_NO_JSON = "leave it out: what this command prints is for people, and its exit code says how it ended"
 _FIND = "flowplan status lists them; flowplan market shows what is offered"
 
 COMMANDS: Mapping[str, str] = MappingProxyType({
@@ -100,8 +101,16 @@ def _spelt(command: click.Command, ctx: click.Context, name: str) -> str | None:
     """What to type in place of `-name`; None: that is no option's name."""
     option = next((one for one in command.get_params(ctx) if f"--{name}" in one.opts), None)
     if not isinstance(option, click.Option) or (name == "json" and not option.is_flag):
-        return HOMES.get(name)
+        return _home(command, name)
     return f"options have two dashes: --{name}{'' if option.is_flag else f' {option.make_metavar(ctx)}'}"
+
+
+def _home(command: click.Command, name: str) -> str | None:
+    """Where the option `name` is, for a `command` that does not have it."""
+    formats = [one.type.choices for one in command.params if one.name == "form" and isinstance(one.type, click.Choice)]
+    if name == "json" and not isinstance(command, click.Group) and not any("json" in each for each in formats):
+        return _NO_JSON
+    return HOMES.get(name)
 
 
 def at_home(error: click.NoSuchOption) -> click.NoSuchOption | UsageProblem:
@@ -110,7 +119,7 @@ def at_home(error: click.NoSuchOption) -> click.NoSuchOption | UsageProblem:
     name, context = error.option_name, error.ctx
     if context is None:
         return error
-    if (home := HOMES.get(name.lstrip("-"))) is not None:
+    if (home := _home(context.command, name.lstrip("-"))) is not None:
         return UsageProblem(f"{context.command_path} has no option {shown(name)}", hint=home)
     from difflib import get_close_matches  # what a mistake costs; most runs have none
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
 
@@ -14,6 +14,15 @@ from flowplan.errors import FlowplanError
 if TYPE_CHECKING:
     from flowplan.diagnostics import Diagnostic
     from flowplan.reports.events import EventLines
+
+_FILES = ("paths", "path", "planfile", "file", "var_file", "policies", "out", "generate", "svg")
+
+
+def files_of(given: Mapping[str, Any]) -> list[str]:
+    """The files that a command line names beside that of --json: what the command reads, and what else it writes."""
+    values = [given.get(name) for name in _FILES]
+    lists = [list(value) if isinstance(value, list | tuple) else [value] for value in values]
+    return [one for few in lists for one in few if isinstance(one, str) and one.strip()]
 
 
 @define
@@ -26,12 +35,13 @@ class JsonFile:
     events: EventLines | None = None
 
     @classmethod
-    def at(cls, name: str, state: str | None = None) -> JsonFile:
-        """Raises UsageProblem for what cannot be written, and for anything but JSON of an earlier command. `state`:
-        that of the command, where --state names one."""
-        from flowplan.operations.output import hold_json_file
+    def at(cls, name: str, state: str | None = None, used: Iterable[str] = ()) -> JsonFile:
+        """Removes the JSON of an earlier command. Raises UsageProblem for what cannot be written, and for anything but
+        such JSON. `state`: that of the command, where --state names one; `used`: its other files."""
+        from flowplan.operations.output import hold_json_file, remove_json_file
 
-        hold_json_file(name, state)
+        hold_json_file(name, state, used)
+        remove_json_file(name)
         return cls(Path(name).absolute())
 
     def begin(self) -> EventLines:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,9 +18,10 @@ _VALUE = rb'\{\n  "[^"\n]{1,200}": \{\n    "value": '  # the first of the output
 _JSON = re.compile(rb'\{\n  "format_version": "|\{"type": "[a-z_]+", "timestamp": "|\{\}\n|' + _VALUE)
 
 
-def hold_json_file(path: str, state: str | None = None) -> None:
+def hold_json_file(path: str, state: str | None = None, used: Iterable[str] = ()) -> None:
     """Raise UsageProblem when no JSON document can be written to `path`, or something else is there, or is to be there:
-    what `--state` says, and what flowplan keeps beside it."""
+    what `--state` says, and what flowplan keeps beside it, and the files that the command line names for anything else
+    (`used`)."""
     from flowplan.backends.local import DEFAULT
 
     target = Path(path)
@@ -28,12 +30,26 @@ def hold_json_file(path: str, state: str | None = None) -> None:
     kept = target.name == DEFAULT or target.name.endswith((".journal", "-journal", ".json.backup"))
     if kept or (state and os.path.realpath(state) == os.path.realpath(path)):
         raise UsageProblem(f"{shown(path)}: flowplan uses this name for the state", hint="choose another name")
+    if any(os.path.realpath(one) == os.path.realpath(path) for one in used):
+        raise UsageProblem(
+            f"{shown(path)} would be overwritten by --json: this command reads it, or writes something else there",
+            hint="choose another name for --json",
+        )
     hold_writable(path, "JSON document of flowplan", _JSON)
-    directory = target.absolute().parent
+    directory = Path(os.path.realpath(path)).parent  # where a link leads
     if not directory.is_dir():
         raise UsageProblem(f"{shown(path)} cannot be written: its directory does not exist", hint="make it first")
     if not os.access(directory, os.W_OK):
         raise UsageProblem(f"{shown(path)} cannot be written: its directory is read-only", hint="choose another one")
+
+
+def remove_json_file(path: str) -> None:
+    """Remove the document of an earlier command from a `path` that `hold_json_file` lets pass: nobody is to read it as
+    the result of this one, should this one be killed. Raises UsageProblem."""
+    try:
+        Path(os.path.realpath(path)).unlink(missing_ok=True)
+    except OSError as error:
+        raise UsageProblem(f"{shown(path)} cannot be replaced: {error.strerror}", hint="choose another name") from error
 
 
 def hold_writable(path: str, what: str = "saved plan", begins: re.Pattern[bytes] = _SAVED_PLAN) -> None:
@@ -99,7 +115,8 @@ def append(path: Path, text: str, what: str) -> None:
             file.write(f"{joined}{text}".encode("utf-8", "backslashreplace"))
     except OSError as error:
         raise FlowplanError(
-            f"{what} ({shown(str(path))}) cannot be written: {error.strerror}", hint=f"unset {what}, or correct it"
+            f"{what} ({shown(str(path))}) cannot be written: {error.strerror or error}",
+            hint=f"unset {what}, or correct it",
         ) from error
 
 

@@ -138,6 +138,67 @@ def test_what_came_there_meanwhile_stays(place: Place) -> None:
     assert kept(place) == "name: a\n"
 
 
+def test_a_run_that_is_killed_leaves_no_result_of_an_earlier_one(place: Place) -> None:
+    """A later step of a pipeline would read it as that of the run that was killed."""
+    place.write(many(40))
+    place.ok("plan", "--json", FILE)
+    (place.path / "link.json").symlink_to(FILE)
+    process = start(place, "apply", "--auto-approve", "--parallelism", "1", "--json=link.json")
+    read_until(process, lambda line: ": created" in line)
+    process.kill()
+    process.communicate(timeout=60)
+    assert not (place.path / FILE).exists()
+    place.ok("apply", "--auto-approve", "--settle-window", "0", "--json=link.json")
+    assert (place.path / "link.json").is_symlink() and events(place, 0)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "apply p.json --json=p.json",
+        "apply p.json --json=./p.json --nonsense",
+        "show p.json --json p.json",
+        "plan --out p.json --json p.json",
+        "plan --out p.json --json sub/../p.json --nonsense",
+        "--chdir sub plan --out ../p.json --json ../p.json --nonsense",
+        "plan --var-file p.json --json link.json",
+        "plan --policy p.json --json p.json",
+        "import --all --generate p.json --json p.json",
+        "market --svg p.json --json p.json",
+    ],
+)
+def test_it_is_no_file_that_the_command_reads_or_writes_besides(applied_once: Place, line: str) -> None:
+    place = applied_once
+    (place.path / "sub").mkdir()
+    place.edit("17.92", "20.00")
+    place.ok("plan", "--out", "p.json")
+    (place.path / "link.json").symlink_to("p.json")
+    before = kept(place, "p.json")
+    done = place.run(*line.split())
+    assert (done.code, done.out) == (64, "") and kept(place, "p.json") == before
+    if "--nonsense" not in line and "import" not in line:
+        assert "this command reads it, or writes something else there" in " ".join(done.err.split())
+
+
+def test_a_link_into_a_directory_that_is_not_there_is_found_before_anything_is_done(place: Place) -> None:
+    place.write(task_text("train"))
+    (place.path / FILE).symlink_to("nowhere/found.json")
+    done = place.run("apply", "--auto-approve", f"--json={FILE}")
+    assert (done.code, "its directory does not exist" in " ".join(done.err.split())) == (64, True)
+    assert place.ok("state", "list") == ""
+
+
+@pytest.mark.parametrize("line", ["recover --json found.json", "recover -json", "init --json", "fmt -json=x"])
+def test_a_command_without_json_names_no_option_that_it_lacks(place: Place, line: str) -> None:
+    done = place.run(*line.split())
+    assert (done.code, "--format" in done.err, "its exit code says how it ended" in " ".join(done.err.split())) == (
+        64,
+        False,
+        True,
+    )
+    assert "--format json" in place.run("plan", "-json").err
+
+
 @pytest.mark.parametrize("words", ["status --json", "plan --json --out p"])
 def test_without_a_file_it_says_what_prints_json(place: Place, words: str) -> None:
     done = place.run(*words.split())
@@ -276,15 +337,14 @@ def test_the_file_is_whole_whatever_becomes_of_stdout(applied_once: Place) -> No
     assert (code, json.loads(kept(applied_once))["complete"]) == (0, True)
 
 
-def test_a_file_that_cannot_be_written_fails_and_keeps_what_was_there(applied_once: Place) -> None:
+def test_a_file_that_cannot_be_written_fails_and_leaves_no_earlier_result(applied_once: Place) -> None:
     """The disk takes nothing more (a limit on the size of files); the text is all there."""
     applied_once.ok("validate", "--json", FILE)
-    before = kept(applied_once)
     command = ["bash", "-c", 'ulimit -f 0; "$@"', "-", *FLOWPLAN, "validate", "--json", FILE]
     done = subprocess.run(command, cwd=applied_once.path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "Valid: 1 task, 0 volumes.\n")
     assert f"{FILE} could not be made durable: File too large" in " ".join(done.stderr.split())
-    assert kept(applied_once) == before and len(list(Path(applied_once.path).glob(f"{FILE}*"))) == 1
+    assert not list(Path(applied_once.path).glob(f"{FILE}*"))
 
 
 def test_a_secret_of_the_environment_is_not_in_it(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -433,6 +433,20 @@ MISTAKES = (
         ("tests/cli/test_json_file.py", "-k", "name_of_the_state or link"),
     ),
     Mistake(
+        "the JSON of a command takes the place of the saved plan that it applies",
+        "operations/output.py",
+        "    if any(os.path.realpath(one) == os.path.realpath(path) for one in used):\n",
+        "    if False:\n",
+        ("tests/cli/test_json_file.py", "-k", "besides"),
+    ),
+    Mistake(
+        "the JSON of an earlier command passes for that of one that was killed",
+        "cli/json_file.py",
+        "        remove_json_file(name)\n",
+        "",
+        ("tests/cli/test_json_file.py", "-k", "killed"),
+    ),
+    Mistake(
         "the JSON of a command is written over what came there meanwhile",
         "cli/json_file.py",
         "            hold_json_file(str(self.path))  # what was not there may be there by now\n",
