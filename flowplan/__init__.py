@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from flowplan.apply.outcome import Outcome
     from flowplan.cost.costs import Costs
     from flowplan.diagnostics import Diagnostic
+    from flowplan.documents.doctor import Checkup
+    from flowplan.documents.market import Auctions
+    from flowplan.documents.offers import Offers
     from flowplan.documents.status import Status
     from flowplan.errors import (
         ApplyFailed,
@@ -41,9 +44,12 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 # Where what stands in no errors.py comes from.
 _PLACES = {
+    "Auctions": "documents.market",
     "Change": "planning.actions",
+    "Checkup": "documents.doctor",
     "Costs": "cost.costs",
     "Diagnostic": "diagnostics",
+    "Offers": "documents.offers",
     "Outcome": "apply.outcome",
     "Plan": "planning.plan",
     "Proposal": "api",
@@ -56,7 +62,9 @@ _PLACES = {
 }
 __all__ = [
     "ApplyFailed",
+    "Auctions",
     "Change",
+    "Checkup",
     "CloudError",
     "ConfigError",
     "Costs",
@@ -64,6 +72,7 @@ __all__ = [
     "FlowplanError",
     "GuardRefused",
     "Locked",
+    "Offers",
     "Outcome",
     "OutcomeUnknown",
     "Plan",

@@ -97,6 +97,11 @@ def script(page: Sequence[Block], outputs: Path) -> str:
     return "\n".join(lines)
 
 
+def program(page: Sequence[Block]) -> str:
+    """The Python of a page: what a block defines, those below it use."""
+    return "\n".join(block.text for block in page if block.language == "python")
+
+
 def answers(shown: str) -> Iterator[str]:
     """What somebody types who has been shown this: the approval, or the name of the volume that is asked for."""
     if shown.endswith("Only 'yes' is accepted: "):

@@ -13,7 +13,7 @@ from flowplan.config import Source, read
 from flowplan.errors import ConfigError
 from flowplan.simulator import Simulator
 from flowplan.simulator.serve import Server
-from tests.blocks import LEFT_OUT, Block, at_a_terminal, blocks, environment, outputs_of, script
+from tests.blocks import LEFT_OUT, Block, at_a_terminal, blocks, environment, outputs_of, program, script
 from tests.conftest import EXAMPLES, ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -62,9 +62,20 @@ def test_what_is_typed_works_and_shows_what_the_page_shows(
     assert [one.text for one in shows] == now
 
 
+@pytest.mark.parametrize("page", [page for page in PAGES if program(blocks(page.read_text()))], ids=name)
+def test_python_runs_from_the_first_block_to_the_last(page: Path, tmp_path: Path) -> None:
+    found, where, outputs = blocks(page.read_text()), tmp_path / "where", tmp_path / "outputs"
+    outputs.mkdir()
+    furnish(found, where)
+    (where / "program.py").write_text(program(found))
+    code, shown = at_a_terminal(f"{script(found, outputs)}\npython program.py", where, environment(where))
+    assert code == 0, shown
+
+
 def test_a_line_that_fails_is_found_and_a_question_is_answered(tmp_path: Path) -> None:
     page = blocks("```bash\nfalse\n```\n\n```bash\ntrue\n```\n")
     assert at_a_terminal(script(page, tmp_path), tmp_path, environment(tmp_path))[0] == 1
+    assert program(blocks("```python\n1 +\n```\n\n```python\n1\n```\n")) == "1 +\n\n1\n"
     asks = "read -rp \"Apply? Only 'yes' is accepted: \" said; test $said = yes"
     assert at_a_terminal(asks, tmp_path, {"PATH": "/usr/bin:/bin"})[0] == 0
 

@@ -79,9 +79,8 @@ ALLOWED["reports.text"] = ALLOWED["reports.svg"] = {
 ALLOWED["reports.github"] = {"reports", "reports.text", "documents", "documents.shapes", "printable"}
 ALLOWED["reports.html"] = {"reports.svg", *ALLOWED["reports.svg"]}
 ALLOWED["reports.markdown"] = {"reports", "reports.text", "documents.shapes", "printable"}
-ALLOWED["arguments"] = {"config", "operations", *NOUNS}
 ALLOWED["api"] = {
-    *("arguments", "operations", "reports.html", "reports.text", "documents", "documents.shapes", "apply"),
+    *("operations", "cloud.http", "reports.html", "reports.text", "documents", "documents.shapes", "apply"),
     *("config", "cost", "planning", "state", *NOUNS),
 }
 ALLOWED["cli"] = {

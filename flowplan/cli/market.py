@@ -15,7 +15,6 @@ from flowplan.cli.base import Command
 from flowplan.cli.context import Context
 from flowplan.cli.durations import Duration
 from flowplan.cli.terminal import Terminal
-from flowplan.diagnostics import Diagnostic
 from flowplan.errors import FlowplanError
 from flowplan.printable import shown
 from flowplan.reports.formats import report_of
@@ -66,11 +65,10 @@ def market(
     Exit codes: 0 done (1 and 2: see --exit-code); 64 wrong usage; 65 there is no such type or region, or problems in
     FILE.
     """
-    from flowplan.documents.market import Looked
     from flowplan.operations import output
     from flowplan.operations.combinations import MARKET, as_option, hold_together
     from flowplan.operations.market import Asked, look
-    from flowplan.pricing.offers import by_type_and_price, outlook_of
+    from flowplan.pricing.offers import outlook_of
 
     here = Context.of(ctx)
     hold_together({**ctx.params, "for": file}, as_option, MARKET)
@@ -84,30 +82,19 @@ def market(
 
         output.hold_writable(svg, "picture of flowplan", re.compile(re.escape(BEGINS.encode())))
     every = report_of("market", form).whole or here.answer.file is not None
-    notes: list[Diagnostic] = []
-    found, view = look(here.session, types, region, Asked(hours, since, asked, every), notes)
-    offers = by_type_and_price(found)
+    found = look(here.session, types, region, Asked(hours, since, asked, every))
     if svg is not None:
-        _draw(here.terminal, svg, offers, view)
-    for note in notes:
+        _draw(here.terminal, svg, found.offers, found.view)
+    for note in found.notes:
         here.terminal.note(note.summary)
-    looked = Looked(
-        offers,
-        view,
-        timestamp=here.session.now(),
-        api_url=here.session.settings.api_url,
-        notes=notes,
-        named=bool(types),
-        history=since is not None,
-    )
-    here.report("market", form, looked)
-    return _CODES.get(outlook_of(offers), 1) if exit_code else 0
+    here.report("market", form, found)
+    return _CODES.get(outlook_of(found.offers), 1) if exit_code else 0
 
 
 def _offers(here: Context, file: str, form: str) -> int:
     from flowplan.operations.offers import offers
 
-    here.report("offers", form, offers(here.session, file))
+    here.report("offers", form, offers(here.session, (file,)))
     return 0
 
 

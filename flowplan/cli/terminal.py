@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from functools import partial
-from itertools import chain
 from typing import TextIO
 
 from attrs import evolve
@@ -21,9 +20,8 @@ from flowplan.cli.colour import paint_of
 from flowplan.cli.harmless import harmless
 from flowplan.cli.typed import typed_line
 from flowplan.cli.writer import Writer
-from flowplan.cloud.http.redaction import without
+from flowplan.cloud.http.redaction import Hidden
 from flowplan.errors import FlowplanError
-from flowplan.masking import without_userinfo
 from flowplan.printable import shown
 from flowplan.reports.text.paint import LONGEST_LINE, PLAIN, Paint, wrapped
 
@@ -36,7 +34,8 @@ class Terminal:
         self.paint, self.paint_err = paint, paint_err
         self.interactive = interactive
         self._below = Below(self._err.put, partial(size_of, err))
-        self._hidden: list[Callable[[], Iterable[str]]] = []
+        self._hidden = Hidden()
+        self.hide, self.secretless = self._hidden.hide, self._hidden.secretless
 
     @classmethod
     def of(cls, out: TextIO, err: TextIO, environ: Mapping[str, str]) -> Terminal:
@@ -49,11 +48,6 @@ class Terminal:
         """From here on no colour if `plain`; if `verbose`, all that there is to show, also what is alike."""
         how = {"verbose": verbose, **({"on": False} if plain else {})}
         self.paint, self.paint_err = evolve(self.paint, **how), evolve(self.paint_err, **how)
-
-    def hide(self, forms: Callable[[], Iterable[str]]) -> None:
-        """From here on no output shows any of `forms` either, asked for at each: the last hold on what must stay
-        secret."""
-        self._hidden.append(forms)
 
     @property
     def live(self) -> bool:
@@ -94,11 +88,6 @@ class Terminal:
     def _write(self, stream: Writer, text: str, *, commands: bool = False) -> None:
         with self._below.above(text):
             stream.put(self.inert(text, self.paint_err if stream is self._err else self.paint, commands=commands))
-
-    def secretless(self, text: str) -> str:
-        """`text` without what must stay secret."""
-        text = without(text, chain.from_iterable(forms() for forms in self._hidden))
-        return without_userinfo(text) if "@" in text else text
 
     def note(self, text: str, word: str = "note", colour: str = "cyan") -> None:
         said = f"{self.paint_err(f'{word}:', colour)} {shown(text, 1000)}"

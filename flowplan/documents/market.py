@@ -25,7 +25,7 @@ FORMAT_VERSION = "1.0"
 
 
 @frozen
-class Looked:
+class Auctions:
     """The auctions as they were read. `notes`: what could not be fetched; `named`: types were asked for, so each is
     shown in full; `history`: the document has the price changes since then, null without."""
 
@@ -38,7 +38,7 @@ class Looked:
     history: bool
 
 
-def document(found: Looked) -> shape.MarketDocument:
+def document(found: Auctions) -> shape.MarketDocument:
     """The auctions in the order of `found`."""
     view = found.view
     return {

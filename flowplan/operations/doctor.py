@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from flowplan.documents.doctor import Check, Checkup
@@ -17,13 +17,14 @@ from flowplan.state.state import State
 
 if TYPE_CHECKING:
     from flowplan.backends.store import Loaded
-    from flowplan.config import Config
+    from flowplan.config import Config, Source
     from flowplan.documents.shapes.doctor import Subject
 
 
-def doctor(session: Session) -> Checkup:
-    """Every check, whatever another one says. Raises nothing of what is checked."""
-    config, files = _configuration(session)
+def doctor(session: Session, paths: Sequence[str | Source] = ()) -> Checkup:
+    """Every check, whatever another one says; of the configuration in `paths` (none: flowplan.yaml, if it is there).
+    Raises nothing of what is checked."""
+    config, files = _configuration(session, paths)
     loaded, state, unreadable = _state(session)
     kept = loaded.state if loaded is not None else State(lineage="")
     checks = (*account(session, config, kept), files, _backend(session), state, _lock(session))
@@ -39,22 +40,22 @@ def _guarded(subject: Subject, check: Callable[[], Check]) -> Check:
         return Check(subject, "failed", f"{shown(str(error.filename))}: {error.strerror}")
 
 
-def _configuration(session: Session) -> tuple[Config | None, Check]:
-    """The files that a command without PATH reads."""
+def _configuration(session: Session, paths: Sequence[str | Source]) -> tuple[Config | None, Check]:
+    called = "the configuration" if paths else DEFAULT
     try:
-        if not (session.settings.directory / DEFAULT).exists():
+        if not paths and not (session.settings.directory / DEFAULT).exists():
             return None, Check("configuration", "skipped", f"there is no {DEFAULT} here", "flowplan init writes one")
-        sources, _ = session.sources([])
+        sources, _ = session.sources(paths)
         config = configuration(session, sources)
     except ConfigError as error:
-        what = f"{DEFAULT} has {len(error.problems)} problem{'' if len(error.problems) == 1 else 's'}"
+        what = f"{called} has {len(error.problems)} problem{'' if len(error.problems) == 1 else 's'}"
         return None, Check("configuration", "failed", what, "flowplan validate shows each with its place")
     except (FlowplanError, OSError) as error:
         problem = error
         return None, _guarded("configuration", lambda: _raised(problem))
     tasks, volumes = len(config.tasks), len(config.volumes)
     counted = f"{tasks} task{'' if tasks == 1 else 's'}, {volumes} volume{'' if volumes == 1 else 's'}"
-    return config, Check("configuration", "ok", f"{DEFAULT} is valid: {counted}")
+    return config, Check("configuration", "ok", f"{called} is valid: {counted}")
 
 
 def _raised(error: Exception) -> Check:

@@ -11,6 +11,7 @@ from flowplan.cloud.credentials import without_credentials
 from flowplan.documents.hooks import Happened, document
 from flowplan.hooks.run import Ended, run
 from flowplan.operations.session import Session
+from flowplan.operations.settings import NO_HOOKS
 from flowplan.planning.occasions import drifted, preempted
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from flowplan.planning.plan import Plan
     from flowplan.state.state import State
 
-NO_HOOKS = "FLOWPLAN_NO_HOOKS"
 _LINES = 20  # of what a hook writes that are shown
 
 

@@ -17,9 +17,9 @@ from flowplan.operations.session import Session
 if TYPE_CHECKING:
     from flowplan.cloud.fcp import Fcp
     from flowplan.cloud.rows import Past
+    from flowplan.documents.market import Auctions
     from flowplan.model.catalogue import Auction, InstanceType
     from flowplan.pricing.entry import Market
-    from flowplan.pricing.offers import Offer, View
 
 
 T = TypeVar("T")
@@ -29,7 +29,8 @@ _TREND = timedelta(days=7)  # what a table's trend shows where nothing says othe
 
 @frozen
 class Asked:
-    """What is asked: `hours` ahead, `since` when, at which `limit`; with `advice` on a limit in any case."""
+    """What is asked: `hours` ahead; `since` when, None: as long as a forecast or a trend needs, and no price change is
+    listed; at which `limit`, dollars per instance-hour; with `advice` on a limit in any case."""
 
     hours: float
     since: timedelta | None
@@ -37,14 +38,15 @@ class Asked:
     advice: bool
 
 
-def look(
-    session: Session, types: Sequence[str], region: str | None, asked: Asked, notes: list[Diagnostic]
-) -> tuple[list[Offer], View]:
-    """The auctions with their prices: two lists, one call an auction, one call a region. What could not be fetched is
-    noted, and unknown."""
-    from flowplan.pricing.offers import Question, View, offer, wanted
+def look(session: Session, types: Sequence[str], region: str | None, asked: Asked) -> Auctions:
+    """The auctions with their prices, the sizes of a GPU one after the other, of each the cheapest region first: two
+    lists, one call an auction, one call a region. What could not be fetched is noted, and unknown. Raises ConfigError
+    for a type or a region that is not there, UsageProblem for what is no name of a type, CloudError where nothing could
+    be fetched."""
+    from flowplan.documents.market import Auctions
+    from flowplan.pricing.offers import Question, View, by_type_and_price, offer, wanted
 
-    cloud = session.cloud()
+    cloud, notes = session.cloud(), list[Diagnostic]()
     meant = wanted(cloud.offered(), types, region)
     since = asked.since or (_WINDOW if types else _TREND)
     with session.listener.busy(f"asking for the prices of {len(meant)} auction{'s' if len(meant) != 1 else ''}..."):
@@ -60,7 +62,15 @@ def look(
         past = pasts.get(key)
         known = ((), True) if past is None else (past.prices, past.complete)
         offers.append(offer(kind, auction, markets[key], *known, question))
-    return offers, View(now, asked.hours, since, asked.limit)
+    return Auctions(
+        by_type_and_price(offers),
+        View(now, asked.hours, since, asked.limit),
+        timestamp=session.now(),
+        api_url=session.settings.api_url,
+        notes=notes,
+        named=bool(types),
+        history=asked.since is not None,
+    )
 
 
 def _markets(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,14 +16,15 @@ if TYPE_CHECKING:
     from flowplan.config import Source
 
 
-def offers(session: Session, path: str | Source) -> Offers:
-    """The places of each task that `path` (a file or a directory) means. Volumes that exist fix the region, as in a
-    plan. Raises ConfigError for a task that can go nowhere, and what looking at the cloud raises."""
+def offers(session: Session, paths: Sequence[str | Source]) -> Offers:
+    """The places of each task that `paths` mean: files and directories, none means flowplan.yaml. Volumes that exist
+    fix the region, as in a plan. Raises ConfigError for a task that can go nowhere, and what looking at the cloud
+    raises."""
     from flowplan.planning.lookup import look_up
     from flowplan.planning.prospects import hours_of
     from flowplan.state.ownership import adopted_volumes, volume_regions
 
-    sources, _ = session.sources((path,))
+    sources, _ = session.sources(paths)
     config = configuration(session, sources)
     state = session.load().state
     session.enter_project(state, config)

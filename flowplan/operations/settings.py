@@ -17,6 +17,7 @@ SIMULATOR = "sim:"
 SIMULATOR_DATA = ".flowplan/simulator.db"
 SIMULATOR_START = "FLOWPLAN_SIMULATOR_START"
 PLAN_KEY = "FLOWPLAN_PLAN_KEY"
+NO_HOOKS = "FLOWPLAN_NO_HOOKS"
 _KEY_LENGTH = 16
 
 
@@ -63,6 +64,7 @@ class Settings:
 
     @property
     def simulated(self) -> bool:
+        """Whether `api_url` means the embedded simulator."""
         return self.api_url.startswith(SIMULATOR)
 
     @property
@@ -77,6 +79,11 @@ class Settings:
         from flowplan.simulator.clock import start_of
 
         return start_of(self.environ.get(SIMULATOR_START, ""), SIMULATOR_START)
+
+    @property
+    def runs_hooks(self) -> bool:
+        """Whether hooks may run: FLOWPLAN_NO_HOOKS does not say otherwise, as it does for what a hook starts."""
+        return self.environ.get(NO_HOOKS, "").strip().lower() in ("", "0", "false", "no", "off")
 
     @property
     def ssh_keys(self) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from flowplan.documents.history import History
     from flowplan.documents.history import Restored as VersionRestored
     from flowplan.documents.lock import Lock
-    from flowplan.documents.market import Looked
+    from flowplan.documents.market import Auctions
     from flowplan.documents.offers import Offers
     from flowplan.documents.shapes.plan import FailedPlan, SealedPlan
     from flowplan.documents.state import Kept, Moves, Pushed
@@ -136,7 +136,7 @@ def graph(found: Graph, _: Paint) -> str:
     return dumps(made(found))
 
 
-def market(found: Looked, _: Paint) -> str:
+def market(found: Auctions, _: Paint) -> str:
     from flowplan.documents.market import document as made
 
     return dumps(made(found))

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from flowplan import api
+from flowplan.api import thread
 from flowplan.backends.lock import Lock
 from flowplan.backends.processes import this_process
 from flowplan.operations.interaction import Event
@@ -77,8 +77,8 @@ def began_and_stopped(line: int, times: int) -> tuple[bool, bool]:
         event.pause(0.3)
         (asked if event.stopped() else unasked).set()
 
-    files = ("flowplan/api.py", "operations/interaction.py")
-    interrupted_at(line, lambda: api._in_a_thread(run), files, times)
+    files = ("api/thread.py", "operations/interaction.py")
+    interrupted_at(line, lambda: thread.in_a_thread(run), files, times)
     before = unasked.is_set()
     return before, before or not began.wait(0.05) or asked.wait(LONGEST)
 
@@ -104,10 +104,10 @@ def test_a_run_is_asked_to_stop_that_began_while_ctrl_c_came(
             super().start()
             raise error
 
-    monkeypatch.setattr(api.threading, "Thread", Begun)
+    monkeypatch.setattr(thread.threading, "Thread", Begun)
     ended = []
     with pytest.raises(error):
-        api._in_a_thread(lambda event: ended.append((event.pause(LONGEST), event.stopped())))
+        thread.in_a_thread(lambda event: ended.append((event.pause(LONGEST), event.stopped())))
     assert ended == [(None, True)]
 
 

@@ -56,8 +56,8 @@ MISTAKES = (
     ),
     Mistake(
         "apply a proposal for which nobody looked",
-        "api.py",
-        "        if not proposal._request.refresh:\n",
+        "api/proposal.py",
+        "        if not self._request.refresh:\n",
         "        if False:\n",
         ("tests/operations/test_refresh_only.py", "-k", "proposal"),
     ),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +117,49 @@ def test_nothing_else_sets_one_off(hooked: Place) -> None:
         assert events(hooked) == set(), command
     stack = flowplan.load("flowplan.yaml", directory=hooked.path, api_url="sim:", environ=START)
     stack.apply(stack.plan())
-    assert events(hooked) == set()  # a program does what it likes itself
+    assert events(hooked) == set()  # a library runs no command of a file that nobody asked it to
+
+
+def test_a_program_has_them_run_where_it_asks(hooked: Place) -> None:
+    stack = flowplan.load("flowplan.yaml", directory=hooked.path, api_url="sim:", environ=dict(os.environ))
+    proposal = stack.plan(hooks=True)
+    assert body(hooked, "planned")["plan"] == proposal.document
+    assert events(hooked) == {"planned"}
+    stack.apply(proposal, hooks=True)
+    assert body(hooked, "applied")["summary"]["added"] == 1
+    assert events(hooked) == {"applied"}
+    stack.destroy(hooks=True)
+    assert events(hooked) == {"applied"}
+
+
+def test_a_hook_that_is_such_a_program_sets_off_no_other(place: Place) -> None:
+    program = "import flowplan, pathlib; flowplan.load('flowplan.yaml', api_url='sim:').plan(hooks=True)"
+    place.write(STACK.replace("{hooks}", json.dumps({"planned": [sys.executable, "-c", program]})))
+    said: list[str] = []
+    load = partial(flowplan.load, "flowplan.yaml", directory=place.path, api_url="sim:", note=said.append)
+    load(environ=dict(os.environ)).plan(hooks=True)
+    assert said == []  # it ended, and well
+    load(environ={**os.environ, "FLOWPLAN_NO_HOOKS": "1"}).plan(hooks=True)
+    assert said == []
+
+
+def test_a_program_hears_what_they_write_and_how_they_fail_without_its_secrets(place: Place) -> None:
+    hook(place, {"planned": ["sh", "-c", "cat > planned.json; echo fkey_us-central1-b; exit 3"]})
+    said: list[str] = []
+    environ = {**os.environ, "FLOWPLAN_API_KEY": "fkey_us-central1-b", "MITHRIL_API_KEY": "us-central1-b"}
+    flowplan.load(directory=place.path, api_url="sim:", note=said.append, environ=environ).plan(hooks=True)
+    assert said[0] == "hook planned: ********"
+    assert said[1].endswith("failed with exit code 3; what flowplan did stands")
+    assert "us-central1-b" not in (place.path / "planned.json").read_text()
+
+
+def test_ctrl_c_kills_the_one_that_a_program_runs(place: Place) -> None:
+    hook(place, {"planned": ["sh", "-c", "echo $$ > pid.txt; kill -2 $PPID; sleep 600"]})
+    program = "import flowplan; flowplan.load('flowplan.yaml', api_url='sim:').plan(hooks=True)"
+    command = [sys.executable, "-c", program]
+    ended = subprocess.run(command, cwd=place.path, capture_output=True, text=True, check=False)
+    assert "KeyboardInterrupt" in ended.stderr
+    assert not runs(int((place.path / "pid.txt").read_text()))
 
 
 def test_the_environment_can_switch_them_off(hooked: Place, monkeypatch: pytest.MonkeyPatch) -> None:

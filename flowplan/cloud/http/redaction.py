@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from itertools import takewhile
+from collections.abc import Callable, Iterable, Mapping
+from itertools import chain, takewhile
 
-from flowplan.masking import forms_of
+from attrs import define, field
+
+from flowplan.masking import forms_of, without_userinfo
 
 CREDENTIALS_HINT = (
     "set FLOWPLAN_API_KEY, FLOWPLAN_API_KEY_FILE, FOUNDRY_API_KEY or MITHRIL_API_KEY, "
@@ -51,6 +53,22 @@ def without(text: str, forms: Iterable[str]) -> str:
             length = max(_alike(form[::-1], text[:stop][::-1]) for form in finished)
             text = text[: stop - length] + _MASK + text[stop:]
     return text
+
+
+@define
+class Hidden:
+    """What must stay secret, as it becomes known: the last hold on what is shown or handed to other programs."""
+
+    _known: list[Callable[[], Iterable[str]]] = field(factory=list)
+
+    def hide(self, forms: Callable[[], Iterable[str]]) -> None:
+        """From here on `secretless` leaves `forms` out too, asked for at each text."""
+        self._known.append(forms)
+
+    def secretless(self, text: str) -> str:
+        """`text` without what is hidden, and without the passwords of URLs."""
+        text = without(text, chain.from_iterable(forms() for forms in self._known))
+        return without_userinfo(text) if "@" in text else text
 
 
 _MASK = "********"

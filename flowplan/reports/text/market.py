@@ -7,7 +7,7 @@ from decimal import Decimal
 from itertools import groupby
 
 from flowplan.cost.warnings import is_far_above_need, kept_by, risk_of_lowering
-from flowplan.documents.market import Looked
+from flowplan.documents.market import Auctions
 from flowplan.pricing.entry import EntryPrice
 from flowplan.pricing.forecasting import Band, Forecast
 from flowplan.pricing.notable import is_hardly_ever
@@ -22,7 +22,7 @@ _LABEL = 13  # columns of what a line of a card is about
 _NOW = {"runs": "wins", "waits": "loses", "cannot_win": "never"}
 
 
-def text(found: Looked, paint: Paint) -> str:
+def text(found: Auctions, paint: Paint) -> str:
     """A card each where types were asked for, else a table."""
     if found.named and found.offers:
         return "\n".join(card(one, found.view, paint) for one in found.offers)

@@ -110,6 +110,7 @@ def whole(value: int, name: str, least: int, most: int) -> int:
 
 
 def one_of(value: Choice, name: str, choices: Any) -> Choice:
+    """`value`, which is one of those that the Literal `choices` lists. Raises UsageProblem."""
     if value not in (known := get_args(choices)):
         raise UsageProblem(f"{name}: {value!r} is not one of {', '.join(known)}")
     return value
@@ -123,6 +124,8 @@ def names(given: str | Iterable[str]) -> Iterable[str]:
 def budgets(
     hourly: Decimal | str | None, more: Decimal | str | None, basis: BudgetBasis, changes: int | str | None = None
 ) -> tuple[Budget, ...]:
+    """The budget that these amount to, none where nothing is given. `hourly`: dollars per hour; `more`: dollars per
+    hour, or "25%"; `changes`: how many resources, or "30%" of them. Raises UsageProblem."""
     one_of(basis, "budget_basis", BudgetBasis)
     try:
         found = Budget(
@@ -135,3 +138,19 @@ def budgets(
     except ValueError as error:
         raise UsageProblem(str(error)) from None
     return () if found.empty else (found,)
+
+
+def limit_price(given: Decimal | str, name: str) -> Decimal:
+    """Dollars per instance-hour, more than 0. Raises UsageProblem."""
+    try:
+        found = dollars(str(given))
+    except ValueError as error:
+        raise UsageProblem(f"{name}: {given!r} is not an amount", hint=str(error)) from None
+    if not found:
+        raise UsageProblem(f"{name}: {given!r} is not more than 0", hint="give dollars per instance-hour")
+    return found
+
+
+def files(given: str | Path | Iterable[str | Path]) -> tuple[str, ...]:
+    """Names of files, of which one may be given alone."""
+    return (str(given),) if isinstance(given, str | Path) else tuple(map(str, given))
