@@ -11,10 +11,12 @@ import attrs
 from flowplan.errors import FlowplanError
 from flowplan.model.address import Address
 from flowplan.model.resources import Bid, Resource
+from flowplan.operations.live import begun, with_begun
 from flowplan.operations.plan import streams_of
 from flowplan.operations.session import Session
 
 if TYPE_CHECKING:
+    from flowplan.backends.store import Loaded
     from flowplan.cloud.fcp import Fcp
     from flowplan.cost.costs import Costs
     from flowplan.cost.priced_plan import PricedPlan
@@ -34,12 +36,13 @@ def truth(session: Session, hours: float) -> Truth:
     from flowplan.pricing.units import DAY
     from flowplan.state.ownership import past_bids
 
-    state = session.load().state
+    loaded = session.load()
+    state = loaded.state
     kept = _kept(session, state)
-    if not (state.bindings or state.paid or kept):
+    if not (state.bindings or state.paid or kept or begun(loaded)):
         return Truth(state, hours, judged=None if kept is None else ())
     session.enter_project(state, None)
-    there, live = as_it_is(session, state)
+    state, there, live = as_it_is(session, loaded)
     streams = streams_of(session, there)
     cloud = session.cloud()
     billed = by_bid(cloud.billed())
@@ -77,8 +80,9 @@ def _kept(session: Session, state: State) -> list[KeptForecast] | None:
         return None
 
 
-def as_it_is(session: Session, state: State) -> tuple[PricedPlan, Live]:
-    """A plan that changes nothing: it holds what there is, with its price now; and all that is there."""
+def as_it_is(session: Session, loaded: Loaded) -> tuple[State, PricedPlan, Live]:
+    """The state, with what a run began to make; a plan that changes nothing: it holds what there is, with its price
+    now; and all that is there."""
     from flowplan.cost.estimate import auctions_needed, priced
     from flowplan.cost.priced_plan import PricedPlan
     from flowplan.planning.lookup import Desired
@@ -87,6 +91,7 @@ def as_it_is(session: Session, state: State) -> tuple[PricedPlan, Live]:
     from flowplan.state.ownership import as_known
 
     _, live = session.cloud().observe()
+    state = with_begun(session.cloud(), loaded, live)
     there: dict[Address, Resource] = {}
     for address, binding in state.bindings.items():
         bid, volume = live.bids.get(binding.id), live.volumes.get(binding.id)
@@ -97,7 +102,7 @@ def as_it_is(session: Session, state: State) -> tuple[PricedPlan, Live]:
     desired = Desired(there)
     plan = make_plan(desired, state, live, Wishes(in_scope=lambda binding: binding.address in there))
     markets = session.cloud().markets(auctions_needed(desired, state, live, plan.changes))
-    return PricedPlan(plan, priced(plan, markets)), live
+    return state, PricedPlan(plan, priced(plan, markets)), live
 
 
 def judged_by(

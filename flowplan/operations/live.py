@@ -15,6 +15,7 @@ from flowplan.model.live import Live
 from flowplan.planning.unreported import standing_in
 
 if TYPE_CHECKING:
+    from flowplan.backends.store import Loaded
     from flowplan.state.state import State
 
 
@@ -51,6 +52,25 @@ def listed(cloud: Fcp) -> Live:
     for why in catalogue.unread:
         cloud.note(f"some names cannot be looked up, so ids are shown: {why}")
     return live
+
+
+def begun(loaded: Loaded) -> list[str]:
+    """The addresses at which a run began to make something and has not recorded what came of it."""
+    return sorted({str(one.address) for one in loaded.pending.values() if one.op == "create"})
+
+
+def with_begun(cloud: Fcp, loaded: Loaded, live: Live) -> State:
+    """The state of `loaded`, in which what a run began to make counts as far as `live` shows it: it costs money, too.
+    That is noted."""
+    if not (addresses := begun(loaded)):
+        return loaded.state
+    from flowplan.state.ownership import presume
+
+    cloud.note(
+        f"{', '.join(addresses)}: a run began to make this and has not recorded what came of it; what is listed counts"
+        " here. If that run has ended, `flowplan recover` settles it"
+    )
+    return presume(loaded.state, loaded.pending, live)
 
 
 def with_bids(cloud: Fcp, live: Live, ids: Iterable[str]) -> Live:

@@ -10,7 +10,7 @@ from flowplan.documents.status import GONE, Life, Row, Status, VolumeRow
 from flowplan.errors import CloudError, Unauthorized
 from flowplan.model.address import Address, in_order
 from flowplan.model.resources import Bid, PortMapping, Volume
-from flowplan.operations.live import listed
+from flowplan.operations.live import begun, listed, with_begun
 from flowplan.operations.session import Session
 from flowplan.operations.sources import DEFAULT
 from flowplan.planning.plan import key_of
@@ -28,12 +28,15 @@ if TYPE_CHECKING:
 
 
 def status(session: Session) -> Status:
-    """A row a bid and a row a volume of the state, from a fixed number of lists and one price per distinct auction."""
-    state = session.load().state
-    if not state.bindings:
+    """A row a bid and a row a volume of the state, and of what a run began to make, from a fixed number of lists and
+    one price per distinct auction."""
+    loaded = session.load()
+    state = loaded.state
+    if not state.bindings and not begun(loaded):
         return Status(state, [], [], in_all=paid_in_all(state, {}, None, None))
     session.enter_project(state, None)
     live = listed(session.cloud())
+    state = with_begun(session.cloud(), loaded, live)
     bills = session.cloud().billed()
     volumes = [
         VolumeRow(str(address), binding.id, binding.applied, binding.id in live.volumes)

@@ -503,6 +503,13 @@ MISTAKES = (
         ("tests/operations/test_policies.py", "-k", "another_file"),
     ),
     Mistake(
+        "show nothing of a bid that a killed run placed",
+        "operations/live.py",
+        "    return presume(loaded.state, loaded.pending, live)",
+        "    return loaded.state",
+        ("tests/operations/test_paid.py", "-k", "killed_run"),
+    ),
+    Mistake(
         "place after the hours of a policy what waited for another task",
         "operations/apply.py",
         "            closed=partial(closed_by_policies, self.session, self.wishes),\n",

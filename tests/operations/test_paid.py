@@ -132,6 +132,28 @@ def test_killed_between_the_end_and_the_save_it_is_counted_once(twice: Place, co
     assert document(twice)["paid"] == paid
 
 
+@pytest.mark.parametrize("first", [True, False], ids=["the first bid", "a further one"])
+def test_what_a_killed_run_made_costs_money_and_is_shown(place: Place, first: bool) -> None:
+    place.write(script(1))
+    if not first:
+        place.ok(*APPLY)
+        place.write(script(1) + script(1, "second"))
+    with place.simulator() as simulator:
+        simulator.faults.add("POST /v2/spot/bids", "kill", after_commit=True)
+    assert subprocess.run([*FLOWPLAN, *APPLY], cwd=place.path, capture_output=True, check=False).returncode == -9
+    advance(place, "2h")
+    made = "bid.train" if first else "bid.second"
+    for command in ("status", "cost"):
+        shown = place.run(command)
+        assert f"{made}  Allocated" in shown.out, shown
+        assert f"note: {made}: a run began to make this" in shown.err
+        assert f"In total ${8 if first else 16}.00 an hour now" in shown.out
+    assert holds_all(place)
+    place.ok(*APPLY)
+    assert holds_all(place)
+    assert "a run began" not in place.run("status").err
+
+
 def test_a_bill_that_cannot_be_read_is_unknown_and_not_nothing(twice: Place) -> None:
     """The next look has it; where that has none either, the sum is only known to be at least the rest."""
     with twice.simulator() as simulator:
