@@ -21,10 +21,12 @@ Lines: TypeAlias = Callable[[int, int], Sequence[str]]  # (columns, rows that th
 
 @define
 class Below:
-    """`put` writes to the terminal, whole and in order; `size` is the terminal's. Safe for several threads."""
+    """`put` writes to the terminal, whole and in order; `size` is the terminal's; `ours`: whether this process has it
+    (and not a shell, in whose background it is). Safe for several threads."""
 
     put: Callable[[str], None]
     size: Callable[[], os.terminal_size]
+    ours: Callable[[], bool] = lambda: True
     _lines: Lines | None = None
     _drawn: int = 0
     _lock: threading.RLock = field(factory=threading.RLock)
@@ -64,7 +66,7 @@ class Below:
                     self._draw()
 
     def _draw(self) -> None:
-        if self._lines is None:
+        if self._lines is None or self._elsewhere():
             return None
         size = self.size()
         if size.columns < LEAST.columns or size.lines < LEAST.lines:
@@ -76,12 +78,27 @@ class Below:
         return None
 
     def _erase(self) -> None:
-        if self._drawn:
+        if self._drawn and not self._elsewhere():
             self.put(self._up())
             self._drawn = 0
 
+    def _elsewhere(self) -> bool:
+        """Whether the lines above the cursor are somebody else's; those that were drawn are not to be found then."""
+        if not self.ours():
+            self._drawn = 0
+            return True
+        return False
+
     def _up(self) -> str:
         return f"\r\x1b[{self._drawn}A\x1b[J" if self._drawn else ""
+
+
+def in_front(stream: TextIO) -> bool:
+    """Whether this process has the terminal that `stream` is; also where nobody can tell."""
+    try:
+        return os.tcgetpgrp(stream.fileno()) == os.getpgrp()
+    except (OSError, ValueError):
+        return True
 
 
 def size_of(stream: TextIO) -> os.terminal_size:

@@ -35,5 +35,5 @@ class Simulating:
 
     def end(self) -> None:
         """Leave nothing of a line that is redrawn."""
-        if self.shown_at and self.terminal.live:
+        if self.shown_at:
             self.terminal.below(None)

@@ -15,7 +15,7 @@ from typing import TextIO
 
 from attrs import evolve
 
-from flowplan.cli.below import Below, Lines, size_of
+from flowplan.cli.below import Below, Lines, in_front, size_of
 from flowplan.cli.colour import paint_of
 from flowplan.cli.harmless import harmless
 from flowplan.cli.typed import typed_line
@@ -33,15 +33,14 @@ class Terminal:
         self.output, self._err = Writer(out), Writer(err)
         self.paint, self.paint_err = paint, paint_err
         self.interactive = interactive
-        self._below = Below(self._err.put, partial(size_of, err))
+        self._below = Below(self._err.put, partial(size_of, err), partial(in_front, err))
         self._hidden = Hidden()
         self.hide, self.secretless = self._hidden.hide, self._hidden.secretless
 
     @classmethod
     def of(cls, out: TextIO, err: TextIO, environ: Mapping[str, str]) -> Terminal:
         """The process's own. It prompts only with a terminal on stdin and stderr, and never in CI."""
-        in_ci = environ.get("CI", "").lower() not in ("", "0", "false")
-        asks = not in_ci and sys.stdin is not None and sys.stdin.isatty() and err.isatty()
+        asks = not _in_ci(environ) and sys.stdin is not None and sys.stdin.isatty() and err.isatty()
         return cls(out, err, paint_of(out, environ), paint_of(err, environ), interactive=asks)
 
     def asked(self, *, plain: bool, verbose: bool) -> None:
@@ -51,8 +50,10 @@ class Terminal:
 
     @property
     def live(self) -> bool:
-        """Whether progress may redraw a line: stderr is a terminal that moves its cursor."""
-        return self._err.stream.isatty() and os.environ.get("TERM") != "dumb"
+        """Whether progress may redraw a line: stderr is a terminal that moves its cursor, and this process has it; and
+        not in CI, where all that is sent to it is kept."""
+        err, environ = self._err.stream, os.environ
+        return err.isatty() and environ.get("TERM") != "dumb" and not _in_ci(environ) and in_front(err)
 
     def out(self, text: str = "", *, end: str = "\n", commands: bool = False) -> None:
         """`commands`: its lines are commands of ours to a CI runner."""
@@ -132,3 +133,7 @@ class Terminal:
         self.below(None)
         self.output.close()
         self._err.close()
+
+
+def _in_ci(environ: Mapping[str, str]) -> bool:
+    return environ.get("CI", "").lower() not in ("", "0", "false")

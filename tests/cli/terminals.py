@@ -60,11 +60,18 @@ class AtTerminal:
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
 
-def started(place: Place, *arguments: str) -> AtTerminal:
+def started(place: Place, *arguments: str, behind: bool = False) -> AtTerminal:
+    """`behind`: in the background of the terminal, as a shell starts what `&` stands behind."""
     pid, descriptor = pty.fork()
     if pid == 0:
         os.chdir(place.path)
         fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+        if behind:
+            job = os.fork()
+            if job:
+                _, status = os.waitpid(job, 0)
+                os._exit(os.waitstatus_to_exitcode(status))
+            os.setpgid(0, 0)
         os.execv(FLOWPLAN[0], FLOWPLAN + arguments)
     return AtTerminal(pid, descriptor)
 

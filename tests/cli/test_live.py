@@ -104,6 +104,40 @@ def test_a_board_reads_well() -> None:
     assert board(0, 30).lines(80, 24)[-2:] == ["and 20 more", "waiting until 30 bids are running, 2m so far"]
 
 
+def test_what_a_shell_writes_meanwhile_is_not_erased() -> None:
+    """Sent to the background (Ctrl-Z, bg), the run does not draw over the line that somebody types there."""
+    glass, front = Glass(), [True]
+    below = Below(glass.put, lambda: SIZE, lambda: front[0])
+    below.show(lambda _columns, _rows: ["row 1", "row 2"])
+    front[0] = False
+    glass.put("$ vi notes\n$ ls")
+    with below.above("done\n"):
+        glass.put("\ndone\n")
+    assert glass.rows[:5] == ["row 1", "row 2", "$ vi notes", "$ ls", "done"]
+    front[0] = True
+    with below.above("more\n"):
+        glass.put("more\n")
+    assert glass.rows[4:9] == ["done", "more", "row 1", "row 2", ""]
+    below.end()
+    assert glass.rows[4:7] == ["done", "more", ""]
+
+
+def test_in_the_background_and_in_ci_nothing_is_redrawn(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A runner may give a terminal, and keeps what is sent to it: lines, as in a pipe."""
+    place.write(many(30))
+    monkeypatch.setenv("CI", "true")
+    run = started(place, "apply", "--auto-approve")
+    for _ in run.reads():
+        pass
+    assert run.end() == 0 and "\x1b[J" not in run.raw and run.raw.count(": created (") == 90
+    monkeypatch.delenv("CI")
+    place.write(many(60))
+    run = started(place, "apply", "--auto-approve", behind=True)
+    for _ in run.reads():
+        pass
+    assert run.end() == 0 and "\x1b[J" not in run.raw and run.raw.count(": created (") == 90
+
+
 def test_few_changes_keep_their_lines_and_nothing_else_stays(place: Place) -> None:
     place.write(many(3))
     run = started(place, "apply", "--auto-approve")

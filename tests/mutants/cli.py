@@ -62,6 +62,13 @@ MISTAKES = (
         ("tests/cli/test_truncated.py", "-k", "approve"),
     ),
     Mistake(
+        "progress is drawn over what is typed at a shell",
+        "cli/below.py",
+        "        if not self.ours():\n",
+        "        if False:\n",
+        ("tests/cli/test_live.py", "-k", "shell"),
+    ),
+    Mistake(
         "a failure is not in the JSON that was asked for",
         "cli/answer.py",
         "        elif said and not self.terminal.output.used:\n",

@@ -186,6 +186,17 @@ def test_a_comment_of_somebody_else_is_no_review(repository: Repository) -> None
     assert repository.job("apply", sha).code == 1
 
 
+def test_of_two_comments_the_last_counts_also_where_it_has_no_plan(repository: Repository) -> None:
+    """Two runs that commented at the same time: what was said last is what the reviewer read last."""
+    _, sha = repository.plan(task_text("a", "20"))
+    with repository.changing() as world:
+        first = world["comments"]["7"][0]
+        failed = "<!-- flowplan of flowplan -->\n<!-- flowplan failed -->\n### flowplan: no plan\n"
+        world["comments"]["7"].append({**first, "id": first["id"] + 1, "body": failed})
+    applied = repository.job("apply", sha)
+    assert (applied.code, "has no plan of flowplan that could be applied" in applied.log) == (1, True)
+
+
 def test_a_plan_that_fails_says_so_in_the_comment_and_then_fails_the_job(repository: Repository) -> None:
     ended, sha = repository.plan(task_text("a", "twenty"))
     assert (ended.code, ended.outputs["exit_code"], ended.outputs["plan_path"]) == (65, "65", "")

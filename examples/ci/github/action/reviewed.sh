@@ -15,7 +15,8 @@ pull_request=$(gh api "repos/$GITHUB_REPOSITORY/commits/$GITHUB_SHA/pulls" |
 digest=$(gh api --paginate "repos/$GITHUB_REPOSITORY/issues/$pull_request/comments" |
   jq -r --arg key "<!-- flowplan of $NAME -->" \
     '.[] | select(.user.type == "Bot" and (.body | startswith($key))) | .body | split("\n")[1]' |
-  sed -n 's/^<!-- flowplan stack=[^ ]* project=[^ ]* plan=\([0-9a-f]\{64\}\) -->\r\{0,1\}$/\1/p' | tail -n 1)
+  tail -n 1 | # the last one counts, also where it says that there is no plan
+  sed -n 's/^<!-- flowplan stack=[^ ]* project=[^ ]* plan=\([0-9a-f]\{64\}\) -->\r\{0,1\}$/\1/p')
 [ -n "$digest" ] || fail "the pull request #$pull_request has no plan of $NAME that could be applied"
 
 rm -rf "$RUNNER_TEMP/flowplan-reviewed"
