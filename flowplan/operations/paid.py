@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import attrs
@@ -19,17 +20,19 @@ def with_bill(session: Session, state: State) -> State:
     """`state`, which is about to be saved, with the bill of the bids in its ledger that may have been billed since it
     was read last: one list, none where there is no such bid, or somebody asked to stop. A bill that cannot be fetched
     is noted: the amounts stay unknown, the bids are known."""
-    from flowplan.pricing.billing import by_bid, paid
+    from flowplan.pricing.billing import by_bid, paid_by_end
 
     cloud = session.cloud()
     now = cloud.time()
     ended = lately(state.ended, now.timestamp())
-    if session.interruption.stopped() or not unsettled(state.paid, ended):
+    if session.interruption.stopped() or not unsettled(state.paid, ended, now.timestamp()):
         return state
     try:
         bill = by_bid(cloud.billed(shown_only=True))
     except CloudError as error:
         cloud.note(f"what the bids that have ended cost could not be fetched; `flowplan cost` asks again: {error}")
         return state
-    amounts = {id: paid(bill[id], now) for id in state.paid if id in bill}
+    ends = {id: datetime.fromtimestamp(at, UTC) for id, at in state.ended.items()}
+    found = {id: paid_by_end(bill[id], now, ends.get(id)) for id in state.paid if id in bill}
+    amounts = {id: amount for id, amount in found.items() if amount is not None}
     return attrs.evolve(state, paid=billed(state.paid, amounts, now.timestamp(), ended))

@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal, TypeAlias
 
+import attrs
 from attrs import frozen
 
 Steering: TypeAlias = Literal["placed", "limit_changed", "paused", "resumed", "cancelled"]
@@ -43,6 +44,15 @@ def paid(periods: Iterable[Billed], until: datetime | None, since: datetime | No
         if end > start:
             total += one.price * hours_between(start, end)
     return total
+
+
+def paid_by_end(periods: Iterable[Billed], now: datetime, ended: datetime | None) -> Decimal | None:
+    """Dollars billed for a bid that has ended: at `ended`, where that is known. None: unknown, since the bill lags so
+    far that it has the bid running, and nobody knows how long it did."""
+    periods = tuple(periods)
+    if ended is None and any(one.end is None for one in periods):
+        return None
+    return paid((attrs.evolve(one, end=ended) if one.end is None else one for one in periods), now)
 
 
 def each_once(periods: Iterable[Billed]) -> tuple[Billed, ...]:

@@ -230,4 +230,18 @@ MISTAKES = (
         'f"{value:.2f}"}',
         ("tests/state/test_codec.py", "-k", "last_place"),
     ),
+    Mistake(
+        "take the first bill of a bid that has ended for the last",
+        "state/paid.py",
+        " or abs(now - one.at) < GROWS_FOR",
+        "",
+        ("tests/operations/test_paid.py", "-k", "lagged"),
+    ),
+    Mistake(
+        "count a bid that was terminated outside until its bill was read",
+        "operations/paid.py",
+        "paid_by_end(bill[id], now, ends.get(id))",
+        "paid_by_end(bill[id], now, now)",
+        ("tests/operations/test_paid.py", "-k", "lagged"),
+    ),
 )

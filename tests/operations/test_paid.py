@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +16,7 @@ from tests.texts import task_text
 
 BILL = "GET /v2/instances/pricing/history"
 CENT = Decimal("0.01")
+HOUR = timedelta(hours=1)
 
 
 def script(number: int, name: str = "train") -> str:
@@ -152,6 +153,25 @@ def test_what_a_killed_run_made_costs_money_and_is_shown(place: Place, first: bo
     place.ok(*APPLY)
     assert holds_all(place)
     assert "a run began" not in place.run("status").err
+
+
+@pytest.mark.parametrize("running", [False, True], ids=["with its first hour", "as running"])
+def test_a_bill_that_lagged_when_a_bid_was_terminated_outside_is_read_again(twice: Place, running: bool) -> None:
+    rows = bill_of(twice)["instances"]
+    last = next(row for row in rows if row["bid_fid"] == bid_id(twice, "bid.train"))
+    first = datetime.fromisoformat(last["events"][0]["start_time"]) + HOUR
+    last["events"][0]["end_time"] = None if running else first.isoformat()
+    twice.call("DELETE", f"/v2/spot/bids/{last['bid_fid']}")
+    advance(twice, "4h")
+    with twice.simulator() as simulator:
+        body = json.dumps({"instances": rows, "next_cursor": None})
+        simulator.faults.add(BILL, "status", status=200, body=body)
+    twice.ok(*APPLY)
+    advance(twice, "30h")
+    twice.ok("destroy", "--auto-approve")
+    truth = charged(twice)
+    forget_bills(twice)
+    assert abs(Decimal(document(twice)["paid"]) - sum(truth.values())) < CENT
 
 
 def test_a_bill_that_cannot_be_read_is_unknown_and_not_nothing(twice: Place) -> None:

@@ -16,7 +16,7 @@ from flowplan.model.address import Address
 from flowplan.model.digest import digest
 from flowplan.state.codec import dump, load
 from flowplan.state.journal import Done, fold
-from flowplan.state.paid import Paid, billed, merged
+from flowplan.state.paid import Paid, billed, merged, unsettled
 from tests.builders import TRAIN, bid, bound, state
 
 LEDGER = {"bid_1": Paid(TRAIN, Decimal("39.713333"), 1000.0), "bid_2": Paid(TRAIN)}
@@ -68,6 +68,17 @@ def test_what_a_bill_leaves_out_is_nothing_only_of_what_ended_lately() -> None:
     ledger = {"bid_1": Paid(TRAIN), "bid_2": Paid(TRAIN), "bid_3": Paid(TRAIN, Decimal(5), 1.0)}
     found = billed(ledger, {}, 9.0, ended={"bid_1", "bid_3"})
     assert {id: one.amount for id, one in found.items()} == {"bid_1": Decimal(0), "bid_2": None, "bid_3": Decimal(5)}
+
+
+def test_a_bill_that_lagged_is_read_again_for_a_week() -> None:
+    known = billed({"bid_1": Paid(TRAIN)}, {"bid_1": Decimal(5)}, 1000.0, ended=())
+    assert known == {"bid_1": Paid(TRAIN, Decimal(5), 1000.0)}
+    soon, late = (1000.0 + 24 * 3600 * days for days in (6.9, 7.1))
+    assert (unsettled(known, (), soon), unsettled(known, (), late)) == ({"bid_1"}, frozenset())
+    more = billed(known, {"bid_1": Decimal(8)}, soon, ended=())
+    assert more == {"bid_1": Paid(TRAIN, Decimal(8), 1000.0)}  # and not for another week
+    assert billed(more, {"bid_1": Decimal(9)}, late, ended=()) == more
+    assert billed(more, {}, soon, ended=()) == more
 
 
 def test_a_journal_that_made_and_lost_a_bid_knows_it() -> None:
