@@ -243,6 +243,7 @@ class Diagnostic:
 
 
 def by_position(problem: Diagnostic) -> tuple[str, int, int]:
+    """A key to sort by: file, line, column; what has no place comes first."""
     place = problem.position
     return (place.file, place.line, place.column) if place else ("", 0, 0)
 

@@ -20,6 +20,7 @@ class Secret:
     _value: str = field(repr=False)
 
     def reveal(self) -> str:
+        """The value itself: for a request or a digest, never for a text."""
         return self._value
 
     def __str__(self) -> str:

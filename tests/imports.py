@@ -7,9 +7,11 @@ Not counted is what a table names (routes, commands, formats) and is looked up w
 from __future__ import annotations
 
 import ast
+import inspect
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
+from types import ModuleType
 
 from attrs import frozen
 
@@ -115,6 +117,31 @@ def private_names(path: Path) -> list[str]:
             taken.append((node.attr, False))
     private = [(name, imported) for name, imported in taken if name[:1] == "_" and name[:2] != "__"]
     return [name for name, imported in private if imported or name not in own | _OF_THE_LANGUAGE]
+
+
+def without_contract(path: Path, module: ModuleType) -> list[str]:
+    """The public classes, functions and methods of a file, which is `module`, that no docstring says anything of; a
+    method may have that of what it overrides."""
+    found = []
+
+    def look(tree: ast.Module | ast.ClassDef, owner: object, prefix: str) -> None:
+        for node in tree.body:
+            if not isinstance(node, (ast.FunctionDef, ast.ClassDef)) or node.name.startswith("_"):
+                continue
+            it = getattr(owner, node.name)
+            overrides = isinstance(tree, ast.ClassDef) and isinstance(node, ast.FunctionDef)
+            if not (ast.get_docstring(node) or (overrides and inspect.getdoc(it)) or _joins(node)):
+                found.append(prefix + node.name)
+            if isinstance(node, ast.ClassDef):
+                look(node, it, f"{prefix}{node.name}.")
+
+    look(ast.parse(path.read_text()), module, "")
+    return found
+
+
+def _joins(node: ast.FunctionDef | ast.ClassDef) -> bool:
+    """Whether it is one of several signatures (overload) of what says it at the end."""
+    return any(isinstance(one, ast.Name) and one.id == "overload" for one in node.decorator_list)
 
 
 def layers_of(text: str) -> Layers:

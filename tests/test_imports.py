@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-from tests.imports import Package, circles, layers_of, misplaced, private_names, strangers
+from tests.imports import Package, circles, layers_of, misplaced, private_names, strangers, without_contract
 
 FILES = {
     "ground.py": "",
@@ -117,3 +118,16 @@ def test_a_private_name_of_another_file_is_seen(tmp_path: Path) -> None:
     module = tmp_path / "module.py"
     module.write_text("from a import _b, c\n\nclass D:\n    def __init__(self):\n        self._e = c._f + self._e\n")
     assert private_names(module) == ["_b", "_f"]
+
+
+def test_what_says_nothing_of_itself_is_seen_and_what_overrides_may(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "says_nothing.py"
+    path.write_text(
+        "class Says:\n    'It does.'\n    def it(self):\n        'It too.'\n    def not_it(self): ...\n"
+        "class Silent(Says):\n    def it(self): ...\n    @property\n    def more(self): ...\n"
+        "    def _own(self): ...\ndef alone(): ...\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert without_contract(path, import_module("says_nothing")) == ["Says.not_it", "Silent", "Silent.more", "alone"]

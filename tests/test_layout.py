@@ -7,13 +7,14 @@ import ast
 import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 import flowplan
 from flowplan.cli import COMMANDS
-from tests.imports import Package, circles, imports_of, layers_of, misplaced, private_names, strangers
+from tests.imports import Package, circles, imports_of, layers_of, misplaced, private_names, strangers, without_contract
 from tests.mutants import MISTAKES, Mistake
 
 ROOT = Path(flowplan.__file__).parent
@@ -119,6 +120,18 @@ def test_no_module_imports_itself_through_others() -> None:
 @pytest.mark.parametrize("path", NAMES.values(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_private_name_is_used_only_in_its_own_file(path: Path) -> None:
     assert private_names(path) == []
+
+
+# Rooms whose public names say what they promise: the shape and unit of what they give, and what they raise.
+WITH_CONTRACTS = PURE_STAGES | {
+    *("api", "apply", "backends", "cloud", "cloud.http", "files", "hooks", "operations", "startup"),
+}
+
+
+@pytest.mark.parametrize("path", modules_in(WITH_CONTRACTS), ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_others_use_says_what_it_promises(path: Path) -> None:
+    name = ".".join(("flowplan", *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__")
+    assert without_contract(path, import_module(name)) == []
 
 
 def test_no_command_imports_another() -> None:

@@ -19,11 +19,21 @@ from flowplan.planning.steps import Step
 class Events(Protocol):
     """Told what happens, after it is durable. Must not raise: reports decide nothing."""
 
-    def started(self, step: Step, change: Change) -> None: ...
-    def progress(self, step: Step, change: Change, seconds: float) -> None: ...
-    def done(self, step: Step, change: Change, id: str | None, seconds: float) -> None: ...
-    def failed(self, step: Step, change: Change, error: FlowplanError) -> None: ...
-    def note(self, text: str) -> None: ...
+    def started(self, step: Step, change: Change) -> None:
+        """A step is about to be asked for: its intent is durable."""
+
+    def progress(self, step: Step, change: Change, seconds: float) -> None:
+        """A step is still under way, `seconds` after it started."""
+
+    def done(self, step: Step, change: Change, id: str | None, seconds: float) -> None:
+        """A step is done, after `seconds`; `id`: the object that it made or changed, None where there is none any
+        more."""
+
+    def failed(self, step: Step, change: Change, error: FlowplanError) -> None:
+        """A step failed for good; what was done before it stands."""
+
+    def note(self, text: str) -> None:
+        """A sentence about something that does not decide how the run ends."""
 
 
 @frozen
@@ -49,12 +59,17 @@ class Reporter(Events, Protocol):
     """Also hears the plan before, what is waited for then (each time that one of them comes on, or the price of its
     auction changes; `seconds`: how long so far), and what it came to in the end."""
 
-    def planned(self, body: Mapping[str, Any]) -> None: ...
-    def waits(self, for_: Sequence[Awaited], until: str, seconds: float) -> None: ...
-    def summary(self, plan: Plan, outcome: Outcome) -> None: ...
+    def planned(self, body: Mapping[str, Any]) -> None:
+        """The plan that is carried out, as its JSON document."""
+
+    def waits(self, for_: Sequence[Awaited], until: str, seconds: float) -> None:
+        """What is waited for until it is `until`; `seconds`: how long so far."""
+
+    def summary(self, plan: Plan, outcome: Outcome) -> None:
+        """What the run came to, also where it failed or was stopped."""
 
 
-class Silent:
+class Silent(Reporter):
     """A reporter that reports nothing: a program overrides what it wants to hear. `seconds`: how long the step has
     taken. It is called from the run's own thread, and must not raise."""
 
@@ -69,7 +84,7 @@ class Silent:
 
 
 @frozen
-class PassesOn:
+class PassesOn(Reporter):
     """A reporter that passes on all that it hears to each of `reporters`, in their order."""
 
     reporters: tuple[Reporter, ...]

@@ -23,30 +23,68 @@ class Cloud(Protocol):
     """The calls an apply makes. Each raises CloudError and its children. `before` is called before each attempt of a
     change, when its turn has come (429), and may raise what forbids it."""
 
-    def live(self) -> Live: ...
-    def volumes(self) -> dict[str, LiveVolume]: ...
-    def deleted_volumes(self) -> frozenset[str]: ...
-    def look_again(self, live: Live, bids: Iterable[str], volumes: Iterable[str]) -> Live: ...
-    def now(self) -> datetime | None: ...
-    def time(self) -> datetime: ...
-    def bid(self, id: str) -> LiveBid: ...
-    def instances(self) -> Iterable[Any]: ...
-    def is_gone(self, kind: str, id: str) -> bool: ...
-    def bid_request(self, bid: Bid, script: str | None) -> Mapping[str, Any]: ...
-    def volume_request(self, volume: Volume) -> Mapping[str, Any]: ...
-    def create(self, kind: str, request: Mapping[str, Any], *, key: str, before: Callable[[], None] = ...) -> Made: ...
-    def update_bid(self, id: str, *, before: Callable[[], None] = ..., **fields: Any) -> Made: ...
-    def cancel_bid(self, id: str, *, before: Callable[[], None] = ...) -> None: ...
-    def rename_volume(self, id: str, name: str, *, before: Callable[[], None] = ...) -> None: ...
-    def delete_volume(self, id: str, *, before: Callable[[], None] = ...) -> None: ...
+    def live(self) -> Live:
+        """The volumes and bids that are there now, as listed."""
+
+    def volumes(self) -> dict[str, LiveVolume]:
+        """The volumes that are there now, by id."""
+
+    def deleted_volumes(self) -> frozenset[str]:
+        """The ids of the volumes that are listed with the moment of their deletion."""
+
+    def look_again(self, live: Live, bids: Iterable[str], volumes: Iterable[str]) -> Live:
+        """`live`, with certainty about objects with these ids that it should hold and does not. Raises CloudError for
+        what is neither there nor proved gone."""
+
+    def now(self) -> datetime | None:
+        """The server's clock, as its last answer had it; None: no answer had one."""
+
+    def time(self) -> datetime:
+        """The server's clock, else this machine's."""
+
+    def bid(self, id: str) -> LiveBid:
+        """One bid as it is now. Raises NotFound."""
+
+    def instances(self) -> Iterable[Any]:
+        """The machines of the project's bids, each with `bid` and `status`."""
+
+    def is_gone(self, kind: str, id: str) -> bool:
+        """Whether what the API does not find is over, by a second look of another kind."""
+
+    def bid_request(self, bid: Bid, script: str | None) -> Mapping[str, Any]:
+        """The body of the request that places `bid`, whose volumes all have ids, with the script as it is sent."""
+
+    def volume_request(self, volume: Volume) -> Mapping[str, Any]:
+        """The body of the request that makes `volume`."""
+
+    def create(self, kind: str, request: Mapping[str, Any], *, key: str, before: Callable[[], None] = ...) -> Made:
+        """Make a volume or place a bid, under the idempotency key `key`. Raises NameTaken, Refused, and Ambiguous when
+        it may have happened."""
+
+    def update_bid(self, id: str, *, before: Callable[[], None] = ..., **fields: Any) -> Made:
+        """Set `limit_price` (Decimal), `paused`, `volumes` (ids) or `memory_gb`. Returns what the answer tells of the
+        bid."""
+
+    def cancel_bid(self, id: str, *, before: Callable[[], None] = ...) -> None:
+        """Cancel it. Raises NotFound when it is gone already."""
+
+    def rename_volume(self, id: str, name: str, *, before: Callable[[], None] = ...) -> None:
+        """Rename it. Raises NotFound when it is gone."""
+
+    def delete_volume(self, id: str, *, before: Callable[[], None] = ...) -> None:
+        """Delete it for good. Raises NotFound when it is gone already, Refused while it is in use. The answer does not
+        prove that it is deleted: `deleted_volumes` does."""
 
 
 class Journal(Protocol):
     """Where intents and results become durable (backends/); `overflow`: results that could not, in another place,
     which it names for people (None: nothing had to be kept there). Both raise StateError."""
 
-    def append(self, records: Iterable[Record]) -> None: ...
-    def overflow(self, records: Iterable[Record]) -> str | None: ...
+    def append(self, records: Iterable[Record]) -> None:
+        """Add `records`, all or none; they are durable when it returns."""
+
+    def overflow(self, records: Iterable[Record]) -> str | None:
+        """Keep the results among `records` elsewhere; returns where, for people."""
 
 
 Render: TypeAlias = Callable[[Inputs, Marker], str]  # the startup script that carries the marker
@@ -70,4 +108,5 @@ class Surroundings:
     closed: Callable[[Change], str | None] = lambda _change: None
 
     def now(self) -> Moment:
+        """This moment, by this machine's clocks and the server's."""
         return self.clock.moment(self.cloud.now())

@@ -25,9 +25,14 @@ Verdict: TypeAlias = Literal["found", "absent", "several", "foreign", "ended", "
 class Reads(Protocol):
     """What a look-up needs of the cloud. `now`: the server's clock, as its last answer had it."""
 
-    def live(self) -> Live: ...
-    def bid(self, id: str) -> LiveBid: ...
-    def now(self) -> datetime | None: ...
+    def live(self) -> Live:
+        """What is there now, as listed. Raises CloudError."""
+
+    def bid(self, id: str) -> LiveBid:
+        """One bid as it is now. Raises NotFound, CloudError."""
+
+    def now(self) -> datetime | None:
+        """The server's clock; None: no answer had one."""
 
 
 @frozen

@@ -15,9 +15,14 @@ RUNNING, GONE = "running", "gone"  # beside the API's own words
 class Looks(Protocol):
     """What is asked of the cloud. Each raises CloudError."""
 
-    def live(self) -> Live: ...
-    def bid(self, id: str) -> LiveBid: ...
-    def instances(self) -> Iterable[Any]: ...
+    def live(self) -> Live:
+        """What is there now, as listed."""
+
+    def bid(self, id: str) -> LiveBid:
+        """One bid as it is now. Raises NotFound."""
+
+    def instances(self) -> Iterable[Any]:
+        """The machines of the project's bids, each with `bid` and `status`."""
 
 
 def standings(cloud: Looks, quantities: Mapping[str, int], *, running: bool) -> dict[str, str]:

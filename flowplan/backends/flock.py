@@ -113,9 +113,11 @@ class Flock:
         return b"" if self._opened is None else self._opened.read()
 
     def is_in_place(self) -> bool:
+        """Whether what is taken still stands at `path`: nobody has removed it, or put another file there."""
         return self._opened is not None and self._opened.is_in_place()
 
     def drop(self) -> None:
+        """Close what is opened, which gives the lock back; without one it does nothing."""
         opened, self._opened = self._opened, None
         if opened is not None:
             opened.close()

@@ -19,11 +19,11 @@ from pathlib import Path
 import attrs
 
 from flowplan.backends.local_journal import LocalJournal
-from flowplan.backends.lock import is_lock_name, lock_of
+from flowplan.backends.lock import Lock, is_lock_name, lock_of
 from flowplan.backends.overflow import Overflow, news_of
 from flowplan.backends.parts import NOT_RESTORED, continued, found_in, highest, newest
 from flowplan.backends.state_files import StateFiles
-from flowplan.backends.store import Loaded
+from flowplan.backends.store import Loaded, Store
 from flowplan.backends.versions import Versions
 from flowplan.errors import StateError, UsageProblem
 from flowplan.files.atomic import durable, hold_no_device, hold_trusted, replace_file
@@ -38,7 +38,7 @@ from flowplan.state.state import State, twice, without
 DEFAULT = "flowplan.state.json"
 
 
-class LocalStore:
+class LocalStore(Store):
     """The state in the file at `path` and those beside it; what each method promises is said at `store.Store`.
 
     `hold` is asked before each write whether the lock is ours, and raises StateError when it is not. `overflows`: where
@@ -46,7 +46,7 @@ class LocalStore:
 
     def __init__(self, path: Path, overflows: Path | None = None, hold: Callable[[], None] = lambda: None) -> None:
         self.path = path
-        self.lock = lock_of(path, DEFAULT)
+        self._lock = lock_of(path, DEFAULT)
         self._files = StateFiles(path)
         self.journal_path, self.backup_path = self._files.journal, self._files.backup
         self._versions = Versions(path)
@@ -65,6 +65,10 @@ class LocalStore:
     @property
     def base(self) -> Path:
         return self.path.parent
+
+    @property
+    def lock(self) -> Lock:
+        return self._lock
 
     def hold_usable(self) -> None:
         if is_missing(self.path.absolute().parent):

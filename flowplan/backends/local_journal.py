@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from flowplan.backends.open_journal import OpenJournal
 from flowplan.backends.overflow import Overflow
 from flowplan.backends.state_files import StateFiles
+from flowplan.backends.store import Journal
 from flowplan.errors import StateError
 from flowplan.files.atomic import durable, sync_directory
 from flowplan.state.journal import Closed, Done, Header, Record, fold, frame, header_frame
@@ -16,7 +17,7 @@ from flowplan.state.state import State
 RESERVED = 1024 * 1024  # bytes of journal allocated before the first call: a full disk is met before, not during
 
 
-class LocalJournal:
+class LocalJournal(Journal):
     """The journal that continues `state`; what each method promises is said at `store.Journal`.
 
     `hold` is asked before each write whether the lock is ours. What earlier runs left in `overflow`, as it was read, is

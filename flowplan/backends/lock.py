@@ -23,6 +23,7 @@ from attrs import asdict, fields
 
 from flowplan.backends.flock import SIZE_LIMIT, Flock, Opened
 from flowplan.backends.processes import Fate, fate_of
+from flowplan.backends.store import StateLock
 from flowplan.errors import FlowplanError, Locked, StateError
 from flowplan.files.regular import read_regular
 from flowplan.model.owner import SCOPE, Owner
@@ -31,7 +32,7 @@ NAME = "flowplan.lock"  # of a directory
 _POLL = 0.1  # seconds between tries while waiting: flock has no time limit of its own
 
 
-class Lock:
+class Lock(StateLock):
     """The lock whose holder the file at `path` names: `store.StateLock`. `also`: what is locked with it; `path` itself
     is locked exclusively, or `shared`."""
 

@@ -52,6 +52,8 @@ def news_of(
 
 @frozen
 class OverflowFile(Overflowed):
+    """What overflowed, and the file that it was read from."""
+
     path: Path
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from attrs import field, frozen
 
-from flowplan.backends.parts import Part, Whole
+from flowplan.backends.parts import Part, Parts, Whole
 from flowplan.errors import StateError
 from flowplan.files.atomic import durable, hold_trusted, replace_file, sweep, sync_directory
 from flowplan.files.regular import read_regular
@@ -20,7 +20,7 @@ from flowplan.state.state import State
 
 
 @frozen
-class StateFiles:
+class StateFiles(Parts):
     """The snapshot at `path`; beside it its journal, its backup, and the journal's name in earlier versions (None: it
     was the same)."""
 
@@ -42,6 +42,7 @@ class StateFiles:
         return self.path.with_name(f"{self.path.name}.backup")
 
     def path_of(self, part: Part) -> Path:
+        """The file of a part, whether it is there or not."""
         return {"snapshot": self.path, "journal": self.journal, "backup": self.backup}[part]
 
     def name(self, part: Part) -> str:

@@ -60,6 +60,7 @@ class Versions:
             raise StateError(f"{path} cannot be read: {error.strerror}") from error
 
     def has(self, lineage: str, serial: int) -> bool:
+        """Whether this version is kept, be it damaged."""
         return self._of(lineage, serial).exists()
 
     def keep(self, state: State, change: Change | None) -> None:

@@ -66,6 +66,7 @@ def reported(row: Mapping[str, Any], name: str, note: Note, read: Read = bounds.
 
 
 def quoted(value: Any) -> str:
+    """A value of an answer as messages show it: in quotes, on one line, cut at 40 characters."""
     return repr(shown(str(value), 40))
 
 

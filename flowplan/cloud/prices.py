@@ -50,6 +50,9 @@ class Prices(Asking):
         }
 
     def market(self, key: Key, tries: int | None = None) -> Market:
+        """The auction of a key (instance type, region, quantity) as it is now, in dollars per instance-hour: one call,
+        tried `tries` times (None: as often as any). What an auction that was withdrawn costs is unknown. Raises
+        CloudError."""
         instance_type, region, quantity = key
         path = "/v2/pricing/current"
         query = {"instance_type": instance_type, "region": region, "instance_quantity": quantity}

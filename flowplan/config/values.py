@@ -60,6 +60,7 @@ class Section:
         return None if isinstance(node, Broken) else node
 
     def has(self, key: str) -> bool:
+        """Whether `key` is written, whatever stands behind it."""
         return key in self.node.entries
 
     def lacks(self, key: str) -> bool:
@@ -103,6 +104,7 @@ class Section:
         return found
 
     def name(self, key: str) -> str:
+        """The whole name of `key`, as messages have it: `task_management.priority`."""
         return f"{self.title}.{key}" if self.title else key
 
 

@@ -82,4 +82,5 @@ class Costs:
     left_alone: tuple[PricedApart, ...] = ()
 
     def by_address(self) -> dict[Address, Priced]:
+        """The priced changes, each by its address."""
         return {one.change.address: one for one in self.changes}

@@ -146,6 +146,7 @@ def hold_no_device(path: Path) -> None:
 
 
 def is_device(mode: int) -> bool:
+    """Whether a file of this `st_mode` is a device."""
     return stat.S_ISCHR(mode) or stat.S_ISBLK(mode)
 
 

@@ -61,10 +61,12 @@ class Budget:
 
     @property
     def by_forecast(self) -> bool:
+        """Whether it is held on a percentile of the forecast, which can be unknown, instead of the worst case."""
         return self.basis != "worst"
 
     @property
     def empty(self) -> bool:
+        """Whether it limits nothing."""
         return self.is_free and self.max_changes is None and not self.basis_alone
 
     @property

@@ -114,16 +114,20 @@ class Catalogue:
         object.__setattr__(self, "_of", of)
 
     def type(self, id: str) -> InstanceType | None:
+        """The type with this id; None: it is not listed."""
         return self._by_id.get(id)
 
     def auction(self, instance_type: str, region: str) -> Auction | None:
+        """The auction of a type (its id) in a region; None: there is none now."""
         return self._at.get((instance_type, region))
 
     def auctions_of(self, instance_type: str) -> list[Auction]:
+        """The auctions of a type (its id) in all regions, in the order of the list."""
         return self._of.get(instance_type, [])
 
     @property
     def regions(self) -> tuple[str, ...]:
+        """The regions in which something is offered now, sorted."""
         return tuple(sorted({auction.region for auction in self.auctions}))
 
 

@@ -149,4 +149,5 @@ class Live:
         return attrs.evolve(self, volumes=volumes, bids=bids, gone=self.gone | late)
 
     def volumes_named(self, name: str) -> tuple[LiveVolume, ...]:
+        """The volumes of this name, of which there may be several."""
         return tuple(v for v in self.volumes.values() if v.volume.name == name)

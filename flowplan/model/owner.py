@@ -28,6 +28,8 @@ class Owner:
     scope: str = ""
 
     def describe(self) -> str:
+        """Lines that say who it is, fit to be printed: id, who and process, command, since when, and the CI job if
+        any."""
         lines = [
             f"  id       {shown(self.id)}",
             f"  who      {shown(self.who)}, process {shown(str(self.pid))}",

@@ -61,6 +61,7 @@ class Script:
 
     @classmethod
     def of(cls, text: str) -> Script:
+        """A script with its text, its size in bytes of UTF-8, and the SHA-256 of those."""
         data = text.encode()
         return cls(hashlib.sha256(data).hexdigest(), len(data), text)
 
@@ -279,6 +280,7 @@ class Volume:
 
     @property
     def needs(self) -> tuple[Address, ...]:
+        """Nothing: a volume stands by itself."""
         return ()
 
 
@@ -317,6 +319,7 @@ class Bid:
 
     @property
     def needs(self) -> tuple[Address, ...]:
+        """The addresses of the volumes that it uses; what it uses by an id is nobody's here."""
         return tuple(volume for volume in self.volumes if isinstance(volume, Address))
 
 
@@ -330,10 +333,12 @@ class PortMapping:
 
     @property
     def unreported(self) -> tuple[str, ...]:
+        """Nothing: its ports are read off the bid's marker, whole or not at all."""
         return ()
 
     @property
     def needs(self) -> tuple[Address, ...]:
+        """Its bid."""
         return (self.bid,)
 
 

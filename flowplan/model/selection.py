@@ -37,6 +37,7 @@ def held(text: str) -> str:
 
 
 def is_wild(pattern: str) -> bool:
+    """Whether a pattern can match more than one address."""
     return "*" in pattern or "?" in pattern
 
 

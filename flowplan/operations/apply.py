@@ -78,7 +78,7 @@ class Approval(Protocol):
         """What is raised when that is not the volume's name."""
 
 
-class Approved:
+class Approved(Approval):
     """The approval of a program: that it calls `apply` is its yes."""
 
     can_ask = False

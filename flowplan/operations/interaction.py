@@ -71,7 +71,7 @@ class Interruption(Protocol):
 
 
 @define
-class Event:
+class Event(Interruption):
     """An interruption by a call of `stop`, from any thread. Signals stay as they are."""
 
     wake: Callable[[], None] = _silent

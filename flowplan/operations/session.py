@@ -104,6 +104,7 @@ class Session:
         return self._opened().identity
 
     def now(self) -> str:
+        """The time of this machine, as documents and the state have it: RFC 3339, UTC."""
         return timestamp()
 
     # -- the configuration

@@ -67,14 +67,17 @@ class Change:
 
     @property
     def before(self) -> Resource | None:
+        """What is there, as it is known; None: nothing, or it is not known."""
         return None
 
     @property
     def after(self) -> Resource | None:
+        """What is to be there then; None: nothing."""
         return None
 
     @property
     def fields(self) -> tuple[FieldChange, ...]:
+        """What differs between the two, where both are there."""
         return ()
 
     def bound(self, id: str, applied: Resource) -> Binding:

@@ -63,6 +63,7 @@ class Candidate:
 
     @property
     def place(self) -> Place:
+        """The id of its type, and its region."""
         return (self.kind.id, self.auction.region)
 
     def can_win(self, quantity: int) -> bool:

@@ -39,6 +39,8 @@ def drift(state: State, live: Live, wishes: Wishes, lifecycles: Mapping[Address,
 
 
 def moved(changes: Iterable[Change], state: State, files: Files) -> Iterable[tuple[Address, str, str]]:
+    """The addresses that are configured in another file than the state has, with the name of that file and of the new
+    one, as people are shown them."""
     for change in changes:
         known = state.bindings.get(change.address)
         if known is None or not known.source or change.position is None:

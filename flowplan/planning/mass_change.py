@@ -26,10 +26,12 @@ class MassChange:
 
     @property
     def changed(self) -> int:
+        """How many of those that are there would not stay as they are."""
         return self.updated + self.replaced + self.deleted
 
     @property
     def refused(self) -> bool:
+        """Whether that is more than the limit allows."""
         return not self.limit.allows(self.changed, self.there)
 
 

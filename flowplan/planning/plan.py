@@ -76,6 +76,7 @@ class Plan:
         return not self.order and all(one.previous_address is None for one in self.changes)
 
     def by_address(self) -> dict[Address, Change]:
+        """The changes, each by its address."""
         return {change.address: change for change in self.changes}
 
     def places(self) -> dict[Address, Place]:
@@ -94,17 +95,25 @@ class Plan:
 
 
 class Files(Protocol):
-    """The configuration files as the state names them (`Binding.source`): kept() makes such a name of the one in a
-    Position, for_people() makes it one to show. is_given(): a PATH leads there, if under another name."""
+    """The configuration files as the state names them (`Binding.source`)."""
 
-    def kept(self, name: str) -> str: ...
-    def for_people(self, source: str) -> str: ...
-    def is_gone(self, source: str) -> bool: ...
-    def is_given(self, source: str) -> bool: ...
-    def same(self, one: str, other: str) -> bool: ...
+    def kept(self, name: str) -> str:
+        """What the state calls the file that a Position calls `name`."""
+
+    def for_people(self, source: str) -> str:
+        """`source` as it is shown: from where the command runs."""
+
+    def is_gone(self, source: str) -> bool:
+        """Whether that file is proved not to be there any more."""
+
+    def is_given(self, source: str) -> bool:
+        """Whether a PATH leads there, if under another name, or to its like in this checkout."""
+
+    def same(self, one: str, other: str) -> bool:
+        """Whether two names of the state lead to one file, or the second to the like of the first in this checkout."""
 
 
-class AllThere:
+class AllThere(Files):
     """Files that are all there, and have one name each."""
 
     def kept(self, name: str) -> str:

@@ -156,6 +156,7 @@ class Estimate:
 
     @property
     def now(self) -> Decimal | None:
+        """Dollars per hour of all instances together."""
         if self.outlook == "unknown":
             return None
         if self.outlook != "runs" or self.entry.point is None:
@@ -169,6 +170,7 @@ class Estimate:
 
     @property
     def worst(self) -> Decimal:
+        """Dollars per hour with every instance at the limit; 0 while it is paused, for then it is never charged."""
         return Decimal(0) if self.outlook == "paused" else self.limit_price * self.quantity
 
 
@@ -227,4 +229,5 @@ class Totals:
 
     @property
     def delta(self) -> Total:
+        """How much more the stack costs as planned; less is negative."""
         return self.planned - self.current

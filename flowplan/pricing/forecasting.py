@@ -33,18 +33,15 @@ class Band:
     p90: Decimal | None = None
     expected: Decimal | None = None
 
-    @property
-    def mean(self) -> Decimal | None:
-        return self.expected
-
     @classmethod
     def sure(cls, value: Decimal) -> Band:
+        """A quantity that is certain."""
         return cls(value, value, value, value)
 
     def __neg__(self) -> Band:
         """The same amounts saved instead of paid, or the reverse."""
         low, middle, high, mean = (
-            None if part is None else -part for part in (self.p90, self.p50, self.p10, self.mean)
+            None if part is None else -part for part in (self.p90, self.p50, self.p10, self.expected)
         )
         return Band(low, middle, high, mean)
 
@@ -67,6 +64,7 @@ class Known:
 
     @property
     def band(self) -> Band:
+        """The same as a band, in which figures may be unknown."""
         return Band(self.p10, self.p50, self.p90, self.expected)
 
     def at_most(self, most: Decimal | None) -> Known:
@@ -252,6 +250,7 @@ class Spread:
     total: float = Factory(lambda self: math.fsum(self.weights), takes_self=True)
 
     def money(self, values: Sequence[float]) -> Band:
+        """The band of `values`, one a path, to a millionth of a dollar."""
         return self.known(values).band
 
     def known(self, values: Sequence[float]) -> Known:
@@ -259,6 +258,7 @@ class Spread:
         return Known(*map(_decimal, self.of(values)))
 
     def share(self, values: Sequence[float]) -> Band:
+        """The band of `values`, one a path, from 0 to 1; each figure rounded down to 0.1 %."""
         low, middle, high, mean = self.of(values)
         return Band(_down(low), _down(middle), _down(high), _down(mean))
 

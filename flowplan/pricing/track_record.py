@@ -77,6 +77,7 @@ class KeptForecast:
 
     @property
     def ends_at(self) -> datetime:
+        """When the time is over that it is about."""
         return self.starts_at + timedelta(hours=self.hours)
 
     @property
@@ -221,6 +222,7 @@ class Coverage:
 
     @property
     def share(self) -> Decimal | None:
+        """How many of the bands held, from 0 to 1; None: no forecast that counts is over yet."""
         return None if not self.elapsed else Decimal(self.held) / self.elapsed
 
     @property

@@ -71,6 +71,7 @@ class Parts:
 
     @classmethod
     def of(cls, inputs: Inputs) -> Parts:
+        """What the script of these inputs needs."""
         image = inputs.container_image
         return cls(
             ports=bool(inputs.ports),
@@ -87,6 +88,7 @@ class Parts:
 
     @property
     def steps(self) -> bool:
+        """Whether it does anything before the user's own script."""
         return self.ports or self.disks or self.shares or self.image or self.ends
 
 

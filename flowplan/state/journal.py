@@ -114,6 +114,7 @@ class Header:
 
     @classmethod
     def of(cls, state: State) -> Header:
+        """The header of a journal that continues `state`."""
         return cls(**{one.name: getattr(state, one.name) for one in attrs.fields(cls)})
 
     def fresh(self) -> State:

@@ -145,6 +145,7 @@ class MarkedBid:
 
     @property
     def id(self) -> str:
+        """The bid's id."""
         return self.bid.id
 
 

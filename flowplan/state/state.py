@@ -106,6 +106,7 @@ class State:
         return attrs.evolve(self, plans=(*self.plans, plan)[-PLANS_KEPT:])
 
     def ids(self) -> dict[Address, str]:
+        """The id of the live object of each address."""
         return {address: binding.id for address, binding in self.bindings.items()}
 
     def rebound(self, address: Address, old: Binding | None, new: Binding | None) -> State:

@@ -63,7 +63,8 @@ class Renewable(Protocol):
     """A source of tokens that expire: the one of now, and another instead of one that was refused."""
 
     def __call__(self) -> Secret: ...
-    def renew(self, refused: str) -> None: ...
+    def renew(self, refused: str) -> None:
+        """Get another token instead of `refused`, unless another thread has done so already. Raises CloudError."""
 
 
 class Transport:

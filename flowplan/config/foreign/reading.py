@@ -39,6 +39,7 @@ class Reading:
         return None if isinstance(node, Scalar) and node.is_null else node
 
     def scalar(self, *path: str) -> Scalar | None:
+        """What stands there, if it is a scalar; None for a list, a mapping, or nothing."""
         node = self.at(*path)
         return node if isinstance(node, Scalar) else None
 

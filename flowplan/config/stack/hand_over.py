@@ -26,13 +26,20 @@ class Said(Protocol):
     """What the documents of a stack say of addresses."""
 
     @property
-    def moved(self) -> list[Moved]: ...
+    def moved(self) -> list[Moved]:
+        """Which address stands for which earlier one."""
+
     @property
-    def removed(self) -> list[Removed]: ...
+    def removed(self) -> list[Removed]:
+        """What is to be forgotten, or destroyed, since no file names it any more."""
+
     @property
-    def imports(self) -> list[Import]: ...
+    def imports(self) -> list[Import]:
+        """Which live objects are to be taken into the state, each at its address."""
+
     @property
-    def names(self) -> Names: ...
+    def names(self) -> Names:
+        """The names of tasks and volumes, by which an address is read."""
 
 
 _ID = Grammar(

@@ -44,10 +44,12 @@ class Item:
     internal: range
 
     def pairs(self) -> Iterator[PortPair]:
+        """Each external port with the internal one that answers behind it."""
         return map(pair, self.external, self.internal)
 
     @property
     def forwards(self) -> bool:
+        """Whether it takes the forwarder: some port is another one inside."""
         return self.external != self.internal
 
 

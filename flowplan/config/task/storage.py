@@ -252,6 +252,8 @@ def size_of(create: Section) -> int | None:
 
 
 def interface_of(create: Section) -> Interface:
+    """Block or File, of a volume that is to be created: `disk_interface` and `storage_type` are two names of one
+    setting, and Block is the default. Two that differ are reported."""
     storage_type = choice(create, "storage_type", ("block", "nfs"))
     interface = choice(create, "disk_interface", ("Block", "File"))
     if storage_type and interface and _INTERFACES[storage_type] != interface:

@@ -66,12 +66,14 @@ class Scalar:
 
     @property
     def kind(self) -> Kind:
+        """What YAML 1.2 takes it for: what is quoted or in a block is a string, whatever it looks like."""
         if self.style:
             return "string"
         return _plain_kind(self.text) if len(self.text) < 100 else _plain_kind.__wrapped__(self.text)
 
     @property
     def is_null(self) -> bool:
+        """Whether it says that there is no value: `null`, `~`, or nothing at all."""
         return not self.style and self.text in _NULLS
 
 
@@ -90,6 +92,7 @@ class Sequence:
 
     @property
     def items(self) -> list[Node]:
+        """The nodes of the list, each with the alias by which the list was reached."""
         return [reached(item, self.through) for item in self.own] if self.through else self.own
 
 
@@ -110,6 +113,7 @@ class Mapping:
     kind: ClassVar[Kind] = "mapping"
 
     def get(self, key: str) -> Node | None:
+        """What `key` stands for; None: the key is not there."""
         entry = self.entries.get(key)
         return None if entry is None else reached(entry[1], self.through)
 
@@ -192,6 +196,7 @@ class Document:
     root: Node
 
     def position(self, node: Node) -> Position:
+        """Where `node` stands: its alias, if it was reached by one."""
         return self.text.position(node.alias or node.start)
 
     def _end(self, node: Node) -> Position | None:

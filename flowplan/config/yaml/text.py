@@ -68,6 +68,7 @@ class Findings:
 
     @property
     def has_errors(self) -> bool:
+        """Whether something was found that is more than a warning."""
         return any(problem.severity == "error" for problem in self.all)
 
 
@@ -89,6 +90,7 @@ class Text:
     _lines: list[str] | None = None
 
     def position(self, mark: Mark) -> Position:
+        """The file, and the line and column counted from 1, of a mark counted from 0."""
         return Position(home_of(mark, self).file, mark.line + 1, mark.column + 1)
 
     def line(self, number: int) -> str | None:

@@ -30,6 +30,7 @@ class Cleared(NamedTuple):
     fixed: float | None
 
     def price(self, market: float) -> float:
+        """Dollars per unit, where the market asks for `market` dollars."""
         return market * self.multiple if self.fixed is None else self.fixed
 
 

@@ -38,12 +38,14 @@ class Lots(NamedTuple):
 
     @property
     def mean(self) -> float:
+        """Units of an order on average, as `draw` draws them."""
         per_size = [math.fsum(self._units(size, n) for n in _QUANTITIES) / len(_QUANTITIES) for size in self.sizes]
         shares = [1 / size for size in self.sizes]
         return math.fsum(map(math.prod, zip(per_size, shares, strict=True))) / math.fsum(shares)
 
     @property
     def largest(self) -> int:
+        """The most units that an order can ask for."""
         return max(self._units(size, max(_QUANTITIES)) for size in self.sizes)
 
     def _units(self, size: int, quantity: int) -> int:
@@ -64,6 +66,7 @@ class Depth(NamedTuple):
         return (shape - 1) / rate
 
     def drawn(self, random: Random, lots: Lots) -> float:
+        """An elasticity for one future: of the gamma distribution that what was `seen` leaves open."""
         shape, rate = self._gamma(lots)
         return random.gammavariate(shape, 1 / rate)
 
