@@ -32,6 +32,7 @@ from flowplan.model.budget import BudgetBasis
 from flowplan.model.durations import WHAT_IF
 from flowplan.operations import apply as applying
 from flowplan.operations import plan as planning
+from flowplan.operations.approval import Approved
 from flowplan.operations.combinations import hold_together
 from flowplan.operations.hooks import after_plan
 from flowplan.operations.interaction import Event, Listener
@@ -205,7 +206,7 @@ class Stack:
             with self._session(event) as session:
                 heard = reporter or Silent()
                 heard.planned(document)
-                return applying.apply(session, request, how, applying.Approved(), heard, document)
+                return applying.apply(session, request, how, Approved(), heard, document)
 
         return in_a_thread(run)
 

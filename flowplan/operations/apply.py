@@ -1,10 +1,11 @@
-"""Carry out a plan: approval, the run itself, and what came of it. For apply and destroy."""
+"""Carry out a plan: settle what an earlier run left, look, have it approved (approval.py), run it, and save what came
+of it. For apply and destroy."""
 
 from __future__ import annotations
 
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 import attrs
 from attrs import define, field, frozen
@@ -16,23 +17,22 @@ from flowplan.apply.outcome import Outcome, verdict
 from flowplan.apply.recover import Recovered, recover
 from flowplan.apply.run import Applying
 from flowplan.apply.waits import Until, Waiting
-from flowplan.errors import ApplyFailed, ApprovalMissing, FlowplanError, OutcomeUnknown, StalePlan, UsageProblem
+from flowplan.errors import ApplyFailed, FlowplanError, OutcomeUnknown, UsageProblem
 from flowplan.model.budget import side_by_side
-from flowplan.model.resources import Volume
+from flowplan.operations.approval import Approval, Approving
 from flowplan.operations.ending import Ending
-from flowplan.operations.environment import hold_environment, with_prefix
-from flowplan.operations.excerpts import Excerpting, with_lines
+from flowplan.operations.environment import with_prefix
+from flowplan.operations.excerpts import Excerpting
 from flowplan.operations.hand_over import hand_over
 from flowplan.operations.observe import Observed, observe
 from flowplan.operations.outputs import shown_after, with_outputs
 from flowplan.operations.paid import with_bill
-from flowplan.operations.plan import Request, document_of, forecast, hold_budgets, priced_plan, refuse, wanted
-from flowplan.operations.saved_plan import hold_not_applied, hold_to, places_of, touched_by
+from flowplan.operations.plan import Request, wanted
+from flowplan.operations.saved_plan import hold_not_applied, places_of, touched_by
 from flowplan.operations.sensitive import config_sha256, hold_sensitive
 from flowplan.operations.variables import hold_same, of_plan
-from flowplan.planning.plan import Plan, Wishes, key_of, same_work
+from flowplan.planning.plan import Plan, Wishes, key_of
 from flowplan.pricing.entry import to_win
-from flowplan.pricing.units import DAY, HOUR, MONTH
 from flowplan.state.ownership import with_past_bids
 from flowplan.state.state import AppliedPlan, State, without
 
@@ -41,13 +41,12 @@ if TYPE_CHECKING:
 
     from flowplan.apply.events import Reporter
     from flowplan.backends.store import Journal, Loaded, StateLock, Store
+    from flowplan.cloud.fcp import Fcp
     from flowplan.config import Config
     from flowplan.cost.costs import Costs
-    from flowplan.cost.priced_plan import PricedPlan
-    from flowplan.documents.shapes.plan import PlanDocument, SealedPlan
+    from flowplan.documents.shapes.plan import SealedPlan
     from flowplan.model.address import Address
     from flowplan.model.budget import Budget
-    from flowplan.model.catalogue import Place
     from flowplan.model.live import Live
     from flowplan.model.resources import Bid
     from flowplan.operations.session import Session
@@ -55,45 +54,6 @@ if TYPE_CHECKING:
     from flowplan.state.state import Binding
 
 ADVANCE = "; in the simulator, `flowplan simulator advance` moves the time"
-FRESH = 10.0  # seconds after which a plan is not carried out without another look
-
-
-class Approval(Protocol):
-    """Somebody who says yes or no to a plan. Their answer may take days: the plan is looked at again after it."""
-
-    @property
-    def can_ask(self) -> bool:
-        """Whether somebody is there to be asked for the names of volumes."""
-
-    def show(self, document: PlanDocument) -> None:
-        """The plan, before anything is asked about it."""
-
-    def approve(self, plan: Plan) -> bool:
-        """Return once the plan is approved: whether somebody was asked. Raises ApprovalMissing otherwise."""
-
-    def name_of_volume(self, message: str) -> str:
-        """What somebody types as the permission to lose a volume's data, which `message` says. Only where `can_ask`."""
-
-    def refused_volume(self) -> Exception:
-        """What is raised when that is not the volume's name."""
-
-
-class Approved(Approval):
-    """The approval of a program: that it calls `apply` is its yes."""
-
-    can_ask = False
-
-    def show(self, document: PlanDocument) -> None:
-        """The program has it already."""
-
-    def approve(self, plan: Plan) -> bool:
-        return False
-
-    def name_of_volume(self, message: str) -> str:
-        return ""
-
-    def refused_volume(self) -> ApprovalMissing:
-        return ApprovalMissing("the plan was not approved; nothing was changed")
 
 
 @frozen
@@ -159,10 +119,8 @@ class Run:
     _doubt: OutcomeUnknown | None = field(default=None, init=False)  # of an earlier run, and still there
     _doubted: tuple[Intent, ...] = field(default=(), init=False)  # the creates that are in doubt with it
     _pending: tuple[Intent, ...] = field(default=(), init=False)  # what was in doubt when this run began
-    _shown: Costs | None = field(default=None, init=False)  # what was shown that it costs
     _looked: float = field(default=0.0, init=False)  # when the look at the cloud began that the plan is made of
     _ran: tuple[Plan, Outcome, Live] | None = field(default=None, init=False)  # once that is saved
-    _asked: bool = field(default=False, init=False)  # whether somebody was asked since: that may take days
 
     def __call__(self) -> Outcome:
         with self.session.changing() as lock:
@@ -187,7 +145,9 @@ class Run:
                 hint="run `flowplan recover`, then this again",
             )
         journal, recovered, seen = self._look(store, loaded, lock)
-        plan = self._approved(seen)
+        approving = self._approving()
+        plan = approving(seen)
+        self.wishes = approving.wishes
         if self.how.init:
             for kept in store.begin_anew():
                 self.session.listener.note(f"set aside as {kept}")
@@ -203,7 +163,7 @@ class Run:
             saved = self._save(store, outcome, loaded, changed=changed)
             outcome = attrs.evolve(outcome, state=saved)
             self._ran = (plan, outcome, seen.live)
-            self._keep_forecast(plan, outcome)
+            self._keep_forecast(plan, outcome, approving.shown)
             outcome = self._wait(plan, outcome, around)
             outcome = attrs.evolve(outcome, outputs=shown_after(self.session, outcome.state))
             self._ran = (plan, outcome, seen.live)
@@ -284,95 +244,26 @@ class Run:
             self.session.listener.note(f"{error}; everything known is destroyed anyway")
             return Recovered(state, (), {})
 
-    def _observed(
-        self, state: State, pending: Mapping[str, Intent], kept: Mapping[Address, Place] | None = None
-    ) -> Observed:
-        """What is there. `kept`: types and regions that were chosen; else those of a saved plan: prices may have moved
-        since."""
-        if kept is None and self.saved is not None:
-            kept = places_of(self.saved)
+    def _observed(self, state: State, pending: Mapping[str, Intent]) -> Observed:
+        """What is there, at the types and regions of a saved plan: prices may have moved since."""
+        kept = None if self.saved is None else places_of(self.saved)
         return observe(self.session, self.config, state, pending, kept=kept, partial=self.wishes.partial)
 
-    # -- approval
-
-    def _approved(self, seen: Observed) -> Plan:
-        """The plan somebody approved: the saved one, or the one just shown, unless the cloud moved meanwhile."""
-        found = priced_plan(self.session, seen, self.wishes)
-        if self.saved is not None:
-            # The saved plan was made before it was looked up what became of what is in doubt, and says so.
-            allowed = attrs.evolve(found, plan=attrs.evolve(found.plan, in_doubt=self._pending), refusals=())
-            hold_to(
-                self.saved,
-                document_of(self.session, seen, allowed, self.saved["stack"]["paths"]),
-                seen.desired.choices,
-            )
-            refuse(self._held(found), saved=True)
-            return found.plan
-        if not found.plan.empty and self.wishes.mode == "apply":
-            spans = (HOUR, DAY, MONTH) if self.how.for_machines else (HOUR,) if self.budgets else ()
-            found = forecast(self.session, found, self.hours, spans=spans)
-        found = self._held(found)
-        self._show(found, seen)
-        found = self._typed_volumes(found, seen)
-        refuse(found)
-        if not found.plan.empty:
-            asked = self.approval.approve(found.plan)
-            if not asked and self.wishes.mode == "apply":
-                hold_environment(seen)
-            self._asked |= asked
-        return found.plan if found.plan.empty or not self._time_passed() else self._still(found.plan, seen)
-
-    def _time_passed(self) -> bool:
-        """Whether what was looked at may be another by now: somebody was asked, or it took long to get here."""
-        return self._asked or time.monotonic() - self._looked > FRESH
-
-    def _still(self, plan: Plan, seen: Observed) -> Plan:
-        """`plan` made again of what is there now, by the prices of now. Raises StalePlan when that does something
-        else than was shown, GuardRefused when a guard or a budget refuses it now."""
-        again = self._observed(seen.recorded, {}, plan.places())
-        now = priced_plan(self.session, again, self.wishes)
-        if not same_work(now.plan, plan):
-            raise StalePlan(
-                "a live resource has changed since the plan was shown; nothing was done",
-                hint="run the same command again and look at the new plan",
-            )
-        refuse(self._held(now), saved=True)
-        return now.plan
-
-    def _held(self, found: PricedPlan) -> PricedPlan:
-        """`found` held to the budgets; what only removes is never too expensive."""
-        if self.config is None:
-            return found
-        return with_lines(hold_budgets(self.session, found, self.budgets, self.hours), self.config)
-
-    def _show(self, found: PricedPlan, seen: Observed) -> None:
-        if self._asks_for_volumes(found):
-            found = attrs.evolve(found, refusals=())  # the question that follows says it
-        self._shown = found.costs
-        self.approval.show(document_of(self.session, seen, found, unchanged=False))
-
-    def _asks_for_volumes(self, found: PricedPlan) -> bool:
-        """Whether somebody at the terminal can permit all that the guards refuse, by typing names."""
-        only_data = all(refusal.code == "volume-data" for refusal in found.refusals)
-        asks = self.wishes.mode == "destroy" and self.approval.can_ask
-        return asks and bool(found.refusals) and only_data
-
-    def _typed_volumes(self, found: PricedPlan, seen: Observed) -> PricedPlan:
-        """A volume's name typed in by somebody is the permission to destroy its data."""
-        if not self._asks_for_volumes(found):
-            return found
-        names = {str(c.address): c.before.name for c in found.plan.changes if isinstance(c.before, Volume)}
-        typed: set[str] = set()
-        for refusal in found.refusals:
-            name = names.get(refusal.about or "")
-            self._asked = True
-            if name is None or self.approval.name_of_volume(refusal.summary) != name:
-                raise self.approval.refused_volume()
-            typed.add(name)
-        self.wishes = attrs.evolve(self.wishes, destroyable=self.wishes.destroyable | typed)
-        return priced_plan(self.session, seen, self.wishes)
-
     # -- the run
+
+    def _approving(self) -> Approving:
+        return Approving(
+            self.session,
+            self.config,
+            self.wishes,
+            self.approval,
+            self.saved,
+            self.budgets,
+            self.hours,
+            self._pending,
+            self._looked,
+            self.how.for_machines,
+        )
 
     def _surroundings(self, journal: Journal, lock: StateLock) -> Surroundings:
         from flowplan.operations.lifetimes import over
@@ -418,17 +309,7 @@ class Run:
 
         end = Ending(session, plan, around, self._options, save)
         cloud, clock = session.cloud(), session.interruption.clock()
-
-        def prices(bids: Sequence[Bid]) -> list[Prices]:
-            keys = {key_of(bid) for bid in bids}
-            found = cloud.markets(sorted(keys), shown_only=keys)
-            markets = [found.get(key_of(bid)) for bid in bids]
-            return [
-                Prices(market.spot if market else None, to_win(market, bid.limit_price))
-                for bid, market in zip(bids, markets, strict=True)
-            ]
-
-        waiting = Waiting(cloud, how.wait, how.timeout, clock, self.reporter, prices=prices, end=end)
+        waiting = Waiting(cloud, how.wait, how.timeout, clock, self.reporter, prices=partial(_prices, cloud), end=end)
         if session.settings.simulated:
             from flowplan.operations.simulator import STANDS_STILL
 
@@ -455,9 +336,9 @@ class Run:
             config_sha256=config_sha256(self.session, self.config) if self.config is not None else "",
         )
 
-    def _keep_forecast(self, plan: Plan, outcome: Outcome) -> None:
-        """What was shown of what exists now: `flowplan cost` judges it. Never fails the run."""
-        shown = self.saved or self._shown
+    def _keep_forecast(self, plan: Plan, outcome: Outcome, costs: Costs | None) -> None:
+        """What was shown of what exists now (`costs`): `flowplan cost` judges it. Never fails the run."""
+        shown = self.saved or costs
         if shown is not None and self.wishes.mode == "apply" and outcome.done:
             from flowplan.operations.track_record import keep_shown
 
@@ -471,6 +352,17 @@ class Run:
             raise self._doubt
         verdict(outcome)
         hold_seen(plan, outcome, seen)
+
+
+def _prices(cloud: Fcp, bids: Sequence[Bid]) -> list[Prices]:
+    """Of the auction of each of `bids`: one call for each auction, and unknown where that fails."""
+    keys = {key_of(bid) for bid in bids}
+    found = cloud.markets(sorted(keys), shown_only=keys)
+    markets = [found.get(key_of(bid)) for bid in bids]
+    return [
+        Prices(market.spot if market else None, to_win(market, bid.limit_price))
+        for bid, market in zip(bids, markets, strict=True)
+    ]
 
 
 def _without_left_out(plan: Plan, seen: Observed) -> State:

@@ -22,7 +22,8 @@ from flowplan.config import Source
 from flowplan.documents.test import Outcome
 from flowplan.errors import ConfigError, FlowplanError, UsageProblem
 from flowplan.files.regular import read_regular
-from flowplan.operations.apply import Approved, How, apply
+from flowplan.operations.apply import How, apply
+from flowplan.operations.approval import Approved
 from flowplan.operations.interaction import Listener
 from flowplan.operations.plan import Request, plan
 from flowplan.operations.session import Session

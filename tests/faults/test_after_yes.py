@@ -72,8 +72,9 @@ def test_nor_when_it_was_permitted_by_its_name_typed_in(shared: Place) -> None:
 def test_nor_when_getting_there_took_long(shared: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody is asked, but the plan was shown to a reader that was slow, say."""
     volume = volume_id(shared)
-    monkeypatch.setattr("flowplan.operations.apply.FRESH", -1.0)
-    monkeypatch.setattr("flowplan.operations.apply.Run._show", lambda *_: colleague_places(shared, "colleague", volume))
+    monkeypatch.setattr("flowplan.operations.approval.FRESH", -1.0)
+    shows = "flowplan.operations.approval.Approving._show"
+    monkeypatch.setattr(shows, lambda *_: colleague_places(shared, "colleague", volume))
     result = shared.run("destroy", "--auto-approve", "--allow-volume-destroy", "*")
     assert result.code == 3, result
     assert len(live_ids(shared)) == 2
