@@ -189,11 +189,10 @@ def priced_plan(session: Session, seen: Observed, wishes: Wishes) -> PricedPlan:
     from flowplan.cost.estimate import auctions_needed, one_more, priced
     from flowplan.cost.priced_plan import PricedPlan
     from flowplan.operations.environment import other_environment
-    from flowplan.operations.policing import refused_by_policies
+    from flowplan.operations.policing import refused_by_policies, unheeded
     from flowplan.planning.guards import refusals
     from flowplan.planning.jobs import notes
     from flowplan.planning.make import make_plan
-    from flowplan.planning.policies import unused
     from flowplan.planning.unreported import hold_reported, only_stops
 
     state = seen.recorded if wishes.mode == "refresh-only" else seen.state  # what moves or is imported is not recorded
@@ -215,7 +214,7 @@ def priced_plan(session: Session, seen: Observed, wishes: Wishes) -> PricedPlan:
         costs,
         (*refusals(plan, seen.live, wishes), *refused_by_policies(session, plan, wishes, seen, costs)),
         unchecked=unchecked,
-        warnings=(*warnings, *unused(wishes.policies, seen.catalogue), *notes(plan.changes, seen.desired)),
+        warnings=(*warnings, *unheeded(wishes, seen), *notes(plan.changes, seen.desired)),
     )
 
 

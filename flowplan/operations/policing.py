@@ -29,9 +29,22 @@ def refused_by_policies(
 
     if not wishes.policies:
         return ()
-    project = Named(seen.state.project or "", seen.state.project_name or "")
-    about = Circumstances(seen.catalogue, seen.live, project, _moments(session, wishes), _paid(costs))
+    moments = _moments(session, wishes)
+    about = Circumstances(seen.catalogue, seen.live, _project(seen), moments, _paid(costs))
     return refused(plan, wishes.policies, about)
+
+
+def unheeded(wishes: Wishes, seen: Observed) -> tuple[Diagnostic, ...]:
+    """Warnings of what in the policies of `wishes` limits nothing."""
+    from flowplan.planning.policies import unused
+
+    if wishes.mode != "apply" or not wishes.policies:
+        return ()
+    return unused(wishes.policies, seen.catalogue, _project(seen))
+
+
+def _project(seen: Observed) -> Named:
+    return Named(seen.state.project or "", seen.state.project_name or "")
 
 
 def closed_by_policies(session: Session, wishes: Wishes, change: Change) -> str | None:

@@ -60,20 +60,26 @@ def closed(change: Change, policies: Iterable[Policies], moments: Mapping[str, d
     return None
 
 
-def unused(policies: Iterable[Policies], catalogue: Catalogue) -> tuple[Diagnostic, ...]:
-    """A warning for each type that has a price in a policy and is not listed: a slip of the pen would limit nothing."""
+def unused(policies: Iterable[Policies], catalogue: Catalogue, project: Named) -> tuple[Diagnostic, ...]:
+    """A warning for each type that has a price in a policy and is not listed, and for budgets of which none is for
+    `project`: a slip of the pen would limit nothing."""
+    policies = tuple(policies)
     caps = [cap for rules in policies if rules.max_price is not None for cap in rules.max_price.caps]
-    return tuple(
-        Diagnostic(
-            "policy-unused",
-            f"the policy limits the price of {cap.name}, and there is no such instance type",
-            candidates(cap.name, (kind.name for kind in catalogue.types)),
-            severity="warning",
-            position=cap.position,
+    strange = [
+        _unused(
+            cap, f"the price of {cap.name}, and there is no such instance type", (one.name for one in catalogue.types)
         )
         for cap in caps
         if cap.name != ANYTHING and catalogue.types and not any(_means(cap.name, one) for one in catalogue.types)
-    )
+    ]
+    others = [rules.budgets for rules in policies if rules.budgets and not _caps_of(project, rules.budgets)]
+    what = f"what other projects cost, and has no budget for {project.name}"
+    return (*strange, *(_unused(caps[0], what, (), f"add {project.name}, or '*' for any other") for caps in others))
+
+
+def _unused(cap: Cap, what: str, known: Iterable[str], hint: str | None = None) -> Diagnostic:
+    hint = hint or candidates(cap.name, known)
+    return Diagnostic("policy-unused", f"the policy limits {what}", hint, severity="warning", position=cap.position)
 
 
 def _refused(plan: Plan, rules: Policies, seen: Circumstances) -> Iterator[Diagnostic]:

@@ -538,6 +538,13 @@ MISTAKES = (
         ("tests/planning/test_policies.py", "-k", "only_lowers"),
     ),
     Mistake(
+        "say nothing of budgets that are for other projects alone",
+        "planning/policies.py",
+        "if rules.budgets and not _caps_of(project, rules.budgets)]",
+        "if False]",
+        ("tests/planning/test_policies.py", "-k", "none_is_for"),
+    ),
+    Mistake(
         "let what is protected get an address that is not",
         "planning/policies.py",
         "            yield from _renamed(change, pattern, rule)",

@@ -151,11 +151,11 @@ def test_what_is_unknown_is_refused() -> None:
 
 def test_a_price_for_a_type_that_there_is_not_is_warned_of() -> None:
     catalogue = seen().catalogue
-    [one] = unused([price(cap("h1000", "1"), cap("h100", "1"), cap("*", "1"))], catalogue)
+    [one] = unused([price(cap("h1000", "1"), cap("h100", "1"), cap("*", "1"))], catalogue, HERE)
     assert "the policy limits the price of h1000" in one.summary
     assert (one.severity, one.position) == ("warning", AT)
     assert "h100-80gb.sxm.8x" in (one.hint or "")
-    assert unused([price(cap("h1000", "1"))], Catalogue((), ())) == ()  # nothing was listed
+    assert unused([price(cap("h1000", "1"))], Catalogue((), ()), HERE) == ()  # nothing was listed
 
 
 # ---- places, names ------------------------------------------------------------------------------------------------
@@ -250,6 +250,17 @@ THEIRS = live_bid(bid("theirs", "30"), "bid_2", ours=False)
 def test_a_project_has_a_budget(name: str, amount: str, refuses: bool) -> None:
     rules = Policies(budgets=(cap(name, amount),))
     assert bool(said(rules, NEW, about=seen(live(THEIRS)))) is refuses
+
+
+def test_budgets_of_which_none_is_for_the_project_are_warned_of() -> None:
+    def unheeded(*caps: Cap) -> tuple[Diagnostic, ...]:
+        return unused([Policies(budgets=caps), Policies()], Catalogue((), ()), HERE)
+
+    [one] = unheeded(cap("Research", "1"), cap("other", "1"))
+    assert one.summary == "the policy limits what other projects cost, and has no budget for research"
+    assert (one.severity, one.position, one.hint) == ("warning", AT, "add research, or '*' for any other")
+    for own in ("research", "proj_1", "*"):
+        assert unheeded(cap("other", "1"), cap(own, "1")) == ()
 
 
 def test_its_figures_are_those_of_all_that_costs() -> None:
