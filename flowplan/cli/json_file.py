@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,10 +54,12 @@ class JsonFile:
         return self.events
 
     def end(self, code: int, said: Sequence[Diagnostic]) -> None:
-        """The run ends with `code`."""
+        """The command ends with `code`. A document that was made before it failed, and does not say so, is dropped."""
         if self.events is not None:
             self.events.end(code, said)
             self.text = "".join(f"{line}\n" for line in self.lines)
+        elif said and self.text and not _says(self.text, code):
+            self.text = ""
 
     def write(self, terminal: Terminal) -> int:
         """Write all of it or nothing, without what no stream shows. Returns 0, or the exit code of a failure, which
@@ -72,3 +75,9 @@ class JsonFile:
             terminal.error(error)
             return error.exit_code
         return 0
+
+
+def _says(text: str, code: int) -> bool:
+    """Whether a document says itself that the command ends with `code`."""
+    found = json.loads(text)
+    return isinstance(found, dict) and found.get("exit_code") == code
