@@ -73,6 +73,8 @@ class Answer:
         """The command ends with `code`; where it failed, `said` is why. Returns its exit code: another one where it did
         well, but not all that it says could be written."""
         self._to_stdout(code, said)
+        if said and self.file is not None:
+            self.file.failed(code)
         if self.terminal.output.lost and code in (0, PENDING):
             lost = tell_lost(self.terminal)
             code, said = lost.exit_code, lost.said

@@ -41,7 +41,7 @@ def fmt(ctx: click.Context, paths: tuple[str, ...], check: bool, diff: bool) -> 
         files = layouts(here.session, paths)
     changed = [file for file in files if file.changes]
     if _STDIN in paths and not (check or diff):
-        here.terminal.exact(files[0].text)
+        here.terminal.exact(files[0].text, "name the file instead of `-`: flowplan then writes it in place")
         return 0
     failed: list[FlowplanError] = []
     if not (check or diff):

@@ -54,11 +54,14 @@ class JsonFile:
         return self.events
 
     def end(self, code: int, said: Sequence[Diagnostic]) -> None:
-        """The command ends with `code`. A document that was made before it failed, and does not say so, is dropped."""
+        """The run ends with `code`."""
         if self.events is not None:
             self.events.end(code, said)
             self.text = "".join(f"{line}\n" for line in self.lines)
-        elif said and self.text and not _says(self.text, code):
+
+    def failed(self, code: int) -> None:
+        """The command failed, with `code`: a document that was made before that, and does not say so, is dropped."""
+        if self.events is None and self.text and not _says(self.text, code):
             self.text = ""
 
     def write(self, terminal: Terminal) -> int:

@@ -25,6 +25,7 @@ def output(ctx: click.Context, name: str | None, form: str, as_json: bool, raw: 
     """
     from flowplan.documents.outputs import document
     from flowplan.operations.outputs import outputs
+    from flowplan.reports.formats import report_of
 
     given = ctx.get_parameter_source("form") is ParameterSource.COMMANDLINE
     asked = {one for one in (form if given else "", "json" * as_json, "raw" * raw) if one}
@@ -38,5 +39,11 @@ def output(ctx: click.Context, name: str | None, form: str, as_json: bool, raw: 
     if chosen == "raw" and name is not None and found[name].value is None:
         why = "is sensitive, so flowplan stores it nowhere" if found[name].sensitive else "has no value yet"
         raise FlowplanError(f"output {name} {why}")
-    here.report("output", chosen, document(found))
+    made = document(found)
+    if chosen == "raw":  # a script takes it as it is: rather nothing than another text
+        text = report_of("output", "raw")(made, here.terminal.paint)
+        here.terminal.exact(text, f"flowplan output --json {name} prints it as JSON, where such characters are escaped")
+        here.answer.keep("output", made)
+    else:
+        here.report("output", chosen, made)
     return 0

@@ -59,13 +59,11 @@ class Terminal:
         """`commands`: its lines are commands of ours to a CI runner."""
         self._write(self.output, text + end, commands=commands)
 
-    def exact(self, text: str) -> None:
-        """Text that another program takes for a file: exactly as it is, or FlowplanError where it may not be shown."""
+    def exact(self, text: str, hint: str) -> None:
+        """Text that another program reads: exactly as it is, or FlowplanError with `hint` where it may not be shown."""
         if self.inert(text) != text:
-            raise FlowplanError(
-                "the text holds a secret of the environment, or what a CI runner takes for a command",
-                hint="name the file instead of `-`: flowplan then writes it in place",
-            )
+            said = "the text holds a secret of the environment, or what a terminal or a CI runner takes for a command"
+            raise FlowplanError(said, hint=hint)
         self._write(self.output, text)
 
     def inert(self, text: str, paint: Paint = PLAIN, *, commands: bool = False) -> str:

@@ -322,17 +322,6 @@ def test_a_path_behind_the_flag_stays_a_path(place: Place) -> None:
     assert (done.code, "'--json': it is empty" in done.err) == (64, True)
 
 
-@pytest.mark.parametrize("line", ["plan", "plan --detailed-exitcode --out p.json", "status", "validate", "state list"])
-def test_a_command_whose_text_is_lost_says_so_in_the_file(applied_once: Place, line: str) -> None:
-    applied_once.edit("17.92", "20.00")
-    code, said = into_full_disk(applied_once, *line.split(), "--json", FILE)
-    body = json.loads(kept(applied_once))
-    schema = {"plan": "plan", "validate": "validate"}.get(line.split()[0], "failure")
-    Draft202012Validator(schema_of(schema)).validate(body)
-    assert (code, body["errored"], body["exit_code"]) == (1, True, 1)
-    assert body["diagnostics"][0]["summary"] in said and "could be written to stdout" in said
-
-
 def test_what_fails_once_the_document_is_made_is_in_the_file(
     applied_once: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:

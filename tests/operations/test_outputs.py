@@ -241,3 +241,17 @@ def test_a_resource_that_is_renamed_in_the_state_keeps_its_outputs(stacked: Plac
     assert json.loads(stacked.ok("output", "--json"))["one"]["value"] == "a is sweep-a"
     stacked.ok("state", "mv", 'bid.sweep["z"]', 'bid.sweep["a"]')
     assert stacked.ok("output", "--json") == before
+
+
+@pytest.mark.parametrize("value", ["##[error]no", "a\\n::set-output name=a::b", "\\e[2J", "\u05d0"])
+def test_a_script_reads_a_value_as_it_is_or_an_error(place: Place, value: str) -> None:
+    """Escaped it would be another value, which nobody notices."""
+    head = STACK.partition("outputs:")[0]
+    place.write(f'{head}outputs: {{one: "{value}", two: "a b\\n"}}\n')
+    place.ok(*APPLY)
+    assert place.ok("output", "--raw", "two") == "a b\n"
+    done = place.run("output", "--raw", "one")
+    assert (done.code, done.out, "flowplan output --json one" in " ".join(done.err.split())) == (1, "", True)
+    assert json.loads(place.ok("output", "--json", "one"))["one"]["value"] == json.loads(
+        f'"{value}"'.replace("\\e", "\\u001b")
+    )
