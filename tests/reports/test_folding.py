@@ -13,11 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowplan.printable import natural
+from flowplan.reports.text.actions import ordered
 from flowplan.reports.text.destroys import destroys
 from flowplan.reports.text.folding import folded, in_common
 from flowplan.reports.text.names import ranges
 from flowplan.reports.text.paint import Paint
-from flowplan.reports.text.plan import block_of, changes, ordered
+from flowplan.reports.text.plan import block_of, changes
 
 EXAMPLE = json.loads((Path(__file__).parent.parent / "cases" / "create-example" / "plan.json").read_text())
 ENTRIES = {one["type"]: one for one in EXAMPLE["resource_changes"]}

@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowplan.printable import natural
+from flowplan.reports.text.actions import ordered, symbol_of
 from flowplan.reports.text.paint import Paint
-from flowplan.reports.text.plan import ordered, refusals, symbol_of, text
+from flowplan.reports.text.plan import refusals, text
 from tests.conftest import Place
 from tests.texts import task_text
 

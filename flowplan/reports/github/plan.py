@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from flowplan.documents.amounts import price, signed
 from flowplan.printable import shown
 from flowplan.reports.github.commands import annotated, command
+from flowplan.reports.text.actions import ordered
 from flowplan.reports.text.paint import LONGEST_LINE, Paint
-from flowplan.reports.text.plan import counted, lines_apart, ordered
+from flowplan.reports.text.plan import counted, lines_apart
 
 if TYPE_CHECKING:
     from flowplan.documents.shapes.plan import FailedPlan, SealedPlan

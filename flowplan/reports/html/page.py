@@ -17,9 +17,10 @@ from flowplan.reports.html.costs import bands_of, totals_of
 from flowplan.reports.html.filling import filled, framed, part
 from flowplan.reports.html.notices import notes_of
 from flowplan.reports.html.pictures import course_pictures, graph_picture
+from flowplan.reports.text.actions import symbol_of
 from flowplan.reports.text.left_alone import in_all, left_alone
 from flowplan.reports.text.paint import PLAIN, Paint
-from flowplan.reports.text.plan import drift, lines_apart, moves, outputs, summary, symbol_of
+from flowplan.reports.text.plan import drift, lines_apart, moves, outputs, summary
 from flowplan.reports.text.what_if import what_if
 
 if TYPE_CHECKING:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from jinja2 import Environment
 
+from flowplan.reports.text.actions import symbol_of
 from flowplan.reports.text.cost import cost_line, costs
 from flowplan.reports.text.paint import Paint
-from flowplan.reports.text.plan import drift, moves, summary, symbol_of
+from flowplan.reports.text.plan import drift, moves, summary
 from flowplan.reports.text.what_if import what_if
 
 if TYPE_CHECKING:

@@ -13,23 +13,14 @@ from attrs import evolve
 
 from flowplan.reports.markdown.escaping import code, code_in_tag, fenced, message, prose
 from flowplan.reports.markdown.fitting import Piece, fitted
+from flowplan.reports.text.actions import head_of, ordered, symbol_of
 from flowplan.reports.text.cost import cost_line, costs, remarks, rows_of
 from flowplan.reports.text.folding import Fold, folded
 from flowplan.reports.text.left_alone import in_all, left_alone
 from flowplan.reports.text.names import ranges
 from flowplan.reports.text.notices import grouped, place_of, summary_of
 from flowplan.reports.text.paint import PLAIN, Paint
-from flowplan.reports.text.plan import (
-    block_of,
-    counted,
-    drift,
-    head_of,
-    lines_apart,
-    moves,
-    ordered,
-    outputs,
-    symbol_of,
-)
+from flowplan.reports.text.plan import block_of, counted, drift, lines_apart, moves, outputs
 from flowplan.reports.text.what_if import what_if
 
 if TYPE_CHECKING:

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from flowplan.documents.amounts import price
-from flowplan.documents.differing import changed_fields, differing_fields, is_same
-from flowplan.documents.ports import ranges as port_ranges
+from flowplan.documents.differing import differing_fields
 from flowplan.documents.totals import added_and_destroyed
-from flowplan.printable import Natural, natural, shown
+from flowplan.printable import natural, shown
+from flowplan.reports.text.actions import head_of, legend, ordered, padded, symbol_of
 from flowplan.reports.text.cost import cost_line, costs
 from flowplan.reports.text.destroys import destroys
+from flowplan.reports.text.fields import both_named, fields_of, value_of
 from flowplan.reports.text.folding import OWN, Fold, folded
 from flowplan.reports.text.left_alone import in_all, left_alone
 from flowplan.reports.text.names import ranges
@@ -20,66 +21,20 @@ from flowplan.reports.text.notices import notices
 from flowplan.reports.text.offers import chosen_and_next
 from flowplan.reports.text.outputs import planned, recorded
 from flowplan.reports.text.paint import Paint, columns, listed, wrapped
-from flowplan.reports.text.rows import ARROW, Row, aligned, differing
+from flowplan.reports.text.rows import ARROW, aligned, differing
 
 if TYPE_CHECKING:
     from flowplan.documents.shapes.outputs import PlannedOutput
     from flowplan.documents.shapes.plan import (
-        BidEntry,
         Entry,
         Lifetime,
         PlanBody,
         PlanDocument,
         PlannedStack,
-        PortsEntry,
         SealedPlan,
-        VolumeEntry,
     )
 
-HIDDEN = "(a value that is not shown differs)"
-KNOWN_AFTER = "(known after apply)"
-UNKNOWN = "(unknown)"
-
-_SYMBOLS = {
-    ("create",): "+",
-    ("update",): "~",
-    ("delete",): "-",
-    ("delete", "create"): "-/+",
-    ("create", "delete"): "+/-",
-    ("forget",): ".",
-    ("import",): "<-",
-    ("import", "update"): "~",
-}
-_HEADS = {
-    "+": "will be created",
-    "~": "will be updated in place",
-    "-": "will be destroyed",
-    "-/+": "must be replaced",
-    "+/-": "must be replaced",
-    ".": "will be forgotten: flowplan stops managing it",
-    "<-": "will be imported",
-}
-_LEGEND = {
-    "-": "destroy",
-    "-/+": "destroy and then create replacement",
-    "+/-": "create replacement and then destroy",
-    "~": "update in place",
-    "<-": "import: what is live is managed from now on",
-    ".": "forget",
-    "+": "create",
-}
-_RANKS = {"-": 0, "-/+": 0, "+/-": 0, "~": 1, "<-": 1, ".": 1, "+": 2}
 _FOLDING = "Changes that are alike in all but the name are shown once; --verbose shows each."
-# Shown only where it differs from this: it says nothing in a new bid.
-_DEFAULTS: dict[str, Any] = {
-    "paused": False,
-    "memory_gb": None,
-    "local_disks": [],
-    "container_image": None,
-    "startup_script": None,
-}
-# People read names where there are any: the name's key -> the key it stands for.
-_NAMES = {"instance_type_name": "instance_type", "ssh_key_names": "ssh_keys"}
 
 
 def text(body: PlanDocument | SealedPlan, paint: Paint) -> str:
@@ -117,17 +72,6 @@ def head(stack: PlannedStack, paint: Paint) -> str:
     return "\n".join(wrapped(f"{paint('Stack', 'bold')} {stack['name']}: {where}", "", "  ", paint.width))
 
 
-def ordered(entries: Iterable[Entry]) -> list[Entry]:
-    """Those of `entries` that change something: what is lost before what is changed, and that before what is new. Data
-    goes first of what is lost; addresses are in natural order."""
-
-    def key(one: Entry) -> tuple[int, bool, str, Natural]:
-        rank = _RANKS[symbol_of(one) or ""]
-        return rank, rank > 0 or one["type"] != "volume", one["type"], natural(one["address"])
-
-    return sorted((one for one in entries if symbol_of(one)), key=key)
-
-
 def outputs(found: Mapping[str, PlannedOutput], paint: Paint) -> str:
     """The outputs that are new, or another value afterwards."""
     lines = []
@@ -151,11 +95,6 @@ def lines_apart(value: Any) -> Any:
     return [lines_apart(one) for one in value] if isinstance(value, list) else value
 
 
-def symbol_of(entry: Entry) -> str | None:
-    """The symbol of a change, or None for one that changes nothing."""
-    return _SYMBOLS.get(tuple(entry["change"]["actions"]))
-
-
 def changes(changing: Sequence[Entry], paint: Paint) -> list[str]:
     """The legend, and a block for each change or for several that are alike."""
     if not changing:
@@ -166,17 +105,6 @@ def changes(changing: Sequence[Entry], paint: Paint) -> list[str]:
     if said and any(OWN in line for line in blocks):
         said += f" In them {OWN} stands for the name, key or id of each."
     return [legend(changing, paint), "\n".join(wrapped(said, "", "", paint.width)), *blocks]
-
-
-def legend(changing: Iterable[Entry], paint: Paint) -> str:
-    """The symbols in use, each explained."""
-    used = {symbol_of(one) for one in changing}
-    lines = [f"  {_pad(one, paint)} {what}" for one, what in _LEGEND.items() if one in used]
-    return "\n".join(["flowplan will perform the following actions:", *lines])
-
-
-def _pad(symbol: str, paint: Paint) -> str:
-    return " " * (3 - len(symbol)) + paint.symbol(symbol)
 
 
 # ---- one change -------------------------------------------------------------------------------------------
@@ -212,7 +140,7 @@ def block_of(fold: Fold, paint: Paint) -> str:
 
 def _titled(fold: Fold, says: str, symbol: str, paint: Paint) -> list[str]:
     """The head of a block: which addresses, and what happens to them."""
-    first = f"{_pad(symbol, paint)} "
+    first = f"{padded(symbol, paint)} "
     if len(fold.entries) == 1:
         line = f"{paint(shown(fold.shown['address']), 'bold')} {paint(says, 'bold')}"
         return wrapped(line, first, "      ", paint.width)
@@ -248,162 +176,6 @@ def _ended_by(lifetime: Lifetime, *, starts: bool) -> str:
     return f"its instances then shut down{but}, but only a flowplan run cancels it"
 
 
-def head_of(entry: Entry) -> str:
-    """What happens to it, as its head says it behind the address."""
-    symbol = symbol_of(entry) or ""
-    if symbol in ("-/+", "+/-") and entry["action_reason"] == "replace_by_request":
-        return "will be replaced, as requested"
-    if symbol in ("-/+", "+/-") and entry["action_reason"] == "replace_because_dependency":
-        return "will be replaced"
-    if entry["change"]["actions"] == ["import", "update"]:
-        return "will be imported, and updated in place"
-    if entry["action_reason"] == "delete_because_lifetime":
-        return "will be destroyed: its lifetime is over"
-    if entry["action_reason"] == "update_by_restart":
-        return "will be updated in place, and restarts"
-    if symbol == "." and entry["action_reason"] == "gone_outside":
-        return "is gone, and will be forgotten"
-    return _HEADS[symbol]
-
-
-def fields_of(entry: Entry) -> list[Row]:
-    """Its fields as people are shown them: all that says something where it is new or goes, else what differs."""
-    return _port_rows(entry) if entry["type"] == "ports" else _rows(entry)
-
-
-def _rows(entry: BidEntry | VolumeEntry) -> list[Row]:
-    change, symbol = entry["change"], symbol_of(entry)
-    before, after = _both_named(change["before"] or {}, change["after"] or {})
-    if symbol == "+":
-        rows = [Row("+", name, _value(after, name)) for name in after if _telling(name, after[name])]
-        return [Row("+", "id", KNOWN_AFTER), *rows] if symbol == "+" else rows
-    if symbol == "<-":
-        rows = [Row(" ", name, _value(before, name)) for name in before if _telling(name, before[name])]
-        return [Row(" ", "id", _quoted(entry["id"])), *rows]
-    if symbol in ("-", "."):
-        rows = [Row(symbol, name, _value(before, name)) for name in before if _telling(name, before[name])]
-        return [Row(symbol, "id", _quoted(entry["id"])), *rows]
-    return _differing(entry, before, after)
-
-
-def _differing(entry: BidEntry | VolumeEntry, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Row]:
-    forcing = {name for path in entry["change"]["replace_paths"] for name in path}
-    rows: list[Row] = []
-    if "id" in entry["change"]["after_unknown"]:
-        rows.append(Row("~", "id", _quoted(entry["id"]), after=KNOWN_AFTER))
-    names = changed_fields(before, after, forcing)
-    old, new = entry["change"]["before"], entry["change"]["after"]
-    if old and new and old["name"] != new["name"]:
-        remark = "forces replacement" if "name" in forcing else ""
-        rows.append(Row("~", "name", _quoted(old["name"]), remark, _quoted(new["name"])))
-    for name in names:
-        rows += _difference(name, before, after, "forces replacement" if name in forcing else "")
-    hidden = sum(_telling(name, value) for name, value in after.items() if name not in names)
-    if "ports" in forcing and "ports" not in after:
-        rows.append(Row("~", "ports", f"see ports.{entry['name']}", "forces replacement"))
-    if "container_image" in forcing and "container_image" not in names:
-        rows.append(Row("~", "container_image", HIDDEN, "forces replacement"))
-        hidden -= 1
-    if "inputs" in forcing:
-        rows.append(Row("~", "startup script or image", UNKNOWN, "forces replacement", KNOWN_AFTER))
-    if hidden:
-        rows.append(Row("#", "", f"({hidden} unchanged {'field' if hidden == 1 else 'fields'} hidden)"))
-    return rows
-
-
-def _difference(name: str, before: Mapping[str, Any], after: Mapping[str, Any], remark: str) -> list[Row]:
-    old, new = before.get(name), after[name]
-    if isinstance(old, list) and isinstance(new, list) and old and new and len(old) + len(new) > 2:
-        return [Row("~", name, "", remark), *_inner(old, new)]
-    was = _value(before, name) if name in before else UNKNOWN
-    return [Row("~", name, was, remark, _value(after, name))]
-
-
-def _inner(old: Sequence[Any], new: Sequence[Any]) -> list[Row]:
-    """What differs inside two lists, element by element, whatever their order."""
-    from deepdiff import DeepDiff  # 85 ms: only for lists already known to differ
-
-    # Without pairing, what changed inside an element is shown as the old one gone and the new one come.
-    diff = DeepDiff(old, new, ignore_order=True, report_repetition=True, cutoff_distance_for_pairs=0)
-    gone = diff.get("iterable_item_removed", {}).values()
-    come = diff.get("iterable_item_added", {}).values()
-    return [Row("-", "  ", _item(one)) for one in gone] + [Row("+", "  ", _item(one)) for one in come]
-
-
-def _named(values: Mapping[str, Any]) -> dict[str, Any]:
-    """`values` with names for people in the place of ids; without `name`, which the address has."""
-    found = {key: value for key, value in values.items() if key not in _NAMES and key != "name"}
-    for named, key in _NAMES.items():
-        if values.get(named):
-            found[key] = values[named]
-    return found
-
-
-def _both_named(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Both with names for people, but for ids that differ under one name: then only those tell what differs."""
-    old, new = _named(before), _named(after)
-    for key in _NAMES.values():
-        if key in before and key in after and not is_same(key, before[key], after[key]) and old[key] == new[key]:
-            old[key], new[key] = before[key], after[key]
-    return old, new
-
-
-def _telling(name: str, value: Any) -> bool:
-    return not (name in _DEFAULTS and value == _DEFAULTS[name]) and value != []
-
-
-def _value(values: Mapping[str, Any], name: str) -> str:
-    value = values.get(name)
-    if value is None:
-        return UNKNOWN if name in ("mounts", "local_disks") else "none"
-    if name == "startup_script":
-        if value["sha256"] == OWN:
-            return "another one each (--verbose shows them)"
-        size = value["size"]
-        return f"{size:,} byte{'' if size == 1 else 's'}, sha256 {value['sha256'][:12]}"
-    if name == "size_gb":
-        return f"{value}"
-    if name == "limit_price":
-        return price(value)
-    if isinstance(value, list):
-        return "[" + ", ".join(_item(one) for one in value) + "]"
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {_quoted(one)}" for key, one in value.items() if one is not None)
-    if isinstance(value, bool):
-        return str(value).lower()
-    return _quoted(value) if isinstance(value, str) else str(value)
-
-
-def _item(value: Any) -> str:
-    if isinstance(value, dict) and "mount_point" in value:
-        return f"{_item(value.get('volume') or value.get('device') or '')} at {shown(value['mount_point'])}"
-    if isinstance(value, str) and value.startswith("volume."):  # an address: its id does not exist yet
-        return f"{shown(value)} {KNOWN_AFTER}"
-    return shown(value) if isinstance(value, str) else str(value)
-
-
-def _quoted(value: Any) -> str:
-    return f'"{shown(str(value))}"'
-
-
-# ---- ports ------------------------------------------------------------------------------------------------
-
-
-def _port_rows(entry: PortsEntry) -> list[Row]:
-    before, after = entry["change"]["before"] or [], entry["change"]["after"] or []
-    gone = [pair for pair in before if pair not in after]
-    come = [pair for pair in after if pair not in before]
-    if not gone and not come:
-        return [Row("#", "", f"({len(after)} unchanged {'pair' if len(after) == 1 else 'pairs'} hidden)")]
-    remark = "forces replacement" if entry["change"]["replace_paths"] else ""
-    rows = [Row("-", "", text_, remark) for text_ in port_ranges(gone)]
-    rows += [Row("+", "", text_, remark) for text_ in port_ranges(come)]
-    same = len(after) - len(come)
-    if same and before:
-        rows.append(Row("#", "", f"({same} unchanged {'pair' if same == 1 else 'pairs'} hidden)"))
-    return rows
-
-
 # ---- drift, summary, cost, diagnostics --------------------------------------------------------------------
 
 
@@ -418,9 +190,9 @@ def drift(entries: Sequence[Entry], paint: Paint) -> str:
             what = f"is {entry['note'] or 'gone'} ({shown(entry['id'] or '')})"
         else:
             sides = (change["before"], change["after"])  # ports do not drift
-            before, after = _both_named(*cast("tuple[Mapping[str, Any], Mapping[str, Any]]", sides))
+            before, after = both_named(*cast("tuple[Mapping[str, Any], Mapping[str, Any]]", sides))
             names = differing_fields(before, after)
-            what = ", ".join(f"{name} {_value(before, name)} -> {_value(after, name)}" for name in names)
+            what = ", ".join(f"{name} {value_of(before, name)} -> {value_of(after, name)}" for name in names)
         symbol = paint.symbol("~" if change["after"] else "-")
         lines += listed(what, f"  {symbol} {shown(entry['address'])}  ", "      ", paint.width)
     return "\n".join(lines)
