@@ -35,7 +35,7 @@ YOUNG = 5.0  # seconds that an intent may be older than the attempt it announces
 class Applying:
     """One run of one plan. `now`: `state` with what the configuration says of addresses and live objects, which is
     recorded before the first call. `absent`: intents of creates proved not to have happened; `saved`: the plan file
-    that is carried out, which the journal names before the first call."""
+    that is carried out, which the journal names before the first call, and `identity` what tells it from every other."""
 
     def __init__(
         self,
@@ -47,6 +47,7 @@ class Applying:
         now: State | None = None,
         absent: Mapping[str, Intent] | None = None,
         saved: AppliedPlan | None = None,
+        identity: str = "",
     ) -> None:
         self._around, self._options, self._events = around, options, around.events
         self._changes = plan.by_address()
@@ -59,6 +60,7 @@ class Applying:
             endpoint=options.endpoint,
             announce=self.announce,
             absent=self._working.pending.values(),
+            plan=identity,
         )
         self._workers = Workers(
             options.parallelism, around.clock, self._events, announced=self._announce_again, stopping=self._stopping

@@ -22,7 +22,7 @@ from flowplan.model.live import Marker
 from flowplan.model.resources import Bid, Inputs, Resource, Volume, resolve
 from flowplan.planning.actions import Change, Create, CreateFirst, Delete, Expire, Import, Replace, Update
 from flowplan.planning.steps import Step
-from flowplan.state.journal import Closed, CreateIntent, Intent
+from flowplan.state.journal import Closed, CreateIntent, Intent, intent_of
 from flowplan.state.state import Binding
 
 
@@ -53,7 +53,8 @@ class Works:
 
     `timeout`: seconds that a removal may take; `endpoint`: the API, as intents name it; `announce`: called before each
     attempt of a create, raises what forbids it; `absent`: the creates proved absent, which are sent again under their
-    own key where the plan still makes the same.
+    own key where the plan still makes the same. `plan`: what tells the saved plan that is carried out from every other;
+    "": there is none.
     """
 
     def __init__(
@@ -65,8 +66,9 @@ class Works:
         endpoint: str,
         announce: Callable[[Intent], None],
         absent: Iterable[Intent],
+        plan: str = "",
     ) -> None:
-        self._around, self._working, self._endpoint = around, working, endpoint
+        self._around, self._working, self._endpoint, self._plan = around, working, endpoint, plan
         patience = Patience(around.clock, timeout)
         self._updates = Updates(around.cloud, patience, around.hold_lock)
         self._creates = Creates(around.cloud, around.clock, self._updates, announce)
@@ -126,7 +128,7 @@ class Works:
                 return self._post(step, change, self._again(earlier), request, wanted)
         if earlier is not None:
             self._supersede(earlier)
-        id = str(uuid.uuid4())
+        id = intent_of(self._plan, step.address) if self._plan else str(uuid.uuid4())
         request = self._request(wanted, change, id)
         intent = self._intent("create", change, id, digest(request), wanted)
         return self._post(step, change, intent, request, wanted)

@@ -28,7 +28,7 @@ from flowplan.operations.observe import Observed, observe
 from flowplan.operations.outputs import shown_after, with_outputs
 from flowplan.operations.paid import with_bill
 from flowplan.operations.plan import Request, wanted
-from flowplan.operations.saved_plan import hold_not_applied, places_of, touched_by
+from flowplan.operations.saved_plan import hold_not_applied, identity_of, places_of, touched_by
 from flowplan.operations.sensitive import config_sha256, hold_sensitive
 from flowplan.operations.variables import hold_same, of_plan
 from flowplan.planning.plan import Plan, Wishes, key_of
@@ -295,7 +295,16 @@ class Run:
     def _carry_out(self, plan: Plan, recovered: Recovered, seen: Observed, around: Surroundings) -> Outcome:
         saved = AppliedPlan(self.saved["sha256"], self.session.now(), recovered.state.serial) if self.saved else None
         now = None if plan.mode == "refresh-only" else _without_left_out(plan, seen)
-        applying = Applying(plan, recovered.state, around, self._options, now=now, absent=recovered.absent, saved=saved)
+        applying = Applying(
+            plan,
+            recovered.state,
+            around,
+            self._options,
+            now=now,
+            absent=recovered.absent,
+            saved=saved,
+            identity=identity_of(self.saved) if self.saved is not None else "",
+        )
         self.session.interruption.wake = applying.wake
         return applying.run()
 

@@ -14,7 +14,7 @@ from flowplan.operations.environment import hold_environment
 from flowplan.operations.excerpts import with_lines
 from flowplan.operations.observe import Observed, observe
 from flowplan.operations.plan import document_of, forecast, hold_budgets, priced_plan, refuse
-from flowplan.operations.saved_plan import hold_to
+from flowplan.operations.saved_plan import hold_not_made, hold_to
 from flowplan.planning.plan import Plan, Wishes, same_work
 from flowplan.pricing.units import DAY, HOUR, MONTH
 
@@ -96,6 +96,7 @@ class Approving:
         """The plan somebody approved: the saved one, or the one just shown, unless the cloud moved meanwhile."""
         found = priced_plan(self.session, seen, self.wishes)
         if self.saved is not None:
+            hold_not_made(self.saved, seen.live)
             # The saved plan was made before it was looked up what became of what is in doubt, and says so.
             allowed = attrs.evolve(found, plan=attrs.evolve(found.plan, in_doubt=self.in_doubt), refusals=())
             hold_to(

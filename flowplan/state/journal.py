@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import uuid
 import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal, Self, TypeAlias
@@ -24,6 +25,13 @@ from flowplan.state.codec import RESTORE, converter, reason
 from flowplan.state.state import IF_SET, AppliedPlan, Binding, State, consistent, with_ended
 
 JOURNAL_VERSION = 1
+_OF_PLANS = uuid.UUID("6b1f4a5e-3c0d-4f0e-9d2b-7a8c1e5f9b30")  # what `intent_of` makes ids in; never another
+
+
+def intent_of(plan: str, address: Address) -> str:
+    """The id of the intent by which the saved plan `plan` makes `address`: the same wherever it is applied. So what it
+    made is known by its marker to a state that knows nothing of it, and a create sent again has the same key."""
+    return str(uuid.uuid5(_OF_PLANS, f"{plan} {address}"))
 
 
 def _hold_its_class(intent: Intent, _: Any, op: str) -> None:

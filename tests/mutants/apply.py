@@ -139,6 +139,13 @@ MISTAKES = (
         ("tests/faults/test_doubt.py",),
     ),
     Mistake(
+        "another key for each state that a saved plan is applied to",
+        "apply/works.py",
+        "intent_of(self._plan, step.address) if self._plan else str(uuid.uuid4())",
+        "str(uuid.uuid4())",
+        ("tests/operations/test_applied_once.py", "-k", "lags"),
+    ),
+    Mistake(
         "read only the id of a create's answer",
         "apply/answered.py",
         "    found = [_difference(one) for one in differences(wanted, actual)]\n",

@@ -251,6 +251,13 @@ MISTAKES = (
         ("tests/operations/test_applied_once.py",),
     ),
     Mistake(
+        "apply a plan again with another state",
+        "operations/saved_plan.py",
+        "bid.marker is not None and bid.marker.intent in intents)",
+        "bid.marker is not None and not bid.ended and bid.marker.intent in intents)",
+        ("tests/operations/test_applied_once.py", "-k", "state"),
+    ),
+    Mistake(
         "whatever a link leads to is this run's business",
         "operations/sources.py",
         "        return entry in self.files or",

@@ -164,3 +164,74 @@ def test_the_digest_and_the_serial_are_in_the_state(example: Place) -> None:
     example.ok("apply", "p")
     (plan,) = LocalStore(example.path / "flowplan.state.json").read().state.plans
     assert (plan.sha256, plan.serial) == (json.loads((example.path / "p").read_text())["sha256"], 0)
+
+
+# ---- the same plan, another state: only what is live can tell
+
+
+def refused_by_what_is_live(place: Place, *arguments: str) -> None:
+    before = place.ledger()
+    refused = place.run("apply", "p", *arguments)
+    assert refused.code == 3, refused
+    said = " ".join(refused.err.split())
+    assert "this plan was applied already" in said
+    assert bid_id(place, "bid.train") in said
+    assert place.ledger() == before
+
+
+def test_nor_with_a_state_of_its_own(place: Place) -> None:
+    """Made before the first apply, it fits every state that is new."""
+    place.write(task_text())
+    place.ok("plan", "--out", "p")
+    place.ok("apply", "p")
+    before = place.ledger()
+    assert "a bid named train already exists" in place.run("apply", "p", "--state", "other.json").err
+    assert place.ledger() == before
+    place.call("DELETE", f"/v2/spot/bids/{bid_id(place, 'bid.train')}")
+    refused_by_what_is_live(place, "--state", "other.json")
+
+
+def test_nor_by_a_new_state_in_the_place_of_a_lost_one(place: Place) -> None:
+    place.write(task_text())
+    place.ok("plan", "--out", "p")
+    place.ok("apply", "p")
+    made = bid_id(place, "bid.train")
+    place.call("DELETE", f"/v2/spot/bids/{made}")
+    lost(place)
+    before = place.ledger()
+    refused = place.run("apply", "p", "--init")
+    assert (refused.code, made in refused.err) == (3, True), refused
+    assert place.ledger() == before
+
+
+def test_nor_by_a_copy_of_the_state_once_what_it_made_has_ended(place: Place) -> None:
+    place.write(many(1))
+    place.ok("apply", "--auto-approve")
+    place.write(task_text(), "job.yaml")
+    place.ok("plan", "--out", "p", ".")
+    shutil.copy(place.path / "flowplan.state.json", place.path / "copy.json")
+    place.ok("apply", "p")
+    place.call("DELETE", f"/v2/spot/bids/{bid_id(place, 'bid.train')}")
+    refused_by_what_is_live(place, "--state", "copy.json")
+
+
+def test_nor_while_the_list_lags(place: Place) -> None:
+    """Its creates have the same keys wherever it is applied."""
+    place.write(task_text())
+    place.ok("plan", "--out", "p")
+    place.ok("apply", "p")
+    with place.simulator() as simulator:
+        simulator.faults.set(list_lag=3600, duplicate_names=True)
+    assert place.run("apply", "p", "--state", "other.json", "--settle-window", "0s").code != 0
+    with place.simulator() as simulator:
+        simulator.faults.set(list_lag=0)
+    assert len(live_ids(place)) == 1
+
+
+def test_a_plan_that_was_made_again_for_a_new_state_is_another(place: Place) -> None:
+    place.write(task_text())
+    place.ok("plan", "--out", "p")
+    place.ok("apply", "p")
+    place.call("DELETE", f"/v2/spot/bids/{bid_id(place, 'bid.train')}")
+    place.write(json.dumps({**json.loads((place.path / "p").read_text()), "timestamp": "2030-01-01T00:00:00Z"}), "p")
+    place.ok("apply", "p", "--state", "other.json")
