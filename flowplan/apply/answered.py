@@ -19,10 +19,12 @@ from flowplan.state.journal import Intent
 from flowplan.state.ownership import as_made
 
 
-def of_another(made: Made, intent: Intent) -> str | None:
-    """Why the answer is not about what `intent` asked for, read after the id; None: nothing says so. A bid is known by
-    its marker, a volume by its name."""
+def of_another(made: Made, intent: Intent, lineage: str) -> str | None:
+    """Why the answer is not about what `intent` of the state `lineage` asked for, read after the id; None: nothing says
+    so. A bid is known by its marker, a volume by its name."""
     if made.marker is not None:
+        if made.marker.lineage != lineage:  # a saved plan has the same intents in every state
+            return "was placed with another state"
         mine = made.marker.intent == intent.intent
         return None if mine else f"carries the marker of {made.marker.address}, generation {made.marker.generation}"
     name = made.reported.get("name", intent.name)

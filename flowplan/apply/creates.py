@@ -32,12 +32,14 @@ class HalfDone(Exception):
 
 @frozen
 class Creates:
-    """The creates of one run. `announce` is called before every attempt, and raises what forbids it."""
+    """The creates of one run. `announce` is called before every attempt, and raises what forbids it; `lineage`: the
+    state's."""
 
     cloud: Cloud
     clock: Clock
     updates: Updates
     announce: Callable[[Intent], None]
+    lineage: str
 
     def create(self, request: Mapping[str, Any], intent: Intent, wanted: Resource, change: Create | Replace) -> Binding:
         """Make `wanted` by `request`; returns what it is now. Raises Ambiguous and NameTaken when it may have happened,
@@ -61,7 +63,7 @@ class Creates:
     def _made(self, made: Made, intent: Intent, wanted: Resource, change: Change) -> Binding:
         """The binding of what a create is answered with. Raises Ambiguous for the answer to another create, and
         HalfDone where something is not as it was asked for."""
-        if why := of_another(made, intent):
+        if why := of_another(made, intent, self.lineage):
             raise Ambiguous(f"the answer is about {made.id}, which {why}")
         actual = as_it_is(wanted, made)
         binding = change.bound(made.id, actual)

@@ -35,7 +35,7 @@ YOUNG = 5.0  # seconds that an intent may be older than the attempt it announces
 class Applying:
     """One run of one plan. `now`: `state` with what the configuration says of addresses and live objects, which is
     recorded before the first call. `absent`: intents of creates proved not to have happened; `saved`: the plan file
-    that is carried out, which the journal names before the first call, and `identity` what tells it from every other."""
+    that is carried out, which the journal names before the first call; `identity`: what tells it from every other."""
 
     def __init__(
         self,

@@ -238,7 +238,7 @@ def test_what_was_placed_is_known_whatever_keeps_it_from_being_paused(error: Flo
     cloud = Fcp(Transport(API, None, environ={}))
     with pytest.raises(HalfDone) as caught:
         updates = Updates(cloud, Patience(Clock(), 1.0), forbid)
-        Creates(cloud, Clock(), updates, lambda _: None).paused(made, bid(paused=True))
+        Creates(cloud, Clock(), updates, lambda _: None, "l").paused(made, bid(paused=True))
     assert caught.value.binding == attrs.evolve(made, applied=bid())
     assert isinstance(caught.value.error, type(error)), "what ends a run must end it here, too"
 

@@ -155,8 +155,8 @@ MISTAKES = (
     Mistake(
         "take the answer to another create",
         "apply/creates.py",
-        "        if why := of_another(made, intent):\n",
-        "        if (why := of_another(made, intent)) and not made.id:\n",
+        "        if why := of_another(made, intent, self.lineage):\n",
+        "        if (why := of_another(made, intent, self.lineage)) and not made.id:\n",
         ("tests/faults/test_create_answers.py", "-k", "another_stack"),
     ),
     Mistake(
