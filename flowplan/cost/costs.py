@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
+from flowplan.diagnostics import CODE_OF, Diagnostic, Severity
 from flowplan.model.address import Address
 from flowplan.model.resources import Volume
 from flowplan.planning.actions import Change
@@ -43,6 +44,11 @@ class Priced:
     spans: Mapping[float, Forecast] = field(factory=dict)
     advice: Advice | None = None
     stale: str | None = None
+
+    def said(self, severity: Severity, summary: str, warning: str, hint: str | None) -> Diagnostic:
+        """A diagnostic about this change, at its place in the files. `warning`: the word that documents have for it."""
+        where, about = self.change.position, str(self.change.address)
+        return Diagnostic(CODE_OF[warning], summary, hint, severity=severity, position=where, about=about)
 
 
 @frozen

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from flowplan import __version__
-from flowplan.cost.warnings import is_far_above_need
+from flowplan.cost.advised import is_far_above_need
 from flowplan.diagnostics import Diagnostic
 from flowplan.documents.about import moment
 from flowplan.documents.amounts import band, money, plain

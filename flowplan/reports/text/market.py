@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from itertools import groupby
 
-from flowplan.cost.warnings import is_far_above_need, kept_by, risk_of_lowering
+from flowplan.cost.advised import is_far_above_need, kept_by, risk_of_lowering
 from flowplan.documents.market import Auctions
 from flowplan.pricing.entry import EntryPrice
 from flowplan.pricing.forecasting import Band, Forecast
