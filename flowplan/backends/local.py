@@ -127,6 +127,7 @@ class LocalStore(Store):
     # -- writing
 
     def prepare(self, state: State) -> LocalJournal:
+        hold_one_name(self.path)
         self._journal = LocalJournal(self._files, self._overflow, self._hold, state)
         return self._journal
 
@@ -142,6 +143,8 @@ class LocalStore(Store):
             raise
 
     def _save(self, state: State, pending: Iterable[Intent], *, stated: bool) -> State:
+        if self._journal is None:  # what a run has done is saved whatever it finds by then
+            hold_one_name(self.path)
         self._hold()
         saved = attrs.evolve(state, serial=state.serial + 1)
         self._files.sweep()
@@ -213,6 +216,22 @@ class LocalStore(Store):
     def close(self) -> None:
         if self._journal is not None:
             self._journal.close()
+
+
+def hold_one_name(path: Path) -> None:
+    """Raise StateError for a state that has a hard link: each name would have a lock and a journal of its own, and
+    whatever is done by one of them the other would not know of."""
+    try:
+        names = path.stat().st_nlink
+    except OSError:  # absent, or reading it says what is wrong
+        return
+    if names > 1:
+        copy = path.with_name(f"{path.name}.copy")
+        raise StateError(
+            f"{path} is one of {names} hard links to the same file; the others would not know what is done here",
+            hint="use one of them alone, and remove the others; if they are backups: "
+            f"cp -p {path} {copy} && mv {copy} {path}",
+        )
 
 
 def hold_file(path: Path, given: str) -> None:

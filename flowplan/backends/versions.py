@@ -74,8 +74,16 @@ class Versions:
             self._drop_oldest(path)
 
     def _drop_oldest(self, newest: Path) -> None:
+        """Drop what no longer fits, `newest` last: first what other lineages left, and what comes after `newest`, of a
+        time that the state went back from; then by serial. No clock decides: it may jump, and a copy has its own."""
         sizes = {path: path.stat().st_size for path in self._files()}
-        oldest = sorted(sizes, key=lambda one: (one == newest, one.stat().st_mtime_ns, _serial(one)))
+        lineage, last = _named(newest)
+
+        def age(one: Path) -> tuple[bool, bool, bool, str, int]:
+            found, serial = _named(one)
+            return one == newest, found == lineage, serial <= last, found, serial
+
+        oldest = sorted(sizes, key=age)
         while len(oldest) > 1 and (len(oldest) > MOST_VERSIONS or sum(sizes[one] for one in oldest) > MOST_BYTES):
             oldest.pop(0).unlink(missing_ok=True)
 
@@ -88,9 +96,10 @@ class Versions:
         return self.directory / f"{lineage}.{serial}.json"
 
 
-def _serial(path: Path) -> int:
+def _named(path: Path) -> tuple[str, int]:
+    """The lineage and the serial in the name of a version."""
     found = _NAME.fullmatch(path.name)
-    return int(found[2]) if found else 0
+    return (found[1], int(found[2])) if found else ("", 0)
 
 
 def _head(path: Path) -> Version | None:

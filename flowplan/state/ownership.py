@@ -62,16 +62,18 @@ def cancelled_by(intent: Intent, bindings: Mapping[Address, Binding], live: Live
 
 def strays(state: State, live: Live) -> list[Binding]:
     """Live bids with our lineage in their marker whose address the state does not know, or binds to a bid that has
-    ended: ours to adopt, except those that `state rm` released. Two for one address are left to `flowplan recover`."""
+    ended: ours to adopt, except those that `state rm` released. Two for one address are left to `flowplan recover`.
+    The address is the one that the ledger has, where it has the bid: it may have been moved since it was placed."""
     found: dict[Address, list[LiveBid]] = {}
     known = bound_bids(state) | state.released
     for bid in live.bids.values():
         marker = bid.marker
         if marker is None or bid.ended or marker.lineage != state.lineage or bid.id in known:
             continue
-        bound = state.bindings.get(marker.address)
+        address = state.paid[bid.id].address if bid.id in state.paid else marker.address
+        bound = state.bindings.get(address)
         if bound is None or _has_ended(bound.id, live):
-            found.setdefault(marker.address, []).append(bid)
+            found.setdefault(address, []).append(bid)
     return [adopted(address, bids[0], state.bindings) for address, bids in found.items() if len(bids) == 1]
 
 

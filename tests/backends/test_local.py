@@ -267,6 +267,29 @@ def test_a_file_that_anybody_may_write_to_is_refused(store: LocalStore, name: st
         store.read()
 
 
+def test_a_state_with_a_hard_link_is_read_but_not_changed(tmp_path: Path) -> None:
+    """Each name has a lock of its own, and a save parts them: two runs would buy the same."""
+    first = run(LocalStore(tmp_path / "s.json"))
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "s.json").hardlink_to(tmp_path / "s.json")
+    for path in (tmp_path / "s.json", tmp_path / "other" / "s.json"):
+        other = LocalStore(path)
+        assert other.read().state == first
+        with pytest.raises(StateError, match="one of 2 hard links") as refused:
+            other.prepare(first)
+        with pytest.raises(StateError, match="hard links"):
+            other.save(first)
+        assert "cp -p" in str(refused.value.hint)
+
+
+def test_a_backup_by_hard_link_in_the_middle_of_a_run_loses_nothing(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path / "s.json")
+    first = run(store)
+    store.prepare(first)
+    (tmp_path / "backup").hardlink_to(tmp_path / "s.json")
+    assert store.save(first).serial == first.serial + 1
+
+
 @pytest.mark.parametrize(
     ("me", "owner", "passes"), [(1000, 1001, False), (1000, 1000, True), (1000, 0, True), (0, 7, True)]
 )

@@ -44,6 +44,29 @@ def test_the_oldest_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert serials(kept_up_to(tmp_path / "s.json", 5)) == [3, 4, 5]
 
 
+def test_no_clock_decides_which_are_the_oldest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It jumped back, or the directory was copied in any order."""
+    kept = kept_up_to(tmp_path / "s.json", 3)
+    for serial in (1, 2, 3):
+        os.utime(kept.directory / f"a.{serial}.json", (9e8 - serial, 9e8 - serial))
+    monkeypatch.setattr(versions, "MOST_VERSIONS", 3)
+    kept.keep(attrs.evolve(STATE, serial=4), CHANGE)
+    assert serials(kept) == [2, 3, 4]
+
+
+def test_those_of_other_states_and_of_a_time_that_was_left_go_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = kept_up_to(tmp_path / "s.json", 3)
+    kept.keep(attrs.evolve(STATE, lineage="b", serial=9), CHANGE)
+    monkeypatch.setattr(versions, "MOST_VERSIONS", 3)
+    kept.keep(attrs.evolve(STATE, serial=2), CHANGE)
+    assert [(one.lineage, one.serial) for one in kept.list()] == [("a", 1), ("a", 2), ("a", 3)]
+    monkeypatch.setattr(versions, "MOST_VERSIONS", 2)
+    kept.keep(attrs.evolve(STATE, serial=2), CHANGE)
+    assert serials(kept) == [1, 2]
+
+
 def test_they_never_grow_beyond_a_size_but_the_newest_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(versions, "MOST_BYTES", 10)
     assert serials(kept_up_to(tmp_path / "s.json", 3)) == [3]

@@ -6,6 +6,20 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "two locks for two names of one state",
+        "backends/local.py",
+        "    if names > 1:\n",
+        "    if names > 2:\n",
+        ("tests/backends/test_local.py", "-k", "hard_link"),
+    ),
+    Mistake(
+        "lose what a run did to a hard link that came meanwhile",
+        "backends/local.py",
+        "        if self._journal is None:  # what a run has done is saved whatever it finds by then\n",
+        "        if True:\n",
+        ("tests/backends/test_local.py", "-k", "hard_link"),
+    ),
+    Mistake(
         "set aside a state whose lock is somebody else's by now",
         "backends/local.py",
         "        self._hold()\n        aside = ",
@@ -43,8 +57,15 @@ MISTAKES = (
     Mistake(
         "drop the newest version where not all fit",
         "backends/versions.py",
-        "key=lambda one: (one == newest, ",
-        "key=lambda one: (one != newest, ",
+        "            return one == newest, found",
+        "            return one != newest, found",
+        ("tests/backends/test_versions.py",),
+    ),
+    Mistake(
+        "let a clock say which versions are old",
+        "backends/versions.py",
+        "serial <= last, found, serial",
+        "serial <= last, found, one.stat().st_mtime_ns",
         ("tests/backends/test_versions.py",),
     ),
     Mistake(

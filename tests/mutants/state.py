@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "find a bid that was moved where it was placed",
+        "state/ownership.py",
+        "state.paid[bid.id].address if bid.id in state.paid else marker.address",
+        "marker.address",
+        ("tests/operations/test_history.py", "-k", "moved"),
+    ),
+    Mistake(
         "forget what a bid was paid that an address has no longer",
         "state/journal.py",
         "    state = state.rebound(done.address, old, done.binding)\n",

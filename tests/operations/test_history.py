@@ -86,6 +86,20 @@ def test_force_restores_and_the_next_plan_finds_the_bid_by_its_marker(applied: P
     assert "bid.second" in applied.ok("state", "list")
 
 
+def test_a_bid_that_was_moved_is_found_where_it_was_moved_to(applied: Place) -> None:
+    """By its marker alone it would be found at its first address, and bought again at the one it has."""
+    second_bid(applied)
+    applied.ok("state", "mv", "bid.second", "bid.third")
+    applied.ok("state", "restore", "1", "--force")
+    calls = len(applied.ledger())
+    (applied.path / "second.yaml").unlink()
+    applied.write(task_text("third"), "third.yaml")
+    assert "bid.second" not in applied.ok("plan", "third.yaml")
+    applied.ok(*APPLY, "third.yaml")
+    assert [one.method for one in applied.ledger()[calls:]].count("POST") == 0
+    assert "bid.third" in applied.ok("state", "list")
+
+
 def test_what_state_rm_released_comes_back_with_the_version_that_held_it(applied: Place) -> None:
     applied.ok("state", "rm", BID)
     calls = len(applied.ledger())
