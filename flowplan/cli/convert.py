@@ -48,6 +48,8 @@ def convert(ctx: click.Context, file: str, out: str | None, form: str) -> int:
         write(here.session, out, made.text)
         here.terminal.note(f"{out} is written; check it with: flowplan plan {out}")
     here.answer.keep("convert", document_of(made))
-    if out is None or whole:
+    if whole:
         here.report("convert", form, document_of(made))
+    elif out is None:  # its script is what will run: rather nothing than another one
+        here.terminal.exact(made.text, "give --out FILE: flowplan then writes the stack file as it is")
     return 0

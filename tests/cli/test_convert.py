@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.conftest import Place
 
 FLOW = "name: t\ninstance_type: 8xh100\ncommand: echo hi\nretries: 3\nmax_price_per_hour: 9\n"
@@ -17,6 +19,21 @@ def test_the_stack_file_goes_to_stdout_and_the_list_to_stderr(place: Place) -> N
     assert "task.yaml:4:1" in found.err
     place.write(found.out, "made.yaml")
     assert place.ok("validate", "made.yaml") == "Valid: 1 task, 0 volumes.\n"
+
+
+@pytest.mark.parametrize(
+    "line", ['echo "##[group]x"', "cat <<X\n  ::group::y\n  X", "echo שלום", "echo fkey_ofours1234"]
+)
+def test_a_script_that_may_not_be_shown_is_not_changed_but_refused(
+    place: Place, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    """`convert FILE > flowplan.yaml` would make a script that does something else, and nobody would notice."""
+    monkeypatch.setenv("FLOWPLAN_API_KEY", "fkey_ofours1234")
+    place.write(f"name: t\ninstance_type: 8xh100\nmax_price_per_hour: 9\ncommand: |\n  {line}\n", "task.yaml")
+    found = place.run("convert", "task.yaml")
+    assert (found.code, found.out, "give --out FILE" in " ".join(found.err.split())) == (1, "", True)
+    place.ok("convert", "task.yaml", "--out", "made.yaml")
+    assert line.split("\n  ")[-2:][0] in (place.path / "made.yaml").read_text()
 
 
 def test_a_file_that_exists_is_not_overwritten(place: Place) -> None:

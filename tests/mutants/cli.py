@@ -83,6 +83,13 @@ MISTAKES = (
         ("tests/cli/test_json_file.py",),
     ),
     Mistake(
+        "convert writes another script to stdout than it was given",
+        "cli/convert.py",
+        '        here.terminal.exact(made.text, "give --out FILE: flowplan then writes the stack file as it is")\n',
+        "        here.terminal.out(made.text)\n",
+        ("tests/cli/test_convert.py", "-k", "refused"),
+    ),
+    Mistake(
         "a plan whose outputs are lost passes for a good one in the file of --json",
         "cli/json_file.py",
         "        if self.events is None and self.text and not _says(self.text, code):\n",
