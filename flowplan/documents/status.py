@@ -60,8 +60,8 @@ class Life:
 
 @frozen
 class Row:
-    """One bid: `paid` in dollars so far. `is_billed`: whether instances are paid for now; None: that is unknown. `life`
-    None: no run has recorded a lifetime, or the bid is not live."""
+    """One bid: `paid` in dollars so far; None: no bill could be read. `is_billed`: whether instances are paid for now;
+    None: that is unknown. `life` None: no run has recorded a lifetime, or the bid is not live."""
 
     address: str
     id: str
@@ -71,7 +71,7 @@ class Row:
     market: Market | None
     instances: tuple[Instance, ...]
     pairs: tuple[PortPair, ...]
-    paid: Decimal
+    paid: Decimal | None
     life: Life | None = None
 
     @property
@@ -148,9 +148,10 @@ class Status:
         return sum(known, Decimal(0)) if len(known) == len(hours) else None
 
     @property
-    def paid(self) -> Decimal:
-        """Dollars that these bids were billed so far, without storage."""
-        return sum((row.paid for row in self.bids), Decimal(0))
+    def paid(self) -> Decimal | None:
+        """Dollars that these bids were billed so far, without storage; None where that is unknown."""
+        known = [row.paid for row in self.bids if row.paid is not None]
+        return sum(known, Decimal(0)) if len(known) == len(self.bids) else None
 
     @property
     def has_past(self) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from shlex import join
 from typing import TYPE_CHECKING
 
+import attrs
+
 from flowplan.cost.paid import paid_in_all
 from flowplan.documents.status import GONE, Life, Row, Status, VolumeRow
 from flowplan.errors import CloudError, Unauthorized
@@ -37,15 +39,26 @@ def status(session: Session) -> Status:
     session.enter_project(state, None)
     live = listed(session.cloud())
     state = with_begun(session.cloud(), loaded, live)
-    bills = session.cloud().billed()
+    bills = _bills(session)
     volumes = [
         VolumeRow(str(address), binding.id, binding.applied, binding.id in live.volumes)
         for address, binding in sorted(state.bindings.items(), key=lambda one: in_order(one[0]))
         if isinstance(binding.applied, Volume)
     ]
     now = session.cloud().now()
-    in_all = paid_in_all(state, past_bids(state, live), by_bid(bills), now)
+    in_all = paid_in_all(state, past_bids(state, live), None if bills is None else by_bid(bills), now)
     return Status(state, bid_rows(session, state, live, bills), volumes, now, in_all)
+
+
+def _bills(session: Session) -> tuple[Billed, ...] | None:
+    """What was billed; None: it cannot be fetched, which is noted. What runs is shown anyway."""
+    try:
+        return session.cloud().billed(shown_only=True)
+    except Unauthorized:
+        raise
+    except CloudError as error:
+        session.cloud().note(f"what was paid is unknown, since the bill could not be fetched: {error}")
+        return None
 
 
 def looks(session: Session, every: float) -> Iterator[Status | CloudError]:
@@ -72,10 +85,13 @@ def lives(session: Session, state: State, live: Live, seen: Seen) -> dict[Addres
         if binding.lifetime is not None and binding.id in live.bids and not live.bids[binding.id].ended
     }
     ended, remaining = over(bound, state, live, seen), left(bound, state, live, seen)
+    lefts = {address: one.live for address, one in remaining.items()}
+    if seen.billed is None:  # nobody knows what is used up
+        lefts = {address: attrs.evolve(one, running=None, paid=None) for address, one in lefts.items()}
     return {
         address: Life(
             lifetime,
-            remaining[address].live if address in remaining else ENDLESS,
+            lefts.get(address, ENDLESS),
             ended.get(address),
             _command(session, state.bindings[address]),
         )
@@ -92,8 +108,8 @@ def _command(session: Session, binding: Binding) -> str | None:
     return join(["flowplan", "apply", *path, "--target", str(binding.address)])
 
 
-def bid_rows(session: Session, state: State, live: Live, bills: tuple[Billed, ...]) -> list[Row]:
-    """The bids, each with its instances, its price and what `bills` have of it."""
+def bid_rows(session: Session, state: State, live: Live, bills: tuple[Billed, ...] | None) -> list[Row]:
+    """The bids, each with its instances, its price and what `bills` have of it; None: nobody knows."""
     from flowplan.planning.lifetimes import Machine, Seen
     from flowplan.state.ownership import as_known
 
@@ -110,7 +126,7 @@ def bid_rows(session: Session, state: State, live: Live, bills: tuple[Billed, ..
     instances: dict[str, list[Instance]] = {}
     for one in there:
         instances.setdefault(one.bid or "", []).append(one)
-    billed = by_bid(bills)
+    billed = None if bills is None else by_bid(bills)
     machines = tuple(Machine(one.id, one.bid, one.status) for one in there)
     lifetimes = lives(session, state, live, Seen(cloud.time(), bills, machines))
     made = []
@@ -128,7 +144,8 @@ def bid_rows(session: Session, state: State, live: Live, bills: tuple[Billed, ..
                 market=markets.get(key_of(bid)),
                 instances=tuple(instances.get(binding.id, ())),
                 pairs=ports.applied.pairs if ports and isinstance(ports.applied, PortMapping) else (),
-                paid=paid(billed.get(binding.id, ()), cloud.now()),  # what is not listed was not billed
+                # What is not listed was not billed.
+                paid=None if billed is None else paid(billed.get(binding.id, ()), cloud.now()),
                 life=lifetimes.get(address),
             )
         )

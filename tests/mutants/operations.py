@@ -510,6 +510,13 @@ MISTAKES = (
         ("tests/operations/test_policies.py", "-k", "another_file"),
     ),
     Mistake(
+        "take a bill that cannot be fetched for an empty one",
+        "operations/status.py",
+        "paid=None if billed is None else paid(billed.get(binding.id, ()), cloud.now()),",
+        "paid=paid((billed or {}).get(binding.id, ()), cloud.now()),",
+        ("tests/operations/test_paid.py", "-k", "status_shows"),
+    ),
+    Mistake(
         "show nothing of a bid that a killed run placed",
         "operations/live.py",
         "    return presume(loaded.state, loaded.pending, live)",

@@ -287,3 +287,32 @@ def test_with_a_moved_block_what_was_paid_follows(twice: Place) -> None:
 
 def _indented(text: str) -> str:
     return "".join(f"\n    {line}" for line in text.removeprefix("---\n").splitlines()) + "\n"
+
+
+def test_status_shows_what_runs_also_where_no_bill_can_be_read(twice: Place) -> None:
+    twice.write(script(2) + "lifetime: {max_hours: 50, max_cost: 400}\n")
+    twice.ok(*APPLY)
+    with twice.simulator() as simulator:
+        simulator.faults.add(BILL, "status", status=500, times=None)
+    shown = twice.run("status")
+    assert shown.code == 0, shown
+    for line in (
+        "bid.train  Allocated",
+        "  paid so far: unknown",
+        "In total $8.00 an hour now",
+        "Paid so far: unknown",
+    ):
+        assert line in shown.out
+    plain = " ".join(shown.out.split())
+    assert (
+        "2.1 days of running (what is left is unknown), or once it has cost $400.00 (what is left is unknown)" in plain
+    )
+    assert "what was paid is unknown, since the bill could not be fetched" in " ".join(shown.err.split())
+    assert "at least $39.71, because the bill of a bid could not be read" in " ".join(shown.out.split())
+    found = json.loads(twice.ok("status", "--format", "json"))
+    assert (found["bids"][0]["paid"], found["paid"]["paid"]) == (None, None)
+    assert found["bids"][0]["lifetime"]["left"] == {"running_hours": None, "cost": None, "hours": None}
+    with twice.simulator() as simulator:
+        simulator.faults.clear()
+        simulator.faults.add(BILL, "status", status=401, times=None)
+    assert "does not accept the\n  credentials" in twice.run("status").err

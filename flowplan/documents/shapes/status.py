@@ -21,8 +21,8 @@ class Running(TypedDict):
 
 
 class LifetimeLeft(TypedDict):
-    """What is left until a lifetime ends; null: no such bound. `running_hours` of the instance that ran longest, `cost`
-    in dollars, `hours` from now."""
+    """What is left until a lifetime ends; null: no such bound, or unknown. `running_hours` of the instance that ran
+    longest, `cost` in dollars, `hours` from now."""
 
     running_hours: float | None
     cost: Amount | None
@@ -58,7 +58,7 @@ class BidStatus(TypedDict):
     limit_price: Amount
     last_price: Amount | None
     hour: Now
-    paid: Amount
+    paid: Amount | None  # null: the bill could not be fetched
     instances: list[Running]
     ports: list[Pair]
     lifetime: NotRequired[BidLifetime]  # absent: no run has recorded one, or the bid is not live

@@ -30,7 +30,7 @@ def in_all(found: shape.PaidInAll) -> str:
         return price(found["paid"])
     missing = sum(one["paid"] is None for one in found["tasks"])
     if missing:
-        why = "the bill of a bid that has ended could not be read"
+        why = "the bill of a bid could not be read"
     else:
         why = "the state was lost and rebuilt, and bids of before may be missing"
     return f"at least {price(found['at_least'])}, because {why}"

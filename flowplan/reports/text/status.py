@@ -55,6 +55,8 @@ def _total(found: Status) -> str:
 
 
 def _paid_in_all(found: Status) -> str:
+    if found.paid is None:
+        return "Paid so far: unknown, because the bill could not be fetched."
     return f"{usd(found.paid)} paid so far for the instances of these bids, storage not included."
 
 
@@ -111,7 +113,7 @@ def waiting(price: Decimal | None, least: Decimal | None, limit: Decimal) -> str
 
 
 def _paid(row: Row) -> str:
-    return f"{usd(row.paid)} paid so far"
+    return f"{usd(row.paid)} paid so far" if row.paid is not None else "paid so far: unknown"
 
 
 def _lifetime(life: Life) -> str:
@@ -126,10 +128,13 @@ def _lifetime(life: Life) -> str:
 
 
 def _ends(bounds: Bounds, left: Left) -> Iterator[str]:
-    if bounds.max_hours is not None and left.running is not None:
-        yield f"after {lasting(float(bounds.max_hours))} of running ({lasting(float(left.running))} left)"
-    if bounds.max_cost is not None and left.paid is not None:
-        yield f"once it has cost {usd(bounds.max_cost)} ({usd(left.paid)} left)"
+    unknown = "what is left is unknown"
+    if bounds.max_hours is not None:
+        rest = unknown if left.running is None else f"{lasting(float(left.running))} left"
+        yield f"after {lasting(float(bounds.max_hours))} of running ({rest})"
+    if bounds.max_cost is not None:
+        rest = unknown if left.paid is None else f"{usd(left.paid)} left"
+        yield f"once it has cost {usd(bounds.max_cost)} ({rest})"
     if bounds.end_at is not None and left.hours is not None:
         yield f"at {bounds.end_at:%Y-%m-%d %H:%M} UTC (in {lasting(float(left.hours))})"
     if bounds.cancel_when_done:
