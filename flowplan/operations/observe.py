@@ -16,8 +16,9 @@ from flowplan.state.state import State
 if TYPE_CHECKING:
     from flowplan.config import Config
     from flowplan.model.address import Address
-    from flowplan.model.catalogue import Catalogue, Place
+    from flowplan.model.catalogue import Catalogue, Named, Place
     from flowplan.model.live import Live
+    from flowplan.operations.hand_over import HandedOver
     from flowplan.planning.lookup import Desired
     from flowplan.planning.prospects import Prospects
     from flowplan.state.journal import Intent
@@ -56,19 +57,12 @@ def observe(
     """
     from flowplan.operations.live import certain
     from flowplan.planning.lookup import Desired
-    from flowplan.planning.moves import named, removals
     from flowplan.planning.unreported import with_known_keys
     from flowplan.state.ownership import presume
 
     project, cloud = session.enter_project(state, config), session.cloud()
     catalogue, live = _look(session, config, state, refresh=refresh)
-    state = attrs.evolve(
-        state,
-        stack=session.stack_name(state, config.stack if config is not None else ""),
-        api_url=session.settings.api_url,
-        project=project.id,
-        project_name=project.name,
-    )
+    state = _headed(session, config, state, project)
     live = _with_strays(session, state, live)
     if any(intent.op == "delete" for intent in pending.values()):
         live = certain(cloud, state, live)  # what an interrupted run cancelled may be in no list any more
@@ -82,18 +76,46 @@ def observe(
     live = certain(cloud, state, live)
     catalogue = with_known_keys(catalogue, state) if catalogue.unread else catalogue
     catalogue = attrs.evolve(catalogue, unread=(*session.no_projects, *catalogue.unread))
+    seen = Observed(config, recorded, state, pending, Desired(), catalogue, live)
     if config is None or taken is None:
-        return Observed(config, recorded, state, pending, Desired(), catalogue, live)
-    desired = _desired(session, config, state, pending, catalogue, live, kept or {})
+        return seen
+    return attrs.evolve(seen, desired=_wanted(session, config, seen, taken, kept or {}, partial=partial))
+
+
+def _headed(session: Session, config: Config | None, state: State, project: Named) -> State:
+    """`state` with the stack, the API and the project that this run is of."""
+    return attrs.evolve(
+        state,
+        stack=session.stack_name(state, config.stack if config is not None else ""),
+        api_url=session.settings.api_url,
+        project=project.id,
+        project_name=project.name,
+    )
+
+
+def _wanted(
+    session: Session,
+    config: Config,
+    seen: Observed,
+    taken: HandedOver,
+    kept: Mapping[Address, Place],
+    *,
+    partial: bool,
+) -> Desired:
+    """What the files ask for where it is as `seen`, with what they say of addresses (`taken`) and of lifetimes. Raises
+    ConfigError, or why something is not reported, which may be all that is wrong."""
+    from flowplan.planning.moves import named, removals
+
+    desired = _desired(session, config, seen, kept)
     if desired.problems:
-        for why in (*catalogue.unread, *live.unlisted.values(), *live.unread.values()):
-            raise why from None  # what is not reported may be all that is wrong
+        for why in (*seen.catalogue.unread, *seen.live.unlisted.values(), *seen.live.unread.values()):
+            raise why from None
     if not partial:
         desired.faultless()
     desired = attrs.evolve(
         desired, named=named(config), moves=taken.moves, imports=taken.imports, removed=removals(config)
     )
-    return Observed(config, recorded, state, pending, _lived(session, desired, state, live), catalogue, live)
+    return _lived(session, desired, seen.state, seen.live)
 
 
 def _lived(session: Session, desired: Desired, state: State, live: Live) -> Desired:
@@ -131,24 +153,17 @@ def _with_strays(session: Session, state: State, live: Live) -> Live:
     return attrs.evolve(live, bids={**live.bids, **found}) if found else live
 
 
-def _desired(
-    session: Session,
-    config: Config,
-    state: State,
-    pending: Mapping[str, Intent],
-    catalogue: Catalogue,
-    live: Live,
-    kept: Mapping[Address, Place],
-) -> Desired:
+def _desired(session: Session, config: Config, seen: Observed, kept: Mapping[Address, Place]) -> Desired:
     """What the files ask for, and what is wrong with it."""
     from flowplan.planning.conflicts import conflicts
     from flowplan.planning.lookup import look_up
     from flowplan.state.ownership import adopted_volumes, movable_bids, placed_bids, volume_regions
 
+    state, live = seen.state, seen.live
     asked = partial(
         look_up,
         config,
-        catalogue,
+        seen.catalogue,
         live,
         kept=kept,
         volume_regions=volume_regions(state, live),
@@ -162,7 +177,7 @@ def _desired(
     if desired.ranked and not kept:  # a place is still to be chosen: past prices tell what it would come to
         desired = asked(prospects=prospects(session, desired))
     problems = dict(desired.problems)
-    for address, what, hint in conflicts(desired, state, pending, live, stack=config.stack):
+    for address, what, hint in conflicts(desired, state, seen.pending, live, stack=config.stack):
         taken = config.problem(address, "name", what, hint, code="name-taken")
         problems[address] = (*problems.get(address, ()), taken)
     return attrs.evolve(desired, problems=problems) if problems else desired

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from attrs import define, field, frozen
 
 from flowplan.config import Source
 from flowplan.config.yaml import SIZE_LIMIT
@@ -164,33 +164,46 @@ def find(
         paths = [DEFAULT]
     ready = {path.name: path for path in paths if isinstance(path, Source)}
     _hold_no_file(ready, paths, here)
-    files = list(ready)
-    directories: list[str] = []
-    gone: list[str] = []
-    brought: set[str] = set()  # by a directory
-    named: set[str] = set()
+    wanted = _Wanted([*ready])
     for path in (_plain(path, here) for path in paths if not isinstance(path, Source)):
-        is_directory = _is_directory(here / path)
+        wanted.add(path, directory, optional=optional, made=lambda path: made(_scope(root, here, [path], [path])))
+    files = wanted.files
+    sources = [ready.get(name) or Source(name, _read(name, directory)) for name in _once(files, here)]
+    strange = _strange(source for source in sources if source.name in wanted.brought - wanted.named)
+    strange = {name: why for name, why in strange.items() if not may_have_made(_scope(root, here, [name], []))}
+    if strange:
+        sources = _without(strange, sources, optional=bool(wanted.gone), note=note)
+        files = [name for name in files if name not in strange]
+    return sources, _scope(root, here, [*files, *wanted.gone], [*wanted.directories, *wanted.gone])
+
+
+@define
+class _Wanted:
+    """What PATHs mean, one after the other: `files` to read, of which some are `named` and some `brought` by
+    `directories`; and the paths that are `gone`."""
+
+    files: list[str]
+    directories: list[str] = field(factory=list)
+    gone: list[str] = field(factory=list)
+    brought: set[str] = field(factory=set)
+    named: set[str] = field(factory=set)
+
+    def add(self, path: str, directory: Path, *, optional: bool, made: Callable[[str], bool]) -> None:
+        """`path`, from `directory`; `optional` and `made` as in `find`. Raises UsageProblem."""
+        is_directory = _is_directory(directory.absolute() / path)
         found = _in_directory(path, directory) if is_directory else [path]
         readable = [name for name in found if _is_readable(directory / name)] if optional else found
-        if optional and (not found or readable != found) and made(_scope(root, here, [path], [path])):
-            gone.append(path)
+        if optional and (not found or readable != found) and made(path):
+            self.gone.append(path)
             found = readable
         elif not found:
             raise UsageProblem(f"there is no *.yaml or *.yml in {path}")
         if is_directory:
-            directories.append(path)
-            brought.update(found)
+            self.directories.append(path)
+            self.brought.update(found)
         else:
-            named.add(path)
-        files += found
-    sources = [ready.get(name) or Source(name, _read(name, directory)) for name in _once(files, here)]
-    strange = _strange(source for source in sources if source.name in brought - named)
-    strange = {name: why for name, why in strange.items() if not may_have_made(_scope(root, here, [name], []))}
-    if strange:
-        sources = _without(strange, sources, optional=bool(gone), note=note)
-        files = [name for name in files if name not in strange]
-    return sources, _scope(root, here, [*files, *gone], [*directories, *gone])
+            self.named.add(path)
+        self.files += found
 
 
 def _strange(sources: Iterable[Source]) -> dict[str, str]:

@@ -288,7 +288,7 @@ MISTAKES = (
     Mistake(
         "a path that made nothing and cannot be read is passed over",
         "operations/sources.py",
-        "(not found or readable != found) and made(_scope(root, here, [path], [path])):",
+        "(not found or readable != found) and made(path):",
         "(not found or readable != found):",
         ("tests/faults/test_obstacles.py",),
     ),
