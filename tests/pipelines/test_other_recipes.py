@@ -82,6 +82,14 @@ def test_jenkins_applies_the_plan_that_was_looked_at(agent: Agent) -> None:
     assert agent.sh(steps["Drift"])[0] == 0
 
 
+@pytest.mark.parametrize(("branch", "runs"), [("main", True), ("PR-7", False), ("", False)])
+def test_jenkins_runs_no_hook_of_what_nobody_has_read(agent: Agent, branch: str, runs: bool) -> None:
+    """The Jenkinsfile of a pull request from a fork may be the trusted one; its stack file is not."""
+    agent.write("version: 2\nhooks: {planned: [touch, ran]}\ntasks: {}\n")
+    code, log = agent.sh(stages()["Plan"], BRANCH_NAME=branch)
+    assert (code, (agent.workspace / "ran").exists()) == (0, runs), log
+
+
 def test_jenkins_reads_the_problems_of_the_files(agent: Agent) -> None:
     agent.write(task_text("a", "twenty"))
     assert agent.sh(stages()["Validate"])[0] == 65
