@@ -60,12 +60,12 @@ def test_recorded_output(path: Path) -> None:
 
 
 def test_a_list_is_broken_after_its_commas_and_a_long_item_at_its_spaces() -> None:
-    assert listed("a, b", "x = ", "    ") == ["x = a, b"]
+    assert listed("a, b", "x = ", "    ", WIDTH) == ["x = a, b"]
     first, second = f"[{'a' * 50}", f"{'b' * 30}, {'c' * 10}]"
-    assert listed(f"{first}, {second}", "x = ", "    ") == [f"x = {first},", f"    {second}"]
+    assert listed(f"{first}, {second}", "x = ", "    ", WIDTH) == [f"x = {first},", f"    {second}"]
     words = " ".join(["word"] * 20)
-    assert listed(f"a, {words}", "", "  ") == ["a,", f"  {words[:78].rpartition(' ')[0]}", f"  {words[75:]}"]
-    assert listed("d" * 90, "x = ", "    ") == [f"x = {'d' * 90}"]
+    assert listed(f"a, {words}", "", "  ", WIDTH) == ["a,", f"  {words[:78].rpartition(' ')[0]}", f"  {words[75:]}"]
+    assert listed("d" * 90, "x = ", "    ", WIDTH) == [f"x = {'d' * 90}"]
 
 
 def test_where_nothing_was_made(place: Place) -> None:

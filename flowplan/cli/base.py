@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -16,6 +16,16 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _fitting(example: str, width: int) -> Iterator[str]:
+    """An example; where it is too long with its remark, that above it."""
+    command, _, remark = example.partition(" # ")
+    if remark and len(f"  {example}") > width:
+        yield f"# {remark}"
+        yield command.rstrip()
+    else:
+        yield example
 
 
 class Filled(click.Command):
@@ -36,7 +46,7 @@ class Filled(click.Command):
         lines = EXAMPLES.get(ctx.command_path.partition(" ")[2], ())
         if lines:
             with formatter.section("Example"):
-                formatter.write("".join(f"  {line}\n" for line in lines))
+                formatter.write("".join(f"  {line}\n" for one in lines for line in _fitting(one, formatter.width)))
         super().format_epilog(ctx, formatter)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

@@ -12,7 +12,7 @@ Value: TypeAlias = "str | int | bool | Decimal | Mapping[str, Value] | Sequence[
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 _WORDS = frozenset(("true", "false", "null", "yes", "no", "on", "off", "y", "n"))  # no texts, to one parser or another
 # Lines that a literal block gives back exactly; the first must show how far it is indented.
-_LITERAL = re.compile(r"[!-~](?:[\t -~]|[^\W_])*\n(?:(?:[\t -~]|[^\W_])*\n)*")
+_LITERAL = re.compile(r"[!-~][\t -~\w]*\n(?:[\t -~\w]*\n)*")
 
 
 def mapping(values: Mapping[str, Value], indent: str = "") -> list[str]:

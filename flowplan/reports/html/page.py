@@ -73,7 +73,7 @@ def page(document: PlanDocument | SealedPlan | FailedPlan, _: Paint) -> str:
         drift=_below_head(drift(document["resource_drift"], PLAIN)),
         moves=moves(changes, PLAIN),
         alone=left_alone(document["left_alone"], PLAIN) if "left_alone" in document else "",
-        in_all=" ".join(line.strip() for line in in_all(document)),
+        in_all=" ".join(line.strip() for line in in_all(document, PLAIN.width)),
         outputs=_below_head(outputs(document["outputs"], PLAIN)),
         totals=totals_of(document),
         bands=bands_of(changes),

@@ -120,7 +120,7 @@ def _verdict(body: PlanBody, changing: Sequence[Entry]) -> str:
 
 def _costs(body: PlanBody) -> Iterator[Piece]:
     """The table, and what has to be said beside it."""
-    beside = " ".join(" ".join(in_all(body)).split())
+    beside = " ".join(" ".join(in_all(body, PLAIN.width)).split())
     cost = body["cost"]
     if cost["current"] == cost["planned"]:
         lines = [line for line in (costs(body, PLAIN), beside) if line]

@@ -9,34 +9,41 @@ from flowplan.documents.books import Auction, Books, Line
 from flowplan.pricing.units import length
 from flowplan.pricing.units import usd as _usd
 from flowplan.printable import shown
-from flowplan.reports.text.paint import WIDTH, Paint
+from flowplan.reports.text.paint import Paint, apart, wrapped
 from flowplan.reports.text.plot import PLOT_LINES, plot, sparkline
+from flowplan.reports.text.tables import lined, room_beside
+
+_BELOW = "         "
 
 
 def text(found: Books, paint: Paint) -> str:
     """A line an auction; of one type alone its auctions in full. Ends in a newline."""
     if len({one.name for one in found.auctions}) > 1:
-        shown = _table(found.auctions, found.now, found.since, paint)
+        said = _table(found.auctions, found.now, found.since, paint)
     else:
-        shown = "\n".join(_auction(one, found.now, found.since, found.depth, paint) for one in found.auctions)
-    return f"{found.now:%Y-%m-%d %H:%M} in the simulator\n\n{shown}"
+        said = "\n".join(_auction(one, found.now, found.since, found.depth, paint) for one in found.auctions)
+    return f"{found.now:%Y-%m-%d %H:%M} in the simulator\n\n{said}"
 
 
 def _table(auctions: Sequence[Auction], now: datetime, since: timedelta, paint: Paint) -> str:
     """A line an auction: price now, reserve, what is free, its past, and your own bids in it."""
-    kinds = max(len(one.name) for one in auctions)
-    regions = max(len(one.region) for one in auctions)
-
-    def row(*cells: str) -> str:
-        return "{:<{}}  {:<{}}  {:>8} {:>8} {:>8}  ".format(cells[0], kinds, cells[1], regions, *cells[2:])
-
-    lines = [
-        paint(row("type", "region", "price", "reserve", "free") + f"last {length(since / timedelta(hours=1))}", "bold")
+    title = f"last {length(since / timedelta(hours=1))}"
+    titles = ["type and region", "price", "reserve", "free"]
+    cells = [
+        [
+            f"{shown(one.name)} in {shown(one.region)}",
+            _usd(one.price),
+            _usd(one.minimum),
+            f"{one.available}/{one.capacity}",
+        ]
+        for one in auctions
     ]
-    for one in auctions:
-        line = row(one.name, one.region, _usd(one.price), _usd(one.minimum), f"{one.available}/{one.capacity}")
-        rest = max(WIDTH - len(line), 8)
-        lines.append(line + sparkline(one.history, now - since, now, rest, ascii=paint.ascii))
+    room = room_beside([titles, *cells], paint.width, "") - len("  ")
+    head, *rows = lined([titles, *cells], paint.width, "")
+    lines = [paint(line, "bold") for line in ([f"{head[0]}  {title}"] if room >= len(title) else head)]
+    for one, row in zip(auctions, rows, strict=True):
+        drawn = sparkline(one.history, now - since, now, room, ascii=paint.ascii) if room >= len(title) else ""
+        lines += [f"{row[0]}  {drawn}"] if drawn else row
     return "\n".join([*lines, *_own(auctions, paint)]) + "\n"
 
 
@@ -47,7 +54,9 @@ def _own(auctions: Sequence[Auction], paint: Paint) -> list[str]:
         for line in auction.book:
             if line.bid and line.instance_type == auction.name:
                 what = f"{line.quantity} x {auction.name} in {auction.region}, limit {_usd(line.limit_price)}"
-                lines += [f"  {_state(line, paint)}  {shown(line.bid[1])}  ({line.bid[0]})", f"         {what}"]
+                name = [_state(line, paint), shown(line.bid[1]), f"({line.bid[0]})"]
+                lines += apart(name, "  ", _BELOW, paint.width)
+                lines += wrapped(what, _BELOW, _BELOW, paint.width)
     return ["", paint("your bids", "bold"), *lines] if lines else ["", "You have no bids in these auctions."]
 
 
@@ -67,7 +76,7 @@ def _auction(one: Auction, now: datetime, since: timedelta, depth: int, paint: P
             one.history,
             now - since,
             now,
-            width=WIDTH,
+            width=paint.width,
             height=PLOT_LINES,
             ascii=paint.ascii,
             lines={"reserve": one.minimum},
@@ -85,7 +94,7 @@ def _book(one: Auction, depth: int, paint: Paint) -> list[str]:
     if not one.book:
         return ["The book is empty."]
     shared = ": all sizes share the stock, limits compete per GPU" if _is_shared(one) else ""
-    lines = [f"{len(winners)} winning, {len(losers)} waiting{shared}"]
+    lines = wrapped(f"{len(winners)} winning, {len(losers)} waiting{shared}", "", "  ", paint.width)
     lines += _some(winners, len(winners) - depth, len(winners), "winning", paint)
     lines.append(paint(f"  {'-' * 20} winning above, waiting below", "dim"))
     lines += _some(losers, 0, depth, "waiting", paint)
@@ -103,7 +112,7 @@ def _some(lines: Sequence[Line], first: int, last: int, what: str, paint: Paint)
         if first <= index < last or line.bid:
             made += _hidden(hidden, what, paint)
             hidden = 0
-            made.append(_order(line, paint))
+            made += _order(line, paint)
         else:
             hidden += 1
     return made + _hidden(hidden, what, paint)
@@ -113,7 +122,8 @@ def _hidden(count: int, what: str, paint: Paint) -> list[str]:
     return [paint(f"  ... {count} more {what}", "dim")] if count else []
 
 
-def _order(line: Line, paint: Paint) -> str:
-    per_gpu = f"{_usd(line.limit_price / line.gpus):>9} a GPU"
-    text = f"  {_state(line, paint)}  {_usd(line.limit_price):>9} {per_gpu}  {line.quantity:>3} x {line.instance_type}"
-    return f"{text}  {paint('<- ' + shown(line.bid[1]), 'bold')}" if line.bid else text
+def _order(line: Line, paint: Paint) -> list[str]:
+    limit = f"{_usd(line.limit_price):>9} {_usd(line.limit_price / line.gpus):>9} a GPU"
+    own = [paint("<- " + shown(line.bid[1]), "bold")] if line.bid else []
+    what = f"{line.quantity:>3} x {line.instance_type}"
+    return apart([_state(line, paint), limit, what, *own], "  ", _BELOW, paint.width)

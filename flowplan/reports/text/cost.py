@@ -21,6 +21,7 @@ from flowplan.pricing.notable import is_seldom, runs_always
 from flowplan.pricing.units import lasting, per_instance, percent, span, usd
 from flowplan.printable import shown
 from flowplan.reports.text.paint import Paint, wrapped
+from flowplan.reports.text.tables import lined
 
 if TYPE_CHECKING:
     from flowplan.documents.shapes import cost as shape
@@ -156,13 +157,7 @@ def costs(body: PlanBody, paint: Paint) -> str:
 
 def _table(rows: Sequence[tuple[str, str, str, str]], paint: Paint) -> list[str]:
     """A line a row; where that is too wide, what it is about stands above its figures."""
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    cells = ["".join(f"  {cell:>{n}}" for cell, n in zip(row[1:], widths[1:], strict=True)).rstrip() for row in rows]
-    lines = [f"  {row[0].ljust(widths[0])}{figures}" for row, figures in zip(rows, cells, strict=True)]
-    if max(map(len, lines)) <= paint.width:
-        return lines
-    above = zip(rows, cells, strict=True)
-    return [line for row, figures in above for line in (*([f"  {row[0]}"] if row[0] else []), f"    {figures}")]
+    return [line for lines in lined(rows, paint.width) for line in lines]
 
 
 def rows_of(cost: shape.Totals) -> list[tuple[str, str, str, str]]:

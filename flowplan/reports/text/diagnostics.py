@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from flowplan.diagnostics import Diagnostic, Position
 from flowplan.documents.validate import Checked
 from flowplan.printable import shown
-from flowplan.reports.text.paint import Paint, wrapped
+from flowplan.reports.text.paint import Paint, columns, wrapped
 
 _APART = 3  # so many problems that are the same are shown one by one
 _PLACES = 5  # further ones that are shown
-WIDEST = 160  # characters of a source line that are shown
+_AFTER = 30  # characters behind the column that a line which is cut shows, where it has them
 _STYLES = {"error": "red", "warning": "yellow", "note": "cyan"}
 
 
@@ -72,13 +72,20 @@ def one(problem: Diagnostic, paint: Paint) -> str:
 
 
 def _caret(source: str, place: Position, paint: Paint) -> list[str]:
-    """The source line with a caret under the column. A long line is cut around it."""
-    number = str(place.line)
-    start = max(0, place.column - 1 - WIDEST // 2) if len(source) > WIDEST else 0
+    """The source line with a caret under the column. A long line is cut to what has room, around the column."""
+    number, at = str(place.line), place.column - 1
     # Escaped one by one, because an escape is longer than what it stands for.
-    cells = [shown(character, 20) if character != "\t" else " " for character in source[start : start + WIDEST]]
-    before = sum(map(len, cells[: place.column - 1 - start]))
+    cells = [shown(character, 20) if character != "\t" else " " for character in source[: at + paint.width]]
+    room = paint.width - len(f"  {number} | ") - 2 * len(paint.dots)
+    start, end = 0, len(cells)
+    while start < at and sum(map(columns, cells[start : at + _AFTER])) > room:
+        start += 1
+    while end > at + 1 and sum(map(columns, cells[start:end])) > room:
+        end -= 1
+    before = paint.dots if start else ""
+    after = paint.dots if end < len(source) else ""
+    indent = " " * (len(before) + sum(map(columns, cells[start:at])))
     return [
-        f"  {number} | {''.join(cells)}",
-        f"  {' ' * len(number)} | {' ' * before}{paint('^', 'red', 'bold')}",
+        f"  {number} | {before}{''.join(cells[start:end])}{after}",
+        f"  {' ' * len(number)} | {indent}{paint('^', 'red', 'bold')}",
     ]

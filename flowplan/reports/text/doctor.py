@@ -36,9 +36,9 @@ def _lines(verdict: Verdict, subjects: list[str], summary: str, remedy: str | No
     said, subject = shown(summary, 1000), subjects[0]
     if len(subjects) > 1:
         said, indent, subject = f"{', '.join(subjects)}: {said}", " " * _VERDICT, ""
-    yield from wrapped(said, f"{first}{subject:<{len(indent) - _VERDICT}}", indent)
+    yield from wrapped(said, f"{first}{subject:<{len(indent) - _VERDICT}}", indent, paint.width)
     if remedy:
-        yield from wrapped(f"-> {shown(remedy, 1000)}", indent, f"{indent}   ")
+        yield from wrapped(f"-> {shown(remedy, 1000)}", indent, f"{indent}   ", paint.width)
 
 
 def _sum(found: Checkup) -> str:

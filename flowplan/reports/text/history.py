@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from flowplan.documents.history import History, Restored
 from flowplan.printable import shown
-from flowplan.reports.text.paint import Paint, wrapped
+from flowplan.reports.text.paint import Paint, apart, wrapped
 from flowplan.state.history import Change, Version
 from flowplan.state.state import Binding
 
@@ -17,18 +17,16 @@ def history(found: History, paint: Paint) -> str:
     """A paragraph for each version, the newest first."""
     if not found.versions:
         return f"No versions of {shown(found.name)} are kept.\n"
-    return "\n".join(_version(one, now=one.serial == found.serial) for one in found.versions)
+    return "\n".join(_version(one, paint, now=one.serial == found.serial) for one in found.versions)
 
 
-def _version(version: Version, *, now: bool) -> str:
+def _version(version: Version, paint: Paint, *, now: bool) -> str:
     change = version.change
     held = f"{version.resources} resource{'' if version.resources == 1 else 's'}"
-    head = (
-        f"{version.serial}  {change.at if change else 'not recorded when'}  {held}{'  (the state now)' if now else ''}"
-    )
-    lines = [head]
+    head = [str(version.serial), change.at if change else "not recorded when", held]
+    lines = apart([*head, *(["(the state now)"] if now else [])], "", "    ", paint.width)
     for said in _about(change) if change else ():
-        lines += wrapped(said, "    ", "      ")
+        lines += wrapped(said, "    ", "      ", paint.width)
     return "".join(f"{line}\n" for line in lines)
 
 

@@ -8,7 +8,7 @@ from flowplan.documents.amounts import price
 from flowplan.printable import shown
 from flowplan.reports.text.cost import bidding, stored
 from flowplan.reports.text.names import ranges
-from flowplan.reports.text.paint import WIDTH, Paint, wrapped
+from flowplan.reports.text.paint import Paint, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,7 +52,7 @@ def _why(one: ResourceLeftAlone) -> str:
     return f"{shown(one['file'])} {'was not given' if one['file_exists'] else 'no longer exists'}"
 
 
-def in_all(body: PlanBody, width: int = WIDTH) -> list[str]:
+def in_all(body: PlanBody, width: int) -> list[str]:
     """What is paid an hour, with what is left alone."""
     if "left_alone" not in body:
         return []

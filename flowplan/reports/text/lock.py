@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from flowplan.documents.lock import Lock
 from flowplan.model.owner import Owner
 from flowplan.printable import shown
-from flowplan.reports.text.paint import LONGEST_LINE, Paint
+from flowplan.reports.text.paint import LONGEST_LINE, Paint, wrapped
 
 if TYPE_CHECKING:
     from flowplan.documents.shapes.lock import Standing
@@ -25,12 +25,13 @@ _STANDINGS: Mapping[Standing, str] = MappingProxyType(
 )
 
 
-def text(found: Lock, _: Paint) -> str:
+def text(found: Lock, paint: Paint) -> str:
     """What became of the run that it names, and who that is."""
     if found.holder is None:
         return "Nobody holds the lock.\n"
     head = shown(f"The lock {found.name} is {_STANDINGS[found.standing]}:", LONGEST_LINE)
-    return f"{head}\n{found.holder.describe()}\n"
+    said = (wrapped(line, "", " " * 11, paint.width) for line in found.holder.describe().splitlines())
+    return "\n".join([*wrapped(head, "", "  ", paint.width), *(line for lines in said for line in lines)]) + "\n"
 
 
 def broken(holder: Owner) -> str:

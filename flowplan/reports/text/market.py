@@ -14,9 +14,11 @@ from flowplan.pricing.notable import is_hardly_ever
 from flowplan.pricing.offers import Offer, View
 from flowplan.pricing.units import cents, length, per_instance, percent, span, usd
 from flowplan.printable import shown
-from flowplan.reports.text.paint import WIDTH, Paint, wrapped
+from flowplan.reports.text.paint import Paint, wrapped
 from flowplan.reports.text.plot import PLOT_LINES, plot, sparkline
+from flowplan.reports.text.tables import lined, room_beside
 
+_BEFORE_TREND = "  "
 _TREND = 8  # columns: a shorter trend says nothing
 _LABEL = 13  # columns of what a line of a card is about
 _NOW = {"runs": "wins", "waits": "loses", "cannot_win": "never"}
@@ -34,17 +36,19 @@ def table(offers: Sequence[Offer], view: View, paint: Paint) -> str:
     if not offers:
         return "No auction is held now.\n"
     titles, rows = _titles(view), [_cells(one, view) for one in offers]
-    widths = [max(len(row[column]) for row in [titles, *rows]) for column in range(len(titles))]
-    room = WIDTH - sum(widths) - 2 * len(widths)
+    room = room_beside([titles, *rows], paint.width) - len(_BEFORE_TREND)
     trend = _trend(view, room)
-    lines = [*_preface(offers, view), "", paint(_row(titles, widths, trend), "bold")]
-    pairs = zip(offers, rows, strict=True)
+    head, *made = lined([titles, *rows], paint.width)
+    if trend:
+        head = [f"{head[0]}{_BEFORE_TREND}{trend}"]
+    lines = [*_preface(offers, view, paint.width), "", *(paint(line, "bold") for line in head)]
+    pairs = zip(offers, made, strict=True)
     for _, group in groupby(pairs, key=lambda pair: pair[0].kind):
         several = list(group)
         lines.append(_type_line(several[0][0], offers, paint))
         for one, row in several:
             drawn = sparkline(one.past, view.now - view.since, view.now, room, ascii=paint.ascii) if trend else ""
-            lines.append(_row(row, widths, drawn))
+            lines += [f"{row[0]}{_BEFORE_TREND}{drawn}".rstrip()] if trend else row
     return "\n".join([*lines, *_legend(offers)]) + "\n"
 
 
@@ -55,31 +59,31 @@ def _trend(view: View, room: int) -> str:
     return next((title for title in (f"last {length(view.ago)}", length(view.ago)) if len(title) <= room), "trend")
 
 
-def _preface(offers: Sequence[Offer], view: View) -> list[str]:
+def _preface(offers: Sequence[Offer], view: View, width: int) -> list[str]:
     many = f"{len(offers)} auctions" if len(offers) > 1 else "1 auction"
     ahead = f"next {length(view.hours)}"
     said = (
         f"{many} at {view.now:%Y-%m-%d %H:%M} UTC. Prices are per instance-hour; {ahead}: the range the price stays in"
         " over that time in 4 of 5 cases."
     )
-    lines = wrapped(said, "", "")
+    lines = wrapped(said, "", "", width)
     if view.limit is not None:
         asked = f"At a limit of {usd(view.limit)}: whether one instance would win now, and how much of the {ahead}"
-        lines += wrapped(f"{asked} it would run.", "", "")
+        lines += wrapped(f"{asked} it would run.", "", "", width)
     return lines
 
 
 def _titles(view: View) -> list[str]:
     ahead = f"next {length(view.hours)}"
     if view.limit is None:
-        return ["  region", "price", "per GPU", "reserve", ahead, "free"]
-    return ["  region", "price", "reserve", ahead, "now", "runs", "free"]
+        return ["region", "price", "per GPU", "reserve", ahead, "free"]
+    return ["region", "price", "reserve", ahead, "now", "runs", "free"]
 
 
 def _cells(one: Offer, view: View) -> list[str]:
     market = one.market
     cells = [
-        f"  {shown(one.auction.region)}",
+        shown(one.auction.region),
         _short(market.spot),
         *([_short(one.per_gpu)] if view.limit is None else []),
         _short(market.minimum),
@@ -89,12 +93,6 @@ def _cells(one: Offer, view: View) -> list[str]:
         cells += [_NOW.get(one.bid.outlook, "-") if one.bid else "-", _share(one.forecast)]
     free = "-" if market.available is None else str(market.available)
     return [*cells, free if market.total is None else f"{free}/{market.total}"]
-
-
-def _row(cells: Sequence[str], widths: Sequence[int], last: str) -> str:
-    first, *others = zip(cells, widths, strict=True)
-    line = first[0].ljust(first[1]) + "".join(f"  {cell:>{width}}" for cell, width in others)
-    return f"{line}  {last}".rstrip()
 
 
 def _type_line(one: Offer, offers: Sequence[Offer], paint: Paint) -> str:
@@ -145,9 +143,9 @@ def card(one: Offer, view: View, paint: Paint) -> str:
     """All about one auction: now, what is ahead, a limit and what it does, advice, and a picture of the past."""
     about = what(one)
     title = paint(shown(one.kind.name), "bold") + f" in {shown(one.auction.region)}"
-    lines = [f"{title} ({about})" if about else title]
+    lines = wrapped(f"{title} ({about})" if about else title, "", "  ", paint.width)
     for label, text in [*_now(one), *_ahead(one), *_at_limit(one), *_advice(one)]:
-        lines += wrapped(text, f"  {label:<{_LABEL}}", " " * (_LABEL + 2))
+        lines += wrapped(text, f"  {label:<{_LABEL}}", " " * (_LABEL + 2), paint.width)
     picture = _picture(one, view, paint)
     return "\n".join([*lines, "", *(picture or ["    No past price is known, so there is nothing to draw."])]) + "\n"
 
@@ -270,7 +268,7 @@ def _compared(one: Offer) -> str:
 def _picture(one: Offer, view: View, paint: Paint) -> list[str]:
     lines = lines_across(one)
     start = view.now - view.since
-    return plot(one.past, start, view.now, width=WIDTH, height=PLOT_LINES, ascii=paint.ascii, lines=lines)
+    return plot(one.past, start, view.now, width=paint.width, height=PLOT_LINES, ascii=paint.ascii, lines=lines)
 
 
 def lines_across(one: Offer) -> dict[str, Decimal]:

@@ -12,6 +12,7 @@ from flowplan.documents.offers import document
 from flowplan.pricing.units import percent, span
 from flowplan.printable import shown
 from flowplan.reports.text.paint import Paint, wrapped
+from flowplan.reports.text.tables import lined
 
 if TYPE_CHECKING:
     from flowplan.documents.offers import Offers
@@ -44,7 +45,8 @@ def text(found: Offers, paint: Paint) -> str:
 def _task(one: TaskOffers, paint: Paint) -> list[str]:
     many = one["instance_quantity"]
     instances = "1 instance" if many == 1 else f"{many} instances"
-    lines = [f"{paint(shown(one['address']), 'bold')}: {instances}, for {span(one['hours'])} of work"]
+    said = f"{paint(shown(one['address']), 'bold')}: {instances}, for {span(one['hours'])} of work"
+    lines = wrapped(said, "", "  ", paint.width)
     lines += wrapped(shown(one["choice"], 400), "  # ", "  # ", paint.width) if one["choice"] else []
     return [*lines, *table(one["candidates"], "  ", paint)]
 
@@ -65,12 +67,11 @@ def table(places: Sequence[Candidate], indent: str, paint: Paint) -> list[str]:
     """A line a place, under its type with the limit there; the type of the best place first. Prices are of an
     instance-hour, the cost of all instances until the work is done."""
     titles, rows = list(_TITLES), [_cells(one) for one in places]
-    widths = [max(len(row[column]) for row in [titles, *rows]) for column in range(len(titles))]
-    lines = [indent + _row(titles, widths)]
-    for (name, limit), group in groupby(_by_type(zip(places, rows, strict=True)), key=lambda pair: _of(pair[0])):
-        lines.append(f"{indent}{shown(name)}, limit {price(limit)} per instance-hour")
+    lines, *made = lined([titles, *rows], paint.width, indent, last_left=True)
+    for (name, limit), group in groupby(_by_type(zip(places, made, strict=True)), key=lambda pair: _of(pair[0])):
+        lines += wrapped(f"{shown(name)}, limit {price(limit)} per instance-hour", indent, f"{indent}    ", paint.width)
         for one, row in group:
-            lines.append(indent + _row(row, widths))
+            lines += row
             if one["reason"] == "cannot_finish":
                 why = (one["why_not"] or "").partition(": ")[2]  # the word before it stands in the row
                 lines += wrapped(shown(why, 400), f"{indent}    ", f"{indent}    ", paint.width)
@@ -102,9 +103,3 @@ def _cells(one: Candidate) -> list[str]:
 
 def _or_dash(amount: str | None) -> str:
     return "-" if amount is None else price(amount)
-
-
-def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
-    first, *figures, last = zip(cells, widths, strict=True)
-    line = first[0].ljust(first[1]) + "".join(f"  {cell:>{width}}" for cell, width in figures)
-    return f"{line}  {last[0]}"

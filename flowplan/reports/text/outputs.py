@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from flowplan.printable import shown
-from flowplan.reports.text.paint import Paint, listed
+from flowplan.reports.text.paint import Paint
+from flowplan.reports.text.rows import beside
 
 if TYPE_CHECKING:
     from flowplan.documents.shapes.outputs import OutputValue, PlannedOutput
@@ -20,11 +21,7 @@ def text(outputs: Mapping[str, OutputValue], paint: Paint) -> str:
     if not outputs:
         return paint("There are no outputs.") + "\n"
     width = max(map(len, outputs))
-    lines = (
-        line
-        for name, one in outputs.items()
-        for line in listed(of(one), f"{name:<{width}} = ", " " * (width + 3), paint.width)
-    )
+    lines = (line for name, one in outputs.items() for line in beside(of(one), f"{name:<{width}} = ", paint.width))
     return "".join(f"{line}\n" for line in lines)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from flowplan.documents.amounts import price
 from flowplan.printable import shown
 from flowplan.reports.text.paint import Paint, wrapped
+from flowplan.reports.text.tables import lined
 
 if TYPE_CHECKING:
     from flowplan.documents.shapes import paid as shape
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 def paid_over_life(found: shape.PaidInAll, paint: Paint) -> str:
     """By task and in all."""
     head = f"{paint('Paid for instances over the life of this stack', 'bold')}, storage not included"
-    lines = [head, *_rows(found["tasks"])]
+    lines = [*wrapped(head, "", "  ", paint.width), *_rows(found["tasks"], paint.width)]
     lines += wrapped(f"In all {in_all(found)}.", "  ", "  ", paint.width)
     for one in found["released"]:
         said = f"Not counted: {amount(one)} of {shown(one['address'])}, which was released and is not this stack's."
@@ -41,14 +42,10 @@ def amount(one: shape.PaidFor) -> str:
     return price(one["paid"]) if one["paid"] is not None else f"at least {price(one['at_least'])}"
 
 
-def _rows(tasks: Sequence[shape.PaidFor]) -> list[str]:
-    amounts = [amount(one) for one in tasks]
-    names = [shown(one["address"]) for one in tasks]
-    wide, far = max(map(len, names), default=0), max(map(len, amounts), default=0)
-    return [
-        f"  {name:<{wide}}  {paid:>{far}}{_count(one)}" for name, paid, one in zip(names, amounts, tasks, strict=True)
-    ]
+def _rows(tasks: Sequence[shape.PaidFor], width: int) -> list[str]:
+    rows = [[shown(one["address"]), amount(one), _count(one)] for one in tasks]
+    return [line for lines in lined(rows, width, last_left=True) for line in lines] if rows else []
 
 
 def _count(one: shape.PaidFor) -> str:
-    return f"  {len(one['bids'])} bids" if len(one["bids"]) > 1 else ""
+    return f"{len(one['bids'])} bids" if len(one["bids"]) > 1 else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from attrs import frozen
 
@@ -24,7 +25,7 @@ SYMBOL_STYLES = {
 }
 
 
-def wrapped(text: str, first: str, rest: str, width: int = WIDTH) -> list[str]:
+def wrapped(text: str, first: str, rest: str, width: int) -> list[str]:
     """`text` in lines of at most `width` columns; `first` before the first, `rest` before the others."""
     lines, line = [], first
     for word in text.split(" "):
@@ -35,7 +36,7 @@ def wrapped(text: str, first: str, rest: str, width: int = WIDTH) -> list[str]:
     return [*lines, line]
 
 
-def listed(text: str, first: str, rest: str, width: int = WIDTH) -> list[str]:
+def listed(text: str, first: str, rest: str, width: int) -> list[str]:
     """As `wrapped`, but lines end after a comma where they can: what stands between two commas stays in one line if
     it has room there."""
     lines, line = [], first
@@ -46,6 +47,23 @@ def listed(text: str, first: str, rest: str, width: int = WIDTH) -> list[str]:
                 lines.append(line)
                 line = rest
             *full, joined = wrapped(item, line, rest, width)
+            lines += full
+        line = joined
+    return [*lines, line]
+
+
+def apart(parts: Iterable[str], first: str, rest: str, width: int) -> list[str]:
+    """`parts` side by side, two spaces between them, in lines of at most `width` columns; `first` before the first
+    line, `rest` before the others. Only a part that is wider than a line is broken."""
+    lines, line = [], first
+    for part in parts:
+        alone = line in (first, rest)
+        joined = f"{line}{part}" if alone else f"{line}  {part}"
+        if not alone and columns(joined) > width:
+            lines.append(line)
+            joined = f"{rest}{part}"
+        if columns(joined) > width:
+            *full, joined = wrapped(part, first if not lines and alone else rest, f"{rest}  ", width)
             lines += full
         line = joined
     return [*lines, line]

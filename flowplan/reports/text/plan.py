@@ -21,7 +21,7 @@ from flowplan.reports.text.notices import notices
 from flowplan.reports.text.offers import chosen_and_next
 from flowplan.reports.text.outputs import planned, recorded
 from flowplan.reports.text.paint import Paint, columns, listed, wrapped
-from flowplan.reports.text.rows import ARROW, aligned, differing
+from flowplan.reports.text.rows import ARROW, aligned, beside, differing
 
 if TYPE_CHECKING:
     from flowplan.documents.shapes.outputs import PlannedOutput
@@ -78,7 +78,7 @@ def outputs(found: Mapping[str, PlannedOutput], paint: Paint) -> str:
     for name, one in found.items():
         after = planned(one)
         if "before" not in one:
-            lines += listed(after, f"  {paint.symbol('+')} {name} = ", "      ", paint.width)
+            lines += beside(after, f"  {paint.symbol('+')} {name} = ", paint.width)
         elif one["value"] != one["before"]:
             first, before = f"  {paint.symbol('~')} {name} = ", recorded(one)
             line = f"{first}{before}{ARROW}{after}"
@@ -121,7 +121,7 @@ def block_of(fold: Fold, paint: Paint) -> str:
     symbol = symbol_of(entry) or ""
     lines = _titled(fold, head_of(entry), symbol, paint)
     if "previous_address" in entry:
-        lines.append(f"      # moved from {shown(entry['previous_address'])}")
+        lines += wrapped(f"moved from {shown(entry['previous_address'])}", "      # ", "      # ", paint.width)
     if entry["note"]:
         lines += wrapped(shown(entry["note"], 400), "      # ", "      # ", paint.width)
     if "candidates" in entry:
@@ -129,7 +129,8 @@ def block_of(fold: Fold, paint: Paint) -> str:
     if "lifetime" in entry:
         lines += wrapped(ending_of(entry, entry["lifetime"]), "      # ", "      # ", paint.width)
     for wait in entry.get("waits_for", ()):
-        lines.append(f"      # waits until {shown(wait['address'])} is {shown(wait['until'])}")
+        said = f"waits until {shown(wait['address'])} is {shown(wait['until'])}"
+        lines += wrapped(said, "      # ", "      # ", paint.width)
     lines += aligned(fields_of(entry), paint)
     if line := cost_line(entry):
         each = "" if len(fold.entries) == 1 else " of each"
@@ -202,9 +203,9 @@ def moves(entries: Iterable[Entry], paint: Paint) -> str:
     """The resources that have another address now, and that nothing else happens to."""
     unchanged = (one for one in entries if "previous_address" in one and not symbol_of(one))
     moved = sorted(unchanged, key=lambda one: natural(one["address"]))
-    return "\n".join(
-        f"  {paint('#', 'dim')} {shown(one['previous_address'])} has moved to {shown(one['address'])}" for one in moved
-    )
+    said = (f"{shown(one['previous_address'])} has moved to {shown(one['address'])}" for one in moved)
+    first = f"  {paint('#', 'dim')} "
+    return "\n".join(line for one in said for line in wrapped(one, first, "    ", paint.width))
 
 
 def _refresh(body: PlanBody, changing: Sequence[Entry], paint: Paint) -> str:

@@ -65,10 +65,10 @@ class ProgressLines:
 
     def started(self, step: Step, change: Change) -> None:
         if step.way == "down" or step.address.kind != "ports":
-            self._say(f"{self._name(step)}: {doing(step, change)}...")
+            self._line(f"{self._name(step)}: {doing(step, change)}...")
 
     def progress(self, step: Step, change: Change, seconds: float) -> None:
-        self._say(f"{self._name(step)}: still {doing(step, change)}... ({seconds:.0f} s)")
+        self._line(f"{self._name(step)}: still {doing(step, change)}... ({seconds:.0f} s)")
 
     def waits(self, for_: Sequence[Awaited], until: str, seconds: float) -> None:
         """A line a bid, unless the last one of it was the same."""
@@ -77,13 +77,12 @@ class ProgressLines:
             said = awaited(bid)
             if self._awaited.get(bid.step) != said:
                 self._awaited[bid.step] = said
-                line = f"{self._name(bid.step)}: waiting until it is {until}{so_far}: {said}"
-                self._say("\n".join(wrapped(line, "", "  ", self._paint.width)))
+                self._line(f"{self._name(bid.step)}: waiting until it is {until}{so_far}: {said}")
 
     def done(self, step: Step, change: Change, id: str | None, seconds: float) -> None:
         took = f" after {seconds:.0f} s" if seconds >= _NOTABLE else ""
         which = f" ({shown(id)})" if id and step.way == "up" else ""
-        self._say(f"{self._name(step)}: {DONE[doing(step, change)]}{took}{which}")
+        self._line(f"{self._name(step)}: {DONE[doing(step, change)]}{took}{which}")
 
     def failed(self, step: Step, change: Change, error: FlowplanError) -> None:
         said = Diagnostic(
@@ -97,9 +96,7 @@ class ProgressLines:
         self._say(problem(said, self._paint))
 
     def note(self, text: str) -> None:
-        self._say(
-            "\n".join(wrapped(f"{self._paint('note:', 'cyan')} {shown(text, 1000)}", "", "  ", self._paint.width))
-        )
+        self._line(f"{self._paint('note:', 'cyan')} {shown(text, 1000)}")
 
     def _kept(self, plan: Plan) -> None:
         """What stays and costs money, with what takes it back: the name is taken until then."""
@@ -131,7 +128,8 @@ class ProgressLines:
         if moved := sum(one.previous_address is not None for one in plan.changes):
             done += f", {moved} moved"
         if outcome.clean:
-            self._out(self._paint_out(f"{word} complete: {done}.", "bold", "green"))
+            for line in listed(f"{word} complete: {done}.", "", "  ", self._paint_out.width):
+                self._out(self._paint_out(line, "bold", "green"))
             self._kept(plan)
             self._outputs(outcome)
             return
@@ -146,6 +144,9 @@ class ProgressLines:
             names = ", ".join(shown(str(address)) for address in dict.fromkeys(step.address for step in steps))
             if names:
                 self._say("\n".join(wrapped(f"{title}: {names}", "  ", "    ", self._paint.width)))
+
+    def _line(self, text: str) -> None:
+        self._say("\n".join(wrapped(text, "", "  ", self._paint.width)))
 
     def _name(self, step: Step) -> str:
         return self._paint(shown(str(step.address)), "bold")

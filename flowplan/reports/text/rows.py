@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from flowplan.reports.text.paint import WIDTH, Paint, columns, listed
+from flowplan.reports.text.paint import Paint, columns, listed
 
+_BELOW = "          "  # what stands below its name
 ARROW = " -> "  # between the value before and the value after
 
 
@@ -40,13 +41,28 @@ def _lines(row: Row, width: int, paint: Paint) -> list[str]:
         if after is not None and columns(whole) + width + len(remark) + 15 > paint.width:
             lines = differing(value, after, first, paint.width)
         else:
-            lines = listed(whole, first, " " * columns(first), paint.width)
+            lines = beside(whole, first, paint.width)
     return _remarked(lines, remark, paint) if remark else lines
 
 
-def differing(before: str, after: str, first: str, width: int = WIDTH) -> list[str]:
+def beside(value: str, first: str, width: int) -> list[str]:
+    """`value` after `first`, its further lines below it; where a word of it has no room there, the whole below."""
+    rest = " " * columns(first)
+    longest = max(map(columns, value.split(" ")))
+    if columns(first) + longest > width:
+        return [first.rstrip(), *listed(value, _BELOW, _BELOW, width)]
+    return listed(value, first, rest, width)
+
+
+def differing(before: str, after: str, first: str, width: int) -> list[str]:
     """`first` and both values, the second on a line of its own."""
     rest = " " * columns(first)
+    if max(map(columns, (*before.split(" "), *after.split(" ")))) + columns(first) + 1 > width:
+        return [
+            first.rstrip(),
+            *listed(before, _BELOW, _BELOW, width),
+            *listed(after, f"{_BELOW[3:]}{ARROW}", f"{_BELOW} ", width),
+        ]
     return [*listed(before, first, rest, width), *listed(after, f"{rest[3:]}{ARROW}", f"{rest} ", width)]
 
 

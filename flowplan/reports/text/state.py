@@ -11,17 +11,19 @@ from flowplan.documents.state import Kept, Pushed
 from flowplan.model.address import Address
 from flowplan.printable import Natural, natural, shown
 from flowplan.reports.text.paint import LONGEST_LINE, Paint, listed, wrapped
+from flowplan.reports.text.rows import beside
 from flowplan.state.restored import Restored
 from flowplan.state.state import Binding
 
 
-def whole(found: Kept, _: Paint) -> str:
+def whole(found: Kept, paint: Paint) -> str:
     """Every resource, and what is in doubt."""
     state, pending = found.state, found.pending
     if not state.bindings and not pending:
         return "The state is empty: flowplan has made nothing here.\n"
     head = f"stack {shown(state.stack)}, project {shown(state.project_name)}, serial {state.serial}"
-    parts = [head, *(one(state.bindings[address]) for address in sorted(state.bindings, key=_in_order))]
+    each = (one(state.bindings[address], paint.width) for address in sorted(state.bindings, key=_in_order))
+    parts = ["\n".join(listed(head, "", "  ", paint.width)), *each]
     parts += [f"in doubt: {shown(intent.op)} of {shown(str(intent.address))}" for intent in pending]
     return "\n\n".join(parts) + "\n"
 
@@ -36,14 +38,14 @@ def _in_order(address: Address) -> tuple[str, Natural]:
     return address.kind, natural(address.name)
 
 
-def resource(found: Binding, _: Paint) -> str:
+def resource(found: Binding, paint: Paint) -> str:
     """One resource as it was last applied."""
-    return f"{one(found)}\n"
+    return f"{one(found, paint.width)}\n"
 
 
-def one(binding: Binding) -> str:
+def one(binding: Binding, columns: int) -> str:
     """One resource as it was last applied."""
-    lines = [f"{shown(str(binding.address))} ({shown(binding.id)})"]
+    lines = wrapped(f"{shown(str(binding.address))} ({shown(binding.id)})", "", "  ", columns)
     rows: list[tuple[str, str]] = []
     data: Any = plain(binding.applied)
     if binding.address.kind == "ports":
@@ -55,7 +57,7 @@ def one(binding: Binding) -> str:
     rows += [("prevent_destroy", shown(binding.protected.removeprefix("./")))] if binding.protected else []
     width = max((len(name) for name, _ in rows), default=0)
     for name, value in rows:
-        lines += listed(value, f"    {name:<{width}} = ", " " * (width + 7)) if name else [f"    {value}"]
+        lines += beside(value, f"    {name:<{width}} = ", columns) if name else [f"    {value}"]
     return "\n".join(lines)
 
 
@@ -70,29 +72,29 @@ def _value(value: Any) -> str:
 # ---- what was done to it: a sentence each
 
 
-def released(left: Binding, _: Paint) -> str:
+def released(left: Binding, paint: Paint) -> str:
     """What `state rm` did."""
-    return _sentence(f"{left.address} ({left.id}) is released; it still exists and still costs money.")
+    return _sentence(f"{left.address} ({left.id}) is released; it still exists and still costs money.", paint)
 
 
-def moved(moves: Mapping[Address, Address], _: Paint) -> str:
+def moved(moves: Mapping[Address, Address], paint: Paint) -> str:
     """What `state mv` did."""
-    return "".join(_sentence(f"{old} is now {new}.") for old, new in moves.items())
+    return "".join(_sentence(f"{old} is now {new}.", paint) for old, new in moves.items())
 
 
-def pushed(done: Pushed, _: Paint) -> str:
+def pushed(done: Pushed, paint: Paint) -> str:
     """What `state push` did."""
-    return _sentence(f"The state is now that of {done.name}, with serial {done.state.serial}.")
+    return _sentence(f"The state is now that of {done.name}, with serial {done.state.serial}.", paint)
 
 
-def restored(found: Restored, _: Paint) -> str:
+def restored(found: Restored, paint: Paint) -> str:
     """What `state restore` did."""
     what = "that of the backup" if found.of_backup else f"the one in {found.name}"
-    return _sentence(f"The state is now {what}, with serial {found.state.serial}.")
+    return _sentence(f"The state is now {what}, with serial {found.state.serial}.", paint)
 
 
-def _sentence(text: str) -> str:
-    return "\n".join(wrapped(text, "", "  ")) + "\n"
+def _sentence(text: str, paint: Paint) -> str:
+    return "\n".join(wrapped(text, "", "  ", paint.width)) + "\n"
 
 
 def restored_notes(found: Restored) -> Iterator[str]:

@@ -14,7 +14,7 @@ from flowplan.pricing.lifetime import Left
 from flowplan.pricing.units import lasting, usd
 from flowplan.printable import natural, shown
 from flowplan.reports.text.paid import in_all
-from flowplan.reports.text.paint import WIDTH, Paint, columns, wrapped
+from flowplan.reports.text.paint import WIDTH, Paint, apart, wrapped
 
 _STYLES = {"Allocated": "green", "Open": "yellow", "Preempting": "red", "Paused": "yellow", "Terminated": "dim"}
 
@@ -39,11 +39,8 @@ def text(found: Status, paint: Paint) -> str:
 def _volume(row: VolumeRow, paint: Paint) -> str:
     volume = row.volume
     what = f"{volume.held_gb:,} GB {volume.interface} in {shown(volume.region)}, {usd(row.month)} a month"
-    line = f"{paint(shown(row.address), 'bold')}  {what if row.there else 'gone'}"
-    id = f"  ({shown(row.id)})"
-    if columns(line + id) <= paint.width:
-        return f"{line}{id}"
-    return "\n".join([*wrapped(line, "", "  ", paint.width), id])
+    parts = [paint(shown(row.address), "bold"), what if row.there else "gone", f"({shown(row.id)})"]
+    return "\n".join(apart(parts, "", "  ", paint.width))
 
 
 def _total(found: Status) -> str:
@@ -60,7 +57,7 @@ def _paid_in_all(found: Status) -> str:
     return f"{usd(found.paid)} paid so far for the instances of these bids, storage not included."
 
 
-def _paid_over_life(found: Status, width: int = WIDTH) -> list[str]:
+def _paid_over_life(found: Status, width: int) -> list[str]:
     """What was paid with the bids that the stack has no longer, where it had some."""
     if not found.has_past:
         return []
@@ -73,14 +70,15 @@ def _paragraph(row: Row, paint: Paint) -> str:
     status = paint(shown(row.status), _STYLES[row.status]) if row.status in _STYLES else shown(row.status)
     kind = row.bid.instance_type_name or row.bid.instance_type
     lines = [
-        f"{paint(shown(row.address), 'bold')}  {status}  ({shown(row.id)})",
-        f"  {row.bid.instance_quantity} x {shown(kind)} in {shown(row.bid.region)}",
+        *apart([paint(shown(row.address), "bold"), status, f"({shown(row.id)})"], "", "  ", paint.width),
+        *wrapped(f"{row.bid.instance_quantity} x {shown(kind)} in {shown(row.bid.region)}", "  ", "    ", paint.width),
         *wrapped(_charge(row), "  ", "    ", paint.width),
         f"  {_paid(row)}",
     ]
     if row.life is not None:
         lines += wrapped(_lifetime(row.life), "  ", "    ", paint.width)
-    lines += [f"  {shown(one.name)}  {_short(one.status)}{ssh_command(one.ssh_destination)}" for one in row.present]
+    for name, state, ssh in present(row):
+        lines += apart(filter(None, (shown(name), state, ssh)), "  ", "    ", paint.width)
     if row.pairs:
         pairs = [{"external": pair.external, "internal": pair.internal} for pair in row.pairs]
         lines += wrapped(f"ports {', '.join(ranges(pairs))}", "  ", "    ", paint.width)
@@ -175,7 +173,7 @@ def said_of(row: Row) -> list[str]:
 
 def said_in_all(found: Status) -> list[str]:
     """What is paid an hour, and what was paid so far: a sentence each."""
-    life = " ".join(line.strip() for line in _paid_over_life(found))
+    life = " ".join(line.strip() for line in _paid_over_life(found, WIDTH))
     return [_total(found), *([_paid_in_all(found)] if found.bids else []), *([life] if life else [])]
 
 

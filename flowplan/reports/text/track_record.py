@@ -15,7 +15,8 @@ from flowplan.pricing.units import percent, span
 from flowplan.printable import shown
 from flowplan.reports.text.cost import bidding, stored
 from flowplan.reports.text.paid import paid_over_life
-from flowplan.reports.text.paint import WIDTH, Paint, columns, wrapped
+from flowplan.reports.text.paint import Paint, apart, wrapped
+from flowplan.reports.text.tables import lined
 
 if TYPE_CHECKING:
     from flowplan.documents.shapes import track_record as shape
@@ -57,20 +58,24 @@ def _estimate(found: shape.Estimate | None, paint: Paint) -> Iterator[str]:
     lines = [paint("The live stack", "bold")]
     for one in found["resources"]:
         lines += _resource(one, paint)
-    yield "\n".join([*lines, "", *_in_all(found)])
+    yield "\n".join([*lines, "", *_in_all(found, paint.width)])
 
 
 def _resource(one: shape.Resource, paint: Paint) -> list[str]:
-    name = f"  {paint(shown(one['address']), 'bold')}"
+    name = paint(shown(one["address"]), "bold")
+
+    def head(says: str) -> list[str]:
+        return apart([name, says], "  ", "    ", paint.width)
+
     if one["cost"] is None:
-        return [f"{name}  gone{_paid(one)}"]
+        return head(f"gone{_paid(one)}")
     if one["type"] == "volume":
-        return [f"{name}  {stored(one['cost'])}"]
+        return head(stored(one["cost"]))
     what = f"{one['instance_quantity']} x {shown(one['instance_type_name'] or '?')} in {shown(one['region'] or '')}"
     return [
-        f"{name}  {shown(one['status'] or '')}{_paid(one)}",
-        f"    {what}",
-        *wrapped(bidding(one["cost"], ends="left" in one), "    ", "    "),
+        *head(f"{shown(one['status'] or '')}{_paid(one)}"),
+        *wrapped(what, "    ", "    ", paint.width),
+        *wrapped(bidding(one["cost"], ends="left" in one), "    ", "    ", paint.width),
     ]
 
 
@@ -78,14 +83,15 @@ def _paid(one: shape.Resource) -> str:
     return "" if one["paid"] is None else f"; {price(one['paid'])} paid so far"
 
 
-def _in_all(found: shape.Estimate) -> list[str]:
+def _in_all(found: shape.Estimate, width: int) -> list[str]:
     """The whole, storage included; how sure it is."""
     hour, ahead = found["hour"], found["horizon"]
     said = f"In total {price(hour['now'])} an hour now, storage included"
     if ahead is not None:
         said += f"; over {span(found['hours'])} {_ahead(ahead)}, at most {price(ahead['worst'])}"
-    lines = wrapped(f"{said}. {price(found['paid'])} paid so far for instances.", "  ", "  ")
-    return lines if ahead is None else [*lines, *wrapped(_confidence(ahead["basis"], found["hours"]), "  ", "  ")]
+    lines = wrapped(f"{said}. {price(found['paid'])} paid so far for instances.", "  ", "  ", width)
+    sure = [] if ahead is None else wrapped(_confidence(ahead["basis"], found["hours"]), "  ", "  ", width)
+    return [*lines, *sure]
 
 
 def _ahead(ahead: SavingPart) -> str:
@@ -122,21 +128,21 @@ def _compared(body: shape.TrackRecord, paint: Paint) -> Iterator[str]:
         by_address["total, storage included"] = whole
     latest = LATEST if len(by_address) <= MANY else 1
     yield "\n".join([paint("Forecast and paid", "bold"), *_table(by_address, latest, paint)])
-    yield "\n".join(_summary(body["coverage"]))
+    yield "\n".join(_summary(body["coverage"], paint.width))
 
 
 def _table(by_address: Mapping[str, Sequence[shape.Judged]], latest: int, paint: Paint) -> list[str]:
     chosen = {name: rows[-latest:] for name, rows in by_address.items()}
-    head = ("from (UTC)", "over", "expected", "80% band", "paid", "")
+    head = ("from (UTC)", "over", "expected", "80% band", "paid")
     made = {name: [_row(one) for one in rows] for name, rows in chosen.items()}
-    widths = [
-        max(len(row[column]) for row in [head, *(row for rows in made.values() for row in rows)]) for column in range(6)
-    ]
-    lines = [_line(head, widths, paint)]
+    figures = [head, *(row[:-1] for rows in made.values() for row in rows)]
+    lines, *below = lined(figures, paint.width)
     for name, rows in made.items():
         earlier = by_address[name][: -len(rows)]
-        lines.append(f"  {paint(name, 'bold')}{_earlier(earlier)}")
-        lines += [line for row in rows for line in _fitting(_line(row, widths, paint), row[5])]
+        lines += apart([paint(name, "bold"), *_earlier(earlier)], "  ", "    ", paint.width)
+        for row in rows:
+            *above, last = below.pop(0)
+            lines += [*above, *apart([last, *_verdict(row[-1], paint)], "", "    ", paint.width)]
     return lines
 
 
@@ -163,39 +169,29 @@ def _judgement(one: shape.Judged) -> str:
     return word if times is None else f"{word} x{times:.2f}"
 
 
-def _line(row: Row, widths: Sequence[int], paint: Paint) -> str:
-    left = f"  {row[0]:<{widths[0]}}  {row[1]:>{widths[1]}}  {row[2]:>{widths[2]}}"
-    style = _STYLES.get(row[5].partition(" ")[0])
-    end = paint(row[5], style) if style else row[5]
-    return f"{left}  {row[3]:>{widths[3]}}  {row[4]:>{widths[4]}}  {end}".rstrip()
+def _verdict(said: str, paint: Paint) -> list[str]:
+    style = _STYLES.get(said.partition(" ")[0])
+    return [paint(said, style) if style else said] if said else []
 
 
-def _fitting(line: str, verdict: str) -> list[str]:
-    """`line`, or where it is too long for its verdict, that on a line of its own."""
-    if not verdict or columns(line) <= WIDTH:
-        return [line]
-    left, _, last = line.rpartition("  ")
-    return [left.rstrip(), f"    {last}"]
-
-
-def _earlier(rows: Sequence[shape.Judged]) -> str:
+def _earlier(rows: Sequence[shape.Judged]) -> list[str]:
     if not rows:
-        return ""
+        return []
     held, counted = held_of(rows)
-    return f"  ({len(rows)} earlier: {held} of {counted} that count held)"
+    return [f"({len(rows)} earlier: {held} of {counted} that count held)"]
 
 
 # ---- how well they held -----------------------------------------------------------------------------------
 
 
-def _summary(found: shape.Coverages) -> list[str]:
+def _summary(found: shape.Coverages, width: int) -> list[str]:
     single, whole = found["forecasts"], found["totals"]
     if single is None or whole is None:
         return []
     said = [_held(single), _decided(single), _bias(single), _excluded(single)]
     if whole["elapsed"]:
         said.append(f"In total: {whole['held']} of {whole['elapsed']} held.")
-    return [line for sentence in said if sentence for line in wrapped(sentence, "", "  ")]
+    return [line for sentence in said if sentence for line in wrapped(sentence, "", "  ", width)]
 
 
 def _held(single: shape.Coverage) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -12,14 +12,14 @@ from flowplan.pricing.units import lasting
 from flowplan.printable import shown
 from flowplan.reports.text.paint import Paint, wrapped
 from flowplan.reports.text.plot import bars
+from flowplan.reports.text.tables import lined
 
 if TYPE_CHECKING:
     from flowplan.documents.shapes import what_if as shape
     from flowplan.documents.shapes.common import Band
 
-_NAMES = 28  # columns of a name beside its figures
 _FIGURES = ("p10", "p50", "p90", "expected")
-_BAR = 40
+_BAR = 40  # columns, where there is room
 
 
 def what_if(found: shape.WhatIf, paint: Paint) -> str:
@@ -27,30 +27,20 @@ def what_if(found: shape.WhatIf, paint: Paint) -> str:
     head = paint("What if", "bold") + f": {lasting(found['hours'])} in {found['futures']} simulated futures"
     if not found["bids"]:
         return f"{head}: there are no bids."
-    lines = [f"{head}, these bids in the auctions:"]
+    lines = wrapped(f"{head}, these bids in the auctions:", "", "  ", paint.width)
     storage = "total" if found["storage"] == "0.00" else "total, storage included"
-    width = min(_NAMES, max(len(shown(name)) for name in (*(one["address"] for one in found["bids"]), storage)))
-    lines.append(_row("", dict(zip(_FIGURES, _FIGURES, strict=True)), width))
-    for one in found["bids"]:
-        lines.append(_row(shown(one["address"]), _priced(one["cost"]), width))
-        lines += _how_it_runs(one, paint)
-    lines.append(_row(storage, _priced(found["cost"]), width))
+    rows = [_priced(shown(one["address"]), one["cost"]) for one in found["bids"]]
+    titles, *bids, total = lined([["", *_FIGURES], *rows, _priced(storage, found["cost"])], paint.width)
+    lines += titles
+    for one, row in zip(found["bids"], bids, strict=True):
+        lines += [*row, *_how_it_runs(one, paint)]
+    lines += total
     lines += _pictured(found["histogram"], found["futures"], paint)
     return "\n".join([*lines, *_assumed(found["auctions"], paint)])
 
 
-def _priced(cost: Band) -> dict[str, str]:
-    return {
-        "p10": price(cost["p10"]),
-        "p50": price(cost["p50"]),
-        "p90": price(cost["p90"]),
-        "expected": price(cost["expected"]),
-    }
-
-
-def _row(name: str, figures: Mapping[str, str], width: int) -> str:
-    cells = "".join(f"{figures[one]:>12}" for one in _FIGURES)
-    return f"  {name:<{width}}{cells}" if len(name) <= width else f"  {name}\n  {'':<{width}}{cells}"
+def _priced(name: str, cost: Band) -> list[str]:
+    return [name, price(cost["p10"]), price(cost["p50"]), price(cost["p90"]), price(cost["expected"])]
 
 
 def _how_it_runs(one: shape.BidIf, paint: Paint) -> list[str]:
@@ -110,7 +100,8 @@ def _pictured(rows: Sequence[shape.Step], futures: int, paint: Paint) -> list[st
         for row in rows
     ]
     width = max(map(len, names))
-    drawn = bars([row["futures"] for row in rows], _BAR, ascii=paint.ascii)
+    room = paint.width - width - len("       under 1%")
+    drawn = bars([row["futures"] for row in rows], min(_BAR, room), ascii=paint.ascii)
     lines = [
         f"    {name:>{width}}  {bar} {_part(row['futures'], futures)}".rstrip()
         for name, bar, row in zip(names, drawn, rows, strict=True)
