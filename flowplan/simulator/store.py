@@ -183,7 +183,7 @@ def open_database(path: str | Path, fill: Fill) -> sqlite3.Connection:
         version = db.execute("PRAGMA user_version").fetchone()[0]
     except sqlite3.DatabaseError as error:
         db.close()
-        raise FlowplanError(f"{path} is not a simulator's data: {error}", hint="delete the file") from error
+        raise _unusable(str(path), error) from error
     if version != VERSION:
         db.close()
         raise FlowplanError(
@@ -265,5 +265,15 @@ def _connect(name: str) -> sqlite3.Connection:
         db.execute("PRAGMA synchronous = OFF")
     except sqlite3.DatabaseError as error:
         db.close()
-        raise FlowplanError(f"{name} is not a simulator's data: {error}", hint="delete the file") from error
+        raise _unusable(name, error) from error
     return db
+
+
+def _unusable(name: str, error: sqlite3.DatabaseError) -> FlowplanError:
+    """What is wrong with a file that SQLite does not open; good data is never called bad because of its disk."""
+    if isinstance(error, sqlite3.OperationalError):
+        return FlowplanError(
+            f"{name} cannot be opened: {error}",
+            hint="look whether its disk is full or read-only; the data is untouched",
+        )
+    return FlowplanError(f"{name} is not a simulator's data: {error}", hint="delete the file")

@@ -24,7 +24,7 @@ from flowplan.simulator import SIMULATOR_URL, Request, Simulator
 from flowplan.simulator.clock import EPOCH
 from flowplan.simulator.serve import Server
 from flowplan.simulator.store import reading, writing
-from tests.conftest import Place, filled
+from tests.conftest import FLOWPLAN, Place, filled
 
 from .conftest import Api
 
@@ -299,3 +299,15 @@ def test_a_port_that_is_taken_is_wrong_usage(place: Place) -> None:
     assert told.code == 64
     assert told.err.startswith(f"error: port {port} cannot be used: Address already in use\n")
     assert "hint: give another --port" in told.err
+
+
+def test_good_data_on_a_full_disk_is_not_called_bad(place: Place) -> None:
+    """Who deletes it, as told, loses the cloud that the state is about."""
+    place.ok("simulator", "reset")
+    command = ["bash", "-c", 'ulimit -f 8; "$@"', "-", *FLOWPLAN, "market"]
+    done = subprocess.run(command, cwd=place.path, capture_output=True, text=True, check=False)
+    said = " ".join(done.stderr.split())
+    assert done.returncode == 1 and "look whether its disk is full" in said and "delete" not in said
+    assert place.ok("simulator", "market")
+    (place.path / ".flowplan" / "simulator.db").write_bytes(b"no database" * 100)
+    assert "is not a simulator's data" in place.run("market").err
