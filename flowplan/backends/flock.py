@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import stat
@@ -30,7 +31,10 @@ class Opened:
         try:
             return cls(path, FileIO(path, "r+", opener=_descriptor_of))
         except OSError as error:
-            raise StateError(f"the lock {path} cannot be opened: {error.strerror}") from error
+            hint = (
+                "remove it: it is no file that flowplan wrote" if error.errno in (errno.ELOOP, errno.EISDIR) else None
+            )
+            raise StateError(f"the lock {path} cannot be opened: {error.strerror}", hint=hint) from error
 
     def lock(self, *, shared: bool) -> bool:
         """Whether flock gives it to us, and the path still leads to it. Raises NoLocks, StateError."""

@@ -32,6 +32,8 @@ def protected(address: Address, binding: Binding | None, lifecycle: Lifecycle, d
     declared = address in desired.resources or address in wishes.declared
     if binding is None or declared or _is_given_up(address, desired, wishes):
         return ""
+    if binding.protected and _is_lifted_of_all(address, desired, wishes):
+        return ""
     return binding.protected
 
 
@@ -39,6 +41,17 @@ def _is_given_up(address: Address, desired: Desired, wishes: Wishes) -> bool:
     """Whether a `removed` block has it destroyed: it, or every instance of its for_each."""
     named = (address, Address(address.kind, address.base))
     return any(one in wishes.given_up or desired.removed.get(one, False) for one in named)
+
+
+def _is_lifted_of_all(address: Address, desired: Desired, wishes: Wishes) -> bool:
+    """Whether the files have a for_each of this name, and protect none of its instances: one of them may have been
+    moved to the name alone, and what the files say of the task is said of it too."""
+    everything = {*desired.resources, *wishes.declared}
+    instances = [
+        one for one in everything if one.key is not None and (one.kind, one.base) == (address.kind, address.name)
+    ]
+    lifecycles = {**wishes.lifecycles, **desired.lifecycles}
+    return bool(instances) and not any(lifecycles[one].prevent_destroy for one in instances if one in lifecycles)
 
 
 def prevented(changes: Iterable[Change], wishes: Wishes) -> Iterable[Diagnostic]:

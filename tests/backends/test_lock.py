@@ -198,8 +198,16 @@ def test_garbage_in_the_file_harms_nobody(path: Path) -> None:
 
 def test_a_symlink_is_refused(path: Path, tmp_path: Path) -> None:
     path.symlink_to(tmp_path / "victim")
-    with pytest.raises(StateError):
+    with pytest.raises(StateError) as refused:
         Lock(path).acquire(me())
+    assert str(refused.value.hint).startswith("remove it")
+
+
+def test_a_directory_in_its_place_is_refused(path: Path) -> None:
+    path.mkdir()
+    with pytest.raises(StateError, match="Is a directory") as refused:
+        Lock(path).acquire(me())
+    assert str(refused.value.hint).startswith("remove it")
 
 
 def test_the_ci_run_is_named() -> None:

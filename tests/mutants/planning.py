@@ -83,6 +83,13 @@ MISTAKES = (
         ("tests/planning/test_lifecycle.py",),
     ),
     Mistake(
+        "lift the protection of what was moved to a for_each that is protected",
+        "planning/protection.py",
+        "    return bool(instances) and not any(",
+        "    return bool(instances) or not any(",
+        ("tests/planning/test_lifecycle.py", "-k", "moved_to_the_name"),
+    ),
+    Mistake(
         "what no file names is protected no more",
         "planning/protection.py",
         "    return binding.protected\n",

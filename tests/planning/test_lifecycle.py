@@ -16,7 +16,7 @@ from flowplan.planning.conflicts import conflicts
 from flowplan.planning.differences import differences
 from flowplan.planning.guards import refusals
 from flowplan.planning.lookup import Desired
-from flowplan.planning.plan import EVERYTHING, Plan, Unread, Wishes
+from flowplan.planning.plan import EVERYTHING, Mode, Plan, Unread, Wishes
 from flowplan.state.state import State
 from tests.builders import (
     DATA,
@@ -152,6 +152,25 @@ def test_an_instance_is_given_up_by_its_key_or_with_its_whole_for_each() -> None
     for given_up, refused in (((one,), [str(other)]), ((TRAIN,), []), ((), [str(one), str(other)])):
         plan = planned(Desired(removed=dict.fromkeys(given_up, True)), known, there)
         assert [found.about for found in refusals(plan, there, Wishes())] == refused
+
+
+@pytest.mark.parametrize(
+    ("lifecycles", "refused"),
+    [({}, []), ({"a": Lifecycle()}, []), ({"a": Lifecycle(), "b": SAFE}, ["bid.train"])],
+)
+@pytest.mark.parametrize("mode", ["apply", "destroy"])
+def test_what_was_moved_to_the_name_of_a_for_each_is_protected_as_its_instances_are(
+    lifecycles: dict[str, Lifecycle], refused: list[str], mode: Mode
+) -> None:
+    """The files say nothing of `bid.train`, but of `train`."""
+    each = {name: Address("bid", f'train["{name}"]') for name in "ab"}
+    treated = {each[name]: one for name, one in lifecycles.items()}
+    wanted = {one: bid(f"train-{name}") for name, one in each.items()} if mode == "apply" else {}
+    wishes = Wishes(mode, declared=frozenset(each.values()) if mode == "destroy" else frozenset())
+    known = state(bound(TRAIN, "bid_1", bid(), protected=APPLIED))
+    plan = planned(Desired(wanted, lifecycles=treated), known, THERE, wishes)
+    found = [one for one in refusals(plan, THERE, wishes) if one.word == "prevent_destroy"]
+    assert [one.about for one in found] == refused
 
 
 def test_what_has_a_successor_is_protected_no_more() -> None:
