@@ -13,6 +13,7 @@ from flowplan.errors import FlowplanError, StateError, UsageProblem
 from flowplan.model.address import Address, in_order, of_earlier
 from flowplan.model.selection import held, matching
 from flowplan.state.codec import load
+from flowplan.state.history import put_back
 from flowplan.state.outputs import with_addresses
 from flowplan.state.paid import Ledger, moved
 from flowplan.state.state import PLANS_KEPT, Binding, State, consistent, readdressed
@@ -101,7 +102,8 @@ def _ledger_moved(state: State, new: Mapping[Address, Address]) -> Ledger:
 
 def push(session: Session, data: bytes, name: str, *, force: bool = False) -> State:
     """Make the state file `data`, called `name`, the state, which it must continue unless `force`. Returns the state as
-    saved. Raises StateError, also for data that are no state."""
+    saved: of an earlier one of this stack what `history.put_back` makes, so that what is known of objects stays known.
+    Raises StateError, also for data that are no state."""
     try:
         new = load(data, name)
     except StateError as error:
@@ -126,10 +128,11 @@ def push(session: Session, data: bytes, name: str, *, force: bool = False) -> St
             session.listener.note(_lineages(loaded.state, new))
         serial = max(new.serial, loaded.state.serial)
         plans = tuple(sorted({*loaded.state.plans, *new.plans}, key=lambda plan: plan.serial))[-PLANS_KEPT:]
-        put_back = max(new.put_back, loaded.state.put_back)
-        state = attrs.evolve(new, serial=serial, plans=plans, put_back=put_back)
+        restored = max(new.put_back, loaded.state.put_back)
         if new.lineage == loaded.state.lineage:
-            state = state.with_ledger_of(loaded.state)
+            earlier = new.serial <= loaded.state.serial
+            new = put_back(new, loaded.state).state if earlier else new.with_ledger_of(loaded.state)
+        state = attrs.evolve(new, serial=serial, plans=plans, put_back=restored)
         return session.save(state.as_put_back() if loaded.fresh else state, before=loaded.state.bindings)
 
 

@@ -8,8 +8,8 @@ MISTAKES = (
     Mistake(
         "forget what was paid when a state is pushed",
         "operations/state.py",
-        "            state = state.with_ledger_of(loaded.state)\n",
-        "            pass\n",
+        "put_back(new, loaded.state).state if earlier else new.with_ledger_of(loaded.state)",
+        "new",
         ("tests/operations/test_paid.py", "-k", "pushed"),
     ),
     Mistake(
@@ -249,6 +249,13 @@ MISTAKES = (
         '        if plan.sha256 == saved["sha256"]:\n',
         '        if plan.sha256 == saved["sha256"] and plan.serial == state.serial:\n',
         ("tests/operations/test_applied_once.py",),
+    ),
+    Mistake(
+        "forget with an earlier state that is pushed what is known since",
+        "operations/state.py",
+        "new = put_back(new, loaded.state).state if earlier else",
+        "new =",
+        ("tests/operations/test_history.py", "tests/operations/test_jobs.py", "-k", "pushed"),
     ),
     Mistake(
         "apply a plan again with another state",

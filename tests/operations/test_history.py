@@ -86,6 +86,16 @@ def test_force_restores_and_the_next_plan_finds_the_bid_by_its_marker(applied: P
     assert "bid.second" in applied.ok("state", "list")
 
 
+def test_what_was_released_stays_so_when_an_earlier_state_is_pushed(applied: Place) -> None:
+    applied.write(applied.ok("state", "pull"), "old.json")
+    second_bid(applied)
+    applied.ok("state", "rm", "bid.second")
+    (applied.path / "second.yaml").unlink()
+    applied.ok("state", "push", "--force", "old.json")
+    applied.ok(*APPLY)
+    assert "bid.second" not in applied.ok("state", "list")
+
+
 def test_a_bid_that_was_moved_is_found_where_it_was_moved_to(applied: Place) -> None:
     """By its marker alone it would be found at its first address, and bought again at the one it has."""
     second_bid(applied)

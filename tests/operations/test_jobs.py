@@ -95,6 +95,18 @@ def test_a_job_that_has_ended_is_done(place: Place) -> None:
     assert created(place)["preprocess"] == 2
 
 
+def test_a_job_that_is_done_stays_so_when_an_earlier_state_is_pushed(place: Place) -> None:
+    place.write(STACK)
+    place.run(*AT_ONCE)
+    place.write(place.ok("state", "pull"), "old.json")
+    end(place, "bid.preprocess")
+    place.ok(*AT_ONCE)
+    place.edit("until: terminated", "until: placed")
+    place.ok("state", "push", "--force", "old.json")
+    assert place.run("plan", "--detailed-exitcode").code == 0
+    assert created(place)["preprocess"] == 1
+
+
 def test_what_is_no_job_is_placed_again(place: Place) -> None:
     place.write(STACK)
     place.run(*AT_ONCE)
