@@ -21,7 +21,7 @@ import attrs
 from flowplan.backends.local_journal import LocalJournal
 from flowplan.backends.lock import Lock, is_lock_name, lock_of
 from flowplan.backends.overflow import Overflow, news_of
-from flowplan.backends.parts import NOT_RESTORED, continued, found_in, highest, newest
+from flowplan.backends.parts import NOT_RESTORED, continued, found_in, highest, newest, went_back
 from flowplan.backends.state_files import StateFiles
 from flowplan.backends.store import Loaded, Store
 from flowplan.backends.versions import Versions
@@ -178,14 +178,14 @@ class LocalStore(Store):
         for path in (self.path, self.journal_path, self.backup_path):
             hold_trusted(path)
         versions = self._files.versions()
-        kept = None if versions else self._kept()
+        journal = self._files.readable_journal()
+        kept = None if versions and not went_back(versions, journal.header) else self._kept()
         if kept is not None:
             versions = {"backup": kept}
         if not versions:
             raise StateError(
                 f"there is no {self.backup_path.name} to restore", detail=str(damage), hint=NOT_RESTORED
             ) from None
-        journal = self._files.readable_journal()
         part = newest(versions, journal.header)
         if part is None:
             raise StateError(str(damage), hint="move away the one that does not belong here") from None
@@ -203,7 +203,7 @@ class LocalStore(Store):
         return Restored(saved, name, part == "backup" and kept is None, aside, doubled)
 
     def _kept(self) -> State | None:
-        """The version of a snapshot that is lost with its backup; None: none that reads."""
+        """The version of a snapshot that is lost with its backup, or went back with it; None: none that reads."""
         with suppress(StateError):
             found = continued(self._versions.list(), self._files.readable_journal().header)
             return None if found is None else self._versions.read(found.lineage, found.serial)

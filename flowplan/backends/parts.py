@@ -99,6 +99,13 @@ def newest(versions: Mapping[Whole, State], header: Header | None) -> Whole | No
     return max(versions, key=lambda one: (_belongs(versions[one], header), versions[one].serial))
 
 
+def went_back(versions: Mapping[Whole, State], header: Header | None) -> bool:
+    """Whether all of `versions` of the stack are from before what the journal with this `header` continues: somebody
+    put an old copy there."""
+    ours = [state.serial for state in versions.values() if header is not None and state.lineage == header.lineage]
+    return header is not None and bool(ours) and max(ours) < header.serial
+
+
 def _belongs(state: State, header: Header | None) -> bool:
     return header is None or state.lineage == header.lineage
 

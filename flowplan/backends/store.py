@@ -171,7 +171,8 @@ class Store(Protocol):
 
     def restore(self) -> Restored:
         """Put back the newest version that reads, snapshot or backup, with what journal and overflow hold on top of it;
-        where neither reads, the version that was kept of the snapshot.
+        where neither reads, or both are from before what the journal continues, the version that was kept of the
+        snapshot.
 
         Its serial is higher than any seen here, and `put_back` of it is that serial. Raises StateError when none reads,
         when it cannot be known which stack belongs here, or when everything is in order; then nothing is changed.

@@ -17,7 +17,7 @@ import attrs
 from attrs import define, field, frozen
 
 from flowplan.backends.overflow import Overflowed, news_of
-from flowplan.backends.parts import NOT_RESTORED, Part, Whole, continued, found_in, highest, newest
+from flowplan.backends.parts import NOT_RESTORED, Part, Whole, continued, found_in, highest, newest, went_back
 from flowplan.backends.processes import fate_of
 from flowplan.backends.store import MOST_VERSIONS, Loaded
 from flowplan.errors import FlowplanError, Locked, StateError, UsageProblem
@@ -405,7 +405,7 @@ class DatabaseStore:
         else:
             raise StateError(f"{self.name} is intact; nothing was restored")
         versions, journal = self._parts.versions(), self._parts.readable_journal()
-        kept = None if versions else self._kept_snapshot()
+        kept = None if versions and not went_back(versions, journal.header) else self._kept_snapshot()
         if kept is not None:
             versions = {"backup": kept}
         if not versions:

@@ -132,6 +132,25 @@ def test_where_neither_snapshot_nor_backup_reads_the_kept_version_is_restored(si
     assert found(site).state.serial == 2
 
 
+def test_where_somebody_put_an_old_copy_the_kept_version_is_restored(site: Place) -> None:
+    """Of a volume, or of a job that is done, nothing but the state tells that it was made."""
+    old = run(site)
+    site.open().keep(old, CHANGE)
+    text = site.holds("snapshot")
+    store = begun(site)
+    store.append([create_of(OTHER, SECOND.applied, id="i2")])
+    store.append([DONE_SECOND])
+    saved = store.save(store.read().state)
+    site.open().keep(saved, CHANGE)
+    for part in ("snapshot", "backup"):
+        site.put(part, text)
+    with pytest.raises(StateError, match="went back"):
+        found(site)
+    assert site.open().restore().name == "version 2"
+    assert found(site).state.bindings == {DATA: BINDING, OTHER: SECOND}
+    assert found(site).state.serial == 3
+
+
 def test_a_kept_version_that_the_journal_does_not_continue_is_not_taken_for_the_snapshot(site: Place) -> None:
     """What was made between the two would be forgotten: that is for somebody to ask for."""
     site.open().keep(run(site), CHANGE)

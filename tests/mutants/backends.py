@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "restore an old copy that somebody put there",
+        "backends/parts.py",
+        "bool(ours) and max(ours) < header.serial",
+        "bool(ours) and max(ours) < 0",
+        ("tests/contracts/test_versions.py", "-k", "old_copy"),
+    ),
+    Mistake(
         "two locks for two names of one state",
         "backends/local.py",
         "    if names > 1:\n",
