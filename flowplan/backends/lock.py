@@ -128,7 +128,10 @@ class Lock(StateLock):
             opened.write(data)
         except OSError as error:
             self._drop()
-            raise StateError(f"the lock {self.path} cannot be written: {error.strerror}") from error
+            raise StateError(
+                f"the lock {self.path} cannot be written: {error.strerror}",
+                hint="free some space, or make the directory writable, and run the same command again",
+            ) from error
 
     def holder(self) -> Owner | None:
         """Who the file names, or the directory's one of an earlier version, or None when they name nobody (or nobody

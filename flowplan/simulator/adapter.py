@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import signal
+import sqlite3
 import time
 from collections.abc import Mapping
 from http.client import responses
@@ -44,7 +46,11 @@ class SimulatorAdapter(BaseAdapter):
         cert: bytes | str | tuple[bytes | str, bytes | str] | None = None,
         proxies: Mapping[str, str] | None = None,
     ) -> Response:
-        answer = self._simulator.handle(_read(request))
+        try:
+            answer = self._simulator.handle(_read(request))
+        except sqlite3.Error as error:  # the data cannot be read or written, as on a full disk: nothing was done
+            detail = f"the simulator's data cannot be used: {error}"
+            answer = Answer(500, {"content-type": "application/json"}, json.dumps({"detail": detail}).encode())
         if answer.broken or answer.delay:
             _break(request, answer, timeout[1] if isinstance(timeout, tuple) else timeout)
         return self._write(request, answer)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
-from flowplan.simulator import Simulator
+from flowplan.simulator import SIMULATOR_URL, Simulator
 
 from .conftest import H100, REGION, Api
 
@@ -202,3 +204,20 @@ def test_a_bid_that_waits_counts_too(local: Api, simulator: Simulator) -> None:
         400,
         {"detail": "Quota exceeded for Spot h100-80gb.sxm.8x: 1 requested, 0 of 64 instances in use, 64 more bid for"},
     )
+
+
+def test_data_that_cannot_be_written_are_an_answer_and_change_nothing(tmp_path: Path) -> None:
+    """As on a full disk; the server says the same."""
+    with Simulator.open(tmp_path / "s.db") as simulator, requests.Session() as session:
+        session.mount(SIMULATOR_URL, simulator.adapter())
+        api = Api(SIMULATOR_URL, session)
+        project = api.project
+        with simulator.exclusive() as db:
+            db.execute("PRAGMA max_page_count = 1")  # as many as there are
+        body = {"name": "n" * 100, "project": project, "disk_interface": "Block", "region": REGION, "size_gb": 10}
+        answers = [session.post(f"{SIMULATOR_URL}/v2/volumes", json={**body, "name": f"v{n}"}) for n in range(200)]
+        assert {one.status_code for one in answers} == {201, 500}
+        assert "database or disk is full" in answers[-1].json()["detail"]
+        made = sum(one.status_code == 201 for one in answers)
+        with simulator.exclusive() as db:
+            assert db.execute("SELECT count(*) FROM volumes").fetchone()[0] == made
