@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -33,6 +34,13 @@ def test_a_picture_shows_what_is_printed_now(
 
 def test_there_is_no_picture_that_nothing_draws() -> None:
     assert {path.stem for path in PICTURES.glob("*.svg")} == {one.name for one in make.PICTURES}
+
+
+def test_every_picture_is_shown_in_a_page() -> None:
+    pages = "".join(page.read_text() for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")))
+    assert {one.name for one in make.PICTURES} <= set(
+        re.findall(r"!\[[^\]]+\]\((?:docs/)?pictures/(\w+)\.svg\)", pages)
+    )
 
 
 def test_a_picture_stands_alone_and_has_words() -> None:

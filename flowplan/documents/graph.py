@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
-from flowplan.model.address import Address, Ref
+from flowplan.model.address import Address, Ref, in_order
 from flowplan.model.lifecycle import After, Until
+from flowplan.printable import Natural, natural
 
 if TYPE_CHECKING:
     from flowplan.documents.shapes.graph import GraphDocument, GraphEdge
@@ -42,10 +43,14 @@ def graph_of(needs: Mapping[Address, Sequence[Ref]], after: Mapping[Address, Seq
         for one in needed:
             node = Node(str(one)) if isinstance(one, Address) else Node(f"volume.{one}", attached=True)
             users.setdefault(node, []).append(Node(str(address)))
-    for address, waited in sorted((after or {}).items(), key=lambda item: str(item[0])):
+    for address, waited in sorted((after or {}).items(), key=lambda item: in_order(item[0])):
         for wait in waited:
             waits.setdefault(Node(str(wait.task)), {})[Node(str(address))] = wait.until
-    return Graph({node: sorted(users[node], key=str) for node in sorted(users, key=str)}, waits)
+    return Graph({node: sorted(users[node], key=_by_text) for node in sorted(users, key=_by_text)}, waits)
+
+
+def _by_text(node: Node) -> Natural:
+    return natural(str(node))
 
 
 def waits(graph: Graph) -> list[tuple[Node, Node, Until]]:

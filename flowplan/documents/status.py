@@ -24,6 +24,7 @@ from flowplan.model.resources import Bid, PortPair, Volume
 from flowplan.pricing.entry import Market, to_win
 from flowplan.pricing.lifetime import Left
 from flowplan.pricing.units import storage_per_hour, storage_per_month
+from flowplan.printable import natural
 from flowplan.state.state import State
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ class Row:
     @property
     def present(self) -> list[Instance]:
         """The instances that are there, by name: without those that are over."""
-        return sorted((one for one in self.instances if one.status not in _OVER), key=lambda one: one.name)
+        return sorted((one for one in self.instances if one.status not in _OVER), key=lambda one: natural(one.name))
 
 
 @frozen
@@ -215,7 +216,7 @@ def _lifetime(life: Life) -> shape.BidLifetime:
 
 
 def _instances(instances: Iterable[Instance]) -> list[shape.Running]:
-    ordered = sorted(instances, key=lambda one: one.name)
+    ordered = sorted(instances, key=lambda one: natural(one.name))
     return [{"name": one.name, "status": one.status, "ssh_destination": one.ssh_destination} for one in ordered]
 
 

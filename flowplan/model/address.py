@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from operator import attrgetter
 from typing import Literal, TypeAlias
 
 from attrs import frozen
+
+from flowplan.printable import Natural, natural
 
 Kind: TypeAlias = Literal["volume", "bid", "ports"]
 KINDS: tuple[Kind, ...] = ("volume", "bid", "ports")
@@ -99,7 +100,10 @@ def spelled(name: str) -> str:
     return instance_name(base, key[:-1].strip('"')) if bracket and key.endswith("]") else name
 
 
-# The order of addresses everywhere. A key, because comparing attrs objects one by one costs ten times as much.
-in_order = attrgetter("kind", "name")
+def in_order(address: Address) -> tuple[str, Natural]:
+    """The order of addresses everywhere, as a key: by kind, then by name, a-2 before a-10."""
+    return address.kind, natural(address.name)
+
+
 # A volume as a bid refers to it: its address while it is not created, its id (`vol_...`) once it is.
 Ref: TypeAlias = Address | str

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from flowplan.backends.local import DEFAULT
 from flowplan.backends.open import open_store
 from flowplan.errors import FlowplanError
+from flowplan.model.address import in_order
 
 if TYPE_CHECKING:
     from flowplan.state.state import State
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 def addresses(directory: Path, environ: Mapping[str, str], state: str | None) -> list[str]:
     """The addresses that the state holds, in order, and `task.NAME` of each bid. None where it cannot be read."""
     kept = _state(directory, environ, state)
-    found = sorted(map(str, kept.bindings)) if kept is not None else []
+    found = [str(address) for address in sorted(kept.bindings, key=in_order)] if kept is not None else []
     return [*found, *(one.replace("bid.", "task.", 1) for one in found if one.startswith("bid."))]
 
 

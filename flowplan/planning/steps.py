@@ -14,12 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Container, Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
-from operator import attrgetter
 from typing import Literal, TypeAlias
 
 from attrs import frozen
 
-from flowplan.model.address import Address
+from flowplan.model.address import Address, in_order
+from flowplan.printable import Natural
 
 Way: TypeAlias = Literal["down", "up", "end"]
 
@@ -36,7 +36,10 @@ class Step:
         return f"{self.way}({self.address})"
 
 
-_in_order = attrgetter("way", "address.kind", "address.name")
+def _in_order(step: Step) -> tuple[str, tuple[str, Natural]]:
+    return step.way, in_order(step.address)
+
+
 Order: TypeAlias = dict[Step, tuple[Step, ...]]
 
 

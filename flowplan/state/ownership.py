@@ -13,7 +13,7 @@ from typing import TypeVar, overload
 import attrs
 from attrs import frozen
 
-from flowplan.model.address import Address
+from flowplan.model.address import Address, in_order
 from flowplan.model.live import Live, LiveBid, LiveVolume, Marker
 from flowplan.model.resources import Bid, Inputs, Resource, Volume
 from flowplan.state.journal import CreateIntent, Intent
@@ -135,7 +135,7 @@ def twins(state: State, live: Live) -> list[tuple[Address, tuple[str, ...]]]:
     for bid in live.bids.values():
         if bid.marker is not None and not bid.ended and bid.marker.lineage == state.lineage and bid.id not in bound:
             found.setdefault(bid.marker.address, []).append(bid.id)
-    return [(address, tuple(ids)) for address, ids in sorted(found.items(), key=lambda one: one[0].name)]
+    return [(address, tuple(ids)) for address, ids in sorted(found.items(), key=lambda one: in_order(one[0]))]
 
 
 @frozen
@@ -188,7 +188,7 @@ def namesakes(state: State, live: Live) -> list[tuple[Address, tuple[str, ...]]]
         if not bid.ended and (bid.marker is None or bid.marker.lineage != state.lineage):
             others.setdefault(bid.bid.name, []).append(bid.id)
     found = []
-    for address, binding in sorted(state.bindings.items(), key=lambda one: one[0].name):
+    for address, binding in sorted(state.bindings.items(), key=lambda one: in_order(one[0])):
         ours = live.bids.get(binding.id) if address.kind == "bid" else None
         ids = [id for id in others.get(ours.bid.name, ()) if id != binding.id] if ours is not None else []
         if ids:

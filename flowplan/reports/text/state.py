@@ -8,8 +8,8 @@ from typing import Any
 from flowplan.documents.plan import plain
 from flowplan.documents.ports import ranges
 from flowplan.documents.state import Kept, Pushed
-from flowplan.model.address import Address
-from flowplan.printable import Natural, natural, shown
+from flowplan.model.address import Address, in_order
+from flowplan.printable import shown
 from flowplan.reports.text.paint import LONGEST_LINE, Paint, listed, wrapped
 from flowplan.reports.text.rows import beside
 from flowplan.state.restored import Restored
@@ -22,7 +22,7 @@ def whole(found: Kept, paint: Paint) -> str:
     if not state.bindings and not pending:
         return "The state is empty: flowplan has made nothing here.\n"
     head = f"stack {shown(state.stack)}, project {shown(state.project_name)}, serial {state.serial}"
-    each = (one(state.bindings[address], paint.width) for address in sorted(state.bindings, key=_in_order))
+    each = (one(state.bindings[address], paint.width) for address in sorted(state.bindings, key=in_order))
     parts = ["\n".join(listed(head, "", "  ", paint.width)), *each]
     parts += [f"in doubt: {shown(intent.op)} of {shown(str(intent.address))}" for intent in pending]
     return "\n\n".join(parts) + "\n"
@@ -30,12 +30,8 @@ def whole(found: Kept, paint: Paint) -> str:
 
 def addresses(found: Sequence[Binding], _: Paint) -> str:
     """The addresses, one per line."""
-    ordered = sorted(found, key=lambda one: _in_order(one.address))
+    ordered = sorted(found, key=lambda one: in_order(one.address))
     return "".join(f"{shown(str(one.address), LONGEST_LINE)}\n" for one in ordered)
-
-
-def _in_order(address: Address) -> tuple[str, Natural]:
-    return address.kind, natural(address.name)
 
 
 def resource(found: Binding, paint: Paint) -> str:
