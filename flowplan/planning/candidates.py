@@ -159,7 +159,7 @@ def why(task: Task, chosen: Candidate, candidates: Sequence[Candidate]) -> str:
     rule = {
         "budget": lowest,
         "job_completion_time": most_room,
-        None: "the first type in your order where it costs least" if len(task.instance_types) > 1 else lowest,
+        None: _first_type(task, chosen) if len(task.instance_types) > 1 else lowest,
     }[task.optimize]
     what = "regions" if len({c.kind.id for c in candidates}) == 1 else "places"
     of = f"of {len(candidates)} {what}"
@@ -169,6 +169,11 @@ def why(task: Task, chosen: Candidate, candidates: Sequence[Candidate]) -> str:
     wins = "" if chosen.can_win(task.instance_quantity) else "; none would run now"
     late = f"; it cannot finish in any: {chosen.unfinished}" if chosen.unfinished is not None else ""
     return f"{chosen.kind.name} in {chosen.auction.region} ({shown}): {rule} {of}{wins}{late}"
+
+
+def _first_type(task: Task, chosen: Candidate) -> str:
+    runs = " that would run" if chosen.can_win(task.instance_quantity) else ""
+    return f"the cheapest place for the first type in your order{runs},"
 
 
 def why_not(task: Task, chosen: Candidate, other: Candidate) -> WhyNot:

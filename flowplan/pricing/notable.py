@@ -25,6 +25,12 @@ def is_hardly_ever(times: Decimal) -> bool:
     return times < _HARDLY
 
 
+def lies_apart(expected: Decimal, low: Decimal, high: Decimal) -> bool:
+    """Whether what is expected, the mean of all cases, lies outside of the band of 8 in 10 cases, because a few are far
+    off: beside the band it would read as a contradiction."""
+    return not low <= expected <= high
+
+
 def raises_the_price(impact: Decimal) -> bool:
     """Whether bids that raise a price by this share of it change what is paid."""
     return impact >= _RAISED

@@ -38,7 +38,7 @@ def test_of_120_tasks_and_one_that_goes(one_goes: Place, command: str) -> None:
     done = one_goes.run(command, "--max-hourly-cost", "3")
     assert done.code == 3
     parts = done.out.split("\n\n")
-    assert parts[0].startswith("Stack sweep: project my-foundry-project, API sim:, state serial 1")
+    assert parts[0].startswith('Stack "sweep": project my-foundry-project, API sim:, state serial 1')
     assert parts[3].startswith("  - bid.old will be destroyed\n")
     assert "  + bid.sweep-000 … 119 (120 alike) will be created\n" in done.out
     assert "  + ports.sweep-000 … 119 (120 alike) will be created\n" in done.out

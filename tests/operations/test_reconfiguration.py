@@ -70,8 +70,8 @@ def test_what_a_restart_interrupts_is_said_once_with_its_figures(running: Place)
     running.write(task_text(more=ONE))
     (text,) = said(plan(running, *EVERY), "interrupts")
     assert text == (
-        "interrupts what runs: bid.train (restarted) pays $8.00 an hour now, and winning it back costs $8.00 while "
-        "there is room"
+        "interrupts what runs: bid.train (restarted) pays $8.00 an hour now, and $8.00 once it has won its place back, "
+        "if there is still room"
     )
 
 

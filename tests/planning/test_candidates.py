@@ -148,7 +148,7 @@ TWO = [place("r1", "10"), place("r2", "9")]
         (
             {"instance_types": ("a", "b")},
             [place("r1", "10"), place("r1", "9", kind="b", rank=1)],
-            "a in r1 ($10.00 now): the first type in your order where it costs least of 2 places",
+            "a in r1 ($10.00 now): the cheapest place for the first type in your order that would run, of 2 places",
         ),
         ({}, [place("r1", None), *TWO], "a in r1 (price unknown): the lowest price of 3 regions; none would run now"),
     ],

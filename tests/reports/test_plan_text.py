@@ -35,7 +35,7 @@ def group(symbol: str) -> int:
 def test_a_plan_begins_with_what_it_is_about_and_ends_with_what_decides(name: str) -> None:
     body = PLANS[name]
     parts = text(body, Paint()).rstrip("\n").split("\n\n")
-    assert parts[0].startswith(f"Stack {body['stack']['name']}: project my-foundry-project, API sim:, ")
+    assert parts[0].startswith(f'Stack "{body["stack"]["name"]}": project my-foundry-project, API sim:, ')
     assert refusals(body, Paint()).startswith("error: ") == body["errored"]
     assert re.search(r"^(Plan: |No changes)", parts.pop(), re.MULTILINE)
     assert body["cost"]["planned"]["worst"] == "0.00" or parts.pop().startswith("Cost")

@@ -17,7 +17,7 @@ from flowplan.documents.totals import (
     of_other_hours,
     stands_alone,
 )
-from flowplan.pricing.notable import is_seldom, runs_always
+from flowplan.pricing.notable import is_seldom, lies_apart, runs_always
 from flowplan.pricing.units import lasting, per_instance, percent, span, usd
 from flowplan.printable import shown
 from flowplan.reports.text.paint import Paint, wrapped
@@ -103,7 +103,15 @@ def _ahead(cost: shape.BidCost, lifetime: Lifetime | None, *, ends: bool) -> str
     after = f"{_interrupted(cost)}{_done(finish, its=its)}"
     if found["p10"] == found["p90"]:
         return f"{over} {_price(found['expected'])}{after}"
-    return f"{over} about {_price(found['expected'])} ({_price(found['p10'])} to {_price(found['p90'])}){after}"
+    return f"{over} {banded(found['expected'], found['p10'], found['p90'])}{after}"
+
+
+def banded(expected: str | None, low: str | None, high: str | None) -> str:
+    """What is expected, with its band; where it lies outside of that, what each of the two is."""
+    band = f"{_price(low)} to {_price(high)}"
+    if lies_apart(number(expected), number(low), number(high)):
+        return f"{_price(expected)} on average ({band} in 8 of 10 cases)"
+    return f"about {_price(expected)} ({band})"
 
 
 def _lives(lifetime: Lifetime | None, work: float, horizon: float) -> bool:
@@ -176,13 +184,30 @@ def rows_of(cost: shape.Totals) -> list[tuple[str, str, str, str]]:
 def remarks(body: PlanBody) -> list[str]:
     """What stands below that table, a sentence each."""
     horizon = body["cost"]["horizon"]
-    return [*_entering(body), *_movers(horizon), *_saved(horizon), *_beside(body), *_not_adding(body["cost"])]
+    return [
+        *_entering(body),
+        *_average(horizon),
+        *_movers(horizon),
+        *_saved(horizon),
+        *_beside(body),
+        *_not_adding(body["cost"]),
+    ]
 
 
 def _entering(body: PlanBody) -> list[str]:
     """That what an hour costs now is a range, where bids enter full auctions."""
     found = hour_range(body)
     return [] if found is None else [f"an hour now: {_from_to(found)} once bids have entered full auctions"]
+
+
+def _average(found: shape.Horizon | None) -> list[str]:
+    """Why what is expected is more than the most in 9 of 10 cases, where it is."""
+    sides = () if found is None else (found["current"], found["planned"])
+    if not any(one["expected"] and one["p90"] and number(one["expected"]) > number(one["p90"]) for one in sides):
+        return []
+    return [
+        "expected is the average of all cases: the most expensive 1 of 10 raises it above what the other 9 cost at most"
+    ]
 
 
 def _in_lines(remark: str, paint: Paint) -> list[str]:

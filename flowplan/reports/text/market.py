@@ -10,7 +10,7 @@ from flowplan.cost.advised import is_far_above_need, kept_by, risk_of_lowering
 from flowplan.documents.market import Auctions
 from flowplan.pricing.entry import EntryPrice
 from flowplan.pricing.forecasting import Band, Forecast
-from flowplan.pricing.notable import is_hardly_ever
+from flowplan.pricing.notable import is_hardly_ever, lies_apart
 from flowplan.pricing.offers import Offer, View
 from flowplan.pricing.units import cents, length, per_instance, percent, span, usd
 from flowplan.printable import shown
@@ -195,7 +195,12 @@ def _about(found: Band) -> str:
     middle = found.expected if found.expected is not None else found.p50
     if found.p10 is not None and found.p10 == found.p90:
         return usd(middle)
-    return f"about {usd(middle)} ({usd(found.p10)} to {usd(found.p90)})"
+    band = f"{usd(found.p10)} to {usd(found.p90)}"
+    if middle is None or found.p10 is None or found.p90 is None:
+        return f"about {usd(middle)} ({band})"
+    if lies_apart(middle, found.p10, found.p90):
+        return f"{usd(middle)} on average ({band} in 8 of 10 cases)"
+    return f"about {usd(middle)} ({band})"
 
 
 def _at_limit(one: Offer) -> list[tuple[str, str]]:

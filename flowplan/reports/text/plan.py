@@ -69,7 +69,7 @@ def head(stack: PlannedStack, paint: Paint) -> str:
     """Which stack it is a plan of, and where: who has two projects must see the wrong one before anything else."""
     state = f"state serial {stack['serial']}" if stack["serial"] else "no state yet"
     where = f"project {stack['project']['name']}, API {stack['api_url']}, {state}"
-    return "\n".join(wrapped(f"{paint('Stack', 'bold')} {stack['name']}: {where}", "", "  ", paint.width))
+    return "\n".join(wrapped(f'{paint("Stack", "bold")} "{stack["name"]}": {where}', "", "  ", paint.width))
 
 
 def outputs(found: Mapping[str, PlannedOutput], paint: Paint) -> str:

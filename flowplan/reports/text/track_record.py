@@ -13,7 +13,7 @@ from flowplan.pricing.history import WINDOW, is_beyond
 from flowplan.pricing.track_record import ENOUGH
 from flowplan.pricing.units import percent, span
 from flowplan.printable import shown
-from flowplan.reports.text.cost import bidding, stored
+from flowplan.reports.text.cost import banded, bidding, stored
 from flowplan.reports.text.paid import paid_over_life
 from flowplan.reports.text.paint import Paint, apart, wrapped
 from flowplan.reports.text.tables import lined
@@ -97,8 +97,9 @@ def _in_all(found: shape.Estimate, width: int) -> list[str]:
 def _ahead(ahead: SavingPart) -> str:
     if ahead["expected"] is None:
         return "unknown"
-    low, high = price(ahead["p10"]), price(ahead["p90"])
-    return f"about {price(ahead['expected'])}" + (f" ({low} to {high})" if low != high else "")
+    if price(ahead["p10"]) == price(ahead["p90"]):
+        return f"about {price(ahead['expected'])}"
+    return banded(ahead["expected"], ahead["p10"], ahead["p90"])
 
 
 def _confidence(basis: str, hours: float) -> str:
