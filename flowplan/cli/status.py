@@ -18,7 +18,10 @@ from flowplan.model.durations import read_duration
 @options.form("status")
 @click.pass_context
 def status(ctx: click.Context, form: str, watch: bool, every: str | None) -> int:
-    """Show what flowplan made and what it is doing: status, instances, ssh, ports, what is charged, paid so far."""
+    """Show what flowplan made and what it is doing: status, instances, ssh, ports, what is charged, paid so far.
+
+    Bids of which the same is to be said are shown as one; --verbose shows each.
+    """
     from flowplan.operations.status import status as looked
 
     here = Context.of(ctx)

@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 
 from flowplan.documents.paid import paid_in_all
-from flowplan.documents.ports import ranges
+from flowplan.documents.ports import ranges as port_ranges
 from flowplan.documents.status import Life, Row, Status, VolumeRow
 from flowplan.model.lifecycle import Bounds
 from flowplan.pricing.lifetime import Left
 from flowplan.pricing.units import lasting, usd
 from flowplan.printable import natural, shown
+from flowplan.reports.text.names import ranges
 from flowplan.reports.text.paid import in_all
-from flowplan.reports.text.paint import WIDTH, Paint, apart, wrapped
+from flowplan.reports.text.paint import WIDTH, Paint, apart, listed, wrapped
 
+_ALONE = 3  # so many bids of which the same is to be said have a paragraph each
 _STYLES = {"Allocated": "green", "Open": "yellow", "Preempting": "red", "Paused": "yellow", "Terminated": "dim"}
 
 
 def text(found: Status, paint: Paint) -> str:
-    """A paragraph a bid, a line a volume, and what is paid an hour now; ends in a newline."""
+    """A paragraph a bid, or one for several that are alike, a line a volume, and what is paid an hour now; ends in a
+    newline."""
     rows = sorted(found.bids, key=lambda row: natural(row.address))
     volumes = sorted(found.volumes, key=lambda row: natural(row.address))
     if not rows and not volumes:
         return "\n".join(["No bid or volume of this stack is live.", *_paid_over_life(found, paint.width)]) + "\n"
-    parts = [_paragraph(row, paint) for row in rows]
+    parts = list(_paragraphs(rows, paint))
     if volumes:
         parts.append("\n".join(_volume(row, paint) for row in volumes))
     paid = [
@@ -66,12 +70,67 @@ def _paid_over_life(found: Status, width: int) -> list[str]:
     return wrapped(f"{said}: {in_all(paid_in_all(found.in_all))}. `flowplan cost` shows it by task.", "", "  ", width)
 
 
-def _paragraph(row: Row, paint: Paint) -> str:
-    status = paint(shown(row.status), _STYLES[row.status]) if row.status in _STYLES else shown(row.status)
+def _paragraphs(rows: Iterable[Row], paint: Paint) -> Iterator[str]:
+    """A paragraph for each bid; one for those of which the same is to be said, where they are more than a few."""
+    alike: dict[object, list[Row]] = {}
+    for row in rows:
+        alike.setdefault(row.id if paint.verbose else _same(row), []).append(row)
+    for these in alike.values():
+        yield from (_paragraph(row, paint) for row in these) if len(these) <= _ALONE else [_together(these, paint)]
+
+
+def _same(row: Row) -> object:
+    """All that a paragraph says of a bid, but for its name, its ids, what was paid, and how to reach its instances."""
+    life = None if row.life is None else _lifetime(row.life)
+    states = tuple(state for _, state, _ in present(row))
+    return row.status, _what(row), _charge(row), life, states, row.pairs
+
+
+def _together(rows: Sequence[Row], paint: Paint) -> str:
+    """One paragraph for all of them."""
+    first, names = rows[0], ", ".join(ranges((shown(row.address) for row in rows), paint.dots))
+    paid = None if any(row.paid is None for row in rows) else sum((row.paid or Decimal(0) for row in rows), Decimal(0))
+    said = [
+        f"each {_what(first)}",
+        f"each {_charge(first)}",
+        f"{usd(paid)} paid so far in all",
+        *([] if first.life is None else [f"each {_lifetime(first.life)}"]),
+        *_instances_of(rows),
+        *([f"ports of each: {_ports(first)}"] if first.pairs else []),
+    ]
+    head = apart([*_bold(f"{names} ({len(rows):,} alike)", paint), _status(first, paint)], "", "  ", paint.width)
+    return "\n".join([*head, *(line for one in said for line in wrapped(one, "  ", "    ", paint.width))])
+
+
+def _bold(text: str, paint: Paint) -> list[str]:
+    return [paint(line, "bold") for line in listed(text, "", "  ", paint.width)]
+
+
+def _instances_of(rows: Iterable[Row]) -> Iterator[str]:
+    """How many instances there are of several bids, by status."""
+    counts = Counter(state for row in rows for _, state, _ in present(row))
+    if counts:
+        each = ", ".join(f"{count:,} {state}" for state, count in counts.items())
+        yield f"instances: {each}; --verbose shows each with its ssh command"
+
+
+def _status(row: Row, paint: Paint) -> str:
+    return paint(shown(row.status), _STYLES[row.status]) if row.status in _STYLES else shown(row.status)
+
+
+def _what(row: Row) -> str:
     kind = row.bid.instance_type_name or row.bid.instance_type
+    return f"{row.bid.instance_quantity} x {shown(kind)} in {shown(row.bid.region)}"
+
+
+def _ports(row: Row) -> str:
+    return ", ".join(port_ranges([{"external": pair.external, "internal": pair.internal} for pair in row.pairs]))
+
+
+def _paragraph(row: Row, paint: Paint) -> str:
     lines = [
-        *apart([paint(shown(row.address), "bold"), status, f"({shown(row.id)})"], "", "  ", paint.width),
-        *wrapped(f"{row.bid.instance_quantity} x {shown(kind)} in {shown(row.bid.region)}", "  ", "    ", paint.width),
+        *apart([paint(shown(row.address), "bold"), _status(row, paint), f"({shown(row.id)})"], "", "  ", paint.width),
+        *wrapped(_what(row), "  ", "    ", paint.width),
         *wrapped(_charge(row), "  ", "    ", paint.width),
         f"  {_paid(row)}",
     ]
@@ -80,8 +139,7 @@ def _paragraph(row: Row, paint: Paint) -> str:
     for name, state, ssh in present(row):
         lines += apart(filter(None, (shown(name), state, ssh)), "  ", "    ", paint.width)
     if row.pairs:
-        pairs = [{"external": pair.external, "internal": pair.internal} for pair in row.pairs]
-        lines += wrapped(f"ports {', '.join(ranges(pairs))}", "  ", "    ", paint.width)
+        lines += wrapped(f"ports {_ports(row)}", "  ", "    ", paint.width)
     return "\n".join(lines)
 
 

@@ -1,0 +1,47 @@
+"""Bids that are alike are one paragraph of `status`, so that its totals fit a screen; --verbose shows each."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+import pytest
+
+from tests.conftest import APPLY, Place
+from tests.texts import task_text
+
+
+@pytest.fixture
+def sweep(place: Place) -> Place:
+    """120 bids of one kind that run, and one of another limit."""
+    names = [f"sweep-{number}" for number in range(120)]
+    text = "".join(task_text(name, "20", "a40.1x.PCIe", "us-central1-a") for name in names)
+    place.write(text + task_text("other", "21", "a40.1x.PCIe", "us-central1-a"))
+    place.ok(*APPLY)
+    place.ok("simulator", "advance", "1h")
+    return place
+
+
+def test_alike_bids_are_one_and_the_totals_fit_a_screen(sweep: Place) -> None:
+    out = sweep.ok("status")
+    assert len(out.splitlines()) < 24
+    assert "bid.sweep-0 … 119 (120 alike)  Allocated" in out
+    assert "instances: 120 running; --verbose shows each with its ssh command" in " ".join(out.split())
+    assert "bid.other  Allocated  (bid_" in out
+    assert out.splitlines()[-1].endswith("storage not included.")
+    each = sweep.ok("status", "--verbose")
+    assert len(re.findall(r"^bid\.sweep-\d+  Allocated  \(bid_", each, re.MULTILINE)) == 120
+    assert len(re.findall(r" ssh -p \d+ ubuntu@", each)) == 121
+    assert each.splitlines()[-1] == out.splitlines()[-1]
+    *parts, whole = (Decimal(one) for one in re.findall(r"^ *\$([\d.]+) paid so far", out, re.MULTILINE))
+    assert len(parts) == 2
+    assert abs(sum(parts) - whole) <= Decimal("0.01")
+
+
+def test_what_differs_is_not_alike(sweep: Place) -> None:
+    text = (sweep.path / "flowplan.yaml").read_text()
+    sweep.write(text.replace("utility_threshold_price: 20", "utility_threshold_price: 22", 1))
+    sweep.ok(*APPLY)
+    out = sweep.ok("status")
+    assert "(119 alike)" in out
+    assert out.count("limit $22.00") == 1
