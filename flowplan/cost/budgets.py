@@ -105,7 +105,7 @@ def _why(costs: Costs, judged: Judged) -> str:
         return f"{cost}; {name} allows {usd(judged.allowed)} (now: {usd(judged.before)})"
     more, most = usd(judged.after - judged.before), usd(judged.allowed - judged.before)
     of = f" ({growth} of that)" if growth.percent else ""
-    return f"{cost}, {more} more than the {usd(judged.before)} of now; {name} allows {most}{of}"
+    return f"{cost}, {more} more than the {usd(judged.before)} that it costs now; {name} allows {most}{of}"
 
 
 def _remedy(costs: Costs, judged: Judged) -> str:

@@ -125,7 +125,7 @@ def _far_above(bids: Sequence[_Bidder]) -> Diagnostic:
     what = f"limit of {_names(bids)} is" if len(bids) == 1 else f"limits of {_names(bids)} are"
     summary = (
         f"{bids[0].place}: the {what} {amount}, far above the {usd(need.limit_price)} needed; that is right if an "
-        "hour is worth so much to you: you are charged the price, not the limit"
+        "hour is worth that much to you: you are charged the price, not the limit"
     )
     return bids[0].priced.said("note", summary, "limit_far_above_need", risk_of_lowering(need))
 

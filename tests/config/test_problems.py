@@ -220,12 +220,12 @@ PROBLEMS = {
     # storage
     "name of a volume": (
         storage("create: {volume_name: My_Data, size: 1}"),
-        "1:44: [value] persistent_storage.create.volume_name 'My_Data' must be small letters, digits and '-', "
+        "1:44: [value] persistent_storage.create.volume_name 'My_Data' must be lowercase letters, digits and '-', "
         "beginning with a letter and not ending with '-'; for example 'my-data'",
     ),
     "long name of a volume": (
         storage(f"create: {{volume_name: {'x' * 65}, size: 1}}"),
-        f"1:44: [value] persistent_storage.create.volume_name '{'x' * 65}' must be small letters, digits and '-', "
+        f"1:44: [value] persistent_storage.create.volume_name '{'x' * 65}' must be lowercase letters, digits and '-', "
         "beginning with a letter and not ending with '-'; it has 65 characters; at most 64 are allowed",
     ),
     "no size": (

@@ -184,7 +184,9 @@ def _made(
 ) -> None:
     key = key_of(name)
     if not VOLUME_NAME.fullmatch(name) or len(name) > VOLUME_NAME_LENGTH or key != name or key in made:
-        reading.leave(path, "a volume's name is small letters, digits and -, begins with a letter, and is used once")
+        reading.leave(
+            path, "a volume's name is lowercase letters, digits and -, begins with a letter, and is used once"
+        )
         return
     interface = reading.scalar(*path, "interface")
     kind = _INTERFACES.get(interface.text.lower()) if interface is not None else "Block"

@@ -45,7 +45,7 @@ _KEY_HINT = "letters, digits, _ and -, beginning with a letter or a digit, at mo
 _PREFIX = Grammar(
     re.compile(r"[a-z][a-z0-9-]{0,31}", re.ASCII),
     re.compile(r"[a-z0-9-]", re.ASCII),
-    "small letters, digits and '-', beginning with a letter",
+    "lowercase letters, digits and '-', beginning with a letter",
     32,
 )
 _OF_TASKS = ("project_name", "ssh_key_name")  # keys of a stack that each task has, unless it says otherwise

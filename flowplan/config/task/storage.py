@@ -45,13 +45,13 @@ def _path_hint(path: str) -> str | None:
 CREATED_NAME = Grammar(
     VOLUME_NAME,
     re.compile(r"[a-z0-9-]", re.ASCII),
-    "small letters, digits and '-', beginning with a letter and not ending with '-'",
+    "lowercase letters, digits and '-', beginning with a letter and not ending with '-'",
     VOLUME_NAME_LENGTH,
 )
 ATTACHED_NAME = Grammar(
     re.compile(rf"vol_[A-Za-z0-9]+|{VOLUME_NAME.pattern}", re.ASCII),
     re.compile(r"[A-Za-z0-9_-]", re.ASCII),
-    "the name of a volume (small letters, digits and '-') or its id (vol_...)",
+    "the name of a volume (lowercase letters, digits and '-') or its id (vol_...)",
     VOLUME_NAME_LENGTH,
 )
 STACK_VOLUME = Grammar(
