@@ -263,7 +263,7 @@ def test_no_line_of_what_is_watched_is_cut(losing: Place) -> None:
 def test_on_a_terminal_it_is_redrawn_and_the_last_stays(place: Place) -> None:
     place.write(many(9))
     place.ok("apply", "--auto-approve")
-    run = started(place, "status", "--watch", "--every", "1s")
+    run = started(place, "status", "--watch", "--every", "1s", "--verbose")
     looks = 0
     for shown in run.reads():
         looks += "As of 20" in shown
