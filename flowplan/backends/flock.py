@@ -48,8 +48,7 @@ class Opened:
         except OSError as error:
             raise NoLocks(
                 f"{self.path} cannot be locked: {error.strerror}; flowplan changes nothing without a lock",
-                hint="keep the state on a file system that supports locks (--state FILE); for a read-only "
-                "command, give --no-lock",
+                hint="keep the state on a file system that supports locks (--state FILE)",
             ) from error
 
     def read(self) -> bytes:

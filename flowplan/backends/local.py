@@ -21,7 +21,7 @@ import attrs
 from flowplan.backends.local_journal import LocalJournal
 from flowplan.backends.lock import Lock, is_lock_name, lock_of
 from flowplan.backends.overflow import Overflow, news_of
-from flowplan.backends.parts import NOT_RESTORED, continued, found_in, highest, newest, went_back
+from flowplan.backends.parts import MOST_LOOKS, NOT_RESTORED, continued, found_in, highest, moving, newest, went_back
 from flowplan.backends.state_files import StateFiles
 from flowplan.backends.store import Loaded, Store
 from flowplan.backends.versions import Versions
@@ -94,16 +94,26 @@ class LocalStore(Store):
         return str(self.backup_path) if self._files.version(self.backup_path) is not None else None
 
     def _read_everything(self) -> Loaded:
-        found = found_in(self._files)
-        loaded = self._nothing_lost() if found is None else found
-        overflow = self._overflow
-        if kept := overflow.read(loaded.state.lineage):
-            records = self._files.read_journal().records
-            overflow.news = news_of(kept, loaded.state, records, loaded.pending)
-            state, pending = fold(loaded.state, [*loaded.pending.values(), *overflow.news])
-            loaded = Loaded(state, pending, journaled=True)
-        hold_distinct(loaded.state.bindings.values(), str(self.journal_path))
-        return loaded
+        """Raises StateError. Results that overflowed go over into the journal with the next run's first record: where
+        that took them meanwhile, the journal is read once more."""
+        for _ in range(MOST_LOOKS):
+            there = self._overflow.found()
+            found = found_in(self._files)
+            loaded = self._nothing_lost() if found is None else found
+            loaded = self._with_overflow(loaded)
+            if all(path.exists() for path in there):
+                hold_distinct(loaded.state.bindings.values(), str(self.journal_path))
+                return loaded
+        raise moving(self.path.name)
+
+    def _with_overflow(self, loaded: Loaded) -> Loaded:
+        kept = self._overflow.read(loaded.state.lineage)
+        if not kept:
+            return loaded
+        records = self._files.read_journal().records
+        self._overflow.news = news_of(kept, loaded.state, records, loaded.pending)
+        state, pending = fold(loaded.state, [*loaded.pending.values(), *self._overflow.news])
+        return Loaded(state, pending, journaled=True)
 
     def _nothing_lost(self) -> Loaded:
         """A fresh start, where nothing tells of an earlier one. Raises StateError."""

@@ -48,7 +48,7 @@ class Lock(StateLock):
     def out_of_reach(self) -> str | None:
         if os.access(self.path.absolute().parent, os.W_OK):
             return None
-        return "this directory cannot be written, so the lock is not taken"
+        return "this directory cannot be written, so no lock can be taken in it"
 
     def acquire(
         self,

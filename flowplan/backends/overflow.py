@@ -80,14 +80,17 @@ class Overflow:
     def read(self, lineage: str) -> tuple[OverflowFile, ...]:
         """The results kept for this state, or none, the oldest first. Raises StateError for an overflow that cannot be
         read, or that is not to be trusted: who may write it says what is ours."""
-        found = [self._read(path, lineage) for path in self.found(lineage)]
+        found = [one for path in self.found(lineage) if (one := self._read(path, lineage)) is not None]
         self.kept = tuple(sorted(found, key=lambda one: one.serial))
         return self.kept
 
-    def _read(self, path: Path, lineage: str) -> OverflowFile:
+    def _read(self, path: Path, lineage: str) -> OverflowFile | None:
+        """None: it is not there, or another run has taken it over by now."""
         hold_trusted(path)
         try:
             data = read_regular(path, _SIZE_LIMIT)
+        except FileNotFoundError:
+            return None
         except OSError as error:
             raise StateError(f"{path} cannot be read: {error.strerror}") from error
         found = read_journal(data[:_SIZE_LIMIT], str(path))
@@ -109,8 +112,9 @@ class Overflow:
             make_directory(self._directory)
         except OSError as error:
             raise StateError(f"{self._directory} cannot be made: {error.strerror}") from error
-        kept = self._read(path, state.lineage).results if path.exists() else ()
-        replace_file(path, header_frame(Header.of(state)) + frame([*kept, *results]), through_link=False)
+        before = self._read(path, state.lineage)
+        kept = [*before.results, *results] if before is not None else results
+        replace_file(path, header_frame(Header.of(state)) + frame(kept), through_link=False)
         return path
 
     def forget(self) -> None:

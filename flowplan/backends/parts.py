@@ -17,6 +17,7 @@ NOT_RESTORED = "`flowplan recover --from-live` rebuilds the state from the marke
 
 Whole: TypeAlias = Literal["snapshot", "backup"]
 Part: TypeAlias = Literal["snapshot", "journal", "backup"]
+MOST_LOOKS = 20  # at a state that other runs save meanwhile: each look again is one save
 
 
 class Parts(Protocol):
@@ -43,8 +44,7 @@ class Parts(Protocol):
 
 def found_in(parts: Parts) -> Loaded | None:
     """What snapshot and journal say together; None: nothing was ever here. Raises StateError."""
-    journal = parts.read_journal()
-    data = parts.snapshot()
+    data, journal = _of_one_moment(parts)
     if data is None:
         return _without_snapshot(parts, journal)
     snapshot = load(data, parts.name("snapshot"))
@@ -59,6 +59,27 @@ def found_in(parts: Parts) -> Loaded | None:
         return Loaded(snapshot, pending, journaled=True)
     journaled = (folded.bindings, folded.plans) != (snapshot.bindings, snapshot.plans)
     return Loaded(folded, pending, journaled=journaled)
+
+
+def _of_one_moment(parts: Parts) -> tuple[bytes | None, Journal]:
+    """Snapshot and journal as they stood beside each other, also where a run saves meanwhile. Raises StateError.
+
+    A save replaces the snapshot and then renews the journal, so a journal that begins as it did before the snapshot was
+    read is that snapshot's, or the one that a kill in between would have left beside it. What was added to it since
+    only makes it more complete.
+    """
+    began = parts.read_journal().header
+    for _ in range(MOST_LOOKS):
+        data, journal = parts.snapshot(), parts.read_journal()
+        if journal.header == began:
+            return data, journal
+        began = journal.header
+    raise moving(parts.name("snapshot"))
+
+
+def moving(name: str) -> StateError:
+    """What is raised for a state that changed each time it was looked at."""
+    return StateError(f"{name} was saved again each time it was read", hint="run the same command again")
 
 
 def _without_snapshot(parts: Parts, journal: Journal) -> Loaded | None:

@@ -16,7 +16,7 @@ from attrs import evolve, frozen
 
 from flowplan.cli.answer import Answer
 from flowplan.cli.json_file import files_of
-from flowplan.cli.terminal import Terminal
+from flowplan.cli.terminal import Terminal, in_ci
 from flowplan.cli.variables import variable, variable_files
 from flowplan.cloud.http.redaction import forms_in, without
 from flowplan.errors import UsageProblem
@@ -91,7 +91,7 @@ def settings_of(
         given_api_url=given.get("api_url"),
         project=given.get("project"),
         ssh_key=given.get("ssh_key"),
-        lock_timeout=read_duration(given.get("lock_timeout") or "0s", "--lock-timeout"),
+        lock_timeout=read_duration(given.get("lock_timeout") or _patience(environ), "--lock-timeout"),
         lock=not given.get("no_lock"),
         environ=environ,
         variables=tuple(variable(text) for text in given.get("var", ())),
@@ -99,6 +99,12 @@ def settings_of(
         command=" ".join(["flowplan", *(masked(without(word, hidden)) for word in _shown(arguments, given))]),
     )
     return settings if not given.get("state") else evolve(settings, state=given["state"])
+
+
+def _patience(environ: Mapping[str, str]) -> str:
+    """How long to wait for the lock where nobody has said: a person decides that better; a pipeline that is refused has
+    to be started again."""
+    return "5m" if in_ci(environ) else "0s"
 
 
 def _shown(arguments: Iterable[str], given: Mapping[str, Any]) -> Iterator[str]:

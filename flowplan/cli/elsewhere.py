@@ -67,7 +67,7 @@ HOMES: Mapping[str, str] = MappingProxyType({
     "replace": "flowplan plan and flowplan apply take --replace",
     "target": "flowplan plan, apply and destroy take --target",
     "json": "--format json writes JSON to stdout, --json FILE into a file beside the text",
-    "lock": "--no-lock only looks, without the lock; what changes anything always takes it",
+    "lock": "leave it out: looking takes no lock; what changes anything always takes it",
     "input": "leave it out: where flowplan cannot ask, it names the option that it needs",
     "compact-warnings": "leave it out: warnings are grouped",
     "recursive": "name the directories, one after the other",

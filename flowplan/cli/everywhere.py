@@ -52,9 +52,18 @@ def global_options(*, hidden: bool) -> list[click.Parameter]:
             help="Values of variables, as YAML; the last wins.",
         ),
         Anywhere(
-            "--lock-timeout", type=Duration(), metavar="TIME", hidden=hidden, help="How long to wait for the lock (0s)."
+            "--lock-timeout",
+            type=Duration(),
+            metavar="TIME",
+            hidden=hidden,
+            help="How long to wait for the lock (0s; in CI, 5m).",
         ),
-        Anywhere("--no-lock", is_flag=True, hidden=hidden, help="Do not lock; for read-only commands."),
+        Anywhere(
+            "--no-lock",
+            is_flag=True,
+            hidden=hidden,
+            help="Looking takes no lock anyway; accepted where nothing is changed.",
+        ),
         Anywhere("--no-color", is_flag=True, hidden=hidden, help="Do not use colour."),
         Anywhere(
             "-v",

@@ -56,6 +56,10 @@ class Asking:
     def can_ask(self) -> bool:
         return self.terminal.interactive
 
+    @property
+    def asks(self) -> bool:
+        return not self.auto_approve
+
     def show(self, document: PlanDocument) -> None:
         self.reporter.planned(document)
 

@@ -40,7 +40,7 @@ class Terminal:
     @classmethod
     def of(cls, out: TextIO, err: TextIO, environ: Mapping[str, str]) -> Terminal:
         """The process's own. It prompts only with a terminal on stdin and stderr, and never in CI."""
-        asks = not _in_ci(environ) and sys.stdin is not None and sys.stdin.isatty() and err.isatty()
+        asks = not in_ci(environ) and sys.stdin is not None and sys.stdin.isatty() and err.isatty()
         return cls(out, err, paint_of(out, environ), paint_of(err, environ), interactive=asks)
 
     def asked(self, *, plain: bool, verbose: bool) -> None:
@@ -53,7 +53,7 @@ class Terminal:
         """Whether progress may redraw a line: stderr is a terminal that moves its cursor, and this process has it; and
         not in CI, where all that is sent to it is kept."""
         err, environ = self._err.stream, os.environ
-        return err.isatty() and environ.get("TERM") != "dumb" and not _in_ci(environ) and in_front(err)
+        return err.isatty() and environ.get("TERM") != "dumb" and not in_ci(environ) and in_front(err)
 
     def out(self, text: str = "", *, end: str = "\n", commands: bool = False) -> None:
         """`commands`: its lines are commands of ours to a CI runner."""
@@ -133,5 +133,6 @@ class Terminal:
         self._err.close()
 
 
-def _in_ci(environ: Mapping[str, str]) -> bool:
+def in_ci(environ: Mapping[str, str]) -> bool:
+    """Whether a CI system runs this: all of them set CI."""
     return environ.get("CI", "").lower() not in ("", "0", "false")

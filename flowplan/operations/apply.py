@@ -19,7 +19,7 @@ from flowplan.apply.run import Applying
 from flowplan.apply.waits import Until, Waiting
 from flowplan.errors import ApplyFailed, FlowplanError, OutcomeUnknown, UsageProblem
 from flowplan.model.budget import side_by_side
-from flowplan.operations.approval import Approval, Approving
+from flowplan.operations.approval import Approval, Approving, stale, waits_for_an_answer
 from flowplan.operations.ending import Ending
 from flowplan.operations.environment import with_prefix
 from flowplan.operations.excerpts import Excerpting
@@ -33,6 +33,7 @@ from flowplan.operations.sensitive import config_sha256, hold_sensitive
 from flowplan.operations.variables import hold_same, of_plan
 from flowplan.planning.plan import Plan, Wishes, key_of
 from flowplan.pricing.entry import to_win
+from flowplan.state.journal import fold
 from flowplan.state.ownership import with_past_bids
 from flowplan.state.state import AppliedPlan, State, without
 
@@ -103,6 +104,18 @@ def apply(
     return outcome
 
 
+@frozen
+class Looked:
+    """What a run found. `recovered`: what became of what an earlier run left; `left`: the intents still in doubt;
+    `journal`: this run's, which continues the state of `recovered`."""
+
+    loaded: Loaded
+    recovered: Recovered
+    seen: Observed
+    journal: Journal
+    left: frozenset[str]
+
+
 @define
 class Run:
     """One apply or destroy, from the lock to the last line."""
@@ -123,8 +136,22 @@ class Run:
     _ran: tuple[Plan, Outcome, Live] | None = field(default=None, init=False)  # once that is saved
 
     def __call__(self) -> Outcome:
-        with self.session.changing() as lock:
-            return self._locked(lock)
+        session = self.session
+        if not waits_for_an_answer(self.approval, self.wishes, self.saved):
+            with session.changing() as lock:
+                found = self._look(self._load(), lock)
+                plan, approving = self._approved(found)
+                if approving.is_late and not plan.empty and self.saved is None:
+                    plan, seen = approving.again(plan, found.recovered.state)
+                    found = attrs.evolve(found, seen=seen)
+                return self._locked(plan, found, approving, lock)
+        session.hold_changeable()
+        with session.looking():  # the question keeps nobody else waiting
+            found = self._looked_at()
+            plan, approving = self._approved(found)
+        with session.changing() as lock:
+            plan, found = self._again(plan, found, approving)
+            return self._locked(plan, found, approving, lock)
 
     def set_off(self) -> None:
         """Run the hooks of what was done, if it came so far. The lock is released by then."""
@@ -133,32 +160,20 @@ class Run:
 
             after_apply(self.session, self.wishes.hooks, *self._ran)
 
-    def _locked(self, lock: StateLock) -> Outcome:
-        store = self.session.store
-        loaded = self._afresh(store) if self.how.init else self.session.load()
-        if self.saved is not None:
-            hold_not_applied(self.saved, loaded.state)
-        self._pending = tuple(loaded.pending.values())
-        if self._pending and self.wishes.mode == "refresh-only":
-            raise OutcomeUnknown(
-                "operations of an earlier run are in doubt, and recording what is live does not settle them",
-                hint="run `flowplan recover`, then this again",
-            )
-        journal, recovered, seen = self._look(store, loaded, lock)
-        approving = self._approving()
-        plan = approving(seen)
-        self.wishes = approving.wishes
+    def _locked(self, plan: Plan, found: Looked, approving: Approving, lock: StateLock) -> Outcome:
+        """Carry out `plan`, which was approved, from what was `found` under the lock."""
+        store, seen, loaded = self.session.store, found.seen, found.loaded
         if self.how.init:
             for kept in store.begin_anew():
                 self.session.listener.note(f"set aside as {kept}")
         interruption = self.session.interruption
         interruption.release = lock.release
         with interruption.listening():
-            around = self._surroundings(journal, lock)
-            outcome = self._carry_out(plan, recovered, seen, around)
+            around = self._surroundings(found.journal, lock)
+            outcome = self._carry_out(plan, found.recovered, seen, around)
             unrecorded = seen.desired.moves if self.wishes.mode == "refresh-only" else {}
             state = with_prefix(with_outputs(outcome.state, self.config, unrecorded), self.config, plan)
-            changed = journal.appended or loaded.journaled or state is not outcome.state
+            changed = found.journal.appended or loaded.journaled or state is not outcome.state
             outcome = attrs.evolve(outcome, state=with_past_bids(state, seen.live) if changed else state)
             saved = self._save(store, outcome, loaded, changed=changed)
             outcome = attrs.evolve(outcome, state=saved)
@@ -169,6 +184,49 @@ class Run:
             self._ran = (plan, outcome, seen.live)
         self._finish(plan, outcome, seen)
         return outcome
+
+    def _load(self) -> Loaded:
+        """The state that this run goes on from. Raises OutcomeUnknown for one of which only what is live was to be
+        recorded, and something is in doubt."""
+        loaded = self._afresh(self.session.store) if self.how.init else self.session.load()
+        if self.saved is not None:
+            hold_not_applied(self.saved, loaded.state)
+        self._pending = tuple(loaded.pending.values())
+        if self._pending and self.wishes.mode == "refresh-only":
+            raise OutcomeUnknown(
+                "operations of an earlier run are in doubt, and recording what is live does not settle them",
+                hint="run `flowplan recover`, then this again",
+            )
+        return loaded
+
+    def _looked_at(self) -> Looked:
+        """What is there, before somebody is asked. The lock is taken only to settle what an earlier run left, and
+        released again."""
+        loaded = self._load()
+        if not loaded.pending:
+            return self._look(loaded, None)
+        with self.session.changing() as lock:
+            found = self._look(self._load(), lock)
+            self.session.store.close()
+        return found
+
+    def _approved(self, found: Looked) -> tuple[Plan, Approving]:
+        approving = self._approving()
+        plan = approving(found.seen)
+        self.wishes = approving.wishes
+        return plan, approving
+
+    def _again(self, plan: Plan, found: Looked, approving: Approving) -> tuple[Plan, Looked]:
+        """`plan`, which somebody approved, and what it is made of, by now and under the lock: looked at again where
+        time has passed, or another run has recorded something. Raises StalePlan, GuardRefused."""
+        loaded, before, seen = self._load(), found.recovered.state, found.seen
+        if set(loaded.pending) != found.left:
+            raise stale("another run has begun to change things since the plan was shown")
+        state = before if loaded.fresh and found.loaded.fresh else _placed_as(before, loaded.state)
+        if (approving.is_late and not plan.empty) or _recorded_since(before, state):
+            plan, seen = approving.again(plan, state)
+        recovered = attrs.evolve(found.recovered, state=state)
+        return plan, Looked(loaded, recovered, seen, self.session.store.prepare(state), found.left)
 
     def _afresh(self, store: Store) -> Loaded:
         """--init: only where the state itself is missing. What is left of it is set aside once the plan stands."""
@@ -181,26 +239,20 @@ class Run:
 
     # -- recovery and observation
 
-    def _look(self, store: Store, loaded: Loaded, lock: StateLock) -> tuple[Journal, Recovered, Observed]:
-        """Settle what an earlier run left, then observe. The journal is that of this run."""
+    def _look(self, loaded: Loaded, lock: StateLock | None) -> Looked:
+        """Settle what an earlier run left, which needs the `lock`, then observe."""
         session = self.session
         session.cloud(self.how.parallelism)
         self._looked = time.monotonic()
         seen = self._observed(loaded.state, loaded.pending)
-        state = attrs.evolve(
-            loaded.state,
-            stack=seen.state.stack,
-            api_url=seen.state.api_url,
-            project=seen.state.project,
-            project_name=seen.state.project_name,
-        )
+        state = _placed_as(seen.state, loaded.state)
         if loaded.pending:
             count = len(loaded.pending)
             session.listener.note(f"recovering {count} operation{'s' if count > 1 else ''} of an earlier run")
         with session.interruption.listening():
             found = self._settled(state, loaded, seen)
-        journal = store.prepare(state)
-        if found.records:
+        journal = session.store.prepare(state)
+        if found.records and lock is not None:
             lock.verify()
             journal.append(found.records)
         for note in found.notes:
@@ -214,7 +266,8 @@ class Run:
             # Types, regions and names have to be looked up again, with what was found in its place.
             self._looked = time.monotonic()
             seen = self._observed(found.state, {})
-        return journal, found, self._restated(seen, found.state)
+        _, left = fold(state, [*loaded.pending.values(), *found.records])
+        return Looked(loaded, found, self._restated(seen, found.state), journal, frozenset(left))
 
     def _restated(self, seen: Observed, state: State) -> Observed:
         """`seen` by `state`, which is recorded: with what the configuration says of its addresses."""
@@ -372,6 +425,18 @@ def _prices(cloud: Fcp, bids: Sequence[Bid]) -> list[Prices]:
         Prices(market.spot if market else None, to_win(market, bid.limit_price))
         for bid, market in zip(bids, markets, strict=True)
     ]
+
+
+def _placed_as(seen: State, state: State) -> State:
+    """`state` with the stack, the API and the project of `seen`."""
+    return attrs.evolve(
+        state, stack=seen.stack, api_url=seen.api_url, project=seen.project, project_name=seen.project_name
+    )
+
+
+def _recorded_since(before: State, now: State) -> bool:
+    """Whether another run has recorded something in the state since it was `before`."""
+    return (before.lineage, before.serial, before.bindings) != (now.lineage, now.serial, now.bindings)
 
 
 def _without_left_out(plan: Plan, seen: Observed) -> State:

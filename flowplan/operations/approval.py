@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from flowplan.model.budget import Budget
     from flowplan.operations.session import Session
     from flowplan.state.journal import Intent
+    from flowplan.state.state import State
 
 FRESH = 10.0  # seconds after which a plan is not carried out without another look
 
@@ -36,6 +37,10 @@ class Approval(Protocol):
     @property
     def can_ask(self) -> bool:
         """Whether somebody is there to be asked for the names of volumes."""
+
+    @property
+    def asks(self) -> bool:
+        """Whether `approve` waits for an answer."""
 
     def show(self, document: PlanDocument) -> None:
         """The plan, before anything is asked about it."""
@@ -53,7 +58,7 @@ class Approval(Protocol):
 class Approved(Approval):
     """The approval of a program: that it calls `apply` is its yes."""
 
-    can_ask = False
+    can_ask = asks = False
 
     def show(self, document: PlanDocument) -> None:
         """The program has it already."""
@@ -66,6 +71,16 @@ class Approved(Approval):
 
     def refused_volume(self) -> ApprovalMissing:
         return ApprovalMissing("the plan was not approved; nothing was changed")
+
+
+def stale(why: str) -> StalePlan:
+    """What is raised for a plan that is out of date, because of `why`."""
+    return StalePlan(f"{why}; nothing was done", hint="run the same command again and look at the new plan")
+
+
+def waits_for_an_answer(approval: Approval, wishes: Wishes, saved: SealedPlan | None) -> bool:
+    """Whether somebody is asked before anything is done, which may take days."""
+    return saved is None and (approval.asks or (wishes.mode == "destroy" and approval.can_ask))
 
 
 @define
@@ -93,7 +108,8 @@ class Approving:
     _asked: bool = field(default=False, init=False)  # whether somebody was asked since: that may take days
 
     def __call__(self, seen: Observed) -> Plan:
-        """The plan somebody approved: the saved one, or the one just shown, unless the cloud moved meanwhile."""
+        """The plan somebody approved: the saved one, or the one just shown. Where `is_late`, the cloud may have moved
+        meanwhile."""
         found = priced_plan(self.session, seen, self.wishes)
         if self.saved is not None:
             hold_not_made(self.saved, seen.live)
@@ -118,24 +134,22 @@ class Approving:
             if not asked and self.wishes.mode == "apply":
                 hold_environment(seen)
             self._asked |= asked
-        return found.plan if found.plan.empty or not self._time_passed() else self._still(found.plan, seen)
+        return found.plan
 
-    def _time_passed(self) -> bool:
+    @property
+    def is_late(self) -> bool:
         """Whether what was looked at may be another by now: somebody was asked, or it took long to get here."""
         return self._asked or time.monotonic() - self.looked > FRESH
 
-    def _still(self, plan: Plan, seen: Observed) -> Plan:
-        """`plan` made again of what is there now, by the prices of now. Raises StalePlan when that does something
-        else than was shown, GuardRefused when a guard or a budget refuses it now."""
-        again = observe(self.session, self.config, seen.recorded, {}, kept=plan.places(), partial=self.wishes.partial)
-        now = priced_plan(self.session, again, self.wishes)
+    def again(self, plan: Plan, state: State) -> tuple[Plan, Observed]:
+        """`plan` made again by `state` and of what is there now, by the prices of now. Raises StalePlan when that does
+        something else than was shown, GuardRefused when a guard or a budget refuses it now."""
+        seen = observe(self.session, self.config, state, {}, kept=plan.places(), partial=self.wishes.partial)
+        now = priced_plan(self.session, seen, self.wishes)
         if not same_work(now.plan, plan):
-            raise StalePlan(
-                "a live resource has changed since the plan was shown; nothing was done",
-                hint="run the same command again and look at the new plan",
-            )
+            raise stale("a live resource or the state has changed since the plan was shown")
         refuse(self._held(now), saved=True)
-        return now.plan
+        return now.plan, seen
 
     def _held(self, found: PricedPlan) -> PricedPlan:
         """`found` held to the budgets; what only removes is never too expensive."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def find(session: Session) -> Orphans:
-    """Look for it, under the lock. Raises CloudError where something cannot be listed."""
+    """Look for it. Raises CloudError where something cannot be listed."""
     with session.looking():
         loaded = session.load()
         session.enter_project(loaded.state, None)

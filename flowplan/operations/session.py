@@ -6,17 +6,17 @@ import os
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
 
 import attrs
 from attrs import define, field
 
 from flowplan.backends.open import open_store
-from flowplan.backends.processes import this_process
+from flowplan.backends.processes import fate_of, this_process
 from flowplan.backends.store import Loaded, StateLock, Store
 from flowplan.clock import timestamp
-from flowplan.errors import CloudError, ConfigError, GuardRefused, Locked, NoLocks, StateError, UsageProblem
+from flowplan.errors import CloudError, ConfigError, GuardRefused, Locked, StateError, UsageProblem
 from flowplan.files.private import is_missing
 from flowplan.masking import masked
 from flowplan.model.owner import Owner
@@ -149,30 +149,22 @@ class Session:
     @contextmanager
     def changing(self) -> Iterator[StateLock]:
         """Hold the lock, to change things. Raises Locked, NoLocks, UsageProblem."""
-        self._hold_lockable()
-        if not self.settings.lock:
-            raise UsageProblem("--no-lock is for read-only commands", hint="leave it out")
+        self.hold_changeable()
         with self._unwound(), self._held() as lock:
             yield lock
 
     @contextmanager
     def looking(self) -> Iterator[None]:
-        """Hold the lock while looking. A lock that cannot be taken is no reason not to look."""
+        """Look, without the lock: what is read is of one moment, also while another run changes things."""
         self._hold_lockable()
-        why = None
-        if not self.settings.lock:
-            why = "the lock is not taken; another run may be changing things"
-        else:
-            why = self.store.lock.out_of_reach()
-        with self._unwound(), ExitStack() as stack:
-            if why is None:
-                try:
-                    stack.enter_context(self._held())
-                except NoLocks as error:
-                    why = f"{error.args[0].partition(';')[0]}; another run may be changing things"
-            if why is not None:
-                self.listener.note(why)
+        with self._unwound():
             yield
+
+    def hold_changeable(self) -> None:
+        """Raise UsageProblem for what is asked for without the lock, or where there can be no state."""
+        self._hold_lockable()
+        if not self.settings.lock:
+            raise UsageProblem("--no-lock is for read-only commands", hint="leave it out")
 
     def _hold_lockable(self) -> None:
         _ = self.settings.api_url  # a URL that must not be written is refused before anything is
@@ -272,6 +264,8 @@ class Session:
     def load(self) -> Loaded:
         """The state, which must belong to this API. Raises StateError as `kept` does, GuardRefused."""
         loaded = self.kept()
+        if self._lock is None:
+            self._note_under_way(loaded)
         recorded = loaded.state.api_url
         if recorded and recorded != self.settings.api_url:
             raise GuardRefused(
@@ -280,6 +274,16 @@ class Session:
                 hint=f"give --api-url {recorded}, or another --state for the other API",
             )
         return self._placed(loaded)
+
+    def _note_under_way(self, loaded: Loaded) -> None:
+        """That somebody else changes things meanwhile, as far as the lock names a run that may be alive."""
+        holder = self.store.lock.holder()
+        if holder is None or fate_of(holder, self.owner()) == "dead":
+            return
+        self._note_once(
+            f"{holder.who} is changing things ({holder.command}, since {holder.since}): this is the state as of"
+            f" serial {loaded.state.serial}, with what was done since"
+        )
 
     def _hold_not_lost(self) -> None:
         """Raise StateError where there is no state, and the last version of it that was kept is not empty."""

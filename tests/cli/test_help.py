@@ -75,7 +75,7 @@ def _beginnings(words: list[str]) -> Iterator[str]:
         ("-chdir=x plan", "options have two dashes: --chdir DIR"),
         ("plan -json", "--format json writes JSON to stdout"),
         ("apply -json", "options have two dashes: --json"),
-        ("apply -lock=false", "--no-lock only looks"),
+        ("apply -lock=false", "looking takes no lock"),
         ("apply -input=false", "leave it out"),
         ("init -upgrade", "there are no providers to fetch"),
         ("apply -y", "apply and destroy take --auto-approve"),

@@ -139,7 +139,8 @@ def test_a_run_that_died_is_told_of(place: Place) -> None:
     read_until(process, lambda line: "created" in line)
     process.kill()
     process.communicate()
-    assert "died; taking over its lock" in place.run("plan").err
+    assert "changing things" not in place.run("plan").err  # it is dead, and its lock is left to who changes things
+    assert "died; taking over its lock" in place.run("apply", "--auto-approve").err
     converge(place)
 
 

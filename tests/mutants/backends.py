@@ -13,6 +13,20 @@ MISTAKES = (
         ("tests/contracts/test_versions.py", "-k", "old_copy"),
     ),
     Mistake(
+        "read a snapshot and the journal of another save",
+        "backends/parts.py",
+        "        if journal.header == began:\n",
+        "        if True:\n",
+        ("tests/faults/test_looking.py", "-k", "one_moment_wherever"),
+    ),
+    Mistake(
+        "lose what overflowed and was taken over while it was read",
+        "backends/local.py",
+        "            if all(path.exists() for path in there):\n",
+        "            if True:\n",
+        ("tests/faults/test_looking.py", "-k", "one_moment_wherever"),
+    ),
+    Mistake(
         "two locks for two names of one state",
         "backends/local.py",
         "    if names > 1:\n",

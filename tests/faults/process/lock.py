@@ -45,7 +45,7 @@ def left_behind(world: World, **changes: Any) -> Owner:
     return Owner(**json.loads(path.read_text()))
 
 
-@cell("lock-held", "plan", "apply", "destroy", variants={"at-once": None, "after-a-wait": "0.2s"})
+@cell("lock-held", "apply", "destroy", variants={"at-once": None, "after-a-wait": "0.2s"})
 def a_lock_that_is_held_names_its_holder(world: World, command: str, wait: str | None) -> None:
     world.begin(command)
     with holding(world) as owner:
@@ -57,16 +57,27 @@ def a_lock_that_is_held_names_its_holder(world: World, command: str, wait: str |
         assert ("waiting up to 0.2 s" in told.said) is bool(wait)
 
 
-@cell("lock-held", "plan", variants={"no-lock": None})
-def a_plan_can_do_without_and_warns(world: World, command: str, _: None) -> None:
+@cell("lock-held", "plan", variants={"plain": (), "no-lock": ("--no-lock",)})
+def a_plan_does_without_and_says_who_changes_things(world: World, command: str, options: tuple[str, ...]) -> None:
     world.begin(command)
     with holding(world):
-        told = world.do(command, "--no-lock")
+        owner = left_behind(world, **ELSEWHERE)  # of this process itself it would say nothing
+        told = world.do(command, *options)
+        (world.path / LOCK).write_text("")
     assert told.code == 0, told
-    assert "the lock is not taken" in told.said
+    assert f"{owner.who} is changing things ({owner.command}" in " ".join(told.said.split())
 
 
-@cell("lock-of-the-dead", "plan", "apply", "destroy")
+@cell("lock-of-the-dead", "plan")
+def the_lock_of_a_dead_run_is_left_to_who_changes_things(world: World, command: str) -> None:
+    world.begin(command)
+    left_behind(world)
+    told = world.do(command)
+    assert told.code == 0, told
+    assert "is changing things" not in told.said
+
+
+@cell("lock-of-the-dead", "apply", "destroy")
 def the_lock_of_a_dead_run_is_taken_over(world: World, command: str) -> None:
     world.begin(command)
     left_behind(world)
@@ -75,7 +86,7 @@ def the_lock_of_a_dead_run_is_taken_over(world: World, command: str) -> None:
     assert "died; taking over its lock" in told.said
 
 
-@cell("lock-elsewhere", "plan", "apply", "destroy")
+@cell("lock-elsewhere", "apply", "destroy")
 def the_lock_of_another_host_is_never_broken(world: World, command: str) -> None:
     world.begin(command)
     owner = left_behind(world, **ELSEWHERE, who="kim@elsewhere.test")
@@ -131,7 +142,19 @@ def those_that_wait_plan_anew(world: World, command: str, count: int) -> None:
     assert len(world.executed("POST")) == 4
 
 
-@cell("concurrent", "plan", variants={"no-lock": ("--no-lock",), "waiting": ("--lock-timeout", "30s")})
+@cell("lock-elsewhere", "plan")
+def of_another_host_a_plan_says_who_may_change_things(world: World, command: str) -> None:
+    world.begin(command)
+    owner = left_behind(world, **ELSEWHERE, who="kim@elsewhere.test")
+    before = (world.path / LOCK).read_bytes()
+    told = world.do(command)
+    assert told.code == 0, told
+    assert "kim@elsewhere.test is changing things" in " ".join(told.said.split())
+    assert (world.path / LOCK).read_bytes() == before
+    world.mend.append(lambda: unlocked(world, owner.id))
+
+
+@cell("concurrent", "plan", variants={"plain": (), "no-lock": ("--no-lock",)})
 def several_plans_all_read(world: World, command: str, options: tuple[str, ...]) -> None:
     world.begin(command)
     told = [one.end() for one in [Running(world, "plan", *options) for _ in range(3)]]
