@@ -17,6 +17,7 @@ from flowplan.planning.plan import Plan
 from flowplan.pricing.units import storage_per_month, usd
 from flowplan.printable import shown
 
+_MOST_NAMED = 3  # of the files that one may be
 FIRST_LOOKED_UP = "apply first checks what became of them"
 
 
@@ -138,8 +139,19 @@ def _fileless(plan: Plan) -> Iterator[Diagnostic]:
             bid = one.resource if isinstance(one.resource, Bid) else None
             costs = f"costs at most {usd(bid.worst)} an hour" if bid is not None else "keeps costing money"
             what = f"{one.address} ({one.id}) was made from {shown(one.file)}, which is gone: it is left alone"
-            remedy = f"flowplan destroy {shlex.quote(one.file)} ends it; if the file was renamed, give its new name"
+            end = f"flowplan destroy {shlex.quote(one.file)} ends it"
+            remedy = f"{end}; if the file was renamed, give its new name"
+            if one.may_be:
+                remedy = f"if it was renamed, and is now {_any_of(one.may_be)}, mend that file; otherwise {end}"
             yield _warning("file-gone", f"{what}, and {costs}", remedy)
+
+
+def _any_of(skipped: Sequence[str]) -> str:
+    """Files that are skipped, for people."""
+    if len(skipped) == 1:
+        return f"{shown(skipped[0])}, which is skipped"
+    more = f" and {len(skipped) - _MOST_NAMED} more" if len(skipped) > _MOST_NAMED else ""
+    return f"one of those skipped ({', '.join(map(shown, skipped[:_MOST_NAMED]))}{more})"
 
 
 def _namesakes(plan: Plan) -> Iterator[Diagnostic]:

@@ -132,7 +132,7 @@ REMEDIES: Mapping[str, str] = MappingProxyType({
     "no-lifetime": "Give the other tasks a lifetime, too: {max_hours: 12}.",
     "interrupts": "Apply it when the work can be interrupted; it is lost unless it is on a volume.",
     "ports-dropped": "Keep the ports, or leave the bid as it is with `lifecycle: {ignore_changes: [ports]}`.",
-    "file-gone": "`flowplan destroy FILE` ends it; if the file was renamed, give its new name.",
+    "file-gone": "`flowplan destroy FILE` ends it; if the file was renamed, give its new name, or mend it.",
     "in-doubt": "Nothing has to be done: the next apply, destroy or `flowplan recover` looks them up first.",
     "left-alone": "Nothing has to be done; to plan them too, give their files or `.`.",
     "moved": "Nothing has to be done.",

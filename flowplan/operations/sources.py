@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from flowplan.config import Source
 from flowplan.config.yaml import SIZE_LIMIT
@@ -22,6 +22,7 @@ from flowplan.state.state import Binding
 
 if TYPE_CHECKING:
     from flowplan.config import Source
+    from flowplan.config.foreign.strangers import Stranger
     from flowplan.state.journal import Intent
 
 DEFAULT = "flowplan.yaml"
@@ -43,8 +44,9 @@ def _has_no_file(entry: str) -> bool:
 class Scope:
     """What the PATHs cover: these files, and every file that is or was directly in these directories, all absolute and
     in their real directories. `given`: how each file is called here, and what that leads to.
-    `everything`: no PATH was needed (destroy of a whole state). `base`: the real directory of the state; `here`: the
-    absolute one that relative paths start from."""
+    `everything`: no PATH was needed (destroy of a whole state). `skipped`: files of the directories that are none of
+    flowplan's, as a PATH leads to them, where one may be a file that is gone. `base`: the real directory of the state;
+    `here`: the absolute one that relative paths start from."""
 
     base: str
     here: Path
@@ -52,14 +54,20 @@ class Scope:
     directories: frozenset[str] = frozenset()
     given: tuple[tuple[str, frozenset[str]], ...] = ()
     everything: bool = False
+    skipped: tuple[str, ...] = ()
 
     def covers(self, binding: Binding | Intent) -> bool:
         """Whether a resource that `binding.source` named is this run's business. Where no file is known to have
-        named it (it was adopted, or imported), only a run over everything may end it."""
+        named it (it was adopted, or imported), only a run over everything may end it; and where its file is gone, and
+        may be one that is skipped, only a run that names it."""
         if self.everything or not binding.source:
             return self.everything
         entry = _entry(self._place(binding.source))
-        return entry in self.files or (str(Path(entry).parent) in self.directories and not _has_no_file(entry))
+        if entry in self.files:
+            return True
+        return (
+            str(Path(entry).parent) in self.directories and not _has_no_file(entry) and not self.may_be(binding.source)
+        )
 
     def kept(self, name: str) -> str:
         """How the state names a file: from its own directory, "./tasks/a.yaml" or "../a.yaml", so that both may move.
@@ -86,6 +94,11 @@ class Scope:
         except OSError:
             return False
         return False
+
+    def may_be(self, source: str) -> tuple[str, ...]:
+        """The files that are skipped, if the one that the state calls `source` is gone: it may be any of them, renamed
+        and damaged."""
+        return self.skipped if self.skipped and self.is_gone(source) else ()
 
     def is_given(self, source: str) -> bool:
         """Whether a PATH leads to that file, under whatever name, or to its like in this checkout."""
@@ -153,7 +166,8 @@ def find(
     something.
 
     A file that only a directory brings, and none of whose keys is one of flowplan's, is skipped, with a `note`; unless
-    `may_have_made` says that it made something, which would then end: its keys may all be misspelt.
+    `may_have_made` says that it made something, which would then end: its keys may all be misspelt. What files made
+    that are gone is not covered then, unless they are PATHs, or it is `optional`.
     """
     root, here = os.path.realpath(base), directory.absolute()
     if not paths:
@@ -170,11 +184,13 @@ def find(
     files = wanted.files
     sources = [ready.get(name) or Source(name, _read(name, directory)) for name in _once(files, here)]
     strange = _strange(source for source in sources if source.name in wanted.brought - wanted.named)
-    strange = {name: why for name, why in strange.items() if not may_have_made(_scope(root, here, [name], []))}
+    strange = {name: one for name, one in strange.items() if not may_have_made(_scope(root, here, [name], []))}
     if strange:
         sources = _without(strange, sources, optional=bool(wanted.gone), note=note)
         files = [name for name in files if name not in strange]
-    return sources, _scope(root, here, [*files, *wanted.gone], [*wanted.directories, *wanted.gone])
+    scope = _scope(root, here, [*files, *wanted.gone], [*wanted.directories, *wanted.gone])
+    unknown = tuple(name for name, one in strange.items() if one.tool is None)
+    return sources, scope if optional else evolve(scope, skipped=unknown)
 
 
 @define
@@ -206,19 +222,19 @@ class _Wanted:
         self.files += found
 
 
-def _strange(sources: Iterable[Source]) -> dict[str, str]:
+def _strange(sources: Iterable[Source]) -> dict[str, Stranger]:
     """Those that can be none of flowplan's, by their names, and why."""
     from flowplan.config.foreign.strangers import stranger
 
-    return {source.name: why for source in sources if (why := stranger(source))}
+    return {source.name: found for source in sources if (found := stranger(source)) is not None}
 
 
 def _without(
-    strange: Mapping[str, str], sources: Sequence[Source], *, optional: bool, note: Callable[[str], object]
+    strange: Mapping[str, Stranger], sources: Sequence[Source], *, optional: bool, note: Callable[[str], object]
 ) -> list[Source]:
     """`sources` without those that are `strange`, by their names; why is noted. Raises UsageProblem where none is left,
     unless that is `optional`."""
-    listed = [f"{shown(name)} is skipped: {why}" for name, why in strange.items()]
+    listed = [f"{shown(name)} is skipped: {one.why}" for name, one in strange.items()]
     more = len(listed) - _MOST_SKIPPED
     said = "; ".join(listed[:_MOST_SKIPPED]) + (f"; and {more} more" if more > 0 else "")
     left = [source for source in sources if source.name not in strange]

@@ -58,7 +58,8 @@ def left_alone(outside: Iterable[Address], state: State, live: Live, files: File
             continue
         file = files.for_people(binding.source) if binding.source else None
         gone = bool(binding.source) and files.is_gone(binding.source)
-        made = LeftAlone(address, binding.id, as_known(found, binding.applied), file, gone)
+        may_be = files.may_be(binding.source) if binding.source else ()
+        made = LeftAlone(address, binding.id, as_known(found, binding.applied), file, gone, may_be)
         if isinstance(found, LiveBid):
             made = attrs.evolve(made, status=found.status, has_marker=found.marker is not None)
         yield made

@@ -35,13 +35,14 @@ EVERYTHING = "*"  # as a volume's name: every volume may be destroyed
 class LeftAlone:
     """A live resource that a plan leaves alone, because the file that named it was not given. `resource`: as far as it
     is known; `status` and `has_marker`: of a bid. `file`: as one types it here, None: none is known to have named it;
-    `is_gone`: there is no such file any more."""
+    `is_gone`: there is no such file any more; `may_be`: the files that are skipped, any of which may be it."""
 
     address: Address
     id: str
     resource: Bid | Volume
     file: str | None
     is_gone: bool = False
+    may_be: tuple[str, ...] = ()
     status: str | None = None
     has_marker: bool = False
 
@@ -106,6 +107,9 @@ class Files(Protocol):
     def is_gone(self, source: str) -> bool:
         """Whether that file is proved not to be there any more."""
 
+    def may_be(self, source: str) -> tuple[str, ...]:
+        """The files that are skipped, if that file is gone: it may be any of them under another name."""
+
     def is_given(self, source: str) -> bool:
         """Whether a PATH leads there, if under another name, or to its like in this checkout."""
 
@@ -124,6 +128,9 @@ class AllThere(Files):
 
     def is_gone(self, source: str) -> bool:
         return False
+
+    def may_be(self, source: str) -> tuple[str, ...]:
+        return ()
 
     def is_given(self, source: str) -> bool:
         return False

@@ -81,8 +81,65 @@ def test_where_nothing_else_is_left_the_path_is_wrong(place: Place) -> None:
         assert "there is no file of flowplan there" in found.err
 
 
-def test_a_task_that_was_removed_still_ends(both: Place) -> None:
+@pytest.mark.parametrize("text", [MKDOCS, "[just, words]\n", "foo: 1\n"])
+def test_what_a_file_made_that_may_be_skipped_now_is_left_alone(both: Place, text: str) -> None:
+    """It was renamed, and lost all its keys: nothing tells it from a file of another tool."""
     both.write(task_text("other"), "other.yaml")
+    (both.path / "mkdocs.yml").unlink()
+    (both.path / "train.yaml").unlink()
+    both.write(text, "renamed.yaml")
+    found = both.run("apply", ".", "--auto-approve", "--allow-volume-destroy", "*")
+    assert (found.code, "1 added, 0 changed, 0 destroyed." in found.out) == (0, True)
+    said = " ".join((found.out + found.err).split())
+    assert "was made from train.yaml, which is gone: it is left alone, and costs at most $" in said
+    assert "if it was renamed, and is now renamed.yaml, which is skipped, mend that file" in said
+    assert "otherwise flowplan destroy train.yaml ends it" in said
+    both.ok("destroy", "train.yaml", "--auto-approve", "--allow-volume-destroy", "data")
+    assert both.ok("state", "list") == "bid.other\n"
+
+
+def test_a_directory_that_is_destroyed_is_destroyed_whole(both: Place) -> None:
+    both.write(task_text("other"), "other.yaml")
+    (both.path / "train.yaml").unlink()
+    both.ok("destroy", ".", "--auto-approve", "--allow-volume-destroy", "data")
+    assert both.ok("state", "list") == ""
+
+
+def test_several_files_that_it_may_be_are_counted(both: Place) -> None:
+    both.write(task_text("other"), "other.yaml")
+    (both.path / "train.yaml").unlink()
+    both.write(POD, "pod.yaml")  # whose it is is known
+    for number in range(4):
+        both.write("foo: 1\n", f"pod-{number}.yaml")
+    found = both.run(*PLAN)
+    said = " ".join((found.out + found.err).split())
+    assert "is now one of those skipped (mkdocs.yml, pod-0.yaml, pod-1.yaml and 2 more), mend that file" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("name: env\nchannels: [a]\ndependencies: [python]\n", "a conda environment"),
+        ("name: ci\non: push\njobs: {}\n", "a GitHub workflow"),
+        ("openapi: 3.1.0\ninfo: {}\npaths: {}\n", "an OpenAPI description"),
+        ("repos:\n  - repo: local\n", "a pre-commit configuration"),
+        ("name: web\nservices:\n  web: {image: nginx}\nvolumes: {}\n", "a docker compose file"),
+        ("name: t\nresources:\n  accelerators: H100:8\nrun: x\n", "a SkyPilot task, which `flowplan convert` reads"),
+        ("name: t\ncommand: x\ninstance_type: a100\n", "a task of the flow SDK, which `flowplan convert` reads"),
+    ],
+)
+def test_the_shapes_of_other_tools_are_skipped_though_they_share_keys(both: Place, text: str, what: str) -> None:
+    both.write(text, "other.yaml")
+    found = both.run(*PLAN)
+    assert (found.code, "No changes" in found.out) == (0, True), found
+    assert f"other.yaml is skipped: it is {what}" in " ".join(found.err.split())
+
+
+def test_a_task_that_was_removed_still_ends(both: Place) -> None:
+    """Also beside a file that is known to be another tool's."""
+    both.write(task_text("other"), "other.yaml")
+    both.write(POD, "pod.yaml")
+    (both.path / "mkdocs.yml").unlink()
     (both.path / "train.yaml").unlink()
     out = both.run("plan", ".", "--allow-volume-destroy", "data").out
     assert "Plan: 1 to add, 0 to change, 2 to destroy." in out

@@ -19,6 +19,9 @@ class Tool:
 KUBERNETES = Tool("kubernetes", "a Kubernetes manifest")
 COMPOSE = Tool("compose", "a docker compose file")
 CONDA = Tool("conda", "a conda environment")
+GITHUB = Tool("github", "a GitHub workflow")
+OPENAPI = Tool("openapi", "an OpenAPI description")
+PRE_COMMIT = Tool("pre-commit", "a pre-commit configuration")
 SKYPILOT = Tool("skypilot", "a SkyPilot task", converts=True)
 FLOW = Tool("flow", "a task of the flow SDK", converts=True)
 
@@ -46,6 +49,12 @@ def tool_of(root: Node) -> Tool | None:
     there = frozenset(root.entries)
     if {"apiVersion", "kind"} <= there:
         return KUBERNETES
+    if {"on", "jobs"} <= there:
+        return GITHUB
+    if "paths" in there and not there.isdisjoint(("openapi", "swagger")):
+        return OPENAPI
+    if isinstance(root.get("repos"), Sequence):
+        return PRE_COMMIT
     if isinstance(root.get("services"), Mapping):
         return COMPOSE
     if isinstance(root.get("dependencies"), Sequence) and not there.isdisjoint(("channels", "name", "prefix")):

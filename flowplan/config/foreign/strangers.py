@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
+from attrs import frozen
+
 from flowplan.config.config import Source
-from flowplan.config.foreign.shapes import tool_of
+from flowplan.config.foreign.shapes import Tool, tool_of
 from flowplan.config.keys import HOMES, MEANINGS, STACK, STACK_FILE, TASK
 from flowplan.config.yaml import (
     Findings,
@@ -22,20 +24,35 @@ from flowplan.config.yaml import (
 _ALIKE = 0.75  # of a key that may be one of ours with a slip
 _AT_THE_TOP = frozenset((*TASK.known, *STACK_FILE.known))
 _OURS = frozenset((*HOMES, *STACK, *STACK_FILE.known, *STACK_FILE.instead, *TASK.instead, *MEANINGS))
-# A line that begins with one of these, in any spelling: nearly every file of flowplan is known by it, unread.
+# A line that begins with one of these, in any spelling: a key of flowplan's, which other tools may have too.
 _BEGINS = re.compile(rb"^[\"']?(" + "|".join(sorted(_OURS)).encode() + rb")[\"']?[ \t]*:", re.MULTILINE)
 
-# What no other tool's file says, at whatever depth.
+# What no other tool's file says, at whatever depth: nearly every file of flowplan is known by it, unread.
 _ONLY_OURS = re.compile(
     rb"\b(resources?_specification|task_management|fcp_instance|persistent_storage|utility_threshold_price|"
     rb"startup_script|ssh_key_name|project_name)\b"
 )
 
 
-def stranger(source: Source) -> str | None:
-    """Why `source` can be none of flowplan's files: none of its keys is one, or like one, or what people write instead.
-    None: it may be, also where it cannot be read."""
-    if _BEGINS.search(source.data) or _ONLY_OURS.search(source.data):
+@frozen
+class Stranger:
+    """A file that is none of flowplan's. `tool`: whose it is by its shape; None: no key of it is one of flowplan's, and
+    what it is instead is not known."""
+
+    tool: Tool | None
+
+    @property
+    def why(self) -> str:
+        """What it is, for people."""
+        if self.tool is None:
+            return "none of its keys is one of flowplan's"
+        return f"it is {self.tool.a_file}" + (", which `flowplan convert` reads" if self.tool.converts else "")
+
+
+def stranger(source: Source) -> Stranger | None:
+    """What `source` is, if it can be none of flowplan's files: it has the shape of another tool's, or none of its keys
+    is one, or like one, or what people write instead. None: it may be, also where it cannot be read."""
+    if _ONLY_OURS.search(source.data):
         return None
     findings = Findings()
     try:
@@ -43,10 +60,13 @@ def stranger(source: Source) -> str | None:
         found = [] if text is None else list(documents(text))
     except TooManyProblems:
         return None
-    if not found or findings.all or not all(_is_strange(document.root) for document in found):
+    if not found or findings.all:
         return None
-    tool = next(filter(None, (tool_of(document.root) for document in found)), None)
-    return f"it is {tool.a_file}" if tool is not None else "none of its keys is one of flowplan's"
+    tools = [tool_of(document.root) for document in found]
+    may_be_ours = _BEGINS.search(source.data) or not all(_is_strange(document.root) for document in found)
+    if None in tools and may_be_ours:
+        return None
+    return Stranger(next(filter(None, tools), None))
 
 
 def _is_strange(root: Node) -> bool:
