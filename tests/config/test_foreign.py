@@ -45,6 +45,35 @@ SKY = "resources: {accelerators: H100:8}\nrun: echo hi\n"
 FLOW = "name: t\ninstance_type: 8xh100\ncommand: echo hi\n"
 
 
+@pytest.mark.parametrize(
+    ("alternatives", "regions"),
+    [
+        ("[{use_spot: true}, {infra: mithril/us-central2-a}]", None),
+        ("[{infra: mithril}, {infra: mithril/us-central2-a}]", None),
+        ("[{cloud: mithril}, {cloud: mithril, region: us-central2-a}]", None),
+        ("[{infra: mithril/us-central2-a}, {use_spot: true, infra: mithril/us-central2-a}]", "us-central2-a"),
+        ("[{infra: aws}, {infra: mithril/us-central2-a}]", "us-central2-a"),
+    ],
+)
+def test_an_alternative_in_any_region_keeps_a_task_from_one(alternatives: str, regions: str | None) -> None:
+    _, said, task = made(f"resources: {{accelerators: H100:8, any_of: {alternatives}}}\nrun: x\n")
+    assert task["resources_specification"].get("cluster_id") == regions
+    why = "another alternative may be in any region: flowplan chooses among all"
+    assert any(why in one for one in said.values()) is (regions is None)
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("resources: {accelerators: H100:8}\nrun: [a]\n", "run"),
+        ("resources: {accelerators: H100:8}\nrun: a\nsetup: {a: b}\n", "setup"),
+        ("name: t\ninstance_type: 8xh100\ncommand: {a: b}\n", "command"),
+    ],
+)
+def test_a_task_whose_commands_cannot_be_read_is_refused(text: str, key: str) -> None:
+    assert problems(text) == [f"{key} is not text, so the task would be placed without it"]
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_a_file_becomes_the_stack_that_is_kept(path: Path) -> None:
     stack, said, _ = made(path.read_text())

@@ -239,6 +239,9 @@ def _command(reading: Reading) -> str:
     if isinstance(node, SequenceNode) and all(isinstance(item, Scalar) for item in node.items):
         reading.take("command")
         return shlex.join(item.text for item in node.items if isinstance(item, Scalar))
+    if node is not None:
+        hint = "write command: |, and the commands below it"
+        reading.refuse(("command",), "command is not text, so the task would be placed without it", hint)
     return ""
 
 

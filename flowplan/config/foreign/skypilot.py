@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from flowplan.config.foreign.parts import (
     env_of,
@@ -76,7 +76,7 @@ def _specification(reading: Reading, quantity: int) -> dict[str, Value]:
     types = list(dict.fromkeys(one for found, _ in offered for one in found))
     unordered = any(one for _, one in offered) or bool(alternatives and reading.entries(*own, "any_of"))
     places = [_in_force(reading, own, path, _PLACES) for path in alternatives]
-    regions = _regions(reading, dict.fromkeys(places or [own]))
+    regions = _regions(reading, list(dict.fromkeys(places or [own])))
     if alternatives:
         for key in (*_KINDS, *_PLACES):
             if reading.at(*own, key) is not None and own not in (kinds if key in _KINDS else places):
@@ -147,8 +147,9 @@ def _type(reading: Reading, path: Path, text: str) -> list[str]:
     return [kind]
 
 
-def _regions(reading: Reading, places: Iterable[Path]) -> str | None:
+def _regions(reading: Reading, places: Sequence[Path]) -> str | None:
     """The region, where all say the same; places on other clouds are left."""
+    anywhere = any(_is_anywhere(reading, where) for where in places)
     found: dict[Path, str] = {}
     for where in places:
         infra, cloud = reading.scalar(*where, "infra"), reading.scalar(*where, "cloud")
@@ -171,12 +172,24 @@ def _regions(reading: Reading, places: Iterable[Path]) -> str | None:
         else:
             _elsewhere(reading, where)
     chosen = set(found.values())
+    why = "another alternative may be in any region" if anywhere else "a task has one region, and several are named"
     for path in found:
-        if len(chosen) == 1:
+        if len(chosen) == 1 and not anywhere:
             reading.take(*path)
         else:
-            reading.leave(path, "a task has one region, and several are named: flowplan chooses among all")
-    return chosen.pop() if len(chosen) == 1 else None
+            reading.leave(path, f"{why}: flowplan chooses among all")
+    return chosen.pop() if len(chosen) == 1 and not anywhere else None
+
+
+def _is_anywhere(reading: Reading, where: Path) -> bool:
+    """Whether an alternative may be in every region of FCP."""
+    infra, cloud = reading.scalar(*where, "infra"), reading.scalar(*where, "cloud")
+    if infra is not None:
+        on, _, region = infra.text.partition("/")
+        return on.lower() in _FCP and region in {"", "*"}
+    if cloud is not None:
+        return cloud.text.lower() in _FCP and reading.at(*where, "region") is None
+    return all(reading.at(*where, key) is None for key in ("region", "zone"))
 
 
 def _elsewhere(reading: Reading, where: Path) -> None:
@@ -212,6 +225,9 @@ def _program(reading: Reading, mounts: list[str]) -> Program:
     texts = {}
     for key in ("setup", "run"):
         node = reading.scalar(key)
+        if node is None and reading.at(key) is not None:
+            hint = f"write {key}: |, and the commands below it"
+            reading.refuse((key,), f"{key} is not text, so the task would be placed without it", hint)
         texts[key] = node.text if node is not None else ""
         if node is not None:
             reading.take(key)
