@@ -283,16 +283,19 @@ def test_events_go_to_stdout_and_the_file(place: Place) -> None:
     assert [json.loads(one)["type"] for one in out.splitlines()] == [one["type"] for one in events(place, 0)]
 
 
-@pytest.mark.parametrize("line", ["apply --timeout soon", "apply bad.yaml", "apply", "destroy", "output --raw"])
+LOCKED = ("apply --auto-approve", "destroy --auto-approve")
+
+
+@pytest.mark.parametrize("line", ["apply --timeout soon", "apply bad.yaml", "apply", *LOCKED, "output --raw"])
 def test_a_run_that_does_not_begin_says_why_in_the_file(applied_once: Place, line: str) -> None:
     applied_once.write("name: 1\n", "bad.yaml")
     applied_once.edit("17.92", "20.00")
     lock = Lock(applied_once.path / "flowplan.lock")
-    if line in ("apply", "destroy"):
+    if line in LOCKED:
         lock.acquire(this_process("flowplan apply", {}, "2026-01-02T03:04:05Z"))
     done = applied_once.run(*line.split(), f"--json={FILE}")
     lock.release()
-    assert done.code == {"apply": 4, "destroy": 4, "apply bad.yaml": 65}.get(line, 64)
+    assert done.code == {**dict.fromkeys(LOCKED, 4), "apply": 1, "apply bad.yaml": 65}.get(line, 64)
     if line.startswith("output"):
         assert json.loads(kept(applied_once))["exit_code"] == 64
     else:
