@@ -116,8 +116,14 @@ def rebuild(place: Place) -> None:
         place.ok("state", "mv", "bid.other", "bid.task-000")
 
 
-@pytest.mark.parametrize("mend", [put_back_version, put_back_lost, push_lost, rebuild])
-def test_nor_where_a_state_was_put_back_that_does_not_know(place: Place, mend: Callable[[Place], None]) -> None:
+RESTORED, APPLIED = "the state was restored since this plan was saved", "this plan was applied already"
+
+
+@pytest.mark.parametrize(
+    ("mend", "why"),
+    [(put_back_version, APPLIED), (put_back_lost, RESTORED), (push_lost, RESTORED), (rebuild, RESTORED)],
+)
+def test_nor_where_a_state_was_put_back(place: Place, mend: Callable[[Place], None], why: str) -> None:
     """Of a job that is done, nothing that is live tells that it was placed."""
     place.write(many(1))
     place.ok("apply", "--auto-approve")
@@ -131,7 +137,7 @@ def test_nor_where_a_state_was_put_back_that_does_not_know(place: Place, mend: C
     before = place.ledger()
     refused = place.run("apply", "p")
     assert refused.code == 3, refused
-    assert "the state was restored since this plan was saved" in " ".join(refused.err.split())
+    assert why in " ".join(refused.err.split())
     assert place.ledger() == before
 
 

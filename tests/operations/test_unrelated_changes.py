@@ -158,7 +158,7 @@ def test_a_plan_of_before_the_oldest_that_is_known_is_not_applied(both: Place) -
 
 
 def test_a_plan_of_before_a_restore_is_not_applied(both: Place) -> None:
-    """The version that is put back does not know of it, and all is live as it was before."""
+    """All is live as it was before; the version that is put back knows of it."""
     both.ok("apply", "p")
     both.call("PATCH", f"/v2/spot/bids/{bid_id(both, 'bid.user')}", b'{"limit_price": "$17.92"}')
     path = both.path / "flowplan.state.json"
@@ -167,7 +167,7 @@ def test_a_plan_of_before_a_restore_is_not_applied(both: Place) -> None:
     ledger = both.ledger()
     result = both.run("apply", "p")
     assert result.code == 3
-    assert "the state was restored since this plan was saved" in " ".join(result.err.split())
+    assert "this plan was applied already" in " ".join(result.err.split())
     assert both.ledger() == ledger
     both.ok("plan", "--out", "p")
     both.ok("apply", "p")
