@@ -126,28 +126,14 @@ class Stack:
         Raises UsageProblem, ConfigError, CloudError, StateError, Locked, and GuardRefused for a state of another API or
         project. A plan that a guard refuses is returned: its `diagnostics` say so, and `apply` raises GuardRefused.
         """
-        selected, destroyable = patterns(target, exclude, replace), frozenset(names(allow_volume_destroy))
-        hold_together(
-            {
-                "destroy": destroy,
-                "refresh_only": refresh_only,
-                "no_refresh": not refresh,
-                "keep_volumes": keep_volumes,
-                "replace": selected.replace,
-                "allow_volume_destroy": destroyable,
-                "max_changes": max_changes is not None,
-                "what_if": what_if is not None,
-            },
-            lambda name: "refresh=False" if name == "no_refresh" else name,
-        )
         request = planning.Request(
             paths=self._sources,
             destroy=destroy,
             keep_volumes=keep_volumes,
             refresh_only=refresh_only,
             refresh=refresh,
-            patterns=selected,
-            destroyable=destroyable,
+            patterns=patterns(target, exclude, replace),
+            destroyable=frozenset(names(allow_volume_destroy)),
             hours=None if horizon is None else hours(horizon, "horizon"),
             budgets=budgets(max_hourly_cost, max_cost_increase, budget_basis, max_changes),
             what_if=None if what_if is None else hours(what_if, "what_if", *WHAT_IF, "1h and 7d"),
@@ -155,6 +141,7 @@ class Stack:
             hooks=self._runs(hooks),
             complete=True,
         )
+        hold_together(request.asked, lambda name: "refresh=False" if name == "no_refresh" else name)
 
         def run(event: Event) -> Proposal:
             with self._session(event) as session:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from flowplan.cli import options, selecting, spending, values
+from flowplan.cli import options, selecting, spending
 from flowplan.cli.base import Command
 from flowplan.cli.context import Context
+from flowplan.cli.plan_request import read_request
 from flowplan.errors import UsageProblem
-
-if TYPE_CHECKING:
-    from flowplan.model.budget import BudgetBasis
 
 
 @click.command(cls=Command)
@@ -29,19 +27,8 @@ def apply(
     ctx: click.Context,
     /,
     paths: tuple[str, ...],
-    refresh_only: bool,
-    target: tuple[str, ...],
-    exclude: tuple[str, ...],
-    replace: tuple[str, ...],
-    allow_volume_destroy: tuple[str, ...],
     expect: str | None,
-    max_hourly_cost: str | None,
-    max_cost_increase: str | None,
-    budget_basis: BudgetBasis | None,
-    max_changes: str | None,
-    policies: tuple[str, ...],
-    no_hooks: bool,
-    **how: Any,
+    **asked: Any,
 ) -> int:
     """Make what is live match the configuration.
 
@@ -55,23 +42,14 @@ def apply(
     """
     from flowplan.cli.running import carry_out
     from flowplan.operations.combinations import SAVED_PLAN, as_option, hold_together
-    from flowplan.operations.plan import Request
     from flowplan.operations.saved_plan import read_saved_plan, request_of
 
     here = Context.of(ctx)
-    request = Request(
-        paths=paths,
-        refresh_only=refresh_only,
-        patterns=values.patterns(target, exclude, replace),
-        destroyable=frozenset(allow_volume_destroy),
-        budgets=values.budgets(max_hourly_cost, max_cost_increase, budget_basis, max_changes),
-        policies=policies,
-        hooks=not no_hooks,
-    )
+    request = read_request({"paths": paths, **asked})
     saved = read_saved_plan(here.session.settings.directory, paths)
-    hold_together({"refresh_only": refresh_only, "replace": replace, SAVED_PLAN: saved}, as_option)
+    hold_together({**request.asked, SAVED_PLAN: saved}, as_option)
     if expect is not None and saved is None:
         raise UsageProblem("--expect needs a saved plan", hint="flowplan apply PLANFILE --expect SHA256")
     if saved is not None:
         request = request_of(saved, request, expect, here.session.settings)
-    return carry_out(here, request, how, saved)
+    return carry_out(here, request, asked, saved)

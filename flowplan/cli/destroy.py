@@ -6,9 +6,10 @@ from typing import Any
 
 import click
 
-from flowplan.cli import options, selecting, spending, values
+from flowplan.cli import options, selecting, spending
 from flowplan.cli.base import Command
 from flowplan.cli.context import Context
+from flowplan.cli.plan_request import read_request
 
 
 @click.command(cls=Command)
@@ -22,14 +23,7 @@ from flowplan.cli.context import Context
 def destroy(
     ctx: click.Context,
     /,
-    paths: tuple[str, ...],
-    target: tuple[str, ...],
-    exclude: tuple[str, ...],
-    keep_volumes: bool,
-    allow_volume_destroy: tuple[str, ...],
-    policies: tuple[str, ...],
-    no_hooks: bool,
-    **how: Any,
+    **asked: Any,
 ) -> int:
     """Cancel the bids and delete the volumes that flowplan made.
 
@@ -42,18 +36,7 @@ def destroy(
     """
     from flowplan.cli.running import carry_out
     from flowplan.operations.combinations import as_option, hold_together
-    from flowplan.operations.plan import Request
 
-    hold_together(
-        {"destroy": True, "keep_volumes": keep_volumes, "allow_volume_destroy": allow_volume_destroy}, as_option
-    )
-    request = Request(
-        paths=paths,
-        destroy=True,
-        keep_volumes=keep_volumes,
-        patterns=values.patterns(target, exclude),
-        destroyable=frozenset(allow_volume_destroy),
-        policies=policies,
-        hooks=not no_hooks,
-    )
-    return carry_out(Context.of(ctx), request, how)
+    request = read_request(asked, destroy=True)
+    hold_together(request.asked, as_option)
+    return carry_out(Context.of(ctx), request, asked)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from flowplan.cli import options, selecting, spending, values
+from flowplan.cli import options, selecting, spending
 from flowplan.cli.base import Command
 from flowplan.cli.context import Context
 from flowplan.cli.failures import PENDING
 from flowplan.cli.github import tell_step
+from flowplan.cli.plan_request import read_request
 from flowplan.reports.formats import Report, report_of
 
 if TYPE_CHECKING:
-    from flowplan.model.budget import BudgetBasis
     from flowplan.operations.plan import Planned
 
 
@@ -43,27 +43,12 @@ if TYPE_CHECKING:
 @click.pass_context
 def plan(
     ctx: click.Context,
-    paths: tuple[str, ...],
+    /,
     out: str | None,
-    destroy: bool,
-    refresh_only: bool,
-    no_refresh: bool,
-    keep_volumes: bool,
-    target: tuple[str, ...],
-    exclude: tuple[str, ...],
-    replace: tuple[str, ...],
-    allow_volume_destroy: tuple[str, ...],
-    horizon: str | None,
-    max_hourly_cost: str | None,
-    max_cost_increase: str | None,
-    budget_basis: BudgetBasis | None,
-    max_changes: str | None,
-    policies: tuple[str, ...],
-    no_hooks: bool,
-    what_if: str | None,
     detailed_exitcode: bool,
     form: str,
     max_bytes: int | None,
+    **asked: Any,
 ) -> int:
     """Show what would change, and what it would cost: per hour now, over a day (or a task's estimated duration, or
     --horizon), and at most.
@@ -76,30 +61,18 @@ def plan(
     from flowplan.cli.simulating import Simulating
     from flowplan.operations.combinations import as_option, hold_together
     from flowplan.operations.output import hold_writable
-    from flowplan.operations.plan import Request, refuse
     from flowplan.operations.plan import plan as make
+    from flowplan.operations.plan import refuse
 
     here, report = Context.of(ctx), report_of("plan", form, max_bytes)
     if out:
         hold_writable(out)
-    ahead = values.what_if_hours(what_if)
-    hold_together(ctx.params, as_option)
-    request = Request(
-        paths=paths,
-        destroy=destroy,
-        keep_volumes=keep_volumes,
-        refresh_only=refresh_only,
-        refresh=not no_refresh,
-        patterns=values.patterns(target, exclude, replace),
-        destroyable=frozenset(allow_volume_destroy),
-        hours=values.hours(horizon),
-        budgets=values.budgets(max_hourly_cost, max_cost_increase, budget_basis, max_changes),
-        what_if=ahead,
-        policies=policies,
-        hooks=not no_hooks,
+    request = read_request(
+        asked,
         complete=bool(out) or report.whole or here.answer.file is not None,
         history=report.history,
     )
+    hold_together({**request.asked, "out": out}, as_option)
     progress = Simulating(here.terminal)
     try:
         found = make(here.session, request, progress.tell)

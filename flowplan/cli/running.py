@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from attrs import evolve, frozen
+from attrs import fields, frozen
 
-from flowplan.cli import values
 from flowplan.cli.context import Context
 from flowplan.errors import ApprovalMissing
 from flowplan.model.durations import read_duration
@@ -21,18 +21,19 @@ if TYPE_CHECKING:
     from flowplan.planning.plan import Mode, Plan
 
 
-def carry_out(here: Context, request: Request, given: dict[str, Any], saved: SealedPlan | None = None) -> int:
-    """Run the request, or the `saved` plan. `given`: the options of `applying` or `destroying`."""
+def carry_out(here: Context, request: Request, given: Mapping[str, Any], saved: SealedPlan | None = None) -> int:
+    """Run the request, or the `saved` plan. `given`: the values of the command's options, among them those of
+    `applying` or `destroying`."""
     from flowplan.operations.apply import How, apply
 
-    terminal, form = here.terminal, given.pop("form")
+    terminal, form = here.terminal, given["form"]
     row = BOARD if form == "text" and terminal.live else RUNNING[form]
     outlet = Outlet(terminal.out, terminal.err, terminal.paint, terminal.paint_err, here.session.now, terminal.below)
     reporter = here.answer.reporter(row(outlet))
-    asks = Asking(terminal, reporter, given.pop("auto_approve"))
-    request = evolve(request, hours=values.hours(given.pop("horizon", None)))
-    timeout = read_duration(given.pop("timeout"), "--timeout")
-    how = How(**given, timeout=timeout, for_machines=row.whole or here.answer.file is not None)
+    asks = Asking(terminal, reporter, given["auto_approve"])
+    options = {one.name: given[one.name] for one in fields(How) if one.name in given}
+    options["timeout"] = read_duration(given["timeout"], "--timeout")
+    how = How(**options, for_machines=row.whole or here.answer.file is not None)
     apply(here.session, request, how, asks, asks.reporter, saved)
     return 0
 

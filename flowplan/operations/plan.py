@@ -63,6 +63,20 @@ class Request:
     saved_policies: Mapping[str, str] = field(factory=dict)  # files of a saved plan, with their texts
     variables: Mapping[str, str] = field(factory=dict, repr=False)  # of a saved plan, for those that are not given
 
+    @property
+    def asked(self) -> Mapping[str, object]:
+        """What of it may exclude each other, by the names of `combinations.RULES`; empty: it is not asked for."""
+        return {
+            "destroy": self.destroy,
+            "keep_volumes": self.keep_volumes,
+            "refresh_only": self.refresh_only,
+            "no_refresh": not self.refresh,
+            "replace": self.patterns.replace,
+            "allow_volume_destroy": self.destroyable,
+            "max_changes": any(one.max_changes is not None for one in self.budgets),
+            "what_if": self.what_if is not None,
+        }
+
 
 @frozen
 class Planned:
