@@ -9,6 +9,7 @@ from flowplan.documents.doctor import Check, Checkup
 from flowplan.errors import ConfigError, FlowplanError, StateError
 from flowplan.operations.account import account
 from flowplan.operations.lock import look
+from flowplan.operations.offers import hold_places
 from flowplan.operations.session import Session
 from flowplan.operations.sources import DEFAULT
 from flowplan.operations.validate import configuration
@@ -27,7 +28,10 @@ def doctor(session: Session, paths: Sequence[str | Source] = ()) -> Checkup:
     config, files = _configuration(session, paths)
     loaded, state, unreadable = _state(session)
     kept = loaded.state if loaded is not None else State(lineage="")
-    checks = (*account(session, config, kept), files, _backend(session), state, _lock(session))
+    of_account = tuple(account(session, config, kept))
+    if config is not None and any(one.subject == "project" and one.verdict == "ok" for one in of_account):
+        files = _placeable(session, config, kept, files)
+    checks = (*of_account, files, _backend(session), state, _lock(session))
     return Checkup(checks, unreadable)
 
 
@@ -56,6 +60,20 @@ def _configuration(session: Session, paths: Sequence[str | Source]) -> tuple[Con
     tasks, volumes = len(config.tasks), len(config.volumes)
     counted = f"{tasks} task{'' if tasks == 1 else 's'}, {volumes} volume{'' if volumes == 1 else 's'}"
     return config, Check("configuration", "ok", f"{called} is valid: {counted}")
+
+
+def _placeable(session: Session, config: Config, state: State, valid: Check) -> Check:
+    """`valid`, where every task of `config` can go somewhere now: there are such types and regions."""
+    try:
+        hold_places(session, config, state)
+    except ConfigError as error:
+        count = len(error.problems) - 1
+        more = f", and {count} more problem{'' if count == 1 else 's'}" if count else ""
+        what = f"{error.problems[0].summary}{more}"
+        return Check("configuration", "failed", what, "flowplan plan shows each problem with its place")
+    except FlowplanError as error:
+        return Check("configuration", "warning", f"{valid.summary}; whether it can be placed is not known: {error}")
+    return valid
 
 
 def _raised(error: Exception) -> Check:

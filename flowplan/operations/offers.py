@@ -13,41 +13,28 @@ from flowplan.operations.session import Session
 from flowplan.operations.validate import configuration
 
 if TYPE_CHECKING:
-    from flowplan.config import Source
+    from flowplan.config import Config, Source
+    from flowplan.model.catalogue import Catalogue
+    from flowplan.model.live import Live
+    from flowplan.planning.lookup import Desired
+    from flowplan.state.state import State
 
 
 def offers(session: Session, paths: Sequence[str | Source]) -> Offers:
     """The places of each task that `paths` mean: files and directories, none means flowplan.yaml. Volumes that exist
     fix the region, as in a plan. Raises ConfigError for a task that can go nowhere, and what looking at the cloud
     raises."""
-    from flowplan.planning.lookup import look_up
     from flowplan.planning.prospects import hours_of
-    from flowplan.state.ownership import adopted_volumes, volume_regions
 
     sources, _ = session.sources(paths)
     config = configuration(session, sources)
     state = session.load().state
     session.enter_project(state, config)
     cloud = session.cloud()
-    catalogue, live = cloud.observe_as_reported()
-    asked = partial(
-        look_up,
-        config,
-        catalogue,
-        live,
-        kept={},
-        volume_regions=volume_regions(state, live),
-        ssh_keys=session.settings.ssh_keys,
-        made={a: b.id for a, b in state.bindings.items() if a.kind == "volume" and b.id in live.volumes},
-        adopted=adopted_volumes(state),
-        every=True,
-    )
+    seen = cloud.observe_as_reported()
+    asked = _look_up(session, config, state, seen)
     found = asked()
-    nowhere = [address for address in config.tasks if address not in found.ranked]
-    if nowhere:
-        for why in (*catalogue.unread, *live.unlisted.values(), *live.unread.values()):
-            raise why from None  # what is not reported may be all that is wrong
-        raise ConfigError(one for address in nowhere for one in found.problems.get(address, ()))
+    _raise_nowhere(config, found, seen)
     found = asked(prospects=prospects(session, found))
     places = [
         Offered(
@@ -62,3 +49,41 @@ def offers(session: Session, paths: Sequence[str | Source]) -> Offers:
         for address, task in config.tasks.items()
     ]
     return Offers(places, session.now(), session.settings.api_url, cloud.now())
+
+
+def hold_places(session: Session, config: Config, state: State) -> None:
+    """Raise ConfigError for a task that can go nowhere, and what looking at the cloud
+    raises. The project must be entered."""
+    seen = session.cloud().observe_as_reported()
+    _raise_nowhere(config, _look_up(session, config, state, seen)(), seen)
+
+
+def _look_up(session: Session, config: Config, state: State, seen: tuple[Catalogue, Live]) -> partial[Desired]:
+    """What looks up every place of what `config` asks for."""
+    from flowplan.planning.lookup import look_up
+    from flowplan.state.ownership import adopted_volumes, volume_regions
+
+    catalogue, live = seen
+    return partial(
+        look_up,
+        config,
+        catalogue,
+        live,
+        kept={},
+        volume_regions=volume_regions(state, live),
+        ssh_keys=session.settings.ssh_keys,
+        made={a: b.id for a, b in state.bindings.items() if a.kind == "volume" and b.id in live.volumes},
+        adopted=adopted_volumes(state),
+        every=True,
+    )
+
+
+def _raise_nowhere(config: Config, found: Desired, seen: tuple[Catalogue, Live]) -> None:
+    """Raise ConfigError for tasks that can go nowhere, or why something is not reported, which may be all that is
+    wrong."""
+    catalogue, live = seen
+    nowhere = [address for address in config.tasks if address not in found.ranked]
+    if nowhere:
+        for why in (*catalogue.unread, *live.unlisted.values(), *live.unread.values()):
+            raise why from None
+        raise ConfigError(one for address in nowhere for one in found.problems.get(address, ()))

@@ -54,6 +54,30 @@ def test_after_an_apply_everything_is_in_order_and_unchanged(place: Place) -> No
     assert there(place.path) == before
 
 
+@pytest.mark.parametrize("kind", ["h100x8", "a500-24gb"])
+def test_a_type_that_does_not_exist_is_wrong_as_it_is_in_a_plan(place: Place, kind: str) -> None:
+    place.write(task_text())
+    place.ok(*APPLY)
+    place.write(task_text(kind=kind))
+    before = there(place.path)
+    assert place.run("plan").code == 65
+    verdict, summary, remedy = checks(place)["configuration"]
+    assert (verdict, remedy) == ("failed", "flowplan plan shows each problem with its place")
+    assert f"there is no instance type {kind}" in summary
+    found = place.run("doctor")
+    assert (found.code, "Nothing is wrong" in found.out) == (1, False)
+    assert there(place.path) == before
+
+
+def test_a_region_that_does_not_exist_is_wrong_as_it_is_in_a_plan(place: Place) -> None:
+    place.write(task_text())
+    place.ok(*APPLY)
+    place.write(task_text(region="us-nowhere1-a"))
+    assert place.run("plan").code == 65
+    verdict, summary, _ = checks(place)["configuration"]
+    assert (verdict, "us-nowhere1-a" in summary) == ("failed", True)
+
+
 def test_without_credentials_the_rest_is_checked(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FLOWPLAN_API_URL")
     found = place.run("doctor")
