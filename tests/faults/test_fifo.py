@@ -67,8 +67,8 @@ def test_as_backup_it_is_replaced(applied: Place) -> None:
 
 def test_as_lock_it_is_refused(applied: Place) -> None:
     fifo(applied.path / "flowplan.lock")
-    assert "not a regular file" in applied.run("plan").err
-    for command in (("lock", "show"), ("force-unlock", "x"), ("apply", "--auto-approve")):
+    assert "not a regular file" in applied.run("apply", "--auto-approve").err
+    for command in (("lock", "show"), ("force-unlock", "x"), ("plan",)):
         applied.run(*command)
 
 
