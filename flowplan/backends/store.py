@@ -92,7 +92,8 @@ class Journal(Protocol):
 class Store(Protocol):
     """The state of one stack: a snapshot, the journal of what was done since, and a backup of the snapshot before.
 
-    One store is one run's: `read`, then `prepare`, then `append` before and after each call, then `save`. A kill at any
+    One store is one run's: `read`, then `prepare`, then `append` before and after each call, then `save`. A run that
+    asks somebody in between may `close` it, release the lock, and begin again with `read` under the next. A kill at any
     instruction leaves a state that reads, in which every result that `append` took is counted, and every intent without
     a result is pending. Reading needs no lock, and writes nothing; all that writes asks first whether the lock is ours.
     """

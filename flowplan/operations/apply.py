@@ -137,7 +137,8 @@ class Run:
 
     def __call__(self) -> Outcome:
         session = self.session
-        if not waits_for_an_answer(self.approval, self.wishes, self.saved):
+        # What --init sets aside must be what was there when it was asked for: nobody else may begin anything meanwhile.
+        if self.how.init or not waits_for_an_answer(self.approval, self.wishes, self.saved):
             with session.changing() as lock:
                 found = self._look(self._load(), lock)
                 plan, approving = self._approved(found)
@@ -222,6 +223,7 @@ class Run:
         loaded, before, seen = self._load(), found.recovered.state, found.seen
         if set(loaded.pending) != found.left:
             raise stale("another run has begun to change things since the plan was shown")
+        _hold_same_place(found.loaded, before, loaded)
         state = before if loaded.fresh and found.loaded.fresh else _placed_as(before, loaded.state)
         if (approving.is_late and not plan.empty) or _recorded_since(before, state):
             plan, seen = approving.again(plan, state)
@@ -432,6 +434,18 @@ def _placed_as(seen: State, state: State) -> State:
     return attrs.evolve(
         state, stack=seen.stack, api_url=seen.api_url, project=seen.project, project_name=seen.project_name
     )
+
+
+def _hold_same_place(shown: Loaded, before: State, now: Loaded) -> None:
+    """Raise StalePlan where the state is gone since, or by `now` is that of another project or stack than `before`:
+    what is in it is live there, and a run here would save it as what is live here."""
+    if now.fresh and not shown.fresh:
+        raise stale("the state is gone since the plan was shown")
+    if now.state.project not in ("", before.project):
+        name = now.state.project_name or now.state.project
+        raise stale(f"the state is that of project {name} since the plan was shown")
+    if now.state.stack not in ("", before.stack):
+        raise stale(f"the state is that of stack {now.state.stack} since the plan was shown")
 
 
 def _recorded_since(before: State, now: State) -> bool:
