@@ -1,9 +1,8 @@
-"""Carry out a plan: settle what an earlier run left, look, have it approved (approval.py), run it, and save what came
-of it. For apply and destroy."""
+"""Carry out a plan: settle what an earlier run left and look (settling.py), have it approved (approval.py), run it,
+and save what came of it. For apply and destroy."""
 
 from __future__ import annotations
 
-import time
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
@@ -14,26 +13,25 @@ from flowplan.apply.events import Prices
 from flowplan.apply.interfaces import Surroundings
 from flowplan.apply.options import Options
 from flowplan.apply.outcome import Outcome, verdict
-from flowplan.apply.recover import Recovered, recover
+from flowplan.apply.recover import Recovered
 from flowplan.apply.run import Applying
 from flowplan.apply.waits import Until, Waiting
-from flowplan.errors import ApplyFailed, FlowplanError, OutcomeUnknown, UsageProblem
+from flowplan.errors import ApplyFailed, FlowplanError
 from flowplan.model.budget import side_by_side
 from flowplan.operations.approval import Approval, Approving, stale, waits_for_an_answer
 from flowplan.operations.ending import Ending
 from flowplan.operations.environment import with_prefix
 from flowplan.operations.excerpts import Excerpting
-from flowplan.operations.hand_over import hand_over
-from flowplan.operations.observe import Observed, observe
+from flowplan.operations.observe import Observed
 from flowplan.operations.outputs import shown_after, with_outputs
 from flowplan.operations.paid import with_bill
 from flowplan.operations.plan import Request, wanted
-from flowplan.operations.saved_plan import hold_not_applied, identity_of, places_of, touched_by
+from flowplan.operations.saved_plan import identity_of, touched_by
 from flowplan.operations.sensitive import config_sha256, hold_sensitive
+from flowplan.operations.settling import Looked, Looking, placed_as
 from flowplan.operations.variables import hold_same, of_plan
 from flowplan.planning.plan import Plan, Wishes, key_of
 from flowplan.pricing.entry import to_win
-from flowplan.state.journal import fold
 from flowplan.state.ownership import with_past_bids
 from flowplan.state.state import AppliedPlan, State, without
 
@@ -41,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from flowplan.apply.events import Reporter
-    from flowplan.backends.store import Journal, Loaded, StateLock, Store
+    from flowplan.backends.store import Journal, Loaded, StateLock
     from flowplan.cloud.fcp import Fcp
     from flowplan.config import Config
     from flowplan.cost.costs import Costs
@@ -104,18 +102,6 @@ def apply(
     return outcome
 
 
-@frozen
-class Looked:
-    """What a run found. `recovered`: what became of what an earlier run left; `left`: the intents still in doubt;
-    `journal`: this run's, which continues the state of `recovered`."""
-
-    loaded: Loaded
-    recovered: Recovered
-    seen: Observed
-    journal: Journal
-    left: frozenset[str]
-
-
 @define
 class Run:
     """One apply or destroy, from the lock to the last line."""
@@ -129,18 +115,14 @@ class Run:
     saved: SealedPlan | None = None  # a saved plan: carried out exactly, or refused
     budgets: tuple[Budget, ...] = ()
     hours: float | None = None  # how far ahead the cost is forecast
-    _doubt: OutcomeUnknown | None = field(default=None, init=False)  # of an earlier run, and still there
-    _doubted: tuple[Intent, ...] = field(default=(), init=False)  # the creates that are in doubt with it
-    _pending: tuple[Intent, ...] = field(default=(), init=False)  # what was in doubt when this run began
-    _looked: float = field(default=0.0, init=False)  # when the look at the cloud began that the plan is made of
     _ran: tuple[Plan, Outcome, Live] | None = field(default=None, init=False)  # once that is saved
 
     def __call__(self) -> Outcome:
-        session = self.session
+        session, looking = self.session, self._looking
         # What --init sets aside must be what was there when it was asked for: nobody else may begin anything meanwhile.
         if self.how.init or not waits_for_an_answer(self.approval, self.wishes, self.saved):
             with session.changing() as lock:
-                found = self._look(self._load(), lock)
+                found = looking.look(looking.load(), lock)
                 plan, approving = self._approved(found)
                 if approving.is_late and not plan.empty and self.saved is None:
                     plan, seen = approving.again(plan, found.recovered.state)
@@ -148,11 +130,25 @@ class Run:
                 return self._locked(plan, found, approving, lock)
         session.hold_changeable()
         with session.looking():  # the question keeps nobody else waiting
-            found = self._looked_at()
+            found = looking.before_asking()
             plan, approving = self._approved(found)
         with session.changing() as lock:
             plan, found = self._again(plan, found, approving)
             return self._locked(plan, found, approving, lock)
+
+    @property
+    def _looking(self) -> Looking:
+        how = self.how
+        return Looking(
+            self.session,
+            self.config,
+            self.wishes,
+            self.saved,
+            parallelism=how.parallelism,
+            settle_window=how.settle_window,
+            resend=how.on_unknown == "retry",
+            init=how.init,
+        )
 
     def set_off(self) -> None:
         """Run the hooks of what was done, if it came so far. The lock is released by then."""
@@ -176,43 +172,18 @@ class Run:
             state = with_prefix(with_outputs(outcome.state, self.config, unrecorded), self.config, plan)
             changed = found.journal.appended or loaded.journaled or state is not outcome.state
             outcome = attrs.evolve(outcome, state=with_past_bids(state, seen.live) if changed else state)
-            saved = self._save(store, outcome, loaded, changed=changed)
+            saved = self._save(outcome, found, changed=changed)
             outcome = attrs.evolve(outcome, state=saved)
             self._ran = (plan, outcome, seen.live)
             self._keep_forecast(plan, outcome, approving.shown)
-            outcome = self._wait(plan, outcome, around)
+            outcome = self._wait(plan, outcome, around, found)
             outcome = attrs.evolve(outcome, outputs=shown_after(self.session, outcome.state))
             self._ran = (plan, outcome, seen.live)
-        self._finish(plan, outcome, seen)
+        self._finish(plan, outcome, found)
         return outcome
 
-    def _load(self) -> Loaded:
-        """The state that this run goes on from. Raises OutcomeUnknown for one of which only what is live was to be
-        recorded, and something is in doubt."""
-        loaded = self._afresh(self.session.store) if self.how.init else self.session.load()
-        if self.saved is not None:
-            hold_not_applied(self.saved, loaded.state)
-        self._pending = tuple(loaded.pending.values())
-        if self._pending and self.wishes.mode == "refresh-only":
-            raise OutcomeUnknown(
-                "operations of an earlier run are in doubt, and recording what is live does not settle them",
-                hint="run `flowplan recover`, then this again",
-            )
-        return loaded
-
-    def _looked_at(self) -> Looked:
-        """What is there, before somebody is asked. The lock is taken only to settle what an earlier run left, and
-        released again."""
-        loaded = self._load()
-        if not loaded.pending:
-            return self._look(loaded, None)
-        with self.session.changing() as lock:
-            found = self._look(self._load(), lock)
-            self.session.store.close()
-        return found
-
     def _approved(self, found: Looked) -> tuple[Plan, Approving]:
-        approving = self._approving()
+        approving = self._approving(found)
         plan = approving(found.seen)
         self.wishes = approving.wishes
         return plan, approving
@@ -220,93 +191,19 @@ class Run:
     def _again(self, plan: Plan, found: Looked, approving: Approving) -> tuple[Plan, Looked]:
         """`plan`, which somebody approved, and what it is made of, by now and under the lock: looked at again where
         time has passed, or another run has recorded something. Raises StalePlan, GuardRefused."""
-        loaded, before, seen = self._load(), found.recovered.state, found.seen
+        loaded, before, seen = self._looking.load(), found.recovered.state, found.seen
         if set(loaded.pending) != found.left:
             raise stale("another run has begun to change things since the plan was shown")
         _hold_same_place(found.loaded, before, loaded)
-        state = before if loaded.fresh and found.loaded.fresh else _placed_as(before, loaded.state)
+        state = before if loaded.fresh and found.loaded.fresh else placed_as(before, loaded.state)
         if (approving.is_late and not plan.empty) or _recorded_since(before, state):
             plan, seen = approving.again(plan, state)
-        recovered = attrs.evolve(found.recovered, state=state)
-        return plan, Looked(loaded, recovered, seen, self.session.store.prepare(state), found.left)
-
-    def _afresh(self, store: Store) -> Loaded:
-        """--init: only where the state itself is missing. What is left of it is set aside once the plan stands."""
-        if store.exists():
-            raise UsageProblem(
-                f"--init: {store.name} exists",
-                hint="to start again, move it away; the bids in it keep costing money until you cancel them",
-            )
-        return store.fresh()
-
-    # -- recovery and observation
-
-    def _look(self, loaded: Loaded, lock: StateLock | None) -> Looked:
-        """Settle what an earlier run left, which needs the `lock`, then observe."""
-        session = self.session
-        session.cloud(self.how.parallelism)
-        self._looked = time.monotonic()
-        seen = self._observed(loaded.state, loaded.pending)
-        state = _placed_as(seen.state, loaded.state)
-        if loaded.pending:
-            count = len(loaded.pending)
-            session.listener.note(f"recovering {count} operation{'s' if count > 1 else ''} of an earlier run")
-        with session.interruption.listening():
-            found = self._settled(state, loaded, seen)
-        journal = session.store.prepare(state)
-        if found.records and lock is not None:
-            lock.verify()
-            journal.append(found.records)
-        for note in found.notes:
-            session.listener.note(note)
-        if found.ended:
-            raise ApplyFailed(
-                "; ".join(found.ended),
-                hint="this run does not place it again; run the same command again to place a new one",
-            )
-        if loaded.pending or found.notes:
-            # Types, regions and names have to be looked up again, with what was found in its place.
-            self._looked = time.monotonic()
-            seen = self._observed(found.state, {})
-        _, left = fold(state, [*loaded.pending.values(), *found.records])
-        return Looked(loaded, found, self._restated(seen, found.state), journal, frozenset(left))
-
-    def _restated(self, seen: Observed, state: State) -> Observed:
-        """`seen` by `state`, which is recorded: with what the configuration says of its addresses."""
-        now = state
-        if self.config is not None:
-            now = hand_over(self.session, self.config, state, (), seen.live).state
-        return attrs.evolve(seen, recorded=state, state=now, pending={})
-
-    def _settled(self, state: State, loaded: Loaded, seen: Observed) -> Recovered:
-        """What became of the operations in doubt. Raises OutcomeUnknown; but what is known to cost money is ended
-        first, and that one of them stays in doubt is the last word then."""
-        try:
-            return recover(
-                state,
-                loaded.pending,
-                self.session.cloud(),
-                seen.live,
-                window=self.how.settle_window,
-                clock=self.session.interruption.clock(),
-                resend=self.how.on_unknown == "retry",
-            )
-        except OutcomeUnknown as error:
-            if self.wishes.mode != "destroy" or not state.bindings:
-                raise
-            self._doubt = error
-            self._doubted = tuple(intent for intent in loaded.pending.values() if intent.op == "create")
-            self.session.listener.note(f"{error}; everything known is destroyed anyway")
-            return Recovered(state, (), {})
-
-    def _observed(self, state: State, pending: Mapping[str, Intent]) -> Observed:
-        """What is there, at the types and regions of a saved plan: prices may have moved since."""
-        kept = None if self.saved is None else places_of(self.saved)
-        return observe(self.session, self.config, state, pending, kept=kept, partial=self.wishes.partial)
+        recovered, journal = attrs.evolve(found.recovered, state=state), self.session.store.prepare(state)
+        return plan, attrs.evolve(found, loaded=loaded, recovered=recovered, seen=seen, journal=journal)
 
     # -- the run
 
-    def _approving(self) -> Approving:
+    def _approving(self, found: Looked) -> Approving:
         return Approving(
             self.session,
             self.config,
@@ -315,8 +212,8 @@ class Run:
             self.saved,
             self.budgets,
             self.hours,
-            self._pending,
-            self._looked,
+            tuple(found.loaded.pending.values()),
+            found.began,
             self.how.for_machines,
         )
 
@@ -363,13 +260,14 @@ class Run:
         self.session.interruption.wake = applying.wake
         return applying.run()
 
-    def _wait(self, plan: Plan, outcome: Outcome, around: Surroundings) -> Outcome:
+    def _wait(self, plan: Plan, outcome: Outcome, around: Surroundings, found: Looked) -> Outcome:
         """What `how.wait` asks for; the state is saved by then, so an API that fails now loses nothing."""
         session, how = self.session, self.how
         before = outcome.state.bindings
 
         def save(ended: Outcome) -> State:
-            return self._keep(attrs.evolve(ended, state=with_outputs(ended.state, self.config, {})), before)
+            ended = attrs.evolve(ended, state=with_outputs(ended.state, self.config, {}))
+            return self._keep(ended, before, found.doubted)
 
         end = Ending(session, plan, around, self._options, save)
         cloud, clock = session.cloud(), session.interruption.clock()
@@ -382,19 +280,20 @@ class Run:
 
     # -- the end
 
-    def _save(self, store: Store, outcome: Outcome, loaded: Loaded, *, changed: bool) -> State:
+    def _save(self, outcome: Outcome, found: Looked, *, changed: bool) -> State:
         """A snapshot, unless nothing was recorded: then the serial stays."""
         if not changed:
-            store.close()
+            self.session.store.close()
             return outcome.state
-        return self._keep(outcome, loaded.state.bindings)
+        return self._keep(outcome, found.loaded.state.bindings, found.doubted)
 
-    def _keep(self, outcome: Outcome, before: Mapping[Address, Binding]) -> State:
-        """A snapshot, with what the bids that ended were billed; `before`: what the state held. What another run has
-        written since is not overwritten: the lock is looked after once more."""
+    def _keep(self, outcome: Outcome, before: Mapping[Address, Binding], doubted: Sequence[Intent]) -> State:
+        """A snapshot, with what the bids that ended were billed; `before`: what the state held; `doubted`: what was in
+        doubt before this run, and is still. What another run has written since is not overwritten: the lock is looked
+        after once more."""
         return self.session.save(
             with_bill(self.session, outcome.state),
-            (*outcome.pending, *self._doubted),
+            (*outcome.pending, *doubted),
             before=before,
             plan_sha256=self.saved["sha256"] if self.saved is not None else "",
             config_sha256=config_sha256(self.session, self.config) if self.config is not None else "",
@@ -408,14 +307,14 @@ class Run:
 
             keep_shown(self.session, shown, plan, outcome)
 
-    def _finish(self, plan: Plan, outcome: Outcome, seen: Observed) -> None:
+    def _finish(self, plan: Plan, outcome: Outcome, found: Looked) -> None:
         self.reporter.summary(plan, outcome)
         if self.session.interruption.stopped() and not outcome.unknown:
             raise self.session.interruption.interrupted("what was done is saved")
-        if self._doubt is not None:
-            raise self._doubt
+        if found.doubt is not None:
+            raise found.doubt
         verdict(outcome)
-        hold_seen(plan, outcome, seen)
+        hold_seen(plan, outcome, found.seen)
 
 
 def _prices(cloud: Fcp, bids: Sequence[Bid]) -> list[Prices]:
@@ -427,13 +326,6 @@ def _prices(cloud: Fcp, bids: Sequence[Bid]) -> list[Prices]:
         Prices(market.spot if market else None, to_win(market, bid.limit_price))
         for bid, market in zip(bids, markets, strict=True)
     ]
-
-
-def _placed_as(seen: State, state: State) -> State:
-    """`state` with the stack, the API and the project of `seen`."""
-    return attrs.evolve(
-        state, stack=seen.stack, api_url=seen.api_url, project=seen.project, project_name=seen.project_name
-    )
 
 
 def _hold_same_place(shown: Loaded, before: State, now: Loaded) -> None:

@@ -11,6 +11,7 @@ import attrs
 
 from flowplan.cloud.fcp import Fcp, or_why
 from flowplan.errors import CloudError, NotFound
+from flowplan.model.address import in_order
 from flowplan.model.live import Live
 from flowplan.planning.unreported import standing_in
 
@@ -56,7 +57,7 @@ def listed(cloud: Fcp) -> Live:
 
 def begun(loaded: Loaded) -> list[str]:
     """The addresses at which a run began to make something and has not recorded what came of it."""
-    return sorted({str(one.address) for one in loaded.pending.values() if one.op == "create"})
+    return [str(one) for one in sorted({i.address for i in loaded.pending.values() if i.op == "create"}, key=in_order)]
 
 
 def with_begun(cloud: Fcp, loaded: Loaded, live: Live) -> State:

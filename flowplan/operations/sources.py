@@ -21,7 +21,6 @@ from flowplan.printable import shown
 from flowplan.state.state import Binding
 
 if TYPE_CHECKING:
-    from flowplan.config import Source
     from flowplan.config.foreign.strangers import Stranger
     from flowplan.state.journal import Intent
 

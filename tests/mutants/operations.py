@@ -99,13 +99,13 @@ MISTAKES = (
     Mistake(
         "forget what is in doubt with the snapshot",
         "operations/apply.py",
-        "            (*outcome.pending, *self._doubted),\n            before=",
+        "            (*outcome.pending, *doubted),\n            before=",
         "            before=",
         ("tests/faults/test_doubt.py",),
     ),
     Mistake(
         "place again what ended while in doubt",
-        "operations/apply.py",
+        "operations/settling.py",
         "        if found.ended:\n",
         "        if found.ended and not found:\n",
         ("tests/operations/test_lost_answers.py", "-k", "created_and_gone"),
@@ -134,7 +134,7 @@ MISTAKES = (
     Mistake(
         "lose an earlier doubt once the rest is destroyed",
         "operations/apply.py",
-        "(*outcome.pending, *self._doubted)",
+        "(*outcome.pending, *doubted)",
         "outcome.pending",
         ("tests/faults/test_stop_paying.py", "-k", "stays_in_doubt"),
     ),
@@ -232,7 +232,7 @@ MISTAKES = (
     Mistake(
         "go on after the yes from the state that was shown",
         "operations/apply.py",
-        "        state = before if loaded.fresh and found.loaded.fresh else _placed_as(before, loaded.state)\n",
+        "        state = before if loaded.fresh and found.loaded.fresh else placed_as(before, loaded.state)\n",
         "        state = before\n",
         ("tests/faults/test_looking.py", "-k", "stales_nothing"),
     ),
@@ -603,8 +603,8 @@ MISTAKES = (
     Mistake(
         "run hooks under the lock",
         "operations/apply.py",
-        "        self._finish(plan, outcome, seen)\n        return outcome\n",
-        "        self.set_off()\n        self._finish(plan, outcome, seen)\n        return outcome\n",
+        "        self._finish(plan, outcome, found)\n        return outcome\n",
+        "        self.set_off()\n        self._finish(plan, outcome, found)\n        return outcome\n",
         ("tests/operations/test_hooks.py", "-k", "lock"),
     ),
     Mistake(

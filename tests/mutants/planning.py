@@ -168,9 +168,9 @@ MISTAKES = (
     ),
     Mistake(
         "settle what is in doubt on a refresh",
-        "operations/apply.py",
-        '        if self._pending and self.wishes.mode == "refresh-only":\n',
-        '        if self._pending and self.wishes.mode == "refresh":\n',
+        "operations/settling.py",
+        '        if loaded.pending and self.wishes.mode == "refresh-only":\n',
+        '        if loaded.pending and self.wishes.mode == "refresh":\n',
         ("tests/operations/test_refresh_only.py", "-k", "doubt"),
     ),
     Mistake(
