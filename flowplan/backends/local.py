@@ -21,7 +21,7 @@ import attrs
 from flowplan.backends.local_journal import LocalJournal
 from flowplan.backends.lock import Lock, is_lock_name, lock_of
 from flowplan.backends.overflow import Overflow, news_of
-from flowplan.backends.parts import MOST_LOOKS, NOT_RESTORED, continued, found_in, highest, moving, newest, went_back
+from flowplan.backends.parts import MOST_LOOKS, NOT_RESTORED, continued, found_in, mended, moving, went_back
 from flowplan.backends.state_files import StateFiles
 from flowplan.backends.store import Loaded, Store
 from flowplan.backends.versions import Versions
@@ -33,7 +33,7 @@ from flowplan.state.codec import RESTORE, dump, hold_distinct
 from flowplan.state.history import Change, Version
 from flowplan.state.journal import Intent, Record, fold
 from flowplan.state.restored import Restored
-from flowplan.state.state import State, twice, without
+from flowplan.state.state import State
 
 DEFAULT = "flowplan.state.json"
 
@@ -51,7 +51,7 @@ class LocalStore(Store):
         self.journal_path, self.backup_path = self._files.journal, self._files.backup
         self._versions = Versions(path)
         self._hold = hold
-        self._overflow = Overflow(overflows, path)
+        self._overflow = Overflow(overflows, os.path.realpath(path))
         self._journal: LocalJournal | None = None  # of a run that was prepared
 
     @property
@@ -196,21 +196,13 @@ class LocalStore(Store):
             raise StateError(
                 f"there is no {self.backup_path.name} to restore", detail=str(damage), hint=NOT_RESTORED
             ) from None
-        part = newest(versions, journal.header)
-        if part is None:
-            raise StateError(str(damage), hint="move away the one that does not belong here") from None
-        state, pending = fold(versions[part], journal.records)
-        news = news_of(self._overflow.read(state.lineage), state, journal.records, pending)
-        state, pending = fold(state, [*pending.values(), *news])
-        doubled = twice(state.bindings.values())
-        state = without(state, {address for addresses in doubled.values() for address in addresses})
-        serial = highest(state, versions, journal.header)
-        bad = [self.path] * (part == "backup") + [self.journal_path] * (journal.header is None)
+        found = mended(versions, journal, self._overflow.read, damage)
+        bad = [self.path] * (found.part == "backup") + [self.journal_path] * (journal.header is None)
         self._hold()
         aside = self._files.set_aside(bad)
-        saved = self.save(attrs.evolve(state, serial=serial).as_put_back(), pending.values())
-        name = self._files.short(part) if kept is None else f"version {kept.serial}"
-        return Restored(saved, name, part == "backup" and kept is None, aside, doubled)
+        saved = self.save(found.state, found.pending)
+        name = self._files.short(found.part) if kept is None else f"version {kept.serial}"
+        return Restored(saved, name, found.part == "backup" and kept is None, aside, found.doubled)
 
     def _kept(self) -> State | None:
         """The version of a snapshot that is lost with its backup, or went back with it; None: none that reads."""

@@ -58,11 +58,12 @@ class OverflowFile(Overflowed):
 
 
 class Overflow:
-    """The overflows of the state at `state_path`. `directory` None: there is nowhere to keep one."""
+    """The overflows of the state that `identity` tells from all others. `directory` None: there is nowhere to keep
+    one."""
 
-    def __init__(self, directory: Path | None, state_path: Path) -> None:
+    def __init__(self, directory: Path | None, identity: str) -> None:
         self._directory = directory
-        self._place = hashlib.sha256(os.fsencode(os.path.realpath(state_path))).hexdigest()[:12]
+        self._place = hashlib.sha256(os.fsencode(identity)).hexdigest()[:12]
         self._run = uuid.uuid4().hex[:8]
         self.kept: tuple[OverflowFile, ...] = ()  # as they were read: others may be kept meanwhile
         self.news: tuple[Record, ...] = ()  # what of them the state did not know

@@ -3,15 +3,20 @@ earlier snapshot."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal, Protocol, TypeAlias
 
+import attrs
+from attrs import frozen
+
+from flowplan.backends.overflow import Overflowed, news_of
 from flowplan.backends.store import Loaded
 from flowplan.errors import StateError
+from flowplan.model.address import Address
 from flowplan.state.codec import RESTORE, load
 from flowplan.state.history import Version
-from flowplan.state.journal import Header, Journal, fold
-from flowplan.state.state import State
+from flowplan.state.journal import Header, Intent, Journal, fold
+from flowplan.state.state import State, twice, without
 
 NOT_RESTORED = "`flowplan recover --from-live` rebuilds the state from the markers of live bids"
 
@@ -141,3 +146,34 @@ def continued(kept: Iterable[Version], header: Header | None) -> Version | None:
     newest; with a journal of this `header`, only the one that it continues. None: there is none."""
     found = [one for one in kept if header is None or (one.lineage, one.serial) == (header.lineage, header.serial)]
     return found[-1] if found else None
+
+
+@frozen
+class Mended:
+    """What a state becomes that is put back: made of `part`, with the intents in doubt, and without the addresses in
+    `doubled`, by the ids that they had."""
+
+    part: Whole
+    state: State
+    pending: tuple[Intent, ...]
+    doubled: Mapping[str, Sequence[Address]]
+
+
+def mended(
+    versions: Mapping[Whole, State],
+    journal: Journal,
+    overflowed: Callable[[str], Iterable[Overflowed]],
+    damage: StateError,
+) -> Mended:
+    """The newest of `versions`, of which there is one, with what `journal` holds on top of it, and the results that
+    overflowed from its lineage. `damage`: why it is put back; raised where it is not known which stack belongs here."""
+    part = newest(versions, journal.header)
+    if part is None:
+        raise StateError(str(damage), hint="move away the one that does not belong here") from None
+    state, pending = fold(versions[part], journal.records)
+    news = news_of(overflowed(state.lineage), state, journal.records, pending)
+    state, pending = fold(state, [*pending.values(), *news])
+    doubled = twice(state.bindings.values())
+    state = without(state, {address for addresses in doubled.values() for address in addresses})
+    serial = highest(state, versions, journal.header)
+    return Mended(part, attrs.evolve(state, serial=serial).as_put_back(), tuple(pending.values()), doubled)

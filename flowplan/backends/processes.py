@@ -64,6 +64,15 @@ def boot_id() -> str:
         return ""
 
 
+def pid_namespace() -> str:
+    """What tells the numbers of this process's namespace from those of others under the same kernel; "" where there is
+    none."""
+    try:
+        return str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        return ""
+
+
 def _machine_id(environ: Mapping[str, str]) -> str:
     """The id of this machine, the same after a boot; "" where there is none that is its own."""
     if any(map(os.path.exists, _CONTAINED)) or environ.get("KUBERNETES_SERVICE_HOST") or environ.get("container"):

@@ -1,0 +1,338 @@
+"""What a state on a server holds against lost answers, kills at any call, and runs that wake up too late."""
+
+from __future__ import annotations
+
+import threading
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from flowplan.backends.processes import this_process
+from flowplan.backends.remote.lease import Clocks
+from flowplan.backends.remote.place import Conflict, Fault, Unanswered
+from flowplan.backends.remote.seen import Seen
+from flowplan.backends.remote.store import RemoteStore
+from flowplan.errors import Locked, StateError
+from flowplan.model.owner import Owner
+from tests.builders import DATA, create_of
+from tests.contracts.begun import BINDING, DONE, INTENT, OTHER, SECOND, begun, found, run
+from tests.contracts.memory import Memory, ObjectSite
+from tests.runs import Run
+
+
+class Killed(BaseException):
+    """The process is gone at this call."""
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> ObjectSite:
+    return ObjectSite(tmp_path / "one")
+
+
+def owner() -> Owner:
+    return this_process("flowplan apply", {}, "2026-01-02T03:04:05Z")
+
+
+def work(store: RemoteStore, known: list[str]) -> None:
+    """A run under the lock; `known` gets what of it is durable."""
+    store.lock.acquire(owner())
+    one = Run.of(store)
+    one.append([INTENT])
+    known.append("intent")
+    one.append([DONE])
+    known.append("done")
+    one.save(one.read().state)
+    known.append("saved")
+
+
+def calls_of(directory: Path, call: str) -> int:
+    site, seen = ObjectSite(directory), list[str]()
+    site.objects.asked = lambda name, key: seen.append(name)
+    store = site.open()
+    work(store, [])
+    store.lock.release()
+    return sum(call in (one, "any") for one in seen)
+
+
+@pytest.mark.parametrize("when", ["asked", "answered"])
+def test_a_kill_at_every_call_loses_nothing_that_was_durable(tmp_path: Path, when: str) -> None:
+    killed = 0
+    for at in range(calls_of(tmp_path / "count", "any")):
+        site, number, known = ObjectSite(tmp_path / f"{when}{at}"), count(), list[str]()
+
+        def dies(call: str, key: str, number: count[int] = number, at: int = at) -> None:
+            if next(number) >= at:
+                raise Killed
+
+        setattr(site.objects, when, dies)
+        try:
+            work(site.open(), known)
+        except Killed:
+            killed += 1
+        after = ObjectSite(tmp_path / f"{when}{at}")
+        loaded = found(after)
+        assert "intent" not in known or loaded.pending or DATA in loaded.state.bindings, at
+        assert "done" not in known or loaded.state.bindings == {DATA: BINDING}, at
+        assert "saved" not in known or loaded.state.serial == 1, at
+        again = begun(after)  # the next run goes on, whatever was left half done
+        again.append([DONE])
+        assert again.save(again.read().state).bindings == {DATA: BINDING}, at
+        assert found(after).pending == {}, at
+    assert killed > 10
+
+
+def test_the_answer_to_any_write_may_be_lost_after_it_was_done(tmp_path: Path) -> None:
+    for at in range(calls_of(tmp_path / "count", "put")):
+        site, number, known = ObjectSite(tmp_path / f"lost{at}"), count(), list[str]()
+
+        def lost(call: str, key: str, number: count[int] = number, at: int = at) -> None:
+            if call == "put" and next(number) == at:
+                raise Unanswered("timed out")
+
+        site.objects.answered = lost
+        store = site.open()
+        work(store, known)
+        store.lock.release()
+        assert known == ["intent", "done", "saved"], at
+        assert (found(site).state.bindings, found(site).state.serial) == ({DATA: BINDING}, 1), at
+        assert not site.open().lock.held()
+
+
+def test_a_holder_that_wakes_after_its_lease_can_write_nothing(site: ObjectSite) -> None:
+    now = [1000.0]
+    clocks = Clocks(lambda: now[0], lambda: now[0])
+    site.objects.clock = lambda: now[0]
+    first, second, said = site.open(clocks=clocks), site.open(clocks=clocks), list[str]()
+    first.lock.acquire(owner())
+    late = Run.of(first)
+    late.append([INTENT])
+    now[0] += 71
+    with pytest.raises(StateError, match="lost while this command ran"):
+        first.lock.verify()
+    second.lock.acquire(owner(), say=said.append)
+    assert len(said) == 1
+    assert second.lock.fence == first.lock.fence + 1
+    after = Run.of(second)
+    after.append([DONE])
+    for write in (lambda: late.append([DONE]), lambda: late.save(late.read().state)):
+        with pytest.raises(StateError, match="by another run"):
+            write()
+    assert after.save(after.read().state).bindings == {DATA: BINDING}
+    with pytest.raises(StateError):
+        late.append([DONE])
+    first.lock.release()  # what it had is another's by now
+    second.lock.verify()
+
+
+def test_a_holder_that_wakes_before_its_first_write_begins_nothing(site: ObjectSite) -> None:
+    """Its successor has begun and not yet written: what is there is still as the late one has read it."""
+    run(site)
+    late, next_one = site.place(), site.place()
+    seen = late.read()
+    assert next_one.begin(3, next_one.read()).same_as(seen)
+    for fence in (2, 3):
+        with pytest.raises(Conflict, match="under fence 3"):
+            late.begin(fence, seen)
+    next_one.append(3, 1, b"one")
+    assert next_one.begin(3, seen).journal.endswith(b"one")  # a second time, by itself, is no conflict
+
+
+def test_what_was_written_after_it_was_read_stops_a_run_before_it_begins(site: ObjectSite) -> None:
+    """The run before it is suspended between its check of the lock and its write, and writes after this one has read:
+    under its own fence, which is the highest still."""
+    before = begun(site)
+    before.append([INTENT])
+    after = begun(site)
+    before.append([DONE])
+    with pytest.raises(StateError, match="was changed by another run while this command ran"):
+        after.append([create_of(OTHER, SECOND.applied)])
+    assert (found(site).state.bindings, found(site).pending) == ({DATA: BINDING}, {})
+
+
+def test_a_run_that_gives_the_lock_back_goes_on_under_the_next_fence(site: ObjectSite) -> None:
+    """As an apply that asks: it looks, and settles, under one lock, and works under another."""
+    store = site.open()
+    store.lock.acquire(owner())
+    Run.of(store).append([INTENT])
+    store.close()
+    store.lock.release()
+    between = site.open()
+    between.lock.acquire(owner())
+    Run.of(between).append([DONE])
+    between.lock.release()
+    store.lock.acquire(owner())
+    last = Run.of(store)
+    assert last.save(last.read().state).bindings == {DATA: BINDING}
+    assert site.place().read().fence == store.lock.fence == 3
+
+
+def test_a_lease_that_lasts_is_not_taken(site: ObjectSite) -> None:
+    now = [1000.0]
+    clocks = Clocks(lambda: now[0], lambda: now[0])
+    site.objects.clock = lambda: now[0]
+    first, second = site.open(clocks=clocks), site.open(clocks=clocks)
+    first.lock.acquire(owner())
+    now[0] += 69
+    with pytest.raises(Locked):
+        second.lock.acquire(owner())
+
+
+@pytest.mark.parametrize("writers", [2, 8, 32])
+def test_of_many_at_once_one_holds_the_lock(site: ObjectSite, writers: int) -> None:
+    together, held = threading.Barrier(writers), list[int]()
+
+    def take() -> None:
+        store = site.open()
+        together.wait()
+        try:
+            store.lock.acquire(owner())
+        except Locked:
+            return
+        held.append(store.lock.fence)
+
+    _all_at_once([threading.Thread(target=take) for _ in range(writers)])
+    assert held == [1]
+
+
+@pytest.mark.parametrize("writers", [2, 8, 32])
+def test_of_many_saves_at_once_none_overwrites_another(site: ObjectSite, writers: int) -> None:
+    run(site)
+    runs = [begun(site) for _ in range(writers)]
+    together, written = threading.Barrier(writers), list[int]()
+
+    def save(number: int) -> None:
+        state = runs[number].read().state
+        together.wait()
+        try:
+            runs[number].save(state)
+        except StateError:
+            return
+        written.append(number)
+
+    _all_at_once([threading.Thread(target=save, args=(number,)) for number in range(writers)])
+    assert (len(written), found(site).state.serial) == (1, 2)
+
+
+def _all_at_once(threads: list[threading.Thread]) -> None:
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+
+
+class Careless(Memory):
+    """A server that does not look at conditions."""
+
+    def put(self, key: str, data: bytes, expected: str) -> str:
+        try:
+            return super().put(key, data, expected)
+        except Conflict:
+            return self.set(key, data)
+
+
+def test_a_server_that_ignores_conditions_is_refused_before_the_lock_is_taken(site: ObjectSite) -> None:
+    site.objects = Careless(site.directory / "objects")
+    with pytest.raises(Fault, match="If-None-Match"):
+        site.open().lock.acquire(owner())
+    assert site.objects.look("train.lock") is None
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"[]", b'{"format_version": 1}'])
+@pytest.mark.parametrize("key", ["train", "train.lock"])
+def test_a_body_that_is_empty_or_cut_off_is_never_nothing(site: ObjectSite, key: str, data: bytes) -> None:
+    work(site.open(), [])
+    site.objects.set(key, data)
+    with pytest.raises(StateError):
+        site.open().lock.holder() if key.endswith("lock") else found(site)
+
+
+def test_an_entry_that_is_cut_off_is_an_error(site: ObjectSite) -> None:
+    begun(site).append([INTENT])
+    key = "train.d/journal/1/000001"
+    entry = site.objects.look(key)
+    assert entry is not None
+    for end in (0, 10, len(entry.data) - 1):
+        site.objects.set(key, entry.data[:end])
+        with pytest.raises(StateError, match="damaged"):
+            found(site)
+
+
+def test_a_head_that_is_gone_is_not_a_fresh_start(site: ObjectSite) -> None:
+    saved = run(site)
+    site.objects.delete("train")
+    with pytest.raises(StateError, match="is missing, but the backup shows"):
+        found(site)
+    assert site.open().restore().state.bindings == saved.bindings
+
+
+def test_what_is_less_than_this_machine_has_seen_is_an_error(site: ObjectSite, tmp_path: Path) -> None:
+    """An older state, another stack's, and none at all."""
+    seen = Seen(tmp_path / "seen", "memory", "memory")
+
+    def opened() -> RemoteStore:
+        place = site.place()
+        return RemoteStore(place, site.lock(place), site.directory, seen, site.directory / "overflow")
+
+    def files_of(one: ObjectSite) -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in one.objects.directory.iterdir()}
+
+    def put_back(files: dict[str, bytes]) -> None:
+        for path in site.objects.directory.iterdir():
+            path.unlink()
+        for name, data in files.items():
+            (site.objects.directory / name).write_bytes(data)
+
+    run(site)
+    older = files_of(site)
+    store = opened()
+    store.save(store.read().state)
+    now, other = files_of(site), ObjectSite(tmp_path / "other")
+    run(other)
+    for files, match in (
+        (older, "went back: its serial is 1, but this machine has seen serial 2"),
+        ({}, "there is no state at .*, but this machine has seen serial 2"),
+        (files_of(other), "another stack"),
+    ):
+        put_back(files)
+        with pytest.raises(StateError, match=match):
+            opened().read()
+    put_back(now)
+    assert opened().read().state.serial == 2
+    put_back(older)
+    assert opened().restore().state.serial == 3  # higher than any that was seen
+
+
+def test_a_server_is_tried_once_on_each_machine(site: ObjectSite, tmp_path: Path) -> None:
+    asked = list[str]()
+    site.objects.asked = lambda call, key: asked.append(key)
+    for _ in range(2):
+        store = RemoteStore.on(site.place(), tmp_path, {"XDG_STATE_HOME": str(tmp_path / "here")}, lambda: None)
+        store.lock.acquire(owner())
+        store.lock.release()
+        asked.append("again")
+    first, second = " ".join(asked).split("again")[:2]
+    assert ("probe" in first, "probe" in second) == (True, False)
+    RemoteStore.on(site.place(), tmp_path, {"XDG_STATE_HOME": str(tmp_path / "other")}, lambda: None).lock.acquire(
+        owner()
+    )
+    assert "probe" in " ".join(asked).rpartition("again")[2]
+
+
+def test_results_that_are_taken_over_while_they_are_read_are_counted(site: ObjectSite) -> None:
+    """They leave this machine's files for the journal between two looks."""
+    first = begun(site)
+    first.append([INTENT])
+    first.overflow([DONE])
+    after, looks = begun(site), list[str]()
+
+    def takes_over(call: str, key: str) -> None:
+        looks.extend([key] * (key == "train"))
+        if looks == ["train", "train"]:  # the reader's look is over, and next it reads what is kept here
+            looks.append("taken over")
+            after.append([create_of(OTHER, SECOND.applied)])
+
+    reader = site.open()
+    site.objects.answered = takes_over
+    assert DATA in reader.read().state.bindings
+    assert "taken over" in looks
