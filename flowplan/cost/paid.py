@@ -12,7 +12,7 @@ from decimal import Decimal
 from attrs import field, frozen
 
 from flowplan.model.address import Address, in_order
-from flowplan.pricing.billing import Billed, paid
+from flowplan.pricing.billing import Billed, billed
 from flowplan.state.state import State
 
 
@@ -80,10 +80,11 @@ def _amount(
 ) -> Decimal | None:
     """Dollars billed for one bid. What is listed and not on the bill was not billed; of anything else, as it was read
     last. None: unknown."""
-    known = state.paid[id].amount if id in state.paid else None
+    known = state.paid.get(id)
     if bill is None or not (id in bill or is_listed):
-        return known
-    return max(paid(bill.get(id, ()), now), known or Decimal(0))
+        return None if known is None else known.amount
+    found = billed(bill.get(id, ()), now)
+    return found.amount if known is None else known.after(found, 0.0).amount
 
 
 def _by_address(owners: Mapping[str, Address], amounts: Mapping[str, Decimal | None]) -> tuple[PaidFor, ...]:

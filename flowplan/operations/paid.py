@@ -20,7 +20,7 @@ def with_bill(session: Session, state: State) -> State:
     """`state`, which is about to be saved, with the bill of the bids in its ledger that may have been billed since it
     was read last: one list, none where there is no such bid, or somebody asked to stop. A bill that cannot be fetched
     is noted: the amounts stay unknown, the bids are known."""
-    from flowplan.pricing.billing import by_bid, paid_by_end
+    from flowplan.pricing.billing import billed_by_end, by_bid
 
     cloud = session.cloud()
     now = cloud.time()
@@ -33,6 +33,6 @@ def with_bill(session: Session, state: State) -> State:
         cloud.note(f"what the bids that have ended cost could not be fetched; `flowplan cost` asks again: {error}")
         return state
     ends = {id: datetime.fromtimestamp(at, UTC) for id, at in state.ended.items()}
-    found = {id: paid_by_end(bill[id], now, ends.get(id)) for id in state.paid if id in bill}
-    amounts = {id: amount for id, amount in found.items() if amount is not None}
-    return attrs.evolve(state, paid=billed(state.paid, amounts, now.timestamp(), ended))
+    found = {id: billed_by_end(bill[id], now, ends.get(id)) for id in state.paid if id in bill}
+    known = {id: one for id, one in found.items() if one is not None}
+    return attrs.evolve(state, paid=billed(state.paid, known, now.timestamp(), ended))

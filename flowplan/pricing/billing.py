@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Literal, TypeAlias
 
 import attrs
 from attrs import frozen
 
+from flowplan.model.bill import Bill
+
 Steering: TypeAlias = Literal["placed", "limit_changed", "paused", "resumed", "cancelled"]
 _HOUR = 3_600_000_000  # microseconds
+_SEEN_LATE = timedelta(minutes=10)  # an instance had ended for up to so long when its end was seen
+_MILLIONTH = Decimal("0.000001")
 
 
 @frozen
@@ -46,13 +50,25 @@ def paid(periods: Iterable[Billed], until: datetime | None, since: datetime | No
     return total
 
 
-def paid_by_end(periods: Iterable[Billed], now: datetime, ended: datetime | None) -> Decimal | None:
-    """Dollars billed for a bid that has ended: at `ended`, where that is known. None: unknown, since the bill lags so
+def billed_by_end(periods: Iterable[Billed], now: datetime, ended: datetime | None) -> Bill | None:
+    """What was billed for a bid that has ended: at `ended`, where that is known. None: unknown, since the bill lags so
     far that it has the bid running, and nobody knows how long it did."""
     periods = tuple(periods)
-    if ended is None and any(one.end is None for one in periods):
-        return None
-    return paid((attrs.evolve(one, end=ended) if one.end is None else one for one in periods), now)
+    if ended is None:
+        return None if any(one.end is None for one in periods) else billed(periods, now)
+    surely = billed((_ending(one, ended - _SEEN_LATE) for one in periods), now)
+    return Bill(paid((_ending(one, ended) for one in periods), now), surely.hours)
+
+
+def _ending(period: Billed, end: datetime) -> Billed:
+    return attrs.evolve(period, end=end) if period.end is None else period
+
+
+def billed(periods: Iterable[Billed], until: datetime | None) -> Bill:
+    """What was billed until `until`. None: what still runs counts nothing."""
+    periods = tuple(periods)
+    hours = paid((attrs.evolve(one, price=Decimal(1)) for one in periods), until)
+    return Bill(paid(periods, until), hours.quantize(_MILLIONTH))
 
 
 def each_once(periods: Iterable[Billed]) -> tuple[Billed, ...]:

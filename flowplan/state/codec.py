@@ -36,6 +36,7 @@ FORMAT_VERSION = 2
 # What an earlier flowplan does not know of a state it would drop with its next save. It refuses a later format: a state
 # that has one of these is of format 2, every other one of format 1.
 _FORMAT_2 = ("paid", "paid_since")
+_PAID_KEYS = ({"address", "amount", "at"}, {"address", "amount", "at", "hours", "read_at"})
 _BILLED = re.compile(r"[0-9]{1,15}\.[0-9]{6}", re.ASCII)
 SIZE_LIMIT = 256 * 1024 * 1024  # bytes; nothing flowplan writes comes near it
 
@@ -228,16 +229,20 @@ def _state_in(made: Converter) -> Callable[[Any, Any], State]:
 def _paid_out(one: Paid) -> dict[str, Any]:
     """To the millionth of a dollar: a sum of many bids is rounded when it is shown, not in each of them."""
     amount = None if one.amount is None else f"{one.amount:.6f}"
-    return {"address": str(one.address), "amount": amount, "at": one.at}
+    found = {"address": str(one.address), "amount": amount, "at": one.at}
+    return found if one.hours is None else {**found, "hours": f"{one.hours:.6f}", "read_at": one.read_at}
 
 
 def _paid_in(value: Any) -> Paid:
-    if not isinstance(value, dict) or value.keys() != {"address", "amount", "at"}:
+    if not isinstance(value, dict) or value.keys() not in _PAID_KEYS:
         raise ValueError(f"{value!r} is not what a bid was billed")
     amount, address = value["amount"], Address.parse(_text(value["address"]))
     if address.kind != "bid":
         raise ValueError(f"{address} is not the address of a bid")
-    return Paid(address, None if amount is None else _billed(amount), _seconds(value["at"]))
+    known = Paid(address, None if amount is None else _billed(amount), _seconds(value["at"]))
+    if "hours" not in value:  # it was written when no bill was read, or before hours were kept
+        return known
+    return attrs.evolve(known, hours=_billed(value["hours"]), read_at=_seconds(value["read_at"]))
 
 
 def _billed(value: Any) -> Decimal:

@@ -8,8 +8,8 @@ MISTAKES = (
     Mistake(
         "count a bill that nobody read as nothing",
         "cost/paid.py",
-        "        return known\n",
-        "        return known or Decimal(0)\n",
+        "return None if known is None else known.amount",
+        "return Decimal(0) if known is None else known.amount or Decimal(0)",
         ("tests/operations/test_paid.py", "-k", "unknown"),
     ),
     Mistake(
@@ -22,8 +22,8 @@ MISTAKES = (
     Mistake(
         "take a bill that does not go back for what was paid",
         "cost/paid.py",
-        "max(paid(bill.get(id, ()), now), known or Decimal(0))",
-        "paid(bill.get(id, ()), now)",
+        "found.amount if known is None else known.after(found, 0.0).amount",
+        "found.amount",
         ("tests/operations/test_paid.py", "-k", "go_back"),
     ),
     Mistake(

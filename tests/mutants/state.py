@@ -247,8 +247,22 @@ MISTAKES = (
     Mistake(
         "count a bid that was terminated outside until its bill was read",
         "operations/paid.py",
-        "paid_by_end(bill[id], now, ends.get(id))",
-        "paid_by_end(bill[id], now, now)",
+        "billed_by_end(bill[id], now, ends.get(id))",
+        "billed_by_end(bill[id], now, now)",
         ("tests/operations/test_paid.py", "-k", "lagged"),
+    ),
+    Mistake(
+        "leave out of what was paid that a bill was corrected downwards",
+        "state/paid.py",
+        "        return bill.hours >= self.hours\n",
+        "        return bill.hours >= self.hours and bill.amount >= (self.amount or 0)\n",
+        ("tests/operations/test_paid.py", "-k", "corrected"),
+    ),
+    Mistake(
+        "take a bill that lacks hours for a correction of what was paid",
+        "state/paid.py",
+        "        return bill.hours >= self.hours\n",
+        "        return True\n",
+        ("tests/operations/test_paid.py", "-k", "corrected"),
     ),
 )

@@ -174,6 +174,36 @@ def test_a_bill_that_lagged_when_a_bid_was_terminated_outside_is_read_again(twic
     assert abs(Decimal(document(twice)["paid"]) - sum(truth.values())) < CENT
 
 
+def test_a_bill_that_is_corrected_downwards_counts_and_one_that_lacks_hours_does_not(twice: Place) -> None:
+    """The same hours at half the price are a correction; half of the hours are a bill that lags."""
+    twice.ok("destroy", "--auto-approve")
+    rows, before = bill_of(twice)["instances"], document(twice)["paid"]
+    events = [event for row in rows for event in row["events"]]
+    for event in events:
+        event["price_cents"] //= 2
+    half = Decimal(before) / 2
+    serve_bill(twice, rows)
+    assert abs(Decimal(document(twice)["paid"]) - half) < CENT
+    twice.write(script(3))
+    twice.ok(*APPLY)
+    twice.ok("destroy", "--auto-approve")
+    for event in events:
+        event["end_time"] = (datetime.fromisoformat(event["start_time"]) + HOUR).isoformat()
+    serve_bill(twice, rows)
+    assert abs(Decimal(document(twice)["paid"]) - half) < CENT
+    forget_bills(twice)
+    found = document(twice)
+    assert abs(Decimal(found["paid"]) - half) < CENT
+
+
+def serve_bill(place: Place, rows: list[dict[str, Any]]) -> None:
+    """From now on the API's bill has these rows."""
+    with place.simulator() as simulator:
+        simulator.faults.clear()
+        body = json.dumps({"instances": rows, "next_cursor": None})
+        simulator.faults.add(BILL, "status", status=200, body=body, times=None)
+
+
 def test_a_bill_that_cannot_be_read_is_unknown_and_not_nothing(twice: Place) -> None:
     """The next look has it; where that has none either, the sum is only known to be at least the rest."""
     with twice.simulator() as simulator:

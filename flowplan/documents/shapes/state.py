@@ -107,12 +107,15 @@ class AppliedPlan(TypedDict):
 
 
 class Paid(TypedDict):
-    """A bid that an address had. `amount`: dollars that it was billed by the bill of `at` (seconds since the epoch);
-    null: no bill was read."""
+    """A bid that an address had. `amount`: dollars that it was billed; null: no bill was read. `at`: when the first
+    bill was read (seconds since the epoch); `hours`: the instance-hours that `amount` is for, by the bill of `read_at`.
+    """
 
     address: str
     amount: Amount | None
     at: float
+    hours: NotRequired[str]
+    read_at: NotRequired[float]
 
 
 class StateDocument(TypedDict):
