@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import click
 
+from flowplan.cli import options
 from flowplan.cli.base import Command
 from flowplan.cli.context import Context
-from flowplan.reports.formats import report_of
 
 
 @click.command(cls=Command)
 @click.argument("directory", metavar="[DIR]", default="", type=click.Path(file_okay=False))
 @click.option("--task", is_flag=True, help="Write a task file, as Foundry's own tools read it, instead of a stack.")
+@options.form("init")
 @click.pass_context
-def init(ctx: click.Context, directory: str, task: bool) -> int:
+def init(ctx: click.Context, directory: str, task: bool, form: str) -> int:
     """Write a first flowplan.yaml into DIR, with comments; by default here.
 
     Project, SSH key, region and the cheapest instance type are looked up, if there are credentials; otherwise their
@@ -26,5 +27,5 @@ def init(ctx: click.Context, directory: str, task: bool) -> int:
 
     here = Context.of(ctx)
     done = begun(here.session, directory, "task" if task else "stack")
-    here.terminal.out(report_of("init", "text")(done, here.terminal.paint), end="")
+    here.report("init", form, done)
     return 0

@@ -23,7 +23,15 @@ def files_of(given: Mapping[str, Any]) -> list[str]:
     """The files that a command line names beside that of --json: what the command reads, and what else it writes."""
     values = [given.get(name) for name in _FILES]
     lists = [list(value) if isinstance(value, list | tuple) else [value] for value in values]
-    return [one for few in lists for one in few if isinstance(one, str) and one.strip()]
+    named = [one for few in lists for one in few if isinstance(one, str) and one.strip()]
+    return [*named, *_first_files(given["directory"])] if isinstance(given.get("directory"), str) else named
+
+
+def _first_files(directory: str) -> list[str]:
+    """What `init` writes into a directory."""
+    from flowplan.documents.init import FILE, IGNORED, SCHEMA
+
+    return [str(Path(directory, name)) for name in (FILE, SCHEMA, IGNORED)]
 
 
 @define

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from decimal import ROUND_CEILING, Decimal
 from pathlib import PurePath
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from attrs import frozen
 
 from flowplan.diagnostics import Diagnostic
+from flowplan.documents.diagnostics import with_line
 from flowplan.documents.yaml_text import mapping
 from flowplan.model.catalogue import PRIORITIES
 from flowplan.printable import shown
+
+if TYPE_CHECKING:
+    from flowplan.documents.shapes.init import ChosenBody, FirstFile, FoundOut, InitDocument, OfferBody
 
 FILE, SCHEMA, IGNORED = "flowplan.yaml", "flowplan.schema.json", ".gitignore"
 Form: TypeAlias = Literal["stack", "task"]
@@ -40,6 +45,13 @@ class Known:
     region: str = ""
 
 
+class Next(NamedTuple):
+    """A command for a shell, and what it is good for ("": it says so itself)."""
+
+    command: str
+    purpose: str = ""
+
+
 @frozen
 class Started:
     """What `init` wrote into `directory` ("" is the working directory), and what it found there and left as it is.
@@ -58,6 +70,74 @@ class Started:
     def path(self, name: str) -> str:
         """A file of it, as somebody in the working directory names it."""
         return str(PurePath(self.directory) / name)
+
+    @property
+    def purposes(self) -> dict[str, str]:
+        """What each of its files is for, by name, in the order of reading."""
+        return {
+            FILE: f"a {self.form} to edit",
+            SCHEMA: "your editor completes its keys",
+            IGNORED: "what Git leaves alone",
+        }
+
+    @property
+    def next(self) -> tuple[Next, ...]:
+        """What to type now, one after the other. Where the API could not be asked, that is for the simulator."""
+        there = (Next(f"cd {shlex.quote(self.directory)}"),) if self.directory else ()
+        if self.unasked is not None:
+            return (*there, _plan("sim:"), Next("flowplan doctor", "what is missing for a real account"))
+        return (
+            *there,
+            _plan(self.api_url),
+            Next(_typed("flowplan apply", self.api_url), "make it, once you have typed yes"),
+            Next(_typed("flowplan destroy", self.api_url), "end it: until then it costs money"),
+        )
+
+
+def _plan(api_url: str | None) -> Next:
+    return Next(_typed("flowplan plan", api_url), "what it would make and cost; changes nothing")
+
+
+def _typed(command: str, api_url: str | None) -> str:
+    return f"{command} --api-url {shlex.quote(api_url)}" if api_url else command
+
+
+def document(done: Started) -> InitDocument:
+    """What was found out, what was written, and what to type next."""
+    return {
+        "format_version": "1.0",
+        "directory": done.directory or ".",
+        "form": done.form,
+        "asked": done.unasked is None,
+        "found": _found(done.known),
+        "files": [_file(done, name) for name in done.purposes],
+        "to_ignore": list(done.to_ignore),
+        "next": [{"command": one.command, "purpose": one.purpose or None} for one in done.next],
+        "diagnostics": [] if done.unasked is None else [with_line(done.unasked)],
+    }
+
+
+def _found(known: Known) -> FoundOut:
+    offer: OfferBody = {
+        "instance_type": known.instance_type,
+        "region": known.region,
+        "gpus": known.gpus,
+        "limit_price": str(_limit(known)),
+    }
+    return {
+        "project": _body(known.project),
+        "ssh_key": _body(known.ssh_key),
+        "offer": offer if known.region else None,
+    }
+
+
+def _body(choice: Choice) -> ChosenBody:
+    return {"value": choice.value or None, "choices": list(choice.names)}
+
+
+def _file(done: Started, name: str) -> FirstFile:
+    status: Literal["written", "left"] = "written" if name in done.written else "left"
+    return {"path": done.path(name), "purpose": done.purposes[name], "status": status}
 
 
 NOT_FOR_GIT = (".flowplan/", "flowplan.state.*", "flowplan.lock")

@@ -28,6 +28,7 @@ from flowplan.documents.shapes.failure import FailureDocument
 from flowplan.documents.shapes.graph import GraphDocument
 from flowplan.documents.shapes.history import HistoryDocument, PutBackDocument
 from flowplan.documents.shapes.hooks import HookDocument
+from flowplan.documents.shapes.init import InitDocument
 from flowplan.documents.shapes.lock import LockDocument
 from flowplan.documents.shapes.market import MarketDocument
 from flowplan.documents.shapes.offers import OffersDocument
@@ -61,6 +62,7 @@ SHAPES: Mapping[str, Any] = MappingProxyType(
         "output": dict[str, OutputValue],
         "orphans": OrphansDocument,
         "status": StatusDocument,
+        "init": InitDocument,
         "validate": ValidateDocument,
         "convert": ConvertDocument,
         "explain": ExplainDocument,

@@ -55,6 +55,7 @@ _HTML = "flowplan.reports.html."
 # (subject, format) -> report; of each subject the first is the default.
 REPORTS: dict[tuple[str, str], Report] = {
     ("init", "text"): Report(_TEXT + "init", "text"),
+    ("init", "json"): Report(_JSON, "init", whole=True),
     ("validate", "text"): Report(_TEXT + "diagnostics", "checked"),
     ("validate", "json"): Report(_JSON, "checked", whole=True),
     ("validate", "github"): Report("flowplan.reports.github.validate", "lines", whole=True, commands=True),

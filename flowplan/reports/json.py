@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from flowplan.documents.graph import Graph
     from flowplan.documents.history import History
     from flowplan.documents.history import Restored as VersionRestored
+    from flowplan.documents.init import Started
     from flowplan.documents.lock import Lock
     from flowplan.documents.market import Auctions
     from flowplan.documents.offers import Offers
@@ -49,6 +50,12 @@ def gitlab(body: SealedPlan | FailedPlan, _: Paint) -> str:
         return dumps(body)
     add, gone = added_and_destroyed(body)
     return json.dumps({"create": add, "update": body["summary"]["update"], "delete": gone}) + "\n"
+
+
+def init(done: Started, _: Paint) -> str:
+    from flowplan.documents.init import document as made
+
+    return dumps(made(done))
 
 
 def checked(found: Checked, _: Paint) -> str:

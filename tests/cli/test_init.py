@@ -6,13 +6,16 @@ import json
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 from ruamel.yaml import YAML
 
 from flowplan.documents.init import Choice, Known, text
+from flowplan.documents.schema import schema_of
 from flowplan.errors import FlowplanError
 from flowplan.reports.text.paint import WIDTH
 from tests.conftest import Place
 
+SHAPE = Draft202012Validator(schema_of("init"))
 FILES = (".gitignore", "flowplan.schema.json", "flowplan.yaml")
 
 
@@ -134,3 +137,54 @@ def test_a_long_url_does_not_make_long_lines(place: Place) -> None:
     said = place.ok("init", "--api-url", "sim:a-directory-of-mine/another-one.db")
     assert [line for line in said.splitlines() if len(line) > WIDTH] == []
     assert "  flowplan plan --api-url sim:a-directory-of-mine/another-one.db\n      what it would make" in said
+
+
+def test_a_program_reads_what_was_found_out_written_and_is_to_be_typed(place: Place) -> None:
+    (place.path / "my dir").mkdir()
+    place.write("mine\n", "my dir/.gitignore")
+    body = json.loads(place.ok("init", "my dir", "--format", "json", "--api-url", "sim:"))
+    SHAPE.validate(body)
+    assert body["found"]["project"] == {"value": "my-foundry-project", "choices": []}
+    offer = {"instance_type": "a5000-24gb.pcie.1x", "region": "us-central1-b", "gpus": 1, "limit_price": "4.24"}
+    assert (body["asked"], body["found"]["offer"], body["diagnostics"]) == (True, offer, [])
+    assert "utility_threshold_price: 4.24\n" in (place.path / "my dir/flowplan.yaml").read_text()
+    files = [(one["path"], one["status"]) for one in body["files"]]
+    written = ("my dir/flowplan.yaml", "written"), ("my dir/flowplan.schema.json", "written")
+    assert files == [*written, ("my dir/.gitignore", "left")]
+    assert body["to_ignore"] == [".flowplan/", "flowplan.state.*", "flowplan.lock"]
+    typed = ["flowplan plan --api-url sim:", "flowplan apply --api-url sim:", "flowplan destroy --api-url sim:"]
+    assert [one["command"] for one in body["next"]] == ["cd 'my dir'", *typed]
+
+
+def test_a_program_reads_that_nobody_could_be_asked(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FLOWPLAN_API_URL")
+    said = place.ok("init", "--json", "made.json")
+    body = json.loads((place.path / "made.json").read_text())
+    SHAPE.validate(body)
+    assert body["found"] == {
+        "project": {"value": None, "choices": []},
+        "ssh_key": {"value": None, "choices": []},
+        "offer": None,
+    }
+    assert (body["asked"], [one["code"] for one in body["diagnostics"]]) == (False, ["not-fetched"])
+    assert [one["command"] for one in body["next"]] == ["flowplan plan --api-url sim:", "flowplan doctor"]
+    assert all(one["command"] in said for one in body["next"])
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "found"),
+    [(("--project", "nobody"), 65, "project-unknown"), (("--ssh-key", "nokey"), 65, "key-unknown"), ((), 64, "usage")],
+)
+def test_a_program_reads_why_nothing_was_written(place: Place, words: tuple[str, ...], code: int, found: str) -> None:
+    if not words:
+        place.write("mine: 1\n")
+    done = place.run("init", "--format", "json", *words)
+    body = json.loads(done.out)
+    assert (done.code, body["exit_code"], [one["code"] for one in body["diagnostics"]]) == (code, code, [found])
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_its_own_files_are_not_for_the_json(place: Place, name: str) -> None:
+    done = place.run("init", "new", "--json", f"new/{name}")
+    assert (done.code, list(place.path.iterdir())) == (64, [])
+    assert "would be overwritten by --json" in " ".join(done.err.split())

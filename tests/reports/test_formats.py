@@ -58,7 +58,7 @@ def test_every_choice_of_a_format_comes_from_the_table() -> None:
     subjects = {name: SUBJECTS.get(name, name) for name in offered}
     assert offered == {name: formats_of(subject) for name, subject in subjects.items()}
     # `show` without a plan; a version restored; a schema have one; `fmt --diff`; a failure
-    unasked = {"state", "put_back", "offers", "schema", "init", "fmt", "failure"}
+    unasked = {"state", "put_back", "offers", "schema", "fmt", "failure"}
     assert set(subjects.values()) == {subject for subject, _ in REPORTS} - unasked
 
 

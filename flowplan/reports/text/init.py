@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from flowplan.documents.init import FILE, IGNORED, SCHEMA, Started
+from flowplan.documents.init import FILE, IGNORED, Started
 from flowplan.printable import shown
 from flowplan.reports.text.paint import Paint, wrapped
 
@@ -16,9 +16,8 @@ def text(done: Started, paint: Paint) -> str:
 
 
 def _files(done: Started, width: int) -> Iterator[str]:
-    says = {FILE: f"a {done.form} to edit", SCHEMA: "your editor completes its keys", IGNORED: "what Git leaves alone"}
     for name in sorted(done.written, reverse=True):
-        yield from wrapped(f"wrote {shown(done.path(name))}: {says[name]}", "", "  ", width)
+        yield from wrapped(f"wrote {shown(done.path(name))}: {done.purposes[name]}", "", "  ", width)
     for name in sorted(done.left, reverse=True):
         yield from wrapped(f"left {shown(done.path(name))} as it is", "", "  ", width)
     if done.to_ignore:
@@ -39,17 +38,7 @@ def _open(done: Started, width: int) -> Iterator[str]:
 
 
 def _next(done: Started, width: int) -> Iterator[str]:
-    api_url = "sim:" if done.unasked is not None else done.api_url
-    url = f" --api-url {shown(api_url)}" if api_url else ""
-    rows = [(f"cd {shown(done.directory)}", "")] if done.directory else []
-    rows += [(f"flowplan plan{url}", "what it would make and cost; changes nothing")]
-    if done.unasked is None:
-        rows += [
-            (f"flowplan apply{url}", "make it, once you have typed yes"),
-            (f"flowplan destroy{url}", "end it: until then it costs money"),
-        ]
-    if done.unasked is not None:
-        rows += [("flowplan doctor", "what is missing for a real account")]
+    rows = [(shown(one.command), one.purpose) for one in done.next]
     longest = max(len(command) for command, _ in rows)
     wide = any(longest + len(says) + 4 > width for _, says in rows)
     for command, says in rows:
