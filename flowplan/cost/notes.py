@@ -149,9 +149,9 @@ def _fileless(plan: Plan) -> Iterator[Diagnostic]:
 def _any_of(skipped: Sequence[str]) -> str:
     """Files that are skipped, for people."""
     if len(skipped) == 1:
-        return f"{shown(skipped[0])}, which is skipped"
+        return f"{shown(skipped[0])}, which has no tasks"
     more = f" and {len(skipped) - _MOST_NAMED} more" if len(skipped) > _MOST_NAMED else ""
-    return f"one of those skipped ({', '.join(map(shown, skipped[:_MOST_NAMED]))}{more})"
+    return f"one of those without tasks ({', '.join(map(shown, skipped[:_MOST_NAMED]))}{more})"
 
 
 def _namesakes(plan: Plan) -> Iterator[Diagnostic]:

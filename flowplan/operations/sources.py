@@ -43,9 +43,9 @@ def _has_no_file(entry: str) -> bool:
 class Scope:
     """What the PATHs cover: these files, and every file that is or was directly in these directories, all absolute and
     in their real directories. `given`: how each file is called here, and what that leads to.
-    `everything`: no PATH was needed (destroy of a whole state). `skipped`: files of the directories that are none of
-    flowplan's, as a PATH leads to them, where one may be a file that is gone. `base`: the real directory of the state;
-    `here`: the absolute one that relative paths start from."""
+    `everything`: no PATH was needed (destroy of a whole state). `skipped`: files of the directories that have no tasks,
+    being none of flowplan's or empty, as a PATH leads to them, where one may be a file that is gone.
+    `base`: the real directory of the state; `here`: the absolute one that relative paths start from."""
 
     base: str
     here: Path
@@ -189,7 +189,8 @@ def find(
         files = [name for name in files if name not in strange]
     scope = _scope(root, here, [*files, *wanted.gone], [*wanted.directories, *wanted.gone])
     unknown = tuple(name for name, one in strange.items() if one.tool is None)
-    return sources, scope if optional else evolve(scope, skipped=unknown)
+    bare = _bare(source for source in sources if source.name in wanted.brought - wanted.named)
+    return sources, scope if optional else evolve(scope, skipped=(*unknown, *bare))
 
 
 @define
@@ -226,6 +227,13 @@ def _strange(sources: Iterable[Source]) -> dict[str, Stranger]:
     from flowplan.config.foreign.strangers import stranger
 
     return {source.name: found for source in sources if (found := stranger(source)) is not None}
+
+
+def _bare(sources: Iterable[Source]) -> list[str]:
+    """The names of those that say nothing: each may be another one that was renamed and cut off."""
+    from flowplan.config.foreign.strangers import is_bare
+
+    return [source.name for source in sources if is_bare(source)]
 
 
 def _without(

@@ -92,10 +92,23 @@ def test_what_a_file_made_that_may_be_skipped_now_is_left_alone(both: Place, tex
     assert (found.code, "1 added, 0 changed, 0 destroyed." in found.out) == (0, True)
     said = " ".join((found.out + found.err).split())
     assert "was made from train.yaml, which is gone: it is left alone, and costs at most $" in said
-    assert "if it was renamed, and is now renamed.yaml, which is skipped, mend that file" in said
+    assert "if it was renamed, and is now renamed.yaml, which has no tasks, mend that file" in said
     assert "otherwise flowplan destroy train.yaml ends it" in said
     both.ok("destroy", "train.yaml", "--auto-approve", "--allow-volume-destroy", "data")
     assert both.ok("state", "list") == "bid.other\n"
+
+
+@pytest.mark.parametrize("text", ["version: 2\n", "version: 2\ntasks:\n", "# a stack\nversion: 2\ntasks: {}\n"])
+def test_what_a_file_made_that_may_be_cut_off_now_is_left_alone(place: Place, text: str) -> None:
+    place.write(task_text(more=storage("data")), "train.yaml")
+    place.ok("apply", ".", "--auto-approve")
+    (place.path / "train.yaml").unlink()
+    place.write(text, "renamed.yaml")
+    found = place.run("apply", ".", "--auto-approve", "--allow-volume-destroy", "*")
+    assert (found.code, "destroyed" in found.out and " 0 destroyed" not in found.out) == (0, False), found
+    said = " ".join((found.out + found.err).split())
+    assert "is now renamed.yaml, which has no tasks, mend that file" in said
+    assert "bid.train\n" in place.ok("state", "list")
 
 
 def test_a_directory_that_is_destroyed_is_destroyed_whole(both: Place) -> None:
@@ -113,7 +126,7 @@ def test_several_files_that_it_may_be_are_counted(both: Place) -> None:
         both.write("foo: 1\n", f"pod-{number}.yaml")
     found = both.run(*PLAN)
     said = " ".join((found.out + found.err).split())
-    assert "is now one of those skipped (mkdocs.yml, pod-0.yaml, pod-1.yaml and 2 more), mend that file" in said
+    assert "is now one of those without tasks (mkdocs.yml, pod-0.yaml, pod-1.yaml and 2 more), mend that file" in said
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,28 @@ def stranger(source: Source) -> Stranger | None:
     return Stranger(next(filter(None, tools), None))
 
 
+def is_bare(source: Source) -> bool:
+    """Whether `source` says nothing but its version, as one does that was cut off after its first line."""
+    if _ONLY_OURS.search(source.data):
+        return False
+    try:
+        text = read_text(source.name, source.data, findings := Findings())
+        found = [] if text is None else list(documents(text))
+    except TooManyProblems:
+        return False
+    return bool(found) and not findings.all and all(_says_nothing(document.root) for document in found)
+
+
+def _says_nothing(root: Node) -> bool:
+    return isinstance(root, Mapping) and all(key == "version" or _is_empty(root.value(key)) for key in root.entries)
+
+
+def _is_empty(node: Node) -> bool:
+    if isinstance(node, Scalar):
+        return node.is_null
+    return (isinstance(node, Mapping) and not node.entries) or (isinstance(node, Sequence) and not node.items)
+
+
 def _is_strange(root: Node) -> bool:
     if isinstance(root, Sequence):
         return all(isinstance(item, Scalar) or _is_strange(item) for item in root.items)
