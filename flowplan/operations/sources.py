@@ -43,8 +43,8 @@ def _has_no_file(entry: str) -> bool:
 class Scope:
     """What the PATHs cover: these files, and every file that is or was directly in these directories, all absolute and
     in their real directories. `given`: how each file is called here, and what that leads to.
-    `everything`: no PATH was needed (destroy of a whole state). `skipped`: files of the directories that have no tasks,
-    being none of flowplan's or empty, as a PATH leads to them, where one may be a file that is gone.
+    `everything`: no PATH was needed (destroy of a whole state). `skipped`: files that have no tasks, being none of
+    flowplan's or empty, as a PATH leads to them, where one may be a file that is gone.
     `base`: the real directory of the state; `here`: the absolute one that relative paths start from."""
 
     base: str
@@ -189,7 +189,7 @@ def find(
         files = [name for name in files if name not in strange]
     scope = _scope(root, here, [*files, *wanted.gone], [*wanted.directories, *wanted.gone])
     unknown = tuple(name for name, one in strange.items() if one.tool is None)
-    bare = _bare(source for source in sources if source.name in wanted.brought - wanted.named)
+    bare = _bare(sources)
     return sources, scope if optional else evolve(scope, skipped=(*unknown, *bare))
 
 

@@ -64,6 +64,7 @@ def make_plan(
 
 def _widened(wishes: Wishes, state: State, desired: Desired) -> Wishes:
     """`wishes` with all that a file made which is given under another name: it was renamed, or a link leads to it.
+    Where it is gone, and a file that has no tasks may be it, or a part of it, the rest that it made stays.
 
     The proof is a resource of it that is this run's business: a link alone may be another task, named after the link.
     """
@@ -73,5 +74,5 @@ def _widened(wishes: Wishes, state: State, desired: Desired) -> Wishes:
         for address, binding in state.bindings.items()
         if binding.source and (address in desired.resources or wishes.in_scope(binding))
     }
-    renamed = {source for source in named if files.is_gone(source) or files.is_given(source)}
+    renamed = {one for one in named if files.is_given(one) or (files.is_gone(one) and not files.may_be(one))}
     return attrs.evolve(wishes, in_scope=lambda b: wishes.in_scope(b) or b.source in renamed) if renamed else wishes

@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "what a file made that was split ends, though a part that says nothing may have it",
+        "planning/make.py",
+        "(files.is_gone(one) and not files.may_be(one))",
+        "files.is_gone(one)",
+        ("tests/operations/test_skipped_files.py", "-k", "was_split"),
+    ),
+    Mistake(
         "pay any price for a finish a minute sooner",
         "planning/candidates.py",
         "    return hours - soonest <= max(soonest * SAME_SHARE, SAME_TIME)",
@@ -316,8 +323,8 @@ MISTAKES = (
     Mistake(
         "a file that was renamed leaves what it made",
         "planning/make.py",
-        "{source for source in named if files.is_gone(source) or files.is_given(source)}",
-        "{source for source in named if files.is_given(source)}",
+        "if files.is_given(one) or (files.is_gone(one) and not files.may_be(one))}",
+        "if files.is_given(one)}",
         ("tests/operations/test_sources.py",),
     ),
     Mistake(

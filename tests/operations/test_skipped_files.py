@@ -111,6 +111,38 @@ def test_what_a_file_made_that_may_be_cut_off_now_is_left_alone(place: Place, te
     assert "bid.train\n" in place.ok("state", "list")
 
 
+@pytest.mark.parametrize("damaged", ["wat: 1\n", "b: {resources: {}}\n", "version: 2\n", "version: 2\ntasks: {}\n"])
+@pytest.mark.parametrize("before", ["all.yaml", "."], ids=["by a file", "by a directory"])
+@pytest.mark.parametrize("paths", [["."], ["good.yaml", "damaged.yaml"]], ids=["in a directory", "by name"])
+def test_what_a_file_made_that_was_split_is_left_alone_where_a_part_is_damaged(
+    place: Place, damaged: str, before: str, paths: list[str]
+) -> None:
+    """The good part names one of its resources, so it counts as renamed; what the other part had may not end."""
+    place.write(f"{task_text('a')}---\n{task_text('b', more=storage('data'))}", "all.yaml")
+    place.ok("apply", before, "--auto-approve")
+    (place.path / "all.yaml").unlink()
+    place.write(task_text("a"), "good.yaml")
+    place.write(damaged, "damaged.yaml")
+    found = place.run("apply", *paths, "--auto-approve", "--allow-volume-destroy", "*")
+    said = " ".join((found.out + found.err).split())
+    assert "bid.b\n" in place.ok("state", "list") and "volume.data\n" in place.ok("state", "list")
+    if found.code == 65 and "damaged.yaml:1:1" in said:  # it was named, and is none of flowplan's
+        return
+    assert (found.code, "is now damaged.yaml, which has no tasks, mend that file" in said) == (0, True)
+    (place.path / "damaged.yaml").unlink()
+    place.ok("destroy", "all.yaml", "--auto-approve", "--allow-volume-destroy", "data")
+    assert place.ok("state", "list") == "bid.a\n"
+
+
+def test_what_a_file_made_that_was_renamed_and_lost_a_task_ends(place: Place) -> None:
+    place.write(f"{task_text('a')}---\n{task_text('b')}", "all.yaml")
+    place.ok("apply", ".", "--auto-approve")
+    (place.path / "all.yaml").unlink()
+    place.write(task_text("a"), "good.yaml")
+    place.ok("apply", ".", "--auto-approve")
+    assert place.ok("state", "list") == "bid.a\n"
+
+
 def test_a_directory_that_is_destroyed_is_destroyed_whole(both: Place) -> None:
     both.write(task_text("other"), "other.yaml")
     (both.path / "train.yaml").unlink()
