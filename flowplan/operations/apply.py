@@ -22,6 +22,7 @@ from flowplan.operations.approval import Approval, Approving, stale, waits_for_a
 from flowplan.operations.ending import Ending
 from flowplan.operations.environment import with_prefix
 from flowplan.operations.excerpts import Excerpting
+from flowplan.operations.meanwhile import hold_same_place, hold_same_records, recorded_since
 from flowplan.operations.observe import Observed
 from flowplan.operations.outputs import shown_after, with_outputs
 from flowplan.operations.paid import with_bill
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from flowplan.apply.events import Reporter
-    from flowplan.backends.store import Journal, Loaded, StateLock
+    from flowplan.backends.store import Journal, StateLock
     from flowplan.cloud.fcp import Fcp
     from flowplan.config import Config
     from flowplan.cost.costs import Costs
@@ -194,9 +195,10 @@ class Run:
         loaded, before, seen = self._looking.load(), found.recovered.state, found.seen
         if set(loaded.pending) != found.left:
             raise stale("another run has begun to change things since the plan was shown")
-        _hold_same_place(found.loaded, before, loaded)
+        hold_same_place(found.loaded, before, loaded, self.config)
         state = before if loaded.fresh and found.loaded.fresh else placed_as(before, loaded.state)
-        if (approving.is_late and not plan.empty) or _recorded_since(before, state):
+        hold_same_records(plan, before, state)
+        if (approving.is_late and not plan.empty) or recorded_since(before, state):
             plan, seen = approving.again(plan, state)
         recovered, journal = attrs.evolve(found.recovered, state=state), self.session.store.prepare(state)
         return plan, attrs.evolve(found, loaded=loaded, recovered=recovered, seen=seen, journal=journal)
@@ -326,23 +328,6 @@ def _prices(cloud: Fcp, bids: Sequence[Bid]) -> list[Prices]:
         Prices(market.spot if market else None, to_win(market, bid.limit_price))
         for bid, market in zip(bids, markets, strict=True)
     ]
-
-
-def _hold_same_place(shown: Loaded, before: State, now: Loaded) -> None:
-    """Raise StalePlan where the state is gone since, or by `now` is that of another project or stack than `before`:
-    what is in it is live there, and a run here would save it as what is live here."""
-    if now.fresh and not shown.fresh:
-        raise stale("the state is gone since the plan was shown")
-    if now.state.project not in ("", before.project):
-        name = now.state.project_name or now.state.project
-        raise stale(f"the state is that of project {name} since the plan was shown")
-    if now.state.stack not in ("", before.stack):
-        raise stale(f"the state is that of stack {now.state.stack} since the plan was shown")
-
-
-def _recorded_since(before: State, now: State) -> bool:
-    """Whether another run has recorded something in the state since it was `before`."""
-    return (before.lineage, before.serial, before.bindings) != (now.lineage, now.serial, now.bindings)
 
 
 def _without_left_out(plan: Plan, seen: Observed) -> State:

@@ -225,8 +225,8 @@ MISTAKES = (
     Mistake(
         "take a yes for what was shown",
         "operations/apply.py",
-        "        if (approving.is_late and not plan.empty) or _recorded_since(before, state):\n",
-        "        if _recorded_since(before, state):\n",
+        "        if (approving.is_late and not plan.empty) or recorded_since(before, state):\n",
+        "        if recorded_since(before, state):\n",
         ("tests/faults/test_after_yes.py",),
     ),
     Mistake(
@@ -252,10 +252,24 @@ MISTAKES = (
     ),
     Mistake(
         "save after the yes the state of another project as this one's",
-        "operations/apply.py",
-        '    if now.state.project not in ("", before.project):\n',
+        "operations/meanwhile.py",
+        '    if state.project not in ("", before.project):\n',
         "    if False:\n",
         ("tests/faults/test_asked_apart.py", "-k", "other_files"),
+    ),
+    Mistake(
+        "save after the yes the state of another environment as this one's",
+        "operations/meanwhile.py",
+        "    if config is not None and state.name_prefix not in",
+        "    if config is None and state.name_prefix not in",
+        ("tests/faults/test_recorded_meanwhile.py", "-k", "environment"),
+    ),
+    Mistake(
+        "destroy after the yes what another run protects by then",
+        "operations/apply.py",
+        "        hold_same_records(plan, before, state)\n",
+        "",
+        ("tests/faults/test_recorded_meanwhile.py", "-k", "protects"),
     ),
     Mistake(
         "keep the lock while somebody is asked",
