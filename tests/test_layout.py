@@ -59,7 +59,7 @@ ALLOWED: dict[str, set[str]] = {
     "cost.what_if": {"cost", "planning", "pricing", *NOUNS},
     "apply": {"planning", "state", *NOUNS},
     "backends": {"backends.remote", "files", "state", "pricing", *NOUNS},
-    "backends.remote": {"backends", "files", "state", *NOUNS},
+    "backends.remote": {"backends", "cloud.http", "files", "state", *NOUNS},
     "cloud.http": NOUNS,
     "cloud": {"cloud.http", "files", "startup", "pricing", "simulator", *NOUNS},
     "simulator": {"simulator.api", "simulator.auctions", "simulator.faults", "files", "errors"},
@@ -216,6 +216,7 @@ resources_specification: {fcp_instance: h100.8x.SXM5.IB, cluster_id: us-central1
         (("--help",), {"requests", "jinja2", "rich", "deepdiff", "ruamel", "cattrs", "werkzeug", "sqlite3"}),
         (("validate",), {"requests", "jinja2", "rich", "deepdiff", "werkzeug", "sqlite3"}),
         (("--api-url", "sim:", "plan"), {"jinja2", "rich", "deepdiff", "werkzeug", "flowplan.cost.what_if"}),
+        (("--api-url", "sim:", "plan"), {"flowplan.backends.remote"}),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )

@@ -29,8 +29,14 @@ def _file(given: str, directory: Path, environ: Mapping[str, str], hold: Callabl
     return LocalStore(real, overflow_directory(environ), hold)
 
 
+def _http(given: str, directory: Path, environ: Mapping[str, str], hold: Callable[[], None]) -> Store:
+    from flowplan.backends.remote.http_lock import open_http
+
+    return open_http(given, directory, environ, hold)
+
+
 # The scheme of a URL -> what opens it; without a scheme it is a file.
-STORES: Mapping[str, Opener] = MappingProxyType({"": _file})
+STORES: Mapping[str, Opener] = MappingProxyType({"": _file, "http": _http, "https": _http})
 
 
 def open_store(

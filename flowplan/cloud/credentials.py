@@ -45,7 +45,7 @@ class Credentials:
 
 def without_credentials(environ: Mapping[str, str]) -> dict[str, str]:
     """`environ` for somebody else's program: without flowplan's credentials, and without the values of variables."""
-    own = {*SOURCES, "FOUNDRY_EMAIL", "FOUNDRY_PASSWORD", "FLOWPLAN_PLAN_KEY"}
+    own = {*SOURCES, "FOUNDRY_EMAIL", "FOUNDRY_PASSWORD", "FLOWPLAN_PLAN_KEY", "FLOWPLAN_HTTP_PASSWORD"}
     return {name: value for name, value in environ.items() if name not in own and not name.startswith(_VARIABLE)}
 
 

@@ -15,6 +15,7 @@ from flowplan.backends.parts import Part
 from flowplan.backends.store import Store
 from flowplan.state.state import State
 from tests.contracts.database import Database, DatabaseStore
+from tests.contracts.http_site import GiteaSite, HttpSite
 from tests.contracts.memory import ObjectSite
 
 
@@ -127,4 +128,10 @@ class DatabasePlace:
         return len(self.elsewhere.names("*"))
 
 
-PLACES: dict[str, Callable[[Path], Place]] = {"local": LocalPlace, "database": DatabasePlace, "objects": ObjectSite}
+PLACES: dict[str, Callable[[Path], Place]] = {
+    "local": LocalPlace,
+    "database": DatabasePlace,
+    "objects": ObjectSite,
+    "gitlab": HttpSite,
+    "gitea": GiteaSite,
+}

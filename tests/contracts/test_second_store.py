@@ -112,7 +112,7 @@ def test_the_command_line_takes_it_by_its_url(place: Place, database: Database) 
     assert not list(place.path.glob("flowplan.*state*"))
 
 
-@pytest.mark.parametrize("url", ["s3://bucket/key", "https://user:secret@host/state"])
+@pytest.mark.parametrize("url", ["rows://bucket/key", "ftp://user:secret@host/state"])
 def test_a_url_of_nothing_that_keeps_a_state_is_wrong_usage(place: Place, url: str) -> None:
     place.write(TASK)
     result = place.run("--api-url", "sim:", "--state", url, "plan")

@@ -177,7 +177,7 @@ class LeaseLock(FencedLock):
 
     def _over(self, lease: Lease, left: Record) -> bool:
         """Whether the run that has the lock by the record `left` is dead, or its lease has ended for everybody."""
-        return _dead(left) or self._age(lease) > self._terms.lease + self._terms.grace
+        return dead(left) or self._age(lease) > self._terms.lease + self._terms.grace
 
     def _age(self, lease: Lease) -> float:
         """How long a record has been there unchanged, in seconds: by the server's clock when it was first seen, by this
@@ -321,7 +321,7 @@ class LeaseLock(FencedLock):
         return holder
 
 
-def _dead(left: Record) -> bool:
+def dead(left: Record) -> bool:
     """Whether the process that `left` names is over. Only a process that this one would see says so: one kernel numbers
     the processes of each container by themselves, and this one may be in another."""
     holder = left.holder

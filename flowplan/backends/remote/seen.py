@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -107,13 +107,11 @@ class Seen:
         """What is there now is a new beginning."""
         self._write(evolve(self._last_or_none(), lineage="", serial=0))
 
-    def proved(self) -> bool:
-        """Whether the server is known to keep its conditions."""
-        return self._last_or_none().proved
-
-    def note_proof(self) -> None:
-        """It does."""
-        self._write(evolve(self._last_or_none(), proved=True))
+    def prove_once(self, prove: Callable[[], None]) -> None:
+        """Call `prove` unless the server is known to keep its conditions: from then on it is. Raises what it raises."""
+        if not self._last_or_none().proved:
+            prove()
+            self._write(evolve(self._last_or_none(), proved=True))
 
     def _last_or_none(self) -> Sight:
         try:

@@ -228,13 +228,7 @@ class RemoteStore(Store):
         """The store of the state that `server` keeps, for an opener of `open.STORES`. Whether the server keeps its
         conditions is found out once on each machine, before the first lock is taken there."""
         seen = Seen.of(environ, server.identity, server.name)
-
-        def proof() -> None:
-            if not seen.proved():
-                server.prove()
-                seen.note_proof()
-
-        lock = LeaseLock(server, server.name, server.fence, proof)
+        lock = LeaseLock(server, server.name, server.fence, lambda: seen.prove_once(server.prove))
         return cls(server, lock, base, seen, overflow_directory(environ), hold)
 
     @property

@@ -33,9 +33,10 @@ def checked_url(url: str, *, in_process: bool) -> str:
         raise _bad_url(url, "is not an https URL")
     if parts.query or parts.fragment or "?" in url or "#" in url:
         raise UsageProblem("the API's URL must end with its path: no ? and no #")
-    if not (_HOST.fullmatch(host) or _is_address(host)):
+    if not is_host(host):
         raise _bad_url(url, "has no valid host")
-    if parts.scheme == "http" and not (_is_loopback(host) or (host == "localhost" and _is_here(host, in_process))):
+    here = is_loopback(host) or (host == "localhost" and (in_process or is_here(host)))
+    if parts.scheme == "http" and not here:
         raise _bad_url(url, "is not https; plain http is allowed only for this machine (127.0.0.1, ::1, localhost)")
     path = parts.path.rstrip("/").removesuffix("/v2").rstrip("/")
     if path and not PATH.fullmatch(path):
@@ -56,21 +57,25 @@ def _is_address(host: str) -> bool:
     return True
 
 
-def _is_loopback(host: str) -> bool:
+def is_host(text: str) -> bool:
+    """Whether `text` can be the name or the address of a host."""
+    return _HOST.fullmatch(text) is not None or _is_address(text)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host` is an address of this machine alone."""
     return _is_address(host) and ipaddress.ip_address(host).is_loopback
 
 
-def _is_here(host: str, in_process: bool) -> bool:
-    """Whether every address of the name `host` is this machine; with an adapter in the process no name is looked up."""
+def is_here(host: str) -> bool:
+    """Whether every address of the name `host` is this machine."""
     import socket
 
-    if in_process:
-        return True
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except OSError:
         return False
-    return bool(found) and all(_is_loopback(str(address[0])) for *_, address in found)
+    return bool(found) and all(is_loopback(str(address[0])) for *_, address in found)
 
 
 def proxies(environ: Mapping[str, str], host: str, port: int | None = None) -> dict[str, str]:
@@ -78,7 +83,7 @@ def proxies(environ: Mapping[str, str], host: str, port: int | None = None) -> d
     UsageProblem."""
     url = environ.get("https_proxy") or environ.get("HTTPS_PROXY") or ""
     no_proxy = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
-    if not url or _is_loopback(host) or host == "localhost" or _is_exempt(no_proxy, host, port):
+    if not url or is_loopback(host) or host == "localhost" or _is_exempt(no_proxy, host, port):
         return {}
     if "://" not in url:
         url = f"http://{url}"

@@ -15,8 +15,11 @@ CREDENTIALS_HINT = (
 )
 
 
-# The variables whose values are credentials. The last one signs plans.
-VARIABLES = ("FLOWPLAN_API_KEY", "FOUNDRY_API_KEY", "MITHRIL_API_KEY", "FOUNDRY_PASSWORD", "FLOWPLAN_PLAN_KEY")
+# The variables whose values are credentials: for the API, for signing plans, for a server that keeps the state.
+VARIABLES = (
+    *("FLOWPLAN_API_KEY", "FOUNDRY_API_KEY", "MITHRIL_API_KEY", "FOUNDRY_PASSWORD", "FLOWPLAN_PLAN_KEY"),
+    *("FLOWPLAN_HTTP_PASSWORD", "TF_HTTP_PASSWORD"),
+)
 _SHORTEST = 8  # characters: less than that is a part of prices, ids and words, which must be seen
 
 

@@ -1,0 +1,272 @@
+"""A state on a server that keeps Terraform states (GitLab, Gitea, Forgejo, and others that speak Terraform's `http`
+backend), as one document: each write replaces it whole, in one request.
+
+The server excludes, not the writer: each write names its lock, and the server refuses one that is not the one that is
+held. Its serial is the next one, and a server that keeps each serial once refuses a second. So who wakes after his lock
+was taken away writes nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import NoReturn
+
+from attrs import evolve
+
+from flowplan import __version__
+from flowplan.backends.parts import Part
+from flowplan.backends.remote.http_client import HttpClient, LockInfo
+from flowplan.backends.remote.http_document import ASIDE, Aside, Document, Packed
+from flowplan.backends.remote.lease import Clocks, Record
+from flowplan.backends.remote.place import Conflict, Contents, Fault, Place, Saved, Unanswered, VersionId
+from flowplan.errors import StateError
+
+_TRIES = 4  # of one write
+_PAUSE = 0.5  # seconds before the second; it doubles
+
+
+class InTheWay(StateError):
+    """The lock is held, so that nothing can be tried: by `info`."""
+
+    def __init__(self, name: str, info: LockInfo) -> None:
+        super().__init__(f"the lock of {name} is held")
+        self.info = info
+
+
+class HttpPlace(Place):
+    """The state that `client` reaches; what each method promises is said at `place.Place`. `lock_id` is what every
+    write names, "": none; as long as there is one, nobody else writes, and what was written last is there."""
+
+    def __init__(
+        self, client: HttpClient, clocks: Clocks | None = None, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self.client, self._clocks, self._sleep = client, clocks or Clocks(), sleep
+        self.lock_id = ""
+        self.is_new = False  # whether nothing was there before
+        self.confirmed = (0.0, 0.0)  # when the server last proved that the state is ours: since boot, and time of day
+        self._run = uuid.uuid4().hex
+        self._there = Document()  # as it was written last, under the lock
+        self._doubt = ""  # a write that may have been done since
+        self._guard = threading.RLock()  # of all that is written
+
+    @property
+    def name(self) -> str:
+        return self.client.name
+
+    @property
+    def identity(self) -> str:
+        return self.client.name
+
+    def close(self) -> None:
+        self.client.close()
+
+    # -- the document
+
+    def look(self) -> Document:
+        """What is there now; one with serial 0: nothing. Raises StateError."""
+        data = self.client.get()
+        return Document() if data is None else Document.load(data, self.name)
+
+    def _base(self) -> Document:
+        """What the next write replaces. Raises Conflict where that is another run's."""
+        if self.lock_id and not self._doubt:
+            return self._there
+        found = self.look()
+        if self.lock_id:
+            if found.write not in (self._there.write, self._doubt):
+                self._overtaken()
+            self._there, self._doubt = found, ""
+        elif not self.client.address.numbered:
+            raise StateError(f"{self.name} is written only under its lock")
+        return found
+
+    def _put(self, base: Document, new: Document) -> Document:
+        """Write `new` in the place of `base`. An answer that is lost, or no success, is looked up. What may have been
+        done is sent again only where a second arrival of the first could do no harm: its serial is taken by then."""
+        pause, data = _PAUSE, new.dump()
+        for left in reversed(range(_TRIES)):
+            try:
+                self.client.update(data, self.lock_id)
+                break
+            except (Conflict, Unanswered) as error:
+                self._doubt = new.write
+                there = self.look()
+                if there.write == new.write:
+                    break
+                if there.write != base.write:
+                    self._overtaken(error)
+                if isinstance(error, Conflict) or not left or not self.client.address.numbered:
+                    raise
+            self._sleep(pause)
+            pause *= 2
+        self._there, self._doubt = new, ""
+        self.confirmed = self._clocks.since_boot(), self._clocks.wall()
+        return new
+
+    def _overtaken(self, error: StateError | None = None) -> NoReturn:
+        raise Conflict(f"{self.name} was written by another run") from error
+
+    # -- for its lock
+
+    def take(self, lock_id: str, record: Record) -> Document:
+        """Say in the document who has the lock `lock_id`, which was taken, under a fence that is higher than all
+        before. Raises StateError."""
+        with self._guard:
+            self.lock_id, self._doubt = lock_id, ""
+            before = self.look()
+            self.is_new = self.is_new or not before.serial
+            fence = before.fence + 1
+            record = evolve(record, fence=fence)
+            return self._put(before, before.next(fence=fence, run=self._run, version=uuid.uuid4().hex, record=record))
+
+    def give_back(self) -> None:
+        """Say in the document that nobody has the lock. Raises StateError."""
+        with self._guard:
+            base = self._base()
+            self._put(base, base.next(record=Record(None, base.fence)))
+
+    def leave(self) -> None:
+        """Nothing is written under the lock any more."""
+        with self._guard:
+            self.lock_id, self._doubt, self._run = "", "", uuid.uuid4().hex
+
+    def is_ours(self) -> bool:
+        """Whether no run has begun since this one did. Raises StateError."""
+        began = self._clocks.since_boot(), self._clocks.wall()
+        found = self.look()
+        if (found.run, found.fence) != (self._run, self._there.fence):
+            return False
+        self.confirmed = began
+        return True
+
+    # -- proof
+
+    def prove(self) -> None:
+        """Also raises InTheWay where another has the lock."""
+        mine, other = (LockInfo(str(uuid.uuid4()), "probe", Who="flowplan", Version=__version__) for _ in range(2))
+        there = self.client.lock(mine)
+        if there is not None:
+            raise InTheWay(self.name, there)
+        try:
+            self.lock_id = mine.ID
+            self._try(mine, other)
+        finally:
+            self.leave()
+            with suppress(StateError):
+                self.client.unlock(mine)
+
+    def _try(self, mine: LockInfo, other: LockInfo) -> None:
+        if self.client.lock(other) is None:
+            with suppress(StateError):
+                self.client.unlock(other)
+            self._fault("gives a lock that is held to a second run")
+        there = self.look()
+        if not there.serial:
+            self.is_new, first = True, self._put(there, there.next())
+            there = self.look()
+            if there.write != first.write:
+                self._fault("does not give back what was written last")
+        if not self._refuses(there.next(), other.ID):
+            self._fault("takes a write from a run that does not have the lock")
+        if self.client.unlock(other):
+            self._fault("gives the lock away for a run that does not have it")
+        if not self._refuses(evolve(there, write=uuid.uuid4().hex), mine.ID):
+            # Serials do not count there. Then a lock must, also when nobody has it any more.
+            self.client.unlock(mine)
+            if not self._refuses(there.next(), mine.ID):
+                self._fault("takes a write from a run whose lock was taken away")
+
+    def _refuses(self, document: Document, lock_id: str) -> bool:
+        """Whether the server does not take `document`, which says of the state what is there."""
+        try:
+            self.client.update(document.dump(), lock_id)
+        except StateError:
+            return self.look().write != document.write
+        return False
+
+    def _fault(self, fault: str) -> NoReturn:
+        raise Fault(
+            f"the server of {self.name} {fault}: no state can be kept there, because two runs could change it at once",
+            hint="keep the state at GitLab or Gitea, or in a file",
+        )
+
+    # -- the state
+
+    def fence(self) -> int:
+        return self.look().fence
+
+    def read(self) -> Contents:
+        return self.look().contents
+
+    def begin(self, fence: int, seen: Contents) -> Contents:
+        with self._guard:
+            base = self._base()
+            if (base.fence, base.run) == (fence, self._run):
+                return base.contents
+            if base.fence >= fence:
+                raise Conflict(f"{self.name} was written under fence {base.fence}, this run has {fence}")
+            return self._put(base, base.next(fence=fence, run=self._run, version=uuid.uuid4().hex)).contents
+
+    def append(self, fence: int, number: int, frames: bytes) -> None:
+        with self._guard:
+            base = self._held(fence)
+            self._put(base, base.next(journal=base.journal + frames))
+
+    def save(self, fence: int, version: str, saved: Saved) -> str:
+        with self._guard:
+            base = self._held(fence)
+            if base.version != version:
+                self._overtaken()
+            new = base.next(
+                version=uuid.uuid4().hex,
+                state=(saved.lineage, saved.serial),
+                snapshot=saved.snapshot,
+                backup=saved.backup,
+                journal=saved.journal,
+            )
+            return self._put(base, new).version
+
+    def _held(self, fence: int) -> Document:
+        base = self._base()
+        if (base.fence, base.run) != (fence, self._run):
+            self._overtaken()
+        return base
+
+    def set_aside(self, part: Part, data: bytes) -> str:
+        with self._guard:
+            base, name = self._base(), f"{part}.damaged.{uuid.uuid4().hex[:8]}"
+            kept = (*base.aside, Aside(name, Packed.of(("", 0), data).data))[-ASIDE:]
+            self._put(base, base.next(aside=kept))
+            return f"{self.name}#{name}"
+
+    # -- kept versions
+
+    def keep_version(self, id: VersionId, document: bytes, *, replace: bool) -> None:
+        with self._guard:
+            base = self._base()
+            kept = base.keeping(Packed.of(id, document), replace=replace)
+            if kept != base.versions:
+                self._put(base, base.next(versions=kept))
+
+    def _versions(self) -> tuple[Packed, ...]:
+        return (self._there if self.lock_id and not self._doubt else self.look()).versions
+
+    def version_ids(self) -> tuple[VersionId, ...]:
+        return tuple(one.id for one in self._versions())
+
+    def version_heads(self) -> Iterable[tuple[str, bytes]]:
+        return [(f"version {one.serial} of {self.name}", one.unpacked()) for one in self._versions()]
+
+    def read_version(self, id: VersionId) -> bytes | None:
+        return next((one.unpacked() for one in self._versions() if one.id == id), None)
+
+    def drop_version(self, id: VersionId) -> None:
+        with self._guard:
+            base = self._base()
+            kept = tuple(one for one in base.versions if one.id != id)
+            if kept != base.versions:
+                self._put(base, base.next(versions=kept))

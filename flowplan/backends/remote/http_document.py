@@ -1,0 +1,185 @@
+"""A state as one JSON document: what a server for Terraform states keeps of it, and each time as a whole.
+
+Bytes that are plain text stand there as text, so that a person can read them; any others as base64.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import uuid
+import zlib
+from typing import Any
+
+from attrs import evolve, field, frozen
+
+from flowplan.backends.remote.lease import Record
+from flowplan.backends.remote.place import Contents, VersionId
+from flowplan.errors import StateError
+from flowplan.state.codec import no_constant, no_duplicates
+
+FORMAT, FORMAT_VERSION = "flowplan-state", 1
+SIZE_LIMIT = 64 * 1024 * 1024  # bytes of a document
+KEPT_BYTES = 256 * 1024  # of versions, packed: each write sends them all
+ASIDE = 5  # copies of damaged parts
+
+
+@frozen
+class Packed:
+    """A document that is kept, compressed, under what tells it from others."""
+
+    lineage: str
+    serial: int
+    data: str = field(repr=False)
+
+    @classmethod
+    def of(cls, id: VersionId, document: bytes) -> Packed:
+        """Raises nothing; `document` comes back from `unpacked` as it is."""
+        return cls(*id, base64.b64encode(zlib.compress(document, 9)).decode())
+
+    @property
+    def id(self) -> VersionId:
+        """Which version it is."""
+        return self.lineage, self.serial
+
+    def unpacked(self) -> bytes:
+        """The document; b"" for one that is damaged, which reads as no version."""
+        try:
+            return zlib.decompress(base64.b64decode(self.data, validate=True))
+        except (ValueError, zlib.error):
+            return b""
+
+
+@frozen
+class Aside:
+    """A part that was damaged and replaced, compressed, and what messages call it."""
+
+    name: str
+    data: str = field(repr=False)
+
+
+def _written(data: bytes | None) -> object:
+    if data is None:
+        return None
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        text = "\0"
+    return text if "\0" not in text else {"base64": base64.b64encode(data).decode()}
+
+
+def _bytes(found: Any) -> bytes | None:
+    if found is None:
+        return None
+    return found.encode() if isinstance(found, str) else base64.b64decode(found["base64"], validate=True)
+
+
+@frozen
+class Document:
+    """`serial` rises with every write, whatever it is about, and `write` is another in each. `lineage` stays as long as
+    there is a document. `run` is what began to write under `fence`, and `record` says who has the lock. `version` is
+    another after each begin and each save. `state` is lineage and serial of the snapshot, for people."""
+
+    serial: int = 0
+    lineage: str = ""
+    fence: int = 0
+    run: str = ""
+    version: str = ""
+    record: Record = field(default=Record(None, 0))
+    state: VersionId = ("", 0)
+    snapshot: bytes | None = field(default=None, repr=False)
+    backup: bytes | None = field(default=None, repr=False)
+    journal: bytes = field(default=b"", repr=False)
+    versions: tuple[Packed, ...] = ()
+    aside: tuple[Aside, ...] = ()
+    write: str = ""
+
+    def next(self, **changes: Any) -> Document:
+        """The document to be written in its place."""
+        return evolve(
+            self,
+            serial=self.serial + 1,
+            lineage=self.lineage or str(uuid.uuid4()),
+            write=uuid.uuid4().hex,
+            **changes,
+        )
+
+    @property
+    def contents(self) -> Contents:
+        """What it says of the state."""
+        return Contents(self.snapshot, self.backup, self.journal, self.fence, self.version)
+
+    def keeping(self, new: Packed, *, replace: bool) -> tuple[Packed, ...]:
+        """Its versions with `new`; of more than KEPT_BYTES the oldest go, and the newest stays."""
+        if any(one.id == new.id for one in self.versions):
+            return tuple(new if one.id == new.id and replace else one for one in self.versions)
+        kept, room = [new], KEPT_BYTES - len(new.data)
+        for one in reversed(self.versions):
+            room -= len(one.data)
+            if room < 0:
+                break
+            kept.append(one)
+        return tuple(reversed(kept))
+
+    def dump(self) -> bytes:
+        """As the server keeps it."""
+        document = {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "serial": self.serial,
+            "lineage": self.lineage,
+            "fence": self.fence,
+            "run": self.run,
+            "version": self.version,
+            "write": self.write,
+            "lock": json.loads(self.record.dump()),
+            "state": {"lineage": self.state[0], "serial": self.state[1]},
+            "snapshot": _written(self.snapshot),
+            "backup": _written(self.backup),
+            "journal": _written(self.journal),
+            "versions": [{"lineage": one.lineage, "serial": one.serial, "data": one.data} for one in self.versions],
+            "aside": [{"name": one.name, "data": one.data} for one in self.aside],
+        }
+        return json.dumps(document).encode()
+
+    @classmethod
+    def load(cls, data: bytes, name: str) -> Document:
+        """Raises StateError for what is no such document, as nothing at all, a part of one, or a state of Terraform."""
+        try:
+            found = json.loads(data, object_pairs_hook=no_duplicates, parse_constant=no_constant)
+            if "terraform_version" in found:
+                raise _strange(f"{name} is a state of Terraform", "give flowplan a name of its own there")
+            if (found["format"], found["format_version"]) != (FORMAT, FORMAT_VERSION):
+                raise ValueError("another format")
+            return cls._of(found, name)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            raise _strange(
+                f"what the server gave as {name} is not a state of this flowplan",
+                "look at it on the server: flowplan changes nothing that it does not understand",
+            ) from None
+
+    @classmethod
+    def _of(cls, found: dict[str, Any], name: str) -> Document:
+        texts = {key: found[key] for key in ("lineage", "run", "version", "write")}
+        numbers = {key: found[key] for key in ("serial", "fence")}
+        state, versions = found["state"], [Packed(**one) for one in found["versions"]]
+        aside = [Aside(**one) for one in found["aside"]]
+        strings = [*texts.values(), *(one.data for one in versions), *(one.lineage for one in versions)]
+        integers = [*numbers.values(), *(one.serial for one in versions)]
+        if {str} != {type(one) for one in strings} or {int} != {type(one) for one in integers} or min(integers) < 0:
+            raise ValueError("other types")
+        return cls(
+            **texts,
+            **numbers,
+            record=Record.load(json.dumps(found["lock"]).encode(), name),
+            state=(str(state["lineage"]), int(state["serial"])),
+            snapshot=_bytes(found["snapshot"]),
+            backup=_bytes(found["backup"]),
+            journal=_bytes(found["journal"]) or b"",
+            versions=tuple(versions),
+            aside=tuple(aside),
+        )
+
+
+def _strange(message: str, hint: str) -> StateError:
+    return StateError(message, hint=hint)

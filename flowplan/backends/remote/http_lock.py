@@ -1,0 +1,245 @@
+"""The lock of a state on a server that keeps Terraform states: LOCK and UNLOCK, and the document that says who has it.
+
+There is no lease: the server knows no time. A lock stays until its run gives it back; that of a run that died is freed
+where its process is seen to be dead, on the machine that it ran on, or by `force-unlock`. GitLab does not show who has
+a lock, so the document says it, too.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from attrs import evolve
+
+from flowplan import __version__
+from flowplan.backends.overflow import overflow_directory
+from flowplan.backends.processes import fate_of, pid_namespace
+from flowplan.backends.remote.http import HttpPlace, InTheWay
+from flowplan.backends.remote.http_address import HttpAddress
+from flowplan.backends.remote.http_client import HttpClient, LockInfo
+from flowplan.backends.remote.lease import Clocks, Record, dead
+from flowplan.backends.remote.place import FencedLock
+from flowplan.backends.remote.seen import Seen
+from flowplan.backends.remote.store import RemoteStore
+from flowplan.errors import FlowplanError, Locked, StateError
+from flowplan.model.owner import Owner
+
+TRUST = 5.0  # seconds for which an answer of the server's counts
+PATIENCE = 60.0  # seconds for which the server may be away
+POLL = 1.0  # seconds between two tries
+
+
+class HttpLock(FencedLock):
+    """The lock of `place`; what each method promises is said at `store.StateLock` and `place.FencedLock`. `proof` finds
+    out whether the server can keep a lock at all: it raises StateError, InTheWay where it cannot be tried now."""
+
+    def __init__(
+        self, place: HttpPlace, proof: Callable[[], None], clocks: Clocks | None = None, poll: float = POLL
+    ) -> None:
+        self._place, self._proof, self._clocks, self._poll = place, proof, clocks or Clocks(), poll
+        self._asked: LockInfo | None = None  # what was asked for, and may be ours
+        self._taken = False  # whether the document says so
+        self._fence = 0
+        self._asking = threading.Lock()
+
+    @property
+    def name(self) -> str:
+        return self._place.name
+
+    @property
+    def fence(self) -> int:
+        return self._fence
+
+    def out_of_reach(self) -> str | None:
+        return None
+
+    # -- taking it
+
+    def acquire(
+        self,
+        owner: Owner,
+        *,
+        timeout: float = 0,
+        say: Callable[[str], None] = lambda _: None,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> None:
+        deadline = self._clocks.since_boot() + timeout
+        waiting = False
+        while (blocked := self._blocked(owner, say)) is not None:
+            if self._clocks.since_boot() >= deadline or stopped():
+                raise blocked
+            if not waiting:
+                say(f"waiting up to {timeout:g} s for the lock of {self.name}")
+                waiting = True
+            time.sleep(self._poll)
+
+    def _blocked(self, owner: Owner, say: Callable[[str], None]) -> Locked | None:
+        """Take the lock; what is in the way, if it cannot be taken. The lock of a run that is dead is freed first."""
+        there = self._in_the_way(owner, say)
+        if there is None:
+            return None
+        left = self._record_of(there)
+        if left.holder is not None and dead(left):
+            gone = left.holder
+            self._place.client.unlock(LockInfo(left.run))
+            there = self._in_the_way(owner, say)
+            if there is None:
+                say(f"the run of {gone.who} since {gone.since} ({gone.command}) died; taking over its lock")
+                return None
+            left = self._record_of(there)
+        return _locked(self.name, left.holder or _unknown(there), there)
+
+    def _in_the_way(self, owner: Owner, say: Callable[[str], None]) -> LockInfo | None:
+        """Ask the server for the lock; None: it is ours, and the document says so."""
+        try:
+            self._proof()
+        except InTheWay as held:
+            return held.info
+        id = str(uuid.uuid4())
+        record = Record(owner, 0, run=id, namespace=pid_namespace(), renewed_at=self._clocks.wall())
+        info = LockInfo(id, owner.command, record.dump().decode(), owner.who, __version__, owner.since, self.name)
+        self._asked = info  # known first: what interrupts the call gives it back
+        there = self._place.client.lock(info)
+        if there is not None:
+            self._asked = None
+            return there
+        try:
+            written = self._place.take(id, record)
+        except StateError:
+            self.release()
+            raise
+        self._taken, self._fence = True, written.fence
+        if self._place.is_new:
+            self._place.is_new = False
+            say(f"there was no state at {self.name}: a new one begins there")
+        return None
+
+    def _record_of(self, there: LockInfo) -> Record:
+        """Who has the lock `there`, by the document or by what the server was given with it; free: that is not known.
+        What GitLab says of a lock that is held is, but for its ID, what it was just asked with."""
+        found = self._place.look().record
+        with suppress(StateError):
+            if found.run != there.ID and there.Info:
+                found = Record.load(there.Info.encode(), self.name)
+        return found if there.ID in ("", found.run) else Record(None, 0)
+
+    # -- keeping it
+
+    def verify(self) -> None:
+        """Raise StateError unless it is still ours. The server is asked where it has not said so for TRUST seconds."""
+        if self._taken and (self._fresh(TRUST) or self._still_ours()):
+            return
+        raise StateError(
+            f"the lock of {self.name} was lost while this command ran; flowplan changes nothing more",
+            hint="run the same command again",
+        )
+
+    def _still_ours(self) -> bool:
+        with self._asking:  # one of several threads asks
+            if self._fresh(TRUST):
+                return True
+            try:
+                return self._place.is_ours()
+            except StateError:  # the server is away: whoever takes a lock that is held has to say so first
+                return self._fresh(PATIENCE)
+
+    def _fresh(self, seconds: float) -> bool:
+        """Whether the server has said within `seconds` that it is ours: by both clocks, as a machine may have slept."""
+        since_boot, wall = self._place.confirmed
+        return self._clocks.since_boot() - since_boot < seconds and abs(self._clocks.wall() - wall) < seconds
+
+    # -- giving it back
+
+    def release(self) -> None:
+        """Free it, also after an `acquire` that was interrupted. Raises no error: where the server is away, the lock
+        stays, and the next run on this machine takes it over."""
+        asked, taken = self._asked, self._taken
+        self._taken, self._fence = False, 0
+        if asked is None:
+            return
+        if taken:
+            with suppress(StateError):
+                self._place.give_back()
+        self._place.leave()
+        with suppress(StateError):
+            self._place.client.unlock(asked)
+        self._asked = None
+
+    # -- looking at it
+
+    def holder(self) -> Owner | None:
+        return self._place.look().record.holder
+
+    def held(self) -> bool:
+        found = self._place.look().record
+        return found.holder is not None and not dead(found)
+
+    def break_(self, id: str, here: Owner) -> Owner:
+        """Free it from the run `id`: its own id, or that of its lock at the server. Raises FlowplanError when another
+        holds it, or nobody, or a process that is alive on this machine."""
+        found = self._place.look().record
+        holder = found.holder
+        if holder is None or id not in (holder.id, found.run):
+            holder, lock_id = self._unnamed(id, holder), id
+        else:
+            lock_id = found.run
+            # As another process would see it: a lock that this very process holds is held.
+            if fate_of(holder, evolve(here, pid=0, started="")) == "alive":
+                raise FlowplanError(
+                    f"process {holder.pid} on {holder.host} is alive and holds the lock; it stays",
+                    hint=f"stop that process first (kill -INT {holder.pid} lets it finish cleanly)",
+                )
+        self._place.client.unlock(LockInfo(lock_id))
+        self._clear()
+        return holder
+
+    def _unnamed(self, id: str, holder: Owner | None) -> Owner:
+        """Who has the lock `id` at the server, which the document does not say. Raises FlowplanError."""
+        probe = LockInfo(str(uuid.uuid4()), "probe", Who="flowplan", Version=__version__)
+        there = self._place.client.lock(probe)
+        if there is None:
+            self._place.client.unlock(probe)
+            if holder is None:
+                raise FlowplanError(f"nobody holds the lock of {self.name}")
+        there_id = there.ID if there is not None and there.ID else holder.id if holder is not None else ""
+        if there is None or there_id != id:
+            raise FlowplanError(f"the lock has the id {there_id}, not {id}; it stays", hint=None)
+        return _unknown(there)
+
+    def _clear(self) -> None:
+        """Under a lock of its own, raise the fence and take the name out: a run that was alive writes nothing more."""
+        own = LockInfo(str(uuid.uuid4()), "force-unlock", Who="flowplan", Version=__version__)
+        if self._place.client.lock(own) is not None:
+            raise FlowplanError(f"another run has the lock of {self.name} by now; it stays", hint=None)
+        try:
+            self._place.take(own.ID, Record(None, 0))
+        finally:
+            self._place.leave()
+            with suppress(StateError):
+                self._place.client.unlock(own)
+
+
+def _unknown(there: LockInfo) -> Owner:
+    """What the server says of who has a lock that no document names."""
+    return Owner(there.ID, there.Who or "another run", "", 0, "", "", "(not known)", there.Created)
+
+
+def _locked(name: str, holder: Owner, there: LockInfo) -> Locked:
+    remedy = "give --lock-timeout 5m to wait"
+    if id := holder.id or there.ID:
+        remedy += f"; if that run is dead, flowplan force-unlock {id}"
+    return Locked(f"the lock of {name} is held by {holder.who}", detail=holder.describe(), hint=remedy)
+
+
+def open_http(given: str, base: Path, environ: Mapping[str, str], hold: Callable[[], None]) -> RemoteStore:
+    """The store of the state at the URL `given`, for `open.STORES`. Raises UsageProblem for a URL that can be no
+    state."""
+    place = HttpPlace(HttpClient(HttpAddress.of(given, environ), environ))
+    seen = Seen.of(environ, place.identity, place.name)
+    lock = HttpLock(place, lambda: seen.prove_once(place.prove))
+    return RemoteStore(place, lock, base, seen, overflow_directory(environ), hold)

@@ -1,0 +1,466 @@
+"""What a state at a server for Terraform states holds against lost answers, kills at any call, runs that wake up too
+late, and servers that do not keep their word. All of it under a lock, as a run has it."""
+
+from __future__ import annotations
+
+import json
+import threading
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from flowplan.backends.processes import this_process
+from flowplan.backends.remote.lease import Clocks
+from flowplan.backends.remote.place import Conflict, Fault
+from flowplan.backends.remote.store import RemoteStore
+from flowplan.errors import FlowplanError, Locked, StateError
+from flowplan.model.owner import Owner
+from flowplan.state.history import Change
+from tests.builders import DATA
+from tests.contracts import state_servers
+from tests.contracts.begun import BINDING, DONE, INTENT, found
+from tests.contracts.http_site import SITES, HttpSite
+from tests.contracts.state_servers import JSON, PAGE, PASSWORD, TEXT, Answer, Dropped
+from tests.runs import Run
+
+CHANGE = Change("2026-11-02T09:00:00Z", "ann@host", "flowplan apply", added=1)
+WORK = ["intent", "done", "saved", "kept"]
+
+
+class Killed(BaseException):
+    """The process is gone at this call."""
+
+
+@pytest.fixture(params=SITES)
+def site(request: pytest.FixtureRequest, tmp_path: Path) -> HttpSite:
+    return SITES[request.param](tmp_path / "one")
+
+
+def another(site: HttpSite, name: str) -> HttpSite:
+    return type(site)(site.directory.with_name(name))
+
+
+def owner() -> Owner:
+    return this_process("flowplan apply", {}, "2026-01-02T03:04:05Z")
+
+
+def work(store: RemoteStore, known: list[str]) -> None:
+    """A run under the lock; `known` gets what of it is durable."""
+    store.lock.acquire(owner())
+    one = Run.of(store)
+    one.append([INTENT])
+    known.append("intent")
+    one.append([DONE])
+    known.append("done")
+    saved = one.save(one.read().state)
+    known.append("saved")
+    store.keep(saved, CHANGE)
+    known.append("kept")
+
+
+def worked(site: HttpSite) -> None:
+    store = site.open()
+    work(store, [])
+    store.lock.release()
+
+
+def calls_of(site: HttpSite) -> list[str]:
+    calls: list[str] = []
+    site.sends = calls.append
+    worked(site)
+    return calls
+
+
+# -- what a run asks
+
+
+def test_a_wave_is_one_write(site: HttpSite) -> None:
+    worked(site)
+    store = site.open()
+    store.lock.acquire(owner())
+    run, calls = Run.of(store), list[str]()
+    store.lock.verify()
+    run.append([INTENT])
+    site.state.asked = lambda wanted: calls.append(wanted)  # type: ignore[func-returns-value]
+    run.append([DONE])
+    assert calls == ["update"]
+
+
+def test_a_lock_is_asked_for_as_terraform_asks(site: HttpSite) -> None:
+    bodies: list[dict[str, str]] = []
+    take = type(state_servers.KINDS[site.kind]).take
+
+    def recorded(kind: state_servers.Kind, state: state_servers.State, info: dict[str, str]) -> Answer:
+        bodies.append(info)
+        return take(kind, state, info)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(state_servers.KINDS[site.kind]), "take", recorded)
+        site.open().lock.acquire(owner())
+    assert bodies[-1].keys() == {"ID", "Operation", "Info", "Who", "Version", "Created", "Path"}
+    assert bodies[-1]["ID"] == (site.state.lock or {})["ID"]
+    assert bodies[-1]["Operation"] == "flowplan apply"
+
+
+def test_each_write_has_the_next_serial(site: HttpSite) -> None:
+    worked(site)
+    before = json.loads(site.state.latest or b"")
+    worked(site)
+    after = json.loads(site.state.latest or b"")
+    assert after["serial"] == before["serial"] + 6  # taken, two waves, saved, kept, given back
+    assert (after["lineage"], after["fence"]) == (before["lineage"], before["fence"] + 1)
+    assert (after["state"]["serial"], len({before["write"], after["write"]})) == (2, 2)
+
+
+def test_a_state_begins_where_there_is_none_and_that_is_said(site: HttpSite) -> None:
+    said: list[str] = []
+    for _ in range(2):
+        store = site.open()
+        store.lock.acquire(owner(), say=said.append)
+        store.lock.release()
+    assert said == [f"there was no state at {site.url}: a new one begins there"]
+
+
+# -- what gets lost
+
+
+@pytest.mark.parametrize("when", ["sends", "got"])
+def test_a_kill_at_every_call_loses_nothing_that_was_durable(site: HttpSite, when: str) -> None:
+    killed = 0
+    for at in range(len(calls_of(another(site, "count")))):
+        here, number, known = another(site, f"{when}{at}"), count(), list[str]()
+
+        def dies(asked: str, number: count[int] = number, at: int = at) -> None:
+            if next(number) >= at:
+                raise Killed
+
+        setattr(here, when, dies)
+        try:
+            work(here.open(), known)
+        except Killed:
+            killed += 1
+        here.sends = here.got = lambda asked: None
+        loaded = found(here)
+        assert "intent" not in known or loaded.pending or DATA in loaded.state.bindings, at
+        assert "done" not in known or loaded.state.bindings == {DATA: BINDING}, at
+        assert "saved" not in known or loaded.state.serial == 1, at
+        here.state.lock = None  # somebody unlocks it at the server
+        store = here.open()
+        store.lock.acquire(owner())
+        again = Run.of(store)
+        again.append([DONE])
+        assert again.save(again.read().state).bindings == {DATA: BINDING}, at
+        store.lock.release()
+        assert (found(here).pending, here.state.lock) == ({}, None), at
+    assert killed > 10
+
+
+def test_the_answer_to_any_request_may_be_lost_after_it_was_done(site: HttpSite) -> None:
+    for at in range(len(calls_of(another(site, "count")))):
+        here, number, known = another(site, f"lost{at}"), count(), list[str]()
+
+        def lost(wanted: str, answer: Answer, number: count[int] = number, at: int = at) -> Answer:
+            if next(number) == at:
+                raise Dropped
+            return answer
+
+        here.state.answered = lost
+        store = here.open()
+        work(store, known)
+        store.lock.release()
+        assert known == WORK, at
+        assert (found(here).state.bindings, found(here).state.serial) == ({DATA: BINDING}, 1), at
+        assert here.state.lock is None, at
+        assert [one.serial for one in here.open().versions()] == [1], at
+
+
+def failing(site: HttpSite, times: int) -> None:
+    """From here on the first `times` writes are answered with 502, and not done."""
+    number = count()
+    site.state.asked = lambda wanted: (
+        (502, b"bad gateway", TEXT) if wanted == "update" and next(number) < times else None
+    )
+
+
+def test_a_write_that_was_not_done_is_sent_again_only_where_it_could_arrive_twice(site: HttpSite) -> None:
+    """A proxy may pass it on when it has given up. Where its serial is taken by then, that does nothing."""
+    worked(site)
+    store = site.open()
+    store.lock.acquire(owner())
+    run = Run.of(store)
+    failing(site, 1)
+    if site.kind == "plain":
+        with pytest.raises(StateError, match=r"is not known: HTTP 502 \(bad gateway\)"):
+            run.append([INTENT])
+        with pytest.raises(StateError, match="closed after an error"):
+            run.append([INTENT])
+        return
+    run.append([INTENT])
+    assert found(site).pending == {"i-1": INTENT}
+
+
+def test_where_the_server_stays_away_the_results_go_elsewhere_and_are_taken_over(site: HttpSite) -> None:
+    store = site.open()
+    store.lock.acquire(owner())
+    run = Run.of(store)
+    run.append([INTENT])
+    failing(site, 1000)
+    with pytest.raises(StateError, match="is not known"):
+        run.append([DONE])
+    assert run.overflow([DONE]) is not None
+    store.lock.release()
+    site.state.asked = lambda _: None
+    assert found(site).state.bindings == {DATA: BINDING}
+    last = site.open()
+    last.lock.acquire(owner())
+    run = Run.of(last)
+    assert run.save(run.read().state).bindings == {DATA: BINDING}
+    assert site.kept_elsewhere() == 0
+
+
+# -- who wakes up too late
+
+
+def test_a_holder_whose_lock_was_broken_writes_nothing(site: HttpSite) -> None:
+    """Whether its successor still has the lock, or has given it back."""
+    now = [1000.0]
+    clocks = Clocks(lambda: now[0], lambda: now[0])
+    first, second = site.open(clocks=clocks), site.open()
+    first.lock.acquire(owner())
+    late = Run.of(first)
+    late.append([INTENT])
+    site.state.lock = None  # somebody unlocks it at the server
+    second.lock.acquire(owner())
+    assert second.lock.fence == first.lock.fence + 1
+    after = Run.of(second)
+    after.append([DONE])
+    for released in (False, True):
+        for write in (lambda: late.append([DONE]), lambda: late.save(late.read().state)):
+            with pytest.raises(StateError):
+                write()
+        if not released:
+            saved = after.save(after.read().state)
+            second.lock.release()
+    assert found(site).state == saved
+    now[0] += 6  # the machine was asleep, or the last answer is that old
+    with pytest.raises(StateError, match="was lost while this command ran"):
+        first.lock.verify()
+    first.lock.release()
+    assert found(site).state == saved
+
+
+def test_a_holder_asks_the_server_when_its_last_answer_is_old(site: HttpSite) -> None:
+    boot, wall, calls = [1000.0], [2000.0], list[str]()
+    store = site.open(clocks=Clocks(lambda: boot[0], lambda: wall[0]))
+    store.lock.acquire(owner())
+    site.state.asked = lambda wanted: calls.append(wanted)  # type: ignore[func-returns-value]
+    store.lock.verify()
+    assert calls == []
+    for clock in (boot, wall):  # a machine that sleeps, and one that is stopped from outside
+        clock[0] += 10
+        store.lock.verify()
+        store.lock.verify()
+    assert calls == ["get", "get"]
+    site.state.asked = lambda wanted: (503, b"", TEXT)
+    boot[0] += 59
+    store.lock.verify()  # the server is away, and nobody else can have the lock without it
+    boot[0] += 2
+    with pytest.raises(StateError, match="was lost"):
+        store.lock.verify()
+
+
+@pytest.mark.parametrize("writers", [2, 8, 32])
+def test_of_many_at_once_one_holds_the_lock(site: HttpSite, writers: int) -> None:
+    worked(site)
+    together, held = threading.Barrier(writers), list[int]()
+
+    def take() -> None:
+        store = site.open()
+        together.wait()
+        try:
+            store.lock.acquire(owner())
+        except Locked:
+            return
+        held.append(store.lock.fence)
+
+    threads = [threading.Thread(target=take) for _ in range(writers)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert held == [2]
+
+
+# -- a lock that stays
+
+
+def test_a_lock_that_the_document_does_not_name_is_broken_by_the_id_that_the_server_gives(site: HttpSite) -> None:
+    """Of a run that was killed between the two, or of Terraform."""
+    worked(site)
+    fields = ("ID", "Operation", "Info", "Who", "Version", "Created", "Path")
+    site.state.lock = dict.fromkeys(fields, "") | {"ID": "a-lock", "Who": "ann@laptop"}
+    with pytest.raises(Locked, match="held by ann") as caught:
+        site.open().lock.acquire(owner())
+    assert "flowplan force-unlock a-lock" in (caught.value.hint or "")
+    with pytest.raises(FlowplanError, match="has the id a-lock, not another"):
+        site.open().lock.break_("another", owner())
+    assert site.open().lock.break_("a-lock", owner()).id == "a-lock"
+    assert site.state.lock is None
+    with pytest.raises(FlowplanError, match="nobody holds"):
+        site.open().lock.break_("a-lock", owner())
+    worked(site)
+
+
+def test_a_lock_that_was_broken_stops_the_run_that_had_it(site: HttpSite) -> None:
+    """It was alive after all, on a machine that nobody could see."""
+    worked(site)
+    now = [1000.0]
+    store = site.open(clocks=Clocks(lambda: now[0], lambda: now[0]))
+    far = Owner("far-id", "bob@far", "far", 7, "another-boot", "9", "flowplan apply", "2026-01-02T03:04:05Z")
+    store.lock.acquire(far)
+    run = Run.of(store)
+    run.append([INTENT])
+    with pytest.raises(Locked, match="held by bob@far") as caught:
+        site.open().lock.acquire(owner())
+    assert "flowplan force-unlock far-id" in (caught.value.hint or "")
+    assert site.open().lock.break_("far-id", owner()) == far
+    assert site.open().lock.holder() is None
+    now[0] += 6
+    with pytest.raises(StateError, match="was lost"):
+        store.lock.verify()
+    with pytest.raises(StateError):
+        run.append([DONE])
+
+
+def test_a_lock_that_is_given_back_by_the_wrong_run_stays(site: HttpSite) -> None:
+    worked(site)
+    late, holder = site.open(), site.open()
+    late.lock.acquire(owner())
+    site.state.lock = None
+    holder.lock.acquire(owner())
+    lock = site.state.lock
+    late.lock.release()
+    assert site.state.lock == lock is not None
+    holder.lock.verify()
+
+
+# -- servers that are not what they should be
+
+
+@pytest.mark.parametrize(
+    ("kind", "careless", "fault"),
+    [
+        ("gitlab", "lock", "gives a lock that is held to a second run"),
+        ("plain", "lock", "gives a lock that is held to a second run"),
+        ("gitlab", "write", "takes a write from a run that does not have the lock"),
+        ("plain", "write", "takes a write from a run that does not have the lock"),
+        ("plain", "unlock", "gives the lock away for a run that does not have it"),
+        ("late", "", "takes a write from a run whose lock was taken away"),
+    ],
+)
+def test_a_server_that_ignores_conditions_is_refused_by_name(
+    tmp_path: Path, kind: str, careless: str, fault: str
+) -> None:
+    site = type("Site", (HttpSite,), {"kind": kind})(tmp_path / "one")
+    site.state.careless = frozenset({careless})
+    store = site.open()
+    for _ in range(2):  # it is not taken for proved
+        with pytest.raises(Fault, match=fault) as caught:
+            store.lock.acquire(owner())
+    assert site.url in str(caught.value)
+    assert site.state.lock is None
+    assert store.lock.fence == 0
+
+
+BAD: dict[str, tuple[Answer, str]] = {
+    "empty": ((200, b"", JSON), "never means that there is no state"),
+    "blank": ((200, b" \n", JSON), "never means that there is no state"),
+    "cut off": ((200, b'{"format": "flowplan-sta', JSON), "not a state of this flowplan"),
+    "a list": ((200, b"[]", JSON), "not a state of this flowplan"),
+    "a later format": ((200, b'{"format": "flowplan-state", "format_version": 2}', JSON), "not a state of this"),
+    "terraform's": ((200, b'{"version": 4, "terraform_version": "1.9.0", "serial": 3}', JSON), "a state of Terraform"),
+    "a login": ((200, b"<!DOCTYPE html><title>Sign in</title>", PAGE), "a web page"),
+    "another page": ((404, b"<html>nothing here</html>", PAGE), "no such project or page"),
+    "a redirect": ((302, b"https://login.example.com/sign_in", PAGE), "sends flowplan on to login.example.com"),
+    "no login": ((401, b'{"message":"401 Unauthorized"}', JSON), "refuses the credentials"),
+    "no right": ((403, b'{"message":"403 Forbidden"}', JSON), "may not read it"),
+    "no project": ((404, b'{"message":"404 Project Not Found"}', JSON), "no such project"),
+    "down": ((503, b'{"message":"down for maintenance"}', JSON), "down for maintenance"),
+    "odd": ((206, b"{", JSON), "HTTP 206"),
+}
+
+
+@pytest.mark.parametrize("bad", BAD)
+def test_no_answer_but_that_of_nothing_means_nothing(site: HttpSite, bad: str) -> None:
+    answer, match = BAD[bad]
+    site.state.asked = lambda wanted: answer
+    for look in (lambda: found(site), lambda: site.open().lock.holder(), lambda: site.open().lock.acquire(owner())):
+        with pytest.raises(StateError) as caught:
+            look()
+        assert PASSWORD not in f"{caught.value} {caught.value.hint}"
+    with pytest.raises(StateError, match=match):
+        found(site)
+
+
+def test_a_body_that_is_shorter_than_announced_is_an_error(site: HttpSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    worked(site)
+    monkeypatch.setattr(site.server, "missing", 7)
+    with pytest.raises(StateError, match="could not read"):
+        found(site)
+
+
+def test_a_write_that_is_answered_with_a_page_is_not_done(site: HttpSite) -> None:
+    store = site.open()
+    store.lock.acquire(owner())
+    run = Run.of(store)
+    site.state.asked = lambda wanted: (200, b"<!DOCTYPE html>Sign in", PAGE) if wanted == "update" else None
+    with pytest.raises(StateError, match="a web page"):
+        run.append([INTENT])
+    assert found(site).pending == {}
+
+
+def test_a_state_that_is_too_large_for_the_server_says_so(site: HttpSite) -> None:
+    worked(site)
+    store = site.open()
+    store.lock.acquire(owner())
+    run = Run.of(store)
+    site.state.asked = lambda wanted: (413, b'{"message":"too large"}', JSON) if wanted == "update" else None
+    with pytest.raises(StateError, match=r"could not write .*: HTTP 413 \(too large\)"):
+        run.append([INTENT])
+
+
+def test_a_server_that_is_away_is_said(tmp_path: Path) -> None:
+    site = HttpSite(tmp_path / "one")
+    site.url = "http://127.0.0.1:9/api/v4/projects/42/terraform/state/train"
+    with pytest.raises(StateError, match="cannot be reached: Connection refused"):
+        found(site)
+
+
+def test_a_server_that_does_not_answer_ends_with_the_deadline(site: HttpSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flowplan.backends.remote.http_client.DEADLINE", 0.1)
+    over = threading.Event()
+    site.state.asked = lambda wanted: (over.wait(20), None)[1]
+    try:
+        with pytest.raises(StateError, match="timed out"):
+            found(site)
+    finally:
+        over.set()
+
+
+def test_a_late_write_finds_its_serial_taken(tmp_path: Path) -> None:
+    """Without any lock, too: as two runs of which one read before the other wrote."""
+    for site in (SITES["gitlab"](tmp_path / "gitlab"), SITES["gitea"](tmp_path / "gitea")):
+        worked(site)
+        one, two = site.place(), site.place()
+        for place in (one, two):
+            place.begin(place.fence() + 1, place.read())
+        with pytest.raises(Conflict):
+            one.append(2, 1, b"late")
+
+
+def test_a_plain_server_is_written_only_under_the_lock(tmp_path: Path) -> None:
+    site = SITES["plain"](tmp_path / "one")
+    worked(site)
+    with pytest.raises(StateError, match="only under its lock"):
+        Run.of(site.open()).append([INTENT])
