@@ -1,4 +1,4 @@
-"""A state on a server that keeps Terraform states (GitLab, Gitea, Forgejo, and others that speak Terraform's `http`
+"""A state on a server that keeps Terraform states (GitLab, Gitea, and others that speak Terraform's `http`
 backend), as one document: each write replaces it whole, in one request.
 
 The server excludes, not the writer: each write names its lock, and the server refuses one that is not the one that is

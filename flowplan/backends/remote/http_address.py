@@ -19,7 +19,7 @@ from flowplan.printable import Secret, shown
 
 USERNAME, PASSWORD = "FLOWPLAN_HTTP_USERNAME", "FLOWPLAN_HTTP_PASSWORD"
 EXAMPLE = "https://gitlab.example.com/api/v4/projects/42/terraform/state/train"
-_NUMBERED = re.compile(r"/terraform/state/[^/]+\Z")  # GitLab, Gitea, Forgejo
+_NUMBERED = re.compile(r"/terraform/state/[^/]+\Z")  # GitLab, Gitea
 _METHOD = re.compile(r"[A-Z]{1,20}")
 
 
