@@ -16,12 +16,22 @@ from flowplan.apply.outcome import Outcome, verdict
 from flowplan.apply.recover import Recovered
 from flowplan.apply.run import Applying
 from flowplan.apply.waits import Until, Waiting
-from flowplan.errors import ApplyFailed, FlowplanError
+from flowplan.errors import (
+    ApplyFailed,
+    ApprovalMissing,
+    CloudError,
+    ConfigError,
+    FlowplanError,
+    GuardRefused,
+    Locked,
+    UsageProblem,
+)
 from flowplan.model.budget import side_by_side
 from flowplan.operations.approval import Approval, Approving, stale, waits_for_an_answer
 from flowplan.operations.ending import Ending
 from flowplan.operations.environment import with_prefix
 from flowplan.operations.excerpts import Excerpting
+from flowplan.operations.lapsed import lapsed
 from flowplan.operations.meanwhile import hold_same_place, hold_same_records, recorded_since
 from flowplan.operations.observe import Observed
 from flowplan.operations.outputs import shown_after, with_outputs
@@ -83,7 +93,39 @@ def apply(
 
     Raises what the run amounts to: ApplyFailed, OutcomeUnknown, GuardRefused, StalePlan, ApprovalMissing, ConfigError,
     StateError, Locked, CloudError, and what `session.interruption` raises. What was done by then is in the state.
+    Where the configuration cannot be used, which is raised, what is past its lifetime is cancelled first.
     """
+    try:
+        return _applied(session, request, how, approval, reporter, saved)
+    except (ConfigError, UsageProblem):
+        if saved is None and not (request.destroy or request.refresh_only or how.init):
+            _end_what_is_over(session, request, how, approval, reporter)
+        raise
+
+
+def _end_what_is_over(session: Session, request: Request, how: How, approval: Approval, reporter: Reporter) -> None:
+    """Cancel what is past its lifetime, if that is approved. Why it is not cancelled is noted; raises StateError,
+    OutcomeUnknown and interruptions, which say more than that the configuration has problems."""
+    wishes = lapsed(session, request)
+    if wishes is None:
+        return
+    session.listener.note("the configuration cannot be used: this run only cancels what is past its lifetime")
+    try:
+        Run(session, None, wishes, how, approval, reporter)()
+    except (ApplyFailed, ApprovalMissing, CloudError, GuardRefused, Locked) as error:
+        remedy = "give --auto-approve" if isinstance(error, ApprovalMissing) else error.hint
+        hint = "" if remedy is None else f" ({remedy})"
+        session.listener.note(f"what is past its lifetime runs on, and costs money: {error}{hint}")
+
+
+def _applied(
+    session: Session,
+    request: Request,
+    how: How,
+    approval: Approval,
+    reporter: Reporter,
+    saved: SealedPlan | None,
+) -> Outcome:
     if saved is not None:
         request = attrs.evolve(request, variables=of_plan(saved))
     config, wishes = wanted(session, request)

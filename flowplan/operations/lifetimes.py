@@ -10,7 +10,7 @@ from flowplan.operations.session import Session
 
 if TYPE_CHECKING:
     from flowplan.model.address import Address
-    from flowplan.model.lifecycle import Lifetime
+    from flowplan.model.lifecycle import Bounds
     from flowplan.model.live import Live
     from flowplan.planning.lifetimes import Seen
     from flowplan.state.state import State
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def seen_of(session: Session, lifetimes: Mapping[Address, Lifetime], state: State, live: Live) -> Seen:
+def seen_of(session: Session, lifetimes: Mapping[Address, Bounds], state: State, live: Live) -> Seen:
     """What tells which lifetimes are over, and what is left of the others: one call for what was billed, one for the
     instances, where a lifetime of something live needs them. What cannot be fetched ends nothing, and is said."""
     from flowplan.planning.lifetimes import Machine, Seen, needs_bills, needs_instances
@@ -35,7 +35,7 @@ def seen_of(session: Session, lifetimes: Mapping[Address, Lifetime], state: Stat
     return Seen(cloud.time(), billed, seen)
 
 
-def over(session: Session, lifetimes: Mapping[Address, Lifetime], state: State, live: Live) -> dict[Address, str]:
+def over(session: Session, lifetimes: Mapping[Address, Bounds], state: State, live: Live) -> dict[Address, str]:
     """The tasks whose lifetime is over by now, each with why."""
     from flowplan.planning.lifetimes import over
 

@@ -77,14 +77,15 @@ class Changes:
 
     def _addresses(self, kind: str) -> list[Address]:
         wanted = [] if self.wishes.mode == "destroy" else [a for a in self.desired.resources if a.kind == kind]
-        bound = [
-            a
-            for a, b in self.state.bindings.items()
-            if a.kind == kind and (self.wishes.in_scope(b) or self._destroyed(a) is not None)
-        ]
+        bound = [a for a, b in self.state.bindings.items() if a.kind == kind and self._is_meant(a, b)]
         if kind == "volume":
             self.staying = {a: why for a in bound if a not in wanted and (why := self._stays(a)) is not None}
         return sorted({*wanted, *bound} - self.staying.keys(), key=in_order)
+
+    def _is_meant(self, address: Address, binding: Binding) -> bool:
+        if self.wishes.lapsed:
+            return binding.id in self.wishes.lapsed and self._found(binding) is not None
+        return self.wishes.in_scope(binding) or self._destroyed(address) is not None
 
     def _stays(self, address: Address) -> str | None:
         """Why a volume is not deleted, although nobody wants it: nobody can say who uses it."""
@@ -147,6 +148,8 @@ class Changes:
             note = self._how_it_ended(binding)
             return Forget(address, binding.applied, id=binding.id, reason="gone_outside", note=note)
         before, status = as_known(found, binding.applied), getattr(found, "status", None)
+        if (over := self.wishes.lapsed.get(binding.id)) is not None:
+            return Expire(address, before, id=binding.id, status=status, reason=LIFETIME_OVER, note=over)
         if self._destroyed(address) is False:
             reason, note = "forget_because_removed", "it stays and keeps costing money; flowplan no longer manages it"
             return Forget(address, before, id=binding.id, status=status, reason=reason, note=note, released=True)

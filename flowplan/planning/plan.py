@@ -161,6 +161,7 @@ class Wishes:
     held_to: frozenset[Address] | None = None  # what a saved plan touches: nothing else is done; None: there is none
     destroyable: frozenset[str] = frozenset()  # names of volumes whose data may go, or EVERYTHING
     keep_volumes: bool = False  # to destroy: volumes stay, and are managed no longer
+    lapsed: Mapping[str, str] = field(factory=dict)  # to destroy: only these bids, past their lifetime: why
     spared: frozenset[Address] = frozenset()  # to destroy: what the files say is to stay live
     declared: frozenset[Address] = frozenset()  # to destroy: what the files name, and so say how to treat
     given_up: frozenset[Address] = frozenset()  # to destroy: what `removed` blocks destroy

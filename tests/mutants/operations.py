@@ -6,6 +6,27 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "go on paying for what is past its lifetime while a file is broken",
+        "operations/apply.py",
+        "        if saved is None and not (request.destroy or request.refresh_only or how.init):\n",
+        "        if False:\n",
+        ("tests/operations/test_lapsed.py", "-k", "broken_file_what"),
+    ),
+    Mistake(
+        "end by an earlier lifetime what its file gives more time",
+        "operations/lapsed.py",
+        "    if config is None:\n        return binding.lifetime\n",
+        "    if config is None or binding.lifetime is not None:\n        return binding.lifetime\n",
+        ("tests/operations/test_lapsed.py", "-k", "followed"),
+    ),
+    Mistake(
+        "end what is excluded, or not targeted, where the configuration cannot be used",
+        "operations/lapsed.py",
+        "    meant -= {a for p in patterns.excluded for a in matching(p, ours)}\n",
+        "    meant = set(ours)\n",
+        ("tests/operations/test_lapsed.py", "-k", "asked_for"),
+    ),
+    Mistake(
         "forget what was paid when a state is pushed",
         "operations/state.py",
         "put_back(new, loaded.state).state if earlier else new.with_ledger_of(loaded.state)",

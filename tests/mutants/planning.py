@@ -13,6 +13,20 @@ MISTAKES = (
         ("tests/operations/test_skipped_files.py", "-k", "was_split"),
     ),
     Mistake(
+        "end more than what is past its lifetime where the configuration cannot be used",
+        "planning/changes.py",
+        "return binding.id in self.wishes.lapsed and self._found(binding) is not None",
+        "return self.wishes.in_scope(binding)",
+        ("tests/operations/test_lapsed.py", "-k", "broken_file_what"),
+    ),
+    Mistake(
+        "forget what is past its lifetime instead of keeping that it is done",
+        "planning/changes.py",
+        "        if (over := self.wishes.lapsed.get(binding.id)) is not None:\n",
+        '        if (over := self.wishes.lapsed.get(binding.id)) is not None and self.wishes.mode == "apply":\n',
+        ("tests/operations/test_lapsed.py", "-k", "broken_file_what"),
+    ),
+    Mistake(
         "pay any price for a finish a minute sooner",
         "planning/candidates.py",
         "    return hours - soonest <= max(soonest * SAME_SHARE, SAME_TIME)",

@@ -1,0 +1,153 @@
+"""An apply whose configuration cannot be used still cancels what is past its lifetime, and nothing else."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.conftest import APPLY, Place, bid_id
+from tests.texts import storage, task_text
+
+FILES = ("train.yaml", "long.yaml")
+BROKEN = "name: [\n"
+AFTERWARDS = "this run only cancels what is past its lifetime"
+
+
+def train(hours: int = 2, more: str = "") -> str:
+    return task_text(more=f"lifetime: {{max_hours: {hours}}}\nports: [6006]\n{storage('data')}{more}")
+
+
+@pytest.fixture
+def late(place: Place) -> Place:
+    """Two tasks, of which one is past its lifetime."""
+    place.write(train(), FILES[0])
+    place.write(task_text("long", more="lifetime: {max_hours: 200}\n"), FILES[1])
+    place.ok("apply", *FILES, "--auto-approve")
+    place.ok("simulator", "advance", "5h")
+    return place
+
+
+def live(place: Place) -> list[str]:
+    """The names of the bids that are live."""
+    rows = json.loads(place.call("GET", "/v2/spot/bids?limit=100").body)["data"]
+    return sorted(row["name"] for row in rows if row["status"] != "Terminated")
+
+
+def apply(place: Place, *arguments: str, code: int = 65) -> str:
+    """Both streams of an apply, in one line."""
+    found = place.run("apply", *arguments)
+    assert found.code == code, found
+    return " ".join((found.out + found.err).split())
+
+
+@pytest.mark.parametrize("paths", [FILES, (".",), FILES[:1]], ids=["files", "directory", "its file"])
+def test_with_a_broken_file_what_is_past_its_lifetime_ends(late: Place, paths: tuple[str, ...]) -> None:
+    late.write(BROKEN, FILES[0])
+    said = apply(late, *paths, "--auto-approve")
+    assert AFTERWARDS in said
+    assert "bid.train will be destroyed: its lifetime is over # it has run 5.0 hours, of max_hours 2" in said
+    assert "saves: $8.00 an hour now" in said
+    assert "error: the file ends where a value is expected at train.yaml:1:7" in said
+    assert live(late) == ["long"]
+    assert "volume.data" in late.ok("state", "list")
+    again = late.run("apply", *paths, "--auto-approve")
+    assert (again.code, AFTERWARDS in again.err) == (65, False)
+    late.write(train(200), FILES[0])  # it is done: the repaired file does not buy it a second time
+    assert "bid.train is done and will not be placed again" in " ".join(late.run("apply", *FILES[:1]).out.split())
+    assert live(late) == ["long"]
+
+
+def test_it_is_approved_as_any_plan_is(late: Place) -> None:
+    late.write(BROKEN, FILES[0])
+    said = apply(late, *FILES)
+    assert "runs on, and costs money: the plan needs approval, and flowplan cannot ask here" in said
+    assert "(give --auto-approve)" in said
+    assert live(late) == ["long", "train"]
+
+
+def test_a_file_that_is_gone_ends_it_too(late: Place) -> None:
+    (late.path / FILES[0]).unlink()
+    said = apply(late, FILES[0], "--auto-approve")
+    assert "train.yaml" in said
+    assert live(late) == ["long"]
+
+
+def test_without_any_file_too(late: Place) -> None:
+    """That is wrong usage, as ever."""
+    for name in FILES:
+        (late.path / name).unlink()
+    assert "there is no flowplan.yaml here" in apply(late, "--auto-approve", code=64)
+    assert live(late) == ["long"]
+
+
+def test_what_was_applied_with_prevent_destroy_runs_on(place: Place) -> None:
+    place.write(train(more="lifecycle: {prevent_destroy: true}\n"))
+    place.ok(*APPLY)
+    place.ok("simulator", "advance", "5h")
+    place.write(BROKEN)
+    assert AFTERWARDS not in apply(place, "--auto-approve")
+    assert live(place) == ["train"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [FILES[1:], (*FILES, "--target", "bid.long"), (*FILES, "--exclude", "bid.train")],
+    ids=["another file", "another target", "excluded"],
+)
+def test_what_was_not_asked_for_runs_on(late: Place, arguments: tuple[str, ...]) -> None:
+    for name in FILES:
+        late.write(BROKEN, name)
+    apply(late, *arguments, "--auto-approve")
+    assert live(late) == ["long", "train"]
+
+
+def test_the_command_that_status_names_works_with_a_broken_file(late: Place) -> None:
+    late.write(BROKEN, FILES[0])
+    assert "flowplan apply train.yaml --target bid.train" in " ".join(late.ok("status").split())
+    apply(late, FILES[0], "--target", "bid.train", "--auto-approve")
+    assert live(late) == ["long"]
+
+
+@pytest.mark.parametrize(("hours", "left"), [(200, ["long", "train"]), (3, ["long"])])
+def test_a_file_that_reads_is_followed_where_the_cloud_shows_what_is_wrong(
+    late: Place, hours: int, left: list[str]
+) -> None:
+    """The bid may have been given more time, and another task of the file a type that nobody offers."""
+    late.write(train(hours), FILES[0])
+    late.write(task_text("long", region="nowhere-1"), FILES[1])
+    assert "nowhere-1" in apply(late, *FILES, "--auto-approve")
+    assert live(late) == left
+
+
+def test_a_removed_block_that_keeps_a_bid_is_not_carried_out_either(late: Place) -> None:
+    late.write("version: 2\nremoved: [{address: bid.long, destroy: false}]\n", "keep.yaml")
+    late.write(task_text("odd", region="nowhere-1"), FILES[1])
+    assert "nowhere-1" in apply(late, ".", "--auto-approve")
+    assert live(late) == ["long"]
+    assert "bid.long" in late.ok("state", "list")
+
+
+def test_where_nobody_can_tell_nothing_ends(late: Place) -> None:
+    late.write(BROKEN, FILES[0])
+    with late.simulator() as simulator:
+        simulator.faults.add("GET /v2/instances/pricing/history", "status", status=403, times=None)
+    assert "flowplan cannot tell now whether a lifetime is over" in apply(late, *FILES, "--auto-approve")
+    assert live(late) == ["long", "train"]
+
+
+def test_a_bid_that_cannot_be_cancelled_is_said_and_the_file_is_the_last_word(late: Place) -> None:
+    late.write(BROKEN, FILES[0])
+    bid = bid_id(late, "bid.train")
+    with late.simulator() as simulator:
+        simulator.faults.add(f"DELETE /v2/spot/bids/{bid}", "status", status=403, times=None)
+    said = apply(late, *FILES, "--auto-approve")
+    assert "runs on, and costs money:" in said
+    assert said.endswith("1 error")
+
+
+def test_a_wish_to_look_or_to_record_ends_nothing(late: Place) -> None:
+    late.write(BROKEN, FILES[0])
+    assert late.run("plan", *FILES).code == 65
+    apply(late, *FILES, "--refresh-only", "--auto-approve")
+    assert live(late) == ["long", "train"]
