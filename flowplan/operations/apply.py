@@ -212,7 +212,8 @@ class Run:
             around = self._surroundings(found.journal, lock)
             outcome = self._carry_out(plan, found.recovered, seen, around)
             unrecorded = seen.desired.moves if self.wishes.mode == "refresh-only" else {}
-            state = with_prefix(with_outputs(outcome.state, self.config, unrecorded), self.config, plan)
+            state = with_outputs(outcome.state, self.config, unrecorded, destroyed=plan.mode == "destroy")
+            state = with_prefix(state, self.config, plan)
             changed = found.journal.appended or loaded.journaled or state is not outcome.state
             outcome = attrs.evolve(outcome, state=with_past_bids(state, seen.live) if changed else state)
             saved = self._save(outcome, found, changed=changed)

@@ -48,16 +48,20 @@ def shown_after(session: Session, state: State) -> dict[str, Evaluated]:
         return evaluated(state, {})
 
 
-def with_outputs(state: State, config: Config | None, unrecorded: Mapping[Address, Address]) -> State:
+def with_outputs(
+    state: State, config: Config | None, unrecorded: Mapping[Address, Address], *, destroyed: bool = False
+) -> State:
     """`state` with the outputs that `config` declares; without a stack file those that it has, evaluated again.
-    `unrecorded`: addresses that `config` gives, with those that `state` still has for them."""
+    `unrecorded`: addresses that `config` gives, with those that `state` still has for them. Of a stack that is
+    `destroyed` nothing is left, but while some of it is."""
     whole = {Address(new.kind, new.base): Address(old.kind, old.base) for new, old in unrecorded.items() if new.key}
     former = {**whole, **unrecorded}
     declared = {
         name: None if template is None else readdressed(template, lambda one: former.get(one, one))
         for name, template in _declared(state, config).items()
     }
-    made: Mapping[str, object] = kept(declared, state, _empty(state, config)) if state.bindings else {}
+    gone = destroyed and not state.bindings
+    made: Mapping[str, object] = {} if gone else kept(declared, state, _empty(state, config))
     return state if made == state.outputs else attrs.evolve(state, outputs=made)
 
 

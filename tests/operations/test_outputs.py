@@ -109,6 +109,31 @@ def test_they_change_with_the_file_and_go_with_the_stack(stacked: Place) -> None
     assert stacked.ok("output") == "There are no outputs.\n"
 
 
+def test_they_are_saved_where_there_is_nothing_else(place: Place) -> None:
+    place.write("version: 2\noutputs:\n  region: us-central1-b\n")
+    assert "No changes to what is live. An apply saves the outputs." in place.ok("plan")
+    assert 'region = "us-central1-b"' in place.ok(*APPLY).partition("Outputs:")[2]
+    assert place.ok("output", "--raw", "region") == "us-central1-b"
+    assert json.loads(place.ok("output", "--json"))["region"]["value"] == "us-central1-b"
+    assert place.ok("plan").endswith("No changes. What is live matches the configuration.\n")
+    place.edit("us-central1-b", "us-east1-a")
+    place.ok("plan", "--out", "p.json")
+    place.ok("apply", "p.json")
+    assert place.ok("output", "region") == 'region = "us-east1-a"\n'
+    place.ok("destroy", "--auto-approve")
+    assert place.ok("output") == "There are no outputs.\n"
+
+
+def test_they_stay_when_the_last_task_leaves_the_file(stacked: Place) -> None:
+    outputs = "version: 2\noutputs: {kept: x}\n"
+    stacked.write(f"{outputs}tasks:\n  solo: {{resources_specification: {{fcp_instance: h100.8x.SXM5.IB}}}}\n")
+    stacked.ok(*APPLY)
+    stacked.write(outputs)
+    stacked.ok(*APPLY, "--max-changes", "9")
+    assert stacked.ok("state", "list") == ""
+    assert stacked.ok("output", "kept") == 'kept = "x"\n'
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [

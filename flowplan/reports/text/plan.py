@@ -77,13 +77,20 @@ def outputs(found: Mapping[str, PlannedOutput], paint: Paint) -> str:
     lines = []
     for name, one in found.items():
         after = planned(one)
+        if not _is_new(one):
+            continue
         if "before" not in one:
             lines += beside(after, f"  {paint.symbol('+')} {name} = ", paint.width)
-        elif one["value"] != one["before"]:
+        else:
             first, before = f"  {paint.symbol('~')} {name} = ", recorded(one)
             line = f"{first}{before}{ARROW}{after}"
             lines += [line] if columns(line) <= paint.width else differing(before, after, first, paint.width)
     return "\n".join(["Changes to outputs:", *lines]) if lines else ""
+
+
+def _is_new(one: PlannedOutput) -> bool:
+    """Whether it is not in the state yet, or has another value there."""
+    return "before" not in one or one["value"] != one["before"]
 
 
 def lines_apart(value: Any) -> Any:
@@ -232,6 +239,8 @@ def counted(body: PlanBody, changing: Sequence[Entry], paint: Paint) -> str:
             return paint("No changes to what you selected.", "bold")
         if body["mode"] == "destroy":
             return paint("No changes. No objects need to be destroyed.", "bold")
+        if body["mode"] == "apply" and any(map(_is_new, body["outputs"].values())):
+            return paint("No changes to what is live. An apply saves the outputs.", "bold")
         return paint("No changes. What is live matches the configuration.", "bold")
     counts, (add, gone) = body["summary"], added_and_destroyed(body)
     imported = f"{counts['import']} to import, " if counts["import"] else ""
