@@ -210,6 +210,7 @@ def settle_in(path: Path, patch: pytest.MonkeyPatch) -> None:
     patch.setenv("FLOWPLAN_SETTLE_WINDOW", "0.2")
     patch.setenv("FLOWPLAN_SIMULATOR_START", START["FLOWPLAN_SIMULATOR_START"])
     patch.setenv("XDG_STATE_HOME", str(path.parent / "state-home"))
+    patch.setenv("XDG_CACHE_HOME", str(path.parent / "cache-home"))
     patch.setattr(simulated, "_fill", filled)
 
 

@@ -1,4 +1,4 @@
-"""What completes a word of the command line: the state here, the embedded catalogue, the shell's own files."""
+"""What completes a word of the command line: the state here, what the API offers, the shell's own files."""
 
 from __future__ import annotations
 
@@ -21,24 +21,39 @@ def _beginning(names: Iterable[str], incomplete: str) -> list[CompletionItem]:
     return [CompletionItem(name) for name in names if name.startswith(incomplete) and name.isprintable()]
 
 
+def _given(ctx: click.Context) -> Mapping[str, Any]:
+    """The global options that stand in the line."""
+    found: Mapping[str, Any] = ctx.find_root().obj or {}
+    return found
+
+
 def addresses(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Those of the state here, or of the --state that stands in the line."""
     from flowplan.operations.completion import addresses as kept
 
-    given: Mapping[str, Any] = ctx.find_root().obj or {}
+    given = _given(ctx)
     return _beginning(kept(Path(given.get("chdir") or ""), os.environ, given.get("state")), incomplete)
 
 
-def types(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def types(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Those of the API that is meant here, as it was last seen."""
     from flowplan.operations.completion import types as known
 
+    return _beginning(known(os.environ, _given(ctx).get("api_url")), incomplete)
+
+
+def simulated_types(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Those of the simulator."""
+    from flowplan.operations.completion import simulated_types as known
+
     return _beginning(known(), incomplete)
 
 
-def regions(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def regions(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Those of the API that is meant here, as it was last seen."""
     from flowplan.operations.completion import regions as known
 
-    return _beginning(known(), incomplete)
+    return _beginning(known(os.environ, _given(ctx).get("api_url")), incomplete)
 
 
 def files(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:

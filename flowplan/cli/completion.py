@@ -12,8 +12,8 @@ from flowplan.cli.shells import SHELLS, script
 @click.argument("shell", type=click.Choice(SHELLS))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:
-    """Print what SHELL reads so that it completes commands, options, addresses of the state here, instance types and
-    regions. No network.
+    """Print what SHELL reads so that it completes commands, options, addresses of the state here, and the types
+    and regions that the API was last seen to offer on this machine. No network.
 
     To have it in every new shell, put the line of the example into ~/.bashrc or ~/.zshrc (there below compinit). For
     fish: flowplan completion fish > ~/.config/fish/completions/flowplan.fish

@@ -113,7 +113,7 @@ def reset(ctx: click.Context, db: str | None, seed: int, start: str | None) -> i
 
 
 @simulator.command(cls=Command)
-@click.argument("kind", shell_complete=completing.types, metavar="[TYPE]", required=False)
+@click.argument("kind", shell_complete=completing.simulated_types, metavar="[TYPE]", required=False)
 @click.option("--region", metavar="R", help="Show only this region.")
 @click.option("--history", default="14d", show_default=True, metavar="TIME", help="How far back, up to 14d.")
 @click.option("--depth", type=click.IntRange(0), default=5, show_default=True, metavar="N", help="Orders of others.")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from flowplan.cloud.fcp import Fcp
 from flowplan.cloud.http.transport import Transport
+from flowplan.cloud.remembered import remember
 from flowplan.printable import Secret
 
 Say = Callable[[str], None]
@@ -42,7 +43,8 @@ def connect(
     hide: Callable[[Callable[[], Iterable[str]]], None],
 ) -> Fcp:
     """A client with credentials from `environ` or the user's files. `wait`: between two tries of a call. `hide` hears
-    what must be shown nowhere. Raises Unauthorized when there are none, UsageProblem for a bad URL."""
+    what must be shown nowhere. Once it is closed, this machine remembers what was offered. Raises Unauthorized when
+    there are none, UsageProblem for a bad URL."""
     from flowplan.cloud import credentials
     from flowplan.cloud.http.redaction import anywhere
 
@@ -58,4 +60,10 @@ def connect(
         secrets=[found.secret],
     )
     hide(lambda: anywhere(transport.hidden))
-    return Fcp(transport, parallelism=parallelism, note=note)
+    client = Fcp(
+        transport,
+        parallelism=parallelism,
+        close=lambda: remember(environ, api_url, client.names),
+        note=note,
+    )
+    return client

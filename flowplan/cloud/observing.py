@@ -50,8 +50,9 @@ class Observing(Asking):
         return self.names, Live(volumes, {})
 
     def offered(self) -> Catalogue:
-        """What is offered to everybody, without a project: two lists."""
-        return Catalogue(*self.side_by_side(self._offers()))
+        """What is offered to everybody, without a project: two lists. It sets `names`."""
+        self.names = Catalogue(*self.side_by_side(self._offers()))
+        return self.names
 
     def live(self) -> Live:
         """What is there now, by `names`."""

@@ -1,5 +1,5 @@
-"""What may stand in a command line, from the state here and from what the embedded catalogue knows: no network, and
-little is imported."""
+"""What may stand in a command line, from the state here, from what the API was last seen to offer on this machine, and
+from the embedded catalogue: no network, and little is imported."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 from flowplan.backends.local import DEFAULT
 from flowplan.backends.open import open_store
-from flowplan.errors import FlowplanError
+from flowplan.errors import FlowplanError, UsageProblem
 from flowplan.model.address import in_order
+from flowplan.operations.settings import Settings
 
 if TYPE_CHECKING:
+    from flowplan.cloud.remembered import Offered
     from flowplan.state.state import State
 
 
@@ -23,18 +25,36 @@ def addresses(directory: Path, environ: Mapping[str, str], state: str | None) ->
     return [*found, *(one.replace("bid.", "task.", 1) for one in found if one.startswith("bid."))]
 
 
-def types() -> list[str]:
-    """Names of instance types."""
+def types(environ: Mapping[str, str], api_url: str | None) -> list[str]:
+    """Names of the instance types that the API offers, as far as this machine knows; else of the simulated ones.
+    `api_url`: the one that was given."""
+    found = _offered(environ, api_url)
+    return simulated_types() if found is None else list(found.types)
+
+
+def simulated_types() -> list[str]:
+    """Names of the instance types of the simulated cloud."""
     from flowplan.simulator.offered import type_names
 
     return type_names()
 
 
-def regions() -> list[str]:
-    """Names of regions."""
-    from flowplan.simulator.offered import regions as offered
+def regions(environ: Mapping[str, str], api_url: str | None) -> list[str]:
+    """Names of the regions in which the API offers something, as `types`."""
+    from flowplan.simulator.offered import regions as simulated
 
-    return offered()
+    found = _offered(environ, api_url)
+    return simulated() if found is None else list(found.regions)
+
+
+def _offered(environ: Mapping[str, str], api_url: str | None) -> Offered | None:
+    from flowplan.cloud.remembered import remembered
+
+    settings = Settings(given_api_url=api_url, environ=environ)
+    try:
+        return None if settings.simulated else remembered(environ, settings.api_url)
+    except UsageProblem:  # a URL that the command itself refuses
+        return None
 
 
 def _state(directory: Path, environ: Mapping[str, str], state: str | None) -> State | None:

@@ -19,6 +19,9 @@ import pytest
 from flowplan.cli import main
 from flowplan.cli.commands import COMMANDS
 from flowplan.cli.shells import SHELLS, answer
+from flowplan.simulator import SIMULATOR_KEY, Simulator
+from flowplan.simulator.auctions.catalogue import INSTANCE_TYPES
+from flowplan.simulator.serve import Server
 from tests.conftest import APPLY, Place
 
 STACK = """\
@@ -30,6 +33,7 @@ tasks:
     task_management: {utility_threshold_price: 4}
     resources_specification: {fcp_instance: a100.1x.SXM4.IB, cluster_id: us-central1-b}
 """
+H100 = next(one.fid for one in INSTANCE_TYPES if one.name.startswith("h100"))
 BIN = Path(sys.executable).parent
 LONGEST = 60  # seconds that a shell may take to answer
 
@@ -89,6 +93,28 @@ def test_addresses_are_those_of_the_state(applied: Place, monkeypatch: pytest.Mo
     assert asked(applied, monkeypatch, "bash", "flowplan --state s3://b/k state show b") == [""]
     applied.write("{", "flowplan.state.json")
     assert asked(applied, monkeypatch, "bash", "flowplan state show b") == [""]
+
+
+def test_types_and_regions_are_those_that_the_api_was_last_seen_to_offer(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the server, which is gone by then; and the simulator has its own."""
+    with Simulator.open(":memory:") as elsewhere, Server(elsewhere) as server:
+        url = server.url
+        with elsewhere.exclusive() as db:
+            db.execute("DELETE FROM auctions WHERE region NOT LIKE 'eu-%' OR instance_type <> ?", (H100,))
+        monkeypatch.setenv("FLOWPLAN_API_KEY", SIMULATOR_KEY)
+        place.ok("market", "--api-url", url)
+    line = f"flowplan --api-url {url} market "
+    offered = asked(place, monkeypatch, "bash", line)
+    assert offered and all(one.startswith("plain,h100") for one in offered)
+    regions = asked(place, monkeypatch, "bash", f"{line}--region us")
+    assert (regions, asked(place, monkeypatch, "bash", f"{line}--region eu") != [""]) == ([""], True)
+    assert asked(place, monkeypatch, "bash", "flowplan market a100-") != [""]
+    assert asked(place, monkeypatch, "bash", f"flowplan --api-url {url} simulator market a100-") != [""]
+    for other in ("http://127.0.0.1:9", "https://me:secret@127.0.0.1", "::"):
+        assert asked(place, monkeypatch, "bash", f"flowplan --api-url {other} market a100-") != [""]
+    assert not (place.path / ".flowplan").exists()
 
 
 def test_every_command_is_completed_without_importing_one(place: Place) -> None:

@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "a name of a type that a shell could obey is offered to it",
+        "cloud/remembered.py",
+        "isinstance(one, str) and _NAME.fullmatch(one)",
+        "isinstance(one, str) and one.isprintable()",
+        ("tests/cloud/test_remembered.py", "-k", "obey"),
+    ),
+    Mistake(
         "retry a POST on 502",
         "cloud/http/meaning.py",
         "self._tries_unless_paid(1 if status == 501 else TRIES)",
