@@ -82,15 +82,15 @@ class Asking:
         return rows
 
     def rows_of(self, path: str, read: Callable[[Mapping[str, Any]], T], **query: Any) -> tuple[T, ...]:
-        """A list that comes as one page, each row read by `read`. A row that does not fit is left out, and noted: of
-        what is offered to everybody nothing is ours."""
+        """A list that comes as one page, each row read by `read`; what is listed twice counts once. A row that does not
+        fit is left out, and noted: of what is offered to everybody nothing is ours."""
         found = []
         for row in self.list_of(path, **query):
             try:
                 found.append(read(row))
             except fields.Unfit as error:
                 self.omit(f"a row of {path}", row, str(error))
-        return tuple(found)
+        return tuple(dict.fromkeys(found))
 
     def object_of(self, method: str, path: str) -> Mapping[str, Any]:
         """One JSON object, as it is. Raises CloudError for anything else."""

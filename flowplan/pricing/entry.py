@@ -61,7 +61,8 @@ def entry_price(market: Market | None, limit: Decimal, *, holding: bool) -> Entr
     With room left nobody is displaced and the price stays. When the auction is full, the bids pushed out
     become the highest losers: one instance pays about today's lowest winning limit, several about the win price.
     Today's spot price alone would be too low in a full auction. What nobody sees of the book makes it a range
-    (`displaced`).
+    (`displaced`). Nobody enters below the reserve, nor below the spot price: prices read at different moments may
+    disagree.
     """
     if market is None or market.spot is None:
         return EntryPrice(None, market.minimum if market else None, limit, "unknown")
@@ -72,6 +73,7 @@ def entry_price(market: Market | None, limit: Decimal, *, holding: bool) -> Entr
         return EntryPrice(None, None, None, "too_large")
     if holding and limit >= spot:
         return EntryPrice(spot, spot, limit, "holding")
+    spot = max(spot, minimum or Decimal(0))
     if market.available is not None and market.available >= market.quantity and limit >= spot:
         return EntryPrice(spot, spot, limit, "room")
     if market.available is None and market.win_price is None:
@@ -94,10 +96,10 @@ def _displacing(market: Market, limit: Decimal, spot: Decimal) -> EntryPrice:
         win = lowest + CENT  # equal limits go to the older bid, so a newcomer must be above
     if win is None:
         return EntryPrice(None, spot, limit, "unknown")
-    win = max(win, spot)  # prices read at different moments may disagree: nobody enters below the spot price
+    win = max(win, spot)
     if limit < win:
         return EntryPrice(None, win, None, "losing")
-    point = min(lowest if market.quantity == 1 and lowest is not None else win, limit)
+    point = min(max(lowest, spot) if market.quantity == 1 and lowest is not None else win, limit)
     return displaced(market, spot, win, point, limit)
 
 

@@ -20,6 +20,20 @@ MISTAKES = (
         ("tests/pricing/test_entry_range.py", "-m", "not slow"),
     ),
     Mistake(
+        "enter an auction below its reserve",
+        "pricing/entry.py",
+        "    spot = max(spot, minimum or Decimal(0))\n",
+        "",
+        ("tests/faults/test_odd_prices.py",),
+    ),
+    Mistake(
+        "enter a full auction below its price",
+        "pricing/entry.py",
+        "min(max(lowest, spot) if",
+        "min(lowest if",
+        ("tests/faults/test_odd_prices.py",),
+    ),
+    Mistake(
         "forecast of a bid that was changed counts all the same",
         "pricing/track_record.py",
         "if touched is not None and touched.at <= now:",

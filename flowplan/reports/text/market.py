@@ -8,7 +8,7 @@ from itertools import groupby
 
 from flowplan.cost.advised import is_far_above_need, kept_by, risk_of_lowering
 from flowplan.documents.market import Auctions
-from flowplan.pricing.entry import EntryPrice
+from flowplan.pricing.entry import EntryPrice, Estimate, Market
 from flowplan.pricing.forecasting import Band, Forecast
 from flowplan.pricing.notable import is_hardly_ever, lies_apart
 from flowplan.pricing.offers import Offer, View
@@ -63,8 +63,8 @@ def _preface(offers: Sequence[Offer], view: View, width: int) -> list[str]:
     many = f"{len(offers)} auctions" if len(offers) > 1 else "1 auction"
     ahead = f"next {length(view.hours)}"
     said = (
-        f"{many} at {view.now:%Y-%m-%d %H:%M} UTC. Prices are per instance-hour; {ahead}: the range the price stays in"
-        " over that time in 4 of 5 cases."
+        f"{many} at {view.now:%Y-%m-%d %H:%M} UTC. Prices are per instance-hour; {ahead}: what an hour costs on average"
+        " over that time, in 4 of 5 cases."
     )
     lines = wrapped(said, "", "", width)
     if view.limit is not None:
@@ -161,9 +161,10 @@ def _now(one: Offer) -> list[tuple[str, str]]:
         if total is None
         else f"{free} of {total} instance{'' if total == 1 else 's'}"
     )
+    pays = "a new bid pays the highest limit among the bids it pushes out"
     why = {
         "room": ": there is room, so the price stays",
-        "displacing": ": the market is full; a new bid pays the highest limit among the bids it pushes out",
+        "displacing": f": the market is full; {pays}" if free is not None else f": if nothing is free, {pays}",
     }.get(one.entry.basis, "")
     return [
         ("price now", per_instance(market.spot, one.kind.gpus)),
@@ -210,7 +211,7 @@ def _at_limit(one: Offer) -> list[tuple[str, str]]:
         return []
     label = f"at {usd(bid.limit_price)}"
     if bid.outlook == "cannot_win":
-        return [(label, f"never wins: the limit is below the reserve of {usd(one.market.minimum)}")]
+        return [(label, f"never wins: {_why_never(bid, one.market)}")]
     win = bid.entry.low if bid.entry.basis == "losing" else None
     now = {
         "runs": f"wins now, for {usd(bid.now)} an hour",
@@ -225,6 +226,12 @@ def _at_limit(one: Offer) -> list[tuple[str, str]]:
         )
         lines.append(("", risk_of_lowering(one.advice)))
     return lines
+
+
+def _why_never(bid: Estimate, market: Market) -> str:
+    if bid.entry.basis == "too_large":
+        return "the auction has no instance"
+    return f"the limit is below the reserve of {usd(market.minimum)}"
 
 
 def _runs(found: Forecast) -> str:
@@ -262,7 +269,7 @@ def _advice(one: Offer) -> list[tuple[str, str]]:
 
 def _compared(one: Offer) -> str:
     """What the limit advised costs beside the one asked about or, without one, beside the price now."""
-    if one.bid is None or one.forecast is None or one.advice is None:
+    if one.bid is None or one.forecast is None or one.advice is None or one.bid.outlook == "cannot_win":
         return "" if one.steady is None else f"; at the price now it would be {usd(one.steady)}"
     more, than = one.advice.extra_cost_over(one.forecast), f"at {usd(one.bid.limit_price)}"
     if more is None:
