@@ -31,7 +31,7 @@ def load(
     api_url: str | None = None,
     project: str | None = None,
     ssh_key: str | None = None,
-    state: str | Path = "flowplan.state.json",
+    state: str | Path | None = None,
     lock_timeout: Length = "0s",
     environ: Mapping[str, str] | None = None,
     variables: Mapping[str, Any] | None = None,
@@ -44,7 +44,8 @@ def load(
 
         load(name="train", resources_specification={"fcp_instance": "h100.8x.SXM5.IB"}, api_url="sim:")
 
-    `directory`: where the state is, and what relative paths start from. `api_url`: "sim:" is the embedded simulator.
+    `directory`: what relative paths start from. `state`: the file or URL of the state; None: FLOWPLAN_STATE, else
+    `state` of a stack file, else flowplan.state.json. `api_url`: "sim:" is the embedded simulator.
     `lock_timeout`: how long to wait for the lock. `environ` (os.environ): where credentials and FLOWPLAN_ variables are
     looked up. `variables`: values of the variables of a stack file, by name; `variable_files`: files of such values.
     `note` hears what flowplan remarks while it works, a sentence each, without secrets.
@@ -57,7 +58,7 @@ def load(
             raise UsageProblem(f"{one!r} is neither a path nor a task", hint="give a file, a directory, or a dict")
     settings = Settings(
         directory=Path(directory).absolute(),
-        state=str(state),
+        state="" if state is None else str(state),
         given_api_url=api_url,
         project=project,
         ssh_key=ssh_key,

@@ -78,7 +78,7 @@ class Stack:
 
     @property
     def directory(self) -> Path:
-        """Where the state is, and what relative paths start from; absolute."""
+        """What relative paths start from; absolute."""
         return self._settings.directory
 
     def validate(self) -> Config:
@@ -319,4 +319,4 @@ class Stack:
         if (note := self._note) is not None:
             listener = evolve(listener, note=lambda said: note(hidden.secretless(said)))
             listener = evolve(listener, warn=listener.note)
-        return Session(self._settings, listener, event or Event())
+        return Session(self._settings, listener, event or Event(), paths=self._sources)

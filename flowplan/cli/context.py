@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from attrs import evolve, frozen
+from attrs import frozen
 
 from flowplan.cli.answer import Answer
 from flowplan.cli.json_file import files_of
@@ -43,6 +43,7 @@ class Context:
         from flowplan.cli.stop import Stop
         from flowplan.operations.interaction import Listener
         from flowplan.operations.session import Session
+        from flowplan.operations.settings import STATE
 
         given = ctx.find_root().obj
         terminal: Terminal = given["terminal"]
@@ -54,7 +55,7 @@ class Context:
                 raise UsageProblem(f"--chdir {directory}: {error.strerror}") from error
         answer: Answer = given["answer"]
         if file := given.get("json_file"):
-            answer.begin(file, given.get("state"), files_of({**ctx.params, **given}))
+            answer.begin(file, given.get("state") or os.environ.get(STATE), files_of({**ctx.params, **given}))
         _hold_here()
         listener = Listener(
             terminal.note,
@@ -87,7 +88,8 @@ def settings_of(
     from flowplan.operations.settings import Settings
 
     hidden = forms_in(environ)
-    settings = Settings(
+    return Settings(
+        state=given.get("state") or "",
         given_api_url=given.get("api_url"),
         project=given.get("project"),
         ssh_key=given.get("ssh_key"),
@@ -98,7 +100,6 @@ def settings_of(
         variable_files=files,
         command=" ".join(["flowplan", *(masked(without(word, hidden)) for word in _shown(arguments, given))]),
     )
-    return settings if not given.get("state") else evolve(settings, state=given["state"])
 
 
 def _patience(environ: Mapping[str, str]) -> str:

@@ -32,10 +32,10 @@ def global_options(*, hidden: bool) -> list[click.Parameter]:
         Anywhere("--chdir", metavar="DIR", shell_complete=directories, hidden=hidden, help="Work in DIR."),
         Anywhere(
             "--state",
-            metavar="FILE",
+            metavar="FILE|URL",
             shell_complete=files,
             hidden=hidden,
-            help="The state file (flowplan.state.json).",
+            help="The state (FLOWPLAN_STATE, state: of the stack, flowplan.state.json).",
         ),
         Anywhere("--api-url", metavar="URL", hidden=hidden, help="The API's URL; sim: is the embedded simulator."),
         Anywhere("--project", metavar="NAME", hidden=hidden, help="The project, by name or id."),

@@ -30,6 +30,14 @@ class Source:
 
 
 @frozen
+class StatePlace:
+    """Where a stack file says that the state is: a file, whose name starts from that file, or a URL."""
+
+    text: str
+    position: Position = field(eq=False)
+
+
+@frozen
 class GpuWanted:
     """A type selected by properties instead of by name: `gpu_type` by whole word, the others equal ignoring case."""
 
@@ -174,6 +182,7 @@ class Config:
     is_stack: bool = False
     stack: str = ""
     name_prefix: str = ""
+    state: StatePlace | None = field(default=None, eq=False)
     outputs: Mapping[str, Output] = field(factory=dict)
     empty: frozenset[Address] = field(default=frozenset(), eq=False)  # what has a for_each that holds nothing
     moved: tuple[Moved, ...] = ()

@@ -17,6 +17,7 @@ from flowplan.config.stack.hand_over import contradictions
 from flowplan.config.stack.outputs import unknown_references
 from flowplan.config.stack.stack import Stack, read_stack
 from flowplan.config.stack.variables import NOTHING_GIVEN, Given
+from flowplan.config.stack.where import is_stack
 from flowplan.config.task.lifecycle import wrong_triggers
 from flowplan.config.task.script import ReadFile
 from flowplan.config.task.secrets import warn_of_keys
@@ -69,6 +70,7 @@ def read(sources: Sequence[Source], read_file: ReadFile, given: Given = NOTHING_
         is_stack=bool(reading.stacked),
         stack=stack.name,
         name_prefix=stack.prefix,
+        state=stack.state,
         outputs=stack.outputs,
         empty=frozenset(stack.names.empty),
         moved=tuple(stack.moved),
@@ -107,7 +109,7 @@ class _Reading:
         for document in documents(text):
             if _is_foreign(document):
                 self.unread = True
-            elif _is_of_stack(document):
+            elif is_stack(document):
                 self.stacked.append(document)
             else:
                 parts.append(_read_document(document, name, self.read_file))
@@ -238,7 +240,6 @@ Format = Callable[[Document, str, ReadFile], Part]
 
 
 FORMATS: dict[str, Format] = {"1": read_task, "1.1": read_task, "1.2": read_task}
-STACK_VERSION = "2"
 
 
 def _is_foreign(document: Document) -> bool:
@@ -252,11 +253,6 @@ def _is_foreign(document: Document) -> bool:
     summary = f"this is {tool.a_file}, not a task file of flowplan"
     document.problem(document.root, summary, hint, code="foreign-file")
     return True
-
-
-def _is_of_stack(document: Document) -> bool:
-    node = document.root.get("version") if isinstance(document.root, Mapping) else None
-    return isinstance(node, Scalar) and node.text == STACK_VERSION
 
 
 def _is_stack_without_version(document: Document) -> bool:

@@ -17,7 +17,7 @@ Schema: TypeAlias = dict[str, object]
 _LATER: Schema = {"type": "string", "pattern": r"\$\{"}  # what a stack fills in before it is read
 _NOTHING: Schema = {"type": "null"}
 _IGNORED = "^x-"  # a place to hang anchors on
-_AS_WRITTEN = ("version", "variables")  # keys of a stack in whose values nothing is filled in
+_AS_WRITTEN = ("version", "state", "variables")  # keys of a stack in whose values nothing is filled in
 
 
 def schema() -> Schema:

@@ -65,6 +65,7 @@ class Circumstances:
     sensitive: shape.SensitiveValues | None = None
     outputs: Mapping[str, Evaluated] = field(factory=dict)  # as they are once it is carried out
     policies: Mapping[str, str] = field(factory=dict)  # files of rules given beside the configuration, with their texts
+    state_at: str | None = None  # which state it is; None: the file in the directory
 
 
 def document(found: PricedPlan, about: Circumstances, *, unchanged: bool = True) -> shape.PlanDocument:
@@ -205,12 +206,16 @@ def dumps(body: Mapping[str, object]) -> str:
 
 
 def _stack(about: Circumstances) -> shape.PlannedStack:
-    return {
+    made: shape.PlannedStack = {
         **stack_of(about.state),
         "serial": about.state.serial,
         "paths": list(about.paths),
         "config_sha256": about.config_sha256,
+        "state": about.state_at or "",
     }
+    if about.state_at is None:
+        del made["state"]
+    return made
 
 
 # ---- entries ----------------------------------------------------------------------------------------------

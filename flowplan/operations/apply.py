@@ -37,7 +37,7 @@ from flowplan.operations.observe import Observed
 from flowplan.operations.outputs import shown_after, with_outputs
 from flowplan.operations.paid import with_bill
 from flowplan.operations.plan import Request, wanted
-from flowplan.operations.saved_plan import identity_of, touched_by
+from flowplan.operations.saved_plan import hold_same_state, identity_of, touched_by
 from flowplan.operations.sensitive import config_sha256, hold_sensitive
 from flowplan.operations.settling import Looked, Looking, placed_as
 from flowplan.operations.variables import hold_same, of_plan
@@ -130,6 +130,8 @@ def _applied(
         request = attrs.evolve(request, variables=of_plan(saved))
     config, wishes = wanted(session, request)
     if saved is not None:
+        settings = session.settings
+        hold_same_state(saved["stack"], session.chosen.recorded(session.identity, settings.directory))
         hold_same(saved, config.variables if config is not None else wishes.variables)
         hold_sensitive(session, saved, config)
         wishes = attrs.evolve(wishes, held_to=touched_by(saved))

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flowplan.backends.local import DEFAULT
 from flowplan.backends.open import open_store
 from flowplan.errors import FlowplanError, UsageProblem
 from flowplan.model.address import in_order
 from flowplan.operations.settings import Settings
+from flowplan.operations.which_state import chosen
 
 if TYPE_CHECKING:
     from flowplan.cloud.remembered import Offered
@@ -58,10 +58,10 @@ def _offered(environ: Mapping[str, str], api_url: str | None) -> Offered | None:
 
 
 def _state(directory: Path, environ: Mapping[str, str], state: str | None) -> State | None:
-    name = state or DEFAULT
-    if "://" in name:  # a server: who types must not wait for it
-        return None
     try:
-        return open_store(name, directory, environ).read().state
+        named = chosen(Settings(directory=directory, state=state or "", environ=environ))
+        if named.is_url:  # who types must not wait for a server
+            return None
+        return open_store(named.where, directory, environ).read().state
     except (FlowplanError, OSError):
         return None

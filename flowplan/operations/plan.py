@@ -185,6 +185,7 @@ def document_of(
         policies=wishes.policy_files if wishes is not None else {},
         sensitive=sensitive,
         outputs=planned_outputs(seen.state, config, found.plan),
+        state_at=session.chosen.recorded(session.identity, session.settings.directory),
     )
     return document(found, about, unchanged=unchanged)
 

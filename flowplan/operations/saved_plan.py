@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, cast
 
 import attrs
 
+from flowplan.backends.local import DEFAULT
 from flowplan.diagnostics import CODE_OF
 from flowplan.errors import GuardRefused, StalePlan, UsageProblem
 from flowplan.files.regular import opened, read_regular
 from flowplan.model.selection import Patterns
 from flowplan.operations.settings import PLAN_KEY, Settings
-from flowplan.printable import Secret
+from flowplan.printable import Secret, shown
 from flowplan.state.journal import intent_of
 from flowplan.state.state import PLANS_KEPT, State
 
@@ -264,6 +265,20 @@ def hold_not_made(saved: SealedPlan, live: Live) -> None:
             f"this plan was applied already, with another state: it made {made[0]}; nothing was done",
             hint="use that state; if it is lost, `flowplan recover --from-live` writes one of what is live",
         )
+
+
+def hold_same_state(saved: PlannedStack, here: str | None) -> None:
+    """Raise GuardRefused for a plan that was made for another state than `here`. A state in a file may be elsewhere in
+    another checkout: once it has a lineage, that tells it from others."""
+    made_for = saved.get("state")
+    on_a_server = any("://" in (one or "") for one in (made_for, here))
+    if made_for == here or (saved["lineage"] is not None and not on_a_server):
+        return
+    raise GuardRefused(
+        f"this plan is for the state {shown(made_for or DEFAULT)}, not for {shown(here or DEFAULT)}",
+        code="other-plan",
+        hint="plan again, or say with --state which it is",
+    )
 
 
 def hold_same_cloud(saved: PlannedStack, now: PlannedStack) -> None:

@@ -16,7 +16,7 @@ from flowplan.backends.open import open_store
 from flowplan.backends.processes import fate_of, this_process
 from flowplan.backends.store import Loaded, StateLock, Store
 from flowplan.clock import timestamp
-from flowplan.errors import CloudError, ConfigError, GuardRefused, Locked, StateError, UsageProblem
+from flowplan.errors import CloudError, ConfigError, FlowplanError, GuardRefused, Locked, StateError, UsageProblem
 from flowplan.files.private import is_missing
 from flowplan.masking import masked
 from flowplan.model.owner import Owner
@@ -24,11 +24,13 @@ from flowplan.operations.commit import commit_of
 from flowplan.operations.interaction import Event, Interruption, Listener
 from flowplan.operations.settings import Settings
 from flowplan.operations.sources import Scope, find
+from flowplan.operations.which_state import Chosen, chosen
 from flowplan.printable import shown
 from flowplan.state.history import Change
 from flowplan.state.state import Binding, State, lately
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import TracebackType
 
     from flowplan.cloud.fcp import Fcp
@@ -49,11 +51,14 @@ def calls_left() -> bool:
 @define
 class Session:
     """The store, the lock and the client of one operation; each is opened when it is needed. `close` it, or use it in a
-    `with` statement."""
+    `with` statement. `paths`: the PATHs that may say where the state is; those that `sources` is given first take their
+    place."""
 
     settings: Settings
     listener: Listener = field(factory=Listener)
     interruption: Interruption = field(factory=Event)
+    paths: Sequence[str | Source] = field(default=(), kw_only=True)
+    _chosen: Chosen | None = field(default=None, init=False)
     _cloud: Fcp | None = field(default=None, init=False)
     _store: Store | None = field(default=None, init=False)
     _usable: bool = field(default=False, init=False)  # whether there can be a state, as far as was looked
@@ -95,8 +100,25 @@ class Session:
         """Opened once: a name that leads elsewhere meanwhile does not move a run."""
         if self._store is None:
             settings = self.settings
-            self._store = open_store(settings.state, settings.directory, settings.environ, self._hold_lock)
+            with self.chosen.explained():
+                where = self.chosen.where
+                self._store = open_store(where, settings.directory, settings.environ, self._hold_lock)
         return self._store
+
+    @property
+    def chosen(self) -> Chosen:
+        """Which state it is, and what says so; nothing of it is opened. Raises ConfigError, UsageProblem."""
+        if self._chosen is None:
+            self._chosen = chosen(self.settings, self.paths)
+        return self._chosen
+
+    def _base(self) -> Path:
+        """The directory from which the state names files. What is wrong with its name, who opens it says."""
+        try:
+            on_a_server = self.chosen.is_url
+        except FlowplanError:
+            on_a_server = True
+        return self.settings.directory if on_a_server else self._opened().base
 
     @property
     def identity(self) -> str:
@@ -111,9 +133,11 @@ class Session:
 
     def sources(self, paths: Sequence[str | Source], *, optional: bool = False) -> tuple[list[Source], Scope]:
         """The configuration files that PATHs mean, and what they cover. `optional`: for what only takes away."""
+        if self._store is None and paths:
+            self.paths, self._chosen = paths, None
         return find(
             paths,
-            self._opened().base,
+            self._base(),
             self.settings.directory,
             optional=optional,
             made=self._made,
@@ -133,7 +157,7 @@ class Session:
         """Also what is in doubt counts, and a state that does not read may hold anything."""
         try:
             loaded = self._opened().read()
-        except (StateError, OSError):
+        except (FlowplanError, OSError):
             return True
         made = any(map(scope.covers, loaded.state.bindings.values()))
         return made or any(map(scope.covers, loaded.pending.values()))
@@ -178,7 +202,8 @@ class Session:
             raise UsageProblem(
                 f"there is no directory {shown(str(directory))}", hint="create it, or name the one that has the state"
             )
-        store.hold_usable()
+        with self.chosen.explained():
+            store.hold_usable()
 
     @contextmanager
     def _held(self) -> Iterator[StateLock]:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from attrs import field, frozen
 
-from flowplan.backends.local import DEFAULT
 from flowplan.errors import UsageProblem
 from flowplan.printable import Secret
 
@@ -17,6 +16,7 @@ SIMULATOR = "sim:"
 SIMULATOR_DATA = ".flowplan/simulator.db"
 SIMULATOR_START = "FLOWPLAN_SIMULATOR_START"
 PLAN_KEY = "FLOWPLAN_PLAN_KEY"
+STATE = "FLOWPLAN_STATE"
 NO_HOOKS = "FLOWPLAN_NO_HOOKS"
 _KEY_LENGTH = 16
 
@@ -32,13 +32,14 @@ class Streamed:
 @frozen
 class Settings:
     """`directory`: what every relative path starts from; a relative one is taken from the working directory of the
-    process. `state`: the state file. `api_url`, `project`, `ssh_key`: None leaves them to `environ`, where variables
-    stand as in `os.environ`. `lock_timeout`: seconds to wait for the lock. `lock` False: only to look. `command`: what
-    the lock tells others is running. `variables`: names and texts of a stack's variables, the last of a name wins;
-    `variable_files`: files of such, or what was read from one."""
+    process. `state`: the file or URL of the state; "" leaves it to `environ` and the stack files. `api_url`, `project`,
+    `ssh_key`: None leaves them to `environ`, where variables stand as in `os.environ`. `lock_timeout`: seconds to wait
+    for the lock. `lock` False: only to look. `command`: what the lock tells others is running. `variables`: names and
+    texts of a stack's variables, the last of a name wins; `variable_files`: files of such, or what was read from
+    one."""
 
     directory: Path = Path()
-    state: str = DEFAULT
+    state: str = ""
     given_api_url: str | None = None
     project: str | None = None
     ssh_key: str | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -191,6 +191,27 @@ def find(
     unknown = tuple(name for name, one in strange.items() if one.tool is None)
     bare = _bare(sources)
     return sources, scope if optional else evolve(scope, skipped=(*unknown, *bare))
+
+
+def readable(paths: Sequence[str | Source], directory: Path) -> tuple[list[Source], list[str]]:
+    """The files that `paths` mean, as in `find`, as far as they can be read; and the names of those that are there and
+    cannot be. Nothing is wrong with any of them."""
+    found = [path for path in paths if isinstance(path, Source)]
+    locked = []
+    for name in _names(paths or [DEFAULT], directory.absolute()):
+        try:
+            found.append(Source(name, read_regular(directory / name, SIZE_LIMIT)))
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError:
+            locked.append(name)
+    return found, locked
+
+
+def _names(paths: Sequence[str | Source], here: Path) -> Iterator[str]:
+    for path in (_plain(path, here) for path in paths if isinstance(path, str)):
+        with suppress(OSError):
+            yield from _in_directory(path, here) if _is_directory(here / path) else [path]
 
 
 @define

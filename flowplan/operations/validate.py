@@ -44,6 +44,8 @@ def _read(session: Session, sources: Sequence[Source], saved: Mapping[str, str] 
     from flowplan.operations.variables import given
 
     config = read(sources, partial(read_beside, session.settings.directory), given(session.settings, saved))
+    if config.state is not None:
+        session.chosen.hold_at(config.state)
     if config.secrets:
         forms = [form for secret in sorted(config.secrets, key=len, reverse=True) for form in forms_of(secret)]
         session.listener.hide(lambda: forms)

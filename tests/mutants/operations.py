@@ -27,6 +27,20 @@ MISTAKES = (
         ("tests/operations/test_lapsed.py", "-k", "asked_for"),
     ),
     Mistake(
+        "take the file in the directory where the stack file cannot be made out",
+        "operations/which_state.py",
+        "unclear := (*found.unclear, *locked)",
+        "unclear := ()",
+        ("tests/operations/test_which_state.py", "-k", "never_the_default"),
+    ),
+    Mistake(
+        "carry out a saved plan with another state than it was made for",
+        "operations/saved_plan.py",
+        "made_for == here or (",
+        "True or (",
+        ("tests/operations/test_which_state.py", "-k", "for_its_state"),
+    ),
+    Mistake(
         "forget what was paid when a state is pushed",
         "operations/state.py",
         "put_back(new, loaded.state).state if earlier else new.with_ledger_of(loaded.state)",

@@ -24,6 +24,7 @@ from flowplan.config.yaml import (
 _ALIKE = 0.75  # of a key that may be one of ours with a slip
 _AT_THE_TOP = frozenset((*TASK.known, *STACK_FILE.known))
 _OURS = frozenset((*HOMES, *STACK, *STACK_FILE.known, *STACK_FILE.instead, *TASK.instead, *MEANINGS))
+_OURS -= {"state", "backend"}  # files of anything have those
 # A line that begins with one of these, in any spelling: a key of flowplan's, which other tools may have too.
 _BEGINS = re.compile(rb"^[\"']?(" + "|".join(sorted(_OURS)).encode() + rb")[\"']?[ \t]*:", re.MULTILINE)
 

@@ -23,6 +23,7 @@ from flowplan.model.lifecycle import UNTIL
 
 RESOURCE_NAME = r"^([A-Za-z0-9][A-Za-z0-9_-]{0,62}|x-.*)$"
 OUTPUT_VALUE = Value({"type": ["string", "number", "boolean"]})
+STATE = Value({"type": "string", "minLength": 1, "not": {"pattern": r"\$\{"}})
 NOTHING = Value({"type": "null"})  # a section that holds nothing
 VARIABLE_NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,62}$"
 _FOR_EACH = Key(
@@ -120,6 +121,9 @@ STACK_FILE = Keys(
         "version": Key(one_of(2, "2"), "The format: 2 is a stack file."),
         "name": Key(TEXT, "The name of the stack. Default: that of the directory, at the first apply."),
         "name_prefix": Key(TEXT, "Prefix of every name in the cloud, so that one file serves several environments."),
+        "state": Key(
+            STATE, "Where the state is: a file, from the directory of this one, or a URL. It cannot hold ${...}."
+        ),
         "project_name": TASK.fields["project_name"],
         "ssh_key_name": TASK.fields["ssh_key_name"],
         "variables": Key(
@@ -155,6 +159,8 @@ STACK_FILE = Keys(
         "volume": "write volumes: {NAME: {...}}",
         "locals": "write variables, with a default",
         "imports": "write import",
+        "backend": "write state",
+        "state_file": "write state",
         "policy": "write policies",
         "max_hourly_cost": "write guards: {max_hourly_cost: 60}",
     },

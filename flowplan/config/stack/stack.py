@@ -13,7 +13,7 @@ import attrs
 from attrs import define, field
 
 from flowplan.config import keys
-from flowplan.config.config import Import, Moved, Output, Removed, Task, VolumeWanted
+from flowplan.config.config import Import, Moved, Output, Removed, StatePlace, Task, VolumeWanted
 from flowplan.config.hooks import read_hooks
 from flowplan.config.policies import read_policies
 from flowplan.config.stack.defaults import under
@@ -25,6 +25,7 @@ from flowplan.config.stack.outputs import read_outputs
 from flowplan.config.stack.substitution import Each, Scope
 from flowplan.config.stack.variables import Given, Variable, read_variables, written
 from flowplan.config.stack.volumes import read_volume
+from flowplan.config.stack.where import one_place, read_place
 from flowplan.config.task.guards import read_guards
 from flowplan.config.task.instances import REGION
 from flowplan.config.task.script import ReadFile
@@ -67,6 +68,7 @@ class Stack:
     imports: list[Import] = field(factory=list)
     variables: dict[str, GivenValue] = field(factory=dict)  # those that were given
     prefix: str = ""
+    state: StatePlace | None = None
     sensitive: dict[str, str] = field(factory=dict, repr=False)  # sensitive variables, each as --var takes it
     names: Names = field(factory=Names)
 
@@ -103,6 +105,9 @@ class _Reading:
         self.found.sensitive = {name: written(value) for name, value in hidden.items() if value is not None}
         self.found.name = self._once("name", NAME)
         self.prefix = self.found.prefix = self._once("name_prefix", _PREFIX)
+        places = [place for section in self.sections if (place := read_place(section)) is not None]
+        if places:
+            self.found.state = one_place(places, self.sections[0].document.text.findings)
         defaults = self._defaults()
         for section in self.sections:
             self._limits(section)

@@ -16,6 +16,7 @@ class PlannedStack(Stack):
     serial: int
     paths: list[str]
     config_sha256: str
+    state: NotRequired[str]  # where it is, for any other place than the file in the directory
 
 
 class SealedStack(PlannedStack):
