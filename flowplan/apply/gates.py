@@ -109,7 +109,7 @@ class Gates:
             verdict = self._verdict(held, found, unseen, now)
             if verdict is None:
                 freed.append(step)
-            elif isinstance(verdict, CloudError):
+            elif isinstance(verdict, FlowplanError):
                 failed[step] = verdict
             else:
                 self._say(held, verdict, now)
@@ -130,7 +130,7 @@ class Gates:
 
     def _verdict(
         self, held: _Held, found: dict[str, str], unseen: CloudError | None, now: float
-    ) -> CloudError | str | None:
+    ) -> FlowplanError | str | None:
         """None: it may start; what it waits for, for people; or why it does not start in this run."""
         waiting: list[str] = []
         if (late := self._too_late(held.change)) is not None:
@@ -155,7 +155,12 @@ class Gates:
             elif not _reached(one, where):
                 waiting.append(f"{one.task}, which is {where.lower()}, to be {one.until}")
         if not waiting:
-            return self._closed(held.change)
+            try:
+                return self.around.refused(held.change)
+            except Unauthorized as error:
+                return error
+            except CloudError as error:
+                waiting.append(f"what it is judged by: {error}")
         if now - held.since < self.timeout:
             return "; ".join(waiting)
         return CloudError(
@@ -172,13 +177,6 @@ class Gates:
             return None
         return CloudError(
             f"it would end at once: {why}", hint="give it a later end_at, or take the task out of the file"
-        )
-
-    def _closed(self, change: Change) -> CloudError | None:
-        """That a policy does not allow what it waited for any more; None: it does."""
-        why = self.around.closed(change)
-        return (
-            None if why is None else CloudError(why, hint="nothing was placed for it; apply again within these hours")
         )
 
     def _say(self, held: _Held, what: str, now: float) -> None:

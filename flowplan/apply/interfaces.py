@@ -10,6 +10,7 @@ from attrs import frozen
 
 from flowplan.apply.events import Events
 from flowplan.clock import Clock, Moment
+from flowplan.errors import GuardRefused
 from flowplan.model.address import Address
 from flowplan.model.lifecycle import Lifetime
 from flowplan.model.live import Live, LiveBid, LiveVolume, Made, Marker
@@ -95,8 +96,8 @@ Over: TypeAlias = Callable[[Mapping[Address, Lifetime], State, Live], Mapping[Ad
 @frozen
 class Surroundings:
     """All that a run needs besides its plan and the state. `hold_lock` raises StateError when the lock is no longer
-    ours; `clock.stopped` turns true when the run is asked to stop; `closed` says why what waited may not be placed any
-    more."""
+    ours; `clock.stopped` turns true when the run is asked to stop; `refused` says why what waited may not be placed any
+    more, or raises CloudError where nobody can tell."""
 
     cloud: Cloud
     journal: Journal
@@ -105,7 +106,7 @@ class Surroundings:
     clock: Clock
     hold_lock: Callable[[], None]
     over: Over = lambda _lifetimes, _state, _live: {}
-    closed: Callable[[Change], str | None] = lambda _change: None
+    refused: Callable[[Change], GuardRefused | None] = lambda _change: None
 
     def now(self) -> Moment:
         """This moment, by this machine's clocks and the server's."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from attrs import field, frozen
 
-from flowplan.errors import Ambiguous, ApplyFailed, FlowplanError, NameTaken, OutcomeUnknown
+from flowplan.errors import Ambiguous, ApplyFailed, FlowplanError, GuardRefused, NameTaken, OutcomeUnknown
 from flowplan.model.outputs import Evaluated
 from flowplan.planning.actions import Change, Import
 from flowplan.planning.plan import Plan
@@ -49,6 +49,15 @@ def verdict(outcome: Outcome) -> None:
             f"the outcome of {what} is unknown; the intent is kept",
             hint="run `flowplan recover`, or the same command again: both look first, and neither creates "
             "anything twice",
+        )
+    refused = [error for error in outcome.failed.values() if isinstance(error, GuardRefused)]
+    if refused and len(refused) == len(outcome.failed):
+        reasons = sorted({error.reason for error in refused})
+        raise GuardRefused(
+            f"refused by the guard{'' if len(reasons) == 1 else 's'} {', '.join(reasons)} after the wait; "
+            "what was done is saved",
+            code=refused[0].code,
+            hint="once it is allowed, run the same command again: it continues from here",
         )
     if outcome.failed:
         count = len(outcome.failed)

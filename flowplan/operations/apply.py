@@ -211,7 +211,7 @@ class Run:
         interruption = self.session.interruption
         interruption.release = lock.release
         with interruption.listening():
-            around = self._surroundings(found.journal, lock)
+            around = self._surroundings(found.journal, lock, plan, seen)
             outcome = self._carry_out(plan, found.recovered, seen, around)
             unrecorded = seen.desired.moves if self.wishes.mode == "refresh-only" else {}
             state = with_outputs(outcome.state, self.config, unrecorded, destroyed=plan.mode == "destroy")
@@ -264,9 +264,9 @@ class Run:
             self.how.for_machines,
         )
 
-    def _surroundings(self, journal: Journal, lock: StateLock) -> Surroundings:
+    def _surroundings(self, journal: Journal, lock: StateLock, plan: Plan, seen: Observed) -> Surroundings:
+        from flowplan.operations.judged_again import JudgedAgain
         from flowplan.operations.lifetimes import over
-        from flowplan.operations.policing import closed_by_policies
         from flowplan.startup import script
 
         return Surroundings(
@@ -277,7 +277,7 @@ class Run:
             clock=self.session.interruption.clock(),
             hold_lock=lock.verify,
             over=partial(over, self.session),
-            closed=partial(closed_by_policies, self.session, self.wishes),
+            refused=JudgedAgain(self.session, self.wishes, self.budgets, self.hours, plan, seen),
         )
 
     @property

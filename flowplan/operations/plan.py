@@ -201,24 +201,21 @@ def sealed(session: Session, body: PlanDocument) -> SealedPlan:
 
 def priced_plan(session: Session, seen: Observed, wishes: Wishes) -> PricedPlan:
     """Plan, fetch the prices (one call per distinct type, region and quantity) and ask the guards."""
-    from flowplan.cost.estimate import auctions_needed, one_more, priced
+    from flowplan.cost.estimate import priced
     from flowplan.cost.priced_plan import PricedPlan
     from flowplan.operations.environment import other_environment
     from flowplan.operations.policing import refused_by_policies, unheeded
     from flowplan.planning.guards import refusals
     from flowplan.planning.jobs import notes
     from flowplan.planning.make import make_plan
-    from flowplan.planning.unreported import hold_reported, only_stops
+    from flowplan.planning.unreported import hold_reported
 
     state = seen.recorded if wishes.mode == "refresh-only" else seen.state  # what moves or is imported is not recorded
     plan = make_plan(seen.desired, state, seen.live, wishes, seen.pending)
     hold_reported(plan, seen.catalogue, seen.live)
-    keys = auctions_needed(seen.desired, seen.state, seen.live, plan.changes)
-    cloud = session.cloud()
-    markets = cloud.markets(keys, shown_only=keys if only_stops(plan) else ())
-    markets = cloud.with_one_more(markets, one_more(plan.changes, markets))
+    markets = markets_of(session, plan, seen)
     for address, why in plan.staying:
-        cloud.note(f"{address} stays: {why}")
+        session.cloud().note(f"{address} stays: {why}")
     unchecked = hold_placeable(session, plan, markets, seen)
     warnings = (*(seen.config.warnings if seen.config is not None else ()), *map(as_warning, plan.faults))
     other = other_environment(seen) if wishes.mode == "apply" and not plan.empty else None
@@ -231,6 +228,16 @@ def priced_plan(session: Session, seen: Observed, wishes: Wishes) -> PricedPlan:
         unchecked=unchecked,
         warnings=(*warnings, *unheeded(wishes, seen), *notes(plan.changes, seen.desired)),
     )
+
+
+def markets_of(session: Session, plan: Plan, seen: Observed) -> dict[Key, Market]:
+    """The prices of now that `plan` is priced by. Raises CloudError, unless it only stops something."""
+    from flowplan.cost.estimate import auctions_needed, one_more
+    from flowplan.planning.unreported import only_stops
+
+    keys = auctions_needed(seen.desired, seen.state, seen.live, plan.changes)
+    markets = session.cloud().markets(keys, shown_only=keys if only_stops(plan) else ())
+    return session.cloud().with_one_more(markets, one_more(plan.changes, markets))
 
 
 def as_warning(fault: Diagnostic) -> Diagnostic:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from flowplan.model.address import Address
     from flowplan.operations.observe import Observed
     from flowplan.operations.session import Session
-    from flowplan.planning.actions import Change
     from flowplan.planning.plan import Plan, Wishes
     from flowplan.pricing.entry import Estimate
 
@@ -45,13 +44,6 @@ def unheeded(wishes: Wishes, seen: Observed) -> tuple[Diagnostic, ...]:
 
 def _project(seen: Observed) -> Named:
     return Named(seen.state.project or "", seen.state.project_name or "")
-
-
-def closed_by_policies(session: Session, wishes: Wishes, change: Change) -> str | None:
-    """Why `change`, which waited until now, may not be placed any more; None: it may."""
-    from flowplan.planning.policies import closed
-
-    return closed(change, wishes.policies, _moments(session, wishes)) if wishes.policies else None
 
 
 def _moments(session: Session, wishes: Wishes) -> dict[str, datetime]:

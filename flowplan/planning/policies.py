@@ -51,15 +51,6 @@ def refused(plan: Plan, policies: Iterable[Policies], seen: Circumstances) -> tu
     return tuple(one for rules in policies for one in _refused(plan, rules, seen))
 
 
-def closed(change: Change, policies: Iterable[Policies], moments: Mapping[str, datetime]) -> str | None:
-    """Why `change`, which waited until now, may not be placed any more; None: it may. Only `hours` are asked again."""
-    for rules in policies if _is_placed(change) else ():
-        moment = moments.get(rules.hours.zone) if rules.hours is not None else None
-        if rules.hours is not None and not (moment is not None and rules.hours.allow(moment)):
-            return f"the policy allows placing from {rules.hours}; {_there(moment)}"
-    return None
-
-
 def unused(policies: Iterable[Policies], catalogue: Catalogue, project: Named) -> tuple[Diagnostic, ...]:
     """A warning for each type that has a price in a policy and is not listed, and for budgets of which none is for
     `project`: a slip of the pen would limit nothing."""

@@ -16,7 +16,7 @@ from flowplan.apply.lifetimes import Lifetimes
 from flowplan.apply.working_state import WorkingState
 from flowplan.clock import Clock
 from flowplan.diagnostics import Position
-from flowplan.errors import CloudError, NotFound, Unauthorized
+from flowplan.errors import CloudError, GuardRefused, NotFound, Unauthorized
 from flowplan.model.address import Address
 from flowplan.model.lifecycle import After, Lifecycle, Lifetime, Until
 from flowplan.model.live import Live, LiveBid
@@ -291,11 +291,33 @@ def test_what_a_plan_leaves_out_is_left_alone() -> None:
 
 def test_what_waited_until_a_policy_allows_it_no_more_is_not_placed() -> None:
     gates = Watch().gates(Sky("Terminated"))
-    gates.around = attrs.evolve(gates.around, closed=lambda change: f"{change.address} is too late")
+    gates.around = attrs.evolve(
+        gates.around, refused=lambda change: GuardRefused(f"{change.address} is too late", code="policy")
+    )
     assert not gates.admits(STEP, waiting("terminated"))
     freed, failed = gates.look()
     assert (freed, str(failed[STEP])) == ([], "bid.second is too late")
+    assert isinstance(failed[STEP], GuardRefused)
     gates = Watch().gates(Sky("Allocated"))  # by the time that it has waited, it may be allowed again
-    gates.around = attrs.evolve(gates.around, closed=lambda _: "too early")
+    gates.around = attrs.evolve(gates.around, refused=lambda _: GuardRefused("too early", code="policy"))
     assert not gates.admits(STEP, waiting("terminated"))
     assert gates.look() == ([], {})
+
+
+def test_what_cannot_be_judged_waits_on_until_its_time_is_over() -> None:
+    watch = Watch()
+    gates = watch.gates(Sky("Terminated"))
+    error = CloudError("no price")
+
+    def unknown(_: object) -> None:
+        raise error
+
+    gates.around = attrs.evolve(gates.around, refused=unknown)
+    assert not gates.admits(STEP, waiting("terminated"))
+    assert gates.look() == ([], {})
+    watch.now += 101
+    freed, failed = gates.look()
+    assert (freed, str(failed[STEP])) == ([], "waited 2m for what it is judged by: no price")
+    error = Unauthorized("who?")
+    assert not gates.admits(STEP, waiting("terminated"))
+    assert gates.look() == ([], {STEP: error})

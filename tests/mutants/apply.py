@@ -408,4 +408,11 @@ MISTAKES = (
         "",
         ("tests/operations/test_jobs.py", "-k", "status"),
     ),
+    Mistake(
+        "place what waited where nobody can tell whether the price is still allowed",
+        "apply/gates.py",
+        '                waiting.append(f"what it is judged by: {error}")\n',
+        "                return None\n",
+        ("tests/apply/test_gates.py", "-k", "cannot_be_judged"),
+    ),
 )

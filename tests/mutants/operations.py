@@ -617,9 +617,23 @@ MISTAKES = (
     Mistake(
         "place after the hours of a policy what waited for another task",
         "operations/apply.py",
-        "            closed=partial(closed_by_policies, self.session, self.wishes),\n",
+        "            refused=JudgedAgain(self.session, self.wishes, self.budgets, self.hours, plan, seen),\n",
         "",
         ("tests/operations/test_policies.py", "-k", "held_to_the_hours_again"),
+    ),
+    Mistake(
+        "place above a budget what waited for another task while prices rose",
+        "operations/judged_again.py",
+        "        found += self._over\n",
+        "",
+        ("tests/operations/test_judged_again.py", "-k", "refuses_by_then and forecast"),
+    ),
+    Mistake(
+        "forget after a wait what others placed in the project meanwhile",
+        "operations/judged_again.py",
+        "live=self.session.cloud().live())",
+        "live=self.seen.live)",
+        ("tests/operations/test_judged_again.py", "-k", "refuses_by_then and project"),
     ),
     Mistake(
         "lose the rules at the end of a long policy file",

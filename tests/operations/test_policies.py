@@ -231,8 +231,8 @@ def test_what_waited_for_another_task_is_held_to_the_hours_again(stack: Place) -
         any("bid.second waits for bid.train" in line for line in run.stderr)
         stack.ok("simulator", "advance", "3h")
         said = run.communicate(timeout=60)[1]
-    assert run.returncode == 1, said
-    assert "the policy allows placing from 08:00 to 10:00 on mon in UTC; it is Mon 12:00 there" in " ".join(
+    assert run.returncode == 3, said
+    assert "the policy allows placing and raising from 08:00 to 10:00 on mon in UTC; it is Mon 12:00 there" in " ".join(
         said.split()
     )
     assert [entry.method for entry in stack.ledger()].count("POST") == 2  # the volume, and train

@@ -16,7 +16,7 @@ from flowplan.model.catalogue import Catalogue, InstanceType, Named
 from flowplan.model.live import Live
 from flowplan.model.policy import Allowed, Cap, Hours, MaxPrice, Policies, PriceBasis
 from flowplan.planning.actions import Change
-from flowplan.planning.policies import Circumstances, closed, refused, unused
+from flowplan.planning.policies import Circumstances, refused, unused
 from tests.builders import DATA, NOW, TRAIN, bid, change, live, live_bid, live_volume, plan_to, volume
 
 AT = Position("policy.yaml", 3, 5)
@@ -220,16 +220,6 @@ def test_hours(start: str, end: str, days: set[int], moment: str, allowed: bool)
     clock = [datetime.strptime(text, "%H:%M").time() for text in (start, end)]
     rules = Policies(hours=Hours(*clock, frozenset(days), "UTC", AT))
     assert (said(rules, NEW, about=seen(moment=at)) == []) is allowed
-
-
-def test_the_hours_are_asked_again_of_what_is_placed_alone() -> None:
-    early, late = ({"UTC": NOW.replace(hour=hour, minute=0)} for hour in (1, 2))
-    assert closed(NEW, [EVERY], early) is None
-    for one in (NEW, AGAIN):
-        assert "it is " in (closed(one, [Policies(), EVERY], late) or "")
-        assert "the time there is unknown" in (closed(one, [EVERY], {}) or "")
-    assert closed(FEWER, [EVERY], late) is None
-    assert closed(NEW, [Policies()], late) is None
 
 
 # ---- the project ----------------------------------------------------------------------------------------------------
