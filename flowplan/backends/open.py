@@ -35,8 +35,28 @@ def _http(given: str, directory: Path, environ: Mapping[str, str], hold: Callabl
     return open_http(given, directory, environ, hold)
 
 
+def _postgres(given: str, directory: Path, environ: Mapping[str, str], hold: Callable[[], None]) -> Store:
+    try:
+        from flowplan.backends.remote.postgres import PostgresPlace
+        from flowplan.backends.remote.postgres_url import read_url
+        from flowplan.backends.remote.store import RemoteStore
+    except ImportError as error:
+        raise _without("PostgreSQL", "postgres", error) from error
+    return RemoteStore.on(PostgresPlace(read_url(given)), directory, environ, hold)
+
+
+def _without(server: str, extra: str, error: ImportError) -> UsageProblem:
+    """The problem that what flowplan needs for states on a `server` is not installed, or does not load."""
+    return UsageProblem(
+        f"flowplan cannot keep a state in {server}: a library is missing ({shown(str(error).splitlines()[0])})",
+        hint=f"pip install 'flowplan[{extra}]'",
+    )
+
+
 # The scheme of a URL -> what opens it; without a scheme it is a file.
-STORES: Mapping[str, Opener] = MappingProxyType({"": _file, "http": _http, "https": _http})
+STORES: Mapping[str, Opener] = MappingProxyType(
+    {"": _file, "http": _http, "https": _http, "postgres": _postgres, "postgresql": _postgres}
+)
 
 
 def open_store(

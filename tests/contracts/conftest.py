@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.contracts.begun import run
-from tests.contracts.places import PLACES, Place
+from tests.contracts.places import PLACES, Place, PostgresPlace
 
 
 @pytest.fixture(params=PLACES)
@@ -16,14 +18,23 @@ def kind(request: pytest.FixtureRequest) -> str:
     return found
 
 
-@pytest.fixture
-def site(kind: str, tmp_path: Path) -> Place:
-    return PLACES[kind](tmp_path / "one")
+@contextmanager
+def _made(kind: str, directory: Path) -> Iterator[Place]:
+    made = PLACES[kind](directory)
+    yield made
+    if isinstance(made, PostgresPlace):
+        made.close()
 
 
 @pytest.fixture
-def foreign(kind: str, tmp_path: Path) -> Place:
+def site(kind: str, tmp_path: Path) -> Iterator[Place]:
+    with _made(kind, tmp_path / "one") as made:
+        yield made
+
+
+@pytest.fixture
+def foreign(kind: str, tmp_path: Path) -> Iterator[Place]:
     """The state of another stack, after a run."""
-    made = PLACES[kind](tmp_path / "two")
-    run(made)
-    return made
+    with _made(kind, tmp_path / "two") as made:
+        run(made)
+        yield made

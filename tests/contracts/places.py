@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -12,11 +13,17 @@ import pytest
 
 from flowplan.backends.local import LocalStore
 from flowplan.backends.parts import Part
+from flowplan.backends.remote.lease import LeaseLock
+from flowplan.backends.remote.postgres import PostgresPlace as PostgresRows
+from flowplan.backends.remote.postgres_url import read_url
+from flowplan.backends.remote.seen import Seen
+from flowplan.backends.remote.store import RemoteStore
 from flowplan.backends.store import Store
 from flowplan.state.state import State
 from tests.contracts.database import Database, DatabaseStore
 from tests.contracts.http_site import GiteaSite, HttpSite
-from tests.contracts.memory import ObjectSite
+from tests.contracts.memory import QUICK, ObjectSite
+from tests.contracts.postgres import the_server
 
 
 class Place(Protocol):
@@ -128,10 +135,96 @@ class DatabasePlace:
         return len(self.elsewhere.names("*"))
 
 
+class PostgresPlace:
+    """Rows of a server that the tests have started. Its clock, its rows and its rules are the real ones."""
+
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir(parents=True)
+        self.base, self.overflow = directory, directory / "overflow"
+        self.server = the_server()
+        self.state = f"stack-{uuid.uuid4().hex}"
+        self.url = self.server.url(self.state)
+        self._opened: list[Store] = []
+
+    def open(self, hold: Callable[[], None] = lambda: None) -> Store:
+        place = PostgresRows(read_url(self.url))
+        lock = LeaseLock(place, place.name, place.fence, terms=QUICK)
+        seen = Seen(None, place.identity, place.name)  # the contract takes states away, which no machine forgives
+        store = RemoteStore(place, lock, self.base, seen, self.overflow, hold)
+        self._opened.append(store)
+        return store
+
+    def close(self) -> None:
+        """End what the stores have open."""
+        for store in self._opened:
+            store.lock.release()
+            store.close()
+
+    def _rows(self, statement: str, *values: object) -> list[tuple[object, ...]]:
+        return self.server.run(statement, *values)
+
+    def holds(self, part: Part) -> bytes | None:
+        there = PostgresRows(read_url(self.url))
+        try:
+            found = there.read()
+        finally:
+            there.close()
+        return {"snapshot": found.snapshot, "backup": found.backup, "journal": found.journal or None}[part]
+
+    def put(self, part: Part, data: bytes | None) -> None:
+        if part == "journal":
+            self._rows("DELETE FROM flowplan.journal WHERE state = %s", self.state)
+            data = data or b""
+        column = {"snapshot": "snapshot", "backup": "backup", "journal": "journal"}[part]
+        self._rows(
+            f"INSERT INTO flowplan.states AS s (state, format_version, write_id, fence, run, {column}) "
+            "VALUES (%s, 1, %s, 0, '', %s) "
+            f"ON CONFLICT (state) DO UPDATE SET {column} = excluded.{column}, write_id = excluded.write_id",
+            self.state,
+            uuid.uuid4().hex,
+            data,
+        )
+
+    def damage_version(self, state: State) -> None:
+        self._rows(
+            "UPDATE flowplan.versions SET document = %s WHERE state = %s AND lineage = %s AND serial = %s",
+            b"{",
+            self.state,
+            state.lineage,
+            state.serial,
+        )
+
+    def rename_version(self, old: State, new: State) -> None:
+        self._rows(
+            "DELETE FROM flowplan.versions WHERE state = %s AND (lineage, serial) = (%s, %s)",
+            self.state,
+            new.lineage,
+            new.serial,
+        )
+        self._rows(
+            "UPDATE flowplan.versions SET lineage = %s, serial = %s WHERE state = %s AND (lineage, serial) = (%s, %s)",
+            new.lineage,
+            new.serial,
+            self.state,
+            old.lineage,
+            old.serial,
+        )
+
+    @contextmanager
+    def full(self) -> Iterator[None]:
+        """A server whose disk is full refuses what is inserted with 53100."""
+        with self.server.refusing(self.state, "53100", "could not extend file: No space left on device"):
+            yield
+
+    def kept_elsewhere(self) -> int:
+        return len(list(self.overflow.glob("*.spill")))
+
+
 PLACES: dict[str, Callable[[Path], Place]] = {
     "local": LocalPlace,
     "database": DatabasePlace,
     "objects": ObjectSite,
     "gitlab": HttpSite,
     "gitea": GiteaSite,
+    "postgres": PostgresPlace,
 }

@@ -1,0 +1,208 @@
+"""A connection to PostgreSQL that is made when it is needed, and made again when it is lost.
+
+Every statement is one that may be run twice: each write has its condition in its WHERE, and what it wrote a number of
+its own: a write that is sent again and finds nothing to change looks whether it was the first one that did. So a
+statement whose answer is lost is run again, on another connection, until a deadline.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any, NoReturn, TypeAlias
+
+import psycopg
+from attrs import field, frozen
+from psycopg import conninfo, errors, sql
+
+from flowplan.backends.remote.place import Unanswered
+from flowplan.backends.remote.postgres_url import Target
+from flowplan.errors import StateError
+from flowplan.masking import hide
+from flowplan.printable import shown
+
+Row: TypeAlias = tuple[Any, ...]
+Statement: TypeAlias = sql.SQL | sql.Composed
+Values: TypeAlias = Mapping[str, object]
+
+
+@frozen
+class Limits:
+    """Seconds. `connect`: until a server is there; `statement`: until the server ends a statement; `answer`: until a
+    statement's answer counts as lost; `trying`: until nothing more is tried. Together they stay within a lease."""
+
+    connect: float = 10
+    statement: float = 15
+    answer: float = 18
+    trying: float = 20
+    pause: float = 0.1  # before the second try; it doubles
+
+
+class NoTables(StateError):
+    """The tables are not there."""
+
+
+# Of each session, in milliseconds: it ends on a server that has lost its client, and no setting of a role or a database
+# makes a commit less than durable, or a name mean another table. They are part of the connection: what sets them later
+# would set them for others too, behind a pooler.
+_SETTINGS = (
+    "-c statement_timeout={0} -c lock_timeout={0} -c idle_in_transaction_session_timeout={0} -c search_path=pg_catalog "
+    "-c default_transaction_isolation=read\\ committed -c synchronous_commit=on"
+)
+_LIBPQ = {
+    "application_name": "flowplan",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "20000",
+}
+_LOST = ("08", "57P01", "57P02", "57P03", "57P05", "53300", "25P03")  # the session, or the server, is gone
+_UNDONE = ("40001", "40P01", "55P03", "57014")  # the server says that it did nothing, and may the next time
+_ABSENT = (errors.UndefinedTable, errors.InvalidSchemaName)
+_FOR_GOOD = ("authentication", "password", "pg_hba.conf", "does not exist")  # a connection is refused, and will be
+
+
+@frozen
+class Server:
+    """The server of `target`. It runs one statement at a time, for any thread."""
+
+    target: Target
+    limits: Limits = field(factory=Limits)
+    _open: list[psycopg.Connection[Row]] = field(factory=list, init=False, repr=False)  # one, or none
+    _reached: threading.Event = field(factory=threading.Event, init=False, repr=False)
+    _guard: threading.RLock = field(factory=threading.RLock, init=False, repr=False)
+
+    def run(self, statement: Statement, values: Values | None = None) -> list[Row]:
+        """The rows that `statement` gives; several statements are done together, and take no values. Raises NoTables;
+        Unanswered where it may have been done; StateError for what the server refuses, and where it is away. A server
+        that was never reached is tried once."""
+        with self._guard:
+            end, pause, sent = time.monotonic() + self.limits.trying, self.limits.pause, False
+            while True:
+                try:
+                    return self._ask(self._connected(), statement, values)
+                except psycopg.Error as error:
+                    sent = sent or (bool(self._open) and not _undone(error))
+                    if not self._may_pass(error) or time.monotonic() + pause > end:
+                        self._say(error, sent)
+                except BaseException:  # what was under way is of no use to the next
+                    self._drop()
+                    raise
+                time.sleep(pause)
+                pause *= 2
+
+    def close(self) -> None:
+        """End the connection; a later statement makes another."""
+        with self._guard:
+            self._drop()
+
+    # -- the connection
+
+    def _connected(self) -> psycopg.Connection[Row]:
+        if self._open and not self._open[0].closed:
+            return self._open[0]
+        self._drop()
+        own = {**_LIBPQ, "connect_timeout": str(int(self.limits.connect)), "client_encoding": "utf8"}
+        options = f"{self.target.options} {_SETTINGS.format(int(self.limits.statement * 1000))}".strip()
+        made = conninfo.make_conninfo("", **{**own, **self.target.parameters, "options": options})
+        connection = psycopg.connect(made, autocommit=True)
+        self._open.append(connection)
+        self._reached.set()
+        return connection
+
+    def _drop(self) -> None:
+        while self._open:
+            with suppress(psycopg.Error):
+                self._open.pop().close()
+
+    def _ask(self, connection: psycopg.Connection[Row], statement: Statement, values: Values | None) -> list[Row]:
+        with _answered_within(connection, self.limits.answer):
+            found = connection.execute(statement, values, binary=values is not None)
+            return found.fetchall() if found.description is not None else []
+
+    # -- what went wrong
+
+    def _may_pass(self, error: psycopg.Error) -> bool:
+        """Whether the next try may succeed. Leaves no connection that is of no use."""
+        code = error.sqlstate or ""
+        if code.startswith(_UNDONE):
+            return True
+        lost = code.startswith(_LOST) or (not code and isinstance(error, psycopg.OperationalError))
+        if lost:
+            self._drop()
+        refused = not code and any(word in str(error) for word in _FOR_GOOD)
+        return lost and self._reached.is_set() and not refused
+
+    def _say(self, error: psycopg.Error, sent: bool) -> NoReturn:
+        name, code = self.target.name, error.sqlstate or ""
+        why = self._text(error)
+        if isinstance(error, _ABSENT):
+            raise NoTables(f"{name}: the tables of flowplan are not there") from None
+        if sent and (not code or code.startswith(_LOST)):
+            raise Unanswered(f"{name}: the server has not answered: {why}", hint="run the same command again") from None
+        if code.startswith(_UNDONE):
+            raise StateError(f"{name}: the server is too busy: {why}", hint="run the same command again") from None
+        raise StateError(f"{name}: {why}", hint=_HINTS.get(code) or (_hint(str(error)) if not code else None)) from None
+
+    def _text(self, error: psycopg.Error) -> str:
+        """The server's, or libpq's, message: one line, without what is secret."""
+        said = error.diag.message_primary or _first_words(str(error)) or type(error).__name__
+        return shown(hide(said, self.target.secrets), 300)
+
+
+def _undone(error: psycopg.Error) -> bool:
+    """Whether the server said that it did nothing: any error but those of a session that ended."""
+    return bool(error.sqlstate) and not str(error.sqlstate).startswith(_LOST)
+
+
+@contextmanager
+def _answered_within(connection: psycopg.Connection[Row], seconds: float) -> Iterator[None]:
+    """Within, a connection that gives no answer for so long is cut: keepalives find a machine that is gone, and the
+    server's own limit a statement that waits, but neither a server that is stopped."""
+    with socket.socket(fileno=os.dup(connection.fileno())) as handle:
+        cut = threading.Timer(seconds, _cut, [handle])
+        cut.daemon = True
+        cut.start()
+        try:
+            yield
+        finally:
+            cut.cancel()
+            cut.join()
+
+
+def _cut(handle: socket.socket) -> None:
+    with suppress(OSError):
+        handle.shutdown(socket.SHUT_RDWR)
+
+
+_READ_ONLY = (
+    "the server takes no writes, as a standby: name the primary, or several hosts and target_session_attrs=read-write"
+)
+_RIGHTS = "the role needs rights on the tables of flowplan: docs/state.md lists them"
+_HINTS: dict[str, str] = {
+    "25006": _READ_ONLY,
+    "42501": _RIGHTS,
+    "3D000": "create the database first, or name another",
+    "53100": "the disk of the server is full: make room there, then run the same command again",
+}
+
+
+def _first_words(said: str) -> str:
+    """libpq's message without what it asks back."""
+    lines = [line.strip() for line in said.splitlines() if not line.strip().startswith("Is the server running")]
+    return " ".join(lines).removeprefix("connection failed: ")
+
+
+def _hint(said: str) -> str:
+    """What to do about a connection that was refused; the library gives no code for that."""
+    if "password" in said or "authentication" in said or "no pg_hba.conf entry" in said:
+        return "give the password as PGPASSWORD, in ~/.pgpass, or in the service that PGSERVICE names"
+    if "database" in said and "does not exist" in said:
+        return _HINTS["3D000"]
+    if "SSL" in said or "certificate" in said:
+        return "sslmode and sslrootcert in the URL say how the server is verified: docs/state.md"
+    return "check the host and the port, and that the server runs"

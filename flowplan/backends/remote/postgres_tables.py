@@ -1,0 +1,173 @@
+"""The tables in which states are rows: their statements, each whole in itself, and how they come to be.
+
+    states     a row a state: what the last save left, the fence of the last run that began, and the version
+    journal    what was appended since, by fence and number
+    locks      the record of each lock
+    versions   documents that never change
+    aside      what was found damaged
+
+`write_id` is another with every write: it is the version that the next write must name, and tells a writer whose answer
+was lost whether the row is its own. A journal entry counts from (`saved_fence`, `saved_number`) on.
+"""
+
+from __future__ import annotations
+
+from attrs import frozen
+from psycopg import sql
+
+from flowplan.backends.remote.postgres_connection import NoTables, Row, Server
+
+FORMAT_VERSION = 1
+_ONE_AT_A_TIME = 7_093_118_224_051_905_301  # of an advisory lock: two that make the tables would be in each other's way
+
+_TABLES = {
+    "states": """
+        state text PRIMARY KEY, format_version integer NOT NULL, write_id text NOT NULL, fence bigint NOT NULL,
+        run text NOT NULL, saved_fence bigint NOT NULL DEFAULT 0, saved_number bigint NOT NULL DEFAULT 1,
+        snapshot bytea, backup bytea, journal bytea NOT NULL DEFAULT ''::bytea, lineage text NOT NULL DEFAULT '',
+        serial bigint NOT NULL DEFAULT 0, written_at timestamptz NOT NULL DEFAULT clock_timestamp()""",
+    "journal": """
+        state text NOT NULL, fence bigint NOT NULL, number bigint NOT NULL, frames bytea NOT NULL,
+        written_at timestamptz NOT NULL DEFAULT clock_timestamp(), PRIMARY KEY (state, fence, number)""",
+    "locks": """
+        state text PRIMARY KEY, write_id text NOT NULL, record bytea NOT NULL, written_at timestamptz NOT NULL""",
+    "versions": """
+        state text NOT NULL, lineage text NOT NULL, serial bigint NOT NULL, document bytea NOT NULL,
+        written_at timestamptz NOT NULL DEFAULT clock_timestamp(), PRIMARY KEY (state, lineage, serial)""",
+    "aside": """
+        state text NOT NULL, name text NOT NULL, data bytea NOT NULL,
+        written_at timestamptz NOT NULL DEFAULT clock_timestamp(), PRIMARY KEY (state, name)""",
+}
+
+# The tables that are there, and NULL for the schema itself.
+_THERE = """
+SELECT c.relname::text FROM pg_namespace n LEFT JOIN pg_class c ON c.relnamespace = n.oid WHERE n.nspname = %(schema)s
+UNION ALL SELECT NULL FROM pg_namespace WHERE nspname = %(schema)s"""
+
+# -- the state
+
+FENCE = "SELECT fence FROM {states} WHERE state = %(state)s"
+
+READ = """
+SELECT s.format_version, s.write_id, s.fence, s.run, s.snapshot, s.backup,
+  s.journal || coalesce((SELECT string_agg(j.frames, ''::bytea ORDER BY j.fence, j.number) FROM {journal} j
+    WHERE j.state = s.state AND (j.fence, j.number) >= (s.saved_fence, s.saved_number)), ''::bytea)
+FROM {states} s WHERE s.state = %(state)s"""
+
+BEGIN = """
+INSERT INTO {states} AS s (state, format_version, write_id, fence, run)
+VALUES (%(state)s, %(format)s, %(write_id)s, %(fence)s, %(run)s)
+ON CONFLICT (state) DO UPDATE SET write_id = excluded.write_id, fence = excluded.fence, run = excluded.run,
+  written_at = clock_timestamp()
+WHERE s.fence < excluded.fence AND s.format_version = excluded.format_version
+RETURNING 1"""
+
+# The row of the state is locked against runs that begin or save until the entry is there.
+APPEND = """
+INSERT INTO {journal} (state, fence, number, frames)
+SELECT s.state, s.fence, %(number)s, %(frames)s FROM {states} s
+WHERE s.state = %(state)s AND s.fence = %(fence)s AND s.run = %(run)s AND (s.fence, %(number)s) >=
+  (s.saved_fence, s.saved_number) FOR SHARE OF s
+ON CONFLICT DO NOTHING RETURNING 1"""
+
+APPENDED = """
+SELECT j.frames FROM {journal} j JOIN {states} s ON s.state = j.state
+WHERE j.state = %(state)s AND j.fence = %(fence)s AND j.number = %(number)s AND s.fence = j.fence AND s.run = %(run)s"""
+
+SAVE = """
+WITH saved AS (
+  UPDATE {states} SET write_id = %(write_id)s, snapshot = %(snapshot)s, backup = %(backup)s, journal = %(journal)s,
+    saved_fence = %(fence)s, saved_number = %(next)s, lineage = %(lineage)s, serial = %(serial)s,
+    written_at = clock_timestamp()
+  WHERE state = %(state)s AND fence = %(fence)s AND run = %(run)s AND write_id = %(expected)s RETURNING state
+), gone AS (
+  DELETE FROM {journal} j USING saved WHERE j.state = saved.state AND (j.fence, j.number) < (%(fence)s, %(next)s)
+)
+SELECT 1 FROM saved"""
+
+WRITE_ID = "SELECT write_id FROM {states} WHERE state = %(state)s"
+
+SET_ASIDE = """
+INSERT INTO {aside} (state, name, data) VALUES (%(state)s, %(name)s, %(data)s)
+ON CONFLICT DO NOTHING"""
+
+# -- the lock's record
+
+LEASE = """
+SELECT record, write_id, extract(epoch FROM clock_timestamp() - written_at)::float8 FROM {locks}
+WHERE state = %(state)s"""
+
+NEW_LEASE = """
+INSERT INTO {locks} (state, write_id, record, written_at)
+VALUES (%(state)s, %(write_id)s, %(record)s, clock_timestamp()) ON CONFLICT DO NOTHING RETURNING 1"""
+
+NEXT_LEASE = """
+UPDATE {locks} SET write_id = %(write_id)s, record = %(record)s, written_at = clock_timestamp()
+WHERE state = %(state)s AND write_id = %(expected)s RETURNING 1"""
+
+DROP_LEASE = "DELETE FROM {locks} WHERE state = %(state)s"
+
+# -- kept versions
+
+KEEP_VERSION = """
+INSERT INTO {versions} (state, lineage, serial, document)
+VALUES (%(state)s, %(lineage)s, %(serial)s, %(document)s) ON CONFLICT DO NOTHING"""
+
+REPLACE_VERSION = """
+INSERT INTO {versions} (state, lineage, serial, document)
+VALUES (%(state)s, %(lineage)s, %(serial)s, %(document)s)
+ON CONFLICT (state, lineage, serial) DO UPDATE SET document = excluded.document"""
+
+VERSION_IDS = "SELECT lineage, serial FROM {versions} WHERE state = %(state)s"
+
+VERSION_HEADS = r"""
+SELECT serial, CASE WHEN position('\x0a'::bytea IN document) > 0
+  THEN substring(document FROM 1 FOR position('\x0a'::bytea IN document)) ELSE document END
+FROM {versions} WHERE state = %(state)s"""
+
+VERSION = """
+SELECT document FROM {versions} WHERE state = %(state)s AND lineage = %(lineage)s AND serial = %(serial)s"""
+
+DROP_VERSION = """
+DELETE FROM {versions} WHERE state = %(state)s AND lineage = %(lineage)s AND serial = %(serial)s"""
+
+
+@frozen
+class Tables:
+    """The tables of `schema` on `server`."""
+
+    server: Server
+    schema: str
+
+    def look(self, statement: str, **values: object) -> list[Row]:
+        """The rows that a statement which writes nothing gives: none where there are no tables. Raises StateError."""
+        try:
+            return self.server.run(self._named(statement), values)
+        except NoTables:
+            return []
+
+    def change(self, statement: str, **values: object) -> list[Row]:
+        """The rows that a statement which writes gives; the tables are made for it where they are not there. Raises
+        Unanswered, StateError."""
+        try:
+            return self.server.run(self._named(statement), values)
+        except NoTables:
+            self._make()
+            return self.server.run(self._named(statement), values)
+
+    def _named(self, statement: str) -> sql.Composed:
+        names = {name: sql.Identifier(self.schema, name) for name in _TABLES}
+        return sql.SQL(statement).format(**names)
+
+    def _make(self) -> None:
+        """Make those that are not there. Nothing is made that is there: a role may use tables that it may not make."""
+        there = {name for (name,) in self.server.run(sql.SQL(_THERE), {"schema": self.schema})}
+        schema = sql.Identifier(self.schema)
+        made: list[sql.Composable] = [sql.SQL("SELECT pg_advisory_xact_lock({})").format(sql.Literal(_ONE_AT_A_TIME))]
+        if None not in there:
+            made.append(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(schema))
+        for name, columns in _TABLES.items():
+            if name not in there:
+                table = sql.Identifier(self.schema, name)
+                made.append(sql.SQL("CREATE TABLE IF NOT EXISTS {} ({})").format(table, sql.SQL(columns)))
+        self.server.run(sql.SQL("; ").join(made))

