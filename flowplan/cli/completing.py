@@ -35,6 +35,21 @@ def addresses(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[C
     return _beginning(kept(Path(given.get("chdir") or ""), os.environ, given.get("state")), incomplete)
 
 
+def outputs(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Those that the state here keeps, or the one of the --state that stands in the line."""
+    from flowplan.operations.completion import outputs as kept
+
+    given = _given(ctx)
+    return _beginning(kept(Path(given.get("chdir") or ""), os.environ, given.get("state")), incomplete)
+
+
+def codes(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Those of messages, and the exit codes."""
+    from flowplan.documents.explain import explanations
+
+    return _beginning((one.name for one in explanations()), incomplete)
+
+
 def types(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Those of the API that is meant here, as it was last seen."""
     from flowplan.operations.completion import types as known

@@ -70,6 +70,8 @@ HOMES: Mapping[str, str] = MappingProxyType({
     "lock": "leave it out: looking takes no lock; what changes anything always takes it",
     "input": "leave it out: where flowplan cannot ask, it names the option that it needs",
     "compact-warnings": "leave it out: warnings are grouped",
+    "write": "flowplan fmt --check names the files that it would rewrite, --diff shows how: both write nothing",
+    "list": "leave it out: flowplan fmt prints the names of the files that change",
     "recursive": "name the directories, one after the other",
     "generate-config-out": "flowplan import ADDR ID --generate FILE writes the configuration",
     "backup": "leave it out: flowplan keeps every version of the state (flowplan state history)",

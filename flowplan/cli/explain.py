@@ -6,11 +6,12 @@ import click
 
 from flowplan.cli import options
 from flowplan.cli.base import Command
+from flowplan.cli.completing import codes
 from flowplan.cli.context import Context
 
 
 @click.command(cls=Command)
-@click.argument("code", required=False)
+@click.argument("code", required=False, shell_complete=codes)
 @options.form("explain")
 @click.pass_context
 def explain(ctx: click.Context, code: str | None, form: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from flowplan.cli.base import Command
+from flowplan.cli.completing import files
 from flowplan.cli.context import Context
 from flowplan.errors import UsageProblem
 
@@ -13,7 +14,9 @@ from flowplan.errors import UsageProblem
 @click.argument("address", metavar="[ADDR", required=False)
 @click.argument("id", metavar="ID]", required=False)
 @click.option("--all", "everything", is_flag=True, help="Import every live bid and volume that no stack has.")
-@click.option("--generate", metavar="FILE", help="Also write a stack file for which the plan is empty.")
+@click.option(
+    "--generate", metavar="FILE", shell_complete=files, help="Also write a stack file for which the plan is empty."
+)
 @click.option("--lineage", metavar="ID", help="The lineage of the stack that released it with `state rm`.")
 @click.pass_context
 def import_(

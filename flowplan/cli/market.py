@@ -33,8 +33,14 @@ _CODES = {"runs": 0, "waits": 1, "cannot_win": 2}  # of --exit-code
 @click.option(
     "--history", type=Duration(), metavar="TIME", help="How far back to show past prices.  [default: 14d; a table: 7d]"
 )
-@click.option("--svg", metavar="FILE", help="Draw past prices into FILE, as SVG.")
-@click.option("--for", "file", metavar="FILE", help="Show where the tasks of FILE could go, and at what cost.")
+@click.option("--svg", metavar="FILE", shell_complete=completing.files, help="Draw past prices into FILE, as SVG.")
+@click.option(
+    "--for",
+    "file",
+    metavar="FILE",
+    shell_complete=completing.files,
+    help="Show where the tasks of FILE could go, and at what cost.",
+)
 @click.option("--exit-code", is_flag=True, help="With --limit: exit 0 wins now, 1 would wait, 2 can never win.")
 @options.form("market")
 @click.pass_context

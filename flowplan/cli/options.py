@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from flowplan.cli.base import JSON_INTO, F, all_of
+from flowplan.cli.completing import files
 from flowplan.cli.durations import Duration, Finite
 from flowplan.cli.everywhere import remember
 from flowplan.cli.spending import budgeting, horizon
@@ -102,6 +103,7 @@ json_file = click.option(
     "--json",
     "json_file",
     metavar="FILE",
+    shell_complete=files,
     is_flag=False,
     flag_value="-",  # refused, with what prints JSON
     expose_value=False,
@@ -109,7 +111,14 @@ json_file = click.option(
     help="Also write the JSON to FILE, whatever --format prints.",
 )
 json_into = click.option(
-    JSON_INTO, "json_file", cls=IntoFile, metavar="FILE", expose_value=False, callback=remember, hidden=True
+    JSON_INTO,
+    "json_file",
+    cls=IntoFile,
+    metavar="FILE",
+    shell_complete=files,
+    expose_value=False,
+    callback=remember,
+    hidden=True,
 )
 
 

@@ -7,12 +7,13 @@ from click.core import ParameterSource
 
 from flowplan.cli import options
 from flowplan.cli.base import Command
+from flowplan.cli.completing import outputs
 from flowplan.cli.context import Context
 from flowplan.errors import FlowplanError, UsageProblem
 
 
 @click.command(cls=Command)
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=outputs)
 @options.form("output")
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json; --json=FILE: to FILE, beside it.")
 @options.json_into
@@ -24,7 +25,7 @@ def output(ctx: click.Context, name: str | None, form: str, as_json: bool, raw: 
     Exit codes: 0 shown; 1 NAME has no value yet, or is sensitive, with --raw; 64 there is no output NAME.
     """
     from flowplan.documents.outputs import document
-    from flowplan.operations.outputs import outputs
+    from flowplan.operations.outputs import outputs as kept
     from flowplan.reports.formats import report_of
 
     given = ctx.get_parameter_source("form") is ParameterSource.COMMANDLINE
@@ -35,7 +36,7 @@ def output(ctx: click.Context, name: str | None, form: str, as_json: bool, raw: 
         raise UsageProblem(f"--json and --format {form} cannot be combined", hint="give one of the two")
     chosen = asked.pop() if asked else form
     here = Context.of(ctx)
-    found = outputs(here.session, name)
+    found = kept(here.session, name)
     if chosen == "raw" and name is not None and found[name].value is None:
         why = "is sensitive, so flowplan stores it nowhere" if found[name].sensitive else "has no value yet"
         raise FlowplanError(f"output {name} {why}")

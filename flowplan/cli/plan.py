@@ -8,6 +8,7 @@ import click
 
 from flowplan.cli import options, selecting, spending
 from flowplan.cli.base import Command
+from flowplan.cli.completing import files
 from flowplan.cli.context import Context
 from flowplan.cli.failures import PENDING
 from flowplan.cli.github import tell_step
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 @click.command(cls=Command)
 @options.paths
-@click.option("--out", metavar="FILE", help="Save the plan, for `flowplan apply FILE`.")
+@click.option("--out", metavar="FILE", shell_complete=files, help="Save the plan, for `flowplan apply FILE`.")
 @click.option("--destroy", is_flag=True, help="Plan to remove everything.")
 @selecting.refresh_only
 @click.option(

@@ -22,7 +22,9 @@ from flowplan.operations.settings import SIMULATOR_DATA, SIMULATOR_START
 if TYPE_CHECKING:
     from flowplan.operations.settings import Settings
 
-_db = click.option("--db", metavar="FILE", help=f"The simulator's data ({SIMULATOR_DATA}).")
+_db = click.option(
+    "--db", metavar="FILE", shell_complete=completing.files, help=f"The simulator's data ({SIMULATOR_DATA})."
+)
 _START_HELP = f"When new data begin: 2026-11-02, or 2026-11-02T09:00Z.  [default: {SIMULATOR_START}, else this hour]"
 _start = click.option("--start", metavar="DATE", help=_START_HELP)
 

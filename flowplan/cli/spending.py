@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from flowplan.cli.base import F, all_of
+from flowplan.cli.completing import files
 from flowplan.cli.durations import Duration
 from flowplan.model.budget import BASES
 
@@ -47,6 +48,7 @@ policy = click.option(
     "policies",
     multiple=True,
     metavar="FILE",
+    shell_complete=files,
     help="Hold the plan to the policies in FILE, beside those of the stack.",
 )
 

@@ -25,6 +25,12 @@ def addresses(directory: Path, environ: Mapping[str, str], state: str | None) ->
     return [*found, *(one.replace("bid.", "task.", 1) for one in found if one.startswith("bid."))]
 
 
+def outputs(directory: Path, environ: Mapping[str, str], state: str | None) -> list[str]:
+    """The names of the outputs that the state keeps. None where it cannot be read."""
+    kept = _state(directory, environ, state)
+    return [] if kept is None else sorted(kept.outputs)
+
+
 def types(environ: Mapping[str, str], api_url: str | None) -> list[str]:
     """Names of the instance types that the API offers, as far as this machine knows; else of the simulated ones.
     `api_url`: the one that was given."""

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import click
 import pytest
 
 from flowplan.cli import main
@@ -73,6 +74,9 @@ def asked(place: Place, monkeypatch: pytest.MonkeyPatch, shell: str, line: str) 
         ("flowplan show ", ["file,"]),
         ("flowplan --chdir x", ["dir,x"]),
         ("flowplan completion z", ["plain,zsh"]),
+        ("flowplan plan --out p", ["file,p"]),
+        ("flowplan market --for ", ["file,"]),
+        ("flowplan explain no-a", ["plain,no-auction"]),
         ("flowplan submit x", [""]),
         ("flowplan plan -auto-approve ", [""]),
         ('flowplan plan "', ["file,"]),
@@ -81,6 +85,34 @@ def asked(place: Place, monkeypatch: pytest.MonkeyPatch, shell: str, line: str) 
 def test_a_word_is_completed(place: Place, monkeypatch: pytest.MonkeyPatch, line: str, values: list[str]) -> None:
     assert asked(place, monkeypatch, "bash", line) == values
     assert list(place.path.iterdir()) == []
+
+
+def parameters(command: click.Command, ctx: click.Context) -> Iterator[tuple[click.Context, click.Parameter]]:
+    """Those of a command and of all below it."""
+    yield from ((ctx, one) for one in command.params)
+    if isinstance(command, click.Group):
+        for name in command.list_commands(ctx):
+            below = command.get_command(ctx, name)
+            assert below is not None
+            yield from parameters(below, click.Context(below, info_name=name, parent=ctx))
+
+
+def test_where_a_file_is_meant_the_shell_completes_its_own() -> None:
+    found = [
+        (ctx.command_path, one.name, [item.type for item in one.shell_complete(ctx, "")])
+        for ctx, one in parameters(main, click.Context(main, info_name="flowplan", obj={}))
+        if (one.make_metavar(ctx) if isinstance(one, click.Argument) else one.metavar) in ("FILE", "[FILE]", "PATH")
+    ]
+    assert len(found) > 20
+    assert [one for one in found if one[2] != ["file"]] == []
+
+
+def test_outputs_are_those_of_the_state(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.write("version: 2\noutputs: {region: x, rest: y}\n")
+    assert asked(place, monkeypatch, "bash", "flowplan output re") == [""]
+    monkeypatch.delenv("_FLOWPLAN_COMPLETE")
+    place.ok(*APPLY)
+    assert asked(place, monkeypatch, "bash", "flowplan output re") == ["plain,region", "plain,rest"]
 
 
 def test_addresses_are_those_of_the_state(applied: Place, monkeypatch: pytest.MonkeyPatch) -> None:

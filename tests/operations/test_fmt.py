@@ -116,3 +116,11 @@ def test_what_may_not_be_shown_is_not_printed_as_something_else(place: Place, mo
     result = place.run("fmt", "-")
     assert (result.code, result.out) == (1, "")
     assert "name the file instead of `-`" in result.err
+
+
+@pytest.mark.parametrize("option", ["-write=false", "--write=false", "-list", "--list=false", "-recursive"])
+def test_an_option_of_terraform_is_answered_and_nothing_is_written(place: Place, option: str) -> None:
+    place.write(UNEVEN, "a.yaml")
+    result = place.run("fmt", option, "a.yaml")
+    assert (result.code, "hint: " in result.err, "--help lists" in result.err) == (64, True, False)
+    assert (place.path / "a.yaml").read_text() == UNEVEN
