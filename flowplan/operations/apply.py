@@ -259,7 +259,6 @@ class Run:
             self.saved,
             self.budgets,
             self.hours,
-            tuple(found.loaded.pending.values()),
             found.began,
             self.how.for_machines,
         )

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from flowplan.documents.shapes.plan import PlanDocument, SealedPlan
     from flowplan.model.budget import Budget
     from flowplan.operations.session import Session
-    from flowplan.state.journal import Intent
     from flowplan.state.state import State
 
 FRESH = 10.0  # seconds after which a plan is not carried out without another look
@@ -88,10 +87,9 @@ class Approving:
     """From what was seen to the plan that is carried out. Raises what forbids that: GuardRefused, StalePlan,
     ApprovalMissing; nothing was changed then.
 
-    `config` None: destroy, which needs none. `saved`: carried out exactly, or refused; nobody is asked. `in_doubt`:
-    what was in doubt when the run began. `looked`: when the look at the cloud began that the plan is made of, by
-    time.monotonic. Afterwards `wishes` have the volumes that somebody typed in, and `shown` is what was shown that it
-    costs.
+    `config` None: destroy, which needs none. `saved`: carried out exactly, or refused; nobody is asked. `looked`: when
+    the look at the cloud began that the plan is made of, by time.monotonic. Afterwards `wishes` have the volumes that
+    somebody typed in, and `shown` is what was shown that it costs.
     """
 
     session: Session
@@ -101,7 +99,6 @@ class Approving:
     saved: SealedPlan | None
     budgets: tuple[Budget, ...]
     hours: float | None
-    in_doubt: tuple[Intent, ...]
     looked: float
     for_machines: bool
     shown: Costs | None = field(default=None, init=False)
@@ -113,8 +110,7 @@ class Approving:
         found = priced_plan(self.session, seen, self.wishes)
         if self.saved is not None:
             hold_not_made(self.saved, seen.live)
-            # The saved plan was made before it was looked up what became of what is in doubt, and says so.
-            allowed = attrs.evolve(found, plan=attrs.evolve(found.plan, in_doubt=self.in_doubt), refusals=())
+            allowed = attrs.evolve(found, refusals=())
             hold_to(
                 self.saved,
                 document_of(self.session, seen, allowed, self.saved["stack"]["paths"]),

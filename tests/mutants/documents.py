@@ -6,6 +6,13 @@ from tests.mutants.mistake import Mistake
 
 MISTAKES = (
     Mistake(
+        "a plan with something in doubt is never carried out",
+        "documents/plan_held.py",
+        ' or said["hint"] == FIRST_LOOKED_UP:',
+        ":",
+        ("tests/api/test_goes_on.py", "-k", "is_carried_out"),
+    ),
+    Mistake(
         "print a range up to the limit for a bid that finds room",
         "documents/totals.py",
         'cost["outlook"] != "runs" or entry["basis"] != "displacing" or',

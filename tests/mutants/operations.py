@@ -230,13 +230,6 @@ MISTAKES = (
         ("tests/faults/test_over.py", "-k", "after_it_was_ended"),
     ),
     Mistake(
-        "a plan with something in doubt is never carried out",
-        "operations/approval.py",
-        "plan=attrs.evolve(found.plan, in_doubt=self.in_doubt), ",
-        "",
-        ("tests/api/test_goes_on.py",),
-    ),
-    Mistake(
         "a directory covers what a program made there without a file",
         "operations/sources.py",
         " and not _has_no_file(entry)",

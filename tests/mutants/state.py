@@ -94,7 +94,7 @@ MISTAKES = (
         "state/ownership.py",
         "strays(presumed, live)",
         "strays(state, live)",
-        ("tests/api/test_goes_on.py", "-k", "made_after_all"),
+        ("tests/state/test_ownership.py", "-k", "presumed_of_a_create"),
     ),
     Mistake(
         "adopt without marker",

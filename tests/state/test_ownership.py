@@ -162,6 +162,13 @@ def test_what_is_presumed(known: State, there: Live, pending: list[Intent], ids:
     assert {str(address): one.id for address, one in found.bindings.items()} == ids
 
 
+def test_what_is_presumed_of_a_create_in_doubt_is_all_that_it_was_to_be() -> None:
+    """Its marker names neither the file, nor what protects the bid, nor its lifetime: a plan would go by less."""
+    asked = attrs.evolve(CREATE, protected="./a.yaml:1:1", lifetime=Bounds(Decimal(12), None, None, False))
+    found = presume(state(), {asked.intent: asked}, live(OURS)).bindings[TRAIN]
+    assert found == binding_of(asked, "bid_1") != strays(state(), live(OURS))[0]
+
+
 CANCEL = attrs.evolve(intent_of("delete", TRAIN, bid()), id="bid_1")
 
 
