@@ -32,7 +32,7 @@ from flowplan.operations.ending import Ending
 from flowplan.operations.environment import with_prefix
 from flowplan.operations.excerpts import Excerpting
 from flowplan.operations.lapsed import lapsed
-from flowplan.operations.meanwhile import hold_same_place, hold_same_records, recorded_since
+from flowplan.operations.meanwhile import hold_same_place, hold_same_records
 from flowplan.operations.observe import Observed
 from flowplan.operations.outputs import shown_after, with_outputs
 from flowplan.operations.paid import with_bill
@@ -243,7 +243,7 @@ class Run:
         hold_same_place(found.loaded, before, loaded, self.config)
         state = before if loaded.fresh and found.loaded.fresh else placed_as(before, loaded.state)
         hold_same_records(plan, before, state)
-        if (approving.is_late and not plan.empty) or recorded_since(before, state):
+        if (approving.is_late and not plan.empty) or state.went_on_from(before):
             plan, seen = approving.again(plan, state)
         recovered, journal = attrs.evolve(found.recovered, state=state), self.session.store.prepare(state)
         return plan, attrs.evolve(found, loaded=loaded, recovered=recovered, seen=seen, journal=journal)

@@ -16,11 +16,6 @@ if TYPE_CHECKING:
     from flowplan.state.state import State
 
 
-def recorded_since(before: State, now: State) -> bool:
-    """Whether another run has recorded something in the state since it was `before`."""
-    return (before.lineage, before.serial, before.bindings) != (now.lineage, now.serial, now.bindings)
-
-
 def hold_same_place(shown: Loaded, before: State, now: Loaded, config: Config | None) -> None:
     """Raise StalePlan where the state is gone since, or by `now` is that of another project, stack or environment than
     `before`: what is in it is live there, and a run here would save it as what is live here. `config` None: to destroy,

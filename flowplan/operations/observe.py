@@ -10,10 +10,12 @@ import attrs
 from attrs import frozen
 
 from flowplan.errors import CloudError
+from flowplan.operations.moment import of_one_moment
 from flowplan.operations.session import Session
 from flowplan.state.state import State
 
 if TYPE_CHECKING:
+    from flowplan.backends.store import Loaded
     from flowplan.config import Config
     from flowplan.model.address import Address
     from flowplan.model.catalogue import Catalogue, Named, Place
@@ -55,13 +57,44 @@ def observe(
     it was applied. `partial`: the plan may leave out some of it, so what is wrong with that is for the plan to judge.
     Raises ConfigError for what only the cloud shows.
     """
+    project = session.enter_project(state, config)
+    found = _look(session, config, state, refresh=refresh)
+    return _made_of(session, config, state, pending, project, found, kept=kept or {}, partial=partial)
+
+
+def observe_beside(
+    session: Session, loaded: Loaded, config: Config | None, *, refresh: bool = True, partial: bool = False
+) -> tuple[Loaded, Observed]:
+    """The same without the lock, and the state that it is made of: that of `loaded`, or what other runs have made of it
+    since."""
+
+    def look(state: State) -> tuple[Catalogue, Live]:
+        return _look(session, config, state, refresh=refresh)
+
+    loaded, project, (catalogue, live) = of_one_moment(session, loaded, config, look)
+    found = catalogue, live.without(session.cloud().ended)
+    seen = _made_of(session, config, loaded.state, loaded.pending, project, found, kept={}, partial=partial)
+    return loaded, seen
+
+
+def _made_of(
+    session: Session,
+    config: Config | None,
+    state: State,
+    pending: Mapping[str, Intent],
+    project: Named,
+    found: tuple[Catalogue, Live],
+    *,
+    kept: Mapping[Address, Place],
+    partial: bool,
+) -> Observed:
+    """What `observe` returns, of what was `found` in the `project`."""
     from flowplan.operations.live import certain
     from flowplan.planning.lookup import Desired
     from flowplan.planning.unreported import with_known_keys
     from flowplan.state.ownership import presume
 
-    project, cloud = session.enter_project(state, config), session.cloud()
-    catalogue, live = _look(session, config, state, refresh=refresh)
+    (catalogue, live), cloud = found, session.cloud()
     state = _headed(session, config, state, project)
     live = _with_strays(session, state, live)
     if any(intent.op == "delete" for intent in pending.values()):
@@ -79,7 +112,7 @@ def observe(
     seen = Observed(config, recorded, state, pending, Desired(), catalogue, live)
     if config is None or taken is None:
         return seen
-    return attrs.evolve(seen, desired=_wanted(session, config, seen, taken, kept or {}, partial=partial))
+    return attrs.evolve(seen, desired=_wanted(session, config, seen, taken, kept, partial=partial))
 
 
 def _headed(session: Session, config: Config | None, state: State, project: Named) -> State:

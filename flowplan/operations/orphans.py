@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flowplan.operations.live import listed
+from flowplan.operations.moment import of_one_moment
 from flowplan.state.ownership import Orphans, orphans
 
 if TYPE_CHECKING:
@@ -14,6 +15,5 @@ if TYPE_CHECKING:
 def find(session: Session) -> Orphans:
     """Look for it. Raises CloudError where something cannot be listed."""
     with session.looking():
-        loaded = session.load()
-        session.enter_project(loaded.state, None)
-        return orphans(loaded.state, loaded.pending.values(), listed(session.cloud()))
+        loaded, _, live = of_one_moment(session, session.load(), None, lambda _: listed(session.cloud()))
+        return orphans(loaded.state, loaded.pending.values(), live.without(session.cloud().ended))

@@ -12,7 +12,7 @@ from flowplan.errors import CloudError, ConfigError, GuardRefused
 from flowplan.model.budget import side_by_side
 from flowplan.model.selection import Patterns
 from flowplan.operations.excerpts import with_lines
-from flowplan.operations.observe import Observed, observe
+from flowplan.operations.observe import Observed, observe_beside
 from flowplan.operations.session import Session
 from flowplan.operations.validate import Named, configuration, named_in
 from flowplan.pricing.units import DAY, HOUR, MONTH
@@ -102,7 +102,7 @@ def plan(session: Session, request: Request, tell: Callable[[int, int], None] = 
     budgets = side_by_side(request.budgets, config.budgets) if config is not None else ()  # what removes is cheap
     with session.looking():
         loaded = session.load()
-        seen = observe(session, config, loaded.state, loaded.pending, refresh=request.refresh, partial=wishes.partial)
+        _, seen = observe_beside(session, loaded, config, refresh=request.refresh, partial=wishes.partial)
         found = priced_plan(session, seen, wishes)
         pasts = pasts_of(session, found) if request.what_if is not None or request.history else None
         streams = None if pasts is None else streams_of(session, found, pasts)

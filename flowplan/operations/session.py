@@ -142,12 +142,12 @@ class Session:
             optional=optional,
             made=self._made,
             may_have_made=self._may_have_made,
-            note=self._note_once,
+            note=lambda said: self._note_once(said, said),
         )
 
-    def _note_once(self, said: str) -> None:
-        if said not in self._noted:
-            self._noted.add(said)
+    def _note_once(self, about: str, said: str) -> None:
+        if about not in self._noted:
+            self._noted.add(about)
             self.listener.note(said)
 
     def _made(self, scope: Scope) -> bool:
@@ -301,13 +301,14 @@ class Session:
         return self._placed(loaded)
 
     def _note_under_way(self, loaded: Loaded) -> None:
-        """That somebody else changes things meanwhile, as far as the lock names a run that may be alive."""
+        """That somebody else changes things meanwhile, as far as the lock names a run that may be alive; once a run."""
         holder = self.store.lock.holder()
         if holder is None or fate_of(holder, self.owner()) == "dead":
             return
         self._note_once(
+            f"run {holder.id}",
             f"{holder.who} is changing things ({holder.command}, since {holder.since}): this is the state as of"
-            f" serial {loaded.state.serial}, with what was done since"
+            f" serial {loaded.state.serial}, with what was done since",
         )
 
     def _hold_not_lost(self) -> None:

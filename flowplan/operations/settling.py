@@ -12,9 +12,10 @@ from attrs import frozen
 from flowplan.apply.recover import Recovered, recover
 from flowplan.errors import ApplyFailed, OutcomeUnknown, UsageProblem
 from flowplan.operations.hand_over import hand_over
-from flowplan.operations.observe import Observed, observe
+from flowplan.operations.observe import Observed, observe, observe_beside
 from flowplan.operations.saved_plan import hold_not_applied, places_of
 from flowplan.state.journal import fold
+from flowplan.state.ownership import strays
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -86,15 +87,26 @@ class Looking:
         """What is there, without the lock: that is taken only to settle what an earlier run left, and released
         again."""
         loaded = self.load()
-        if not loaded.pending:
-            return self.look(loaded, None)
+        if not loaded.pending and (found := self._beside(loaded)) is not None:
+            return found
         with self.session.changing() as lock:
             found = self.look(self.load(), lock)
             self.session.store.close()
         return found
 
-    def look(self, loaded: Loaded, lock: StateLock | None) -> Looked:
-        """Settle what an earlier run left, which needs the `lock`, then observe. Raises ApplyFailed for what was made
+    def _beside(self, loaded: Loaded) -> Looked | None:
+        """What is there, if there is nothing to settle; None: there is, in doubt or lost from the state."""
+        session = self.session
+        session.cloud(self.parallelism)
+        began = time.monotonic()
+        loaded, seen = observe_beside(session, loaded, self.config, partial=self.wishes.partial)
+        state = placed_as(seen.state, loaded.state)
+        if loaded.pending or strays(state, seen.live):
+            return None
+        return Looked(loaded, Recovered(state, (), {}), seen, session.store.prepare(state), frozenset(), began)
+
+    def look(self, loaded: Loaded, lock: StateLock) -> Looked:
+        """Settle what an earlier run left, which the `lock` is for, then observe. Raises ApplyFailed for what was made
         by then and has ended since, OutcomeUnknown, and what `observe` raises."""
         session = self.session
         session.cloud(self.parallelism)
@@ -107,7 +119,7 @@ class Looking:
         with session.interruption.listening():
             found, doubt = self._settled(state, loaded, seen)
         journal = session.store.prepare(state)
-        if found.records and lock is not None:
+        if found.records:
             lock.verify()
             journal.append(found.records)
         for note in found.notes:

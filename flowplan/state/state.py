@@ -105,6 +105,10 @@ class State:
         """This state, in which `plan` is being carried out."""
         return attrs.evolve(self, plans=(*self.plans, plan)[-PLANS_KEPT:])
 
+    def went_on_from(self, before: State) -> bool:
+        """Whether a run has recorded something of what is there since it was `before`."""
+        return (before.lineage, before.serial, before.bindings) != (self.lineage, self.serial, self.bindings)
+
     def ids(self) -> dict[Address, str]:
         """The id of the live object of each address."""
         return {address: binding.id for address, binding in self.bindings.items()}

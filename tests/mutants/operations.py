@@ -253,8 +253,8 @@ MISTAKES = (
     Mistake(
         "take a yes for what was shown",
         "operations/apply.py",
-        "        if (approving.is_late and not plan.empty) or recorded_since(before, state):\n",
-        "        if recorded_since(before, state):\n",
+        "        if (approving.is_late and not plan.empty) or state.went_on_from(before):\n",
+        "        if state.went_on_from(before):\n",
         ("tests/faults/test_after_yes.py",),
     ),
     Mistake(
@@ -270,6 +270,27 @@ MISTAKES = (
         "        if set(loaded.pending) != found.left:\n",
         "        if False:\n",
         ("tests/faults/test_looking.py", "-k", "in_doubt_stops_it"),
+    ),
+    Mistake(
+        "take what another run makes during a look for somebody else's",
+        "operations/moment.py",
+        "        if not _went_on(before, loaded):\n",
+        "        if True:\n",
+        ("tests/faults/test_one_moment.py", "-k", "this_stacks or orphan"),
+    ),
+    Mistake(
+        "plan what was found last by a state from before that",
+        "operations/moment.py",
+        "            return loaded, project, found\n",
+        "            return before, project, found\n",
+        ("tests/faults/test_one_moment.py", "-k", "one_result_after_the_other"),
+    ),
+    Mistake(
+        "say that a bid which the state has lost is kept, and do not keep it",
+        "operations/settling.py",
+        "        if loaded.pending or strays(state, seen.live):\n",
+        "        if loaded.pending:\n",
+        ("tests/faults/test_one_moment.py", "-k", "has_lost"),
     ),
     Mistake(
         "set aside with --init what another run has begun during the prompt",
