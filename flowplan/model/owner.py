@@ -12,8 +12,8 @@ SCOPE = "state"  # what a lock of this version is about; earlier ones had one fo
 @frozen
 class Owner:
     """Who holds (or held) the lock. `since` is RFC 3339; `boot` the id of the kernel's boot, `started` the process's
-    start within it, in clock ticks; `machine` the id that outlives boots; `scope` is SCOPE. "": not
-    known, or of an earlier version."""
+    start within it, in clock ticks; `machine` the id that outlives boots; `scope` is SCOPE. "" and process 0:
+    not known, or of an earlier version."""
 
     id: str
     who: str
@@ -32,8 +32,8 @@ class Owner:
         any."""
         lines = [
             f"  id       {shown(self.id)}",
-            f"  who      {shown(self.who)}, process {shown(str(self.pid))}",
-            f"  command  {shown(self.command, 400)}",
+            f"  who      {shown(self.who)}{f', process {shown(str(self.pid))}' if self.pid else ''}",
+            *([f"  command  {shown(self.command, 400)}"] if self.command else []),
             f"  since    {shown(self.since)}",
         ]
         return "\n".join([*lines, f"  ci       {shown(self.ci, 200)}"] if self.ci else lines)

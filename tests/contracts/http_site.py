@@ -35,9 +35,9 @@ class Watched(HttpClient):
     sends: Callable[[str], None] = staticmethod(lambda asked: None)
     got: Callable[[str], None] = staticmethod(lambda asked: None)
 
-    def _exchange(self, method: str, url: str, lock_id: str, body: bytes | None) -> Reply:
+    def _exchange(self, method: str, url: str, lock_id: str, body: bytes | None, seconds: float) -> Reply:
         self.sends(f"{method} {url}")
-        reply = super()._exchange(method, url, lock_id, body)
+        reply = super()._exchange(method, url, lock_id, body, seconds)
         self.got(f"{method} {url}")
         return reply
 

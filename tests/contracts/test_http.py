@@ -3,8 +3,12 @@ late, and servers that do not keep their word. All of it under a lock, as a run 
 
 from __future__ import annotations
 
+import base64
 import json
+import os
+import signal
 import threading
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
@@ -21,7 +25,7 @@ from tests.builders import DATA
 from tests.contracts import state_servers
 from tests.contracts.begun import BINDING, DONE, INTENT, found
 from tests.contracts.http_site import SITES, HttpSite
-from tests.contracts.state_servers import JSON, PAGE, PASSWORD, TEXT, Answer, Dropped
+from tests.contracts.state_servers import JSON, PAGE, PASSWORD, TEXT, USERNAME, Answer, Dropped
 from tests.runs import Run
 
 CHANGE = Change("2026-11-02T09:00:00Z", "ann@host", "flowplan apply", added=1)
@@ -195,6 +199,11 @@ def test_a_write_that_was_not_done_is_sent_again_only_where_it_could_arrive_twic
             run.append([INTENT])
         with pytest.raises(StateError, match="closed after an error"):
             run.append([INTENT])
+        before = site.state.latest
+        with pytest.raises(StateError, match="may arrive late"):
+            run.save(run.read().state)
+        store.lock.release()
+        assert (site.state.latest, site.state.lock) == (before, None)
         return
     run.append([INTENT])
     assert found(site).pending == {"i-1": INTENT}
@@ -345,6 +354,69 @@ def test_a_lock_that_is_given_back_by_the_wrong_run_stays(site: HttpSite) -> Non
     holder.lock.verify()
 
 
+def test_what_is_interrupted_at_any_call_gives_the_lock_back(site: HttpSite) -> None:
+    for at in range(len(calls_of(another(site, "count")))):
+        here, number = another(site, f"stopped{at}"), count()
+
+        def stops(asked: str, number: count[int] = number, at: int = at) -> None:
+            if next(number) == at:
+                raise KeyboardInterrupt
+
+        here.got = stops
+        store = here.open()
+        with suppress(KeyboardInterrupt):
+            work(store, [])
+        with suppress(KeyboardInterrupt):
+            store.lock.release()
+        store.lock.release()
+        assert (here.state.lock, here.open().lock.holder()) == (None, None), at
+
+
+def test_the_lock_of_a_run_that_died_before_its_document_said_so_is_taken_where_the_server_knows_it(
+    tmp_path: Path,
+) -> None:
+    """GitLab does not: there it is broken by its id."""
+
+    def killed_in_between(site: HttpSite) -> None:
+        def dies(asked: str) -> None:
+            if asked.endswith("/lock") and asked.startswith("POST"):
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        worked(site)
+        pid = os.fork()
+        if pid == 0:
+            site.got = dies
+            site.open().lock.acquire(owner())
+            os._exit(1)
+        os.waitpid(pid, 0)
+
+    gitea, gitlab = SITES["gitea"](tmp_path / "gitea"), SITES["gitlab"](tmp_path / "gitlab")
+    killed_in_between(gitea)
+    said: list[str] = []
+    gitea.open().lock.acquire(owner(), say=said.append)
+    assert "died; taking over its lock" in said[0]
+    killed_in_between(gitlab)
+    with pytest.raises(Locked, match="held by ann") as caught:
+        gitlab.open().lock.acquire(owner())
+    assert "process" not in (caught.value.detail or "")
+    gitlab.open().lock.break_((gitlab.state.lock or {})["ID"], owner())
+    worked(gitlab)
+
+
+def test_what_is_not_to_be_seen_yet_is_waited_for(tmp_path: Path) -> None:
+    """GitLab reads from a copy of its database that may be late."""
+    site = SITES["gitlab"](tmp_path / "one")
+    worked(site)
+    old = site.state.latest
+    worked(site)
+    looks = count()
+    site.state.answered = lambda wanted, answer: (
+        (200, old or b"", JSON) if wanted == "get" and next(looks) < 2 else answer
+    )
+    worked(site)
+    assert found(site).state.serial == 3
+
+
 # -- servers that are not what they should be
 
 
@@ -401,6 +473,28 @@ def test_no_answer_but_that_of_nothing_means_nothing(site: HttpSite, bad: str) -
         assert PASSWORD not in f"{caught.value} {caught.value.hint}"
     with pytest.raises(StateError, match=match):
         found(site)
+
+
+def test_what_a_server_says_of_credentials_is_not_shown(site: HttpSite) -> None:
+    login = base64.b64encode(f"{USERNAME}:{PASSWORD}".encode()).decode()
+    said = json.dumps({"message": f"Basic {login} and {PASSWORD} are wrong"}).encode()
+    site.state.asked = lambda wanted: (400, said, JSON)
+    with pytest.raises(StateError, match="are wrong") as caught:
+        found(site)
+    assert not {PASSWORD, login} & set(str(caught.value).replace("(", " ").split())
+    assert PASSWORD not in repr(site.place().client.address)
+
+
+def test_credentials_follow_no_redirect(site: HttpSite) -> None:
+    elsewhere = state_servers.Server()
+    for status in (301, 302, 307, 308):
+        site.state.asked = lambda wanted, status=status: (  # type: ignore[misc]
+            (status, elsewhere.url(site.kind, site.key).encode(), TEXT)
+        )
+        for ask in (lambda: found(site), lambda: site.open().lock.acquire(owner())):
+            with pytest.raises(StateError, match=r"sends flowplan on to 127\.0\.0\.1"):
+                ask()
+    assert elsewhere.seen == []
 
 
 def test_a_body_that_is_shorter_than_announced_is_an_error(site: HttpSite, monkeypatch: pytest.MonkeyPatch) -> None:

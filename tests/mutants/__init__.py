@@ -19,6 +19,7 @@ ROOMS = [
     "cost",
     "documents",
     "files",
+    "http_states",
     "model",
     "operations",
     "planning",

@@ -255,6 +255,7 @@ def test_secrets_are_neither_in_what_it_reads_nor_in_its_environment(
     monkeypatch.setenv("MITHRIL_API_KEY", "us-central1-b")  # which a plan would show
     monkeypatch.setenv("FOUNDRY_PASSWORD", "a-password-of-ours")
     monkeypatch.setenv("FLOWPLAN_PLAN_KEY", "0123456789abcdef")
+    monkeypatch.setenv("FLOWPLAN_HTTP_PASSWORD", "for-the-state")
     monkeypatch.setenv("FLOWPLAN_VAR_token", "of-a-variable")
     monkeypatch.setenv("OTHER", "is theirs")
     hook(place, {"planned": ["sh", "-c", "cat > planned.json; env > env.txt"]})
@@ -263,7 +264,7 @@ def test_secrets_are_neither_in_what_it_reads_nor_in_its_environment(
     assert "us-central1-b" not in text and "********" in text
     fits("hook", json.loads(text))
     inherited = (place.path / "env.txt").read_text()
-    for secret in ("us-central1-b", "a-password", "0123456789abcdef", "of-a-variable"):
+    for secret in ("us-central1-b", "a-password", "0123456789abcdef", "of-a-variable", "for-the-state"):
         assert secret not in inherited
     assert "OTHER=is theirs" in inherited and "FLOWPLAN_NO_HOOKS=1" in inherited
 

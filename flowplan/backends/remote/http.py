@@ -79,6 +79,8 @@ class HttpPlace(Place):
         if self.lock_id:
             if found.write not in (self._there.write, self._doubt):
                 self._overtaken()
+            if found.write != self._doubt and not self.client.address.numbered:
+                raise Unanswered(f"a write to {self.name} may arrive late, so nothing more is written under this lock")
             self._there, self._doubt = found, ""
         elif not self.client.address.numbered:
             raise StateError(f"{self.name} is written only under its lock")
@@ -87,19 +89,19 @@ class HttpPlace(Place):
     def _put(self, base: Document, new: Document) -> Document:
         """Write `new` in the place of `base`. An answer that is lost, or no success, is looked up. What may have been
         done is sent again only where a second arrival of the first could do no harm: its serial is taken by then."""
-        pause, data = _PAUSE, new.dump()
+        pause, data, self._doubt = _PAUSE, new.dump(), new.write
         for left in reversed(range(_TRIES)):
             try:
                 self.client.update(data, self.lock_id)
                 break
             except (Conflict, Unanswered) as error:
-                self._doubt = new.write
                 there = self.look()
                 if there.write == new.write:
                     break
                 if there.write != base.write:
                     self._overtaken(error)
-                if isinstance(error, Conflict) or not left or not self.client.address.numbered:
+                sent_again = left < _TRIES - 1  # what refuses it then may be itself, which a look does not show yet
+                if (isinstance(error, Conflict) and not sent_again) or not left or not self.client.address.numbered:
                     raise
             self._sleep(pause)
             pause *= 2
@@ -116,18 +118,27 @@ class HttpPlace(Place):
         """Say in the document who has the lock `lock_id`, which was taken, under a fence that is higher than all
         before. Raises StateError."""
         with self._guard:
-            self.lock_id, self._doubt = lock_id, ""
-            before = self.look()
-            self.is_new = self.is_new or not before.serial
-            fence = before.fence + 1
-            record = evolve(record, fence=fence)
-            return self._put(before, before.next(fence=fence, run=self._run, version=uuid.uuid4().hex, record=record))
+            self.lock_id, self._doubt, pause = lock_id, "", _PAUSE
+            for left in reversed(range(_TRIES)):
+                before = self.look()
+                self.is_new = self.is_new or not before.serial
+                fence, version = before.fence + 1, uuid.uuid4().hex
+                now = before.next(fence=fence, run=self._run, version=version, record=evolve(record, fence=fence))
+                try:
+                    return self._put(before, now)
+                except Conflict:  # nobody else writes under this lock: what was read is not the latest yet
+                    if not left:
+                        raise
+                self._sleep(pause)
+                pause *= 2
+            raise AssertionError("unreachable")
 
-    def give_back(self) -> None:
-        """Say in the document that nobody has the lock. Raises StateError."""
+    def give_back(self, lock_id: str) -> None:
+        """Say in the document that nobody has the lock `lock_id`. Raises StateError."""
         with self._guard:
-            base = self._base()
-            self._put(base, base.next(record=Record(None, base.fence)))
+            base = self._base() if self._there.record.run == lock_id else self.look()
+            if base.record.run == lock_id:
+                self._put(base, base.next(record=Record(None, base.fence)))
 
     def leave(self) -> None:
         """Nothing is written under the lock any more."""
@@ -148,16 +159,14 @@ class HttpPlace(Place):
     def prove(self) -> None:
         """Also raises InTheWay where another has the lock."""
         mine, other = (LockInfo(str(uuid.uuid4()), "probe", Who="flowplan", Version=__version__) for _ in range(2))
-        there = self.client.lock(mine)
-        if there is not None:
-            raise InTheWay(self.name, there)
-        try:
+        with self.client.holding(mine) as there:
+            if there is not None:
+                raise InTheWay(self.name, there)
             self.lock_id = mine.ID
-            self._try(mine, other)
-        finally:
-            self.leave()
-            with suppress(StateError):
-                self.client.unlock(mine)
+            try:
+                self._try(mine, other)
+            finally:
+                self.leave()
 
     def _try(self, mine: LockInfo, other: LockInfo) -> None:
         if self.client.lock(other) is None:

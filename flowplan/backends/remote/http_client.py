@@ -14,7 +14,8 @@ from __future__ import annotations
 import base64
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -84,6 +85,7 @@ class HttpClient:
         self._proxies = proxies(environ, parts.hostname or "", parts.port) if secure else {}
         self._verify = authorities(environ) if secure else True
         self._made: BaseAdapter | None = None
+        self._until: float | None = None  # when it must be over, by the monotonic clock
         secrets = [address.password.reveal(), *(urlsplit(url).password or "" for url in self._proxies.values())]
         self._hidden = [form for secret in secrets for form in forms_of(secret)]
         login = f"{address.username}:{address.password.reveal()}"
@@ -100,6 +102,15 @@ class HttpClient:
         made, self._made = self._made, None
         if made is not None:
             made.close()
+
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """Inside, whatever is asked is over in `seconds`, all together."""
+        self._until = time.monotonic() + seconds
+        try:
+            yield
+        finally:
+            self._until = None
 
     # -- what is asked
 
@@ -129,7 +140,10 @@ class HttpClient:
         if reply.status in _REFUSED:
             raise Conflict(f"{self.name} was not written: {self._said(reply)}")
         if reply.status is None or reply.status >= 500:
-            raise Unanswered(f"whether {self.name} was written is not known: {self._said(reply)}")
+            raise Unanswered(
+                f"whether {self.name} was written is not known: {self._said(reply)}",
+                hint="run the same command again, also where somebody has unlocked the state at the server",
+            )
         if not 200 <= reply.status < 300:
             raise self._refusal(reply, "write")
         self._hold_no_page(reply)
@@ -161,17 +175,30 @@ class HttpClient:
         self._hold_no_page(reply)
         return True
 
+    @contextmanager
+    def holding(self, info: LockInfo) -> Iterator[LockInfo | None]:
+        """Inside, the lock is held; given is what is in the way, None: nothing. Given back in any case. Raises
+        StateError."""
+        there = None
+        try:
+            there = self.lock(info)
+            yield there
+        finally:
+            if there is None:
+                with suppress(StateError):
+                    self.unlock(info)
+
     # -- one call
 
     def _ask(self, method: str, url: str, lock_id: str, body: bytes | None, *, again: bool) -> tuple[Reply, int]:
         """The answer, or what came instead of one to the last try, and how many there were. `again`: it may be sent
         twice. Raises StateError where nothing was sent."""
-        began, pause = time.monotonic(), _PAUSE
+        until, pause = self._until or time.monotonic() + BUDGET, _PAUSE
         for tries in range(1, _TRIES + 1):
-            reply = self._exchange(method, url, lock_id, body)
+            reply = self._exchange(method, url, lock_id, body, max(until - time.monotonic(), 0.1))
             wait = min(max(reply.retry_after or 0.0, pause), _LONGEST_PAUSE)
-            spent = time.monotonic() - began + wait
-            if not _passing(reply, again=again) or tries == _TRIES or spent > BUDGET:
+            over = time.monotonic() + wait > until
+            if not _passing(reply, again=again) or tries == _TRIES or over:
                 break
             self._sleep(wait)
             pause *= 2
@@ -182,7 +209,7 @@ class HttpClient:
             )
         return reply, tries
 
-    def _exchange(self, method: str, url: str, lock_id: str, body: bytes | None) -> Reply:
+    def _exchange(self, method: str, url: str, lock_id: str, body: bytes | None, seconds: float) -> Reply:
         from requests.utils import DEFAULT_CA_BUNDLE_PATH
         from urllib3.exceptions import HTTPError
 
@@ -194,7 +221,7 @@ class HttpClient:
         request = filled(template(), method, url, {"ID": lock_id or None}, body, None)
         if self._login:
             request.headers["Authorization"] = self._login
-        with within(DEADLINE):
+        with within(min(seconds, DEADLINE)):
             try:
                 response = self._made.send(
                     request,

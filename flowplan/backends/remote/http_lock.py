@@ -31,6 +31,7 @@ from flowplan.model.owner import Owner
 
 TRUST = 5.0  # seconds for which an answer of the server's counts
 PATIENCE = 60.0  # seconds for which the server may be away
+AT_THE_END = 3.0  # seconds for each of two requests: nobody waits long for a server that is away
 POLL = 1.0  # seconds between two tries
 
 
@@ -81,6 +82,9 @@ class HttpLock(FencedLock):
     def _blocked(self, owner: Owner, say: Callable[[str], None]) -> Locked | None:
         """Take the lock; what is in the way, if it cannot be taken. The lock of a run that is dead is freed first."""
         there = self._in_the_way(owner, say)
+        if there is not None and self._record_of(there).holder is None:  # it may have been taken just now
+            time.sleep(self._poll)
+            there = self._in_the_way(owner, say)
         if there is None:
             return None
         left = self._record_of(there)
@@ -158,16 +162,17 @@ class HttpLock(FencedLock):
     def release(self) -> None:
         """Free it, also after an `acquire` that was interrupted. Raises no error: where the server is away, the lock
         stays, and the next run on this machine takes it over."""
-        asked, taken = self._asked, self._taken
+        asked = self._asked
         self._taken, self._fence = False, 0
         if asked is None:
             return
-        if taken:
-            with suppress(StateError):
-                self._place.give_back()
+        client = self._place.client
+        with suppress(StateError), client.within(AT_THE_END):
+            if self._place.lock_id:
+                self._place.give_back(asked.ID)
         self._place.leave()
-        with suppress(StateError):
-            self._place.client.unlock(asked)
+        with suppress(StateError), client.within(AT_THE_END):
+            client.unlock(asked)
         self._asked = None
 
     # -- looking at it
@@ -201,10 +206,8 @@ class HttpLock(FencedLock):
     def _unnamed(self, id: str, holder: Owner | None) -> Owner:
         """Who has the lock `id` at the server, which the document does not say. Raises FlowplanError."""
         probe = LockInfo(str(uuid.uuid4()), "probe", Who="flowplan", Version=__version__)
-        there = self._place.client.lock(probe)
-        if there is None:
-            self._place.client.unlock(probe)
-            if holder is None:
+        with self._place.client.holding(probe) as there:
+            if there is None and holder is None:
                 raise FlowplanError(f"nobody holds the lock of {self.name}")
         there_id = there.ID if there is not None and there.ID else holder.id if holder is not None else ""
         if there is None or there_id != id:
@@ -214,19 +217,18 @@ class HttpLock(FencedLock):
     def _clear(self) -> None:
         """Under a lock of its own, raise the fence and take the name out: a run that was alive writes nothing more."""
         own = LockInfo(str(uuid.uuid4()), "force-unlock", Who="flowplan", Version=__version__)
-        if self._place.client.lock(own) is not None:
-            raise FlowplanError(f"another run has the lock of {self.name} by now; it stays", hint=None)
-        try:
-            self._place.take(own.ID, Record(None, 0))
-        finally:
-            self._place.leave()
-            with suppress(StateError):
-                self._place.client.unlock(own)
+        with self._place.client.holding(own) as there:
+            if there is not None:
+                raise FlowplanError(f"another run has the lock of {self.name} by now; it stays", hint=None)
+            try:
+                self._place.take(own.ID, Record(None, 0))
+            finally:
+                self._place.leave()
 
 
 def _unknown(there: LockInfo) -> Owner:
     """What the server says of who has a lock that no document names."""
-    return Owner(there.ID, there.Who or "another run", "", 0, "", "", "(not known)", there.Created)
+    return Owner(there.ID, there.Who or "another run", "", 0, "", "", "", there.Created)
 
 
 def _locked(name: str, holder: Owner, there: LockInfo) -> Locked:
