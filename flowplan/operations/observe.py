@@ -208,7 +208,7 @@ def _desired(session: Session, config: Config, seen: Observed, kept: Mapping[Add
     )
     desired = asked()
     if desired.ranked and not kept:  # a place is still to be chosen: past prices tell what it would come to
-        desired = asked(prospects=prospects(session, desired))
+        desired = asked(prospects=prospects(session, config, desired))
     problems = dict(desired.problems)
     for address, what, hint in conflicts(desired, state, seen.pending, live, stack=config.stack):
         taken = config.problem(address, "name", what, hint, code="name-taken")
@@ -216,9 +216,9 @@ def _desired(session: Session, config: Config, seen: Observed, kept: Mapping[Add
     return attrs.evolve(desired, problems=problems) if problems else desired
 
 
-def prospects(session: Session, desired: Desired) -> Prospects:
-    """What the places are expected to come to that `desired` chooses from: one call a region. What cannot be fetched is
-    unknown, with a note."""
+def prospects(session: Session, config: Config, desired: Desired) -> Prospects:
+    """What the places come to that `desired` chooses from, now and ahead: one call a region, and one for each place and
+    number of instances. What cannot be fetched is unknown, with a note."""
     from flowplan.planning.prospects import Prospects
     from flowplan.pricing.history import Stream
 
@@ -226,4 +226,12 @@ def prospects(session: Session, desired: Desired) -> Prospects:
     places = {one.candidate.place for every in desired.ranked.values() for one in every}
     pasts = cloud.pasts(sorted(places), shown_only=True)
     now = cloud.time()
-    return Prospects({place: Stream.of(past.prices, now, complete=past.complete) for place, past in pasts.items()}, now)
+    streams = {place: Stream.of(past.prices, now, complete=past.complete) for place, past in pasts.items()}
+    keys = sorted(
+        {
+            (*one.candidate.place, config.tasks[address].instance_quantity)
+            for address, every in desired.ranked.items()
+            for one in every
+        }
+    )
+    return Prospects(streams, now, cloud.markets(keys, shown_only=keys))

@@ -35,7 +35,7 @@ def offers(session: Session, paths: Sequence[str | Source]) -> Offers:
     asked = _look_up(session, config, state, seen)
     found = asked()
     _raise_nowhere(config, found, seen)
-    found = asked(prospects=prospects(session, found))
+    found = asked(prospects=prospects(session, config, found))
     places = [
         Offered(
             address,

@@ -10,6 +10,7 @@ from attrs import frozen
 
 from flowplan.config import Task
 from flowplan.model.catalogue import Auction, InstanceType, Place
+from flowplan.pricing.entry import EntryPrice, Market, entry_price
 from flowplan.pricing.units import percent, usd
 
 SWITCH_SHARE = Decimal("0.25")  # of the expected cost (or time) that another place must save for a waiting bid to move
@@ -18,7 +19,10 @@ SAME_SHARE = Decimal("0.01")  # of the time until the work is done: a smaller di
 SAME_TIME = Decimal(1) / 12  # hours; so is one that is shorter
 
 
+Never: TypeAlias = Literal["below_reserve", "too_large"]  # why a bid cannot win somewhere, whatever happens to prices
 Reason: TypeAlias = Literal[
+    "below_reserve",
+    "too_large",
     "cannot_finish",
     "price_unknown",
     "would_wait",
@@ -52,7 +56,8 @@ class Prospect:
 class Candidate:
     """One viable place for a task; `rank` is the type's place in the user's list. `prospect`: what it would come to
     there, as past prices tell; None: they do not. `unfinished`: why its work is not expected to be done there within
-    its lifetime; None: it is, or nothing tells."""
+    its lifetime; None: it is, or nothing tells. `market`: its prices of now for so many instances, where they were
+    asked for."""
 
     kind: InstanceType
     auction: Auction
@@ -60,6 +65,18 @@ class Candidate:
     limit_price: Decimal
     prospect: Prospect | None = None
     unfinished: str | None = None
+    market: Market | None = None
+
+    @property
+    def entry(self) -> EntryPrice:
+        """What the bid would pay there now, and whether it wins, as far as `market` tells."""
+        return entry_price(self.market, self.limit_price, holding=False)
+
+    @property
+    def never(self) -> Never | None:
+        """Why the bid can never win there; None: it can, or nothing tells."""
+        basis = self.entry.basis
+        return basis if basis == "below_reserve" or basis == "too_large" else None
 
     @property
     def place(self) -> Place:
@@ -67,7 +84,11 @@ class Candidate:
         return (self.kind.id, self.auction.region)
 
     def can_win(self, quantity: int) -> bool:
-        """Whether the bid would run now, as far as the list of auctions tells."""
+        """Whether the bid would run now: by the prices of now where they are known, else as far as the list of auctions
+        tells."""
+        entry = self.entry
+        if entry.point is not None or entry.basis in ("losing", "below_reserve", "too_large"):
+            return entry.point is not None
         price, lowest = self.auction.last_price, self.auction.lowest_allocated
         if price is None or self.limit_price < price:
             return False
@@ -84,12 +105,12 @@ class Ranked:
 
 
 def ranked(task: Task, candidates: Iterable[Candidate]) -> list[Candidate]:
-    """The places for a task, the best first: those where its work is done within its lifetime; those that would run
-    now; then as `optimize` says; then by name.
+    """The places for a task, the best first: those where it can win at all; where its work is done within its lifetime;
+    those that would run now; then as `optimize` says; then by name.
 
     Absent: the user's order of types, then the lower cost. `budget`: the lower cost. `job_completion_time`: the sooner
     finish, then the lower cost; what is done about as soon as the first is as soon. Costs and times are those expected
-    until the work is done, where past prices tell them of all candidates; else the price of now, and the share of the
+    until the work is done, where past prices tell them of all that can win; else the price of now, and the share of the
     limit that it is, are compared.
     """
     candidates = list(candidates)
@@ -110,7 +131,7 @@ def ranked(task: Task, candidates: Iterable[Candidate]) -> list[Candidate]:
             None: (candidate.rank, cost),
         }[task.optimize]
         late, loses = candidate.unfinished is not None, not candidate.can_win(task.instance_quantity)
-        return (late, loses, wish, candidate.auction.region, candidate.kind.id)
+        return (candidate.never is not None, late, loses, wish, candidate.auction.region, candidate.kind.id)
 
     return sorted(candidates, key=rank)
 
@@ -156,29 +177,38 @@ def why(task: Task, chosen: Candidate, candidates: Sequence[Candidate]) -> str:
         first = chosen.prospect.hours <= _soonest(task, candidates)
         soon = "first" if first else "as soon as any, and at the lowest cost of those"
         most_room = f"expected to be done {soon}, in {chosen.prospect.hours:.1f} hours,"
-    rule = {
-        "budget": lowest,
-        "job_completion_time": most_room,
-        None: _first_type(task, chosen) if len(task.instance_types) > 1 else lowest,
-    }[task.optimize]
-    what = "regions" if len({c.kind.id for c in candidates}) == 1 else "places"
-    of = f"of {len(candidates)} {what}"
+    in_order = task.optimize is None and len(task.instance_types) > 1
+    if in_order:
+        candidates = [one for one in candidates if one.rank == chosen.rank]
+    rule = most_room if task.optimize == "job_completion_time" else lowest
+    said = _first_type(task, chosen, len(candidates)) if in_order else f"{rule} of {_places(candidates)}"
     in_time = sum(one.unfinished is None for one in candidates)
     if 0 < in_time < len(candidates):
-        of = f"{of}, in {in_time} of which its work is done within its lifetime"
+        said = f"{said}, in {in_time} of which its work is done within its lifetime"
     wins = "" if chosen.can_win(task.instance_quantity) else "; none would run now"
+    if chosen.never is not None:
+        wins = "; the bid can win nowhere"
     late = f"; it cannot finish in any: {chosen.unfinished}" if chosen.unfinished is not None else ""
-    return f"{chosen.kind.name} in {chosen.auction.region} ({shown}): {rule} {of}{wins}{late}"
+    return f"{chosen.kind.name} in {chosen.auction.region} ({shown}): {said}{wins}{late}"
 
 
-def _first_type(task: Task, chosen: Candidate) -> str:
-    runs = " that would run" if chosen.can_win(task.instance_quantity) else ""
-    return f"the cheapest place for the first type in your order{runs},"
+def _places(candidates: Sequence[Candidate]) -> str:
+    what = "regions" if len({c.kind.id for c in candidates}) == 1 else "places"
+    return f"{len(candidates)} {what}"
+
+
+def _first_type(task: Task, chosen: Candidate, places: int) -> str:
+    """`places`: of that type."""
+    runs = " that would run now" if chosen.can_win(task.instance_quantity) else ""
+    where = f", in the cheapest of its {places} places" if places > 1 else ""
+    return f"the first type in your order{runs}{where}"
 
 
 def why_not(task: Task, chosen: Candidate, other: Candidate) -> WhyNot:
     """Why `other` was not chosen."""
     quantity = task.instance_quantity
+    if other.never is not None:
+        return _why_never(other.never)
     if chosen.unfinished is None and other.unfinished is not None:
         return WhyNot("cannot_finish", f"it cannot finish: {other.unfinished}")
     if chosen.can_win(quantity) and not other.can_win(quantity):
@@ -192,6 +222,14 @@ def why_not(task: Task, chosen: Candidate, other: Candidate) -> WhyNot:
     if task.optimize == "job_completion_time":
         return WhyNot("no_more_room", "no more room under the limit")
     return WhyNot("price_no_lower", "no lower price")
+
+
+def _why_never(never: Never) -> WhyNot:
+    sentences: dict[Never, str] = {
+        "below_reserve": "the limit is below its reserve, so the bid can never win",
+        "too_large": "it has fewer instances in all than are asked for at once, so the bid can never win",
+    }
+    return WhyNot(never, sentences[never])
 
 
 def _worse(task: Task, chosen: Candidate, other: Candidate) -> WhyNot:
@@ -221,7 +259,8 @@ def _as_soon(hours: Decimal, soonest: Decimal) -> bool:
 
 
 def _foreseen(candidates: Iterable[Candidate]) -> bool:
-    return all(one.prospect is not None for one in candidates)
+    """Whether past prices tell what each comes to, of those where the bid can win at all."""
+    return all(one.prospect is not None for one in candidates if one.never is None)
 
 
 def same_name_twice(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:

@@ -15,6 +15,7 @@ from flowplan.config import Task
 from flowplan.model.catalogue import Place
 from flowplan.planning.candidates import Candidate, Prospect
 from flowplan.pricing.billing import hours_between
+from flowplan.pricing.entry import Key, Market
 from flowplan.pricing.forecasting import forecast_of
 from flowplan.pricing.history import Stream
 from flowplan.pricing.units import DAY, lasting, usd
@@ -25,10 +26,11 @@ Question: TypeAlias = tuple[Place, Decimal, int, Decimal | None, float]
 @define
 class Prospects:
     """Of tasks at places whose past prices are known; equal questions are asked once. `now`: the server's clock, by
-    which lifetimes end."""
+    which lifetimes end; `markets`: the prices of now for as many instances as tasks ask for."""
 
     streams: Mapping[Place, Stream] = field(factory=dict)
     now: datetime | None = None
+    markets: Mapping[Key, Market] = field(factory=dict)
     _known: dict[Question, Prospect | None] = field(factory=dict, init=False)
 
     def of(self, task: Task, candidate: Candidate) -> Prospect | None:
@@ -44,6 +46,10 @@ class Prospects:
 
     def at(self, task: Task, candidate: Candidate) -> Candidate:
         """`candidate` with what `task` would come to there."""
+        market = self.markets.get((*candidate.place, task.instance_quantity))
+        candidate = attrs.evolve(candidate, market=market)
+        if candidate.never is not None:
+            return candidate
         found = self.of(task, candidate)
         return attrs.evolve(candidate, prospect=found, unfinished=self._unfinished(task, found))
 

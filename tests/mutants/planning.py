@@ -328,6 +328,20 @@ MISTAKES = (
         ("tests/planning/test_same_work.py",),
     ),
     Mistake(
+        "take a bid to run wherever the price is below its limit, also where it takes more to get in",
+        "planning/prospects.py",
+        "attrs.evolve(candidate, market=market)",
+        "attrs.evolve(candidate, market=None)",
+        ("tests/planning/test_candidates.py", "-k", "never"),
+    ),
+    Mistake(
+        "place a task where it can never win because that is cheaper",
+        "planning/candidates.py",
+        "return (candidate.never is not None, late, loses, wish,",
+        "return (late, loses, wish,",
+        ("tests/planning/test_candidates.py", "-k", "never"),
+    ),
+    Mistake(
         "a tie with the lowest limit wins",
         "planning/candidates.py",
         "(lowest is not None and self.limit_price > lowest)",
@@ -533,8 +547,8 @@ MISTAKES = (
     Mistake(
         "place a task where it cannot finish because that is cheaper",
         "planning/candidates.py",
-        "return (late, loses, wish,",
-        "return (loses, wish,",
+        "return (candidate.never is not None, late, loses, wish,",
+        "return (candidate.never is not None, loses, wish,",
         ("tests/planning/test_candidates.py", "-k", "in_time"),
     ),
     Mistake(

@@ -17,6 +17,7 @@ from flowplan.model.catalogue import Auction, InstanceType
 from flowplan.model.lifecycle import Lifetime
 from flowplan.planning.candidates import Candidate, Prospect, best, better, ranked, same_name_twice, why, why_not
 from flowplan.planning.prospects import Prospects
+from flowplan.pricing.entry import Market
 from tests.builders import NOW, TRAIN, past
 
 TASK = Task(
@@ -148,7 +149,17 @@ TWO = [place("r1", "10"), place("r2", "9")]
         (
             {"instance_types": ("a", "b")},
             [place("r1", "10"), place("r1", "9", kind="b", rank=1)],
-            "a in r1 ($10.00 now): the cheapest place for the first type in your order that would run, of 2 places",
+            "a in r1 ($10.00 now): the first type in your order that would run now",
+        ),
+        (
+            {"instance_types": ("a", "b")},
+            [place("r1", "10"), place("r2", "11"), place("r1", "9", kind="b", rank=1)],
+            "a in r1 ($10.00 now): the first type in your order that would run now, in the cheapest of its 2 places",
+        ),
+        (
+            {"instance_types": ("a", "b")},
+            [place("r1", "30"), place("r1", "29", kind="b", rank=1)],
+            "a in r1 ($30.00 now): the first type in your order; none would run now",
         ),
         ({}, [place("r1", None), *TWO], "a in r1 (price unknown): the lowest price of 3 regions; none would run now"),
     ],
@@ -258,6 +269,36 @@ def test_every_place_that_was_not_chosen_has_a_reason() -> None:
     )
     assert why_not(task, CALM, place("new", None)) == ("price_unknown", "its price is unknown")
     assert why(task, SLOW, [SLOW, CALM]).endswith("the lowest expected cost until it is done, $200.00, of 2 regions")
+
+
+# ---- where a bid can never win -------------------------------------------------------------------------------
+
+LOW, SMALL = place("low", "2"), place("small", "1")  # the cheapest
+MARKETS = {
+    (*LOW.place, 5): Market(*LOW.place, 5, Decimal(2), Decimal("20.01"), available=9, total=9),
+    (*SMALL.place, 5): Market(*SMALL.place, 5, Decimal(1), Decimal(1), Decimal(2), available=0, total=4),
+    (*CALM.place, 5): Market(*CALM.place, 5, Decimal(9), Decimal(8), Decimal(30), Decimal(30), available=4, total=9),
+    (*SPIKY.place, 5): Market(*SPIKY.place, 5, Decimal(9), Decimal(8), Decimal(9), Decimal(20), available=4, total=9),
+}
+
+
+@pytest.mark.parametrize("optimize", ["budget", "job_completion_time", None])
+def test_where_a_bid_can_never_win_comes_last_and_decides_nothing(optimize: Any) -> None:
+    """By the prices of now for five instances: the list of auctions has no reserve, and less of what is full."""
+    task = attrs.evolve(TASK, optimize=optimize, instance_quantity=5)
+    streams = {one.place: past((336, "8")) for one in (LOW, SMALL, CALM, SPIKY)}
+    every = [Prospects(streams, NOW, MARKETS).at(task, one) for one in (LOW, SMALL, CALM, SPIKY)]
+    found = [(one.auction.region, one.can_win(5), one.prospect is not None) for one in ranked(task, every)]
+    spiky, calm = ("spiky", True, True), ("calm", False, True)
+    assert found == [spiky, calm, ("small", False, False), ("low", False, False)]
+    low, small, calm_there, best_there = every
+    assert [why_not(task, best_there, one).reason for one in (low, small, calm_there)] == [
+        "below_reserve",
+        "too_large",
+        "would_wait",
+    ]
+    assert why(task, low, [low, small]).endswith("; the bid can win nowhere")
+    assert better(task, calm_there, every) is None
 
 
 # ---- lifetimes ----------------------------------------------------------------------------------------------------

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _NEXT = 3  # places beside the chosen one that a plan shows
 _TITLES = ("place", "price now", "runs", "until done", "in", "why not")
 _WHY_NOT = {
+    "below_reserve": "below reserve",
+    "too_large": "too few there",
     "cannot_finish": "cannot finish",
     "price_unknown": "price unknown",
     "would_wait": "would wait now",
